@@ -1,0 +1,72 @@
+"""The visual vocabulary: one icon and one colour per word. Green, red and orange judge; blue, violet and gray say where or what."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+Word = tuple[str, str, str]
+"""Colour, Material icon, what people read."""
+
+STAGE: Mapping[str, Word] = {
+    "Production": ("blue", "trophy", "Production"),
+    "Staging": ("violet", "stairs", "Staging"),
+    "Archived": ("gray", "inventory_2", "Archived"),
+    "None": ("gray", "circle", "None"),
+}
+RUN: Mapping[str, Word] = {
+    "RUNNING": ("blue", "progress_activity", "Running"),
+    "SCHEDULED": ("blue", "hourglass_top", "Waiting"),
+    "FINISHED": ("gray", "check", "Finished"),
+    "FAILED": ("red", "error", "Failed"),
+    "KILLED": ("gray", "stop_circle", "Stopped"),
+}
+HEALTH: Mapping[str, Word] = {
+    "ok": ("green", "check_circle", "Healthy"),
+    "warning": ("orange", "warning", "Warning"),
+    "broken": ("red", "error", "Broken"),
+    "skipped": ("gray", "remove", "Skipped"),
+}
+ENTRY: Mapping[str, Word] = {
+    "OPENED": ("gray", "flag", "Record begins"),
+    "IMPORTED": ("gray", "download", "Imported"),
+    "REGISTERED": ("gray", "add_box", "Registered"),
+    "REQUESTED": ("gray", "inbox", "Requested"),
+    "WITHDRAWN": ("gray", "block", "Withdrawn"),
+    "approve": ("green", "gavel", "Approved"),
+    "roll_back": ("green", "undo", "Approved"),
+    "reject": ("red", "gavel", "Rejected"),
+    "changes": ("orange", "gavel", "Changes asked"),
+    "APPLIED": ("blue", "trophy", "Moved"),
+    "OVERTAKEN": ("gray", "low_priority", "Overtaken"),
+    "FAILED": ("red", "error", "Did not move"),
+    "OBSERVED": ("orange", "visibility", "Seen outside"),
+    "FROZEN": ("gray", "ac_unit", "Frozen"),
+    "CORRECTED": ("gray", "edit", "Corrected"),
+    "FOLLOWED_UP": ("green", "event_available", "Was right"),
+    "VOLUME": ("gray", "menu_book", "Next volume"),
+}
+
+
+def badge(words: Mapping[str, Word], word: str, text: str = "") -> None:
+    """Draw the badge of a word; `text` replaces what it says and must be harmless already."""
+    color, icon, said = words.get(word, ("gray", "circle", word))
+    st.badge(text or said, icon=f":material/{icon}:", color=color)  # type: ignore[arg-type]
+
+
+def chip(words: Mapping[str, Word], word: str, text: str = "") -> str:
+    """The same badge as Markdown, for table cells and running text; `text` must be harmless already."""
+    color, icon, said = words.get(word, ("gray", "circle", "Other"))
+    return f":{color}-badge[:material/{icon}: {text or said}]"
+
+
+def icon(words: Mapping[str, Word], word: str) -> str:
+    """The icon of a word alone, coloured, as Markdown. Its word must stand beside it."""
+    color, name, _ = words[word]
+    return f":{color}[:material/{name}:]"
+
+
+def pills(words: Mapping[str, Word]) -> dict[str, Any]:
+    """Options and colours for `st.column_config.MultiselectColumn`, so that a data-frame cell looks like the badge."""
+    said = {word[2]: word[0] for word in words.values()}
+    return {"options": list(said), "color": list(said.values())}
