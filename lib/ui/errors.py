@@ -1,0 +1,24 @@
+"""The one calm error box: what happened, what it means, what to do. It stands where the thing failed, never over the page."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from lib.errors import PodiumError
+from lib.ui.text import md
+
+
+def show(error: PodiumError) -> None:
+    """Draw the box. Every part of the error is foreign text, because names from the backend stand in it."""
+    parts = [md(part) for part in (error.what, error.means, error.next) if part]
+    st.error(" ".join(parts), title=error.title, icon=":material/error:")
+
+
+@contextmanager
+def calm() -> Iterator[None]:
+    """Show a PodiumError raised inside as a box in this place; a bug goes on and reaches the frame."""
+    try:
+        yield
+    except PodiumError as error:
+        show(error)
