@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock, Timeout
 
 from lib.backends.uri import SQLITE, Backend
-from lib.errors import BackendError, Busy, NeedsMigration, NotFound, NotWritable
+from lib.errors import BackendError, Busy, NeedsMigration, NotFound, NotWritable, Refused
 
 LOCK_SECONDS = 120.0
 
@@ -91,13 +92,16 @@ def must_exist(backend: Backend) -> None:
 def migrate(backend: Backend, at: datetime) -> Path:
     """Copy an older database beside itself, then let MLflow migrate the original. Returns the path of the copy.
 
-    The copy is made by SQLite's own backup, so it is whole even while others write.
+    The copy is made by SQLite's own backup, so it is whole even while others write. Raises Refused when the database is not an
+    older one any more, because another process was quicker.
     """
     path = _path_of(backend)
     from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine  # noqa: PLC0415 - heavy, and only here
 
     copy = path.with_name(f"{path.name}.{at:%Y%m%d-%H%M%S}.backup")
     with _lock(path):
+        if schema(path).state != "older":
+            raise Refused(f"{path.name} has been changed already.", next="Look again.")
         backup(path, copy)
         engine = create_sqlalchemy_engine(backend.uri)
         try:
@@ -176,8 +180,9 @@ def _revision(path: Path) -> tuple[set[str], str]:
     return tables, rows[0][0] if rows else ""
 
 
+@lru_cache(maxsize=1)
 def _revisions() -> tuple[str, set[str]]:
-    """The newest schema revision of the installed MLflow, and all it knows."""
+    """The newest schema revision of the installed MLflow, and all it knows. Read once: it walks some fifty files."""
     from alembic.script import ScriptDirectory  # noqa: PLC0415 - heavy, and only here
     from mlflow.store.db.utils import _get_alembic_config  # noqa: PLC0415
 

@@ -16,9 +16,13 @@ def md(text: object) -> str:
     Every mark becomes a character reference; `:`, `@` and `www` get an invisible joiner, because bare addresses and
     `:material/…:` fire without any mark. Not for text that people copy: use `st.code` for ids.
     """
-    plain = _INVISIBLE.sub(" ", str(text))
-    quiet = _MARKUP.sub(lambda mark: f"&#{ord(mark[1])};", plain)
+    quiet = _MARKUP.sub(lambda mark: f"&#{ord(mark[1])};", plain(text))
     return quiet.replace(":", ":" + _JOINER).replace("@", "@" + _JOINER).replace("www", "w" + _JOINER + "ww")
+
+
+def plain(text: object) -> str:
+    """Text without control characters and without invisible marks that turn or hide what follows."""
+    return _INVISIBLE.sub(" ", str(text))
 
 
 def version(number: str) -> str:

@@ -1,0 +1,6 @@
+"""Overview: who is in Production, what ran, what to do next."""
+
+from lib.ui.cards import header
+
+with header("Overview", "soon"):
+    pass
