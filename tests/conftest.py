@@ -1,6 +1,5 @@
 """Real stores and a running app for every test: an empty SQLite store, a page under AppTest, an MLflow server, a browser."""
 
-import json
 import os
 import shutil
 import sqlite3

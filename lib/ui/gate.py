@@ -34,12 +34,14 @@ class Pulse:
 @st.cache_resource(ttl=PULSE_SECONDS, show_spinner=False)
 def pulse(here: Backend) -> Pulse:
     """Knock at a backend, at most every few seconds for all sessions together. A missing local file is made."""
-    at, start = now(), time.perf_counter()
+    at = now()
     try:
         store.make_ready(here)
+        start = time.perf_counter()
+        store.knock(here)
         connect.probe(here, connect.sign_in(os.environ))
     except PodiumError as error:
-        return Pulse(at, time.perf_counter() - start, error)
+        return Pulse(at, 0.0, error)
     return Pulse(at, time.perf_counter() - start)
 
 
@@ -75,8 +77,8 @@ def _foot(here: Backend, beat: Pulse) -> None:
         st.markdown(f":material/database: {md(here.name)}")
         if here.path is not None:
             st.caption(md(here.place), help=md(here.path))
-        clock = f"{beat.at:%H:%M:%S}{NARROW}UTC"
-        st.caption(f"Does not answer · asked at {clock}" if beat.trouble else f"Answers in {_span(beat.seconds)} · asked at {clock}")
+        answer = "Cannot be opened" if beat.trouble else f"Answers in {_span(beat.seconds)}"
+        st.caption(f"{answer} · {beat.at:%H:%M:%S}{NARROW}UTC")
 
 
 def _span(seconds: float) -> str:
@@ -113,7 +115,9 @@ def _ask_consent(here: Backend) -> None:
                 "Copy beforehand": f"in {md(path.parent)}, named {md(path.name)}.‹date and time›.backup",
             }
         )
-        st.caption("To go back, stop Podium and rename the copy. To leave this file alone, start Podium with another MLFLOW_TRACKING_URI.")
+        st.caption(
+            "To go back, stop Podium and rename the copy. To leave this file alone, start Podium with another MLFLOW_TRACKING_URI."
+        )
         if st.button("Copy, then open", type="primary", icon=":material/file_copy:", key="gate.migrate"):
             _copy_and_open(here)
 

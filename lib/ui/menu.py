@@ -30,6 +30,8 @@ def navigation() -> st.Page:
     """Draw the sidebar's sections and return the page that the address names. The first page is the default one."""
     sections: dict[str, list[st.Page]] = {}
     for entry in MENU:
-        page = st.Page(path(entry.name), title=entry.title, icon=f":material/{entry.icon}:", help=entry.help, default=entry is MENU[0])
+        page = st.Page(
+            path(entry.name), title=entry.title, icon=f":material/{entry.icon}:", help=entry.help, default=entry is MENU[0]
+        )
         sections.setdefault(entry.section, []).append(page)
     return st.navigation(sections, expanded=True)

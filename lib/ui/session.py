@@ -55,7 +55,9 @@ def ask_person() -> str:
     """Ask for the person's name, once per browser session, and return it. Draws nothing when it is known already."""
     if person():
         return person()
-    typed = st.text_input("Your name", _first_guess(), max_chars=NAME_LENGTH, key="session.name", help="Recorded as typed, not verified.")
+    typed = st.text_input(
+        "Your name", _first_guess(), max_chars=NAME_LENGTH, key="session.name", help="Recorded as typed, not verified."
+    )
     return tidy_name(typed)
 
 
