@@ -47,7 +47,8 @@ def probe(backend: Backend, credentials: tuple[str, str] | None = None) -> None:
         raise _no_answer(backend, "cannot be reached") from error
     if answer.status_code in (401, 403):
         raise Unreachable(
-            f"{backend.name} asks for a sign-in ({answer.status_code}).", next="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+            f"{backend.name} asks for a sign-in ({answer.status_code}).",
+            next="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
         )
     if answer.status_code >= 500:
         raise _no_answer(backend, f"answers with error {answer.status_code}")
@@ -96,7 +97,9 @@ def _fault(said: str) -> BackendError:
         return Busy("The database is locked by another program.", next="Wait a moment, then try again.")
     if "Max retries" in said or "Connection" in said:
         return Unreachable("The server stopped answering.", next="Check that it runs, then try again.")
-    return BackendError(f"MLflow reported: {said}", means="It is not certain whether anything was changed.", next="Look again before you retry.")
+    return BackendError(
+        f"MLflow reported: {said}", means="It is not certain whether anything was changed.", next="Look again before you retry."
+    )
 
 
 def _clean(message: str) -> str:

@@ -49,7 +49,9 @@ def schema(path: Path) -> Schema:
     if "experiments" not in tables:
         return Schema("foreign")
     wanted, known = _revisions()
-    state: Literal["current", "older", "newer"] = "current" if found == wanted else "older" if found in known or not found else "newer"
+    state: Literal["current", "older", "newer"] = (
+        "current" if found == wanted else "older" if found in known or not found else "newer"
+    )
     return Schema(state, found, wanted)
 
 
@@ -78,7 +80,9 @@ def make_ready(backend: Backend) -> bool:
             next="Install that newer MLflow, or choose another database.",
         )
     if state.state == "foreign":
-        raise BackendError(f"{path.name} is a database, but not one of MLflow.", next="Choose another file in MLFLOW_TRACKING_URI.")
+        raise BackendError(
+            f"{path.name} is a database, but not one of MLflow.", next="Choose another file in MLFLOW_TRACKING_URI."
+        )
     return False
 
 
@@ -113,7 +117,9 @@ def backup(path: Path, copy: Path) -> None:
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)
     except sqlite3.Error as error:
-        raise NotWritable(f"The backup {copy.name} could not be written ({error}).", next=f"Make room in {copy.parent}.") from error
+        raise NotWritable(
+            f"The backup {copy.name} could not be written ({error}).", next=f"Make room in {copy.parent}."
+        ) from error
 
 
 def _create(backend: Backend, path: Path) -> bool:
@@ -126,7 +132,7 @@ def _create(backend: Backend, path: Path) -> bool:
             aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
             try:
                 _fill(aside, backend)
-                os.replace(aside, path)
+                aside.replace(path)
             finally:
                 aside.unlink(missing_ok=True)
     except OSError as error:
@@ -172,7 +178,9 @@ def _revision(path: Path) -> tuple[set[str], str]:
             raise Busy(f"{path.name} is locked by another program.", next="Close that program, then try again.") from error
         if "unable to open" in str(error):
             raise _not_writable(path, error) from error
-        raise BackendError(f"{path.name} is not a SQLite database.", next="Choose another file in MLFLOW_TRACKING_URI.") from error
+        raise BackendError(
+            f"{path.name} is not a SQLite database.", next="Choose another file in MLFLOW_TRACKING_URI."
+        ) from error
     return tables, rows[0][0] if rows else ""
 
 
@@ -193,5 +201,6 @@ def _path_of(backend: Backend) -> Path:
 
 def _not_writable(path: Path, error: Exception) -> NotWritable:
     return NotWritable(
-        f"{path} cannot be opened for writing ({error}).", next="Check the rights of the folder, or set MLFLOW_TRACKING_URI elsewhere."
+        f"{path} cannot be opened for writing ({error}).",
+        next="Check the rights of the folder, or set MLFLOW_TRACKING_URI elsewhere.",
     )
