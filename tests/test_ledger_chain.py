@@ -1,6 +1,6 @@
 """The chain: what is written can be read, and what was done to a book is named with its place."""
 
-import string
+import json
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,8 +123,6 @@ def test_no_body_however_odd_makes_reading_fail(text):
 
 @given(st.dictionaries(st.text(max_size=5), st.none() | st.booleans() | st.floats() | TEXTS, max_size=5))
 def test_no_json_object_makes_reading_fail(raw):
-    import json
-
     assert parse(json.dumps({"type": "OPENED", **raw})).type
 
 

@@ -5,7 +5,7 @@ ledger has no wish for it and only remembers what was seen.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from lib.ledger.bodies import NOTHING, Body, Closing, Decided, Held, Observed, Opened, Registered
@@ -45,9 +45,9 @@ class State:
     reading: Reading
     opened: bool = False
     created: str | None = None
-    now: Mapping[Slot, Held] = NOTHING
+    now: Mapping[Slot, Held] = field(default_factory=lambda: NOTHING)
     intents: tuple[Entry, ...] = ()
-    outcome: Mapping[str, str] = NOTHING  # type: ignore[assignment]
+    outcome: Mapping[str, str] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     registered: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
@@ -101,7 +101,7 @@ class State:
 
 def fold(reading: Reading) -> State:
     """Add up the entries of a book, in their order."""
-    state = State(reading, outcome={})
+    state = State(reading)
     for entry in reading.entries:
         state = _step(state, entry)
     return state
@@ -119,7 +119,7 @@ def _step(state: State, entry: Entry) -> State:
     match entry.body:
         case Opened() as body:
             known = frozenset([*body.versions, *(version for held in body.now.values() for version in held.holders)])
-            return State(state.reading, opened=True, created=body.created, now=body.now, outcome={}, known=known, last=state.last)
+            return State(state.reading, opened=True, created=body.created, now=body.now, known=known, last=state.last)
         case Registered() as body:
             return replace(state, known=state.known | {body.version}, registered=state.registered | {body.version})
         case Decided(verdict="approve") as body:

@@ -81,6 +81,7 @@ def recover(writer: Writer, model: str) -> tuple[Look, tuple[str, ...]]:
 def close(writer: Writer, found: Look, mine: Callable[[Entry], bool]) -> Look:
     """Converge, then close the open intents that `mine` picks; converge again when another intent arrived meanwhile."""
     displaced = set[str]()
+    found = replace(found, state=read(writer.backend, found.book))
     while any(map(mine, found.state.open)):
         found, moved = _converge(writer, found.seen.model)
         displaced |= moved

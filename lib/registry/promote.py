@@ -167,13 +167,13 @@ def _body(writer: Writer, seen: Seen, wish: Wish) -> Decided:
     version = version_of(seen, wish.version)
     if strange := [alias for alias in wish.aliases if alias not in seen.aliases or alias in SLOTS]:
         raise BadInput(f"{', '.join(strange)} is no alias that could go along.", next="Look again, then decide.")
+    stamp = writer.stamp(wish.model) | {"from": version.stage}
     return Decided(
-        **writer.stamp(wish.model),
+        **stamp,
         verdict="approve",
         kind=wish.kind,
         version=wish.version,
         identity=version.identity,
-        **{"from": version.stage},
         to=wish.to,
         reason=wish.reason,
         review="none",
