@@ -92,7 +92,7 @@ def _say_trouble(here: Backend, trouble: PodiumError) -> None:
         show(trouble)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button("Try again", icon=":material/refresh:", key="gate.again", on_click=pulse.clear)
-            st.caption("This page comes back by itself as soon as you try again and the backend answers.")
+            st.caption("The page you asked for opens as soon as the backend answers.")
 
 
 def _ask_consent(here: Backend) -> None:
