@@ -12,15 +12,17 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock, Timeout
 
 from lib.backends.uri import SQLITE, Backend
-from lib.errors import BackendError, Busy, NeedsMigration, NotFound, NotWritable
+from lib.errors import BackendError, Busy, NeedsMigration, NotFound, NotWritable, Refused
 
 LOCK_SECONDS = 120.0
+LOCKED_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,12 @@ def make_ready(backend: Backend) -> bool:
     return False
 
 
+def knock(backend: Backend) -> None:
+    """Read one row of a local file, to see that it answers. Raises Busy when it is locked for longer than three seconds."""
+    if backend.path is not None:
+        _revision(backend.path)
+
+
 def must_exist(backend: Backend) -> None:
     """Raise NotFound when the local database is not there: only the default backend and demos may make one."""
     if backend.path is not None and not backend.path.exists():
@@ -95,13 +103,16 @@ def must_exist(backend: Backend) -> None:
 def migrate(backend: Backend, at: datetime) -> Path:
     """Copy an older database beside itself, then let MLflow migrate the original. Returns the path of the copy.
 
-    The copy is made by SQLite's own backup, so it is whole even while others write.
+    The copy is made by SQLite's own backup, so it is whole even while others write. Raises Refused when the database is not an
+    older one any more, because another process was quicker.
     """
     path = _path_of(backend)
     from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine  # noqa: PLC0415 - heavy, and only here
 
     copy = path.with_name(f"{path.name}.{at:%Y%m%d-%H%M%S}.backup")
     with _lock(path):
+        if schema(path).state != "older":
+            raise Refused(f"{path.name} has been changed already.", next="Look again.")
         backup(path, copy)
         engine = create_sqlalchemy_engine(backend.uri)
         try:
@@ -170,7 +181,7 @@ def _lock(path: Path) -> Iterator[None]:
 def _revision(path: Path) -> tuple[set[str], str]:
     """Table names and the alembic revision of a file, read-only."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCKED_SECONDS)) as db:
             tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
             rows = db.execute("select version_num from alembic_version").fetchall() if "alembic_version" in tables else []
     except sqlite3.DatabaseError as error:
@@ -184,8 +195,9 @@ def _revision(path: Path) -> tuple[set[str], str]:
     return tables, rows[0][0] if rows else ""
 
 
+@lru_cache(maxsize=1)
 def _revisions() -> tuple[str, set[str]]:
-    """The newest schema revision of the installed MLflow, and all it knows."""
+    """The newest schema revision of the installed MLflow, and all it knows. Read once: it walks some fifty files."""
     from alembic.script import ScriptDirectory  # noqa: PLC0415 - heavy, and only here
     from mlflow.store.db.utils import _get_alembic_config  # noqa: PLC0415
 
