@@ -34,7 +34,9 @@ def who(backend: Backend, given: str, default: str, environment: Mapping[str, st
     if verified is None:
         return declared(given or default)
     if given and given != verified:
-        raise Refused(f"The server knows you as {verified}, not as {given}.", next="Leave the name out, or sign in as the other person.")
+        raise Refused(
+            f"The server knows you as {verified}, not as {given}.", next="Leave the name out, or sign in as the other person."
+        )
     return Actor(name=verified, how="server")
 
 

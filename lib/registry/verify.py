@@ -49,7 +49,9 @@ def _judged(backend: Backend, model: str, book: str, anchors: Sequence[Anchor]) 
     seen, reading = look_at(backend, model), decode(run.data.params, book)
     findings = list(judge(reading, (*seen.anchors, *anchors)))
     if run.info.lifecycle_stage != "active":
-        findings.append(Finding(0, "book deleted", "The run of this book was deleted. It can be restored until MLflow's gc removes it."))
+        findings.append(
+            Finding(0, "book deleted", "The run of this book was deleted. It can be restored until MLflow's gc removes it.")
+        )
     if seen.book and seen.book != book:
         findings.append(Finding(0, "replaced book", f"The model belongs to book {seen.book}, the index names {book}."))
     return Verdict(model, reading, tuple(findings))

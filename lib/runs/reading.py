@@ -1,5 +1,4 @@
-"""Reads experiments and runs through the MLflow client into frozen values. Writes nothing.
-"""
+"""Reads experiments and runs through the MLflow client into frozen values. Writes nothing."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["DataInput", "Run", "run"]
 
 CONTEXT_TAG = "mlflow.data.context"
+
 
 def run(backend: Backend, run_id: str) -> Run:
     """One run, active or deleted. Raises NotFound for an id that is not there."""
