@@ -5,10 +5,12 @@ seconds by our own probe, because MLflow's client would retry for four minutes.
 """
 
 import gc
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import httpx
@@ -32,7 +34,40 @@ def client(backend: Backend) -> "MlflowClient":
     return MlflowClient(tracking_uri=backend.uri, registry_uri=backend.uri)
 
 
-def probe(backend: Backend, credentials: tuple[str, str] | None = None) -> None:
+def mlflow_version() -> str:
+    """The MLflow installed here, such as "3.17.2". Reads the package's card, imports nothing."""
+    return version("mlflow")
+
+
+def server_version(backend: Backend) -> str:
+    """The MLflow that a server runs, such as "3.17.2"; empty when it does not tell."""
+    try:
+        answer = httpx.get(f"{backend.uri}/version", timeout=PROBE_SECONDS, auth=sign_in(os.environ))
+    except httpx.HTTPError:
+        return ""
+    told = answer.text.strip()
+    return told if answer.status_code == 200 and re.fullmatch(r"\d+\.\d+[\w.+-]{0,20}", told) else ""
+
+
+def sign_in(environment: Mapping[str, str]) -> httpx.Auth | None:
+    """How MLflow's client would sign in: user and password, else a token, else nothing."""
+    user = environment.get("MLFLOW_TRACKING_USERNAME", "")
+    if user:
+        return httpx.BasicAuth(user, environment.get("MLFLOW_TRACKING_PASSWORD", ""))
+    token = environment.get("MLFLOW_TRACKING_TOKEN", "")
+    return _Token(token) if token else None
+
+
+class _Token(httpx.Auth):
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        yield request
+
+
+def probe(backend: Backend, credentials: httpx.Auth | tuple[str, str] | None = None) -> None:
     """Ask a server one small question and wait two seconds at most. A local file needs no probe.
 
     Raises Unreachable when nobody answers, when the answer is not MLflow's, or when sign-in is asked for.
@@ -47,11 +82,12 @@ def probe(backend: Backend, credentials: tuple[str, str] | None = None) -> None:
         raise _no_answer(backend, "cannot be reached") from error
     if answer.status_code in (401, 403):
         raise Unreachable(
-            f"{backend.name} asks for a sign-in ({answer.status_code}).", next="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+            f"{backend.name} asks for a sign-in ({answer.status_code}).",
+            next="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
         )
     if answer.status_code >= 500:
         raise _no_answer(backend, f"answers with error {answer.status_code}")
-    if "json" not in answer.headers.get("content-type", ""):
+    if answer.status_code != 200 or "json" not in answer.headers.get("content-type", ""):
         raise Unreachable(
             f"{backend.name} answers, but not as an MLflow server does.",
             next="Check the address: it must be the one that `mlflow server` printed, with no page behind it.",
@@ -96,7 +132,9 @@ def _fault(said: str) -> BackendError:
         return Busy("The database is locked by another program.", next="Wait a moment, then try again.")
     if "Max retries" in said or "Connection" in said:
         return Unreachable("The server stopped answering.", next="Check that it runs, then try again.")
-    return BackendError(f"MLflow reported: {said}", means="It is not certain whether anything was changed.", next="Look again before you retry.")
+    return BackendError(
+        f"MLflow reported: {said}", means="It is not certain whether anything was changed.", next="Look again before you retry."
+    )
 
 
 def _clean(message: str) -> str:

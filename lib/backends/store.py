@@ -12,15 +12,17 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock, Timeout
 
 from lib.backends.uri import SQLITE, Backend
-from lib.errors import BackendError, Busy, NeedsMigration, NotFound, NotWritable
+from lib.errors import BackendError, Busy, NeedsMigration, NotFound, NotWritable, Refused
 
 LOCK_SECONDS = 120.0
+LOCKED_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ def schema(path: Path) -> Schema:
     if "experiments" not in tables:
         return Schema("foreign")
     wanted, known = _revisions()
-    state: Literal["current", "older", "newer"] = "current" if found == wanted else "older" if found in known or not found else "newer"
+    state: Literal["current", "older", "newer"] = (
+        "current" if found == wanted else "older" if found in known or not found else "newer"
+    )
     return Schema(state, found, wanted)
 
 
@@ -78,8 +82,16 @@ def make_ready(backend: Backend) -> bool:
             next="Install that newer MLflow, or choose another database.",
         )
     if state.state == "foreign":
-        raise BackendError(f"{path.name} is a database, but not one of MLflow.", next="Choose another file in MLFLOW_TRACKING_URI.")
+        raise BackendError(
+            f"{path.name} is a database, but not one of MLflow.", next="Choose another file in MLFLOW_TRACKING_URI."
+        )
     return False
+
+
+def knock(backend: Backend) -> None:
+    """Read one row of a local file, to see that it answers. Raises Busy when it is locked for longer than three seconds."""
+    if backend.path is not None:
+        _revision(backend.path)
 
 
 def must_exist(backend: Backend) -> None:
@@ -91,13 +103,16 @@ def must_exist(backend: Backend) -> None:
 def migrate(backend: Backend, at: datetime) -> Path:
     """Copy an older database beside itself, then let MLflow migrate the original. Returns the path of the copy.
 
-    The copy is made by SQLite's own backup, so it is whole even while others write.
+    The copy is made by SQLite's own backup, so it is whole even while others write. Raises Refused when the database is not an
+    older one any more, because another process was quicker.
     """
     path = _path_of(backend)
     from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine  # noqa: PLC0415 - heavy, and only here
 
     copy = path.with_name(f"{path.name}.{at:%Y%m%d-%H%M%S}.backup")
     with _lock(path):
+        if schema(path).state != "older":
+            raise Refused(f"{path.name} has been changed already.", next="Look again.")
         backup(path, copy)
         engine = create_sqlalchemy_engine(backend.uri)
         try:
@@ -113,7 +128,9 @@ def backup(path: Path, copy: Path) -> None:
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)
     except sqlite3.Error as error:
-        raise NotWritable(f"The backup {copy.name} could not be written ({error}).", next=f"Make room in {copy.parent}.") from error
+        raise NotWritable(
+            f"The backup {copy.name} could not be written ({error}).", next=f"Make room in {copy.parent}."
+        ) from error
 
 
 def _create(backend: Backend, path: Path) -> bool:
@@ -126,7 +143,7 @@ def _create(backend: Backend, path: Path) -> bool:
             aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
             try:
                 _fill(aside, backend)
-                os.replace(aside, path)
+                aside.replace(path)
             finally:
                 aside.unlink(missing_ok=True)
     except OSError as error:
@@ -164,7 +181,7 @@ def _lock(path: Path) -> Iterator[None]:
 def _revision(path: Path) -> tuple[set[str], str]:
     """Table names and the alembic revision of a file, read-only."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCKED_SECONDS)) as db:
             tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
             rows = db.execute("select version_num from alembic_version").fetchall() if "alembic_version" in tables else []
     except sqlite3.DatabaseError as error:
@@ -172,12 +189,15 @@ def _revision(path: Path) -> tuple[set[str], str]:
             raise Busy(f"{path.name} is locked by another program.", next="Close that program, then try again.") from error
         if "unable to open" in str(error):
             raise _not_writable(path, error) from error
-        raise BackendError(f"{path.name} is not a SQLite database.", next="Choose another file in MLFLOW_TRACKING_URI.") from error
+        raise BackendError(
+            f"{path.name} is not a SQLite database.", next="Choose another file in MLFLOW_TRACKING_URI."
+        ) from error
     return tables, rows[0][0] if rows else ""
 
 
+@lru_cache(maxsize=1)
 def _revisions() -> tuple[str, set[str]]:
-    """The newest schema revision of the installed MLflow, and all it knows."""
+    """The newest schema revision of the installed MLflow, and all it knows. Read once: it walks some fifty files."""
     from alembic.script import ScriptDirectory  # noqa: PLC0415 - heavy, and only here
     from mlflow.store.db.utils import _get_alembic_config  # noqa: PLC0415
 
@@ -193,5 +213,6 @@ def _path_of(backend: Backend) -> Path:
 
 def _not_writable(path: Path, error: Exception) -> NotWritable:
     return NotWritable(
-        f"{path} cannot be opened for writing ({error}).", next="Check the rights of the folder, or set MLFLOW_TRACKING_URI elsewhere."
+        f"{path} cannot be opened for writing ({error}).",
+        next="Check the rights of the folder, or set MLFLOW_TRACKING_URI elsewhere.",
     )

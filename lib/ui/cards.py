@@ -1,4 +1,7 @@
-"""Page furniture: header, card, facts, checks, empty state. Text that is passed in is Markdown, so foreign text comes as `md(…)`."""
+"""Page furniture: header, card, facts, checks, empty state.
+
+Text that is passed in is Markdown, so foreign text comes as `md(…)`.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +27,9 @@ def header(title: str, note: str) -> Iterator[None]:
 
 
 @contextmanager
-def card(title: str = "", note: str = "", *, mark: Mark | None = None, height: Height = "content", key: str | None = None) -> Iterator[None]:
+def card(
+    title: str = "", note: str = "", *, mark: Mark | None = None, height: Height = "content", key: str | None = None
+) -> Iterator[None]:
     """A bordered box with its head: title, an optional badge, one gray note at the right. Never a card in a card."""
     with st.container(border=True, height=height, key=key, gap="small"):
         if title:

@@ -6,6 +6,8 @@ import streamlit as st
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGES = PROJECT / "pages"
+SHELL = PROJECT / "lib" / "ui" / "shell.py"
+STATIC = PROJECT / "lib" / "ui" / "static"
 
 
 def path(name: str) -> Path:

@@ -16,9 +16,13 @@ def md(text: object) -> str:
     Every mark becomes a character reference; `:`, `@` and `www` get an invisible joiner, because bare addresses and
     `:material/…:` fire without any mark. Not for text that people copy: use `st.code` for ids.
     """
-    plain = _INVISIBLE.sub(" ", str(text))
-    quiet = _MARKUP.sub(lambda mark: f"&#{ord(mark[1])};", plain)
+    quiet = _MARKUP.sub(lambda mark: f"&#{ord(mark[1])};", plain(text))
     return quiet.replace(":", ":" + _JOINER).replace("@", "@" + _JOINER).replace("www", "w" + _JOINER + "ww")
+
+
+def plain(text: object) -> str:
+    """Text without control characters and without invisible marks that turn or hide what follows."""
+    return _INVISIBLE.sub(" ", str(text))
 
 
 def version(number: str) -> str:
@@ -39,6 +43,11 @@ def day(at: datetime | None) -> str:
 def ago(at: datetime, now: datetime) -> str:
     """How long ago, in one unit: "8 s ago", "3 days ago". Never used in a record."""
     return f"{span(now - at)} ago"
+
+
+def lately(at: datetime, now: datetime) -> str:
+    """The same for things that matter only while they are new: "a moment ago" up to a minute and a half."""
+    return "a moment ago" if now - at < timedelta(seconds=90) else ago(at, now)
 
 
 def span(length: timedelta) -> str:

@@ -1,4 +1,7 @@
-"""The visual vocabulary: one icon and one colour per word. Green, red and orange judge; blue, violet and gray say where or what."""
+"""The visual vocabulary: one icon and one colour per word.
+
+Green, red and orange judge; blue, violet and gray say where or what.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -51,7 +54,7 @@ ENTRY: Mapping[str, Word] = {
 def badge(words: Mapping[str, Word], word: str, text: str = "") -> None:
     """Draw the badge of a word; `text` replaces what it says and must be harmless already."""
     color, icon, said = words.get(word, ("gray", "circle", word))
-    st.badge(text or said, icon=f":material/{icon}:", color=color)  # type: ignore[arg-type]
+    st.badge(text or said, icon=f":material/{icon}:", color=color)
 
 
 def chip(words: Mapping[str, Word], word: str, text: str = "") -> str:

@@ -1,0 +1,25 @@
+"""The frame around the pages: start-up, readiness, security headers, and what a crash looks like.
+
+Start it with `streamlit run app.py`. The pages hang on `lib/ui/shell.py`; a `pages/` folder beside the running script would let a
+deep link on a cold server run a page without its shell.
+"""
+
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from lib.ui.crash import calm_box
+from lib.ui.headers import SecurityHeaders
+from lib.ui.routes import SHELL
+from lib.ui.start import lifespan, readyz
+
+app = st.App(
+    SHELL,
+    lifespan=lifespan,
+    routes=[Route("/readyz", readyz)],
+    middleware=[Middleware(SecurityHeaders)],
+    on_script_error=calm_box,
+)
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,37 @@
+"""The pages as one table: it drives the navigation, the tooltips and the tests that visit every page."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from lib.ui.routes import path
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One page: its section in the sidebar, the name of its script (which is its address too), title, icon, and what it is for."""
+
+    section: str
+    name: str
+    title: str
+    icon: str
+    help: str
+
+
+MENU = (
+    Entry("", "overview", "Overview", "space_dashboard", "Who is in Production, what ran, what to do next."),
+    Entry("Experiment", "launch", "Launch", "play_circle", "Start a demo experiment and watch it."),
+    Entry("Experiment", "compare", "Compare", "compare_arrows", "Search, sort and compare the runs of an experiment."),
+    Entry("Release", "models", "Models", "deployed_code", "Register, promote, archive and roll back, with the reason kept."),
+)
+
+
+def navigation() -> st.Page:
+    """Draw the sidebar's sections and return the page that the address names. The first page is the default one."""
+    sections: dict[str, list[st.Page]] = {}
+    for entry in MENU:
+        page = st.Page(
+            path(entry.name), title=entry.title, icon=f":material/{entry.icon}:", help=entry.help, default=entry is MENU[0]
+        )
+        sections.setdefault(entry.section, []).append(page)
+    return st.navigation(sections, expanded=True)

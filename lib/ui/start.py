@@ -1,0 +1,61 @@
+"""What happens once per process: heavy imports off the request path, the readiness answer, the line that says where Podium is."""
+
+import os
+import sys
+import threading
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+WARM = threading.Event()
+HEAVY = ("pandas", "altair", "mlflow.tracking", "mlflow.store.db.utils")
+USUAL_PORT = 8501
+
+
+@asynccontextmanager
+async def lifespan(_: object) -> AsyncIterator[dict[str, object]]:
+    """Start the warm-up, say where the app is, and open a browser where there is one."""
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+    print(taken_port(st.get_option("server.port")), end="", flush=True)
+    if wants_browser(st.get_option("server.headless"), sys.platform, os.environ):
+        threading.Thread(target=webbrowser.open, args=(address(),), name="browser", daemon=True).start()
+    yield {}
+
+
+async def readyz(_: Request) -> JSONResponse:
+    """Answers as soon as the server does; `warm` turns true when the heavy imports are done."""
+    return JSONResponse({"status": "ok", "warm": WARM.is_set()})
+
+
+def warm_up() -> None:
+    """Import what every page needs, so that the first visitor does not wait for it."""
+    for name in HEAVY:
+        import_module(name)
+    WARM.set()
+
+
+def address() -> str:
+    """The address a browser on this machine opens."""
+    host = st.get_option("server.address") or "localhost"
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    shown = "localhost" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+    return f"http://{shown}:{st.get_option('server.port')}/{base}"
+
+
+def taken_port(port: int) -> str:
+    """A line that says so when the usual port was taken; empty otherwise. Streamlit itself prints the address."""
+    if port == USUAL_PORT or st.config.is_manually_set("server.port"):
+        return ""
+    return f"  Port {USUAL_PORT} is taken by another program, so Podium uses {port}.\n\n"
+
+
+def wants_browser(headless: bool | None, platform: str, environment: "os._Environ[str] | dict[str, str]") -> bool:  # noqa: FBT001
+    """True where a browser window can open: not headless, and on Linux only with a display."""
+    if headless:
+        return False
+    return platform in ("darwin", "win32") or any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
