@@ -1,18 +1,55 @@
 """Commands that change the registry and leave a record: register, promote, rollback, recover."""
 
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.opening import Asked, as_option, command
+from lib.cli.opening import Asked, as_option, command, read_stage
 from lib.errors import BadInput
 
 if TYPE_CHECKING:
     from lib.registry.promote import Moved
 
 
-def _reason(function: Any) -> Any:
-    """The two options that say why, and the guard against another champion."""
+@dataclass(frozen=True)
+class Decision:
+    """Why, as typed, and which holder the stage must have for the decision to stand."""
+
+    reason: str
+    category: str
+    expect_champion: str | None
+
+    @property
+    def why(self) -> Any:
+        """The reason, checked. Raises a usage error for one that says too little."""
+        from lib.ledger.words import reason  # noqa: PLC0415 - pydantic
+
+        try:
+            return reason(self.category, self.reason)
+        except BadInput as error:
+            raise click.UsageError(str(error)) from error
+
+    @property
+    def expected(self) -> str | None:
+        """The holder in the words of the ledger: `none`, a version, or several."""
+        champion = self.expect_champion
+        return None if champion is None else ",".join(part.strip().removeprefix("v") for part in champion.split(","))
+
+
+def _decision(function: Callable[..., int]) -> Any:
+    """The options that say why, and the guard against another champion, handed on as one `decision`."""
+
+    @functools.wraps(function)
+    def gathered(asked: Asked, reason: str, category: str, expect_champion: str | None, **more: Any) -> int:
+        return function(asked, decision=Decision(reason, category, expect_champion), **more)
+
+    return _why_options(gathered)
+
+
+def _why_options(function: Any) -> Any:
     function = click.option("--expect-champion", metavar="V|none", help="Refuse when another version holds the stage.")(function)
     function = click.option("--category", required=True, help="better, needed, compliance, incident, housekeeping or other.")(
         function
@@ -36,29 +73,29 @@ def register(asked: Asked, run_id: str, model: str, description: str) -> None:
 @command("promote")
 @click.argument("model")
 @click.argument("version")
-@click.option("--to", "stage", required=True, metavar="STAGE", callback=as_option(lambda word: _stage(word)))
-@_reason
-def promote(asked: Asked, model: str, version: str, stage: str, reason: str, category: str, expect_champion: str | None) -> int:
+@click.option("--to", "stage", required=True, metavar="STAGE", callback=as_option(read_stage))
+@_decision
+def promote(asked: Asked, model: str, version: str, stage: str, decision: Decision) -> int:
     """Move VERSION of MODEL to a stage: Production, Staging, Archived or None."""
-    why = _why(category, reason)
+    why = decision.why
     from lib.registry.promote import Wish, move  # noqa: PLC0415 - heavy
 
     kind = "archive" if stage == "Archived" else "promote"
-    wish = Wish(model, _number(version), stage, why, kind, _expected(expect_champion))  # type: ignore[arg-type]
+    wish = Wish(model, _number(version), stage, why, kind, decision.expected)  # type: ignore[arg-type]
     return _answer(asked, move(asked.writer(), wish))
 
 
 @command("rollback")
 @click.argument("model")
 @click.option("--to-version", metavar="V", help="Default: the last other version that was in Production and is whole.")
-@_reason
-def rollback(asked: Asked, model: str, to_version: str | None, reason: str, category: str, expect_champion: str | None) -> int:
+@_decision
+def rollback(asked: Asked, model: str, to_version: str | None, decision: Decision) -> int:
     """Put an earlier version of MODEL back into Production."""
-    why = _why(category, reason)
+    why = decision.why
     from lib.registry.promote import roll_back  # noqa: PLC0415 - heavy
 
     target = _number(to_version) if to_version else None
-    return _answer(asked, roll_back(asked.writer(), model, why, target, _expected(expect_champion)))
+    return _answer(asked, roll_back(asked.writer(), model, why, target, decision.expected))
 
 
 @command("recover")
@@ -105,25 +142,6 @@ def _answer(asked: Asked, moved: "Moved") -> int:
     return 1 if moved.outcome == "failed" else 0
 
 
-def _stage(word: str) -> str:
-    from lib.ledger.words import stage  # noqa: PLC0415 - pydantic
-
-    return stage(word)
-
-
-def _why(category: str, text: str) -> Any:
-    from lib.ledger.words import reason  # noqa: PLC0415 - pydantic
-
-    try:
-        return reason(category, text)
-    except BadInput as error:
-        raise click.UsageError(str(error)) from error
-
-
 def _number(version: str) -> str:
     """A version as typed: 3 or v3."""
     return version.removeprefix("v")
-
-
-def _expected(champion: str | None) -> str | None:
-    return None if champion is None else ",".join(part.strip().removeprefix("v") for part in champion.split(","))

@@ -100,6 +100,13 @@ def as_option(read: Callable[[str], Any]) -> Callable[[click.Context, click.Para
     return callback
 
 
+def read_stage(word: str) -> str:
+    """The stage a person means; see `lib.ledger.words.stage`."""
+    from lib.ledger.words import stage  # noqa: PLC0415 - pydantic
+
+    return stage(word)
+
+
 def _ended(run: Callable[[], int | None]) -> int:
     try:
         return run() or 0

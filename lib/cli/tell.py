@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.opening import FINDINGS, Asked, as_option, command
+from lib.cli.opening import FINDINGS, Asked, as_option, command, read_stage
 from lib.errors import NotFound, Refused
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def runs(asked: Asked, experiment: str, filter_: str) -> None:
 
 @command("current")
 @click.argument("model")
-@click.option("--stage", default="Production", show_default=True, callback=as_option(lambda word: _stage(word)))
+@click.option("--stage", default="Production", show_default=True, callback=as_option(read_stage))
 def current(asked: Asked, model: str, stage: str) -> None:
     """Say which version of MODEL holds a stage, since when, and how to load it."""
     from lib.ledger.holdings import holder  # noqa: PLC0415 - heavy
@@ -157,12 +157,6 @@ def _anchor(text: str) -> "Anchor":
 
     place, _, chain = text.partition(":")
     return Anchor(int(place), chain)
-
-
-def _stage(word: str) -> str:
-    from lib.ledger.words import stage  # noqa: PLC0415 - pydantic
-
-    return stage(word)
 
 
 def _move(line: Any) -> str:

@@ -23,7 +23,7 @@ POLL_SECONDS = 0.1
 TURN_SECONDS = 0.25
 
 
-class StopAsked(Exception):  # noqa: N818 - not an error
+class StopAsked(Exception):
     """SIGTERM came, or the file `cancel` is there."""
 
 

@@ -67,14 +67,14 @@ class State:
         return judge(self.reading, anchors)
 
     def wanted(self, possible: Possible = lambda _: True) -> dict[Slot, Wanted]:
-        """Who should hold each slot. Intents that failed, and open ones that became impossible, do not count."""
+        """Who should hold each slot. Failed and impossible intents and versions seen to be gone do not count."""
         want = {slot: Wanted() for slot in SLOTS}
         for entry in self.life:
             if (seen := _now_of(entry.body)) is not None:
                 want = {slot: w if w.named else Wanted(seen[slot].holders) for slot, w in want.items()}
             if _approves(entry.body) and self._counts(entry, possible):
                 want = _after(want, entry)
-        return want
+        return {slot: replace(w, holders=tuple(v for v in w.holders if v not in self.gone)) for slot, w in want.items()}
 
     def drift(self, seen: Mapping[Slot, Held] | None = None) -> tuple[Slot, ...]:
         """Named slots that show something else than is wanted, while nobody is at work on them."""

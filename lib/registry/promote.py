@@ -19,7 +19,7 @@ from lib.registry.lineage import is_whole
 from lib.registry.plan import Move, intent_on_paper, preview
 from lib.registry.seen import Seen, Version
 
-Kind = Literal["promote", "archive", "roll_back"]
+Kind = Literal["promote", "archive", "roll_back", "adopt", "revert"]
 Outcome = Literal["applied", "overtaken", "failed", "unchanged"]
 
 
@@ -136,7 +136,7 @@ def _decision(writer: Writer, found: Look, wish: Wish) -> Callable[[State], Body
 
 def _guard(state: State, seen: Seen, wish: Wish) -> None:
     """Raise Refused when registry and ledger disagree, or the slot's holder is not the one the person decided against."""
-    if drifted := state.drift():
+    if (drifted := state.drift()) and wish.kind not in ("adopt", "revert"):
         stages = " and ".join(SLOTS[slot] for slot in drifted)
         raise Refused(f"{stages} of {wish.model} was moved outside Podium, and nobody has said whether that stands.", next=_DRIFT)
     slot = _named_slot(state, wish.to, wish.version)
@@ -150,7 +150,7 @@ def _guard(state: State, seen: Seen, wish: Wish) -> None:
         )
 
 
-_DRIFT = "Move it back in MLflow so that both agree, then decide again."
+_DRIFT = "Adopt what stands there with a reason, or put it back; then decide again."
 
 
 def _said(holders: str) -> str:
