@@ -39,7 +39,8 @@ def _drift(found: Look, slot: Slot) -> Drift:
     if len(shown) == 1:
         adopt = Way("adopt", shown[0], SLOTS[slot])
     elif not shown and wanted.holder in there:
-        adopt = Way("adopt", str(wanted.holder), "Archived")
+        left = there[str(wanted.holder)].stage
+        adopt = Way("adopt", str(wanted.holder), "None" if left == "None" else "Archived")
     if wanted.holder in there:
         revert = Way("revert", str(wanted.holder), SLOTS[slot])
     elif wanted.holder is None and len(shown) == 1:

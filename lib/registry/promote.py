@@ -184,7 +184,7 @@ def _body(writer: Writer, seen: Seen, wish: Wish) -> Decided:
 
 def _is_so(found: Look, wish: Wish) -> bool:
     """Is everything already as wished, in ledger and registry, with nobody at work on it?"""
-    if found.state.open or wish.aliases:
+    if found.state.open or wish.aliases or wish.kind == "adopt":
         return False
     slot, now = slot_of(wish.to), found.seen.now
     if slot is None:
