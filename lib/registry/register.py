@@ -63,7 +63,7 @@ def register(writer: Writer, run_id: str, model: str, description: str = "") -> 
     name = model_name(model)
     chosen = candidates(writer.backend, run_id)[0]
     said = typed(description) or default_description(chosen)
-    _make_model(writer.backend, name, said)
+    _make_model(writer.backend, name, what_for(chosen) or said)
     look(writer, name)
     number = _make_version(writer.backend, name, chosen, said)
     found = look(writer, name)
@@ -75,9 +75,15 @@ def register(writer: Writer, run_id: str, model: str, description: str = "") -> 
 
 def default_description(chosen: Candidate) -> str:
     """A description that says where a version comes from and what it measured, offered to be bettered."""
-    scores = ", ".join(f"{name} {value:.4f}" for name, value in sorted(chosen.run.metrics.items())[:2])
-    settings = ", ".join(f"{name} {value}" for name, value in sorted(chosen.run.params.items())[:3])
-    return ". ".join(part for part in (f"From run {chosen.run.name}", scores, settings) if part) + "."
+    first = sorted(chosen.run.metrics.items(), key=lambda metric: (metric[0] != "accuracy", metric[0]))
+    scores = ", ".join(f"{name} {value:.4f}" for name, value in first[:2])
+    return f"From run {chosen.run.name}{': ' if scores else ''}{scores}."
+
+
+def what_for(chosen: Candidate) -> str:
+    """What a new model is for, by the tags of its first run: "Wine classification, RandomForestClassifier"; else an empty text."""
+    tags = chosen.run.tags
+    return ", ".join(typed(tags[name]) for name in ("Project", "model_type") if tags.get(name))
 
 
 def model_name(text: str) -> str:

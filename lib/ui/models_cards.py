@@ -1,6 +1,9 @@
 """The cards of the Models page: who held which stage, the versions, the chosen one, its history, and a drift."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -15,6 +18,7 @@ from lib.registry.code import load_code
 from lib.registry.drift import drifts
 from lib.registry.promote import version_of
 from lib.registry.seen import Seen, Version
+from lib.runs.reading import Run
 from lib.ui import models_dialogs
 from lib.ui.cards import card, empty, facts, head, table
 from lib.ui.models_reads import Sight, source_run, way_back_of
@@ -94,35 +98,37 @@ def versions_card(sight: Sight, chosen: str) -> str:
 
 
 def _versions_table(seen: Seen, here: Backend) -> tuple[pd.DataFrame, dict[str, Any]]:
-    runs = {v.number: source_run(here, v.run_id) for v in list(seen.versions.values())[:MEASURED]}
-    metrics = _common([run.metrics for run in runs.values() if run], 2)
-    params = _common([run.params for run in runs.values() if run], 2)
-    rows = []
-    for v in seen.versions.values():
-        run = runs.get(v.number)
-        aliases = sorted(alias for alias, number in seen.aliases.items() if number == v.number)
-        rows.append(
-            {
-                "version": f"v{v.number}",
-                "stage": [v.stage],
-                "aliases": aliases,
-                "run": run.name if run else "gone" if v.run_id else "",
-                **{f"m.{name}": run.metrics.get(name) if run else None for name in metrics},
-                **{f"p.{name}": run.params.get(name) if run else None for name in params},
-                "created": pd.Timestamp(v.created),
-            }
-        )
+    runs = runs_of(seen, here)
+    metrics, params = (
+        told_first([run.metrics for run in runs.values()])[:2],
+        told_first([run.params for run in runs.values()])[:1],
+    )
+    rows = [
+        {
+            "version": f"v{v.number}",
+            "stage": [v.stage],
+            "aliases": sorted(alias for alias, number in seen.aliases.items() if number == v.number),
+            "run": runs[v.number].name if v.number in runs else "gone" if v.run_id else "",
+            **{f"m.{name}": runs[v.number].metrics.get(name) if v.number in runs else None for name in metrics},
+            **{f"p.{name}": runs[v.number].params.get(name) if v.number in runs else None for name in params},
+            "created": pd.Timestamp(v.created),
+        }
+        for v in seen.versions.values()
+    ]
     return pd.DataFrame(rows), _columns(metrics, params, sorted(seen.aliases))
 
 
-def _common(found: list[Any], most: int) -> list[str]:
-    """The names that most of the runs have, and that say most: accuracy first."""
-    counts: dict[str, int] = {}
-    for one in found:
-        for name in one:
-            counts[name] = counts.get(name, 0) + 1
-    first = ("accuracy", "best_cv_accuracy", "auc", "n_estimators", "best_n_estimators")
-    return sorted(counts, key=lambda name: (name not in first, -counts[name], name))[:most]
+def runs_of(seen: Seen, here: Backend) -> dict[str, Run]:
+    """The runs of the newest versions, as far as they still exist."""
+    found = {v.number: source_run(here, v.run_id) for v in list(seen.versions.values())[:MEASURED]}
+    return {number: run for number, run in found.items() if run}
+
+
+def told_first(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names in the order of what they tell: accuracy and AUC, then what differs between the versions, then what most have."""
+    counts = Counter(name for one in found for name in one)
+    differ = {name for name in counts if len({str(one.get(name)) for one in found}) > 1}
+    return sorted(counts, key=lambda name: (name not in ("accuracy", "auc"), name not in differ, -counts[name], name))
 
 
 def _columns(metrics: list[str], params: list[str], aliases: list[str]) -> dict[str, Any]:
@@ -131,11 +137,11 @@ def _columns(metrics: list[str], params: list[str], aliases: list[str]) -> dict[
     return {
         "version": column.TextColumn("Version", width=56),
         "stage": column.MultiselectColumn("Stage", width=92, **pills(STAGE)),
-        "aliases": column.MultiselectColumn("Aliases", options=aliases, color=[slots.get(a, "gray") for a in aliases], width=112),
-        "run": column.TextColumn("Run", width=112),
-        **{f"m.{name}": column.NumberColumn(name, format="%.4f", width=76) for name in metrics},
-        **{f"p.{name}": column.TextColumn(name, width=76) for name in params},
-        "created": column.DatetimeColumn("Created (UTC)", format="D MMM YYYY, HH:mm", width=124),
+        "aliases": column.MultiselectColumn("Aliases", options=aliases, color=[slots.get(a, "gray") for a in aliases], width=92),
+        "run": column.TextColumn("Run", width=104),
+        **{f"m.{name}": column.NumberColumn(name, format="%.4f", width=72) for name in metrics},
+        **{f"p.{name}": column.TextColumn(name, width=92) for name in params},
+        "created": column.DatetimeColumn("Created (UTC)", format="D MMM YYYY", width=96),
     }
 
 
@@ -155,7 +161,7 @@ def _facts(sight: Sight, chosen: Version) -> dict[str, str]:
     told = {"About": md(chosen.description)} if chosen.description else {}
     held = [h for h in holdings(sight.found.state.reading.entries) if h.version == chosen.number and h.slot == "production"]
     if held:
-        told["Production"] = ", ".join(f"{day(h.since)} to {day(h.until) if h.until else 'today'}" for h in held[-3:])
+        told["Production"] = ", ".join(_held(h) for h in held[-3:])
     if run:
         told["Run"] = f"{md(run.name)} :gray[{run.run_id[:8]}]"
         told["Measured"] = (
@@ -169,6 +175,13 @@ def _facts(sight: Sight, chosen: Version) -> dict[str, str]:
     return told
 
 
+def _held(holding: Holding) -> str:
+    """From when until when; with the time of day when it was less than a day."""
+    until = holding.until or now()
+    show = day if until - holding.since > timedelta(days=1) else moment
+    return f"{show(holding.since)} to {show(holding.until) if holding.until else 'now'}"
+
+
 def _actions(sight: Sight, chosen: Version) -> None:
     """At most one primary button; each opens a preview."""
     if not sight.may_write:
@@ -176,11 +189,11 @@ def _actions(sight: Sight, chosen: Version) -> None:
         return
     held = {h.version for h in holdings(sight.found.state.life) if h.slot == "production"}
     before = chosen.number in held and chosen.number not in sight.found.seen.now["production"].holders
+    if before:
+        _button(sight, chosen, f"Roll back to {version(chosen.number)}", ("undo", "Production", "roll_back"))
+    elif chosen.stage != "Production" or not _is_champion(sight, chosen):
+        _button(sight, chosen, "Move to Production", ("trophy", "Production", "promote"))
     with st.container(horizontal=True, gap="small"):
-        if before:
-            _button(sight, chosen, f"Roll back to {version(chosen.number)}", ("undo", "Production", "roll_back"))
-        elif chosen.stage != "Production" or not _is_champion(sight, chosen):
-            _button(sight, chosen, "Move to Production", ("trophy", "Production", "promote"))
         if chosen.stage != "Staging":
             _button(sight, chosen, "Move to Staging", ("stairs", "Staging", "promote"))
         if chosen.stage != "Archived":
@@ -195,6 +208,7 @@ def _button(sight: Sight, chosen: Version, label: str, deed: tuple[str, Any, Any
         key=f"models.{kind}.{to}",
         icon=f":material/{name}:",
         type="primary" if to == "Production" else "secondary",
+        width="stretch",
         on_click=models_dialogs.ask,
         args=(sight, chosen.number, to, kind),
     )

@@ -91,7 +91,9 @@ def _confirm(question: Question) -> None:
     st.markdown("This is exactly what will happen, in this order:")
     table([(str(n), text) for n, text in enumerate(_told(question), 1)])
     along = _aliases(question)
-    category = st.selectbox("Kind of reason", list(CATEGORIES), format_func=CATEGORIES.__getitem__, key="models.category")
+    kinds = list(CATEGORIES)
+    usual = kinds.index(_USUAL.get(question.kind, "better"))
+    category = st.selectbox("Kind of reason", kinds, usual, format_func=CATEGORIES.__getitem__, key="models.category")
     said = st.text_area(
         "Why, for a reader in two years",
         key="models.reason",
@@ -112,6 +114,7 @@ def _confirm(question: Question) -> None:
             _decide(question, (category, said, name, typed), along)
 
 
+_USUAL: dict[Kind, str] = {"roll_back": "incident", "archive": "housekeeping", "revert": "housekeeping"}
 _HINT = "Two more of 18 held-out wines are right; nothing else changed."
 _HINTS = {
     "archive": "Replaced by v2 two releases ago, nobody loads it any more.",
