@@ -124,3 +124,9 @@ def test_every_widget_on_a_page_has_a_key_that_names_its_page(path):
     ]
     keys = {call.lineno: next((ast.unparse(word.value) for word in call.keywords if word.arg == "key"), "") for call in calls}
     assert {line: key for line, key in keys.items() if not key or (key[0] in "'\"" and "." not in key)} == {}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if "Pure." in (ast.get_docstring(tree(path)) or "")], ids=named)
+def test_a_module_that_calls_itself_pure_is(path):
+    impure = {"mlflow", "sqlite3", "subprocess", "os", "time", "random", "secrets", "streamlit", "httpx"}
+    assert not {name.split(".")[0] for name in imports(path)} & impure
