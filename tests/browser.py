@@ -29,6 +29,7 @@ FLAGS = [
 SETTLED = """() => {
   const app = document.querySelector('[data-testid="stApp"]');
   return app && app.dataset.testScriptState === 'notRunning' && app.dataset.testConnectionState === 'CONNECTED'
+    && document.querySelector('[data-testid="stMain"] h1, [data-testid="stMain"] [data-testid="stAlert"]')
     && !document.querySelector('[data-stale="true"]') && !document.querySelector('[data-testid="stSkeleton"]');
 }"""
 PATIENCE = 60_000

@@ -17,6 +17,7 @@ from lib.errors import NeedsMigration, PodiumError, Refused
 from lib.ui.cards import card, facts
 from lib.ui.errors import calm, show
 from lib.ui.session import backend, now
+from lib.ui.start import warm_up
 from lib.ui.text import NARROW, md
 
 PULSE_SECONDS = 4.0
@@ -47,9 +48,15 @@ def pulse(here: Backend) -> Pulse:
 
 def admits() -> bool:
     """True when the page may run. Otherwise the reason stands in its place, with what to do."""
-    with calm():
+    try:
         here = backend()
+    except PodiumError as error:
+        st.title("Podium cannot open its backend", anchor=False)
+        show(error)
+        return False
+    with calm():
         with st.spinner(_waiting(here)):
+            warm_up()
             beat = pulse(here)
         _foot(here, beat)
         if beat.trouble is None:
