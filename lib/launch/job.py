@@ -25,7 +25,7 @@ from lib.errors import NotFound
 State = Literal["queued", "running", "finished", "failed", "stopped", "lost"]
 LIVE: tuple[State, ...] = ("queued", "running")
 _ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
-_PROGRESS = re.compile(rb"^(fit|run) (\d{1,9})/(\d{1,9})\b", re.MULTILINE)
+_PROGRESS = re.compile(rb"^(fit|run) (\d{1,9})/([1-9]\d{0,8})\b", re.MULTILINE)
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 TAIL_BYTES = 64_000
 
