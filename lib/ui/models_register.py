@@ -57,11 +57,11 @@ def _choose_run(here: Backend) -> str:
         return ""
     experiment = st.selectbox("Experiment", list(known), format_func=known.__getitem__, key="models.register.experiment")
     table = runs(here, experiment)
-    names = table.identity.loc[table.identity["has_model"], "name"] if len(table) else {}
-    if not len(names):
+    names = {run_id: name for run_id, name in table.identity["name"].items() if table.identity.loc[run_id, "has_model"]}
+    if not names:
         st.markdown("No run of this experiment has logged a model.")
         return ""
-    return st.selectbox("Run", list(names.index), format_func=lambda one: f"{names[one]} · {one[:8]}", key="models.register.pick")
+    return st.selectbox("Run", list(names), format_func=lambda one: f"{names[one]} · {one[:8]}", key="models.register.pick")
 
 
 def _form(here: Backend, chosen: Candidate) -> None:
