@@ -135,13 +135,13 @@ def _columns(metrics: list[str], params: list[str], aliases: list[str]) -> dict[
     column = st.column_config
     slots = {"production": "blue", "staging": "violet"}
     return {
-        "version": column.TextColumn("Version", width=56),
-        "stage": column.MultiselectColumn("Stage", width=92, **pills(STAGE)),
-        "aliases": column.MultiselectColumn("Aliases", options=aliases, color=[slots.get(a, "gray") for a in aliases], width=92),
-        "run": column.TextColumn("Run", width=104),
-        **{f"m.{name}": column.NumberColumn(name, format="%.4f", width=72) for name in metrics},
-        **{f"p.{name}": column.TextColumn(name, width=92) for name in params},
-        "created": column.DatetimeColumn("Created (UTC)", format="D MMM YYYY", width=96),
+        "version": column.TextColumn("Version", width=54),
+        "stage": column.MultiselectColumn("Stage", width=88, **pills(STAGE)),
+        "aliases": column.MultiselectColumn("Aliases", options=aliases, color=[slots.get(a, "gray") for a in aliases], width=86),
+        "run": column.TextColumn("Run", width=102),
+        **{f"m.{name}": column.NumberColumn(name, format="%.4f", width=66) for name in metrics},
+        **{f"p.{name}": column.TextColumn(name, width=90) for name in params},
+        "created": column.DatetimeColumn("Created (UTC)", format="D MMM YYYY", width=92),
     }
 
 
@@ -163,11 +163,15 @@ def _facts(sight: Sight, chosen: Version) -> dict[str, str]:
     if held:
         told["Production"] = ", ".join(_held(h) for h in held[-3:])
     if run:
+        runs = list(runs_of(sight.found.seen, backend()).values())
+        metrics, params = told_first([one.metrics for one in runs]), told_first([one.params for one in runs])
         told["Run"] = f"{md(run.name)} :gray[{run.run_id[:8]}]"
         told["Measured"] = (
-            " · ".join(f"{md(name)} {score(value)}" for name, value in sorted(run.metrics.items())[:4]) or "nothing"
+            " · ".join([f"{md(name)} {score(run.metrics[name])}" for name in metrics if name in run.metrics][:6]) or "nothing"
         )
-        told["Parameters"] = " · ".join(f"{md(name)} {md(value)}" for name, value in sorted(run.params.items())[:4]) or "none"
+        told["Parameters"] = (
+            " · ".join([f"{md(name)} {md(run.params[name])}" for name in params if name in run.params][:4]) or "none"
+        )
     others = sight.found.seen.other_aliases(chosen.number)
     if others:
         told["Other aliases"] = ", ".join(f"`{md(alias)}`" for alias in others)

@@ -57,7 +57,7 @@ def _choose_run(here: Backend) -> str:
         return ""
     experiment = st.selectbox("Experiment", list(known), format_func=known.__getitem__, key="models.register.experiment")
     table = runs(here, experiment)
-    names = {run_id: name for run_id, name in table.identity["name"].items() if table.identity.loc[run_id, "has_model"]}
+    names: dict[str, str] = table.identity.loc[table.identity["has_model"], "name"].to_dict()
     if not names:
         st.markdown("No run of this experiment has logged a model.")
         return ""

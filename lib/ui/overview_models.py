@@ -123,4 +123,4 @@ def _state(found: Registry, seen: Seen) -> str:
 
 def _entry(model: str, line: Line) -> tuple[str, ...]:
     what = f"**{md(model)}** {version(line.version) if line.version else ''} {f'to {md(line.to)}' if line.to else ''}"
-    return f":gray[{moment(line.at)}]", chip(ENTRY, line.word), what, md(line.who)
+    return chip(ENTRY, line.word), f"{what}  \n:gray[{md(line.who)} · {moment(line.at).removesuffix('UTC').strip()}]"
