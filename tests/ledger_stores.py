@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mlflow.entities import LoggedModelOutput
 
 from lib.backends.connect import client
 from lib.ledger.book import Writer
@@ -35,3 +38,24 @@ def registered(backend, name="wine", versions=3, stages=None, aliases=None):
     for alias, version in (aliases or {}).items():
         registry.set_registered_model_alias(name, alias, version)
     return name
+
+
+def trained(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED"):
+    """A finished run with a model, made by plain MLflow calls."""
+    mlflow = client(backend)
+    home = mlflow.get_experiment_by_name("wine")
+    place = str(backend.artifacts / "wine") if backend.artifacts else None
+    experiment = home.experiment_id if home else mlflow.create_experiment("wine", place)
+    run = mlflow.create_run(experiment, run_name=name)
+    mlflow.log_metric(run.info.run_id, "accuracy", accuracy)
+    mlflow.log_param(run.info.run_id, "n_estimators", name.split("-")[1])
+    logged = mlflow.create_logged_model(experiment, name="model", source_run_id=run.info.run_id)
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "MLmodel").write_text(MLMODEL)
+        (Path(folder) / "requirements.txt").write_text("scikit-learn==1.9.1\n")
+        mlflow.log_model_artifacts(logged.model_id, folder)
+    mlflow.finalize_logged_model(logged.model_id, "READY")
+    mlflow.log_outputs(run.info.run_id, models=[LoggedModelOutput(logged.model_id, 0)])
+    if status != "RUNNING":
+        mlflow.set_terminated(run.info.run_id, status)
+    return run.info.run_id

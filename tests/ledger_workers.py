@@ -89,10 +89,20 @@ def _die_after(backend: Backend, after: int) -> None:
 def together(target, arguments) -> list:
     """Run `target` in one process per argument tuple, released at the same moment; gives their answers."""
     start, answers = processes.Barrier(len(arguments)), processes.Queue()
-    children = [processes.Process(target=target, args=(*args, start, answers)) for args in arguments]
+    children = [processes.Process(target=_answering, args=(target, args, start, answers)) for args in arguments]
     for child in children:
         child.start()
     got = [answers.get(timeout=300) for _ in children]
     for child in children:
         child.join()
+    assert not [one for one in got if isinstance(one, Exception)], got
     return got
+
+
+def _answering(target, args, start, answers) -> None:
+    """Run the target; what it raises is its answer, so that nobody waits for one who crashed."""
+    try:
+        target(*args, start, answers)
+    except Exception as error:
+        answers.put(RuntimeError(repr(error)))
+        raise

@@ -13,8 +13,7 @@ from lib.backends.connect import client
 from lib.cli import podium
 from lib.ledger.index import find_book
 from lib.registry.reading import look_at, recorded
-from tests.ledger_stores import registered
-from tests.test_page_models import trained
+from tests.ledger_stores import registered, trained
 
 ROOT = Path(__file__).resolve().parents[1]
 WHY = ["--reason", "Five trees get seventeen of eighteen right.", "--category", "better"]

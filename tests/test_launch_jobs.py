@@ -240,7 +240,9 @@ def test_kill_9_of_the_process_that_started_a_job_does_not_touch_it(shop: Worksh
 
 
 def test_workers_that_a_script_leaves_behind_end_with_it(shop: Workshop, run: Run) -> None:
-    text = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid, flush=True)"
+    text = (
+        "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid, flush=True)"
+    )
     ended = jobs.wait(shop, run(text).id, 20)
     assert ended.state == "finished"
     until(lambda: gone(int(job.tail(ended))), 5)
@@ -273,4 +275,7 @@ def test_the_runs_of_a_job_are_found_in_every_experiment(shop: Workshop, run: Ru
         made = mlflow.create_run(experiment, run_name=f"in {name}", tags={"podium.job": tagged}).info.run_id
         mlflow.log_metric(made, "accuracy", 0.5)
     found = jobs.runs_of(fresh_store, one.id)
-    assert [(found_run.name, found_run.metrics) for found_run in found] == [("in a", {"accuracy": 0.5}), ("in b", {"accuracy": 0.5})]
+    assert [(found_run.name, found_run.metrics) for found_run in found] == [
+        ("in a", {"accuracy": 0.5}),
+        ("in b", {"accuracy": 0.5}),
+    ]

@@ -7,29 +7,7 @@ from lib.ledger.words import reason
 from lib.registry.promote import Wish, move
 from lib.registry.reading import look_at, recorded
 from lib.ui.models_dialogs import OPEN
-from tests.ledger_stores import WHY, registered, writer
-
-
-def trained(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED"):
-    """A finished run with a model, made by plain MLflow calls."""
-    mlflow = client(backend)
-    home = mlflow.get_experiment_by_name("wine")
-    experiment = home.experiment_id if home else mlflow.create_experiment("wine", str(backend.artifacts / "wine"))
-    run = mlflow.create_run(experiment, run_name=name)
-    mlflow.log_metric(run.info.run_id, "accuracy", accuracy)
-    mlflow.log_param(run.info.run_id, "n_estimators", name.split("-")[1])
-    logged = mlflow.create_logged_model(experiment, name="model", source_run_id=run.info.run_id)
-    folder = backend.artifacts / f"made-{run.info.run_id[:6]}"
-    folder.mkdir(parents=True)
-    (folder / "MLmodel").write_text("flavors: {}\n")
-    mlflow.log_model_artifacts(logged.model_id, str(folder))
-    mlflow.finalize_logged_model(logged.model_id, "READY")
-    from mlflow.entities import LoggedModelOutput
-
-    mlflow.log_outputs(run.info.run_id, models=[LoggedModelOutput(logged.model_id, 0)])
-    if status != "RUNNING":
-        mlflow.set_terminated(run.info.run_id, status)
-    return run.info.run_id
+from tests.ledger_stores import WHY, registered, trained, writer
 
 
 def button(page, label):

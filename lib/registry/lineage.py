@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import rfc8785
 import yaml
@@ -21,6 +22,7 @@ from lib.runs.reading import Run, run
 
 LARGEST = 500_000_000
 """Bytes of a model up to which its files are fetched from a server to be hashed."""
+_WITHIN_REACH = ("file", "mlflow-artifacts", "http", "https")
 GIT_COMMIT = "mlflow.source.git.commit"
 
 
@@ -72,6 +74,8 @@ def _files(backend: Backend, model: str, version: Version) -> Files:
     with TemporaryDirectory() as folder:
         try:
             place = client(backend).get_model_version_download_uri(model, version.number)
+            if far := _storage_out_of_reach(place):
+                return Files(missing=f"the model's files are in {far} storage, which is not read from here")
             head = Path(download_artifacts(artifact_uri=f"{place}/MLmodel", dst_path=folder, tracking_uri=backend.uri))
             described = yaml.safe_load(head.read_text("utf-8"))
             if int(described.get("model_size_bytes") or 0) > LARGEST:
@@ -94,14 +98,25 @@ def _hashed(described: dict[str, object], whole: Path | None, missing: str) -> F
 
 
 def is_whole(backend: Backend, model: str, number_: str) -> bool:
-    """Can the model behind a version still be fetched? True when its MLmodel file is listed where the version points to."""
+    """Can the model behind a version still be fetched? True when its MLmodel file is listed where the version points to.
+
+    Storage that is not read from here (S3 and the like) counts as whole: nothing is known against it.
+    """
     from mlflow.artifacts import list_artifacts  # noqa: PLC0415 - heavy
 
     try:
         place = client(backend).get_model_version_download_uri(model, number_)
+        if _storage_out_of_reach(place):
+            return True
         return any(Path(item.path).name == "MLmodel" for item in list_artifacts(artifact_uri=place, tracking_uri=backend.uri))
     except (MlflowException, OSError, PodiumError):
         return False
+
+
+def _storage_out_of_reach(place: str) -> str:
+    """The scheme of storage that needs credentials of its own (s3, gs …); empty for folders and what the server hands out."""
+    scheme = urlsplit(place).scheme
+    return "" if len(scheme) < 2 or scheme in _WITHIN_REACH else scheme
 
 
 def _sha(data: bytes) -> str:
