@@ -26,11 +26,15 @@ FLAGS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
+# Still for a quarter of a second: between a click and the script's start, and between two pages, it stands still for a moment too.
 SETTLED = """() => {
   const app = document.querySelector('[data-testid="stApp"]');
-  return app && app.dataset.testScriptState === 'notRunning' && app.dataset.testConnectionState === 'CONNECTED'
-    && document.querySelector('[data-testid="stMain"] h1, [data-testid="stMain"] [data-testid="stAlert"]')
+  const main = document.querySelector('[data-testid="stMain"]');
+  const still = app && app.dataset.testScriptState === 'notRunning' && app.dataset.testConnectionState === 'CONNECTED'
+    && main && main.querySelector('h1, [data-testid="stAlert"]')
     && !document.querySelector('[data-stale="true"]') && !document.querySelector('[data-testid="stSkeleton"]');
+  window.stillSince = still ? window.stillSince || performance.now() : 0;
+  return still && performance.now() - window.stillSince > 250;
 }"""
 PATIENCE = 60_000
 
@@ -144,13 +148,13 @@ class Driver:
 
     def settle(self) -> "Driver":
         """Wait until the script has ended, nothing is stale and no skeleton is left."""
+        self.page.evaluate("window.stillSince = 0")
         self.page.wait_for_function(SETTLED, timeout=PATIENCE)
         return self
 
     def click(self, label: str) -> "Driver":
         """Press the button with this label and wait until the page stands still."""
         self.page.get_by_role("button", name=label, exact=True).first.click()
-        self.page.wait_for_timeout(150)
         return self.settle()
 
     def visit(self, title: str) -> "Driver":
@@ -171,7 +175,6 @@ class Driver:
         """Tick row `row` (from 0) of a data frame that has selection on."""
         canvas = self.key(key).locator("canvas").first
         canvas.click(position={"x": 16, "y": 32 + 31 * row + 15})
-        self.page.wait_for_timeout(150)
         return self.settle()
 
     def shot(self, path: Path) -> None:

@@ -132,3 +132,19 @@ def _broken(folder):
         "checks.glance = glance\n"
     )
     return place
+
+
+def test_the_first_step_trains_three_forests_and_leads_to_compare(window, podium, empty_database, tmp_path):
+    served = serve_podium(copy_store(empty_database, tmp_path / "store").uri, tmp_path / "run")
+    try:
+        driver = window(served).open().click("Launch the wine demo")
+        expect(driver.page).to_have_url(re.compile(r"/launch\?job="))
+        for _ in range(60):
+            driver.visit("Overview")
+            if driver.page.get_by_role("button", name="Compare the runs").count():
+                break
+            driver.page.wait_for_timeout(1000)
+        driver.click("Compare the runs")
+        expect(driver.page.get_by_role("heading", level=1)).to_have_text("Compare")
+    finally:
+        served.stop()

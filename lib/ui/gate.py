@@ -84,8 +84,13 @@ def _foot(here: Backend, beat: Pulse) -> None:
         st.markdown(f":material/database: {md(here.name)}")
         if here.path is not None:
             st.caption(md(here.place), help=md(here.path))
-        answer = "Cannot be opened" if beat.trouble else f"Answers in {_span(beat.seconds)}"
-        st.caption(f"{answer} · {beat.at:%H:%M:%S}{NARROW}UTC")
+        st.caption(f"{_answer(beat)} · {beat.at:%H:%M:%S}{NARROW}UTC")
+
+
+def _answer(beat: Pulse) -> str:
+    if isinstance(beat.trouble, NeedsMigration):
+        return "Not opened yet"
+    return "Does not answer" if beat.trouble else f"Answers in {_span(beat.seconds)}"
 
 
 def _span(seconds: float) -> str:
