@@ -13,7 +13,9 @@ from lib.launch.job import Job, Progress
 
 @pytest.fixture
 def one(tmp_path: Path) -> Job:
-    return Job("x", "first-run", "A job", (), Backend("sqlite:////x.db", "sqlite"), tmp_path, "running", datetime(2026, 1, 1, tzinfo=UTC))
+    return Job(
+        "x", "first-run", "A job", (), Backend("sqlite:////x.db", "sqlite"), tmp_path, "running", datetime(2026, 1, 1, tzinfo=UTC)
+    )
 
 
 def log(one: Job, text: bytes) -> None:
