@@ -20,7 +20,7 @@ _PAGE = 500
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One run of a job. `parent` is the id of its parent run, or empty; `metrics` are the last values."""
+    """One run of a job. `parent` is the id of its parent run, or empty; `metrics` are the last values, `params` are text."""
 
     run_id: str
     name: str
@@ -29,6 +29,7 @@ class RunSummary:
     started: datetime
     parent: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+    params: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 def runs_of(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
@@ -86,4 +87,5 @@ def _summary(run: "Run") -> RunSummary:
         started=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         parent=run.data.tags.get("mlflow.parentRunId", ""),
         metrics=dict(run.data.metrics),
+        params=dict(run.data.params),
     )
