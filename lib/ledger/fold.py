@@ -20,12 +20,14 @@ Possible = Callable[[Entry], bool]
 class Wanted:
     """Who should hold a slot. `named` tells whether an intent ever spoke of it; `cause` is the id of that intent.
 
-    Several holders mean: several stood there when the record began, and nobody has decided yet.
+    Several holders mean: several stood there when the record began, and nobody has decided yet. `shown` is whatever alias or stage
+    of an unnamed slot point to, a version that stands in another slot included.
     """
 
     holders: tuple[str, ...] = ()
     cause: str = ""
     named: bool = False
+    shown: tuple[str, ...] = ()
 
     @property
     def holder(self) -> str | None:
@@ -71,7 +73,8 @@ class State:
         want = {slot: Wanted() for slot in SLOTS}
         for entry in self.life:
             if (seen := _now_of(entry.body)) is not None:
-                want = {slot: w if w.named else Wanted(seen[slot].holders) for slot, w in want.items()}
+                stands = standing(seen)
+                want = {slot: w if w.named else Wanted(stands[slot], shown=seen[slot].holders) for slot, w in want.items()}
             if _approves(entry.body) and self._counts(entry, possible):
                 want = _after(want, entry)
         return {slot: replace(w, holders=tuple(v for v in w.holders if v not in self.gone)) for slot, w in want.items()}
@@ -107,6 +110,15 @@ def fold(reading: Reading) -> State:
     return state
 
 
+def standing(seen: Mapping[Slot, Held]) -> dict[Slot, tuple[str, ...]]:
+    """Who stands in each slot, every version in one at most: the alias is the truth, and production comes before staging."""
+    aliased: dict[str, Slot] = {}
+    for slot in SLOTS:
+        if (version := seen[slot].alias) is not None:
+            aliased.setdefault(version, slot)
+    return {slot: tuple(v for v in seen[slot].holders if aliased.get(v, slot) == slot) for slot in SLOTS}
+
+
 def fulfilled(want: Wanted, held: Held) -> bool:
     """Does a slot show what is wanted? With several holders wanted, none but these may stand in it."""
     if len(want.holders) > 1:
@@ -140,7 +152,7 @@ def _after(want: Mapping[Slot, Wanted], entry: Entry) -> dict[Slot, Wanted]:
     for slot, now in want.items():
         if slot == goal:
             left[slot] = Wanted((body.version,), entry.id, named=True)
-        elif body.version in now.holders:
+        elif body.version in (*now.holders, *now.shown):
             left[slot] = Wanted(tuple(v for v in now.holders if v != body.version), entry.id, named=True)
     return left
 

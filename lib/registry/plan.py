@@ -27,7 +27,7 @@ def moves(state: State, seen: Seen) -> tuple[Move, ...]:
     Only slots that an intent named are touched; a wanted version that is gone is left to people.
     """
     want, leaving = state.wanted(seen.possible), _leaving(state, seen)
-    placed = {version for w in want.values() for version in w.holders}
+    placed = {version for w in want.values() if w.named for version in w.holders}
     out = [move for slot, w in want.items() if w.named for move in _for_slot(slot, w, seen, leaving, placed)]
     out += [
         Move("stage", stage, version, seen.versions[version].stage)

@@ -15,7 +15,7 @@ from lib.ledger.holdings import Holding, holdings
 from lib.ledger.strip import bars, strip
 from lib.ledger.words import SLOTS
 from lib.registry.code import load_code
-from lib.registry.drift import drifts
+from lib.registry.drift import Drift, drifts
 from lib.registry.promote import version_of
 from lib.registry.seen import Seen, Version
 from lib.runs.reading import Run
@@ -34,24 +34,24 @@ MEASURED = 50
 def drift_banner(sight: Sight) -> None:
     """One box per stage in which registry and ledger disagree, with the ways out."""
     for drift in drifts(sight.found):
-        stage = SLOTS[drift.slot]
         shown = " and ".join(version(v) for v in drift.shown) or "nobody"
         wanted = " and ".join(version(v) for v in drift.wanted.holders) or "nobody"
         with st.container(border=True, key=f"models.drift.{drift.slot}"):
             st.warning(
                 f"The registry shows {shown}, the ledger says {wanted}. Somebody moved it outside Podium, and nobody gave a reason.",
-                title=f"{stage} was moved outside",
+                title=f"{SLOTS[drift.slot]} was moved outside",
                 icon=":material/visibility:",
             )
-            with st.container(horizontal=True, gap="small"):
-                for word, way in (("Adopt with a reason", drift.adopt), ("Put back", drift.revert)):
-                    if way and sight.may_write:
-                        st.button(
-                            word,
-                            key=f"models.{way.kind}.{drift.slot}",
-                            on_click=models_dialogs.ask,
-                            args=(sight, way.version, way.to, way.kind),
-                        )
+            _ways_out(sight, drift)
+
+
+def _ways_out(sight: Sight, drift: Drift) -> None:
+    ways = [("Adopt with a reason", drift.adopt), ("Put back", drift.revert)]
+    with st.container(horizontal=True, gap="small"):
+        for word, way in ways if sight.may_write else []:
+            if way is not None:
+                deed = (sight, way.version, way.to, way.kind)
+                st.button(word, key=f"models.{way.kind}.{drift.slot}", on_click=models_dialogs.ask, args=deed)
 
 
 def strip_card(sight: Sight, ink: dict[str, str]) -> None:
