@@ -36,7 +36,7 @@ with left:
     if models == "in production":
         in_production(here)
     recent_runs(runs)
+with right:
     if models != "nothing":
         latest_entries(here)
-with right:
     this_backend(found.checks)

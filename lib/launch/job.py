@@ -25,7 +25,7 @@ from lib.errors import NotFound
 State = Literal["queued", "running", "finished", "failed", "stopped", "lost"]
 LIVE: tuple[State, ...] = ("queued", "running")
 _ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
-_PROGRESS = re.compile(rb"^(fit|run) (\d{1,9})/(\d{1,9})\b", re.MULTILINE)
+_PROGRESS = re.compile(rb"^(fit|run) (\d{1,9})/([1-9]\d{0,8})\b", re.MULTILINE)
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 TAIL_BYTES = 64_000
 
@@ -35,8 +35,7 @@ class Job:
     """One start of a script.
 
     `state`: queued and running are live; finished, failed, stopped (on request) and lost (its keeper died) are ends. `stopping`
-    says that a stop was asked for and is under way. `code` is the script's exit code. `runs_open` says that runs may still stand
-    as RUNNING because the backend did not answer when the job ended.
+    says X
     """
 
     id: str
@@ -51,7 +50,7 @@ class Job:
     ended: datetime | None = None
     code: int | None = None
     stopping: bool = False
-    runs_open: bool = False
+    runs_open: datetime | None = None
 
     @property
     def live(self) -> bool:
@@ -97,7 +96,7 @@ def read(folder: Path) -> Job:
         ended=_time(status.get("ended")),
         code=status.get("code"),
         stopping=status["state"] in LIVE and (folder / "cancel").exists(),
-        runs_open=bool(status.get("runs_open")),
+        runs_open=_time(status.get("runs_open")),
     )
 
 

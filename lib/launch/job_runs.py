@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lib.backends.connect import client, probe, translated
+from lib.backends.connect import client, probe, sign_in, translated
 from lib.backends.store import make_ready
 from lib.backends.uri import Backend
 from lib.launch.job import is_id
@@ -20,7 +20,7 @@ _PAGE = 500
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One run of a job. `parent` is the id of its parent run, or empty; `metrics` are the last values."""
+    """One run of a job. `parent` is the id of its parent run, or empty; `metrics` are the last values, `params` are text."""
 
     run_id: str
     name: str
@@ -29,6 +29,7 @@ class RunSummary:
     started: datetime
     parent: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+    params: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 def runs_of(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
@@ -39,7 +40,7 @@ def runs_of(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
     if not is_id(job_id) or _is_missing(backend):
         return ()
     make_ready(backend)
-    _probe(backend)
+    probe(backend, sign_in(os.environ))
     with translated(f"The job {job_id}"):
         found = [_summary(run) for run in _tagged(backend, job_id)]
     return tuple(sorted(found, key=lambda run: (run.started, run.run_id)))
@@ -56,13 +57,6 @@ def end_runs(backend: Backend, job_id: str) -> int:
 
 def _is_missing(backend: Backend) -> bool:
     return backend.path is not None and not backend.path.exists()
-
-
-def _probe(backend: Backend) -> None:
-    """Tell a dead server at once. With a token in use the probe would be turned away, so MLflow itself has to find out."""
-    if "MLFLOW_TRACKING_TOKEN" not in os.environ:
-        user, password = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
-        probe(backend, (user, password or "") if user else None)
 
 
 def _tagged(backend: Backend, job_id: str) -> Iterator["Run"]:
@@ -93,4 +87,5 @@ def _summary(run: "Run") -> RunSummary:
         started=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         parent=run.data.tags.get("mlflow.parentRunId", ""),
         metrics=dict(run.data.metrics),
+        params=dict(run.data.params),
     )

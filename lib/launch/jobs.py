@@ -29,6 +29,8 @@ __all__ = ["Order", "cancel", "launch", "listed", "read", "runs_of", "settle", "
 
 NEWBORN = timedelta(seconds=30)
 """How long a keeper may take to appear before its job counts as lost."""
+AGAIN = timedelta(seconds=30)
+"""How long to leave a backend alone that did not answer when runs were to be ended."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,8 @@ def settled(one: Job, at: datetime) -> Job:
     """The job as it stands; one whose keeper is gone is ended first: its script, then its runs (KILLED), then itself."""
     if one.live and not _is_newborn(one, at) and not job.is_kept(one.folder):
         return _end_lost(one, at)
-    if one.runs_open and not one.live:
-        _close_runs(one)
+    if one.runs_open and at - one.runs_open > AGAIN:
+        _close_runs(one, at)
         return job.read(one.folder)
     return one
 
@@ -159,15 +161,16 @@ def _end_lost(one: Job, at: datetime) -> Job:
             child = job.child_of(one.folder)
             if child and processes.is_same(*child):
                 processes.end(child[0])
-            job.write_status(one.folder, state="lost", ended=at.isoformat(), runs_open=True)
-            _close_runs(one)
+            job.write_status(one.folder, state="lost", ended=at.isoformat())
+            _close_runs(one, at)
     finally:
         lock.release()
     return job.read(one.folder)
 
 
-def _close_runs(one: Job) -> None:
-    """End the runs that are still open; if the backend does not answer, the next look tries again."""
+def _close_runs(one: Job, at: datetime) -> None:
+    """End the runs that are still open; if the backend does not answer, a later look tries again."""
+    job.write_status(one.folder, runs_open=at.isoformat())
     with contextlib.suppress(PodiumError):
         end_runs(one.backend, one.id)
-        job.write_status(one.folder, runs_open=False)
+        job.write_status(one.folder, runs_open=None)

@@ -23,7 +23,7 @@ POLL_SECONDS = 0.1
 TURN_SECONDS = 0.25
 
 
-class StopAsked(Exception):  # noqa: N818 - not an error
+class StopAsked(Exception):
     """SIGTERM came, or the file `cancel` is there."""
 
 
@@ -104,10 +104,9 @@ def _watch(folder: Path, script: "subprocess.Popen[bytes]") -> int:
 def _conclude(folder: Path, state: str, code: int, pid: int) -> None:
     """Write the end down last, so that whoever sees it finds the runs ended as well."""
     processes.end(pid, grace=0)
-    ended, runs_open = _now(), False
-    if state != "finished":
-        runs_open = not _end_runs(folder)
-    job.write_status(folder, state=state, code=code, ended=ended, runs_open=runs_open)
+    ended = _now()
+    closed = state == "finished" or _end_runs(folder)
+    job.write_status(folder, state=state, code=code, ended=ended, runs_open=None if closed else ended)
 
 
 def _end_runs(folder: Path) -> bool:

@@ -1,0 +1,99 @@
+"""What all pictures of runs share: the colours by role, who is picked, the ramp of a metric, the quiet frame. Pure.
+
+More ink is better: the best run is the darkest (the lightest on a dark page). Picked runs are ink, told apart by their dash and
+their letter. Names from a backend go into data and into JSON-quoted labels only, never into an expression as they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from lib.runs.axes import axis
+from lib.runs.direction import direction, titled
+from lib.runs.figures import is_real, short_labels
+from lib.runs.table import METRIC, column, subset
+from lib.runs.values import RunTable
+
+Ink = Mapping[str, str]
+"""Colours by role: ink, soft, hair, page, past, brush, and ramp1 (worst) to ramp5 (best)."""
+LETTERS = "ABCD"
+DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3])
+HEIGHT = 300
+PICKED = "isValid(datum.letter)"
+
+
+def shown(table: RunTable, picked: Sequence[str], most: int) -> RunTable:
+    """At most `most` runs, the picked ones and the newest, in the table's order."""
+    if len(table) <= most:
+        return table
+    first = [run_id for run_id in table.ids if run_id in set(picked)]
+    kept = set([*first, *(run_id for run_id in table.ids if run_id not in set(first))][:most])
+    return subset(table, [run_id for run_id in table.ids if run_id in kept])
+
+
+def heading(name: str) -> str:
+    """A column as people read it: its name without the kind, a metric with its arrow."""
+    short = name.removeprefix(METRIC)
+    return titled(short) if name.startswith(METRIC) else name.partition(".")[2] or name
+
+
+def frame(table: RunTable, color: str, picked: Sequence[str]) -> pd.DataFrame:
+    """One row per run: run_id, run, letter (of a picked run), shade (the number that colours), shaded (as text)."""
+    letters = dict(zip(picked, LETTERS, strict=False))
+    shade = [value if is_real(value) else None for value in column(table, color)] if color else [None] * len(table)
+    return pd.DataFrame(
+        {
+            "run_id": list(table.ids),
+            "run": [name or run_id for run_id, name in table.identity.name.items()],
+            "letter": [letters.get(run_id) for run_id in table.ids],
+            "shade": pd.Series(shade, dtype="float64"),
+            "shaded": list(axis(table, color).texts) if color else "",
+        }
+    )
+
+
+def shade(table: RunTable, color: str, ink: Ink) -> Any:
+    """Colour by a metric; one flat colour where it has fewer than two values; gray for a run without it."""
+    real = {value for value in column(table, color) if is_real(value)} if color else set()
+    if len(real) < 2:
+        return alt.value(ink["ramp3"])
+    legend = alt.Legend(
+        type="gradient",
+        orient="right",
+        gradientLength=HEIGHT - 110,
+        gradientThickness=8,
+        tickCount=3,
+        format=".3f" if max(map(abs, real)) <= 10 else "~s",
+        labelOffset=6,
+    )
+    title = short_labels([heading(color)], 20)[heading(color)]
+    ramp = [ink[f"ramp{number}"] for number in range(1, 6)]
+    turned = ramp[::-1] if direction(color.removeprefix(METRIC)) == "less" else ramp
+    by_value = alt.Color("shade:Q", title=title, scale=alt.Scale(range=turned), legend=legend)
+    return alt.when("isValid(datum.shade)").then(by_value).otherwise(alt.value(ink["past"]))
+
+
+def dash() -> alt.StrokeDash:
+    """A solid, B dashed, C dotted, D dash-dotted."""
+    return alt.StrokeDash("letter:N", legend=None, scale=alt.Scale(domain=list(LETTERS), range=list(DASHES)))
+
+
+def quiet(layers: Sequence[Any], ink: Ink) -> alt.LayerChart:
+    """The layers in one frame without a frame: hairlines, soft labels, no box."""
+    drawn = alt.layer(*layers).resolve_scale(color="independent", strokeDash="independent")
+    return (
+        drawn.properties(height=HEIGHT, padding={"left": 0, "right": 4, "top": 2, "bottom": 5})
+        .configure_view(stroke=None)
+        .configure_axis(
+            domainColor=ink["hair"],
+            gridColor=ink["hair"],
+            labelColor=ink["soft"],
+            titleColor=ink["soft"],
+            titleFontWeight="normal",
+            labelFontSize=11,
+            titleFontSize=11,
+        )
+        .configure_legend(labelColor=ink["soft"], titleColor=ink["soft"], labelFontSize=11, titleFontSize=11)
+    )

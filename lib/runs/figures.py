@@ -1,0 +1,70 @@
+"""Numbers and labels as people read them in tables, axes and tooltips. Pure."""
+
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+
+import pandas as pd
+
+MINUS = "\N{MINUS SIGN}"
+LARGEST = 1.79e308
+"""SQL stores keep an infinity as the largest number there is."""
+
+
+def is_real(value: object) -> bool:
+    """Can it be placed on an axis? False for NaN, infinity, what a store keeps instead of infinity, and a missing value."""
+    return isinstance(value, Real) and math.isfinite(size := float(value)) and abs(size) < LARGEST
+
+
+def figure(value: object) -> str:
+    """A number in about four digits ("0.9444", "1.45", "24,000"), text as it is, an empty text for a missing value."""
+    if value is None or value is pd.NA:
+        return ""
+    if not isinstance(value, Real):
+        return str(value)
+    return _size(float(value), whole=isinstance(value, Integral))
+
+
+def _size(value: float, *, whole: bool) -> str:
+    if value != value:  # noqa: PLR0124 - NaN
+        return "NaN"
+    if abs(value) >= LARGEST:
+        return "∞" if value > 0 else f"{MINUS}∞"
+    return _digits(value, whole=whole).replace("-", MINUS)
+
+
+def setting(value: object) -> str:
+    """A parameter as it was set: 0.1, 1e-05, 24,000, sqrt; an empty text for a missing value."""
+    if not isinstance(value, Real) or isinstance(value, Integral) or float(value).is_integer():
+        return figure(int(value) if isinstance(value, Real) and math.isfinite(float(value)) else value)
+    return f"{float(value):.6g}".replace("-", MINUS)
+
+
+def change(first: float, second: float) -> str:
+    """The signed difference first - second, written with the digits that both have: "+0.0278", "−3"."""
+    gap = first - second
+    if not is_real(first) or not is_real(second):
+        return ""
+    text = figure(abs(gap)) if gap else "0"
+    return f"{'+' if gap > 0 else MINUS if gap < 0 else '±'}{text}"
+
+
+def _digits(value: float, *, whole: bool) -> str:
+    size = abs(value)
+    if value.is_integer() and size < 1e12 and (whole or size > 1):
+        return f"{int(value):,}"
+    if value and (size < 0.001 or size >= 1e9):
+        return f"{value:.3g}"
+    return f"{value:.4f}" if size <= 1 else f"{value:,.3f}" if size < 100 else f"{value:,.1f}"
+
+
+def short_labels(names: Sequence[str], width: int = 18) -> dict[str, str]:
+    """A label of about `width` characters for each name, cut in the middle; two names never get the same label."""
+    made: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        label = cut = name if len(name) <= width else f"{name[: width // 2 - 1]}…{name[-(width // 2) :]}"
+        number = 2
+        while label in made.values():
+            label, number = f"{cut} ({number})", number + 1
+        made[name] = label
+    return made

@@ -1,0 +1,78 @@
+"""From runs to typed tables. Pure: the one place that decides which parameter is a number."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import pandas as pd
+
+from lib.runs.values import COMMIT_TAG, PARENT_TAG, SOURCE_TAG, Run, RunTable
+
+_WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
+_DECIMAL = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?")
+IDENTITY = ("name", "status", "started", "ended", "seconds", "user", "source", "git_commit", "parent", "has_model", "model_ids")
+
+
+def table(experiment_id: str, filter_: str, found: Sequence[Run], read_at: datetime | None) -> RunTable:
+    """The table of these runs, in their order."""
+    index = pd.Index([run.run_id for run in found], name="run_id", dtype="str")
+    params = _wide([run.params for run in found], index)
+    return RunTable(
+        experiment_id=experiment_id,
+        filter=filter_,
+        read_at=read_at,
+        identity=_identity(found, index),
+        metrics=_wide([run.metrics for run in found], index).astype("float64"),
+        params=pd.DataFrame({name: typed(params[name]) for name in params}, index=index),
+        tags=_wide([run.tags for run in found], index).astype("str"),
+        inputs=_inputs(found),
+    )
+
+
+def typed(column: "pd.Series[str]") -> "pd.Series":
+    """A column of text as Int64 or float64 when every value that is there is a number, else as text.
+
+    A number written with a leading zero, `nan` or `inf` keeps a column text: "007" and "7" are two values.
+    """
+    present = column.dropna()
+    if len(present) and all(_WHOLE.fullmatch(value) for value in present):
+        return pd.to_numeric(column, errors="raise").astype("Int64")
+    if len(present) and all(_is_number(value) for value in present):
+        return pd.to_numeric(column, errors="raise").astype("float64")
+    return column.astype("str")
+
+
+def _is_number(text: str) -> bool:
+    return any(mark.isdigit() for mark in text) and bool(_DECIMAL.fullmatch(text)) and abs(float(text)) != float("inf")
+
+
+def _wide(rows: Sequence[Mapping[str, object]], index: "pd.Index[str]") -> pd.DataFrame:
+    """One row per run, one column per key, sorted by name; what a run lacks is missing."""
+    names = sorted({name for row in rows for name in row})
+    return pd.DataFrame({name: [row.get(name) for row in rows] for name in names}, index=index, columns=names)
+
+
+def _identity(found: Sequence[Run], index: "pd.Index[str]") -> pd.DataFrame:
+    made = pd.DataFrame([_facts(run) for run in found], index=index, columns=list(IDENTITY))
+    started, ended = (pd.to_datetime(made[name], utc=True) for name in ("started", "ended"))
+    return made.assign(started=started, ended=ended, seconds=(ended - started).dt.total_seconds())
+
+
+def _facts(run: Run) -> dict[str, object]:
+    return {
+        "name": run.name,
+        "status": run.status,
+        "started": run.started,
+        "ended": run.ended,
+        "user": run.user,
+        "source": run.tags.get(SOURCE_TAG, ""),
+        "git_commit": run.tags.get(COMMIT_TAG, ""),
+        "parent": run.tags.get(PARENT_TAG, ""),
+        "has_model": run.has_model,
+        "model_ids": run.model_ids,
+    }
+
+
+def _inputs(found: Iterable[Run]) -> pd.DataFrame:
+    rows = [(run.run_id, data.name, data.digest, data.context) for run in found for data in run.inputs]
+    return pd.DataFrame(rows, columns=["run_id", "name", "digest", "context"], dtype="str")

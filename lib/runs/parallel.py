@@ -1,0 +1,172 @@
+"""Parallel coordinates: a line per run over several axes, with a brush on each. Pure.
+
+Vega-Lite has no such mark. The places are reckoned in `axes`, folded into long form in the browser, and drawn in layers.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from lib.runs.axes import BELOW, Axis, axis
+from lib.runs.charts import PICKED, Ink, dash, frame, quiet, shade
+from lib.runs.figures import short_labels
+from lib.runs.values import RunTable
+
+MOST_LINES = 300
+"""More lines make the pointer lag: a hover takes 0.2 s with 500."""
+_SIDE = 0.32
+_ALONG = alt.Scale(domain=[BELOW - 0.05, 1.04], nice=False)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The axes with their keys (safe field names), the shared encodings, and the colours."""
+
+    keys: tuple[str, ...]
+    axes: tuple[Axis, ...]
+    ink: Ink
+
+    @property
+    def x(self) -> alt.X:
+        width = 24 if len(self.axes) < 7 else 16 if len(self.axes) < 9 else 12
+        titles = short_labels([one.title for one in self.axes], width)
+        said = json.dumps(dict(zip(self.keys, (titles[one.title] for one in self.axes), strict=True)))
+        head = alt.Axis(
+            orient="top",
+            labelExpr=f"{said}[datum.value]",
+            labelAngle=0,
+            labelFontWeight=600,
+            labelFontSize=12,
+            labelColor=self.ink["ink"],
+            labelPadding=10,
+            labelLimit=0,
+            labelOverlap=False,
+            domain=False,
+            ticks=False,
+            grid=False,
+        )
+        return alt.X("axis:N", sort=list(self.keys), scale=alt.Scale(type="point", padding=_SIDE), title=None, axis=head)
+
+    @property
+    def passing(self) -> str:
+        """Does a run lie in every range that is brushed? A Vega expression."""
+        return " && ".join(f"(!isValid(b_{key}.norm) || inrange(datum.{key}, b_{key}.norm))" for key in self.keys)
+
+    def at(self, field: str) -> dict[str, Any]:
+        return {"x": self.x, "y": alt.Y(f"{field}:Q", axis=None, scale=_ALONG)}
+
+
+def parallel(table: RunTable, names: Sequence[str], color: str, picked: Sequence[str], ink: Ink) -> alt.LayerChart:
+    """The runs over the columns `names`, coloured by the metric column `color` ("" for none).
+
+    Drag along an axis to keep a range, double-click it to let go. For at most `MOST_LINES` runs: see `charts.shown`.
+    """
+    grid = _Grid(tuple(f"n{number}" for number in range(len(names))), tuple(axis(table, name) for name in names), ink)
+    wide = _wide(frame(table, color, picked), grid)
+    folded = alt.Chart(wide).transform_fold(list(grid.keys), as_=["axis", "norm"])
+    hover = alt.selection_point(name="hover", fields=["run_id"], on="pointerover", clear="pointerout", nearest=True, empty=False)
+    rules = alt.Chart(pd.DataFrame({"axis": grid.keys})).mark_rule(strokeWidth=1.5, color=ink["past"]).encode(x=grid.x)
+    layers = [
+        rules,
+        _lines(folded, grid, hover, shade(table, color, ink)),
+        *_picked(folded, grid),
+        _letters(wide, grid),
+        _touch(folded, grid).add_params(hover),
+        *_ticks(grid),
+        *_ranges(grid),
+        _handles(grid),
+    ]
+    return quiet(layers, ink)
+
+
+def _wide(runs: pd.DataFrame, grid: _Grid) -> pd.DataFrame:
+    places = {key: list(one.places) for key, one in zip(grid.keys, grid.axes, strict=True)}
+    texts = {f"t{number}": list(one.texts) for number, one in enumerate(grid.axes)}
+    return runs.assign(**places, **texts)
+
+
+def _lines(folded: alt.Chart, grid: _Grid, hover: alt.Parameter, by: Any) -> alt.Chart:
+    fade = alt.when(hover).then(alt.value(1)).when(grid.passing).then(alt.value(0.6)).otherwise(alt.value(0.05))
+    width = alt.when(hover).then(alt.value(3.5)).otherwise(alt.value(1.4))
+    line = folded.transform_filter(f"!{PICKED}").mark_line(interpolate="monotone", strokeJoin="round")
+    return line.encode(**grid.at("norm"), detail="run_id:N", color=by, opacity=fade, strokeWidth=width)
+
+
+def _picked(folded: alt.Chart, grid: _Grid) -> list[alt.Chart]:
+    chosen, ink = folded.transform_filter(PICKED), grid.ink["ink"]
+    fade = alt.when(grid.passing).then(alt.value(1)).otherwise(alt.value(0.15))
+    line = chosen.mark_line(interpolate="monotone", strokeWidth=3, stroke=ink)
+    return [
+        line.encode(**grid.at("norm"), detail="run_id:N", strokeDash=dash(), opacity=fade),
+        chosen.mark_point(filled=True, size=46, color=ink).encode(**grid.at("norm"), opacity=fade),
+    ]
+
+
+def _letters(wide: pd.DataFrame, grid: _Grid) -> alt.Chart:
+    """The letters left of the first axis; runs at the same place share one label."""
+    at: dict[float, str] = {}
+    for place, letter in sorted(zip(wide[grid.keys[0]], wide.letter, strict=True), key=lambda pair: str(pair[1])):
+        if isinstance(letter, str):
+            near = round(place, 2)
+            at[near] = f"{at[near]} {letter}" if near in at else letter
+    named = pd.DataFrame({"place": list(at), "letter": list(at.values()), "axis": grid.keys[0]})
+    text = alt.Chart(named).mark_text(align="right", dx=-10, fontSize=13, fontWeight=700, color=grid.ink["ink"])
+    return text.encode(**grid.at("place"), text="letter:N")
+
+
+def _touch(folded: alt.Chart, grid: _Grid) -> alt.Chart:
+    """Points nobody sees: the pointer finds the nearest one and reads out its run."""
+    tips = [alt.Tooltip(f"t{number}:N", title=one.title) for number, one in enumerate(grid.axes)]
+    invisible = folded.mark_point(filled=True, size=90, opacity=0)
+    return invisible.encode(**grid.at("norm"), detail="run_id:N", tooltip=[alt.Tooltip("run:N", title="Run"), *tips])
+
+
+def _ticks(grid: _Grid) -> list[alt.Chart]:
+    """Labels at real values, each with a halo in the colour of the page so that lines do not cross them out."""
+    rows = []
+    for key, one in zip(grid.keys, grid.axes, strict=True):
+        labels = short_labels([tick.label for tick in one.ticks], 14)
+        rows += [(key, tick.place, labels[tick.label]) for tick in one.ticks]
+    ticks = alt.Chart(pd.DataFrame(rows, columns=["axis", "place", "label"]))
+    style: dict[str, Any] = {"align": "left", "dx": 7, "fontSize": 10.5, "fontWeight": 500}
+    halo = ticks.mark_text(**style, stroke=grid.ink["page"], strokeWidth=4, strokeJoin="round", opacity=0.9)
+    plain = ticks.mark_text(**style, color=grid.ink["soft"])
+    return [halo.encode(**grid.at("place"), text="label:N"), plain.encode(**grid.at("place"), text="label:N")]
+
+
+def _ranges(grid: _Grid) -> list[alt.Chart]:
+    """A bar on each axis that shows the brushed range."""
+    made = []
+    for key in grid.keys:
+        low, high = (alt.expr(f"isValid(b_{key}.norm) ? b_{key}.norm[{end}] : 0") for end in (0, 1))
+        seen = alt.expr(f"isValid(b_{key}.norm) ? 0.6 : 0")
+        bar = alt.Chart(pd.DataFrame({"axis": [key]})).mark_rule(
+            strokeWidth=9, strokeCap="round", color=grid.ink["brush"], opacity=seen
+        )
+        made.append(bar.encode(x=grid.x, y=alt.Y(datum=low, type="quantitative", axis=None), y2=alt.Y2(datum=high)))
+    return made
+
+
+def _handles(grid: _Grid) -> alt.Chart:
+    """The layer that carries the brushes. They are hit by position, because an active brush would cover its neighbours."""
+    reach = pd.DataFrame({"axis": grid.keys, "norm": BELOW - 0.04, "top": 1.04})
+    invisible = alt.Chart(reach).mark_rule(strokeWidth=22, opacity=0.001, cursor="ns-resize")
+    drawn = invisible.encode(x=grid.x, y=alt.Y("norm:Q", axis=None), y2="top:Q")
+    return drawn.add_params(*(_brush(grid, number) for number in range(len(grid.keys))))
+
+
+def _brush(grid: _Grid, number: int) -> alt.Parameter:
+    at = f"abs(x() - group().width * {(_SIDE + number) / (len(grid.keys) - 1 + 2 * _SIDE)}) < 14"
+    return alt.selection_interval(
+        name=f"b_{grid.keys[number]}",
+        encodings=["y"],
+        on=f"[pointerdown[{at}], window:pointerup] > window:pointermove!",
+        clear=f"dblclick[{at}]",
+        translate=False,
+        zoom=False,
+        mark=alt.BrushConfig(fill="none", stroke="none", cursor="default"),
+    )

@@ -1,0 +1,136 @@
+"""Reads experiments and runs through the MLflow client into frozen values. Writes nothing.
+
+All runs are read, page by page, oldest first, so that a run added meanwhile lands on the last page and shifts none. Podium's own
+experiments are hidden here, once, for every page and command.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from lib.backends.connect import client, quick_reading, translated
+from lib.backends.uri import Backend
+from lib.errors import NotFound
+from lib.runs.frames import table
+from lib.runs.grammar import parse
+from lib.runs.values import USER_TAG, DataInput, Experiment, Run, RunTable
+
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment as MlflowExperiment
+    from mlflow.entities import Run as MlflowRun
+
+__all__ = ["DataInput", "Experiment", "Run", "RunTable", "experiments", "newest", "run", "runs"]
+
+HIDDEN = frozenset({"podium-ledger", "podium-ledger-index"})
+"""Where Podium keeps its record (contract §3.6)."""
+CONTEXT_TAG = "mlflow.data.context"
+PAGE = 1000
+
+
+def experiments(backend: Backend) -> tuple[Experiment, ...]:
+    """The active experiments, newest first, without Podium's own."""
+    with translated("The list of experiments"):
+        found = [_experiment(entity) for entity in _all_experiments(backend)]
+    shown = [one for one in found if one.name not in HIDDEN]
+    return tuple(sorted(shown, key=lambda one: (one.created or _NEVER, one.experiment_id), reverse=True))
+
+
+def newest(backend: Backend, among: tuple[Experiment, ...]) -> str:
+    """The id of the experiment in which a run was started last; the newest experiment when there is no run; "" for none."""
+    ids = [one.experiment_id for one in among]
+    if not ids:
+        return ""
+    with translated("The newest run"):
+        last = client(backend).search_runs(ids, max_results=1, order_by=["attributes.start_time DESC"])
+    return str(last[0].info.experiment_id) if last else ids[0]
+
+
+def runs(backend: Backend, experiment_id: str, filter: str = "", *, at: datetime | None = None) -> RunTable:  # noqa: A002 - MLflow's word
+    """All active runs of an experiment that an MLflow search filter leaves, newest first. `at` is the caller's clock.
+
+    Raises BadInput, in plain words, for a filter that MLflow cannot read. An unknown experiment has no runs.
+    """
+    asked = filter.strip()
+    parse(asked)
+    with translated("The runs of this experiment"), quick_reading():
+        found = {entity.info.run_id: _run(entity) for entity in _all_runs(backend, experiment_id, asked)}
+    return table(experiment_id, asked, list(found.values())[::-1], at)
+
+
+def run(backend: Backend, run_id: str) -> Run:
+    """One run, active or deleted. Raises NotFound for an id that is not there."""
+    if not run_id.strip():
+        raise NotFound("A run without an id was not found.", next="Open the run from Compare.")
+    with translated(f"Run {run_id}"), quick_reading():
+        return _run(client(backend).get_run(run_id))
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def _all_experiments(backend: Backend) -> "Iterator[MlflowExperiment]":
+    token = None
+    while True:
+        page = client(backend).search_experiments(max_results=PAGE, page_token=token)
+        yield from page
+        if not (token := page.token):
+            return
+
+
+def _all_runs(backend: Backend, experiment_id: str, asked: str) -> "Iterator[MlflowRun]":
+    token, order = None, ["attributes.start_time ASC"]
+    while True:
+        page = client(backend).search_runs([experiment_id], asked, max_results=PAGE, order_by=order, page_token=token)
+        yield from page
+        if not (token := page.token):
+            return
+
+
+def _experiment(entity: "MlflowExperiment") -> Experiment:
+    return Experiment(
+        experiment_id=str(entity.experiment_id),
+        name=entity.name,
+        created=_time(entity.creation_time),
+        updated=_time(entity.last_update_time),
+        lifecycle=entity.lifecycle_stage,
+    )
+
+
+def _run(entity: "MlflowRun") -> Run:
+    info, data = entity.info, entity.data
+    tags = dict(data.tags)
+    return Run(
+        run_id=info.run_id,
+        name=info.run_name or tags.get("mlflow.runName", ""),
+        experiment_id=str(info.experiment_id),
+        status=info.status,
+        lifecycle=info.lifecycle_stage,
+        started=_time(info.start_time),
+        ended=_time(info.end_time),
+        user=tags.get(USER_TAG) or info.user_id or "",
+        artifact_uri=info.artifact_uri or "",
+        params=dict(data.params),
+        metrics=dict(data.metrics),
+        tags=tags,
+        inputs=_inputs(entity),
+        model_ids=_models(entity),
+    )
+
+
+def _inputs(entity: "MlflowRun") -> tuple[DataInput, ...]:
+    used = entity.inputs.dataset_inputs if entity.inputs else []
+    made = []
+    for item in used:
+        context = next((tag.value for tag in item.tags or () if tag.key == CONTEXT_TAG), "")
+        made.append(DataInput(item.dataset.name, item.dataset.digest, context, item.dataset.source or ""))
+    return tuple(made)
+
+
+def _models(entity: "MlflowRun") -> tuple[str, ...]:
+    """Model ids, the one of the highest step first."""
+    made = entity.outputs.model_outputs if entity.outputs else []
+    return tuple(output.model_id for output in sorted(made, key=lambda output: -output.step))
+
+
+def _time(millis: int | None) -> datetime | None:
+    return datetime.fromtimestamp(millis / 1000, UTC) if millis is not None else None

@@ -1,0 +1,250 @@
+"""Judges a table of runs: what differs, in which order, who belongs to whom, which run is best, how picked runs compare. Pure.
+
+A column is named as in a filter: `metrics.accuracy`, `params.max_depth`, or a plain word of the identity (`started`, `seconds`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lib.runs.direction import Verdict, direction, verdict
+from lib.runs.figures import change, figure, is_real, setting
+from lib.runs.values import RunTable
+
+METRIC, PARAM = "metrics.", "params."
+PLAIN = ("started", "name", "seconds", "status")
+HELD_OUT = "test_rows"
+UNFINISHED = ("RUNNING", "SCHEDULED", "FAILED", "KILLED")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A run in the table, and how deep it stands under its parents."""
+
+    run_id: str
+    depth: int
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A parameter with one value; `missing` runs do not have it."""
+
+    name: str
+    value: str
+    missing: int
+
+
+@dataclass(frozen=True)
+class Best:
+    """The run to register: it holds the model behind the best value. `ties` other runs have the same value.
+
+    `measured` is the run with that value: the same run, or its child when a search keeps the model in the parent.
+    """
+
+    run_id: str
+    measured: str
+    value: float
+    ties: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing in which the picked runs differ: a text per run, and for two runs the signed change A - B and what it means."""
+
+    kind: str
+    name: str
+    values: tuple[str, ...]
+    change: str = ""
+    verdict: Verdict = ""
+
+
+def column(table: RunTable, name: str) -> "pd.Series":
+    """The values under a column's name. Raises KeyError for one that these runs do not have."""
+    if name.startswith(METRIC):
+        return table.metrics[name.removeprefix(METRIC)]
+    if name.startswith(PARAM):
+        return table.params[name.removeprefix(PARAM)]
+    return table.identity[name]
+
+
+def has_column(table: RunTable, name: str) -> bool:
+    """Do these runs have it?"""
+    return (
+        name in PLAIN
+        or (name.startswith(METRIC) and name.removeprefix(METRIC) in table.metrics)
+        or (name.startswith(PARAM) and name.removeprefix(PARAM) in table.params)
+    )
+
+
+def metrics(table: RunTable) -> list[str]:
+    """Columns of all metrics: scores before losses before counts, and the one that most runs have first."""
+    order = {"more": 0, "less": 1, "neither": 2}
+    have = table.metrics.notna().sum()
+    return [METRIC + str(name) for name in sorted(have.index, key=lambda name: (order[direction(name)], -have[name], name))]
+
+
+def varying(table: RunTable) -> list[str]:
+    """Columns of the parameters of which these runs have at least two different values."""
+    return [PARAM + str(name) for name in table.params if table.params[name].nunique() > 1]
+
+
+def constants(table: RunTable) -> list[Constant]:
+    """The parameters with one value in all these runs, or in all that have it."""
+    made = []
+    for name in table.params:
+        present = table.params[name].dropna()
+        if present.nunique() == 1:
+            made.append(Constant(str(name), setting(present.iloc[0]), len(table) - len(present)))
+    return made
+
+
+def subset(table: RunTable, ids: Sequence[str]) -> RunTable:
+    """The same table with these runs only, in this order."""
+    kept = list(ids)
+    return RunTable(
+        experiment_id=table.experiment_id,
+        filter=table.filter,
+        read_at=table.read_at,
+        identity=table.identity.loc[kept],
+        metrics=table.metrics.loc[kept],
+        params=table.params.loc[kept],
+        tags=table.tags.loc[kept],
+        inputs=table.inputs[table.inputs.run_id.isin(kept)],
+    )
+
+
+def ordered(table: RunTable, by: str, *, falling: bool) -> list[str]:
+    """The run ids sorted by a column; runs without a value come last, equal ones stay newest first."""
+    values = column(table, by)
+    if values.dtype == "str":
+        values = values.str.casefold()
+    return list(values.sort_values(ascending=not falling, kind="stable", na_position="last").index)
+
+
+def tree(table: RunTable, order: Sequence[str]) -> list[Line]:
+    """The runs as lines: children below their parent, families in the order of their first member in `order`.
+
+    A child whose parent is not among the runs stands alone. Runs that name each other as parents are shown all the same.
+    """
+    parents = dict(zip(table.ids, map(str, table.identity.parent), strict=True))
+    known = set(order)
+    children: dict[str, list[str]] = {}
+    for run_id in order:
+        children.setdefault(parents[run_id] if parents[run_id] in known else "", []).append(run_id)
+    made: dict[str, Line] = {}
+    for run_id in order:
+        if run_id not in made:
+            made |= {line.run_id: line for line in _family(_eldest(run_id, parents, known), children, 0)}
+    return list(made.values())
+
+
+def _eldest(run_id: str, parents: dict[str, str], known: set[str]) -> str:
+    passed = {run_id}
+    while (above := parents[run_id]) in known and above not in passed:
+        run_id = above
+        passed.add(run_id)
+    return run_id
+
+
+def _family(run_id: str, children: dict[str, list[str]], depth: int, seen: frozenset[str] = frozenset()) -> Iterator[Line]:
+    yield Line(run_id, depth)
+    for child in children.get(run_id, ()):
+        if child not in seen and child != run_id:
+            yield from _family(child, children, depth + 1, seen | {run_id})
+
+
+def best(table: RunTable, metric: str) -> Best | None:
+    """The finished run with the best value of a metric whose model can be registered, the newest among equals.
+
+    None when there is no such run, or when nobody can say which way the metric is better.
+    """
+    towards = direction(metric.removeprefix(METRIC))
+    holders = _holders(table)
+    values = column(table, metric).loc[list(holders)]
+    values = values[[is_real(value) for value in values]]
+    if not len(values) or towards == "neither":
+        return None
+    value = values.min() if towards == "less" else values.max()
+    equal = values.index[values == value]
+    return Best(holders[equal[0]], str(equal[0]), float(value), len(equal) - 1)
+
+
+def _holders(table: RunTable) -> dict[str, str]:
+    """Run id → the run that holds its model: itself, or its parent when that is among these runs."""
+    fit = set(table.identity.index[(table.identity.status == "FINISHED") & table.identity.has_model])
+    parents = zip(table.ids, table.identity.status, table.identity.parent, strict=True)
+    held = {run_id: (run_id if run_id in fit else parent) for run_id, status, parent in parents if status == "FINISHED"}
+    return {run_id: holder for run_id, holder in held.items() if holder in fit}
+
+
+def top_two(table: RunTable, metric: str) -> list[str]:
+    """The best run and the next one with another value, the best first; fewer when there are not so many."""
+    falling = direction(metric.removeprefix(METRIC)) != "less"
+    values = column(table, metric).loc[ordered(table, metric, falling=falling)]
+    values = values[[is_real(value) for value in values]]
+    first, others = values.index[:1], values[values != values.iloc[0]].index if len(values) else values.index
+    return [*first, *(others if len(others) else values.index[1:])[:1]]
+
+
+def held_out(table: RunTable) -> int | None:
+    """On how many rows these runs were measured, when all of them say the same in a parameter or tag `test_rows`."""
+    for place in (table.params, table.tags):
+        said = set(place[HELD_OUT].astype("str")) if HELD_OUT in place else set()
+        if len(said) == 1 and (text := str(said.pop())).isdigit() and int(text) > 0:
+            return int(text)
+    return None
+
+
+def differences(table: RunTable, picked: Sequence[str], first: str = "") -> list[Difference]:
+    """Where the picked runs differ: metrics (the column `first` on top), parameters, data, code. Only what differs."""
+    runs = subset(table, picked)
+    names = sorted(metrics(runs), key=lambda name: name != first)
+    made = [_of_metric(name.removeprefix(METRIC), list(column(runs, name))) for name in names if _differs(column(runs, name))]
+    made += [_of_param(name.removeprefix(PARAM), list(column(runs, name))) for name in _params_that_differ(runs)]
+    return made + _of_data(runs) + _of_code(runs)
+
+
+def same(table: RunTable, picked: Sequence[str]) -> int:
+    """How many metrics and parameters the picked runs have in common, value for value."""
+    runs = subset(table, picked)
+    present = runs.metrics.dropna(axis=1, how="all")
+    return sum(not one.missing for one in constants(runs)) + sum(not _differs(present[name]) for name in present)
+
+
+def _params_that_differ(runs: RunTable) -> list[str]:
+    return [PARAM + str(name) for name in runs.params if _differs(runs.params[name])]
+
+
+def _differs(values: "pd.Series") -> bool:
+    return bool(values.notna().any()) and (values.nunique(dropna=False) > 1)
+
+
+def _of_metric(name: str, values: list[float]) -> Difference:
+    texts = tuple("no value" if value != value else figure(value) for value in values)  # noqa: PLR0124 - NaN
+    if len(values) != 2 or not all(is_real(value) for value in values):
+        return Difference("metric", name, texts)
+    return Difference("metric", name, texts, change(values[0], values[1]), verdict(name, values[0] - values[1]))
+
+
+def _of_param(name: str, values: list[object]) -> Difference:
+    texts = tuple(setting(value) if pd.notna(value) else "not set" for value in values)  # type: ignore[call-overload]
+    numbers: list[Any] = [value for value in values if is_real(value)]
+    gap = change(*numbers) if len(values) == 2 == len(numbers) else ""
+    return Difference("parameter", name, texts, gap)
+
+
+def _of_data(runs: RunTable) -> list[Difference]:
+    made = []
+    for (name, context), rows in runs.inputs.groupby(["name", "context"], sort=True):
+        digests = rows.drop_duplicates("run_id").set_index("run_id").digest
+        texts = tuple(str(digests.get(run_id, "not logged")) for run_id in runs.ids)
+        if len(set(texts)) > 1:
+            made.append(Difference("data", f"{name} ({context})" if context else str(name), texts))
+    return made
+
+
+def _of_code(runs: RunTable) -> list[Difference]:
+    texts = tuple(commit[:8] or "not logged" for commit in runs.identity.git_commit)
+    return [Difference("code", "git commit", texts)] if len(set(texts)) > 1 else []

@@ -1,0 +1,96 @@
+"""What a reading of runs gives: frozen values and typed tables. Pure; `reading` fills them.
+
+No MLflow entity gets past this border. Missing values stay missing: NaN in a metric is what MLflow holds for it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARENT_TAG = "mlflow.parentRunId"
+COMMIT_TAG = "mlflow.source.git.commit"
+SOURCE_TAG = "mlflow.source.name"
+USER_TAG = "mlflow.user"
+MODEL_HISTORY_TAG = "mlflow.log-model.history"
+"""Set by MLflow 2, where a model is a folder of the run and no logged model of its own."""
+
+
+@dataclass(frozen=True)
+class DataInput:
+    """A dataset that a run read. `source` is where it came from, as MLflow keeps it (often JSON)."""
+
+    name: str
+    digest: str
+    context: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, whole: the last value of each metric, parameters and tags as text, times in UTC.
+
+    `lifecycle` is active or deleted; `model_ids` are the models it logged, the one of the highest step first.
+    """
+
+    run_id: str
+    name: str
+    experiment_id: str
+    status: str
+    lifecycle: str
+    started: datetime | None = None
+    ended: datetime | None = None
+    user: str = ""
+    artifact_uri: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[DataInput, ...] = ()
+    model_ids: tuple[str, ...] = ()
+
+    @property
+    def has_model(self) -> bool:
+        """Did it log a model, in today's way or in that of MLflow 2?"""
+        return bool(self.model_ids) or MODEL_HISTORY_TAG in self.tags
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A group of runs. Times in UTC; `updated` is when the experiment itself was changed, not its runs."""
+
+    experiment_id: str
+    name: str
+    created: datetime | None = None
+    updated: datetime | None = None
+    lifecycle: str = "active"
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """The runs of one experiment that a filter leaves, newest first. Every table has the run ids as its index, in the same order.
+
+    `identity`: name, status, started, ended (UTC), seconds, user, source, git_commit, parent, has_model, model_ids (a tuple).
+    `metrics`: float columns. `params`: Int64 or float where every value is a number, else text; missing stays missing.
+    `tags`: text. `inputs` alone has one row per run and dataset: run_id, name, digest, context.
+    `read_at` is the caller's clock.
+    """
+
+    experiment_id: str
+    filter: str
+    read_at: datetime | None
+    identity: "pd.DataFrame"
+    metrics: "pd.DataFrame"
+    params: "pd.DataFrame"
+    tags: "pd.DataFrame"
+    inputs: "pd.DataFrame"
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The run ids, newest run first."""
+        return tuple(self.identity.index)
+
+    def __len__(self) -> int:
+        return len(self.identity)
