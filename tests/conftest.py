@@ -75,6 +75,7 @@ def clean_session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("PODIUM_HOME", str(tmp_path / "podium"))
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     st.cache_data.clear()
     st.cache_resource.clear()
     yield

@@ -8,7 +8,8 @@ uv=$3
     if [ -n "$uv" ]; then
         exec "$uv" venv --quiet --clear --python '>=3.11' "$folder"
     fi
-    echo "Podium needs Python 3.11 or newer; '$python' is $("$python" --version 2>&1 || echo missing)." >&2
+    found=$(command -v "$python" >/dev/null && "$python" --version 2>&1 || echo missing)
+    echo "Podium needs Python 3.11 or newer; '$python' is $found." >&2
     echo "Install it, then say which one to use:  make run PYTHON=python3.12" >&2
     exit 1
 }

@@ -6,6 +6,7 @@ from base64 import b64encode
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 import app as entry
 from lib.ui import headers
@@ -69,3 +70,13 @@ def test_nothing_outside_the_static_folder_is_served(client, path):
 )
 def test_the_fonts_that_the_theme_names_are_there(client, name):
     assert client.get(f"/app/static/fonts/{name}").status_code == 200
+
+
+def test_a_page_elsewhere_cannot_talk_to_podium_under_its_own_name(client):
+    def talk(host):
+        return client.websocket_connect("/_stcore/stream", headers={"host": host, "origin": f"http://{host}"})
+
+    with talk("localhost:8501"):
+        pass
+    with pytest.raises(WebSocketDisconnect), talk("evil.invalid:8501"):
+        pass

@@ -95,6 +95,8 @@ def test_a_dead_server_is_told_and_the_page_comes_back_when_it_lives_again(windo
         driver = window(served).open("/compare")
         expect(driver.page.get_by_role("heading", level=1)).to_have_text("Compare")
         server.stop()
+        driver.page.get_by_test_id("stSidebarNavLink").filter(has_text="Overview").click()
+        expect(driver.page.get_by_test_id("stAlert")).to_contain_text("server", timeout=5000)
         driver.page.wait_for_timeout(4500)
         driver.page.get_by_test_id("stSidebarNavLink").filter(has_text="Launch").click()
         expect(driver.page.get_by_role("heading", level=1)).to_have_text("Podium cannot reach its backend", timeout=6000)

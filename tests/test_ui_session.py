@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.backends.uri import Backend
-from lib.ui.session import put_away_credentials, tidy_name
+from lib.ui.session import put_away_credentials, tidy_name, wait_briefly
 
 SERVER = Backend("https://example.org/mlflow", "server")
 
@@ -36,6 +36,15 @@ def test_an_address_without_credentials_stays_as_it_is(address):
     environment = {"MLFLOW_TRACKING_URI": address}
     put_away_credentials(environment, SERVER)
     assert environment == {"MLFLOW_TRACKING_URI": address}
+
+
+def test_mlflows_client_retries_once_unless_someone_decided_otherwise():
+    environment = {}
+    wait_briefly(environment)
+    assert environment == {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+    chosen = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5"}
+    wait_briefly(chosen)
+    assert chosen == {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5"}
 
 
 @pytest.mark.parametrize(
