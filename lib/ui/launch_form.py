@@ -60,7 +60,7 @@ def _ask(parameter: Parameter, demo: Demo) -> Value:
     key = f"launch.{demo.key}.{parameter.name}"
     default = person() or parameter.default if parameter.name == "author" else parameter.default
     if isinstance(default, tuple):
-        return st.pills(
+        picked = st.pills(
             parameter.label,
             parameter.choices,
             selection_mode="multi",
@@ -70,6 +70,7 @@ def _ask(parameter: Parameter, demo: Demo) -> Value:
             help=parameter.help,
             persist_state="session",
         )
+        return [one for one in parameter.choices if one in picked]  # pills come in the order of the clicks
     if isinstance(default, int):
         typed = st.number_input(
             parameter.label, parameter.least, parameter.most, default, key=key, help=parameter.help, persist_state="session"

@@ -27,6 +27,7 @@ WORD = {
 }
 """The word of the vocabulary for each state of a job."""
 SHOWN = 6
+LINES_WITHOUT_SCROLLING = 10
 Standing = tuple[tuple[str, str, bool], ...]
 
 
@@ -142,7 +143,7 @@ def _log(one: Job) -> None:
         return
     with card("Log", f"last {count(lines, 'line')}" if lines else "", key="launch.log"):
         if text:
-            with st.container(height=230, border=False, autoscroll=True):
+            with st.container(height=230 if lines > LINES_WITHOUT_SCROLLING else "content", border=False, autoscroll=True):
                 st.code(text, language=None)
         else:
             st.caption("The first line appears in a few seconds." if one.live else "The script printed nothing.")
@@ -155,14 +156,14 @@ def earlier(known: Sequence[Job], shown: Job | None) -> None:
     note = f"newest {SHOWN} of {len(known)} · UTC" if len(known) > SHOWN else "UTC"
     with card("Jobs", note, key="launch.jobs"), st.container(gap="xxsmall"):
         for one in known[:SHOWN]:
-            with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+            with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
                 if shown is not None and one.id == shown.id:
-                    st.markdown(f"**{md(one.title)}**", width="stretch")
+                    st.markdown(f":small[**{md(one.title)}**]", width="stretch")
                 else:
                     with st.container(width="stretch"):
                         st.button(md(one.title), type="tertiary", key=f"launch.show.{one.id}", on_click=_show, args=(one.id,))
                 badge(RUN, WORD[one.state])
-                st.caption(_clock(one.created), width=44, text_alignment="right")
+                st.caption(_clock(one.created), width=40, text_alignment="right")
 
 
 def _clock(at: datetime) -> str:
