@@ -112,6 +112,8 @@ def translated(subject: str = "") -> Iterator[None]:
 def translate(code: str, message: str, subject: str = "") -> PodiumError:
     """The PodiumError for an MLflow `error_code`. The message is shortened and loses any password. Pure."""
     said, about = _clean(message), subject or "What was asked for"
+    if "readonly" in said or "read-only" in said:
+        return NotWritable("The database cannot be written.", next="Check the rights of the file and its folder.")
     match code:
         case "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND":
             return NotFound(f"{about} was not found.", next="It may have been deleted or renamed.")
@@ -126,8 +128,6 @@ def translate(code: str, message: str, subject: str = "") -> PodiumError:
 
 
 def _fault(said: str) -> BackendError:
-    if "readonly" in said or "read-only" in said:
-        return NotWritable("The database cannot be written.", next="Check the rights of the file and its folder.")
     if "database is locked" in said:
         return Busy("The database is locked by another program.", next="Wait a moment, then try again.")
     if "Max retries" in said or "Connection" in said:

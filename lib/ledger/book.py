@@ -17,7 +17,7 @@ from ulid import ULID
 
 from lib.backends.connect import client, quick_reading, translate, translated
 from lib.backends.uri import Backend
-from lib.errors import LedgerBroken
+from lib.errors import Busy, LedgerBroken
 from lib.ledger.bodies import Body, Place, canonical
 from lib.ledger.chain import Anchor, decode, encode, key, stopper
 from lib.ledger.fold import State, fold
@@ -25,6 +25,7 @@ from lib.ledger.words import Actor, as_text
 
 TRIES = 200
 Make = Callable[[State], Body | None]
+_LOCKED = "TEMPORARILY_UNAVAILABLE"
 _DENIED = ("PERMISSION_DENIED", "UNAUTHENTICATED")
 
 
@@ -56,23 +57,26 @@ def append(backend: Backend, book: str, make: Make, anchors: tuple[Anchor, ...] 
     """Append the entry that `make(state)` returns and give its id; None when `make` finds nothing to say.
 
     `make` may raise Refused; then nothing is written. Raises LedgerBroken when the book may not be written (`stopper`) or no place
-    could be had, NotWritable when this person may not write.
+    could be had, NotWritable when this person may not write, Busy when the database stays locked.
     """
     tried: list[str] = []
+    locked = False
     for _ in range(TRIES):
         state = read(backend, book)
         if won := [entry_id for entry_id in tried if entry_id in state.ids]:
             return won[0]
+        if locked:
+            raise Busy("The database has been locked by another program for too long.", next="Wait a moment, then try again.")
         _must_be_sound(state, anchors)
         if (body := make(state)) is None:
             return None
         tried.append(str(ULID()))
-        _try_place(backend, book, state, (tried[-1], canonical(body)))
+        locked = _try_place(backend, book, state, (tried[-1], canonical(body))) == _LOCKED
     return _no_place(book)
 
 
-def _try_place(backend: Backend, book: str, state: State, entry: tuple[str, str]) -> None:
-    """Try to take the next place. Says nothing about success: the caller reads."""
+def _try_place(backend: Backend, book: str, state: State, entry: tuple[str, str]) -> str:
+    """Try to take the next place; gives the error code, which says nothing about success: the caller reads."""
     value, more = encode(*entry, state.reading.chain)
     try:
         for name, part in more.items():
@@ -82,6 +86,8 @@ def _try_place(backend: Backend, book: str, state: State, entry: tuple[str, str]
         if error.error_code in _DENIED:
             raise translate(str(error.error_code), str(error)) from error
         time.sleep(secrets.randbelow(20) / 1000)
+        return str(error.error_code)
+    return ""
 
 
 def _must_be_sound(state: State, anchors: tuple[Anchor, ...]) -> None:

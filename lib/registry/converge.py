@@ -27,7 +27,7 @@ from lib.registry.seen import HEAD_TAG, Seen, Version
 
 GRACE = timedelta(seconds=120)
 PASSES = 100
-_RETRY = ("RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR")
+_RETRY = ("RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INTERNAL_ERROR")
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def _converge(writer: Writer, model: str) -> tuple[Look, set[str]]:
 
 
 def _make(writer: Writer, model: str, move: Move) -> None:
-    """One registry write. What vanished or was locked is left to the next look."""
+    """One registry write. What vanished, or lost a race in the database, is left to the next look."""
     registry = client(writer.backend)
     try:
         if move.verb == "alias":

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from lib.errors import BadInput, NotFound, Refused
+from lib.errors import BackendError, BadInput, NotFound, Refused
 from lib.ledger.bodies import Body, Closing, Decided
 from lib.ledger.book import Writer, append
 from lib.ledger.fold import State, Wanted, fulfilled
@@ -69,8 +69,17 @@ def move(writer: Writer, wish: Wish) -> Moved:
     if wish.version not in found.state.registered:
         append_registered(writer, found, version, "found")
     entry = append(writer.backend, found.book, _decision(writer, found, wish), found.seen.anchors)
-    done = close(writer, found, lambda intent: intent.id == entry)
+    try:
+        done = close(writer, found, lambda intent: intent.id == entry)
+    except BackendError as error:
+        raise _left_open(error) from error
     return _outcome(done.state, wish, version, entry or "")
+
+
+def _left_open(error: BackendError) -> BackendError:
+    """The decision is written, and the backend failed before it was carried out: nothing is lost, and nothing is certain."""
+    means = "The decision is in the ledger; how far it was carried out is not certain."
+    return type(error)(error.what, means=means, next="Run recover, or look at the model again in two minutes.")
 
 
 def steps(found: Look, wish: Wish, writer: Writer) -> tuple[Move, ...]:

@@ -44,9 +44,10 @@ def verify_all(backend: Backend) -> tuple[Verdict, ...]:
 
 
 def _judged(backend: Backend, model: str, book: str, anchors: Sequence[Anchor]) -> Verdict:
+    seen = look_at(backend, model)  # before the book: a head noted in between would seem to be ahead of it
     with translated(f"The book of {model}"), quick_reading():
         run = client(backend).get_run(book)
-    seen, reading = look_at(backend, model), decode(run.data.params, book)
+    reading = decode(run.data.params, book)
     findings = list(judge(reading, (*seen.anchors, *anchors)))
     if run.info.lifecycle_stage != "active":
         findings.append(
