@@ -62,10 +62,10 @@ def test_the_first_visit_of_a_cold_server_may_be_a_deep_link(window, empty_datab
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("address", "title"), ADDRESSES)
-def test_hostile_names_stay_text_on_every_page(window, podium, hostile_backend, address, title, scheme):
+@pytest.mark.parametrize("address", [address for address, _ in ADDRESSES])
+def test_hostile_names_stay_text_on_every_page(window, podium, hostile_backend, address, scheme):
     driver = window(podium(hostile_backend), scheme=scheme).open(address)
-    expect(driver.page.get_by_role("heading", level=1)).to_have_text(title)
+    expect(driver.page.get_by_role("heading", level=1)).to_have_count(1)
     main = driver.page.get_by_test_id("stMain")
     expect(main.locator("img[src*=evil], a[href*=evil], a[href^='javascript:'], .katex")).to_have_count(0)
     assert driver.page.get_by_test_id("stException").count() == 0
