@@ -156,14 +156,18 @@ def earlier(known: Sequence[Job], shown: Job | None) -> None:
     note = f"newest {SHOWN} of {len(known)} · UTC" if len(known) > SHOWN else "UTC"
     with card("Jobs", note, key="launch.jobs"), st.container(gap="xxsmall"):
         for one in known[:SHOWN]:
-            with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
-                if shown is not None and one.id == shown.id:
-                    st.markdown(f":small[**{md(one.title)}**]", width="stretch")
-                else:
-                    with st.container(width="stretch"):
-                        st.button(md(one.title), type="tertiary", key=f"launch.show.{one.id}", on_click=_show, args=(one.id,))
-                badge(RUN, WORD[one.state])
-                st.caption(_clock(one.created), width=40, text_alignment="right")
+            _row(one, chosen=shown is not None and one.id == shown.id)
+
+
+def _row(one: Job, *, chosen: bool) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
+        with st.container(width="stretch"):
+            if chosen:
+                st.markdown(f":small[**{md(one.title)}**]")
+            else:
+                st.button(md(one.title), type="tertiary", key=f"launch.show.{one.id}", on_click=_show, args=(one.id,))
+        badge(RUN, WORD[one.state])
+        st.caption(_clock(one.created), width=40, text_alignment="right")
 
 
 def _clock(at: datetime) -> str:

@@ -73,30 +73,36 @@ def _trials(runs: Sequence[RunSummary]) -> None:
         return
     best_first = sorted(runs, key=lambda run: (-run.metrics.get(TRIAL, float("-inf")), run.name))
     varied = [name for name in best_first[0].params if len({run.params.get(name) for run in runs}) > 1]
-    scores = [run.metrics.get(TRIAL) for run in best_first]
-    known = [score for score in scores if score is not None]
-    low, high = (min(known), max(known)) if known else (0.0, 1.0)
-    table = pd.DataFrame(
-        {"trial": [run.name for run in best_first]}
-        | {name: [run.params.get(name) for run in best_first] for name in varied}
-        | {"score": scores, "spread": [run.metrics.get("std_cv_accuracy") for run in best_first]}
-    )
-    st.caption(f"{count(len(runs), 'trial')}, best first; the bar runs from {_floor(low, high):.3f} to {high:.4f}")
+    scores = [run.metrics[TRIAL] for run in runs if TRIAL in run.metrics] or [0.0, 1.0]
+    low, high = _floor(min(scores), max(scores)), max(scores)
+    st.caption(f"{count(len(runs), 'trial')}, best first; the bar runs from {low:.3f} to {high:.4f}")
     st.dataframe(
-        table,
+        _trial_table(best_first, varied),
         hide_index=True,
         key="launch.trials",
         height=32 + 31 * min(len(runs), ROWS_WITHOUT_SCROLLING) + 2,
         alt="The trials of the search, best first",
-        column_config={
-            "trial": st.column_config.TextColumn("Trial", width=72),
-            "score": st.column_config.ProgressColumn(
-                "Mean accuracy", min_value=_floor(low, high), max_value=high, format="%.4f", color="blue", width=176
-            ),
-            "spread": st.column_config.NumberColumn("Spread of folds", format="± %.3f", width=104),
-        }
-        | {name: st.column_config.TextColumn(name, width=96) for name in varied},
+        column_config=_trial_columns(varied, low, high),
     )
+
+
+def _trial_table(runs: Sequence[RunSummary], varied: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"trial": [run.name for run in runs]}
+        | {name: [run.params.get(name) for run in runs] for name in varied}
+        | {"score": [run.metrics.get(TRIAL) for run in runs], "spread": [run.metrics.get("std_cv_accuracy") for run in runs]}
+    )
+
+
+def _trial_columns(varied: Sequence[str], low: float, high: float) -> dict[str, object]:
+    return {
+        "trial": st.column_config.TextColumn("Trial", width=72),
+        **{name: st.column_config.TextColumn(name, width=96) for name in varied},
+        "score": st.column_config.ProgressColumn(
+            "Mean accuracy", min_value=low, max_value=high, format="%.4f", color="blue", width=176
+        ),
+        "spread": st.column_config.NumberColumn("Spread of folds", format="± %.3f", width=104),
+    }
 
 
 def _floor(low: float, high: float) -> float:
