@@ -190,6 +190,6 @@ def number(value: float) -> Number:
 
 
 def _other(raw: dict[str, Any]) -> Other:
-    kept: dict[str, Any] = {name: raw[name] for name in _SHOWN if isinstance(raw.get(name), str)}
+    kept: dict[str, Any] = {name: raw[name] for name in _SHOWN if isinstance(raw.get(name), str) and raw[name]}
     schema = raw.get("schema")
     return Other(**{"type": "?", **kept, "schema": schema if isinstance(schema, int) else 0})

@@ -115,6 +115,6 @@ def _way_on(tops: Sequence[RunSummary], trials: int, backend: Backend, here: Bac
         st.caption(f"These runs are on another backend: {md(backend.name)}, {md(backend.place)}.")
         return
     picked = [run.run_id for run in tops] if len(tops) > 1 else []
-    query: dict[str, str | list[str]] = {"experiment": tops[0].experiment_id} | ({"runs": picked} if picked else {})
+    query: dict[str, str | list[str]] = {"experiment": tops[0].experiment_id} | ({"pick": picked} if picked else {})
     label = "Compare its runs" if trials or picked else "Compare it with the other runs of its experiment"
     link(label, "compare", icon="compare_arrows", query=query)
