@@ -104,7 +104,7 @@ def test_from_the_click_to_the_metrics_and_the_way_to_compare(app: OpenPage, fre
     way = page.get("page_link")[0].proto
     assert (way.page, way.label) == ("compare", "Compare its runs")
     assert f"experiment={runs[0].experiment_id}" in way.query_string
-    assert all(f"runs={run.run_id}" in way.query_string for run in runs)
+    assert all(f"pick={run.run_id}" in way.query_string for run in runs)
 
 
 @pytest.mark.parametrize(("typed", "said"), [(" ", "Experiment is empty"), ("podium-ledger", "kept for Podium's own record")])
