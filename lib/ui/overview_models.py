@@ -20,7 +20,7 @@ from lib.ui.models_reads import source_run
 from lib.ui.routes import goto, link
 from lib.ui.session import now
 from lib.ui.strip_ink import strip_ink
-from lib.ui.text import day, md, moment, score, version
+from lib.ui.text import count, day, md, moment, score, version
 from lib.ui.words import ENTRY, HEALTH, STAGE, chip, icon
 
 SHOWN = 8
@@ -48,6 +48,15 @@ def progress(backend: Backend) -> Literal["nothing", "registered", "in productio
     if any(seen.now["production"].holders for seen in models):
         return "in production"
     return "registered" if any(seen.versions for seen in models) else "nothing"
+
+
+def standing(backend: Backend) -> str:
+    """The answer first, for the header: how many models are in Production, and how many were moved outside."""
+    found = registry(backend)
+    held = sum(bool(seen.now["production"].holders) for seen in found.models)
+    drifted = sum(bool(state.drift(seen.now)) for seen in found.models if (state := found.records.get(seen.model)))
+    outside = f" · {count(drifted, 'model')} moved outside Podium" if drifted else ""
+    return f" · {count(held, 'model')} in Production{outside}" if held else ""
 
 
 def in_production(backend: Backend) -> None:
