@@ -1,6 +1,49 @@
-"""Compare: not built yet."""
+"""Compare: the runs of one experiment, searched, drawn, listed, and the picked ones side by side."""
 
-from lib.ui.cards import header
+from dataclasses import replace
 
-with header("Compare", "Search, sort and compare runs."):
-    pass
+import streamlit as st
+
+from lib.runs.table import subset
+from lib.ui import compare_empty as nothing
+from lib.ui import compare_reading as reading
+from lib.ui.compare_chart import chart
+from lib.ui.compare_differences import difference_card
+from lib.ui.compare_table import lines, runs_table
+from lib.ui.compare_toolbar import toolbar, top
+from lib.ui.compare_view import asked, keep, settled
+from lib.ui.session import backend
+
+# Choose
+here, wish = backend(), asked()
+with reading.titled():
+    catalogue = reading.catalogue(here)
+    view = wish if catalogue.named(wish.experiment) else replace(wish, experiment=catalogue.newest)
+    found = reading.find(here, view.experiment, view.filter) if view.experiment else None
+if found is None:
+    nothing.no_experiment()
+    st.stop()
+keep(experiment=view.experiment)
+view = settled(view, found.whole)
+top(view, catalogue, found)
+nothing.gone(wish, view, catalogue)
+toolbar(view, catalogue, found)
+nothing.gone_picks(wish, found)
+
+# Look
+if not len(found.whole):
+    nothing.no_run()
+    st.stop()
+if not len(found.left):
+    nothing.no_match(view)
+    st.stop()
+rows = lines(view, found.left)
+listed = [line.run_id for line in rows]
+chart(view, subset(found.left, listed), found.whole)
+left, right = st.columns([13, 7], gap="medium")
+with left:
+    runs_table(view, found.left, rows)
+
+# Act: the deed of this page stands in its header, what it is decided by stands here
+with right:
+    difference_card(view, found.whole, listed)

@@ -17,7 +17,8 @@ from lib.runs.values import RunTable
 MOST_AXES = 10
 MOST_TEXTS = 12
 """Different texts up to which a text parameter is worth an axis."""
-DECADES = 2.0
+DECADES = 1.5
+"""Powers of ten from which on an axis is logarithmic: 5 to 200 trees are, 0.07 to 1.4 s are not."""
 BELOW = -0.13
 NO_VALUE = "no value"
 GAP = 0.05
@@ -79,7 +80,7 @@ def is_wordy(values: "pd.Series") -> bool:
 
 
 def is_log(values: Sequence[float]) -> bool:
-    """Do all placeable values lie above zero and span more than two decades?"""
+    """Do all placeable values lie above zero and span more than `DECADES`?"""
     real = [value for value in values if is_real(value)]
     return len(real) > 1 and min(real) > 0 and math.log10(max(real) / min(real)) > DECADES
 

@@ -71,7 +71,7 @@ def shade(table: RunTable, color: str, ink: Ink) -> Any:
     title = short_labels([heading(color)], 20)[heading(color)]
     ramp = [ink[f"ramp{number}"] for number in range(1, 6)]
     turned = ramp[::-1] if direction(color.removeprefix(METRIC)) == "less" else ramp
-    by_value = alt.Color("shade:Q", title=title, scale=alt.Scale(range=turned), legend=legend)
+    by_value = alt.Color("shade:Q", title=title, scale=alt.Scale(domain=[min(real), max(real)], range=turned), legend=legend)
     return alt.when("isValid(datum.shade)").then(by_value).otherwise(alt.value(ink["past"]))
 
 
@@ -80,9 +80,12 @@ def dash() -> alt.StrokeDash:
     return alt.StrokeDash("letter:N", legend=None, scale=alt.Scale(domain=list(LETTERS), range=list(DASHES)))
 
 
-def quiet(layers: Sequence[Any], ink: Ink) -> alt.LayerChart:
-    """The layers in one frame without a frame: hairlines, soft labels, no box."""
-    drawn = alt.layer(*layers).resolve_scale(color="independent", strokeDash="independent")
+def quiet(layers: Sequence[Any], ink: Ink, picked: Sequence[str]) -> alt.LayerChart:
+    """The layers in one frame without a frame: hairlines, soft labels, no box.
+
+    The picks stand in the specification too: Vega loses the legend's gradient when only the data of a drawn chart change.
+    """
+    drawn = alt.layer(*layers, usermeta={"picked": list(picked)}).resolve_scale(color="independent", strokeDash="independent")
     return (
         drawn.properties(height=HEIGHT, padding={"left": 0, "right": 4, "top": 2, "bottom": 5})
         .configure_view(stroke=None)

@@ -35,9 +35,9 @@ def _size(value: float, *, whole: bool) -> str:
 
 def setting(value: object) -> str:
     """A parameter as it was set: 0.1, 1e-05, 24,000, sqrt; an empty text for a missing value."""
-    if not isinstance(value, Real) or isinstance(value, Integral) or float(value).is_integer():
-        return figure(int(value) if isinstance(value, Real) and math.isfinite(float(value)) else value)
-    return f"{float(value):.6g}".replace("-", MINUS)
+    if not isinstance(value, Real) or not math.isfinite(size := float(value)):
+        return figure(value)
+    return (f"{size:,.0f}" if size.is_integer() and abs(size) < 1e15 else f"{size:.6g}").replace("-", MINUS)
 
 
 def change(first: float, second: float) -> str:

@@ -4,6 +4,7 @@
 """
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -74,7 +75,14 @@ def quoted(value: str) -> str:
 
 def _half(name: str, column: "pd.Series[float]") -> str:
     real = sorted(value for value in column if is_real(value))
-    return f"{field('metrics', name)} >= {real[len(real) // 2]:.6g}" if real and "`" not in name else ""
+    return f"{field('metrics', name)} > {_below(real[len(real) // 2], real[-1]):g}" if real and "`" not in name else ""
+
+
+def _below(middle: float, most: float) -> float:
+    """A round number not above `middle` and below `most`, so that "larger than it" leaves something."""
+    unit = 10.0 ** (math.floor(math.log10(abs(middle))) - 1) if middle else 0.01
+    lower = math.floor(middle / unit) * unit
+    return lower if lower < most else lower - unit
 
 
 def _usual(kind: str, name: str, column: "pd.Series") -> str:

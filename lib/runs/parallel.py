@@ -19,7 +19,6 @@ from lib.runs.values import RunTable
 MOST_LINES = 300
 """More lines make the pointer lag: a hover takes 0.2 s with 500."""
 _SIDE = 0.32
-_ALONG = alt.Scale(domain=[BELOW - 0.05, 1.04], nice=False)
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,14 @@ class _Grid:
         """Does a run lie in every range that is brushed? A Vega expression."""
         return " && ".join(f"(!isValid(b_{key}.norm) || inrange(datum.{key}, b_{key}.norm))" for key in self.keys)
 
+    @property
+    def low(self) -> float:
+        """The lower end of the axes: below it stands what has no value, where some run has none."""
+        return BELOW - 0.05 if any(BELOW in one.places for one in self.axes) else -0.04
+
     def at(self, field: str) -> dict[str, Any]:
-        return {"x": self.x, "y": alt.Y(f"{field}:Q", axis=None, scale=_ALONG)}
+        along = alt.Scale(domain=[self.low, 1.04], nice=False)
+        return {"x": self.x, "y": alt.Y(f"{field}:Q", axis=None, scale=along)}
 
 
 def parallel(table: RunTable, names: Sequence[str], color: str, picked: Sequence[str], ink: Ink) -> alt.LayerChart:
@@ -80,7 +85,7 @@ def parallel(table: RunTable, names: Sequence[str], color: str, picked: Sequence
         *_ranges(grid),
         _handles(grid),
     ]
-    return quiet(layers, ink)
+    return quiet(layers, ink, picked)
 
 
 def _wide(runs: pd.DataFrame, grid: _Grid) -> pd.DataFrame:
@@ -153,7 +158,7 @@ def _ranges(grid: _Grid) -> list[alt.Chart]:
 
 def _handles(grid: _Grid) -> alt.Chart:
     """The layer that carries the brushes. They are hit by position, because an active brush would cover its neighbours."""
-    reach = pd.DataFrame({"axis": grid.keys, "norm": BELOW - 0.04, "top": 1.04})
+    reach = pd.DataFrame({"axis": grid.keys, "norm": grid.low, "top": 1.04})
     invisible = alt.Chart(reach).mark_rule(strokeWidth=22, opacity=0.001, cursor="ns-resize")
     drawn = invisible.encode(x=grid.x, y=alt.Y("norm:Q", axis=None), y2="top:Q")
     return drawn.add_params(*(_brush(grid, number) for number in range(len(grid.keys))))

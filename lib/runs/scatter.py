@@ -36,7 +36,7 @@ def scatter(table: RunTable, places: tuple[str, str], color: str, picked: Sequen
     points = base.mark_point(filled=True, size=80, opacity=0.85, stroke=ink["page"], strokeWidth=0.8)
     said = alt.TitleParams(heading(up), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
     layers = [points.encode(**at, color=shade(table, color, ink)), *_picked(base.transform_filter(PICKED), at, ink)]
-    return quiet(layers, ink).properties(title=said)
+    return quiet(layers, ink, picked).properties(title=said)
 
 
 def unplaced(table: RunTable, places: tuple[str, str]) -> int:
@@ -69,7 +69,7 @@ def _tooltip(places: tuple[str, str], color: str) -> list[alt.Tooltip]:
 
 
 def _axis(table: RunTable, name: str, field: str) -> dict[str, Any]:
-    """Field, scale and look of one of the two axes: a log scale over more than two decades, a lane per text."""
+    """Field, scale and look of one of the two axes: a log scale where the values span decades, a lane per text."""
     if not pd.api.types.is_numeric_dtype(column(table, name)):
         return _lanes(table, name, field)
     real = [value for value in _values(table, name) if value is not None]

@@ -16,7 +16,7 @@ from lib.runs.values import RunTable
 METRIC, PARAM = "metrics.", "params."
 PLAIN = ("started", "name", "seconds", "status")
 HELD_OUT = "test_rows"
-UNFINISHED = ("RUNNING", "SCHEDULED", "FAILED", "KILLED")
+_ELSEWHERE = frozenset({"cv", "mean", "best", "train", "training", "val", "validation", "std"})
 
 
 @dataclass(frozen=True)
@@ -197,6 +197,16 @@ def held_out(table: RunTable) -> int | None:
     return None
 
 
+def points_per_row(table: RunTable, metric: str) -> float | None:
+    """How many points of accuracy one held-out row is worth; None when it is another metric or nobody logged the rows.
+
+    An accuracy of a cross-validation or of the training rows is not measured on the held-out ones.
+    """
+    words = set(metric.removeprefix(METRIC).casefold().replace("_", " ").split())
+    rows = held_out(table)
+    return 100 / rows if rows and "accuracy" in words and not words & _ELSEWHERE else None
+
+
 def differences(table: RunTable, picked: Sequence[str], first: str = "") -> list[Difference]:
     """Where the picked runs differ: metrics (the column `first` on top), parameters, data, code. Only what differs."""
     runs = subset(table, picked)
@@ -241,7 +251,7 @@ def _of_data(runs: RunTable) -> list[Difference]:
         digests = rows.drop_duplicates("run_id").set_index("run_id").digest
         texts = tuple(str(digests.get(run_id, "not logged")) for run_id in runs.ids)
         if len(set(texts)) > 1:
-            made.append(Difference("data", f"{name} ({context})" if context else str(name), texts))
+            made.append(Difference("data", str(name) if str(context) in str(name) else f"{name} ({context})", texts))
     return made
 
 

@@ -1,0 +1,60 @@
+"""What Compare shows when there is nothing to compare: why, and the next step as a button."""
+
+import streamlit as st
+
+from lib.ui.cards import card, empty, header
+from lib.ui.compare_reading import Catalogue, Found
+from lib.ui.compare_view import View, keep
+from lib.ui.routes import goto
+from lib.ui.text import md
+
+
+def no_experiment() -> None:
+    """The backend has no experiment yet."""
+    with header("Compare", "No experiment yet"):
+        pass
+    with card():
+        empty("science", "No experiment yet", "An experiment is made by the first run that asks for it.")
+        _to_launch("Train the first forest")
+
+
+def no_run() -> None:
+    """The experiment is there, but nothing ran in it."""
+    with card():
+        empty("play_circle", "No run yet", "Start a demo, or log a run from your own script, then read again.")
+        _to_launch("Start a demo")
+
+
+def no_match(view: View) -> None:
+    """The filter leaves no run."""
+    with card():
+        empty("search_off", "No run matches", f"The filter {md(view.filter)} leaves nothing.")
+        with st.container(horizontal_alignment="center"):
+            st.button("Clear the filter", type="primary", key="compare.clear", on_click=keep, kwargs={"filter": ""})
+        st.space("small")
+
+
+def _to_launch(label: str) -> None:
+    with st.container(horizontal_alignment="center"):
+        if st.button(label, type="primary", icon=":material/play_arrow:", key="compare.launch"):
+            goto("launch")
+    st.space("small")
+
+
+def gone(asked: View, view: View, catalogue: Catalogue) -> None:
+    """Name what a link asked for and this backend does not have."""
+    shown = catalogue.named(view.experiment)
+    if asked.experiment and asked.experiment != view.experiment and shown:
+        st.info(
+            f"Experiment {md(asked.experiment)} is not on this backend, or was deleted. Showing {md(shown.name)} instead.",
+            icon=":material/info:",
+        )
+
+
+def gone_picks(asked: View, found: Found) -> None:
+    """Name the picked runs that are not in this experiment."""
+    missing = [run_id for run_id in asked.pick if run_id not in found.whole.identity.index]
+    if missing:
+        names = ", ".join(md(run_id[:12]) for run_id in missing[:5])
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        st.markdown(f":small[:orange[:material/info: Picked in this link, but not in this experiment: {names}{more}.]]")

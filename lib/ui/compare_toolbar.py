@@ -1,0 +1,137 @@
+"""The top of Compare: the header with its facts and deeds, the toolbar, and what it has to say about the filter."""
+
+import streamlit as st
+
+from lib.runs.direction import titled
+from lib.runs.table import METRIC, best, metrics, points_per_row
+from lib.runs.values import RunTable
+from lib.ui.cards import header
+from lib.ui.compare_reading import Catalogue, Found, read_again
+from lib.ui.compare_view import PLOTS, View, asked, bound, change_experiment, keep, link, said
+from lib.ui.routes import goto
+from lib.ui.text import count, md, score
+
+ADD = "compare.add"
+
+
+def top(view: View, catalogue: Catalogue, found: Found) -> None:
+    """Title, facts, and the deeds at the right."""
+    experiment = catalogue.named(view.experiment)
+    facts = [md(experiment.name) if experiment else "", _how_many(found), _measured(found.left, view.color)]
+    with header("Compare", " · ".join(fact for fact in facts if fact)):
+        st.button("Read again", icon=":material/refresh:", type="tertiary", key="compare.again", on_click=read_again)
+        with st.popover("Copy link", icon=":material/link:"):
+            st.caption("The address carries the whole view: experiment, filter, picks, plot and order.")
+            st.code(link(st.context.url or ""), language=None, wrap_lines=True)
+        _register(found.left, view.color)
+
+
+def _how_many(found: Found) -> str:
+    left, whole = len(found.left), len(found.whole)
+    return count(whole, "run") if left == whole else f"{left:,} of {count(whole, 'run')}"
+
+
+def _measured(table: RunTable, color: str) -> str:
+    points = points_per_row(table, color) if color and len(table) else None
+    if points is None:
+        return ""
+    name, rows = md(color.removeprefix(METRIC)), count(round(100 / points), "held-out row")
+    return f"{name} is measured on {rows}, so one row is {points:.1f} points"
+
+
+def _register(table: RunTable, color: str) -> None:
+    """The page's one primary button: on to the models page with the best run that has a model."""
+    top_run = best(table, color) if color and len(table) else None
+    pressed = st.button(
+        "Register the best",
+        icon=":material/add_box:",
+        type="primary",
+        key="compare.register",
+        disabled=top_run is None,
+        help=_which(table, color) if top_run else "No finished run here has a model and a metric to judge it by.",
+    )
+    if pressed and top_run:
+        goto("models", register=top_run.run_id)
+
+
+def _which(table: RunTable, color: str) -> str:
+    top_run = best(table, color)
+    assert top_run is not None
+    name = md(table.identity.name[top_run.run_id])
+    value = f"{md(titled(color.removeprefix(METRIC)))} {score(top_run.value)}"
+    through = "" if top_run.measured == top_run.run_id else f", measured by {md(table.identity.name[top_run.measured])}"
+    ties = f" {count(top_run.ties, 'other run')} measured the same; this is the newest." if top_run.ties else ""
+    return f"{name}: {value}{through}.{ties}"
+
+
+def toolbar(view: View, catalogue: Catalogue, found: Found) -> None:
+    """Experiment, filter, colour and plot in one line, each carried by the address."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare.toolbar"):
+        _experiment(view, catalogue)
+        st.text_input(
+            "Filter",
+            icon=":material/search:",
+            placeholder=f"Filter: {found.known.example}",
+            label_visibility="collapsed",
+            live="500ms",
+            width="stretch",
+            **bound("filter", view.filter),
+        )
+        _conditions(found)
+        scores = metrics(found.whole)
+        if scores:
+            st.selectbox(
+                "Colour by",
+                scores,
+                format_func=lambda name: f"Colour: {said(name)}",
+                icon=":material/palette:",
+                label_visibility="collapsed",
+                width=215,
+                **bound("color", view.color),
+            )
+        st.segmented_control("Plot", PLOTS, required=True, label_visibility="collapsed", **bound("plot", view.plot))
+    _messages(found)
+
+
+def _experiment(view: View, catalogue: Catalogue) -> None:
+    names = {one.experiment_id: one.name for one in catalogue.experiments}
+    st.selectbox(
+        "Experiment",
+        list(names),
+        format_func=lambda experiment_id: names.get(experiment_id, experiment_id),
+        icon=":material/science:",
+        label_visibility="collapsed",
+        width=245,
+        **(bound("experiment", view.experiment) | {"on_change": change_experiment, "args": ()}),
+    )
+
+
+def _conditions(found: Found) -> None:
+    """Conditions with the names and values of these runs, to be added to the filter."""
+    with st.popover("Add", icon=":material/playlist_add:", help="Add a condition"):
+        st.selectbox(
+            "Add a condition",
+            found.known.conditions,
+            index=None,
+            placeholder="Type to find a name",
+            key=ADD,
+            on_change=_add_condition,
+            help="Each one is made of a name and a value that these runs have. Change the value in the filter.",
+        )
+
+
+def _add_condition() -> None:
+    chosen = st.session_state[ADD]
+    st.session_state[ADD] = None
+    if chosen:
+        before = asked().filter.strip()
+        keep(filter=f"{before} and {chosen}" if before else chosen)
+
+
+def _messages(found: Found) -> None:
+    """What is wrong with the filter, or which of its names no run has. Calm: a half-typed filter is no failure."""
+    if found.problem:
+        parts = " ".join(md(part) for part in (found.problem.what, found.problem.means, found.problem.next))
+        st.markdown(f":small[:orange[:material/info: {parts}]]")
+    for note in found.notes:
+        st.markdown(f":small[:orange[:material/info: {md(note)}]]")

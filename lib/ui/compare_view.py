@@ -1,0 +1,129 @@
+"""What the address of Compare says, and how widgets follow it. The address is the only state: a link carries the whole view.
+
+Streamlit can bind a widget to the address itself, but then the address carries the text on the option ("Colour: accuracy"), under
+a name that no other page may use. Here a widget is set from the address before it is drawn, and writes back when a person moves it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from lib.runs.axes import choose, is_worth_an_axis
+from lib.runs.direction import direction
+from lib.runs.table import METRIC, PARAM, PLAIN, column, has_column, metrics, varying
+from lib.runs.values import RunTable
+
+LAST = "compare.last"
+PLOTS = ("Parallel", "Scatter")
+MANY = "pick"
+
+
+@dataclass(frozen=True)
+class View:
+    """The address, name for name. Columns are named as in a filter; `pick` holds run ids in the order they were picked."""
+
+    experiment: str = ""
+    filter: str = ""
+    color: str = ""
+    plot: str = ""
+    x: str = ""
+    y: str = ""
+    sort: str = ""
+    order: str = ""
+    children: str = ""
+    only: str = ""
+    pick: tuple[str, ...] = ()
+
+
+NAMES = tuple(field.name for field in fields(View))
+
+
+def asked() -> View:
+    """The view in the address; when it says nothing, the one that this browser session left."""
+    if not any(name in st.query_params for name in NAMES) and LAST in st.session_state:
+        _write(st.session_state[LAST])
+    said: dict[str, Any] = {name: st.query_params.get(name, "") for name in NAMES if name != MANY}
+    return View(**said, pick=tuple(dict.fromkeys(st.query_params.get_all(MANY))))
+
+
+def keep(**changes: Any) -> None:
+    """Write changes into the address. To be called in a callback, or with what was fallen back to."""
+    view = replace(asked(), **changes)
+    st.session_state[LAST] = view
+    _write(view)
+
+
+def _write(view: View) -> None:
+    for name, value in asdict(view).items():
+        if value:
+            st.query_params[name] = list(value) if name == MANY else value
+        elif name in st.query_params:
+            del st.query_params[name]
+
+
+def bound(name: str, value: Any) -> dict[str, Any]:
+    """Key and callback of a widget that follows one name of the address; `value` is what it shows now."""
+    key = f"compare.{name}"
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+    return {"key": key, "on_change": _follow, "args": (name, key)}
+
+
+def _follow(name: str, key: str) -> None:
+    keep(**{name: st.session_state[key] or ""})
+
+
+def change_experiment() -> None:
+    """Go to the chosen experiment: names and picks of the old one mean nothing there, the kind of plot stays."""
+    view = View(experiment=st.session_state["compare.experiment"], plot=asked().plot)
+    st.session_state[LAST] = view
+    _write(view)
+
+
+def settled(view: View, table: RunTable) -> View:
+    """The view with every gap filled and every unknown name replaced by what fits these runs. Does not touch the address."""
+    scores = metrics(table)
+    color = view.color if view.color in scores else next(iter(scores), "")
+    sort = view.sort if has_column(table, view.sort) else color or PLAIN[0]
+    falls = not (sort.startswith(METRIC) and direction(sort.removeprefix(METRIC)) == "less")
+    places = drawable(table)
+    x = view.x if view.x in places else next(iter(places), "")
+    up = [name for name in (color, *places) if name in places and name != x]
+    return replace(
+        view,
+        color=color,
+        plot=view.plot if view.plot in PLOTS else PLOTS[0],
+        x=x,
+        y=view.y if view.y in places else next(iter(up), x),
+        sort=sort,
+        order=view.order if view.order in ("falling", "rising") else "falling" if falls else "rising",
+        children=view.children if view.children in ("shown", "hidden") else "shown",
+        pick=tuple(run_id for run_id in view.pick if run_id in table.identity.index),
+    )
+
+
+def drawable(table: RunTable) -> list[str]:
+    """Columns that a scatter can use: parameters that differ, then metrics that differ."""
+    names = [*varying(table), *metrics(table)]
+    return [name for name in names if is_worth_an_axis(column(table, name))]
+
+
+def said(name: str) -> str:
+    """A column's name without its kind, for a select box, whose options show no markup."""
+    plain = {"started": "started", "name": "name", "seconds": "time taken", "status": "status"}
+    return plain.get(name) or name.removeprefix(METRIC).removeprefix(PARAM)
+
+
+def link(base: str) -> str:
+    """The address of this view, whole."""
+    view = {name: value for name, value in asdict(asked()).items() if value}
+    return f"{base.partition('?')[0]}?{urlencode(view, doseq=True)}"
+
+
+def axes_of(view: View, table: RunTable) -> tuple[Sequence[str], Sequence[str]]:
+    """Axes of the parallel plot, and what was left out."""
+    chosen = choose(table, view.color)
+    return chosen.names, chosen.left_out
