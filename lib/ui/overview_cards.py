@@ -25,11 +25,11 @@ def recent_runs(runs: Sequence[RecentRun]) -> None:
             height="content",
             alt=f"The {len(runs)} latest runs, newest first",
             column_config={
-                "run": st.column_config.TextColumn("Run", width=124),
-                "experiment": st.column_config.TextColumn("Experiment", width=196),
+                "run": st.column_config.TextColumn("Run", width=108),
+                "experiment": st.column_config.TextColumn("Experiment", width=232),
                 "status": st.column_config.MultiselectColumn("Status", width=80, **pills(RUN)),
                 "score": st.column_config.ProgressColumn(
-                    "Accuracy or AUC", min_value=0, max_value=1, format="%.4f", color="blue", width=120
+                    "Accuracy or AUC", min_value=0, max_value=1, format="%.4f", color="blue", width=108
                 ),
                 "started": st.column_config.DatetimeColumn("Started (UTC)", format="D MMM, HH:mm", width=100),
                 "took": st.column_config.TextColumn("Took", width=48),

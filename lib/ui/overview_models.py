@@ -23,7 +23,7 @@ from lib.ui.strip_ink import strip_ink
 from lib.ui.text import count, day, md, moment, score, version
 from lib.ui.words import ENTRY, HEALTH, STAGE, chip, icon
 
-SHOWN = 8
+SHOWN = 6
 """How many models and entries the cards show."""
 
 
