@@ -4,20 +4,12 @@ import streamlit as st
 
 from lib.ui import models_dialogs, models_register
 from lib.ui.cards import card, empty, header
-from lib.ui.models_cards import (
-    drift_banner,
-    history_card,
-    other_models,
-    strip_card,
-    version_card,
-    versions_card,
-    way_back_line,
-)
+from lib.ui.models_cards import drift_banner, header_facts, history_card, other_models, strip_card, version_card, versions_card
 from lib.ui.models_reads import model_names, sight
 from lib.ui.routes import goto
 from lib.ui.session import backend
 from lib.ui.strip_ink import strip_ink
-from lib.ui.text import count, md
+from lib.ui.text import md
 
 here = backend()
 names = model_names(here)
@@ -33,30 +25,22 @@ if not names:
     models_register.show_open_dialog()
     st.stop()
 
+# Choose
 asked = st.query_params.get("model", names[0])
 model = asked if asked in names else names[0]
 st.query_params["model"] = model
 seen = sight(here, model)
-numbers, entries = list(seen.found.seen.versions), seen.found.state.reading.head if seen.found.book else 0
-
-facts = [
-    md(seen.found.seen.description),
-    count(len(numbers), "version"),
-    count(entries, "ledger entry", "ledger entries"),
-    way_back_line(seen),
-]
-with header(md(model), " · ".join(fact for fact in facts if fact)):
+with header(md(model), header_facts(seen)):
     other_models(names, model)
     st.button("Register a version", icon=":material/add_box:", key="models.register", on_click=models_register.ask)
-
 if asked != model:
     st.warning(f"There is no registered model {md(asked)}. Here is {md(model)}.", icon=":material/search_off:")
-kind, text = st.session_state.pop(models_dialogs.DONE, ("", ""))
-if text:
-    getattr(st, kind)(text, icon=":material/check_circle:" if kind == "success" else ":material/warning:")
+models_dialogs.show_done()
+
+# Look
 drift_banner(seen)
 strip_card(seen, strip_ink())
-
+numbers = list(seen.found.seen.versions)
 left, right = st.columns([13, 7], gap="medium")
 if numbers:
     wanted = st.query_params.get("version", "")
@@ -66,5 +50,7 @@ if numbers:
         history_card(seen, number)
     with right:
         version_card(seen, number)
+
+# Act
 models_register.show_open_dialog()
 models_dialogs.show_open_dialog()

@@ -24,7 +24,7 @@ from lib.ui.cards import card, empty, facts, head, table
 from lib.ui.models_reads import Sight, source_run, way_back_of
 from lib.ui.routes import goto
 from lib.ui.session import backend, now
-from lib.ui.text import count, day, md, moment, score, version
+from lib.ui.text import count, day, lately, md, moment, score, version
 from lib.ui.words import ENTRY, STAGE, chip, icon, pills
 
 MEASURED = 50
@@ -268,8 +268,20 @@ def other_models(names: tuple[str, ...], model: str) -> None:
             goto("models", model=picked)
 
 
-def way_back_line(sight: Sight) -> str:
-    """Whether a roll-back would work, said beforehand."""
+def header_facts(sight: Sight) -> str:
+    """The line under the title: what the model is, how much is known of it, whether a roll-back would work, how old this is."""
+    found = sight.found
+    facts = [
+        md(found.seen.description[:160]),
+        count(len(found.seen.versions), "version"),
+        count(found.state.reading.head if found.book else 0, "ledger entry", "ledger entries"),
+        _way_back_line(sight),
+        f"read {lately(sight.read_at, now())}",
+    ]
+    return " · ".join(fact for fact in facts if fact)
+
+
+def _way_back_line(sight: Sight) -> str:
     found = sight.found
     if not found.seen.now["production"].holders:
         return ""

@@ -80,6 +80,15 @@ def close() -> None:
     st.session_state.pop(OPEN, None)
 
 
+def show_done() -> None:
+    """Say once how the last deed ended."""
+    kind, text = st.session_state.pop(DONE, ("", ""))
+    if kind == "success":
+        st.success(text, icon=":material/check_circle:")
+    elif kind:
+        st.warning(text, icon=":material/warning:")
+
+
 def show_open_dialog() -> None:
     """Draw the dialog that was opened, if any."""
     question = st.session_state.get(OPEN)

@@ -1,4 +1,4 @@
-"""What the Models page reads, cached for a few seconds and forgotten after every deed."""
+"""What the pages read of models and records, cached for a few seconds and forgotten after every deed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,10 +8,12 @@ import streamlit as st
 from lib.backends.uri import Backend
 from lib.errors import NotFound, NotWritable
 from lib.ledger.book import Writer
+from lib.ledger.fold import State
 from lib.ledger.words import PODIUM
 from lib.registry.converge import Look, look, peek
 from lib.registry.promote import way_back
-from lib.registry.reading import every_model
+from lib.registry.reading import every_model, every_record
+from lib.registry.seen import Seen
 from lib.runs.reading import Run, run
 from lib.ui.session import now
 
@@ -55,6 +57,22 @@ def way_back_of(backend: Backend, model: str, head: int) -> str | None:
     return way_back(Writer(backend, PODIUM, now), peek(backend, model))
 
 
+@dataclass(frozen=True)
+class Registry:
+    """All models and the records of those that have one."""
+
+    models: tuple[Seen, ...]
+    records: dict[str, State]
+
+
+@st.cache_data(ttl="10s", max_entries=16, show_spinner=False)
+def registry(backend: Backend) -> Registry:
+    """Read all models and their records."""
+    models = every_model(backend)
+    return Registry(models, every_record(backend, models))
+
+
 def forget() -> None:
-    """Read everything anew: something was changed."""
-    st.cache_data.clear()
+    """Read models and records anew: something was changed."""
+    for read in (model_names, sight, way_back_of, registry):
+        read.clear()

@@ -3,20 +3,17 @@
 All models are read in three calls, and nothing is written: what nobody recorded is written down by the Models page.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 import streamlit as st
 
 from lib.backends.uri import Backend
-from lib.ledger.fold import State
 from lib.ledger.history import Line, lines
 from lib.ledger.holdings import Holding, holdings
 from lib.ledger.strip import bars, strip
-from lib.registry.reading import every_model, every_record
 from lib.registry.seen import Seen
 from lib.ui.cards import card, empty, table
-from lib.ui.models_reads import source_run
+from lib.ui.models_reads import Registry, registry, source_run
 from lib.ui.routes import goto, link
 from lib.ui.session import now
 from lib.ui.strip_ink import strip_ink
@@ -25,21 +22,6 @@ from lib.ui.words import ENTRY, HEALTH, STAGE, chip, icon
 
 SHOWN = 6
 """How many models and entries the cards show."""
-
-
-@dataclass(frozen=True)
-class Registry:
-    """All models and the records of those that have one."""
-
-    models: tuple[Seen, ...]
-    records: dict[str, State]
-
-
-@st.cache_data(ttl="10s", max_entries=16, show_spinner=False)
-def registry(backend: Backend) -> Registry:
-    """Read all models and their records."""
-    models = every_model(backend)
-    return Registry(models, every_record(backend, models))
 
 
 def progress(backend: Backend) -> Literal["nothing", "registered", "in production"]:
