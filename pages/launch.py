@@ -1,6 +1,39 @@
-"""Launch: not built yet."""
+"""Launch: choose a demo, watch its job, start or stop it."""
 
-from lib.ui.cards import header
+import streamlit as st
 
-with header("Launch", "Start a demo experiment and watch it."):
-    pass
+from lib.launch import jobs
+from lib.ui.cards import card, empty, header
+from lib.ui.launch_form import ask_parameters, choose_demo, read_script, shop, start_button
+from lib.ui.launch_job import earlier, follow, watched
+from lib.ui.session import backend, now
+from lib.ui.text import count
+
+here, place = backend(), shop()
+known = jobs.settle(place, now())
+shown = watched(known)
+busy = sum(one.live for one in known) >= place.limit
+
+top = st.container()
+left, right = st.columns([7, 13], gap="medium")
+
+with left:
+    with card("New job", key="launch.form"):
+        demo = choose_demo()
+        values = ask_parameters(demo)
+        start_button(demo, values, here, waits=busy)
+    earlier(known, shown)
+
+with right:
+    if shown:
+        follow(shown, known, here)
+    else:
+        with card(key="launch.nothing"):
+            empty("play_circle", "Nothing runs", "Start a demo at the left. Its progress, log and metrics appear here.")
+            st.space("small")
+
+at_once = "One job" if place.limit == 1 else f"Up to {count(place.limit, 'job')}"
+runs = "runs" if place.limit == 1 else "run"
+with top, header("Launch", f"{at_once} {runs} at a time on this machine. A job goes on when you leave the page."):
+    if st.button("Read the script", type="tertiary", icon=":material/code:", key="launch.script"):
+        read_script(demo, values)

@@ -1,6 +1,56 @@
-"""Models: not built yet."""
+"""Models: one model, who held which stage when, its versions, and what can be done with the chosen one."""
 
-from lib.ui.cards import header
+import streamlit as st
 
-with header("Models", "Register, promote, archive and roll back."):
-    pass
+from lib.ui import models_dialogs, models_register
+from lib.ui.cards import card, empty, header
+from lib.ui.models_cards import drift_banner, header_facts, history_card, other_models, strip_card, version_card, versions_card
+from lib.ui.models_reads import model_names, sight
+from lib.ui.routes import goto
+from lib.ui.session import backend
+from lib.ui.strip_ink import strip_ink
+from lib.ui.text import md
+
+here = backend()
+names = model_names(here)
+
+if not names:
+    with header("Models", "No model is registered yet"):
+        st.button("Register a version", icon=":material/add_box:", key="models.register", on_click=models_register.ask)
+    with card(key="models.empty"):
+        empty("deployed_code", "No model yet", "Train one, compare the runs, then register the better one.")
+        with st.container(horizontal=True, horizontal_alignment="center"):
+            if st.button("Compare runs", icon=":material/compare_arrows:", key="models.compare"):
+                goto("compare")
+    models_register.show_open_dialog()
+    st.stop()
+
+# Choose
+asked = st.query_params.get("model", names[0])
+model = asked if asked in names else names[0]
+st.query_params["model"] = model
+seen = sight(here, model)
+with header(md(model), header_facts(seen)):
+    other_models(names, model)
+    st.button("Register a version", icon=":material/add_box:", key="models.register", on_click=models_register.ask)
+if asked != model:
+    st.warning(f"There is no registered model {md(asked)}. Here is {md(model)}.", icon=":material/search_off:")
+models_dialogs.show_done()
+
+# Look
+drift_banner(seen)
+strip_card(seen, strip_ink())
+numbers = list(seen.found.seen.versions)
+left, right = st.columns([13, 7], gap="medium")
+if numbers:
+    wanted = st.query_params.get("version", "")
+    with left:
+        number = versions_card(seen, wanted if wanted in numbers else numbers[0])
+        st.query_params["version"] = number
+        history_card(seen, number)
+    with right:
+        version_card(seen, number)
+
+# Act
+models_register.show_open_dialog()
+models_dialogs.show_open_dialog()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from filelock import FileLock
+from playwright.sync_api import Browser, sync_playwright
 from streamlit.testing.v1 import AppTest
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -18,9 +19,23 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 from lib.backends.store import make_ready
 from lib.backends.uri import Backend, sqlite_backend
 from lib.ui.routes import SHELL, path
+from tests import see_to_a_browser
+from tests.browser import Driver, Process, launch, serve_mlflow, serve_podium
 
 SECONDS = 60
 OpenPage = Callable[..., AppTest]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need a browser or the MLflow server say so, and share one worker each, so that each is started once."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        if "browser" in names:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+        elif "mlflow_server" in names:
+            item.add_marker(pytest.mark.xdist_group("mlflow_server"))
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +75,7 @@ def clean_session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("PODIUM_HOME", str(tmp_path / "podium"))
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     st.cache_data.clear()
     st.cache_resource.clear()
     yield
@@ -85,3 +101,61 @@ def app(clean_session: None, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
         return test
 
     return open_page
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    """A real `mlflow server`, started once. It keeps what tests write, so each test makes names of its own."""
+    served = serve_mlflow(tmp_path_factory.mktemp("mlflow-server"))
+    yield Backend(served.url, "server")
+    served.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium or Chrome, started once. Fails without one, unless PODIUM_NO_BROWSER=1."""
+    if see_to_a_browser.unwanted():
+        pytest.skip("PODIUM_NO_BROWSER=1")
+    found = see_to_a_browser.find()
+    if found is None:
+        pytest.fail("No browser. `make test` sees to one; PODIUM_NO_BROWSER=1 leaves these tests out.")
+    with sync_playwright() as play:
+        chromium = launch(play, found)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def podium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
+    """A function that runs Podium on a backend: `podium(backend)`. The same backend gives the same running Podium."""
+    running: dict[str, Process] = {}
+
+    def run(backend: Backend, **env: str) -> Process:
+        if backend.uri not in running:
+            running[backend.uri] = serve_podium(backend.uri, tmp_path_factory.mktemp("podium"), **env)
+        return running[backend.uri]
+
+    yield run
+    for process in running.values():
+        process.stop()
+
+
+@pytest.fixture
+def window(browser: Browser) -> Iterator[Callable[..., Driver]]:
+    """A function that opens a browser window on a running Podium: `window(podium(backend), scheme="dark", width=1280)`.
+
+    At the end of the test there must have been no request to another host, no error in a page and no dialog.
+    """
+    opened: list[Driver] = []
+
+    def open_window(served: Process, scheme: str = "light", width: int = 1440, height: int = 900) -> Driver:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, timezone_id="UTC", locale="en-GB"
+        )
+        opened.append(Driver(context.new_page(), served.url))
+        return opened[-1]
+
+    yield open_window
+    for driver in opened:
+        driver.page.context.close()
+    assert [problem for driver in opened for problem in driver.problems] == []

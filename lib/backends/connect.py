@@ -5,6 +5,7 @@ seconds by our own probe, because MLflow's client would retry for four minutes.
 """
 
 import gc
+import os
 import re
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +37,16 @@ def client(backend: Backend) -> "MlflowClient":
 def mlflow_version() -> str:
     """The MLflow installed here, such as "3.17.2". Reads the package's card, imports nothing."""
     return version("mlflow")
+
+
+def server_version(backend: Backend) -> str:
+    """The MLflow that a server runs, such as "3.17.2"; empty when it does not tell."""
+    try:
+        answer = httpx.get(f"{backend.uri}/version", timeout=PROBE_SECONDS, auth=sign_in(os.environ))
+    except httpx.HTTPError:
+        return ""
+    told = answer.text.strip()
+    return told if answer.status_code == 200 and re.fullmatch(r"\d+\.\d+[\w.+-]{0,20}", told) else ""
 
 
 def sign_in(environment: Mapping[str, str]) -> httpx.Auth | None:
@@ -101,6 +112,8 @@ def translated(subject: str = "") -> Iterator[None]:
 def translate(code: str, message: str, subject: str = "") -> PodiumError:
     """The PodiumError for an MLflow `error_code`. The message is shortened and loses any password. Pure."""
     said, about = _clean(message), subject or "What was asked for"
+    if "readonly" in said or "read-only" in said:
+        return NotWritable("The database cannot be written.", next="Check the rights of the file and its folder.")
     match code:
         case "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND":
             return NotFound(f"{about} was not found.", next="It may have been deleted or renamed.")
@@ -115,8 +128,6 @@ def translate(code: str, message: str, subject: str = "") -> PodiumError:
 
 
 def _fault(said: str) -> BackendError:
-    if "readonly" in said or "read-only" in said:
-        return NotWritable("The database cannot be written.", next="Check the rights of the file and its folder.")
     if "database is locked" in said:
         return Busy("The database is locked by another program.", next="Wait a moment, then try again.")
     if "Max retries" in said or "Connection" in said:

@@ -1,4 +1,4 @@
-"""A backend as a frozen value, and which one is meant by an environment. Pure: nothing is opened here."""
+"""A backend as a frozen value, and which one is meant by an environment. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -17,6 +17,7 @@ from lib.errors import NeedsMigration, PodiumError, Refused
 from lib.ui.cards import card, facts
 from lib.ui.errors import calm, show
 from lib.ui.session import backend, now
+from lib.ui.start import warm_up
 from lib.ui.text import NARROW, md
 
 PULSE_SECONDS = 4.0
@@ -47,9 +48,15 @@ def pulse(here: Backend) -> Pulse:
 
 def admits() -> bool:
     """True when the page may run. Otherwise the reason stands in its place, with what to do."""
-    with calm():
+    try:
         here = backend()
+    except PodiumError as error:
+        st.title("Podium cannot open its backend", anchor=False)
+        show(error)
+        return False
+    with calm():
         with st.spinner(_waiting(here)):
+            warm_up()
             beat = pulse(here)
         _foot(here, beat)
         if beat.trouble is None:
@@ -77,8 +84,13 @@ def _foot(here: Backend, beat: Pulse) -> None:
         st.markdown(f":material/database: {md(here.name)}")
         if here.path is not None:
             st.caption(md(here.place), help=md(here.path))
-        answer = "Cannot be opened" if beat.trouble else f"Answers in {_span(beat.seconds)}"
-        st.caption(f"{answer} · {beat.at:%H:%M:%S}{NARROW}UTC")
+        st.caption(f"{_answer(beat)} · {beat.at:%H:%M:%S}{NARROW}UTC")
+
+
+def _answer(beat: Pulse) -> str:
+    if isinstance(beat.trouble, NeedsMigration):
+        return "Not opened yet"
+    return "Does not answer" if beat.trouble else f"Answers in {_span(beat.seconds)}"
 
 
 def _span(seconds: float) -> str:
@@ -92,7 +104,7 @@ def _say_trouble(here: Backend, trouble: PodiumError) -> None:
         show(trouble)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button("Try again", icon=":material/refresh:", key="gate.again", on_click=pulse.clear)
-            st.caption("This page comes back by itself as soon as you try again and the backend answers.")
+            st.caption("The page you asked for opens as soon as the backend answers.")
 
 
 def _ask_consent(here: Backend) -> None:

@@ -60,7 +60,8 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *headers()]
+                ours = dict(headers())
+                message["headers"] = [pair for pair in message["headers"] if pair[0] not in ours] + list(ours.items())
             await send(message)
 
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)

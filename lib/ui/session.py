@@ -25,6 +25,7 @@ def backend() -> Backend:
     """
     here = chosen(os.environ, PROJECT)
     put_away_credentials(os.environ, here)
+    wait_briefly(os.environ)
     return here
 
 
@@ -39,6 +40,14 @@ def put_away_credentials(environment: MutableMapping[str, str], here: Backend) -
     environment["MLFLOW_TRACKING_URI"] = here.uri
     if not environment.get("MLFLOW_TRACKING_USERNAME"):
         environment["MLFLOW_TRACKING_USERNAME"], environment["MLFLOW_TRACKING_PASSWORD"] = found
+
+
+def wait_briefly(environment: MutableMapping[str, str]) -> None:
+    """Let MLflow's client retry once instead of seven times: a server that dies under a page is told in seconds, not in minutes.
+
+    Jobs do not inherit this, and a value that is set already stays.
+    """
+    environment.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 
 
 def now() -> datetime:

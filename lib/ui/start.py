@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 WARM = threading.Event()
+_IMPORTING = threading.Lock()
 HEAVY = ("pandas", "altair", "mlflow.tracking", "mlflow.store.db.utils")
 USUAL_PORT = 8501
 
@@ -33,10 +34,17 @@ async def readyz(_: Request) -> JSONResponse:
 
 
 def warm_up() -> None:
-    """Import what every page needs, so that the first visitor does not wait for it."""
-    for name in HEAVY:
-        import_module(name)
-    WARM.set()
+    """Import what every page needs, once; whoever comes in the middle waits for the end.
+
+    Two threads that import parts of MLflow at the same time from different ends run into each other (Python raises a deadlock
+    error), so the gate calls this too, before anything of MLflow is touched.
+    """
+    if WARM.is_set():
+        return
+    with _IMPORTING:
+        for name in HEAVY:
+            import_module(name)
+        WARM.set()
 
 
 def address() -> str:

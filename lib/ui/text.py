@@ -45,6 +45,11 @@ def ago(at: datetime, now: datetime) -> str:
     return f"{span(now - at)} ago"
 
 
+def lately(at: datetime, now: datetime) -> str:
+    """The same for things that matter only while they are new: "a moment ago" up to a minute and a half."""
+    return "a moment ago" if now - at < timedelta(seconds=90) else ago(at, now)
+
+
 def span(length: timedelta) -> str:
     """A length of time in one unit: 12 s, 4 min, 3 h, 491 days."""
     seconds = max(0.0, length.total_seconds())

@@ -1,0 +1,18 @@
+"""The command line, so that a pipeline can do what a page does, with the same functions underneath (contract §4).
+
+Exit 0 done · 1 refused or failed, one line on stderr · 2 usage · 3 findings. With `--json` stdout holds one document and nothing
+else. Nothing heavy is imported before a command runs, so that `--help` and usage errors answer at once.
+"""
+
+import click
+
+from lib.cli import act, demo, tell
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def podium() -> None:
+    """Compare MLflow runs, promote the winner, and be able to say why."""
+
+
+for _command in (demo.demo, *tell.COMMANDS, *act.COMMANDS):
+    podium.add_command(_command)

@@ -1,0 +1,142 @@
+"""What every command shares: which backend, who acts, how it answers, and how an error ends it."""
+
+import functools
+import getpass
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lib.backends.uri import Backend, chosen, credentials_in, parse
+from lib.errors import BadInput, NeedsMigration, PodiumError
+
+if TYPE_CHECKING:
+    from lib.ledger.book import Writer
+
+PROJECT = Path(__file__).resolve().parents[2]
+FINDINGS = 3
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The common options as given. `may_create` tells whether this command may make a missing database."""
+
+    uri: str | None
+    as_json: bool
+    by: str
+    migrate: bool
+    may_create: bool = False
+
+    def backend(self) -> Backend:
+        """The backend that is meant, ready to be used: reachable, and of a schema that MLflow will not change.
+
+        Raises NotFound for a missing database, NeedsMigration for an older one unless `--migrate` was given.
+        """
+        from lib.backends.connect import probe, sign_in  # noqa: PLC0415 - heavy
+        from lib.backends.store import make_ready, migrate, must_exist  # noqa: PLC0415
+
+        here = parse(self.uri, Path.cwd()) if self.uri else chosen(os.environ, PROJECT)
+        _put_away_credentials(self.uri or os.environ.get("MLFLOW_TRACKING_URI", ""))
+        by_default = not self.uri and not os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+        if not (self.may_create or by_default):
+            must_exist(here)
+        try:
+            make_ready(here)
+        except NeedsMigration:
+            if not self.migrate:
+                raise
+            click.echo(f"The database was copied to {migrate(here, clock())} and then migrated.", err=True)
+        probe(here, sign_in(os.environ))
+        return here
+
+    def writer(self) -> "Writer":
+        """Who writes, where, and by which clock: the verified name, else `--by`, else PODIUM_USER, else the login."""
+        from lib.ledger.book import Writer  # noqa: PLC0415 - heavy
+        from lib.ledger.people import who  # noqa: PLC0415
+
+        here = self.backend()
+        return Writer(here, who(here, self.by, os.environ.get("PODIUM_USER") or _login(), os.environ), clock)
+
+    def answer(self, document: Any, lines: list[str]) -> None:
+        """Print one JSON document, or the same for people."""
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2) if self.as_json else "\n".join(lines))
+
+
+def clock() -> datetime:
+    """The clock of the command line, in UTC."""
+    return datetime.now(UTC)  # noqa: TID251 - the commands' one clock
+
+
+def command(name: str, *, may_create: bool = False) -> Callable[[Callable[..., int | None]], click.Command]:
+    """Make a command of a function that takes `Asked` first: common options, errors as one line, exit code from its result."""
+
+    def decorate(function: Callable[..., int | None]) -> click.Command:
+        @functools.wraps(function)
+        def run(backend: str | None, as_json: bool, by: str, migrate: bool, **more: Any) -> None:  # noqa: FBT001 - click passes them so
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            sys.exit(_ended(lambda: function(Asked(backend, as_json, by, migrate, may_create), **more)))
+
+        return click.command(name)(_common(run))
+
+    return decorate
+
+
+def as_option(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """A callback that reads an option by `read` and makes its BadInput a usage error."""
+
+    def callback(_: click.Context, __: click.Parameter, value: str | None) -> Any:
+        try:
+            return read(value) if value is not None else None
+        except BadInput as error:
+            raise click.BadParameter(str(error)) from error
+
+    return callback
+
+
+def read_stage(word: str) -> str:
+    """The stage a person means; see `lib.ledger.words.stage`."""
+    from lib.ledger.words import stage  # noqa: PLC0415 - pydantic
+
+    return stage(word)
+
+
+def _ended(run: Callable[[], int | None]) -> int:
+    try:
+        return run() or 0
+    except PodiumError as error:
+        click.echo(f"podium: {' '.join(str(error).split())}", err=True)
+        return 1
+
+
+def _common(function: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--migrate", is_flag=True, help="Let MLflow migrate an older database, after a copy was made."),
+        click.option("--by", default="", help="Who does this; default: the name the server knows, PODIUM_USER, or your login."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+        click.option(
+            "--backend", metavar="URI", help="sqlite:///file or http(s) address; default: MLFLOW_TRACKING_URI or mlflow.db."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def _put_away_credentials(uri: str) -> None:
+    """User and password inside an address go where MLflow's client reads them, so that the address can be recorded."""
+    found = credentials_in(uri)
+    if found and not os.environ.get("MLFLOW_TRACKING_USERNAME"):
+        os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = found
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""

@@ -1,0 +1,171 @@
+"""Commands that only tell: models, runs, current, history, verify. They write nothing."""
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lib.cli.opening import FINDINGS, Asked, as_option, command, read_stage
+from lib.errors import NotFound, Refused
+
+if TYPE_CHECKING:
+    from lib.ledger.chain import Anchor
+    from lib.registry.verify import Verdict
+
+
+@command("models")
+def models(asked: Asked) -> None:
+    """List the registered models with who holds which stage."""
+    from lib.registry.reading import every_model  # noqa: PLC0415 - heavy
+
+    found = [
+        {
+            "model": seen.model,
+            "description": seen.description,
+            "versions": len(seen.versions),
+            **{slot: list(held.holders) for slot, held in seen.now.items()},
+        }
+        for seen in every_model(asked.backend())
+    ]
+    asked.answer(found, [f"{m['model']}: {m['versions']} versions, Production {_holders(m['production'])}" for m in found])
+
+
+@command("runs")
+@click.argument("experiment")
+@click.option("--filter", "filter_", default="", help="MLflow's search grammar, for example: metrics.accuracy > 0.9")
+def runs(asked: Asked, experiment: str, filter_: str) -> None:
+    """List the runs of an EXPERIMENT, by its name or id."""
+    from lib.runs import reading  # noqa: PLC0415 - heavy
+
+    here = asked.backend()
+    known = reading.experiments(here)
+    same = [e for e in known if e.name == experiment] or [e for e in known if e.experiment_id == experiment]
+    if not same:
+        raise NotFound(
+            f"There is no experiment {experiment}.", next=f"There are: {', '.join(e.name for e in known) or 'none yet'}."
+        )
+    table = reading.runs(here, same[0].experiment_id, filter_)
+    listed = [_run(table, run_id) for run_id in table.ids]
+    asked.answer(listed, [f"{r['run_id']}  {r['name']}  {_scores(r['metrics'])}" for r in listed])
+
+
+@command("current")
+@click.argument("model")
+@click.option("--stage", default="Production", show_default=True, callback=as_option(read_stage))
+def current(asked: Asked, model: str, stage: str) -> None:
+    """Say which version of MODEL holds a stage, since when, and how to load it."""
+    from lib.ledger.holdings import holder  # noqa: PLC0415 - heavy
+    from lib.ledger.words import as_text, slot_of  # noqa: PLC0415
+    from lib.registry.reading import look_at, recorded  # noqa: PLC0415
+
+    here, slot = asked.backend(), slot_of(stage)
+    seen = look_at(here, model)
+    if seen.created is None:
+        raise NotFound(f"There is no registered model {model}.", next="Check the name.")
+    holders = seen.now[slot].holders if slot else ()
+    if len(holders) != 1:
+        raise Refused(f"{_holders(list(holders)).capitalize()} {'hold' if holders else 'holds'} {stage} of {model}.", means="")
+    state = recorded(here, model)
+    held = holder(state.reading.entries, slot) if state and slot else None
+    since = {"since": as_text(held.since)} if held and held.version == holders[0] else {}
+    uri = f"models:/{model}@{slot}" if seen.aliases.get(str(slot)) else f"models:/{model}/{stage}"
+    document = {"model": model, "stage": stage, "version": holders[0], **since, "uri": uri}
+    asked.answer(document, [f"v{holders[0]} holds {stage} of {model}: {uri}"])
+
+
+@command("history")
+@click.argument("model")
+def history(asked: Asked, model: str) -> None:
+    """Tell who moved which version of MODEL, when and why, newest first."""
+    from lib.ledger.history import as_json, lines  # noqa: PLC0415 - heavy
+    from lib.registry.reading import look_at, recorded  # noqa: PLC0415
+
+    here = asked.backend()
+    state = recorded(here, model)
+    if state is None:
+        if look_at(here, model).created is None:
+            raise NotFound(f"There is no registered model {model}.", next="Check the name.")
+        asked.answer({"model": model, "entries": []}, [f"{model} has no record yet."])
+        return
+    told = [f"{ln.at:%Y-%m-%d %H:%M}Z  {ln.word:<10}  {_move(ln)}  {ln.who}: {ln.why}" for ln in lines(state) if ln.at]
+    asked.answer({"model": model, "entries": [as_json(entry) for entry in state.reading.entries]}, told)
+
+
+@command("verify")
+@click.argument("model", required=False)
+@click.option("--anchor", "anchors", multiple=True, metavar="N:CHAIN", help="A head noted elsewhere.")
+def verify(asked: Asked, model: str | None, anchors: tuple[str, ...]) -> int:
+    """Recompute the record of MODEL, or of all models, and name whatever does not fit."""
+    noted = [_anchor(text) for text in anchors]
+    if noted and not model:
+        raise click.UsageError("--anchor needs a MODEL.")
+    from lib.registry.verify import verify as judge  # noqa: PLC0415 - heavy
+    from lib.registry.verify import verify_all  # noqa: PLC0415
+
+    here = asked.backend()
+    verdicts = (judge(here, model, noted),) if model else verify_all(here)
+    asked.answer({"models": [_verdict(v) for v in verdicts]}, [line for v in verdicts for line in _said(v)] or ["No record yet."])
+    return FINDINGS if any(v.findings for v in verdicts) else 0
+
+
+COMMANDS = (models, runs, current, history, verify)
+
+
+def _run(table: Any, run_id: str) -> dict[str, Any]:
+    about = table.identity.loc[run_id]
+    params = table.params.loc[run_id].dropna()
+    return {
+        "run_id": run_id,
+        "name": about["name"],
+        "status": about["status"],
+        "started": about["started"].isoformat() if about["started"] == about["started"] else None,
+        "metrics": {name: _number(value) for name, value in table.metrics.loc[run_id].dropna().items()},
+        "params": {name: _plain(value) for name, value in params.items()},
+    }
+
+
+def _number(value: float) -> float | str:
+    return value if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def _verdict(verdict: "Verdict") -> dict[str, Any]:
+    reading = verdict.reading
+    findings = [{"place": f.place, "what": f.what, "means": f.means} for f in verdict.findings]
+    return {
+        "model": verdict.model,
+        "entries": len(reading.entries),
+        "head": reading.head,
+        "chain": reading.chain,
+        "findings": findings,
+    }
+
+
+def _said(verdict: "Verdict") -> list[str]:
+    found = [f"  place {f.place}: {f.what}. {f.means}" for f in verdict.findings]
+    return [f"{verdict.model}: {len(verdict.reading.entries)} entries, {'chain intact' if not found else 'findings:'}", *found]
+
+
+def _anchor(text: str) -> "Anchor":
+    if not re.fullmatch(r"\d{1,6}:[0-9a-f]{64}", text):
+        raise click.BadParameter("An anchor is N:CHAIN, a place and 64 hexadecimal digits.", param_hint="--anchor")
+    from lib.ledger.chain import Anchor  # noqa: PLC0415 - pydantic
+
+    place, _, chain = text.partition(":")
+    return Anchor(int(place), chain)
+
+
+def _move(line: Any) -> str:
+    return f"v{line.version} {line.from_} → {line.to}" if line.to else f"v{line.version}" if line.version else "-"
+
+
+def _scores(metrics: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in list(metrics.items())[:3])
+
+
+def _holders(holders: list[str]) -> str:
+    return " and ".join(f"v{number}" for number in holders) or "nobody"

@@ -1,0 +1,246 @@
+"""The demos on offer: what each teaches, its parameters with their limits, what it costs. Pure.
+
+Values come from widgets or as text from a command line; both are checked here and become the arguments of the script.
+Where the scripts are and how they are run is left to `scripts` and `jobs`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lib.errors import BadInput
+
+Kind = Literal["text", "id", "number", "numbers", "depths"]
+Value = str | int | Sequence[int | None] | Sequence[int]
+"""A value as it is given: by a widget, or as text by a command line."""
+Checked = str | int | tuple[int | None, ...]
+"""A value after the check, as the script gets it."""
+MOST_NUMBERS = 8
+RESERVED = "podium-ledger"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a demo.
+
+    `kind` is text, id (of an experiment), number, numbers (several), or depths (several, None for no limit). Numbers lie between
+    `least` and `most`; `choices` are those that a page offers at a click. `default` has the type that `check` returns.
+    """
+
+    name: str
+    label: str
+    kind: Kind
+    default: Checked
+    least: int = 1
+    most: int = 500
+    choices: tuple[int | None, ...] = ()
+    help: str = ""
+
+    def check(self, value: Value) -> Checked:
+        """The value as the script gets it. Text is read as numbers where numbers are meant ("1, 5, 15", "none, 10").
+
+        Raises BadInput, in words that name the parameter.
+        """
+        match self.kind:
+            case "text":
+                return self._text(value)
+            case "id":
+                return self._id(value)
+            case "number":
+                return self._number(value)
+            case "numbers" | "depths":
+                return self._several(value)
+
+    def _text(self, value: Value) -> str:
+        text = str(value).strip()
+        if not text:
+            raise BadInput(f"{self.label} is empty.", next=f"Type a name, for example {self.default}.")
+        if len(text) > 200 or not text.isprintable():
+            raise BadInput(f"{self.label} is longer than 200 characters or holds characters that cannot be shown.")
+        if self.name == "experiment" and text.lower().startswith(RESERVED):
+            raise BadInput(
+                f"Experiments whose name begins with {RESERVED} are kept for Podium's own records.", next="Choose another name."
+            )
+        return text
+
+    def _id(self, value: Value) -> str:
+        text = str(value).strip()
+        if not text.isdecimal() or len(text) > 20:
+            raise BadInput(
+                f"{self.label} must be a whole number such as 0, not {_shown(value)}.",
+                next="Compare shows the id of an experiment.",
+            )
+        return text
+
+    def _number(self, value: object) -> int:
+        text = str(value).strip()
+        number = int(text) if text.isdecimal() and len(text) < 10 else None
+        if number is None or not self.least <= number <= self.most:
+            raise BadInput(f"{self.label} must be a whole number from {self.least} to {self.most}, not {_shown(value)}.")
+        return number
+
+    def _several(self, value: Value) -> tuple[int | None, ...]:
+        words = value.replace(",", " ").split() if isinstance(value, str) else value
+        parts = [words] if isinstance(words, int) else words
+        numbers = tuple(dict.fromkeys(self._one(part) for part in parts))
+        if not 1 <= len(numbers) <= MOST_NUMBERS:
+            raise BadInput(f"{self.label} needs one to {MOST_NUMBERS} numbers, not {len(numbers)}.", next="Pick at least one.")
+        return numbers
+
+    def _one(self, part: object) -> int | None:
+        free = self.kind == "depths" and (part is None or str(part).strip().lower() in ("none", "no limit"))
+        return None if free else self._number(part)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One demo. `key` names it in addresses and on the command line, `number` is that of the guide and of its script."""
+
+    key: str
+    number: int
+    title: str
+    lesson: str
+    script: str
+    parameters: tuple[Parameter, ...]
+    seconds: int
+
+    @property
+    def defaults(self) -> dict[str, Checked]:
+        """The value of every parameter when nothing else is said."""
+        return {parameter.name: parameter.default for parameter in self.parameters}
+
+
+def _experiment(name: str) -> Parameter:
+    return Parameter("experiment", "Experiment", "text", name, help="Made when it is missing")
+
+
+_TREES = Parameter("n_estimators", "Trees", "number", 15, help="Trees in the forest")
+_DEPTH = Parameter("max_depth", "Max depth", "number", 10, most=100, help="How deep a tree may grow")
+_AUTHOR = Parameter("author", "Author", "text", "Podium demo", help="Becomes the tag Author of every run")
+_FOREST = (_TREES, _DEPTH, _AUTHOR)
+_SEVERAL_TREES = Parameter("n_estimators", "Trees", "numbers", (5,), choices=(1, 5, 10, 15, 50), help="One run for each number")
+
+_OFFERED = (None, 5, 10, 20, 30)
+_DEPTHS = Parameter("max_depth", "Max depth", "depths", (None, 10, 20, 30), most=100, choices=_OFFERED, help="All are tried")
+
+_DEMOS = (
+    Demo(
+        "first-run",
+        1,
+        "Wine, first run",
+        "Set the tracking URI first, then put into one run all that someone needs to judge a model.",
+        "01_first_run.py",
+        (_experiment("Wine-Classification-RandomForest"), _SEVERAL_TREES, _DEPTH, _AUTHOR),
+        8,
+    ),
+    Demo(
+        "by-id",
+        2,
+        "Wine, experiment by id",
+        "A name can be changed by anyone; an id never changes.",
+        "02_experiment_by_id.py",
+        (
+            Parameter("experiment_id", "Experiment id", "id", "0", help="0 is Default, which every backend has"),
+            *_FOREST,
+        ),
+        8,
+    ),
+    Demo(
+        "by-name",
+        3,
+        "Wine, experiment by name",
+        "The first run makes the experiment, every later run finds it by its name.",
+        "03_experiment_by_name.py",
+        (_experiment("YT-MLOPS-Exp-2"), *_FOREST),
+        8,
+    ),
+    Demo(
+        "autolog",
+        5,
+        "Wine, autolog",
+        "One line logs parameters, training metrics, data, plots and the model; the rest is still ours to log.",
+        "05_autolog.py",
+        (_experiment("YT-MLOPS-Autolog-Exp-1"), *_FOREST),
+        12,
+    ),
+    Demo(
+        "search",
+        6,
+        "Breast cancer, grid search",
+        "One parent run for the search, one child run for each trial; the parent says what won.",
+        "06_hyperparameter_search.py",
+        (
+            _experiment("Breast-Cancer-Rf-HP-Tuning"),
+            Parameter("n_estimators", "Trees", "numbers", (10, 50, 100), choices=(10, 50, 100, 200), help="All are tried"),
+            Parameter(
+                "max_depth",
+                "Max depth",
+                "depths",
+                (None, 10, 20, 30),
+                most=100,
+                choices=(None, 5, 10, 20, 30),
+                help="All are tried",
+            ),
+            Parameter("folds", "Folds", "number", 5, least=2, most=10, help="Parts of the cross-validation"),
+            _AUTHOR,
+        ),
+        9,
+    ),
+)
+
+
+def demos() -> tuple[Demo, ...]:
+    """All demos, in the order of the guide."""
+    return _DEMOS
+
+
+def find(key: str) -> Demo:
+    """The demo of that key. Raises BadInput with the keys that exist."""
+    for demo in _DEMOS:
+        if demo.key == key:
+            return demo
+    raise BadInput(f"There is no demo called {_shown(key)}.", next=f"There are: {', '.join(demo.key for demo in _DEMOS)}.")
+
+
+def checked(demo: Demo, values: Mapping[str, Value]) -> dict[str, Checked]:
+    """Every parameter with its value, the default where none is given. Raises BadInput for an unknown or a bad one."""
+    known = {parameter.name: parameter for parameter in demo.parameters}
+    for name in values:
+        if name not in known:
+            raise BadInput(f"{demo.title} has no parameter {_shown(name)}.", next=f"It has: {', '.join(known)}.")
+    return {name: parameter.check(values.get(name, parameter.default)) for name, parameter in known.items()}
+
+
+def argv(demo: Demo, values: Mapping[str, Value]) -> tuple[str, ...]:
+    """The arguments of the script, checked. Text is bound to its option by =, so a name that begins with - stays a name."""
+    words: list[str] = []
+    for name, value in checked(demo, values).items():
+        option = "--" + name.replace("_", "-")
+        if isinstance(value, tuple):
+            words += [option, *("none" if one is None else str(one) for one in value)]
+        else:
+            words.append(f"{option}={value}")
+    return tuple(words)
+
+
+def cost(demo: Demo, values: Mapping[str, Value]) -> str:
+    """What a start will cost and write, as one or two sentences. The seconds are those of a laptop with two cores."""
+    given = checked(demo, values)
+    trees, depths, folds = given["n_estimators"], given["max_depth"], given.get("folds")
+    if isinstance(trees, tuple) and isinstance(depths, tuple) and isinstance(folds, int):
+        trials, fits = len(trees) * len(depths), len(trees) * len(depths) * folds
+        work = folds * len(depths) * sum(number or 0 for number in trees) / 800
+        return f"{trials} trials, {fits} fits, about {_seconds(demo.seconds + work)} s. Writes {trials + 1} runs, one model."
+    runs = len(trees) if isinstance(trees, tuple) else 1
+    writes = "one run with its model" if runs == 1 else f"{runs} runs, each with its model"
+    return f"About {_seconds(demo.seconds + runs - 1)} s. Writes {writes}."
+
+
+def _seconds(estimate: float) -> int:
+    """Rounded up to five seconds: an estimate is no measurement."""
+    return max(5, -int(-estimate // 5) * 5)
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return repr(text if len(text) <= 60 else text[:59] + "…")

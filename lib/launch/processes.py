@@ -1,0 +1,80 @@
+"""Ending the processes of a job: politely first, then not. POSIX ends the whole group; elsewhere the tree below the script.
+
+The road for other systems than POSIX goes through psutil and was not tried.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+
+GRACE_SECONDS = 3.0
+_POSIX = hasattr(os, "killpg")
+
+
+def start_time(pid: int) -> float:
+    """When a process began, in seconds since 1970; 0 when it is gone. With the id it names a process for good."""
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def is_same(pid: int, started: float) -> bool:
+    """Whether the process of that id is still the one that began then: ids are used again."""
+    now = start_time(pid)
+    return now > 0 and abs(now - started) < 2.0
+
+
+def end(pid: int, grace: float = GRACE_SECONDS) -> None:
+    """End a script that leads its own group, and all it started: ask, wait up to `grace` seconds, then kill."""
+    family = _family(pid)
+    _ask(pid, family)
+    deadline = time.monotonic() + grace
+    while time.monotonic() < deadline and any(_runs(process) for process in family):
+        time.sleep(0.05)
+    _kill(pid, family)
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        script = psutil.Process(pid)
+        return [script, *script.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _ask(pid: int, family: list[psutil.Process]) -> None:
+    if _POSIX:
+        _signal_group(pid, signal.SIGTERM)
+        return
+    for process in family:
+        _quietly(process.terminate)
+
+
+def _kill(pid: int, family: list[psutil.Process]) -> None:
+    """The group too, because workers whose parent died first are in no tree any more. Reaping is left to the parent."""
+    if _POSIX:
+        _signal_group(pid, signal.SIGKILL)
+    for process in family:
+        _quietly(process.kill)
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _quietly(deed: Callable[[], None]) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        deed()

@@ -1,0 +1,163 @@
+"""Entry n of a book is one write-once parameter: `<ULID> <sha256 of body> <chain> <body>`. Pure.
+
+Here it is written, read and judged. chain n = sha256(chain n−1 + sha256 of body n), seeded with the book's run id. A body too long for one parameter goes on in
+parameters `<ULID>.00`, `<ULID>.01` …
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from lib.ledger.bodies import SCHEMA, Body, parse
+
+ROOM = 5_600
+"""Characters of a body that fit beside the hashes in one parameter value of 6,000."""
+_PLACE = re.compile(r"\d{6}")
+_PARTS = re.compile(r"([0-9A-Z]{26}) ([0-9a-f]{64}) ([0-9a-f]{64}) ", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger at its place (its number in the book, from 1), with its id and the chain up to here."""
+
+    place: int
+    id: str
+    chain: str
+    body: Body
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What does not fit in a book: where, what, and what it means. `stops` when nothing may be written any more."""
+
+    place: int
+    what: str
+    means: str
+    stops: bool = False
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A head noted elsewhere: the chain as it was at a place."""
+
+    place: int
+    chain: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A whole book: its entries, the head (last place), the chain at each place, and what does not fit."""
+
+    entries: tuple[Entry, ...]
+    chains: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def head(self) -> int:
+        return len(self.chains) - 1
+
+    @property
+    def chain(self) -> str:
+        return self.chains[-1]
+
+
+def seed(run_id: str) -> str:
+    """The chain before the first entry: ties it to its book."""
+    return _sha("podium " + run_id)
+
+
+def link(previous: str, body_sha: str) -> str:
+    """The chain after an entry whose body has this sha256."""
+    return _sha(previous + body_sha)
+
+
+def key(place: int) -> str:
+    """The parameter that holds a place: 000001, 000002 …"""
+    return f"{place:06d}"
+
+
+def encode(entry_id: str, text: str, previous: str, room: int = ROOM) -> tuple[str, dict[str, str]]:
+    """The value of a place, and the parameters its body goes on in (none when it fits into `room` characters)."""
+    body_sha = _sha(text)
+    rest = [text[at : at + room] for at in range(room, len(text), room)]
+    return f"{entry_id} {body_sha} {link(previous, body_sha)} {text[:room]}", {
+        f"{entry_id}.{n:02d}": part for n, part in enumerate(rest)
+    }
+
+
+def decode(params: Mapping[str, str], run_id: str) -> Reading:
+    """Read a book from the parameters of its run. Never raises: whatever does not fit becomes a finding.
+
+    A value that does not continue the chain is absorbed as void, so that a stray parameter cannot stop the writing. It counts as
+    a broken chain only where later entries go on from what the value claims, which a stray or a replayed entry cannot make true.
+    """
+    entries: list[Entry] = []
+    chains, findings, voids = [seed(run_id)], list[Finding](), list[str]()
+    while (raw := params.get(key(len(chains)))) is not None:
+        place, part = len(chains), _PARTS.match(raw)
+        if part and part[3] == link(chains[-1], part[2]):
+            entry = _entry(place, part, raw, params)
+            findings += [entry] if isinstance(entry, Finding) else _newer(entry)
+            entries += [] if isinstance(entry, Finding) else [entry]
+            chains.append(part[3])
+            continue
+        findings.append(_void(place, part, voids))
+        voids += [part[3]] if part and part[3] not in chains else []
+        chains.append(link(chains[-1], _sha(raw)))
+    return Reading(tuple(entries), tuple(chains), (*findings, *_beyond(params, len(chains))))
+
+
+def judge(reading: Reading, anchors: Iterable[Anchor]) -> tuple[Finding, ...]:
+    """Every finding of a book, those against heads noted elsewhere included; empty when all is well."""
+    return (*reading.findings, *(finding for anchor in anchors if (finding := _against(reading, anchor))))
+
+
+def stopper(findings: Iterable[Finding]) -> Finding | None:
+    """The first finding that forbids writing; None when the book may be written."""
+    return next((finding for finding in findings if finding.stops), None)
+
+
+def _entry(place: int, part: re.Match[str], raw: str, params: Mapping[str, str]) -> Entry | Finding:
+    entry_id, text, n = part[1], raw[part.end() :], 0
+    while (more := params.get(f"{entry_id}.{n:02d}")) is not None:
+        text, n = text + more, n + 1
+    if _sha(text) != part[2]:
+        return Finding(place, "edited", "The text of this entry is not what was written, or a part of it is missing.")
+    return Entry(place, entry_id, part[3], parse(text))
+
+
+def _newer(entry: Entry) -> list[Finding]:
+    if entry.body.schema_ <= SCHEMA:
+        return []
+    means = "A newer Podium wrote this. It can be read as far as it is known; this Podium writes nothing here."
+    return [Finding(entry.place, "newer schema", means, stops=True)]
+
+
+def _void(place: int, part: re.Match[str] | None, voids: Iterable[str]) -> Finding:
+    if part and any(part[3] == link(claimed, part[2]) for claimed in voids):
+        means = "From an earlier place on, entries were replaced, reordered or copied in the database itself."
+        return Finding(place, "chain broken", means, stops=True)
+    return Finding(place, "void", "Somebody wrote a value here that is no entry. It is counted as empty and says nothing.")
+
+
+def _beyond(params: Mapping[str, str], first: int) -> list[Finding]:
+    places = sorted(int(name) for name in params if _PLACE.fullmatch(name) and int(name) > first)
+    means = "A value beyond the end of the book: a stray, or entries before it were deleted from the database."
+    return [Finding(place, "beyond the end", means) for place in places]
+
+
+def _against(reading: Reading, anchor: Anchor) -> Finding | None:
+    if anchor.place > reading.head:
+        means = (
+            f"{anchor.place} entries were noted elsewhere, {reading.head} are here: the end was cut off, or this is another book."
+        )
+        return Finding(anchor.place, "head behind its anchor", means, stops=True)
+    if reading.chains[anchor.place] != anchor.chain:
+        means = "The book up to here is not the one that was noted elsewhere: it was rewritten."
+        return Finding(anchor.place, "differs from its anchor", means, stops=True)
+    return None
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

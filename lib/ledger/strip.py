@@ -1,0 +1,105 @@
+"""The holding strip: a lane per stage (or per model), a bar per holding. Pure: holdings in, chart out.
+
+Solid blue holds Production now, gray held it, pale violet stood in Staging; an unknown stretch is hatched out by its word.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import altair as alt
+import pandas as pd
+
+from lib.ledger.holdings import Holding
+from lib.ledger.words import SLOTS
+
+Ink = Mapping[str, str]
+"""Colours by role: ink, soft, hair, page, now, past, staging, unknown and the text on each (on_now …)."""
+KINDS = ("now", "past", "staging", "unknown")
+COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "still")
+
+
+def bars(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFrame:
+    """One row per bar: lane, version, stage, since, until, kind. Rows are (lane, holding); open holdings end at `until`."""
+    made = [
+        (
+            lane,
+            f"v{h.version}" if h.version else "unknown",
+            SLOTS[h.slot],
+            h.since,
+            h.until or max(until, h.since),
+            _kind(h),
+            "still there" if h.until is None else "",
+        )
+        for lane, h in rows
+    ]
+    table = pd.DataFrame(made, columns=list(COLUMNS))
+    return table.assign(since=pd.to_datetime(table.since, utc=True), until=pd.to_datetime(table.until, utc=True))
+
+
+def strip(table: pd.DataFrame, ink: Ink, lanes: Sequence[str], row_px: int = 36) -> alt.LayerChart:
+    """The chart of `bars`: lanes in the given order, version names inside the bars that are wide enough."""
+    span = (table.until.max() - table.since.min()).total_seconds() or 1.0
+    shown = table.assign(
+        wide=(table.until - table.since).dt.total_seconds() > span * 0.035, mid=table.since + (table.until - table.since) / 2
+    )
+    y = alt.Y(
+        "lane:N",
+        sort=list(lanes),
+        title=None,
+        axis=alt.Axis(domain=False, ticks=False, labelPadding=10, labelFontSize=12, labelLimit=190),
+        scale=alt.Scale(domain=list(lanes), paddingInner=0.22, paddingOuter=0.1),
+    )
+    x = alt.X("since:T", title=None, axis=_time_axis(span), scale=alt.Scale(type="utc"))
+    base = alt.Chart(shown)
+    drawn = base.mark_bar(cornerRadius=4, stroke=ink["page"], strokeWidth=1.5).encode(
+        x=x, x2="until:T", y=y, color=_color([ink[kind] for kind in KINDS]), tooltip=_tooltip()
+    )
+    named = base.transform_filter(alt.datum.wide).mark_text(fontSize=12, fontWeight=600)
+    text = named.encode(x="mid:T", y=y, text="version:N", color=_color([ink[f"on_{kind}"] for kind in KINDS]))
+    layers = alt.layer(drawn, text).resolve_scale(color="independent")
+    return _quiet(layers.properties(height=row_px * len(lanes) + 28), ink)
+
+
+def _kind(holding: Holding) -> str:
+    if holding.version is None:
+        return "unknown"
+    if holding.slot == "staging":
+        return "staging"
+    return "now" if holding.until is None else "past"
+
+
+def _time_axis(span: float) -> alt.Axis:
+    days = span / 86_400
+    form = "%H:%M:%S" if days < 0.01 else "%H:%M" if days < 1.5 else "%-d %b" if days < 200 else "%b %Y" if days < 900 else "%Y"
+    return alt.Axis(
+        format=form,
+        formatType="utc",
+        tickCount="year" if days >= 900 else 6,
+        grid=True,
+        gridDash=[2, 3],
+        domain=False,
+        ticks=False,
+        labelPadding=6,
+    )
+
+
+def _color(colors: list[str]) -> alt.Color:
+    return alt.Color("kind:N", legend=None, scale=alt.Scale(domain=list(KINDS), range=colors))
+
+
+def _tooltip() -> list[alt.Tooltip]:
+    return [
+        alt.Tooltip("version:N", title="Version"),
+        alt.Tooltip("stage:N", title="Stage"),
+        alt.Tooltip("since:T", title="From (UTC)", format="%-d %b %Y, %H:%M", formatType="utc"),
+        alt.Tooltip("until:T", title="Until (UTC)", format="%-d %b %Y, %H:%M", formatType="utc"),
+        alt.Tooltip("still:N", title=" "),
+    ]
+
+
+def _quiet(chart: alt.LayerChart, ink: Ink) -> alt.LayerChart:
+    return (
+        chart.properties(padding={"left": 0, "right": 4, "top": 2, "bottom": 5})
+        .configure_view(stroke=None)
+        .configure_axis(gridColor=ink["hair"], labelColor=ink["soft"], titleColor=ink["soft"], labelFontSize=11)
+    )

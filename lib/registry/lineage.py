@@ -1,0 +1,123 @@
+"""Where a version comes from, gathered by value: what the run measured, its data, code, environment and the model's own hashes.
+
+Nothing is unpickled: MLmodel and requirements are read as text, the other files are only hashed.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+import rfc8785
+import yaml
+from mlflow.exceptions import MlflowException
+
+from lib.backends.connect import client
+from lib.backends.uri import Backend
+from lib.errors import NotFound, PodiumError
+from lib.ledger.bodies import Lineage, number
+from lib.registry.seen import Version
+from lib.runs.reading import Run, run
+
+LARGEST = 500_000_000
+"""Bytes of a model up to which its files are fetched from a server to be hashed."""
+_WITHIN_REACH = ("file", "mlflow-artifacts", "http", "https")
+GIT_COMMIT = "mlflow.source.git.commit"
+
+
+@dataclass(frozen=True)
+class Files:
+    """Hashes of a model's files (sha256, hex), and why some are missing."""
+
+    environment: str = ""
+    signature: str = ""
+    artifact: str = ""
+    missing: str = ""
+
+
+def lineage(backend: Backend, model: str, version: Version) -> Lineage:
+    """The lineage of a version. What cannot be had is left out, and `missing` says why."""
+    files = _files(backend, model, version)
+    try:
+        source = run(backend, version.run_id) if version.run_id else None
+    except NotFound:
+        source, files = None, Files(files.environment, files.signature, files.artifact, files.missing or "the run is gone")
+    made = Lineage(environment=files.environment, signature=files.signature, artifact=files.artifact, missing=files.missing)
+    return made if source is None else made.model_copy(update=_of_run(source))
+
+
+def artifact_hash(folder: Path) -> str:
+    """sha256 of the list of files below a folder, as `sha256sum` prints it, sorted by name; "" for no file."""
+    lines = sorted(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"
+        for path in folder.rglob("*")
+        if path.is_file()
+    )
+    return hashlib.sha256("".join(sorted(lines, key=lambda line: line[66:])).encode()).hexdigest() if lines else ""
+
+
+def _of_run(source: Run) -> dict[str, object]:
+    return {
+        "run_id": source.run_id,
+        "run_name": source.name,
+        "metrics": {name: number(value) for name, value in sorted(source.metrics.items())[:60]},
+        "parameters": _sha(rfc8785.dumps(dict(source.params))),
+        "data": {f"{data.name} ({data.context})" if data.context else data.name: data.digest for data in source.inputs},
+        "git_commit": source.tags.get(GIT_COMMIT, ""),
+    }
+
+
+def _files(backend: Backend, model: str, version: Version) -> Files:
+    from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - heavy
+
+    with TemporaryDirectory() as folder:
+        try:
+            place = client(backend).get_model_version_download_uri(model, version.number)
+            if far := _storage_out_of_reach(place):
+                return Files(missing=f"the model's files are in {far} storage, which is not read from here")
+            head = Path(download_artifacts(artifact_uri=f"{place}/MLmodel", dst_path=folder, tracking_uri=backend.uri))
+            described = yaml.safe_load(head.read_text("utf-8"))
+            if int(described.get("model_size_bytes") or 0) > LARGEST:
+                return _hashed(described, None, "the model is too large to be hashed from here")
+            whole = Path(download_artifacts(artifact_uri=place, dst_path=f"{folder}/model", tracking_uri=backend.uri))
+        except (MlflowException, OSError, yaml.YAMLError, AttributeError, ValueError) as error:
+            return Files(missing=f"the model's files cannot be read ({type(error).__name__})")
+        return _hashed(described, whole, "")
+
+
+def _hashed(described: dict[str, object], whole: Path | None, missing: str) -> Files:
+    signature = described.get("signature")
+    requirements = whole / "requirements.txt" if whole else None
+    return Files(
+        environment=_sha(requirements.read_bytes()) if requirements and requirements.is_file() else "",
+        signature=_sha(rfc8785.dumps({str(k): str(v) for k, v in signature.items()})) if isinstance(signature, dict) else "",
+        artifact=artifact_hash(whole) if whole else "",
+        missing=missing,
+    )
+
+
+def is_whole(backend: Backend, model: str, number_: str) -> bool:
+    """Can the model behind a version still be fetched? True when its MLmodel file is listed where the version points to.
+
+    Storage that is not read from here (S3 and the like) counts as whole: nothing is known against it.
+    """
+    from mlflow.artifacts import list_artifacts  # noqa: PLC0415 - heavy
+
+    try:
+        place = client(backend).get_model_version_download_uri(model, number_)
+        if _storage_out_of_reach(place):
+            return True
+        return any(Path(item.path).name == "MLmodel" for item in list_artifacts(artifact_uri=place, tracking_uri=backend.uri))
+    except (MlflowException, OSError, PodiumError):
+        return False
+
+
+def _storage_out_of_reach(place: str) -> str:
+    """The scheme of storage that needs credentials of its own (s3, gs …); empty for folders and what the server hands out."""
+    scheme = urlsplit(place).scheme
+    return "" if len(scheme) < 2 or scheme in _WITHIN_REACH else scheme
+
+
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,220 @@
+"""Promote, archive, roll back: take a place in the ledger for the decision, then make the registry follow it.
+
+Every guard stands in the conditional append: the champion the person saw, known drift, the model's identity. A preview works the
+same decision out on paper, so that what a person confirms is what will happen.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from lib.errors import BackendError, BadInput, NotFound, Refused
+from lib.ledger.bodies import Body, Closing, Decided
+from lib.ledger.book import Writer, append
+from lib.ledger.fold import State, Wanted, fulfilled
+from lib.ledger.holdings import holdings
+from lib.ledger.words import SLOTS, Reason, Slot, Stage, slot_of
+from lib.registry.converge import Look, append_registered, close, look
+from lib.registry.lineage import is_whole
+from lib.registry.plan import Move, intent_on_paper, preview
+from lib.registry.seen import Seen, Version
+
+Kind = Literal["promote", "archive", "roll_back", "adopt", "revert"]
+Outcome = Literal["applied", "overtaken", "failed", "unchanged"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person wants: this version in this stage, why, and against which holder they decided.
+
+    `expected` is who they believe holds the slot that the move names (see `Wanted.said`); None asks for no such guard.
+    `aliases` are other aliases of the displaced version that shall go along.
+    """
+
+    model: str
+    version: str
+    to: Stage
+    reason: Reason
+    kind: Kind = "promote"
+    expected: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How a wish ended. `entry` and `place` are those of the decision; empty when nothing had to be done."""
+
+    model: str
+    version: str
+    from_: str
+    to: Stage
+    outcome: Outcome
+    entry: str = ""
+    place: int = 0
+    displaced: tuple[str, ...] = ()
+    why: str = ""
+
+
+def move(writer: Writer, wish: Wish) -> Moved:
+    """Record the decision and carry it out; returns how it ended.
+
+    Raises NotFound for an unknown model or version, Refused when the champion is another than expected, when registry and ledger
+    disagree, or when the model was made anew meanwhile; then nothing was written.
+    """
+    found = look(writer, wish.model)
+    version = version_of(found.seen, wish.version)
+    if _is_so(found, wish):
+        return Moved(wish.model, wish.version, version.stage, wish.to, "unchanged")
+    _guard(found.state, found.seen, wish)
+    if wish.version not in found.state.registered:
+        append_registered(writer, found, version, "found")
+    entry = append(writer.backend, found.book, _decision(writer, found, wish), found.seen.anchors)
+    try:
+        done = close(writer, found, lambda intent: intent.id == entry)
+    except BackendError as error:
+        raise _left_open(error) from error
+    return _outcome(done.state, wish, version, entry or "")
+
+
+def _left_open(error: BackendError) -> BackendError:
+    """The decision is written, and the backend failed before it was carried out: nothing is lost, and nothing is certain."""
+    means = "The decision is in the ledger; how far it was carried out is not certain."
+    return type(error)(error.what, means=means, next="Run recover, or look at the model again in two minutes.")
+
+
+def steps(found: Look, wish: Wish, writer: Writer) -> tuple[Move, ...]:
+    """The registry writes a wish would make, in order, worked out on a look. Writes nothing."""
+    body = _body(writer, found.seen, wish)
+    return preview(intent_on_paper(found.state, body), found.seen)
+
+
+def champion(found: Look, to: Stage, version: str) -> Wanted:
+    """Who holds the slot that a move of `version` to this stage names, by the ledger: what the person decides against."""
+    slot = _named_slot(found.state, to, version)
+    return found.state.wanted(found.seen.possible)[slot] if slot else Wanted()
+
+
+def way_back(writer: Writer, found: Look) -> str | None:
+    """The last *other* holder of Production that still exists, is the same version and is whole; None when there is none."""
+    now = set(found.seen.now["production"].holders)
+    held = [h.version for h in holdings(found.state.life) if h.slot == "production" and h.version]
+    for number in dict.fromkeys(reversed(held)):
+        if number not in now and number in found.seen.versions and is_whole(writer.backend, found.seen.model, number):
+            return number
+    return None
+
+
+def roll_back(writer: Writer, model: str, reason: Reason, to_version: str | None, expected: str | None) -> Moved:
+    """Put an earlier champion back into Production; by default the last other one that still exists and is whole.
+
+    Raises Refused when there is none, or when the version asked for never was in Production or is not whole.
+    """
+    found = look(writer, model)
+    target = to_version or way_back(writer, found)
+    if target is None:
+        raise Refused(f"No earlier version of {model} can go back to Production.", next="Promote another version instead.")
+    version_of(found.seen, target)
+    if target not in {h.version for h in holdings(found.state.life) if h.slot == "production"}:
+        raise Refused(
+            f"Version {target} of {model} never was in Production.", next="That would be a promotion: promote it instead."
+        )
+    if not is_whole(writer.backend, model, target):
+        raise Refused(f"The model files of version {target} are gone.", next="Choose another version, or restore the files.")
+    return move(writer, Wish(model, target, "Production", reason, "roll_back", expected))
+
+
+def version_of(seen: Seen, number: str) -> Version:
+    """A version of a model. Raises NotFound with the versions there are."""
+    if seen.created is None:
+        raise NotFound(f"There is no registered model {seen.model}.", next="Check the name.")
+    if number not in seen.versions:
+        there = ", ".join(seen.versions) or "none yet"
+        raise NotFound(f"{seen.model} has no version {number}.", next=f"Its versions are: {there}.")
+    return seen.versions[number]
+
+
+def _decision(writer: Writer, found: Look, wish: Wish) -> Callable[[State], Body | None]:
+    def make(state: State) -> Body:
+        if state.created != found.seen.created:
+            raise Refused(f"{wish.model} was made anew meanwhile.", next="Look again, then decide.")
+        _guard(state, found.seen, wish)
+        return _body(writer, found.seen, wish)
+
+    return make
+
+
+def _guard(state: State, seen: Seen, wish: Wish) -> None:
+    """Raise Refused when registry and ledger disagree, or the slot's holder is not the one the person decided against."""
+    if (drifted := state.drift()) and wish.kind not in ("adopt", "revert"):
+        stages = " and ".join(SLOTS[slot] for slot in drifted)
+        raise Refused(f"{stages} of {wish.model} was moved outside Podium, and nobody has said whether that stands.", next=_DRIFT)
+    slot = _named_slot(state, wish.to, wish.version)
+    if wish.expected is None or slot is None:
+        return
+    holds = state.wanted(seen.possible)[slot].said
+    if holds != wish.expected:
+        raise Refused(
+            f"You decided against {_said(wish.expected)}, but {SLOTS[slot]} of {wish.model} is held by {_said(holds)} now.",
+            next="Look at what changed, then decide again.",
+        )
+
+
+_DRIFT = "Adopt what stands there with a reason, or put it back; then decide again."
+
+
+def _said(holders: str) -> str:
+    return "nobody" if holders == "none" else " and ".join(f"v{number}" for number in holders.split(","))
+
+
+def _named_slot(state: State, to: Stage, version: str) -> Slot | None:
+    """The slot a move names: the one it goes to, else the one the version leaves."""
+    held = next((slot for slot, want in state.wanted().items() if version in want.holders), None)
+    return slot_of(to) or held
+
+
+def _body(writer: Writer, seen: Seen, wish: Wish) -> Decided:
+    version = version_of(seen, wish.version)
+    if strange := [alias for alias in wish.aliases if alias not in seen.aliases or alias in SLOTS]:
+        raise BadInput(f"{', '.join(strange)} is no alias that could go along.", next="Look again, then decide.")
+    stamp = writer.stamp(wish.model) | {"from": version.stage}
+    return Decided(
+        **stamp,
+        verdict="approve",
+        kind=wish.kind,
+        version=wish.version,
+        identity=version.identity,
+        to=wish.to,
+        reason=wish.reason,
+        review="none",
+        expected=wish.expected,
+        aliases=wish.aliases,
+    )
+
+
+def _is_so(found: Look, wish: Wish) -> bool:
+    """Is everything already as wished, in ledger and registry, with nobody at work on it?"""
+    if found.state.open or wish.aliases or wish.kind == "adopt":
+        return False
+    slot, now = slot_of(wish.to), found.seen.now
+    if slot is None:
+        held = any(wish.version in side.holders for side in now.values())
+        return not held and found.seen.versions[wish.version].stage == wish.to
+    want = found.state.wanted()[slot]
+    return want.holder == wish.version and fulfilled(want, now[slot])
+
+
+def _outcome(state: State, wish: Wish, version: Version, entry: str) -> Moved:
+    ended = {"APPLIED": "applied", "OVERTAKEN": "overtaken"}.get(state.outcome.get(entry, ""), "failed")
+    closings = [e.body for e in state.reading.entries if isinstance(e.body, Closing) and e.body.intent == entry]
+    place = next((e.place for e in state.reading.entries if e.id == entry), 0)
+    return Moved(
+        model=wish.model,
+        version=wish.version,
+        from_=version.stage,
+        to=wish.to,
+        outcome=ended,  # type: ignore[arg-type]
+        entry=entry,
+        place=place,
+        displaced=closings[0].displaced if closings else (),
+        why=(closings[0].why or "") if closings else "The model was deleted or made anew.",
+    )

@@ -1,0 +1,128 @@
+"""Register the model of a run as a new model or a new version, and record it with its lineage.
+
+Uses the explicit recipe for each kind of backend: over SQL the source is the model's location, over REST its `models:/` address
+with the model's id. A run whose model lies among its artifacts (servers without logged models) is registered from there.
+"""
+
+import re
+from dataclasses import dataclass
+
+from mlflow.exceptions import MlflowException
+
+from lib.backends.connect import client, translate, translated
+from lib.backends.uri import Backend
+from lib.errors import BadInput, Refused
+from lib.ledger.book import Writer
+from lib.ledger.words import typed
+from lib.registry.converge import append_registered, look
+from lib.registry.promote import version_of
+from lib.runs.reading import Run, run
+
+LONGEST_NAME = 200
+_EXISTS = "RESOURCE_ALREADY_EXISTS"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model of a run that could be registered. `source` and `model_id` are what the registry is given."""
+
+    run: Run
+    name: str
+    source: str
+    model_id: str = ""
+
+
+@dataclass(frozen=True)
+class NewVersion:
+    """What `register` made: the version, and the entry that says so."""
+
+    model: str
+    version: str
+    entry: str
+    place: int
+
+
+def candidates(backend: Backend, run_id: str) -> tuple[Candidate, ...]:
+    """The models of a run, newest first. Raises NotFound for an unknown run, Refused for one deleted, still running or without a model."""
+    found = run(backend, run_id)
+    if found.lifecycle != "active":
+        raise Refused(f"Run {found.name} was deleted.", next="Restore it first, or choose another run.")
+    if found.status in ("RUNNING", "SCHEDULED"):
+        raise Refused(f"Run {found.name} is still running.", next="Wait until it has finished.")
+    made = tuple(_logged(backend, found, model_id) for model_id in found.model_ids) or _among_artifacts(backend, found)
+    if not made:
+        raise Refused(f"Run {found.name} has no model.", next="Choose a run that logged one.")
+    return made
+
+
+def register(writer: Writer, run_id: str, model: str, description: str = "") -> NewVersion:
+    """Register the newest model of a run under `model`, made when it is missing, and record it.
+
+    Raises BadInput for a name the registry cannot take; see `candidates` for runs that cannot be registered.
+    """
+    name = model_name(model)
+    chosen = candidates(writer.backend, run_id)[0]
+    said = typed(description) or default_description(chosen)
+    _make_model(writer.backend, name, what_for(chosen) or said)
+    look(writer, name)
+    number = _make_version(writer.backend, name, chosen, said)
+    found = look(writer, name)
+    append_registered(writer, found, version_of(found.seen, number))
+    entries = look(writer, name).state.reading.entries
+    mine = next(entry for entry in reversed(entries) if entry.body.type == "REGISTERED" and entry.body.version == number)
+    return NewVersion(name, number, mine.id, mine.place)
+
+
+def default_description(chosen: Candidate) -> str:
+    """A description that says where a version comes from and what it measured, offered to be bettered."""
+    first = sorted(chosen.run.metrics.items(), key=lambda metric: (metric[0] != "accuracy", metric[0]))
+    scores = ", ".join(f"{name} {value:.4f}" for name, value in first[:2])
+    return f"From run {chosen.run.name}{': ' if scores else ''}{scores}."
+
+
+def what_for(chosen: Candidate) -> str:
+    """What a new model is for, by the tags of its first run: "Wine classification, RandomForestClassifier"; else an empty text."""
+    tags = chosen.run.tags
+    return ", ".join(typed(tags[name]) for name in ("Project", "model_type") if tags.get(name))
+
+
+def model_name(text: str) -> str:
+    """The name of a registered model as typed, cleaned. Raises BadInput for one the registry or an address cannot take."""
+    name = typed(text)
+    if not name:
+        raise BadInput("The model has no name.", next="Give it one, for example wine-forest.")
+    if len(name) > LONGEST_NAME:
+        raise BadInput(f"The name has {len(name)} characters; {LONGEST_NAME} fit.", next="Choose a shorter one.")
+    if wrong := sorted(set(re.findall(r"[^\w .\-]", name))):
+        raise BadInput(f"A model name cannot contain {' '.join(wrong)}", next="Use letters, digits, spaces, dots, - and _.")
+    return name
+
+
+def _logged(backend: Backend, source: Run, model_id: str) -> Candidate:
+    with translated("The logged model"):
+        logged = client(backend).get_logged_model(model_id)
+    place = f"models:/{model_id}" if backend.kind == "server" else logged.artifact_location
+    return Candidate(source, logged.name or model_id, place, model_id if backend.kind == "server" else "")
+
+
+def _among_artifacts(backend: Backend, source: Run) -> tuple[Candidate, ...]:
+    with translated("The artifacts of the run"):
+        folders = [item.path for item in client(backend).list_artifacts(source.run_id) if item.is_dir]
+        models = [f for f in folders if any(i.path == f"{f}/MLmodel" for i in client(backend).list_artifacts(source.run_id, f))]
+    return tuple(Candidate(source, folder, f"{source.artifact_uri}/{folder}") for folder in models)
+
+
+def _make_model(backend: Backend, name: str, description: str) -> None:
+    try:
+        client(backend).create_registered_model(name, description=description)
+    except MlflowException as error:
+        if error.error_code != _EXISTS:
+            raise translate(str(error.error_code), str(error), name) from error
+
+
+def _make_version(backend: Backend, name: str, chosen: Candidate, description: str) -> str:
+    with translated(name):
+        made = client(backend).create_model_version(
+            name, chosen.source, run_id=chosen.run.run_id, description=description, model_id=chosen.model_id or None
+        )
+    return str(made.version)

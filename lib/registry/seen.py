@@ -1,0 +1,76 @@
+"""The registry at one look, as values. Pure; `reading` fills it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lib.ledger.bodies import Decided, Held, Identity
+from lib.ledger.chain import Anchor, Entry
+from lib.ledger.words import SLOTS, Slot
+
+HEAD_TAG = "podium.head"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version as the registry shows it. Times are the store's, as ledger text; `head` is the noted head of the book."""
+
+    number: str
+    stage: str
+    created: str
+    updated: str
+    run_id: str = ""
+    description: str = ""
+    source: str = ""
+    model_id: str = ""
+    head: str = ""
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(created=self.created, run_id=self.run_id)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A registered model at one look; `created` is None when it does not exist. `book` is the run id its tag names."""
+
+    model: str
+    created: str | None = None
+    description: str = ""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, Version] = field(default_factory=dict)
+    book: str = ""
+
+    @property
+    def now(self) -> dict[Slot, Held]:
+        """What each slot shows: its alias and the versions in its stage."""
+        return {slot: Held(alias=self.aliases.get(slot), stage=self._in(stage)) for slot, stage in SLOTS.items()}
+
+    @property
+    def anchors(self) -> tuple[Anchor, ...]:
+        """The heads noted on the versions."""
+        return tuple(anchor for version in self.versions.values() if (anchor := read_anchor(version.head)))
+
+    def possible(self, intent: Entry) -> bool:
+        """Does the version of this intent still exist, and is it the same one?"""
+        body = intent.body
+        if not isinstance(body, Decided) or (version := self.versions.get(body.version)) is None:
+            return False
+        return (version.created, version.run_id) == (body.identity.created, body.identity.run_id)
+
+    def other_aliases(self, number: str) -> tuple[str, ...]:
+        """Aliases of a version that Podium does not keep in step, sorted."""
+        return tuple(sorted(alias for alias, version in self.aliases.items() if version == number and alias not in SLOTS))
+
+    def _in(self, stage: str) -> tuple[str, ...]:
+        return tuple(sorted((v.number for v in self.versions.values() if v.stage == stage), key=by_number))
+
+
+def by_number(number: str) -> tuple[int, str]:
+    """Sorts version numbers as numbers: 2 before 10."""
+    return (int(number), "") if number.isdigit() else (0, number)
+
+
+def read_anchor(text: str) -> Anchor | None:
+    """The anchor in "17 5d9e…": a place and the chain there; None when the text is none."""
+    place, _, chain = text.partition(" ")
+    return Anchor(int(place), chain) if place.isdigit() and len(chain) == 64 else None

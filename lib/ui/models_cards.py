@@ -1,0 +1,289 @@
+"""The cards of the Models page: who held which stage, the versions, the chosen one, its history, and a drift."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lib.backends.uri import Backend
+from lib.ledger.history import Line, lines
+from lib.ledger.holdings import Holding, holdings
+from lib.ledger.strip import bars, strip
+from lib.ledger.words import SLOTS
+from lib.registry.code import load_code
+from lib.registry.drift import Drift, drifts
+from lib.registry.promote import version_of
+from lib.registry.seen import Seen, Version
+from lib.runs.reading import Run
+from lib.ui import models_dialogs
+from lib.ui.cards import card, empty, facts, head, table
+from lib.ui.models_reads import Sight, source_run, way_back_of
+from lib.ui.routes import goto
+from lib.ui.session import backend, now
+from lib.ui.text import count, day, lately, md, moment, score, version
+from lib.ui.words import ENTRY, STAGE, chip, icon, pills
+
+MEASURED = 50
+"""How many of the newest versions are shown with the metrics and parameters of their runs."""
+
+
+def drift_banner(sight: Sight) -> None:
+    """One box per stage in which registry and ledger disagree, with the ways out."""
+    for drift in drifts(sight.found):
+        shown = " and ".join(version(v) for v in drift.shown) or "nobody"
+        wanted = " and ".join(version(v) for v in drift.wanted.holders) or "nobody"
+        with st.container(border=True, key=f"models.drift.{drift.slot}"):
+            st.warning(
+                f"The registry shows {shown}, the ledger says {wanted}. Somebody moved it outside Podium, and nobody gave a reason.",
+                title=f"{SLOTS[drift.slot]} was moved outside",
+                icon=":material/visibility:",
+            )
+            _ways_out(sight, drift)
+
+
+def _ways_out(sight: Sight, drift: Drift) -> None:
+    ways = [("Adopt with a reason", drift.adopt), ("Put back", drift.revert)]
+    with st.container(horizontal=True, gap="small"):
+        for word, way in ways if sight.may_write else []:
+            if way is not None:
+                deed = (sight, way.version, way.to, way.kind)
+                st.button(word, key=f"models.{way.kind}.{drift.slot}", on_click=models_dialogs.ask, args=deed)
+
+
+def strip_card(sight: Sight, ink: dict[str, str]) -> None:
+    """Who held which stage, over time."""
+    held = holdings(sight.found.state.reading.entries)
+    with card("Who held which stage", "times in UTC", key="models.strip"):
+        if not held:
+            empty("trophy", "Nobody has held a stage yet", "Choose a version below and move it, with a reason.")
+            return
+        lanes = list(SLOTS.values())
+        drawn = bars([(SLOTS[h.slot], h) for h in held], now())
+        st.altair_chart(strip(drawn, ink, lanes), key="models.strip.chart", alt=_strip_said(held))
+
+
+def _strip_said(held: tuple[Holding, ...]) -> str:
+    parts = [f"v{h.version or ' unknown'} in {SLOTS[h.slot]} since {h.since:%-d %b %Y}" for h in held if h.until is None]
+    return f"{len(held)} holdings; now {', '.join(parts) or 'nobody'}"
+
+
+def versions_card(sight: Sight, chosen: str) -> str:
+    """The versions as a table to pick from; gives the number of the picked one."""
+    seen, here = sight.found.seen, backend()
+    numbers = list(seen.versions)
+    note = (
+        "choose one to see its actions" if len(numbers) <= MEASURED else f"metrics of the newest {MEASURED} of {len(numbers):,}"
+    )
+    with card("Versions", note, key="models.versions"):
+        frame, config = _versions_table(seen, here)
+        key = "models.table." + hashlib.sha256("|".join([seen.model, *numbers]).encode()).hexdigest()[:12]
+        row = numbers.index(chosen)
+        event: Any = st.dataframe(
+            frame,
+            hide_index=True,
+            key=key,
+            height="content" if len(numbers) <= 8 else 32 + 31 * 8 + 2,
+            on_select="rerun",
+            selection_mode="single-row-required",
+            selection_default={"selection": {"rows": [row]}},
+            column_config=config,
+            alt=f"{len(numbers)} versions, newest first",
+        )
+    rows = event["selection"]["rows"]
+    return numbers[rows[0]] if rows else chosen
+
+
+def _versions_table(seen: Seen, here: Backend) -> tuple[pd.DataFrame, dict[str, Any]]:
+    runs = runs_of(seen, here)
+    metrics, params = (
+        told_first([run.metrics for run in runs.values()])[:2],
+        told_first([run.params for run in runs.values()])[:1],
+    )
+    rows = [
+        {
+            "version": f"v{v.number}",
+            "stage": [v.stage],
+            "aliases": sorted(alias for alias, number in seen.aliases.items() if number == v.number),
+            "run": runs[v.number].name if v.number in runs else "gone" if v.run_id else "",
+            **{f"m.{name}": runs[v.number].metrics.get(name) if v.number in runs else None for name in metrics},
+            **{f"p.{name}": runs[v.number].params.get(name) if v.number in runs else None for name in params},
+            "created": pd.Timestamp(v.created),
+        }
+        for v in seen.versions.values()
+    ]
+    return pd.DataFrame(rows), _columns(metrics, params, sorted(seen.aliases))
+
+
+def runs_of(seen: Seen, here: Backend) -> dict[str, Run]:
+    """The runs of the newest versions, as far as they still exist."""
+    found = {v.number: source_run(here, v.run_id) for v in list(seen.versions.values())[:MEASURED]}
+    return {number: run for number, run in found.items() if run}
+
+
+def told_first(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names in the order of what they tell: accuracy and AUC, then what differs between the versions, then what most have."""
+    counts = Counter(name for one in found for name in one)
+    differ = {name for name in counts if len({str(one.get(name)) for one in found}) > 1}
+    return sorted(counts, key=lambda name: (name not in ("accuracy", "auc"), name not in differ, -counts[name], name))
+
+
+def _columns(metrics: list[str], params: list[str], aliases: list[str]) -> dict[str, Any]:
+    column = st.column_config
+    slots = {"production": "blue", "staging": "violet"}
+    return {
+        "version": column.TextColumn("Version", width=54),
+        "stage": column.MultiselectColumn("Stage", width=88, **pills(STAGE)),
+        "aliases": column.MultiselectColumn("Aliases", options=aliases, color=[slots.get(a, "gray") for a in aliases], width=86),
+        "run": column.TextColumn("Run", width=102),
+        **{f"m.{name}": column.NumberColumn(name, format="%.4f", width=66) for name in metrics},
+        **{f"p.{name}": column.TextColumn(name, width=90) for name in params},
+        "created": column.DatetimeColumn("Created (UTC)", format="D MMM YYYY", width=92),
+    }
+
+
+def version_card(sight: Sight, number: str) -> None:
+    """The chosen version: what it is, what can be done with it."""
+    seen = sight.found.seen
+    chosen = version_of(seen, number)
+    with st.container(border=True, key="models.version"):
+        head(version(number), "", (STAGE, chosen.stage))
+        facts(_facts(sight, chosen))
+        _actions(sight, chosen)
+        _load(seen, chosen)
+
+
+def _facts(sight: Sight, chosen: Version) -> dict[str, str]:
+    run = source_run(backend(), chosen.run_id)
+    told = {"About": md(chosen.description)} if chosen.description else {}
+    held = [h for h in holdings(sight.found.state.reading.entries) if h.version == chosen.number and h.slot == "production"]
+    if held:
+        told["Production"] = ", ".join(_held(h) for h in held[-3:])
+    if run:
+        runs = list(runs_of(sight.found.seen, backend()).values())
+        metrics, params = told_first([one.metrics for one in runs]), told_first([one.params for one in runs])
+        told["Run"] = f"{md(run.name)} :gray[{run.run_id[:8]}]"
+        told["Measured"] = (
+            " · ".join([f"{md(name)} {score(run.metrics[name])}" for name in metrics if name in run.metrics][:6]) or "nothing"
+        )
+        told["Parameters"] = (
+            " · ".join([f"{md(name)} {md(run.params[name])}" for name in params if name in run.params][:4]) or "none"
+        )
+    others = sight.found.seen.other_aliases(chosen.number)
+    if others:
+        told["Other aliases"] = ", ".join(f"`{md(alias)}`" for alias in others)
+    told["Created"] = moment(pd.Timestamp(chosen.created).to_pydatetime())
+    return told
+
+
+def _held(holding: Holding) -> str:
+    """From when until when; with the time of day when it was less than a day."""
+    until = holding.until or now()
+    show = day if until - holding.since > timedelta(days=1) else moment
+    return f"{show(holding.since)} to {show(holding.until) if holding.until else 'now'}"
+
+
+def _actions(sight: Sight, chosen: Version) -> None:
+    """At most one primary button; each opens a preview."""
+    if not sight.may_write:
+        st.caption("You may read this backend, not change it.")
+        return
+    held = {h.version for h in holdings(sight.found.state.life) if h.slot == "production"}
+    before = chosen.number in held and chosen.number not in sight.found.seen.now["production"].holders
+    if before:
+        _button(sight, chosen, f"Roll back to {version(chosen.number)}", ("undo", "Production", "roll_back"))
+    elif chosen.stage != "Production" or not _is_champion(sight, chosen):
+        _button(sight, chosen, "Move to Production", ("trophy", "Production", "promote"))
+    with st.container(horizontal=True, gap="small"):
+        if chosen.stage != "Staging":
+            _button(sight, chosen, "Move to Staging", ("stairs", "Staging", "promote"))
+        if chosen.stage != "Archived":
+            _button(sight, chosen, "Archive", ("inventory_2", "Archived", "archive"))
+    st.caption("Opens a preview. Nothing moves before you confirm.")
+
+
+def _button(sight: Sight, chosen: Version, label: str, deed: tuple[str, Any, Any]) -> None:
+    name, to, kind = deed
+    st.button(
+        label,
+        key=f"models.{kind}.{to}",
+        icon=f":material/{name}:",
+        type="primary" if to == "Production" else "secondary",
+        width="stretch",
+        on_click=models_dialogs.ask,
+        args=(sight, chosen.number, to, kind),
+    )
+
+
+def _is_champion(sight: Sight, chosen: Version) -> bool:
+    return sight.found.seen.now["production"].holders == (chosen.number,) and "production" in sight.found.seen.aliases
+
+
+def _load(seen: Seen, chosen: Version) -> None:
+    slot = next((alias for alias in SLOTS if seen.aliases.get(alias) == chosen.number), None)
+    address = f"models:/{seen.model}@{slot}" if slot else f"models:/{seen.model}/{chosen.number}"
+    with st.popover("How do I load it?", icon=":material/content_copy:"):
+        st.code(address, language=None)
+        st.code(load_code(backend().uri, address), language="python")
+        st.caption("Follows the alias: whoever holds it is loaded." if slot else "Always loads this very version.")
+
+
+def history_card(sight: Sight, number: str) -> None:
+    """Who moved it, when and why; of the chosen version or of the whole model."""
+    state = sight.found.state
+    with card("History", count(len(state.reading.entries), "ledger entry", "ledger entries"), key="models.history"):
+        of = st.segmented_control(
+            "Entries",
+            [version(number), "All versions"],
+            default=version(number),
+            required=True,
+            key="models.of",
+            label_visibility="collapsed",
+        )
+        told = lines(state, number if of == version(number) else "")
+        if not told or sight.found.book == "":
+            empty("history", "No entry yet", "An entry appears when a version is registered or moved.")
+            return
+        table([_row(line) for line in told[:100]], ["When (UTC)", "Entry", "Version", "Stage", "Why", "By"])
+        shown = f"Showing 100 of {len(told):,} entries. " if len(told) > 100 else ""
+        st.caption(f"{shown}Names are as typed, not verified, unless they carry a tick.")
+
+
+def _row(line: Line) -> tuple[str, ...]:
+    stage = f"{icon(STAGE, line.from_)} → {icon(STAGE, line.to)}" if line.to and line.from_ in STAGE else ""
+    who = md(line.who) + (" :material/verified:" if line.verified else "")
+    at = moment(line.at).removesuffix("UTC").strip()
+    return f":gray[{at}]", chip(ENTRY, line.word), version(line.version) if line.version else "", stage, md(line.why), who
+
+
+def other_models(names: tuple[str, ...], model: str) -> None:
+    """A menu to the other models."""
+    others = [name for name in names if name != model]
+    if others:
+        picked = st.menu_button("Other models", others, key="models.other", icon=":material/deployed_code:")
+        if picked:
+            goto("models", model=picked)
+
+
+def header_facts(sight: Sight) -> str:
+    """The line under the title: what the model is, how much is known of it, whether a roll-back would work, how old this is."""
+    found = sight.found
+    facts = [
+        md(found.seen.description[:160]),
+        count(len(found.seen.versions), "version"),
+        count(found.state.reading.head if found.book else 0, "ledger entry", "ledger entries"),
+        _way_back_line(sight),
+        f"read {lately(sight.read_at, now())}",
+    ]
+    return " · ".join(fact for fact in facts if fact)
+
+
+def _way_back_line(sight: Sight) -> str:
+    found = sight.found
+    if not found.seen.now["production"].holders:
+        return ""
+    back = way_back_of(backend(), found.seen.model, found.state.reading.head)
+    return f"way back: {version(back)}" if back else "no way back yet"

@@ -1,0 +1,78 @@
+"""What the pages read of models and records, cached for a few seconds and forgotten after every deed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import streamlit as st
+
+from lib.backends.uri import Backend
+from lib.errors import NotFound, NotWritable
+from lib.ledger.book import Writer
+from lib.ledger.fold import State
+from lib.ledger.words import PODIUM
+from lib.registry.converge import Look, look, peek
+from lib.registry.promote import way_back
+from lib.registry.reading import every_model, every_record
+from lib.registry.seen import Seen
+from lib.runs.reading import Run, run
+from lib.ui.session import now
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A look with its age, and whether it may be acted on: a reader without write rights only sees."""
+
+    found: Look
+    read_at: datetime
+    may_write: bool
+
+
+@st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
+def model_names(backend: Backend) -> tuple[str, ...]:
+    """The names of all registered models."""
+    return tuple(seen.model for seen in every_model(backend))
+
+
+@st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
+def sight(backend: Backend, model: str) -> Sight:
+    """Look at a model: what nobody recorded is written down, unless this backend may only be read."""
+    try:
+        return Sight(look(Writer(backend, PODIUM, now), model), now(), may_write=True)
+    except NotWritable:
+        return Sight(peek(backend, model), now(), may_write=False)
+
+
+@st.cache_data(ttl="60s", max_entries=500, show_spinner=False)
+def source_run(backend: Backend, run_id: str) -> Run | None:
+    """The run a version came from; None when it is gone."""
+    try:
+        return run(backend, run_id) if run_id else None
+    except NotFound:
+        return None
+
+
+@st.cache_data(ttl="60s", max_entries=64, show_spinner=False)
+def way_back_of(backend: Backend, model: str, head: int) -> str | None:
+    """The version a roll-back would go to; None when there is none."""
+    return way_back(Writer(backend, PODIUM, now), peek(backend, model))
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All models and the records of those that have one."""
+
+    models: tuple[Seen, ...]
+    records: dict[str, State]
+
+
+@st.cache_data(ttl="10s", max_entries=16, show_spinner=False)
+def registry(backend: Backend) -> Registry:
+    """Read all models and their records."""
+    models = every_model(backend)
+    return Registry(models, every_record(backend, models))
+
+
+def forget() -> None:
+    """Read models and records anew: something was changed."""
+    for read in (model_names, sight, way_back_of, registry):
+        read.clear()

@@ -1,0 +1,56 @@
+"""The cards of Overview that speak of runs and of the backend. Those that speak of models are in `overview_models`."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from lib.backends.checks import Check
+from lib.runs.recent import RecentRun, headline
+from lib.ui.cards import card, checks, empty
+from lib.ui.text import md, span
+from lib.ui.words import RUN, pills
+
+
+def recent_runs(runs: Sequence[RecentRun]) -> None:
+    """The latest runs as a table to read; comparing them is the other page's work."""
+    with card("Recent runs", f"the latest {len(runs)}, newest first" if runs else "", key="overview.recent"):
+        if not runs:
+            empty("science", "No run yet", "A run appears here as soon as a demo or a script logs one.")
+            return
+        st.dataframe(
+            _table(runs),
+            hide_index=True,
+            key="overview.runs",
+            height="content",
+            alt=f"The {len(runs)} latest runs, newest first",
+            column_config={
+                "run": st.column_config.TextColumn("Run", width=108),
+                "experiment": st.column_config.TextColumn("Experiment", width=232),
+                "status": st.column_config.MultiselectColumn("Status", width=80, **pills(RUN)),
+                "score": st.column_config.ProgressColumn(
+                    "Accuracy or AUC", min_value=0, max_value=1, format="%.4f", color="blue", width=108
+                ),
+                "started": st.column_config.DatetimeColumn("Started (UTC)", format="D MMM, HH:mm", width=100),
+                "took": st.column_config.TextColumn("Took", width=48),
+            },
+        )
+
+
+def _table(runs: Sequence[RecentRun]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "run": [run.name for run in runs],
+            "experiment": [run.experiment for run in runs],
+            "status": [[RUN[run.status][2]] if run.status in RUN else [run.status] for run in runs],
+            "score": [headline(run.metrics) for run in runs],
+            "started": [run.started.replace(tzinfo=None) for run in runs],
+            "took": [span(run.ended - run.started) if run.ended else "" for run in runs],
+        }
+    )
+
+
+def this_backend(found: Sequence[Check]) -> None:
+    """What was checked about the backend, line by line."""
+    with card("This backend", "checked just now", key="overview.backend"):
+        checks([(check.state, md(check.what), md(check.found)) for check in found])

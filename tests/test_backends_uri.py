@@ -1,0 +1,58 @@
+"""Which backend is meant: by an address, by an environment, without a secret in the value."""
+
+from pathlib import Path
+
+import pytest
+
+from lib.backends.uri import Backend, chosen, credentials_in, parse, sqlite_backend
+from lib.errors import BadInput
+
+HERE = Path("/projects/demo")
+
+
+@pytest.mark.parametrize(
+    ("address", "uri"),
+    [
+        ("sqlite:///mlflow.db", "sqlite:////projects/demo/mlflow.db"),
+        ("sqlite:////data/a%20b.db", "sqlite:////data/a b.db"),
+        (" http://localhost:5000/ ", "http://localhost:5000"),
+        ("https://anna:secret@example.org/team.mlflow", "https://example.org/team.mlflow"),
+        ("https://example.org/a?token=secret#x", "https://example.org/a"),
+    ],
+)
+def test_an_address_names_a_backend_without_secrets(address, uri):
+    assert parse(address, HERE).uri == uri
+
+
+@pytest.mark.parametrize(
+    "address", ["", "  ", "sqlite:///", "postgresql://u:secret@h/db", "./mlruns", "file:///tmp", "http://", "databricks"]
+)
+def test_an_address_that_cannot_be_opened_is_refused_without_showing_a_password(address):
+    with pytest.raises(BadInput) as refused:
+        parse(address, HERE)
+    assert "secret" not in str(refused.value)
+    assert refused.value.next
+
+
+def test_credentials_are_decoded_and_only_taken_from_http_addresses():
+    assert credentials_in("https://anna:p%40ss@example.org") == ("anna", "p@ss")
+    assert credentials_in("https://token@example.org") == ("token", "")
+    assert credentials_in("https://example.org") is None
+    assert credentials_in("sqlite:////tmp/a:b@c.db") is None
+
+
+def test_the_environment_wins_over_the_projects_own_file():
+    assert chosen({}, HERE) == Backend("sqlite:////projects/demo/mlflow.db", "sqlite")
+    assert chosen({"MLFLOW_TRACKING_URI": " "}, HERE) == chosen({}, HERE)
+    assert chosen({"MLFLOW_TRACKING_URI": "http://localhost:5000"}, HERE).kind == "server"
+
+
+def test_a_relative_file_in_the_environment_is_taken_from_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert chosen({"MLFLOW_TRACKING_URI": "sqlite:///other.db"}, HERE).path == Path.cwd() / "other.db"
+
+
+def test_a_backend_says_where_it_is():
+    local, server = sqlite_backend(HERE / "mlflow.db"), Backend("https://example.org:5000/x", "server")
+    assert (local.name, local.place, local.artifacts) == ("Local SQLite", "mlflow.db", HERE / "mlruns")
+    assert (server.name, server.place, server.path, server.artifacts) == ("example.org:5000", server.uri, None, None)

@@ -1,0 +1,63 @@
+"""Overview: three steps in an empty store, what ran in a store with runs, and never a made-up number."""
+
+import pytest
+from mlflow import MlflowClient
+
+
+def words(page):
+    return " ".join(element.value for element in (*page.markdown, *page.caption, *page.header, *page.subheader))
+
+
+@pytest.fixture
+def three_runs(fresh_store, tmp_path):
+    client = MlflowClient(fresh_store.uri, fresh_store.uri)
+    experiment = client.create_experiment("wine", artifact_location=str(tmp_path / "wine"))
+    for number, (trees, accuracy) in enumerate(((1, 0.6667), (5, 0.9444), (15, 0.9444))):
+        run = client.create_run(experiment, run_name=f"forest-{trees}", start_time=1000 * (number + 1)).info.run_id
+        client.log_metric(run, "accuracy", accuracy)
+        client.set_terminated(run, end_time=1000 * number + 3000)
+    return fresh_store
+
+
+def test_an_empty_store_shows_three_steps_and_one_button(app, fresh_store):
+    page = app("overview", fresh_store)
+    assert [header.value for header in page.header] == ["From a first run to a decision you can explain"]
+    assert [button.label for button in page.button] == ["Launch the wine demo"]
+    assert "Opens when a run exists" in words(page)
+    assert "Opens when a version is registered" in words(page)
+    assert "created" in words(page)
+
+
+def test_an_empty_store_shows_no_empty_tables(app, fresh_store):
+    page = app("overview", fresh_store)
+    assert not page.dataframe
+    assert [card.value for card in page.subheader] == ["This backend"]
+
+
+def test_the_backends_card_is_checked_not_claimed(app, fresh_store):
+    cells = app("overview", fresh_store).table[0].value.to_string()
+    assert "MLflow" in cells
+    assert "Healthy" not in cells
+
+
+def test_after_the_first_runs_the_second_step_has_the_button(app, three_runs):
+    page = app("overview", three_runs)
+    assert "overview.next" in [button.key for button in page.button]
+    assert page.button(key="overview.next").label == "Compare the runs"
+
+
+def test_recent_runs_come_newest_first_with_what_they_scored(app, three_runs):
+    table = app("overview", three_runs).dataframe[0].value
+    assert table["run"].tolist() == ["forest-15", "forest-5", "forest-1"]
+    assert table["score"].tolist() == [0.9444, 0.9444, 0.6667]
+    assert [state[0] for state in table["status"]] == ["Finished"] * 3
+
+
+def test_the_second_step_leads_to_compare(app, three_runs):
+    page = app("overview", three_runs)
+    page.button(key="overview.next").click().run()
+    assert page.title[0].value == "Compare"
+
+
+def test_a_server_is_named_in_the_header(app, mlflow_server):
+    assert mlflow_server.name.split(":")[1] in words(app("overview", mlflow_server))
