@@ -66,7 +66,7 @@ def differences(page) -> list[list[str]]:
 
 def address(page, name: str) -> list[str]:
     """All values of a name in the address; AppTest gives a single one as text."""
-    value = page.query_params[name] if name in page.query_params else []
+    value = page.query_params.get(name, [])
     return [value] if isinstance(value, str) else list(value)
 
 
@@ -216,7 +216,10 @@ def test_a_backend_without_experiments_points_to_launch(app, fresh_store):
 def test_one_run_alone_has_nothing_to_be_compared_with(app, fresh_store):
     experiment = make_experiment(fresh_store, "single")
     log_run(fresh_store, experiment, "only", metrics={"accuracy": 0.9})
-    assert "One run has nothing to compare with" in said(app("compare", fresh_store, experiment=experiment))
+    page = app("compare", fresh_store, experiment=experiment)
+    assert "One run has nothing to compare with" in said(page)
+    assert "Pick two runs" not in said(page)
+    assert page.button(key="compare.launch").label == "Start a demo"
 
 
 def test_runs_without_any_metric_are_listed_newest_first(app, fresh_store):
@@ -288,3 +291,52 @@ def test_a_click_in_the_table_is_kept_by_id(before, drawn, rows, after):
     script.run()
     assert not script.exception
     assert address(script, "pick") == after
+
+
+def tick_first_row(driver) -> None:
+    """Click the tick box of the first row, below a head of 32 pixels."""
+    table = driver.page.get_by_test_id("stDataFrame").first
+    table.scroll_into_view_if_needed()
+    box = table.bounding_box()
+    driver.page.mouse.click(box["x"] + 16, box["y"] + 32 + 15)
+    driver.page.wait_for_timeout(300)
+    driver.settle()
+
+
+@pytest.mark.browser
+def test_in_a_browser_rows_are_picked_by_id_whatever_the_order_and_let_go_with_the_experiment(
+    window, podium, fresh_store, wine, search
+):
+    one, _, fifteen = wine[1]
+    driver = window(podium(fresh_store), scheme="dark", width=1280).open(f"/compare?experiment={wine[0]}&order=rising")
+    tick_first_row(driver)
+    assert f"&pick={one}" in driver.page.url
+    driver.click("Lowest first")
+    tick_first_row(driver)
+    assert f"pick={one}&pick={fifteen}" in driver.page.url
+    gradient = driver.page.locator(".st-key-compare-chart svg linearGradient")
+    assert gradient.count() == 1, "the legend keeps its colours when the picks change"
+    driver.page.get_by_role("combobox", name="Experiment").click()
+    driver.page.get_by_role("option", name="search").click()
+    driver.settle()
+    assert driver.page.url.endswith(f"/compare?experiment={search[0]}")
+    driver.visit("Models").visit("Compare")
+    assert driver.page.url.endswith(f"/compare?experiment={search[0]}")
+
+
+@pytest.mark.browser
+def test_in_a_browser_dragging_along_an_axis_fades_the_runs_outside(window, podium, fresh_store, wine):
+    driver = window(podium(fresh_store)).open(f"/compare?experiment={wine[0]}")
+    head = driver.page.locator(".st-key-compare-chart svg text", has_text="trees").first.bounding_box()
+    x = head["x"] + head["width"] / 2
+    lines = driver.page.locator(".st-key-compare-chart svg path[aria-roledescription='line mark']")
+    before = sorted(line.get_attribute("opacity") or "1" for line in lines.all())
+    driver.page.mouse.move(x, head["y"] + 30)
+    driver.page.mouse.down()
+    driver.page.mouse.move(x, head["y"] + 60, steps=5)
+    driver.page.mouse.up()
+    driver.page.mouse.move(2, 2)
+    driver.page.wait_for_timeout(300)
+    after = sorted(line.get_attribute("opacity") or "1" for line in lines.all())
+    assert set(before) == {"0.6"}
+    assert after.count("0.05") == 2

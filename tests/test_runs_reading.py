@@ -15,7 +15,8 @@ NOON = 1_700_000_000_000
 
 
 def make_experiment(store: Backend, name: str) -> str:
-    return client(store).create_experiment(name, artifact_location=(store.path.parent / "mlruns" / "e").as_uri())
+    place = (store.path.parent / "mlruns" / "e").as_uri() if store.path else None
+    return client(store).create_experiment(name, artifact_location=place)
 
 
 def log_run(store: Backend, experiment: str, name: str, *, params=None, metrics=None, minute: int = 0, **more) -> str:
@@ -117,3 +118,20 @@ def test_nan_infinity_and_a_running_run_are_read(fresh_store, experiment):
     assert found.identity.loc[run_id, "status"] == "RUNNING"
     assert found.tags.loc[run_id, "note"] == "![x](http://evil/x)"
     assert found.read_at == datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def test_a_server_gives_the_same_as_a_file(fresh_store, experiment, mlflow_server, monkeypatch):
+    monkeypatch.setattr(reading, "PAGE", 2)
+    found = []
+    for store, place in ((fresh_store, experiment), (mlflow_server, make_experiment(mlflow_server, "read by a test"))):
+        for n in range(3):
+            log_run(
+                store, place, f"r{n}", params={"n": n, "log 2": 0.5}, metrics={"m": n / 2, "nan": math.nan}, data="d", minute=n
+            )
+        found.append(reading.runs(store, place, "params.`log 2` = '0.5' and metrics.m > 0"))
+    here, there = found
+    told = ["name", "status", "started", "ended", "seconds", "user", "has_model"]
+    assert here.identity[told].values.tolist() == there.identity[told].values.tolist() != []
+    assert here.params.values.tolist() == there.params.values.tolist() == [[0.5, 2], [0.5, 1]]
+    assert here.metrics.fillna(-1).values.tolist() == there.metrics.fillna(-1).values.tolist()
+    assert here.inputs.digest.tolist() == there.inputs.digest.tolist() == ["d", "d"]

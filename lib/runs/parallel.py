@@ -138,7 +138,7 @@ def _ticks(grid: _Grid) -> list[alt.Chart]:
         rows += [(key, tick.place, labels[tick.label]) for tick in one.ticks]
     ticks = alt.Chart(pd.DataFrame(rows, columns=["axis", "place", "label"]))
     style: dict[str, Any] = {"align": "left", "dx": 7, "fontSize": 10.5, "fontWeight": 500}
-    halo = ticks.mark_text(**style, stroke=grid.ink["page"], strokeWidth=4, strokeJoin="round", opacity=0.9)
+    halo = ticks.mark_text(**style, stroke=grid.ink["page"], strokeWidth=4, strokeJoin="round")
     plain = ticks.mark_text(**style, color=grid.ink["soft"])
     return [halo.encode(**grid.at("place"), text="label:N"), plain.encode(**grid.at("place"), text="label:N")]
 

@@ -6,6 +6,7 @@ from lib.runs import charts, parallel, scatter
 from lib.runs.table import subset
 from lib.runs.values import RunTable
 from lib.ui.cards import card, empty
+from lib.ui.compare_empty import to_launch
 from lib.ui.compare_view import View, axes_of, bound, drawable, keep, said
 from lib.ui.ink import ink
 from lib.ui.text import count, md
@@ -92,5 +93,6 @@ def _nothing_to_draw(view: View, table: RunTable) -> None:
             st.button("Draw all runs", key="compare.draw_all", on_click=keep, kwargs={"only": ""})
     elif len(table) == 1:
         empty("scatter_plot", "One run has nothing to compare with", "Train a second one with other parameters.")
+        to_launch("Start a demo", "secondary")
     else:
         empty("scatter_plot", "Nothing to draw yet", "These runs have no parameter or metric that differs.")

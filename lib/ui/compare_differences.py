@@ -31,7 +31,9 @@ def difference_card(view: View, whole: RunTable, listed: Sequence[str]) -> None:
 
 
 def _pick_two(view: View, whole: RunTable) -> None:
-    with card("Side by side", "nothing picked" if not view.pick else "one picked"):
+    if len(whole) < 2:
+        return
+    with card("Side by side", "one picked" if view.pick else "nothing picked"):
         empty("compare_arrows", "Pick two runs", "Tick them in the table: what differs between them stands here.")
         pair = top_two(whole, view.color) if view.color else []
         if len(pair) == 2:

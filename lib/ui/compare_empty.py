@@ -1,5 +1,7 @@
 """What Compare shows when there is nothing to compare: why, and the next step as a button."""
 
+from typing import Literal
+
 import streamlit as st
 
 from lib.ui.cards import card, empty, header
@@ -15,14 +17,14 @@ def no_experiment() -> None:
         pass
     with card():
         empty("science", "No experiment yet", "An experiment is made by the first run that asks for it.")
-        _to_launch("Train the first forest")
+        to_launch("Train the first forest")
 
 
 def no_run() -> None:
     """The experiment is there, but nothing ran in it."""
     with card():
         empty("play_circle", "No run yet", "Start a demo, or log a run from your own script, then read again.")
-        _to_launch("Start a demo")
+        to_launch("Start a demo")
 
 
 def no_match(view: View) -> None:
@@ -34,9 +36,10 @@ def no_match(view: View) -> None:
         st.space("small")
 
 
-def _to_launch(label: str) -> None:
+def to_launch(label: str, kind: Literal["primary", "secondary"] = "primary") -> None:
+    """The button that leads to where runs come from."""
     with st.container(horizontal_alignment="center"):
-        if st.button(label, type="primary", icon=":material/play_arrow:", key="compare.launch"):
+        if st.button(label, type=kind, icon=":material/play_arrow:", key="compare.launch"):
             goto("launch")
     st.space("small")
 

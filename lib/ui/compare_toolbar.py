@@ -78,17 +78,7 @@ def toolbar(view: View, catalogue: Catalogue, found: Found) -> None:
             **bound("filter", view.filter),
         )
         _conditions(found)
-        scores = metrics(found.whole)
-        if scores:
-            st.selectbox(
-                "Colour by",
-                scores,
-                format_func=lambda name: f"Colour: {said(name)}",
-                icon=":material/palette:",
-                label_visibility="collapsed",
-                width=215,
-                **bound("color", view.color),
-            )
+        _color(view, found)
         st.segmented_control("Plot", PLOTS, required=True, label_visibility="collapsed", **bound("plot", view.plot))
     _messages(found)
 
@@ -104,6 +94,20 @@ def _experiment(view: View, catalogue: Catalogue) -> None:
         width=245,
         **(bound("experiment", view.experiment) | {"on_change": change_experiment, "args": ()}),
     )
+
+
+def _color(view: View, found: Found) -> None:
+    scores = metrics(found.whole)
+    if scores:
+        st.selectbox(
+            "Colour by",
+            scores,
+            format_func=lambda name: f"Colour: {said(name)}",
+            icon=":material/palette:",
+            label_visibility="collapsed",
+            width=215,
+            **bound("color", view.color),
+        )
 
 
 def _conditions(found: Found) -> None:
