@@ -5,7 +5,7 @@ their letter. Names from a backend go into data and into JSON-quoted labels only
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
@@ -21,6 +21,7 @@ Ink = Mapping[str, str]
 LETTERS = "ABCD"
 DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3])
 HEIGHT = 300
+STEPS = 13
 PICKED = "isValid(datum.letter)"
 
 
@@ -54,25 +55,37 @@ def frame(table: RunTable, color: str, picked: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def shade(table: RunTable, color: str, ink: Ink) -> Any:
-    """Colour by a metric; one flat colour where it has fewer than two values; gray for a run without it."""
+def shade(table: RunTable, color: str, ink: Ink, legend: Literal["legend", "no legend"]) -> Any:
+    """Colour by a metric, for filled points with a legend; one flat colour where it has fewer than two values; gray for a run without it."""
     real = {value for value in column(table, color) if is_real(value)} if color else set()
     if len(real) < 2:
         return alt.value(ink["ramp3"])
-    legend = alt.Legend(
-        type="gradient",
-        orient="right",
-        gradientLength=HEIGHT - 110,
-        gradientThickness=8,
-        tickCount=3,
-        format=".3f" if max(map(abs, real)) <= 10 else "~s",
-        labelOffset=6,
-    )
     title = short_labels([heading(color)], 20)[heading(color)]
     ramp = [ink[f"ramp{number}"] for number in range(1, 6)]
     turned = ramp[::-1] if direction(color.removeprefix(METRIC)) == "less" else ramp
-    by_value = alt.Color("shade:Q", title=title, scale=alt.Scale(domain=[min(real), max(real)], range=turned), legend=legend)
+    scale = alt.Scale(domain=[min(real), max(real)], range=turned)
+    by_value = alt.Color(
+        "shade:Q", title=title, scale=scale, legend=_legend(min(real), max(real)) if legend == "legend" else None
+    )
     return alt.when("isValid(datum.shade)").then(by_value).otherwise(alt.value(ink["past"]))
+
+
+def _legend(low: float, high: float) -> alt.Legend:
+    """The ramp in thirteen steps. Vega's own gradient is fixed to the page's address and goes white when that changes."""
+    steps = [high - (high - low) * step / (STEPS - 1) for step in range(STEPS)]
+    form = ".3f" if max(abs(low), abs(high)) <= 10 else "~s"
+    return alt.Legend(
+        type="symbol",
+        orient="right",
+        values=steps,
+        symbolSize=14**2,
+        symbolType="M-0.57,-1.05h1.14v2.1h-1.14z",
+        symbolStrokeWidth=0,
+        symbolOpacity=1,
+        rowPadding=0,
+        labelOffset=2,
+        labelExpr=f"indexof({[steps[0], steps[STEPS // 2], steps[-1]]}, datum.value) < 0 ? '' : format(datum.value, '{form}')",
+    )
 
 
 def dash() -> alt.StrokeDash:
@@ -80,12 +93,9 @@ def dash() -> alt.StrokeDash:
     return alt.StrokeDash("letter:N", legend=None, scale=alt.Scale(domain=list(LETTERS), range=list(DASHES)))
 
 
-def quiet(layers: Sequence[Any], ink: Ink, picked: Sequence[str]) -> alt.LayerChart:
-    """The layers in one frame without a frame: hairlines, soft labels, no box.
-
-    The picks stand in the specification too: Vega loses the legend's gradient when only the data of a drawn chart change.
-    """
-    drawn = alt.layer(*layers, usermeta={"picked": list(picked)}).resolve_scale(color="independent", strokeDash="independent")
+def quiet(layers: Sequence[Any], ink: Ink) -> alt.LayerChart:
+    """The layers in one frame without a frame: hairlines, soft labels, no box."""
+    drawn = alt.layer(*layers).resolve_scale(color="independent", strokeDash="independent")
     return (
         drawn.properties(height=HEIGHT, padding={"left": 0, "right": 4, "top": 2, "bottom": 5})
         .configure_view(stroke=None)

@@ -77,15 +77,15 @@ def parallel(table: RunTable, names: Sequence[str], color: str, picked: Sequence
     rules = alt.Chart(pd.DataFrame({"axis": grid.keys})).mark_rule(strokeWidth=1.5, color=ink["past"]).encode(x=grid.x)
     layers = [
         rules,
-        _lines(folded, grid, hover, shade(table, color, ink)),
+        _lines(folded, grid, hover, shade(table, color, ink, "no legend")),
         *_picked(folded, grid),
         _letters(wide, grid),
-        _touch(folded, grid).add_params(hover),
+        _touch(folded, grid, shade(table, color, ink, "legend")).add_params(hover),
         *_ticks(grid),
         *_ranges(grid),
         _handles(grid),
     ]
-    return quiet(layers, ink, picked)
+    return quiet(layers, ink)
 
 
 def _wide(runs: pd.DataFrame, grid: _Grid) -> pd.DataFrame:
@@ -123,11 +123,11 @@ def _letters(wide: pd.DataFrame, grid: _Grid) -> alt.Chart:
     return text.encode(**grid.at("place"), text="letter:N")
 
 
-def _touch(folded: alt.Chart, grid: _Grid) -> alt.Chart:
-    """Points nobody sees: the pointer finds the nearest one and reads out its run."""
+def _touch(folded: alt.Chart, grid: _Grid, by: Any) -> alt.Chart:
+    """Points nobody sees: the pointer finds the nearest one and reads out its run. They also bring the legend along."""
     tips = [alt.Tooltip(f"t{number}:N", title=one.title) for number, one in enumerate(grid.axes)]
     invisible = folded.mark_point(filled=True, size=90, opacity=0)
-    return invisible.encode(**grid.at("norm"), detail="run_id:N", tooltip=[alt.Tooltip("run:N", title="Run"), *tips])
+    return invisible.encode(**grid.at("norm"), detail="run_id:N", color=by, tooltip=[alt.Tooltip("run:N", title="Run"), *tips])
 
 
 def _ticks(grid: _Grid) -> list[alt.Chart]:

@@ -35,8 +35,8 @@ def scatter(table: RunTable, places: tuple[str, str], color: str, picked: Sequen
     base = alt.Chart(data)
     points = base.mark_point(filled=True, size=80, opacity=0.85, stroke=ink["page"], strokeWidth=0.8)
     said = alt.TitleParams(heading(up), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
-    layers = [points.encode(**at, color=shade(table, color, ink)), *_picked(base.transform_filter(PICKED), at, ink)]
-    return quiet(layers, ink, picked).properties(title=said)
+    layers = [points.encode(**at, color=shade(table, color, ink, "legend")), *_picked(base.transform_filter(PICKED), at, ink)]
+    return quiet(layers, ink).properties(title=said)
 
 
 def unplaced(table: RunTable, places: tuple[str, str]) -> int:

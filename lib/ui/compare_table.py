@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lib.runs.direction import titled
+from lib.runs.direction import direction, titled
 from lib.runs.figures import is_real
 from lib.runs.table import METRIC, PARAM, PLAIN, Constant, Line, column, constants, metrics, ordered, tree, varying
 from lib.runs.values import RunTable
@@ -131,14 +131,14 @@ def _metric(name: str, values: "pd.Series[float]", *, main: bool) -> Any:
     title = titled(said(name))
     real = [value for value in values if is_real(value)]
     form = "%.4f" if not real or max(map(abs, real)) <= 1 else "%.3f" if max(map(abs, real)) < 100 else "%.1f"
-    if main and len(set(real)) > 1:
+    if main and len(set(real)) > 1 and direction(said(name)) == "more":
         low, high = min(real), max(real)
         floor = low - (high - low) / 4
         note = f"The bar runs from {floor:.4g} to {high:.4g}."
         return st.column_config.ProgressColumn(
             title, min_value=floor, max_value=high, format=form, color="blue", width=146, pinned=True, help=note
         )
-    return st.column_config.NumberColumn(title, format=form, width=_width(title, 78))
+    return st.column_config.NumberColumn(title, format=form, width=_width(title, 78), pinned=main)
 
 
 def _param(name: str, values: "pd.Series") -> Any:
