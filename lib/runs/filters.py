@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import pandas as pd
 
@@ -74,8 +75,11 @@ def quoted(value: str) -> str:
 
 
 def _half(name: str, column: "pd.Series[float]") -> str:
-    real = sorted(value for value in column if is_real(value))
-    return f"{field('metrics', name)} > {_below(real[len(real) // 2], real[-1]):g}" if real and "`" not in name else ""
+    """A condition that about half of the runs meet. Plain decimals, because MLflow's parser knows no 1e+06."""
+    real = sorted(value for value in column if is_real(value) and (not value or 1e-9 < abs(value) < 1e15))
+    if not real or "`" in name:
+        return ""
+    return f"{field('metrics', name)} > {Decimal(f'{_below(real[len(real) // 2], real[-1]):.2g}'):f}"
 
 
 def _below(middle: float, most: float) -> float:
@@ -136,8 +140,8 @@ def _clauses(found: re.Match[str], asked: str, known: Names) -> str:
         return "A quote is opened and not closed."
     if _ONLY_AND.search(asked):
         return "Conditions can only be joined by AND: MLflow has no OR, NOT, BETWEEN or parentheses."
-    if bare := _BARE.search(asked):
-        return f"The value of a {_SINGULAR[bare[1]]} stands in quotes: '{bare[2]}'."
+    if _BARE.search(asked):
+        return _unquoted(found, asked, known)
     spaced = [name for name in (*known.metrics, *known.params, *known.tags) if not _PLAIN.fullmatch(name) and f".{name}" in asked]
     if spaced:
         return f"A name with a blank or a sign in it stands in backquotes: `{spaced[0]}`."
@@ -153,6 +157,11 @@ def _text(found: re.Match[str], asked: str, _: Names) -> str:
     return f"The value of a {kind} stands in quotes: '{value}'."
 
 
+def _unquoted(_: re.Match[str], asked: str, __: Names) -> str:
+    bare = _BARE.search(asked)
+    return f"The value of a {_SINGULAR[bare[1]]} stands in quotes: '{bare[2]}'." if bare else "A text value stands in quotes."
+
+
 _Answer = Callable[[re.Match[str], str, Names], str]
 _ANSWERS: tuple[tuple[str, _Answer], ...] = (
     (r"Invalid attribute key '(.*?)' specified", _attribute),
@@ -165,7 +174,7 @@ _ANSWERS: tuple[tuple[str, _Answer], ...] = (
     (r"numeric attribute: (\w+)", lambda m, *_: f"{m[1]} is compared with milliseconds since 1970, without quotes."),
     (r"Invalid entity type '(.*?)'", lambda m, *_: f"{m[1]} is no kind of thing: use metrics., params. or tags."),
     (r"list of quoted string", lambda *_: "IN works for run_id and for datasets only."),
-    (r"not quoted|quoted string value", lambda *_: "A text value stands in quotes."),
+    (r"not quoted|quoted string value", _unquoted),
     (r"IS NULL", lambda *_: "IS NULL works for parameters and tags only."),
     (r"multiple expression", lambda *_: "Conditions are joined by AND, not by a semicolon."),
     (r"dataset key '(.*?)'", lambda m, *_: f"A dataset has a name, a digest and a context, but no {m[1]}."),

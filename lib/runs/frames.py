@@ -43,7 +43,9 @@ def typed(column: "pd.Series[str]") -> "pd.Series":
 
 
 def _is_number(text: str) -> bool:
-    return any(mark.isdigit() for mark in text) and bool(_DECIMAL.fullmatch(text)) and abs(float(text)) != float("inf")
+    """A decimal that a float holds: with more than 17 digits two values could become one."""
+    digits = sum(mark.isdigit() for mark in text)
+    return 0 < digits <= 17 and bool(_DECIMAL.fullmatch(text)) and abs(float(text)) != float("inf")
 
 
 def _wide(rows: Sequence[Mapping[str, object]], index: "pd.Index[str]") -> pd.DataFrame:

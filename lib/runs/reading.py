@@ -4,6 +4,7 @@ All runs are read, page by page, oldest first, so that a run added meanwhile lan
 experiments are hidden here, once, for every page and command.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ HIDDEN = frozenset({"podium-ledger", "podium-ledger-index"})
 """Where Podium keeps its record (contract §3.6)."""
 CONTEXT_TAG = "mlflow.data.context"
 PAGE = 1000
+_RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}")
 
 
 def experiments(backend: Backend) -> tuple[Experiment, ...]:
@@ -59,8 +61,8 @@ def runs(backend: Backend, experiment_id: str, filter: str = "", *, at: datetime
 
 def run(backend: Backend, run_id: str) -> Run:
     """One run, active or deleted. Raises NotFound for an id that is not there."""
-    if not run_id.strip():
-        raise NotFound("A run without an id was not found.", next="Open the run from Compare.")
+    if not _RUN_ID.fullmatch(run_id):
+        raise NotFound(f"{run_id[:80] or 'Nothing'} is no run id.", next="Open the run from Compare.")
     with translated(f"Run {run_id}"), quick_reading():
         return _run(client(backend).get_run(run_id))
 

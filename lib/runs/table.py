@@ -16,7 +16,8 @@ from lib.runs.values import RunTable
 METRIC, PARAM = "metrics.", "params."
 PLAIN = ("started", "name", "seconds", "status")
 HELD_OUT = "test_rows"
-_ELSEWHERE = frozenset({"cv", "mean", "best", "train", "training", "val", "validation", "std"})
+_FITTED = frozenset({"train", "training"})
+_ELSEWHERE = frozenset({"cv", "mean", "best", "val", "validation", "std"}) | _FITTED
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,15 @@ def has_column(table: RunTable, name: str) -> bool:
 
 
 def metrics(table: RunTable) -> list[str]:
-    """Columns of all metrics: scores before losses before counts, and the one that most runs have first."""
+    """Columns of all metrics: scores before losses before counts, the one that most runs have first, those of training last."""
     order = {"more": 0, "less": 1, "neither": 2}
-    have = table.metrics.notna().sum()
-    return [METRIC + str(name) for name in sorted(have.index, key=lambda name: (order[direction(name)], -have[name], name))]
+    have = {str(name): int(number) for name, number in table.metrics.notna().sum().items()}
+    by = sorted(have, key=lambda name: (bool(_words(name) & _FITTED), order[direction(name)], -have[name], name))
+    return [METRIC + name for name in by]
+
+
+def _words(metric: str) -> set[str]:
+    return set(metric.casefold().replace("_", " ").split())
 
 
 def varying(table: RunTable) -> list[str]:
@@ -202,7 +208,7 @@ def points_per_row(table: RunTable, metric: str) -> float | None:
 
     An accuracy of a cross-validation or of the training rows is not measured on the held-out ones.
     """
-    words = set(metric.removeprefix(METRIC).casefold().replace("_", " ").split())
+    words = _words(metric.removeprefix(METRIC))
     rows = held_out(table)
     return 100 / rows if rows and "accuracy" in words and not words & _ELSEWHERE else None
 

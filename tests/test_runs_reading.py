@@ -1,0 +1,119 @@
+"""Reading runs and experiments from a real store."""
+
+import math
+from datetime import UTC, datetime
+
+import pytest
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param
+
+from lib.backends.connect import client
+from lib.backends.uri import Backend
+from lib.errors import BadInput, NotFound
+from lib.runs import reading
+
+NOON = 1_700_000_000_000
+
+
+def make_experiment(store: Backend, name: str) -> str:
+    return client(store).create_experiment(name, artifact_location=(store.path.parent / "mlruns" / "e").as_uri())
+
+
+def log_run(store: Backend, experiment: str, name: str, *, params=None, metrics=None, minute: int = 0, **more) -> str:
+    """Log a run through the client: finished, `minute` minutes after noon, with a model unless `model=False`."""
+    here, start = client(store), NOON + minute * 60_000
+    tags = {"mlflow.user": "ana"} | more.get("tags", {}) | ({"mlflow.parentRunId": more["parent"]} if "parent" in more else {})
+    run_id = here.create_run(experiment, start_time=start, run_name=name, tags=tags).info.run_id
+    here.log_batch(
+        run_id,
+        metrics=[Metric(key, value, start, 0) for key, value in (metrics or {}).items()],
+        params=[Param(key, str(value)) for key, value in (params or {}).items()],
+    )
+    if digest := more.get("data"):
+        context = [InputTag("mlflow.data.context", "testing")]
+        here.log_inputs(run_id, datasets=[DatasetInput(Dataset("wine", digest, "code", "{}"), context)])
+    if more.get("model", True):
+        model = here.create_logged_model(experiment_id=experiment, name="model", source_run_id=run_id)
+        here.finalize_logged_model(model.model_id, "READY")
+        here.log_outputs(run_id, models=[LoggedModelOutput(model.model_id, 0)])
+    if status := more.get("status", "FINISHED"):
+        here.set_terminated(run_id, status, end_time=start + 2_500)
+    return run_id
+
+
+@pytest.fixture
+def experiment(fresh_store):
+    return make_experiment(fresh_store, "wine")
+
+
+def test_a_run_is_read_whole(fresh_store, experiment):
+    run_id = log_run(fresh_store, experiment, "first", params={"n": 5}, metrics={"acc": 0.9}, data="abc")
+    found = reading.run(fresh_store, run_id)
+    assert (found.name, found.experiment_id, found.status, found.lifecycle) == ("first", experiment, "FINISHED", "active")
+    assert (found.params, found.metrics, found.user) == ({"n": "5"}, {"acc": 0.9}, "ana")
+    assert [(data.name, data.digest, data.context, data.source) for data in found.inputs] == [("wine", "abc", "testing", "{}")]
+    assert found.started == datetime.fromtimestamp(NOON / 1000, UTC)
+    assert found.model_ids[0].startswith("m-")
+    assert found.artifact_uri
+
+
+def test_a_deleted_run_is_read_and_says_so(fresh_store, experiment):
+    run_id = log_run(fresh_store, experiment, "gone")
+    client(fresh_store).delete_run(run_id)
+    assert reading.run(fresh_store, run_id).lifecycle == "deleted"
+    assert reading.runs(fresh_store, experiment).ids == ()
+
+
+@pytest.mark.parametrize("run_id", ["", "  ", "nobody", "a/../b"])
+def test_an_unknown_run_is_not_found(fresh_store, run_id):
+    with pytest.raises(NotFound):
+        reading.run(fresh_store, run_id)
+
+
+def test_experiments_come_newest_first_without_podiums_own(fresh_store, experiment):
+    for name in ("podium-ledger", "podium-ledger-index"):
+        make_experiment(fresh_store, name)
+    names = [one.name for one in reading.experiments(fresh_store)]
+    assert names == ["wine", "Default"]
+
+
+def test_the_newest_experiment_is_the_one_where_something_ran_last(fresh_store, experiment):
+    quiet = make_experiment(fresh_store, "quiet")
+    found = reading.experiments(fresh_store)
+    assert reading.newest(fresh_store, found) == quiet
+    log_run(fresh_store, experiment, "first")
+    assert reading.newest(fresh_store, found) == experiment
+    assert reading.newest(fresh_store, ()) == ""
+
+
+def test_runs_come_newest_first_and_over_several_pages(fresh_store, experiment, monkeypatch):
+    monkeypatch.setattr(reading, "PAGE", 2)
+    ids = [log_run(fresh_store, experiment, f"r{n}", minute=n, model=False) for n in range(5)]
+    assert reading.runs(fresh_store, experiment).ids == tuple(ids[::-1])
+
+
+def test_a_filter_leaves_what_mlflow_itself_would(fresh_store, experiment):
+    good = log_run(fresh_store, experiment, "good", metrics={"log loss": 0.1}, params={"n": 5})
+    log_run(fresh_store, experiment, "bad", metrics={"log loss": 0.9}, params={"n": 5})
+    found = reading.runs(fresh_store, experiment, " metrics.`log loss` < 0.5 and params.n = '5' ")
+    assert found.ids == (good,)
+    assert found.filter == "metrics.`log loss` < 0.5 and params.n = '5'"
+
+
+def test_a_wrong_filter_is_told_before_anything_is_read(fresh_store, experiment):
+    with pytest.raises(BadInput, match="OR"):
+        reading.runs(fresh_store, experiment, "metrics.a > 1 or metrics.b > 1")
+
+
+def test_an_unknown_experiment_has_no_runs(fresh_store):
+    assert len(reading.runs(fresh_store, "4711")) == 0
+
+
+def test_nan_infinity_and_a_running_run_are_read(fresh_store, experiment):
+    values = {"nan": math.nan, "inf": math.inf}
+    run_id = log_run(fresh_store, experiment, "odd", metrics=values, status="", tags={"note": "![x](http://evil/x)"})
+    found = reading.runs(fresh_store, experiment, at=datetime(2024, 1, 1, tzinfo=UTC))
+    assert math.isnan(found.metrics.loc[run_id, "nan"])
+    assert found.metrics.loc[run_id, "inf"] > 1e308
+    assert found.identity.loc[run_id, "status"] == "RUNNING"
+    assert found.tags.loc[run_id, "note"] == "![x](http://evil/x)"
+    assert found.read_at == datetime(2024, 1, 1, tzinfo=UTC)

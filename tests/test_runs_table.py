@@ -1,0 +1,203 @@
+"""What differs, in which order, who belongs to whom, which run is best, and how picked runs compare."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib.runs import table
+from lib.runs.direction import direction, titled, verdict
+from lib.runs.figures import change, figure, setting, short_labels
+from lib.runs.values import COMMIT_TAG, DataInput
+from tests.test_runs_frames import START, made, runs_of
+
+ACC, LOSS = "metrics.accuracy", "metrics.log loss"
+
+
+@pytest.mark.parametrize(
+    "name", ["loss", "val_loss", "logLoss", "RMSE", "test_mae", "fit time", "latency_ms", "train/error", "FPR"]
+)
+def test_losses_errors_and_times_are_better_when_smaller(name):
+    assert direction(name) == "less"
+
+
+@pytest.mark.parametrize(
+    "name", ["accuracy", "f1", "r2", "AUC", "glossary_score", "neg_log_loss", "neg_mean_squared_error", "品質"]
+)
+def test_everything_else_is_better_when_larger_and_neg_turns_a_loss_round(name):
+    assert direction(name) == "more"
+
+
+def test_counts_are_not_judged():
+    assert (direction("epoch"), titled("test_rows"), verdict("n_rows", 3)) == ("neither", "test_rows", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "gap", "word"),
+    [("accuracy", 0.1, "better"), ("accuracy", -0.1, "worse"), ("loss", -0.1, "better"), ("loss", 0.1, "worse"), ("loss", 0.0, "same"), ("loss", math.nan, "")],
+)  # fmt: skip
+def test_a_change_is_said_in_a_word(name, gap, word):
+    assert verdict(name, gap) == word
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.94444, "0.9444"), (1.0, "1.0000"), (-0.5, "−0.5000"), (1.45, "1.450"), (24000, "24,000"), (2.5e-05, "2.5e−05"), (math.nan, "NaN"), (math.inf, "∞"), (1.7976931348623157e308, "∞"), (None, ""), ("sqrt", "sqrt"), (0, "0")],
+)  # fmt: skip
+def test_numbers_read_in_about_four_digits(value, text):
+    assert figure(value) == text
+
+
+def test_settings_read_as_they_were_set():
+    assert [setting(value) for value in (0.1, 1e-05, 10.0, 24000, "gini", -3)] == ["0.1", "1e−05", "10", "24,000", "gini", "−3"]
+
+
+def test_a_change_has_a_sign_and_none_where_a_value_is_no_number():
+    assert [change(1.0, 0.9722), change(5, 15), change(2, 2), change(1.0, math.inf)] == ["+0.0278", "−10", "±0", ""]
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.text(min_size=1, max_size=60), max_size=12), st.integers(8, 30))
+def test_two_labels_are_never_merged_by_cutting_them(names, width):
+    labels = short_labels(names, width)
+    assert len(set(labels.values())) == len(set(names))
+
+
+def test_parameters_that_differ_come_apart_from_those_with_one_value():
+    runs = runs_of(made("a", params={"n": 5, "c": 1, "some": 2}), made("b", params={"n": 6, "c": 1}))
+    assert table.varying(runs) == ["params.n"]
+    assert [(one.name, one.value, one.missing) for one in table.constants(runs)] == [("c", "1", 0), ("some", "2", 1)]
+
+
+def test_scores_come_before_losses_and_the_one_that_most_runs_have_first():
+    runs = runs_of(
+        made("a", metrics={"loss": 1, "auc": 1, "step": 1}), made("b", metrics={"cv": 0.5}), made("c", metrics={"cv": 0.6})
+    )
+    assert table.metrics(runs) == ["metrics.cv", "metrics.auc", "metrics.loss", "metrics.step"]
+
+
+def test_a_metric_of_the_training_rows_never_comes_first():
+    runs = runs_of(made("a", metrics={"training_accuracy_score": 1, "log_loss": 1}))
+    assert table.metrics(runs) == ["metrics.log_loss", "metrics.training_accuracy_score"]
+
+
+def test_sorting_puts_missing_values_last_both_ways():
+    runs = runs_of(made("a", metrics={"m": 1}), made("none"), made("b", metrics={"m": 2}))
+    assert table.ordered(runs, "metrics.m", falling=True) == ["b", "a", "none"]
+    assert table.ordered(runs, "metrics.m", falling=False) == ["a", "b", "none"]
+
+
+def test_text_is_sorted_without_regard_to_capitals_and_numbers_by_size():
+    runs = runs_of(made("b", params={"n": 10}), made("A", params={"n": 9}))
+    assert table.ordered(runs, "name", falling=False) == ["A", "b"]
+    assert table.ordered(runs, "params.n", falling=False) == ["A", "b"]
+
+
+def test_children_stand_below_their_parent_and_a_family_where_its_first_member_would():
+    runs = runs_of(
+        made("other"), made("kid1", parent="mum"), made("kid2", parent="mum"), made("mum"), made("orphan", parent="gone")
+    )
+    lines = table.tree(runs, ["kid2", "other", "kid1", "mum", "orphan"])
+    assert [(line.run_id, line.depth) for line in lines] == [("mum", 0), ("kid2", 1), ("kid1", 1), ("other", 0), ("orphan", 0)]
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.integers(0, 7), min_size=8, max_size=8))
+def test_every_run_is_shown_exactly_once_whatever_the_parents_say(parents):
+    runs = runs_of(*(made(str(n), parent=str(parent)) for n, parent in enumerate(parents)))
+    assert sorted(line.run_id for line in table.tree(runs, runs.ids)) == sorted(runs.ids)
+
+
+def test_the_best_run_is_finished_and_has_a_model():
+    runs = runs_of(
+        made("failed", metrics={"accuracy": 1.0}, status="FAILED"),
+        made("no model", metrics={"accuracy": 0.99}, model_ids=()),
+        made("newer", metrics={"accuracy": 0.94}),
+        made("older", metrics={"accuracy": 0.94}),
+        made("nan", metrics={"accuracy": math.nan}),
+    )
+    best = table.best(runs, ACC)
+    assert (best.run_id, best.measured, best.value, best.ties) == ("newer", "newer", 0.94, 1)
+
+
+def test_of_a_loss_the_smallest_is_best_and_of_a_count_none():
+    runs = runs_of(made("a", metrics={"log loss": 0.1, "step": 1}), made("b", metrics={"log loss": 0.2, "step": 2}))
+    assert table.best(runs, LOSS).run_id == "a"
+    assert table.best(runs, "metrics.step") is None
+
+
+def test_a_search_that_keeps_the_model_in_the_parent_is_registered_from_there():
+    runs = runs_of(made("mum"), made("kid", parent="mum", metrics={"accuracy": 0.9}, model_ids=()))
+    assert (table.best(runs, ACC).run_id, table.best(runs, ACC).measured) == ("mum", "kid")
+
+
+def test_the_best_two_have_different_values_where_there_are_any():
+    tied = [made("a", metrics={"accuracy": 0.9}), made("b", metrics={"accuracy": 0.9})]
+    assert table.top_two(runs_of(*tied, made("c", metrics={"accuracy": 0.8})), ACC) == ["a", "c"]
+    assert table.top_two(runs_of(*tied), ACC) == ["a", "b"]
+    assert table.top_two(runs_of(tied[0], made("none")), ACC) == ["a"]
+    assert table.top_two(runs_of(made("none", metrics={"accuracy": math.nan})), ACC) == []
+
+
+def test_held_out_rows_are_known_only_when_every_run_says_the_same():
+    same = [made("a", params={"test_rows": 18}), made("b", params={"test_rows": 18})]
+    assert table.held_out(runs_of(*same)) == 18
+    assert table.held_out(runs_of(*same, made("c"))) is None
+    assert table.held_out(runs_of(*same, made("c", params={"test_rows": 36}))) is None
+    assert table.held_out(runs_of(made("tagged", tags={"test_rows": "9"}))) == 9
+
+
+def test_one_row_is_worth_points_of_an_accuracy_on_held_out_rows_only():
+    runs = runs_of(made("a", params={"test_rows": 20}, metrics={"accuracy": 1, "mean_cv_accuracy": 1, "auc": 1}))
+    assert table.points_per_row(runs, ACC) == 5
+    assert table.points_per_row(runs, "metrics.mean_cv_accuracy") is None
+    assert table.points_per_row(runs, "metrics.auc") is None
+
+
+def test_two_picked_runs_show_only_what_differs_with_sign_and_word():
+    a = made("a", params={"n": 15, "kind": "x", "same": 1}, metrics={"accuracy": 1.0, "log loss": 0.2, "flat": 1})
+    b = made("b", params={"n": 5, "kind": "y", "same": 1}, metrics={"accuracy": 0.9, "log loss": 0.1, "flat": 1})
+    found = [(one.name, one.values, one.change, one.verdict) for one in table.differences(runs_of(a, b), ["a", "b"], LOSS)]
+    assert found == [
+        ("log loss", ("0.2000", "0.1000"), "+0.1000", "worse"),
+        ("accuracy", ("1.0000", "0.9000"), "+0.1000", "better"),
+        ("kind", ("x", "y"), "", ""),
+        ("n", ("15", "5"), "+10", ""),
+    ]
+    assert table.same(runs_of(a, b), ["a", "b"]) == 2
+
+
+def test_picked_runs_keep_the_order_in_which_they_were_picked():
+    runs = runs_of(made("a", metrics={"m": 1}), made("b", metrics={"m": 2}))
+    assert table.differences(runs, ["b", "a"])[0].change == "+1.0000"
+
+
+def test_missing_values_other_data_and_other_code_are_differences_too():
+    a = made("a", metrics={"m": 1}, inputs=(DataInput("wine", "d1", "testing"),), tags={COMMIT_TAG: "abcdef0123"})
+    b = made("b", params={"n": 1}, inputs=(DataInput("wine", "d2", "testing"),))
+    found = {one.name: one.values for one in table.differences(runs_of(a, b), ["a", "b"])}
+    assert found == {
+        "m": ("1.0000", "no value"),
+        "n": ("not set", "1"),
+        "wine (testing)": ("d1", "d2"),
+        "git commit": ("abcdef01", "not logged"),
+    }
+
+
+def test_twins_have_no_difference():
+    runs = runs_of(made("a", metrics={"m": math.nan}), made("b", metrics={"m": math.nan}))
+    assert table.differences(runs, ["a", "b"]) == []
+
+
+def test_three_picked_runs_have_values_but_no_change():
+    runs = runs_of(*(made(str(n), metrics={"m": n}) for n in range(3)))
+    assert [(one.change, len(one.values)) for one in table.differences(runs, ["0", "1", "2"])] == [("", 3)]
+
+
+def test_a_metric_and_a_parameter_of_one_name_stay_two_columns():
+    runs = runs_of(made("a", params={"m": 1}, metrics={"m": 0.5}, started=START))
+    assert table.column(runs, "params.m").tolist() == [1]
+    assert table.column(runs, "metrics.m").tolist() == [0.5]
+    assert table.has_column(runs, "started")
+    assert not table.has_column(runs, "metrics.x")
