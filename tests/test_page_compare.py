@@ -66,7 +66,7 @@ def differences(page) -> list[list[str]]:
 
 def address(page, name: str) -> list[str]:
     """All values of a name in the address; AppTest gives a single one as text."""
-    value = page.query_params[name] if name in page.query_params else []
+    value = page.query_params.get(name, [])
     return [value] if isinstance(value, str) else list(value)
 
 
