@@ -247,7 +247,7 @@ def history_card(sight: Sight, number: str) -> None:
         if not told or sight.found.book == "":
             empty("history", "No entry yet", "An entry appears when a version is registered or moved.")
             return
-        table([_row(line) for line in told[:100]], ["When (UTC)", "Entry", "Version", "Stage", "Why", "By"])
+        table([_row(line) for line in told[:100]], ["When (UTC)", "Entry", "Version", f"From{NARROW}→{NARROW}to", "Why", "By"])
         shown = f"Showing 100 of {len(told):,} entries. " if len(told) > 100 else ""
         st.caption(f"{shown}Names are as typed, not verified, unless they carry a tick.")
 
