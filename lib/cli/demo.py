@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from lib.cli.opening import PROJECT, Asked, clock, command
+from lib.cli.tell import scores
 from lib.launch import catalogue
 
 
@@ -45,11 +46,12 @@ def run(asked: Asked, name: str, params: tuple[str, ...]) -> int:
     job = jobs.start(room, chosen, values, here, clock())
     click.echo(f"Job {job.id} runs; its log is {job.folder / 'log.txt'}", err=True)
     job = jobs.wait(room, job.id)
+    done = jobs.runs_of(here, job.id)
     runs = [
         {"run_id": r.run_id, "name": r.name, "experiment_id": r.experiment_id, "status": r.status, "metrics": dict(r.metrics)}
-        for r in jobs.runs_of(here, job.id)
+        for r in done
     ]
-    lines = [f"{r['name']}: accuracy {r['metrics'].get('accuracy', float('nan')):.4f}  {r['run_id']}" for r in runs]  # type: ignore[attr-defined]
+    lines = [f"{r.run_id}  {r.name}  {scores(dict(r.metrics))}" for r in done]
     asked.answer({"demo": name, "status": job.state, "runs": runs}, lines or [f"The job ended as {job.state}."])
     if job.state != "finished":
         click.echo(f"podium: The demo ended as {job.state}. The log says why: {job.folder / 'log.txt'}", err=True)

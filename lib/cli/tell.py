@@ -47,7 +47,7 @@ def runs(asked: Asked, experiment: str, filter_: str) -> None:
         )
     table = reading.runs(here, same[0].experiment_id, filter_)
     listed = [_run(table, run_id) for run_id in table.ids]
-    asked.answer(listed, [f"{r['run_id']}  {r['name']}  {_scores(r['metrics'])}" for r in listed])
+    asked.answer(listed, [f"{r['run_id']}  {r['name']}  {scores(r['metrics'])}" for r in listed])
 
 
 @command("current")
@@ -163,8 +163,13 @@ def _move(line: Any) -> str:
     return f"v{line.version} {line.from_} → {line.to}" if line.to else f"v{line.version}" if line.version else "-"
 
 
-def _scores(metrics: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in list(metrics.items())[:3])
+def scores(metrics: dict[str, Any]) -> str:
+    """The first metrics of a run for people, accuracy before all others."""
+    first = sorted(metrics.items(), key=lambda metric: metric[0] != "accuracy")[:3]
+    return (
+        ", ".join(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}" for name, value in first)
+        or "no metrics"
+    )
 
 
 def _holders(holders: list[str]) -> str:

@@ -56,7 +56,7 @@ def start(workshop: Workshop, demo: Demo, values: Mapping[str, Value], backend: 
 
 def launch(workshop: Workshop, order: Order, backend: Backend, at: datetime) -> Job:
     """Write the order down and start its keeper, a process of its own session that nobody has to wait for."""
-    folder = workshop.folder / str(ULID.from_datetime(at))
+    folder = workshop.folder / _next_id(workshop, at)
     try:
         folder.mkdir(parents=True)
         job.write_json(folder / "status.json", {"state": "queued"})
@@ -67,6 +67,16 @@ def launch(workshop: Workshop, order: Order, backend: Backend, at: datetime) -> 
             f"The job could not be started ({error}).", next="Check the rights of the folder, or set PODIUM_HOME."
         ) from error
     return job.read(folder)
+
+
+def _next_id(workshop: Workshop, at: datetime) -> str:
+    """An id that sorts after every earlier one: two jobs ordered within a millisecond keep their order in the queue."""
+    newest = next(iter(job.ids(workshop.folder)), "")
+    made = str(ULID.from_datetime(at))
+    while made <= newest and made[:10] == newest[:10]:
+        at += timedelta(milliseconds=1)
+        made = str(ULID.from_datetime(at))
+    return made
 
 
 def _spec(workshop: Workshop, order: Order, backend: Backend, at: datetime) -> dict[str, object]:

@@ -15,7 +15,8 @@ from lib.ledger.words import SLOTS
 Ink = Mapping[str, str]
 """Colours by role: ink, soft, hair, page, now, past, staging, unknown and the text on each (on_now …)."""
 KINDS = ("now", "past", "staging", "unknown")
-COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "still")
+COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "from_text", "until_text")
+MOMENT = "%-d %b %Y, %H:%M:%S UTC"
 
 
 def bars(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFrame:
@@ -28,7 +29,8 @@ def bars(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFrame:
             h.since,
             h.until or max(until, h.since),
             _kind(h),
-            "still there" if h.until is None else "",
+            f"{h.since:{MOMENT}}",
+            f"{h.until:{MOMENT}}" if h.until else "still there",
         )
         for lane, h in rows
     ]
@@ -69,11 +71,11 @@ def _kind(holding: Holding) -> str:
 
 
 def _time_axis(span: float) -> alt.Axis:
+    """Ticks in UTC, as coarse as `span` (seconds) allows."""
     days = span / 86_400
-    form = "%H:%M:%S" if days < 0.01 else "%H:%M" if days < 1.5 else "%-d %b" if days < 200 else "%b %Y" if days < 900 else "%Y"
+    form = "%H:%M:%S" if days < 0.003 else "%H:%M" if days < 1.5 else "%-d %b" if days < 200 else "%b %Y" if days < 900 else "%Y"
     return alt.Axis(
-        format=form,
-        formatType="utc",
+        labelExpr=f"utcFormat(datum.value, '{form}')",
         tickCount="year" if days >= 900 else 6,
         grid=True,
         gridDash=[2, 3],
@@ -88,13 +90,9 @@ def _color(colors: list[str]) -> alt.Color:
 
 
 def _tooltip() -> list[alt.Tooltip]:
-    return [
-        alt.Tooltip("version:N", title="Version"),
-        alt.Tooltip("stage:N", title="Stage"),
-        alt.Tooltip("since:T", title="From (UTC)", format="%-d %b %Y, %H:%M", formatType="utc"),
-        alt.Tooltip("until:T", title="Until (UTC)", format="%-d %b %Y, %H:%M", formatType="utc"),
-        alt.Tooltip("still:N", title=" "),
-    ]
+    """Times as text: a browser would show them in its own zone."""
+    titles = {"version": "Version", "stage": "Stage", "from_text": "From", "until_text": "Until"}
+    return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
 
 
 def _quiet(chart: alt.LayerChart, ink: Ink) -> alt.LayerChart:

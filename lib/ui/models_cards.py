@@ -24,7 +24,7 @@ from lib.ui.cards import card, empty, facts, head, table
 from lib.ui.models_reads import Sight, source_run, way_back_of
 from lib.ui.routes import goto
 from lib.ui.session import backend, now
-from lib.ui.text import count, day, lately, md, moment, score, version
+from lib.ui.text import NARROW, count, day, lately, md, moment, score, version
 from lib.ui.words import ENTRY, STAGE, chip, icon, pills
 
 MEASURED = 50
@@ -247,13 +247,13 @@ def history_card(sight: Sight, number: str) -> None:
         if not told or sight.found.book == "":
             empty("history", "No entry yet", "An entry appears when a version is registered or moved.")
             return
-        table([_row(line) for line in told[:100]], ["When (UTC)", "Entry", "Version", "Stage", "Why", "By"])
+        table([_row(line) for line in told[:100]], ["When (UTC)", "Entry", "Version", f"From{NARROW}→{NARROW}to", "Why", "By"])
         shown = f"Showing 100 of {len(told):,} entries. " if len(told) > 100 else ""
         st.caption(f"{shown}Names are as typed, not verified, unless they carry a tick.")
 
 
 def _row(line: Line) -> tuple[str, ...]:
-    stage = f"{icon(STAGE, line.from_)} → {icon(STAGE, line.to)}" if line.to and line.from_ in STAGE else ""
+    stage = f"{icon(STAGE, line.from_)}{NARROW}→{NARROW}{icon(STAGE, line.to)}" if line.to and line.from_ in STAGE else ""
     who = md(line.who) + (" :material/verified:" if line.verified else "")
     at = moment(line.at).removesuffix("UTC").strip()
     return f":gray[{at}]", chip(ENTRY, line.word), version(line.version) if line.version else "", stage, md(line.why), who

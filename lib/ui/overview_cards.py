@@ -26,10 +26,10 @@ def recent_runs(runs: Sequence[RecentRun]) -> None:
             alt=f"The {len(runs)} latest runs, newest first",
             column_config={
                 "run": st.column_config.TextColumn("Run", width=108),
-                "experiment": st.column_config.TextColumn("Experiment", width=232),
+                "experiment": st.column_config.TextColumn("Experiment", width=222),
                 "status": st.column_config.MultiselectColumn("Status", width=80, **pills(RUN)),
                 "score": st.column_config.ProgressColumn(
-                    "Accuracy or AUC", min_value=0, max_value=1, format="%.4f", color="blue", width=108
+                    "Accuracy or AUC", min_value=0, max_value=1, format="%.4f", color="blue", width=118
                 ),
                 "started": st.column_config.DatetimeColumn("Started (UTC)", format="D MMM, HH:mm", width=100),
                 "took": st.column_config.TextColumn("Took", width=48),

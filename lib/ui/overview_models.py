@@ -55,7 +55,7 @@ def in_production(backend: Backend) -> None:
         table([_champion(backend, found, seen) for seen in shown], ["Model", "Champion", "Since", "Measured", "State"])
         with st.container(horizontal=True, gap="small"):
             for seen in shown:
-                link(md(seen.model), "models", icon="deployed_code", query={"model": seen.model})
+                link(f"Open {md(seen.model)}", "models", icon="deployed_code", query={"model": seen.model})
 
 
 def latest_entries(backend: Backend) -> None:
