@@ -8,7 +8,9 @@ from mlflow.entities import LoggedModelOutput
 
 from lib.backends.connect import client
 from lib.ledger.book import Writer
+from lib.ledger.index import find_book
 from lib.ledger.words import Actor, reason
+from lib.registry.reading import life_of, look_at, recorded
 
 WHY = reason("better", "Measured better on the same rows, twice.")
 MLMODEL = "flavors: {}\nmodel_size_bytes: 10\nsignature:\n  inputs: '[]'\nmodel_uuid: m\n"
@@ -59,3 +61,13 @@ def trained(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED"):
     if status != "RUNNING":
         mlflow.set_terminated(run.info.run_id, status)
     return run.info.run_id
+
+
+def book_id(backend, model="wine"):
+    """The run id of a model's book, None when it has none."""
+    return find_book(backend, life_of(look_at(backend, model)))
+
+
+def findings(backend, model="wine"):
+    """What does not fit in a model's book, the heads noted on its versions included."""
+    return recorded(backend, model).findings(look_at(backend, model).anchors(book_id(backend, model)))

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from lib.registry.reading import look_at, recorded
 from tests.browser import serve_podium
 from tests.conftest import copy_store
+from tests.ledger_stores import findings
 
 WHY = "Fifteen trees get seventeen of eighteen wines right."
 
@@ -98,4 +99,4 @@ def test_from_an_empty_store_to_a_promoted_model_with_a_record_and_back(window, 
         ("promote", "2", "ana", "1"),
         ("roll_back", "1", "ana", "2"),
     ]
-    assert state.findings(seen.anchors) == ()
+    assert findings(backend, "wine-forest") == ()

@@ -11,9 +11,8 @@ from click.testing import CliRunner
 
 from lib.backends.connect import client
 from lib.cli import podium
-from lib.ledger.index import find_book
 from lib.registry.reading import look_at, recorded
-from tests.ledger_stores import registered, trained
+from tests.ledger_stores import book_id, registered, trained
 
 ROOT = Path(__file__).resolve().parents[1]
 WHY = ["--reason", "Five trees get seventeen of eighteen right.", "--category", "better"]
@@ -127,13 +126,13 @@ def test_bad_input_says_what_and_what_next(run, fresh_store, words, code, said):
     document, error = run(*words, code=code)
     assert document is None
     assert said in error
-    assert find_book(fresh_store, "wine") is None or recorded(fresh_store, "wine").intents == ()
+    assert book_id(fresh_store) is None or recorded(fresh_store, "wine").intents == ()
 
 
 def test_verify_ends_with_3_when_the_book_was_tampered_with(run, fresh_store):
     registered(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
-    client(fresh_store).log_param(find_book(fresh_store, "wine"), "000009", "hello")
+    client(fresh_store).log_param(book_id(fresh_store), "000009", "hello")
     verdict, _ = run("verify", "wine", code=3)
     assert [f["what"] for f in verdict["models"][0]["findings"]] == ["beyond the end"]
     verdict, _ = run("verify", "wine", "--anchor", f"3:{'0' * 64}", code=3)

@@ -10,17 +10,20 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, PERMISSION_DENIED, TEMP
 from lib.backends.connect import client
 from lib.errors import Busy, NotFound, NotWritable, Refused
 from lib.ledger.book import append, read
-from lib.ledger.index import books, find_book, open_book
+from lib.ledger.index import find_book, index_params, open_book
+from lib.ledger.whose import Life
 from lib.ledger.words import Actor, as_text, as_time, declared, from_millis, typed
 from lib.registry.converge import look
 from lib.registry.promote import Wish, move
-from tests.ledger_stores import WHY, registered, writer
+from tests.ledger_stores import WHY, book_id, registered, writer
 from tests.test_ledger_fold import opened
+
+WINE = Life("wine", "a")
 
 
 @pytest.fixture
 def book(fresh_store):
-    return open_book(fresh_store, "wine")
+    return open_book(fresh_store, WINE).book
 
 
 def faulty(monkeypatch, backend, error, after_writing, times=1):
@@ -110,16 +113,16 @@ def test_a_backend_that_fails_after_the_decision_says_that_it_is_recorded(monkey
     monkeypatch.setattr(client(fresh_store), "set_registered_model_alias", locked)
     with pytest.raises(Busy, match="The decision is in the ledger"):
         move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
-    assert len(read(fresh_store, find_book(fresh_store, "wine")).open) == 1
+    assert len(read(fresh_store, book_id(fresh_store)).open) == 1
 
 
 def test_each_model_has_one_book_and_finding_writes_nothing(fresh_store):
-    assert find_book(fresh_store, "wine") is None
-    assert books(fresh_store) == {}
+    assert find_book(fresh_store, WINE) is None
+    assert index_params(fresh_store) == {}
     assert client(fresh_store).get_experiment_by_name("podium-ledger") is None
-    one, two = open_book(fresh_store, "wine"), open_book(fresh_store, "beer")
-    assert open_book(fresh_store, "wine") == one == find_book(fresh_store, "wine")
-    assert set(books(fresh_store)) == {one, two}
+    one, two = open_book(fresh_store, WINE), open_book(fresh_store, Life("beer", "b"))
+    assert open_book(fresh_store, WINE).book == one.book == find_book(fresh_store, WINE)
+    assert two.known == {one.book, two.book}
 
 
 def test_a_book_that_is_not_there_is_named(fresh_store):

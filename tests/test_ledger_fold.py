@@ -9,6 +9,7 @@ from lib.ledger.fold import fold
 from lib.ledger.words import PODIUM, Actor, Reason
 
 AT = "2026-11-24T10:00:00.000Z"
+BORN, BORN_AGAIN = "2026-01-01T00:00:00.000Z", "2026-02-01T00:00:00.000Z"
 COMMON = {"model": "m", "recorded_at": AT, "by": Actor(name="ana"), "backend": Place(kind="sqlite", uri="sqlite:///x")}
 VERSIONS = st.sampled_from(["1", "2", "3"])
 
@@ -25,7 +26,7 @@ def now(production=(), staging=(), alias=True):
     return {slot: Held(alias=held[0] if held and alias else None, stage=held) for slot, held in slots.items()}
 
 
-def opened(shown=None, created="c", why="first look"):
+def opened(shown=None, created=BORN, why="first look"):
     return Opened(**COMMON, why=why, created=created, now=shown or now(), versions={n: Identity(created="x") for n in "123"})
 
 
@@ -131,7 +132,7 @@ def test_a_wanted_version_that_is_gone_is_wanted_no_more():
 
 
 def test_a_new_life_of_the_model_begins_with_no_wishes():
-    state = book(opened(), intent("1"), closed(2, shown=now(["1"])), opened(created="d", why="re-created"))
+    state = book(opened(), intent("1"), closed(2, shown=now(["1"])), opened(created=BORN_AGAIN, why="re-created"))
     assert state.wanted()["production"].said == "none"
     assert state.intents == ()
     assert len(state.life) == 1

@@ -109,7 +109,7 @@ def test_a_move_seen_outside_is_shown_and_can_be_put_back(app, fresh_store):
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     page = app("models", fresh_store, model="wine")
     assert "The registry shows v3, the ledger says v1" in texts(page)
-    button(page, "Put back").click().run()
+    button(page, "Put v1 back").click().run()
     decide(page, typed="v1")
     assert look_at(fresh_store, "wine").aliases == {"production": "1"}
     assert recorded(fresh_store, "wine").intents[-1].body.kind == "revert"
@@ -122,7 +122,7 @@ def test_a_move_seen_outside_can_be_adopted_with_a_reason(app, fresh_store):
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     client(fresh_store).delete_registered_model_alias("wine", "production")
     page = app("models", fresh_store, model="wine")
-    button(page, "Adopt with a reason").click().run()
+    button(page, "Adopt nobody, with a reason").click().run()
     decide(page, typed=None)
     assert recorded(fresh_store, "wine").wanted()["production"].said == "none"
     assert "The registry shows" not in texts(page)

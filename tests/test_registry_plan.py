@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from lib.ledger.fold import fulfilled
 from lib.registry.code import load_code, moves_code, register_code
 from lib.registry.drift import drifts
-from lib.registry.plan import Move, explained, intent_on_paper, moves, on_paper, preview
-from lib.registry.seen import Seen, Version, by_number, read_anchor
-from tests.test_ledger_fold import book, closed, intent, now, opened, seen_outside
+from lib.registry.plan import PREVIEW, Move, explained, intent_on_paper, moves, on_paper, preview
+from lib.registry.record import Look
+from lib.registry.seen import Seen, Version, by_number, read_head
+from tests.test_ledger_fold import BORN, book, closed, intent, now, opened, seen_outside
 
 STAGES = st.sampled_from(["None", "Staging", "Production", "Archived"])
 NUMBERS = ("1", "2", "3")
@@ -19,7 +20,7 @@ NUMBERS = ("1", "2", "3")
 def shown(stages=("None", "None", "None"), **aliases):
     """A registry with versions 1, 2, 3 in these stages and with these aliases."""
     versions = {n: Version(n, stage, created="x", updated="x") for n, stage in zip(NUMBERS, stages, strict=True)}
-    return Seen("m", created="c", aliases=aliases, versions=versions)
+    return Seen("m", created=BORN, aliases=aliases, versions=versions)
 
 
 @st.composite
@@ -27,6 +28,10 @@ def registries(draw):
     stages = [draw(STAGES) for _ in NUMBERS]
     names = [name for name in ("production", "staging", "champion") if draw(st.booleans())]
     return shown(stages, **{name: draw(st.sampled_from(NUMBERS)) for name in names})
+
+
+def ids(state):
+    return [intent.id for intent in state.intents]
 
 
 def decided_on(seen, version, to, **more):
@@ -37,9 +42,9 @@ def decided_on(seen, version, to, **more):
 @given(registries(), st.sampled_from(NUMBERS), STAGES)
 def test_every_move_comes_to_rest_with_what_was_wanted_and_at_most_one_holder(seen, version, to):
     state = decided_on(seen, version, to)
-    for move in preview(state, seen):
+    for move in preview(state, seen, PREVIEW):
         seen = on_paper(seen, move)
-    assert moves(state, seen) == ()
+    assert moves(state, seen, ids(state)) == ()
     for slot, want in state.wanted(seen.possible).items():
         assert not want.named or fulfilled(want, seen.now[slot])
     assert seen.versions[version].stage == to
@@ -49,7 +54,7 @@ def test_every_move_comes_to_rest_with_what_was_wanted_and_at_most_one_holder(se
 def test_slots_that_no_intent_named_lose_only_who_is_wanted_elsewhere_and_other_aliases_stay(seen, version, to):
     state = decided_on(seen, version, to)
     after = seen
-    for move in preview(state, seen):
+    for move in preview(state, seen, PREVIEW):
         after = on_paper(after, move)
     assert after.aliases.get("champion") == seen.aliases.get("champion")
     want = state.wanted()
@@ -61,12 +66,12 @@ def test_slots_that_no_intent_named_lose_only_who_is_wanted_elsewhere_and_other_
 
 @given(registries())
 def test_without_an_intent_nothing_is_ever_moved(seen):
-    assert moves(book(opened(seen.now)), seen) == ()
+    assert moves(book(opened(seen.now)), seen, ()) == ()
 
 
 def test_the_order_is_alias_then_stage_then_others_out_then_aliases_off():
     seen = shown(["Production", "Staging", "None"], production="1", staging="2")
-    verbs = [(move.verb, move.where, move.version) for move in preview(decided_on(seen, "2", "Production"), seen)]
+    verbs = [(move.verb, move.where, move.version) for move in preview(decided_on(seen, "2", "Production"), seen, PREVIEW)]
     assert verbs == [
         ("alias", "production", "2"),
         ("stage", "Production", "2"),
@@ -78,21 +83,21 @@ def test_the_order_is_alias_then_stage_then_others_out_then_aliases_off():
 def test_a_wanted_version_that_was_deleted_is_left_to_people():
     seen = shown()
     state = book(opened(seen.now), intent("9"), closed(2))
-    assert moves(state, seen) == ()
+    assert moves(state, seen, ids(state)) == ()
 
 
 def test_an_intent_for_another_version_of_the_same_number_moves_nothing():
     seen = shown()
     other = replace(seen, versions={**seen.versions, "1": replace(seen.versions["1"], created="later")})
-    assert moves(decided_on(seen, "1", "Production"), other) == ()
+    assert moves(decided_on(seen, "1", "Production"), other, (PREVIEW,)) == ()
 
 
 def test_an_alias_is_taken_along_only_while_the_intent_is_open():
     seen = shown(champion="3")
     state = decided_on(seen, "1", "Production", aliases=("champion",))
-    assert Move("alias", "champion", "1", "3") in moves(state, seen)
+    assert Move("alias", "champion", "1", "3") in moves(state, seen, ids(state))
     done = book(opened(seen.now), intent("1", aliases=("champion",)), closed(2, shown=now(["1"])))
-    assert all(move.where != "champion" for move in moves(done, seen))
+    assert all(move.where != "champion" for move in moves(done, seen, ids(done)))
 
 
 def test_what_was_last_seen_is_explained_and_an_outside_move_is_not():
@@ -105,7 +110,7 @@ def test_what_was_last_seen_is_explained_and_an_outside_move_is_not():
 def test_every_step_of_a_move_in_flight_is_explained():
     seen = shown(["Production", "Staging", "None"], production="1", staging="2")
     state = decided_on(seen, "2", "Production")
-    for move in preview(state, seen):
+    for move in preview(state, seen, PREVIEW):
         seen = on_paper(seen, move)
         assert explained([state], seen), (move, seen)
 
@@ -121,24 +126,37 @@ def test_a_later_intent_that_was_closed_meanwhile_still_explains_the_hand_of_an_
 
 
 def test_a_drift_offers_to_adopt_what_stands_there_and_to_put_back_what_is_wanted():
-    from lib.registry.converge import Look
-
     state = book(opened(), intent("1"), closed(2, shown=now(["1"])), seen_outside(now(["3"])))
     (drift,) = drifts(Look(state, shown(["None", "None", "Production"], production="3"), "b"))
-    assert (drift.adopt.version, drift.adopt.to, drift.revert.version, drift.revert.to) == ("3", "Production", "1", "Production")
+    assert ways(drift) == [("adopt", "3", "Production"), ("revert", "1", "Production")]
     (empty,) = drifts(Look(state, shown(["Archived", "None", "None"]), "b"))
-    assert (empty.adopt.version, empty.adopt.to) == ("1", "Archived")
-    (two,) = drifts(Look(state, shown(["None", "Production", "Production"]), "b"))
-    assert two.adopt is None
+    assert ways(empty) == [("adopt", "1", "Archived"), ("revert", "1", "Production")]
+    (alias,) = drifts(Look(state, shown(["Production", "None", "None"], production="3"), "b"))
+    assert ways(alias) == [("adopt", "3", "Production"), ("revert", "1", "Production")]
+
+
+def test_when_nobody_is_wanted_and_several_stand_there_each_can_be_adopted_and_all_taken_out():
+    state = book(opened(), intent("1"), closed(2, shown=now(["1"])), intent("1", "Archived", "Production"), closed(4))
+    seen = shown(["None", "Production", "Production"])
+    (drift,) = drifts(Look(state, seen, "b"))
+    assert ways(drift) == [("adopt", "2", "Production"), ("adopt", "3", "Production"), ("revert", "2", "Archived")]
+    out = intent_on_paper(state, intent("2", "Archived", "Production", kind="revert", slots=("production",)))
+    assert [(m.where, m.version) for m in preview(out, seen, PREVIEW)] == [("Archived", "2"), ("Archived", "3")]
+
+
+def ways(drift):
+    return [(way.kind, way.version, way.to) for way in drift.ways]
 
 
 def test_versions_sort_as_numbers():
     assert sorted(["10", "2", "1"], key=by_number) == ["1", "2", "10"]
 
 
-def test_an_anchor_is_a_place_and_a_chain_and_anything_else_is_none():
-    assert read_anchor(f"17 {'a' * 64}").place == 17
-    assert [read_anchor(text) for text in ("", "17", "x " + "a" * 64, "17 abc")] == [None] * 4
+def test_a_head_is_a_place_a_chain_and_a_book_and_anything_else_is_none():
+    head = read_head(f"17 {'a' * 64} b00c")
+    assert (head.anchor.place, head.book) == (17, "b00c")
+    assert head.text == f"17 {'a' * 64} b00c"
+    assert [read_head(text) for text in ("", "17", "x " + "a" * 64, "17 abc")] == [None] * 4
 
 
 def test_the_calls_that_are_shown_are_plain_python_whatever_the_names_hold():

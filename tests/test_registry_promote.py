@@ -11,7 +11,7 @@ from lib.ledger.words import reason, stage
 from lib.registry.converge import look, peek, recover
 from lib.registry.promote import Wish, champion, move, roll_back, steps, way_back
 from lib.registry.reading import every_model, every_record, look_at, recorded
-from tests.ledger_stores import WHY, registered, writer
+from tests.ledger_stores import WHY, findings, registered, writer
 
 
 def types(backend, model="wine"):
@@ -26,7 +26,7 @@ def in_force(backend, model="wine"):
     assert held.alias == want.holder
     assert held.stage == want.holders
     assert not state.open
-    assert not state.findings(seen.anchors)
+    assert not findings(backend, model)
     return want.holder
 
 
@@ -114,7 +114,7 @@ def test_the_preview_is_exactly_what_happens(fresh_store):
         ("stage", "Archived", "1"),
         ("unalias", "staging", "2"),
     ]
-    assert champion(found, "Production", "2").said == "1"
+    assert champion(found, to("2")).said == "1"
     calls = []
     registry = client(fresh_store)
     for verb in ("set_registered_model_alias", "delete_registered_model_alias", "transition_model_version_stage"):

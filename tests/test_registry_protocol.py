@@ -10,9 +10,10 @@ from lib.ledger.book import Writer, append
 from lib.ledger.chain import key
 from lib.ledger.index import INDEX, LEDGER, MODEL_TAG, TAG
 from lib.ledger.words import Actor
-from lib.registry.converge import GRACE, look, peek
+from lib.registry.converge import look, peek
 from lib.registry.promote import Wish, _decision, champion, move
 from lib.registry.reading import look_at, recorded
+from lib.registry.record import GRACE
 from lib.registry.seen import HEAD_TAG
 from tests.ledger_stores import WHY, registered, writer
 
@@ -51,7 +52,7 @@ def test_two_productions_from_before_are_left_alone_by_a_move_to_staging(fresh_s
     seen = look_at(fresh_store, "wine")
     assert seen.now["production"] == before
     assert seen.aliases == {"champion": "2", "staging": "3"}
-    assert champion(peek(fresh_store, "wine"), "Production", "3").said == "1,2"
+    assert champion(peek(fresh_store, "wine"), to("3")).said == "1,2"
 
 
 def test_a_promotion_to_production_displaces_all_who_stood_there_before(fresh_store):
@@ -185,7 +186,7 @@ def test_a_long_reason_goes_on_in_further_parameters(fresh_store):
 
 def test_a_store_without_record_shows_its_champion_before_anything_is_written(fresh_store):
     registered(fresh_store, stages={"1": "Production"})
-    assert champion(peek(fresh_store, "wine"), "Production", "2").said == "1"
+    assert champion(peek(fresh_store, "wine"), to("2")).said == "1"
     with pytest.raises(Refused):
         move(writer(fresh_store), to("2", expected="none"))
     assert look_at(fresh_store, "wine").aliases == {}

@@ -9,7 +9,7 @@ from lib.ledger.fold import fulfilled
 from lib.registry.converge import recover
 from lib.registry.promote import Wish, move
 from lib.registry.reading import look_at, recorded
-from tests.ledger_stores import WHY, registered, writer
+from tests.ledger_stores import WHY, findings, registered, writer
 from tests.ledger_workers import open_first_book, processes, promote_against, promote_and_die, promote_often, together
 
 FIRST_WRITES, NEXT_WRITES = 17, 7
@@ -18,7 +18,7 @@ FIRST_WRITES, NEXT_WRITES = 17, 7
 def at_rest(backend):
     """Ledger, alias and stage agree, nothing is open, the chain is whole; gives the entry types."""
     seen, state = look_at(backend, "wine"), recorded(backend, "wine")
-    assert state.findings(seen.anchors) == ()
+    assert findings(backend) == ()
     assert state.open == ()
     for slot, want in state.wanted().items():
         assert not want.named or fulfilled(want, seen.now[slot]), (slot, want, seen.now)

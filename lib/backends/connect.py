@@ -7,6 +7,7 @@ seconds by our own probe, because MLflow's client would retry for four minutes.
 import gc
 import os
 import re
+import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 PROBE_SECONDS = 2.0
 GC_THRESHOLD = (50_000, 20, 100)
+_READERS: list[int] = []
+_BEFORE: list[int] = []
+_READERS_LOCK = threading.Lock()
 PROBE_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
 
 
@@ -145,10 +149,19 @@ def _clean(message: str) -> str:
 
 @contextmanager
 def quick_reading() -> Iterator[None]:
-    """Raise Python's garbage-collection threshold while many MLflow objects are made: two to three times quicker."""
-    before = gc.get_threshold()
-    gc.set_threshold(*GC_THRESHOLD)
+    """Raise Python's garbage-collection threshold while many MLflow objects are made: two to three times quicker.
+
+    The threshold belongs to the process, so the first of several readers raises it and the last one puts it back.
+    """
+    with _READERS_LOCK:
+        if not _READERS:
+            _BEFORE[:] = gc.get_threshold()
+            gc.set_threshold(*GC_THRESHOLD)
+        _READERS.append(1)
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        with _READERS_LOCK:
+            _READERS.pop()
+            if not _READERS:
+                gc.set_threshold(*_BEFORE)

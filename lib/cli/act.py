@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lib.cli.opening import Asked, as_option, command, read_stage
-from lib.errors import BadInput
+from lib.errors import BadInput, PodiumError
 
 if TYPE_CHECKING:
     from lib.registry.promote import Moved
@@ -100,19 +100,26 @@ def rollback(asked: Asked, model: str, to_version: str | None, decision: Decisio
 
 @command("recover")
 @click.argument("model", required=False)
-def recover(asked: Asked, model: str | None) -> None:
+def recover(asked: Asked, model: str | None) -> int:
     """Finish or give up decisions that were left open, of MODEL or of all models."""
     from lib.registry.converge import recover as finish  # noqa: PLC0415 - heavy
     from lib.registry.reading import every_model  # noqa: PLC0415
 
     writer = asked.writer()
     names = [model] if model else [seen.model for seen in every_model(writer.backend)]
-    done = []
+    done, broken = [], list[str]()
     for name in names:
-        found, closed = finish(writer, name)
+        try:
+            found, closed = finish(writer, name)
+        except PodiumError as error:
+            broken.append(f"podium: {name}: {' '.join(str(error).split())}")
+            continue
         done += [{"model": name, "entry": entry, "outcome": found.state.outcome.get(entry, "FAILED").lower()} for entry in closed]
     said = [f"{d['model']}: decision {d['entry']} {d['outcome']}." for d in done] or ["Nothing was left open."]
     asked.answer({"closed": done}, said)
+    for line in broken:
+        click.echo(line, err=True)
+    return 1 if broken else 0
 
 
 COMMANDS = (register, promote, rollback, recover)

@@ -55,6 +55,8 @@ def runs(asked: Asked, experiment: str, filter_: str) -> None:
 @click.option("--stage", default="Production", show_default=True, callback=as_option(read_stage))
 def current(asked: Asked, model: str, stage: str) -> None:
     """Say which version of MODEL holds a stage, since when, and how to load it."""
+    if stage not in ("Production", "Staging"):
+        raise click.BadParameter(f"{stage} is held by nobody; ask for Production or Staging.", param_hint="--stage")
     from lib.ledger.holdings import holder  # noqa: PLC0415 - heavy
     from lib.ledger.words import as_text, slot_of  # noqa: PLC0415
     from lib.registry.reading import look_at, recorded  # noqa: PLC0415
@@ -77,7 +79,7 @@ def current(asked: Asked, model: str, stage: str) -> None:
 @command("history")
 @click.argument("model")
 def history(asked: Asked, model: str) -> None:
-    """Tell who moved which version of MODEL, when and why, newest first."""
+    """Tell who moved which version of MODEL, when and why (newest first; as JSON in the order of the book)."""
     from lib.ledger.history import as_json, lines  # noqa: PLC0415 - heavy
     from lib.registry.reading import look_at, recorded  # noqa: PLC0415
 

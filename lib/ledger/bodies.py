@@ -10,13 +10,24 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from lib.ledger.words import SLOTS, Actor, Reason, Slot, Stage
+from lib.ledger.words import SLOTS, Actor, Reason, Slot, Stage, as_time
 
 SCHEMA = 1
 Number = float | int | str
 """A JSON number, or one of the strings NaN, Infinity, -Infinity."""
+
+
+def _moment(text: str) -> str:
+    """A time with its zone; anything else makes the entry one that nobody can understand."""
+    if as_time(text).tzinfo is None:
+        raise ValueError("a time without a zone")
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_moment)]
+"""A time as `words.as_text` writes it."""
 
 
 class _Value(BaseModel):
@@ -78,13 +89,13 @@ class Body(_Value):
     schema_: int = Field(default=SCHEMA, alias="schema")
     type: str
     model: str
-    recorded_at: str
+    recorded_at: Moment
     by: Actor
     backend: Place
     version: str | None = None
     identity: Identity | None = None
     reason: Reason | None = None
-    effective_at: str | None = None
+    effective_at: Moment | None = None
     caused_by: str | None = None
     note: str | None = None
 
@@ -94,7 +105,7 @@ class Opened(Body):
 
     type: Literal["OPENED"] = "OPENED"
     why: Literal["first look", "re-created", "deleted"]
-    created: str | None = None
+    created: Moment | None = None
     now: Now
     versions: dict[str, Identity] = {}
 
@@ -109,7 +120,10 @@ class Registered(Body):
 
 
 class Decided(Body):
-    """Somebody approved, rejected or asked for changes. An approving decision is the intent to move."""
+    """Somebody approved, rejected or asked for changes. An approving decision is the intent to move.
+
+    `slots` are those it speaks of: the one it fills and those its version stood in.
+    """
 
     type: Literal["DECIDED"] = "DECIDED"
     verdict: Literal["approve", "reject", "changes"]
@@ -121,6 +135,7 @@ class Decided(Body):
     reason: Reason
     review: str | None = None
     expected: str | None = None
+    slots: tuple[Slot, ...] = ()
     aliases: tuple[str, ...] = ()
 
 
@@ -141,7 +156,7 @@ class Observed(Body):
     was: Now
     now: Now
     gone: tuple[str, ...] = ()
-    window: tuple[str, str]
+    window: tuple[Moment, Moment]
 
 
 class Other(Body):
@@ -149,6 +164,7 @@ class Other(Body):
 
     model: str = ""
     recorded_at: str = ""
+    effective_at: str | None = None
     by: Actor = Actor(name="unknown")
     backend: Place = Place(kind="", uri="")
 
@@ -162,7 +178,8 @@ def parse(text: str) -> Body:
     """The body in a canonical text; `Other` for everything that fits no shape. Never raises on foreign text."""
     try:
         raw = json.loads(text)
-    except ValueError:
+        json.dumps(raw, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    except (ValueError, RecursionError):
         raw = None
     if not isinstance(raw, dict):
         return Other(type="?", note="not readable")

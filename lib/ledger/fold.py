@@ -70,14 +70,28 @@ class State:
 
     def wanted(self, possible: Possible = lambda _: True) -> dict[Slot, Wanted]:
         """Who should hold each slot. Failed and impossible intents and versions seen to be gone do not count."""
-        want = {slot: Wanted() for slot in SLOTS}
+        want = self._replay(possible)[0]
+        return {slot: replace(w, holders=tuple(v for v in w.holders if v not in self.gone)) for slot, w in want.items()}
+
+    def named(self, possible: Possible = lambda _: True) -> dict[str, frozenset[Slot]]:
+        """Intent id → the slots it names, for all intents that count."""
+        return self._replay(possible)[1]
+
+    def counts(self, entry: Entry, possible: Possible) -> bool:
+        """Does an intent still wish for something? Not when it failed, nor when it is open and became impossible."""
+        ended = self.outcome.get(entry.id)
+        return ended != "FAILED" and (ended is not None or possible(entry))
+
+    def _replay(self, possible: Possible) -> tuple[dict[Slot, Wanted], dict[str, frozenset[Slot]]]:
+        want, names = {slot: Wanted() for slot in SLOTS}, dict[str, frozenset[Slot]]()
         for entry in self.life:
             if (seen := _now_of(entry.body)) is not None:
                 stands = standing(seen)
                 want = {slot: w if w.named else Wanted(stands[slot], shown=seen[slot].holders) for slot, w in want.items()}
-            if _approves(entry.body) and self._counts(entry, possible):
+            if _approves(entry.body) and self.counts(entry, possible):
                 want = _after(want, entry)
-        return {slot: replace(w, holders=tuple(v for v in w.holders if v not in self.gone)) for slot, w in want.items()}
+                names[entry.id] = frozenset(slot for slot, w in want.items() if w.cause == entry.id)
+        return want, names
 
     def drift(self, seen: Mapping[Slot, Held] | None = None) -> tuple[Slot, ...]:
         """Named slots that show something else than is wanted, while nobody is at work on them."""
@@ -90,10 +104,6 @@ class State:
         """The approving decision with this id, of any life of the model."""
         bodies = (entry.body for entry in self.reading.entries if entry.id == entry_id)
         return next((body for body in bodies if isinstance(body, Decided)), None)
-
-    def _counts(self, entry: Entry, possible: Possible) -> bool:
-        ended = self.outcome.get(entry.id)
-        return ended != "FAILED" and (ended is not None or possible(entry))
 
     @property
     def life(self) -> tuple[Entry, ...]:
@@ -152,7 +162,7 @@ def _after(want: Mapping[Slot, Wanted], entry: Entry) -> dict[Slot, Wanted]:
     for slot, now in want.items():
         if slot == goal:
             left[slot] = Wanted((body.version,), entry.id, named=True)
-        elif body.version in (*now.holders, *now.shown):
+        elif slot in body.slots or body.version in (*now.holders, *now.shown):
             left[slot] = Wanted(tuple(v for v in now.holders if v != body.version), entry.id, named=True)
     return left
 

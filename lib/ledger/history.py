@@ -42,7 +42,7 @@ def lines(state: State, version: str = "") -> tuple[Line, ...]:
 def as_json(entry: Entry) -> dict[str, Any]:
     """An entry as `history` prints it: place, id and the body, absent fields absent."""
     body = plain(entry.body)
-    named = {"place": entry.place, "id": entry.id, **body}
+    named = {**body, "place": entry.place, "id": entry.id}
     return {name: named[name] for name in (*_PARTS, *sorted(named)) if name in named}
 
 

@@ -4,62 +4,63 @@ A unique experiment name elects the index run, a write-once parameter of the ind
 stands in three places (contract §3.5), so that a renamed experiment or a dropped tag is noticed instead of forking the ledger.
 """
 
-import hashlib
+from dataclasses import dataclass
+from functools import partial
 
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 
 from lib.backends.connect import client, translate, translated
 from lib.backends.uri import Backend
-from lib.errors import LedgerBroken, NotFound
+from lib.errors import Busy, LedgerBroken, NotFound
 from lib.ledger.book import read
+from lib.ledger.whose import Life, book_of, books
 from lib.ledger.words import from_millis
 
 LEDGER, INDEX = "podium-ledger", "podium-ledger-index"
 OURS = frozenset({LEDGER, INDEX})
 TAG, MODEL_TAG = "podium.index", "podium.book"
-_EXISTS, _MISSING = "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"
+_EXISTS = "RESOURCE_ALREADY_EXISTS"
 
 
-def find_book(backend: Backend, model: str) -> str | None:
+@dataclass(frozen=True)
+class Shelf:
+    """The book of a model (its run id), and the run ids of all books the index names."""
+
+    book: str
+    known: frozenset[str]
+
+
+def find_book(backend: Backend, life: Life) -> str | None:
     """The run id of the book of a model, or None when there is none yet. Writes nothing."""
-    index = _find_index(backend)
-    if index is None:
-        return None
-    return _index_params(backend, index).get(_slot(model))
+    return book_of(index_params(backend), life, partial(_told, backend), partial(_lives, backend))
 
 
-def open_book(backend: Backend, model: str) -> str:
-    """The run id of the book of a model; makes ledger, index and book where they are missing.
+def open_book(backend: Backend, life: Life) -> Shelf:
+    """The book of a model; makes ledger, index and book where they are missing.
 
     Raises LedgerBroken when the index was tampered with, NotWritable when this person may not write.
     """
     index = _find_index(backend) or _make_index(backend)
-    params = _index_params(backend, index)
-    if found := params.get(_slot(model)):
-        return found
-    if "index" not in params:
-        _take(backend, index, "index", index)
-    _note_index(backend, index)
-    return _make_book(backend, index, model)
+    params = _params(backend, index)
+    found = book_of(params, life, partial(_told, backend), partial(_lives, backend))
+    if found is None:
+        found = _make_book(backend, index, life)
+    elif found == life.hint and found not in (params.get(life.name_slot), params.get(life.slot)):
+        _take(backend, index, life.slot, found)  # a renamed model finds its book without its tag, too
+    return Shelf(found, books(params) | {found})
 
 
-def books(backend: Backend) -> dict[str, str]:
-    """Run id → name of the parameter that elected it, for every book the index names. Writes nothing."""
+def index_params(backend: Backend) -> dict[str, str]:
+    """What the index names, empty when there is no ledger yet. Writes nothing."""
     index = _find_index(backend)
-    params = _index_params(backend, index) if index else {}
-    return {run_id: name for name, run_id in params.items() if name.startswith("book.")}
+    return _params(backend, index) if index else {}
 
 
 def ledger_experiment(backend: Backend) -> str | None:
     """The id of the ledger's experiment, or None when there is none yet."""
     found = _experiment(backend, LEDGER)
     return found.experiment_id if found else None
-
-
-def slot_name(model: str) -> str:
-    """The parameter of the index that names the book of a model."""
-    return _slot(model)
 
 
 def _find_index(backend: Backend) -> str | None:
@@ -81,6 +82,8 @@ def _make_index(backend: Backend) -> str:
     with translated("The ledger"):
         sealed = client(backend).search_runs([home.experiment_id], "params.index != ''", max_results=2)
     if sealed:
+        if (made := _find_index(backend)) is not None:  # somebody was quicker
+            return made
         raise _tampered("An index exists, but its experiment and its tag are gone.")
     candidate = _run(backend, home.experiment_id, "index", {"podium.kind": "index"})
     return str(_made(backend, INDEX, {TAG: candidate}).tags[TAG])
@@ -94,15 +97,40 @@ def _note_index(backend: Backend, index: str) -> None:
             client(backend).set_experiment_tag(home.experiment_id, TAG, index)
 
 
-def _make_book(backend: Backend, index: str, model: str) -> str:
-    home = _made(backend, LEDGER)
-    tags = {"podium.kind": "book", "podium.model": model}
-    candidate = _moved_book(backend, model) or _run(backend, home.experiment_id, f"book of {model}"[:200], tags)
-    _take(backend, index, _slot(model), candidate)
-    return _index_params(backend, index)[_slot(model)]
+def _make_book(backend: Backend, index: str, life: Life) -> str:
+    """Elect a book: under the name where that is free, else under name and creation time."""
+    if "index" not in _params(backend, index):
+        _take(backend, index, "index", index)
+    _note_index(backend, index)
+    slot = life.slot if life.name_slot in _params(backend, index) else life.name_slot
+    tags = {"podium.kind": "book", "podium.model": life.model}
+    candidate = _run(backend, _made(backend, LEDGER).experiment_id, f"book of {life.model}"[:200], tags)
+    _take(backend, index, slot, candidate)
+    elected = _params(backend, index).get(slot)
+    if elected is None:
+        raise Busy(f"The book of {life.model} could not be made.", next="Wait a moment, then try again.")
+    return elected
 
 
-def _index_params(backend: Backend, index: str) -> dict[str, str]:
+def _told(backend: Backend, book: str) -> str | None:
+    """The creation time of the model whose life a book tells; None for a book without one, or one that was deleted."""
+    try:
+        return read(backend, book).created
+    except (NotFound, LedgerBroken):
+        return None
+
+
+def _lives(backend: Backend, created: str) -> bool:
+    with translated("The registered models"):
+        found, token = set[str](), None
+        while True:
+            page = client(backend).search_registered_models(max_results=1000, page_token=token)
+            found |= {from_millis(model.creation_timestamp) for model in page}
+            if not (token := page.token):
+                return created in found
+
+
+def _params(backend: Backend, index: str) -> dict[str, str]:
     """The parameters of the index run, its seal checked."""
     with translated("The index of the ledger"):
         run = client(backend).get_run(index)
@@ -111,24 +139,6 @@ def _index_params(backend: Backend, index: str) -> dict[str, str]:
     if run.data.params.get("index", index) != index:
         raise _tampered("The index run carries the seal of another run.")
     return dict(run.data.params)
-
-
-def _moved_book(backend: Backend, model: str) -> str | None:
-    """A renamed model keeps its tags: the book it came with, if that book tells the life of this very model."""
-    try:
-        found = client(backend).get_registered_model(model)
-    except MlflowException as error:
-        if error.error_code == _MISSING:
-            return None
-        raise translate(str(error.error_code), str(error), model) from error
-    hint = (found.tags or {}).get(MODEL_TAG)
-    if not hint:
-        return None
-    try:
-        state = read(backend, hint)
-    except NotFound:
-        return None
-    return hint if state.created == from_millis(found.creation_timestamp) else None
 
 
 def _take(backend: Backend, run_id: str, name: str, value: str) -> None:
@@ -172,10 +182,6 @@ def _made(backend: Backend, name: str, tags: dict[str, str] | None = None) -> Ex
     if made is None:
         raise LedgerBroken(f"Experiment {name} vanished while it was made.", next="Try again.")
     return made
-
-
-def _slot(model: str) -> str:
-    return "book." + hashlib.sha256(model.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _tampered(what: str) -> LedgerBroken:

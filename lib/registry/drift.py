@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from lib.ledger.fold import Wanted
 from lib.ledger.words import SLOTS, Slot, Stage
-from lib.registry.converge import Look
 from lib.registry.promote import Kind
+from lib.registry.record import Look
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,12 @@ class Way:
 
 @dataclass(frozen=True)
 class Drift:
-    """A slot that shows something else than the ledger wants. `adopt` and `revert` are the ways out that exist."""
+    """A slot that shows something else than the ledger wants. `ways` are the ways out: adopt what is shown, or put it back."""
 
     slot: Slot
     wanted: Wanted
     shown: tuple[str, ...]
-    adopt: Way | None
-    revert: Way | None
+    ways: tuple[Way, ...]
 
 
 def drifts(found: Look) -> tuple[Drift, ...]:
@@ -34,15 +33,21 @@ def drifts(found: Look) -> tuple[Drift, ...]:
 
 
 def _drift(found: Look, slot: Slot) -> Drift:
-    wanted, shown, there = found.state.wanted()[slot], found.seen.now[slot].holders, found.seen.versions
-    adopt = revert = None
-    if len(shown) == 1:
-        adopt = Way("adopt", shown[0], SLOTS[slot])
-    elif not shown and wanted.holder in there:
-        left = there[str(wanted.holder)].stage
-        adopt = Way("adopt", str(wanted.holder), "None" if left == "None" else "Archived")
+    wanted, shown = found.state.wanted()[slot], found.seen.now[slot].holders
+    return Drift(slot, wanted, shown, (*_adopt(found, slot, wanted, shown), *_revert(found, slot, wanted, shown)))
+
+
+def _adopt(found: Look, slot: Slot, wanted: Wanted, shown: tuple[str, ...]) -> list[Way]:
+    """One way for each version that is shown, the alias first; or, where nobody is shown, that nobody holds the slot."""
+    there = found.seen.versions
+    if not shown and wanted.holder in there:
+        return [Way("adopt", str(wanted.holder), "None" if there[str(wanted.holder)].stage == "None" else "Archived")]
+    return [Way("adopt", version, SLOTS[slot]) for version in shown if version != wanted.holder and version in there]
+
+
+def _revert(found: Look, slot: Slot, wanted: Wanted, shown: tuple[str, ...]) -> list[Way]:
+    there = found.seen.versions
     if wanted.holder in there:
-        revert = Way("revert", str(wanted.holder), SLOTS[slot])
-    elif wanted.holder is None and len(shown) == 1:
-        revert = Way("revert", shown[0], "Archived")
-    return Drift(slot, wanted, shown, adopt, revert)
+        return [Way("revert", str(wanted.holder), SLOTS[slot])]
+    outsiders = [version for version in shown if version not in wanted.holders and version in there]
+    return [Way("revert", outsiders[0], "Archived")] if outsiders else []

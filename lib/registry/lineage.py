@@ -4,6 +4,7 @@ Nothing is unpickled: MLmodel and requirements are read as text, the other files
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,11 +19,10 @@ from lib.backends.uri import Backend
 from lib.errors import NotFound, PodiumError
 from lib.ledger.bodies import Lineage, number
 from lib.registry.seen import Version
-from lib.runs.reading import Run, run
+from lib.runs.reading import DataInput, Run, run
 
 LARGEST = 500_000_000
 """Bytes of a model up to which its files are fetched from a server to be hashed."""
-_WITHIN_REACH = ("file", "mlflow-artifacts", "http", "https")
 GIT_COMMIT = "mlflow.source.git.commit"
 
 
@@ -61,11 +61,21 @@ def _of_run(source: Run) -> dict[str, object]:
     return {
         "run_id": source.run_id,
         "run_name": source.name,
-        "metrics": {name: number(value) for name, value in sorted(source.metrics.items())[:60]},
+        "metrics": {name: number(value) for name, value in sorted(source.metrics.items())},
         "parameters": _sha(rfc8785.dumps(dict(source.params))),
-        "data": {f"{data.name} ({data.context})" if data.context else data.name: data.digest for data in source.inputs},
+        "data": _digests(source.inputs),
         "git_commit": source.tags.get(GIT_COMMIT, ""),
     }
+
+
+def _digests(inputs: Sequence[DataInput]) -> dict[str, str]:
+    """Name and use of each dataset → its digest; datasets of the same name are told apart by a number."""
+    found = dict[str, str]()
+    for data in inputs:
+        name = f"{data.name} ({data.context})" if data.context else data.name
+        same = sum(known == name or known.startswith(f"{name} #") for known in found)
+        found[f"{name} #{same + 1}" if same else name] = data.digest
+    return found
 
 
 def _files(backend: Backend, model: str, version: Version) -> Files:
@@ -74,16 +84,24 @@ def _files(backend: Backend, model: str, version: Version) -> Files:
     with TemporaryDirectory() as folder:
         try:
             place = client(backend).get_model_version_download_uri(model, version.number)
-            if far := _storage_out_of_reach(place):
-                return Files(missing=f"the model's files are in {far} storage, which is not read from here")
+            if far := _out_of_reach(place, backend):
+                return Files(missing=f"the model's files are at a {far} address, which is not read from here")
             head = Path(download_artifacts(artifact_uri=f"{place}/MLmodel", dst_path=folder, tracking_uri=backend.uri))
             described = yaml.safe_load(head.read_text("utf-8"))
-            if int(described.get("model_size_bytes") or 0) > LARGEST:
+            if not isinstance(described, dict):
+                return Files(missing="the model's MLmodel file is not readable")
+            if _size(described) > LARGEST:
                 return _hashed(described, None, "the model is too large to be hashed from here")
             whole = Path(download_artifacts(artifact_uri=place, dst_path=f"{folder}/model", tracking_uri=backend.uri))
-        except (MlflowException, OSError, yaml.YAMLError, AttributeError, ValueError) as error:
+        except (MlflowException, OSError, yaml.YAMLError, ValueError, RecursionError) as error:
             return Files(missing=f"the model's files cannot be read ({type(error).__name__})")
         return _hashed(described, whole, "")
+
+
+def _size(described: dict[str, object]) -> float:
+    """The size a model claims, in bytes; one that says nonsense counts as too large."""
+    claimed = described.get("model_size_bytes") or 0
+    return claimed if isinstance(claimed, int | float) and claimed >= 0 else float("inf")
 
 
 def _hashed(described: dict[str, object], whole: Path | None, missing: str) -> Files:
@@ -100,23 +118,28 @@ def _hashed(described: dict[str, object], whole: Path | None, missing: str) -> F
 def is_whole(backend: Backend, model: str, number_: str) -> bool:
     """Can the model behind a version still be fetched? True when its MLmodel file is listed where the version points to.
 
-    Storage that is not read from here (S3 and the like) counts as whole: nothing is known against it.
+    A place that is not read from here (S3, another host) counts as whole: nothing is known against it.
     """
     from mlflow.artifacts import list_artifacts  # noqa: PLC0415 - heavy
 
     try:
         place = client(backend).get_model_version_download_uri(model, number_)
-        if _storage_out_of_reach(place):
+        if _out_of_reach(place, backend):
             return True
         return any(Path(item.path).name == "MLmodel" for item in list_artifacts(artifact_uri=place, tracking_uri=backend.uri))
-    except (MlflowException, OSError, PodiumError):
+    except (MlflowException, OSError, ValueError, PodiumError):
         return False
 
 
-def _storage_out_of_reach(place: str) -> str:
-    """The scheme of storage that needs credentials of its own (s3, gs …); empty for folders and what the server hands out."""
-    scheme = urlsplit(place).scheme
-    return "" if len(scheme) < 2 or scheme in _WITHIN_REACH else scheme
+def _out_of_reach(place: str, backend: Backend) -> str:
+    """The scheme of a place that is not read from here; empty for folders and for what this very server hands out.
+
+    Storage like S3 needs credentials of its own. An address on another host is never asked: MLflow would send it ours.
+    """
+    parts, server = urlsplit(place), urlsplit(backend.uri)
+    same = backend.kind == "server" and (parts.scheme, parts.netloc) == (server.scheme, server.netloc)
+    within = len(parts.scheme) < 2 or parts.scheme == "file" or (parts.scheme == "mlflow-artifacts" and not parts.netloc)
+    return "" if within or same else parts.scheme
 
 
 def _sha(data: bytes) -> str:

@@ -1,14 +1,17 @@
 """From what is wanted and what is seen to the moves that are left, and whether a sight is explained. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from lib.ledger.bodies import Decided
 from lib.ledger.chain import Entry
 from lib.ledger.fold import State, Wanted
-from lib.ledger.words import SLOTS, Slot, slot_of
+from lib.ledger.words import SLOTS, Slot, Stage, slot_of
 from lib.registry.seen import Seen, by_number
+
+PREVIEW = "preview"
+"""The id of an intent that is only on paper."""
 
 
 @dataclass(frozen=True)
@@ -21,27 +24,30 @@ class Move:
     was: str = ""
 
 
-def moves(state: State, seen: Seen) -> tuple[Move, ...]:
-    """The writes that turn what is seen into what the ledger wants, in order: alias, stage, others out, aliases off.
+def moves(state: State, seen: Seen, mine: Collection[str]) -> tuple[Move, ...]:
+    """The writes that are left for the open intents `mine` (ids), in order: alias, stage, others out, aliases off.
 
-    Only slots that an intent named are touched; a wanted version that is gone is left to people.
+    Only slots that these intents named are touched, and those in which a version they push out is wanted. A wanted version that is
+    gone is left to people.
     """
-    want, leaving = state.wanted(seen.possible), _leaving(state, seen)
+    open_ = [intent for intent in state.open if intent.id in mine and seen.possible(intent)]
+    want, leaving = state.wanted(seen.possible), _leaving(state, seen, open_)
+    slots = _slots(state, seen, open_)
     placed = {version for w in want.values() if w.named for version in w.holders}
-    out = [move for slot, w in want.items() if w.named for move in _for_slot(slot, w, seen, leaving, placed)]
+    out = [move for slot, w in want.items() if slot in slots for move in _for_slot(slot, w, seen, leaving, placed)]
     out += [
         Move("stage", stage, version, seen.versions[version].stage)
         for version, stage in leaving.items()
         if version not in placed and slot_of(seen.versions[version].stage) is None and seen.versions[version].stage != stage
     ]
-    return (*out, *_carried(state, seen))
+    return (*out, *_carried(state, seen, open_))
 
 
-def preview(state: State, seen: Seen) -> tuple[Move, ...]:
-    """Every move until nothing is left, found by making each one on paper and looking again."""
+def preview(state: State, seen: Seen, intent: str) -> tuple[Move, ...]:
+    """Every move of one intent until nothing is left, found by making each one on paper and looking again."""
     done: list[Move] = []
     for _ in range(100):
-        left = moves(state, seen)
+        left = moves(state, seen, (intent,))
         if not left:
             break
         done.append(left[0])
@@ -87,13 +93,26 @@ def _covered(slot: Slot, states: tuple[State, ...], flying: list[Decided], seen:
     return (held.alias in cover or (held.alias is None and may_be_empty)) and set(held.stage) <= cover
 
 
-def _leaving(state: State, seen: Seen) -> dict[str, str]:
-    """Version → the stage it leaves for, from open intents that take a version out of every slot."""
-    bodies = [intent.body for intent in state.open if seen.possible(intent)]
-    return {body.version: body.to for body in bodies if isinstance(body, Decided) and slot_of(body.to) is None}
+def _slots(state: State, seen: Seen, intents: Sequence[Entry]) -> set[Slot]:
+    """The slots that intents named, and the named ones in which a version they move or push out is wanted."""
+    names, want = state.named(seen.possible), state.wanted(seen.possible)
+    slots = {slot for intent in intents for slot in names.get(intent.id, ())}
+    moved = {intent.body.version for intent in intents} | {v for slot in slots for v in seen.now[slot].holders}
+    return slots | {slot for slot, w in want.items() if w.named and moved & set(w.holders)}
 
 
-def _for_slot(slot: Slot, want: Wanted, seen: Seen, leaving: Mapping[str, str], placed: set[str]) -> list[Move]:
+def _leaving(state: State, seen: Seen, intents: Sequence[Entry]) -> dict[str, Stage]:
+    """Version → the stage it leaves for, by the last decision about it, for versions that `intents` speak of."""
+    last = {intent.body.version: intent for intent in state.intents if state.counts(intent, seen.possible)}
+    found = {}
+    for version in {intent.body.version for intent in intents}:
+        body = last[version].body if version in last and seen.possible(last[version]) else None
+        if isinstance(body, Decided) and slot_of(body.to) is None:
+            found[body.version] = body.to
+    return found
+
+
+def _for_slot(slot: Slot, want: Wanted, seen: Seen, leaving: Mapping[str, Stage], placed: set[str]) -> list[Move]:
     holder, stage, shown = want.holder, SLOTS[slot], seen.now[slot]
     if holder is not None and holder not in seen.versions:
         return []
@@ -109,20 +128,17 @@ def _for_slot(slot: Slot, want: Wanted, seen: Seen, leaving: Mapping[str, str], 
     return found
 
 
-def _carried(state: State, seen: Seen) -> list[Move]:
+def _carried(state: State, seen: Seen, intents: Sequence[Entry]) -> list[Move]:
     """Other aliases that an open, still wanted intent was asked to take along."""
     causes = {want.cause for want in state.wanted(seen.possible).values()}
-    bodies = [intent.body for intent in state.open if intent.id in causes]
+    bodies = [intent.body for intent in intents if intent.id in causes]
     pairs = [(alias, body.version) for body in bodies if isinstance(body, Decided) for alias in body.aliases]
-    return [
-        Move("alias", alias, version, seen.aliases.get(alias, ""))
-        for alias, version in pairs
-        if seen.aliases.get(alias) != version
-    ]
+    left = [(alias, version) for alias, version in pairs if seen.aliases.get(alias) != version]
+    return [Move("alias", alias, version, seen.aliases.get(alias, "")) for alias, version in left]
 
 
 def intent_on_paper(state: State, body: Decided) -> State:
     """The state with one more intent, to preview what it would do."""
-    entry = Entry(state.reading.head + 1, "preview", "", body)
+    entry = Entry(state.reading.head + 1, PREVIEW, "", body)
     reading = replace(state.reading, entries=(*state.reading.entries, entry))
     return replace(state, reading=reading, intents=(*state.intents, entry))

@@ -8,16 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from lib.errors import BackendError, BadInput, NotFound, Refused
+from lib.errors import BadInput, NotFound, PodiumError, Refused
 from lib.ledger.bodies import Body, Closing, Decided
 from lib.ledger.book import Writer, append
 from lib.ledger.fold import State, Wanted, fulfilled
 from lib.ledger.holdings import holdings
-from lib.ledger.words import SLOTS, Reason, Slot, Stage, slot_of
-from lib.registry.converge import Look, append_registered, close, look
+from lib.ledger.words import NOBODY, SLOTS, UNKNOWN, Reason, Slot, Stage, slot_of
+from lib.registry.converge import close, look
 from lib.registry.lineage import is_whole
-from lib.registry.plan import Move, intent_on_paper, preview
-from lib.registry.seen import Seen, Version
+from lib.registry.plan import PREVIEW, Move, intent_on_paper, preview
+from lib.registry.record import Look, append_registered
+from lib.registry.seen import Seen, Version, by_number
 
 Kind = Literal["promote", "archive", "roll_back", "adopt", "revert"]
 Outcome = Literal["applied", "overtaken", "failed", "unchanged"]
@@ -67,30 +68,38 @@ def move(writer: Writer, wish: Wish) -> Moved:
         return Moved(wish.model, wish.version, version.stage, wish.to, "unchanged")
     _guard(found.state, found.seen, wish)
     if wish.version not in found.state.registered:
-        append_registered(writer, found, version, "found")
-    entry = append(writer.backend, found.book, _decision(writer, found, wish), found.seen.anchors)
+        append_registered(writer, found, version, UNKNOWN)
+    entry = append(writer.backend, found.book, _decision(writer, found, wish), found.seen.anchors(found.book)) or ""
     try:
-        done = close(writer, found, lambda intent: intent.id == entry)
-    except BackendError as error:
+        state = close(writer, found, (entry,)).state
+    except PodiumError as error:
         raise _left_open(error) from error
-    return _outcome(done.state, wish, version, entry or "")
+    return _outcome(state, wish, version, entry)
 
 
-def _left_open(error: BackendError) -> BackendError:
-    """The decision is written, and the backend failed before it was carried out: nothing is lost, and nothing is certain."""
+def _left_open(error: PodiumError) -> PodiumError:
+    """The decision is written, and something failed before it was carried out: nothing is lost, and nothing is certain."""
     means = "The decision is in the ledger; how far it was carried out is not certain."
-    return type(error)(error.what, means=means, next="Run recover, or look at the model again in two minutes.")
+    return type(error)(
+        error.what, means=means, next=f"{error.next} Then run recover, or look at the model again in two minutes.".strip()
+    )
 
 
 def steps(found: Look, wish: Wish, writer: Writer) -> tuple[Move, ...]:
     """The registry writes a wish would make, in order, worked out on a look. Writes nothing."""
-    body = _body(writer, found.seen, wish)
-    return preview(intent_on_paper(found.state, body), found.seen)
+    body = _body(writer, found.state, found.seen, wish)
+    return preview(intent_on_paper(found.state, body), found.seen, PREVIEW)
 
 
-def champion(found: Look, to: Stage, version: str) -> Wanted:
-    """Who holds the slot that a move of `version` to this stage names, by the ledger: what the person decides against."""
-    slot = _named_slot(found.state, to, version)
+def displaced(found: Look, wish: Wish) -> tuple[str, ...]:
+    """The versions that a wish would push out of the slots it names."""
+    held = {v for slot in _slots(found.state, found.seen, wish) for v in found.seen.now[slot].holders}
+    return tuple(sorted(held - {wish.version}, key=by_number)) if slot_of(wish.to) else ()
+
+
+def champion(found: Look, wish: Wish) -> Wanted:
+    """Who holds the slot that a wish names, by the ledger: what the person decides against."""
+    slot = _slot(found.state, found.seen, wish)
     return found.state.wanted(found.seen.possible)[slot] if slot else Wanted()
 
 
@@ -138,25 +147,35 @@ def _decision(writer: Writer, found: Look, wish: Wish) -> Callable[[State], Body
         if state.created != found.seen.created:
             raise Refused(f"{wish.model} was made anew meanwhile.", next="Look again, then decide.")
         _guard(state, found.seen, wish)
-        return _body(writer, found.seen, wish)
+        return _body(writer, state, found.seen, wish)
 
     return make
 
 
 def _guard(state: State, seen: Seen, wish: Wish) -> None:
     """Raise Refused when registry and ledger disagree, or the slot's holder is not the one the person decided against."""
-    if (drifted := state.drift()) and wish.kind not in ("adopt", "revert"):
+    drifted = state.drift()
+    if wish.kind in ("adopt", "revert"):
+        _guard_drift(drifted, state, seen, wish)
+    elif drifted:
         stages = " and ".join(SLOTS[slot] for slot in drifted)
         raise Refused(f"{stages} of {wish.model} was moved outside Podium, and nobody has said whether that stands.", next=_DRIFT)
-    slot = _named_slot(state, wish.to, wish.version)
-    if wish.expected is None or slot is None:
-        return
-    holds = state.wanted(seen.possible)[slot].said
-    if holds != wish.expected:
+    slot = _slot(state, seen, wish)
+    holds = state.wanted(seen.possible)[slot].said if slot else NOBODY
+    if wish.expected is not None and set(holds.split(",")) != set(wish.expected.split(",")):
         raise Refused(
-            f"You decided against {_said(wish.expected)}, but {SLOTS[slot]} of {wish.model} is held by {_said(holds)} now.",
+            f"You decided against {_said(wish.expected)}, but {SLOTS[slot] if slot else 'a stage'} of {wish.model} is held by {_said(holds)} now.",
             next="Look at what changed, then decide again.",
         )
+
+
+def _guard_drift(drifted: tuple[Slot, ...], state: State, seen: Seen, wish: Wish) -> None:
+    """To adopt or put back, registry and ledger must still disagree about just this."""
+    slots = [slot for slot in drifted if slot in _slots(state, seen, wish)]
+    if wish.kind == "adopt":
+        slots = [slot for slot in slots if (wish.version in state.now[slot].holders) == (SLOTS[slot] == wish.to)]
+    if not slots:
+        raise Refused(f"Registry and ledger of {wish.model} do not disagree about this any more.", next="Look again.")
 
 
 _DRIFT = "Adopt what stands there with a reason, or put it back; then decide again."
@@ -166,13 +185,19 @@ def _said(holders: str) -> str:
     return "nobody" if holders == "none" else " and ".join(f"v{number}" for number in holders.split(","))
 
 
-def _named_slot(state: State, to: Stage, version: str) -> Slot | None:
-    """The slot a move names: the one it goes to, else the one the version leaves."""
-    held = next((slot for slot, want in state.wanted().items() if version in want.holders), None)
-    return slot_of(to) or held
+def _slots(state: State, seen: Seen, wish: Wish) -> tuple[Slot, ...]:
+    """The slots a wish names: the one it fills first, then those its version stands in or should stand in."""
+    wanted, goal = state.wanted(seen.possible), slot_of(wish.to)
+    left = [slot for slot in SLOTS if wish.version in (*wanted[slot].holders, *seen.now[slot].holders)]
+    return tuple(dict.fromkeys([*([goal] if goal else []), *left]))
 
 
-def _body(writer: Writer, seen: Seen, wish: Wish) -> Decided:
+def _slot(state: State, seen: Seen, wish: Wish) -> Slot | None:
+    """The slot whose holder a person decides against; None when the version stands in no slot and goes to none."""
+    return next(iter(_slots(state, seen, wish)), None)
+
+
+def _body(writer: Writer, state: State, seen: Seen, wish: Wish) -> Decided:
     version = version_of(seen, wish.version)
     if strange := [alias for alias in wish.aliases if alias not in seen.aliases or alias in SLOTS]:
         raise BadInput(f"{', '.join(strange)} is no alias that could go along.", next="Look again, then decide.")
@@ -187,6 +212,7 @@ def _body(writer: Writer, seen: Seen, wish: Wish) -> Decided:
         reason=wish.reason,
         review="none",
         expected=wish.expected,
+        slots=_slots(state, seen, wish),
         aliases=wish.aliases,
     )
 

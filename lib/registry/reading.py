@@ -1,30 +1,65 @@
 """Reading the registry through MLflow: one model at one look, and all models in three calls."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from lib.backends.connect import client, quick_reading, translate, translated
 from lib.backends.uri import Backend
+from lib.errors import Busy
 from lib.ledger.book import read
 from lib.ledger.chain import decode
 from lib.ledger.fold import State, fold
-from lib.ledger.index import MODEL_TAG, books, find_book, ledger_experiment, slot_name
+from lib.ledger.index import MODEL_TAG, find_book, index_params, ledger_experiment
+from lib.ledger.whose import Life, book_of, books
 from lib.ledger.words import from_millis
 from lib.registry.seen import HEAD_TAG, Seen, Version, by_number
 
 PAGE = 1000
+TORN = 20
+NAME_TAG = "podium.model"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one book holds: added up, whether its run is active, and the name of the model it was made for."""
+
+    state: State
+    active: bool
+    name: str
+
+
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
 
 
 def look_at(backend: Backend, model: str) -> Seen:
-    """A registered model with all its versions; `created` is None when there is no such model."""
+    """A registered model with all its versions; `created` is None when there is no such model.
+
+    MLflow gives aliases and stages in two answers. The aliases are read before and after the stages, until both agree, so that no
+    half of a move is taken for a whole one.
+    """
+    found = _model(backend, model)
+    for _ in range(TORN):
+        if found is None:
+            return Seen(model)
+        versions = [v for v in _versions(backend, _named(model)) if v.name == model]
+        again = _model(backend, model)
+        if again is not None and again.aliases == found.aliases:
+            return _seen(again, versions)
+        found = again
+    raise Busy(f"{model} is being moved all the time.", next="Wait a moment, then look again.")
+
+
+def _model(backend: Backend, model: str) -> RegisteredModel | None:
     try:
-        found = client(backend).get_registered_model(model)
+        return client(backend).get_registered_model(model)
     except MlflowException as error:
         if error.error_code == _MISSING:
-            return Seen(model)
+            return None
         raise translate(str(error.error_code), str(error), f"Model {model}") from error
-    return _seen(found, [v for v in _versions(backend, _named(model)) if v.name == model])
 
 
 def every_model(backend: Backend) -> tuple[Seen, ...]:
@@ -42,21 +77,48 @@ def every_model(backend: Backend) -> tuple[Seen, ...]:
 
 def recorded(backend: Backend, model: str) -> State | None:
     """The book of a model added up, or None when it has none yet. Writes nothing."""
-    book = find_book(backend, model)
+    book = find_book(backend, life_of(look_at(backend, model)))
     return read(backend, book) if book else None
+
+
+def life_of(seen: Seen) -> Life:
+    """A registered model as the index of the ledger needs to know it."""
+    return Life(seen.model, seen.created, seen.book)
+
+
+def every_book(backend: Backend) -> dict[str, Told]:
+    """Run id → what a book holds, for every book the index names, deleted ones too. Writes nothing."""
+    home, named = ledger_experiment(backend), books(index_params(backend))
+    if home is None:
+        return {}
+    with translated("The ledger"), quick_reading():
+        found, token = dict[str, Told](), None
+        while True:
+            page = client(backend).search_runs([home], "", ViewType.ALL, 10_000, page_token=token)
+            found |= {run.info.run_id: _told(run) for run in page if run.info.run_id in named}
+            if not (token := page.token):
+                return found
 
 
 def every_record(backend: Backend, models: tuple[Seen, ...]) -> dict[str, State]:
     """Model → its book added up, for all models that have one. Writes nothing."""
-    home = ledger_experiment(backend)
-    if home is None:
-        return {}
-    elected = {name: run_id for run_id, name in books(backend).items()}
-    with translated("The ledger"), quick_reading():
-        found = client(backend).search_runs([home], "tags.`podium.kind` = 'book'", max_results=50_000)
-    runs = {run.info.run_id: run.data.params for run in found}
-    wanted = {seen.model: elected.get(slot_name(seen.model), "") for seen in models}
-    return {model: fold(decode(runs[run_id], run_id)) for model, run_id in wanted.items() if run_id in runs}
+    told = every_book(backend)
+    mine = whose(backend, models, told)
+    return {model: told[book].state for model, book in mine.items() if told[book].active}
+
+
+def whose(backend: Backend, models: tuple[Seen, ...], told: Mapping[str, Told]) -> dict[str, str]:
+    """Model → the run id of its book, for all models that have one."""
+    index, living = index_params(backend), {seen.created for seen in models}
+    lives = {book: one.state.created for book, one in told.items() if one.active}
+    found = {seen.model: book_of(index, life_of(seen), lives.get, living.__contains__) for seen in models}
+    return {model: book for model, book in found.items() if book is not None and book in told}
+
+
+def _told(run: Run) -> Told:
+    return Told(
+        fold(decode(run.data.params, run.info.run_id)), run.info.lifecycle_stage == "active", run.data.tags.get(NAME_TAG, "")
+    )
 
 
 def renamed_to(backend: Backend, created: str) -> str | None:

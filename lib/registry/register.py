@@ -5,17 +5,21 @@ with the model's id. A run whose model lies among its artifacts (servers without
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from mlflow.exceptions import MlflowException
 
 from lib.backends.connect import client, translate, translated
 from lib.backends.uri import Backend
-from lib.errors import BadInput, Refused
-from lib.ledger.book import Writer
+from lib.errors import BadInput, PodiumError, Refused
+from lib.ledger.book import Writer, read
 from lib.ledger.words import typed
-from lib.registry.converge import append_registered, look
+from lib.registry.converge import look
 from lib.registry.promote import version_of
+from lib.registry.reading import look_at
+from lib.registry.record import append_registered
 from lib.runs.reading import Run, run
 
 LONGEST_NAME = 200
@@ -60,17 +64,36 @@ def register(writer: Writer, run_id: str, model: str, description: str = "") -> 
 
     Raises BadInput for a name the registry cannot take; see `candidates` for runs that cannot be registered.
     """
-    name = model_name(model)
+    name = model if _is_there(writer.backend, model) else model_name(model)
     chosen = candidates(writer.backend, run_id)[0]
     said = typed(description) or default_description(chosen)
     _make_model(writer.backend, name, what_for(chosen) or said)
-    look(writer, name)
-    number = _make_version(writer.backend, name, chosen, said)
-    found = look(writer, name)
-    append_registered(writer, found, version_of(found.seen, number))
-    entries = look(writer, name).state.reading.entries
+    with _left_behind(f"The model {name} is there, but without this version."):
+        found = look(writer, name)
+        number = _make_version(writer.backend, name, chosen, said)
+    with _left_behind(f"Version {number} of {name} is made; a later look will add its entry. Do not register it again."):
+        found = replace(found, seen=look_at(writer.backend, name))
+        append_registered(writer, found, version_of(found.seen, number))
+        entries = read(writer.backend, found.book).reading.entries
     mine = next(entry for entry in reversed(entries) if entry.body.type == "REGISTERED" and entry.body.version == number)
     return NewVersion(name, number, mine.id, mine.place)
+
+
+def _is_there(backend: Backend, model: str) -> bool:
+    """Is there a model of exactly this name, odd as it may be?"""
+    try:
+        return bool(model) and look_at(backend, model).created is not None
+    except BadInput:
+        return False
+
+
+@contextmanager
+def _left_behind(means: str) -> Iterator[None]:
+    """Say truly what an error leaves behind."""
+    try:
+        yield
+    except PodiumError as error:
+        raise type(error)(error.what, means=means, next=error.next) from error
 
 
 def default_description(chosen: Candidate) -> str:

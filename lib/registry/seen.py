@@ -1,6 +1,6 @@
 """The registry at one look, as values. Pure; `reading` fills it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from lib.ledger.bodies import Decided, Held, Identity
@@ -45,10 +45,16 @@ class Seen:
         """What each slot shows: its alias and the versions in its stage."""
         return {slot: Held(alias=self.aliases.get(slot), stage=self._in(stage)) for slot, stage in SLOTS.items()}
 
-    @property
-    def anchors(self) -> tuple[Anchor, ...]:
-        """The heads noted on the versions."""
-        return tuple(anchor for version in self.versions.values() if (anchor := read_anchor(version.head)))
+    def anchors(self, book: str) -> tuple[Anchor, ...]:
+        """The heads of this book that are noted on the versions. A copied version brings the head of its first book along."""
+        return tuple(head.anchor for head in self._heads().values() if head.book in ("", book))
+
+    def strangers(self, known: Collection[str]) -> tuple[str, ...]:
+        """Versions that carry the head of a book which is not among the known ones."""
+        return tuple(number for number, head in self._heads().items() if head.book and head.book not in known)
+
+    def _heads(self) -> dict[str, "Head"]:
+        return {version.number: head for version in self.versions.values() if (head := read_head(version.head))}
 
     def possible(self, intent: Entry) -> bool:
         """Does the version of this intent still exist, and is it the same one?"""
@@ -70,7 +76,20 @@ def by_number(number: str) -> tuple[int, str]:
     return (int(number), "") if number.isdigit() else (0, number)
 
 
-def read_anchor(text: str) -> Anchor | None:
-    """The anchor in "17 5d9e…": a place and the chain there; None when the text is none."""
-    place, _, chain = text.partition(" ")
-    return Anchor(int(place), chain) if place.isdigit() and len(chain) == 64 else None
+@dataclass(frozen=True)
+class Head:
+    """A head noted on a version: the place, the chain there, and the run id of the book."""
+
+    anchor: Anchor
+    book: str
+
+    @property
+    def text(self) -> str:
+        """As the tag holds it."""
+        return f"{self.anchor.place} {self.anchor.chain} {self.book}"
+
+
+def read_head(text: str) -> Head | None:
+    """The head in "17 5d9e… 7c1f…"; None when the text is none."""
+    place, chain, book = (*text.split(" "), "", "", "")[:3]
+    return Head(Anchor(int(place), chain), book) if place.isdecimal() and len(chain) == 64 else None

@@ -1,14 +1,14 @@
 """Verify the books: recompute everything from what the store holds now, and compare with the heads noted elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lib.backends.connect import client, quick_reading, translated
 from lib.backends.uri import Backend
 from lib.errors import NotFound
-from lib.ledger.chain import Anchor, Finding, Reading, decode, judge
-from lib.ledger.index import books, find_book, ledger_experiment
-from lib.registry.reading import look_at
+from lib.ledger.chain import Anchor, Finding, Reading, judge
+from lib.ledger.index import find_book
+from lib.registry.reading import Told, every_book, every_model, life_of, look_at, whose
+from lib.registry.seen import Seen
 
 
 @dataclass(frozen=True)
@@ -25,34 +25,35 @@ def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = ()) -> Verd
 
     Raises NotFound when the model has no book.
     """
-    book = find_book(backend, model)
-    if book is None:
+    seen = look_at(backend, model)  # before the book: a head noted in between would seem to be ahead of it
+    book = find_book(backend, life_of(seen))
+    told = every_book(backend)
+    if book is None or book not in told:
         raise NotFound(f"{model} has no record yet.", next="A record begins with the first look that may write.")
-    return _judged(backend, model, book, anchors)
+    return _judged(model, book, told, seen, anchors)
 
 
 def verify_all(backend: Backend) -> tuple[Verdict, ...]:
-    """Judge every book the index names, those of deleted models too, by name."""
-    home = ledger_experiment(backend)
-    if home is None:
-        return ()
-    with translated("The ledger"), quick_reading():
-        runs = client(backend).search_runs([home], "tags.`podium.kind` = 'book'", max_results=50_000)
-    named = books(backend)
-    found = {run.info.run_id: run.data.tags.get("podium.model", "") for run in runs if run.info.run_id in named}
-    return tuple(_judged(backend, model, book, ()) for book, model in sorted(found.items(), key=lambda pair: pair[1]))
+    """Judge every book the index names, deleted ones and those of deleted models too, by name."""
+    models = every_model(backend)
+    told = every_book(backend)
+    owners = {book: model for model, book in whose(backend, models, told).items()}
+    seen = {one.model: one for one in models}
+    named = sorted((owners.get(book) or one.name, book) for book, one in told.items())
+    return tuple(_judged(name, book, told, seen[name] if book in owners else Seen(name)) for name, book in named)
 
 
-def _judged(backend: Backend, model: str, book: str, anchors: Sequence[Anchor]) -> Verdict:
-    seen = look_at(backend, model)  # before the book: a head noted in between would seem to be ahead of it
-    with translated(f"The book of {model}"), quick_reading():
-        run = client(backend).get_run(book)
-    reading = decode(run.data.params, book)
-    findings = list(judge(reading, (*seen.anchors, *anchors)))
-    if run.info.lifecycle_stage != "active":
+def _judged(model: str, book: str, told: Mapping[str, Told], seen: Seen, anchors: Sequence[Anchor] = ()) -> Verdict:
+    reading = told[book].state.reading
+    findings = list(judge(reading, (*seen.anchors(book), *anchors)))
+    if not told[book].active:
         findings.append(
             Finding(0, "book deleted", "The run of this book was deleted. It can be restored until MLflow's gc removes it.")
         )
-    if seen.book and seen.book != book:
-        findings.append(Finding(0, "replaced book", f"The model belongs to book {seen.book}, the index names {book}."))
+    strangers = set(seen.strangers({*told, book}))
+    if seen.book and seen.book not in told:
+        strangers.add(f"the model ({seen.book[:8]}…)")
+    if strangers:
+        means = f"A book that this index does not name is noted on {', '.join(sorted(strangers))}: copied from elsewhere, or replaced here."
+        findings.append(Finding(0, "replaced book", means))
     return Verdict(model, reading, tuple(findings))

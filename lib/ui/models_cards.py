@@ -15,7 +15,7 @@ from lib.ledger.holdings import Holding, holdings
 from lib.ledger.strip import bars, strip
 from lib.ledger.words import SLOTS
 from lib.registry.code import load_code
-from lib.registry.drift import Drift, drifts
+from lib.registry.drift import Drift, Way, drifts
 from lib.registry.promote import version_of
 from lib.registry.seen import Seen, Version
 from lib.runs.reading import Run
@@ -46,12 +46,20 @@ def drift_banner(sight: Sight) -> None:
 
 
 def _ways_out(sight: Sight, drift: Drift) -> None:
-    ways = [("Adopt with a reason", drift.adopt), ("Put back", drift.revert)]
     with st.container(horizontal=True, gap="small"):
-        for word, way in ways if sight.may_write else []:
-            if way is not None:
-                deed = (sight, way.version, way.to, way.kind)
-                st.button(word, key=f"models.{way.kind}.{drift.slot}", on_click=models_dialogs.ask, args=deed)
+        for way in drift.ways if sight.may_write else ():
+            st.button(
+                _way_said(drift, way),
+                key=f"models.{way.kind}.{drift.slot}.{way.version}",
+                on_click=models_dialogs.ask,
+                args=(sight, way.version, way.to, way.kind),
+            )
+
+
+def _way_said(drift: Drift, way: Way) -> str:
+    if way.kind == "adopt":
+        return f"Adopt {version(way.version)} with a reason" if way.to == SLOTS[drift.slot] else "Adopt nobody, with a reason"
+    return f"Put {version(way.version)} back" if way.to == SLOTS[drift.slot] else f"Take {version(way.version)} out again"
 
 
 def strip_card(sight: Sight, ink: dict[str, str]) -> None:
@@ -174,7 +182,7 @@ def _facts(sight: Sight, chosen: Version) -> dict[str, str]:
         )
     others = sight.found.seen.other_aliases(chosen.number)
     if others:
-        told["Other aliases"] = ", ".join(f"`{md(alias)}`" for alias in others)
+        told["Other aliases"] = ", ".join(md(alias) for alias in others)
     told["Created"] = moment(pd.Timestamp(chosen.created).to_pydatetime())
     return told
 
@@ -263,7 +271,7 @@ def other_models(names: tuple[str, ...], model: str) -> None:
     """A menu to the other models."""
     others = [name for name in names if name != model]
     if others:
-        picked = st.menu_button("Other models", others, key="models.other", icon=":material/deployed_code:")
+        picked = st.menu_button("Other models", others, format_func=md, key="models.other", icon=":material/deployed_code:")
         if picked:
             goto("models", model=picked)
 

@@ -12,7 +12,7 @@ from lib.errors import BadInput, PodiumError
 from lib.ledger.words import CATEGORIES, LONGEST_REASON, Reason, Stage, reason
 from lib.registry.code import moves_code
 from lib.registry.plan import Move
-from lib.registry.promote import Kind, Moved, Wish, champion, move, steps
+from lib.registry.promote import Kind, Moved, Wish, champion, displaced, move, steps
 from lib.ui.cards import table
 from lib.ui.errors import show
 from lib.ui.models_reads import Sight, forget
@@ -59,18 +59,16 @@ def ask(sight: Sight, number: str, to: Stage, kind: Kind) -> None:
     found = sight.found
     stand_in = Reason(category="other", text="")
     wish = Wish(found.seen.model, number, to, stand_in, kind)
-    moves = steps(found, wish, writer())
-    displaced = [m.version for m in moves if m.verb == "stage" and m.version != number]
-    others = tuple((alias, out) for out in displaced for alias in found.seen.other_aliases(out))
+    others = tuple((alias, out) for out in displaced(found, wish) for alias in found.seen.other_aliases(out))
     st.session_state[OPEN] = Question(
         model=found.seen.model,
         version=number,
         from_=found.seen.versions[number].stage,
         to=to,
         kind=kind,
-        expected=champion(found, to, number).said,
+        expected=champion(found, wish).said,
         place=found.state.reading.head + (1 if number in found.state.registered else 2),
-        moves=moves,
+        moves=steps(found, wish, writer()),
         others=others,
     )
 
@@ -113,7 +111,8 @@ def _confirm(question: Question) -> None:
     name = ask_person()
     typed = _type_the_version(question)
     with st.expander("The MLflow calls that do the same", icon=":material/code:"):
-        st.code(moves_code(backend().uri, question.model, question.moves), language="python")
+        also = [Move("alias", alias, question.version) for alias in along]
+        st.code(moves_code(backend().uri, question.model, [*question.moves, *also]), language="python")
         st.caption("They move the version, and leave no record of who did it and why.")
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="models.cancel"):
@@ -151,7 +150,7 @@ def _aliases(question: Question) -> tuple[str, ...]:
     """Other aliases on displaced versions: they stay, unless the person takes them along."""
     along = []
     for alias, out in question.others:
-        label = f"Alias `{md(alias)}` stays on {version(out)}; take it along to {version(question.version)}"
+        label = f"Alias **{md(alias)}** stays on {version(out)}; take it along to {version(question.version)}"
         if st.checkbox(label, key=f"models.along.{alias}"):
             along.append(alias)
     return tuple(along)

@@ -10,9 +10,10 @@ from lib.errors import NotFound, NotWritable
 from lib.ledger.book import Writer
 from lib.ledger.fold import State
 from lib.ledger.words import PODIUM
-from lib.registry.converge import Look, look, peek
+from lib.registry.converge import look, peek
 from lib.registry.promote import way_back
 from lib.registry.reading import every_model, every_record
+from lib.registry.record import Look
 from lib.registry.seen import Seen
 from lib.runs.reading import Run, run
 from lib.ui.session import now

@@ -52,23 +52,24 @@ def steps(reached: int, launch: Callable[[], None]) -> None:
         st.markdown(_INTRODUCTION[reached])
     with st.grid(3, gap="medium", row_height=240):
         for number, step in enumerate(STEPS, start=1):
-            with st.container(border=True, height="stretch", key=f"overview.step{number}", gap="small"):
-                _draw(step, number, reached)
-                if number == reached and st.button(
-                    step.button, type="primary", icon=f":material/{step.icon}:", key="overview.next"
-                ):
-                    acts[number]()
+            if _draw(step, number, reached):
+                acts[number]()
 
 
-def _draw(step: Step, number: int, reached: int) -> None:
-    if number < reached:
-        st.badge(f"Step {number} · done", icon=":material/check:", color="gray")
-    else:
-        st.badge(f"Step {number}", icon=f":material/{step.icon}:", color="blue" if number == reached else "gray")
-    st.markdown(f"**{step.title}**  \n:gray[{step.text}]")
-    st.space("stretch")
-    if number > reached:
-        st.caption(f":material/lock: {step.opens}")
+def _draw(step: Step, number: int, reached: int) -> bool:
+    """One card; True when its button was pressed. Only the step to take now has one."""
+    with st.container(border=True, height="stretch", key=f"overview.step{number}", gap="small"):
+        if number < reached:
+            st.badge(f"Step {number} · done", icon=":material/check:", color="gray")
+        else:
+            st.badge(f"Step {number}", icon=f":material/{step.icon}:", color="blue" if number == reached else "gray")
+        st.markdown(f"**{step.title}**  \n:gray[{step.text}]")
+        st.space("stretch")
+        if number > reached:
+            st.caption(f":material/lock: {step.opens}")
+        if number != reached:
+            return False
+        return bool(st.button(step.button, type="primary", icon=f":material/{step.icon}:", key="overview.next"))
 
 
 _INTRODUCTION = {
