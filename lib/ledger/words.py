@@ -111,8 +111,11 @@ def as_text(at: datetime) -> str:
 
 
 def as_time(text: str) -> datetime:
-    """The time that `as_text` wrote."""
-    return datetime.fromisoformat(text)
+    """The time that `as_text` wrote. Raises ValueError for anything that is no time with a zone."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return at
 
 
 def from_millis(millis: int) -> str:
