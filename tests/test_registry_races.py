@@ -1,5 +1,7 @@
 """Many at once, and death at every step: one Production at rest, nothing lost, nothing accused falsely."""
 
+import random
+import time
 from collections import Counter
 
 import pytest
@@ -86,6 +88,25 @@ def test_kill_at_every_step_of_a_later_promotion_and_recover(fresh_store, after)
     registered(fresh_store)
     move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
     assert kill_and_recover(fresh_store, "2", after)
+
+
+@pytest.mark.slow
+def test_three_writers_killed_at_random_moments_leave_a_record_that_recover_can_finish(fresh_store):
+    registered(fresh_store, versions=4)
+    chance = random.Random(42)
+    for _ in range(8):
+        start, answers = processes.Barrier(3), processes.Queue()
+        children = [processes.Process(target=promote_often, args=(fresh_store, n, 50, start, answers)) for n in (1, 2, 3)]
+        for child in children:
+            child.start()
+        time.sleep(chance.uniform(1.0, 3.0))
+        for child in children:
+            child.kill()
+            child.join()
+            time.sleep(chance.uniform(0, 0.1))
+        recover(writer(fresh_store, "bo"), "wine")
+        assert at_rest(fresh_store)["OBSERVED"] == 0
+    assert move(writer(fresh_store), Wish("wine", "4", "Production", WHY)).outcome == "applied"
 
 
 def test_a_killed_promotion_is_finished_by_recover_in_the_name_of_the_one_who_decided(fresh_store):

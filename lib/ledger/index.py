@@ -45,7 +45,7 @@ def open_book(backend: Backend, life: Life) -> Shelf:
     params = _params(backend, index)
     found = book_of(params, life, partial(_told, backend), partial(_lives, backend))
     if found is None:
-        found = _make_book(backend, index, life)
+        found = _make_book(backend, index, life, life.slot if life.name_slot in params else life.name_slot)
     elif found == life.hint and found not in (params.get(life.name_slot), params.get(life.slot)):
         _take(backend, index, life.slot, found)  # a renamed model finds its book without its tag, too
     return Shelf(found, books(params) | {found})
@@ -97,12 +97,14 @@ def _note_index(backend: Backend, index: str) -> None:
             client(backend).set_experiment_tag(home.experiment_id, TAG, index)
 
 
-def _make_book(backend: Backend, index: str, life: Life) -> str:
-    """Elect a book: under the name where that is free, else under name and creation time."""
+def _make_book(backend: Backend, index: str, life: Life, slot: str) -> str:
+    """Elect a book in a slot of the index: that of the name where it was free, else that of this very life.
+
+    The slot is chosen by the reading that found no book: all who found none then stand for the same election.
+    """
     if "index" not in _params(backend, index):
         _take(backend, index, "index", index)
     _note_index(backend, index)
-    slot = life.slot if life.name_slot in _params(backend, index) else life.name_slot
     tags = {"podium.kind": "book", "podium.model": life.model}
     candidate = _run(backend, _made(backend, LEDGER).experiment_id, f"book of {life.model}"[:200], tags)
     _take(backend, index, slot, candidate)

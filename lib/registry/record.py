@@ -103,7 +103,7 @@ def tag_model(writer: Writer, model: str, book: str) -> None:
     try:
         client(writer.backend).set_registered_model_tag(model, MODEL_TAG, book)
     except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST"):  # gone, or several wrote the same tag at once
             raise translate(str(error.error_code), str(error), model) from error
 
 
