@@ -4,8 +4,9 @@ import streamlit as st
 
 from lib.ui import models_dialogs, models_register
 from lib.ui.cards import card, empty, header
-from lib.ui.models_cards import drift_banner, header_facts, history_card, other_models, strip_card, version_card, versions_card
+from lib.ui.models_cards import drift_banner, header_facts, history_card, other_models, strip_card, version_card
 from lib.ui.models_reads import model_names, sight
+from lib.ui.models_versions import versions_card
 from lib.ui.routes import goto
 from lib.ui.session import backend
 from lib.ui.strip_ink import strip_ink

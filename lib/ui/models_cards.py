@@ -1,15 +1,11 @@
 """The cards of the Models page: who held which stage, the versions, the chosen one, its history, and a drift."""
 
-import hashlib
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from lib.backends.uri import Backend
 from lib.ledger.history import Line, lines
 from lib.ledger.holdings import Holding, holdings
 from lib.ledger.strip import bars, strip
@@ -18,17 +14,14 @@ from lib.registry.code import load_code
 from lib.registry.drift import Drift, Way, drifts
 from lib.registry.promote import version_of
 from lib.registry.seen import Seen, Version
-from lib.runs.reading import Run
 from lib.ui import models_dialogs
 from lib.ui.cards import card, empty, facts, head, table
 from lib.ui.models_reads import Sight, source_run, way_back_of
+from lib.ui.models_versions import runs_of, told_first
 from lib.ui.routes import goto
 from lib.ui.session import backend, now
 from lib.ui.text import NARROW, count, day, lately, md, moment, score, version
-from lib.ui.words import ENTRY, STAGE, chip, icon, pills
-
-MEASURED = 50
-"""How many of the newest versions are shown with the metrics and parameters of their runs."""
+from lib.ui.words import ENTRY, STAGE, chip, icon
 
 
 def drift_banner(sight: Sight) -> None:
@@ -79,80 +72,6 @@ def _strip_said(held: tuple[Holding, ...]) -> str:
     return f"{len(held)} holdings; now {', '.join(parts) or 'nobody'}"
 
 
-def versions_card(sight: Sight, chosen: str) -> str:
-    """The versions as a table to pick from; gives the number of the picked one."""
-    seen, here = sight.found.seen, backend()
-    numbers = list(seen.versions)
-    note = (
-        "choose one to see its actions" if len(numbers) <= MEASURED else f"metrics of the newest {MEASURED} of {len(numbers):,}"
-    )
-    with card("Versions", note, key="models.versions"):
-        frame, config = _versions_table(seen, here)
-        key = "models.table." + hashlib.sha256("|".join([seen.model, *numbers]).encode()).hexdigest()[:12]
-        row = numbers.index(chosen)
-        event: Any = st.dataframe(
-            frame,
-            hide_index=True,
-            key=key,
-            height="content" if len(numbers) <= 8 else 32 + 31 * 8 + 2,
-            on_select="rerun",
-            selection_mode="single-row-required",
-            selection_default={"selection": {"rows": [row]}},
-            column_config=config,
-            alt=f"{len(numbers)} versions, newest first",
-        )
-    rows = event["selection"]["rows"]
-    return numbers[rows[0]] if rows else chosen
-
-
-def _versions_table(seen: Seen, here: Backend) -> tuple[pd.DataFrame, dict[str, Any]]:
-    runs = runs_of(seen, here)
-    metrics, params = (
-        told_first([run.metrics for run in runs.values()])[:2],
-        told_first([run.params for run in runs.values()])[:1],
-    )
-    rows = [
-        {
-            "version": f"v{v.number}",
-            "stage": [v.stage],
-            "aliases": sorted(alias for alias, number in seen.aliases.items() if number == v.number),
-            "run": runs[v.number].name if v.number in runs else "gone" if v.run_id else "",
-            **{f"m.{name}": runs[v.number].metrics.get(name) if v.number in runs else None for name in metrics},
-            **{f"p.{name}": runs[v.number].params.get(name) if v.number in runs else None for name in params},
-            "created": pd.Timestamp(v.created),
-        }
-        for v in seen.versions.values()
-    ]
-    return pd.DataFrame(rows), _columns(metrics, params, sorted(seen.aliases))
-
-
-def runs_of(seen: Seen, here: Backend) -> dict[str, Run]:
-    """The runs of the newest versions, as far as they still exist."""
-    found = {v.number: source_run(here, v.run_id) for v in list(seen.versions.values())[:MEASURED]}
-    return {number: run for number, run in found.items() if run}
-
-
-def told_first(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names in the order of what they tell: accuracy and AUC, then what differs between the versions, then what most have."""
-    counts = Counter(name for one in found for name in one)
-    differ = {name for name in counts if len({str(one.get(name)) for one in found}) > 1}
-    return sorted(counts, key=lambda name: (name not in ("accuracy", "auc"), name not in differ, -counts[name], name))
-
-
-def _columns(metrics: list[str], params: list[str], aliases: list[str]) -> dict[str, Any]:
-    column = st.column_config
-    slots = {"production": "blue", "staging": "violet"}
-    return {
-        "version": column.TextColumn("Version", width=54),
-        "stage": column.MultiselectColumn("Stage", width=88, **pills(STAGE)),
-        "aliases": column.MultiselectColumn("Aliases", options=aliases, color=[slots.get(a, "gray") for a in aliases], width=86),
-        "run": column.TextColumn("Run", width=102),
-        **{f"m.{name}": column.NumberColumn(name, format="%.4f", width=66) for name in metrics},
-        **{f"p.{name}": column.TextColumn(name, width=90) for name in params},
-        "created": column.DatetimeColumn("Created (UTC)", format="D MMM YYYY", width=92),
-    }
-
-
 def version_card(sight: Sight, number: str) -> None:
     """The chosen version: what it is, what can be done with it."""
     seen = sight.found.seen
@@ -198,6 +117,9 @@ def _actions(sight: Sight, chosen: Version) -> None:
     """At most one primary button; each opens a preview."""
     if not sight.may_write:
         st.caption("You may read this backend, not change it.")
+        return
+    if drifts(sight.found):
+        st.caption("First say above whether the move made outside shall stand.")
         return
     held = {h.version for h in holdings(sight.found.state.life) if h.slot == "production"}
     before = chosen.number in held and chosen.number not in sight.found.seen.now["production"].holders
