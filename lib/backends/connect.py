@@ -94,7 +94,7 @@ def probe(backend: Backend, credentials: httpx.Auth | tuple[str, str] | None = N
     if answer.status_code != 200 or "json" not in answer.headers.get("content-type", ""):
         raise Unreachable(
             f"{backend.name} answers, but not as an MLflow server does.",
-            next="Check the address: it must be the one that `mlflow server` printed, with no page behind it.",
+            next="Check the address: it must be the one that mlflow server printed, with no page behind it.",
         )
 
 

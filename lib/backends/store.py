@@ -97,7 +97,7 @@ def knock(backend: Backend) -> None:
 def must_exist(backend: Backend) -> None:
     """Raise NotFound when the local database is not there: only the default backend and demos may make one."""
     if backend.path is not None and not backend.path.exists():
-        raise NotFound(f"There is no database at {backend.path}.", next="Check the path; `demo run` makes one.")
+        raise NotFound(f"There is no database at {backend.path}.", next="Check the path; demo run makes one.")
 
 
 def migrate(backend: Backend, at: datetime) -> Path:
