@@ -23,6 +23,7 @@ MENU = (
     Entry("Experiment", "launch", "Launch", "play_circle", "Start a demo experiment and watch it."),
     Entry("Experiment", "compare", "Compare", "compare_arrows", "Search, sort and compare the runs of an experiment."),
     Entry("Release", "models", "Models", "deployed_code", "Register, promote, archive and roll back, with the reason kept."),
+    Entry("Release", "audit", "Audit", "history", "Every entry of the ledger: who moved what, when and why."),
 )
 
 
