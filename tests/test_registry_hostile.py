@@ -13,7 +13,7 @@ from lib.backends.connect import client
 from lib.backends.uri import Backend
 from lib.errors import BadInput, Busy, NotFound, Refused
 from lib.ledger.book import Writer
-from lib.ledger.words import Actor
+from lib.ledger.words import Actor, as_text
 from lib.registry.converge import look, recover
 from lib.registry.drift import drifts
 from lib.registry.lineage import _out_of_reach, is_whole, lineage
@@ -218,6 +218,17 @@ def test_the_time_of_a_move_is_the_stores_only_when_the_store_moved_a_stage(fres
     move(writer(fresh_store), to("1"))
     applied = recorded(fresh_store, "wine").reading.entries[-1].body
     assert (applied.type, applied.effective_at) == ("APPLIED", None)
+
+
+def test_an_outside_move_is_not_older_than_the_last_look_that_saw_all_was_well(fresh_store):
+    registered(fresh_store)
+    move(writer(fresh_store), to("1"))
+    looked = as_text(datetime.now(UTC))
+    look(writer(fresh_store), "wine")
+    outside(fresh_store, "3")
+    look(writer(fresh_store), "wine")
+    since, until = recorded(fresh_store, "wine").reading.entries[-1].body.window
+    assert looked <= since <= until
 
 
 def test_a_champion_by_alias_alone_is_displaced_too(fresh_store):

@@ -18,7 +18,7 @@ from lib.ledger.book import Writer, read
 from lib.ledger.chain import Entry, Reading
 from lib.ledger.fold import State, fold
 from lib.ledger.index import MODEL_TAG, Shelf, find_book, open_book
-from lib.ledger.words import PODIUM, as_time
+from lib.ledger.words import PODIUM, as_text, as_time
 from lib.registry.plan import Move, moves
 from lib.registry.reading import life_of, look_at
 from lib.registry.record import GRACE, Look, append_closing, note_head, record_missing, tag_model
@@ -84,8 +84,8 @@ def _settled(writer: Writer, model: str) -> Look:
     """Look until everything seen is in the record."""
     shelf = _shelf(writer, model)
     for _ in range(PASSES):
-        state = read(writer.backend, shelf.book)
-        found = Look(state, look_at(writer.backend, model), shelf.book)
+        at, state = as_text(writer.clock()), read(writer.backend, shelf.book)
+        found = Look(state, look_at(writer.backend, model), shelf.book, at)
         if found.seen.created and found.seen.book != shelf.book:
             tag_model(writer, model, shelf.book)
         if not record_missing(writer, found):

@@ -9,6 +9,7 @@ from datetime import timedelta
 from mlflow.exceptions import MlflowException
 
 from lib.backends.connect import client, translate
+from lib.backends.uri import Backend
 from lib.errors import NotFound
 from lib.ledger.bodies import Body, Closing, Decided, Observed, Opened, Registered
 from lib.ledger.book import Writer, append
@@ -25,13 +26,18 @@ GRACE = timedelta(seconds=120)
 """How long a look leaves a stranger's open intent, and a version somebody is registering, alone."""
 
 
+_SEEN_WELL: dict[tuple[Backend, str], str] = {}
+"""When this process last saw a model as the record has it, as ledger text: a later outside move cannot be older than that."""
+
+
 @dataclass(frozen=True)
 class Look:
-    """Ledger and registry of one model at one look. `book` is the run id of its book."""
+    """Ledger and registry of one model at one look. `book` is the run id of its book, `at` when the look began, as ledger text."""
 
     state: State
     seen: Seen
     book: str
+    at: str = ""
 
 
 def record_missing(writer: Writer, found: Look) -> bool:
@@ -46,6 +52,8 @@ def record_missing(writer: Writer, found: Look) -> bool:
     gone = state.known - state.gone - set(seen.versions)
     if gone or not explained([state], seen):
         return _append_observed(writer, found, frozenset(gone))
+    if not state.open:
+        _SEEN_WELL[writer.backend, seen.model] = found.at
     return False
 
 
@@ -155,7 +163,8 @@ def _append_observed(writer: Writer, found: Look, gone: frozenset[str]) -> bool:
         if not (gone - state.gone) and explained([before, state], seen):
             return None
         until = as_text(writer.clock())
-        since = min(until, as_text(before.last)) if before.last else until
+        known = max(as_text(before.last) if before.last else "", _SEEN_WELL.get((writer.backend, seen.model), ""))
+        since = min(until, known or until)
         stamp = writer.stamp(seen.model, UNKNOWN)
         return Observed(**stamp, was=dict(state.now), now=seen.now, gone=tuple(sorted(gone)), window=(since, until))
 

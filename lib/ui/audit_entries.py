@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lib.ledger.bodies import Closing, Decided, Registered
+from lib.ledger.bodies import Closing, Decided, Observed, Registered
 from lib.ledger.chain import Entry
 from lib.ledger.history import Line, as_json, lines
-from lib.ledger.words import CATEGORIES
+from lib.ledger.words import CATEGORIES, PODIUM, UNKNOWN, as_time
 from lib.ui.cards import card, empty, facts, head
 from lib.ui.models_reads import Registry
 from lib.ui.text import count, md, moment, score, short, version
@@ -120,7 +120,7 @@ def entry_card(row: Row) -> None:
         head(f"Entry {line.place}", moment(line.at), (ENTRY, line.word))
         st.markdown(md(line.why))
         told = {"Model": f"{md(row.model)} {version(line.version) if line.version else ''}"}
-        told["By"] = f"{md(line.who)} :gray-badge[{'verified' if line.verified else 'typed, not verified'}]"
+        told["By"] = md(line.who) + _how(row)
         if isinstance(body, Decided):
             told["Reason"] = CATEGORIES.get(body.reason.category, md(body.reason.category))
             told["Move"] = f"{chip(STAGE, body.from_)} → {chip(STAGE, body.to)}"
@@ -129,9 +129,11 @@ def entry_card(row: Row) -> None:
             told["Displaced"] = ", ".join(version(number) for number in body.displaced)
         if isinstance(body, Registered):
             told |= _lineage(body)
+        if isinstance(body, Observed):
+            told["Moved between"] = " and ".join(moment(as_time(at)) for at in body.window)
         facts(told)
         st.caption("Place, id, hash of the chain up to here")
-        st.code(f"{line.place:06d} {row.entry.id} {row.entry.chain[:8]}…{row.entry.chain[-4:]}", language=None)
+        st.code(f"{line.place:06d} {row.entry.id} {row.entry.chain[:8]}…{row.entry.chain[-4:]}", language=None, wrap_lines=True)
 
 
 def _lineage(body: Registered) -> dict[str, str]:
@@ -145,6 +147,13 @@ def _lineage(body: Registered) -> dict[str, str]:
     told = {"Run": md(came.run_name), "Measured": " · ".join(metrics), "Data": " · ".join(data)}
     told |= {name: short(md(value)) for name, value in hashes.items()} | {"Missing": md(came.missing)}
     return {name: value for name, value in told.items() if value}
+
+
+def _how(row: Row) -> str:
+    """How sure the name is; Podium itself and an unknown hand need no such word."""
+    if row.entry.body.by in (PODIUM, UNKNOWN):
+        return ""
+    return f" :gray-badge[{'verified' if row.line.verified else 'typed, not verified'}]"
 
 
 def _said(row: Row) -> str:
