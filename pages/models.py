@@ -4,12 +4,12 @@ import streamlit as st
 
 from lib.ui import models_dialogs, models_register
 from lib.ui.cards import card, empty, header
+from lib.ui.ink import ink
 from lib.ui.models_cards import drift_banner, header_facts, history_card, other_models, strip_card, version_card
 from lib.ui.models_reads import model_names, sight
 from lib.ui.models_versions import versions_card
 from lib.ui.routes import goto
 from lib.ui.session import backend
-from lib.ui.strip_ink import strip_ink
 from lib.ui.text import md
 
 here = backend()
@@ -40,7 +40,7 @@ models_dialogs.show_done()
 
 # Look
 drift_banner(seen)
-strip_card(seen, strip_ink())
+strip_card(seen, ink())
 numbers = list(seen.found.seen.versions)
 left, right = st.columns([13, 7], gap="medium")
 if numbers:

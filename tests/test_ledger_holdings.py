@@ -10,7 +10,7 @@ from lib.ledger.bodies import Observed
 from lib.ledger.history import lines
 from lib.ledger.holdings import decision_of, holder, holdings
 from lib.ledger.strip import bars, strip
-from lib.ui.strip_ink import _LIGHT
+from lib.ui.ink import LIGHT
 from tests.test_ledger_fold import COMMON, VERSIONS, book, closed, intent, now, opened
 
 
@@ -89,7 +89,7 @@ def test_the_strip_draws_a_bar_per_holding_with_the_present_one_solid():
     table = bars([("Production", h) for h in holdings(entries)], when(9))
     assert table[["version", "kind"]].to_numpy().tolist() == [["v1", "past"], ["v2", "now"]]
     assert table.until.iloc[-1] == when(9)
-    drawn = strip(table, _LIGHT, ["Production", "Staging"]).to_dict()
+    drawn = strip(table, LIGHT, ["Production", "Staging"]).to_dict()
     assert drawn["layer"][0]["mark"]["type"] == "bar"
     assert drawn["height"] == 36 * 2 + 28
 

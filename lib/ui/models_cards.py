@@ -8,7 +8,7 @@ import streamlit as st
 
 from lib.ledger.history import Line, lines
 from lib.ledger.holdings import Holding, holdings
-from lib.ledger.strip import bars, strip
+from lib.ledger.strip import Ink, bars, strip
 from lib.ledger.words import SLOTS
 from lib.registry.code import load_code
 from lib.registry.drift import Drift, Way, drifts
@@ -55,7 +55,7 @@ def _way_said(drift: Drift, way: Way) -> str:
     return f"Put {version(way.version)} back" if way.to == SLOTS[drift.slot] else f"Take {version(way.version)} out again"
 
 
-def strip_card(sight: Sight, ink: dict[str, str]) -> None:
+def strip_card(sight: Sight, ink: Ink) -> None:
     """Who held which stage, over time."""
     held = holdings(sight.found.state.reading.entries)
     with card("Who held which stage", "times in UTC", key="models.strip"):

@@ -13,10 +13,10 @@ from lib.ledger.holdings import Holding, holdings
 from lib.ledger.strip import bars, strip
 from lib.registry.seen import Seen
 from lib.ui.cards import card, empty, table
+from lib.ui.ink import ink
 from lib.ui.models_reads import Registry, registry, source_run
 from lib.ui.routes import goto, link
 from lib.ui.session import now
-from lib.ui.strip_ink import strip_ink
 from lib.ui.text import count, day, md, moment, score, version
 from lib.ui.words import ENTRY, HEALTH, STAGE, chip, icon
 
@@ -51,7 +51,7 @@ def in_production(backend: Backend) -> None:
         if held:
             lanes = [seen.model for seen in shown]
             said = f"Production over time of {', '.join(lanes)}"
-            st.altair_chart(strip(bars(held, now()), strip_ink(), lanes, 34), key="overview.strip", alt=said)
+            st.altair_chart(strip(bars(held, now()), ink(), lanes, 34), key="overview.strip", alt=said)
         table([_champion(backend, found, seen) for seen in shown], ["Model", "Champion", "Since", "Measured", "State"])
         with st.container(horizontal=True, gap="small"):
             for seen in shown:
