@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.ledger.fold import fulfilled
@@ -39,6 +39,7 @@ def decided_on(seen, version, to, **more):
     return intent_on_paper(book(opened(seen.now)), intent(version, to, **more))
 
 
+@settings(max_examples=400, deadline=None)
 @given(registries(), st.sampled_from(NUMBERS), STAGES)
 def test_every_move_comes_to_rest_with_what_was_wanted_and_at_most_one_holder(seen, version, to):
     state = decided_on(seen, version, to)

@@ -33,7 +33,7 @@ def moves(state: State, seen: Seen, mine: Collection[str]) -> tuple[Move, ...]:
     open_ = [intent for intent in state.open if intent.id in mine and seen.possible(intent)]
     want, leaving = state.wanted(seen.possible), _leaving(state, seen, open_)
     slots = _slots(state, seen, open_)
-    placed = {version for w in want.values() if w.named for version in w.holders}
+    placed = {w.holder for w in want.values() if w.named and w.holder}
     out = [move for slot, w in want.items() if slot in slots for move in _for_slot(slot, w, seen, leaving, placed)]
     out += [
         Move("stage", stage, version, seen.versions[version].stage)
