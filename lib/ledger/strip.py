@@ -38,8 +38,11 @@ def bars(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFrame:
     return table.assign(since=pd.to_datetime(table.since, utc=True), until=pd.to_datetime(table.until, utc=True))
 
 
-def strip(table: pd.DataFrame, ink: Ink, lanes: Sequence[str], row_px: int = 36) -> alt.LayerChart:
-    """The chart of `bars`: lanes in the given order, version names inside the bars that are wide enough."""
+def strip(table: pd.DataFrame, ink: Ink, lanes: Sequence[str], row_px: int = 36, mark: datetime | None = None) -> alt.LayerChart:
+    """The chart of `bars`: lanes in the given order, version names inside the bars that are wide enough.
+
+    `mark` is the instant somebody asked about: a rule in ink, named.
+    """
     span = (table.until.max() - table.since.min()).total_seconds() or 1.0
     shown = table.assign(
         wide=(table.until - table.since).dt.total_seconds() > span * 0.035, mid=table.since + (table.until - table.since) / 2
@@ -58,8 +61,17 @@ def strip(table: pd.DataFrame, ink: Ink, lanes: Sequence[str], row_px: int = 36)
     )
     named = base.transform_filter(alt.datum.wide).mark_text(fontSize=12, fontWeight=600)
     text = named.encode(x="mid:T", y=y, text="version:N", color=_color([ink[f"on_{kind}"] for kind in KINDS]))
-    layers = alt.layer(drawn, text).resolve_scale(color="independent")
-    return _quiet(layers.properties(height=row_px * len(lanes) + 28), ink)
+    layers = alt.layer(drawn, text, *(_marked(mark, ink) if mark else ())).resolve_scale(color="independent")
+    return _quiet(layers.properties(height=row_px * len(lanes) + 28 + (18 if mark else 0)), ink)
+
+
+def _marked(at: datetime, ink: Ink) -> tuple[alt.Chart, alt.Chart]:
+    base = alt.Chart(pd.DataFrame({"at": [pd.Timestamp(at)], "said": [f"{at:%-d %b %Y}"]}))
+    label = base.mark_text(color=ink["ink"], fontSize=12, fontWeight=600, align="left", dx=6, dy=-2, baseline="bottom")
+    return (
+        base.mark_rule(color=ink["ink"], strokeWidth=2).encode(x="at:T"),
+        label.encode(x="at:T", y=alt.value(0), text="said:N"),
+    )
 
 
 def _kind(holding: Holding) -> str:
