@@ -161,6 +161,13 @@ def test_the_same_number_in_a_new_life_is_another_version():
     assert [one.why for one in answer(*bodies, at=When(when(5))).unknown] == ["the model was deleted or made anew"]
 
 
+def test_a_decision_closed_because_the_model_was_gone_proves_nothing_about_the_time_until_then():
+    bodies = [timed(opened(now(["1"])), 0), timed(intent("2"), 1), timed(closed(2, "FAILED", now(["1"])), 9)]
+    bodies.append(timed(opened(created=None, why="deleted"), 9))
+    assert says(*bodies, at=When(when(5))) == "Unknown between 24 Nov, 00:00 and 24 Nov, 09:00 UTC"
+    assert says(*bodies, at=When(when(9))) == "Nothing was in Production"
+
+
 # The law: at every instant, the answer is what a plain reading of the entries says.
 
 SHOWN = st.lists(st.sampled_from("123"), max_size=2, unique=True)
@@ -186,26 +193,27 @@ def written(steps):
 
 def plainly(bodies, instant):
     """Who held Production, by walking the entries: a version, None for nobody, or `?`."""
-    told, clock = "?", None
+    told, clock, sure, last = "?", None, None, None
     for body in bodies:
         if not isinstance(body, TOLD):
             continue
         claimed = as_time(body.effective_at or body.recorded_at)
         before, clock = clock, claimed if clock is None else max(clock, claimed)
         holders = body.now["production"].holders
-        shown = holders[0] if len(holders) == 1 else "?" if holders else None
-        if clock <= instant:
-            told = shown
-            last = holders
-            continue
-        dark = before
-        if isinstance(body, Observed):
-            dark = before and max(before, as_time(body.window[0]))
-        if isinstance(body, Observed | Opened) and (dark is None or dark <= instant):
-            same = isinstance(body, Observed) and before is not None and holders == last
-            return told if same or (not holders and told is None) else "?"
-        return told
+        if clock > instant:
+            dark = (
+                sure if isinstance(body, Opened) else before and max(before, as_time(body.window[0])) if outsider(body) else None
+            )
+            same = holders == last and (outsider(body) or not holders)
+            return "?" if dark and dark <= instant and not same else told
+        if not (isinstance(body, Closing) and body.type == "FAILED" and holders == last):
+            sure = clock
+        told, last = holders[0] if len(holders) == 1 else "?" if holders else None, holders
     return told
+
+
+def outsider(body):
+    return isinstance(body, Observed)
 
 
 @given(st.lists(STEP, max_size=8), st.integers(-30, 26 * 60))

@@ -25,6 +25,8 @@ def drift(asked: Asked, model: str, kind: "Kind | None", reason: str, category: 
     """Name what was moved in MODEL behind the ledger's back; let it stand, or put it back."""
     if kind is None and (reason or category):
         raise click.UsageError("A reason is for --adopt or --revert.")
+    if kind and not (reason and category):
+        raise click.UsageError("--adopt and --revert need --reason and --category.")
     why: Reason | None = Decision(reason, category, None).why if kind else None
     from lib.registry.converge import peek  # noqa: PLC0415 - heavy
 

@@ -12,13 +12,26 @@ if TYPE_CHECKING:
     from lib.registry.past import Line, Told
 
 
+def _zone(name: str) -> str:
+    """A time zone as typed, checked."""
+    from lib.ledger.when import read_zone  # noqa: PLC0415 - pydantic
+
+    return read_zone(name).key
+
+
 @command("asof")
 @click.argument("model", required=False)
 @click.option(
     "--at", "at", required=True, metavar="WHEN", help="2023-03-14 for that whole day, 2023-03-14T09:00Z for an instant."
 )
 @click.option("--stage", default="Production", show_default=True, callback=as_option(read_stage))
-@click.option("--zone", default="UTC", show_default=True, help="The time zone of WHEN, for example Europe/Berlin.")
+@click.option(
+    "--zone",
+    default="UTC",
+    show_default=True,
+    callback=as_option(_zone),
+    help="The time zone of WHEN, for example Europe/Berlin.",
+)
 def asof(asked: Asked, model: str | None, at: str, stage: str, zone: str) -> None:
     """Say which version of MODEL, or of every model, held a stage then, who decided it, and why."""
     if stage not in ("Production", "Staging"):
@@ -81,8 +94,7 @@ def _when(text: str, option: str, zone: str = "UTC") -> "When":
     try:
         return read_when(text, clock(), zone)
     except BadInput as error:
-        said = " ".join(part for part in (error.what, error.next) if part)
-        raise click.BadParameter(said, param_hint=option) from error
+        raise click.BadParameter(f"{error.what} {error.next}".strip(), param_hint=option) from error
 
 
 def _said(told: "Told") -> list[str]:

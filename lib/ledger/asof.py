@@ -63,7 +63,8 @@ class Answer:
 def as_of(entries: Sequence[Entry], slot: Slot, when: When) -> Answer:
     """The answer of a book for an instant or a stretch of time. An entry at place 0 counts, but is not named as proof."""
     held = [h for h in holdings(entries) if h.slot == slot and _meets(when, h.since, h.until)]
-    holders = tuple(_holder(entries, h, when) for h in held if h.version)
+    lives = _lives(entries)
+    holders = tuple(_holder(lives[h.place], h, when) for h in held if h.version)
     unknown = tuple(Unknown(h.since, h.until, h.why) for h in held if h.version is None)
     return Answer(slot, when, holders, (*_before(entries, when), *unknown))
 
@@ -103,13 +104,38 @@ def _meets(when: When, since: datetime, until: datetime | None) -> bool:
     return since < when.until and (until is None or until > when.at or since == until == when.at)
 
 
-def _holder(entries: Sequence[Entry], held: Holding, when: When) -> Holder:
-    life = _life(entries, held)
+@dataclass
+class _Life:
+    """What the entries of one life of the model say about its versions: numbers restart when a model is made anew."""
+
+    made: dict[str, Entry] = field(default_factory=dict)
+    born: dict[str, Entry] = field(default_factory=dict)
+    applied: list[Entry] = field(default_factory=list)
+
+
+def _lives(entries: Sequence[Entry]) -> dict[int, _Life]:
+    """Place → the life of the model that its entry belongs to."""
+    life, lives = _Life(), dict[int, _Life]()
+    for entry in entries:
+        match entry.body:
+            case Opened():
+                life = _Life()
+            case Registered() as body:
+                life.born[body.version] = entry
+            case Decided():
+                life.made[entry.id] = entry
+            case Closing(type="APPLIED"):
+                life.applied.append(entry)
+        lives[entry.place] = life
+    return lives
+
+
+def _holder(life: _Life, held: Holding, when: When) -> Holder:
     decision, closing = _decision(life, held, when)
-    registered = next((e for e in reversed(life) if isinstance(e.body, Registered) and e.body.version == held.version), None)
-    came_from = registered.body.lineage if registered and isinstance(registered.body, Registered) else Lineage()
-    proof = {held.place, held.ended, *(entry.place for entry in (decision, closing, registered) if entry)}
-    why = decision.body if decision else None
+    born = life.born.get(held.version or "")
+    came_from = born.body.lineage if born and isinstance(born.body, Registered) else Lineage()
+    why = decision.body if decision and isinstance(decision.body, Decided) else None
+    proof = {held.place, held.ended, *(entry.place for entry in (decision, closing, born) if entry)}
     return Holder(
         version=held.version or "",
         since=held.since,
@@ -123,27 +149,17 @@ def _holder(entries: Sequence[Entry], held: Holding, when: When) -> Holder:
     )
 
 
-def _life(entries: Sequence[Entry], held: Holding) -> list[Entry]:
-    """The entries of the life of the model in which a version held the slot: numbers restart when a model is made anew."""
-    at = next((n for n, entry in enumerate(entries) if entry.place == held.place), len(entries) - 1)
-    starts = [n for n, entry in enumerate(entries) if isinstance(entry.body, Opened)]
-    first = max((n for n in starts if n <= at), default=0)
-    return list(entries[first : min((n for n in starts if n > at), default=len(entries))])
-
-
-def _decision(life: Sequence[Entry], held: Holding, when: When) -> tuple[Entry | None, Entry | None]:
+def _decision(life: _Life, held: Holding, when: When) -> tuple[Entry | None, Entry | None]:
     """The decision behind a holding, or the one that adopted it by the time that was asked about, and how that one ended."""
-    made = {
-        e.id: e for e in life if isinstance(e.body, Decided) and e.body.version == held.version and e.body.to == SLOTS[held.slot]
-    }
     if held.decided:
-        return made.get(held.decided), None
-    for entry in life:
-        if not isinstance(entry.body, Closing) or entry.body.type != "APPLIED" or entry.body.intent not in made:
-            continue
-        within = held.place < entry.place and (not held.ended or entry.place < held.ended)
-        if within and as_time(entry.body.effective_at or entry.body.recorded_at) <= when.last:
-            return made[entry.body.intent], entry
+        return life.made.get(held.decided), None
+    within = (e for e in life.applied if e.place > held.place and (not held.ended or e.place < held.ended))
+    for entry in within:
+        intent = life.made.get(entry.body.intent) if isinstance(entry.body, Closing) else None
+        about = intent.body if intent and isinstance(intent.body, Decided) else None
+        there = about and (about.version, about.to) == (held.version, SLOTS[held.slot])
+        if there and as_time(entry.body.effective_at or entry.body.recorded_at) <= when.last:
+            return intent, entry
     return None, None
 
 

@@ -65,6 +65,8 @@ def begins(entries: Iterable[Entry]) -> datetime | None:
 
 def _told(entries: Iterable[Entry]) -> Iterable[_Told]:
     clock: datetime | None = None
+    sure: datetime | None = None
+    shown: dict[Slot, Held] | None = None
     decided: dict[tuple[Slot, str], str] = {}
     for entry in entries:
         body = entry.body
@@ -74,16 +76,16 @@ def _told(entries: Iterable[Entry]) -> Iterable[_Told]:
             decided.clear()
         if isinstance(body, Opened | Closing | Observed):
             before, clock = clock, _later(clock, _time(body))
-            yield _Told(entry, body.now, clock, _dark(body, before, clock), decided if isinstance(body, Closing) else {})
+            dark = sure if isinstance(body, Opened) else _dark(body, before, clock)
+            yield _Told(entry, body.now, clock, dark, decided if isinstance(body, Closing) else {})
+            # a decision that failed because the model was gone is closed with what was known, not with what was seen
+            blind = isinstance(body, Closing) and body.type == "FAILED" and body.now == shown
+            sure, shown = sure if blind else clock, body.now
 
 
 def _dark(body: Body, before: datetime | None, at: datetime) -> datetime | None:
-    """Since when it was not known who holds what: within a window, and between two lives of a model."""
-    if before is None:
-        return None
-    if isinstance(body, Observed):
-        return min(_later(before, as_time(body.window[0])), at)
-    return before if isinstance(body, Opened) else None
+    """Where the window of an outside move begins; never before what was told last, and never after its end."""
+    return min(_later(before, as_time(body.window[0])), at) if isinstance(body, Observed) and before else None
 
 
 def _next(done: list[Holding], before: Holding | None, after: Holding | None, told: _Told) -> Holding | None:
