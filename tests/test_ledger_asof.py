@@ -97,6 +97,14 @@ def test_two_at_once_are_unknown_and_no_pick():
     assert sentence(told) == "Unknown since 24 Nov, 00:00 UTC"
 
 
+def test_unknown_for_two_reasons_in_turn_is_said_once():
+    bodies = (timed(opened(now(["1"])), 0), outside(now(["1", "2"], alias=False), 5, 8))
+    told = answer(*bodies, at=DAY)
+    assert [one.why for one in told.unknown] == ["moved outside Podium", "v1 and v2 at once"]
+    assert sentence(told) == "v1 until 05:00, then unknown"
+    assert sentence(answer(*bodies, at=When(when(6), when(20)))) == "Unknown, all day"
+
+
 def test_changes_within_one_minute_are_told_apart_by_seconds():
     later = {"recorded_at": "2026-11-24T09:00:20.000Z"}
     third = (intent("3").model_copy(update=later), closed(4, shown=now(["3"])).model_copy(update=later))

@@ -187,7 +187,10 @@ def _parts(answer: Answer) -> list[_Part]:
     return parts
 
 
-def _in_turn(parts: Sequence[_Part], when: When) -> str:
+def _in_turn(every: Sequence[_Part], when: When) -> str:
+    parts = [part for n, part in enumerate(every) if n == 0 or _name(part.what) != _name(every[n - 1].what)]
+    if len(parts) == 1:
+        return f"{_name(parts[0].what).capitalize()}, all day"
     local = [part.since.astimezone(ZoneInfo(when.zone)) for part in parts[1:]]
     form = "%H:%M:%S" if any(f"{a:%H:%M}" == f"{b:%H:%M}" for a, b in pairwise(local)) else "%H:%M"
     clocks = [f"{at:{form}} ({at:%z})" if twice(at) else f"{at:{form}}" for at in local]
