@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from lib.ui.audit_asof import as_of_card
 from lib.ui.audit_entries import entries_card, entry_card, rows, toolbar
 from lib.ui.audit_verify import verdicts, verify_button
 from lib.ui.cards import card, empty, header
@@ -23,10 +24,11 @@ if not every:
             if st.button("Open the models", icon=":material/deployed_code:", key="audit.models"):
                 goto("models")
     st.stop()
-left = toolbar(every)
 
-# Look
+# Look: the answer first, then the entries it comes from
+as_of_card(registry(here))
 verdicts(here)
+left = toolbar(every)
 wide, narrow = st.columns([13, 7], gap="medium")
 with wide:
     row = entries_card(left, len(every))

@@ -76,3 +76,12 @@ def test_foreign_text_stays_text(app, fresh_store):
     assert "![" not in texts(page)
     assert ":red[" not in texts(page)
     assert not any("](http" in str(one.value) for one in page.table)
+
+
+def test_the_page_answers_which_version_held_a_stage_that_day_who_put_it_there_and_why(app, fresh_store):
+    two_books(fresh_store)
+    page = app("audit", fresh_store, **{"audit.of": "wine"})
+    assert page.header[0].value.startswith("v1 was in Production") or "until" in page.header[0].value
+    assert "put there by **ana**" in texts(page)
+    page = app("audit", fresh_store, **{"audit.of": "wine", "audit.on": "2023-03-14"})
+    assert "The record begins only on" in page.header[0].value

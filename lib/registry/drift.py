@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from lib.ledger.fold import Wanted
 from lib.ledger.words import SLOTS, Slot, Stage
+from lib.registry.plan import explained
 from lib.registry.promote import Kind
 from lib.registry.record import Look
+from lib.registry.seen import by_number
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,16 @@ def _revert(found: Look, slot: Slot, wanted: Wanted, shown: tuple[str, ...]) -> 
         return [Way("revert", str(wanted.holder), SLOTS[slot])]
     outsiders = [version for version in shown if version not in wanted.holders and version in there]
     return [Way("revert", outsiders[0], "Archived")] if outsiders else []
+
+
+def unrecorded(found: Look) -> tuple[str, ...]:
+    """What else the next look that may write would put down, in words; drift of a stage is told by `drifts`."""
+    state, seen = found.state, found.seen
+    if not state.opened:
+        return ()
+    if state.created != seen.created:
+        return ("The model was made anew" if seen.created else "The model was deleted",)
+    gone = sorted(state.known - state.gone - set(seen.versions), key=by_number)
+    moved = [] if explained([state], seen) else [slot for slot in SLOTS if state.now[slot] != seen.now[slot]]
+    stages = [f"{SLOTS[slot]} was moved outside" for slot in moved if slot not in state.drift(seen.now)]
+    return (*(f"v{version} was deleted" for version in gone), *stages)

@@ -30,7 +30,14 @@ def as_of_card(found: Registry) -> None:
             model = st.selectbox("Which version of", models, key="audit.of", bind="query-params", width=220)
             stage = st.selectbox("was in", list(SLOTS.values()), key="audit.stage", bind="query-params", width=140)
             day = st.date_input(
-                "on", "today", min_value=EARLIEST, key="audit.on", bind="query-params", format="DD/MM/YYYY", width=150, required=True
+                "on",
+                "today",
+                min_value=EARLIEST,
+                key="audit.on",
+                bind="query-params",
+                format="DD/MM/YYYY",
+                width=150,
+                required=True,
             )
             clock = st.time_input("at, UTC", None, key="audit.at", bind="query-params", width=120, help="Empty: the whole day")
         try:

@@ -1,0 +1,112 @@
+"""The command drift: where registry and ledger disagree, and settling it by a decision. Without --adopt or --revert it only tells."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lib.cli.act import Decision
+from lib.cli.opening import FINDINGS, Asked, command
+
+if TYPE_CHECKING:
+    from lib.ledger.book import Writer
+    from lib.ledger.words import Reason
+    from lib.registry.drift import Way
+    from lib.registry.promote import Kind
+    from lib.registry.record import Look
+
+
+@command("drift")
+@click.argument("model")
+@click.option("--adopt", "kind", flag_value="adopt", help="Let stand what was moved outside.")
+@click.option("--revert", "kind", flag_value="revert", help="Put back what the ledger wants.")
+@click.option("--reason", default="", help="Why, in at least 20 characters.")
+@click.option("--category", default="", help="better, needed, compliance, incident, housekeeping or other.")
+def drift(asked: Asked, model: str, kind: "Kind | None", reason: str, category: str) -> int:
+    """Name what was moved in MODEL behind the ledger's back; let it stand, or put it back."""
+    if kind is None and (reason or category):
+        raise click.UsageError("A reason is for --adopt or --revert.")
+    if kind and not (reason and category):
+        raise click.UsageError("--adopt and --revert need --reason and --category.")
+    why: Reason | None = Decision(reason, category, None).why if kind else None
+    from lib.registry.converge import peek  # noqa: PLC0415 - heavy
+
+    writer = asked.writer() if kind else None
+    seen = peek(writer.backend if writer else asked.backend(), model)
+    found = _findings(seen)
+    if seen.state.open:
+        click.echo("podium: A decision is still being carried out; recover finishes what was left open.", err=True)
+    if kind and why and writer:
+        found = _settled(found, _settle(writer, model, kind, why), _findings(peek(writer.backend, model)))
+    asked.answer({"model": model, "findings": found}, [_said(one) for one in found] or [f"Nothing in {model} was moved outside."])
+    return FINDINGS if any(one["open"] for one in found) else 0
+
+
+COMMANDS = (drift,)
+
+
+def _findings(seen: "Look") -> list[dict[str, Any]]:
+    from lib.ledger.words import SLOTS  # noqa: PLC0415 - pydantic
+    from lib.registry.drift import drifts, unrecorded  # noqa: PLC0415
+
+    found = [
+        {
+            "what": f"{SLOTS[one.slot]} was moved outside",
+            "stage": SLOTS[one.slot],
+            "wanted": list(one.wanted.holders),
+            "shown": list(one.shown),
+            "ways": [_way(way) for way in one.ways],
+            "open": True,
+        }
+        for one in drifts(seen)
+    ]
+    return [*found, *({"what": what, "ways": [], "open": True} for what in unrecorded(seen))]
+
+
+def _settle(writer: "Writer", model: str, kind: "Kind", why: "Reason") -> dict[str, dict[str, Any]]:
+    """Decide on one stage after the other, each by the first way of this kind. Returns stage → what was done."""
+    from lib.ledger.words import SLOTS  # noqa: PLC0415 - pydantic
+    from lib.registry.converge import look  # noqa: PLC0415
+    from lib.registry.drift import drifts  # noqa: PLC0415
+    from lib.registry.promote import Wish, move  # noqa: PLC0415
+
+    done = dict[str, dict[str, Any]]()
+    for _ in SLOTS:
+        open_ = [one for one in drifts(look(writer, model)) if SLOTS[one.slot] not in done]
+        first = next(((SLOTS[one.slot], way) for one in open_ for way in one.ways if way.kind == kind), None)
+        if first is None:
+            break
+        stage, way = first
+        moved = move(writer, Wish(model, way.version, way.to, why, kind))
+        done[stage] = {**_way(way), "outcome": moved.outcome, "entry": moved.entry, "place": moved.place}
+    return done
+
+
+def _settled(found: list[dict[str, Any]], done: dict[str, dict[str, Any]], left: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The findings of before, each with what was done about it and whether it stays open; then those that are new."""
+    still = {one["what"] for one in left}
+    told = [{**one, "open": one["what"] in still, **_done(done, one)} for one in found]
+    return [*told, *(one for one in left if one["what"] not in {known["what"] for known in found})]
+
+
+def _done(done: dict[str, dict[str, Any]], finding: dict[str, Any]) -> dict[str, Any]:
+    return {"done": done[finding["stage"]]} if finding.get("stage") in done else {}
+
+
+def _way(way: "Way") -> dict[str, Any]:
+    return {"kind": way.kind, "version": way.version, "to": way.to}
+
+
+def _said(finding: dict[str, Any]) -> str:
+    line = f"{finding['what']}."
+    if "stage" in finding:
+        line += f" The ledger wants {_holders(finding['wanted'])}, the registry shows {_holders(finding['shown'])}."
+    if done := finding.get("done"):
+        return (
+            f"{line} {done['kind'].capitalize()}: v{done['version']} to {done['to']}, {done['outcome']} (entry {done['place']})."
+        )
+    ways = [f"{way['kind']} v{way['version']} to {way['to']}" for way in finding["ways"]]
+    return line + (f" Ways out: {', '.join(ways)}." if ways else "" if "stage" in finding else " The next look records it.")
+
+
+def _holders(holders: list[str]) -> str:
+    return " and ".join(f"v{number}" for number in holders) or "nobody"
