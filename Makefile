@@ -15,7 +15,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-slow lint lock clean
+.PHONY: run test test-slow bench lint lock clean
 
 run: $(VENV)/.to-run
 	@$(PY) -m streamlit run app.py $(ARGS)
@@ -27,6 +27,10 @@ test: $(VENV)/.to-test
 test-slow: $(VENV)/.to-test
 	@$(PY) tests/see_to_a_browser.py
 	@$(PYTEST) -m slow $(ARGS)
+
+# Ratios against MLflow and the bare fetch, within one session; make bench ARGS="--runs 20000 --rounds 1"
+bench: $(VENV)/.to-run
+	@$(PY) benchmarks/reading_runs.py $(ARGS)
 
 lint: $(VENV)/.to-test
 	@$(PY) -m ruff check .

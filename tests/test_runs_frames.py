@@ -40,7 +40,9 @@ def test_decimals_become_floats(texts):
     assert typed(column(*texts)).tolist() == [float(text) for text in texts]
 
 
-@pytest.mark.parametrize("odd", ["None", "007", "nan", "inf", "1_000", " 5", "", "0x10", "1e999", "٣", "+", "1" * 40])
+@pytest.mark.parametrize(
+    "odd", ["1١", "1.٢", "None", "007", "nan", "inf", "1_000", " 5", "", "0x10", "1e999", "٣", "+", "1" * 40]
+)
 def test_one_value_that_is_no_plain_number_keeps_the_column_text(odd):
     assert typed(column("5", odd)).tolist() == ["5", odd]
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from lib.runs.values import COMMIT_TAG, PARENT_TAG, SOURCE_TAG, Run, RunTable
 
-_WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
-_DECIMAL = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?")
+_WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 IDENTITY = ("name", "status", "started", "ended", "seconds", "user", "source", "git_commit", "parent", "has_model", "model_ids")
 
 
@@ -34,17 +34,17 @@ def typed(column: "pd.Series[str]") -> "pd.Series":
 
     A number written with a leading zero, `nan` or `inf` keeps a column text: "007" and "7" are two values.
     """
-    present = column.dropna()
-    if len(present) and all(_WHOLE.fullmatch(value) for value in present):
+    present = column.dropna().unique().tolist()
+    if present and all(_WHOLE.fullmatch(value) for value in present):
         return pd.to_numeric(column, errors="raise").astype("Int64")
-    if len(present) and all(_is_number(value) for value in present):
+    if present and all(_is_number(value) for value in present):
         return pd.to_numeric(column, errors="raise").astype("float64")
     return column.astype("str")
 
 
 def _is_number(text: str) -> bool:
     """A decimal that a float holds: with more than 17 digits two values could become one."""
-    digits = sum(mark.isdigit() for mark in text)
+    digits = sum(map(str.isdigit, text))
     return 0 < digits <= 17 and bool(_DECIMAL.fullmatch(text)) and abs(float(text)) != float("inf")
 
 

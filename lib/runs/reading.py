@@ -1,7 +1,7 @@
-"""Reads experiments and runs through the MLflow client into frozen values. Writes nothing.
+"""Reads experiments and runs into frozen values: through the MLflow client, or by the SQLite road where that is open. Writes nothing.
 
-All runs are read, page by page, oldest first, so that a run added meanwhile lands on the last page and shifts none. Podium's own
-experiments are hidden here, once, for every page and command.
+The client gives all runs page by page, oldest first, so that a run added meanwhile lands on the last page and shifts none. Podium's
+own experiments are hidden here, once, for every page and command.
 """
 
 import re
@@ -14,7 +14,8 @@ from lib.backends.uri import Backend
 from lib.errors import NotFound
 from lib.runs.frames import table
 from lib.runs.grammar import parse
-from lib.runs.values import USER_TAG, DataInput, Experiment, Run, RunTable
+from lib.runs.sqlite_road import active_runs
+from lib.runs.values import CONTEXT_TAG, RUN_NAME_TAG, USER_TAG, DataInput, Experiment, Run, RunTable
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment as MlflowExperiment
@@ -24,7 +25,6 @@ __all__ = ["DataInput", "Experiment", "Run", "RunTable", "experiments", "newest"
 
 HIDDEN = frozenset({"podium-ledger", "podium-ledger-index"})
 """Where Podium keeps its record (contract §3.6)."""
-CONTEXT_TAG = "mlflow.data.context"
 PAGE = 1000
 _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}")
 
@@ -54,9 +54,10 @@ def runs(backend: Backend, experiment_id: str, filter: str = "", *, at: datetime
     """
     asked = filter.strip()
     parse(asked)
-    with translated("The runs of this experiment"), quick_reading():
-        found = {entity.info.run_id: _run(entity) for entity in _all_runs(backend, experiment_id, asked)}
-    return table(experiment_id, asked, list(found.values())[::-1], at)
+    found = None if asked else active_runs(backend, experiment_id)
+    if found is None:
+        found = _through_the_client(backend, experiment_id, asked)
+    return table(experiment_id, asked, found, at)
 
 
 def run(backend: Backend, run_id: str) -> Run:
@@ -77,6 +78,13 @@ def _all_experiments(backend: Backend) -> "Iterator[MlflowExperiment]":
         yield from page
         if not (token := page.token):
             return
+
+
+def _through_the_client(backend: Backend, experiment_id: str, asked: str) -> list[Run]:
+    """The other road, open everywhere: newest first."""
+    with translated("The runs of this experiment"), quick_reading():
+        found = {entity.info.run_id: _run(entity) for entity in _all_runs(backend, experiment_id, asked)}
+    return list(found.values())[::-1]
 
 
 def _all_runs(backend: Backend, experiment_id: str, asked: str) -> "Iterator[MlflowRun]":
@@ -103,7 +111,7 @@ def _run(entity: "MlflowRun") -> Run:
     tags = dict(data.tags)
     return Run(
         run_id=info.run_id,
-        name=info.run_name or tags.get("mlflow.runName", ""),
+        name=info.run_name or tags.get(RUN_NAME_TAG, ""),
         experiment_id=str(info.experiment_id),
         status=info.status,
         lifecycle=info.lifecycle_stage,

@@ -15,6 +15,8 @@ PARENT_TAG = "mlflow.parentRunId"
 COMMIT_TAG = "mlflow.source.git.commit"
 SOURCE_TAG = "mlflow.source.name"
 USER_TAG = "mlflow.user"
+RUN_NAME_TAG = "mlflow.runName"
+CONTEXT_TAG = "mlflow.data.context"
 MODEL_HISTORY_TAG = "mlflow.log-model.history"
 """Set by MLflow 2, where a model is a folder of the run and no logged model of its own."""
 
