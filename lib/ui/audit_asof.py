@@ -49,7 +49,8 @@ def as_of_card(found: Registry) -> None:
         _answered(found, model, as_of(found.records[model].reading.entries, slot, when))
 
 
-def _when(day: date, clock: time | None) -> When:
+def _when(day: date | None, clock: time | None) -> When:
+    day = day or now().date()
     text = f"{day:%Y-%m-%d}" if clock is None else f"{day:%Y-%m-%d}T{clock:%H:%M}Z"
     return read_when(text, now())
 
@@ -65,14 +66,15 @@ def _answered(found: Registry, model: str, answer: Answer) -> None:
     with right:
         drawn = bars([(SLOTS[h.slot], h) for h in holdings(found.records[model].reading.entries)], now())
         if len(drawn):
-            middle = answer.when.at if answer.when.until is None else _middle(answer.when)
-            chart = strip(drawn, ink(), list(SLOTS.values()), mark=middle)
+            chart = strip(drawn, ink(), list(SLOTS.values()), mark=_mark(answer.when, drawn.since.min().to_pydatetime()))
             st.altair_chart(chart, key="audit.strip", alt=f"Holdings of {model}; {sentence(answer)}")
 
 
-def _middle(when: When) -> datetime:
-    """The middle of a day, so that the mark stands inside it."""
-    return when.at + (when.last - when.at) / 2
+def _mark(when: When, begins: datetime) -> datetime | None:
+    """Where to draw what was asked about: a day in its middle, nothing for a time before the record."""
+    if when.last < begins:
+        return None
+    return max(begins, when.at + (when.last - when.at) / 2)
 
 
 def _why(held: Holder) -> str:
