@@ -37,7 +37,6 @@ def as_of_card(found: Registry) -> None:
                 bind="query-params",
                 format="DD/MM/YYYY",
                 width=150,
-                required=True,
             )
             clock = st.time_input("at, UTC", None, key="audit.at", bind="query-params", width=120, help="Empty: the whole day")
         try:
