@@ -78,12 +78,12 @@ def test_from_an_empty_store_to_a_promoted_model_with_a_record_and_back(window, 
         register_a_run(driver, "wine-forest", new=False)
         driver.click("Move to Production")
         answer_the_dialog(driver, "Move v2 to Production", "Five trees are as good and answer sooner.", "v2")
-        expect(page.get_by_test_id("stAlert").first).to_contain_text("v2 is in Production, v1 is archived")
+        expect(page.get_by_test_id("stAlert").first).to_contain_text("v2 is in Production, in place of v1")
 
         driver.open("/models?model=wine-forest&version=1")
         driver.click("Roll back to v1")
         answer_the_dialog(driver, "Roll back to v1", "Answers slowly since this morning, going back.", "v1")
-        expect(page.get_by_test_id("stAlert").first).to_contain_text("v1 is in Production, v2 is archived")
+        expect(page.get_by_test_id("stAlert").first).to_contain_text("v1 is in Production, in place of v2")
         expect(driver.key("models.strip").locator("canvas, svg").first).to_be_visible()
 
         driver.visit("Overview")

@@ -104,7 +104,7 @@ def test_every_entry_has_a_line_that_says_who_and_why():
     told = [(line.word, line.version, line.why) for line in lines(state)]
     assert told == [
         ("OBSERVED", "", "Production: nobody → v3"),
-        ("APPLIED", "2", "v1 left for Archived"),
+        ("APPLIED", "2", "In place of v1"),
         ("approve", "2", "x" * 20),
         ("OPENED", "", "The record begins"),
     ]

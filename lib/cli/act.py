@@ -136,9 +136,9 @@ def _answer(asked: Asked, moved: "Moved") -> int:
     }
     if moved.entry:
         document |= {"entry": moved.entry, "place": moved.place}
-    out = "".join(f", v{number} is archived" for number in moved.displaced)
+    out = " and ".join(f"v{number}" for number in moved.displaced)
     said = {
-        "applied": f"v{moved.version} of {moved.model} is in {moved.to}{out} (entry {moved.place}).",
+        "applied": f"v{moved.version} of {moved.model} is in {moved.to}{f', in place of {out}' if out else ''} (entry {moved.place}).",
         "overtaken": f"Recorded as entry {moved.place}, but a later decision came first.",
         "unchanged": f"v{moved.version} of {moved.model} is in {moved.to} already.",
         "failed": f"Entry {moved.place} could not be carried out: {moved.why}",

@@ -92,7 +92,7 @@ def _closing(state: State, body: Closing) -> str:
         return "A later decision came first"
     out = ", ".join(f"v{number}" for number in body.displaced)
     intent = state.intent(body.intent)
-    return f"{out} left for Archived" if out else intent.reason.text if intent else ""
+    return f"In place of {out}" if out else intent.reason.text if intent else ""
 
 
 def _observed(body: Observed) -> str:

@@ -183,10 +183,13 @@ def _decide(question: Question, typed: tuple[str, str, str, str], along: tuple[s
 
 
 def _done(done: Moved) -> tuple[Literal["success", "warning"], str]:
-    out = "".join(f", {version(number)} is archived" for number in done.displaced)
+    out = " and ".join(version(number) for number in done.displaced)
     match done.outcome:
         case "applied":
-            return "success", f"Entry {done.place} recorded. {version(done.version)} is in {done.to}{out}."
+            return (
+                "success",
+                f"Entry {done.place} recorded. {version(done.version)} is in {done.to}{f', in place of {out}' if out else ''}.",
+            )
         case "unchanged":
             return "success", f"{version(done.version)} is in {done.to} already. Nothing was changed."
         case "overtaken":
