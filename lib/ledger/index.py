@@ -90,11 +90,18 @@ def _make_index(backend: Backend) -> str:
 
 
 def _note_index(backend: Backend, index: str) -> None:
-    """Note the index on the ledger's experiment too, so that a renamed index experiment is noticed."""
+    """Note the index on the ledger's experiment too, so that a renamed index experiment is noticed.
+
+    When several write the same tag at once, the database lets one through; the note is there for all of them.
+    """
     home = _made(backend, LEDGER)
-    if home.tags.get(TAG) != index:
-        with translated("The ledger"):
-            client(backend).set_experiment_tag(home.experiment_id, TAG, index)
+    if home.tags.get(TAG) == index:
+        return
+    try:
+        client(backend).set_experiment_tag(home.experiment_id, TAG, index)
+    except MlflowException as error:
+        if _made(backend, LEDGER).tags.get(TAG) != index:
+            raise translate(str(error.error_code), str(error), LEDGER) from error
 
 
 def _make_book(backend: Backend, index: str, life: Life, slot: str) -> str:
