@@ -16,7 +16,7 @@ import pytest
 from lib.backends.connect import client
 from lib.backends.uri import Backend
 from lib.errors import BadInput, NotFound, NotWritable
-from lib.launch import catalogue, job, jobs, workshop
+from lib.launch import catalogue, job, jobs, keeper, workshop
 from lib.launch.job import Job, Progress
 from lib.launch.workshop import Workshop
 
@@ -127,6 +127,19 @@ def test_one_job_runs_at_a_time_and_the_others_wait_in_the_order_they_came(shop:
     ends = [jobs.wait(shop, one.id, 30) for one in (first, second, third)]
     assert [one.state for one in ends] == ["stopped", "finished", "finished"]
     assert ends[1].ended <= ends[2].started + timedelta(seconds=0.3)
+
+
+def test_a_job_keeps_its_turn_while_its_keeper_has_not_come_up_yet(
+    shop: Workshop, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_start_keeper", lambda *_: None)
+    first, second = run(HELLO), run(HELLO + "#")
+    assert first.id < second.id
+    assert keeper._ahead(second.folder) == 1
+    assert keeper._ahead(first.folder) == 0
+    monkeypatch.setattr("lib.launch.job.NEWBORN", timedelta(0))
+    assert keeper._ahead(second.folder) == 0
+    jobs.settle(shop, now())
 
 
 def test_a_higher_limit_lets_two_run_at_once(shop: Workshop, run: Run) -> None:

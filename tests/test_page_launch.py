@@ -169,7 +169,7 @@ def test_a_job_whose_keeper_was_killed_is_shown_as_stopped(
     app: OpenPage, fresh_store: Backend, shop: Workshop, monkeypatch: pytest.MonkeyPatch, start: Start
 ) -> None:
     monkeypatch.setattr(jobs, "_start_keeper", lambda *_: None)
-    monkeypatch.setattr(jobs, "NEWBORN", timedelta(0))
+    monkeypatch.setattr("lib.launch.job.NEWBORN", timedelta(0))
     one = start("print()")
     job.write_status(one.folder, state="running", started=datetime.now(UTC).isoformat())
     page = app("launch", fresh_store, job=one.id)

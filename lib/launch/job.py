@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,8 @@ from filelock import FileLock, Timeout
 from lib.backends.uri import Backend
 from lib.errors import NotFound
 
+NEWBORN = timedelta(seconds=30)
+"""How long a keeper may take to appear before its job counts as lost."""
 State = Literal["queued", "running", "finished", "failed", "stopped", "lost"]
 LIVE: tuple[State, ...] = ("queued", "running")
 _ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")

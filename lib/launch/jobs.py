@@ -27,8 +27,6 @@ from lib.launch.workshop import Workshop, environment_for, folder_for
 
 __all__ = ["Order", "cancel", "launch", "listed", "read", "runs_of", "settle", "start", "wait"]
 
-NEWBORN = timedelta(seconds=30)
-"""How long a keeper may take to appear before its job counts as lost."""
 AGAIN = timedelta(seconds=30)
 """How long to leave a backend alone that did not answer when runs were to be ended."""
 
@@ -156,7 +154,7 @@ def settled(one: Job, at: datetime) -> Job:
 
 
 def _is_newborn(one: Job, at: datetime) -> bool:
-    return one.state == "queued" and at - one.created < NEWBORN
+    return one.state == "queued" and at - one.created < job.NEWBORN
 
 
 def _end_lost(one: Job, at: datetime) -> Job:

@@ -16,7 +16,7 @@ from types import FrameType
 
 from filelock import FileLock
 
-from lib.errors import PodiumError
+from lib.errors import NotFound, PodiumError
 from lib.launch import job, processes
 
 POLL_SECONDS = 0.1
@@ -57,7 +57,17 @@ def _ahead(folder: Path) -> int:
     others = [folder.parent / one for one in job.ids(folder.parent) if one != folder.name]
     states = [(other, job.state_of(other)) for other in others]
     before = [other for other, state in states if state == "running" or (state == "queued" and other.name < folder.name)]
-    return sum(job.is_kept(other) for other in before)
+    return sum(job.is_kept(other) or _is_starting(other) for other in before)
+
+
+def _is_starting(folder: Path) -> bool:
+    """Was this job ordered a moment ago, so that its keeper may not have come up yet? It keeps its turn."""
+    if job.state_of(folder) != "queued":
+        return False
+    try:
+        return datetime.now(UTC) - job.read(folder).created < job.NEWBORN  # noqa: TID251 - this process is the edge
+    except NotFound:  # removed meanwhile
+        return False
 
 
 def _run(folder: Path) -> None:
