@@ -172,15 +172,7 @@ _DEMOS = (
         (
             _experiment("Breast-Cancer-Rf-HP-Tuning"),
             Parameter("n_estimators", "Trees", "numbers", (10, 50, 100), choices=(10, 50, 100, 200), help="All are tried"),
-            Parameter(
-                "max_depth",
-                "Max depth",
-                "depths",
-                (None, 10, 20, 30),
-                most=100,
-                choices=(None, 5, 10, 20, 30),
-                help="All are tried",
-            ),
+            _DEPTHS,
             Parameter("folds", "Folds", "number", 5, least=2, most=10, help="Parts of the cross-validation"),
             _AUTHOR,
         ),

@@ -18,7 +18,6 @@ from lib.ledger.whose import Life, book_of, books
 from lib.ledger.words import from_millis
 
 LEDGER, INDEX = "podium-ledger", "podium-ledger-index"
-OURS = frozenset({LEDGER, INDEX})
 TAG, MODEL_TAG = "podium.index", "podium.book"
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
 
