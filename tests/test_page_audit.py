@@ -85,3 +85,11 @@ def test_the_page_answers_which_version_held_a_stage_that_day_who_put_it_there_a
     assert "put there by **ana**" in texts(page)
     page = app("audit", fresh_store, **{"audit.of": "wine", "audit.on": "2023-03-14"})
     assert "The record begins only on" in page.header[0].value
+
+
+def test_the_entries_of_a_deleted_model_are_still_told(app, fresh_store):
+    two_books(fresh_store)
+    client(fresh_store).delete_registered_model("beer")
+    page = app("audit", fresh_store, **{"audit.model": "beer"})
+    assert len(listed(page)) == 4
+    assert {name.split()[0] for name in listed(page)["model"]} == {"beer"}

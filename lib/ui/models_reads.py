@@ -11,8 +11,9 @@ from lib.ledger.book import Writer
 from lib.ledger.fold import State
 from lib.ledger.words import PODIUM
 from lib.registry.converge import look, peek
+from lib.registry.past import books
 from lib.registry.promote import way_back
-from lib.registry.reading import every_model, every_record
+from lib.registry.reading import every_model
 from lib.registry.record import Look
 from lib.registry.seen import Seen
 from lib.runs.reading import Run, run
@@ -60,7 +61,7 @@ def way_back_of(backend: Backend, model: str, head: int) -> str | None:
 
 @dataclass(frozen=True)
 class Registry:
-    """All models and the records of those that have one."""
+    """All models, and the records there are, those of deleted models too."""
 
     models: tuple[Seen, ...]
     records: dict[str, State]
@@ -70,7 +71,8 @@ class Registry:
 def registry(backend: Backend) -> Registry:
     """Read all models and their records."""
     models = every_model(backend)
-    return Registry(models, every_record(backend, models))
+    told = books(backend, models)
+    return Registry(models, {model: book.state for model, book in told.items() if book.active})
 
 
 def forget() -> None:
