@@ -25,6 +25,7 @@ from lib.backends.connect import client, mlflow_version
 from lib.backends.store import make_ready
 from lib.backends.uri import Backend, sqlite_backend
 from lib.runs import reading, sqlite_road
+from lib.runs.values import Search
 
 RESULT = Path(__file__).parent / "results" / "reading_runs.json"
 KEYS = {"metrics": 15, "params": 15, "tags": 8}
@@ -52,8 +53,8 @@ def measured(folder: Path, count: int, rounds: int) -> dict[str, float]:
     mlflow.set_tracking_uri(backend.uri)
     assert sqlite_road.active_runs(backend, experiment) is not None, "the SQLite road is closed: nothing to measure"
     ways: dict[str, Callable[[], object]] = {
-        "podium": lambda: reading.runs(backend, experiment),
-        "podium_client": lambda: reading.runs(backend, experiment, "attributes.start_time > 0"),
+        "podium": lambda: reading.runs(backend, Search((experiment,))),
+        "podium_client": lambda: reading.runs(backend, Search((experiment,), "attributes.start_time > 0")),
         "mlflow": lambda: mlflow.search_runs([experiment], max_results=count + 1),
         "floor": lambda: fetched(backend),
     }

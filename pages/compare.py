@@ -5,21 +5,21 @@ from dataclasses import replace
 import streamlit as st
 
 from lib.runs.table import subset
-from lib.ui import compare_empty as nothing
-from lib.ui import compare_reading as reading
-from lib.ui.compare_chart import chart
-from lib.ui.compare_differences import difference_card
-from lib.ui.compare_table import lines, runs_table
-from lib.ui.compare_toolbar import toolbar, top
-from lib.ui.compare_view import asked, keep, settled
+from lib.ui.compare import nothing, reading
+from lib.ui.compare.chart import chart
+from lib.ui.compare.differences import difference_card
+from lib.ui.compare.table import lines, runs_table
+from lib.ui.compare.toolbar import toolbar, top
+from lib.ui.compare.view import asked, keep, settled
 from lib.ui.session import backend
 
 # Choose
 here, wish = backend(), asked()
 with reading.titled():
     catalogue = reading.catalogue(here)
-    view = wish if catalogue.named(wish.experiment) else replace(wish, experiment=catalogue.newest)
-    found = reading.find(here, view.experiment, view.filter) if view.experiment else None
+    there = tuple(one.experiment_id for one in catalogue.named(wish.experiment))
+    view = replace(wish, experiment=there or (catalogue.newest,) * bool(catalogue.newest))
+    found = reading.find(here, view) if view.experiment else None
 if found is None:
     nothing.no_experiment()
     st.stop()

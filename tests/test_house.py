@@ -86,7 +86,7 @@ def test_streamlit_is_drawn_with_only_in_app_pages_and_lib_ui(path):
     assert not {name for name in imports(path) if name.split(".")[0] == "streamlit"}
 
 
-@pytest.mark.parametrize("path", [*PAGES, PROJECT / "app.py", *PROJECT.glob("lib/ui/*.py")], ids=named)
+@pytest.mark.parametrize("path", [*PAGES, PROJECT / "app.py", *PROJECT.glob("lib/ui/**/*.py")], ids=named)
 def test_pages_and_lib_ui_never_touch_mlflow_themselves(path):
     roots = {name.split(".")[0] for name in imports(path)}
     assert not roots & {"mlflow", "sqlite3", "sklearn", "dagshub"}
@@ -110,7 +110,7 @@ def test_a_demo_is_a_plain_script_without_lib_and_streamlit(path):
     assert not {name.split(".")[0] for name in imports(path)} & {"lib", "streamlit", "app"}
 
 
-@pytest.mark.parametrize("path", [*PAGES, *PROJECT.glob("lib/ui/*.py")], ids=named)
+@pytest.mark.parametrize("path", [*PAGES, *PROJECT.glob("lib/ui/**/*.py")], ids=named)
 def test_every_widget_on_a_page_has_a_key_that_names_its_page(path):
     """A widget without a key loses its state when its label changes; a key without a prefix collides with another page's."""
     widgets = {"button", "text_input", "text_area", "selectbox", "multiselect", "pills", "segmented_control", "toggle", "slider"}

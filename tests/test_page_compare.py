@@ -266,7 +266,7 @@ def test_hostile_names_stay_text(app, fresh_store):
 def _clicked() -> None:
     import streamlit as st
 
-    from lib.ui.compare_table import _pick
+    from lib.ui.compare.table import _pick
 
     st.session_state["table"] = {"selection": {"rows": [int(row) for row in st.query_params.get_all("row")]}}
     _pick("table", ["a", "b", "c"], [int(row) for row in st.query_params.get_all("drawn")])

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.runs.axes import BELOW, MOST_AXES, NO_VALUE, axis, choose, is_log
-from lib.runs.charts import shown
-from lib.runs.parallel import MOST_LINES, parallel
-from lib.runs.scatter import scatter, unplaced
+from lib.runs.plots.axes import BELOW, MOST_AXES, NO_VALUE, axis, choose, is_log
+from lib.runs.plots.charts import shown
+from lib.runs.plots.parallel import MOST_LINES, parallel
+from lib.runs.plots.scatter import scatter, unplaced
 from lib.ui.ink import DARK, LIGHT
 from tests.test_runs_frames import made, runs_of
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.runs.frames import table, typed
-from lib.runs.values import PARENT_TAG, DataInput, Run, RunTable
+from lib.runs.values import PARENT_TAG, DataInput, Run, RunTable, Search
 
 START = datetime(2024, 3, 1, 9, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ def made(name: str, *, params=None, metrics=None, **more) -> Run:
 
 
 def runs_of(*found: Run) -> RunTable:
-    return table("1", "", found, START)
+    return table(Search(("1",)), found, START)
 
 
 def column(*values):

@@ -10,6 +10,7 @@ from lib.backends.connect import client
 from lib.backends.uri import Backend
 from lib.errors import BadInput, NotFound
 from lib.runs import reading
+from lib.runs.values import Search
 
 NOON = 1_700_000_000_000
 
@@ -61,7 +62,7 @@ def test_a_deleted_run_is_read_and_says_so(fresh_store, experiment):
     run_id = log_run(fresh_store, experiment, "gone")
     client(fresh_store).delete_run(run_id)
     assert reading.run(fresh_store, run_id).lifecycle == "deleted"
-    assert reading.runs(fresh_store, experiment).ids == ()
+    assert reading.runs(fresh_store, Search((experiment,))).ids == ()
 
 
 @pytest.mark.parametrize("run_id", ["", "  ", "nobody", "a/../b"])
@@ -89,30 +90,30 @@ def test_the_newest_experiment_is_the_one_where_something_ran_last(fresh_store, 
 def test_runs_come_newest_first_and_over_several_pages(fresh_store, experiment, monkeypatch):
     monkeypatch.setattr(reading, "PAGE", 2)
     ids = [log_run(fresh_store, experiment, f"r{n}", minute=n, model=False) for n in range(5)]
-    assert reading.runs(fresh_store, experiment, "attributes.start_time > 0").ids == tuple(ids[::-1])
+    assert reading.runs(fresh_store, Search((experiment,), "attributes.start_time > 0")).ids == tuple(ids[::-1])
 
 
 def test_a_filter_leaves_what_mlflow_itself_would(fresh_store, experiment):
     good = log_run(fresh_store, experiment, "good", metrics={"log loss": 0.1}, params={"n": 5})
     log_run(fresh_store, experiment, "bad", metrics={"log loss": 0.9}, params={"n": 5})
-    found = reading.runs(fresh_store, experiment, " metrics.`log loss` < 0.5 and params.n = '5' ")
+    found = reading.runs(fresh_store, Search((experiment,), " metrics.`log loss` < 0.5 and params.n = '5' "))
     assert found.ids == (good,)
-    assert found.filter == "metrics.`log loss` < 0.5 and params.n = '5'"
+    assert found.search.filter.strip() == "metrics.`log loss` < 0.5 and params.n = '5'"
 
 
 def test_a_wrong_filter_is_told_before_anything_is_read(fresh_store, experiment):
     with pytest.raises(BadInput, match="OR"):
-        reading.runs(fresh_store, experiment, "metrics.a > 1 or metrics.b > 1")
+        reading.runs(fresh_store, Search((experiment,), "metrics.a > 1 or metrics.b > 1"))
 
 
 def test_an_unknown_experiment_has_no_runs(fresh_store):
-    assert len(reading.runs(fresh_store, "4711")) == 0
+    assert len(reading.runs(fresh_store, Search(("4711",)))) == 0
 
 
 def test_nan_infinity_and_a_running_run_are_read(fresh_store, experiment):
     values = {"nan": math.nan, "inf": math.inf}
     run_id = log_run(fresh_store, experiment, "odd", metrics=values, status="", tags={"note": "![x](http://evil/x)"})
-    found = reading.runs(fresh_store, experiment, at=datetime(2024, 1, 1, tzinfo=UTC))
+    found = reading.runs(fresh_store, Search((experiment,)), at=datetime(2024, 1, 1, tzinfo=UTC))
     assert math.isnan(found.metrics.loc[run_id, "nan"])
     assert found.metrics.loc[run_id, "inf"] > 1e308
     assert found.identity.loc[run_id, "status"] == "RUNNING"
@@ -128,7 +129,7 @@ def test_a_server_gives_the_same_as_a_file(fresh_store, experiment, mlflow_serve
             log_run(
                 store, place, f"r{n}", params={"n": n, "log 2": 0.5}, metrics={"m": n / 2, "nan": math.nan}, data="d", minute=n
             )
-        found.append(reading.runs(store, place, "params.`log 2` = '0.5' and metrics.m > 0"))
+        found.append(reading.runs(store, Search((place,), "params.`log 2` = '0.5' and metrics.m > 0")))
     here, there = found
     told = ["name", "status", "started", "ended", "seconds", "user", "has_model"]
     assert here.identity[told].values.tolist() == there.identity[told].values.tolist() != []

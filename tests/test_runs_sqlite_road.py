@@ -18,20 +18,21 @@ from lib.backends.uri import sqlite_backend
 from lib.errors import Busy
 from lib.runs import reading, sqlite_road
 from lib.runs.frames import table
+from lib.runs.values import Search
 from tests.conftest import copy_store
 from tests.test_runs_reading import NOON, log_run, make_experiment
 
-TABLES = ("identity", "metrics", "params", "tags", "inputs")
+TABLES = ("identity", "metrics", "params", "texts", "tags", "inputs")
 
 
 def by_client(store, experiment):
-    return table(experiment, "", reading._through_the_client(store, experiment, ""), None)
+    return table(Search((experiment,)), reading._through_the_client(store, Search((experiment,))), None)
 
 
 def by_sql(store, experiment):
     found = sqlite_road.active_runs(store, experiment)
     assert found is not None, "the SQLite road was left"
-    return table(experiment, "", found, None)
+    return table(Search((experiment,)), found, None)
 
 
 def same(store, experiment):
@@ -40,7 +41,7 @@ def same(store, experiment):
     assert fast.ids == slow.ids
     for name in TABLES:
         pd.testing.assert_frame_equal(getattr(fast, name), getattr(slow, name), check_exact=True)
-    runs = zip(reading._through_the_client(store, experiment, ""), sqlite_road.active_runs(store, experiment), strict=True)
+    runs = zip(reading._through_the_client(store, Search((experiment,))), sqlite_road.active_runs(store, experiment), strict=True)
     assert [(repr(there), repr(here)) for there, here in runs if plain(there) != plain(here)] == []
     return fast
 
@@ -204,11 +205,11 @@ def test_reading_takes_the_sqlite_road_without_a_filter_and_the_client_with_one(
     run_id = log_run(fresh_store, experiment, "first", params={"n": 1})
     asked = []
     through = reading._through_the_client
-    monkeypatch.setattr(reading, "_through_the_client", lambda *given: asked.append(given[2]) or through(*given))
+    monkeypatch.setattr(reading, "_through_the_client", lambda *given: asked.append(given[1].filter) or through(*given))
     moment = datetime(2024, 1, 1, tzinfo=UTC)
-    plainly = reading.runs(fresh_store, experiment, at=moment)
-    assert (plainly.ids, plainly.read_at, plainly.filter, asked) == ((run_id,), moment, "", [])
-    assert reading.runs(fresh_store, experiment, "params.n = '1'").ids == (run_id,)
+    plainly = reading.runs(fresh_store, Search((experiment,)), at=moment)
+    assert (plainly.ids, plainly.read_at, plainly.search.filter, asked) == ((run_id,), moment, "", [])
+    assert reading.runs(fresh_store, Search((experiment,), "params.n = '1'")).ids == (run_id,)
     assert asked == ["params.n = '1'"]
 
 
@@ -220,7 +221,7 @@ def test_a_run_without_a_user_or_a_start_does_not_hide_the_others(fresh_store, e
         ("update runs set user_id = null where run_uuid = ?", ids[1]),
     )
     write(fresh_store, ("update runs set start_time = null where run_uuid = ?", ids[2]))
-    found = reading.runs(fresh_store, experiment)
+    found = reading.runs(fresh_store, Search((experiment,)))
     assert found.ids == (ids[1], ids[0], ids[2])
     assert found.identity.user.tolist()[0] == ""
     assert pd.isna(found.identity.started.iloc[2])
@@ -230,7 +231,7 @@ def test_an_unknown_schema_is_left_to_the_client(fresh_store, experiment, monkey
     run_id = log_run(fresh_store, experiment, "first")
     monkeypatch.setattr(sqlite_road, "KNOWN_SCHEMAS", frozenset({"another"}))
     assert sqlite_road.active_runs(fresh_store, experiment) is None
-    assert reading.runs(fresh_store, experiment).ids == (run_id,)
+    assert reading.runs(fresh_store, Search((experiment,))).ids == (run_id,)
 
 
 @pytest.mark.parametrize(
@@ -284,9 +285,9 @@ def test_a_locked_database_is_told_as_busy(fresh_store, experiment, monkeypatch)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as db:
         db.execute("begin exclusive")
         with pytest.raises(Busy, match="locked by another program"):
-            reading.runs(fresh_store, experiment)
+            reading.runs(fresh_store, Search((experiment,)))
         db.execute("rollback")
-    assert len(reading.runs(fresh_store, experiment)) == 0
+    assert len(reading.runs(fresh_store, Search((experiment,)))) == 0
 
 
 def test_a_writer_in_the_middle_of_its_work_is_not_seen(fresh_store, experiment):
@@ -311,7 +312,7 @@ def test_what_a_killed_writer_left_half_done_is_undone_by_the_client_before_anyo
         db.execute("rollback")
     assert b"half done" in (killed / "mlflow.db").read_bytes()
     assert sqlite_road.active_runs(sqlite_backend(killed / "mlflow.db"), experiment) is None
-    found = reading.runs(sqlite_backend(killed / "mlflow.db"), experiment)
+    found = reading.runs(sqlite_backend(killed / "mlflow.db"), Search((experiment,)))
     assert (found.ids, found.params.loc[run_id].unique().tolist()) == ((run_id,), ["x" * 500])
 
 

@@ -45,7 +45,7 @@ def runs(asked: Asked, experiment: str, filter_: str) -> None:
         raise NotFound(
             f"There is no experiment {experiment}.", next=f"There are: {', '.join(e.name for e in known) or 'none yet'}."
         )
-    table = reading.runs(here, same[0].experiment_id, filter_)
+    table = reading.runs(here, reading.Search((same[0].experiment_id,), filter_))
     listed = [_run(table, run_id) for run_id in table.ids]
     asked.answer(listed, [f"{r['run_id']}  {r['name']}  {scores(r['metrics'])}" for r in listed])
 

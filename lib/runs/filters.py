@@ -85,7 +85,7 @@ def _half(name: str, column: "pd.Series[float]") -> str:
 def _below(middle: float, most: float) -> float:
     """A round number not above `middle` and below `most`, so that "larger than it" leaves something."""
     unit = 10.0 ** (math.floor(math.log10(abs(middle))) - 1) if middle else 0.01
-    lower = math.floor(middle / unit) * unit
+    lower = float(f"{math.floor(middle / unit) * unit:.2g}")
     return lower if lower < most else lower - unit
 
 

@@ -6,26 +6,42 @@ from datetime import datetime
 
 import pandas as pd
 
-from lib.runs.values import COMMIT_TAG, PARENT_TAG, SOURCE_TAG, Run, RunTable
+from lib.runs.values import COMMIT_TAG, PARENT_TAG, SOURCE_TAG, Run, RunTable, Search
 
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
-IDENTITY = ("name", "status", "started", "ended", "seconds", "user", "source", "git_commit", "parent", "has_model", "model_ids")
+IDENTITY = (
+    "name",
+    "experiment",
+    "status",
+    "lifecycle",
+    "started",
+    "ended",
+    "seconds",
+    "user",
+    "source",
+    "git_commit",
+    "parent",
+    "has_model",
+    "model_ids",
+    "versions",
+)
 
 
-def table(experiment_id: str, filter_: str, found: Sequence[Run], read_at: datetime | None) -> RunTable:
+def table(search: Search, found: Sequence[Run], read_at: datetime | None, total: int | None = None) -> RunTable:
     """The table of these runs, in their order."""
     index = pd.Index([run.run_id for run in found], name="run_id", dtype="str")
-    params = _wide([run.params for run in found], index)
+    texts = _wide([run.params for run in found], index)
     return RunTable(
-        experiment_id=experiment_id,
-        filter=filter_,
+        search=search,
         read_at=read_at,
         identity=_identity(found, index),
         metrics=_wide([run.metrics for run in found], index).astype("float64"),
-        params=pd.DataFrame({name: typed(params[name]) for name in params}, index=index),
+        params=pd.DataFrame({name: typed(texts[name]) for name in texts}, index=index),
+        texts=texts.astype("str"),
         tags=_wide([run.tags for run in found], index).astype("str"),
         inputs=_inputs(found),
+        total=total,
     )
 
 
@@ -63,7 +79,9 @@ def _identity(found: Sequence[Run], index: "pd.Index[str]") -> pd.DataFrame:
 def _facts(run: Run) -> dict[str, object]:
     return {
         "name": run.name,
+        "experiment": run.experiment_id,
         "status": run.status,
+        "lifecycle": run.lifecycle,
         "started": run.started,
         "ended": run.ended,
         "user": run.user,
@@ -72,6 +90,7 @@ def _facts(run: Run) -> dict[str, object]:
         "parent": run.tags.get(PARENT_TAG, ""),
         "has_model": run.has_model,
         "model_ids": run.model_ids,
+        "versions": run.versions,
     }
 
 

@@ -15,13 +15,13 @@ from lib.errors import NotFound
 from lib.runs.frames import table
 from lib.runs.grammar import parse
 from lib.runs.sqlite_road import active_runs
-from lib.runs.values import CONTEXT_TAG, RUN_NAME_TAG, USER_TAG, DataInput, Experiment, Run, RunTable
+from lib.runs.values import CONTEXT_TAG, RUN_NAME_TAG, USER_TAG, DataInput, Experiment, Run, RunTable, Search
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment as MlflowExperiment
     from mlflow.entities import Run as MlflowRun
 
-__all__ = ["DataInput", "Experiment", "Run", "RunTable", "experiments", "newest", "run", "runs"]
+__all__ = ["DataInput", "Experiment", "Run", "RunTable", "Search", "experiments", "newest", "run", "runs"]
 
 HIDDEN = frozenset({"podium-ledger", "podium-ledger-index"})
 """Where Podium keeps its record (contract §3.6)."""
@@ -47,17 +47,18 @@ def newest(backend: Backend, among: tuple[Experiment, ...]) -> str:
     return str(last[0].info.experiment_id) if last else ids[0]
 
 
-def runs(backend: Backend, experiment_id: str, filter: str = "", *, at: datetime | None = None) -> RunTable:  # noqa: A002 - MLflow's word
-    """All active runs of an experiment that an MLflow search filter leaves, newest first. `at` is the caller's clock.
+def runs(backend: Backend, search: Search, *, at: datetime | None = None) -> RunTable:
+    """The runs that a search matches, newest first. `at` is the caller's clock.
 
     Raises BadInput, in plain words, for a filter that MLflow cannot read. An unknown experiment has no runs.
     """
-    asked = filter.strip()
-    parse(asked)
-    found = None if asked else active_runs(backend, experiment_id)
+    parse(search.filter)
+    found = None
+    if not search.filter.strip() and search.state == "active" and len(search.experiments) == 1:
+        found = active_runs(backend, search.experiments[0])
     if found is None:
-        found = _through_the_client(backend, experiment_id, asked)
-    return table(experiment_id, asked, found, at)
+        found = _through_the_client(backend, search)
+    return table(search, found[: search.most], at, len(found))
 
 
 def run(backend: Backend, run_id: str) -> Run:
@@ -80,17 +81,24 @@ def _all_experiments(backend: Backend) -> "Iterator[MlflowExperiment]":
             return
 
 
-def _through_the_client(backend: Backend, experiment_id: str, asked: str) -> list[Run]:
+def _through_the_client(backend: Backend, search: Search) -> list[Run]:
     """The other road, open everywhere: newest first."""
+    if not search.experiments:
+        return []
     with translated("The runs of this experiment"), quick_reading():
-        found = {entity.info.run_id: _run(entity) for entity in _all_runs(backend, experiment_id, asked)}
+        found = {entity.info.run_id: _run(entity) for entity in _all_runs(backend, search)}
     return list(found.values())[::-1]
 
 
-def _all_runs(backend: Backend, experiment_id: str, asked: str) -> "Iterator[MlflowRun]":
+def _all_runs(backend: Backend, search: Search) -> "Iterator[MlflowRun]":
+    from mlflow.entities import ViewType  # noqa: PLC0415 - costs seconds
+
     token, order = None, ["attributes.start_time ASC"]
+    view = {"active": ViewType.ACTIVE_ONLY, "deleted": ViewType.DELETED_ONLY, "all": ViewType.ALL}[search.state]
     while True:
-        page = client(backend).search_runs([experiment_id], asked, max_results=PAGE, order_by=order, page_token=token)
+        page = client(backend).search_runs(
+            list(search.experiments), search.filter.strip(), view, max_results=PAGE, order_by=order, page_token=token
+        )
         yield from page
         if not (token := page.token):
             return

@@ -4,7 +4,7 @@ A column is named as in a filter: `metrics.accuracy`, `params.max_depth`, or a p
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -109,13 +109,12 @@ def constants(table: RunTable) -> list[Constant]:
 def subset(table: RunTable, ids: Sequence[str]) -> RunTable:
     """The same table with these runs only, in this order."""
     kept = list(ids)
-    return RunTable(
-        experiment_id=table.experiment_id,
-        filter=table.filter,
-        read_at=table.read_at,
+    return replace(
+        table,
         identity=table.identity.loc[kept],
         metrics=table.metrics.loc[kept],
         params=table.params.loc[kept],
+        texts=table.texts.loc[kept],
         tags=table.tags.loc[kept],
         inputs=table.inputs[table.inputs.run_id.isin(kept)],
     )

@@ -6,7 +6,7 @@ No MLflow entity gets past this border. Missing values stay missing: NaN in a me
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +19,30 @@ RUN_NAME_TAG = "mlflow.runName"
 CONTEXT_TAG = "mlflow.data.context"
 MODEL_HISTORY_TAG = "mlflow.log-model.history"
 """Set by MLflow 2, where a model is a folder of the run and no logged model of its own."""
+
+
+State = Literal["active", "deleted", "all"]
+MOST_RUNS = 50_000
+"""What MLflow's search gives at most."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """Which runs to read: of these experiments, in this state, what MLflow's `filter` leaves, at most the `most` newest of them."""
+
+    experiments: tuple[str, ...]
+    filter: str = ""
+    state: State = "active"
+    most: int = MOST_RUNS
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version of a registered model that was made from a run, and the stage it is in."""
+
+    model: str
+    version: str
+    stage: str
 
 
 @dataclass(frozen=True)
@@ -35,7 +59,7 @@ class DataInput:
 class Run:
     """One run, whole: the last value of each metric, parameters and tags as text, times in UTC.
 
-    `lifecycle` is active or deleted; `model_ids` are the models it logged, the one of the highest step first.
+    `lifecycle` is active or deleted; `model_ids` are the models it logged, the one of the highest step first; `versions` were registered from it.
     """
 
     run_id: str
@@ -52,6 +76,7 @@ class Run:
     tags: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[DataInput, ...] = ()
     model_ids: tuple[str, ...] = ()
+    versions: tuple[RegisteredVersion, ...] = ()
 
     @property
     def has_model(self) -> bool:
@@ -72,27 +97,34 @@ class Experiment:
 
 @dataclass(frozen=True)
 class RunTable:
-    """The runs of one experiment that a filter leaves, newest first. Every table has the run ids as its index, in the same order.
+    """The runs that a search leaves, newest first. Every table has the run ids as its index, in the same order.
 
-    `identity`: name, status, started, ended (UTC), seconds, user, source, git_commit, parent, has_model, model_ids (a tuple).
-    `metrics`: float columns. `params`: Int64 or float where every value is a number, else text; missing stays missing.
-    `tags`: text. `inputs` alone has one row per run and dataset: run_id, name, digest, context.
-    `read_at` is the caller's clock.
+    `identity`: name, experiment (its id), status, lifecycle (active or deleted), started, ended (UTC), seconds, user, source,
+    git_commit, parent, has_model, model_ids and versions (tuples). `metrics`: float columns. `params`: Int64 or float where every
+    value is a number, else text; missing stays missing; `texts` are the same parameters as they were logged. `tags`: text.
+    `inputs` alone has one row per run and dataset: run_id, name, digest, context.
+    `total` is how many runs the search matches on the backend, None when only the backend knows. `read_at` is the caller's clock.
     """
 
-    experiment_id: str
-    filter: str
+    search: Search
     read_at: datetime | None
     identity: "pd.DataFrame"
     metrics: "pd.DataFrame"
     params: "pd.DataFrame"
+    texts: "pd.DataFrame"
     tags: "pd.DataFrame"
     inputs: "pd.DataFrame"
+    total: int | None = None
 
     @property
     def ids(self) -> tuple[str, ...]:
         """The run ids, newest run first."""
         return tuple(self.identity.index)
+
+    @property
+    def is_whole(self) -> bool:
+        """Were all runs read that the search matches?"""
+        return self.total == len(self)
 
     def __len__(self) -> int:
         return len(self.identity)

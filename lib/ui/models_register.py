@@ -8,7 +8,7 @@ from lib.backends.uri import Backend
 from lib.errors import NotFound, PodiumError
 from lib.registry.code import register_code
 from lib.registry.register import Candidate, candidates, default_description, register
-from lib.runs.reading import experiments, runs
+from lib.runs.reading import Search, experiments, runs
 from lib.ui.cards import facts
 from lib.ui.errors import calm, show
 from lib.ui.models_dialogs import DONE
@@ -56,7 +56,7 @@ def _choose_run(here: Backend) -> str:
         st.markdown("There is no run yet. Launch a demo first.")
         return ""
     experiment = st.selectbox("Experiment", list(known), format_func=known.__getitem__, key="models.register.experiment")
-    table = runs(here, experiment)
+    table = runs(here, Search((experiment,)))
     names: dict[str, str] = table.identity.loc[table.identity["has_model"], "name"].to_dict()
     if not names:
         st.markdown("No run of this experiment has logged a model.")

@@ -6,8 +6,8 @@ from lib.runs.direction import titled
 from lib.runs.table import METRIC, best, metrics, points_per_row
 from lib.runs.values import RunTable
 from lib.ui.cards import header
-from lib.ui.compare_reading import Catalogue, Found, read_again
-from lib.ui.compare_view import PLOTS, View, asked, bound, change_experiment, keep, link, said
+from lib.ui.compare.reading import Catalogue, Found, read_again
+from lib.ui.compare.view import PLOTS, View, asked, bound, change_experiment, keep, link, said
 from lib.ui.routes import goto
 from lib.ui.text import count, md, score
 
@@ -16,8 +16,8 @@ ADD = "compare.add"
 
 def top(view: View, catalogue: Catalogue, found: Found) -> None:
     """Title, facts, and the deeds at the right."""
-    experiment = catalogue.named(view.experiment)
-    facts = [md(experiment.name) if experiment else "", _how_many(found), _measured(found.left, view.color)]
+    names = ", ".join(md(one.name) for one in catalogue.named(view.experiment))
+    facts = [names, _how_many(found), _measured(found.left, view.color)]
     with header("Compare", " · ".join(fact for fact in facts if fact)):
         st.button("Read again", icon=":material/refresh:", type="tertiary", key="compare.again", on_click=read_again)
         with st.popover("Copy link", icon=":material/link:"):
@@ -92,7 +92,7 @@ def _experiment(view: View, catalogue: Catalogue) -> None:
         icon=":material/science:",
         label_visibility="collapsed",
         width=245,
-        **(bound("experiment", view.experiment) | {"on_change": change_experiment, "args": ()}),
+        **(bound("experiment", view.experiment[0]) | {"on_change": change_experiment, "args": ()}),
     )
 
 

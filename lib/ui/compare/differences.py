@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from lib.runs.charts import LETTERS
 from lib.runs.direction import titled
+from lib.runs.plots.charts import LETTERS
 from lib.runs.table import Difference, differences, held_out, same, subset, top_two
 from lib.runs.values import RunTable
 from lib.ui.cards import card, empty, table
-from lib.ui.compare_view import View, keep
+from lib.ui.compare.view import View, keep
 from lib.ui.text import NARROW, count, md
 
 MARKS = ("━", "╍", "┅", "━╍")

@@ -11,42 +11,68 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from lib.runs.axes import choose, is_worth_an_axis
 from lib.runs.direction import direction
+from lib.runs.plots.axes import choose, is_worth_an_axis
 from lib.runs.table import METRIC, PARAM, PLAIN, column, has_column, metrics, varying
 from lib.runs.values import RunTable
 
 LAST = "compare.last"
 PLOTS = ("Parallel", "Scatter")
-MANY = "pick"
+STATS = ("last", "best", "min", "max")
 
 
 @dataclass(frozen=True)
 class View:
-    """The address, name for name. Columns are named as in a filter; `pick` holds run ids in the order they were picked."""
+    """The address, name for name. Columns are named as in a filter; `pick` holds run ids in the order they were picked.
 
-    experiment: str = ""
+    Which runs: `experiment` ids, `filter` (MLflow's grammar), `facet` conditions, `since` and `until`, `state`, `children` (shown,
+    hidden, best) and `parent` (only its children), `limit` of a reading. Which value of a metric: `stat`. Which picture: `plot` with
+    its options. `base` is the run that the others are compared with. The table: `sort`, `order`, `columns` and `pin`.
+    """
+
+    experiment: tuple[str, ...] = ()
     filter: str = ""
+    facet: tuple[str, ...] = ()
+    since: str = ""
+    until: str = ""
+    state: str = ""
+    children: str = ""
+    parent: str = ""
+    limit: str = ""
+    stat: str = ""
     color: str = ""
     plot: str = ""
     x: str = ""
     y: str = ""
+    z: str = ""
+    by: tuple[str, ...] = ()
+    axes: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+    range: tuple[str, ...] = ()
+    along: str = ""
+    smooth: str = ""
+    mark: tuple[str, ...] = ()
+    path: str = ""
+    base: str = ""
     sort: str = ""
     order: str = ""
-    children: str = ""
+    columns: tuple[str, ...] = ()
+    pin: tuple[str, ...] = ()
     only: str = ""
     pick: tuple[str, ...] = ()
 
 
 NAMES = tuple(field.name for field in fields(View))
+MANY = tuple(field.name for field in fields(View) if field.default == ())
 
 
 def asked() -> View:
     """The view in the address; when it says nothing, the one that this browser session left."""
     if not any(name in st.query_params for name in NAMES) and LAST in st.session_state:
         _write(st.session_state[LAST])
-    said: dict[str, Any] = {name: st.query_params.get(name, "") for name in NAMES if name != MANY}
-    return View(**said, pick=tuple(dict.fromkeys(st.query_params.get_all(MANY))))
+    said: dict[str, Any] = {name: st.query_params.get(name, "") for name in NAMES if name not in MANY}
+    said |= {name: tuple(dict.fromkeys(st.query_params.get_all(name))) for name in MANY}
+    return View(**said)
 
 
 def keep(**changes: Any) -> None:
@@ -59,7 +85,7 @@ def keep(**changes: Any) -> None:
 def _write(view: View) -> None:
     for name, value in asdict(view).items():
         if value:
-            st.query_params[name] = list(value) if name == MANY else value
+            st.query_params[name] = list(value) if name in MANY else value
         elif name in st.query_params:
             del st.query_params[name]
 
@@ -73,12 +99,13 @@ def bound(name: str, value: Any) -> dict[str, Any]:
 
 
 def _follow(name: str, key: str) -> None:
-    keep(**{name: st.session_state[key] or ""})
+    value = st.session_state[key]
+    keep(**{name: tuple(value or ()) if name in MANY else value or ""})
 
 
 def change_experiment() -> None:
     """Go to the chosen experiment: names and picks of the old one mean nothing there, the kind of plot stays."""
-    view = View(experiment=st.session_state["compare.experiment"], plot=asked().plot)
+    view = View(experiment=(st.session_state["compare.experiment"],), plot=asked().plot)
     st.session_state[LAST] = view
     _write(view)
 
@@ -101,6 +128,7 @@ def settled(view: View, table: RunTable) -> View:
         sort=sort,
         order=view.order if view.order in ("falling", "rising") else "falling" if falls else "rising",
         children=view.children if view.children in ("shown", "hidden") else "shown",
+        stat=view.stat if view.stat in STATS else "last",
         pick=tuple(run_id for run_id in view.pick if run_id in table.identity.index),
     )
 

@@ -7,9 +7,9 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from lib.runs.axes import NO_VALUE, axis, is_log
-from lib.runs.charts import PICKED, Ink, dash, frame, heading, quiet, shade
 from lib.runs.figures import is_real, short_labels
+from lib.runs.plots.axes import NO_VALUE, axis, is_log
+from lib.runs.plots.charts import PICKED, Ink, dash, frame, heading, quiet, shade
 from lib.runs.table import column
 from lib.runs.values import RunTable
 

@@ -1,8 +1,8 @@
 """The readings of Compare, kept for a few seconds for all sessions of a backend together. Each says how old it is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -11,8 +11,9 @@ from lib.errors import BadInput, PodiumError
 from lib.runs.filters import Names, names, unknown
 from lib.runs.grammar import parse
 from lib.runs.reading import experiments, newest, runs
-from lib.runs.values import Experiment, RunTable
+from lib.runs.values import Experiment, RunTable, Search
 from lib.ui.cards import header
+from lib.ui.compare.view import View
 from lib.ui.session import now
 
 SECONDS = 10
@@ -25,9 +26,10 @@ class Catalogue:
     experiments: tuple[Experiment, ...]
     newest: str
 
-    def named(self, experiment_id: str) -> Experiment | None:
-        """The experiment with this id; None when it is not there."""
-        return next((one for one in self.experiments if one.experiment_id == experiment_id), None)
+    def named(self, ids: Sequence[str]) -> tuple[Experiment, ...]:
+        """Those of the experiments with these ids that are there, in the order of the ids."""
+        known = {one.experiment_id: one for one in self.experiments}
+        return tuple(known[one] for one in ids if one in known)
 
 
 @dataclass(frozen=True)
@@ -49,20 +51,22 @@ def catalogue(here: Backend) -> Catalogue:
 
 
 @st.cache_data(ttl=SECONDS, max_entries=24, show_spinner=False)
-def read(here: Backend, experiment_id: str, asked: str) -> RunTable:
-    """The runs of an experiment that a filter leaves, with the time of the reading."""
-    return runs(here, experiment_id, asked, at=now())
+def read(here: Backend, search: Search) -> RunTable:
+    """The runs that a search matches, with the time of the reading."""
+    return runs(here, search, at=now())
 
 
-def find(here: Backend, experiment_id: str, asked: str) -> Found:
-    """All runs and those that the filter leaves. A filter that cannot be read leaves all of them, and says what is wrong."""
-    whole = read(here, experiment_id, "")
+def find(here: Backend, view: View) -> Found:
+    """All runs and those that the view leaves. A filter that cannot be read leaves all of them, and says what is wrong."""
+    search = Search(view.experiment)
+    whole = read(here, search)
     known = names(whole)
-    if not asked.strip():
+    if not view.filter.strip():
         return Found(whole, whole, known)
     try:
-        clauses = parse(asked, known)
-        return Found(whole, read(here, experiment_id, asked.strip()), known, notes=unknown(clauses, known))
+        clauses = parse(view.filter, known)
+        left = read(here, replace(search, filter=view.filter.strip()))
+        return Found(whole, left, known, notes=unknown(clauses, known))
     except BadInput as problem:
         return Found(whole, whole, known, problem=problem)
 

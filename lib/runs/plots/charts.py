@@ -10,9 +10,9 @@ from typing import Any, Literal
 import altair as alt
 import pandas as pd
 
-from lib.runs.axes import axis
 from lib.runs.direction import direction, titled
 from lib.runs.figures import is_real, short_labels
+from lib.runs.plots.axes import axis
 from lib.runs.table import METRIC, column, subset
 from lib.runs.values import RunTable
 

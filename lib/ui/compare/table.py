@@ -12,7 +12,7 @@ from lib.runs.figures import is_real
 from lib.runs.table import METRIC, PARAM, PLAIN, Constant, Line, column, constants, metrics, ordered, tree, varying
 from lib.runs.values import RunTable
 from lib.ui.cards import card
-from lib.ui.compare_view import View, bound, keep, said
+from lib.ui.compare.view import View, bound, keep, said
 from lib.ui.session import now
 from lib.ui.text import ago, count, md
 from lib.ui.words import RUN, pills

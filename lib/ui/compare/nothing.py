@@ -5,8 +5,8 @@ from typing import Literal
 import streamlit as st
 
 from lib.ui.cards import card, empty, header
-from lib.ui.compare_reading import Catalogue, Found
-from lib.ui.compare_view import View, keep
+from lib.ui.compare.reading import Catalogue, Found
+from lib.ui.compare.view import View, keep
 from lib.ui.routes import goto
 from lib.ui.text import md
 
@@ -47,9 +47,12 @@ def to_launch(label: str, kind: Literal["primary", "secondary"] = "primary") -> 
 def gone(asked: View, view: View, catalogue: Catalogue) -> None:
     """Name what a link asked for and this backend does not have."""
     shown = catalogue.named(view.experiment)
-    if asked.experiment and asked.experiment != view.experiment and shown:
+    missing = [one for one in asked.experiment if one not in view.experiment]
+    if missing and shown:
+        names = ", ".join(md(one.name) for one in shown)
         st.info(
-            f"Experiment {md(asked.experiment)} is not on this backend, or was deleted. Showing {md(shown.name)} instead.",
+            f"Experiment {', '.join(map(md, missing))} is not on this backend, or was deleted. Showing {names}"
+            f"{'' if set(asked.experiment) & set(view.experiment) else ' instead'}.",
             icon=":material/info:",
         )
 

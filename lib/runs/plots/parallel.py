@@ -11,9 +11,9 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from lib.runs.axes import BELOW, Axis, axis
-from lib.runs.charts import PICKED, Ink, dash, frame, quiet, shade
 from lib.runs.figures import short_labels
+from lib.runs.plots.axes import BELOW, Axis, axis
+from lib.runs.plots.charts import PICKED, Ink, dash, frame, quiet, shade
 from lib.runs.values import RunTable
 
 MOST_LINES = 300

@@ -1,0 +1,38 @@
+"""The chart card of Compare: one plot of the runs, chosen by its name in the address."""
+
+from collections.abc import Callable, Mapping
+
+import streamlit as st
+
+from lib.runs.table import subset
+from lib.runs.values import RunTable
+from lib.ui.cards import card, empty
+from lib.ui.compare import plot_parallel, plot_scatter
+from lib.ui.compare.nothing import to_launch
+from lib.ui.compare.view import View, drawable, keep
+
+Draw = Callable[[View, RunTable, RunTable], None]
+"""Draws a plot and its foot: the view, the runs to draw (those the filter leaves, or the picked ones), all runs."""
+PLOTS: Mapping[str, Draw] = {"Parallel": plot_parallel.draw, "Scatter": plot_scatter.draw}
+
+
+def chart(view: View, table: RunTable, whole: RunTable) -> None:
+    """The plot that the address asks for: of the runs in the table, or of the picked ones, which a filter may hide there."""
+    runs = subset(whole, view.pick) if view.only and view.pick else table
+    with card(key="compare-chart"):
+        if not drawable(runs):
+            _nothing_to_draw(view, table)
+        else:
+            PLOTS[view.plot](view, runs, whole)
+
+
+def _nothing_to_draw(view: View, table: RunTable) -> None:
+    if view.only:
+        empty("scatter_plot", "Nothing differs between the picked runs", "They have the same parameters and the same metrics.")
+        with st.container(horizontal_alignment="center"):
+            st.button("Draw all runs", key="compare.draw_all", on_click=keep, kwargs={"only": ""})
+    elif len(table) == 1:
+        empty("scatter_plot", "One run has nothing to compare with", "Train a second one with other parameters.")
+        to_launch("Start a demo", "secondary")
+    else:
+        empty("scatter_plot", "Nothing to draw yet", "These runs have no parameter or metric that differs.")

@@ -1,0 +1,36 @@
+"""Compare's scatter: its two columns to choose, and what the plot leaves out."""
+
+import streamlit as st
+
+from lib.runs.plots import charts, scatter
+from lib.runs.values import RunTable
+from lib.ui.compare.foot import capped, foot
+from lib.ui.compare.view import View, bound, drawable, said
+from lib.ui.ink import ink
+from lib.ui.text import count
+
+
+def draw(view: View, runs: RunTable, whole: RunTable) -> None:
+    """A point per run at the two chosen columns."""
+    places, drawn = drawable(runs), charts.shown(runs, view.pick, scatter.MOST_POINTS)
+    x, y = (name if name in places else places[0] for name in (view.x, view.y))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.selectbox(
+            "Up", places, format_func=lambda name: f"Up: {said(name)}", label_visibility="collapsed", width=210, **bound("y", y)
+        )
+        st.selectbox(
+            "Across",
+            places,
+            format_func=lambda name: f"Across: {said(name)}",
+            label_visibility="collapsed",
+            width=210,
+            **bound("x", x),
+        )
+    st.altair_chart(
+        scatter.scatter(drawn, (x, y), view.color, view.pick, ink()),
+        key="compare.scatter",
+        alt=f"{charts.heading(y)} against {charts.heading(x)}, a point for each of {len(drawn)} runs",
+    )
+    lost = scatter.unplaced(drawn, (x, y))
+    missing = f"{count(lost, 'run')} without both values {'is' if lost == 1 else 'are'} not drawn." if lost else ""
+    foot(view, [capped(drawn, runs), missing, "↑ more is better, ↓ less is better."])
