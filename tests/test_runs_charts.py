@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.runs.plots.axes import BELOW, MOST_AXES, NO_VALUE, axis, choose, is_log
-from lib.runs.plots.charts import shown
+from lib.runs.plots.charts import look, shown
 from lib.runs.plots.parallel import MOST_LINES, parallel
 from lib.runs.plots.scatter import scatter, unplaced
 from lib.ui.ink import DARK, LIGHT
@@ -89,7 +89,7 @@ def test_many_parameters_leave_room_for_metrics_and_the_colour_comes_last():
 @pytest.mark.parametrize("ink", [LIGHT, DARK])
 def test_parallel_names_the_picked_runs_and_keeps_the_metrics_whole_range(ink):
     runs = runs_of(*(made(str(n), params={"n": n}, metrics={"accuracy": n / 10}) for n in range(5)))
-    chart = parallel(runs, ["params.n", "metrics.accuracy"], "metrics.accuracy", ["4", "1"], ink)
+    chart = parallel(runs, ["params.n", "metrics.accuracy"], look(runs, "metrics.accuracy", ["4", "1"], ink))
     letters = {row["run_id"]: row["letter"] for row in values(chart) if "run_id" in row}
     assert letters == {"0": None, "1": "B", "2": None, "3": None, "4": "A"}
     assert spec(chart)["layer"][1]["encoding"]["color"]["condition"]["scale"]["domain"] == [0.0, 0.4]
@@ -98,13 +98,13 @@ def test_parallel_names_the_picked_runs_and_keeps_the_metrics_whole_range(ink):
 
 def test_runs_picked_at_one_place_share_a_label():
     runs = runs_of(made("a", params={"n": 1, "k": 1}), made("b", params={"n": 1, "k": 2}), made("c", params={"n": 2, "k": 1}))
-    chart = parallel(runs, ["params.n", "params.k"], "", ["a", "b"], LIGHT)
+    chart = parallel(runs, ["params.n", "params.k"], look(runs, "", ["a", "b"], LIGHT))
     assert "A B" in [row.get("letter") for row in values(chart)]
 
 
 def test_hostile_names_stay_data():
     runs = runs_of(*(made(f"{EVIL}{n}", params={EVIL: n}, metrics={"accuracy": n}) for n in range(3)))
-    said = spec(parallel(runs, [f"params.{EVIL}", "metrics.accuracy"], "metrics.accuracy", (), LIGHT))
+    said = spec(parallel(runs, [f"params.{EVIL}", "metrics.accuracy"], look(runs, "metrics.accuracy", (), LIGHT)))
     heads = [
         layer["encoding"]["x"]["axis"]["labelExpr"]
         for layer in said["layer"]
@@ -114,7 +114,7 @@ def test_hostile_names_stay_data():
         quoted, end = json.JSONDecoder().raw_decode(head)
         assert head[end:] == "[datum.value]"
         assert set(quoted) == {"n0", "n1"}
-    assert scatter(runs, (f"params.{EVIL}", "metrics.accuracy"), "metrics.accuracy", (), LIGHT).to_json()
+    assert scatter(runs, (f"params.{EVIL}", "metrics.accuracy"), look(runs, "metrics.accuracy", (), LIGHT)).to_json()
 
 
 @settings(deadline=None, max_examples=25)
@@ -131,8 +131,8 @@ def test_no_odd_value_breaks_a_picture(numbers, texts):
         made("last", metrics={"m": 1, "k": 2}, params={"t": "z"}),
     )
     for chart in (
-        parallel(runs, ["params.t", "metrics.m", "metrics.k"], "metrics.m", ["last"], LIGHT),
-        scatter(runs, ("metrics.m", "params.t"), "metrics.m", ["last"], LIGHT),
+        parallel(runs, ["params.t", "metrics.m", "metrics.k"], look(runs, "metrics.m", ["last"], LIGHT)),
+        scatter(runs, ("metrics.m", "params.t"), look(runs, "metrics.m", ["last"], LIGHT)),
     ):
         assert "Infinity" not in chart.to_json()
         assert "NaN" not in json.dumps([row.get("shade") for row in values(chart)])
@@ -141,14 +141,18 @@ def test_no_odd_value_breaks_a_picture(numbers, texts):
 def test_a_scatter_leaves_out_runs_without_both_values_and_counts_them():
     runs = runs_of(made("a", params={"n": 1}, metrics={"m": 1}), made("b", params={"n": 2}), made("c", metrics={"m": math.inf}))
     assert unplaced(runs, ("params.n", "metrics.m")) == 2
-    assert [row["run_id"] for row in values(scatter(runs, ("params.n", "metrics.m"), "", (), LIGHT)) if "run_id" in row] == ["a"]
+    assert [
+        row["run_id"] for row in values(scatter(runs, ("params.n", "metrics.m"), look(runs, "", (), LIGHT))) if "run_id" in row
+    ] == ["a"]
 
 
 def test_the_ramp_is_turned_round_for_a_loss():
     runs = runs_of(made("a", metrics={"loss": 1, "acc": 1}), made("b", metrics={"loss": 2, "acc": 2}))
     ramps = {}
     for name in ("metrics.loss", "metrics.acc"):
-        color = spec(parallel(runs, ["metrics.loss", "metrics.acc"], name, (), LIGHT))["layer"][1]["encoding"]["color"]
+        color = spec(parallel(runs, ["metrics.loss", "metrics.acc"], look(runs, name, (), LIGHT)))["layer"][1]["encoding"][
+            "color"
+        ]
         ramps[name] = color["condition"]["scale"]["range"]
     assert ramps["metrics.loss"] == ramps["metrics.acc"][::-1]
 

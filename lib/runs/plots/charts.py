@@ -5,6 +5,7 @@ their letter. Names from a backend go into data and into JSON-quoted labels only
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import altair as alt
@@ -25,6 +26,26 @@ STEPS = 13
 PICKED = "isValid(datum.letter)"
 
 
+@dataclass(frozen=True)
+class Look:
+    """How runs look in every picture: the metric column that colours ("" for none), its range over all runs, who is picked, the ink.
+
+    The range is that of the whole experiment, so that a run keeps its colour when a filter takes others away.
+    """
+
+    ink: Ink
+    color: str = ""
+    low: float | None = None
+    high: float | None = None
+    picked: tuple[str, ...] = ()
+
+
+def look(whole: RunTable, color: str, picked: Sequence[str], ink: Ink) -> Look:
+    """The look that all pictures of these runs share."""
+    real = [value for value in column(whole, color) if is_real(value)] if color else []
+    return Look(ink, color, min(real, default=None), max(real, default=None), tuple(picked))
+
+
 def shown(table: RunTable, picked: Sequence[str], most: int) -> RunTable:
     """At most `most` runs, the picked ones and the newest, in the table's order."""
     if len(table) <= most:
@@ -40,34 +61,31 @@ def heading(name: str) -> str:
     return titled(short) if name.startswith(METRIC) else name.partition(".")[2] or name
 
 
-def frame(table: RunTable, color: str, picked: Sequence[str]) -> pd.DataFrame:
+def frame(table: RunTable, by: Look) -> pd.DataFrame:
     """One row per run: run_id, run, letter (of a picked run), shade (the number that colours), shaded (as text)."""
-    letters = dict(zip(picked, LETTERS, strict=False))
-    shade = [value if is_real(value) else None for value in column(table, color)] if color else [None] * len(table)
+    letters = dict(zip(by.picked, LETTERS, strict=False))
+    shades = [value if is_real(value) else None for value in column(table, by.color)] if by.color else [None] * len(table)
     return pd.DataFrame(
         {
             "run_id": list(table.ids),
             "run": [name or run_id for run_id, name in table.identity.name.items()],
             "letter": [letters.get(run_id) for run_id in table.ids],
-            "shade": pd.Series(shade, dtype="float64"),
-            "shaded": list(axis(table, color).texts) if color else "",
+            "shade": pd.Series(shades, dtype="float64"),
+            "shaded": list(axis(table, by.color).texts) if by.color else "",
         }
     )
 
 
-def shade(table: RunTable, color: str, ink: Ink, legend: Literal["legend", "no legend"]) -> Any:
+def shade(by: Look, legend: Literal["legend", "no legend"]) -> Any:
     """Colour by a metric, for filled points with a legend; one flat colour where it has fewer than two values; gray for a run without it."""
-    real = {value for value in column(table, color) if is_real(value)} if color else set()
-    if len(real) < 2:
-        return alt.value(ink["ramp3"])
-    title = short_labels([heading(color)], 20)[heading(color)]
-    ramp = [ink[f"ramp{number}"] for number in range(1, 6)]
-    turned = ramp[::-1] if direction(color.removeprefix(METRIC)) == "less" else ramp
-    scale = alt.Scale(domain=[min(real), max(real)], range=turned)
-    by_value = alt.Color(
-        "shade:Q", title=title, scale=scale, legend=_legend(min(real), max(real)) if legend == "legend" else None
-    )
-    return alt.when("isValid(datum.shade)").then(by_value).otherwise(alt.value(ink["past"]))
+    if by.low is None or by.high is None or by.low == by.high:
+        return alt.value(by.ink["ramp3"])
+    title = short_labels([heading(by.color)], 20)[heading(by.color)]
+    ramp = [by.ink[f"ramp{number}"] for number in range(1, 6)]
+    turned = ramp[::-1] if direction(by.color.removeprefix(METRIC)) == "less" else ramp
+    scale = alt.Scale(domain=[by.low, by.high], range=turned)
+    by_value = alt.Color("shade:Q", title=title, scale=scale, legend=_legend(by.low, by.high) if legend == "legend" else None)
+    return alt.when("isValid(datum.shade)").then(by_value).otherwise(alt.value(by.ink["past"]))
 
 
 def _legend(low: float, high: float) -> alt.Legend:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from lib.runs.figures import short_labels
 from lib.runs.plots.axes import BELOW, Axis, axis
-from lib.runs.plots.charts import PICKED, Ink, dash, frame, quiet, shade
+from lib.runs.plots.charts import PICKED, Ink, Look, dash, frame, quiet, shade
 from lib.runs.values import RunTable
 
 MOST_LINES = 300
@@ -65,27 +65,27 @@ class _Grid:
         return {"x": self.x, "y": alt.Y(f"{field}:Q", axis=None, scale=along)}
 
 
-def parallel(table: RunTable, names: Sequence[str], color: str, picked: Sequence[str], ink: Ink) -> alt.LayerChart:
-    """The runs over the columns `names`, coloured by the metric column `color` ("" for none).
+def parallel(table: RunTable, names: Sequence[str], look: Look) -> alt.LayerChart:
+    """The runs over the columns `names`.
 
     Drag along an axis to keep a range, double-click it to let go. For at most `MOST_LINES` runs: see `charts.shown`.
     """
-    grid = _Grid(tuple(f"n{number}" for number in range(len(names))), tuple(axis(table, name) for name in names), ink)
-    wide = _wide(frame(table, color, picked), grid)
+    grid = _Grid(tuple(f"n{number}" for number in range(len(names))), tuple(axis(table, name) for name in names), look.ink)
+    wide = _wide(frame(table, look), grid)
     folded = alt.Chart(wide).transform_fold(list(grid.keys), as_=["axis", "norm"])
     hover = alt.selection_point(name="hover", fields=["run_id"], on="pointerover", clear="pointerout", nearest=True, empty=False)
-    rules = alt.Chart(pd.DataFrame({"axis": grid.keys})).mark_rule(strokeWidth=1.5, color=ink["past"]).encode(x=grid.x)
+    rules = alt.Chart(pd.DataFrame({"axis": grid.keys})).mark_rule(strokeWidth=1.5, color=look.ink["past"]).encode(x=grid.x)
     layers = [
         rules,
-        _lines(folded, grid, hover, shade(table, color, ink, "no legend")),
+        _lines(folded, grid, hover, shade(look, "no legend")),
         *_picked(folded, grid),
         _letters(wide, grid),
-        _touch(folded, grid, shade(table, color, ink, "legend")).add_params(hover),
+        _touch(folded, grid, shade(look, "legend")).add_params(hover),
         *_ticks(grid),
         *_ranges(grid),
         _handles(grid),
     ]
-    return quiet(layers, ink)
+    return quiet(layers, look.ink)
 
 
 def _wide(runs: pd.DataFrame, grid: _Grid) -> pd.DataFrame:

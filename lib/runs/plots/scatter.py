@@ -1,7 +1,6 @@
 """Scatter: a point per run at two columns, coloured by a metric. Pure."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -9,7 +8,7 @@ import pandas as pd
 
 from lib.runs.figures import is_real, short_labels
 from lib.runs.plots.axes import NO_VALUE, axis, is_log
-from lib.runs.plots.charts import PICKED, Ink, dash, frame, heading, quiet, shade
+from lib.runs.plots.charts import PICKED, Ink, Look, dash, frame, heading, quiet, shade
 from lib.runs.table import column
 from lib.runs.values import RunTable
 
@@ -25,17 +24,17 @@ _LOOK: dict[str, Any] = {
 }
 
 
-def scatter(table: RunTable, places: tuple[str, str], color: str, picked: Sequence[str], ink: Ink) -> alt.LayerChart:
+def scatter(table: RunTable, places: tuple[str, str], look: Look) -> alt.LayerChart:
     """The runs at the columns `places` (across, up); those without both values are not drawn: see `unplaced`."""
-    across, up = places
-    data = frame(table, color, picked).assign(x=_values(table, across), y=_values(table, up))
+    (across, up), ink = places, look.ink
+    data = frame(table, look).assign(x=_values(table, across), y=_values(table, up))
     data = data.assign(across=list(axis(table, across).texts), up=list(axis(table, up).texts)).dropna(subset=["x", "y"])
     at = {"x": alt.X(**_axis(table, across, "x"), title=heading(across)), "y": alt.Y(**_axis(table, up, "y"), title=None)}
-    at |= {"tooltip": _tooltip(places, color)}
+    at |= {"tooltip": _tooltip(places, look.color)}
     base = alt.Chart(data)
     points = base.mark_point(filled=True, size=80, opacity=0.85, stroke=ink["page"], strokeWidth=0.8)
     said = alt.TitleParams(heading(up), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
-    layers = [points.encode(**at, color=shade(table, color, ink, "legend")), *_picked(base.transform_filter(PICKED), at, ink)]
+    layers = [points.encode(**at, color=shade(look, "legend")), *_picked(base.transform_filter(PICKED), at, ink)]
     return quiet(layers, ink).properties(title=said)
 
 

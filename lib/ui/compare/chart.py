@@ -4,26 +4,26 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from lib.runs.table import subset
 from lib.runs.values import RunTable
 from lib.ui.cards import card, empty
 from lib.ui.compare import plot_parallel, plot_scatter
 from lib.ui.compare.nothing import to_launch
+from lib.ui.compare.scene import Scene, scene
 from lib.ui.compare.view import View, drawable, keep
 
-Draw = Callable[[View, RunTable, RunTable], None]
-"""Draws a plot and its foot: the view, the runs to draw (those the filter leaves, or the picked ones), all runs."""
+Draw = Callable[[Scene], None]
+"""Draws a plot, what stands around it, and its foot."""
 PLOTS: Mapping[str, Draw] = {"Parallel": plot_parallel.draw, "Scatter": plot_scatter.draw}
 
 
 def chart(view: View, table: RunTable, whole: RunTable) -> None:
-    """The plot that the address asks for: of the runs in the table, or of the picked ones, which a filter may hide there."""
-    runs = subset(whole, view.pick) if view.only and view.pick else table
+    """The plot that the address asks for."""
+    drawn = scene(view, table, whole)
     with card(key="compare-chart"):
-        if not drawable(runs):
+        if not drawable(drawn.runs):
             _nothing_to_draw(view, table)
         else:
-            PLOTS[view.plot](view, runs, whole)
+            PLOTS[view.plot](drawn)
 
 
 def _nothing_to_draw(view: View, table: RunTable) -> None:

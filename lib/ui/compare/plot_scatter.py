@@ -3,15 +3,15 @@
 import streamlit as st
 
 from lib.runs.plots import charts, scatter
-from lib.runs.values import RunTable
 from lib.ui.compare.foot import capped, foot
-from lib.ui.compare.view import View, bound, drawable, said
-from lib.ui.ink import ink
+from lib.ui.compare.scene import Scene
+from lib.ui.compare.view import bound, drawable, said
 from lib.ui.text import count
 
 
-def draw(view: View, runs: RunTable, whole: RunTable) -> None:
+def draw(scene: Scene) -> None:
     """A point per run at the two chosen columns."""
+    view, runs = scene.view, scene.runs
     places, drawn = drawable(runs), charts.shown(runs, view.pick, scatter.MOST_POINTS)
     x, y = (name if name in places else places[0] for name in (view.x, view.y))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -27,7 +27,7 @@ def draw(view: View, runs: RunTable, whole: RunTable) -> None:
             **bound("x", x),
         )
     st.altair_chart(
-        scatter.scatter(drawn, (x, y), view.color, view.pick, ink()),
+        scatter.scatter(drawn, (x, y), scene.look),
         key="compare.scatter",
         alt=f"{charts.heading(y)} against {charts.heading(x)}, a point for each of {len(drawn)} runs",
     )
