@@ -58,6 +58,10 @@ def test_a_right_filter_is_taken_apart():
     assert (second.kind, second.comparator) == ("parameter", "LIKE")
 
 
+def test_a_parameter_called_like_a_time_is_text_all_the_same():
+    assert parse("params.start_time LIKE '9%'")[0].comparator == "LIKE"
+
+
 @pytest.mark.parametrize("asked", ["", "   "])
 def test_no_filter_has_no_condition(asked):
     assert parse(asked) == ()

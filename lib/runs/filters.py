@@ -24,6 +24,7 @@ _ONLY_AND = re.compile(r"\b(or|not|between)\b|[()]", re.IGNORECASE)
 _BARE = re.compile(r"\b(params|tags)\.(?:\w+|`[^`]+`)\s*!?=\s*([A-Za-z_][\w.-]*)")
 _SINGULAR = {"params": "parameter", "tags": "tag"}
 _COMPARED = frozenset({"=", "!=", ">", ">=", "<", "<="})
+_MOMENTS = frozenset({"start_time", "end_time", "created", "Created"})
 _MATCHED = frozenset({"=", "!=", "LIKE", "ILIKE", "IN", "NOT IN", "IS NULL", "IS NOT NULL"})
 
 
@@ -99,7 +100,7 @@ def wrong_comparator(clause: Clause) -> str:
     """What is wrong with the comparator of a clause that could be parsed; "" for nothing."""
     if clause.comparator == "==":
         return "Equal is written with one =."
-    numeric = clause.kind == "metric" or clause.name in ("start_time", "end_time", "created", "Created")
+    numeric = clause.kind == "metric" or (clause.kind == "attribute" and clause.name in _MOMENTS)
     if numeric and clause.comparator not in _COMPARED:
         return f"{clause.comparator} does not work on numbers: use one of = != > >= < <=."
     if not numeric and clause.comparator not in _MATCHED:
