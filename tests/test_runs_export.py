@@ -51,7 +51,7 @@ def test_the_csv_has_the_runs_in_the_asked_order_with_parameters_as_logged():
 def test_a_spreadsheet_sees_utf_8_and_pandas_reads_the_first_heading():
     data = as_csv(runs_of(made("ä", metrics={"größe": 1.0})), ["ä"])
     assert data.startswith(b"\xef\xbb\xbf")
-    assert list(pd.read_csv(io.BytesIO(data)).columns)[0] == "run_id"
+    assert next(iter(pd.read_csv(io.BytesIO(data)).columns)) == "run_id"
     assert pd.read_csv(io.BytesIO(data)).loc[0, "metrics.größe"] == 1.0
 
 

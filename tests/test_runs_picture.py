@@ -1,7 +1,7 @@
 """Charts as pictures: real pixels, the colours of the page, and nothing of the process touched."""
 
 import io
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import altair as alt
 import pandas as pd
@@ -34,7 +34,7 @@ def test_a_png_has_the_colour_of_the_page_and_twice_the_pixels(ink, page):
 
 
 def test_an_svg_is_well_formed_and_says_the_axis_in_text_of_our_font():
-    root = ElementTree.fromstring(picture.svg(drawn(LIGHT), LIGHT, FONTS))
+    root = ET.fromstring(picture.svg(drawn(LIGHT), LIGHT, FONTS))
     texts = [one for one in root.iter(f"{SVG}text") if one.text == "acc ↑"]
     assert texts
     assert texts[0].get("font-family").startswith("Inter")

@@ -122,7 +122,7 @@ def _row(columns: dict[str, list[Any]], row: int) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """A value of a table as JSON can hold it; None for a missing one."""
-    if value is None or value is pd.NA or value is pd.NaT or value != value:
+    if value is None or value is pd.NA or value is pd.NaT or value != value:  # noqa: PLR0124 - NaN
         return None
     if isinstance(value, datetime):
         return _time(value)
