@@ -14,8 +14,8 @@ from lib.backends.connect import client, quick_reading, translated
 from lib.backends.uri import Backend
 from lib.errors import NotFound
 from lib.runs import sqlite_road
-from lib.runs.changes import mark
 from lib.runs.frames import Columns, columns, filled
+from lib.runs.freshness import mark
 from lib.runs.grammar import parse
 from lib.runs.values import (
     CONTEXT_TAG,
