@@ -8,8 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from lib.runs.direction import direction, titled
+from lib.runs.families import Line, tree
 from lib.runs.figures import is_real
-from lib.runs.table import METRIC, PARAM, PLAIN, Constant, Line, column, constants, metrics, ordered, tree, varying
+from lib.runs.table import METRIC, PARAM, PLAIN, Constant, column, constants, metrics, ordered, varying
 from lib.runs.values import RunTable
 from lib.ui.cards import card
 from lib.ui.compare.view import View, bound, keep, said
