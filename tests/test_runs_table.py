@@ -1,4 +1,4 @@
-"""What differs, in which order, who belongs to whom, which run is best, and how picked runs compare."""
+"""What differs, in which order, which run is best, and how picked runs compare."""
 
 import math
 
@@ -92,21 +92,6 @@ def test_text_is_sorted_without_regard_to_capitals_and_numbers_by_size():
     runs = runs_of(made("b", params={"n": 10}), made("A", params={"n": 9}))
     assert table.ordered(runs, "name", falling=False) == ["A", "b"]
     assert table.ordered(runs, "params.n", falling=False) == ["A", "b"]
-
-
-def test_children_stand_below_their_parent_and_a_family_where_its_first_member_would():
-    runs = runs_of(
-        made("other"), made("kid1", parent="mum"), made("kid2", parent="mum"), made("mum"), made("orphan", parent="gone")
-    )
-    lines = table.tree(runs, ["kid2", "other", "kid1", "mum", "orphan"])
-    assert [(line.run_id, line.depth) for line in lines] == [("mum", 0), ("kid2", 1), ("kid1", 1), ("other", 0), ("orphan", 0)]
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.lists(st.integers(0, 7), min_size=8, max_size=8))
-def test_every_run_is_shown_exactly_once_whatever_the_parents_say(parents):
-    runs = runs_of(*(made(str(n), parent=str(parent)) for n, parent in enumerate(parents)))
-    assert sorted(line.run_id for line in table.tree(runs, runs.ids)) == sorted(runs.ids)
 
 
 def test_the_best_run_is_finished_and_has_a_model():

@@ -75,7 +75,7 @@ def best_children(table: RunTable, metric: str) -> list[str]:
 
 def _parents(table: RunTable) -> dict[str, str]:
     """Run → its parent, "" for none; a run that names itself has none."""
-    named = zip(table.ids, map(str, table.identity.parent), strict=True)
+    named = zip(table.ids, table.identity.parent.tolist(), strict=True)
     return {run_id: parent if parent != run_id else "" for run_id, parent in named}
 
 
@@ -101,8 +101,10 @@ def _family(eldest: str, children: dict[str, list[str]]) -> dict[str, int]:
 
 def _goodness(values: "pd.Series", *, falling: bool) -> dict[str, float]:
     """Larger is better; a run without a real value is worst."""
-    turned = -values if falling else values
-    return {str(run_id): float(value) if is_real(value) else float("-inf") for run_id, value in turned.items()}
+    turned = (-values if falling else values).tolist()
+    return {
+        run_id: value if is_real(value) else float("-inf") for run_id, value in zip(values.index.tolist(), turned, strict=True)
+    }
 
 
 def _with_elders(youngest: Sequence[str], parents: dict[str, str]) -> set[str]:

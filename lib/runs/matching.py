@@ -43,7 +43,7 @@ def leaves(clauses: Sequence[Clause], table: RunTable) -> list[str] | None:
     left = _everywhere(table, answer=True)
     for clause in clauses:
         left &= _KINDS[clause.kind](clause, table)
-    return None if left.isna().any() else [str(run_id) for run_id in left.index[left.astype(bool)]]
+    return None if left.isna().any() else left.index[left.astype(bool)].tolist()
 
 
 def _everywhere(table: RunTable, *, answer: bool | None) -> "pd.Series[bool]":
@@ -83,7 +83,7 @@ def _of_column(clause: Clause, table: RunTable, columns: pd.DataFrame) -> "pd.Se
 def _of_texts(clause: Clause, texts: "pd.Series[str]") -> "pd.Series[bool]":
     """A text that is missing meets nothing, not even `!=`."""
     meets = _test(clause)
-    return pd.Series([isinstance(text, str) and meets(text) for text in texts], index=texts.index, dtype="boolean")
+    return pd.Series([isinstance(text, str) and meets(text) for text in texts.tolist()], index=texts.index, dtype="boolean")
 
 
 def _attribute(clause: Clause, table: RunTable) -> "pd.Series[bool]":
@@ -110,12 +110,12 @@ def _time(clause: Clause, table: RunTable, times: "pd.Series[pd.Timestamp]") -> 
 
 def _dataset(clause: Clause, table: RunTable) -> "pd.Series[bool]":
     """One of the run's datasets is enough. An empty context stands for none in a table, so it may or may not meet a condition."""
-    meets, inputs = _test(clause), table.inputs
-    hits = pd.Series([meets(text) for text in inputs[clause.name]], index=inputs.index, dtype="bool")
-    unsure = hits & (inputs[clause.name] == "") if clause.name == "context" else hits & False
+    meets, unsure = _test(clause), {""} if clause.name == "context" else set()
+    said = zip(table.inputs.run_id.tolist(), table.inputs[clause.name].tolist(), strict=True)
+    hits = [(run_id, text in unsure) for run_id, text in said if meets(text)]
+    answers = {run_id: None for run_id, open_ in hits if open_} | {run_id: True for run_id, open_ in hits if not open_}
     index = table.identity.index
-    met = pd.Series(index.isin(inputs.run_id[hits & ~unsure]), index=index, dtype="boolean")
-    return met.mask(~met.astype(bool) & index.isin(inputs.run_id[unsure]))
+    return pd.Series([answers.get(run_id, False) for run_id in index.tolist()], index=index, dtype="boolean")
 
 
 _KINDS = {"metric": _metric, "parameter": _parameter, "tag": _tag, "attribute": _attribute, "dataset": _dataset}

@@ -1,9 +1,9 @@
-"""Judges a table of runs: what differs, in which order, who belongs to whom, which run is best, how picked runs compare. Pure.
+"""Judges a table of runs: what differs, in which order, which run is best, how picked runs compare. Pure.
 
 A column is named as in a filter: `metrics.accuracy`, `params.max_depth`, or a plain word of the identity (`started`, `seconds`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,14 +18,6 @@ PLAIN = ("started", "name", "seconds", "status")
 HELD_OUT = "test_rows"
 _FITTED = frozenset({"train", "training"})
 _ELSEWHERE = frozenset({"cv", "mean", "best", "val", "validation", "std"}) | _FITTED
-
-
-@dataclass(frozen=True)
-class Line:
-    """A run in the table, and how deep it stands under its parents."""
-
-    run_id: str
-    depth: int
 
 
 @dataclass(frozen=True)
@@ -129,38 +121,6 @@ def ordered(table: RunTable, by: str, *, falling: bool) -> list[str]:
     if values.dtype == "str":
         values = values.str.casefold()
     return list(values.sort_values(ascending=not falling, kind="stable", na_position="last").index)
-
-
-def tree(table: RunTable, order: Sequence[str]) -> list[Line]:
-    """The runs as lines: children below their parent, families in the order of their first member in `order`.
-
-    A child whose parent is not among the runs stands alone. Runs that name each other as parents are shown all the same.
-    """
-    parents = dict(zip(table.ids, map(str, table.identity.parent), strict=True))
-    known = set(order)
-    children: dict[str, list[str]] = {}
-    for run_id in order:
-        children.setdefault(parents[run_id] if parents[run_id] in known else "", []).append(run_id)
-    made: dict[str, Line] = {}
-    for run_id in order:
-        if run_id not in made:
-            made |= {line.run_id: line for line in _family(_eldest(run_id, parents, known), children, 0)}
-    return list(made.values())
-
-
-def _eldest(run_id: str, parents: dict[str, str], known: set[str]) -> str:
-    passed = {run_id}
-    while (above := parents[run_id]) in known and above not in passed:
-        run_id = above
-        passed.add(run_id)
-    return run_id
-
-
-def _family(run_id: str, children: dict[str, list[str]], depth: int, seen: frozenset[str] = frozenset()) -> Iterator[Line]:
-    yield Line(run_id, depth)
-    for child in children.get(run_id, ()):
-        if child not in seen and child != run_id:
-            yield from _family(child, children, depth + 1, seen | {run_id})
 
 
 def best(table: RunTable, metric: str) -> Best | None:

@@ -8,7 +8,8 @@ import pandas as pd
 import streamlit as st
 from pandas.io.formats.style import Styler
 
-from lib.runs.table import METRIC, Constant, Line, constants, ordered, tree
+from lib.runs.families import Line, tree
+from lib.runs.table import METRIC, Constant, constants, ordered
 from lib.runs.values import RunTable
 from lib.ui.cards import card
 from lib.ui.compare.columns import MOST_MARKED, best_rows, cells, choices, chosen, looks, sortable, titled_with_kind
@@ -35,13 +36,13 @@ def runs_table(view: View, table: RunTable, rows: Sequence[Line], names: Mapping
     title = count(len(rows), "run") + (f", {len(picked)} picked" if picked else "")
     drawn = rows[:MOST_DRAWN]
     with card():
-        _head(view, table, title, folded=len(table) - len(rows))
+        _head(view, table, title)
         sheet, look = _sheet(view, table, drawn, names)
         _draw(view, [line.run_id for line in drawn], sheet, look)
         _foot(table, left_out=len(rows) - len(drawn))
 
 
-def _head(view: View, table: RunTable, title: str, *, folded: int) -> None:
+def _head(view: View, table: RunTable, title: str) -> None:
     falling = view.order == "falling"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(title, anchor=False, width="content")
@@ -50,19 +51,17 @@ def _head(view: View, table: RunTable, title: str, *, folded: int) -> None:
             sortable(table),
             format_func=lambda name: f"Sort: {said(name)}",
             label_visibility="collapsed",
-            width=190,
+            width=180,
             **bound("sort", view.sort),
         )
         st.button(
-            "Highest first" if falling else "Lowest first",
+            "Highest" if falling else "Lowest",
             icon=f":material/{'arrow_downward' if falling else 'arrow_upward'}:",
             key="compare.turn",
-            help="Turn the order round",
+            help=f"{'Highest' if falling else 'Lowest'} first. Click to turn the order round.",
             on_click=keep,
             kwargs={"order": "rising" if falling else "falling", "sort": view.sort},
         )
-        if folded or any(table.identity.parent.isin(table.ids)):
-            st.toggle("Child runs", **(bound("children", view.children != "hidden") | {"on_change": _children, "args": ()}))
         _columns(view, table)
         st.space("stretch")  # the table's own toolbar appears over the right end of this line
 
@@ -84,10 +83,6 @@ def _columns(view: View, table: RunTable) -> None:
             on_click=keep,
             kwargs={"columns": (), "pin": ()},
         )
-
-
-def _children() -> None:
-    keep(children="shown" if st.session_state["compare.children"] else "hidden")
 
 
 def _draw(view: View, ids: Sequence[str], sheet: pd.DataFrame | Styler, look: dict[str, Any]) -> None:
