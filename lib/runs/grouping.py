@@ -147,6 +147,27 @@ def split(table: RunTable, names: Sequence[str], metric: str, cut: Callable[["pd
     return Grouping(groups, cut_up, len(table) - sum(len(group.numbers) for group in groups))
 
 
+def telling(table: RunTable, names: Sequence[str], metric: str) -> list[str]:
+    """The columns in the order of how much of the metric's differences lies between their groups; equal ones as they come.
+
+    Measured by ε² (Kelley 1935), which is not fooled by many small groups; a guess for what to look at first, no finding.
+    """
+    share = {name: _between(split(table, [name], metric, ranged).groups) for name in names}
+    return sorted(names, key=lambda name: -share[name])
+
+
+def _between(groups: Sequence[Group]) -> float:
+    numbers = [number for group in groups for number in group.numbers]
+    scale = max(map(abs, numbers), default=0.0) or 1.0
+    if len(numbers) <= len(groups):
+        return 0.0
+    means = [math.fsum(one / scale for one in group.numbers) / len(group.numbers) for group in groups]
+    middle = math.fsum(one / scale for one in numbers) / len(numbers)
+    within = math.fsum((one / scale - mean) ** 2 for group, mean in zip(groups, means, strict=True) for one in group.numbers)
+    whole = math.fsum((one / scale - middle) ** 2 for one in numbers)
+    return max(0.0, 1 - (within / (len(numbers) - len(groups))) / (whole / (len(numbers) - 1))) if whole else 0.0
+
+
 def summary(numbers: Sequence[float]) -> Summary:
     """Mean, sample standard deviation s, and the 95 % interval mean ± t·s/√n with Student's t at n - 1 degrees of freedom.
 

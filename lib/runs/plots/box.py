@@ -18,12 +18,14 @@ from lib.runs.figures import figure, is_real, short_labels
 from lib.runs.grouping import Group
 from lib.runs.plots.axes import is_log
 from lib.runs.plots.charts import PICKED, Ink, Look, dash, frame, heading, quiet, shade
-from lib.runs.table import column
+from lib.runs.table import column, subset
 from lib.runs.values import RunTable
 
 MOST_GROUPS = 12
-MOST_POINTS = 2000
-_HALF, _SPREAD = 0.3, 0.44
+MOST_POINTS = 1000
+MANY_POINTS = 400
+"""Points from which on they are drawn smaller."""
+_HALF, _SPREAD = 0.3, 0.5
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ def box(runs: RunTable, metric: str, groups: Sequence[Group], look: Look) -> alt
     points = alt.Chart(_points(runs, metric, groups, look))
     at = {"x": _across(groups), "y": alt.Y("value:Q", **y), "tooltip": _tooltip(metric, look.color)}
     said = alt.TitleParams(heading(metric), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
-    dots = points.mark_point(filled=True, size=38, opacity=0.85, stroke=ink["page"], strokeWidth=0.6)
+    dots = points.mark_point(
+        filled=True, size=38 if len(runs) <= MANY_POINTS else 20, opacity=0.85, stroke=ink["page"], strokeWidth=0.6
+    )
     layers = [*_boxes(sizes, groups, y, ink), dots.encode(**at, color=shade(look, "legend"))]
     return quiet([*layers, *lettered(points.transform_filter(PICKED), at, ink)], ink).properties(title=said)
 
@@ -75,6 +79,15 @@ def lettered(chosen: alt.Chart, at: dict[str, Any], ink: Ink) -> list[alt.Chart]
     return [ring.encode(**at, strokeDash=dash()), halo.encode(**at, text="letter:N"), letter.encode(**at, text="letter:N")]
 
 
+def sampled(runs: RunTable, picked: Sequence[str]) -> RunTable:
+    """At most `MOST_POINTS` runs: the picked ones and a sample of the others, which is the same each time and follows no order."""
+    if len(runs) <= MOST_POINTS:
+        return runs
+    first = sorted(runs.ids, key=lambda run_id: (run_id not in set(picked), zlib.crc32(run_id[::-1].encode())))
+    chosen = set(first[:MOST_POINTS])
+    return subset(runs, [run_id for run_id in runs.ids if run_id in chosen])
+
+
 def jitter(run_id: str) -> float:
     """Where a run stands beside the middle of its group, from -0.5 to 0.5: the same in every picture."""
     return zlib.crc32(run_id.encode()) / 2**32 - 0.5
@@ -84,10 +97,12 @@ def _boxes(sizes: pd.DataFrame, groups: Sequence[Group], y: dict[str, Any], ink:
     base, across = alt.Chart(sizes), _across(groups)
     tips = [alt.Tooltip(f"{key}:N", title=title) for key, title in _SAID.items()]
     sides = {"x": alt.X("left:Q", **_scale(groups)), "x2": "right:Q", "tooltip": tips}
-    whisker = base.mark_rule(color=ink["soft"], strokeWidth=1.2).encode(x=across, y=alt.Y("low:Q", **y), y2="high:Q")
+    whisker = base.mark_rule(color=ink["soft"], strokeWidth=1.2)
+    below = whisker.encode(x=across, y=alt.Y("low:Q", **y), y2="q1:Q")
+    above = whisker.encode(x=across, y=alt.Y("q3:Q", **y), y2="high:Q")
     body = base.mark_rect(fill=ink["hair"], fillOpacity=0.55, stroke=ink["soft"], strokeWidth=1.2, cornerRadius=3)
     middle = base.mark_rule(color=ink["soft"], strokeWidth=2.5).encode(**sides, y=alt.Y("median:Q", **y))
-    return [whisker, body.encode(**sides, y=alt.Y("q1:Q", **y), y2="q3:Q"), middle]
+    return [below, above, body.encode(**sides, y=alt.Y("q1:Q", **y), y2="q3:Q"), middle]
 
 
 _SAID = {"group": "Group", "n": "Runs", "said_median": "Median", "said_box": "Half of them", "said_whiskers": "Whiskers"}

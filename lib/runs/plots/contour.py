@@ -139,11 +139,11 @@ def best_of(found: Places, metric: str) -> str:
 def contour(table: RunTable, axes: tuple[str, str], metric: str, look: Look) -> alt.LayerChart:
     """The surface, its lines, the runs, the best of them and the picked ones.
 
-    `look.color` is the metric of the surface, or another one: then the runs are drawn without a colour, which would mean two things.
+    The ramp spans the surface, which is flatter than the runs where it averages them; so the runs are drawn without a colour.
     """
     found, ink = places(table, axes, metric), look.ink
-    by = look if look.color == metric else _look_of(table, metric, look)
     made, runs = surface(found), subset(table, found.run_ids)
+    by = replace(look, color=metric, low=float(np.nanmin(made.heights)), high=float(np.nanmax(made.heights)))
     data = frame(runs, look).assign(**{key: list(values_of(runs, name)) for key, name in zip("xy", axes, strict=True)})
     data = data.assign(**{key: list(axis(runs, name).texts) for key, name in zip(_TIPS, (*axes, metric), strict=True)})
     at: dict[str, Any] = {"x": _along(alt.X, axes[0], found, 0), "y": _along(alt.Y, axes[1], found, 1)}
@@ -151,8 +151,7 @@ def contour(table: RunTable, axes: tuple[str, str], metric: str, look: Look) -> 
     tips += [alt.Tooltip(f"{key}:N", title=heading(name)) for key, name in zip(_TIPS, (*axes, metric), strict=True)]
     points = alt.Chart(data)
     dots = points.mark_point(filled=True, size=34, opacity=1, stroke=ink["page"], strokeWidth=1.2)
-    color = shade(look, "no legend") if look.color == metric else alt.value(ink["soft"])
-    layers = [*_ground(made, found, at, by), dots.encode(**at, tooltip=tips, color=color)]
+    layers = [*_ground(made, found, at, by), dots.encode(**at, tooltip=tips, color=alt.value(ink["soft"]))]
     layers += _best(points, best_of(found, metric), at, look) + lettered(
         points.transform_filter(PICKED), at | {"tooltip": tips}, ink
     )
@@ -161,11 +160,6 @@ def contour(table: RunTable, axes: tuple[str, str], metric: str, look: Look) -> 
 
 
 _TIPS = ("across", "up", "height")
-
-
-def _look_of(table: RunTable, metric: str, look: Look) -> Look:
-    real = [float(value) for value in values_of(table, metric) if is_real(value)]
-    return replace(look, color=metric, low=min(real), high=max(real))
 
 
 def _ground(made: Surface, found: Places, at: dict[str, Any], by: Look) -> list[alt.Chart]:

@@ -7,12 +7,11 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from lib.runs.direction import titled
 from lib.runs.figures import figure, is_real, short_labels
 from lib.runs.grouping import Placed
 from lib.runs.plots.box import jitter, lettered
 from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, quiet, shade
-from lib.runs.table import METRIC, subset
+from lib.runs.table import subset
 from lib.runs.values import RunTable
 
 MOST_ROWS = 20
@@ -37,7 +36,7 @@ def is_cut(rows: Sequence[Placed]) -> bool:
 
 
 def groups(runs: RunTable, metric: str, rows: Sequence[Placed], look: Look) -> alt.LayerChart:
-    """The rows from top to bottom as they come. Runs are faint points, means are solid, one run alone is a hollow mean."""
+    """The rows from top to bottom as they come. Runs are small points, means are squares, one run alone is a hollow one."""
     ink, data = look.ink, _rows(rows)
     base, ends = alt.Chart(data), ends_of(rows)
     x = alt.X("mean:Q", title=heading(metric), axis=_AXIS, scale=alt.Scale(domain=list(ends), nice=False, zero=False))
@@ -106,7 +105,7 @@ def _words(base: alt.Chart, y: alt.Y, ink: Ink) -> alt.Chart:
 def _side(rows: Sequence[Placed]) -> dict[str, Any]:
     """A label per row at the left, with the number of runs."""
     short = short_labels([row.group.label for row in rows], 44)
-    labels = [f"{short[row.group.label]}   n = {row.summary.n:,}" for row in rows]
+    labels = [f"{short[row.group.label]}\N{EM SPACE}n = {row.summary.n:,}" for row in rows]
     return side(labels)
 
 
@@ -124,8 +123,3 @@ def side(labels: Sequence[str]) -> dict[str, Any]:
         grid=False,
     )
     return {"axis": axis, "title": None, "scale": alt.Scale(domain=[len(labels) - 0.5, -0.5], nice=False, zero=False)}
-
-
-def arrow(metric: str) -> str:
-    """The metric's name with its arrow, without its kind."""
-    return titled(metric.removeprefix(METRIC))

@@ -27,8 +27,9 @@ def importance(found: Sequence[Importance], ink: Ink) -> alt.LayerChart:
     ]
     fill = alt.when("datum.clear").then(alt.value(ink["ramp4"])).otherwise(alt.value(ink["past"]))
     bars = base.mark_bar(size=12, cornerRadiusEnd=3).encode(x=x, x2="zero:Q", y=y, color=fill, tooltip=tips)
-    line = base.mark_rule(strokeWidth=1.6, color=ink["soft"])
-    layers = [bars, line.encode(x=alt.X("low:Q", axis=_AXIS), x2="high:Q", y=y, tooltip=tips), _words(base, y, ink)]
+    ends: dict[str, Any] = {"x": alt.X("low:Q", axis=_AXIS), "x2": "high:Q", "y": y, "tooltip": tips}
+    halo, line = (base.mark_rule(strokeWidth=width, color=ink[role]) for width, role in ((4.5, "page"), (1.8, "soft")))
+    layers = [bars, halo.encode(**ends), line.encode(**ends), _words(base, y, ink)]
     return quiet(layers, ink).properties(
         height=max(ROW * len(found) + EDGES, 150), padding={"left": 0, "right": 96, "top": 2, "bottom": 5}
     )
@@ -48,7 +49,9 @@ _AXIS = alt.Axis(
 
 
 def percent(share: float) -> str:
-    """31%, with a real minus."""
+    """31%, with a real minus; what is less than half a percent is not called nothing."""
+    if 0 < share < 0.005:
+        return "under 1%"
     return f"{share:.0%}".replace("-", MINUS)
 
 

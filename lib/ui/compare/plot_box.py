@@ -6,7 +6,7 @@ import streamlit as st
 
 from lib.runs.direction import direction
 from lib.runs.figures import figure
-from lib.runs.grouping import Group, Grouping, groupable, ranged, split
+from lib.runs.grouping import Group, Grouping, groupable, ranged, split, telling
 from lib.runs.plots import box, charts
 from lib.runs.table import METRIC, subset
 from lib.runs.values import RunTable
@@ -26,7 +26,7 @@ def draw(scene: Scene) -> None:
     view, runs = scene.view, scene.runs
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         metric = choose_metric(view, runs, "Up")
-        by = _by(view, runs) if metric else ""
+        by = _by(view, runs, metric) if metric else ""
     if not metric or not by:
         if metric:
             empty(
@@ -38,16 +38,16 @@ def draw(scene: Scene) -> None:
     made = split(runs, [by], metric, ranged)
     shown = _in_order(box.kept(made.groups, view.pick), metric, view)
     members = subset(runs, [run_id for run_id in runs.ids if any(run_id in group.run_ids for group in shown)])
-    drawn = charts.shown(members, view.pick, box.MOST_POINTS)
+    drawn = box.sampled(members, view.pick)
     st.altair_chart(box.box(drawn, metric, shown, scene.look), key="compare.box", alt=_finding(metric, by, shown))
     foot(view, [*_left_out(made, shown), _points(drawn, members), *_how(made, by), "↑ more is better, ↓ less is better."])
 
 
-def _by(view: View, runs: RunTable) -> str:
+def _by(view: View, runs: RunTable, metric: str) -> str:
     names = groupable(runs)
     if not names:
         return ""
-    chosen = next((name for name in view.by if name in names), names[0])
+    chosen = next((name for name in view.by if name in names), telling(runs, names, metric)[0])
     order = MEDIAN if MEDIAN in view.by else ""
     select("Groups", names, tied("compare.box.by", chosen, lambda name: keep(by=(name, *filter(None, [order])))))
     binding = tied("compare.box.order", order, lambda word: keep(by=(chosen, *filter(None, [word]))))
@@ -86,7 +86,7 @@ def _left_out(made: Grouping, shown: Sequence[Group]) -> list[str]:
 def _points(drawn: RunTable, members: RunTable) -> str:
     if len(drawn) == len(members):
         return ""
-    return f"Showing {len(drawn):,} of {count(len(members), 'run')} as points; the boxes are of all of them."
+    return f"Showing a sample of {len(drawn):,} of {count(len(members), 'run')} as points; the boxes are of all of them."
 
 
 def _how(made: Grouping, by: str) -> list[str]:

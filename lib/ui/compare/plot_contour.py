@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from lib.runs.grouping import telling
 from lib.runs.plots import charts, contour
 from lib.runs.plots.contour import MOST_PLACES, Places
+from lib.runs.table import PARAM
 from lib.runs.values import RunTable
 from lib.ui.cards import empty
 from lib.ui.compare.foot import foot
@@ -25,7 +27,7 @@ def draw(scene: Scene) -> None:
         least = f"at least {contour.LEAST_VALUES} different numbers"
         empty("landscape", TITLE, f"A contour takes two columns with {least} each and a metric. {_would_do(names)}")
         return
-    axes, metric = _choose(names, scores, view.z or view.color)
+    axes, metric = _choose(runs, names, view.z or view.color)
     found = contour.places(runs, axes, metric)
     if needs := contour.lacks(found, axes):
         empty("landscape", TITLE, f"{needs} {_would_do([name for name in names if name != metric])}")
@@ -36,13 +38,14 @@ def draw(scene: Scene) -> None:
     foot(view, _notes(found, runs))
 
 
-def _choose(names: Sequence[str], scores: Sequence[str], wanted: str) -> tuple[tuple[str, str], str]:
-    """The axes that the address asks for, else the first columns; not those a scatter would take, where a metric goes up."""
-    wish = asked()
+def _choose(runs: RunTable, names: Sequence[str], wanted: str) -> tuple[tuple[str, str], str]:
+    """The axes that the address asks for, else the two that tell most; not those a scatter would take, where a metric goes up."""
+    wish, scores = asked(), measurable(runs)
     metric = wanted if wanted in scores else scores[0]
-    across = wish.x if wish.x in names else names[0]
-    others = [name for name in names if name not in (across, metric)]
-    up = wish.y if wish.y in names and wish.y not in (across, metric) else next(iter(others), names[1])
+    params = telling(runs, [name for name in names if name.startswith(PARAM)], metric)
+    best = [*params, *(name for name in names if name not in params and name != metric), metric]
+    across = wish.x if wish.x in names else best[0]
+    up = wish.y if wish.y in names and wish.y not in (across, metric) else next(name for name in best if name != across)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         select("Surface", scores, bound("z", metric))
         select("Up", names, bound("y", up))
@@ -67,7 +70,7 @@ def _notes(found: Places, runs: RunTable) -> list[str]:
         notes.append(f"Showing {drawn:,} of {count(len(runs), 'run')}: the others lack a number in one of the three.")
     if found.shared:
         notes.append(
-            f"{count(drawn, 'run')} share {count(apart, 'place')}: where several stand on one, the surface takes their average."
+            f"{count(drawn, 'run')} stand on {count(apart, 'place')}: where several stand on one, the surface takes their average."
         )
     if apart > MOST_PLACES:
         notes.append(f"Of {apart:,} places, those that nearly touch are averaged too.")

@@ -6,15 +6,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lib.runs.figures import figure
-from lib.runs.grouping import Grouping, Placed, Summary, groupable, is_repeat, placed, settings_of, split
-from lib.runs.plots import charts, groups
+from lib.runs.figures import figure, short_labels
+from lib.runs.grouping import Grouping, Placed, Summary, groupable, is_repeat, placed, settings_of, split, telling
+from lib.runs.plots import groups
 from lib.runs.values import RunTable
 from lib.ui.cards import empty
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.statistics import called, choose_metric, listed
-from lib.ui.compare.view import View, bound
+from lib.ui.compare.view import View, bound, keep
 from lib.ui.text import count, md
 
 MOST_LISTED = 8
@@ -34,30 +34,45 @@ def draw(scene: Scene) -> None:
         return
     made = split(runs, by, metric)
     rows = placed(made.groups, metric)
-    st.markdown(_finding(metric, rows))
-    shown = _shown(rows, view.pick)
-    st.altair_chart(
-        groups.groups(runs, metric, shown, scene.look),
-        key="compare.groups",
-        alt=f"Mean and interval by {listed(by)}. {_plain(rows)}",
-    )
-    foot(view, _notes(made, rows, shown, _without(view, by, runs)))
+    if any(row.summary.n > 1 for row in rows):
+        _repeats(scene, metric, by, (made, rows))
+    else:
+        _no_repeat(runs, rows, by, metric)
     _table(rows, by)
+
+
+def _repeats(scene: Scene, metric: str, by: Sequence[str], found: tuple[Grouping, list[Placed]]) -> None:
+    """Which group leads, and the picture."""
+    made, rows = found
+    shown = _shown(rows, scene.view.pick)
+    st.markdown(_finding(rows))
+    st.caption(" · ".join(md(called(name)) for name in by))
+    said = f"Mean and interval by {', '.join(map(called, by))}. {_plain(rows)}"
+    st.altair_chart(groups.groups(scene.runs, metric, shown, scene.look), key="compare.groups", alt=said)
+    foot(scene.view, _notes(made, rows, shown, _without(scene.view, by, scene.runs)))
+
+
+def _no_repeat(runs: RunTable, rows: Sequence[Placed], by: Sequence[str], metric: str) -> None:
+    """No group has two runs: say so, and offer the parameter that tells most."""
+    text = f"{count(len(rows), 'group')} of one run: no spread, no interval. Group by fewer columns, or repeat runs with another seed."
+    empty("help", "Cannot tell: no run is repeated", text)
+    first = telling(runs, [name for name in groupable(runs) if not is_repeat(name.partition(".")[2])], metric)[:1]
+    if first and list(by) != first:
+        with st.container(horizontal_alignment="center"):
+            label = f"Group by {md(called(first[0]))} only"
+            st.button(label, key="compare.groups.fewer", on_click=keep, kwargs={"by": tuple(first)})
 
 
 def _by(view: View, runs: RunTable) -> list[str]:
     """The columns that the address asks for, else the parameters that differ and are more than a seed."""
     names = groupable(runs)
     chosen = [name for name in view.by if name in names] or settings_of(runs) or names[:1]
-    if names:
-        st.multiselect(
-            "Group by",
-            names,
-            format_func=called,
-            placeholder="Group by",
-            label_visibility="collapsed",
-            width="stretch",
-            **bound("by", chosen),
+    if not names:
+        return []
+    with st.popover(f"Group by {count(len(chosen), 'column')}", icon=":material/stacks:"):
+        st.multiselect("Group by", names, format_func=called, width=420, **bound("by", chosen))
+        st.caption(
+            "Runs with the same values in all of these columns are one group. Without a choice: every parameter but the seed."
         )
     return chosen
 
@@ -67,7 +82,7 @@ def _without(view: View, by: Sequence[str], runs: RunTable) -> str:
     return f"Taken as repeats: {listed(repeats)}." if repeats and not set(view.by) & set(by) else ""
 
 
-def _finding(metric: str, rows: Sequence[Placed]) -> str:
+def _finding(rows: Sequence[Placed]) -> str:
     """Who leads, and from whom it cannot be told apart, as Markdown."""
     lead = next((row for row in rows if row.standing == "best"), None)
     if lead is None:
@@ -75,16 +90,11 @@ def _finding(metric: str, rows: Sequence[Placed]) -> str:
     open_, worse = (sum(row.standing == word for row in rows) for word in ("cannot tell", "worse"))
     parts = [f"**{md(lead.group.label)}** has the best mean of repeated runs: {_said(lead.summary)}."]
     parts += [f":orange[:material/help: Cannot tell] it from {count(open_, 'other group')}."] if open_ else []
-    parts += [f"{count(worse, 'group')} {'is' if worse == 1 else 'are'} worse in {md(charts.heading(metric))}."] if worse else []
+    parts += [f"{count(worse, 'group')} {'is' if worse == 1 else 'are'} worse."] if worse else []
     return " ".join(parts)
 
 
 def _no_lead(rows: Sequence[Placed]) -> str:
-    if not any(row.summary.n > 1 for row in rows):
-        return (
-            f":orange[:material/help: Cannot tell] which is best: no run is repeated, {count(len(rows), 'group')} of one run each have no interval. "
-            "Group by fewer parameters, or repeat runs with another seed."
-        )
     if len(rows) < 2:
         return f"One group: {_said(rows[0].summary)}."
     return "Nobody can say which way this metric is better, so no group leads."
@@ -122,7 +132,11 @@ def _notes(made: Grouping, rows: Sequence[Placed], shown: Sequence[Placed], with
 
 def _table(rows: Sequence[Placed], by: Sequence[str]) -> None:
     sheet = pd.DataFrame([dict(zip(by, row.group.labels, strict=True)) | _numbers(row) for row in rows])
-    config: dict[str, Any] = {name: st.column_config.TextColumn(called(name), width=110) for name in by}
+    short = short_labels([called(name) for name in by], 24)
+    heads = {name: short[called(name)] for name in by}
+    config: dict[str, Any] = {
+        name: st.column_config.TextColumn(said, width=max(96, 7 * len(said) + 22)) for name, said in heads.items()
+    }
     config |= {key: st.column_config.NumberColumn(said, format="%.4f", width=84) for key, said in _HEADS.items()}
     config |= {
         "n": st.column_config.NumberColumn("Runs", width=60),

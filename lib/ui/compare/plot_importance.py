@@ -11,7 +11,7 @@ from lib.runs.values import RunTable
 from lib.ui.cards import empty
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
-from lib.ui.compare.statistics import choose_metric
+from lib.ui.compare.statistics import called, choose_metric
 from lib.ui.text import count, md
 
 
@@ -40,11 +40,12 @@ def draw(scene: Scene) -> None:
 
 
 def _finding(made: Importances, metric: str) -> str:
-    name = md(charts.heading(metric))
+    name = md(called(metric))
     if made.explained < LEAST_EXPLAINED:
         return f":orange[:material/help: Cannot tell] what {name} depends on: these parameters explain next to nothing of its differences."
-    clear = [md(charts.heading(one.name)) for one in made.found if one.is_clear]
-    most = f" Most of it is **{clear[0]}**" + (f", then {clear[1]}." if clear[1:] else ".") if clear else ""
+    clear = [one for one in made.found if one.is_clear]
+    most = "" if not clear else " Most of it comes from" if clear[0].mean * 2 > made.explained else " First comes"
+    most += " **" + "**, then ".join(md(called(one.name)) for one in clear[:2]) + ("." if clear[1:] else "**.") if clear else ""
     return f"The forest explains {percent(made.explained)} of the differences in {name} among runs it has not seen.{most}"
 
 

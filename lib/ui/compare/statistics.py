@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from lib.runs.figures import is_real
+from lib.runs.figures import is_real, short_labels
 from lib.runs.grouping import TAG
 from lib.runs.table import column, metrics
 from lib.runs.values import RunTable
@@ -31,9 +31,15 @@ def choose_metric(view: View, runs: RunTable, label: str) -> str:
 
 
 def select(label: str, names: Sequence[str], binding: dict[str, Any]) -> None:
-    """A select box for a column, with the word for what it does in the option."""
+    """A select box for a column, with the word for what it does in the option; two long names never look alike."""
+    short = short_labels([called(name) for name in names], 23)
     st.selectbox(
-        label, names, format_func=lambda name: f"{label}: {called(name)}", label_visibility="collapsed", width=230, **binding
+        label,
+        names,
+        format_func=lambda name: f"{label}: {short.get(called(name), name)}",
+        label_visibility="collapsed",
+        width=240,
+        **binding,
     )
 
 
