@@ -19,7 +19,7 @@ LEAST_RUNS = 20
 MOST_RUNS = 2000
 """More runs are sampled: a forest of 2,000 takes seconds and 5,000 tell the same."""
 MOST_TEXTS = 12
-TREES, FOLDS, ROUNDS = 60, 3, 5
+TREES, FOLDS, ROUNDS, COPIES = 60, 3, 5, 5
 LEAST_EXPLAINED = 0.1
 """Share of the differences below which no parameter can be called important."""
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -27,17 +27,16 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class Importance:
-    """A parameter, and the share of the metric's differences that comes from it: mean, lowest and highest of the rounds."""
+    """A parameter, and the share of the metric's differences that comes from it: mean, lowest and highest of the rounds.
+
+    It is clear when even the lowest is more than chance alone gave to any shuffled copy of a parameter.
+    """
 
     name: str
     mean: float
     low: float
     high: float
-
-    @property
-    def is_clear(self) -> bool:
-        """Was there something in every round?"""
-        return self.low > 0
+    is_clear: bool
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,8 @@ def importances(table: RunTable, metric: str) -> Importances:
     In each of five rounds the runs are dealt into three parts; a forest that learned two parts foretells the third, as it is and with
     one parameter shuffled among its runs (Breiman 2001). The squared error that this adds is twice the variance that comes from the
     parameter (Gregorutti, Michel, Saint-Pierre 2017), so half of it is the parameter's share of the squared differences from the mean.
-    Parameters that move together share their importance.
+    Parameters that move together share their importance. Shuffled copies of some parameters stand among them, to show what chance
+    alone gives (Kursa, Rudnicki 2010).
     """
     runs = measured(table, metric)
     chance = np.random.default_rng(int(fingerprint(runs, metric)[:16], 16))
@@ -100,9 +100,12 @@ def importances(table: RunTable, metric: str) -> Importances:
         ids = [ids[place] for place in sorted(chance.choice(len(ids), MOST_RUNS, replace=False))]
     taken = subset(runs, ids)
     names = varying(taken)
-    rounds = np.array([_round(_sheet(taken, names, metric), chance) for _ in range(ROUNDS)])
+    sheet = _sheet(taken, names, metric)
+    rounds = np.array([_round(_with_copies(sheet, chance), chance) for _ in range(ROUNDS)])
     shares = (rounds[:, 1:] - rounds[:, :1]) / 2
-    found = [Importance(name, *map(float, (one.mean(), one.min(), one.max()))) for name, one in zip(names, shares.T, strict=True)]
+    by_chance = max(0.0, float(shares[:, len(names) :].max()))
+    numbers = [(float(one.mean()), float(one.min()), float(one.max())) for one in shares.T]
+    found = [Importance(name, *three, three[1] > by_chance) for name, three in zip(names, numbers, strict=False)]
     found.sort(key=lambda one: -one.mean)
     return Importances(float(1 - rounds[:, 0].mean()), len(taken), len(runs), tuple(found))
 
@@ -116,13 +119,24 @@ def _round(sheet: _Sheet, chance: np.random.Generator) -> Floats:
     for number, part in enumerate(parts):
         rest = np.concatenate([one for place, one in enumerate(parts) if place != number])
         forest = RandomForestRegressor(
-            TREES, min_samples_leaf=2, max_features=0.5, random_state=int(chance.integers(2**31)), n_jobs=1
+            TREES, min_samples_leaf=max(2, len(rest) // 250), max_features=0.5, random_state=int(chance.integers(2**31)), n_jobs=1
         )
         forest.fit(sheet.columns[rest], sheet.target[rest])
         asked = np.concatenate(list(_shuffled(sheet, part, chance)))
         foretold = forest.predict(asked).reshape(len(wrong), len(part))
         wrong += ((foretold - sheet.target[part]) ** 2).sum(axis=1)
     return wrong / (sheet.target**2).sum()
+
+
+def _with_copies(sheet: _Sheet, chance: np.random.Generator) -> _Sheet:
+    """The same sheet and up to `COPIES` parameters once more, shuffled among all runs."""
+    chosen = chance.choice(len(sheet.blocks), min(COPIES, len(sheet.blocks)), replace=False)
+    columns, blocks = [sheet.columns], list(sheet.blocks)
+    for place in chosen:
+        copy = sheet.columns[chance.permutation(len(sheet.target)), sheet.blocks[place]]
+        blocks.append(slice(blocks[-1].stop, blocks[-1].stop + copy.shape[1]))
+        columns.append(copy)
+    return _Sheet(np.concatenate(columns, axis=1), tuple(blocks), sheet.target)
 
 
 def _shuffled(sheet: _Sheet, part: "np.ndarray[Any, Any]", chance: np.random.Generator) -> Iterator[Floats]:
@@ -148,9 +162,9 @@ def _sheet(table: RunTable, names: Sequence[str], metric: str) -> _Sheet:
 
 
 def _columns(values: "pd.Series") -> Floats:
-    """A number as its rank, which is all that a tree sees of it, with -1 for none; a text as one column per frequent value."""
+    """A number as its rank, which is all that a tree sees of it, with 0 for none; a text as one column per frequent value."""
     if pd.api.types.is_numeric_dtype(values):
-        ranks = values.rank(method="dense").fillna(-1)
+        ranks = values.rank(method="dense").fillna(0)
         return np.array([ranks], dtype="float64").T
     texts = values.astype("object").where(values.notna(), None)
     counted = texts.value_counts(dropna=False)

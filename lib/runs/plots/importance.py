@@ -16,7 +16,7 @@ SHARE = "Share of the differences that comes from the parameter"
 
 
 def importance(found: Sequence[Importance], ink: Ink) -> alt.LayerChart:
-    """A bar per parameter from zero to its mean, a line from the lowest to the highest round; pale where a round found nothing."""
+    """A bar per parameter from zero to its mean, a line from the lowest to the highest round; pale where chance alone could have given it."""
     data = _rows(found)
     base, y = alt.Chart(data), alt.Y("place:Q", **side(_labels(found)))
     x = alt.X("mean:Q", title=SHARE, axis=_AXIS, scale=alt.Scale(domain=_ends(found), nice=False))

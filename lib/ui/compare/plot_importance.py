@@ -64,6 +64,6 @@ def _notes(made: Importances, runs: RunTable, shown: Sequence[Importance]) -> li
             f"A forest that learned two thirds of the runs foretells the rest no better than {percent(LEAST_EXPLAINED)}.",
         ]
     more = f"Showing the first {len(shown)} of {count(len(made.found), 'parameter')}." if len(shown) < len(made.found) else ""
-    words = f"Line: lowest and highest of {ROUNDS} rounds; cannot tell: a round found nothing."
+    words = f"Line: lowest and highest of {ROUNDS} rounds; cannot tell: no more than chance alone gives."
     caution = "Parameters that move together share their importance, and what goes along with a metric need not be its cause."
     return [*notes, more, words, caution]
