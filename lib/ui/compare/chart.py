@@ -6,14 +6,21 @@ import streamlit as st
 
 from lib.runs.values import RunTable
 from lib.ui.cards import card, empty
-from lib.ui.compare import plot_parallel, plot_scatter
+from lib.ui.compare import plot_box, plot_contour, plot_groups, plot_importance, plot_parallel, plot_scatter
 from lib.ui.compare.nothing import to_launch
 from lib.ui.compare.scene import Scene, scene
 from lib.ui.compare.view import View, drawable, keep
 
 Draw = Callable[[Scene], None]
 """Draws a plot, what stands around it, and its foot."""
-PLOTS: Mapping[str, Draw] = {"Parallel": plot_parallel.draw, "Scatter": plot_scatter.draw}
+PLOTS: Mapping[str, Draw] = {
+    "Parallel": plot_parallel.draw,
+    "Scatter": plot_scatter.draw,
+    "Box": plot_box.draw,
+    "Contour": plot_contour.draw,
+    "Groups": plot_groups.draw,
+    "Importance": plot_importance.draw,
+}
 
 
 def chart(view: View, table: RunTable, whole: RunTable) -> None:
