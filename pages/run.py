@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lib.ui.errors import calm
-from lib.ui.run import dialogs, head, lineage, metrics, models, nothing, reads, settings, written
+from lib.ui.run import dialogs, files, head, lineage, metrics, models, nothing, reads, settings, written
 from lib.ui.session import backend
 
 # Choose
@@ -26,7 +26,7 @@ with left:
     settings.parameters_card(run)
     settings.inputs_card(run)
     models.models_card(here, places)
-    settings.artifacts_card(run)
+    files.files_card(run)
 with right:
     head.identity_card(run, home)
     written.note_card(run, may_change=may_change)

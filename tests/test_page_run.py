@@ -167,7 +167,8 @@ def test_a_model_of_mlflow_2_is_recognised(app, fresh_store, home):
     old = log_run(fresh_store, home, "old", model=False)
     client(fresh_store).log_text(old, WHOLE, "forest/MLmodel")
     page = app("run", fresh_store, run=old)
-    assert "Model forest" in [one.value for one in page.subheader]
+    assert "Model" in [one.value for one in page.subheader]
+    assert "forest" in tables(page)
     assert "Register" in labels(page)
 
 
@@ -369,3 +370,26 @@ def test_nothing_on_the_page_writes_before_it_is_confirmed(app, fresh_store, mad
         button(page, label).click().run()
         page.button(key="run.cancel").click().run()
         assert not page.exception
+
+
+# Links that lead here
+
+
+def links(page):
+    return {one.proto.label: one.proto.query_string for one in page.get("page_link")}
+
+
+def test_models_and_audit_lead_to_the_run_a_version_was_made_from(app, fresh_store):
+    run_id = trained(fresh_store)
+    register(writer(fresh_store), run_id, "forest")
+    assert links(app("models", fresh_store, model="forest"))["Open its run"] == f"run={run_id}"
+    assert links(app("audit", fresh_store))["Open the run it was made from"] == f"run={run_id}"
+
+
+def test_overview_opens_the_run_of_the_row_that_was_clicked(app, fresh_store, home):
+    for n in range(3):
+        log_run(fresh_store, home, f"r{n}", minute=n)
+    page = app("overview", fresh_store)
+    table = next(one.value for one in page.dataframe if "open" in one.value)
+    assert table.run.tolist() == ["r2", "r1", "r0"]
+    assert set(table.open) == {"Open"}

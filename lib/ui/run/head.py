@@ -10,6 +10,7 @@ from lib.runs import reading
 from lib.runs.kin import Home, Kin
 from lib.runs.values import SOURCE_TAG, Run
 from lib.ui.cards import card, facts, header
+from lib.ui.errors import calm
 from lib.ui.routes import goto, link
 from lib.ui.run import dialogs, reads
 from lib.ui.session import now
@@ -92,10 +93,10 @@ def pulse(here: Backend, of: Run) -> None:
 def _beat(here: Backend, of: Run) -> None:
     since = f"Running for {span(now() - of.started)}." if of.started else "Running."
     st.caption(f":blue[:material/progress_activity:] {since} Looks again every {EVERY}{NARROW}s.")
-    latest = reading.run(here, of.run_id)
-    if _news(latest) != _news(of):
-        reads.forget()
-        st.rerun()
+    with calm():
+        if _news(reading.run(here, of.run_id)) != _news(of):
+            reads.shown.clear(here, of.run_id)
+            st.rerun()
 
 
 def _news(of: Run) -> tuple[object, ...]:

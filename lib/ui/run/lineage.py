@@ -25,14 +25,13 @@ def lineage_card(of: Run, kin: Kin, uses: Sequence[Use]) -> None:
         told = _facts(of, kin)
         if told:
             facts(told)
-        if kin.parent:
-            link(
-                f"{md(kin.parent.name)} :gray[its parent{_gone(kin.parent)}]",
-                "run",
-                icon="arrow_upward",
-                query={"run": kin.parent_id},
-            )
-        _children(of, kin)
+        with st.container(gap=None):
+            if kin.parent:
+                _relative(kin.parent, f"its parent{_gone(kin.parent)}", "arrow_upward")
+            for child in kin.children[:FEW]:
+                _relative(child, "child run", "subdirectory_arrow_right")
+        if len(kin.children) > 1:
+            _all_children(of, kin)
         for use in uses:
             _use(use)
         if not told and not kin.parent and not kin.children and not uses:
@@ -51,15 +50,10 @@ def _facts(of: Run, kin: Kin) -> dict[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
-def _children(of: Run, kin: Kin) -> None:
-    if not kin.children:
-        return
-    for child in kin.children[:FEW]:
-        _relative(child, "child run", "subdirectory_arrow_right")
-    if len(kin.children) > 1:
-        every = _many(len(kin.children), more=kin.more)
-        query: dict[str, str | list[str]] = {"experiment": of.experiment_id, "parent": of.run_id}
-        link(f"Compare its {every}", "compare", icon="compare_arrows", query=query)
+def _all_children(of: Run, kin: Kin) -> None:
+    every = _many(len(kin.children), more=kin.more)
+    query: dict[str, str | list[str]] = {"experiment": of.experiment_id, "parent": of.run_id}
+    link(f"Compare its {every}", "compare", icon="compare_arrows", query=query)
 
 
 def _relative(one: Relative, what: str, icon: str) -> None:
@@ -78,7 +72,7 @@ def _cut(name: str) -> str:
 
 def _use(use: Use) -> None:
     """A registered version: what it is called, its stage, and since when or until when it was in Production."""
-    aliases = "".join(f" :gray-badge[{md(alias)}]" for alias in use.aliases)
+    aliases = "".join(f" :gray-badge[{md(alias)}]" for alias in use.aliases if alias not in SLOTS)
     label = f"{md(use.model)} v{md(use.version)} {chip(STAGE, use.stage)}{aliases}"
     link(label, "models", icon="deployed_code", query={"model": use.model, "version": use.version})
     if use.holdings:

@@ -152,4 +152,8 @@ def curve(frame: pd.DataFrame, title: str, colors: Ink) -> alt.LayerChart:
     heading = alt.TitleParams(title, anchor="start", fontSize=11, fontWeight="normal", color=soft)
     line = base.mark_line(color=colors["now"], strokeWidth=1.8, clip=True)
     dots = base.mark_circle(color=colors["now"], size=22 if len(frame) <= 60 else 6, opacity=1 if len(frame) <= 60 else 0)
-    return alt.layer(line, dots).properties(height=230, title=heading, padding={"bottom": 5, "right": 14}).configure_view(stroke=None)
+    return (
+        alt.layer(line, dots)
+        .properties(height=230, title=heading, padding={"bottom": 5, "right": 14})
+        .configure_view(stroke=None)
+    )

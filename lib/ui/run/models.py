@@ -28,18 +28,19 @@ def models_card(here: Backend, places: Sequence[ModelPlace]) -> None:
     """A card per model, the one of the highest step first."""
     for place in places[:MOST_MODELS]:
         with st.container(border=True, key=f"run.model.{place.model_id or places.index(place)}", gap="small"):
-            head(f"Model {md(place.name)}", "read from MLmodel, never loaded", (MODEL, place.status) if place.status else None)
+            head("Model", "read from MLmodel, never loaded", (MODEL, place.status) if place.status else None)
             with calm():
-                _told(reads.model_file(here, place))
+                _told(place, reads.model_file(here, place))
             if place.model_id:
                 st.code(f"models:/{place.model_id}", language=None)
     if len(places) > MOST_MODELS:
         st.caption(f"Showing {MOST_MODELS} of {count(len(places), 'model')}.")
 
 
-def _told(found: ModelFile) -> None:
+def _told(place: ModelPlace, found: ModelFile) -> None:
     kinds = [name for name in found.flavours if name not in LANGUAGES] or list(found.flavours)
     told = {
+        "Name": md(place.name),
         "Flavour": " · ".join(_flavour(found, name) for name in kinds),
         "Made with": " · ".join(part for part in (_with("MLflow", found.mlflow), _with("Python", found.python)) if part),
         "Size": _size(found.size),

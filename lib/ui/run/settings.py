@@ -1,4 +1,4 @@
-"""How a run was made: its parameters, the data it read, and where its artifacts lie."""
+"""How a run was made: its parameters and the data it read."""
 
 import pandas as pd
 import streamlit as st
@@ -45,11 +45,3 @@ def inputs_card(of: Run) -> None:
 def _source(text: str) -> str:
     """Where data came from; MLflow keeps it as JSON, often with the code's own tags in it, so a long one is cut."""
     return md(text if len(text) <= 80 else f"{text[:79]}…")
-
-
-def artifacts_card(of: Run) -> None:
-    """Where its files are."""
-    if not of.artifact_uri:
-        return
-    with card("Artifacts", key="run.artifacts"):
-        st.code(of.artifact_uri, language=None, wrap_lines=True)
