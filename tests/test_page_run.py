@@ -216,6 +216,20 @@ def test_register_leads_to_models_with_the_run(app, fresh_store):
     assert page.query_params["register"] in (run_id, [run_id])
 
 
+def test_long_names_values_and_notes_are_cut_on_the_page_and_can_be_changed(app, fresh_store, home):
+    tags = {"long": "v" * 8000, NOTE_TAG: "n" * 8000, "k" * 200: "x"}
+    wordy = log_run(
+        fresh_store, home, "x" * 400, params={"p" * 250: "q" * 5000}, metrics={"m" * 250: 1.0}, tags=tags, model=False
+    )
+    page = app("run", fresh_store, run=wordy)
+    assert len(page.title[0].value) < 120
+    button(page, "Rename").click().run()
+    page.text_input(key="run.name").set_value("short").run()
+    page.button(key="run.confirm").click().run()
+    assert not page.exception
+    assert run(fresh_store, wordy).name == "short"
+
+
 # Deeds
 
 

@@ -135,8 +135,8 @@ def _lies_in(source: str, folder: str) -> bool:
 
 
 def _state(seen: Dependents) -> tuple[object, ...]:
-    """What a person decides by; an alias or a stage that moved meanwhile changes it."""
-    return seen.is_live, seen.uses, frozenset(one.run_id for one in seen.children)
+    """What a person decides by; an alias or a stage that moved meanwhile changes it. Child runs are not touched, so they do not count."""
+    return seen.is_live, seen.uses
 
 
 def _why(now: Dependents) -> str:

@@ -81,14 +81,20 @@ def show_open_dialog(of: Run) -> None:
 
 
 def _rename(question: Question) -> None:
-    name = st.text_input("Its new name", question.run.name, key="run.name", max_chars=changes.LONGEST_NAME)
+    name = st.text_input(
+        "Its new name", question.run.name[: changes.LONGEST_NAME], key="run.name", max_chars=changes.LONGEST_NAME
+    )
     st.caption("The id stays, and so do all links to the run.")
     _offer("Rename", lambda: changes.renaming(question.run, name), lambda change: f"It is called {md(change.value)} now.")
 
 
 def _note(question: Question) -> None:
     text = st.text_area(
-        "Note", question.run.tags.get(NOTE_TAG, ""), key="run.note.text", height=180, max_chars=changes.LONGEST_VALUE
+        "Note",
+        question.run.tags.get(NOTE_TAG, "")[: changes.LONGEST_VALUE],
+        key="run.note.text",
+        height=180,
+        max_chars=changes.LONGEST_VALUE,
     )
     st.caption("Shown as it is typed. MLflow's own page shows the same note.")
     _offer("Keep the note", lambda: changes.noting(question.run, text), lambda _: "The note is kept.")
@@ -98,7 +104,7 @@ def _tag(question: Question) -> None:
     own = sorted(key for key in question.run.tags if not is_reserved(key))
     chosen = st.selectbox("Tag", [NEW, *own], key="run.tag.which") if own else NEW
     key = st.text_input("Its name", key="run.tag.key", max_chars=changes.LONGEST_KEY) if chosen == NEW else chosen
-    before = question.run.tags.get(chosen, "") if chosen != NEW else ""
+    before = question.run.tags.get(chosen, "")[: changes.LONGEST_VALUE] if chosen != NEW else ""
     value = st.text_area("Its value", before, key=f"run.tag.value.{chosen}", height=92, max_chars=changes.LONGEST_VALUE)
     removes = chosen != NEW and st.toggle("Take this tag away", key=f"run.tag.remove.{chosen}")
     if removes:

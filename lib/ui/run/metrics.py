@@ -52,8 +52,8 @@ def _plain(of: Run, names: list[str]) -> str:
         key="run.values",
         height=_height(len(names)),
         column_config={
-            "metric": st.column_config.TextColumn("Metric", width=430),
-            "value": st.column_config.TextColumn("Value", width=150, alignment="right"),
+            "metric": st.column_config.TextColumn("Metric", width=390),
+            "value": st.column_config.TextColumn("Value", width=140, alignment="right"),
         },
         alt=f"{len(names)} metrics, each logged once",
     )

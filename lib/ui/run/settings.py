@@ -24,8 +24,8 @@ def parameters_card(of: Run) -> None:
             key="run.parameters",
             height="content" if len(names) <= ROWS else 32 + 31 * ROWS + 2,
             column_config={
-                "name": st.column_config.TextColumn("Parameter", width=240),
-                "value": st.column_config.TextColumn("Value", width=400),
+                "name": st.column_config.TextColumn("Parameter", width=200),
+                "value": st.column_config.TextColumn("Value", width=340),
             },
             alt=f"{len(names)} parameters",
         )
