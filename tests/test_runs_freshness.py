@@ -72,7 +72,7 @@ def test_a_server_and_a_missing_file_have_none(tmp_path):
 
 
 def test_nobody_waits_for_a_mark_and_a_locked_file_has_none_for_now(fresh_store, monkeypatch):
-    monkeypatch.setattr(changes, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(freshness, "PATIENCE_SECONDS", 0.01)
     mark(fresh_store)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None, timeout=0)) as db:
         db.execute("begin exclusive")  # a mark that held a lock would forbid this
@@ -92,7 +92,7 @@ def test_a_path_with_marks_of_an_address_is_watched(fresh_store, tmp_path, name)
 
 
 def test_many_threads_and_many_files_share_the_marks(fresh_store, tmp_path, monkeypatch):
-    monkeypatch.setattr(changes, "KEPT_OPEN", 2)
+    monkeypatch.setattr(freshness, "KEPT_OPEN", 2)
     stores = [fresh_store]
     for n in range(3):
         shutil.copy(fresh_store.path, tmp_path / f"{n}.db")
