@@ -17,7 +17,7 @@ EVERY = "15s"
 @st.fragment(run_every=EVERY)
 def age(here: Backend, whole: RunTable) -> None:
     """The age, the number of new runs, and the button that takes them in."""
-    with calm():
+    with calm(), st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
         new = _new(here, whole)
         st.caption(f"Read {ago(whole.read_at or now(), now())}{f' · **{new:,} new**' if new else ''}", width="content")
         if st.button("Read again", icon=":material/refresh:", type="tertiary", key="compare.again"):

@@ -12,7 +12,7 @@ from lib.runs.families import Line, tree
 from lib.runs.table import METRIC, Constant, constants, ordered
 from lib.runs.values import RunTable
 from lib.ui.cards import card
-from lib.ui.compare.columns import MOST_MARKED, best_rows, cells, choices, chosen, looks, sortable, titled_with_kind
+from lib.ui.compare.columns import MOST_MARKED, best_rows, cells, choices, chosen, headings, looks, sortable, titled_with_kind
 from lib.ui.compare.view import View, bound, keep, said
 from lib.ui.text import count, md
 
@@ -130,9 +130,10 @@ def _sheet(
     run = table.identity.name
     made: dict[str, Any] = {"name": [CHILD * line.depth + (run[line.run_id] or line.run_id) for line in rows]}
     look: dict[str, Any] = {"name": st.column_config.TextColumn("Run", width=150, pinned=True)}
-    for name in chosen(view, table):
+    titles = headings(chosen(view, table))
+    for name, title in titles.items():
         made[name] = cells(table, name, ids, names)
-        look[name] = looks(view, table, name, ids)
+        look[name] = looks(view, table, name, ids, title)
     made["open"] = [f"run?run={run_id}" for run_id in ids]
     look["open"] = st.column_config.LinkColumn(" ", display_text="Open", width=56)
     sheet = pd.DataFrame(made)
