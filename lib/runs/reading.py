@@ -63,7 +63,7 @@ def newest(backend: Backend, among: tuple[Experiment, ...]) -> str:
 
 
 def runs(backend: Backend, search: Search, *, at: datetime | None = None, told: Callable[[int], None] | None = None) -> RunTable:
-    """The runs that a search matches, newest first. `at` is the caller's clock; `told` hears how many were read so far.
+    """The runs that a search matches, newest first. `at` is the caller's clock; on the slow road `told` hears how many came so far.
 
     Raises BadInput, in plain words, for a filter that MLflow cannot read. An unknown experiment has no runs.
     """
