@@ -324,6 +324,7 @@ def test_a_run_without_a_user_or_a_start_does_not_hide_the_others(fresh_store, e
     assert found.ids == (ids[1], ids[0], ids[2])
     assert found.identity.user.tolist()[0] == ""
     assert pd.isna(found.identity.started.iloc[2])
+    assert reading.newest(fresh_store, reading.experiments(fresh_store)) == experiment
 
 
 def test_an_unknown_schema_is_left_to_the_client(fresh_store, experiment, monkeypatch):
@@ -352,6 +353,19 @@ def test_a_file_of_several_workspaces_is_left_to_the_client(fresh_store, experim
     write(fresh_store, (statement,))
     assert sqlite_road.columns(fresh_store, of(experiment)) is None
     assert sqlite_road.started_after(fresh_store, [experiment], 0) is None
+
+
+def test_both_roads_name_the_same_newest_experiment(fresh_store, experiment, monkeypatch):
+    other = make_experiment(fresh_store, "other")
+    among = reading.experiments(fresh_store)
+    for wanted, place, minute in ((other, None, 0), (experiment, experiment, 1), (experiment, other, 0), (other, other, 2)):
+        gone = [log_run(fresh_store, place, "r", minute=minute, model=False)] if place else []
+        assert reading.newest(fresh_store, among) == wanted
+        with monkeypatch.context() as patched:
+            patched.setattr(sqlite_road, "KNOWN_SCHEMAS", frozenset())
+            assert reading.newest(fresh_store, among) == wanted
+    client(fresh_store).delete_run(gone[0])
+    assert reading.newest(fresh_store, among) == experiment
 
 
 def test_no_experiment_has_no_runs(fresh_store, experiment):

@@ -57,6 +57,8 @@ def newest(backend: Backend, among: tuple[Experiment, ...]) -> str:
     ids = [one.experiment_id for one in among]
     if not ids:
         return ""
+    if (last_in := sqlite_road.started_last(backend, ids)) is not None:
+        return last_in or ids[0]
     with translated("The newest run"):
         last = client(backend).search_runs(ids, max_results=1, order_by=["attributes.start_time DESC"])
     return str(last[0].info.experiment_id) if last else ids[0]
