@@ -107,11 +107,14 @@ def serve_podium(tracking_uri: str, folder: Path, **env: str) -> Process:
     return served
 
 
-def serve_mlflow(folder: Path, port: int = 0) -> Process:
-    """Run a real `mlflow server` on a free port with everything below `folder`."""
+def serve_mlflow(folder: Path, port: int = 0, database: Path | None = None) -> Process:
+    """Run a real `mlflow server` on a free port with everything below `folder`, or on a database file that is there already."""
     folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
-    places = [f"--backend-store-uri=sqlite:///{folder / 'server.db'}", f"--artifacts-destination={folder / 'mlartifacts'}"]
+    places = [
+        f"--backend-store-uri=sqlite:///{database or folder / 'server.db'}",
+        f"--artifacts-destination={folder / 'mlartifacts'}",
+    ]
     served = start(
         [sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1", *places],
         f"http://127.0.0.1:{port}",

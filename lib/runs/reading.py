@@ -1,27 +1,42 @@
 """Reads experiments and runs into frozen values: through the MLflow client, or by the SQLite road where that is open. Writes nothing.
 
-The client gives all runs page by page, oldest first, so that a run added meanwhile lands on the last page and shifts none. Podium's
-own experiments are hidden here, once, for every page and command.
+Both give the newest runs first, as many as the search wants, and know which registered versions came from them. Podium's own
+experiments are hidden here, once, for every page and command.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lib.backends.connect import client, quick_reading, translated
 from lib.backends.uri import Backend
 from lib.errors import NotFound
-from lib.runs.frames import table
+from lib.runs import sqlite_road
+from lib.runs.frames import Columns, columns, filled
+from lib.runs.freshness import mark
 from lib.runs.grammar import parse
-from lib.runs.sqlite_road import active_runs
-from lib.runs.values import CONTEXT_TAG, RUN_NAME_TAG, USER_TAG, DataInput, Experiment, Run, RunTable, Search
+from lib.runs.values import (
+    CONTEXT_TAG,
+    RUN_NAME_TAG,
+    USER_TAG,
+    DataInput,
+    Experiment,
+    Run,
+    RunTable,
+    Search,
+    millis,
+    moment,
+)
+from lib.runs.versions import by_run, origins
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment as MlflowExperiment
     from mlflow.entities import Run as MlflowRun
+    from mlflow.store.entities import PagedList
 
-__all__ = ["DataInput", "Experiment", "Run", "RunTable", "Search", "experiments", "newest", "run", "runs"]
+__all__ = ["DataInput", "Experiment", "Run", "RunTable", "Search", "experiments", "mark", "newer", "newest", "run", "runs"]
 
 HIDDEN = frozenset({"podium-ledger", "podium-ledger-index"})
 """Where Podium keeps its record (contract §3.6)."""
@@ -47,18 +62,25 @@ def newest(backend: Backend, among: tuple[Experiment, ...]) -> str:
     return str(last[0].info.experiment_id) if last else ids[0]
 
 
-def runs(backend: Backend, search: Search, *, at: datetime | None = None) -> RunTable:
-    """The runs that a search matches, newest first. `at` is the caller's clock.
+def runs(backend: Backend, search: Search, *, at: datetime | None = None, told: Callable[[int], None] | None = None) -> RunTable:
+    """The runs that a search matches, newest first. `at` is the caller's clock; `told` hears how many were read so far.
 
     Raises BadInput, in plain words, for a filter that MLflow cannot read. An unknown experiment has no runs.
     """
     parse(search.filter)
-    found = None
-    if not search.filter.strip() and search.state == "active" and len(search.experiments) == 1:
-        found = active_runs(backend, search.experiments[0])
-    if found is None:
-        found = _through_the_client(backend, search)
-    return table(search, found[: search.most], at, len(found))
+    with quick_reading():
+        found = sqlite_road.columns(backend, search) or _through_the_client(backend, search, told)
+        return filled(search, found, at)
+
+
+def newer(backend: Backend, search: Search, than: datetime) -> int:
+    """How many active runs of the same experiments were started after a moment; 1,000 may stand for more."""
+    counted = sqlite_road.started_after(backend, search.experiments, millis(than))
+    if counted is not None:
+        return counted
+    later = replace(search, filter=f"attributes.start_time > {millis(than)}", state="active", most=PAGE)
+    with translated("The newest runs"), quick_reading():
+        return len({entity.info.run_id for page in _pages(backend, later) for entity in page})
 
 
 def run(backend: Backend, run_id: str) -> Run:
@@ -66,7 +88,8 @@ def run(backend: Backend, run_id: str) -> Run:
     if not _RUN_ID.fullmatch(run_id):
         raise NotFound(f"{run_id[:80] or 'Nothing'} is no run id.", next="Open the run from Compare.")
     with translated(f"Run {run_id}"), quick_reading():
-        return _run(client(backend).get_run(run_id))
+        found = _run(client(backend).get_run(run_id))
+    return replace(found, versions=by_run(origins(backend), {run_id: found.model_ids}).get(run_id, ()))
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -81,25 +104,31 @@ def _all_experiments(backend: Backend) -> "Iterator[MlflowExperiment]":
             return
 
 
-def _through_the_client(backend: Backend, search: Search) -> list[Run]:
-    """The other road, open everywhere: newest first."""
-    if not search.experiments:
-        return []
+def _through_the_client(backend: Backend, search: Search, told: Callable[[int], None] | None = None) -> Columns:
+    """The other road, open everywhere. A run added meanwhile shifts the pages: what then comes twice counts once."""
+    found: dict[str, Run] = {}
+    is_whole = search.most > 0
     with translated("The runs of this experiment"), quick_reading():
-        found = {entity.info.run_id: _run(entity) for entity in _all_runs(backend, search)}
-    return list(found.values())[::-1]
+        for page in _pages(backend, search):
+            found |= {entity.info.run_id: _run(entity) for entity in page}
+            is_whole = not page.token
+            if told:
+                told(len(found))
+    made = columns(list(found.values())[: max(search.most, 0)])
+    return replace(made, versions=by_run(origins(backend), made.models), total=len(found) if is_whole else None)
 
 
-def _all_runs(backend: Backend, search: Search) -> "Iterator[MlflowRun]":
+def _pages(backend: Backend, search: Search) -> "Iterator[PagedList[MlflowRun]]":
+    """Newest first, until there are as many runs as the search wants."""
     from mlflow.entities import ViewType  # noqa: PLC0415 - costs seconds
 
-    token, order = None, ["attributes.start_time ASC"]
     view = {"active": ViewType.ACTIVE_ONLY, "deleted": ViewType.DELETED_ONLY, "all": ViewType.ALL}[search.state]
-    while True:
-        page = client(backend).search_runs(
-            list(search.experiments), search.filter.strip(), view, max_results=PAGE, order_by=order, page_token=token
-        )
-        yield from page
+    ids, order = list(dict.fromkeys(search.experiments)), ["attributes.start_time DESC"]
+    token, left = None, search.most if ids else 0
+    while left > 0:
+        page = client(backend).search_runs(ids, search.filter.strip(), view, min(PAGE, left), order, token)
+        yield page
+        left -= len(page)
         if not (token := page.token):
             return
 
@@ -108,8 +137,8 @@ def _experiment(entity: "MlflowExperiment") -> Experiment:
     return Experiment(
         experiment_id=str(entity.experiment_id),
         name=entity.name,
-        created=_time(entity.creation_time),
-        updated=_time(entity.last_update_time),
+        created=moment(entity.creation_time),
+        updated=moment(entity.last_update_time),
         lifecycle=entity.lifecycle_stage,
     )
 
@@ -123,8 +152,8 @@ def _run(entity: "MlflowRun") -> Run:
         experiment_id=str(info.experiment_id),
         status=info.status,
         lifecycle=info.lifecycle_stage,
-        started=_time(info.start_time),
-        ended=_time(info.end_time),
+        started=moment(info.start_time),
+        ended=moment(info.end_time),
         user=tags.get(USER_TAG) or info.user_id or "",
         artifact_uri=info.artifact_uri or "",
         params=dict(data.params),
@@ -148,7 +177,3 @@ def _models(entity: "MlflowRun") -> tuple[str, ...]:
     """Model ids, the one of the highest step first."""
     made = entity.outputs.model_outputs if entity.outputs else []
     return tuple(output.model_id for output in sorted(made, key=lambda output: -output.step))
-
-
-def _time(millis: int | None) -> datetime | None:
-    return datetime.fromtimestamp(millis / 1000, UTC) if millis is not None else None

@@ -1,163 +1,181 @@
-"""Reads the active runs of an experiment straight from the tables of a local SQLite file: a second road beside the client.
+"""Reads runs straight from the tables of a local SQLite file: a second road beside the client.
 
-It only reads, in one transaction, and only a schema it was checked against; whatever it does not know it leaves to the client
-(`reading` decides). Filters, single runs and everything behind a server are the client's too.
+It only reads, in one transaction, and only a schema it was compared with the client on; whatever it does not know it leaves to the
+client (`reading` decides). Filters, single runs and everything behind a server are the client's too.
 """
 
+import json
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from lib.backends.connect import quick_reading
 from lib.backends.uri import Backend
 from lib.errors import Busy
-from lib.runs.values import CONTEXT_TAG, RUN_NAME_TAG, USER_TAG, DataInput, Run
+from lib.runs.frames import Columns
+from lib.runs.values import CONTEXT_TAG, LIFECYCLES, RegisteredVersion, Search
+from lib.runs.versions import Origin, by_run
 
 KNOWN_SCHEMAS = frozenset({"dc11669786a5"})
 """Alembic revisions on which this road was compared with the client, cell by cell."""
 LOCKED_SECONDS = 3.0
 
 _EXPERIMENT = re.compile(r"[0-9]{1,18}")
-_RUNS = """
-    SELECT rowid, run_uuid, name, experiment_id, status, lifecycle_stage, start_time, end_time, user_id, artifact_uri
-    FROM runs WHERE experiment_id = ? AND lifecycle_stage = 'active' ORDER BY start_time DESC, run_uuid DESC"""
+_OTHER_WORKSPACES = """
+    SELECT EXISTS (SELECT 1 FROM experiments WHERE workspace <> 'default')
+        OR EXISTS (SELECT 1 FROM model_versions WHERE workspace <> 'default')"""
+_CHOOSE = """
+    CREATE TEMP TABLE chosen AS
+    SELECT run_uuid, name, experiment_id, status, lifecycle_stage, start_time, end_time, user_id, artifact_uri
+    FROM runs
+    WHERE experiment_id IN (SELECT value FROM json_each(:experiments)) AND lifecycle_stage IN (SELECT value FROM json_each(:stages))
+    ORDER BY start_time IS NULL, start_time DESC, run_uuid LIMIT :most"""
+_COUNT = """
+    SELECT count(*) FROM runs
+    WHERE experiment_id IN (SELECT value FROM json_each(:experiments)) AND lifecycle_stage IN (SELECT value FROM json_each(:stages))"""
+_RUNS = "SELECT * FROM chosen ORDER BY rowid"
+# In `chosen` SQLite numbers the rows from one, in the order of the SELECT that made it: a run's place in every column.
 _METRICS = """
-    SELECT r.rowid, t.key, CASE WHEN t.is_nan THEN NULL ELSE t.value END
-    FROM runs r JOIN latest_metrics t ON t.run_uuid = r.run_uuid
-    WHERE r.experiment_id = ? AND r.lifecycle_stage = 'active'"""
-_PARAMS = """
-    SELECT r.rowid, t.key, t.value FROM runs r JOIN params t ON t.run_uuid = r.run_uuid
-    WHERE r.experiment_id = ? AND r.lifecycle_stage = 'active'"""
-_TAGS = """
-    SELECT r.rowid, t.key, t.value FROM runs r JOIN tags t ON t.run_uuid = r.run_uuid
-    WHERE r.experiment_id = ? AND r.lifecycle_stage = 'active'"""
+    SELECT c.rowid - 1, t.key, CASE WHEN t.is_nan THEN NULL ELSE t.value END
+    FROM chosen c CROSS JOIN latest_metrics t ON t.run_uuid = c.run_uuid"""
+_PARAMS = "SELECT c.rowid - 1, t.key, t.value FROM chosen c CROSS JOIN params t ON t.run_uuid = c.run_uuid"
+_TAGS = "SELECT c.rowid - 1, t.key, t.value FROM chosen c CROSS JOIN tags t ON t.run_uuid = c.run_uuid"
 _INPUTS = """
-    SELECT r.rowid, d.dataset_uuid, d.name, d.digest, d.dataset_source, g.value
-    FROM runs r JOIN inputs i ON i.destination_type = 'RUN' AND i.destination_id = r.run_uuid
+    SELECT c.run_uuid, d.dataset_uuid, d.name, d.digest, g.value
+    FROM chosen c CROSS JOIN inputs i ON i.destination_type = 'RUN' AND i.destination_id = c.run_uuid
     JOIN datasets d ON d.dataset_uuid = i.source_id
     LEFT JOIN input_tags g ON g.input_uuid = i.input_uuid AND g.name = ?
-    WHERE r.experiment_id = ? AND r.lifecycle_stage = 'active' ORDER BY r.rowid, i.source_type, i.rowid"""
+    ORDER BY c.rowid, i.source_type, i.rowid"""
 _MODELS = """
-    SELECT r.rowid, i.destination_id
-    FROM runs r JOIN inputs i ON i.source_type = 'RUN_OUTPUT' AND i.source_id = r.run_uuid AND i.destination_type = 'MODEL_OUTPUT'
-    WHERE r.experiment_id = ? AND r.lifecycle_stage = 'active' ORDER BY r.rowid, i.step DESC, i.destination_id"""
+    SELECT c.run_uuid, i.destination_id
+    FROM chosen c
+    CROSS JOIN inputs i ON i.source_type = 'RUN_OUTPUT' AND i.source_id = c.run_uuid AND i.destination_type = 'MODEL_OUTPUT'
+    ORDER BY c.rowid, i.step DESC, i.destination_id"""
+_VERSIONS = """
+    SELECT name, version, current_stage, run_id, source FROM model_versions
+    WHERE current_stage <> 'Deleted_Internal'
+    AND name NOT IN (SELECT name FROM model_version_tags WHERE key = 'mlflow.prompt.is_prompt' AND value = 'true')"""
 
-_Row = tuple[int, str, str | None, int, str, str, int | None, int | None, str | None, str | None]
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """What the tables hold, by the place of a run in its table: the road's own key, never shown."""
-
-    runs: list[_Row]
-    metrics: dict[int, dict[str, float]]
-    params: dict[int, dict[str, str]]
-    tags: dict[int, dict[str, str]]
-    inputs: dict[int, tuple[DataInput, ...]]
-    models: dict[int, tuple[str, ...]]
+Answer = TypeVar("Answer")
 
 
-def active_runs(backend: Backend, experiment_id: str) -> list[Run] | None:
-    """The active runs of an experiment, newest first; None where the client must be asked instead.
+def columns(backend: Backend, search: Search) -> Columns | None:
+    """What a search without a filter finds, newest first; None where the client must be asked instead.
 
-    None for a server, an id that is no number, a schema unknown here, and a file that cannot be read without writing (none there,
+    None for a filter, for an id that is no number, and for everything that `answer` leaves to the client.
+    """
+    if search.filter.strip() or not all(map(_EXPERIMENT.fullmatch, search.experiments)):
+        return None
+    return answer(backend, lambda db: _columns(db, search))
+
+
+def answer(backend: Backend, ask: Callable[[sqlite3.Connection], Answer]) -> Answer | None:
+    """What `ask` reads from a local SQLite file, in one transaction that writes nothing; None where the client must be asked instead.
+
+    None for a server, a schema unknown here, a file of several workspaces, and one that cannot be read without writing (none there,
     or a killed writer's journal beside it). Raises Busy when the file stays locked for three seconds.
     """
-    if backend.path is None or not _EXPERIMENT.fullmatch(experiment_id):
+    if backend.path is None:
         return None
     try:
-        with quick_reading(), _reading(backend.path) as db:
-            if not _is_known(db):
-                return None
-            rows = _rows(db, int(experiment_id))
+        with quick_reading(), reading(backend.path) as db:
+            return ask(db) if is_known(db) else None
     except sqlite3.Error as error:
         if "locked" in str(error):
             raise Busy("The database is locked by another program.", next="Wait a moment, then try again.") from error
         return None
-    return [_run(row, rows) for row in rows.runs]
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """One read transaction. The address is quoted by pathlib, so that ?, # and % in a path stay part of it."""
     address = f"{path.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(address, uri=True, timeout=LOCKED_SECONDS, isolation_level=None)) as db:
+        db.execute("PRAGMA temp_store = MEMORY")
         db.execute("BEGIN")
         yield db
 
 
-def _is_known(db: sqlite3.Connection) -> bool:
+def is_known(db: sqlite3.Connection) -> bool:
+    """Was this road compared with the client on the schema of this file? One workspace is all that it knows."""
     found = {revision for (revision,) in db.execute("SELECT version_num FROM alembic_version")}
-    return len(found) == 1 and found <= KNOWN_SCHEMAS
+    return len(found) == 1 and found <= KNOWN_SCHEMAS and not db.execute(_OTHER_WORKSPACES).fetchone()[0]
 
 
-def _rows(db: sqlite3.Connection, experiment: int) -> _Rows:
-    return _Rows(
-        runs=db.execute(_RUNS, (experiment,)).fetchall(),
-        metrics=_metrics(db, experiment),
-        params=_texts(db, _PARAMS, experiment),
-        tags=_texts(db, _TAGS, experiment),
-        inputs=_inputs(db, experiment),
-        models=_models(db, experiment),
+def started_after(backend: Backend, experiments: Sequence[str], millis: int) -> int | None:
+    """How many active runs of these experiments began after a moment; None where the client must be asked instead."""
+    if not all(map(_EXPERIMENT.fullmatch, experiments)):
+        return None
+    asked = {**_asked(Search(tuple(experiments))), "after": millis}
+    return answer(backend, lambda db: int(db.execute(f"{_COUNT} AND start_time > :after", asked).fetchone()[0]))
+
+
+def _asked(search: Search) -> dict[str, Any]:
+    return {
+        "experiments": json.dumps([int(one) for one in search.experiments]),
+        "stages": json.dumps(LIFECYCLES[search.state]),
+        "most": max(search.most, 0),
+    }
+
+
+def _columns(db: sqlite3.Connection, search: Search) -> Columns:
+    asked = _asked(search)
+    db.execute(_CHOOSE, asked)
+    rows = db.execute(_RUNS).fetchall()
+    ids, name, experiment, status, lifecycle, started, ended, user, artifact_uri = zip(*rows, strict=True) if rows else ((),) * 9
+    models = _models(db)
+    return Columns(
+        ids=ids,
+        facts={
+            "name": name,
+            "experiment": tuple(map(str, experiment)),
+            "status": status,
+            "lifecycle": lifecycle,
+            "started": started,
+            "ended": ended,
+            "user": user,
+            "artifact_uri": artifact_uri,
+        },
+        metrics=_cells(db, _METRICS, len(rows)),
+        params=_cells(db, _PARAMS, len(rows)),
+        tags=_cells(db, _TAGS, len(rows)),
+        inputs=_inputs(db),
+        models=models,
+        versions=by_run(_origins(db), models),
+        total=db.execute(_COUNT, asked).fetchone()[0] if len(rows) >= asked["most"] else len(rows),
     )
 
 
-def _metrics(db: sqlite3.Connection, experiment: int) -> dict[int, dict[str, float]]:
-    found: dict[int, dict[str, float]] = defaultdict(dict)
-    nan = float("nan")
-    for place, key, value in db.execute(_METRICS, (experiment,)):
-        found[place][key] = nan if value is None else value
+def _cells(db: sqlite3.Connection, question: str, count: int) -> dict[str, list[Any]]:
+    """One column per key; what a run lacks stays None."""
+    found: dict[str, list[Any]] = defaultdict(lambda: [None] * count)
+    for place, key, value in db.execute(question):
+        found[key][place] = value
     return found
 
 
-def _texts(db: sqlite3.Connection, asked: str, experiment: int) -> dict[int, dict[str, str]]:
-    found: dict[int, dict[str, str]] = defaultdict(dict)
-    for place, key, value in db.execute(asked, (experiment,)):
-        found[place][key] = value
-    return found
-
-
-def _inputs(db: sqlite3.Connection, experiment: int) -> dict[int, tuple[DataInput, ...]]:
+def _inputs(db: sqlite3.Connection) -> list[tuple[str, str, str, str]]:
     """A dataset counts once for a run, with the first context that was given, as in the client."""
-    found: dict[int, dict[str, DataInput]] = defaultdict(dict)
-    for place, dataset, name, digest, source, context in db.execute(_INPUTS, (CONTEXT_TAG, experiment)):
-        if dataset not in found[place] or (context and not found[place][dataset].context):
-            found[place][dataset] = DataInput(name, digest, context or "", source or "")
-    return {place: tuple(of.values()) for place, of in found.items()}
+    found: dict[tuple[str, str], tuple[str, str, str, str]] = {}
+    for run_id, dataset, name, digest, context in db.execute(_INPUTS, (CONTEXT_TAG,)):
+        if (run_id, dataset) not in found or (context and not found[run_id, dataset][-1]):
+            found[run_id, dataset] = (run_id, name, digest, context or "")
+    return list(found.values())
 
 
-def _models(db: sqlite3.Connection, experiment: int) -> dict[int, tuple[str, ...]]:
-    found: dict[int, list[str]] = defaultdict(list)
-    for place, model in db.execute(_MODELS, (experiment,)):
-        found[place].append(model)
-    return {place: tuple(of) for place, of in found.items()}
+def _models(db: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for run_id, model in db.execute(_MODELS):
+        found[run_id].append(model)
+    return {run_id: tuple(made) for run_id, made in found.items()}
 
 
-def _run(row: _Row, rows: _Rows) -> Run:
-    place, run_id, name, experiment, status, lifecycle, started, ended, user, artifact_uri = row
-    tags = rows.tags.get(place, {})
-    return Run(
-        run_id=run_id,
-        name=name or tags.get(RUN_NAME_TAG, ""),
-        experiment_id=str(experiment),
-        status=status,
-        lifecycle=lifecycle,
-        started=_time(started),
-        ended=_time(ended),
-        user=tags.get(USER_TAG) or user or "",
-        artifact_uri=artifact_uri or "",
-        params=rows.params.get(place, {}),
-        metrics=rows.metrics.get(place, {}),
-        tags=tags,
-        inputs=rows.inputs.get(place, ()),
-        model_ids=rows.models.get(place, ()),
-    )
-
-
-def _time(millis: int | None) -> datetime | None:
-    return datetime.fromtimestamp(millis / 1000, UTC) if millis is not None else None
+def _origins(db: sqlite3.Connection) -> list[Origin]:
+    told = db.execute(_VERSIONS)
+    return [
+        Origin(RegisteredVersion(name, str(number), stage), run or "", source or "") for name, number, stage, run, source in told
+    ]

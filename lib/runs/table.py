@@ -13,7 +13,7 @@ from lib.runs.direction import Verdict, direction, verdict
 from lib.runs.figures import change, figure, is_real, setting
 from lib.runs.values import RunTable
 
-METRIC, PARAM = "metrics.", "params."
+METRIC, PARAM, TAG = "metrics.", "params.", "tags."
 PLAIN = ("started", "name", "seconds", "status")
 HELD_OUT = "test_rows"
 _FITTED = frozenset({"train", "training"})
@@ -59,6 +59,8 @@ def column(table: RunTable, name: str) -> "pd.Series":
         return table.metrics[name.removeprefix(METRIC)]
     if name.startswith(PARAM):
         return table.params[name.removeprefix(PARAM)]
+    if name.startswith(TAG):
+        return table.tags[name.removeprefix(TAG)]
     return table.identity[name]
 
 
@@ -68,6 +70,7 @@ def has_column(table: RunTable, name: str) -> bool:
         name in PLAIN
         or (name.startswith(METRIC) and name.removeprefix(METRIC) in table.metrics)
         or (name.startswith(PARAM) and name.removeprefix(PARAM) in table.params)
+        or (name.startswith(TAG) and name.removeprefix(TAG) in table.tags)
     )
 
 

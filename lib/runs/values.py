@@ -5,7 +5,7 @@ No MLflow entity gets past this border. Missing values stay missing: NaN in a me
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -22,8 +22,23 @@ MODEL_HISTORY_TAG = "mlflow.log-model.history"
 
 
 State = Literal["active", "deleted", "all"]
+LIFECYCLES: Mapping[State, tuple[str, ...]] = {"active": ("active",), "deleted": ("deleted",), "all": ("active", "deleted")}
+"""The states of MLflow's runs that a search may ask for."""
 MOST_RUNS = 50_000
 """What MLflow's search gives at most."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CALENDAR = range(-62_135_596_800_000, 253_402_300_800_000)
+"""The milliseconds since 1970 of the years 1 to 9999."""
+
+
+def moment(millis: int | None) -> datetime | None:
+    """A time of MLflow's in UTC. One that no calendar knows counts as not told, so that it hides no run."""
+    return EPOCH + timedelta(milliseconds=millis) if millis is not None and millis in CALENDAR else None
+
+
+def millis(at: datetime) -> int:
+    """A time as MLflow writes it: whole milliseconds since 1970."""
+    return (at - EPOCH) // timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -81,7 +96,7 @@ class Run:
     @property
     def has_model(self) -> bool:
         """Did it log a model, in today's way or in that of MLflow 2?"""
-        return bool(self.model_ids) or MODEL_HISTORY_TAG in self.tags
+        return bool(self.model_ids) or self.tags.get(MODEL_HISTORY_TAG) is not None
 
 
 @dataclass(frozen=True)
@@ -99,11 +114,11 @@ class Experiment:
 class RunTable:
     """The runs that a search leaves, newest first. Every table has the run ids as its index, in the same order.
 
-    `identity`: name, experiment (its id), status, lifecycle (active or deleted), started, ended (UTC), seconds, user, source,
-    git_commit, parent, has_model, model_ids and versions (tuples). `metrics`: float columns. `params`: Int64 or float where every
+    `identity`: name, experiment (its id), status, lifecycle (active or deleted), started, ended (UTC), seconds, user (the tag
+    `mlflow.user`, else the run's own), source, git_commit, parent, artifact_uri, has_model, model_ids and versions (tuples). `metrics`: float columns. `params`: Int64 or float where every
     value is a number, else text; missing stays missing; `texts` are the same parameters as they were logged. `tags`: text.
     `inputs` alone has one row per run and dataset: run_id, name, digest, context.
-    `total` is how many runs the search matches on the backend, None when only the backend knows. `read_at` is the caller's clock.
+    `total` is how many runs the search matches on the backend, None when there are more than were read and nobody counted them. `read_at` is the caller's clock.
     """
 
     search: Search

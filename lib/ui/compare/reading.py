@@ -1,22 +1,38 @@
-"""The readings of Compare, kept for a few seconds for all sessions of a backend together. Each says how old it is."""
+"""The readings of Compare, kept for all sessions of a backend together. Each says how old it is.
 
-from collections.abc import Iterator, Sequence
+On a local SQLite file a reading stands until somebody writes; elsewhere for ten seconds, or twenty times as long as it took.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import streamlit as st
+from cachetools import TLRUCache
 
 from lib.backends.uri import Backend
 from lib.errors import BadInput, PodiumError
+from lib.runs.families import best_children, children_of
 from lib.runs.filters import Names, names, unknown
+from lib.runs.freshness import mark
 from lib.runs.grammar import parse
+from lib.runs.matching import leaves
 from lib.runs.reading import experiments, newest, runs
-from lib.runs.values import Experiment, RunTable, Search
+from lib.runs.table import metrics, subset
+from lib.runs.values import MOST_RUNS, Experiment, RunTable, Search, State
 from lib.ui.cards import header
 from lib.ui.compare.view import View
 from lib.ui.session import now
+from lib.ui.text import count
 
 SECONDS = 10
+PATIENCE = 20
+KEPT = 24
+STATES: Mapping[str, State] = {"active": "active", "deleted": "deleted", "all": "all"}
+NEWEST = {"sqlite": 20_000, "server": 2_000}
+"""How many runs are read at first: a server needs seconds for a thousand."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +42,11 @@ class Catalogue:
     experiments: tuple[Experiment, ...]
     newest: str
 
+    @property
+    def names(self) -> dict[str, str]:
+        """The name of each experiment, by its id."""
+        return {one.experiment_id: one.name for one in self.experiments}
+
     def named(self, ids: Sequence[str]) -> tuple[Experiment, ...]:
         """Those of the experiments with these ids that are there, in the order of the ids."""
         known = {one.experiment_id: one for one in self.experiments}
@@ -34,13 +55,19 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Found:
-    """What a filter leaves of all runs. With a `problem` the filter was not applied; `notes` name what no run has."""
+    """What a view leaves of all runs. With a `problem` the filter was not applied; `notes` name what no run has."""
 
     whole: RunTable
     left: RunTable
     known: Names
     problem: BadInput | None = None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Kept:
+    table: RunTable
+    lasts: float
 
 
 @st.cache_data(ttl=SECONDS, max_entries=8, show_spinner=False)
@@ -50,31 +77,76 @@ def catalogue(here: Backend) -> Catalogue:
     return Catalogue(found, newest(here, found))
 
 
-@st.cache_data(ttl=SECONDS, max_entries=24, show_spinner=False)
+@st.cache_resource(show_spinner=False)
+def _shelf() -> tuple["TLRUCache[object, _Kept]", threading.Lock]:
+    return TLRUCache(KEPT, ttu=lambda _, kept, at: at + kept.lasts, timer=time.monotonic), threading.Lock()
+
+
 def read(here: Backend, search: Search) -> RunTable:
-    """The runs that a search matches, with the time of the reading."""
-    return runs(here, search, at=now())
+    """The runs that a search matches, with the time of the reading; progress is shown while a server is asked."""
+    shelf, lock = _shelf()
+    seen = mark(here)
+    key = (here, search, seen)
+    with lock:
+        kept = shelf.get(key)
+    if kept is None:
+        kept = _read(here, search, lasts_long=seen is not None)
+        with lock:
+            shelf[key] = kept
+    return kept.table
+
+
+def _read(here: Backend, search: Search, *, lasts_long: bool) -> _Kept:
+    begun = time.monotonic()
+    place = st.empty()
+    table = runs(here, search, at=now(), told=lambda number: place.caption(f"Reading… {count(number, 'run')} so far"))
+    place.empty()
+    took = time.monotonic() - begun
+    return _Kept(table, 24 * 3600 if lasts_long else max(SECONDS, PATIENCE * took))
+
+
+def most(here: Backend, view: View) -> int:
+    """How many of the newest runs are read: what the address asks for, else what is quick on this kind of backend."""
+    asked = int(view.limit) if view.limit.isdecimal() else 0
+    return min(asked, MOST_RUNS) or NEWEST[here.kind]
 
 
 def find(here: Backend, view: View) -> Found:
     """All runs and those that the view leaves. A filter that cannot be read leaves all of them, and says what is wrong."""
-    search = Search(view.experiment)
+    search = Search(view.experiment, state=STATES.get(view.state, "active"), most=most(here, view))
     whole = read(here, search)
     known = names(whole)
-    if not view.filter.strip():
-        return Found(whole, whole, known)
     try:
         clauses = parse(view.filter, known)
-        left = read(here, replace(search, filter=view.filter.strip()))
-        return Found(whole, left, known, notes=unknown(clauses, known))
+        left = _left(here, replace(search, filter=view.filter.strip()), whole)
+        return Found(whole, _narrowed(view, left), known, notes=unknown(clauses, known))
     except BadInput as problem:
-        return Found(whole, whole, known, problem=problem)
+        return Found(whole, _narrowed(view, whole), known, problem=problem)
+
+
+def _left(here: Backend, search: Search, whole: RunTable) -> RunTable:
+    """What a filter leaves: judged on the table where all runs of a local file are in it, by the backend everywhere else."""
+    if not search.filter:
+        return whole
+    ids = leaves(parse(search.filter), whole) if here.path and whole.is_whole else None
+    return replace(subset(whole, ids), search=search, total=len(ids)) if ids is not None else read(here, search)
+
+
+def _narrowed(view: View, table: RunTable) -> RunTable:
+    """What the conditions without grammar leave of it."""
+    if view.parent:
+        table = subset(table, children_of(table, view.parent))
+    if view.children == "best" and (view.color or metrics(table)):
+        table = subset(table, best_children(table, view.color or metrics(table)[0]))
+    return table
 
 
 def read_again() -> None:
     """Forget what was read, so that the next look asks the backend."""
     catalogue.clear()
-    read.clear()
+    shelf, lock = _shelf()
+    with lock:
+        shelf.clear()
 
 
 @contextmanager

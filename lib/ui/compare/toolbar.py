@@ -7,11 +7,13 @@ from lib.runs.table import METRIC, best, metrics, points_per_row
 from lib.runs.values import RunTable
 from lib.ui.cards import header
 from lib.ui.compare.reading import Catalogue, Found, read_again
-from lib.ui.compare.view import PLOTS, View, asked, bound, change_experiment, keep, link, said
+from lib.ui.compare.refine import refine
+from lib.ui.compare.view import PLOTS, STATS, View, bound, change_experiment, keep, link, said
 from lib.ui.routes import goto
 from lib.ui.text import count, md, score
 
-ADD = "compare.add"
+SEVERAL = "several"
+STAT_WORDS = {"last": "last", "best": "best", "min": "smallest", "max": "largest"}
 
 
 def top(view: View, catalogue: Catalogue, found: Found) -> None:
@@ -65,9 +67,10 @@ def _which(table: RunTable, color: str) -> str:
 
 
 def toolbar(view: View, catalogue: Catalogue, found: Found) -> None:
-    """Experiment, filter, colour and plot in one line, each carried by the address."""
+    """Which runs in the first line, which picture of them in the second; all of it carried by the address."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare.toolbar"):
         _experiment(view, catalogue)
+        _more_experiments(view, catalogue)
         st.text_input(
             "Filter",
             icon=":material/search:",
@@ -77,22 +80,63 @@ def toolbar(view: View, catalogue: Catalogue, found: Found) -> None:
             width="stretch",
             **bound("filter", view.filter),
         )
-        _conditions(found)
-        _color(view, found)
+        refine(view, found)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.segmented_control("Plot", PLOTS, required=True, label_visibility="collapsed", **bound("plot", view.plot))
+        st.space("stretch")
+        _color(view, found)
+        _value(view)
     _messages(found)
 
 
 def _experiment(view: View, catalogue: Catalogue) -> None:
-    names = {one.experiment_id: one.name for one in catalogue.experiments}
+    """One experiment to go to; when several are compared, they stand on top as one choice."""
+    names = catalogue.names
+    together = [SEVERAL] if len(view.experiment) > 1 else []
     st.selectbox(
         "Experiment",
-        list(names),
-        format_func=lambda experiment_id: names.get(experiment_id, experiment_id),
+        [*together, *names],
+        format_func=lambda one: count(len(view.experiment), "experiment") if one == SEVERAL else names.get(one, one),
         icon=":material/science:",
         label_visibility="collapsed",
         width=245,
-        **(bound("experiment", view.experiment[0]) | {"on_change": change_experiment, "args": ()}),
+        **(
+            bound("experiment", SEVERAL if together else view.experiment[0])
+            | {"on_change": change_experiment, "args": (list(names),)}
+        ),
+    )
+
+
+def _more_experiments(view: View, catalogue: Catalogue) -> None:
+    names = catalogue.names
+    with st.popover("More", icon=":material/library_add:", help="Compare the runs of several experiments"):
+        key = "compare.together"
+        st.session_state[key] = [one for one in view.experiment if one in names]
+        st.multiselect(
+            "Experiments to compare",
+            list(names),
+            format_func=lambda one: names.get(one, one),
+            key=key,
+            on_change=_together,
+            args=(key,),
+        )
+
+
+def _together(key: str) -> None:
+    """Compare these experiments; the last one cannot be taken away."""
+    if st.session_state[key]:
+        keep(experiment=tuple(st.session_state[key]))
+
+
+def _value(view: View) -> None:
+    st.selectbox(
+        "Value of a metric",
+        STATS,
+        format_func=lambda one: f"Value: {STAT_WORDS[one]}",
+        label_visibility="collapsed",
+        width=150,
+        help="Of a metric that was logged several times: the last value, the best, the smallest or the largest.",
+        **bound("stat", view.stat),
     )
 
 
@@ -108,28 +152,6 @@ def _color(view: View, found: Found) -> None:
             width=215,
             **bound("color", view.color),
         )
-
-
-def _conditions(found: Found) -> None:
-    """Conditions with the names and values of these runs, to be added to the filter."""
-    with st.popover("Add", icon=":material/playlist_add:", help="Add a condition"):
-        st.selectbox(
-            "Add a condition",
-            found.known.conditions,
-            index=None,
-            placeholder="Type to find a name",
-            key=ADD,
-            on_change=_add_condition,
-            help="Each one is made of a name and a value that these runs have. Change the value in the filter.",
-        )
-
-
-def _add_condition() -> None:
-    chosen = st.session_state[ADD]
-    st.session_state[ADD] = None
-    if chosen:
-        before = asked().filter.strip()
-        keep(filter=f"{before} and {chosen}" if before else chosen)
 
 
 def _messages(found: Found) -> None:

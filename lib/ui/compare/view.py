@@ -13,7 +13,7 @@ import streamlit as st
 
 from lib.runs.direction import direction
 from lib.runs.plots.axes import choose, is_worth_an_axis
-from lib.runs.table import METRIC, PARAM, PLAIN, column, has_column, metrics, varying
+from lib.runs.table import METRIC, PARAM, PLAIN, TAG, column, has_column, metrics, varying
 from lib.runs.values import RunTable
 
 LAST = "compare.last"
@@ -103,9 +103,12 @@ def _follow(name: str, key: str) -> None:
     keep(**{name: tuple(value or ()) if name in MANY else value or ""})
 
 
-def change_experiment() -> None:
-    """Go to the chosen experiment: names and picks of the old one mean nothing there, the kind of plot stays."""
-    view = View(experiment=(st.session_state["compare.experiment"],), plot=asked().plot)
+def change_experiment(experiments: Sequence[str]) -> None:
+    """Go to the chosen one of the experiments: names and picks of the old one mean nothing there, the kind of plot stays."""
+    chosen = st.session_state["compare.experiment"]
+    if chosen not in experiments:
+        return
+    view = View(experiment=(chosen,), plot=asked().plot)
     st.session_state[LAST] = view
     _write(view)
 
@@ -127,7 +130,7 @@ def settled(view: View, table: RunTable) -> View:
         y=view.y if view.y in places else next(iter(up), x),
         sort=sort,
         order=view.order if view.order in ("falling", "rising") else "falling" if falls else "rising",
-        children=view.children if view.children in ("shown", "hidden") else "shown",
+        children=view.children if view.children in ("shown", "hidden", "best") else "shown",
         stat=view.stat if view.stat in STATS else "last",
         pick=tuple(run_id for run_id in view.pick if run_id in table.identity.index),
     )
@@ -141,8 +144,9 @@ def drawable(table: RunTable) -> list[str]:
 
 def said(name: str) -> str:
     """A column's name without its kind, for a select box, whose options show no markup."""
-    plain = {"started": "started", "name": "name", "seconds": "time taken", "status": "status"}
-    return plain.get(name) or name.removeprefix(METRIC).removeprefix(PARAM)
+    if name.startswith((METRIC, PARAM, TAG)):
+        return name.partition(".")[2]
+    return {"seconds": "time taken", "git_commit": "git commit", "versions": "registered as"}.get(name, name)
 
 
 def link(base: str) -> str:

@@ -1,0 +1,9 @@
+"""The floor of a page: a Streamlit script that does nothing but count its clicks."""
+
+import streamlit as st
+
+st.title("Nothing")
+st.session_state.setdefault("clicks", 0)
+if st.button("Count"):
+    st.session_state["clicks"] += 1
+st.caption(f"{st.session_state['clicks']} clicks")

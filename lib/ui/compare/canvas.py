@@ -1,0 +1,42 @@
+"""The one place where Compare puts a chart on the page, and where the download finds it again.
+
+Every plot calls `draw` instead of `st.altair_chart`, with the same key and `alt`: `draw(chart, "compare.scatter", "Accuracy against…")`,
+or `picked = draw(chart, key, alt, on_select="rerun")["selection"]`. The first chart of a run is the one that is downloaded. A page
+asks for a `fresh` sheet before it draws, so a chart of the last run is never handed out; a fragment draws onto the sheet of its page.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+SHEET = "compare.sheet"
+
+
+@dataclass
+class Sheet:
+    """What was drawn in this run of the page: key → chart, in the order of drawing.
+
+    It changes while the page is drawn. A download made in the header holds on to it and looks into it when it is clicked.
+    """
+
+    charts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Any | None:
+        """The first chart that was drawn; None for a view without one."""
+        return next(iter(self.charts.values()), None)
+
+
+def fresh() -> Sheet:
+    """An empty sheet for the charts of this run."""
+    made = st.session_state[SHEET] = Sheet()
+    return made
+
+
+def draw(chart: Any, key: str, alt: str, **selection: Any) -> Any:
+    """Draw an Altair chart over the width of its card and remember it. Gives what `st.altair_chart` gives: the selection."""
+    sheet = st.session_state.get(SHEET)
+    if isinstance(sheet, Sheet):
+        sheet.charts[key] = chart
+    return st.altair_chart(chart, key=key, alt=alt, **selection)

@@ -1,0 +1,124 @@
+"""The columns of Compare's table: which ones, in which order, how each one looks, and which cells are the best of their metric."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lib.runs.direction import direction, titled
+from lib.runs.figures import is_real
+from lib.runs.table import METRIC, PARAM, PLAIN, TAG, column, metrics, varying
+from lib.runs.values import RunTable
+from lib.ui.compare.view import View, said
+from lib.ui.text import plain
+from lib.ui.words import RUN, pills
+
+FACTS = ("started", "seconds", "status", "user", "experiment", "versions", "source", "git_commit")
+"""Columns of the identity that a reader may choose; the name always stands first."""
+FINISHED = "FINISHED"
+MOST_COLUMNS = 60
+MOST_MARKED = 500
+"""Rows up to which the best cells are marked: a style for each of more would cost more than it tells."""
+
+
+def chosen(view: View, table: RunTable) -> list[str]:
+    """The columns in their order: those of the address that are there, else those worth showing."""
+    known = set(choices(table))
+    asked = [name for name in view.columns if name in known]
+    return (asked or usual(view, table))[:MOST_COLUMNS]
+
+
+def choices(table: RunTable) -> list[str]:
+    """Every column there is: metrics, parameters that differ and those that do not, facts, tags that are not MLflow's own."""
+    params = [PARAM + str(name) for name in table.params]
+    tags = [TAG + str(name) for name in table.tags if not str(name).startswith("mlflow.")]
+    differing = varying(table)
+    return [*metrics(table), *differing, *(name for name in params if name not in differing), *FACTS, *tags]
+
+
+def sortable(table: RunTable) -> list[str]:
+    """What the rows can be sorted by."""
+    return [*metrics(table), *varying(table), *PLAIN]
+
+
+def titled_with_kind(name: str) -> str:
+    """A column as a list of all columns names it: what it is called, and whether it is a metric, a parameter or a tag."""
+    kinds = {METRIC: "metric", PARAM: "parameter", TAG: "tag"}
+    kind = next((word for prefix, word in kinds.items() if name.startswith(prefix)), "fact")
+    return f"{said(name)} ({kind})"
+
+
+def usual(view: View, table: RunTable) -> list[str]:
+    """The metric that colours, differing parameters, the other metrics, times; status, experiment and versions if they tell something."""
+    special = [("status", any(table.identity.status != FINISHED)), ("experiment", table.identity.experiment.nunique() > 1)]
+    special.append(("versions", any(map(len, table.identity.versions))))
+    scores = [name for name in metrics(table) if name != view.color]
+    facts = ["started", "seconds", *(name for name, tells in special if tells)]
+    return [*([view.color] if view.color else []), *varying(table), *scores, *facts]
+
+
+def cells(table: RunTable, name: str, ids: Sequence[str], names: Mapping[str, str]) -> list[Any]:
+    """What stands in a column for these runs; `names` are those of the experiments."""
+    values = column(table, name).loc[list(ids)]
+    if name.startswith(METRIC):
+        return [value if is_real(value) else None for value in values]
+    if name == "status":
+        return [[RUN.get(status, RUN[FINISHED])[2]] for status in values]
+    if name == "experiment":
+        return [plain(names.get(one, one)) for one in values]
+    if name == "versions":
+        return [", ".join(f"{plain(one.model)} v{one.version}" for one in held) for held in values]
+    return list(values)
+
+
+def looks(view: View, table: RunTable, name: str, ids: Sequence[str]) -> Any:
+    """The column's heading, format and width."""
+    values, pinned = column(table, name).loc[list(ids)], name in view.pin
+    if name.startswith(METRIC):
+        return _metric(name, values, pinned=pinned or name == view.color, bar=name == view.color)
+    if name == "started":
+        return st.column_config.DatetimeColumn(
+            "Started (UTC)", format="D MMM YYYY, HH:mm", timezone="UTC", width=140, pinned=pinned
+        )
+    if name == "seconds":
+        return st.column_config.NumberColumn("Took", format="%.1f s", width=70, pinned=pinned)
+    if name == "status":
+        return st.column_config.MultiselectColumn("Status", width=110, pinned=pinned, **pills(RUN))
+    return _plain(name, values, pinned=pinned)
+
+
+def _plain(name: str, values: "pd.Series", *, pinned: bool) -> Any:
+    title = said(name)
+    if pd.api.types.is_numeric_dtype(values):
+        return st.column_config.NumberColumn(title, width=_width(title, 60), pinned=pinned)
+    return st.column_config.TextColumn(title, width=_width(title, 84), pinned=pinned)
+
+
+def _metric(name: str, values: "pd.Series[float]", *, pinned: bool, bar: bool) -> Any:
+    title = titled(said(name))
+    real = [value for value in values if is_real(value)]
+    form = "%.4f" if not real or max(map(abs, real)) <= 1 else "%.3f" if max(map(abs, real)) < 100 else "%.1f"
+    if bar and len(set(real)) > 1 and direction(said(name)) == "more":
+        low, high = min(real), max(real)
+        floor = low - (high - low) / 4
+        note = f"The bar runs from {floor:.4g} to {high:.4g}."
+        return st.column_config.ProgressColumn(
+            title, min_value=floor, max_value=high, format=form, color="blue", width=146, pinned=pinned, help=note
+        )
+    return st.column_config.NumberColumn(title, format=form, width=_width(title, 78), pinned=pinned)
+
+
+def _width(title: str, least: int) -> int:
+    """Pixels that hold the heading, between a least width and 200."""
+    return min(200, max(least, 7 * len(title) + 22))
+
+
+def best_rows(values: Sequence[Any], name: str) -> list[int]:
+    """The rows with the best value of a metric; none where neither way is better or all are the same."""
+    towards = direction(name.removeprefix(METRIC))
+    real = [value for value in values if value is not None]
+    if towards == "neither" or len(set(real)) < 2:
+        return []
+    best = min(real) if towards == "less" else max(real)
+    return [row for row, value in enumerate(values) if value == best]

@@ -1,0 +1,99 @@
+"""What narrows the runs of Compare without any grammar: state, time, families and facets, all of it carried by the address."""
+
+from datetime import date
+
+import streamlit as st
+
+from lib.runs.families import sizes
+from lib.runs.values import RunTable
+from lib.ui.compare.reading import Found
+from lib.ui.compare.view import View, asked, bound, keep
+from lib.ui.text import count
+
+ADD = "compare.add"
+STATES = {"active": "Active", "deleted": "Deleted", "all": "Both"}
+FAMILIES = {"shown": "All runs", "hidden": "Parents only", "best": "Best child of each"}
+
+
+def refine(view: View, found: Found) -> None:
+    """The popover beside the filter; its label says how much is set."""
+    number = how_many(view)
+    with st.popover(
+        f"Refine: {number}" if number else "Refine", icon=":material/tune:", help="Narrow the runs without writing a filter"
+    ):
+        _conditions(found)
+        st.segmented_control(
+            "Runs", list(STATES), format_func=STATES.__getitem__, required=True, **bound("state", view.state or "active")
+        )
+        _times(view)
+        _families(view, found.whole)
+
+
+def how_many(view: View) -> int:
+    """How many things narrow the runs beside the filter."""
+    set_ = (view.since, view.until, view.parent, view.state not in ("", "active"), view.children == "best")
+    return len(view.facet) + sum(map(bool, set_))
+
+
+def _conditions(found: Found) -> None:
+    """Conditions with the names and values of these runs, to be added to the filter."""
+    st.selectbox(
+        "Add to the filter",
+        found.known.conditions,
+        index=None,
+        placeholder="Type to find a name",
+        key=ADD,
+        on_change=_add_condition,
+        help="Each one is made of a name and a value that these runs have. Change the value in the filter.",
+    )
+
+
+def _add_condition() -> None:
+    chosen = st.session_state[ADD]
+    st.session_state[ADD] = None
+    if chosen:
+        before = asked().filter.strip()
+        keep(filter=f"{before} and {chosen}" if before else chosen)
+
+
+def _times(view: View) -> None:
+    with st.container(horizontal=True, gap="small"):
+        for name, label in (("since", "Started from (UTC)"), ("until", "Started until (UTC)")):
+            key = f"compare.{name}"
+            st.session_state[key] = _day(getattr(view, name))
+            st.date_input(label, key=key, format="YYYY-MM-DD", on_change=_follow_day, args=(name, key), width=170)
+
+
+def _follow_day(name: str, key: str) -> None:
+    chosen = st.session_state[key]
+    keep(**{name: chosen.isoformat() if chosen else ""})
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text[:10]) if text else None
+    except ValueError:
+        return None
+
+
+def _families(view: View, whole: RunTable) -> None:
+    """Parents and children, where there are any."""
+    known = sizes(whole)
+    if not known:
+        return
+    st.session_state["compare.families"] = view.children
+    st.segmented_control(
+        "Parents and children",
+        list(FAMILIES),
+        format_func=FAMILIES.__getitem__,
+        required=True,
+        key="compare.families",
+        on_change=lambda: keep(children=st.session_state["compare.families"]),
+    )
+    names = whole.identity.name
+    st.selectbox(
+        "Only the children of",
+        ["", *known],
+        format_func=lambda one: f"{names.get(one, one)} ({count(known[one], 'child', 'children')})" if one else "any parent",
+        **bound("parent", view.parent if view.parent in known else ""),
+    )

@@ -1,0 +1,71 @@
+"""Charts as pictures: real pixels, the colours of the page, and nothing of the process touched."""
+
+import io
+from xml.etree import ElementTree as ET
+
+import altair as alt
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lib.runs.plots import picture
+from lib.runs.plots.charts import look
+from lib.runs.plots.parallel import parallel
+from lib.runs.plots.scatter import scatter
+from lib.ui.ink import DARK, LIGHT
+from lib.ui.routes import STATIC
+from tests.test_runs_frames import made, runs_of
+
+FONTS = STATIC / "fonts"
+SVG = "{http://www.w3.org/2000/svg}"
+RUNS = runs_of(*(made(f"r{n}", metrics={"acc": n / 10, "loss": 1 - n / 10}, params={"n": n}) for n in range(9)))
+
+
+def drawn(ink):
+    return scatter(RUNS, ("params.n", "metrics.acc"), look(RUNS, "metrics.acc", ("r1", "r5"), ink))
+
+
+@pytest.mark.parametrize(("ink", "page"), [(LIGHT, (255, 255, 255)), (DARK, (15, 21, 29))])
+def test_a_png_has_the_colour_of_the_page_and_twice_the_pixels(ink, page):
+    found = Image.open(io.BytesIO(picture.png(drawn(ink), ink, FONTS))).convert("RGB")
+    assert found.getpixel((1, 1)) == page
+    assert found.width > picture.SCALE * picture.WIDTH
+    assert len(found.getcolors(1 << 24)) > 100
+
+
+def test_an_svg_is_well_formed_and_says_the_axis_in_text_of_our_font():
+    root = ET.fromstring(picture.svg(drawn(LIGHT), LIGHT, FONTS))
+    texts = [one for one in root.iter(f"{SVG}text") if one.text == "acc ↑"]
+    assert texts
+    assert texts[0].get("font-family").startswith("Inter")
+
+
+def test_a_parallel_plot_with_its_brushes_becomes_a_picture():
+    chart = parallel(RUNS, ("params.n", "metrics.loss", "metrics.acc"), look(RUNS, "metrics.acc", (), LIGHT))
+    assert picture.svg(chart, LIGHT, FONTS).count("<path") > len(RUNS)
+
+
+def test_more_rows_than_altair_allows_are_drawn_and_its_settings_stay():
+    before = (alt.data_transformers.active, dict(alt.data_transformers.options))
+    many = alt.Chart(pd.DataFrame({"x": range(6_000)})).mark_tick().encode(x="x:Q")
+    assert picture.svg(many, LIGHT, FONTS).count("<path") > 6_000
+    assert (alt.data_transformers.active, dict(alt.data_transformers.options)) == before
+
+
+def test_charts_beside_each_other_keep_their_own_width():
+    one = alt.Chart(pd.DataFrame({"x": [1, 2]})).mark_tick().encode(x="x:Q").properties(width=200)
+    found = Image.open(io.BytesIO(picture.png(one | one, LIGHT, FONTS)))
+    assert found.width < picture.SCALE * 700
+
+
+def test_the_chart_itself_is_left_as_it_was():
+    chart = drawn(LIGHT)
+    before = chart.to_json()
+    picture.svg(chart, LIGHT, FONTS)
+    assert chart.to_json() == before
+
+
+def test_hostile_names_stay_text():
+    evil = "<script>alert(1)</script>"
+    chart = alt.Chart(pd.DataFrame({"x": [evil]})).mark_text().encode(text="x:N")
+    assert evil not in picture.svg(chart, LIGHT, FONTS)
