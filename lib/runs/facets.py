@@ -14,10 +14,9 @@ import numpy as np
 import pandas as pd
 
 from lib.runs.figures import LARGEST
-from lib.runs.table import METRIC, PARAM
+from lib.runs.table import METRIC, PARAM, TAG
 from lib.runs.values import RegisteredVersion, RunTable
 
-TAG = "tags."
 SECONDS = "seconds"
 WORDS = ("name", "dataset", "version", "status", "user")
 

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lib.runs.facets import SECONDS, TAG, WORDS, has_numbers, has_texts, numbers_of, texts_of
+from lib.runs.facets import SECONDS, WORDS, has_numbers, has_texts, numbers_of, texts_of
 from lib.runs.filters import OWN_TAGS
-from lib.runs.table import PARAM, metrics
+from lib.runs.table import PARAM, TAG, metrics
 from lib.runs.values import MODEL_HISTORY_TAG, PARENT_TAG, RUN_NAME_TAG, USER_TAG, RunTable
 
 MOST_VALUES = 200
