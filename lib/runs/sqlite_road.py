@@ -71,8 +71,8 @@ def active_runs(backend: Backend, experiment_id: str) -> list[Run] | None:
     if backend.path is None or not _EXPERIMENT.fullmatch(experiment_id):
         return None
     try:
-        with quick_reading(), _reading(backend.path) as db:
-            if not _is_known(db):
+        with quick_reading(), reading(backend.path) as db:
+            if not is_known(db):
                 return None
             rows = _rows(db, int(experiment_id))
     except sqlite3.Error as error:
@@ -83,7 +83,7 @@ def active_runs(backend: Backend, experiment_id: str) -> list[Run] | None:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """One read transaction. The address is quoted by pathlib, so that ?, # and % in a path stay part of it."""
     address = f"{path.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(address, uri=True, timeout=LOCKED_SECONDS, isolation_level=None)) as db:
@@ -91,7 +91,8 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def _is_known(db: sqlite3.Connection) -> bool:
+def is_known(db: sqlite3.Connection) -> bool:
+    """Was this road compared with the client on the schema of this file?"""
     found = {revision for (revision,) in db.execute("SELECT version_num FROM alembic_version")}
     return len(found) == 1 and found <= KNOWN_SCHEMAS
 
