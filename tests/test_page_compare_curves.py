@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+import streamlit as st
 
 from lib.backends.connect import client
 from lib.runs import sqlite_road
@@ -79,12 +80,10 @@ def test_a_metric_logged_once_says_so_and_leads_to_one_with_a_history(app, fresh
 
 
 def test_no_metric_with_a_history_says_what_is_needed(app, fresh_store):
-    experiment = make_experiment(fresh_store, "once")
+    experiment, bare = (make_experiment(fresh_store, name) for name in ("once", "bare"))
     log_points(fresh_store, [("accuracy", 0.5, 0, 0)], experiment)
-    page = curves(app, fresh_store, experiment)
-    assert "Log it with a step" in said(page)
-    bare = make_experiment(fresh_store, "bare")
     log_points(fresh_store, [], bare)
+    assert "Log it with a step" in said(curves(app, fresh_store, experiment))
     assert "No metric to draw" in said(curves(app, fresh_store, bare))
 
 
@@ -97,11 +96,10 @@ def test_one_run_alone_has_a_curve(app, fresh_store):
 
 
 def test_values_that_have_no_place_are_told(app, fresh_store):
-    experiment = make_experiment(fresh_store, "lost")
+    experiment, zero = (make_experiment(fresh_store, name) for name in ("lost", "zero"))
     log_points(fresh_store, [("loss", math.nan, step, 0) for step in range(3)], experiment)
-    assert "All are NaN or infinite." in said(curves(app, fresh_store, experiment))
-    zero = make_experiment(fresh_store, "zero")
     log_points(fresh_store, [("gain", -1.0, step, 0) for step in range(3)], zero)
+    assert "All are NaN or infinite." in said(curves(app, fresh_store, experiment))
     page = curves(app, fresh_store, zero, log="metrics.gain")
     assert "A log axis needs values above zero." in said(page)
     page.toggle(key="compare.curve_log").set_value(False).run()
@@ -141,6 +139,7 @@ def test_new_points_of_a_running_run_are_seen_with_the_next_reading(app, fresh_s
 def test_the_page_is_the_same_through_the_client(app, fresh_store, nets, monkeypatch):
     here = curves(app, fresh_store, nets[0])
     monkeypatch.setattr(sqlite_road, "KNOWN_SCHEMAS", frozenset())
+    st.cache_data.clear()
     page = curves(app, fresh_store, nets[0], smooth="0.5")
     assert alt(page) == alt(here)
 

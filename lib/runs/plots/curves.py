@@ -53,7 +53,7 @@ def curves(
 
 def finding(of: Tracks, table: RunTable, metric: str) -> str:
     """What the picture shows, in a sentence: how many lines, over what, and which run ends best."""
-    last = of.placed.groupby("run_id", sort=False).value.last()
+    last = of.placed.groupby("run_id", sort=False).raw.last()
     said = f"{heading(metric)} of {last.size} {'run' if last.size == 1 else 'runs'} over {of.along[:1].lower()}{of.along[1:]}"
     towards = direction(metric.removeprefix(METRIC))
     if last.size < 2 or towards == "neither":

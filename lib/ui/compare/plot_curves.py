@@ -164,7 +164,6 @@ def _follow_band() -> None:
 
 def _download(points: pd.DataFrame, drawn: RunTable, metric: str) -> None:
     names = {str(run_id): str(name) for run_id, name in drawn.identity.name.items()}
-    st.space("stretch")
     st.download_button(
         "Points",
         data=lambda: as_csv(points, names),
