@@ -17,7 +17,7 @@ from lib.runs.table import METRIC, PARAM, PLAIN, column, has_column, metrics, va
 from lib.runs.values import RunTable
 
 LAST = "compare.last"
-PLOTS = ("Parallel", "Scatter")
+PLOTS = ("Parallel", "Scatter", "Differences", "Artifacts")
 STATS = ("last", "best", "min", "max")
 
 
