@@ -218,8 +218,32 @@ def test_another_host_is_never_asked(fresh_store, mlflow_server, uri):
 
 @pytest.mark.parametrize("uri", ["/etc", "file:///etc", "relative/folder"])
 def test_a_server_cannot_make_podium_read_this_machines_folders(mlflow_server, uri):
-    with pytest.raises(BackendError, match="folder of the machine"):
-        artifacts.listing(mlflow_server, Place(uri, run_id="x"))
+    place = Place(uri, run_id="0" * 32)
+    with pytest.raises(NotFound):
+        artifacts.listing(mlflow_server, place)
+    with pytest.raises(NotFound):
+        artifacts.fetch(mlflow_server, place, "passwd")
+    with pytest.raises(NotFound, match="no id"):
+        artifacts.fetch(mlflow_server, Place(uri, run_id="../../x"), "passwd")
+
+
+def test_files_in_a_folder_of_the_servers_machine_come_through_the_server(mlflow_server, tmp_path):
+    home = (tmp_path / "on the server").as_uri()
+    experiment = client(mlflow_server).create_experiment("logged without the server", artifact_location=home)
+    run_id = log_run(mlflow_server, experiment, "first", model=False)
+    log_files(mlflow_server, run_id, tmp_path / "logged", FILES | {"odd &+é.txt": b"odd"})
+    log_model(mlflow_server, experiment, run_id, tmp_path / "model", {"MLmodel": b"flavors: {}"})
+    own, of_model = artifacts.places(mlflow_server, run_id)
+    assert (own.uri.startswith("file:"), of_model.uri.startswith("file:")) == (True, True)
+    assert [one.path for one in artifacts.walk(mlflow_server, own).entries][:3] == ["plots", "plots/deep", "plots/deep/a b.csv"]
+    assert [one.path for one in artifacts.listing(mlflow_server, of_model)] == ["MLmodel"]
+    assert artifacts.fetch(mlflow_server, own, "odd &+é.txt").data == b"odd"
+    assert artifacts.fetch(mlflow_server, own, "plots/deep/a b.csv").data == FILES["plots/deep/a b.csv"]
+    assert artifacts.fetch(mlflow_server, of_model, "MLmodel").data == b"flavors: {}"
+    with pytest.raises(Refused, match="at most"):
+        artifacts.fetch(mlflow_server, own, "notes.txt", 3)
+    with pytest.raises(NotFound):
+        artifacts.fetch(mlflow_server, own, "nowhere.txt")
 
 
 def test_a_long_list_is_cut_and_says_so(fresh_store, run_place):

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from lib.backends.connect import client, translated
 from lib.backends.uri import Backend
 from lib.errors import BackendError, BadInput, NotFound, Refused
 from lib.runs import artifacts_local as local
+from lib.runs import artifacts_served as served
 from lib.runs.reading import run as read_run
 
 if TYPE_CHECKING:
@@ -98,14 +99,14 @@ def listing(backend: Backend, place: Place, path: str = "") -> tuple[Entry, ...]
     instead), BackendError for a place that cannot be reached from here.
     """
     inner = _checked(path)
-    folder = _local(backend, place)
-    if folder:
-        below = f"{inner}/" if inner else ""
-        found = [Entry(below + name, is_folder, size) for name, is_folder, size in local.entries(folder, inner)]
-    else:
-        with _asking(path or "The list of files"):
-            told = _repository(backend, place).list_artifacts(inner or None)
-        found = [Entry(one.path, bool(one.is_dir), None if one.is_dir else one.file_size) for one in told]
+    below = f"{inner}/" if inner else ""
+    match _road(backend, place):
+        case "here":
+            found = [Entry(below + name, is_folder, size) for name, is_folder, size in local.entries(_folder(place), inner)]
+        case "served":
+            found = [Entry(*told) for told in served.entries(backend, _owner(place), inner)]
+        case _:
+            found = _through_mlflow(backend, place, inner)
     kept = [one for one in found if _is_safe(one.path) and str(PurePosixPath(one.path).parent) in (inner or ".",)]
     return tuple(sorted(kept, key=lambda one: (not one.is_folder, one.name.casefold(), one.name)))
 
@@ -128,8 +129,13 @@ def fetch(backend: Backend, place: Place, path: str, most: int = MOST_SHOWN) -> 
     inner = _checked(path)
     if not inner:
         raise BadInput("No file was named.")
-    folder = _local(backend, place)
-    data, size = local.read(folder, inner, most) if folder else _downloaded(backend, place, inner, most)
+    match _road(backend, place):
+        case "here":
+            data, size = local.read(_folder(place), inner, most)
+        case "served":
+            data, size = served.read(backend, _owner(place), inner, most)
+        case _:
+            data, size = _downloaded(backend, place, inner, most)
     if size > most:
         raise _too_large(inner, size, most)
     return Content(inner, data)
@@ -167,16 +173,27 @@ def _is_safe(path: str) -> bool:
     return ".." not in path.split("/")
 
 
-def _local(backend: Backend, place: Place) -> Path | None:
-    """The folder on this machine, only where the backend is a file on it too: a server's folders are the server's."""
+def _road(backend: Backend, place: Place) -> Literal["here", "served", "mlflow"]:
+    """How to reach a place. A folder is read here only where the backend is a file here too: a server's folders are the server's."""
+    if local.folder(place.uri) is None:
+        return "mlflow"
+    return "here" if backend.kind == "sqlite" else "served"
+
+
+def _folder(place: Place) -> Path:
     folder = local.folder(place.uri)
-    if folder and backend.kind == "server":
-        raise BackendError(
-            "These files lie in a folder of the machine that logged them, not on the server.",
-            means="The server keeps only the name of that folder.",
-            next="Open the SQLite database on that machine, or log to an experiment that was created through the server.",
-        )
+    assert folder is not None
     return folder
+
+
+def _owner(place: Place) -> served.Owner:
+    return ("model", place.model_id) if place.model_id else ("run", place.run_id)
+
+
+def _through_mlflow(backend: Backend, place: Place, path: str) -> list[Entry]:
+    with _asking(path or "The list of files"):
+        told = _repository(backend, place).list_artifacts(path or None)
+    return [Entry(one.path, bool(one.is_dir), None if one.is_dir else one.file_size) for one in told]
 
 
 def _repository(backend: Backend, place: Place) -> "ArtifactRepository":

@@ -13,10 +13,10 @@ import streamlit as st
 from lib.backends.uri import Backend
 from lib.errors import PodiumError
 from lib.runs import artifacts
-from lib.runs.artifacts import MOST_DOWNLOADED, Entry, Place, Tree
+from lib.runs.artifacts import MOST_DOWNLOADED, MOST_SHOWN, Entry, Place, Tree
 from lib.runs.previews import Preview, preview
 from lib.ui.cards import empty
-from lib.ui.errors import show
+from lib.ui.errors import calm, show
 from lib.ui.text import NARROW, count, md
 
 SECONDS = 30
@@ -119,7 +119,7 @@ def _choose(tree: Tree, root: str, key: str) -> Entry:
     """The tree as a table of one column to pick from; what is picked is kept by its path."""
     paths = [one.path for one in tree.entries]
     kept = st.session_state.get(f"{key}.path")
-    at = paths.index(kept) if kept in paths else next((n for n, one in enumerate(tree.entries) if not one.is_folder), 0)
+    at = paths.index(kept) if kept in paths else _first(tree.entries)
     models = _models(tree.entries)
     names = [f"{STEP * (one.path.count('/') - _depth(root))}{_named(one, models)}" for one in tree.entries]
     frame = pd.DataFrame({"name": names, "size": [size_of(one.size) for one in tree.entries]})
@@ -154,6 +154,12 @@ def _choose(tree: Tree, root: str, key: str) -> Entry:
     return chosen
 
 
+def _first(entries: Sequence[Entry]) -> int:
+    """Where to begin: the first file that can be shown, one that lies least deep."""
+    fit = [place for place, one in enumerate(entries) if not one.is_folder and (one.size or 0) <= MOST_SHOWN]
+    return min(fit, key=lambda place: (entries[place].path.count("/"), place), default=0)
+
+
 def _depth(root: str) -> int:
     return root.count("/") + 1 if root else 0
 
@@ -173,17 +179,29 @@ def _look(backend: Backend, place: Place, entry: Entry, key: str) -> None:
         st.caption("A folder.")
         st.button("Open this folder", icon=":material/folder_open:", key=f"{key}.open", on_click=_open, args=(key, entry.path))
         return
-    try:
-        shown = preview_of(backend, place, entry.path)
-    except PodiumError as error:
-        show(error)
-        if entry.size is None or entry.size <= MOST_DOWNLOADED:
-            download(backend, place, entry.path, f"{key}.download")
+    if entry.size is not None and entry.size > MOST_SHOWN:
+        _too_large(backend, place, entry, key)
         return
+    with calm():
+        _preview(backend, place, entry, key)
+
+
+def _preview(backend: Backend, place: Place, entry: Entry, key: str) -> None:
+    shown = preview_of(backend, place, entry.path)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(f"{md(shown.preview.what)} · {size_of(shown.size)}", width="stretch")
         download(backend, place, entry.path, f"{key}.download")
     draw_preview(shown.preview, entry.path)
+
+
+def _too_large(backend: Backend, place: Place, entry: Entry, key: str) -> None:
+    """It is offered for download, up to a size; beyond that the MLflow client is the way."""
+    fits = entry.size is not None and entry.size <= MOST_DOWNLOADED
+    way = "Download it to look at it." if fits else f"Files above {size_of(MOST_DOWNLOADED)} are fetched with the MLflow client."
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(f"{size_of(entry.size)}: not shown, because it is larger than {size_of(MOST_SHOWN)}. {way}", width="stretch")
+        if fits:
+            download(backend, place, entry.path, f"{key}.download")
 
 
 def _open(key: str, path: str) -> None:
