@@ -185,6 +185,17 @@ def test_runs_of_one_name_and_hostile_names_stay_apart_and_harmless(app, fresh_s
     assert "![x]" not in said(page)
 
 
+def test_two_long_names_or_values_that_begin_and_end_alike_stay_two(app, fresh_store):
+    experiment = make_experiment(fresh_store, "long")
+    long = "a very long name that shares its beginning {} and its end with another one"
+    for n in "xy":
+        params = {long.format(one): long.format(n + one) for one in "ab"}
+        log_run(fresh_store, experiment, f"r{n}", params=params, model=False)
+    rows = sheet(compare(app, fresh_store, experiment, "Differences"))
+    assert len(rows) == 2
+    assert all(len(set(cells)) == 2 for cells in rows.values())
+
+
 # ---- the browser of files
 
 

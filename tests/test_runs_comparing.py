@@ -76,6 +76,11 @@ def test_two_commits_that_begin_alike_stay_two():
     assert len(set(row.values)) == 2
 
 
+def test_two_settings_that_read_alike_in_six_digits_stay_two():
+    runs = runs_of(made("a", params={"lr": 0.12345671}), made("b", params={"lr": 0.12345672}))
+    assert rows(runs, "a")[0].values == ("0.12345671", "0.12345672")
+
+
 def test_a_run_that_read_the_same_data_twice_shows_both_digests():
     runs = runs_of(made("a", inputs=(DataInput("w", "d1"), DataInput("w", "d2"))), made("b", inputs=(DataInput("w", "d1"),)))
     assert [row.values for row in differing(runs, "a")] == [("d1, d2", "d1")]

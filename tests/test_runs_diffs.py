@@ -35,7 +35,7 @@ def test_texts_that_share_nothing_are_refused_with_the_reason_when_they_are_long
     found = diff("\n".join(f"a{n}" for n in range(4000)), "\n".join(f"b{n}" for n in range(4000)))
     assert "3,000 lines" in found.reason
     assert not found.is_same
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 def test_the_worst_texts_below_the_cap_take_seconds_at_most():

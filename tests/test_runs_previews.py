@@ -61,7 +61,7 @@ def test_a_picture_of_too_many_pixels_is_not_decoded(size):
     found = preview("a.png", bomb(*size))
     assert (found.kind, found.png) == ("none", b"")
     assert found.notes
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 def test_a_broken_picture_is_told():
@@ -147,7 +147,7 @@ def test_a_bomb_of_json_is_shown_as_text_with_the_reason(data, reason):
     found = preview("bomb.json", data)
     assert reason in " ".join(found.notes)
     assert len(found.text) <= 200_000
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,6 @@ def _asking(subject: str) -> Iterator[None]:
     except ImportError as error:
         raise BackendError(f"Reading these files needs a package that is not installed: {error.name}.") from error
     except (OSError, ValueError, *faults) as error:
-        if "404" in str(error):
+        if getattr(getattr(error, "response", None), "status_code", None) == 404:
             raise NotFound(f"{subject} was not found.", next="It may have been removed since the list was read.") from error
         raise BackendError(f"{subject} could not be read: {str(error)[:200]}", next="Try again.") from error

@@ -148,9 +148,12 @@ def _of_param(runs: RunTable, name: str, at: int) -> Row:
     values, logged = list(runs.params[name]), list(runs.texts[name])
     texts = tuple(setting(value) if pd.notna(value) else "not set" for value in values)
     raw = tuple(str(text) if pd.notna(text) else "" for text in logged)
+    different = runs.params[name].nunique(dropna=False)
+    if len(set(texts)) < different:  # two numbers that read alike in six digits
+        texts = tuple(text if pd.notna(value) else "not set" for text, value in zip(raw, values, strict=True))
     base = values[at]
     changes = tuple(change(value, base) if n != at and is_real(value) and is_real(base) else "" for n, value in enumerate(values))
-    return Row("parameter", name, texts, raw, changes, _unjudged(len(values)), runs.params[name].nunique(dropna=False) > 1)
+    return Row("parameter", name, texts, raw, changes, _unjudged(len(values)), different > 1)
 
 
 def _unjudged(number: int) -> tuple[Verdict, ...]:

@@ -178,7 +178,8 @@ def _compare(view: View, found: Sequence[tuple[_Side, Shown]], key: str, bar: An
     if has_lines:
         with bar:
             mark_toggle(view, "beside", "Whole files side by side")
-            mark_toggle(view, "whole", "Unchanged lines too")
+            if not is_marked(view, "beside"):
+                mark_toggle(view, "whole", "Unchanged lines too")
     if kinds != {"text"} or is_marked(view, "beside"):
         _beside(found, key)
     if has_lines and not is_marked(view, "beside"):

@@ -23,6 +23,8 @@ from lib.ui.text import NARROW, count, md
 
 MOST_ROWS = 500
 VISIBLE = 14
+WIDEST = 36
+"""Letters of a name or a value; longer ones are cut in the middle, and two never get the same text."""
 SUMMARY = "All metrics"
 COLORS = {"better": "green", "worse": "red", "same": "soft"}
 
@@ -145,24 +147,26 @@ def _table(view: View, sheet: _Sheet) -> None:
 
 def _line(row: Row) -> _Line:
     """What is as in the baseline is drawn softer."""
-    cells = tuple(_cell(row, place) for place in range(len(row.values)))
+    labels = short_labels(row.values, WIDEST)
+    cells = tuple(_cell(row, place, labels[value]) for place, value in enumerate(row.values))
     roles = [COLORS.get(word, "soft" if raw == row.raw[0] else "") for word, raw in zip(row.verdicts, row.raw, strict=True)]
     return _Line(titled(row.name) if row.kind == "metric" else row.name, row.kind, cells, ("", *roles[1:]))
 
 
-def _cell(row: Row, place: int) -> str:
+def _cell(row: Row, place: int, value: str) -> str:
     """The value; of a metric its signed change from the baseline, and the word for it."""
     change = row.changes[place] if row.kind == "metric" else ""
-    return NARROW.join(part for part in (row.values[place], f"({change})" if change else "", row.verdicts[place]) if part)
+    return NARROW.join(part for part in (value, f"({change})" if change else "", row.verdicts[place]) if part)
 
 
 def _by_thing(lines: Sequence[_Line], sheet: _Sheet) -> _Drawn:
     """A row per thing, a column per run, the baseline first."""
-    titles, kinds = [line.title for line in lines], [line.kind for line in lines]
+    labels, kinds = short_labels([line.title for line in lines], WIDEST), [line.kind for line in lines]
+    titles = [labels[line.title] for line in lines]
     cells: dict[str, Sequence[str]] = {"name": titles, "kind": kinds}
     roles: dict[str, Sequence[str]] = {"name": [""] * len(lines), "kind": ["soft"] * len(lines)}
     look: dict[str, Any] = {
-        "name": st.column_config.TextColumn(" ", width=_width(titles, 100, 260), pinned=True),
+        "name": st.column_config.TextColumn(" ", width=_width(titles, 100, 300), pinned=True),
         "kind": st.column_config.TextColumn("Kind", width=96, pinned=True),
     }
     for place, (run_id, head) in enumerate(zip(sheet.runs.ids, sheet.titles, strict=True)):
@@ -177,10 +181,12 @@ def _by_run(lines: Sequence[_Line], sheet: _Sheet) -> _Drawn:
     cells: dict[str, Sequence[str]] = {"run": sheet.titles}
     roles: dict[str, Sequence[str]] = {"run": [""] * len(sheet.runs)}
     look: dict[str, Any] = {"run": st.column_config.TextColumn(" ", width=_width(sheet.titles, 120, 300), pinned=True)}
+    labels = short_labels([line.title for line in lines], WIDEST)
     for number, line in enumerate(lines):
         key = f"{number} {line.kind} {line.title}"
         cells[key], roles[key] = line.cells, line.roles
-        look[key] = st.column_config.TextColumn(line.title, width=_width([line.title, *line.cells], 70, 260))
+        title = labels[line.title]
+        look[key] = st.column_config.TextColumn(title, width=_width([title, *line.cells], 70, 300))
     return pd.DataFrame(cells), pd.DataFrame(roles), look
 
 
