@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from lib.runs import table
 from lib.runs.direction import direction, titled, verdict
 from lib.runs.figures import change, figure, setting, short_labels
-from lib.runs.values import COMMIT_TAG, DataInput
 from tests.test_runs_frames import START, made, runs_of
 
 ACC, LOSS = "metrics.accuracy", "metrics.log loss"
@@ -138,46 +137,6 @@ def test_one_row_is_worth_points_of_an_accuracy_on_held_out_rows_only():
     assert table.points_per_row(runs, ACC) == 5
     assert table.points_per_row(runs, "metrics.mean_cv_accuracy") is None
     assert table.points_per_row(runs, "metrics.auc") is None
-
-
-def test_two_picked_runs_show_only_what_differs_with_sign_and_word():
-    a = made("a", params={"n": 15, "kind": "x", "same": 1}, metrics={"accuracy": 1.0, "log loss": 0.2, "flat": 1})
-    b = made("b", params={"n": 5, "kind": "y", "same": 1}, metrics={"accuracy": 0.9, "log loss": 0.1, "flat": 1})
-    found = [(one.name, one.values, one.change, one.verdict) for one in table.differences(runs_of(a, b), ["a", "b"], LOSS)]
-    assert found == [
-        ("log loss", ("0.2000", "0.1000"), "+0.1000", "worse"),
-        ("accuracy", ("1.0000", "0.9000"), "+0.1000", "better"),
-        ("kind", ("x", "y"), "", ""),
-        ("n", ("15", "5"), "+10", ""),
-    ]
-    assert table.same(runs_of(a, b), ["a", "b"]) == 2
-
-
-def test_picked_runs_keep_the_order_in_which_they_were_picked():
-    runs = runs_of(made("a", metrics={"m": 1}), made("b", metrics={"m": 2}))
-    assert table.differences(runs, ["b", "a"])[0].change == "+1.0000"
-
-
-def test_missing_values_other_data_and_other_code_are_differences_too():
-    a = made("a", metrics={"m": 1}, inputs=(DataInput("wine", "d1", "testing"),), tags={COMMIT_TAG: "abcdef0123"})
-    b = made("b", params={"n": 1}, inputs=(DataInput("wine", "d2", "testing"),))
-    found = {one.name: one.values for one in table.differences(runs_of(a, b), ["a", "b"])}
-    assert found == {
-        "m": ("1.0000", "no value"),
-        "n": ("not set", "1"),
-        "wine (testing)": ("d1", "d2"),
-        "git commit": ("abcdef01", "not logged"),
-    }
-
-
-def test_twins_have_no_difference():
-    runs = runs_of(made("a", metrics={"m": math.nan}), made("b", metrics={"m": math.nan}))
-    assert table.differences(runs, ["a", "b"]) == []
-
-
-def test_three_picked_runs_have_values_but_no_change():
-    runs = runs_of(*(made(str(n), metrics={"m": n}) for n in range(3)))
-    assert [(one.change, len(one.values)) for one in table.differences(runs, ["0", "1", "2"])] == [("", 3)]
 
 
 def test_a_metric_and_a_parameter_of_one_name_stay_two_columns():

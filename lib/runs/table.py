@@ -1,16 +1,15 @@
-"""Judges a table of runs: what differs, in which order, which run is best, how picked runs compare. Pure.
+"""Judges a table of runs: what differs, in which order, which run is best. Pure.
 
 A column is named as in a filter: `metrics.accuracy`, `params.max_depth`, or a plain word of the identity (`started`, `seconds`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pandas as pd
 
-from lib.runs.direction import Verdict, direction, verdict
-from lib.runs.figures import change, figure, is_real, setting
+from lib.runs.direction import direction
+from lib.runs.figures import is_real, setting
 from lib.runs.values import RunTable
 
 METRIC, PARAM, TAG = "metrics.", "params.", "tags."
@@ -40,17 +39,6 @@ class Best:
     measured: str
     value: float
     ties: int
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One thing in which the picked runs differ: a text per run, and for two runs the signed change A - B and what it means."""
-
-    kind: str
-    name: str
-    values: tuple[str, ...]
-    change: str = ""
-    verdict: Verdict = ""
 
 
 def column(table: RunTable, name: str) -> "pd.Series":
@@ -173,56 +161,3 @@ def points_per_row(table: RunTable, metric: str) -> float | None:
     words = _words(metric.removeprefix(METRIC))
     rows = held_out(table)
     return 100 / rows if rows and "accuracy" in words and not words & _ELSEWHERE else None
-
-
-def differences(table: RunTable, picked: Sequence[str], first: str = "") -> list[Difference]:
-    """Where the picked runs differ: metrics (the column `first` on top), parameters, data, code. Only what differs."""
-    runs = subset(table, picked)
-    names = sorted(metrics(runs), key=lambda name: name != first)
-    made = [_of_metric(name.removeprefix(METRIC), list(column(runs, name))) for name in names if _differs(column(runs, name))]
-    made += [_of_param(name.removeprefix(PARAM), list(column(runs, name))) for name in _params_that_differ(runs)]
-    return made + _of_data(runs) + _of_code(runs)
-
-
-def same(table: RunTable, picked: Sequence[str]) -> int:
-    """How many metrics and parameters the picked runs have in common, value for value."""
-    runs = subset(table, picked)
-    present = runs.metrics.dropna(axis=1, how="all")
-    return sum(not one.missing for one in constants(runs)) + sum(not _differs(present[name]) for name in present)
-
-
-def _params_that_differ(runs: RunTable) -> list[str]:
-    return [PARAM + str(name) for name in runs.params if _differs(runs.params[name])]
-
-
-def _differs(values: "pd.Series") -> bool:
-    return bool(values.notna().any()) and (values.nunique(dropna=False) > 1)
-
-
-def _of_metric(name: str, values: list[float]) -> Difference:
-    texts = tuple("no value" if value != value else figure(value) for value in values)  # noqa: PLR0124 - NaN
-    if len(values) != 2 or not all(is_real(value) for value in values):
-        return Difference("metric", name, texts)
-    return Difference("metric", name, texts, change(values[0], values[1]), verdict(name, values[0] - values[1]))
-
-
-def _of_param(name: str, values: list[object]) -> Difference:
-    texts = tuple(setting(value) if pd.notna(value) else "not set" for value in values)  # type: ignore[call-overload]
-    numbers: list[Any] = [value for value in values if is_real(value)]
-    gap = change(*numbers) if len(values) == 2 == len(numbers) else ""
-    return Difference("parameter", name, texts, gap)
-
-
-def _of_data(runs: RunTable) -> list[Difference]:
-    made = []
-    for (name, context), rows in runs.inputs.groupby(["name", "context"], sort=True):
-        digests = rows.drop_duplicates("run_id").set_index("run_id").digest
-        texts = tuple(str(digests.get(run_id, "not logged")) for run_id in runs.ids)
-        if len(set(texts)) > 1:
-            made.append(Difference("data", str(name) if str(context) in str(name) else f"{name} ({context})", texts))
-    return made
-
-
-def _of_code(runs: RunTable) -> list[Difference]:
-    texts = tuple(commit[:8] or "not logged" for commit in runs.identity.git_commit)
-    return [Difference("code", "git commit", texts)] if len(set(texts)) > 1 else []

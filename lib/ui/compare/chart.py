@@ -6,7 +6,17 @@ import streamlit as st
 
 from lib.runs.values import RunTable
 from lib.ui.cards import card, empty
-from lib.ui.compare import plot_box, plot_contour, plot_curves, plot_groups, plot_importance, plot_parallel, plot_scatter
+from lib.ui.compare import (
+    plot_artifacts,
+    plot_box,
+    plot_contour,
+    plot_curves,
+    plot_differences,
+    plot_groups,
+    plot_importance,
+    plot_parallel,
+    plot_scatter,
+)
 from lib.ui.compare.nothing import to_launch
 from lib.ui.compare.scene import Scene, scene
 from lib.ui.compare.view import View, drawable, keep
@@ -21,8 +31,10 @@ PLOTS: Mapping[str, Draw] = {
     "Curves": plot_curves.draw,
     "Groups": plot_groups.draw,
     "Importance": plot_importance.draw,
+    "Differences": plot_differences.draw,
+    "Artifacts": plot_artifacts.draw,
 }
-ALONE = frozenset({"Curves"})
+ALONE = ("Curves", "Differences", "Artifacts")
 """Plots that have something to show of one run, or of runs that end alike."""
 
 

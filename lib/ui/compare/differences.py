@@ -4,15 +4,17 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from lib.runs.comparing import Row, alike, rows
 from lib.runs.direction import titled
 from lib.runs.plots.charts import LETTERS
-from lib.runs.table import Difference, differences, held_out, same, subset, top_two
+from lib.runs.table import held_out, subset, top_two
 from lib.runs.values import RunTable
 from lib.ui.cards import card, empty, table
 from lib.ui.compare.view import View, keep
 from lib.ui.text import NARROW, count, md
 
 MARKS = ("━", "╍", "┅", "━╍")
+SHOWN = ("metric", "parameter", "data", "code")
 COLORS = {"better": "green", "worse": "red", "same": "gray"}
 
 
@@ -26,8 +28,9 @@ def difference_card(view: View, whole: RunTable, listed: Sequence[str]) -> None:
     title = f"{', '.join(letters[:-1])} and {letters[-1]}"
     with card(title, "only what differs"):
         _who(whole, compared)
-        _rows(whole, compared, view.color)
-        _foot(whole, view.pick, listed)
+        found = [row for row in rows(subset(whole, compared), compared[1], view.color) if row.kind in SHOWN]
+        _rows(found, letters)
+        _foot(whole, view.pick, listed, alike(found))
 
 
 def _pick_two(view: View, whole: RunTable) -> None:
@@ -50,33 +53,33 @@ def _who(whole: RunTable, compared: Sequence[str]) -> None:
             st.markdown(f":gray-badge[{letter} {mark}] {md(names[run_id] or run_id)}{twin}")
 
 
-def _rows(whole: RunTable, compared: Sequence[str], color: str) -> None:
-    found = differences(whole, compared, color)
-    if not found:
+def _rows(found: Sequence[Row], letters: str) -> None:
+    differing = [row for row in found if row.differs]
+    if not differing:
         st.caption("Nothing differs: the same metrics, parameters, data and code.")
         return
-    letters = list(LETTERS[: len(compared)])
-    two = len(compared) == 2
+    two = len(letters) == 2
     heads = [" ", *letters, *(["A − B"] if two else [])]
-    table([(f":gray[{_named(one)}]", *map(md, one.values), *([_change(one)] if two else [])) for one in found], heads)
+    table([(f":gray[{_named(row)}]", *map(md, row.values), *([_change(row)] if two else [])) for row in differing], heads)
 
 
-def _named(one: Difference) -> str:
-    return md(titled(one.name).replace(" ↑", f"{NARROW}↑").replace(" ↓", f"{NARROW}↓") if one.kind == "metric" else one.name)
+def _named(row: Row) -> str:
+    return md(titled(row.name).replace(" ↑", f"{NARROW}↑").replace(" ↓", f"{NARROW}↓") if row.kind == "metric" else row.name)
 
 
-def _change(one: Difference) -> str:
-    word = f" :{COLORS[one.verdict]}[{one.verdict}]" if one.verdict else ""
-    return md(one.change) + word
+def _change(row: Row) -> str:
+    """How far A is from B."""
+    word = f" :{COLORS[row.verdicts[0]]}[{row.verdicts[0]}]" if row.verdicts[0] else ""
+    return md(row.changes[0]) + word
 
 
-def _foot(whole: RunTable, picked: Sequence[str], listed: Sequence[str]) -> None:
+def _foot(whole: RunTable, picked: Sequence[str], listed: Sequence[str], same: int) -> None:
     compared = picked[: len(LETTERS)]
     notes = []
     if hidden := [letter for letter, run_id in zip(LETTERS, compared, strict=False) if run_id not in set(listed)]:
         notes.append(f"Not in the table: {', '.join(hidden)}.")
-    if alike := same(whole, compared):
-        notes.append(f"{count(alike, 'metric or parameter', 'metrics and parameters')} {'is' if alike == 1 else 'are'} the same.")
+    if same:
+        notes.append(f"{count(same, 'metric or parameter', 'metrics and parameters')} {'is' if same == 1 else 'are'} the same.")
     if len(picked) > len(compared):
         notes.append(f"{count(len(picked) - len(compared), 'more picked run')} not shown: four stand side by side.")
     if rows := held_out(subset(whole, compared)):

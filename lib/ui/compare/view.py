@@ -17,7 +17,7 @@ from lib.runs.table import METRIC, PARAM, PLAIN, TAG, column, has_column, metric
 from lib.runs.values import RunTable
 
 LAST = "compare.last"
-PLOTS = ("Parallel", "Scatter", "Box", "Contour", "Curves", "Groups", "Importance")
+PLOTS = ("Parallel", "Scatter", "Box", "Contour", "Curves", "Groups", "Importance", "Differences", "Artifacts")
 STATS = ("last", "best", "min", "max")
 
 

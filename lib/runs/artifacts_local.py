@@ -1,0 +1,80 @@
+"""Files of a run or model that lie in a folder of this machine: listed and read in place, never outside that folder.
+
+`artifacts` decides whether a place is local at all; it also checks every path first. What a link inside the folder leads to is
+checked here, because only the file system knows.
+"""
+
+import stat
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from lib.errors import BackendError, NotFound, NotWritable, Refused
+
+
+def folder(uri: str) -> Path | None:
+    """The folder of this machine that an artifact URI names; None when it names another kind of place."""
+    parts = urlsplit(uri)
+    if parts.scheme == "file":
+        return Path(url2pathname(parts.path)).absolute() if parts.netloc in ("", "localhost") else None
+    is_drive = len(parts.scheme) == 1
+    return Path(uri).absolute() if uri and (not parts.scheme or is_drive) else None
+
+
+def entries(root: Path, path: str) -> list[tuple[str, bool, int | None]]:
+    """Name, whether it is a folder, and size of what lies in a folder; nothing when no file was ever logged.
+
+    Raises NotFound for a folder that is not there, Refused for one that a link leads out to.
+    """
+    found = _inside(root, path)
+    if not found.is_dir():
+        if not path and not found.exists():
+            return []
+        raise NotFound(f"{path or 'The folder of files'} is no folder here.")
+    try:
+        return [_entry(item) for item in found.iterdir()]
+    except PermissionError as error:
+        raise _may_not(path) from error
+
+
+def read(root: Path, path: str, most: int) -> tuple[bytes, int]:
+    """At most `most` bytes of a file, and its whole size; no byte at all of a larger one."""
+    found = _inside(root, path)
+    try:
+        about = found.stat()
+        if stat.S_ISDIR(about.st_mode):
+            raise NotFound(f"{path} is a folder, not a file.")
+        if not stat.S_ISREG(about.st_mode):
+            raise Refused(f"{path} is no plain file: reading it could wait for ever.")
+        if about.st_size > most:
+            return b"", about.st_size
+        with found.open("rb") as source:
+            data = source.read(most + 1)
+    except FileNotFoundError as error:
+        raise NotFound(f"{path} is not there.", next="It may have been removed since the list was read.") from error
+    except PermissionError as error:
+        raise _may_not(path) from error
+    return (data, len(data)) if len(data) <= most else (b"", len(data))
+
+
+def _entry(item: Path) -> tuple[str, bool, int | None]:
+    try:
+        about = item.stat()
+    except OSError:  # a link to nowhere: it is listed, and told when it is opened
+        return item.name, False, None
+    is_folder = stat.S_ISDIR(about.st_mode)
+    return item.name, is_folder, None if is_folder else about.st_size
+
+
+def _inside(root: Path, path: str) -> Path:
+    try:
+        home, found = root.resolve(), (root / path).resolve()
+    except (OSError, RuntimeError) as error:  # links that lead round in a circle
+        raise BackendError(f"{path or 'The folder of files'} leads round in a circle.") from error
+    if not found.is_relative_to(home):
+        raise Refused(f"{path} leads out of the folder of this run.", next="Only files inside it are shown.")
+    return found
+
+
+def _may_not(path: str) -> NotWritable:
+    return NotWritable(f"{path or 'The folder of files'} may not be read here.", next="Check the rights of the file.")

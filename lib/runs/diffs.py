@@ -1,0 +1,61 @@
+"""What changed between two texts, line by line, as a unified difference with + and −. Pure.
+
+Under a cap: two long texts that have little in common take time that grows with the product of their lengths.
+"""
+
+import difflib
+import re
+from dataclasses import dataclass
+
+MOST_LINES = 3000
+"""Lines that differ in place, up to which they are compared line by line."""
+AROUND = 3
+MOST_LINE = 1000
+_NUMBER = re.compile(r"([+-])(\d+)")
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Lines with a sign in front, unchanged stretches folded; how many were added and removed. `reason` says why there are none."""
+
+    lines: tuple[str, ...] = ()
+    added: int = 0
+    removed: int = 0
+    reason: str = ""
+
+    @property
+    def is_same(self) -> bool:
+        """Are the two texts equal, apart from how their lines end?"""
+        return not self.lines and not self.reason
+
+
+def diff(first: str, second: str, around: int = AROUND) -> Diff:
+    """From the first text to the second: − stands before lines of the first alone, + before lines of the second alone."""
+    old, new = first.splitlines(), second.splitlines()
+    if old == new:
+        return Diff()
+    start, end = _shared(old, new)
+    if max(len(old), len(new)) - start - end > MOST_LINES:
+        return Diff(reason=f"More than {MOST_LINES:,} lines differ: too many to compare line by line.")
+    before = max(0, start - around)  # only the part that differs is compared, the lines around it stay
+    after = max(0, end - around)
+    kept = (old[before : len(old) - after], new[before : len(new) - after])
+    lines = [_placed(line, before) for line in list(difflib.unified_diff(*kept, n=around, lineterm=""))[2:]]
+    signs = [line[:1] for line in lines]
+    return Diff(tuple(line[:MOST_LINE] for line in lines), signs.count("+"), signs.count("-"))
+
+
+def _placed(line: str, before: int) -> str:
+    """A line of a difference; where it says at which lines it stands, those of the whole texts."""
+    if not line.startswith("@@"):
+        return line
+    return _NUMBER.sub(lambda at: f"{at[1]}{int(at[2]) + before}", line)
+
+
+def _shared(old: list[str], new: list[str]) -> tuple[int, int]:
+    """How many lines both begin with, and how many more they end with."""
+    most = min(len(old), len(new))
+    start = next((n for n in range(most) if old[n] != new[n]), most)
+    room = most - start
+    end = next((n for n in range(room) if old[-1 - n] != new[-1 - n]), room)
+    return start, end
