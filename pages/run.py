@@ -26,7 +26,7 @@ with left:
     settings.parameters_card(run)
     settings.inputs_card(run)
     models.models_card(here, places)
-    files.files_card(run)
+    files.files_card(here, run)
 with right:
     head.identity_card(run, home)
     written.note_card(run, may_change=may_change)

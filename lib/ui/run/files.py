@@ -1,14 +1,31 @@
-"""The artifacts of a run: where they lie. Showing what is in them is the work of the artifacts' own module."""
+"""The artifacts of a run: its own files, and those of each model it logged. Showing a file is the artifacts' own work."""
 
 import streamlit as st
 
+from lib.backends.uri import Backend
+from lib.runs.artifacts import Place
 from lib.runs.values import Run
+from lib.ui.artifacts import browse, places_of
 from lib.ui.cards import card
+from lib.ui.errors import calm
+from lib.ui.text import md
 
 
-def files_card(of: Run) -> None:
-    """Where its files are."""
-    if not of.artifact_uri:
-        return
-    with card("Artifacts", key="run.artifacts"):
-        st.code(of.artifact_uri, language=None, wrap_lines=True)
+def files_card(here: Backend, of: Run) -> None:
+    """The files of one place; with models, a choice between them and the run's own."""
+    with card("Artifacts", key="run.artifacts"), calm():
+        places = places_of(here, of.run_id)
+        number = _choose(places) if len(places) > 1 else 0
+        browse(here, places[number], f"run.files.{of.run_id}.{number}")
+
+
+def _choose(places: tuple[Place, ...]) -> int:
+    return st.segmented_control(
+        "Whose files",
+        range(len(places)),
+        format_func=lambda number: f"Files of {md(places[number].name)}" if places[number].model_id else "The run's own files",
+        default=0,
+        required=True,
+        key="run.place",
+        label_visibility="collapsed",
+    )

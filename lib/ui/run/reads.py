@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from lib.backends.connect import client, quick_reading, translated
 from lib.backends.uri import Backend
 from lib.errors import PodiumError
 from lib.registry.discard import Use, uses_of
@@ -13,6 +12,7 @@ from lib.runs import kin as kinship
 from lib.runs import modelfile, reading
 from lib.runs.direction import direction
 from lib.runs.figures import is_real
+from lib.runs.histories import histories as histories_of
 from lib.runs.kin import Home, Kin
 from lib.runs.modelfile import ModelFile, ModelPlace
 from lib.runs.values import Run
@@ -109,13 +109,9 @@ def histories(here: Backend, of: Run) -> dict[str, Track]:
 
 @st.cache_data(ttl="60s", max_entries=64, show_spinner="Reading the histories…")
 def _histories(here: Backend, run_id: str, names: Sequence[str], stamp: object) -> dict[str, Track]:
-    found = {}
-    with translated(f"Run {run_id}"), quick_reading():
-        for name in names:
-            points = client(here).get_metric_history(run_id, name)
-            points = sorted(points, key=lambda point: (point.step, point.timestamp))
-            found[name] = Track(tuple(point.step for point in points), tuple(point.value for point in points))
-    return found
+    found = histories_of(here, [run_id], names)
+    tracks = {str(name): Track(tuple(points.step), tuple(points.value)) for name, points in found.groupby("metric", sort=False)}
+    return {name: tracks[name] for name in names if name in tracks}
 
 
 def forget() -> None:
