@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lib.runs.frames import table
 from lib.runs.plots.charts import look
-from lib.runs.plots.curves import MOST_POINTS, MOST_READ, _drops, curves, finding
+from lib.runs.plots.curves import MOST_POINTS, MOST_READ, MOST_TOGETHER, _drops, curves, finding, points_each
 from lib.runs.plots.tracks import ALONG, GRID, Manner, as_csv, band, smoothed, thinned, tracks
 from lib.runs.values import Run, Search
 from lib.ui.ink import LIGHT
@@ -178,10 +178,11 @@ def test_a_value_that_no_line_touches_is_seen_as_a_point():
 def test_fifty_long_runs_stay_small_enough_for_a_browser():
     found = pd.concat([points(range(2000)).assign(run_id=f"r{number}") for number in range(50)], ignore_index=True)
     of, there = tracks(found, Manner()), runs_of(found)
-    assert len(thinned(of, MOST_POINTS)) == 50 * MOST_POINTS
+    assert (points_each(1), points_each(20), points_each(50)) == (MOST_POINTS, MOST_POINTS, 320)
     chart = curves(of, there, "metrics.loss", look(there, "metrics.acc", (), LIGHT))
-    hovered = next(layer for layer in chart.layer if layer.mark.type == "point")
-    assert len(hovered.data) <= MOST_READ
+    sizes = {layer.mark.type: len(layer.data) for layer in chart.layer}
+    assert sizes["line"] == MOST_TOGETHER
+    assert sizes["point"] <= MOST_READ < 2000, "Streamlit would draw on a canvas, whole again at each move"
 
 
 def test_the_finding_names_the_run_that_ends_best():

@@ -21,8 +21,10 @@ from lib.runs.values import RunTable
 MOST_RUNS = 50
 MOST_POINTS = 800
 """Points of a line: no screen shows more."""
-MOST_READ = 4000
-"""Points that a pointer can read, over all lines: more make it lag."""
+MOST_TOGETHER = 16_000
+"""Points of all lines: with many of them each gets fewer, because a browser takes seconds for 40,000."""
+MOST_READ = 1500
+"""Points that a pointer can read, over all lines: with more than 2,000 Streamlit draws on a canvas, whole again at each move."""
 PLOT, LETTER = 240, 14
 """Pixels: the height of the plot without its axis and title, and of a letter."""
 _ROOM = 0.03
@@ -47,8 +49,15 @@ def curves(
         *_read(of, runs, at, (metric, look)),
         *_letters(of, lines, at, look),
     ]
-    said = alt.TitleParams(heading(metric), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
+    said = alt.TitleParams(
+        heading(metric), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8, limit=900
+    )
     return quiet(layers, ink).properties(title=said)
+
+
+def points_each(lines: int) -> int:
+    """How many points a line is drawn with at most, when so many lines are drawn."""
+    return min(MOST_POINTS, MOST_TOGETHER // max(1, lines))
 
 
 def finding(of: Tracks, table: RunTable, metric: str) -> str:
@@ -64,11 +73,11 @@ def finding(of: Tracks, table: RunTable, metric: str) -> str:
 
 def _lines(of: Tracks, runs: pd.DataFrame, field: Literal["raw", "value"]) -> pd.DataFrame:
     """What a line needs and no more: its number (one for each unbroken part), where it goes, and how its run looks."""
-    few = thinned(of, MOST_POINTS, field)
+    few = thinned(of, points_each(len(runs)), field)
     kept = few[["run_id", "at"]].assign(up=few[field], part=few.part)
     made = kept.merge(runs[["run_id", "number", "letter", "shade"]], on="run_id")
     line = made.groupby(["number", "part"], sort=False).ngroup()
-    return made.assign(line=line)[["line", "at", "up", "letter", "shade", "run_id"]]
+    return made.assign(line=line)[["line", "at", "up", "letter", "shade"]]
 
 
 def _axes(of: Tracks) -> dict[str, Any]:
@@ -162,7 +171,7 @@ def _where(of: Tracks, points: pd.DataFrame) -> Sequence[str]:
 
 def _letters(of: Tracks, lines: pd.DataFrame, at: dict[str, Any], look: Look) -> list[alt.Chart]:
     """The letter of each picked run where its line ends, with a halo; letters that would touch stand one below the other."""
-    ends = lines[lines.letter.notna()].groupby("run_id", sort=False).tail(1)
+    ends = lines[lines.letter.notna()].groupby("letter", sort=False).tail(1)
     if not len(ends):
         return []
     (left, right), (low, high) = _ends(of)

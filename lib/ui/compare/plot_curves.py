@@ -7,9 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from lib.backends.uri import Backend
+from lib.runs.direction import direction
 from lib.runs.histories import histories, lengths
 from lib.runs.plots import charts
-from lib.runs.plots.curves import MOST_POINTS, MOST_RUNS, curves, finding
+from lib.runs.plots.curves import MOST_RUNS, curves, finding, points_each
 from lib.runs.plots.tracks import ALONG, MOST_SMOOTH, Along, Manner, Tracks, as_csv, band, tracks
 from lib.runs.table import METRIC, metrics, subset
 from lib.runs.values import RunTable
@@ -24,6 +25,7 @@ from lib.ui.text import count, md
 KEPT_SECONDS = 300
 BAND = "band"
 SMOOTH, LOG, AROUND = "compare.smooth", "compare.curve_log", "compare.curve_band"
+MEANS = {"more": "↑ more is better.", "less": "↓ less is better.", "neither": ""}
 WORDS = {"step": "Step", "wall": "Clock", "relative": "Since start"}
 
 
@@ -207,7 +209,7 @@ def _picture(scene: Scene, drawn: RunTable, of: Tracks, metric: str) -> None:
         key="compare.curves",
         alt=finding(of, with_points, metric),
     )
-    foot(view, [_capped(scene.runs, drawn, with_points), *_notes(view, of)])
+    foot(view, [_capped(scene.runs, drawn, with_points), *_notes(view, of, metric)])
 
 
 def _capped(runs: RunTable, drawn: RunTable, with_points: RunTable) -> str:
@@ -226,13 +228,14 @@ def _around(of: Tracks) -> str:
     )
 
 
-def _notes(view: View, of: Tracks) -> Sequence[str]:
-    most = of.placed.groupby("run_id").size().max()
+def _notes(view: View, of: Tracks, metric: str) -> Sequence[str]:
+    sizes = of.placed.groupby("run_id").size()
+    most, each = sizes.max(), points_each(len(sizes))
     return (
         "The faint lines are as logged." if of.manner.smooth else "",
         _around(of) if BAND in view.mark else "",
         f"{count(of.odd, 'value is', 'values are')} NaN or infinite: lines break there." if of.odd else "",
         f"{count(of.low, 'value is', 'values are')} not above zero: no place on a log axis." if of.low else "",
-        f"Lines show {MOST_POINTS} of up to {most:,} points; the download has all." if most > MOST_POINTS else "",
-        "↑ more is better, ↓ less is better.",
+        f"Lines show {each} of up to {most:,} points; the download has all." if most > each else "",
+        MEANS[direction(metric.removeprefix(METRIC))],
     )
