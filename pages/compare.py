@@ -25,7 +25,7 @@ if found is None:
     st.stop()
 keep(experiment=view.experiment)
 view = settled(view, found.whole)
-top(view, catalogue, found)
+top(here, view, catalogue, found)
 nothing.gone(wish, view, catalogue)
 toolbar(view, catalogue, found)
 nothing.gone_picks(wish, found)

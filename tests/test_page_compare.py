@@ -167,7 +167,7 @@ def test_children_stand_below_their_parent_and_fold_away(app, fresh_store, searc
     page = app("compare", fresh_store, experiment=search[0])
     assert names(page) == ["grid", "trial-2", "trial-1"]
     assert page.dataframe[0].value["name"].iloc[1].endswith("└ trial-2")
-    page.toggle(key="compare.children").set_value(False).run()
+    page.segmented_control(key="compare.families").set_value("hidden").run()
     assert names(page) == ["grid"]
     assert address(page, "children") == ["hidden"]
 
@@ -310,7 +310,7 @@ def test_in_a_browser_rows_are_picked_by_id_whatever_the_order_and_let_go_with_t
     driver = window(podium(fresh_store), scheme="dark", width=1280).open(f"/compare?experiment={wine[0]}&order=rising")
     tick_first_row(driver)
     assert f"&pick={one}" in driver.page.url
-    driver.click("Lowest first")
+    driver.click("Lowest")
     tick_first_row(driver)
     assert f"pick={one}&pick={fifteen}" in driver.page.url
     assert driver.page.locator(".st-key-compare-chart svg [fill^=url]").count() == 0, (

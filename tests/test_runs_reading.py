@@ -1,7 +1,7 @@
 """Reading runs and experiments from a real store."""
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param
@@ -91,6 +91,64 @@ def test_runs_come_newest_first_and_over_several_pages(fresh_store, experiment, 
     monkeypatch.setattr(reading, "PAGE", 2)
     ids = [log_run(fresh_store, experiment, f"r{n}", minute=n, model=False) for n in range(5)]
     assert reading.runs(fresh_store, Search((experiment,), "attributes.start_time > 0")).ids == tuple(ids[::-1])
+
+
+def test_at_most_so_many_runs_are_read_and_the_rest_is_not_counted(fresh_store, experiment, monkeypatch):
+    monkeypatch.setattr(reading, "PAGE", 2)
+    other, filtered = make_experiment(fresh_store, "other"), "attributes.start_time > 0"
+    ids = [log_run(fresh_store, (experiment, other)[n % 2], f"r{n}", minute=n, model=False) for n in range(5)]
+    found = reading.runs(fresh_store, Search((experiment, other), filtered, most=3))
+    assert (found.ids, found.total, found.is_whole) == (tuple(ids[:1:-1]), None, False)
+    whole = reading.runs(fresh_store, Search((experiment, other, experiment), filtered, most=5))
+    assert (whole.ids, whole.total, whole.is_whole) == (tuple(ids[::-1]), 5, True)
+
+
+def test_who_waits_is_told_how_many_runs_were_read(fresh_store, experiment, monkeypatch):
+    monkeypatch.setattr(reading, "PAGE", 2)
+    for n in range(5):
+        log_run(fresh_store, experiment, f"r{n}", minute=n, model=False)
+    heard = []
+    reading.runs(fresh_store, Search((experiment,), "attributes.start_time > 0"), told=heard.append)
+    assert heard == [2, 4, 5]
+
+
+def test_a_run_that_is_added_while_the_pages_are_read_doubles_and_loses_none(fresh_store, experiment, monkeypatch):
+    monkeypatch.setattr(reading, "PAGE", 2)
+    ids = [log_run(fresh_store, experiment, f"r{n}", minute=n, model=False) for n in range(4)]
+
+    def another(read):
+        log_run(fresh_store, experiment, f"late {read}", minute=90, model=False) if read == 2 else None
+
+    found = reading.runs(fresh_store, Search((experiment,), "attributes.start_time > 0"), told=another)
+    assert (found.ids, found.total) == (tuple(ids[::-1]), 4)
+
+
+def test_a_clock_that_went_mad_hides_no_run(fresh_store, experiment):
+    mad = client(fresh_store).create_run(experiment, start_time=10**17, run_name="mad").info.run_id
+    sane = log_run(fresh_store, experiment, "sane")
+    assert reading.run(fresh_store, mad).started is None
+    for asked in ("", "attributes.start_time > 0"):
+        assert reading.runs(fresh_store, Search((experiment,), asked)).ids == (mad, sane)
+
+
+def test_deleted_runs_can_be_asked_for_on_both_roads(fresh_store, experiment):
+    kept, gone = (log_run(fresh_store, experiment, name, params={"n": 1}, minute=n) for n, name in enumerate(("kept", "gone")))
+    client(fresh_store).delete_run(gone)
+    for asked in ("", "params.n = '1'"):
+        found = {
+            state: reading.runs(fresh_store, Search((experiment,), asked, state)).ids for state in ("active", "deleted", "all")
+        }
+        assert found == {"active": (kept,), "deleted": (gone,), "all": (gone, kept)}
+
+
+def test_newer_runs_are_counted_in_the_same_experiments(fresh_store, experiment, mlflow_server):
+    for store, place in ((fresh_store, experiment), (mlflow_server, make_experiment(mlflow_server, "counted by a test"))):
+        ids = [log_run(store, place, f"r{n}", minute=n, model=False) for n in range(4)]
+        client(store).delete_run(ids[3])
+        noon = datetime.fromtimestamp(NOON / 1000, UTC)
+        later = [noon - timedelta(milliseconds=1), noon, noon + timedelta(minutes=1), noon + timedelta(minutes=9)]
+        assert [reading.newer(store, Search((place,), state="deleted"), at) for at in later] == [3, 2, 1, 0]
+        assert reading.newer(store, Search(()), noon) == 0
 
 
 def test_a_filter_leaves_what_mlflow_itself_would(fresh_store, experiment):

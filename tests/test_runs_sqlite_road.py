@@ -94,7 +94,20 @@ DATA = st.lists(
 ORIGINS = ("run", "model", "runless model", "another model", "nowhere", "deleted", "prompt", "no stage")
 """How a registered version tells where it came from."""
 OWN_TAGS = ("mlflow.user", "mlflow.parentRunId", "mlflow.runName", "mlflow.source.name", "mlflow.log-model.history")
-SPOILS = ("no end", "no name", "null tag", "no history", "no artifacts", "long keys", "mad clock")
+LONG = "replace(hex(zeroblob(250)), '00', 'kü')"
+SPOILT = {
+    "no end": "update runs set end_time = null where run_uuid = ?1",
+    "no name": "update runs set name = null where run_uuid = ?1",
+    "null tag": "insert into tags (key, value, run_uuid) values ('null tag', null, ?1)",
+    "no history": "insert or replace into tags (key, value, run_uuid) values ('mlflow.log-model.history', null, ?1)",
+    "no artifacts": "update runs set artifact_uri = null where run_uuid = ?1",
+    "mad clock": "update runs set start_time = 99999999999999999, end_time = -99999999999999999 where run_uuid = ?1",
+    "long param": f"insert into params (key, value, run_uuid) values ({LONG}, '1', ?1)",
+    "long tag": f"insert into tags (key, value, run_uuid) values ({LONG}, {LONG}, ?1)",
+    "long metric": f"insert into latest_metrics (key, value, step, is_nan, run_uuid) values ({LONG}, 1, 0, 0, ?1)",
+    "infinity": "insert into latest_metrics (key, value, step, is_nan, run_uuid) values ('infinity', 9e999, 0, 0, ?1)",
+}
+"""What no client lets through, but other programs write: half a run, keys of 500 characters, a true infinity."""
 RUNS = st.lists(
     st.fixed_dictionaries(
         {
@@ -108,7 +121,7 @@ RUNS = st.lists(
             "data": DATA,
             "model_steps": st.lists(st.integers(0, 2), max_size=3),
             "versions": st.lists(st.tuples(st.sampled_from(["wine", "ünï model"]), st.sampled_from(ORIGINS)), max_size=3),
-            "spoil": st.lists(st.sampled_from(SPOILS), max_size=2, unique=True),
+            "spoil": st.lists(st.sampled_from(list(SPOILT)), max_size=2, unique=True),
             "deleted": st.booleans(),
         }
     ),
@@ -133,15 +146,6 @@ PLAIN_RUN = {
     "versions": [],
     "spoil": [],
     "deleted": False,
-}
-SPOILT = {
-    "no end": "update runs set end_time = null where run_uuid = ?1",
-    "no name": "update runs set name = null where run_uuid = ?1",
-    "null tag": "insert into tags (key, value, run_uuid) values ('null tag', null, ?1)",
-    "no history": "insert or replace into tags (key, value, run_uuid) values ('mlflow.log-model.history', null, ?1)",
-    "no artifacts": "update runs set artifact_uri = null where run_uuid = ?1",
-    "mad clock": "update runs set start_time = 99999999999999999, end_time = -99999999999999999 where run_uuid = ?1",
-    "long keys": "insert into params (key, value, run_uuid) values (replace(hex(zeroblob(250)), '00', 'kü'), '1', ?1)",
 }
 DISOWNED = "update model_versions set run_id = null where name = ? and version = ?"
 
@@ -241,7 +245,9 @@ def test_both_roads_agree_on_every_oddity_at_once(fresh_store, experiment):
     found = same(fresh_store, of(experiment))
     assert (len(found), found.total) == (5 + len(SPOILT), 5 + len(SPOILT))
     assert sorted(len(ids) for ids in found.identity.model_ids)[-1] == 4
-    assert max(len(str(name)) for name in found.params) == 500
+    for frame in (found.params, found.tags, found.metrics):
+        assert max(len(str(name)) for name in frame) == 500
+    assert found.metrics["infinity"].max() == math.inf
     by_name = found.identity.set_index("name")
     assert [made.version for made in by_name.versions["versions"]] == ["1", "2", "3"]
     assert pd.isna(by_name.started["mad clock"])
@@ -318,6 +324,7 @@ def test_a_run_without_a_user_or_a_start_does_not_hide_the_others(fresh_store, e
     assert found.ids == (ids[1], ids[0], ids[2])
     assert found.identity.user.tolist()[0] == ""
     assert pd.isna(found.identity.started.iloc[2])
+    assert reading.newest(fresh_store, reading.experiments(fresh_store)) == experiment
 
 
 def test_an_unknown_schema_is_left_to_the_client(fresh_store, experiment, monkeypatch):
@@ -333,6 +340,37 @@ def test_an_unknown_schema_is_left_to_the_client(fresh_store, experiment, monkey
 def test_a_schema_that_is_not_told_or_told_twice_is_left_to_the_client(fresh_store, experiment, statement):
     write(fresh_store, (statement,))
     assert sqlite_road.columns(fresh_store, of(experiment)) is None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into experiments (experiment_id, name, workspace) values (99, 'theirs', 'other')",
+        "insert into model_versions (name, version, workspace) values ('theirs', 1, 'other')",
+    ],
+)
+def test_a_file_of_several_workspaces_is_left_to_the_client(fresh_store, experiment, statement):
+    write(fresh_store, (statement,))
+    assert sqlite_road.columns(fresh_store, of(experiment)) is None
+    assert sqlite_road.started_after(fresh_store, [experiment], 0) is None
+
+
+def test_both_roads_name_the_same_newest_experiment(fresh_store, experiment, monkeypatch):
+    other = make_experiment(fresh_store, "other")
+    among = reading.experiments(fresh_store)
+    for wanted, place, minute in ((other, None, 0), (experiment, experiment, 1), (experiment, other, 0), (other, other, 2)):
+        gone = [log_run(fresh_store, place, "r", minute=minute, model=False)] if place else []
+        assert reading.newest(fresh_store, among) == wanted
+        with monkeypatch.context() as patched:
+            patched.setattr(sqlite_road, "KNOWN_SCHEMAS", frozenset())
+            assert reading.newest(fresh_store, among) == wanted
+    client(fresh_store).delete_run(gone[0])
+    assert reading.newest(fresh_store, among) == experiment
+
+
+def test_no_experiment_has_no_runs(fresh_store, experiment):
+    log_run(fresh_store, experiment, "first")
+    assert (len(same(fresh_store, of())), by_sql(fresh_store, of()).total) == (0, 0)
 
 
 @pytest.mark.parametrize("asked", ["", "wine", "1 or 1=1", "-1", "1" * 40, "١"])

@@ -110,14 +110,17 @@ def typed(column: "pd.Series[str]") -> "pd.Series":
         whole = [0 if gone else int(value) for value, gone in zip(values, missing, strict=True)]
         return pd.Series(pd.arrays.IntegerArray(np.array(whole, dtype="int64"), missing), index=column.index, name=column.name)
     if _DECIMAL.fullmatch(lines) and all(map(_is_exact, present)):
-        return pd.Series([float(value) for value in values], index=column.index, name=column.name, dtype="float64")
+        numbers = np.array([float(value) for value in values], dtype="float64")
+        return column if np.isinf(numbers).any() else pd.Series(numbers, index=column.index, name=column.name)
     return column
 
 
 def _is_exact(number: str) -> bool:
-    """Does a float hold this decimal? With more than 17 digits two values could become one."""
-    short = len(number) <= _EXACT_DIGITS or sum(map(str.isdigit, number)) <= _EXACT_DIGITS
-    return short and abs(float(number)) != float("inf")
+    """Does a float tell this decimal from its neighbours? Python writes a float with 17 significant digits at most; with more, two
+    values could become one.
+    """
+    mantissa = number.lower().partition("e")[0]
+    return len(number) <= _EXACT_DIGITS or len(mantissa.lstrip("+-0.").replace(".", "")) <= _EXACT_DIGITS
 
 
 def _turned(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -51,7 +51,7 @@ def _watched(path: Path) -> _Watched:
         address = f"{path.as_uri()}?mode=ro"
         db = sqlite3.connect(address, uri=True, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
         _WATCHED[path] = _Watched(db, file, next(_NUMBERS))
-        if len(_WATCHED) > KEPT_OPEN:
+        while len(_WATCHED) > KEPT_OPEN:
             _forget(next(iter(_WATCHED)))
     _WATCHED.move_to_end(path)
     return _WATCHED[path]

@@ -37,6 +37,10 @@ _CHOOSE = """
 _COUNT = """
     SELECT count(*) FROM runs
     WHERE experiment_id IN (SELECT value FROM json_each(:experiments)) AND lifecycle_stage IN (SELECT value FROM json_each(:stages))"""
+_LAST = """
+    SELECT experiment_id FROM runs
+    WHERE experiment_id IN (SELECT value FROM json_each(:experiments)) AND lifecycle_stage IN (SELECT value FROM json_each(:stages))
+    ORDER BY start_time IS NULL, start_time DESC, run_uuid LIMIT 1"""
 _RUNS = "SELECT * FROM chosen ORDER BY rowid"
 # In `chosen` SQLite numbers the rows from one, in the order of the SELECT that made it: a run's place in every column.
 _METRICS = """
@@ -112,6 +116,14 @@ def started_after(backend: Backend, experiments: Sequence[str], millis: int) -> 
         return None
     asked = {**_asked(Search(tuple(experiments))), "after": millis}
     return answer(backend, lambda db: int(db.execute(f"{_COUNT} AND start_time > :after", asked).fetchone()[0]))
+
+
+def started_last(backend: Backend, experiments: Sequence[str]) -> str | None:
+    """In which of these experiments an active run was started last, "" for none; None where the client must be asked instead."""
+    if not all(map(_EXPERIMENT.fullmatch, experiments)):
+        return None
+    found = answer(backend, lambda db: db.execute(_LAST, _asked(Search(tuple(experiments)))).fetchall())
+    return None if found is None else "".join(str(experiment) for (experiment,) in found)
 
 
 def _asked(search: Search) -> dict[str, Any]:

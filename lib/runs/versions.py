@@ -53,7 +53,8 @@ def by_run(found: Iterable[Origin], models: Mapping[str, Sequence[str]]) -> dict
     mine: dict[str, list[RegisteredVersion]] = defaultdict(list)
     for origin in sorted(found, key=_place):
         logged = _FROM_MODEL.fullmatch(origin.source)
-        for run_id in [origin.run_id] if origin.run_id else loggers.get(logged[1] if logged else "", ()):
+        makers = [origin.run_id] if origin.run_id else loggers[logged[1]] if logged else []
+        for run_id in makers:
             mine[run_id].append(origin.version)
     return {run_id: tuple(versions) for run_id, versions in mine.items()}
 

@@ -18,6 +18,7 @@ from lib.ledger.history import Line, as_json, lines
 from lib.ledger.words import CATEGORIES, PODIUM, UNKNOWN, as_time
 from lib.ui.cards import card, empty, facts, head
 from lib.ui.models_reads import Registry
+from lib.ui.routes import link
 from lib.ui.text import count, md, moment, score, short, version
 from lib.ui.words import ENTRY, STAGE, chip, pills
 
@@ -132,6 +133,8 @@ def entry_card(row: Row) -> None:
         if isinstance(body, Observed):
             told["Moved between"] = " and ".join(moment(as_time(at)) for at in body.window)
         facts(told)
+        if isinstance(body, Registered | Decided) and body.identity.run_id:
+            link("Open the run it was made from", "run", icon="science", query={"run": body.identity.run_id})
         st.caption("Place, id, hash of the chain up to here")
         st.code(f"{line.place:06d} {row.entry.id} {row.entry.chain[:8]}…{row.entry.chain[-4:]}", language=None, wrap_lines=True)
 

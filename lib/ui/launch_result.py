@@ -16,6 +16,7 @@ from lib.ui.words import RUN, pills
 FIRST = ("accuracy", "precision", "recall", "f1", "auc")
 TRIAL = "mean_cv_accuracy"
 ROWS_WITHOUT_SCROLLING = 6
+MOST_LINKS = 4
 
 
 def result(one: Job, here: Backend) -> None:
@@ -114,6 +115,8 @@ def _way_on(tops: Sequence[RunSummary], trials: int, backend: Backend, here: Bac
     if backend != here:
         st.caption(f"These runs are on another backend: {md(backend.name)}, {md(backend.place)}.")
         return
+    for run in tops[:MOST_LINKS]:
+        link(f"Open {md(run.name)}", "run", icon="science", query={"run": run.run_id})
     picked = [run.run_id for run in tops] if len(tops) > 1 else []
     query: dict[str, str | list[str]] = {"experiment": tops[0].experiment_id} | ({"pick": picked} if picked else {})
     label = "Compare its runs" if trials or picked else "Compare it with the other runs of its experiment"

@@ -25,14 +25,21 @@ MENU = (
     Entry("Release", "models", "Models", "deployed_code", "Register, promote, archive and roll back, with the reason kept."),
     Entry("Release", "audit", "Audit", "history", "Every entry of the ledger: who moved what, when and why."),
 )
+OFF_MENU = (Entry("Experiment", "run", "Run", "science", "One run whole: what it measured, how it was made, what came of it."),)
+"""Pages that links lead to and the sidebar does not show."""
 
 
 def navigation() -> st.Page:
     """Draw the sidebar's sections and return the page that the address names. The first page is the default one."""
     sections: dict[str, list[st.Page]] = {}
-    for entry in MENU:
+    for entry in (*MENU, *OFF_MENU):
         page = st.Page(
-            path(entry.name), title=entry.title, icon=f":material/{entry.icon}:", help=entry.help, default=entry is MENU[0]
+            path(entry.name),
+            title=entry.title,
+            icon=f":material/{entry.icon}:",
+            help=entry.help,
+            default=entry is MENU[0],
+            visibility="hidden" if entry in OFF_MENU else "visible",
         )
         sections.setdefault(entry.section, []).append(page)
     return st.navigation(sections, expanded=True)

@@ -18,7 +18,7 @@ from lib.ui import models_dialogs
 from lib.ui.cards import card, empty, facts, head, table
 from lib.ui.models_reads import Sight, source_run, way_back_of
 from lib.ui.models_versions import runs_of, told_first
-from lib.ui.routes import goto
+from lib.ui.routes import goto, link
 from lib.ui.session import backend, now
 from lib.ui.text import NARROW, count, day, lately, md, moment, score, version
 from lib.ui.words import ENTRY, STAGE, chip, icon
@@ -79,6 +79,8 @@ def version_card(sight: Sight, number: str) -> None:
     with st.container(border=True, key="models.version"):
         head(version(number), "", (STAGE, chosen.stage))
         facts(_facts(sight, chosen))
+        if source_run(backend(), chosen.run_id):
+            link("Open its run", "run", icon="science", query={"run": chosen.run_id})
         _actions(sight, chosen)
         _load(seen, chosen)
 

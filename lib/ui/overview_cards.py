@@ -1,5 +1,6 @@
 """The cards of Overview that speak of runs and of the backend. Those that speak of models are in `overview_models`."""
 
+import hashlib
 from collections.abc import Sequence
 
 import pandas as pd
@@ -8,6 +9,7 @@ import streamlit as st
 from lib.backends.checks import Check
 from lib.runs.recent import RecentRun, headline
 from lib.ui.cards import card, checks, empty
+from lib.ui.routes import goto
 from lib.ui.text import md, span
 from lib.ui.words import RUN, pills
 
@@ -18,6 +20,8 @@ def recent_runs(runs: Sequence[RecentRun]) -> None:
         if not runs:
             empty("science", "No run yet", "A run appears here as soon as a demo or a script logs one.")
             return
+        ids = [run.run_id for run in runs]
+        opened = "overview.open." + hashlib.sha256("|".join(ids).encode()).hexdigest()[:12]
         st.dataframe(
             _table(runs),
             hide_index=True,
@@ -26,15 +30,18 @@ def recent_runs(runs: Sequence[RecentRun]) -> None:
             alt=f"The {len(runs)} latest runs, newest first",
             column_config={
                 "run": st.column_config.TextColumn("Run", width=108),
-                "experiment": st.column_config.TextColumn("Experiment", width=222),
+                "experiment": st.column_config.TextColumn("Experiment", width=174),
                 "status": st.column_config.MultiselectColumn("Status", width=80, **pills(RUN)),
                 "score": st.column_config.ProgressColumn(
                     "Accuracy or AUC", min_value=0, max_value=1, format="%.4f", color="blue", width=118
                 ),
                 "started": st.column_config.DatetimeColumn("Started (UTC)", format="D MMM, HH:mm", width=100),
                 "took": st.column_config.TextColumn("Took", width=48),
+                "open": st.column_config.ButtonColumn("", type="tertiary", width=48, key=opened),
             },
         )
+        if click := st.session_state.get(opened):
+            goto("run", run=ids[click["row"]])
 
 
 def _table(runs: Sequence[RecentRun]) -> pd.DataFrame:
@@ -46,6 +53,7 @@ def _table(runs: Sequence[RecentRun]) -> pd.DataFrame:
             "score": [headline(run.metrics) for run in runs],
             "started": [run.started.replace(tzinfo=None) for run in runs],
             "took": [span(run.ended - run.started) if run.ended else "" for run in runs],
+            "open": ["Open"] * len(runs),
         }
     )
 

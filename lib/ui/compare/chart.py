@@ -6,21 +6,31 @@ import streamlit as st
 
 from lib.runs.values import RunTable
 from lib.ui.cards import card, empty
-from lib.ui.compare import plot_parallel, plot_scatter
+from lib.ui.compare import plot_box, plot_contour, plot_curves, plot_groups, plot_importance, plot_parallel, plot_scatter
 from lib.ui.compare.nothing import to_launch
 from lib.ui.compare.scene import Scene, scene
 from lib.ui.compare.view import View, drawable, keep
 
 Draw = Callable[[Scene], None]
 """Draws a plot, what stands around it, and its foot."""
-PLOTS: Mapping[str, Draw] = {"Parallel": plot_parallel.draw, "Scatter": plot_scatter.draw}
+PLOTS: Mapping[str, Draw] = {
+    "Parallel": plot_parallel.draw,
+    "Scatter": plot_scatter.draw,
+    "Box": plot_box.draw,
+    "Contour": plot_contour.draw,
+    "Curves": plot_curves.draw,
+    "Groups": plot_groups.draw,
+    "Importance": plot_importance.draw,
+}
+ALONE = frozenset({"Curves"})
+"""Plots that have something to show of one run, or of runs that end alike."""
 
 
 def chart(view: View, table: RunTable, whole: RunTable) -> None:
     """The plot that the address asks for."""
     drawn = scene(view, table, whole)
     with card(key="compare-chart"):
-        if not drawable(drawn.runs):
+        if view.plot not in ALONE and not drawable(drawn.runs):
             _nothing_to_draw(view, table)
         else:
             PLOTS[view.plot](drawn)

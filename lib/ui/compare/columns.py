@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.runs.direction import direction, titled
-from lib.runs.figures import is_real
+from lib.runs.figures import is_real, short_labels
 from lib.runs.table import METRIC, PARAM, PLAIN, TAG, column, metrics, varying
 from lib.runs.values import RunTable
 from lib.ui.compare.view import View, said
@@ -72,11 +72,18 @@ def cells(table: RunTable, name: str, ids: Sequence[str], names: Mapping[str, st
     return list(values)
 
 
-def looks(view: View, table: RunTable, name: str, ids: Sequence[str]) -> Any:
-    """The column's heading, format and width."""
+def headings(names: Sequence[str]) -> dict[str, str]:
+    """A heading for each column, cut in the middle, so that two with the same beginning stay two."""
+    full = {name: titled(said(name)) if name.startswith(METRIC) else said(name) for name in names}
+    short = short_labels(list(full.values()), 26)
+    return {name: short[title] for name, title in full.items()}
+
+
+def looks(view: View, table: RunTable, name: str, ids: Sequence[str], title: str) -> Any:
+    """The column's format and width under this heading."""
     values, pinned = column(table, name).loc[list(ids)], name in view.pin
     if name.startswith(METRIC):
-        return _metric(name, values, pinned=pinned or name == view.color, bar=name == view.color)
+        return _metric(name, values, title, pinned=pinned or name == view.color, bar=name == view.color)
     if name == "started":
         return st.column_config.DatetimeColumn(
             "Started (UTC)", format="D MMM YYYY, HH:mm", timezone="UTC", width=140, pinned=pinned
@@ -85,18 +92,16 @@ def looks(view: View, table: RunTable, name: str, ids: Sequence[str]) -> Any:
         return st.column_config.NumberColumn("Took", format="%.1f s", width=70, pinned=pinned)
     if name == "status":
         return st.column_config.MultiselectColumn("Status", width=110, pinned=pinned, **pills(RUN))
-    return _plain(name, values, pinned=pinned)
+    return _plain(values, title, pinned=pinned)
 
 
-def _plain(name: str, values: "pd.Series", *, pinned: bool) -> Any:
-    title = said(name)
+def _plain(values: "pd.Series", title: str, *, pinned: bool) -> Any:
     if pd.api.types.is_numeric_dtype(values):
         return st.column_config.NumberColumn(title, width=_width(title, 60), pinned=pinned)
     return st.column_config.TextColumn(title, width=_width(title, 84), pinned=pinned)
 
 
-def _metric(name: str, values: "pd.Series[float]", *, pinned: bool, bar: bool) -> Any:
-    title = titled(said(name))
+def _metric(name: str, values: "pd.Series[float]", title: str, *, pinned: bool, bar: bool) -> Any:
     real = [value for value in values if is_real(value)]
     form = "%.4f" if not real or max(map(abs, real)) <= 1 else "%.3f" if max(map(abs, real)) < 100 else "%.1f"
     if bar and len(set(real)) > 1 and direction(said(name)) == "more":

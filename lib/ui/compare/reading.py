@@ -14,6 +14,8 @@ from cachetools import TLRUCache
 
 from lib.backends.uri import Backend
 from lib.errors import BadInput, PodiumError
+from lib.runs.facets import passing, started
+from lib.runs.facets import read as read_facet
 from lib.runs.families import best_children, children_of
 from lib.runs.filters import Names, names, unknown
 from lib.runs.freshness import mark
@@ -134,6 +136,10 @@ def _left(here: Backend, search: Search, whole: RunTable) -> RunTable:
 
 def _narrowed(view: View, table: RunTable) -> RunTable:
     """What the conditions without grammar leave of it."""
+    if view.since or view.until:
+        table = subset(table, started(table, view.since, view.until))
+    if facets := [facet for one in view.facet if (facet := read_facet(one)) is not None]:
+        table = subset(table, passing(table, facets))
     if view.parent:
         table = subset(table, children_of(table, view.parent))
     if view.children == "best" and (view.color or metrics(table)):

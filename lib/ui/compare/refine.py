@@ -6,6 +6,7 @@ import streamlit as st
 
 from lib.runs.families import sizes
 from lib.runs.values import RunTable
+from lib.ui.compare.facets import facet_widgets, known
 from lib.ui.compare.reading import Found
 from lib.ui.compare.view import View, asked, bound, keep
 from lib.ui.text import count
@@ -21,18 +22,19 @@ def refine(view: View, found: Found) -> None:
     with st.popover(
         f"Refine: {number}" if number else "Refine", icon=":material/tune:", help="Narrow the runs without writing a filter"
     ):
-        _conditions(found)
+        facet_widgets(view, found.whole)
         st.segmented_control(
             "Runs", list(STATES), format_func=STATES.__getitem__, required=True, **bound("state", view.state or "active")
         )
         _times(view)
         _families(view, found.whole)
+        _conditions(found)
 
 
 def how_many(view: View) -> int:
     """How many things narrow the runs beside the filter."""
     set_ = (view.since, view.until, view.parent, view.state not in ("", "active"), view.children == "best")
-    return len(view.facet) + sum(map(bool, set_))
+    return len(known(view.facet)) + sum(map(bool, set_))
 
 
 def _conditions(found: Found) -> None:
@@ -78,8 +80,8 @@ def _day(text: str) -> date | None:
 
 def _families(view: View, whole: RunTable) -> None:
     """Parents and children, where there are any."""
-    known = sizes(whole)
-    if not known:
+    families = sizes(whole)
+    if not families:
         return
     st.session_state["compare.families"] = view.children
     st.segmented_control(
@@ -93,7 +95,7 @@ def _families(view: View, whole: RunTable) -> None:
     names = whole.identity.name
     st.selectbox(
         "Only the children of",
-        ["", *known],
-        format_func=lambda one: f"{names.get(one, one)} ({count(known[one], 'child', 'children')})" if one else "any parent",
-        **bound("parent", view.parent if view.parent in known else ""),
+        ["", *families],
+        format_func=lambda one: f"{names.get(one, one)} ({count(families[one], 'child', 'children')})" if one else "any parent",
+        **bound("parent", view.parent if view.parent in families else ""),
     )

@@ -12,7 +12,7 @@ from lib.runs.families import Line, tree
 from lib.runs.table import METRIC, Constant, constants, ordered
 from lib.runs.values import RunTable
 from lib.ui.cards import card
-from lib.ui.compare.columns import MOST_MARKED, best_rows, cells, choices, chosen, looks, sortable, titled_with_kind
+from lib.ui.compare.columns import MOST_MARKED, best_rows, cells, choices, chosen, headings, looks, sortable, titled_with_kind
 from lib.ui.compare.view import View, bound, keep, said
 from lib.ui.text import count, md
 
@@ -36,13 +36,13 @@ def runs_table(view: View, table: RunTable, rows: Sequence[Line], names: Mapping
     title = count(len(rows), "run") + (f", {len(picked)} picked" if picked else "")
     drawn = rows[:MOST_DRAWN]
     with card():
-        _head(view, table, title, folded=len(table) - len(rows))
+        _head(view, table, title)
         sheet, look = _sheet(view, table, drawn, names)
         _draw(view, [line.run_id for line in drawn], sheet, look)
         _foot(table, left_out=len(rows) - len(drawn))
 
 
-def _head(view: View, table: RunTable, title: str, *, folded: int) -> None:
+def _head(view: View, table: RunTable, title: str) -> None:
     falling = view.order == "falling"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(title, anchor=False, width="content")
@@ -51,19 +51,17 @@ def _head(view: View, table: RunTable, title: str, *, folded: int) -> None:
             sortable(table),
             format_func=lambda name: f"Sort: {said(name)}",
             label_visibility="collapsed",
-            width=190,
+            width=180,
             **bound("sort", view.sort),
         )
         st.button(
-            "Highest first" if falling else "Lowest first",
+            "Highest" if falling else "Lowest",
             icon=f":material/{'arrow_downward' if falling else 'arrow_upward'}:",
             key="compare.turn",
-            help="Turn the order round",
+            help=f"{'Highest' if falling else 'Lowest'} first. Click to turn the order round.",
             on_click=keep,
             kwargs={"order": "rising" if falling else "falling", "sort": view.sort},
         )
-        if folded or any(table.identity.parent.isin(table.ids)):
-            st.toggle("Child runs", **(bound("children", view.children != "hidden") | {"on_change": _children, "args": ()}))
         _columns(view, table)
         st.space("stretch")  # the table's own toolbar appears over the right end of this line
 
@@ -85,10 +83,6 @@ def _columns(view: View, table: RunTable) -> None:
             on_click=keep,
             kwargs={"columns": (), "pin": ()},
         )
-
-
-def _children() -> None:
-    keep(children="shown" if st.session_state["compare.children"] else "hidden")
 
 
 def _draw(view: View, ids: Sequence[str], sheet: pd.DataFrame | Styler, look: dict[str, Any]) -> None:
@@ -136,9 +130,10 @@ def _sheet(
     run = table.identity.name
     made: dict[str, Any] = {"name": [CHILD * line.depth + (run[line.run_id] or line.run_id) for line in rows]}
     look: dict[str, Any] = {"name": st.column_config.TextColumn("Run", width=150, pinned=True)}
-    for name in chosen(view, table):
+    titles = headings(chosen(view, table))
+    for name, title in titles.items():
         made[name] = cells(table, name, ids, names)
-        look[name] = looks(view, table, name, ids)
+        look[name] = looks(view, table, name, ids, title)
     made["open"] = [f"run?run={run_id}" for run_id in ids]
     look["open"] = st.column_config.LinkColumn(" ", display_text="Open", width=56)
     sheet = pd.DataFrame(made)

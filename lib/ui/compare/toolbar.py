@@ -2,11 +2,14 @@
 
 import streamlit as st
 
+from lib.backends.uri import Backend
 from lib.runs.direction import titled
 from lib.runs.table import METRIC, best, metrics, points_per_row
 from lib.runs.values import RunTable
 from lib.ui.cards import header
-from lib.ui.compare.reading import Catalogue, Found, read_again
+from lib.ui.compare.age import age
+from lib.ui.compare.facets import chips
+from lib.ui.compare.reading import Catalogue, Found
 from lib.ui.compare.refine import refine
 from lib.ui.compare.view import PLOTS, STATS, View, bound, change_experiment, keep, link, said
 from lib.ui.routes import goto
@@ -16,12 +19,12 @@ SEVERAL = "several"
 STAT_WORDS = {"last": "last", "best": "best", "min": "smallest", "max": "largest"}
 
 
-def top(view: View, catalogue: Catalogue, found: Found) -> None:
+def top(here: Backend, view: View, catalogue: Catalogue, found: Found) -> None:
     """Title, facts, and the deeds at the right."""
     names = ", ".join(md(one.name) for one in catalogue.named(view.experiment))
     facts = [names, _how_many(found), _measured(found.left, view.color)]
     with header("Compare", " · ".join(fact for fact in facts if fact)):
-        st.button("Read again", icon=":material/refresh:", type="tertiary", key="compare.again", on_click=read_again)
+        age(here, found.whole)
         with st.popover("Copy link", icon=":material/link:"):
             st.caption("The address carries the whole view: experiment, filter, picks, plot and order.")
             st.code(link(st.context.url or ""), language=None, wrap_lines=True)
@@ -86,6 +89,7 @@ def toolbar(view: View, catalogue: Catalogue, found: Found) -> None:
         st.space("stretch")
         _color(view, found)
         _value(view)
+    chips(view)
     _messages(found)
 
 

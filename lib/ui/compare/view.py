@@ -17,7 +17,7 @@ from lib.runs.table import METRIC, PARAM, PLAIN, TAG, column, has_column, metric
 from lib.runs.values import RunTable
 
 LAST = "compare.last"
-PLOTS = ("Parallel", "Scatter")
+PLOTS = ("Parallel", "Scatter", "Box", "Contour", "Curves", "Groups", "Importance")
 STATS = ("last", "best", "min", "max")
 
 

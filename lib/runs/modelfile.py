@@ -1,0 +1,207 @@
+"""What a logged model says of itself: signature, flavours, size and requirements, read from its MLmodel file as text.
+
+No model is ever loaded: loading runs the model's code. Where MLflow 2 wrote them, models are folders among the run's artifacts.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from lib.backends.connect import client, translated
+from lib.backends.uri import Backend
+from lib.errors import BadInput, NotFound, Refused
+from lib.runs.values import Run
+
+LARGEST = 1_000_000
+"""Bytes of an MLmodel or requirements file up to which it is read; real ones have a few thousand."""
+HEAD = "MLmodel"
+MOST_FOLDERS = 20
+MOST_COLUMNS = 2_000
+
+
+@dataclass(frozen=True)
+class ModelPlace:
+    """A model of a run and where its files are. `model_id` is empty for a folder among the run's artifacts."""
+
+    name: str
+    location: str
+    model_id: str = ""
+    status: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column (or tensor, or parameter) of a signature, its type in words such as "double" or "float64 (-1, 28, 28)"."""
+
+    name: str
+    type: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What an MLmodel file says. `flavours` maps each to its plain settings; `size` is in bytes as the file claims it.
+
+    `signed` tells a signature without columns from none at all.
+    """
+
+    flavours: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    inputs: tuple[Column, ...] = ()
+    outputs: tuple[Column, ...] = ()
+    params: tuple[Column, ...] = ()
+    signed: bool = False
+    size: int | None = None
+    mlflow: str = ""
+    python: str = ""
+    requirements: tuple[str, ...] = ()
+
+
+def models_of(backend: Backend, of: Run) -> tuple[ModelPlace, ...]:
+    """The models that a run logged, the one of the highest step first; else the model folders among its artifacts."""
+    return tuple(_logged(backend, one) for one in of.model_ids) or _among_artifacts(backend, of)
+
+
+def read(backend: Backend, place: ModelPlace) -> ModelFile:
+    """Read MLmodel and requirements.txt of a model.
+
+    Raises NotFound where there is no MLmodel file, Refused for one that is too large or stored where Podium does not reach, BadInput
+    for one that cannot be understood.
+    """
+    if far := _far(place.location, backend):
+        raise Refused(f"The model's files are at a {far} address, which is not read from here.")
+    head = _text(backend, place.location, HEAD)
+    if head is None:
+        raise NotFound(f"{place.name} has no MLmodel file.", next="It may not have been finished, or its files were removed.")
+    needs = _text(backend, place.location, "requirements.txt") or ""
+    return replace(parse(head), requirements=tuple(line.strip() for line in needs.splitlines()[:500] if line.strip()))
+
+
+def parse(text: str) -> ModelFile:
+    """What an MLmodel file says, from its text. Raises BadInput for what is no MLmodel file."""
+    try:
+        said = yaml.load(text, _Plain)  # noqa: S506 - a SafeLoader without merging
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
+        raise BadInput("The MLmodel file cannot be read.", next="Look at it among the artifacts.") from error
+    if not isinstance(said, dict):
+        raise BadInput("The MLmodel file holds no settings.", next="Look at it among the artifacts.")
+    flavours = {str(name): _plain(found) for name, found in _dict(said.get("flavors")).items()}
+    signature = said.get("signature")
+    size = said.get("model_size_bytes")
+    return ModelFile(
+        flavours=flavours,
+        inputs=_columns(_dict(signature).get("inputs")),
+        outputs=_columns(_dict(signature).get("outputs")),
+        params=_columns(_dict(signature).get("params")),
+        signed=isinstance(signature, dict),
+        size=size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None,
+        mlflow=_word(said.get("mlflow_version")),
+        python=flavours.get("python_function", {}).get("python_version", ""),
+    )
+
+
+class _Plain(yaml.SafeLoader):
+    """YAML without merge keys: lists of references that are merged again and again would grow without end."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Leave `<<` alone, so that reading it fails."""
+
+
+def _dict(value: object) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _plain(settings: object) -> dict[str, str]:
+    """The settings that are one word or number."""
+    return {str(key): _word(value) for key, value in _dict(settings).items() if isinstance(value, str | int | float | bool)}
+
+
+def _word(value: object) -> str:
+    return str(value)[:200] if isinstance(value, str | int | float | bool) else ""
+
+
+def _columns(schema: object) -> tuple[Column, ...]:
+    """The columns of a schema, which MLmodel keeps as JSON text; none for one that cannot be read."""
+    try:
+        found = json.loads(schema) if isinstance(schema, str) else schema
+    except (ValueError, RecursionError):
+        return ()
+    listed = found if isinstance(found, list) else []
+    return tuple(_column(one, place) for place, one in enumerate(listed[:MOST_COLUMNS]) if isinstance(one, dict))
+
+
+def _column(one: dict[str, Any], place: int) -> Column:
+    return Column(str(one.get("name") or f"column {place + 1}")[:200], _type(one), one.get("required", True) is not False)
+
+
+def _type(one: dict[str, Any]) -> str:
+    """A type in words. What is nested deeper is named by its outer kind: "array of string", "object"."""
+    kind = _word(one.get("type") or one.get("dtype"))
+    tensor = _dict(one.get("tensor-spec"))
+    if tensor:
+        shape = tensor.get("shape")
+        sizes = ", ".join(map(_word, shape[:8])) if isinstance(shape, list) else ""
+        return f"{_word(tensor.get('dtype'))} ({sizes})"
+    inner = _dict(one.get("items") or one.get("values"))
+    return f"{kind} of {_word(inner.get('type'))}" if inner else kind
+
+
+def _logged(backend: Backend, model_id: str) -> ModelPlace:
+    with translated(f"Model {model_id}"):
+        found = client(backend).get_logged_model(model_id)
+    return ModelPlace(found.name or model_id, found.artifact_location or "", model_id, str(found.status.value))
+
+
+def _among_artifacts(backend: Backend, of: Run) -> tuple[ModelPlace, ...]:
+    """Where the artifacts are not read from here, no model is known: the artifacts' own card says why."""
+    if _far(of.artifact_uri, backend):
+        return ()
+    folders = [path for path, is_folder in _of_run(backend, of, "") if is_folder][:MOST_FOLDERS]
+    found = [one for one in folders if any(Path(path).name == HEAD for path, _ in _of_run(backend, of, one))]
+    return tuple(ModelPlace(path, f"{of.artifact_uri.rstrip('/')}/{path}") for path in found)
+
+
+def _of_run(backend: Backend, of: Run, folder: str) -> list[tuple[str, bool]]:
+    with _reachable("The artifacts of the run"):
+        return [(one.path, one.is_dir) for one in client(backend).list_artifacts(of.run_id, folder or None)]
+
+
+def _text(backend: Backend, place: str, name: str) -> str | None:
+    """The text of a small file of a model; None where there is no such file. Raises Refused for a large one."""
+    from mlflow.artifacts import download_artifacts, list_artifacts  # noqa: PLC0415 - heavy
+
+    with _reachable(f"The file {name}"), TemporaryDirectory() as folder:
+        listed = {Path(one.path).name: one.file_size or 0 for one in list_artifacts(artifact_uri=place, tracking_uri=backend.uri)}
+        if name not in listed:
+            return None
+        if listed[name] > LARGEST:
+            raise Refused(f"The file {name} has {listed[name] / 1e6:,.1f} MB; one up to {LARGEST / 1e6:g} MB is read.")
+        got = download_artifacts(artifact_uri=f"{place.rstrip('/')}/{name}", dst_path=folder, tracking_uri=backend.uri)
+        return Path(got).read_text("utf-8", errors="replace")[:LARGEST]
+
+
+@contextmanager
+def _reachable(subject: str) -> Iterator[None]:
+    """Tell a folder that cannot be read from one that is empty."""
+    try:
+        with translated(subject):
+            yield
+    except OSError as error:
+        raise NotFound(f"{subject} cannot be read.", next="The files may have been moved or removed.") from error
+
+
+def _far(place: str, backend: Backend) -> str:
+    """The scheme of a place that is not read from here; empty for folders and for what this very server hands out.
+
+    Storage elsewhere needs credentials of its own, and another host is never asked: MLflow would send it ours.
+    """
+    parts, server = urlsplit(place), urlsplit(backend.uri)
+    if backend.kind == "server" and ((parts.scheme == "mlflow-artifacts" and not parts.netloc) or parts[:2] == server[:2]):
+        return ""
+    return "" if len(parts.scheme) < 2 or parts.scheme == "file" else parts.scheme

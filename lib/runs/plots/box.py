@@ -1,0 +1,166 @@
+"""Box plot: a metric over groups of runs, with every run as a point and the number of runs under each label. Pure.
+
+The five numbers are reckoned here, not in the browser, so that a point's place and its box agree and the picture is the same each time.
+"""
+
+import json
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from lib.runs.figures import figure, is_real, short_labels
+from lib.runs.grouping import Group
+from lib.runs.plots.axes import is_log
+from lib.runs.plots.charts import PICKED, Ink, Look, dash, frame, heading, quiet, shade
+from lib.runs.table import column, subset
+from lib.runs.values import RunTable
+
+MOST_GROUPS = 12
+MOST_POINTS = 1000
+MANY_POINTS = 400
+"""Points from which on they are drawn smaller."""
+_HALF, _SPREAD = 0.3, 0.5
+
+
+@dataclass(frozen=True)
+class Five:
+    """Lower whisker, first quartile, median, third quartile, upper whisker."""
+
+    low: float
+    q1: float
+    median: float
+    q3: float
+    high: float
+
+
+def five(numbers: Sequence[float]) -> Five:
+    """Quartiles by linear interpolation; a whisker ends at the last number within 1.5 times the box's height (Tukey 1977)."""
+    scale = max(map(abs, numbers)) or 1.0  # scaled: the distance of two very large numbers does not fit
+    shares = np.array(numbers) / scale
+    q1, median, q3 = (float(one) for one in np.quantile(shares, [0.25, 0.5, 0.75]))
+    reach = 1.5 * (q3 - q1)
+    low, high = shares[shares >= q1 - reach].min(), shares[shares <= q3 + reach].max()
+    return Five(*(float(one) * scale for one in (min(low, q1), q1, median, q3, max(high, q3))))
+
+
+def kept(groups: Sequence[Group], picked: Sequence[str]) -> list[Group]:
+    """At most `MOST_GROUPS` groups in their order: those with a picked run, then the largest."""
+    order = sorted(groups, key=lambda group: (not set(group.run_ids) & set(picked), -len(group.numbers)))
+    chosen = order[:MOST_GROUPS]
+    return [group for group in groups if group in chosen]
+
+
+def box(runs: RunTable, metric: str, groups: Sequence[Group], look: Look) -> alt.LayerChart:
+    """The groups from left to right; `runs` are those that get a point, the boxes are reckoned from all runs of the groups."""
+    ink, sizes = look.ink, _sizes(groups)
+    y = _up([number for group in groups for number in group.numbers])
+    points = alt.Chart(_points(runs, metric, groups, look))
+    at = {"x": _across(groups), "y": alt.Y("value:Q", **y), "tooltip": _tooltip(metric, look.color)}
+    said = alt.TitleParams(heading(metric), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
+    dots = points.mark_point(
+        filled=True, size=38 if len(runs) <= MANY_POINTS else 20, opacity=0.85, stroke=ink["page"], strokeWidth=0.6
+    )
+    layers = [*_boxes(sizes, groups, y, ink), dots.encode(**at, color=shade(look, "legend"))]
+    return quiet([*layers, *lettered(points.transform_filter(PICKED), at, ink)], ink).properties(title=said)
+
+
+def lettered(chosen: alt.Chart, at: dict[str, Any], ink: Ink) -> list[alt.Chart]:
+    """A ring and a letter for each picked run, the letter with a halo."""
+    ring = chosen.mark_point(filled=False, size=130, strokeWidth=2, stroke=ink["ink"], opacity=1)
+    style: dict[str, Any] = {"align": "left", "dx": 9, "dy": -7, "fontSize": 13, "fontWeight": 700}
+    halo = chosen.mark_text(**style, stroke=ink["page"], strokeWidth=4)
+    letter = chosen.mark_text(**style, color=ink["ink"])
+    return [ring.encode(**at, strokeDash=dash()), halo.encode(**at, text="letter:N"), letter.encode(**at, text="letter:N")]
+
+
+def sampled(runs: RunTable, picked: Sequence[str]) -> RunTable:
+    """At most `MOST_POINTS` runs: the picked ones and a sample of the others, which is the same each time and follows no order."""
+    if len(runs) <= MOST_POINTS:
+        return runs
+    first = sorted(runs.ids, key=lambda run_id: (run_id not in set(picked), zlib.crc32(run_id[::-1].encode())))
+    chosen = set(first[:MOST_POINTS])
+    return subset(runs, [run_id for run_id in runs.ids if run_id in chosen])
+
+
+def jitter(run_id: str) -> float:
+    """Where a run stands beside the middle of its group, from -0.5 to 0.5: the same in every picture."""
+    return zlib.crc32(run_id.encode()) / 2**32 - 0.5
+
+
+def _boxes(sizes: pd.DataFrame, groups: Sequence[Group], y: dict[str, Any], ink: Ink) -> list[alt.Chart]:
+    base, across = alt.Chart(sizes), _across(groups)
+    tips = [alt.Tooltip(f"{key}:N", title=title) for key, title in _SAID.items()]
+    sides = {"x": alt.X("left:Q", **_scale(groups)), "x2": "right:Q", "tooltip": tips}
+    whisker = base.mark_rule(color=ink["soft"], strokeWidth=1.2)
+    below = whisker.encode(x=across, y=alt.Y("low:Q", **y), y2="q1:Q")
+    above = whisker.encode(x=across, y=alt.Y("q3:Q", **y), y2="high:Q")
+    body = base.mark_rect(fill=ink["hair"], fillOpacity=0.55, stroke=ink["soft"], strokeWidth=1.2, cornerRadius=3)
+    middle = base.mark_rule(color=ink["soft"], strokeWidth=2.5).encode(**sides, y=alt.Y("median:Q", **y))
+    return [below, above, body.encode(**sides, y=alt.Y("q1:Q", **y), y2="q3:Q"), middle]
+
+
+_SAID = {"group": "Group", "n": "Runs", "said_median": "Median", "said_box": "Half of them", "said_whiskers": "Whiskers"}
+
+
+def _sizes(groups: Sequence[Group]) -> pd.DataFrame:
+    made = []
+    for place, group in enumerate(groups):
+        one = five(group.numbers)
+        said = {"said_median": figure(one.median), "said_box": f"{figure(one.q1)} to {figure(one.q3)}"}
+        said |= {"said_whiskers": f"{figure(one.low)} to {figure(one.high)}", "group": group.label}
+        made.append({"place": place, "left": place - _HALF, "right": place + _HALF, "n": len(group.numbers), **vars(one), **said})
+    return pd.DataFrame(made)
+
+
+def _points(runs: RunTable, metric: str, groups: Sequence[Group], look: Look) -> pd.DataFrame:
+    places = {run_id: place for place, group in enumerate(groups) for run_id in group.run_ids}
+    labels = {run_id: group.label for group in groups for run_id in group.run_ids}
+    data = frame(runs, look)
+    values = [float(value) if is_real(value) else math.nan for value in column(runs, metric)]
+    across = [places.get(run_id, math.nan) + _SPREAD * jitter(run_id) for run_id in runs.ids]
+    data = data.assign(value=values, place=across, group=[labels.get(run_id, "") for run_id in runs.ids])
+    return data.assign(said=[figure(value) for value in values]).dropna(subset=["value", "place"])
+
+
+def _tooltip(metric: str, color: str) -> list[alt.Tooltip]:
+    said = [("run", "Run"), ("group", "Group"), ("said", heading(metric))]
+    said += [("shaded", heading(color))] if color and color != metric else []
+    return [alt.Tooltip(f"{key}:N", title=title) for key, title in said]
+
+
+def _scale(groups: Sequence[Group]) -> dict[str, Any]:
+    """The groups' places with their labels, and how many runs each has in a second line."""
+    width = max(9, 150 // max(1, len(groups)))
+    labels = short_labels([group.label for group in groups], width)
+    lines = [[labels[group.label], f"n = {len(group.numbers):,}"] for group in groups]
+    axis = alt.Axis(
+        values=list(range(len(groups))),
+        labelExpr=f"{json.dumps(lines)}[datum.value]",
+        labelLimit=0,
+        labelOverlap=False,
+        labelPadding=8,
+        labelFlush=False,
+        labelBound=False,
+        labelAngle=0,
+        domain=False,
+        ticks=False,
+        grid=False,
+        title=None,
+    )
+    return {"axis": axis, "scale": alt.Scale(domain=[-0.5, len(groups) - 0.5], nice=False, zero=False)}
+
+
+def _across(groups: Sequence[Group]) -> alt.X:
+    return alt.X("place:Q", **_scale(groups))
+
+
+def _up(numbers: Sequence[float]) -> dict[str, Any]:
+    kind = "log" if is_log(numbers) else "linear"
+    axis = alt.Axis(domain=False, ticks=False, grid=True, gridDash=[2, 3], labelPadding=6, tickCount=6)
+    return {"title": None, "axis": axis, "scale": alt.Scale(type=kind, zero=False, nice=False, padding=12)}

@@ -1,0 +1,193 @@
+"""Curves: a line per run, its metric over steps or time. Pure.
+
+The points are placed in `tracks`. The lines carry numbers only; what a pointer reads stands on fewer points, laid over them.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from lib.runs.direction import direction
+from lib.runs.figures import LARGEST, figure
+from lib.runs.plots.charts import PICKED, Look, dash, frame, heading, quiet, shade
+from lib.runs.plots.tracks import TINY, Tracks, band, thinned
+from lib.runs.table import METRIC
+from lib.runs.values import RunTable
+
+MOST_RUNS = 50
+MOST_POINTS = 800
+"""Points of a line: no screen shows more."""
+MOST_READ = 4000
+"""Points that a pointer can read, over all lines: more make it lag."""
+PLOT, LETTER = 240, 14
+"""Pixels: the height of the plot without its axis and title, and of a letter."""
+_ROOM = 0.03
+_CLOCK = {"seconds": "%H:%M:%S", "minutes": "%H:%M", "hours": "%H:%M", "day": "%-d %b", "date": "%-d %b", "week": "%-d %b"}
+_LOOK: dict[str, Any] = {"domain": False, "ticks": False, "gridDash": [2, 3], "labelPadding": 6}
+
+
+def curves(
+    of: Tracks, table: RunTable, metric: str, look: Look, around: Literal["band", "no band"] = "no band"
+) -> alt.LayerChart:
+    """The lines of the runs in `table`, smoothed ones over the faint lines as logged, and the band they span if it is asked for."""
+    runs = frame(table, look).assign(number=range(len(table)))
+    lines = _lines(of, runs, "value")
+    at, ink = _axes(of), look.ink
+    unpicked, picked = (alt.Chart(lines).transform_filter(which) for which in (f"!{PICKED}", PICKED))
+    thin = {"strokeWidth": 1.6, "opacity": 0.8, "strokeJoin": "round"}
+    layers = [
+        *(_band(of, at, look) if around == "band" else []),
+        *(_as_logged(of, runs, at, look) if of.manner.smooth else []),
+        unpicked.mark_line(**thin).encode(**at, detail="line:N", color=shade(look, "no legend")),
+        picked.mark_line(strokeWidth=2, stroke=ink["ink"]).encode(**at, detail="line:N", strokeDash=dash()),
+        *_read(of, runs, at, (metric, look)),
+        *_letters(of, lines, at, look),
+    ]
+    said = alt.TitleParams(heading(metric), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
+    return quiet(layers, ink).properties(title=said)
+
+
+def finding(of: Tracks, table: RunTable, metric: str) -> str:
+    """What the picture shows, in a sentence: how many lines, over what, and which run ends best."""
+    last = of.placed.groupby("run_id", sort=False).raw.last()
+    said = f"{heading(metric)} of {last.size} {'run' if last.size == 1 else 'runs'} over {of.along[:1].lower()}{of.along[1:]}"
+    towards = direction(metric.removeprefix(METRIC))
+    if last.size < 2 or towards == "neither":
+        return said
+    best = str(last.idxmin() if towards == "less" else last.idxmax())
+    return f"{said}; {table.identity.name[best] or best} ends best with {figure(float(last[best]))}"
+
+
+def _lines(of: Tracks, runs: pd.DataFrame, field: Literal["raw", "value"]) -> pd.DataFrame:
+    """What a line needs and no more: its number (one for each unbroken part), where it goes, and how its run looks."""
+    few = thinned(of, MOST_POINTS, field)
+    kept = few[["run_id", "at"]].assign(up=few[field], part=few.part)
+    made = kept.merge(runs[["run_id", "number", "letter", "shade"]], on="run_id")
+    line = made.groupby(["number", "part"], sort=False).ngroup()
+    return made.assign(line=line)[["line", "at", "up", "letter", "shade", "run_id"]]
+
+
+def _axes(of: Tracks) -> dict[str, Any]:
+    """Both axes with one scale for all layers; a little room for the letters at the ends of the lines.
+
+    A time axis finds its own ends: Vega-Lite takes numbers for them as years.
+    """
+    wide, high = _ends(of)
+    time = of.manner.along == "wall"
+    scale = alt.Scale(type="utc", nice=False, padding=14) if time else alt.Scale(domain=wide, nice=False, zero=False)
+    step = {"tickMinStep": 1, "format": ",d"} if of.manner.along == "step" else {"format": _CLOCK} if time else {}
+    across = alt.Axis(**_LOOK, **step, grid=False, tickCount=8, titlePadding=8, titleAnchor="end", labelFlush=False)
+    up = alt.Scale(type=of.manner.scale, domain=high, nice=False, zero=False)
+    marks = {"values": _decades(*high), "format": "~g"} if of.manner.scale == "log" else {"tickCount": 6}
+    return {
+        "x": alt.X(f"at:{'T' if time else 'Q'}", title=of.along, axis=across, scale=scale),
+        "y": alt.Y("up:Q", title=None, axis=alt.Axis(**_LOOK, grid=True, **marks), scale=up),
+    }
+
+
+def _ends(of: Tracks) -> tuple[list[float], list[float]]:
+    """Where the axes begin and end. A moment alone gets a second around it, a step alone a step."""
+    placed = of.placed
+    ups = pd.concat([placed.value, *([placed.raw] if of.manner.smooth else [])])
+    bent = of.bent(ups[ups >= TINY] if of.manner.scale == "log" else ups)
+    low, high = _around(bent, max(abs(float(bent.max())) * _ROOM, 1e-9))
+    wide = _around(placed["at"], 1000.0 if of.manner.along == "wall" else 1.0)
+    return wide, [10 ** max(low, -300), 10 ** min(high, 308)] if of.manner.scale == "log" else [low, high]
+
+
+def _around(values: "pd.Series[float]", alone: float) -> list[float]:
+    low, high = float(values.min()), float(values.max())
+    room = high * _ROOM - low * _ROOM or alone
+    return [max(low - room, -LARGEST), min(high + room, LARGEST)]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """The powers of ten on an axis; with fewer than three of them also their doubles and fives."""
+    powers = [10.0**power for power in range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)]
+    inside = [power for power in powers if low <= power <= high]
+    if len(inside) > 2:
+        return inside[:: math.ceil(len(inside) / 8)]
+    return [one for power in powers for one in (power, 2 * power, 5 * power) if low <= one <= high]
+
+
+def _band(of: Tracks, at: dict[str, Any], look: Look) -> list[alt.Chart]:
+    area = alt.Chart(band(of).rename(columns={"high": "up"})).mark_area(color=look.ink["past"], opacity=0.35)
+    return [area.encode(**at, y2="low:Q")]
+
+
+def _as_logged(of: Tracks, runs: pd.DataFrame, at: dict[str, Any], look: Look) -> list[alt.Chart]:
+    faint = alt.Chart(_lines(of, runs, "raw")).mark_line(strokeWidth=1, opacity=0.22)
+    ink = alt.when(PICKED).then(alt.value(look.ink["ink"])).otherwise(alt.value(look.ink["ramp3"]))
+    return [faint.encode(**at, detail="line:N", color=ink)]
+
+
+def _read(of: Tracks, runs: pd.DataFrame, at: dict[str, Any], what: tuple[str, Look]) -> list[alt.Chart]:
+    """Points that say what they are under the pointer. A point that no line touches is always seen."""
+    metric, look = what
+    few = thinned(of, max(20, MOST_READ // max(1, len(runs))))
+    alone = few.groupby(["run_id", "part"], sort=False).value.transform("size") == 1
+    made = few[["run_id", "at"]].assign(
+        up=few.value, alone=alone, raw=_texts(few.raw), smooth=_texts(few.value), where=_where(of, few)
+    )
+    made = made.merge(runs.drop(columns="number"), on="run_id")
+    hover = alt.selection_point(name="hover", on="pointerover", clear="pointerout", nearest=True, empty=False)
+    smooth = [alt.Tooltip("smooth:N", title="Smoothed")] if of.manner.smooth else []
+    tips = [alt.Tooltip("run:N", title="Run"), alt.Tooltip("where:N", title=of.along.partition(" (")[0])]
+    tips += [alt.Tooltip("raw:N", title=heading(metric)), *smooth]
+    if look.color and look.color != metric:
+        tips.append(alt.Tooltip("shaded:N", title=heading(look.color)))
+    seen = alt.when(hover).then(alt.value(1)).when("datum.alone").then(alt.value(0.9)).otherwise(alt.value(0))
+    points = alt.Chart(made).mark_point(filled=True, size=55, stroke=look.ink["page"], strokeWidth=0.8)
+    drawn = points.encode(**at, color=shade(look, "legend"), opacity=seen, tooltip=tips)
+    return [drawn.add_params(hover)]
+
+
+def _texts(values: "pd.Series[float]") -> list[str]:
+    return [figure(float(value)) for value in values]
+
+
+def _where(of: Tracks, points: pd.DataFrame) -> Sequence[str]:
+    if of.manner.along == "step":
+        return [f"{step:,}" for step in points.step]
+    if of.manner.along == "wall":
+        times = np.datetime_as_string(points.time.dt.tz_localize(None).to_numpy(), unit="s")
+        return [f"{str(time).replace('T', ', ')} UTC" for time in times]
+    unit = of.along.rpartition("(")[2].rstrip(")")
+    return [f"{figure(float(at))} {unit}" for at in points["at"]]
+
+
+def _letters(of: Tracks, lines: pd.DataFrame, at: dict[str, Any], look: Look) -> list[alt.Chart]:
+    """The letter of each picked run where its line ends, with a halo; letters that would touch stand one below the other."""
+    ends = lines[lines.letter.notna()].groupby("run_id", sort=False).tail(1)
+    if not len(ends):
+        return []
+    (left, right), (low, high) = _ends(of)
+    across = (ends["at"] - left) / (right - left)
+    lowest, up, highest = (of.bent(value) / 2 for value in (low, ends.up, high))
+    heights = (up - lowest) / (highest - lowest)
+    made = ends[["at", "up", "letter"]].assign(across=across, height=heights).sort_values("height", ascending=False)
+    style: dict[str, Any] = {"align": "left", "dx": 6, "fontSize": 13, "fontWeight": 700}
+    layers = []
+    for row, drop in zip(made.to_dict("records"), _drops(list(made.across), list(made.height)), strict=True):
+        base = alt.Chart(pd.DataFrame([row])[["at", "up", "letter"]]).encode(**at, text="letter:N")
+        halo = base.mark_text(**style, dy=drop, stroke=look.ink["page"], strokeWidth=4)
+        layers += [halo, base.mark_text(**style, dy=drop, color=look.ink["ink"])]
+    return layers
+
+
+def _drops(across: Sequence[float], heights: Sequence[float]) -> list[float]:
+    """How many pixels each letter, from the highest on, goes down so that it does not touch those above it."""
+    set_at: list[tuple[float, float]] = []
+    drops = []
+    for x, height in zip(across, heights, strict=True):
+        y = (1 - height) * PLOT
+        for other, above in sorted(set_at, key=lambda one: one[1]):
+            if abs(other - x) < _ROOM and abs(above - y) < LETTER:
+                y = above + LETTER
+        set_at.append((x, y))
+        drops.append(y - (1 - height) * PLOT)
+    return drops

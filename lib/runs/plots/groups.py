@@ -1,0 +1,125 @@
+"""Error bars: the mean of each group of repeated runs with its interval, the runs behind it, and a word for how it stands. Pure."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from lib.runs.figures import figure, is_real, short_labels
+from lib.runs.grouping import Placed
+from lib.runs.plots.box import jitter, lettered
+from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, quiet, shade
+from lib.runs.table import subset
+from lib.runs.values import RunTable
+
+MOST_ROWS = 20
+ROW, EDGES = 27, 58
+_SPREAD = 0.36
+Ends = tuple[float, float]
+
+
+def ends_of(rows: Sequence[Placed]) -> Ends:
+    """Where the axis begins and ends: it holds all runs, and intervals up to half of that width more on either side."""
+    numbers = [number for row in rows for number in row.group.numbers]
+    low, high = min(numbers), max(numbers)
+    room = (high / 2 - low / 2) or abs(high) * 0.05 or 1.0
+    bars = [end for row in rows for end in (row.summary.low, row.summary.high) if end is not None and is_real(end)]
+    return max(low - room, min([low - room * 0.06, *bars])), min(high + room, max([high + room * 0.06, *bars]))
+
+
+def is_cut(rows: Sequence[Placed]) -> bool:
+    """Does an interval reach beyond the axis?"""
+    low, high = ends_of(rows)
+    return any(row.summary.low is not None and (row.summary.low < low or (row.summary.high or low) > high) for row in rows)
+
+
+def groups(runs: RunTable, metric: str, rows: Sequence[Placed], look: Look) -> alt.LayerChart:
+    """The rows from top to bottom as they come. Runs are small points, means are squares, one run alone is a hollow one."""
+    ink, data = look.ink, _rows(rows)
+    base, ends = alt.Chart(data), ends_of(rows)
+    x = alt.X("mean:Q", title=heading(metric), axis=_AXIS, scale=alt.Scale(domain=list(ends), nice=False, zero=False))
+    y = alt.Y("place:Q", **_side(rows))
+    bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2, color=ink["soft"], clip=True)
+    means = base.mark_point(filled=True, size=95, opacity=1, stroke=ink["soft"], strokeWidth=1.8, shape="square")
+    fill = alt.when("datum.n > 1").then(alt.value(ink["soft"])).otherwise(alt.value(ink["page"]))
+    tips = [alt.Tooltip(f"{key}:N", title=title) for key, title in _SAID.items()]
+    layers = [
+        *_runs(runs, rows, look, {"x": x, "y": y}),
+        bars.encode(x=_at("low", x), x2="high:Q", y=y, tooltip=tips),
+        means.encode(x=x, y=y, fill=fill, tooltip=tips),
+        _words(base, y, ink),
+    ]
+    return quiet(layers, ink).properties(
+        height=max(ROW * len(rows) + EDGES, 180), padding={"left": 0, "right": 96, "top": 2, "bottom": 5}
+    )
+
+
+_SAID = {"group": "Group", "n": "Runs", "said": "Mean", "said_sd": "Standard deviation", "said_bar": "95% interval"}
+_AXIS = alt.Axis(
+    domain=False, ticks=False, grid=True, gridDash=[2, 3], labelPadding=6, titlePadding=8, titleAnchor="end", tickCount=7
+)
+
+
+def _rows(rows: Sequence[Placed]) -> pd.DataFrame:
+    made = []
+    for place, row in enumerate(rows):
+        one = row.summary
+        bar = f"{figure(one.low)} to {figure(one.high)}" if one.low is not None else "none: one run has no spread"
+        said = {"said": figure(one.mean), "said_sd": figure(one.sd) or "none", "said_bar": bar, "standing": row.standing}
+        made.append({"place": place, "group": row.group.label, **vars(one), **said})
+    return pd.DataFrame(made).astype({"low": "float64", "high": "float64", "sd": "float64"})
+
+
+def _runs(runs: RunTable, rows: Sequence[Placed], look: Look, at: dict[str, Any]) -> list[alt.Chart]:
+    drawn = {run_id: (place, number) for place, row in enumerate(rows) for run_id, number in _members(row)}
+    some = subset(runs, [run_id for run_id in runs.ids if run_id in drawn])
+    data = frame(some, look).assign(
+        place=[drawn[run_id][0] + _SPREAD * jitter(run_id) for run_id in some.ids],
+        mean=[drawn[run_id][1] for run_id in some.ids],
+        said=[figure(drawn[run_id][1]) for run_id in some.ids],
+    )
+    points = alt.Chart(data)
+    at = at | {"tooltip": [alt.Tooltip("run:N", title="Run"), alt.Tooltip("said:N", title="Value")]}
+    dots = points.mark_point(filled=True, size=30, opacity=0.75).encode(**at, color=shade(look, "no legend"))
+    return [dots, *lettered(points.transform_filter(PICKED), at, look.ink)]
+
+
+def _members(row: Placed) -> Iterator[tuple[str, float]]:
+    return zip(row.group.run_ids, row.group.numbers, strict=True)
+
+
+def _at(field: str, x: alt.X) -> alt.X:
+    made = x.copy()
+    made.shorthand = f"{field}:Q"
+    return made
+
+
+def _words(base: alt.Chart, y: alt.Y, ink: Ink) -> alt.Chart:
+    """How a group stands, right of the picture."""
+    style: dict[str, Any] = {"align": "left", "dx": 12, "fontSize": 11.5, "color": ink["ink"]}
+    return base.mark_text(**style).encode(x=alt.value("width"), y=y, text="standing:N")
+
+
+def _side(rows: Sequence[Placed]) -> dict[str, Any]:
+    """A label per row at the left, with the number of runs."""
+    short = short_labels([row.group.label for row in rows], 44)
+    labels = [f"{short[row.group.label]}\N{EM SPACE}n = {row.summary.n:,}" for row in rows]
+    return side(labels)
+
+
+def side(labels: Sequence[str]) -> dict[str, Any]:
+    """A vertical axis with one label per row, the first on top."""
+    axis = alt.Axis(
+        values=list(range(len(labels))),
+        labelExpr=f"{json.dumps(list(labels))}[datum.value]",
+        labelLimit=0,
+        labelOverlap=False,
+        labelPadding=10,
+        labelFontSize=12,
+        domain=False,
+        ticks=False,
+        grid=False,
+    )
+    return {"axis": axis, "title": None, "scale": alt.Scale(domain=[len(labels) - 0.5, -0.5], nice=False, zero=False)}

@@ -1,0 +1,31 @@
+"""How old the reading of Compare is and how many runs came since, told again every few seconds without drawing the page anew."""
+
+import pandas as pd
+import streamlit as st
+
+from lib.backends.uri import Backend
+from lib.runs.reading import newer
+from lib.runs.values import RunTable
+from lib.ui.compare.reading import read_again
+from lib.ui.errors import calm
+from lib.ui.session import now
+from lib.ui.text import ago
+
+EVERY = "15s"
+
+
+@st.fragment(run_every=EVERY)
+def age(here: Backend, whole: RunTable) -> None:
+    """The age, the number of new runs, and the button that takes them in."""
+    with calm(), st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+        new = _new(here, whole)
+        st.caption(f"Read {ago(whole.read_at or now(), now())}{f' · **{new:,} new**' if new else ''}", width="content")
+        if st.button("Read again", icon=":material/refresh:", type="tertiary", key="compare.again"):
+            read_again()
+            st.rerun()
+
+
+def _new(here: Backend, whole: RunTable) -> int:
+    """Runs that started after the newest one of the reading."""
+    newest = whole.identity.started.max()
+    return newer(here, whole.search, newest.to_pydatetime()) if pd.notna(newest) else 0

@@ -1,0 +1,101 @@
+"""Compare's box plot: the metric, the parameter or tag that makes the groups, their order, and what the plot leaves out."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from lib.runs.direction import direction
+from lib.runs.figures import figure
+from lib.runs.grouping import Group, Grouping, groupable, ranged, split, telling
+from lib.runs.plots import box, charts
+from lib.runs.table import METRIC, subset
+from lib.runs.values import RunTable
+from lib.ui.cards import empty
+from lib.ui.compare.foot import foot
+from lib.ui.compare.scene import Scene
+from lib.ui.compare.statistics import called, choose_metric, select, tied
+from lib.ui.compare.view import View, keep
+from lib.ui.text import count, md
+
+MEDIAN = "median"
+ORDERS = {"": "Natural order", MEDIAN: "By median"}
+
+
+def draw(scene: Scene) -> None:
+    """A box per group, a point per run."""
+    view, runs = scene.view, scene.runs
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        metric = choose_metric(view, runs, "Up")
+        by = _by(view, runs, metric) if metric else ""
+    if not metric or not by:
+        if metric:
+            empty(
+                "candlestick_chart",
+                "No groups to show",
+                "A box plot takes a parameter or a tag with at least two different values.",
+            )
+        return
+    made = split(runs, [by], metric, ranged)
+    shown = _in_order(box.kept(made.groups, view.pick), metric, view)
+    members = subset(runs, [run_id for run_id in runs.ids if any(run_id in group.run_ids for group in shown)])
+    drawn = box.sampled(members, view.pick)
+    st.altair_chart(box.box(drawn, metric, shown, scene.look), key="compare.box", alt=_finding(metric, by, shown))
+    foot(view, [*_left_out(made, shown), _points(drawn, members), *_how(made, by), "↑ more is better, ↓ less is better."])
+
+
+def _by(view: View, runs: RunTable, metric: str) -> str:
+    names = groupable(runs)
+    if not names:
+        return ""
+    chosen = next((name for name in view.by if name in names), telling(runs, names, metric)[0])
+    order = MEDIAN if MEDIAN in view.by else ""
+    select("Groups", names, tied("compare.box.by", chosen, lambda name: keep(by=(name, *filter(None, [order])))))
+    binding = tied("compare.box.order", order, lambda word: keep(by=(chosen, *filter(None, [word]))))
+    st.selectbox("Order", list(ORDERS), format_func=ORDERS.__getitem__, label_visibility="collapsed", width=150, **binding)
+    return chosen
+
+
+def _in_order(groups: list[Group], metric: str, view: View) -> list[Group]:
+    if MEDIAN not in view.by:
+        return groups
+    falling = direction(metric.removeprefix(METRIC)) != "less"
+    return sorted(groups, key=lambda group: box.five(group.numbers).median, reverse=falling)
+
+
+def _finding(metric: str, by: str, shown: Sequence[Group]) -> str:
+    said = [
+        f"{group.label} has a median of {figure(box.five(group.numbers).median)}, n = {len(group.numbers)}" for group in shown
+    ]
+    return f"{charts.heading(metric)} by {called(by)}: {'; '.join(said)}"
+
+
+def _left_out(made: Grouping, shown: Sequence[Group]) -> list[str]:
+    notes = []
+    if len(shown) < len(made.groups):
+        runs = sum(len(group.numbers) for group in made.groups) - sum(len(group.numbers) for group in shown)
+        notes.append(
+            f"Showing {len(shown)} of {len(made.groups):,} groups, the largest and those of picked runs: {count(runs, 'run')} not drawn."
+        )
+    if made.unmeasured:
+        notes.append(
+            f"{count(made.unmeasured, 'run')} without a number in this metric {'is' if made.unmeasured == 1 else 'are'} not drawn."
+        )
+    return notes
+
+
+def _points(drawn: RunTable, members: RunTable) -> str:
+    if len(drawn) == len(members):
+        return ""
+    return f"Showing a sample of {len(drawn):,} of {count(len(members), 'run')} as points; the boxes are of all of them."
+
+
+def _how(made: Grouping, by: str) -> list[str]:
+    notes = (
+        [f"{md(called(by))} has too many values for a group each: each group is a range with about as many runs."]
+        if made.ranged
+        else []
+    )
+    few = sum(len(group.numbers) < 5 for group in made.groups)
+    return [*notes, "Box: the middle half of the runs; whiskers: the last run within 1.5 boxes."] + (
+        ["With fewer than five runs, look at the points, not at the box."] if few else []
+    )

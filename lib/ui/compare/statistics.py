@@ -1,0 +1,61 @@
+"""What the statistical plots of Compare share: the metric they judge, and a choice that the address carries under another plot's name."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from lib.runs.figures import is_real, short_labels
+from lib.runs.grouping import TAG
+from lib.runs.table import column, metrics
+from lib.runs.values import RunTable
+from lib.ui.cards import empty
+from lib.ui.compare.view import View, bound, said
+from lib.ui.text import md
+
+
+def measurable(runs: RunTable) -> list[str]:
+    """The metrics of which at least one of these runs has a number."""
+    return [name for name in metrics(runs) if any(map(is_real, column(runs, name)))]
+
+
+def choose_metric(view: View, runs: RunTable, label: str) -> str:
+    """The metric that `y` in the address names, else the one that colours, to be changed by a select box. "" when there is none."""
+    names = measurable(runs)
+    chosen = next((name for name in (view.y, view.color, *names) if name in names), "")
+    if names:
+        select(label, names, bound("y", chosen))
+    else:
+        empty("query_stats", "No metric to show", "None of these runs has a number in a metric. Log one, or change the filter.")
+    return chosen
+
+
+def select(label: str, names: Sequence[str], binding: dict[str, Any]) -> None:
+    """A select box for a column, with the word for what it does in the option; two long names never look alike."""
+    short = short_labels([called(name) for name in names], 23)
+    st.selectbox(
+        label,
+        names,
+        format_func=lambda name: f"{label}: {short.get(called(name), name)}",
+        label_visibility="collapsed",
+        width=240,
+        **binding,
+    )
+
+
+def tied(key: str, value: Any, change: Callable[[Any], None]) -> dict[str, Any]:
+    """Key and callback of a widget that shows `value` and hands what a person chose to `change`."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+    return {"key": key, "on_change": lambda: change(st.session_state[key])}
+
+
+def called(name: str) -> str:
+    """A column without its kind; a tag keeps the word, since a parameter may have the same name."""
+    return f"tag {name.removeprefix(TAG)}" if name.startswith(TAG) else said(name)
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Columns in a sentence, as Markdown; the first few and how many more."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(md(called(name)) for name in names[:most]) + more
