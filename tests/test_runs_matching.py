@@ -8,7 +8,7 @@ from itertools import count
 from time import perf_counter
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
@@ -25,11 +25,12 @@ ODD = "aAbB%_\\\n\0'\"` éÉſK�￿😀9"
 NAMES = ("n", "log loss", "a/b", "created", "run name", "été")
 ONE_STORE = settings(
     deadline=None,
+    phases=(Phase.generate,),  # to make a failure smaller would log thousands of runs
     max_examples=60,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-UNDECIDED = re.compile(r"user_id|artifact_uri|metrics\.\S.* != |context (!= |LIKE|ILIKE|NOT IN|=|IN)", re.IGNORECASE)
+UNDECIDED = re.compile(r"user_id|metrics\.\S.* != |context (!= |LIKE|ILIKE|NOT IN|=|IN)", re.IGNORECASE)
 numbers = [0.0, -0.0, 1.0, 0.5, -2.25, 1e-320, 1e15, math.inf, -math.inf, math.nan]
 times = ["1700000000000", "1700000060000", "1700000002500", "1700000002500.5", "0", "-1", "99999999999999999999"]
 texts = st.text(alphabet=ODD, max_size=4) | st.sampled_from(["5", "05", "", "%", "_", "a%", "abc"])
@@ -107,9 +108,8 @@ def log(store, experiment, run):
 
 
 def by_mlflow(store, experiment, asked):
-    """What the client finds, newest first as everywhere in Podium; None where it fails, as on a number that SQLite cannot hold."""
-    found = client(store).search_runs([experiment], asked, max_results=1000, order_by=["attributes.start_time ASC"])
-    return [run.info.run_id for run in found][::-1]
+    """What the client finds, in its own order: newest first."""
+    return [run.info.run_id for run in client(store).search_runs([experiment], asked, max_results=1000)]
 
 
 def agrees(store, experiment, table, asked):
@@ -182,7 +182,7 @@ def test_a_condition_leaves_these_runs_and_mlflow_agrees(odd, asked, names):
     assert found == by_mlflow(store, experiment, asked)
 
 
-@pytest.mark.parametrize("asked", ["user_id = 'ana'", "metrics.m != 1", "artifact_uri LIKE '%'", f"start_time > {10**20}"])
+@pytest.mark.parametrize("asked", ["user_id = 'ana'", "metrics.m != 1", f"start_time > {10**20}"])
 def test_what_a_table_does_not_hold_has_to_be_asked_of_the_backend(odd, asked):
     assert leaves(parse(asked), odd[2]) is None
 
@@ -201,10 +201,10 @@ def test_a_table_without_runs_leaves_none():
     )
 
 
-def test_the_place_of_artifacts_is_judged_where_the_table_holds_it():
-    table = runs_of(made("a"), made("b"))
-    table.identity["artifact_uri"] = ["s3://x/a", "s3://x/b"]
-    assert leaves(parse("artifact_uri LIKE '%/b'"), table) == ["b"]
+def test_the_place_of_artifacts_is_judged_where_a_run_has_one():
+    asked = parse("artifact_uri LIKE '%/b'")
+    assert leaves(asked, runs_of(made("a", artifact_uri="s3://x/a"), made("b", artifact_uri="s3://x/b"))) == ["b"]
+    assert leaves(asked, runs_of(made("a"), made("b", artifact_uri="s3://x/b"))) is None
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
