@@ -9,7 +9,7 @@ import pandas as pd
 
 from lib.runs.figures import figure, is_real, short_labels
 from lib.runs.grouping import Placed
-from lib.runs.plots.box import jitter, lettered
+from lib.runs.plots.box import MANY_POINTS, jitter, lettered, sampled
 from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, quiet, shade
 from lib.runs.table import subset
 from lib.runs.values import RunTable
@@ -41,13 +41,17 @@ def groups(runs: RunTable, metric: str, rows: Sequence[Placed], look: Look) -> a
     base, ends = alt.Chart(data), ends_of(rows)
     x = alt.X("mean:Q", title=heading(metric), axis=_AXIS, scale=alt.Scale(domain=list(ends), nice=False, zero=False))
     y = alt.Y("place:Q", **_side(rows))
-    bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2, color=ink["soft"], clip=True)
+    bar = base.transform_filter("isValid(datum.low)")
+    halo, line = (bar.mark_rule(strokeWidth=width, color=ink[role], clip=True) for width, role in ((5, "page"), (2.2, "soft")))
+    behind = base.mark_point(filled=True, size=170, opacity=1, color=ink["page"], shape="square").encode(x=x, y=y)
     means = base.mark_point(filled=True, size=95, opacity=1, stroke=ink["soft"], strokeWidth=1.8, shape="square")
     fill = alt.when("datum.n > 1").then(alt.value(ink["soft"])).otherwise(alt.value(ink["page"]))
     tips = [alt.Tooltip(f"{key}:N", title=title) for key, title in _SAID.items()]
     layers = [
         *_runs(runs, rows, look, {"x": x, "y": y}),
-        bars.encode(x=_at("low", x), x2="high:Q", y=y, tooltip=tips),
+        halo.encode(x=_at("low", x), x2="high:Q", y=y),
+        behind,
+        line.encode(x=_at("low", x), x2="high:Q", y=y, tooltip=tips),
         means.encode(x=x, y=y, fill=fill, tooltip=tips),
         _words(base, y, ink),
     ]
@@ -74,7 +78,7 @@ def _rows(rows: Sequence[Placed]) -> pd.DataFrame:
 
 def _runs(runs: RunTable, rows: Sequence[Placed], look: Look, at: dict[str, Any]) -> list[alt.Chart]:
     drawn = {run_id: (place, number) for place, row in enumerate(rows) for run_id, number in _members(row)}
-    some = subset(runs, [run_id for run_id in runs.ids if run_id in drawn])
+    some = sampled(subset(runs, [run_id for run_id in runs.ids if run_id in drawn]), look.picked)
     data = frame(some, look).assign(
         place=[drawn[run_id][0] + _SPREAD * jitter(run_id) for run_id in some.ids],
         mean=[drawn[run_id][1] for run_id in some.ids],
@@ -82,7 +86,9 @@ def _runs(runs: RunTable, rows: Sequence[Placed], look: Look, at: dict[str, Any]
     )
     points = alt.Chart(data)
     at = at | {"tooltip": [alt.Tooltip("run:N", title="Run"), alt.Tooltip("said:N", title="Value")]}
-    dots = points.mark_point(filled=True, size=30, opacity=0.75).encode(**at, color=shade(look, "no legend"))
+    dots = points.mark_point(filled=True, size=30 if len(some) <= MANY_POINTS else 16, opacity=0.75).encode(
+        **at, color=shade(look, "no legend")
+    )
     return [dots, *lettered(points.transform_filter(PICKED), at, look.ink)]
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from lib.runs.figures import figure, short_labels
 from lib.runs.grouping import Grouping, Placed, Summary, groupable, is_repeat, placed, settings_of, split, telling
 from lib.runs.plots import groups
+from lib.runs.plots.box import MOST_POINTS
 from lib.runs.values import RunTable
 from lib.ui.cards import empty
 from lib.ui.compare.foot import foot
@@ -118,9 +119,11 @@ def _shown(rows: Sequence[Placed], picked: Sequence[str]) -> list[Placed]:
 
 def _notes(made: Grouping, rows: Sequence[Placed], shown: Sequence[Placed], without: str) -> list[str]:
     single = sum(row.summary.n == 1 for row in rows)
+    points = sum(row.summary.n for row in shown)
     repeated = any(row.standing == "best" for row in rows)
     return [
         f"Showing {len(shown)} of {len(rows):,} groups; the table has all." if len(shown) < len(rows) else "",
+        f"A sample of {MOST_POINTS:,} of {count(points, 'run')} as points." if points > MOST_POINTS else "",
         f"{count(made.unmeasured, 'run')} without a number in this metric left out." if made.unmeasured else "",
         without,
         "Line: 95% interval of the mean (Student's t)." if single < len(rows) else "",
