@@ -13,7 +13,7 @@ from lib.runs.values import RunTable
 from lib.ui.cards import empty
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
-from lib.ui.compare.statistics import listed, measurable, select
+from lib.ui.compare.statistics import PICKS, listed, measurable, pickable, select
 from lib.ui.compare.view import asked, bound
 from lib.ui.text import count
 
@@ -34,7 +34,7 @@ def draw(scene: Scene) -> None:
         empty("landscape", TITLE, f"{needs} {_would_do(_fit(runs, names, axes[0], metric))}")
         return
     st.altair_chart(
-        contour.contour(runs, axes, metric, scene.look), key="compare.contour", alt=_finding(runs, axes, metric, found)
+        contour.contour(runs, axes, metric, scene.look), **pickable("contour", view.pick), alt=_finding(runs, axes, metric, found)
     )
     foot(view, _notes(found, runs))
 
@@ -83,4 +83,4 @@ def _notes(found: Places, runs: RunTable) -> list[str]:
         )
     if apart > MOST_PLACES:
         notes.append(f"They stand on {apart:,} places: those that nearly touch are averaged.")
-    return notes
+    return [*notes, PICKS]

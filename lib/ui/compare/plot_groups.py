@@ -14,7 +14,7 @@ from lib.runs.values import RunTable
 from lib.ui.cards import empty
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
-from lib.ui.compare.statistics import called, choose_metric, listed
+from lib.ui.compare.statistics import PICKS, called, choose_metric, listed, pickable
 from lib.ui.compare.view import View, bound, keep
 from lib.ui.text import count, md
 
@@ -49,7 +49,7 @@ def _repeats(scene: Scene, metric: str, by: Sequence[str], found: tuple[Grouping
     st.markdown(_finding(rows))
     st.caption(" · ".join(md(called(name)) for name in by))
     said = f"Mean and interval by {', '.join(map(called, by))}. {_plain(rows)}"
-    st.altair_chart(groups.groups(scene.runs, metric, shown, scene.look), key="compare.groups", alt=said)
+    st.altair_chart(groups.groups(scene.runs, metric, shown, scene.look), **pickable("groups", scene.view.pick), alt=said)
     foot(scene.view, _notes(made, rows, shown, _without(scene.view, by, scene.runs)))
 
 
@@ -130,6 +130,7 @@ def _notes(made: Grouping, rows: Sequence[Placed], shown: Sequence[Placed], with
         "Lines that leave the picture are cut at its edge." if groups.is_cut(shown) else "",
         f"{count(single, 'group')} of one run: no interval." if single and repeated else "",
         "Worse: Welch's test against the best at 5%, corrected for the number of groups." if repeated and len(rows) > 1 else "",
+        PICKS,
     ]
 
 
