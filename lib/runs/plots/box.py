@@ -25,6 +25,7 @@ MOST_GROUPS = 12
 MOST_POINTS = 1000
 MANY_POINTS = 400
 """Points from which on they are drawn smaller."""
+PICK = "pick"
 _HALF, _SPREAD = 0.3, 0.5
 
 
@@ -66,8 +67,13 @@ def box(runs: RunTable, metric: str, groups: Sequence[Group], look: Look) -> alt
     dots = points.mark_point(
         filled=True, size=38 if len(runs) <= MANY_POINTS else 20, opacity=0.85, stroke=ink["page"], strokeWidth=0.6
     )
-    layers = [*_boxes(sizes, groups, y, ink), dots.encode(**at, color=shade(look, "legend"))]
+    layers = [*_boxes(sizes, groups, y, ink), clicked(dots.encode(**at, color=shade(look, "legend")))]
     return quiet([*layers, *lettered(points.transform_filter(PICKED), at, ink)], ink).properties(title=said)
+
+
+def clicked(points: alt.Chart) -> alt.Chart:
+    """The same points; a click on one selects its run id under the name `PICK`."""
+    return points.add_params(alt.selection_point(name=PICK, fields=["run_id"], on="click", empty=False))
 
 
 def lettered(chosen: alt.Chart, at: dict[str, Any], ink: Ink) -> list[alt.Chart]:
@@ -136,7 +142,7 @@ def _tooltip(metric: str, color: str) -> list[alt.Tooltip]:
 
 def _scale(groups: Sequence[Group]) -> dict[str, Any]:
     """The groups' places with their labels, and how many runs each has in a second line."""
-    width = max(9, 150 // max(1, len(groups)))
+    width = max(8, 100 // max(1, len(groups)))
     labels = short_labels([group.label for group in groups], width)
     lines = [[labels[group.label], f"n = {len(group.numbers):,}"] for group in groups]
     axis = alt.Axis(

@@ -17,7 +17,7 @@ from lib.runs.direction import direction
 from lib.runs.figures import figure, is_real
 from lib.runs.grouping import values_of
 from lib.runs.plots.axes import axis, is_log
-from lib.runs.plots.box import lettered
+from lib.runs.plots.box import MANY_POINTS, clicked, lettered, sampled
 from lib.runs.plots.charts import PICKED, Look, frame, heading, quiet, shade
 from lib.runs.table import METRIC, metrics, subset, varying
 from lib.runs.values import RunTable
@@ -26,7 +26,7 @@ LEAST_RUNS = 8
 LEAST_VALUES = 3
 MOST_PLACES = 900
 """Different places up to which each counts for itself; more are averaged in the cells of a 30 × 30 grid."""
-CELLS, LINES = 44, 8
+CELLS, LINES, FRINGE = 60, 8, 0.04
 _SMOOTHING = 0.02
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -49,9 +49,12 @@ class Places:
 
 @dataclass(frozen=True)
 class Surface:
-    """The interpolated heights over a square grid, NaN outside the hull, and how many places were averaged into cells."""
+    """The interpolated heights over a square grid, NaN outside the hull; the same with what lies beyond, the hull's corners in
+    order, and how many places were averaged into cells."""
 
     heights: Floats
+    beyond: Floats
+    hull: Floats
     averaged: int
 
 
@@ -107,7 +110,7 @@ def _spans(spots: Floats) -> bool:
 def surface(found: Places) -> Surface:
     """Thin-plate splines through the places (Duchon 1977), lightly smoothed, kept within the measured range, for places that span an area."""
     from scipy.interpolate import RBFInterpolator  # noqa: PLC0415 - heavy
-    from scipy.spatial import Delaunay  # noqa: PLC0415 - heavy
+    from scipy.spatial import ConvexHull  # noqa: PLC0415 - heavy
 
     scale = np.abs(found.heights).max()
     spots, heights = _averaged(found.spots, found.heights / scale)
@@ -119,8 +122,12 @@ def surface(found: Places) -> Surface:
     grid = np.column_stack([side.ravel() for side in np.meshgrid(steps, steps)])
     guessed = RBFInterpolator(spots, heights, smoothing=_SMOOTHING, kernel="thin_plate_spline")(grid)
     guessed = np.clip(guessed, heights.min(), heights.max()) * scale
-    inside = Delaunay(np.unique(found.spots, axis=0)).find_simplex(grid, tol=1e-9) >= 0
-    return Surface(np.where(inside, guessed, np.nan).reshape(CELLS, CELLS), averaged)
+    hull = ConvexHull(found.spots)
+    inside = (grid @ hull.equations[:, :2].T + hull.equations[:, 2] <= 1e-9).all(axis=1)
+    square = (CELLS, CELLS)
+    return Surface(
+        np.where(inside, guessed, np.nan).reshape(square), guessed.reshape(square), found.spots[hull.vertices], averaged
+    )
 
 
 def _averaged(spots: Floats, heights: Floats) -> tuple[Floats, Floats]:
@@ -142,7 +149,8 @@ def contour(table: RunTable, axes: tuple[str, str], metric: str, look: Look) -> 
     The ramp spans the surface, which is flatter than the runs where it averages them; so the runs are drawn without a colour.
     """
     found, ink = places(table, axes, metric), look.ink
-    made, runs = surface(found), subset(table, found.run_ids)
+    made, best = surface(found), best_of(found, metric)
+    runs = sampled(subset(table, found.run_ids), (*look.picked, best))
     by = replace(look, color=metric, low=float(np.nanmin(made.heights)), high=float(np.nanmax(made.heights)))
     data = frame(runs, look).assign(**{key: list(values_of(runs, name)) for key, name in zip("xy", axes, strict=True)})
     data = data.assign(**{key: list(axis(runs, name).texts) for key, name in zip(_TIPS, (*axes, metric), strict=True)})
@@ -150,11 +158,11 @@ def contour(table: RunTable, axes: tuple[str, str], metric: str, look: Look) -> 
     tips = [alt.Tooltip("run:N", title="Run")]
     tips += [alt.Tooltip(f"{key}:N", title=heading(name)) for key, name in zip(_TIPS, (*axes, metric), strict=True)]
     points = alt.Chart(data)
-    dots = points.mark_point(filled=True, size=34, opacity=1, stroke=ink["page"], strokeWidth=1.2)
-    layers = [*_ground(made, found, at, by), dots.encode(**at, tooltip=tips, color=alt.value(ink["soft"]))]
-    layers += _best(points, best_of(found, metric), at, look) + lettered(
-        points.transform_filter(PICKED), at | {"tooltip": tips}, ink
+    dots = points.mark_point(
+        filled=True, size=34 if len(runs) <= MANY_POINTS else 14, opacity=1, stroke=ink["page"], strokeWidth=1
     )
+    layers = [*_ground(made, found, at, by), clicked(dots.encode(**at, tooltip=tips, color=alt.value(ink["soft"])))]
+    layers += _best(points, best, at, look) + lettered(points.transform_filter(PICKED), at | {"tooltip": tips}, ink)
     said = alt.TitleParams(heading(axes[1]), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
     return quiet(layers, ink).properties(title=said)
 
@@ -163,21 +171,37 @@ _TIPS = ("across", "up", "height")
 
 
 def _ground(made: Surface, found: Places, at: dict[str, Any], by: Look) -> list[alt.Chart]:
-    """Cells that overlap by a little, since a seam would show through between them, and lines of equal height."""
+    """Cells that overlap by a little, since a seam would show through between them; what is outside the hull, hidden; lines."""
     steps, half = np.linspace(0, 1, CELLS), 0.5 / (CELLS - 1)
-    rows, places_ = np.nonzero(~np.isnan(made.heights))
+    rows, places_ = np.nonzero(_grown(~np.isnan(made.heights)))
     sides = {
         "x": _back(steps[places_] - half, found, 0),
         "x2": _back(steps[places_] + half * 1.4, found, 0),
         "y": _back(steps[rows] - half, found, 1),
         "y2": _back(steps[rows] + half * 1.4, found, 1),
     }
-    heights = made.heights[rows, places_]
+    heights = made.beyond[rows, places_]
     cells = pd.DataFrame(sides | {"shade": heights, "said": [figure(float(one)) for one in heights]})
     tip = [alt.Tooltip("said:N", title=f"{heading(by.color)} (interpolated)")]
     rects = alt.Chart(cells).mark_rect(clip=True).encode(**at, x2="x2:Q", y2="y2:Q", color=shade(by, "legend"), tooltip=tip)
     lines = alt.Chart(_lines(made, found)).mark_line(color=by.ink["page"], opacity=0.7, strokeWidth=1)
-    return [rects, lines.encode(**at, detail="line:N", order="step:Q")]
+    outside = alt.Chart(_outside(made, found)).mark_line(fill=by.ink["page"], strokeWidth=0, interpolate="linear-closed")
+    return [rects, lines.encode(**at, detail="line:N", order="step:Q"), outside.encode(**at, order="step:Q")]
+
+
+def _grown(inside: "np.ndarray[Any, np.dtype[np.bool_]]") -> "np.ndarray[Any, np.dtype[np.bool_]]":
+    """The cells and their neighbours, so that the hull cuts cells and no gap is left at its edge."""
+    padded = np.pad(inside, 1)
+    moves = [(down, right) for down in (0, 1, 2) for right in (0, 1, 2)]
+    return np.any([padded[down : down + CELLS, right : right + CELLS] for down, right in moves], axis=0)
+
+
+def _outside(made: Surface, found: Places) -> pd.DataFrame:
+    """One path round the picture and back round the hull the other way, which leaves the hull open."""
+    low, high = -FRINGE, 1 + FRINGE
+    corners = np.array([[low, low], [low, high], [high, high], [high, low], [low, low]])
+    path = np.concatenate([corners, made.hull, made.hull[:1]])
+    return pd.DataFrame({"x": _back(path[:, 0], found, 0), "y": _back(path[:, 1], found, 1), "step": range(len(path))})
 
 
 def _lines(made: Surface, found: Places) -> pd.DataFrame:
@@ -202,7 +226,8 @@ def _best(points: alt.Chart, run_id: str, at: dict[str, Any], look: Look) -> lis
     chosen = points.transform_filter(alt.FieldEqualPredicate(field="run_id", equal=run_id))
     style: dict[str, Any] = {"align": "left", "dx": 11, "dy": 10, "fontSize": 12, "fontWeight": 600}
     words = {"text": alt.value("best")}
-    diamond = chosen.mark_point(shape="diamond", filled=False, size=190, strokeWidth=2.5, stroke=look.ink["page"], opacity=1)
+    ends = {"fill": look.ink["page"], "stroke": look.ink["soft"]}
+    diamond = chosen.mark_point(shape="diamond", filled=True, size=150, strokeWidth=1.8, opacity=1, **ends)
     halo = chosen.mark_text(**style, stroke=look.ink["page"], strokeWidth=4)
     return [
         diamond.encode(**at),
@@ -223,7 +248,7 @@ def _along(channel: Any, name: str, found: Places, side: int) -> Any:
     few = _whole(numbers)
     ticks: dict[str, Any] = {"values": few, "format": ",d"} if few else {"tickCount": 6}
     look = alt.Axis(domain=False, ticks=False, grid=False, labelPadding=6, titlePadding=8, titleAnchor="end", **ticks)
-    ends = [float(one) for one in _back(np.array([-0.04, 1.04]), found, side)]
+    ends = [float(one) for one in _back(np.array([-FRINGE, 1 + FRINGE]), found, side)]
     scale = alt.Scale(type="log" if found.bent[side] else "linear", domain=ends, nice=False, zero=False)
     field = "xy"[side]
     return channel(f"{field}:Q", title=heading(name) if side == 0 else None, axis=look, scale=scale)

@@ -7,16 +7,17 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from lib.runs.figures import figure, is_real, short_labels
+from lib.runs.figures import LARGEST, figure, is_real, short_labels
 from lib.runs.grouping import Placed
-from lib.runs.plots.box import jitter, lettered
+from lib.runs.plots.box import MANY_POINTS, clicked, jitter, lettered, sampled
 from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, quiet, shade
 from lib.runs.table import subset
 from lib.runs.values import RunTable
 
 MOST_ROWS = 20
-ROW, EDGES = 27, 58
-_SPREAD = 0.36
+ROW, EDGES = 31, 58
+_ABOVE, _BELOW, _SPREAD = -0.14, 0.17, 0.24
+"""Where in its row the mean stands, and the runs, which would hide it."""
 Ends = tuple[float, float]
 
 
@@ -26,7 +27,8 @@ def ends_of(rows: Sequence[Placed]) -> Ends:
     low, high = min(numbers), max(numbers)
     room = (high / 2 - low / 2) or abs(high) * 0.05 or 1.0
     bars = [end for row in rows for end in (row.summary.low, row.summary.high) if end is not None and is_real(end)]
-    return max(low - room, min([low - room * 0.06, *bars])), min(high + room, max([high + room * 0.06, *bars]))
+    left = max(low - room, min([low - room * 0.06, *bars]), -LARGEST)
+    return left, min(high + room, max([high + room * 0.06, *bars]), LARGEST)
 
 
 def is_cut(rows: Sequence[Placed]) -> bool:
@@ -42,7 +44,7 @@ def groups(runs: RunTable, metric: str, rows: Sequence[Placed], look: Look) -> a
     x = alt.X("mean:Q", title=heading(metric), axis=_AXIS, scale=alt.Scale(domain=list(ends), nice=False, zero=False))
     y = alt.Y("place:Q", **_side(rows))
     bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2, color=ink["soft"], clip=True)
-    means = base.mark_point(filled=True, size=95, opacity=1, stroke=ink["soft"], strokeWidth=1.8, shape="square")
+    means = base.mark_point(filled=True, size=80, opacity=1, stroke=ink["soft"], strokeWidth=1.8, shape="square")
     fill = alt.when("datum.n > 1").then(alt.value(ink["soft"])).otherwise(alt.value(ink["page"]))
     tips = [alt.Tooltip(f"{key}:N", title=title) for key, title in _SAID.items()]
     layers = [
@@ -68,22 +70,24 @@ def _rows(rows: Sequence[Placed]) -> pd.DataFrame:
         one = row.summary
         bar = f"{figure(one.low)} to {figure(one.high)}" if one.low is not None else "none: one run has no spread"
         said = {"said": figure(one.mean), "said_sd": figure(one.sd) or "none", "said_bar": bar, "standing": row.standing}
-        made.append({"place": place, "group": row.group.label, **vars(one), **said})
+        made.append({"place": place + _ABOVE, "group": row.group.label, **vars(one), **said})
     return pd.DataFrame(made).astype({"low": "float64", "high": "float64", "sd": "float64"})
 
 
 def _runs(runs: RunTable, rows: Sequence[Placed], look: Look, at: dict[str, Any]) -> list[alt.Chart]:
     drawn = {run_id: (place, number) for place, row in enumerate(rows) for run_id, number in _members(row)}
-    some = subset(runs, [run_id for run_id in runs.ids if run_id in drawn])
+    some = sampled(subset(runs, [run_id for run_id in runs.ids if run_id in drawn]), look.picked)
     data = frame(some, look).assign(
-        place=[drawn[run_id][0] + _SPREAD * jitter(run_id) for run_id in some.ids],
+        place=[drawn[run_id][0] + _BELOW + _SPREAD * jitter(run_id) for run_id in some.ids],
         mean=[drawn[run_id][1] for run_id in some.ids],
         said=[figure(drawn[run_id][1]) for run_id in some.ids],
     )
     points = alt.Chart(data)
     at = at | {"tooltip": [alt.Tooltip("run:N", title="Run"), alt.Tooltip("said:N", title="Value")]}
-    dots = points.mark_point(filled=True, size=30, opacity=0.75).encode(**at, color=shade(look, "no legend"))
-    return [dots, *lettered(points.transform_filter(PICKED), at, look.ink)]
+    dots = points.mark_point(filled=True, size=30 if len(some) <= MANY_POINTS else 16, opacity=0.75).encode(
+        **at, color=shade(look, "no legend")
+    )
+    return [clicked(dots), *lettered(points.transform_filter(PICKED), at, look.ink)]
 
 
 def _members(row: Placed) -> Iterator[tuple[str, float]]:

@@ -9,9 +9,9 @@ import pandas as pd
 from lib.runs.figures import MINUS, short_labels
 from lib.runs.importances import Importance
 from lib.runs.plots.charts import Ink, heading, quiet
-from lib.runs.plots.groups import EDGES, ROW, side
+from lib.runs.plots.groups import EDGES, side
 
-MOST_ROWS = 20
+MOST_ROWS, ROW = 20, 27
 SHARE = "Share of the differences that comes from the parameter"
 
 

@@ -13,7 +13,7 @@ from lib.runs.values import RunTable
 from lib.ui.cards import empty
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
-from lib.ui.compare.statistics import called, choose_metric, select, tied
+from lib.ui.compare.statistics import PICKS, called, choose_metric, pickable, select, tied
 from lib.ui.compare.view import View, keep
 from lib.ui.text import count, md
 
@@ -39,8 +39,8 @@ def draw(scene: Scene) -> None:
     shown = _in_order(box.kept(made.groups, view.pick), metric, view)
     members = subset(runs, [run_id for run_id in runs.ids if any(run_id in group.run_ids for group in shown)])
     drawn = box.sampled(members, view.pick)
-    st.altair_chart(box.box(drawn, metric, shown, scene.look), key="compare.box", alt=_finding(metric, by, shown))
-    foot(view, [*_left_out(made, shown), _points(drawn, members), *_how(made, by), "↑ more is better, ↓ less is better."])
+    st.altair_chart(box.box(drawn, metric, shown, scene.look), **pickable("box", view.pick), alt=_finding(metric, by, shown))
+    foot(view, [*_left_out(made, shown), _points(drawn, members), *_how(made, by), PICKS, "↑ more is better, ↓ less is better."])
 
 
 def _by(view: View, runs: RunTable, metric: str) -> str:

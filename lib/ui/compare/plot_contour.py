@@ -6,13 +6,14 @@ import streamlit as st
 
 from lib.runs.grouping import telling
 from lib.runs.plots import charts, contour
+from lib.runs.plots.box import MOST_POINTS
 from lib.runs.plots.contour import MOST_PLACES, Places
 from lib.runs.table import PARAM
 from lib.runs.values import RunTable
 from lib.ui.cards import empty
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
-from lib.ui.compare.statistics import listed, measurable, select
+from lib.ui.compare.statistics import PICKS, listed, measurable, pickable, select
 from lib.ui.compare.view import asked, bound
 from lib.ui.text import count
 
@@ -30,10 +31,10 @@ def draw(scene: Scene) -> None:
     axes, metric = _choose(runs, names, view.z or view.color)
     found = contour.places(runs, axes, metric)
     if needs := contour.lacks(found, axes):
-        empty("landscape", TITLE, f"{needs} {_would_do([name for name in names if name != metric])}")
+        empty("landscape", TITLE, f"{needs} {_would_do(_fit(runs, names, axes[0], metric))}")
         return
     st.altair_chart(
-        contour.contour(runs, axes, metric, scene.look), key="compare.contour", alt=_finding(runs, axes, metric, found)
+        contour.contour(runs, axes, metric, scene.look), **pickable("contour", view.pick), alt=_finding(runs, axes, metric, found)
     )
     foot(view, _notes(found, runs))
 
@@ -53,8 +54,14 @@ def _choose(runs: RunTable, names: Sequence[str], wanted: str) -> tuple[tuple[st
     return (across, up), metric
 
 
+def _fit(runs: RunTable, names: Sequence[str], across: str, metric: str) -> list[str]:
+    """The columns that would make a surface with the one across."""
+    pairs = [(across, name) for name in names if name not in (across, metric)]
+    return [pair[1] for pair in pairs if not contour.lacks(contour.places(runs, pair, metric), pair)]
+
+
 def _would_do(names: Sequence[str]) -> str:
-    return f"Columns that would do: {listed(names)}." if names else "No column of these runs would do."
+    return f"Columns that would do: {listed(names)}." if names else ""
 
 
 def _finding(runs: RunTable, axes: tuple[str, str], metric: str, found: Places) -> str:
@@ -67,11 +74,13 @@ def _notes(found: Places, runs: RunTable) -> list[str]:
     drawn, apart = len(found.run_ids), len(found.run_ids) - found.shared
     notes = [f"Interpolated between {count(drawn, 'run')}: between the points the surface is a guess."]
     if drawn < len(runs):
-        notes.append(f"Showing {drawn:,} of {count(len(runs), 'run')}: the others lack a number in one of the three.")
-    if found.shared:
+        notes.append(f"Showing {drawn:,} of {count(len(runs), 'run')}; the rest have no number in one of the three.")
+    if drawn > MOST_POINTS:
+        notes.append(f"Showing a sample of {MOST_POINTS:,} as points; the surface is of all of them.")
+    if found.shared and apart <= MOST_PLACES:
         notes.append(
             f"{count(drawn, 'run')} stand on {count(apart, 'place')}: where several stand on one, the surface takes their average."
         )
     if apart > MOST_PLACES:
-        notes.append(f"Of {apart:,} places, those that nearly touch are averaged too.")
-    return notes
+        notes.append(f"They stand on {apart:,} places: those that nearly touch are averaged.")
+    return [*notes, PICKS]

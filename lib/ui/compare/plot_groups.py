@@ -9,11 +9,12 @@ import streamlit as st
 from lib.runs.figures import figure, short_labels
 from lib.runs.grouping import Grouping, Placed, Summary, groupable, is_repeat, placed, settings_of, split, telling
 from lib.runs.plots import groups
+from lib.runs.plots.box import MOST_POINTS
 from lib.runs.values import RunTable
 from lib.ui.cards import empty
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
-from lib.ui.compare.statistics import called, choose_metric, listed
+from lib.ui.compare.statistics import PICKS, called, choose_metric, listed, pickable
 from lib.ui.compare.view import View, bound, keep
 from lib.ui.text import count, md
 
@@ -48,7 +49,7 @@ def _repeats(scene: Scene, metric: str, by: Sequence[str], found: tuple[Grouping
     st.markdown(_finding(rows))
     st.caption(" · ".join(md(called(name)) for name in by))
     said = f"Mean and interval by {', '.join(map(called, by))}. {_plain(rows)}"
-    st.altair_chart(groups.groups(scene.runs, metric, shown, scene.look), key="compare.groups", alt=said)
+    st.altair_chart(groups.groups(scene.runs, metric, shown, scene.look), **pickable("groups", scene.view.pick), alt=said)
     foot(scene.view, _notes(made, rows, shown, _without(scene.view, by, scene.runs)))
 
 
@@ -118,15 +119,18 @@ def _shown(rows: Sequence[Placed], picked: Sequence[str]) -> list[Placed]:
 
 def _notes(made: Grouping, rows: Sequence[Placed], shown: Sequence[Placed], without: str) -> list[str]:
     single = sum(row.summary.n == 1 for row in rows)
+    points = sum(row.summary.n for row in shown)
     repeated = any(row.standing == "best" for row in rows)
     return [
         f"Showing {len(shown)} of {len(rows):,} groups; the table has all." if len(shown) < len(rows) else "",
+        f"A sample of {MOST_POINTS:,} of {count(points, 'run')} as points." if points > MOST_POINTS else "",
         f"{count(made.unmeasured, 'run')} without a number in this metric left out." if made.unmeasured else "",
         without,
         "Line: 95% interval of the mean (Student's t)." if single < len(rows) else "",
         "Lines that leave the picture are cut at its edge." if groups.is_cut(shown) else "",
         f"{count(single, 'group')} of one run: no interval." if single and repeated else "",
         "Worse: Welch's test against the best at 5%, corrected for the number of groups." if repeated and len(rows) > 1 else "",
+        PICKS,
     ]
 
 

@@ -1,5 +1,6 @@
 """What the statistical plots of Compare share: the metric they judge, and a choice that the address carries under another plot's name."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,11 +8,14 @@ import streamlit as st
 
 from lib.runs.figures import is_real, short_labels
 from lib.runs.grouping import TAG
+from lib.runs.plots.box import PICK
 from lib.runs.table import column, metrics
 from lib.runs.values import RunTable
 from lib.ui.cards import empty
-from lib.ui.compare.view import View, bound, said
+from lib.ui.compare.view import View, asked, bound, keep, said
 from lib.ui.text import md
+
+PICKS = "Click a run to pick it, once more to let it go."
 
 
 def measurable(runs: RunTable) -> list[str]:
@@ -48,6 +52,21 @@ def tied(key: str, value: Any, change: Callable[[Any], None]) -> dict[str, Any]:
     if st.session_state.get(key) != value:
         st.session_state[key] = value
     return {"key": key, "on_change": lambda: change(st.session_state[key])}
+
+
+def pickable(name: str, picked: Sequence[str]) -> dict[str, Any]:
+    """Key and callback of a chart of which a click on a run picks it, and a click on a picked run lets it go.
+
+    The picks are part of the key: a chart that kept its selection would not notice a second click on the same run.
+    """
+    key = f"compare.{name}." + hashlib.sha256("\n".join(picked).encode()).hexdigest()[:16]
+    return {"key": key, "selection_mode": PICK, "on_select": lambda: _turn(key)}
+
+
+def _turn(key: str) -> None:
+    chosen = [row["run_id"] for row in st.session_state[key]["selection"].get(PICK, []) if "run_id" in row]
+    before = asked().pick
+    keep(pick=(*(run_id for run_id in before if run_id not in chosen), *(one for one in chosen if one not in before)))
 
 
 def called(name: str) -> str:
