@@ -23,6 +23,10 @@ def spec(chart) -> dict:
     return json.loads(chart.to_json())
 
 
+def axes(runs, *names):
+    return [axis(runs, name) for name in names]
+
+
 def values(chart) -> list[dict]:
     return [row for rows in spec(chart)["datasets"].values() for row in rows]
 
@@ -89,7 +93,7 @@ def test_many_parameters_leave_room_for_metrics_and_the_colour_comes_last():
 @pytest.mark.parametrize("ink", [LIGHT, DARK])
 def test_parallel_names_the_picked_runs_and_keeps_the_metrics_whole_range(ink):
     runs = runs_of(*(made(str(n), params={"n": n}, metrics={"accuracy": n / 10}) for n in range(5)))
-    chart = parallel(runs, ["params.n", "metrics.accuracy"], look(runs, "metrics.accuracy", ["4", "1"], ink))
+    chart = parallel(runs, axes(runs, "params.n", "metrics.accuracy"), look(runs, "metrics.accuracy", ["4", "1"], ink))
     letters = {row["run_id"]: row["letter"] for row in values(chart) if "run_id" in row}
     assert letters == {"0": None, "1": "B", "2": None, "3": None, "4": "A"}
     assert spec(chart)["layer"][1]["encoding"]["color"]["condition"]["scale"]["domain"] == [0.0, 0.4]
@@ -98,13 +102,13 @@ def test_parallel_names_the_picked_runs_and_keeps_the_metrics_whole_range(ink):
 
 def test_runs_picked_at_one_place_share_a_label():
     runs = runs_of(made("a", params={"n": 1, "k": 1}), made("b", params={"n": 1, "k": 2}), made("c", params={"n": 2, "k": 1}))
-    chart = parallel(runs, ["params.n", "params.k"], look(runs, "", ["a", "b"], LIGHT))
+    chart = parallel(runs, axes(runs, "params.n", "params.k"), look(runs, "", ["a", "b"], LIGHT))
     assert "A B" in [row.get("letter") for row in values(chart)]
 
 
 def test_hostile_names_stay_data():
     runs = runs_of(*(made(f"{EVIL}{n}", params={EVIL: n}, metrics={"accuracy": n}) for n in range(3)))
-    said = spec(parallel(runs, [f"params.{EVIL}", "metrics.accuracy"], look(runs, "metrics.accuracy", (), LIGHT)))
+    said = spec(parallel(runs, axes(runs, f"params.{EVIL}", "metrics.accuracy"), look(runs, "metrics.accuracy", (), LIGHT)))
     heads = [
         layer["encoding"]["x"]["axis"]["labelExpr"]
         for layer in said["layer"]
@@ -131,7 +135,7 @@ def test_no_odd_value_breaks_a_picture(numbers, texts):
         made("last", metrics={"m": 1, "k": 2}, params={"t": "z"}),
     )
     for chart in (
-        parallel(runs, ["params.t", "metrics.m", "metrics.k"], look(runs, "metrics.m", ["last"], LIGHT)),
+        parallel(runs, axes(runs, "params.t", "metrics.m", "metrics.k"), look(runs, "metrics.m", ["last"], LIGHT)),
         scatter(runs, ("metrics.m", "params.t"), look(runs, "metrics.m", ["last"], LIGHT)),
     ):
         assert "Infinity" not in chart.to_json()
@@ -150,9 +154,9 @@ def test_the_ramp_is_turned_round_for_a_loss():
     runs = runs_of(made("a", metrics={"loss": 1, "acc": 1}), made("b", metrics={"loss": 2, "acc": 2}))
     ramps = {}
     for name in ("metrics.loss", "metrics.acc"):
-        color = spec(parallel(runs, ["metrics.loss", "metrics.acc"], look(runs, name, (), LIGHT)))["layer"][1]["encoding"][
-            "color"
-        ]
+        color = spec(parallel(runs, axes(runs, "metrics.loss", "metrics.acc"), look(runs, name, (), LIGHT)))["layer"][1][
+            "encoding"
+        ]["color"]
         ramps[name] = color["condition"]["scale"]["range"]
     assert ramps["metrics.loss"] == ramps["metrics.acc"][::-1]
 
