@@ -118,7 +118,9 @@ def test_hostile_names_stay_data():
         quoted, end = json.JSONDecoder().raw_decode(head)
         assert head[end:] == "[datum.value]"
         assert set(quoted) == {"n0", "n1"}
-    assert scatter(runs, (f"params.{EVIL}", "metrics.accuracy"), look(runs, "metrics.accuracy", (), LIGHT)).to_json()
+    assert scatter(
+        runs, tuple(axes(runs, f"params.{EVIL}", "metrics.accuracy")), look(runs, "metrics.accuracy", (), LIGHT)
+    ).to_json()
 
 
 @settings(deadline=None, max_examples=25)
@@ -136,7 +138,7 @@ def test_no_odd_value_breaks_a_picture(numbers, texts):
     )
     for chart in (
         parallel(runs, axes(runs, "params.t", "metrics.m", "metrics.k"), look(runs, "metrics.m", ["last"], LIGHT)),
-        scatter(runs, ("metrics.m", "params.t"), look(runs, "metrics.m", ["last"], LIGHT)),
+        scatter(runs, tuple(axes(runs, "metrics.m", "params.t")), look(runs, "metrics.m", ["last"], LIGHT)),
     ):
         assert "Infinity" not in chart.to_json()
         assert "NaN" not in json.dumps([row.get("shade") for row in values(chart)])
@@ -144,9 +146,11 @@ def test_no_odd_value_breaks_a_picture(numbers, texts):
 
 def test_a_scatter_leaves_out_runs_without_both_values_and_counts_them():
     runs = runs_of(made("a", params={"n": 1}, metrics={"m": 1}), made("b", params={"n": 2}), made("c", metrics={"m": math.inf}))
-    assert unplaced(runs, ("params.n", "metrics.m")) == 2
+    assert unplaced(tuple(axes(runs, "params.n", "metrics.m"))) == 2
     assert [
-        row["run_id"] for row in values(scatter(runs, ("params.n", "metrics.m"), look(runs, "", (), LIGHT))) if "run_id" in row
+        row["run_id"]
+        for row in values(scatter(runs, tuple(axes(runs, "params.n", "metrics.m")), look(runs, "", (), LIGHT)))
+        if "run_id" in row
     ] == ["a"]
 
 

@@ -204,8 +204,19 @@ def said(kept: Range, one: Axis) -> str:
 
 
 def between(one: Axis, low: float, high: float) -> Range | None:
-    """The range of a box over an axis drawn in values: numbers, or numbers of lanes, where lane 0 is the lowest."""
-    if not one.lanes:
-        low, high = (max(end, 1e-320) if one.log else end for end in (low, high))
-        return brushed(one, one.place(low), one.place(high)) if is_real(low) and is_real(high) else None
-    return brushed(one, (low + 0.5) / len(one.lanes), (high + 0.5) / len(one.lanes))
+    """The range of a box over an axis drawn in values: see `drawn`. Runs without a value are not drawn there, so not in it."""
+    if not (is_real(low) and is_real(high)):
+        return None
+    ends = [max(0.0, _place(one, end)) for end in sorted((low, high))]
+    return brushed(one, *ends)
+
+
+def _place(one: Axis, at: float) -> float:
+    if one.lanes:
+        return (at + 0.5) / len(one.lanes)
+    return one.place(max(at, one.low / 2) if one.log else at)
+
+
+def drawn(one: Axis, place: float) -> float:
+    """What stands at a place of an axis drawn in values: a number, or the number of a lane, where lane 0 is the lowest."""
+    return place * len(one.lanes) - 0.5 if one.lanes else one.number(place)

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+Goes = Literal["up", "down", "unclear"]
 FEWEST = 4
 GRID = 60
 _LEVEL = 0.975
@@ -29,7 +30,7 @@ class Trend:
     mean: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
-    goes: Literal["up", "down", "unclear"]
+    goes: Goes
     n: int
 
 
@@ -51,15 +52,13 @@ def trend(xs: Sequence[float | None], ys: Sequence[float | None], *, log_x: bool
         return NoTrend("A trend needs at least two different values across.")
     at = np.linspace(x.min(), x.max(), GRID)
     mean, half, goes = _fit(x, y, at)
-    ends = [_straight(part * y_unit, log=log_y) for part in (mean, mean - half, mean + half)]
-    return Trend(_straight(at * x_unit, log=log_x), *ends, goes, len(pairs))
+    middle, low, high = (_straight(part * y_unit, log=log_y) for part in (mean, mean - half, mean + half))
+    return Trend(_straight(at * x_unit, log=log_x), middle, low, high, goes, len(pairs))
 
 
-def _fit(
-    x: "np.ndarray", y: "np.ndarray", at: "np.ndarray"
-) -> tuple["np.ndarray", "np.ndarray", Literal["up", "down", "unclear"]]:
+def _fit(x: "np.ndarray", y: "np.ndarray", at: "np.ndarray") -> tuple["np.ndarray", "np.ndarray", Goes]:
     """The mean at some x, half the width of its interval there, and where the line goes."""
-    from scipy.special import stdtrit  # late: SciPy takes a moment, and only a trend needs it
+    from scipy.special import stdtrit  # noqa: PLC0415 - SciPy takes a moment, and only a trend needs it
 
     n, centre = len(x), x.mean()
     sxx = float(((x - centre) ** 2).sum())
@@ -69,7 +68,8 @@ def _fit(
     mean = y.mean() + slope * (at - centre)
     half = reach * np.sqrt(1 / n + (at - centre) ** 2 / sxx)
     clear = abs(slope) > max(reach / math.sqrt(sxx), 1e-12)
-    return mean, half, ("up" if slope > 0 else "down") if clear else "unclear"
+    goes: Goes = "unclear" if not clear else "up" if slope > 0 else "down"
+    return mean, half, goes
 
 
 def _bent(values: Sequence[float], *, log: bool) -> "np.ndarray":

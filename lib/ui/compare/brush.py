@@ -65,13 +65,12 @@ def follow(plot: str, key: str, axes: Sequence[Axis], told: Told) -> None:
     before: Brushes = st.session_state[place]
     now = json.dumps(st.session_state[key]["selection"])
     changed = told(json.loads(before.told), json.loads(now))
-    st.session_state[place] = replace(before, told=now)
     if changed:
-        write(plot, changed, axes)
+        change(changed, axes)
+    st.session_state[place] = replace(before, told=now, wrote=ranges(axes))
 
 
-def write(plot: str, changed: Mapping[str, Range | None], axes: Sequence[Axis]) -> None:
-    """Write ranges that this very plot, or these sliders, changed: it already shows them and is not to be drawn anew."""
-    change(changed, axes)
+def anew(plot: str) -> None:
+    """Have a plot drawn anew, without what was clicked in it."""
     place = f"compare.brushes.{plot}"
-    st.session_state[place] = replace(st.session_state[place], wrote=ranges(axes))
+    st.session_state[place] = replace(st.session_state[place], of="")
