@@ -5,7 +5,7 @@ A range is in the column's own values, not in places, so that it means the same 
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lib.runs.figures import figure, is_real, setting
 from lib.runs.plots.axes import BELOW, Axis, Value
@@ -15,8 +15,6 @@ EDGE = 0.01
 """A brush is drawn this much wider than its range at most, so that the runs at its ends stay inside."""
 EMPTY = '""'
 """What stands in a link for a text without any character; nothing at all is an open end."""
-UNDER = BELOW / 2
-"""A brush that begins below this also takes the runs without a value."""
 
 
 @dataclass(frozen=True)
@@ -106,14 +104,20 @@ def passing(ranges: Sequence[Range], axes: Sequence[Axis], ids: Sequence[str]) -
 def brushed(one: Axis, low: float, high: float) -> Range | None:
     """The range of a brush between two places: the roundest numbers that keep exactly the runs in the brush. None for nothing."""
     low, high = min(low, high), max(low, high)
-    if high < 0:
-        return Range(one.name, None, None) if low <= BELOW <= high and one.gaps else None
-    lowest = None if low < UNDER and one.gaps else low
+    lost = one.gaps and low <= BELOW <= high
+    kept = [lane for lane in one.lanes if low <= one.place(lane) <= high]
+    if not kept and not any(low <= one.place(value) <= high for value in _numbers(one)):
+        if lost:
+            return Range(one.name, None, None)
+        return None if one.lanes or one.low == one.high or high < 0 else _of_numbers(one, low, high)
     if one.lanes:
-        kept = [lane for lane in one.lanes if low <= one.place(lane) <= high]
-        return Range(one.name, None if lowest is None else kept[0], kept[-1]) if kept else None
-    bottom = None if lowest is None else _lower_end(one, max(low, 0.0))
-    return Range(one.name, bottom, _upper_end(one, min(high, 1.0)))
+        return Range(one.name, None if lost else kept[0], kept[-1])
+    made = _of_numbers(one, low, high)
+    return replace(made, low=None) if lost else made
+
+
+def _of_numbers(one: Axis, low: float, high: float) -> Range:
+    return Range(one.name, _lower_end(one, max(low, 0.0)), _upper_end(one, min(high, 1.0)))
 
 
 def _numbers(one: Axis) -> list[float]:

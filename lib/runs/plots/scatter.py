@@ -16,6 +16,8 @@ from lib.runs.plots.trend import Trend
 from lib.runs.values import RunTable
 
 MOST_POINTS = 5000
+CROWD = 1000
+"""More points are drawn smaller and without a rim, which would cover what lies below."""
 BOX, CLICK = "box", "click"
 """The names of the two selections."""
 EDGE = 0.04
@@ -91,8 +93,10 @@ def _selections(axes: tuple[Axis, Axis], over: Over) -> list[alt.Parameter]:
 
 def _points(base: alt.Chart, look: Look, at: dict[str, Any], selections: Sequence[alt.Parameter]) -> alt.Chart:
     box, click = selections
-    seen = alt.when(box & click).then(alt.value(0.85)).otherwise(alt.value(0.12))
-    points = base.mark_point(filled=True, size=80, stroke=look.ink["page"], strokeWidth=0.8)
+    many = len(base.data) > CROWD
+    seen = alt.when(box & click).then(alt.value(0.6 if many else 0.85)).otherwise(alt.value(0.06 if many else 0.12))
+    rim: dict[str, Any] = {} if many else {"stroke": look.ink["page"], "strokeWidth": 0.8}
+    points = base.mark_point(filled=True, size=30 if many else 80, **rim)
     return points.encode(**at, color=shade(look, "legend"), opacity=seen).add_params(*selections)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import altair as alt
 import streamlit as st
 
 from lib.runs.plots.axes import Axis
@@ -49,7 +50,7 @@ def change(changed: Mapping[str, Range | None], axes: Sequence[Axis]) -> None:
 def brushes(plot: str, axes: Sequence[Axis]) -> Brushes:
     """How to draw a plot now: as it stands, or anew, when its axes are others or a range came from elsewhere."""
     place, kept = f"compare.brushes.{plot}", ranges(axes)
-    of = hashlib.sha256(repr([(one.name, one.low, one.high, one.log, one.lanes) for one in axes]).encode()).hexdigest()[:16]
+    of = digest([(one.name, one.low, one.high, one.log, one.lanes) for one in axes])
     before: Brushes | None = st.session_state.get(place)
     if before is None or (before.of, before.wrote) != (of, kept):
         by = {one.name: one for one in axes}
@@ -74,3 +75,14 @@ def anew(plot: str) -> None:
     """Have a plot drawn anew, without what was clicked in it."""
     place = f"compare.brushes.{plot}"
     st.session_state[place] = replace(st.session_state[place], of="")
+
+
+def digest(*values: object) -> str:
+    """A short text for what a picture is made of."""
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+
+
+@st.cache_data(max_entries=16, ttl=600, show_spinner=False)
+def picture(made_of: str, _build: Callable[[], alt.LayerChart]) -> alt.LayerChart:
+    """A chart, built once for what it is made of: Altair takes most of a second to check one with many layers."""
+    return _build()

@@ -73,6 +73,7 @@ def _table(scene: Scene, held: Held) -> None:
         selection_default={"selection": {"rows": wanted}},
         column_config=look,
         placeholder="",
+        width="content",
         alt=f"The {len(ids)} selected runs",
     )
 
@@ -91,9 +92,14 @@ def _sheet(whole: RunTable, held: Held) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 def _column(name: str, values: "pd.Series") -> Any:
     if not pd.api.types.is_numeric_dtype(values):
-        return st.column_config.TextColumn(heading(name))
+        return st.column_config.TextColumn(heading(name), width=_width(heading(name)))
     small = name.startswith(METRIC) and all(abs(value) <= 1 for value in values if is_real(value))
-    return st.column_config.NumberColumn(heading(name), format="%.4f" if small else None)
+    return st.column_config.NumberColumn(heading(name), format="%.4f" if small else None, width=_width(heading(name)))
+
+
+def _width(title: str) -> int:
+    """Pixels that hold the heading, between 90 and 200."""
+    return min(200, max(90, 7 * len(title) + 22))
 
 
 def _pick(key: str, ids: Sequence[str], drawn: Sequence[int]) -> None:

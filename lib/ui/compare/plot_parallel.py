@@ -11,7 +11,7 @@ from lib.runs.plots.ranges import Range, brushed, passing
 from lib.runs.plots.ranges import said as said_range
 from lib.runs.values import RunTable
 from lib.ui.compare.axes import chosen, pick_axes, pick_ranges, scale
-from lib.ui.compare.brush import brushes, change, follow, ranges
+from lib.ui.compare.brush import brushes, change, digest, follow, picture, ranges
 from lib.ui.compare.brushed import Held
 from lib.ui.compare.brushed import brushed as held_runs
 from lib.ui.compare.foot import best_run, capped, foot
@@ -46,7 +46,10 @@ def _plot(scene: Scene, drawn: RunTable, axes: Sequence[Axis]) -> None:
     key = f"compare.parallel.{state.number}"
     st.html(BRUSH_RULE)
     st.altair_chart(
-        parallel.parallel(drawn, here, scene.look, state.spans),
+        picture(
+            digest(PLOT, drawn.search, drawn.read_at, drawn.ids, state.of, state.spans, scene.look),
+            lambda: parallel.parallel(drawn, here, scene.look, state.spans),
+        ),
         key=key,
         on_select=lambda: follow(PLOT, key, axes, lambda before, now: _told(axes, before, now)),
         selection_mode=[parallel.brush(number) for number in range(len(axes))],

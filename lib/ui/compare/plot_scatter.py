@@ -15,7 +15,7 @@ from lib.runs.plots.ranges import said as said_range
 from lib.runs.plots.trend import NoTrend, Trend, trend
 from lib.runs.table import METRIC
 from lib.ui.compare.axes import pick_scales, scale
-from lib.ui.compare.brush import anew, brushes, change, follow, ranges
+from lib.ui.compare.brush import anew, brushes, change, digest, follow, picture, ranges
 from lib.ui.compare.brushed import Held, brushed
 from lib.ui.compare.foot import best_run, capped, foot
 from lib.ui.compare.scene import Scene
@@ -149,8 +149,12 @@ def _plot(scene: Scene, axes: Pair, over: Overlay) -> tuple[str, ...]:
     rows = {run_id: row for row, run_id in enumerate(runs.ids)}
     kept = [rows[run_id] for run_id in shown.ids]
     here, key = (axes[0].of(kept), axes[1].of(kept)), f"compare.scatter.{state.number}"
+    drawn_over = scatter.Over(state.spans, _line(axes, over, rows), over.trend)
     told = st.altair_chart(
-        scatter.scatter(shown, here, scene.look, scatter.Over(state.spans, _line(axes, over, rows), over.trend)),
+        picture(
+            digest(PLOT, shown.search, shown.read_at, shown.ids, state.of, scene.look, drawn_over),
+            lambda: scatter.scatter(shown, here, scene.look, drawn_over),
+        ),
         key=key,
         on_select=lambda: follow(PLOT, key, axes, lambda before, now: _told(axes, before, now)),
         selection_mode=[scatter.BOX, scatter.CLICK],
