@@ -128,14 +128,19 @@ def _lower_end(one: Axis, low: float) -> float:
     at, real = one.number(low), _numbers(one)
     over = min((value for value in real if one.place(value) >= low), default=at)
     under = max((value for value in real if one.place(value) < low), default=-math.inf)
-    return _round(min(at, over), under, over)
+    return _round(_whole(min(at, over), real), under, over)
 
 
 def _upper_end(one: Axis, high: float) -> float:
     at, real = one.number(high), _numbers(one)
     under = max((value for value in real if one.place(value) <= high), default=at)
     over = min((value for value in real if one.place(value) > high), default=math.inf)
-    return -_round(min(-at, -under), -over, -under)
+    return -_round(_whole(min(-at, -under), real), -over, -under)
+
+
+def _whole(value: float, real: Sequence[float]) -> float:
+    """Between whole numbers, the next whole one."""
+    return float(math.ceil(value)) if all(one.is_integer() for one in real) else value
 
 
 def _round(value: float, after: float, until: float) -> float:

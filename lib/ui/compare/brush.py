@@ -17,6 +17,8 @@ from lib.runs.plots.axes import Axis
 from lib.runs.plots.ranges import Range, read, span, written
 from lib.ui.compare.view import asked, keep
 
+# An active brush would catch the pointer: no reading out of the points below it, no brush on a neighbouring axis.
+BRUSH_RULE = "<style>.st-key-compare-chart g[class*='_brush'] > path{pointer-events:none}</style>"
 Selected = Mapping[str, Any]
 """What Streamlit tells of a chart: the name of a selection → what it holds."""
 Told = Callable[[Selected, Selected], dict[str, Range | None]]
@@ -75,6 +77,11 @@ def anew(plot: str) -> None:
     """Have a plot drawn anew, without what was clicked in it."""
     place = f"compare.brushes.{plot}"
     st.session_state[place] = replace(st.session_state[place], of="")
+
+
+def see_through() -> None:
+    """Let the pointer through a brush to what lies below."""
+    st.html(BRUSH_RULE)
 
 
 def digest(*values: object) -> str:

@@ -44,7 +44,7 @@ def brushed(scene: Scene, held: Held) -> None:
 def _deeds(held: Held) -> None:
     first = held.ids[:MOST_PICKS]
     new = [run_id for run_id in first if run_id not in set(asked().pick)]
-    which = "these" if len(held.ids) <= MOST_PICKS else f"the first {MOST_PICKS}"
+    which = "this run" if len(held.ids) == 1 else "these" if len(held.ids) <= MOST_PICKS else f"the first {MOST_PICKS}"
     st.button(
         f"Pick {which}", icon=":material/check_box:", key="compare.pick_these", on_click=_add, args=(new,), disabled=not new
     )

@@ -11,7 +11,7 @@ from lib.runs.plots.ranges import Range, brushed, passing
 from lib.runs.plots.ranges import said as said_range
 from lib.runs.values import RunTable
 from lib.ui.compare.axes import chosen, pick_axes, pick_ranges, scale
-from lib.ui.compare.brush import brushes, change, digest, follow, picture, ranges
+from lib.ui.compare.brush import brushes, change, digest, follow, picture, ranges, see_through
 from lib.ui.compare.brushed import Held
 from lib.ui.compare.brushed import brushed as held_runs
 from lib.ui.compare.foot import best_run, capped, foot
@@ -19,8 +19,6 @@ from lib.ui.compare.scene import Scene
 from lib.ui.compare.view import said
 from lib.ui.text import md
 
-# An active brush would catch the pointer and block the brush of its neighbour.
-BRUSH_RULE = "<style>.st-key-compare-chart g[class*='_brush'] > path{pointer-events:none}</style>"
 HINT = "Drag along an axis to keep a range, double-click it to let go. ↑ more is better, ↓ less is better."
 PLOT = "parallel"
 
@@ -44,7 +42,7 @@ def _plot(scene: Scene, drawn: RunTable, axes: Sequence[Axis]) -> None:
     here = [one.of([rows[run_id] for run_id in drawn.ids]) for one in axes]
     state = brushes(PLOT, axes)
     key = f"compare.parallel.{state.number}"
-    st.html(BRUSH_RULE)
+    see_through()
     st.altair_chart(
         picture(
             digest(PLOT, drawn.search, drawn.read_at, drawn.ids, state.of, state.spans, scene.look),

@@ -13,9 +13,9 @@ from lib.runs.plots.axes import Axis, axis
 from lib.runs.plots.ranges import Range, between, passing
 from lib.runs.plots.ranges import said as said_range
 from lib.runs.plots.trend import NoTrend, Trend, trend
-from lib.runs.table import METRIC
+from lib.runs.table import METRIC, varying
 from lib.ui.compare.axes import pick_scales, scale
-from lib.ui.compare.brush import anew, brushes, change, digest, follow, picture, ranges
+from lib.ui.compare.brush import anew, brushes, change, digest, follow, picture, ranges, see_through
 from lib.ui.compare.brushed import Held, brushed
 from lib.ui.compare.foot import best_run, capped, foot
 from lib.ui.compare.scene import Scene
@@ -25,6 +25,7 @@ from lib.ui.text import count, md
 PLOT = "scatter"
 MARKS = {"pareto": "Pareto front", "trend": "Trend"}
 MOST_NAMES = 6
+MOST_COLUMNS = 10
 Pair = tuple[Axis, Axis]
 
 
@@ -149,6 +150,7 @@ def _plot(scene: Scene, axes: Pair, over: Overlay) -> tuple[str, ...]:
     rows = {run_id: row for row, run_id in enumerate(runs.ids)}
     kept = [rows[run_id] for run_id in shown.ids]
     here, key = (axes[0].of(kept), axes[1].of(kept)), f"compare.scatter.{state.number}"
+    see_through()
     drawn_over = scatter.Over(state.spans, _line(axes, over, rows), over.trend)
     told = st.altair_chart(
         picture(
@@ -186,7 +188,7 @@ def _held(scene: Scene, axes: Pair, clicked: Sequence[str]) -> None:
         return
     where = "in the box" if kept else "clicked"
     said_ = tuple(said_range(one, by[one.column]) for one in kept)
-    columns = tuple(dict.fromkeys([*filter(None, [scene.view.color]), *by]))
+    columns = tuple(dict.fromkeys([*filter(None, [scene.view.color]), *by, *varying(scene.runs)]))[:MOST_COLUMNS]
     brushed(scene, Held(ids, where, said_, columns, lambda: _let_go(axes, kept)))
 
 
