@@ -171,6 +171,23 @@ def test_hostile_names_stay_text_in_the_foot_and_the_link(app, fresh_store):
         assert mark not in said(page)
 
 
+def test_two_long_names_with_the_same_beginning_stay_two_wherever_they_are_read(app, fresh_store):
+    experiment, twins = (
+        make_experiment(fresh_store, "twins"),
+        ["a very long name that ends in one", "a very long name that ends in two"],
+    )
+    for n in range(4):
+        log_run(fresh_store, experiment, f"r{n}", params={twins[0]: n, twins[1]: -n}, metrics={"a": n}, minute=n)
+    page = app("compare", fresh_store, experiment=experiment, range=["metrics.a:1..2"])
+    assert len(set(heads(page))) == 3
+    assert len(set(widget(page.multiselect, "compare.axes").options)) == 3
+    assert len({slider.label for slider in page.select_slider}) == 3
+    columns = json.loads(page.dataframe[0].proto.columns)
+    assert len({one.get("label", name) for name, one in columns.items()}) == len(columns)
+    page = app("compare", fresh_store, experiment=experiment, plot="Scatter")
+    assert len({label[-6:] for label in page.selectbox(key="compare.x").options}) == 3
+
+
 def _brushed() -> None:
     """A brush on an axis, a second one, and the first one let go, as the browser tells it."""
     import streamlit as st
@@ -237,7 +254,9 @@ def test_in_a_browser_a_brush_gives_its_runs_survives_a_pick_and_hovering_change
     bars = driver.page.locator(".st-key-compare-chart svg line[opacity='0.6']")
     assert bars.count() == 1, "the brush is still there after a pick"
     driver.page.get_by_role("button", name="Axes").click()
-    assert driver.page.get_by_role("dialog").or_(driver.page.get_by_test_id("stPopoverBody")).get_by_text("trees").count() >= 2
+    chosen = driver.page.get_by_test_id("stPopoverBody").locator("[data-tag]")
+    chosen.first.wait_for()
+    assert chosen.all_text_contents() == ["depth", "trees", "log loss", "accuracy"]
 
 
 @pytest.mark.browser

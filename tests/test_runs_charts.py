@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lib.runs.plots.axes import BELOW, MOST_AXES, NO_VALUE, axis, choose, is_log
 from lib.runs.plots.charts import look, shown
 from lib.runs.plots.parallel import MOST_LINES, parallel
-from lib.runs.plots.scatter import scatter, unplaced
+from lib.runs.plots.scatter import BOX, Over, scatter, unplaced
 from lib.ui.ink import DARK, LIGHT
 from tests.test_runs_frames import made, runs_of
 
@@ -172,3 +172,36 @@ def test_a_cap_keeps_the_picked_runs_and_the_newest():
     assert kept.ids[0] == "0"
     assert kept.ids[-1] == "340"
     assert shown(kept, (), MOST_LINES) is kept
+
+
+def test_texts_on_a_scatter_stand_in_lanes_in_their_natural_order_and_twins_stay_two():
+    names = [f"a very long value of a parameter {end}" for end in ("one", "two")]
+    runs = runs_of(*(made(text, params={"t": text}, metrics={"m": n}) for n, text in enumerate([*names, "10", "9"])))
+    chart = scatter(runs, tuple(axes(runs, "params.t", "metrics.m")), look(runs, "", (), LIGHT))
+    placed = {row["run"]: row["x"] for row in values(chart) if "run" in row}
+    assert [placed[text] for text in ("9", "10", *names)] == [0, 1, 2, 3]
+    labels = json.loads(spec(chart)["layer"][0]["encoding"]["x"]["axis"]["labelExpr"].removesuffix("[datum.value]"))
+    assert len(set(labels)) == 4
+
+
+def test_a_box_of_a_link_is_drawn_from_the_start_and_may_be_as_high_as_the_plot():
+    runs = runs_of(*(made(str(n), params={"n": n}, metrics={"m": n}) for n in range(11)))
+    chart = scatter(runs, tuple(axes(runs, "params.n", "metrics.m")), look(runs, "", (), LIGHT), Over({"params.n": (0.2, 0.5)}))
+    (box,) = [one for one in spec(chart)["params"] if one["name"] == BOX]
+    assert box["value"]["x"] == [2, 5]
+    assert box["value"]["y"][0] < 0
+    assert box["value"]["y"][1] > 10
+
+
+def test_an_axis_may_hold_some_of_the_runs_and_keeps_its_ends():
+    runs = runs_of(*(made(str(n), params={"n": n}) for n in range(11)))
+    some = axis(runs, "params.n").of([2, 4])
+    assert (some.values, some.places, some.low, some.high) == ((2.0, 4.0), (0.2, 0.4), 0.0, 10.0)
+    assert parallel(runs_of(made("2"), made("4")), [some], look(runs, "", (), LIGHT)).to_json()
+
+
+@pytest.mark.parametrize(("scale", "log"), [("log", True), ("linear", False), ("automatic", True)])
+def test_a_scale_that_is_asked_for_is_used_where_it_is_possible(scale, log):
+    runs = runs_of(*(made(str(n), params={"n": n, "z": n - 1}) for n in (1, 10, 1000)))
+    assert axis(runs, "params.n", scale).log == log
+    assert not axis(runs, "params.z", scale).log

@@ -65,7 +65,7 @@ def scatter(table: RunTable, axes: tuple[Axis, Axis], look: Look, over: Over | N
     layers = [
         *(_trend(over.trend, at, ink) if over.trend else []),
         *([_front(over.front, at, ink)] if over.front else []),
-        _points(base, look, at | tips, _selections(axes, over)),
+        _points(base, look, at | tips, _selections(axes, over, ink)),
         *_picked(base.transform_filter(PICKED), at | tips, ink),
     ]
     return quiet(layers, ink).properties(title=title)
@@ -82,12 +82,13 @@ def unplaced(axes: tuple[Axis, Axis]) -> int:
     return sum(None in pair for pair in zip(axes[0].values, axes[1].values, strict=True))
 
 
-def _selections(axes: tuple[Axis, Axis], over: Over) -> list[alt.Parameter]:
+def _selections(axes: tuple[Axis, Axis], over: Over, ink: Ink) -> list[alt.Parameter]:
     start: dict[str, Any] = {}
     if any(one.name in over.spans for one in axes):
         ends = {field: over.spans.get(one.name, (-EDGE, 1 + EDGE)) for field, one in zip("xy", axes, strict=True)}
         start = {"value": {field: [drawn(one, end) for end in ends[field]] for field, one in zip("xy", axes, strict=True)}}
-    box = alt.selection_interval(name=BOX, encodings=["x", "y"], translate=False, zoom=False, **start)
+    mark = alt.BrushConfig(fill=ink["brush"], fillOpacity=0.1, stroke=ink["brush"], strokeOpacity=0.7)
+    box = alt.selection_interval(name=BOX, encodings=["x", "y"], translate=False, zoom=False, mark=mark, **start)
     return [box, alt.selection_point(name=CLICK, fields=["run_id"], on="click")]
 
 

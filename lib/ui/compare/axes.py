@@ -1,15 +1,17 @@
 """Which axes a plot of Compare has, in which order, logarithmic or not, and the sliders that do by keyboard what a brush does by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
+from lib.runs.figures import short_labels
 from lib.runs.plots.axes import MOST_AXES, Axis, Chosen, Scale, can_be_log, choose, is_worth_an_axis
 from lib.runs.plots.ranges import moved, steps, stops
 from lib.runs.table import column, has_column
 from lib.runs.values import RunTable
 from lib.ui.compare.brush import change, ranges
 from lib.ui.compare.view import View, asked, drawable, keep, said
+from lib.ui.text import md
 
 LINEAR = "-"
 """In front of a column in `log` of the address: not logarithmic, though it spans decades."""
@@ -21,6 +23,14 @@ def chosen(view: View, runs: RunTable) -> Chosen:
     if not named:
         return choose(runs, view.color)
     return Chosen(tuple(named[:MOST_AXES]), tuple(named[MOST_AXES:]))
+
+
+def labels(names: Iterable[str], width: int = 26) -> dict[str, str]:
+    """Columns as options are read: without their kind unless two would then read the same, long ones cut so that none do."""
+    plain = {name: said(name) for name in names}
+    full = {name: text if list(plain.values()).count(text) == 1 else name for name, text in plain.items()}
+    cut = short_labels(list(full.values()), width)
+    return {name: cut[text] for name, text in full.items()}
 
 
 def scale(view: View, name: str) -> Scale:
@@ -48,12 +58,13 @@ def _shows(name: str, shown: object) -> None:
 def pick_axes(view: View, runs: RunTable, axes: Sequence[Axis]) -> None:
     """The axes in the reader's order, and which of them are logarithmic."""
     names = tuple(one.name for one in axes)
+    options = labels(dict.fromkeys([*names, *drawable(runs)]))
     with st.popover("Axes", icon=":material/tune:", width="content"):
         st.multiselect(
             "Axes, from left to right",
-            list(dict.fromkeys([*names, *drawable(runs)])),
+            list(options),
             default=names,
-            format_func=said,
+            format_func=options.__getitem__,
             max_selections=MOST_AXES,
             help="Take one away and add it again to move it to the end. With none, the axes are those that differ.",
             key=(key := _key("axes", names)),
@@ -78,7 +89,9 @@ def pick_scales(axes: Sequence[Axis]) -> None:
     if able:
         key = _key("log", (names, on))
         follows = {"on_change": _scales, "args": (key, names)}
-        st.pills("Logarithmic", names, default=on, format_func=said, selection_mode="multi", key=key, **follows)
+        st.pills(
+            "Logarithmic", names, default=on, format_func=labels(names).__getitem__, selection_mode="multi", key=key, **follows
+        )
 
 
 def _scales(key: str, names: tuple[str, ...]) -> None:
@@ -93,14 +106,17 @@ def pick_ranges(axes: Sequence[Axis]) -> None:
     """A slider per axis. Its stops are the values that are there."""
     kept = {one.column: one for one in ranges(axes)}
     every = {one.name: steps(one) for one in axes}
+    titles = labels(every)
     base = _key("range", (every, kept))
     with st.popover(f"Ranges: {len(kept)}" if kept else "Ranges", icon=":material/linear_scale:", width="content"):
         st.caption("Each slider does what a brush on its axis does.")
         for one in axes:
             made, key = every[one.name], f"{base}.{one.name}"
             if len(made) > 1:
-                labels, shown = [step.label for step in made], stops(kept.get(one.name), made)
-                st.select_slider(said(one.name), labels, shown, key=key, on_change=_slid, args=(key, one, axes), width=320)
+                shown, title = stops(kept.get(one.name), made), md(titles[one.name])
+                st.select_slider(
+                    title, [step.label for step in made], shown, key=key, on_change=_slid, args=(key, one, axes), width=320
+                )
 
 
 def _slid(key: str, one: Axis, axes: Sequence[Axis]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lib.runs.figures import is_real
+from lib.runs.figures import is_real, short_labels
 from lib.runs.plots.charts import heading
 from lib.runs.table import METRIC, PARAM, column
 from lib.runs.values import RunTable
@@ -83,18 +83,20 @@ def _sheet(whole: RunTable, held: Held) -> tuple[pd.DataFrame, dict[str, Any]]:
     names = whole.identity.name
     cells: dict[str, Any] = {"run": [names[run_id] or run_id for run_id in held.ids]}
     look: dict[str, Any] = {"run": st.column_config.TextColumn("Run", width=180, pinned=True)}
+    titles = short_labels([heading(name) for name in held.columns], 24)
     for name in held.columns:
         values = column(whole, name).loc[list(held.ids)]
         cells[name] = list(values) if name.startswith(PARAM) else [value if is_real(value) else None for value in values]
-        look[name] = _column(name, values)
+        look[name] = _column(name, values, titles[heading(name)])
     return pd.DataFrame(cells), look
 
 
-def _column(name: str, values: "pd.Series") -> Any:
+def _column(name: str, values: "pd.Series", title: str) -> Any:
+    how: dict[str, Any] = {"width": _width(title), "help": md(name) if "…" in title else None}
     if not pd.api.types.is_numeric_dtype(values):
-        return st.column_config.TextColumn(heading(name), width=_width(heading(name)))
+        return st.column_config.TextColumn(title, **how)
     small = name.startswith(METRIC) and all(abs(value) <= 1 for value in values if is_real(value))
-    return st.column_config.NumberColumn(heading(name), format="%.4f" if small else None, width=_width(heading(name)))
+    return st.column_config.NumberColumn(title, format="%.4f" if small else None, **how)
 
 
 def _width(title: str) -> int:

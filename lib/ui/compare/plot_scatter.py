@@ -14,7 +14,7 @@ from lib.runs.plots.ranges import Range, between, passing
 from lib.runs.plots.ranges import said as said_range
 from lib.runs.plots.trend import NoTrend, Trend, trend
 from lib.runs.table import METRIC, varying
-from lib.ui.compare.axes import pick_scales, scale
+from lib.ui.compare.axes import labels, pick_scales, scale
 from lib.ui.compare.brush import anew, brushes, change, digest, follow, picture, ranges, see_through
 from lib.ui.compare.brushed import Held, brushed
 from lib.ui.compare.foot import best_run, capped, foot
@@ -58,13 +58,14 @@ def draw(scene: Scene) -> None:
 
 def _places(view: View, places: Sequence[str]) -> tuple[str, str]:
     x, y = (name if name in places else places[0] for name in (view.x, view.y))
+    options = labels(places)
     for field, title, value in (("y", "Up", y), ("x", "Across", x)):
         st.selectbox(
             title,
             places,
-            format_func=lambda name, title=title: f"{title}: {said(name)}",
+            format_func=lambda name, title=title: f"{title}: {options[name]}",
             label_visibility="collapsed",
-            width=210,
+            width=230,
             **bound(field, value),
         )
     return x, y
