@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lib.runs.plots.axes import BELOW, MOST_AXES, NO_VALUE, axis, choose, is_log
 from lib.runs.plots.charts import look, shown
 from lib.runs.plots.parallel import MOST_LINES, parallel
-from lib.runs.plots.scatter import scatter, unplaced
+from lib.runs.plots.scatter import BOX, Over, scatter, unplaced
 from lib.ui.ink import DARK, LIGHT
 from tests.test_runs_frames import made, runs_of
 
@@ -21,6 +21,10 @@ EVIL = "![x](http://evil/x) <img src=x onerror=alert(1)> \"];alert(1)//\u2028'"
 
 def spec(chart) -> dict:
     return json.loads(chart.to_json())
+
+
+def axes(runs, *names):
+    return [axis(runs, name) for name in names]
 
 
 def values(chart) -> list[dict]:
@@ -89,7 +93,7 @@ def test_many_parameters_leave_room_for_metrics_and_the_colour_comes_last():
 @pytest.mark.parametrize("ink", [LIGHT, DARK])
 def test_parallel_names_the_picked_runs_and_keeps_the_metrics_whole_range(ink):
     runs = runs_of(*(made(str(n), params={"n": n}, metrics={"accuracy": n / 10}) for n in range(5)))
-    chart = parallel(runs, ["params.n", "metrics.accuracy"], look(runs, "metrics.accuracy", ["4", "1"], ink))
+    chart = parallel(runs, axes(runs, "params.n", "metrics.accuracy"), look(runs, "metrics.accuracy", ["4", "1"], ink))
     letters = {row["run_id"]: row["letter"] for row in values(chart) if "run_id" in row}
     assert letters == {"0": None, "1": "B", "2": None, "3": None, "4": "A"}
     assert spec(chart)["layer"][1]["encoding"]["color"]["condition"]["scale"]["domain"] == [0.0, 0.4]
@@ -98,13 +102,13 @@ def test_parallel_names_the_picked_runs_and_keeps_the_metrics_whole_range(ink):
 
 def test_runs_picked_at_one_place_share_a_label():
     runs = runs_of(made("a", params={"n": 1, "k": 1}), made("b", params={"n": 1, "k": 2}), made("c", params={"n": 2, "k": 1}))
-    chart = parallel(runs, ["params.n", "params.k"], look(runs, "", ["a", "b"], LIGHT))
+    chart = parallel(runs, axes(runs, "params.n", "params.k"), look(runs, "", ["a", "b"], LIGHT))
     assert "A B" in [row.get("letter") for row in values(chart)]
 
 
 def test_hostile_names_stay_data():
     runs = runs_of(*(made(f"{EVIL}{n}", params={EVIL: n}, metrics={"accuracy": n}) for n in range(3)))
-    said = spec(parallel(runs, [f"params.{EVIL}", "metrics.accuracy"], look(runs, "metrics.accuracy", (), LIGHT)))
+    said = spec(parallel(runs, axes(runs, f"params.{EVIL}", "metrics.accuracy"), look(runs, "metrics.accuracy", (), LIGHT)))
     heads = [
         layer["encoding"]["x"]["axis"]["labelExpr"]
         for layer in said["layer"]
@@ -114,7 +118,9 @@ def test_hostile_names_stay_data():
         quoted, end = json.JSONDecoder().raw_decode(head)
         assert head[end:] == "[datum.value]"
         assert set(quoted) == {"n0", "n1"}
-    assert scatter(runs, (f"params.{EVIL}", "metrics.accuracy"), look(runs, "metrics.accuracy", (), LIGHT)).to_json()
+    assert scatter(
+        runs, tuple(axes(runs, f"params.{EVIL}", "metrics.accuracy")), look(runs, "metrics.accuracy", (), LIGHT)
+    ).to_json()
 
 
 @settings(deadline=None, max_examples=25)
@@ -131,8 +137,8 @@ def test_no_odd_value_breaks_a_picture(numbers, texts):
         made("last", metrics={"m": 1, "k": 2}, params={"t": "z"}),
     )
     for chart in (
-        parallel(runs, ["params.t", "metrics.m", "metrics.k"], look(runs, "metrics.m", ["last"], LIGHT)),
-        scatter(runs, ("metrics.m", "params.t"), look(runs, "metrics.m", ["last"], LIGHT)),
+        parallel(runs, axes(runs, "params.t", "metrics.m", "metrics.k"), look(runs, "metrics.m", ["last"], LIGHT)),
+        scatter(runs, tuple(axes(runs, "metrics.m", "params.t")), look(runs, "metrics.m", ["last"], LIGHT)),
     ):
         assert "Infinity" not in chart.to_json()
         assert "NaN" not in json.dumps([row.get("shade") for row in values(chart)])
@@ -140,9 +146,11 @@ def test_no_odd_value_breaks_a_picture(numbers, texts):
 
 def test_a_scatter_leaves_out_runs_without_both_values_and_counts_them():
     runs = runs_of(made("a", params={"n": 1}, metrics={"m": 1}), made("b", params={"n": 2}), made("c", metrics={"m": math.inf}))
-    assert unplaced(runs, ("params.n", "metrics.m")) == 2
+    assert unplaced(tuple(axes(runs, "params.n", "metrics.m"))) == 2
     assert [
-        row["run_id"] for row in values(scatter(runs, ("params.n", "metrics.m"), look(runs, "", (), LIGHT))) if "run_id" in row
+        row["run_id"]
+        for row in values(scatter(runs, tuple(axes(runs, "params.n", "metrics.m")), look(runs, "", (), LIGHT)))
+        if "run_id" in row
     ] == ["a"]
 
 
@@ -150,9 +158,9 @@ def test_the_ramp_is_turned_round_for_a_loss():
     runs = runs_of(made("a", metrics={"loss": 1, "acc": 1}), made("b", metrics={"loss": 2, "acc": 2}))
     ramps = {}
     for name in ("metrics.loss", "metrics.acc"):
-        color = spec(parallel(runs, ["metrics.loss", "metrics.acc"], look(runs, name, (), LIGHT)))["layer"][1]["encoding"][
-            "color"
-        ]
+        color = spec(parallel(runs, axes(runs, "metrics.loss", "metrics.acc"), look(runs, name, (), LIGHT)))["layer"][1][
+            "encoding"
+        ]["color"]
         ramps[name] = color["condition"]["scale"]["range"]
     assert ramps["metrics.loss"] == ramps["metrics.acc"][::-1]
 
@@ -164,3 +172,36 @@ def test_a_cap_keeps_the_picked_runs_and_the_newest():
     assert kept.ids[0] == "0"
     assert kept.ids[-1] == "340"
     assert shown(kept, (), MOST_LINES) is kept
+
+
+def test_texts_on_a_scatter_stand_in_lanes_in_their_natural_order_and_twins_stay_two():
+    names = [f"a very long value of a parameter {end}" for end in ("one", "two")]
+    runs = runs_of(*(made(text, params={"t": text}, metrics={"m": n}) for n, text in enumerate([*names, "10", "9"])))
+    chart = scatter(runs, tuple(axes(runs, "params.t", "metrics.m")), look(runs, "", (), LIGHT))
+    placed = {row["run"]: row["x"] for row in values(chart) if "run" in row}
+    assert [placed[text] for text in ("9", "10", *names)] == [0, 1, 2, 3]
+    labels = json.loads(spec(chart)["layer"][0]["encoding"]["x"]["axis"]["labelExpr"].removesuffix("[datum.value]"))
+    assert len(set(labels)) == 4
+
+
+def test_a_box_of_a_link_is_drawn_from_the_start_and_may_be_as_high_as_the_plot():
+    runs = runs_of(*(made(str(n), params={"n": n}, metrics={"m": n}) for n in range(11)))
+    chart = scatter(runs, tuple(axes(runs, "params.n", "metrics.m")), look(runs, "", (), LIGHT), Over({"params.n": (0.2, 0.5)}))
+    (box,) = [one for one in spec(chart)["params"] if one["name"] == BOX]
+    assert box["value"]["x"] == [2, 5]
+    assert box["value"]["y"][0] < 0
+    assert box["value"]["y"][1] > 10
+
+
+def test_an_axis_may_hold_some_of_the_runs_and_keeps_its_ends():
+    runs = runs_of(*(made(str(n), params={"n": n}) for n in range(11)))
+    some = axis(runs, "params.n").of([2, 4])
+    assert (some.values, some.places, some.low, some.high) == ((2.0, 4.0), (0.2, 0.4), 0.0, 10.0)
+    assert parallel(runs_of(made("2"), made("4")), [some], look(runs, "", (), LIGHT)).to_json()
+
+
+@pytest.mark.parametrize(("scale", "log"), [("log", True), ("linear", False), ("automatic", True)])
+def test_a_scale_that_is_asked_for_is_used_where_it_is_possible(scale, log):
+    runs = runs_of(*(made(str(n), params={"n": n, "z": n - 1}) for n in (1, 10, 1000)))
+    assert axis(runs, "params.n", scale).log == log
+    assert not axis(runs, "params.z", scale).log

@@ -5,7 +5,8 @@ Every run has a place on every axis: what is missing, NaN or infinite stands bel
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import pandas as pd
 
@@ -23,6 +24,9 @@ BELOW = -0.13
 NO_VALUE = "no value"
 GAP = 0.05
 """Share of an axis below which two tick labels would touch."""
+Scale = Literal["automatic", "log", "linear"]
+Value = float | str | None
+"""A number or a text that has a place on its axis; None for a missing value, NaN and infinity."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,46 @@ class Tick:
 
 @dataclass(frozen=True)
 class Axis:
-    """A column drawn as an axis: its title with the arrow of a metric, the place of each run, what the runs' values read as, ticks."""
+    """A column drawn as an axis: title with the arrow of a metric, and per run its value, its place and what it reads as; ticks.
+
+    `lanes` are the texts of an axis of texts, the lowest first. Without lanes it is one of numbers from `low` to `high`, linear or `log`.
+    """
 
     name: str
     title: str
+    values: tuple[Value, ...]
     places: tuple[float, ...]
     texts: tuple[str, ...]
     ticks: tuple[Tick, ...]
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    lanes: tuple[str, ...] = ()
+
+    @property
+    def gaps(self) -> bool:
+        """Has a run no value here?"""
+        return bool(self.ticks) and self.ticks[0].place == BELOW
+
+    def place(self, value: Value) -> float:
+        """Where a value stands. Numbers outside the axis are possible, texts are not."""
+        if value is None:
+            return BELOW
+        if isinstance(value, str):
+            return (self.lanes.index(value) + 0.5) / len(self.lanes)
+        bent = _bend(self.log)
+        return (bent(value) - bent(self.low)) / (bent(self.high) - bent(self.low)) if self.high > self.low else 0.5
+
+    def number(self, place: float) -> float:
+        """The number at a place between 0 and 1 of an axis of numbers."""
+        bent = _bend(self.log)
+        at = bent(self.low) + place * (bent(self.high) - bent(self.low))
+        return 10**at if self.log else at
+
+    def of(self, rows: Sequence[int]) -> "Axis":
+        """The same axis with these runs only, by their position in the table it was made of."""
+        values, places, texts = (tuple(every[row] for row in rows) for every in (self.values, self.places, self.texts))
+        return replace(self, values=values, places=places, texts=texts)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -85,37 +122,42 @@ def is_log(values: Sequence[float]) -> bool:
     return len(real) > 1 and min(real) > 0 and math.log10(max(real) / min(real)) > DECADES
 
 
-def axis(table: RunTable, name: str) -> Axis:
-    """The axis of a column for these runs."""
-    values = list(column(table, name))
-    numeric = pd.api.types.is_numeric_dtype(column(table, name))
+def can_be_log(values: Sequence[float]) -> bool:
+    """Do all placeable values lie above zero, and differ?"""
+    real = {value for value in values if is_real(value)}
+    return len(real) > 1 and min(real) > 0
+
+
+def axis(table: RunTable, name: str, scale: Scale = "automatic") -> Axis:
+    """The axis of a column for these runs. A scale that is asked for and impossible is linear."""
+    cells = column(table, name)
+    numeric = pd.api.types.is_numeric_dtype(cells)
     read = figure if name.startswith(METRIC) else setting
-    places, ticks = _of_numbers(values, read) if numeric else _of_texts(values)
-    lost = [Tick(BELOW, NO_VALUE)] if None in places else []
+    made = _of_numbers(list(cells), scale, read) if numeric else _of_texts(list(cells))
     short = name.removeprefix(METRIC).removeprefix(PARAM)
-    return Axis(
+    return replace(
+        made,
         name=name,
         title=titled(short) if name.startswith(METRIC) else short,
-        places=tuple(BELOW if place is None else place for place in places),
-        texts=tuple(read(value) if pd.notna(value) else NO_VALUE for value in values),
-        ticks=(*lost, *ticks),
+        places=tuple(made.place(value) for value in made.values),
+        texts=tuple(read(value) if pd.notna(value) else NO_VALUE for value in cells),
+        ticks=(*([Tick(BELOW, NO_VALUE)] if None in made.values else []), *made.ticks),
     )
 
 
-def _of_numbers(values: list[float], read: Callable[[object], str]) -> tuple[list[float | None], list[Tick]]:
-    real = sorted({float(value) for value in values if is_real(value)})
+def _of_numbers(cells: list[float], scale: Scale, read: Callable[[object], str]) -> Axis:
+    values = tuple(float(value) if is_real(value) else None for value in cells)
+    real = sorted({value for value in values if value is not None})
     if not real:
-        return [None] * len(values), []
-    bent = math.log10 if is_log(real) else float
-    low, high = bent(real[0]), bent(real[-1])
-    span = (high - low) or 1.0
+        return Axis("", "", values, (), (), ())
+    log = is_log(real) if scale == "automatic" else scale == "log" and can_be_log(real)
+    bare = Axis("", "", values, (), (), (), real[0], real[-1], log)
+    marks = real if len(real) <= 8 else _five(real, bare.place)
+    return replace(bare, ticks=tuple(_apart([Tick(bare.place(value), read(value)) for value in marks])))
 
-    def place(value: float) -> float:
-        return (bent(value) - low) / span if high > low else 0.5
 
-    marks = real if len(real) <= 8 else _five(real, place)
-    ticks = [Tick(place(value), read(value)) for value in marks]
-    return [place(value) if is_real(value) else None for value in values], _apart(ticks)
+def _bend(log: bool) -> Callable[[float], float]:  # noqa: FBT001 - the two are one straightening of the axis
+    return math.log10 if log else float
 
 
 def _five(real: list[float], place: Callable[[float], float]) -> list[float]:
@@ -123,12 +165,11 @@ def _five(real: list[float], place: Callable[[float], float]) -> list[float]:
     return sorted({min(real, key=lambda value: abs(place(value) - quarter)) for quarter in (0, 0.25, 0.5, 0.75, 1)})
 
 
-def _of_texts(values: list[object]) -> tuple[list[float | None], list[Tick]]:
-    present = sorted({str(value) for value in values if pd.notna(value)}, key=_natural)  # type: ignore[call-overload]
-    places = {text: (number + 0.5) / len(present) for number, text in enumerate(present)}
-    return [places.get(str(value)) if pd.notna(value) else None for value in values], [  # type: ignore[call-overload]
-        Tick(place, text) for text, place in places.items()
-    ]
+def _of_texts(cells: list[object]) -> Axis:
+    values = tuple(str(value) if pd.notna(value) else None for value in cells)  # type: ignore[call-overload]
+    lanes = tuple(sorted({value for value in values if value is not None}, key=_natural))
+    bare = Axis("", "", values, (), (), (), lanes=lanes)
+    return replace(bare, ticks=tuple(Tick(bare.place(lane), lane) for lane in lanes))
 
 
 def _natural(text: str) -> tuple[int, float, str]:

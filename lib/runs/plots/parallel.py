@@ -4,7 +4,7 @@ Vega-Lite has no such mark. The places are reckoned in `axes`, folded into long 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,14 @@ import altair as alt
 import pandas as pd
 
 from lib.runs.figures import short_labels
-from lib.runs.plots.axes import BELOW, Axis, axis
+from lib.runs.plots.axes import BELOW, Axis
 from lib.runs.plots.charts import PICKED, Ink, Look, dash, frame, quiet, shade
 from lib.runs.values import RunTable
 
 MOST_LINES = 300
 """More lines make the pointer lag: a hover takes 0.2 s with 500."""
+Span = tuple[float, float]
+"""Two places on an axis, the lower first."""
 _SIDE = 0.32
 
 
@@ -28,6 +30,7 @@ class _Grid:
     keys: tuple[str, ...]
     axes: tuple[Axis, ...]
     ink: Ink
+    spans: Mapping[str, Span]
 
     @property
     def x(self) -> alt.X:
@@ -58,19 +61,24 @@ class _Grid:
     @property
     def low(self) -> float:
         """The lower end of the axes: below it stands what has no value, where some run has none."""
-        return BELOW - 0.05 if any(BELOW in one.places for one in self.axes) else -0.04
+        return BELOW - 0.05 if any(one.gaps for one in self.axes) else -0.04
 
     def at(self, field: str) -> dict[str, Any]:
         along = alt.Scale(domain=[self.low, 1.04], nice=False)
         return {"x": self.x, "y": alt.Y(f"{field}:Q", axis=None, scale=along)}
 
 
-def parallel(table: RunTable, names: Sequence[str], look: Look) -> alt.LayerChart:
-    """The runs over the columns `names`.
+def brush(number: int) -> str:
+    """The name of the selection on the axis with this number."""
+    return f"b_n{number}"
+
+
+def parallel(table: RunTable, axes: Sequence[Axis], look: Look, spans: Mapping[str, Span] | None = None) -> alt.LayerChart:
+    """The runs over axes that hold these runs, in the same order; `spans` are brushed from the start, by the column of the axis.
 
     Drag along an axis to keep a range, double-click it to let go. For at most `MOST_LINES` runs: see `charts.shown`.
     """
-    grid = _Grid(tuple(f"n{number}" for number in range(len(names))), tuple(axis(table, name) for name in names), look.ink)
+    grid = _Grid(tuple(f"n{number}" for number in range(len(axes))), tuple(axes), look.ink, spans or {})
     wide = _wide(frame(table, look), grid)
     folded = alt.Chart(wide).transform_fold(list(grid.keys), as_=["axis", "norm"])
     hover = alt.selection_point(name="hover", fields=["run_id"], on="pointerover", clear="pointerout", nearest=True, empty=False)
@@ -166,9 +174,12 @@ def _handles(grid: _Grid) -> alt.Chart:
 
 def _brush(grid: _Grid, number: int) -> alt.Parameter:
     at = f"abs(x() - group().width * {(_SIDE + number) / (len(grid.keys) - 1 + 2 * _SIDE)}) < 14"
+    drawn = grid.spans.get(grid.axes[number].name)
+    start: dict[str, Any] = {"value": {"y": list(drawn)}} if drawn else {}
     return alt.selection_interval(
-        name=f"b_{grid.keys[number]}",
+        name=brush(number),
         encodings=["y"],
+        **start,
         on=f"[pointerdown[{at}], window:pointerup] > window:pointermove!",
         clear=f"dblclick[{at}]",
         translate=False,

@@ -1,18 +1,27 @@
-"""Scatter: a point per run at two columns, coloured by a metric. Pure."""
+"""Scatter: a point per run at two columns, coloured by a metric; a box or a click selects; a front and a trend on request. Pure."""
 
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
 
-from lib.runs.figures import is_real, short_labels
-from lib.runs.plots.axes import NO_VALUE, axis, is_log
+from lib.runs.figures import short_labels
+from lib.runs.plots.axes import Axis
 from lib.runs.plots.charts import PICKED, Ink, Look, dash, frame, heading, quiet, shade
-from lib.runs.table import column
+from lib.runs.plots.ranges import drawn
+from lib.runs.plots.trend import Trend
 from lib.runs.values import RunTable
 
 MOST_POINTS = 5000
+CROWD = 1000
+"""More points are drawn smaller and without a rim, which would cover what lies below."""
+BOX, CLICK = "box", "click"
+"""The names of the two selections."""
+EDGE = 0.04
+"""Room beyond the outermost points, as a share of the axis."""
 _LOOK: dict[str, Any] = {
     "domain": False,
     "ticks": False,
@@ -24,24 +33,72 @@ _LOOK: dict[str, Any] = {
 }
 
 
-def scatter(table: RunTable, places: tuple[str, str], look: Look) -> alt.LayerChart:
-    """The runs at the columns `places` (across, up); those without both values are not drawn: see `unplaced`."""
-    (across, up), ink = places, look.ink
-    data = frame(table, look).assign(x=_values(table, across), y=_values(table, up))
-    data = data.assign(across=list(axis(table, across).texts), up=list(axis(table, up).texts)).dropna(subset=["x", "y"])
-    at = {"x": alt.X(**_axis(table, across, "x"), title=heading(across)), "y": alt.Y(**_axis(table, up, "y"), title=None)}
-    at |= {"tooltip": _tooltip(places, look.color)}
+@dataclass(frozen=True)
+class Line:
+    """A Pareto front: its points from left to right. Between two of them it keeps the `before` or `after` one's height."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    keeps: Literal["before", "after"]
+
+
+@dataclass(frozen=True)
+class Over:
+    """What is drawn over the points: a box from the start (places by column), a front, a trend."""
+
+    spans: Mapping[str, tuple[float, float]]
+    front: Line | None = None
+    trend: Trend | None = None
+
+
+def scatter(table: RunTable, axes: tuple[Axis, Axis], look: Look, over: Over | None = None) -> alt.LayerChart:
+    """The runs at two axes (across, up) that hold these runs in the same order; those without both values are not drawn: see `unplaced`."""
+    (across, up), ink, over = axes, look.ink, over or Over({})
+    data = frame(table, look).assign(
+        x=pd.Series(spots(across)), y=pd.Series(spots(up)), across=list(across.texts), up=list(up.texts)
+    )
+    data = data.dropna(subset=["x", "y"])
+    at = {"x": alt.X("x:Q", **_axis(across), title=heading(across.name)), "y": alt.Y("y:Q", **_axis(up), title=None)}
+    tips = {"tooltip": _tooltip(axes, look.color)}
     base = alt.Chart(data)
-    points = base.mark_point(filled=True, size=80, opacity=0.85, stroke=ink["page"], strokeWidth=0.8)
-    said = alt.TitleParams(heading(up), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
-    layers = [points.encode(**at, color=shade(look, "legend")), *_picked(base.transform_filter(PICKED), at, ink)]
-    return quiet(layers, ink).properties(title=said)
+    title = alt.TitleParams(heading(up.name), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
+    layers = [
+        *(_trend(over.trend, at, ink) if over.trend else []),
+        *([_front(over.front, at, ink)] if over.front else []),
+        _points(base, look, at | tips, _selections(axes, over, ink)),
+        *_picked(base.transform_filter(PICKED), at | tips, ink),
+    ]
+    return quiet(layers, ink).properties(title=title)
 
 
-def unplaced(table: RunTable, places: tuple[str, str]) -> int:
+def spots(one: Axis) -> list[float | None]:
+    """Where the runs stand on an axis drawn in values: numbers, or the numbers of lanes; None for a run without a value."""
+    lanes = {lane: float(number) for number, lane in enumerate(one.lanes)}
+    return [lanes[value] if isinstance(value, str) else value for value in one.values]
+
+
+def unplaced(axes: tuple[Axis, Axis]) -> int:
     """How many runs a scatter cannot draw, because one of the two values is missing or no number."""
-    pairs = zip(_values(table, places[0]), _values(table, places[1]), strict=True)
-    return sum(None in pair for pair in pairs)
+    return sum(None in pair for pair in zip(axes[0].values, axes[1].values, strict=True))
+
+
+def _selections(axes: tuple[Axis, Axis], over: Over, ink: Ink) -> list[alt.Parameter]:
+    start: dict[str, Any] = {}
+    if any(one.name in over.spans for one in axes):
+        ends = {field: over.spans.get(one.name, (-EDGE, 1 + EDGE)) for field, one in zip("xy", axes, strict=True)}
+        start = {"value": {field: [drawn(one, end) for end in ends[field]] for field, one in zip("xy", axes, strict=True)}}
+    mark = alt.BrushConfig(fill=ink["brush"], fillOpacity=0.1, stroke=ink["brush"], strokeOpacity=0.7)
+    box = alt.selection_interval(name=BOX, encodings=["x", "y"], translate=False, zoom=False, mark=mark, **start)
+    return [box, alt.selection_point(name=CLICK, fields=["run_id"], on="click")]
+
+
+def _points(base: alt.Chart, look: Look, at: dict[str, Any], selections: Sequence[alt.Parameter]) -> alt.Chart:
+    box, click = selections
+    many = len(base.data) > CROWD
+    seen = alt.when(box & click).then(alt.value(0.6 if many else 0.85)).otherwise(alt.value(0.06 if many else 0.12))
+    rim: dict[str, Any] = {} if many else {"stroke": look.ink["page"], "strokeWidth": 0.8}
+    points = base.mark_point(filled=True, size=30 if many else 80, **rim)
+    return points.encode(**at, color=shade(look, "legend"), opacity=seen).add_params(*selections)
 
 
 def _picked(chosen: alt.Chart, at: dict[str, Any], ink: Ink) -> list[alt.Chart]:
@@ -53,38 +110,48 @@ def _picked(chosen: alt.Chart, at: dict[str, Any], ink: Ink) -> list[alt.Chart]:
     return [ring.encode(**at, strokeDash=dash()), halo.encode(**at, text="letter:N"), letter.encode(**at, text="letter:N")]
 
 
-def _values(table: RunTable, name: str) -> list[Any]:
-    """Numbers that can be placed, or texts; None for everything else."""
-    values = column(table, name)
-    if pd.api.types.is_numeric_dtype(values):
-        return [float(value) if is_real(value) else None for value in values]
-    return [str(value) if pd.notna(value) else None for value in values]
+def _front(front: Line, at: dict[str, Any], ink: Ink) -> alt.Chart:
+    data = pd.DataFrame({"x": front.x, "y": front.y, "step": range(len(front.x))})
+    line = alt.Chart(data).mark_line(interpolate=f"step-{front.keeps}", stroke=ink["ink"], strokeWidth=1.5)
+    return line.encode(**at, order="step:Q")
 
 
-def _tooltip(places: tuple[str, str], color: str) -> list[alt.Tooltip]:
+def _trend(trend: Trend, at: dict[str, Any], ink: Ink) -> list[alt.Chart]:
+    """The line in a pale band, both cut off at the edge of the plot."""
+    base = alt.Chart(pd.DataFrame({"x": trend.x, "y": trend.mean, "low": trend.low, "high": trend.high}))
+    band = base.mark_area(color=ink["soft"], opacity=0.16, clip=True)
+    up = at["y"].copy()
+    up.shorthand = "low:Q"
+    return [
+        band.encode(x=at["x"], y=up, y2="high:Q"),
+        base.mark_line(stroke=ink["soft"], strokeWidth=2, clip=True).encode(**at),
+    ]
+
+
+def _tooltip(axes: tuple[Axis, Axis], color: str) -> list[alt.Tooltip]:
     tips = [alt.Tooltip("run:N", title="Run")]
-    tips += [alt.Tooltip(f"{key}:N", title=heading(name)) for key, name in zip(("across", "up"), places, strict=True)]
-    return tips + ([alt.Tooltip("shaded:N", title=heading(color))] if color and color not in places else [])
+    tips += [alt.Tooltip(f"{key}:N", title=heading(one.name)) for key, one in zip(("across", "up"), axes, strict=True)]
+    named = [one.name for one in axes]
+    return tips + ([alt.Tooltip("shaded:N", title=heading(color))] if color and color not in named else [])
 
 
-def _axis(table: RunTable, name: str, field: str) -> dict[str, Any]:
-    """Field, scale and look of one of the two axes: a log scale where the values span decades, a lane per text."""
-    if not pd.api.types.is_numeric_dtype(column(table, name)):
-        return _lanes(table, name, field)
-    real = [value for value in _values(table, name) if value is not None]
-    kind = "log" if is_log(real) else "linear"
-    few = len(set(real)) <= 8 and all(value.is_integer() for value in real)
-    ticks: dict[str, Any] = {"values": sorted(set(real)), "format": ",d"} if few else {"tickCount": 6}
+def _axis(one: Axis) -> dict[str, Any]:
+    """Scale and look of an axis: a log scale where the axis is one, a lane per text."""
+    if one.lanes:
+        return _lanes(one)
+    real = sorted({value for value in one.values if isinstance(value, float)})
+    few = len(real) <= 8 and all(value.is_integer() for value in real)
+    ticks: dict[str, Any] = {"values": real, "format": ",d"} if few else {"tickCount": 6}
+    ends = [one.number(-EDGE), one.number(1 + EDGE)]
     return {
-        "shorthand": f"{field}:Q",
         "axis": alt.Axis(**_LOOK, **ticks),
-        "scale": alt.Scale(type=kind, zero=False, nice=False, padding=14),
+        "scale": alt.Scale(type="log" if one.log else "linear", domain=ends, zero=False, nice=False),
     }
 
 
-def _lanes(table: RunTable, name: str, field: str) -> dict[str, Any]:
-    lanes = [tick.label for tick in axis(table, name).ticks if tick.label != NO_VALUE]
-    said = json.dumps(short_labels(lanes, 20))
-    look = alt.Axis(**_LOOK, labelAngle=0, labelLimit=0, labelExpr=f"{said}[datum.value]")
-    order = lanes if field == "x" else lanes[::-1]
-    return {"shorthand": f"{field}:N", "sort": order, "axis": look, "scale": alt.Scale(type="point", padding=0.6)}
+def _lanes(one: Axis) -> dict[str, Any]:
+    labels = short_labels(one.lanes, 20)
+    said = json.dumps([labels[lane] for lane in one.lanes])
+    ticks = list(range(len(one.lanes)))
+    look = alt.Axis(**_LOOK, labelAngle=0, labelLimit=0, labelExpr=f"{said}[datum.value]", values=ticks)
+    return {"axis": look, "scale": alt.Scale(domain=[-0.6, len(one.lanes) - 0.4], zero=False, nice=False)}

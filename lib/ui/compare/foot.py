@@ -2,14 +2,40 @@
 
 import streamlit as st
 
+from lib.runs.direction import direction, titled
+from lib.runs.figures import figure, is_real
+from lib.runs.table import METRIC, column, has_column
 from lib.runs.values import RunTable
+from lib.ui.compare.scene import Scene
 from lib.ui.compare.view import View, bound, keep
 from lib.ui.text import count
 
 
 def capped(drawn: RunTable, runs: RunTable) -> str:
     """How many of the runs are drawn; nothing to say when all are."""
-    return f"Showing the newest {len(drawn):,} of {count(len(runs), 'run')}." if len(drawn) < len(runs) else ""
+    return (
+        f"Showing {len(drawn):,} of {count(len(runs), 'run')}, the picked ones and the first of the table."
+        if len(drawn) < len(runs)
+        else ""
+    )
+
+
+def best_run(scene: Scene) -> str:
+    """Which of these runs is best by the metric that colours, in one plain sentence; nothing without such a run."""
+    towards = direction(metric := scene.view.color.removeprefix(METRIC))
+    if not has_column(scene.runs, scene.view.color) or towards == "neither":
+        return ""
+    real = {
+        run_id: value
+        for run_id, value in zip(scene.runs.ids, column(scene.runs, scene.view.color), strict=True)
+        if is_real(value)
+    }
+    if not real:
+        return ""
+    best = (min if towards == "less" else max)(real.values())
+    first, *others = [run_id for run_id, value in real.items() if value == best]
+    more = f" and {count(len(others), 'other')}" if others else ""
+    return f"The best {titled(metric)} is {figure(best)}, of {scene.runs.identity.name[first] or first}{more}."
 
 
 def foot(view: View, notes: list[str]) -> None:

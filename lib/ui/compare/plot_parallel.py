@@ -1,33 +1,90 @@
-"""Compare's parallel coordinates: what stands around the plot, and what the plot leaves out."""
+"""Compare's parallel coordinates: the axes to choose, the ranges to keep, the plot, and what lies in the ranges."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
 from lib.runs.plots import charts, parallel
-from lib.ui.compare.foot import capped, foot
+from lib.runs.plots.axes import Axis, axis
+from lib.runs.plots.ranges import Range, brushed, passing
+from lib.runs.plots.ranges import said as said_range
+from lib.runs.values import RunTable
+from lib.ui.compare.axes import chosen, pick_axes, pick_ranges, scale
+from lib.ui.compare.brush import brushes, change, digest, follow, picture, ranges, see_through
+from lib.ui.compare.brushed import Held
+from lib.ui.compare.brushed import brushed as held_runs
+from lib.ui.compare.foot import best_run, capped, foot
 from lib.ui.compare.scene import Scene
-from lib.ui.compare.view import axes_of, said
+from lib.ui.compare.view import said
 from lib.ui.text import md
 
-# An active brush would catch the pointer and block the brush of its neighbour.
-BRUSH_RULE = "<style>.st-key-compare-chart g[class*='_brush'] > path{pointer-events:none}</style>"
 HINT = "Drag along an axis to keep a range, double-click it to let go. ↑ more is better, ↓ less is better."
+PLOT = "parallel"
 
 
 def draw(scene: Scene) -> None:
-    """The runs over the parameters and metrics that differ."""
+    """The runs over the parameters and metrics that differ, or over the axes that the reader chose."""
     view, runs = scene.view, scene.runs
-    names, left_out = axes_of(view, runs)
+    columns = chosen(view, runs)
+    axes = [axis(runs, name, scale(view, name)) for name in columns.names]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        pick_axes(view, runs, axes)
+        pick_ranges(axes)
     drawn = charts.shown(runs, view.pick, parallel.MOST_LINES)
-    st.html(BRUSH_RULE)
+    _plot(scene, drawn, axes)
+    foot(view, [capped(drawn, runs), HINT, _without(columns.left_out)])
+    _held(scene, axes)
+
+
+def _plot(scene: Scene, drawn: RunTable, axes: Sequence[Axis]) -> None:
+    rows = {run_id: row for row, run_id in enumerate(scene.runs.ids)}
+    here = [one.of([rows[run_id] for run_id in drawn.ids]) for one in axes]
+    state = brushes(PLOT, axes)
+    key = f"compare.parallel.{state.number}"
+    see_through()
     st.altair_chart(
-        parallel.parallel(drawn, names, scene.look),
-        key="compare.parallel",
-        alt=f"Parallel coordinates of {len(drawn)} runs over {', '.join(charts.heading(name) for name in names)}",
+        picture(
+            digest(PLOT, drawn.search, drawn.read_at, drawn.ids, state.of, state.spans, scene.look),
+            lambda: parallel.parallel(drawn, here, scene.look, state.spans),
+        ),
+        key=key,
+        on_select=lambda: follow(PLOT, key, axes, lambda before, now: _told(axes, before, now)),
+        selection_mode=[parallel.brush(number) for number in range(len(axes))],
+        alt=f"Parallel coordinates of {len(drawn)} runs over {', '.join(one.title for one in axes)}. {best_run(scene)}",
     )
-    notes = [capped(drawn, runs), HINT]
-    if left_out:
-        listed = ", ".join(md(said(name)) for name in left_out[:6]) + (
-            f" and {len(left_out) - 6} more" if len(left_out) > 6 else ""
-        )
-        notes.append(f"Without an axis: {listed}.")
-    foot(view, notes)
+
+
+def _told(axes: Sequence[Axis], before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Range | None]:
+    """The axes whose brush changed, with the range that it keeps now."""
+    made: dict[str, Range | None] = {}
+    for number, one in enumerate(axes):
+        name = parallel.brush(number)
+        if now.get(name) != before.get(name):
+            ends = (now.get(name) or {}).get("norm")
+            made[one.name] = brushed(one, *ends) if ends else None
+    return made
+
+
+def _without(left_out: Sequence[str]) -> str:
+    if not left_out:
+        return ""
+    more = f" and {len(left_out) - 6} more" if len(left_out) > 6 else ""
+    return f"Without an axis: {', '.join(md(said(name)) for name in left_out[:6])}{more}."
+
+
+def _held(scene: Scene, axes: Sequence[Axis]) -> None:
+    kept = ranges(axes)
+    if not kept:
+        return
+    by = {one.name: one for one in axes}
+    held_runs(
+        scene,
+        Held(
+            ids=tuple(passing(kept, axes, scene.runs.ids)),
+            where="in the ranges" if len(kept) > 1 else "in the range",
+            by=tuple(said_range(one, by[one.column]) for one in kept),
+            columns=tuple(dict.fromkeys([*filter(None, [scene.view.color]), *by])),
+            let_go=lambda: change({one.column: None for one in kept}, axes),
+        ),
+    )
