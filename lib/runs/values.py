@@ -134,7 +134,7 @@ class RunTable:
     @property
     def ids(self) -> tuple[str, ...]:
         """The run ids, newest run first."""
-        return tuple(self.identity.index)
+        return tuple(self.identity.index.tolist())
 
     @property
     def is_whole(self) -> bool:

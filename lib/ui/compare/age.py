@@ -6,7 +6,7 @@ import streamlit as st
 from lib.backends.uri import Backend
 from lib.runs.reading import newer
 from lib.runs.values import RunTable
-from lib.ui.compare.reading import read_again
+from lib.ui.compare.again import read_again
 from lib.ui.errors import calm
 from lib.ui.session import now
 from lib.ui.text import ago

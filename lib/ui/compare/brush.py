@@ -13,8 +13,10 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
+from lib.runs import facets
 from lib.runs.plots.axes import Axis
 from lib.runs.plots.ranges import Range, read, span, written
+from lib.runs.plots.ranges import inside as in_range
 from lib.ui.compare.view import asked, keep
 
 # An active brush would catch the pointer: no reading out of the points below it, no brush on a neighbouring axis.
@@ -39,6 +41,23 @@ class Brushes:
 def ranges(axes: Sequence[Axis]) -> tuple[Range, ...]:
     """The ranges in the address that are on these axes."""
     return read(asked().range, axes)
+
+
+def conditions(axes: Sequence[Axis]) -> tuple[str, ...]:
+    """The ranges in the address as facets, which narrow the runs of the whole page. One that reaches below its axis has no such twin."""
+    by = {one.name: one for one in axes}
+    made = [_facet(one, by[one.column]) for one in ranges(axes)]
+    return tuple(facets.text(one) for one in made if one)
+
+
+def _facet(kept: Range, one: Axis) -> facets.Facet | None:
+    if one.lanes:
+        inside = {value for value, hit in zip(one.values, in_range(kept, one), strict=True) if hit}
+        lanes = [lane for lane in one.lanes if lane in inside]
+        return facets.AnyOf(kept.column, (*lanes, *([None] if None in inside else []))) if facets.has_texts(kept.column) else None
+    if kept.low is None or not facets.has_numbers(kept.column):
+        return None
+    return facets.Range(kept.column, float(kept.low), None if kept.high is None else float(kept.high))
 
 
 def change(changed: Mapping[str, Range | None], axes: Sequence[Axis]) -> None:

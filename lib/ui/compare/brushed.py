@@ -22,13 +22,17 @@ MOST_PICKS = 50
 
 @dataclass(frozen=True)
 class Held:
-    """What is selected: the runs, in words where ("in the ranges") and by what ("trees 5 to 15"), which columns to show, the way back."""
+    """What is selected: the runs, in words where ("in the ranges") and by what ("trees 5 to 15"), which columns to show, the way back.
+
+    `conditions` are the same ranges as facets.
+    """
 
     ids: tuple[str, ...]
     where: str
     by: tuple[str, ...]
     columns: tuple[str, ...]
     let_go: Callable[[], None]
+    conditions: tuple[str, ...] = ()
 
 
 def brushed(scene: Scene, held: Held) -> None:
@@ -48,7 +52,22 @@ def _deeds(held: Held) -> None:
     st.button(
         f"Pick {which}", icon=":material/check_box:", key="compare.pick_these", on_click=_add, args=(new,), disabled=not new
     )
+    if held.conditions:
+        st.button(
+            "Keep only these",
+            icon=":material/filter_alt:",
+            type="tertiary",
+            key="compare.keep_only",
+            on_click=_narrow,
+            args=(held,),
+            help="Narrow the whole page to these ranges: they become conditions that you can take away one by one.",
+        )
     st.button("Let go", type="tertiary", key="compare.let_go_of_range", on_click=held.let_go, help="Clear what is selected here")
+
+
+def _narrow(held: Held) -> None:
+    keep(facet=tuple(dict.fromkeys((*asked().facet, *held.conditions))))
+    held.let_go()
 
 
 def _add(ids: Sequence[str]) -> None:

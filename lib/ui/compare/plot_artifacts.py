@@ -87,7 +87,7 @@ def _sides(here: Backend, runs: RunTable) -> list[_Side]:
     made = []
     for letter, (run_id, name) in zip(LETTERS, runs.identity.name.items(), strict=False):
         try:
-            files, more = _files(here, str(run_id))
+            files, more = files_of(here, str(run_id))
         except PodiumError as error:
             st.markdown(f":gray-badge[{letter}] {md(name or run_id)}")
             show(error)
@@ -97,7 +97,7 @@ def _sides(here: Backend, runs: RunTable) -> list[_Side]:
 
 
 @st.cache_data(ttl=SECONDS, max_entries=64, show_spinner="Reading the list of files…")
-def _files(here: Backend, run_id: str) -> tuple[dict[str, _File], bool]:
+def files_of(here: Backend, run_id: str) -> tuple[dict[str, _File], bool]:
     """The files of a run and of the models it logged. A model's files are named by the model, whose id is another one in each run."""
     found: dict[str, _File] = {}
     more, names = False, set[str]()

@@ -48,7 +48,7 @@ def draw(scene: Scene) -> None:
         choice = _choice(here, scene)
         drawn = _candidates(scene, choice.metric)
         with st.spinner(f"Reading {count(len(drawn), 'history', 'histories')}…", show_time=True):
-            points = _points(here, drawn.ids, choice.metric.removeprefix(METRIC), _stamp(drawn, choice.metric))
+            points = points_of(here, drawn.ids, choice.metric.removeprefix(METRIC), _stamp(drawn, choice.metric))
         toolbar = st.container(horizontal=True, vertical_alignment="center", gap="small")
         with toolbar:
             _choose_metric(choice)
@@ -62,12 +62,14 @@ def draw(scene: Scene) -> None:
 
 
 @st.cache_data(ttl=KEPT_SECONDS, max_entries=32, show_spinner=False)
-def _points(here: Backend, ids: tuple[str, ...], metric: str, stamp: str) -> pd.DataFrame:
+def points_of(here: Backend, ids: tuple[str, ...], metric: str, stamp: str) -> pd.DataFrame:
+    """Every point of a metric; `stamp` is another one when something was logged since."""
     return histories(here, ids, [metric])
 
 
 @st.cache_data(ttl=KEPT_SECONDS, max_entries=32, show_spinner=False)
-def _lengths(here: Backend, ids: tuple[str, ...], names: tuple[str, ...], stamp: str) -> dict[str, int]:
+def lengths_of(here: Backend, ids: tuple[str, ...], names: tuple[str, ...], stamp: str) -> dict[str, int]:
+    """How many points the run with most of them logged, per metric."""
     return lengths(here, ids, names)
 
 
@@ -83,7 +85,7 @@ def _choice(here: Backend, scene: Scene) -> Choice:
     some = charts.shown(scene.runs, scene.view.pick, MOST_RUNS)
     telling = sorted(some.ids, key=dict(some.metrics.notna().sum(axis=1)).__getitem__, reverse=True)
     short = tuple(name.removeprefix(METRIC) for name in names)
-    found = _lengths(here, tuple(telling), short, _stamp(some, names[0]))
+    found = lengths_of(here, tuple(telling), short, _stamp(some, names[0]))
     serial = tuple(name for name in names if found.get(name.removeprefix(METRIC), 0) > 1)
     wished, color = asked().y, scene.view.color
     first = color if color in serial or not serial else serial[0]

@@ -11,7 +11,7 @@ from lib.runs.plots.ranges import Range, brushed, passing
 from lib.runs.plots.ranges import said as said_range
 from lib.runs.values import RunTable
 from lib.ui.compare.axes import chosen, pick_axes, pick_ranges, scale
-from lib.ui.compare.brush import brushes, change, digest, follow, picture, ranges, see_through
+from lib.ui.compare.brush import brushes, change, conditions, digest, follow, picture, ranges, see_through
 from lib.ui.compare.brushed import Held
 from lib.ui.compare.brushed import brushed as held_runs
 from lib.ui.compare.foot import best_run, capped, foot
@@ -86,5 +86,6 @@ def _held(scene: Scene, axes: Sequence[Axis]) -> None:
             by=tuple(said_range(one, by[one.column]) for one in kept),
             columns=tuple(dict.fromkeys([*filter(None, [scene.view.color]), *by])),
             let_go=lambda: change({one.column: None for one in kept}, axes),
+            conditions=conditions(axes),
         ),
     )

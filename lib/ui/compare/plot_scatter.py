@@ -15,7 +15,7 @@ from lib.runs.plots.ranges import said as said_range
 from lib.runs.plots.trend import NoTrend, Trend, trend
 from lib.runs.table import METRIC, varying
 from lib.ui.compare.axes import labels, pick_scales, scale
-from lib.ui.compare.brush import anew, brushes, change, digest, follow, picture, ranges, see_through
+from lib.ui.compare.brush import anew, brushes, change, conditions, digest, follow, picture, ranges, see_through
 from lib.ui.compare.brushed import Held, brushed
 from lib.ui.compare.foot import best_run, capped, foot
 from lib.ui.compare.scene import Scene
@@ -190,7 +190,7 @@ def _held(scene: Scene, axes: Pair, clicked: Sequence[str]) -> None:
     where = "in the box" if kept else "clicked"
     said_ = tuple(said_range(one, by[one.column]) for one in kept)
     columns = tuple(dict.fromkeys([*filter(None, [scene.view.color]), *by, *varying(scene.runs)]))[:MOST_COLUMNS]
-    brushed(scene, Held(ids, where, said_, columns, lambda: _let_go(axes, kept)))
+    brushed(scene, Held(ids, where, said_, columns, lambda: _let_go(axes, kept), conditions(axes)))
 
 
 def _let_go(axes: Pair, kept: Sequence[Range]) -> None:

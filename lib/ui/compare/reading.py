@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, get_args
 
 import streamlit as st
 from cachetools import TLRUCache
 
 from lib.backends.uri import Backend
 from lib.errors import BadInput, PodiumError
+from lib.runs.extremes import Stat, Valued, with_values
 from lib.runs.facets import passing, started
 from lib.runs.facets import read as read_facet
 from lib.runs.families import best_children, children_of
@@ -116,14 +119,36 @@ def most(here: Backend, view: View) -> int:
 def find(here: Backend, view: View) -> Found:
     """All runs and those that the view leaves. A filter that cannot be read leaves all of them, and says what is wrong."""
     search = Search(view.experiment, state=STATES.get(view.state, "active"), most=most(here, view))
-    whole = read(here, search)
+    last = read(here, search)
+    whole, told = valued(here, last, view.stat)
     known = names(whole)
     try:
         clauses = parse(view.filter, known)
-        left = _left(here, replace(search, filter=view.filter.strip()), whole)
-        return Found(whole, _narrowed(view, left), known, notes=unknown(clauses, known))
+        left = _left(here, replace(search, filter=view.filter.strip()), last)
+        inside = set(left.ids) <= set(whole.ids)
+        left = (
+            replace(subset(whole, left.ids), search=left.search, total=left.total) if inside else valued(here, left, view.stat)[0]
+        )
+        return Found(whole, _narrowed(view, left), known, notes=(*unknown(clauses, known), *told))
     except BadInput as problem:
-        return Found(whole, _narrowed(view, whole), known, problem=problem)
+        return Found(whole, _narrowed(view, whole), known, problem=problem, notes=told)
+
+
+def valued(here: Backend, table: RunTable, stat: str) -> tuple[RunTable, tuple[str, ...]]:
+    """The table with the best, smallest or largest value of each metric, and what has to be said when not all could be read."""
+    if stat not in get_args(Stat) or stat == "last":
+        return table, ()
+    found = _valued(here, table.search, table.read_at, stat, table)
+    if found.read == found.of:
+        return found.table, ()
+    words = {"best": "best", "min": "smallest", "max": "largest"}[stat]
+    said = f"The {words} values of the newest {found.read:,} of {found.of:,} runs were read, each for a request to the server"
+    return found.table, (f"{said}. The other runs show no value.",)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading histories…")
+def _valued(here: Backend, _search: Search, read_at: datetime | None, stat: Any, _table: RunTable) -> Valued:
+    return with_values(here, _table, stat)
 
 
 def _left(here: Backend, search: Search, whole: RunTable) -> RunTable:
@@ -147,8 +172,8 @@ def _narrowed(view: View, table: RunTable) -> RunTable:
     return table
 
 
-def read_again() -> None:
-    """Forget what was read, so that the next look asks the backend."""
+def forget() -> None:
+    """Forget the experiments and runs that were read."""
     catalogue.clear()
     shelf, lock = _shelf()
     with lock:

@@ -17,7 +17,7 @@ from lib.runs.kin import Home, Kin
 from lib.runs.modelfile import ModelFile, ModelPlace
 from lib.runs.values import Run
 from lib.ui import models_reads
-from lib.ui.compare.reading import read_again
+from lib.ui.compare.again import read_again
 
 MOST_HISTORIES = 60
 """Of how many metrics the history is read; the others are shown with their last value."""
