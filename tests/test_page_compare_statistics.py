@@ -93,7 +93,15 @@ def test_a_contour_without_enough_runs_says_how_many_it_takes(app, fresh_store):
 def test_a_contour_of_columns_that_move_together_is_refused_and_says_what_would_do(app, fresh_store):
     experiment = make_experiment(fresh_store, "line")
     for n in range(9):
-        log_run(fresh_store, experiment, f"r{n}", params={"a": n, "b": 2 * n, "c": n * n % 7}, metrics={"m": n % 4}, minute=n, model=False)
+        log_run(
+            fresh_store,
+            experiment,
+            f"r{n}",
+            params={"a": n, "b": 2 * n, "c": n * n % 7},
+            metrics={"m": n % 4},
+            minute=n,
+            model=False,
+        )
     page = app("compare", fresh_store, experiment=experiment, plot="Contour", x="params.a", y="params.b")
     assert "All runs lie on one line" in words(page)
     assert "Columns that would do: c." in words(page)
