@@ -6,8 +6,10 @@ from lib.runs.direction import titled
 from lib.runs.table import METRIC, best, metrics, points_per_row
 from lib.runs.values import RunTable
 from lib.ui.cards import header
+from lib.ui.compare import code, downloads, experiment, views
+from lib.ui.compare.deeds import show_done
 from lib.ui.compare.reading import Catalogue, Found, read_again
-from lib.ui.compare.view import PLOTS, View, asked, bound, change_experiment, keep, link, said
+from lib.ui.compare.view import PLOTS, View, asked, bound, change_experiment, keep, said
 from lib.ui.routes import goto
 from lib.ui.text import count, md, score
 
@@ -20,10 +22,14 @@ def top(view: View, catalogue: Catalogue, found: Found) -> None:
     facts = [names, _how_many(found), _measured(found.left, view.color)]
     with header("Compare", " · ".join(fact for fact in facts if fact)):
         st.button("Read again", icon=":material/refresh:", type="tertiary", key="compare.again", on_click=read_again)
-        with st.popover("Copy link", icon=":material/link:"):
-            st.caption("The address carries the whole view: experiment, filter, picks, plot and order.")
-            st.code(link(st.context.url or ""), language=None, wrap_lines=True)
+        experiment.button()
+        views.menu(view, catalogue)
+        downloads.menu(view, catalogue, found)
+        code.button(view, catalogue, found)
         _register(found.left, view.color)
+    show_done()
+    views.show_open_dialog()
+    experiment.show_open_dialog(view, catalogue)
 
 
 def _how_many(found: Found) -> str:
