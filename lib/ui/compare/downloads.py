@@ -27,7 +27,7 @@ NO_CHART = "This view has no chart."
 def menu(view: View, catalogue: Catalogue, found: Found) -> None:
     """The button in the header. Begins the sheet that this run of the page draws on."""
     sheet, colours, table = canvas.fresh(), ink(), found.left
-    ids = [line.run_id for line in lines(view, table)]
+    ids = [line.run_id for line in lines(view, table)] if len(table) else []
     named = "-".join(one.name for one in catalogue.named(view.experiment)[:3])
     with st.popover("Download", icon=":material/download:"):
         st.caption(f"The table: {count(len(ids), 'run')} in this order, with all columns. Times in UTC.")

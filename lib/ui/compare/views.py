@@ -1,5 +1,6 @@
 """The views of Compare that the team keeps: a menu with names, who and when; dialogs to save, rename and delete one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import parse_qs
@@ -18,7 +19,7 @@ from lib.ui.errors import calm, show
 from lib.ui.session import ask_person, backend, keep_person, now
 from lib.ui.text import count, md, moment
 
-OPEN = "compare.views.open"
+OPEN, MENU = "compare.views.open", "compare.views.menu"
 Deed = Literal["Save", "Rename", "Delete"]
 
 
@@ -41,20 +42,29 @@ def _kept(here: Backend, experiment: str) -> Kept:
 
 
 def menu(view: View, catalogue: Catalogue) -> None:
-    """The button in the header: the views kept with these experiments, "Save this view", and the link to it."""
-    with st.popover("Views", icon=":material/bookmarks:"):
+    """The button in the header: the views kept with these experiments, "Save this view", and the link to it.
+
+    The views are read when it is opened: whoever never opens it waits for nothing.
+    """
+    with st.popover("Views", icon=":material/bookmarks:", key=MENU, on_change="rerun") as opened:
+        if not opened.open:
+            return
         with calm():
             _list(view, catalogue)
         fresh = SavedView("", view.experiment[0], "", link("").partition("?")[2], "", now())
-        st.button(
-            "Save this view",
-            icon=":material/bookmark_add:",
-            key="compare.views.save",
-            on_click=_ask,
-            args=(Question("Save", fresh),),
-        )
+        _act("Save this view", "save", _ask, Question("Save", fresh), icon=":material/bookmark_add:")
         st.caption("Or send the link: it carries the whole view – experiment, filter, picks, plot and order.")
         st.code(link(st.context.url or ""), language=None, wrap_lines=True)
+
+
+def _act(label: str, key: str, deed: Callable[..., None], about: object, **look: Any) -> None:
+    """A button of the menu, which closes with it: an open menu would lie over a dialog."""
+    st.button(label, key=f"compare.views.{key}", on_click=_closing, args=(deed, about), **look)
+
+
+def _closing(deed: Callable[..., None], about: object) -> None:
+    st.session_state[MENU] = False
+    deed(about)
 
 
 def show_open_dialog() -> None:
@@ -85,17 +95,13 @@ def _row(one: SavedView, experiment: str) -> None:
         with st.container(gap=None, width=300):
             st.markdown(f"**{md(one.name)}**")
             st.caption(" · ".join(fact for fact in facts if fact))
-        st.button("Open", key=f"compare.views.{one.key}.open", type="tertiary", on_click=open_view, args=(one,))
-        for deed, icon in (("Rename", "edit"), ("Delete", "delete")):
-            st.button(
-                "",
-                icon=f":material/{icon}:",
-                key=f"compare.views.{one.key}.{deed}",
-                type="tertiary",
-                help=f"{deed} this view",
-                on_click=_ask,
-                args=(Question(deed, one),),  # type: ignore[arg-type]
-            )
+        _act("Open", f"{one.key}.open", open_view, one, type="tertiary")
+        _act("", f"{one.key}.rename", _ask, Question("Rename", one), **_icon("edit", "Rename this view"))
+        _act("", f"{one.key}.delete", _ask, Question("Delete", one), **_icon("delete", "Delete this view"))
+
+
+def _icon(name: str, meaning: str) -> dict[str, str]:
+    return {"icon": f":material/{name}:", "help": meaning, "type": "tertiary"}
 
 
 def open_view(one: SavedView) -> None:
