@@ -40,7 +40,8 @@ def _show(code: str, name: str) -> None:
 def recipe(view: View, table: RunTable, uri: str, conditions: Sequence[Condition] = ()) -> Recipe:
     """What the page shows, as a recipe: gaps of the address are filled as the plots fill them."""
     metric = view.y if view.y in metrics(table) else view.color
-    places = drawable(table)
+    places = drawable(table) if len(table) else []
+    first = next(iter(places), "")
     is_point = view.plot in ("Scatter", "Contour")
     return Recipe(
         uri=uri,
@@ -55,11 +56,11 @@ def recipe(view: View, table: RunTable, uri: str, conditions: Sequence[Condition
         stat=view.stat,
         plot=view.plot,
         color=view.color,
-        x=view.x if view.x in places else "",
-        y=(view.y if view.y in places else "") if is_point else metric,
+        x=view.x if view.x in places else first,
+        y=(view.y if view.y in places else first) if is_point else metric,
         z=view.z if view.z in metrics(table) else view.color,
         by=_by(view, table),
-        axes=tuple(name for name in view.axes if name in places) or tuple(axes_of(view, table)[0]),
+        axes=tuple(name for name in view.axes if name in places) or (tuple(axes_of(view, table)[0]) if len(table) else ()),
         log=view.log,
         along=view.along,
         smooth=_share(view.smooth),
