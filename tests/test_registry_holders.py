@@ -22,6 +22,6 @@ def test_a_version_that_names_only_its_logged_model_leads_to_the_run(fresh_store
     run_id = log_run(fresh_store, experiment, "a", model=False)
     model = here.create_logged_model(experiment_id=experiment, name="model", source_run_id=run_id)
     here.create_registered_model("forest")
-    here.create_model_version("forest", f"models:/{model.model_id}")
+    here.create_model_version("forest", model.artifact_location)
     here.set_registered_model_alias("forest", "production", "1")
     assert held_sources(fresh_store) == {run_id: "forest v1 as @production"}

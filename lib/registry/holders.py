@@ -3,6 +3,8 @@
 Used means: it stands in Production or Staging, or an alias leads to it. Asked before runs are deleted together with their experiment.
 """
 
+import re
+
 from mlflow.exceptions import MlflowException
 
 from lib.backends.connect import client
@@ -10,6 +12,9 @@ from lib.backends.uri import Backend
 from lib.ledger.words import SLOTS
 from lib.registry.reading import every_model
 from lib.registry.seen import Seen, Version
+
+_LOGGED = re.compile(r"(?:^models:/|/models/)(m-[0-9a-f]{32})(?:/|$)")
+"""A logged model in the source of a version: its address, or the folder it lies in."""
 
 
 def held_sources(backend: Backend) -> dict[str, str]:
@@ -32,7 +37,8 @@ def _use(seen: Seen, version: Version) -> str:
 
 def _source(backend: Backend, version: Version) -> str:
     """The run of a version, or the run that logged its model; "" where neither is known."""
-    model_id = version.model_id or version.source.removeprefix("models:/") * version.source.startswith("models:/m-")
+    named = _LOGGED.search(version.source)
+    model_id = version.model_id or (named[1] if named else "")
     if version.run_id or not model_id:
         return version.run_id
     try:
