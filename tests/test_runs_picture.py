@@ -1,6 +1,7 @@
 """Charts as pictures: real pixels, the colours of the page, and nothing of the process touched."""
 
 import io
+import time
 from xml.etree import ElementTree as ET
 
 import altair as alt
@@ -69,3 +70,24 @@ def test_hostile_names_stay_text():
     evil = "<script>alert(1)</script>"
     chart = alt.Chart(pd.DataFrame({"x": [evil]})).mark_text().encode(text="x:N")
     assert evil not in picture.svg(chart, LIGHT, FONTS)
+
+
+def test_three_hundred_half_transparent_lines_become_a_picture_in_seconds():
+    many = runs_of(*(made(f"r{n}", metrics={"acc": n / 300, "loss": (n * 7 % 300) / 300}, params={"n": n}) for n in range(300)))
+    chart = parallel(many, ("params.n", "metrics.loss", "metrics.acc"), look(many, "metrics.acc", (), LIGHT))
+    before = time.process_time()
+    found = Image.open(io.BytesIO(picture.png(chart, LIGHT, FONTS)))
+    assert time.process_time() - before < 4
+    assert len(found.convert("RGB").getcolors(1 << 24)) > 100
+
+
+def test_a_run_that_is_called_like_an_attribute_stays_text():
+    evil = '<path opacity="0"/> opacity="0.5"'
+    chart = (
+        alt.Chart(pd.DataFrame({"x": [1, 2], "run": [evil, "b"]}))
+        .mark_line(opacity=0.5)
+        .encode(x="x:Q", y="x:Q", tooltip="run:N")
+    )
+    root = ET.fromstring(picture.svg(chart, LIGHT, FONTS))
+    assert [one for one in root.iter(f"{SVG}path") if one.get("aria-roledescription") == "line mark"]
+    assert picture.png(chart, LIGHT, FONTS).startswith(b"\x89PNG")

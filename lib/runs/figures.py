@@ -13,6 +13,8 @@ LARGEST = 1.79e308
 
 def is_real(value: object) -> bool:
     """Can it be placed on an axis? False for NaN, infinity, what a store keeps instead of infinity, and a missing value."""
+    if type(value) is float:
+        return -LARGEST < value < LARGEST
     return isinstance(value, Real) and math.isfinite(size := float(value)) and abs(size) < LARGEST
 
 

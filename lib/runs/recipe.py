@@ -154,7 +154,8 @@ def _narrowing(recipe: Recipe) -> _Narrowing:
 def _families(recipe: Recipe) -> _Narrowing:
     if recipe.children == "hidden":
         return {"CHILDREN": ("hidden", parts.NO_CHILDREN)}
-    return {"CHILDREN": ("best", parts.BEST_CHILDREN)} if recipe.children == "best" and recipe.color else {}
+    judged = recipe.color.startswith(METRIC) and direction(recipe.color.removeprefix(METRIC)) != "neither"
+    return {"CHILDREN": ("best", parts.BEST_CHILDREN)} if recipe.children == "best" and judged else {}
 
 
 def _with_best(narrowing: Mapping[str, tuple[object, str]]) -> tuple[str, ...]:

@@ -61,9 +61,9 @@ TEXTS = """for name, text in TEXTS:
 NO_CHILDREN = 'runs = runs[~column("tags.mlflow.parentRunId").isin(runs["run_id"])]\n'
 BEST_CHILDREN = """parents = column("tags.mlflow.parentRunId")
 child = parents.isin(runs["run_id"])
-by_parent = values(COLOR)[child].dropna().groupby(parents[child])
-best = by_parent.idxmin() if LESS_IS_BETTER else by_parent.idxmax()
-runs = runs[~child | runs.index.isin(best)]
+goodness = -values(COLOR) if LESS_IS_BETTER else values(COLOR)
+best = goodness[child].fillna(float("-inf")).groupby(parents[child]).idxmax()
+runs = runs[~(child | runs["run_id"].isin(parents)) | runs.index.isin(best)]
 """
 ELSEWHERE = """# MLflow's search gives the last value of a metric; the whole histories know the others.
 client = mlflow.MlflowClient()

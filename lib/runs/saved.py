@@ -99,6 +99,14 @@ def delete(backend: Backend, view: SavedView) -> None:
             _set(backend, view, json.dumps({"schema": 1, "deleted": True}))
 
 
+def call(uri: str, view: SavedView, deed: Literal["Save", "Rename", "Delete"]) -> str:
+    """The plain MLflow call that does the same, to be copied. A new view gets its own id in the key when it is saved."""
+    key = view.key or f"{KEY}<id>"
+    what = f"delete_experiment_tag({view.experiment!r}, {key!r})" if deed == "Delete" else ""
+    what = what or f"set_experiment_tag({view.experiment!r}, {key!r}, {_text(view)!r})"
+    return f"from mlflow import MlflowClient\n\nclient = MlflowClient(tracking_uri={uri!r})\nclient.{what}\n"
+
+
 def _tags(backend: Backend, experiment: str) -> Mapping[str, str]:
     with translated(f"Experiment {experiment}"):
         tags = client(backend).get_experiment(experiment).tags or {}
@@ -130,10 +138,15 @@ def _not_taken(backend: Backend, view: SavedView) -> None:
             raise BadInput(f"There is a view called {one.name} already.", next="Choose another name, or delete that one first.")
 
 
-def _write(backend: Backend, view: SavedView) -> None:
+def _text(view: SavedView) -> str:
+    """The value of the tag."""
     at = view.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     value = {"schema": 1, "name": view.name, "query": view.query, "by": view.by, "at": at}
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _write(backend: Backend, view: SavedView) -> None:
+    text = _text(view)
     if len(text) > LONGEST:
         raise BadInput(
             f"This view takes {len(text):,} characters, and MLflow keeps {LONGEST:,} in a tag.",

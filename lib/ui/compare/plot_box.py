@@ -10,6 +10,7 @@ from lib.runs.grouping import Group, Grouping, groupable, ranged, split, telling
 from lib.runs.plots import box, charts
 from lib.runs.table import METRIC, subset
 from lib.runs.values import RunTable
+from lib.ui.compare import canvas
 from lib.ui.cards import empty
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
@@ -39,7 +40,7 @@ def draw(scene: Scene) -> None:
     shown = _in_order(box.kept(made.groups, view.pick), metric, view)
     members = subset(runs, [run_id for run_id in runs.ids if any(run_id in group.run_ids for group in shown)])
     drawn = box.sampled(members, view.pick)
-    st.altair_chart(box.box(drawn, metric, shown, scene.look), **pickable("box", view.pick), alt=_finding(metric, by, shown))
+    canvas.draw(box.box(drawn, metric, shown, scene.look), **pickable("box", view.pick), alt=_finding(metric, by, shown))
     foot(view, [*_left_out(made, shown), _points(drawn, members), *_how(made, by), PICKS, "↑ more is better, ↓ less is better."])
 
 

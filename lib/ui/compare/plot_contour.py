@@ -10,6 +10,7 @@ from lib.runs.plots.box import MOST_POINTS
 from lib.runs.plots.contour import MOST_PLACES, Places
 from lib.runs.table import PARAM
 from lib.runs.values import RunTable
+from lib.ui.compare import canvas
 from lib.ui.cards import empty
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
@@ -33,7 +34,7 @@ def draw(scene: Scene) -> None:
     if needs := contour.lacks(found, axes):
         empty("landscape", TITLE, f"{needs} {_would_do(_fit(runs, names, axes[0], metric))}")
         return
-    st.altair_chart(
+    canvas.draw(
         contour.contour(runs, axes, metric, scene.look), **pickable("contour", view.pick), alt=_finding(runs, axes, metric, found)
     )
     foot(view, _notes(found, runs))

@@ -14,6 +14,7 @@ from lib.runs.plots.curves import MOST_RUNS, curves, finding, points_each
 from lib.runs.plots.tracks import ALONG, MOST_SMOOTH, Along, Manner, Tracks, as_csv, band, tracks
 from lib.runs.table import METRIC, metrics, subset
 from lib.runs.values import RunTable
+from lib.ui.compare import canvas
 from lib.ui.cards import empty
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
@@ -206,7 +207,7 @@ def _picture(scene: Scene, drawn: RunTable, of: Tracks, metric: str) -> None:
         )
         return
     with_points = subset(drawn, [run_id for run_id in drawn.ids if run_id in set(of.points.run_id)])
-    st.altair_chart(
+    canvas.draw(
         curves(of, with_points, metric, scene.look, "band" if BAND in view.mark else "no band"),
         key="compare.curves",
         alt=finding(of, with_points, metric),

@@ -11,6 +11,7 @@ from lib.runs.grouping import Grouping, Placed, Summary, groupable, is_repeat, p
 from lib.runs.plots import groups
 from lib.runs.plots.box import MOST_POINTS
 from lib.runs.values import RunTable
+from lib.ui.compare import canvas
 from lib.ui.cards import empty
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
@@ -49,7 +50,7 @@ def _repeats(scene: Scene, metric: str, by: Sequence[str], found: tuple[Grouping
     st.markdown(_finding(rows))
     st.caption(" · ".join(md(called(name)) for name in by))
     said = f"Mean and interval by {', '.join(map(called, by))}. {_plain(rows)}"
-    st.altair_chart(groups.groups(scene.runs, metric, shown, scene.look), **pickable("groups", scene.view.pick), alt=said)
+    canvas.draw(groups.groups(scene.runs, metric, shown, scene.look), **pickable("groups", scene.view.pick), alt=said)
     foot(scene.view, _notes(made, rows, shown, _without(scene.view, by, scene.runs)))
 
 

@@ -8,6 +8,7 @@ from lib.runs.importances import LEAST_EXPLAINED, ROUNDS, Importance, Importance
 from lib.runs.plots import charts, importance
 from lib.runs.plots.importance import MOST_ROWS, percent
 from lib.runs.values import RunTable
+from lib.ui.compare import canvas
 from lib.ui.cards import empty
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
@@ -35,7 +36,7 @@ def draw(scene: Scene) -> None:
     shown = made.found[:MOST_ROWS]
     st.markdown(_finding(made, metric))
     if made.explained >= LEAST_EXPLAINED:
-        st.altair_chart(importance.importance(shown, scene.look.ink), key="compare.importance", alt=_said(made, metric, shown))
+        canvas.draw(importance.importance(shown, scene.look.ink), key="compare.importance", alt=_said(made, metric, shown))
     foot(view, _notes(made, runs, shown))
 
 

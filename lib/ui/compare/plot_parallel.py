@@ -10,6 +10,7 @@ from lib.runs.plots.axes import Axis, axis
 from lib.runs.plots.ranges import Range, brushed, passing
 from lib.runs.plots.ranges import said as said_range
 from lib.runs.values import RunTable
+from lib.ui.compare import canvas
 from lib.ui.compare.axes import chosen, pick_axes, pick_ranges, scale
 from lib.ui.compare.brush import brushes, change, conditions, digest, follow, picture, ranges, see_through
 from lib.ui.compare.brushed import Held
@@ -43,7 +44,7 @@ def _plot(scene: Scene, drawn: RunTable, axes: Sequence[Axis]) -> None:
     state = brushes(PLOT, axes)
     key = f"compare.parallel.{state.number}"
     see_through()
-    st.altair_chart(
+    canvas.draw(
         picture(
             digest(PLOT, drawn.search, drawn.read_at, drawn.ids, state.of, state.spans, scene.look),
             lambda: parallel.parallel(drawn, here, scene.look, state.spans),

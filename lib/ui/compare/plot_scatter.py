@@ -14,6 +14,7 @@ from lib.runs.plots.ranges import Range, between, passing
 from lib.runs.plots.ranges import said as said_range
 from lib.runs.plots.trend import NoTrend, Trend, trend
 from lib.runs.table import METRIC, varying
+from lib.ui.compare import canvas
 from lib.ui.compare.axes import labels, pick_scales, scale
 from lib.ui.compare.brush import anew, brushes, change, conditions, digest, follow, picture, ranges, see_through
 from lib.ui.compare.brushed import Held, brushed
@@ -153,7 +154,7 @@ def _plot(scene: Scene, axes: Pair, over: Overlay) -> tuple[str, ...]:
     here, key = (axes[0].of(kept), axes[1].of(kept)), f"compare.scatter.{state.number}"
     see_through()
     drawn_over = scatter.Over(state.spans, _line(axes, over, rows), over.trend)
-    told = st.altair_chart(
+    told = canvas.draw(
         picture(
             digest(PLOT, shown.search, shown.read_at, shown.ids, state.of, scene.look, drawn_over),
             lambda: scatter.scatter(shown, here, scene.look, drawn_over),

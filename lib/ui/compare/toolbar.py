@@ -7,11 +7,13 @@ from lib.runs.direction import titled
 from lib.runs.table import METRIC, best, metrics, points_per_row
 from lib.runs.values import RunTable
 from lib.ui.cards import header
+from lib.ui.compare import code, downloads, experiment, views
 from lib.ui.compare.age import age
+from lib.ui.compare.deeds import show_done
 from lib.ui.compare.facets import chips
 from lib.ui.compare.reading import Catalogue, Found
 from lib.ui.compare.refine import refine
-from lib.ui.compare.view import PLOTS, STATS, View, bound, change_experiment, keep, link, said
+from lib.ui.compare.view import PLOTS, STATS, View, bound, change_experiment, keep, said
 from lib.ui.routes import goto
 from lib.ui.text import count, md, score
 
@@ -25,10 +27,13 @@ def top(here: Backend, view: View, catalogue: Catalogue, found: Found) -> None:
     facts = [names, _how_many(found), _measured(found.left, view.color)]
     with header("Compare", " · ".join(fact for fact in facts if fact)):
         age(here, found.whole)
-        with st.popover("Copy link", icon=":material/link:"):
-            st.caption("The address carries the whole view: experiment, filter, picks, plot and order.")
-            st.code(link(st.context.url or ""), language=None, wrap_lines=True)
+        views.menu(view, catalogue)
+        downloads.menu(view, catalogue, found)
+        code.button(view, catalogue, found)
         _register(found.left, view.color)
+    show_done()
+    views.show_open_dialog()
+    experiment.show_open_dialog(view, catalogue)
 
 
 def _how_many(found: Found) -> str:
@@ -124,6 +129,7 @@ def _more_experiments(view: View, catalogue: Catalogue) -> None:
             on_change=_together,
             args=(key,),
         )
+        experiment.button()
 
 
 def _together(key: str) -> None:
