@@ -47,7 +47,7 @@ def look(whole: RunTable, color: str, picked: Sequence[str], ink: Ink) -> Look:
 
 
 def shown(table: RunTable, picked: Sequence[str], most: int) -> RunTable:
-    """At most `most` runs, the picked ones and the newest, in the table's order."""
+    """At most `most` runs: the picked ones and the first of the table, in its order."""
     if len(table) <= most:
         return table
     first = [run_id for run_id in table.ids if run_id in set(picked)]

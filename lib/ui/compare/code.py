@@ -29,7 +29,10 @@ def button(view: View, catalogue: Catalogue, found: Found) -> None:
 @st.dialog("The code that makes this", width="large", icon=":material/code:")
 def _show(code: str, name: str, untold: Sequence[str]) -> None:
     if untold:
-        st.warning(f"Not in the script, because MLflow's table of runs has no such column: {', '.join(map(md, untold))}.", icon=":material/info:")
+        st.warning(
+            f"Not in the script, because MLflow's table of runs has no such column: {', '.join(map(md, untold))}.",
+            icon=":material/info:",
+        )
     st.caption("Plain MLflow, pandas and Altair. It reads the runs anew, narrows them as this page does, and draws them plainly.")
     st.code(code, language="python", height=460)
     st.download_button(

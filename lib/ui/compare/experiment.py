@@ -12,8 +12,8 @@ from lib.runs import experiments
 from lib.runs.experiments import Contents
 from lib.runs.values import Experiment
 from lib.ui.cards import table
-from lib.ui.compare.deeds import done
 from lib.ui.compare.again import read_again
+from lib.ui.compare.deeds import done
 from lib.ui.compare.reading import Catalogue
 from lib.ui.compare.view import View, asked, keep
 from lib.ui.errors import calm, show

@@ -10,8 +10,8 @@ from lib.runs.grouping import Group, Grouping, groupable, ranged, split, telling
 from lib.runs.plots import box, charts
 from lib.runs.table import METRIC, subset
 from lib.runs.values import RunTable
-from lib.ui.compare import canvas
 from lib.ui.cards import empty
+from lib.ui.compare import canvas
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.statistics import PICKS, called, choose_metric, pickable, select, tied

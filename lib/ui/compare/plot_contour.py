@@ -10,8 +10,8 @@ from lib.runs.plots.box import MOST_POINTS
 from lib.runs.plots.contour import MOST_PLACES, Places
 from lib.runs.table import PARAM
 from lib.runs.values import RunTable
-from lib.ui.compare import canvas
 from lib.ui.cards import empty
+from lib.ui.compare import canvas
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.statistics import PICKS, listed, measurable, pickable, select

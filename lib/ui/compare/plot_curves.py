@@ -14,8 +14,8 @@ from lib.runs.plots.curves import MOST_RUNS, curves, finding, points_each
 from lib.runs.plots.tracks import ALONG, MOST_SMOOTH, Along, Manner, Tracks, as_csv, band, tracks
 from lib.runs.table import METRIC, metrics, subset
 from lib.runs.values import RunTable
-from lib.ui.compare import canvas
 from lib.ui.cards import empty
+from lib.ui.compare import canvas
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.view import View, asked, bound, keep, said

@@ -11,8 +11,8 @@ from lib.runs.grouping import Grouping, Placed, Summary, groupable, is_repeat, p
 from lib.runs.plots import groups
 from lib.runs.plots.box import MOST_POINTS
 from lib.runs.values import RunTable
-from lib.ui.compare import canvas
 from lib.ui.cards import empty
+from lib.ui.compare import canvas
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.statistics import PICKS, called, choose_metric, listed, pickable

@@ -8,8 +8,8 @@ from lib.runs.importances import LEAST_EXPLAINED, ROUNDS, Importance, Importance
 from lib.runs.plots import charts, importance
 from lib.runs.plots.importance import MOST_ROWS, percent
 from lib.runs.values import RunTable
-from lib.ui.compare import canvas
 from lib.ui.cards import empty
+from lib.ui.compare import canvas
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.statistics import called, choose_metric
