@@ -17,10 +17,10 @@ EVERY = "15s"
 @st.fragment(run_every=EVERY)
 def age(here: Backend, whole: RunTable) -> None:
     """The age, the number of new runs, and the button that takes them in."""
-    with calm(), st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+    with calm():
         new = _new(here, whole)
-        st.caption(f"Read {ago(whole.read_at or now(), now())}{f' · **{new:,} new**' if new else ''}", width="content")
-        if st.button("Read again", icon=":material/refresh:", type="tertiary", key="compare.again"):
+        said = f"Read {ago(whole.read_at or now(), now())}{f' · **{new:,} new**' if new else ''}"
+        if st.button(said, icon=":material/refresh:", type="tertiary", key="compare.again", help="Read again"):
             read_again()
             st.rerun()
 

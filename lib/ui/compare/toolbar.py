@@ -88,12 +88,12 @@ def toolbar(view: View, catalogue: Catalogue, found: Found) -> None:
             width="stretch",
             **bound("filter", view.filter),
         )
+        _value(view)
         refine(view, found)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.segmented_control("Plot", PLOTS, required=True, label_visibility="collapsed", **bound("plot", view.plot))
         st.space("stretch")
         _color(view, found)
-        _value(view)
     chips(view)
     _messages(found)
 
@@ -108,7 +108,7 @@ def _experiment(view: View, catalogue: Catalogue) -> None:
         format_func=lambda one: count(len(view.experiment), "experiment") if one == SEVERAL else names.get(one, one),
         icon=":material/science:",
         label_visibility="collapsed",
-        width=245,
+        width=230,
         **(
             bound("experiment", SEVERAL if together else view.experiment[0])
             | {"on_change": change_experiment, "args": (list(names),)}
@@ -144,7 +144,7 @@ def _value(view: View) -> None:
         STATS,
         format_func=lambda one: f"Value: {STAT_WORDS[one]}",
         label_visibility="collapsed",
-        width=150,
+        width=140,
         help="Of a metric that was logged several times: the last value, the best, the smallest or the largest.",
         **bound("stat", view.stat),
     )
@@ -159,7 +159,7 @@ def _color(view: View, found: Found) -> None:
             format_func=lambda name: f"Colour: {said(name)}",
             icon=":material/palette:",
             label_visibility="collapsed",
-            width=215,
+            width=200,
             **bound("color", view.color),
         )
 
