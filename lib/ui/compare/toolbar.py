@@ -26,7 +26,8 @@ def top(here: Backend, view: View, catalogue: Catalogue, found: Found) -> None:
     names = ", ".join(md(one.name) for one in catalogue.named(view.experiment))
     facts = [names, _how_many(found), _measured(found.left, view.color)]
     with header("Compare", " · ".join(fact for fact in facts if fact)):
-        age(here, found.whole)
+        with st.container(width="content"):
+            age(here, found.whole)
         views.menu(view, catalogue)
         downloads.menu(view, catalogue, found)
         code.button(view, catalogue, found)
