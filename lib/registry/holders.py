@@ -113,7 +113,5 @@ def _models(version: Version) -> set[str]:
 
 def _lies_in(version: Version, of: Run) -> bool:
     """Do its files lie among the run's own artifacts?"""
-    source, folder = version.source, of.artifact_uri.rstrip("/")
-    named = _RUN.search(source)
-    by_address = bool(named) and source.startswith("runs:") and named[1] == of.run_id
-    return by_address or (bool(folder) and source.startswith(f"{folder}/"))
+    folder = of.artifact_uri.rstrip("/")
+    return version.source.startswith(f"runs:/{of.run_id}/") or (bool(folder) and version.source.startswith(f"{folder}/"))
