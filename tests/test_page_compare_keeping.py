@@ -14,7 +14,7 @@ from lib.ui.compare.canvas import Sheet
 from lib.ui.compare.code import recipe
 from lib.ui.compare.downloads import as_png, as_svg
 from lib.ui.compare.reading import Found
-from lib.ui.compare.view import View
+from lib.ui.compare.view import View, settled
 from lib.ui.ink import LIGHT
 from tests.test_page_compare import EVIL, address, said, search, wine  # noqa: F401 - fixtures
 from tests.test_runs_frames import START, made, runs_of
@@ -103,7 +103,7 @@ def test_the_recipe_of_a_view_fills_what_the_address_leaves_open(plot, fresh_sto
     table = runs_of(*(made(f"r{n}", params={"n": n, "seed": n}, metrics={"acc": n / 3}) for n in range(4)))
     found = Found(table, table, names(table))
     view = View(("1",), plot=plot, color="metrics.acc", x="params.n", y="metrics.acc", smooth="x")
-    made_ = recipe(view, found, fresh_store)
+    made_ = recipe(settled(view, table), found, fresh_store)
     assert (made_.y or made_.z, made_.smooth) == ("metrics.acc", 0.0)
     assert made_.axes == ("params.n", "params.seed", "metrics.acc")
     assert made_.by == (("params.n",) if plot in ("Box", "Groups") else ())
