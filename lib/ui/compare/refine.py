@@ -6,6 +6,7 @@ import streamlit as st
 
 from lib.runs.families import sizes
 from lib.runs.values import RunTable
+from lib.ui.compare.drawer import drawer
 from lib.ui.compare.facets import facet_widgets, known
 from lib.ui.compare.reading import Found
 from lib.ui.compare.view import View, asked, bound, keep
@@ -19,16 +20,20 @@ FAMILIES = {"shown": "All runs", "hidden": "Parents only", "best": "Best child o
 def refine(view: View, found: Found) -> None:
     """The popover beside the filter; its label says how much is set."""
     number = how_many(view)
-    with st.popover(
-        f"Refine: {number}" if number else "Refine", icon=":material/tune:", help="Narrow the runs without writing a filter"
-    ):
-        facet_widgets(view, found.whole)
-        st.segmented_control(
-            "Runs", list(STATES), format_func=STATES.__getitem__, required=True, **bound("state", view.state or "active")
-        )
-        _times(view)
-        _families(view, found.whole)
-        _conditions(found)
+    label = f"Refine: {number}" if number else "Refine"
+    with drawer("refine", label, icon=":material/tune:", help="Narrow the runs without writing a filter") as is_open:
+        if is_open:
+            _everything(view, found)
+
+
+def _everything(view: View, found: Found) -> None:
+    facet_widgets(view, found.whole)
+    st.segmented_control(
+        "Runs", list(STATES), format_func=STATES.__getitem__, required=True, **bound("state", view.state or "active")
+    )
+    _times(view)
+    _families(view, found.whole)
+    _conditions(found)
 
 
 def how_many(view: View) -> int:

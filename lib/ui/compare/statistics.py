@@ -1,7 +1,7 @@
 """What the statistical plots of Compare share: the metric they judge, and a choice that the address carries under another plot's name."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -45,13 +45,6 @@ def select(label: str, names: Sequence[str], binding: dict[str, Any]) -> None:
         width=240,
         **binding,
     )
-
-
-def tied(key: str, value: Any, change: Callable[[Any], None]) -> dict[str, Any]:
-    """Key and callback of a widget that shows `value` and hands what a person chose to `change`."""
-    if st.session_state.get(key) != value:
-        st.session_state[key] = value
-    return {"key": key, "on_change": lambda: change(st.session_state[key])}
 
 
 def pickable(name: str, picked: Sequence[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from lib.ui.cards import header
 from lib.ui.compare import code, downloads, experiment, views
 from lib.ui.compare.age import age
 from lib.ui.compare.deeds import show_done
+from lib.ui.compare.drawer import drawer
 from lib.ui.compare.facets import chips
 from lib.ui.compare.reading import Catalogue, Found
 from lib.ui.compare.refine import refine
@@ -119,7 +120,9 @@ def _experiment(view: View, catalogue: Catalogue) -> None:
 
 def _more_experiments(view: View, catalogue: Catalogue) -> None:
     names = catalogue.names
-    with st.popover("More", icon=":material/library_add:", help="Compare the runs of several experiments"):
+    with drawer("more", "More", icon=":material/library_add:", help="Compare the runs of several experiments") as is_open:
+        if not is_open:
+            return
         key = "compare.together"
         st.session_state[key] = [one for one in view.experiment if one in names]
         st.multiselect(

@@ -4,7 +4,7 @@ Streamlit can bind a widget to the address itself, but then the address carries 
 a name that no other page may use. Here a widget is set from the address before it is drawn, and writes back when a person moves it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -101,6 +101,13 @@ def bound(name: str, value: Any) -> dict[str, Any]:
 def _follow(name: str, key: str) -> None:
     value = st.session_state[key]
     keep(**{name: tuple(value or ()) if name in MANY else value or ""})
+
+
+def tied(key: str, value: Any, change: Callable[[Any], None]) -> dict[str, Any]:
+    """Key and callback of a widget that shows `value` and hands what a person chose to `change`."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+    return {"key": key, "on_change": lambda: change(st.session_state[key])}
 
 
 def change_experiment(experiments: Sequence[str]) -> None:

@@ -1,0 +1,102 @@
+"""Compare in a real browser: what is folded away keeps up with the address, and the keyboard alone is enough."""
+
+import re
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from lib.runs.saved import SavedView, save
+from tests.test_runs_reading import log_run, make_experiment
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def two(fresh_store):
+    """Two experiments with four forests each, the first the parent of the others: (ids of the experiments, run ids)."""
+    experiments = [make_experiment(fresh_store, name) for name in ("wine", "cancer")]
+    runs = []
+    for experiment in experiments:
+        for n, trees in enumerate((1, 5, 15, 40)):
+            above = {"parent": runs[-n]} if n else {}
+            runs.append(
+                log_run(
+                    fresh_store,
+                    experiment,
+                    f"forest-{trees}",
+                    params={"trees": trees, "depth": n % 2, "rate": 10**n / 1000},
+                    metrics={"accuracy": 0.6 + n / 10, "log loss": 0.9 - n / 10},
+                    minute=n,
+                    **above,
+                )
+            )
+    return experiments, runs
+
+
+def said_by(driver) -> dict[str, list[str]]:
+    """What the address in the browser says."""
+    return parse_qs(urlsplit(driver.page.url).query)
+
+
+def unfold(driver, label: str):
+    """Open the popover whose button begins with this label, and give what is in it."""
+    driver.page.get_by_test_id("stPopover").get_by_role("button", name=re.compile(f"{label}( |:|$)")).first.click()
+    driver.settle()
+    return driver.page.get_by_test_id("stPopoverBody")
+
+
+def fold(driver) -> None:
+    """Close the popover that is open."""
+    driver.page.keyboard.press("Escape")
+    expect(driver.page.get_by_test_id("stPopoverBody")).to_have_count(0)
+    driver.settle()
+
+
+def chosen_in(body, label: str) -> list[str]:
+    """The texts of a multiselect's choices."""
+    field = body.get_by_test_id("stMultiSelect").filter(has_text=label)
+    return field.locator("[data-tag]").all_text_contents()
+
+
+def test_what_is_folded_away_keeps_up_with_a_view_that_was_opened_meanwhile(window, podium, fresh_store, two):
+    (wine, cancer), runs = two
+    query = (
+        f"experiment={wine}&experiment={cancer}&facet=params.trees%3D5%7C15%7C40&facet=metrics.accuracy:0.5..0.9&since=2023-11-01&state=all"
+        f"&parent={runs[0]}&columns=params.trees&columns=status&pin=status&axes=params.rate&axes=params.trees&axes=metrics.accuracy"
+        "&log=-params.rate&range=params.trees:5..15"
+    )
+    save(fresh_store, SavedView("", wine, "kept", query, "Ana", datetime(2024, 1, 1, tzinfo=UTC)))
+    start = "&facet=params.trees%3D1%7C5%7C40&columns=params.depth&axes=params.trees&axes=params.depth&log=params.rate"
+    driver = window(podium(fresh_store)).open(f"/compare?experiment={wine}{start}")
+    for label in ("Refine", "Columns", "More", "Axes", "Ranges"):
+        unfold(driver, label)
+        fold(driver)
+    unfold(driver, "Views").get_by_role("button", name="Open").click()
+    driver.settle()
+    if driver.page.get_by_test_id("stPopoverBody").count():
+        fold(driver)
+    assert said_by(driver) == parse_qs(query)
+    driver.click("Highest")  # one rerun more: what session_state said in the last one is no longer told to the browser
+    wanted = said_by(driver)
+    body = unfold(driver, "Refine")
+    expect(body.get_by_role("radio", name="Both")).to_be_checked()
+    assert [one.split("\u00a0")[0] for one in chosen_in(body, "trees is")] == ["5 (2", "15 (2", "40 (2"]
+    assert body.get_by_label("accuracy ↑ from").input_value() == "0.5"
+    assert "2023" in body.get_by_test_id("stDateInput").first.locator("input").input_value()
+    fold(driver)
+    body = unfold(driver, "Columns")
+    assert [one.split(" ")[0] for one in chosen_in(body, "Columns")] == ["trees", "status"]
+    assert chosen_in(body, "Stay at the left") == ["status (fact)"]
+    fold(driver)
+    assert sorted(chosen_in(unfold(driver, "More"), "Experiments")) == ["cancer", "wine"]
+    fold(driver)
+    assert said_by(driver) == wanted
+    assert chosen_in(unfold(driver, "Axes"), "Axes") == ["rate", "trees", "accuracy"]
+    fold(driver)
+    unfold(driver, "Ranges")
+    ends = driver.page.get_by_test_id("stPopoverBody").get_by_role("slider")
+    assert [one.get_attribute("aria-valuetext") for one in ends.all()] == []
+    fold(driver)
+    assert said_by(driver) == wanted
