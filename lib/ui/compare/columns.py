@@ -10,6 +10,7 @@ from lib.runs.direction import direction, titled
 from lib.runs.figures import is_real, short_labels
 from lib.runs.table import METRIC, PARAM, PLAIN, TAG, column, metrics, varying
 from lib.runs.values import RunTable
+from lib.ui.compare.sparks import CURVE
 from lib.ui.compare.view import View, said
 from lib.ui.text import plain
 from lib.ui.words import RUN, pills
@@ -34,7 +35,7 @@ def choices(table: RunTable) -> list[str]:
     params = [PARAM + str(name) for name in table.params]
     tags = [TAG + str(name) for name in table.tags if not str(name).startswith("mlflow.")]
     differing = varying(table)
-    return [*metrics(table), *differing, *(name for name in params if name not in differing), *FACTS, *tags]
+    return [*metrics(table), CURVE, *differing, *(name for name in params if name not in differing), *FACTS, *tags]
 
 
 def sortable(table: RunTable) -> list[str]:

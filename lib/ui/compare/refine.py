@@ -38,7 +38,7 @@ def _everything(view: View, found: Found) -> None:
 
 def how_many(view: View) -> int:
     """How many things narrow the runs beside the filter."""
-    set_ = (view.since, view.until, view.parent, view.state not in ("", "active"), view.children == "best")
+    set_ = (_day(view.since), _day(view.until), view.parent, view.state not in ("", "active"), view.children == "best")
     return len(known(view.facet)) + sum(map(bool, set_))
 
 
@@ -86,8 +86,9 @@ def _day(text: str) -> date | None:
 def _families(view: View, whole: RunTable) -> None:
     """Parents and children, where there are any."""
     families = sizes(whole)
-    if not families:
+    if not families and not view.parent:
         return
+    above = dict.fromkeys([*families, *filter(None, [view.parent])])
     st.session_state["compare.families"] = view.children
     st.segmented_control(
         "Parents and children",
@@ -100,7 +101,9 @@ def _families(view: View, whole: RunTable) -> None:
     names = whole.identity.name
     st.selectbox(
         "Only the children of",
-        ["", *families],
-        format_func=lambda one: f"{names.get(one, one)} ({count(families[one], 'child', 'children')})" if one else "any parent",
-        **bound("parent", view.parent if view.parent in families else ""),
+        ["", *above],
+        format_func=lambda one: (
+            f"{names.get(one, one)} ({count(families.get(one, 0), 'child', 'children')})" if one else "any parent"
+        ),
+        **bound("parent", view.parent),
     )

@@ -8,12 +8,14 @@ import pandas as pd
 import streamlit as st
 from pandas.io.formats.style import Styler
 
+from lib.backends.uri import Backend
 from lib.runs.families import Line, tree
 from lib.runs.table import METRIC, Constant, constants, ordered
 from lib.runs.values import RunTable
 from lib.ui.cards import card
 from lib.ui.compare.columns import MOST_MARKED, best_rows, cells, choices, chosen, headings, looks, sortable, titled_with_kind
 from lib.ui.compare.drawer import drawer
+from lib.ui.compare.sparks import CURVE, curves
 from lib.ui.compare.view import View, bound, keep, said
 from lib.ui.text import count, md
 
@@ -31,15 +33,18 @@ def lines(view: View, table: RunTable) -> list[Line]:
     return [line for line in made if not line.depth or view.children != "hidden"]
 
 
-def runs_table(view: View, table: RunTable, rows: Sequence[Line], names: Mapping[str, str]) -> None:
+def runs_table(here: Backend, view: View, table: RunTable, rows: Sequence[Line], names: Mapping[str, str]) -> None:
     """The card with the table, and the parameters that are the same everywhere in one line below it. `names` of the experiments."""
     picked = [line.run_id for line in rows if line.run_id in view.pick]
     title = count(len(rows), "run") + (f", {len(picked)} picked" if picked else "")
     drawn = rows[:MOST_DRAWN]
     with card():
         _head(view, table, title)
+        ids = [line.run_id for line in drawn]
         sheet, look = _sheet(view, table, drawn, names)
-        _draw(view, [line.run_id for line in drawn], sheet, look)
+        if small := curves(here, view, table, ids):
+            look |= curve_look(sheet, small)
+        _draw(view, ids, _marked(sheet) if 1 < len(ids) <= MOST_MARKED else sheet, look)
         _foot(table, left_out=len(rows) - len(drawn))
 
 
@@ -125,22 +130,25 @@ def _picked_before() -> list[str]:
     return st.query_params.get_all("pick")
 
 
-def _sheet(
-    view: View, table: RunTable, rows: Sequence[Line], names: Mapping[str, str]
-) -> tuple[pd.DataFrame | Styler, dict[str, Any]]:
+def _sheet(view: View, table: RunTable, rows: Sequence[Line], names: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The cells and the look of every column; the best cells of each metric are bold on a tint, up to 500 rows."""
     ids = [line.run_id for line in rows]
     run = table.identity.name
     made: dict[str, Any] = {"name": [CHILD * line.depth + (run[line.run_id] or line.run_id) for line in rows]}
     look: dict[str, Any] = {"name": st.column_config.TextColumn("Run", width=150, pinned=True)}
-    titles = headings(chosen(view, table))
+    titles = headings([name for name in chosen(view, table) if name != CURVE])
     for name, title in titles.items():
         made[name] = cells(table, name, ids, names)
         look[name] = looks(view, table, name, ids, title)
     made["open"] = [f"run?run={run_id}" for run_id in ids]
     look["open"] = st.column_config.LinkColumn(" ", display_text="Open", width=56)
-    sheet = pd.DataFrame(made)
-    return (_marked(sheet) if 1 < len(ids) <= MOST_MARKED else sheet), look
+    return pd.DataFrame(made), look
+
+
+def curve_look(sheet: pd.DataFrame, small: list[list[float]]) -> dict[str, Any]:
+    """Put the small curves behind the first two columns, and say how they look."""
+    sheet.insert(min(2, sheet.shape[1]), CURVE, small)
+    return {CURVE: st.column_config.LineChartColumn("Curve", width=90, help="How the metric that colours went over its steps.")}
 
 
 def _marked(sheet: pd.DataFrame) -> Styler:

@@ -9,6 +9,7 @@ from lib.runs.values import RunTable
 from lib.ui.cards import header
 from lib.ui.compare import code, downloads, experiment, views
 from lib.ui.compare.age import age
+from lib.ui.compare.cut import cut
 from lib.ui.compare.deeds import show_done
 from lib.ui.compare.drawer import drawer
 from lib.ui.compare.facets import chips
@@ -39,7 +40,9 @@ def top(here: Backend, view: View, catalogue: Catalogue, found: Found) -> None:
 
 
 def _how_many(found: Found) -> str:
-    left, whole = len(found.left), len(found.whole)
+    left, whole = len(found.left), found.whole.total if found.newest else len(found.whole)
+    if whole is None:
+        return f"{left:,} of more than {count(found.newest, 'run')}"
     return count(whole, "run") if left == whole else f"{left:,} of {count(whole, 'run')}"
 
 
@@ -97,6 +100,7 @@ def toolbar(view: View, catalogue: Catalogue, found: Found) -> None:
         st.space("stretch")
         _color(view, found)
     chips(view)
+    cut(view, found)
     _messages(found)
 
 
