@@ -97,6 +97,79 @@ def test_what_is_folded_away_keeps_up_with_a_view_that_was_opened_meanwhile(wind
     fold(driver)
     unfold(driver, "Ranges")
     ends = driver.page.get_by_test_id("stPopoverBody").get_by_role("slider")
-    assert [one.get_attribute("aria-valuetext") for one in ends.all()] == []
+    assert [one.get_attribute("aria-valuetext") for one in ends.all()] == ["0.01", "1", "5", "15", "0.7000", "0.9000"]
     fold(driver)
     assert said_by(driver) == wanted
+
+
+def test_a_popover_stays_open_while_its_label_and_its_conditions_change_and_a_chip_is_gone_for_good(
+    window, podium, fresh_store, two
+):
+    (wine, _), _ = two
+    driver = window(podium(fresh_store)).open(f"/compare?experiment={wine}")
+    body = unfold(driver, "Refine")
+    body.get_by_role("combobox", name="Narrow by").click()
+    driver.page.get_by_role("option", name="trees").click()
+    driver.settle()
+    expect(driver.page.get_by_test_id("stPopover").get_by_role("button", name=re.compile("Refine: 1"))).to_be_visible()
+    body.get_by_test_id("stMultiSelect").locator("[data-tag]").first.get_by_role("button").click()
+    driver.settle()
+    assert said_by(driver)["facet"] == ["params.trees=5|15|40"]
+    fold(driver)
+    driver.key("compare-toolbar").get_by_role("textbox").fill("metrics.accuracy > 0.5")
+    driver.page.keyboard.press("Enter")
+    driver.settle()
+    driver.page.get_by_role("button", name=re.compile("trees is 5 or 15 or 40")).click()
+    driver.settle()
+    unfold(driver, "Refine")
+    fold(driver)
+    assert "facet" not in said_by(driver)
+    assert said_by(driver)["filter"] == ["metrics.accuracy > 0.5"]
+
+
+def tab_to(driver, wanted: str, most: int = 80) -> None:
+    """Press Tab until the focus is on what this selector names."""
+    for _ in range(most):
+        driver.page.keyboard.press("Tab")
+        if driver.page.evaluate("wanted => !!document.activeElement?.closest(wanted)", wanted):
+            return
+    raise AssertionError(f"{wanted} cannot be reached with Tab")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_keyboard_alone_filters_picks_looks_and_opens_a_run(window, podium, fresh_store, two, scheme):
+    (wine, _), runs = two
+    driver = window(podium(fresh_store), scheme=scheme).open(f"/compare?experiment={wine}")
+    keys = driver.page.keyboard
+    tab_to(driver, ".st-key-compare-filter input")
+    keys.type("metrics.accuracy > 0.65")
+    keys.press("Enter")
+    driver.settle()
+    assert said_by(driver)["filter"] == ["metrics.accuracy > 0.65"]
+    tab_to(driver, ".st-key-compare-plot button")
+    keys.press("ArrowRight")
+    keys.press("Enter")
+    driver.settle()
+    assert said_by(driver)["plot"] == ["Scatter"]
+    keys.press("ArrowLeft")
+    keys.press("Enter")
+    driver.settle()
+    assert "plot" not in said_by(driver) or said_by(driver)["plot"] == ["Parallel"]
+    tab_to(driver, ".st-key-compare-drawer-ranges button")
+    keys.press("Enter")
+    driver.settle()
+    tab_to(driver, "[data-testid=stPopoverBody] [role=slider], [data-testid=stPopoverBody] input[type=range]")
+    keys.press("ArrowRight")
+    driver.settle()
+    keys.press("ArrowRight")
+    driver.settle()
+    assert len(said_by(driver).get("range", [])) == 1
+    keys.press("Escape")
+    driver.settle()
+    tab_to(driver, "[class*='st-key-compare-table'] canvas, [class*='st-key-compare-table'] [data-testid=stDataFrame]")
+    for key in ("ArrowDown", "ArrowLeft", "ArrowLeft", "Space"):
+        keys.press(key)
+        driver.page.wait_for_timeout(150)
+    driver.settle()
+    print(driver.page.url)
+    assert len(said_by(driver)["pick"]) == 1

@@ -34,6 +34,6 @@ def told(view: View, found: Found) -> str:
     elif matching.is_whole:
         said = f"The filter searched {every}, not only the newest {newest:,}."
     else:
-        of = f"of {count(matching.total, 'run')}" if matching.total else "runs"
-        said = f"The filter searched {every}. Showing the newest {len(matching):,} {of} that it finds."
+        of = f"of {count(matching.total, 'run')} that it finds" if matching.total else "that it finds; there are more"
+        said = f"The filter searched {every}. Showing the newest {len(matching):,} {of}."
     return said + (" What is set under Refine narrows these." if how_many(view) else "")
