@@ -66,10 +66,15 @@ def _no_repeat(runs: RunTable, rows: Sequence[Placed], by: Sequence[str], metric
             st.button(label, key="compare.groups.fewer", on_click=keep, kwargs={"by": tuple(first)})
 
 
+def columns(view: View, runs: RunTable) -> list[str]:
+    """The columns that make the groups: those of the address, else the parameters that differ and are more than a seed."""
+    names = groupable(runs)
+    return [name for name in view.by if name in names] or settings_of(runs) or names[:1]
+
+
 def _by(view: View, runs: RunTable) -> list[str]:
     """The columns that the address asks for, else the parameters that differ and are more than a seed."""
-    names = groupable(runs)
-    chosen = [name for name in view.by if name in names] or settings_of(runs) or names[:1]
+    names, chosen = groupable(runs), columns(view, runs)
     if not names:
         return []
     with drawer("by", f"Group by {count(len(chosen), 'column')}", icon=":material/stacks:") as is_open:

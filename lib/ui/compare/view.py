@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from lib.runs.direction import direction
-from lib.runs.plots.axes import choose, is_worth_an_axis
+from lib.runs.plots.axes import is_worth_an_axis
 from lib.runs.table import METRIC, PARAM, PLAIN, TAG, column, has_column, metrics, varying
 from lib.runs.values import RunTable
 
@@ -160,9 +160,3 @@ def link(base: str) -> str:
     """The address of this view, whole."""
     view = {name: value for name, value in asdict(asked()).items() if value}
     return f"{base.partition('?')[0]}?{urlencode(view, doseq=True)}"
-
-
-def axes_of(view: View, table: RunTable) -> tuple[Sequence[str], Sequence[str]]:
-    """Axes of the parallel plot, and what was left out."""
-    chosen = choose(table, view.color)
-    return chosen.names, chosen.left_out
