@@ -25,7 +25,7 @@ from lib.runs.freshness import mark
 from lib.runs.grammar import parse
 from lib.runs.matching import leaves
 from lib.runs.reading import experiments, newest, runs
-from lib.runs.table import metrics, subset
+from lib.runs.table import answer, metrics, subset
 from lib.runs.values import MOST_RUNS, Experiment, RunTable, Search, State
 from lib.ui.cards import header
 from lib.ui.compare.view import View
@@ -126,9 +126,7 @@ def find(here: Backend, view: View) -> Found:
         clauses = parse(view.filter, known)
         left = _left(here, replace(search, filter=view.filter.strip()), last)
         inside = set(left.ids) <= set(whole.ids)
-        left = (
-            replace(subset(whole, left.ids), search=left.search, total=left.total) if inside else valued(here, left, view.stat)[0]
-        )
+        left = answer(whole, left.ids, left.search, left.total) if inside else valued(here, left, view.stat)[0]
         return Found(whole, _narrowed(view, left), known, notes=(*unknown(clauses, known), *told))
     except BadInput as problem:
         return Found(whole, _narrowed(view, whole), known, problem=problem, notes=told)
@@ -156,7 +154,7 @@ def _left(here: Backend, search: Search, whole: RunTable) -> RunTable:
     if not search.filter:
         return whole
     ids = leaves(parse(search.filter), whole) if here.path and whole.is_whole else None
-    return replace(subset(whole, ids), search=search, total=len(ids)) if ids is not None else read(here, search)
+    return answer(whole, ids, search, len(ids)) if ids is not None else read(here, search)
 
 
 def _narrowed(view: View, table: RunTable) -> RunTable:
