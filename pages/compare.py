@@ -32,7 +32,7 @@ nothing.gone_picks(wish, found)
 
 # Look
 if not len(found.whole):
-    nothing.no_run()
+    nothing.no_run(view)
     st.stop()
 if not len(found.left):
     nothing.no_match(view)
@@ -42,7 +42,7 @@ listed = [line.run_id for line in rows]
 chart(view, subset(found.left, listed), found.whole)
 left, right = st.columns([13, 7], gap="medium")
 with left:
-    runs_table(view, found.left, rows, catalogue.names)
+    runs_table(here, view, found.left, rows, catalogue.names)
 
 # Act: the deed of this page stands in its header, what it is decided by stands here
 with right:

@@ -16,7 +16,7 @@ from lib.ui.compare.downloads import as_png, as_svg
 from lib.ui.compare.reading import Found
 from lib.ui.compare.view import View, settled
 from lib.ui.ink import LIGHT
-from tests.test_page_compare import EVIL, address, said, search, wine  # noqa: F401 - fixtures
+from tests.test_page_compare import EVIL, address, said, search, unfolded, wine  # noqa: F401 - fixtures
 from tests.test_runs_frames import START, made, runs_of
 
 MENU = "compare.views.menu"
@@ -142,7 +142,7 @@ def test_the_downloads_stand_in_one_menu_also_where_the_filter_leaves_nothing(ap
 
 def dialog(page: AppTest, deed: str) -> AppTest:
     """The dialog of experiments at one of its deeds."""
-    page.button(key="compare.experiments").click().run()
+    unfolded(page, "more").button(key="compare.experiments").click().run()
     return page.segmented_control(key="compare.experiments.deed").set_value(deed).run()
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from lib.backends.connect import client, quick_reading, translated
 from lib.backends.uri import Backend
+from lib.runs.reading import experiments
+from lib.runs.values import PARENT_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-OWN = "podium-ledger"
-PARENT = "mlflow.parentRunId"
 LOOKED_AT = 100
 JUDGED_ON_UNSEEN = ("accuracy", "auc")
 
@@ -36,11 +36,11 @@ def recent(backend: Backend, limit: int) -> tuple[RecentRun, ...]:
     Looks at the newest hundred runs: behind a long search with many children, fewer than `limit` may come back.
     """
     with translated(), quick_reading():
-        names = {one.experiment_id: one.name for one in client(backend).search_experiments() if not one.name.startswith(OWN)}
+        names = {one.experiment_id: one.name for one in experiments(backend)}
         if not names:
             return ()
         found = client(backend).search_runs([*names], max_results=LOOKED_AT, order_by=["attributes.start_time DESC"])
-    return tuple(_recent_run(run, names) for run in found if PARENT not in run.data.tags)[:limit]
+    return tuple(_recent_run(run, names) for run in found if PARENT_TAG not in run.data.tags)[:limit]
 
 
 def headline(metrics: Mapping[str, float]) -> float | None:

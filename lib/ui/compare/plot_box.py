@@ -14,8 +14,8 @@ from lib.ui.cards import empty
 from lib.ui.compare import canvas
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
-from lib.ui.compare.statistics import PICKS, called, choose_metric, pickable, select, tied
-from lib.ui.compare.view import View, keep
+from lib.ui.compare.statistics import PICKS, called, choose_metric, pickable, select
+from lib.ui.compare.view import View, keep, tied
 from lib.ui.text import count, md
 
 MEDIAN = "median"

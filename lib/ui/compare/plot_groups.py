@@ -13,6 +13,7 @@ from lib.runs.plots.box import MOST_POINTS
 from lib.runs.values import RunTable
 from lib.ui.cards import empty
 from lib.ui.compare import canvas
+from lib.ui.compare.drawer import drawer
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.statistics import PICKS, called, choose_metric, listed, pickable
@@ -76,7 +77,9 @@ def _by(view: View, runs: RunTable) -> list[str]:
     names, chosen = groupable(runs), columns(view, runs)
     if not names:
         return []
-    with st.popover(f"Group by {count(len(chosen), 'column')}", icon=":material/stacks:"):
+    with drawer("by", f"Group by {count(len(chosen), 'column')}", icon=":material/stacks:") as is_open:
+        if not is_open:
+            return chosen
         st.multiselect("Group by", names, format_func=called, width=420, **bound("by", chosen))
         st.caption(
             "Runs with the same values in all of these columns are one group. Without a choice: every parameter but the seed."
@@ -118,9 +121,10 @@ def _plain(rows: Sequence[Placed]) -> str:
 
 def _shown(rows: Sequence[Placed], picked: Sequence[str]) -> list[Placed]:
     """At most `MOST_ROWS` rows in their order: the leader and those with a picked run, then from the top."""
-    first = [row for row in rows if row.standing == "best" or set(row.group.run_ids) & set(picked)]
-    chosen = [*first, *(row for row in rows if row not in first)][: groups.MOST_ROWS]
-    return [row for row in rows if row in chosen]
+    ids = set(picked)
+    first = [place for place, row in enumerate(rows) if row.standing == "best" or not ids.isdisjoint(row.group.run_ids)]
+    chosen = sorted(dict.fromkeys([*first, *range(len(rows))]), key=lambda place: place not in first)[: groups.MOST_ROWS]
+    return [rows[place] for place in sorted(chosen)]
 
 
 def _notes(made: Grouping, rows: Sequence[Placed], shown: Sequence[Placed], without: str) -> list[str]:

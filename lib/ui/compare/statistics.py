@@ -1,12 +1,13 @@
 """What the statistical plots of Compare share: the metric they judge, and a choice that the address carries under another plot's name."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
-from lib.runs.figures import is_real, short_labels
+from lib.runs.figures import reals, short_labels
 from lib.runs.grouping import TAG
 from lib.runs.plots.box import PICK
 from lib.runs.table import column, metrics
@@ -20,7 +21,7 @@ PICKS = "Click a run to pick it, once more to let it go."
 
 def measurable(runs: RunTable) -> list[str]:
     """The metrics of which at least one of these runs has a number."""
-    return [name for name in metrics(runs) if any(map(is_real, column(runs, name)))]
+    return [name for name in metrics(runs) if not np.isnan(reals(column(runs, name))).all()]
 
 
 def judged(view: View, runs: RunTable) -> str:
@@ -50,13 +51,6 @@ def select(label: str, names: Sequence[str], binding: dict[str, Any]) -> None:
         width=240,
         **binding,
     )
-
-
-def tied(key: str, value: Any, change: Callable[[Any], None]) -> dict[str, Any]:
-    """Key and callback of a widget that shows `value` and hands what a person chose to `change`."""
-    if st.session_state.get(key) != value:
-        st.session_state[key] = value
-    return {"key": key, "on_change": lambda: change(st.session_state[key])}
 
 
 def pickable(name: str, picked: Sequence[str]) -> dict[str, Any]:

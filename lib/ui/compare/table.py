@@ -8,11 +8,14 @@ import pandas as pd
 import streamlit as st
 from pandas.io.formats.style import Styler
 
+from lib.backends.uri import Backend
 from lib.runs.families import Line, tree
-from lib.runs.table import METRIC, Constant, constants, ordered
+from lib.runs.table import METRIC, Constant, constants, ordered, subset
 from lib.runs.values import RunTable
 from lib.ui.cards import card
 from lib.ui.compare.columns import MOST_MARKED, best_rows, cells, choices, chosen, headings, looks, sortable, titled_with_kind
+from lib.ui.compare.drawer import drawer
+from lib.ui.compare.sparks import CURVE, curves
 from lib.ui.compare.view import View, bound, keep, said
 from lib.ui.text import count, md
 
@@ -30,15 +33,18 @@ def lines(view: View, table: RunTable) -> list[Line]:
     return [line for line in made if not line.depth or view.children != "hidden"]
 
 
-def runs_table(view: View, table: RunTable, rows: Sequence[Line], names: Mapping[str, str]) -> None:
+def runs_table(here: Backend, view: View, table: RunTable, rows: Sequence[Line], names: Mapping[str, str]) -> None:
     """The card with the table, and the parameters that are the same everywhere in one line below it. `names` of the experiments."""
     picked = [line.run_id for line in rows if line.run_id in view.pick]
     title = count(len(rows), "run") + (f", {len(picked)} picked" if picked else "")
     drawn = rows[:MOST_DRAWN]
     with card():
         _head(view, table, title)
+        ids = [line.run_id for line in drawn]
         sheet, look = _sheet(view, table, drawn, names)
-        _draw(view, [line.run_id for line in drawn], sheet, look)
+        if small := curves(here, view, table, ids):
+            look |= curve_look(sheet, small)
+        _draw(view, ids, _marked(sheet) if 1 < len(ids) <= MOST_MARKED else sheet, look)
         _foot(table, left_out=len(rows) - len(drawn))
 
 
@@ -68,7 +74,9 @@ def _head(view: View, table: RunTable, title: str) -> None:
 
 def _columns(view: View, table: RunTable) -> None:
     """Which columns, in which order, and which of them stay at the left while the others move."""
-    with st.popover("Columns", icon=":material/view_column:"):
+    with drawer("columns", "Columns", icon=":material/view_column:") as is_open:
+        if not is_open:
+            return
         shown = chosen(view, table)
         kind = {"options": choices(table), "format_func": titled_with_kind}
         st.multiselect("Columns, in this order", placeholder="The usual ones", **kind, **bound("columns", shown))
@@ -114,7 +122,8 @@ def _pick(key: str, ids: Sequence[str], drawn: Sequence[int]) -> None:
     if sorted(chosen) == list(drawn):
         return
     rows = {ids[row] for row in chosen}
-    before = [run_id for run_id in _picked_before() if run_id in rows or run_id not in set(ids)]
+    here = set(ids)
+    before = dict.fromkeys(run_id for run_id in _picked_before() if run_id in rows or run_id not in here)
     keep(pick=(*before, *(run_id for run_id in ids if run_id in rows and run_id not in before)))
 
 
@@ -122,28 +131,32 @@ def _picked_before() -> list[str]:
     return st.query_params.get_all("pick")
 
 
-def _sheet(
-    view: View, table: RunTable, rows: Sequence[Line], names: Mapping[str, str]
-) -> tuple[pd.DataFrame | Styler, dict[str, Any]]:
+def _sheet(view: View, table: RunTable, rows: Sequence[Line], names: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The cells and the look of every column; the best cells of each metric are bold on a tint, up to 500 rows."""
     ids = [line.run_id for line in rows]
-    run = table.identity.name
-    made: dict[str, Any] = {"name": [CHILD * line.depth + (run[line.run_id] or line.run_id) for line in rows]}
+    part = subset(table, ids)
+    named = zip(rows, part.identity.name.tolist(), strict=True)
+    made: dict[str, Any] = {"name": [CHILD * line.depth + (name or line.run_id) for line, name in named]}
     look: dict[str, Any] = {"name": st.column_config.TextColumn("Run", width=150, pinned=True)}
-    titles = headings(chosen(view, table))
+    titles = headings([name for name in chosen(view, table) if name != CURVE])
     for name, title in titles.items():
-        made[name] = cells(table, name, ids, names)
-        look[name] = looks(view, table, name, ids, title)
+        made[name] = cells(part, name, names)
+        look[name] = looks(view, part, name, title)
     made["open"] = [f"run?run={run_id}" for run_id in ids]
     look["open"] = st.column_config.LinkColumn(" ", display_text="Open", width=56)
-    sheet = pd.DataFrame(made)
-    return (_marked(sheet) if 1 < len(ids) <= MOST_MARKED else sheet), look
+    return pd.DataFrame(made), look
+
+
+def curve_look(sheet: pd.DataFrame, small: list[list[float]]) -> dict[str, Any]:
+    """Put the small curves behind the first two columns, and say how they look."""
+    sheet.insert(min(2, sheet.shape[1]), CURVE, small)
+    return {CURVE: st.column_config.LineChartColumn("Curve", width=90, help="How the metric that colours went over its steps.")}
 
 
 def _marked(sheet: pd.DataFrame) -> Styler:
     style = sheet.style
     for name in sheet:
-        if str(name).startswith(METRIC) and (rows := best_rows(list(sheet[name]), str(name))):
+        if str(name).startswith(METRIC) and (rows := best_rows(sheet[name].to_numpy(), str(name))):
             style = style.set_properties(subset=(rows, [name]), **BEST)
     return style
 
