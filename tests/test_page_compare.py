@@ -84,6 +84,11 @@ def test_the_header_says_how_much_one_row_is_worth(app, fresh_store, wine):
     )
 
 
+def test_the_header_says_that_only_the_newest_runs_were_read(app, fresh_store, wine):
+    page = app("compare", fresh_store, experiment=wine[0], limit="2")
+    assert "the newest 2 of 3\N{NO-BREAK SPACE}runs" in said(page)
+
+
 def test_without_an_address_the_experiment_where_something_ran_last_is_shown_and_put_into_it(app, fresh_store, wine):
     make_experiment(fresh_store, "empty and newer")
     page = app("compare", fresh_store)

@@ -38,8 +38,11 @@ def top(here: Backend, view: View, catalogue: Catalogue, found: Found) -> None:
 
 
 def _how_many(found: Found) -> str:
-    left, whole = len(found.left), len(found.whole)
-    return count(whole, "run") if left == whole else f"{left:,} of {count(whole, 'run')}"
+    left, whole, total = len(found.left), len(found.whole), found.whole.total
+    of = count(whole, "run")
+    if not found.whole.is_whole:
+        of = f"the newest {of}" if total is None else f"the newest {whole:,} of {count(total, 'run')}"
+    return of if left == whole else f"{left:,} of {of}"
 
 
 def _measured(table: RunTable, color: str) -> str:
