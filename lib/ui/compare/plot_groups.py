@@ -13,6 +13,7 @@ from lib.runs.plots.box import MOST_POINTS
 from lib.runs.values import RunTable
 from lib.ui.cards import empty
 from lib.ui.compare import canvas
+from lib.ui.compare.drawer import drawer
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.statistics import PICKS, called, choose_metric, listed, pickable
@@ -65,13 +66,20 @@ def _no_repeat(runs: RunTable, rows: Sequence[Placed], by: Sequence[str], metric
             st.button(label, key="compare.groups.fewer", on_click=keep, kwargs={"by": tuple(first)})
 
 
+def columns(view: View, runs: RunTable) -> list[str]:
+    """The columns that make the groups: those of the address, else the parameters that differ and are more than a seed."""
+    names = groupable(runs)
+    return [name for name in view.by if name in names] or settings_of(runs) or names[:1]
+
+
 def _by(view: View, runs: RunTable) -> list[str]:
     """The columns that the address asks for, else the parameters that differ and are more than a seed."""
-    names = groupable(runs)
-    chosen = [name for name in view.by if name in names] or settings_of(runs) or names[:1]
+    names, chosen = groupable(runs), columns(view, runs)
     if not names:
         return []
-    with st.popover(f"Group by {count(len(chosen), 'column')}", icon=":material/stacks:"):
+    with drawer("by", f"Group by {count(len(chosen), 'column')}", icon=":material/stacks:") as is_open:
+        if not is_open:
+            return chosen
         st.multiselect("Group by", names, format_func=called, width=420, **bound("by", chosen))
         st.caption(
             "Runs with the same values in all of these columns are one group. Without a choice: every parameter but the seed."
