@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from numbers import Integral, Real
 
+import numpy as np
 import pandas as pd
 
 MINUS = "\N{MINUS SIGN}"
@@ -16,6 +17,14 @@ def is_real(value: object) -> bool:
     if type(value) is float:
         return -LARGEST < value < LARGEST
     return isinstance(value, Real) and math.isfinite(size := float(value)) and abs(size) < LARGEST
+
+
+def reals(values: "pd.Series") -> "np.ndarray":
+    """A column as floats, NaN wherever `is_real` says no; text holds no number."""
+    if not pd.api.types.is_numeric_dtype(values):
+        return np.full(len(values), np.nan)
+    numbers = values.to_numpy("float64", na_value=np.nan)
+    return np.where(np.abs(numbers) < LARGEST, numbers, np.nan)
 
 
 def figure(value: object) -> str:
@@ -63,10 +72,12 @@ def _digits(value: float, *, whole: bool) -> str:
 def short_labels(names: Sequence[str], width: int = 18) -> dict[str, str]:
     """A label of about `width` characters for each name, cut in the middle; two names never get the same label."""
     made: dict[str, str] = {}
+    taken: set[str] = set()
     for name in dict.fromkeys(names):
         label = cut = name if len(name) <= width else f"{name[: width // 2 - 1]}…{name[-(width // 2) :]}"
         number = 2
-        while label in made.values():
+        while label in taken:
             label, number = f"{cut} ({number})", number + 1
         made[name] = label
+        taken.add(label)
     return made

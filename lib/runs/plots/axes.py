@@ -4,14 +4,17 @@ Every run has a place on every axis: what is missing, NaN or infinite stands bel
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from lib.runs.direction import titled
-from lib.runs.figures import figure, is_real, setting
+from lib.runs.figures import figure, is_real, reals, setting
+from lib.runs.remembered import remembered
 from lib.runs.table import METRIC, PARAM, column, metrics, varying
 from lib.runs.values import RunTable
 
@@ -128,26 +131,33 @@ def can_be_log(values: Sequence[float]) -> bool:
     return len(real) > 1 and min(real) > 0
 
 
+@remembered
 def axis(table: RunTable, name: str, scale: Scale = "automatic") -> Axis:
     """The axis of a column for these runs. A scale that is asked for and impossible is linear."""
     cells = column(table, name)
     numeric = pd.api.types.is_numeric_dtype(cells)
     read = figure if name.startswith(METRIC) else setting
-    made = _of_numbers(list(cells), scale, read) if numeric else _of_texts(list(cells))
+    made = _of_numbers(reals(cells), scale, read) if numeric else _of_texts(list(cells))
     short = name.removeprefix(METRIC).removeprefix(PARAM)
     return replace(
         made,
         name=name,
         title=titled(short) if name.startswith(METRIC) else short,
-        places=tuple(made.place(value) for value in made.values),
-        texts=tuple(read(value) if pd.notna(value) else NO_VALUE for value in cells),
+        places=_places(made),
+        texts=tuple(NO_VALUE if gone else read(cell) for cell, gone in zip(cells.tolist(), cells.isna().tolist(), strict=True)),
         ticks=(*([Tick(BELOW, NO_VALUE)] if None in made.values else []), *made.ticks),
     )
 
 
-def _of_numbers(cells: list[float], scale: Scale, read: Callable[[object], str]) -> Axis:
-    values = tuple(float(value) if is_real(value) else None for value in cells)
-    real = sorted({value for value in values if value is not None})
+def _places(bare: Axis) -> tuple[float, ...]:
+    """Where every value stands; a lane or a number that comes again is reckoned once."""
+    known = {value: bare.place(value) for value in set(bare.values)}
+    return tuple(map(known.__getitem__, bare.values))
+
+
+def _of_numbers(numbers: "np.ndarray", scale: Scale, read: Callable[[object], str]) -> Axis:
+    values = tuple(None if number != number else number for number in numbers.tolist())  # noqa: PLR0124 - NaN
+    real = np.unique(numbers[~np.isnan(numbers)]).tolist()
     if not real:
         return Axis("", "", values, (), (), ())
     log = is_log(real) if scale == "automatic" else scale == "log" and can_be_log(real)
@@ -161,8 +171,9 @@ def _bend(log: bool) -> Callable[[float], float]:  # noqa: FBT001 - the two are 
 
 
 def _five(real: list[float], place: Callable[[float], float]) -> list[float]:
-    """Five values that are really there, nearest to the quarters of the axis."""
-    return sorted({min(real, key=lambda value: abs(place(value) - quarter)) for quarter in (0, 0.25, 0.5, 0.75, 1)})
+    """Five values that are really there, nearest to the quarters of the axis. `real` rises, and so do the places."""
+    beside = [(quarter, bisect_left(real, quarter, key=place)) for quarter in (0, 0.25, 0.5, 0.75, 1)]
+    return sorted({min(real[max(0, at - 1) : at + 1], key=lambda value: abs(place(value) - quarter)) for quarter, at in beside})
 
 
 def _of_texts(cells: list[object]) -> Axis:

@@ -66,10 +66,15 @@ def _no_repeat(runs: RunTable, rows: Sequence[Placed], by: Sequence[str], metric
             st.button(label, key="compare.groups.fewer", on_click=keep, kwargs={"by": tuple(first)})
 
 
+def columns(view: View, runs: RunTable) -> list[str]:
+    """The columns that make the groups: those of the address, else the parameters that differ and are more than a seed."""
+    names = groupable(runs)
+    return [name for name in view.by if name in names] or settings_of(runs) or names[:1]
+
+
 def _by(view: View, runs: RunTable) -> list[str]:
     """The columns that the address asks for, else the parameters that differ and are more than a seed."""
-    names = groupable(runs)
-    chosen = [name for name in view.by if name in names] or settings_of(runs) or names[:1]
+    names, chosen = groupable(runs), columns(view, runs)
     if not names:
         return []
     with drawer("by", f"Group by {count(len(chosen), 'column')}", icon=":material/stacks:") as is_open:
@@ -116,9 +121,10 @@ def _plain(rows: Sequence[Placed]) -> str:
 
 def _shown(rows: Sequence[Placed], picked: Sequence[str]) -> list[Placed]:
     """At most `MOST_ROWS` rows in their order: the leader and those with a picked run, then from the top."""
-    first = [row for row in rows if row.standing == "best" or set(row.group.run_ids) & set(picked)]
-    chosen = [*first, *(row for row in rows if row not in first)][: groups.MOST_ROWS]
-    return [row for row in rows if row in chosen]
+    ids = set(picked)
+    first = [place for place, row in enumerate(rows) if row.standing == "best" or not ids.isdisjoint(row.group.run_ids)]
+    chosen = sorted(dict.fromkeys([*first, *range(len(rows))]), key=lambda place: place not in first)[: groups.MOST_ROWS]
+    return [rows[place] for place in sorted(chosen)]
 
 
 def _notes(made: Grouping, rows: Sequence[Placed], shown: Sequence[Placed], without: str) -> list[str]:

@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
-from lib.runs.figures import is_real, short_labels
+from lib.runs.figures import reals, short_labels
 from lib.runs.grouping import TAG
 from lib.runs.plots.box import PICK
 from lib.runs.table import column, metrics
@@ -20,15 +21,20 @@ PICKS = "Click a run to pick it, once more to let it go."
 
 def measurable(runs: RunTable) -> list[str]:
     """The metrics of which at least one of these runs has a number."""
-    return [name for name in metrics(runs) if any(map(is_real, column(runs, name)))]
+    return [name for name in metrics(runs) if not np.isnan(reals(column(runs, name))).all()]
+
+
+def judged(view: View, runs: RunTable) -> str:
+    """The metric that `y` in the address names, else the one that colours, else the first; "" when there is none."""
+    names = measurable(runs)
+    return next((name for name in (view.y, view.color, *names) if name in names), "")
 
 
 def choose_metric(view: View, runs: RunTable, label: str) -> str:
     """The metric that `y` in the address names, else the one that colours, to be changed by a select box. "" when there is none."""
-    names = measurable(runs)
-    chosen = next((name for name in (view.y, view.color, *names) if name in names), "")
-    if names:
-        select(label, names, bound("y", chosen))
+    chosen = judged(view, runs)
+    if chosen:
+        select(label, measurable(runs), bound("y", chosen))
     else:
         empty("query_stats", "No metric to show", "None of these runs has a number in a metric. Log one, or change the filter.")
     return chosen

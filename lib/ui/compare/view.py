@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from lib.runs.direction import direction
-from lib.runs.plots.axes import choose, is_worth_an_axis
+from lib.runs.plots.axes import is_worth_an_axis
+from lib.runs.remembered import remembered
 from lib.runs.table import METRIC, PARAM, PLAIN, TAG, column, has_column, metrics, varying
 from lib.runs.values import RunTable
 
@@ -146,8 +147,13 @@ def settled(view: View, table: RunTable) -> View:
 
 def drawable(table: RunTable) -> list[str]:
     """Columns that a scatter can use: parameters that differ, then metrics that differ."""
+    return list(_drawable(table))
+
+
+@remembered
+def _drawable(table: RunTable) -> tuple[str, ...]:
     names = [*varying(table), *metrics(table)]
-    return [name for name in names if is_worth_an_axis(column(table, name))]
+    return tuple(name for name in names if is_worth_an_axis(column(table, name)))
 
 
 def said(name: str) -> str:
@@ -171,9 +177,3 @@ def link(base: str) -> str:
     """The address of this view, whole."""
     view = {name: value for name, value in asdict(asked()).items() if value}
     return f"{base.partition('?')[0]}?{urlencode(view, doseq=True)}"
-
-
-def axes_of(view: View, table: RunTable) -> tuple[Sequence[str], Sequence[str]]:
-    """Axes of the parallel plot, and what was left out."""
-    chosen = choose(table, view.color)
-    return chosen.names, chosen.left_out
