@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from lib.runs.direction import direction
-from lib.runs.figures import is_real, setting
+from lib.runs.figures import is_real, natural, setting
 from lib.runs.plots.axes import NO_VALUE
 from lib.runs.table import METRIC, column, varying
 from lib.runs.values import RunTable
@@ -108,7 +108,7 @@ def exact(values: "pd.Series") -> Levels:
     """A level for each different value: numbers by size, then words; runs without a value come last."""
     numeric = pd.api.types.is_numeric_dtype(values)
     listed = [None if pd.isna(value) else value for value in values.tolist()]
-    present = sorted({value for value in listed if value is not None}, key=None if numeric else _natural)
+    present = sorted({value for value in listed if value is not None}, key=None if numeric else natural)
     codes = {value: number for number, value in enumerate(present)} | {None: len(present)}
     labels = _numbers(present) if numeric else [str(value) or "empty text" for value in present]
     lost = [NO_VALUE] if None in listed else []
@@ -247,12 +247,3 @@ def _told_apart(labels: Sequence[str]) -> tuple[str, ...]:
             number, one = number + 1, f"{label} ({number})"
         made.append(one)
     return tuple(made)
-
-
-def _natural(text: str) -> tuple[bool, float, str]:
-    """Numbers by size, then words: 5, 10, None."""
-    try:
-        size = float(text)
-    except ValueError:
-        size = math.nan
-    return (False, size, text) if math.isfinite(size) else (True, 0.0, text)

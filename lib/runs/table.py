@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from lib.runs.direction import direction
-from lib.runs.figures import is_real, setting
+from lib.runs.figures import PLACEABLE, is_real, setting
 from lib.runs.values import RunTable
 
 METRIC, PARAM, TAG = "metrics.", "params.", "tags."
@@ -104,8 +104,10 @@ def subset(table: RunTable, ids: Sequence[str]) -> RunTable:
 
 
 def ordered(table: RunTable, by: str, *, falling: bool) -> list[str]:
-    """The run ids sorted by a column; runs without a value come last, equal ones stay newest first."""
+    """The run ids sorted by a column; runs without a value come last, as do those that diverged, equal ones stay newest first."""
     values = column(table, by)
+    if by.startswith(METRIC):
+        values = values.where(values.abs() < PLACEABLE)
     if values.dtype == "str":
         values = values.str.casefold()
     return list(values.sort_values(ascending=not falling, kind="stable", na_position="last").index)

@@ -28,12 +28,22 @@ def no_run() -> None:
 
 
 def no_match(view: View) -> None:
-    """The filter leaves no run."""
+    """The filter, or what narrows the runs beside it, leaves no run."""
+    narrowed = bool(view.facet or view.since or view.until or view.parent)
+    both = " and the conditions together leave" if narrowed else " leaves"
+    what = f"The filter {md(view.filter)}{both} nothing." if view.filter else "The conditions leave nothing."
     with card():
-        empty("search_off", "No run matches", f"The filter {md(view.filter)} leaves nothing.")
-        with st.container(horizontal_alignment="center"):
-            st.button("Clear the filter", type="primary", key="compare.clear", on_click=keep, kwargs={"filter": ""})
+        empty("search_off", "No run matches", what)
+        with st.container(horizontal=True, horizontal_alignment="center"):
+            if view.filter:
+                st.button("Clear the filter", type="primary", key="compare.clear", on_click=keep, kwargs={"filter": ""})
+            if narrowed or not view.filter:
+                kind: Literal["primary", "secondary"] = "secondary" if view.filter else "primary"
+                st.button("Clear the conditions", type=kind, key="compare.clear_facets", on_click=keep, kwargs=_WIDE)
         st.space("small")
+
+
+_WIDE = {"facet": (), "since": "", "until": "", "parent": "", "children": ""}
 
 
 def to_launch(label: str, kind: Literal["primary", "secondary"] = "primary") -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from lib.runs.export import harmless
 from lib.runs.figures import figure, short_labels
 from lib.runs.grouping import Grouping, Placed, Summary, groupable, is_repeat, placed, settings_of, split, telling
 from lib.runs.plots import groups
@@ -20,7 +21,6 @@ from lib.ui.compare.view import View, bound, keep
 from lib.ui.text import count, md
 
 MOST_LISTED = 8
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def draw(scene: Scene) -> None:
@@ -172,8 +172,4 @@ def _numbers(row: Placed) -> dict[str, Any]:
 
 def as_csv(sheet: pd.DataFrame) -> str:
     """A table as CSV in which no spreadsheet takes a text for a formula: such a text begins with an apostrophe. Numbers stay numbers."""
-    return sheet.map(_harmless).rename(columns=_harmless).to_csv(index=False)
-
-
-def _harmless(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+    return sheet.map(lambda cell: harmless(cell) if isinstance(cell, str) else cell).rename(columns=harmless).to_csv(index=False)

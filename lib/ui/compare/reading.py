@@ -20,7 +20,7 @@ from lib.runs.extremes import Stat, Valued, with_values
 from lib.runs.facets import passing, started
 from lib.runs.facets import read as read_facet
 from lib.runs.families import best_children, children_of
-from lib.runs.filters import Names, names, unknown
+from lib.runs.filters import Clause, Names, names, unknown
 from lib.runs.freshness import mark
 from lib.runs.grammar import parse
 from lib.runs.matching import leaves
@@ -129,9 +129,16 @@ def find(here: Backend, view: View) -> Found:
         left = (
             replace(subset(whole, left.ids), search=left.search, total=left.total) if inside else valued(here, left, view.stat)[0]
         )
-        return Found(whole, _narrowed(view, left), known, notes=(*unknown(clauses, known), *told))
+        return Found(whole, _narrowed(view, left), known, notes=(*unknown(clauses, known), *_of_last(view, clauses), *told))
     except BadInput as problem:
         return Found(whole, _narrowed(view, whole), known, problem=problem, notes=told)
+
+
+def _of_last(view: View, clauses: Sequence[Clause]) -> tuple[str, ...]:
+    """A filter means the last value of a metric, in MLflow as here, whichever value is shown."""
+    if view.stat not in ("best", "min", "max") or all(clause.kind != "metric" for clause in clauses):
+        return ()
+    return ("The filter judges the last value of a metric. Conditions under Refine judge the value that is shown.",)
 
 
 def valued(here: Backend, table: RunTable, stat: str) -> tuple[RunTable, tuple[str, ...]]:
