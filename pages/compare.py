@@ -32,7 +32,7 @@ nothing.gone_picks(wish, found)
 
 # Look
 if not len(found.whole):
-    nothing.no_run()
+    nothing.no_run(view)
     st.stop()
 if not len(found.left):
     nothing.no_match(view)

@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.backends.connect import client
+from lib.ui.compare.drawer import place
 from tests.test_runs_reading import log_run, make_experiment
 
 EVIL = "![x](http://evil/x) <img src=x onerror=alert(1)> :green-badge[All pass]"
@@ -68,6 +69,12 @@ def address(page, name: str) -> list[str]:
     """All values of a name in the address; AppTest gives a single one as text."""
     value = page.query_params.get(name, [])
     return [value] if isinstance(value, str) else list(value)
+
+
+def unfolded(page, name: str):
+    """The page with one of its popovers open: refine, more, columns, axes, ranges, scales, by."""
+    page.session_state[place(name)] = True
+    return page.run()
 
 
 def chart(page) -> str:
@@ -144,7 +151,7 @@ def test_a_name_that_no_run_has_is_told_with_the_nearest_one(app, fresh_store, w
 
 def test_an_offered_condition_is_added_to_the_filter(app, fresh_store, wine):
     page = app("compare", fresh_store, experiment=wine[0], filter="status = 'FINISHED'")
-    page.selectbox(key="compare.add").set_value("params.trees = '1'").run()
+    unfolded(page, "refine").selectbox(key="compare.add").set_value("params.trees = '1'").run()
     assert names(page) == ["forest-1"]
     assert page.text_input(key="compare.filter").value == "status = 'FINISHED' and params.trees = '1'"
 
@@ -167,7 +174,7 @@ def test_children_stand_below_their_parent_and_fold_away(app, fresh_store, searc
     page = app("compare", fresh_store, experiment=search[0])
     assert names(page) == ["grid", "trial-2", "trial-1"]
     assert page.dataframe[0].value["name"].iloc[1].endswith("└ trial-2")
-    page.segmented_control(key="compare.families").set_value("hidden").run()
+    unfolded(page, "refine").segmented_control(key="compare.families").set_value("hidden").run()
     assert names(page) == ["grid"]
     assert address(page, "children") == ["hidden"]
 

@@ -7,14 +7,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.backends.connect import client
+from lib.runs.filters import names
 from lib.runs.reading import experiments
 from lib.runs.saved import SavedView, save, saved
 from lib.ui.compare.canvas import Sheet
 from lib.ui.compare.code import recipe
 from lib.ui.compare.downloads import as_png, as_svg
-from lib.ui.compare.view import View
+from lib.ui.compare.reading import Found
+from lib.ui.compare.view import View, settled
 from lib.ui.ink import LIGHT
-from tests.test_page_compare import EVIL, address, said, search, wine  # noqa: F401 - fixtures
+from tests.test_page_compare import EVIL, address, said, search, unfolded, wine  # noqa: F401 - fixtures
 from tests.test_runs_frames import START, made, runs_of
 
 MENU = "compare.views.menu"
@@ -97,11 +99,14 @@ def test_the_code_of_the_page_is_shown_and_is_python(app, fresh_store, wine):  #
 
 
 @pytest.mark.parametrize("plot", ["Parallel", "Scatter", "Box", "Contour", "Curves", "Groups", "Importance", "Artifacts"])
-def test_the_recipe_of_a_view_fills_what_the_address_leaves_open(plot):
+def test_the_recipe_of_a_view_fills_what_the_address_leaves_open(plot, fresh_store):
     table = runs_of(*(made(f"r{n}", params={"n": n, "seed": n}, metrics={"acc": n / 3}) for n in range(4)))
-    made_ = recipe(View(("1",), plot=plot, color="metrics.acc", x="params.n", y="metrics.acc", smooth="x"), table, "sqlite:////x")
-    assert (made_.y, made_.z, made_.by, made_.smooth) == ("metrics.acc", "metrics.acc", ("params.n",), 0.0)
+    found = Found(table, table, names(table))
+    view = View(("1",), plot=plot, color="metrics.acc", x="params.n", y="metrics.acc", smooth="x")
+    made_ = recipe(settled(view, table), found, fresh_store)
+    assert (made_.y or made_.z, made_.smooth) == ("metrics.acc", 0.0)
     assert made_.axes == ("params.n", "params.seed", "metrics.acc")
+    assert made_.by == (("params.n",) if plot in ("Box", "Groups") else ())
 
 
 def test_a_view_without_a_chart_gives_a_picture_that_says_so():
@@ -136,7 +141,7 @@ def test_the_downloads_stand_in_one_menu_also_where_the_filter_leaves_nothing(ap
 
 def dialog(page: AppTest, deed: str) -> AppTest:
     """The dialog of experiments at one of its deeds."""
-    page.button(key="compare.experiments").click().run()
+    unfolded(page, "more").button(key="compare.experiments").click().run()
     return page.segmented_control(key="compare.experiments.deed").set_value(deed).run()
 
 

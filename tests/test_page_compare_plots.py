@@ -1,11 +1,12 @@
 """Parallel and Scatter on the Compare page: axes, ranges and marks come from the address, and a selection gives its runs by id."""
 
+import html
 import json
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.test_page_compare import EVIL, address, said
+from tests.test_page_compare import EVIL, address, said, unfolded
 from tests.test_runs_reading import log_run, make_experiment
 
 TREES = (1, 5, 15, 40, 100)
@@ -57,7 +58,7 @@ def test_the_axes_stand_in_the_order_of_the_address_and_nonsense_in_it_is_left_o
     wanted = ["metrics.accuracy", "params.nope", "params.trees", "nonsense"]
     page = app("compare", fresh_store, experiment=forests[0], axes=wanted)
     assert heads(page) == ["accuracy ↑", "trees"]
-    widget(page.multiselect, "compare.axes").set_value(["params.trees", "metrics.log loss"]).run()
+    widget(unfolded(page, "axes").multiselect, "compare.axes").set_value(["params.trees", "metrics.log loss"]).run()
     assert heads(page) == ["trees", "log loss ↓"]
     assert address(page, "axes") == ["params.trees", "metrics.log loss"]
     page.button(key="compare.axes_auto").click().run()
@@ -81,12 +82,12 @@ def test_runs_without_a_value_are_in_a_range_only_when_it_begins_below_the_axis(
 
 def test_a_slider_keeps_a_range_in_the_address_and_its_whole_width_lets_go(app, fresh_store, forests):
     page = app("compare", fresh_store, experiment=forests[0], range=["metrics.accuracy:0.6..0.7"])
-    slider = next(one for one in page.select_slider if one.label == "trees")
+    slider = next(one for one in unfolded(page, "ranges").select_slider if one.label == "trees")
     assert slider.options == ["1", "5", "15", "40", "100"]
     slider.set_range("5", "100").run()
     assert address(page, "range") == ["metrics.accuracy:0.6..0.7", "params.trees:5..100"]
     assert held(page) == ["forest-15", "forest-5"]
-    next(one for one in page.select_slider if one.label == "trees").set_range("1", "100").run()
+    next(one for one in unfolded(page, "ranges").select_slider if one.label == "trees").set_range("1", "100").run()
     assert address(page, "range") == ["metrics.accuracy:0.6..0.7"]
 
 
@@ -103,7 +104,7 @@ def test_the_runs_in_a_range_are_picked_by_id_and_join_those_picked_before(app, 
 
 def test_an_axis_is_logarithmic_when_the_reader_says_so_and_stays_linear_when_they_say_that(app, fresh_store, forests):
     page = app("compare", fresh_store, experiment=forests[0])
-    assert widget(page.get("button_group"), "compare.log").value == ["params.trees"]
+    assert widget(unfolded(page, "axes").get("button_group"), "compare.log").value == ["params.trees"]
     page = app("compare", fresh_store, experiment=forests[0], plot="Scatter", x="params.trees", log="-params.trees")
     assert spec(page)["layer"][0]["encoding"]["x"]["scale"]["type"] == "linear"
     page = app("compare", fresh_store, experiment=forests[0], plot="Scatter", x="metrics.log loss", log="metrics.log loss")
@@ -120,7 +121,7 @@ def test_the_front_is_named_drawn_and_picked(app, fresh_store, forests):
     ask = {"plot": "Scatter", "x": "metrics.log loss", "y": "metrics.accuracy"}
     page = app("compare", fresh_store, experiment=forests[0], mark="pareto", **ask)
     written = said(page).replace("\u00a0", " ").replace("&#45;", "-")
-    assert "Pareto front of log loss ↓ and accuracy ↑, 1 of 5 runs: forest-100." in written
+    assert "Pareto front of log loss ↓ and accuracy ↑, 1 of 5 runs: forest-100." in html.unescape(written)
     page.button(key="compare.pick_front").click().run()
     assert address(page, "pick") == [forests[1][-1]]
     page = app("compare", fresh_store, experiment=forests[0], mark="pareto", plot="Scatter", x="params.trees")
@@ -130,7 +131,7 @@ def test_the_front_is_named_drawn_and_picked(app, fresh_store, forests):
 def test_a_trend_says_where_it_goes_what_it_is_and_what_it_needs(app, fresh_store, forests):
     page = app("compare", fresh_store, experiment=forests[0], mark=["trend", "odd"], plot="Scatter", x="params.trees")
     written = said(page).replace("\u00a0", " ")
-    assert "Trend: accuracy rises with trees. Straight line through 5 runs with the 95% interval of its mean" in written
+    assert "Trend: accuracy rises with trees. Straight line through 5 runs with the 95% interval of its mean" in html.unescape(written)
     assert "fitted to the logarithm of trees" in written
     assert "Trend: accuracy rises" in page.get("vega_lite_chart")[0].proto.alt
     page = app(
@@ -180,8 +181,8 @@ def test_two_long_names_with_the_same_beginning_stay_two_wherever_they_are_read(
         log_run(fresh_store, experiment, f"r{n}", params={twins[0]: n, twins[1]: -n}, metrics={"a": n}, minute=n)
     page = app("compare", fresh_store, experiment=experiment, range=["metrics.a:1..2"])
     assert len(set(heads(page))) == 3
-    assert len(set(widget(page.multiselect, "compare.axes").options)) == 3
-    assert len({slider.label for slider in page.select_slider}) == 3
+    assert len(set(widget(unfolded(page, "axes").multiselect, "compare.axes").options)) == 3
+    assert len({slider.label for slider in unfolded(page, "ranges").select_slider}) == 3
     columns = json.loads(page.dataframe[0].proto.columns)
     assert len({one.get("label", name) for name, one in columns.items()}) == len(columns)
     page = app("compare", fresh_store, experiment=experiment, plot="Scatter")

@@ -70,8 +70,8 @@ def test_the_first_runs_are_not_called_the_best(app, fresh_store, plot):
 
 def test_conditions_that_leave_nothing_can_be_taken_away(app, fresh_store):
     page = app("compare", fresh_store, experiment=logged(fresh_store, 12), facet=["metrics.accuracy:5..9"])
-    assert "The conditions leave nothing." in said(page)
-    page.button(key="compare.clear_facets").click().run()
+    assert "What is set under Refine leaves nothing." in said(page)
+    page.button(key="compare.clear").click().run()
     assert address(page, "facet") == []
     assert "No run matches" not in said(page)
 

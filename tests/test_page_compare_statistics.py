@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lib.ui.compare.plot_groups import as_csv
-from tests.test_page_compare import EVIL, address, chart, said
+from tests.test_page_compare import EVIL, address, chart, said, unfolded
 from tests.test_runs_reading import log_run, make_experiment
 
 PLOTS = ("Box", "Contour", "Groups", "Importance")
@@ -136,7 +136,7 @@ def test_groups_without_a_repeat_say_so_and_offer_the_column_that_tells_most(app
 
 def test_the_groups_can_be_chosen_and_the_address_follows(app, fresh_store):
     page = app("compare", fresh_store, experiment=repeats(fresh_store)[0], plot="Groups", by="params.depth")
-    page.multiselect(key="compare.by").set_value(["tags.team"]).run()
+    unfolded(page, "by").multiselect(key="compare.by").set_value(["tags.team"]).run()
     assert address(page, "by") == ["tags.team"]
     assert set(page.dataframe[0].value["tags.team"]) == {"a", "b"}
 

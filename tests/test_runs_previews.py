@@ -236,3 +236,10 @@ def test_no_bytes_make_a_preview_fail(data, start, name):
 )
 def test_json_says_the_same_after_it_was_indented(value):
     assert json.loads(preview("a", json.dumps(value).encode()).text) == value
+
+
+def test_a_key_that_is_there_twice_among_thousands_is_found_at_once():
+    keys = ",".join(f'"k{number}":1' for number in range(49_990))
+    begun = time.monotonic()
+    assert "k49989 is there twice" in preview("x.json", f'{{{keys},"k49989":2}}'.encode()).notes[0]
+    assert time.monotonic() - begun < 3

@@ -3,42 +3,18 @@
 A deleted run can be restored: MLflow hides it, and keeps its files. Removing it for good is `mlflow gc`'s work, not done here.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lib.backends.connect import client, translated
 from lib.backends.uri import Backend
 from lib.errors import Refused
-from lib.ledger.fold import State
-from lib.ledger.holdings import Holding, holdings
-from lib.ledger.words import SLOTS
+from lib.registry.holders import Use, uses_of
 from lib.registry.reading import every_model, every_record
-from lib.registry.seen import Seen, Version
 from lib.runs.kin import MOST, Relative, children, home
 from lib.runs.reading import run
 from lib.runs.values import Run
 
 LIVE = ("RUNNING", "SCHEDULED")
-
-
-@dataclass(frozen=True)
-class Use:
-    """A registered version that came from a run. `holdings` are the stages it held or holds, by the record.
-
-    `inside` says that its files lie among the run's own artifacts: they would be lost if the run were ever removed for good.
-    """
-
-    model: str
-    version: str
-    stage: str
-    aliases: tuple[str, ...] = ()
-    holdings: tuple[Holding, ...] = ()
-    inside: bool = False
-
-    @property
-    def is_held(self) -> bool:
-        """Does it hold a stage by the registry or by the record, or does an alias lead to it?"""
-        return self.stage in SLOTS.values() or bool(self.aliases) or any(one.until is None for one in self.holdings)
 
 
 @dataclass(frozen=True)
@@ -70,16 +46,6 @@ class Dependents:
         return len(self.children) >= MOST
 
 
-def uses_of(of: Run, models: Sequence[Seen], records: Mapping[str, State]) -> tuple[Use, ...]:
-    """The versions that came from a run, by model and number: those that name it, and those made of a model that it logged."""
-    return tuple(
-        _use(of, seen, version, records.get(seen.model))
-        for seen in models
-        for version in seen.versions.values()
-        if _came_from(of, version)
-    )
-
-
 def dependents(backend: Backend, run_id: str) -> Dependents:
     """What depends on a run, read now. Raises NotFound for an unknown run."""
     found = run(backend, run_id)
@@ -109,29 +75,6 @@ def discard(backend: Backend, seen: Dependents, typed: str = "") -> None:
 def call(run_id: str, uri: str) -> str:
     """The plain MLflow call that does the same, ready to be copied."""
     return f"from mlflow import MlflowClient\n\nclient = MlflowClient(tracking_uri={uri!r})\nclient.delete_run({run_id!r})\n"
-
-
-def _came_from(of: Run, version: Version) -> bool:
-    if version.run_id:
-        return version.run_id == of.run_id
-    ids = {version.model_id, version.source.removeprefix("models:/"), *version.source.split("/")}
-    return bool(ids & set(of.model_ids))
-
-
-def _use(of: Run, seen: Seen, version: Version, record: State | None) -> Use:
-    held = holdings(record.reading.entries) if record else ()
-    return Use(
-        model=seen.model,
-        version=version.number,
-        stage=version.stage,
-        aliases=tuple(sorted(alias for alias, number in seen.aliases.items() if number == version.number)),
-        holdings=tuple(one for one in held if one.version == version.number),
-        inside=version.source.startswith(f"runs:/{of.run_id}") or _lies_in(version.source, of.artifact_uri),
-    )
-
-
-def _lies_in(source: str, folder: str) -> bool:
-    return bool(folder) and source.startswith(folder.rstrip("/") + "/")
 
 
 def _state(seen: Dependents) -> tuple[object, ...]:

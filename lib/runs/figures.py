@@ -75,10 +75,12 @@ def natural(text: str) -> tuple[float, tuple[tuple[int, str], ...], str]:
 def short_labels(names: Sequence[str], width: int = 18) -> dict[str, str]:
     """A label of about `width` characters for each name, cut in the middle; two names never get the same label."""
     made: dict[str, str] = {}
+    taken: set[str] = set()
     for name in dict.fromkeys(names):
         label = cut = name if len(name) <= width else f"{name[: width // 2 - 1]}…{name[-(width // 2) :]}"
         number = 2
-        while label in made.values():
+        while label in taken:
             label, number = f"{cut} ({number})", number + 1
         made[name] = label
+        taken.add(label)
     return made

@@ -110,7 +110,7 @@ def exact(values: "pd.Series") -> Levels:
     listed = [None if pd.isna(value) else value for value in values.tolist()]
     present = sorted({value for value in listed if value is not None}, key=None if numeric else natural)
     codes = {value: number for number, value in enumerate(present)} | {None: len(present)}
-    labels = _numbers(present) if numeric else [str(value) or "empty text" for value in present]
+    labels = _numbers(present) if numeric else [_read(value) for value in present]
     lost = [NO_VALUE] if None in listed else []
     return Levels(_told_apart([*labels, *lost]), tuple(codes[value] for value in listed))
 
@@ -226,6 +226,11 @@ def _holm(chances: Sequence[float]) -> list[bool]:
             break
         standing[place] = True
     return standing
+
+
+def _read(text: str) -> str:
+    """A text as a label; one that shows nothing is said."""
+    return text if text.strip() else "blank text" if text else "empty text"
 
 
 def _numbers(present: Sequence[Any]) -> list[str]:

@@ -22,6 +22,8 @@ from lib.runs.values import Run
 LARGEST = 1_000_000
 """Bytes of an MLmodel or requirements file up to which it is read; real ones have a few thousand."""
 HEAD = "MLmodel"
+MOST_NODES = 20_000
+LONGEST_NUMBER = 100
 MOST_FOLDERS = 20
 MOST_COLUMNS = 2_000
 
@@ -107,7 +109,22 @@ def parse(text: str) -> ModelFile:
 
 
 class _Plain(yaml.SafeLoader):
-    """YAML without merge keys: lists of references that are merged again and again would grow without end."""
+    """YAML under caps, without merge keys: lists of references that are merged again and again would grow without end."""
+
+    nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Stop at too many values: a megabyte of brackets takes half a minute."""
+        self.nodes += 1
+        if self.nodes > MOST_NODES:
+            raise yaml.YAMLError("too many values")
+        return super().compose_node(parent, index)
+
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
+        """A long value is a text: as a number of base 60 it would take time that grows with the square of its length."""
+        if kind is yaml.ScalarNode and value is not None and len(value) > LONGEST_NUMBER:
+            return str(self.DEFAULT_SCALAR_TAG)
+        return str(super().resolve(kind, value, implicit))
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Leave `<<` alone, so that reading it fails."""

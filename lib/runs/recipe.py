@@ -6,7 +6,7 @@ for everybody (`recipe_parts`), so that no name can become code. The script know
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,17 +20,17 @@ FIRST_LINE = '"""Runs of MLflow, read and drawn without Podium."""'
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition on a column: a range of numbers (None is an open end), any of some values, or a text that stands in it.
+    """One condition on a column: any of some values, a text that stands in it, or else a range of numbers (None is an open end).
 
     Columns are named as in a filter; the plain ones are name, status, user, started and seconds. `missing` also keeps the runs that
-    do not have the column. Values are texts as they were logged.
+    do not have the column. Values are texts as they were logged. A range that is open at both ends takes every real number.
     """
 
     column: str
     low: float | None = None
     high: float | None = None
     values: tuple[str, ...] = ()
-    text: str = ""
+    text: str | None = None
     missing: bool = False
 
 
@@ -69,7 +69,7 @@ def script(recipe: Recipe) -> str:
     """The whole script. It writes chart.html for a picture, a CSV file for a table."""
     plot = _part(recipe)
     narrowing = {"PICKED": (list(recipe.picked), parts.PICKED)} if _is_picked(recipe) else _narrowing(recipe)
-    narrowing |= _values(recipe)
+    narrowing |= {} if "EXTREMES" in narrowing else _extremes(recipe, _drawn(recipe))
     constants = _head(recipe) | {name: value for name, (value, _) in narrowing.items()}
     constants |= {name: value for name, value in _columns(recipe).items() if name in plot.needs or name in _with_best(narrowing)}
     imports = [*parts.IMPORTS, *plot.imports]
@@ -141,12 +141,14 @@ def _narrowing(recipe: Recipe) -> _Narrowing:
         found["SINCE"] = since, parts.SINCE
     if before := _moment(recipe.until, end=True):
         found["BEFORE"] = before, parts.BEFORE
+    if any(one.column.startswith(METRIC) for one in recipe.conditions) or _is_best(recipe):
+        found |= _extremes(recipe, [*(one.column for one in recipe.conditions), recipe.color, *_drawn(recipe)])
     if ranges := [(one.column, _end(one.low), _end(one.high), one.missing) for one in recipe.conditions if _is_range(one)]:
         found["RANGES"] = ranges, parts.RANGES
     rest = [one for one in recipe.conditions if not _is_range(one)]
     if values := [(one.column, list(one.values), one.missing) for one in rest if one.values or one.missing]:
         found["VALUES"] = values, parts.VALUES
-    if texts := [(one.column, one.text) for one in rest if one.text]:
+    if texts := [(one.column, one.text) for one in rest if one.text is not None]:
         found["TEXTS"] = texts, parts.TEXTS
     return found | _families(recipe)
 
@@ -154,8 +156,13 @@ def _narrowing(recipe: Recipe) -> _Narrowing:
 def _families(recipe: Recipe) -> _Narrowing:
     if recipe.children == "hidden":
         return {"CHILDREN": ("hidden", parts.NO_CHILDREN)}
+    return {"CHILDREN": ("best", parts.BEST_CHILDREN)} if _is_best(recipe) else {}
+
+
+def _is_best(recipe: Recipe) -> bool:
+    """Only the best child of each parent, by a metric of which one can say what is better."""
     judged = recipe.color.startswith(METRIC) and direction(recipe.color.removeprefix(METRIC)) != "neither"
-    return {"CHILDREN": ("best", parts.BEST_CHILDREN)} if recipe.children == "best" and judged else {}
+    return recipe.children == "best" and judged
 
 
 def _with_best(narrowing: Mapping[str, tuple[object, str]]) -> tuple[str, ...]:
@@ -163,12 +170,17 @@ def _with_best(narrowing: Mapping[str, tuple[object, str]]) -> tuple[str, ...]:
     return ("COLOR", "LESS_IS_BETTER") if narrowing.get("CHILDREN", ("",))[0] == "best" else ()
 
 
-def _values(recipe: Recipe) -> _Narrowing:
-    """Another value than the last one, for the metrics that are drawn."""
-    used = dict.fromkeys([recipe.color, recipe.x, recipe.y, recipe.z, *recipe.axes])
-    ways = {name: _way(recipe.stat, name) for name in used if name.startswith(METRIC)}
+def _drawn(recipe: Recipe) -> list[str]:
+    """The columns of the picture. Curves draw histories, which have every value."""
+    used = [recipe.color, recipe.x, recipe.y, recipe.z, *recipe.axes]
+    return [] if recipe.plot.casefold() == "curves" else used
+
+
+def _extremes(recipe: Recipe, used: Sequence[str]) -> _Narrowing:
+    """Another value than the last one, for these metrics. It is read before the first condition that judges by it."""
+    ways = {name: _way(recipe.stat, name) for name in dict.fromkeys(used) if name.startswith(METRIC)}
     wanted = {name: way for name, way in ways.items() if way}
-    return {"EXTREMES": (wanted, parts.ELSEWHERE)} if wanted and recipe.plot.casefold() != "curves" else {}
+    return {"EXTREMES": (wanted, parts.ELSEWHERE)} if wanted else {}
 
 
 def _way(stat: str, name: str) -> str:
@@ -178,7 +190,7 @@ def _way(stat: str, name: str) -> str:
 
 
 def _is_range(one: Condition) -> bool:
-    return one.low is not None or one.high is not None
+    return one.low is not None or one.high is not None or (one.text is None and not one.values and not one.missing)
 
 
 def _end(value: float | None) -> float | None:

@@ -58,12 +58,20 @@ VALUES = """for name, wanted, missing in VALUES:
 TEXTS = """for name, text in TEXTS:
     runs = runs[column(name).astype("str").str.contains(text, case=False, regex=False, na=False)]
 """
-NO_CHILDREN = 'runs = runs[~column("tags.mlflow.parentRunId").isin(runs["run_id"])]\n'
-BEST_CHILDREN = """parents = column("tags.mlflow.parentRunId")
-child = parents.isin(runs["run_id"])
-goodness = -values(COLOR) if LESS_IS_BETTER else values(COLOR)
-best = goodness[child].fillna(float("-inf")).groupby(parents[child]).idxmax()
-runs = runs[~(child | runs["run_id"].isin(parents)) | runs.index.isin(best)]
+NO_CHILDREN = """above = column("tags.mlflow.parentRunId")
+runs = runs[~above.isin(runs["run_id"]) | (above == runs["run_id"])]
+"""
+BEST_CHILDREN = """above = column("tags.mlflow.parentRunId")
+above = above.where((above != runs["run_id"]) & (above != ""))
+youngest = ~runs["run_id"].isin(above)
+goodness = (-values(COLOR) if LESS_IS_BETTER else values(COLOR)).fillna(float("-inf"))
+best = goodness[youngest].groupby(above.fillna(runs["run_id"])[youngest]).idxmax()
+parent, spoken_for = dict(zip(runs["run_id"], above)), set()
+for run_id in runs["run_id"][youngest]:
+    while run_id in parent and run_id not in spoken_for:
+        spoken_for.add(run_id)
+        run_id = parent[run_id]
+runs = runs[runs.index.isin(best) | ~runs["run_id"].isin(spoken_for)]
 """
 ELSEWHERE = """# MLflow's search gives the last value of a metric; the whole histories know the others.
 client = mlflow.MlflowClient()

@@ -10,6 +10,7 @@ import pandas as pd
 
 from lib.runs.direction import direction
 from lib.runs.figures import PLACEABLE, is_real, setting
+from lib.runs.frames import typed
 from lib.runs.values import RunTable
 
 METRIC, PARAM, TAG = "metrics.", "params.", "tags."
@@ -101,6 +102,27 @@ def subset(table: RunTable, ids: Sequence[str]) -> RunTable:
         tags=table.tags.loc[kept],
         inputs=table.inputs[table.inputs.run_id.isin(kept)],
     )
+
+
+def joined(table: RunTable, more: RunTable) -> RunTable:
+    """The runs of one table, then those of another one that it lacks. Which parameter is a number is judged anew."""
+    extra = subset(more, [run_id for run_id in more.ids if run_id not in table.identity.index])
+    if not len(extra):
+        return table
+    texts = _stacked(table.texts, extra.texts)
+    return replace(
+        table,
+        identity=pd.concat([table.identity, extra.identity]),
+        metrics=_stacked(table.metrics, extra.metrics),
+        params=pd.DataFrame({name: typed(texts[name]) for name in texts}, index=texts.index, columns=texts.columns),
+        texts=texts,
+        tags=_stacked(table.tags, extra.tags),
+        inputs=pd.concat([table.inputs, extra.inputs], ignore_index=True),
+    )
+
+
+def _stacked(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([first, second]).sort_index(axis="columns")
 
 
 def ordered(table: RunTable, by: str, *, falling: bool) -> list[str]:

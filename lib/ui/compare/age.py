@@ -5,7 +5,7 @@ import streamlit as st
 
 from lib.backends.uri import Backend
 from lib.runs.reading import newer
-from lib.runs.values import RunTable
+from lib.runs.values import EPOCH, RunTable
 from lib.ui.compare.again import read_again
 from lib.ui.errors import calm
 from lib.ui.session import now
@@ -26,6 +26,8 @@ def age(here: Backend, whole: RunTable) -> None:
 
 
 def _new(here: Backend, whole: RunTable) -> int:
-    """Runs that started after the newest one of the reading."""
-    newest = whole.identity.started.max()
-    return newer(here, whole.search, newest.to_pydatetime()) if pd.notna(newest) else 0
+    """Runs that started after the newest one of the reading. Of deleted runs nobody can tell: they did not start just now."""
+    if whole.search.state == "deleted":
+        return 0
+    newest = whole.identity.started.max() if len(whole) else EPOCH
+    return newer(here, whole.search, pd.Timestamp(newest).to_pydatetime()) if pd.notna(newest) else 0

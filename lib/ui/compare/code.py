@@ -1,21 +1,28 @@
 """The code that makes what Compare shows: a dialog with a script that runs without Podium, to be read, copied and kept."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
+from lib.backends.uri import Backend
+from lib.runs import comparing
 from lib.runs.export import file_name
 from lib.runs.facets import Facet, Holds, Range
+from lib.runs.plots.contour import columns as columns_of
 from lib.runs.recipe import Condition, Recipe, script
-from lib.runs.table import PARAM, metrics, varying
+from lib.runs.table import metrics, subset
 from lib.runs.values import RunTable, Search
+from lib.ui.compare import plot_box, plot_contour, plot_curves, plot_groups
+from lib.ui.compare.axes import chosen
 from lib.ui.compare.facets import known, sentence
 from lib.ui.compare.reading import Catalogue, Found
-from lib.ui.compare.view import View, axes_of, drawable
+from lib.ui.compare.scene import drawn
+from lib.ui.compare.statistics import judged
+from lib.ui.compare.table import lines
+from lib.ui.compare.view import View, drawable
 from lib.ui.session import backend
 from lib.ui.text import md
-
-SEEDS = ("seed", "random_state", "fold", "repeat")
 
 
 def button(view: View, catalogue: Catalogue, found: Found) -> None:
@@ -23,7 +30,7 @@ def button(view: View, catalogue: Catalogue, found: Found) -> None:
     if st.button("Code", icon=":material/code:", key="compare.code", help="The code that makes this view"):
         named = "-".join(one.name for one in catalogue.named(view.experiment)[:3])
         conditions, untold = told(view)
-        _show(script(recipe(view, found.left, backend().uri, conditions)), file_name(named, "py"), untold)
+        _show(script(recipe(view, found, backend(), conditions)), file_name(named, "py"), untold)
 
 
 @st.dialog("The code that makes this", width="large", icon=":material/code:")
@@ -62,15 +69,13 @@ def _condition(facet: Facet) -> Condition:
     return Condition(facet.column, values=values, missing=None in facet.values)
 
 
-def recipe(view: View, table: RunTable, uri: str, conditions: Sequence[Condition] = ()) -> Recipe:
+def recipe(view: View, found: Found, here: Backend, conditions: Sequence[Condition] = ()) -> Recipe:
     """What the page shows, as a recipe: gaps of the address are filled as the plots fill them."""
-    metric = view.y if view.y in metrics(table) else view.color
-    places = drawable(table) if len(table) else []
-    first = next(iter(places), "")
-    is_point = view.plot in ("Scatter", "Contour")
-    return Recipe(
-        uri=uri,
-        search=Search(view.experiment, view.filter, table.search.state, table.search.most),
+    left = subset(found.left, [line.run_id for line in lines(view, found.left)]) if len(found.left) else found.left
+    runs = drawn(view, left, found.whole)
+    whole = Recipe(
+        uri=here.uri,
+        search=Search(view.experiment, left.search.filter, left.search.state, left.search.most),
         conditions=tuple(conditions),
         since=view.since,
         until=view.until,
@@ -81,25 +86,50 @@ def recipe(view: View, table: RunTable, uri: str, conditions: Sequence[Condition
         stat=view.stat,
         plot=view.plot,
         color=view.color,
-        x=view.x if view.x in places else first,
-        y=(view.y if view.y in places else first) if is_point else metric,
-        z=view.z if view.z in metrics(table) else view.color,
-        by=_by(view, table),
-        axes=tuple(name for name in view.axes if name in places) or (tuple(axes_of(view, table)[0]) if len(table) else ()),
+        axes=tuple(chosen(view, runs).names) if len(runs) else (),
         log=view.log,
         along=view.along,
         smooth=_share(view.smooth),
         base=view.base,
     )
+    if view.plot == "Differences":
+        return _differences(whole, view, runs, found.whole)
+    return _drawn(whole, view, runs, here) if metrics(runs) or drawable(runs) else whole
 
 
-def _by(view: View, table: RunTable) -> tuple[str, ...]:
-    """The columns that make groups: those of the address, else the parameters that differ and are no seed."""
-    chosen = tuple(name for name in view.by if "." in name)
-    differing = varying(table)
-    plain = [name for name in differing if not any(word in name.removeprefix(PARAM).casefold() for word in SEEDS)]
-    wanted = chosen or tuple(plain) or tuple(differing)
-    return wanted[:1] if view.plot == "Box" else wanted
+def _drawn(whole: Recipe, view: View, runs: RunTable, here: Backend) -> Recipe:
+    """With the columns that the plot draws of these runs."""
+    places, metric = drawable(runs), judged(view, runs)
+    match view.plot:
+        case "Scatter" if places:
+            x, y = (name if name in places else places[0] for name in (view.x, view.y))
+            return replace(whole, x=x, y=y)
+        case "Contour" if metric and len(names := columns_of(runs)) > 1:
+            (x, y), z = plot_contour.axes_of(runs, names, view.z or view.color)
+            return replace(whole, x=x, y=y, z=z)
+        case "Box" if metric:
+            return replace(whole, y=metric, by=(plot_box.parameter(view, runs, metric),))
+        case "Groups":
+            return replace(whole, y=metric, by=tuple(plot_groups.columns(view, runs)))
+        case "Curves" if metrics(runs):
+            return _curves(whole, view, runs, here)
+    return replace(whole, y=metric)
+
+
+def _curves(whole: Recipe, view: View, runs: RunTable, here: Backend) -> Recipe:
+    """All runs are drawn where they are few; else those that the plot chose are named."""
+    metric, ids = plot_curves.drawn_of(here, runs, view)
+    if len(ids) == len(runs) and not whole.only:
+        return replace(whole, y=metric, picked=())
+    return replace(whole, y=metric, picked=ids, only=True)
+
+
+def _differences(whole: Recipe, view: View, runs: RunTable, every: RunTable) -> Recipe:
+    """The compared runs are named, and so is the one they are compared with."""
+    ids = comparing.chosen(every, runs, view.pick, view.color)
+    if not ids:
+        return whole
+    return replace(whole, picked=tuple(ids), only=True, base=comparing.baseline(subset(every, ids), view.base))
 
 
 def _share(text: str) -> float:

@@ -14,6 +14,7 @@ from lib.runs.values import Experiment
 from lib.ui.cards import table
 from lib.ui.compare.again import read_again
 from lib.ui.compare.deeds import done
+from lib.ui.compare.drawer import place
 from lib.ui.compare.reading import Catalogue
 from lib.ui.compare.view import View, asked, keep
 from lib.ui.errors import calm, show
@@ -45,6 +46,8 @@ def show_open_dialog(view: View, catalogue: Catalogue) -> None:
 
 
 def _open() -> None:
+    """The popover that the button stands in closes with it: it would lie over the dialog."""
+    st.session_state[place("more")] = False
     st.session_state[OPEN] = True
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from lib.ui.cards import card, empty, header
 from lib.ui.compare.reading import Catalogue, Found
+from lib.ui.compare.refine import how_many
 from lib.ui.compare.view import View, keep
 from lib.ui.routes import goto
 from lib.ui.text import md
@@ -20,30 +21,37 @@ def no_experiment() -> None:
         to_launch("Train the first forest")
 
 
-def no_run() -> None:
-    """The experiment is there, but nothing ran in it."""
+def no_run(view: View) -> None:
+    """The experiment is there, but nothing ran in it, or nothing of it was deleted."""
+    if view.state == "deleted":
+        with card():
+            empty("delete", "No deleted run", "Nothing in this experiment was deleted.")
+            _to_take_away("Show the active runs", state="")
+        return
     with card():
         empty("play_circle", "No run yet", "Start a demo, or log a run from your own script, then read again.")
         to_launch("Start a demo")
 
 
 def no_match(view: View) -> None:
-    """The filter, or what narrows the runs beside it, leaves no run."""
-    narrowed = bool(view.facet or view.since or view.until or view.parent)
-    both = " and the conditions together leave" if narrowed else " leaves"
-    what = f"The filter {md(view.filter)}{both} nothing." if view.filter else "The conditions leave nothing."
+    """The filter, or what stands under Refine, leaves no run."""
+    why = [f"The filter {md(view.filter)}"] * bool(view.filter) + ["what is set under Refine"] * bool(how_many(view))
     with card():
-        empty("search_off", "No run matches", what)
-        with st.container(horizontal=True, horizontal_alignment="center"):
-            if view.filter:
-                st.button("Clear the filter", type="primary", key="compare.clear", on_click=keep, kwargs={"filter": ""})
-            if narrowed or not view.filter:
-                kind: Literal["primary", "secondary"] = "secondary" if view.filter else "primary"
-                st.button("Clear the conditions", type=kind, key="compare.clear_facets", on_click=keep, kwargs=_WIDE)
-        st.space("small")
+        empty("search_off", "No run matches", f"{_sentence(' together with '.join(why))} leaves nothing.")
+        if how_many(view):
+            _to_take_away("Clear all conditions", filter="", facet=(), since="", until="", parent="", children="")
+        else:
+            _to_take_away("Clear the filter", filter="")
 
 
-_WIDE = {"facet": (), "since": "", "until": "", "parent": "", "children": ""}
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _to_take_away(label: str, **changes: object) -> None:
+    with st.container(horizontal_alignment="center"):
+        st.button(label, type="primary", key="compare.clear", on_click=keep, kwargs=changes)
+    st.space("small")
 
 
 def to_launch(label: str, kind: Literal["primary", "secondary"] = "primary") -> None:

@@ -14,8 +14,8 @@ from lib.ui.cards import empty
 from lib.ui.compare import canvas
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
-from lib.ui.compare.statistics import PICKS, called, choose_metric, pickable, select, tied
-from lib.ui.compare.view import View, keep
+from lib.ui.compare.statistics import PICKS, called, choose_metric, pickable, select
+from lib.ui.compare.view import View, keep, tied
 from lib.ui.text import count, md
 
 MEDIAN = "median"
@@ -44,11 +44,17 @@ def draw(scene: Scene) -> None:
     foot(view, [*_left_out(made, shown), _points(drawn, members), *_how(made, by), PICKS, "↑ more is better, ↓ less is better."])
 
 
+def parameter(view: View, runs: RunTable, metric: str) -> str:
+    """The column that makes the groups: that of the address, else the one that tells most; "" when there is none."""
+    names = groupable(runs)
+    return next((name for name in view.by if name in names), "") or next(iter(telling(runs, names, metric)), "")
+
+
 def _by(view: View, runs: RunTable, metric: str) -> str:
     names = groupable(runs)
     if not names:
         return ""
-    chosen = next((name for name in view.by if name in names), telling(runs, names, metric)[0])
+    chosen = parameter(view, runs, metric)
     order = MEDIAN if MEDIAN in view.by else ""
     select("Groups", names, tied("compare.box.by", chosen, lambda name: keep(by=(name, *filter(None, [order])))))
     binding = tied("compare.box.order", order, lambda word: keep(by=(chosen, *filter(None, [word]))))

@@ -40,16 +40,24 @@ def draw(scene: Scene) -> None:
     foot(view, _notes(found, runs))
 
 
-def _choose(runs: RunTable, names: Sequence[str], wanted: str) -> tuple[tuple[str, str], str]:
-    """The axes that the address asks for, else the two that tell most; not those a scatter would take, where a metric goes up."""
+def axes_of(runs: RunTable, names: Sequence[str], wanted: str) -> tuple[tuple[str, str], str]:
+    """The axes that the address asks for, else the two that tell most; not those a scatter would take, where a metric goes up.
+
+    And the metric that makes the surface: the one wanted, where it can be measured.
+    """
     wish, scores = asked(), measurable(runs)
     metric = wanted if wanted in scores else scores[0]
     params = telling(runs, [name for name in names if name.startswith(PARAM)], metric)
     best = [*params, *(name for name in names if name not in params and name != metric), metric]
     across = wish.x if wish.x in names else best[0]
     up = wish.y if wish.y in names and wish.y not in (across, metric) else next(name for name in best if name != across)
+    return (across, up), metric
+
+
+def _choose(runs: RunTable, names: Sequence[str], wanted: str) -> tuple[tuple[str, str], str]:
+    (across, up), metric = axes_of(runs, names, wanted)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        select("Surface", scores, bound("z", metric))
+        select("Surface", measurable(runs), bound("z", metric))
         select("Up", names, bound("y", up))
         select("Across", names, bound("x", across))
     return (across, up), metric

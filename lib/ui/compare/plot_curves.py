@@ -46,8 +46,8 @@ def draw(scene: Scene) -> None:
         return
     with calm():
         here = backend()
-        choice = _choice(here, scene)
-        drawn = _candidates(scene, choice.metric)
+        choice = _choice(here, scene.runs, scene.view)
+        drawn = _candidates(scene.runs, scene.view.pick, choice.metric)
         with st.spinner(f"Reading {count(len(drawn), 'history', 'histories')}…", show_time=True):
             points = points_of(here, drawn.ids, choice.metric.removeprefix(METRIC), _stamp(drawn, choice.metric))
         toolbar = st.container(horizontal=True, vertical_alignment="center", gap="small")
@@ -80,25 +80,30 @@ def _stamp(runs: RunTable, metric: str) -> str:
     return repr((runs.read_at if running else None, runs.metrics[metric.removeprefix(METRIC)].tolist()))
 
 
-def _choice(here: Backend, scene: Scene) -> Choice:
+def drawn_of(here: Backend, runs: RunTable, view: View) -> tuple[str, tuple[str, ...]]:
+    """The metric that is drawn, and the runs whose histories are read for it; of runs that have a metric."""
+    metric = _choice(here, runs, view).metric
+    return metric, _candidates(runs, view.pick, metric).ids
+
+
+def _choice(here: Backend, runs: RunTable, view: View) -> Choice:
     """The metric of the address; without one that which colours, if it has a history, else the first that has."""
-    names = tuple(metrics(scene.runs))
-    some = charts.sampled(scene.runs, scene.view.pick, MOST_RUNS)
+    names = tuple(metrics(runs))
+    some = charts.sampled(runs, view.pick, MOST_RUNS)
     telling = sorted(some.ids, key=dict(some.metrics.notna().sum(axis=1)).__getitem__, reverse=True)
     short = tuple(name.removeprefix(METRIC) for name in names)
     found = lengths_of(here, tuple(telling), short, _stamp(some, names[0]))
     serial = tuple(name for name in names if found.get(name.removeprefix(METRIC), 0) > 1)
-    wished, color = asked().y, scene.view.color
+    wished, color = asked().y, view.color
     first = color if color in serial or not serial else serial[0]
     others = tuple(name for name in names if name not in serial)
     return Choice(wished if wished in names else first if first in names else names[0], (*serial, *others), serial)
 
 
-def _candidates(scene: Scene, metric: str) -> RunTable:
+def _candidates(runs: RunTable, picked: Sequence[str], metric: str) -> RunTable:
     """At most fifty runs in the table's order: the picked, then the first that end with a value, then those that may have ended as NaN."""
-    runs, picked = scene.runs, set(scene.view.pick)
     ended = runs.metrics[metric.removeprefix(METRIC)].notna()
-    order = sorted(runs.ids, key=lambda run_id: (run_id not in picked, not ended[run_id]))
+    order = sorted(runs.ids, key=lambda run_id: (run_id not in set(picked), not ended[run_id]))
     kept = set(order[:MOST_RUNS])
     return subset(runs, [run_id for run_id in runs.ids if run_id in kept])
 

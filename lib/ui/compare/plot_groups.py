@@ -14,6 +14,7 @@ from lib.runs.plots.box import MOST_POINTS
 from lib.runs.values import RunTable
 from lib.ui.cards import empty
 from lib.ui.compare import canvas
+from lib.ui.compare.drawer import drawer
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.statistics import PICKS, called, choose_metric, listed, pickable
@@ -21,6 +22,8 @@ from lib.ui.compare.view import View, bound, keep
 from lib.ui.text import count, md
 
 MOST_LISTED = 8
+WIDEST = 24
+"""Letters of a cell; a longer text is cut in the middle, and two never read the same."""
 
 
 def draw(scene: Scene) -> None:
@@ -61,17 +64,24 @@ def _no_repeat(runs: RunTable, rows: Sequence[Placed], by: Sequence[str], metric
     first = telling(runs, [name for name in groupable(runs) if not is_repeat(name.partition(".")[2])], metric)[:1]
     if first and list(by) != first:
         with st.container(horizontal_alignment="center"):
-            label = f"Group by {md(called(first[0]))} only"
+            label = f"Group by {md(short_labels([called(first[0])], 40)[called(first[0])])} only"
             st.button(label, key="compare.groups.fewer", on_click=keep, kwargs={"by": tuple(first)})
+
+
+def columns(view: View, runs: RunTable) -> list[str]:
+    """The columns that make the groups: those of the address, else the parameters that differ and are more than a seed."""
+    names = groupable(runs)
+    return [name for name in view.by if name in names] or settings_of(runs) or names[:1]
 
 
 def _by(view: View, runs: RunTable) -> list[str]:
     """The columns that the address asks for, else the parameters that differ and are more than a seed."""
-    names = groupable(runs)
-    chosen = [name for name in view.by if name in names] or settings_of(runs) or names[:1]
+    names, chosen = groupable(runs), columns(view, runs)
     if not names:
         return []
-    with st.popover(f"Group by {count(len(chosen), 'column')}", icon=":material/stacks:"):
+    with drawer("by", f"Group by {count(len(chosen), 'column')}", icon=":material/stacks:") as is_open:
+        if not is_open:
+            return chosen
         st.multiselect("Group by", names, format_func=called, width=420, **bound("by", chosen))
         st.caption(
             "Runs with the same values in all of these columns are one group. Without a choice: every parameter but the seed."
@@ -90,7 +100,7 @@ def _finding(rows: Sequence[Placed]) -> str:
     if lead is None:
         return _no_lead(rows)
     open_, worse = (sum(row.standing == word for row in rows) for word in ("cannot tell", "worse"))
-    parts = [f"**{md(lead.group.label)}** has the best mean of repeated runs: {_said(lead.summary)}."]
+    parts = [f"**{md(lead.group.label.strip())}** has the best mean of repeated runs: {_said(lead.summary)}."]
     parts += [f":orange[:material/help: Cannot tell] it from {count(open_, 'other group')}."] if open_ else []
     parts += [f"{count(worse, 'group')} {'is' if worse == 1 else 'are'} worse."] if worse else []
     return " ".join(parts)
@@ -137,6 +147,7 @@ def _notes(made: Grouping, rows: Sequence[Placed], shown: Sequence[Placed], with
 
 def _table(rows: Sequence[Placed], by: Sequence[str]) -> None:
     sheet = pd.DataFrame([dict(zip(by, row.group.labels, strict=True)) | _numbers(row) for row in rows])
+    drawn = sheet.assign(**{name: sheet[name].map(short_labels(list(sheet[name]), WIDEST)) for name in by})
     short = short_labels([called(name) for name in by], 24)
     heads = {name: short[called(name)] for name in by}
     config: dict[str, Any] = {
@@ -149,7 +160,7 @@ def _table(rows: Sequence[Placed], by: Sequence[str]) -> None:
     }
     height: Any = "content" if len(rows) <= MOST_LISTED else 32 + 31 * MOST_LISTED + 2
     st.dataframe(
-        sheet, hide_index=True, height=height, column_config=config, placeholder="", alt=f"{len(rows)} groups by their mean"
+        drawn, hide_index=True, height=height, column_config=config, placeholder="", alt=f"{len(rows)} groups by their mean"
     )
     st.download_button(
         "Groups as CSV",

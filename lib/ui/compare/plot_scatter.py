@@ -20,6 +20,7 @@ from lib.ui.compare import canvas
 from lib.ui.compare.axes import labels, pick_scales, scale
 from lib.ui.compare.brush import anew, brushes, change, conditions, digest, follow, picture, ranges, see_through
 from lib.ui.compare.brushed import Held, brushed
+from lib.ui.compare.drawer import drawer
 from lib.ui.compare.foot import best_run, capped, foot, of_all, telling
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.view import View, asked, bound, drawable, keep, said
@@ -47,8 +48,9 @@ def draw(scene: Scene) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         x, y = _places(view, drawable(runs))
         axes = axis(runs, x, scale(view, x)), axis(runs, y, scale(view, y))
-        with st.popover("Scales", icon=":material/tune:", width="content"):
-            pick_scales(axes)
+        with drawer("scales", "Scales", icon=":material/tune:", width="content") as is_open:
+            if is_open:
+                pick_scales(axes)
         over = overlay(scene, axes)
         _marks(view, over)
     lost = scatter.unplaced(axes)

@@ -3,6 +3,7 @@
 On a local SQLite file a reading stands until somebody writes; elsewhere for ten seconds, or twenty times as long as it took.
 """
 
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from lib.runs.freshness import mark
 from lib.runs.grammar import parse
 from lib.runs.matching import leaves
 from lib.runs.reading import experiments, newest, runs
-from lib.runs.table import metrics, subset
+from lib.runs.table import METRIC, PARAM, TAG, has_column, joined, metrics, subset
 from lib.runs.values import MOST_RUNS, Experiment, RunTable, Search, State
 from lib.ui.cards import header
 from lib.ui.compare.view import View
@@ -38,6 +39,10 @@ KEPT = 24
 STATES: Mapping[str, State] = {"active": "active", "deleted": "deleted", "all": "all"}
 NEWEST = {"sqlite": 20_000, "server": 2_000}
 """How many runs are read at first: a server needs seconds for a thousand."""
+
+MOST_PICKED = 60
+"""Picked runs that are looked for when they are older than what was read."""
+_RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,16 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Found:
-    """What a view leaves of all runs. With a `problem` the filter was not applied; `notes` name what no run has."""
+    """What a view leaves of all runs. With a `problem` the filter was not applied; `notes` name what no run has.
+
+    `newest` is how many of the newest runs were read where there are more, else 0; `matching` are the runs that the filter leaves.
+    """
 
     whole: RunTable
     left: RunTable
     known: Names
+    newest: int = 0
+    matching: RunTable | None = None
     problem: BadInput | None = None
     notes: tuple[str, ...] = ()
 
@@ -117,21 +127,48 @@ def most(here: Backend, view: View) -> int:
 
 
 def find(here: Backend, view: View) -> Found:
-    """All runs and those that the view leaves. A filter that cannot be read leaves all of them, and says what is wrong."""
+    """All runs and those that the view leaves. A filter that cannot be read leaves all of them, and says what is wrong.
+
+    Where only the newest runs were read, what the filter finds among the others and what is picked there stand with them.
+    """
     search = Search(view.experiment, state=STATES.get(view.state, "active"), most=most(here, view))
     last = read(here, search)
     whole, told = valued(here, last, view.stat)
+    newest_of = 0 if last.is_whole else len(last)
+    whole = whole if last.is_whole else _with_picked(here, whole, view)
     known = names(whole)
     try:
         clauses = parse(view.filter, known)
         left = _left(here, replace(search, filter=view.filter.strip()), last)
-        inside = set(left.ids) <= set(whole.ids)
-        left = (
-            replace(subset(whole, left.ids), search=left.search, total=left.total) if inside else valued(here, left, view.stat)[0]
-        )
-        return Found(whole, _narrowed(view, left), known, notes=(*unknown(clauses, known), *_of_last(view, clauses), *told))
     except BadInput as problem:
-        return Found(whole, _narrowed(view, whole), known, problem=problem, notes=told)
+        return Found(whole, _narrowed(view, whole), known, newest_of, problem=problem, notes=told)
+    if not set(left.ids) <= set(whole.ids):
+        whole = joined(whole, valued(here, left, view.stat)[0])
+    left = replace(subset(whole, left.ids), search=left.search, total=left.total)
+    notes = (*unknown(clauses, known), *_of_last(view, clauses), *lacking(whole, view.facet), *told)
+    return Found(whole, _narrowed(view, left), known, newest_of, matching=left, notes=notes)
+
+
+def _with_picked(here: Backend, whole: RunTable, view: View) -> RunTable:
+    """The same runs, and the picked ones that are older than they are."""
+    older = [one for one in view.pick[:MOST_PICKED] if one not in whole.identity.index and _RUN_ID.fullmatch(one)]
+    if not older:
+        return whole
+    listed = ", ".join(f"'{one}'" for one in older)
+    asked = replace(whole.search, filter=f"attributes.run_id IN ({listed})")
+    return joined(whole, valued(here, read(here, asked), view.stat)[0])
+
+
+def lacking(table: RunTable, facets: Sequence[str]) -> tuple[str, ...]:
+    """A sentence for each condition on a metric, parameter or tag that no run here has."""
+    columns = dict.fromkeys(facet.column for one in facets if (facet := read_facet(one)) is not None)
+    kinds = {METRIC: "metric", PARAM: "parameter", TAG: "tag"}
+    return tuple(
+        f"No run here has a {word} called {column.removeprefix(kind)}, which a condition asks for."
+        for column in columns
+        for kind, word in kinds.items()
+        if column.startswith(kind) and not has_column(table, column)
+    )
 
 
 def _of_last(view: View, clauses: Sequence[Clause]) -> tuple[str, ...]:
@@ -174,8 +211,8 @@ def _narrowed(view: View, table: RunTable) -> RunTable:
         table = subset(table, passing(table, facets))
     if view.parent:
         table = subset(table, children_of(table, view.parent))
-    if view.children == "best" and (view.color or metrics(table)):
-        table = subset(table, best_children(table, view.color or metrics(table)[0]))
+    if view.children == "best" and (scores := metrics(table)):
+        table = subset(table, best_children(table, view.color if view.color in scores else scores[0]))
     return table
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from lib.runs.families import sizes
 from lib.runs.values import RunTable
+from lib.ui.compare.drawer import drawer
 from lib.ui.compare.facets import facet_widgets, known
 from lib.ui.compare.reading import Found
 from lib.ui.compare.view import View, asked, bound, keep
@@ -19,21 +20,25 @@ FAMILIES = {"shown": "All runs", "hidden": "Parents only", "best": "Best child o
 def refine(view: View, found: Found) -> None:
     """The popover beside the filter; its label says how much is set."""
     number = how_many(view)
-    with st.popover(
-        f"Refine: {number}" if number else "Refine", icon=":material/tune:", help="Narrow the runs without writing a filter"
-    ):
-        facet_widgets(view, found.whole)
-        st.segmented_control(
-            "Runs", list(STATES), format_func=STATES.__getitem__, required=True, **bound("state", view.state or "active")
-        )
-        _times(view)
-        _families(view, found.whole)
-        _conditions(found)
+    label = f"Refine: {number}" if number else "Refine"
+    with drawer("refine", label, icon=":material/tune:", help="Narrow the runs without writing a filter") as is_open:
+        if is_open:
+            _everything(view, found)
+
+
+def _everything(view: View, found: Found) -> None:
+    facet_widgets(view, found.whole)
+    st.segmented_control(
+        "Runs", list(STATES), format_func=STATES.__getitem__, required=True, **bound("state", view.state or "active")
+    )
+    _times(view)
+    _families(view, found.whole)
+    _conditions(found)
 
 
 def how_many(view: View) -> int:
     """How many things narrow the runs beside the filter."""
-    set_ = (view.since, view.until, view.parent, view.state not in ("", "active"), view.children == "best")
+    set_ = (_day(view.since), _day(view.until), view.parent, view.state not in ("", "active"), view.children == "best")
     return len(known(view.facet)) + sum(map(bool, set_))
 
 
@@ -81,8 +86,9 @@ def _day(text: str) -> date | None:
 def _families(view: View, whole: RunTable) -> None:
     """Parents and children, where there are any."""
     families = sizes(whole)
-    if not families:
+    if not families and not view.parent:
         return
+    above = dict.fromkeys([*families, *filter(None, [view.parent])])
     st.session_state["compare.families"] = view.children
     st.segmented_control(
         "Parents and children",
@@ -95,7 +101,9 @@ def _families(view: View, whole: RunTable) -> None:
     names = whole.identity.name
     st.selectbox(
         "Only the children of",
-        ["", *families],
-        format_func=lambda one: f"{names.get(one, one)} ({count(families[one], 'child', 'children')})" if one else "any parent",
-        **bound("parent", view.parent if view.parent in families else ""),
+        ["", *above],
+        format_func=lambda one: (
+            f"{names.get(one, one)} ({count(families.get(one, 0), 'child', 'children')})" if one else "any parent"
+        ),
+        **bound("parent", view.parent),
     )

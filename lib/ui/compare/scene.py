@@ -19,7 +19,12 @@ class Scene:
     look: Look
 
 
+def drawn(view: View, table: RunTable, whole: RunTable) -> RunTable:
+    """The runs to draw: those in the table, or the picked ones, which a filter may hide there."""
+    return subset(whole, view.pick) if view.only and view.pick else table
+
+
 def scene(view: View, table: RunTable, whole: RunTable) -> Scene:
     """The scene of a view: the runs in the table, or the picked ones, which a filter may hide there."""
-    runs = subset(whole, view.pick) if view.only and view.pick else table
+    runs = drawn(view, table, whole)
     return Scene(view, runs, whole, look(whole, view.color, view.pick, ink()))

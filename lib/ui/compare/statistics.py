@@ -1,7 +1,7 @@
 """What the statistical plots of Compare share: the metric they judge, and a choice that the address carries under another plot's name."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -23,12 +23,17 @@ def measurable(runs: RunTable) -> list[str]:
     return [name for name in metrics(runs) if any(map(is_real, column(runs, name)))]
 
 
+def judged(view: View, runs: RunTable) -> str:
+    """The metric that `y` in the address names, else the one that colours, else the first; "" when there is none."""
+    names = measurable(runs)
+    return next((name for name in (view.y, view.color, *names) if name in names), "")
+
+
 def choose_metric(view: View, runs: RunTable, label: str) -> str:
     """The metric that `y` in the address names, else the one that colours, to be changed by a select box. "" when there is none."""
-    names = measurable(runs)
-    chosen = next((name for name in (view.y, view.color, *names) if name in names), "")
-    if names:
-        select(label, names, bound("y", chosen))
+    chosen = judged(view, runs)
+    if chosen:
+        select(label, measurable(runs), bound("y", chosen))
     else:
         empty("query_stats", "No metric to show", "None of these runs has a number in a metric. Log one, or change the filter.")
     return chosen
@@ -45,13 +50,6 @@ def select(label: str, names: Sequence[str], binding: dict[str, Any]) -> None:
         width=240,
         **binding,
     )
-
-
-def tied(key: str, value: Any, change: Callable[[Any], None]) -> dict[str, Any]:
-    """Key and callback of a widget that shows `value` and hands what a person chose to `change`."""
-    if st.session_state.get(key) != value:
-        st.session_state[key] = value
-    return {"key": key, "on_change": lambda: change(st.session_state[key])}
 
 
 def pickable(name: str, picked: Sequence[str]) -> dict[str, Any]:

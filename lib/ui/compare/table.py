@@ -14,6 +14,7 @@ from lib.runs.table import METRIC, Constant, constants, ordered
 from lib.runs.values import RunTable
 from lib.ui.cards import card
 from lib.ui.compare.columns import MOST_MARKED, best_rows, cells, choices, chosen, headings, looks, sortable, titled_with_kind
+from lib.ui.compare.drawer import drawer
 from lib.ui.compare.sparks import CURVE, curves
 from lib.ui.compare.view import View, bound, keep, said
 from lib.ui.text import count, md
@@ -73,7 +74,9 @@ def _head(view: View, table: RunTable, title: str) -> None:
 
 def _columns(view: View, table: RunTable) -> None:
     """Which columns, in which order, and which of them stay at the left while the others move."""
-    with st.popover("Columns", icon=":material/view_column:"):
+    with drawer("columns", "Columns", icon=":material/view_column:") as is_open:
+        if not is_open:
+            return
         shown = chosen(view, table)
         kind = {"options": choices(table), "format_func": titled_with_kind}
         st.multiselect("Columns, in this order", placeholder="The usual ones", **kind, **bound("columns", shown))

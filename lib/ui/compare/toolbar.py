@@ -9,7 +9,9 @@ from lib.runs.values import RunTable
 from lib.ui.cards import header
 from lib.ui.compare import code, downloads, experiment, views
 from lib.ui.compare.age import age
+from lib.ui.compare.cut import cut
 from lib.ui.compare.deeds import show_done
+from lib.ui.compare.drawer import drawer
 from lib.ui.compare.facets import chips
 from lib.ui.compare.reading import Catalogue, Found
 from lib.ui.compare.refine import refine
@@ -38,7 +40,9 @@ def top(here: Backend, view: View, catalogue: Catalogue, found: Found) -> None:
 
 
 def _how_many(found: Found) -> str:
-    left, whole = len(found.left), len(found.whole)
+    left, whole = len(found.left), found.whole.total if found.newest else len(found.whole)
+    if whole is None:
+        return f"{left:,} of more than {count(found.newest, 'run')}"
     return count(whole, "run") if left == whole else f"{left:,} of {count(whole, 'run')}"
 
 
@@ -96,6 +100,7 @@ def toolbar(view: View, catalogue: Catalogue, found: Found) -> None:
         st.space("stretch")
         _color(view, found)
     chips(view)
+    cut(view, found)
     _messages(found)
 
 
@@ -119,7 +124,9 @@ def _experiment(view: View, catalogue: Catalogue) -> None:
 
 def _more_experiments(view: View, catalogue: Catalogue) -> None:
     names = catalogue.names
-    with st.popover("More", icon=":material/library_add:", help="Compare the runs of several experiments"):
+    with drawer("more", "More", icon=":material/library_add:", help="Compare the runs of several experiments") as is_open:
+        if not is_open:
+            return
         key = "compare.together"
         st.session_state[key] = [one for one in view.experiment if one in names]
         st.multiselect(

@@ -4,7 +4,7 @@ Streamlit can bind a widget to the address itself, but then the address carries 
 a name that no other page may use. Here a widget is set from the address before it is drawn, and writes back when a person moves it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from lib.runs.direction import direction
-from lib.runs.plots.axes import choose, is_worth_an_axis
+from lib.runs.plots.axes import is_worth_an_axis
 from lib.runs.table import METRIC, PARAM, PLAIN, TAG, column, has_column, metrics, varying
 from lib.runs.values import RunTable
 
@@ -103,6 +103,13 @@ def _follow(name: str, key: str) -> None:
     keep(**{name: tuple(value or ()) if name in MANY else value or ""})
 
 
+def tied(key: str, value: Any, change: Callable[[Any], None]) -> dict[str, Any]:
+    """Key and callback of a widget that shows `value` and hands what a person chose to `change`."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+    return {"key": key, "on_change": lambda: change(st.session_state[key])}
+
+
 def change_experiment(experiments: Sequence[str]) -> None:
     """Go to the chosen one of the experiments: names and picks of the old one mean nothing there, the kind of plot stays."""
     chosen = st.session_state["compare.experiment"]
@@ -153,9 +160,3 @@ def link(base: str) -> str:
     """The address of this view, whole."""
     view = {name: value for name, value in asdict(asked()).items() if value}
     return f"{base.partition('?')[0]}?{urlencode(view, doseq=True)}"
-
-
-def axes_of(view: View, table: RunTable) -> tuple[Sequence[str], Sequence[str]]:
-    """Axes of the parallel plot, and what was left out."""
-    chosen = choose(table, view.color)
-    return chosen.names, chosen.left_out

@@ -12,6 +12,7 @@ import streamlit as st
 from lib.errors import BadInput, PodiumError
 from lib.registry import discard as deletion
 from lib.registry.discard import Dependents, dependents
+from lib.registry.holders import Use
 from lib.runs import changes
 from lib.runs.changes import NOTE_TAG, Change, carry_out, is_reserved
 from lib.runs.values import Run
@@ -189,7 +190,7 @@ def _dependents(seen: Dependents) -> None:
         st.caption(f"Showing {FEW} of {count(len(seen.uses), 'version')}.")
 
 
-def _means(use: deletion.Use) -> str:
+def _means(use: Use) -> str:
     told = [held(one) for one in use.holdings[-2:]]
     told += [f"alias {md(', '.join(use.aliases))}"] if use.aliases else []
     files = "its files lie in this run and stay until it is removed for good" if use.inside else "keeps its files and still loads"

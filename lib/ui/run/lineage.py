@@ -6,7 +6,7 @@ import streamlit as st
 
 from lib.ledger.holdings import Holding
 from lib.ledger.words import SLOTS
-from lib.registry.discard import Use
+from lib.registry.holders import Use
 from lib.runs.kin import Kin, Relative
 from lib.runs.values import COMMIT_TAG, Run
 from lib.ui.cards import card, facts

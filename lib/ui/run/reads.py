@@ -7,7 +7,7 @@ import streamlit as st
 
 from lib.backends.uri import Backend
 from lib.errors import PodiumError
-from lib.registry.discard import Use, uses_of
+from lib.registry.holders import Use, uses_of
 from lib.runs import kin as kinship
 from lib.runs import modelfile, reading
 from lib.runs.direction import direction
