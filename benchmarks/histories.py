@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from lib.runs.histories import histories
-
 from benchmarks.figures import Figure, quickest
 from benchmarks.stores import experiment_of, filled
 from lib.backends.connect import client
 from lib.backends.uri import Backend
+from lib.runs.histories import histories
 from lib.runs.reading import runs
 from lib.runs.values import Search
 

@@ -138,7 +138,7 @@ def tab_to(driver, wanted: str, most: int = 80) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_keyboard_alone_filters_picks_looks_and_opens_a_run(window, podium, fresh_store, two, scheme):
-    (wine, _), runs = two
+    (wine, _), _ = two
     driver = window(podium(fresh_store), scheme=scheme).open(f"/compare?experiment={wine}")
     keys = driver.page.keyboard
     tab_to(driver, ".st-key-compare-filter input")

@@ -131,7 +131,9 @@ def test_the_front_is_named_drawn_and_picked(app, fresh_store, forests):
 def test_a_trend_says_where_it_goes_what_it_is_and_what_it_needs(app, fresh_store, forests):
     page = app("compare", fresh_store, experiment=forests[0], mark=["trend", "odd"], plot="Scatter", x="params.trees")
     written = said(page).replace("\u00a0", " ")
-    assert "Trend: accuracy rises with trees. Straight line through 5 runs with the 95% interval of its mean" in html.unescape(written)
+    assert "Trend: accuracy rises with trees. Straight line through 5 runs with the 95% interval of its mean" in html.unescape(
+        written
+    )
     assert "fitted to the logarithm of trees" in written
     assert "Trend: accuracy rises" in page.get("vega_lite_chart")[0].proto.alt
     page = app(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from lib.runs.direction import direction
 from lib.runs.figures import is_real
+from lib.runs.remembered import remembered
 from lib.runs.table import METRIC, column, has_column
 from lib.runs.values import RunTable
 
@@ -28,6 +29,8 @@ def tree(table: RunTable, order: Sequence[str]) -> list[Line]:
 
     A child whose parent is not among the runs stands alone. Runs that name each other as parents are shown all the same.
     """
+    if not table.identity.parent.any():
+        return [Line(run_id, 0) for run_id in order]
     known = set(order)
     parents = {run_id: parent for run_id, parent in _parents(table).items() if parent in known}
     children: dict[str, list[str]] = {}
@@ -42,8 +45,13 @@ def tree(table: RunTable, order: Sequence[str]) -> list[Line]:
 
 def sizes(table: RunTable) -> dict[str, int]:
     """Parent → how many of these runs are its children, the largest family first. The parent itself need not be among the runs."""
+    return dict(_sizes(table))
+
+
+@remembered
+def _sizes(table: RunTable) -> tuple[tuple[str, int], ...]:
     named = pd.Series([parent for parent in _parents(table).values() if parent], dtype="str")
-    return {str(parent): int(number) for parent, number in named.value_counts().items()}
+    return tuple((str(parent), int(number)) for parent, number in named.value_counts().items())
 
 
 def children_of(table: RunTable, parent: str) -> list[str]:

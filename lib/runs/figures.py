@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from numbers import Integral, Real
 
+import numpy as np
 import pandas as pd
 
 MINUS = "\N{MINUS SIGN}"
@@ -21,6 +22,14 @@ def is_real(value: object) -> bool:
     if type(value) is float:
         return -PLACEABLE < value < PLACEABLE
     return isinstance(value, Real) and math.isfinite(size := float(value)) and abs(size) < PLACEABLE
+
+
+def reals(values: "pd.Series") -> "np.ndarray":
+    """A column as floats, NaN wherever `is_real` says no; text holds no number."""
+    if not pd.api.types.is_numeric_dtype(values):
+        return np.full(len(values), np.nan)
+    numbers = values.to_numpy("float64", na_value=np.nan)
+    return np.where(np.abs(numbers) < PLACEABLE, numbers, np.nan)
 
 
 def figure(value: object) -> str:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import numpy as np
 import pandas as pd
 
-from lib.runs.figures import is_real
+from lib.runs.figures import reals
+from lib.runs.remembered import remembered
 from lib.runs.values import RunTable
 
 EXAMPLE = "metrics.accuracy > 0.9"
@@ -53,6 +55,7 @@ class Names:
         return self.conditions[0] if self.conditions else EXAMPLE
 
 
+@remembered
 def names(table: RunTable) -> Names:
     """The names of these runs with a condition for each; tags that MLflow sets itself come last."""
     tags = sorted(table.tags.columns, key=lambda name: (name.startswith(OWN_TAGS), name))
@@ -77,10 +80,11 @@ def quoted(value: str) -> str:
 
 def _half(name: str, column: "pd.Series[float]") -> str:
     """A condition that about half of the runs meet. Plain decimals, because MLflow's parser knows no 1e+06."""
-    real = sorted(value for value in column if is_real(value) and (not value or 1e-9 < abs(value) < 1e15))
-    if not real or "`" in name:
+    numbers = reals(column)
+    real = np.sort(numbers[(numbers == 0) | ((np.abs(numbers) > 1e-9) & (np.abs(numbers) < 1e15))])
+    if not len(real) or "`" in name:
         return ""
-    return f"{field('metrics', name)} > {Decimal(f'{_below(real[len(real) // 2], real[-1]):.2g}'):f}"
+    return f"{field('metrics', name)} > {Decimal(f'{_below(float(real[len(real) // 2]), float(real[-1])):.2g}'):f}"
 
 
 def _below(middle: float, most: float) -> float:

@@ -245,10 +245,10 @@ def _range(values: "pd.Series") -> str:
 
 def _told_apart(labels: Sequence[str]) -> tuple[str, ...]:
     """The same labels, a repeated one with its number: a value may read like the word for no value."""
-    made: list[str] = []
+    made: dict[str, None] = {}
     for label in labels:
         number, one = 2, label
         while one in made:
             number, one = number + 1, f"{label} ({number})"
-        made.append(one)
+        made[one] = None
     return tuple(made)

@@ -124,7 +124,7 @@ class _Plain(yaml.SafeLoader):
         """A long value is a text: as a number of base 60 it would take time that grows with the square of its length."""
         if kind is yaml.ScalarNode and value is not None and len(value) > LONGEST_NUMBER:
             return str(self.DEFAULT_SCALAR_TAG)
-        return str(super().resolve(kind, value, implicit))
+        return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Leave `<<` alone, so that reading it fails."""

@@ -10,6 +10,7 @@ import pandas as pd
 from lib.runs.facets import SECONDS, WORDS, has_numbers, has_texts, numbers_of, texts_of
 from lib.runs.figures import natural
 from lib.runs.filters import OWN_TAGS
+from lib.runs.remembered import remembered
 from lib.runs.table import PARAM, TAG, metrics
 from lib.runs.values import MODEL_HISTORY_TAG, PARENT_TAG, RUN_NAME_TAG, USER_TAG, RunTable
 
@@ -42,6 +43,7 @@ class Offer:
         return "range" if self.least is not None and not 0 < len(self.values) <= FEW else "values"
 
 
+@remembered
 def offered(table: RunTable) -> tuple[Offer, ...]:
     """The offers for these runs: columns with two or more values first, then those that some runs have and others lack."""
     made = [offer for column in _columns(table) if (offer := _offer(table, column))]

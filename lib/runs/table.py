@@ -5,13 +5,18 @@ A column is named as in a filter: `metrics.accuracy`, `params.max_depth`, or a p
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
+from weakref import WeakKeyDictionary
 
+import numpy as np
 import pandas as pd
+from cachetools import LRUCache
 
 from lib.runs.direction import direction
-from lib.runs.figures import PLACEABLE, is_real, setting
+from lib.runs.figures import PLACEABLE, reals, setting
 from lib.runs.frames import typed
-from lib.runs.values import RunTable
+from lib.runs.remembered import remembered
+from lib.runs.values import RunTable, Search
 
 METRIC, PARAM, TAG = "metrics.", "params.", "tags."
 PLAIN = ("started", "name", "seconds", "status")
@@ -65,10 +70,15 @@ def has_column(table: RunTable, name: str) -> bool:
 
 def metrics(table: RunTable) -> list[str]:
     """Columns of all metrics: scores before losses before counts, the one that most runs have first, those of training last."""
+    return list(_metrics(table))
+
+
+@remembered
+def _metrics(table: RunTable) -> tuple[str, ...]:
     order = {"more": 0, "less": 1, "neither": 2}
     have = {str(name): int(number) for name, number in table.metrics.notna().sum().items()}
     by = sorted(have, key=lambda name: (bool(_words(name) & _FITTED), order[direction(name)], -have[name], name))
-    return [METRIC + name for name in by]
+    return tuple(METRIC + name for name in by)
 
 
 def _words(metric: str) -> set[str]:
@@ -77,30 +87,77 @@ def _words(metric: str) -> set[str]:
 
 def varying(table: RunTable) -> list[str]:
     """Columns of the parameters of which these runs have at least two different values."""
-    return [PARAM + str(name) for name in table.params if table.params[name].nunique() > 1]
+    return list(_varying(table))
+
+
+@remembered
+def _varying(table: RunTable) -> tuple[str, ...]:
+    return tuple(PARAM + str(name) for name in table.params if _different(table.params[name]) > 1)
+
+
+def _different(values: "pd.Series") -> int:
+    """How many different values there are, counted up to two where the first two already differ."""
+    first = values.iloc[:2]
+    return 2 if len(first) == 2 and first.notna().all() and first.iloc[0] != first.iloc[1] else int(values.nunique())
 
 
 def constants(table: RunTable) -> list[Constant]:
     """The parameters with one value in all these runs, or in all that have it."""
+    return list(_constants(table))
+
+
+@remembered
+def _constants(table: RunTable) -> tuple[Constant, ...]:
     made = []
     for name in table.params:
         present = table.params[name].dropna()
-        if present.nunique() == 1:
+        if _different(present) == 1:
             made.append(Constant(str(name), setting(present.iloc[0]), len(table) - len(present)))
-    return made
+    return tuple(made)
 
 
 def subset(table: RunTable, ids: Sequence[str]) -> RunTable:
-    """The same table with these runs only, in this order."""
+    """The same table with these runs only, in this order. Asked again it is the same answer, with all that is remembered of it."""
+    kept = tuple(ids)
+    return table if kept == table.ids else _part(table, kept, table.search, table.total)
+
+
+def answer(table: RunTable, ids: Sequence[str], search: Search, total: int | None) -> RunTable:
+    """The runs of a table that another search leaves, with that search and its total."""
+    kept = tuple(ids)
+    same = (kept, search, total) == (table.ids, table.search, table.total)
+    return table if same else _part(table, kept, search, total)
+
+
+_parts: WeakKeyDictionary[RunTable, "LRUCache[object, RunTable]"] = WeakKeyDictionary()
+_turn = Lock()
+
+
+def _part(table: RunTable, ids: tuple[str, ...], search: Search, total: int | None) -> RunTable:
+    """A part of a table; those that were asked for last are kept, up to twice as many rows as the table has."""
+    key = (ids, search, total)
+    with _turn:
+        kept = _parts.setdefault(table, LRUCache(2 * len(table) + 1, getsizeof=len))
+        if key in kept:
+            return kept[key]
+    made = _cut(table, ids, search, total)
+    with _turn:
+        kept[key] = made
+    return made
+
+
+def _cut(table: RunTable, ids: tuple[str, ...], search: Search, total: int | None) -> RunTable:
     kept = list(ids)
     return replace(
         table,
+        search=search,
+        total=total,
         identity=table.identity.loc[kept],
         metrics=table.metrics.loc[kept],
         params=table.params.loc[kept],
         texts=table.texts.loc[kept],
         tags=table.tags.loc[kept],
-        inputs=table.inputs[table.inputs.run_id.isin(kept)],
+        inputs=table.inputs[table.inputs.run_id.isin(kept)] if len(table.inputs) else table.inputs,
     )
 
 
@@ -135,6 +192,7 @@ def ordered(table: RunTable, by: str, *, falling: bool) -> list[str]:
     return list(values.sort_values(ascending=not falling, kind="stable", na_position="last").index)
 
 
+@remembered
 def best(table: RunTable, metric: str) -> Best | None:
     """The finished run with the best value of a metric whose model can be registered, the newest among equals.
 
@@ -143,7 +201,7 @@ def best(table: RunTable, metric: str) -> Best | None:
     towards = direction(metric.removeprefix(METRIC))
     holders = _holders(table)
     values = column(table, metric).loc[list(holders)]
-    values = values[[is_real(value) for value in values]]
+    values = values[~np.isnan(reals(values))]
     if not len(values) or towards == "neither":
         return None
     value = values.min() if towards == "less" else values.max()
@@ -163,11 +221,12 @@ def top_two(table: RunTable, metric: str) -> list[str]:
     """The best run and the next one with another value, the best first; fewer when there are not so many."""
     falling = direction(metric.removeprefix(METRIC)) != "less"
     values = column(table, metric).loc[ordered(table, metric, falling=falling)]
-    values = values[[is_real(value) for value in values]]
+    values = values[~np.isnan(reals(values))]
     first, others = values.index[:1], values[values != values.iloc[0]].index if len(values) else values.index
     return [*first, *(others if len(others) else values.index[1:])[:1]]
 
 
+@remembered
 def held_out(table: RunTable) -> int | None:
     """On how many rows these runs were measured, when all of them say the same in a parameter or tag `test_rows`."""
     for place in (table.params, table.tags):

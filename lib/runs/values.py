@@ -6,6 +6,7 @@ No MLflow entity gets past this border. Missing values stay missing: NaN in a me
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Experiment:
     lifecycle: str = "active"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RunTable:
     """The runs that a search leaves, newest first. Every table has the run ids as its index, in the same order.
 
@@ -119,6 +120,7 @@ class RunTable:
     value is a number, else text; missing stays missing; `texts` are the same parameters as they were logged. `tags`: text.
     `inputs` alone has one row per run and dataset: run_id, name, digest, context.
     `total` is how many runs the search matches on the backend, None when there are more than were read and nobody counted them. `read_at` is the caller's clock.
+    A table equals only itself: what was judged of it is remembered under it.
     """
 
     search: Search
@@ -131,7 +133,7 @@ class RunTable:
     inputs: "pd.DataFrame"
     total: int | None = None
 
-    @property
+    @cached_property
     def ids(self) -> tuple[str, ...]:
         """The run ids, newest run first."""
         return tuple(self.identity.index.tolist())

@@ -4,14 +4,17 @@ Every run has a place on every axis: what is missing, NaN or infinite stands bel
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from lib.runs.direction import titled
-from lib.runs.figures import figure, is_real, natural, setting
+from lib.runs.figures import figure, is_real, natural, reals, setting
+from lib.runs.remembered import remembered
 from lib.runs.table import METRIC, PARAM, column, metrics, varying
 from lib.runs.values import RunTable
 
@@ -115,7 +118,10 @@ def is_worth_an_axis(values: "pd.Series") -> bool:
 
 def _different(values: "pd.Series") -> int:
     """How many different values have a place: infinity has none."""
-    return len({value for value in values.dropna().unique().tolist() if isinstance(value, str) or is_real(value)})
+    if not pd.api.types.is_numeric_dtype(values):
+        return int(values.nunique())
+    numbers = reals(values)
+    return len(np.unique(numbers[~np.isnan(numbers)]))
 
 
 def is_wordy(values: "pd.Series") -> bool:
@@ -135,18 +141,19 @@ def can_be_log(values: Sequence[float]) -> bool:
     return len(real) > 1 and min(real) >= TINY
 
 
+@remembered
 def axis(table: RunTable, name: str, scale: Scale = "automatic") -> Axis:
     """The axis of a column for these runs. A scale that is asked for and impossible is linear."""
     cells = column(table, name)
     numeric = pd.api.types.is_numeric_dtype(cells)
     read = figure if name.startswith(METRIC) else setting
-    made = _of_numbers(list(cells), scale, read) if numeric else _of_texts(list(cells))
+    made = _of_numbers(reals(cells), scale, read) if numeric else _of_texts(list(cells))
     return replace(
         made,
         name=name,
         title=_title(table, name),
-        places=tuple(made.place(value) for value in made.values),
-        texts=tuple(read(value) if pd.notna(value) else NO_VALUE for value in cells),
+        places=_places(made),
+        texts=tuple(NO_VALUE if gone else read(cell) for cell, gone in zip(cells.tolist(), cells.isna().tolist(), strict=True)),
         ticks=(*([Tick(BELOW, NO_VALUE)] if None in made.values else []), *made.ticks),
     )
 
@@ -160,9 +167,15 @@ def _title(table: RunTable, name: str) -> str:
     return f"{title} (metric)" if title in table.params else title
 
 
-def _of_numbers(cells: list[float], scale: Scale, read: Callable[[object], str]) -> Axis:
-    values = tuple(float(value) if is_real(value) else None for value in cells)
-    real = sorted({value for value in values if value is not None})
+def _places(bare: Axis) -> tuple[float, ...]:
+    """Where every value stands; a lane or a number that comes again is reckoned once."""
+    known = {value: bare.place(value) for value in set(bare.values)}
+    return tuple(map(known.__getitem__, bare.values))
+
+
+def _of_numbers(numbers: "np.ndarray", scale: Scale, read: Callable[[object], str]) -> Axis:
+    values = tuple(None if number != number else number for number in numbers.tolist())  # noqa: PLR0124 - NaN
+    real = np.unique(numbers[~np.isnan(numbers)]).tolist()
     if not real:
         return Axis("", "", values, (), (), ())
     log = is_log(real) if scale == "automatic" else scale == "log" and can_be_log(real)
@@ -176,8 +189,9 @@ def _bend(log: bool) -> Callable[[float], float]:  # noqa: FBT001 - the two are 
 
 
 def _five(real: list[float], place: Callable[[float], float]) -> list[float]:
-    """Five values that are really there, nearest to the quarters of the axis."""
-    return sorted({min(real, key=lambda value: abs(place(value) - quarter)) for quarter in (0, 0.25, 0.5, 0.75, 1)})
+    """Five values that are really there, nearest to the quarters of the axis. `real` rises, and so do the places."""
+    beside = [(quarter, bisect_left(real, quarter, key=place)) for quarter in (0, 0.25, 0.5, 0.75, 1)]
+    return sorted({min(real[max(0, at - 1) : at + 1], key=lambda value: abs(place(value) - quarter)) for quarter, at in beside})
 
 
 def _of_texts(cells: list[object]) -> Axis:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from lib.runs.direction import direction, titled
-from lib.runs.figures import is_real, short_labels
+from lib.runs.figures import reals, short_labels
 from lib.runs.plots.axes import axis
+from lib.runs.remembered import remembered
 from lib.runs.table import METRIC, column, subset
 from lib.runs.values import RunTable
 
@@ -43,8 +45,16 @@ class Look:
 
 def look(whole: RunTable, color: str, picked: Sequence[str], ink: Ink) -> Look:
     """The look that all pictures of these runs share."""
-    real = [value for value in column(whole, color) if is_real(value)] if color else []
-    return Look(ink, color, min(real, default=None), max(real, default=None), tuple(picked))
+    low, high = _ends(whole, color) if color else (None, None)
+    return Look(ink, color, low, high, tuple(picked))
+
+
+@remembered
+def _ends(table: RunTable, name: str) -> tuple[float | None, float | None]:
+    """The smallest and the largest real number of a column."""
+    real = reals(column(table, name))
+    real = real[~np.isnan(real)]
+    return (float(real.min()), float(real.max())) if len(real) else (None, None)
 
 
 def sampled(table: RunTable, kept: Sequence[str], most: int) -> RunTable:
@@ -75,7 +85,7 @@ def heading(name: str) -> str:
 def frame(table: RunTable, by: Look) -> pd.DataFrame:
     """One row per run: run_id, run, letter (of a picked run), shade (the number that colours), shaded (as text)."""
     letters = dict(zip(by.picked, LETTERS, strict=False))
-    shades = [value if is_real(value) else None for value in column(table, by.color)] if by.color else [None] * len(table)
+    shades = reals(column(table, by.color)) if by.color else [None] * len(table)
     return pd.DataFrame(
         {
             "run_id": list(table.ids),

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from lib.runs.direction import direction, titled
-from lib.runs.figures import is_real, short_labels
+from lib.runs.figures import reals, short_labels
 from lib.runs.table import METRIC, PARAM, PLAIN, TAG, column, metrics, varying
 from lib.runs.values import RunTable
 from lib.ui.compare.sparks import CURVE
@@ -52,25 +53,28 @@ def titled_with_kind(name: str) -> str:
 
 def usual(view: View, table: RunTable) -> list[str]:
     """The metric that colours, differing parameters, the other metrics, times; status, experiment and versions if they tell something."""
-    special = [("status", any(table.identity.status != FINISHED)), ("experiment", table.identity.experiment.nunique() > 1)]
+    special = [
+        ("status", bool((table.identity.status != FINISHED).any())),
+        ("experiment", table.identity.experiment.nunique() > 1),
+    ]
     special.append(("versions", any(map(len, table.identity.versions))))
     scores = [name for name in metrics(table) if name != view.color]
     facts = ["started", "seconds", *(name for name, tells in special if tells)]
     return [*([view.color] if view.color else []), *varying(table), *scores, *facts]
 
 
-def cells(table: RunTable, name: str, ids: Sequence[str], names: Mapping[str, str]) -> list[Any]:
-    """What stands in a column for these runs; `names` are those of the experiments."""
-    values = column(table, name).loc[list(ids)]
+def cells(table: RunTable, name: str, names: Mapping[str, str]) -> Any:
+    """What stands in a column, an array or a list; `names` are those of the experiments."""
+    values = column(table, name)
     if name.startswith(METRIC):
-        return [value if is_real(value) else None for value in values]
+        return reals(values)
     if name == "status":
         return [[RUN.get(status, RUN[FINISHED])[2]] for status in values]
     if name == "experiment":
         return [plain(names.get(one, one)) for one in values]
     if name == "versions":
         return [", ".join(f"{plain(one.model)} v{one.version}" for one in held) for held in values]
-    return list(values)
+    return values.array
 
 
 def headings(names: Sequence[str]) -> dict[str, str]:
@@ -80,9 +84,9 @@ def headings(names: Sequence[str]) -> dict[str, str]:
     return {name: short[title] for name, title in full.items()}
 
 
-def looks(view: View, table: RunTable, name: str, ids: Sequence[str], title: str) -> Any:
+def looks(view: View, table: RunTable, name: str, title: str) -> Any:
     """The column's format and width under this heading."""
-    values, pinned = column(table, name).loc[list(ids)], name in view.pin
+    values, pinned = column(table, name), name in view.pin
     if name.startswith(METRIC):
         return _metric(name, values, title, pinned=pinned or name == view.color, bar=name == view.color)
     if name == "started":
@@ -103,10 +107,9 @@ def _plain(values: "pd.Series", title: str, *, pinned: bool) -> Any:
 
 
 def _metric(name: str, values: "pd.Series[float]", title: str, *, pinned: bool, bar: bool) -> Any:
-    real = [value for value in values if is_real(value)]
-    form = "%.4f" if not real or max(map(abs, real)) <= 1 else "%.3f" if max(map(abs, real)) < 100 else "%.1f"
-    if bar and len(set(real)) > 1 and direction(said(name)) == "more":
-        low, high = min(real), max(real)
+    low, high = ends(reals(values))
+    form = "%.4f" if max(-low, high) <= 1 else "%.3f" if max(-low, high) < 100 else "%.1f"
+    if bar and high > low and direction(said(name)) == "more":
         floor = low - (high - low) / 4
         note = f"The bar runs from {floor:.4g} to {high:.4g}."
         return st.column_config.ProgressColumn(
@@ -120,11 +123,16 @@ def _width(title: str, least: int) -> int:
     return min(200, max(least, 7 * len(title) + 22))
 
 
-def best_rows(values: Sequence[Any], name: str) -> list[int]:
-    """The rows with the best value of a metric; none where neither way is better or all are the same."""
+def best_rows(numbers: np.ndarray, name: str) -> list[int]:
+    """The rows with the best value of a metric, NaN being none; no row where neither way is better or all are the same."""
     towards = direction(name.removeprefix(METRIC))
-    real = [value for value in values if value is not None]
-    if towards == "neither" or len(set(real)) < 2:
+    low, high = ends(numbers)
+    if towards == "neither" or low == high:
         return []
-    best = min(real) if towards == "less" else max(real)
-    return [row for row, value in enumerate(values) if value == best]
+    return np.flatnonzero(numbers == (low if towards == "less" else high)).tolist()
+
+
+def ends(numbers: np.ndarray) -> tuple[float, float]:
+    """The smallest and the largest number, NaN left out; both are 0 where there is none."""
+    there = numbers[~np.isnan(numbers)]
+    return (float(there.min()), float(there.max())) if len(there) else (0.0, 0.0)

@@ -123,9 +123,10 @@ def _plain(rows: Sequence[Placed]) -> str:
 
 def _shown(rows: Sequence[Placed], picked: Sequence[str]) -> list[Placed]:
     """At most `MOST_ROWS` rows in their order: the leader and those with a picked run, then from the top."""
-    first = [row for row in rows if row.standing == "best" or set(row.group.run_ids) & set(picked)]
-    chosen = [*first, *(row for row in rows if row not in first)][: groups.MOST_ROWS]
-    return [row for row in rows if row in chosen]
+    ids = set(picked)
+    first = [place for place, row in enumerate(rows) if row.standing == "best" or not ids.isdisjoint(row.group.run_ids)]
+    chosen = sorted(dict.fromkeys([*first, *range(len(rows))]), key=lambda place: place not in first)[: groups.MOST_ROWS]
+    return [rows[place] for place in sorted(chosen)]
 
 
 def _notes(made: Grouping, rows: Sequence[Placed], shown: Sequence[Placed], without: str) -> list[str]:

@@ -26,7 +26,7 @@ from lib.runs.freshness import mark
 from lib.runs.grammar import parse
 from lib.runs.matching import leaves
 from lib.runs.reading import experiments, newest, runs
-from lib.runs.table import METRIC, PARAM, TAG, has_column, joined, metrics, subset
+from lib.runs.table import METRIC, PARAM, TAG, answer, has_column, joined, metrics, subset
 from lib.runs.values import MOST_RUNS, Experiment, RunTable, Search, State
 from lib.ui.cards import header
 from lib.ui.compare.view import View
@@ -144,7 +144,7 @@ def find(here: Backend, view: View) -> Found:
         return Found(whole, _narrowed(view, whole), known, newest_of, problem=problem, notes=told)
     if not set(left.ids) <= set(whole.ids):
         whole = joined(whole, valued(here, left, view.stat)[0])
-    left = replace(subset(whole, left.ids), search=left.search, total=left.total)
+    left = answer(whole, left.ids, left.search, left.total)
     notes = (*unknown(clauses, known), *_of_last(view, clauses), *lacking(whole, view.facet), *told)
     return Found(whole, _narrowed(view, left), known, newest_of, matching=left, notes=notes)
 
@@ -191,7 +191,7 @@ def valued(here: Backend, table: RunTable, stat: str) -> tuple[RunTable, tuple[s
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading histories…")
-def _valued(here: Backend, _search: Search, read_at: datetime | None, stat: Any, _table: RunTable) -> Valued:
+def _valued(here: Backend, search: Search, read_at: datetime | None, stat: Any, _table: RunTable) -> Valued:
     return with_values(here, _table, stat)
 
 
@@ -200,7 +200,7 @@ def _left(here: Backend, search: Search, whole: RunTable) -> RunTable:
     if not search.filter:
         return whole
     ids = leaves(parse(search.filter), whole) if here.path and whole.is_whole else None
-    return replace(subset(whole, ids), search=search, total=len(ids)) if ids is not None else read(here, search)
+    return answer(whole, ids, search, len(ids)) if ids is not None else read(here, search)
 
 
 def _narrowed(view: View, table: RunTable) -> RunTable:

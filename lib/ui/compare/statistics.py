@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
-from lib.runs.figures import is_real, short_labels
+from lib.runs.figures import reals, short_labels
 from lib.runs.grouping import TAG
 from lib.runs.plots.box import PICK
 from lib.runs.table import column, metrics
@@ -20,7 +21,7 @@ PICKS = "Click a run to pick it, once more to let it go."
 
 def measurable(runs: RunTable) -> list[str]:
     """The metrics of which at least one of these runs has a number."""
-    return [name for name in metrics(runs) if any(map(is_real, column(runs, name)))]
+    return [name for name in metrics(runs) if not np.isnan(reals(column(runs, name))).all()]
 
 
 def judged(view: View, runs: RunTable) -> str:

@@ -10,7 +10,7 @@ from pandas.io.formats.style import Styler
 
 from lib.backends.uri import Backend
 from lib.runs.families import Line, tree
-from lib.runs.table import METRIC, Constant, constants, ordered
+from lib.runs.table import METRIC, Constant, constants, ordered, subset
 from lib.runs.values import RunTable
 from lib.ui.cards import card
 from lib.ui.compare.columns import MOST_MARKED, best_rows, cells, choices, chosen, headings, looks, sortable, titled_with_kind
@@ -122,7 +122,8 @@ def _pick(key: str, ids: Sequence[str], drawn: Sequence[int]) -> None:
     if sorted(chosen) == list(drawn):
         return
     rows = {ids[row] for row in chosen}
-    before = [run_id for run_id in _picked_before() if run_id in rows or run_id not in set(ids)]
+    here = set(ids)
+    before = dict.fromkeys(run_id for run_id in _picked_before() if run_id in rows or run_id not in here)
     keep(pick=(*before, *(run_id for run_id in ids if run_id in rows and run_id not in before)))
 
 
@@ -133,13 +134,14 @@ def _picked_before() -> list[str]:
 def _sheet(view: View, table: RunTable, rows: Sequence[Line], names: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The cells and the look of every column; the best cells of each metric are bold on a tint, up to 500 rows."""
     ids = [line.run_id for line in rows]
-    run = table.identity.name
-    made: dict[str, Any] = {"name": [CHILD * line.depth + (run[line.run_id] or line.run_id) for line in rows]}
+    part = subset(table, ids)
+    named = zip(rows, part.identity.name.tolist(), strict=True)
+    made: dict[str, Any] = {"name": [CHILD * line.depth + (name or line.run_id) for line, name in named]}
     look: dict[str, Any] = {"name": st.column_config.TextColumn("Run", width=150, pinned=True)}
     titles = headings([name for name in chosen(view, table) if name != CURVE])
     for name, title in titles.items():
-        made[name] = cells(table, name, ids, names)
-        look[name] = looks(view, table, name, ids, title)
+        made[name] = cells(part, name, names)
+        look[name] = looks(view, part, name, title)
     made["open"] = [f"run?run={run_id}" for run_id in ids]
     look["open"] = st.column_config.LinkColumn(" ", display_text="Open", width=56)
     return pd.DataFrame(made), look
@@ -154,7 +156,7 @@ def curve_look(sheet: pd.DataFrame, small: list[list[float]]) -> dict[str, Any]:
 def _marked(sheet: pd.DataFrame) -> Styler:
     style = sheet.style
     for name in sheet:
-        if str(name).startswith(METRIC) and (rows := best_rows(list(sheet[name]), str(name))):
+        if str(name).startswith(METRIC) and (rows := best_rows(sheet[name].to_numpy(), str(name))):
             style = style.set_properties(subset=(rows, [name]), **BEST)
     return style
 

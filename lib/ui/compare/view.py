@@ -13,6 +13,7 @@ import streamlit as st
 
 from lib.runs.direction import direction
 from lib.runs.plots.axes import is_worth_an_axis
+from lib.runs.remembered import remembered
 from lib.runs.table import METRIC, PARAM, PLAIN, TAG, column, has_column, metrics, varying
 from lib.runs.values import RunTable
 
@@ -145,8 +146,13 @@ def settled(view: View, table: RunTable) -> View:
 
 def drawable(table: RunTable) -> list[str]:
     """Columns that a scatter can use: parameters that differ, then metrics that differ."""
+    return list(_drawable(table))
+
+
+@remembered
+def _drawable(table: RunTable) -> tuple[str, ...]:
     names = [*varying(table), *metrics(table)]
-    return [name for name in names if is_worth_an_axis(column(table, name))]
+    return tuple(name for name in names if is_worth_an_axis(column(table, name)))
 
 
 def said(name: str) -> str:
