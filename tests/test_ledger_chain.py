@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
-from lib.ledger.bodies import Other, canonical, number, parse, plain
+from lib.ledger.bodies import Other, canonical, number, plain
 from lib.ledger.chain import Anchor, decode, encode, judge, key, link, seed, stopper
+from lib.ledger.shapes import parse
 
 BOOK = "0123456789abcdef0123456789abcdef"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)

@@ -65,7 +65,8 @@ def asof(asked: Asked, model: str | None, at: str, stage: str, zone: str) -> Non
 def log(asked: Asked, type_: str | None, since: str | None, until: str | None, **more: Any) -> None:
     """Tell the entries of all books, newest first. Here --by keeps those of one person."""
     first, last = (_when(text, name) if text else None for text, name in ((since, "--since"), (until, "--until")))
-    from lib.ledger.history import as_json  # noqa: PLC0415 - heavy
+    from lib.ledger.corrections import superseded  # noqa: PLC0415 - heavy
+    from lib.ledger.history import as_json  # noqa: PLC0415
     from lib.registry.past import log as every  # noqa: PLC0415
 
     model, limit = more["model"], more["limit"]
@@ -81,7 +82,10 @@ def log(asked: Asked, type_: str | None, since: str | None, until: str | None, *
         and (first is None or line.at >= first.at)
         and (last is None or last.so_far or (line.at < last.until if last.until else line.at <= last.at))
     ][:limit]
-    asked.answer({"entries": [{**as_json(line.entry), "model": line.model} for line in kept]}, _told(kept))
+    books = {one.model: [ln.entry for ln in reversed(lines) if ln.model == one.model] for one in kept}
+    found = {name: superseded(sorted(entries, key=lambda entry: entry.place)) for name, entries in books.items()}
+    told = [{**as_json(ln.entry, found[ln.model].get(ln.entry.id, ())), "model": ln.model} for ln in kept]
+    asked.answer({"entries": told}, _told(kept))
 
 
 COMMANDS = (asof, log)
@@ -99,16 +103,10 @@ def _when(text: str, option: str, zone: str = "UTC") -> "When":
 
 def _said(told: "Told") -> list[str]:
     from lib.ledger.asof import sentence  # noqa: PLC0415 - pydantic
-    from lib.ledger.when import said  # noqa: PLC0415
+    from lib.ledger.statement import statement  # noqa: PLC0415
 
-    answer = told.answer
-    zone = answer.when.zone
-    lines = [f"{told.model}: {sentence(answer)}."]
-    for one in answer.holders:
-        until = f"until {said(one.until, zone)}" if one.until else "until now"
-        why = f"{one.by.name}: {one.reason.text}" if one.reason else "Nobody has said who put it there, or why."
-        lines.append(f"  v{one.version} from {said(one.since, zone)} {until}. {why} (entries {', '.join(map(str, one.entries))})")
-    return lines + [f"  Unknown: {one.why}." for one in answer.unknown if one.since]
+    lines = [f"{told.model}: {sentence(told.answer)}.", f"  {statement(told.model, told.answer)}"]
+    return lines + [f"  Unknown: {one.why}." for one in told.answer.unknown if one.since]
 
 
 def _told(lines: "list[Line]") -> list[str]:
