@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from lib.ledger.bodies import Closing, Decided, Imported, Lineage, Opened, Registered, plain
 from lib.ledger.chain import Entry
 from lib.ledger.corrections import amended, superseded
-from lib.ledger.holdings import Holding, begins, holdings
-from lib.ledger.imported import Word, known_from, told_before, word
+from lib.ledger.holdings import Holding, begins
+from lib.ledger.imported import Word, every_holding, known_from, word
 from lib.ledger.values import Number
 from lib.ledger.when import When, said, twice
 from lib.ledger.words import SLOTS, UNKNOWN, Actor, Reason, Slot, as_text, as_time
@@ -79,8 +79,8 @@ def as_of(entries: Sequence[Entry], slot: Slot, when: When) -> Answer:
 
 def _every(entries: Sequence[Entry], slot: Slot) -> list[Holding]:
     """The holdings of a slot, imported ones too. What was imported up to the beginning of the record goes on in what stood there."""
-    before = [h for h in told_before(entries) if h.slot == slot]
-    seen = [h for h in holdings(entries) if h.slot == slot]
+    every = [h for h in every_holding(entries) if h.slot == slot]
+    before, seen = [h for h in every if h.imported], [h for h in every if not h.imported]
     if before and seen and before[-1].version and (before[-1].version, before[-1].until) == (seen[0].version, seen[0].since):
         before[-1] = replace(before[-1], until=seen[0].until, ended=seen[0].ended)
         seen = seen[1:]

@@ -71,14 +71,16 @@ _SAID: Mapping[str, str] = {
 }
 
 
+def corrected(body: Body, instead: Correction) -> Body | None:
+    """An entry as it reads after a correction; None when it is taken back."""
+    return None if instead.void else body.model_copy(update=_update(body, instead))
+
+
 def _read(entry: Entry, corrections: Sequence[Body]) -> Entry | None:
-    body = entry.body
+    body: Body | None = entry.body
     for one in corrections:
-        instead = one.instead if isinstance(one, Corrected) else Correction()
-        if instead.void:
-            return None
-        body = body.model_copy(update=_update(body, instead))
-    return Entry(entry.place, entry.id, entry.chain, body)
+        body = corrected(body, one.instead) if body and isinstance(one, Corrected) else None
+    return Entry(entry.place, entry.id, entry.chain, body) if body else None
 
 
 def _update(body: Body, instead: Correction) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from itertools import groupby, pairwise
 from lib.ledger.bodies import Imported, Lineage, Opened
 from lib.ledger.chain import Entry
 from lib.ledger.corrections import amended
-from lib.ledger.holdings import Holding
+from lib.ledger.holdings import Holding, holdings
 from lib.ledger.words import SLOTS, Actor, Reason, Slot, as_time
 
 
@@ -61,6 +61,11 @@ def told_before(entries: Sequence[Entry]) -> tuple[Holding, ...]:
         return ()
     held = [one for slot in SLOTS for one in _slot(_steps(entries, slot), slot, opening)]
     return tuple(sorted(held, key=lambda holding: (holding.since, holding.place)))
+
+
+def every_holding(entries: Sequence[Entry]) -> tuple[Holding, ...]:
+    """The holdings of a book, and before them what was imported."""
+    return (*told_before(entries), *holdings(entries))
 
 
 def known_from(entries: Sequence[Entry], slot: Slot) -> datetime | None:
