@@ -8,6 +8,7 @@ from lib.cli.opening import Asked, as_option, clock, command, read_stage
 from lib.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
+    from lib.ledger.chain import Entry
     from lib.ledger.when import When
     from lib.registry.past import Line, Told
 
@@ -77,13 +78,15 @@ def log(asked: Asked, type_: str | None, since: str | None, until: str | None, *
         line
         for line in lines
         if model in (None, line.model)
-        and asked.by in ("", line.entry.body.by.name)
+        and asked.by in ("", line.entry.body.by.name, _who(line))
         and (type_ or line.entry.body.type).upper() == line.entry.body.type.upper()
         and (first is None or line.at >= first.at)
         and (last is None or last.so_far or (line.at < last.until if last.until else line.at <= last.at))
     ][:limit]
-    books = {one.model: [ln.entry for ln in reversed(lines) if ln.model == one.model] for one in kept}
-    found = {name: superseded(sorted(entries, key=lambda entry: entry.place)) for name, entries in books.items()}
+    books: dict[str, list[Entry]] = {}
+    for line in sorted(lines, key=lambda line: line.entry.place):
+        books.setdefault(line.model, []).append(line.entry)
+    found = {name: superseded(books[name]) for name in {line.model for line in kept}}
     told = [{**as_json(ln.entry, found[ln.model].get(ln.entry.id, ())), "model": ln.model} for ln in kept]
     asked.answer({"entries": told}, _told(kept))
 
@@ -117,5 +120,11 @@ def _told(lines: "list[Line]") -> list[str]:
         body = line.entry.body
         what = f"v{body.version}" if body.version else "-"
         why = body.reason.text if body.reason else body.note or ""
-        told.append(f"{as_text(line.at)[:16]}Z  {body.type:<10}  {line.model} {what}  {body.by.name}{': ' if why else ''}{why}")
+        told.append(f"{as_text(line.at)[:16]}Z  {body.type:<10}  {line.model} {what}  {_who(line)}{': ' if why else ''}{why}")
     return told or ["No entry fits."]
+
+
+def _who(line: "Line") -> str:
+    """Who did it; for an imported entry, who did it then."""
+    body = line.entry.body
+    return getattr(body, "actor", body.by).name

@@ -116,6 +116,7 @@ def _csv_rows(data: bytes) -> list[Row]:
 def _json_rows(data: bytes) -> list[Row]:
     try:
         made = json.loads(_decoded(data))
+        json.dumps(made, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise BadInput(
             f"This is no JSON: {typed(str(error))[:100]}.", means="Nothing was imported.", next="See docs/import.md."
@@ -149,7 +150,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _heads(names: Iterable[str]) -> list[str]:
-    heads = [name.strip() for name in names]
+    heads = [typed(name) for name in names]
     strange = [
         name for name in heads if name not in COLUMNS and not (name.startswith((METRIC, DATA)) and len(name.split(".", 1)[1]))
     ]
@@ -275,4 +276,9 @@ def _text(row: Row, key: str) -> str:
     value = row.values.get(key)
     if isinstance(value, dict | list):
         raise BadInput(f"{key} holds more than one value.")
-    return "" if value is None else typed(str(value))
+    text = "" if value is None else typed(str(value))
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{key} holds half a character.") from error
+    return text

@@ -73,13 +73,13 @@ def _decision(held: Holder) -> str:
 def _evidence(held: Holder) -> list[str]:
     metrics = ", ".join(f"{name} {_number(value)}" for name, value in list(held.metrics.items())[:METRICS])
     more = len(held.metrics) - METRICS
-    data = ", ".join(f"{name} {digest[:12]}" for name, digest in held.data.items())
+    data = ", ".join(f"{name} {_cut(digest)}" for name, digest in held.data.items())
     parts = [
         f"It had measured {metrics}{f' and {more} more' if more > 0 else ''} then"
         if metrics
         else "No metrics are recorded for it",
         f"its data was {data}" if data else "its data is not recorded",
-        f"its code is commit {held.git_commit[:12]}" if held.git_commit else "its commit is not recorded",
+        f"its code is commit {_cut(held.git_commit)}" if held.git_commit else "its commit is not recorded",
     ]
     return ["; ".join(parts) + "."]
 
@@ -91,9 +91,9 @@ def _proof(held: Holder, zone: str) -> str:
         sure = "" if held.by.how != "declared" or held.by in (UNKNOWN, PODIUM) else "; the name was typed, not verified"
         return f"{proof}{sure}."
     told = held.imported
-    at, hash_ = said(as_time(told.recorded_at), zone), told.source.sha256[:12]
+    at = said(as_time(told.recorded_at), zone)
     return (
-        f"{proof}, imported on {at} by {told.by.name} from {told.source.name} (sha256 {hash_}…); the names are those of that file, "
+        f"{proof}, imported on {at} by {told.by.name} from {told.source.name} (sha256 {_cut(told.source.sha256)}); the names are those of that file, "
         "not verified by Podium."
     )
 
@@ -104,3 +104,7 @@ def _number(value: Number) -> str:
 
 def _list(words: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part) if words else "none"
+
+
+def _cut(hash_: str) -> str:
+    return hash_ if len(hash_) <= 12 else f"{hash_[:12]}…"
