@@ -18,6 +18,7 @@ from lib.ledger.holdings import holdings
 from lib.ledger.imported import every_holding, told_before
 from lib.ledger.shapes import parse
 from lib.ledger.statement import statement
+from lib.ledger.strip import bars
 from lib.ledger.when import When, read_when
 from lib.ui.routes import PROJECT
 from tests.test_ledger_fold import COMMON, book, closed, intent, now, opened
@@ -257,3 +258,10 @@ def test_lines_of_other_models_are_left_out_and_counted():
     data = b"model,when,version,to\nm,2022-02-07T09:00Z,1,Production\nother,not a time,1,Production\n"
     made = read_earlier("x.csv", data, FRAME)
     assert (len(made.told), made.others) == (1, 1)
+
+
+def test_the_strip_marks_what_only_an_imported_file_tells():
+    held = every_holding(entries(*told(*THREE)))
+    table = bars([("Production", one) for one in held if one.slot == "production"], NOON)
+    assert table["known_from"].tolist() == ["an imported file"] * 3 + ["the record"]
+    assert table["kind"].tolist() == ["past"] * 3 + ["now"]

@@ -5,6 +5,7 @@ slot. Where two accounts, two lines of one account, or an account and the beginn
 is unknown. Nothing here speaks of the time since the record began.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -134,9 +135,9 @@ def _line(step: _Step) -> int:
 
 def _slot(steps: Sequence[_Step], slot: Slot, opening: tuple[Entry, Opened]) -> list[Holding]:
     begins = as_time(opening[1].recorded_at)
-    every = [stretch for file in dict.fromkeys(step.file for step in steps) for stretch in _account(steps, file, begins)]
-    ends = sorted({one.since for one in every} | {one.until for one in every})
-    cut = [_agreed([one for one in every if one.since <= a and one.until >= b], a, b) for a, b in pairwise(ends)]
+    accounts = [_account(steps, file, begins) for file in dict.fromkeys(step.file for step in steps)]
+    ends = sorted({at for account in accounts for one in account for at in (one.since, one.until)})
+    cut = [_agreed([one for account in accounts if (one := _at(account, a))], a, b) for a, b in pairwise(ends)]
     joined = _joined(cut)
     if joined and joined[-1].now is not None and set(joined[-1].now) != set(opening[1].now[slot].holders):
         shown = _said(opening[1].now[slot].holders)
@@ -165,6 +166,12 @@ def _account(steps: Sequence[_Step], file: str, begins: datetime) -> list[_Stret
         if after and after.at > until:
             said.append(_Stretch(until, after.at, None, after.entry.place, file, why="moved at some time of that day"))
     return [one for one in said if one.since < one.until]
+
+
+def _at(account: Sequence[_Stretch], at: datetime) -> _Stretch | None:
+    """What an account says of an instant; its stretches stand in the order of time."""
+    n = bisect_right(account, at, key=lambda one: one.since) - 1
+    return account[n] if n >= 0 and at < account[n].until else None
 
 
 def _at_once(same: Sequence[_Step]) -> _Step:
