@@ -3,6 +3,7 @@
 import streamlit as st
 
 from lib.ui.audit_asof import as_of_card
+from lib.ui.audit_correct import show_corrected, show_correcting
 from lib.ui.audit_entries import entries_card, entry_card, rows, toolbar
 from lib.ui.audit_verify import verdicts, verify_button
 from lib.ui.cards import card, empty, header
@@ -24,6 +25,7 @@ if not every:
             if st.button("Open the models", icon=":material/deployed_code:", key="audit.models"):
                 goto("models")
     st.stop()
+show_corrected()
 
 # Look: the answer first, then the entries it comes from
 as_of_card(registry(here))
@@ -35,3 +37,6 @@ with wide:
 if row is not None:
     with narrow:
         entry_card(row)
+
+# Act
+show_correcting()

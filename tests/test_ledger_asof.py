@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.ledger.asof import BEFORE, NO_RECORD, as_json, as_of, sentence
@@ -224,6 +224,7 @@ def outsider(body):
     return isinstance(body, Observed)
 
 
+@settings(deadline=None)
 @given(st.lists(STEP, max_size=8), st.integers(-30, 26 * 60))
 def test_at_every_instant_the_answer_is_what_a_plain_reading_says(steps, minutes):
     bodies, instant = written(steps), when(0) + timedelta(minutes=minutes)
@@ -233,6 +234,7 @@ def test_at_every_instant_the_answer_is_what_a_plain_reading_says(steps, minutes
     assert found == plainly(bodies, instant)
 
 
+@settings(deadline=None)
 @given(st.lists(STEP, max_size=8))
 def test_a_day_tells_what_its_instants_tell(steps):
     bodies = written(steps)
@@ -245,6 +247,7 @@ def test_a_day_tells_what_its_instants_tell(steps):
         assert all(place <= len(bodies) for h in one.holders for place in h.entries)
 
 
+@settings(deadline=None)
 @given(st.lists(STEP, max_size=8))
 def test_whoever_decided_a_holding_decided_for_that_version_and_stage(steps):
     entries = book(*written(steps)).reading.entries

@@ -2,12 +2,13 @@
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ulid import ULID
 
-from lib.ledger.bodies import Other, canonical, number, parse, plain
+from lib.ledger.bodies import Other, canonical, number, plain
 from lib.ledger.chain import Anchor, decode, encode, judge, key, link, seed, stopper
+from lib.ledger.shapes import parse
 
 BOOK = "0123456789abcdef0123456789abcdef"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
@@ -31,6 +32,7 @@ def whats(params, anchors=()):
     return [(finding.place, finding.what) for finding in judge(decode(params, BOOK), anchors)]
 
 
+@settings(deadline=None)
 @given(st.lists(TEXTS, max_size=8), st.integers(1, 500))
 def test_every_body_that_is_written_is_read_back_whole_whatever_fits_into_a_parameter(texts, room):
     params = written(texts, room=room)
@@ -41,6 +43,7 @@ def test_every_body_that_is_written_is_read_back_whole_whatever_fits_into_a_para
     assert all(len(value) <= room + 157 for value in params.values())
 
 
+@settings(deadline=None)
 @given(st.integers(2, 8), st.data())
 def test_an_edited_body_is_named_at_its_place(n, data):
     place = data.draw(st.integers(1, n))
@@ -49,6 +52,7 @@ def test_an_edited_body_is_named_at_its_place(n, data):
     assert whats(params) == [(place, "edited")]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 8), st.data())
 def test_a_cut_tail_is_silent_alone_and_behind_its_anchor_with_one(n, data):
     kept = data.draw(st.integers(0, n - 1))
@@ -116,11 +120,13 @@ def test_an_entry_of_a_newer_schema_is_read_and_stops_the_writing():
     assert stopper(reading.findings)
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_no_body_however_odd_makes_reading_fail(text):
     assert parse(text).type
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=5), st.none() | st.booleans() | st.floats() | TEXTS, max_size=5))
 def test_no_json_object_makes_reading_fail(raw):
     assert parse(json.dumps({"type": "OPENED", **raw})).type

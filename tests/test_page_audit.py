@@ -54,7 +54,7 @@ def test_an_entry_named_in_the_address_is_shown_in_full_with_its_evidence(app, f
     assert rows[":gray[By]"] == "ana :gray-badge[typed, not verified]"
     assert rows[":gray[Reason]"] == "Measured better"
     assert "Production" in rows[":gray[Move]"]
-    assert page.code[0].value.startswith(f"{decided.place:06d} {decided.id}")
+    assert page.code[-1].value.startswith(f"{decided.place:06d} {decided.id}")
 
 
 def test_verify_says_that_all_is_well_or_what_does_not_fit(app, fresh_store):

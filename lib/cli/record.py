@@ -8,6 +8,7 @@ from lib.cli.opening import Asked, as_option, clock, command, read_stage
 from lib.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
+    from lib.ledger.chain import Entry
     from lib.ledger.when import When
     from lib.registry.past import Line, Told
 
@@ -65,7 +66,8 @@ def asof(asked: Asked, model: str | None, at: str, stage: str, zone: str) -> Non
 def log(asked: Asked, type_: str | None, since: str | None, until: str | None, **more: Any) -> None:
     """Tell the entries of all books, newest first. Here --by keeps those of one person."""
     first, last = (_when(text, name) if text else None for text, name in ((since, "--since"), (until, "--until")))
-    from lib.ledger.history import as_json  # noqa: PLC0415 - heavy
+    from lib.ledger.corrections import superseded  # noqa: PLC0415 - heavy
+    from lib.ledger.history import as_json  # noqa: PLC0415
     from lib.registry.past import log as every  # noqa: PLC0415
 
     model, limit = more["model"], more["limit"]
@@ -76,12 +78,17 @@ def log(asked: Asked, type_: str | None, since: str | None, until: str | None, *
         line
         for line in lines
         if model in (None, line.model)
-        and asked.by in ("", line.entry.body.by.name)
+        and asked.by in ("", line.entry.body.by.name, _who(line))
         and (type_ or line.entry.body.type).upper() == line.entry.body.type.upper()
         and (first is None or line.at >= first.at)
         and (last is None or last.so_far or (line.at < last.until if last.until else line.at <= last.at))
     ][:limit]
-    asked.answer({"entries": [{**as_json(line.entry), "model": line.model} for line in kept]}, _told(kept))
+    books: dict[str, list[Entry]] = {}
+    for line in sorted(lines, key=lambda line: line.entry.place):
+        books.setdefault(line.model, []).append(line.entry)
+    found = {name: superseded(books[name]) for name in {line.model for line in kept}}
+    told = [{**as_json(ln.entry, found[ln.model].get(ln.entry.id, ())), "model": ln.model} for ln in kept]
+    asked.answer({"entries": told}, _told(kept))
 
 
 COMMANDS = (asof, log)
@@ -99,16 +106,10 @@ def _when(text: str, option: str, zone: str = "UTC") -> "When":
 
 def _said(told: "Told") -> list[str]:
     from lib.ledger.asof import sentence  # noqa: PLC0415 - pydantic
-    from lib.ledger.when import said  # noqa: PLC0415
+    from lib.ledger.statement import statement  # noqa: PLC0415
 
-    answer = told.answer
-    zone = answer.when.zone
-    lines = [f"{told.model}: {sentence(answer)}."]
-    for one in answer.holders:
-        until = f"until {said(one.until, zone)}" if one.until else "until now"
-        why = f"{one.by.name}: {one.reason.text}" if one.reason else "Nobody has said who put it there, or why."
-        lines.append(f"  v{one.version} from {said(one.since, zone)} {until}. {why} (entries {', '.join(map(str, one.entries))})")
-    return lines + [f"  Unknown: {one.why}." for one in answer.unknown if one.since]
+    lines = [f"{told.model}: {sentence(told.answer)}.", f"  {statement(told.model, told.answer)}"]
+    return lines + [f"  Unknown: {one.why}." for one in told.answer.unknown if one.since]
 
 
 def _told(lines: "list[Line]") -> list[str]:
@@ -119,5 +120,11 @@ def _told(lines: "list[Line]") -> list[str]:
         body = line.entry.body
         what = f"v{body.version}" if body.version else "-"
         why = body.reason.text if body.reason else body.note or ""
-        told.append(f"{as_text(line.at)[:16]}Z  {body.type:<10}  {line.model} {what}  {body.by.name}{': ' if why else ''}{why}")
+        told.append(f"{as_text(line.at)[:16]}Z  {body.type:<10}  {line.model} {what}  {_who(line)}{': ' if why else ''}{why}")
     return told or ["No entry fits."]
+
+
+def _who(line: "Line") -> str:
+    """Who did it; for an imported entry, who did it then."""
+    body = line.entry.body
+    return getattr(body, "actor", body.by).name

@@ -80,7 +80,8 @@ def current(asked: Asked, model: str, stage: str) -> None:
 @click.argument("model")
 def history(asked: Asked, model: str) -> None:
     """Tell who moved which version of MODEL, when and why (newest first; as JSON in the order of the book)."""
-    from lib.ledger.history import as_json, lines  # noqa: PLC0415 - heavy
+    from lib.ledger.corrections import superseded  # noqa: PLC0415 - heavy
+    from lib.ledger.history import as_json, lines  # noqa: PLC0415
     from lib.registry.reading import look_at, recorded  # noqa: PLC0415
 
     here = asked.backend()
@@ -90,8 +91,10 @@ def history(asked: Asked, model: str) -> None:
             raise NotFound(f"There is no registered model {model}.", next="Check the name.")
         asked.answer({"model": model, "entries": []}, [f"{model} has no record yet."])
         return
-    told = [f"{ln.at:%Y-%m-%d %H:%M}Z  {ln.word:<10}  {_move(ln)}  {ln.who}: {ln.why}" for ln in lines(state) if ln.at]
-    asked.answer({"model": model, "entries": [as_json(entry) for entry in state.reading.entries]}, told)
+    entries = state.reading.entries
+    told = [f"{ln.at:%Y-%m-%d %H:%M}Z  {ln.word:<10}  {_move(ln)}  {ln.who}: {_why(ln)}" for ln in lines(state) if ln.at]
+    found = superseded(entries)
+    asked.answer({"model": model, "entries": [as_json(entry, found.get(entry.id, ())) for entry in entries]}, told)
 
 
 @command("verify")
@@ -159,6 +162,13 @@ def _anchor(text: str) -> "Anchor":
 
     place, _, chain = text.partition(":")
     return Anchor(int(place), chain)
+
+
+def _why(line: Any) -> str:
+    """What an entry says; a corrected one with what is to be read instead."""
+    if not line.superseded_by:
+        return str(line.why)
+    return f"{line.why} [superseded by entry {', '.join(map(str, line.superseded_by))}: {line.instead}]"
 
 
 def _move(line: Any) -> str:

@@ -1,20 +1,23 @@
 """As of: who held a slot at an instant or during a day, who decided it and why, and which entries prove it. Pure.
 
 "Nobody", "unknown between A and B" and "before the record begins" are answers of their own. Everything is taken from the entries,
-by value, so that an answer stands when runs and versions are gone. What is known of the time before the record would enter in
-`_before`, and nowhere else.
+by value, so that an answer stands when runs and versions are gone. Of the time before the record only imported entries can tell;
+what they tell is marked as such. Corrections are read with what they correct, and named among the proof.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from lib.ledger.bodies import Closing, Decided, Lineage, Number, Opened, Registered, plain
+from lib.ledger.bodies import Closing, Decided, Imported, Lineage, Opened, Registered, plain
 from lib.ledger.chain import Entry
-from lib.ledger.holdings import Holding, begins, holdings
+from lib.ledger.corrections import amended, superseded
+from lib.ledger.holdings import Holding, begins
+from lib.ledger.imported import Word, every_holding, known_from, word
+from lib.ledger.values import Number
 from lib.ledger.when import When, said, twice
 from lib.ledger.words import SLOTS, UNKNOWN, Actor, Reason, Slot, as_text, as_time
 
@@ -27,7 +30,8 @@ class Holder:
     """A version that held the slot from `since` until `until` (None: still), who decided that and why, and what it was.
 
     `by` is the unknown actor and `reason` is None for what stood there when the record began, and for a move outside that nobody
-    had adopted yet. Metrics, data and commit are those of its registration. `entries` are the places that prove it.
+    had adopted yet. Metrics, data and commit are those of its registration. `entries` are the places that prove it. `imported` is
+    what was imported about the holding, where that is all that is known of its beginning. `note` describes the version.
     """
 
     version: str
@@ -39,6 +43,8 @@ class Holder:
     metrics: Mapping[str, Number] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     git_commit: str = ""
+    imported: Imported | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,11 +68,49 @@ class Answer:
 
 def as_of(entries: Sequence[Entry], slot: Slot, when: When) -> Answer:
     """The answer of a book for an instant or a stretch of time. An entry at place 0 counts, but is not named as proof."""
-    held = [h for h in holdings(entries) if h.slot == slot and _meets(when, h.since, h.until)]
-    lives = _lives(entries)
-    holders = tuple(_holder(lives[h.place], h, when) for h in held if h.version)
+    read = amended(entries)
+    held = [h for h in _every(entries, slot) if _meets(when, h.since, h.until)]
+    lives, corrections = _lives(read), superseded(entries)
+    found = (_imported(word(entries, h), h) if h.imported else _holder(lives[h.place], h, when) for h in held if h.version)
+    holders = tuple(_with_proof(holder, entries, corrections) for holder in found)
     unknown = tuple(Unknown(h.since, h.until, h.why) for h in held if h.version is None)
-    return Answer(slot, when, holders, (*_before(entries, when), *unknown))
+    return Answer(slot, when, holders, (*_before(entries, slot, when), *unknown))
+
+
+def _every(entries: Sequence[Entry], slot: Slot) -> list[Holding]:
+    """The holdings of a slot, imported ones too. What was imported up to the beginning of the record goes on in what stood there."""
+    every = [h for h in every_holding(entries) if h.slot == slot]
+    before, seen = [h for h in every if h.imported], [h for h in every if not h.imported]
+    if before and seen and before[-1].version and (before[-1].version, before[-1].until) == (seen[0].version, seen[0].since):
+        before[-1] = replace(before[-1], until=seen[0].until, ended=seen[0].ended)
+        seen = seen[1:]
+    return [*before, *seen]
+
+
+def _imported(told: Word | None, held: Holding) -> Holder:
+    """A holding of which only imported entries tell. The name is the one the file gives."""
+    if told is None:
+        return Holder(held.version or "", held.since, held.until, UNKNOWN, None, (held.place,))
+    return Holder(
+        version=held.version or "",
+        since=held.since,
+        until=held.until,
+        by=told.by,
+        reason=told.reason,
+        entries=tuple(sorted({*told.entries, held.ended} - {0})),
+        metrics=told.lineage.metrics,
+        data=told.lineage.data,
+        git_commit=told.lineage.git_commit,
+        imported=told.told,
+        note=told.note,
+    )
+
+
+def _with_proof(holder: Holder, entries: Sequence[Entry], corrections: Mapping[str, tuple[Entry, ...]]) -> Holder:
+    """The same with the places of the corrections of its proof."""
+    ids = {entry.id for entry in entries if entry.place in holder.entries}
+    more = {one.place for entry_id in ids for one in corrections.get(entry_id, ())}
+    return replace(holder, entries=tuple(sorted({*holder.entries, *more}))) if more else holder
 
 
 def sentence(answer: Answer) -> str:
@@ -90,10 +134,11 @@ def as_json(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _before(entries: Sequence[Entry], when: When) -> tuple[Unknown, ...]:
+def _before(entries: Sequence[Entry], slot: Slot, when: When) -> tuple[Unknown, ...]:
     first = begins(entries)
     if first is None:
         return (Unknown(None, None, NO_RECORD),)
+    first = min(first, known_from(entries, slot) or first)
     return (Unknown(None, first, BEFORE),) if when.at < first else ()
 
 
@@ -146,6 +191,7 @@ def _holder(life: _Life, held: Holding, when: When) -> Holder:
         metrics=came_from.metrics,
         data=came_from.data,
         git_commit=came_from.git_commit,
+        note=(born.body.note if born else None) or "",
     )
 
 
@@ -227,7 +273,13 @@ def _holder_json(holder: Holder) -> dict[str, Any]:
         "data": dict(holder.data),
         "git_commit": holder.git_commit or None,
         "entries": list(holder.entries),
+        **({"imported": _source_json(holder.imported)} if holder.imported else {}),
     }
+
+
+def _source_json(told: Imported) -> dict[str, Any]:
+    """Where an imported holding is known from, and who imported it when."""
+    return {"source": plain(told.source), "by": plain(told.by), "recorded_at": told.recorded_at}
 
 
 def _text(at: datetime | None) -> str | None:

@@ -1,54 +1,37 @@
-"""The shapes of ledger entries, schema 1 (contract §2). Pure.
+"""The shapes of ledger entries, schema 1 (contract §2; published in docs/entries.schema.json). Pure.
 
-What Podium writes is checked on the way in; what it reads may come from anyone, so a body that fits no shape becomes `Other`
-and is shown, never trusted.
+What Podium writes is checked on the way in. What it reads may come from anyone: `shapes` finds out which of these it is.
 """
 
-import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import rfc8785
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field
 
-from lib.ledger.words import SLOTS, Actor, Reason, Slot, Stage, as_time
+from lib.ledger.values import Correction, Evidence, Gate, Moment, Number, Policy, Source, Value, Waiver
+from lib.ledger.words import SLOTS, Actor, Reason, Slot, Stage
 
 SCHEMA = 1
-Number = float | int | str
-"""A JSON number, or one of the strings NaN, Infinity, -Infinity."""
 
 
-def _moment(text: str) -> str:
-    """A time with its zone; anything else makes the entry one that nobody can understand."""
-    as_time(text)
-    return text
-
-
-Moment = Annotated[str, AfterValidator(_moment)]
-"""A time as `words.as_text` writes it."""
-
-
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="allow")
-
-
-class Place(_Value):
+class Place(Value):
     """The backend an entry was written through; the URI carries no credentials."""
 
     kind: str
     uri: str
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
 
 
-class Identity(_Value):
+class Identity(Value):
     """What makes a version itself: numbers restart when a model is made anew. `created` is a time of the store."""
 
     created: str
     run_id: str = ""
 
 
-class Held(_Value):
+class Held(Value):
     """What one slot shows: the version its alias points to, and the versions that stand in its stage."""
 
     alias: str | None = None
@@ -64,7 +47,7 @@ Now = dict[Slot, Held]
 NOTHING: Mapping[Slot, Held] = {slot: Held() for slot in SLOTS}
 
 
-class Lineage(_Value):
+class Lineage(Value):
     """Where a version comes from, by value, so that it outlives its run. Hashes are sha256 in hex.
 
     `artifact` hashes the list of files of the model as `sha256sum` prints it, sorted by name.
@@ -72,9 +55,9 @@ class Lineage(_Value):
 
     run_id: str = ""
     run_name: str = ""
-    metrics: dict[str, Number] = {}
+    metrics: dict[str, Number] = Field(default_factory=dict)
     parameters: str = ""
-    data: dict[str, str] = {}
+    data: dict[str, str] = Field(default_factory=dict)
     git_commit: str = ""
     environment: str = ""
     signature: str = ""
@@ -82,7 +65,7 @@ class Lineage(_Value):
     missing: str = ""
 
 
-class Body(_Value):
+class Body(Value):
     """What every entry says."""
 
     schema_: int = Field(default=SCHEMA, alias="schema")
@@ -106,7 +89,7 @@ class Opened(Body):
     why: Literal["first look", "re-created", "deleted"]
     created: Moment | None = None
     now: Now
-    versions: dict[str, Identity] = {}
+    versions: dict[str, Identity] = Field(default_factory=dict)
 
 
 class Registered(Body):
@@ -136,6 +119,11 @@ class Decided(Body):
     expected: str | None = None
     slots: tuple[Slot, ...] = ()
     aliases: tuple[str, ...] = ()
+    request: str | None = None
+    policy: Policy | None = None
+    gates: tuple[Gate, ...] | None = None
+    waivers: tuple[Waiver, ...] | None = None
+    follow_up_at: Moment | None = None
 
 
 class Closing(Body):
@@ -158,6 +146,85 @@ class Observed(Body):
     window: tuple[Moment, Moment]
 
 
+class Imported(Body):
+    """What a file tells of the time before the record. `by` imported it, `actor` is who did it then, as the file says.
+
+    `now` are the holders afterwards, `was` those before, each only for the slots that the file speaks of. Where the file knows only
+    a stretch, `window` is that stretch, and `effective_at` its beginning.
+    """
+
+    type: Literal["IMPORTED"] = "IMPORTED"
+    of: Literal["REGISTERED", "REQUESTED", "WITHDRAWN", "DECIDED", "APPLIED", "FAILED", "FOLLOWED_UP"]
+    effective_at: Moment
+    source: Source
+    actor: Actor
+    window: tuple[Moment, Moment] | None = None
+    verdict: Literal["approve", "reject", "changes"] | None = None
+    outcome: Literal["right", "wrong"] | None = None
+    from_: Stage | None = Field(default=None, alias="from")
+    to: Stage | None = None
+    was: Now | None = None
+    now: Now | None = None
+    lineage: Lineage | None = None
+
+
+class Requested(Body):
+    """Somebody asks to move a version."""
+
+    type: Literal["REQUESTED"] = "REQUESTED"
+    version: str
+    identity: Identity
+    from_: Stage = Field(alias="from")
+    to: Stage
+    reason: Reason
+    risk: str = ""
+    conditions: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+    expires_at: Moment | None = None
+
+
+class Withdrawn(Body):
+    """Somebody takes a request back."""
+
+    type: Literal["WITHDRAWN"] = "WITHDRAWN"
+    request: str
+
+
+class Frozen(Body):
+    """The state of a run was committed; `dvc` names the data files by path with their hash."""
+
+    type: Literal["FROZEN"] = "FROZEN"
+    run_id: str
+    git_commit: str
+    dvc: dict[str, str] = Field(default_factory=dict)
+
+
+class Corrected(Body):
+    """What earlier entries (by id) say is to be read otherwise. They stay as they are."""
+
+    type: Literal["CORRECTED"] = "CORRECTED"
+    supersedes: tuple[str, ...] = Field(min_length=1)
+    instead: Correction
+    reason: Reason
+
+
+class FollowedUp(Body):
+    """How a decision (by id) turned out."""
+
+    type: Literal["FOLLOWED_UP"] = "FOLLOWED_UP"
+    decision: str
+    outcome: Literal["right", "wrong"]
+    reason: Reason
+
+
+class Volume(Body):
+    """The book goes on in another run; `carry` is what the entries so far add up to."""
+
+    type: Literal["VOLUME"] = "VOLUME"
+    next: str
+    carry: dict[str, Any] = Field(default_factory=dict)
+
+
 class Other(Body):
     """An entry whose type or shape this Podium does not know: shown, never trusted."""
 
@@ -166,26 +233,6 @@ class Other(Body):
     effective_at: str | None = None
     by: Actor = Actor(name="unknown")
     backend: Place = Place(kind="", uri="")
-
-
-_SHOWN = ("type", "model", "recorded_at", "note", "version")
-Known = Annotated[Opened | Registered | Decided | Closing | Observed, Field(discriminator="type")]
-_KNOWN: TypeAdapter[Any] = TypeAdapter(Known)
-
-
-def parse(text: str) -> Body:
-    """The body in a canonical text; `Other` for everything that fits no shape. Never raises on foreign text."""
-    try:
-        raw = json.loads(text)
-        json.dumps(raw, ensure_ascii=False).encode()  # half a surrogate pair is no text
-    except (ValueError, RecursionError):
-        raw = None
-    if not isinstance(raw, dict):
-        return Other(type="?", note="not readable")
-    try:
-        return _KNOWN.validate_python(raw) if raw.get("schema") == SCHEMA else _other(raw)
-    except ValidationError:
-        return _other(raw)
 
 
 def canonical(body: Body) -> str:
@@ -203,9 +250,3 @@ def number(value: float) -> Number:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def _other(raw: dict[str, Any]) -> Other:
-    kept: dict[str, Any] = {name: raw[name] for name in _SHOWN if isinstance(raw.get(name), str) and raw[name]}
-    schema = raw.get("schema")
-    return Other(**{"type": "?", **kept, "schema": schema if isinstance(schema, int) else 0})

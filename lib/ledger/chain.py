@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lib.ledger.bodies import SCHEMA, Body, parse
+from lib.ledger.bodies import SCHEMA, Body
+from lib.ledger.shapes import parse
 
 ROOM = 5_600
 """Characters of a body that fit beside the hashes in one parameter value of 6,000."""

@@ -19,7 +19,7 @@ class Holding:
     """A version in a slot, from `since` until `until` (None: still). `place` is the entry that says so, `ended` the one that ends it.
 
     `version` is None while it is unknown who held the slot; `why` then says why. `decided` is the id of the decision behind it,
-    empty for an outside move or the state before the record.
+    empty for an outside move or the state before the record. `imported` marks what only an imported entry tells.
     """
 
     slot: Slot
@@ -30,6 +30,7 @@ class Holding:
     decided: str = ""
     why: str = ""
     ended: int = 0
+    imported: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The holding strip: a lane per stage (or per model), a bar per holding. Pure: holdings in, chart out.
 
-Solid blue holds Production now, gray held it, pale violet stood in Staging; an unknown stretch is hatched out by its word.
+Solid blue holds Production now, gray held it, pale violet stood in Staging; an unknown stretch is hatched out by its word. What only
+an imported entry tells is paler, with a dashed edge.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,8 @@ from lib.ledger.words import SLOTS
 Ink = Mapping[str, str]
 """Colours by role: ink, soft, hair, page, now, past, staging, unknown and the text on each (on_now …)."""
 KINDS = ("now", "past", "staging", "unknown")
-COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "from_text", "until_text")
+COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "from_text", "until_text", "known_from")
+IMPORTED = "an imported file"
 MOMENT = "%-d %b %Y, %H:%M:%S UTC"
 
 
@@ -31,6 +33,7 @@ def bars(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFrame:
             _kind(h),
             f"{h.since:{MOMENT}}",
             f"{h.until:{MOMENT}}" if h.until else "still there",
+            IMPORTED if h.imported else "the record",
         )
         for lane, h in rows
     ]
@@ -56,8 +59,16 @@ def strip(table: pd.DataFrame, ink: Ink, lanes: Sequence[str], row_px: int = 36,
     )
     x = alt.X("since:T", title=None, axis=_time_axis(span), scale=alt.Scale(type="utc"))
     base = alt.Chart(shown)
-    drawn = base.mark_bar(cornerRadius=4, stroke=ink["page"], strokeWidth=1.5).encode(
-        x=x, x2="until:T", y=y, color=_color([ink[kind] for kind in KINDS]), tooltip=_tooltip()
+    told = alt.datum.known_from == IMPORTED
+    drawn = base.mark_bar(cornerRadius=4, strokeWidth=1.5).encode(
+        x=x,
+        x2="until:T",
+        y=y,
+        color=_color([ink[kind] for kind in KINDS]),
+        fillOpacity=alt.condition(told, alt.value(0.5), alt.value(1)),
+        stroke=alt.condition(told, alt.value(ink["soft"]), alt.value(ink["page"])),
+        strokeDash=alt.condition(told, alt.value([4, 3]), alt.value([1, 0])),
+        tooltip=_tooltip(),
     )
     named = base.transform_filter(alt.datum.wide).mark_text(fontSize=12, fontWeight=600)
     text = named.encode(x="mid:T", y=y, text="version:N", color=_color([ink[f"on_{kind}"] for kind in KINDS]))
@@ -103,7 +114,7 @@ def _color(colors: list[str]) -> alt.Color:
 
 def _tooltip() -> list[alt.Tooltip]:
     """Times as text: a browser would show them in its own zone."""
-    titles = {"version": "Version", "stage": "Stage", "from_text": "From", "until_text": "Until"}
+    titles = {"version": "Version", "stage": "Stage", "from_text": "From", "until_text": "Until", "known_from": "Known from"}
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
 
 

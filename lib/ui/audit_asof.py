@@ -1,12 +1,14 @@
 """The question Podium exists for: which version held a stage then, who put it there, and why. The address carries the question."""
 
+import shlex
 from datetime import UTC, date, datetime, time
 
 import streamlit as st
 
 from lib.errors import PodiumError
-from lib.ledger.asof import Answer, Holder, as_of, sentence
-from lib.ledger.holdings import holdings
+from lib.ledger.asof import BEFORE, Answer, Holder, as_of, sentence
+from lib.ledger.imported import every_holding
+from lib.ledger.statement import statement
 from lib.ledger.strip import bars, strip
 from lib.ledger.when import When, read_when
 from lib.ledger.words import CATEGORIES, SLOTS, Slot
@@ -15,7 +17,7 @@ from lib.ui.errors import show
 from lib.ui.ink import ink
 from lib.ui.models_reads import Registry
 from lib.ui.session import now
-from lib.ui.text import md, moment, score, version
+from lib.ui.text import md, moment, plain, score, version
 
 EARLIEST = date(2015, 1, 1)
 
@@ -63,10 +65,22 @@ def _answered(found: Registry, model: str, answer: Answer) -> None:
         if len(answer.holders) > 3:
             st.caption(f"Showing 3 of {len(answer.holders)} holders.")
     with right:
-        drawn = bars([(SLOTS[h.slot], h) for h in holdings(found.records[model].reading.entries)], now())
+        drawn = bars([(SLOTS[h.slot], h) for h in every_holding(found.records[model].reading.entries)], now())
         if len(drawn):
             chart = strip(drawn, ink(), list(SLOTS.values()), mark=_mark(answer.when, drawn.since.min().to_pydatetime()))
             st.altair_chart(chart, key="audit.strip", alt=f"Holdings of {model}; {sentence(answer)}")
+    if any(one.why == BEFORE and one.until and answer.when.last <= one.until for one in answer.unknown):
+        _before(model)
+    st.caption("The answer in words, to send on")
+    st.code(plain(statement(model, answer)), language=None, wrap_lines=True)
+
+
+def _before(model: str) -> None:
+    """The way to an answer for a time before the record."""
+    st.caption(
+        "That is before the record begins. Decisions of that time can be imported from a file, and stay marked as imported:"
+    )
+    st.code(f"python -m lib import {shlex.quote(plain(model))} history.csv", language="bash")
 
 
 def _mark(when: When, begins: datetime) -> datetime | None:
@@ -86,4 +100,8 @@ def _why(held: Holder) -> str:
     numbers = [(name, value) for name, value in held.metrics.items() if isinstance(value, float | int)][:2]
     measured = " · ".join(f"{md(name)} {score(float(value))}" for name, value in numbers)
     proof = ", ".join(str(place) for place in held.entries)
-    return f"{told}. {measured}  \n:gray[Entries {proof}]"
+    return f"{told}. {measured}  \n:gray[Entries {proof}{_imported(held)}]"
+
+
+def _imported(held: Holder) -> str:
+    return f" · imported from {md(held.imported.source.name)}" if held.imported else ""

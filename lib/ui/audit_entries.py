@@ -1,6 +1,6 @@
 """The entries of all books as one table, newest first: found by model, kind, person, version and text; one of them in full.
 
-The address carries what was chosen. Correcting and exporting packets come with later work.
+The address carries what was chosen. Correcting stands in `audit_correct`; exporting packets comes with later work.
 """
 
 import hashlib
@@ -14,8 +14,11 @@ import streamlit as st
 
 from lib.ledger.bodies import Closing, Decided, Observed, Registered
 from lib.ledger.chain import Entry
+from lib.ledger.corrections import superseded
 from lib.ledger.history import Line, as_json, lines
 from lib.ledger.words import CATEGORIES, PODIUM, UNKNOWN, as_time
+from lib.ui.audit_correct import correct_button
+from lib.ui.audit_facts import more_facts
 from lib.ui.cards import card, empty, facts, head
 from lib.ui.models_reads import Registry
 from lib.ui.routes import link
@@ -33,13 +36,15 @@ class Row:
     model: str
     entry: Entry
     line: Line
+    corrections: tuple[Entry, ...] = ()
 
 
 def rows(found: Registry) -> list[Row]:
     """Every entry of every book, newest first; within one moment, the higher place first."""
     every = [
-        Row(model, entry, line)
+        Row(model, entry, line, corrections.get(entry.id, ()))
         for model, state in found.records.items()
+        for corrections in [superseded(state.reading.entries)]
         for entry, line in zip(reversed(state.reading.entries), lines(state), strict=True)
     ]
     return sorted(every, key=lambda row: (row.line.at.timestamp() if row.line.at else 0.0, row.line.place), reverse=True)
@@ -73,7 +78,7 @@ def toolbar(every: Sequence[Row]) -> list[Row]:
         if model in (EVERY, row.model)
         and (not kind or _said(row) in kind)
         and (not who or row.line.who in who)
-        and (words or "").lower() in f"{row.model} v{row.line.version} {row.line.why} {row.line.who}".lower()
+        and (words or "").lower() in f"{row.model} v{row.line.version} {row.line.why} {row.line.instead} {row.line.who}".lower()
     ]
 
 
@@ -103,7 +108,7 @@ def entries_card(left: Sequence[Row], every: int) -> Row | None:
         st.query_params["entry"] = row.entry.id
         st.download_button(
             "Download as JSON",
-            json.dumps([{"model": r.model, **as_json(r.entry)} for r in left], ensure_ascii=False, indent=2),
+            json.dumps([{"model": r.model, **as_json(r.entry, r.corrections)} for r in left], ensure_ascii=False, indent=2),
             "entries.json",
             "application/json",
             icon=":material/download:",
@@ -119,7 +124,7 @@ def entry_card(row: Row) -> None:
     body, line = row.entry.body, row.line
     with st.container(border=True, key="audit.entry"):
         head(f"Entry {line.place}", moment(line.at), (ENTRY, line.word))
-        st.markdown(md(line.why))
+        _said_in_full(line)
         told = {"Model": f"{md(row.model)} {version(line.version) if line.version else ''}"}
         told["By"] = md(line.who) + _how(row)
         if isinstance(body, Decided):
@@ -132,11 +137,22 @@ def entry_card(row: Row) -> None:
             told |= _lineage(body)
         if isinstance(body, Observed):
             told["Moved between"] = " and ".join(moment(as_time(at)) for at in body.window)
-        facts(told)
+        facts(told | more_facts(body))
         if isinstance(body, Registered | Decided) and body.identity.run_id:
             link("Open the run it was made from", "run", icon="science", query={"run": body.identity.run_id})
+        correct_button(row.model, row.entry, row.corrections)
         st.caption("Place, id, hash of the chain up to here")
         st.code(f"{line.place:06d} {row.entry.id} {row.entry.chain[:8]}…{row.entry.chain[-4:]}", language=None, wrap_lines=True)
+
+
+def _said_in_full(line: Line) -> None:
+    """What the entry says; what was corrected is struck through, with what is to be read instead beside it."""
+    if not line.superseded_by:
+        st.markdown(md(line.why))
+        return
+    st.markdown(f"~~{md(line.why.strip())}~~")
+    places = ", ".join(map(str, line.superseded_by))
+    st.markdown(f":material/edit: **{md(line.instead)}**  \n:gray[Superseded by entry {places}]")
 
 
 def _lineage(body: Registered) -> dict[str, str]:
@@ -171,9 +187,14 @@ def _table(left: Sequence[Row]) -> pd.DataFrame:
             "entry": [[_said(row)] for row in left],
             "model": [f"{row.model} v{row.line.version}" if row.line.version else row.model for row in left],
             "who": [row.line.who for row in left],
-            "what": [row.line.why for row in left],
+            "what": [_in_table(row.line) for row in left],
         }
     )
+
+
+def _in_table(line: Line) -> str:
+    """A cell has no strike-through: a corrected entry says so in words."""
+    return f"Corrected by entry {line.superseded_by[-1]}: {line.instead}" if line.superseded_by else line.why
 
 
 def _columns() -> dict[str, Any]:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from lib.ledger.history import Line, lines
 from lib.ledger.holdings import Holding, holdings
+from lib.ledger.imported import every_holding
 from lib.ledger.strip import Ink, bars, strip
 from lib.ledger.words import SLOTS
 from lib.registry.code import load_code
@@ -57,7 +58,7 @@ def _way_said(drift: Drift, way: Way) -> str:
 
 def strip_card(sight: Sight, ink: Ink) -> None:
     """Who held which stage, over time."""
-    held = holdings(sight.found.state.reading.entries)
+    held = every_holding(sight.found.state.reading.entries)
     with card("Who held which stage", "times in UTC", key="models.strip"):
         if not held:
             empty("trophy", "Nobody has held a stage yet", "Choose a version below and move it, with a reason.")
@@ -88,7 +89,7 @@ def version_card(sight: Sight, number: str) -> None:
 def _facts(sight: Sight, chosen: Version) -> dict[str, str]:
     run = source_run(backend(), chosen.run_id)
     told = {"About": md(chosen.description)} if chosen.description else {}
-    held = [h for h in holdings(sight.found.state.reading.entries) if h.version == chosen.number and h.slot == "production"]
+    held = [h for h in every_holding(sight.found.state.reading.entries) if h.version == chosen.number and h.slot == "production"]
     if held:
         told["Production"] = ", ".join(_held(h) for h in held[-3:])
     if run:
@@ -188,7 +189,14 @@ def _row(line: Line) -> tuple[str, ...]:
     stage = f"{icon(STAGE, line.from_)}{NARROW}→{NARROW}{icon(STAGE, line.to)}" if line.to and line.from_ in STAGE else ""
     who = md(line.who) + (" :material/verified:" if line.verified else "")
     at = moment(line.at).removesuffix("UTC").strip()
-    return f":gray[{at}]", chip(ENTRY, line.word), version(line.version) if line.version else "", stage, md(line.why), who
+    return f":gray[{at}]", chip(ENTRY, line.word), version(line.version) if line.version else "", stage, _said(line), who
+
+
+def _said(line: Line) -> str:
+    """What an entry says; what was corrected is struck through, beside what is to be read instead."""
+    if not line.superseded_by:
+        return md(line.why)
+    return f"~~{md(line.why.strip())}~~ {md(line.instead)} :gray[(entry {line.superseded_by[-1]})]"
 
 
 def other_models(names: tuple[str, ...], model: str) -> None:

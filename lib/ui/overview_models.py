@@ -9,7 +9,8 @@ import streamlit as st
 
 from lib.backends.uri import Backend
 from lib.ledger.history import Line, lines
-from lib.ledger.holdings import Holding, holdings
+from lib.ledger.holdings import Holding
+from lib.ledger.imported import every_holding
 from lib.ledger.strip import bars, strip
 from lib.registry.seen import Seen
 from lib.ui.cards import card, empty, table
@@ -79,7 +80,7 @@ def _more(number: int, what: str) -> str:
 
 def _production(found: Registry, seen: Seen) -> list[Holding]:
     state = found.records.get(seen.model)
-    return [h for h in holdings(state.reading.entries) if h.slot == "production"] if state else []
+    return [h for h in every_holding(state.reading.entries) if h.slot == "production"] if state else []
 
 
 def _champion(backend: Backend, found: Registry, seen: Seen) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ ENTRY: Mapping[str, Word] = {
     "FROZEN": ("gray", "ac_unit", "Frozen"),
     "CORRECTED": ("gray", "edit", "Corrected"),
     "FOLLOWED_UP": ("green", "event_available", "Was right"),
+    "wrong": ("red", "event_busy", "Was wrong"),
     "VOLUME": ("gray", "menu_book", "Next volume"),
 }
 

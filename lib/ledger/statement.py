@@ -1,0 +1,110 @@
+"""The answer to an as-of question as sentences that can be sent on: who, when, why, on what evidence, and how that is known. Pure."""
+
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+from lib.ledger.asof import BEFORE, NO_RECORD, Answer, Holder, Unknown, sentence
+from lib.ledger.values import Number
+from lib.ledger.when import When, said
+from lib.ledger.words import CATEGORIES, PODIUM, SLOTS, UNKNOWN, as_time
+
+METRICS = 4
+"""How many metrics the sentences name; the entry has them all."""
+
+
+def statement(model: str, answer: Answer) -> str:
+    """The whole answer in full sentences; times are of the zone that was asked in. Foreign text stands in it as it was written."""
+    return " ".join([_lead(model, answer), *(part for holder in answer.holders for part in _holder(holder, answer.when))])
+
+
+def asked(when: When) -> str:
+    """What was asked about, for people: 14 March 2023 (UTC), or 14 Mar 2023, 09:00 UTC."""
+    if when.until is None:
+        return said(when.at, when.zone)
+    at = when.at.astimezone(ZoneInfo(when.zone))
+    return f"{at.day} {at:%B %Y}{' so far' if when.so_far else ''} ({when.zone})"
+
+
+def _lead(model: str, answer: Answer) -> str:
+    stage, day, line = SLOTS[answer.slot], asked(answer.when), sentence(answer)
+    if not answer.holders and not answer.unknown:
+        return f"On {day}, no version of {model} was in {stage}."
+    if len(answer.holders) == 1 and line.startswith(f"v{answer.holders[0].version} was in"):
+        throughout = ", all day" if answer.when.until and not answer.when.so_far else ""
+        return f"On {day}{throughout}, version {answer.holders[0].version} of {model} was in {stage}."
+    if len(answer.unknown) == 1 and not answer.holders:
+        return _unknown(model, answer.unknown[0], answer)
+    return f"On {day}, {stage} of {model} was held in turn: {line}."
+
+
+def _unknown(model: str, one: Unknown, answer: Answer) -> str:
+    zone, stage, day = answer.when.zone, SLOTS[answer.slot], asked(answer.when)
+    if one.why == NO_RECORD:
+        return f"There is no record of {model}, so nobody can say which version was in {stage} on {day}."
+    if one.why == BEFORE:
+        begins = said(one.until or answer.when.at, zone)
+        return f"The record of {model} begins on {begins}; it cannot say which version was in {stage} on {day}."
+    since = f"between {said(one.since, zone)} and " if one.since else "until "
+    span = f"{since}{said(one.until, zone)}" if one.until else f"since {said(one.since or answer.when.at, zone)}"
+    return f"Nobody can say which version of {model} was in {stage} on {day}: that is unknown {span} ({one.why})."
+
+
+def _holder(held: Holder, when: When) -> list[str]:
+    """Since when, by whom and why; what it had measured; how that is known."""
+    name, zone = f"Version {held.version}", when.zone
+    until = f"until {said(held.until, zone)}" if held.until else "and still is"
+    return [
+        f"{name} was there from {said(held.since, zone)} {until}.",
+        _decision(held),
+        *([f"It is described as: “{held.note.rstrip()}”"] if held.note else []),
+        *_evidence(held),
+        _proof(held, zone),
+    ]
+
+
+def _decision(held: Holder) -> str:
+    if held.by in (UNKNOWN, PODIUM) or held.reason is None:
+        by = "" if held.by in (UNKNOWN, PODIUM) else f"{held.by.name} put it there. "
+        return f"{by}{'No reason is' if by else 'Neither who put it there nor a reason is'} recorded."
+    kind = CATEGORIES.get(held.reason.category, "Something else").lower()
+    return f"{held.by.name} decided it ({kind}): “{held.reason.text.rstrip()}”"
+
+
+def _evidence(held: Holder) -> list[str]:
+    metrics = ", ".join(f"{name} {_number(value)}" for name, value in list(held.metrics.items())[:METRICS])
+    more = len(held.metrics) - METRICS
+    data = ", ".join(f"{name} {_cut(digest)}" for name, digest in held.data.items())
+    parts = [
+        f"It had measured {metrics}{f' and {more} more' if more > 0 else ''} then"
+        if metrics
+        else "No metrics are recorded for it",
+        f"its data was {data}" if data else "its data is not recorded",
+        f"its code is commit {_cut(held.git_commit)}" if held.git_commit else "its commit is not recorded",
+    ]
+    return ["; ".join(parts) + "."]
+
+
+def _proof(held: Holder, zone: str) -> str:
+    places = _list([str(place) for place in held.entries])
+    proof = f"Entr{'y' if len(held.entries) == 1 else 'ies'} {places} of the ledger say{'s' if len(held.entries) == 1 else ''} so"
+    if held.imported is None:
+        sure = "" if held.by.how != "declared" or held.by in (UNKNOWN, PODIUM) else "; the name was typed, not verified"
+        return f"{proof}{sure}."
+    told = held.imported
+    at = said(as_time(told.recorded_at), zone)
+    return (
+        f"{proof}, imported on {at} by {told.by.name} from {told.source.name} (sha256 {_cut(told.source.sha256)}); the names are those of that file, "
+        "not verified by Podium."
+    )
+
+
+def _number(value: Number) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _list(words: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part) if words else "none"
+
+
+def _cut(hash_: str) -> str:
+    return hash_ if len(hash_) <= 12 else f"{hash_[:12]}…"
