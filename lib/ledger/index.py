@@ -15,7 +15,7 @@ from lib.backends.uri import Backend
 from lib.errors import Busy, LedgerBroken, NotFound
 from lib.ledger.book import read
 from lib.ledger.whose import Life, book_of, books
-from lib.ledger.words import from_millis
+from lib.ledger.words import as_text, as_time, from_millis
 
 LEDGER, INDEX = "podium-ledger", "podium-ledger-index"
 TAG, MODEL_TAG, DELETED_TAG = "podium.index", "podium.book", "podium.deleted."
@@ -52,7 +52,7 @@ def open_book(backend: Backend, life: Life) -> Shelf:
         found = _make_book(backend, index, life, life.slot if life.name_slot in params else life.name_slot)
     elif found == life.hint and found not in (params.get(life.name_slot), params.get(life.slot)):
         _take(backend, index, life.slot, found)  # a renamed model finds its book without its tag, too
-    return Shelf(found, books(params) | {found}, run.data.tags.get(DELETED_TAG + found, ""))
+    return Shelf(found, books(params) | {found}, _noted_time(run, found))
 
 
 def index_params(backend: Backend) -> dict[str, str]:
@@ -189,6 +189,14 @@ def _index_run(backend: Backend, index: str) -> Run:
         sealed = run.data.params["index"]
         raise _tampered("The index run carries the seal of another run.", f"Set tag {TAG} of experiment {INDEX} to {sealed}")
     return run
+
+
+def _noted_time(index: Run, book: str) -> str:
+    """When a book was found deleted, as ledger text; anybody can write a tag, so what is no time counts as none."""
+    try:
+        return as_text(as_time(index.data.tags.get(DELETED_TAG + book, "")))
+    except ValueError:
+        return ""
 
 
 def _tag(backend: Backend, run_id: str, name: str, value: str) -> None:
