@@ -1,6 +1,6 @@
 """The cards of Overview that speak of models: who is in Production, and the latest entries of the ledger.
 
-All models are read in three calls, and nothing is written: what nobody recorded is written down by the Models page.
+All models are read in a few calls; what nobody recorded is written down by the reading (`models_reads.registry`).
 """
 
 from typing import Literal
