@@ -126,10 +126,11 @@ def test_two_browsers_that_finish_the_same_decision_close_it_once(app, fresh_sto
     assert look_at(fresh_store, "wine").now["production"].holders == ("2",)
 
 
-def test_a_decision_older_than_the_grace_time_is_finished_by_the_look_of_the_page(app, fresh_store):
+@pytest.mark.parametrize("name", ["models", "audit", "overview"])
+def test_a_decision_older_than_the_grace_time_is_finished_by_the_look_of_any_page(app, fresh_store, name):
     champion(fresh_store)
     intent = left_open(fresh_store, seconds=GRACE.total_seconds() + 5)
-    page = app("models", fresh_store, model="wine")
+    page = app(name, fresh_store)
     assert recorded(fresh_store, "wine").outcome[intent] == "APPLIED"
     assert not any(one.key == "unfinished.finish.wine" for one in page.button)
 

@@ -16,6 +16,7 @@ from lib.registry.converge import look
 from lib.registry.drift import says_all
 from lib.registry.notices import Notice
 from lib.registry.past import owned_books
+from lib.registry.pending import first_due, pending
 from lib.registry.reading import every_model
 from lib.registry.record import Look
 from lib.registry.seen import Seen
@@ -54,11 +55,17 @@ def write_down(writer: Writer, found: Survey) -> bool:
     """
     for book in found.lost.values():
         note_deleted(writer.backend, book, as_text(writer.clock()))
-    due = [model for model, one in found.looks.items() if not says_all(one)]
+    due = [model for model, one in found.looks.items() if not says_all(one) or _overdue(writer, one)]
     for model in due:
         with suppress(NotFound, LedgerBroken):  # renamed meanwhile, or not sound: the notice says so
             look(writer, model)
     return bool(due)
+
+
+def _overdue(writer: Writer, one: Look) -> bool:
+    """Was a decision left open for longer than the grace time? Then a look finishes it."""
+    left = first_due(pending(one.seen.model, one.state), writer.clock())
+    return left is not None and not left
 
 
 def lost_runs(backend: Backend, seen: Seen, read: Callable[[Backend, str], Run | None] = run) -> dict[str, str]:

@@ -16,12 +16,14 @@ from lib.ui.text import ago, count, md, span, version
 from lib.ui.words import STAGE, chip
 from lib.ui.writing import writer
 
-EVERY = "5s"
+EVERY, REREAD = "5s", "unfinished.reread"
 
 
 def unfinished(open_: Sequence[Pending], *, may_write: bool) -> None:
     """Draw nothing when nothing is open; else look again every few seconds, and read anew once a look finishes them."""
-    if open_:
+    if not open_:
+        st.session_state.pop(REREAD, None)
+    else:
         st.fragment(_watched, run_every=EVERY)(tuple(open_), may_write)
 
 
@@ -38,7 +40,8 @@ def _watched(open_: tuple[Pending, ...], may_write: bool) -> None:  # noqa: FBT0
             )
             if may_write and st.button("Finish now", key=f"unfinished.finish.{model}", icon=":material/check:"):
                 _finish(model)
-    if may_write and not left:
+    if may_write and not left and REREAD not in st.session_state:  # once: what a look could not finish is not asked for ever
+        st.session_state[REREAD] = True
         forget()
         st.rerun()
 
