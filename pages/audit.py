@@ -5,7 +5,7 @@ import streamlit as st
 from lib.registry.pending import pending
 from lib.ui.audit_asof import as_of_card
 from lib.ui.audit_entries import entries_card, entry_card, rows, toolbar
-from lib.ui.audit_verify import verdicts, verify_button
+from lib.ui.audit_verify import heads_button, verdicts, verify_button
 from lib.ui.cards import card, empty, header
 from lib.ui.models_dialogs import show_done
 from lib.ui.models_reads import registry
@@ -21,6 +21,7 @@ found = registry(here)
 every = rows(found)
 books = count(len({row.model for row in every}), "book")
 with header("Audit", f"{count(len(every), 'entry', 'entries')} in {books} · who moved what, when and why"):
+    heads_button(found)
     verify_button()
 if not every:
     with card(key="audit.empty"):
