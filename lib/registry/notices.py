@@ -149,7 +149,6 @@ def _runs(found: Look, lost: Mapping[str, str]) -> list[Notice]:
             f"The run of v{version} was deleted",
             f"v{version} holds a stage. What its run measured stands in the record; its files go when MLflow's gc removes the run.",
             f"Restore run {run_id}.",
-            "told",
         )
         for version, run_id in sorted(lost.items(), key=lambda pair: by_number(pair[0]))
     ]

@@ -18,6 +18,8 @@ from lib.ui.text import count, md, version
 ICONS = {"broken": "error", "drift": "visibility", "told": "info"}
 MOST = 5
 """How many models the short banner names."""
+RUNS_OF = 20
+"""Of how many models the short banner asks whether the runs of their champions are still there: that is a call each."""
 
 
 def notices_of(here: Backend, found: Look) -> tuple[Notice, ...]:
@@ -37,7 +39,12 @@ def banner(sight: Sight) -> None:
 def short_banner(found: Registry) -> None:
     """One box for all models: which were moved outside, or have no sound book, with a link to each. Nothing when all is well."""
     here = backend()
-    told = [(model, notice) for model, look in found.looks.items() for notice in notices_of(here, look)]
+    looks = enumerate(sorted(found.looks.items()))
+    told = [
+        (model, notice)
+        for number, (model, look) in looks
+        for notice in (notices_of(here, look) if number < RUNS_OF else notices(look, {}))
+    ]
     told = [(model, of_book(book)) for model, book in found.lost.items()] + told
     due = sorted({model for model, notice in told if notice.weight != "told"})
     if not due:

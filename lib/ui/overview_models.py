@@ -104,6 +104,8 @@ def _measured(backend: Backend, seen: Seen, holders: tuple[str, ...]) -> str:
 def _state(found: Registry, seen: Seen) -> str:
     """Whether registry and ledger agree, in a word."""
     state = found.records.get(seen.model)
+    if seen.model in found.lost:
+        return f"{icon(HEALTH, 'broken')} its book was deleted"
     if state is None:
         return ":gray[no record yet]"
     if state.open:
