@@ -2,21 +2,27 @@
 
 import streamlit as st
 
+from lib.registry.pending import pending
 from lib.ui.audit_asof import as_of_card
 from lib.ui.audit_correct import show_corrected, show_correcting
 from lib.ui.audit_entries import entries_card, entry_card, rows, toolbar
-from lib.ui.audit_verify import verdicts, verify_button
+from lib.ui.audit_verify import heads_button, verdicts, verify_button
 from lib.ui.cards import card, empty, header
+from lib.ui.models_dialogs import show_done
 from lib.ui.models_reads import registry
+from lib.ui.outside import short_banner
 from lib.ui.routes import goto
 from lib.ui.session import backend
 from lib.ui.text import count
+from lib.ui.unfinished import unfinished
 
 # Choose
 here = backend()
-every = rows(registry(here))
+found = registry(here)
+every = rows(found)
 books = count(len({row.model for row in every}), "book")
 with header("Audit", f"{count(len(every), 'entry', 'entries')} in {books} · who moved what, when and why"):
+    heads_button(found)
     verify_button()
 if not every:
     with card(key="audit.empty"):
@@ -28,7 +34,10 @@ if not every:
 show_corrected()
 
 # Look: the answer first, then the entries it comes from
-as_of_card(registry(here))
+show_done()
+short_banner(found)
+unfinished([one for model, state in found.records.items() for one in pending(model, state)], may_write=found.may_write)
+as_of_card(found)
 verdicts(here)
 left = toolbar(every)
 wide, narrow = st.columns([13, 7], gap="medium")

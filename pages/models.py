@@ -2,15 +2,18 @@
 
 import streamlit as st
 
+from lib.registry.pending import pending
 from lib.ui import models_dialogs, models_register
 from lib.ui.cards import card, empty, header
 from lib.ui.ink import ink
-from lib.ui.models_cards import drift_banner, header_facts, history_card, other_models, strip_card, version_card
+from lib.ui.models_cards import header_facts, history_card, other_models, strip_card, version_card
 from lib.ui.models_reads import model_names, sight
 from lib.ui.models_versions import versions_card
+from lib.ui.outside import banner
 from lib.ui.routes import goto
 from lib.ui.session import backend
 from lib.ui.text import md
+from lib.ui.unfinished import unfinished
 
 here = backend()
 names = model_names(here)
@@ -39,7 +42,8 @@ if asked != model:
 models_dialogs.show_done()
 
 # Look
-drift_banner(seen)
+banner(seen)
+unfinished(pending(model, seen.found.state), may_write=seen.may_write)
 strip_card(seen, ink())
 numbers = list(seen.found.seen.versions)
 left, right = st.columns([13, 7], gap="medium")

@@ -5,6 +5,8 @@ import streamlit as st
 from lib.backends.checks import glance
 from lib.runs.recent import recent
 from lib.ui.cards import header
+from lib.ui.models_reads import registry
+from lib.ui.outside import short_banner
 from lib.ui.overview_cards import recent_runs, this_backend
 from lib.ui.overview_first import steps
 from lib.ui.overview_launch import launch_wine
@@ -21,6 +23,7 @@ with header("Overview", f"{md(here.name)} · {md(here.place)}{age}{standing(here
     if runs and st.button("Launch a demo", icon=":material/play_arrow:", key="overview.launch"):
         goto("launch")
 
+short_banner(registry(here))
 if models != "in production":
     st.space("small")
     steps(3 if models == "registered" else 2 if runs else 1, lambda: launch_wine(here))

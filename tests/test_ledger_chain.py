@@ -78,10 +78,28 @@ def test_a_book_copied_from_another_is_broken():
     assert not decode(params, BOOK).entries
 
 
-def test_a_deleted_entry_leaves_the_rest_beyond_the_end():
-    params = written(notes(5))
-    del params[key(3)]
-    assert whats(params) == [(4, "beyond the end"), (5, "beyond the end")]
+@given(st.integers(4, 9), st.data())
+def test_a_deleted_entry_is_a_gap_as_soon_as_two_stand_behind_it(n, data):
+    place = data.draw(st.integers(1, n - 1))
+    params = written(notes(n))
+    del params[key(place)]
+    assert whats(params) == [(place, "gap") if place < n - 1 else (n, "beyond the end")]
+
+
+@given(st.integers(2, 9), st.data())
+def test_whichever_two_entries_change_places_the_first_of_them_is_named(n, data):
+    one, other = sorted(data.draw(st.lists(st.integers(1, n), min_size=2, max_size=2, unique=True)))
+    params = written(notes(n))
+    params[key(one)], params[key(other)] = params[key(other)], params[key(one)]
+    assert whats(params)[0] == (one, "reordered")
+    assert f"place {other}" in decode(params, BOOK).findings[0].means
+
+
+def test_an_entry_that_lost_a_part_of_its_text_is_told_from_an_edited_one():
+    params = written(['{"type":"NOTE","note":"' + "x" * 50 + '"}'], room=20)
+    part = next(name for name in params if name.endswith(".01"))
+    assert whats({name: value for name, value in params.items() if name != part}) == [(1, "missing")]
+    assert whats(params | {part: params[part].replace("x", "y")}) == [(1, "edited")]
 
 
 def test_a_rewritten_book_differs_from_its_anchor():

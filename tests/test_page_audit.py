@@ -91,5 +91,34 @@ def test_the_entries_of_a_deleted_model_are_still_told(app, fresh_store):
     two_books(fresh_store)
     client(fresh_store).delete_registered_model("beer")
     page = app("audit", fresh_store, **{"audit.model": "beer"})
-    assert len(listed(page)) == 4
+    assert len(listed(page)) == 5
+    assert listed(page)["what"].tolist()[0] == "The model was deleted"
     assert {name.split()[0] for name in listed(page)["model"]} == {"beer"}
+
+
+def noted(page, text):
+    page.text_area(key="audit.heads.text").set_value(text)
+    return next(one for one in page.button if one.key == "audit.heads.compare").click().run()
+
+
+def test_heads_can_be_copied_and_a_noted_one_is_compared(app, fresh_store):
+    two_books(fresh_store)
+    page = app("audit", fresh_store)
+    lines = page.code[0].value.splitlines()
+    assert [line.split(" ", 1)[1] for line in lines] == ["beer", "wine"]
+    noted(page, lines[1])
+    assert "compared with 1 noted head" in page.success[0].value.replace("\N{NO-BREAK SPACE}", " ")
+    noted(page, f"9:{'a' * 64} wine")
+    assert not page.success
+    assert any("head behind its anchor" in one.value.to_string() for one in page.table)
+    assert "is no signature" in texts(page).replace("It is no", "is no")
+
+
+def test_a_head_that_cannot_be_read_or_names_no_book_is_said_in_place(app, fresh_store):
+    two_books(fresh_store)
+    page = app("audit", fresh_store)
+    noted(page, "hello ![x](http://evil.example)")
+    assert "is no noted head" in texts(page)
+    assert "![" not in texts(page)
+    noted(page, f"9:{'a' * 64}")
+    assert "could belong to any book" in texts(page)

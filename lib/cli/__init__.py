@@ -6,7 +6,7 @@ else. Nothing heavy is imported before a command runs, so that `--help` and usag
 
 import click
 
-from lib.cli import act, demo, drift, importing, record, tell
+from lib.cli import act, demo, drift, importing, record, tell, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -14,5 +14,6 @@ def podium() -> None:
     """Compare MLflow runs, promote the winner, and be able to say why."""
 
 
-for _command in (demo.demo, *tell.COMMANDS, *record.COMMANDS, *act.COMMANDS, *drift.COMMANDS, *importing.COMMANDS):
+_TOLD = (*tell.COMMANDS, *record.COMMANDS, *verify.COMMANDS)
+for _command in (demo.demo, *_TOLD, *act.COMMANDS, *drift.COMMANDS, *importing.COMMANDS):
     podium.add_command(_command)

@@ -8,6 +8,8 @@ from lib.cli.act import Decision
 from lib.cli.opening import FINDINGS, Asked, command
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lib.ledger.book import Writer
     from lib.ledger.words import Reason
     from lib.registry.drift import Way
@@ -29,14 +31,17 @@ def drift(asked: Asked, model: str, kind: "Kind | None", reason: str, category: 
         raise click.UsageError("--adopt and --revert need --reason and --category.")
     why: Reason | None = Decision(reason, category, None).why if kind else None
     from lib.registry.converge import peek  # noqa: PLC0415 - heavy
+    from lib.registry.watch import lost_runs  # noqa: PLC0415
 
     writer = asked.writer() if kind else None
-    seen = peek(writer.backend if writer else asked.backend(), model)
-    found = _findings(seen)
+    here = writer.backend if writer else asked.backend()
+    seen = peek(here, model)
+    lost = lost_runs(here, seen.seen)
+    found = _findings(seen, lost)
     if seen.state.open:
         click.echo("podium: A decision is still being carried out; recover finishes what was left open.", err=True)
     if kind and why and writer:
-        found = _settled(found, _settle(writer, model, kind, why), _findings(peek(writer.backend, model)))
+        found = _settled(found, _settle(writer, model, kind, why), _findings(peek(here, model), lost))
     asked.answer({"model": model, "findings": found}, [_said(one) for one in found] or [f"Nothing in {model} was moved outside."])
     return FINDINGS if any(one["open"] for one in found) else 0
 
@@ -44,11 +49,13 @@ def drift(asked: Asked, model: str, kind: "Kind | None", reason: str, category: 
 COMMANDS = (drift,)
 
 
-def _findings(seen: "Look") -> list[dict[str, Any]]:
+def _findings(seen: "Look", lost: "Mapping[str, str]") -> list[dict[str, Any]]:
+    """What a look found; a finding is open while somebody has to decide, record or restore something."""
     from lib.ledger.words import SLOTS  # noqa: PLC0415 - pydantic
-    from lib.registry.drift import drifts, unrecorded  # noqa: PLC0415
+    from lib.registry.drift import drifts  # noqa: PLC0415
+    from lib.registry.notices import notices  # noqa: PLC0415
 
-    found = [
+    moved = [
         {
             "what": f"{SLOTS[one.slot]} was moved outside",
             "stage": SLOTS[one.slot],
@@ -59,25 +66,37 @@ def _findings(seen: "Look") -> list[dict[str, Any]]:
         }
         for one in drifts(seen)
     ]
-    return [*found, *({"what": what, "ways": [], "open": True} for what in unrecorded(seen))]
+    known = {one["what"] for one in moved}
+    told = [
+        {
+            "what": one.what,
+            "means": one.means,
+            "next": one.next,
+            "ways": [_way(way) for way in one.ways],
+            "open": one.weight != "told" or not one.place,
+        }
+        for one in notices(seen, lost)
+        if one.what not in known
+    ]
+    return [*moved, *told]
 
 
 def _settle(writer: "Writer", model: str, kind: "Kind", why: "Reason") -> dict[str, dict[str, Any]]:
-    """Decide on one stage after the other, each by the first way of this kind. Returns stage → what was done."""
+    """Decide on one finding after the other, each by the first way of this kind. Returns what was found → what was done."""
     from lib.ledger.words import SLOTS  # noqa: PLC0415 - pydantic
     from lib.registry.converge import look  # noqa: PLC0415
-    from lib.registry.drift import drifts  # noqa: PLC0415
+    from lib.registry.notices import notices  # noqa: PLC0415
     from lib.registry.promote import Wish, move  # noqa: PLC0415
 
     done = dict[str, dict[str, Any]]()
     for _ in SLOTS:
-        open_ = [one for one in drifts(look(writer, model)) if SLOTS[one.slot] not in done]
-        first = next(((SLOTS[one.slot], way) for one in open_ for way in one.ways if way.kind == kind), None)
+        open_ = [one for one in notices(look(writer, model), {}) if one.what not in done]
+        first = next(((one.what, way) for one in open_ for way in one.ways if way.kind == kind), None)
         if first is None:
             break
-        stage, way = first
+        what, way = first
         moved = move(writer, Wish(model, way.version, way.to, why, kind))
-        done[stage] = {**_way(way), "outcome": moved.outcome, "entry": moved.entry, "place": moved.place}
+        done[what] = {**_way(way), "outcome": moved.outcome, "entry": moved.entry, "place": moved.place}
     return done
 
 
@@ -89,7 +108,7 @@ def _settled(found: list[dict[str, Any]], done: dict[str, dict[str, Any]], left:
 
 
 def _done(done: dict[str, dict[str, Any]], finding: dict[str, Any]) -> dict[str, Any]:
-    return {"done": done[finding["stage"]]} if finding.get("stage") in done else {}
+    return {"done": done[finding["what"]]} if finding["what"] in done else {}
 
 
 def _way(way: "Way") -> dict[str, Any]:
@@ -105,7 +124,8 @@ def _said(finding: dict[str, Any]) -> str:
             f"{line} {done['kind'].capitalize()}: v{done['version']} to {done['to']}, {done['outcome']} (entry {done['place']})."
         )
     ways = [f"{way['kind']} v{way['version']} to {way['to']}" for way in finding["ways"]]
-    return line + (f" Ways out: {', '.join(ways)}." if ways else "" if "stage" in finding else " The next look records it.")
+    more = [finding[part] for part in ("means", "next") if finding.get(part)]
+    return " ".join([line, *more, *([f"Ways out: {', '.join(ways)}."] if ways else [])])
 
 
 def _holders(holders: list[str]) -> str:

@@ -1,17 +1,12 @@
-"""Commands that only tell: models, runs, current, history, verify. They write nothing."""
+"""Commands that only tell: models, runs, current, history. They write nothing."""
 
 import math
-import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from lib.cli.opening import FINDINGS, Asked, as_option, command, read_stage
+from lib.cli.opening import Asked, as_option, command, read_stage
 from lib.errors import NotFound, Refused
-
-if TYPE_CHECKING:
-    from lib.ledger.chain import Anchor
-    from lib.registry.verify import Verdict
 
 
 @command("models")
@@ -97,24 +92,7 @@ def history(asked: Asked, model: str) -> None:
     asked.answer({"model": model, "entries": [as_json(entry, found.get(entry.id, ())) for entry in entries]}, told)
 
 
-@command("verify")
-@click.argument("model", required=False)
-@click.option("--anchor", "anchors", multiple=True, metavar="N:CHAIN", help="A head noted elsewhere.")
-def verify(asked: Asked, model: str | None, anchors: tuple[str, ...]) -> int:
-    """Recompute the record of MODEL, or of all models, and name whatever does not fit."""
-    noted = [_anchor(text) for text in anchors]
-    if noted and not model:
-        raise click.UsageError("--anchor needs a MODEL.")
-    from lib.registry.verify import verify as judge  # noqa: PLC0415 - heavy
-    from lib.registry.verify import verify_all  # noqa: PLC0415
-
-    here = asked.backend()
-    verdicts = (judge(here, model, noted),) if model else verify_all(here)
-    asked.answer({"models": [_verdict(v) for v in verdicts]}, [line for v in verdicts for line in _said(v)] or ["No record yet."])
-    return FINDINGS if any(v.findings for v in verdicts) else 0
-
-
-COMMANDS = (models, runs, current, history, verify)
+COMMANDS = (models, runs, current, history)
 
 
 def _run(table: Any, run_id: str) -> dict[str, Any]:
@@ -136,32 +114,6 @@ def _number(value: float) -> float | str:
 
 def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
-
-
-def _verdict(verdict: "Verdict") -> dict[str, Any]:
-    reading = verdict.reading
-    findings = [{"place": f.place, "what": f.what, "means": f.means} for f in verdict.findings]
-    return {
-        "model": verdict.model,
-        "entries": len(reading.entries),
-        "head": reading.head,
-        "chain": reading.chain,
-        "findings": findings,
-    }
-
-
-def _said(verdict: "Verdict") -> list[str]:
-    found = [f"  place {f.place}: {f.what}. {f.means}" for f in verdict.findings]
-    return [f"{verdict.model}: {len(verdict.reading.entries)} entries, {'chain intact' if not found else 'findings:'}", *found]
-
-
-def _anchor(text: str) -> "Anchor":
-    if not re.fullmatch(r"\d{1,6}:[0-9a-f]{64}", text):
-        raise click.BadParameter("An anchor is N:CHAIN, a place and 64 hexadecimal digits.", param_hint="--anchor")
-    from lib.ledger.chain import Anchor  # noqa: PLC0415 - pydantic
-
-    place, _, chain = text.partition(":")
-    return Anchor(int(place), chain)
 
 
 def _why(line: Any) -> str:

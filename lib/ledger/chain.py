@@ -103,7 +103,8 @@ def decode(params: Mapping[str, str], run_id: str) -> Reading:
             entries += [] if isinstance(entry, Finding) else [entry]
             chains.append(part[3])
             continue
-        findings.append(_void(place, part, voids))
+        moved = None if voids else _reordered(params, chains)
+        findings.append(moved or _void(place, part, voids))
         voids += [part[3]] if part and part[3] not in chains else []
         chains.append(link(chains[-1], _sha(raw)))
     return Reading(tuple(entries), tuple(chains), (*findings, *_beyond(params, len(chains))))
@@ -123,8 +124,12 @@ def _entry(place: int, part: re.Match[str], raw: str, params: Mapping[str, str])
     entry_id, text, n = part[1], raw[part.end() :], 0
     while (more := params.get(f"{entry_id}.{n:02d}")) is not None:
         text, n = text + more, n + 1
+    if _sha(text) != part[2] and not text.endswith("}"):
+        return Finding(
+            place, "missing", "The end of this entry is missing: it was cut, or a parameter that holds a part of it was deleted."
+        )
     if _sha(text) != part[2]:
-        return Finding(place, "edited", "The text of this entry is not what was written, or a part of it is missing.")
+        return Finding(place, "edited", "The text of this entry is not what was written: it was changed in the database itself.")
     return Entry(place, entry_id, part[3], parse(text))
 
 
@@ -142,10 +147,35 @@ def _void(place: int, part: re.Match[str] | None, voids: Iterable[str]) -> Findi
     return Finding(place, "void", "Somebody wrote a value here that is no entry. It is counted as empty and says nothing.")
 
 
+def _reordered(params: Mapping[str, str], chains: list[str]) -> Finding | None:
+    """The entry that would go on from the chain, when it stands at another place of the book."""
+    for name, raw in params.items():
+        part = _PARTS.match(raw) if _PLACE.fullmatch(name) else None
+        if part and part[3] == link(chains[-1], part[2]):
+            means = f"The entry that belongs here stands at place {int(name)}: entries were reordered in the database itself."
+            return Finding(len(chains), "reordered", means)
+    return None
+
+
 def _beyond(params: Mapping[str, str], first: int) -> list[Finding]:
     places = sorted(int(name) for name in params if _PLACE.fullmatch(name) and int(name) > first)
-    means = "A value beyond the end of the book: a stray, or entries before it were deleted from the database."
-    return [Finding(place, "beyond the end", means) for place in places]
+    follow = [place for place in places if _follows(params, place)]
+    if follow:
+        means = (
+            f"No entry stands here, but the values up to place {follow[-1]} go on from one another: "
+            "entries were deleted from the database itself, or somebody planted some beyond the end."
+        )
+        gap, linked = [Finding(first, "gap", means)], {*follow, *(place - 1 for place in follow)}
+    else:
+        gap, linked = [], set()
+    means = "A value beyond the end of the book: a stray, or the entry before it was deleted from the database."
+    return [*gap, *(Finding(place, "beyond the end", means) for place in places if place not in linked)]
+
+
+def _follows(params: Mapping[str, str], place: int) -> bool:
+    """Does the value of a place go on from what the value before it claims?"""
+    before, part = (_PARTS.match(params.get(key(one), "")) for one in (place - 1, place))
+    return bool(before and part and part[3] == link(before[3], part[2]))
 
 
 def _against(reading: Reading, anchor: Anchor) -> Finding | None:

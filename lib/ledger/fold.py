@@ -4,11 +4,11 @@ The order is the place, never a clock. A slot is *named* once an intent moved a 
 ledger has no wish for it and only remembers what was seen.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from lib.ledger.bodies import NOTHING, Body, Closing, Decided, Held, Observed, Opened, Registered
+from lib.ledger.bodies import NOTHING, Body, Closing, Decided, Held, Identity, Observed, Opened, Registered
 from lib.ledger.chain import Anchor, Entry, Finding, Reading, judge
 from lib.ledger.words import NOBODY, SLOTS, Slot, as_time, slot_of
 
@@ -70,8 +70,12 @@ class State:
 
     def wanted(self, possible: Possible = lambda _: True) -> dict[Slot, Wanted]:
         """Who should hold each slot. Failed and impossible intents and versions seen to be gone do not count."""
-        want = self._replay(possible)[0]
+        want = self.wished(possible)
         return {slot: replace(w, holders=tuple(v for v in w.holders if v not in self.gone)) for slot, w in want.items()}
+
+    def wished(self, possible: Possible = lambda _: True) -> dict[Slot, Wanted]:
+        """The same, with versions that are gone: what was decided last, and stands until somebody decides anew."""
+        return self._replay(possible)[0]
 
     def named(self, possible: Possible = lambda _: True) -> dict[str, frozenset[Slot]]:
         """Intent id → the slots it names, for all intents that count."""
@@ -100,10 +104,31 @@ class State:
         shown = self.now if seen is None else seen
         return tuple(slot for slot, want in self.wanted().items() if want.named and not fulfilled(want, shown[slot]))
 
+    def lost(self, there: Collection[str]) -> tuple[Slot, ...]:
+        """Named slots whose wanted version is not there any more, while nobody has decided anew."""
+        if self.open:
+            return ()
+        return tuple(slot for slot, want in self.wished().items() if want.named and set(want.holders) - set(there))
+
+    def identity(self, version: str) -> Identity | None:
+        """What made a version of the present life itself, by the last entry that says so; None when none does."""
+        for entry in reversed(self.life):
+            match entry.body:
+                case Registered() | Decided() as body if body.version == version:
+                    return body.identity
+                case Opened() as body if version in body.versions:
+                    return body.versions[version]
+        return None
+
     def intent(self, entry_id: str) -> Decided | None:
         """The approving decision with this id, of any life of the model."""
         bodies = (entry.body for entry in self.reading.entries if entry.id == entry_id)
         return next((body for body in bodies if isinstance(body, Decided)), None)
+
+    @property
+    def name(self) -> str:
+        """What the model was called by the last entry of its present life; empty when none says so."""
+        return next((entry.body.model for entry in reversed(self.life) if entry.body.model), "")
 
     @property
     def life(self) -> tuple[Entry, ...]:

@@ -171,6 +171,7 @@ def _observed(body: Observed) -> str:
         f"{stage}: {_holders(body.was[slot])} → {_holders(body.now[slot])}" for slot, stage in SLOTS.items() if _moved(body, slot)
     ]
     said += [f"v{number} was deleted" for number in body.gone]
+    said += [body.note] if body.note else []
     return "; ".join(said) or "Something was changed and put back"
 
 

@@ -7,7 +7,7 @@ stands in three places (contract §3.5), so that a renamed experiment or a dropp
 from dataclasses import dataclass
 from functools import partial
 
-from mlflow.entities import Experiment
+from mlflow.entities import Experiment, Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from lib.backends.connect import client, translate, translated
@@ -15,19 +15,23 @@ from lib.backends.uri import Backend
 from lib.errors import Busy, LedgerBroken, NotFound
 from lib.ledger.book import read
 from lib.ledger.whose import Life, book_of, books
-from lib.ledger.words import from_millis
+from lib.ledger.words import as_text, as_time, from_millis
 
 LEDGER, INDEX = "podium-ledger", "podium-ledger-index"
-TAG, MODEL_TAG = "podium.index", "podium.book"
+TAG, MODEL_TAG, DELETED_TAG = "podium.index", "podium.book", "podium.deleted."
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """The book of a model (its run id), and the run ids of all books the index names."""
+    """The book of a model (its run id), and the run ids of all books the index names.
+
+    `deleted` is when a look found this book deleted, as ledger text; empty when none did since that was last recorded.
+    """
 
     book: str
     known: frozenset[str]
+    deleted: str = ""
 
 
 def find_book(backend: Backend, life: Life) -> str | None:
@@ -41,19 +45,42 @@ def open_book(backend: Backend, life: Life) -> Shelf:
     Raises LedgerBroken when the index was tampered with, NotWritable when this person may not write.
     """
     index = _find_index(backend) or _make_index(backend)
-    params = _params(backend, index)
+    run = _index_run(backend, index)
+    params = dict(run.data.params)
     found = book_of(params, life, partial(_told, backend), partial(_lives, backend))
     if found is None:
         found = _make_book(backend, index, life, life.slot if life.name_slot in params else life.name_slot)
     elif found == life.hint and found not in (params.get(life.name_slot), params.get(life.slot)):
         _take(backend, index, life.slot, found)  # a renamed model finds its book without its tag, too
-    return Shelf(found, books(params) | {found})
+    return Shelf(found, books(params) | {found}, _noted_time(run, found))
 
 
 def index_params(backend: Backend) -> dict[str, str]:
     """What the index names, empty when there is no ledger yet. Writes nothing."""
     index = _find_index(backend)
     return _params(backend, index) if index else {}
+
+
+def sealed_params(backend: Backend) -> dict[str, str]:
+    """What every index run that carries its own seal names, wherever it stands: for a ledger whose index was tampered with."""
+    with translated("The index of the ledger"):
+        homes = [one.experiment_id for one in client(backend).search_experiments(ViewType.ALL)]
+        found = client(backend).search_runs(homes, "params.index != ''", ViewType.ALL) if homes else ()
+    sealed = [run for run in found if run.data.params.get("index") == run.info.run_id]
+    return {name: value for run in sealed for name, value in run.data.params.items()}
+
+
+def note_deleted(backend: Backend, book: str, at: str) -> None:
+    """Note on the index that a book was found deleted, so that it is told even when somebody restores it. The first note counts."""
+    index = _find_index(backend)
+    if index and DELETED_TAG + book not in _index_run(backend, index).data.tags:
+        _tag(backend, index, DELETED_TAG + book, at)
+
+
+def forget_deleted(backend: Backend, book: str) -> None:
+    """Take that note off again: the book is back, and says so itself."""
+    if index := _find_index(backend):
+        _tag(backend, index, DELETED_TAG + book, "")
 
 
 def ledger_experiment(backend: Backend) -> str | None:
@@ -68,11 +95,17 @@ def _find_index(backend: Backend) -> str | None:
     noted = ledger.tags.get(TAG) if ledger else None
     elected = index.tags.get(TAG) if index else None
     if noted and elected != noted:
-        raise _tampered(
-            f"The index should be run {noted[:8]}…, but experiment {INDEX} {'names another' if elected else 'is gone'}."
+        named = "names another" if elected else "does not name it" if index else "is gone"
+        cure = (
+            f"Set its tag {TAG} back to {noted}" if index else f"Rename the experiment with tag {TAG} = {noted} back to {INDEX}"
         )
+        raise _tampered(f"The index should be run {noted[:8]}…, but experiment {INDEX} {named}.", cure)
     if index and not elected:
-        raise _tampered(f"Experiment {INDEX} has lost the tag that names the index.")
+        raise _tampered(
+            f"Experiment {INDEX} has lost the tag that names the index.", f"Set its tag {TAG} to the run with parameter index"
+        )
+    if index and not ledger and _experiment(backend, LEDGER) is None:  # read again: the two may just have been made
+        raise _tampered(f"Experiment {LEDGER} is gone.", f"Rename the experiment that holds the books back to {LEDGER}")
     return elected
 
 
@@ -83,7 +116,11 @@ def _make_index(backend: Backend) -> str:
     if sealed:
         if (made := _find_index(backend)) is not None:  # somebody was quicker
             return made
-        raise _tampered("An index exists, but its experiment and its tag are gone.")
+        run_id = str(sealed[0].info.run_id)
+        raise _tampered(
+            "An index exists, but its experiment and its tag are gone.",
+            f"Rename the experiment with tag {TAG} = {run_id} back to {INDEX}",
+        )
     candidate = _run(backend, home.experiment_id, "index", {"podium.kind": "index"})
     return str(_made(backend, INDEX, {TAG: candidate}).tags[TAG])
 
@@ -139,14 +176,35 @@ def _lives(backend: Backend, created: str) -> bool:
 
 
 def _params(backend: Backend, index: str) -> dict[str, str]:
-    """The parameters of the index run, its seal checked."""
+    return dict(_index_run(backend, index).data.params)
+
+
+def _index_run(backend: Backend, index: str) -> Run:
+    """The index run, its seal checked."""
     with translated("The index of the ledger"):
         run = client(backend).get_run(index)
     if run.info.lifecycle_stage != "active":
         raise LedgerBroken("The index of the ledger was deleted.", next=f"Restore run {index} in MLflow, then try again.")
     if run.data.params.get("index", index) != index:
-        raise _tampered("The index run carries the seal of another run.")
-    return dict(run.data.params)
+        sealed = run.data.params["index"]
+        raise _tampered("The index run carries the seal of another run.", f"Set tag {TAG} of experiment {INDEX} to {sealed}")
+    return run
+
+
+def _noted_time(index: Run, book: str) -> str:
+    """When a book was found deleted, as ledger text; anybody can write a tag, so what is no time counts as none."""
+    try:
+        return as_text(as_time(index.data.tags.get(DELETED_TAG + book, "")))
+    except ValueError:
+        return ""
+
+
+def _tag(backend: Backend, run_id: str, name: str, value: str) -> None:
+    """A note on the index that may be lost without harm."""
+    try:
+        client(backend).set_tag(run_id, name, value)
+    except MlflowException:  # a reader, or several at once
+        return
 
 
 def _take(backend: Backend, run_id: str, name: str, value: str) -> None:
@@ -192,9 +250,9 @@ def _made(backend: Backend, name: str, tags: dict[str, str] | None = None) -> Ex
     return made
 
 
-def _tampered(what: str) -> LedgerBroken:
+def _tampered(what: str, cure: str) -> LedgerBroken:
     return LedgerBroken(
         what,
         means="Nothing is written, so that the record does not split in two.",
-        next="Undo that change in MLflow, then try again.",
+        next=f"{cure}, then try again.",
     )

@@ -17,11 +17,11 @@ from lib.ledger.bodies import Opened, Place
 from lib.ledger.book import Writer, read
 from lib.ledger.chain import Entry, Reading
 from lib.ledger.fold import State, fold
-from lib.ledger.index import MODEL_TAG, Shelf, find_book, open_book
+from lib.ledger.index import MODEL_TAG, Shelf, find_book, forget_deleted, note_deleted, open_book
 from lib.ledger.words import PODIUM, as_text, as_time
 from lib.registry.plan import Move, moves
 from lib.registry.reading import life_of, look_at
-from lib.registry.record import GRACE, Look, append_closing, note_head, record_missing, tag_model
+from lib.registry.record import GRACE, Look, append_closing, append_restored, note_head, record_missing, tag_model
 from lib.registry.seen import HEAD_TAG, Seen
 
 PASSES = 100
@@ -84,13 +84,27 @@ def _settled(writer: Writer, model: str) -> Look:
     """Look until everything seen is in the record."""
     shelf = _shelf(writer, model)
     for _ in range(PASSES):
-        at, state = as_text(writer.clock()), read(writer.backend, shelf.book)
+        at = as_text(writer.clock())
+        state = _read(writer, shelf.book, at)
         found = Look(state, look_at(writer.backend, model), shelf.book, at)
         if found.seen.created and found.seen.book != shelf.book:
             tag_model(writer, model, shelf.book)
-        if not record_missing(writer, found):
+        if shelf.deleted:
+            append_restored(writer, found, shelf.deleted)
+            forget_deleted(writer.backend, shelf.book)
+            shelf = replace(shelf, deleted="")
+        elif not record_missing(writer, found):
             return found
     raise LedgerBroken(f"The record of {model} does not come to rest.", next="Look again when fewer people move it at once.")
+
+
+def _read(writer: Writer, book: str, at: str) -> State:
+    """Read a book; that it was found deleted is noted where its deletion cannot reach."""
+    try:
+        return read(writer.backend, book)
+    except LedgerBroken:
+        note_deleted(writer.backend, book, at)
+        raise
 
 
 def _shelf(writer: Writer, model: str) -> Shelf:

@@ -30,7 +30,9 @@ class Drift:
 
 
 def drifts(found: Look) -> tuple[Drift, ...]:
-    """Every disagreement of a look that nobody is at work on."""
+    """Every disagreement of a look that nobody is at work on; none while the record tells another life of the model."""
+    if found.state.created != found.seen.created:
+        return ()
     return tuple(_drift(found, slot) for slot in found.state.drift(found.seen.now))
 
 
@@ -42,7 +44,7 @@ def _drift(found: Look, slot: Slot) -> Drift:
 def _adopt(found: Look, slot: Slot, wanted: Wanted, shown: tuple[str, ...]) -> list[Way]:
     """One way for each version that is shown, the alias first; or, where nobody is shown, that nobody holds the slot."""
     there = found.seen.versions
-    if not shown and wanted.holder in there:
+    if wanted.holder in there and shown in ((), (wanted.holder,)):  # taken out, or half taken out: of the alias or of the stage
         return [Way("adopt", str(wanted.holder), "None" if there[str(wanted.holder)].stage == "None" else "Archived")]
     return [Way("adopt", version, SLOTS[slot]) for version in shown if version != wanted.holder and version in there]
 
@@ -55,6 +57,14 @@ def _revert(found: Look, slot: Slot, wanted: Wanted, shown: tuple[str, ...]) -> 
     return [Way("revert", outsiders[0], "Archived")] if outsiders else []
 
 
+def says_all(found: Look) -> bool:
+    """Does the record say all that a look found?"""
+    state, seen = found.state, found.seen
+    if not state.opened or state.created != seen.created:
+        return not state.opened
+    return state.name in ("", seen.model) and state.known - state.gone <= set(seen.versions) and explained([state], seen)
+
+
 def unrecorded(found: Look) -> tuple[str, ...]:
     """What else the next look that may write would put down, in words; drift of a stage is told by `drifts`."""
     state, seen = found.state, found.seen
@@ -62,7 +72,8 @@ def unrecorded(found: Look) -> tuple[str, ...]:
         return ()
     if state.created != seen.created:
         return ("The model was made anew" if seen.created else "The model was deleted",)
+    renamed = [f"The model was renamed from {state.name} to {seen.model}"] if state.name not in ("", seen.model) else []
     gone = sorted(state.known - state.gone - set(seen.versions), key=by_number)
     moved = [] if explained([state], seen) else [slot for slot in SLOTS if state.now[slot] != seen.now[slot]]
     stages = [f"{SLOTS[slot]} was moved outside" for slot in moved if slot not in state.drift(seen.now)]
-    return (*(f"v{version} was deleted" for version in gone), *stages)
+    return (*renamed, *(f"v{version} was deleted" for version in gone), *stages)

@@ -81,11 +81,17 @@ def ask_all(backend: Backend, question: Question) -> tuple[Told, ...]:
 
 def books(backend: Backend, models: tuple[Seen, ...]) -> dict[str, Book]:
     """Model → its book, those of deleted models under their last name, deleted books too. Writes nothing."""
+    return {model: told for model, (_, told) in owned_books(backend, models).items()}
+
+
+def owned_books(backend: Backend, models: tuple[Seen, ...]) -> dict[str, tuple[str, Book]]:
+    """The same with the run id of each book."""
     told = every_book(backend)
-    owned = {model: told[book] for model, book in whose(backend, models, told).items()}
-    for book in told.values():
-        if not any(book is other for other in owned.values()):
-            owned.setdefault(_last_name(book), book)
+    owned = {model: (book, told[book]) for model, book in whose(backend, models, told).items()}
+    taken = {book for book, _ in owned.values()}
+    for book, one in told.items():
+        if book not in taken:
+            owned.setdefault(_last_name(one), (book, one))
     return owned
 
 

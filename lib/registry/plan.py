@@ -105,7 +105,7 @@ def _leaving(state: State, seen: Seen, intents: Sequence[Entry]) -> dict[str, St
     """Version → the stage it leaves for, by the last decision about it, for versions that `intents` speak of."""
     last = {intent.body.version: intent for intent in state.intents if state.counts(intent, seen.possible)}
     found = {}
-    for version in {intent.body.version for intent in intents}:
+    for version in {intent.body.version for intent in intents} & set(seen.versions):
         body = last[version].body if version in last and seen.possible(last[version]) else None
         if isinstance(body, Decided) and slot_of(body.to) is None:
             found[body.version] = body.to

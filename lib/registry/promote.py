@@ -63,11 +63,11 @@ def move(writer: Writer, wish: Wish) -> Moved:
     disagree, or when the model was made anew meanwhile; then nothing was written.
     """
     found = look(writer, wish.model)
-    version = version_of(found.seen, wish.version)
+    version = meant(found.state, found.seen, wish)
     if _is_so(found, wish):
         return Moved(wish.model, wish.version, version.stage, wish.to, "unchanged")
     _guard(found.state, found.seen, wish)
-    if wish.version not in found.state.registered:
+    if wish.version not in found.state.registered and wish.version in found.seen.versions:
         append_registered(writer, found, version, UNKNOWN)
     entry = append(writer.backend, found.book, _decision(writer, found, wish), found.seen.anchors(found.book)) or ""
     try:
@@ -132,6 +132,16 @@ def roll_back(writer: Writer, model: str, reason: Reason, to_version: str | None
     return move(writer, Wish(model, target, "Production", reason, "roll_back", expected))
 
 
+def meant(state: State, seen: Seen, wish: Wish) -> Version:
+    """The version a wish is about: one that is there, or, to let its deletion stand, one that was deleted while it was wanted."""
+    if wish.version not in seen.versions and wish.kind == "adopt" and slot_of(wish.to) is None:
+        stage = next((SLOTS[slot] for slot in state.lost(seen.versions) if wish.version in state.wished()[slot].holders), None)
+        known = state.identity(wish.version)
+        if stage and known:
+            return Version(wish.version, stage, known.created, known.created, known.run_id)
+    return version_of(seen, wish.version)
+
+
 def version_of(seen: Seen, number: str) -> Version:
     """A version of a model. Raises NotFound with the versions there are."""
     if seen.created is None:
@@ -172,10 +182,29 @@ def _guard(state: State, seen: Seen, wish: Wish) -> None:
 def _guard_drift(drifted: tuple[Slot, ...], state: State, seen: Seen, wish: Wish) -> None:
     """To adopt or put back, registry and ledger must still disagree about just this."""
     slots = [slot for slot in drifted if slot in _slots(state, seen, wish)]
+    if wish.kind == "adopt" and not slots and _is_undecided(state, seen, wish):
+        return
     if wish.kind == "adopt":
-        slots = [slot for slot in slots if (wish.version in state.now[slot].holders) == (SLOTS[slot] == wish.to)]
+        slots = [
+            slot
+            for slot in slots
+            if (wish.version in state.now[slot].holders) == (SLOTS[slot] == wish.to) or _is_half_out(state, slot, wish)
+        ]
     if not slots:
         raise Refused(f"Registry and ledger of {wish.model} do not disagree about this any more.", next="Look again.")
+
+
+def _is_half_out(state: State, slot: Slot, wish: Wish) -> bool:
+    """Did somebody take the holder out of the alias or of the stage only, and shall it be out altogether?"""
+    return wish.to not in SLOTS.values() and state.now[slot].holders == state.wanted()[slot].holders == (wish.version,)
+
+
+def _is_undecided(state: State, seen: Seen, wish: Wish) -> bool:
+    """Is the version gone that was wanted, or does it stand where nobody ever decided who should?"""
+    slot, want = slot_of(wish.to), state.wanted(seen.possible)
+    if slot is None:
+        return any(wish.version in state.wished()[gone].holders for gone in state.lost(seen.versions))
+    return not want[slot].named and state.now[slot].holders == seen.now[slot].holders == (wish.version,)
 
 
 _DRIFT = "Adopt what stands there with a reason, or put it back; then decide again."
@@ -187,7 +216,7 @@ def _said(holders: str) -> str:
 
 def _slots(state: State, seen: Seen, wish: Wish) -> tuple[Slot, ...]:
     """The slots a wish names: the one it fills first, then those its version stands in or should stand in."""
-    wanted, goal = state.wanted(seen.possible), slot_of(wish.to)
+    wanted, goal = state.wished(seen.possible), slot_of(wish.to)
     left = [slot for slot in SLOTS if wish.version in (*wanted[slot].holders, *seen.now[slot].holders)]
     return tuple(dict.fromkeys([*([goal] if goal else []), *left]))
 
@@ -198,7 +227,7 @@ def _slot(state: State, seen: Seen, wish: Wish) -> Slot | None:
 
 
 def _body(writer: Writer, state: State, seen: Seen, wish: Wish) -> Decided:
-    version = version_of(seen, wish.version)
+    version = meant(state, seen, wish)
     if strange := [alias for alias in wish.aliases if alias not in seen.aliases or alias in SLOTS]:
         raise BadInput(f"{', '.join(strange)} is no alias that could go along.", next="Look again, then decide.")
     stamp = writer.stamp(wish.model) | {"from": version.stage}

@@ -1,6 +1,7 @@
 """Reading the registry through MLflow: one model at one look, and all models in three calls."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mlflow.entities import Run, ViewType
@@ -9,11 +10,11 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends.connect import client, quick_reading, translate, translated
 from lib.backends.uri import Backend
-from lib.errors import Busy
+from lib.errors import Busy, NotFound
 from lib.ledger.book import read
 from lib.ledger.chain import decode
 from lib.ledger.fold import State, fold
-from lib.ledger.index import MODEL_TAG, find_book, index_params, ledger_experiment
+from lib.ledger.index import MODEL_TAG, find_book, index_params, ledger_experiment, sealed_params
 from lib.ledger.whose import Life, book_of, books
 from lib.ledger.words import from_millis
 from lib.registry.seen import HEAD_TAG, Seen, Version, by_number
@@ -98,6 +99,15 @@ def every_book(backend: Backend) -> dict[str, Told]:
             found |= {run.info.run_id: _told(run) for run in page if run.info.run_id in named}
             if not (token := page.token):
                 return found
+
+
+def sealed_books(backend: Backend) -> dict[str, Told]:
+    """The same by the seals of the index runs alone, for a ledger whose index cannot be trusted. Books that are gone are left out."""
+    found = dict[str, Told]()
+    for book in sorted(books(sealed_params(backend))):
+        with suppress(NotFound), translated("The ledger"):
+            found[book] = _told(client(backend).get_run(book))
+    return found
 
 
 def every_record(backend: Backend, models: tuple[Seen, ...]) -> dict[str, State]:

@@ -49,6 +49,8 @@ def record_missing(writer: Writer, found: Look) -> bool:
         for version in unknown:
             append_registered(writer, found, version, UNKNOWN)
         return True
+    if state.name not in ("", seen.model):
+        return _append_renamed(writer, found)
     gone = state.known - state.gone - set(seen.versions)
     if gone or not explained([state], seen):
         return _append_observed(writer, found, frozenset(gone))
@@ -96,8 +98,9 @@ def append_closing(writer: Writer, found: Look, intent: Entry) -> None:
 
 def note_head(writer: Writer, found: Look, intent: Entry) -> None:
     """Note the head on the version, where a cut or rewritten book cannot reach it. A decision stands even when this fails."""
-    version, reading = intent.body.version or "", found.state.reading
-    if version not in found.seen.versions:
+    reading, there = found.state.reading, found.seen.versions
+    version = intent.body.version if intent.body.version in there else next(iter(there), "")
+    if not version:
         return
     head = Head(Anchor(reading.head, reading.chain), found.book)
     try:
@@ -170,6 +173,40 @@ def _append_observed(writer: Writer, found: Look, gone: frozenset[str]) -> bool:
 
     append(writer.backend, found.book, make, seen.anchors(found.book))
     return True
+
+
+def _append_renamed(writer: Writer, found: Look) -> bool:
+    """Record that the model has another name now: its record goes on, and nobody's holding changes."""
+    seen, before = found.seen, found.state
+
+    def make(state: State) -> Body | None:
+        if state.created != before.created or state.name in ("", seen.model):
+            return None
+        return _unmoved(writer, seen, state, f"The model was renamed from {state.name} to {seen.model}")
+
+    append(writer.backend, found.book, make, seen.anchors(found.book))
+    return True
+
+
+def append_restored(writer: Writer, found: Look, deleted: str) -> None:
+    """Record that the book was found deleted at that time, and is back."""
+    note = "The book itself was deleted, and restored"
+
+    def make(state: State) -> Body | None:
+        told = [body for entry in state.reading.entries if isinstance(body := entry.body, Observed) and body.note == note]
+        if not state.opened or any(body.window[0] == deleted for body in told):
+            return None
+        return _unmoved(writer, found.seen, state, note, deleted)
+
+    append(writer.backend, found.book, make, found.seen.anchors(found.book))
+
+
+def _unmoved(writer: Writer, seen: Seen, state: State, note: str, since: str = "") -> Observed:
+    """Something was done outside that moved no version. The window opens at the last entry, or when it was first noticed."""
+    until = as_text(writer.clock())
+    window = (min(until, since or (as_text(state.last) if state.last else until)), until)
+    now = dict(state.now)
+    return Observed(**writer.stamp(seen.model, UNKNOWN), was=now, now=now, window=window, note=note)
 
 
 def _displaced(intent: Entry, state: State, seen: Seen) -> tuple[str, ...]:

@@ -57,10 +57,12 @@ class Seen:
         return {version.number: head for version in self.versions.values() if (head := read_head(version.head))}
 
     def possible(self, intent: Entry) -> bool:
-        """Does the version of this intent still exist, and is it the same one?"""
+        """Does the version of this intent still exist, and is it the same one? To let a deletion stand, it need not."""
         body = intent.body
-        if not isinstance(body, Decided) or (version := self.versions.get(body.version)) is None:
+        if not isinstance(body, Decided):
             return False
+        if (version := self.versions.get(body.version)) is None:
+            return body.kind == "adopt" and body.to not in SLOTS.values()
         return (version.created, version.run_id) == (body.identity.created, body.identity.run_id)
 
     def other_aliases(self, number: str) -> tuple[str, ...]:

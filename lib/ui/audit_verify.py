@@ -1,4 +1,6 @@
-"""Verify on the Audit page: recompute every book, say in one line that all is well, or name what does not fit."""
+"""Verify on the Audit page: recompute every book, hold noted heads against them, say in one line that all is well, or name what
+does not fit. And the other half of it: the heads of today, to be noted elsewhere.
+"""
 
 import time
 from dataclasses import dataclass
@@ -6,20 +8,65 @@ from dataclasses import dataclass
 import streamlit as st
 
 from lib.backends.uri import Backend
+from lib.errors import BadInput, PodiumError
+from lib.ledger.heads import Noted, line, read_lines
 from lib.registry.verify import Verdict, verify_all
 from lib.ui.cards import card, table
-from lib.ui.errors import calm
+from lib.ui.errors import calm, show
+from lib.ui.models_reads import Registry
 from lib.ui.text import NARROW, count, md
 
-ASKED = "audit.verify.asked"
+ASKED, NOTED = "audit.verify.asked", "audit.verify.noted"
+LIMITS = (
+    "A chain shows what was changed since a head was noted elsewhere, and an edited entry or a broken order at any time. It is no "
+    "signature: whoever can write to the database itself and knows this format could cut the end, or rewrite a book and every head "
+    "noted in the same database. Who wrote an entry is as sure as the name beside it says."
+)
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found, and how long it took in seconds."""
+    """What a check found, with how many noted heads it compared, and how long it took in seconds."""
 
     verdicts: tuple[Verdict, ...]
+    noted: int
     seconds: float
+
+
+def heads_button(found: Registry) -> None:
+    """The heads of today as lines to be copied, and a place to bring noted ones back to."""
+    lines = [line(model, state.reading) for model, state in sorted(found.records.items()) if state.reading.head]
+    if not lines:
+        return
+    with st.popover("Noted heads", icon=":material/anchor:", help="Keep a head where this database cannot reach it"):
+        st.markdown("**Note the heads elsewhere**: in a mail, a ticket, or a commit on another host.")
+        st.code("\n".join(lines), language=None, height=150 if len(lines) > 3 else "content")
+        with st.form("audit.heads", border=False):
+            typed = st.text_area(
+                "Compare with a noted head",
+                key="audit.heads.text",
+                height=110,
+                placeholder=lines[0],
+                help="One line for each head, as it was copied here. A bare 17:5d9e… will do when there is one book.",
+            )
+            if st.form_submit_button("Compare", icon=":material/fingerprint:", key="audit.heads.compare"):
+                _compare(typed, lines)
+
+
+def _compare(typed: str, lines: list[str]) -> None:
+    """Check what was typed and ask for a verification that holds it against the books."""
+    try:
+        noted = read_lines(typed)
+        if not noted:
+            raise BadInput("No head was typed.", next="Paste a line as it was noted.")
+        if len(lines) > 1 and any(not one.model for one in noted):
+            raise BadInput("A head without a model's name could belong to any book.", next="Add the name after it.")
+    except PodiumError as error:
+        show(error)
+        return
+    only = lines[0].split(" ", 1)[1] if len(lines) == 1 else ""
+    st.session_state[NOTED] = tuple(Noted(one.model or only, one.anchor) for one in noted)
+    st.session_state[ASKED] = True
 
 
 def verify_button() -> None:
@@ -30,12 +77,13 @@ def verify_button() -> None:
 
 def verdicts(here: Backend) -> None:
     """The result of a check that was asked for."""
+    noted = st.session_state.pop(NOTED, ())
     if not st.session_state.pop(ASKED, False):
         return
     with calm():
         with st.spinner("Reading and recomputing every book…"):
             start = time.perf_counter()
-            found = Checked(verify_all(here), time.perf_counter() - start)
+            found = Checked(verify_all(here, noted), len(noted), time.perf_counter() - start)
         _said(found)
 
 
@@ -45,13 +93,19 @@ def _said(found: Checked) -> None:
     whole = (
         f"{count(entries, 'entry', 'entries')} in {count(len(found.verdicts), 'book')}, checked in {found.seconds:.2f}{NARROW}s"
     )
+    if found.noted:
+        whole += f", compared with {count(found.noted, 'noted head')}"
     if not broken:
         st.success(f"Chain intact: {whole}.", icon=":material/check_circle:")
     else:
         with card("What does not fit", whole, key="audit.findings"):
-            rows = [(md(one.model), str(finding.place), f"**{md(finding.what)}**", md(finding.means)) for one, finding in broken]
+            rows = [
+                (md(one.model), _place(finding.place), f"**{md(finding.what)}**", md(finding.means)) for one, finding in broken
+            ]
             table(rows, ["Book", "Place", "Finding", "What it means"])
-    st.caption(
-        "The chain shows what was changed since a head was noted elsewhere. Whoever can write to the database itself and knows this "
-        "format could rewrite a book and every head noted in the same database."
-    )
+    st.caption(LIMITS)
+
+
+def _place(place: int) -> str:
+    """A finding about a whole book has no place."""
+    return str(place) if place else ""

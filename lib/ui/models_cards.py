@@ -1,4 +1,4 @@
-"""The cards of the Models page: who held which stage, the versions, the chosen one, its history, and a drift."""
+"""The cards of the Models page: who held which stage, the versions, the chosen one, and its history."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from lib.ledger.imported import every_holding
 from lib.ledger.strip import Ink, bars, strip
 from lib.ledger.words import SLOTS
 from lib.registry.code import load_code
-from lib.registry.drift import Drift, Way, drifts
+from lib.registry.drift import drifts
 from lib.registry.promote import version_of
 from lib.registry.seen import Seen, Version
 from lib.ui import models_dialogs
@@ -23,37 +23,6 @@ from lib.ui.routes import goto, link
 from lib.ui.session import backend, now
 from lib.ui.text import NARROW, count, day, lately, md, moment, score, version
 from lib.ui.words import ENTRY, STAGE, chip, icon
-
-
-def drift_banner(sight: Sight) -> None:
-    """One box per stage in which registry and ledger disagree, with the ways out."""
-    for drift in drifts(sight.found):
-        shown = " and ".join(version(v) for v in drift.shown) or "nobody"
-        wanted = " and ".join(version(v) for v in drift.wanted.holders) or "nobody"
-        with st.container(border=True, key=f"models.drift.{drift.slot}"):
-            st.warning(
-                f"The registry shows {shown}, the ledger says {wanted}. Somebody moved it outside Podium, and nobody gave a reason.",
-                title=f"{SLOTS[drift.slot]} was moved outside",
-                icon=":material/visibility:",
-            )
-            _ways_out(sight, drift)
-
-
-def _ways_out(sight: Sight, drift: Drift) -> None:
-    with st.container(horizontal=True, gap="small"):
-        for way in drift.ways if sight.may_write else ():
-            st.button(
-                _way_said(drift, way),
-                key=f"models.{way.kind}.{drift.slot}.{way.version}",
-                on_click=models_dialogs.ask,
-                args=(sight, way.version, way.to, way.kind),
-            )
-
-
-def _way_said(drift: Drift, way: Way) -> str:
-    if way.kind == "adopt":
-        return f"Adopt {version(way.version)} with a reason" if way.to == SLOTS[drift.slot] else "Adopt nobody, with a reason"
-    return f"Put {version(way.version)} back" if way.to == SLOTS[drift.slot] else f"Take {version(way.version)} out again"
 
 
 def strip_card(sight: Sight, ink: Ink) -> None:

@@ -12,7 +12,7 @@ from lib.errors import BadInput, PodiumError
 from lib.ledger.words import CATEGORIES, LONGEST_REASON, Reason, Stage, reason
 from lib.registry.code import moves_code
 from lib.registry.plan import Move
-from lib.registry.promote import Kind, Moved, Wish, champion, displaced, move, steps
+from lib.registry.promote import Kind, Moved, Wish, champion, displaced, meant, move, steps
 from lib.ui.cards import table
 from lib.ui.errors import show
 from lib.ui.models_reads import Sight, forget
@@ -63,11 +63,11 @@ def ask(sight: Sight, number: str, to: Stage, kind: Kind) -> None:
     st.session_state[OPEN] = Question(
         model=found.seen.model,
         version=number,
-        from_=found.seen.versions[number].stage,
+        from_=meant(found.state, found.seen, wish).stage,
         to=to,
         kind=kind,
         expected=champion(found, wish).said,
-        place=found.state.reading.head + (1 if number in found.state.registered else 2),
+        place=found.state.reading.head + (1 if number in found.state.registered or number not in found.seen.versions else 2),
         moves=steps(found, wish, writer()),
         others=others,
     )

@@ -1,6 +1,7 @@
 """What the pages read of models and records, cached for a few seconds and forgotten after every deed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import streamlit as st
@@ -11,11 +12,11 @@ from lib.ledger.book import Writer
 from lib.ledger.fold import State
 from lib.ledger.words import PODIUM
 from lib.registry.converge import look, peek
-from lib.registry.past import books
 from lib.registry.promote import way_back
 from lib.registry.reading import every_model
 from lib.registry.record import Look
 from lib.registry.seen import Seen
+from lib.registry.watch import survey, write_down
 from lib.runs.reading import Run, run
 from lib.ui.session import now
 
@@ -61,18 +62,26 @@ def way_back_of(backend: Backend, model: str, head: int) -> str | None:
 
 @dataclass(frozen=True)
 class Registry:
-    """All models, and the records there are, those of deleted models too."""
+    """All models, and the records there are, those of deleted models too. `lost`: model → the run id of its deleted book."""
 
     models: tuple[Seen, ...]
     records: dict[str, State]
+    looks: Mapping[str, Look] = field(default_factory=dict)
+    lost: Mapping[str, str] = field(default_factory=dict)
+    may_write: bool = True
 
 
 @st.cache_data(ttl="10s", max_entries=16, show_spinner=False)
 def registry(backend: Backend) -> Registry:
-    """Read all models and their records."""
-    models = every_model(backend)
-    told = books(backend, models)
-    return Registry(models, {model: book.state for model, book in told.items() if book.active})
+    """Read all models and their records. What nobody recorded is written down, unless this backend may only be read."""
+    found, may_write = survey(backend), True
+    try:
+        if write_down(Writer(backend, PODIUM, now), found):
+            found = survey(backend)
+    except NotWritable:
+        may_write = False
+    records = {model: one.state for model, one in found.looks.items()}
+    return Registry(found.models, records, found.looks, found.lost, may_write)
 
 
 def forget() -> None:

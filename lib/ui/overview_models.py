@@ -1,6 +1,6 @@
 """The cards of Overview that speak of models: who is in Production, and the latest entries of the ledger.
 
-All models are read in three calls, and nothing is written: what nobody recorded is written down by the Models page.
+All models are read in a few calls; what nobody recorded is written down by the reading (`models_reads.registry`).
 """
 
 from typing import Literal
@@ -105,6 +105,8 @@ def _measured(backend: Backend, seen: Seen, holders: tuple[str, ...]) -> str:
 def _state(found: Registry, seen: Seen) -> str:
     """Whether registry and ledger agree, in a word."""
     state = found.records.get(seen.model)
+    if seen.model in found.lost:
+        return f"{icon(HEALTH, 'broken')} its book was deleted"
     if state is None:
         return ":gray[no record yet]"
     if state.open:

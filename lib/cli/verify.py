@@ -1,0 +1,111 @@
+"""The command verify: recompute the record and name whatever does not fit; compare with noted heads, or note the heads elsewhere."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lib.cli.opening import FINDINGS, Asked, command
+from lib.errors import BadInput, NotFound
+
+if TYPE_CHECKING:
+    from lib.ledger.chain import Anchor
+    from lib.ledger.heads import Noted
+    from lib.registry.verify import Verdict
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@command("verify")
+@click.argument("model", required=False)
+@click.option("--anchor", "anchors", multiple=True, metavar="N:CHAIN", help="A head of MODEL noted elsewhere.")
+@click.option("--against", type=_FILE, metavar="FILE", help="Heads noted elsewhere, one N:CHAIN MODEL a line, as --heads prints.")
+@click.option("--heads", is_flag=True, help="Print the heads as lines to be noted elsewhere.")
+@click.option("--tag", "repository", type=click.Path(path_type=Path), metavar="FOLDER", help="Note the heads as git tags there.")
+def verify(asked: Asked, model: str | None, anchors: tuple[str, ...], **more: Any) -> int:
+    """Recompute the record of MODEL, or of all models, and name whatever does not fit."""
+    noted = [_anchor(text) for text in anchors]
+    if noted and not model:
+        raise click.UsageError("--anchor needs a MODEL.")
+    against = _lines(more["against"]) if more["against"] else ()
+    verdicts = _judged(asked, model, noted, against)
+    found = any(one.findings for one in verdicts)
+    tags = _tagged(more["repository"], verdicts) if more["repository"] and not found else {}
+    lines = [one.head for one in verdicts if one.head] if more["heads"] else [line for one in verdicts for line in _said(one)]
+    lines += [f"{name}: noted as tag {tag}." for name, tag in tags.items()]
+    asked.answer({"models": [_verdict(one, tags) for one in verdicts]}, lines or ["No record yet."])
+    if found and more["repository"]:
+        click.echo("podium: No tag was made, because something does not fit.", err=True)
+    if found and more["heads"] and not asked.as_json:
+        click.echo("podium: Something does not fit; verify says what.", err=True)
+    return FINDINGS if found else 0
+
+
+COMMANDS = (verify,)
+
+
+def _judged(asked: Asked, model: str | None, anchors: "list[Anchor]", against: "tuple[Noted, ...]") -> "tuple[Verdict, ...]":
+    from lib.errors import LedgerBroken  # noqa: PLC0415 - beside what is heavy
+    from lib.ledger.heads import Noted  # noqa: PLC0415 - pydantic
+    from lib.registry.verify import verify as judge  # noqa: PLC0415 - heavy
+    from lib.registry.verify import verify_all  # noqa: PLC0415
+
+    here = asked.backend()
+    if model is None:
+        return verify_all(here, against)
+    mine = [one.anchor for one in against if one.model in ("", model)]
+    try:
+        return (judge(here, model, [*anchors, *mine]),)
+    except LedgerBroken:  # the index cannot be trusted: that is a finding, and the books are found by their seals
+        every = verify_all(here, [Noted(model, one) for one in (*anchors, *mine)])
+        return tuple(one for one in every if one.model == model or not one.names)
+    except NotFound:
+        if not (anchors or mine):
+            raise
+        return tuple(one for one in verify_all(here, [Noted(model, one) for one in (*anchors, *mine)]) if one.model == model)
+
+
+def _tagged(folder: Path, verdicts: "tuple[Verdict, ...]") -> dict[str, str]:
+    from lib.ledger.chain import Anchor  # noqa: PLC0415 - pydantic
+    from lib.registry.git_notes import note_in_git  # noqa: PLC0415
+
+    heads = [one for one in verdicts if one.head]
+    return {one.model: note_in_git(folder, one.model, Anchor(one.reading.head, one.reading.chain)) for one in heads}
+
+
+def _verdict(verdict: "Verdict", tags: dict[str, str]) -> dict[str, Any]:
+    reading = verdict.reading
+    findings = [{"place": f.place, "what": f.what, "means": f.means} for f in verdict.findings]
+    told = {
+        "model": verdict.model,
+        "entries": len(reading.entries),
+        "head": reading.head,
+        "chain": reading.chain,
+        "findings": findings,
+    }
+    return told | ({"tag": tags[verdict.model]} if verdict.model in tags else {})
+
+
+def _said(verdict: "Verdict") -> list[str]:
+    found = [f"  {f'place {f.place}: ' if f.place else ''}{f.what}. {f.means}" for f in verdict.findings]
+    return [f"{verdict.model}: {len(verdict.reading.entries)} entries, {'chain intact' if not found else 'findings:'}", *found]
+
+
+def _lines(path: Path) -> "tuple[Noted, ...]":
+    from lib.ledger.heads import read_lines  # noqa: PLC0415 - pydantic
+
+    try:
+        return read_lines(path.read_text(encoding="utf-8-sig"))
+    except (BadInput, UnicodeDecodeError) as error:
+        said = str(error) if isinstance(error, BadInput) else "The file is no text in UTF-8."
+        raise click.BadParameter(said, param_hint="--against") from error
+
+
+def _anchor(text: str) -> "Anchor":
+    if not re.fullmatch(r"\d{1,6}:[0-9a-f]{64}", text):
+        raise click.BadParameter("An anchor is N:CHAIN, a place and 64 hexadecimal digits.", param_hint="--anchor")
+    from lib.ledger.chain import Anchor  # noqa: PLC0415 - pydantic
+
+    place, _, chain = text.partition(":")
+    return Anchor(int(place), chain)

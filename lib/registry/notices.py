@@ -1,0 +1,173 @@
+"""What a look has to say about a model: what was done outside, what it means, what to do, and the ways out. Pure.
+
+The registry, the book and the source runs are all spoken of here, in words for the pages and the command line alike.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from lib.ledger.bodies import Observed, Opened
+from lib.ledger.fold import State
+from lib.ledger.words import SLOTS, Slot
+from lib.registry.drift import Drift, Way, drifts, unrecorded
+from lib.registry.record import Look
+from lib.registry.seen import by_number
+
+Weight = Literal["broken", "drift", "told"]
+"""The book is not sound · somebody must decide · told until the next decision, and nothing waits for it."""
+NAMED = 3
+"""How many findings of a book are named one by one; verify names them all."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing that a look found. `ways` are the decisions that settle it; without one, `next` says what to do.
+
+    `slot` is the stage it is about, where it is about one. `place` is the entry that recorded it, 0 while none has.
+    """
+
+    what: str
+    means: str
+    next: str
+    weight: Weight = "drift"
+    slot: Slot | None = None
+    ways: tuple[Way, ...] = ()
+    place: int = 0
+
+
+def notices(found: Look, lost_runs: Mapping[str, str]) -> tuple[Notice, ...]:
+    """Everything a look found, the gravest first. `lost_runs`: version that holds a stage → the id of its run that is deleted."""
+    every = (
+        *_broken(found),
+        *_life(found),
+        *_deleted(found),
+        *(_moved(found, drift) for drift in drifts(found)),
+        *_unrecorded(found),
+        *_told(found.state),
+        *_runs(found, lost_runs),
+    )
+    return tuple(sorted(every, key=lambda one: ("broken", "drift", "told").index(one.weight)))
+
+
+def _broken(found: Look) -> list[Notice]:
+    findings = found.state.findings(found.seen.anchors(found.book))
+    named = [
+        Notice(f"Place {one.place} of the book: {one.what}", one.means, "Run verify, and compare with a noted head.", "broken")
+        for one in findings[:NAMED]
+    ]
+    more = len(findings) - NAMED
+    return [*named, *([Notice(f"{more} more findings", "", "Run verify to see them all.", "broken")] if more > 0 else [])]
+
+
+def _life(found: Look) -> list[Notice]:
+    state, seen = found.state, found.seen
+    if not state.opened or (state.created == seen.created and seen.created is not None):
+        return []
+    place = _place(state) if state.created == seen.created else 0
+    if seen.created is None:
+        means = "The registry has it no more. Its record stays, and answers for the time before."
+        return [
+            Notice(
+                "The model was deleted", means, "A model made anew under this name goes on in the same book.", "told", place=place
+            )
+        ]
+    means = "It was deleted in between. Its versions are other ones now, so what was decided before does not hold for them."
+    return [Notice("The model was made anew", means, "Decide which version belongs in Production.")]
+
+
+def _deleted(found: Look) -> list[Notice]:
+    state, there = found.state, found.seen.versions
+    if state.created != found.seen.created:
+        return []
+    told = []
+    for slot in state.lost(there):
+        for version in sorted(set(state.wished()[slot].holders) - set(there), key=by_number):
+            shown = bool(found.seen.now[slot].holders)
+            told.append(
+                Notice(
+                    f"v{version} was deleted",
+                    f"It held {SLOTS[slot]} by the ledger. A deleted version cannot be put back."
+                    f" {'' if shown else f'Nobody is in {SLOTS[slot]} now.'}".rstrip(),
+                    "Move another version there, or let it stand with a reason.",
+                    slot=slot,
+                    ways=() if shown else (Way("adopt", version, "Archived"),),
+                    place=_gone_at(state, version),
+                )
+            )
+    return told
+
+
+def _moved(found: Look, drift: Drift) -> Notice:
+    shown, wanted = (_said(holders) for holders in (drift.shown, drift.wanted.holders))
+    return Notice(
+        f"{SLOTS[drift.slot]} was moved outside",
+        f"The registry shows {shown}, the ledger says {wanted}. Somebody moved it outside Podium, and nobody gave a reason.",
+        "Let it stand with a reason, or put it back.",
+        slot=drift.slot,
+        ways=drift.ways,
+        place=_observed_at(found.state, drift.slot),
+    )
+
+
+def _unrecorded(found: Look) -> list[Notice]:
+    """What the next look that may write puts down, unless another notice speaks of it."""
+    if found.state.created != found.seen.created:
+        return []
+    lost = {f"v{v} was deleted" for slot in found.state.lost(found.seen.versions) for v in found.state.wished()[slot].holders}
+    means = "It is not recorded yet."
+    return [Notice(what, means, "The next look that may write records it.") for what in unrecorded(found) if what not in lost]
+
+
+def _told(state: State) -> list[Notice]:
+    """What the record says of things that moved no version, until the next decision."""
+    last = max((intent.place for intent in state.intents), default=0)
+    told = []
+    for entry in state.life:
+        match entry.body:
+            case Observed(note=str(note)) as body if body.was == body.now and entry.place > last:
+                told.append(_noted(note, entry.place))
+            case Opened(why="re-created", now=now) if not last:
+                means = "Its versions are other ones now: what was decided before does not hold for them."
+                ways = tuple(Way("adopt", held.holders[0], SLOTS[slot]) for slot, held in now.items() if len(held.holders) == 1)
+                told.append(Notice("The model was deleted and made anew", means, _ANEW, "told", ways=ways, place=entry.place))
+    return told
+
+
+_ANEW = "Decide which version belongs in Production; this notice ends with the first decision."
+
+
+def _noted(note: str, place: int) -> Notice:
+    if note.startswith("The model was renamed"):
+        return Notice(note, "Its record goes on under the new name.", "Rename it back, or leave it so.", "told", place=place)
+    return Notice(note, "Nothing could be recorded meanwhile.", "Find out who did it.", "told", place=place)
+
+
+def _runs(found: Look, lost: Mapping[str, str]) -> list[Notice]:
+    return [
+        Notice(
+            f"The run of v{version} was deleted",
+            f"v{version} holds a stage. What its run measured stands in the record; its files go when MLflow's gc removes the run.",
+            f"Restore run {run_id}.",
+        )
+        for version, run_id in sorted(lost.items(), key=lambda pair: by_number(pair[0]))
+    ]
+
+
+def _place(state: State) -> int:
+    return state.life[0].place if state.life else 0
+
+
+def _gone_at(state: State, version: str) -> int:
+    places = [e.place for e in state.life if isinstance(e.body, Observed) and version in e.body.gone]
+    return places[-1] if places else 0
+
+
+def _observed_at(state: State, slot: Slot) -> int:
+    """The entry that recorded the last outside move of a slot."""
+    places = [e.place for e in state.life if isinstance(e.body, Observed) and e.body.was.get(slot) != e.body.now.get(slot)]
+    return places[-1] if places else 0
+
+
+def _said(holders: tuple[str, ...]) -> str:
+    return " and ".join(f"v{number}" for number in holders) or "nobody"

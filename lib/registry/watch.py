@@ -1,0 +1,89 @@
+"""Every model at one look: what was done outside, model by model, read in a few calls; and writing down what nobody recorded.
+
+A reader without write rights sees the same, unrecorded.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from lib.backends.uri import Backend
+from lib.errors import LedgerBroken, NotFound
+from lib.ledger.book import Writer
+from lib.ledger.index import note_deleted
+from lib.ledger.words import as_text
+from lib.registry.converge import look
+from lib.registry.drift import says_all
+from lib.registry.notices import Notice
+from lib.registry.past import owned_books
+from lib.registry.pending import first_due, pending
+from lib.registry.reading import every_model
+from lib.registry.record import Look
+from lib.registry.seen import Seen
+from lib.runs.reading import Run, run
+
+GONE = "deleted"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All models as the registry shows them, and a look at each that has a record, deleted ones too.
+
+    `lost` are the models whose book was deleted, with its run id.
+    """
+
+    models: tuple[Seen, ...]
+    looks: Mapping[str, Look]
+    lost: Mapping[str, str]
+
+
+def survey(backend: Backend) -> Survey:
+    """Look at everything. Writes nothing. Raises LedgerBroken when the index of the ledger was tampered with."""
+    models = every_model(backend)
+    seen, owned = {one.model: one for one in models}, owned_books(backend, models)
+    looks = {
+        model: Look(told.state, seen.get(model) or Seen(model), book) for model, (book, told) in owned.items() if told.active
+    }
+    lost = {model: book for model, (book, told) in owned.items() if not told.active}
+    return Survey(models, looks, lost)
+
+
+def write_down(writer: Writer, found: Survey) -> bool:
+    """Record what a survey found and no record says yet; tells whether anything was to be recorded.
+
+    Raises NotWritable when this person may not write.
+    """
+    for book in found.lost.values():
+        note_deleted(writer.backend, book, as_text(writer.clock()))
+    due = [model for model, one in found.looks.items() if not says_all(one) or _overdue(writer, one)]
+    for model in due:
+        with suppress(NotFound, LedgerBroken):  # renamed meanwhile, or not sound: the notice says so
+            look(writer, model)
+    return bool(due)
+
+
+def _overdue(writer: Writer, one: Look) -> bool:
+    """Was a decision left open for longer than the grace time? Then a look finishes it."""
+    left = first_due(pending(one.seen.model, one.state), writer.clock())
+    return left is not None and not left
+
+
+def lost_runs(backend: Backend, seen: Seen, read: Callable[[Backend, str], Run | None] = run) -> dict[str, str]:
+    """Version that holds a stage → the id of the run it came from, where that run is deleted or gone."""
+    held = {number for side in seen.now.values() for number in side.holders}
+    lost = dict[str, str]()
+    for number in sorted(held & set(seen.versions)):
+        run_id = seen.versions[number].run_id
+        try:
+            source = read(backend, run_id) if run_id else None
+        except NotFound:
+            source = None
+        if run_id and (source is None or source.lifecycle != "active"):
+            lost[number] = run_id
+    return lost
+
+
+def of_book(book: str) -> Notice:
+    """The notice for a model whose book was deleted."""
+    means = "Nothing can be decided or recorded for this model, and what was recorded is shown by nobody."
+    return Notice("The book was deleted", means, f"Restore run {book}, before MLflow's gc removes it.", "broken")
