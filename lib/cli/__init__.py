@@ -6,7 +6,7 @@ else. Nothing heavy is imported before a command runs, so that `--help` and usag
 
 import click
 
-from lib.cli import act, demo, drift, record, tell
+from lib.cli import act, demo, drift, packet, record, tell
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -14,5 +14,5 @@ def podium() -> None:
     """Compare MLflow runs, promote the winner, and be able to say why."""
 
 
-for _command in (demo.demo, *tell.COMMANDS, *record.COMMANDS, *act.COMMANDS, *drift.COMMANDS):
+for _command in (demo.demo, *tell.COMMANDS, *record.COMMANDS, *act.COMMANDS, *drift.COMMANDS, *packet.COMMANDS):
     podium.add_command(_command)
