@@ -6,17 +6,18 @@ Only values go into the template, and it escapes every one; what a text of a str
 import re
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lib.ledger.bodies import Decided, parse, plain
+from lib.ledger.bodies import Decided, Held, parse, plain
 from lib.ledger.chain import Entry, Reading
 from lib.ledger.fold import fold
 from lib.ledger.history import Line, lines
 from lib.ledger.packet import Packet, Written, sealed
 from lib.ledger.packet_seal import seal
 from lib.ledger.when import said
-from lib.ledger.words import CATEGORIES, as_time
+from lib.ledger.words import CATEGORIES, SLOTS, as_time
 
 TEMPLATE = "packet_page.html"
 WORDS = {
@@ -39,7 +40,29 @@ WORDS = {
     "VOLUME": "Next volume",
 }
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-_SAID = ("schema", "type", "model", "recorded_at", "by", "backend", "version", "reason", "from", "to", "note")
+_SAID = (
+    "schema",
+    "type",
+    "model",
+    "by",
+    "backend",
+    "version",
+    "reason",
+    "from",
+    "to",
+    "note",
+    "kind",
+    "verdict",
+    "expected",
+    "lineage",
+)
+_NAMES = {
+    "now": "Seen afterwards",
+    "was": "Seen before",
+    "recorded_at": "Recorded",
+    "effective_at": "In effect",
+    "intent": "Carries out",
+}
 
 
 def page(packet: Packet) -> str:
@@ -94,10 +117,25 @@ def _entry(line: Line, entry: Entry, text: Written) -> dict[str, Any]:
         "why": line.why,
         "category": CATEGORIES.get(reason.category, reason.category) if reason else "",
         "expected": (entry.body.expected or "") if isinstance(entry.body, Decided) else "",
-        "more": {name: value for name, value in body.items() if name not in _SAID},
+        "more": _more(body),
         "sha256": text.sha256,
         "chain": text.chain,
     }
+
+
+def _more(body: dict[str, Any]) -> dict[str, Any]:
+    """What else the body says, under names for people; what every entry shows anyway and what is empty is left out."""
+    held = {name: _held(value) if name in ("now", "was") and isinstance(value, dict) else value for name, value in body.items()}
+    return {_NAMES.get(name, name.replace("_", " ")): value for name, value in held.items() if name not in _SAID and value}
+
+
+def _held(now: dict[str, Any]) -> str:
+    """Who stood in each stage, as a look saw it."""
+    parts = []
+    for slot, stage in SLOTS.items():
+        held = Held.model_validate(now.get(slot, {}))
+        parts.append(f"{stage}: {' and '.join(f'v{number}' for number in held.holders) or 'nobody'}")
+    return ", ".join(parts)
 
 
 def _holders(packet: Packet) -> list[dict[str, Any]]:
@@ -107,9 +145,14 @@ def _holders(packet: Packet) -> list[dict[str, Any]]:
 
 def _stretch(one: dict[str, Any], zone: str) -> dict[str, str]:
     return {
-        "since": _moment(one["since"], zone) if one["since"] else "the beginning",
-        "until": _moment(one["until"], zone) if one["until"] else "now",
+        "since": _second(one["since"], zone) if one["since"] else "the beginning",
+        "until": _second(one["until"], zone) if one["until"] else "now",
     }
+
+
+def _second(text: str, zone: str) -> str:
+    local = as_time(text).astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %Y, %H:%M:%S} {zone}"
 
 
 def _moment(text: str, zone: str) -> str:
