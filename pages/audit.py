@@ -1,9 +1,11 @@
-"""Audit: every entry of the ledger, one of them in full, and whether the record is whole."""
+"""Audit: who held what when, every entry of the ledger, one of them in full, and whether the record is whole."""
 
 import streamlit as st
 
 from lib.ui.audit_asof import as_of_card
-from lib.ui.audit_entries import entries_card, entry_card, rows, toolbar
+from lib.ui.audit_entries import entries_card, entry_card, opened, rows
+from lib.ui.audit_filters import toolbar
+from lib.ui.audit_now import BOARD, ENTRIES, VERSIONS, board, versions
 from lib.ui.audit_verify import verdicts, verify_button
 from lib.ui.cards import card, empty, header
 from lib.ui.models_reads import registry
@@ -13,7 +15,8 @@ from lib.ui.text import count
 
 # Choose
 here = backend()
-every = rows(registry(here))
+found = registry(here)
+every = rows(found)
 books = count(len({row.model for row in every}), "book")
 with header("Audit", f"{count(len(every), 'entry', 'entries')} in {books} · who moved what, when and why"):
     verify_button()
@@ -25,13 +28,28 @@ if not every:
                 goto("models")
     st.stop()
 
-# Look: the answer first, then the entries it comes from
-as_of_card(registry(here))
+# Look: the answer first, then what is asked for below it
+as_of_card(found)
 verdicts(here)
-left = toolbar(every)
-wide, narrow = st.columns([13, 7], gap="medium")
+view = st.segmented_control(
+    "Show",
+    [ENTRIES, BOARD, VERSIONS],
+    default=ENTRIES,
+    key="audit.view",
+    bind="query-params",
+    required=True,
+    label_visibility="collapsed",
+)
+left = toolbar(every) if view == ENTRIES else every
+row = opened(every)
+wide, narrow = st.columns([13, 7], gap="medium") if row or view == ENTRIES else (st.container(), st.container())
 with wide:
-    row = entries_card(left, len(every))
+    if view == BOARD:
+        board(found)
+    if view == VERSIONS:
+        versions(found, str(st.session_state.get("audit.of", every[0].model)))
+    if view == ENTRIES:
+        row = entries_card(left, every)
 if row is not None:
     with narrow:
         entry_card(row)

@@ -5,7 +5,7 @@ beside a mean (`mean_cv_accuracy` and `std_cv_accuracy`). Nothing is estimated h
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,9 +38,14 @@ def metrics(entries: Sequence[Entry]) -> tuple[str, ...]:
     """The metrics that were recorded with versions, the usual ones first; the ends of intervals are no metrics of their own."""
     bodies = [entry.body for entry in entries if isinstance(entry.body, Registered)]
     every = {name for body in bodies for name, value in body.lineage.metrics.items() if _float(value) is not None}
+    return telling(every)
+
+
+def telling(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of metrics without those that are the ends or the spread of another one, the usual ones first."""
+    every = set(names)
     ends = {name + end for name in every for pair in ENDS for end in pair} | {_spread(name) for name in every}
-    kept = every - (ends - {""})
-    return tuple(sorted(kept, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)))
+    return tuple(sorted(every - ends, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)))
 
 
 def points(entries: Sequence[Entry], metric: str) -> tuple[Point, ...]:

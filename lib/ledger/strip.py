@@ -68,7 +68,9 @@ def strip(table: pd.DataFrame, ink: Ink, lanes: Sequence[str], row_px: int = 36,
 
 def _marked(at: datetime, ink: Ink) -> tuple[alt.Chart, alt.Chart]:
     base = alt.Chart(pd.DataFrame({"at": [pd.Timestamp(at)], "said": [f"{at:%-d %b %Y}"]}))
-    label = base.mark_text(color=ink["ink"], fontSize=12, fontWeight=600, align="left", dx=6, dy=-2, baseline="bottom")
+    label = base.mark_text(
+        color=ink["ink"], fontSize=12, fontWeight=600, align="left", dx=6, dy=-2, baseline="bottom", clip=False
+    )
     return (
         base.mark_rule(color=ink["ink"], strokeWidth=2).encode(x="at:T"),
         label.encode(x="at:T", y=alt.value(0), text="said:N"),

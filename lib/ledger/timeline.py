@@ -23,8 +23,9 @@ def timeline(found: Sequence[Point], held: Sequence[Holding], ink: Ink, until: d
     behind = bars([(title, one) for one in held], until)
     begins = min([table["at"].min(), *([behind.since.min()] if len(behind) else [])])
     span = (pd.Timestamp(until) - begins).total_seconds() or 1.0
-    scale = alt.Scale(type="utc", domain=[begins.isoformat(), pd.Timestamp(until).isoformat()], padding=14)
-    x = alt.X("at:T", title=None, scale=scale, axis=time_axis(span))
+    scale = alt.Scale(type="utc", domain=[begins.isoformat(), pd.Timestamp(until).isoformat()], padding=14, nice=False)
+    time = {"title": None, "scale": scale, "axis": time_axis(span)}
+    x = alt.X("at:T", **time)
     y = alt.Y(
         "value:Q", title=None, scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(domain=False, ticks=False, tickCount=5)
     )
@@ -33,9 +34,14 @@ def timeline(found: Sequence[Point], held: Sequence[Holding], ink: Ink, until: d
         x=x, y=y, tooltip=_tooltip()
     )
     picked = alt.selection_point(name="version", fields=["entry"], on="click")
-    names = base.mark_text(dy=-14, fontSize=12, fontWeight=600, color=ink["ink"]).encode(x=x, y=y, text="version:N")
+    names = base.mark_text(align="left", dx=9, fontSize=12, fontWeight=600, color=ink["ink"]).encode(x=x, y=y, text="version:N")
     ranges = base.transform_filter(alt.datum.low != None).mark_rule(strokeWidth=2.5, color=ink["ramp3"])  # noqa: E711 - Vega's null
-    layers = [*_bands(behind, ink, x), ranges.encode(x=x, y=alt.Y("low:Q"), y2="high:Q"), dots.add_params(picked), names]
+    layers = [
+        *_bands(behind, ink, alt.X("since:T", **time)),
+        ranges.encode(x=x, y=alt.Y("low:Q"), y2="high:Q"),
+        dots.add_params(picked),
+        names,
+    ]
     return quiet(alt.layer(*layers).properties(height=HEIGHT, title=_title(title, ink)), ink)
 
 
@@ -54,7 +60,7 @@ def _row(one: Point) -> dict[str, object]:
     }
 
 
-def _bands(behind: pd.DataFrame, ink: Ink, x: alt.X) -> list[alt.Chart]:
+def _bands(behind: pd.DataFrame, ink: Ink, since: alt.X) -> list[alt.Chart]:
     """Who held Production: pale bands over the whole height, named at their foot."""
     if not len(behind):
         return []
@@ -64,10 +70,9 @@ def _bands(behind: pd.DataFrame, ink: Ink, x: alt.X) -> list[alt.Chart]:
         "kind:N", legend=None, scale=alt.Scale(domain=["now", "past", "unknown"], range=[ink["now"], ink["past"], ink["hair"]])
     )
     base = alt.Chart(shown)
-    since = alt.X("since:T", title=None, scale=x.scale, axis=x.axis)
     drawn = base.mark_rect(opacity=0.22, stroke=ink["page"], strokeWidth=1.5).encode(x=since, x2="until:T", color=color)
-    named = base.transform_filter(alt.datum.wide).mark_text(align="left", dx=6, dy=-8, fontSize=11, color=ink["soft"])
-    return [drawn, named.encode(x=since, y=alt.value(HEIGHT - 28), text="version:N")]
+    named = base.transform_filter(alt.datum.wide).mark_text(align="left", dx=6, baseline="top", fontSize=11, color=ink["soft"])
+    return [drawn, named.encode(x=since, y=alt.value(6), text="version:N")]
 
 
 def _title(title: str, ink: Ink) -> alt.TitleParams:

@@ -9,7 +9,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import escape
 
+from lib.errors import PodiumError
 from lib.ledger.bodies import Decided, Held, parse, plain
 from lib.ledger.chain import Entry, Reading
 from lib.ledger.fold import fold
@@ -79,6 +81,11 @@ def page(packet: Packet) -> str:
     return seal(env.get_template(TEMPLATE).render(_view(packet, document)), document)
 
 
+def sorry(error: PodiumError) -> str:
+    """A page in place of a packet that could not be made; it is no packet, and `packet verify` says so."""
+    return f"<!DOCTYPE html><meta charset='utf-8'><title>No packet</title><h1>No packet was made</h1><p>{escape(visible(str(error)))}</p>"
+
+
 def visible(text: str) -> str:
     """Text whose invisible marks and turns of direction are shown as their code, so that nothing reads otherwise than it is."""
     return _INVISIBLE.sub(lambda mark: f"[U+{ord(mark[0]):04X}]", text)
@@ -94,6 +101,7 @@ def _view(packet: Packet, document: dict[str, Any]) -> dict[str, Any]:
         "hashes": document["hashes"],
         "sha256": document["sha256"],
         "made_at": _moment(packet.made.at, packet.subject.zone),
+        "why": _entry(told[packet.subject.place], bodies[packet.subject.place], shown[0]) if packet.subject.place else None,
         "entries": [_entry(told[one.place], bodies[one.place], one) for one in shown],
         "holders": _holders(packet),
         "unknown": [_stretch(one, packet.subject.zone) | {"why": one["why"]} for one in (packet.answer or {}).get("unknown", [])],

@@ -1,12 +1,15 @@
-"""The entries of all books as one table, newest first: found by model, kind, person, version and text; one of them in full.
+"""The entries of all books as one table, newest first, to pick from and to take along; one of them in full.
 
-The address carries what was chosen. Correcting and exporting packets come with later work.
+The address carries the entry that is open. What the table leaves out is chosen in `audit_filters`.
 """
 
+import csv
 import hashlib
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -15,15 +18,19 @@ import streamlit as st
 from lib.ledger.bodies import Closing, Decided, Observed, Registered
 from lib.ledger.chain import Entry
 from lib.ledger.history import Line, as_json, lines
-from lib.ledger.words import CATEGORIES, PODIUM, UNKNOWN, as_time
+from lib.ledger.words import CATEGORIES, PODIUM, UNKNOWN, as_text, as_time
+from lib.runs.export import BOM, harmless
+from lib.ui.audit_packet import entry_packet
 from lib.ui.cards import card, empty, facts, head
 from lib.ui.models_reads import Registry
 from lib.ui.routes import link
 from lib.ui.text import count, md, moment, score, short, version
 from lib.ui.words import ENTRY, STAGE, chip, pills
 
-MOST = 10_000
-EVERY = "All models"
+MOST = 2_000
+"""Rows of the table on one page: more make every click slow."""
+OPENED = "audit.opened"
+CSV = ("model", "place", "at", "type", "version", "from", "to", "by", "how", "category", "why", "id", "chain")
 
 
 @dataclass(frozen=True)
@@ -35,83 +42,134 @@ class Row:
     line: Line
 
 
-def rows(found: Registry) -> list[Row]:
-    """Every entry of every book, newest first; within one moment, the higher place first."""
+def rows(found: Registry) -> Sequence[Row]:
+    """Every entry of every book, newest first; within one moment, the higher place first. Never to be changed."""
+    return _rows(tuple((model, state.reading.chain) for model, state in found.records.items()), found)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _rows(heads: tuple[tuple[str, str], ...], _found: Registry) -> tuple[Row, ...]:
+    """Made once for these heads: they name the books' contents, so nothing has to be forgotten."""
     every = [
         Row(model, entry, line)
-        for model, state in found.records.items()
-        for entry, line in zip(reversed(state.reading.entries), lines(state), strict=True)
+        for model, _ in heads
+        for entry, line in zip(reversed(_found.records[model].reading.entries), lines(_found.records[model]), strict=True)
     ]
-    return sorted(every, key=lambda row: (row.line.at.timestamp() if row.line.at else 0.0, row.line.place), reverse=True)
+    return tuple(sorted(every, key=lambda row: (row.line.at.timestamp() if row.line.at else 0.0, row.line.place), reverse=True))
 
 
-def toolbar(every: Sequence[Row]) -> list[Row]:
-    """The filters in one line; gives the rows they leave."""
-    models, kinds = sorted({row.model for row in every}), list(dict.fromkeys(_said(row) for row in every))
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        words = st.text_input(
-            "Find",
-            placeholder="Find in reasons and names",
-            key="audit.text",
-            bind="query-params",
-            icon=":material/search:",
-            label_visibility="collapsed",
-        )
-        model = st.selectbox(
-            "Model", [EVERY, *models], key="audit.model", bind="query-params", width=190, label_visibility="collapsed"
-        )
-        kind = st.multiselect(
-            "Kind", kinds, key="audit.kind", bind="query-params", placeholder="Any kind", width=210, label_visibility="collapsed"
-        )
-        people = sorted({row.line.who for row in every})
-        who = st.multiselect(
-            "By", people, key="audit.by", bind="query-params", placeholder="Anybody", width=190, label_visibility="collapsed"
-        )
-    return [
-        row
-        for row in every
-        if model in (EVERY, row.model)
-        and (not kind or _said(row) in kind)
-        and (not who or row.line.who in who)
-        and (words or "").lower() in f"{row.model} v{row.line.version} {row.line.why} {row.line.who}".lower()
-    ]
+def open_entry(entry_id: str) -> None:
+    """Show this entry at the next run of the page, and pick it in the table where that has it."""
+    st.query_params["entry"] = st.session_state[OPENED] = entry_id
 
 
-def entries_card(left: Sequence[Row], every: int) -> Row | None:
-    """The table to pick from; gives the picked row, else the newest."""
-    note = "newest first" if len(left) == every else f"showing {len(left):,} of {count(every, 'entry', 'entries')}, newest first"
-    with card("Entries", note, key="audit.entries"):
+def opened(every: Sequence[Row]) -> Row | None:
+    """The entry that the address names; None when it names none."""
+    asked = st.query_params.get("entry", "")
+    return next((row for row in every if row.entry.id == asked), None)
+
+
+def entries_card(left: Sequence[Row], every: Sequence[Row]) -> Row | None:
+    """The table to pick from; gives the picked row, else the newest. An entry that was opened elsewhere needs no place in it."""
+    asked = st.query_params.get("entry", "")
+    with card("Entries", _note(len(left), len(every)), key="audit.entries"):
         if not left:
             empty("search_off", "No entry matches", "Take a filter away.")
             return None
-        ids = [row.entry.id for row in left[:MOST]]
-        asked = st.query_params.get("entry", "")
-        chosen = ids.index(asked) if asked in ids else 0
-        event: Any = st.dataframe(
-            _table(left[:MOST]),
-            hide_index=True,
-            key="audit.table." + hashlib.sha256("|".join(ids).encode()).hexdigest()[:12],
-            height="content" if len(left) <= 14 else 32 + 31 * 14 + 2,
-            on_select="rerun",
-            selection_mode="single-row-required",
-            selection_default={"selection": {"rows": [chosen]}},
-            column_config=_columns(),
-            alt=f"{len(left)} ledger entries, newest first",
-        )
-        picked = event["selection"]["rows"]
-        row = left[picked[0] if picked else chosen]
+        first = _pager(left, asked)
+        row = _picked(left[first : first + MOST], asked)
+        downloads(left)
+    hidden = asked == st.session_state.get(OPENED) and not any(one.entry.id == asked for one in left)
+    there = opened(every) if hidden else None
+    if there is None:
+        st.session_state.pop(OPENED, None) if st.session_state.get(OPENED) != row.entry.id else None
         st.query_params["entry"] = row.entry.id
-        st.download_button(
-            "Download as JSON",
-            json.dumps([{"model": r.model, **as_json(r.entry)} for r in left], ensure_ascii=False, indent=2),
-            "entries.json",
-            "application/json",
-            icon=":material/download:",
-            key="audit.download",
-            type="tertiary",
-            on_click="ignore",
-        )
-        return row
+    return there or row
+
+
+def _note(left: int, every: int) -> str:
+    return "newest first" if left == every else f"showing {left:,} of {count(every, 'entry', 'entries')}, newest first"
+
+
+def _pager(left: Sequence[Row], asked: str) -> int:
+    """The first row of the page that is shown: nothing to choose while all rows fit, else the page of the entry that was asked for."""
+    if len(left) <= MOST:
+        return 0
+    ids = [row.entry.id for row in left]
+    starts = list(range(0, len(left), MOST))
+    said = {at: f"{at + 1:,} to {min(at + MOST, len(left)):,} of {len(left):,}" for at in starts}
+    start = starts[ids.index(asked) // MOST] if asked in ids else 0
+    key = f"audit.page.{hashlib.sha256('|'.join(ids).encode()).hexdigest()[:12]}"
+    return st.selectbox("Rows", starts, starts.index(start), format_func=said.__getitem__, key=key, width=240)
+
+
+def _picked(shown: Sequence[Row], asked: str) -> Row:
+    ids = [row.entry.id for row in shown]
+    chosen = ids.index(asked) if asked in ids else 0
+    mark = "|".join([*ids, st.session_state.get(OPENED, "")])
+    event: Any = st.dataframe(
+        _table(shown),
+        hide_index=True,
+        key="audit.table." + hashlib.sha256(mark.encode()).hexdigest()[:12],
+        height="content" if len(shown) <= 14 else 32 + 31 * 14 + 2,
+        on_select="rerun",
+        selection_mode="single-row-required",
+        selection_default={"selection": {"rows": [chosen]}},
+        column_config=_columns(),
+        alt=f"{len(shown)} ledger entries, newest first",
+    )
+    picked = event["selection"]["rows"]
+    return shown[picked[0] if picked else chosen]
+
+
+def downloads(left: Sequence[Row]) -> None:
+    """All entries that fit the filter as files; each is made when it is clicked."""
+    with st.container(horizontal=True, gap="small"):
+        for kind, made, mime in (("CSV", as_csv, "text/csv"), ("JSON", as_data, "application/json")):
+            st.download_button(
+                f"Download as {kind}",
+                partial(made, left),
+                f"entries.{kind.lower()}",
+                mime,
+                icon=":material/download:",
+                key=f"audit.download.{kind.lower()}",
+                type="tertiary",
+                on_click="ignore",
+            )
+
+
+def as_data(left: Sequence[Row]) -> bytes:
+    """The entries with their bodies, as `log --json` prints them."""
+    return json.dumps([{"model": row.model, **as_json(row.entry)} for row in left], ensure_ascii=False, indent=2).encode()
+
+
+def as_csv(left: Sequence[Row]) -> bytes:
+    """The entries as a sheet, times in UTC. No cell runs as a formula; UTF-8 with a mark, because Excel needs one."""
+    sheet = io.StringIO()
+    write = csv.writer(sheet, lineterminator="\r\n")
+    write.writerow(CSV)
+    write.writerows([harmless(cell) for cell in _cells(row)] for row in left)
+    return (BOM + sheet.getvalue()).encode("utf-8", "replace")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    line, body = row.line, row.entry.body
+    at = as_text(line.at) if line.at else ""
+    category = body.reason.category if body.reason else ""
+    moved = (line.version, line.from_, line.to)
+    return (
+        row.model,
+        str(line.place),
+        at,
+        body.type,
+        *moved,
+        line.who,
+        body.by.how,
+        category,
+        line.why,
+        line.id,
+        row.entry.chain,
+    )
 
 
 def entry_card(row: Row) -> None:
@@ -135,6 +193,7 @@ def entry_card(row: Row) -> None:
         facts(told)
         if isinstance(body, Registered | Decided) and body.identity.run_id:
             link("Open the run it was made from", "run", icon="science", query={"run": body.identity.run_id})
+        entry_packet(row.model, row.entry.id, line.place)
         st.caption("Place, id, hash of the chain up to here")
         st.code(f"{line.place:06d} {row.entry.id} {row.entry.chain[:8]}…{row.entry.chain[-4:]}", language=None, wrap_lines=True)
 
@@ -159,7 +218,8 @@ def _how(row: Row) -> str:
     return f" :gray-badge[{'verified' if row.line.verified else 'typed, not verified'}]"
 
 
-def _said(row: Row) -> str:
+def kind_of(row: Row) -> str:
+    """What people read on the badge of an entry."""
     return ENTRY[row.line.word][2] if row.line.word in ENTRY else "Other"
 
 
@@ -168,7 +228,7 @@ def _table(left: Sequence[Row]) -> pd.DataFrame:
         {
             "place": [row.line.place for row in left],
             "at": [row.line.at for row in left],
-            "entry": [[_said(row)] for row in left],
+            "entry": [[kind_of(row)] for row in left],
             "model": [f"{row.model} v{row.line.version}" if row.line.version else row.model for row in left],
             "who": [row.line.who for row in left],
             "what": [row.line.why for row in left],

@@ -67,9 +67,9 @@ class Registry:
     records: dict[str, State]
 
 
-@st.cache_data(ttl="10s", max_entries=16, show_spinner=False)
+@st.cache_resource(ttl="10s", max_entries=16, show_spinner=False)
 def registry(backend: Backend) -> Registry:
-    """Read all models and their records."""
+    """Read all models and their records. One value for all sessions, never to be changed: copying 10,000 entries takes seconds."""
     models = every_model(backend)
     told = books(backend, models)
     return Registry(models, {model: book.state for model, book in told.items() if book.active})
