@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lib.ui.audit_asof import as_of_card
-from lib.ui.audit_entries import entries_card, entry_card, opened, rows
+from lib.ui.audit_entries import entries_card, entry_card, opened, remember, rows
 from lib.ui.audit_filters import toolbar
 from lib.ui.audit_now import BOARD, ENTRIES, VERSIONS, board, versions
 from lib.ui.audit_verify import verdicts, verify_button
@@ -53,3 +53,4 @@ with wide:
 if row is not None:
     with narrow:
         entry_card(row)
+    remember(row)

@@ -29,7 +29,8 @@ from lib.ui.words import ENTRY, STAGE, chip, pills
 
 MOST = 2_000
 """Rows of the table on one page: more make every click slow."""
-OPENED = "audit.opened"
+OPENED, TURN = "audit.opened", "audit.turn"
+"""The entry that was opened from elsewhere, and how often that happened: the table begins anew with it."""
 CSV = ("model", "place", "at", "type", "version", "from", "to", "by", "how", "category", "why", "id", "chain")
 
 
@@ -59,32 +60,36 @@ def _rows(heads: tuple[tuple[str, str], ...], _found: Registry) -> tuple[Row, ..
 
 
 def open_entry(entry_id: str) -> None:
-    """Show this entry at the next run of the page, and pick it in the table where that has it."""
-    st.query_params["entry"] = st.session_state[OPENED] = entry_id
+    """Show this entry at the next run of the page, and pick it in the table where that has it. A callback: the address waits."""
+    st.session_state[OPENED] = entry_id
+    st.session_state[TURN] = st.session_state.get(TURN, 0) + 1
 
 
 def opened(every: Sequence[Row]) -> Row | None:
-    """The entry that the address names; None when it names none."""
-    asked = st.query_params.get("entry", "")
+    """The entry that was opened from a picture or a button, else the one that the address names; None for none."""
+    asked = _asked()
     return next((row for row in every if row.entry.id == asked), None)
+
+
+def remember(row: Row) -> None:
+    """Put the entry into the address, at the end of a run: earlier the address would lose what later widgets keep there."""
+    st.query_params["entry"] = row.entry.id
+
+
+def _asked() -> str:
+    return str(st.session_state.get(OPENED) or st.query_params.get("entry", ""))
 
 
 def entries_card(left: Sequence[Row], every: Sequence[Row]) -> Row | None:
     """The table to pick from; gives the picked row, else the newest. An entry that was opened elsewhere needs no place in it."""
-    asked = st.query_params.get("entry", "")
     with card("Entries", _note(len(left), len(every)), key="audit.entries"):
         if not left:
             empty("search_off", "No entry matches", "Take a filter away.")
-            return None
-        first = _pager(left, asked)
-        row = _picked(left[first : first + MOST], asked)
+            return opened(every) if OPENED in st.session_state else None
+        first = _pager(left, _asked())
+        row = _picked(left[first : first + MOST], _asked())
         downloads(left)
-    hidden = asked == st.session_state.get(OPENED) and not any(one.entry.id == asked for one in left)
-    there = opened(every) if hidden else None
-    if there is None:
-        st.session_state.pop(OPENED, None) if st.session_state.get(OPENED) != row.entry.id else None
-        st.query_params["entry"] = row.entry.id
-    return there or row
+    return (opened(every) if OPENED in st.session_state else None) or row
 
 
 def _note(left: int, every: int) -> str:
@@ -106,13 +111,13 @@ def _pager(left: Sequence[Row], asked: str) -> int:
 def _picked(shown: Sequence[Row], asked: str) -> Row:
     ids = [row.entry.id for row in shown]
     chosen = ids.index(asked) if asked in ids else 0
-    mark = "|".join([*ids, st.session_state.get(OPENED, "")])
+    mark = "|".join([*ids, str(st.session_state.get(TURN, 0))])
     event: Any = st.dataframe(
         _table(shown),
         hide_index=True,
         key="audit.table." + hashlib.sha256(mark.encode()).hexdigest()[:12],
         height="content" if len(shown) <= 14 else 32 + 31 * 14 + 2,
-        on_select="rerun",
+        on_select=_by_hand,
         selection_mode="single-row-required",
         selection_default={"selection": {"rows": [chosen]}},
         column_config=_columns(),
@@ -120,6 +125,11 @@ def _picked(shown: Sequence[Row], asked: str) -> Row:
     )
     picked = event["selection"]["rows"]
     return shown[picked[0] if picked else chosen]
+
+
+def _by_hand() -> None:
+    """A row was picked in the table: that is what the person wants to see from now on."""
+    st.session_state.pop(OPENED, None)
 
 
 def downloads(left: Sequence[Row]) -> None:
