@@ -203,8 +203,12 @@ def test_a_click_on_the_strip_opens_the_entry_and_its_packet_can_be_kept(window,
         assert found.mismatches == ()
         assert found.packet.subject.entry == applied.id
         assert found.packet.book.volumes[0].run_id == book_id(fresh_store)
-    driver.page.keyboard.press("Escape")
-    table = driver.page.locator("[class*=st-key-audit-table] canvas").first
-    table.click(position={"x": 16, "y": 32 + 31 + 15}, force=True)
-    oldest = [e for e in recorded(fresh_store, "wine").reading.entries if e.body.type == "REGISTERED"][1]
-    driver.page.get_by_text(f"Entry {oldest.place}", exact=True).wait_for()
+
+
+@pytest.mark.browser
+def test_the_day_that_was_asked_about_stays_in_the_address_after_a_click(window, podium, fresh_store):
+    a_history(fresh_store)
+    driver = window(podium(fresh_store)).open("/audit?audit.on=2023-04-14&audit.of=wine")
+    driver.click("Verify")
+    assert "audit.on=2023-04-14" in driver.page.url
+    assert "audit.of=wine" in driver.page.url

@@ -38,7 +38,7 @@ def as_of_card(found: Registry) -> None:
             stage = st.selectbox("was in", list(SLOTS.values()), key="audit.stage", bind="query-params", width=140)
             day = st.date_input(
                 "on",
-                "today",
+                now().date(),
                 min_value=EARLIEST,
                 key="audit.on",
                 bind="query-params",
