@@ -1,11 +1,14 @@
-"""Audit: every entry of the ledger, one of them in full, and whether the record is whole."""
+"""Audit: who held what when, every entry of the ledger, one of them in full, and whether the record is whole."""
 
 import streamlit as st
 
 from lib.registry.pending import pending
 from lib.ui.audit_asof import as_of_card
 from lib.ui.audit_correct import show_corrected, show_correcting
-from lib.ui.audit_entries import entries_card, entry_card, rows, toolbar
+from lib.ui.audit_entries import entries_card, entry_card, opened, remember
+from lib.ui.audit_filters import toolbar
+from lib.ui.audit_now import BOARD, ENTRIES, VERSIONS, board, versions
+from lib.ui.audit_rows import rows
 from lib.ui.audit_verify import heads_button, verdicts, verify_button
 from lib.ui.cards import card, empty, header
 from lib.ui.models_dialogs import show_done
@@ -33,19 +36,35 @@ if not every:
     st.stop()
 show_corrected()
 
-# Look: the answer first, then the entries it comes from
+# Look: the answer first, then what is asked for below it
 show_done()
 short_banner(found)
 unfinished([one for model, state in found.records.items() for one in pending(model, state)], may_write=found.may_write)
 as_of_card(found)
 verdicts(here)
-left = toolbar(every)
-wide, narrow = st.columns([13, 7], gap="medium")
+view = st.segmented_control(
+    "Show",
+    [ENTRIES, BOARD, VERSIONS],
+    default=ENTRIES,
+    key="audit.view",
+    bind="query-params",
+    required=True,
+    label_visibility="collapsed",
+)
+left = toolbar(every) if view == ENTRIES else every
+row = opened(every)
+wide, narrow = st.columns([13, 7], gap="medium") if row or view == ENTRIES else (st.container(), st.container())
 with wide:
-    row = entries_card(left, len(every))
+    if view == BOARD:
+        board(found)
+    if view == VERSIONS:
+        versions(found, str(st.session_state.get("audit.of", every[0].model)))
+    if view == ENTRIES:
+        row = entries_card(left, every)
 if row is not None:
     with narrow:
         entry_card(row)
+    remember(row)
 
 # Act
 show_correcting()

@@ -6,7 +6,7 @@ else. Nothing heavy is imported before a command runs, so that `--help` and usag
 
 import click
 
-from lib.cli import act, demo, drift, importing, record, tell, verify
+from lib.cli import act, demo, drift, importing, packet, record, tell, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -14,6 +14,6 @@ def podium() -> None:
     """Compare MLflow runs, promote the winner, and be able to say why."""
 
 
-_TOLD = (*tell.COMMANDS, *record.COMMANDS, *verify.COMMANDS)
+_TOLD = (*tell.COMMANDS, *record.COMMANDS, *verify.COMMANDS, *packet.COMMANDS)
 for _command in (demo.demo, *_TOLD, *act.COMMANDS, *drift.COMMANDS, *importing.COMMANDS):
     podium.add_command(_command)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lib.registry.past import Line, Told
 
 
-def _zone(name: str) -> str:
+def zone_option(name: str) -> str:
     """A time zone as typed, checked."""
     from lib.ledger.when import read_zone  # noqa: PLC0415 - pydantic
 
@@ -30,7 +30,7 @@ def _zone(name: str) -> str:
     "--zone",
     default="UTC",
     show_default=True,
-    callback=as_option(_zone),
+    callback=as_option(zone_option),
     help="The time zone of WHEN, for example Europe/Berlin.",
 )
 def asof(asked: Asked, model: str | None, at: str, stage: str, zone: str) -> None:
@@ -38,7 +38,7 @@ def asof(asked: Asked, model: str | None, at: str, stage: str, zone: str) -> Non
     if stage not in ("Production", "Staging"):
         raise click.BadParameter(f"{stage} is held by nobody; ask for Production or Staging.", param_hint="--stage")
     now = clock()
-    when = _when(at, "--at", zone)
+    when = when_option(at, "--at", zone)
     from lib.ledger.asof import as_json  # noqa: PLC0415 - heavy
     from lib.ledger.words import as_text, slot_of  # noqa: PLC0415
     from lib.registry.past import Question, ask, ask_all  # noqa: PLC0415
@@ -65,7 +65,7 @@ def asof(asked: Asked, model: str | None, at: str, stage: str, zone: str) -> Non
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many, the newest.")
 def log(asked: Asked, type_: str | None, since: str | None, until: str | None, **more: Any) -> None:
     """Tell the entries of all books, newest first. Here --by keeps those of one person."""
-    first, last = (_when(text, name) if text else None for text, name in ((since, "--since"), (until, "--until")))
+    first, last = (when_option(text, name) if text else None for text, name in ((since, "--since"), (until, "--until")))
     from lib.ledger.corrections import superseded  # noqa: PLC0415 - heavy
     from lib.ledger.history import as_json  # noqa: PLC0415
     from lib.registry.past import log as every  # noqa: PLC0415
@@ -94,7 +94,7 @@ def log(asked: Asked, type_: str | None, since: str | None, until: str | None, *
 COMMANDS = (asof, log)
 
 
-def _when(text: str, option: str, zone: str = "UTC") -> "When":
+def when_option(text: str, option: str, zone: str = "UTC") -> "When":
     """A time as typed. Raises a usage error for one that cannot be."""
     from lib.ledger.when import read_when  # noqa: PLC0415 - pydantic
 

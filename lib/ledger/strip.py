@@ -16,7 +16,7 @@ from lib.ledger.words import SLOTS
 Ink = Mapping[str, str]
 """Colours by role: ink, soft, hair, page, now, past, staging, unknown and the text on each (on_now …)."""
 KINDS = ("now", "past", "staging", "unknown")
-COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "from_text", "until_text", "known_from")
+COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "from_text", "until_text", "known_from", "place")
 IMPORTED = "an imported file"
 MOMENT = "%-d %b %Y, %H:%M:%S UTC"
 
@@ -34,6 +34,7 @@ def bars(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFrame:
             f"{h.since:{MOMENT}}",
             f"{h.until:{MOMENT}}" if h.until else "still there",
             IMPORTED if h.imported else "the record",
+            h.place,
         )
         for lane, h in rows
     ]
@@ -57,7 +58,7 @@ def strip(table: pd.DataFrame, ink: Ink, lanes: Sequence[str], row_px: int = 36,
         axis=alt.Axis(domain=False, ticks=False, labelPadding=10, labelFontSize=12, labelLimit=190),
         scale=alt.Scale(domain=list(lanes), paddingInner=0.22, paddingOuter=0.1),
     )
-    x = alt.X("since:T", title=None, axis=_time_axis(span), scale=alt.Scale(type="utc"))
+    x = alt.X("since:T", title=None, axis=time_axis(span), scale=alt.Scale(type="utc"))
     base = alt.Chart(shown)
     told = alt.datum.known_from == IMPORTED
     drawn = base.mark_bar(cornerRadius=4, strokeWidth=1.5).encode(
@@ -73,12 +74,14 @@ def strip(table: pd.DataFrame, ink: Ink, lanes: Sequence[str], row_px: int = 36,
     named = base.transform_filter(alt.datum.wide).mark_text(fontSize=12, fontWeight=600)
     text = named.encode(x="mid:T", y=y, text="version:N", color=_color([ink[f"on_{kind}"] for kind in KINDS]))
     layers = alt.layer(drawn, text, *(_marked(mark, ink) if mark else ())).resolve_scale(color="independent")
-    return _quiet(layers.properties(height=row_px * len(lanes) + 28 + (18 if mark else 0)), ink)
+    return quiet(layers.properties(height=row_px * len(lanes) + 28 + (18 if mark else 0)), ink)
 
 
 def _marked(at: datetime, ink: Ink) -> tuple[alt.Chart, alt.Chart]:
     base = alt.Chart(pd.DataFrame({"at": [pd.Timestamp(at)], "said": [f"{at:%-d %b %Y}"]}))
-    label = base.mark_text(color=ink["ink"], fontSize=12, fontWeight=600, align="left", dx=6, dy=-2, baseline="bottom")
+    label = base.mark_text(
+        color=ink["ink"], fontSize=12, fontWeight=600, align="left", dx=6, dy=-2, baseline="bottom", clip=False
+    )
     return (
         base.mark_rule(color=ink["ink"], strokeWidth=2).encode(x="at:T"),
         label.encode(x="at:T", y=alt.value(0), text="said:N"),
@@ -93,7 +96,7 @@ def _kind(holding: Holding) -> str:
     return "now" if holding.until is None else "past"
 
 
-def _time_axis(span: float) -> alt.Axis:
+def time_axis(span: float) -> alt.Axis:
     """Ticks in UTC, as coarse as `span` (seconds) allows."""
     days = span / 86_400
     form = "%H:%M:%S" if days < 0.003 else "%H:%M" if days < 1.5 else "%-d %b" if days < 200 else "%b %Y" if days < 900 else "%Y"
@@ -118,7 +121,14 @@ def _tooltip() -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
 
 
-def _quiet(chart: alt.LayerChart, ink: Ink) -> alt.LayerChart:
+def clickable(chart: alt.LayerChart) -> alt.LayerChart:
+    """The strip with its time to be moved and zoomed (shift and wheel), and bars to be clicked: selection `holding`, lane and place."""
+    zoom = alt.selection_interval(name="zoom", bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]")
+    return chart.add_params(alt.selection_point(name="holding", fields=["lane", "place"], on="click"), zoom)
+
+
+def quiet(chart: alt.LayerChart, ink: Ink) -> alt.LayerChart:
+    """The look of a chart of the record: no frame, soft labels, room at the right and below."""
     return (
         chart.properties(padding={"left": 0, "right": 4, "top": 2, "bottom": 5})
         .configure_view(stroke=None)

@@ -39,11 +39,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Told:
-    """The answer for one model. `doubts` counts what does not fit in its book: then the answer may lack an entry."""
+    """The answer for one model. `doubts` counts what does not fit in its book: then the answer may lack an entry.
+
+    `unrecorded` is what a look would have to write first; it counted.
+    """
 
     model: str
     answer: Answer
     doubts: int
+    unrecorded: Entry | None = None
 
 
 @dataclass(frozen=True)
@@ -117,10 +121,9 @@ def _lines(model: str, state: State) -> list[Line]:
 
 def _told(states: Sequence[State], seen: Seen, question: Question) -> Told:
     state = states[-1]
-    entries = state.reading.entries
-    if not _known(states, seen):
-        entries = (*entries, _on_paper(state, seen, question.now))
-    return Told(seen.model, as_of(entries, question.slot, question.when), len(state.reading.findings))
+    paper = None if _known(states, seen) else _on_paper(state, seen, question.now)
+    entries = (*state.reading.entries, *([paper] if paper else []))
+    return Told(seen.model, as_of(entries, question.slot, question.when), len(state.reading.findings), paper)
 
 
 def _known(states: Sequence[State], seen: Seen) -> bool:

@@ -1,17 +1,24 @@
 """The question Podium exists for: which version held a stage then, who put it there, and why. The address carries the question."""
 
+import hashlib
 import shlex
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
+from functools import partial
 
 import streamlit as st
 
 from lib.errors import PodiumError
 from lib.ledger.asof import BEFORE, Answer, Holder, as_of, sentence
+from lib.ledger.bodies import Body, Decided, Imported
 from lib.ledger.imported import every_holding
+from lib.ledger.measured import telling
 from lib.ledger.statement import statement
-from lib.ledger.strip import bars, strip
+from lib.ledger.strip import bars, clickable, strip
 from lib.ledger.when import When, read_when
 from lib.ledger.words import CATEGORIES, SLOTS, Slot
+from lib.ui.audit_entries import open_entry
+from lib.ui.audit_packet import answer_packet
 from lib.ui.cards import card
 from lib.ui.errors import show
 from lib.ui.ink import ink
@@ -33,7 +40,7 @@ def as_of_card(found: Registry) -> None:
             stage = st.selectbox("was in", list(SLOTS.values()), key="audit.stage", bind="query-params", width=140)
             day = st.date_input(
                 "on",
-                "today",
+                now().date(),
                 min_value=EARLIEST,
                 key="audit.on",
                 bind="query-params",
@@ -64,11 +71,22 @@ def _answered(found: Registry, model: str, answer: Answer) -> None:
             st.markdown(_why(held))
         if len(answer.holders) > 3:
             st.caption(f"Showing 3 of {len(answer.holders)} holders.")
+        with st.container(horizontal=True, gap="small"):
+            _why_buttons(found, model, answer)
+            answer_packet(model, answer.slot, answer.when)
     with right:
         drawn = bars([(SLOTS[h.slot], h) for h in every_holding(found.records[model].reading.entries)], now())
         if len(drawn):
             chart = strip(drawn, ink(), list(SLOTS.values()), mark=_mark(answer.when, drawn.since.min().to_pydatetime()))
-            st.altair_chart(chart, key="audit.strip", alt=f"Holdings of {model}; {sentence(answer)}")
+            key = "audit.strip." + hashlib.sha256(model.encode()).hexdigest()[:12]
+            st.altair_chart(
+                clickable(chart),
+                key=key,
+                alt=f"Holdings of {model}; {sentence(answer)}",
+                on_select=partial(_clicked, key, _ids(found, model)),
+                selection_mode="holding",
+            )
+            st.caption("Click a bar for its entry · drag to move, Shift and wheel to zoom")
     if any(one.why == BEFORE and one.until and answer.when.last <= one.until for one in answer.unknown):
         _before(model)
     st.caption("The answer in words, to send on")
@@ -81,6 +99,35 @@ def _before(model: str) -> None:
         "That is before the record begins. Decisions of that time can be imported from a file, and stay marked as imported:"
     )
     st.code(f"python -m lib import {shlex.quote(plain(model))} history.csv", language="bash")
+
+
+def _why_buttons(found: Registry, model: str, answer: Answer) -> None:
+    """The way to the decision behind each holder that is shown."""
+    proof = {place for holder in answer.holders[:3] for place in holder.entries}
+    decided = [e for e in found.records[model].reading.entries if e.place in proof and _decides(e.body)]
+    for entry in decided[:3]:
+        st.button(
+            f"Why: entry {entry.place}",
+            icon=":material/gavel:",
+            key=f"audit.why.{entry.id}",
+            on_click=open_entry,
+            args=(entry.id,),
+        )
+
+
+def _decides(body: Body) -> bool:
+    return isinstance(body, Decided) or (isinstance(body, Imported) and body.of == "DECIDED")
+
+
+def _ids(found: Registry, model: str) -> dict[int, str]:
+    return {entry.place: entry.id for entry in found.records[model].reading.entries}
+
+
+def _clicked(key: str, ids: Mapping[int, str]) -> None:
+    """Open the entry by which a holding began."""
+    picked = st.session_state[key]["selection"].get("holding") or []
+    if picked and (entry_id := ids.get(picked[0].get("place", 0))):
+        open_entry(entry_id)
 
 
 def _mark(when: When, begins: datetime) -> datetime | None:
@@ -97,7 +144,8 @@ def _why(held: Holder) -> str:
         told += f", put there by **{md(held.by.name)}**: *{md(held.reason.text)}* ({CATEGORIES.get(held.reason.category, 'other').lower()})"
     else:
         told += ", without a decision in the record"
-    numbers = [(name, value) for name, value in held.metrics.items() if isinstance(value, float | int)][:2]
+    names = telling(name for name, value in held.metrics.items() if isinstance(value, float | int))
+    numbers = [(name, held.metrics[name]) for name in names][:2]
     measured = " · ".join(f"{md(name)} {score(float(value))}" for name, value in numbers)
     proof = ", ".join(str(place) for place in held.entries)
     return f"{told}. {measured}  \n:gray[Entries {proof}{_imported(held)}]"

@@ -1,122 +1,106 @@
-"""The entries of all books as one table, newest first: found by model, kind, person, version and text; one of them in full.
+"""The entries of all books as one table, newest first, to pick from; one of them in full.
 
-The address carries what was chosen. Correcting stands in `audit_correct`; exporting packets comes with later work.
+The address carries the entry that is open. What the table leaves out is chosen in `audit_filters`; correcting stands in
+`audit_correct`.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from lib.ledger.bodies import Closing, Decided, Observed, Registered
-from lib.ledger.chain import Entry
-from lib.ledger.corrections import superseded
-from lib.ledger.history import Line, as_json, lines
+from lib.ledger.history import Line
 from lib.ledger.words import CATEGORIES, PODIUM, UNKNOWN, as_time
 from lib.ui.audit_correct import correct_button
+from lib.ui.audit_download import downloads
 from lib.ui.audit_facts import more_facts
+from lib.ui.audit_packet import entry_packet
+from lib.ui.audit_rows import Row, kind_of
 from lib.ui.cards import card, empty, facts, head
-from lib.ui.models_reads import Registry
 from lib.ui.routes import link
 from lib.ui.text import count, md, moment, score, short, version
 from lib.ui.words import ENTRY, STAGE, chip, pills
 
-MOST = 10_000
-EVERY = "All models"
+MOST = 2_000
+"""Rows of the table on one page: more make every click slow."""
+OPENED, TURN = "audit.opened", "audit.turn"
+"""The entry that was opened from elsewhere, and how often that happened: the table begins anew with it."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One entry with the model whose book it stands in."""
-
-    model: str
-    entry: Entry
-    line: Line
-    corrections: tuple[Entry, ...] = ()
+def open_entry(entry_id: str) -> None:
+    """Show this entry at the next run of the page, and pick it in the table where that has it. A callback: the address waits."""
+    st.session_state[OPENED] = entry_id
+    st.session_state[TURN] = st.session_state.get(TURN, 0) + 1
 
 
-def rows(found: Registry) -> list[Row]:
-    """Every entry of every book, newest first; within one moment, the higher place first."""
-    every = [
-        Row(model, entry, line, corrections.get(entry.id, ()))
-        for model, state in found.records.items()
-        for corrections in [superseded(state.reading.entries)]
-        for entry, line in zip(reversed(state.reading.entries), lines(state), strict=True)
-    ]
-    return sorted(every, key=lambda row: (row.line.at.timestamp() if row.line.at else 0.0, row.line.place), reverse=True)
+def opened(every: Sequence[Row]) -> Row | None:
+    """The entry that was opened from a picture or a button, else the one that the address names; None for none."""
+    asked = _asked()
+    return next((row for row in every if row.entry.id == asked), None)
 
 
-def toolbar(every: Sequence[Row]) -> list[Row]:
-    """The filters in one line; gives the rows they leave."""
-    models, kinds = sorted({row.model for row in every}), list(dict.fromkeys(_said(row) for row in every))
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        words = st.text_input(
-            "Find",
-            placeholder="Find in reasons and names",
-            key="audit.text",
-            bind="query-params",
-            icon=":material/search:",
-            label_visibility="collapsed",
-        )
-        model = st.selectbox(
-            "Model", [EVERY, *models], key="audit.model", bind="query-params", width=190, label_visibility="collapsed"
-        )
-        kind = st.multiselect(
-            "Kind", kinds, key="audit.kind", bind="query-params", placeholder="Any kind", width=210, label_visibility="collapsed"
-        )
-        people = sorted({row.line.who for row in every})
-        who = st.multiselect(
-            "By", people, key="audit.by", bind="query-params", placeholder="Anybody", width=190, label_visibility="collapsed"
-        )
-    return [
-        row
-        for row in every
-        if model in (EVERY, row.model)
-        and (not kind or _said(row) in kind)
-        and (not who or row.line.who in who)
-        and (words or "").lower() in f"{row.model} v{row.line.version} {row.line.why} {row.line.instead} {row.line.who}".lower()
-    ]
+def remember(row: Row) -> None:
+    """Put the entry into the address, at the end of a run: earlier the address would lose what later widgets keep there."""
+    st.query_params["entry"] = row.entry.id
 
 
-def entries_card(left: Sequence[Row], every: int) -> Row | None:
-    """The table to pick from; gives the picked row, else the newest."""
-    note = "newest first" if len(left) == every else f"showing {len(left):,} of {count(every, 'entry', 'entries')}, newest first"
-    with card("Entries", note, key="audit.entries"):
+def _asked() -> str:
+    return str(st.session_state.get(OPENED) or st.query_params.get("entry", ""))
+
+
+def entries_card(left: Sequence[Row], every: Sequence[Row]) -> Row | None:
+    """The table to pick from; gives the picked row, else the newest. An entry that was opened elsewhere needs no place in it."""
+    with card("Entries", _note(len(left), len(every)), key="audit.entries"):
         if not left:
             empty("search_off", "No entry matches", "Take a filter away.")
-            return None
-        ids = [row.entry.id for row in left[:MOST]]
-        asked = st.query_params.get("entry", "")
-        chosen = ids.index(asked) if asked in ids else 0
-        event: Any = st.dataframe(
-            _table(left[:MOST]),
-            hide_index=True,
-            key="audit.table." + hashlib.sha256("|".join(ids).encode()).hexdigest()[:12],
-            height="content" if len(left) <= 14 else 32 + 31 * 14 + 2,
-            on_select="rerun",
-            selection_mode="single-row-required",
-            selection_default={"selection": {"rows": [chosen]}},
-            column_config=_columns(),
-            alt=f"{len(left)} ledger entries, newest first",
-        )
-        picked = event["selection"]["rows"]
-        row = left[picked[0] if picked else chosen]
-        st.query_params["entry"] = row.entry.id
-        st.download_button(
-            "Download as JSON",
-            json.dumps([{"model": r.model, **as_json(r.entry, r.corrections)} for r in left], ensure_ascii=False, indent=2),
-            "entries.json",
-            "application/json",
-            icon=":material/download:",
-            key="audit.download",
-            type="tertiary",
-            on_click="ignore",
-        )
-        return row
+            return opened(every) if OPENED in st.session_state else None
+        first = _pager(left, _asked())
+        row = _picked(left[first : first + MOST], _asked())
+        downloads(left)
+    return (opened(every) if OPENED in st.session_state else None) or row
+
+
+def _note(left: int, every: int) -> str:
+    return "newest first" if left == every else f"showing {left:,} of {count(every, 'entry', 'entries')}, newest first"
+
+
+def _pager(left: Sequence[Row], asked: str) -> int:
+    """The first row of the page that is shown: nothing to choose while all rows fit, else the page of the entry that was asked for."""
+    if len(left) <= MOST:
+        return 0
+    ids = [row.entry.id for row in left]
+    starts = list(range(0, len(left), MOST))
+    said = {at: f"{at + 1:,} to {min(at + MOST, len(left)):,} of {len(left):,}" for at in starts}
+    start = starts[ids.index(asked) // MOST] if asked in ids else 0
+    key = f"audit.page.{hashlib.sha256('|'.join(ids).encode()).hexdigest()[:12]}"
+    return st.selectbox("Rows", starts, starts.index(start), format_func=said.__getitem__, key=key, width=240)
+
+
+def _picked(shown: Sequence[Row], asked: str) -> Row:
+    ids = [row.entry.id for row in shown]
+    chosen = ids.index(asked) if asked in ids else 0
+    mark = "|".join([*ids, str(st.session_state.get(TURN, 0))])
+    event: Any = st.dataframe(
+        _table(shown),
+        hide_index=True,
+        key="audit.table." + hashlib.sha256(mark.encode()).hexdigest()[:12],
+        height="content" if len(shown) <= 14 else 32 + 31 * 14 + 2,
+        on_select=_by_hand,
+        selection_mode="single-row-required",
+        selection_default={"selection": {"rows": [chosen]}},
+        column_config=_columns(),
+        alt=f"{len(shown)} ledger entries, newest first",
+    )
+    picked = event["selection"]["rows"]
+    return shown[picked[0] if picked else chosen]
+
+
+def _by_hand() -> None:
+    """A row was picked in the table: that is what the person wants to see from now on."""
+    st.session_state.pop(OPENED, None)
 
 
 def entry_card(row: Row) -> None:
@@ -140,7 +124,9 @@ def entry_card(row: Row) -> None:
         facts(told | more_facts(body))
         if isinstance(body, Registered | Decided) and body.identity.run_id:
             link("Open the run it was made from", "run", icon="science", query={"run": body.identity.run_id})
-        correct_button(row.model, row.entry, row.corrections)
+        with st.container(horizontal=True, gap="small"):
+            correct_button(row.model, row.entry, row.corrections)
+            entry_packet(row.model, row.entry.id, line.place)
         st.caption("Place, id, hash of the chain up to here")
         st.code(f"{line.place:06d} {row.entry.id} {row.entry.chain[:8]}…{row.entry.chain[-4:]}", language=None, wrap_lines=True)
 
@@ -175,16 +161,12 @@ def _how(row: Row) -> str:
     return f" :gray-badge[{'verified' if row.line.verified else 'typed, not verified'}]"
 
 
-def _said(row: Row) -> str:
-    return ENTRY[row.line.word][2] if row.line.word in ENTRY else "Other"
-
-
 def _table(left: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "place": [row.line.place for row in left],
             "at": [row.line.at for row in left],
-            "entry": [[_said(row)] for row in left],
+            "entry": [[kind_of(row)] for row in left],
             "model": [f"{row.model} v{row.line.version}" if row.line.version else row.model for row in left],
             "who": [row.line.who for row in left],
             "what": [_in_table(row.line) for row in left],

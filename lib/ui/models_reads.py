@@ -71,9 +71,12 @@ class Registry:
     may_write: bool = True
 
 
-@st.cache_data(ttl="10s", max_entries=16, show_spinner=False)
+@st.cache_resource(ttl="10s", max_entries=16, show_spinner=False)
 def registry(backend: Backend) -> Registry:
-    """Read all models and their records. What nobody recorded is written down, unless this backend may only be read."""
+    """Read all models and their records; what nobody recorded is written down, unless this backend may only be read.
+
+    One value for all sessions, never to be changed: copying 10,000 entries takes seconds.
+    """
     found, may_write = survey(backend), True
     try:
         if write_down(Writer(backend, PODIUM, now), found):

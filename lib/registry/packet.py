@@ -1,0 +1,166 @@
+"""Make a packet of a decision, or of an answer about the past: read the book as it stands, the registry, and what verify says.
+
+Nothing is written. Sources of versions are left out, because an address may carry a key; the backend's address never does.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from lib.backends.connect import client, quick_reading, translated
+from lib.backends.uri import Backend
+from lib.errors import NotFound
+from lib.ledger.asof import as_json, sentence
+from lib.ledger.bodies import Closing, Decided, Registered, canonical, plain
+from lib.ledger.book import Writer
+from lib.ledger.chain import Entry, Reading, decode
+from lib.ledger.fold import fold
+from lib.ledger.history import lines
+from lib.ledger.index import find_book
+from lib.ledger.packet import ANSWER, DECISION, Book, Made, Packet, Picture, Subject, volume, written
+from lib.ledger.packet_scope import around, find, proof
+from lib.ledger.when import When, said
+from lib.ledger.words import SLOTS, as_text, as_time
+from lib.registry.past import Question, ask
+from lib.registry.reading import life_of, look_at
+from lib.registry.seen import Seen
+from lib.registry.verify import verify
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What everything is taken from: the registry at one look, and the parameters of the book with their reading."""
+
+    seen: Seen
+    book: str
+    params: Mapping[str, str]
+    reading: Reading
+    findings: tuple[dict[str, Any], ...]
+
+
+def of_decision(writer: Writer, model: str, which: str) -> Packet:
+    """The packet of an entry, named by its id or place, and of what led to it and came of it. Raises NotFound for an unknown one."""
+    source = _read(writer.backend, model)
+    entries = source.reading.entries
+    entry = find(entries, which)
+    subject = Subject(kind=DECISION, model=model, entry=entry.id, place=entry.place)
+    places = around(entries, entry)
+    return _packet(writer, source, subject, said=_told(source.reading, entry), shown=places, kept=places)
+
+
+def of_answer(writer: Writer, model: str, question: Question) -> Packet:
+    """The packet of the answer who held a slot then. It carries the whole book, so that the answer can be found anew."""
+    told = ask(writer.backend, model, question)
+    source = _read(writer.backend, model)
+    entries = (*source.reading.entries, *([told.unrecorded] if told.unrecorded else []))
+    return _packet(
+        writer,
+        source,
+        _asked(model, question),
+        said=f"{model}, {_time_said(question.when)}: {sentence(told.answer)}",
+        answer=as_json(told.answer),
+        unrecorded=canonical(told.unrecorded.body) if told.unrecorded else None,
+        shown=proof(entries, told.answer),
+        kept=tuple(entry.place for entry in source.reading.entries),
+    )
+
+
+def _read(backend: Backend, model: str) -> _Source:
+    seen = look_at(backend, model)
+    book = find_book(backend, life_of(seen))
+    if book is None:
+        raise NotFound(f"{model} has no record yet.", means="", next="A record begins with the first look that may write.")
+    found = verify(backend, model).findings
+    with translated("The book of this model"), quick_reading():
+        params = client(backend).get_run(book).data.params
+    findings = tuple({"place": one.place, "what": one.what, "means": one.means} for one in found)
+    return _Source(seen, book, params, decode(params, book), findings)
+
+
+def _packet(writer: Writer, source: _Source, subject: Subject, *, kept: Sequence[int], **more: Any) -> Packet:
+    reading = source.reading
+    shown = [entry for entry in reading.entries if entry.place in more["shown"]]
+    return Packet(
+        subject=subject,
+        made=Made(at=as_text(writer.clock()), by=writer.by),
+        backend={"kind": writer.backend.kind, "uri": writer.backend.uri},
+        book=Book(
+            model=subject.model,
+            volumes=(volume(source.book, source.params, reading),),
+            head=reading.head,
+            chain=reading.chain,
+        ),
+        entries=written(source.params, reading, kept),
+        evidence=tuple(_evidence(entry) for entry in shown if isinstance(entry.body, Registered)),
+        registry=_registry(source.seen, as_text(writer.clock())),
+        verify=source.findings,
+        pictures=_pictures(reading.entries, subject, writer),
+        **more,
+    )
+
+
+def _asked(model: str, question: Question) -> Subject:
+    when = question.when
+    return Subject(
+        kind=ANSWER,
+        model=model,
+        stage=SLOTS[question.slot],
+        at=as_text(when.at),
+        until=as_text(when.until) if when.until else None,
+        zone=when.zone,
+        so_far=when.so_far,
+    )
+
+
+def _time_said(when: When) -> str:
+    """The instant, or the day, that was asked about, in its zone."""
+    local = when.at.astimezone(ZoneInfo(when.zone))
+    return f"{local.day} {local:%b %Y} ({when.zone})" if when.until else said(when.at, when.zone)
+
+
+def _told(reading: Reading, entry: Entry) -> str:
+    """An entry in one sentence: what was decided, by whom, when, and how it ended."""
+    state = fold(reading)
+    line = next(one for one in lines(state) if one.place == entry.place)
+    body = entry.body
+    at = f" on {said(line.at, 'UTC')}" if line.at else ""
+    version = f" v{line.version}" if line.version else ""
+    if not isinstance(body, Decided):
+        return f"Entry {entry.place} of {body.model or 'this model'},{version} {body.type}{at} by {line.who}: {line.why}"
+    verdict = {"approve": "approved", "reject": "rejected", "changes": "sent back for changes"}[body.verdict]
+    return f"{body.model}{version}: {verdict} for {body.to} by {line.who}{at}{_ended(reading, entry)}"
+
+
+def _ended(reading: Reading, entry: Entry) -> str:
+    """How an approving decision ended; empty for one that is still open and for the others."""
+    ends = (one for one in reading.entries if isinstance(one.body, Closing) and one.body.intent == entry.id)
+    end = next(ends, None)
+    if end is None or not isinstance(end.body, Closing):
+        return ""
+    out = " and ".join(f"v{number}" for number in end.body.displaced)
+    word = {"APPLIED": "carried out", "OVERTAKEN": "overtaken by a later decision", "FAILED": "not carried out"}[end.body.type]
+    return f"; {word} (entry {end.place}){f', in place of {out}' if out else ''}"
+
+
+def _evidence(entry: Entry) -> dict[str, Any]:
+    assert isinstance(entry.body, Registered)
+    return {"version": entry.body.version, "place": entry.place, "lineage": plain(entry.body.lineage)}
+
+
+def _registry(seen: Seen, at: str) -> dict[str, Any]:
+    """The registry at the look of the export."""
+    versions = [
+        {"version": one.number, "stage": one.stage, "created": one.created, "run_id": one.run_id, "head": one.head}
+        for one in seen.versions.values()
+    ]
+    holders = {SLOTS[slot]: list(held.holders) for slot, held in seen.now.items()}
+    return {"read_at": at, "created": seen.created, "aliases": dict(seen.aliases), "holders": holders, "versions": versions}
+
+
+def _pictures(entries: Sequence[Entry], subject: Subject, writer: Writer) -> dict[str, Picture]:
+    from lib.registry.packet_picture import strip_picture  # noqa: PLC0415 - loads the renderer
+
+    mark = as_time(subject.at) if subject.at else None
+    drawn = strip_picture(entries, subject.model, writer.clock(), mark)
+    return {"strip": drawn} if drawn else {}

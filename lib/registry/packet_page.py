@@ -1,0 +1,176 @@
+"""A packet as one page that anybody can read and print: no script, no request, pictures inside, the data at its end.
+
+Only values go into the template, and it escapes every one; what a text of a stranger would turn or hide becomes visible.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import escape
+
+from lib.errors import PodiumError
+from lib.ledger.bodies import Decided, Held, Imported, plain
+from lib.ledger.chain import Entry, Reading
+from lib.ledger.fold import fold
+from lib.ledger.history import Line, lines
+from lib.ledger.packet import Packet, Written, sealed
+from lib.ledger.packet_seal import seal
+from lib.ledger.shapes import parse
+from lib.ledger.when import said
+from lib.ledger.words import CATEGORIES, SLOTS, as_time
+
+TEMPLATE = "packet_page.html"
+WORDS = {
+    "OPENED": "Record begins",
+    "IMPORTED": "Imported",
+    "REGISTERED": "Registered",
+    "REQUESTED": "Requested",
+    "WITHDRAWN": "Withdrawn",
+    "approve": "Approved",
+    "roll_back": "Approved, a roll-back",
+    "reject": "Rejected",
+    "changes": "Changes asked",
+    "APPLIED": "Moved",
+    "OVERTAKEN": "Overtaken",
+    "FAILED": "Did not move",
+    "OBSERVED": "Seen outside",
+    "FROZEN": "Frozen",
+    "CORRECTED": "Corrected",
+    "FOLLOWED_UP": "Looked back on",
+    "VOLUME": "Next volume",
+}
+_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_SAID = (
+    "schema",
+    "type",
+    "model",
+    "by",
+    "backend",
+    "version",
+    "reason",
+    "from",
+    "to",
+    "note",
+    "kind",
+    "verdict",
+    "expected",
+    "lineage",
+)
+_NAMES = {
+    "now": "Seen afterwards",
+    "was": "Seen before",
+    "recorded_at": "Recorded",
+    "effective_at": "In effect",
+    "intent": "Carries out",
+}
+
+
+def page(packet: Packet) -> str:
+    """The packet as an HTML file."""
+    env = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
+    )
+    document = sealed(packet)
+    return seal(env.get_template(TEMPLATE).render(_view(packet, document)), document)
+
+
+def sorry(error: PodiumError) -> str:
+    """A page in place of a packet that could not be made; it is no packet, and `packet verify` says so."""
+    return f"<!DOCTYPE html><meta charset='utf-8'><title>No packet</title><h1>No packet was made</h1><p>{escape(visible(str(error)))}</p>"
+
+
+def visible(text: str) -> str:
+    """Text whose invisible marks and turns of direction are shown as their code, so that nothing reads otherwise than it is."""
+    return _INVISIBLE.sub(lambda mark: f"[U+{ord(mark[0]):04X}]", text)
+
+
+def _view(packet: Packet, document: dict[str, Any]) -> dict[str, Any]:
+    shown = [one for one in packet.entries if one.place in packet.shown]
+    entries = [Entry(one.place, one.id, one.chain, parse(one.text)) for one in packet.entries]
+    told = {line.place: line for line in lines(fold(Reading(tuple(entries), ("",), ())))}
+    bodies = {entry.place: entry for entry in entries}
+    return {
+        "packet": packet,
+        "hashes": document["hashes"],
+        "sha256": document["sha256"],
+        "made_at": _moment(packet.made.at, packet.subject.zone),
+        "why": _entry(told[packet.subject.place], bodies[packet.subject.place], shown[0]) if packet.subject.place else None,
+        "entries": [_entry(told[one.place], bodies[one.place], one) for one in shown],
+        "holders": _holders(packet),
+        "unknown": [_stretch(one, packet.subject.zone) | {"why": one["why"]} for one in (packet.answer or {}).get("unknown", [])],
+        "metrics": sorted({name for one in packet.evidence for name in one["lineage"].get("metrics", {})}),
+        "read_at": _moment(packet.registry["read_at"], "UTC"),
+    }
+
+
+def _entry(line: Line, entry: Entry, text: Written) -> dict[str, Any]:
+    body = plain(entry.body)
+    reason = entry.body.reason
+    return {
+        "place": line.place,
+        "id": line.id,
+        "word": WORDS.get(line.word, "Other"),
+        "at": said(line.at, "UTC") if line.at else "no readable time",
+        "who": line.who,
+        "how": "as imported"
+        if isinstance(entry.body, Imported)
+        else "verified"
+        if line.verified
+        else "typed, not verified"
+        if line.who not in ("Podium", "unknown")
+        else "",
+        "version": f"v{line.version}" if line.version else "",
+        "move": f"{line.from_} → {line.to}" if line.to else "",
+        "why": line.why,
+        "instead": line.instead,
+        "superseded_by": ", ".join(map(str, line.superseded_by)),
+        "category": CATEGORIES.get(reason.category, reason.category) if reason else "",
+        "expected": (entry.body.expected or "") if isinstance(entry.body, Decided) else "",
+        "more": _more(body),
+        "sha256": text.sha256,
+        "chain": text.chain,
+    }
+
+
+def _more(body: dict[str, Any]) -> dict[str, Any]:
+    """What else the body says, under names for people; what every entry shows anyway and what is empty is left out."""
+    held = {name: _held(value) if name in ("now", "was") and isinstance(value, dict) else value for name, value in body.items()}
+    return {_NAMES.get(name, name.replace("_", " ")): value for name, value in held.items() if name not in _SAID and value}
+
+
+def _held(now: dict[str, Any]) -> str:
+    """Who stood in each stage, as a look saw it."""
+    parts = []
+    for slot, stage in SLOTS.items():
+        held = Held.model_validate(now.get(slot, {}))
+        parts.append(f"{stage}: {' and '.join(f'v{number}' for number in held.holders) or 'nobody'}")
+    return ", ".join(parts)
+
+
+def _holders(packet: Packet) -> list[dict[str, Any]]:
+    found = (packet.answer or {}).get("holders", [])
+    return [one | _stretch(one, packet.subject.zone) for one in found]
+
+
+def _stretch(one: dict[str, Any], zone: str) -> dict[str, str]:
+    return {
+        "since": _second(one["since"], zone) if one["since"] else "the beginning",
+        "until": _second(one["until"], zone) if one["until"] else "now",
+    }
+
+
+def _second(text: str, zone: str) -> str:
+    local = as_time(text).astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %Y, %H:%M:%S} {zone}"
+
+
+def _moment(text: str, zone: str) -> str:
+    return said(as_time(text), zone)

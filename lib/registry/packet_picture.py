@@ -1,0 +1,51 @@
+"""The picture in a packet: who held which stage over time, drawn for paper, as a PNG that needs no font and no program."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from lib.ledger.chain import Entry
+from lib.ledger.imported import every_holding
+from lib.ledger.packet import Picture
+from lib.ledger.strip import Ink, bars, strip
+from lib.ledger.words import SLOTS
+from lib.runs.plots.picture import png
+
+FONTS = Path(__file__).resolve().parents[1] / "ui" / "static" / "fonts"
+PAPER: Ink = {
+    "ink": "#17202C",
+    "soft": "#5B6776",
+    "hair": "#DDE3EA",
+    "page": "#FFFFFF",
+    "now": "#1F5FBF",
+    "past": "#C3CCD7",
+    "staging": "#E9E0F6",
+    "unknown": "#F4F6F9",
+    "on_now": "#FFFFFF",
+    "on_past": "#3A4654",
+    "on_staging": "#5B2FA0",
+    "on_unknown": "#5B6776",
+}
+
+
+def strip_picture(entries: Sequence[Entry], model: str, now: datetime, mark: datetime | None) -> Picture | None:
+    """Every holding of a book up to now, and those that were imported; None when nobody ever held anything. `mark` is the instant somebody asked about."""
+    held = every_holding(entries)
+    if not held:
+        return None
+    table = bars([(SLOTS[one.slot], one) for one in held], now)
+    marked = mark if mark and mark >= table.since.min() else None
+    data = png(strip(table, PAPER, list(SLOTS.values()), mark=marked), PAPER, FONTS)
+    said = "; ".join(
+        f"{SLOTS[one.slot]}: {'v' + one.version if one.version else 'unknown'} from {one.since:%-d %b %Y} "
+        f"to {f'{one.until:%-d %b %Y}' if one.until else 'now'}"
+        for one in held[-12:]
+    )
+    return Picture(
+        type="image/png",
+        alt=f"Who held which stage of {model}{', the last 12 holdings' if len(held) > 12 else ''}: {said}",
+        sha256=hashlib.sha256(data).hexdigest(),
+        data=base64.b64encode(data).decode(),
+    )
