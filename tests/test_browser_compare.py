@@ -102,29 +102,17 @@ def test_what_is_folded_away_keeps_up_with_a_view_that_was_opened_meanwhile(wind
     assert said_by(driver) == wanted
 
 
-def test_a_popover_stays_open_while_its_label_and_its_conditions_change_and_a_chip_is_gone_for_good(
-    window, podium, fresh_store, two
-):
+def test_a_chip_that_was_taken_away_does_not_come_back_when_its_popover_is_opened_again(window, podium, fresh_store, two):
     (wine, _), _ = two
-    driver = window(podium(fresh_store)).open(f"/compare?experiment={wine}")
-    body = unfold(driver, "Refine")
-    body.get_by_role("combobox", name="Narrow by").click()
-    driver.page.get_by_role("option", name="trees").click()
-    driver.settle()
-    expect(driver.page.get_by_test_id("stPopover").get_by_role("button", name=re.compile("Refine: 1"))).to_be_visible()
-    body.get_by_test_id("stMultiSelect").locator("[data-tag]").first.get_by_role("button").click()
-    driver.settle()
-    assert said_by(driver)["facet"] == ["params.trees=5|15|40"]
+    driver = window(podium(fresh_store)).open(f"/compare?experiment={wine}&facet=params.trees%3D1%7C5%7C15")
+    unfold(driver, "Refine")
     fold(driver)
-    driver.key("compare-toolbar").get_by_role("textbox").fill("metrics.accuracy > 0.5")
-    driver.page.keyboard.press("Enter")
+    driver.page.get_by_role("button", name=re.compile("trees is 1 or 5 or 15")).click()
     driver.settle()
-    driver.page.get_by_role("button", name=re.compile("trees is 5 or 15 or 40")).click()
-    driver.settle()
+    driver.click("Highest")
     unfold(driver, "Refine")
     fold(driver)
     assert "facet" not in said_by(driver)
-    assert said_by(driver)["filter"] == ["metrics.accuracy > 0.5"]
 
 
 def tab_to(driver, wanted: str, most: int = 80) -> None:
@@ -137,8 +125,8 @@ def tab_to(driver, wanted: str, most: int = 80) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_keyboard_alone_filters_picks_looks_and_opens_a_run(window, podium, fresh_store, two, scheme):
-    (wine, _), _ = two
+def test_the_keyboard_alone_filters_looks_and_picks(window, podium, fresh_store, two, scheme):
+    (wine, _), runs = two
     driver = window(podium(fresh_store), scheme=scheme).open(f"/compare?experiment={wine}")
     keys = driver.page.keyboard
     tab_to(driver, ".st-key-compare-filter input")
@@ -167,9 +155,27 @@ def test_the_keyboard_alone_filters_picks_looks_and_opens_a_run(window, podium, 
     keys.press("Escape")
     driver.settle()
     tab_to(driver, "[class*='st-key-compare-table'] canvas, [class*='st-key-compare-table'] [data-testid=stDataFrame]")
-    for key in ("ArrowDown", "ArrowLeft", "ArrowLeft", "Space"):
-        keys.press(key)
-        driver.page.wait_for_timeout(150)
+    keys.press("ArrowDown")
+    keys.press("Shift+Space")
+    driver.page.wait_for_url(re.compile("pick="))
     driver.settle()
-    print(driver.page.url)
     assert len(said_by(driver)["pick"]) == 1
+    assert said_by(driver)["pick"][0] in runs[:4]
+
+
+def test_a_cold_link_shows_exactly_what_it_says(window, podium, fresh_store, two):
+    (wine, _), runs = two
+    link = (
+        f"experiment={wine}&filter=metrics.accuracy+%3E+0.5&facet=params.trees%3D5%7C15%7C40&plot=Scatter&x=params.rate&y=metrics.log+loss"
+        f"&log=-params.rate&mark=trend&sort=metrics.log+loss&order=falling&columns=params.depth&pick={runs[2]}&pick={runs[1]}"
+    )
+    driver = window(podium(fresh_store)).open(f"/compare?{link}")
+    assert said_by(driver) == parse_qs(link)
+    toolbar = driver.key("compare-toolbar")
+    assert toolbar.get_by_role("textbox").input_value() == "metrics.accuracy > 0.5"
+    expect(driver.page.get_by_role("radio", name="Scatter")).to_be_checked()
+    expect(driver.page.get_by_role("button", name=re.compile("trees is 5 or 15 or 40"))).to_be_visible()
+    expect(driver.page.get_by_text("3 runs, 2 picked")).to_be_visible()
+    expect(driver.page.get_by_text("A and B", exact=True)).to_be_visible()
+    expect(driver.page.get_by_role("button", name="Highest")).to_be_visible()
+    assert "forest-15" in driver.page.get_by_test_id("stMarkdown").filter(has_text="A ━").first.inner_text()

@@ -449,3 +449,65 @@ def test_two_labels_with_one_beginning_stay_two_everywhere(app, fresh_store):
     rows = [str(row) for table in page.table for row in table.value.iloc[:, 0].tolist()]
     assert len([row for row in rows if "one" in row[-9:]]) >= 1
     assert len([row for row in rows if "two" in row[-9:]]) >= 1
+
+
+def test_a_metric_a_parameter_and_a_tag_of_one_name_stay_three_in_every_list(app, fresh_store):
+    experiment = make_experiment(fresh_store, "names")
+    for n in range(4):
+        log_run(
+            fresh_store,
+            experiment,
+            "same",
+            params={"x": n, "status": -n},
+            metrics={"x": n * n},
+            tags={"x": f"t{n % 2}"},
+            minute=n,
+        )
+    page = app("compare", fresh_store, experiment=experiment)
+    for name in ("params.x", "params.status", "status", "metrics.x"):
+        page.selectbox(key="compare.sort").set_value(name).run()
+        assert address(page, "sort") == [name]
+    for name in ("params.x", "tags.x", "metrics.x"):
+        unfolded(page, "refine").selectbox(key="compare.narrow").set_value(name).run()
+        assert address(page, "facet")[-1].startswith(name)
+    page = app("compare", fresh_store, experiment=experiment, plot="Scatter")
+    for name in ("params.x", "metrics.x"):
+        page.selectbox(key="compare.x").set_value(name).run()
+        assert address(page, "x") == [name]
+
+
+def test_two_parents_of_one_name_stay_two(app, fresh_store):
+    experiment = make_experiment(fresh_store, "searches")
+    parents = [log_run(fresh_store, experiment, "grid", minute=n) for n in range(2)]
+    for n in range(4):
+        log_run(fresh_store, experiment, f"trial-{n}", parent=parents[n % 2], params={"n": n}, minute=n + 5)
+    page = app("compare", fresh_store, experiment=experiment)
+    for number, parent in enumerate(parents):
+        unfolded(page, "refine").selectbox(key="compare.parent").set_value(parent).run()
+        assert address(page, "parent") == [parent]
+        assert sorted(names(page)) == [f"trial-{number}", f"trial-{number + 2}"]
+
+
+# On a server
+
+
+def test_on_a_server_compare_gives_the_same_answers(app, fresh_store, mlflow_server, few):
+    told = []
+    for store in (fresh_store, mlflow_server):
+        experiment, ids = many(store)
+        client(store).log_batch(ids[11], [Metric("accuracy", 0.99, NOON, 1), Metric("accuracy", 0.2, NOON, 2)])
+        client(store).log_dict(ids[0], {"a": 1}, "a.json")
+        page = app("compare", store, experiment=experiment, stat="best", limit="12")
+        answer = [dict(zip(names(page), column(page, "metrics.accuracy"), strict=True))]
+        page = app("compare", store, experiment=experiment, filter="params.old = 'x' or metrics.accuracy > 0.3")
+        answer += ["The filter searched all" in text_of(page) or said(page)]
+        page = app("compare", store, experiment=experiment, filter="metrics.accuracy < 0.09", pick=ids[:2], limit="5")
+        answer += [names(page), "not in this experiment" in said(page)]
+        page = app("compare", store, experiment=experiment, plot="Curves", limit="12")
+        answer += [page.get("vega_lite_chart")[0].proto.alt]
+        page = app("compare", store, experiment=experiment, plot="Artifacts", pick=ids[:2], limit="12")
+        answer += ["a.json" in text_of(page)]
+        page = app("run", store, run=ids[0])
+        answer += [page.title[0].value]
+        told.append(answer)
+    assert told[0] == told[1]

@@ -15,6 +15,7 @@ import pandas as pd
 from lib.runs.direction import direction
 from lib.runs.figures import is_real, natural, setting
 from lib.runs.plots.axes import NO_VALUE
+from lib.runs.remembered import remembered
 from lib.runs.table import METRIC, column, varying
 from lib.runs.values import RunTable
 
@@ -152,8 +153,12 @@ def telling(table: RunTable, names: Sequence[str], metric: str) -> list[str]:
 
     Measured by ε² (Kelley 1935), which is not fooled by many small groups; a guess for what to look at first, no finding.
     """
-    share = {name: _between(split(table, [name], metric, ranged).groups) for name in names}
-    return sorted(names, key=lambda name: -share[name])
+    return sorted(names, key=lambda name: -_share(table, name, metric))
+
+
+@remembered
+def _share(table: RunTable, name: str, metric: str) -> float:
+    return _between(split(table, [name], metric, ranged).groups)
 
 
 def _between(groups: Sequence[Group]) -> float:

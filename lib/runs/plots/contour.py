@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lib.runs.direction import direction
-from lib.runs.figures import figure, is_real
+from lib.runs.figures import figure, is_real, reals
 from lib.runs.grouping import values_of
 from lib.runs.plots.axes import axis, is_log
 from lib.runs.plots.box import MANY_POINTS, MOST_POINTS, clicked
@@ -65,7 +65,8 @@ def columns(table: RunTable) -> list[str]:
 
 def _different(table: RunTable, name: str) -> int:
     values = values_of(table, name)
-    return len({value for value in values if is_real(value)}) if pd.api.types.is_numeric_dtype(values) else 0
+    numbers = reals(values)
+    return len(np.unique(numbers[~np.isnan(numbers)]))
 
 
 def places(table: RunTable, axes: tuple[str, str], metric: str) -> Places:

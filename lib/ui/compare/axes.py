@@ -11,7 +11,7 @@ from lib.runs.table import column, has_column
 from lib.runs.values import RunTable
 from lib.ui.compare.brush import change, digest, ranges
 from lib.ui.compare.drawer import drawer
-from lib.ui.compare.view import View, asked, bound, drawable, keep, said, tied
+from lib.ui.compare.view import View, asked, bound, drawable, keep, tied, told_apart
 from lib.ui.text import md
 
 LINEAR = "-"
@@ -28,8 +28,7 @@ def chosen(view: View, runs: RunTable) -> Chosen:
 
 def labels(names: Iterable[str], width: int = 26) -> dict[str, str]:
     """Columns as options are read: without their kind unless two would then read the same, long ones cut so that none do."""
-    plain = {name: said(name) for name in names}
-    full = {name: text if list(plain.values()).count(text) == 1 else name for name, text in plain.items()}
+    full = told_apart(names)
     cut = short_labels(list(full.values()), width)
     return {name: cut[text] for name, text in full.items()}
 

@@ -13,7 +13,7 @@ from lib.runs.figures import setting, short_labels
 from lib.runs.offers import Offer, offered
 from lib.runs.table import METRIC
 from lib.runs.values import RunTable
-from lib.ui.compare.view import View, asked, keep, said
+from lib.ui.compare.view import View, asked, keep, said, told_apart
 from lib.ui.text import count, md
 
 FEW = 12
@@ -30,11 +30,12 @@ def facet_widgets(view: View, whole: RunTable) -> None:
     """A select box that adds a facet, and a widget for each that is there."""
     offers = {offer.column: offer for offer in offered(whole)}
     there = known(view.facet)
+    options = told_apart(offers, called)
     st.selectbox(
         "Narrow by",
         [column for column in offers if column not in {one.column for one in there}],
         index=None,
-        format_func=called,
+        format_func=options.__getitem__,
         placeholder="A metric, parameter, tag or fact",
         key=ADD,
         on_change=_add,

@@ -18,7 +18,7 @@ from lib.ui.compare.drawer import drawer
 from lib.ui.compare.foot import foot
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.statistics import PICKS, called, choose_metric, listed, pickable
-from lib.ui.compare.view import View, bound, keep
+from lib.ui.compare.view import View, bound, keep, told_apart
 from lib.ui.text import count, md
 
 MOST_LISTED = 8
@@ -82,7 +82,7 @@ def _by(view: View, runs: RunTable) -> list[str]:
     with drawer("by", f"Group by {count(len(chosen), 'column')}", icon=":material/stacks:") as is_open:
         if not is_open:
             return chosen
-        st.multiselect("Group by", names, format_func=called, width=420, **bound("by", chosen))
+        st.multiselect("Group by", names, format_func=told_apart(names, called).__getitem__, width=420, **bound("by", chosen))
         st.caption(
             "Runs with the same values in all of these columns are one group. Without a choice: every parameter but the seed."
         )

@@ -9,7 +9,7 @@ from lib.runs.values import RunTable
 from lib.ui.compare.drawer import drawer
 from lib.ui.compare.facets import facet_widgets, known
 from lib.ui.compare.reading import Found
-from lib.ui.compare.view import View, asked, bound, keep
+from lib.ui.compare.view import View, asked, bound, keep, told_apart
 from lib.ui.text import count
 
 ADD = "compare.add"
@@ -98,12 +98,12 @@ def _families(view: View, whole: RunTable) -> None:
         key="compare.families",
         on_change=lambda: keep(children=st.session_state["compare.families"]),
     )
-    names = whole.identity.name
+    names = {one: str(whole.identity.name.get(one, one)) for one in above}
+    texts = {one: f"{name} ({count(families.get(one, 0), 'child', 'children')})" for one, name in names.items()}
+    options = told_apart(above, lambda one: texts[one])
     st.selectbox(
         "Only the children of",
         ["", *above],
-        format_func=lambda one: (
-            f"{names.get(one, one)} ({count(families.get(one, 0), 'child', 'children')})" if one else "any parent"
-        ),
+        format_func=lambda one: (texts[one] if options[one] != one else f"{texts[one]} {one[:8]}") if one else "any parent",
         **bound("parent", view.parent),
     )

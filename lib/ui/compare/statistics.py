@@ -13,7 +13,7 @@ from lib.runs.plots.box import PICK
 from lib.runs.table import column, metrics
 from lib.runs.values import RunTable
 from lib.ui.cards import empty
-from lib.ui.compare.view import View, asked, bound, keep, said
+from lib.ui.compare.view import View, asked, bound, keep, said, told_apart
 from lib.ui.text import md
 
 PICKS = "Click a run to pick it, once more to let it go."
@@ -42,11 +42,12 @@ def choose_metric(view: View, runs: RunTable, label: str) -> str:
 
 def select(label: str, names: Sequence[str], binding: dict[str, Any]) -> None:
     """A select box for a column, with the word for what it does in the option; two long names never look alike."""
-    short = short_labels([called(name) for name in names], 23)
+    full = told_apart(names, called)
+    short = short_labels(list(full.values()), 23)
     st.selectbox(
         label,
         names,
-        format_func=lambda name: f"{label}: {short.get(called(name), name)}",
+        format_func=lambda name: f"{label}: {short[full[name]]}",
         label_visibility="collapsed",
         width=240,
         **binding,

@@ -16,7 +16,7 @@ from lib.ui.cards import card
 from lib.ui.compare.columns import MOST_MARKED, best_rows, cells, choices, chosen, headings, looks, sortable, titled_with_kind
 from lib.ui.compare.drawer import drawer
 from lib.ui.compare.sparks import CURVE, curves
-from lib.ui.compare.view import View, bound, keep, said
+from lib.ui.compare.view import View, bound, keep, said, told_apart
 from lib.ui.text import count, md
 
 MOST_ROWS = 10
@@ -49,13 +49,13 @@ def runs_table(here: Backend, view: View, table: RunTable, rows: Sequence[Line],
 
 
 def _head(view: View, table: RunTable, title: str) -> None:
-    falling = view.order == "falling"
+    falling, options = view.order == "falling", told_apart(sortable(table))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(title, anchor=False, width="content")
         st.selectbox(
             "Sort by",
-            sortable(table),
-            format_func=lambda name: f"Sort: {said(name)}",
+            list(options),
+            format_func=lambda name: f"Sort: {options[name]}",
             label_visibility="collapsed",
             width=180,
             **bound("sort", view.sort),
@@ -109,7 +109,7 @@ def _draw(view: View, ids: Sequence[str], sheet: pd.DataFrame | Styler, look: di
         selection_default={"selection": {"rows": wanted}},
         column_config=look,
         placeholder="",
-        alt=f"{len(ids)} runs, sorted by {said(view.sort)}",
+        alt=f"{len(ids)} runs, sorted by {said(view.sort)}. The arrows go through them, Shift and Space pick one",
     )
 
 

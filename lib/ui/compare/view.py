@@ -4,7 +4,8 @@ Streamlit can bind a widget to the address itself, but then the address carries 
 a name that no other page may use. Here a widget is set from the address before it is drawn, and writes back when a person moves it.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -160,6 +161,16 @@ def said(name: str) -> str:
     if name.startswith((METRIC, PARAM, TAG)):
         return name.partition(".")[2]
     return {"seconds": "time taken", "git_commit": "git commit", "versions": "registered as"}.get(name, name)
+
+
+def told_apart(names: Iterable[str], say: Callable[[str], str] = said) -> dict[str, str]:
+    """What each column is called in a list of options; its whole name where two would read the same.
+
+    A select box knows its options by what is written on them: of two that read the same it takes the wrong one.
+    """
+    texts = {name: say(name) for name in names}
+    often = Counter(texts.values())
+    return {name: text if often[text] == 1 else name for name, text in texts.items()}
 
 
 def link(base: str) -> str:
