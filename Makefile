@@ -15,7 +15,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-slow bench lint lock clean
+.PHONY: run test test-slow bench bench-quick lint lock clean
 
 run: $(VENV)/.to-run
 	@$(PY) -m streamlit run app.py $(ARGS)
@@ -28,9 +28,15 @@ test-slow: $(VENV)/.to-test
 	@$(PY) tests/see_to_a_browser.py
 	@$(PYTEST) -m slow $(ARGS)
 
-# Ratios against MLflow and the bare fetch, within one session; make bench ARGS="--runs 20000 --rounds 1"
-bench: $(VENV)/.to-run
-	@$(PY) benchmarks/reading_runs.py $(ARGS)
+# Ratios against MLflow and against floors, within one session, into docs/benchmarks.md: up to a quarter of an hour.
+bench: $(VENV)/.to-test
+	@$(PY) tests/see_to_a_browser.py
+	@$(PY) -m benchmarks $(ARGS)
+
+# The same with small stores in two minutes; writes no page.
+bench-quick: $(VENV)/.to-test
+	@$(PY) tests/see_to_a_browser.py
+	@$(PY) -m benchmarks --quick
 
 lint: $(VENV)/.to-test
 	@$(PY) -m ruff check .

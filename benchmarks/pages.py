@@ -1,17 +1,26 @@
-"""How quickly a person sees something: Compare in Chromium, against an empty Streamlit page and against MLflow's own pages."""
+"""How quickly a person sees something: Compare in Chromium, against an empty Streamlit page and against MLflow's own pages.
+
+What is waited for stands on the screen: the marks of the plot and the rows of the table, in Podium as in MLflow.
+"""
 
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, goal
+from benchmarks.reading import LINEAR
+from benchmarks.stores import experiment_of, filled
 from lib.backends.uri import Backend
+from lib.runs.plots.parallel import MOST_LINES
+from lib.runs.plots.scatter import MOST_POINTS
 from lib.runs.reading import runs
+from lib.runs.table import varying
 from lib.runs.values import Search
 from tests.browser import SETTLED, Process, free_port, launch, serve_podium, start
 from tests.see_to_a_browser import find
@@ -20,90 +29,167 @@ STILL = 0.25
 """`SETTLED` waits for a quarter of a second of stillness, which is nobody's work."""
 PATIENCE = 240_000
 PICKED = 100
-DRAWN = "document.querySelectorAll('.js-plotly-plot, svg.main-svg').length > 0"
+WINDOW = {"width": 1440, "height": 900}
+_ROWS = "document.querySelector('[data-testid=stDataFrame] canvas table td')"
+_MARKS = "document.querySelectorAll(`.st-key-compare-chart svg.marks path[aria-roledescription='%s']`).length >= %d && " + _ROWS
+_MLFLOW_LIST = "[...document.querySelectorAll('a')].some((a) => a.innerText.trim() === %s)"
+_MLFLOW_PLOT = "document.querySelectorAll('.js-plotly-plot .axis-title').length > 1 && document.body.innerText.includes(%s)"
+Until = Callable[[Page], object]
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser, started once."""
+    path = find()
     with sync_playwright() as play:
-        browser = launch(play, find())
+        browser = launch(play, path)
         yield browser
         browser.close()
 
 
-def _visit(
-    browser: Browser, url: str, until: Callable[[Page], object], rounds: int, act: Callable[[Page], object] | None = None
-) -> float:
-    """The least seconds from the address to what is waited for; with `act`, from that deed on."""
-    took = []
-    for _ in range(rounds):
-        page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+@dataclass(frozen=True)
+class Visits:
+    """So many visits in a new window each; the quickest counts."""
+
+    browser: Browser
+    rounds: int
+
+    def opened(self, url: str, until: Until) -> float:
+        """Seconds from the address to what is waited for."""
+        return min(self._window(lambda page: page.goto(url), lambda page: None, until) for _ in range(self.rounds))
+
+    def clicked(self, url: str, ready: Until, click: Until, until: Until) -> float:
+        """Seconds from a click on a page that is ready to what is waited for."""
+
+        def prepare(page: Page) -> None:
+            page.goto(url)
+            ready(page)
+
+        return min(self._window(click, prepare, until) for _ in range(self.rounds))
+
+    def _window(self, act: Until, prepare: Until, until: Until) -> float:
+        page = self.browser.new_context(viewport=WINDOW).new_page()
         page.set_default_timeout(PATIENCE)
+        prepare(page)
         begun = time.perf_counter()
-        page.goto(url)
+        act(page)
         until(page)
-        if act:
-            begun = time.perf_counter()
-            act(page)
-            until(page)
-        took.append(time.perf_counter() - begun)
+        took = time.perf_counter() - begun
         page.context.close()
-    return min(took)
+        return took
 
 
-def _settled(page: Page) -> None:
-    page.wait_for_function(SETTLED)
+def _seen(condition: str) -> Until:
+    """Wait until something stands on the screen and nothing moves any more."""
+
+    def wait(page: Page) -> None:
+        page.wait_for_function(f"() => {condition}")
+        page.evaluate("window.stillSince = 0")
+        page.wait_for_function(SETTLED)
+
+    return wait
 
 
-def _plot(name: str) -> Callable[[Page], object]:
+def _lines(count: int) -> Until:
+    return _seen(_MARKS % ("line mark", min(count, MOST_LINES)))
+
+
+def _points(count: int) -> Until:
+    return _seen(_MARKS % ("point", min(count, MOST_POINTS)))
+
+
+def reactions(browser: Browser, sizes: Sequence[int], folder: Path, rounds: int) -> Iterator[Figure]:
+    """From the address and from a click to a settled page, against an empty page, and what more runs cost."""
+    visits, took = Visits(browser, rounds), {}
+    with _serving(_empty(folder)) as nothing:
+        counted = _seen("document.body.innerText.includes('1 clicks')")
+        ready = _seen("document.body.innerText.includes('0 clicks')")
+        floor = visits.opened(nothing.url, ready) - STILL
+        click = visits.clicked(nothing.url, ready, lambda page: page.get_by_role("button", name="Count").click(), counted) - STILL
+    for count in sizes:
+        figures = list(_of_podium(visits, filled(folder / f"page-{count}", count), count, (floor, click)))
+        took[count] = figures[0].podium
+        yield from figures
+    first, last = min(took), max(took)
+    if last > first:
+        more, longer = last / first, took[last] / took[first]
+        yield Figure(
+            f"{more:g}× as many runs: Compare opens in {longer:.1f}× the time",
+            took[last],
+            **goal("no worse than linear", longer / more, most=LINEAR),
+        )
+
+
+def _of_podium(visits: Visits, store: Backend, count: int, floor: tuple[float, float]) -> Iterator[Figure]:
+    search = Search((experiment_of(store),))
+    first = runs(store, search).ids[0]
+    other = varying(runs(store, search))[-1]
+    with _serving(serve_podium(store.uri, store.path.parent / "podium")) as podium:
+        address = f"{podium.url}/compare?experiment={search.experiments[0]}"
+        Visits(visits.browser, 1).opened(address, _lines(count))
+        opened = visits.opened(address, _lines(count)) - STILL
+        plot = visits.clicked(address, _lines(count), _radio("Scatter"), _points(count)) - STILL
+        half = "metrics.metric_0 > 0.5"
+        filtered = visits.clicked(address, _lines(count), lambda page: _filter(page, half), _told(f" of {count:,} runs")) - STILL
+        pick = f"{address}&plot=Scatter&x={other}&pick={first}"
+        picked = visits.clicked(pick, _points(count), _tick, _told("2 picked")) - STILL
+    yield Figure(f"open Compare, {count:,} runs", opened, floor=floor[0], floor_is="an empty page")
+    for what, seconds in (("another plot", plot), ("a filter", filtered), ("a pick", picked)):
+        yield Figure(f"click: {what} of {count:,} runs", seconds, floor=floor[1], floor_is="a click on an empty page")
+
+
+def _radio(name: str) -> Until:
     return lambda page: page.get_by_role("radio", name=name).click()
 
 
-def reactions(browser: Browser, store: Backend, count: int, folder: Path, rounds: int) -> Iterator[Figure]:
-    """From a click to a settled page with so many runs, against a click on an empty page."""
-    with _serving(_empty(folder)) as nothing, _serving(serve_podium(store.uri, folder / "podium")) as podium:
-        floor = (
-            _visit(browser, nothing.url, _settled, rounds, lambda page: page.get_by_role("button", name="Count").click()) - STILL
-        )
-        first = _visit(browser, nothing.url, _settled, rounds) - STILL
-        address = f"{podium.url}/compare?experiment=1"
-        _visit(browser, address, _settled, 1)
-        opened = _visit(browser, address, _settled, rounds) - STILL
-        clicked = _visit(browser, address, _settled, rounds, _plot("Scatter")) - STILL
-    yield Figure(f"open Compare, {count:,} runs", opened, floor=first, floor_is="empty page")
-    yield Figure(f"click: another plot of {count:,} runs", clicked, floor=floor, floor_is="click on an empty page")
+def _filter(page: Page, text: str) -> None:
+    page.get_by_role("textbox", name="Filter").fill(text)
+    page.keyboard.press("Enter")
+
+
+def _tick(page: Page) -> None:
+    """Tick the third row of the table."""
+    sheet = page.locator("[data-testid=stDataFrame] canvas").first
+    sheet.scroll_into_view_if_needed()
+    at = sheet.bounding_box()
+    assert at is not None
+    page.mouse.click(at["x"] + 16, at["y"] + 32 + 31 * 2 + 15)
+
+
+def _told(text: str) -> Until:
+    return _seen(f"document.body.innerText.replace(/\\s/g, ' ').includes({json.dumps(text)}) && {_ROWS}")
 
 
 def against_mlflow(browser: Browser, server: Backend, store: Backend, folder: Path, rounds: int) -> Iterator[Figure]:
     """The same runs in MLflow's own pages (its list shows a hundred) and a hundred of them compared, in the same browser."""
-    table = runs(store, Search(("1",)))
-    ids, newest = list(table.ids[:PICKED]), table.identity.name.iloc[0]
-    listed = _visit(
-        browser,
-        f"{server.uri}/#/experiments/1/runs",
-        lambda page: page.wait_for_function(f"document.body.innerText.includes({json.dumps(newest)})"),
-        rounds,
-    )
-    asked = f"runs={json.dumps(ids, separators=(',', ':'))}&experiments={json.dumps(['1'])}"
-    compared = _visit(browser, f"{server.uri}/#/compare-runs?{asked}", lambda page: page.wait_for_function(DRAWN), rounds)
-    with _serving(serve_podium(store.uri, folder / "podium-100")) as podium:
-        whole = f"{podium.url}/compare?experiment=1&plot=Scatter"
-        _visit(browser, whole, _settled, 1)
-        scatter = _visit(browser, whole, _settled, rounds) - STILL
+    experiment = experiment_of(store)
+    table, visits = runs(store, Search((experiment,))), Visits(browser, rounds)
+    ids, name = list(table.ids[:PICKED]), json.dumps(table.identity.name.iloc[0])
+    asked = f"runs={json.dumps(ids, separators=(',', ':'))}&experiments={json.dumps([experiment])}"
+    with _serving(serve_podium(store.uri, folder / "podium")) as podium:
+        whole = f"{podium.url}/compare?experiment={experiment}&plot=Scatter"
         picks = "&".join(f"pick={one}" for one in ids)
-        hundred = _visit(browser, f"{podium.url}/compare?experiment=1&only=picked&{picks}", _settled, rounds) - STILL
+        few = f"{podium.url}/compare?experiment={experiment}&only=picked&{picks}"
+        once = Visits(browser, 1)
+        once.opened(whole, _points(len(table)))
+        once.opened(f"{server.uri}/#/experiments/{experiment}/runs", _in_mlflow(_MLFLOW_LIST % name))
+        listed = visits.opened(f"{server.uri}/#/experiments/{experiment}/runs", _in_mlflow(_MLFLOW_LIST % name))
+        scatter = visits.opened(whole, _points(len(table))) - STILL
+        compared = visits.opened(f"{server.uri}/#/compare-runs?{asked}", _in_mlflow(_MLFLOW_PLOT % name))
+        hundred = visits.opened(few, _lines(len(ids))) - STILL
     yield Figure(
-        f"all {len(table):,} runs and a scatter",
+        f"all {len(table):,} runs with a scatter",
         scatter,
         listed,
         "MLflow's list of 100",
-        goal="≤ 0.6× MLflow",
-        kept=scatter / listed <= 0.6,
+        **goal("≤ 0.6× MLflow", scatter / listed, most=0.6),
     )
-    yield Figure(
-        f"{PICKED} runs compared", hundred, compared, "MLflow's comparison", goal="≤ 0.4× MLflow", kept=hundred / compared <= 0.4
-    )
+    text = f"{len(ids)} of {len(table):,} runs compared"
+    yield Figure(text, hundred, compared, "MLflow's comparison", **goal("≤ 0.4× MLflow", hundred / compared, most=0.4))
+
+
+def _in_mlflow(condition: str) -> Until:
+    return lambda page: page.wait_for_function(f"() => {condition}")
 
 
 @contextmanager
@@ -123,6 +209,7 @@ def _empty(folder: Path) -> Process:
         "--server.fileWatcherType=none",
         "--browser.gatherUsageStats=false",
     ]
+    folder.mkdir(parents=True, exist_ok=True)
     served = start(
         [sys.executable, "-m", "streamlit", "run", str(script), *flags], f"http://127.0.0.1:{port}", folder / "empty.log", {}
     )

@@ -125,7 +125,7 @@ def test_more_than_fifty_runs_are_capped_and_the_picked_stay(app, fresh_store):
     experiment = make_experiment(fresh_store, "many")
     ids = [log_points(fresh_store, [("loss", 1.0, 0, 0), ("loss", 0.5, 1, 1)], experiment) for _ in range(53)]
     page = curves(app, fresh_store, experiment, pick=[ids[0], ids[1]])
-    assert "Showing 50 of 53\u00a0runs: the picked and the newest that have this metric." in said(page)
+    assert "Showing 50 of 53\u00a0runs: the picked and the first of the table that have this metric." in said(page)
     assert any(layer["mark"]["type"] == "text" for layer in json.loads(chart(page))["layer"])
 
 

@@ -1,5 +1,6 @@
 """Parallel and Scatter on the Compare page: axes, ranges and marks come from the address, and a selection gives its runs by id."""
 
+import html
 import json
 
 import pytest
@@ -120,7 +121,7 @@ def test_the_front_is_named_drawn_and_picked(app, fresh_store, forests):
     ask = {"plot": "Scatter", "x": "metrics.log loss", "y": "metrics.accuracy"}
     page = app("compare", fresh_store, experiment=forests[0], mark="pareto", **ask)
     written = said(page).replace("\u00a0", " ").replace("&#45;", "-")
-    assert "Pareto front of log loss ↓ and accuracy ↑, 1 of 5 runs: forest-100." in written
+    assert "Pareto front of log loss ↓ and accuracy ↑, 1 of 5 runs: forest-100." in html.unescape(written)
     page.button(key="compare.pick_front").click().run()
     assert address(page, "pick") == [forests[1][-1]]
     page = app("compare", fresh_store, experiment=forests[0], mark="pareto", plot="Scatter", x="params.trees")
@@ -130,7 +131,9 @@ def test_the_front_is_named_drawn_and_picked(app, fresh_store, forests):
 def test_a_trend_says_where_it_goes_what_it_is_and_what_it_needs(app, fresh_store, forests):
     page = app("compare", fresh_store, experiment=forests[0], mark=["trend", "odd"], plot="Scatter", x="params.trees")
     written = said(page).replace("\u00a0", " ")
-    assert "Trend: accuracy rises with trees. Straight line through 5 runs with the 95% interval of its mean" in written
+    assert "Trend: accuracy rises with trees. Straight line through 5 runs with the 95% interval of its mean" in html.unescape(
+        written
+    )
     assert "fitted to the logarithm of trees" in written
     assert "Trend: accuracy rises" in page.get("vega_lite_chart")[0].proto.alt
     page = app(

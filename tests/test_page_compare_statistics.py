@@ -146,7 +146,7 @@ def test_the_csv_of_the_groups_holds_no_formula_and_keeps_negative_numbers():
 
     sheet = pd.DataFrame({"=x": ["=1+1", "+1", "-1", "@a", "fine"], "mean": [-0.5] * 5})
     lines = as_csv(sheet).splitlines()
-    assert lines == ["'=x,mean", "'=1+1,-0.5", "'+1,-0.5", "'-1,-0.5", "'@a,-0.5", "fine,-0.5"]
+    assert lines == ["'=x,mean", "'=1+1,-0.5", "+1,-0.5", "-1,-0.5", "'@a,-0.5", "fine,-0.5"]
 
 
 def test_importance_names_what_the_metric_depends_on(app, fresh_store):

@@ -2,7 +2,14 @@
 
 import json
 import math
+import os
+import pickle
 import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from mlflow.entities import Metric
@@ -407,3 +414,57 @@ def test_overview_opens_the_run_of_the_row_that_was_clicked(app, fresh_store, ho
     table = next(one.value for one in page.dataframe if "open" in one.value)
     assert table.run.tolist() == ["r2", "r1", "r0"]
     assert set(table.open) == {"Open"}
+
+
+OPEN_IT = """
+import sys
+from streamlit.testing.v1 import AppTest
+from lib.ui.routes import SHELL, path
+page = AppTest.from_file(str(SHELL), default_timeout=60)
+page.query_params["run"] = sys.argv[1]
+page.switch_page(str(path("run")))
+page.run()
+assert not page.exception, page.exception
+assert "Model" in [one.value for one in page.subheader]
+print(sorted({name.partition(".")[0] for name in sys.modules} & {"sklearn", "skops", "joblib", "torch", "numexpr"}))
+"""
+
+
+class _Bomb:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (self.marker,)
+
+
+def test_a_model_is_never_loaded_to_be_shown(fresh_store, tmp_path):
+    run_id = log_run(fresh_store, make_experiment(fresh_store, "bombs"), "bomb")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "MLmodel").write_text("flavors: {sklearn: {pickled_model: model.pkl}, python_function: {}}")
+    for name in ("a.json", "model.pkl", "model.joblib"):
+        (tmp_path / "model" / name).write_bytes(pickle.dumps(_Bomb(tmp_path / "went off")))
+    client(fresh_store).log_model_artifacts(run(fresh_store, run_id).model_ids[0], str(tmp_path / "model"))
+    opened = subprocess.run(
+        [sys.executable, "-c", OPEN_IT, run_id],
+        env=os.environ | {"MLFLOW_TRACKING_URI": fresh_store.uri, "PODIUM_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert opened.stdout.strip() == "[]"
+    assert not (tmp_path / "went off").exists()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["", "s3://no-bucket/x", "ftp://ana:s3cret@host/x", "file://other/x", "/no/folder", "runs:/abc/x", "/a\0b", "http://[bad"],
+)
+def test_a_run_whose_files_are_nowhere_is_shown_all_the_same(app, fresh_store, uri):
+    run_id = log_run(fresh_store, make_experiment(fresh_store, "odd"), "odd", model=False)
+    with closing(sqlite3.connect(fresh_store.path)) as db, db:
+        db.execute("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (uri, run_id))
+    page = app("run", fresh_store, run=run_id)
+    assert "Where it belongs" in [one.value for one in page.subheader]
+    assert "s3cret" not in texts(page)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.runs.grouping import Group, split
-from lib.runs.plots.box import MOST_GROUPS, MOST_POINTS, box, five, jitter, kept, sampled
-from lib.runs.plots.charts import look
+from lib.runs.plots.box import MOST_GROUPS, MOST_POINTS, box, five, jitter, kept
+from lib.runs.plots.charts import look, sampled
 from lib.ui.ink import DARK, LIGHT
 from tests.test_runs_charts import EVIL, spec, values
 from tests.test_runs_frames import made, runs_of
@@ -88,7 +88,7 @@ def test_with_too_many_groups_those_of_picked_runs_and_the_largest_are_kept_in_t
 
 def test_a_sample_of_points_holds_the_picked_runs_and_follows_no_order():
     table = runs_of(*(made(f"r{n}", metrics={"m": n}) for n in range(MOST_POINTS * 2)))
-    ids = sampled(table, ("r7",)).ids
+    ids = sampled(table, ("r7",), MOST_POINTS).ids
     assert len(ids) == MOST_POINTS
     assert "r7" in ids
     assert list(ids) == sorted(ids, key=table.ids.index)

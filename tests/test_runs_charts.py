@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.runs.plots.axes import BELOW, MOST_AXES, NO_VALUE, axis, choose, is_log
-from lib.runs.plots.charts import look, shown
+from lib.runs.plots.charts import look, sampled
 from lib.runs.plots.parallel import MOST_LINES, parallel
 from lib.runs.plots.scatter import BOX, Over, scatter, unplaced
+from lib.runs.table import subset
 from lib.ui.ink import DARK, LIGHT
 from tests.test_runs_frames import made, runs_of
 
@@ -38,6 +39,24 @@ def test_every_value_has_a_finite_place(numbers):
     assert len(one.places) == len(numbers)
     assert all(place == BELOW or 0 <= place <= 1 for place in one.places)
     assert all(math.isfinite(tick.place) for tick in one.ticks)
+
+
+def test_numbers_whose_distance_fits_into_no_float_break_no_axis():
+    for wide in ([1.7e308, -1.7e308, 0.0, 1.0], [7e307, -7e307, 0.0], [5e-324, 1.0], [1e-300, 7e307]):
+        one = axis(runs_of(*(made(str(n), metrics={"m": value}) for n, value in enumerate(wide))), "metrics.m")
+        assert all(place == BELOW or 0 <= place <= 1 for place in one.places), wide
+        assert all(math.isfinite(one.number(place)) for place in (-0.05, 0.5, 1.05)), wide
+        assert not one.log or one.number(-0.05) > 0, wide
+
+
+def test_a_metric_that_is_infinite_nearly_everywhere_is_no_axis():
+    runs = runs_of(*(made(str(n), params={"n": n}, metrics={"m": one}) for n, one in enumerate([math.inf, -math.inf, 1.0])))
+    assert choose(runs, "metrics.m").names == ("params.n",)
+
+
+def test_a_metric_and_a_parameter_of_one_name_are_two_axes():
+    runs = runs_of(*(made(str(n), params={"steps": n}, metrics={"steps": n}) for n in range(3)))
+    assert [one.title for one in axes(runs, "params.steps", "metrics.steps")] == ["steps", "steps (metric)"]
 
 
 def test_what_has_no_value_stands_below_the_axis_at_its_own_tick():
@@ -165,13 +184,15 @@ def test_the_ramp_is_turned_round_for_a_loss():
     assert ramps["metrics.loss"] == ramps["metrics.acc"][::-1]
 
 
-def test_a_cap_keeps_the_picked_runs_and_the_newest():
-    runs = runs_of(*(made(str(n)) for n in range(MOST_LINES + 50)))
-    kept = shown(runs, ["340"], MOST_LINES)
+def test_a_sample_keeps_the_picked_runs_and_whoever_is_drawn_does_not_hang_on_the_order():
+    runs = runs_of(*(made(str(n)) for n in range(MOST_LINES * 2)))
+    kept = sampled(runs, ["340"], MOST_LINES)
     assert len(kept) == MOST_LINES
-    assert kept.ids[0] == "0"
-    assert kept.ids[-1] == "340"
-    assert shown(kept, (), MOST_LINES) is kept
+    assert "340" in kept.ids
+    assert 0.4 < sum(int(run_id) < MOST_LINES for run_id in kept.ids) / MOST_LINES < 0.6
+    turned = sampled(subset(runs, runs.ids[::-1]), ["340"], MOST_LINES)
+    assert turned.ids == kept.ids[::-1]
+    assert sampled(kept, (), MOST_LINES) is kept
 
 
 def test_texts_on_a_scatter_stand_in_lanes_in_their_natural_order_and_twins_stay_two():

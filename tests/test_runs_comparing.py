@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.runs import comparing
+from lib.runs import export
 from lib.runs.comparing import Row, alike, baseline, chosen, rows, sheet, summary
 from lib.runs.table import subset
 from lib.runs.values import COMMIT_TAG, SOURCE_TAG, DataInput, RegisteredVersion, RunTable
@@ -120,6 +120,14 @@ def test_picked_runs_are_compared_else_the_best_ten_and_one_picked_run_with_them
     assert chosen(runs, runs, ["r3"], ACC)[:2] == ["r3", "r29"]
     assert len(chosen(runs, runs, [f"r{n}" for n in range(30)], ACC)) == 20
     assert chosen(runs, subset(runs, ["r7"]), [], "") == ["r7"]
+    counted = runs_of(*(made(f"r{n}", metrics={"epoch": n}) for n in range(30)))
+    assert chosen(counted, counted, [], "metrics.epoch") == list(counted.ids[:10])
+
+
+def test_one_dataset_in_two_contexts_stays_two():
+    twice = (DataInput("training data", "d1", "train"), DataInput("training data", "d2", "training"))
+    names = [row.name for row in rows(runs_of(made("a", inputs=twice), made("b")), "a") if row.kind == "data"]
+    assert names == ["training data (train)", "training data (training)"]
 
 
 def read(text: str) -> list[list[str]]:
@@ -145,4 +153,4 @@ def test_no_cell_of_the_file_begins_a_formula(values, name):
     runs = runs_of(*(made(str(n), params={name: value}, tags={name: value}) for n, value in enumerate(values)))
     for line in read(sheet(rows(runs, "0"), values)):
         for cell in line:
-            assert not cell.startswith(comparing._FORMULA) or float(cell) == float(cell)
+            assert not cell.startswith(export._STARTS) or float(cell) == float(cell)

@@ -25,6 +25,7 @@ from lib.runs.grouping import (
     summary,
     telling,
 )
+from lib.runs.plots.axes import NO_VALUE
 from tests.test_runs_frames import column, made, runs_of
 
 ODD = st.sampled_from([math.nan, math.inf, -math.inf, 1.7976931348623157e308, 0.0, 5.0])
@@ -195,3 +196,7 @@ def test_the_column_that_tells_most_comes_first_and_many_small_groups_do_not_foo
         for n in range(6)
     ]
     assert telling(runs_of(*runs), ["params.name", "params.depth"], "metrics.m") == ["params.depth", "params.name"]
+
+
+def test_a_text_that_shows_nothing_is_said():
+    assert exact(pd.Series(["", " ", "x", None], dtype="str")).labels == ("empty text", "blank text", "x", NO_VALUE)

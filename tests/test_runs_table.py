@@ -15,20 +15,54 @@ ACC, LOSS = "metrics.accuracy", "metrics.log loss"
 
 
 @pytest.mark.parametrize(
-    "name", ["loss", "val_loss", "logLoss", "RMSE", "test_mae", "fit time", "latency_ms", "train/error", "FPR"]
+    "name",
+    [
+        "loss",
+        "val_loss",
+        "logLoss",
+        "RMSE",
+        "test_mae",
+        "fit time",
+        "latency_ms",
+        "train/error",
+        "FPR",
+        "val_nll",
+        "neg_log_likelihood",
+        "false_positive_rate",
+        "ece",
+        "seconds_per_step",
+        "cost_per_hour",
+    ],
 )
 def test_losses_errors_and_times_are_better_when_smaller(name):
     assert direction(name) == "less"
 
 
 @pytest.mark.parametrize(
-    "name", ["accuracy", "f1", "r2", "AUC", "glossary_score", "neg_log_loss", "neg_mean_squared_error", "品質"]
+    "name",
+    [
+        "accuracy",
+        "f1",
+        "r2",
+        "AUC",
+        "glossary_score",
+        "neg_log_loss",
+        "neg_mean_squared_error",
+        "品質",
+        "images_per_sec",
+        "mb_per_s",
+        "steps_per_second",
+        "accuracy_per_epoch",
+    ],
 )
 def test_everything_else_is_better_when_larger_and_neg_turns_a_loss_round(name):
     assert direction(name) == "more"
 
 
 def test_counts_are_not_judged():
+    assert {direction(name) for name in ("lr", "learning_rate", "num_params", "timestamp", "system/cpu_utilization")} == {
+        "neither"
+    }
     assert (direction("epoch"), titled("test_rows"), verdict("n_rows", 3)) == ("neither", "test_rows", "")
 
 
@@ -42,10 +76,18 @@ def test_a_change_is_said_in_a_word(name, gap, word):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.94444, "0.9444"), (1.0, "1.0000"), (-0.5, "−0.5000"), (1.45, "1.450"), (24000, "24,000"), (2.5e-05, "2.5e−05"), (math.nan, "NaN"), (math.inf, "∞"), (1.7976931348623157e308, "∞"), (None, ""), ("sqrt", "sqrt"), (0, "0")],
+    [(0.94444, "0.9444"), (1.0, "1.0000"), (-0.5, "−0.5000"), (1.45, "1.450"), (24000, "24,000"), (2.5e-05, "2.5e−05"), (math.nan, "NaN"), (math.inf, "∞"), (1.7976931348623157e308, "∞"), (None, ""), ("sqrt", "sqrt"), (0, "0"), (-0.0, "0.0000"), (1.7e308, "1.7e+308")],
 )  # fmt: skip
 def test_numbers_read_in_about_four_digits(value, text):
     assert figure(value) == text
+
+
+def test_what_diverged_stands_last_whichever_way_the_runs_are_sorted():
+    runs = runs_of(
+        *(made(str(n), metrics={"m": one}) for n, one in enumerate([math.inf, 1.0, -math.inf, 3.0, 1.7976931348623157e308]))
+    )
+    assert table.ordered(runs, "metrics.m", falling=True)[:2] == ["3", "1"]
+    assert table.ordered(runs, "metrics.m", falling=False)[:2] == ["1", "3"]
 
 
 def test_settings_read_as_they_were_set():

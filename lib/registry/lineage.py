@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import urlsplit
 
 import rfc8785
 import yaml
 from mlflow.exceptions import MlflowException
 
 from lib.backends.connect import client
+from lib.backends.reach import out_of_reach
 from lib.backends.uri import Backend
 from lib.errors import NotFound, PodiumError
 from lib.ledger.bodies import Lineage, number
@@ -84,7 +84,7 @@ def _files(backend: Backend, model: str, version: Version) -> Files:
     with TemporaryDirectory() as folder:
         try:
             place = client(backend).get_model_version_download_uri(model, version.number)
-            if far := _out_of_reach(place, backend):
+            if far := out_of_reach(place, backend):
                 return Files(missing=f"the model's files are at a {far} address, which is not read from here")
             head = Path(download_artifacts(artifact_uri=f"{place}/MLmodel", dst_path=folder, tracking_uri=backend.uri))
             described = yaml.safe_load(head.read_text("utf-8"))
@@ -124,22 +124,11 @@ def is_whole(backend: Backend, model: str, number_: str) -> bool:
 
     try:
         place = client(backend).get_model_version_download_uri(model, number_)
-        if _out_of_reach(place, backend):
+        if out_of_reach(place, backend):
             return True
         return any(Path(item.path).name == "MLmodel" for item in list_artifacts(artifact_uri=place, tracking_uri=backend.uri))
     except (MlflowException, OSError, ValueError, PodiumError):
         return False
-
-
-def _out_of_reach(place: str, backend: Backend) -> str:
-    """The scheme of a place that is not read from here; empty for folders and for what this very server hands out.
-
-    Storage like S3 needs credentials of its own. An address on another host is never asked: MLflow would send it ours.
-    """
-    parts, server = urlsplit(place), urlsplit(backend.uri)
-    same = backend.kind == "server" and (parts.scheme, parts.netloc) == (server.scheme, server.netloc)
-    within = len(parts.scheme) < 2 or parts.scheme == "file" or (parts.scheme == "mlflow-artifacts" and not parts.netloc)
-    return "" if within or same else parts.scheme
 
 
 def _sha(data: bytes) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from lib.backends.connect import client, translated
+from lib.backends.reach import out_of_reach
 from lib.backends.uri import Backend
 from lib.errors import BackendError, BadInput, NotFound, Refused
 from lib.runs import artifacts_local as local
@@ -198,16 +199,16 @@ def _through_mlflow(backend: Backend, place: Place, path: str) -> list[Entry]:
 
 def _repository(backend: Backend, place: Place) -> "ArtifactRepository":
     """MLflow's own access to the place, with the tracking URI explicit."""
-    parts = urlsplit(place.uri)
-    if parts.scheme == "mlflow-artifacts" and backend.kind != "server":
+    far = out_of_reach(place.uri, backend)
+    if far == "mlflow-artifacts" and backend.kind != "server":
         raise BackendError(
             "These files were logged through an MLflow server, and this backend is the bare database.",
             means="Runs, parameters and metrics are here, the files are reached only through the server.",
             next="Start the MLflow server on this database and set MLFLOW_TRACKING_URI to its address.",
         )
-    own = urlsplit(backend.uri).netloc
-    if parts.scheme not in CLOUDS and not (parts.scheme == "mlflow-artifacts" and parts.netloc in ("", own)):
-        raise BackendError(f"Podium does not read files from {parts.scheme or 'nowhere'}://{parts.netloc}.")
+    if not place.uri or (far and far not in CLOUDS):
+        host = urlsplit(place.uri).netloc.rpartition("@")[2] if far != "unreadable" else ""
+        raise BackendError(f"Podium does not read files from {far or 'nowhere'}{f'://{host}' if host else ''}.")
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: PLC0415 - see connect.client
 
     return get_artifact_repository(place.uri, tracking_uri=backend.uri, registry_uri=backend.uri)
@@ -236,14 +237,18 @@ def _too_large(path: str, size: int, most: int) -> Refused:
 @contextmanager
 def _asking(subject: str) -> Iterator[None]:
     """Translate what MLflow, the network and the clouds' own clients raise."""
-    clouds = sys.modules.get("botocore.exceptions")
-    faults = (clouds.BotoCoreError, clouds.ClientError) if clouds else ()
     try:
         with translated(subject):
             yield
     except ImportError as error:
         raise BackendError(f"Reading these files needs a package that is not installed: {error.name}.") from error
-    except (OSError, ValueError, *faults) as error:
+    except _faults() as error:
         if getattr(getattr(error, "response", None), "status_code", None) == 404:
             raise NotFound(f"{subject} was not found.", next="It may have been removed since the list was read.") from error
         raise BackendError(f"{subject} could not be read: {str(error)[:200]}", next="Try again.") from error
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """What the network and the clouds' own clients raise. Asked once something was raised: before, no client may have been loaded."""
+    clouds = sys.modules.get("botocore.exceptions")
+    return (OSError, ValueError, *((clouds.BotoCoreError, clouds.ClientError) if clouds else ()))

@@ -14,7 +14,10 @@ from lib.errors import BackendError, NotFound, NotWritable, Refused
 
 def folder(uri: str) -> Path | None:
     """The folder of this machine that an artifact URI names; None when it names another kind of place."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # "http://[x": no address at all
+        return None
     if parts.scheme == "file":
         return Path(url2pathname(parts.path)).absolute() if parts.netloc in ("", "localhost") else None
     is_drive = len(parts.scheme) == 1
@@ -71,6 +74,8 @@ def _inside(root: Path, path: str) -> Path:
         home, found = root.resolve(), (root / path).resolve()
     except (OSError, RuntimeError) as error:  # links that lead round in a circle
         raise BackendError(f"{path or 'The folder of files'} leads round in a circle.") from error
+    except ValueError as error:  # a zero character in the name of the folder
+        raise BackendError("The folder of files has a name that no folder can have.") from error
     if not found.is_relative_to(home):
         raise Refused(f"{path} leads out of the folder of this run.", next="Only files inside it are shown.")
     return found

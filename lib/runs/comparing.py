@@ -13,7 +13,8 @@ from typing import Literal
 
 import pandas as pd
 
-from lib.runs.direction import Verdict, verdict
+from lib.runs.direction import Verdict, direction, verdict
+from lib.runs.export import harmless
 from lib.runs.figures import MINUS, change, figure, is_real, setting, short_labels
 from lib.runs.table import METRIC, column, metrics, ordered
 from lib.runs.values import COMMIT_TAG, RunTable
@@ -24,8 +25,6 @@ BEST = 10
 PRODUCTION = "Production"
 SHORT_COMMIT = 8
 _WORDS: tuple[Verdict, ...] = ("better", "worse", "same")
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)", re.ASCII)
 _MLFLOW = "mlflow."
 _CODE = {"mlflow.source.git.branch": "git branch", "mlflow.source.git.repoURL": "git repository"}
 _AROUND = {
@@ -75,18 +74,23 @@ def is_champion(runs: RunTable, run_id: str) -> bool:
 
 
 def chosen(whole: RunTable, left: RunTable, picked: Sequence[str], color: str) -> list[str]:
-    """The run ids to compare: the picked ones, up to twenty; with none or one picked, the best ten of `left` beside it."""
+    """The run ids to compare: the picked ones, up to twenty; with none or one picked, the best of `left` beside it, ten in all.
+
+    Where nobody can say what is best, they are the first of `left`.
+    """
     here = [run_id for run_id in picked if run_id in whole.identity.index]
     if len(here) > 1:
         return here[:MOST_RUNS]
-    others = _best_first(left, color) if color in metrics(left) else list(left.ids)
+    others = (
+        _best_first(left, color)
+        if color in metrics(left) and direction(color.removeprefix(METRIC)) != "neither"
+        else list(left.ids)
+    )
     return list(dict.fromkeys([*here, *others]))[:BEST]
 
 
 def _best_first(left: RunTable, color: str) -> list[str]:
-    name = color.removeprefix(METRIC)
-    falling = verdict(name, 1.0) != "worse"
-    return ordered(left, color, falling=falling)
+    return ordered(left, color, falling=direction(color.removeprefix(METRIC)) != "less")
 
 
 def rows(runs: RunTable, base: str, first: str = "") -> list[Row]:
@@ -116,17 +120,13 @@ def sheet(found: Sequence[Row], names: Sequence[str]) -> str:
     heads = ["kind", "name", *names, *(f"{what} of {names[place]}" for place in compared for what in ("change", "verdict"))]
     written = io.StringIO()
     lines = csv.writer(written, lineterminator="\r\n")
-    lines.writerow(map(_unarmed, heads))
+    lines.writerow(map(harmless, heads))
     for row in found:
         told = [
             cell for place in compared for cell in (row.changes[place].replace(MINUS, "-").replace(",", ""), row.verdicts[place])
         ]
-        lines.writerow(map(_unarmed, [row.kind, row.name, *row.raw, *told]))
+        lines.writerow(map(harmless, [row.kind, row.name, *row.raw, *told]))
     return written.getvalue()
-
-
-def _unarmed(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell) else cell
 
 
 def alike(found: Sequence[Row]) -> int:
@@ -169,7 +169,8 @@ def _plain(kind: Kind, name: str, values: Sequence[str], missing: str, raw: Sequ
 def _of_data(runs: RunTable) -> Iterator[Row]:
     for (name, context), inputs in runs.inputs.groupby(["name", "context"], sort=True):
         digests = inputs.groupby("run_id").digest.agg(lambda all_: ", ".join(dict.fromkeys(all_)))
-        title = str(name) if not context or str(context) in str(name) else f"{name} ({context})"
+        contexts = runs.inputs.context[runs.inputs.name == name].nunique()
+        title = str(name) if not context or (contexts == 1 and str(context) in str(name)) else f"{name} ({context})"
         yield _plain("data", title, [str(digests.get(run_id, "")) for run_id in runs.ids], "not logged")
 
 

@@ -24,6 +24,8 @@ _ERRORS = {
     "rmsle",
     "mape",
     "smape",
+    "wape",
+    "mase",
     "medae",
     "brier",
     "deviance",
@@ -44,16 +46,36 @@ _OTHERS = {
     "eer",
     "aic",
     "bic",
+    "nll",
+    "ppl",
+    "ece",
+    "regret",
+    "lpips",
+    "crps",
+    "false",
 }
 _LESS = frozenset(_ERRORS | _SPENDING | _OTHERS)
-_NEITHER = frozenset(
-    {"epoch", "epochs", "step", "steps", "iteration", "iterations", "count", "rows", "samples", "n", "std", "sd", "var"}
-)
+_COUNTS = {"epoch", "epochs", "step", "steps", "iteration", "iterations", "count", "rows", "samples", "n", "num", "number"}
+_NEITHER = frozenset(_COUNTS | {"std", "sd", "var", "lr", "timestamp"})
+_TIMES = frozenset({"s", "sec", "secs", "second", "seconds", "ms", "minute", "min", "hour", "h"})
+_SYSTEM = "system/"
+"""In front of what MLflow logs of the machine itself."""
 
 
 def direction(metric: str) -> Direction:
-    """`less` for losses, errors and times, `neither` for counts, else `more`. `neg_log_loss` is turned round, as scikit-learn does."""
-    words = {word.lower() for word in _WORD.findall(metric)}
+    """`less` for losses, errors and times, `neither` for counts and the machine's own, else `more`.
+
+    `neg_log_loss` is turned round, as scikit-learn does; what is done per second is better more, and of "per" only what stands before counts.
+    """
+    said = [word.lower() for word in _WORD.findall(metric)]
+    before, after = (said[: said.index("per")], said[said.index("per") + 1 :]) if "per" in said else (said, [])
+    words = set(before)
+    if metric.startswith(_SYSTEM) or {"learning", "rate"} <= words:
+        return "neither"
+    if _TIMES & set(after[:1]):
+        return "less" if words & (_ERRORS | _OTHERS | {"cost"}) else "more"
+    if "likelihood" in words and words & _TURNED:
+        return "less"
     if words & _LESS:
         return "more" if words & _TURNED else "less"
     return "neither" if words & _NEITHER else "more"

@@ -1,6 +1,7 @@
 """Numbers and labels as people read them in tables, axes and tooltips. Pure."""
 
 import math
+import re
 from collections.abc import Sequence
 from numbers import Integral, Real
 
@@ -10,13 +11,17 @@ import pandas as pd
 MINUS = "\N{MINUS SIGN}"
 LARGEST = 1.79e308
 """SQL stores keep an infinity as the largest number there is."""
+PLACEABLE = 8e307
+"""The distance of two numbers below it fits into a float; beyond, a run has diverged and no axis can hold it."""
+_DIGITS = re.compile(r"(\d+)", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def is_real(value: object) -> bool:
-    """Can it be placed on an axis? False for NaN, infinity, what a store keeps instead of infinity, and a missing value."""
+    """Can it be placed on an axis? False for NaN, infinity, what a store keeps instead of it or is nearly as large, and a missing value."""
     if type(value) is float:
-        return -LARGEST < value < LARGEST
-    return isinstance(value, Real) and math.isfinite(size := float(value)) and abs(size) < LARGEST
+        return -PLACEABLE < value < PLACEABLE
+    return isinstance(value, Real) and math.isfinite(size := float(value)) and abs(size) < PLACEABLE
 
 
 def reals(values: "pd.Series") -> "np.ndarray":
@@ -24,7 +29,7 @@ def reals(values: "pd.Series") -> "np.ndarray":
     if not pd.api.types.is_numeric_dtype(values):
         return np.full(len(values), np.nan)
     numbers = values.to_numpy("float64", na_value=np.nan)
-    return np.where(np.abs(numbers) < LARGEST, numbers, np.nan)
+    return np.where(np.abs(numbers) < PLACEABLE, numbers, np.nan)
 
 
 def figure(value: object) -> str:
@@ -41,7 +46,7 @@ def _size(value: float, *, whole: bool) -> str:
         return "NaN"
     if abs(value) >= LARGEST:
         return "∞" if value > 0 else f"{MINUS}∞"
-    return _digits(value, whole=whole).replace("-", MINUS)
+    return _digits(value + 0.0, whole=whole).replace("-", MINUS)
 
 
 def setting(value: object) -> str:
@@ -67,6 +72,13 @@ def _digits(value: float, *, whole: bool) -> str:
     if value and (size < 0.001 or size >= 1e9):
         return f"{value:.3g}"
     return f"{value:.4f}" if size <= 1 else f"{value:,.3f}" if size < 100 else f"{value:,.1f}"
+
+
+def natural(text: str) -> tuple[float, tuple[tuple[int, str], ...], str]:
+    """A key that sorts as people count: 9 before 10, 0.05 before 0.1, layer2 before layer10, numbers before words."""
+    size = float(text) if _NUMBER.fullmatch(text) else math.inf
+    parts = enumerate(_DIGITS.split(text.casefold()) if size == math.inf else ())
+    return size, tuple((len(part := one.lstrip("0")), part) if place % 2 else (0, one) for place, one in parts), text
 
 
 def short_labels(names: Sequence[str], width: int = 18) -> dict[str, str]:

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import pandas as pd
 
 from lib.runs.direction import direction
-from lib.runs.figures import is_real, setting
+from lib.runs.figures import is_real, natural, setting
 from lib.runs.plots.axes import NO_VALUE
+from lib.runs.remembered import remembered
 from lib.runs.table import METRIC, column, varying
 from lib.runs.values import RunTable
 
@@ -108,9 +109,9 @@ def exact(values: "pd.Series") -> Levels:
     """A level for each different value: numbers by size, then words; runs without a value come last."""
     numeric = pd.api.types.is_numeric_dtype(values)
     listed = [None if pd.isna(value) else value for value in values.tolist()]
-    present = sorted({value for value in listed if value is not None}, key=None if numeric else _natural)
+    present = sorted({value for value in listed if value is not None}, key=None if numeric else natural)
     codes = {value: number for number, value in enumerate(present)} | {None: len(present)}
-    labels = _numbers(present) if numeric else [str(value) or "empty text" for value in present]
+    labels = _numbers(present) if numeric else [_read(value) for value in present]
     lost = [NO_VALUE] if None in listed else []
     return Levels(_told_apart([*labels, *lost]), tuple(codes[value] for value in listed))
 
@@ -152,8 +153,12 @@ def telling(table: RunTable, names: Sequence[str], metric: str) -> list[str]:
 
     Measured by ε² (Kelley 1935), which is not fooled by many small groups; a guess for what to look at first, no finding.
     """
-    share = {name: _between(split(table, [name], metric, ranged).groups) for name in names}
-    return sorted(names, key=lambda name: -share[name])
+    return sorted(names, key=lambda name: -_share(table, name, metric))
+
+
+@remembered
+def _share(table: RunTable, name: str, metric: str) -> float:
+    return _between(split(table, [name], metric, ranged).groups)
 
 
 def _between(groups: Sequence[Group]) -> float:
@@ -228,6 +233,11 @@ def _holm(chances: Sequence[float]) -> list[bool]:
     return standing
 
 
+def _read(text: str) -> str:
+    """A text as a label; one that shows nothing is said."""
+    return text if text.strip() else "blank text" if text else "empty text"
+
+
 def _numbers(present: Sequence[Any]) -> list[str]:
     labels = [setting(value) for value in present]
     return labels if len(set(labels)) == len(labels) else [str(value) for value in present]
@@ -247,12 +257,3 @@ def _told_apart(labels: Sequence[str]) -> tuple[str, ...]:
             number, one = number + 1, f"{label} ({number})"
         made[one] = None
     return tuple(made)
-
-
-def _natural(text: str) -> tuple[bool, float, str]:
-    """Numbers by size, then words: 5, 10, None."""
-    try:
-        size = float(text)
-    except ValueError:
-        size = math.nan
-    return (False, size, text) if math.isfinite(size) else (True, 0.0, text)

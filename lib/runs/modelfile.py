@@ -4,19 +4,17 @@ No model is ever loaded: loading runs the model's code. Where MLflow 2 wrote the
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
 
 import yaml
 
 from lib.backends.connect import client, translated
+from lib.backends.reach import out_of_reach
 from lib.backends.uri import Backend
 from lib.errors import BadInput, NotFound, Refused
+from lib.runs.artifacts import Place, fetch, listing
 from lib.runs.values import Run
 
 LARGEST = 1_000_000
@@ -30,12 +28,16 @@ MOST_COLUMNS = 2_000
 
 @dataclass(frozen=True)
 class ModelPlace:
-    """A model of a run and where its files are. `model_id` is empty for a folder among the run's artifacts."""
+    """A model of a run and where its files are: a logged model with its `model_id`, or a folder among the files of a run.
+
+    `location` is the root of the files. A folder is called as it lies there, and `run_id` says in which run.
+    """
 
     name: str
     location: str
     model_id: str = ""
     status: str = ""
+    run_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,12 @@ def read(backend: Backend, place: ModelPlace) -> ModelFile:
     Raises NotFound where there is no MLmodel file, Refused for one that is too large or stored where Podium does not reach, BadInput
     for one that cannot be understood.
     """
-    if far := _far(place.location, backend):
+    if far := out_of_reach(place.location, backend):
         raise Refused(f"The model's files are at a {far} address, which is not read from here.")
-    head = _text(backend, place.location, HEAD)
+    head = _text(backend, place, HEAD)
     if head is None:
         raise NotFound(f"{place.name} has no MLmodel file.", next="It may not have been finished, or its files were removed.")
-    needs = _text(backend, place.location, "requirements.txt") or ""
+    needs = _text(backend, place, "requirements.txt") or ""
     return replace(parse(head), requirements=tuple(line.strip() for line in needs.splitlines()[:500] if line.strip()))
 
 
@@ -177,48 +179,19 @@ def _logged(backend: Backend, model_id: str) -> ModelPlace:
 
 def _among_artifacts(backend: Backend, of: Run) -> tuple[ModelPlace, ...]:
     """Where the artifacts are not read from here, no model is known: the artifacts' own card says why."""
-    if _far(of.artifact_uri, backend):
+    if out_of_reach(of.artifact_uri, backend):
         return ()
-    folders = [path for path, is_folder in _of_run(backend, of, "") if is_folder][:MOST_FOLDERS]
-    found = [one for one in folders if any(Path(path).name == HEAD for path, _ in _of_run(backend, of, one))]
-    return tuple(ModelPlace(path, f"{of.artifact_uri.rstrip('/')}/{path}") for path in found)
+    own = Place(of.artifact_uri, run_id=of.run_id)
+    folders = [one.path for one in listing(backend, own) if one.is_folder][:MOST_FOLDERS]
+    found = [path for path in folders if any(one.name == HEAD for one in listing(backend, own, path))]
+    return tuple(ModelPlace(path, of.artifact_uri, run_id=of.run_id) for path in found)
 
 
-def _of_run(backend: Backend, of: Run, folder: str) -> list[tuple[str, bool]]:
-    with _reachable("The artifacts of the run"):
-        return [(one.path, one.is_dir) for one in client(backend).list_artifacts(of.run_id, folder or None)]
-
-
-def _text(backend: Backend, place: str, name: str) -> str | None:
+def _text(backend: Backend, place: ModelPlace, name: str) -> str | None:
     """The text of a small file of a model; None where there is no such file. Raises Refused for a large one."""
-    from mlflow.artifacts import download_artifacts, list_artifacts  # noqa: PLC0415 - heavy
-
-    with _reachable(f"The file {name}"), TemporaryDirectory() as folder:
-        listed = {Path(one.path).name: one.file_size or 0 for one in list_artifacts(artifact_uri=place, tracking_uri=backend.uri)}
-        if name not in listed:
-            return None
-        if listed[name] > LARGEST:
-            raise Refused(f"The file {name} has {listed[name] / 1e6:,.1f} MB; one up to {LARGEST / 1e6:g} MB is read.")
-        got = download_artifacts(artifact_uri=f"{place.rstrip('/')}/{name}", dst_path=folder, tracking_uri=backend.uri)
-        return Path(got).read_text("utf-8", errors="replace")[:LARGEST]
-
-
-@contextmanager
-def _reachable(subject: str) -> Iterator[None]:
-    """Tell a folder that cannot be read from one that is empty."""
+    where = Place(place.location, place.run_id, place.model_id)
     try:
-        with translated(subject):
-            yield
-    except OSError as error:
-        raise NotFound(f"{subject} cannot be read.", next="The files may have been moved or removed.") from error
-
-
-def _far(place: str, backend: Backend) -> str:
-    """The scheme of a place that is not read from here; empty for folders and for what this very server hands out.
-
-    Storage elsewhere needs credentials of its own, and another host is never asked: MLflow would send it ours.
-    """
-    parts, server = urlsplit(place), urlsplit(backend.uri)
-    if backend.kind == "server" and ((parts.scheme == "mlflow-artifacts" and not parts.netloc) or parts[:2] == server[:2]):
-        return ""
-    return "" if len(parts.scheme) < 2 or parts.scheme == "file" else parts.scheme
+        data = fetch(backend, where, f"{place.name}/{name}" if place.run_id else name, LARGEST).data
+    except NotFound:
+        return None
+    return data.decode("utf-8", errors="replace")

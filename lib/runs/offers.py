@@ -1,7 +1,5 @@
 """Says which facets make sense for some runs: those that would leave some and not others, with their real range or values. Pure."""
 
-import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lib.runs.facets import SECONDS, WORDS, has_numbers, has_texts, numbers_of, texts_of
+from lib.runs.figures import natural
 from lib.runs.filters import OWN_TAGS
 from lib.runs.remembered import remembered
 from lib.runs.table import PARAM, TAG, metrics
@@ -19,8 +18,6 @@ MOST_VALUES = 200
 FEW = 12
 """So many numbers are chosen one by one; of more there is a range."""
 _TOLD_OTHERWISE = frozenset({RUN_NAME_TAG, USER_TAG, PARENT_TAG, MODEL_HISTORY_TAG})
-_DIGITS = re.compile(r"(\d+)", re.ASCII)
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -51,13 +48,6 @@ def offered(table: RunTable) -> tuple[Offer, ...]:
     """The offers for these runs: columns with two or more values first, then those that some runs have and others lack."""
     made = [offer for column in _columns(table) if (offer := _offer(table, column))]
     return tuple(sorted(made, key=lambda offer: offer.different < 2))
-
-
-def natural(text: str) -> tuple[float, tuple[tuple[int, str], ...], str]:
-    """A key that sorts as people count: 9 before 10, 0.05 before 0.1, layer2 before layer10, numbers before words."""
-    size = float(text) if _NUMBER.fullmatch(text) else math.inf
-    parts = enumerate(_DIGITS.split(text.casefold()) if size == math.inf else ())
-    return size, tuple((len(part := one.lstrip("0")), part) if place % 2 else (0, one) for place, one in parts), text
 
 
 def _columns(table: RunTable) -> Iterator[str]:

@@ -13,7 +13,7 @@ import pandas as pd
 from cachetools import LRUCache
 
 from lib.runs.direction import direction
-from lib.runs.figures import reals, setting
+from lib.runs.figures import PLACEABLE, reals, setting
 from lib.runs.frames import typed
 from lib.runs.remembered import remembered
 from lib.runs.values import RunTable, Search
@@ -183,8 +183,10 @@ def _stacked(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 
 
 def ordered(table: RunTable, by: str, *, falling: bool) -> list[str]:
-    """The run ids sorted by a column; runs without a value come last, equal ones stay newest first."""
+    """The run ids sorted by a column; runs without a value come last, as do those that diverged, equal ones stay newest first."""
     values = column(table, by)
+    if by.startswith(METRIC):
+        values = values.where(values.abs() < PLACEABLE)
     if values.dtype == "str":
         values = values.str.casefold()
     return list(values.sort_values(ascending=not falling, kind="stable", na_position="last").index)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lib.runs.direction import titled
-from lib.runs.figures import figure, is_real, reals, setting
+from lib.runs.figures import figure, is_real, natural, reals, setting
 from lib.runs.remembered import remembered
 from lib.runs.table import METRIC, PARAM, column, metrics, varying
 from lib.runs.values import RunTable
@@ -23,6 +23,8 @@ MOST_TEXTS = 12
 """Different texts up to which a text parameter is worth an axis."""
 DECADES = 1.5
 """Powers of ten from which on an axis is logarithmic: 5 to 200 trees are, 0.07 to 1.4 s are not."""
+TINY, MOST_POWER = 1e-300, 307.0
+"""A browser's logarithm ends near these: what is smaller keeps an axis linear, and no end of an axis lies beyond."""
 BELOW = -0.13
 NO_VALUE = "no value"
 GAP = 0.05
@@ -76,7 +78,7 @@ class Axis:
         """The number at a place between 0 and 1 of an axis of numbers."""
         bent = _bend(self.log)
         at = bent(self.low) + place * (bent(self.high) - bent(self.low))
-        return 10**at if self.log else at
+        return 10 ** min(max(at, -MOST_POWER), MOST_POWER) if self.log else at
 
     def of(self, rows: Sequence[int]) -> "Axis":
         """The same axis with these runs only, by their position in the table it was made of."""
@@ -96,7 +98,7 @@ def choose(table: RunTable, color: str = "") -> Chosen:
     """Parameters that differ, then metrics that differ; the one that colours comes last and never falls out."""
     params = varying(table)
     wordy = [name for name in params if is_wordy(column(table, name))]
-    scores = [name for name in reversed(metrics(table)) if name != color and column(table, name).nunique() > 1]
+    scores = [name for name in reversed(metrics(table)) if name != color and _different(column(table, name)) > 1]
     last = [color] if color and is_worth_an_axis(column(table, color)) else []
     fit = [name for name in params if name not in wordy] + scores
     kept = _shared([name for name in params if name not in wordy], scores, MOST_AXES - len(last))
@@ -111,7 +113,15 @@ def _shared(params: list[str], scores: list[str], room: int) -> list[str]:
 
 def is_worth_an_axis(values: "pd.Series") -> bool:
     """Does it hold at least two different values that can be placed?"""
-    return values.dropna().nunique() > 1 and not is_wordy(values)
+    return _different(values) > 1 and not is_wordy(values)
+
+
+def _different(values: "pd.Series") -> int:
+    """How many different values have a place: infinity has none."""
+    if not pd.api.types.is_numeric_dtype(values):
+        return int(values.nunique())
+    numbers = reals(values)
+    return len(np.unique(numbers[~np.isnan(numbers)]))
 
 
 def is_wordy(values: "pd.Series") -> bool:
@@ -120,15 +130,15 @@ def is_wordy(values: "pd.Series") -> bool:
 
 
 def is_log(values: Sequence[float]) -> bool:
-    """Do all placeable values lie above zero and span more than `DECADES`?"""
+    """Do all placeable values lie well above zero and span more than `DECADES`?"""
     real = [value for value in values if is_real(value)]
-    return len(real) > 1 and min(real) > 0 and math.log10(max(real) / min(real)) > DECADES
+    return len(real) > 1 and min(real) >= TINY and math.log10(max(real)) - math.log10(min(real)) > DECADES
 
 
 def can_be_log(values: Sequence[float]) -> bool:
     """Do all placeable values lie above zero, and differ?"""
     real = {value for value in values if is_real(value)}
-    return len(real) > 1 and min(real) > 0
+    return len(real) > 1 and min(real) >= TINY
 
 
 @remembered
@@ -138,15 +148,23 @@ def axis(table: RunTable, name: str, scale: Scale = "automatic") -> Axis:
     numeric = pd.api.types.is_numeric_dtype(cells)
     read = figure if name.startswith(METRIC) else setting
     made = _of_numbers(reals(cells), scale, read) if numeric else _of_texts(list(cells))
-    short = name.removeprefix(METRIC).removeprefix(PARAM)
     return replace(
         made,
         name=name,
-        title=titled(short) if name.startswith(METRIC) else short,
+        title=_title(table, name),
         places=_places(made),
         texts=tuple(NO_VALUE if gone else read(cell) for cell, gone in zip(cells.tolist(), cells.isna().tolist(), strict=True)),
         ticks=(*([Tick(BELOW, NO_VALUE)] if None in made.values else []), *made.ticks),
     )
+
+
+def _title(table: RunTable, name: str) -> str:
+    """The name with the arrow of a metric; one without an arrow says that it is a metric where a parameter has the same name."""
+    if not name.startswith(METRIC):
+        return name.removeprefix(PARAM)
+    short = name.removeprefix(METRIC)
+    title = titled(short)
+    return f"{title} (metric)" if title in table.params else title
 
 
 def _places(bare: Axis) -> tuple[float, ...]:
@@ -178,18 +196,9 @@ def _five(real: list[float], place: Callable[[float], float]) -> list[float]:
 
 def _of_texts(cells: list[object]) -> Axis:
     values = tuple(str(value) if pd.notna(value) else None for value in cells)  # type: ignore[call-overload]
-    lanes = tuple(sorted({value for value in values if value is not None}, key=_natural))
+    lanes = tuple(sorted({value for value in values if value is not None}, key=natural))
     bare = Axis("", "", values, (), (), (), lanes=lanes)
     return replace(bare, ticks=tuple(Tick(bare.place(lane), lane) for lane in lanes))
-
-
-def _natural(text: str) -> tuple[int, float, str]:
-    """Numbers by size, then words: 5, 10, None."""
-    try:
-        size = float(text)
-    except ValueError:
-        size = math.nan
-    return (0, size, text) if math.isfinite(size) else (1, 0.0, text.casefold())
 
 
 def _apart(ticks: list[Tick]) -> list[Tick]:

@@ -17,8 +17,8 @@ import pandas as pd
 from lib.runs.figures import figure, is_real, short_labels
 from lib.runs.grouping import Group
 from lib.runs.plots.axes import is_log
-from lib.runs.plots.charts import PICKED, Ink, Look, dash, frame, heading, quiet, shade
-from lib.runs.table import column, subset
+from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, lettered, quiet, shade
+from lib.runs.table import column
 from lib.runs.values import RunTable
 
 MOST_GROUPS = 12
@@ -74,24 +74,6 @@ def box(runs: RunTable, metric: str, groups: Sequence[Group], look: Look) -> alt
 def clicked(points: alt.Chart) -> alt.Chart:
     """The same points; a click on one selects its run id under the name `PICK`."""
     return points.add_params(alt.selection_point(name=PICK, fields=["run_id"], on="click", empty=False))
-
-
-def lettered(chosen: alt.Chart, at: dict[str, Any], ink: Ink) -> list[alt.Chart]:
-    """A ring and a letter for each picked run, the letter with a halo."""
-    ring = chosen.mark_point(filled=False, size=130, strokeWidth=2, stroke=ink["ink"], opacity=1)
-    style: dict[str, Any] = {"align": "left", "dx": 9, "dy": -7, "fontSize": 13, "fontWeight": 700}
-    halo = chosen.mark_text(**style, stroke=ink["page"], strokeWidth=4)
-    letter = chosen.mark_text(**style, color=ink["ink"])
-    return [ring.encode(**at, strokeDash=dash()), halo.encode(**at, text="letter:N"), letter.encode(**at, text="letter:N")]
-
-
-def sampled(runs: RunTable, picked: Sequence[str]) -> RunTable:
-    """At most `MOST_POINTS` runs: the picked ones and a sample of the others, which is the same each time and follows no order."""
-    if len(runs) <= MOST_POINTS:
-        return runs
-    first = sorted(runs.ids, key=lambda run_id: (run_id not in set(picked), zlib.crc32(run_id[::-1].encode())))
-    chosen = set(first[:MOST_POINTS])
-    return subset(runs, [run_id for run_id in runs.ids if run_id in chosen])
 
 
 def jitter(run_id: str) -> float:

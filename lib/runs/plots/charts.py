@@ -4,6 +4,7 @@ More ink is better: the best run is the darkest (the lightest on a dark page). P
 their letter. Names from a backend go into data and into JSON-quoted labels only, never into an expression as they are.
 """
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -56,14 +57,23 @@ def _ends(table: RunTable, name: str) -> tuple[float | None, float | None]:
     return (float(real.min()), float(real.max())) if len(real) else (None, None)
 
 
-def shown(table: RunTable, picked: Sequence[str], most: int) -> RunTable:
-    """At most `most` runs: the picked ones and the first of the table, in its order."""
+def sampled(table: RunTable, kept: Sequence[str], most: int) -> RunTable:
+    """At most `most` runs: the `kept` ones and a sample of the others, which is the same each time and follows no order."""
     if len(table) <= most:
         return table
-    chosen = set(picked)
-    first = [run_id for run_id in table.ids if run_id in chosen]
-    kept = set([*first, *(run_id for run_id in table.ids if run_id not in chosen)][:most])
-    return subset(table, [run_id for run_id in table.ids if run_id in kept])
+    wanted = set(kept)
+    first = sorted(table.ids, key=lambda run_id: (run_id not in wanted, zlib.crc32(run_id[::-1].encode())))
+    chosen = set(first[:most])
+    return subset(table, [run_id for run_id in table.ids if run_id in chosen])
+
+
+def lettered(chosen: alt.Chart, at: dict[str, Any], ink: Ink, ring: int = 130) -> list[alt.Chart]:
+    """A ring of this size and a letter for each picked run, the letter with a halo."""
+    style: dict[str, Any] = {"align": "left", "dx": 9, "dy": -7, "fontSize": 13, "fontWeight": 700}
+    around = chosen.mark_point(filled=False, size=ring, strokeWidth=2, stroke=ink["ink"], opacity=1)
+    halo = chosen.mark_text(**style, stroke=ink["page"], strokeWidth=4)
+    letter = chosen.mark_text(**style, color=ink["ink"])
+    return [around.encode(**at, strokeDash=dash()), halo.encode(**at, text="letter:N"), letter.encode(**at, text="letter:N")]
 
 
 def heading(name: str) -> str:
@@ -101,7 +111,7 @@ def shade(by: Look, legend: Literal["legend", "no legend"]) -> Any:
 
 def _legend(low: float, high: float) -> alt.Legend:
     """The ramp in thirteen steps. Vega's own gradient is fixed to the page's address and goes white when that changes."""
-    steps = [high - (high - low) * step / (STEPS - 1) for step in range(STEPS)]
+    steps = [high - (high - low) * (step / (STEPS - 1)) for step in range(STEPS)]
     form = ".3f" if max(abs(low), abs(high)) <= 10 else "~s"
     return alt.Legend(
         type="symbol",

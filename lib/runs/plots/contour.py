@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from lib.runs.direction import direction
-from lib.runs.figures import figure, is_real
+from lib.runs.figures import figure, is_real, reals
 from lib.runs.grouping import values_of
 from lib.runs.plots.axes import axis, is_log
-from lib.runs.plots.box import MANY_POINTS, clicked, lettered, sampled
-from lib.runs.plots.charts import PICKED, Look, frame, heading, quiet, shade
+from lib.runs.plots.box import MANY_POINTS, MOST_POINTS, clicked
+from lib.runs.plots.charts import PICKED, Look, frame, heading, lettered, quiet, sampled, shade
 from lib.runs.table import METRIC, metrics, subset, varying
 from lib.runs.values import RunTable
 
@@ -65,7 +65,8 @@ def columns(table: RunTable) -> list[str]:
 
 def _different(table: RunTable, name: str) -> int:
     values = values_of(table, name)
-    return len({value for value in values if is_real(value)}) if pd.api.types.is_numeric_dtype(values) else 0
+    numbers = reals(values)
+    return len(np.unique(numbers[~np.isnan(numbers)]))
 
 
 def places(table: RunTable, axes: tuple[str, str], metric: str) -> Places:
@@ -150,7 +151,7 @@ def contour(table: RunTable, axes: tuple[str, str], metric: str, look: Look) -> 
     """
     found, ink = places(table, axes, metric), look.ink
     made, best = surface(found), best_of(found, metric)
-    runs = sampled(subset(table, found.run_ids), (*look.picked, best))
+    runs = sampled(subset(table, found.run_ids), (*look.picked, best), MOST_POINTS)
     by = replace(look, color=metric, low=float(np.nanmin(made.heights)), high=float(np.nanmax(made.heights)))
     data = frame(runs, look).assign(**{key: list(values_of(runs, name)) for key, name in zip("xy", axes, strict=True)})
     data = data.assign(**{key: list(axis(runs, name).texts) for key, name in zip(_TIPS, (*axes, metric), strict=True)})

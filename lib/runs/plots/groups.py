@@ -9,8 +9,8 @@ import pandas as pd
 
 from lib.runs.figures import LARGEST, figure, is_real, short_labels
 from lib.runs.grouping import Placed
-from lib.runs.plots.box import MANY_POINTS, clicked, jitter, lettered, sampled
-from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, quiet, shade
+from lib.runs.plots.box import MANY_POINTS, MOST_POINTS, clicked, jitter
+from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, lettered, quiet, sampled, shade
 from lib.runs.table import subset
 from lib.runs.values import RunTable
 
@@ -76,7 +76,7 @@ def _rows(rows: Sequence[Placed]) -> pd.DataFrame:
 
 def _runs(runs: RunTable, rows: Sequence[Placed], look: Look, at: dict[str, Any]) -> list[alt.Chart]:
     drawn = {run_id: (place, number) for place, row in enumerate(rows) for run_id, number in _members(row)}
-    some = sampled(subset(runs, [run_id for run_id in runs.ids if run_id in drawn]), look.picked)
+    some = sampled(subset(runs, [run_id for run_id in runs.ids if run_id in drawn]), look.picked, MOST_POINTS)
     data = frame(some, look).assign(
         place=[drawn[run_id][0] + _BELOW + _SPREAD * jitter(run_id) for run_id in some.ids],
         mean=[drawn[run_id][1] for run_id in some.ids],

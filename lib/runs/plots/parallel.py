@@ -76,7 +76,7 @@ def brush(number: int) -> str:
 def parallel(table: RunTable, axes: Sequence[Axis], look: Look, spans: Mapping[str, Span] | None = None) -> alt.LayerChart:
     """The runs over axes that hold these runs, in the same order; `spans` are brushed from the start, by the column of the axis.
 
-    Drag along an axis to keep a range, double-click it to let go. For at most `MOST_LINES` runs: see `charts.shown`.
+    Drag along an axis to keep a range, double-click it to let go. For at most `MOST_LINES` runs: see `charts.sampled`.
     """
     grid = _Grid(tuple(f"n{number}" for number in range(len(axes))), tuple(axes), look.ink, spans or {})
     wide = _wide(frame(table, look), grid)

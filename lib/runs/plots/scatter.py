@@ -10,7 +10,7 @@ import pandas as pd
 
 from lib.runs.figures import short_labels
 from lib.runs.plots.axes import Axis
-from lib.runs.plots.charts import PICKED, Ink, Look, dash, frame, heading, quiet, shade
+from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, lettered, quiet, shade
 from lib.runs.plots.ranges import drawn
 from lib.runs.plots.trend import Trend
 from lib.runs.values import RunTable
@@ -66,7 +66,7 @@ def scatter(table: RunTable, axes: tuple[Axis, Axis], look: Look, over: Over | N
         *(_trend(over.trend, at, ink) if over.trend else []),
         *([_front(over.front, at, ink)] if over.front else []),
         _points(base, look, at | tips, _selections(axes, over, ink)),
-        *_picked(base.transform_filter(PICKED), at | tips, ink),
+        *lettered(base.transform_filter(PICKED), at | tips, ink, ring=170),
     ]
     return quiet(layers, ink).properties(title=title)
 
@@ -99,15 +99,6 @@ def _points(base: alt.Chart, look: Look, at: dict[str, Any], selections: Sequenc
     rim: dict[str, Any] = {} if many else {"stroke": look.ink["page"], "strokeWidth": 0.8}
     points = base.mark_point(filled=True, size=30 if many else 80, **rim)
     return points.encode(**at, color=shade(look, "legend"), opacity=seen).add_params(*selections)
-
-
-def _picked(chosen: alt.Chart, at: dict[str, Any], ink: Ink) -> list[alt.Chart]:
-    """A ring and a letter for each picked run, the letter with a halo."""
-    ring = chosen.mark_point(filled=False, size=170, strokeWidth=2, stroke=ink["ink"], opacity=1)
-    style: dict[str, Any] = {"align": "left", "dx": 10, "dy": -8, "fontSize": 13, "fontWeight": 700}
-    halo = chosen.mark_text(**style, stroke=ink["page"], strokeWidth=4)
-    letter = chosen.mark_text(**style, color=ink["ink"])
-    return [ring.encode(**at, strokeDash=dash()), halo.encode(**at, text="letter:N"), letter.encode(**at, text="letter:N")]
 
 
 def _front(front: Line, at: dict[str, Any], ink: Ink) -> alt.Chart:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from tsdownsample import LTTBDownsampler
 
+from lib.runs.export import harmless
 from lib.runs.figures import LARGEST
 
 Along = Literal["step", "wall", "relative"]
@@ -23,7 +24,6 @@ GRID = 200
 """Places at which a band is reckoned, at most."""
 TINY = 1e-300
 """What is smaller has no place on a log axis either: a browser's logarithm ends near there."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _UNITS = ((7200.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 _Bent = Callable[[Any], Any]
 
@@ -138,7 +138,7 @@ def band(of: Tracks) -> pd.DataFrame:
 
 
 def as_csv(points: pd.DataFrame, names: Mapping[str, str]) -> str:
-    """All points as logged, with the name of each run. Text that a spreadsheet would take for a formula begins with a quote."""
+    """All points as logged, with the name of each run. Text that a spreadsheet would take for a formula begins with an apostrophe."""
     times = np.datetime_as_string(points.time.dt.tz_localize(None).to_numpy(), unit="ms")
     made = io.StringIO()
     writer = csv.writer(made, lineterminator="\n")
@@ -146,10 +146,6 @@ def as_csv(points: pd.DataFrame, names: Mapping[str, str]) -> str:
     for run_id, metric, step, time, value in zip(
         points.run_id, points.metric, points.step, times, points.value.tolist(), strict=True
     ):
-        texts = (_harmless(str(text)) for text in (run_id, names.get(run_id, ""), metric))
+        texts = (harmless(str(text)) for text in (run_id, names.get(run_id, ""), metric))
         writer.writerow([*texts, step, f"{time}Z", repr(value)])
     return made.getvalue()
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text

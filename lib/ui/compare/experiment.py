@@ -21,7 +21,7 @@ from lib.ui.errors import calm, show
 from lib.ui.session import backend
 from lib.ui.text import count, md
 
-OPEN = "compare.experiments.open"
+OPEN, SEEN = "compare.experiments.open", "compare.experiments.seen"
 CREATE, RENAME, DELETE, RESTORE = DEEDS = ("Create", "Rename", "Delete", "Restore")
 Deed = Literal["Create", "Rename", "Delete", "Restore"]
 
@@ -131,7 +131,11 @@ def _delete(chosen: Experiment) -> None:
 
 
 def _insisted(chosen: Experiment, found: Contents) -> tuple[str, ...]:
-    """The held versions that the person wants to leave without their run, by typing the experiment's name."""
+    """The held versions that the person wants to leave without their run, by typing the experiment's name.
+
+    What became held since the dialog was drawn last was not seen, so nobody insisted on it.
+    """
+    before, st.session_state[SEEN] = st.session_state.get(SEEN), (chosen.experiment_id, found.held)
     if not found.held:
         return ()
     st.warning(
@@ -142,7 +146,7 @@ def _insisted(chosen: Experiment, found: Contents) -> tuple[str, ...]:
     typed = st.text_input(
         "Type the experiment's name to delete it all the same", key=f"compare.experiments.typed.{chosen.experiment_id}"
     )
-    return found.held if typed == chosen.name else ()
+    return found.held if typed == chosen.name and before == st.session_state[SEEN] else ()
 
 
 def _restore() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lib.runs.direction import titled
 from lib.runs.facets import AnyOf, Facet, Holds, Range, has_numbers, read, text
-from lib.runs.figures import setting
+from lib.runs.figures import setting, short_labels
 from lib.runs.offers import Offer, offered
 from lib.runs.table import METRIC
 from lib.runs.values import RunTable
@@ -75,7 +75,8 @@ def sentence(facet: Facet) -> str:
     if isinstance(facet, Holds):
         return f"{name} has {facet.part[:40] or 'a value'}"
     if isinstance(facet, AnyOf):
-        values = ["not set" if value is None else value[:30] for value in facet.values]
+        cut = short_labels([value for value in facet.values if value is not None], 30)
+        values = ["not set" if value is None else cut[value] for value in facet.values]
         more = f" or {len(values) - 3} more" if len(values) > 3 else ""
         return f"{name} is {' or '.join(values[:3]) or 'any'}{more}"
     low, high = (setting(end) if end is not None else "" for end in (facet.least, facet.most))

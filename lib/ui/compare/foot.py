@@ -12,30 +12,47 @@ from lib.ui.text import count
 
 
 def capped(drawn: RunTable, runs: RunTable) -> str:
-    """How many of the runs are drawn; nothing to say when all are."""
-    return (
-        f"Showing {len(drawn):,} of {count(len(runs), 'run')}, the picked ones and the first of the table."
-        if len(drawn) < len(runs)
-        else ""
-    )
+    """How many of the runs are drawn, and that these are a sample; nothing to say when all are."""
+    if len(drawn) == len(runs):
+        return ""
+    return f"Showing a sample of {len(drawn):,} of {count(len(runs), 'run')}; picked ones are always in it."
+
+
+def of_all(drawn: RunTable, runs: RunTable) -> str:
+    """The same for an `alt`: "300 of 5,000 runs"."""
+    some = f"{len(drawn):,} of " if len(drawn) < len(runs) else ""
+    return f"{some}{len(runs):,} run{'' if len(runs) == 1 else 's'}"
+
+
+def telling(scene: Scene) -> tuple[str, ...]:
+    """The runs that no sample may leave out: the picked ones and the best by the metric that colours."""
+    return (*scene.view.pick, *_best(scene)[:1])
 
 
 def best_run(scene: Scene) -> str:
     """Which of these runs is best by the metric that colours, in one plain sentence; nothing without such a run."""
-    towards = direction(metric := scene.view.color.removeprefix(METRIC))
-    if not has_column(scene.runs, scene.view.color) or towards == "neither":
+    if not (equal := _best(scene)):
         return ""
-    real = {
-        run_id: value
-        for run_id, value in zip(scene.runs.ids, column(scene.runs, scene.view.color), strict=True)
-        if is_real(value)
-    }
-    if not real:
-        return ""
-    best = (min if towards == "less" else max)(real.values())
-    first, *others = [run_id for run_id, value in real.items() if value == best]
-    more = f" and {count(len(others), 'other')}" if others else ""
-    return f"The best {titled(metric)} is {figure(best)}, of {scene.runs.identity.name[first] or first}{more}."
+    first, metric = equal[0], scene.view.color
+    best = figure(column(scene.runs, metric)[first])
+    more = f" and {count(len(equal) - 1, 'other')}" if equal[1:] else ""
+    return f"The best {titled(metric.removeprefix(METRIC))} is {best}, of {scene.runs.identity.name[first] or first}{more}."
+
+
+def is_judged(scene: Scene) -> bool:
+    """Has a run a number in the metric that colours, and is that better one way? Else there are first runs, but no best ones."""
+    return bool(_best(scene))
+
+
+def _best(scene: Scene) -> list[str]:
+    """The runs with the best value of the metric that colours; none where neither way is better."""
+    name = scene.view.color
+    towards = direction(name.removeprefix(METRIC))
+    if not has_column(scene.runs, name) or towards == "neither":
+        return []
+    real = {run_id: value for run_id, value in column(scene.runs, name).items() if is_real(value)}
+    best = (min if towards == "less" else max)(real.values(), default=None)
+    return [str(run_id) for run_id, value in real.items() if value == best]
 
 
 def foot(view: View, notes: list[str]) -> None:

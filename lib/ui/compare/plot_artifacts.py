@@ -15,6 +15,7 @@ from lib.runs.table import subset, top_two
 from lib.runs.values import RunTable
 from lib.ui.artifacts import SECONDS, Shown, draw_preview, places_of, preview_of, size_of, tree_of
 from lib.ui.cards import empty, table
+from lib.ui.compare.foot import is_judged
 from lib.ui.compare.marks import is_marked, mark_toggle
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.view import View, bound
@@ -71,7 +72,7 @@ def draw(scene: Scene) -> None:
         if len(found) > 1:
             _compare(scene.view, found, key, bar)
     _only_some(sides)
-    _foot(scene.view, sides)
+    _foot(scene, sides)
 
 
 def _ids(scene: Scene) -> list[str]:
@@ -267,10 +268,11 @@ def _only_some(sides: Sequence[_Side]) -> None:
             st.caption(f"Showing {MOST_SHOWN} of {len(rows):,}.")
 
 
-def _foot(view: View, sides: Sequence[_Side]) -> None:
-    notes = []
+def _foot(scene: Scene, sides: Sequence[_Side]) -> None:
+    view, notes = scene.view, []
     if len(view.pick) < 2:
-        notes.append("Showing the best two. Pick two to four runs in the table to choose others.")
+        which = f"{'the picked run and ' if view.pick else ''}the {'best' if is_judged(scene) else 'first'}{'' if view.pick else ' two'}"
+        notes.append(f"Showing {which}. Pick two to four runs in the table to choose others.")
     if len(view.pick) > len(LETTERS):
         notes.append(f"Showing {len(LETTERS)} of {len(view.pick)} picked runs.")
     if cut := [side.letter for side in sides if side.more]:

@@ -38,8 +38,9 @@ def draw(scene: Scene) -> None:
         return
     made = split(runs, [by], metric, ranged)
     shown = _in_order(box.kept(made.groups, view.pick), metric, view)
-    members = subset(runs, [run_id for run_id in runs.ids if any(run_id in group.run_ids for group in shown)])
-    drawn = box.sampled(members, view.pick)
+    inside = {run_id for group in shown for run_id in group.run_ids}
+    members = subset(runs, [run_id for run_id in runs.ids if run_id in inside])
+    drawn = charts.sampled(members, view.pick, box.MOST_POINTS)
     canvas.draw(box.box(drawn, metric, shown, scene.look), **pickable("box", view.pick), alt=_finding(metric, by, shown))
     foot(view, [*_left_out(made, shown), _points(drawn, members), *_how(made, by), PICKS, "↑ more is better, ↓ less is better."])
 

@@ -89,7 +89,7 @@ def drawn_of(here: Backend, runs: RunTable, view: View) -> tuple[str, tuple[str,
 def _choice(here: Backend, runs: RunTable, view: View) -> Choice:
     """The metric of the address; without one that which colours, if it has a history, else the first that has."""
     names = tuple(metrics(runs))
-    some = charts.shown(runs, view.pick, MOST_RUNS)
+    some = charts.sampled(runs, view.pick, MOST_RUNS)
     telling = sorted(some.ids, key=dict(some.metrics.notna().sum(axis=1)).__getitem__, reverse=True)
     short = tuple(name.removeprefix(METRIC) for name in names)
     found = lengths_of(here, tuple(telling), short, _stamp(some, names[0]))
@@ -101,7 +101,7 @@ def _choice(here: Backend, runs: RunTable, view: View) -> Choice:
 
 
 def _candidates(runs: RunTable, picked: Sequence[str], metric: str) -> RunTable:
-    """At most fifty runs in the table's order: the picked, then the newest that end with a value, then those that may have ended as NaN."""
+    """At most fifty runs in the table's order: the picked, then the first that end with a value, then those that may have ended as NaN."""
     ended = runs.metrics[metric.removeprefix(METRIC)].notna()
     order = sorted(runs.ids, key=lambda run_id: (run_id not in set(picked), not ended[run_id]))
     kept = set(order[:MOST_RUNS])
@@ -224,7 +224,11 @@ def _capped(runs: RunTable, drawn: RunTable, with_points: RunTable) -> str:
     """How many runs are drawn of how many, and why not the others; nothing to say when all are."""
     if len(with_points) == len(runs):
         return ""
-    why = "the others did not log this metric" if len(drawn) == len(runs) else "the picked and the newest that have this metric"
+    why = (
+        "the others did not log this metric"
+        if len(drawn) == len(runs)
+        else "the picked and the first of the table that have this metric"
+    )
     return f"Showing {len(with_points):,} of {count(len(runs), 'run')}: {why}."
 
 

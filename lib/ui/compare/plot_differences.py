@@ -15,6 +15,7 @@ from lib.runs.plots.charts import LETTERS
 from lib.runs.table import subset
 from lib.runs.values import RunTable
 from lib.ui.cards import empty
+from lib.ui.compare.foot import is_judged
 from lib.ui.compare.marks import is_marked, mark_toggle
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.view import View, bound
@@ -195,6 +196,12 @@ def _width(texts: Sequence[str], least: int, most: int) -> int:
     return max(least, min(most, 7 * max(map(len, texts), default=0) + 24))
 
 
+def _which(scene: Scene, number: int) -> str:
+    """By what the runs were chosen: only a metric with numbers that is better one way has best ones."""
+    word = "best" if is_judged(scene) else "first"
+    return f"the picked one and the {word} {number - 1}" if scene.view.pick else f"the {word} {number}"
+
+
 def _foot(scene: Scene, sheet: _Sheet, everything: Sequence[Row]) -> None:
     same = sum(not row.differs for row in everything)
     base = md(sheet.heads[0]) + _in_production(sheet.runs, sheet.runs.ids[0])
@@ -205,7 +212,7 @@ def _foot(scene: Scene, sheet: _Sheet, everything: Sequence[Row]) -> None:
         notes.append(f"Showing {MOST_ROWS} of {count(len(sheet.rows), 'row')}; the download has all.")
     if len(scene.view.pick) < 2 and len(scene.runs) > len(sheet.runs):
         notes.append(
-            f"Showing the best {len(sheet.runs)} of {count(len(scene.runs), 'run')}: pick runs in the table to choose others."
+            f"Showing {_which(scene, len(sheet.runs))} of {count(len(scene.runs), 'run')}: pick runs in the table to choose others."
         )
     if len(scene.view.pick) > len(sheet.runs):
         notes.append(f"Showing {len(sheet.runs)} of {len(scene.view.pick)} picked runs.")

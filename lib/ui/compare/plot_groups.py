@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from lib.runs.export import harmless
 from lib.runs.figures import figure, short_labels
 from lib.runs.grouping import Grouping, Placed, Summary, groupable, is_repeat, placed, settings_of, split, telling
 from lib.runs.plots import groups
@@ -21,7 +22,8 @@ from lib.ui.compare.view import View, bound, keep, told_apart
 from lib.ui.text import count, md
 
 MOST_LISTED = 8
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+WIDEST = 24
+"""Letters of a cell; a longer text is cut in the middle, and two never read the same."""
 
 
 def draw(scene: Scene) -> None:
@@ -62,7 +64,7 @@ def _no_repeat(runs: RunTable, rows: Sequence[Placed], by: Sequence[str], metric
     first = telling(runs, [name for name in groupable(runs) if not is_repeat(name.partition(".")[2])], metric)[:1]
     if first and list(by) != first:
         with st.container(horizontal_alignment="center"):
-            label = f"Group by {md(called(first[0]))} only"
+            label = f"Group by {md(short_labels([called(first[0])], 40)[called(first[0])])} only"
             st.button(label, key="compare.groups.fewer", on_click=keep, kwargs={"by": tuple(first)})
 
 
@@ -98,7 +100,7 @@ def _finding(rows: Sequence[Placed]) -> str:
     if lead is None:
         return _no_lead(rows)
     open_, worse = (sum(row.standing == word for row in rows) for word in ("cannot tell", "worse"))
-    parts = [f"**{md(lead.group.label)}** has the best mean of repeated runs: {_said(lead.summary)}."]
+    parts = [f"**{md(lead.group.label.strip())}** has the best mean of repeated runs: {_said(lead.summary)}."]
     parts += [f":orange[:material/help: Cannot tell] it from {count(open_, 'other group')}."] if open_ else []
     parts += [f"{count(worse, 'group')} {'is' if worse == 1 else 'are'} worse."] if worse else []
     return " ".join(parts)
@@ -146,6 +148,7 @@ def _notes(made: Grouping, rows: Sequence[Placed], shown: Sequence[Placed], with
 
 def _table(rows: Sequence[Placed], by: Sequence[str]) -> None:
     sheet = pd.DataFrame([dict(zip(by, row.group.labels, strict=True)) | _numbers(row) for row in rows])
+    drawn = sheet.assign(**{name: sheet[name].map(short_labels(list(sheet[name]), WIDEST)) for name in by})
     short = short_labels([called(name) for name in by], 24)
     heads = {name: short[called(name)] for name in by}
     config: dict[str, Any] = {
@@ -158,7 +161,7 @@ def _table(rows: Sequence[Placed], by: Sequence[str]) -> None:
     }
     height: Any = "content" if len(rows) <= MOST_LISTED else 32 + 31 * MOST_LISTED + 2
     st.dataframe(
-        sheet, hide_index=True, height=height, column_config=config, placeholder="", alt=f"{len(rows)} groups by their mean"
+        drawn, hide_index=True, height=height, column_config=config, placeholder="", alt=f"{len(rows)} groups by their mean"
     )
     st.download_button(
         "Groups as CSV",
@@ -181,8 +184,4 @@ def _numbers(row: Placed) -> dict[str, Any]:
 
 def as_csv(sheet: pd.DataFrame) -> str:
     """A table as CSV in which no spreadsheet takes a text for a formula: such a text begins with an apostrophe. Numbers stay numbers."""
-    return sheet.map(_harmless).rename(columns=_harmless).to_csv(index=False)
-
-
-def _harmless(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+    return sheet.map(lambda cell: harmless(cell) if isinstance(cell, str) else cell).rename(columns=harmless).to_csv(index=False)

@@ -46,7 +46,11 @@ def _finding(made: Importances, metric: str) -> str:
         return f":orange[:material/help: Cannot tell] what {name} depends on: these parameters explain next to nothing of its differences."
     clear = [one for one in made.found if one.is_clear]
     most = "" if not clear else " Most of it comes from" if clear[0].mean * 2 > made.explained else " First comes"
-    most += " **" + "**, then ".join(md(called(one.name)) for one in clear[:2]) + ("." if clear[1:] else "**.") if clear else ""
+    most += (
+        " **" + "**, then ".join(md(called(one.name).strip()) for one in clear[:2]) + ("." if clear[1:] else "**.")
+        if clear
+        else ""
+    )
     return f"The forest explains {percent(made.explained)} of the differences in {name} among runs it has not seen.{most}"
 
 

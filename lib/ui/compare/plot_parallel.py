@@ -15,7 +15,7 @@ from lib.ui.compare.axes import chosen, pick_axes, pick_ranges, scale
 from lib.ui.compare.brush import brushes, change, conditions, digest, follow, picture, ranges, see_through
 from lib.ui.compare.brushed import Held
 from lib.ui.compare.brushed import brushed as held_runs
-from lib.ui.compare.foot import best_run, capped, foot
+from lib.ui.compare.foot import best_run, capped, foot, of_all, telling
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.view import said
 from lib.ui.text import md
@@ -32,7 +32,7 @@ def draw(scene: Scene) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         pick_axes(view, runs, axes)
         pick_ranges(axes)
-    drawn = charts.shown(runs, view.pick, parallel.MOST_LINES)
+    drawn = charts.sampled(runs, telling(scene), parallel.MOST_LINES)
     _plot(scene, drawn, axes)
     foot(view, [capped(drawn, runs), HINT, _without(columns.left_out)])
     _held(scene, axes)
@@ -52,7 +52,7 @@ def _plot(scene: Scene, drawn: RunTable, axes: Sequence[Axis]) -> None:
         key=key,
         on_select=lambda: follow(PLOT, key, axes, lambda before, now: _told(axes, before, now)),
         selection_mode=[parallel.brush(number) for number in range(len(axes))],
-        alt=f"Parallel coordinates of {len(drawn)} runs over {', '.join(one.title for one in axes)}. {best_run(scene)}",
+        alt=f"Parallel coordinates of {of_all(drawn, scene.runs)} over {', '.join(one.title for one in axes)}. {best_run(scene)}",
     )
 
 

@@ -14,12 +14,14 @@ from lib.runs.plots.ranges import Range, between, passing
 from lib.runs.plots.ranges import said as said_range
 from lib.runs.plots.trend import NoTrend, Trend, trend
 from lib.runs.table import METRIC, varying
+from lib.runs.values import RunTable
+from lib.ui.cards import empty
 from lib.ui.compare import canvas
 from lib.ui.compare.axes import labels, pick_scales, scale
 from lib.ui.compare.brush import anew, brushes, change, conditions, digest, follow, picture, ranges, see_through
 from lib.ui.compare.brushed import Held, brushed
 from lib.ui.compare.drawer import drawer
-from lib.ui.compare.foot import best_run, capped, foot
+from lib.ui.compare.foot import best_run, capped, foot, of_all, telling
 from lib.ui.compare.scene import Scene
 from lib.ui.compare.view import View, asked, bound, drawable, keep, said
 from lib.ui.text import count, md
@@ -33,7 +35,7 @@ Pair = tuple[Axis, Axis]
 
 @dataclass(frozen=True)
 class Overlay:
-    """The runs on the front and the trend, each None when it is not wanted, and what is to be said of them."""
+    """The runs on the front and the trend, each None when it is not wanted, and what is to be said of them, as plain text."""
 
     front: tuple[str, ...] | None
     trend: Trend | None
@@ -51,11 +53,19 @@ def draw(scene: Scene) -> None:
                 pick_scales(axes)
         over = overlay(scene, axes)
         _marks(view, over)
-    clicked = _plot(scene, axes, over)
     lost = scatter.unplaced(axes)
+    if lost == len(runs):
+        empty(
+            "scatter_plot", "No point to draw", "A point takes a run with a value in both columns; here is none. Choose another."
+        )
+        return
+    shown = charts.sampled(runs, (*telling(scene), *(over.front or ())), scatter.MOST_POINTS)
+    clicked = _plot(scene, axes, over, shown)
     missing = f"{count(lost, 'run')} without both values {'is' if lost == 1 else 'are'} not drawn." if lost else ""
-    shown = charts.shown(runs, view.pick, scatter.MOST_POINTS)
-    foot(view, [capped(shown, runs), *over.notes, missing, "Drag a box or click a point. ↑ more is better, ↓ less is better."])
+    foot(
+        view,
+        [capped(shown, runs), *map(md, over.notes), missing, "Drag a box or click a point. ↑ more is better, ↓ less is better."],
+    )
     _held(scene, axes, clicked)
 
 
@@ -122,8 +132,8 @@ def _front_said(scene: Scene, axes: Pair, kept: Sequence[str] | None) -> str:
     names = scene.runs.identity.name
     said_ = [f"{names[one] or one}" + (f" ({one[:8]})" if list(names).count(names[one]) > 1 else "") for one in kept[:MOST_NAMES]]
     more = f" and {len(kept) - MOST_NAMES:,} more" if len(kept) > MOST_NAMES else ""
-    titles = " and ".join(md(one.title) for one in axes)
-    return f"Pareto front of {titles}, {len(kept):,} of {count(len(scene.runs), 'run')}: {', '.join(map(md, said_))}{more}."
+    titles = " and ".join(one.title for one in axes)
+    return f"Pareto front of {titles}, {len(kept):,} of {count(len(scene.runs), 'run')}: {', '.join(said_)}{more}."
 
 
 def _trend(axes: Pair) -> Trend | NoTrend:
@@ -136,7 +146,7 @@ def _trend(axes: Pair) -> Trend | NoTrend:
 def _trend_said(axes: Pair, line: Trend | NoTrend) -> str:
     if isinstance(line, NoTrend):
         return line.why
-    across, up = (md(said(one.name)) for one in axes)
+    across, up = (said(one.name) for one in axes)
     goes = {
         "up": f"{up} rises with {across}",
         "down": f"{up} falls with {across}",
@@ -147,10 +157,9 @@ def _trend_said(axes: Pair, line: Trend | NoTrend) -> str:
     return f"Trend: {goes[line.goes]}. Straight line through {count(line.n, 'run')} with the 95% interval of its mean{logs}."
 
 
-def _plot(scene: Scene, axes: Pair, over: Overlay) -> tuple[str, ...]:
+def _plot(scene: Scene, axes: Pair, over: Overlay, shown: RunTable) -> tuple[str, ...]:
     """The chart. Returns the runs that were clicked."""
     runs, state = scene.runs, brushes(PLOT, axes)
-    shown = charts.shown(runs, scene.view.pick, scatter.MOST_POINTS)
     rows = {run_id: row for row, run_id in enumerate(runs.ids)}
     kept = [rows[run_id] for run_id in shown.ids]
     here, key = (axes[0].of(kept), axes[1].of(kept)), f"compare.scatter.{state.number}"
@@ -164,7 +173,7 @@ def _plot(scene: Scene, axes: Pair, over: Overlay) -> tuple[str, ...]:
         key=key,
         on_select=lambda: follow(PLOT, key, axes, lambda before, now: _told(axes, before, now)),
         selection_mode=[scatter.BOX, scatter.CLICK],
-        alt=f"{axes[1].title} against {axes[0].title}, a point for each of {len(shown)} runs. {best_run(scene)} {' '.join(over.notes)}",
+        alt=f"{axes[1].title} against {axes[0].title}, a point for each of {of_all(shown, runs)}. {best_run(scene)} {' '.join(over.notes)}",
     )
     ids = [point.get("run_id") for point in (told["selection"].get(scatter.CLICK) or [])]
     return tuple(run_id for run_id in ids if run_id in rows)

@@ -21,7 +21,7 @@ from lib.runs.extremes import Stat, Valued, with_values
 from lib.runs.facets import passing, started
 from lib.runs.facets import read as read_facet
 from lib.runs.families import best_children, children_of
-from lib.runs.filters import Names, names, unknown
+from lib.runs.filters import Clause, Names, names, unknown
 from lib.runs.freshness import mark
 from lib.runs.grammar import parse
 from lib.runs.matching import leaves
@@ -145,7 +145,7 @@ def find(here: Backend, view: View) -> Found:
     if not set(left.ids) <= set(whole.ids):
         whole = joined(whole, valued(here, left, view.stat)[0])
     left = answer(whole, left.ids, left.search, left.total)
-    notes = (*unknown(clauses, known), *lacking(whole, view.facet), *told)
+    notes = (*unknown(clauses, known), *_of_last(view, clauses), *lacking(whole, view.facet), *told)
     return Found(whole, _narrowed(view, left), known, newest_of, matching=left, notes=notes)
 
 
@@ -169,6 +169,13 @@ def lacking(table: RunTable, facets: Sequence[str]) -> tuple[str, ...]:
         for kind, word in kinds.items()
         if column.startswith(kind) and not has_column(table, column)
     )
+
+
+def _of_last(view: View, clauses: Sequence[Clause]) -> tuple[str, ...]:
+    """A filter means the last value of a metric, in MLflow as here, whichever value is shown."""
+    if view.stat not in ("best", "min", "max") or all(clause.kind != "metric" for clause in clauses):
+        return ()
+    return ("The filter judges the last value of a metric. Conditions under Refine judge the value that is shown.",)
 
 
 def valued(here: Backend, table: RunTable, stat: str) -> tuple[RunTable, tuple[str, ...]]:
