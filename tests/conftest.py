@@ -21,6 +21,8 @@ from lib.backends.uri import Backend, sqlite_backend
 from lib.ui.routes import SHELL, path
 from tests import see_to_a_browser
 from tests.browser import Driver, Process, launch, serve_mlflow, serve_podium
+from tests.signed_server import Signed
+from tests.signed_server import serve as serve_signed
 
 SECONDS = 60
 OpenPage = Callable[..., AppTest]
@@ -34,6 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "browser" in names:
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.xdist_group("browser"))
+        elif "signed_server" in names:
+            item.add_marker(pytest.mark.xdist_group("signed_server"))
         elif "mlflow_server" in names:
             item.add_marker(pytest.mark.xdist_group("mlflow_server"))
 
@@ -109,6 +113,14 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]
     served = serve_mlflow(tmp_path_factory.mktemp("mlflow-server"))
     yield Backend(served.url, "server")
     served.stop()
+
+
+@pytest.fixture(scope="session")
+def signed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
+    """A real `mlflow server` that asks for a sign-in, started once."""
+    served = serve_signed(tmp_path_factory.mktemp("signed-server"))
+    yield served
+    served.process.stop()
 
 
 @pytest.fixture(scope="session")

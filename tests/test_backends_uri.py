@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.backends.uri import Backend, chosen, credentials_in, parse, sqlite_backend
+from lib.backends.uri import Backend, chosen, credentials_in, dagshub, parse, password_in, sqlite_backend
 from lib.errors import BadInput
 
 HERE = Path("/projects/demo")
@@ -25,13 +25,55 @@ def test_an_address_names_a_backend_without_secrets(address, uri):
 
 
 @pytest.mark.parametrize(
-    "address", ["", "  ", "sqlite:///", "postgresql://u:secret@h/db", "./mlruns", "file:///tmp", "http://", "databricks"]
+    "address",
+    [
+        "",
+        "  ",
+        "sqlite:///",
+        "./mlruns",
+        "http://",
+        "databricks",
+        "htp://u:secret@h",
+        "http//example.org",
+        "http://anna:my/secret@h",
+        "http://anna:secret@h:80x",
+        "http://[h",
+        "postgresql://u@h/db?password=secret",
+        "file://elsewhere/mlruns",
+    ],
 )
 def test_an_address_that_cannot_be_opened_is_refused_without_showing_a_password(address):
     with pytest.raises(BadInput) as refused:
         parse(address, HERE)
     assert "secret" not in str(refused.value)
     assert refused.value.next
+
+
+def test_a_database_is_named_without_its_password():
+    backend = parse("postgresql+psycopg2://u:sec%2Fret@h:5432/db?sslmode=require", HERE)
+    assert backend == Backend("postgresql+psycopg2://u@h:5432/db?sslmode=require", "database")
+    assert password_in("postgresql://u:${DB_PASSWORD}@h/db") == "${DB_PASSWORD}"
+    assert backend.name == "h:5432"
+
+
+def test_a_file_store_and_a_dagshub_repository_have_addresses():
+    assert parse("file:///data/mlruns", HERE).folder == Path("/data/mlruns")
+    assert dagshub("team/fraud").uri == "https://dagshub.com/team/fraud.mlflow"
+    for nonsense in ("fraud", "team/fraud/x", "../..", "team/a b"):
+        with pytest.raises(BadInput):
+            dagshub(nonsense)
+
+
+def test_a_typo_gets_a_hint():
+    with pytest.raises(BadInput, match="Did you mean http://"):
+        parse("htp://localhost:5000", HERE)
+
+
+def test_who_asks_is_part_of_the_value():
+    server = Backend("https://example.org", "server")
+    assert server.asked_by("podium-1") != server
+    assert server.asked_by("podium-1").is_same_place(server)
+    assert "podium-1" not in repr(server.asked_by("podium-1"))
 
 
 def test_credentials_are_decoded_and_only_taken_from_http_addresses():

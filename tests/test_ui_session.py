@@ -1,50 +1,58 @@
 """The browser session: credentials put away, the person's name asked once."""
 
+import os
+
+import httpx
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib.backends.uri import Backend
-from lib.ui.session import put_away_credentials, tidy_name, wait_briefly
+from lib.backends.credentials import auth_of, of, take
+from lib.backends.uri import Backend, parse
+from lib.ui.choosing import calm_client
+from lib.ui.session import tidy_name
 
 SERVER = Backend("https://example.org/mlflow", "server")
 
 
-def test_credentials_leave_the_address_and_reach_mlflows_variables():
+def signed(backend):
+    request = httpx.Request("GET", f"{backend.uri}/api")
+    return next(auth_of(backend).auth_flow(request)).headers["authorization"] if auth_of(backend) else None
+
+
+def test_credentials_leave_the_address_and_belong_to_it():
     environment = {"MLFLOW_TRACKING_URI": "https://anna:p%40ss@example.org/mlflow"}
-    put_away_credentials(environment, SERVER)
-    assert environment == {
-        "MLFLOW_TRACKING_URI": "https://example.org/mlflow",
-        "MLFLOW_TRACKING_USERNAME": "anna",
-        "MLFLOW_TRACKING_PASSWORD": "p@ss",
-    }
+    here = take(environment, SERVER)
+    assert environment == {"MLFLOW_TRACKING_URI": "https://example.org/mlflow"}
+    assert signed(here) == "Basic YW5uYTpwQHNz"
+    assert signed(SERVER) is None
 
 
-def test_credentials_that_are_set_already_win():
+def test_variables_win_over_the_address_and_leave_the_environment():
     environment = {
         "MLFLOW_TRACKING_URI": "https://anna:x@example.org/mlflow",
         "MLFLOW_TRACKING_USERNAME": "ben",
         "MLFLOW_TRACKING_PASSWORD": "y",
+        "PATH": "/bin",
     }
-    put_away_credentials(environment, SERVER)
-    assert environment["MLFLOW_TRACKING_USERNAME"] == "ben"
-    assert environment["MLFLOW_TRACKING_PASSWORD"] == "y"
-    assert "anna" not in environment["MLFLOW_TRACKING_URI"]
+    here = take(environment, SERVER)
+    assert environment == {"MLFLOW_TRACKING_URI": "https://example.org/mlflow", "PATH": "/bin"}
+    assert of(here).user == "ben"
 
 
-@pytest.mark.parametrize("address", ["", "https://example.org/mlflow", "sqlite:////tmp/a@b.db"])
-def test_an_address_without_credentials_stays_as_it_is(address):
+@pytest.mark.parametrize("address", ["", "sqlite:////tmp/a@b.db"])
+def test_an_address_without_credentials_stays_as_it_is(address, tmp_path):
     environment = {"MLFLOW_TRACKING_URI": address}
-    put_away_credentials(environment, SERVER)
+    take(environment, parse(address, tmp_path) if address else SERVER)
     assert environment == {"MLFLOW_TRACKING_URI": address}
 
 
-def test_mlflows_client_retries_once_unless_someone_decided_otherwise():
-    environment = {}
-    wait_briefly(environment)
-    assert environment == {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
-    chosen = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5"}
-    wait_briefly(chosen)
-    assert chosen == {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5"}
+def test_mlflows_client_retries_once_unless_someone_decided_otherwise(monkeypatch):
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    calm_client()
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "1"
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5")
+    calm_client()
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "5"
 
 
 @pytest.mark.parametrize(

@@ -16,26 +16,37 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from lib.backends.credentials import auth_of, wire
+from lib.backends.probing import PROBE_SECONDS, ask
+from lib.backends.signing import install, own_files
 from lib.backends.uri import Backend
 from lib.errors import BackendError, BadInput, Busy, NotFound, NotWritable, PodiumError, Unreachable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-PROBE_SECONDS = 2.0
 GC_THRESHOLD = (50_000, 20, 100)
 _READERS: list[int] = []
 _BEFORE: list[int] = []
 _READERS_LOCK = threading.Lock()
-PROBE_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def client(backend: Backend) -> "MlflowClient":
-    """The MLflow client of a backend; the same one for the same backend. Makes no request by itself."""
+    """The MLflow client of a backend; the same one for the same backend, so never one for two principals. Makes no request by itself.
+
+    Raises BackendError when this MLflow cannot keep two people apart.
+    """
     from mlflow import MlflowClient  # noqa: PLC0415 - costs seconds, and pages that never ask must not pay
 
-    return MlflowClient(tracking_uri=backend.uri, registry_uri=backend.uri)
+    if backend.kind == "server":
+        install()
+    elif backend.kind == "file":
+        os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"  # MLflow asks for this word before it opens its old format
+    uri = wire(backend)
+    made = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    own_files(made, uri)
+    return made
 
 
 def mlflow_version() -> str:
@@ -44,9 +55,11 @@ def mlflow_version() -> str:
 
 
 def server_version(backend: Backend) -> str:
-    """The MLflow that a server runs, such as "3.17.2"; empty when it does not tell."""
+    """The MLflow that a server runs, such as "3.17.2"; that of this machine where there is no server, empty when it does not tell."""
+    if backend.kind != "server":
+        return mlflow_version()
     try:
-        answer = httpx.get(f"{backend.uri}/version", timeout=PROBE_SECONDS, auth=sign_in(os.environ))
+        answer = httpx.get(f"{backend.uri}/version", timeout=PROBE_SECONDS, auth=auth_of(backend) or sign_in(os.environ))
     except httpx.HTTPError:
         return ""
     told = answer.text.strip()
@@ -71,35 +84,12 @@ class _Token(httpx.Auth):
         yield request
 
 
-def probe(backend: Backend, credentials: httpx.Auth | tuple[str, str] | None = None) -> None:
-    """Ask a server one small question and wait two seconds at most. A local file needs no probe.
+def probe(backend: Backend, credentials: httpx.Auth | None = None) -> None:
+    """Ask a backend one small question and wait for seconds only. A local SQLite file needs no probe.
 
-    Raises Unreachable when nobody answers, when the answer is not MLflow's, or when sign-in is asked for.
+    Raises Unreachable when nobody answers, when the answer is not MLflow's, or when sign-in is asked for; see `probing`.
     """
-    if backend.kind != "server":
-        return
-    try:
-        answer = httpx.get(backend.uri + PROBE_PATH, timeout=PROBE_SECONDS, auth=credentials, follow_redirects=False)
-    except httpx.TimeoutException as error:
-        raise _no_answer(backend, f"did not answer within {PROBE_SECONDS:g} s") from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _no_answer(backend, "cannot be reached") from error
-    if answer.status_code in (401, 403):
-        raise Unreachable(
-            f"{backend.name} asks for a sign-in ({answer.status_code}).",
-            next="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
-        )
-    if answer.status_code >= 500:
-        raise _no_answer(backend, f"answers with error {answer.status_code}")
-    if answer.status_code != 200 or "json" not in answer.headers.get("content-type", ""):
-        raise Unreachable(
-            f"{backend.name} answers, but not as an MLflow server does.",
-            next="Check the address: it must be the one that mlflow server printed, with no page behind it.",
-        )
-
-
-def _no_answer(backend: Backend, how: str) -> Unreachable:
-    return Unreachable(f"{backend.name} {how}.", next="Check the address or start the server, then try again.")
+    ask(backend, auth_of(backend) or credentials)
 
 
 @contextmanager

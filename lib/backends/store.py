@@ -50,7 +50,7 @@ def schema(path: Path) -> Schema:
         return Schema("empty")
     if "experiments" not in tables:
         return Schema("foreign")
-    wanted, known = _revisions()
+    wanted, known = revisions()
     state: Literal["current", "older", "newer"] = (
         "current" if found == wanted else "older" if found in known or not found else "newer"
     )
@@ -66,9 +66,16 @@ def make_ready(backend: Backend) -> bool:
     path = backend.path
     if path is None:
         return False
-    state = schema(path)
-    if state.state in ("missing", "empty"):
+    if schema(path).state in ("missing", "empty"):
         return _create(backend, path)
+    judge(backend)
+    return False
+
+
+def judge(backend: Backend) -> None:
+    """Say whether MLflow could open the local file as it is; makes and changes nothing. Raises as `make_ready` does."""
+    path = _path_of(backend)
+    state = schema(path)
     if state.state == "older":
         raise NeedsMigration(
             f"{path.name} was made by an older MLflow (schema {state.found or 'without a number'}).",
@@ -85,7 +92,6 @@ def make_ready(backend: Backend) -> bool:
         raise BackendError(
             f"{path.name} is a database, but not one of MLflow.", next="Choose another file in MLFLOW_TRACKING_URI."
         )
-    return False
 
 
 def knock(backend: Backend) -> None:
@@ -196,7 +202,7 @@ def _revision(path: Path) -> tuple[set[str], str]:
 
 
 @lru_cache(maxsize=1)
-def _revisions() -> tuple[str, set[str]]:
+def revisions() -> tuple[str, set[str]]:
     """The newest schema revision of the installed MLflow, and all it knows. Read once: it walks some fifty files."""
     from alembic.script import ScriptDirectory  # noqa: PLC0415 - heavy, and only here
     from mlflow.store.db.utils import _get_alembic_config  # noqa: PLC0415

@@ -1,46 +1,70 @@
-"""A backend as a frozen value, and which one is meant by an environment. Pure."""
+"""A backend as a frozen value, and which one is meant by an address or an environment. Pure."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.request import url2pathname
 
 from lib.errors import BadInput
 
-Kind = Literal["sqlite", "server"]
+Kind = Literal["sqlite", "server", "file", "database"]
 SQLITE = "sqlite:///"
+DATABASES = ("postgresql", "mysql", "mssql")
+_SECRET_OPTIONS = re.compile(r"(?i)(pass|pwd|secret|token|odbc_connect)")
 
 
 @dataclass(frozen=True)
 class Backend:
     """A place where runs and models live. Holds no secret, so it may be a cache key, be shown and be recorded.
 
-    `uri` is both the tracking and the registry URI of the MLflow client. `kind` tells a local SQLite file from a server.
+    `uri` is both the tracking and the registry URI of the MLflow client. `kind` tells a local SQLite file, a server that speaks HTTP, a
+    folder in MLflow's old file format, and another database. `principal` says as whom it is asked: the opaque name of a credential
+    that this process holds (`credentials`), empty for nobody. It belongs to the value, so no cache mixes what two people may see.
     """
 
     uri: str
     kind: Kind
+    principal: str = field(default="", repr=False)
 
     @property
     def path(self) -> Path | None:
-        """The absolute path of the database file; None for a server."""
+        """The absolute path of the database file; None for everything but a local SQLite file."""
         return Path(self.uri.removeprefix(SQLITE)) if self.kind == "sqlite" else None
 
     @property
     def artifacts(self) -> Path | None:
-        """The folder beside the database in which new experiments keep their artifacts; None for a server."""
+        """The folder beside the database in which new experiments keep their artifacts; None for everything but SQLite."""
         return self.path.parent / "mlruns" if self.path else None
 
     @property
+    def folder(self) -> Path | None:
+        """The folder of a file store; None for every other kind."""
+        return Path(url2pathname(urlsplit(self.uri).path)) if self.kind == "file" else None
+
+    @property
     def name(self) -> str:
-        """What people read: "Local SQLite" or the host and port of a server."""
-        return "Local SQLite" if self.kind == "sqlite" else urlsplit(self.uri).netloc
+        """What people read: "Local SQLite", "File store", or the host and port of a server or database."""
+        if self.kind in ("sqlite", "file"):
+            return "Local SQLite" if self.kind == "sqlite" else "File store"
+        return urlsplit(self.uri).netloc.rpartition("@")[2]
 
     @property
     def place(self) -> str:
-        """Where it is, in short: the name of the file, or the address."""
-        return self.path.name if self.path else self.uri
+        """Where it is, in short: the name of the file or folder, or the address."""
+        local = self.path or self.folder
+        return local.name if local else self.uri
+
+    def asked_by(self, principal: str) -> "Backend":
+        """The same place, asked as somebody else."""
+        return replace(self, principal=principal)
+
+    def is_same_place(self, other: "Backend") -> bool:
+        """Whether both name the same place, whoever asks there."""
+        return (self.uri, self.kind) == (other.uri, other.kind)
 
 
 def sqlite_backend(path: Path) -> Backend:
@@ -49,29 +73,50 @@ def sqlite_backend(path: Path) -> Backend:
 
 
 def parse(uri: str, folder: Path) -> Backend:
-    """The backend that `uri` names. A relative SQLite path is taken from `folder`; user and password are left out.
+    """The backend that `uri` names. A relative SQLite path is taken from `folder`; user and password of a server are left out, and
+    so is the password of a database (`password_in` finds it).
 
     Raises BadInput for an empty URI or a kind that Podium does not speak.
     """
     text = uri.strip()
     if text.startswith(SQLITE) and len(text) > len(SQLITE):
         return sqlite_backend(folder / unquote(text.removeprefix(SQLITE)))
-    parts = urlsplit(text)
+    parts = _split(text)
     if parts.scheme in ("http", "https") and parts.hostname:
         host = parts.netloc.rpartition("@")[2]
         return Backend(urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", "")), "server")
-    raise BadInput(
-        f"{_shown(text)} is not a backend that Podium can open.",
-        next="Use sqlite:///path/to/mlflow.db or the http(s) address of an MLflow server.",
-    )
+    if parts.scheme == "file" and parts.netloc in ("", "localhost") and len(parts.path) > 1:
+        return Backend(Path(url2pathname(parts.path)).absolute().as_uri(), "file")
+    if parts.scheme.partition("+")[0] in DATABASES and parts.hostname:
+        return Backend(urlunsplit(parts._replace(netloc=_without_password(parts.netloc))), "database")
+    raise _unknown(text, parts.scheme)
+
+
+def dagshub(repository: str, host: str = "https://dagshub.com") -> Backend:
+    """The MLflow server of a DagsHub repository, given as owner/repo. Raises BadInput for anything else."""
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", repository.strip(), re.ASCII):
+        raise BadInput(f"{repository[:80]!r} is not a repository.", next="Write it as owner/repo, such as team/fraud.")
+    return Backend(f"{host.rstrip('/')}/{repository.strip()}.mlflow", "server")
 
 
 def credentials_in(uri: str) -> tuple[str, str] | None:
     """User and password written into an http(s) URI, decoded; None where there are none."""
-    parts = urlsplit(uri.strip())
+    try:
+        parts = urlsplit(uri.strip())
+    except ValueError:
+        return None
     if parts.scheme not in ("http", "https") or parts.username is None:
         return None
     return unquote(parts.username), unquote(parts.password or "")
+
+
+def password_in(uri: str) -> str:
+    """The password in a database's URI, as it stands there; empty where there is none."""
+    try:
+        parts = urlsplit(uri.strip())
+    except ValueError:
+        return ""
+    return parts.password or "" if parts.scheme.partition("+")[0] in DATABASES else ""
 
 
 def chosen(environment: Mapping[str, str], project: Path) -> Backend:
@@ -83,7 +128,47 @@ def chosen(environment: Mapping[str, str], project: Path) -> Backend:
     return parse(asked, Path.cwd()) if asked else sqlite_backend(project / "mlflow.db")
 
 
+def _split(text: str) -> SplitResult:
+    """The parts of an address that can be one: brackets closed, a port that is a number, no secret outside its place."""
+    begin = text.partition("://")[2].partition("/")[0]
+    try:
+        parts = urlsplit(text)
+        is_sound = parts.port is None or bool(parts.hostname)
+    except ValueError:
+        is_sound = False
+    if not is_sound:
+        after = "@" in text and "@" not in begin
+        raise BadInput(
+            f"{_shown(text)} is not an address: what stands after the colon is no port.",
+            next="In a password, write %40 for @, %3A for :, %2F for / and %25 for %; or leave it out and sign in on Settings."
+            if after or "@" in begin
+            else "Write the port as a number, such as http://host:5000.",
+        )
+    if parts.scheme.partition("+")[0] in DATABASES and _SECRET_OPTIONS.search(parts.query):
+        raise BadInput(
+            f"{_shown(text.partition('?')[0])} has a password among its options.",
+            next="Put it where a password belongs: scheme://user:${NAME}@host/database.",
+        )
+    return parts
+
+
+def _without_password(netloc: str) -> str:
+    user, at, host = netloc.rpartition("@")
+    return user.partition(":")[0] + at + host
+
+
+def _unknown(text: str, scheme: str) -> BadInput:
+    known = ["http", "https", "sqlite", "file", *DATABASES]
+    near = get_close_matches(scheme or text.partition("/")[0].strip(":"), known, 1, 0.7)
+    hint = f"Did you mean {near[0]}://? " if near and near[0] != scheme else ""
+    return BadInput(
+        f"{_shown(text)} is not a backend that Podium can open.",
+        next=f"{hint}Use sqlite:///path/to/mlflow.db, the http(s) address of an MLflow server, file:///path/to/mlruns, or the address"
+        " of a PostgreSQL, MySQL or SQL Server database.",
+    )
+
+
 def _shown(text: str) -> str:
     """A URI as it may be shown: without the part in front of @, where a password could stand."""
     scheme, sep, rest = text.partition("://")
-    return f"{scheme}{sep}{rest.rpartition('@')[2]}"[:120] if sep else text[:120] or "An empty address"
+    return f"{scheme}{sep}{rest.rpartition('@')[2]}"[:120] if sep else text.rpartition("@")[2][:120] or "An empty address"

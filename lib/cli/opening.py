@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.backends.uri import Backend, chosen, credentials_in, parse
+from lib.backends.uri import Backend, chosen, credentials_in, parse, password_in
 from lib.errors import BadInput, NeedsMigration, PodiumError
 
 if TYPE_CHECKING:
@@ -39,11 +39,10 @@ class Asked:
 
         Raises NotFound for a missing database, NeedsMigration for an older one unless `--migrate` was given.
         """
-        from lib.backends.connect import probe, sign_in  # noqa: PLC0415 - heavy
+        from lib.backends.connect import probe  # noqa: PLC0415 - heavy
         from lib.backends.store import make_ready, migrate, must_exist  # noqa: PLC0415
 
-        here = parse(self.uri, Path.cwd()) if self.uri else chosen(os.environ, PROJECT)
-        _put_away_credentials(self.uri or os.environ.get("MLFLOW_TRACKING_URI", ""))
+        here = meant(self.uri)
         by_default = not self.uri and not os.environ.get("MLFLOW_TRACKING_URI", "").strip()
         if not (self.may_create or by_default):
             must_exist(here)
@@ -53,7 +52,7 @@ class Asked:
             if not self.migrate:
                 raise
             click.echo(f"The database was copied to {migrate(here, clock())} and then migrated.", err=True)
-        probe(here, sign_in(os.environ))
+        probe(here)
         return here
 
     def writer(self) -> "Writer":
@@ -121,18 +120,34 @@ def _common(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--by", default="", help="Who does this; default: the name the server knows, PODIUM_USER, or your login."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
         click.option(
-            "--backend", metavar="URI", help="sqlite:///file or http(s) address; default: MLFLOW_TRACKING_URI or mlflow.db."
+            "--backend",
+            metavar="URI|NAME",
+            help="sqlite:///file, http(s) address, or a name in backends.toml; default: MLFLOW_TRACKING_URI or mlflow.db.",
         ),
     ):
         function = option(function)
     return function
 
 
-def _put_away_credentials(uri: str) -> None:
-    """User and password inside an address go where MLflow's client reads them, so that the address can be recorded."""
-    found = credentials_in(uri)
-    if found and not os.environ.get("MLFLOW_TRACKING_USERNAME"):
-        os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = found
+def meant(asked: str | None) -> Backend:
+    """The backend that `--backend` or the environment names, asked with what the environment holds for this very address.
+
+    What signs in is taken out of the environment. User and password of `MLFLOW_TRACKING_URI` never go to another address.
+    """
+    from lib.backends import credentials, named  # noqa: PLC0415 - httpx
+
+    if not asked:
+        return credentials.take(os.environ, chosen(os.environ, PROJECT))
+    file = named.place(os.environ, PROJECT)
+    by_name = named.read(file).find(asked) if named.NAME.fullmatch(asked) else None
+    uri = by_name.uri if by_name else asked
+    here = by_name.backend if by_name and by_name.backend else parse(asked, Path.cwd())
+    usual = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+    if usual and not parse(usual, Path.cwd()).is_same_place(here):
+        credentials.take(os.environ, parse(usual, Path.cwd()))
+    if credentials_in(uri) or password_in(uri):
+        os.environ["MLFLOW_TRACKING_URI"] = uri
+    return credentials.take(os.environ, here)
 
 
 def _login() -> str:

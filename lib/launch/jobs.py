@@ -16,6 +16,7 @@ from pathlib import Path
 from filelock import Timeout
 from ulid import ULID
 
+from lib.backends.credentials import known
 from lib.backends.store import make_ready
 from lib.backends.uri import Backend
 from lib.errors import NotFound, NotWritable, PodiumError
@@ -180,5 +181,5 @@ def _close_runs(one: Job, at: datetime) -> None:
     """End the runs that are still open; if the backend does not answer, a later look tries again."""
     job.write_status(one.folder, runs_open=at.isoformat())
     with contextlib.suppress(PodiumError):
-        end_runs(one.backend, one.id)
+        end_runs(known(one.backend), one.id)
         job.write_status(one.folder, runs_open=None)

@@ -16,6 +16,7 @@ from types import FrameType
 
 from filelock import FileLock
 
+from lib.backends.credentials import borrowed
 from lib.errors import NotFound, PodiumError
 from lib.launch import job, processes
 
@@ -125,7 +126,7 @@ def _end_runs(folder: Path) -> bool:
 
     one = job.read(folder)
     try:
-        ended = end_runs(one.backend, one.id)
+        ended = end_runs(borrowed(os.environ, one.backend), one.id)
     except PodiumError as error:
         _note(folder, f"Its runs could not be ended: {error}")
         return False

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lib.backends.credentials import of
 from lib.backends.uri import Backend, credentials_in, parse
 from lib.errors import BadInput
 
@@ -55,15 +56,20 @@ def workshop(environment: Mapping[str, str], project: Path) -> Workshop:
 def environment_for(workshop: Workshop, backend: Backend, job_id: str) -> dict[str, str]:
     """What a script finds in its environment: an allow-list, where to log, and the tag that all its runs get.
 
-    `MLFLOW_RUN_CONTEXT` makes MLflow tag every run the process starts, so the script need not know of any job.
+    `MLFLOW_RUN_CONTEXT` makes MLflow tag every run the process starts, so the script need not know of any job. The credential of the
+    backend goes here and nowhere else: not into arguments, nor into the files of the job.
     """
-    names = [*_PERSON, *_WINDOWS, *_MACHINE, *_NETWORK, *(_SIGN_IN + _TRANSPORT if backend.kind == "server" else ())]
+    held = of(backend)
+    to_server = (_TRANSPORT if held else _SIGN_IN + _TRANSPORT) if backend.kind == "server" else ()
+    names = [*_PERSON, *_WINDOWS, *_MACHINE, *_NETWORK, *to_server]
     inherited = {name: workshop.environment[name] for name in names if name in workshop.environment}
     return {
-        **_typed_sign_in(workshop, backend),
+        **({} if held else _typed_sign_in(workshop, backend)),
         **inherited,
         "MLFLOW_TRACKING_URI": backend.uri,
         "MLFLOW_REGISTRY_URI": backend.uri,
+        **(held.variables() if held else {}),
+        **({"MLFLOW_ALLOW_FILE_STORE": "true"} if backend.kind == "file" else {}),
         "MLFLOW_RUN_CONTEXT": json.dumps({"podium.job": job_id}),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",

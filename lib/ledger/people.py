@@ -4,21 +4,23 @@ from collections.abc import Mapping
 
 import httpx
 
-from lib.backends.connect import PROBE_SECONDS
+from lib.backends.connect import sign_in
+from lib.backends.credentials import auth_of, of
+from lib.backends.probing import PROBE_SECONDS
 from lib.backends.uri import Backend
 from lib.errors import Refused
 from lib.ledger.words import Actor, declared
 
-USER, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
+USER = "MLFLOW_TRACKING_USERNAME"
 
 
 def verified_name(backend: Backend, environment: Mapping[str, str]) -> str | None:
     """The name a server knows this credential by (`users/current`); None when it has no sign-in or none was given."""
-    user, password = environment.get(USER), environment.get(PASSWORD)
-    if backend.kind != "server" or not user:
+    signed = auth_of(backend) or (sign_in(environment) if environment.get(USER) else None)
+    if backend.kind != "server" or signed is None:
         return None
     try:
-        answer = httpx.get(f"{backend.uri}/api/2.0/mlflow/users/current", auth=(user, password or ""), timeout=PROBE_SECONDS)
+        answer = httpx.get(f"{backend.uri}/api/2.0/mlflow/users/current", auth=signed, timeout=PROBE_SECONDS)
         name = answer.json()["user"]["username"] if answer.status_code == 200 else None
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return None
@@ -41,6 +43,13 @@ def who(backend: Backend, given: str, default: str, environment: Mapping[str, st
 
 
 def through_service_account(backend: Backend, name: str, environment: Mapping[str, str]) -> Actor:
-    """The actor of a page on a shared server: the name was typed, and the credential belongs to the service."""
-    account = environment.get(USER) if backend.kind == "server" else None
-    return declared(name, f"service account {account}" if account else None)
+    """The actor of a page: the name the server vouches for if this very session signed in, else a typed name.
+
+    A credential that the process holds for everybody is a service account, and vouches for nobody.
+    """
+    held = of(backend)
+    verified = verified_name(backend, {}) if held and held.source == "typed" else None
+    if verified:
+        return Actor(name=verified, how="server")
+    account = (held.user if held else environment.get(USER)) if backend.kind == "server" else None
+    return declared(name, f"service account {account}" if account and not (held and held.source == "typed") else None)

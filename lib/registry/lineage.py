@@ -14,6 +14,7 @@ import yaml
 from mlflow.exceptions import MlflowException
 
 from lib.backends.connect import client
+from lib.backends.credentials import wire
 from lib.backends.reach import out_of_reach
 from lib.backends.uri import Backend
 from lib.errors import NotFound, PodiumError
@@ -86,13 +87,13 @@ def _files(backend: Backend, model: str, version: Version) -> Files:
             place = client(backend).get_model_version_download_uri(model, version.number)
             if far := out_of_reach(place, backend):
                 return Files(missing=f"the model's files are at a {far} address, which is not read from here")
-            head = Path(download_artifacts(artifact_uri=f"{place}/MLmodel", dst_path=folder, tracking_uri=backend.uri))
+            head = Path(download_artifacts(artifact_uri=f"{place}/MLmodel", dst_path=folder, tracking_uri=wire(backend)))
             described = yaml.safe_load(head.read_text("utf-8"))
             if not isinstance(described, dict):
                 return Files(missing="the model's MLmodel file is not readable")
             if _size(described) > LARGEST:
                 return _hashed(described, None, "the model is too large to be hashed from here")
-            whole = Path(download_artifacts(artifact_uri=place, dst_path=f"{folder}/model", tracking_uri=backend.uri))
+            whole = Path(download_artifacts(artifact_uri=place, dst_path=f"{folder}/model", tracking_uri=wire(backend)))
         except (MlflowException, OSError, yaml.YAMLError, ValueError, RecursionError) as error:
             return Files(missing=f"the model's files cannot be read ({type(error).__name__})")
         return _hashed(described, whole, "")
@@ -126,7 +127,7 @@ def is_whole(backend: Backend, model: str, number_: str) -> bool:
         place = client(backend).get_model_version_download_uri(model, number_)
         if out_of_reach(place, backend):
             return True
-        return any(Path(item.path).name == "MLmodel" for item in list_artifacts(artifact_uri=place, tracking_uri=backend.uri))
+        return any(Path(item.path).name == "MLmodel" for item in list_artifacts(artifact_uri=place, tracking_uri=wire(backend)))
     except (MlflowException, OSError, ValueError, PodiumError):
         return False
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from lib.backends.connect import client, translated
+from lib.backends.credentials import wire
 from lib.backends.reach import out_of_reach
 from lib.backends.uri import Backend
 from lib.errors import BackendError, BadInput, NotFound, Refused
@@ -178,7 +179,7 @@ def _road(backend: Backend, place: Place) -> Literal["here", "served", "mlflow"]
     """How to reach a place. A folder is read here only where the backend is a file here too: a server's folders are the server's."""
     if local.folder(place.uri) is None:
         return "mlflow"
-    return "here" if backend.kind == "sqlite" else "served"
+    return "served" if backend.kind == "server" else "here"
 
 
 def _folder(place: Place) -> Path:
@@ -211,7 +212,7 @@ def _repository(backend: Backend, place: Place) -> "ArtifactRepository":
         raise BackendError(f"Podium does not read files from {far or 'nowhere'}{f'://{host}' if host else ''}.")
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: PLC0415 - see connect.client
 
-    return get_artifact_repository(place.uri, tracking_uri=backend.uri, registry_uri=backend.uri)
+    return get_artifact_repository(place.uri, tracking_uri=wire(backend), registry_uri=wire(backend))
 
 
 def _downloaded(backend: Backend, place: Place, path: str, most: int) -> tuple[bytes, int]:

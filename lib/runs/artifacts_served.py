@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import httpx
 
 from lib.backends.connect import sign_in
+from lib.backends.credentials import auth_of
 from lib.backends.uri import Backend
 from lib.errors import BackendError, NotFound, Unreachable
 
@@ -73,7 +74,9 @@ def _size(told: object) -> int | None:
 def _answer(backend: Backend, route: str, asked: Mapping[str, str]) -> Iterator[httpx.Response]:
     """What the server answers, as a stream that ends with the block."""
     try:
-        with httpx.stream("GET", backend.uri + route, params=asked, timeout=SECONDS, auth=sign_in(os.environ)) as answer:
+        with httpx.stream(
+            "GET", backend.uri + route, params=asked, timeout=SECONDS, auth=auth_of(backend) or sign_in(os.environ)
+        ) as answer:
             if answer.status_code in (400, 404, 500):  # MLflow answers 500 for a file that is not there
                 raise NotFound(
                     "This file or folder is not on the server.", next="It may have been removed, or lie on another machine."

@@ -6,16 +6,20 @@ every case. Nothing opens a database here before `lib.backends.store` has looked
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 import streamlit as st
 
 from lib.backends import connect, store
+from lib.backends.credentials import of
 from lib.backends.uri import Backend
 from lib.errors import NeedsMigration, PodiumError, Refused
 from lib.ui.cards import card, facts
+from lib.ui.choosing import current, default, switch
 from lib.ui.errors import calm, show
+from lib.ui.routes import goto, link
 from lib.ui.session import backend, now
 from lib.ui.start import warm_up
 from lib.ui.text import NARROW, md
@@ -34,9 +38,11 @@ class Pulse:
 
 @st.cache_resource(ttl=PULSE_SECONDS, show_spinner=False)
 def pulse(here: Backend) -> Pulse:
-    """Knock at a backend, at most every few seconds for all sessions together. A missing local file is made."""
+    """Knock at a backend, at most every few seconds for all sessions together. The process's own local file is made if it is missing."""
     at = now()
     try:
+        if not here.is_same_place(default()):
+            store.must_exist(here)
         store.make_ready(here)
         start = time.perf_counter()
         store.knock(here)
@@ -51,8 +57,7 @@ def admits() -> bool:
     try:
         here = backend()
     except PodiumError as error:
-        st.title("Podium cannot open its backend", anchor=False)
-        show(error)
+        _say_no_backend(error)
         return False
     with calm():
         with st.spinner(_waiting(here)):
@@ -62,11 +67,30 @@ def admits() -> bool:
         if beat.trouble is None:
             _say_what_was_copied()
             return True
-        if isinstance(beat.trouble, NeedsMigration):
+        if isinstance(beat.trouble, NeedsMigration) and here.path:
             _ask_consent(here)
         else:
             _say_trouble(here, beat.trouble)
     return False
+
+
+def _say_no_backend(error: PodiumError) -> None:
+    """The backend of the address is not there: the error, and two ways on."""
+    st.title("Podium cannot open its backend", anchor=False)
+    show(error)
+    with st.container(horizontal=True):
+        if st.button("Open Settings", icon=":material/settings:", key="gate.choose"):
+            switch("")
+            goto("settings")
+        if current():
+            st.button("Use Podium's own backend", type="tertiary", key="gate.own", on_click=switch, args=("",))
+
+
+def sidebar_only() -> None:
+    """For a page that must open on every backend: only the end of the sidebar, and nothing of it when there is no backend."""
+    with suppress(PodiumError):
+        here = backend()
+        _foot(here, pulse(here))
 
 
 def _waiting(here: Backend) -> str:
@@ -81,9 +105,14 @@ def _foot(here: Backend, beat: Pulse) -> None:
     """The end of the sidebar: which backend, where, and when it answered."""
     with st.sidebar, st.container(key="shell.backend", gap=None):
         st.caption("Backend")
-        st.markdown(f":material/database: {md(here.name)}")
-        if here.path is not None:
-            st.caption(md(here.place), help=md(here.path))
+        link(md(current() or here.name), "settings", icon="database")
+        local = here.path or here.folder
+        if local is not None:
+            st.caption(md(here.place), help=md(local))
+        elif current():
+            st.caption(md(here.name))
+        if held := of(here):
+            st.caption(f"as {md(held.user)}" if held.user else "signed in with a token")
         st.caption(f"{_answer(beat)} · {beat.at:%H:%M:%S}{NARROW}UTC")
 
 
@@ -104,6 +133,8 @@ def _say_trouble(here: Backend, trouble: PodiumError) -> None:
         show(trouble)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button("Try again", icon=":material/refresh:", key="gate.again", on_click=pulse.clear)
+            if st.button("Open Settings", type="tertiary", icon=":material/settings:", key="gate.settings"):
+                goto("settings")
             st.caption("The page you asked for opens as soon as the backend answers.")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from lib.backends.credentials import known
 from lib.backends.uri import Backend
 from lib.launch.job import Job
 from lib.launch.job_runs import RunSummary, runs_of
@@ -22,14 +23,15 @@ MOST_LINKS = 4
 def result(one: Job, here: Backend) -> None:
     """The runs of a job that has ended. Its backend is asked again after half a minute."""
     with calm():
-        runs = _runs(one.backend, one.id)
+        place = here if one.backend.is_same_place(here) else known(one.backend)
+        runs = _runs(place, one.id)
         if not runs:
             st.caption("It left no run on its backend.")
             return
         tops, trials = [run for run in runs if not run.parent], [run for run in runs if run.parent]
         _metrics(tops)
         _trials(trials)
-        _way_on(tops, len(trials), one.backend, here)
+        _way_on(tops, len(trials), place, here)
 
 
 @st.cache_data(ttl=30, show_spinner="Reading its runs…")

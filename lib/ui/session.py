@@ -2,14 +2,13 @@
 
 import getpass
 import os
-from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import streamlit as st
 
-from lib.backends.uri import Backend, chosen, credentials_in
-from lib.ui.routes import PROJECT
+from lib.backends.uri import Backend
+from lib.ui.choosing import in_use
 from lib.ui.text import plain
 
 PERSON = "session.person"
@@ -17,37 +16,12 @@ NAME_LENGTH = 60
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-@st.cache_resource(show_spinner=False)
 def backend() -> Backend:
-    """The backend of this process: `MLFLOW_TRACKING_URI`, else the SQLite file in the project's folder.
+    """The backend of this browser session, asked as whoever signed in; see `choosing`.
 
-    Raises BadInput for an address that Podium cannot open.
+    Raises BadInput or NotFound for one that Podium cannot open.
     """
-    here = chosen(os.environ, PROJECT)
-    put_away_credentials(os.environ, here)
-    wait_briefly(os.environ)
-    return here
-
-
-def put_away_credentials(environment: MutableMapping[str, str], here: Backend) -> None:
-    """Move user and password out of MLFLOW_TRACKING_URI into the two variables that MLflow's client reads, unless those are set.
-
-    From then on the address can be shown, logged and handed to a job.
-    """
-    found = credentials_in(environment.get("MLFLOW_TRACKING_URI", ""))
-    if found is None:
-        return
-    environment["MLFLOW_TRACKING_URI"] = here.uri
-    if not environment.get("MLFLOW_TRACKING_USERNAME"):
-        environment["MLFLOW_TRACKING_USERNAME"], environment["MLFLOW_TRACKING_PASSWORD"] = found
-
-
-def wait_briefly(environment: MutableMapping[str, str]) -> None:
-    """Let MLflow's client retry once instead of seven times: a server that dies under a page is told in seconds, not in minutes.
-
-    Jobs do not inherit this, and a value that is set already stays.
-    """
-    environment.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    return in_use()
 
 
 def now() -> datetime:

@@ -37,7 +37,7 @@ SECONDS = 10
 PATIENCE = 20
 KEPT = 24
 STATES: Mapping[str, State] = {"active": "active", "deleted": "deleted", "all": "all"}
-NEWEST = {"sqlite": 20_000, "server": 2_000}
+NEWEST = {"sqlite": 20_000, "server": 2_000, "file": 500, "database": 5_000}
 """How many runs are read at first: a server needs seconds for a thousand."""
 
 MOST_PICKED = 60

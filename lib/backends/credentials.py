@@ -1,0 +1,215 @@
+"""Credentials: where they come from, how long they are held, and what they become for whoever asks a backend.
+
+A credential never shows itself: not in repr, str, pickle, copies or `asdict`. A `Backend` carries only its opaque name, `principal`. What
+a person typed is held by that person's session alone and forgotten with it; what came from secrets or the environment is held by the
+process. How MLflow's own client learns of it is left to `signing`.
+"""
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import threading
+from base64 import b64encode
+from collections.abc import Generator, Mapping, MutableMapping
+from pathlib import Path
+from typing import Literal, NoReturn
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from weakref import WeakValueDictionary
+
+import httpx
+
+from lib.backends.uri import Backend, credentials_in, parse, password_in
+from lib.errors import BadInput
+
+Source = Literal["typed", "secrets", "environment"]
+USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
+PREFIX = "podium-"
+_KEY = secrets.token_bytes(32)
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_HELD: "WeakValueDictionary[str, Credential]" = WeakValueDictionary()
+_OF_PROCESS: "dict[tuple[str, str], Credential]" = {}
+_VARIABLES: dict[str, str] = {}
+_LOCK = threading.Lock()
+
+
+class Credential:
+    """User and password, or a token, for one address. `principal` is its opaque name: the same for the same words, in this process only.
+
+    `user` may be shown; `source` says who gave it, which decides whether a name the server vouches for is that of this session.
+    """
+
+    __slots__ = ("__secret", "__weakref__", "is_token", "principal", "source", "uri", "user")
+
+    def __init__(self, backend: Backend, user: str, secret: str, source: Source) -> None:
+        self.uri, self.user, self.source = backend.uri, user, source
+        self.__secret = secret
+        self.is_token = backend.kind == "server" and not user
+        words = "\0".join((backend.uri, user, secret, source)).encode()
+        self.principal = PREFIX + hmac.new(_KEY, words, hashlib.sha256).hexdigest()[:24]
+
+    def __repr__(self) -> str:
+        return f"<a credential for {self.uri}>"
+
+    def __reduce_ex__(self, _: object) -> NoReturn:
+        raise TypeError("a credential is not written down")
+
+    def __copy__(self) -> "Credential":
+        return self
+
+    def __deepcopy__(self, _: object) -> "Credential":
+        return self
+
+    def header(self) -> str:
+        """The value of the Authorization header that goes to this credential's own address, and nowhere else."""
+        if self.is_token:
+            return f"Bearer {self.__secret}"
+        return "Basic " + b64encode(f"{self.user}:{self.__secret}".encode()).decode()
+
+    def covers(self, url: str) -> bool:
+        """Whether a request to this URL stays at the credential's own address. Other hosts and other paths are somebody else's."""
+        asked, own = urlsplit(url), urlsplit(self.uri)
+        same = (asked.scheme, asked.hostname, _port(asked.scheme, asked.port)) == (
+            own.scheme,
+            own.hostname,
+            _port(own.scheme, own.port),
+        )
+        return same and f"{asked.path}/".startswith(f"{own.path}/") and ".." not in asked.path.split("/")
+
+    def variables(self) -> dict[str, str]:
+        """What a child process needs in its environment to sign in; never for its arguments. `~/.netrc` is kept out of it."""
+        if not self.uri.startswith("http"):
+            return {"MLFLOW_TRACKING_URI": self.wire(), "MLFLOW_REGISTRY_URI": self.wire()}
+        pair = {TOKEN: self.__secret} if self.is_token else {USER: self.user, PASSWORD: self.__secret}
+        return pair | {"NETRC": os.devnull}
+
+    def wire(self) -> str:
+        """The URI to hand to MLflow: for a server one that names the principal, for a database the one with its password."""
+        parts = urlsplit(self.uri)
+        host = parts.netloc.rpartition("@")[2]
+        if self.uri.startswith("http"):
+            return urlunsplit(parts._replace(netloc=f"{self.principal}@{host}"))
+        return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{quote(self.__secret, safe='')}@{host}"))
+
+
+class _Signed(httpx.Auth):
+    """Signs a request of our own, if it goes to the credential's address."""
+
+    def __init__(self, credential: Credential) -> None:
+        self._credential = credential
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if self._credential.covers(str(request.url)):
+            request.headers["Authorization"] = self._credential.header()
+        yield request
+
+
+def given(backend: Backend, user: str, secret: str, source: Source = "typed") -> Credential:
+    """A credential for a backend's address, known from now on for as long as somebody holds it. `user` is empty for a token.
+
+    Raises BadInput for words that no header can carry.
+    """
+    if not secret or any(ord(letter) < 32 for letter in user + secret) or ":" in user:
+        raise BadInput(
+            "This user and password cannot be sent.", next="A user has no colon, and neither has a line break or is empty."
+        )
+    if backend.kind == "server" and not user and not secret.isascii():
+        raise BadInput("This token cannot be sent.", next="A token holds plain letters, digits and marks only.")
+    made = Credential(backend, user, secret, source)
+    with _LOCK:
+        return _HELD.setdefault(made.principal, made)
+
+
+def keep(credential: Credential) -> None:
+    """Hold a credential for the life of this process: for those that came from secrets or the environment."""
+    _OF_PROCESS[credential.uri, credential.source] = credential
+
+
+def of(backend: Backend) -> Credential | None:
+    """The credential a backend is asked with; None for nobody's, or when the session that gave it has ended."""
+    return _HELD.get(backend.principal) if backend.principal else None
+
+
+def known(backend: Backend) -> Backend:
+    """The backend, asked with what this process holds for its address: secrets before the environment; else as it is."""
+    held = _OF_PROCESS.get((backend.uri, "secrets")) or _OF_PROCESS.get((backend.uri, "environment"))
+    return backend.asked_by(held.principal) if held and not backend.principal else backend
+
+
+def auth_of(backend: Backend) -> httpx.Auth | None:
+    """How our own requests sign in at a backend; None for nobody."""
+    held = of(backend)
+    return _Signed(held) if held and backend.kind == "server" else None
+
+
+def wire(backend: Backend) -> str:
+    """The URI that MLflow is given for a backend. It is never shown or recorded; see `signing` for what becomes of it."""
+    held = of(backend)
+    return held.wire() if held else backend.uri
+
+
+def take(environment: MutableMapping[str, str], backend: Backend) -> Backend:
+    """Take what an environment holds for a backend out of it, and bind it to that address alone. Returns the backend to ask.
+
+    From then on the environment can be shown and inherited. User and password in its variables win over those in its address.
+    """
+    found = _found(environment, backend)
+    for name in (USER, PASSWORD, TOKEN):
+        environment.pop(name, None)
+    if environment.get("MLFLOW_TRACKING_URI", "").strip():
+        environment["MLFLOW_TRACKING_URI"] = backend.uri
+    if found:
+        keep(given(backend, *found, "environment"))
+    return known(backend)
+
+
+def borrowed(environment: Mapping[str, str], backend: Backend) -> Backend:
+    """The backend with what an environment holds for it, which stays there: for a keeper, whose script inherits it."""
+    found = _found(environment, backend)
+    if found:
+        keep(given(backend, *found, "environment"))
+    return known(backend)
+
+
+def _found(environment: Mapping[str, str], backend: Backend) -> tuple[str, str] | None:
+    """User and secret for a backend in an environment."""
+    address = environment.get("MLFLOW_TRACKING_URI", "")
+    if backend.kind == "database":
+        password = password_in(address)
+        secret = filled(password) if _VARIABLE.search(password) else unquote(password)
+        return (urlsplit(backend.uri).username or "", secret) if password else None
+    if backend.kind != "server":
+        return None
+    if environment.get(USER) and environment.get(PASSWORD):
+        return environment[USER], environment[PASSWORD]
+    pair = credentials_in(address)
+    if pair and pair[1] and parse(address, Path()).is_same_place(backend):
+        return pair
+    return ("", environment[TOKEN]) if environment.get(TOKEN) else None
+
+
+def stow(environment: MutableMapping[str, str], texts: list[str]) -> None:
+    """Take the variables that these texts name as ${NAME} out of an environment, to be filled in by `filled` only."""
+    for name in {name for text in texts for name in _VARIABLE.findall(text)}:
+        if environment.get(name):
+            _VARIABLES[name] = environment.pop(name)
+
+
+def filled(text: str) -> str:
+    """A text with its ${NAME} filled in from the variables that were stowed or stand in the environment.
+
+    Raises BadInput when one is not set. The value is not decoded: it is the password itself, whatever signs it holds.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        told = _VARIABLES.get(found[1]) or os.environ.get(found[1], "")
+        if not told:
+            raise BadInput(f"The variable {found[1]} is not set.", next=f"Set {found[1]} before Podium is started.")
+        return told
+
+    return _VARIABLE.sub(value, text)
+
+
+def _port(scheme: str, port: int | None) -> int | None:
+    return port or {"http": 80, "https": 443}.get(scheme)

@@ -1,0 +1,26 @@
+"""Settings: the backends there are, which one this browser session uses, and as whom."""
+
+import streamlit as st
+
+from lib.ui.cards import header
+from lib.ui.choosing import current
+from lib.ui.errors import calm
+from lib.ui.settings_add import add_card
+from lib.ui.settings_list import backends_card, known_names, said
+from lib.ui.settings_sign_in import sign_in_card
+from lib.ui.text import md
+
+names = known_names()
+with header(
+    "Settings", f"This browser session uses {md(current()) or 'Podium’s own backend'}. Other people choose for themselves."
+):
+    pass
+said()
+
+left, right = st.columns([13, 7], gap="medium")
+with left:
+    backends_card(names)
+with right:
+    with calm():
+        sign_in_card()
+    add_card(shared=names.shared)
