@@ -94,7 +94,7 @@ def app(clean_session: None, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
     `app("compare", backend, runs=["a", "b"])` puts the query into the address.
     """
 
-    def open_page(name: str, backend: Backend | str, **query: str | list[str]) -> AppTest:
+    def open_page(name: str, backend: Backend | str, /, **query: str | list[str]) -> AppTest:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", backend if isinstance(backend, str) else backend.uri)
         test = AppTest.from_file(str(SHELL), default_timeout=SECONDS)
         for key, value in query.items():

@@ -192,8 +192,9 @@ def test_an_address_that_podium_cannot_open_is_told(app):
 def test_a_password_in_the_address_is_never_shown(app):
     with answering(503, "text/plain", b"") as address:
         page = app("overview", address.replace("//", "//anna:s3cret@"))
-    assert "s3cret" not in str(page.main) + str(page.sidebar)
-    assert "anna" not in str(page.main) + str(page.sidebar)
+    shown = "".join(str(getattr(node, "proto", "")) for root in (page.main, page.sidebar) for node in root)
+    assert "503" in shown
+    assert "s3cret" not in shown
 
 
 def test_a_database_that_disappears_is_made_again(app, fresh_store):

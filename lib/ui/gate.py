@@ -119,6 +119,8 @@ def _foot(here: Backend, beat: Pulse) -> None:
 def _answer(beat: Pulse) -> str:
     if isinstance(beat.trouble, NeedsMigration):
         return "Not opened yet"
+    if beat.trouble and "asks for a sign-in" in beat.trouble.what:
+        return "Asks for a sign-in"
     return "Does not answer" if beat.trouble else f"Answers in {_span(beat.seconds)}"
 
 
