@@ -14,9 +14,9 @@ from lib.ui.settings_list import DONE, deed, state_of
 from lib.ui.text import md
 
 SOURCES = {
-    "typed": "typed here; forgotten when this browser session ends",
-    "secrets": "from Streamlit’s secrets, for everybody here",
-    "environment": "from the environment, for everybody here",
+    "typed": "Typed here; forgotten when this browser session ends",
+    "secrets": "From Streamlit’s secrets, for everybody here",
+    "environment": "From the environment, for everybody here",
 }
 WAYS = ("User and password", "Token")
 
