@@ -207,7 +207,7 @@ def test_runs_on_another_backend_are_named_and_not_linked(
     client(other).create_run(experiment, tags={"podium.job": one.id})
     page = app("launch", fresh_store, job=one.id)
     assert "These runs are on another backend" in words(page)
-    assert not page.get("page_link")
+    assert not page.main.get("page_link")
 
 
 def test_a_senseless_number_of_jobs_is_told_in_plain_words(
