@@ -158,6 +158,30 @@ class Observed(Body):
     window: tuple[Moment, Moment]
 
 
+class Carry(_Value):
+    """What a book added up to when one of its volumes ended. Nobody decides by it: it is there to be compared and to be read alone.
+
+    `wanted` are the holders the ledger wished for, `named` the slots that a decision ever spoke of, `open` the ids of open intents.
+    """
+
+    created: Moment | None = None
+    now: Now
+    wanted: dict[Slot, tuple[str, ...]]
+    named: tuple[Slot, ...] = ()
+    open: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    registered: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+class Volume(Body):
+    """The book goes on in another run, `next`; the last entry of its volume."""
+
+    type: Literal["VOLUME"] = "VOLUME"
+    next: str
+    carry: Carry
+
+
 class Other(Body):
     """An entry whose type or shape this Podium does not know: shown, never trusted."""
 
@@ -169,7 +193,7 @@ class Other(Body):
 
 
 _SHOWN = ("type", "model", "recorded_at", "note", "version")
-Known = Annotated[Opened | Registered | Decided | Closing | Observed, Field(discriminator="type")]
+Known = Annotated[Opened | Registered | Decided | Closing | Observed | Volume, Field(discriminator="type")]
 _KNOWN: TypeAdapter[Any] = TypeAdapter(Known)
 
 

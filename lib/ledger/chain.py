@@ -1,18 +1,21 @@
 """Entry n of a book is one write-once parameter: `<ULID> <sha256 of body> <chain> <body>`. Pure.
 
 Here it is written, read and judged. chain n = sha256(chain n−1 + sha256 of body n), seeded with the book's run id. A body too long for one parameter goes on in
-parameters `<ULID>.00`, `<ULID>.01` …
+parameters `<ULID>.00`, `<ULID>.01` … A long book goes on in further runs, its volumes: places go on counting, and the chain of a volume
+is seeded with the chain so far and its own run id.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from lib.ledger.bodies import SCHEMA, Body, parse
+from lib.ledger.bodies import SCHEMA, Body, Volume, parse
 
 ROOM = 5_600
 """Characters of a body that fit beside the hashes in one parameter value of 6,000."""
+Understand = Callable[[str, str], Body]
+"""From the sha256 of a text and the text to the body; a text always gives the same one, so it may be remembered by its sha256."""
 _PLACE = re.compile(r"\d{6}")
 _PARTS = re.compile(r"([0-9A-Z]{26}) ([0-9a-f]{64}) ([0-9a-f]{64}) ", re.ASCII)
 
@@ -46,12 +49,22 @@ class Anchor:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One volume: the run it stands in, its first place, and the chain before that place."""
+
+    run_id: str
+    first: int
+    chain: str
+
+
+@dataclass(frozen=True)
 class Reading:
-    """A whole book: its entries, the head (last place), the chain at each place, and what does not fit."""
+    """A whole book: its entries, the head (last place), the chain at each place, and what does not fit; then its volumes."""
 
     entries: tuple[Entry, ...]
     chains: tuple[str, ...]
     findings: tuple[Finding, ...]
+    parts: tuple[Part, ...] = ()
 
     @property
     def head(self) -> int:
@@ -61,10 +74,21 @@ class Reading:
     def chain(self) -> str:
         return self.chains[-1]
 
+    @property
+    def tip(self) -> str:
+        """The chain that the next entry goes on from: that of the head, or that before a volume which is still empty."""
+        return self.parts[-1].chain if self.parts and self.parts[-1].first > self.head else self.chain
 
-def seed(run_id: str) -> str:
-    """The chain before the first entry: ties it to its book."""
-    return _sha("podium " + run_id)
+    @property
+    def next(self) -> str | None:
+        """The run that the book goes on in beyond its head; None when it ends here."""
+        last = self.entries[-1] if self.entries else None
+        return last.body.next if last and last.place == self.head and isinstance(last.body, Volume) else None
+
+
+def seed(run_id: str, before: str = "") -> str:
+    """The chain before the first entry of a volume: ties it to its run, and to the chain `before` it where there is one."""
+    return _sha(before + run_id if before else "podium " + run_id)
 
 
 def link(previous: str, body_sha: str) -> str:
@@ -86,26 +110,39 @@ def encode(entry_id: str, text: str, previous: str, room: int = ROOM) -> tuple[s
     }
 
 
-def decode(params: Mapping[str, str], run_id: str) -> Reading:
-    """Read a book from the parameters of its run. Never raises: whatever does not fit becomes a finding.
+def understand_anew(_sha256: str, text: str) -> Body:
+    """The body in a text, remembered by nobody."""
+    return parse(text)
+
+
+def decode(
+    params: Mapping[str, str], run_id: str, before: Reading | None = None, understand: Understand = understand_anew
+) -> Reading:
+    """Read a book from the parameters of its run, or go on with its next volume. Never raises: whatever does not fit becomes a finding.
 
     A value that does not continue the chain is absorbed as void, so that a stray parameter cannot stop the writing. It counts as
     a broken chain only where later entries go on from what the value claims, which a stray or a replayed entry cannot make true.
     """
-    entries: list[Entry] = []
-    chains, findings, voids = [seed(run_id)], list[Finding](), list[str]()
+    begins = seed(run_id, before.chain) if before else seed(run_id)
+    told = before or Reading((), (begins,), ())
+    entries, chains, findings, voids = list(told.entries), list(told.chains), list(told.findings), list[str]()
+    volume, tip = Part(run_id, len(chains), begins), begins
     while (raw := params.get(key(len(chains)))) is not None:
         place, part = len(chains), _PARTS.match(raw)
-        if part and part[3] == link(chains[-1], part[2]):
-            entry = _entry(place, part, raw, params)
+        if part and part[3] == link(tip, part[2]):
+            entry = _entry(place, part, _whole(part, raw, params), understand)
             findings += [entry] if isinstance(entry, Finding) else _newer(entry)
             entries += [] if isinstance(entry, Finding) else [entry]
-            chains.append(part[3])
-            continue
-        findings.append(_void(place, part, voids))
-        voids += [part[3]] if part and part[3] not in chains else []
-        chains.append(link(chains[-1], _sha(raw)))
-    return Reading(tuple(entries), tuple(chains), (*findings, *_beyond(params, len(chains))))
+            tip = part[3]
+        else:
+            findings.append(_void(place, part, voids))
+            voids += [part[3]] if part and part[3] not in chains else []
+            tip = link(tip, _sha(raw))
+        chains.append(tip)
+        if entries and entries[-1].place == place and isinstance(entries[-1].body, Volume):
+            break
+    findings += _beyond(params, volume.first, len(chains))
+    return Reading(tuple(entries), tuple(chains), tuple(findings), (*told.parts, volume))
 
 
 def judge(reading: Reading, anchors: Iterable[Anchor]) -> tuple[Finding, ...]:
@@ -118,13 +155,18 @@ def stopper(findings: Iterable[Finding]) -> Finding | None:
     return next((finding for finding in findings if finding.stops), None)
 
 
-def _entry(place: int, part: re.Match[str], raw: str, params: Mapping[str, str]) -> Entry | Finding:
-    entry_id, text, n = part[1], raw[part.end() :], 0
-    while (more := params.get(f"{entry_id}.{n:02d}")) is not None:
+def _whole(part: re.Match[str], raw: str, params: Mapping[str, str]) -> str:
+    """The text of a body, with the parameters it goes on in."""
+    text, n = raw[part.end() :], 0
+    while (more := params.get(f"{part[1]}.{n:02d}")) is not None:
         text, n = text + more, n + 1
+    return text
+
+
+def _entry(place: int, part: re.Match[str], text: str, understand: Understand) -> Entry | Finding:
     if _sha(text) != part[2]:
         return Finding(place, "edited", "The text of this entry is not what was written, or a part of it is missing.")
-    return Entry(place, entry_id, part[3], parse(text))
+    return Entry(place, part[1], part[3], understand(part[2], text))
 
 
 def _newer(entry: Entry) -> list[Finding]:
@@ -141,8 +183,9 @@ def _void(place: int, part: re.Match[str] | None, voids: Iterable[str]) -> Findi
     return Finding(place, "void", "Somebody wrote a value here that is no entry. It is counted as empty and says nothing.")
 
 
-def _beyond(params: Mapping[str, str], first: int) -> list[Finding]:
-    places = sorted(int(name) for name in params if _PLACE.fullmatch(name) and int(name) > first)
+def _beyond(params: Mapping[str, str], first: int, end: int) -> list[Finding]:
+    """Values at places that this volume does not have: `end` is the first one beyond it."""
+    places = sorted(int(name) for name in params if _PLACE.fullmatch(name) and not first <= int(name) < end)
     means = "A value beyond the end of the book: a stray, or entries before it were deleted from the database."
     return [Finding(place, "beyond the end", means) for place in places]
 

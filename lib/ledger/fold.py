@@ -120,6 +120,17 @@ def fold(reading: Reading) -> State:
     return state
 
 
+def fold_on(before: State, reading: Reading) -> State:
+    """The same as `fold(reading)`, in less time where `before` has added up its first entries already."""
+    done = len(before.reading.entries)
+    if reading.entries[:done] != before.reading.entries:
+        return fold(reading)
+    state = replace(before, reading=reading)
+    for entry in reading.entries[done:]:
+        state = _step(state, entry)
+    return state
+
+
 def standing(seen: Mapping[Slot, Held]) -> dict[Slot, tuple[str, ...]]:
     """Who stands in each slot, every version in one at most: the alias is the truth, and production comes before staging."""
     aliased: dict[str, Slot] = {}

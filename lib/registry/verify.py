@@ -7,7 +7,8 @@ from lib.backends.uri import Backend
 from lib.errors import NotFound
 from lib.ledger.chain import Anchor, Finding, Reading, judge
 from lib.ledger.index import find_book
-from lib.registry.reading import Told, every_book, every_model, life_of, look_at, whose
+from lib.ledger.volumes import misfits
+from lib.registry.reading import Told, every_book_anew, every_model, life_of, look_at, whose
 from lib.registry.seen import Seen
 
 
@@ -27,7 +28,7 @@ def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = ()) -> Verd
     """
     seen = look_at(backend, model)  # before the book: a head noted in between would seem to be ahead of it
     book = find_book(backend, life_of(seen))
-    told = every_book(backend)
+    told = every_book_anew(backend)
     if book is None or book not in told:
         raise NotFound(f"{model} has no record yet.", next="A record begins with the first look that may write.")
     return _judged(model, book, told, seen, anchors)
@@ -36,7 +37,7 @@ def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = ()) -> Verd
 def verify_all(backend: Backend) -> tuple[Verdict, ...]:
     """Judge every book the index names, deleted ones and those of deleted models too, by name."""
     models = every_model(backend)
-    told = every_book(backend)
+    told = every_book_anew(backend)
     owners = {book: model for model, book in whose(backend, models, told).items()}
     seen = {one.model: one for one in models}
     named = sorted((owners.get(book) or one.name, book) for book, one in told.items())
@@ -45,7 +46,7 @@ def verify_all(backend: Backend) -> tuple[Verdict, ...]:
 
 def _judged(model: str, book: str, told: Mapping[str, Told], seen: Seen, anchors: Sequence[Anchor] = ()) -> Verdict:
     reading = told[book].state.reading
-    findings = list(judge(reading, (*seen.anchors(book), *anchors)))
+    findings = [*judge(reading, (*seen.anchors(book), *anchors)), *misfits(reading)]
     if not told[book].active:
         findings.append(
             Finding(0, "book deleted", "The run of this book was deleted. It can be restored until MLflow's gc removes it.")
