@@ -77,13 +77,20 @@ class Reading:
     @property
     def tip(self) -> str:
         """The chain that the next entry goes on from: that of the head, or that before a volume which is still empty."""
-        return self.parts[-1].chain if self.parts and self.parts[-1].first > self.head else self.chain
+        return self.parts[-1].chain if self._is_fresh else self.chain
 
     @property
     def next(self) -> str | None:
         """The run that the book goes on in beyond its head; None when it ends here."""
-        last = self.entries[-1] if self.entries else None
-        return last.body.next if last and last.place == self.head and isinstance(last.body, Volume) else None
+        if self._is_fresh or not self.entries:
+            return None
+        last = self.entries[-1]
+        return last.body.next if last.place == self.head and isinstance(last.body, Volume) else None
+
+    @property
+    def _is_fresh(self) -> bool:
+        """Is the last volume still empty?"""
+        return bool(self.parts) and self.parts[-1].first > self.head
 
 
 def seed(run_id: str, before: str = "") -> str:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lib.ledger.bodies import Body, Closing, Decided, Held, Observed, Opened, Registered, plain
+from lib.ledger.bodies import Body, Closing, Decided, Held, Observed, Opened, Registered, Volume, plain
 from lib.ledger.chain import Entry
 from lib.ledger.fold import State
 from lib.ledger.words import SLOTS, as_time
 
 _OPENED = {"first look": "The record begins", "re-created": "The model was made anew", "deleted": "The model was deleted"}
+_GOES_ON = "The book goes on in another run"
 _PARTS = ("place", "id", "type", "version", "from", "to", "by", "reason", "recorded_at", "effective_at")
 
 
@@ -82,7 +83,7 @@ def _why(state: State, body: Body) -> str:
         case Closing():
             return _closing(state, body)
         case _:
-            return body.note or "An entry that this Podium does not know"
+            return body.note or (_GOES_ON if isinstance(body, Volume) else "An entry that this Podium does not know")
 
 
 def _closing(state: State, body: Closing) -> str:

@@ -12,9 +12,9 @@ from lib.backends.connect import client, quick_reading, translate, translated
 from lib.backends.uri import Backend
 from lib.errors import Busy
 from lib.ledger import kept
-from lib.ledger.book import KIND, read, sheet
+from lib.ledger.book import KIND, sheet
 from lib.ledger.fold import State, fold
-from lib.ledger.index import MODEL_TAG, find_book, index_params, ledger_experiment
+from lib.ledger.index import MODEL_TAG, find_record, index_params, ledger_experiment
 from lib.ledger.volumes import Followed, Sheet, follow
 from lib.ledger.whose import Life, book_of, books
 from lib.ledger.words import from_millis
@@ -81,8 +81,7 @@ def every_model(backend: Backend) -> tuple[Seen, ...]:
 
 def recorded(backend: Backend, model: str) -> State | None:
     """The book of a model added up, or None when it has none yet. Writes nothing."""
-    book = find_book(backend, life_of(look_at(backend, model)))
-    return read(backend, book) if book else None
+    return find_record(backend, life_of(look_at(backend, model)))
 
 
 def life_of(seen: Seen) -> Life:
@@ -102,7 +101,7 @@ def every_book(backend: Backend) -> dict[str, Told]:
         runs = _runs(backend, home, OPEN_VOLUMES, ViewType.ACTIVE_ONLY) | _runs(backend, home, "", ViewType.DELETED_ONLY)
         fetch = partial(_sheet, backend, runs)
         read_ = {book: follow(fetch, book, kept.finished(backend, book), kept.understood) for book in sorted(named)}
-    return {book: _told(runs, book, one, kept.added_up(backend, book, one)) for book, one in read_.items() if one}
+    return {book: _told(runs, one, kept.added_up(backend, book, one)) for book, one in read_.items() if one}
 
 
 def every_book_anew(backend: Backend) -> dict[str, Told]:
@@ -113,7 +112,7 @@ def every_book_anew(backend: Backend) -> dict[str, Told]:
     with translated("The ledger"), quick_reading():
         runs = _runs(backend, home, "", ViewType.ALL)
         read_ = {book: follow(partial(_sheet, backend, runs), book) for book in sorted(named)}
-    return {book: _told(runs, book, one, fold(one.reading)) for book, one in read_.items() if one}
+    return {book: _told(runs, one, fold(one.reading)) for book, one in read_.items() if one}
 
 
 def every_record(backend: Backend, models: tuple[Seen, ...]) -> dict[str, State]:
@@ -145,10 +144,11 @@ def _sheet(backend: Backend, runs: Mapping[str, Run], run_id: str) -> Sheet | No
     return Sheet(run.data.params, run.info.lifecycle_stage == "active") if run else sheet(backend, run_id)
 
 
-def _told(runs: Mapping[str, Run], book: str, read_: Followed, state: State) -> Told:
+def _told(runs: Mapping[str, Run], read_: Followed, state: State) -> Told:
     deleted = {run_id for run_id, run in runs.items() if run.info.lifecycle_stage != "active"} | set(read_.deleted)
-    active = not any(part.run_id in deleted for part in read_.reading.parts)
-    return Told(state, active, runs[book].data.tags.get(NAME_TAG, "") if book in runs else "")
+    volumes = [part.run_id for part in read_.reading.parts]
+    names = [runs[one].data.tags.get(NAME_TAG, "") for one in volumes if one in runs]
+    return Told(state, not deleted & set(volumes), next(iter(names), ""))
 
 
 def renamed_to(backend: Backend, created: str) -> str | None:
