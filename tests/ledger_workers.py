@@ -34,9 +34,14 @@ processes.set_forkserver_preload(["tests.ledger_workers"])
 
 
 def promote_often(backend: Backend, me: int, rounds: int, start, answers) -> None:
-    """Promote version `me` again and again, as fast as it goes."""
+    """Promote version `me` of wine again and again, as fast as it goes."""
+    promote_often_of(backend, "wine", me, rounds, start, answers)
+
+
+def promote_often_of(backend: Backend, model: str, me: int, rounds: int, start, answers) -> None:
+    """The same for a model of another name: tests on one server share its registry."""
     start.wait()
-    answers.put([_promote(backend, str(me)) for _ in range(rounds)])
+    answers.put([_promote(backend, str(me), model=model) for _ in range(rounds)])
 
 
 def promote_against(backend: Backend, me: int, expected: str, start, answers) -> None:
@@ -85,9 +90,9 @@ def _note(text: str) -> Opened:
     return Opened(**said, why="re-created", now=dict(NOTHING), note=text)
 
 
-def _promote(backend: Backend, version: str, expected: str | None = None) -> str:
+def _promote(backend: Backend, version: str, expected: str | None = None, model: str = "wine") -> str:
     try:
-        return move(writer(backend, f"w{version}"), Wish("wine", version, "Production", WHY, expected=expected)).outcome
+        return move(writer(backend, f"w{version}"), Wish(model, version, "Production", WHY, expected=expected)).outcome
     except PodiumError as error:
         return f"{type(error).__name__}: {error}"
 
