@@ -359,8 +359,6 @@ def run(template, examples, steps, record_property):
     Ledger.template = template
     COUNTS.clear()
     sizes = {"max_examples": examples, "stateful_step_count": steps, "deadline": None, "print_blob": True}
-    if os.environ.get("QUICK"):
-        sizes["phases"] = [Phase.generate]
     run_state_machine_as_test(Ledger, settings=settings(**sizes, suppress_health_check=list(HealthCheck), database=None))
     record_property("counts", dict(COUNTS))
     print(dict(COUNTS))
