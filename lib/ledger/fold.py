@@ -7,6 +7,7 @@ ledger has no wish for it and only remembers what was seen.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 from lib.ledger.bodies import NOTHING, Body, Closing, Decided, Held, Observed, Opened, Registered
 from lib.ledger.chain import Anchor, Entry, Finding, Reading, judge
@@ -102,8 +103,12 @@ class State:
 
     def intent(self, entry_id: str) -> Decided | None:
         """The approving decision with this id, of any life of the model."""
-        bodies = (entry.body for entry in self.reading.entries if entry.id == entry_id)
-        return next((body for body in bodies if isinstance(body, Decided)), None)
+        return self._decided.get(entry_id)
+
+    @cached_property
+    def _decided(self) -> Mapping[str, Decided]:
+        """Id → decision; of several with one id, which somebody planted, the first."""
+        return {entry.id: entry.body for entry in reversed(self.reading.entries) if isinstance(entry.body, Decided)}
 
     @property
     def life(self) -> tuple[Entry, ...]:
@@ -159,7 +164,7 @@ def _step(state: State, entry: Entry) -> State:
             return replace(state, intents=(*state.intents, entry), known=state.known | {body.version})
         case Observed() as body:
             return replace(state, now=body.now, gone=state.gone | set(body.gone))
-        case Closing() as body if body.intent not in state.outcome and any(i.id == body.intent for i in state.intents):
+        case Closing() as body if body.intent not in state.outcome and any(i.id == body.intent for i in reversed(state.intents)):
             return replace(state, now=body.now, outcome={**state.outcome, body.intent: body.type})
         case _:
             return state
