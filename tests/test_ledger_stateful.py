@@ -137,13 +137,13 @@ class Ledger(RuleBasedStateMachine):
             self.pending.append(self.samples[-1])
         time.sleep(0.002)
 
-    def settle(self, changed=lambda before, at: UNKNOWN):
+    def settle(self, changed=lambda slot, before, at: UNKNOWN):
         """A look has just compared registry and ledger: what was asked for since the last one has an answer now."""
         shown = self.seen.now
         for at, answer in self.pending:
             for slot in SLOTS:
                 before, after = self.known[slot].holders, shown[slot].holders
-                answer[slot] = said(before) if before == after else changed(before, at)
+                answer[slot] = said(before) if before == after else changed(slot, before, at)
                 if self.fog:
                     answer[slot] = ANY
         self.pending, self.known = [], shown
@@ -166,7 +166,11 @@ class Ledger(RuleBasedStateMachine):
 
     # what people do
 
-    @rule(n=VERSIONS, to=st.sampled_from(["Production", "Production", "Staging", "Archived", "None"]))
+    @rule(n=VERSIONS)
+    def promote(self, n):
+        self.do(Wish("wine", self.version(n), "Production", WHY))
+
+    @rule(n=VERSIONS, to=st.sampled_from(["Staging", "Production", "Archived", "None"]))
     def decide(self, n, to):
         self.do(Wish("wine", self.version(n), to, WHY))
 
@@ -217,13 +221,13 @@ class Ledger(RuleBasedStateMachine):
     @rule()
     def finish(self):
         """Recover what the dead left."""
-        before, known = self.state, self.known
+        before = self.state
         _, closed = recover(writer(self.backend, "bo"), "wine")
         assert set(closed) == {intent.id for intent in before.open}
         assert not self.state.open
         if closed:
             COUNTS["recovered"] += len(closed)
-            self.settle(lambda holders, at: self.moved(closed, at, known, holders))
+            self.settle(lambda slot, holders, at: self.moved(closed[0], slot, holders, at))
         self.looked()
         self.sample()
 
@@ -232,7 +236,11 @@ class Ledger(RuleBasedStateMachine):
         self.looked()
         self.sample()
 
-    @rule(n=VERSIONS, deed=st.sampled_from(["alias", "stage", "drop", "archive", "both"]), slot=st.sampled_from(list(SLOTS)))
+    @rule(
+        n=VERSIONS,
+        deed=st.sampled_from(["alias", "stage", "drop", "archive", "both", "delete", "hide"]),
+        slot=st.sampled_from(list(SLOTS)),
+    )
     def meddle(self, n, deed, slot):
         """Somebody moves the registry outside Podium."""
         version = self.version(n)
@@ -244,21 +252,22 @@ class Ledger(RuleBasedStateMachine):
             self.outside("delete_registered_model_alias", slot)
         if deed == "archive":
             self.outside("transition_model_version_stage", version, "Archived")
+        if deed == "delete":
+            self.delete(version)
+        if deed == "hide":
+            self.hide_and_restore_the_book(version)
         self.meddled()
 
-    @precondition(lambda self: len(self.seen.versions) > 2)
-    @rule(n=VERSIONS)
-    def delete(self, n):
-        client(self.backend).delete_model_version("wine", self.version(n))
-        self.meddled()
+    def delete(self, version):
+        if len(self.seen.versions) > 2:
+            client(self.backend).delete_model_version("wine", version)
 
-    @rule(n=VERSIONS)
-    def hide_and_restore_the_book(self, n):
+    def hide_and_restore_the_book(self, version):
         """Somebody deletes the run the book goes on in; nothing can be decided until it is restored."""
         run_id, before = self.state.reading.parts[-1].run_id, self.seen
         client(self.backend).delete_run(run_id)
         with pytest.raises(LedgerBroken):
-            move(writer(self.backend), Wish("wine", self.version(n), "Production", WHY))
+            move(writer(self.backend), Wish("wine", version, "Production", WHY))
         client(self.backend).restore_run(run_id)
         assert self.seen == before
         COUNTS["restored"] += 1
@@ -282,7 +291,7 @@ class Ledger(RuleBasedStateMachine):
     def after(self):
         """A decision has been carried out, or nothing was written: what was asked for before it stays as it was known."""
         if not self.state.open:
-            self.settle(lambda before, at: said(before))
+            self.settle(lambda slot, before, at: said(before))
             self.fog = False
         self.sample()
 
@@ -291,16 +300,12 @@ class Ledger(RuleBasedStateMachine):
         self.fog = self.fog or bool(self.state.open)
         self.sample()
 
-    def moved(self, closed, at, known, before):
+    def moved(self, intent, slot, before, at):
         """One intent of a dead writer was finished: it took effect when the stage of its version was set, or only now."""
-        body = next(entry.body for entry in self.state.intents if entry.id == closed[0])
+        body = next(entry.body for entry in self.state.intents if entry.id == intent)
         version = self.seen.versions.get(body.version)
         when = as_time(version.updated) if version and version.updated >= body.recorded_at else now()
-        return said(before) if at < when else said(self.seen.now[self.slot(before, known)].holders)
-
-    @staticmethod
-    def slot(before, known):
-        return next(slot for slot in SLOTS if known[slot].holders == before)
+        return said(before if at < when else self.seen.now[slot].holders)
 
     # what always holds
 

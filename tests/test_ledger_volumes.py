@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ulid import ULID
 
@@ -88,6 +88,7 @@ def paper(lengths, notes):
 LENGTHS = st.lists(st.integers(0, 5), min_size=1, max_size=4)
 
 
+@settings(deadline=None)
 @given(LENGTHS)
 def test_a_book_says_the_same_however_it_is_divided(lengths):
     notes = [said(n) for n in range(sum(lengths))]
@@ -99,6 +100,7 @@ def test_a_book_says_the_same_however_it_is_divided(lengths):
     assert len(reading.parts) == len(lengths)
 
 
+@settings(deadline=None)
 @given(LENGTHS, st.data())
 def test_what_was_remembered_of_a_book_changes_no_reading_of_it_whatever_was_done_to_the_open_volume(lengths, data):
     sheets, _ = paper(lengths, [said(n) for n in range(sum(lengths))])
@@ -117,6 +119,7 @@ def test_what_was_remembered_of_a_book_changes_no_reading_of_it_whatever_was_don
     assert fold_on(state, quick.reading) == fold(anew.reading)
 
 
+@settings(deadline=None)
 @given(LENGTHS.filter(lambda lengths: sum(lengths[:-1])))
 def test_the_next_volume_does_not_continue_a_book_whose_end_was_rewritten(lengths):
     last = f"{len(lengths) - 1:032x}"
