@@ -198,9 +198,9 @@ class Ledger(RuleBasedStateMachine):
             self.do(Wish("wine", way.version, way.to, WHY, kind=way.kind))
             COUNTS[way.kind] += 1
 
-    @rule(n=VERSIONS, to=st.sampled_from(["Production", "Staging", "Archived"]), after=st.integers(0, 14))
-    def die(self, n, to, after):
-        """Die at a step of a decision: before or after any of its writes."""
+    @rule(n=VERSIONS, to=st.sampled_from(["Production", "Staging", "Archived"]), after=st.integers(0, 14), late=st.booleans())
+    def die(self, n, to, after, late):
+        """Die at a step of a decision, before or after any of its writes; somebody finishes it at once, or later, or never."""
         self.looked()
         self.hands.left, wish = after, Wish("wine", self.version(n), to, WHY)
         before = self.state
@@ -213,10 +213,12 @@ class Ledger(RuleBasedStateMachine):
             assert before.drift()
         finally:
             self.hands.left = None
-        if self.state.open:
-            self.sample()
-        else:
+        if not self.state.open:
             self.after()
+            return
+        self.sample()
+        if not late:
+            self.finish()
 
     @rule()
     def finish(self):
