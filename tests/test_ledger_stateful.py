@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
@@ -223,6 +223,7 @@ class Ledger(RuleBasedStateMachine):
     @rule()
     def finish(self):
         """Recover what the dead left."""
+        self.looked()
         before = self.state
         _, closed = recover(writer(self.backend, "bo"), "wine")
         assert set(closed) == {intent.id for intent in before.open}
@@ -365,7 +366,13 @@ def template(empty_database, tmp_path_factory):
 def run(template, examples, steps, record_property):
     Ledger.template = template
     COUNTS.clear()
-    sizes = {"max_examples": examples, "stateful_step_count": steps, "deadline": None, "print_blob": True}
+    sizes = {
+        "max_examples": examples,
+        "stateful_step_count": steps,
+        "deadline": None,
+        "print_blob": True,
+        "phases": (Phase.generate, Phase.shrink),
+    }
     run_state_machine_as_test(Ledger, settings=settings(**sizes, suppress_health_check=list(HealthCheck), database=None))
     record_property("counts", dict(COUNTS))
     print(dict(COUNTS))
