@@ -7,6 +7,7 @@ ledger has no wish for it and only remembers what was seen.
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 from lib.ledger.bodies import NOTHING, Body, Closing, Decided, Held, Identity, Observed, Opened, Registered
 from lib.ledger.chain import Anchor, Entry, Finding, Reading, judge
@@ -122,8 +123,12 @@ class State:
 
     def intent(self, entry_id: str) -> Decided | None:
         """The approving decision with this id, of any life of the model."""
-        bodies = (entry.body for entry in self.reading.entries if entry.id == entry_id)
-        return next((body for body in bodies if isinstance(body, Decided)), None)
+        return self._decided.get(entry_id)
+
+    @cached_property
+    def _decided(self) -> Mapping[str, Decided]:
+        """Id → decision; of several with one id, which somebody planted, the first."""
+        return {entry.id: entry.body for entry in reversed(self.reading.entries) if isinstance(entry.body, Decided)}
 
     @property
     def name(self) -> str:
@@ -141,6 +146,17 @@ def fold(reading: Reading) -> State:
     """Add up the entries of a book, in their order."""
     state = State(reading)
     for entry in reading.entries:
+        state = _step(state, entry)
+    return state
+
+
+def fold_on(before: State, reading: Reading) -> State:
+    """The same as `fold(reading)`, in less time where `before` has added up its first entries already."""
+    done = len(before.reading.entries)
+    if reading.entries[:done] != before.reading.entries:
+        return fold(reading)
+    state = replace(before, reading=reading)
+    for entry in reading.entries[done:]:
         state = _step(state, entry)
     return state
 
@@ -173,7 +189,7 @@ def _step(state: State, entry: Entry) -> State:
             return replace(state, intents=(*state.intents, entry), known=state.known | {body.version})
         case Observed() as body:
             return replace(state, now=body.now, gone=state.gone | set(body.gone))
-        case Closing() as body if body.intent not in state.outcome and any(i.id == body.intent for i in state.intents):
+        case Closing() as body if body.intent not in state.outcome and any(i.id == body.intent for i in reversed(state.intents)):
             return replace(state, now=body.now, outcome={**state.outcome, body.intent: body.type})
         case _:
             return state

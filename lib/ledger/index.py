@@ -4,6 +4,7 @@ A unique experiment name elects the index run, a write-once parameter of the ind
 stands in three places (contract §3.5), so that a renamed experiment or a dropped tag is noticed instead of forking the ledger.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +15,7 @@ from lib.backends.connect import client, translate, translated
 from lib.backends.uri import Backend
 from lib.errors import Busy, LedgerBroken, NotFound
 from lib.ledger.book import read
+from lib.ledger.fold import State
 from lib.ledger.whose import Life, book_of, books
 from lib.ledger.words import as_text, as_time, from_millis
 
@@ -37,6 +39,19 @@ class Shelf:
 def find_book(backend: Backend, life: Life) -> str | None:
     """The run id of the book of a model, or None when there is none yet. Writes nothing."""
     return book_of(index_params(backend), life, partial(_told, backend), partial(_lives, backend))
+
+
+def find_record(backend: Backend, life: Life) -> State | None:
+    """The book of a model added up, or None when there is none yet; each book is read once. Writes nothing."""
+    seen = dict[str, State]()
+
+    def told(book: str) -> str | None:
+        with suppress(NotFound, LedgerBroken):
+            seen[book] = read(backend, book)
+        return seen[book].created if book in seen else None
+
+    book = book_of(index_params(backend), life, told, partial(_lives, backend))
+    return None if book is None else seen.get(book) or read(backend, book)
 
 
 def open_book(backend: Backend, life: Life) -> Shelf:
