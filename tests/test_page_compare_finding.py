@@ -4,6 +4,7 @@ import html
 import json
 
 import pytest
+import streamlit as st
 from mlflow.entities import Metric
 
 from lib.backends.connect import client
@@ -494,13 +495,15 @@ def test_two_parents_of_one_name_stay_two(app, fresh_store):
 def test_on_a_server_compare_gives_the_same_answers(app, fresh_store, mlflow_server, few):
     told = []
     for store in (fresh_store, mlflow_server):
+        st.cache_resource.clear()  # the backend of a process
+        st.cache_data.clear()
         experiment, ids = many(store)
         client(store).log_batch(ids[11], [Metric("accuracy", 0.99, NOON, 1), Metric("accuracy", 0.2, NOON, 2)])
         client(store).log_dict(ids[0], {"a": 1}, "a.json")
         page = app("compare", store, experiment=experiment, stat="best", limit="12")
         answer = [dict(zip(names(page), column(page, "metrics.accuracy"), strict=True))]
-        page = app("compare", store, experiment=experiment, filter="params.old = 'x' or metrics.accuracy > 0.3")
-        answer += ["The filter searched all" in text_of(page) or said(page)]
+        page = app("compare", store, experiment=experiment, filter="params.old = 'x'")
+        answer += [names(page), "The filter searched all" in text_of(page)]
         page = app("compare", store, experiment=experiment, filter="metrics.accuracy < 0.09", pick=ids[:2], limit="5")
         answer += [names(page), "not in this experiment" in said(page)]
         page = app("compare", store, experiment=experiment, plot="Curves", limit="12")

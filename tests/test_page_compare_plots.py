@@ -240,12 +240,22 @@ def drag(driver, start: tuple[float, float], end: tuple[float, float]) -> None:
     driver.settle()
 
 
+def hold(driver) -> None:
+    """Mark the plot as it stands, once the browser has stopped embedding it anew: on a busy machine that comes after the page is settled."""
+    for _ in range(20):
+        driver.page.evaluate("document.querySelector('svg.marks').dataset.mine = '1'")
+        driver.page.wait_for_timeout(800)
+        if driver.page.locator("svg.marks[data-mine]").count():
+            return
+    pytest.fail("the plot never stood still")
+
+
 @pytest.mark.browser
 def test_in_a_browser_a_brush_gives_its_runs_survives_a_pick_and_hovering_changes_nothing(window, podium, fresh_store, forests):
     driver = window(podium(fresh_store)).open(f"/compare?experiment={forests[0]}")
     head = driver.page.locator(".st-key-compare-chart svg text", has_text="trees").first.bounding_box()
     x, y = head["x"] + head["width"] / 2, head["y"] + head["height"]
-    driver.page.evaluate("document.querySelector('svg.marks').dataset.mine = '1'")
+    hold(driver)
     drag(driver, (x, y + 30), (x, y + 110))
     assert "range=params.trees%3A" in driver.page.url
     assert driver.page.locator("svg.marks[data-mine]").count() == 1, "a brush must not have its own plot drawn anew"

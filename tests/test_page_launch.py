@@ -101,8 +101,10 @@ def test_from_the_click_to_the_metrics_and_the_way_to_compare(app: OpenPage, fre
     assert "run 3/3 forest-15-trees: accuracy 0.9444 on 18 test rows" in words(page)
     runs = jobs.runs_of(fresh_store, started.id)
     assert all(client(fresh_store).get_run(run.run_id).data.tags["Author"] == "Ana" for run in runs)
-    way = page.get("page_link")[0].proto
-    assert (way.page, way.label) == ("compare", "Compare its runs")
+    ways = {link.proto.label: link.proto for link in page.get("page_link")}
+    way = ways["Compare its runs"]
+    assert way.page == "compare"
+    assert sum(link.page == "run" for link in ways.values()) == 3, "each run can be opened"
     assert f"experiment={runs[0].experiment_id}" in way.query_string
     assert all(f"pick={run.run_id}" in way.query_string for run in runs)
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from lib.runs.plots import picture
+from lib.runs.plots.axes import axis
 from lib.runs.plots.charts import look
 from lib.runs.plots.parallel import parallel
 from lib.runs.plots.scatter import scatter
@@ -18,12 +19,13 @@ from lib.ui.routes import STATIC
 from tests.test_runs_frames import made, runs_of
 
 FONTS = STATIC / "fonts"
+COLUMNS = ("params.n", "metrics.loss", "metrics.acc")
 SVG = "{http://www.w3.org/2000/svg}"
 RUNS = runs_of(*(made(f"r{n}", metrics={"acc": n / 10, "loss": 1 - n / 10}, params={"n": n}) for n in range(9)))
 
 
 def drawn(ink):
-    return scatter(RUNS, ("params.n", "metrics.acc"), look(RUNS, "metrics.acc", ("r1", "r5"), ink))
+    return scatter(RUNS, (axis(RUNS, "params.n"), axis(RUNS, "metrics.acc")), look(RUNS, "metrics.acc", ("r1", "r5"), ink))
 
 
 @pytest.mark.parametrize(("ink", "page"), [(LIGHT, (255, 255, 255)), (DARK, (15, 21, 29))])
@@ -42,7 +44,7 @@ def test_an_svg_is_well_formed_and_says_the_axis_in_text_of_our_font():
 
 
 def test_a_parallel_plot_with_its_brushes_becomes_a_picture():
-    chart = parallel(RUNS, ("params.n", "metrics.loss", "metrics.acc"), look(RUNS, "metrics.acc", (), LIGHT))
+    chart = parallel(RUNS, [axis(RUNS, name) for name in COLUMNS], look(RUNS, "metrics.acc", (), LIGHT))
     assert picture.svg(chart, LIGHT, FONTS).count("<path") > len(RUNS)
 
 
@@ -74,7 +76,7 @@ def test_hostile_names_stay_text():
 
 def test_three_hundred_half_transparent_lines_become_a_picture_in_seconds():
     many = runs_of(*(made(f"r{n}", metrics={"acc": n / 300, "loss": (n * 7 % 300) / 300}, params={"n": n}) for n in range(300)))
-    chart = parallel(many, ("params.n", "metrics.loss", "metrics.acc"), look(many, "metrics.acc", (), LIGHT))
+    chart = parallel(many, [axis(many, name) for name in COLUMNS], look(many, "metrics.acc", (), LIGHT))
     before = time.process_time()
     found = Image.open(io.BytesIO(picture.png(chart, LIGHT, FONTS)))
     assert time.process_time() - before < 4

@@ -22,8 +22,6 @@ from lib.registry.record import Look
 from lib.registry.seen import Seen
 from lib.runs.reading import Run, run
 
-GONE = "deleted"
-
 
 @dataclass(frozen=True)
 class Survey:

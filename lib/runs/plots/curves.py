@@ -176,7 +176,7 @@ def _letters(of: Tracks, lines: pd.DataFrame, at: dict[str, Any], look: Look) ->
         return []
     (left, right), (low, high) = _ends(of)
     across = (ends["at"] - left) / (right - left)
-    lowest, up, highest = (of.bent(value) / 2 for value in (low, ends.up, high))
+    lowest, up, highest = (of.bent(np.asarray(value, dtype="float64")) / 2 for value in (low, ends.up, high))
     heights = (up - lowest) / (highest - lowest)
     made = ends[["at", "up", "letter"]].assign(across=across, height=heights).sort_values("height", ascending=False)
     style: dict[str, Any] = {"align": "left", "dx": 6, "fontSize": 13, "fontWeight": 700}

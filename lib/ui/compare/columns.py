@@ -1,6 +1,6 @@
 """The columns of Compare's table: which ones, in which order, how each one looks, and which cells are the best of their metric."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ FACTS = ("started", "seconds", "status", "user", "experiment", "versions", "sour
 """Columns of the identity that a reader may choose; the name always stands first."""
 FINISHED = "FINISHED"
 MOST_COLUMNS = 60
+LETTERS = 24
+"""What a cell of text holds before its edge cuts it."""
 MOST_MARKED = 500
 """Rows up to which the best cells are marked: a style for each of more would cost more than it tells."""
 
@@ -74,14 +76,29 @@ def cells(table: RunTable, name: str, names: Mapping[str, str]) -> Any:
         return [plain(names.get(one, one)) for one in values]
     if name == "versions":
         return [", ".join(f"{plain(one.model)} v{one.version}" for one in held) for held in values]
-    return values.array
+    return values.array if pd.api.types.is_numeric_dtype(values) else uncut(values.array, LETTERS)
+
+
+def uncut(texts: Iterable[Any], letters: int) -> list[Any]:
+    """Texts for cells that hold so many letters: as they are, but cut in the middle where the cell's edge would make two the same.
+
+    The whole text stands in the difference card and in every download.
+    """
+    every = list(texts)
+    long = {one for one in every if isinstance(one, str) and len(one) > letters}
+    if len({one[:letters] for one in long}) == len(long):
+        return every
+    short = short_labels(sorted(long), letters)
+    return [short.get(one, one) if isinstance(one, str) else one for one in every]
 
 
 def headings(names: Sequence[str]) -> dict[str, str]:
-    """A heading for each column, cut in the middle, so that two with the same beginning stay two."""
+    """A heading for each column: two with the same beginning stay two, and so do a metric and a parameter of one name."""
     full = {name: titled(said(name)) if name.startswith(METRIC) else said(name) for name in names}
-    short = short_labels(list(full.values()), 26)
-    return {name: short[title] for name, title in full.items()}
+    twice = {title for title in full.values() if list(full.values()).count(title) > 1}
+    told = {name: titled_with_kind(name) if title in twice else title for name, title in full.items()}
+    short = short_labels(list(told.values()), 26)
+    return {name: short[title] for name, title in told.items()}
 
 
 def looks(view: View, table: RunTable, name: str, title: str) -> Any:
@@ -103,7 +120,13 @@ def looks(view: View, table: RunTable, name: str, title: str) -> Any:
 def _plain(values: "pd.Series", title: str, *, pinned: bool) -> Any:
     if pd.api.types.is_numeric_dtype(values):
         return st.column_config.NumberColumn(title, width=_width(title, 60), pinned=pinned)
-    return st.column_config.TextColumn(title, width=_width(title, 84), pinned=pinned)
+    return st.column_config.TextColumn(title, width=_width(title, _of_texts(values)), pinned=pinned)
+
+
+def _of_texts(values: "pd.Series") -> int:
+    """Pixels for the longest of the texts, as far as a cell shows it."""
+    longest = max((len(str(one)) for one in values.dropna().unique()), default=0)
+    return max(84, 8 * min(longest, LETTERS) + 16)
 
 
 def _metric(name: str, values: "pd.Series[float]", title: str, *, pinned: bool, bar: bool) -> Any:

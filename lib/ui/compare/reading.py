@@ -99,21 +99,23 @@ def _shelf() -> tuple["TLRUCache[object, _Kept]", threading.Lock]:
 
 def read(here: Backend, search: Search) -> RunTable:
     """The runs that a search matches, with the time of the reading; progress is shown while a server is asked."""
+    place = (
+        st.empty()
+    )  # also when nothing is read: a place that comes and goes shifts what follows, and the browser draws it anew
     shelf, lock = _shelf()
     seen = mark(here)
     key = (here, search, seen)
     with lock:
         kept = shelf.get(key)
     if kept is None:
-        kept = _read(here, search, lasts_long=seen is not None)
+        kept = _read(here, search, place, lasts_long=seen is not None)
         with lock:
             shelf[key] = kept
     return kept.table
 
 
-def _read(here: Backend, search: Search, *, lasts_long: bool) -> _Kept:
+def _read(here: Backend, search: Search, place: Any, *, lasts_long: bool) -> _Kept:
     begun = time.monotonic()
-    place = st.empty()
     table = runs(here, search, at=now(), told=lambda number: place.caption(f"Reading… {count(number, 'run')} so far"))
     place.empty()
     took = time.monotonic() - begun
@@ -182,7 +184,8 @@ def valued(here: Backend, table: RunTable, stat: str) -> tuple[RunTable, tuple[s
     """The table with the best, smallest or largest value of each metric, and what has to be said when not all could be read."""
     if stat not in get_args(Stat) or stat == "last":
         return table, ()
-    found = _valued(here, table.search, table.read_at, stat, table)
+    with st.spinner("Reading histories…", show_time=True):
+        found = _valued(here, table.search, table.read_at, stat, table)
     if found.read == found.of:
         return found.table, ()
     words = {"best": "best", "min": "smallest", "max": "largest"}[stat]
@@ -190,7 +193,7 @@ def valued(here: Backend, table: RunTable, stat: str) -> tuple[RunTable, tuple[s
     return found.table, (f"{said}. The other runs show no value.",)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading histories…")
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _valued(here: Backend, search: Search, read_at: datetime | None, stat: Any, _table: RunTable) -> Valued:
     return with_values(here, _table, stat)
 

@@ -13,7 +13,18 @@ from lib.runs.families import Line, tree
 from lib.runs.table import METRIC, Constant, constants, ordered, subset
 from lib.runs.values import RunTable
 from lib.ui.cards import card
-from lib.ui.compare.columns import MOST_MARKED, best_rows, cells, choices, chosen, headings, looks, sortable, titled_with_kind
+from lib.ui.compare.columns import (
+    MOST_MARKED,
+    best_rows,
+    cells,
+    choices,
+    chosen,
+    headings,
+    looks,
+    sortable,
+    titled_with_kind,
+    uncut,
+)
 from lib.ui.compare.drawer import drawer
 from lib.ui.compare.sparks import CURVE, curves
 from lib.ui.compare.view import View, bound, keep, said, told_apart
@@ -21,6 +32,7 @@ from lib.ui.text import count, md
 
 MOST_ROWS = 10
 MOST_CONSTANTS = 6
+RUN_LETTERS = 18
 BEST = {"font-weight": "700", "background-color": "rgba(31, 95, 191, 0.12)"}
 MOST_DRAWN = 5000
 """Rows that the browser takes at once; more are said, not drawn."""
@@ -135,8 +147,8 @@ def _sheet(view: View, table: RunTable, rows: Sequence[Line], names: Mapping[str
     """The cells and the look of every column; the best cells of each metric are bold on a tint, up to 500 rows."""
     ids = [line.run_id for line in rows]
     part = subset(table, ids)
-    named = zip(rows, part.identity.name.tolist(), strict=True)
-    made: dict[str, Any] = {"name": [CHILD * line.depth + (name or line.run_id) for line, name in named]}
+    named = uncut((name or run_id for run_id, name in part.identity.name.items()), RUN_LETTERS)
+    made: dict[str, Any] = {"name": [CHILD * line.depth + name for line, name in zip(rows, named, strict=True)]}
     look: dict[str, Any] = {"name": st.column_config.TextColumn("Run", width=150, pinned=True)}
     titles = headings([name for name in chosen(view, table) if name != CURVE])
     for name, title in titles.items():
