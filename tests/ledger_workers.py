@@ -65,6 +65,12 @@ def promote_and_die(backend: Backend, version: str, after: int) -> None:
     sys.exit(0)
 
 
+def look_and_die(backend: Backend, after: int) -> None:
+    """Look at wine and kill this process right after its nth write (0: before the first)."""
+    _die_after(backend, after)
+    look(writer(backend), "wine")
+
+
 def promote_often_in_small_volumes(backend: Backend, places: int, me: int, rounds: int, start, answers) -> None:
     """The same with volumes of so few places."""
     volumes.PLACES = places

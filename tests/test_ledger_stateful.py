@@ -93,7 +93,7 @@ class Ledger(RuleBasedStateMachine):
         self.hands = Hands(self.backend, lambda: read(self.backend, self.book).open)
         self.samples, self.pending = [], []
         self.known, self.chain = None, ()
-        self.fog = False
+        self.fog, self.restorings = False, 0
 
     def teardown(self):
         if self.book:
@@ -149,16 +149,22 @@ class Ledger(RuleBasedStateMachine):
         self.pending, self.known = [], shown
 
     def looked(self):
-        """A look before a step: settles what was moved outside, and checks that it was recorded (I4)."""
+        """A look before a step: settles what was moved outside, and checks that it was recorded (I4).
+
+        That the book was away and is back is recorded first, once for each time it was missed, and moves nobody.
+        """
         before, shown = self.state, self.seen
         found = look(writer(self.backend), "wine")
         added = found.state.reading.entries[len(before.reading.entries) :]
+        back, observed = restored(added), [entry.body for entry in added if entry.body.type == "OBSERVED"]
+        assert len(restored(found.state.reading.entries)) == self.restorings, "I4"
+        assert [body.now for body in back] == [before.now] * len(back), "I4"
         if before.open:
             return found
         gone = before.known - before.gone - set(shown.versions)
         moved = shown.now != self.known
-        observed = [entry.body for entry in added if entry.body.type == "OBSERVED"]
-        assert [(body.now, set(body.gone)) for body in observed] == ([(shown.now, gone)] if moved or gone else []), "I4"
+        told = [(body.now, set(body.gone)) for body in observed]
+        assert told == [(before.now, set())] * len(back) + ([(shown.now, gone)] if moved or gone else []), "I4"
         COUNTS["observed"] += len(observed)
         self.settle()
         self.fog = False
@@ -261,6 +267,19 @@ class Ledger(RuleBasedStateMachine):
             self.hide_and_restore_the_book(version)
         self.meddled()
 
+    @rule(after=st.integers(0, 6), n=VERSIONS)
+    def die_looking(self, after, n):
+        """Die at a step of the look that finds the book restored."""
+        self.hide_and_restore_the_book(self.version(n))
+        self.hands.left = after
+        try:
+            look(writer(self.backend), "wine")
+        except Died:
+            COUNTS["died looking"] += 1
+        finally:
+            self.hands.left = None
+        self.meddled()
+
     def delete(self, version):
         if len(self.seen.versions) > 2:
             client(self.backend).delete_model_version("wine", version)
@@ -268,6 +287,8 @@ class Ledger(RuleBasedStateMachine):
     def hide_and_restore_the_book(self, version):
         """Somebody deletes the run the book goes on in; nothing can be decided until it is restored."""
         run_id, before = self.state.reading.parts[-1].run_id, self.seen
+        if len(restored(self.state.reading.entries)) == self.restorings:
+            self.restorings += 1  # else the last time was not recorded yet: the book is still missed since then
         client(self.backend).delete_run(run_id)
         with pytest.raises(LedgerBroken):
             move(writer(self.backend), Wish("wine", version, "Production", WHY))
@@ -349,6 +370,10 @@ class Ledger(RuleBasedStateMachine):
                 told = UNKNOWN if got.unknown else versions[0] if versions else None
                 assert expected == ANY or (told, len(versions) <= 1) == (expected, True), (at, slot, expected, got)
                 COUNTS["asked"] += expected != ANY
+
+
+def restored(entries):
+    return [entry.body for entry in entries if entry.body.type == "OBSERVED" and entry.body.note]
 
 
 def said(holders):

@@ -145,6 +145,11 @@ class Observed(Body):
     gone: tuple[str, ...] = ()
     window: tuple[Moment, Moment]
 
+    @property
+    def is_unmoved(self) -> bool:
+        """Does it tell of a deed that moved no version? `now` is then what was recorded before, and not what was seen."""
+        return self.note is not None and self.was == self.now and not self.gone
+
 
 class Imported(Body):
     """What a file tells of the time before the record. `by` imported it, `actor` is who did it then, as the file says.

@@ -23,7 +23,7 @@ from lib.errors import Busy, LedgerBroken
 from lib.ledger import kept
 from lib.ledger.bodies import Body, Place, canonical
 from lib.ledger.chain import Anchor, Reading, encode, key, stopper
-from lib.ledger.fold import State
+from lib.ledger.fold import State, fold
 from lib.ledger.volumes import Sheet, ending, follow, is_full
 from lib.ledger.words import Actor, as_text
 
@@ -59,6 +59,13 @@ def read(backend: Backend, book: str) -> State:
         told = follow(partial(_active, backend, book), book, kept.finished(backend, book), kept.understood)
     assert told is not None  # `_active` raises
     return kept.added_up(backend, book, told)
+
+
+def read_deleted(backend: Backend, book: str) -> State | None:
+    """A book of which a run is deleted, added up as if none were; None when all of it is active, or it is not there."""
+    with translated("The book of this model"), quick_reading():
+        told = follow(partial(sheet, backend), book, None, kept.understood)
+    return fold(told.reading) if told and told.deleted else None
 
 
 def sheet(backend: Backend, run_id: str) -> Sheet | None:

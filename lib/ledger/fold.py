@@ -11,7 +11,7 @@ from functools import cached_property
 
 from lib.ledger.bodies import NOTHING, Body, Closing, Decided, Held, Identity, Observed, Opened, Registered
 from lib.ledger.chain import Anchor, Entry, Finding, Reading, judge
-from lib.ledger.words import NOBODY, SLOTS, Slot, as_time, slot_of
+from lib.ledger.words import NOBODY, RESTORED, SLOTS, Slot, as_time, slot_of
 
 Possible = Callable[[Entry], bool]
 """Tells of an open intent whether its version still exists and is the same one."""
@@ -43,7 +43,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class State:
-    """A book at its head. `created` is the creation time of the registered model whose life the book tells."""
+    """A book at its head. `created` is the creation time of the registered model whose life the book tells.
+
+    `last` is when an entry was last made from a sight of the registry: what was moved outside and is not recorded was moved later.
+    """
 
     reading: Reading
     opened: bool = False
@@ -131,6 +134,13 @@ class State:
         return {entry.id: entry.body for entry in reversed(self.reading.entries) if isinstance(entry.body, Decided)}
 
     @property
+    def missed(self) -> frozenset[str]:
+        """When the book was found deleted, as ledger text, for each time it says that it was restored."""
+        return frozenset(
+            body.window[0] for e in self.reading.entries if isinstance(body := e.body, Observed) and body.note == RESTORED
+        )
+
+    @property
     def name(self) -> str:
         """What the model was called by the last entry of its present life; empty when none says so."""
         return next((entry.body.model for entry in reversed(self.life) if entry.body.model), "")
@@ -178,7 +188,7 @@ def fulfilled(want: Wanted, held: Held) -> bool:
 
 
 def _step(state: State, entry: Entry) -> State:
-    state = replace(state, last=_latest(state.last, entry.body))
+    state = replace(state, last=_latest(state.last, entry.body)) if _saw(entry.body) else state
     match entry.body:
         case Opened() as body:
             known = frozenset([*body.versions, *(version for held in body.now.values() for version in held.holders)])
@@ -210,6 +220,11 @@ def _after(want: Mapping[Slot, Wanted], entry: Entry) -> dict[Slot, Wanted]:
 
 def _approves(body: Body) -> bool:
     return isinstance(body, Decided) and body.verdict == "approve"
+
+
+def _saw(body: Body) -> bool:
+    """Was the registry looked at for this entry, and all that had been moved in it recorded?"""
+    return _approves(body) or (_now_of(body) is not None and not (isinstance(body, Observed) and body.is_unmoved))
 
 
 def _now_of(body: Body) -> Mapping[Slot, Held] | None:
