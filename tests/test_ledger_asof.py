@@ -241,6 +241,7 @@ def test_at_every_instant_the_answer_is_what_a_plain_reading_says(steps, minutes
 def test_a_day_tells_what_its_instants_tell(steps):
     bodies = written(steps)
     day = answer(*bodies, at=DAY)
+    assert as_of(book(*bodies).reading.entries, "production", DAY, book(*bodies).held) == day
     every = [answer(*bodies, at=When(when(0) + timedelta(minutes=30 * n))) for n in range(48)]
     assert {h.version for one in every for h in one.holders} <= {h.version for h in day.holders}
     assert {u.why for one in every for u in one.unknown} <= {u.why for u in day.unknown}

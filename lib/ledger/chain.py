@@ -173,11 +173,12 @@ def _whole(part: re.Match[str], raw: str, params: Mapping[str, str]) -> str:
 
 
 def _entry(place: int, part: re.Match[str], text: str, understand: Understand) -> Entry | Finding:
-    if _sha(text) != part[2] and not text.endswith("}"):
+    whole = _sha(text) == part[2]
+    if not whole and not text.endswith("}"):
         return Finding(
             place, "missing", "The end of this entry is missing: it was cut, or a parameter that holds a part of it was deleted."
         )
-    if _sha(text) != part[2]:
+    if not whole:
         return Finding(place, "edited", "The text of this entry is not what was written: it was changed in the database itself.")
     return Entry(place, part[1], part[3], understand(part[2], text))
 

@@ -11,6 +11,8 @@ from functools import cached_property
 
 from lib.ledger.bodies import NOTHING, Body, Closing, Decided, Held, Identity, Observed, Opened, Registered
 from lib.ledger.chain import Anchor, Entry, Finding, Reading, judge
+from lib.ledger.holdings import Holding
+from lib.ledger.imported import every_holding
 from lib.ledger.words import NOBODY, RESTORED, SLOTS, Slot, as_time, slot_of
 
 Possible = Callable[[Entry], bool]
@@ -124,6 +126,11 @@ class State:
                     return body.versions[version]
         return None
 
+    @cached_property
+    def held(self) -> tuple[Holding, ...]:
+        """Every holding of the book, what was imported before it too, oldest first."""
+        return every_holding(self.reading.entries)
+
     def intent(self, entry_id: str) -> Decided | None:
         """The approving decision with this id, of any life of the model."""
         return self._decided.get(entry_id)
@@ -162,6 +169,8 @@ def fold(reading: Reading) -> State:
 
 def fold_on(before: State, reading: Reading) -> State:
     """The same as `fold(reading)`, in less time where `before` has added up its first entries already."""
+    if reading == before.reading:
+        return before
     done = len(before.reading.entries)
     if reading.entries[:done] != before.reading.entries:
         return fold(reading)

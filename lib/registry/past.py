@@ -126,8 +126,8 @@ def _lines(model: str, state: State) -> list[Line]:
 def _told(states: Sequence[State], seen: Seen, question: Question) -> Told:
     state = states[-1]
     paper = None if _known(states, seen) else _on_paper(state, seen, question.now)
-    entries = (*state.reading.entries, *([paper] if paper else []))
-    return Told(seen.model, as_of(entries, question.slot, question.when), len(state.reading.findings), paper)
+    entries, known = (*state.reading.entries, *([paper] if paper else [])), None if paper else state.held
+    return Told(seen.model, as_of(entries, question.slot, question.when, known), len(state.reading.findings), paper)
 
 
 def _known(states: Sequence[State], seen: Seen) -> bool:
