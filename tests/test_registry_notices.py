@@ -20,7 +20,7 @@ from lib.registry.promote import Wish, move
 from lib.registry.reading import look_at, recorded
 from lib.registry.record import _SEEN_WELL, append_restored
 from lib.registry.register import register
-from lib.registry.watch import lost_runs, survey, write_down
+from lib.registry.watch import Lost, lost_runs, survey, write_down
 from tests.ledger_stores import WHY, book_id, registered, trained, writer
 from tests.ledger_workers import look_and_die, processes
 
@@ -188,7 +188,7 @@ def test_a_deleted_book_is_named_and_its_restoring_is_recorded_with_the_time_it_
     mlflow, book = champion(fresh_store), book_id(fresh_store)
     mlflow.delete_run(book)
     found = survey(fresh_store)
-    assert found.lost == {"wine": book}
+    assert found.lost == {"wine": Lost(book, (book,))}
     with pytest.raises(LedgerBroken, match=f"Restore run {book}"):
         look(writer(fresh_store), "wine")
     mlflow.restore_run(book)

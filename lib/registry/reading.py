@@ -30,11 +30,15 @@ OPEN_VOLUMES = f"tags.`{KIND}` = 'book'"
 
 @dataclass(frozen=True)
 class Told:
-    """What one book holds: added up, whether its run is active, and the name of the model it was made for."""
+    """What one book holds: added up, which of its runs were deleted, and the name of the model it was made for."""
 
     state: State
-    active: bool
+    deleted: tuple[str, ...]
     name: str
+
+    @property
+    def active(self) -> bool:
+        return not self.deleted
 
 
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
@@ -160,7 +164,7 @@ def _told(runs: Mapping[str, Run], read_: Followed, state: State) -> Told:
     deleted = {run_id for run_id, run in runs.items() if run.info.lifecycle_stage != "active"} | set(read_.deleted)
     volumes = [part.run_id for part in read_.reading.parts]
     names = [runs[one].data.tags.get(NAME_TAG, "") for one in volumes if one in runs]
-    return Told(state, not deleted & set(volumes), next(iter(names), ""))
+    return Told(state, tuple(one for one in volumes if one in deleted), next(iter(names), ""))
 
 
 def renamed_to(backend: Backend, created: str) -> str | None:

@@ -71,10 +71,9 @@ def verify_all(backend: Backend, noted: Sequence[Noted] = ()) -> tuple[Verdict, 
 def _judged(model: str, book: str, told: Mapping[str, Told], seen: Seen, anchors: Sequence[Anchor] = ()) -> Verdict:
     reading = told[book].state.reading
     findings = [*judge(reading, (*seen.anchors(book), *anchors)), *misfits(reading), *backwards(reading.entries)]
-    if not told[book].active:
-        findings.append(
-            Finding(0, "book deleted", f"The run of this book was deleted. Restore run {book}, before MLflow's gc removes it.")
-        )
+    for run_id in told[book].deleted:
+        means = f"A run of this book was deleted. Restore run {run_id}, before MLflow's gc removes it."
+        findings.append(Finding(0, "book deleted", means))
     strangers = set(seen.strangers({*told, book}))
     if seen.book and seen.book not in told:
         strangers.add(f"the model ({seen.book[:8]}…)")
