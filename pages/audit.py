@@ -28,11 +28,15 @@ with header("Audit", f"{count(len(every), 'entry', 'entries')} in {books} · who
     heads_button(found)
     verify_button()
 if not every:
+    short_banner(found)
+    verdicts(here)
+if not every and not found.lost:
     with card(key="audit.empty"):
         empty("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
         with st.container(horizontal=True, horizontal_alignment="center"):
             if st.button("Open the models", icon=":material/deployed_code:", key="audit.models"):
                 goto("models")
+if not every:
     st.stop()
 show_corrected()
 

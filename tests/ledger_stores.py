@@ -10,6 +10,7 @@ from lib.backends.connect import client
 from lib.ledger.book import Writer
 from lib.ledger.index import find_book
 from lib.ledger.words import Actor, reason
+from lib.registry.promote import Wish, move
 from lib.registry.reading import life_of, look_at, recorded
 
 WHY = reason("better", "Measured better on the same rows, twice.")
@@ -61,6 +62,14 @@ def trained(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED"):
     if status != "RUNNING":
         mlflow.set_terminated(run.info.run_id, status)
     return run.info.run_id
+
+
+def promoted_in_turn(backend, times, name="wine"):
+    """A model whose versions 1, 2 and 3 were put into Production in turn, so many times."""
+    registered(backend, name)
+    done = [move(writer(backend), Wish(name, str(n % 3 + 1), "Production", WHY)) for n in range(times)]
+    assert {one.outcome for one in done} == {"applied"}
+    return recorded(backend, name)
 
 
 def book_id(backend, model="wine"):

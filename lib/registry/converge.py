@@ -91,7 +91,7 @@ def _settled(writer: Writer, model: str) -> Look:
             tag_model(writer, model, shelf.book)
         if shelf.deleted:
             append_restored(writer, found, shelf.deleted)
-            forget_deleted(writer.backend, shelf.book)
+            forget_deleted(writer.backend, shelf.book, shelf.deleted)
             shelf = replace(shelf, deleted="")
         elif not record_missing(writer, found):
             return found

@@ -24,15 +24,23 @@ from lib.runs.reading import Run, run
 
 
 @dataclass(frozen=True)
+class Lost:
+    """A book of which runs were deleted: its run id, and the runs that are to be restored."""
+
+    book: str
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Survey:
     """All models as the registry shows them, and a look at each that has a record, deleted ones too.
 
-    `lost` are the models whose book was deleted, with its run id.
+    `lost` are the models whose book was deleted, all of it or a volume.
     """
 
     models: tuple[Seen, ...]
     looks: Mapping[str, Look]
-    lost: Mapping[str, str]
+    lost: Mapping[str, Lost]
 
 
 def survey(backend: Backend) -> Survey:
@@ -42,7 +50,7 @@ def survey(backend: Backend) -> Survey:
     looks = {
         model: Look(told.state, seen.get(model) or Seen(model), book) for model, (book, told) in owned.items() if told.active
     }
-    lost = {model: book for model, (book, told) in owned.items() if not told.active}
+    lost = {model: Lost(book, told.deleted) for model, (book, told) in owned.items() if not told.active}
     return Survey(models, looks, lost)
 
 
@@ -51,8 +59,8 @@ def write_down(writer: Writer, found: Survey) -> bool:
 
     Raises NotWritable when this person may not write.
     """
-    for book in found.lost.values():
-        note_deleted(writer.backend, book, as_text(writer.clock()))
+    for one in found.lost.values():
+        note_deleted(writer.backend, one.book, as_text(writer.clock()))
     due = [model for model, one in found.looks.items() if not says_all(one) or _overdue(writer, one)]
     for model in due:
         with suppress(NotFound, LedgerBroken):  # renamed meanwhile, or not sound: the notice says so
@@ -81,7 +89,7 @@ def lost_runs(backend: Backend, seen: Seen, read: Callable[[Backend, str], Run |
     return lost
 
 
-def of_book(book: str) -> Notice:
+def of_book(lost: Lost) -> Notice:
     """The notice for a model whose book was deleted."""
     means = "Nothing can be decided or recorded for this model, and what was recorded is shown by nobody."
-    return Notice("The book was deleted", means, f"Restore run {book}, before MLflow's gc removes it.", "broken")
+    return Notice("The book was deleted", means, f"Restore run {', '.join(lost.runs)}, before MLflow's gc removes it.", "broken")

@@ -54,7 +54,7 @@ def as_of_card(found: Registry) -> None:
             show(error)
             return
         slot: Slot = "production" if stage == "Production" else "staging"
-        _answered(found, model, as_of(found.records[model].reading.entries, slot, when))
+        _answered(found, model, as_of(found.records[model].reading.entries, slot, when, found.records[model].held))
 
 
 def _when(day: date | None, clock: time | None) -> When:

@@ -16,7 +16,7 @@ from lib.registry.promote import way_back
 from lib.registry.reading import every_model
 from lib.registry.record import Look
 from lib.registry.seen import Seen
-from lib.registry.watch import survey, write_down
+from lib.registry.watch import Lost, survey, write_down
 from lib.runs.reading import Run, run
 from lib.ui.session import now
 
@@ -62,12 +62,12 @@ def way_back_of(backend: Backend, model: str, head: int) -> str | None:
 
 @dataclass(frozen=True)
 class Registry:
-    """All models, and the records there are, those of deleted models too. `lost`: model → the run id of its deleted book."""
+    """All models, and the records there are, those of deleted models too. `lost`: those whose book was deleted."""
 
     models: tuple[Seen, ...]
     records: dict[str, State]
     looks: Mapping[str, Look] = field(default_factory=dict)
-    lost: Mapping[str, str] = field(default_factory=dict)
+    lost: Mapping[str, Lost] = field(default_factory=dict)
     may_write: bool = True
 
 

@@ -45,7 +45,7 @@ def short_banner(found: Registry) -> None:
         for number, (model, look) in looks
         for notice in (notices_of(here, look) if number < RUNS_OF else notices(look, {}))
     ]
-    told = [(model, of_book(book)) for model, book in found.lost.items()] + told
+    told = [(model, of_book(lost)) for model, lost in found.lost.items()] + told
     due = sorted({model for model, notice in told if notice.weight != "told"})
     if not due:
         return
