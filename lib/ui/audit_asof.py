@@ -87,6 +87,10 @@ def _answered(found: Registry, model: str, answer: Answer) -> None:
                 selection_mode="holding",
             )
             st.caption("Click a bar for its entry · drag to move, Shift and wheel to zoom")
+    if (look := found.looks.get(model)) and look.seen.created is None:
+        st.caption(
+            ":material/delete: This model was deleted from the registry. Its record stays, and answers for the time before."
+        )
     if any(one.why == BEFORE and one.until and answer.when.last <= one.until for one in answer.unknown):
         _before(model)
     st.caption("The answer in words, to send on")

@@ -133,9 +133,13 @@ def _lines(found: Registry, seen: Seen, at: datetime) -> list[dict[str, Any]]:
     slots = [slot for slot in SLOTS if slot == "production" or seen.now[slot].holders]
     return [
         {"model": seen.model, "stage": [SLOTS[slot]], **_held(seen, slot, entries, at)}
-        | {"state": "moved outside" if slot in drifted else "" if state else "no record yet"}
+        | {"state": "moved outside" if slot in drifted else "" if state else _without(found, seen.model)}
         for slot in slots
     ]
+
+
+def _without(found: Registry, model: str) -> str:
+    return "book deleted" if model in found.lost else "book gone" if model in found.gone else "no record yet"
 
 
 def _held(seen: Seen, slot: Slot, entries: Sequence[Entry], at: datetime) -> dict[str, Any]:

@@ -62,12 +62,13 @@ def way_back_of(backend: Backend, model: str, head: int) -> str | None:
 
 @dataclass(frozen=True)
 class Registry:
-    """All models, and the records there are, those of deleted models too. `lost`: model → the run id of its deleted book."""
+    """All models, and the records there are, those of deleted models too. `lost`: model → the run id of its deleted book, `gone`: of one that is gone."""
 
     models: tuple[Seen, ...]
     records: dict[str, State]
     looks: Mapping[str, Look] = field(default_factory=dict)
     lost: Mapping[str, str] = field(default_factory=dict)
+    gone: Mapping[str, str] = field(default_factory=dict)
     may_write: bool = True
 
 
@@ -84,7 +85,7 @@ def registry(backend: Backend) -> Registry:
     except NotWritable:
         may_write = False
     records = {model: one.state for model, one in found.looks.items()}
-    return Registry(found.models, records, found.looks, found.lost, may_write)
+    return Registry(found.models, records, found.looks, found.lost, found.gone, may_write)
 
 
 def forget() -> None:
