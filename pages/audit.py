@@ -6,7 +6,7 @@ from lib.errors import LedgerBroken
 from lib.registry.pending import pending
 from lib.ui.audit_asof import as_of_card
 from lib.ui.audit_correct import show_corrected, show_correcting
-from lib.ui.audit_entries import entries_card, entry_card, opened, remember
+from lib.ui.audit_entries import entries_card, entry_card, opened, remember, say_when_unknown
 from lib.ui.audit_filters import toolbar
 from lib.ui.audit_now import BOARD, ENTRIES, VERSIONS, board, versions
 from lib.ui.audit_rows import rows
@@ -60,6 +60,7 @@ view = st.segmented_control(
     label_visibility="collapsed",
 )
 left = toolbar(every) if view == ENTRIES else every
+say_when_unknown(every)
 row = opened(every)
 wide, narrow = st.columns([13, 7], gap="medium") if row or view == ENTRIES else (st.container(), st.container())
 with wide:

@@ -176,7 +176,10 @@ def test_bad_lines_are_named_with_their_number_and_nothing_at_all_is_written(fre
         (b"[1, 2]", "no list of objects"),
         (b"\xff\xfe\x00", "not UTF-8"),
         (b"when,version,to,metric.auc\n2022-02-07T09:00Z,1,Production,high\n", "line 2: high is no number"),
-        (b"when,version,to,reason\n2022-02-07T09:00Z,1,Production," + b"x" * 10_000 + b"\n", "10,000 characters; 2,000 fit"),
+        (
+            b"when,version,to,reason\n2022-02-07T09:00Z,1,Production," + b"x" * 10_000 + b"\n",
+            "The reason has 10,000 characters; 2,000 fit",
+        ),
         (
             b"when,version,to,category,reason\n2022-02-07T09:00Z,1,Production,vibes,it felt better\n",
             "vibes cannot stand in category",
@@ -190,6 +193,12 @@ def test_a_file_that_cannot_be_read_is_answered_in_words(fresh_store, data, said
     with pytest.raises(BadInput, match=said):
         import_earlier(writer(fresh_store), "card-fraud", File("x.csv", data))
     assert book_id(fresh_store, "card-fraud") is None
+
+
+def test_a_json_file_that_is_none_is_called_so_and_not_taken_for_a_table(fresh_store):
+    fraud(fresh_store)
+    with pytest.raises(BadInput, match="This is no JSON"):
+        import_earlier(writer(fresh_store), "card-fraud", File("history.json", b"when it was decided: unknown"))
 
 
 def test_what_happened_after_the_record_began_cannot_be_imported(fresh_store):

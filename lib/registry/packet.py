@@ -69,6 +69,8 @@ def of_answer(writer: Writer, model: str, question: Question) -> Packet:
 def _read(backend: Backend, model: str) -> _Source:
     seen = look_at(backend, model)
     book = find_book(backend, life_of(seen))
+    if book is None and seen.created is None:
+        raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
     if book is None:
         raise NotFound(f"{model} has no record yet.", means="", next="A record begins with the first look that may write.")
     found = verify(backend, model).findings

@@ -4,7 +4,8 @@ import hashlib
 import shlex
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
-from functools import partial
+from functools import cache, partial
+from zoneinfo import ZoneInfo, available_timezones
 
 import streamlit as st
 
@@ -15,7 +16,7 @@ from lib.ledger.imported import every_holding
 from lib.ledger.measured import telling
 from lib.ledger.statement import statement
 from lib.ledger.strip import bars, clickable, strip
-from lib.ledger.when import When, read_when
+from lib.ledger.when import When, read_when, twice
 from lib.ledger.words import CATEGORIES, SLOTS, Slot
 from lib.ui.audit_entries import open_entry
 from lib.ui.audit_packet import answer_packet
@@ -26,7 +27,8 @@ from lib.ui.models_reads import Registry
 from lib.ui.session import now
 from lib.ui.text import md, moment, plain, score, version
 
-EARLIEST = date(2015, 1, 1)
+EARLIEST = date(2000, 1, 1)
+UTC_NAME = "UTC"
 
 
 def as_of_card(found: Registry) -> None:
@@ -35,6 +37,7 @@ def as_of_card(found: Registry) -> None:
     if not models:
         return
     with card(key="audit.asof"):
+        _say_when_unknown(models)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             model = st.selectbox("Which version of", models, key="audit.of", bind="query-params", width=220)
             stage = st.selectbox("was in", list(SLOTS.values()), key="audit.stage", bind="query-params", width=140)
@@ -47,9 +50,11 @@ def as_of_card(found: Registry) -> None:
                 format="DD/MM/YYYY",
                 width=150,
             )
-            clock = st.time_input("at, UTC", None, key="audit.at", bind="query-params", width=120, help="Empty: the whole day")
+            clock = st.time_input("at", None, key="audit.at", bind="query-params", width=110, help="Empty: the whole day")
+            zone = st.selectbox("of time zone", _zones(), key="audit.zone", bind="query-params", width=170)
+            offset = _which(day, clock, zone)
         try:
-            when = _when(day, clock)
+            when = read_when(_asked(day, clock) + offset, now(), zone)
         except PodiumError as error:
             show(error)
             return
@@ -57,10 +62,43 @@ def as_of_card(found: Registry) -> None:
         _answered(found, model, as_of(found.records[model].reading.entries, slot, when))
 
 
-def _when(day: date | None, clock: time | None) -> When:
+def _say_when_unknown(models: list[str]) -> None:
+    """A link may name a model that never had a record here: the answer must not seem to be about that one."""
+    asked = st.query_params.get("audit.of")
+    if asked and asked not in models:
+        st.warning(f"There is no record of a model {md(asked)}. Below is another one.", icon=":material/search_off:")
+
+
+@cache
+def _named_zones() -> tuple[str, ...]:
+    return tuple(sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))))
+
+
+def _zones() -> list[str]:
+    """UTC, the zone of this browser, then every other."""
+    here = st.context.timezone or UTC_NAME
+    return list(dict.fromkeys([UTC_NAME, *([here] if here in _named_zones() else []), *_named_zones()]))
+
+
+def _asked(day: date | None, clock: time | None) -> str:
+    """The day, or the instant, as text."""
     day = day or now().date()
-    text = f"{day:%Y-%m-%d}" if clock is None else f"{day:%Y-%m-%d}T{clock:%H:%M}Z"
-    return read_when(text, now())
+    return f"{day:%Y-%m-%d}" if clock is None else f"{day:%Y-%m-%d}T{clock:%H:%M}"
+
+
+def _which(day: date | None, clock: time | None, zone: str) -> str:
+    """Where clocks were put back, a time came twice: let the person say which of the two. Gives its offset, else nothing."""
+    if day is None or clock is None:
+        return ""
+    both = [datetime.combine(day, clock, ZoneInfo(zone)).replace(fold=fold) for fold in (0, 1)]
+    first, second = (f"{one:%z}"[:3] + ":" + f"{one:%z}"[3:5] for one in both)
+    if not twice(both[0]) or both[0].astimezone(UTC) > both[1].astimezone(UTC):  # once, or never
+        return ""
+    said = {first: "the first", second: "the second, clocks put back"}
+    kept = st.segmented_control(
+        "which came twice", list(said), default=first, format_func=said.__getitem__, key="audit.which", required=True
+    )
+    return str(kept)
 
 
 def _answered(found: Registry, model: str, answer: Answer) -> None:
