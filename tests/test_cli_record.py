@@ -104,7 +104,9 @@ def test_asof_a_day_has_every_holder_and_says_so_in_words(run, fresh_store):
     assert told["answers"][0]["holders"][0]["until"] == told["answers"][0]["holders"][1]["since"]
     assert as_time(told["until"]) > as_time(told["at"])
     assert "then v2" in said("asof", "wine", "--at", day)
-    assert f"pipeline decided it (measured better): “{REASON}”" in said("asof", "wine", "--at", day)
+    assert f"pipeline decided this and gave the reason: “{REASON}” (kind of reason: measured better)." in said(
+        "asof", "wine", "--at", day
+    )
 
 
 def test_asof_before_the_record_of_nobody_and_without_a_record_are_answers(run, fresh_store):

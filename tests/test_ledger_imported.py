@@ -130,14 +130,14 @@ def test_statements_say_who_why_what_and_on_whose_word():
     said = statement("m", answer)
     assert said.startswith("On 14 March 2023 (UTC), all day, version 2 of m was in Production.")
     assert "ana put it there. No reason is recorded." in said
-    assert "No metrics are recorded for it; its data is not recorded; its commit is not recorded." in said
-    assert "imported on 24 Nov 2026, 10:00 UTC by ana from a.csv" in said
+    assert "Not recorded: its metrics, data and code." in said
+    assert "ana imported them on 24 Nov 2026, 10:00 UTC from the file a.csv" in said
 
 
 @pytest.mark.parametrize(
     ("bodies", "at", "slot", "said"),
     [
-        (told(*THREE), "2021-01-01", "production", "The record of m begins on 7 Feb 2022, 09:00 UTC; it cannot say"),
+        (told(*THREE), "2021-01-01", "production", "The record of m says nothing about Production before 7 Feb 2022, 09:00 UTC, so it cannot say"),
         (told(*THREE[:2]), "2025-01-01", "production", "Nobody can say which version of m was in Production on 1 January 2025 (UTC)"),
         (told(*THREE), "2023-01-16", "production", "On 16 January 2023 (UTC), Production of m was held in turn: v1 until 09:00, then v2."),
         ((), "2026-11-25", "staging", "On 25 November 2026 (UTC), no version of m was in Staging."),
