@@ -10,7 +10,7 @@ from lib.ledger.bodies import Observed
 from lib.ledger.history import lines
 from lib.ledger.holdings import decision_of, holder, holdings
 from lib.ledger.strip import bars, strip
-from lib.ui.ink import LIGHT
+from lib.palette import LIGHT
 from tests.test_ledger_fold import COMMON, VERSIONS, book, closed, intent, now, opened
 
 
