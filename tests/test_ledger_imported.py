@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lib.errors import BadInput
@@ -239,6 +239,8 @@ NAMES = st.sampled_from(
         max_size=3,
     )
 )
+@example([{"when": "2022-02-07T09:00Z", "version": "1", "to": "Staging", "metric.a": 2**53}])
+@example([{"when": "2022-02-07T09:00Z", "version": "1", "to": "Staging", "metric.a": -1e17}])
 @settings(deadline=None)
 def test_whatever_is_read_from_odd_objects_can_be_written(objects):
     with suppress(BadInput):
@@ -265,3 +267,18 @@ def test_the_strip_marks_what_only_an_imported_file_tells():
     table = bars([("Production", one) for one in held if one.slot == "production"], NOON)
     assert table["known_from"].tolist() == ["an imported file"] * 3 + ["the record"]
     assert table["kind"].tolist() == ["past"] * 3 + ["now"]
+
+
+def test_a_day_of_many_moves_is_told_in_short_and_its_ends_in_full():
+    moves = [
+        f"2023-03-14T{hour:02d}:{minute:02d}Z,{minute // 30 + 1},None,Production,ana" for hour in range(10) for minute in (0, 30)
+    ]
+    answer = as_of(entries(*told(*moves), shown=("2",)), "production", read_when("2023-03-14", NOON))
+    assert len(answer.holders) == 20
+    line, said = sentence(answer), statement("m", answer)
+    assert line.startswith("v1 until 00:30, then v2 until 01:00, then v1 until 01:30")
+    assert line.endswith("then 14 more moves, then v1 until 09:30, then v2")
+    assert len(line) < 200
+    assert "In between there were 17 more holdings" in said
+    assert "Version 2 has been there since 14 Mar 2023, 09:30" in said
+    assert len(said) < 2_000

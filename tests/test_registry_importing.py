@@ -6,15 +6,25 @@ from datetime import UTC, datetime
 import pytest
 from click.testing import CliRunner
 
+from lib.backends.connect import client
 from lib.cli import podium
 from lib.errors import BadInput, NotFound
-from lib.ledger.words import as_time
+from lib.ledger.packet import dumps, sealed
+from lib.ledger.packet_check import check
+from lib.ledger.values import Correction
+from lib.ledger.when import read_when
+from lib.ledger.words import as_time, reason
 from lib.registry.converge import look
+from lib.registry.correcting import correct
 from lib.registry.importing import File, import_earlier
+from lib.registry.packet import of_answer
+from lib.registry.past import Question, ask
 from lib.registry.promote import Wish, move
 from lib.registry.reading import recorded
+from lib.registry.register import candidates
+from lib.registry.verify import verify
 from lib.ui.routes import PROJECT
-from tests.ledger_stores import WHY, book_id, findings, registered, writer
+from tests.ledger_stores import WHY, book_id, findings, registered, trained, writer
 
 EXAMPLES = PROJECT / "docs" / "examples"
 FRAUD = EXAMPLES / "fraud-history.csv"
@@ -235,3 +245,29 @@ def test_control_characters_in_a_file_are_taken_out(fresh_store):
     body = recorded(fresh_store, "card-fraud").reading.entries[-1].body
     assert body.actor.name == "a na"
     assert as_time(body.effective_at).year == 2022
+
+
+def test_on_a_server_a_history_is_imported_asked_and_corrected(mlflow_server):
+    model, registry = "card-fraud-served", client(mlflow_server)
+    registry.create_registered_model(model)
+    for number in ("1", "2", "3"):
+        (made,) = candidates(mlflow_server, trained(mlflow_server, f"forest-{number}-trees"))
+        registry.create_model_version(model, made.source, model_id=made.model_id)
+    registry.transition_model_version_stage(model, "3", "Production")
+    registry.set_registered_model_alias(model, "production", "3")
+    ines, at = writer(mlflow_server, "ines"), datetime.now(UTC)
+    assert len(import_earlier(ines, model, File(FRAUD.name, FRAUD.read_bytes())).added) == 15
+    assert import_earlier(ines, model, File(FRAUD.name, FRAUD.read_bytes())).added == ()
+    question = Question("production", read_when("2023-03-14", at, "Europe/Berlin"), at)
+    (held,) = ask(mlflow_server, model, question).answer.holders
+    assert (held.version, held.by.name) == ("2", "marta.k")
+    decided = next(
+        e for e in recorded(mlflow_server, model).reading.entries if e.place in held.entries and e.body.of == "DECIDED"
+    )
+    better = reason("better", "8.3 points more AUC, and 13% fewer false alarms.")
+    mistaken = reason("housekeeping", "The minutes of the board have other figures.")
+    correct(writer(mlflow_server, "ben"), model, decided.id, Correction(reason=better), mistaken)
+    (held,) = ask(mlflow_server, model, question).answer.holders
+    assert held.reason == better
+    assert verify(mlflow_server, model).findings == ()
+    assert check(dumps(sealed(of_answer(ines, model, question))).encode()).mismatches == ()

@@ -8,13 +8,20 @@ from lib.ledger.values import Number
 from lib.ledger.when import When, said
 from lib.ledger.words import CATEGORIES, PODIUM, SLOTS, UNKNOWN, as_time
 
+HOLDERS = 4
+"""How many holdings of one day are told in full."""
 METRICS = 4
 """How many metrics the sentences name; the entry has them all."""
 
 
 def statement(model: str, answer: Answer) -> str:
     """The whole answer in full sentences; times are of the zone that was asked in. Foreign text stands in it as it was written."""
-    return " ".join([_lead(model, answer), *(part for holder in answer.holders for part in _holder(holder, answer.when))])
+    held, when = answer.holders, answer.when
+    if len(held) <= HOLDERS:
+        return " ".join([_lead(model, answer), *(part for one in held for part in _holder(one, when))])
+    between = f"In between there were {len(held) - HOLDERS + 1:,} more holdings; the packet of this answer has each of them."
+    first = [part for one in held[: HOLDERS - 1] for part in _holder(one, when)]
+    return " ".join([_lead(model, answer), *first, between, *_holder(held[-1], when)])
 
 
 def asked(when: When) -> str:

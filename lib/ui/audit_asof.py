@@ -16,7 +16,7 @@ from lib.ledger.imported import every_holding
 from lib.ledger.measured import telling
 from lib.ledger.statement import statement
 from lib.ledger.strip import bars, clickable, strip
-from lib.ledger.when import When, read_when, twice
+from lib.ledger.when import When, read_when, said, twice
 from lib.ledger.words import CATEGORIES, SLOTS, Slot
 from lib.ui.audit_entries import open_entry
 from lib.ui.audit_packet import answer_packet
@@ -25,10 +25,12 @@ from lib.ui.errors import show
 from lib.ui.ink import ink
 from lib.ui.models_reads import Registry
 from lib.ui.session import now
-from lib.ui.text import md, moment, plain, score, version
+from lib.ui.text import NARROW, md, plain, score, version
 
 EARLIEST = date(2000, 1, 1)
 UTC_NAME = "UTC"
+LONG_LINE = 90
+"""A longer answer is no headline: many moves on one day."""
 
 
 def as_of_card(found: Registry) -> None:
@@ -94,9 +96,9 @@ def _which(day: date | None, clock: time | None, zone: str) -> str:
     first, second = (f"{one:%z}"[:3] + ":" + f"{one:%z}"[3:5] for one in both)
     if not twice(both[0]) or both[0].astimezone(UTC) > both[1].astimezone(UTC):  # once, or never
         return ""
-    said = {first: "the first", second: "the second, clocks put back"}
+    names = {first: "the first", second: "the second, clocks put back"}
     kept = st.segmented_control(
-        "which came twice", list(said), default=first, format_func=said.__getitem__, key="audit.which", required=True
+        "which came twice", list(names), default=first, format_func=names.__getitem__, key="audit.which", required=True
     )
     return str(kept)
 
@@ -104,9 +106,10 @@ def _which(day: date | None, clock: time | None, zone: str) -> str:
 def _answered(found: Registry, model: str, answer: Answer) -> None:
     left, right = st.columns([9, 11], gap="large", vertical_alignment="center")
     with left:
-        st.header(md(sentence(answer)), anchor=False)
+        line = sentence(answer)
+        (st.header if len(line) <= LONG_LINE else st.subheader)(md(line), anchor=False)
         for held in answer.holders[:3]:
-            st.markdown(_why(held))
+            st.markdown(_why(held, answer.when.zone))
         if len(answer.holders) > 3:
             st.caption(f"Showing 3 of {len(answer.holders)} holders.")
         with st.container(horizontal=True, gap="small"):
@@ -132,7 +135,8 @@ def _answered(found: Registry, model: str, answer: Answer) -> None:
     if any(one.why == BEFORE and one.until and answer.when.last <= one.until for one in answer.unknown):
         _before(model)
     st.caption("The answer in words, to send on")
-    st.code(plain(statement(model, answer)), language=None, wrap_lines=True)
+    told = plain(statement(model, answer))
+    st.code(told, language=None, wrap_lines=True, height="content" if len(answer.holders) <= 1 else 190)
 
 
 def _before(model: str) -> None:
@@ -179,18 +183,23 @@ def _mark(when: When, begins: datetime) -> datetime | None:
     return max(begins, when.at + (when.last - when.at) / 2)
 
 
-def _why(held: Holder) -> str:
+def _why(held: Holder, zone: str) -> str:
     """Who put a version there, when, why, and what it had measured; the places of the entries that prove it."""
-    told = f"{version(held.version)} since {moment(held.since.astimezone(UTC))}"
+    told = f"{version(held.version)} since {said(held.since, zone).replace(' ', NARROW)}"
     if held.reason:
         told += f", put there by **{md(held.by.name)}**: *{md(held.reason.text)}* ({CATEGORIES.get(held.reason.category, 'other').lower()})"
     else:
         told += ", without a decision in the record"
     names = telling(name for name, value in held.metrics.items() if isinstance(value, float | int))
     numbers = [(name, held.metrics[name]) for name in names][:2]
-    measured = " · ".join(f"{md(name)} {score(float(value))}" for name, value in numbers)
+    measured = " · ".join(f"{md(name)} {_figure(float(value))}" for name, value in numbers)
     proof = ", ".join(str(place) for place in held.entries)
     return f"{told}. {measured}  \n:gray[Entries {proof}{_imported(held)}]"
+
+
+def _figure(value: float) -> str:
+    """A metric; a large whole number is a count and needs no decimals."""
+    return f"{value:,.0f}" if abs(value) >= 10 and value.is_integer() else score(value)
 
 
 def _imported(held: Holder) -> str:

@@ -1,5 +1,6 @@
 """The cards of the Models page: who held which stage, the versions, the chosen one, and its history."""
 
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -149,9 +150,17 @@ def history_card(sight: Sight, number: str) -> None:
         if not told or sight.found.book == "":
             empty("history", "No entry yet", "An entry appears when a version is registered or moved.")
             return
-        table([_row(line) for line in told[:100]], ["When (UTC)", "Entry", "Version", f"From{NARROW}→{NARROW}to", "Why", "By"])
+        heads = ["When (UTC)", "Entry", "Version", f"From{NARROW}→{NARROW}to", "Why", "By"]
+        apart = {2} if of == version(number) else set()
+        rows = [_row(line) for line in told[:100]]
+        table([_without(row, apart) for row in rows], _without(heads, apart))
         shown = f"Showing 100 of {len(told):,} entries. " if len(told) > 100 else ""
         st.caption(f"{shown}Names are as typed, not verified, unless they carry a tick.")
+
+
+def _without(cells: Sequence[str], apart: Collection[int]) -> tuple[str, ...]:
+    """The version needs no column where all lines are of one."""
+    return tuple(cell for n, cell in enumerate(cells) if n not in apart)
 
 
 def _row(line: Line) -> tuple[str, ...]:
