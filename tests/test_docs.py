@@ -6,10 +6,11 @@ import re
 import pytest
 
 from lib.ledger import packet
+from lib.ledger.statement import statement
 from lib.ledger.when import read_when
 from lib.registry.importing import File, import_earlier
 from lib.registry.packet import of_answer
-from lib.registry.past import Question
+from lib.registry.past import Question, ask
 from lib.ui.routes import PROJECT
 from tests.ledger_stores import registered, writer
 
@@ -70,3 +71,14 @@ def test_the_commands_on_the_page_are_those_there_are():
     for name, below in said:
         command = podium.commands[name]
         assert not hasattr(command, "commands") or below in command.commands
+
+
+def test_the_answer_on_the_page_about_importing_is_the_one_that_is_given(fresh_store):
+    registered(fresh_store, "card-fraud", 3, {"3": "Production"}, {"production": "3"})
+    import_earlier(writer(fresh_store, "ines"), "card-fraud", File(FRAUD.name, FRAUD.read_bytes()))
+    now = writer(fresh_store).clock()
+    told = ask(fresh_store, "card-fraud", Question("production", read_when("2023-03-14", now, "Europe/Berlin"), now))
+    page = (PROJECT / "docs" / "import.md").read_text(encoding="utf-8")
+    shown = " ".join(line.removeprefix("> ") for line in page.splitlines() if line.startswith("> "))
+    when = re.compile(r"imported them on .* Europe/Berlin from")
+    assert when.sub("", shown) == when.sub("", statement("card-fraud", told.answer))

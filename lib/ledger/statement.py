@@ -59,19 +59,25 @@ def _unknown(model: str, one: Unknown, answer: Answer) -> str:
 def _holder(held: Holder, when: When) -> list[str]:
     """Since when, by whom and why; what it had measured; how that is known."""
     name, zone = f"Version {held.version}", when.zone
-    since = said(held.since, zone)
-    span = (
-        f"was there from {since.removesuffix(f' {zone}')} until {said(held.until, zone)}"
-        if held.until
-        else f"has been there since {since}"
-    )
     return [
-        f"{name} {span}.",
+        f"{name} {_span(held, zone)}.",
         _decision(held),
         *([f"{name} is described as “{held.note.rstrip().rstrip('.')}”."] if held.note else []),
         *_evidence(held),
         _proof(held, zone),
     ]
+
+
+def _span(held: Holder, zone: str) -> str:
+    """From when until when; with seconds where it was within a minute."""
+    since = said(held.since, zone)
+    if held.until is None:
+        return f"has been there since {since}"
+    until = said(held.until, zone)
+    if since == until:
+        first, last = (at.astimezone(ZoneInfo(zone)) for at in (held.since, held.until))
+        return f"was there on {first.day} {first:%b %Y} from {first:%H:%M:%S} until {last:%H:%M:%S} {zone}"
+    return f"was there from {since.removesuffix(f' {zone}')} until {until}"
 
 
 def _decision(held: Holder) -> str:
