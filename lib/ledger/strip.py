@@ -18,6 +18,8 @@ Ink = Mapping[str, str]
 KINDS = ("now", "past", "staging", "unknown")
 COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "from_text", "until_text", "known_from", "place")
 IMPORTED = "an imported file"
+CROWDED = 60
+"""With more bars, narrow ones have no edge: edges in the colour of the page would be all that is seen."""
 MOMENT = "%-d %b %Y, %H:%M:%S UTC"
 
 
@@ -49,10 +51,11 @@ def strip(table: pd.DataFrame, ink: Ink, lanes: Sequence[str], row_px: int = 36,
     """
     span = (table.until.max() - table.since.min()).total_seconds() or 1.0
     lasted = (table.until - table.since).dt.total_seconds()
+    crowded = len(table) > CROWDED and lasted < span * 0.006
     shown = table.assign(
         wide=lasted > span * 0.035,
-        edge=lasted.gt(span * 0.006).map({True: 1.5, False: 0.0}),
         mid=table.since + (table.until - table.since) / 2,
+        edge=pd.Series(crowded, index=table.index).map({True: 0.0, False: 1.5}),
     )
     y = alt.Y(
         "lane:N",
