@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.palette import DARK, LIGHT
 from lib.runs.plots.axes import BELOW, MOST_AXES, NO_VALUE, axis, choose, is_log
 from lib.runs.plots.charts import look, sampled
 from lib.runs.plots.parallel import MOST_LINES, parallel
 from lib.runs.plots.scatter import BOX, Over, scatter, unplaced
 from lib.runs.table import subset
-from lib.ui.ink import DARK, LIGHT
 from tests.test_runs_frames import made, runs_of
 
 ODD = [math.nan, math.inf, -math.inf, 1.7976931348623157e308, 0.0, -1.0, 1e-320, 5.0]

@@ -23,6 +23,8 @@ from lib.ledger.words import SLOTS, UNKNOWN, Actor, Reason, Slot, as_text, as_ti
 
 BEFORE = "before the record begins"
 NO_RECORD = "there is no record"
+MOST_TOLD = 8
+"""How many moves of one day a sentence tells one by one."""
 
 
 @dataclass(frozen=True)
@@ -244,6 +246,8 @@ def _in_turn(every: Sequence[_Part], when: When) -> str:
     form = "%H:%M:%S" if any(f"{a:%H:%M}" == f"{b:%H:%M}" for a, b in pairwise(local)) else "%H:%M"
     clocks = [f"{at:{form}} ({at:%z})" if twice(at) else f"{at:{form}}" for at in local]
     told = [f"{_name(part.what)} until {clock}" for part, clock in zip(parts, clocks, strict=False)]
+    if len(told) > MOST_TOLD:
+        told = [*told[: MOST_TOLD // 2], f"{len(told) - MOST_TOLD // 2 - 1:,} more moves", told[-1]]
     line = ", then ".join([*told, _name(parts[-1].what)])
     return line[0].upper() + line[1:] if isinstance(parts[0].what, Unknown) or parts[0].what is None else line
 

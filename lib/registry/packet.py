@@ -12,7 +12,7 @@ from lib.backends.connect import quick_reading, translated
 from lib.backends.uri import Backend
 from lib.errors import NotFound
 from lib.ledger.asof import as_json, sentence
-from lib.ledger.bodies import Closing, Decided, Registered, canonical, plain
+from lib.ledger.bodies import Closing, Decided, Imported, Registered, canonical, plain
 from lib.ledger.book import Writer, sheet
 from lib.ledger.chain import Entry, Reading
 from lib.ledger.fold import fold
@@ -69,6 +69,8 @@ def of_answer(writer: Writer, model: str, question: Question) -> Packet:
 def _read(backend: Backend, model: str) -> _Source:
     seen = look_at(backend, model)
     book = find_book(backend, life_of(seen))
+    if book is None and seen.created is None:
+        raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
     if book is None:
         raise NotFound(f"{model} has no record yet.", means="", next="A record begins with the first look that may write.")
     found = verify(backend, model).findings
@@ -110,7 +112,7 @@ def _packet(writer: Writer, source: _Source, subject: Subject, *, kept: Sequence
             chain=reading.chain,
         ),
         entries=written(source.sheets, reading, kept),
-        evidence=tuple(_evidence(entry) for entry in shown if isinstance(entry.body, Registered)),
+        evidence=tuple(found for entry in shown if (found := _evidence(entry))),
         registry=_registry(source.seen, as_text(writer.clock())),
         verify=source.findings,
         pictures=_pictures(reading.entries, subject, writer),
@@ -145,7 +147,9 @@ def _told(reading: Reading, entry: Entry) -> str:
     at = f" on {said(line.at, 'UTC')}" if line.at else ""
     version = f" v{line.version}" if line.version else ""
     if not isinstance(body, Decided):
-        return f"Entry {entry.place} of {body.model or 'this model'},{version} {body.type}{at} by {line.who}: {line.why}"
+        return (
+            f"Entry {entry.place} of {body.model or 'this model'},{version} {body.type}{at} by {line.who}: {line.why.rstrip('.')}"
+        )
     verdict = {"approve": "approved", "reject": "rejected", "changes": "sent back for changes"}[body.verdict]
     return f"{body.model}{version}: {verdict} for {body.to} by {line.who}{at}{_ended(reading, entry)}"
 
@@ -161,9 +165,13 @@ def _ended(reading: Reading, entry: Entry) -> str:
     return f"; {word} (entry {end.place}){f', in place of {out}' if out else ''}"
 
 
-def _evidence(entry: Entry) -> dict[str, Any]:
-    assert isinstance(entry.body, Registered)
-    return {"version": entry.body.version, "place": entry.place, "lineage": plain(entry.body.lineage)}
+def _evidence(entry: Entry) -> dict[str, Any] | None:
+    """Where a version came from, as it was recorded or imported; None for an entry that does not say so."""
+    body = entry.body
+    came = body.lineage if isinstance(body, Registered | Imported) else None
+    if came is None or (isinstance(body, Imported) and not plain(came)):
+        return None
+    return {"version": body.version, "place": entry.place, "lineage": plain(came)}
 
 
 def _registry(seen: Seen, at: str) -> dict[str, Any]:

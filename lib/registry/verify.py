@@ -41,6 +41,8 @@ def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = ()) -> Verd
     """
     seen = look_at(backend, model)  # before the book: a head noted in between would seem to be ahead of it
     book = find_book(backend, life_of(seen))
+    if book is None and seen.created is None:
+        raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
     if book is None:
         raise NotFound(f"{model} has no record yet.", next="A record begins with the first look that may write.")
     told = every_book_anew(backend)

@@ -1,5 +1,7 @@
 """The cards of the Models page: who held which stage, the versions, the chosen one, and its history."""
 
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -60,7 +62,7 @@ def _facts(sight: Sight, chosen: Version) -> dict[str, str]:
     told = {"About": md(chosen.description)} if chosen.description else {}
     held = [h for h in every_holding(sight.found.state.reading.entries) if h.version == chosen.number and h.slot == "production"]
     if held:
-        told["Production"] = ", ".join(_held(h) for h in held[-3:])
+        told["Production"] = ", ".join(_held(h) for h in _joined(held)[-3:])
     if run:
         runs = list(runs_of(sight.found.seen, backend()).values())
         metrics, params = told_first([one.metrics for one in runs]), told_first([one.params for one in runs])
@@ -76,6 +78,15 @@ def _facts(sight: Sight, chosen: Version) -> dict[str, str]:
         told["Other aliases"] = ", ".join(md(alias) for alias in others)
     told["Created"] = moment(pd.Timestamp(chosen.created).to_pydatetime())
     return told
+
+
+def _joined(held: Sequence[Holding]) -> list[Holding]:
+    """What was imported up to the beginning of the record, and goes on in it, is one holding."""
+    joined = list[Holding]()
+    for one in held:
+        goes_on = bool(joined) and joined[-1].until == one.since
+        joined = [*joined[:-1], replace(joined[-1], until=one.until)] if goes_on else [*joined, one]
+    return joined
 
 
 def _held(holding: Holding) -> str:
@@ -149,9 +160,17 @@ def history_card(sight: Sight, number: str) -> None:
         if not told or sight.found.book == "":
             empty("history", "No entry yet", "An entry appears when a version is registered or moved.")
             return
-        table([_row(line) for line in told[:100]], ["When (UTC)", "Entry", "Version", f"From{NARROW}→{NARROW}to", "Why", "By"])
+        heads = ["When (UTC)", "Entry", "Version", f"From{NARROW}→{NARROW}to", "Why", "By"]
+        apart = {2} if of == version(number) else set()
+        rows = [_row(line) for line in told[:100]]
+        table([_without(row, apart) for row in rows], _without(heads, apart))
         shown = f"Showing 100 of {len(told):,} entries. " if len(told) > 100 else ""
         st.caption(f"{shown}Names are as typed, not verified, unless they carry a tick.")
+
+
+def _without(cells: Sequence[str], apart: Collection[int]) -> tuple[str, ...]:
+    """The version needs no column where all lines are of one."""
+    return tuple(cell for n, cell in enumerate(cells) if n not in apart)
 
 
 def _row(line: Line) -> tuple[str, ...]:

@@ -62,12 +62,16 @@ def way_back_of(backend: Backend, model: str, head: int) -> str | None:
 
 @dataclass(frozen=True)
 class Registry:
-    """All models, and the records there are, those of deleted models too. `lost`: those whose book was deleted."""
+    """All models, and the records there are, those of deleted models too.
+
+    `lost`: those whose book was deleted; `gone`: those whose book the store has no more, with its run id.
+    """
 
     models: tuple[Seen, ...]
     records: dict[str, State]
     looks: Mapping[str, Look] = field(default_factory=dict)
     lost: Mapping[str, Lost] = field(default_factory=dict)
+    gone: Mapping[str, str] = field(default_factory=dict)
     may_write: bool = True
 
 
@@ -84,7 +88,7 @@ def registry(backend: Backend) -> Registry:
     except NotWritable:
         may_write = False
     records = {model: one.state for model, one in found.looks.items()}
-    return Registry(found.models, records, found.looks, found.lost, may_write)
+    return Registry(found.models, records, found.looks, found.lost, found.gone, may_write)
 
 
 def forget() -> None:

@@ -107,6 +107,8 @@ def _state(found: Registry, seen: Seen) -> str:
     state = found.records.get(seen.model)
     if seen.model in found.lost:
         return f"{icon(HEALTH, 'broken')} its book was deleted"
+    if seen.model in found.gone:
+        return f"{icon(HEALTH, 'broken')} its book is gone"
     if state is None:
         return ":gray[no record yet]"
     if state.open:

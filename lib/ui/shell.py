@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from lib.errors import LedgerBroken
 from lib.ui import gate, menu
-from lib.ui.errors import calm
-from lib.ui.routes import STATIC
+from lib.ui.errors import calm, show
+from lib.ui.routes import STATIC, link
 
 STYLE = "<style>[data-testid=stMainBlockContainer]{max-width:1400px;padding-inline:2.5rem}</style>"
 
@@ -16,4 +17,8 @@ st.logo(str(STATIC / "logo.svg"), icon_image=str(STATIC / "mark.svg"), size="med
 page = menu.navigation()
 if gate.admits():
     with calm():
-        page.run()
+        try:
+            page.run()
+        except LedgerBroken as error:
+            show(error)
+            link("Verify on the Audit page", "audit", icon="fingerprint")
