@@ -13,7 +13,7 @@ import pandas as pd
 
 from lib.runs.figures import short_labels
 from lib.runs.plots.axes import BELOW, Axis
-from lib.runs.plots.charts import PICKED, Ink, Look, dash, frame, quiet, shade
+from lib.runs.plots.charts import PICKED, Ink, Look, dash, frame, quiet, shade, who
 from lib.runs.values import RunTable
 
 MOST_LINES = 300
@@ -88,7 +88,7 @@ def parallel(table: RunTable, axes: Sequence[Axis], look: Look, spans: Mapping[s
         _lines(folded, grid, hover, shade(look, "no legend")),
         *_picked(folded, grid),
         _letters(wide, grid),
-        _touch(folded, grid, shade(look, "legend")).add_params(hover),
+        _touch(folded, grid, look).add_params(hover),
         *_ticks(grid),
         *_ranges(grid),
         _handles(grid),
@@ -131,11 +131,11 @@ def _letters(wide: pd.DataFrame, grid: _Grid) -> alt.Chart:
     return text.encode(**grid.at("place"), text="letter:N")
 
 
-def _touch(folded: alt.Chart, grid: _Grid, by: Any) -> alt.Chart:
+def _touch(folded: alt.Chart, grid: _Grid, look: Look) -> alt.Chart:
     """Points nobody sees: the pointer finds the nearest one and reads out its run. They also bring the legend along."""
     tips = [alt.Tooltip(f"t{number}:N", title=one.title) for number, one in enumerate(grid.axes)]
     invisible = folded.mark_point(filled=True, size=90, opacity=0)
-    return invisible.encode(**grid.at("norm"), detail="run_id:N", color=by, tooltip=[alt.Tooltip("run:N", title="Run"), *tips])
+    return invisible.encode(**grid.at("norm"), detail="run_id:N", color=shade(look, "legend"), tooltip=[*who(look), *tips])
 
 
 def _ticks(grid: _Grid) -> list[alt.Chart]:
