@@ -39,7 +39,7 @@ def tooltips(chart: dict) -> list[list[str]]:
 @pytest.mark.parametrize("plot", POINTED)
 def test_a_tooltip_names_the_experiment_where_there_are_several_and_only_there(app, fresh_store, twins, plot):
     (wine, beer), _ = twins
-    both = tooltips(spec(app("compare", fresh_store, experiment=[wine, beer], plot=plot)))
+    both = tooltips(spec(app("compare", fresh_store, experiment=[wine, beer], plot=plot, by=["params.trees"])))
     assert both
     assert all(tips[:2] == ["Run", "Experiment"] for tips in both)
     if plot == "Groups":  # these runs are repeated in no experiment alone
@@ -92,7 +92,7 @@ def test_the_table_under_a_brush_and_the_chips_name_the_experiment(app, fresh_st
     assert "beer" in links[1]
 
 
-def test_the_one_picked_run_has_a_link_beside_the_table(app, fresh_store, twins):
+def test_the_one_picked_run_has_a_link_to_its_page(app, fresh_store, twins):
     (wine, _), runs = twins
     page = app("compare", fresh_store, experiment=[wine], pick=[runs[1]])
     links = [one.proto for one in page.get("page_link")]

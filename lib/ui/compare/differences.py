@@ -38,9 +38,14 @@ def difference_card(view: View, whole: RunTable, listed: Sequence[str], names: M
 
 
 def _pick_two(view: View, whole: RunTable) -> None:
-    if len(whole) < 2:
+    """What to do next, and the way to the one run that is picked."""
+    if len(whole) < 2 and not view.pick:
         return
     with card("Side by side", "one picked" if view.pick else "nothing picked"):
+        for run_id in view.pick:
+            link(f"Open {md(whole.identity.name[run_id] or run_id)}", "run", icon="open_in_new", query={"run": run_id})
+        if len(whole) < 2:
+            return
         empty("compare_arrows", "Pick two runs", "Tick them in the table: what differs between them stands here.")
         pair = top_two(whole, view.color) if view.color else []
         if len(pair) == 2:

@@ -9,7 +9,6 @@ from pandas.io.formats.style import Styler
 
 from lib.backends.uri import Backend
 from lib.runs.families import Line, tree
-from lib.runs.figures import short_labels
 from lib.runs.table import METRIC, Constant, constants, ordered, subset
 from lib.runs.values import RunTable
 from lib.ui.cards import card
@@ -26,9 +25,8 @@ from lib.ui.compare.columns import (
 )
 from lib.ui.compare.drawer import drawer
 from lib.ui.compare.sparks import CURVE, curves
-from lib.ui.compare.ticked import RUN_LETTERS, Ticked, names_of, ticked
+from lib.ui.compare.ticked import Ticked, names_of, ticked
 from lib.ui.compare.view import View, bound, keep, said, told_apart
-from lib.ui.routes import link
 from lib.ui.text import count, md
 
 MOST_ROWS = 10
@@ -51,7 +49,7 @@ def runs_table(here: Backend, view: View, table: RunTable, rows: Sequence[Line],
     title = count(len(rows), "run") + (f", {len(picked)} picked" if picked else "")
     drawn = rows[:MOST_DRAWN]
     with card():
-        _head(view, table, title, picked)
+        _head(view, table, title)
         ids = [line.run_id for line in drawn]
         sheet, look = _sheet(view, table, drawn, names)
         if small := curves(here, view, table, ids):
@@ -62,8 +60,7 @@ def runs_table(here: Backend, view: View, table: RunTable, rows: Sequence[Line],
         _foot(table, left_out=len(rows) - len(drawn))
 
 
-def _head(view: View, table: RunTable, title: str, picked: Sequence[str]) -> None:
-    """What can be done with the table, and the way to the one run that is picked."""
+def _head(view: View, table: RunTable, title: str) -> None:
     falling, options = view.order == "falling", told_apart(sortable(table))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(title, anchor=False, width="content")
@@ -84,9 +81,6 @@ def _head(view: View, table: RunTable, title: str, picked: Sequence[str]) -> Non
             kwargs={"order": "rising" if falling else "falling", "sort": view.sort},
         )
         _columns(view, table)
-        if len(picked) == 1:
-            name = table.identity.name[picked[0]] or picked[0]
-            link(f"Open {md(short_labels([name], RUN_LETTERS)[name])}", "run", icon="open_in_new", query={"run": picked[0]})
         st.space("stretch")  # the table's own toolbar appears over the right end of this line
 
 
