@@ -183,6 +183,7 @@ def joined(table: RunTable, more: RunTable) -> RunTable:
         texts=texts,
         tags=_stacked(table.tags, extra.tags),
         inputs=pd.concat([table.inputs, extra.inputs], ignore_index=True),
+        nans=table.nans | extra.nans,
     )
 
 
