@@ -20,6 +20,8 @@ MOST_LINES = 300
 """More lines make the pointer lag: a hover takes 0.2 s with 500."""
 Span = tuple[float, float]
 """Two places on an axis, the lower first."""
+REACH = 9
+"""Pixels around a line in which the pointer finds it."""
 _SIDE = 0.32
 
 
@@ -81,7 +83,7 @@ def parallel(table: RunTable, axes: Sequence[Axis], look: Look, spans: Mapping[s
     grid = _Grid(tuple(f"n{number}" for number in range(len(axes))), tuple(axes), look.ink, spans or {})
     wide = _wide(frame(table, look), grid)
     folded = alt.Chart(wide).transform_fold(list(grid.keys), as_=["axis", "norm"])
-    hover = alt.selection_point(name="hover", fields=["run_id"], on="pointerover", clear="pointerout", nearest=True, empty=False)
+    hover = alt.selection_point(name="hover", fields=["run_id"], on="pointerover", clear="pointerout", empty=False)
     rules = alt.Chart(pd.DataFrame({"axis": grid.keys})).mark_rule(strokeWidth=1.5, color=look.ink["past"]).encode(x=grid.x)
     layers = [
         rules,
@@ -89,8 +91,9 @@ def parallel(table: RunTable, axes: Sequence[Axis], look: Look, spans: Mapping[s
         *_picked(folded, grid),
         _letters(wide, grid),
         _touch(folded, grid, look).add_params(hover),
+        _legend(wide, grid, look),
         *_ticks(grid),
-        *_ranges(grid),
+        _ranges(grid),
         _handles(grid),
     ]
     return quiet(layers, look.ink)
@@ -132,10 +135,19 @@ def _letters(wide: pd.DataFrame, grid: _Grid) -> alt.Chart:
 
 
 def _touch(folded: alt.Chart, grid: _Grid, look: Look) -> alt.Chart:
-    """Points nobody sees: the pointer finds the nearest one and reads out its run. They also bring the legend along."""
+    """A wide line over each line that nobody sees: under the pointer it reads out its run. Points at each value would be ten times as many.
+
+    It is an area without a height, because Vega reads out a line only near its points, an area everywhere.
+    """
     tips = [alt.Tooltip(f"t{number}:N", title=one.title) for number, one in enumerate(grid.axes)]
-    invisible = folded.mark_point(filled=True, size=90, opacity=0)
-    return invisible.encode(**grid.at("norm"), detail="run_id:N", color=shade(look, "legend"), tooltip=[*who(look), *tips])
+    drawn = folded.mark_area(interpolate="monotone", fillOpacity=0, stroke=grid.ink["soft"], strokeWidth=REACH, strokeOpacity=0)
+    return drawn.encode(**grid.at("norm"), y2="norm:Q", detail="run_id:N", tooltip=[*who(look), *tips])
+
+
+def _legend(wide: pd.DataFrame, grid: _Grid, look: Look) -> alt.Chart:
+    """One point that nobody sees: lines would give the legend a frame without a filling."""
+    point = alt.Chart(wide[:1].assign(axis=grid.keys[0])).mark_point(filled=True, opacity=0)
+    return point.encode(**grid.at(grid.keys[0]), color=shade(look, "legend"))
 
 
 def _ticks(grid: _Grid) -> list[alt.Chart]:
@@ -151,23 +163,19 @@ def _ticks(grid: _Grid) -> list[alt.Chart]:
     return [halo.encode(**grid.at("place"), text="label:N"), plain.encode(**grid.at("place"), text="label:N")]
 
 
-def _ranges(grid: _Grid) -> list[alt.Chart]:
+def _ranges(grid: _Grid) -> alt.Chart:
     """A bar on each axis that shows the brushed range."""
-    made = []
-    for key in grid.keys:
-        low, high = (alt.expr(f"isValid(b_{key}.norm) ? b_{key}.norm[{end}] : 0") for end in (0, 1))
-        seen = alt.expr(f"isValid(b_{key}.norm) ? 0.6 : 0")
-        bar = alt.Chart(pd.DataFrame({"axis": [key]})).mark_rule(
-            strokeWidth=9, strokeCap="round", color=grid.ink["brush"], opacity=seen
-        )
-        made.append(bar.encode(x=grid.x, y=alt.Y(datum=low, type="quantitative", axis=None), y2=alt.Y2(datum=high)))
-    return made
+    kept = ", ".join(f"{key}: b_{key}.norm" for key in grid.keys)
+    bars = alt.Chart(pd.DataFrame({"axis": grid.keys})).transform_calculate(kept=f"({{{kept}}})[datum.axis]")
+    bars = bars.transform_filter("isValid(datum.kept)").transform_calculate(low="datum.kept[0]", high="datum.kept[1]")
+    drawn = bars.mark_rule(strokeWidth=9, strokeCap="round", color=grid.ink["brush"], opacity=0.6)
+    return drawn.encode(**grid.at("low"), y2="high:Q")
 
 
 def _handles(grid: _Grid) -> alt.Chart:
     """The layer that carries the brushes. They are hit by position, because an active brush would cover its neighbours."""
     reach = pd.DataFrame({"axis": grid.keys, "norm": grid.low, "top": 1.04})
-    invisible = alt.Chart(reach).mark_rule(strokeWidth=22, opacity=0.001, cursor="ns-resize")
+    invisible = alt.Chart(reach).mark_rule(strokeWidth=22, opacity=0.001, cursor="ns-resize", tooltip=None)
     drawn = invisible.encode(x=grid.x, y=alt.Y("norm:Q", axis=None), y2="top:Q")
     return drawn.add_params(*(_brush(grid, number) for number in range(len(grid.keys))))
 

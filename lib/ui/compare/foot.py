@@ -59,8 +59,7 @@ def _best(scene: Scene) -> list[str]:
 def foot(view: View, notes: list[str]) -> None:
     """The notes in one line, empty ones left out, and which of many picked runs can be told by a letter."""
     if len(view.pick) > len(LETTERS):
-        marked = f"{LETTERS[0]} to {LETTERS[-1]}"
-        notes = [*notes, f"Only the first four of {count(len(view.pick), 'picked run')} carry a mark, {marked}."]
+        notes = [*notes, f"The first four of {count(len(view.pick), 'picked run')} carry a letter."]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(" ".join(note for note in notes if note), width="stretch")
         if len(view.pick) > 1:
