@@ -211,3 +211,21 @@ def test_the_keyboard_alone_filters_picks_looks_and_opens_the_run(window, podium
     assert said_by(driver)["run"] == picked
     name = f"forest-{(1, 5, 15, 40)[runs.index(picked[0])]}"
     expect(driver.page.get_by_role("heading", level=1, name=name)).to_be_visible()
+
+
+def test_anywhere_along_its_line_the_pointer_reads_out_a_run(window, podium, fresh_store, two):
+    (wine, _), _ = two
+    driver = window(podium(fresh_store)).open(f"/compare?experiment={wine}")
+    areas = driver.page.locator(".st-key-compare-chart svg.marks g.mark-area path")
+    expect(areas).to_have_count(4)
+    at = """path => {
+      const spot = path.getPointAtLength(path.getTotalLength() * 0.08), to = path.getScreenCTM();
+      return [spot.x * to.a + to.e, spot.y * to.d + to.f];
+    }"""
+    x, y = areas.last.evaluate(at)
+    driver.page.mouse.move(x - 2, y)
+    driver.page.mouse.move(x, y)
+    read = driver.page.locator("#vg-tooltip-element")
+    expect(read).to_be_visible()
+    assert re.search(r"forest-(1|5|15|40)\b", read.inner_text())
+    assert "accuracy" in read.inner_text()

@@ -108,14 +108,14 @@ def _wide(runs: pd.DataFrame, grid: _Grid) -> pd.DataFrame:
 def _lines(folded: alt.Chart, grid: _Grid, hover: alt.Parameter, by: Any) -> alt.Chart:
     fade = alt.when(hover).then(alt.value(1)).when(grid.passing).then(alt.value(0.6)).otherwise(alt.value(0.05))
     width = alt.when(hover).then(alt.value(3.5)).otherwise(alt.value(1.4))
-    line = folded.transform_filter(f"!{PICKED}").mark_line(interpolate="monotone", strokeJoin="round")
+    line = folded.transform_filter(f"!{PICKED}").mark_line(interpolate="monotone", strokeJoin="round", aria=False)
     return line.encode(**grid.at("norm"), detail="run_id:N", color=by, opacity=fade, strokeWidth=width)
 
 
 def _picked(folded: alt.Chart, grid: _Grid) -> list[alt.Chart]:
     chosen, ink = folded.transform_filter(PICKED), grid.ink["ink"]
     fade = alt.when(grid.passing).then(alt.value(1)).otherwise(alt.value(0.15))
-    line = chosen.mark_line(interpolate="monotone", strokeWidth=3, stroke=ink)
+    line = chosen.mark_line(interpolate="monotone", strokeWidth=3, stroke=ink, aria=False)
     return [
         line.encode(**grid.at("norm"), detail="run_id:N", strokeDash=dash(), opacity=fade),
         chosen.mark_point(filled=True, size=46, color=ink).encode(**grid.at("norm"), opacity=fade),
@@ -140,7 +140,9 @@ def _touch(folded: alt.Chart, grid: _Grid, look: Look) -> alt.Chart:
     It is an area without a height, because Vega reads out a line only near its points, an area everywhere.
     """
     tips = [alt.Tooltip(f"t{number}:N", title=one.title) for number, one in enumerate(grid.axes)]
-    drawn = folded.mark_area(interpolate="monotone", fillOpacity=0, stroke=grid.ink["soft"], strokeWidth=REACH, strokeOpacity=0)
+    drawn = folded.mark_area(
+        interpolate="monotone", fillOpacity=0, stroke=grid.ink["soft"], strokeWidth=REACH, strokeOpacity=0, aria=False
+    )
     return drawn.encode(**grid.at("norm"), y2="norm:Q", detail="run_id:N", tooltip=[*who(look), *tips])
 
 
