@@ -35,6 +35,12 @@ LIGHT: Ink = MappingProxyType(
         "ramp3": "#6E9AD6",
         "ramp4": "#3F78C8",
         "ramp5": "#1F5FBF",
+        "kind1": "#1F5FBF",
+        "kind2": "#D55E00",
+        "kind3": "#4698C1",
+        "kind4": "#831F72",
+        "kind5": "#D27988",
+        "kind6": "#3F3F1E",
     }
 )
 DARK: Ink = MappingProxyType(
@@ -60,5 +66,11 @@ DARK: Ink = MappingProxyType(
         "ramp3": "#5F8EC2",
         "ramp4": "#86B4EA",
         "ramp5": "#B5D6FF",
+        "kind1": "#56B4E9",
+        "kind2": "#F28C4B",
+        "kind3": "#7474E8",
+        "kind4": "#C5879B",
+        "kind5": "#DCDC2B",
+        "kind6": "#D1F0C1",
     }
 )

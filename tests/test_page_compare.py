@@ -273,10 +273,10 @@ def test_hostile_names_stay_text(app, fresh_store):
 def _clicked() -> None:
     import streamlit as st
 
-    from lib.ui.compare.table import _pick
+    from lib.ui.compare.ticked import pick
 
     st.session_state["table"] = {"selection": {"rows": [int(row) for row in st.query_params.get_all("row")]}}
-    _pick("table", ["a", "b", "c"], [int(row) for row in st.query_params.get_all("drawn")])
+    pick("table", ["a", "b", "c"], [int(row) for row in st.query_params.get_all("drawn")])
 
 
 @pytest.mark.parametrize(

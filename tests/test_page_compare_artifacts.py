@@ -7,7 +7,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from lib.backends.connect import client
-from lib.runs.artifacts_local import folder
+from lib.runs.artifacts.local import folder
 from tests.test_page_compare import EVIL, address, said
 from tests.test_runs_artifacts import log_files, log_model
 from tests.test_runs_reading import log_run, make_experiment
@@ -201,7 +201,7 @@ def test_two_long_names_or_values_that_begin_and_end_alike_stay_two(app, fresh_s
 
 def browser_of_files(uri: str, place: str) -> None:
     from lib.backends.uri import Backend
-    from lib.runs.artifacts import Place
+    from lib.runs.artifacts.files import Place
     from lib.ui.artifacts import browse
 
     browse(Backend(uri, "sqlite"), Place(place, run_id="x"), "run.files")

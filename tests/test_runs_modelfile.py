@@ -9,8 +9,9 @@ import pytest
 
 from lib.backends.connect import client
 from lib.errors import BadInput, NotFound, Refused
-from lib.runs import modelfile
-from lib.runs.modelfile import Column, ModelPlace, models_of, parse, read
+from lib.runs.artifacts import modelfile
+from lib.runs.artifacts.files import Place
+from lib.runs.artifacts.modelfile import Column, models_of, parse, read
 from lib.runs.reading import run
 from tests.ledger_stores import MLMODEL, trained
 from tests.test_runs_reading import log_run, make_experiment
@@ -146,7 +147,7 @@ def test_a_too_large_file_is_refused_unread(fresh_store, monkeypatch):
 )
 def test_files_elsewhere_are_not_asked_for(fresh_store, place):
     with pytest.raises(Refused, match="not read from here"):
-        read(fresh_store, ModelPlace("model", place))
+        read(fresh_store, Place(place, model_id="m-1", name="model"))
 
 
 def test_a_model_that_was_really_trained_by_a_demo_shape_is_read(fresh_store):
@@ -167,4 +168,4 @@ def test_a_model_whose_file_is_a_link_that_leads_out_is_not_read(fresh_store, tm
 def test_a_folder_that_only_a_server_knows_is_never_read_from_this_machine(mlflow_server, tmp_path):
     (tmp_path / "MLmodel").write_text(WHOLE)
     with pytest.raises(NotFound):
-        read(mlflow_server, ModelPlace("model", str(tmp_path), "m-" + "0" * 32))
+        read(mlflow_server, Place(str(tmp_path), model_id="m-" + "0" * 32, name="model"))

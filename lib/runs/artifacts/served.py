@@ -1,7 +1,7 @@
 """Files in a folder of a server's own machine, through the routes by which MLflow's own pages show them.
 
 Such a folder is named in a run that was logged without the server. Here it may not exist, or be another one: only the server is asked,
-with this backend's sign-in. `artifacts` checks every path first.
+with this backend's sign-in. `files` checks every path first.
 """
 
 import os

@@ -19,8 +19,7 @@ from lib.backends.connect import client, translated
 from lib.backends.reach import out_of_reach
 from lib.backends.uri import Backend
 from lib.errors import BackendError, BadInput, NotFound, Refused
-from lib.runs import artifacts_local as local
-from lib.runs import artifacts_served as served
+from lib.runs.artifacts import local, served
 from lib.runs.reading import run as read_run
 
 if TYPE_CHECKING:
@@ -36,12 +35,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 
 @dataclass(frozen=True)
 class Place:
-    """The files of one run or of one model it logged: exactly one of the ids is set. `name` is the model's name."""
+    """The files of one run or of one model it logged: exactly one of the ids is set. `uri` is the root of the files.
+
+    `name` is the model's name and `status` how far it was written. Where MLflow 2 wrote it a model is a `folder` among the run's files.
+    """
 
     uri: str
     run_id: str = ""
     model_id: str = ""
     name: str = ""
+    folder: str = ""
+    status: str = ""
 
 
 @dataclass(frozen=True)
