@@ -13,6 +13,8 @@ from lib.ledger.bodies import SCHEMA, Body
 from lib.ledger.shapes import parse
 
 ROOM = 5_600
+HEAD_LENGTH = 160
+"""Characters of a place before the body: id, two hashes and the spaces between, and one to spare."""
 """Characters of a body that fit beside the hashes in one parameter value of 6,000."""
 _PLACE = re.compile(r"\d{6}")
 _PARTS = re.compile(r"([0-9A-Z]{26}) ([0-9a-f]{64}) ([0-9a-f]{64}) ", re.ASCII)
@@ -76,6 +78,11 @@ def link(previous: str, body_sha: str) -> str:
 def key(place: int) -> str:
     """The parameter that holds a place: 000001, 000002 …"""
     return f"{place:06d}"
+
+
+def room_for(longest: int) -> int:
+    """How many characters of a body go into one parameter of at most `longest` characters, behind the id and the two hashes."""
+    return max(40, min(ROOM, longest - HEAD_LENGTH))
 
 
 def encode(entry_id: str, text: str, previous: str, room: int = ROOM) -> tuple[str, dict[str, str]]:

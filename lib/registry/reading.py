@@ -8,7 +8,9 @@ from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
+from lib.backends.capabilities import Capabilities, capabilities
 from lib.backends.connect import client, quick_reading, translate, translated
+from lib.backends.reserved import STAGE_TAG
 from lib.backends.uri import Backend
 from lib.errors import Busy, NotFound
 from lib.ledger.book import read
@@ -16,7 +18,7 @@ from lib.ledger.chain import decode
 from lib.ledger.fold import State, fold
 from lib.ledger.index import MODEL_TAG, find_book, index_params, ledger_experiment, sealed_params
 from lib.ledger.whose import Life, book_of, books
-from lib.ledger.words import from_millis
+from lib.ledger.words import STAGES, from_millis
 from lib.registry.seen import HEAD_TAG, Seen, Version, by_number
 
 PAGE = 1000
@@ -42,14 +44,14 @@ def look_at(backend: Backend, model: str) -> Seen:
     MLflow gives aliases and stages in two answers. The aliases are read before and after the stages, until both agree, so that no
     half of a move is taken for a whole one.
     """
-    found = _model(backend, model)
+    can, found = capabilities(backend), _model(backend, model)
     for _ in range(TORN):
         if found is None:
             return Seen(model)
         versions = [v for v in _versions(backend, _named(model)) if v.name == model]
         again = _model(backend, model)
         if again is not None and again.aliases == found.aliases:
-            return _seen(again, versions)
+            return _seen(again, versions, can)
         found = again
     raise Busy(f"{model} is being moved all the time.", next="Wait a moment, then look again.")
 
@@ -65,6 +67,7 @@ def _model(backend: Backend, model: str) -> RegisteredModel | None:
 
 def every_model(backend: Backend) -> tuple[Seen, ...]:
     """All registered models with their versions, by name."""
+    can = capabilities(backend)
     with translated("The registered models"), quick_reading():
         found, token = list[RegisteredModel](), None
         while True:
@@ -73,7 +76,9 @@ def every_model(backend: Backend) -> tuple[Seen, ...]:
             if not (token := page.token):
                 break
     versions = _versions(backend, "")
-    return tuple(_seen(model, [v for v in versions if v.name == model.name]) for model in sorted(found, key=lambda m: m.name))
+    return tuple(
+        _seen(model, [v for v in versions if v.name == model.name], can) for model in sorted(found, key=lambda m: m.name)
+    )
 
 
 def recorded(backend: Backend, model: str) -> State | None:
@@ -154,8 +159,8 @@ def _named(model: str) -> str:
     return f'name = "{model}"' if '"' not in model else ""
 
 
-def _seen(model: RegisteredModel, versions: list[ModelVersion]) -> Seen:
-    known = sorted((_version(v) for v in versions), key=lambda v: by_number(v.number), reverse=True)
+def _seen(model: RegisteredModel, versions: list[ModelVersion], can: Capabilities) -> Seen:
+    known = sorted((_version(v, can) for v in versions), key=lambda v: by_number(v.number), reverse=True)
     return Seen(
         model=model.name,
         created=from_millis(model.creation_timestamp),
@@ -163,13 +168,21 @@ def _seen(model: RegisteredModel, versions: list[ModelVersion]) -> Seen:
         aliases={alias: str(number) for alias, number in (model.aliases or {}).items()},
         versions={version.number: version for version in known},
         book=(model.tags or {}).get(MODEL_TAG, ""),
+        has_stages=can.stages.has is not False,
+        has_aliases=can.aliases.has is not False,
     )
 
 
-def _version(version: ModelVersion) -> Version:
+def stage_of(version: ModelVersion, can: Capabilities) -> str:
+    """The stage of a version: on a server without stages the tag that stands for it, else what it had when stages went."""
+    tagged = (version.tags or {}).get(STAGE_TAG) if can.stages.has is False else None
+    return tagged if tagged in STAGES else version.current_stage or "None"
+
+
+def _version(version: ModelVersion, can: Capabilities) -> Version:
     return Version(
         number=str(version.version),
-        stage=version.current_stage or "None",
+        stage=stage_of(version, can),
         created=from_millis(version.creation_timestamp),
         updated=from_millis(version.last_updated_timestamp or version.creation_timestamp),
         run_id=version.run_id or "",

@@ -31,7 +31,10 @@ class Version:
 
 @dataclass(frozen=True)
 class Seen:
-    """A registered model at one look; `created` is None when it does not exist. `book` is the run id its tag names."""
+    """A registered model at one look; `created` is None when it does not exist. `book` is the run id its tag names.
+
+    A server without stages keeps them as a tag of each version; on one without aliases the stage alone says who stands in a slot.
+    """
 
     model: str
     created: str | None = None
@@ -39,11 +42,20 @@ class Seen:
     aliases: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, Version] = field(default_factory=dict)
     book: str = ""
+    has_stages: bool = True
+    has_aliases: bool = True
 
     @property
     def now(self) -> dict[Slot, Held]:
         """What each slot shows: its alias and the versions in its stage."""
-        return {slot: Held(alias=self.aliases.get(slot), stage=self._in(stage)) for slot, stage in SLOTS.items()}
+        return {slot: Held(alias=self._alias(slot), stage=self._in(stage)) for slot, stage in SLOTS.items()}
+
+    def _alias(self, slot: Slot) -> str | None:
+        """The version an alias leads to; without aliases the only one in the stage."""
+        if self.has_aliases:
+            return self.aliases.get(slot)
+        standing = self._in(SLOTS[slot])
+        return standing[0] if len(standing) == 1 else None
 
     def anchors(self, book: str) -> tuple[Anchor, ...]:
         """The heads of this book that are noted on the versions. A copied version brings the head of its first book along."""

@@ -121,7 +121,7 @@ def _button(sight: Sight, chosen: Version, label: str, deed: tuple[str, Any, Any
 
 
 def _is_champion(sight: Sight, chosen: Version) -> bool:
-    return sight.found.seen.now["production"].holders == (chosen.number,) and "production" in sight.found.seen.aliases
+    return sight.found.seen.now["production"].holders == (chosen.number,) and sight.found.seen.now["production"].alias is not None
 
 
 def _load(seen: Seen, chosen: Version) -> None:
