@@ -23,6 +23,7 @@ from tests.browser import free_port
 
 PATHS = {
     "stages": r"/mlflow/(model-versions/transition-stage|registered-models/get-latest-versions)$",
+    "transition": r"/mlflow/model-versions/transition-stage$",
     "aliases": r"/mlflow/registered-models/alias$",
     "logged models": r"/mlflow/logged-models",
     "version": r"^/version$",

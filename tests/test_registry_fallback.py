@@ -133,9 +133,25 @@ def test_a_server_that_loses_its_stages_while_podium_runs_is_noticed_and_the_pro
         move(writer(here), Wish(model, "1", "Production", WHY))
         assert capabilities(here).stages.has
         narrow.without.add("stages")
-        assert move(writer(here), Wish(model, "2", "Staging", WHY)).outcome == "applied"
+        wish = Wish(model, "2", "Production", WHY)
+        shown = [(step.verb, step.where, step.version) for step in steps(peek(here, model), wish, writer(here))]
+        assert sorted(shown) == [("alias", "production", "2"), ("stage", "Archived", "1"), ("stage", "Production", "2")]
+        assert move(writer(here), wish).outcome == "applied"
+        assert {v.number: v.stage for v in look_at(here, model).versions.values()} == {"2": "Production", "1": "Archived"}
+        assert at_rest(here, model)["OBSERVED"] == 0
+
+
+@pytest.mark.parametrize("answer", ["mlflow", "dagshub"])
+def test_a_server_that_stops_taking_stages_in_the_middle_is_asked_again_and_the_decision_is_carried_out(mlflow_server, answer):
+    model = f"wine-middle-{answer}"
+    with narrowed(mlflow_server, answer=answer) as (here, narrow):
+        register(writer(here), trained(here), model)
+        assert capabilities(here).stages.has
+        narrow.without.add("transition")
+        assert move(writer(here), Wish(model, "1", "Production", WHY)).outcome == "applied"
         assert capabilities(here).stages.has is False
-        assert look_at(here, model).versions["2"].stage == "Staging"
+        assert look_at(here, model).versions["1"].stage == "Production"
+        assert at_rest(here, model)["OBSERVED"] == 0
 
 
 @pytest.mark.parametrize("lacks", [("stages",), ("aliases",), ("stages", "aliases")], ids=" and ".join)

@@ -62,7 +62,7 @@ def preview(state: State, seen: Seen, intent: str) -> tuple[Move, ...]:
 def on_paper(seen: Seen, move: Move) -> Seen:
     """What the registry would show after a move."""
     if move.verb == "stage":
-        moved = replace(seen.versions[move.version], stage=move.where)
+        moved = replace(seen.versions[move.version], stage=move.where, is_marked=True)
         return replace(seen, versions={**seen.versions, move.version: moved})
     aliases = {alias: version for alias, version in seen.aliases.items() if alias != move.where}
     return replace(seen, aliases={**aliases, move.where: move.version} if move.verb == "alias" else aliases)
@@ -123,13 +123,15 @@ def _for_slot(slot: Slot, want: Wanted, seen: Seen, leaving: Mapping[str, Stage]
     holder, stage, shown = want.holder, SLOTS[slot], seen.now[slot]
     if holder is not None and holder not in seen.versions:
         return []
-    found: list[Move] = []
+    others = sorted((v for v in shown.stage if v not in want.holders and v not in placed), key=by_number)
+    out = {version: _to_stage(seen, version, leaving.get(version, "Archived")) for version in others}
+    # a stage that only an alias tells of would be lost with it
+    found = [move for version, move in out.items() if not seen.versions[version].is_marked]
     if holder is not None and shown.alias != holder and seen.has_aliases:
         found.append(Move("alias", slot, holder, shown.alias or ""))
-    if holder is not None and seen.versions[holder].stage != stage:
+    if holder is not None and (seen.versions[holder].stage != stage or not seen.versions[holder].is_marked):
         found.append(_to_stage(seen, holder, stage))
-    others = [version for version in shown.stage if version not in want.holders and version not in placed]
-    found += [_to_stage(seen, version, leaving.get(version, "Archived")) for version in sorted(others, key=by_number)]
+    found += [move for version, move in out.items() if seen.versions[version].is_marked]
     if seen.has_aliases and shown.alias is not None and shown.alias not in want.holders and holder is None:
         found.append(Move("unalias", slot, shown.alias))
     return found

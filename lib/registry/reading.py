@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -18,7 +18,7 @@ from lib.ledger.chain import decode
 from lib.ledger.fold import State, fold
 from lib.ledger.index import MODEL_TAG, find_book, index_params, ledger_experiment, sealed_params
 from lib.ledger.whose import Life, book_of, books
-from lib.ledger.words import STAGES, from_millis
+from lib.ledger.words import SLOTS, STAGES, from_millis
 from lib.registry.seen import HEAD_TAG, Seen, Version, by_number
 
 PAGE = 1000
@@ -160,29 +160,35 @@ def _named(model: str) -> str:
 
 
 def _seen(model: RegisteredModel, versions: list[ModelVersion], can: Capabilities) -> Seen:
-    known = sorted((_version(v, can) for v in versions), key=lambda v: by_number(v.number), reverse=True)
+    aliases = {alias: str(number) for alias, number in (model.aliases or {}).items()}
+    # a server with stages names one for every version, "None" at least
+    has_stages = can.stages.has is not False and all(version.current_stage for version in versions)
+    known = [_version(v) if has_stages else _by_tag(_version(v), v.tags or {}, aliases) for v in versions]
+    known.sort(key=lambda v: by_number(v.number), reverse=True)
     return Seen(
         model=model.name,
         created=from_millis(model.creation_timestamp),
         description=model.description or "",
-        aliases={alias: str(number) for alias, number in (model.aliases or {}).items()},
+        aliases=aliases,
         versions={version.number: version for version in known},
         book=(model.tags or {}).get(MODEL_TAG, ""),
-        has_stages=can.stages.has is not False,
+        has_stages=has_stages,
         has_aliases=can.aliases.has is not False,
     )
 
 
-def stage_of(version: ModelVersion, can: Capabilities) -> str:
-    """The stage of a version: on a server without stages the tag that stands for it, else what it had when stages went."""
-    tagged = (version.tags or {}).get(STAGE_TAG) if can.stages.has is False else None
-    return tagged if tagged in STAGES else version.current_stage or "None"
+def _by_tag(version: Version, tags: Mapping[str, str], aliases: Mapping[str, str]) -> Version:
+    """A version of a server without stages: its tag says the stage, else what was left of the stages, else its alias."""
+    if (tagged := tags.get(STAGE_TAG)) in STAGES:
+        return replace(version, stage=str(tagged))
+    stage = next((SLOTS[slot] for slot in SLOTS if aliases.get(slot) == version.number), "None")
+    return version if version.stage != "None" or stage == "None" else replace(version, stage=stage, is_marked=False)
 
 
-def _version(version: ModelVersion, can: Capabilities) -> Version:
+def _version(version: ModelVersion) -> Version:
     return Version(
         number=str(version.version),
-        stage=stage_of(version, can),
+        stage=version.current_stage or "None",
         created=from_millis(version.creation_timestamp),
         updated=from_millis(version.last_updated_timestamp or version.creation_timestamp),
         run_id=version.run_id or "",

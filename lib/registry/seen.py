@@ -12,7 +12,10 @@ HEAD_TAG = "podium.head"
 
 @dataclass(frozen=True)
 class Version:
-    """One version as the registry shows it. Times are the store's, as ledger text; `head` is the noted head of the book."""
+    """One version as the registry shows it. Times are the store's, as ledger text; `head` is the noted head of the book.
+
+    `is_marked`: its stage is written down as such. On a server without stages it may be known by its alias alone.
+    """
 
     number: str
     stage: str
@@ -23,6 +26,7 @@ class Version:
     source: str = ""
     model_id: str = ""
     head: str = ""
+    is_marked: bool = True
 
     @property
     def identity(self) -> Identity:

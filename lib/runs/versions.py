@@ -68,7 +68,7 @@ def _place(origin: Origin) -> tuple[str, int, str]:
 
 
 def _origin(entity: "ModelVersion", by_tag: bool) -> Origin:  # noqa: FBT001 - a server without stages keeps them as tags
-    tagged = (entity.tags or {}).get(STAGE_TAG) if by_tag else None
+    tagged = (entity.tags or {}).get(STAGE_TAG) if by_tag or not entity.current_stage else None
     version = RegisteredVersion(entity.name, str(entity.version), tagged or entity.current_stage or "None")
     return Origin(version, entity.run_id or "", entity.source or "")
 
