@@ -60,8 +60,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What one backend can do. `version` is that of the MLflow behind it, `user` whom a server with users takes us for; either
-    may be empty."""
+    """What one backend can do. `writing` is about anything at all, `recording` about the record of decisions.
+
+    `version` is that of the MLflow behind it, `user` whom a server with users takes us for; either may be empty.
+    """
 
     backend: Backend
     version: str
@@ -71,13 +73,14 @@ class Capabilities:
     aliases: Ability
     logged_models: Ability
     writing: Ability
+    recording: Ability
     write_once: Ability
     limits: Limits
 
     @property
     def is_whole(self) -> bool:
         """Is nothing missing?"""
-        return all(one.has is not False for one in (self.registry, self.stages, self.aliases, self.logged_models, self.writing))
+        return all(one.has is not False for one in (self.registry, self.stages, self.aliases, self.logged_models, self.recording))
 
 
 YES = Ability(has=True)
@@ -119,6 +122,7 @@ def limits_of(version: str) -> Limits:
 def _of_store(backend: Backend) -> Capabilities:
     """A database or a folder that MLflow opens itself: what the MLflow installed here can do."""
     version, is_folder = mlflow_version(), "://" not in backend.uri or backend.uri.startswith("file:")
+    writing = _file_rights(backend.path) if backend.path else YES
     return Capabilities(
         backend=backend,
         version=version,
@@ -127,7 +131,8 @@ def _of_store(backend: Backend) -> Capabilities:
         stages=_with_client("stages", YES),
         aliases=_with_client("aliases", YES),
         logged_models=_with_client("logged models", YES),
-        writing=_file_rights(backend.path) if backend.path else YES,
+        writing=writing,
+        recording=writing,
         write_once=_STEPS if is_folder else YES,
         limits=limits_of(version),
     )
@@ -169,10 +174,10 @@ def _of_server(backend: Backend) -> Capabilities:
         "logged models": lambda: ask(backend, "GET", f"{API}/logged-models/m-{'0' * 32}"),
     }
     with ThreadPoolExecutor(len(questions) + 1) as threads:
-        writing = threads.submit(_server_rights, backend)
+        rights = threads.submit(_server_rights, backend)
         asked = {name: threads.submit(question) for name, question in questions.items()}
         said = {name: future.result() for name, future in asked.items()}
-        name, may_write = writing.result()
+        name, (writing, recording) = rights.result()
     version = _version(said["version"])
     return Capabilities(
         backend=backend,
@@ -182,7 +187,8 @@ def _of_server(backend: Backend) -> Capabilities:
         stages=_with_client("stages", _told(said["stages"], _NO_STAGES)),
         aliases=_with_client("aliases", _told(said["aliases"], _NO_ALIASES)),
         logged_models=_with_client("logged models", _told(said["logged models"], _NO_LOGGED)),
-        writing=may_write,
+        writing=writing,
+        recording=recording,
         write_once=YES if version else _NOT_TRIED,
         limits=limits_of(version),
     )
@@ -229,19 +235,15 @@ def _version(said: Said) -> str:
     return told if said.status == 200 and re.fullmatch(r"\d+\.\d+[\w.+-]{0,20}", told) else ""
 
 
-def _server_rights(backend: Backend) -> tuple[str, Ability]:
-    """Who we are to the server, and whether the record can be written by us.
+def _server_rights(backend: Backend) -> tuple[str, tuple[Ability, Ability]]:
+    """Who we are to the server, whether we may write anything at all, and whether we may write the record.
 
     An experiment without a name can never be made, but only those who might make one are told so.
     """
-    name = user(backend)
-    if name and (home := ledger_thing(backend)) is not None:
-        missing = lacking(backend, name, home, "EDIT")
-        return name, Ability(has=False, why=missing.what, instead=f"{missing.next}. {_READING}") if missing else YES
+    name, writing = user(backend), YES
     if ask(backend, "POST", f"{API}/experiments/create", json={"name": ""}).is_denied:
-        return name, Ability(has=False, why=_may_only_read(backend, name), instead=_READING)
-    return name, YES
-
-
-def _may_only_read(backend: Backend, name: str) -> str:
-    return f"{backend.name} lets {name or 'this sign-in'} read, not write."
+        why = f"{backend.name} lets {name or 'this sign-in'} read, not write."
+        return name, (Ability(has=False, why=why, instead=_READING),) * 2
+    if name and (home := ledger_thing(backend)) is not None and (missing := lacking(backend, name, home, "EDIT")):
+        return name, (writing, Ability(has=False, why=missing.what, instead=f"{missing.next}. {_READING}"))
+    return name, (writing, writing)

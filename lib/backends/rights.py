@@ -15,6 +15,7 @@ from lib.errors import MissingGrant, NotWritable, PodiumError
 Level = Literal["READ", "USE", "EDIT", "MANAGE"]
 _ORDER = ("DENY", "NO_PERMISSIONS", "READ", "USE", "EDIT", "MANAGE")
 _PERMISSION = "/api/3.0/mlflow/users/permissions/get"
+_MINE = "/api/3.0/mlflow/users/current/permissions"
 _OWNER = "Ask its owner for the right to write (on DagsHub: push rights to the repository)."
 
 
@@ -96,21 +97,38 @@ def ledger_refusal(backend: Backend) -> NotWritable:
     return refusal(backend, thing or Thing("experiment", "", LEDGER), "EDIT")
 
 
-def grant_call(backend: Backend, name: str, thing: Thing, wanted: Level) -> str:
-    """The Python call that grants it, for an administrator or whoever manages the thing."""
-    who, kind = repr(name), repr(thing.kind)
-    number = repr(thing.id) if thing.id else f"MlflowClient().get_experiment_by_name({thing.name!r}).experiment_id"
-    return f"AuthServiceClient({backend.uri!r}).grant_user_permission({who}, {kind}, {number}, {wanted!r})"
+def grant_calls(backend: Backend, name: str, thing: Thing, wanted: Level) -> tuple[str, ...]:
+    """The Python calls that grant it, for an administrator or whoever manages the thing.
+
+    A smaller right that was granted before stands in the way, and is taken back first.
+    """
+    number = repr(thing.id) if thing.id else f"MlflowClient({backend.uri!r}).get_experiment_by_name({thing.name!r}).experiment_id"
+    what = f"{name!r}, {thing.kind!r}, {number}"
+    grant = f"AuthServiceClient({backend.uri!r}).grant_user_permission({what}, {wanted!r})"
+    before = [f"AuthServiceClient({backend.uri!r}).revoke_user_permission({what})"] if _was_granted(backend, thing) else []
+    return (*before, grant)
+
+
+def _was_granted(backend: Backend, thing: Thing) -> bool:
+    """Does this sign-in hold a right of its own on the thing, apart from roles and defaults?"""
+    told = ask(backend, "GET", _MINE).document.get("permissions")
+    rows = [row for row in told if isinstance(row, dict)] if isinstance(told, list) else []
+    own = [row for row in rows if str(row.get("role_name", "")).startswith("__user_")]
+    return any((row.get("resource_type"), row.get("resource_pattern")) == (thing.kind, thing.id) for row in own)
 
 
 def _missing(backend: Backend, name: str, thing: Thing, wanted: Level) -> MissingGrant:
-    call = grant_call(backend, name, thing, wanted)
+    calls = grant_calls(backend, name, thing, wanted)
+    imports = [
+        "from mlflow.server.auth.client import AuthServiceClient",
+        *(["from mlflow import MlflowClient"] if not thing.id else []),
+    ]
     record = "The record of every decision stands there, so nothing can be recorded or decided by this sign-in. " * (
         thing.name == LEDGER
     )
     return MissingGrant(
         f"{name} needs the right {wanted} on {thing.said} of {backend.name}.",
         means=f"{record}Nothing was changed.",
-        next=f"Ask an administrator, or whoever manages it, to run: {call}",
-        call=f"from mlflow.server.auth.client import AuthServiceClient\n\n{call}",
+        next=f"Ask an administrator, or whoever manages it, to run: {', then '.join(calls)}",
+        call="\n".join([*sorted(imports), "", *calls]),
     )
