@@ -59,16 +59,16 @@ def serve_with_users(folder: Path, default: str = "READ") -> Process:
         },
     )
     served.wait_for("/health")
-    for name in PEOPLE:
-        acting(ADMIN, make_user, served.url, name)
+    acting(ADMIN, make_users, served.url)
     return served
 
 
-def make_user(uri: str, name: str) -> None:
-    """Make a user; to be done by the administrator."""
+def make_users(uri: str) -> None:
+    """Make the users; to be done by the administrator."""
     from mlflow.server.auth.client import AuthServiceClient
 
-    AuthServiceClient(uri).create_user(name, password(name))
+    for name in PEOPLE:
+        AuthServiceClient(uri).create_user(name, password(name))
 
 
 def run_code(code: str) -> None:

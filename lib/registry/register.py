@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends.connect import client, translate, translated
 from lib.backends.uri import Backend
-from lib.errors import BadInput, PodiumError, Refused
+from lib.errors import BadInput, NotWritable, PodiumError, Refused
 from lib.ledger.book import Writer, read
 from lib.ledger.words import typed
 from lib.registry.converge import look
@@ -89,7 +89,7 @@ def _is_there(backend: Backend, model: str) -> bool:
     """Is there a model of exactly this name, odd as it may be?"""
     try:
         return bool(model) and look_at(backend, model).created is not None
-    except BadInput:
+    except (BadInput, NotWritable):  # where others may not be read, nobody is told whether a name is taken
         return False
 
 
