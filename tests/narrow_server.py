@@ -34,6 +34,8 @@ ANSWERS = {
     "mlflow": {"error_code": "ENDPOINT_NOT_FOUND", "message": "No API found"},
     "dagshub": {"error": "unsupported endpoint, please contact support@dagshub.com"},
 }
+WRITES = r"/(create|update|delete|restore|rename|log-\w+|set-\w+|transition-stage|outputs)$"
+"""What a hosted server refuses to those who may only read, with an empty answer."""
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length", "server", "date", "host"}
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 
@@ -46,9 +48,11 @@ class Narrow:
         self.behind = httpx.Client(base_url=behind.uri, trust_env=False, timeout=60)
 
     def left_out(self, path: str) -> bool:
-        return any(re.search(PATHS[name], path) for name in self.without)
+        return any(re.search(PATHS[name], path) for name in self.without & set(PATHS))
 
     def __call__(self, request: Request, body: bytes) -> Response:
+        if "writing" in self.without and re.search(WRITES, request.url.path):
+            return Response(status_code=403)
         if self.left_out(request.url.path):
             self.asked.append(request.url.path)
             return JSONResponse(ANSWERS[self.answer], 404)

@@ -23,11 +23,17 @@ from lib.ui.session import now
 
 @dataclass(frozen=True)
 class Sight:
-    """A look with its age, and whether it may be acted on: a reader without write rights only sees."""
+    """A look with its age, and whether it may be acted on: a reader without write rights only sees, and `why_not` tells why."""
 
     found: Look
     read_at: datetime
     may_write: bool
+    why_not: NotWritable | None = None
+
+    @property
+    def why(self) -> str:
+        """Why nothing can be done, in a sentence; empty where something can."""
+        return self.why_not.what if self.why_not else ""
 
 
 @st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
@@ -41,8 +47,8 @@ def sight(backend: Backend, model: str) -> Sight:
     """Look at a model: what nobody recorded is written down, unless this backend may only be read."""
     try:
         return Sight(look(Writer(backend, PODIUM, now), model), now(), may_write=True)
-    except NotWritable:
-        return Sight(peek(backend, model), now(), may_write=False)
+    except NotWritable as error:
+        return Sight(peek(backend, model), now(), may_write=False, why_not=error)
 
 
 @st.cache_data(ttl="60s", max_entries=500, show_spinner=False)
