@@ -2,7 +2,7 @@
 
 import pytest
 
-from lib.backends.capabilities import capabilities
+from lib.backends.capabilities import capabilities, forget
 from lib.backends.connect import client
 from lib.backends.uri import Backend
 from lib.errors import MissingGrant, NotWritable
@@ -12,7 +12,7 @@ from lib.registry.promote import Wish, move
 from lib.registry.reading import look_at, recorded
 from lib.registry.register import register
 from lib.registry.watch import survey, write_down
-from tests.auth_server import ADMIN, acting, run_code, serve_with_users
+from tests.auth_server import ADMIN, acting, password, run_code, serve_with_users
 from tests.ledger_stores import WHY, trained, writer
 
 pytestmark = pytest.mark.xdist_group("users")
@@ -40,6 +40,10 @@ def moves(here, model, version, to, name):
 def moves_plainly(here, model, version):
     client(here).transition_model_version_stage(model, version, "Production")
     client(here).set_registered_model_alias(model, "production", version)
+
+
+def moves_plainly_off(here, model):
+    client(here).delete_registered_model_alias(model, "production")
 
 
 def sees(here, model):
@@ -83,7 +87,7 @@ def test_what_the_second_person_needs_is_named_with_the_call_that_grants_it_and_
     assert missing.what.startswith("ben needs the right EDIT on experiment podium-ledger (number ")
     can = acting("ben", capabilities, team)
     assert (can.user, can.writing.has, can.recording.has) == ("ben", True, False)
-    assert "grant_user_permission" in can.recording.sentence
+    assert can.recording.call == missing.call
     acting(ADMIN, run_code, missing.call)
     assert acting("ben", capabilities, team).recording.has
 
@@ -120,6 +124,23 @@ def test_a_reader_sees_a_move_behind_our_back_and_nothing_is_recorded_until_some
     assert "rae needs the right EDIT" in missing.what
     assert acting("ana", sees, team, model) == (drift, True)
     assert acting("rae", counts, team, model) == (before[0], before[1] + 1)
+
+
+def test_a_reader_finds_the_deeds_greyed_out_with_what_to_ask_for(app, team, monkeypatch):
+    model = "greyed"
+    run_id = acting("ana", train, team, "forest-1-tree", "wine-ana")
+    acting("ana", registers, team, run_id, model, "ana")
+    acting("ana", moves, team, model, "1", "Production", "ana")
+    acting(ADMIN, moves_plainly_off, team, model)
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "rae")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password("rae"))
+    forget(team)
+    page = app("models", team, model=model, version="1")
+    assert [one for one in page.warning if "the ledger says v1" in one.value]
+    for key in ("models.register", "models.promote.Staging", "models.archive.Archived"):
+        assert page.button(key=key).disabled
+        assert "rae needs the right EDIT" in page.button(key=key).help
+    assert any("grant_user_permission('rae', 'experiment'" in code.value for code in page.code)
 
 
 def test_where_others_may_not_even_be_read_the_missing_right_is_named_without_its_number(tmp_path):

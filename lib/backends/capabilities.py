@@ -33,12 +33,13 @@ _VERBS = {
 class Ability:
     """One thing a backend can or cannot do. `has` None: it cannot be told.
 
-    `why` says in a sentence what is missing or not certain, `instead` what Podium does then.
+    `why` says in a sentence what is missing or not certain, `instead` what Podium does then, `call` what would grant it.
     """
 
     has: bool | None
     why: str = ""
     instead: str = ""
+    call: str = ""
 
     @property
     def sentence(self) -> str:
@@ -161,6 +162,7 @@ def _file_rights(path: Path) -> Ability:
     return YES
 
 
+_ASK = "Ask an administrator, or whoever manages it, for that right."
 _READING = "What was done outside is shown, and not recorded."
 
 
@@ -245,5 +247,5 @@ def _server_rights(backend: Backend) -> tuple[str, tuple[Ability, Ability]]:
         why = f"{backend.name} lets {name or 'this sign-in'} read, not write."
         return name, (Ability(has=False, why=why, instead=_READING),) * 2
     if name and (home := ledger_thing(backend)) is not None and (missing := lacking(backend, name, home, "EDIT")):
-        return name, (writing, Ability(has=False, why=missing.what, instead=f"{missing.next}. {_READING}"))
+        return name, (writing, Ability(has=False, why=missing.what, instead=f"{_ASK} {_READING}", call=missing.call))
     return name, (writing, writing)

@@ -8,12 +8,16 @@ from lib.backends.capabilities import Ability, Capabilities, Limits
 
 @dataclass(frozen=True)
 class Line:
-    """One thing: how it stands, what it is, what was found, and why something is missing with what Podium does instead."""
+    """One thing: how it stands, what it is, what was found, and why something is missing with what Podium does instead.
+
+    `call` is Python that would grant it, for an administrator.
+    """
 
     state: Literal["ok", "warning", "skipped"]
     what: str
     found: str
     why: str = ""
+    call: str = ""
 
 
 def lines(found: Capabilities) -> tuple[Line, ...]:
@@ -39,7 +43,7 @@ def source(found: Capabilities) -> str:
 def _line(what: str, one: Ability) -> Line:
     if one.has is None:
         return Line("skipped", what, "not certain", one.sentence)
-    return Line("ok" if one.has else "warning", what, "yes" if one.has else "no", one.sentence)
+    return Line("ok" if one.has else "warning", what, "yes" if one.has else "no", one.sentence, one.call)
 
 
 def _longest(limits: Limits) -> Line:

@@ -12,7 +12,12 @@ from lib.ui.words import HEALTH, icon
 def draw(capabilities: Capabilities) -> None:
     """Draw the card. Everything was asked before; the button asks anew."""
     with card("What this backend can do", md(source(capabilities)), key="capabilities.panel"):
-        table([_row(line) for line in lines(capabilities)])
+        told = lines(capabilities)
+        table([_row(line) for line in told])
+        for line in told:
+            if line.call:
+                st.caption(f"{line.what}: an administrator, or whoever manages it, can run this.")
+                st.code(line.call, language="python", wrap_lines=True)
         st.button(
             "Ask again",
             key="capabilities.again",

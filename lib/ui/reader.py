@@ -25,6 +25,6 @@ def what_to_ask_for(error: PodiumError) -> None:
     if isinstance(error, MissingGrant) and error.call:
         with st.popover("What to ask for", icon=":material/key:"):
             st.markdown("An administrator, or whoever manages it, can run this:")
-            st.code(error.call, language="python")
+            st.code(error.call, language="python", wrap_lines=True)
     elif error.next:
         st.caption(md(error.next))
