@@ -8,12 +8,21 @@ from collections.abc import Iterable
 from lib.backends.capabilities import capabilities
 from lib.backends.rights import Level, Thing, lacking, ledger_thing
 from lib.backends.uri import Backend
+from lib.errors import MissingGrant, NotWritable
 from lib.registry.plan import Move
 
 
 def right_for(moves: Iterable[Move]) -> Level:
     """The right that moves need: taking an alias off counts as deleting, which EDIT does not allow. Pure."""
     return "MANAGE" if any(move.verb == "unalias" for move in moves) else "EDIT"
+
+
+def why_not(backend: Backend, model: str) -> NotWritable | None:
+    """Why nobody can decide about a model with this sign-in; None where nothing is known against it. Writes nothing."""
+    can = capabilities(backend)
+    if can.recording.has is False:
+        return MissingGrant(can.recording.why, next=can.recording.instead, call=can.recording.call)
+    return lacking(backend, can.user, Thing("registered_model", model, model), "EDIT")
 
 
 def must_move(backend: Backend, model: str, moves: Iterable[Move]) -> None:
