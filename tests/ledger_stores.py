@@ -43,12 +43,12 @@ def registered(backend, name="wine", versions=3, stages=None, aliases=None):
     return name
 
 
-def trained(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED"):
+def trained(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED", experiment="wine"):
     """A finished run with a model, made by plain MLflow calls."""
     mlflow = client(backend)
-    home = mlflow.get_experiment_by_name("wine")
-    place = str(backend.artifacts / "wine") if backend.artifacts else None
-    experiment = home.experiment_id if home else mlflow.create_experiment("wine", place)
+    home = mlflow.get_experiment_by_name(experiment)
+    place = str(backend.artifacts / experiment) if backend.artifacts else None
+    experiment = home.experiment_id if home else mlflow.create_experiment(experiment, place)
     run = mlflow.create_run(experiment, run_name=name)
     mlflow.log_metric(run.info.run_id, "accuracy", accuracy)
     mlflow.log_param(run.info.run_id, "n_estimators", name.split("-")[1])

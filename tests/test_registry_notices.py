@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lib.backends.connect import client
+from lib.backends.reserved import INDEX
 from lib.errors import LedgerBroken, NotFound, Refused
 from lib.ledger.asof import as_of
 from lib.ledger.holdings import holdings
-from lib.ledger.index import DELETED_TAG, INDEX, TAG, index_params, note_deleted
+from lib.ledger.index import DELETED_TAG, TAG, index_params, note_deleted
 from lib.ledger.when import When
 from lib.ledger.whose import Life
 from lib.ledger.words import RESTORED, UNKNOWN, as_time

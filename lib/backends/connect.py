@@ -21,12 +21,15 @@ from lib.errors import BackendError, BadInput, Busy, NotFound, NotWritable, Podi
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
 
 PROBE_SECONDS = 2.0
 GC_THRESHOLD = (50_000, 20, 100)
 _READERS: list[int] = []
 _BEFORE: list[int] = []
 _READERS_LOCK = threading.Lock()
+DENIED = ("PERMISSION_DENIED", "UNAUTHENTICATED")
+_UNKNOWN = re.compile(r"unsupported endpoint|'detail': 'Not Found'", re.IGNORECASE)
 PROBE_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
 
 
@@ -113,6 +116,12 @@ def translated(subject: str = "") -> Iterator[None]:
         raise translate(str(error.error_code), str(error), subject) from error
 
 
+def is_unknown(error: "MlflowException") -> bool:
+    """Did the server say that it does not know this request at all? Answers without MLflow's words count by what they say."""
+    said = str(error)
+    return error.error_code == "ENDPOINT_NOT_FOUND" or ("Response: {" in said and bool(_UNKNOWN.search(said)))
+
+
 def translate(code: str, message: str, subject: str = "") -> PodiumError:
     """The PodiumError for an MLflow `error_code`. The message is shortened and loses any password. Pure."""
     said, about = _clean(message), subject or "What was asked for"
@@ -128,10 +137,16 @@ def translate(code: str, message: str, subject: str = "") -> PodiumError:
         case "INVALID_PARAMETER_VALUE" | "BAD_REQUEST" | "RESOURCE_ALREADY_EXISTS":
             return BadInput(said)
         case _:
-            return _fault(said)
+            return _fault(code, said)
 
 
-def _fault(said: str) -> BackendError:
+def _fault(code: str, said: str) -> BackendError:
+    if code == "ENDPOINT_NOT_FOUND" or _UNKNOWN.search(said):
+        return BackendError(
+            "The server does not know this request.",
+            means="It is older than the MLflow here, or leaves this out. Nothing was changed.",
+            next="Look at what this backend can do.",
+        )
     if "database is locked" in said:
         return Busy("The database is locked by another program.", next="Wait a moment, then try again.")
     if "Max retries" in said or "Connection" in said:

@@ -17,12 +17,14 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from ulid import ULID
 
-from lib.backends.connect import client, quick_reading, translate, translated
+from lib.backends.capabilities import capabilities
+from lib.backends.connect import DENIED, client, quick_reading, translate, translated
+from lib.backends.rights import ledger_refusal
 from lib.backends.uri import Backend
 from lib.errors import Busy, LedgerBroken
 from lib.ledger import kept
 from lib.ledger.bodies import Body, Place, canonical
-from lib.ledger.chain import Anchor, Reading, encode, key, stopper
+from lib.ledger.chain import Anchor, Reading, encode, key, room_for, stopper
 from lib.ledger.fold import State, fold
 from lib.ledger.volumes import Sheet, ending, follow, is_full
 from lib.ledger.words import Actor, as_text
@@ -32,7 +34,6 @@ Make = Callable[[State], Body | None]
 KIND, FINISHED = "podium.kind", "volume"
 _GONE = "RESOURCE_DOES_NOT_EXIST"
 _LOCKED = "TEMPORARILY_UNAVAILABLE"
-_DENIED = ("PERMISSION_DENIED", "UNAUTHENTICATED")
 
 
 @dataclass(frozen=True)
@@ -115,15 +116,15 @@ def append(backend: Backend, book: str, make: Make, anchors: tuple[Anchor, ...] 
 
 def _try_place(backend: Backend, reading: Reading, entry: tuple[str, str]) -> str:
     """Try to take the next place; gives the error code, which says nothing about success: the caller reads."""
-    value, more = encode(*entry, reading.tip)
+    value, more = encode(*entry, reading.tip, room_for(capabilities(backend).limits.param))
     volume = reading.parts[-1].run_id
     try:
         for name, part in more.items():
             client(backend).log_param(volume, name, part)
         client(backend).log_param(volume, key(reading.head + 1), value)
     except MlflowException as error:
-        if error.error_code in _DENIED:
-            raise translate(str(error.error_code), str(error)) from error
+        if error.error_code in DENIED:
+            raise ledger_refusal(backend) from error
         time.sleep(secrets.randbelow(20) / 1000)
         return str(error.error_code)
     return ""

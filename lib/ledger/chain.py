@@ -14,6 +14,8 @@ from lib.ledger.bodies import SCHEMA, Body, Volume
 from lib.ledger.shapes import parse
 
 ROOM = 5_600
+HEAD_LENGTH = 160
+"""Characters of a place before the body: id, two hashes and the spaces between, and one to spare."""
 """Characters of a body that fit beside the hashes in one parameter value of 6,000."""
 Understand = Callable[[str, str], Body]
 """From the sha256 of a text and the text to the body; a text always gives the same one, so it may be remembered by its sha256."""
@@ -107,6 +109,11 @@ def link(previous: str, body_sha: str) -> str:
 def key(place: int) -> str:
     """The parameter that holds a place: 000001, 000002 …"""
     return f"{place:06d}"
+
+
+def room_for(longest: int) -> int:
+    """How many characters of a body go into one parameter of at most `longest` characters, behind the id and the two hashes."""
+    return max(40, min(ROOM, longest - HEAD_LENGTH))
 
 
 def encode(entry_id: str, text: str, previous: str, room: int = ROOM) -> tuple[str, dict[str, str]]:

@@ -11,7 +11,9 @@ from functools import partial
 from mlflow.entities import Experiment, Run, ViewType
 from mlflow.exceptions import MlflowException
 
-from lib.backends.connect import client, translate, translated
+from lib.backends.connect import DENIED, client, translate, translated
+from lib.backends.reserved import INDEX, LEDGER
+from lib.backends.rights import ledger_refusal
 from lib.backends.uri import Backend
 from lib.errors import Busy, LedgerBroken, NotFound
 from lib.ledger.book import read, read_deleted
@@ -19,7 +21,6 @@ from lib.ledger.fold import State
 from lib.ledger.whose import Life, book_of, books
 from lib.ledger.words import as_text, as_time, from_millis
 
-LEDGER, INDEX = "podium-ledger", "podium-ledger-index"
 TAG, MODEL_TAG, DELETED_TAG = "podium.index", "podium.book", "podium.deleted."
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
 
@@ -235,15 +236,19 @@ def _take(backend: Backend, run_id: str, name: str, value: str) -> None:
     try:
         client(backend).log_param(run_id, name, value)
     except MlflowException as error:
-        if error.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
-            raise translate(str(error.error_code), str(error)) from error
+        if error.error_code in DENIED:
+            raise ledger_refusal(backend) from error
 
 
 def _run(backend: Backend, experiment_id: str, name: str, tags: dict[str, str]) -> str:
     """A run of the ledger, ended at birth: parameters can still be added, and no list shows it as running."""
-    with translated("The ledger"):
+    try:
         run_id = str(client(backend).create_run(experiment_id, run_name=name, tags=tags).info.run_id)
         client(backend).set_terminated(run_id)
+    except MlflowException as error:
+        if error.error_code in DENIED:
+            raise ledger_refusal(backend) from error
+        raise translate(str(error.error_code), str(error), "The ledger") from error
     return run_id
 
 

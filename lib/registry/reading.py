@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
+from lib.backends.capabilities import Capabilities, capabilities
 from lib.backends.connect import client, quick_reading, translate, translated
+from lib.backends.reserved import STAGE_TAG
 from lib.backends.uri import Backend
 from lib.errors import Busy, NotFound
 from lib.ledger import kept
@@ -18,7 +20,7 @@ from lib.ledger.fold import State, fold
 from lib.ledger.index import MODEL_TAG, find_record, index_params, ledger_experiment, sealed_params
 from lib.ledger.volumes import Followed, Sheet, follow
 from lib.ledger.whose import Life, book_of, books
-from lib.ledger.words import from_millis
+from lib.ledger.words import SLOTS, STAGES, from_millis
 from lib.registry.seen import HEAD_TAG, Seen, Version, by_number
 
 PAGE = 1000
@@ -50,14 +52,14 @@ def look_at(backend: Backend, model: str) -> Seen:
     MLflow gives aliases and stages in two answers. The aliases are read before and after the stages, until both agree, so that no
     half of a move is taken for a whole one.
     """
-    found = _model(backend, model)
+    can, found = capabilities(backend), _model(backend, model)
     for _ in range(TORN):
         if found is None:
             return Seen(model)
         versions = [v for v in _versions(backend, _named(model)) if v.name == model]
         again = _model(backend, model)
         if again is not None and again.aliases == found.aliases:
-            return _seen(again, versions)
+            return _seen(again, versions, can)
         found = again
     raise Busy(f"{model} is being moved all the time.", next="Wait a moment, then look again.")
 
@@ -73,6 +75,7 @@ def _model(backend: Backend, model: str) -> RegisteredModel | None:
 
 def every_model(backend: Backend) -> tuple[Seen, ...]:
     """All registered models with their versions, by name."""
+    can = capabilities(backend)
     with translated("The registered models"), quick_reading():
         found, token = list[RegisteredModel](), None
         while True:
@@ -81,7 +84,9 @@ def every_model(backend: Backend) -> tuple[Seen, ...]:
             if not (token := page.token):
                 break
     versions = _versions(backend, "")
-    return tuple(_seen(model, [v for v in versions if v.name == model.name]) for model in sorted(found, key=lambda m: m.name))
+    return tuple(
+        _seen(model, [v for v in versions if v.name == model.name], can) for model in sorted(found, key=lambda m: m.name)
+    )
 
 
 def recorded(backend: Backend, model: str) -> State | None:
@@ -190,16 +195,30 @@ def _named(model: str) -> str:
     return f'name = "{model}"' if '"' not in model else ""
 
 
-def _seen(model: RegisteredModel, versions: list[ModelVersion]) -> Seen:
-    known = sorted((_version(v) for v in versions), key=lambda v: by_number(v.number), reverse=True)
+def _seen(model: RegisteredModel, versions: list[ModelVersion], can: Capabilities) -> Seen:
+    aliases = {alias: str(number) for alias, number in (model.aliases or {}).items()}
+    # a server with stages names one for every version, "None" at least
+    has_stages = can.stages.has is not False and all(version.current_stage for version in versions)
+    known = [_version(v) if has_stages else _by_tag(_version(v), v.tags or {}, aliases) for v in versions]
+    known.sort(key=lambda v: by_number(v.number), reverse=True)
     return Seen(
         model=model.name,
         created=from_millis(model.creation_timestamp),
         description=model.description or "",
-        aliases={alias: str(number) for alias, number in (model.aliases or {}).items()},
+        aliases=aliases,
         versions={version.number: version for version in known},
         book=(model.tags or {}).get(MODEL_TAG, ""),
+        has_stages=has_stages,
+        has_aliases=can.aliases.has is not False,
     )
+
+
+def _by_tag(version: Version, tags: Mapping[str, str], aliases: Mapping[str, str]) -> Version:
+    """A version of a server without stages: its tag says the stage, else what was left of the stages, else its alias."""
+    if (tagged := tags.get(STAGE_TAG)) in STAGES:
+        return replace(version, stage=str(tagged))
+    stage = next((SLOTS[slot] for slot in SLOTS if aliases.get(slot) == version.number), "None")
+    return version if version.stage != "None" or stage == "None" else replace(version, stage=stage, is_marked=False)
 
 
 def _version(version: ModelVersion) -> Version:

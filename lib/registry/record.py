@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from mlflow.exceptions import MlflowException
 
-from lib.backends.connect import client, translate
+from lib.backends.connect import DENIED, client, translate
+from lib.backends.rights import Thing, refusal
 from lib.backends.uri import Backend
 from lib.errors import NotFound
 from lib.ledger.bodies import Body, Closing, Decided, Observed, Opened, Registered
@@ -114,6 +115,8 @@ def tag_model(writer: Writer, model: str, book: str) -> None:
     try:
         client(writer.backend).set_registered_model_tag(model, MODEL_TAG, book)
     except MlflowException as error:
+        if error.error_code in DENIED:
+            raise refusal(writer.backend, Thing("registered_model", model, model), "EDIT") from error
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST"):  # gone, or several wrote the same tag at once
             raise translate(str(error.error_code), str(error), model) from error
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from lib.backends.reserved import INDEX
 from lib.backends.uri import Backend
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.chain import Anchor, Finding, Reading, judge
 from lib.ledger.clocks import backwards
 from lib.ledger.heads import Noted, line
-from lib.ledger.index import INDEX, find_book, index_params
+from lib.ledger.index import find_book, index_params
 from lib.ledger.volumes import misfits
 from lib.ledger.whose import books
 from lib.ledger.words import typed

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from lib.backends.reserved import INDEX
 from lib.backends.uri import Backend
 from lib.errors import BadInput, LedgerBroken, PodiumError
 from lib.ledger.heads import Noted, line, read_lines
-from lib.ledger.index import INDEX
 from lib.registry.verify import Verdict, verify_all
 from lib.ui.cards import card, header, table
 from lib.ui.errors import calm, show

@@ -21,6 +21,7 @@ from lib.ui import models_dialogs
 from lib.ui.cards import card, empty, facts, head, table
 from lib.ui.models_reads import Sight, source_run, way_back_of
 from lib.ui.models_versions import runs_of, told_first
+from lib.ui.reader import greyed, what_to_ask_for
 from lib.ui.routes import goto, link
 from lib.ui.session import backend, now
 from lib.ui.text import NARROW, count, day, lately, md, moment, score, version
@@ -98,10 +99,7 @@ def _held(holding: Holding) -> str:
 
 def _actions(sight: Sight, chosen: Version) -> None:
     """At most one primary button; each opens a preview."""
-    if not sight.may_write:
-        st.caption("You may read this backend, not change it.")
-        return
-    if drifts(sight.found):
+    if sight.may_write and drifts(sight.found):
         st.caption("First say above whether the move made outside shall stand.")
         return
     held = {h.version for h in holdings(sight.found.state.life) if h.slot == "production"}
@@ -115,7 +113,10 @@ def _actions(sight: Sight, chosen: Version) -> None:
             _button(sight, chosen, "Move to Staging", ("stairs", "Staging", "promote"))
         if chosen.stage != "Archived":
             _button(sight, chosen, "Archive", ("inventory_2", "Archived", "archive"))
-    st.caption("Opens a preview. Nothing moves before you confirm.")
+    if sight.why_not:
+        what_to_ask_for(sight.why_not)
+    else:
+        st.caption("Opens a preview. Nothing moves before you confirm.")
 
 
 def _button(sight: Sight, chosen: Version, label: str, deed: tuple[str, Any, Any]) -> None:
@@ -128,20 +129,23 @@ def _button(sight: Sight, chosen: Version, label: str, deed: tuple[str, Any, Any
         width="stretch",
         on_click=models_dialogs.ask,
         args=(sight, chosen.number, to, kind),
+        **greyed(sight.why),
     )
 
 
 def _is_champion(sight: Sight, chosen: Version) -> bool:
-    return sight.found.seen.now["production"].holders == (chosen.number,) and "production" in sight.found.seen.aliases
+    return sight.found.seen.now["production"].holders == (chosen.number,) and sight.found.seen.now["production"].alias is not None
 
 
 def _load(seen: Seen, chosen: Version) -> None:
-    slot = next((alias for alias in SLOTS if seen.aliases.get(alias) == chosen.number), None)
-    address = f"models:/{seen.model}@{slot}" if slot else f"models:/{seen.model}/{chosen.number}"
+    slot = next((alias for alias in SLOTS if seen.now[alias].alias == chosen.number), None)
+    follows = f"@{slot}" if seen.has_aliases else f"/{chosen.stage}"
+    address = f"models:/{seen.model}{follows if slot else f'/{chosen.number}'}"
     with st.popover("How do I load it?", icon=":material/content_copy:"):
         st.code(address, language=None)
         st.code(load_code(backend().uri, address), language="python")
-        st.caption("Follows the alias: whoever holds it is loaded." if slot else "Always loads this very version.")
+        by = "alias" if seen.has_aliases else "stage"
+        st.caption(f"Follows the {by}: whoever holds it is loaded." if slot else "Always loads this very version.")
 
 
 def history_card(sight: Sight, number: str) -> None:
