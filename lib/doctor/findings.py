@@ -79,6 +79,15 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Snippet:
+    """Something to copy: the calls or commands that do what a cure does, in one language; `label` when there are several."""
+
+    text: str
+    language: Literal["python", "bash", "powershell", "batch", "text"] = "python"
+    label: str = ""
+
+
+@dataclass(frozen=True)
 class Cure:
     """A cure as it would be carried out now, for the eyes of the person who decides.
 
@@ -88,8 +97,7 @@ class Cure:
 
     title: str
     changes: tuple[str, ...]
-    code: str = ""
-    language: Literal["python", "bash", "powershell", "batch", "text"] = "python"
+    code: tuple[Snippet, ...] = ()
     undo: str = ""
     confirm: str = ""
 
