@@ -8,10 +8,11 @@ from collections.abc import Iterable
 
 from lib.backends.connect import mlflow_version, translated
 from lib.backends.uri import Backend
+from lib.doctor import locations, reach
 from lib.doctor.findings import Check, Clock, Finding, Report, Told
 from lib.errors import PodiumError
 
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (*reach.CHECKS, *locations.CHECKS)
 """In the order in which they are asked: first whether anything can be asked at all, then what stops work, then good practice."""
 
 QUICK = tuple(check for check in CHECKS if check.quick or check.first)
