@@ -16,8 +16,9 @@ from types import FrameType
 
 from filelock import FileLock
 
+from lib import processes
 from lib.errors import NotFound, PodiumError
-from lib.launch import job, processes
+from lib.launch import job
 
 POLL_SECONDS = 0.1
 TURN_SECONDS = 0.25
