@@ -3,10 +3,11 @@
 A cure is previewed from the state of this moment; carrying it out looks again and refuses when that state has changed.
 """
 
+from lib.doctor import deleted, unfinished
 from lib.doctor.findings import Call, Cure, Done, Room, Told, Treatment
 from lib.errors import Refused
 
-TREATMENTS: tuple[Treatment, ...] = ()
+TREATMENTS: tuple[Treatment, ...] = (*unfinished.TREATMENTS, *deleted.TREATMENTS)
 BY_ID = {one.id: one for one in TREATMENTS}
 
 
