@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from lib.backends.connect import mlflow_version, translated
 from lib.backends.uri import Backend
 from lib.doctor import (
+    beside,
+    commits,
     completeness,
     deleted,
     locations,
@@ -16,6 +18,7 @@ from lib.doctor import (
     reach,
     secrets_logged,
     unfinished,
+    versions,
 )
 from lib.doctor.findings import Check, Clock, Finding, Report, Told
 from lib.doctor.gathered import forget
@@ -24,11 +27,14 @@ from lib.errors import PodiumError
 CHECKS: tuple[Check, ...] = (
     *reach.CHECKS,
     *locations.CHECKS,
+    *versions.CHECKS,
     *secrets_logged.CHECKS,
     *unfinished.CHECKS,
     *deleted.CHECKS,
     *practice.CHECKS,
     *completeness.CHECKS,
+    *beside.CHECKS,
+    *commits.CHECKS,
 )
 """In the order in which they are asked: first whether anything can be asked at all, then what stops work, then good practice."""
 

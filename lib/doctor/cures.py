@@ -3,11 +3,17 @@
 A cure is previewed from the state of this moment; carrying it out looks again and refuses when that state has changed.
 """
 
-from lib.doctor import deleted, unfinished
+from lib.doctor import deleted, filestore, secrets_logged, unfinished, upgrade
 from lib.doctor.findings import Call, Cure, Done, Room, Told, Treatment
 from lib.errors import Refused
 
-TREATMENTS: tuple[Treatment, ...] = (*unfinished.TREATMENTS, *deleted.TREATMENTS)
+TREATMENTS: tuple[Treatment, ...] = (
+    *upgrade.TREATMENTS,
+    *filestore.TREATMENTS,
+    *unfinished.TREATMENTS,
+    *deleted.TREATMENTS,
+    *secrets_logged.TREATMENTS,
+)
 BY_ID = {one.id: one for one in TREATMENTS}
 
 

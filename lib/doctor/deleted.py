@@ -127,6 +127,7 @@ def _removal_preview(room: Room, loss: Loss) -> Cure:
         f"Run {one.name} ({one.id[:8]}): its parameters, metrics and tags, and {_size(one.size)} of files" for one in loss.runs
     ]
     what += [f"Model {one.name} ({one.id}): {_size(one.size)} of files" for one in loss.models]
+    what += [f"Not deleted yet, so deleted first: {_runs(len(loss.active))}"] if loss.active else []
     what += [f"{loss.orphans} child runs stay and lose their parent"] if loss.orphans else []
     what += [f"Together {_size(loss.size)} of files"]
     words = gc.command(

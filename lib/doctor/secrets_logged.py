@@ -3,16 +3,23 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from lib.backends.connect import client, translated
 from lib.backends.uri import Backend
-from lib.doctor.findings import Check, Clock, Finding, Told, call
-from lib.doctor.gathered import Gathered, gathered, run_name, shown
+from lib.doctor.findings import Call, Check, Clock, Cure, Done, Finding, Room, Snippet, Told, Treatment, call
+from lib.doctor.gathered import Gathered, forget, gathered, run_name, shown
 from lib.doctor.secret_words import Secret, secret_in, without_secrets
+from lib.errors import Refused
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_MADE_BY_MLFLOW = ("mlflow.log-model.history", "mlflow.runColor", "mlflow.user")
+    from lib.runs.values import RunTable
+
+_MADE_BY_MLFLOW = ("mlflow.log-model.history", "mlflow.runColor", "mlflow.runName")
 MOST_OFFERED = 3
+TAG, PARAMETER = "tag", "parameter"
+Hit = tuple[str, str, str, Secret]
+"""Run, where it stands, under which name, what it looks like."""
 
 
 def logged(backend: Backend, clock: Clock, _: Told) -> tuple[Finding, ...]:
@@ -34,17 +41,59 @@ def logged(backend: Backend, clock: Clock, _: Told) -> tuple[Finding, ...]:
             ("Run", "Where", "Name", "Looks like"),
             shown(rows),
             f"Everybody who may read this backend can read it, and so can its backups. {found.scope}".strip(),
-            "Revoke it first where it is used: that alone makes it harmless. A tag can be deleted on the run's page. A parameter "
+            "Revoke it first where it is used: that alone makes it harmless. A tag can be deleted and a name changed on the run's page. A parameter "
             "cannot be changed: delete the run, then remove it for good.",
-            tuple(call("delete_run", run=run) for run in runs[:MOST_OFFERED]),
+            _cures(hits),
         ),
     )
 
 
-def _hits(found: Gathered) -> Iterator[tuple[str, str, str, Secret]]:
-    """Run, where it stands, under which name, what it looks like."""
+def _cures(hits: list[Hit]) -> tuple[Call, ...]:
+    """Tags are deleted all at once; a parameter goes only with its run: the first three of them are offered."""
+    tags = (call("delete_secret_tags"),) if any(where == TAG for _, where, *_ in hits) else ()
+    stuck = list(dict.fromkeys(run for run, where, *_ in hits if where == PARAMETER))
+    return (*tags, *(call("remove_runs", runs=run, active="yes") for run in stuck[:MOST_OFFERED]))
+
+
+def _preview(room: Room, _: Call) -> Cure:
+    table, tags = _tags(room)
+    code = "\n".join(f"client.delete_tag({run!r}, {name!r})" for run, name in tags)
+    return Cure(
+        "Delete the tags that seem to hold a secret",
+        (
+            *(f"{run_name(table, run)} loses its tag {without_secrets(name)}." for run, name in tags),
+            "Copies of the database may still hold them: revoke the secret all the same.",
+        ),
+        (Snippet(f"client = MlflowClient(tracking_uri={room.backend.uri!r})\n{without_secrets(code)}"),),
+    )
+
+
+def _delete(room: Room, _: Call, told: Told) -> Done:
+    table, tags = _tags(room)
+    for run, name in tags:
+        told(f"Deleting a tag of {run_name(table, run)}.")
+        with translated(f"Run {run}"):
+            client(room.backend).delete_tag(run, name)
+    forget()
+    if left := [hit for hit in _hits(gathered(room.backend, room.clock)) if hit[1] == TAG]:
+        raise Refused(f"{len(left)} tags are still there.", next="Somebody may have set them again. Check again.")
+    return Done("The tags are gone", tuple((run_name(table, run), f"no tag {without_secrets(name)}") for run, name in tags))
+
+
+def _tags(room: Room) -> tuple["RunTable", list[tuple[str, str]]]:
+    """The tags that hold a secret now. Raises Refused when there is none any more."""
+    forget()
+    found = gathered(room.backend, room.clock)
+    tags = [(run, name) for run, where, name, _ in _hits(found) if where == TAG]
+    if not tags:
+        raise Refused("No tag seems to hold a secret any more.", next="Check again.")
+    return found.table, tags
+
+
+def _hits(found: Gathered) -> Iterator[Hit]:
+    """Everything that looks like a secret."""
     table = found.table
-    for where, frame in (("parameter", table.texts), ("tag", table.tags)):
+    for where, frame in ((PARAMETER, table.texts), (TAG, table.tags)):
         for name in frame.columns:
             if not str(name).startswith(_MADE_BY_MLFLOW):
                 yield from ((run, where, str(name), secret) for run, secret in _in_column(frame[name], str(name)))
@@ -62,3 +111,8 @@ def _in_column(column: "pd.Series[str]", name: str) -> Iterator[tuple[str, Secre
 
 LOGGED = Check("secrets", "Secrets in runs", "Does a parameter, a tag or a name hold a password or a key?", logged)
 CHECKS = (LOGGED,)
+TREATMENTS = (
+    Treatment(
+        "delete_secret_tags", "Delete these tags", "Parameters cannot be deleted, tags can. Takes a second.", _preview, _delete
+    ),
+)
