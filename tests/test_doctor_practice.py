@@ -88,6 +88,7 @@ def test_a_champion_without_description_is_told_until_it_has_one(fresh_store):
     register(writer(fresh_store), trained(fresh_store), "wine")
     assert found(fresh_store, practice.DESCRIBED).short == "none in Production"
     move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
+    client(fresh_store).update_registered_model("wine", "")
     client(fresh_store).update_model_version("wine", "1", "")
     assert found(fresh_store, practice.DESCRIBED).evidence == (("wine", "v1"),)
     client(fresh_store).update_registered_model("wine", "Sorts wines by cultivar; ask Ana.")

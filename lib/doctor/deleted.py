@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lib.backends.store import must_be_free
 from lib.backends.uri import Backend
 from lib.doctor import gc, removal
 from lib.doctor.findings import Ask, Call, Check, Clock, Cure, Done, Finding, Room, Snippet, Told, Treatment, call
@@ -89,6 +90,7 @@ def _restore_runs_preview(room: Room, asked: Call) -> Cure:
 
 
 def _restore_runs(room: Room, asked: Call, told: Told) -> Done:
+    must_be_free(room.backend)
     chosen = _runs_meant(room.backend, asked)
     for run_id, label in chosen:
         told(f"Restoring {label}.")
@@ -110,6 +112,7 @@ def _restore_experiment_preview(room: Room, asked: Call) -> Cure:
 
 def _restore_experiment(room: Room, asked: Call, _: Told) -> Done:
     one = _experiment_meant(room.backend, asked)
+    must_be_free(room.backend)
     restore(room.backend, one.experiment_id)
     table = runs(room.backend, Search((one.experiment_id,)))
     return Done(f"{without_secrets(one.name)} restored", (("Active runs in it now", f"{len(table):,}"),))
@@ -144,6 +147,7 @@ def _remove(room: Room, loss: Loss, asked: Call, told: Told) -> Done:
     cure = _removal_preview(room, loss)
     if asked[TYPED].strip() != cure.confirm:
         raise Refused("The name was not typed.", next=f"Type {cure.confirm} to remove it for good.")
+    must_be_free(room.backend)
     told(f"MLflow removes {_runs(len(loss.runs))}. This takes a few seconds and cannot be taken back.")
     gone = gc.remove(room.backend, loss)
     rows = [("Runs gone for good", f"{len(gone):,}"), ("Models gone for good", f"{len(loss.models):,}")]

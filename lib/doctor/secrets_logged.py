@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lib.backends.connect import client, translated
+from lib.backends.store import must_be_free
 from lib.backends.uri import Backend
 from lib.doctor.findings import Call, Check, Clock, Cure, Done, Finding, Room, Snippet, Told, Treatment, call
 from lib.doctor.gathered import Gathered, forget, gathered, run_name, shown
@@ -69,6 +70,7 @@ def _preview(room: Room, _: Call) -> Cure:
 
 
 def _delete(room: Room, _: Call, told: Told) -> Done:
+    must_be_free(room.backend)
     table, tags = _tags(room)
     for run, name in tags:
         told(f"Deleting a tag of {run_name(table, run)}.")

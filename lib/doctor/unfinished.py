@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from lib.backends import store
 from lib.backends.connect import client, translated
 from lib.backends.uri import Backend
 from lib.doctor.findings import Ask, Call, Check, Clock, Cure, Done, Finding, Room, Snippet, Told, Treatment, call
@@ -111,6 +112,7 @@ def _preview(room: Room, asked: Call, ending: Ending) -> Cure:
 
 
 def _end(room: Room, asked: Call, told: Told, ending: Ending) -> Done:
+    store.must_be_free(room.backend)
     rows = []
     for one in _chosen(room, asked):
         told(f"Marking {one.label}.")

@@ -52,6 +52,7 @@ def _upgrade(room: Room, _: Call, told: Told) -> Done:
     path = _older(room)
     before, copied = _read(path), path.stat().st_size
     room_for(path.parent, copied * 5 // 2)
+    store.must_be_free(room.backend)
     told(f"Copying {copied / 1e6:,.1f} MB, then changing the tables.")
     copy = store.migrate(room.backend, room.clock())
     state, after = store.schema(path).state, _read(path)
