@@ -3,7 +3,18 @@
 A cure is previewed from the state of this moment; carrying it out looks again and refuses when that state has changed.
 """
 
-from lib.doctor import deleted, filestore, secrets_logged, unfinished, upgrade
+from lib.doctor import (
+    cure_fresh,
+    cure_local,
+    cure_mapped,
+    cure_server,
+    cure_shell,
+    deleted,
+    filestore,
+    secrets_logged,
+    unfinished,
+    upgrade,
+)
 from lib.doctor.findings import Call, Cure, Done, Room, Told, Treatment
 from lib.errors import Refused
 
@@ -13,6 +24,11 @@ TREATMENTS: tuple[Treatment, ...] = (
     *unfinished.TREATMENTS,
     *deleted.TREATMENTS,
     *secrets_logged.TREATMENTS,
+    *cure_fresh.TREATMENTS,
+    *cure_server.TREATMENTS,
+    *cure_shell.TREATMENTS,
+    *cure_local.TREATMENTS,
+    *cure_mapped.TREATMENTS,
 )
 BY_ID = {one.id: one for one in TREATMENTS}
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from lib.backends.connect import client, translated
+from lib.backends.mapped import read_from
 from lib.backends.reach import out_of_reach
 from lib.backends.uri import Backend
 from lib.errors import BackendError, BadInput, NotFound, Refused
@@ -82,14 +83,14 @@ class Content:
 def places(backend: Backend, run_id: str) -> tuple[Place, ...]:
     """The run's own files first, then those of the models it logged, at most ten. A model that is gone is left out."""
     found = read_run(backend, run_id)
-    made = [Place(found.artifact_uri, run_id=run_id)]
+    made = [Place(read_from(backend, found.artifact_uri), run_id=run_id)]
     for model_id in found.model_ids[:MOST_MODELS]:
         try:
             with translated(f"Model {model_id}"):
                 model = client(backend).get_logged_model(model_id)
         except NotFound:
             continue
-        made.append(Place(model.artifact_location, model_id=model_id, name=model.name or model_id))
+        made.append(Place(read_from(backend, model.artifact_location), model_id=model_id, name=model.name or model_id))
     return tuple(made)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from lib.backends.connect import client, translated
+from lib.backends.mapped import read_from
 from lib.backends.reach import out_of_reach
 from lib.backends.uri import Backend
 from lib.errors import BadInput, NotFound, Refused
@@ -174,17 +175,20 @@ def _type(one: dict[str, Any]) -> str:
 def _logged(backend: Backend, model_id: str) -> ModelPlace:
     with translated(f"Model {model_id}"):
         found = client(backend).get_logged_model(model_id)
-    return ModelPlace(found.name or model_id, found.artifact_location or "", model_id, str(found.status.value))
+    return ModelPlace(
+        found.name or model_id, read_from(backend, found.artifact_location or ""), model_id, str(found.status.value)
+    )
 
 
 def _among_artifacts(backend: Backend, of: Run) -> tuple[ModelPlace, ...]:
     """Where the artifacts are not read from here, no model is known: the artifacts' own card says why."""
-    if out_of_reach(of.artifact_uri, backend):
+    home = read_from(backend, of.artifact_uri)
+    if out_of_reach(home, backend):
         return ()
-    own = Place(of.artifact_uri, run_id=of.run_id)
+    own = Place(home, run_id=of.run_id)
     folders = [one.path for one in listing(backend, own) if one.is_folder][:MOST_FOLDERS]
     found = [path for path in folders if any(one.name == HEAD for one in listing(backend, own, path))]
-    return tuple(ModelPlace(path, of.artifact_uri, run_id=of.run_id) for path in found)
+    return tuple(ModelPlace(path, home, run_id=of.run_id) for path in found)
 
 
 def _text(backend: Backend, place: ModelPlace, name: str) -> str | None:
