@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lib.backends.connect import client
-from lib.doctor import beside, commits, completeness, cures, practice, secrets_logged, unfinished, versions
+from lib.doctor import beside, commits, completeness, cures, practice, record, secrets_logged, unfinished, versions
 from lib.doctor.checks import examine
 from lib.doctor.deleted import TYPED
 from lib.doctor.findings import Room, call
@@ -20,7 +20,7 @@ from lib.registry.promote import Wish, move
 from lib.registry.register import register
 from lib.runs.reading import run
 from lib.ui.session import now
-from tests.ledger_stores import WHY, trained, writer
+from tests.ledger_stores import WHY, book_id, trained, writer
 from tests.test_runs_reading import log_run, make_experiment
 
 KEY = "AKIAIOSFODNN7" + "EXAMPLE"
@@ -259,3 +259,14 @@ def test_commits_without_a_run_and_versions_without_their_commit_are_told(fresh_
     assert lost.evidence[0][:3] == ("wine v1", "None", f"commit {'f' * 10}")
     monkeypatch.chdir(tmp_path)
     assert found(fresh_store, versions.WHOLE).level == "fine"
+
+
+def test_the_record_is_judged_and_a_move_outside_is_told(fresh_store):
+    assert [one.short for one in asked(fresh_store, *record.CHECKS).values()] == ["none yet", "none recorded yet"]
+    register(writer(fresh_store), trained(fresh_store), "wine")
+    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
+    assert {one.level for one in asked(fresh_store, *record.CHECKS).values()} == {"fine"}
+    client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
+    assert found(fresh_store, record.AGREES).title == "wine was moved outside Podium"
+    client(fresh_store).set_model_version_tag("wine", "1", "podium.head", f"99 {'a' * 64} {book_id(fresh_store)}")
+    assert found(fresh_store, record.INTACT).level == "problem"

@@ -16,6 +16,7 @@ from lib.doctor import (
     locations,
     practice,
     reach,
+    record,
     secrets_logged,
     unfinished,
     versions,
@@ -27,6 +28,7 @@ from lib.errors import PodiumError
 CHECKS: tuple[Check, ...] = (
     *reach.CHECKS,
     *locations.CHECKS,
+    *record.CHECKS,
     *versions.CHECKS,
     *secrets_logged.CHECKS,
     *unfinished.CHECKS,
