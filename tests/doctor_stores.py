@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput
 
 from lib.backends.uri import Backend, sqlite_backend
 from tests.browser import serve_mlflow
@@ -40,6 +41,7 @@ def make_by_server(folder: Path) -> ServerMade:
         (folder / "model" / "MLmodel").write_text("flavors: {}\n")
         client.log_model_artifacts(model.model_id, str(folder / "model"))
         client.finalize_logged_model(model.model_id, "READY")
+        client.log_outputs(run, models=[LoggedModelOutput(model.model_id, 0)])
         client.create_registered_model("wine-forest")
         client.create_model_version("wine-forest", f"models:/{model.model_id}", run_id=run, model_id=model.model_id)
         client.set_terminated(run)

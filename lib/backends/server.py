@@ -25,6 +25,7 @@ READY_SECONDS = 150.0
 HOST, USUAL_PORT = "127.0.0.1", 5000
 _PROJECT = Path(__file__).resolve().parents[2]
 _RUNNING: dict[str, "tuple[Served, subprocess.Popen[bytes]]"] = {}
+_ENDED: list["Served"] = []
 _LOCK = threading.RLock()
 
 
@@ -83,20 +84,28 @@ def start(database: Backend, destination: Path, home: Path, at: datetime, told: 
             return known
         served, process = _launched(database, destination, home, at)
         _RUNNING[database.uri] = served, process
+    well = False
     try:
         _wait(served, process, told)
-    except BaseException:
-        stop(served)
-        raise
+        well = True
+    finally:  # also when the person closes the page while it starts
+        if not well:
+            stop(served)
     return served
 
 
 def running() -> tuple[Served, ...]:
     """The servers of this process that have not ended."""
     with _LOCK:
-        for uri in [uri for uri, (_, process) in _RUNNING.items() if process.poll() is not None]:
-            del _RUNNING[uri]
+        gone = [uri for uri, (_, process) in _RUNNING.items() if process.poll() is not None]
+        _ENDED.extend(_RUNNING.pop(uri)[0] for uri in gone)
         return tuple(served for served, _ in _RUNNING.values())
+
+
+def ended() -> tuple[Served, ...]:
+    """Those that ended without being asked to, and that no newer one replaces."""
+    now_on = {one.database for one in running()}
+    return tuple(one for one in _ENDED if one.database not in now_on)
 
 
 def on(database: Backend) -> Served | None:

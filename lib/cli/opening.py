@@ -34,6 +34,12 @@ class Asked:
     migrate: bool
     may_create: bool = False
 
+    def address(self) -> Backend:
+        """The backend that is meant, without looking whether it is there."""
+        here = parse(self.uri, Path.cwd()) if self.uri else chosen(os.environ, PROJECT)
+        _put_away_credentials(self.uri or os.environ.get("MLFLOW_TRACKING_URI", ""))
+        return here
+
     def backend(self) -> Backend:
         """The backend that is meant, ready to be used: reachable, and of a schema that MLflow will not change.
 
@@ -42,8 +48,7 @@ class Asked:
         from lib.backends.connect import probe, sign_in  # noqa: PLC0415 - heavy
         from lib.backends.store import make_ready, migrate, must_exist  # noqa: PLC0415
 
-        here = parse(self.uri, Path.cwd()) if self.uri else chosen(os.environ, PROJECT)
-        _put_away_credentials(self.uri or os.environ.get("MLFLOW_TRACKING_URI", ""))
+        here = self.address()
         by_default = not self.uri and not os.environ.get("MLFLOW_TRACKING_URI", "").strip()
         if not (self.may_create or by_default):
             must_exist(here)

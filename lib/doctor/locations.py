@@ -5,7 +5,6 @@ One finding per kind of trouble, with a row per experiment, so that a thousand r
 
 from collections import Counter
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from lib.backends.uri import Backend
 from lib.doctor.findings import Check, Clock, Finding, Told, call
@@ -100,7 +99,7 @@ def _row(found: Kept, home: str, places: list[Place]) -> tuple[str, str, str]:
 
 
 def _cloud(places: list[Place]) -> dict[str, str]:
-    package, name = CLOUDS.get(urlsplit(places[0].uri).scheme, ("", "")) if "://" in places[0].uri else ("", "")
+    package, name = CLOUDS.get(places[0].uri.partition("://")[0], ("", ""))
     return {"package": package, "cloud": name}
 
 

@@ -14,6 +14,7 @@ import streamlit as st
 from lib.backends import connect, store
 from lib.backends.uri import Backend
 from lib.errors import NeedsMigration, PodiumError, Refused
+from lib.ui import menu
 from lib.ui.cards import card, facts
 from lib.ui.errors import calm, show
 from lib.ui.session import backend, now
@@ -46,8 +47,11 @@ def pulse(here: Backend) -> Pulse:
     return Pulse(at, time.perf_counter() - start)
 
 
-def admits() -> bool:
-    """True when the page may run. Otherwise the reason stands in its place, with what to do."""
+def admits(page: st.Page) -> bool:
+    """True when the page may run. Otherwise the reason stands in its place, with what to do.
+
+    A page that stands alone runs without a backend that answers, but not without an address.
+    """
     try:
         here = backend()
     except PodiumError as error:
@@ -59,7 +63,7 @@ def admits() -> bool:
             warm_up()
             beat = pulse(here)
         _foot(here, beat)
-        if beat.trouble is None:
+        if beat.trouble is None or menu.stands_alone(page):
             _say_what_was_copied()
             return True
         if isinstance(beat.trouble, NeedsMigration):

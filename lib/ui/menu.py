@@ -16,6 +16,8 @@ class Entry:
     title: str
     icon: str
     help: str
+    alone: bool = False
+    """Whether the page is of use while the backend does not answer."""
 
 
 MENU = (
@@ -24,6 +26,7 @@ MENU = (
     Entry("Experiment", "compare", "Compare", "compare_arrows", "Search, sort and compare the runs of an experiment."),
     Entry("Release", "models", "Models", "deployed_code", "Register, promote, archive and roll back, with the reason kept."),
     Entry("Release", "audit", "Audit", "history", "Every entry of the ledger: who moved what, when and why."),
+    Entry("System", "doctor", "Doctor", "stethoscope", "What is wrong with the backend, and how it is mended.", alone=True),
 )
 OFF_MENU = (Entry("Experiment", "run", "Run", "science", "One run whole: what it measured, how it was made, what came of it."),)
 """Pages that links lead to and the sidebar does not show."""
@@ -43,3 +46,8 @@ def navigation() -> st.Page:
         )
         sections.setdefault(entry.section, []).append(page)
     return st.navigation(sections, expanded=True)
+
+
+def stands_alone(page: st.Page) -> bool:
+    """Whether a page is of use while the backend does not answer."""
+    return any(entry.alone and entry.title == page.title for entry in MENU)

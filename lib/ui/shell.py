@@ -14,6 +14,6 @@ st.html(STYLE)
 st.logo(str(STATIC / "logo.svg"), icon_image=str(STATIC / "mark.svg"), size="medium")
 
 page = menu.navigation()
-if gate.admits():
+if gate.admits(page):
     with calm():
         page.run()

@@ -1,0 +1,88 @@
+"""Beside the findings: all checks in one table, the servers that Podium runs, what was cured, and the report to hand on."""
+
+import json
+
+import streamlit as st
+
+from lib.backends import server
+from lib.backends.uri import Backend
+from lib.doctor.checks import CHECKS
+from lib.doctor.findings import Done, Finding, Report
+from lib.doctor.report import document, lines, markdown
+from lib.ui.cards import card, checks, facts, table
+from lib.ui.doctor_examined import again, cured
+from lib.ui.doctor_findings import STATE
+from lib.ui.text import md, moment
+
+_WORST = ("problem", "notice", "skipped", "fine")
+
+
+def all_checks(report: Report) -> None:
+    """Every check with its worst result; those that need a look first."""
+    found = {check.id: _worst(report, check.id) for check in CHECKS}
+    asked = [(check.title, one) for check in CHECKS if (one := found[check.id])]
+    asked.sort(key=lambda row: _WORST.index(row[1].level))
+    numbers = [sum(one.level == level for _, one in asked) for level in ("fine", "notice", "problem")]
+    said = [f"{n} {word}" for n, word in zip(numbers, ("fine", "to look at", "broken"), strict=True) if n]
+    with card("All checks", " · ".join(said), key="doctor.all"):
+        checks([(STATE[one.level], md(title), md(one.short or one.title)) for title, one in asked])
+
+
+def _worst(report: Report, check: str) -> Finding | None:
+    mine = [one for one in report.findings if one.check == check]
+    return min(mine, key=lambda one: _WORST.index(one.level), default=None)
+
+
+def results(here: Backend) -> None:
+    """What was carried out in this browser session, each with its proof."""
+    for number, done in enumerate(reversed(cured(here))):
+        with st.container(key=f"doctor.done-{number}"):
+            st.success(_said(done), icon=":material/check_circle:")
+            with st.expander("What was verified"):
+                table([tuple(md(cell) for cell in row) for row in done.evidence])
+
+
+def _said(done: Done) -> str:
+    return f"**{md(done.title)}.** {md(done.next)}"
+
+
+def servers() -> None:
+    """The servers that this Podium runs: address, files, log, and the button that ends them."""
+    for one in server.running():
+        with card("A server that Podium runs", f"since {moment(one.since)}", key=f"doctor.server-{one.port}"):
+            st.code(one.backend.uri, language=None)
+            facts({"Database": md(one.database.path), "Files": md(one.destination), "Log": md(one.log)})
+            with st.expander("The end of its log"):
+                st.code(server.tail(one) or "It has said nothing yet.", language=None, height=180)
+            st.button(
+                "Stop this server", icon=":material/stop_circle:", key=f"doctor.stop-{one.port}", on_click=_stop, args=(one,)
+            )
+    for one in server.ended():
+        st.warning(
+            f"The server on port {one.port} has ended by itself. Its log: {md(one.log)}",
+            icon=":material/warning:",
+            title="A server ended",
+        )
+
+
+def _stop(one: server.Served) -> None:
+    server.stop(one)
+    again()
+
+
+def for_a_colleague(report: Report) -> None:
+    """The short lines, to be copied as they stand."""
+    with card("For a colleague", "holds no secret", key="doctor.short"):
+        st.code("\n".join(lines(report)), language=None, wrap_lines=True)
+
+
+def hand_on(report: Report) -> None:
+    """The whole report: to be copied, or downloaded as Markdown and JSON."""
+    done = cured(report.backend)
+    with st.popover("Copy report", icon=":material/content_copy:", key="doctor.copy"):
+        text, stem = markdown(report, done), f"podium-doctor-{report.at:%Y%m%d-%H%M%S}"
+        st.code(text, language="markdown", height=260, wrap_lines=True, width=460)
+        with st.container(horizontal=True):
+            st.download_button("Markdown", text, f"{stem}.md", "text/markdown", key="doctor.markdown", icon=":material/download:")
+            whole = json.dumps(document(report, done), ensure_ascii=False, indent=2)
+            st.download_button("JSON", whole, f"{stem}.json", "application/json", key="doctor.json", icon=":material/download:")
