@@ -7,8 +7,8 @@ import pytest
 from lib.backends.connect import client
 from lib.doctor import cures
 from lib.doctor.checks import examine
-from lib.doctor.deleted import CHECKS, TYPED
-from lib.doctor.findings import Room, call
+from lib.doctor.deleted import CHECKS
+from lib.doctor.findings import TYPED, Room, call
 from lib.doctor.removal import loss_of_runs
 from lib.errors import BadInput, NotFound, PodiumError, Refused
 from lib.registry.promote import Wish, move

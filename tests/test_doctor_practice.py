@@ -11,8 +11,7 @@ import pytest
 from lib.backends.connect import client
 from lib.doctor import beside, commits, completeness, cures, practice, record, secrets_logged, unfinished, versions
 from lib.doctor.checks import examine
-from lib.doctor.deleted import TYPED
-from lib.doctor.findings import Room, call
+from lib.doctor.findings import TYPED, Room, call
 from lib.doctor.practice import is_vague
 from lib.doctor.secret_words import secret_in, without_secrets
 from lib.errors import BadInput, Refused

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from lib.backends.store import must_be_free
 from lib.backends.uri import Backend
 from lib.doctor import gc, removal
-from lib.doctor.findings import Ask, Call, Check, Clock, Cure, Done, Finding, Room, Snippet, Told, Treatment, call
+from lib.doctor.findings import TYPED, Ask, Call, Check, Clock, Cure, Done, Finding, Room, Snippet, Told, Treatment, call
 from lib.doctor.gathered import shown
 from lib.doctor.removal import Loss
 from lib.doctor.secret_words import without_secrets
@@ -15,9 +15,6 @@ from lib.runs.experiments import deleted as deleted_experiments
 from lib.runs.experiments import restore
 from lib.runs.reading import experiments, run, runs
 from lib.runs.values import Experiment, RunTable, Search
-
-TYPED = "typed"
-"""The name under which a cure is given what was typed to confirm it."""
 
 
 def deleted_runs(backend: Backend) -> RunTable:
@@ -209,7 +206,7 @@ def _runs(number: int) -> str:
 
 def _which_runs(_: Room, asked: Call) -> tuple[Ask, ...]:
     if asked["active"]:
-        return ()
+        return (Ask("runs", "Which runs", asked["runs"], "Their whole ids with blanks between them"),)
     return (Ask("runs", "Which runs", asked["runs"][:8], "The beginnings of their ids with blanks between them, or all"),)
 
 

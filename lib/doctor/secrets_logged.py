@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lib.runs.values import RunTable
 
 _MADE_BY_MLFLOW = ("mlflow.log-model.history", "mlflow.runColor", "mlflow.runName")
-MOST_OFFERED = 3
+MOST_OFFERED = 20
 TAG, PARAMETER = "tag", "parameter"
 Hit = tuple[str, str, str, Secret]
 """Run, where it stands, under which name, what it looks like."""
@@ -50,10 +50,10 @@ def logged(backend: Backend, clock: Clock, _: Told) -> tuple[Finding, ...]:
 
 
 def _cures(hits: list[Hit]) -> tuple[Call, ...]:
-    """Tags are deleted all at once; a parameter goes only with its run: the first three of them are offered."""
+    """Tags are deleted all at once; a parameter goes only with its run: at most twenty are offered."""
     tags = (call("delete_secret_tags"),) if any(where == TAG for _, where, *_ in hits) else ()
-    stuck = list(dict.fromkeys(run for run, where, *_ in hits if where == PARAMETER))
-    return (*tags, *(call("remove_runs", runs=run, active="yes") for run in stuck[:MOST_OFFERED]))
+    stuck = list(dict.fromkeys(run for run, where, *_ in hits if where == PARAMETER))[:MOST_OFFERED]
+    return (*tags, call("remove_runs", runs=" ".join(stuck), active="yes")) if stuck else tags
 
 
 def _preview(room: Room, _: Call) -> Cure:

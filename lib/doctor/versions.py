@@ -128,5 +128,7 @@ def _gone_commits(backend: Backend, clock: Clock, runs: dict[str, Run | None]) -
     return {one for one in asked if len(one) == 40} - there if there else set()
 
 
-WHOLE = Check("whole", "Versions are whole", "Do registered versions still have their files, their run and its commit?", whole)
+WHOLE = Check(
+    "versions_whole", "Versions are whole", "Do registered versions still have their files, their run and its commit?", whole
+)
 CHECKS = (WHOLE,)
