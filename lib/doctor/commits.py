@@ -58,6 +58,8 @@ def loose(backend: Backend, clock: Clock, _: Told) -> tuple[Finding, ...]:
             Finding(LOOSE.id, "skipped", LOOSE.title, "no repository here" if there is None else "no run from this repository"),
         )
     latest, what = _latest(folder)
+    if not what and _is_podiums(folder):
+        return (Finding(LOOSE.id, "skipped", LOOSE.title, "Podium's own repository"),)
     bare = [one for one in latest if one.hash not in named]
     if not bare:
         return LOOSE.fine(f"{len(latest)} of {len(latest)}")
@@ -73,6 +75,12 @@ def loose(backend: Backend, clock: Clock, _: Told) -> tuple[Finding, ...]:
             f"Run it and tag the run: client.set_tag(run_id, '{FROZEN}', '‹whole hash›'). A commit of words only needs none.",
         ),
     )
+
+
+def _is_podiums(folder: Path) -> bool:
+    """Is this where Podium itself is developed? Its commits are no experiments."""
+    top = _git(folder, "rev-parse", "--show-toplevel")
+    return top is not None and Path(__file__).resolve().is_relative_to(Path(top.strip()).resolve())
 
 
 def _latest(folder: Path) -> tuple[list[Commit], str]:

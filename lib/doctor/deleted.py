@@ -122,14 +122,15 @@ def _removal_preview(room: Room, loss: Loss) -> Cure:
             f"This must stay. {' '.join(loss.forbidden)}",
             next="Delete those versions on the Models page first, if nobody will ever need them; or leave it deleted, which harms nothing.",
         )
-    what = [f"{without_secrets(loss.name)}, the experiment itself, and its name becomes free"] if loss.experiment else []
+    what = [f"The experiment {loss.name} goes, and its name becomes free"] if loss.experiment else []
     what += [
-        f"Run {one.name} ({one.id[:8]}): its parameters, metrics and tags, and {_size(one.size)} of files" for one in loss.runs
+        f"Run {one.name} ({one.id[:8]}) goes, with its parameters, metrics, tags and {_size(one.size)} of files"
+        for one in loss.runs
     ]
-    what += [f"Model {one.name} ({one.id}): {_size(one.size)} of files" for one in loss.models]
+    what += [f"Model {one.name} ({one.id}) goes, with {_size(one.size)} of files" for one in loss.models]
     what += [f"Not deleted yet, so deleted first: {_runs(len(loss.active))}"] if loss.active else []
     what += [f"{loss.orphans} child runs stay and lose their parent"] if loss.orphans else []
-    what += [f"Together {_size(loss.size)} of files"]
+    what += [f"Together that is {_size(loss.size)} of files"]
     words = gc.command(
         room.backend.uri,
         [one.id for one in loss.runs],
