@@ -10,14 +10,15 @@ from starlette.routing import Route
 
 from lib.ui.crash import calm_box
 from lib.ui.headers import SecurityHeaders
+from lib.ui.preload import Preload
 from lib.ui.routes import SHELL
-from lib.ui.start import lifespan, readyz
+from lib.ui.start import front, lifespan, readyz
 
 app = st.App(
     SHELL,
     lifespan=lifespan,
-    routes=[Route("/readyz", readyz)],
-    middleware=[Middleware(SecurityHeaders)],
+    routes=[Route("/readyz", readyz), Route("/overview", front)],
+    middleware=[Middleware(SecurityHeaders), Middleware(Preload)],
     on_script_error=calm_box,
 )
 

@@ -3,13 +3,15 @@
 import hashlib
 import re
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
+import streamlit as st
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 import app as entry
-from lib.ui import headers
+from lib.ui import headers, preload
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +82,47 @@ def test_a_page_elsewhere_cannot_talk_to_podium_under_its_own_name(client):
         pass
     with pytest.raises(WebSocketDisconnect), talk("evil.invalid:8501"):
         pass
+
+
+def test_the_first_page_has_a_name_too_and_keeps_the_query(client):
+    answer = client.get("/overview?embed=true", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "./?embed=true")
+    assert client.get("/overview").url.path == "/"
+
+
+@pytest.mark.parametrize("path", ["/", "/compare", "/index.html"])
+def test_the_page_tells_the_browser_what_draws_charts_and_tables(client, path):
+    answer = client.get(path, headers={"accept": "text/html,*/*"})
+    named = re.findall(r'<link rel="modulepreload" crossorigin href="\./(static/js/[^"]+)">', answer.text)
+    assert {"ArrowVegaLiteChart", "DataFrame", "embed", "vega-interpreter"} <= {
+        name.rsplit("/")[-1].split(".")[0] for name in named
+    }
+    assert len(named) == len(set(named))
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert all("javascript" in client.head(f"/{name}").headers["content-type"] for name in named)
+
+
+def test_what_is_not_the_page_stays_as_it_is(client):
+    assert "modulepreload" not in client.get("/app/static/mark.svg").text
+    assert client.head("/").headers["content-length"] == str(
+        len(Path(st.__file__).with_name("static").joinpath("index.html").read_bytes())
+    )
+
+
+def test_pieces_are_followed_through_what_they_import_round_circles_and_load_at_once_what_a_chart_loads_later():
+    build = {
+        "src/Chart.tsx": {"file": "js/chart.js", "imports": ["_a.js", "_loadVegaEmbed.js"], "dynamicImports": ["src/Never.tsx"]},
+        "_a.js": {"file": "js/a.js", "imports": ["src/Chart.tsx"]},
+        "_loadVegaEmbed.js": {"file": "js/load.js", "dynamicImports": ["_embed.js"]},
+        "_embed.js": {"file": "js/embed.js"},
+        "src/Never.tsx": {"file": "js/never.js"},
+    }
+    assert preload.pieces(build, ["Chart.tsx"]) == ("js/a.js", "js/chart.js", "js/embed.js", "js/load.js")
+    assert preload.pieces(build, ["Other.tsx"]) == ()
+
+
+def test_a_streamlit_without_its_list_is_served_as_it_comes(tmp_path, monkeypatch):
+    monkeypatch.setattr(preload.st, "__file__", str(tmp_path / "streamlit.py"))
+    preload.links.cache_clear()
+    assert preload.links() == b""
+    preload.links.cache_clear()

@@ -10,7 +10,7 @@ from importlib import import_module
 
 import streamlit as st
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 
 WARM = threading.Event()
 _IMPORTING = threading.Lock()
@@ -31,6 +31,11 @@ async def lifespan(_: object) -> AsyncIterator[dict[str, object]]:
 async def readyz(_: Request) -> JSONResponse:
     """Answers as soon as the server does; `warm` turns true when the heavy imports are done."""
     return JSONResponse({"status": "ok", "warm": WARM.is_set()})
+
+
+async def front(request: Request) -> RedirectResponse:
+    """The first page by its name: Streamlit knows it only as the bare address and would tell that there is no such page."""
+    return RedirectResponse("./" + (f"?{request.url.query}" if request.url.query else ""))
 
 
 def warm_up() -> None:
