@@ -32,7 +32,7 @@ def preview(room: Room, call: Call) -> Cure:
         changes=(
             *made,
             "A trial file is written there, listed, read back and removed. If that fails, the new experiment is taken away again.",
-            f"{_listed([_name(room.backend, old) for old in wanted])} and all runs in it stay as they are.",
+            f"{_listed([_name(room.backend, old) for old in wanted])} with all runs: nothing of it is changed.",
         ),
         code=(Snippet(_code(room.backend, list(wanted.values()))),),
         undo="Delete the new experiment on the page Compare.",

@@ -26,14 +26,13 @@ _ELSEWHERE = "Choose a cure: a fresh experiment keeps new files here, and old on
 SAID: Mapping[Trouble, Said] = {
     "proxy": Said(
         "Files cannot be saved in {where}",
-        "It was made through a server: its files belong at {place}, which only a server can reach, and this backend is a bare "
-        "database. Runs log their numbers, then fail at the first file or model.",
+        "Files belong at {place}, which only a server can reach, and this backend is a bare database. Runs log their numbers, then fail at the first file or model.",
         "Choose a cure. A fresh experiment is quickest; a server on this database makes the old files readable, too.",
         (FRESH, SERVER, SHELL, LOCAL, MAPPED),
     ),
     "no_proxy": Said(
         "This server hands no files on, and {where} needs it to",
-        "Its files belong at {place}, which the server would have to hand on, but it was started with --no-serve-artifacts.",
+        "Files belong at {place}, which the server would have to hand on, but it was started with --no-serve-artifacts.",
         "Ask whoever runs the server to start it with --serve-artifacts and the --artifacts-destination of before.",
     ),
     "other_server": Said(
@@ -77,7 +76,7 @@ SAID: Mapping[Trouble, Said] = {
     ),
     "trap": Said(
         "Files of {where} go past the server, to the disk of whoever logs them",
-        "Its files belong at the folder {place}. It was made on the bare database, so MLflow's client writes files to that path on "
+        "Files belong at the folder {place}. The experiment was made on the bare database, so MLflow's client writes files to that path on "
         "its own machine, and the server and all colleagues look for them on theirs.",
         "Make a fresh experiment through the server and log there from now on.",
         (FRESH,),

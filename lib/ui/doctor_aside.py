@@ -14,7 +14,7 @@ from lib.ui.doctor_examined import again, cured
 from lib.ui.doctor_findings import STATE
 from lib.ui.text import md, moment
 
-_WORST = ("problem", "notice", "skipped", "fine")
+_WORST = ("problem", "notice", "fine", "skipped")
 
 
 def all_checks(report: Report) -> None:

@@ -20,8 +20,9 @@ OPEN = "doctor.open"
 
 @dataclass(frozen=True)
 class Question:
-    """A cure that a person looks at: the call, what it asks, and whether a person carries it out elsewhere."""
+    """A cure that a person looks at: what it is called, the call, what it asks, whether a person carries it out elsewhere."""
 
+    title: str
     call: Call
     asks: tuple[Ask, ...]
     elsewhere: bool
@@ -37,10 +38,12 @@ def ask(call: Call) -> None:
     if known is None:
         return
     try:
-        question = Question(call, known.asks(_room(), call), known.carry_out is None)
+        asks = known.asks(_room(), call)
+        title = known.title if asks else preview(_room(), call).title
     except PodiumError as error:
         show(error)
         return
+    question = Question(title, call, asks, known.carry_out is None)
     for one in question.asks:
         st.session_state.pop(question.key(one.name), None)
     st.session_state.pop(question.key("confirm"), None)
@@ -56,7 +59,7 @@ def show_open_dialog() -> None:
     """Draw the dialog that was opened, if any."""
     question = st.session_state.get(OPEN)
     if isinstance(question, Question):
-        st.dialog("Before anything changes", width="medium", icon=":material/healing:", on_dismiss=close)(_draw)(question)
+        st.dialog(md(question.title), width="medium", icon=":material/healing:", on_dismiss=close)(_draw)(question)
 
 
 def _draw(question: Question) -> None:
@@ -68,7 +71,6 @@ def _draw(question: Question) -> None:
         show(error)
         _leave()
         return
-    st.subheader(md(told.title), anchor=False)
     table([(str(number), md(text)) for number, text in enumerate(told.changes, 1)])
     _snippets(told, unfolded=question.elsewhere)
     st.caption(f"To take it back: {md(told.undo)}" if told.undo else "This cannot be taken back.")
