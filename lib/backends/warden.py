@@ -5,6 +5,7 @@ Podium is gone, killed or not. MLflow is not imported here.
 """
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -33,7 +34,8 @@ class _Asked(Exception):
 
 
 def _end_with_podium(pid: int) -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not sys.stdin: its lock would be held while this process ends by itself
+        pass
     processes.end(pid)
 
 
