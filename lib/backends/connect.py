@@ -4,6 +4,7 @@ The fluent API and `mlflow.set_tracking_uri` are process-wide and therefore neve
 seconds by our own probe, because MLflow's client would retry for four minutes.
 """
 
+import errno
 import gc
 import os
 import re
@@ -114,6 +115,15 @@ def translated(subject: str = "") -> Iterator[None]:
         yield
     except MlflowException as error:
         raise translate(str(error.error_code), str(error), subject) from error
+    except OSError as error:
+        if error.errno in _FULL:
+            raise translate("", "no space left") from error
+        if error.errno == errno.EROFS:
+            raise NotWritable("The disk may only be read.", next="Write to another folder, or mount it for writing.") from error
+        raise
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_unknown(error: "MlflowException") -> bool:
@@ -125,8 +135,8 @@ def is_unknown(error: "MlflowException") -> bool:
 def translate(code: str, message: str, subject: str = "") -> PodiumError:
     """The PodiumError for an MLflow `error_code`. The message is shortened and loses any password. Pure."""
     said, about = _clean(message), subject or "What was asked for"
-    if "readonly" in said or "read-only" in said:
-        return NotWritable("The database cannot be written.", next="Check the rights of the file and its folder.")
+    if (trouble := _database(said)) is not None:
+        return trouble
     match code:
         case "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND":
             return NotFound(f"{about} was not found.", next="It may have been deleted or renamed.")
@@ -140,6 +150,33 @@ def translate(code: str, message: str, subject: str = "") -> PodiumError:
             return _fault(code, said)
 
 
+def _database(said: str) -> PodiumError | None:
+    """What the database itself complained about, whatever code MLflow gave it: it calls a full disk a passing trouble. Pure."""
+    text = said.lower()
+    if "disk is full" in text or "no space left" in text:
+        return NotWritable(
+            "The disk is full.",
+            means="What was to be written just now is not there; what was there before is whole.",
+            next="Make room on the disk that holds the database and its files, then do it again.",
+        )
+    if "readonly database" in text or "read-only" in text:
+        return NotWritable("The database cannot be written.", next="Check the rights of the file and its folder.")
+    if "database is locked" in text or "database table is locked" in text:
+        return Busy(
+            "The database is locked by another program.",
+            next="Close the program that has it open, or wait until it is done, then try again.",
+        )
+    if "unable to open database file" in text:
+        return NotWritable("The database file cannot be opened.", next="Check that the file, its folder and the disk are there.")
+    if "disk i/o error" in text or "malformed" in text or "not a database" in text:
+        return BackendError(
+            "The database file is damaged, or its disk is.",
+            means="Reading and writing it may fail at any time.",
+            next="Stop every program that uses it, copy the file to another disk, and go back to a backup if it cannot be opened.",
+        )
+    return None
+
+
 def _fault(code: str, said: str) -> BackendError:
     if code == "ENDPOINT_NOT_FOUND" or _UNKNOWN.search(said):
         return BackendError(
@@ -147,8 +184,6 @@ def _fault(code: str, said: str) -> BackendError:
             means="It is older than the MLflow here, or leaves this out. Nothing was changed.",
             next="Look at what this backend can do.",
         )
-    if "database is locked" in said:
-        return Busy("The database is locked by another program.", next="Wait a moment, then try again.")
     if "Max retries" in said or "Connection" in said:
         return Unreachable("The server stopped answering.", next="Check that it runs, then try again.")
     return BackendError(

@@ -8,11 +8,36 @@ from collections.abc import Iterable
 
 from lib.backends.connect import mlflow_version, translated
 from lib.backends.uri import Backend
-from lib.doctor import locations, reach
+from lib.doctor import (
+    beside,
+    commits,
+    completeness,
+    deleted,
+    locations,
+    practice,
+    reach,
+    record,
+    secrets_logged,
+    unfinished,
+    versions,
+)
 from lib.doctor.findings import Check, Clock, Finding, Report, Told
+from lib.doctor.gathered import forget
 from lib.errors import PodiumError
 
-CHECKS: tuple[Check, ...] = (*reach.CHECKS, *locations.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *reach.CHECKS,
+    *locations.CHECKS,
+    *record.CHECKS,
+    *versions.CHECKS,
+    *secrets_logged.CHECKS,
+    *unfinished.CHECKS,
+    *deleted.CHECKS,
+    *practice.CHECKS,
+    *completeness.CHECKS,
+    *beside.CHECKS,
+    *commits.CHECKS,
+)
 """In the order in which they are asked: first whether anything can be asked at all, then what stops work, then good practice."""
 
 QUICK = tuple(check for check in CHECKS if check.quick or check.first)
@@ -25,6 +50,7 @@ def quietly(_: str) -> None:
 
 def examine(backend: Backend, clock: Clock, told: Told = quietly, checks: Iterable[Check] | None = None) -> Report:
     """Ask a backend all questions, or only some. Changes nothing and raises nothing but bugs."""
+    forget()
     at, start = clock(), time.perf_counter()
     findings, stopped = list[Finding](), ""
     for check in CHECKS if checks is None else checks:

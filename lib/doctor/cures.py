@@ -3,11 +3,27 @@
 A cure is previewed from the state of this moment; carrying it out looks again and refuses when that state has changed.
 """
 
-from lib.doctor import cure_fresh, cure_local, cure_mapped, cure_server, cure_shell
+from lib.doctor import (
+    cure_fresh,
+    cure_local,
+    cure_mapped,
+    cure_server,
+    cure_shell,
+    deleted,
+    filestore,
+    secrets_logged,
+    unfinished,
+    upgrade,
+)
 from lib.doctor.findings import Call, Cure, Done, Room, Told, Treatment
 from lib.errors import Refused
 
 TREATMENTS: tuple[Treatment, ...] = (
+    *upgrade.TREATMENTS,
+    *filestore.TREATMENTS,
+    *unfinished.TREATMENTS,
+    *deleted.TREATMENTS,
+    *secrets_logged.TREATMENTS,
     *cure_fresh.TREATMENTS,
     *cure_server.TREATMENTS,
     *cure_shell.TREATMENTS,

@@ -16,6 +16,8 @@ Clock = Callable[[], datetime]
 Told = Callable[[str], None]
 """Is told, sentence by sentence, what goes on just now: a page shows it, the command line drops it."""
 Rows = tuple[tuple[str, ...], ...]
+TYPED = "typed"
+"""The name under which a cure is given what a person typed to confirm it; the deed compares it with the word of that moment."""
 
 
 @dataclass(frozen=True)

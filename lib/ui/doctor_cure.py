@@ -7,7 +7,7 @@ import streamlit as st
 
 from lib.backends.mapped import home
 from lib.doctor.cures import carry_out, preview, treatment
-from lib.doctor.findings import Ask, Call, Cure, Room
+from lib.doctor.findings import TYPED, Ask, Call, Cure, Room
 from lib.errors import PodiumError
 from lib.ui.cards import table
 from lib.ui.doctor_examined import remember
@@ -85,7 +85,7 @@ def _draw(question: Question) -> None:
             st.rerun()
         verb = md(told.title.removesuffix("?"))
         if st.button(verb, type="primary", icon=":material/healing:", key="doctor.carry_out", disabled=not sure):
-            _carry_out(call, progress)
+            _carry_out(call.also({TYPED: told.confirm}) if told.confirm else call, progress)
 
 
 def _asked(question: Question, one: Ask) -> str:
