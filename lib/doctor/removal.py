@@ -17,7 +17,7 @@ from lib.ledger.fold import State
 from lib.registry.holders import uses_of
 from lib.registry.reading import every_model, every_record
 from lib.registry.seen import Seen
-from lib.runs.artifacts_local import folder
+from lib.runs.artifacts.local import folder
 from lib.runs.kin import children, home
 from lib.runs.reading import run, runs
 from lib.runs.values import Run, RunTable, Search

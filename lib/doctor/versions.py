@@ -13,8 +13,8 @@ from lib.doctor.gathered import gathered, shown
 from lib.errors import NotFound, PodiumError, Unreachable
 from lib.registry.reading import every_model
 from lib.registry.seen import Version
-from lib.runs.artifacts import Place, listing
-from lib.runs.artifacts_local import folder
+from lib.runs.artifacts.files import Place, listing
+from lib.runs.artifacts.local import folder
 from lib.runs.reading import run
 from lib.runs.values import COMMIT_TAG, Run
 
