@@ -20,7 +20,7 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
-from benchmarks import histories, ledger, pages, reading
+from benchmarks import histories, ledger, pages, peers, reading
 from benchmarks.figures import Figure, table
 from benchmarks.stores import filled
 from lib.backends.connect import mlflow_version
@@ -100,7 +100,7 @@ def measured(plan: Plan, folder: Path) -> Iterator[Figure]:
             store = filled(folder / f"served-{count}", count)
             with served(folder / f"server-{count}", store) as server:
                 yield reading.on_server(server, store, count, plan.rounds if count <= 1000 else 1)
-                yield from pages.against_mlflow(browser, server, store, folder / f"pages-{count}", plan.rounds)
+                yield from peers.against_mlflow(browser, server, store, folder / f"pages-{count}", plan.rounds)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""How quickly a person sees something: Compare in Chromium, against an empty Streamlit page and against MLflow's own pages.
+"""How quickly a person sees something: Compare in Chromium, against an empty Streamlit page.
 
-What is waited for stands on the screen: the marks of the plot and the rows of the table, in Podium as in MLflow.
+What is waited for stands on the screen, the marks of the plot and the rows of the table, and nothing moves any more.
 """
 
 import json
@@ -28,12 +28,9 @@ from tests.see_to_a_browser import find
 STILL = 0.25
 """`SETTLED` waits for a quarter of a second of stillness, which is nobody's work."""
 PATIENCE = 240_000
-PICKED = 100
 WINDOW = {"width": 1440, "height": 900}
-_ROWS = "document.querySelector('[data-testid=stDataFrame] canvas table td')"
-_MARKS = "document.querySelectorAll(`.st-key-compare-chart svg.marks path[aria-roledescription='%s']`).length >= %d && " + _ROWS
-_MLFLOW_LIST = "[...document.querySelectorAll('a')].some((a) => a.innerText.trim() === %s)"
-_MLFLOW_PLOT = "document.querySelectorAll('.js-plotly-plot .axis-title').length > 1 && document.body.innerText.includes(%s)"
+ROWS = "document.querySelector('[data-testid=stDataFrame] canvas table td')"
+_MARKS = "document.querySelectorAll(`.st-key-compare-chart svg.marks path[aria-roledescription='%s']`).length >= %d && " + ROWS
 Until = Callable[[Page], object]
 
 
@@ -101,7 +98,7 @@ def _points(count: int) -> Until:
 def reactions(browser: Browser, sizes: Sequence[int], folder: Path, rounds: int) -> Iterator[Figure]:
     """From the address and from a click to a settled page, against an empty page, and what more runs cost."""
     visits, took = Visits(browser, rounds), {}
-    with _serving(_empty(folder)) as nothing:
+    with serving(_empty(folder)) as nothing:
         counted = _seen("document.body.innerText.includes('1 clicks')")
         ready = _seen("document.body.innerText.includes('0 clicks')")
         floor = visits.opened(nothing.url, ready) - STILL
@@ -124,7 +121,7 @@ def _of_podium(visits: Visits, store: Backend, count: int, floor: tuple[float, f
     search = Search((experiment_of(store),))
     first = runs(store, search).ids[0]
     other = varying(runs(store, search))[-1]
-    with _serving(serve_podium(store.uri, store.path.parent / "podium")) as podium:
+    with serving(serve_podium(store.uri, store.path.parent / "podium")) as podium:
         address = f"{podium.url}/compare?experiment={search.experiments[0]}"
         Visits(visits.browser, 1).opened(address, _lines(count))
         opened = visits.opened(address, _lines(count)) - STILL
@@ -157,43 +154,12 @@ def _tick(page: Page) -> None:
 
 
 def _told(text: str) -> Until:
-    return _seen(f"document.body.innerText.replace(/\\s/g, ' ').includes({json.dumps(text)}) && {_ROWS}")
-
-
-def against_mlflow(browser: Browser, server: Backend, store: Backend, folder: Path, rounds: int) -> Iterator[Figure]:
-    """The same runs in MLflow's own pages (its list shows a hundred) and a hundred of them compared, in the same browser."""
-    experiment = experiment_of(store)
-    table, visits = runs(store, Search((experiment,))), Visits(browser, rounds)
-    ids, name = list(table.ids[:PICKED]), json.dumps(table.identity.name.iloc[0])
-    asked = f"runs={json.dumps(ids, separators=(',', ':'))}&experiments={json.dumps([experiment])}"
-    with _serving(serve_podium(store.uri, folder / "podium")) as podium:
-        whole = f"{podium.url}/compare?experiment={experiment}&plot=Scatter"
-        picks = "&".join(f"pick={one}" for one in ids)
-        few = f"{podium.url}/compare?experiment={experiment}&only=picked&{picks}"
-        once = Visits(browser, 1)
-        once.opened(whole, _points(len(table)))
-        once.opened(f"{server.uri}/#/experiments/{experiment}/runs", _in_mlflow(_MLFLOW_LIST % name))
-        listed = visits.opened(f"{server.uri}/#/experiments/{experiment}/runs", _in_mlflow(_MLFLOW_LIST % name))
-        scatter = visits.opened(whole, _points(len(table))) - STILL
-        compared = visits.opened(f"{server.uri}/#/compare-runs?{asked}", _in_mlflow(_MLFLOW_PLOT % name))
-        hundred = visits.opened(few, _lines(len(ids))) - STILL
-    yield Figure(
-        f"all {len(table):,} runs with a scatter",
-        scatter,
-        listed,
-        "MLflow's list of 100",
-        **goal("≤ 0.6× MLflow", scatter / listed, most=0.6),
-    )
-    text = f"{len(ids)} of {len(table):,} runs compared"
-    yield Figure(text, hundred, compared, "MLflow's comparison", **goal("≤ 0.4× MLflow", hundred / compared, most=0.4))
-
-
-def _in_mlflow(condition: str) -> Until:
-    return lambda page: page.wait_for_function(f"() => {condition}")
+    return _seen(f"document.body.innerText.replace(/\\s/g, ' ').includes({json.dumps(text)}) && {ROWS}")
 
 
 @contextmanager
-def _serving(process: Process) -> Iterator[Process]:
+def serving(process: Process) -> Iterator[Process]:
+    """Stop a server in the end."""
     try:
         yield process
     finally:
