@@ -153,22 +153,33 @@ class Ledger(RuleBasedStateMachine):
 
         That the book was away and is back is recorded first, once for each time it was missed, and moves nobody.
         """
-        before, shown = self.state, self.seen
+        before, due = self.state, self.due()
         found = look(writer(self.backend), "wine")
-        added = found.state.reading.entries[len(before.reading.entries) :]
-        back, observed = restored(added), [entry.body for entry in added if entry.body.type == "OBSERVED"]
-        assert len(restored(found.state.reading.entries)) == self.restorings, "I4"
-        assert [body.now for body in back] == [before.now] * len(back), "I4"
-        if before.open:
-            return found
-        gone = before.known - before.gone - set(shown.versions)
-        moved = shown.now != self.known
-        told = [(body.now, set(body.gone)) for body in observed]
-        assert told == [(before.now, set())] * len(back) + ([(shown.now, gone)] if moved or gone else []), "I4"
-        COUNTS["observed"] += len(observed)
-        self.settle()
-        self.fog = False
+        self.compared(before, due)
         return found
+
+    def due(self):
+        """What a look has to record, in order, as (now, gone): the restored book, then what was moved outside."""
+        state, shown = self.state, self.seen
+        back = [(state.now, set())] * (self.restorings - len(restored(state.reading.entries)))
+        gone = state.known - state.gone - set(shown.versions)
+        return back, [(shown.now, gone)] if shown.now != self.known or gone else []
+
+    def compared(self, before, due, died=False):
+        """A look has recorded what was due, or died on the way: then the first part of it."""
+        added = self.state.reading.entries[len(before.reading.entries) :]
+        told = [(entry.body.now, set(entry.body.gone)) for entry in added if entry.body.type == "OBSERVED"]
+        back, moved = due
+        if before.open:
+            assert died or told[: len(back)] == back, "I4"
+            assert len(restored(added)) == len(back) or died, "I4"
+            return
+        every = [*back, *moved]
+        assert told == (every[: len(told)] if died else every), "I4"
+        COUNTS["observed"] += len(told)
+        if not died or (moved and told == every):
+            self.settle()
+            self.fog = False
 
     # what people do
 
@@ -271,13 +282,16 @@ class Ledger(RuleBasedStateMachine):
     def die_looking(self, after, n):
         """Die at a step of the look that finds the book restored."""
         self.hide_and_restore_the_book(self.version(n))
+        before, due, died = self.state, self.due(), False
         self.hands.left = after
         try:
             look(writer(self.backend), "wine")
         except Died:
+            died = True
             COUNTS["died looking"] += 1
         finally:
             self.hands.left = None
+        self.compared(before, due, died)
         self.meddled()
 
     def delete(self, version):

@@ -261,6 +261,16 @@ def tags_of_the_index(backend):
     return client(backend).get_run(index).data.tags
 
 
+def test_the_survey_of_all_models_has_a_restored_book_recorded_too(fresh_store):
+    champion(fresh_store)
+    client(fresh_store).delete_run(book_id(fresh_store))
+    assert not write_down(writer(fresh_store), survey(fresh_store))  # noted only
+    client(fresh_store).restore_run(index_params(fresh_store)[Life("wine", None).name_slot])
+    assert write_down(writer(fresh_store), survey(fresh_store))
+    assert [body.note for body in observed(fresh_store)] == [RESTORED]
+    assert not write_down(writer(fresh_store), survey(fresh_store))
+
+
 def test_a_late_note_of_a_book_that_is_back_says_nothing(fresh_store):
     champion(fresh_store)
     note_deleted(fresh_store, book_id(fresh_store), "2026-11-24T10:00:00.000Z")

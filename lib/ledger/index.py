@@ -107,6 +107,13 @@ def forget_deleted(backend: Backend, book: str, at: str) -> None:
         _tag(backend, index, DELETED_TAG + book, "")
 
 
+def noted_deleted(backend: Backend) -> frozenset[str]:
+    """The books that were found deleted and have not said since that they are back."""
+    index = _find_index(backend)
+    run = _index_run(backend, index) if index else None
+    return frozenset(book for book in books(run.data.params) if _noted_time(run, book)) if run else frozenset()
+
+
 def ledger_experiment(backend: Backend) -> str | None:
     """The id of the ledger's experiment, or None when there is none yet."""
     found = _experiment(backend, LEDGER)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from lib.backends.uri import Backend
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.book import Writer, read
-from lib.ledger.index import index_params, note_deleted
+from lib.ledger.index import index_params, note_deleted, noted_deleted
 from lib.ledger.whose import book_of
 from lib.ledger.words import as_text
 from lib.registry.converge import look
@@ -79,7 +79,8 @@ def write_down(writer: Writer, found: Survey) -> bool:
     """
     for one in found.lost.values():
         note_deleted(writer.backend, one.book, as_text(writer.clock()))
-    due = [model for model, one in found.looks.items() if not says_all(one) or _overdue(writer, one)]
+    back = noted_deleted(writer.backend)
+    due = [model for model, one in found.looks.items() if not says_all(one) or one.book in back or _overdue(writer, one)]
     for model in due:
         with suppress(NotFound, LedgerBroken):  # renamed meanwhile, or not sound: the notice says so
             look(writer, model)
