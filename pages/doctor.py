@@ -29,6 +29,7 @@ with left:
 with right:
     aside.servers()
     aside.all_checks(report)
+    aside.abilities(here, report)
     aside.for_a_colleague(report)
 
 # Act

@@ -25,7 +25,7 @@ def press(page, label):
 def test_a_healthy_store_says_so(app, fresh_store):
     page = app("doctor", fresh_store)
     assert "Nothing needs a look" in words(page) or "Broken" not in words(page)
-    assert "All checks" in [head.value for head in page.subheader]
+    assert {"All checks", "What this backend can do"} <= {head.value for head in page.subheader}
 
 
 def test_the_guides_error_is_healed_from_the_page(app, mismatch):
@@ -75,6 +75,7 @@ def test_the_doctor_opens_while_the_server_is_dead_and_other_pages_lead_there(ap
     dead = f"http://127.0.0.1:{free_port()}"
     page = app("doctor", dead)
     assert "The server does not answer as it should" in [head.value for head in page.subheader]
+    assert "What this backend can do" not in [head.value for head in page.subheader]
     other = app("models", dead)
     assert "Podium cannot reach its backend" in [title.value for title in other.title]
     assert "Open Doctor" in [one.proto.label for one in other.get("page_link")]

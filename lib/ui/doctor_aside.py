@@ -5,10 +5,12 @@ import json
 import streamlit as st
 
 from lib.backends import server
+from lib.backends.capabilities import capabilities
 from lib.backends.uri import Backend
 from lib.doctor.checks import CHECKS
 from lib.doctor.findings import Done, Finding, Report
 from lib.doctor.report import document, lines, markdown
+from lib.ui import capabilities_panel
 from lib.ui.cards import card, checks, facts, table
 from lib.ui.doctor_examined import again, cured
 from lib.ui.doctor_findings import STATE
@@ -31,6 +33,13 @@ def all_checks(report: Report) -> None:
 def _worst(report: Report, check: str) -> Finding | None:
     mine = [one for one in report.findings if one.check == check]
     return min(mine, key=lambda one: _WORST.index(one.level), default=None)
+
+
+def abilities(here: Backend, report: Report) -> None:
+    """What the backend can do; nothing while it could not even be asked."""
+    leading = {check.id for check in CHECKS if check.first}
+    if not any(one.check in leading and one.level == "problem" for one in report.findings):
+        capabilities_panel.draw(capabilities(here))
 
 
 def results(here: Backend) -> None:
