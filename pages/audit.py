@@ -35,13 +35,12 @@ with header("Audit", f"{count(len(every), 'entry', 'entries')} in {books} · who
 if not every:
     short_banner(found)
     verdicts(here)
-if not every and not found.lost and not found.gone:
-    with card(key="audit.empty"):
-        empty("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
-        with st.container(horizontal=True, horizontal_alignment="center"):
-            if st.button("Open the models", icon=":material/deployed_code:", key="audit.models"):
-                goto("models")
-if not every:
+    if not found.lost and not found.gone:
+        with card(key="audit.empty"):
+            empty("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
+            with st.container(horizontal=True, horizontal_alignment="center"):
+                if st.button("Open the models", icon=":material/deployed_code:", key="audit.models"):
+                    goto("models")
     st.stop()
 show_corrected()
 

@@ -100,7 +100,9 @@ def test_a_database_is_never_overwritten_and_a_damaged_run_is_told(room, old_fol
         cures.preview(room, call("migrate_file_store", folder=str(old_folder), target=str(taken)))
     hurt = tmp_path / "hurt" / "mlruns"
     shutil.copytree(old_folder, hurt)
-    next(hurt.glob("*/*/meta.yaml")).write_text("{ this is : no yaml")
+    next(path for path in sorted(hurt.glob("*/*/meta.yaml")) if (path.parent / "params").is_dir()).write_text(
+        "{ this is : no yaml"
+    )
     done = cures.carry_out(room, call("migrate_file_store", folder=str(hurt)), lambda _: None)
     assert ("Runs", "2 of 3 arrived") in done.evidence
     assert "not all" in done.title

@@ -50,7 +50,7 @@ def test_with_a_changed_index_verify_is_reachable_and_judges_every_book(app, fre
     deed(two(fresh_store))
     page = app("audit", fresh_store)
     assert page.title[0].value == "Audit"
-    assert len(page.error) == 1
+    assert {one.proto.title for one in page.error} == {page.error[0].proto.title}
     page.button(key="audit.verify").click().run()
     assert not page.exception
     assert "index changed" in tables(page)
@@ -72,7 +72,7 @@ def test_with_a_changed_index_a_noted_head_can_still_be_compared(app, fresh_stor
 def test_with_a_changed_index_the_other_pages_lead_to_verify(app, fresh_store, name):
     rename_the_index(two(fresh_store))
     page = app(name, fresh_store)
-    assert len(page.error) == 1
+    assert len({one.proto.body for one in page.error}) == 1
     assert "Verify on the Audit page" in links(page)
 
 

@@ -142,8 +142,9 @@ def test_a_reader_finds_the_deeds_greyed_out_with_what_to_ask_for(app, team, mon
         assert "rae needs the right EDIT" in page.button(key=key).help
     assert any("grant_user_permission('rae', 'experiment'" in code.value for code in page.code)
 
-    acting("ana", moves, team, "wine", "1", "Staging", "ana")
-    page = app("models", team, model="wine", version="1")
+    acting("ana", registers, team, run_id, "calm", "ana")
+    acting("ana", moves, team, "calm", "1", "Staging", "ana")
+    page = app("models", team, model="calm", version="1")
     assert page.button(key="models.promote.Production").disabled, "where there is nothing to record, too"
 
 

@@ -63,6 +63,7 @@ def show_open_dialog() -> None:
 
 
 def _draw(question: Question) -> None:
+    progress = st.empty()
     answers = {one.name: _asked(question, one) for one in question.asks}
     call = question.call.also(answers)
     try:
@@ -78,7 +79,6 @@ def _draw(question: Question) -> None:
         _leave("Close")
         return
     sure = _sure(question, told)
-    progress = st.empty()
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="doctor.cancel"):
             close()
@@ -114,8 +114,9 @@ def _carry_out(call: Call, progress: "st.delta_generator.DeltaGenerator") -> Non
     """Do it with what goes on in sight; the result stands on the page afterwards, an error in the dialog."""
     here = backend()
     try:
-        with progress.container(), st.spinner("At it…"):
-            line = st.empty()
+        place = progress.container()
+        with place, st.spinner("At it…"):
+            line = place.empty()
             done = carry_out(_room(), call, lambda what: line.caption(md(what)))
     except PodiumError as error:
         with progress.container():

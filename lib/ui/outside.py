@@ -6,7 +6,7 @@ from datetime import timedelta
 import streamlit as st
 
 from lib.backends.uri import Backend
-from lib.errors import NotFound, PodiumError
+from lib.errors import LedgerBroken, NotFound, PodiumError
 from lib.ledger.fold import State
 from lib.ledger.history import Line, lines
 from lib.registry.drift import Way
@@ -100,7 +100,8 @@ def unreadable(here: Backend, model: str, error: PodiumError) -> None:
         _box(notice, f"{md(notice.means)} {md(notice.next)}")
     else:
         show(error)
-    link("Verify on the Audit page", "audit", icon="fingerprint")
+    if not isinstance(error, LedgerBroken):
+        link("Verify on the Audit page", "audit", icon="fingerprint")
 
 
 def elsewhere(here: Backend, asked: str, shown: str) -> None:

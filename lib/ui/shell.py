@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from lib.errors import LedgerBroken
 from lib.ui import gate, menu
-from lib.ui.errors import calm, show
-from lib.ui.routes import STATIC, link
+from lib.ui.errors import calm
+from lib.ui.routes import STATIC
 
 STYLE = "<style>[data-testid=stMainBlockContainer]{max-width:1400px;padding-inline:2.5rem}</style>"
 
@@ -17,8 +16,4 @@ st.logo(str(STATIC / "logo.svg"), icon_image=str(STATIC / "mark.svg"), size="med
 page = menu.navigation()
 if gate.admits(page):
     with calm():
-        try:
-            page.run()
-        except LedgerBroken as error:
-            show(error)
-            link("Verify on the Audit page", "audit", icon="fingerprint")
+        page.run()
