@@ -26,10 +26,10 @@ with left:
     if symptom:
         answer(symptom, report)
     findings(first(report.ill, symptom))
+    aside.abilities(here, report)
 with right:
     aside.servers()
     aside.all_checks(report)
-    aside.abilities(here, report)
     aside.for_a_colleague(report)
 
 # Act
