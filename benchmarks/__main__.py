@@ -20,7 +20,7 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
-from benchmarks import histories, pages, peers, reading
+from benchmarks import histories, ledger, pages, peers, reading
 from benchmarks.figures import Figure, table
 from benchmarks.stores import filled
 from lib.backends.connect import mlflow_version
@@ -33,7 +33,10 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: runs of a store for each kind of figure (none leaves the kind out), steps of a history, rounds."""
+    """How much is measured: runs of a store for each kind of figure (none leaves the kind out), steps of a history, rounds.
+
+    `entries` are the sizes of the books of the ledger.
+    """
 
     read: Sequence[int]
     steps: int
@@ -41,10 +44,19 @@ class Plan:
     rounds: int
     client: int = 0
     served: Sequence[int] = ()
+    entries: Sequence[int] = ()
 
 
-WHOLE = Plan(read=(1000, 5000, 20_000), steps=1000, reactions=(500, 5000), rounds=2, client=1000, served=(1000, 5000))
-QUICK = Plan(read=(500, 1000), steps=200, reactions=(300,), rounds=1)
+WHOLE = Plan(
+    read=(1000, 5000, 20_000),
+    steps=1000,
+    reactions=(500, 5000),
+    rounds=2,
+    client=1000,
+    served=(1000, 5000),
+    entries=(100, 2_000, 10_000),
+)
+QUICK = Plan(read=(500, 1000), steps=200, reactions=(300,), rounds=1, entries=(100,))
 
 
 def main() -> None:
@@ -80,6 +92,8 @@ def measured(plan: Plan, folder: Path) -> Iterator[Figure]:
     if plan.served:
         with served(folder / "history-server", home) as server:
             yield histories.measured(server, f"{plan.steps:,} steps, server", home, 1)
+    if plan.entries:
+        yield from ledger.entries(folder / "ledger", plan.entries, plan.rounds)
     with pages.chromium() as browser:
         yield from pages.reactions(browser, plan.reactions, folder / "reactions", plan.rounds)
         for count in plan.served:

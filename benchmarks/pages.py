@@ -30,7 +30,9 @@ STILL = 0.25
 PATIENCE = 240_000
 WINDOW = {"width": 1440, "height": 900}
 ROWS = "document.querySelector('[data-testid=stDataFrame] canvas table td')"
-_MARKS = "document.querySelectorAll(`.st-key-compare-chart svg.marks path[aria-roledescription='%s']`).length >= %d && " + ROWS
+LINES = ".st-key-compare-chart svg g.mark-line path:not([stroke-opacity='0'])"
+POINTS = ".st-key-compare-chart svg.marks path[aria-roledescription='point mark']"
+_MARKS = 'document.querySelectorAll("%s").length >= %d && ' + ROWS
 Until = Callable[[Page], object]
 
 
@@ -88,11 +90,11 @@ def _seen(condition: str) -> Until:
 
 
 def _lines(count: int) -> Until:
-    return _seen(_MARKS % ("line mark", min(count, MOST_LINES)))
+    return _seen(_MARKS % (LINES, min(count, MOST_LINES)))
 
 
 def _points(count: int) -> Until:
-    return _seen(_MARKS % ("point", min(count, MOST_POINTS)))
+    return _seen(_MARKS % (POINTS, min(count, MOST_POINTS)))
 
 
 def reactions(browser: Browser, sizes: Sequence[int], folder: Path, rounds: int) -> Iterator[Figure]:

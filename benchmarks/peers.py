@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page
 
 from benchmarks.figures import Figure, goal
-from benchmarks.pages import ROWS, Until, Visits, serving
+from benchmarks.pages import LINES, POINTS, ROWS, Until, Visits, serving
 from benchmarks.stores import experiment_of
 from lib.backends.uri import Backend
 from lib.runs.plots.scatter import MOST_POINTS
@@ -21,9 +21,7 @@ from lib.runs.values import Search
 from tests.browser import SETTLED, serve_podium
 
 PICKED = 100
-_MARKS = (
-    "document.querySelectorAll(`.st-key-compare-chart svg.marks path[aria-roledescription='%s mark']`).length === %d && " + ROWS
-)
+_MARKS = 'document.querySelectorAll("%s").length'
 _LISTED = "[...document.querySelectorAll('a')].some((a) => a.innerText.trim() === %s)"
 _PLOTTED = "document.querySelectorAll('.js-plotly-plot .axis-title').length > 1 && document.body.innerText.includes(%s)"
 
@@ -70,8 +68,8 @@ def _ours(url: str, experiment: str, ids: Sequence[str], count: int) -> tuple[Wa
     """From the Overview to all runs, and from all runs, of which a hundred are picked, to these."""
     page = f"/compare?experiment={experiment}"
     picks = page + "".join(f"&pick={one}" for one in ids)
-    everything = _seen(f"{_MARKS % 'point'} >= {min(count, MOST_POINTS)} && {ROWS}")
-    lines = _MARKS % "line"
+    everything = _seen(f"{_MARKS % POINTS} >= {min(count, MOST_POINTS)} && {ROWS}")
+    lines = _MARKS % LINES
     these = _seen(f"{lines} >= {len(ids)} && {lines} < {2 * len(ids)} && {ROWS}")
     return (
         Way(url, _settled, lambda at: _go(at, f"{page}&plot=Scatter"), f"{url}{page}&plot=Scatter", everything),

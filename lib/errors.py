@@ -69,6 +69,16 @@ class NotWritable(BackendError):
     title = "Not writable"
 
 
+class MissingGrant(NotWritable):
+    """A server with users lets this one read, not write. `call` is the Python that grants it, for an administrator."""
+
+    title = "A right is missing"
+
+    def __init__(self, what: str, *, means: str = "Nothing was changed.", next: str = "", call: str = "") -> None:  # noqa: A002 - as above
+        super().__init__(what, means=means, next=next)
+        self.call = call
+
+
 class NeedsMigration(BackendError):
     """Opening this database would change its schema, and nobody has agreed to that yet."""
 

@@ -2,18 +2,19 @@
 
 import streamlit as st
 
+from lib.errors import LedgerBroken
 from lib.registry.pending import pending
 from lib.ui.audit_asof import as_of_card
 from lib.ui.audit_correct import show_corrected, show_correcting
-from lib.ui.audit_entries import entries_card, entry_card, opened, remember
+from lib.ui.audit_entries import entries_card, entry_card, opened, remember, say_when_unknown
 from lib.ui.audit_filters import toolbar
 from lib.ui.audit_now import BOARD, ENTRIES, VERSIONS, board, versions
 from lib.ui.audit_rows import rows
-from lib.ui.audit_verify import heads_button, verdicts, verify_button
+from lib.ui.audit_verify import heads_button, verdicts, verify_button, without_index
 from lib.ui.cards import card, empty, header
 from lib.ui.models_dialogs import show_done
 from lib.ui.models_reads import registry
-from lib.ui.outside import short_banner
+from lib.ui.outside import deleted_banner, short_banner
 from lib.ui.routes import goto
 from lib.ui.session import backend
 from lib.ui.text import count
@@ -21,24 +22,32 @@ from lib.ui.unfinished import unfinished
 
 # Choose
 here = backend()
-found = registry(here)
+try:
+    found = registry(here)
+except LedgerBroken as error:
+    without_index(here, error)
+    st.stop()
 every = rows(found)
 books = count(len({row.model for row in every}), "book")
 with header("Audit", f"{count(len(every), 'entry', 'entries')} in {books} · who moved what, when and why"):
     heads_button(found)
     verify_button()
 if not every:
-    with card(key="audit.empty"):
-        empty("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
-        with st.container(horizontal=True, horizontal_alignment="center"):
-            if st.button("Open the models", icon=":material/deployed_code:", key="audit.models"):
-                goto("models")
+    short_banner(found)
+    verdicts(here)
+    if not found.lost and not found.gone:
+        with card(key="audit.empty"):
+            empty("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
+            with st.container(horizontal=True, horizontal_alignment="center"):
+                if st.button("Open the models", icon=":material/deployed_code:", key="audit.models"):
+                    goto("models")
     st.stop()
 show_corrected()
 
 # Look: the answer first, then what is asked for below it
 show_done()
 short_banner(found)
+deleted_banner(found)
 unfinished([one for model, state in found.records.items() for one in pending(model, state)], may_write=found.may_write)
 as_of_card(found)
 verdicts(here)
@@ -52,6 +61,7 @@ view = st.segmented_control(
     label_visibility="collapsed",
 )
 left = toolbar(every) if view == ENTRIES else every
+say_when_unknown(every)
 row = opened(every)
 wide, narrow = st.columns([13, 7], gap="medium") if row or view == ENTRIES else (st.container(), st.container())
 with wide:

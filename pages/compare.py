@@ -39,11 +39,11 @@ if not len(found.left):
     st.stop()
 rows = lines(view, found.left)
 listed = [line.run_id for line in rows]
-chart(view, subset(found.left, listed), found.whole)
+chart(view, subset(found.left, listed), found.whole, catalogue.names)
 left, right = st.columns([13, 7], gap="medium")
 with left:
     runs_table(here, view, found.left, rows, catalogue.names)
 
 # Act: the deed of this page stands in its header, what it is decided by stands here
 with right:
-    difference_card(view, found.whole, listed)
+    difference_card(view, found.whole, listed, catalogue.names)

@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from lib.backends.capabilities import capabilities
+from lib.errors import LedgerBroken, NotFound
 from lib.registry.pending import pending
 from lib.ui import models_dialogs, models_register
 from lib.ui.cards import card, empty, header
@@ -9,7 +11,8 @@ from lib.ui.ink import ink
 from lib.ui.models_cards import header_facts, history_card, other_models, strip_card, version_card
 from lib.ui.models_reads import model_names, sight
 from lib.ui.models_versions import versions_card
-from lib.ui.outside import banner
+from lib.ui.outside import banner, elsewhere, unreadable
+from lib.ui.reader import greyed, lacks
 from lib.ui.routes import goto
 from lib.ui.session import backend
 from lib.ui.text import md
@@ -20,7 +23,8 @@ names = model_names(here)
 
 if not names:
     with header("Models", "No model is registered yet"):
-        st.button("Register a version", icon=":material/add_box:", key="models.register", on_click=models_register.ask)
+        off = greyed(lacks(capabilities(here).recording))
+        st.button("Register a version", icon=":material/add_box:", key="models.register", on_click=models_register.ask, **off)
     with card(key="models.empty"):
         empty("deployed_code", "No model yet", "Train one, compare the runs, then register the better one.")
         with st.container(horizontal=True, horizontal_alignment="center"):
@@ -33,12 +37,19 @@ if not names:
 asked = st.query_params.get("model", names[0])
 model = asked if asked in names else names[0]
 st.query_params["model"] = model
-seen = sight(here, model)
+try:
+    seen = sight(here, model)
+except (LedgerBroken, NotFound) as error:
+    with header(md(model), "Its record cannot be read"):
+        other_models(names, model)
+    unreadable(here, model, error)
+    st.stop()
 with header(md(model), header_facts(seen)):
     other_models(names, model)
-    st.button("Register a version", icon=":material/add_box:", key="models.register", on_click=models_register.ask)
+    off = greyed(seen.why)
+    st.button("Register a version", icon=":material/add_box:", key="models.register", on_click=models_register.ask, **off)
 if asked != model:
-    st.warning(f"There is no registered model {md(asked)}. Here is {md(model)}.", icon=":material/search_off:")
+    elsewhere(here, asked, model)
 models_dialogs.show_done()
 
 # Look

@@ -6,7 +6,7 @@ from lib.ui.cards import header
 from lib.ui.choosing import current
 from lib.ui.errors import calm
 from lib.ui.settings_add import add_card
-from lib.ui.settings_list import backends_card, known_names, said
+from lib.ui.settings_list import abilities_card, backends_card, known_names, said
 from lib.ui.settings_sign_in import sign_in_card
 from lib.ui.text import md
 
@@ -20,6 +20,7 @@ said()
 left, right = st.columns([13, 7], gap="medium")
 with left:
     backends_card(names)
+    abilities_card()
 with right:
     with calm():
         sign_in_card()

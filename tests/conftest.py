@@ -20,9 +20,8 @@ from lib.backends.store import make_ready
 from lib.backends.uri import Backend, sqlite_backend
 from lib.ui.routes import SHELL, path
 from tests import see_to_a_browser
+from tests.auth_server import Signed, serve_with_users
 from tests.browser import Driver, Process, launch, serve_mlflow, serve_podium
-from tests.signed_server import Signed
-from tests.signed_server import serve as serve_signed
 
 SECONDS = 60
 OpenPage = Callable[..., AppTest]
@@ -118,9 +117,9 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]
 @pytest.fixture(scope="session")
 def signed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
     """A real `mlflow server` that asks for a sign-in, started once."""
-    served = serve_signed(tmp_path_factory.mktemp("signed-server"))
-    yield served
-    served.process.stop()
+    served = serve_with_users(tmp_path_factory.mktemp("signed-server"))
+    yield Signed(served)
+    served.stop()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import json
 from ulid import ULID
 
 from lib.ledger.bodies import (
+    Carry,
     Closing,
     Corrected,
     Decided,
@@ -66,7 +67,11 @@ def every_type(stamp):
         *(Closing(**stamp, type=ended, intent=DECISION, now=NOW) for ended in ("APPLIED", "OVERTAKEN", "FAILED")),
         Observed(**stamp, was=NOW, now=NOW, window=(AT, AT)),
         *one_of_each(stamp),
-        Volume(**stamp, next="0123456789abcdef", carry={"opened": True}),
+        Volume(
+            **stamp,
+            next="0123456789abcdef",
+            carry=Carry(created=AT, now=NOW, wanted={"production": ("1",), "staging": ()}, open=(DECISION,)),
+        ),
     ]
 
 

@@ -10,6 +10,7 @@ from lib.backends.connect import client
 from lib.ledger.book import Writer
 from lib.ledger.index import find_book
 from lib.ledger.words import Actor, reason
+from lib.registry.promote import Wish, move
 from lib.registry.reading import life_of, look_at, recorded
 
 WHY = reason("better", "Measured better on the same rows, twice.")
@@ -42,12 +43,12 @@ def registered(backend, name="wine", versions=3, stages=None, aliases=None):
     return name
 
 
-def trained(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED"):
+def trained(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED", experiment="wine"):
     """A finished run with a model, made by plain MLflow calls."""
     mlflow = client(backend)
-    home = mlflow.get_experiment_by_name("wine")
-    place = str(backend.artifacts / "wine") if backend.artifacts else None
-    experiment = home.experiment_id if home else mlflow.create_experiment("wine", place)
+    home = mlflow.get_experiment_by_name(experiment)
+    place = str(backend.artifacts / experiment) if backend.artifacts else None
+    experiment = home.experiment_id if home else mlflow.create_experiment(experiment, place)
     run = mlflow.create_run(experiment, run_name=name)
     mlflow.log_metric(run.info.run_id, "accuracy", accuracy)
     mlflow.log_param(run.info.run_id, "n_estimators", name.split("-")[1])
@@ -61,6 +62,14 @@ def trained(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED"):
     if status != "RUNNING":
         mlflow.set_terminated(run.info.run_id, status)
     return run.info.run_id
+
+
+def promoted_in_turn(backend, times, name="wine"):
+    """A model whose versions 1, 2 and 3 were put into Production in turn, so many times."""
+    registered(backend, name)
+    done = [move(writer(backend), Wish(name, str(n % 3 + 1), "Production", WHY)) for n in range(times)]
+    assert {one.outcome for one in done} == {"applied"}
+    return recorded(backend, name)
 
 
 def book_id(backend, model="wine"):

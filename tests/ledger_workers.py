@@ -8,6 +8,10 @@ import sys
 from lib.backends.connect import client
 from lib.backends.uri import Backend
 from lib.errors import PodiumError
+from lib.ledger import volumes
+from lib.ledger.bodies import NOTHING, Opened, Place
+from lib.ledger.book import append
+from lib.ledger.words import PODIUM
 from lib.registry.converge import look
 from lib.registry.promote import Wish, move
 from tests.ledger_stores import WHY, writer
@@ -17,6 +21,7 @@ WRITES = (
     "create_run",
     "set_terminated",
     "log_param",
+    "set_tag",
     "set_experiment_tag",
     "set_registered_model_tag",
     "set_registered_model_alias",
@@ -29,9 +34,14 @@ processes.set_forkserver_preload(["tests.ledger_workers"])
 
 
 def promote_often(backend: Backend, me: int, rounds: int, start, answers) -> None:
-    """Promote version `me` again and again, as fast as it goes."""
+    """Promote version `me` of wine again and again, as fast as it goes."""
+    promote_often_of(backend, "wine", me, rounds, start, answers)
+
+
+def promote_often_of(backend: Backend, model: str, me: int, rounds: int, start, answers) -> None:
+    """The same for a model of another name: tests on one server share its registry."""
     start.wait()
-    answers.put([_promote(backend, str(me)) for _ in range(rounds)])
+    answers.put([_promote(backend, str(me), model=model) for _ in range(rounds)])
 
 
 def promote_against(backend: Backend, me: int, expected: str, start, answers) -> None:
@@ -55,9 +65,40 @@ def promote_and_die(backend: Backend, version: str, after: int) -> None:
     sys.exit(0)
 
 
-def _promote(backend: Backend, version: str, expected: str | None = None) -> str:
+def look_and_die(backend: Backend, after: int) -> None:
+    """Look at wine and kill this process right after its nth write (0: before the first)."""
+    _die_after(backend, after)
+    look(writer(backend), "wine")
+
+
+def promote_often_in_small_volumes(backend: Backend, places: int, me: int, rounds: int, start, answers) -> None:
+    """The same with volumes of so few places."""
+    volumes.PLACES = places
+    promote_often(backend, me, rounds, start, answers)
+
+
+def append_often_in_small_volumes(backend: Backend, book: str, places: int, me: str, rounds: int, start, answers) -> None:
+    """Append entries that say who wrote them, in order, with volumes of so few places."""
+    volumes.PLACES = places
+    start.wait()
+    answers.put([append(backend, book, lambda _, n=n: _note(f"{me} {n}")) for n in range(rounds)])
+
+
+def append_and_die(backend: Backend, book: str, places: int, after: int) -> None:
+    """Append one entry and kill this process right after its nth write (0: before the first)."""
+    volumes.PLACES = places
+    _die_after(backend, after)
+    append(backend, book, lambda _: _note("mine"))
+
+
+def _note(text: str) -> Opened:
+    said = {"model": "m", "recorded_at": "2026-11-24T10:00:00.000Z", "by": PODIUM, "backend": Place(kind="", uri="")}
+    return Opened(**said, why="re-created", now=dict(NOTHING), note=text)
+
+
+def _promote(backend: Backend, version: str, expected: str | None = None, model: str = "wine") -> str:
     try:
-        return move(writer(backend, f"w{version}"), Wish("wine", version, "Production", WHY, expected=expected)).outcome
+        return move(writer(backend, f"w{version}"), Wish(model, version, "Production", WHY, expected=expected)).outcome
     except PodiumError as error:
         return f"{type(error).__name__}: {error}"
 

@@ -1,24 +1,12 @@
-"""Reaching a backend: sign-in, the client with both addresses, and MLflow's errors in plain words."""
+"""Reaching a backend: the client with both addresses, and MLflow's errors in plain words."""
 
 import gc
 
-import httpx
 import pytest
 
-from lib.backends.connect import client, mlflow_version, probe, quick_reading, sign_in, translate, translated
+from lib.backends.connect import client, mlflow_version, probe, quick_reading, translate, translated
 from lib.backends.uri import Backend
 from lib.errors import BackendError, BadInput, Busy, NotFound, NotWritable, Unreachable
-
-
-def header(auth):
-    return next(auth.auth_flow(httpx.Request("GET", "http://x"))).headers["authorization"]
-
-
-def test_sign_in_follows_mlflows_own_variables():
-    assert sign_in({}) is None
-    assert header(sign_in({"MLFLOW_TRACKING_USERNAME": "a", "MLFLOW_TRACKING_PASSWORD": "b"})).startswith("Basic ")
-    assert header(sign_in({"MLFLOW_TRACKING_TOKEN": "t"})) == "Bearer t"
-    assert header(sign_in({"MLFLOW_TRACKING_USERNAME": "a", "MLFLOW_TRACKING_TOKEN": "t"})).startswith("Basic ")
 
 
 def test_the_client_has_both_addresses_and_is_made_once(fresh_store):

@@ -12,7 +12,7 @@ from lib.backends.connect import client, probe
 from lib.backends.credentials import given, wire
 from lib.backends.uri import Backend
 from lib.errors import BackendError, Unreachable
-from tests.signed_server import PEOPLE
+from tests.auth_server import PEOPLE, password
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def people(signed_server, monkeypatch):
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    held = {name: given(signed_server.backend, name, password) for name, password in PEOPLE.items()}
+    held = {name: given(signed_server.backend, name, password(name)) for name in PEOPLE}
     return {name: (signed_server.backend.asked_by(one.principal), one) for name, one in held.items()}
 
 
@@ -31,10 +31,10 @@ def experiment_of(backend, name):
 
 
 def test_each_may_write_only_their_own_in_turns_and_at_once(people, request):
-    (anna, _), (ben, _) = people["anna"], people["ben"]
-    assert anna != ben
-    assert client(anna) is not client(ben)
-    hers, his = experiment_of(anna, "hers"), experiment_of(ben, "his")
+    (ana, _), (ben, _) = people["ana"], people["ben"]
+    assert ana != ben
+    assert client(ana) is not client(ben)
+    hers, his = experiment_of(ana, "hers"), experiment_of(ben, "his")
     refused = []
 
     def write(backend, own, others):
@@ -45,27 +45,27 @@ def test_each_may_write_only_their_own_in_turns_and_at_once(people, request):
             except MlflowException as error:
                 refused.append(str(error))
 
-    both = [threading.Thread(target=write, args=one) for one in ((anna, hers, his), (ben, his, hers))]
+    both = [threading.Thread(target=write, args=one) for one in ((ana, hers, his), (ben, his, hers))]
     for one in both:
         one.start()
     for one in both:
         one.join()
     assert len(refused) == 16
-    assert client(anna).get_run(his).data.metrics == {"m": 7.0}  # the default lets everybody read
+    assert client(ana).get_run(his).data.metrics == {"m": 7.0}  # the default lets everybody read
 
 
 def test_files_are_fetched_and_sent_as_oneself_in_mlflows_own_threads(people, tmp_path):
-    (anna, _), (ben, _) = people["anna"], people["ben"]
-    hers = experiment_of(anna, "her files")
+    (ana, _), (ben, _) = people["ana"], people["ben"]
+    hers = experiment_of(ana, "her files")
     (tmp_path / "many").mkdir()
     for number in range(12):
         (tmp_path / "many" / f"{number}.txt").write_text(str(number))
-    client(anna).log_artifacts(hers, str(tmp_path / "many"), "many")
+    client(ana).log_artifacts(hers, str(tmp_path / "many"), "many")
     with pytest.raises((MlflowException, requests.HTTPError), match=r"403|PERMISSION"):
         client(ben).log_artifacts(hers, str(tmp_path / "many"), "his")
     with ThreadPoolExecutor(8) as pool:
         places = list(
-            pool.map(lambda n: client((anna, ben)[n % 2]).download_artifacts(hers, "many", dst_path=_new(tmp_path, n)), range(8))
+            pool.map(lambda n: client((ana, ben)[n % 2]).download_artifacts(hers, "many", dst_path=_new(tmp_path, n)), range(8))
         )
     assert {len([*_folder(place).iterdir()]) for place in places} == {12}
     assert [item.path for item in client(ben).list_artifacts(hers)] == ["many"]
@@ -91,30 +91,30 @@ def test_nobody_is_nobody_even_beside_people_who_are_signed_in(people, signed_se
 
 
 def test_a_sign_in_ends_with_the_session_that_gave_it(signed_server):
-    gone = signed_server.backend.asked_by(given(signed_server.backend, "anna", PEOPLE["anna"] + "x").principal)
+    gone = signed_server.backend.asked_by(given(signed_server.backend, "ana", password("ana") + "x").principal)
     with pytest.raises(MlflowException):
         client(gone).search_experiments()
 
 
 def test_a_netrc_file_signs_in_nobody(people, signed_server, tmp_path, monkeypatch):
-    (tmp_path / "netrc").write_text(f"machine 127.0.0.1 login ben password {PEOPLE['ben']}\n")
+    (tmp_path / "netrc").write_text(f"machine 127.0.0.1 login ben password {password('ben')}\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    anna = people["anna"][0]
-    run = experiment_of(anna, "not by netrc")
-    client(anna).log_metric(run, "m", 1)
+    ana = people["ana"][0]
+    run = experiment_of(ana, "not by netrc")
+    client(ana).log_metric(run, "m", 1)
     with pytest.raises(MlflowException):
         client(signed_server.backend).search_experiments()
 
 
 def test_a_wrong_password_is_told_with_the_user_and_without_the_password(signed_server):
-    held = given(signed_server.backend, "anna", "wrong-password")
-    with pytest.raises(Unreachable, match="does not accept the sign-in of anna") as told:
+    held = given(signed_server.backend, "ana", "wrong-password")
+    with pytest.raises(Unreachable, match="does not accept the sign-in of ana") as told:
         probe(signed_server.backend.asked_by(held.principal))
     assert "wrong-password" not in str(told.value)
 
 
 def test_an_address_for_mlflow_names_a_principal_and_no_secret(people):
-    backend, held = people["anna"]
+    backend, held = people["ana"]
     assert wire(backend) == backend.uri.replace("//", f"//{held.principal}@")
     assert client(backend).tracking_uri == wire(backend)
 

@@ -8,7 +8,7 @@ from benchmarks.__main__ import Plan, measured, page, written_down
 from benchmarks.figures import Figure, quickest, table
 from tests.see_to_a_browser import unwanted
 
-TINY = Plan(read=(20, 200), steps=5, reactions=(20, 40), rounds=1, client=20, served=(120,))
+TINY = Plan(read=(20, 200), steps=5, reactions=(20, 40), rounds=1, client=20, served=(120,), entries=(20, 40))
 
 
 @pytest.mark.slow
@@ -25,6 +25,14 @@ def test_every_benchmark_runs_through_with_tiny_stores(tmp_path, clean_session):
         "a pick of 40",
         "with a scatter",
         "100 of 120 runs compared",
+        "append an entry, SQLite",
+        "append an entry, server",
+        "promote, SQLite",
+        "promote, server",
+        "as-of at 40 entries",
+        "timeline of 40 entries",
+        "append at 40 entries",
+        "verify 40 entries",
     )
     assert [kind for kind in kinds if kind not in said] == []
     assert all(one.podium > 0 for one in figures)

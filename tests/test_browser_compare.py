@@ -179,4 +179,53 @@ def test_a_cold_link_shows_exactly_what_it_says(window, podium, fresh_store, two
     expect(driver.page.get_by_text("3 runs, 2 picked")).to_be_visible()
     expect(driver.page.get_by_text("A and B", exact=True)).to_be_visible()
     expect(driver.page.get_by_role("button", name="Highest")).to_be_visible()
-    assert "forest-15" in driver.page.get_by_test_id("stMarkdown").filter(has_text="A ━").first.inner_text()
+    expect(driver.page.get_by_text("A ━", exact=True)).to_be_visible()
+    assert [one.inner_text().split()[-1] for one in driver.page.get_by_test_id("stPageLink").all()] == ["forest-15", "forest-5"]
+
+
+def test_the_keyboard_alone_filters_picks_looks_and_opens_the_run(window, podium, fresh_store, two):
+    (wine, _), runs = two
+    driver = window(podium(fresh_store)).open(f"/compare?experiment={wine}")
+    keys = driver.page.keyboard
+    tab_to(driver, ".st-key-compare-filter input")
+    keys.type("metrics.accuracy > 0.65")
+    keys.press("Enter")
+    driver.settle()
+    tab_to(driver, "[class*='st-key-compare-table'] canvas")
+    for key in ("Shift+Space", "ArrowDown"):  # the table hears a key only when the one before has moved its focus
+        keys.press(key)
+        driver.page.wait_for_timeout(500)
+    driver.page.wait_for_function("() => location.search.includes('pick=')")
+    driver.settle()
+    picked = said_by(driver)["pick"]
+    assert len(picked) == 1
+    tab_to(driver, ".st-key-compare-plot button")
+    keys.press("ArrowRight")
+    keys.press("Enter")
+    driver.settle()
+    assert said_by(driver)["plot"] == ["Scatter"]
+    tab_to(driver, "[data-testid=stPageLink] a")
+    keys.press("Enter")
+    driver.page.wait_for_url("**/run?**")
+    driver.settle()
+    assert said_by(driver)["run"] == picked
+    name = f"forest-{(1, 5, 15, 40)[runs.index(picked[0])]}"
+    expect(driver.page.get_by_role("heading", level=1, name=name)).to_be_visible()
+
+
+def test_anywhere_along_its_line_the_pointer_reads_out_a_run(window, podium, fresh_store, two):
+    (wine, _), _ = two
+    driver = window(podium(fresh_store)).open(f"/compare?experiment={wine}")
+    areas = driver.page.locator(".st-key-compare-chart svg.marks g.mark-area path")
+    expect(areas).to_have_count(4)
+    at = """path => {
+      const spot = path.getPointAtLength(path.getTotalLength() * 0.08), to = path.getScreenCTM();
+      return [spot.x * to.a + to.e, spot.y * to.d + to.f];
+    }"""
+    x, y = areas.last.evaluate(at)
+    driver.page.mouse.move(x - 2, y)
+    driver.page.mouse.move(x, y)
+    read = driver.page.locator("#vg-tooltip-element")
+    expect(read).to_be_visible()
+    assert re.search(r"forest-(1|5|15|40)\b", read.inner_text())
+    assert "accuracy" in read.inner_text()

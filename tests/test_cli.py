@@ -148,10 +148,16 @@ def test_a_missing_database_that_was_asked_for_is_an_error_and_is_not_made(run, 
 
 def test_the_runs_of_an_experiment_come_with_numbers_as_json_can_hold_them(run, fresh_store):
     run_id = trained(fresh_store)
-    client(fresh_store).log_metric(run_id, "loss", float("nan"))
+    for name, value in (("loss", "nan"), ("high", "inf"), ("low", "-inf")):
+        client(fresh_store).log_metric(run_id, name, float(value))
+    bare = client(fresh_store).create_run(client(fresh_store).get_run(run_id).info.experiment_id).info.run_id
     listed, _ = run("runs", "wine", "--filter", "metrics.accuracy > 0.9")
     assert listed[0]["run_id"] == run_id
-    assert listed[0]["metrics"]["accuracy"] == 0.9444
+    told = listed[0]["metrics"]
+    assert told["accuracy"] == 0.9444
+    assert (told["loss"], told["high"], told["low"]) == ("NaN", "Infinity", "-Infinity")
+    every, _ = run("runs", "wine")
+    assert next(one for one in every if one["run_id"] == bare)["metrics"] == {}
     assert listed[0]["params"] == {"n_estimators": 5}
 
 

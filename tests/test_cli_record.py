@@ -16,6 +16,7 @@ from tests.ledger_stores import book_id, registered, trained, writer
 
 REASON = "Five trees get seventeen of eighteen right."
 WHY = ["--reason", REASON, "--category", "better"]
+LONG = "r" * 10_000
 
 
 @pytest.fixture
@@ -103,7 +104,9 @@ def test_asof_a_day_has_every_holder_and_says_so_in_words(run, fresh_store):
     assert told["answers"][0]["holders"][0]["until"] == told["answers"][0]["holders"][1]["since"]
     assert as_time(told["until"]) > as_time(told["at"])
     assert "then v2" in said("asof", "wine", "--at", day)
-    assert f"pipeline decided it (measured better): “{REASON}”" in said("asof", "wine", "--at", day)
+    assert f"pipeline decided this and gave the reason: “{REASON}” (kind of reason: measured better)." in said(
+        "asof", "wine", "--at", day
+    )
 
 
 def test_asof_before_the_record_of_nobody_and_without_a_record_are_answers(run, fresh_store):
@@ -168,6 +171,21 @@ def test_asof_says_when_the_book_does_not_fit(run, fresh_store):
         (["asof", "wine", "--at", "2023-01-01", "--zone", "Atlantis"], 2, "is no time zone"),
         (["asof", "wine", "--at", "2023-01-01", "--stage", "Archived"], 2, "held by nobody"),
         (["asof", "nope", "--at", "2023-01-01"], 1, "no registered model nope"),
+        (["asof", "wine", "--at", "2023-03-26T02:30", "--zone", "Europe/Berlin"], 2, "never came"),
+        (["history", "nope"], 1, "no registered model nope"),
+        (["current", "nope"], 1, "no registered model nope"),
+        (["verify", "nope"], 1, "no registered model nope"),
+        (["promote", "nope", "1", "--to", "Production", *WHY], 1, "no registered model nope"),
+        (["packet", "export", "nope", "--entry", "1", "--out", "nope.html"], 1, "no registered model nope"),
+        (["packet", "export", "nope", "--at", "2023-01-01", "--out", "nope.html"], 1, "no registered model nope"),
+        (["packet", "export", "wine", "--at", "2999-01-01", "--out", "nope.html"], 2, "has not come yet"),
+        (
+            ["promote", "wine", "1", "--to", "Production", "--category", "better", "--reason", LONG],
+            2,
+            "10,000 characters; 2,000 fit",
+        ),
+        (["rollback", "wine", "--category", "better", "--reason", LONG], 2, "10,000 characters; 2,000 fit"),
+        (["drift", "wine", "--adopt", "--category", "better", "--reason", LONG], 2, "10,000 characters; 2,000 fit"),
         (["log", "--model", "nope"], 1, "no record of nope"),
         (["log", "--limit", "0"], 2, "--limit"),
         (["log", "--since", "soon"], 2, "cannot be read as a time"),
@@ -286,3 +304,27 @@ def test_a_drift_that_cannot_be_settled_that_way_stays_open(run, fresh_store):
     assert {one["what"] for one in told["findings"]} >= {"v1 was deleted"}
     settled, _ = run("drift", "wine", "--adopt", *WHY)
     assert all(one["open"] is False for one in settled["findings"])
+
+
+@pytest.mark.parametrize("kind", ["a newer schema", "no JSON"])
+def test_a_book_with_an_entry_that_is_not_understood_is_read_as_far_as_it_is_known(run, fresh_store, tmp_path, kind):
+    from lib.ledger.chain import encode, key
+    from tests.ledger_entries import newer
+
+    registered(fresh_store)
+    run("promote", "wine", "1", "--to", "Production", *WHY)
+    state = recorded(fresh_store, "wine")
+    planted = key(state.reading.head + 1), encode("01ARZ3NDEKTSV4RRFFQ69G5FAV", "no { JSON", state.reading.chain)[0]
+    client(fresh_store).log_param(book_id(fresh_store), *(newer(state) if kind == "a newer schema" else planted))
+    held = run("asof", "wine", "--at", moment())[0]["answers"][0]["holders"]
+    assert [one["version"] for one in held] == ["1"]
+    assert len(run("history", "wine")[0]["entries"]) == state.reading.head + 1
+    assert len(run("log")[0]["entries"]) == state.reading.head + 1
+    for name in ("packet.json", "packet.html"):
+        file = str(tmp_path / name)
+        run("packet", "export", "wine", "--at", moment(), "--out", file)
+        assert run("packet", "verify", file)[0]["findings"] == []
+    run("packet", "export", "wine", "--entry", str(state.reading.head + 1), "--out", str(tmp_path / "entry.html"))
+    document, error = run("promote", "wine", "2", "--to", "Production", *WHY, code=1 if kind == "a newer schema" else 0)
+    assert ("newer schema" in error) == (kind == "a newer schema")
+    assert look_at(fresh_store, "wine").aliases["production"] == ("1" if document is None else "2")

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from lib.backends.connect import client
+from lib.backends.reserved import INDEX
 from lib.cli import podium
-from lib.ledger.index import INDEX
 from lib.registry.promote import Wish, move
 from tests.ledger_stores import WHY, book_id, registered, writer
 from tests.test_cli_record import run as run  # noqa: PLC0414 - a fixture

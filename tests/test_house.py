@@ -131,3 +131,22 @@ def test_every_widget_on_a_page_has_a_key_that_names_its_page(path):
 def test_a_module_that_calls_itself_pure_is(path):
     impure = {"mlflow", "sqlite3", "subprocess", "os", "time", "random", "secrets", "streamlit", "httpx"}
     assert not {name.split(".")[0] for name in imports(path)} & impure
+
+
+def _may_be_left_out(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[int]:
+    """Lines of this function that make an empty place only sometimes: in a branch, in a loop, or after a way out."""
+    found, left = [], False
+    for statement in function.body:
+        places = [
+            node.lineno for node in ast.walk(statement) if isinstance(node, ast.Call) and ast.unparse(node.func) == "st.empty"
+        ]
+        branches = isinstance(statement, ast.If | ast.For | ast.While | ast.Match | ast.Try | ast.FunctionDef)
+        found += places if left or branches else []
+        left = left or any(isinstance(node, ast.Return | ast.Raise) for node in ast.walk(statement))
+    return found
+
+
+@pytest.mark.parametrize("path", [*PAGES, *PROJECT.glob("lib/ui/**/*.py")], ids=named)
+def test_a_place_for_progress_is_there_in_every_run_of_a_page(path):
+    """One that comes and goes shifts what follows, and the browser draws every chart anew, also one that a hand is brushing."""
+    assert {one.name: lines for one in functions(path) if (lines := _may_be_left_out(one))} == {}

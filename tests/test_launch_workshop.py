@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.backends.credentials import given
 from lib.backends.uri import Backend, sqlite_backend
 from lib.errors import BadInput
 from lib.launch.workshop import Workshop, environment_for, folder_for, workshop
@@ -30,18 +31,17 @@ def test_a_script_on_a_local_file_gets_no_password_and_no_stranger_variable(tmp_
     assert found["MLFLOW_TRACKING_URI"] == found["MLFLOW_REGISTRY_URI"] == f"sqlite:///{tmp_path / 'm.db'}"
 
 
-def test_a_script_on_a_server_signs_in_as_the_app_does(tmp_path: Path) -> None:
-    found = environment_for(Workshop(tmp_path, 1, SECRET), SERVER, "J")
-    assert (found["MLFLOW_TRACKING_USERNAME"], found["MLFLOW_TRACKING_PASSWORD"]) == ("ana", "pw")
-    assert "AWS_SECRET_ACCESS_KEY" not in found
-
-
-def test_a_password_inside_the_address_becomes_a_variable_and_leaves_the_address(tmp_path: Path) -> None:
-    shop = Workshop(tmp_path, 1, {"MLFLOW_TRACKING_URI": "https://bo:p%40w@mlflow.example.org"})
-    found = environment_for(shop, SERVER, "J")
+def test_a_script_on_a_server_signs_in_as_whoever_started_it_and_the_address_names_nobody(tmp_path: Path) -> None:
+    held = given(SERVER, "bo", "p@w")
+    found = environment_for(Workshop(tmp_path, 1, SECRET), SERVER.asked_by(held.principal), "J")
     assert (found["MLFLOW_TRACKING_USERNAME"], found["MLFLOW_TRACKING_PASSWORD"]) == ("bo", "p@w")
-    assert "p%40w" not in found["MLFLOW_TRACKING_URI"]
-    assert "bo" not in repr(shop)
+    assert "AWS_SECRET_ACCESS_KEY" not in found
+    assert found["MLFLOW_TRACKING_URI"] == SERVER.uri
+
+
+def test_a_script_on_a_server_that_nobody_signed_in_at_gets_no_sign_in(tmp_path: Path) -> None:
+    found = environment_for(Workshop(tmp_path, 1, SECRET), SERVER, "J")
+    assert not [name for name in found if name.startswith("MLFLOW_TRACKING_") and name != "MLFLOW_TRACKING_URI"]
 
 
 def test_a_script_runs_beside_its_database_or_in_the_project(tmp_path: Path) -> None:

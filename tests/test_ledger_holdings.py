@@ -1,16 +1,16 @@
 """Who held which slot from when until when, and when nobody can know."""
 
 import itertools
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.ledger.bodies import Observed
 from lib.ledger.history import lines
-from lib.ledger.holdings import decision_of, holder, holdings
+from lib.ledger.holdings import Holding, decision_of, holder, holdings
 from lib.ledger.strip import bars, strip
-from lib.ui.ink import LIGHT
+from lib.palette import LIGHT
 from tests.test_ledger_fold import COMMON, VERSIONS, book, closed, intent, now, opened
 
 
@@ -114,3 +114,14 @@ def test_the_history_of_a_version_has_what_displaced_it_too():
     state = book(timed(opened(now(["1"])), 1), timed(intent("2"), 2), timed(closed(2, shown=now(["2"]), displaced=("1",)), 3))
     assert [line.word for line in lines(state, "1")] == ["APPLIED"]
     assert [line.word for line in lines(state, "3")] == []
+
+
+def test_hundreds_of_narrow_bars_are_drawn_without_edges_and_a_few_keep_theirs():
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    many = [
+        Holding("production", "12"[n % 2], start + timedelta(hours=n), start + timedelta(hours=n + 1), n, "") for n in range(300)
+    ]
+    for held, edges in ((many, {0.0}), (many[:5], {1.5})):
+        drawn = strip(bars([("Production", one) for one in held], start + timedelta(days=20)), LIGHT, ["Production"])
+        (rows,) = drawn.to_dict()["datasets"].values()
+        assert {row["edge"] for row in rows} == edges

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lib.errors import BadInput
@@ -130,14 +130,14 @@ def test_statements_say_who_why_what_and_on_whose_word():
     said = statement("m", answer)
     assert said.startswith("On 14 March 2023 (UTC), all day, version 2 of m was in Production.")
     assert "ana put it there. No reason is recorded." in said
-    assert "No metrics are recorded for it; its data is not recorded; its commit is not recorded." in said
-    assert "imported on 24 Nov 2026, 10:00 UTC by ana from a.csv" in said
+    assert "Not recorded: its metrics, data and code." in said
+    assert "ana imported them on 24 Nov 2026, 10:00 UTC from the file a.csv" in said
 
 
 @pytest.mark.parametrize(
     ("bodies", "at", "slot", "said"),
     [
-        (told(*THREE), "2021-01-01", "production", "The record of m begins on 7 Feb 2022, 09:00 UTC; it cannot say"),
+        (told(*THREE), "2021-01-01", "production", "The record of m says nothing about Production before 7 Feb 2022, 09:00 UTC, so it cannot say"),
         (told(*THREE[:2]), "2025-01-01", "production", "Nobody can say which version of m was in Production on 1 January 2025 (UTC)"),
         (told(*THREE), "2023-01-16", "production", "On 16 January 2023 (UTC), Production of m was held in turn: v1 until 09:00, then v2."),
         ((), "2026-11-25", "staging", "On 25 November 2026 (UTC), no version of m was in Staging."),
@@ -239,6 +239,8 @@ NAMES = st.sampled_from(
         max_size=3,
     )
 )
+@example([{"when": "2022-02-07T09:00Z", "version": "1", "to": "Staging", "metric.a": 2**53}])
+@example([{"when": "2022-02-07T09:00Z", "version": "1", "to": "Staging", "metric.a": -1e17}])
 @settings(deadline=None)
 def test_whatever_is_read_from_odd_objects_can_be_written(objects):
     with suppress(BadInput):
@@ -265,3 +267,18 @@ def test_the_strip_marks_what_only_an_imported_file_tells():
     table = bars([("Production", one) for one in held if one.slot == "production"], NOON)
     assert table["known_from"].tolist() == ["an imported file"] * 3 + ["the record"]
     assert table["kind"].tolist() == ["past"] * 3 + ["now"]
+
+
+def test_a_day_of_many_moves_is_told_in_short_and_its_ends_in_full():
+    moves = [
+        f"2023-03-14T{hour:02d}:{minute:02d}Z,{minute // 30 + 1},None,Production,ana" for hour in range(10) for minute in (0, 30)
+    ]
+    answer = as_of(entries(*told(*moves), shown=("2",)), "production", read_when("2023-03-14", NOON))
+    assert len(answer.holders) == 20
+    line, said = sentence(answer), statement("m", answer)
+    assert line.startswith("v1 until 00:30, then v2 until 01:00, then v1 until 01:30")
+    assert line.endswith("then 14 more moves, then v1 until 09:30, then v2")
+    assert len(line) < 200
+    assert "In between there were 17 more holdings" in said
+    assert "Version 2 has been there since 14 Mar 2023, 09:30" in said
+    assert len(said) < 2_000

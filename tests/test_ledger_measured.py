@@ -6,10 +6,10 @@ import pytest
 
 from lib.ledger.measured import BY_ENDS, BY_SPREAD, metrics, points, telling
 from lib.ledger.timeline import timeline
+from lib.palette import DARK, LIGHT
 from lib.registry.reading import recorded
 from lib.registry.register import register
 from lib.runs.plots.picture import svg
-from lib.ui.ink import DARK, LIGHT
 from lib.ui.routes import STATIC
 from tests.ledger_stores import trained, writer
 

@@ -127,6 +127,14 @@ def test_a_move_nobody_recorded_is_in_the_packet_of_an_answer(fresh_store):
     assert parts(dumps(sealed(made.model_copy(update={"unrecorded": None})))) == {"answer"}
 
 
+def test_a_version_with_a_huge_metric_has_its_packets(fresh_store):
+    register(writer(fresh_store), trained(fresh_store, "forest-1-tree", 1.5e17), "wine", "Trees.")
+    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
+    for made in (of_decision(writer(fresh_store), "wine", "3"), answered(fresh_store)):
+        for text in (page(made), dumps(sealed(made))):
+            assert check(text.encode()).mismatches == ()
+
+
 def test_a_model_that_was_deleted_still_has_its_packets(fresh_store):
     registered(fresh_store)
     move(writer(fresh_store), Wish("wine", "1", "Production", WHY))

@@ -13,11 +13,12 @@ from mlflow.exceptions import MlflowException
 from ulid import ULID
 
 from lib.backends.connect import client
+from lib.backends.reserved import INDEX, LEDGER
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.book import Writer
 from lib.ledger.chain import Anchor, encode, key, seed
 from lib.ledger.heads import Noted, read_line
-from lib.ledger.index import INDEX, LEDGER, TAG
+from lib.ledger.index import TAG
 from lib.ledger.words import Actor
 from lib.registry.converge import look
 from lib.registry.promote import Wish, move

@@ -38,7 +38,7 @@ def test_the_page_answers_the_banks_question_in_words_that_can_be_sent_on(app, b
     assert page.header[0].value == "v2 was in Production, all day"
     sent = next(one.value for one in page.code if one.value.startswith("On 14 March"))
     assert sent.startswith("On 14 March 2023 (UTC), all day, version 2 of card-fraud was in Production.")
-    assert "marta.k decided it (measured better): “8.3 points more AUC" in sent
+    assert "marta.k decided this and gave the reason: “8.3 points more AUC" in sent
     assert "imported from fraud&#45;history&#46;csv" in texts(page)
 
 

@@ -325,7 +325,7 @@ def test_a_picked_run_that_is_older_than_what_was_read_is_shown_all_the_same(app
     assert names(page) == ["run-11", "run-10"]
     assert "0" * 12 in said(page)
     assert ids[0][:12] not in said(page)
-    assert any("run-0" in one.value.replace("&#45;", "-") for one in page.markdown if one.value.startswith(":gray-badge[A"))
+    assert any("run-0" in one.proto.label.replace("&#45;", "-") for one in page.get("page_link"))
     assert "Not in the table: A" in text_of(page)
 
 

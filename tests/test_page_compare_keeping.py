@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.backends.connect import client
+from lib.palette import LIGHT
 from lib.runs.filters import names
 from lib.runs.reading import experiments
 from lib.runs.saved import SavedView, save, saved
@@ -15,7 +16,6 @@ from lib.ui.compare.code import recipe
 from lib.ui.compare.downloads import as_png, as_svg
 from lib.ui.compare.reading import Found
 from lib.ui.compare.view import View, settled
-from lib.ui.ink import LIGHT
 from tests.test_page_compare import EVIL, address, said, search, unfolded, wine  # noqa: F401 - fixtures
 from tests.test_runs_frames import START, made, runs_of
 

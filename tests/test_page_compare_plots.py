@@ -80,6 +80,26 @@ def test_runs_without_a_value_are_in_a_range_only_when_it_begins_below_the_axis(
     assert held(page) == ["forest-100"]
 
 
+def test_between_two_texts_no_run_is_in_the_range_and_the_page_says_so_and_offers_no_empty_condition(app, fresh_store):
+    experiment = make_experiment(fresh_store, "texts")
+    for number, mode in enumerate(("a", "b", "c")):
+        log_run(fresh_store, experiment, mode, params={"mode": mode}, metrics={"accuracy": number / 4})
+    for more in ({}, {"plot": "Scatter", "x": "params.mode"}):
+        page = app("compare", fresh_store, experiment=experiment, range=["params.mode:c..b"], **more)
+        assert "0 of 3 runs in the" in said(page).replace("\u00a0", " ")
+        assert "mode at none of its values" in html.unescape(said(page))
+        assert not [one for one in page.button if one.key == "compare.keep_only"]
+        page.button(key="compare.let_go_of_range").click().run()
+        assert address(page, "range") == []
+
+
+def test_of_five_picked_runs_the_page_says_that_four_carry_a_mark(app, fresh_store, forests):
+    page = app("compare", fresh_store, experiment=forests[0], pick=forests[1])
+    assert "The first four of 5 picked runs carry a letter." in said(page).replace("\u00a0", " ")
+    page = app("compare", fresh_store, experiment=forests[0], pick=forests[1][:4])
+    assert "carry a letter" not in said(page)
+
+
 def test_a_slider_keeps_a_range_in_the_address_and_its_whole_width_lets_go(app, fresh_store, forests):
     page = app("compare", fresh_store, experiment=forests[0], range=["metrics.accuracy:0.6..0.7"])
     slider = next(one for one in unfolded(page, "ranges").select_slider if one.label == "trees")

@@ -252,3 +252,21 @@ def test_a_click_on_a_run_picks_it_and_a_second_click_lets_it_go(fresh_store, po
     driver.settle()
     point.click(force=True)
     expect(driver.page).not_to_have_url(re.compile("pick="))
+
+
+def test_a_box_plot_is_grouped_by_the_parent_only_when_the_reader_says_so(app, fresh_store):
+    experiment = make_experiment(fresh_store, "families")
+    parents = [log_run(fresh_store, experiment, f"search {n}", model=False) for n in range(2)]
+    for n in range(6):
+        log_run(
+            fresh_store,
+            experiment,
+            f"child {n}",
+            params={"depth": n % 3},
+            metrics={"accuracy": n // 3 / 2 + n % 3 / 100},
+            parent=parents[n // 3],
+            model=False,
+        )
+    assert "by depth:" in alt(app("compare", fresh_store, experiment=experiment, plot="Box"))
+    page = app("compare", fresh_store, experiment=experiment, plot="Box", by="tags.mlflow.parentRunId")
+    assert "by tag mlflow.parentRunId:" in alt(page)

@@ -21,8 +21,8 @@ from lib.launch import catalogue, jobs
 from lib.launch.workshop import workshop
 from lib.ui.routes import PROJECT, path
 from lib.ui.session import now
+from tests.auth_server import password
 from tests.conftest import copy_store
-from tests.signed_server import PEOPLE
 
 
 @pytest.fixture
@@ -183,10 +183,10 @@ def held_by(page: AppTest) -> Credential:
 
 def test_two_people_sign_in_at_one_server_in_one_process(app, signed_server, tmp_path):
     first, second, nobody = (app("settings", signed_server.backend) for _ in range(3))
-    sign_in(first, "anna", PEOPLE["anna"])
-    sign_in(second, "ben", PEOPLE["ben"])
-    assert (held_by(first).user, held_by(second).user) == ("anna", "ben")
-    assert first.session_state["session.person"] == "anna"
+    sign_in(first, "ana", password("ana"))
+    sign_in(second, "ben", password("ben"))
+    assert (held_by(first).user, held_by(second).user) == ("ana", "ben")
+    assert first.session_state["session.person"] == "ana"
     assert second.session_state["session.person"] == "ben"
     for page in (first, second, first):
         assert visit(page, "compare").title[0].value == "Compare"
@@ -197,14 +197,14 @@ def test_two_people_sign_in_at_one_server_in_one_process(app, signed_server, tmp
 
 
 def test_a_wrong_password_is_told_and_not_kept(app, signed_server):
-    page = sign_in(app("settings", signed_server.backend), "anna", "not-hers")
+    page = sign_in(app("settings", signed_server.backend), "ana", "not-hers")
     assert "does not accept the sign" in page.error[0].value.replace("&#45;", "-")
     assert not page.session_state["session.signed"]
 
 
 def test_a_credential_shows_itself_nowhere():
     server = Backend("https://example.org", "server")
-    held = given(server, "anna", "canary-4711")
+    held = given(server, "ana", "canary-4711")
 
     @dataclass
     class Around:
@@ -227,7 +227,7 @@ def test_a_credential_shows_itself_nowhere():
 
 
 def test_a_credential_goes_to_its_own_address_only():
-    held = given(Backend("https://example.org/team/a.mlflow", "server"), "anna", "x")
+    held = given(Backend("https://example.org/team/a.mlflow", "server"), "ana", "x")
     assert held.covers("https://example.org/team/a.mlflow/api/2.0")
     assert held.covers("https://example.org:443/team/a.mlflow")
     for other in (
@@ -244,8 +244,8 @@ def test_a_credential_goes_to_its_own_address_only():
 def test_a_whole_journey_leaves_the_password_nowhere(app, signed_server, tmp_path, caplog, capfd):
     """Sign in, look around, launch, fail on purpose: then every file, page, log, argument and exception is searched."""
     caplog.set_level(logging.DEBUG)
-    secret = PEOPLE["anna"]
-    page = sign_in(app("settings", signed_server.backend), "anna", secret)
+    secret = password("ana")
+    page = sign_in(app("settings", signed_server.backend), "ana", secret)
     pages = [seen(page)] + [seen(visit(page, name)) for name in ("overview", "compare", "launch", "models", "audit", "settings")]
 
     here = signed_server.backend.asked_by(held_by(page).principal)
@@ -269,6 +269,6 @@ def test_a_whole_journey_leaves_the_password_nowhere(app, signed_server, tmp_pat
     files = b"".join(
         one.read_bytes() for root in (tmp_path, signed_server.process.log.parent) for one in root.rglob("*") if one.is_file()
     )
-    for form in (secret, urllib.parse.quote(secret, safe=""), base64.b64encode(f"anna:{secret}".encode()).decode()):
+    for form in (secret, urllib.parse.quote(secret, safe=""), base64.b64encode(f"ana:{secret}".encode()).decode()):
         assert form not in told
         assert form.encode() not in files

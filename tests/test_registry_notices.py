@@ -1,20 +1,29 @@
 """What is done behind the ledger's back, deed by deed on a real store: named, recorded with its window, and settled by a decision."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from lib.backends.connect import client
+from lib.backends.reserved import INDEX
 from lib.errors import LedgerBroken, NotFound, Refused
+from lib.ledger.asof import as_of
 from lib.ledger.holdings import holdings
-from lib.ledger.index import DELETED_TAG, INDEX, TAG
-from lib.ledger.words import UNKNOWN, as_time
+from lib.ledger.index import DELETED_TAG, TAG, index_params, note_deleted
+from lib.ledger.when import When
+from lib.ledger.whose import Life
+from lib.ledger.words import RESTORED, UNKNOWN, as_time
 from lib.registry.converge import look, peek
 from lib.registry.drift import Way
 from lib.registry.notices import notices
 from lib.registry.promote import Wish, move
 from lib.registry.reading import look_at, recorded
+from lib.registry.record import _SEEN_WELL, append_restored
 from lib.registry.register import register
-from lib.registry.watch import lost_runs, survey, write_down
+from lib.registry.watch import Lost, lost_runs, survey, write_down
 from tests.ledger_stores import WHY, book_id, registered, trained, writer
+from tests.ledger_workers import look_and_die, processes
 
 
 def to(version, stage="Production", **more):
@@ -180,7 +189,7 @@ def test_a_deleted_book_is_named_and_its_restoring_is_recorded_with_the_time_it_
     mlflow, book = champion(fresh_store), book_id(fresh_store)
     mlflow.delete_run(book)
     found = survey(fresh_store)
-    assert found.lost == {"wine": book}
+    assert found.lost == {"wine": Lost(book, (book,))}
     with pytest.raises(LedgerBroken, match=f"Restore run {book}"):
         look(writer(fresh_store), "wine")
     mlflow.restore_run(book)
@@ -192,6 +201,112 @@ def test_a_deleted_book_is_named_and_its_restoring_is_recorded_with_the_time_it_
     assert [h.version for h in holdings(recorded(fresh_store, "wine").reading.entries)] == ["1"]
     assert move(writer(fresh_store), to("2")).outcome == "applied"
     assert whats(fresh_store) == []
+
+
+def hidden_and_back(backend, clock=None):
+    """Somebody deletes the book, a look misses it, somebody restores it."""
+    client(backend).delete_run(book_id(backend))
+    with pytest.raises(LedgerBroken):
+        look(clocked(backend, clock or timedelta()), "wine")
+    client(backend).restore_run(index_params(backend)[Life("wine", None).name_slot])
+
+
+def clocked(backend, ahead):
+    """A writer whose clock is so much ahead."""
+    return replace(writer(backend), clock=lambda: datetime.now(UTC) + ahead)
+
+
+def test_a_book_that_is_deleted_and_restored_again_and_again_says_so_each_time(fresh_store):
+    champion(fresh_store)
+    for times in (1, 2, 3):
+        hidden_and_back(fresh_store)
+        seen(fresh_store)
+        seen(fresh_store)
+        assert [body.note for body in observed(fresh_store)] == [RESTORED] * times
+    assert len(recorded(fresh_store, "wine").missed) == 3
+
+
+@pytest.mark.parametrize(("writes", "told"), [(0, 1), (1, 2), (2, 2)])
+def test_a_restoring_is_recorded_though_whoever_recorded_the_last_one_died_before_the_note_was_taken_off(
+    fresh_store, writes, told
+):
+    """Dead before the entry: both deletions are the one that was missed since the first note."""
+    champion(fresh_store)
+    hidden_and_back(fresh_store)
+    child = processes.Process(target=look_and_die, args=(fresh_store, writes))
+    child.start()
+    child.join()
+    assert child.exitcode == -9
+    assert len(observed(fresh_store)) == min(writes, 1)
+    hidden_and_back(fresh_store)
+    seen(fresh_store)
+    assert [body.note for body in observed(fresh_store)] == [RESTORED] * told
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(days=-1)])
+def test_a_restoring_is_recorded_once_though_the_clock_of_whoever_missed_the_book_is_a_day_off(fresh_store, ahead):
+    champion(fresh_store)
+    hidden_and_back(fresh_store, ahead)
+    found = peek(fresh_store, "wine")
+    (missed,) = (value for name, value in tags_of_the_index(fresh_store).items() if name.startswith(DELETED_TAG))
+    for _ in range(2):  # two who looked at the same time
+        append_restored(writer(fresh_store), found, missed)
+    (entry,) = observed(fresh_store)
+    assert entry.window[0] == missed
+    assert as_time(entry.window[0]) <= as_time(entry.window[1])
+
+
+def tags_of_the_index(backend):
+    index = client(backend).get_experiment_by_name(INDEX).tags[TAG]
+    return client(backend).get_run(index).data.tags
+
+
+def test_the_survey_of_all_models_has_a_restored_book_recorded_too(fresh_store):
+    champion(fresh_store)
+    client(fresh_store).delete_run(book_id(fresh_store))
+    assert not write_down(writer(fresh_store), survey(fresh_store))  # noted only
+    client(fresh_store).restore_run(index_params(fresh_store)[Life("wine", None).name_slot])
+    assert write_down(writer(fresh_store), survey(fresh_store))
+    assert [body.note for body in observed(fresh_store)] == [RESTORED]
+    assert not write_down(writer(fresh_store), survey(fresh_store))
+
+
+def test_a_late_note_of_a_book_that_is_back_says_nothing(fresh_store):
+    champion(fresh_store)
+    note_deleted(fresh_store, book_id(fresh_store), "2026-11-24T10:00:00.000Z")
+    assert whats(fresh_store) == []
+
+
+def a_new_version_outside(mlflow):
+    """A version nobody registered through Podium, which a look records first."""
+    mlflow.create_model_version("wine", mlflow.get_model_version("wine", "2").source)
+    mlflow.set_registered_model_alias("wine", "production", "4")
+
+
+def a_restored_book(mlflow):
+    mlflow.set_registered_model_alias("wine", "production", "2")
+
+
+def a_new_name(mlflow):
+    mlflow.set_registered_model_alias("wine", "production", "2")
+    mlflow.rename_registered_model("wine", "beer")
+
+
+@pytest.mark.parametrize("deed", [a_new_version_outside, a_restored_book, a_new_name])
+def test_what_the_same_look_records_first_does_not_shorten_the_time_in_which_somebody_moved_a_stage(fresh_store, deed):
+    mlflow, model = champion(fresh_store), "beer" if deed is a_new_name else "wine"
+    _SEEN_WELL.clear()
+    before = datetime.now(UTC)
+    deed(mlflow)
+    if deed is a_restored_book:
+        hidden_and_back(fresh_store)
+    moved = datetime.now(UTC)
+    look(clocked(fresh_store, timedelta(minutes=5)), model)
+    *first, entry = recorded(fresh_store, model).reading.entries
+    assert (first[-1].body.type, entry.body.type) == ("REGISTERED" if deed is a_new_version_outside else "OBSERVED", "OBSERVED")
+    assert as_time(entry.body.window[0]) <= before
+    (answer,) = [as_of([*first, entry], "production", When(moved))]
+    assert (answer.holders, [one.why for one in answer.unknown]) == ((), ["moved outside Podium"])
 
 
 def test_a_note_of_a_deleted_book_that_is_no_time_is_nobodys_crash(fresh_store):

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lib.backends.connect import client
+from lib.backends.reserved import INDEX, LEDGER
 from lib.errors import LedgerBroken, Refused
 from lib.ledger.book import Writer, append
 from lib.ledger.chain import key
-from lib.ledger.index import INDEX, LEDGER, MODEL_TAG, TAG
+from lib.ledger.index import MODEL_TAG, TAG
 from lib.ledger.words import Actor
 from lib.registry.converge import look, peek
 from lib.registry.promote import Wish, _decision, champion, move

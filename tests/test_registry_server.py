@@ -17,7 +17,7 @@ from lib.registry.verify import verify
 from lib.ui.routes import PROJECT
 from lib.ui.session import now
 from tests.ledger_stores import WHY, trained, writer
-from tests.ledger_workers import promote_often, together
+from tests.ledger_workers import promote_often_of, together
 
 pytestmark = pytest.mark.xdist_group("server")
 
@@ -59,12 +59,12 @@ def test_a_registered_model_of_a_server_can_be_fetched_where_its_version_points(
 
 
 def test_processes_racing_on_a_server_leave_one_production(mlflow_server):
-    name = "wine"
+    name = "wine-race"
     registry = client(mlflow_server)
     registry.create_registered_model(name)
     for n in (1, 2, 3):
         registry.create_model_version(name, f"s3://nowhere/{n}")
-    together(promote_often, [(mlflow_server, n, 3) for n in (1, 2, 3)])
+    together(promote_often_of, [(mlflow_server, name, n, 3) for n in (1, 2, 3)])
     recover(writer(mlflow_server), name)
     seen, state = look_at(mlflow_server, name), recorded(mlflow_server, name)
     types = [entry.body.type for entry in state.reading.entries]

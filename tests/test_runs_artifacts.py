@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from lib.backends.connect import client
 from lib.backends.uri import Backend
 from lib.errors import BackendError, BadInput, NotFound, NotWritable, Refused
-from lib.runs import artifacts
-from lib.runs.artifacts import Place
-from lib.runs.artifacts_local import folder
+from lib.runs.artifacts import files as artifacts
+from lib.runs.artifacts.files import Place
+from lib.runs.artifacts.local import folder
 from tests.test_runs_reading import log_run, make_experiment
 
 FILES = {"notes.txt": b"one\n", "plots/roc.png": b"\x89PNG", "plots/deep/a b.csv": b"x,y\n1,2\n", "empty.bin": b""}

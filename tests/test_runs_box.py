@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.palette import DARK, LIGHT
 from lib.runs.grouping import Group, split
 from lib.runs.plots.box import MOST_GROUPS, MOST_POINTS, box, five, jitter, kept
 from lib.runs.plots.charts import look, sampled
-from lib.ui.ink import DARK, LIGHT
 from tests.test_runs_charts import EVIL, spec, values
 from tests.test_runs_frames import made, runs_of
 

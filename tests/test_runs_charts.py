@@ -2,18 +2,19 @@
 
 import json
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.palette import DARK, LIGHT
 from lib.runs.plots.axes import BELOW, MOST_AXES, NO_VALUE, axis, choose, is_log
 from lib.runs.plots.charts import look, sampled
 from lib.runs.plots.parallel import MOST_LINES, parallel
 from lib.runs.plots.scatter import BOX, Over, scatter, unplaced
-from lib.runs.table import subset
-from lib.ui.ink import DARK, LIGHT
+from lib.runs.table import subset, with_homes
 from tests.test_runs_frames import made, runs_of
 
 ODD = [math.nan, math.inf, -math.inf, 1.7976931348623157e308, 0.0, -1.0, 1e-320, 5.0]
@@ -226,3 +227,27 @@ def test_a_scale_that_is_asked_for_is_used_where_it_is_possible(scale, log):
     runs = runs_of(*(made(str(n), params={"n": n, "z": n - 1}) for n in (1, 10, 1000)))
     assert axis(runs, "params.n", scale).log == log
     assert not axis(runs, "params.z", scale).log
+
+
+@pytest.mark.parametrize("ink", [LIGHT, DARK], ids=["light", "dark"])
+def test_of_eight_experiments_six_have_a_colour_and_none_is_taken_for_another(ink):
+    runs = runs_of(*(made(str(n), params={"n": n % 3}, metrics={"m": n % 4}) for n in range(8)))
+    homes = tuple((str(n), f"{'the same beginning ' * 3}{n} {EVIL}") for n in range(8))
+    named = replace(runs, identity=runs.identity.assign(experiment=[str(n) for n in range(8)]))
+    seen = replace(look(runs, "metrics.m", (), ink), homes=tuple(name for _, name in homes), tint="experiment")
+    for chart in (
+        scatter(with_homes(named, homes), tuple(axes(runs, "params.n", "metrics.m")), seen),
+        parallel(with_homes(named, homes), axes(runs, "params.n", "metrics.m"), seen),
+    ):
+        drawn = {row["run_id"]: row for row in values(chart) if "run_id" in row}
+        assert [drawn[str(n)]["tint"] for n in range(8)] == [0, 1, 2, 3, 4, 5, None, None]
+        assert [drawn[str(n)]["home"] for n in range(8)] == [name for _, name in homes]
+        colors = [
+            one["encoding"]["color"]["condition"]
+            for one in spec(chart)["layer"]
+            if "condition" in one["encoding"].get("color", {})
+        ]
+        assert colors
+        legend = next(one["legend"] for one in colors if one["legend"])
+        labels = json.JSONDecoder().raw_decode(legend["labelExpr"])[0]
+        assert len(set(labels)) == len(set(colors[0]["scale"]["range"])) == 6

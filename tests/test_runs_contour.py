@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.palette import LIGHT
 from lib.runs.plots.charts import look
 from lib.runs.plots.contour import CELLS, MOST_PLACES, best_of, columns, contour, lacks, places, surface
-from lib.ui.ink import LIGHT
 from tests.test_runs_charts import EVIL, spec, values
 from tests.test_runs_frames import made, runs_of
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.palette import LIGHT
 from lib.runs.frames import table
 from lib.runs.plots.charts import look
 from lib.runs.plots.curves import MOST_POINTS, MOST_READ, MOST_TOGETHER, _drops, curves, finding, points_each
 from lib.runs.plots.tracks import ALONG, GRID, Manner, as_csv, band, smoothed, thinned, tracks
 from lib.runs.values import Run, Search
-from lib.ui.ink import LIGHT
 
 PLAIN = Manner()
 VALUES = st.one_of(st.sampled_from([math.nan, math.inf, -math.inf, 1.797e308, 0.0, -0.0, 1e-320, 5.0]), st.floats())

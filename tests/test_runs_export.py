@@ -6,6 +6,7 @@ import json
 import math
 
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,7 +56,7 @@ def test_a_spreadsheet_sees_utf_8_and_pandas_reads_the_first_heading():
     assert pd.read_csv(io.BytesIO(data)).loc[0, "metrics.größe"] == 1.0
 
 
-def test_json_keeps_types_and_writes_infinities_as_words_and_drops_what_is_missing():
+def test_json_keeps_types_and_writes_nan_and_infinities_as_words_and_drops_what_is_missing():
     table = runs_of(
         made(
             "a",
@@ -70,7 +71,7 @@ def test_json_keeps_types_and_writes_infinities_as_words_and_drops_what_is_missi
     document = json.loads(as_json(table, table.ids))
     one, two = document["runs"]
     assert one["params"] == {"n": 5, "mode": "x"}
-    assert one["metrics"] == {"acc": 0.5, "inf": "Infinity", "low": "-Infinity"}
+    assert one["metrics"] == {"acc": 0.5, "inf": "Infinity", "low": "-Infinity", "nan": "NaN"}
     assert (one["tags"], one["inputs"]) == ({"team": "blue"}, [{"name": "wine", "digest": "abc", "context": "train"}])
     assert (two["params"], two["metrics"]) == ({"n": 7}, {})
     assert (document["experiments"], document["state"]) == (["1"], "active")
@@ -97,3 +98,13 @@ def test_no_run_gives_a_file_with_headings_only():
     table = runs_of(made("a", metrics={"acc": 1.0}))
     assert rows(as_csv(table, [])) == []
     assert json.loads(as_json(table, []))["runs"] == []
+
+
+def test_a_metric_that_is_nan_and_one_that_was_never_logged_are_two_things_in_every_file():
+    table = runs_of(made("a", metrics={"loss": math.nan, "acc": 0.5}), made("b", metrics={"acc": math.nan}), made("c"))
+    for ids in (["a", "b", "c"], ["c", "a"], ["b"]):
+        part = {run["run_id"]: run["metrics"] for run in json.loads(as_json(table, ids), parse_constant=pytest.fail)["runs"]}
+        assert part == {one: {"a": {"loss": "NaN", "acc": 0.5}, "b": {"acc": "NaN"}, "c": {}}[one] for one in ids}
+        cells = {row["run_id"]: (row["metrics.loss"], row["metrics.acc"]) for row in rows(as_csv(table, ids))}
+        assert cells == {one: {"a": ("NaN", "0.5"), "b": ("", "NaN"), "c": ("", "")}[one] for one in ids}
+    assert pd.read_csv(io.BytesIO(as_csv(table, table.ids)))["metrics.acc"].dtype == "float64"

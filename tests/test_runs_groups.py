@@ -5,10 +5,10 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.palette import LIGHT
 from lib.runs.grouping import placed, split
 from lib.runs.plots.charts import look
 from lib.runs.plots.groups import ends_of, groups, is_cut
-from lib.ui.ink import LIGHT
 from tests.test_runs_charts import values
 from tests.test_runs_frames import made, runs_of
 

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
+from lib.palette import LIGHT
 from lib.runs import importances as module
 from lib.runs.importances import LEAST_EXPLAINED, LEAST_RUNS, fingerprint, importances, lacks
 from lib.runs.plots.importance import importance, percent
 from lib.runs.table import subset
-from lib.ui.ink import LIGHT
 from tests.test_runs_charts import EVIL, values
 from tests.test_runs_frames import made, runs_of
 

@@ -9,16 +9,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from lib.palette import DARK, FONTS, LIGHT
 from lib.runs.plots import picture
 from lib.runs.plots.axes import axis
 from lib.runs.plots.charts import look
 from lib.runs.plots.parallel import parallel
 from lib.runs.plots.scatter import scatter
-from lib.ui.ink import DARK, LIGHT
-from lib.ui.routes import STATIC
 from tests.test_runs_frames import made, runs_of
 
-FONTS = STATIC / "fonts"
 COLUMNS = ("params.n", "metrics.loss", "metrics.acc")
 SVG = "{http://www.w3.org/2000/svg}"
 RUNS = runs_of(*(made(f"r{n}", metrics={"acc": n / 10, "loss": 1 - n / 10}, params={"n": n}) for n in range(9)))

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from lib.runs import pictures, previews
-from lib.runs.previews import preview
+from lib.runs.artifacts import pictures, previews
+from lib.runs.artifacts.previews import preview
 
 
 def png(width: int, height: int, **more) -> bytes:

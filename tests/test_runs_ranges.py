@@ -106,7 +106,18 @@ def test_a_box_over_lanes_keeps_the_lanes_under_it():
     assert one.lanes == ("9", "10", "None", "z")
     assert [drawn(one, one.place(lane)) for lane in one.lanes] == [0, 1, 2, 3]
     assert written(between(one, 0.6, 2.2)) == "params.t:10..None"
-    assert between(one, 1.2, 1.8) is None
+    assert written(between(one, 1.2, 1.8)) == "params.t:None..10"
+
+
+def test_a_brush_between_two_lanes_is_a_range_without_a_run_and_says_so():
+    one = texts(["9", "10", None, "None"])
+    for low, high in ((0.4, 0.6), (0.0, 0.1), (0.9, 1.0)):
+        kept = brushed(one, low, high)
+        assert not any(inside(kept, one))
+        assert read([written(kept)], [one]) == (kept,)
+        assert said(kept, one) == "t at none of its values"
+        assert not any(span(kept, one)[0] <= place <= span(kept, one)[1] for place in one.places)
+        assert stops(kept, steps(one)) == ("9", "z")
 
 
 def test_a_box_below_a_logarithmic_axis_does_not_break_it():

@@ -136,3 +136,18 @@ def test_a_view_that_is_too_long_is_refused_in_words(fresh_store, wine):
 def test_an_experiment_that_is_gone_is_not_found(fresh_store):
     with pytest.raises(NotFound):
         saved(fresh_store, "4711")
+
+
+def test_on_a_server_a_view_is_saved_renamed_and_deleted_and_everybody_sees_it(mlflow_server):
+    home = make_experiment(mlflow_server, "views of a team")
+    made = save(mlflow_server, view(home, EVIL))
+    other = save(mlflow_server, view(home, "other", query="x=" + "ä" * 2000))
+    assert saved(mlflow_server, home) == Kept((made, other), 0) or saved(mlflow_server, home) == Kept((other, made), 0)
+    rename(mlflow_server, made, "plain")
+    assert {(one.name, one.by, one.at) for one in saved(mlflow_server, home).views} == {
+        ("plain", "Ana", NOON),
+        ("other", "Ana", NOON),
+    }
+    delete(mlflow_server, made)
+    assert saved(mlflow_server, home) == Kept((other,), 0)
+    assert [one.key for one in saved(mlflow_server, home).views] == [other.key]

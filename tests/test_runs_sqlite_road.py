@@ -48,6 +48,7 @@ def same(store, search):
     assert fast.ids == slow.ids
     for name in TABLES:
         pd.testing.assert_frame_equal(getattr(fast, name), getattr(slow, name), check_exact=True)
+    assert fast.nans == slow.nans
     assert slow.total in (None, fast.total)
     assert slow.is_whole == fast.is_whole
     return fast

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from lib.backends.connect import client, mlflow_version, server_version, translated
+from lib.backends.capabilities import capabilities
+from lib.backends.connect import client, translated
 from lib.backends.uri import Backend
 
 
@@ -37,8 +38,8 @@ def glance(backend: Backend) -> Glance:
     """Look at a backend that answers. Raises BackendError when it stops doing so."""
     location, created = _oldest_experiment(backend)
     if backend.path is not None:
-        return Glance((_database(backend.path), _folder(backend), _registry(mlflow_version())), created)
-    return Glance((_files(location), _registry(server_version(backend))), created)
+        return Glance((_database(backend.path), _folder(backend), _registry(backend)), created)
+    return Glance((_files(location), _registry(backend)), created)
 
 
 def _oldest_experiment(backend: Backend) -> tuple[str, datetime | None]:
@@ -88,13 +89,10 @@ def _files(location: str) -> Check:
     return Check("warning", "Files go past the server", f"{scheme or 'a folder'}: this machine must reach it too")
 
 
-def _registry(version: str) -> Check:
-    from mlflow import MlflowClient  # noqa: PLC0415 - see lib.backends.connect
-
-    missing = [word for word, verb in _VERBS.items() if not hasattr(MlflowClient, verb)]
+def _registry(backend: Backend) -> Check:
+    can = capabilities(backend)
+    told = f"MLflow {can.version}" if can.version else "version not told"
+    missing = [word for word, one in (("stages", can.stages), ("aliases", can.aliases)) if one.has is False]
     if missing:
-        return Check("warning", f"No {' and no '.join(missing)} in this MLflow", f"MLflow {mlflow_version()}")
-    return Check("ok", "Stages and aliases supported", f"MLflow {version}" if version else "version not told")
-
-
-_VERBS = {"stages": "transition_model_version_stage", "aliases": "set_registered_model_alias"}
+        return Check("warning", f"No {' and no '.join(missing)} here", told)
+    return Check("ok", "Stages and aliases supported", told)

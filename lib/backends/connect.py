@@ -4,11 +4,12 @@ The fluent API and `mlflow.set_tracking_uri` are process-wide and therefore neve
 seconds by our own probe, because MLflow's client would retry for four minutes.
 """
 
+import errno
 import gc
 import os
 import re
 import threading
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import version
@@ -24,11 +25,14 @@ from lib.errors import BackendError, BadInput, Busy, NotFound, NotWritable, Podi
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
 
 GC_THRESHOLD = (50_000, 20, 100)
 _READERS: list[int] = []
 _BEFORE: list[int] = []
 _READERS_LOCK = threading.Lock()
+DENIED = ("PERMISSION_DENIED", "UNAUTHENTICATED")
+_UNKNOWN = re.compile(r"unsupported endpoint|'detail': 'Not Found'", re.IGNORECASE)
 
 
 @lru_cache(maxsize=64)
@@ -59,37 +63,19 @@ def server_version(backend: Backend) -> str:
     if backend.kind != "server":
         return mlflow_version()
     try:
-        answer = httpx.get(f"{backend.uri}/version", timeout=PROBE_SECONDS, auth=auth_of(backend) or sign_in(os.environ))
+        answer = httpx.get(f"{backend.uri}/version", timeout=PROBE_SECONDS, auth=auth_of(backend))
     except httpx.HTTPError:
         return ""
     told = answer.text.strip()
     return told if answer.status_code == 200 and re.fullmatch(r"\d+\.\d+[\w.+-]{0,20}", told) else ""
 
 
-def sign_in(environment: Mapping[str, str]) -> httpx.Auth | None:
-    """How MLflow's client would sign in: user and password, else a token, else nothing."""
-    user = environment.get("MLFLOW_TRACKING_USERNAME", "")
-    if user:
-        return httpx.BasicAuth(user, environment.get("MLFLOW_TRACKING_PASSWORD", ""))
-    token = environment.get("MLFLOW_TRACKING_TOKEN", "")
-    return _Token(token) if token else None
-
-
-class _Token(httpx.Auth):
-    def __init__(self, token: str) -> None:
-        self.token = token
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self.token}"
-        yield request
-
-
-def probe(backend: Backend, credentials: httpx.Auth | None = None) -> None:
+def probe(backend: Backend) -> None:
     """Ask a backend one small question and wait for seconds only. A local SQLite file needs no probe.
 
     Raises Unreachable when nobody answers, when the answer is not MLflow's, or when sign-in is asked for; see `probing`.
     """
-    ask(backend, auth_of(backend) or credentials)
+    ask(backend)
 
 
 @contextmanager
@@ -101,13 +87,28 @@ def translated(subject: str = "") -> Iterator[None]:
         yield
     except MlflowException as error:
         raise translate(str(error.error_code), str(error), subject) from error
+    except OSError as error:
+        if error.errno in _FULL:
+            raise translate("", "no space left") from error
+        if error.errno == errno.EROFS:
+            raise NotWritable("The disk may only be read.", next="Write to another folder, or mount it for writing.") from error
+        raise
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_unknown(error: "MlflowException") -> bool:
+    """Did the server say that it does not know this request at all? Answers without MLflow's words count by what they say."""
+    said = str(error)
+    return error.error_code == "ENDPOINT_NOT_FOUND" or ("Response: {" in said and bool(_UNKNOWN.search(said)))
 
 
 def translate(code: str, message: str, subject: str = "") -> PodiumError:
     """The PodiumError for an MLflow `error_code`. The message is shortened and loses any password. Pure."""
     said, about = _clean(message), subject or "What was asked for"
-    if "readonly" in said or "read-only" in said:
-        return NotWritable("The database cannot be written.", next="Check the rights of the file and its folder.")
+    if (trouble := _database(said)) is not None:
+        return trouble
     match code:
         case "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND":
             return NotFound(f"{about} was not found.", next="It may have been deleted or renamed.")
@@ -118,12 +119,43 @@ def translate(code: str, message: str, subject: str = "") -> PodiumError:
         case "INVALID_PARAMETER_VALUE" | "BAD_REQUEST" | "RESOURCE_ALREADY_EXISTS":
             return BadInput(said)
         case _:
-            return _fault(said)
+            return _fault(code, said)
 
 
-def _fault(said: str) -> BackendError:
-    if "database is locked" in said:
-        return Busy("The database is locked by another program.", next="Wait a moment, then try again.")
+def _database(said: str) -> PodiumError | None:
+    """What the database itself complained about, whatever code MLflow gave it: it calls a full disk a passing trouble. Pure."""
+    text = said.lower()
+    if "disk is full" in text or "no space left" in text:
+        return NotWritable(
+            "The disk is full.",
+            means="What was to be written just now is not there; what was there before is whole.",
+            next="Make room on the disk that holds the database and its files, then do it again.",
+        )
+    if "readonly database" in text or "read-only" in text:
+        return NotWritable("The database cannot be written.", next="Check the rights of the file and its folder.")
+    if "database is locked" in text or "database table is locked" in text:
+        return Busy(
+            "The database is locked by another program.",
+            next="Close the program that has it open, or wait until it is done, then try again.",
+        )
+    if "unable to open database file" in text:
+        return NotWritable("The database file cannot be opened.", next="Check that the file, its folder and the disk are there.")
+    if "disk i/o error" in text or "malformed" in text or "not a database" in text:
+        return BackendError(
+            "The database file is damaged, or its disk is.",
+            means="Reading and writing it may fail at any time.",
+            next="Stop every program that uses it, copy the file to another disk, and go back to a backup if it cannot be opened.",
+        )
+    return None
+
+
+def _fault(code: str, said: str) -> BackendError:
+    if code == "ENDPOINT_NOT_FOUND" or _UNKNOWN.search(said):
+        return BackendError(
+            "The server does not know this request.",
+            means="It is older than the MLflow here, or leaves this out. Nothing was changed.",
+            next="Look at what this backend can do.",
+        )
     if "Max retries" in said or "Connection" in said:
         return Unreachable("The server stopped answering.", next="Check that it runs, then try again.")
     return BackendError(

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from lib.backends.credentials import of, wire
+from lib.backends.credentials import auth_of, of, wire
 from lib.backends.uri import Backend
 from lib.errors import BackendError, NeedsMigration, NotFound, PodiumError, Unreachable
 
@@ -23,11 +23,11 @@ PROBE_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
 _DRIVERS = {"postgresql": "psycopg2-binary", "mysql": "pymysql", "mssql": "pyodbc"}
 
 
-def ask(backend: Backend, credentials: httpx.Auth | None) -> None:
+def ask(backend: Backend) -> None:
     """Ask one small question. Raises Unreachable, NotFound, NeedsMigration or another BackendError with the cause."""
     match backend.kind:
         case "server":
-            _within(backend, lambda: _server(backend, credentials))
+            _within(backend, lambda: _server(backend))
         case "file":
             _folder(backend)
         case "database":
@@ -55,14 +55,15 @@ def _within(backend: Backend, deed: Callable[[], None]) -> None:
         raise trouble
 
 
-def _server(backend: Backend, credentials: httpx.Auth | None) -> None:
+def _server(backend: Backend) -> None:
+    signed = auth_of(backend)
     try:
-        answer = httpx.get(backend.uri + PROBE_PATH, timeout=PROBE_SECONDS, auth=credentials, follow_redirects=False)
+        answer = httpx.get(backend.uri + PROBE_PATH, timeout=PROBE_SECONDS, auth=signed, follow_redirects=False)
     except httpx.TimeoutException as error:
         raise no_answer(backend, f"did not answer within {PROBE_SECONDS:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         raise _cause(backend, error) from None  # the request it holds could carry a sign-in
-    _judge(backend, answer, signed=credentials is not None)
+    _judge(backend, answer, signed=signed is not None)
 
 
 def _cause(backend: Backend, error: BaseException) -> Unreachable:

@@ -100,6 +100,27 @@ def knock(backend: Backend) -> None:
         _revision(backend.path)
 
 
+def must_be_free(backend: Backend) -> None:
+    """Take the write lock of a local file for an instant, before a deed: MLflow's client would wait twenty seconds for it.
+
+    Raises Busy when another program holds it for longer than three seconds, NotWritable when the file may only be read.
+    """
+    if backend.path is None:
+        return
+    address = f"{backend.path.absolute().as_uri()}?mode=rw"
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=LOCKED_SECONDS, isolation_level=None)) as db:
+            db.execute("begin immediate")
+            db.execute("rollback")
+    except sqlite3.Error as error:
+        if "locked" in str(error):
+            raise Busy(
+                f"{backend.path.name} is locked by another program.",
+                next="Close the program that has it open, or wait until it is done, then try again.",
+            ) from error
+        raise _not_writable(backend.path, error) from error
+
+
 def must_exist(backend: Backend) -> None:
     """Raise NotFound when the local database is not there: only the default backend and demos may make one."""
     if backend.path is not None and not backend.path.exists():

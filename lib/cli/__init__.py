@@ -6,7 +6,7 @@ else. Nothing heavy is imported before a command runs, so that `--help` and usag
 
 import click
 
-from lib.cli import act, demo, drift, importing, packet, record, tell, verify
+from lib.cli import act, demo, doctor, drift, importing, packet, record, tell, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -15,5 +15,5 @@ def podium() -> None:
 
 
 _TOLD = (*tell.COMMANDS, *record.COMMANDS, *verify.COMMANDS, *packet.COMMANDS)
-for _command in (demo.demo, *_TOLD, *act.COMMANDS, *drift.COMMANDS, *importing.COMMANDS):
+for _command in (demo.demo, *_TOLD, *act.COMMANDS, *drift.COMMANDS, *importing.COMMANDS, *doctor.COMMANDS):
     podium.add_command(_command)

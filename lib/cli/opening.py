@@ -34,6 +34,10 @@ class Asked:
     migrate: bool
     may_create: bool = False
 
+    def address(self) -> Backend:
+        """The backend that is meant, without looking whether it is there."""
+        return meant(self.uri)
+
     def backend(self) -> Backend:
         """The backend that is meant, ready to be used: reachable, and of a schema that MLflow will not change.
 
@@ -42,7 +46,7 @@ class Asked:
         from lib.backends.connect import probe  # noqa: PLC0415 - heavy
         from lib.backends.store import make_ready, migrate, must_exist  # noqa: PLC0415
 
-        here = meant(self.uri)
+        here = self.address()
         by_default = not self.uri and not os.environ.get("MLFLOW_TRACKING_URI", "").strip()
         if not (self.may_create or by_default):
             must_exist(here)
@@ -61,7 +65,7 @@ class Asked:
         from lib.ledger.people import who  # noqa: PLC0415
 
         here = self.backend()
-        return Writer(here, who(here, self.by, os.environ.get("PODIUM_USER") or _login(), os.environ), clock)
+        return Writer(here, who(here, self.by, os.environ.get("PODIUM_USER") or _login()), clock)
 
     def answer(self, document: Any, lines: list[str]) -> None:
         """Print one JSON document, or the same for people."""

@@ -1,6 +1,5 @@
 """Commands that only tell: models, runs, current, history. They write nothing."""
 
-import math
 from typing import Any
 
 import click
@@ -30,8 +29,13 @@ def models(asked: Asked) -> None:
 @click.argument("experiment")
 @click.option("--filter", "filter_", default="", help="MLflow's search grammar, for example: metrics.accuracy > 0.9")
 def runs(asked: Asked, experiment: str, filter_: str) -> None:
-    """List the runs of an EXPERIMENT, by its name or id."""
+    """List the runs of an EXPERIMENT, by its name or id.
+
+    With --json a metric is a number, or one of the texts "NaN", "Infinity" and "-Infinity", for which JSON has no number. A metric that
+    a run did not log is not among its metrics.
+    """
     from lib.runs import reading  # noqa: PLC0415 - heavy
+    from lib.runs.export import measured  # noqa: PLC0415
 
     here = asked.backend()
     known = reading.experiments(here)
@@ -41,7 +45,7 @@ def runs(asked: Asked, experiment: str, filter_: str) -> None:
             f"There is no experiment {experiment}.", next=f"There are: {', '.join(e.name for e in known) or 'none yet'}."
         )
     table = reading.runs(here, reading.Search((same[0].experiment_id,), filter_))
-    listed = [_run(table, run_id) for run_id in table.ids]
+    listed = [_run(table, run_id, metrics) for run_id, metrics in zip(table.ids, measured(table), strict=True)]
     asked.answer(listed, [f"{r['run_id']}  {r['name']}  {scores(r['metrics'])}" for r in listed])
 
 
@@ -95,7 +99,7 @@ def history(asked: Asked, model: str) -> None:
 COMMANDS = (models, runs, current, history)
 
 
-def _run(table: Any, run_id: str) -> dict[str, Any]:
+def _run(table: Any, run_id: str, metrics: dict[str, Any]) -> dict[str, Any]:
     about = table.identity.loc[run_id]
     params = table.params.loc[run_id].dropna()
     return {
@@ -103,13 +107,9 @@ def _run(table: Any, run_id: str) -> dict[str, Any]:
         "name": about["name"],
         "status": about["status"],
         "started": about["started"].isoformat() if about["started"] == about["started"] else None,
-        "metrics": {name: _number(value) for name, value in table.metrics.loc[run_id].dropna().items()},
+        "metrics": metrics,
         "params": {name: _plain(value) for name, value in params.items()},
     }
-
-
-def _number(value: float) -> float | str:
-    return value if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _plain(value: Any) -> Any:

@@ -1,12 +1,11 @@
 """The runs of a job, found by the tag `podium.job` that MLflow puts on all of them, and their end when the job ended badly."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lib.backends.connect import client, probe, sign_in, translated
+from lib.backends.connect import client, probe, translated
 from lib.backends.store import make_ready
 from lib.backends.uri import Backend
 from lib.launch.job import is_id
@@ -40,7 +39,7 @@ def runs_of(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
     if not is_id(job_id) or _is_missing(backend):
         return ()
     make_ready(backend)
-    probe(backend, sign_in(os.environ))
+    probe(backend)
     with translated(f"The job {job_id}"):
         found = [_summary(run) for run in _tagged(backend, job_id)]
     return tuple(sorted(found, key=lambda run: (run.started, run.run_id)))

@@ -16,11 +16,12 @@ from pathlib import Path
 from filelock import Timeout
 from ulid import ULID
 
+from lib import processes
 from lib.backends.credentials import known
 from lib.backends.store import make_ready
 from lib.backends.uri import Backend
 from lib.errors import NotFound, NotWritable, PodiumError
-from lib.launch import catalogue, job, processes, scripts
+from lib.launch import catalogue, job, scripts
 from lib.launch.catalogue import Demo, Value
 from lib.launch.job import Job
 from lib.launch.job_runs import end_runs, runs_of

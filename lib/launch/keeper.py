@@ -16,9 +16,10 @@ from types import FrameType
 
 from filelock import FileLock
 
+from lib import processes
 from lib.backends.credentials import borrowed
 from lib.errors import NotFound, PodiumError
-from lib.launch import job, processes
+from lib.launch import job
 
 POLL_SECONDS = 0.1
 TURN_SECONDS = 0.25

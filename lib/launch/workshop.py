@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lib.backends.credentials import of
-from lib.backends.uri import Backend, credentials_in, parse
+from lib.backends.uri import Backend
 from lib.errors import BadInput
 
 _PERSON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX")
@@ -24,7 +24,6 @@ _WINDOWS = (
 )
 _MACHINE = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 _NETWORK = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-_SIGN_IN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 _TRANSPORT = ("MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
 
 
@@ -60,11 +59,9 @@ def environment_for(workshop: Workshop, backend: Backend, job_id: str) -> dict[s
     backend goes here and nowhere else: not into arguments, nor into the files of the job.
     """
     held = of(backend)
-    to_server = (_TRANSPORT if held else _SIGN_IN + _TRANSPORT) if backend.kind == "server" else ()
-    names = [*_PERSON, *_WINDOWS, *_MACHINE, *_NETWORK, *to_server]
+    names = [*_PERSON, *_WINDOWS, *_MACHINE, *_NETWORK, *(_TRANSPORT if backend.kind == "server" else ())]
     inherited = {name: workshop.environment[name] for name in names if name in workshop.environment}
     return {
-        **({} if held else _typed_sign_in(workshop, backend)),
         **inherited,
         "MLFLOW_TRACKING_URI": backend.uri,
         "MLFLOW_REGISTRY_URI": backend.uri,
@@ -82,12 +79,3 @@ def environment_for(workshop: Workshop, backend: Backend, job_id: str) -> dict[s
 def folder_for(backend: Backend, project: Path) -> Path:
     """Where a script runs: beside a SQLite database, so that its relative paths land there; in the project for a server."""
     return backend.path.parent if backend.path else project
-
-
-def _typed_sign_in(workshop: Workshop, backend: Backend) -> dict[str, str]:
-    """User and password that stand inside `MLFLOW_TRACKING_URI`, as the variables that MLflow reads."""
-    uri = workshop.environment.get("MLFLOW_TRACKING_URI", "")
-    pair = credentials_in(uri)
-    if pair is None or parse(uri, Path()) != backend:
-        return {}
-    return dict(zip(_SIGN_IN, pair, strict=False))

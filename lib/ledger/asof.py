@@ -23,6 +23,8 @@ from lib.ledger.words import SLOTS, UNKNOWN, Actor, Reason, Slot, as_text, as_ti
 
 BEFORE = "before the record begins"
 NO_RECORD = "there is no record"
+MOST_TOLD = 8
+"""How many moves of one day a sentence tells one by one."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,13 @@ class Answer:
     unknown: tuple[Unknown, ...]
 
 
-def as_of(entries: Sequence[Entry], slot: Slot, when: When) -> Answer:
-    """The answer of a book for an instant or a stretch of time. An entry at place 0 counts, but is not named as proof."""
+def as_of(entries: Sequence[Entry], slot: Slot, when: When, known: Sequence[Holding] | None = None) -> Answer:
+    """The answer of a book for an instant or a stretch of time. An entry at place 0 counts, but is not named as proof.
+
+    `known` is what `every_holding` says of these entries, where somebody asked it before.
+    """
     read = amended(entries)
-    held = [h for h in _every(entries, slot) if _meets(when, h.since, h.until)]
+    held = [h for h in _every(every_holding(entries) if known is None else known, slot) if _meets(when, h.since, h.until)]
     lives, corrections = _lives(read), superseded(entries)
     found = (_imported(word(entries, h), h) if h.imported else _holder(lives[h.place], h, when) for h in held if h.version)
     holders = tuple(_with_proof(holder, entries, corrections) for holder in found)
@@ -77,9 +82,9 @@ def as_of(entries: Sequence[Entry], slot: Slot, when: When) -> Answer:
     return Answer(slot, when, holders, (*_before(entries, slot, when), *unknown))
 
 
-def _every(entries: Sequence[Entry], slot: Slot) -> list[Holding]:
+def _every(holdings: Sequence[Holding], slot: Slot) -> list[Holding]:
     """The holdings of a slot, imported ones too. What was imported up to the beginning of the record goes on in what stood there."""
-    every = [h for h in every_holding(entries) if h.slot == slot]
+    every = [h for h in holdings if h.slot == slot]
     before, seen = [h for h in every if h.imported], [h for h in every if not h.imported]
     if before and seen and before[-1].version and (before[-1].version, before[-1].until) == (seen[0].version, seen[0].since):
         before[-1] = replace(before[-1], until=seen[0].until, ended=seen[0].ended)
@@ -241,6 +246,8 @@ def _in_turn(every: Sequence[_Part], when: When) -> str:
     form = "%H:%M:%S" if any(f"{a:%H:%M}" == f"{b:%H:%M}" for a, b in pairwise(local)) else "%H:%M"
     clocks = [f"{at:{form}} ({at:%z})" if twice(at) else f"{at:{form}}" for at in local]
     told = [f"{_name(part.what)} until {clock}" for part, clock in zip(parts, clocks, strict=False)]
+    if len(told) > MOST_TOLD:
+        told = [*told[: MOST_TOLD // 2], f"{len(told) - MOST_TOLD // 2 - 1:,} more moves", told[-1]]
     line = ", then ".join([*told, _name(parts[-1].what)])
     return line[0].upper() + line[1:] if isinstance(parts[0].what, Unknown) or parts[0].what is None else line
 

@@ -145,6 +145,11 @@ class Observed(Body):
     gone: tuple[str, ...] = ()
     window: tuple[Moment, Moment]
 
+    @property
+    def is_unmoved(self) -> bool:
+        """Does it tell of a deed that moved no version? `now` is then what was recorded before, and not what was seen."""
+        return self.note is not None and self.was == self.now and not self.gone
+
 
 class Imported(Body):
     """What a file tells of the time before the record. `by` imported it, `actor` is who did it then, as the file says.
@@ -217,12 +222,28 @@ class FollowedUp(Body):
     reason: Reason
 
 
+class Carry(Value):
+    """What a book added up to when one of its volumes ended. Nobody decides by it: it is there to be compared and to be read alone.
+
+    `wanted` are the holders the ledger wished for, `named` the slots that a decision ever spoke of, `open` the ids of open intents.
+    """
+
+    created: Moment | None = None
+    now: Now
+    wanted: dict[Slot, tuple[str, ...]]
+    named: tuple[Slot, ...] = ()
+    open: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    registered: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
 class Volume(Body):
-    """The book goes on in another run; `carry` is what the entries so far add up to."""
+    """The book goes on in another run, `next`; the last entry of its volume."""
 
     type: Literal["VOLUME"] = "VOLUME"
     next: str
-    carry: dict[str, Any] = Field(default_factory=dict)
+    carry: Carry
 
 
 class Other(Body):

@@ -7,26 +7,33 @@ guard stands in that function. After any error the book is read, because a lost 
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version as installed
 from typing import Any
 
 from mlflow.exceptions import MlflowException
 from ulid import ULID
 
-from lib.backends.connect import client, quick_reading, translate, translated
+from lib.backends.capabilities import capabilities
+from lib.backends.connect import DENIED, client, quick_reading, translate, translated
+from lib.backends.rights import ledger_refusal
 from lib.backends.uri import Backend
 from lib.errors import Busy, LedgerBroken
+from lib.ledger import kept
 from lib.ledger.bodies import Body, Place, canonical
-from lib.ledger.chain import Anchor, decode, encode, key, stopper
+from lib.ledger.chain import Anchor, Reading, encode, key, room_for, stopper
 from lib.ledger.fold import State, fold
+from lib.ledger.volumes import Sheet, ending, follow, is_full
 from lib.ledger.words import Actor, as_text
 
 TRIES = 200
 Make = Callable[[State], Body | None]
+KIND, FINISHED = "podium.kind", "volume"
+_GONE = "RESOURCE_DOES_NOT_EXIST"
 _LOCKED = "TEMPORARILY_UNAVAILABLE"
-_DENIED = ("PERMISSION_DENIED", "UNAUTHENTICATED")
 
 
 @dataclass(frozen=True)
@@ -45,12 +52,41 @@ class Writer:
 
 
 def read(backend: Backend, book: str) -> State:
-    """A book added up. `book` is its run id. Raises LedgerBroken when the run was deleted, NotFound when it is not there."""
+    """A book added up, with all its volumes. `book` is the run id of the first one; finished ones are fetched once per process.
+
+    Raises LedgerBroken when a run was deleted, NotFound when it is not there.
+    """
     with translated("The book of this model"), quick_reading():
-        run = client(backend).get_run(book)
-    if run.info.lifecycle_stage != "active":
-        raise LedgerBroken("The book of this model was deleted.", next=f"Restore run {book} in MLflow, then try again.")
-    return fold(decode(run.data.params, book))
+        told = follow(partial(_active, backend, book), book, kept.finished(backend, book), kept.understood)
+    assert told is not None  # `_active` raises
+    return kept.added_up(backend, book, told)
+
+
+def read_deleted(backend: Backend, book: str) -> State | None:
+    """A book of which a run is deleted, added up as if none were; None when all of it is active, or it is not there."""
+    with translated("The book of this model"), quick_reading():
+        told = follow(partial(sheet, backend), book, None, kept.understood)
+    return fold(told.reading) if told and told.deleted else None
+
+
+def sheet(backend: Backend, run_id: str) -> Sheet | None:
+    """One run of a book; None when it is not there."""
+    try:
+        run = client(backend).get_run(run_id)
+    except MlflowException as error:
+        if error.error_code == _GONE:
+            return None
+        raise
+    return Sheet(run.data.params, run.info.lifecycle_stage == "active")
+
+
+def _active(backend: Backend, book: str, run_id: str) -> Sheet | None:
+    found = sheet(backend, run_id)
+    if found is None and run_id == book:
+        raise translate(_GONE, "", "The book of this model")
+    if found and not found.active:
+        raise LedgerBroken("The book of this model was deleted.", next=f"Restore run {run_id} in MLflow, then try again.")
+    return found
 
 
 def append(backend: Backend, book: str, make: Make, anchors: tuple[Anchor, ...] = ()) -> str | None:
@@ -70,24 +106,45 @@ def append(backend: Backend, book: str, make: Make, anchors: tuple[Anchor, ...] 
         _must_be_sound(state, anchors)
         if (body := make(state)) is None:
             return None
+        if is_full(state.reading):
+            locked = _roll_over(backend, book, state, body) == _LOCKED
+            continue
         tried.append(str(ULID()))
-        locked = _try_place(backend, book, state, (tried[-1], canonical(body))) == _LOCKED
+        locked = _try_place(backend, state.reading, (tried[-1], canonical(body))) == _LOCKED
     return _no_place(book)
 
 
-def _try_place(backend: Backend, book: str, state: State, entry: tuple[str, str]) -> str:
+def _try_place(backend: Backend, reading: Reading, entry: tuple[str, str]) -> str:
     """Try to take the next place; gives the error code, which says nothing about success: the caller reads."""
-    value, more = encode(*entry, state.reading.chain)
+    value, more = encode(*entry, reading.tip, room_for(capabilities(backend).limits.param))
+    volume = reading.parts[-1].run_id
     try:
         for name, part in more.items():
-            client(backend).log_param(book, name, part)
-        client(backend).log_param(book, key(state.reading.head + 1), value)
+            client(backend).log_param(volume, name, part)
+        client(backend).log_param(volume, key(reading.head + 1), value)
     except MlflowException as error:
-        if error.error_code in _DENIED:
-            raise translate(str(error.error_code), str(error)) from error
+        if error.error_code in DENIED:
+            raise ledger_refusal(backend) from error
         time.sleep(secrets.randbelow(20) / 1000)
         return str(error.error_code)
     return ""
+
+
+def _roll_over(backend: Backend, book: str, state: State, cause: Body) -> str:
+    """Let the book go on in another run. Of several who try at once one takes the place; the runs of the others stay empty."""
+    with translated("The next volume of this book"):
+        first = client(backend).get_run(book)
+        tags = {KIND: "book", "podium.model": first.data.tags.get("podium.model", cause.model)}
+        number = len(state.reading.parts) + 1
+        name = f"{first.info.run_name[:200]}, volume {number}"
+        candidate = client(backend).create_run(first.info.experiment_id, run_name=name, tags=tags).info.run_id
+        client(backend).set_terminated(candidate)
+    told = _try_place(backend, state.reading, (str(ULID()), canonical(ending(state, cause, candidate))))
+    if told:
+        return told
+    with suppress(MlflowException):  # only spares readers of many books the fetching of what they know already
+        client(backend).set_tag(state.reading.parts[-1].run_id, KIND, FINISHED)
+    return told
 
 
 def _must_be_sound(state: State, anchors: tuple[Anchor, ...]) -> None:

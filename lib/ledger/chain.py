@@ -1,19 +1,24 @@
 """Entry n of a book is one write-once parameter: `<ULID> <sha256 of body> <chain> <body>`. Pure.
 
 Here it is written, read and judged. chain n = sha256(chain n−1 + sha256 of body n), seeded with the book's run id. A body too long for one parameter goes on in
-parameters `<ULID>.00`, `<ULID>.01` …
+parameters `<ULID>.00`, `<ULID>.01` … A long book goes on in further runs, its volumes: places go on counting, and the chain of a volume
+is seeded with the chain so far and its own run id.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from lib.ledger.bodies import SCHEMA, Body
+from lib.ledger.bodies import SCHEMA, Body, Volume
 from lib.ledger.shapes import parse
 
 ROOM = 5_600
+HEAD_LENGTH = 160
+"""Characters of a place before the body: id, two hashes and the spaces between, and one to spare."""
 """Characters of a body that fit beside the hashes in one parameter value of 6,000."""
+Understand = Callable[[str, str], Body]
+"""From the sha256 of a text and the text to the body; a text always gives the same one, so it may be remembered by its sha256."""
 _PLACE = re.compile(r"\d{6}")
 _PARTS = re.compile(r"([0-9A-Z]{26}) ([0-9a-f]{64}) ([0-9a-f]{64}) ", re.ASCII)
 
@@ -47,12 +52,22 @@ class Anchor:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One volume: the run it stands in, its first place, and the chain before that place."""
+
+    run_id: str
+    first: int
+    chain: str
+
+
+@dataclass(frozen=True)
 class Reading:
-    """A whole book: its entries, the head (last place), the chain at each place, and what does not fit."""
+    """A whole book: its entries, the head (last place), the chain at each place, and what does not fit; then its volumes."""
 
     entries: tuple[Entry, ...]
     chains: tuple[str, ...]
     findings: tuple[Finding, ...]
+    parts: tuple[Part, ...] = ()
 
     @property
     def head(self) -> int:
@@ -62,10 +77,28 @@ class Reading:
     def chain(self) -> str:
         return self.chains[-1]
 
+    @property
+    def tip(self) -> str:
+        """The chain that the next entry goes on from: that of the head, or that before a volume which is still empty."""
+        return self.parts[-1].chain if self._is_fresh else self.chain
 
-def seed(run_id: str) -> str:
-    """The chain before the first entry: ties it to its book."""
-    return _sha("podium " + run_id)
+    @property
+    def next(self) -> str | None:
+        """The run that the book goes on in beyond its head; None when it ends here."""
+        if self._is_fresh or not self.entries:
+            return None
+        last = self.entries[-1]
+        return last.body.next if last.place == self.head and isinstance(last.body, Volume) else None
+
+    @property
+    def _is_fresh(self) -> bool:
+        """Is the last volume still empty?"""
+        return bool(self.parts) and self.parts[-1].first > self.head
+
+
+def seed(run_id: str, before: str = "") -> str:
+    """The chain before the first entry of a volume: ties it to its run, and to the chain `before` it where there is one."""
+    return _sha(before + run_id if before else "podium " + run_id)
 
 
 def link(previous: str, body_sha: str) -> str:
@@ -78,6 +111,11 @@ def key(place: int) -> str:
     return f"{place:06d}"
 
 
+def room_for(longest: int) -> int:
+    """How many characters of a body go into one parameter of at most `longest` characters, behind the id and the two hashes."""
+    return max(40, min(ROOM, longest - HEAD_LENGTH))
+
+
 def encode(entry_id: str, text: str, previous: str, room: int = ROOM) -> tuple[str, dict[str, str]]:
     """The value of a place, and the parameters its body goes on in (none when it fits into `room` characters)."""
     body_sha = _sha(text)
@@ -87,27 +125,40 @@ def encode(entry_id: str, text: str, previous: str, room: int = ROOM) -> tuple[s
     }
 
 
-def decode(params: Mapping[str, str], run_id: str) -> Reading:
-    """Read a book from the parameters of its run. Never raises: whatever does not fit becomes a finding.
+def understand_anew(_sha256: str, text: str) -> Body:
+    """The body in a text, remembered by nobody."""
+    return parse(text)
+
+
+def decode(
+    params: Mapping[str, str], run_id: str, before: Reading | None = None, understand: Understand = understand_anew
+) -> Reading:
+    """Read a book from the parameters of its run, or go on with its next volume. Never raises: whatever does not fit becomes a finding.
 
     A value that does not continue the chain is absorbed as void, so that a stray parameter cannot stop the writing. It counts as
     a broken chain only where later entries go on from what the value claims, which a stray or a replayed entry cannot make true.
     """
-    entries: list[Entry] = []
-    chains, findings, voids = [seed(run_id)], list[Finding](), list[str]()
+    begins = seed(run_id, before.chain) if before else seed(run_id)
+    told = before or Reading((), (begins,), ())
+    entries, chains, findings, voids = list(told.entries), list(told.chains), list(told.findings), list[str]()
+    volume, tip = Part(run_id, len(chains), begins), begins
     while (raw := params.get(key(len(chains)))) is not None:
         place, part = len(chains), _PARTS.match(raw)
-        if part and part[3] == link(chains[-1], part[2]):
-            entry = _entry(place, part, raw, params)
+        if part and part[3] == link(tip, part[2]):
+            entry = _entry(place, part, _whole(part, raw, params), understand)
             findings += [entry] if isinstance(entry, Finding) else _newer(entry)
             entries += [] if isinstance(entry, Finding) else [entry]
-            chains.append(part[3])
-            continue
-        moved = None if voids else _reordered(params, chains)
-        findings.append(moved or _void(place, part, voids))
-        voids += [part[3]] if part and part[3] not in chains else []
-        chains.append(link(chains[-1], _sha(raw)))
-    return Reading(tuple(entries), tuple(chains), (*findings, *_beyond(params, len(chains))))
+            tip = part[3]
+        else:
+            moved = None if voids else _reordered(params, place, tip)
+            findings.append(moved or _void(place, part, voids))
+            voids += [part[3]] if part and part[3] not in chains else []
+            tip = link(tip, _sha(raw))
+        chains.append(tip)
+        if entries and entries[-1].place == place and isinstance(entries[-1].body, Volume):
+            break
+    findings += _beyond(params, volume.first, len(chains))
+    return Reading(tuple(entries), tuple(chains), tuple(findings), (*told.parts, volume))
 
 
 def judge(reading: Reading, anchors: Iterable[Anchor]) -> tuple[Finding, ...]:
@@ -120,17 +171,23 @@ def stopper(findings: Iterable[Finding]) -> Finding | None:
     return next((finding for finding in findings if finding.stops), None)
 
 
-def _entry(place: int, part: re.Match[str], raw: str, params: Mapping[str, str]) -> Entry | Finding:
-    entry_id, text, n = part[1], raw[part.end() :], 0
-    while (more := params.get(f"{entry_id}.{n:02d}")) is not None:
+def _whole(part: re.Match[str], raw: str, params: Mapping[str, str]) -> str:
+    """The text of a body, with the parameters it goes on in."""
+    text, n = raw[part.end() :], 0
+    while (more := params.get(f"{part[1]}.{n:02d}")) is not None:
         text, n = text + more, n + 1
-    if _sha(text) != part[2] and not text.endswith("}"):
+    return text
+
+
+def _entry(place: int, part: re.Match[str], text: str, understand: Understand) -> Entry | Finding:
+    whole = _sha(text) == part[2]
+    if not whole and not text.endswith("}"):
         return Finding(
             place, "missing", "The end of this entry is missing: it was cut, or a parameter that holds a part of it was deleted."
         )
-    if _sha(text) != part[2]:
+    if not whole:
         return Finding(place, "edited", "The text of this entry is not what was written: it was changed in the database itself.")
-    return Entry(place, entry_id, part[3], parse(text))
+    return Entry(place, part[1], part[3], understand(part[2], text))
 
 
 def _newer(entry: Entry) -> list[Finding]:
@@ -147,25 +204,26 @@ def _void(place: int, part: re.Match[str] | None, voids: Iterable[str]) -> Findi
     return Finding(place, "void", "Somebody wrote a value here that is no entry. It is counted as empty and says nothing.")
 
 
-def _reordered(params: Mapping[str, str], chains: list[str]) -> Finding | None:
-    """The entry that would go on from the chain, when it stands at another place of the book."""
+def _reordered(params: Mapping[str, str], place: int, tip: str) -> Finding | None:
+    """The entry that would go on from the chain, when it stands at another place of the volume."""
     for name, raw in params.items():
         part = _PARTS.match(raw) if _PLACE.fullmatch(name) else None
-        if part and part[3] == link(chains[-1], part[2]):
+        if part and part[3] == link(tip, part[2]):
             means = f"The entry that belongs here stands at place {int(name)}: entries were reordered in the database itself."
-            return Finding(len(chains), "reordered", means)
+            return Finding(place, "reordered", means)
     return None
 
 
-def _beyond(params: Mapping[str, str], first: int) -> list[Finding]:
-    places = sorted(int(name) for name in params if _PLACE.fullmatch(name) and int(name) > first)
-    follow = [place for place in places if _follows(params, place)]
+def _beyond(params: Mapping[str, str], first: int, end: int) -> list[Finding]:
+    """Values at places that this volume does not have: `end` is the first one beyond it."""
+    places = sorted(int(name) for name in params if _PLACE.fullmatch(name) and not first <= int(name) < end)
+    follow = [place for place in places if place > end and _follows(params, place)] if key(end) not in params else []
     if follow:
         means = (
             f"No entry stands here, but the values up to place {follow[-1]} go on from one another: "
             "entries were deleted from the database itself, or somebody planted some beyond the end."
         )
-        gap, linked = [Finding(first, "gap", means)], {*follow, *(place - 1 for place in follow)}
+        gap, linked = [Finding(end, "gap", means)], {*follow, *(place - 1 for place in follow)}
     else:
         gap, linked = [], set()
     means = "A value beyond the end of the book: a stray, or the entry before it was deleted from the database."

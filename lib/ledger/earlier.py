@@ -63,7 +63,8 @@ class Earlier:
 
 def read_earlier(name: str, data: bytes, frame: Frame) -> Earlier:
     """Read a file of earlier decisions. Raises BadInput with every line that cannot be, and why."""
-    rows = _json_rows(data) if data.lstrip()[:1] in (b"[", b"{") else _csv_rows(data)
+    is_json = name.lower().endswith(".json") or data.lstrip()[:1] in (b"[", b"{")
+    rows = _json_rows(data) if is_json else _csv_rows(data)
     others = [row for row in rows if _text(row, "model") not in ("", frame.model)]
     mine = [row for row in rows if row not in others]
     sha, faults, told = hashlib.sha256(data).hexdigest(), list[str](), list[tuple[When, dict[str, Any]]]()
@@ -186,10 +187,10 @@ def _matter(row: Row, when: When, source: Source) -> dict[str, Any]:
         "window": (as_text(when.at), as_text(when.until)) if when.until else None,
         "version": _version(row),
         "actor": declared(name) if name else Actor(name=UNKNOWN.name),
-        "reason": Reason(category=_one_of(row, "category", CATEGORIES, str.lower) or "other", text=_short(text))
+        "reason": Reason(category=_one_of(row, "category", CATEGORIES, str.lower) or "other", text=_short("reason", text))
         if text
         else None,
-        "note": _short(note) or None,
+        "note": _short("note", note) or None,
         "from_": stage(_text(row, "from")) if _text(row, "from") else None,
         "to": stage(_text(row, "to")) if _text(row, "to") else None,
         "verdict": (_one_of(row, "verdict", ("approve", "reject", "changes"), str.lower) or "approve")
@@ -266,9 +267,9 @@ def _one_of(row: Row, key: str, known: Iterable[str], form: Callable[[str], str]
     return value or None
 
 
-def _short(text: str) -> str:
+def _short(key: str, text: str) -> str:
     if len(text) > LONGEST_REASON:
-        raise BadInput(f"A text has {len(text):,} characters; {LONGEST_REASON:,} fit.")
+        raise BadInput(f"The {key} has {len(text):,} characters; {LONGEST_REASON:,} fit.")
     return text
 
 

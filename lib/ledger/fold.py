@@ -7,10 +7,13 @@ ledger has no wish for it and only remembers what was seen.
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 from lib.ledger.bodies import NOTHING, Body, Closing, Decided, Held, Identity, Observed, Opened, Registered
 from lib.ledger.chain import Anchor, Entry, Finding, Reading, judge
-from lib.ledger.words import NOBODY, SLOTS, Slot, as_time, slot_of
+from lib.ledger.holdings import Holding
+from lib.ledger.imported import every_holding
+from lib.ledger.words import NOBODY, RESTORED, SLOTS, Slot, as_time, slot_of
 
 Possible = Callable[[Entry], bool]
 """Tells of an open intent whether its version still exists and is the same one."""
@@ -42,7 +45,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class State:
-    """A book at its head. `created` is the creation time of the registered model whose life the book tells."""
+    """A book at its head. `created` is the creation time of the registered model whose life the book tells.
+
+    `last` is when an entry was last made from a sight of the registry: what was moved outside and is not recorded was moved later.
+    """
 
     reading: Reading
     opened: bool = False
@@ -120,10 +126,26 @@ class State:
                     return body.versions[version]
         return None
 
+    @cached_property
+    def held(self) -> tuple[Holding, ...]:
+        """Every holding of the book, what was imported before it too, oldest first."""
+        return every_holding(self.reading.entries)
+
     def intent(self, entry_id: str) -> Decided | None:
         """The approving decision with this id, of any life of the model."""
-        bodies = (entry.body for entry in self.reading.entries if entry.id == entry_id)
-        return next((body for body in bodies if isinstance(body, Decided)), None)
+        return self._decided.get(entry_id)
+
+    @cached_property
+    def _decided(self) -> Mapping[str, Decided]:
+        """Id → decision; of several with one id, which somebody planted, the first."""
+        return {entry.id: entry.body for entry in reversed(self.reading.entries) if isinstance(entry.body, Decided)}
+
+    @property
+    def missed(self) -> frozenset[str]:
+        """When the book was found deleted, as ledger text, for each time it says that it was restored."""
+        return frozenset(
+            body.window[0] for e in self.reading.entries if isinstance(body := e.body, Observed) and body.note == RESTORED
+        )
 
     @property
     def name(self) -> str:
@@ -145,6 +167,19 @@ def fold(reading: Reading) -> State:
     return state
 
 
+def fold_on(before: State, reading: Reading) -> State:
+    """The same as `fold(reading)`, in less time where `before` has added up its first entries already."""
+    if reading == before.reading:
+        return before
+    done = len(before.reading.entries)
+    if reading.entries[:done] != before.reading.entries:
+        return fold(reading)
+    state = replace(before, reading=reading)
+    for entry in reading.entries[done:]:
+        state = _step(state, entry)
+    return state
+
+
 def standing(seen: Mapping[Slot, Held]) -> dict[Slot, tuple[str, ...]]:
     """Who stands in each slot, every version in one at most: the alias is the truth, and production comes before staging."""
     aliased: dict[str, Slot] = {}
@@ -162,7 +197,7 @@ def fulfilled(want: Wanted, held: Held) -> bool:
 
 
 def _step(state: State, entry: Entry) -> State:
-    state = replace(state, last=_latest(state.last, entry.body))
+    state = replace(state, last=_latest(state.last, entry.body)) if _saw(entry.body) else state
     match entry.body:
         case Opened() as body:
             known = frozenset([*body.versions, *(version for held in body.now.values() for version in held.holders)])
@@ -173,7 +208,7 @@ def _step(state: State, entry: Entry) -> State:
             return replace(state, intents=(*state.intents, entry), known=state.known | {body.version})
         case Observed() as body:
             return replace(state, now=body.now, gone=state.gone | set(body.gone))
-        case Closing() as body if body.intent not in state.outcome and any(i.id == body.intent for i in state.intents):
+        case Closing() as body if body.intent not in state.outcome and any(i.id == body.intent for i in reversed(state.intents)):
             return replace(state, now=body.now, outcome={**state.outcome, body.intent: body.type})
         case _:
             return state
@@ -194,6 +229,11 @@ def _after(want: Mapping[Slot, Wanted], entry: Entry) -> dict[Slot, Wanted]:
 
 def _approves(body: Body) -> bool:
     return isinstance(body, Decided) and body.verdict == "approve"
+
+
+def _saw(body: Body) -> bool:
+    """Was the registry looked at for this entry, and all that had been moved in it recorded?"""
+    return _approves(body) or (_now_of(body) is not None and not (isinstance(body, Observed) and body.is_unmoved))
 
 
 def _now_of(body: Body) -> Mapping[Slot, Held] | None:

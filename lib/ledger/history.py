@@ -140,7 +140,7 @@ def _later(body: Body) -> str:
         case Corrected():
             return body.reason.text
         case Volume():
-            return "The book goes on in another run"
+            return body.note or "The book goes on in another run"
         case _:
             return body.note or (body.reason.text if body.reason else "An entry that this Podium does not know")
 

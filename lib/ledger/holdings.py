@@ -66,6 +66,7 @@ def begins(entries: Iterable[Entry]) -> datetime | None:
 
 def _told(entries: Iterable[Entry]) -> Iterable[_Told]:
     clock: datetime | None = None
+    seen: datetime | None = None
     sure: datetime | None = None
     shown: dict[Slot, Held] | None = None
     decided: dict[tuple[Slot, str], str] = {}
@@ -76,8 +77,10 @@ def _told(entries: Iterable[Entry]) -> Iterable[_Told]:
         if isinstance(body, Opened):
             decided.clear()
         if isinstance(body, Opened | Closing | Observed):
-            before, clock = clock, _later(clock, _time(body))
-            dark = sure if isinstance(body, Opened) else _dark(body, before, clock)
+            clock = _later(clock, _time(body))
+            if isinstance(body, Observed) and body.is_unmoved:
+                continue  # nobody looked at who holds what
+            dark, seen = sure if isinstance(body, Opened) else _dark(body, seen, clock), clock
             yield _Told(entry, body.now, clock, dark, decided if isinstance(body, Closing) else {})
             # a decision that failed because the model was gone is closed with what was known, not with what was seen
             blind = isinstance(body, Closing) and body.type == "FAILED" and body.now == shown

@@ -4,20 +4,23 @@ A unique experiment name elects the index run, a write-once parameter of the ind
 stands in three places (contract §3.5), so that a renamed experiment or a dropped tag is noticed instead of forking the ledger.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from mlflow.entities import Experiment, Run, ViewType
 from mlflow.exceptions import MlflowException
 
-from lib.backends.connect import client, translate, translated
+from lib.backends.connect import DENIED, client, translate, translated
+from lib.backends.reserved import INDEX, LEDGER
+from lib.backends.rights import ledger_refusal
 from lib.backends.uri import Backend
 from lib.errors import Busy, LedgerBroken, NotFound
-from lib.ledger.book import read
+from lib.ledger.book import read, read_deleted
+from lib.ledger.fold import State
 from lib.ledger.whose import Life, book_of, books
 from lib.ledger.words import as_text, as_time, from_millis
 
-LEDGER, INDEX = "podium-ledger", "podium-ledger-index"
 TAG, MODEL_TAG, DELETED_TAG = "podium.index", "podium.book", "podium.deleted."
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
 
@@ -37,6 +40,19 @@ class Shelf:
 def find_book(backend: Backend, life: Life) -> str | None:
     """The run id of the book of a model, or None when there is none yet. Writes nothing."""
     return book_of(index_params(backend), life, partial(_told, backend), partial(_lives, backend))
+
+
+def find_record(backend: Backend, life: Life) -> State | None:
+    """The book of a model added up, or None when there is none yet; each book is read once. Writes nothing."""
+    seen = dict[str, State]()
+
+    def told(book: str) -> str | None:
+        with suppress(NotFound, LedgerBroken):
+            seen[book] = read(backend, book)
+        return seen[book].created if book in seen else None
+
+    book = book_of(index_params(backend), life, told, partial(_lives, backend))
+    return None if book is None else seen.get(book) or read(backend, book)
 
 
 def open_book(backend: Backend, life: Life) -> Shelf:
@@ -71,16 +87,31 @@ def sealed_params(backend: Backend) -> dict[str, str]:
 
 
 def note_deleted(backend: Backend, book: str, at: str) -> None:
-    """Note on the index that a book was found deleted, so that it is told even when somebody restores it. The first note counts."""
-    index = _find_index(backend)
-    if index and DELETED_TAG + book not in _index_run(backend, index).data.tags:
+    """Note on the index that a book was found deleted, so that it is told even when somebody restores it.
+
+    The first note counts. One whose restoring the book records already is of an earlier deletion: whoever recorded it died before
+    the note was taken off.
+    """
+    index, there = _find_index(backend), read_deleted(backend, book)
+    if index is None or there is None:
+        return
+    noted = _noted_time(_index_run(backend, index), book)
+    if not noted or noted in there.missed:
         _tag(backend, index, DELETED_TAG + book, at)
 
 
-def forget_deleted(backend: Backend, book: str) -> None:
-    """Take that note off again: the book is back, and says so itself."""
-    if index := _find_index(backend):
+def forget_deleted(backend: Backend, book: str, at: str) -> None:
+    """Take that note off again: the book is back, and says so itself. A later note stays."""
+    index = _find_index(backend)
+    if index and _noted_time(_index_run(backend, index), book) == at:
         _tag(backend, index, DELETED_TAG + book, "")
+
+
+def noted_deleted(backend: Backend) -> frozenset[str]:
+    """The books that were found deleted and have not said since that they are back."""
+    index = _find_index(backend)
+    run = _index_run(backend, index) if index else None
+    return frozenset(book for book in books(run.data.params) if _noted_time(run, book)) if run else frozenset()
 
 
 def ledger_experiment(backend: Backend) -> str | None:
@@ -212,15 +243,19 @@ def _take(backend: Backend, run_id: str, name: str, value: str) -> None:
     try:
         client(backend).log_param(run_id, name, value)
     except MlflowException as error:
-        if error.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
-            raise translate(str(error.error_code), str(error)) from error
+        if error.error_code in DENIED:
+            raise ledger_refusal(backend) from error
 
 
 def _run(backend: Backend, experiment_id: str, name: str, tags: dict[str, str]) -> str:
     """A run of the ledger, ended at birth: parameters can still be added, and no list shows it as running."""
-    with translated("The ledger"):
+    try:
         run_id = str(client(backend).create_run(experiment_id, run_name=name, tags=tags).info.run_id)
         client(backend).set_terminated(run_id)
+    except MlflowException as error:
+        if error.error_code in DENIED:
+            raise ledger_refusal(backend) from error
+        raise translate(str(error.error_code), str(error), "The ledger") from error
     return run_id
 
 

@@ -7,6 +7,7 @@ they are no signature: compare the head with the book, or the packet's own hash 
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib.errors import LedgerBroken
-from lib.ledger.chain import Entry, Reading, key, link, seed
+from lib.ledger.chain import Entry, Part, Reading, key, link
 from lib.ledger.words import Actor, Stage
 
 Format = Literal[1]
@@ -22,6 +23,8 @@ Kind = Literal["decision", "as of"]
 FORMAT: Format = 1
 DECISION: Kind = "decision"
 ANSWER: Kind = "as of"
+Sheets = Mapping[str, Mapping[str, str]]
+"""Run id → its parameters, for every run of a book that a reading was decoded from."""
 
 
 class _Part(BaseModel):
@@ -108,16 +111,21 @@ class Packet(_Part):
 SECTIONS = tuple(Packet.model_fields)
 
 
-def volume(run_id: str, params: Mapping[str, str], reading: Reading) -> Volume:
-    """The hashes of a book that begins in this run. `params` are the run's parameters that `reading` was decoded from."""
-    hashes = tuple(_body_sha(params[key(place)], reading, place) for place in range(1, reading.head + 1))
-    return Volume(run_id=run_id, before=seed(run_id), hashes=hashes)
+def volumes(sheets: Sheets, reading: Reading) -> tuple[Volume, ...]:
+    """The hashes of a book, volume by volume; one that is still empty is named by the entry before it, and left out."""
+    ends = [*(part.first for part in reading.parts[1:]), reading.head + 1]
+    return tuple(
+        _volume(sheets[part.run_id], reading, part, end)
+        for part, end in zip(reading.parts, ends, strict=True)
+        if part.first < end or part.first == 1
+    )
 
 
-def written(params: Mapping[str, str], reading: Reading, places: Iterable[int]) -> tuple[Written, ...]:
+def written(sheets: Sheets, reading: Reading, places: Iterable[int]) -> tuple[Written, ...]:
     """The entries at these places as they stand in the book; places that hold no readable entry are left out."""
-    wanted = set(places)
-    return tuple(_written(params, entry) for entry in reading.entries if entry.place in wanted)
+    wanted, firsts = set(places), [part.first for part in reading.parts]
+    chosen = [entry for entry in reading.entries if entry.place in wanted]
+    return tuple(_written(sheets[reading.parts[bisect_right(firsts, one.place) - 1].run_id], one) for one in chosen)
 
 
 def sealed(packet: Packet) -> dict[str, Any]:
@@ -153,11 +161,20 @@ def chains(volumes: Sequence[Volume]) -> list[str]:
     return made
 
 
-def _body_sha(raw: str, reading: Reading, place: int) -> str:
+def _volume(params: Mapping[str, str], reading: Reading, part: Part, end: int) -> Volume:
+    """One volume, up to before the place `end`."""
+    before = [part.chain, *reading.chains[part.first : end]]
+    hashes = tuple(
+        _body_sha(params[key(place)], (before[n], reading.chains[place]), place) for n, place in enumerate(range(part.first, end))
+    )
+    return Volume(run_id=part.run_id, first=part.first, before=part.chain, hashes=hashes)
+
+
+def _body_sha(raw: str, step: tuple[str, str], place: int) -> str:
     """The sha256 that the chain went on with: the one written before an entry, or that of a whole value that is none."""
     claimed = raw[27:91]
     for candidate in (claimed, sha(raw)):
-        if link(reading.chains[place - 1], candidate) == reading.chains[place]:
+        if link(step[0], candidate) == step[1]:
             return candidate
     raise LedgerBroken(f"The value at place {place} was changed while it was read.", next="Try again.")
 

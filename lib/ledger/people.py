@@ -1,22 +1,17 @@
 """Who acts: a typed name, or the name a server vouches for. A name that is only typed is called typed."""
 
-from collections.abc import Mapping
-
 import httpx
 
-from lib.backends.connect import sign_in
 from lib.backends.credentials import auth_of, of
 from lib.backends.probing import PROBE_SECONDS
 from lib.backends.uri import Backend
 from lib.errors import Refused
 from lib.ledger.words import Actor, declared
 
-USER = "MLFLOW_TRACKING_USERNAME"
 
-
-def verified_name(backend: Backend, environment: Mapping[str, str]) -> str | None:
+def verified_name(backend: Backend) -> str | None:
     """The name a server knows this credential by (`users/current`); None when it has no sign-in or none was given."""
-    signed = auth_of(backend) or (sign_in(environment) if environment.get(USER) else None)
+    signed = auth_of(backend)
     if backend.kind != "server" or signed is None:
         return None
     try:
@@ -27,12 +22,12 @@ def verified_name(backend: Backend, environment: Mapping[str, str]) -> str | Non
     return name if isinstance(name, str) else None
 
 
-def who(backend: Backend, given: str, default: str, environment: Mapping[str, str]) -> Actor:
+def who(backend: Backend, given: str, default: str) -> Actor:
     """The actor of a command: the verified name, else the given one, else the default.
 
     Raises Refused when the name that was given is not the one the server vouches for, BadInput when no name is left.
     """
-    verified = verified_name(backend, environment)
+    verified = verified_name(backend)
     if verified is None:
         return declared(given or default)
     if given and given != verified:
@@ -42,14 +37,14 @@ def who(backend: Backend, given: str, default: str, environment: Mapping[str, st
     return Actor(name=verified, how="server")
 
 
-def through_service_account(backend: Backend, name: str, environment: Mapping[str, str]) -> Actor:
+def through_service_account(backend: Backend, name: str) -> Actor:
     """The actor of a page: the name the server vouches for if this very session signed in, else a typed name.
 
     A credential that the process holds for everybody is a service account, and vouches for nobody.
     """
     held = of(backend)
-    verified = verified_name(backend, {}) if held and held.source == "typed" else None
+    verified = verified_name(backend) if held and held.source == "typed" else None
     if verified:
         return Actor(name=verified, how="server")
-    account = (held.user if held else environment.get(USER)) if backend.kind == "server" else None
-    return declared(name, f"service account {account}" if account and not (held and held.source == "typed") else None)
+    serves_all = held and held.user and held.source != "typed" and backend.kind == "server"
+    return declared(name, f"service account {held.user}" if held and serves_all else None)

@@ -57,10 +57,19 @@ _PARTS: Mapping[str, TypeAdapter[Any]] = {
 }
 
 
+_SAFE = 2**53
+"""From here on JSON knows no whole numbers, only doubles that have no decimals."""
+
+
+def _whole(digits: str) -> int | float:
+    """A number written without decimals: a metric of 1e17 is written so, and must be one again to be written anew."""
+    return int(digits) if abs(float(digits)) < _SAFE else float(digits)
+
+
 def parse(text: str) -> Body:
     """The body in a canonical text; `Other` for everything that fits no shape. Never raises on foreign text."""
     try:
-        raw = json.loads(text)
+        raw = json.loads(text, parse_int=_whole)
         json.dumps(raw, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError):
         raw = None

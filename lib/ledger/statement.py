@@ -8,13 +8,20 @@ from lib.ledger.values import Number
 from lib.ledger.when import When, said
 from lib.ledger.words import CATEGORIES, PODIUM, SLOTS, UNKNOWN, as_time
 
+HOLDERS = 4
+"""How many holdings of one day are told in full."""
 METRICS = 4
 """How many metrics the sentences name; the entry has them all."""
 
 
 def statement(model: str, answer: Answer) -> str:
     """The whole answer in full sentences; times are of the zone that was asked in. Foreign text stands in it as it was written."""
-    return " ".join([_lead(model, answer), *(part for holder in answer.holders for part in _holder(holder, answer.when))])
+    held, when = answer.holders, answer.when
+    if len(held) <= HOLDERS:
+        return " ".join([_lead(model, answer), *(part for one in held for part in _holder(one, when))])
+    between = f"In between there were {len(held) - HOLDERS + 1:,} more holdings; the packet of this answer has each of them."
+    first = [part for one in held[: HOLDERS - 1] for part in _holder(one, when)]
+    return " ".join([_lead(model, answer), *first, between, *_holder(held[-1], when)])
 
 
 def asked(when: When) -> str:
@@ -43,7 +50,7 @@ def _unknown(model: str, one: Unknown, answer: Answer) -> str:
         return f"There is no record of {model}, so nobody can say which version was in {stage} on {day}."
     if one.why == BEFORE:
         begins = said(one.until or answer.when.at, zone)
-        return f"The record of {model} begins on {begins}; it cannot say which version was in {stage} on {day}."
+        return f"The record of {model} says nothing about {stage} before {begins}, so it cannot say which version was there on {day}."
     since = f"between {said(one.since, zone)} and " if one.since else "until "
     span = f"{since}{said(one.until, zone)}" if one.until else f"since {said(one.since or answer.when.at, zone)}"
     return f"Nobody can say which version of {model} was in {stage} on {day}: that is unknown {span} ({one.why})."
@@ -52,22 +59,34 @@ def _unknown(model: str, one: Unknown, answer: Answer) -> str:
 def _holder(held: Holder, when: When) -> list[str]:
     """Since when, by whom and why; what it had measured; how that is known."""
     name, zone = f"Version {held.version}", when.zone
-    until = f"until {said(held.until, zone)}" if held.until else "and still is"
     return [
-        f"{name} was there from {said(held.since, zone)} {until}.",
+        f"{name} {_span(held, zone)}.",
         _decision(held),
-        *([f"It is described as: “{held.note.rstrip()}”"] if held.note else []),
+        *([f"{name} is described as “{held.note.rstrip().rstrip('.')}”."] if held.note else []),
         *_evidence(held),
         _proof(held, zone),
     ]
 
 
+def _span(held: Holder, zone: str) -> str:
+    """From when until when; with seconds where it was within a minute."""
+    since = said(held.since, zone)
+    if held.until is None:
+        return f"has been there since {since}"
+    until = said(held.until, zone)
+    if since == until:
+        first, last = (at.astimezone(ZoneInfo(zone)) for at in (held.since, held.until))
+        return f"was there on {first.day} {first:%b %Y} from {first:%H:%M:%S} until {last:%H:%M:%S} {zone}"
+    return f"was there from {since.removesuffix(f' {zone}')} until {until}"
+
+
 def _decision(held: Holder) -> str:
     if held.by in (UNKNOWN, PODIUM) or held.reason is None:
-        by = "" if held.by in (UNKNOWN, PODIUM) else f"{held.by.name} put it there. "
-        return f"{by}{'No reason is' if by else 'Neither who put it there nor a reason is'} recorded."
+        if held.by in (UNKNOWN, PODIUM):
+            return "Neither who put it there nor a reason is recorded."
+        return f"{held.by.name} put it there. No reason is recorded."
     kind = CATEGORIES.get(held.reason.category, "Something else").lower()
-    return f"{held.by.name} decided it ({kind}): “{held.reason.text.rstrip()}”"
+    return f"{held.by.name} decided this and gave the reason: “{held.reason.text.rstrip()}” (kind of reason: {kind})."
 
 
 def _evidence(held: Holder) -> list[str]:
@@ -75,26 +94,29 @@ def _evidence(held: Holder) -> list[str]:
     more = len(held.metrics) - METRICS
     data = ", ".join(f"{name} {_cut(digest)}" for name, digest in held.data.items())
     parts = [
-        f"It had measured {metrics}{f' and {more} more' if more > 0 else ''} then"
-        if metrics
-        else "No metrics are recorded for it",
-        f"its data was {data}" if data else "its data is not recorded",
-        f"its code is commit {_cut(held.git_commit)}" if held.git_commit else "its commit is not recorded",
+        f"metrics {metrics}{f' and {more} more' if more > 0 else ''}" if metrics else "",
+        f"data {data}" if data else "",
+        f"code of commit {_cut(held.git_commit)}" if held.git_commit else "",
     ]
-    return ["; ".join(parts) + "."]
+    lacking = [name for name, told in zip(("metrics", "data", "code"), parts, strict=True) if not told]
+    known = "; ".join(part for part in parts if part)
+    return [
+        *([f"Recorded with it: {known}."] if known else []),
+        *([f"Not recorded: its {_list(lacking)}."] if lacking else []),
+    ]
 
 
 def _proof(held: Holder, zone: str) -> str:
     places = _list([str(place) for place in held.entries])
-    proof = f"Entr{'y' if len(held.entries) == 1 else 'ies'} {places} of the ledger say{'s' if len(held.entries) == 1 else ''} so"
+    proof = f"This rests on entr{'y' if len(held.entries) == 1 else 'ies'} {places} of the model's record in Podium"
     if held.imported is None:
-        sure = "" if held.by.how != "declared" or held.by in (UNKNOWN, PODIUM) else "; the name was typed, not verified"
+        sure = "" if held.by.how != "declared" or held.by in (UNKNOWN, PODIUM) else "; the name was typed in and not verified"
         return f"{proof}{sure}."
     told = held.imported
     at = said(as_time(told.recorded_at), zone)
     return (
-        f"{proof}, imported on {at} by {told.by.name} from {told.source.name} (sha256 {_cut(told.source.sha256)}); the names are those of that file, "
-        "not verified by Podium."
+        f"{proof}. They were not made at that time: {told.by.name} imported them on {at} from the file {told.source.name} "
+        f"(sha256 {_cut(told.source.sha256)}). Names, times and reasons are those of that file; Podium did not verify them."
     )
 
 

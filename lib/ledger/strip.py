@@ -18,6 +18,8 @@ Ink = Mapping[str, str]
 KINDS = ("now", "past", "staging", "unknown")
 COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "from_text", "until_text", "known_from", "place")
 IMPORTED = "an imported file"
+CROWDED = 60
+"""With more bars, narrow ones have no edge: edges in the colour of the page would be all that is seen."""
 MOMENT = "%-d %b %Y, %H:%M:%S UTC"
 
 
@@ -48,8 +50,12 @@ def strip(table: pd.DataFrame, ink: Ink, lanes: Sequence[str], row_px: int = 36,
     `mark` is the instant somebody asked about: a rule in ink, named.
     """
     span = (table.until.max() - table.since.min()).total_seconds() or 1.0
+    lasted = (table.until - table.since).dt.total_seconds()
+    crowded = len(table) > CROWDED and lasted < span * 0.006
     shown = table.assign(
-        wide=(table.until - table.since).dt.total_seconds() > span * 0.035, mid=table.since + (table.until - table.since) / 2
+        wide=lasted > span * 0.035,
+        mid=table.since + (table.until - table.since) / 2,
+        edge=pd.Series(crowded, index=table.index).map({True: 0.0, False: 1.5}),
     )
     y = alt.Y(
         "lane:N",
@@ -61,13 +67,14 @@ def strip(table: pd.DataFrame, ink: Ink, lanes: Sequence[str], row_px: int = 36,
     x = alt.X("since:T", title=None, axis=time_axis(span), scale=alt.Scale(type="utc"))
     base = alt.Chart(shown)
     told = alt.datum.known_from == IMPORTED
-    drawn = base.mark_bar(cornerRadius=4, strokeWidth=1.5).encode(
+    drawn = base.mark_bar(cornerRadius=4).encode(
         x=x,
         x2="until:T",
         y=y,
         color=_color([ink[kind] for kind in KINDS]),
         fillOpacity=alt.condition(told, alt.value(0.5), alt.value(1)),
         stroke=alt.condition(told, alt.value(ink["soft"]), alt.value(ink["page"])),
+        strokeWidth=alt.StrokeWidth("edge:Q", scale=None),
         strokeDash=alt.condition(told, alt.value([4, 3]), alt.value([1, 0])),
         tooltip=_tooltip(),
     )

@@ -25,6 +25,8 @@ SHORTEST_REASON = 20
 LONGEST_REASON = 2000
 LONGEST_NAME = 60
 NOBODY = "none"
+RESTORED = "The book itself was deleted, and restored"
+"""What the entry that says so says."""
 _WRONG_STAGES = {
     "archive": "Archived",
     "development": "None (or Staging)",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lib.backends.reserved import STAGE_TAG
 from lib.registry.plan import Move
 
 
@@ -31,4 +32,6 @@ def _call(model: str, move: Move) -> str:
         return f"client.set_registered_model_alias({model!r}, {move.where!r}, {move.version!r})"
     if move.verb == "unalias":
         return f"client.delete_registered_model_alias({model!r}, {move.where!r})"
+    if move.as_tag:
+        return f"client.set_model_version_tag({model!r}, {move.version!r}, {STAGE_TAG!r}, {move.where!r})"
     return f"client.transition_model_version_stage({model!r}, {move.version!r}, {move.where!r})"

@@ -10,7 +10,10 @@ from dataclasses import replace
 
 from mlflow.exceptions import MlflowException
 
-from lib.backends.connect import client, translate
+from lib.backends.capabilities import forget
+from lib.backends.connect import DENIED, client, is_unknown, translate
+from lib.backends.reserved import STAGE_TAG
+from lib.backends.rights import Thing, refusal
 from lib.backends.uri import Backend
 from lib.errors import BackendError, LedgerBroken, NotFound, PodiumError
 from lib.ledger.bodies import Opened, Place
@@ -22,6 +25,7 @@ from lib.ledger.words import PODIUM, as_text, as_time
 from lib.registry.plan import Move, moves
 from lib.registry.reading import life_of, look_at
 from lib.registry.record import GRACE, Look, append_closing, append_restored, note_head, record_missing, tag_model
+from lib.registry.rights import right_for
 from lib.registry.seen import HEAD_TAG, Seen
 
 PASSES = 100
@@ -91,7 +95,7 @@ def _settled(writer: Writer, model: str) -> Look:
             tag_model(writer, model, shelf.book)
         if shelf.deleted:
             append_restored(writer, found, shelf.deleted)
-            forget_deleted(writer.backend, shelf.book)
+            forget_deleted(writer.backend, shelf.book, shelf.deleted)
             shelf = replace(shelf, deleted="")
         elif not record_missing(writer, found):
             return found
@@ -157,11 +161,22 @@ def _make(writer: Writer, model: str, move: Move) -> PodiumError | None:
             registry.set_registered_model_alias(model, move.where, move.version)
         elif move.verb == "unalias":
             registry.delete_registered_model_alias(model, move.where)
+        elif move.as_tag:
+            registry.set_model_version_tag(model, move.version, STAGE_TAG, move.where)
         else:
             registry.transition_model_version_stage(model, move.version, move.where)
     except MlflowException as error:
-        told = translate(str(error.error_code), str(error), model)
-        if error.error_code not in _RETRY:
-            raise told from error
-        return told
+        return _failed(writer.backend, model, move, error)
     return None
+
+
+def _failed(backend: Backend, model: str, move: Move, error: MlflowException) -> PodiumError:
+    """What a failed write means: raised when it would fail again, returned when another look may find another way."""
+    if error.error_code in DENIED:
+        raise refusal(backend, Thing("registered_model", model, model), right_for((move,))) from error
+    told = translate(str(error.error_code), str(error), model)
+    if is_unknown(error):
+        forget(backend)  # the server is another one than when it was asked: the next look takes another road
+    elif error.error_code not in _RETRY:
+        raise told from error
+    return told

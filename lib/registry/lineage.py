@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends.connect import client
 from lib.backends.credentials import wire
+from lib.backends.mapped import read_from
 from lib.backends.reach import out_of_reach
 from lib.backends.uri import Backend
 from lib.errors import NotFound, PodiumError
@@ -84,7 +85,7 @@ def _files(backend: Backend, model: str, version: Version) -> Files:
 
     with TemporaryDirectory() as folder:
         try:
-            place = client(backend).get_model_version_download_uri(model, version.number)
+            place = read_from(backend, client(backend).get_model_version_download_uri(model, version.number))
             if far := out_of_reach(place, backend):
                 return Files(missing=f"the model's files are at a {far} address, which is not read from here")
             head = Path(download_artifacts(artifact_uri=f"{place}/MLmodel", dst_path=folder, tracking_uri=wire(backend)))
@@ -124,7 +125,7 @@ def is_whole(backend: Backend, model: str, number_: str) -> bool:
     from mlflow.artifacts import list_artifacts  # noqa: PLC0415 - heavy
 
     try:
-        place = client(backend).get_model_version_download_uri(model, number_)
+        place = read_from(backend, client(backend).get_model_version_download_uri(model, number_))
         if out_of_reach(place, backend):
             return True
         return any(Path(item.path).name == "MLmodel" for item in list_artifacts(artifact_uri=place, tracking_uri=wire(backend)))

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from lib.backends.connect import client, quick_reading, translated
+from lib.backends.connect import quick_reading, translated
 from lib.backends.uri import Backend
 from lib.errors import NotFound
 from lib.ledger.asof import as_json, sentence
-from lib.ledger.bodies import Closing, Decided, Registered, canonical, plain
-from lib.ledger.book import Writer
-from lib.ledger.chain import Entry, Reading, decode
+from lib.ledger.bodies import Closing, Decided, Imported, Registered, canonical, plain
+from lib.ledger.book import Writer, sheet
+from lib.ledger.chain import Entry, Reading
 from lib.ledger.fold import fold
 from lib.ledger.history import lines
 from lib.ledger.index import find_book
-from lib.ledger.packet import ANSWER, DECISION, Book, Made, Packet, Picture, Subject, volume, written
+from lib.ledger.packet import ANSWER, DECISION, Book, Made, Packet, Picture, Sheets, Subject, volumes, written
 from lib.ledger.packet_scope import around, find, proof
+from lib.ledger.volumes import Sheet, follow
 from lib.ledger.when import When, said
 from lib.ledger.words import SLOTS, as_text, as_time
 from lib.registry.past import Question, ask
@@ -30,11 +31,10 @@ from lib.registry.verify import verify
 
 @dataclass(frozen=True)
 class _Source:
-    """What everything is taken from: the registry at one look, and the parameters of the book with their reading."""
+    """What everything is taken from: the registry at one look, and the parameters of the book's runs with their reading."""
 
     seen: Seen
-    book: str
-    params: Mapping[str, str]
+    sheets: Sheets
     reading: Reading
     findings: tuple[dict[str, Any], ...]
 
@@ -69,13 +69,33 @@ def of_answer(writer: Writer, model: str, question: Question) -> Packet:
 def _read(backend: Backend, model: str) -> _Source:
     seen = look_at(backend, model)
     book = find_book(backend, life_of(seen))
+    if book is None and seen.created is None:
+        raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
     if book is None:
         raise NotFound(f"{model} has no record yet.", means="", next="A record begins with the first look that may write.")
     found = verify(backend, model).findings
-    with translated("The book of this model"), quick_reading():
-        params = client(backend).get_run(book).data.params
     findings = tuple({"place": one.place, "what": one.what, "means": one.means} for one in found)
-    return _Source(seen, book, params, decode(params, book), findings)
+    sheets, reading = _sheets(backend, book)
+    return _Source(seen, sheets, reading, findings)
+
+
+def _sheets(backend: Backend, book: str) -> tuple[Sheets, Reading]:
+    """A book through all its volumes, fetched and understood now, with the parameters it was read from."""
+    sheets = dict[str, Mapping[str, str]]()
+
+    def fetch(run_id: str) -> Sheet | None:
+        found = sheet(backend, run_id)
+        if found:
+            sheets[run_id] = found.params
+        return found
+
+    with translated("The book of this model"), quick_reading():
+        told = follow(fetch, book)
+    if told is None:
+        raise NotFound(
+            f"The book of this model, run {book}, is not there any more.", means="", next="Bring it back from a backup."
+        )
+    return sheets, told.reading
 
 
 def _packet(writer: Writer, source: _Source, subject: Subject, *, kept: Sequence[int], **more: Any) -> Packet:
@@ -87,12 +107,12 @@ def _packet(writer: Writer, source: _Source, subject: Subject, *, kept: Sequence
         backend={"kind": writer.backend.kind, "uri": writer.backend.uri},
         book=Book(
             model=subject.model,
-            volumes=(volume(source.book, source.params, reading),),
+            volumes=volumes(source.sheets, reading),
             head=reading.head,
             chain=reading.chain,
         ),
-        entries=written(source.params, reading, kept),
-        evidence=tuple(_evidence(entry) for entry in shown if isinstance(entry.body, Registered)),
+        entries=written(source.sheets, reading, kept),
+        evidence=tuple(found for entry in shown if (found := _evidence(entry))),
         registry=_registry(source.seen, as_text(writer.clock())),
         verify=source.findings,
         pictures=_pictures(reading.entries, subject, writer),
@@ -127,7 +147,9 @@ def _told(reading: Reading, entry: Entry) -> str:
     at = f" on {said(line.at, 'UTC')}" if line.at else ""
     version = f" v{line.version}" if line.version else ""
     if not isinstance(body, Decided):
-        return f"Entry {entry.place} of {body.model or 'this model'},{version} {body.type}{at} by {line.who}: {line.why}"
+        return (
+            f"Entry {entry.place} of {body.model or 'this model'},{version} {body.type}{at} by {line.who}: {line.why.rstrip('.')}"
+        )
     verdict = {"approve": "approved", "reject": "rejected", "changes": "sent back for changes"}[body.verdict]
     return f"{body.model}{version}: {verdict} for {body.to} by {line.who}{at}{_ended(reading, entry)}"
 
@@ -143,9 +165,13 @@ def _ended(reading: Reading, entry: Entry) -> str:
     return f"; {word} (entry {end.place}){f', in place of {out}' if out else ''}"
 
 
-def _evidence(entry: Entry) -> dict[str, Any]:
-    assert isinstance(entry.body, Registered)
-    return {"version": entry.body.version, "place": entry.place, "lineage": plain(entry.body.lineage)}
+def _evidence(entry: Entry) -> dict[str, Any] | None:
+    """Where a version came from, as it was recorded or imported; None for an entry that does not say so."""
+    body = entry.body
+    came = body.lineage if isinstance(body, Registered | Imported) else None
+    if came is None or (isinstance(body, Imported) and not plain(came)):
+        return None
+    return {"version": body.version, "place": entry.place, "lineage": plain(came)}
 
 
 def _registry(seen: Seen, at: str) -> dict[str, Any]:

@@ -4,30 +4,14 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 from lib.ledger.chain import Entry
 from lib.ledger.imported import every_holding
 from lib.ledger.packet import Picture
-from lib.ledger.strip import Ink, bars, strip
+from lib.ledger.strip import bars, strip
 from lib.ledger.words import SLOTS
+from lib.palette import FONTS, LIGHT
 from lib.runs.plots.picture import png
-
-FONTS = Path(__file__).resolve().parents[1] / "ui" / "static" / "fonts"
-PAPER: Ink = {
-    "ink": "#17202C",
-    "soft": "#5B6776",
-    "hair": "#DDE3EA",
-    "page": "#FFFFFF",
-    "now": "#1F5FBF",
-    "past": "#C3CCD7",
-    "staging": "#E9E0F6",
-    "unknown": "#F4F6F9",
-    "on_now": "#FFFFFF",
-    "on_past": "#3A4654",
-    "on_staging": "#5B2FA0",
-    "on_unknown": "#5B6776",
-}
 
 
 def strip_picture(entries: Sequence[Entry], model: str, now: datetime, mark: datetime | None) -> Picture | None:
@@ -37,7 +21,7 @@ def strip_picture(entries: Sequence[Entry], model: str, now: datetime, mark: dat
         return None
     table = bars([(SLOTS[one.slot], one) for one in held], now)
     marked = mark if mark and mark >= table.since.min() else None
-    data = png(strip(table, PAPER, list(SLOTS.values()), mark=marked), PAPER, FONTS)
+    data = png(strip(table, LIGHT, list(SLOTS.values()), mark=marked), LIGHT, FONTS)
     said = "; ".join(
         f"{SLOTS[one.slot]}: {'v' + one.version if one.version else 'unknown'} from {one.since:%-d %b %Y} "
         f"to {f'{one.until:%-d %b %Y}' if one.until else 'now'}"

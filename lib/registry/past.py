@@ -16,11 +16,12 @@ from lib.ledger.asof import Answer, as_of
 from lib.ledger.bodies import Observed, Opened, Place
 from lib.ledger.chain import Entry, Reading
 from lib.ledger.fold import State, fold
+from lib.ledger.index import find_record
 from lib.ledger.when import When
 from lib.ledger.words import PODIUM, UNKNOWN, Slot, as_text, as_time
 from lib.registry.plan import explained
 from lib.registry.reading import Told as Book
-from lib.registry.reading import every_book, every_model, look_at, recorded, renamed_to, whose
+from lib.registry.reading import every_book, every_model, life_of, look_at, recorded, renamed_to, whose
 from lib.registry.seen import Seen
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -61,8 +62,11 @@ class Line:
 
 def ask(backend: Backend, model: str, question: Question) -> Told:
     """Who held a slot of a model. Raises NotFound when there is no such model and never was, or when it has another name now."""
-    before = recorded(backend, model) or NEVER
     seen = look_at(backend, model)
+    before = find_record(backend, life_of(seen)) or NEVER
+    if seen.created and before.opened and _known((before,), seen):
+        return _told((before,), seen, question)
+    seen = look_at(backend, model)  # between two readings of the record, so that no move in flight is taken for one outside
     if seen.created is None and (other := renamed_to(backend, before.created) if before.created else None):
         raise NotFound(f"{model} is now called {other}.", means="", next=f"Its record goes on under {other}.")
     if seen.created is None and not before.opened:
@@ -122,8 +126,8 @@ def _lines(model: str, state: State) -> list[Line]:
 def _told(states: Sequence[State], seen: Seen, question: Question) -> Told:
     state = states[-1]
     paper = None if _known(states, seen) else _on_paper(state, seen, question.now)
-    entries = (*state.reading.entries, *([paper] if paper else []))
-    return Told(seen.model, as_of(entries, question.slot, question.when), len(state.reading.findings), paper)
+    entries, known = (*state.reading.entries, *([paper] if paper else [])), None if paper else state.held
+    return Told(seen.model, as_of(entries, question.slot, question.when, known), len(state.reading.findings), paper)
 
 
 def _known(states: Sequence[State], seen: Seen) -> bool:

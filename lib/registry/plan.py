@@ -16,12 +16,16 @@ PREVIEW = "preview"
 
 @dataclass(frozen=True)
 class Move:
-    """One registry write: point an alias at a version, drop an alias, or put a version into a stage."""
+    """One registry write: point an alias at a version, drop an alias, or put a version into a stage.
+
+    `as_tag`: the server keeps no stages, so the stage is written as a tag of the version.
+    """
 
     verb: Literal["alias", "unalias", "stage"]
     where: str
     version: str
     was: str = ""
+    as_tag: bool = False
 
 
 def moves(state: State, seen: Seen, mine: Collection[str]) -> tuple[Move, ...]:
@@ -36,7 +40,7 @@ def moves(state: State, seen: Seen, mine: Collection[str]) -> tuple[Move, ...]:
     placed = {w.holder for w in want.values() if w.named and w.holder}
     out = [move for slot, w in want.items() if slot in slots for move in _for_slot(slot, w, seen, leaving, placed)]
     out += [
-        Move("stage", stage, version, seen.versions[version].stage)
+        _to_stage(seen, version, stage)
         for version, stage in leaving.items()
         if version not in placed and slot_of(seen.versions[version].stage) is None and seen.versions[version].stage != stage
     ]
@@ -58,7 +62,7 @@ def preview(state: State, seen: Seen, intent: str) -> tuple[Move, ...]:
 def on_paper(seen: Seen, move: Move) -> Seen:
     """What the registry would show after a move."""
     if move.verb == "stage":
-        moved = replace(seen.versions[move.version], stage=move.where)
+        moved = replace(seen.versions[move.version], stage=move.where, is_marked=True)
         return replace(seen, versions={**seen.versions, move.version: moved})
     aliases = {alias: version for alias, version in seen.aliases.items() if alias != move.where}
     return replace(seen, aliases={**aliases, move.where: move.version} if move.verb == "alias" else aliases)
@@ -86,8 +90,11 @@ def _flying(states: tuple[State, ...]) -> list[Decided]:
 def _covered(slot: Slot, states: tuple[State, ...], flying: list[Decided], seen: Seen) -> bool:
     cover = {body.version for body in flying if body.to == SLOTS[slot]}
     cover |= {v for state in states for v in (*state.wanted()[slot].holders, *state.now[slot].holders)}
-    may_be_empty = any(body.to != SLOTS[slot] and body.version in cover for body in flying) or any(
-        not state.wanted()[slot].holders or state.now[slot].alias is None for state in states
+    between = not seen.has_aliases and any(slot in body.slots or body.to == SLOTS[slot] for body in flying)  # one in, one out
+    may_be_empty = (
+        between
+        or any(body.to != SLOTS[slot] and body.version in cover for body in flying)
+        or any(not state.wanted()[slot].holders or state.now[slot].alias is None for state in states)
     )
     held = seen.now[slot]
     return (held.alias in cover or (held.alias is None and may_be_empty)) and set(held.stage) <= cover
@@ -116,16 +123,22 @@ def _for_slot(slot: Slot, want: Wanted, seen: Seen, leaving: Mapping[str, Stage]
     holder, stage, shown = want.holder, SLOTS[slot], seen.now[slot]
     if holder is not None and holder not in seen.versions:
         return []
-    found: list[Move] = []
-    if holder is not None and shown.alias != holder:
+    others = sorted((v for v in shown.stage if v not in want.holders and v not in placed), key=by_number)
+    out = {version: _to_stage(seen, version, leaving.get(version, "Archived")) for version in others}
+    # a stage that only an alias tells of would be lost with it
+    found = [move for version, move in out.items() if not seen.versions[version].is_marked]
+    if holder is not None and shown.alias != holder and seen.has_aliases:
         found.append(Move("alias", slot, holder, shown.alias or ""))
-    if holder is not None and seen.versions[holder].stage != stage:
-        found.append(Move("stage", stage, holder, seen.versions[holder].stage))
-    others = [version for version in shown.stage if version not in want.holders and version not in placed]
-    found += [Move("stage", leaving.get(version, "Archived"), version, stage) for version in sorted(others, key=by_number)]
-    if shown.alias is not None and shown.alias not in want.holders and holder is None:
+    if holder is not None and (seen.versions[holder].stage != stage or not seen.versions[holder].is_marked):
+        found.append(_to_stage(seen, holder, stage))
+    found += [move for version, move in out.items() if seen.versions[version].is_marked]
+    if seen.has_aliases and shown.alias is not None and shown.alias not in want.holders and holder is None:
         found.append(Move("unalias", slot, shown.alias))
     return found
+
+
+def _to_stage(seen: Seen, version: str, stage: Stage) -> Move:
+    return Move("stage", stage, version, seen.versions[version].stage, as_tag=not seen.has_stages)
 
 
 def _carried(state: State, seen: Seen, intents: Sequence[Entry]) -> list[Move]:
@@ -133,7 +146,7 @@ def _carried(state: State, seen: Seen, intents: Sequence[Entry]) -> list[Move]:
     causes = {want.cause for want in state.wanted(seen.possible).values()}
     bodies = [intent.body for intent in intents if intent.id in causes]
     pairs = [(alias, body.version) for body in bodies if isinstance(body, Decided) for alias in body.aliases]
-    left = [(alias, version) for alias, version in pairs if seen.aliases.get(alias) != version]
+    left = [(alias, version) for alias, version in pairs if seen.has_aliases and seen.aliases.get(alias) != version]
     return [Move("alias", alias, version, seen.aliases.get(alias, "")) for alias, version in left]
 
 

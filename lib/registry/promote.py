@@ -18,6 +18,7 @@ from lib.registry.converge import close, look
 from lib.registry.lineage import is_whole
 from lib.registry.plan import PREVIEW, Move, intent_on_paper, preview
 from lib.registry.record import Look, append_registered
+from lib.registry.rights import must_move
 from lib.registry.seen import Seen, Version, by_number
 
 Kind = Literal["promote", "archive", "roll_back", "adopt", "revert"]
@@ -69,6 +70,7 @@ def move(writer: Writer, wish: Wish) -> Moved:
     _guard(found.state, found.seen, wish)
     if wish.version not in found.state.registered and wish.version in found.seen.versions:
         append_registered(writer, found, version, UNKNOWN)
+    must_move(writer.backend, wish.model, steps(found, wish, writer))
     entry = append(writer.backend, found.book, _decision(writer, found, wish), found.seen.anchors(found.book)) or ""
     try:
         state = close(writer, found, (entry,)).state

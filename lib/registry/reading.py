@@ -2,35 +2,45 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
+from lib.backends.capabilities import Capabilities, capabilities
 from lib.backends.connect import client, quick_reading, translate, translated
+from lib.backends.reserved import STAGE_TAG
 from lib.backends.uri import Backend
 from lib.errors import Busy, NotFound
-from lib.ledger.book import read
-from lib.ledger.chain import decode
+from lib.ledger import kept
+from lib.ledger.book import KIND, sheet
 from lib.ledger.fold import State, fold
-from lib.ledger.index import MODEL_TAG, find_book, index_params, ledger_experiment, sealed_params
+from lib.ledger.index import MODEL_TAG, find_record, index_params, ledger_experiment, sealed_params
+from lib.ledger.volumes import Followed, Sheet, follow
 from lib.ledger.whose import Life, book_of, books
-from lib.ledger.words import from_millis
+from lib.ledger.words import SLOTS, STAGES, from_millis
 from lib.registry.seen import HEAD_TAG, Seen, Version, by_number
 
 PAGE = 1000
 TORN = 20
 NAME_TAG = "podium.model"
+OPEN_VOLUMES = f"tags.`{KIND}` = 'book'"
+"""Finished volumes are tagged otherwise. A tag that somebody changed costs a request, and hides nothing."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """What one book holds: added up, whether its run is active, and the name of the model it was made for."""
+    """What one book holds: added up, which of its runs were deleted, and the name of the model it was made for."""
 
     state: State
-    active: bool
+    deleted: tuple[str, ...]
     name: str
+
+    @property
+    def active(self) -> bool:
+        return not self.deleted
 
 
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
@@ -42,14 +52,14 @@ def look_at(backend: Backend, model: str) -> Seen:
     MLflow gives aliases and stages in two answers. The aliases are read before and after the stages, until both agree, so that no
     half of a move is taken for a whole one.
     """
-    found = _model(backend, model)
+    can, found = capabilities(backend), _model(backend, model)
     for _ in range(TORN):
         if found is None:
             return Seen(model)
         versions = [v for v in _versions(backend, _named(model)) if v.name == model]
         again = _model(backend, model)
         if again is not None and again.aliases == found.aliases:
-            return _seen(again, versions)
+            return _seen(again, versions, can)
         found = again
     raise Busy(f"{model} is being moved all the time.", next="Wait a moment, then look again.")
 
@@ -65,6 +75,7 @@ def _model(backend: Backend, model: str) -> RegisteredModel | None:
 
 def every_model(backend: Backend) -> tuple[Seen, ...]:
     """All registered models with their versions, by name."""
+    can = capabilities(backend)
     with translated("The registered models"), quick_reading():
         found, token = list[RegisteredModel](), None
         while True:
@@ -73,13 +84,14 @@ def every_model(backend: Backend) -> tuple[Seen, ...]:
             if not (token := page.token):
                 break
     versions = _versions(backend, "")
-    return tuple(_seen(model, [v for v in versions if v.name == model.name]) for model in sorted(found, key=lambda m: m.name))
+    return tuple(
+        _seen(model, [v for v in versions if v.name == model.name], can) for model in sorted(found, key=lambda m: m.name)
+    )
 
 
 def recorded(backend: Backend, model: str) -> State | None:
     """The book of a model added up, or None when it has none yet. Writes nothing."""
-    book = find_book(backend, life_of(look_at(backend, model)))
-    return read(backend, book) if book else None
+    return find_record(backend, life_of(look_at(backend, model)))
 
 
 def life_of(seen: Seen) -> Life:
@@ -88,17 +100,29 @@ def life_of(seen: Seen) -> Life:
 
 
 def every_book(backend: Backend) -> dict[str, Told]:
-    """Run id → what a book holds, for every book the index names, deleted ones too. Writes nothing."""
+    """Run id → what a book holds, for every book the index names, deleted ones too. Writes nothing.
+
+    Of the finished volumes of long books only those are fetched that this process has not read yet.
+    """
     home, named = ledger_experiment(backend), books(index_params(backend))
     if home is None:
         return {}
     with translated("The ledger"), quick_reading():
-        found, token = dict[str, Told](), None
-        while True:
-            page = client(backend).search_runs([home], "", ViewType.ALL, 10_000, page_token=token)
-            found |= {run.info.run_id: _told(run) for run in page if run.info.run_id in named}
-            if not (token := page.token):
-                return found
+        runs = _runs(backend, home, OPEN_VOLUMES, ViewType.ACTIVE_ONLY) | _runs(backend, home, "", ViewType.DELETED_ONLY)
+        fetch = partial(_sheet, backend, runs)
+        read_ = {book: follow(fetch, book, kept.finished(backend, book), kept.understood) for book in sorted(named)}
+    return {book: _told(runs, one, kept.added_up(backend, book, one)) for book, one in read_.items() if one}
+
+
+def every_book_anew(backend: Backend) -> dict[str, Told]:
+    """The same, all of it fetched, hashed and understood now, whatever was read before."""
+    home, named = ledger_experiment(backend), books(index_params(backend))
+    if home is None:
+        return {}
+    with translated("The ledger"), quick_reading():
+        runs = _runs(backend, home, "", ViewType.ALL)
+        read_ = {book: follow(partial(_sheet, backend, runs), book) for book in sorted(named)}
+    return {book: _told(runs, one, fold(one.reading)) for book, one in read_.items() if one}
 
 
 def sealed_books(backend: Backend) -> dict[str, Told]:
@@ -106,7 +130,9 @@ def sealed_books(backend: Backend) -> dict[str, Told]:
     found = dict[str, Told]()
     for book in sorted(books(sealed_params(backend))):
         with suppress(NotFound), translated("The ledger"):
-            found[book] = _told(client(backend).get_run(book))
+            runs = {book: client(backend).get_run(book)}
+            read_ = follow(partial(_sheet, backend, runs), book)
+            found |= {book: _told(runs, read_, fold(read_.reading))} if read_ else {}
     return found
 
 
@@ -125,10 +151,25 @@ def whose(backend: Backend, models: tuple[Seen, ...], told: Mapping[str, Told]) 
     return {model: book for model, book in found.items() if book is not None and book in told}
 
 
-def _told(run: Run) -> Told:
-    return Told(
-        fold(decode(run.data.params, run.info.run_id)), run.info.lifecycle_stage == "active", run.data.tags.get(NAME_TAG, "")
-    )
+def _runs(backend: Backend, home: str, filter_: str, view: str) -> dict[str, Run]:
+    found, token = dict[str, Run](), None
+    while True:
+        page = client(backend).search_runs([home], filter_, view, 10_000, page_token=token)
+        found |= {run.info.run_id: run for run in page}
+        if not (token := page.token):
+            return found
+
+
+def _sheet(backend: Backend, runs: Mapping[str, Run], run_id: str) -> Sheet | None:
+    run = runs.get(run_id)
+    return Sheet(run.data.params, run.info.lifecycle_stage == "active") if run else sheet(backend, run_id)
+
+
+def _told(runs: Mapping[str, Run], read_: Followed, state: State) -> Told:
+    deleted = {run_id for run_id, run in runs.items() if run.info.lifecycle_stage != "active"} | set(read_.deleted)
+    volumes = [part.run_id for part in read_.reading.parts]
+    names = [runs[one].data.tags.get(NAME_TAG, "") for one in volumes if one in runs]
+    return Told(state, tuple(one for one in volumes if one in deleted), next(iter(names), ""))
 
 
 def renamed_to(backend: Backend, created: str) -> str | None:
@@ -154,16 +195,30 @@ def _named(model: str) -> str:
     return f'name = "{model}"' if '"' not in model else ""
 
 
-def _seen(model: RegisteredModel, versions: list[ModelVersion]) -> Seen:
-    known = sorted((_version(v) for v in versions), key=lambda v: by_number(v.number), reverse=True)
+def _seen(model: RegisteredModel, versions: list[ModelVersion], can: Capabilities) -> Seen:
+    aliases = {alias: str(number) for alias, number in (model.aliases or {}).items()}
+    # a server with stages names one for every version, "None" at least
+    has_stages = can.stages.has is not False and all(version.current_stage for version in versions)
+    known = [_version(v) if has_stages else _by_tag(_version(v), v.tags or {}, aliases) for v in versions]
+    known.sort(key=lambda v: by_number(v.number), reverse=True)
     return Seen(
         model=model.name,
         created=from_millis(model.creation_timestamp),
         description=model.description or "",
-        aliases={alias: str(number) for alias, number in (model.aliases or {}).items()},
+        aliases=aliases,
         versions={version.number: version for version in known},
         book=(model.tags or {}).get(MODEL_TAG, ""),
+        has_stages=has_stages,
+        has_aliases=can.aliases.has is not False,
     )
+
+
+def _by_tag(version: Version, tags: Mapping[str, str], aliases: Mapping[str, str]) -> Version:
+    """A version of a server without stages: its tag says the stage, else what was left of the stages, else its alias."""
+    if (tagged := tags.get(STAGE_TAG)) in STAGES:
+        return replace(version, stage=str(tagged))
+    stage = next((SLOTS[slot] for slot in SLOTS if aliases.get(slot) == version.number), "None")
+    return version if version.stage != "None" or stage == "None" else replace(version, stage=stage, is_marked=False)
 
 
 def _version(version: ModelVersion) -> Version:

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from mlflow.exceptions import MlflowException
 
-from lib.backends.connect import client, translate
+from lib.backends.connect import DENIED, client, translate
+from lib.backends.rights import Thing, refusal
 from lib.backends.uri import Backend
 from lib.errors import NotFound
 from lib.ledger.bodies import Body, Closing, Decided, Observed, Opened, Registered
@@ -16,7 +17,7 @@ from lib.ledger.book import Writer, append
 from lib.ledger.chain import Anchor, Entry
 from lib.ledger.fold import State
 from lib.ledger.index import MODEL_TAG
-from lib.ledger.words import PODIUM, SLOTS, UNKNOWN, Actor, as_text
+from lib.ledger.words import PODIUM, RESTORED, SLOTS, UNKNOWN, Actor, as_text
 from lib.registry.lineage import lineage
 from lib.registry.plan import explained
 from lib.registry.reading import renamed_to
@@ -114,6 +115,8 @@ def tag_model(writer: Writer, model: str, book: str) -> None:
     try:
         client(writer.backend).set_registered_model_tag(model, MODEL_TAG, book)
     except MlflowException as error:
+        if error.error_code in DENIED:
+            raise refusal(writer.backend, Thing("registered_model", model, model), "EDIT") from error
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST"):  # gone, or several wrote the same tag at once
             raise translate(str(error.error_code), str(error), model) from error
 
@@ -190,21 +193,22 @@ def _append_renamed(writer: Writer, found: Look) -> bool:
 
 def append_restored(writer: Writer, found: Look, deleted: str) -> None:
     """Record that the book was found deleted at that time, and is back."""
-    note = "The book itself was deleted, and restored"
 
     def make(state: State) -> Body | None:
-        told = [body for entry in state.reading.entries if isinstance(body := entry.body, Observed) and body.note == note]
-        if not state.opened or any(body.window[0] == deleted for body in told):
+        if not state.opened or deleted in state.missed:
             return None
-        return _unmoved(writer, found.seen, state, note, deleted)
+        return _unmoved(writer, found.seen, state, RESTORED, deleted)
 
     append(writer.backend, found.book, make, found.seen.anchors(found.book))
 
 
 def _unmoved(writer: Writer, seen: Seen, state: State, note: str, since: str = "") -> Observed:
-    """Something was done outside that moved no version. The window opens at the last entry, or when it was first noticed."""
+    """Something was done outside that moved no version. The window opens at the last sight, or when it was first noticed.
+
+    That time stays as it was noted, whatever the clock of this writer says: by it a second writer knows that it is recorded.
+    """
     until = as_text(writer.clock())
-    window = (min(until, since or (as_text(state.last) if state.last else until)), until)
+    window = (since, max(since, until)) if since else (min(until, as_text(state.last) if state.last else until), until)
     now = dict(state.now)
     return Observed(**writer.stamp(seen.model, UNKNOWN), was=now, now=now, window=window, note=note)
 

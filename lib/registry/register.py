@@ -13,13 +13,15 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends.connect import client, translate, translated
 from lib.backends.uri import Backend
-from lib.errors import BadInput, PodiumError, Refused
+from lib.errors import BadInput, NotWritable, PodiumError, Refused
 from lib.ledger.book import Writer, read
 from lib.ledger.words import typed
 from lib.registry.converge import look
 from lib.registry.promote import version_of
 from lib.registry.reading import look_at
 from lib.registry.record import append_registered
+from lib.registry.rights import must_move, must_record
+from lib.runs.artifacts.modelfile import models_of
 from lib.runs.reading import Run, run
 
 LONGEST_NAME = 200
@@ -64,8 +66,12 @@ def register(writer: Writer, run_id: str, model: str, description: str = "") -> 
 
     Raises BadInput for a name the registry cannot take; see `candidates` for runs that cannot be registered.
     """
-    name = model if _is_there(writer.backend, model) else model_name(model)
+    is_there = _is_there(writer.backend, model)
+    name = model if is_there else model_name(model)
     chosen = candidates(writer.backend, run_id)[0]
+    must_record(writer.backend)
+    if is_there:
+        must_move(writer.backend, name, ())
     said = typed(description) or default_description(chosen)
     _make_model(writer.backend, name, what_for(chosen) or said)
     with _left_behind(f"The model {name} is there, but without this version."):
@@ -83,7 +89,7 @@ def _is_there(backend: Backend, model: str) -> bool:
     """Is there a model of exactly this name, odd as it may be?"""
     try:
         return bool(model) and look_at(backend, model).created is not None
-    except BadInput:
+    except (BadInput, NotWritable):  # where others may not be read, nobody is told whether a name is taken
         return False
 
 
@@ -129,10 +135,8 @@ def _logged(backend: Backend, source: Run, model_id: str) -> Candidate:
 
 
 def _among_artifacts(backend: Backend, source: Run) -> tuple[Candidate, ...]:
-    with translated("The artifacts of the run"):
-        folders = [item.path for item in client(backend).list_artifacts(source.run_id) if item.is_dir]
-        models = [f for f in folders if any(i.path == f"{f}/MLmodel" for i in client(backend).list_artifacts(source.run_id, f))]
-    return tuple(Candidate(source, folder, f"{source.artifact_uri}/{folder}") for folder in models)
+    folders = [place.name for place in models_of(backend, source) if place.run_id]
+    return tuple(Candidate(source, folder, f"{source.artifact_uri}/{folder}") for folder in folders)
 
 
 def _make_model(backend: Backend, name: str, description: str) -> None:

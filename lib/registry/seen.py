@@ -12,7 +12,10 @@ HEAD_TAG = "podium.head"
 
 @dataclass(frozen=True)
 class Version:
-    """One version as the registry shows it. Times are the store's, as ledger text; `head` is the noted head of the book."""
+    """One version as the registry shows it. Times are the store's, as ledger text; `head` is the noted head of the book.
+
+    `is_marked`: its stage is written down as such. On a server without stages it may be known by its alias alone.
+    """
 
     number: str
     stage: str
@@ -23,6 +26,7 @@ class Version:
     source: str = ""
     model_id: str = ""
     head: str = ""
+    is_marked: bool = True
 
     @property
     def identity(self) -> Identity:
@@ -31,7 +35,10 @@ class Version:
 
 @dataclass(frozen=True)
 class Seen:
-    """A registered model at one look; `created` is None when it does not exist. `book` is the run id its tag names."""
+    """A registered model at one look; `created` is None when it does not exist. `book` is the run id its tag names.
+
+    A server without stages keeps them as a tag of each version; on one without aliases the stage alone says who stands in a slot.
+    """
 
     model: str
     created: str | None = None
@@ -39,11 +46,20 @@ class Seen:
     aliases: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, Version] = field(default_factory=dict)
     book: str = ""
+    has_stages: bool = True
+    has_aliases: bool = True
 
     @property
     def now(self) -> dict[Slot, Held]:
         """What each slot shows: its alias and the versions in its stage."""
-        return {slot: Held(alias=self.aliases.get(slot), stage=self._in(stage)) for slot, stage in SLOTS.items()}
+        return {slot: Held(alias=self._alias(slot), stage=self._in(stage)) for slot, stage in SLOTS.items()}
+
+    def _alias(self, slot: Slot) -> str | None:
+        """The version an alias leads to; without aliases the only one in the stage."""
+        if self.has_aliases:
+            return self.aliases.get(slot)
+        standing = self._in(SLOTS[slot])
+        return standing[0] if len(standing) == 1 else None
 
     def anchors(self, book: str) -> tuple[Anchor, ...]:
         """The heads of this book that are noted on the versions. A copied version brings the head of its first book along."""

@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from lib.backends.reserved import INDEX
 from lib.backends.uri import Backend
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.chain import Anchor, Finding, Reading, judge
 from lib.ledger.clocks import backwards
 from lib.ledger.heads import Noted, line
-from lib.ledger.index import INDEX, find_book, index_params
+from lib.ledger.index import find_book, index_params
+from lib.ledger.volumes import misfits
 from lib.ledger.whose import books
 from lib.ledger.words import typed
-from lib.registry.reading import Told, every_book, every_model, life_of, look_at, sealed_books, whose
+from lib.registry.reading import Told, every_book_anew, every_model, life_of, look_at, sealed_books, whose
 from lib.registry.seen import Seen
 
 NOTHING = Reading((), ("",), ())
@@ -40,9 +42,11 @@ def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = ()) -> Verd
     """
     seen = look_at(backend, model)  # before the book: a head noted in between would seem to be ahead of it
     book = find_book(backend, life_of(seen))
+    if book is None and seen.created is None:
+        raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
     if book is None:
         raise NotFound(f"{model} has no record yet.", next="A record begins with the first look that may write.")
-    told = every_book(backend)
+    told = every_book_anew(backend)
     return _judged(model, book, told, seen, anchors) if book in told else _missing(model, book)
 
 
@@ -54,7 +58,7 @@ def verify_all(backend: Backend, noted: Sequence[Noted] = ()) -> tuple[Verdict, 
     """
     models, index = every_model(backend), list[Verdict]()
     try:
-        named, told = books(index_params(backend)), every_book(backend)
+        named, told = books(index_params(backend)), every_book_anew(backend)
         owners = {book: model for model, book in whose(backend, models, told).items()}
     except LedgerBroken as error:
         told, owners = sealed_books(backend), {one.book: one.model for one in models}
@@ -69,11 +73,10 @@ def verify_all(backend: Backend, noted: Sequence[Noted] = ()) -> tuple[Verdict, 
 
 def _judged(model: str, book: str, told: Mapping[str, Told], seen: Seen, anchors: Sequence[Anchor] = ()) -> Verdict:
     reading = told[book].state.reading
-    findings = [*judge(reading, (*seen.anchors(book), *anchors)), *backwards(reading.entries)]
-    if not told[book].active:
-        findings.append(
-            Finding(0, "book deleted", f"The run of this book was deleted. Restore run {book}, before MLflow's gc removes it.")
-        )
+    findings = [*judge(reading, (*seen.anchors(book), *anchors)), *misfits(reading), *backwards(reading.entries)]
+    for run_id in told[book].deleted:
+        means = f"A run of this book was deleted. Restore run {run_id}, before MLflow's gc removes it."
+        findings.append(Finding(0, "book deleted", means))
     strangers = set(seen.strangers({*told, book}))
     if seen.book and seen.book not in told:
         strangers.add(f"the model ({seen.book[:8]}…)")

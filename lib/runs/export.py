@@ -1,7 +1,7 @@
 """Runs as files to take along: CSV for a spreadsheet, JSON for a program. Pure.
 
-A table does not tell a metric that is NaN from one that was never logged: both are an empty cell in CSV and absent in JSON. What a
-SQL store keeps instead of an infinity is written as one.
+A metric that was logged as NaN is the word NaN, one that was never logged an empty cell in CSV and absent in JSON. JSON has no such
+numbers, so there NaN, Infinity and -Infinity are texts. What a SQL store keeps instead of an infinity is written as one.
 """
 
 import csv
@@ -21,6 +21,7 @@ from lib.runs.values import RunTable
 TAG = "tags."
 OWN = "mlflow."
 FACTS = ("name", "experiment", "status", "lifecycle", "started", "ended", "seconds", "user", "source", "git_commit", "parent")
+NAN = "NaN"
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _STARTS = tuple("=+-@\t\r\n＝＋－＠")
 """What makes a formula; spreadsheets take the full-width forms as well."""
@@ -44,7 +45,7 @@ def as_csv(table: RunTable, ids: Sequence[str]) -> bytes:
 
 
 def as_json(table: RunTable, ids: Sequence[str]) -> bytes:
-    """These runs in this order with their types: numbers as numbers, infinities as the words Infinity and -Infinity, times in UTC.
+    """These runs in this order with their types: numbers as numbers, the others as the words NaN, Infinity and -Infinity, times in UTC.
 
     Parameters are numbers where every value of that parameter is one, else the text that was logged.
     """
@@ -57,6 +58,14 @@ def as_json(table: RunTable, ids: Sequence[str]) -> bytes:
         "runs": _runs(shown),
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1).encode("utf-8", "replace")
+
+
+def measured(table: RunTable) -> list[dict[str, Any]]:
+    """The metrics that each run logged, as JSON can hold them: a number, or the word NaN, Infinity or -Infinity."""
+    return [
+        {str(name): value for name, value in zip(table.metrics, values, strict=True) if value is not None}
+        for values in zip(*_numbers(table).values(), strict=True)
+    ] or [{} for _ in table.ids]
 
 
 def harmless(cell: str) -> str:
@@ -74,7 +83,7 @@ def _wide(table: RunTable) -> dict[str, list[str]]:
     """Column → cells, as text."""
     found = {"run_id": list(table.ids)} | {name: _texts(table.identity[name]) for name in FACTS}
     found["versions"] = [_versions(cell, ", ") for cell in table.identity["versions"]]
-    found |= {METRIC + str(name): _texts(table.metrics[name]) for name in table.metrics}
+    found |= {METRIC + name: ["" if cell is None else str(cell) for cell in cells] for name, cells in _numbers(table).items()}
     found |= {PARAM + str(name): _texts(table.texts[name]) for name in table.texts}
     return found | {TAG + name: _texts(table.tags[name]) for name in _own_tags(table)}
 
@@ -94,7 +103,7 @@ def _texts(cells: "pd.Series") -> list[str]:
 
 def _runs(table: RunTable) -> list[dict[str, Any]]:
     facts = {name: list(map(_plain, table.identity[name])) for name in FACTS}
-    metrics, params = _columns(table.metrics), _columns(table.params)
+    metrics, params = measured(table), _columns(table.params)
     tags = _columns(table.tags[_own_tags(table)])
     inputs: dict[str, list[dict[str, Any]]] = {}
     for run_id, name, digest, context in table.inputs.itertuples(index=False):
@@ -103,13 +112,23 @@ def _runs(table: RunTable) -> list[dict[str, Any]]:
         {
             "run_id": run_id,
             **{name: values[row] for name, values in facts.items()},
-            "metrics": _row(metrics, row),
+            "metrics": metrics[row],
             "params": _row(params, row),
             "tags": _row(tags, row),
             "inputs": inputs.get(run_id, []),
         }
         for row, run_id in enumerate(table.ids)
     ]
+
+
+def _numbers(table: RunTable) -> dict[str, list[Any]]:
+    """The metrics, column by column; None for what a run did not log."""
+    found = _columns(table.metrics)
+    places = {run_id: row for row, run_id in enumerate(table.ids)}
+    for run_id, name in table.nans:
+        if run_id in places and name in found and found[name][places[run_id]] is None:
+            found[name][places[run_id]] = NAN
+    return found
 
 
 def _columns(cells: pd.DataFrame) -> dict[str, list[Any]]:

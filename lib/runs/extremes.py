@@ -51,7 +51,9 @@ def with_values(backend: Backend, table: RunTable, stat: Stat) -> Valued:
         ids = _affordable(table, list(towards))
         found = _through_the_client(backend, ids, list(towards))
     metrics = table.metrics.assign(**_columns(found, towards, table))
-    return Valued(replace(table, metrics=metrics), len(ids), len(table))
+    read = set(ids)
+    nans = frozenset(one for one in table.nans if one[0] in read)
+    return Valued(replace(table, metrics=metrics, nans=nans), len(ids), len(table))
 
 
 def _towards(table: RunTable, stat: Stat) -> dict[str, str]:

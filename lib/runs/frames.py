@@ -35,7 +35,7 @@ class Columns:
     """What a road found, column by column: one place per run in every list, newest run first; None is missing.
 
     `facts`: name, experiment, status, lifecycle, started and ended (milliseconds), user, artifact_uri. `inputs`: run id, name, digest
-    and context of each dataset. `models` and `versions`: by run id. `total` as in RunTable.
+    and context of each dataset. `models` and `versions`: by run id. `total` and `nans` as in RunTable.
     """
 
     ids: Sequence[str]
@@ -47,6 +47,7 @@ class Columns:
     models: Mapping[str, tuple[str, ...]]
     versions: Mapping[str, tuple[RegisteredVersion, ...]]
     total: int | None
+    nans: frozenset[tuple[str, str]] = frozenset()
 
 
 def table(search: Search, found: Sequence[Run], read_at: datetime | None, total: int | None = None) -> RunTable:
@@ -68,6 +69,7 @@ def filled(search: Search, found: Columns, read_at: datetime | None) -> RunTable
         tags=_texts(found.tags, index),
         inputs=pd.DataFrame(found.inputs, columns=["run_id", "name", "digest", "context"], dtype="str"),
         total=found.total,
+        nans=found.nans,
     )
 
 
@@ -92,6 +94,7 @@ def columns(found: Sequence[Run]) -> Columns:
         models={run.run_id: run.model_ids for run in found},
         versions={run.run_id: run.versions for run in found},
         total=None,
+        nans=frozenset((run.run_id, name) for run in found for name, value in run.metrics.items() if value != value),  # noqa: PLR0124 - NaN
     )
 
 

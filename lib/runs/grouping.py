@@ -17,9 +17,12 @@ from lib.runs.figures import is_real, natural, setting
 from lib.runs.plots.axes import NO_VALUE
 from lib.runs.remembered import remembered
 from lib.runs.table import METRIC, column, varying
-from lib.runs.values import RunTable
+from lib.runs.values import PARENT_TAG, RunTable
 
 TAG = "tags."
+HOME = "experiment"
+PARENT = TAG + PARENT_TAG
+"""A family is no setting: runs are grouped by it only when the reader says so."""
 MOST_VALUES = 12
 """Different numbers up to which each is a group of its own in `ranged`."""
 RANGES = 5
@@ -83,10 +86,11 @@ class Placed:
 
 
 def groupable(table: RunTable) -> list[str]:
-    """Columns that make at least two groups: parameters, then tags as `tags.name`. A missing value counts as one."""
+    """Columns that make at least two groups: the experiment, parameters, then tags as `tags.name`. A missing value counts as one."""
+    homes = [HOME] * (table.identity.experiment.nunique() > 1)
     params = ["params." + str(name) for name in table.params if table.params[name].nunique(dropna=False) > 1]
     tags = [TAG + str(name) for name in table.tags if name not in _PRIVATE and table.tags[name].nunique(dropna=False) > 1]
-    return params + tags
+    return homes + params + tags
 
 
 def is_repeat(name: str) -> bool:

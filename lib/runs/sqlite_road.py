@@ -140,6 +140,7 @@ def _columns(db: sqlite3.Connection, search: Search) -> Columns:
     rows = db.execute(_RUNS).fetchall()
     ids, name, experiment, status, lifecycle, started, ended, user, artifact_uri = zip(*rows, strict=True) if rows else ((),) * 9
     models = _models(db)
+    metrics, nans = _metrics(db, ids)
     return Columns(
         ids=ids,
         facts={
@@ -152,14 +153,26 @@ def _columns(db: sqlite3.Connection, search: Search) -> Columns:
             "user": user,
             "artifact_uri": artifact_uri,
         },
-        metrics=_cells(db, _METRICS, len(rows)),
+        metrics=metrics,
         params=_cells(db, _PARAMS, len(rows)),
         tags=_cells(db, _TAGS, len(rows)),
         inputs=_inputs(db),
         models=models,
         versions=by_run(_origins(db), models),
         total=db.execute(_COUNT, asked).fetchone()[0] if len(rows) >= asked["most"] else len(rows),
+        nans=nans,
     )
+
+
+def _metrics(db: sqlite3.Connection, ids: Sequence[str]) -> tuple[dict[str, list[Any]], frozenset[tuple[str, str]]]:
+    """One column per metric, and which of its empty places were logged as NaN."""
+    found: dict[str, list[Any]] = defaultdict(lambda: [None] * len(ids))
+    nans = []
+    for place, key, value in db.execute(_METRICS):
+        found[key][place] = value
+        if value is None:
+            nans.append((ids[place], key))
+    return found, frozenset(nans)
 
 
 def _cells(db: sqlite3.Connection, question: str, count: int) -> dict[str, list[Any]]:

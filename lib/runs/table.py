@@ -161,6 +161,14 @@ def _cut(table: RunTable, ids: tuple[str, ...], search: Search, total: int | Non
     )
 
 
+@remembered
+def with_homes(table: RunTable, names: tuple[tuple[str, str], ...]) -> RunTable:
+    """The same runs, their experiments called by name: `names` are pairs of an experiment's id and its name."""
+    known = dict(names)
+    homes = pd.array([known.get(one, one) for one in table.identity.experiment], dtype="str")
+    return replace(table, identity=table.identity.assign(experiment=homes))
+
+
 def joined(table: RunTable, more: RunTable) -> RunTable:
     """The runs of one table, then those of another one that it lacks. Which parameter is a number is judged anew."""
     extra = subset(more, [run_id for run_id in more.ids if run_id not in table.identity.index])
@@ -175,6 +183,7 @@ def joined(table: RunTable, more: RunTable) -> RunTable:
         texts=texts,
         tags=_stacked(table.tags, extra.tags),
         inputs=pd.concat([table.inputs, extra.inputs], ignore_index=True),
+        nans=table.nans | extra.nans,
     )
 
 

@@ -118,6 +118,7 @@ class RunTable:
     `identity`: name, experiment (its id), status, lifecycle (active or deleted), started, ended (UTC), seconds, user (the tag
     `mlflow.user`, else the run's own), source, git_commit, parent, artifact_uri, has_model, model_ids and versions (tuples). `metrics`: float columns. `params`: Int64 or float where every
     value is a number, else text; missing stays missing; `texts` are the same parameters as they were logged. `tags`: text.
+    `nans` are the metrics (run id, name) that were logged as NaN: their cells look like those of a metric that a run lacks.
     `inputs` alone has one row per run and dataset: run_id, name, digest, context.
     `total` is how many runs the search matches on the backend, None when there are more than were read and nobody counted them. `read_at` is the caller's clock.
     A table equals only itself: what was judged of it is remembered under it.
@@ -132,6 +133,7 @@ class RunTable:
     tags: "pd.DataFrame"
     inputs: "pd.DataFrame"
     total: int | None = None
+    nans: frozenset[tuple[str, str]] = frozenset()
 
     @cached_property
     def ids(self) -> tuple[str, ...]:

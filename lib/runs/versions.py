@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lib.backends.capabilities import capabilities
 from lib.backends.connect import client, translated
+from lib.backends.reserved import STAGE_TAG
 from lib.backends.uri import Backend
 from lib.errors import Busy, PodiumError, Unreachable
 from lib.runs.values import RegisteredVersion
@@ -34,7 +36,8 @@ def origins(backend: Backend) -> list[Origin]:
     """Every version and where it came from, through the client. Empty where the registry may not be read or there is none."""
     try:
         with translated("The registered models"):
-            return [_origin(entity) for entity in _all_versions(backend)]
+            by_tag = capabilities(backend).stages.has is False
+            return [_origin(entity, by_tag) for entity in _all_versions(backend)]
     except (Busy, Unreachable):
         raise
     except PodiumError:
@@ -64,8 +67,9 @@ def _place(origin: Origin) -> tuple[str, int, str]:
     return origin.version.model, int(number) if number.isdecimal() else 0, number
 
 
-def _origin(entity: "ModelVersion") -> Origin:
-    version = RegisteredVersion(entity.name, str(entity.version), entity.current_stage or "None")
+def _origin(entity: "ModelVersion", by_tag: bool) -> Origin:  # noqa: FBT001 - a server without stages keeps them as tags
+    tagged = (entity.tags or {}).get(STAGE_TAG) if by_tag or not entity.current_stage else None
+    version = RegisteredVersion(entity.name, str(entity.version), tagged or entity.current_stage or "None")
     return Origin(version, entity.run_id or "", entity.source or "")
 
 

@@ -12,9 +12,9 @@ import streamlit as st
 
 from lib.backends.uri import Backend
 from lib.errors import PodiumError
-from lib.runs import artifacts
-from lib.runs.artifacts import MOST_DOWNLOADED, MOST_SHOWN, Entry, Place, Tree
-from lib.runs.previews import Preview, preview
+from lib.runs.artifacts import files
+from lib.runs.artifacts.files import MOST_DOWNLOADED, MOST_SHOWN, Entry, Place, Tree
+from lib.runs.artifacts.previews import Preview, preview
 from lib.ui.cards import empty
 from lib.ui.errors import calm, show
 from lib.ui.text import NARROW, count, md
@@ -38,19 +38,19 @@ class Shown:
 @st.cache_data(ttl=SECONDS, max_entries=64, show_spinner=False)
 def places_of(backend: Backend, run_id: str) -> tuple[Place, ...]:
     """The places of a run: its own files, then those of its models."""
-    return artifacts.places(backend, run_id)
+    return files.places(backend, run_id)
 
 
 @st.cache_data(ttl=SECONDS, max_entries=64, show_spinner=False)
 def tree_of(backend: Backend, place: Place, path: str = "") -> Tree:
     """What lies in a place below a folder."""
-    return artifacts.walk(backend, place, path)
+    return files.walk(backend, place, path)
 
 
 @st.cache_data(ttl=SECONDS, max_entries=32, show_spinner=False)
 def preview_of(backend: Backend, place: Place, path: str) -> Shown:
     """A file to be shown. Raises Refused for one that is too large for that."""
-    content = artifacts.fetch(backend, place, path)
+    content = files.fetch(backend, place, path)
     return Shown(preview(path, content.data), len(content.data), content.digest)
 
 
@@ -105,7 +105,7 @@ def download(backend: Backend, place: Place, path: str, key: str) -> None:
     """A button that fetches the file when it is pressed, and not before."""
     st.download_button(
         "Download",
-        lambda: artifacts.fetch(backend, place, path, MOST_DOWNLOADED).data,
+        lambda: files.fetch(backend, place, path, MOST_DOWNLOADED).data,
         file_name=path.rpartition("/")[2],
         mime="application/octet-stream",
         icon=":material/download:",

@@ -4,7 +4,8 @@ import hashlib
 import shlex
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
-from functools import partial
+from functools import cache, partial
+from zoneinfo import ZoneInfo, available_timezones
 
 import streamlit as st
 
@@ -15,7 +16,7 @@ from lib.ledger.imported import every_holding
 from lib.ledger.measured import telling
 from lib.ledger.statement import statement
 from lib.ledger.strip import bars, clickable, strip
-from lib.ledger.when import When, read_when
+from lib.ledger.when import When, read_when, said, twice
 from lib.ledger.words import CATEGORIES, SLOTS, Slot
 from lib.ui.audit_entries import open_entry
 from lib.ui.audit_packet import answer_packet
@@ -24,9 +25,12 @@ from lib.ui.errors import show
 from lib.ui.ink import ink
 from lib.ui.models_reads import Registry
 from lib.ui.session import now
-from lib.ui.text import md, moment, plain, score, version
+from lib.ui.text import NARROW, md, plain, score, version
 
-EARLIEST = date(2015, 1, 1)
+EARLIEST = date(2000, 1, 1)
+UTC_NAME = "UTC"
+LONG_LINE = 90
+"""A longer answer is no headline: many moves on one day."""
 
 
 def as_of_card(found: Registry) -> None:
@@ -35,6 +39,7 @@ def as_of_card(found: Registry) -> None:
     if not models:
         return
     with card(key="audit.asof"):
+        _say_when_unknown(models)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             model = st.selectbox("Which version of", models, key="audit.of", bind="query-params", width=220)
             stage = st.selectbox("was in", list(SLOTS.values()), key="audit.stage", bind="query-params", width=140)
@@ -47,28 +52,64 @@ def as_of_card(found: Registry) -> None:
                 format="DD/MM/YYYY",
                 width=150,
             )
-            clock = st.time_input("at, UTC", None, key="audit.at", bind="query-params", width=120, help="Empty: the whole day")
+            clock = st.time_input("at", None, key="audit.at", bind="query-params", width=110, help="Empty: the whole day")
+            zone = st.selectbox("of time zone", _zones(), key="audit.zone", bind="query-params", width=170)
+            offset = _which(day, clock, zone)
         try:
-            when = _when(day, clock)
+            when = read_when(_asked(day, clock) + offset, now(), zone)
         except PodiumError as error:
             show(error)
             return
         slot: Slot = "production" if stage == "Production" else "staging"
-        _answered(found, model, as_of(found.records[model].reading.entries, slot, when))
+        _answered(found, model, as_of(found.records[model].reading.entries, slot, when, found.records[model].held))
 
 
-def _when(day: date | None, clock: time | None) -> When:
+def _say_when_unknown(models: list[str]) -> None:
+    """A link may name a model that never had a record here: the answer must not seem to be about that one."""
+    asked = st.query_params.get("audit.of")
+    if asked and asked not in models:
+        st.warning(f"There is no record of a model {md(asked)}. Below is another one.", icon=":material/search_off:")
+
+
+@cache
+def _named_zones() -> tuple[str, ...]:
+    return tuple(sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))))
+
+
+def _zones() -> list[str]:
+    """UTC, the zone of this browser, then every other."""
+    here = st.context.timezone or UTC_NAME
+    return list(dict.fromkeys([UTC_NAME, *([here] if here in _named_zones() else []), *_named_zones()]))
+
+
+def _asked(day: date | None, clock: time | None) -> str:
+    """The day, or the instant, as text."""
     day = day or now().date()
-    text = f"{day:%Y-%m-%d}" if clock is None else f"{day:%Y-%m-%d}T{clock:%H:%M}Z"
-    return read_when(text, now())
+    return f"{day:%Y-%m-%d}" if clock is None else f"{day:%Y-%m-%d}T{clock:%H:%M}"
+
+
+def _which(day: date | None, clock: time | None, zone: str) -> str:
+    """Where clocks were put back, a time came twice: let the person say which of the two. Gives its offset, else nothing."""
+    if day is None or clock is None:
+        return ""
+    both = [datetime.combine(day, clock, ZoneInfo(zone)).replace(fold=fold) for fold in (0, 1)]
+    first, second = (f"{one:%z}"[:3] + ":" + f"{one:%z}"[3:5] for one in both)
+    if not twice(both[0]) or both[0].astimezone(UTC) > both[1].astimezone(UTC):  # once, or never
+        return ""
+    names = {first: "the first", second: "the second, clocks put back"}
+    kept = st.segmented_control(
+        "which came twice", list(names), default=first, format_func=names.__getitem__, key="audit.which", required=True
+    )
+    return str(kept)
 
 
 def _answered(found: Registry, model: str, answer: Answer) -> None:
     left, right = st.columns([9, 11], gap="large", vertical_alignment="center")
     with left:
-        st.header(md(sentence(answer)), anchor=False)
+        line = sentence(answer)
+        (st.header if len(line) <= LONG_LINE else st.subheader)(md(line), anchor=False)
         for held in answer.holders[:3]:
-            st.markdown(_why(held))
+            st.markdown(_why(held, answer.when.zone))
         if len(answer.holders) > 3:
             st.caption(f"Showing 3 of {len(answer.holders)} holders.")
         with st.container(horizontal=True, gap="small"):
@@ -87,10 +128,15 @@ def _answered(found: Registry, model: str, answer: Answer) -> None:
                 selection_mode="holding",
             )
             st.caption("Click a bar for its entry · drag to move, Shift and wheel to zoom")
+    if (look := found.looks.get(model)) and look.seen.created is None:
+        st.caption(
+            ":material/delete: This model was deleted from the registry. Its record stays, and answers for the time before."
+        )
     if any(one.why == BEFORE and one.until and answer.when.last <= one.until for one in answer.unknown):
         _before(model)
     st.caption("The answer in words, to send on")
-    st.code(plain(statement(model, answer)), language=None, wrap_lines=True)
+    told = plain(statement(model, answer))
+    st.code(told, language=None, wrap_lines=True, height="content" if len(answer.holders) <= 1 else 190)
 
 
 def _before(model: str) -> None:
@@ -137,18 +183,23 @@ def _mark(when: When, begins: datetime) -> datetime | None:
     return max(begins, when.at + (when.last - when.at) / 2)
 
 
-def _why(held: Holder) -> str:
+def _why(held: Holder, zone: str) -> str:
     """Who put a version there, when, why, and what it had measured; the places of the entries that prove it."""
-    told = f"{version(held.version)} since {moment(held.since.astimezone(UTC))}"
+    told = f"{version(held.version)} since {said(held.since, zone).replace(' ', NARROW)}"
     if held.reason:
         told += f", put there by **{md(held.by.name)}**: *{md(held.reason.text)}* ({CATEGORIES.get(held.reason.category, 'other').lower()})"
     else:
         told += ", without a decision in the record"
     names = telling(name for name, value in held.metrics.items() if isinstance(value, float | int))
     numbers = [(name, held.metrics[name]) for name in names][:2]
-    measured = " · ".join(f"{md(name)} {score(float(value))}" for name, value in numbers)
+    measured = " · ".join(f"{md(name)} {_figure(float(value))}" for name, value in numbers)
     proof = ", ".join(str(place) for place in held.entries)
     return f"{told}. {measured}  \n:gray[Entries {proof}{_imported(held)}]"
+
+
+def _figure(value: float) -> str:
+    """A metric; a large whole number is a count and needs no decimals."""
+    return f"{value:,.0f}" if abs(value) >= 10 and value.is_integer() else score(value)
 
 
 def _imported(held: Holder) -> str:

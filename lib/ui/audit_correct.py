@@ -82,7 +82,6 @@ def _ask(question: Question) -> None:
     why = st.text_area(
         "Why it is corrected, for a reader in two years",
         key="audit.correct.why",
-        max_chars=LONGEST_REASON,
         height=92,
         placeholder="The minutes of the board name 95%, not 59%: the figures were swapped.",
     )
@@ -106,12 +105,10 @@ def _typed(question: Question, part: str) -> tuple[str, str]:
         kinds = list(CATEGORIES)
         at = kinds.index(body.reason.category) if body.reason.category in kinds else len(kinds) - 1
         category = st.selectbox("Category of the entry", kinds, at, format_func=CATEGORIES.__getitem__, key=f"{key}.category")
-        text = st.text_area("Reason of the entry", body.reason.text, max_chars=LONGEST_REASON, key=f"{key}.text", height=92)
+        text = st.text_area("Reason of the entry", body.reason.text, key=f"{key}.text", height=92)
         return text or "", category
     if part == "note":
-        return st.text_area(
-            "Note of the entry", body.note or "", max_chars=LONGEST_REASON, key=f"{key}.text", height=92
-        ) or "", ""
+        return st.text_area("Note of the entry", body.note or "", key=f"{key}.text", height=92) or "", ""
     if part == "by":
         return st.text_input("Name", _actor(body).name, max_chars=NAME_LENGTH, key=f"{key}.text") or "", ""
     help_ = "For example 2023-01-16T09:00Z; without a zone it is UTC."
@@ -128,7 +125,7 @@ def _instead(part: str, said: tuple[str, str], question: Question) -> Correction
                 reason=reason(category, text) if Reason(category=category, text=text) != body.reason else body.reason
             )
         case "note":
-            made = Correction(note=text)
+            made = Correction(note=_short(text))
         case "by":
             made = Correction(by=declared(text))
         case "effective_at":
@@ -136,6 +133,14 @@ def _instead(part: str, said: tuple[str, str], question: Question) -> Correction
         case _:
             made = Correction(void=True)
     return None if corrected(body, made) == body else made
+
+
+def _short(text: str) -> str:
+    if len(text) > LONGEST_REASON:
+        raise BadInput(
+            f"The note has {len(text):,} characters; {LONGEST_REASON:,} fit.", next="Say it shorter and link to the rest."
+        )
+    return text
 
 
 def _instant(text: str) -> str:

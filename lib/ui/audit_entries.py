@@ -42,6 +42,13 @@ def opened(every: Sequence[Row]) -> Row | None:
     return next((row for row in every if row.entry.id == asked), None)
 
 
+def say_when_unknown(every: Sequence[Row]) -> None:
+    """A link may name an entry that no book here holds: then what is shown instead says so."""
+    asked = _asked()
+    if asked and opened(every) is None:
+        st.warning(f"No book here has an entry {md(asked[:40])}. Here is the newest.", icon=":material/search_off:")
+
+
 def remember(row: Row) -> None:
     """Put the entry into the address, at the end of a run: earlier the address would lose what later widgets keep there."""
     st.query_params["entry"] = row.entry.id

@@ -8,13 +8,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from lib.ledger.asof import as_of
 from lib.ledger.chain import Entry
-from lib.ledger.holdings import Holding, decision_of, holdings
 from lib.ledger.imported import every_holding
 from lib.ledger.measured import Point, metrics, points
 from lib.ledger.strip import bars, clickable, strip
 from lib.ledger.timeline import timeline
-from lib.ledger.words import SLOTS, Slot
+from lib.ledger.when import When
+from lib.ledger.words import PODIUM, SLOTS, UNKNOWN, Slot
 from lib.registry.seen import Seen
 from lib.runs.direction import ARROWS, direction
 from lib.ui.audit_entries import open_entry
@@ -47,6 +48,7 @@ def board(found: Registry) -> None:
             on_select=partial(_asked, key, [str(line["model"]) for line in lines], known),
             selection_mode="single-row",
             column_config=_columns(),
+            placeholder="",
             height="content" if len(lines) <= 14 else 32 + 31 * 14 + 2,
             alt=f"Holders of {len(models)} models by stage",
         )
@@ -133,26 +135,26 @@ def _lines(found: Registry, seen: Seen, at: datetime) -> list[dict[str, Any]]:
     slots = [slot for slot in SLOTS if slot == "production" or seen.now[slot].holders]
     return [
         {"model": seen.model, "stage": [SLOTS[slot]], **_held(seen, slot, entries, at)}
-        | {"state": "moved outside" if slot in drifted else "" if state else "no record yet"}
+        | {"state": "moved outside" if slot in drifted else "" if state else _without(found, seen.model)}
         for slot in slots
     ]
+
+
+def _without(found: Registry, model: str) -> str:
+    return "book deleted" if model in found.lost else "book gone" if model in found.gone else "no record yet"
 
 
 def _held(seen: Seen, slot: Slot, entries: Sequence[Entry], at: datetime) -> dict[str, Any]:
     """Who holds a slot, and since when and by whom as far as the record says so."""
     holders = seen.now[slot].holders
-    one = next((h for h in holdings(entries) if h.slot == slot and h.until is None and (h.version,) == holders), None)
+    told = as_of(entries, slot, When(at)).holders if holders else ()
+    one = next((held for held in told if (held.version,) == holders), None)
     return {
         "version": " and ".join(f"v{number}" for number in holders) or "nobody",
         "since": one.since if one else None,
         "days": (at - one.since).total_seconds() / 86_400 if one else None,
-        "by": _by(entries, one),
+        "by": one.by.name if one and one.by not in (PODIUM, UNKNOWN) else "",
     }
-
-
-def _by(entries: Sequence[Entry], held: Holding | None) -> str:
-    decision = decision_of(entries, held) if held else None
-    return decision.by.name if decision else ""
 
 
 def _bar(key: str, ids: Mapping[tuple[str, int], str]) -> None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from lib.backends.reserved import INDEX
 from lib.backends.uri import Backend
-from lib.errors import BadInput, PodiumError
+from lib.errors import BadInput, LedgerBroken, PodiumError
 from lib.ledger.heads import Noted, line, read_lines
 from lib.registry.verify import Verdict, verify_all
-from lib.ui.cards import card, table
+from lib.ui.cards import card, header, table
 from lib.ui.errors import calm, show
 from lib.ui.models_reads import Registry
 from lib.ui.text import NARROW, count, md
@@ -41,16 +42,32 @@ def heads_button(found: Registry) -> None:
     with st.popover("Noted heads", icon=":material/anchor:", help="Keep a head where this database cannot reach it"):
         st.markdown("**Note the heads elsewhere**: in a mail, a ticket, or a commit on another host.")
         st.code("\n".join(lines), language=None, height=150 if len(lines) > 3 else "content")
-        with st.form("audit.heads", border=False):
-            typed = st.text_area(
-                "Compare with a noted head",
-                key="audit.heads.text",
-                height=110,
-                placeholder=lines[0],
-                help="One line for each head, as it was copied here. A bare 17:5d9e… will do when there is one book.",
-            )
-            if st.form_submit_button("Compare", icon=":material/fingerprint:", key="audit.heads.compare"):
-                _compare(typed, lines)
+        _ask(lines)
+
+
+def without_index(here: Backend, error: LedgerBroken) -> None:
+    """The page while the index of the ledger cannot be trusted: why, the cure, and the check, which does without the index."""
+    with header("Audit", "The entries cannot be shown: the index that names the books was changed"):
+        with st.popover("Noted heads", icon=":material/anchor:", help="Compare with heads that were kept elsewhere"):
+            _ask([])
+        verify_button()
+    show(error)
+    st.caption("Verify finds the books without the index, by their seals, and judges each of them.")
+    verdicts(here)
+
+
+def _ask(lines: list[str]) -> None:
+    """A place to bring noted heads back to. `lines` are the heads of today, as far as they are known."""
+    with st.form("audit.heads", border=False):
+        typed = st.text_area(
+            "Compare with a noted head",
+            key="audit.heads.text",
+            height=110,
+            placeholder=lines[0] if lines else "17:5d9e… card-fraud",
+            help="One line for each head, as it was copied here. A bare 17:5d9e… will do when there is one book.",
+        )
+        if st.form_submit_button("Compare", icon=":material/fingerprint:", key="audit.heads.compare"):
+            _compare(typed, lines)
 
 
 def _compare(typed: str, lines: list[str]) -> None:
@@ -59,7 +76,7 @@ def _compare(typed: str, lines: list[str]) -> None:
         noted = read_lines(typed)
         if not noted:
             raise BadInput("No head was typed.", next="Paste a line as it was noted.")
-        if len(lines) > 1 and any(not one.model for one in noted):
+        if len(lines) != 1 and any(not one.model for one in noted):
             raise BadInput("A head without a model's name could belong to any book.", next="Add the name after it.")
     except PodiumError as error:
         show(error)
@@ -90,9 +107,8 @@ def verdicts(here: Backend) -> None:
 def _said(found: Checked) -> None:
     entries = sum(len(one.reading.entries) for one in found.verdicts)
     broken = [(one, finding) for one in found.verdicts for finding in one.findings]
-    whole = (
-        f"{count(entries, 'entry', 'entries')} in {count(len(found.verdicts), 'book')}, checked in {found.seconds:.2f}{NARROW}s"
-    )
+    books = sum(one.model != INDEX for one in found.verdicts)
+    whole = f"{count(entries, 'entry', 'entries')} in {count(books, 'book')}, checked in {found.seconds:.2f}{NARROW}s"
     if found.noted:
         whole += f", compared with {count(found.noted, 'noted head')}"
     if not broken:

@@ -5,6 +5,7 @@ never stands in any address. What secrets and the environment hold is bound to i
 """
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,6 +32,14 @@ def file() -> Path:
 def names() -> Names:
     """The named backends. Raises BadInput when the file cannot be read."""
     return named.read(file())
+
+
+def is_shared() -> bool:
+    """Whether this Podium serves a team, so that no page may touch its machine. A file that cannot be read might say so."""
+    try:
+        return names().shared
+    except PodiumError:
+        return True
 
 
 @st.cache_resource(show_spinner=False)
@@ -79,6 +88,23 @@ def switch(name: str) -> None:
         st.query_params[BACKEND] = name
     elif BACKEND in st.query_params:
         del st.query_params[BACKEND]
+
+
+def adopt(backend: Backend) -> None:
+    """Use a backend from now on, under the name it has in `backends.toml`; one that has none yet is added there.
+
+    Raises Refused on a shared Podium, NotWritable or Busy when the file cannot be changed.
+    """
+    if backend.is_same_place(default()):
+        return switch("")
+    known = names().entries
+    name = next((one.name for one in known if one.backend and one.backend.is_same_place(backend)), "")
+    if not name:
+        stem = re.sub(r"[^a-z0-9]+", "-", (backend.path.parent.name if backend.path else backend.name).lower()).strip("-")[:36]
+        taken = {one.name for one in known} | {DEFAULT, ""}
+        name = next(new for new in (stem, *(f"{stem or 'backend'}-{n}" for n in range(2, 1000))) if new not in taken)
+        named.add(file(), named.entry(name, backend.uri, folder=PROJECT))
+    return switch(name)
 
 
 def in_use() -> Backend:

@@ -5,14 +5,19 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from lib.errors import PodiumError
+from lib.errors import BackendError, LedgerBroken, PodiumError
+from lib.ui.routes import link
 from lib.ui.text import md
 
 
 def show(error: PodiumError) -> None:
-    """Draw the box. Every part of the error is foreign text, because names from the backend stand in it."""
+    """Draw the box; below it the way on: to the doctor, when the backend is at fault, to verify, when the record is. Every part of the error is foreign text, because names from the backend stand in it."""
     parts = [md(part) for part in (error.what, error.means, error.next) if part]
     st.error(" ".join(parts), title=error.title, icon=":material/error:")
+    if isinstance(error, LedgerBroken):
+        link("Verify on the Audit page", "audit", icon="fingerprint")
+    if isinstance(error, BackendError):
+        link("Open Doctor", "doctor", icon="stethoscope")
 
 
 @contextmanager

@@ -4,7 +4,6 @@ A missing local file is made, an older one waits for consent, a dead server is t
 every case. Nothing opens a database here before `lib.backends.store` has looked at it read-only.
 """
 
-import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,7 +45,7 @@ def pulse(here: Backend) -> Pulse:
         store.make_ready(here)
         start = time.perf_counter()
         store.knock(here)
-        connect.probe(here, connect.sign_in(os.environ))
+        connect.probe(here)
     except PodiumError as error:
         return Pulse(at, 0.0, error)
     return Pulse(at, time.perf_counter() - start)

@@ -24,6 +24,7 @@ MENU = (
     Entry("Experiment", "compare", "Compare", "compare_arrows", "Search, sort and compare the runs of an experiment."),
     Entry("Release", "models", "Models", "deployed_code", "Register, promote, archive and roll back, with the reason kept."),
     Entry("Release", "audit", "Audit", "history", "Every entry of the ledger: who moved what, when and why."),
+    Entry("System", "doctor", "Doctor", "stethoscope", "What is wrong with the backend, and how it is mended."),
     Entry("System", "settings", "Settings", "settings", "Backends: which there are, which one to use, and as whom."),
 )
 OFF_MENU = (Entry("Experiment", "run", "Run", "science", "One run whole: what it measured, how it was made, what came of it."),)

@@ -1,5 +1,7 @@
 """The cards of the Models page: who held which stage, the versions, the chosen one, and its history."""
 
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +21,7 @@ from lib.ui import models_dialogs
 from lib.ui.cards import card, empty, facts, head, table
 from lib.ui.models_reads import Sight, source_run, way_back_of
 from lib.ui.models_versions import runs_of, told_first
+from lib.ui.reader import greyed, what_to_ask_for
 from lib.ui.routes import goto, link
 from lib.ui.session import backend, now
 from lib.ui.text import NARROW, count, day, lately, md, moment, score, version
@@ -60,7 +63,7 @@ def _facts(sight: Sight, chosen: Version) -> dict[str, str]:
     told = {"About": md(chosen.description)} if chosen.description else {}
     held = [h for h in every_holding(sight.found.state.reading.entries) if h.version == chosen.number and h.slot == "production"]
     if held:
-        told["Production"] = ", ".join(_held(h) for h in held[-3:])
+        told["Production"] = ", ".join(_held(h) for h in _joined(held)[-3:])
     if run:
         runs = list(runs_of(sight.found.seen, backend()).values())
         metrics, params = told_first([one.metrics for one in runs]), told_first([one.params for one in runs])
@@ -78,6 +81,15 @@ def _facts(sight: Sight, chosen: Version) -> dict[str, str]:
     return told
 
 
+def _joined(held: Sequence[Holding]) -> list[Holding]:
+    """What was imported up to the beginning of the record, and goes on in it, is one holding."""
+    joined = list[Holding]()
+    for one in held:
+        goes_on = bool(joined) and joined[-1].until == one.since
+        joined = [*joined[:-1], replace(joined[-1], until=one.until)] if goes_on else [*joined, one]
+    return joined
+
+
 def _held(holding: Holding) -> str:
     """From when until when; with the time of day when it was less than a day."""
     until = holding.until or now()
@@ -87,10 +99,7 @@ def _held(holding: Holding) -> str:
 
 def _actions(sight: Sight, chosen: Version) -> None:
     """At most one primary button; each opens a preview."""
-    if not sight.may_write:
-        st.caption("You may read this backend, not change it.")
-        return
-    if drifts(sight.found):
+    if sight.may_write and drifts(sight.found):
         st.caption("First say above whether the move made outside shall stand.")
         return
     held = {h.version for h in holdings(sight.found.state.life) if h.slot == "production"}
@@ -104,7 +113,10 @@ def _actions(sight: Sight, chosen: Version) -> None:
             _button(sight, chosen, "Move to Staging", ("stairs", "Staging", "promote"))
         if chosen.stage != "Archived":
             _button(sight, chosen, "Archive", ("inventory_2", "Archived", "archive"))
-    st.caption("Opens a preview. Nothing moves before you confirm.")
+    if sight.why_not:
+        what_to_ask_for(sight.why_not)
+    else:
+        st.caption("Opens a preview. Nothing moves before you confirm.")
 
 
 def _button(sight: Sight, chosen: Version, label: str, deed: tuple[str, Any, Any]) -> None:
@@ -117,20 +129,23 @@ def _button(sight: Sight, chosen: Version, label: str, deed: tuple[str, Any, Any
         width="stretch",
         on_click=models_dialogs.ask,
         args=(sight, chosen.number, to, kind),
+        **greyed(sight.why),
     )
 
 
 def _is_champion(sight: Sight, chosen: Version) -> bool:
-    return sight.found.seen.now["production"].holders == (chosen.number,) and "production" in sight.found.seen.aliases
+    return sight.found.seen.now["production"].holders == (chosen.number,) and sight.found.seen.now["production"].alias is not None
 
 
 def _load(seen: Seen, chosen: Version) -> None:
-    slot = next((alias for alias in SLOTS if seen.aliases.get(alias) == chosen.number), None)
-    address = f"models:/{seen.model}@{slot}" if slot else f"models:/{seen.model}/{chosen.number}"
+    slot = next((alias for alias in SLOTS if seen.now[alias].alias == chosen.number), None)
+    follows = f"@{slot}" if seen.has_aliases else f"/{chosen.stage}"
+    address = f"models:/{seen.model}{follows if slot else f'/{chosen.number}'}"
     with st.popover("How do I load it?", icon=":material/content_copy:"):
         st.code(address, language=None)
         st.code(load_code(backend().uri, address), language="python")
-        st.caption("Follows the alias: whoever holds it is loaded." if slot else "Always loads this very version.")
+        by = "alias" if seen.has_aliases else "stage"
+        st.caption(f"Follows the {by}: whoever holds it is loaded." if slot else "Always loads this very version.")
 
 
 def history_card(sight: Sight, number: str) -> None:
@@ -149,9 +164,17 @@ def history_card(sight: Sight, number: str) -> None:
         if not told or sight.found.book == "":
             empty("history", "No entry yet", "An entry appears when a version is registered or moved.")
             return
-        table([_row(line) for line in told[:100]], ["When (UTC)", "Entry", "Version", f"From{NARROW}→{NARROW}to", "Why", "By"])
+        heads = ["When (UTC)", "Entry", "Version", f"From{NARROW}→{NARROW}to", "Why", "By"]
+        apart = {2} if of == version(number) else set()
+        rows = [_row(line) for line in told[:100]]
+        table([_without(row, apart) for row in rows], _without(heads, apart))
         shown = f"Showing 100 of {len(told):,} entries. " if len(told) > 100 else ""
         st.caption(f"{shown}Names are as typed, not verified, unless they carry a tick.")
+
+
+def _without(cells: Sequence[str], apart: Collection[int]) -> tuple[str, ...]:
+    """The version needs no column where all lines are of one."""
+    return tuple(cell for n, cell in enumerate(cells) if n not in apart)
 
 
 def _row(line: Line) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Literal
 import streamlit as st
 
 from lib.errors import BadInput, PodiumError
-from lib.ledger.words import CATEGORIES, LONGEST_REASON, Reason, Stage, reason
+from lib.ledger.words import CATEGORIES, Reason, Stage, reason
 from lib.registry.code import moves_code
 from lib.registry.plan import Move
 from lib.registry.promote import Kind, Moved, Wish, champion, displaced, meant, move, steps
@@ -104,7 +104,6 @@ def _confirm(question: Question) -> None:
     said = st.text_area(
         "Why, for a reader in two years",
         key="models.reason",
-        max_chars=LONGEST_REASON,
         height=92,
         placeholder=_HINTS.get(question.kind, _HINT),
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import streamlit as st
 
+from lib.backends.capabilities import capabilities
 from lib.backends.uri import Backend
 from lib.errors import NotFound, NotWritable
 from lib.ledger.book import Writer
@@ -15,19 +16,26 @@ from lib.registry.converge import look, peek
 from lib.registry.promote import way_back
 from lib.registry.reading import every_model
 from lib.registry.record import Look
+from lib.registry.rights import why_not
 from lib.registry.seen import Seen
-from lib.registry.watch import survey, write_down
+from lib.registry.watch import Lost, survey, write_down
 from lib.runs.reading import Run, run
 from lib.ui.session import now
 
 
 @dataclass(frozen=True)
 class Sight:
-    """A look with its age, and whether it may be acted on: a reader without write rights only sees."""
+    """A look with its age, and whether it may be acted on: a reader without write rights only sees, and `why_not` tells why."""
 
     found: Look
     read_at: datetime
     may_write: bool
+    why_not: NotWritable | None = None
+
+    @property
+    def why(self) -> str:
+        """Why nothing can be done, in a sentence; empty where something can."""
+        return self.why_not.what if self.why_not else ""
 
 
 @st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
@@ -40,9 +48,10 @@ def model_names(backend: Backend) -> tuple[str, ...]:
 def sight(backend: Backend, model: str) -> Sight:
     """Look at a model: what nobody recorded is written down, unless this backend may only be read."""
     try:
-        return Sight(look(Writer(backend, PODIUM, now), model), now(), may_write=True)
-    except NotWritable:
-        return Sight(peek(backend, model), now(), may_write=False)
+        found, missing = look(Writer(backend, PODIUM, now), model), why_not(backend, model)
+    except NotWritable as error:
+        found, missing = peek(backend, model), error
+    return Sight(found, now(), may_write=missing is None, why_not=missing)
 
 
 @st.cache_data(ttl="60s", max_entries=500, show_spinner=False)
@@ -62,12 +71,16 @@ def way_back_of(backend: Backend, model: str, head: int) -> str | None:
 
 @dataclass(frozen=True)
 class Registry:
-    """All models, and the records there are, those of deleted models too. `lost`: model → the run id of its deleted book."""
+    """All models, and the records there are, those of deleted models too.
+
+    `lost`: those whose book was deleted; `gone`: those whose book the store has no more, with its run id.
+    """
 
     models: tuple[Seen, ...]
     records: dict[str, State]
     looks: Mapping[str, Look] = field(default_factory=dict)
-    lost: Mapping[str, str] = field(default_factory=dict)
+    lost: Mapping[str, Lost] = field(default_factory=dict)
+    gone: Mapping[str, str] = field(default_factory=dict)
     may_write: bool = True
 
 
@@ -77,14 +90,14 @@ def registry(backend: Backend) -> Registry:
 
     One value for all sessions, never to be changed: copying 10,000 entries takes seconds.
     """
-    found, may_write = survey(backend), True
+    found, may_write = survey(backend), capabilities(backend).recording.has is not False
     try:
         if write_down(Writer(backend, PODIUM, now), found):
             found = survey(backend)
     except NotWritable:
         may_write = False
     records = {model: one.state for model, one in found.looks.items()}
-    return Registry(found.models, records, found.looks, found.lost, may_write)
+    return Registry(found.models, records, found.looks, found.lost, found.gone, may_write)
 
 
 def forget() -> None:

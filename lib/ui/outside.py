@@ -1,21 +1,32 @@
 """What was done outside Podium, shown where people look: in full with the ways out on Models, as one line per model elsewhere."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import streamlit as st
 
 from lib.backends.uri import Backend
+from lib.errors import LedgerBroken, NotFound, PodiumError
+from lib.ledger.fold import State
+from lib.ledger.history import Line, lines
 from lib.registry.drift import Way
 from lib.registry.notices import Notice, notices
 from lib.registry.record import Look
-from lib.registry.watch import lost_runs, of_book
+from lib.registry.watch import lost_runs, of_book, of_gone
 from lib.ui import models_dialogs
-from lib.ui.models_reads import Registry, Sight, source_run
+from lib.ui.errors import show
+from lib.ui.models_reads import Registry, Sight, registry, source_run
 from lib.ui.routes import link
-from lib.ui.session import backend
-from lib.ui.text import count, md, version
+from lib.ui.session import backend, now
+from lib.ui.text import count, md, moment, version
 
 ICONS = {"broken": "error", "drift": "visibility", "told": "info"}
+DELETED = (
+    "Its record stays, and answers for the time before. MLflow cannot restore a deleted model: if nobody meant it, bring the database "
+    "back from a backup. A model that is registered anew under the same name goes on in the same book."
+)
+LATELY = timedelta(days=30)
+"""For how long a deleted model is told without being asked for."""
 MOST = 5
 """How many models the short banner names."""
 RUNS_OF = 20
@@ -45,7 +56,8 @@ def short_banner(found: Registry) -> None:
         for number, (model, look) in looks
         for notice in (notices_of(here, look) if number < RUNS_OF else notices(look, {}))
     ]
-    told = [(model, of_book(book)) for model, book in found.lost.items()] + told
+    broken_off = [(model, of_book(lost)) for model, lost in found.lost.items()]
+    told = broken_off + [(model, of_gone(book)) for model, book in found.gone.items()] + told
     due = sorted({model for model, notice in told if notice.weight != "told"})
     if not due:
         return
@@ -60,8 +72,49 @@ def short_banner(found: Registry) -> None:
             icon=f":material/{ICONS['broken' if broken else 'drift']}:",
         )
         with st.container(horizontal=True, gap="small"):
-            for model in [one for one in due if one not in found.lost][:MOST]:
+            for model in [one for one in due if one in found.looks][:MOST]:
                 link(f"Settle {md(model)}", "models", icon="deployed_code", query={"model": model})
+
+
+def deleted_banner(found: Registry) -> None:
+    """One box for the models that were deleted lately: what stays of them, and what can be done."""
+    deleted = {model: _last(look.state) for model, look in sorted(found.looks.items()) if look.seen.created is None}
+    late = [(model, line) for model, line in deleted.items() if line.at and now() - line.at < LATELY]
+    if not late:
+        return
+    named = [f"- **{md(model)}**: seen on {moment(line.at)} :gray[Entry {line.place}]" for model, line in late[:MOST]]
+    more = [f"- and {count(len(late) - MOST, 'more model')}"] if len(late) > MOST else []
+    with st.container(border=True, key="outside.deleted"):
+        st.info(
+            "\n".join([*named, *more, "", DELETED]),
+            title="A model was deleted" if len(late) == 1 else f"{count(len(late), 'model')} were deleted",
+            icon=":material/delete:",
+        )
+
+
+def unreadable(here: Backend, model: str, error: PodiumError) -> None:
+    """In place of a model whose record cannot be read: why, and the way to the check."""
+    gone = registry(here).gone.get(model) if isinstance(error, NotFound) else None
+    if gone:
+        notice = of_gone(gone)
+        _box(notice, f"{md(notice.means)} {md(notice.next)}")
+    else:
+        show(error)
+    if not isinstance(error, LedgerBroken):
+        link("Verify on the Audit page", "audit", icon="fingerprint")
+
+
+def elsewhere(here: Backend, asked: str, shown: str) -> None:
+    """Say that another model is shown than was asked for; the record of a deleted one is a click away."""
+    st.warning(f"There is no registered model {md(asked)}. Here is {md(shown)}.", icon=":material/search_off:")
+    if asked in registry(here).records:
+        query: dict[str, str | list[str]] = {"audit.of": asked, "audit.model": asked}
+        link(f"The record of {md(asked)} on the Audit page", "audit", icon="history", query=query)
+
+
+def _last(state: State) -> Line:
+    """The newest entry: of a deleted model, the one that says so."""
+    return lines(state)[0]
 
 
 def _whats(told: Sequence[Notice]) -> str:

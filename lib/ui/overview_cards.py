@@ -9,7 +9,7 @@ import streamlit as st
 from lib.backends.checks import Check
 from lib.runs.recent import RecentRun, headline
 from lib.ui.cards import card, checks, empty
-from lib.ui.routes import goto
+from lib.ui.routes import goto, link
 from lib.ui.text import md, span
 from lib.ui.words import RUN, pills
 
@@ -42,6 +42,7 @@ def recent_runs(runs: Sequence[RecentRun]) -> None:
         )
         if click := st.session_state.get(opened):
             goto("run", run=ids[click["row"]])
+        link("Compare the runs", "compare", icon="compare_arrows")
 
 
 def _table(runs: Sequence[RecentRun]) -> pd.DataFrame:

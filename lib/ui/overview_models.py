@@ -16,6 +16,8 @@ from lib.registry.seen import Seen
 from lib.ui.cards import card, empty, table
 from lib.ui.ink import ink
 from lib.ui.models_reads import Registry, registry, source_run
+from lib.ui.outside import short_banner
+from lib.ui.overview_first import steps
 from lib.ui.routes import goto, link
 from lib.ui.session import now
 from lib.ui.text import count, day, md, moment, score, version
@@ -33,19 +35,31 @@ def progress(backend: Backend) -> Literal["nothing", "registered", "in productio
     return "registered" if any(seen.versions for seen in models) else "nothing"
 
 
+def lead(backend: Backend) -> None:
+    """The answer first, under the title: how many models are in Production, how many were moved outside, and what to settle."""
+    found = registry(backend)
+    if said := standing(backend):
+        st.markdown(f":gray[{said}]")
+    short_banner(found)
+    if progress(backend) == "registered":
+        steps(3, lambda: goto("models"))
+
+
 def standing(backend: Backend) -> str:
-    """The answer first, for the header: how many models are in Production, and how many were moved outside."""
+    """How many models are in Production, and how many were moved outside; empty before there is one."""
     found = registry(backend)
     held = sum(bool(seen.now["production"].holders) for seen in found.models)
     drifted = sum(bool(state.drift(seen.now)) for seen in found.models if (state := found.records.get(seen.model)))
     outside = f" · {count(drifted, 'model')} moved outside Podium" if drifted else ""
-    return f" · {count(held, 'model')} in Production{outside}" if held else ""
+    return f"{count(held, 'model')} in Production{outside}" if held else ""
 
 
 def in_production(backend: Backend) -> None:
     """The champion of each model, since when, and how it measured."""
     found = registry(backend)
     models = [seen for seen in found.models if seen.now["production"].holders]
+    if not models:
+        return
     with card("In Production", _more(len(models), "models"), key="overview.production"):
         shown = models[:SHOWN]
         held = [(seen.model, h) for seen in shown for h in _production(found, seen)]
@@ -67,6 +81,7 @@ def latest_entries(backend: Backend) -> None:
     with card("Latest entries", _more(sum(state.reading.head for state in records.values()), "entries"), key="overview.entries"):
         if newest:
             table([_entry(model, line) for model, line in newest])
+            link("Open the audit", "audit", icon="history")
             return
         empty("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
         with st.container(horizontal=True, horizontal_alignment="center"):
@@ -107,6 +122,8 @@ def _state(found: Registry, seen: Seen) -> str:
     state = found.records.get(seen.model)
     if seen.model in found.lost:
         return f"{icon(HEALTH, 'broken')} its book was deleted"
+    if seen.model in found.gone:
+        return f"{icon(HEALTH, 'broken')} its book is gone"
     if state is None:
         return ":gray[no record yet]"
     if state.open:

@@ -1,16 +1,19 @@
 """The list on Settings: every backend with its place and state; use, test and remove it. A removal can be undone."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import streamlit as st
 
 from lib.backends import connect, named, store
+from lib.backends.capabilities import capabilities
 from lib.backends.named import Named, Names
 from lib.backends.uri import Backend
 from lib.errors import NeedsMigration, PodiumError
+from lib.ui import capabilities_panel
 from lib.ui.cards import card
-from lib.ui.choosing import DEFAULT, current, default, file, names, signed, switch, usable
+from lib.ui.choosing import DEFAULT, current, default, file, in_use, names, signed, switch, usable
 from lib.ui.errors import show
 from lib.ui.gate import pulse
 from lib.ui.text import md
@@ -68,6 +71,16 @@ def backends_card(found: Names) -> None:
             _row(one, shared=found.shared)
         if not found.entries:
             st.caption("Add a server, a database or another file at the right, and switch between them here.")
+
+
+def abilities_card() -> None:
+    """What the backend in use can do; nothing while it does not answer, which its row and the sidebar tell."""
+    with suppress(PodiumError):
+        here = in_use()
+        if pulse(here).trouble is None:
+            with st.spinner("Asking what it can do…"):
+                can = capabilities(here)
+            capabilities_panel.draw(can)
 
 
 def _own() -> Backend | None:

@@ -62,7 +62,7 @@ def _try(here: Backend, user: str, secret: str) -> None:
         sign_out(here)
         show(state.trouble)
         return
-    name = verified_name(asked, {})
+    name = verified_name(asked)
     if name:
         keep_person(name)
     pulse.clear()

@@ -7,7 +7,7 @@ from lib.ui.choosing import follow_address
 from lib.ui.errors import calm
 from lib.ui.routes import STATIC
 
-ALWAYS_OPEN = ("settings",)
+ALWAYS_OPEN = ("settings", "doctor")
 """Pages that a person needs when no backend answers."""
 STYLE = "<style>[data-testid=stMainBlockContainer]{max-width:1400px;padding-inline:2.5rem}</style>"
 

@@ -17,7 +17,7 @@ import pandas as pd
 from lib.runs.figures import figure, is_real, short_labels
 from lib.runs.grouping import Group
 from lib.runs.plots.axes import is_log
-from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, lettered, quiet, shade
+from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, lettered, quiet, shade, who
 from lib.runs.table import column
 from lib.runs.values import RunTable
 
@@ -62,7 +62,7 @@ def box(runs: RunTable, metric: str, groups: Sequence[Group], look: Look) -> alt
     ink, sizes = look.ink, _sizes(groups)
     y = _up([number for group in groups for number in group.numbers])
     points = alt.Chart(_points(runs, metric, groups, look))
-    at = {"x": _across(groups), "y": alt.Y("value:Q", **y), "tooltip": _tooltip(metric, look.color)}
+    at = {"x": _across(groups), "y": alt.Y("value:Q", **y), "tooltip": _tooltip(metric, look)}
     said = alt.TitleParams(heading(metric), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
     dots = points.mark_point(
         filled=True, size=38 if len(runs) <= MANY_POINTS else 20, opacity=0.85, stroke=ink["page"], strokeWidth=0.6
@@ -116,10 +116,10 @@ def _points(runs: RunTable, metric: str, groups: Sequence[Group], look: Look) ->
     return data.assign(said=[figure(value) for value in values]).dropna(subset=["value", "place"])
 
 
-def _tooltip(metric: str, color: str) -> list[alt.Tooltip]:
-    said = [("run", "Run"), ("group", "Group"), ("said", heading(metric))]
-    said += [("shaded", heading(color))] if color and color != metric else []
-    return [alt.Tooltip(f"{key}:N", title=title) for key, title in said]
+def _tooltip(metric: str, look: Look) -> list[alt.Tooltip]:
+    said = [("group", "Group"), ("said", heading(metric))]
+    said += [("shaded", heading(look.color))] if look.color and look.color != metric else []
+    return who(look) + [alt.Tooltip(f"{key}:N", title=title) for key, title in said]
 
 
 def _scale(groups: Sequence[Group]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ More ink is better: the best run is the darkest (the lightest on a dark page). P
 their letter. Names from a backend go into data and into JSON-quoted labels only, never into an expression as they are.
 """
 
+import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,11 +22,13 @@ from lib.runs.table import METRIC, column, subset
 from lib.runs.values import RunTable
 
 Ink = Mapping[str, str]
-"""Colours by role: ink, soft, hair, page, past, brush, and ramp1 (worst) to ramp5 (best)."""
+"""Colours by role: ink, soft, hair, page, past, brush, ramp1 (worst) to ramp5 (best), and kind1 to kind6 for kinds without an order."""
 LETTERS = "ABCD"
 DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3])
 HEIGHT = 300
 STEPS = 13
+MOST_TINTED = 6
+"""Experiments that have a colour of their own: more colours than six cannot be told apart by everybody."""
 PICKED = "isValid(datum.letter)"
 
 
@@ -33,7 +36,8 @@ PICKED = "isValid(datum.letter)"
 class Look:
     """How runs look in every picture: the metric column that colours ("" for none), its range over all runs, who is picked, the ink.
 
-    The range is that of the whole experiment, so that a run keeps its colour when a filter takes others away.
+    The range is that of the whole experiment, so that a run keeps its colour when a filter takes others away. `homes` are the names of
+    the experiments where there are several; with the tint "experiment" they colour instead of the metric.
     """
 
     ink: Ink
@@ -41,6 +45,13 @@ class Look:
     low: float | None = None
     high: float | None = None
     picked: tuple[str, ...] = ()
+    homes: tuple[str, ...] = ()
+    tint: Literal["metric", "experiment"] = "metric"
+
+    @property
+    def tinted(self) -> tuple[str, ...]:
+        """The experiments that have a colour of their own; none where a metric colours."""
+        return self.homes[:MOST_TINTED] if self.tint == "experiment" else ()
 
 
 def look(whole: RunTable, color: str, picked: Sequence[str], ink: Ink) -> Look:
@@ -83,10 +94,13 @@ def heading(name: str) -> str:
 
 
 def frame(table: RunTable, by: Look) -> pd.DataFrame:
-    """One row per run: run_id, run, letter (of a picked run), shade (the number that colours), shaded (as text)."""
+    """One row per run: run_id, run, letter (of a picked run), shade (the number that colours), shaded (as text).
+
+    Where there are several experiments also home (the name of the run's own) and tint (its place among those that have a colour).
+    """
     letters = dict(zip(by.picked, LETTERS, strict=False))
     shades = reals(column(table, by.color)) if by.color else [None] * len(table)
-    return pd.DataFrame(
+    made = pd.DataFrame(
         {
             "run_id": list(table.ids),
             "run": [name or run_id for run_id, name in table.identity.name.items()],
@@ -95,10 +109,24 @@ def frame(table: RunTable, by: Look) -> pd.DataFrame:
             "shaded": list(axis(table, by.color).texts) if by.color else "",
         }
     )
+    if not by.homes:
+        return made
+    homes, places = list(table.identity.experiment), {home: place for place, home in enumerate(by.tinted)}
+    return made.assign(home=homes, tint=pd.Series([places.get(home) for home in homes], dtype="Int64"))
+
+
+def who(by: Look) -> list[alt.Tooltip]:
+    """How a tooltip begins: which run, and of which experiment where there are several."""
+    return [alt.Tooltip("run:N", title="Run"), *([alt.Tooltip("home:N", title="Experiment")] if by.homes else [])]
 
 
 def shade(by: Look, legend: Literal["legend", "no legend"]) -> Any:
-    """Colour by a metric, for filled points with a legend; one flat colour where it has fewer than two values; gray for a run without it."""
+    """Colour by a metric, for filled points with a legend; one flat colour where it has fewer than two values; gray for a run without it.
+
+    Or by experiment, where the look says so.
+    """
+    if by.tinted:
+        return _tinted(by, legend)
     if by.low is None or by.high is None or by.low == by.high:
         return alt.value(by.ink["ramp3"])
     title = short_labels([heading(by.color)], 20)[heading(by.color)]
@@ -107,6 +135,24 @@ def shade(by: Look, legend: Literal["legend", "no legend"]) -> Any:
     scale = alt.Scale(domain=[by.low, by.high], range=turned)
     by_value = alt.Color("shade:Q", title=title, scale=scale, legend=_legend(by.low, by.high) if legend == "legend" else None)
     return alt.when("isValid(datum.shade)").then(by_value).otherwise(alt.value(by.ink["past"]))
+
+
+def _tinted(by: Look, legend: Literal["legend", "no legend"]) -> Any:
+    """Colour by experiment. Names are cut in the middle, and no two read the same; experiments without a colour are gray."""
+    short = short_labels(by.tinted, 22)
+    said = json.dumps([short[name] for name in by.tinted])
+    scale = alt.Scale(domain=list(range(len(by.tinted))), range=[by.ink[f"kind{n + 1}"] for n in range(len(by.tinted))])
+    shown = alt.Legend(
+        orient="right",
+        symbolType="circle",
+        symbolSize=90,
+        symbolOpacity=1,
+        symbolStrokeWidth=0,
+        labelExpr=f"{said}[datum.value]",
+        labelLimit=0,
+    )
+    by_home = alt.Color("tint:N", title="Experiment", scale=scale, legend=shown if legend == "legend" else None)
+    return alt.when("isValid(datum.tint)").then(by_home).otherwise(alt.value(by.ink["past"]))
 
 
 def _legend(low: float, high: float) -> alt.Legend:

@@ -18,7 +18,7 @@ from lib.runs.figures import figure, is_real, reals
 from lib.runs.grouping import values_of
 from lib.runs.plots.axes import axis, is_log
 from lib.runs.plots.box import MANY_POINTS, MOST_POINTS, clicked
-from lib.runs.plots.charts import PICKED, Look, frame, heading, lettered, quiet, sampled, shade
+from lib.runs.plots.charts import PICKED, Look, frame, heading, lettered, quiet, sampled, shade, who
 from lib.runs.table import METRIC, metrics, subset, varying
 from lib.runs.values import RunTable
 
@@ -152,11 +152,11 @@ def contour(table: RunTable, axes: tuple[str, str], metric: str, look: Look) -> 
     found, ink = places(table, axes, metric), look.ink
     made, best = surface(found), best_of(found, metric)
     runs = sampled(subset(table, found.run_ids), (*look.picked, best), MOST_POINTS)
-    by = replace(look, color=metric, low=float(np.nanmin(made.heights)), high=float(np.nanmax(made.heights)))
+    by = replace(look, tint="metric", color=metric, low=float(np.nanmin(made.heights)), high=float(np.nanmax(made.heights)))
     data = frame(runs, look).assign(**{key: list(values_of(runs, name)) for key, name in zip("xy", axes, strict=True)})
     data = data.assign(**{key: list(axis(runs, name).texts) for key, name in zip(_TIPS, (*axes, metric), strict=True)})
     at: dict[str, Any] = {"x": _along(alt.X, axes[0], found, 0), "y": _along(alt.Y, axes[1], found, 1)}
-    tips = [alt.Tooltip("run:N", title="Run")]
+    tips = who(look)
     tips += [alt.Tooltip(f"{key}:N", title=heading(name)) for key, name in zip(_TIPS, (*axes, metric), strict=True)]
     points = alt.Chart(data)
     dots = points.mark_point(

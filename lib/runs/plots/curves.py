@@ -13,7 +13,7 @@ import pandas as pd
 
 from lib.runs.direction import direction
 from lib.runs.figures import LARGEST, figure
-from lib.runs.plots.charts import PICKED, Look, dash, frame, heading, quiet, shade
+from lib.runs.plots.charts import PICKED, Look, dash, frame, heading, quiet, shade, who
 from lib.runs.plots.tracks import TINY, Tracks, band, thinned
 from lib.runs.table import METRIC
 from lib.runs.values import RunTable
@@ -75,9 +75,10 @@ def _lines(of: Tracks, runs: pd.DataFrame, field: Literal["raw", "value"]) -> pd
     """What a line needs and no more: its number (one for each unbroken part), where it goes, and how its run looks."""
     few = thinned(of, points_each(len(runs)), field)
     kept = few[["run_id", "at"]].assign(up=few[field], part=few.part)
-    made = kept.merge(runs[["run_id", "number", "letter", "shade"]], on="run_id")
+    looks = [name for name in ("letter", "shade", "tint") if name in runs]
+    made = kept.merge(runs[["run_id", "number", *looks]], on="run_id")
     line = made.groupby(["number", "part"], sort=False).ngroup()
-    return made.assign(line=line)[["line", "at", "up", "letter", "shade"]]
+    return made.assign(line=line)[["line", "at", "up", *looks]]
 
 
 def _axes(of: Tracks) -> dict[str, Any]:
@@ -145,7 +146,7 @@ def _read(of: Tracks, runs: pd.DataFrame, at: dict[str, Any], what: tuple[str, L
     made = made.merge(runs.drop(columns="number"), on="run_id")
     hover = alt.selection_point(name="hover", on="pointerover", clear="pointerout", nearest=True, empty=False)
     smooth = [alt.Tooltip("smooth:N", title="Smoothed")] if of.manner.smooth else []
-    tips = [alt.Tooltip("run:N", title="Run"), alt.Tooltip("where:N", title=of.along.partition(" (")[0])]
+    tips = [*who(look), alt.Tooltip("where:N", title=of.along.partition(" (")[0])]
     tips += [alt.Tooltip("raw:N", title=heading(metric)), *smooth]
     if look.color and look.color != metric:
         tips.append(alt.Tooltip("shaded:N", title=heading(look.color)))

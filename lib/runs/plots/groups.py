@@ -10,7 +10,7 @@ import pandas as pd
 from lib.runs.figures import LARGEST, figure, is_real, short_labels
 from lib.runs.grouping import Placed
 from lib.runs.plots.box import MANY_POINTS, MOST_POINTS, clicked, jitter
-from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, lettered, quiet, sampled, shade
+from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, lettered, quiet, sampled, shade, who
 from lib.runs.table import subset
 from lib.runs.values import RunTable
 
@@ -83,7 +83,7 @@ def _runs(runs: RunTable, rows: Sequence[Placed], look: Look, at: dict[str, Any]
         said=[figure(drawn[run_id][1]) for run_id in some.ids],
     )
     points = alt.Chart(data)
-    at = at | {"tooltip": [alt.Tooltip("run:N", title="Run"), alt.Tooltip("said:N", title="Value")]}
+    at = at | {"tooltip": [*who(look), alt.Tooltip("said:N", title="Value")]}
     dots = points.mark_point(filled=True, size=30 if len(some) <= MANY_POINTS else 16, opacity=0.75).encode(
         **at, color=shade(look, "no legend")
     )

@@ -13,13 +13,15 @@ import pandas as pd
 
 from lib.runs.figures import short_labels
 from lib.runs.plots.axes import BELOW, Axis
-from lib.runs.plots.charts import PICKED, Ink, Look, dash, frame, quiet, shade
+from lib.runs.plots.charts import PICKED, Ink, Look, dash, frame, quiet, shade, who
 from lib.runs.values import RunTable
 
 MOST_LINES = 300
 """More lines make the pointer lag: a hover takes 0.2 s with 500."""
 Span = tuple[float, float]
 """Two places on an axis, the lower first."""
+REACH = 9
+"""Pixels around a line in which the pointer finds it."""
 _SIDE = 0.32
 
 
@@ -81,16 +83,17 @@ def parallel(table: RunTable, axes: Sequence[Axis], look: Look, spans: Mapping[s
     grid = _Grid(tuple(f"n{number}" for number in range(len(axes))), tuple(axes), look.ink, spans or {})
     wide = _wide(frame(table, look), grid)
     folded = alt.Chart(wide).transform_fold(list(grid.keys), as_=["axis", "norm"])
-    hover = alt.selection_point(name="hover", fields=["run_id"], on="pointerover", clear="pointerout", nearest=True, empty=False)
+    hover = alt.selection_point(name="hover", fields=["run_id"], on="pointerover", clear="pointerout", empty=False)
     rules = alt.Chart(pd.DataFrame({"axis": grid.keys})).mark_rule(strokeWidth=1.5, color=look.ink["past"]).encode(x=grid.x)
     layers = [
         rules,
         _lines(folded, grid, hover, shade(look, "no legend")),
         *_picked(folded, grid),
         _letters(wide, grid),
-        _touch(folded, grid, shade(look, "legend")).add_params(hover),
+        _touch(folded, grid, look).add_params(hover),
+        _legend(wide, grid, look),
         *_ticks(grid),
-        *_ranges(grid),
+        _ranges(grid),
         _handles(grid),
     ]
     return quiet(layers, look.ink)
@@ -105,14 +108,14 @@ def _wide(runs: pd.DataFrame, grid: _Grid) -> pd.DataFrame:
 def _lines(folded: alt.Chart, grid: _Grid, hover: alt.Parameter, by: Any) -> alt.Chart:
     fade = alt.when(hover).then(alt.value(1)).when(grid.passing).then(alt.value(0.6)).otherwise(alt.value(0.05))
     width = alt.when(hover).then(alt.value(3.5)).otherwise(alt.value(1.4))
-    line = folded.transform_filter(f"!{PICKED}").mark_line(interpolate="monotone", strokeJoin="round")
+    line = folded.transform_filter(f"!{PICKED}").mark_line(interpolate="monotone", strokeJoin="round", aria=False)
     return line.encode(**grid.at("norm"), detail="run_id:N", color=by, opacity=fade, strokeWidth=width)
 
 
 def _picked(folded: alt.Chart, grid: _Grid) -> list[alt.Chart]:
     chosen, ink = folded.transform_filter(PICKED), grid.ink["ink"]
     fade = alt.when(grid.passing).then(alt.value(1)).otherwise(alt.value(0.15))
-    line = chosen.mark_line(interpolate="monotone", strokeWidth=3, stroke=ink)
+    line = chosen.mark_line(interpolate="monotone", strokeWidth=3, stroke=ink, aria=False)
     return [
         line.encode(**grid.at("norm"), detail="run_id:N", strokeDash=dash(), opacity=fade),
         chosen.mark_point(filled=True, size=46, color=ink).encode(**grid.at("norm"), opacity=fade),
@@ -131,11 +134,22 @@ def _letters(wide: pd.DataFrame, grid: _Grid) -> alt.Chart:
     return text.encode(**grid.at("place"), text="letter:N")
 
 
-def _touch(folded: alt.Chart, grid: _Grid, by: Any) -> alt.Chart:
-    """Points nobody sees: the pointer finds the nearest one and reads out its run. They also bring the legend along."""
+def _touch(folded: alt.Chart, grid: _Grid, look: Look) -> alt.Chart:
+    """A wide line over each line that nobody sees: under the pointer it reads out its run. Points at each value would be ten times as many.
+
+    It is an area without a height, because Vega reads out a line only near its points, an area everywhere.
+    """
     tips = [alt.Tooltip(f"t{number}:N", title=one.title) for number, one in enumerate(grid.axes)]
-    invisible = folded.mark_point(filled=True, size=90, opacity=0)
-    return invisible.encode(**grid.at("norm"), detail="run_id:N", color=by, tooltip=[alt.Tooltip("run:N", title="Run"), *tips])
+    drawn = folded.mark_area(
+        interpolate="monotone", fillOpacity=0, stroke=grid.ink["soft"], strokeWidth=REACH, strokeOpacity=0, aria=False
+    )
+    return drawn.encode(**grid.at("norm"), y2="norm:Q", detail="run_id:N", tooltip=[*who(look), *tips])
+
+
+def _legend(wide: pd.DataFrame, grid: _Grid, look: Look) -> alt.Chart:
+    """One point that nobody sees: lines would give the legend a frame without a filling."""
+    point = alt.Chart(wide[:1].assign(axis=grid.keys[0])).mark_point(filled=True, opacity=0)
+    return point.encode(**grid.at(grid.keys[0]), color=shade(look, "legend"))
 
 
 def _ticks(grid: _Grid) -> list[alt.Chart]:
@@ -151,23 +165,19 @@ def _ticks(grid: _Grid) -> list[alt.Chart]:
     return [halo.encode(**grid.at("place"), text="label:N"), plain.encode(**grid.at("place"), text="label:N")]
 
 
-def _ranges(grid: _Grid) -> list[alt.Chart]:
+def _ranges(grid: _Grid) -> alt.Chart:
     """A bar on each axis that shows the brushed range."""
-    made = []
-    for key in grid.keys:
-        low, high = (alt.expr(f"isValid(b_{key}.norm) ? b_{key}.norm[{end}] : 0") for end in (0, 1))
-        seen = alt.expr(f"isValid(b_{key}.norm) ? 0.6 : 0")
-        bar = alt.Chart(pd.DataFrame({"axis": [key]})).mark_rule(
-            strokeWidth=9, strokeCap="round", color=grid.ink["brush"], opacity=seen
-        )
-        made.append(bar.encode(x=grid.x, y=alt.Y(datum=low, type="quantitative", axis=None), y2=alt.Y2(datum=high)))
-    return made
+    kept = ", ".join(f"{key}: b_{key}.norm" for key in grid.keys)
+    bars = alt.Chart(pd.DataFrame({"axis": grid.keys})).transform_calculate(kept=f"({{{kept}}})[datum.axis]")
+    bars = bars.transform_filter("isValid(datum.kept)").transform_calculate(low="datum.kept[0]", high="datum.kept[1]")
+    drawn = bars.mark_rule(strokeWidth=9, strokeCap="round", color=grid.ink["brush"], opacity=0.6)
+    return drawn.encode(**grid.at("low"), y2="high:Q")
 
 
 def _handles(grid: _Grid) -> alt.Chart:
     """The layer that carries the brushes. They are hit by position, because an active brush would cover its neighbours."""
     reach = pd.DataFrame({"axis": grid.keys, "norm": grid.low, "top": 1.04})
-    invisible = alt.Chart(reach).mark_rule(strokeWidth=22, opacity=0.001, cursor="ns-resize")
+    invisible = alt.Chart(reach).mark_rule(strokeWidth=22, opacity=0.001, cursor="ns-resize", tooltip=None)
     drawn = invisible.encode(x=grid.x, y=alt.Y("norm:Q", axis=None), y2="top:Q")
     return drawn.add_params(*(_brush(grid, number) for number in range(len(grid.keys))))
 

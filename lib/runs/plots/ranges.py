@@ -22,6 +22,7 @@ class Range:
     """The runs between two values of a column, both included: numbers, or lanes of text in the order of the axis.
 
     Without `low` also the runs without a value belong to it, without `high` it has no upper end; with neither, only those without a value.
+    A low lane above the high one is what lies between two lanes: no run.
     """
 
     column: str
@@ -101,14 +102,25 @@ def passing(ranges: Sequence[Range], axes: Sequence[Axis], ids: Sequence[str]) -
     return [run_id for row, run_id in enumerate(ids) if all(column[row] for column in kept)]
 
 
+def _is_between_lanes(kept: Range, one: Axis) -> bool:
+    ends = [end for end in (kept.low, kept.high) if isinstance(end, str)]
+    return len(ends) == 2 and one.lanes.index(ends[0]) > one.lanes.index(ends[1])
+
+
 def brushed(one: Axis, low: float, high: float) -> Range | None:
-    """The range of a brush between two places: the roundest numbers that keep exactly the runs in the brush. None for nothing."""
+    """The range of a brush between two places: the roundest numbers that keep exactly the runs in the brush. None for nothing.
+
+    Between two lanes of text there is no run, which is a range as well: its end comes before its beginning.
+    """
     low, high = min(low, high), max(low, high)
     lost = one.gaps and low <= BELOW <= high
     kept = [lane for lane in one.lanes if low <= one.place(lane) <= high]
     if not kept and not any(low <= one.place(value) <= high for value in _numbers(one)):
         if lost:
             return Range(one.name, None, None)
+        if len(one.lanes) > 1:
+            above = min(max(sum(one.place(lane) < low for lane in one.lanes), 1), len(one.lanes) - 1)
+            return Range(one.name, one.lanes[above], one.lanes[above - 1])
         return None if one.lanes or one.low == one.high or high < 0 else _of_numbers(one, low, high)
     if one.lanes:
         return Range(one.name, None if lost else kept[0], kept[-1])
@@ -158,6 +170,9 @@ def span(kept: Range, one: Axis) -> tuple[float, float]:
     """Where to draw a range on its axis: a little wider than it is, but not as far as the next run outside it."""
     if kept.low is None and kept.high is None:
         return BELOW - 0.05, BELOW + 0.05
+    if _is_between_lanes(kept, one):
+        low, high = one.place(kept.high), one.place(kept.low)
+        return low + (high - low) / 3, high - (high - low) / 3
     low = BELOW - 0.05 if kept.low is None else one.place(kept.low)
     high = 1.0 if kept.high is None else one.place(kept.high)
     below = max((place for place in one.places if place < low), default=low - 1)
@@ -187,6 +202,9 @@ def stops(kept: Range | None, made: Sequence[Step]) -> tuple[str, str]:
     if kept is None or (kept.low is None and kept.high is None):
         return ends
     if isinstance(kept.low, str) or isinstance(kept.high, str):
+        order = [step.label for step in made]
+        if kept.low in order and kept.high in order and order.index(str(kept.low)) > order.index(str(kept.high)):
+            return ends  # between two lanes: no slider stands there
         return ends[0] if kept.low is None else str(kept.low), ends[1] if kept.high is None else str(kept.high)
     over = [one.label for one in made if kept.low is None or (one.high is not None and one.high >= kept.low)]  # type: ignore[operator]
     under = [one.label for one in made if kept.high is None or (one.low is not None and one.low <= kept.high)]  # type: ignore[operator]
@@ -209,6 +227,8 @@ def said(kept: Range, one: Axis) -> str:
         return f"{one.title} without a value" if kept.high is None else f"{one.title} up to {reads(kept.high)} or no value"
     if kept.high is None:
         return f"{one.title} from {reads(kept.low)}"
+    if _is_between_lanes(kept, one):
+        return f"{one.title} at none of its values"
     return f"{one.title} {reads(kept.low)}" + ("" if kept.low == kept.high else f" to {reads(kept.high)}")
 
 

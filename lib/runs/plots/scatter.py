@@ -10,7 +10,7 @@ import pandas as pd
 
 from lib.runs.figures import short_labels
 from lib.runs.plots.axes import Axis
-from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, lettered, quiet, shade
+from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, lettered, quiet, shade, who
 from lib.runs.plots.ranges import drawn
 from lib.runs.plots.trend import Trend
 from lib.runs.values import RunTable
@@ -59,7 +59,7 @@ def scatter(table: RunTable, axes: tuple[Axis, Axis], look: Look, over: Over | N
     )
     data = data.dropna(subset=["x", "y"])
     at = {"x": alt.X("x:Q", **_axis(across), title=heading(across.name)), "y": alt.Y("y:Q", **_axis(up), title=None)}
-    tips = {"tooltip": _tooltip(axes, look.color)}
+    tips = {"tooltip": _tooltip(axes, look)}
     base = alt.Chart(data)
     title = alt.TitleParams(heading(up.name), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
     layers = [
@@ -119,8 +119,9 @@ def _trend(trend: Trend, at: dict[str, Any], ink: Ink) -> list[alt.Chart]:
     ]
 
 
-def _tooltip(axes: tuple[Axis, Axis], color: str) -> list[alt.Tooltip]:
-    tips = [alt.Tooltip("run:N", title="Run")]
+def _tooltip(axes: tuple[Axis, Axis], look: Look) -> list[alt.Tooltip]:
+    color = look.color
+    tips = who(look)
     tips += [alt.Tooltip(f"{key}:N", title=heading(one.name)) for key, one in zip(("across", "up"), axes, strict=True)]
     named = [one.name for one in axes]
     return tips + ([alt.Tooltip("shaded:N", title=heading(color))] if color and color not in named else [])

@@ -54,7 +54,8 @@ def _facet(kept: Range, one: Axis) -> facets.Facet | None:
     if one.lanes:
         inside = {value for value, hit in zip(one.values, in_range(kept, one), strict=True) if hit}
         lanes = [lane for lane in one.lanes if lane in inside]
-        return facets.AnyOf(kept.column, (*lanes, *([None] if None in inside else []))) if facets.has_texts(kept.column) else None
+        values = (*lanes, *([None] if None in inside else []))
+        return facets.AnyOf(kept.column, values) if values and facets.has_texts(kept.column) else None
     if kept.low is None or not facets.has_numbers(kept.column):
         return None
     return facets.Range(kept.column, float(kept.low), None if kept.high is None else float(kept.high))

@@ -38,9 +38,9 @@ ALONE = ("Curves", "Differences", "Artifacts")
 """Plots that have something to show of one run, or of runs that end alike."""
 
 
-def chart(view: View, table: RunTable, whole: RunTable) -> None:
-    """The plot that the address asks for."""
-    drawn = scene(view, table, whole)
+def chart(view: View, table: RunTable, whole: RunTable, names: Mapping[str, str]) -> None:
+    """The plot that the address asks for. `names` are those of the experiments, by id."""
+    drawn = scene(view, table, whole, names)
     with card(key="compare-chart"):
         if view.plot not in ALONE and not drawable(drawn.runs):
             _nothing_to_draw(view, table)

@@ -9,6 +9,7 @@ from lib.backends.uri import Backend
 from lib.runs import comparing
 from lib.runs.export import file_name
 from lib.runs.facets import Facet, Holds, Range
+from lib.runs.grouping import HOME
 from lib.runs.plots.contour import columns as columns_of
 from lib.runs.recipe import Condition, Recipe, script
 from lib.runs.table import metrics, subset
@@ -108,12 +109,17 @@ def _drawn(whole: Recipe, view: View, runs: RunTable, here: Backend) -> Recipe:
             (x, y), z = plot_contour.axes_of(runs, names, view.z or view.color)
             return replace(whole, x=x, y=y, z=z)
         case "Box" if metric:
-            return replace(whole, y=metric, by=(plot_box.parameter(view, runs, metric),))
+            return replace(whole, y=metric, by=(_in_mlflow(plot_box.parameter(view, runs, metric)),))
         case "Groups":
-            return replace(whole, y=metric, by=tuple(plot_groups.columns(view, runs)))
+            return replace(whole, y=metric, by=tuple(map(_in_mlflow, plot_groups.columns(view, runs))))
         case "Curves" if metrics(runs):
             return _curves(whole, view, runs, here)
     return replace(whole, y=metric)
+
+
+def _in_mlflow(name: str) -> str:
+    """What MLflow's own table calls a column."""
+    return "experiment_id" if name == HOME else name
 
 
 def _curves(whole: Recipe, view: View, runs: RunTable, here: Backend) -> Recipe:

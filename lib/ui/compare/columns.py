@@ -1,6 +1,6 @@
 """The columns of Compare's table: which ones, in which order, how each one looks, and which cells are the best of their metric."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from lib.runs.figures import reals, short_labels
 from lib.runs.table import METRIC, PARAM, PLAIN, TAG, column, metrics, varying
 from lib.runs.values import RunTable
 from lib.ui.compare.sparks import CURVE
+from lib.ui.compare.ticked import LETTERS, uncut, width_of, width_of_texts
 from lib.ui.compare.view import View, said
 from lib.ui.text import plain
 from lib.ui.words import RUN, pills
@@ -20,8 +21,6 @@ FACTS = ("started", "seconds", "status", "user", "experiment", "versions", "sour
 """Columns of the identity that a reader may choose; the name always stands first."""
 FINISHED = "FINISHED"
 MOST_COLUMNS = 60
-LETTERS = 24
-"""What a cell of text holds before its edge cuts it."""
 MOST_MARKED = 500
 """Rows up to which the best cells are marked: a style for each of more would cost more than it tells."""
 
@@ -79,19 +78,6 @@ def cells(table: RunTable, name: str, names: Mapping[str, str]) -> Any:
     return values.array if pd.api.types.is_numeric_dtype(values) else uncut(values.array, LETTERS)
 
 
-def uncut(texts: Iterable[Any], letters: int) -> list[Any]:
-    """Texts for cells that hold so many letters: as they are, but cut in the middle where the cell's edge would make two the same.
-
-    The whole text stands in the difference card and in every download.
-    """
-    every = list(texts)
-    long = {one for one in every if isinstance(one, str) and len(one) > letters}
-    if len({one[:letters] for one in long}) == len(long):
-        return every
-    short = short_labels(sorted(long), letters)
-    return [short.get(one, one) if isinstance(one, str) else one for one in every]
-
-
 def headings(names: Sequence[str]) -> dict[str, str]:
     """A heading for each column: two with the same beginning stay two, and so do a metric and a parameter of one name."""
     full = {name: titled(said(name)) if name.startswith(METRIC) else said(name) for name in names}
@@ -119,14 +105,8 @@ def looks(view: View, table: RunTable, name: str, title: str) -> Any:
 
 def _plain(values: "pd.Series", title: str, *, pinned: bool) -> Any:
     if pd.api.types.is_numeric_dtype(values):
-        return st.column_config.NumberColumn(title, width=_width(title, 60), pinned=pinned)
-    return st.column_config.TextColumn(title, width=_width(title, _of_texts(values)), pinned=pinned)
-
-
-def _of_texts(values: "pd.Series") -> int:
-    """Pixels for the longest of the texts, as far as a cell shows it."""
-    longest = max((len(str(one)) for one in values.dropna().unique()), default=0)
-    return max(84, 8 * min(longest, LETTERS) + 16)
+        return st.column_config.NumberColumn(title, width=width_of(title, 60), pinned=pinned)
+    return st.column_config.TextColumn(title, width=width_of(title, width_of_texts(values)), pinned=pinned)
 
 
 def _metric(name: str, values: "pd.Series[float]", title: str, *, pinned: bool, bar: bool) -> Any:
@@ -138,12 +118,7 @@ def _metric(name: str, values: "pd.Series[float]", title: str, *, pinned: bool, 
         return st.column_config.ProgressColumn(
             title, min_value=floor, max_value=high, format=form, color="blue", width=146, pinned=pinned, help=note
         )
-    return st.column_config.NumberColumn(title, format=form, width=_width(title, 78), pinned=pinned)
-
-
-def _width(title: str, least: int) -> int:
-    """Pixels that hold the heading, between a least width and 200."""
-    return min(200, max(least, 7 * len(title) + 22))
+    return st.column_config.NumberColumn(title, format=form, width=width_of(title, 78), pinned=pinned)
 
 
 def best_rows(numbers: np.ndarray, name: str) -> list[int]:

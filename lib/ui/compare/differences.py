@@ -1,6 +1,6 @@
 """Picked runs side by side: only what differs, with a signed change and a word for two of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -11,6 +11,7 @@ from lib.runs.table import held_out, subset, top_two
 from lib.runs.values import RunTable
 from lib.ui.cards import card, empty, table
 from lib.ui.compare.view import View, keep
+from lib.ui.routes import link
 from lib.ui.text import NARROW, count, md
 
 MARKS = ("━", "╍", "┅", "━╍")
@@ -18,8 +19,11 @@ SHOWN = ("metric", "parameter", "data", "code")
 COLORS = {"better": "green", "worse": "red", "same": "gray"}
 
 
-def difference_card(view: View, whole: RunTable, listed: Sequence[str]) -> None:
-    """Two to four picked runs against each other; with fewer, the next step. `listed` are the runs in the table."""
+def difference_card(view: View, whole: RunTable, listed: Sequence[str], names: Mapping[str, str]) -> None:
+    """Two to four picked runs against each other; with fewer, the next step.
+
+    `listed` are the runs in the table, `names` those of the experiments by id.
+    """
     compared = view.pick[: len(LETTERS)]
     if len(compared) < 2:
         _pick_two(view, whole)
@@ -27,16 +31,21 @@ def difference_card(view: View, whole: RunTable, listed: Sequence[str]) -> None:
     letters = LETTERS[: len(compared)]
     title = f"{', '.join(letters[:-1])} and {letters[-1]}"
     with card(title, "only what differs"):
-        _who(whole, compared)
+        _who(whole, compared, names if len(view.experiment) > 1 else {})
         found = [row for row in rows(subset(whole, compared), compared[1], view.color) if row.kind in SHOWN]
         _rows(found, letters)
         _foot(whole, view.pick, listed, alike(found))
 
 
 def _pick_two(view: View, whole: RunTable) -> None:
-    if len(whole) < 2:
+    """What to do next, and the way to the one run that is picked."""
+    if len(whole) < 2 and not view.pick:
         return
     with card("Side by side", "one picked" if view.pick else "nothing picked"):
+        for run_id in view.pick:
+            link(f"Open {md(whole.identity.name[run_id] or run_id)}", "run", icon="open_in_new", query={"run": run_id})
+        if len(whole) < 2:
+            return
         empty("compare_arrows", "Pick two runs", "Tick them in the table: what differs between them stands here.")
         pair = top_two(whole, view.color) if view.color else []
         if len(pair) == 2:
@@ -45,12 +54,17 @@ def _pick_two(view: View, whole: RunTable) -> None:
         st.space("small")
 
 
-def _who(whole: RunTable, compared: Sequence[str]) -> None:
-    names = whole.identity.name.loc[list(compared)]
-    with st.container(gap="xsmall"):
+def _who(whole: RunTable, compared: Sequence[str], homes: Mapping[str, str]) -> None:
+    """A chip per run that leads to its page; two of one name, and runs of several experiments, are told apart."""
+    names, experiments = (whole.identity[what].loc[list(compared)] for what in ("name", "experiment"))
+    with st.container(gap=None):
         for letter, mark, run_id in zip(LETTERS, MARKS, compared, strict=False):
-            twin = f" :gray[{run_id[:8]}]" if (names == names[run_id]).sum() > 1 else ""
-            st.markdown(f":gray-badge[{letter} {mark}] {md(names[run_id] or run_id)}{twin}")
+            twin = [run_id[:8]] if (names == names[run_id]).sum() > 1 else []
+            home = [homes[experiments[run_id]]] if experiments[run_id] in homes else []
+            more = f" :gray[{md(' · '.join([*home, *twin]))}]" if home or twin else ""
+            with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
+                st.markdown(f":gray-badge[{letter} {mark}]", width="content")
+                link(f"{md(names[run_id] or run_id)}{more}", "run", icon="open_in_new", query={"run": run_id})
 
 
 def _rows(found: Sequence[Row], letters: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import altair as alt
 import streamlit as st
 
+from lib.palette import FONTS
 from lib.runs.export import as_csv, as_json, file_name
 from lib.runs.plots.charts import Ink
 from lib.ui.compare import canvas
@@ -17,10 +18,8 @@ from lib.ui.compare.reading import Catalogue, Found
 from lib.ui.compare.table import lines
 from lib.ui.compare.view import View
 from lib.ui.ink import ink
-from lib.ui.routes import STATIC
 from lib.ui.text import count
 
-FONTS = STATIC / "fonts"
 NO_CHART = "This view has no chart."
 
 

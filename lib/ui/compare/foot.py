@@ -4,6 +4,7 @@ import streamlit as st
 
 from lib.runs.direction import direction, titled
 from lib.runs.figures import figure, is_real
+from lib.runs.plots.charts import LETTERS
 from lib.runs.table import METRIC, column, has_column
 from lib.runs.values import RunTable
 from lib.ui.compare.scene import Scene
@@ -56,7 +57,9 @@ def _best(scene: Scene) -> list[str]:
 
 
 def foot(view: View, notes: list[str]) -> None:
-    """The notes in one line, empty ones left out."""
+    """The notes in one line, empty ones left out, and which of many picked runs can be told by a letter."""
+    if len(view.pick) > len(LETTERS):
+        notes = [*notes, f"The first four of {count(len(view.pick), 'picked run')} carry a letter."]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(" ".join(note for note in notes if note), width="stretch")
         if len(view.pick) > 1:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lib.backends.uri import Backend
 from lib.errors import PodiumError
-from lib.runs.artifacts import Place
+from lib.runs.artifacts.files import Place
 from lib.runs.diffs import AROUND, Diff, diff
 from lib.runs.plots.charts import LETTERS
 from lib.runs.table import subset, top_two

@@ -6,7 +6,7 @@ import streamlit as st
 
 from lib.runs.direction import direction
 from lib.runs.figures import figure
-from lib.runs.grouping import Group, Grouping, groupable, ranged, split, telling
+from lib.runs.grouping import PARENT, Group, Grouping, groupable, ranged, split, telling
 from lib.runs.plots import box, charts
 from lib.runs.table import METRIC, subset
 from lib.runs.values import RunTable
@@ -48,14 +48,15 @@ def draw(scene: Scene) -> None:
 def parameter(view: View, runs: RunTable, metric: str) -> str:
     """The column that makes the groups: that of the address, else the one that tells most; "" when there is none."""
     names = groupable(runs)
-    return next((name for name in view.by if name in names), "") or next(iter(telling(runs, names, metric)), "")
+    telling_ = telling(runs, [name for name in names if name != PARENT], metric)
+    return next((name for name in view.by if name in names), "") or next(iter(telling_), "")
 
 
 def _by(view: View, runs: RunTable, metric: str) -> str:
     names = groupable(runs)
-    if not names:
-        return ""
     chosen = parameter(view, runs, metric)
+    if not chosen:
+        return ""
     order = MEDIAN if MEDIAN in view.by else ""
     select("Groups", names, tied("compare.box.by", chosen, lambda name: keep(by=(name, *filter(None, [order])))))
     binding = tied("compare.box.order", order, lambda word: keep(by=(chosen, *filter(None, [word]))))

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lib.runs.export import harmless
 from lib.runs.figures import figure, short_labels
-from lib.runs.grouping import Grouping, Placed, Summary, groupable, is_repeat, placed, settings_of, split, telling
+from lib.runs.grouping import HOME, PARENT, Grouping, Placed, Summary, groupable, is_repeat, placed, settings_of, split, telling
 from lib.runs.plots import groups
 from lib.runs.plots.box import MOST_POINTS
 from lib.runs.values import RunTable
@@ -69,9 +69,17 @@ def _no_repeat(runs: RunTable, rows: Sequence[Placed], by: Sequence[str], metric
 
 
 def columns(view: View, runs: RunTable) -> list[str]:
-    """The columns that make the groups: those of the address, else the parameters that differ and are more than a seed."""
+    """The columns that make the groups: those of the address, else the parameters that differ and are more than a seed.
+
+    Runs of two experiments are no repeats of each other, unless the reader says so.
+    """
     names = groupable(runs)
-    return [name for name in view.by if name in names] or settings_of(runs) or names[:1]
+    homes = [name for name in names if name == HOME]
+    return (
+        [name for name in view.by if name in names]
+        or [*homes, *settings_of(runs)]
+        or [name for name in names if name != PARENT][:1]
+    )
 
 
 def _by(view: View, runs: RunTable) -> list[str]:
@@ -84,7 +92,7 @@ def _by(view: View, runs: RunTable) -> list[str]:
             return chosen
         st.multiselect("Group by", names, format_func=told_apart(names, called).__getitem__, width=420, **bound("by", chosen))
         st.caption(
-            "Runs with the same values in all of these columns are one group. Without a choice: every parameter but the seed."
+            "Runs with the same values in all of these columns are one group. Without a choice: every parameter but the seed, and the experiment where there are several."
         )
     return chosen
 

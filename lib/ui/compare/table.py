@@ -1,6 +1,5 @@
 """The runs of Compare as a table: rows stand for run ids, picks go into the address by id, children stand below their parents."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,16 +22,15 @@ from lib.ui.compare.columns import (
     looks,
     sortable,
     titled_with_kind,
-    uncut,
 )
 from lib.ui.compare.drawer import drawer
 from lib.ui.compare.sparks import CURVE, curves
+from lib.ui.compare.ticked import Ticked, names_of, ticked
 from lib.ui.compare.view import View, bound, keep, said, told_apart
 from lib.ui.text import count, md
 
 MOST_ROWS = 10
 MOST_CONSTANTS = 6
-RUN_LETTERS = 18
 BEST = {"font-weight": "700", "background-color": "rgba(31, 95, 191, 0.12)"}
 MOST_DRAWN = 5000
 """Rows that the browser takes at once; more are said, not drawn."""
@@ -56,7 +54,9 @@ def runs_table(here: Backend, view: View, table: RunTable, rows: Sequence[Line],
         sheet, look = _sheet(view, table, drawn, names)
         if small := curves(here, view, table, ids):
             look |= curve_look(sheet, small)
-        _draw(view, ids, _marked(sheet) if 1 < len(ids) <= MOST_MARKED else sheet, look)
+        said_ = f"{len(ids)} runs, sorted by {said(view.sort)}. The arrows go through them, Shift and Space pick one"
+        marked = _marked(sheet) if 1 < len(ids) <= MOST_MARKED else sheet
+        ticked(view, Ticked("table", tuple(ids), marked, look, MOST_ROWS, said_))
         _foot(table, left_out=len(rows) - len(drawn))
 
 
@@ -105,50 +105,11 @@ def _columns(view: View, table: RunTable) -> None:
         )
 
 
-def _draw(view: View, ids: Sequence[str], sheet: pd.DataFrame | Styler, look: dict[str, Any]) -> None:
-    """The data frame. Its key is a hash of the ids, so that a row never stands for another run than the one that was clicked."""
-    key = "compare.table." + hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]
-    wanted = [row for row, run_id in enumerate(ids) if run_id in view.pick]
-    if key in st.session_state and sorted(st.session_state[key]["selection"]["rows"]) != wanted:
-        st.session_state[key] = {"selection": {"rows": wanted}}
-    st.dataframe(
-        sheet,
-        key=key,
-        hide_index=True,
-        height="content" if len(ids) <= MOST_ROWS else 32 + 31 * MOST_ROWS + 2,
-        on_select=lambda: _pick(key, ids, wanted),
-        selection_mode="multi-row",
-        selection_default={"selection": {"rows": wanted}},
-        column_config=look,
-        placeholder="",
-        alt=f"{len(ids)} runs, sorted by {said(view.sort)}. The arrows go through them, Shift and Space pick one",
-    )
-
-
-def _pick(key: str, ids: Sequence[str], drawn: Sequence[int]) -> None:
-    """Rows to ids, at once. Picks keep their order; those that the filter hides stay picked.
-
-    Streamlit also calls this when the browser only repeats what was `drawn`, in a rerun that another widget asked for.
-    """
-    chosen = st.session_state[key]["selection"]["rows"]
-    if sorted(chosen) == list(drawn):
-        return
-    rows = {ids[row] for row in chosen}
-    here = set(ids)
-    before = dict.fromkeys(run_id for run_id in _picked_before() if run_id in rows or run_id not in here)
-    keep(pick=(*before, *(run_id for run_id in ids if run_id in rows and run_id not in before)))
-
-
-def _picked_before() -> list[str]:
-    return st.query_params.get_all("pick")
-
-
 def _sheet(view: View, table: RunTable, rows: Sequence[Line], names: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The cells and the look of every column; the best cells of each metric are bold on a tint, up to 500 rows."""
     ids = [line.run_id for line in rows]
     part = subset(table, ids)
-    named = uncut((name or run_id for run_id, name in part.identity.name.items()), RUN_LETTERS)
-    made: dict[str, Any] = {"name": [CHILD * line.depth + name for line, name in zip(rows, named, strict=True)]}
+    made: dict[str, Any] = {"name": [CHILD * line.depth + name for line, name in zip(rows, names_of(part), strict=True)]}
     look: dict[str, Any] = {"name": st.column_config.TextColumn("Run", width=150, pinned=True)}
     titles = headings([name for name in chosen(view, table) if name != CURVE])
     for name, title in titles.items():

@@ -13,13 +13,15 @@ from lib.ui.compare.cut import cut
 from lib.ui.compare.deeds import show_done
 from lib.ui.compare.drawer import drawer
 from lib.ui.compare.facets import chips
+from lib.ui.compare.marks import is_marked
 from lib.ui.compare.reading import Catalogue, Found
 from lib.ui.compare.refine import refine
-from lib.ui.compare.view import PLOTS, STATS, View, bound, change_experiment, keep, said
+from lib.ui.compare.view import EXPERIMENT, PLOTS, STATS, View, asked, bound, change_experiment, keep, said
 from lib.ui.routes import goto
 from lib.ui.text import count, md, score
 
 SEVERAL = "several"
+SIX = "By experiment: the first six that are compared have a colour each, the runs of the others are gray."
 STAT_WORDS = {"last": "last", "best": "best", "min": "smallest", "max": "largest"}
 
 
@@ -159,17 +161,29 @@ def _value(view: View) -> None:
 
 
 def _color(view: View, found: Found) -> None:
+    """By a metric; of several experiments also by experiment, which leaves the metric to the table."""
     scores = metrics(found.whole)
-    if scores:
+    several = len(view.experiment) > 1
+    if scores or several:
+        shown = EXPERIMENT if several and (is_marked(view, EXPERIMENT) or not scores) else view.color
         st.selectbox(
             "Colour by",
-            scores,
+            [*scores, *([EXPERIMENT] if several else [])],
             format_func=lambda name: f"Colour: {said(name)}",
             icon=":material/palette:",
             label_visibility="collapsed",
             width=200,
-            **bound("color", view.color),
+            help=SIX if several else None,
+            **(bound("color", shown) | {"on_change": _colored, "args": ()}),
         )
+
+
+def _colored() -> None:
+    chosen, others = st.session_state["compare.color"], tuple(one for one in asked().mark if one != EXPERIMENT)
+    if chosen == EXPERIMENT:
+        keep(mark=(*others, EXPERIMENT))
+    else:
+        keep(color=chosen, mark=others)
 
 
 def _messages(found: Found) -> None:

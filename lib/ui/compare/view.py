@@ -20,6 +20,8 @@ from lib.runs.values import RunTable
 
 LAST = "compare.last"
 PLOTS = ("Parallel", "Scatter", "Box", "Contour", "Curves", "Groups", "Importance", "Differences", "Artifacts")
+EXPERIMENT = "experiment"
+"""A switch in `mark`: runs of several experiments are coloured by experiment, not by a metric."""
 STATS = ("last", "best", "min", "max")
 
 

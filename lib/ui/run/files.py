@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lib.backends.uri import Backend
-from lib.runs.artifacts import Place
+from lib.runs.artifacts.files import Place
 from lib.runs.values import Run
 from lib.ui.artifacts import browse, places_of
 from lib.ui.cards import card

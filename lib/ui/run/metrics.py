@@ -9,12 +9,13 @@ import pandas as pd
 import streamlit as st
 
 from lib.backends.uri import Backend
+from lib.palette import Ink
 from lib.runs.direction import titled
 from lib.runs.figures import figure, is_real
 from lib.runs.values import Run
 from lib.ui.cards import card, empty
 from lib.ui.errors import calm
-from lib.ui.ink import Ink, ink
+from lib.ui.ink import ink
 from lib.ui.routes import link
 from lib.ui.run import reads
 from lib.ui.run.reads import CURVE, SPARK, Track, best

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from lib.backends.uri import Backend
-from lib.runs.modelfile import Column, ModelFile, ModelPlace
+from lib.runs.artifacts.files import Place
+from lib.runs.artifacts.modelfile import Column, ModelFile
 from lib.ui.cards import facts, head, table
 from lib.ui.errors import calm
 from lib.ui.run import reads
@@ -24,7 +25,7 @@ LANGUAGES = ("python_function",)
 """Flavours that say how a model is called, not what it is."""
 
 
-def models_card(here: Backend, places: Sequence[ModelPlace]) -> None:
+def models_card(here: Backend, places: Sequence[Place]) -> None:
     """A card per model, the one of the highest step first."""
     for place in places[:MOST_MODELS]:
         with st.container(border=True, key=f"run.model.{place.model_id or places.index(place)}", gap="small"):
@@ -37,7 +38,7 @@ def models_card(here: Backend, places: Sequence[ModelPlace]) -> None:
         st.caption(f"Showing {MOST_MODELS} of {count(len(places), 'model')}.")
 
 
-def _told(place: ModelPlace, found: ModelFile) -> None:
+def _told(place: Place, found: ModelFile) -> None:
     kinds = [name for name in found.flavours if name not in LANGUAGES] or list(found.flavours)
     told = {
         "Name": md(place.name),

@@ -9,12 +9,14 @@ from lib.backends.uri import Backend
 from lib.errors import PodiumError
 from lib.registry.holders import Use, uses_of
 from lib.runs import kin as kinship
-from lib.runs import modelfile, reading
+from lib.runs import reading
+from lib.runs.artifacts import modelfile
+from lib.runs.artifacts.files import Place
+from lib.runs.artifacts.modelfile import ModelFile
 from lib.runs.direction import direction
 from lib.runs.figures import is_real
 from lib.runs.histories import histories as histories_of
 from lib.runs.kin import Home, Kin
-from lib.runs.modelfile import ModelFile, ModelPlace
 from lib.runs.values import Run
 from lib.ui import models_reads
 from lib.ui.compare.again import read_again
@@ -77,11 +79,11 @@ def home(here: Backend, experiment_id: str) -> Home:
 
 
 @st.cache_data(ttl="60s", max_entries=64, show_spinner=False)
-def _models(here: Backend, of: Run) -> tuple[ModelPlace, ...]:
+def _models(here: Backend, of: Run) -> tuple[Place, ...]:
     return modelfile.models_of(here, of)
 
 
-def places(here: Backend, of: Run) -> tuple[ModelPlace, ...]:
+def places(here: Backend, of: Run) -> tuple[Place, ...]:
     """The models it logged; none where they cannot be read, which the card of the artifacts tells."""
     try:
         return _models(here, of)
@@ -90,7 +92,7 @@ def places(here: Backend, of: Run) -> tuple[ModelPlace, ...]:
 
 
 @st.cache_data(ttl="10min", max_entries=64, show_spinner=False)
-def model_file(here: Backend, place: ModelPlace) -> ModelFile:
+def model_file(here: Backend, place: Place) -> ModelFile:
     """What the MLmodel file of a model says."""
     return modelfile.read(here, place)
 

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 from lib.backends.connect import client, translated
 from lib.backends.credentials import wire
+from lib.backends.mapped import read_from
 from lib.backends.reach import out_of_reach
 from lib.backends.uri import Backend
 from lib.errors import BackendError, BadInput, NotFound, Refused
-from lib.runs import artifacts_local as local
-from lib.runs import artifacts_served as served
+from lib.runs.artifacts import local, served
 from lib.runs.reading import run as read_run
 
 if TYPE_CHECKING:
@@ -37,12 +37,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 
 @dataclass(frozen=True)
 class Place:
-    """The files of one run or of one model it logged: exactly one of the ids is set. `name` is the model's name."""
+    """The files of one run or of one model it logged: exactly one of the ids is set. `uri` is the root of the files.
+
+    `name` is the model's name and `status` how far it was written. Where MLflow 2 wrote it a model is a `folder` among the run's files.
+    """
 
     uri: str
     run_id: str = ""
     model_id: str = ""
     name: str = ""
+    folder: str = ""
+    status: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,14 +88,14 @@ class Content:
 def places(backend: Backend, run_id: str) -> tuple[Place, ...]:
     """The run's own files first, then those of the models it logged, at most ten. A model that is gone is left out."""
     found = read_run(backend, run_id)
-    made = [Place(found.artifact_uri, run_id=run_id)]
+    made = [Place(read_from(backend, found.artifact_uri), run_id=run_id)]
     for model_id in found.model_ids[:MOST_MODELS]:
         try:
             with translated(f"Model {model_id}"):
                 model = client(backend).get_logged_model(model_id)
         except NotFound:
             continue
-        made.append(Place(model.artifact_location, model_id=model_id, name=model.name or model_id))
+        made.append(Place(read_from(backend, model.artifact_location), model_id=model_id, name=model.name or model_id))
     return tuple(made)
 
 

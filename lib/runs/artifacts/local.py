@@ -1,6 +1,6 @@
 """Files of a run or model that lie in a folder of this machine: listed and read in place, never outside that folder.
 
-`artifacts` decides whether a place is local at all; it also checks every path first. What a link inside the folder leads to is
+`files` decides whether a place is local at all; it also checks every path first. What a link inside the folder leads to is
 checked here, because only the file system knows.
 """
 

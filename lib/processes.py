@@ -1,4 +1,4 @@
-"""Ending the processes of a job: politely first, then not. POSIX ends the whole group; elsewhere the tree below the script.
+"""Ending a process and all it started: politely first, then not. POSIX ends the whole group; elsewhere the tree below it.
 
 The road for other systems than POSIX goes through psutil and was not tried.
 """

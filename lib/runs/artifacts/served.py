@@ -1,17 +1,15 @@
 """Files in a folder of a server's own machine, through the routes by which MLflow's own pages show them.
 
 Such a folder is named in a run that was logged without the server. Here it may not exist, or be another one: only the server is asked,
-with this backend's sign-in. `artifacts` checks every path first.
+with this backend's sign-in. `files` checks every path first.
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import httpx
 
-from lib.backends.connect import sign_in
 from lib.backends.credentials import auth_of
 from lib.backends.uri import Backend
 from lib.errors import BackendError, NotFound, Unreachable
@@ -74,9 +72,7 @@ def _size(told: object) -> int | None:
 def _answer(backend: Backend, route: str, asked: Mapping[str, str]) -> Iterator[httpx.Response]:
     """What the server answers, as a stream that ends with the block."""
     try:
-        with httpx.stream(
-            "GET", backend.uri + route, params=asked, timeout=SECONDS, auth=auth_of(backend) or sign_in(os.environ)
-        ) as answer:
+        with httpx.stream("GET", backend.uri + route, params=asked, timeout=SECONDS, auth=auth_of(backend)) as answer:
             if answer.status_code in (400, 404, 500):  # MLflow answers 500 for a file that is not there
                 raise NotFound(
                     "This file or folder is not on the server.", next="It may have been removed, or lie on another machine."

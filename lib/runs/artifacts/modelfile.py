@@ -11,10 +11,11 @@ from typing import Any
 import yaml
 
 from lib.backends.connect import client, translated
+from lib.backends.mapped import read_from
 from lib.backends.reach import out_of_reach
 from lib.backends.uri import Backend
 from lib.errors import BadInput, NotFound, Refused
-from lib.runs.artifacts import Place, fetch, listing
+from lib.runs.artifacts.files import Place, fetch, listing
 from lib.runs.values import Run
 
 LARGEST = 1_000_000
@@ -24,20 +25,6 @@ MOST_NODES = 20_000
 LONGEST_NUMBER = 100
 MOST_FOLDERS = 20
 MOST_COLUMNS = 2_000
-
-
-@dataclass(frozen=True)
-class ModelPlace:
-    """A model of a run and where its files are: a logged model with its `model_id`, or a folder among the files of a run.
-
-    `location` is the root of the files. A folder is called as it lies there, and `run_id` says in which run.
-    """
-
-    name: str
-    location: str
-    model_id: str = ""
-    status: str = ""
-    run_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,18 +54,18 @@ class ModelFile:
     requirements: tuple[str, ...] = ()
 
 
-def models_of(backend: Backend, of: Run) -> tuple[ModelPlace, ...]:
+def models_of(backend: Backend, of: Run) -> tuple[Place, ...]:
     """The models that a run logged, the one of the highest step first; else the model folders among its artifacts."""
     return tuple(_logged(backend, one) for one in of.model_ids) or _among_artifacts(backend, of)
 
 
-def read(backend: Backend, place: ModelPlace) -> ModelFile:
+def read(backend: Backend, place: Place) -> ModelFile:
     """Read MLmodel and requirements.txt of a model.
 
     Raises NotFound where there is no MLmodel file, Refused for one that is too large or stored where Podium does not reach, BadInput
     for one that cannot be understood.
     """
-    if far := out_of_reach(place.location, backend):
+    if far := out_of_reach(place.uri, backend):
         raise Refused(f"The model's files are at a {far} address, which is not read from here.")
     head = _text(backend, place, HEAD)
     if head is None:
@@ -171,27 +158,28 @@ def _type(one: dict[str, Any]) -> str:
     return f"{kind} of {_word(inner.get('type'))}" if inner else kind
 
 
-def _logged(backend: Backend, model_id: str) -> ModelPlace:
+def _logged(backend: Backend, model_id: str) -> Place:
     with translated(f"Model {model_id}"):
         found = client(backend).get_logged_model(model_id)
-    return ModelPlace(found.name or model_id, found.artifact_location or "", model_id, str(found.status.value))
+    home = read_from(backend, found.artifact_location or "")
+    return Place(home, model_id=model_id, name=found.name or model_id, status=str(found.status.value))
 
 
-def _among_artifacts(backend: Backend, of: Run) -> tuple[ModelPlace, ...]:
+def _among_artifacts(backend: Backend, of: Run) -> tuple[Place, ...]:
     """Where the artifacts are not read from here, no model is known: the artifacts' own card says why."""
-    if out_of_reach(of.artifact_uri, backend):
+    home = read_from(backend, of.artifact_uri)
+    if out_of_reach(home, backend):
         return ()
-    own = Place(of.artifact_uri, run_id=of.run_id)
+    own = Place(home, run_id=of.run_id)
     folders = [one.path for one in listing(backend, own) if one.is_folder][:MOST_FOLDERS]
     found = [path for path in folders if any(one.name == HEAD for one in listing(backend, own, path))]
-    return tuple(ModelPlace(path, of.artifact_uri, run_id=of.run_id) for path in found)
+    return tuple(replace(own, name=path, folder=path) for path in found)
 
 
-def _text(backend: Backend, place: ModelPlace, name: str) -> str | None:
+def _text(backend: Backend, place: Place, name: str) -> str | None:
     """The text of a small file of a model; None where there is no such file. Raises Refused for a large one."""
-    where = Place(place.location, place.run_id, place.model_id)
     try:
-        data = fetch(backend, where, f"{place.name}/{name}" if place.run_id else name, LARGEST).data
+        data = fetch(backend, place, f"{place.folder}/{name}" if place.folder else name, LARGEST).data
     except NotFound:
         return None
     return data.decode("utf-8", errors="replace")

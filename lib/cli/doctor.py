@@ -1,0 +1,63 @@
+"""The command doctor: all checks on a backend, told in lines or as JSON. It changes nothing; cures are carried out on the Doctor page."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from lib.cli.opening import FINDINGS, Asked, clock, command
+
+
+@command("doctor")
+@click.option("--check", "only", multiple=True, metavar="ID", help="Only this check; may be given several times.")
+@click.option("--markdown", is_flag=True, help="Print the whole report in Markdown.")
+def doctor(asked: Asked, only: tuple[str, ...], **more: Any) -> int:
+    """Check the backend and say what is wrong, what it means, and which cures there are. Exit 3 when something needs a look."""
+    from lib.backends import told as abilities  # noqa: PLC0415 - heavy
+    from lib.backends.capabilities import capabilities  # noqa: PLC0415
+    from lib.doctor import report as told  # noqa: PLC0415
+    from lib.doctor.checks import CHECKS, examine, quietly  # noqa: PLC0415
+
+    unknown = [one for one in only if one not in {check.id for check in CHECKS}]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(check.id for check in CHECKS)}.", param_hint="--check")
+    here = asked.address()
+    chosen = [check for check in CHECKS if not only or check.first or check.id in only]
+    listener: Callable[[str], None] = quietly if asked.as_json else _say
+    report = examine(here, clock, listener, chosen)
+    can = None if only or report.stopped else capabilities(here)
+    lines = [told.markdown(report)] if more["markdown"] else [*told.lines(report), *_explained(report), *_abilities(can)]
+    asked.answer(told.document(report) | {"capabilities": abilities.document(can) if can else None}, lines)
+    return FINDINGS if report.ill else 0
+
+
+COMMANDS = (doctor,)
+
+
+def _say(what: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(what, err=True)
+
+
+def _abilities(can: Any) -> list[str]:
+    """What the backend can do, line by line; nothing when it was not asked."""
+    from lib.backends.told import lines, source  # noqa: PLC0415 - heavy
+
+    if can is None:
+        return []
+    told = [f"  {one.what:<30} {' '.join(part for part in (one.found, one.why) if part)}" for one in lines(can)]
+    return ["", f"What this backend can do ({source(can)})", *told]
+
+
+def _explained(report: Any) -> list[str]:
+    """What each finding means and which cures the Doctor page has for it."""
+    from lib.doctor.cures import treatment  # noqa: PLC0415 - heavy
+
+    said = list[str]()
+    for one in report.ill:
+        cures = [known.title for call in one.cures if (known := treatment(call))]
+        said += ["", one.title, *(f"  {text}" for text in (one.means, one.next) if text)]
+        said += [f"  {'; '.join(' · '.join(row) for row in one.evidence[:5])}"] if one.evidence else []
+        said += [f"  Cure: {title}" for title in cures]
+    return said

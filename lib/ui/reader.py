@@ -1,0 +1,30 @@
+"""What somebody who may only read is told: deeds are greyed out with the reason, and the missing right can be asked for."""
+
+from typing import Any
+
+import streamlit as st
+
+from lib.backends.capabilities import Ability
+from lib.errors import MissingGrant, PodiumError
+from lib.ui.text import md
+
+
+def greyed(why: str) -> dict[str, Any]:
+    """Arguments of a button whose deed is not possible, the reason as its help; none where nothing speaks against it."""
+    return {"disabled": True, "help": md(why)} if why else {}
+
+
+def lacks(one: Ability) -> str:
+    """Why something is not possible; empty where it is, or where it cannot be told."""
+    return one.why if one.has is False else ""
+
+
+def what_to_ask_for(error: PodiumError) -> None:
+    """The reason in a line and, on a server with users, the call that grants what is missing."""
+    st.caption(md(error.what))
+    if isinstance(error, MissingGrant) and error.call:
+        with st.popover("What to ask for", icon=":material/key:"):
+            st.markdown("An administrator, or whoever manages it, can run this:")
+            st.code(error.call, language="python", wrap_lines=True)
+    elif error.next:
+        st.caption(md(error.next))
