@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from lib.backends.capabilities import capabilities
 from lib.errors import LedgerBroken, NotFound
 from lib.registry.pending import pending
 from lib.ui import models_dialogs, models_register
@@ -12,7 +11,7 @@ from lib.ui.models_cards import header_facts, history_card, other_models, strip_
 from lib.ui.models_reads import model_names, sight
 from lib.ui.models_versions import versions_card
 from lib.ui.outside import banner, elsewhere, unreadable
-from lib.ui.reader import greyed, lacks
+from lib.ui.reader import for_recording, greyed
 from lib.ui.routes import goto
 from lib.ui.session import backend
 from lib.ui.text import md
@@ -23,7 +22,7 @@ names = model_names(here)
 
 if not names:
     with header("Models", "No model is registered yet"):
-        off = greyed(lacks(capabilities(here).recording))
+        off = for_recording(here)
         st.button("Register a version", icon=":material/add_box:", key="models.register", on_click=models_register.ask, **off)
     with card(key="models.empty"):
         empty("deployed_code", "No model yet", "Train one, compare the runs, then register the better one.")

@@ -17,7 +17,8 @@ from lib.ui.audit_facts import said_instead
 from lib.ui.cards import facts, table
 from lib.ui.errors import show
 from lib.ui.models_reads import forget
-from lib.ui.session import NAME_LENGTH, ask_person, keep_person, now
+from lib.ui.reader import for_recording
+from lib.ui.session import NAME_LENGTH, ask_person, backend, keep_person, now
 from lib.ui.text import md
 from lib.ui.writing import writer
 
@@ -46,7 +47,9 @@ def correct_button(model: str, entry: Entry, corrections: Sequence[Entry]) -> No
     body: Body | None = entry.body
     for one in corrections:
         body = corrected(body, one.body.instead) if body and isinstance(one.body, Corrected) else None
-    if body and st.button("Correct this entry", icon=":material/edit:", key="audit.correct", type="tertiary"):
+    if body and st.button(
+        "Correct this entry", icon=":material/edit:", key="audit.correct", type="tertiary", **for_recording(backend())
+    ):
         st.session_state[OPEN] = Question(model, entry.id, entry.place, body)
 
 

@@ -5,13 +5,12 @@ import shlex
 
 import streamlit as st
 
-from lib.backends.capabilities import capabilities
 from lib.backends.uri import Backend
 from lib.launch import catalogue, jobs, scripts
 from lib.launch.catalogue import Demo, Parameter, Value
 from lib.launch.workshop import Workshop, workshop
 from lib.ui.errors import calm
-from lib.ui.reader import greyed, lacks
+from lib.ui.reader import for_writing
 from lib.ui.routes import PROJECT, goto
 from lib.ui.session import now, person
 from lib.ui.text import md
@@ -91,7 +90,7 @@ def start_button(demo: Demo, values: dict[str, Value], here: Backend, *, waits: 
             icon=":material/hourglass_top:" if waits else ":material/play_arrow:",
             width="stretch",
             key="launch.start",
-            **greyed(lacks(capabilities(here).writing)),
+            **for_writing(here),
         ):
             begin(demo, values, here)
 

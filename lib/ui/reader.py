@@ -4,7 +4,8 @@ from typing import Any
 
 import streamlit as st
 
-from lib.backends.capabilities import Ability
+from lib.backends.capabilities import Ability, capabilities
+from lib.backends.uri import Backend
 from lib.errors import MissingGrant, PodiumError
 from lib.ui.text import md
 
@@ -17,6 +18,16 @@ def greyed(why: str) -> dict[str, Any]:
 def lacks(one: Ability) -> str:
     """Why something is not possible; empty where it is, or where it cannot be told."""
     return one.why if one.has is False else ""
+
+
+def for_writing(here: Backend) -> dict[str, Any]:
+    """Arguments of a button that changes runs or experiments: greyed out for somebody who may only read."""
+    return greyed(lacks(capabilities(here).writing))
+
+
+def for_recording(here: Backend) -> dict[str, Any]:
+    """Arguments of a button that writes into the record."""
+    return greyed(lacks(capabilities(here).recording))
 
 
 def what_to_ask_for(error: PodiumError) -> None:

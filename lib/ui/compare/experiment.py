@@ -18,6 +18,7 @@ from lib.ui.compare.drawer import place
 from lib.ui.compare.reading import Catalogue
 from lib.ui.compare.view import View, asked, keep
 from lib.ui.errors import calm, show
+from lib.ui.reader import for_writing
 from lib.ui.session import backend
 from lib.ui.text import count, md
 
@@ -33,8 +34,8 @@ def button() -> None:
         icon=":material/science:",
         type="tertiary",
         key="compare.experiments",
-        help="Create, rename, delete or restore an experiment",
         on_click=_open,
+        **{"help": "Create, rename, delete or restore an experiment", **for_writing(backend())},
     )
 
 

@@ -17,6 +17,7 @@ from lib.ui.compare.marks import is_marked
 from lib.ui.compare.reading import Catalogue, Found
 from lib.ui.compare.refine import refine
 from lib.ui.compare.view import EXPERIMENT, PLOTS, STATS, View, asked, bound, change_experiment, keep, said
+from lib.ui.reader import for_recording
 from lib.ui.routes import goto
 from lib.ui.text import count, md, score
 
@@ -35,7 +36,7 @@ def top(here: Backend, view: View, catalogue: Catalogue, found: Found) -> None:
         views.menu(view, catalogue)
         downloads.menu(view, catalogue, found)
         code.button(view, catalogue, found)
-        _register(found.left, view.color)
+        _register(here, found.left, view.color)
     show_done()
     views.show_open_dialog()
     experiment.show_open_dialog(view, catalogue)
@@ -56,16 +57,16 @@ def _measured(table: RunTable, color: str) -> str:
     return f"{name} is measured on {rows}, so one row is {points:.1f} points"
 
 
-def _register(table: RunTable, color: str) -> None:
+def _register(here: Backend, table: RunTable, color: str) -> None:
     """The page's one primary button: on to the models page with the best run that has a model."""
     top_run = best(table, color) if color and len(table) else None
+    why = _which(table, color) if top_run else "No finished run here has a model and a metric to judge it by."
     pressed = st.button(
         "Register the best",
         icon=":material/add_box:",
         type="primary",
         key="compare.register",
-        disabled=top_run is None,
-        help=_which(table, color) if top_run else "No finished run here has a model and a metric to judge it by.",
+        **(for_recording(here) or {"disabled": top_run is None, "help": why}),
     )
     if pressed and top_run:
         goto("models", register=top_run.run_id)

@@ -16,6 +16,7 @@ from lib.ui.compare.deeds import done
 from lib.ui.compare.reading import SECONDS, Catalogue
 from lib.ui.compare.view import MANY, NAMES, View, keep, link
 from lib.ui.errors import calm, show
+from lib.ui.reader import for_writing
 from lib.ui.routes import carried_name
 from lib.ui.session import ask_person, backend, keep_person, now
 from lib.ui.text import count, md, moment
@@ -53,7 +54,7 @@ def menu(view: View, catalogue: Catalogue) -> None:
         with calm():
             _list(view, catalogue)
         fresh = SavedView("", view.experiment[0], "", link("").partition("?")[2], "", now())
-        _act("Save this view", "save", _ask, Question("Save", fresh), icon=":material/bookmark_add:")
+        _act("Save this view", "save", _ask, Question("Save", fresh), icon=":material/bookmark_add:", **for_writing(backend()))
         st.caption("Or send the link: it carries the whole view – experiment, filter, picks, plot and order.")
         st.code(link(st.context.url or "") + carried_name(), language=None, wrap_lines=True)
 

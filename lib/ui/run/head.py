@@ -4,7 +4,6 @@ from pathlib import PurePosixPath
 
 import streamlit as st
 
-from lib.backends.capabilities import capabilities
 from lib.backends.uri import Backend
 from lib.registry.discard import LIVE
 from lib.runs import reading
@@ -12,7 +11,7 @@ from lib.runs.kin import Home, Kin
 from lib.runs.values import SOURCE_TAG, Run
 from lib.ui.cards import card, facts, header
 from lib.ui.errors import calm
-from lib.ui.reader import greyed, lacks
+from lib.ui.reader import for_recording, for_writing
 from lib.ui.routes import goto, link
 from lib.ui.run import dialogs, reads
 from lib.ui.session import backend, now
@@ -46,12 +45,13 @@ def _line(of: Run, home: Home) -> str:
 
 
 def _deeds(of: Run, kin: Kin, *, has_model: bool) -> None:
-    st.button("Rename", type="tertiary", icon=":material/edit:", key="run.rename", on_click=dialogs.ask, args=("rename", of))
-    st.button("Delete", type="tertiary", icon=":material/delete:", key="run.delete", on_click=dialogs.ask, args=("delete", of))
-    if has_model and of.status not in LIVE:
-        off = greyed(lacks(capabilities(backend()).recording))
-        if st.button("Register", icon=":material/add_box:", key="run.register", **off):
-            goto("models", register=of.run_id)
+    off = for_writing(backend())
+    ask = dialogs.ask
+    st.button("Rename", type="tertiary", icon=":material/edit:", key="run.rename", on_click=ask, args=("rename", of), **off)
+    st.button("Delete", type="tertiary", icon=":material/delete:", key="run.delete", on_click=ask, args=("delete", of), **off)
+    can = has_model and of.status not in LIVE
+    if can and st.button("Register", icon=":material/add_box:", key="run.register", **for_recording(backend())):
+        goto("models", register=of.run_id)
     if st.button("Compare with its siblings", type="primary", icon=":material/compare_arrows:", key="run.siblings"):
         goto("compare", **siblings(of, kin))
 

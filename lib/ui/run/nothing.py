@@ -7,8 +7,10 @@ from lib.errors import NotFound
 from lib.runs.kin import Home
 from lib.runs.values import Run
 from lib.ui.cards import card, empty, header
+from lib.ui.reader import for_writing
 from lib.ui.routes import goto
 from lib.ui.run import dialogs, reads
+from lib.ui.session import backend
 from lib.ui.text import md
 
 
@@ -50,4 +52,5 @@ def banner(of: Run, home: Home) -> None:
             title="This run was deleted",
             icon=":material/delete:",
         )
-        st.button("Restore", icon=":material/restore_from_trash:", key="run.restore", on_click=dialogs.ask, args=("restore", of))
+        look, off = ":material/restore_from_trash:", for_writing(backend())
+        st.button("Restore", icon=look, key="run.restore", on_click=dialogs.ask, args=("restore", of), **off)

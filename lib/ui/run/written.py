@@ -1,11 +1,15 @@
 """What people wrote on a run: its note and its tags. Both are shown as text and changed in a dialog."""
 
+from typing import Literal
+
 import streamlit as st
 
 from lib.runs.changes import NOTE_TAG, is_reserved
 from lib.runs.values import Run
 from lib.ui.cards import card, table
+from lib.ui.reader import for_writing
 from lib.ui.run import dialogs
+from lib.ui.session import backend
 from lib.ui.text import count, md, plain
 
 CUT = 120
@@ -21,9 +25,7 @@ def note_card(of: Run, *, may_change: bool) -> None:
             st.caption("Nobody wrote one yet.")
         if may_change:
             label, icon = ("Edit the note", "edit") if note else ("Write a note", "add")
-            st.button(
-                label, type="tertiary", icon=f":material/{icon}:", key="run.note.edit", on_click=dialogs.ask, args=("note", of)
-            )
+            _edit(label, icon, "note", of)
 
 
 def tags_card(of: Run, *, may_change: bool) -> None:
@@ -38,12 +40,16 @@ def tags_card(of: Run, *, may_change: bool) -> None:
         with st.container(horizontal=True, gap="small"):
             if may_change:
                 label, icon = ("Change the tags", "edit") if own else ("Add a tag", "add")
-                st.button(
-                    label, type="tertiary", icon=f":material/{icon}:", key="run.tags.edit", on_click=dialogs.ask, args=("tag", of)
-                )
+                _edit(label, icon, "tag", of)
             if theirs:
                 with st.popover(f"{len(theirs)} set by programs", type="tertiary"):
                     table([_row(key, value) for key, value in theirs.items()])
+
+
+def _edit(label: str, icon: str, what: Literal["note", "tag"], of: Run) -> None:
+    look, off = f":material/{icon}:", for_writing(backend())
+    key = {"note": "run.note.edit", "tag": "run.tags.edit"}[what]
+    st.button(label, type="tertiary", icon=look, key=key, on_click=dialogs.ask, args=(what, of), **off)
 
 
 def _row(key: str, value: str) -> tuple[str, str]:
