@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,9 +12,11 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends import mapped, server
 from lib.doctor.checks import examine
-from lib.doctor.cures import carry_out, preview, treatment
-from lib.doctor.findings import Room
+from lib.doctor.cures import TREATMENTS, asks, carry_out, preview, treatment
+from lib.doctor.findings import Call, Room
 from lib.errors import BadInput, Refused
+from lib.registry.lineage import lineage
+from lib.registry.reading import look_at
 from lib.runs.artifacts.files import fetch, places
 from tests.doctor_stores import copied, make_by_server, relocate
 
@@ -216,3 +219,22 @@ def test_a_moved_store_is_read_where_it_lies_now(sick, room):
     carry_out(room, offered(sick.database, "fresh_experiment"), quiet)
     new = MlflowClient(sick.database.uri, sick.database.uri).get_experiment_by_name("wine-remote-2")
     assert log_a_file(sick.database, new.experiment_id) == b"after the cure"
+
+
+@pytest.mark.parametrize("cure", ["server", "local_store", "mapped_folder", "migrate_file_store"])
+def test_a_shared_podium_starts_nothing_and_reaches_no_folder_of_its_machine(room, cure):
+    shared = replace(room, shared=True)
+    wanted = next(one for one in TREATMENTS if one.on_machine and one.id.startswith(cure))
+    for deed in (asks, preview, lambda where, asked: carry_out(where, asked, quiet)):
+        with pytest.raises(Refused, match="This Podium is shared"):
+            deed(shared, Call(wanted.id))
+    assert server.running() == ()
+
+
+def test_the_lineage_of_a_version_is_read_through_a_folder_that_stands_in(sick, room):
+    (version,) = MlflowClient(sick.database.uri, sick.database.uri).search_model_versions()
+    seen = look_at(sick.database, version.name).versions[version.version]
+    assert lineage(sick.database, version.name, seen).missing
+    carry_out(room, offered(sick.database, "mapped_folder"), quiet)
+    told = lineage(sick.database, version.name, seen)
+    assert (told.missing, len(told.artifact)) == ("", 64)

@@ -1,8 +1,14 @@
 """The Doctor page: the guide's error healed from the page, the index, the report, and a backend that does not answer."""
 
+import json
+
 import pytest
+from click.testing import CliRunner
 from mlflow import MlflowClient
 
+from lib.backends import mapped
+from lib.backends.connect import mlflow_version
+from lib.cli import podium
 from tests.browser import free_port
 
 
@@ -80,3 +86,40 @@ def test_the_doctor_opens_while_the_server_is_dead_and_other_pages_lead_there(ap
     other = app("models", dead)
     assert "Podium cannot reach its backend" in [title.value for title in other.title]
     assert "Open Doctor" in [one.proto.label for one in other.get("page_link")]
+
+
+def test_a_cure_that_made_another_backend_leads_there(app, mismatch, tmp_path):
+    page = app("doctor", mismatch)
+    page.radio[0].set_value(3).run()
+    press(page, "Preview this cure")
+    next(field for field in page.text_input if field.label == "Folder of the new store").set_value(str(tmp_path / "local")).run()
+    page.button(key="doctor.carry_out").click().run()
+    press(page, next(button.label for button in page.button if button.label.startswith("Use ")))
+    assert page.query_params["backend"] == ["local"]
+    assert (tmp_path / "podium" / "backends.toml").read_text().startswith("[backends.local]")
+    assert "Files cannot be saved" not in words(page)
+
+
+def test_on_a_shared_podium_only_cures_that_leave_its_machine_alone_are_offered(app, mismatch, tmp_path):
+    (tmp_path / "podium").mkdir()
+    (tmp_path / "podium" / "backends.toml").write_text("shared = true\n")
+    page = app("doctor", mismatch)
+    assert [label.split()[0] for label in page.radio[0].options] == ["Make", "Set"]
+
+
+def test_a_folder_that_stands_in_is_taken_back_with_one_click(app, fresh_store, tmp_path):
+    mapped.note(tmp_path / "podium", mapped.Mapped(fresh_store.uri, "mlflow-artifacts:/4", "/mnt/files"))
+    mapped.note(tmp_path / "podium", mapped.Mapped("sqlite:///other.db", "mlflow-artifacts:/4", "/mnt/files"))
+    page = app("doctor", fresh_store)
+    press(page, "Take back")
+    assert [one.uri for one in mapped.known(tmp_path / "podium")] == ["sqlite:///other.db"]
+    assert "Take back" not in [button.label for button in page.button]
+
+
+def test_the_command_tells_what_the_backend_can_do(fresh_store):
+    asked = CliRunner().invoke(podium, ["doctor", "--backend", fresh_store.uri, "--json"])
+    can = json.loads(asked.stdout)["capabilities"]
+    assert can["lines"]["Stages"] == {"state": "ok", "found": "yes", "why": ""}
+    assert can["mlflow"] == mlflow_version()
+    shown = CliRunner().invoke(podium, ["doctor", "--backend", fresh_store.uri]).stdout
+    assert "What this backend can do" in shown

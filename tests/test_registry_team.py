@@ -46,6 +46,10 @@ def moves_plainly_off(here, model):
     client(here).delete_registered_model_alias(model, "production")
 
 
+def experiment_of(here, run_id):
+    return client(here).get_run(run_id).info.experiment_id
+
+
 def sees(here, model):
     """What somebody sees, as a page does: recorded if they may, else only shown. Gives the slots that drift, and whether they may."""
     try:
@@ -141,6 +145,14 @@ def test_a_reader_finds_the_deeds_greyed_out_with_what_to_ask_for(app, team, mon
         assert page.button(key=key).disabled
         assert "rae needs the right EDIT" in page.button(key=key).help
     assert any("grant_user_permission('rae', 'experiment'" in code.value for code in page.code)
+
+    run = app("run", team, run=run_id)
+    for key in ("run.rename", "run.delete", "run.note.edit", "run.tags.edit", "run.register"):
+        assert run.button(key=key).disabled, key
+    experiment = acting("rae", experiment_of, team, run_id)
+    compare = app("compare", team, experiment=experiment)
+    assert compare.button(key="compare.register").disabled
+    assert "rae" in compare.button(key="compare.register").help
 
     acting("ana", registers, team, run_id, "calm", "ana")
     acting("ana", moves, team, "calm", "1", "Staging", "ana")
