@@ -221,7 +221,7 @@ def test_a_moved_store_is_read_where_it_lies_now(sick, room):
     assert log_a_file(sick.database, new.experiment_id) == b"after the cure"
 
 
-@pytest.mark.parametrize("cure", ["server", "local_store", "mapped_folder", "migrate_file_store"])
+@pytest.mark.parametrize("cure", ["local_server", "local_store", "mapped_folder", "migrate_file_store"])
 def test_a_shared_podium_starts_nothing_and_reaches_no_folder_of_its_machine(room, cure):
     shared = replace(room, shared=True)
     wanted = next(one for one in TREATMENTS if one.on_machine and one.id.startswith(cure))
@@ -233,7 +233,7 @@ def test_a_shared_podium_starts_nothing_and_reaches_no_folder_of_its_machine(roo
 
 def test_the_lineage_of_a_version_is_read_through_a_folder_that_stands_in(sick, room):
     (version,) = MlflowClient(sick.database.uri, sick.database.uri).search_model_versions()
-    seen = look_at(sick.database, version.name).versions[version.version]
+    seen = look_at(sick.database, version.name).versions[str(version.version)]
     assert lineage(sick.database, version.name, seen).missing
     carry_out(room, offered(sick.database, "mapped_folder"), quiet)
     told = lineage(sick.database, version.name, seen)

@@ -95,7 +95,7 @@ def test_a_cure_that_made_another_backend_leads_there(app, mismatch, tmp_path):
     next(field for field in page.text_input if field.label == "Folder of the new store").set_value(str(tmp_path / "local")).run()
     page.button(key="doctor.carry_out").click().run()
     press(page, next(button.label for button in page.button if button.label.startswith("Use ")))
-    assert page.query_params["backend"] == ["local"]
+    assert page.query_params["backend"] == "local"
     assert (tmp_path / "podium" / "backends.toml").read_text().startswith("[backends.local]")
     assert "Files cannot be saved" not in words(page)
 

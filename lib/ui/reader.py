@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from lib.backends.capabilities import Ability, capabilities
+from lib.backends.rights import Thing, lacking
 from lib.backends.uri import Backend
 from lib.errors import MissingGrant, PodiumError
 from lib.ui.text import md
@@ -20,9 +21,17 @@ def lacks(one: Ability) -> str:
     return one.why if one.has is False else ""
 
 
-def for_writing(here: Backend) -> dict[str, Any]:
-    """Arguments of a button that changes runs or experiments: greyed out for somebody who may only read."""
-    return greyed(lacks(capabilities(here).writing))
+def for_writing(here: Backend, experiment: str = "") -> dict[str, Any]:
+    """Arguments of a button that changes an experiment or its runs, or makes one: greyed out for somebody who may only read."""
+    return greyed(lacks(capabilities(here).writing) or _lacking(here, experiment))
+
+
+@st.cache_data(ttl=60, max_entries=256, show_spinner=False)
+def _lacking(here: Backend, experiment: str) -> str:
+    """The missing right on an experiment, by its id; empty where nobody keeps users."""
+    name = capabilities(here).user
+    missing = lacking(here, name, Thing("experiment", experiment, experiment), "EDIT") if name and experiment else None
+    return missing.what if missing else ""
 
 
 def for_recording(here: Backend) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def _line(of: Run, home: Home) -> str:
 
 
 def _deeds(of: Run, kin: Kin, *, has_model: bool) -> None:
-    off = for_writing(backend())
+    off = for_writing(backend(), of.experiment_id)
     ask = dialogs.ask
     st.button("Rename", type="tertiary", icon=":material/edit:", key="run.rename", on_click=ask, args=("rename", of), **off)
     st.button("Delete", type="tertiary", icon=":material/delete:", key="run.delete", on_click=ask, args=("delete", of), **off)

@@ -52,5 +52,5 @@ def banner(of: Run, home: Home) -> None:
             title="This run was deleted",
             icon=":material/delete:",
         )
-        look, off = ":material/restore_from_trash:", for_writing(backend())
+        look, off = ":material/restore_from_trash:", for_writing(backend(), of.experiment_id)
         st.button("Restore", icon=look, key="run.restore", on_click=dialogs.ask, args=("restore", of), **off)

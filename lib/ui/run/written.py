@@ -47,7 +47,7 @@ def tags_card(of: Run, *, may_change: bool) -> None:
 
 
 def _edit(label: str, icon: str, what: Literal["note", "tag"], of: Run) -> None:
-    look, off = f":material/{icon}:", for_writing(backend())
+    look, off = f":material/{icon}:", for_writing(backend(), of.experiment_id)
     key = {"note": "run.note.edit", "tag": "run.tags.edit"}[what]
     st.button(label, type="tertiary", icon=look, key=key, on_click=dialogs.ask, args=(what, of), **off)
 
