@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page
 
 from benchmarks.figures import Figure, goal
-from benchmarks.pages import LINES, POINTS, ROWS, Until, Visits, serving
+from benchmarks.pages import LINES, PAINTED, POINTS, ROWS, Until, Visits, serving
 from benchmarks.stores import experiment_of
 from lib.backends.uri import Backend
 from lib.runs.plots.scatter import MOST_POINTS
@@ -68,7 +68,7 @@ def _ours(url: str, experiment: str, ids: Sequence[str], count: int) -> tuple[Wa
     """From the Overview to all runs, and from all runs, of which a hundred are picked, to these."""
     page = f"/compare?experiment={experiment}"
     picks = page + "".join(f"&pick={one}" for one in ids)
-    everything = _seen(f"{_MARKS % POINTS} >= {min(count, MOST_POINTS)} && {ROWS}")
+    everything = _seen(f"({_MARKS % POINTS} >= {min(count, MOST_POINTS)} || {PAINTED}) && {ROWS}")
     lines = _MARKS % LINES
     these = _seen(f"{lines} >= {len(ids)} && {lines} < {2 * len(ids)} && {ROWS}")
     return (
