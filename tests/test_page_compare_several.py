@@ -85,7 +85,7 @@ def test_the_table_under_a_brush_and_the_chips_name_the_experiment(app, fresh_st
     (wine, beer), runs = twins
     page = app("compare", fresh_store, experiment=[wine, beer], range=["params.trees:1..1"], pick=[runs[0], runs[4]])
     assert sorted(page.dataframe[0].value["home"])[1] == "wine"
-    links = [one.proto.label for one in page.get("page_link")]
+    links = [one.proto.label for one in page.main.get("page_link")]
     assert [label.split(" ")[0] for label in links] == ["forest&#45;1", "forest&#45;1"]
     assert "wine" in links[0]
     assert "wine" not in links[1]
@@ -95,7 +95,7 @@ def test_the_table_under_a_brush_and_the_chips_name_the_experiment(app, fresh_st
 def test_the_one_picked_run_has_a_link_to_its_page(app, fresh_store, twins):
     (wine, _), runs = twins
     page = app("compare", fresh_store, experiment=[wine], pick=[runs[1]])
-    links = [one.proto for one in page.get("page_link")]
+    links = [one.proto for one in page.main.get("page_link")]
     assert [one.label for one in links] == ["Open forest&#45;2"]
     assert runs[1] in links[0].query_string
-    assert not app("compare", fresh_store, experiment=[wine]).get("page_link")
+    assert not app("compare", fresh_store, experiment=[wine]).main.get("page_link")
