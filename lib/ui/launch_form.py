@@ -10,7 +10,7 @@ from lib.launch import catalogue, jobs, scripts
 from lib.launch.catalogue import Demo, Parameter, Value
 from lib.launch.workshop import Workshop, workshop
 from lib.ui.errors import calm
-from lib.ui.reader import for_writing
+from lib.ui.reader import for_writing, greyed
 from lib.ui.routes import PROJECT, goto
 from lib.ui.session import now, person
 from lib.ui.text import md
@@ -82,15 +82,16 @@ def _ask(parameter: Parameter, demo: Demo) -> Value:
 
 def start_button(demo: Demo, values: dict[str, Value], here: Backend, *, waits: bool) -> None:
     """The cost in one line, then the button. A bad value shows in its place, and there is no button."""
+    why = demo.unfit(is_server=here.kind == "server")
     with calm():
-        st.caption(catalogue.cost(demo, values))
+        st.caption(why or catalogue.cost(demo, values))
         if st.button(
             "Start when its turn comes" if waits else "Start",
             type="secondary" if waits else "primary",
             icon=":material/hourglass_top:" if waits else ":material/play_arrow:",
             width="stretch",
             key="launch.start",
-            **for_writing(here),
+            **(greyed(why) or for_writing(here)),
         ):
             begin(demo, values, here)
 
