@@ -21,9 +21,10 @@ from lib.errors import BadInput, NotAdmitted, NotFound, NotWritable, PodiumError
 
 USUAL = "https://dagshub.com"
 HOST = "DAGSHUB_CLIENT_HOST"
-AGAIN_SECONDS = 4.0
-"""For so long DagsHub is not asked again whose a token is after it did not tell."""
-_LATELY: dict[str, float] = {}
+AGAIN_SECONDS = 15.0
+"""For so long DagsHub is not asked by the way again after it did not answer; a person who asks is always served."""
+INTRODUCTION_SECONDS = 2.5
+_LATELY: dict[str, tuple[float, PodiumError]] = {}
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,11 @@ def look(backend: Backend, seconds: float = probing.PATIENCE) -> Found:
     if signed is None:
         raise _nobody(backend)
     _ready()
-    return probing.within(backend, lambda: _asked(backend, repository, signed), seconds)
+    try:
+        return probing.within(backend, lambda: _asked(backend, repository, signed), seconds)
+    except Unreachable as error:
+        _LATELY[backend.principal] = (time.monotonic(), error)
+        raise
 
 
 def ask(backend: Backend) -> None:
@@ -78,6 +83,8 @@ def ask(backend: Backend) -> None:
         if of(backend) is None and "asks for a sign-in" in error.what:
             raise _nobody(backend) from None
         left = probing.PATIENCE - (time.monotonic() - begun)
+        if lately := _told_lately(backend):
+            raise lately from None
         if of(backend) is not None and left > 0:
             look(backend, left)
         raise
@@ -112,13 +119,19 @@ def introduced(backend: Backend) -> Credential | None:
     held = of(backend)
     if held is None or not held.is_token or not repository_of(backend):
         return None
-    if time.monotonic() - _LATELY.get(held.principal, -AGAIN_SECONDS) < AGAIN_SECONDS:
+    if _told_lately(backend):
         return None
     try:
-        return introduce(held, look(backend).user)
-    except PodiumError:
-        _LATELY[held.principal] = time.monotonic()
+        return introduce(held, look(backend, INTRODUCTION_SECONDS).user)
+    except PodiumError as error:
+        _LATELY[backend.principal] = (time.monotonic(), error)
         return None
+
+
+def _told_lately(backend: Backend) -> PodiumError | None:
+    """What DagsHub's trouble was a moment ago, so that nobody waits for it once more."""
+    at, error = _LATELY.get(backend.principal, (float("-inf"), None))
+    return error if time.monotonic() - at < AGAIN_SECONDS else None
 
 
 def _ready() -> None:

@@ -75,7 +75,7 @@ def follow_address() -> None:
         switch("" if asked == DEFAULT else asked)
     if current():
         st.query_params[BACKEND] = current()
-    elif asked:
+    elif BACKEND in st.query_params:
         del st.query_params[BACKEND]
 
 

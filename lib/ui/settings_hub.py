@@ -18,7 +18,7 @@ from lib.ui.errors import show
 from lib.ui.gate import pulse
 from lib.ui.reader import lacks
 from lib.ui.session import is_on_this_machine, keep_person, now
-from lib.ui.settings_list import DONE, TROUBLE
+from lib.ui.settings_list import DONE
 from lib.ui.text import md
 
 
@@ -53,7 +53,7 @@ def rights(here: Backend) -> None:
 
 
 def _try(here: Backend, token: Callable[[], str]) -> None:
-    """Sign in as whom DagsHub names. A token that it refuses is not kept; one that it could not judge just now is."""
+    """Sign in as whom DagsHub names; a token that it refuses is not kept."""
     try:
         given = token().strip()
         if not given:
@@ -64,21 +64,20 @@ def _try(here: Backend, token: Callable[[], str]) -> None:
         show(error)
         return
     pulse.clear()
-    if found.user:
-        keep_person(found.user)
-        st.session_state[DONE] = _welcome(found)
+    keep_person(found.user)
+    st.session_state[DONE] = _welcome(found)
     st.rerun()
 
 
 def _whose(here: Backend, token: str) -> Found:
-    """Whose a token is. Without a name while DagsHub has trouble, which is told at the top of the page."""
+    """Whose a token is. One that DagsHub cannot judge just now is kept as it is: its trouble says nothing about the token."""
     bare = credentials.given(here.asked_by(""), "", token)
     try:
         with st.spinner("Asking DagsHub whose token it is…"):
             return hub.look(here.asked_by(bare.principal))
-    except Unreachable as error:
-        st.session_state[TROUBLE] = error
-        return Found(hub.repository_of(here), "", None)
+    except Unreachable:
+        sign_in(here, "", token)
+        raise
 
 
 def _welcome(found: Found) -> str:
