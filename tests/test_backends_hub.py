@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from lib.backends.named import entry
 from lib.backends.uri import Backend
 from lib.errors import BadInput, NotAdmitted, NotFound, PodiumError, Unreachable
 from tests.dagshub_standin import token
+from tests.test_backends_probing import answer, serving
 
 WINE, NOW = "ana/wine", datetime(2026, 11, 24, tzinfo=UTC)
 TOKENS = """version: '1'
@@ -150,6 +152,26 @@ def test_a_dead_host_and_a_setting_that_breaks_the_client_are_survived(dagshub, 
     here = Backend(f"http://127.0.0.1:9/{WINE}.mlflow", "server")
     held = given(here, "ana", token("ana"))
     assert "nothing listens there" in told(lambda: hub.look(here.asked_by(held.principal))).what
+
+
+def test_a_redirect_takes_no_token_to_another_host(dagshub, monkeypatch):
+    heard = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self):
+            heard.append((self.path, "authorization" in self.headers))
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+        with serving(answer(302, extra=f"location: http://localhost:{elsewhere.server_port}/api/v1/user\r\n")) as port:
+            monkeypatch.setenv("DAGSHUB_CLIENT_HOST", f"http://127.0.0.1:{port}")
+            here = Backend(f"http://127.0.0.1:{port}/{WINE}.mlflow", "server")
+            held = given(here, "ana", token("ana"))
+            assert "not as DagsHub does" in told(lambda: hub.look(here.asked_by(held.principal))).what
+        elsewhere.shutdown()
+    assert heard == [("/api/v1/user", False)]
 
 
 def test_an_answer_in_another_form_is_no_crash(dagshub, holding, monkeypatch):

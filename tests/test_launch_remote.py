@@ -135,3 +135,5 @@ def test_the_page_greys_it_out_on_local_files(app, fresh_store):
 def test_on_a_server_it_can_be_started(app, mlflow_server):
     page = app("launch", mlflow_server, demo="remote")
     assert not page.button(key="launch.start").disabled
+    page.button(key="launch.script").click().run()
+    assert page.code[0].value.startswith("python demo_experiments/04_remote_dagshub.py --repo owner/repo --experiment=")

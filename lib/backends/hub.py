@@ -150,6 +150,8 @@ def _asked(backend: Backend, repository: str, signed: httpx.Auth) -> Found:
     site, user = host(), ""
     try:
         user = UserAPI.get_user_from_token(signed, host=site).username
+        if not user:
+            raise _no_hub(backend)
         told = RepoAPI(repository, host=site, auth=signed).get_repo_info()
     except RepoNotFoundError:
         raise NotFound(
