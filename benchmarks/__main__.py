@@ -139,7 +139,8 @@ def page(figures: Sequence[Figure]) -> str:
         "per run. Reading a local file is counted in processor seconds, everything else in seconds on the wall.\n\n"
         "Pages are measured in Chromium at 1440 × 900, in a new window each, the server being warm: from the address or the click until\n"
         "the marks of the plot and the rows of the table are on the screen and nothing moves any more. Podium reads the SQLite file;\n"
-        "MLflow's server works on the same file, and its list is done with the first run name, its comparison with the axes of its plot.\n\n"
+        "MLflow's server works on the same file, and its list is done with the first run name, its comparison with the axes of its plot.\n"
+        "A goal beside MLflow's pages counts from a click in an open window; from the address is told as well, and has none.\n\n"
         + table(figures)
     )
 

@@ -29,10 +29,22 @@ STILL = 0.25
 """`SETTLED` waits for a quarter of a second of stillness, which is nobody's work."""
 PATIENCE = 240_000
 WINDOW = {"width": 1440, "height": 900}
-ROWS = "document.querySelector('[data-testid=stDataFrame] canvas table td')"
+ROWS = """(() => {
+  const canvas = document.querySelector('[data-testid=stDataFrame] canvas');
+  if (!canvas || !canvas.width || !canvas.clientWidth) return false;
+  const [left, top, width, height] = [60, 36, 100, 24].map((length) => length * canvas.width / canvas.clientWidth);
+  const reds = canvas.getContext('2d').getImageData(left, top, width, height).data.filter((_, part) => (part & 3) === 0);
+  return reds.filter((red) => Math.abs(red - reds[0]) > 40).length > 20;
+})()"""
+"""The name of the first run is painted. The table's rows for screen readers come a fifth of a second later."""
 LINES = ".st-key-compare-chart svg g.mark-line path:not([stroke-opacity='0'])"
-POINTS = ".st-key-compare-chart svg.marks path[aria-roledescription='point mark']"
-_MARKS = 'document.querySelectorAll("%s").length >= %d && ' + ROWS
+POINTS = ".st-key-compare-chart svg g.mark-symbol.role-mark path"
+PAINTED = """(() => {
+  const canvas = document.querySelector('.st-key-compare-chart canvas.marks');
+  return canvas && canvas.width > 0 && canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((part) => part > 0);
+})()"""
+"""Above some thousand marks Streamlit paints them on a canvas, all in one go."""
+_MARKS = '(document.querySelectorAll("%s").length >= %d || ' + PAINTED + ") && " + ROWS
 Until = Callable[[Page], object]
 
 

@@ -1,5 +1,7 @@
 """A book that goes on in volumes: nothing changes for readers, one volume follows another whatever happens, and what was damaged is named."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -104,7 +106,7 @@ def test_a_book_says_the_same_however_it_is_divided(lengths):
 @given(LENGTHS, st.data())
 def test_what_was_remembered_of_a_book_changes_no_reading_of_it_whatever_was_done_to_the_open_volume(lengths, data):
     sheets, _ = paper(lengths, [said(n) for n in range(sum(lengths))])
-    first = follow(sheets.get, f"{0:032x}", None, kept.understood)
+    first = follow(sheets.get, f"{0:032x}", None, kept.volume)
     state, last = fold(first.reading), dict(sheets[f"{len(lengths) - 1:032x}"].params)
     for _ in range(data.draw(st.integers(0, 3))):
         name = data.draw(st.sampled_from([*last, key(first.reading.head + 1), key(first.reading.head + 2)]))
@@ -114,7 +116,7 @@ def test_what_was_remembered_of_a_book_changes_no_reading_of_it_whatever_was_don
             )
         )
     after = {**sheets, f"{len(lengths) - 1:032x}": Sheet(last)}
-    anew, quick = follow(after.get, f"{0:032x}"), follow(after.get, f"{0:032x}", first.finished, kept.understood)
+    anew, quick = follow(after.get, f"{0:032x}"), follow(after.get, f"{0:032x}", first.finished, kept.volume)
     assert quick.reading == anew.reading
     assert fold_on(fold(anew.reading), quick.reading).held == fold(anew.reading).held
     assert fold_on(state, quick.reading) == fold(anew.reading)
@@ -337,3 +339,17 @@ def test_processes_promoting_across_the_ends_of_volumes_leave_one_production(fre
     assert types["DECIDED"] == types["APPLIED"] + types["OVERTAKEN"]
     assert verify(fresh_store, "wine").findings == ()
     assert len(look_at(fresh_store, "wine").now["production"].stage) == 1
+
+
+def test_an_open_volume_is_hashed_again_as_soon_as_one_letter_differs(fresh_store, monkeypatch, book):
+    fill(fresh_store, book, 4)
+    kept.forget()
+    real, hashed = kept.decode, []
+    monkeypatch.setattr(kept, "decode", lambda *asked: hashed.append(asked[1]) or real(*asked))
+    before = read(fresh_store, book)
+    assert read(fresh_store, book).reading is before.reading
+    assert hashed == [book]
+    with closing(sqlite3.connect(fresh_store.path)) as db, db:
+        db.execute("update params set value = replace(value, '}', ' }') where run_uuid = ? and key = '000003'", (book,))
+    assert [one.what for one in read(fresh_store, book).reading.findings] == ["edited"]
+    assert hashed == [book, book]

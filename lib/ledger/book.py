@@ -57,7 +57,7 @@ def read(backend: Backend, book: str) -> State:
     Raises LedgerBroken when a run was deleted, NotFound when it is not there.
     """
     with translated("The book of this model"), quick_reading():
-        told = follow(partial(_active, backend, book), book, kept.finished(backend, book), kept.understood)
+        told = follow(partial(_active, backend, book), book, kept.finished(backend, book), kept.volume)
     assert told is not None  # `_active` raises
     return kept.added_up(backend, book, told)
 
@@ -65,7 +65,7 @@ def read(backend: Backend, book: str) -> State:
 def read_deleted(backend: Backend, book: str) -> State | None:
     """A book of which a run is deleted, added up as if none were; None when all of it is active, or it is not there."""
     with translated("The book of this model"), quick_reading():
-        told = follow(partial(sheet, backend), book, None, kept.understood)
+        told = follow(partial(sheet, backend), book, None, kept.volume)
     return fold(told.reading) if told and told.deleted else None
 
 

@@ -1,11 +1,12 @@
 """What this process remembers of books, so that a look understands only what is new. Shared by all rooms and threads, bounded.
 
-Two things are kept. A body, by the sha256 of its text: every look still reads and hashes each place of the open volume, and only the
-understanding of a text that is word for word the same is saved. And a book as it was added up last, with its finished volumes,
-which nobody changes through MLflow and which are therefore not fetched again. `verify` uses neither.
+Three things are kept. A body, by the sha256 of its text. An open volume as it was read last: every look still fetches each of its
+places, and only when all are word for word the same is the hashing saved. And a book as it was added up last, with its finished
+volumes, which nobody changes through MLflow and which are therefore not fetched again. `verify` uses none of them.
 """
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from cachetools import LRUCache
 
 from lib.backends.uri import Backend
 from lib.ledger.bodies import Body
-from lib.ledger.chain import Reading
+from lib.ledger.chain import Reading, decode
 from lib.ledger.fold import State, fold, fold_on
 from lib.ledger.shapes import parse
 from lib.ledger.volumes import Followed
@@ -30,8 +31,16 @@ class _Book:
     finished: Reading | None
 
 
+@dataclass(frozen=True)
+class _Volume:
+    params: Mapping[str, str]
+    before: Reading | None
+    reading: Reading
+
+
 _LOCK = threading.Lock()
 _BODIES: LRUCache[str, tuple[Body, int]] = LRUCache(CHARACTERS, getsizeof=lambda kept: kept[1])
+_VOLUMES: LRUCache[str, _Volume] = LRUCache(CHARACTERS, getsizeof=lambda kept: sum(map(len, kept.params.values())) + 1)
 _BOOKS: LRUCache[tuple[Backend, str], _Book] = LRUCache(ENTRIES, getsizeof=lambda kept: len(kept.state.reading.entries) + 1)
 
 
@@ -43,6 +52,16 @@ def understood(sha256: str, text: str) -> Body:
         kept = parse(text), len(text)
         _keep(_BODIES, sha256, kept)
     return kept[0]
+
+
+def volume(params: Mapping[str, str], run_id: str, before: Reading | None) -> Reading:
+    """A volume read as `decode` does; one that is word for word what it was, after the same volumes, is not hashed again."""
+    with _LOCK:
+        kept = _VOLUMES.get(run_id)
+    if kept is None or kept.before != before or kept.params != params:
+        kept = _Volume(dict(params), before, decode(params, run_id, before, understood))
+        _keep(_VOLUMES, run_id, kept)
+    return kept.reading
 
 
 def finished(backend: Backend, book: str) -> Reading | None:
@@ -65,6 +84,7 @@ def forget() -> None:
     """Remember nothing any more."""
     with _LOCK:
         _BODIES.clear()
+        _VOLUMES.clear()
         _BOOKS.clear()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from lib.ledger.bodies import Body, Carry, Volume
-from lib.ledger.chain import Finding, Reading, Understand, decode, understand_anew
+from lib.ledger.chain import Finding, Reading, decode
 from lib.ledger.fold import State, fold, fold_on
 from lib.ledger.words import PODIUM
 
@@ -26,6 +26,8 @@ class Sheet:
 
 Fetch = Callable[[str], Sheet | None]
 """From a run id to its sheet; None when there is no such run."""
+Read = Callable[[Mapping[str, str], str, Reading | None], Reading]
+"""What `decode` does, which may be saved where nothing has changed."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Followed:
     deleted: tuple[str, ...] = ()
 
 
-def follow(fetch: Fetch, book: str, finished: Reading | None = None, understand: Understand = understand_anew) -> Followed | None:
+def follow(fetch: Fetch, book: str, finished: Reading | None = None, read: Read = decode) -> Followed | None:
     """Read a book through all its volumes, or only those after `finished`; None when its first run is not there.
 
     Never raises by itself: a volume that is missing, or named twice, becomes a finding that stops the writing. What was finished is
@@ -48,11 +50,11 @@ def follow(fetch: Fetch, book: str, finished: Reading | None = None, understand:
     while run_id is not None:
         sheet = None if reading and run_id in {part.run_id for part in reading.parts} else fetch(run_id)
         if sheet is None and known:
-            return follow(fetch, book, None, understand)
+            return follow(fetch, book, None, read)
         if sheet is None:
             return Followed(_broken(reading, run_id), finished, tuple(deleted)) if reading else None
         deleted += [] if sheet.active else [run_id]
-        reading = decode(sheet.params, run_id, reading, understand)
+        reading = read(sheet.params, run_id, reading)
         run_id = reading.next
         finished = reading if run_id else finished
     return Followed(reading, finished, tuple(deleted)) if reading else None

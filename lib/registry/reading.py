@@ -110,7 +110,7 @@ def every_book(backend: Backend) -> dict[str, Told]:
     with translated("The ledger"), quick_reading():
         runs = _runs(backend, home, OPEN_VOLUMES, ViewType.ACTIVE_ONLY) | _runs(backend, home, "", ViewType.DELETED_ONLY)
         fetch = partial(_sheet, backend, runs)
-        read_ = {book: follow(fetch, book, kept.finished(backend, book), kept.understood) for book in sorted(named)}
+        read_ = {book: follow(fetch, book, kept.finished(backend, book), kept.volume) for book in sorted(named)}
     return {book: _told(runs, one, kept.added_up(backend, book, one)) for book, one in read_.items() if one}
 
 
