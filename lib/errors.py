@@ -57,6 +57,12 @@ class Unreachable(BackendError):
     title = "The backend does not answer"
 
 
+class NotAdmitted(BackendError):
+    """The backend answers, and does not take this person's sign-in."""
+
+    title = "The sign-in was not accepted"
+
+
 class Busy(BackendError):
     """The database is locked by someone else for longer than MLflow waits."""
 

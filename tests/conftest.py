@@ -22,8 +22,13 @@ from lib.ui.routes import SHELL, path
 from tests import see_to_a_browser
 from tests.auth_server import Signed, serve_with_users
 from tests.browser import Driver, Process, launch, serve_mlflow, serve_podium
+from tests.dagshub_standin import DagsHub, fill, pretending
 
 SECONDS = 60
+SIGN_INS = (
+    *("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
+    "DAGSHUB_USER_TOKEN",
+)
 OpenPage = Callable[..., AppTest]
 
 
@@ -75,7 +80,7 @@ def copy_store(template: Path, folder: Path) -> Backend:
 @pytest.fixture
 def clean_session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No cache, credential or backend from another test."""
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
+    for name in SIGN_INS:
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("PODIUM_HOME", str(tmp_path / "podium"))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -112,6 +117,32 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]
     served = serve_mlflow(tmp_path_factory.mktemp("mlflow-server"))
     yield Backend(served.url, "server")
     served.stop()
+
+
+@pytest.fixture(scope="session")
+def hub_site(mlflow_server: Backend) -> Iterator[DagsHub]:
+    """The stand-in for DagsHub before the MLflow server, started once."""
+    with pretending() as site:
+        fill(site, mlflow_server)
+        yield site
+
+
+@pytest.fixture
+def dagshub(hub_site: DagsHub, mlflow_server: Backend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[DagsHub]:
+    """The stand-in as every test finds it: this process takes it for DagsHub, and no token is kept or set anywhere."""
+    from lib.backends import credentials, hub
+
+    fill(hub_site, mlflow_server)
+    for name in SIGN_INS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DAGSHUB_CLIENT_HOST", hub_site.host)
+    monkeypatch.setenv("DAGSHUB_CLIENT_TOKENS_CACHE", str(tmp_path / "no-tokens"))
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    for name in ("_OF_PROCESS", "_INTRODUCED", "_VARIABLES"):
+        monkeypatch.setattr(credentials, name, {})
+    monkeypatch.setattr(hub, "_LATELY", {})
+    yield hub_site
+    fill(hub_site, mlflow_server)
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ def test_an_experiment_id_is_a_whole_number() -> None:
 
 
 def test_an_unknown_demo_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(BadInput, match="first-run, by-id, by-name, autolog, search"):
+    with pytest.raises(BadInput, match="first-run, by-id, by-name, remote, autolog, search"):
         find("wine")
 
 

@@ -100,6 +100,12 @@ def test_a_link_to_another_backend_brings_nothing_of_the_old_one(app, fresh_stor
     assert "backend" not in page.query_params
 
 
+def test_a_link_to_podiums_own_backend_opens_in_a_new_session(app, fresh_store):
+    page = app("compare", fresh_store, backend="default")
+    assert page.title[0].value == "Compare"
+    assert "backend" not in page.query_params
+
+
 @pytest.mark.parametrize("name", ["nobody", "<img src=x>", "../x", "x" * 300])
 def test_a_link_to_a_backend_that_is_not_there_says_so_and_leads_on(app, fresh_store, two_stores, name):
     page = app("compare", fresh_store, backend=name)

@@ -14,10 +14,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.backends import hub
 from lib.backends.asking import API, Said, ask
 from lib.backends.connect import mlflow_version
 from lib.backends.rights import lacking, ledger_thing, user
 from lib.backends.uri import Backend
+from lib.errors import PodiumError
 
 FRESH_SECONDS = 60.0
 """After so long something that was missing is asked for again: a right may have been granted, a server renewed."""
@@ -242,6 +244,8 @@ def _server_rights(backend: Backend) -> tuple[str, tuple[Ability, Ability]]:
 
     An experiment without a name can never be made, but only those who might make one are told so.
     """
+    if hub.repository_of(backend):
+        return _hub_rights(backend)
     name, writing = user(backend), YES
     if ask(backend, "POST", f"{API}/experiments/create", json={"name": ""}).is_denied:
         why = f"{backend.name} lets {name or 'this sign-in'} read, not write."
@@ -249,3 +253,23 @@ def _server_rights(backend: Backend) -> tuple[str, tuple[Ability, Ability]]:
     if name and (home := ledger_thing(backend)) is not None and (missing := lacking(backend, name, home, "EDIT")):
         return name, (writing, Ability(has=False, why=missing.what, instead=f"{_ASK} {_READING}", call=missing.call))
     return name, (writing, writing)
+
+
+def _hub_rights(backend: Backend) -> tuple[str, tuple[Ability, Ability]]:
+    """The same on DagsHub, which tells whose a token is and whether that person may push to the repository.
+
+    What it does not tell is asked of MLflow behind it.
+    """
+    try:
+        found = hub.look(backend)
+    except PodiumError:
+        found = hub.Found(hub.repository_of(backend), "", None)
+    reads = found.may_push is False
+    if found.may_push is None:
+        reads = ask(backend, "POST", f"{API}/experiments/create", json={"name": ""}).is_denied
+    if reads:
+        return found.user, (Ability(has=False, why=hub.reads_only(found), instead=f"{_PUSH} {_READING}"),) * 2
+    return found.user, (YES, YES)
+
+
+_PUSH = "Ask the owner of the repository for push rights."

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from lib.backends import hub, probing
 from lib.backends.credentials import auth_of, wire
-from lib.backends.probing import PROBE_SECONDS, ask
+from lib.backends.probing import PROBE_SECONDS
 from lib.backends.signing import install, own_files
 from lib.backends.uri import Backend
 from lib.errors import BackendError, BadInput, Busy, NotFound, NotWritable, PodiumError, Unreachable
@@ -73,9 +74,10 @@ def server_version(backend: Backend) -> str:
 def probe(backend: Backend) -> None:
     """Ask a backend one small question and wait for seconds only. A local SQLite file needs no probe.
 
-    Raises Unreachable when nobody answers, when the answer is not MLflow's, or when sign-in is asked for; see `probing`.
+    Raises Unreachable when nobody answers, when the answer is not MLflow's, or when sign-in is asked for; see `probing`, and `hub`
+    for a repository of DagsHub.
     """
-    ask(backend)
+    (hub.ask if hub.repository_of(backend) else probing.ask)(backend)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ _KEY = secrets.token_bytes(32)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HELD: "WeakValueDictionary[str, Credential]" = WeakValueDictionary()
 _OF_PROCESS: "dict[tuple[str, str], Credential]" = {}
+_INTRODUCED: "dict[str, Credential]" = {}
 _VARIABLES: dict[str, str] = {}
 _LOCK = threading.Lock()
 
@@ -69,13 +70,15 @@ class Credential:
 
     def covers(self, url: str) -> bool:
         """Whether a request to this URL stays at the credential's own address. Other hosts and other paths are somebody else's."""
-        asked, own = urlsplit(url), urlsplit(self.uri)
-        same = (asked.scheme, asked.hostname, _port(asked.scheme, asked.port)) == (
-            own.scheme,
-            own.hostname,
-            _port(own.scheme, own.port),
-        )
-        return same and f"{asked.path}/".startswith(f"{own.path}/") and ".." not in asked.path.split("/")
+        return _is_below(url, self.uri)
+
+    def bearer(self) -> str:
+        """The header for an API that takes the secret as a token, whoever it belongs to."""
+        return f"Bearer {self.__secret}"
+
+    def belonging_to(self, user: str) -> "Credential":
+        """The same secret as that of a user, for an address where a token is sent as user and password."""
+        return given(Backend(self.uri, "server"), user, self.__secret, self.source)
 
     def variables(self) -> dict[str, str]:
         """What a child process needs in its environment to sign in; never for its arguments. `~/.netrc` is kept out of it."""
@@ -102,6 +105,18 @@ class _Signed(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         if self._credential.covers(str(request.url)):
             request.headers["Authorization"] = self._credential.header()
+        yield request
+
+
+class _AtApi(httpx.Auth):
+    """Signs a request to the API that stands on the credential's own host, and no other."""
+
+    def __init__(self, credential: Credential, api: str) -> None:
+        self._credential, self._api = credential, api
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if _is_below(str(request.url), self._api):
+            request.headers["Authorization"] = self._credential.bearer()
         yield request
 
 
@@ -134,13 +149,31 @@ def of(backend: Backend) -> Credential | None:
 def known(backend: Backend) -> Backend:
     """The backend, asked with what this process holds for its address: secrets before the environment; else as it is."""
     held = _OF_PROCESS.get((backend.uri, "secrets")) or _OF_PROCESS.get((backend.uri, "environment"))
-    return backend.asked_by(held.principal) if held and not backend.principal else backend
+    if held is None or backend.principal:
+        return backend
+    return backend.asked_by(_INTRODUCED.get(held.principal, held).principal)
+
+
+def introduce(held: Credential, user: str) -> Credential:
+    """A credential that was a token alone, as that of a user from now on. One of the process is found so by `known`."""
+    made = held.belonging_to(user)
+    if held.source != "typed":
+        _INTRODUCED[held.principal] = made
+    return made
 
 
 def auth_of(backend: Backend) -> httpx.Auth | None:
     """How our own requests sign in at a backend; None for nobody."""
     held = of(backend)
     return _Signed(held) if held and backend.kind == "server" else None
+
+
+def auth_at(backend: Backend, api: str) -> httpx.Auth | None:
+    """How a token signs in at the API on its own host, whose address is `api`; None for nobody, and for an API on another host."""
+    held, own = of(backend), urlsplit(api)
+    if held is None or not _is_below(held.uri, urlunsplit((own.scheme, own.netloc, "", "", ""))):
+        return None
+    return _AtApi(held, api)
 
 
 def wire(backend: Backend) -> str:
@@ -209,6 +242,17 @@ def filled(text: str) -> str:
         return told
 
     return _VARIABLE.sub(value, text)
+
+
+def _is_below(url: str, address: str) -> bool:
+    """Whether a URL has the scheme, host and port of an address and goes to its path or below it."""
+    asked, own = urlsplit(url), urlsplit(address)
+    same = (asked.scheme, asked.hostname, _port(asked.scheme, asked.port)) == (
+        own.scheme,
+        own.hostname,
+        _port(own.scheme, own.port),
+    )
+    return same and f"{asked.path}/".startswith(f"{own.path.rstrip('/')}/") and ".." not in asked.path.split("/")
 
 
 def _port(scheme: str, port: int | None) -> int | None:

@@ -27,6 +27,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
+from lib.backends import hub
 from lib.backends.uri import Backend, credentials_in, dagshub, parse, password_in
 from lib.errors import BadInput, Busy, NotFound, NotWritable, PodiumError, Refused
 
@@ -103,7 +104,7 @@ def entry(name: str, uri: str = "", repository: str = "", *, folder: Path) -> Na
             f"{name[:60]!r} cannot be a name.", next="Use up to 40 small letters, digits, - and _, such as team-server."
         )
     if repository:
-        return Named(name, repository=repository.strip(), backend=dagshub(repository))
+        return Named(name, repository=repository.strip(), backend=dagshub(repository, hub.host()))
     where = parse(uri, folder)
     if credentials_in(uri):
         raise BadInput(

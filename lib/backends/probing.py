@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,6 +21,7 @@ PROBE_SECONDS = 2.0
 PATIENCE = 4.0
 """How long a probe takes at most: name look-ups and trickling answers know no limit of their own."""
 PROBE_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
+Answer = TypeVar("Answer")
 _DRIVERS = {"postgresql": "psycopg2-binary", "mysql": "pymysql", "mssql": "pyodbc"}
 
 
@@ -27,32 +29,31 @@ def ask(backend: Backend) -> None:
     """Ask one small question. Raises Unreachable, NotFound, NeedsMigration or another BackendError with the cause."""
     match backend.kind:
         case "server":
-            _within(backend, lambda: _server(backend))
+            within(backend, lambda: _server(backend))
         case "file":
             _folder(backend)
         case "database":
-            _within(backend, lambda: _database(backend))
+            within(backend, lambda: _database(backend))
 
 
-def _within(backend: Backend, deed: Callable[[], None]) -> None:
+def within(backend: Backend, deed: Callable[[], Answer], seconds: float = PATIENCE) -> Answer:
     """Do it in a thread of its own and wait for some seconds only. A thread that hangs ends with its socket."""
-    done: queue.SimpleQueue[PodiumError | None] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[Answer] | PodiumError] = queue.SimpleQueue()
 
     def run() -> None:
         try:
-            deed()
+            done.put((deed(),))
         except PodiumError as error:
             done.put(error)
-        else:
-            done.put(None)
 
     threading.Thread(target=run, name="probe", daemon=True).start()
     try:
-        trouble = done.get(timeout=PATIENCE)
+        said = done.get(timeout=seconds)
     except queue.Empty:
-        raise no_answer(backend, f"did not answer within {PATIENCE:g} s") from None
-    if trouble:
-        raise trouble
+        raise no_answer(backend, f"did not answer within {seconds:g} s") from None
+    if isinstance(said, PodiumError):
+        raise said
+    return said[0]
 
 
 def _server(backend: Backend) -> None:
@@ -62,11 +63,11 @@ def _server(backend: Backend) -> None:
     except httpx.TimeoutException as error:
         raise no_answer(backend, f"did not answer within {PROBE_SECONDS:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        raise _cause(backend, error) from None  # the request it holds could carry a sign-in
+        raise cause(backend, error) from None  # the request it holds could carry a sign-in
     _judge(backend, answer, signed=signed is not None)
 
 
-def _cause(backend: Backend, error: BaseException) -> Unreachable:
+def cause(backend: Backend, error: BaseException) -> Unreachable:
     """What stopped a request, found in the chain of what led to it."""
     chain, one = [], error
     while one is not None and one not in chain:

@@ -138,10 +138,11 @@ def meant(asked: str | None) -> Backend:
 
     What signs in is taken out of the environment. User and password of `MLFLOW_TRACKING_URI` never go to another address.
     """
-    from lib.backends import credentials, named  # noqa: PLC0415 - httpx
+    from lib.backends import credentials, hub_tokens, named  # noqa: PLC0415 - httpx
 
+    hub_tokens.take(os.environ)
     if not asked:
-        return credentials.take(os.environ, chosen(os.environ, PROJECT))
+        return hub_tokens.known(credentials.take(os.environ, chosen(os.environ, PROJECT)))
     file = named.place(os.environ, PROJECT)
     by_name = named.read(file).find(asked) if named.NAME.fullmatch(asked) else None
     uri = by_name.uri if by_name else asked
@@ -151,7 +152,7 @@ def meant(asked: str | None) -> Backend:
         credentials.take(os.environ, parse(usual, Path.cwd()))
     if credentials_in(uri) or password_in(uri):
         os.environ["MLFLOW_TRACKING_URI"] = uri
-    return credentials.take(os.environ, here)
+    return hub_tokens.known(credentials.take(os.environ, here))
 
 
 def _login() -> str:

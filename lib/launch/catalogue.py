@@ -94,7 +94,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Demo:
-    """One demo. `key` names it in addresses and on the command line, `number` is that of the guide and of its script."""
+    """One demo. `key` names it in addresses and on the command line, `number` is that of the guide and of its script.
+
+    `remote` tells that its lesson is a backend on another machine, so it cannot be learnt on local files.
+    """
 
     key: str
     number: int
@@ -103,6 +106,13 @@ class Demo:
     script: str
     parameters: tuple[Parameter, ...]
     seconds: int
+    remote: bool = False
+
+    def unfit(self, *, is_server: bool) -> str:
+        """Why it cannot be started on a backend, as a sentence; empty where it can."""
+        if is_server or not self.remote:
+            return ""
+        return "This demo logs to another machine: it needs a DagsHub repository or an MLflow server, chosen on Settings."
 
     @property
     def defaults(self) -> dict[str, Checked]:
@@ -153,6 +163,16 @@ _DEMOS = (
         "03_experiment_by_name.py",
         (_experiment("YT-MLOPS-Exp-2"), *_FOREST),
         8,
+    ),
+    Demo(
+        "remote",
+        4,
+        "Wine, remote backend",
+        "With a tracking URI on another machine, a team sees every run, and nothing is left on the own disk.",
+        "04_remote_dagshub.py",
+        (_experiment("YT-MLOPS-Dagshub-Exp-1"), *_FOREST),
+        10,
+        remote=True,
     ),
     Demo(
         "autolog",

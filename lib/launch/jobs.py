@@ -20,7 +20,7 @@ from lib import processes
 from lib.backends.credentials import known
 from lib.backends.store import make_ready
 from lib.backends.uri import Backend
-from lib.errors import NotFound, NotWritable, PodiumError
+from lib.errors import NotFound, NotWritable, PodiumError, Refused
 from lib.launch import catalogue, job, scripts
 from lib.launch.catalogue import Demo, Value
 from lib.launch.job import Job
@@ -46,9 +46,11 @@ class Order:
 def start(workshop: Workshop, demo: Demo, values: Mapping[str, Value], backend: Backend, at: datetime) -> Job:
     """Start a demo as a job; it waits its turn when others run. Makes a missing local database first.
 
-    Raises BadInput for a bad value, NeedsMigration or another BackendError when the backend is not fit for it, NotWritable when
-    the job's folder cannot be made. Then nothing was started.
+    Raises BadInput for a bad value, Refused when the backend is not what the demo is about, NeedsMigration or another BackendError when
+    it is not fit for it, NotWritable when the job's folder cannot be made. Then nothing was started.
     """
+    if why := demo.unfit(is_server=backend.kind == "server"):
+        raise Refused(why, next="Choose another backend, or another demo.")
     order = Order(demo.key, demo.title, scripts.path(demo), catalogue.argv(demo, values))
     make_ready(backend)
     return launch(workshop, order, backend, at)

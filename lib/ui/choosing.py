@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
-from lib.backends import credentials, named
+from lib.backends import credentials, hub, hub_tokens, named
 from lib.backends.credentials import Credential
 from lib.backends.named import Named, Names
 from lib.backends.uri import Backend, chosen, password_in
@@ -51,6 +51,7 @@ def default() -> Backend:
     _secret_of(DEFAULT)  # first: Streamlit copies what stands at the top of its secrets into the environment
     with suppress(PodiumError):  # a file that cannot be read is told where it is needed
         credentials.stow(os.environ, [one.uri for one in names().entries])
+    hub_tokens.take(os.environ)
     home = credentials.take(os.environ, chosen(os.environ, PROJECT))
     calm_client()
     return home
@@ -74,7 +75,7 @@ def follow_address() -> None:
         switch("" if asked == DEFAULT else asked)
     if current():
         st.query_params[BACKEND] = current()
-    elif asked:
+    elif BACKEND in st.query_params:
         del st.query_params[BACKEND]
 
 
@@ -127,11 +128,19 @@ def signed(backend: Backend, name: str) -> Backend:
     """The backend with its credential: typed in this session, else from secrets, else from the environment."""
     typed = _typed(backend)
     if typed:
-        return backend.asked_by(typed.principal)
+        return backend.asked_by((_introduced(backend, typed) or typed).principal)
     secret = _secret_of(name)
     if secret and backend.kind in ("server", "database"):
         credentials.keep(credentials.given(backend, *secret, "secrets"))
-    return credentials.known(backend.asked_by(""))
+    return hub_tokens.known(backend.asked_by(""))
+
+
+def _introduced(backend: Backend, typed: Credential) -> Credential | None:
+    """A DagsHub token that was typed while DagsHub could not tell whose it is, once it tells."""
+    made = hub.introduced(backend.asked_by(typed.principal))
+    if made:
+        st.session_state[SIGNED] = {**st.session_state[SIGNED], backend.uri: made}
+    return made
 
 
 def sign_in(backend: Backend, user: str, secret: str) -> Backend:

@@ -5,14 +5,15 @@ import shlex
 
 import streamlit as st
 
+from lib.backends.hub import repository_of
 from lib.backends.uri import Backend
 from lib.launch import catalogue, jobs, scripts
 from lib.launch.catalogue import Demo, Parameter, Value
 from lib.launch.workshop import Workshop, workshop
 from lib.ui.errors import calm
-from lib.ui.reader import for_writing
+from lib.ui.reader import for_writing, greyed
 from lib.ui.routes import PROJECT, goto
-from lib.ui.session import now, person
+from lib.ui.session import backend, now, person
 from lib.ui.text import md
 
 CHOICE = "launch.demo"
@@ -82,15 +83,16 @@ def _ask(parameter: Parameter, demo: Demo) -> Value:
 
 def start_button(demo: Demo, values: dict[str, Value], here: Backend, *, waits: bool) -> None:
     """The cost in one line, then the button. A bad value shows in its place, and there is no button."""
+    why = demo.unfit(is_server=here.kind == "server")
     with calm():
-        st.caption(catalogue.cost(demo, values))
+        st.caption(why or catalogue.cost(demo, values))
         if st.button(
             "Start when its turn comes" if waits else "Start",
             type="secondary" if waits else "primary",
             icon=":material/hourglass_top:" if waits else ":material/play_arrow:",
             width="stretch",
             key="launch.start",
-            **for_writing(here),
+            **(greyed(why) or for_writing(here)),
         ):
             begin(demo, values, here)
 
@@ -102,12 +104,17 @@ def begin(demo: Demo, values: dict[str, Value], here: Backend) -> None:
     goto("launch", demo=demo.key, job=job.id)
 
 
+def _place(demo: Demo) -> list[str]:
+    """Where a demo about a remote backend logs without Podium: the repository in use, or how one is written."""
+    return ["--repo", repository_of(backend()) or "owner/repo"] if demo.remote else []
+
+
 @st.dialog("The script", width="large", icon=":material/code:")
 def read_script(demo: Demo, values: dict[str, Value]) -> None:
     """The script as it lies in the project, with the line that does from a shell what the button does."""
     st.caption(f"demo_experiments/{md(demo.script)} is plain MLflow and scikit-learn. This line runs it without Podium:")
     with calm():
-        line = ["python", f"demo_experiments/{demo.script}", *catalogue.argv(demo, values)]
+        line = ["python", f"demo_experiments/{demo.script}", *_place(demo), *catalogue.argv(demo, values)]
         st.code(shlex.join(line), language="bash", wrap_lines=True)
     with calm():
         st.code(scripts.source(demo), language="python", line_numbers=True, height=520)

@@ -56,10 +56,13 @@ def tidy_name(name: str) -> str:
 
 def _first_guess() -> str:
     """The login of this machine, offered only to a browser on this machine: elsewhere it would name the server's account."""
+    return (os.environ.get("PODIUM_USER") or _login()) if is_on_this_machine() else ""
+
+
+def is_on_this_machine() -> bool:
+    """Whether Podium listens on this machine only and the browser reached it here: then machine and person belong together."""
     host = urlsplit(st.context.url or "").hostname
-    if st.get_option("server.address") not in LOOPBACK or host not in (None, *LOOPBACK):
-        return ""
-    return os.environ.get("PODIUM_USER") or _login()
+    return st.get_option("server.address") in LOOPBACK and host in (None, *LOOPBACK)
 
 
 def _login() -> str:

@@ -17,7 +17,7 @@ FIELDS = {
     "dagshub": (
         "Repository",
         "owner/repo",
-        "As in the address of its page. Sign in with your DagsHub user and a token as password.",
+        "As in the address of its page. It must be there already. Your token is asked for under Sign-in, once you use it.",
     ),
     "sqlite": ("File", "/data/mlflow.db", "The path on the machine that runs Podium. It must be there already."),
     "file": ("Folder", "/data/mlruns", "The folder mlruns on the machine that runs Podium, in MLflow’s old format."),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from lib.backends import connect, named, store
+from lib.backends import connect, hub, named, store
 from lib.backends.capabilities import capabilities
 from lib.backends.named import Named, Names
 from lib.backends.uri import Backend
@@ -162,12 +162,20 @@ def state_of(backend: Backend) -> State:
         store.must_exist(backend)
         if backend.path is not None:
             store.judge(backend)
+        if hub.repository_of(backend):
+            return _state_at_hub(backend)
         connect.probe(backend)
     except NeedsMigration as error:
         return State("warning", error)
     except PodiumError as error:
         return State("warning" if "asks for a sign-in" in error.what else "broken", error)
     return State("ok")
+
+
+def _state_at_hub(backend: Backend) -> State:
+    """A repository of DagsHub is asked through MLflow and through DagsHub, which knows who may only read."""
+    found = hub.test(backend)
+    return State("warning", hub.missing_right(found)) if found.may_push is False else State("ok")
 
 
 def deed(do: Callable[..., None], *about: object) -> None:

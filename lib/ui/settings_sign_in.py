@@ -3,6 +3,7 @@
 import streamlit as st
 
 from lib.backends.credentials import of
+from lib.backends.hub import repository_of
 from lib.backends.uri import Backend
 from lib.ledger.people import verified_name
 from lib.ui.cards import card
@@ -10,11 +11,12 @@ from lib.ui.choosing import sign_in, sign_out
 from lib.ui.errors import show
 from lib.ui.gate import pulse
 from lib.ui.session import backend, keep_person
+from lib.ui.settings_hub import rights, token_form
 from lib.ui.settings_list import DONE, deed, state_of
 from lib.ui.text import md
 
 SOURCES = {
-    "typed": "Typed here; forgotten when this browser session ends",
+    "typed": "Given here; forgotten when this browser session ends",
     "secrets": "From Streamlit’s secrets, for everybody here",
     "environment": "From the environment, for everybody here",
 }
@@ -27,17 +29,20 @@ def sign_in_card() -> None:
     if here.kind not in ("server", "database"):
         return
     held = of(here)
-    with card("Sign-in", md(here.name), key="settings.sign"):
+    repository = repository_of(here)
+    with card("Sign-in", md(repository or here.name), key="settings.sign"):
         if held:
             who = f"as **{md(held.user)}**" if held.user else "with a token"
             st.markdown(f":material/key: Signed in {who}")
             st.caption(SOURCES[held.source])
+            if repository:
+                rights(here)
         else:
             st.markdown(":material/no_accounts: Asked as nobody")
         if held and held.source == "typed":
             st.button("Sign out", icon=":material/logout:", key="settings.sign_out", on_click=deed, args=(_sign_out, here))
         else:
-            _form(here)
+            (token_form if repository else _form)(here)
 
 
 def _form(here: Backend) -> None:
