@@ -145,6 +145,7 @@ def test_the_best_run_is_finished_and_has_a_model():
     )
     best = table.best(runs, ACC)
     assert (best.run_id, best.measured, best.value, best.ties) == ("newer", "newer", 0.94, 1)
+    assert table.best(runs, ACC, untold=True).run_id == "no model", "where a backend cannot tell, the files of the run decide"
 
 
 def test_of_a_loss_the_smallest_is_best_and_of_a_count_none():

@@ -202,13 +202,14 @@ def ordered(table: RunTable, by: str, *, falling: bool) -> list[str]:
 
 
 @remembered
-def best(table: RunTable, metric: str) -> Best | None:
+def best(table: RunTable, metric: str, *, untold: bool = False) -> Best | None:
     """The finished run with the best value of a metric whose model can be registered, the newest among equals.
 
-    None when there is no such run, or when nobody can say which way the metric is better.
+    None when there is no such run, or when nobody can say which way the metric is better. `untold` is for a backend that knows no
+    logged models: what was saved among a run's files is told by nothing but these files, so every finished run counts.
     """
     towards = direction(metric.removeprefix(METRIC))
-    holders = _holders(table)
+    holders = _holders(table, untold=untold)
     values = column(table, metric).loc[list(holders)]
     values = values[~np.isnan(reals(values))]
     if not len(values) or towards == "neither":
@@ -218,9 +219,9 @@ def best(table: RunTable, metric: str) -> Best | None:
     return Best(holders[equal[0]], str(equal[0]), float(value), len(equal) - 1)
 
 
-def _holders(table: RunTable) -> dict[str, str]:
+def _holders(table: RunTable, *, untold: bool) -> dict[str, str]:
     """Run id → the run that holds its model: itself, or its parent when that is among these runs."""
-    fit = set(table.identity.index[(table.identity.status == "FINISHED") & table.identity.has_model])
+    fit = set(table.identity.index[(table.identity.status == "FINISHED") & (table.identity.has_model | untold)])
     parents = zip(table.ids, table.identity.status, table.identity.parent, strict=True)
     held = {run_id: (run_id if run_id in fit else parent) for run_id, status, parent in parents if status == "FINISHED"}
     return {run_id: holder for run_id, holder in held.items() if holder in fit}

@@ -4,6 +4,7 @@ import re
 
 import streamlit as st
 
+from lib.backends.capabilities import capabilities
 from lib.backends.uri import Backend
 from lib.errors import NotFound, PodiumError
 from lib.registry.code import register_code
@@ -57,7 +58,9 @@ def _choose_run(here: Backend) -> str:
         return ""
     experiment = st.selectbox("Experiment", list(known), format_func=known.__getitem__, key="models.register.experiment")
     table = runs(here, Search((experiment,)))
-    names: dict[str, str] = table.identity.loc[table.identity["has_model"], "name"].to_dict()
+    untold = capabilities(here).logged_models.has is False  # then only the files of a run tell
+    fit = table.identity["has_model"] | untold
+    names: dict[str, str] = table.identity.loc[fit, "name"].to_dict()
     if not names:
         st.markdown("No run of this experiment has logged a model.")
         return ""

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from lib.backends.capabilities import capabilities
 from lib.backends.uri import Backend
 from lib.runs.direction import titled
-from lib.runs.table import METRIC, best, metrics, points_per_row
+from lib.runs.table import METRIC, Best, best, metrics, points_per_row
 from lib.runs.values import RunTable
 from lib.ui.cards import header
 from lib.ui.compare import code, downloads, experiment, views
@@ -59,8 +60,9 @@ def _measured(table: RunTable, color: str) -> str:
 
 def _register(here: Backend, table: RunTable, color: str) -> None:
     """The page's one primary button: on to the models page with the best run that has a model."""
-    top_run = best(table, color) if color and len(table) else None
-    why = _which(table, color) if top_run else "No finished run here has a model and a metric to judge it by."
+    untold = capabilities(here).logged_models.has is False
+    top_run = best(table, color, untold=untold) if color and len(table) else None
+    why = _which(table, color, top_run) if top_run else "No finished run here has a model and a metric to judge it by."
     pressed = st.button(
         "Register the best",
         icon=":material/add_box:",
@@ -72,9 +74,7 @@ def _register(here: Backend, table: RunTable, color: str) -> None:
         goto("models", register=top_run.run_id)
 
 
-def _which(table: RunTable, color: str) -> str:
-    top_run = best(table, color)
-    assert top_run is not None
+def _which(table: RunTable, color: str, top_run: Best) -> str:
     name = md(table.identity.name[top_run.run_id])
     value = f"{md(titled(color.removeprefix(METRIC)))} {score(top_run.value)}"
     through = "" if top_run.measured == top_run.run_id else f", measured by {md(table.identity.name[top_run.measured])}"

@@ -54,7 +54,14 @@ def menu(view: View, catalogue: Catalogue) -> None:
         with calm():
             _list(view, catalogue)
         fresh = SavedView("", view.experiment[0], "", link("").partition("?")[2], "", now())
-        _act("Save this view", "save", _ask, Question("Save", fresh), icon=":material/bookmark_add:", **for_writing(backend(), view.experiment[0]))
+        _act(
+            "Save this view",
+            "save",
+            _ask,
+            Question("Save", fresh),
+            icon=":material/bookmark_add:",
+            **for_writing(backend(), view.experiment[0]),
+        )
         st.caption("Or send the link: it carries the whole view – experiment, filter, picks, plot and order.")
         st.code(link(st.context.url or "") + carried_name(), language=None, wrap_lines=True)
 
