@@ -169,7 +169,7 @@ def test_recover_says_when_nothing_was_left_open(run, fresh_store):
 
 def test_the_demos_are_listed_with_their_parameters(run):
     listed, _ = run("demo", "list")
-    assert [demo["name"] for demo in listed["demos"]] == ["first-run", "by-id", "by-name", "autolog", "search"]
+    assert [demo["name"] for demo in listed["demos"]] == ["first-run", "by-id", "by-name", "remote", "autolog", "search"]
 
 
 def test_a_demo_runs_and_can_be_promoted_without_a_browser(run, fresh_store):

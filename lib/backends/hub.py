@@ -68,10 +68,17 @@ def look(backend: Backend, seconds: float = probing.PATIENCE) -> Found:
         raise _nobody(backend)
     _ready()
     try:
-        return probing.within(backend, lambda: _asked(backend, repository, signed), seconds)
+        found = probing.within(backend, lambda: _asked(backend, repository, signed), seconds)
     except Unreachable as error:
-        _LATELY[backend.principal] = (time.monotonic(), error)
-        raise
+        trouble = Unreachable(error.what, means=_KEPT, next=_LATER)
+        _LATELY[backend.principal] = (time.monotonic(), trouble)
+        raise trouble from None
+    _LATELY.pop(backend.principal, None)
+    return found
+
+
+_KEPT = "This says nothing about your token, which was kept. Nothing was changed."
+_LATER = f"Wait a minute, then try again; if it lasts, check the network and, for a DagsHub of your own, {HOST}."
 
 
 def ask(backend: Backend) -> None:
@@ -181,22 +188,12 @@ def _refusal(backend: Backend, error: RuntimeError, user: str) -> PodiumError:
         what = f"does not let {user} into this repository" if user else "does not accept the token"
         return NotAdmitted(f"{backend.name} {what} ({status}).", next="Make a new token there, under Settings and Tokens.")
     if status == 429:
-        return _later(backend, "is asked too often and answers 429")
-    return _later(backend, f"answers with error {status}" if status else "answers with an error")
-
-
-def _later(backend: Backend, how: str) -> Unreachable:
-    return Unreachable(
-        f"{backend.name} {how}.",
-        means="This says nothing about your token, which was kept. Nothing was changed.",
-        next="Wait a minute, then try again.",
-    )
+        return probing.no_answer(backend, "is asked too often and answers 429")
+    return probing.no_answer(backend, f"answers with error {status}" if status else "answers with an error")
 
 
 def _no_hub(backend: Backend) -> Unreachable:
-    return Unreachable(
-        f"{backend.name} answers, but not as DagsHub does.", next=f"Check {HOST}, or whether a proxy stands in between."
-    )
+    return probing.no_answer(backend, "answers, but not as DagsHub does")
 
 
 def _nobody(backend: Backend) -> Unreachable:
