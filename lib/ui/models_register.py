@@ -60,7 +60,7 @@ def _choose_run(here: Backend) -> str:
     table = runs(here, Search((experiment,)))
     untold = capabilities(here).logged_models.has is False  # then only the files of a run tell
     fit = table.identity["has_model"] | untold
-    names: dict[str, str] = table.identity.loc[fit, "name"].to_dict()
+    names = {str(run): str(name) for run, name in table.identity.loc[fit, "name"].items()}
     if not names:
         st.markdown("No run of this experiment has logged a model.")
         return ""
