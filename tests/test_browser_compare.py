@@ -180,7 +180,10 @@ def test_a_cold_link_shows_exactly_what_it_says(window, podium, fresh_store, two
     expect(driver.page.get_by_text("A and B", exact=True)).to_be_visible()
     expect(driver.page.get_by_role("button", name="Highest")).to_be_visible()
     expect(driver.page.get_by_text("A ━", exact=True)).to_be_visible()
-    assert [one.inner_text().split()[-1] for one in driver.page.get_by_test_id("stPageLink").all()] == ["forest-15", "forest-5"]
+    assert [one.inner_text().split()[-1] for one in driver.page.get_by_test_id("stMain").get_by_test_id("stPageLink").all()] == [
+        "forest-15",
+        "forest-5",
+    ]
 
 
 def test_the_keyboard_alone_filters_picks_looks_and_opens_the_run(window, podium, fresh_store, two):
