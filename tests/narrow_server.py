@@ -41,16 +41,21 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 
 
 class Narrow:
-    """The proxy. `without` is what the server does not have, `asked` the paths that were left out; both may change while it runs."""
+    """The proxy. `without` is what the server does not have, `asked` the paths that were left out; both may change while it runs.
+
+    With a `token` only whoever brings it as bearer is let in.
+    """
 
     def __init__(self, behind: Backend, without: tuple[str, ...] = (), answer: str = "mlflow") -> None:
-        self.without, self.answer, self.asked = set(without), answer, list[str]()
+        self.without, self.answer, self.asked, self.token = set(without), answer, list[str](), ""
         self.behind = httpx.Client(base_url=behind.uri, trust_env=False, timeout=60)
 
     def left_out(self, path: str) -> bool:
         return any(re.search(PATHS[name], path) for name in self.without & set(PATHS))
 
     def __call__(self, request: Request, body: bytes) -> Response:
+        if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
+            return Response(status_code=401)
         if "writing" in self.without and re.search(WRITES, request.url.path):
             return Response(status_code=403)
         if self.left_out(request.url.path):

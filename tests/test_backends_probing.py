@@ -120,4 +120,5 @@ def test_a_file_store_must_be_one(tmp_path):
 
 def test_a_database_without_its_driver_or_without_an_answer_is_told():
     said = told(Backend("postgresql+nosuch://u@127.0.0.1:9/db", "database"))
-    assert "driver for postgresql" in said
+    assert "knows this driver for postgresql" in said
+    assert "is not installed here: psycopg2" in told(Backend("postgresql+psycopg2://u@127.0.0.1:9/db", "database"))

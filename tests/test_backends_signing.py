@@ -8,11 +8,13 @@ import requests
 from mlflow.exceptions import MlflowException
 
 from lib.backends import signing
+from lib.backends.capabilities import capabilities
 from lib.backends.connect import client, probe
 from lib.backends.credentials import given, wire
 from lib.backends.uri import Backend
 from lib.errors import BackendError, Unreachable
 from tests.auth_server import PEOPLE, password
+from tests.narrow_server import narrowed
 
 
 @pytest.fixture
@@ -111,6 +113,26 @@ def test_a_wrong_password_is_told_with_the_user_and_without_the_password(signed_
     with pytest.raises(Unreachable, match="does not accept the sign-in of ana") as told:
         probe(signed_server.backend.asked_by(held.principal))
     assert "wrong-password" not in str(told.value)
+
+
+def test_a_bearer_token_opens_tracking_registry_and_files(mlflow_server, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with narrowed(mlflow_server) as (backend, door):
+        door.token = "a-token-of-4711"
+        with pytest.raises(Unreachable, match="asks for a sign-in"):
+            probe(backend)
+        wrong = given(backend, "", "another-token")
+        with pytest.raises(Unreachable, match="does not accept the sign-in"):
+            probe(backend.asked_by(wrong.principal))
+        held = given(backend, "", door.token)
+        here = backend.asked_by(held.principal)
+        probe(here)
+        run = experiment_of(here, f"by token {tmp_path.name}")
+        client(here).log_text(run, "a note", "note.txt")
+        assert [one.path for one in client(here).list_artifacts(run)] == ["note.txt"]
+        assert capabilities(here).recording.has
+        assert held.variables()["MLFLOW_TRACKING_TOKEN"] == door.token
+        assert door.token not in repr(held) + wire(here) + client(here).tracking_uri
 
 
 def test_an_address_for_mlflow_names_a_principal_and_no_secret(people):

@@ -1,6 +1,6 @@
 """One journey on every kind of backend: launch, compare, register, promote, ask who was there, roll back.
 
-On a SQLite file, a server, a server with users, DagsHub's stand-in with MLflow 3 behind it and, slowly, with MLflow 2.x behind it.
+On a SQLite file, an old file store, a server, a server with users, DagsHub's stand-in with MLflow 3 behind it and, slowly, with MLflow 2.x behind it.
 """
 
 import os
@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from mlflow import MlflowClient
 
 from lib.backends.capabilities import capabilities
 from lib.backends.credentials import given
@@ -33,6 +34,7 @@ from tests.older_server import serve_older
 
 PLACES = (
     "fresh_store",
+    "file_store",
     "mlflow_server",
     "signed_server",
     "dagshub",
@@ -48,10 +50,19 @@ def older_server(tmp_path_factory):
 
 
 @pytest.fixture
+def file_store(tmp_path, monkeypatch):
+    """A folder in MLflow's old format, with its Default experiment."""
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    here = Backend((tmp_path / "mlruns").as_uri(), "file")
+    MlflowClient(here.uri, here.uri).search_experiments()
+    return here
+
+
+@pytest.fixture
 def here(request):
     """The backend, asked as somebody where that is needed; the credential lives as long as the test."""
     place, held = request.param, None
-    if place in ("fresh_store", "mlflow_server"):
+    if place in ("fresh_store", "file_store", "mlflow_server"):
         backend = request.getfixturevalue(place)
     elif place == "signed_server":
         backend = request.getfixturevalue(place).backend
@@ -97,11 +108,15 @@ def test_from_a_launched_demo_to_production_and_back(here, tmp_path, record_prop
     assert verify(here, model).findings == ()
 
 
+def is_local(here):
+    return here.kind in ("sqlite", "file")
+
+
 def launched(here, folder, trees):
     """The run of a demo that was started as a person starts it, by a keeper of its own."""
     room = workshop({**os.environ, "PODIUM_HOME": str(folder / "podium")}, folder)
-    demo = catalogue.find("first-run" if here.path else "remote")
-    job = jobs.start(room, demo, {"n_estimators": (trees,) if here.path else trees}, here, datetime.now(UTC))
+    demo = catalogue.find("first-run" if is_local(here) else "remote")
+    job = jobs.start(room, demo, {"n_estimators": (trees,) if is_local(here) else trees}, here, datetime.now(UTC))
     assert jobs.wait(room, job.id, 180).state == "finished", (job.folder / "log.txt").read_text()
     (run,) = jobs.runs_of(here, job.id)
     return run

@@ -22,7 +22,8 @@ PATIENCE = 4.0
 """How long a probe takes at most: name look-ups and trickling answers know no limit of their own."""
 PROBE_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
 Answer = TypeVar("Answer")
-_DRIVERS = {"postgresql": "psycopg2-binary", "mysql": "pymysql", "mssql": "pyodbc"}
+_DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+"""From a module that SQLAlchemy asks for to the package that brings it, where the two have not the same name."""
 
 
 def ask(backend: Backend) -> None:
@@ -173,9 +174,15 @@ def _database(backend: Backend) -> None:
                 if "alembic_version" in tables
                 else []
             )
-    except (ImportError, NoSuchModuleError) as error:
+    except ImportError as error:
+        module = error.name or family
         raise BackendError(
-            f"The driver for {family} is not installed here.", next=f"Install it: pip install {_DRIVERS.get(family, family)}"
+            f"The driver for {family} is not installed here: {module}.",
+            next=f"Install it: pip install {_DRIVERS.get(module, module)}",
+        ) from error
+    except NoSuchModuleError as error:
+        raise BackendError(
+            f"Nobody knows this driver for {family}.", next="Leave out what follows the + in its address."
         ) from error
     except (SQLAlchemyError, ArgumentError) as error:
         raise _closed(backend, str(error)) from None  # its text could carry the address with the password
