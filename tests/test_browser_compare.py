@@ -124,7 +124,7 @@ def tab_to(driver, wanted: str, most: int = 80) -> None:
     raise AssertionError(f"{wanted} cannot be reached with Tab")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_the_keyboard_alone_filters_looks_and_picks(window, podium, fresh_store, two, scheme):
     (wine, _), runs = two
     driver = window(podium(fresh_store), scheme=scheme).open(f"/compare?experiment={wine}")

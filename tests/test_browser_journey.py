@@ -44,7 +44,7 @@ def register_a_run(driver, model, new):
     driver.settle()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 1280)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), pytest.param("dark", 1280, marks=pytest.mark.slow)])
 def test_from_an_empty_store_to_a_promoted_model_with_a_record_and_back(window, empty_database, tmp_path, scheme, width):
     backend = copy_store(empty_database, tmp_path / "store")
     served = serve_podium(backend.uri, tmp_path / "run")

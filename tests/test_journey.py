@@ -35,9 +35,9 @@ from tests.older_server import serve_older
 PLACES = (
     "fresh_store",
     "file_store",
-    "mlflow_server",
-    "signed_server",
-    "dagshub",
+    pytest.param("mlflow_server", marks=pytest.mark.xdist_group("mlflow_server")),
+    pytest.param("signed_server", marks=pytest.mark.xdist_group("signed_server")),
+    pytest.param("dagshub", marks=pytest.mark.xdist_group("mlflow_server")),
     pytest.param("older", marks=pytest.mark.slow),
 )
 

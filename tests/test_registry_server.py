@@ -19,7 +19,7 @@ from lib.ui.session import now
 from tests.ledger_stores import WHY, trained, writer
 from tests.ledger_workers import promote_often_of, together
 
-pytestmark = pytest.mark.xdist_group("server")
+pytestmark = pytest.mark.xdist_group("mlflow_server")
 
 
 def test_the_whole_journey_on_a_server(mlflow_server, tmp_path):
