@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 from lib.backends import mapped
 from lib.backends.connect import mlflow_version
 from lib.cli import podium
+from lib.ui import gate
 from tests.browser import free_port
 
 
@@ -123,3 +124,11 @@ def test_the_command_tells_what_the_backend_can_do(fresh_store):
     assert can["mlflow"] == mlflow_version()
     shown = CliRunner().invoke(podium, ["doctor", "--backend", fresh_store.uri]).stdout
     assert "What this backend can do" in shown
+
+
+@pytest.mark.parametrize("name", ["doctor", "settings"])
+def test_a_page_that_opens_on_every_backend_waits_for_the_imports_too(app, fresh_store, monkeypatch, name):
+    waited = []
+    monkeypatch.setattr(gate, "warm_up", lambda: waited.append(name))
+    app(name, fresh_store)
+    assert waited

@@ -86,7 +86,12 @@ def _say_no_backend(error: PodiumError) -> None:
 
 
 def sidebar_only() -> None:
-    """For a page that must open on every backend: only the end of the sidebar, and nothing of it when there is no backend."""
+    """For a page that must open on every backend: only the end of the sidebar, and nothing of it when there is no backend.
+
+    Such a page, too, waits for the warm-up: MLflow imported by two threads at once can lock both for ever.
+    """
+    with st.spinner("Starting…"):
+        warm_up()
     with suppress(PodiumError):
         here = backend()
         _foot(here, pulse(here))
