@@ -30,7 +30,7 @@ TREATMENTS: tuple[Treatment, ...] = (
     *cure_local.TREATMENTS,
     *cure_mapped.TREATMENTS,
 )
-SHARED = "This Podium is shared, so its pages start no programs and reach no folders of its machine."
+SHARED = "This Podium is shared, so no cure starts a program or reaches a folder of its machine."
 BY_ID = {one.id: one for one in TREATMENTS}
 
 
