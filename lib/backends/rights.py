@@ -21,7 +21,7 @@ _OWNER = "Ask its owner for the right to write (on DagsHub: push rights to the r
 
 @dataclass(frozen=True)
 class Thing:
-    """An experiment or a registered model that belongs to somebody. A model's `id` is its name."""
+    """An experiment or a registered model that belongs to somebody. A model's `id` is its name; an experiment's name may be its id."""
 
     kind: Literal["experiment", "registered_model"]
     id: str
@@ -32,7 +32,7 @@ class Thing:
         """As people call it: "experiment podium-ledger (number 1)", "model wine"."""
         if self.kind == "registered_model":
             return f"model {self.name}"
-        return f"experiment {self.name}{f' (number {self.id})' if self.id else ''}"
+        return f"experiment {self.name}{f' (number {self.id})' if self.id not in ('', self.name) else ''}"
 
 
 def user(backend: Backend) -> str:
