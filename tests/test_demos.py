@@ -20,7 +20,7 @@ from sklearn.model_selection import train_test_split
 
 from lib.backends.connect import client
 from lib.backends.uri import Backend, sqlite_backend
-from lib.launch.scripts import FOLDER
+from lib.launch.demo_jobs import FOLDER
 
 pytestmark = pytest.mark.xdist_group("demos")
 

@@ -14,7 +14,7 @@ from lib.backends.capabilities import capabilities
 from lib.backends.credentials import given
 from lib.backends.told import lines
 from lib.backends.uri import Backend
-from lib.launch import catalogue, jobs
+from lib.launch import catalogue, demo_jobs, jobs
 from lib.launch.workshop import workshop
 from lib.ledger.when import When
 from lib.ledger.words import NOBODY
@@ -116,7 +116,7 @@ def launched(here, folder, trees):
     """The run of a demo that was started as a person starts it, by a keeper of its own."""
     room = workshop({**os.environ, "PODIUM_HOME": str(folder / "podium")}, folder)
     demo = catalogue.find("first-run" if is_local(here) else "remote")
-    job = jobs.start(room, demo, {"n_estimators": (trees,) if is_local(here) else trees}, here, datetime.now(UTC))
+    job = demo_jobs.start(room, demo, {"n_estimators": (trees,) if is_local(here) else trees}, here, datetime.now(UTC))
     assert jobs.wait(room, job.id, 180).state == "finished", (job.folder / "log.txt").read_text()
     (run,) = jobs.runs_of(here, job.id)
     return run

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.errors import BadInput
-from lib.launch import scripts
+from lib.launch import demo_jobs
 from lib.launch.catalogue import Demo, argv, checked, cost, demos, find
 
 SEARCH = find("search")
@@ -23,7 +23,7 @@ def test_the_defaults_of_every_demo_pass_its_own_check_unchanged(demo: Demo) -> 
 
 @each_demo
 def test_every_parameter_is_an_option_of_the_script_with_the_same_default(demo: Demo) -> None:
-    source = scripts.source(demo)
+    source = demo_jobs.source(demo)
     for parameter in demo.parameters:
         found = re.search(rf'"--{parameter.name.replace("_", "-")}".*?default=(\[.*?\]|".*?"|\d+)', source)
         assert found, parameter.name
@@ -33,7 +33,7 @@ def test_every_parameter_is_an_option_of_the_script_with_the_same_default(demo: 
 
 @each_demo
 def test_the_script_stands_alone_and_says_first_where_it_logs(demo: Demo) -> None:
-    source = scripts.source(demo)
+    source = demo_jobs.source(demo)
     assert "from lib" not in source
     assert "import lib" not in source
     assert source.index("mlflow.set_tracking_uri") < min(source.index("set_experiment"), source.index("start_run"))
@@ -107,6 +107,6 @@ def test_the_page_offers_only_choices_that_are_accepted(demo: Demo) -> None:
 
 
 def test_help_explains_the_parameters_of_a_script() -> None:
-    said = subprocess.run([sys.executable, scripts.path(SEARCH), "--help"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run([sys.executable, demo_jobs.path(SEARCH), "--help"], capture_output=True, text=True, check=True).stdout
     assert "Lesson: one parent run" in said
     assert all(f"--{parameter.name.replace('_', '-')}" in said for parameter in SEARCH.parameters)

@@ -16,7 +16,7 @@ import pytest
 from lib.backends.connect import client
 from lib.backends.uri import Backend
 from lib.errors import BadInput, NotFound, NotWritable
-from lib.launch import catalogue, job, jobs, keeper, workshop
+from lib.launch import catalogue, demo_jobs, job, jobs, keeper, workshop
 from lib.launch.job import Job, Progress
 from lib.launch.workshop import Workshop
 
@@ -236,7 +236,7 @@ def test_kill_9_of_the_process_that_started_a_job_does_not_touch_it(shop: Worksh
     """The app is stood in for by a process that starts a job, waits for the script to be at work, and is killed."""
     (tmp_path / "work.py").write_text("import time\nfor n in range(1, 5):\n    print(f'fit {n}/4', flush=True); time.sleep(0.4)")
     (tmp_path / "app.py").write_text(
-        "import sys, time; from pathlib import Path; from datetime import datetime, UTC; from lib.launch import jobs\n"
+        "import sys, time; from pathlib import Path; from datetime import datetime, UTC; from lib.launch import demo_jobs, jobs\n"
         "from lib.launch.workshop import Workshop; from lib.backends.uri import Backend; import os\n"
         f"shop = Workshop(Path({str(shop.folder)!r}), 1, dict(os.environ))\n"
         f"order = jobs.Order('first-run', 'Work', Path({str(tmp_path / 'work.py')!r}))\n"
@@ -264,7 +264,7 @@ def test_workers_that_a_script_leaves_behind_end_with_it(shop: Workshop, run: Ru
 
 def test_a_bad_value_starts_nothing(shop: Workshop, fresh_store: Backend) -> None:
     with pytest.raises(BadInput):
-        jobs.start(shop, catalogue.find("search"), {"folds": "99"}, fresh_store, now())
+        demo_jobs.start(shop, catalogue.find("search"), {"folds": "99"}, fresh_store, now())
     assert jobs.listed(shop) == []
 
 

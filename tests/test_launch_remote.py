@@ -12,7 +12,7 @@ import pytest
 from lib.backends.connect import client
 from lib.backends.credentials import given
 from lib.errors import Refused
-from lib.launch import catalogue, jobs, scripts
+from lib.launch import catalogue, demo_jobs, jobs
 from lib.launch.workshop import workshop
 from lib.ledger.words import NOBODY
 from lib.registry.promote import Wish, move
@@ -36,7 +36,7 @@ def shell(dagshub, tmp_path):
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         cache = {"DAGSHUB_CLIENT_TOKENS_CACHE": str(tmp_path / "tokens"), "BROWSER": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
         env = {**kept, **cache, "DAGSHUB_CLIENT_HOST": dagshub.host, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", **more}
-        command = [sys.executable, str(scripts.path(REMOTE)), *arguments]
+        command = [sys.executable, str(demo_jobs.path(REMOTE)), *arguments]
         return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
 
     yield run
@@ -105,7 +105,7 @@ def test_during_an_outage_the_script_ends_with_a_sentence(shell, dagshub):
 def test_without_logged_models_it_still_registers_and_reaches_production(dagshub, ana, tmp_path):
     dagshub.unsupported = re.compile("logged-models|/api/3.0/")
     experiment, room = new_experiment(), workshop({**os.environ, "PODIUM_HOME": str(tmp_path)}, tmp_path)
-    job = jobs.start(room, REMOTE, {"experiment": experiment}, ana, datetime.now(UTC))
+    job = demo_jobs.start(room, REMOTE, {"experiment": experiment}, ana, datetime.now(UTC))
     done = jobs.wait(room, job.id, 120)
     said = (job.folder / "log.txt").read_text()
     assert done.state == "finished", said
@@ -122,7 +122,7 @@ def test_without_logged_models_it_still_registers_and_reaches_production(dagshub
 def test_on_local_files_it_is_refused_with_the_reason(fresh_store, tmp_path):
     room = workshop({"PODIUM_HOME": str(tmp_path / "podium")}, tmp_path)
     with pytest.raises(Refused, match="logs to another machine"):
-        jobs.start(room, REMOTE, {}, fresh_store, datetime.now(UTC))
+        demo_jobs.start(room, REMOTE, {}, fresh_store, datetime.now(UTC))
     assert jobs.listed(room) == []
 
 

@@ -12,7 +12,7 @@ import pytest
 from lib.backends.connect import client
 from lib.backends.uri import Backend
 from lib.errors import Unreachable
-from lib.launch import jobs
+from lib.launch import demo_jobs, jobs
 from lib.launch.catalogue import find
 from lib.launch.workshop import Workshop, workshop
 from tests.browser import Driver, free_port, serve_podium
@@ -25,7 +25,7 @@ def shop_in(folder: Path) -> Workshop:
 def test_a_job_logs_to_a_server_which_keeps_the_files(mlflow_server: Backend, tmp_path: Path) -> None:
     shop = shop_in(tmp_path)
     values = {"experiment": "Launched on a server", "n_estimators": (1,)}
-    started = jobs.start(shop, find("first-run"), values, mlflow_server, datetime.now(UTC))
+    started = demo_jobs.start(shop, find("first-run"), values, mlflow_server, datetime.now(UTC))
     assert jobs.wait(shop, started.id, 120).state == "finished"
     (run,) = jobs.runs_of(mlflow_server, started.id)
     assert (run.name, round(run.metrics["accuracy"], 4), run.status) == ("forest-1-tree", 0.6667, "FINISHED")

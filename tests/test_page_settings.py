@@ -17,7 +17,7 @@ from lib.backends.connect import client
 from lib.backends.credentials import Credential, given
 from lib.backends.named import read
 from lib.backends.uri import Backend
-from lib.launch import catalogue, jobs
+from lib.launch import catalogue, demo_jobs, jobs
 from lib.launch.workshop import workshop
 from lib.ui.routes import PROJECT, path
 from lib.ui.session import now
@@ -256,7 +256,7 @@ def test_a_whole_journey_leaves_the_password_nowhere(app, signed_server, tmp_pat
 
     here = signed_server.backend.asked_by(held_by(page).principal)
     room = workshop({"PODIUM_HOME": str(tmp_path / "podium"), "PATH": "/usr/bin:/bin"}, PROJECT)
-    job = jobs.start(room, catalogue.find("first-run"), {"n_estimators": [1]}, here, now())
+    job = demo_jobs.start(room, catalogue.find("first-run"), {"n_estimators": [1]}, here, now())
     arguments = [
         " ".join(one.cmdline()) for one in psutil.Process().children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE
     ]

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from lib.backends.connect import client
 from lib.backends.named import read
-from lib.launch import catalogue, jobs
+from lib.launch import catalogue, demo_jobs, jobs
 from lib.launch.workshop import workshop
 from lib.ledger.words import NOBODY
 from lib.registry.promote import Wish, move
@@ -182,7 +182,7 @@ def test_a_whole_journey_leaves_the_token_nowhere(settings, dagshub, tmp_path, t
     here = dagshub.backend(WINE).asked_by(held_by(page).principal)
     room = workshop({"PODIUM_HOME": str(tmp_path / "podium"), "PATH": "/usr/bin:/bin"}, PROJECT)
     left = set(PROJECT.iterdir())
-    job = jobs.start(room, catalogue.find("remote"), {"experiment": "Secret-Journey"}, here, now())
+    job = demo_jobs.start(room, catalogue.find("remote"), {"experiment": "Secret-Journey"}, here, now())
     arguments = [" ".join(one.cmdline()) for one in _children()]
     done = jobs.wait(room, job.id, 120)
     assert done.state == "finished", (job.folder / "log.txt").read_text()

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from lib.backends.connect import client, probe
-from lib.launch import catalogue, jobs
+from lib.launch import catalogue, demo_jobs, jobs
 from lib.launch.workshop import workshop
 from lib.ledger.words import NOBODY
 from lib.registry.code import load_code
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.xdist_group("mlflow_server")
 def test_the_whole_journey_on_a_server(mlflow_server, tmp_path):
     probe(mlflow_server)
     room = workshop({**os.environ, "PODIUM_HOME": str(tmp_path)}, PROJECT)
-    job = jobs.start(room, catalogue.find("first-run"), {"n_estimators": [1, 5]}, mlflow_server, now())
+    job = demo_jobs.start(room, catalogue.find("first-run"), {"n_estimators": [1, 5]}, mlflow_server, now())
     assert jobs.wait(room, job.id, 120).state == "finished"
     one, five = jobs.runs_of(mlflow_server, job.id)
     assert [round(run.metrics["accuracy"], 3) for run in (one, five)] == [0.667, 0.944]

@@ -39,11 +39,11 @@ def run(asked: Asked, name: str, params: tuple[str, ...]) -> int:
     values = dict(_pair(text) for text in params)
     chosen = catalogue.find(name)
     catalogue.argv(chosen, values)
-    from lib.launch import jobs  # noqa: PLC0415 - heavy
+    from lib.launch import demo_jobs, jobs  # noqa: PLC0415 - heavy
     from lib.launch.workshop import workshop  # noqa: PLC0415
 
     here, room = asked.backend(), workshop(os.environ, PROJECT)
-    job = jobs.start(room, chosen, values, here, clock())
+    job = demo_jobs.start(room, chosen, values, here, clock())
     click.echo(f"Job {job.id} runs; its log is {job.folder / 'log.txt'}", err=True)
     job = jobs.wait(room, job.id)
     done = jobs.runs_of(here, job.id)

@@ -1,7 +1,7 @@
 """The demos on offer: what each teaches, its parameters with their limits, what it costs. Pure.
 
 Values come from widgets or as text from a command line; both are checked here and become the arguments of the script.
-Where the scripts are and how they are run is left to `scripts` and `jobs`.
+Where the scripts are and how they are run is left to `demo_jobs` and `jobs`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,17 +17,16 @@ from ulid import ULID
 
 from lib import processes
 from lib.backends.credentials import known
-from lib.backends.store import make_ready
 from lib.backends.uri import Backend
-from lib.errors import NotFound, NotWritable, PodiumError, Refused
-from lib.launch import catalogue, job, scripts
-from lib.launch.catalogue import Demo, Value
+from lib.errors import NotFound, NotWritable, PodiumError
+from lib.launch import job
 from lib.launch.job import Job
 from lib.launch.job_runs import end_runs, runs_of
 from lib.launch.workshop import Workshop, environment_for, folder_for
 
-__all__ = ["Order", "cancel", "launch", "listed", "read", "runs_of", "settle", "start", "wait"]
+__all__ = ["Order", "cancel", "launch", "listed", "read", "runs_of", "settle", "wait"]
 
+PROJECT = Path(__file__).resolve().parents[2]
 AGAIN = timedelta(seconds=30)
 """How long to leave a backend alone that did not answer when runs were to be ended."""
 
@@ -41,19 +39,6 @@ class Order:
     title: str
     script: Path
     arguments: tuple[str, ...] = ()
-
-
-def start(workshop: Workshop, demo: Demo, values: Mapping[str, Value], backend: Backend, at: datetime) -> Job:
-    """Start a demo as a job; it waits its turn when others run. Makes a missing local database first.
-
-    Raises BadInput for a bad value, Refused when the backend is not what the demo is about, NeedsMigration or another BackendError when
-    it is not fit for it, NotWritable when the job's folder cannot be made. Then nothing was started.
-    """
-    if why := demo.unfit(is_server=backend.kind == "server"):
-        raise Refused(why, next="Choose another backend, or another demo.")
-    order = Order(demo.key, demo.title, scripts.path(demo), catalogue.argv(demo, values))
-    make_ready(backend)
-    return launch(workshop, order, backend, at)
 
 
 def launch(workshop: Workshop, order: Order, backend: Backend, at: datetime) -> Job:
@@ -89,7 +74,7 @@ def _spec(workshop: Workshop, order: Order, backend: Backend, at: datetime) -> d
         "arguments": order.arguments,
         "uri": backend.uri,
         "kind": backend.kind,
-        "cwd": str(folder_for(backend, scripts.PROJECT)),
+        "cwd": str(folder_for(backend, PROJECT)),
         "limit": workshop.limit,
         "created": at.isoformat(),
     }
@@ -99,7 +84,7 @@ def _start_keeper(folder: Path, environment: dict[str, str]) -> None:
     with (folder / "keeper.txt").open("ab") as said:
         keeper = subprocess.Popen(  # noqa: S603 - our own module, no shell
             [sys.executable, "-m", "lib.launch.keeper", str(folder)],
-            cwd=scripts.PROJECT,
+            cwd=PROJECT,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=said,

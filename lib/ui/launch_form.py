@@ -7,7 +7,7 @@ import streamlit as st
 
 from lib.backends.hub import repository_of
 from lib.backends.uri import Backend
-from lib.launch import catalogue, jobs, scripts
+from lib.launch import catalogue, demo_jobs
 from lib.launch.catalogue import Demo, Parameter, Value
 from lib.launch.workshop import Workshop, workshop
 from lib.ui.errors import calm
@@ -100,7 +100,7 @@ def start_button(demo: Demo, values: dict[str, Value], here: Backend, *, waits: 
 def begin(demo: Demo, values: dict[str, Value], here: Backend) -> None:
     """Start a demo and show its job; for every page that starts one. Raises PodiumError when nothing was started."""
     with st.spinner("Starting…"):
-        job = jobs.start(shop(), demo, values, here, now())
+        job = demo_jobs.start(shop(), demo, values, here, now())
     goto("launch", demo=demo.key, job=job.id)
 
 
@@ -117,4 +117,4 @@ def read_script(demo: Demo, values: dict[str, Value]) -> None:
         line = ["python", f"demo_experiments/{demo.script}", *_place(demo), *catalogue.argv(demo, values)]
         st.code(shlex.join(line), language="bash", wrap_lines=True)
     with calm():
-        st.code(scripts.source(demo), language="python", line_numbers=True, height=520)
+        st.code(demo_jobs.source(demo), language="python", line_numbers=True, height=520)
