@@ -21,21 +21,21 @@ run: $(VENV)/.to-run
 	@$(PY) -m streamlit run app.py $(ARGS)
 
 test: $(VENV)/.to-test
-	@$(PY) tests/see_to_a_browser.py
+	@$(PY) tests/support/install_browser.py
 	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/.to-test
-	@$(PY) tests/see_to_a_browser.py
+	@$(PY) tests/support/install_browser.py
 	@$(PYTEST) -m slow $(ARGS)
 
 # Ratios against MLflow and against floors, within one session, into docs/benchmarks.md: up to a quarter of an hour.
 bench: $(VENV)/.to-test
-	@$(PY) tests/see_to_a_browser.py
+	@$(PY) tests/support/install_browser.py
 	@$(PY) -m benchmarks $(ARGS)
 
 # The same with small stores in two minutes; writes no page.
 bench-quick: $(VENV)/.to-test
-	@$(PY) tests/see_to_a_browser.py
+	@$(PY) tests/support/install_browser.py
 	@$(PY) -m benchmarks --quick
 
 lint: $(VENV)/.to-test
@@ -65,5 +65,5 @@ $(VENV)/.to-test: requirements.txt requirements-dev.txt constraints.txt $(VENV)/
 	@touch $@ $(VENV)/.to-run
 
 $(VENV)/.made:
-	@sh tests/make_venv.sh "$(PYTHON)" "$(VENV)" "$(UV)"
+	@sh tests/support/make_venv.sh "$(PYTHON)" "$(VENV)" "$(UV)"
 	@touch $@

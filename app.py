@@ -1,6 +1,6 @@
 """The frame around the pages: start-up, readiness, security headers, and what a crash looks like.
 
-Start it with `streamlit run app.py`. The pages hang on `lib/ui/shell.py`; a `pages/` folder beside the running script would let a
+Start it with `streamlit run app.py`. The pages hang on `lib/ui/app/shell.py`; a `pages/` folder beside the running script would let a
 deep link on a cold server run a page without its shell.
 """
 
@@ -8,11 +8,11 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from lib.ui.crash import calm_box
-from lib.ui.headers import SecurityHeaders
-from lib.ui.preload import Preload
-from lib.ui.routes import SHELL
-from lib.ui.start import front, lifespan, readyz
+from lib.ui.app.crash_page import calm_box
+from lib.ui.app.lifespan import front, lifespan, readyz
+from lib.ui.app.preload import Preload
+from lib.ui.app.routes import SHELL
+from lib.ui.app.security_headers import SecurityHeaders
 
 app = st.App(
     SHELL,

@@ -23,9 +23,9 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 from benchmarks import histories, ledger, pages, peers, reading
 from benchmarks.figures import Figure, table
 from benchmarks.stores import filled
-from lib.backends.connect import mlflow_version
-from lib.backends.uri import Backend
-from tests.browser import serve_mlflow
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import mlflow_version
+from tests.support.browser import serve_mlflow
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"

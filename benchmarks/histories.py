@@ -4,11 +4,11 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, quickest
 from benchmarks.stores import experiment_of, filled
-from lib.backends.connect import client
-from lib.backends.uri import Backend
-from lib.runs.histories import histories
-from lib.runs.reading import runs
-from lib.runs.values import Search
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import client
+from lib.runs.reading.metric_history import histories
+from lib.runs.reading.run_reader import runs
+from lib.runs.table.types import Search
 
 RUNS, METRIC = 50, "metric_0"
 

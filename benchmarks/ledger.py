@@ -1,6 +1,6 @@
 """What the record costs: an entry and a promotion beside MLflow's bare writes, and answers from books of up to 10,000 entries.
 
-The books are written in batches (`tests.ledger_long`), in volumes as Podium would have made them; what is measured is Podium alone.
+The books are written in batches (`tests.support.long_books`), in volumes as Podium would have made them; what is measured is Podium alone.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,20 +12,20 @@ from mlflow.entities import Param
 from ulid import ULID
 
 from benchmarks.figures import Figure, quickest
-from lib.backends.connect import client
-from lib.backends.store import make_ready
-from lib.backends.uri import Backend, sqlite_backend
-from lib.ledger import kept
-from lib.ledger.bodies import Body, Decided
-from lib.ledger.book import Writer, append, read
-from lib.ledger.fold import State
-from lib.ledger.when import read_when
-from lib.ledger.words import Actor
-from lib.registry.past import Question, ask, log
+from lib.backends.backend import Backend, sqlite_backend
+from lib.backends.mlflow_client import client
+from lib.backends.sqlite_store import make_ready
+from lib.ledger.entry.types import Body, Decided
+from lib.ledger.entry.vocabulary import Actor
+from lib.ledger.queries.time_query import read_when
+from lib.ledger.state.replay import State
+from lib.ledger.storage import book_cache as kept
+from lib.ledger.storage.book import Writer, append, read
+from lib.registry.audit_queries import Question, ask, log
 from lib.registry.promote import Wish, move
 from lib.registry.verify import verify
-from tests.browser import serve_mlflow
-from tests.ledger_long import REASON, long_book
+from tests.support.browser import serve_mlflow
+from tests.support.long_books import REASON, long_book
 
 MODEL = "wine"
 SHORT = 5

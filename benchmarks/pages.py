@@ -16,14 +16,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from benchmarks.figures import Figure, goal
 from benchmarks.reading import LINEAR
 from benchmarks.stores import experiment_of, filled
-from lib.backends.uri import Backend
+from lib.backends.backend import Backend
 from lib.runs.plots.parallel import MOST_LINES
 from lib.runs.plots.scatter import MOST_POINTS
-from lib.runs.reading import runs
-from lib.runs.table import varying
-from lib.runs.values import Search
-from tests.browser import SETTLED, Process, free_port, launch, serve_podium, start
-from tests.see_to_a_browser import find
+from lib.runs.reading.run_reader import runs
+from lib.runs.table.run_table import varying
+from lib.runs.table.types import Search
+from tests.support.browser import SETTLED, Process, free_port, launch, serve_podium, start
+from tests.support.install_browser import find
 
 STILL = 0.25
 """`SETTLED` waits for a quarter of a second of stillness, which is nobody's work."""

@@ -14,11 +14,11 @@ from playwright.sync_api import Browser, Page
 from benchmarks.figures import Figure, goal
 from benchmarks.pages import LINES, PAINTED, POINTS, ROWS, Until, Visits, serving
 from benchmarks.stores import experiment_of
-from lib.backends.uri import Backend
+from lib.backends.backend import Backend
 from lib.runs.plots.scatter import MOST_POINTS
-from lib.runs.reading import runs
-from lib.runs.values import Search
-from tests.browser import SETTLED, serve_podium
+from lib.runs.reading.run_reader import runs
+from lib.runs.table.types import Search
+from tests.support.browser import SETTLED, serve_podium
 
 PICKED = 100
 MOST_PROMISED = 1000

@@ -10,10 +10,11 @@ import mlflow
 
 from benchmarks.figures import Figure, goal, quickest
 from benchmarks.stores import experiment_of, fetched, filled
-from lib.backends.connect import client, quick_reading
-from lib.backends.uri import Backend
-from lib.runs import reading, sqlite_road
-from lib.runs.values import Search
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import client, quick_reading
+from lib.runs.reading import run_reader as reading
+from lib.runs.reading import sqlite_reader as sqlite_road
+from lib.runs.table.types import Search
 
 GOALS = {5000: 20, 20_000: 20}
 """How many times as quick as `mlflow.search_runs`; ten times with fewer runs."""

@@ -4,9 +4,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from lib.backends.connect import client
-from lib.backends.store import make_ready
-from lib.backends.uri import Backend, sqlite_backend
+from lib.backends.backend import Backend, sqlite_backend
+from lib.backends.mlflow_client import client
+from lib.backends.sqlite_store import make_ready
 
 NAME = "bench"
 KEYS = {"metrics": 15, "params": 15, "tags": 8}

@@ -3,22 +3,22 @@
 import streamlit as st
 
 from lib.errors import LedgerBroken
-from lib.registry.pending import pending
-from lib.ui.audit_asof import as_of_card
-from lib.ui.audit_correct import show_corrected, show_correcting
-from lib.ui.audit_entries import entries_card, entry_card, opened, remember, say_when_unknown
-from lib.ui.audit_filters import toolbar
-from lib.ui.audit_now import BOARD, ENTRIES, VERSIONS, board, versions
-from lib.ui.audit_rows import rows
-from lib.ui.audit_verify import heads_button, verdicts, verify_button, without_index
-from lib.ui.cards import card, empty, header
-from lib.ui.models_dialogs import show_done
-from lib.ui.models_reads import registry
-from lib.ui.outside import deleted_banner, short_banner
-from lib.ui.routes import goto
-from lib.ui.session import backend
-from lib.ui.text import count
-from lib.ui.unfinished import unfinished
+from lib.registry.pending_decisions import pending
+from lib.ui.app.routes import goto
+from lib.ui.app.session import backend
+from lib.ui.components.drift_banner import deleted_banner, short_banner
+from lib.ui.components.formatting import count
+from lib.ui.components.layout import card, empty, header
+from lib.ui.components.pending_banner import unfinished
+from lib.ui.pages.audit.as_of import as_of_card
+from lib.ui.pages.audit.correction_dialog import show_corrected, show_correcting
+from lib.ui.pages.audit.current_holders import BOARD, ENTRIES, VERSIONS, board, versions
+from lib.ui.pages.audit.entry_rows import rows
+from lib.ui.pages.audit.entry_table import entries_card, entry_card, opened, remember, say_when_unknown
+from lib.ui.pages.audit.filters import toolbar
+from lib.ui.pages.audit.verify import heads_button, verdicts, verify_button, without_index
+from lib.ui.pages.models.move_dialogs import show_done
+from lib.ui.queries.registry import registry
 
 # Choose
 here = backend()

@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import streamlit as st
 
-from lib.runs.table import subset
-from lib.ui.compare import nothing, reading
-from lib.ui.compare.chart import chart
-from lib.ui.compare.differences import difference_card
-from lib.ui.compare.table import lines, runs_table
-from lib.ui.compare.toolbar import toolbar, top
-from lib.ui.compare.view import asked, keep, settled
-from lib.ui.session import backend
+from lib.runs.table.run_table import subset
+from lib.ui.app.session import backend
+from lib.ui.pages.compare import empty_states as nothing
+from lib.ui.pages.compare import queries as reading
+from lib.ui.pages.compare.differences import difference_card
+from lib.ui.pages.compare.plot_card import chart
+from lib.ui.pages.compare.table import lines, runs_table
+from lib.ui.pages.compare.toolbar import toolbar, top
+from lib.ui.pages.compare.view_state import asked, keep, settled
 
 # Choose
 here, wish = backend(), asked()

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from lib.ui import doctor_aside as aside
-from lib.ui.cards import header
-from lib.ui.doctor_cure import show_open_dialog
-from lib.ui.doctor_examined import again, age, report_on
-from lib.ui.doctor_findings import findings
-from lib.ui.doctor_index import answer, choose, first
-from lib.ui.session import backend
+from lib.ui.app.session import backend
+from lib.ui.components.layout import header
+from lib.ui.pages.doctor import sidebar as aside
+from lib.ui.pages.doctor.findings import findings
+from lib.ui.pages.doctor.fix_dialog import show_open_dialog
+from lib.ui.pages.doctor.report_state import again, age, report_on
+from lib.ui.pages.doctor.symptoms import answer, choose, first
 
 # Choose
 here = backend()

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from lib.launch import jobs
-from lib.ui.cards import card, empty, header
-from lib.ui.launch_form import ask_parameters, choose_demo, read_script, shop, start_button
-from lib.ui.launch_job import earlier, follow, watched
-from lib.ui.session import backend, now
-from lib.ui.text import count
+from lib.jobs import job_queue as jobs
+from lib.ui.app.session import backend, now
+from lib.ui.components.formatting import count
+from lib.ui.components.layout import card, empty, header
+from lib.ui.pages.launch.form import ask_parameters, choose_demo, read_script, shop, start_button
+from lib.ui.pages.launch.job import earlier, follow, watched
 
 here, place = backend(), shop()
 known = jobs.settle(place, now())

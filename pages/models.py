@@ -3,19 +3,20 @@
 import streamlit as st
 
 from lib.errors import LedgerBroken, NotFound
-from lib.registry.pending import pending
-from lib.ui import models_dialogs, models_register
-from lib.ui.cards import card, empty, header
-from lib.ui.ink import ink
-from lib.ui.models_cards import header_facts, history_card, other_models, strip_card, version_card
-from lib.ui.models_reads import model_names, sight
-from lib.ui.models_versions import versions_card
-from lib.ui.outside import banner, elsewhere, unreadable
-from lib.ui.reader import for_recording, greyed
-from lib.ui.routes import goto
-from lib.ui.session import backend
-from lib.ui.text import md
-from lib.ui.unfinished import unfinished
+from lib.registry.pending_decisions import pending
+from lib.ui.app.routes import goto
+from lib.ui.app.session import backend
+from lib.ui.components.chart_theme import ink
+from lib.ui.components.drift_banner import banner, elsewhere, unreadable
+from lib.ui.components.formatting import md
+from lib.ui.components.layout import card, empty, header
+from lib.ui.components.pending_banner import unfinished
+from lib.ui.components.write_access import for_recording, greyed
+from lib.ui.pages.models import move_dialogs as models_dialogs
+from lib.ui.pages.models import register_dialog as models_register
+from lib.ui.pages.models.cards import header_facts, history_card, other_models, strip_card, version_card
+from lib.ui.pages.models.version_table import versions_card
+from lib.ui.queries.registry import model_names, sight
 
 here = backend()
 names = model_names(here)

@@ -2,19 +2,19 @@
 
 import streamlit as st
 
-from lib.backends.checks import glance
-from lib.runs.recent import recent
-from lib.ui.cards import header
-from lib.ui.models_reads import model_names
-from lib.ui.overview_cards import recent_runs, this_backend
-from lib.ui.overview_first import steps
-from lib.ui.overview_health import health
-from lib.ui.overview_launch import launch_wine
-from lib.ui.overview_load import beside
-from lib.ui.overview_models import in_production, latest_entries, lead
-from lib.ui.routes import goto
-from lib.ui.session import backend, now
-from lib.ui.text import lately, md
+from lib.backends.quick_summary import glance
+from lib.runs.reading.latest_runs import recent
+from lib.ui.app.routes import goto
+from lib.ui.app.session import backend, now
+from lib.ui.components.formatting import lately, md
+from lib.ui.components.layout import header
+from lib.ui.pages.overview.cards import recent_runs, this_backend
+from lib.ui.pages.overview.first_steps import steps
+from lib.ui.pages.overview.health import health
+from lib.ui.pages.overview.launch_wine import launch_wine
+from lib.ui.pages.overview.models import in_production, latest_entries, lead
+from lib.ui.pages.overview.parallel import beside
+from lib.ui.queries.registry import model_names
 
 here = backend()
 runs, has_models = recent(here, 6), bool(model_names(here))

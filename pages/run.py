@@ -2,9 +2,16 @@
 
 import streamlit as st
 
-from lib.ui.errors import calm
-from lib.ui.run import dialogs, files, head, lineage, metrics, models, nothing, reads, settings, written
-from lib.ui.session import backend
+from lib.ui.app.session import backend
+from lib.ui.components.error_box import calm
+from lib.ui.pages.run import artifacts as files
+from lib.ui.pages.run import dialogs, lineage, metrics
+from lib.ui.pages.run import empty_states as nothing
+from lib.ui.pages.run import header as head
+from lib.ui.pages.run import logged_models as models
+from lib.ui.pages.run import note_and_tags as written
+from lib.ui.pages.run import parameters as settings
+from lib.ui.pages.run import queries as reads
 
 # Choose
 here = backend()

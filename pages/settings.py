@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from lib.ui.cards import header
-from lib.ui.choosing import current
-from lib.ui.errors import calm
-from lib.ui.settings_add import add_card
-from lib.ui.settings_list import abilities_card, backends_card, known_names, said
-from lib.ui.settings_sign_in import sign_in_card
-from lib.ui.text import md
+from lib.ui.app.backend_selection import current
+from lib.ui.components.error_box import calm
+from lib.ui.components.formatting import md
+from lib.ui.components.layout import header
+from lib.ui.pages.settings.add_backend import add_card
+from lib.ui.pages.settings.backend_list import abilities_card, backends_card, known_names, said
+from lib.ui.pages.settings.sign_in import sign_in_card
 
 names = known_names()
 with header(

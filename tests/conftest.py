@@ -16,13 +16,13 @@ from streamlit.testing.v1 import AppTest
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
-from lib.backends.store import make_ready
-from lib.backends.uri import Backend, sqlite_backend
-from lib.ui.routes import SHELL, path
-from tests import see_to_a_browser
-from tests.auth_server import Signed, serve_with_users
-from tests.browser import Driver, Process, launch, serve_mlflow, serve_podium
-from tests.dagshub_standin import DagsHub, fill, pretending
+from lib.backends.backend import Backend, sqlite_backend
+from lib.backends.sqlite_store import make_ready
+from lib.ui.app.routes import SHELL, path
+from tests.support import install_browser as see_to_a_browser
+from tests.support.auth_server import Signed, serve_with_users
+from tests.support.browser import Driver, Process, launch, serve_mlflow, serve_podium
+from tests.support.dagshub_server import DagsHub, fill, pretending
 
 SECONDS = 60
 SIGN_INS = (
@@ -130,7 +130,8 @@ def hub_site(mlflow_server: Backend) -> Iterator[DagsHub]:
 @pytest.fixture
 def dagshub(hub_site: DagsHub, mlflow_server: Backend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[DagsHub]:
     """The stand-in as every test finds it: this process takes it for DagsHub, and no token is kept or set anywhere."""
-    from lib.backends import credentials, hub
+    from lib.backends import credentials
+    from lib.backends import dagshub as hub
 
     fill(hub_site, mlflow_server)
     for name in SIGN_INS:

@@ -14,11 +14,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.backends import hub
-from lib.backends.asking import API, Said, ask
-from lib.backends.connect import mlflow_version
-from lib.backends.rights import lacking, ledger_thing, user
-from lib.backends.uri import Backend
+from lib.backends import dagshub as hub
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import mlflow_version
+from lib.backends.permissions import lacking, ledger_thing, user
+from lib.backends.rest_request import API, Said, ask
 from lib.errors import PodiumError
 
 FRESH_SECONDS = 60.0
@@ -226,7 +226,7 @@ def _told(said: Said, missing: Ability) -> Ability:
 
 def _with_client(name: str, there: Ability) -> Ability:
     """The same, as far as the MLflow installed here still has the call."""
-    from mlflow import MlflowClient  # noqa: PLC0415 - see lib.backends.connect
+    from mlflow import MlflowClient
 
     if hasattr(MlflowClient, _VERBS[name]):
         return there

@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 
 import httpx
 
-from lib.backends.uri import Backend, credentials_in, parse, password_in
+from lib.backends.backend import Backend, credentials_in, parse, password_in
 from lib.errors import BadInput
 
 Source = Literal["typed", "secrets", "environment"]

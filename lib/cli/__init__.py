@@ -6,7 +6,11 @@ else. Nothing heavy is imported before a command runs, so that `--help` and usag
 
 import click
 
-from lib.cli import act, demo, doctor, drift, importing, packet, record, tell, verify
+from lib.cli import demo, doctor, drift, packet, verify
+from lib.cli import import_history as importing
+from lib.cli import ledger_commands as record
+from lib.cli import query_commands as tell
+from lib.cli import registry_commands as act
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from lib.cli.opening import PROJECT, Asked, clock, command
-from lib.cli.tell import scores
+from lib.cli.context import PROJECT, Asked, clock, command
+from lib.cli.query_commands import scores
 from lib.launch import catalogue
 
 
@@ -39,8 +39,9 @@ def run(asked: Asked, name: str, params: tuple[str, ...]) -> int:
     values = dict(_pair(text) for text in params)
     chosen = catalogue.find(name)
     catalogue.argv(chosen, values)
-    from lib.launch import demo_jobs, jobs  # noqa: PLC0415 - heavy
-    from lib.launch.workshop import workshop  # noqa: PLC0415
+    from lib.jobs import job_queue as jobs
+    from lib.jobs.job_settings import workshop
+    from lib.launch import demo_jobs
 
     here, room = asked.backend(), workshop(os.environ, PROJECT)
     job = demo_jobs.start(room, chosen, values, here, clock())

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from lib.cli.opening import FINDINGS, Asked, clock, command
+from lib.cli.context import FINDINGS, Asked, clock, command
 
 
 @command("doctor")
@@ -14,10 +14,10 @@ from lib.cli.opening import FINDINGS, Asked, clock, command
 @click.option("--markdown", is_flag=True, help="Print the whole report in Markdown.")
 def doctor(asked: Asked, only: tuple[str, ...], **more: Any) -> int:
     """Check the backend and say what is wrong, what it means, and which cures there are. Exit 3 when something needs a look."""
-    from lib.backends import told as abilities  # noqa: PLC0415 - heavy
-    from lib.backends.capabilities import capabilities  # noqa: PLC0415
-    from lib.doctor import report as told  # noqa: PLC0415
-    from lib.doctor.checks import CHECKS, examine, quietly  # noqa: PLC0415
+    from lib.backends import capability_report as abilities
+    from lib.backends.capabilities import capabilities
+    from lib.doctor import report as told
+    from lib.doctor.check_runner import CHECKS, examine, quietly
 
     unknown = [one for one in only if one not in {check.id for check in CHECKS}]
     if unknown:
@@ -42,7 +42,7 @@ def _say(what: str) -> None:
 
 def _abilities(can: Any) -> list[str]:
     """What the backend can do, line by line; nothing when it was not asked."""
-    from lib.backends.told import lines, source  # noqa: PLC0415 - heavy
+    from lib.backends.capability_report import lines, source
 
     if can is None:
         return []
@@ -52,7 +52,7 @@ def _abilities(can: Any) -> list[str]:
 
 def _explained(report: Any) -> list[str]:
     """What each finding means and which cures the Doctor page has for it."""
-    from lib.doctor.cures import treatment  # noqa: PLC0415 - heavy
+    from lib.doctor.fix_runner import treatment
 
     said = list[str]()
     for one in report.ill:

@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.act import Decision
-from lib.cli.opening import FINDINGS, Asked, command
+from lib.cli.context import FINDINGS, Asked, command
+from lib.cli.registry_commands import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lib.ledger.book import Writer
-    from lib.ledger.words import Reason
+    from lib.ledger.entry.vocabulary import Reason
+    from lib.ledger.storage.book import Writer
     from lib.registry.drift import Way
+    from lib.registry.ledger_writer import Look
     from lib.registry.promote import Kind
-    from lib.registry.record import Look
 
 
 @command("drift")
@@ -30,8 +30,8 @@ def drift(asked: Asked, model: str, kind: "Kind | None", reason: str, category: 
     if kind and not (reason and category):
         raise click.UsageError("--adopt and --revert need --reason and --category.")
     why: Reason | None = Decision(reason, category, None).why if kind else None
-    from lib.registry.converge import peek  # noqa: PLC0415 - heavy
-    from lib.registry.watch import lost_runs  # noqa: PLC0415
+    from lib.registry.model_survey import lost_runs
+    from lib.registry.reconcile import peek
 
     writer = asked.writer() if kind else None
     here = writer.backend if writer else asked.backend()
@@ -51,9 +51,9 @@ COMMANDS = (drift,)
 
 def _findings(seen: "Look", lost: "Mapping[str, str]") -> list[dict[str, Any]]:
     """What a look found; a finding is open while somebody has to decide, record or restore something."""
-    from lib.ledger.words import SLOTS  # noqa: PLC0415 - pydantic
-    from lib.registry.drift import drifts  # noqa: PLC0415
-    from lib.registry.notices import notices  # noqa: PLC0415
+    from lib.ledger.entry.vocabulary import SLOTS
+    from lib.registry.drift import drifts
+    from lib.registry.notices import notices
 
     moved = [
         {
@@ -83,10 +83,10 @@ def _findings(seen: "Look", lost: "Mapping[str, str]") -> list[dict[str, Any]]:
 
 def _settle(writer: "Writer", model: str, kind: "Kind", why: "Reason") -> dict[str, dict[str, Any]]:
     """Decide on one finding after the other, each by the first way of this kind. Returns what was found → what was done."""
-    from lib.ledger.words import SLOTS  # noqa: PLC0415 - pydantic
-    from lib.registry.converge import look  # noqa: PLC0415
-    from lib.registry.notices import notices  # noqa: PLC0415
-    from lib.registry.promote import Wish, move  # noqa: PLC0415
+    from lib.ledger.entry.vocabulary import SLOTS
+    from lib.registry.notices import notices
+    from lib.registry.promote import Wish, move
+    from lib.registry.reconcile import look
 
     done = dict[str, dict[str, Any]]()
     for _ in SLOTS:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.opening import FINDINGS, Asked, as_option, clock, command, read_stage
-from lib.cli.record import when_option, zone_option
+from lib.cli.context import FINDINGS, Asked, as_option, clock, command, read_stage
+from lib.cli.ledger_commands import when_option, zone_option
 from lib.errors import NotFound, NotWritable
 
 if TYPE_CHECKING:
-    from lib.ledger.packet import Packet
-    from lib.ledger.packet_check import Checked
+    from lib.ledger.packet.document import Packet
+    from lib.ledger.packet.verify import Checked
 
 
 @click.group("packet")
@@ -49,7 +49,7 @@ def export(asked: Asked, model: str, entry: str | None, at: str | None, **more: 
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def verify(asked: Asked, file: Path) -> int:
     """Check a packet against itself, without a backend. Names whatever does not match."""
-    from lib.ledger.packet_check import check  # noqa: PLC0415 - pydantic
+    from lib.ledger.packet.verify import check
 
     try:
         data = file.read_bytes()
@@ -66,7 +66,7 @@ COMMANDS = (packet,)
 
 
 def _of_entry(asked: Asked, model: str, entry: str) -> "Packet":
-    from lib.registry.packet import of_decision  # noqa: PLC0415 - heavy
+    from lib.registry.packet import of_decision
 
     return of_decision(asked.writer(), model, entry)
 
@@ -75,16 +75,16 @@ def _of_time(asked: Asked, model: str, at: str, more: dict[str, Any]) -> "Packet
     when, now = when_option(at, "--at", more["zone"]), clock()
     if more["stage"] not in ("Production", "Staging"):
         raise click.BadParameter(f"{more['stage']} is held by nobody; ask for Production or Staging.", param_hint="--stage")
-    from lib.ledger.words import slot_of  # noqa: PLC0415 - pydantic
-    from lib.registry.packet import of_answer  # noqa: PLC0415 - heavy
-    from lib.registry.past import Question  # noqa: PLC0415
+    from lib.ledger.entry.vocabulary import slot_of
+    from lib.registry.audit_queries import Question
+    from lib.registry.packet import of_answer
 
     return of_answer(asked.writer(), model, Question(slot_of(more["stage"]) or "production", when, now))
 
 
 def _write(made: "Packet", out: Path) -> dict[str, Any]:
-    from lib.ledger.packet import dumps, sealed  # noqa: PLC0415 - pydantic
-    from lib.registry.packet_page import page  # noqa: PLC0415 - Jinja2
+    from lib.ledger.packet.document import dumps, sealed
+    from lib.registry.packet_page import page
 
     document = sealed(made)
     text = page(made) if out.suffix.lower() == ".html" else dumps(document)

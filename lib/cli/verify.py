@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.opening import FINDINGS, Asked, command
+from lib.cli.context import FINDINGS, Asked, command
 from lib.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
-    from lib.ledger.chain import Anchor
-    from lib.ledger.heads import Noted
+    from lib.ledger.chain.anchor_text import Noted
+    from lib.ledger.chain.hash_chain import Anchor
     from lib.registry.verify import Verdict
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -46,10 +46,10 @@ COMMANDS = (verify,)
 
 
 def _judged(asked: Asked, model: str | None, anchors: "list[Anchor]", against: "tuple[Noted, ...]") -> "tuple[Verdict, ...]":
-    from lib.errors import LedgerBroken  # noqa: PLC0415 - beside what is heavy
-    from lib.ledger.heads import Noted  # noqa: PLC0415 - pydantic
-    from lib.registry.verify import verify as judge  # noqa: PLC0415 - heavy
-    from lib.registry.verify import verify_all  # noqa: PLC0415
+    from lib.errors import LedgerBroken
+    from lib.ledger.chain.anchor_text import Noted
+    from lib.registry.verify import verify as judge
+    from lib.registry.verify import verify_all
 
     here = asked.backend()
     if model is None:
@@ -67,8 +67,8 @@ def _judged(asked: Asked, model: str | None, anchors: "list[Anchor]", against: "
 
 
 def _tagged(folder: Path, verdicts: "tuple[Verdict, ...]") -> dict[str, str]:
-    from lib.ledger.chain import Anchor  # noqa: PLC0415 - pydantic
-    from lib.registry.git_notes import note_in_git  # noqa: PLC0415
+    from lib.ledger.chain.hash_chain import Anchor
+    from lib.registry.git_anchor import note_in_git
 
     heads = [one for one in verdicts if one.head]
     return {one.model: note_in_git(folder, one.model, Anchor(one.reading.head, one.reading.chain)) for one in heads}
@@ -93,7 +93,7 @@ def _said(verdict: "Verdict") -> list[str]:
 
 
 def _lines(path: Path) -> "tuple[Noted, ...]":
-    from lib.ledger.heads import read_lines  # noqa: PLC0415 - pydantic
+    from lib.ledger.chain.anchor_text import read_lines
 
     try:
         return read_lines(path.read_text(encoding="utf-8-sig"))
@@ -105,7 +105,7 @@ def _lines(path: Path) -> "tuple[Noted, ...]":
 def _anchor(text: str) -> "Anchor":
     if not re.fullmatch(r"\d{1,6}:[0-9a-f]{64}", text):
         raise click.BadParameter("An anchor is N:CHAIN, a place and 64 hexadecimal digits.", param_hint="--anchor")
-    from lib.ledger.chain import Anchor  # noqa: PLC0415 - pydantic
+    from lib.ledger.chain.hash_chain import Anchor
 
     place, _, chain = text.partition(":")
     return Anchor(int(place), chain)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
-from lib.doctor.findings import Done, Finding, Level, Report
+from lib.doctor.types import Done, Finding, Level, Report
 
 WORDS: dict[Level, str] = {"problem": "BROKEN", "notice": "WARNING", "fine": "ok", "skipped": "skipped"}
 _MARKS = re.compile(r"([\\`*_{}\[\]<>|#])")

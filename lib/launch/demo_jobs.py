@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from lib.backends.store import make_ready
-from lib.backends.uri import Backend
+from lib.backends.backend import Backend
+from lib.backends.sqlite_store import make_ready
 from lib.errors import NotFound, Refused
+from lib.jobs.job_folder import Job
+from lib.jobs.job_queue import PROJECT, Order, launch
+from lib.jobs.job_settings import Workshop
 from lib.launch import catalogue
 from lib.launch.catalogue import Demo, Value
-from lib.launch.job import Job
-from lib.launch.jobs import PROJECT, Order, launch
-from lib.launch.workshop import Workshop
 
 FOLDER = PROJECT / "demo_experiments"
 

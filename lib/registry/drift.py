@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from lib.ledger.fold import Wanted
-from lib.ledger.words import SLOTS, Slot, Stage
-from lib.registry.plan import explained
+from lib.ledger.entry.vocabulary import SLOTS, Slot, Stage
+from lib.ledger.state.replay import Wanted
+from lib.registry.ledger_writer import Look
+from lib.registry.move_plan import explained
 from lib.registry.promote import Kind
-from lib.registry.record import Look
-from lib.registry.seen import by_number
+from lib.registry.snapshot import by_number
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ import rfc8785
 import yaml
 from mlflow.exceptions import MlflowException
 
-from lib.backends.connect import client
+from lib.backends.artifact_access import out_of_reach
+from lib.backends.artifact_path_map import read_from
+from lib.backends.backend import Backend
 from lib.backends.credentials import wire
-from lib.backends.mapped import read_from
-from lib.backends.reach import out_of_reach
-from lib.backends.uri import Backend
+from lib.backends.mlflow_client import client
 from lib.errors import NotFound, PodiumError
-from lib.ledger.bodies import Lineage, number
-from lib.registry.seen import Version
-from lib.runs.reading import DataInput, Run, run
+from lib.ledger.entry.types import Lineage, number
+from lib.registry.snapshot import Version
+from lib.runs.reading.run_reader import DataInput, Run, run
 
 LARGEST = 500_000_000
 """Bytes of a model up to which its files are fetched from a server to be hashed."""
@@ -81,7 +81,7 @@ def _digests(inputs: Sequence[DataInput]) -> dict[str, str]:
 
 
 def _files(backend: Backend, model: str, version: Version) -> Files:
-    from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - heavy
+    from mlflow.artifacts import download_artifacts
 
     with TemporaryDirectory() as folder:
         try:
@@ -122,7 +122,7 @@ def is_whole(backend: Backend, model: str, number_: str) -> bool:
 
     A place that is not read from here (S3, another host) counts as whole: nothing is known against it.
     """
-    from mlflow.artifacts import list_artifacts  # noqa: PLC0415 - heavy
+    from mlflow.artifacts import list_artifacts
 
     try:
         place = read_from(backend, client(backend).get_model_version_download_uri(model, number_))

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from lib.ledger.bodies import Observed, Opened
-from lib.ledger.fold import State
-from lib.ledger.words import SLOTS, Slot
+from lib.ledger.entry.types import Observed, Opened
+from lib.ledger.entry.vocabulary import SLOTS, Slot
+from lib.ledger.state.replay import State
 from lib.registry.drift import Drift, Way, drifts, unrecorded
-from lib.registry.record import Look
-from lib.registry.seen import by_number
+from lib.registry.ledger_writer import Look
+from lib.registry.snapshot import by_number
 
 Weight = Literal["broken", "drift", "told"]
 """The book is not sound · somebody must decide · told until the next decision, and nothing waits for it."""

@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from lib.backends.connect import quick_reading, translated
-from lib.backends.uri import Backend
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import quick_reading, translated
 from lib.errors import NotFound
-from lib.ledger.asof import as_json, sentence
-from lib.ledger.bodies import Closing, Decided, Imported, Registered, canonical, plain
-from lib.ledger.book import Writer, sheet
-from lib.ledger.chain import Entry, Reading
-from lib.ledger.fold import fold
-from lib.ledger.history import lines
-from lib.ledger.index import find_book
-from lib.ledger.packet import ANSWER, DECISION, Book, Made, Packet, Picture, Sheets, Subject, volumes, written
-from lib.ledger.packet_scope import around, find, proof
-from lib.ledger.volumes import Sheet, follow
-from lib.ledger.when import When, said
-from lib.ledger.words import SLOTS, as_text, as_time
-from lib.registry.past import Question, ask
-from lib.registry.reading import life_of, look_at
-from lib.registry.seen import Seen
+from lib.ledger.chain.hash_chain import Entry, Reading
+from lib.ledger.entry.types import Closing, Decided, Imported, Registered, canonical, plain
+from lib.ledger.entry.vocabulary import SLOTS, as_text, as_time
+from lib.ledger.packet.document import ANSWER, DECISION, Book, Made, Packet, Picture, Sheets, Subject, volumes, written
+from lib.ledger.packet.selection import around, find, proof
+from lib.ledger.queries.as_of import as_json, sentence
+from lib.ledger.queries.history import lines
+from lib.ledger.queries.time_query import When, said
+from lib.ledger.state.replay import fold
+from lib.ledger.state.volumes import Sheet, follow
+from lib.ledger.storage.book import Writer, sheet
+from lib.ledger.storage.book_index import find_book
+from lib.registry.audit_queries import Question, ask
+from lib.registry.reader import life_of, look_at
+from lib.registry.snapshot import Seen
 from lib.registry.verify import verify
 
 
@@ -185,7 +185,7 @@ def _registry(seen: Seen, at: str) -> dict[str, Any]:
 
 
 def _pictures(entries: Sequence[Entry], subject: Subject, writer: Writer) -> dict[str, Picture]:
-    from lib.registry.packet_picture import strip_picture  # noqa: PLC0415 - loads the renderer
+    from lib.registry.packet_chart import strip_picture
 
     mark = as_time(subject.at) if subject.at else None
     drawn = strip_picture(entries, subject.model, writer.clock(), mark)

@@ -12,15 +12,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import escape
 
 from lib.errors import PodiumError
-from lib.ledger.bodies import Decided, Held, Imported, plain
-from lib.ledger.chain import Entry, Reading
-from lib.ledger.fold import fold
-from lib.ledger.history import Line, lines
-from lib.ledger.packet import Packet, Written, sealed
-from lib.ledger.packet_seal import seal
-from lib.ledger.shapes import parse
-from lib.ledger.when import said
-from lib.ledger.words import CATEGORIES, SLOTS, as_time
+from lib.ledger.chain.hash_chain import Entry, Reading
+from lib.ledger.entry.schema import parse
+from lib.ledger.entry.types import Decided, Held, Imported, plain
+from lib.ledger.entry.vocabulary import CATEGORIES, SLOTS, as_time
+from lib.ledger.packet.document import Packet, Written, sealed
+from lib.ledger.packet.html_hashes import seal
+from lib.ledger.queries.history import Line, lines
+from lib.ledger.queries.time_query import said
+from lib.ledger.state.replay import fold
 
 TEMPLATE = "packet_page.html"
 WORDS = {

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lib.errors import BadInput, NotFound, PodiumError, Refused
-from lib.ledger.bodies import Body, Closing, Decided
-from lib.ledger.book import Writer, append
-from lib.ledger.fold import State, Wanted, fulfilled
-from lib.ledger.holdings import holdings
-from lib.ledger.words import NOBODY, SLOTS, UNKNOWN, Reason, Slot, Stage, slot_of
-from lib.registry.converge import close, look
+from lib.ledger.entry.types import Body, Closing, Decided
+from lib.ledger.entry.vocabulary import NOBODY, SLOTS, UNKNOWN, Reason, Slot, Stage, slot_of
+from lib.ledger.state.holdings import holdings
+from lib.ledger.state.replay import State, Wanted, fulfilled
+from lib.ledger.storage.book import Writer, append
+from lib.registry.ledger_writer import Look, append_registered
 from lib.registry.lineage import is_whole
-from lib.registry.plan import PREVIEW, Move, intent_on_paper, preview
-from lib.registry.record import Look, append_registered
-from lib.registry.rights import must_move
-from lib.registry.seen import Seen, Version, by_number
+from lib.registry.move_plan import PREVIEW, Move, intent_on_paper, preview
+from lib.registry.permission_check import must_move
+from lib.registry.reconcile import close, look
+from lib.registry.snapshot import Seen, Version, by_number
 
 Kind = Literal["promote", "archive", "roll_back", "adopt", "revert"]
 Outcome = Literal["applied", "overtaken", "failed", "unchanged"]

@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 
 from mlflow.exceptions import MlflowException
 
-from lib.backends.connect import client, translate, translated
-from lib.backends.uri import Backend
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import client, translate, translated
 from lib.errors import BadInput, NotWritable, PodiumError, Refused
-from lib.ledger.book import Writer, read
-from lib.ledger.words import typed
-from lib.registry.converge import look
+from lib.ledger.entry.vocabulary import typed
+from lib.ledger.storage.book import Writer, read
+from lib.registry.ledger_writer import append_registered
+from lib.registry.permission_check import must_move, must_record
 from lib.registry.promote import version_of
-from lib.registry.reading import look_at
-from lib.registry.record import append_registered
-from lib.registry.rights import must_move, must_record
-from lib.runs.artifacts.modelfile import models_of
-from lib.runs.reading import Run, run
+from lib.registry.reader import look_at
+from lib.registry.reconcile import look
+from lib.runs.artifacts.mlmodel import models_of
+from lib.runs.reading.run_reader import Run, run
 
 LONGEST_NAME = 200
 _EXISTS = "RESOURCE_ALREADY_EXISTS"

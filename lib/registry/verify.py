@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lib.backends.reserved import INDEX
-from lib.backends.uri import Backend
+from lib.backends.backend import Backend
+from lib.backends.reserved_names import INDEX
 from lib.errors import LedgerBroken, NotFound
-from lib.ledger.chain import Anchor, Finding, Reading, judge
-from lib.ledger.clocks import backwards
-from lib.ledger.heads import Noted, line
-from lib.ledger.index import find_book, index_params
-from lib.ledger.volumes import misfits
-from lib.ledger.whose import books
-from lib.ledger.words import typed
-from lib.registry.reading import Told, every_book_anew, every_model, life_of, look_at, sealed_books, whose
-from lib.registry.seen import Seen
+from lib.ledger.chain.anchor_text import Noted, line
+from lib.ledger.chain.clock_check import backwards
+from lib.ledger.chain.hash_chain import Anchor, Finding, Reading, judge
+from lib.ledger.entry.vocabulary import typed
+from lib.ledger.state.volumes import misfits
+from lib.ledger.storage.book_index import find_book, index_params
+from lib.ledger.storage.book_lookup import books
+from lib.registry.reader import Told, every_book_anew, every_model, life_of, look_at, sealed_books, whose
+from lib.registry.snapshot import Seen
 
 NOTHING = Reading((), ("",), ())
 LOST = "a book without a name"

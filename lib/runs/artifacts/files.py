@@ -15,14 +15,15 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from lib.backends.connect import client, translated
+from lib.backends.artifact_access import out_of_reach
+from lib.backends.artifact_path_map import read_from
+from lib.backends.backend import Backend
 from lib.backends.credentials import wire
-from lib.backends.mapped import read_from
-from lib.backends.reach import out_of_reach
-from lib.backends.uri import Backend
+from lib.backends.mlflow_client import client, translated
 from lib.errors import BackendError, BadInput, NotFound, Refused
-from lib.runs.artifacts import local, served
-from lib.runs.reading import run as read_run
+from lib.runs.artifacts import local_files as local
+from lib.runs.artifacts import server_files as served
+from lib.runs.reading.run_reader import run as read_run
 
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -215,7 +216,7 @@ def _repository(backend: Backend, place: Place) -> "ArtifactRepository":
     if not place.uri or (far and far not in CLOUDS):
         host = urlsplit(place.uri).netloc.rpartition("@")[2] if far != "unreadable" else ""
         raise BackendError(f"Podium does not read files from {far or 'nowhere'}{f'://{host}' if host else ''}.")
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: PLC0415 - see connect.client
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     return get_artifact_repository(place.uri, tracking_uri=wire(backend), registry_uri=wire(backend))
 

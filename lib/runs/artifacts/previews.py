@@ -15,8 +15,8 @@ from typing import Literal
 
 import pandas as pd
 
-from lib.runs.artifacts.pictures import picture
-from lib.runs.frames import typed
+from lib.runs.artifacts.images import picture
+from lib.runs.table.frames import typed
 
 MOST_TEXT = 200_000
 MOST_JSON = 2_000_000

@@ -12,11 +12,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lib.runs.direction import titled
-from lib.runs.figures import figure, is_real, natural, reals, setting
-from lib.runs.remembered import remembered
-from lib.runs.table import METRIC, PARAM, column, metrics, varying
-from lib.runs.values import RunTable
+from lib.runs.analysis.metric_direction import titled
+from lib.runs.table.memo import remembered
+from lib.runs.table.number_format import figure, is_real, natural, reals, setting
+from lib.runs.table.run_table import METRIC, PARAM, column, metrics, varying
+from lib.runs.table.types import RunTable
 
 MOST_AXES = 10
 MOST_TEXTS = 12

@@ -14,12 +14,12 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.runs.figures import figure, is_real, short_labels
-from lib.runs.grouping import Group
+from lib.runs.analysis.grouping import Group
 from lib.runs.plots.axes import is_log
-from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, lettered, quiet, shade, who
-from lib.runs.table import column
-from lib.runs.values import RunTable
+from lib.runs.plots.style import PICKED, Ink, Look, frame, heading, lettered, quiet, shade, who
+from lib.runs.table.number_format import figure, is_real, short_labels
+from lib.runs.table.run_table import column
+from lib.runs.table.types import RunTable
 
 MOST_GROUPS = 12
 MOST_POINTS = 1000

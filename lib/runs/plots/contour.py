@@ -13,14 +13,14 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.runs.direction import direction
-from lib.runs.figures import figure, is_real, reals
-from lib.runs.grouping import values_of
+from lib.runs.analysis.grouping import values_of
+from lib.runs.analysis.metric_direction import direction
 from lib.runs.plots.axes import axis, is_log
 from lib.runs.plots.box import MANY_POINTS, MOST_POINTS, clicked
-from lib.runs.plots.charts import PICKED, Look, frame, heading, lettered, quiet, sampled, shade, who
-from lib.runs.table import METRIC, metrics, subset, varying
-from lib.runs.values import RunTable
+from lib.runs.plots.style import PICKED, Look, frame, heading, lettered, quiet, sampled, shade, who
+from lib.runs.table.number_format import figure, is_real, reals
+from lib.runs.table.run_table import METRIC, metrics, subset, varying
+from lib.runs.table.types import RunTable
 
 LEAST_RUNS = 8
 LEAST_VALUES = 3
@@ -110,8 +110,8 @@ def _spans(spots: Floats) -> bool:
 
 def surface(found: Places) -> Surface:
     """Thin-plate splines through the places (Duchon 1977), lightly smoothed, kept within the measured range, for places that span an area."""
-    from scipy.interpolate import RBFInterpolator  # noqa: PLC0415 - heavy
-    from scipy.spatial import ConvexHull  # noqa: PLC0415 - heavy
+    from scipy.interpolate import RBFInterpolator
+    from scipy.spatial import ConvexHull
 
     scale = np.abs(found.heights).max()
     spots, heights = _averaged(found.spots, found.heights / scale)
@@ -206,7 +206,7 @@ def _outside(made: Surface, found: Places) -> pd.DataFrame:
 
 
 def _lines(made: Surface, found: Places) -> pd.DataFrame:
-    from contourpy import contour_generator  # noqa: PLC0415 - heavy
+    from contourpy import contour_generator
 
     steps = np.linspace(0, 1, CELLS)
     tracer = contour_generator(steps, steps, np.ma.masked_invalid(made.heights))

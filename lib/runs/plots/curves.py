@@ -11,12 +11,12 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.runs.direction import direction
-from lib.runs.figures import LARGEST, figure
-from lib.runs.plots.charts import PICKED, Look, dash, frame, heading, quiet, shade, who
-from lib.runs.plots.tracks import TINY, Tracks, band, thinned
-from lib.runs.table import METRIC
-from lib.runs.values import RunTable
+from lib.runs.analysis.metric_direction import direction
+from lib.runs.plots.curve_points import TINY, Tracks, band, thinned
+from lib.runs.plots.style import PICKED, Look, dash, frame, heading, quiet, shade, who
+from lib.runs.table.number_format import LARGEST, figure
+from lib.runs.table.run_table import METRIC
+from lib.runs.table.types import RunTable
 
 MOST_RUNS = 50
 MOST_POINTS = 800

@@ -7,12 +7,12 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from lib.runs.figures import LARGEST, figure, is_real, short_labels
-from lib.runs.grouping import Placed
+from lib.runs.analysis.grouping import Placed
 from lib.runs.plots.box import MANY_POINTS, MOST_POINTS, clicked, jitter
-from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, lettered, quiet, sampled, shade, who
-from lib.runs.table import subset
-from lib.runs.values import RunTable
+from lib.runs.plots.style import PICKED, Ink, Look, frame, heading, lettered, quiet, sampled, shade, who
+from lib.runs.table.number_format import LARGEST, figure, is_real, short_labels
+from lib.runs.table.run_table import subset
+from lib.runs.table.types import RunTable
 
 MOST_ROWS = 20
 ROW, EDGES = 31, 58

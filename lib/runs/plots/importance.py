@@ -6,10 +6,10 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from lib.runs.figures import MINUS, short_labels
-from lib.runs.importances import Importance
-from lib.runs.plots.charts import Ink, heading, quiet
+from lib.runs.analysis.param_importance import Importance
 from lib.runs.plots.groups import EDGES, side
+from lib.runs.plots.style import Ink, heading, quiet
+from lib.runs.table.number_format import MINUS, short_labels
 
 MOST_ROWS, ROW = 20, 27
 SHARE = "Share of the differences that comes from the parameter"

@@ -11,10 +11,10 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from lib.runs.figures import short_labels
 from lib.runs.plots.axes import BELOW, Axis
-from lib.runs.plots.charts import PICKED, Ink, Look, dash, frame, quiet, shade, who
-from lib.runs.values import RunTable
+from lib.runs.plots.style import PICKED, Ink, Look, dash, frame, quiet, shade, who
+from lib.runs.table.number_format import short_labels
+from lib.runs.table.types import RunTable
 
 MOST_LINES = 300
 """More lines make the pointer lag: a hover takes 0.2 s with 500."""

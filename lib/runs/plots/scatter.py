@@ -8,12 +8,12 @@ from typing import Any, Literal
 import altair as alt
 import pandas as pd
 
-from lib.runs.figures import short_labels
 from lib.runs.plots.axes import Axis
-from lib.runs.plots.charts import PICKED, Ink, Look, frame, heading, lettered, quiet, shade, who
-from lib.runs.plots.ranges import drawn
+from lib.runs.plots.axis_ranges import drawn
+from lib.runs.plots.style import PICKED, Ink, Look, frame, heading, lettered, quiet, shade, who
 from lib.runs.plots.trend import Trend
-from lib.runs.values import RunTable
+from lib.runs.table.number_format import short_labels
+from lib.runs.table.types import RunTable
 
 MOST_POINTS = 5000
 CROWD = 1000

@@ -58,7 +58,7 @@ def trend(xs: Sequence[float | None], ys: Sequence[float | None], *, log_x: bool
 
 def _fit(x: "np.ndarray", y: "np.ndarray", at: "np.ndarray") -> tuple["np.ndarray", "np.ndarray", Goes]:
     """The mean at some x, half the width of its interval there, and where the line goes."""
-    from scipy.special import stdtrit  # noqa: PLC0415 - SciPy takes a moment, and only a trend needs it
+    from scipy.special import stdtrit
 
     n, centre = len(x), x.mean()
     sxx = float(((x - centre) ** 2).sum())

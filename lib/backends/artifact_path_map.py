@@ -1,0 +1,80 @@
+"""Folders that stand in for places which cannot be reached: only for reading files, kept by Podium and never in the database.
+
+What a backend says stays as it is; here is noted "what belongs to this prefix lies in that folder on this machine". One small file in
+Podium's own folder, `PODIUM_HOME` or .podium in the project.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+from lib.backends.backend import Backend
+from lib.errors import NotWritable
+
+_PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """On one backend, files whose place begins with `prefix` are read from `folder`."""
+
+    uri: str
+    prefix: str
+    folder: str
+
+    def leads(self, place: str) -> Path | None:
+        """Where a place is read from; None when it does not begin with the prefix, or would lead out of the folder."""
+        rest = place.replace("\\", "/").removeprefix(self.prefix.replace("\\", "/"))
+        whole = place.replace("\\", "/") != rest or not self.prefix
+        if not whole or (rest and not rest.startswith("/") and not self.prefix.endswith(("/", "\\"))):
+            return None
+        parts = PurePosixPath(unquote(rest) if "://" in place or place.startswith("mlflow-artifacts:") else rest).parts
+        return None if ".." in parts else Path(self.folder, *(part for part in parts if part != "/"))
+
+
+def home(environment: Mapping[str, str]) -> Path:
+    """Podium's own folder."""
+    asked = environment.get("PODIUM_HOME", "").strip()
+    return Path(asked).expanduser().absolute() if asked else _PROJECT / ".podium"
+
+
+def known(folder: Path) -> tuple[Mapped, ...]:
+    """All that are noted in Podium's folder; none where the note is missing or is no such note."""
+    try:
+        told = json.loads((folder / "mapped.json").read_text(encoding="utf-8"))
+        return tuple(Mapped(str(one["uri"]), str(one["prefix"]), str(one["folder"])) for one in told)
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
+def note(folder: Path, one: Mapped) -> None:
+    """Note a folder, in place of what was noted for the same prefix."""
+    _write(folder, (*(other for other in known(folder) if (other.uri, other.prefix) != (one.uri, one.prefix)), one))
+
+
+def forget(folder: Path, one: Mapped) -> None:
+    """Take a folder back."""
+    _write(folder, tuple(other for other in known(folder) if other != one))
+
+
+def read_from(backend: Backend, place: str) -> str:
+    """The place from which files are read: a folder that stands in for it, else the place itself."""
+    for one in known(home(os.environ)):
+        if one.uri == backend.uri and (leads := one.leads(place)) is not None:
+            return str(leads)
+    return place
+
+
+def _write(folder: Path, all_: tuple[Mapped, ...]) -> None:
+    aside = folder / f".mapped.{os.getpid()}.new"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        aside.write_text(json.dumps([asdict(one) for one in all_], indent=2), encoding="utf-8")
+        aside.replace(folder / "mapped.json")
+    except OSError as error:
+        raise NotWritable(
+            f"{folder} cannot be written ({error.strerror}).", next="Check the rights of Podium's folder."
+        ) from error

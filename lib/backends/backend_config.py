@@ -1,0 +1,229 @@
+"""The file of named backends, `backends.toml`: read, extended and shortened. It holds no secret and may be committed.
+
+    shared = true                      # a server for a team: its pages may not add or remove
+
+    [backends.team]
+    uri = "https://mlflow.example.org"
+
+    [backends.fraud]
+    kind = "dagshub"
+    repository = "owner/repo"
+
+    [backends.books]
+    uri = "postgresql://podium:${BOOKS_PASSWORD}@db.example.org/mlflow"
+
+People's comments and order stay: an entry is added at the end, and taken out by its own lines. What signs in is left to `credentials`.
+"""
+
+import json
+import re
+import secrets
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from lib.backends import dagshub as hub
+from lib.backends.backend import Backend, credentials_in, dagshub, parse, password_in
+from lib.errors import BadInput, Busy, NotFound, NotWritable, PodiumError, Refused
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+RESERVED = ("default",)
+WholeKind = Literal["sqlite", "file", "server", "dagshub", "database"]
+_HEADER = re.compile(r"\s*\[")
+_ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+
+
+@dataclass(frozen=True)
+class Named:
+    """A backend with a name. `uri` is as written, with ${NAME} for the password of a database; `repository` only of DagsHub.
+
+    `trouble` says why it cannot be used, in one sentence; then there is no `backend`.
+    """
+
+    name: str
+    uri: str = ""
+    repository: str = ""
+    backend: Backend | None = None
+    trouble: str = ""
+
+    @property
+    def kind(self) -> WholeKind:
+        """What it is to people: a DagsHub repository is a server with a name of its own."""
+        return "dagshub" if self.repository else self.backend.kind if self.backend else "server"
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the file says: the backends in its order, and whether this Podium is shared."""
+
+    entries: tuple[Named, ...] = ()
+    shared: bool = False
+
+    def find(self, name: str) -> Named:
+        """The backend with this name. Raises NotFound, or BadInput for one that is written wrongly."""
+        found = next((one for one in self.entries if one.name == name), None)
+        if found is None:
+            raise NotFound(f"There is no backend called {name[:60]}.", next="Choose one on Settings.")
+        if found.trouble:
+            raise BadInput(found.trouble, next="Mend backends.toml, or choose another backend.")
+        return found
+
+
+def place(environment: Mapping[str, str], project: Path) -> Path:
+    """`backends.toml`: where `PODIUM_BACKENDS` says, else in the folder that `PODIUM_HOME` names, else in .podium of the project."""
+    asked, home = environment.get("PODIUM_BACKENDS", "").strip(), environment.get("PODIUM_HOME", "").strip()
+    if asked:
+        return Path(asked).expanduser().absolute()
+    return (Path(home).expanduser().absolute() if home else project / ".podium") / "backends.toml"
+
+
+def read(file: Path) -> Names:
+    """The named backends of a file; none when it is not there. An entry that is wrong says so and spoils no other.
+
+    Raises BadInput when the file as a whole cannot be read.
+    """
+    document = _document(_text(file), file)
+    found = document.get("backends", {})
+    shared = document.get("shared", False)
+    if not isinstance(found, dict) or not isinstance(shared, bool):
+        raise BadInput(
+            f"{file.name} is not as it should be.", next="shared is true or false, and every backend is a [backends.name]."
+        )
+    return Names(tuple(_entry(name, said, file.parent) for name, said in found.items()), shared)
+
+
+def entry(name: str, uri: str = "", repository: str = "", *, folder: Path) -> Named:
+    """A new entry as a person typed it. Raises BadInput for a bad name or address, and for a password in it."""
+    if not NAME.fullmatch(name) or name in RESERVED:
+        raise BadInput(
+            f"{name[:60]!r} cannot be a name.", next="Use up to 40 small letters, digits, - and _, such as team-server."
+        )
+    if repository:
+        return Named(name, repository=repository.strip(), backend=dagshub(repository, hub.host()))
+    where = parse(uri, folder)
+    if credentials_in(uri):
+        raise BadInput(
+            "The address holds a user or password.", next="Leave them out of it: sign in below, or by secrets or variables."
+        )
+    if password_in(uri) and not _ONE_VARIABLE.fullmatch(password_in(uri)):
+        raise BadInput(
+            "The address holds a password, which this file may not.",
+            next="Write ${NAME} in its place and set the variable NAME before Podium is started.",
+        )
+    return Named(name, uri=_kept(uri.strip(), where), backend=where)
+
+
+def add(file: Path, new: Named) -> None:
+    """Write an entry at the end of the file. Raises Refused when the name is taken or Podium is shared, NotWritable, Busy."""
+    with _changing(file):
+        before = _allowed(file)
+        if any(one.name == new.name for one in before.entries):
+            raise Refused(f"There is a backend called {new.name} already.", next="Take another name, or remove that one first.")
+        text = _text(file)
+        body = {"kind": "dagshub", "repository": new.repository} if new.repository else {"uri": new.uri}
+        lines = [f"[backends.{new.name}]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in body.items())]
+        _replace(file, f"{text.rstrip()}\n\n" * bool(text.strip()) + "\n".join(lines) + "\n")
+
+
+def remove(file: Path, name: str) -> Named:
+    """Take an entry out and return it, so that it can be put back. Raises NotFound, Refused when Podium is shared, NotWritable."""
+    with _changing(file):
+        before = _allowed(file)
+        gone = next((one for one in before.entries if one.name == name), None)
+        if gone is None:
+            raise NotFound(f"There is no backend called {name[:60]}.", next="It may have been removed meanwhile.")
+        text = _without(_text(file), name)
+        wanted = _document(_text(file), file)
+        wanted["backends"].pop(name)
+        if _document(text, file).get("backends", {}) != wanted["backends"]:
+            raise Refused(f"{name} is written in a way that is left alone here.", next=f"Take it out of {file.name} by hand.")
+        _replace(file, text)
+    return gone
+
+
+def _entry(name: str, said: Any, folder: Path) -> Named:
+    """One entry of the file, wrong or right."""
+    uri, repository, kind = (str(said.get(key, "")) if isinstance(said, dict) else "" for key in ("uri", "repository", "kind"))
+    try:
+        if bool(uri) == bool(repository) or (kind and (kind == "dagshub") != bool(repository)):
+            raise BadInput(f"{name} needs either a uri, or kind = dagshub with a repository.")
+        return entry(name, uri, repository, folder=folder)
+    except PodiumError as error:
+        return Named(name[:60], trouble=error.what)
+
+
+def _kept(uri: str, where: Backend) -> str:
+    """The address as it is written down: a relative file made absolute, a query that could hold a token left out."""
+    return uri if where.kind == "database" else where.uri
+
+
+def _allowed(file: Path) -> Names:
+    names = read(file)
+    if names.shared:
+        raise Refused(
+            "This Podium is shared, so its pages neither add nor remove backends.", next=f"Its operator edits {file.name}."
+        )
+    return names
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(
+            f"{file.name} cannot be read ({type(error).__name__}).", next="Check its rights and that it is UTF-8."
+        ) from error
+
+
+def _document(text: str, file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{file.name} is not TOML ({error}).", next="Mend that line, or restore an earlier copy.") from error
+
+
+def _without(text: str, name: str) -> str:
+    """The text without the lines from the header of this entry to the next header."""
+    header = re.compile(rf"""\s*\[\s*backends\s*\.\s*["']?{re.escape(name)}["']?\s*\]""")
+    kept, inside = [], False
+    for line in text.splitlines(keepends=True):
+        inside = bool(header.match(line)) if _HEADER.match(line) else inside
+        if not inside:
+            kept.append(line)
+    return "".join(kept)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write the file whole or not at all."""
+    aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(file)
+    except OSError as error:
+        raise NotWritable(f"{file} cannot be written ({error.strerror}).", next="Check the rights of its folder.") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _changing(file: Path) -> Iterator[None]:
+    """One change at a time, by whatever process."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=5)
+        lock.acquire()
+    except OSError as error:
+        if isinstance(error, Timeout):
+            raise Busy(f"{file.name} is being changed by another process.", next="Try again in a moment.") from error
+        raise NotWritable(
+            f"{file.parent} cannot be written ({error.strerror}).", next="Set PODIUM_HOME to another folder."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

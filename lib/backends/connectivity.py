@@ -1,0 +1,217 @@
+"""Is anybody there, and is it MLflow? Answered within five seconds, whatever the network does, and in words that name the cause.
+
+A client of MLflow would retry for four minutes. A local SQLite file is left to `store`.
+"""
+
+import queue
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from lib.backends.backend import Backend
+from lib.backends.credentials import auth_of, of, wire
+from lib.errors import BackendError, NeedsMigration, NotFound, PodiumError, Unreachable
+
+PROBE_SECONDS = 2.0
+PATIENCE = 4.0
+"""How long a probe takes at most: name look-ups and trickling answers know no limit of their own."""
+PROBE_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
+Answer = TypeVar("Answer")
+_DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+"""From a module that SQLAlchemy asks for to the package that brings it, where the two have not the same name."""
+
+
+def ask(backend: Backend) -> None:
+    """Ask one small question. Raises Unreachable, NotFound, NeedsMigration or another BackendError with the cause."""
+    match backend.kind:
+        case "server":
+            within(backend, lambda: _server(backend))
+        case "file":
+            _folder(backend)
+        case "database":
+            within(backend, lambda: _database(backend))
+
+
+def within(backend: Backend, deed: Callable[[], Answer], seconds: float = PATIENCE) -> Answer:
+    """Do it in a thread of its own and wait for some seconds only. A thread that hangs ends with its socket."""
+    done: queue.SimpleQueue[tuple[Answer] | PodiumError] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put((deed(),))
+        except PodiumError as error:
+            done.put(error)
+
+    threading.Thread(target=run, name="probe", daemon=True).start()
+    try:
+        said = done.get(timeout=seconds)
+    except queue.Empty:
+        raise no_answer(backend, f"did not answer within {seconds:g} s") from None
+    if isinstance(said, PodiumError):
+        raise said
+    return said[0]
+
+
+def _server(backend: Backend) -> None:
+    signed = auth_of(backend)
+    try:
+        answer = httpx.get(backend.uri + PROBE_PATH, timeout=PROBE_SECONDS, auth=signed, follow_redirects=False)
+    except httpx.TimeoutException as error:
+        raise no_answer(backend, f"did not answer within {PROBE_SECONDS:g} s") from error
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        raise cause(backend, error) from None  # the request it holds could carry a sign-in
+    _judge(backend, answer, signed=signed is not None)
+
+
+def cause(backend: Backend, error: BaseException) -> Unreachable:
+    """What stopped a request, found in the chain of what led to it."""
+    chain, one = [], error
+    while one is not None and one not in chain:
+        chain.append(one)
+        one = one.__cause__ or one.__context__  # type: ignore[assignment]
+    said = " ".join(map(str, chain))
+    if any(isinstance(one, socket.gaierror) for one in chain) or isinstance(error, UnicodeError):
+        return Unreachable(
+            f"No host is called {urlsplit(backend.uri).hostname}.", next="Check the spelling, and whether a VPN is needed."
+        )
+    if any(isinstance(one, ssl.SSLError) for one in chain) or "SSL" in said:
+        return _insecure(backend, said)
+    if isinstance(error, httpx.RemoteProtocolError):
+        return _no_mlflow(backend, "in another language than HTTP")
+    return no_answer(backend, "cannot be reached: nothing listens there" if "refused" in said else "cannot be reached")
+
+
+def _insecure(backend: Backend, said: str) -> Unreachable:
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        how = "It may be another machine than it says, so nothing was sent."
+        return Unreachable(
+            f"{backend.name} shows a certificate that this machine does not trust.",
+            means=how,
+            next="If it is your own authority's, set SSL_CERT_FILE and REQUESTS_CA_BUNDLE to its file before Podium is started.",
+        )
+    return Unreachable(
+        f"{backend.name} does not speak https.", next="Try the same address with http://, or ask its administrator."
+    )
+
+
+def _judge(backend: Backend, answer: httpx.Response, *, signed: bool) -> None:
+    status = answer.status_code
+    if status == 401 or (status == 403 and "Invalid Host header" not in answer.text[:400]):
+        raise _not_admitted(backend, status, signed=signed)
+    if status == 403:
+        raise Unreachable(
+            f"{backend.name} does not answer to this name.",
+            next="Its administrator adds the name to MLFLOW_SERVER_ALLOWED_HOSTS, or you use the name it knows.",
+        )
+    if status == 429:
+        raise no_answer(backend, "is asked too often and answers 429")
+    if status >= 500:
+        raise no_answer(backend, f"answers with error {status}")
+    if answer.is_redirect:
+        target = urlsplit(answer.headers.get("location", ""))
+        where = f" but sends on to {target.hostname}" if target.hostname else " but sends on elsewhere"
+        raise _no_mlflow(backend, f"not as an MLflow server does,{where}")
+    if status != 200 or "json" not in answer.headers.get("content-type", ""):
+        page = ": it shows a web page" if "html" in answer.headers.get("content-type", "") else ""
+        raise _no_mlflow(backend, f"not as an MLflow server does{page}")
+
+
+def _not_admitted(backend: Backend, status: int, *, signed: bool) -> Unreachable:
+    held = of(backend)
+    if not signed:
+        return Unreachable(
+            f"{backend.name} asks for a sign-in ({status}).",
+            next="Sign in on Settings; for the command line set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
+        )
+    who = f" of {held.user}" if held and held.user else ""
+    what = (
+        f"does not accept the sign-in{who} ({status})" if status == 401 else f"does not let you in{who and ' as' + who[3:]} (403)"
+    )
+    return Unreachable(f"{backend.name} {what}.", next="Check user and password or token on Settings, or ask its administrator.")
+
+
+def _no_mlflow(backend: Backend, how: str) -> Unreachable:
+    return Unreachable(
+        f"{backend.name} answers, but {how}.",
+        next="Check the address: it must be the one that mlflow server printed, with no page behind it.",
+    )
+
+
+def no_answer(backend: Backend, how: str) -> Unreachable:
+    """The error of a backend that does not answer."""
+    return Unreachable(f"{backend.name} {how}.", next="Check the address or start the server, then try again.")
+
+
+def _folder(backend: Backend) -> None:
+    """A file store must be there already: MLflow would make a folder of any misspelled name."""
+    folder = backend.folder
+    if folder is None or not folder.is_dir():
+        raise NotFound(f"There is no folder {folder}.", next="Check the path; a new store is better made as SQLite.")
+    if not any(folder.glob("*/meta.yaml")):
+        raise BackendError(
+            f"{folder} is a folder, but holds no MLflow experiment.", next="Choose the folder that is called mlruns."
+        )
+
+
+def _database(backend: Backend) -> None:
+    """Connect and read the number of its schema. MLflow would change an older or empty one at once, so it is not asked here."""
+    from sqlalchemy import create_engine, inspect
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+    from sqlalchemy.pool import NullPool
+
+    family = urlsplit(backend.uri).scheme.partition("+")[0]
+    try:
+        engine = create_engine(wire(backend), poolclass=NullPool)
+        tables = set(inspect(engine).get_table_names())
+        with engine.connect() as opened:
+            rows = (
+                opened.exec_driver_sql("select version_num from alembic_version").fetchall()
+                if "alembic_version" in tables
+                else []
+            )
+    except ImportError as error:
+        module = error.name or family
+        raise BackendError(
+            f"The driver for {family} is not installed here: {module}.",
+            next=f"Install it: pip install {_DRIVERS.get(module, module)}",
+        ) from error
+    except NoSuchModuleError as error:
+        raise BackendError(
+            f"Nobody knows this driver for {family}.", next="Leave out what follows the + in its address."
+        ) from error
+    except (SQLAlchemyError, ArgumentError) as error:
+        raise _closed(backend, str(error)) from None  # its text could carry the address with the password
+    _judge_schema(backend, tables, rows[0][0] if rows else "")
+
+
+def _closed(backend: Backend, said: str) -> Unreachable:
+    if "password" in said or "denied" in said or "authentication" in said.lower():
+        return Unreachable(
+            f"{backend.name} does not accept the user or the password.",
+            next="Check the variable that the address names, or sign in again.",
+        )
+    return no_answer(backend, "cannot be reached as a database")
+
+
+def _judge_schema(backend: Backend, tables: set[str], found: str) -> None:
+    from lib.backends.sqlite_store import revisions
+
+    if "experiments" not in tables:
+        raise BackendError(
+            f"{backend.name} holds no tables of MLflow yet.", next="Start mlflow server on it once, or run mlflow db upgrade."
+        )
+    wanted, known = revisions()
+    if found == wanted:
+        return
+    if found in known or not found:
+        raise NeedsMigration(
+            f"{backend.name} was made by an older MLflow (schema {found or 'without a number'}).",
+            means=f"Opening it would change it to schema {wanted}, and the older MLflow could not open it any more.",
+            next="Its administrator makes a copy and runs mlflow db upgrade.",
+        )
+    raise BackendError(f"{backend.name} was made by a newer MLflow (schema {found}).", next="Install that newer MLflow here.")

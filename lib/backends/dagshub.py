@@ -1,0 +1,203 @@
+"""DagsHub: is a repository there, whose is a token, and may that person push? Asked of DagsHub's own API within seconds.
+
+Its client is used for these two questions only, each with an explicit host and sign-in. Never `dagshub.init`, which makes a public
+repository of a misspelled name and waits for a browser for ever; never its store of tokens, which deletes one when DagsHub has an
+outage. Runs and models are left to MLflow's client, and where tokens come from to `hub_tokens`.
+"""
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+from lib.backends import connectivity as probing
+from lib.backends.backend import Backend
+from lib.backends.credentials import Credential, auth_at, introduce, of
+from lib.errors import BadInput, NotAdmitted, NotFound, NotWritable, PodiumError, Unreachable
+
+USUAL = "https://dagshub.com"
+HOST = "DAGSHUB_CLIENT_HOST"
+AGAIN_SECONDS = 15.0
+"""For so long DagsHub is not asked by the way again after it did not answer; a person who asks is always served."""
+INTRODUCTION_SECONDS = 2.5
+_LATELY: dict[str, tuple[float, PodiumError]] = {}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A repository that is there, and as whom it is asked. `may_push` None: DagsHub did not tell."""
+
+    repository: str
+    user: str
+    may_push: bool | None
+
+
+def host(environment: Mapping[str, str] = os.environ) -> str:
+    """The address of DagsHub: `DAGSHUB_CLIENT_HOST`, for one of one's own, else the usual one. Raises BadInput for no address."""
+    asked = environment.get(HOST, "").strip().rstrip("/") or USUAL
+    parts = urlsplit(asked)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise BadInput(f"{HOST} is not an address.", next="Write it as https://dagshub.example.org, or leave it out.")
+    return asked
+
+
+def repository_of(backend: Backend) -> str:
+    """The repository whose runs and models a backend holds, as owner/repo; empty where it is none of DagsHub's."""
+    if backend.kind != "server":
+        return ""
+    try:
+        found = re.fullmatch(re.escape(host()) + r"/([^/]+/[^/]+)\.mlflow", backend.uri)
+    except BadInput:
+        return ""
+    return found[1] if found else ""
+
+
+def look(backend: Backend, seconds: float = probing.PATIENCE) -> Found:
+    """Ask DagsHub about the repository and the person. Nothing is made, kept or thrown away, whatever it answers.
+
+    Raises NotAdmitted for a token that is not accepted, NotFound for a repository that is not there or not for this person,
+    Unreachable when DagsHub does not answer, is asked too often or has a fault of its own.
+    """
+    site, repository = host(), repository_of(backend)
+    signed = auth_at(backend, f"{site}/api/v1")
+    if signed is None:
+        raise _nobody(backend)
+    _ready()
+    try:
+        found = probing.within(backend, lambda: _asked(backend, repository, signed), seconds)
+    except Unreachable as error:
+        trouble = Unreachable(error.what, means=_KEPT, next=_LATER)
+        _LATELY[backend.principal] = (time.monotonic(), trouble)
+        raise trouble from None
+    _LATELY.pop(backend.principal, None)
+    return found
+
+
+_KEPT = "This says nothing about your token, which was kept. Nothing was changed."
+_LATER = f"Wait a minute, then try again; if it lasts, check the network and, for a DagsHub of your own, {HOST}."
+
+
+def ask(backend: Backend) -> None:
+    """Ask a repository's MLflow one small question. When it does not answer well, DagsHub's own API says why, within the same time."""
+    begun = time.monotonic()
+    try:
+        probing.ask(backend)
+    except Unreachable as error:
+        if of(backend) is None and "asks for a sign-in" in error.what:
+            raise _nobody(backend) from None
+        left = probing.PATIENCE - (time.monotonic() - begun)
+        if lately := _told_lately(backend):
+            raise lately from None
+        if of(backend) is not None and left > 0:
+            look(backend, left)
+        raise
+
+
+def test(backend: Backend) -> Found:
+    """Ask both within the same time: MLflow, then DagsHub. Raises what they raise."""
+    begun = time.monotonic()
+    ask(backend)
+    return look(backend, max(0.5, probing.PATIENCE + 0.5 - (time.monotonic() - begun)))
+
+
+def missing_right(found: Found) -> NotWritable:
+    """What somebody without push rights is told, with the way out."""
+    return NotWritable(
+        reads_only(found),
+        means="Runs, models and the record can be looked at; nothing can be changed.",
+        next="Ask the owner of the repository for push rights.",
+    )
+
+
+def reads_only(found: Found) -> str:
+    """The same in one sentence."""
+    return f"{found.user or 'This sign-in'} may read {found.repository}, not write."
+
+
+def introduced(backend: Backend) -> Credential | None:
+    """The token of a backend as that of its user, where a token alone is held: MLflow at DagsHub takes it as a password.
+
+    None where there is nothing to find out, and while DagsHub does not tell; then it is asked again after some seconds.
+    """
+    held = of(backend)
+    if held is None or not held.is_token or not repository_of(backend):
+        return None
+    if _told_lately(backend):
+        return None
+    try:
+        return introduce(held, look(backend, INTRODUCTION_SECONDS).user)
+    except PodiumError as error:
+        _LATELY[backend.principal] = (time.monotonic(), error)
+        return None
+
+
+def _told_lately(backend: Backend) -> PodiumError | None:
+    """What DagsHub's trouble was a moment ago, so that nobody waits for it once more."""
+    at, error = _LATELY.get(backend.principal, (float("-inf"), None))
+    return error if time.monotonic() - at < AGAIN_SECONDS else None
+
+
+def _ready() -> None:
+    """Import the client before the seconds count, and bound its own waiting: it reads its limit as text, and then fails."""
+    from dagshub.common import config
+
+    config.http_timeout = probing.PATIENCE
+
+
+def _asked(backend: Backend, repository: str, signed: httpx.Auth) -> Found:
+    from dacite import DaciteError
+    from dagshub.common.api import RepoAPI, UserAPI
+    from dagshub.common.api.repo import RepoNotFoundError
+    from dagshub.common.api.user import UserNotFoundError
+
+    site, user = host(), ""
+    try:
+        user = UserAPI.get_user_from_token(signed, host=site).username
+        if not user:
+            raise _no_hub(backend)
+        told = RepoAPI(repository, host=site, auth=signed).get_repo_info()
+    except RepoNotFoundError:
+        raise NotFound(
+            f"{backend.name} has no repository {repository} that {user} may see.",
+            means="Nothing was made.",
+            next="Check the spelling of owner and repository; for a private one ask its owner to let you in.",
+        ) from None
+    except RuntimeError as error:
+        raise _refusal(backend, error, user) from None  # what the server said could hold anything
+    except httpx.HTTPError as error:
+        raise probing.cause(backend, error) from None  # the request it holds carries a sign-in
+    except DaciteError:
+        if user:
+            return Found(repository, user, None)
+        raise _no_hub(backend) from None
+    except (UserNotFoundError, ValueError, TypeError, KeyError):
+        raise _no_hub(backend) from None
+    pushes = (told.permissions or {}).get("push")
+    return Found(repository, user, pushes if isinstance(pushes, bool) else None)
+
+
+def _refusal(backend: Backend, error: RuntimeError, user: str) -> PodiumError:
+    """What a status means that the client puts into words of its own."""
+    found = re.search(r"\bstatus(?: code)? (\d{3})\b", str(error))
+    status = int(found[1]) if found else 0
+    if status in (401, 403):
+        what = f"does not let {user} into this repository" if user else "does not accept the token"
+        return NotAdmitted(f"{backend.name} {what} ({status}).", next="Make a new token there, under Settings and Tokens.")
+    if status == 429:
+        return probing.no_answer(backend, "is asked too often and answers 429")
+    return probing.no_answer(backend, f"answers with error {status}" if status else "answers with an error")
+
+
+def _no_hub(backend: Backend) -> Unreachable:
+    return probing.no_answer(backend, "answers, but not as DagsHub does")
+
+
+def _nobody(backend: Backend) -> Unreachable:
+    return Unreachable(
+        f"{repository_of(backend)} on {backend.name} asks for a sign-in: there is no token.",
+        next="Give a DagsHub token on Settings, or set DAGSHUB_USER_TOKEN before Podium is started.",
+    )

@@ -1,0 +1,91 @@
+"""Where DagsHub's tokens come from: the environment, and, when somebody asks for it, the file in which DagsHub's client keeps them.
+
+The file is read and never changed. What is typed or stands in Streamlit's secrets is left to the pages.
+"""
+
+import os
+from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lib.backends import credentials
+from lib.backends import dagshub as hub
+from lib.backends.backend import Backend
+from lib.errors import BadInput, NotFound
+
+VARIABLE = "DAGSHUB_USER_TOKEN"
+PLACE = "DAGSHUB_CLIENT_TOKENS_CACHE"
+_ORDER = ("app-token", "bearer")
+"""The client's own order: what was made for programs before what a browser sign-in left."""
+
+
+def take(environment: MutableMapping[str, str]) -> None:
+    """Take the token out of an environment. From then on it goes to DagsHub's host only, and no child inherits it."""
+    credentials.stow(environment, [f"${{{VARIABLE}}}"])
+
+
+def known(backend: Backend) -> Backend:
+    """The backend, asked with what this process holds: for a repository of DagsHub also with the token of the environment.
+
+    A token alone becomes user and token as soon as DagsHub tells whose it is. Raises BadInput for a token that cannot be sent.
+    """
+    found = credentials.known(backend)
+    if not found.principal and hub.repository_of(backend) and (token := _of_environment()):
+        credentials.keep(credentials.given(backend, "", token, "environment"))
+        found = credentials.known(backend)
+    better = hub.introduced(found)
+    return found.asked_by(better.principal) if better else found
+
+
+def kept(at: datetime, environment: Mapping[str, str] = os.environ) -> str:
+    """The token that DagsHub's client keeps on this machine for this host, the one it would take itself.
+
+    Raises NotFound when there is none that is still valid at `at`, BadInput when the file cannot be read.
+    """
+    site = hub.host(environment)
+    rows = _document(_place(environment)).get(site)
+    valid = [row for row in rows if _is_valid(row, at)] if isinstance(rows, list) else []
+    valid.sort(key=lambda row: _ORDER.index(row["token_type"]))
+    if not valid:
+        raise NotFound(
+            f"The dagshub client keeps no valid token for {site} on this machine.",
+            next="Sign in with it once (dagshub login), or paste a token here.",
+        )
+    return str(valid[0]["access_token"])
+
+
+def _of_environment() -> str:
+    with suppress(BadInput):  # not set
+        return credentials.filled(f"${{{VARIABLE}}}").strip()
+    return ""
+
+
+def _place(environment: Mapping[str, str]) -> Path:
+    from dagshub.common import config
+
+    return Path(environment.get(PLACE, "").strip() or config.DEFAULT_TOKENS_CACHE_LOCATION)
+
+
+def _document(file: Path) -> Mapping[str, Any]:
+    try:
+        said = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadInput(
+            f"The file in which dagshub keeps tokens cannot be read ({type(error).__name__}).", next="Paste a token instead."
+        ) from None  # what stands in it could be shown
+    return said if isinstance(said, dict) else {}
+
+
+def _is_valid(row: object, at: datetime) -> bool:
+    """A token of a kind we know that has not run out. A time that cannot be read is left for DagsHub to judge."""
+    if not isinstance(row, dict) or row.get("token_type") not in _ORDER or not row.get("access_token"):
+        return False
+    try:
+        ends = datetime.fromisoformat(str(row.get("expiry")))
+    except ValueError:  # "never"
+        return True
+    return (ends if ends.tzinfo else ends.replace(tzinfo=UTC)) > at

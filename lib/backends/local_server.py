@@ -1,0 +1,202 @@
+"""An MLflow server of Podium's own on a local database: started, watched and stopped by this process, and never outliving it.
+
+It listens on this machine only. A `warden` stands between, so that the server ends with Podium even when Podium is killed. Sessions
+and reruns share what runs: one server per database.
+"""
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+
+from lib.backends.backend import Backend
+from lib.errors import BackendError, NotWritable, Refused
+
+READY_SECONDS = 150.0
+HOST, USUAL_PORT = "127.0.0.1", 5000
+_PROJECT = Path(__file__).resolve().parents[2]
+_RUNNING: dict[str, "tuple[Served, subprocess.Popen[bytes]]"] = {}
+_ENDED: list["Served"] = []
+_LOCK = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that runs: the backend by which it is reached, the database and the folder of files behind it, its log, since when."""
+
+    backend: Backend
+    database: Backend
+    destination: Path
+    log: Path
+    since: datetime
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self.backend.uri.rpartition(":")[2])
+
+
+def command(database: Backend, destination: Path, port: int) -> list[str]:
+    """The words that start such a server, without the Python before them."""
+    return [
+        "mlflow",
+        "server",
+        f"--host={HOST}",
+        f"--port={port}",
+        f"--backend-store-uri={database.uri}",
+        f"--artifacts-destination={destination}",
+        "--workers=1",
+    ]
+
+
+def free_port() -> int:
+    """MLflow's usual port when nobody listens there, else any free one."""
+    for port in (USUAL_PORT, 0):
+        with socket.socket() as probe:
+            if os.name != "nt":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise BackendError("This machine has no free port.", next="End a program that listens, then try again.")
+
+
+def start(database: Backend, destination: Path, home: Path, at: datetime, told: Callable[[str], None]) -> Served:
+    """Start a server and wait until it answers. One that runs already with the same folder of files is returned as it is.
+
+    `home` is where its log goes. Raises Refused when one runs with another folder of files, BackendError when it ends at once.
+    """
+    with _LOCK:
+        if (known := on(database)) is not None:
+            if known.destination != destination:
+                raise Refused(f"A server with the files of {known.destination} runs on this database.", next="Stop it first.")
+            return known
+        served, process = _launched(database, destination, home, at)
+        _RUNNING[database.uri] = served, process
+    well = False
+    try:
+        _wait(served, process, told)
+        well = True
+    finally:  # also when the person closes the page while it starts
+        if not well:
+            stop(served)
+    return served
+
+
+def running() -> tuple[Served, ...]:
+    """The servers of this process that have not ended."""
+    with _LOCK:
+        gone = [uri for uri, (_, process) in _RUNNING.items() if process.poll() is not None]
+        _ENDED.extend(_RUNNING.pop(uri)[0] for uri in gone)
+        return tuple(served for served, _ in _RUNNING.values())
+
+
+def ended() -> tuple[Served, ...]:
+    """Those that ended without being asked to, and that no newer one replaces."""
+    now_on = {one.database for one in running()}
+    return tuple(one for one in _ENDED if one.database not in now_on)
+
+
+def on(database: Backend) -> Served | None:
+    """The server that runs on a database, if one of this process does."""
+    return next((one for one in running() if one.database == database), None)
+
+
+def stop(served: Served) -> None:
+    """End a server and wait until it is gone. Nothing happens when it has ended already."""
+    with _LOCK:
+        known = _RUNNING.get(served.database.uri)
+        if known is None or known[0] != served:
+            return
+        del _RUNNING[served.database.uri]
+    _end(known[1])
+
+
+def tail(served: Served, lines: int = 12) -> str:
+    """The end of its log."""
+    try:
+        with served.log.open("rb") as source:
+            source.seek(max(0, served.log.stat().st_size - 16_000))
+            return "\n".join(source.read().decode(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
+
+
+def _launched(database: Backend, destination: Path, home: Path, at: datetime) -> "tuple[Served, subprocess.Popen[bytes]]":
+    port = free_port()
+    folder = home / "servers"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        destination.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotWritable(f"{error.filename} cannot be made.", next="Choose another folder.") from error
+    log = folder / f"{at:%Y%m%d-%H%M%S}-{port}.log"
+    process = subprocess.Popen(  # noqa: S603 - a list, no shell
+        [
+            sys.executable,
+            "-m",
+            "lib.backends.server_supervisor",
+            str(log),
+            sys.executable,
+            "-m",
+            *command(database, destination, port),
+        ],
+        cwd=folder,
+        env=_environment(os.environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    return Served(Backend(f"http://{HOST}:{port}", "server"), database, destination, log, at), process
+
+
+def _environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """Ours without what speaks of another backend, above all without sign-ins."""
+    kept = {name: value for name, value in ours.items() if not name.startswith(("MLFLOW_", "PODIUM_", "STREAMLIT_", "DAGSHUB_"))}
+    return kept | {"PYTHONPATH": str(_PROJECT), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def _wait(served: Served, process: "subprocess.Popen[bytes]", told: Callable[[str], None]) -> None:
+    end, start_ = time.monotonic() + READY_SECONDS, time.monotonic()
+    while not _is_well(served):
+        if process.poll() is not None or time.monotonic() > end:
+            said = tail(served, 3).strip() or "It said nothing."
+            raise BackendError(f"The server did not start. {said[-400:]}", next=f"Its log is {served.log}.")
+        told(f"The server starts on port {served.port}: {time.monotonic() - start_:.0f} s")
+        time.sleep(0.3)
+
+
+def _is_well(served: Served) -> bool:
+    try:
+        return httpx.get(f"{served.backend.uri}/health", timeout=2.0).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Close the pipe: the warden ends the server, then itself."""
+    if process.stdin:
+        process.stdin.close()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@atexit.register
+def _stop_all() -> None:
+    for served in running():
+        stop(served)

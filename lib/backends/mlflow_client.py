@@ -1,0 +1,192 @@
+"""The MLflow client of a backend, with both URIs explicit, and the translation of its errors.
+
+The fluent API and `mlflow.set_tracking_uri` are process-wide and therefore never used here. A dead server is told within
+seconds by our own probe, because MLflow's client would retry for four minutes.
+"""
+
+import errno
+import gc
+import os
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import httpx
+
+from lib.backends import connectivity as probing
+from lib.backends import dagshub as hub
+from lib.backends.backend import Backend
+from lib.backends.connectivity import PROBE_SECONDS
+from lib.backends.credentials import auth_of, wire
+from lib.backends.request_auth import install, own_files
+from lib.errors import BackendError, BadInput, Busy, NotFound, NotWritable, PodiumError, Unreachable
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+GC_THRESHOLD = (50_000, 20, 100)
+_READERS: list[int] = []
+_BEFORE: list[int] = []
+_READERS_LOCK = threading.Lock()
+DENIED = ("PERMISSION_DENIED", "UNAUTHENTICATED")
+_UNKNOWN = re.compile(r"unsupported endpoint|'detail': 'Not Found'", re.IGNORECASE)
+
+
+@lru_cache(maxsize=64)
+def client(backend: Backend) -> "MlflowClient":
+    """The MLflow client of a backend; the same one for the same backend, so never one for two principals. Makes no request by itself.
+
+    Raises BackendError when this MLflow cannot keep two people apart.
+    """
+    from mlflow import MlflowClient
+
+    if backend.kind == "server":
+        install()
+    elif backend.kind == "file":
+        os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"  # MLflow asks for this word before it opens its old format
+    uri = wire(backend)
+    made = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    own_files(made, uri)
+    return made
+
+
+def mlflow_version() -> str:
+    """The MLflow installed here, such as "3.17.2". Reads the package's card, imports nothing."""
+    return version("mlflow")
+
+
+def server_version(backend: Backend) -> str:
+    """The MLflow that a server runs, such as "3.17.2"; that of this machine where there is no server, empty when it does not tell."""
+    if backend.kind != "server":
+        return mlflow_version()
+    try:
+        answer = httpx.get(f"{backend.uri}/version", timeout=PROBE_SECONDS, auth=auth_of(backend))
+    except httpx.HTTPError:
+        return ""
+    told = answer.text.strip()
+    return told if answer.status_code == 200 and re.fullmatch(r"\d+\.\d+[\w.+-]{0,20}", told) else ""
+
+
+def probe(backend: Backend) -> None:
+    """Ask a backend one small question and wait for seconds only. A local SQLite file needs no probe.
+
+    Raises Unreachable when nobody answers, when the answer is not MLflow's, or when sign-in is asked for; see `probing`, and `hub`
+    for a repository of DagsHub.
+    """
+    (hub.ask if hub.repository_of(backend) else probing.ask)(backend)
+
+
+@contextmanager
+def translated(subject: str = "") -> Iterator[None]:
+    """Turn an MLflow exception into a PodiumError, once, where it enters. `subject` names what was asked for."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise translate(str(error.error_code), str(error), subject) from error
+    except OSError as error:
+        if error.errno in _FULL:
+            raise translate("", "no space left") from error
+        if error.errno == errno.EROFS:
+            raise NotWritable("The disk may only be read.", next="Write to another folder, or mount it for writing.") from error
+        raise
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_unknown(error: "MlflowException") -> bool:
+    """Did the server say that it does not know this request at all? Answers without MLflow's words count by what they say."""
+    said = str(error)
+    return error.error_code == "ENDPOINT_NOT_FOUND" or ("Response: {" in said and bool(_UNKNOWN.search(said)))
+
+
+def translate(code: str, message: str, subject: str = "") -> PodiumError:
+    """The PodiumError for an MLflow `error_code`. The message is shortened and loses any password. Pure."""
+    said, about = _clean(message), subject or "What was asked for"
+    if (trouble := _database(said)) is not None:
+        return trouble
+    match code:
+        case "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND":
+            return NotFound(f"{about} was not found.", next="It may have been deleted or renamed.")
+        case "TEMPORARILY_UNAVAILABLE":
+            return Busy("The database is locked by another program.", next="Wait a moment, then try again.")
+        case "PERMISSION_DENIED" | "UNAUTHENTICATED":
+            return NotWritable(f"The server does not allow this: {said}", next="Ask its administrator for the right to write.")
+        case "INVALID_PARAMETER_VALUE" | "BAD_REQUEST" | "RESOURCE_ALREADY_EXISTS":
+            return BadInput(said)
+        case _:
+            return _fault(code, said)
+
+
+def _database(said: str) -> PodiumError | None:
+    """What the database itself complained about, whatever code MLflow gave it: it calls a full disk a passing trouble. Pure."""
+    text = said.lower()
+    if "disk is full" in text or "no space left" in text:
+        return NotWritable(
+            "The disk is full.",
+            means="What was to be written just now is not there; what was there before is whole.",
+            next="Make room on the disk that holds the database and its files, then do it again.",
+        )
+    if "readonly database" in text or "read-only" in text:
+        return NotWritable("The database cannot be written.", next="Check the rights of the file and its folder.")
+    if "database is locked" in text or "database table is locked" in text:
+        return Busy(
+            "The database is locked by another program.",
+            next="Close the program that has it open, or wait until it is done, then try again.",
+        )
+    if "unable to open database file" in text:
+        return NotWritable("The database file cannot be opened.", next="Check that the file, its folder and the disk are there.")
+    if "disk i/o error" in text or "malformed" in text or "not a database" in text:
+        return BackendError(
+            "The database file is damaged, or its disk is.",
+            means="Reading and writing it may fail at any time.",
+            next="Stop every program that uses it, copy the file to another disk, and go back to a backup if it cannot be opened.",
+        )
+    return None
+
+
+def _fault(code: str, said: str) -> BackendError:
+    if code == "ENDPOINT_NOT_FOUND" or _UNKNOWN.search(said):
+        return BackendError(
+            "The server does not know this request.",
+            means="It is older than the MLflow here, or leaves this out. Nothing was changed.",
+            next="Look at what this backend can do.",
+        )
+    if "Max retries" in said or "Connection" in said:
+        return Unreachable("The server stopped answering.", next="Check that it runs, then try again.")
+    return BackendError(
+        f"MLflow reported: {said}", means="It is not certain whether anything was changed.", next="Look again before you retry."
+    )
+
+
+def _clean(message: str) -> str:
+    """The first line of a message, without passwords in URLs, at most 300 characters."""
+    first = re.sub(r"//[^/@\s]+@", "//", message.strip().split("\n", 1)[0])
+    return first if len(first) <= 300 else first[:299] + "…"
+
+
+@contextmanager
+def quick_reading() -> Iterator[None]:
+    """Raise Python's garbage-collection threshold while many MLflow objects are made: two to three times quicker.
+
+    The threshold belongs to the process, so the first of several readers raises it and the last one puts it back.
+    """
+    with _READERS_LOCK:
+        if not _READERS:
+            _BEFORE[:] = gc.get_threshold()
+            gc.set_threshold(*GC_THRESHOLD)
+        _READERS.append(1)
+    try:
+        yield
+    finally:
+        with _READERS_LOCK:
+            _READERS.pop()
+            if not _READERS:
+                gc.set_threshold(*_BEFORE)

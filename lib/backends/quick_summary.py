@@ -1,0 +1,98 @@
+"""What can be said about a backend at a glance: does it open, can it be written, where do files go, which MLflow is it.
+
+Every line is looked up when it is asked for. Cures belong to the doctor, not here.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from lib.backends.backend import Backend
+from lib.backends.capabilities import capabilities
+from lib.backends.mlflow_client import client, translated
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line: how it stands, what was checked, what was found. All three in plain words, never Markdown."""
+
+    state: Literal["ok", "warning", "broken", "skipped"]
+    what: str
+    found: str
+
+
+@dataclass(frozen=True)
+class Glance:
+    """The checks of a backend and when it was made; `created` is None when it has no experiment."""
+
+    checks: tuple[Check, ...]
+    created: datetime | None
+
+
+def glance(backend: Backend) -> Glance:
+    """Look at a backend that answers. Raises BackendError when it stops doing so."""
+    location, created = _oldest_experiment(backend)
+    if backend.path is not None:
+        return Glance((_database(backend.path), _folder(backend), _registry(backend)), created)
+    return Glance((_files(location), _registry(backend)), created)
+
+
+def _oldest_experiment(backend: Backend) -> tuple[str, datetime | None]:
+    """Artifact location and time of creation of the oldest experiment: Default, in every store that still has it."""
+    with translated("The oldest experiment"):
+        found = client(backend).search_experiments(max_results=1, order_by=["creation_time ASC"])
+    if not found or found[0].creation_time is None:
+        return "", None
+    return found[0].artifact_location, datetime.fromtimestamp(found[0].creation_time / 1000, UTC)
+
+
+def _database(path: Path) -> Check:
+    megabytes = f"{path.name}, {path.stat().st_size / 1e6:,.1f}\N{NO-BREAK SPACE}MB"
+    if can_write(path):
+        return Check("ok", "Database opens and can be written", megabytes)
+    return Check("warning", "Database opens, but cannot be written", megabytes)
+
+
+def can_write(path: Path) -> bool:
+    """Take SQLite's write lock for an instant and give it back; nothing is written."""
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=3, isolation_level=None)) as db:
+            db.execute("begin immediate")
+            db.execute("rollback")
+    except sqlite3.OperationalError:
+        return False
+    return True
+
+
+def _folder(backend: Backend) -> Check:
+    folder = backend.artifacts
+    if folder is None:
+        return Check("skipped", "Files", "")
+    if os.access(folder if folder.exists() else folder.parent, os.W_OK):
+        return Check("ok", "Files go to a folder beside it", f"{folder.name}/")
+    return Check("warning", "The folder for files cannot be written", f"{folder.name}/")
+
+
+def _files(location: str) -> Check:
+    scheme = urlsplit(location).scheme
+    if scheme == "mlflow-artifacts":
+        return Check("ok", "Files go through the server", "mlflow-artifacts")
+    if not location:
+        return Check("skipped", "Where files go", "no experiment yet")
+    return Check("warning", "Files go past the server", f"{scheme or 'a folder'}: this machine must reach it too")
+
+
+def _registry(backend: Backend) -> Check:
+    can = capabilities(backend)
+    told = f"MLflow {can.version}" if can.version else "version not told"
+    missing = [word for word, one in (("stages", can.stages), ("aliases", can.aliases)) if one.has is False]
+    if missing:
+        return Check("warning", f"No {' and no '.join(missing)} here", told)
+    return Check("ok", "Stages and aliases supported", told)

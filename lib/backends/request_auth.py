@@ -1,0 +1,113 @@
+"""How MLflow's client signs in as the right person: the one place that touches MLflow's registry of sign-ins and its cache of files.
+
+MLflow asks a provider, found by a name in `MLFLOW_TRACKING_AUTH`, for every request of this process: tracking, registry, and files in
+whatever thread. It tells the provider nothing but the request. So the URI that a client is given names the principal in front of its
+host (`https://podium-1f…@host/…`, see `credentials.wire`); every request inherits it, and here the name is replaced by the credential,
+or by nothing when the credential is not for this address. `~/.netrc` is never asked, because the request has a sign-in of its own.
+"""
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from lib.backends.backend import Backend
+from lib.backends.credentials import PREFIX, TOKEN, USER, of
+from lib.errors import BackendError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+NAME = "podium-by-principal"
+_INSTALLED = threading.Event()
+_LOCK = threading.Lock()
+
+
+def install(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
+    """Make MLflow ask here how to sign in. Does so once; a sign-in that was chosen before goes on for what has no principal.
+
+    Raises BackendError when this MLflow cannot be told: then nobody is signed in through it, rather than as somebody else.
+    """
+    with _LOCK:
+        if not _INSTALLED.is_set():
+            _register(environment.get("MLFLOW_TRACKING_AUTH", ""))
+            _INSTALLED.set()
+        environment["MLFLOW_TRACKING_AUTH"] = NAME
+        # A redirect would be signed by ~/.netrc, and it could lead anywhere.
+        environment.setdefault("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")
+
+
+def _register(before: str) -> None:
+    try:
+        from mlflow.tracking.request_auth import registry
+        from mlflow.tracking.request_auth.abstract_request_auth_provider import RequestAuthProvider
+
+        providers = registry._request_auth_provider_registry  # noqa: SLF001 - only entry points of installed packages are public
+
+        class ByPrincipal(RequestAuthProvider):  # type: ignore[misc, unused-ignore]
+            """MLflow's form of a sign-in."""
+
+            def get_name(self) -> str:
+                """The name in MLFLOW_TRACKING_AUTH."""
+                return NAME
+
+            def get_auth(self) -> Any:
+                """What `requests` calls with each request."""
+                return _sign if before in ("", NAME) else _after(registry.fetch_auth(before))
+
+        providers.register(ByPrincipal)
+    except (ImportError, AttributeError, TypeError) as error:
+        raise BackendError(
+            "The MLflow installed here cannot be told who signs in.",
+            means="Nobody was signed in, so that nobody acts under another name.",
+            next="Install the MLflow that requirements.txt names.",
+        ) from error
+
+
+def _sign(request: Any) -> Any:
+    """Put the credential that a request's address names into it, and its own address back."""
+    parts = urlsplit(request.url)
+    principal = parts.username or ""
+    if principal.startswith(PREFIX):
+        request.url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        request.headers.pop("Authorization", None)
+        held = of(Backend("", "server", principal))
+        if held and held.covers(request.url):
+            request.headers["Authorization"] = held.header()
+    elif not (os.environ.get(USER) or os.environ.get(TOKEN)):
+        request.headers.pop("Authorization", None)  # of ~/.mlflow/credentials, which names no address
+    return request
+
+
+def _after(other: Any) -> Any:
+    """A sign-in that was chosen before, for requests that name no principal."""
+
+    def sign(request: Any) -> Any:
+        is_ours = (urlsplit(request.url).username or "").startswith(PREFIX)
+        return _sign(request) if is_ours or other is None else other(request)
+
+    return sign
+
+
+def own_files(client: "MlflowClient", uri: str) -> None:
+    """Let a client reach files by its own address only: MLflow keeps the way to a run's files for all clients of a process together.
+
+    Raises BackendError when this MLflow keeps it elsewhere.
+    """
+    tracking: Any = getattr(client, "_tracking_client", None)
+    if not hasattr(tracking, "_get_artifact_repo"):
+        raise BackendError(
+            "The MLflow installed here mixes the files of two people.", next="Install the MLflow that requirements.txt names."
+        )
+
+    def repository(resource_id: str, *, resource: str = "run") -> Any:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        place = (
+            client.get_run(resource_id).info.artifact_uri
+            if resource == "run"
+            else client.get_logged_model(resource_id).artifact_location
+        )
+        return get_artifact_repository(place, tracking_uri=uri, registry_uri=uri)
+
+    tracking._get_artifact_repo = repository  # noqa: SLF001 - see above

@@ -1,0 +1,48 @@
+"""The process between Podium and a server that it started: it ends the server when Podium ends, however Podium ends.
+
+Started as `python -m lib.backends.server_supervisor LOG COMMAND…` with a pipe as its standard input. Nobody writes into the pipe: when it closes,
+Podium is gone, killed or not. MLflow is not imported here.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+from lib import processes
+
+
+def watch(log: Path, command: list[str]) -> int:
+    """Run a command until it ends or the pipe closes, with all it says in `log`. Returns its exit code."""
+    with log.open("ab") as out:
+        child = subprocess.Popen(  # noqa: S603 - a list, no shell; only lib.backends.local_server names it
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    threading.Thread(target=_end_with_podium, args=(child.pid,), daemon=True).start()
+    with contextlib.suppress(_Asked):
+        return child.wait()
+    processes.end(child.pid)
+    return child.wait()
+
+
+class _Asked(Exception):
+    """SIGTERM came."""
+
+
+def _end_with_podium(pid: int) -> None:
+    while os.read(0, 4096):  # not sys.stdin: its lock would be held while this process ends by itself
+        pass
+    processes.end(pid)
+
+
+def _ask(_: int, __: FrameType | None) -> None:
+    raise _Asked
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _ask)
+    sys.exit(watch(Path(sys.argv[1]), sys.argv[2:]))

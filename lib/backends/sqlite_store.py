@@ -1,0 +1,245 @@
+"""The local SQLite file before MLflow opens it: made whole or not at all, and never migrated unasked.
+
+MLflow migrates an older database the moment a client touches it, and a process killed while it makes the tables leaves a file
+that MLflow can never open again. So a new file is made aside and renamed, and an old one is looked at read-only first.
+Everything that needs MLflow's own store code stands here; nothing else in Podium does.
+"""
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from lib.backends.backend import SQLITE, Backend
+from lib.errors import BackendError, Busy, NeedsMigration, NotFound, NotWritable, Refused
+
+LOCK_SECONDS = 120.0
+LOCKED_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Schema:
+    """How a database stands to the MLflow installed here.
+
+    `missing` no file · `empty` a file without tables · `current` · `older` opening it would migrate it · `newer` unknown to this MLflow
+    · `foreign` a file that holds something else. `found` and `wanted` are alembic revisions.
+    """
+
+    state: Literal["missing", "empty", "current", "older", "newer", "foreign"]
+    found: str = ""
+    wanted: str = ""
+
+
+def schema(path: Path) -> Schema:
+    """Look at a database file without changing it.
+
+    Raises NotWritable when the file cannot be read and Busy when it is locked.
+    """
+    if not path.exists():
+        return Schema("missing")
+    tables, found = _revision(path)
+    if not tables:
+        return Schema("empty")
+    if "experiments" not in tables:
+        return Schema("foreign")
+    wanted, known = revisions()
+    state: Literal["current", "older", "newer"] = (
+        "current" if found == wanted else "older" if found in known or not found else "newer"
+    )
+    return Schema(state, found, wanted)
+
+
+def make_ready(backend: Backend) -> bool:
+    """See to it that MLflow can open the local file without changing its schema; make the file if it is missing.
+
+    Returns True when the file was made just now. Raises NeedsMigration for an older schema (see `migrate`), BackendError for a
+    newer one or a file that is no MLflow database, NotWritable when the folder cannot be written.
+    """
+    path = backend.path
+    if path is None:
+        return False
+    if schema(path).state in ("missing", "empty"):
+        return _create(backend, path)
+    judge(backend)
+    return False
+
+
+def judge(backend: Backend) -> None:
+    """Say whether MLflow could open the local file as it is; makes and changes nothing. Raises as `make_ready` does."""
+    path = _path_of(backend)
+    state = schema(path)
+    if state.state == "older":
+        raise NeedsMigration(
+            f"{path.name} was made by an older MLflow (schema {state.found or 'without a number'}).",
+            means=f"Opening it would change it to schema {state.wanted}, and the older MLflow could not open it any more.",
+            next="Agree to the change with a backup copy, or choose another database.",
+        )
+    if state.state == "newer":
+        raise BackendError(
+            f"{path.name} was made by a newer MLflow (schema {state.found}).",
+            means="The MLflow installed here does not know it. Nothing was changed.",
+            next="Install that newer MLflow, or choose another database.",
+        )
+    if state.state == "foreign":
+        raise BackendError(
+            f"{path.name} is a database, but not one of MLflow.", next="Choose another file in MLFLOW_TRACKING_URI."
+        )
+
+
+def knock(backend: Backend) -> None:
+    """Read one row of a local file, to see that it answers. Raises Busy when it is locked for longer than three seconds."""
+    if backend.path is not None:
+        _revision(backend.path)
+
+
+def must_be_free(backend: Backend) -> None:
+    """Take the write lock of a local file for an instant, before a deed: MLflow's client would wait twenty seconds for it.
+
+    Raises Busy when another program holds it for longer than three seconds, NotWritable when the file may only be read.
+    """
+    if backend.path is None:
+        return
+    address = f"{backend.path.absolute().as_uri()}?mode=rw"
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=LOCKED_SECONDS, isolation_level=None)) as db:
+            db.execute("begin immediate")
+            db.execute("rollback")
+    except sqlite3.Error as error:
+        if "locked" in str(error):
+            raise Busy(
+                f"{backend.path.name} is locked by another program.",
+                next="Close the program that has it open, or wait until it is done, then try again.",
+            ) from error
+        raise _not_writable(backend.path, error) from error
+
+
+def must_exist(backend: Backend) -> None:
+    """Raise NotFound when the local database is not there: only the default backend and demos may make one."""
+    if backend.path is not None and not backend.path.exists():
+        raise NotFound(f"There is no database at {backend.path}.", next="Check the path; demo run makes one.")
+
+
+def migrate(backend: Backend, at: datetime) -> Path:
+    """Copy an older database beside itself, then let MLflow migrate the original. Returns the path of the copy.
+
+    The copy is made by SQLite's own backup, so it is whole even while others write. Raises Refused when the database is not an
+    older one any more, because another process was quicker.
+    """
+    path = _path_of(backend)
+    from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine
+
+    copy = path.with_name(f"{path.name}.{at:%Y%m%d-%H%M%S}.backup")
+    with _lock(path):
+        if schema(path).state != "older":
+            raise Refused(f"{path.name} has been changed already.", next="Look again.")
+        backup(path, copy)
+        engine = create_sqlalchemy_engine(backend.uri)
+        try:
+            _upgrade_db(engine)
+        finally:
+            engine.dispose()
+    return copy
+
+
+def backup(path: Path, copy: Path) -> None:
+    """Copy a SQLite database whole. Raises NotWritable when the copy cannot be written."""
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+    except sqlite3.Error as error:
+        raise NotWritable(
+            f"The backup {copy.name} could not be written ({error}).", next=f"Make room in {copy.parent}."
+        ) from error
+
+
+def _create(backend: Backend, path: Path) -> bool:
+    """Make the file aside under a lock, then rename it into place. False when another process was quicker."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(path):
+            if schema(path).state not in ("missing", "empty"):
+                return False
+            aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
+            try:
+                _fill(aside, backend)
+                aside.replace(path)
+            finally:
+                aside.unlink(missing_ok=True)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    except sqlite3.Error as error:
+        raise _not_writable(path, error) from error
+    return True
+
+
+def _fill(aside: Path, backend: Backend) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        store = SqlAlchemyStore(SQLITE + str(aside), str(backend.artifacts))
+    except OperationalError as error:
+        raise OSError(str(error.orig)) from error
+    store.engine.dispose()
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """One process at a time makes or migrates this file."""
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise Busy(f"Another process has been preparing {path.name} for two minutes.", next="Wait for it, or end it.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _revision(path: Path) -> tuple[set[str], str]:
+    """Table names and the alembic revision of a file, read-only."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCKED_SECONDS)) as db:
+            tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
+            rows = db.execute("select version_num from alembic_version").fetchall() if "alembic_version" in tables else []
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error):
+            raise Busy(f"{path.name} is locked by another program.", next="Close that program, then try again.") from error
+        if "unable to open" in str(error):
+            raise _not_writable(path, error) from error
+        raise BackendError(
+            f"{path.name} is not a SQLite database.", next="Choose another file in MLFLOW_TRACKING_URI."
+        ) from error
+    return tables, rows[0][0] if rows else ""
+
+
+@lru_cache(maxsize=1)
+def revisions() -> tuple[str, set[str]]:
+    """The newest schema revision of the installed MLflow, and all it knows. Read once: it walks some fifty files."""
+    from alembic.script import ScriptDirectory
+    from mlflow.store.db.utils import _get_alembic_config
+
+    script = ScriptDirectory.from_config(_get_alembic_config(db_url=""))
+    return script.get_heads()[0], {revision.revision for revision in script.walk_revisions()}
+
+
+def _path_of(backend: Backend) -> Path:
+    if backend.path is None:
+        raise BackendError(f"{backend.name} is not a local database.")
+    return backend.path
+
+
+def _not_writable(path: Path, error: Exception) -> NotWritable:
+    return NotWritable(
+        f"{path} cannot be opened for writing ({error}).",
+        next="Check the rights of the folder, or set MLFLOW_TRACKING_URI elsewhere.",
+    )

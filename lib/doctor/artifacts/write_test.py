@@ -1,0 +1,53 @@
+"""Proves that files can be kept at a place: writes one small file there, lists it, reads it back and removes it.
+
+No run is made for it, and MLflow's own cache of places is gone round: it could answer for another backend.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ulid import ULID
+
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import translated
+from lib.doctor.types import Rows
+from lib.errors import BackendError
+
+WORDS = "Written by Podium's doctor to see whether files can be kept here.\n"
+
+
+def prove(backend: Backend, place: str) -> Rows:
+    """Write, list, read and remove a file at a place, as a run would. Returns what was seen.
+
+    Raises BackendError when one of it does not work; then the file may be left behind, and the error names it.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    name = f"podium-probe-{ULID()}.txt".lower()
+    with tempfile.TemporaryDirectory(prefix="podium-probe-") as aside, _spoken(place, name), translated("The trial file"):
+        written = Path(aside, name)
+        written.write_text(WORDS, encoding="utf-8")
+        where = get_artifact_repository(place, tracking_uri=backend.uri, registry_uri=backend.uri)
+        where.log_artifact(str(written))
+        listed = [one.path for one in where.list_artifacts()]
+        back = Path(where.download_artifacts(name, tempfile.mkdtemp(dir=aside))).read_text(encoding="utf-8")
+        where.delete_artifacts(name)
+        left = [one.path for one in where.list_artifacts()]
+    if name not in listed or back != WORDS or name in left:
+        raise BackendError(f"The trial file {name} at {place} did not come back as it was written, or could not be removed.")
+    return (("Files belong at", place), ("Trial file", "written, listed, read back, removed"))
+
+
+@contextmanager
+def _spoken(place: str, name: str) -> Iterator[None]:
+    """Tell what the file system and the network raise as one error that names the place."""
+    try:
+        yield
+    except (OSError, ImportError) as error:
+        raise BackendError(
+            f"A trial file could not be kept at {place}: {error}"[:400],
+            means=f"Files are not safe there. If {name} lies there, it can be removed.",
+            next="Choose another place.",
+        ) from error

@@ -1,0 +1,1 @@
+"""The checks of the Doctor, a module for each subject. A check only reads."""

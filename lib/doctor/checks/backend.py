@@ -1,0 +1,228 @@
+"""The checks that come first: does the backend answer, how quickly, may it be opened, can it be written, does its clock agree.
+
+After a problem in one of the `first` ones nothing else is asked: no other check could say anything, and an older database would be
+changed by the question.
+"""
+
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import httpx
+
+from lib.backends import sqlite_store as store
+from lib.backends.backend import Backend
+from lib.backends.connectivity import PROBE_PATH, PROBE_SECONDS
+from lib.backends.credentials import auth_of
+from lib.backends.mlflow_client import mlflow_version, probe, server_version
+from lib.backends.quick_summary import can_write
+from lib.doctor.types import Check, Clock, Finding, Told, call
+from lib.errors import PodiumError
+
+SLOW_SECONDS = 1.0
+TELL_SECONDS, WRONG_SECONDS = 5.0, 120.0
+"""From when a clock's difference is told, and from when it is a problem: the ledger waits 120 s before it closes for others."""
+UPGRADE, MIGRATE = "upgrade_database", "migrate_file_store"
+"""Ids of the cures for an older database and for a file store."""
+
+
+def schema(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
+    """Is the database file there, and would MLflow change it by opening it? It is only looked at."""
+    if backend.path is None:
+        return (Finding(_SCHEMA.id, "skipped", _SCHEMA.title, "the server's own"),)
+    stand = store.schema(backend.path)
+    if stand.state == "current":
+        return _SCHEMA.fine(f"MLflow {mlflow_version()}")
+    title, means, next_ = _SCHEMAS[stand.state]
+    return (
+        Finding(
+            _SCHEMA.id,
+            "problem",
+            title.format(file=backend.path.name),
+            stand.state,
+            ("", ""),
+            (("Schema now", stand.found or "without a number"), ("Schema of this MLflow", stand.wanted or "not looked up")),
+            means,
+            next_,
+            (call(UPGRADE, file=str(backend.path)),) if stand.state == "older" else (),
+        ),
+    )
+
+
+_SCHEMAS = {
+    "older": (
+        "{file} is older than the MLflow here",
+        "Opening it would change its tables, and the older MLflow could not open it any more. Nothing has been opened.",
+        "Let it be upgraded after a copy was made, or use the MLflow that it belongs to.",
+    ),
+    "newer": (
+        "{file} is newer than the MLflow here",
+        "This MLflow does not know its tables. Nothing has been opened.",
+        "Install the newer MLflow, or choose another database.",
+    ),
+    "foreign": (
+        "{file} is a database, but not one of MLflow",
+        "It holds tables of something else. Nothing has been opened.",
+        "Check the path of the database.",
+    ),
+    "missing": (
+        "There is no database {file}",
+        "Nothing has been made. A wrong path or another folder is the usual reason.",
+        "Check the path of the database; a demo makes a new one.",
+    ),
+    "empty": (
+        "{file} is empty",
+        "It has no tables: a program that was to make them may have been ended too early.",
+        "Open any other page: Podium makes the tables whole or not at all.",
+    ),
+}
+
+
+def answers(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
+    """Does the backend answer, and how quickly?"""
+    start = time.perf_counter()
+    try:
+        store.knock(backend)
+        probe(backend)
+    except PodiumError as error:
+        title = "The database does not open" if backend.path else "The server does not answer as it should"
+        return (Finding(_ANSWERS.id, "problem", title, "no answer", means=f"{error.what} {error.means}", next=error.next),)
+    seconds = time.perf_counter() - start
+    took = f"{seconds * 1000:,.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    if seconds < SLOW_SECONDS:
+        return _ANSWERS.fine(took)
+    return (
+        Finding(
+            _ANSWERS.id,
+            "notice",
+            f"The {'database' if backend.path else 'server'} took {took} for the smallest question",
+            took,
+            means="Every page and every run that logs waits at least as long, once for each call.",
+            next="Look at the load of its machine and at the network between; log many metrics in one call.",
+        ),
+    )
+
+
+def writable(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
+    """Can the database file be written? Nothing is. A server tells only when something is written, so it is not asked."""
+    if backend.path is None:
+        return (Finding(_WRITABLE.id, "skipped", _WRITABLE.title, "told when one writes"),)
+    if can_write(backend.path):
+        return _WRITABLE.fine(f"{backend.path.stat().st_size / 1e6:,.1f} MB")
+    return (
+        Finding(
+            _WRITABLE.id,
+            "problem",
+            f"{backend.path.name} cannot be written",
+            "only read",
+            means="Everything can be looked at, but no run can log and nothing can be registered or moved.",
+            next="Give this account the right to write to the file and to its folder, or end the program that holds it locked.",
+        ),
+    )
+
+
+def clock(backend: Backend, now: Clock, _: Told) -> tuple[Finding, ...]:
+    """How far is the server's clock from this machine's? By the Date of its answer, which knows whole seconds."""
+    if backend.kind != "server":
+        return (Finding(_CLOCK.id, "skipped", _CLOCK.title, "one clock only"),)
+    before = now()
+    try:
+        answer = httpx.get(backend.uri + PROBE_PATH, timeout=PROBE_SECONDS, auth=auth_of(backend))
+        said = parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+    except (httpx.HTTPError, ValueError):
+        return (Finding(_CLOCK.id, "skipped", _CLOCK.title, "not told", means="The server's answers carry no date."),)
+    return _judged(said, before, now())
+
+
+def _judged(said: datetime, before: datetime, after: datetime) -> tuple[Finding, ...]:
+    """The Date is cut to seconds and was set somewhere between the two looks at our own clock."""
+    off = 0.0
+    if said > after:
+        off = (said - after).total_seconds()
+    elif (before - said).total_seconds() > 1:
+        off = (said - before).total_seconds() + 1
+    if abs(off) < TELL_SECONDS:
+        return _CLOCK.fine("less than 5 s" if off else "they agree")
+    apart = f"{abs(off):,.0f} s {'ahead' if off > 0 else 'behind'}"
+    return (
+        Finding(
+            _CLOCK.id,
+            "problem" if abs(off) > WRONG_SECONDS else "notice",
+            f"The server's clock is {apart}",
+            apart,
+            ("", ""),
+            (("The server says", f"{said:%Y-%m-%d %H:%M:%S} UTC"), ("This machine says", f"{after:%Y-%m-%d %H:%M:%S} UTC")),
+            "Times of runs come from this machine, times of versions from the server: what came first may look the wrong way round.",
+            "Let both machines set their clocks by the network.",
+        ),
+    )
+
+
+def file_store(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
+    """Does an old file store lie beside the database? Its runs are not seen from here, and today's MLflow refuses to open it."""
+    if backend.path is None:
+        return (Finding(_FILES.id, "skipped", _FILES.title, "a server"),)
+    found = {folder: _runs_in(folder) for folder in _beside(backend.path.parent) if _is_file_store(folder)}
+    if not found:
+        return _FILES.fine("none beside it")
+    return tuple(
+        Finding(
+            _FILES.id,
+            "notice",
+            f"An old file store lies in {folder.name}",
+            f"{runs:,} runs",
+            ("", ""),
+            (("Folder", str(folder)), ("Runs in it", f"{runs:,}")),
+            "Its experiments and runs are not seen on this backend, and MLflow 3.17 refuses to open a file store at all.",
+            "Move it into a database: nothing of the old folder is changed.",
+            (call(MIGRATE, folder=str(folder)),),
+        )
+        for folder, runs in found.items()
+    )
+
+
+def _beside(home: Path) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys((home / "mlruns", Path.cwd() / "mlruns")))
+
+
+def _is_file_store(folder: Path) -> bool:
+    """A folder of experiments: one of them at least says so itself. The folder of files beside a database has no such note."""
+    return folder.is_dir() and any(folder.glob("*/meta.yaml"))
+
+
+def _runs_in(folder: Path) -> int:
+    return sum(1 for _ in folder.glob("*/*/meta.yaml"))
+
+
+def mlflow(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
+    """Do the MLflow here and the server's fit together?"""
+    here = mlflow_version()
+    if backend.kind != "server":
+        return _VERSIONS.fine(f"MLflow {here}")
+    there = server_version(backend)
+    if not there:
+        return (Finding(_VERSIONS.id, "skipped", _VERSIONS.title, "not told", means="The server does not tell its version."),)
+    if here.split(".", maxsplit=1)[0] == there.split(".", maxsplit=1)[0]:
+        return _VERSIONS.fine(f"{there} there, {here} here")
+    return (
+        Finding(
+            _VERSIONS.id,
+            "notice",
+            f"The server runs MLflow {there}, and this is {here}",
+            f"{there} there",
+            means="Calls that one of them does not know fail, such as those about logged models before MLflow 3.",
+            next="Let both use one major version, or look at what this backend can do before you rely on it.",
+        ),
+    )
+
+
+_SCHEMA = Check(
+    "schema", "Database fits this MLflow", "Is the database there, and of this MLflow?", schema, quick=True, first=True
+)
+_ANSWERS = Check("answers", "Backend answers", "Does the backend answer?", answers, quick=True, first=True)
+_WRITABLE = Check("writable", "Database can be written", "Can the database be written?", writable, quick=True)
+_VERSIONS = Check("versions", "Versions fit together", "Which MLflow is where?", mlflow, quick=True)
+_CLOCK = Check("clock", "Clocks agree", "Do the clocks agree?", clock, quick=True)
+_FILES = Check("file_store", "No file store left behind", "Does an old file store lie beside it?", file_store)
+CHECKS = (_SCHEMA, _ANSWERS, _WRITABLE, _VERSIONS, _CLOCK, _FILES)

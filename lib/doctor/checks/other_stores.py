@@ -1,0 +1,77 @@
+"""Whether one project writes to several places: other stores beside this one, or a variable that names another (guide §10)."""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from lib.backends.backend import Backend, parse
+from lib.doctor.checks.secret_detection import without_secrets
+from lib.doctor.types import Check, Clock, Finding, Rows, Told
+from lib.errors import BadInput
+
+MOST_FILES = 50
+LOCKED_SECONDS = 0.5
+
+
+def mixed(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
+    """Look for other stores in the folder of this one and in the one Podium was started in."""
+    rows: Rows = (*_named_elsewhere(backend, os.environ), *_stores(backend))
+    if not rows:
+        return MIXED.fine("one place")
+    return (
+        Finding(
+            MIXED.id,
+            "notice",
+            "This project writes to more than one place",
+            f"{len(rows)} besides this one",
+            ("Where", "What"),
+            rows,
+            "Runs go now here, now there: a comparison shows only some of them, and an experiment seems to be lost.",
+            "Name one tracking URI first thing in every script, the same for the whole team, and put away what is not used.",
+        ),
+    )
+
+
+def _named_elsewhere(backend: Backend, environment: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+    """The variables of MLflow that lead away from this backend."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        value = environment.get(name, "").strip()
+        if not value:
+            continue
+        try:
+            there = parse(value, Path.cwd())
+        except BadInput:
+            yield name, "names a place that Podium cannot open"
+            continue
+        if there.uri != backend.uri:
+            yield name, f"names {without_secrets(there.uri)}"
+
+
+def _stores(backend: Backend) -> Iterator[tuple[str, ...]]:
+    """Other databases of MLflow with runs in them, and file stores."""
+    if backend.path is None:
+        return
+    for folder in dict.fromkeys((backend.path.parent.resolve(), Path.cwd())):
+        files = [one for ending in ("*.db", "*.sqlite", "*.sqlite3") for one in folder.glob(ending)]
+        for one in sorted(files)[:MOST_FILES]:
+            if one.resolve() != backend.path.resolve() and (runs := _runs_in(one)):
+                yield str(one), f"a database of MLflow with {runs:,} runs"
+        notes = sum(1 for _ in (folder / "mlruns").glob("*/*/meta.yaml"))
+        if notes:
+            yield str(folder / "mlruns"), f"a file store with {notes:,} runs"
+
+
+def _runs_in(path: Path) -> int:
+    """How many runs a database holds; 0 for one that is not MLflow's or cannot be read now."""
+    try:
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=LOCKED_SECONDS)) as db:
+            return int(db.execute("select count(*) from runs join experiments using (experiment_id)").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
+MIXED = Check("mixed", "One place for everything", "Does this project write to several places?", mixed)
+CHECKS = (MIXED,)

@@ -1,0 +1,66 @@
+"""What finished runs do not tell about themselves: parameters, metrics, data, environment, source, author (guide §10)."""
+
+from typing import TYPE_CHECKING
+
+from lib.backends.backend import Backend
+from lib.doctor.run_cache import gathered, run_name, shown
+from lib.doctor.types import Check, Clock, Finding, Told
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lib.runs.table.types import RunTable
+
+_NOBODY = ("", "unknown")
+_AUTHOR = ("author", "owner", "user", "created_by")
+_DATA = ("data", "mlflow.data", "train_", "training_data", "test_data")
+_ENVIRONMENT = ("environment", "env_", "python", "requirements", "conda", "docker", "mlflow.docker", "mlflow.project.env")
+
+
+def complete(backend: Backend, clock: Clock, _: Told) -> tuple[Finding, ...]:
+    """Count the finished runs that lack something, by what they lack."""
+    found = gathered(backend, clock)
+    table, finished = found.table, found.table.identity["status"] == "FINISHED"
+    total = int(finished.sum())
+    lacking = {what: table.identity.index[finished & ~has] for what, has in _told_by(table).items()}
+    lacking = {what: runs for what, runs in lacking.items() if len(runs)}
+    if not lacking:
+        return COMPLETE.fine(f"{total:,} of {total:,}" if total else "no finished run")
+    whole = total - len({run for runs in lacking.values() for run in runs})
+    return (
+        Finding(
+            COMPLETE.id,
+            "notice",
+            "Some runs do not tell how they were made",
+            f"{whole:,} of {total:,} whole",
+            ("Missing", "In", "The newest of them"),
+            shown([(what, f"{len(runs):,} of {total:,}", run_name(table, runs[0])) for what, runs in lacking.items()]),
+            f"What was not logged cannot be compared, explained or repeated later. {found.scope}".strip(),
+            "Log it in the same run: log_params, log_metrics, log_input for the data, a model with its requirements, a tag author.",
+        ),
+    )
+
+
+def _told_by(table: "RunTable") -> dict[str, "pd.Series[bool]"]:
+    """What each run tells, as one truth per run."""
+    identity = table.identity
+    logged_data = identity.index.to_series().isin(table.inputs["run_id"])
+    return {
+        "Parameters": table.texts.notna().any(axis=1),
+        "Metrics": table.metrics.notna().any(axis=1),
+        "Data": logged_data | _any(table.texts, _DATA) | _any(table.tags, _DATA),
+        "Environment": identity["has_model"].astype(bool) | _any(table.tags, _ENVIRONMENT) | _any(table.texts, _ENVIRONMENT),
+        "Source": ~identity["source"].fillna("").isin(("",)),
+        "Author": ~identity["user"].fillna("").str.lower().isin(_NOBODY) | _any(table.tags, _AUTHOR),
+    }
+
+
+def _any(frame: "pd.DataFrame", beginnings: tuple[str, ...]) -> "pd.Series[bool]":
+    """Does a run have a column whose name begins like this?"""
+    return frame[[name for name in frame.columns if name.lower().startswith(beginnings)]].notna().any(axis=1)
+
+
+COMPLETE = Check(
+    "complete", "Runs tell how they were made", "Do finished runs name parameters, metrics, data, source and author?", complete
+)
+CHECKS = (COMPLETE,)

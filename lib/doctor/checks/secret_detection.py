@@ -1,0 +1,108 @@
+"""Does a text hold a secret? Asked of detect-secrets, by its patterns alone: nothing is sent anywhere to be verified.
+
+What is found is told by its kind and its length, never by any part of it.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from detect_secrets.plugins.base import BasePlugin
+
+MASK = "•••"
+LONGEST = 8_000
+"""Characters of a value that are looked at: as many as MLflow's database holds of a tag."""
+_ENTROPY = ("Base64 High Entropy String", "Hex High Entropy String")
+_NO_SECRET = (*_ENTROPY, "Secret Keyword", "Public IP (ipv4)", "SoftLayer Credentials", "Cloudant Credentials")
+"""Patterns that a hash, a version number or an address would set off; the first three are asked below, of names that sound secret."""
+_SOUNDS_SECRET = re.compile(
+    r"(^|[\W_])(access|auth|api|bearer|refresh|hf|secret)?[\W_]*(token|key|secret|credential)s?$", re.IGNORECASE
+)
+_HARMLESS = re.compile(
+    r"true|false|none|null|nan|yes|no|required|optional|[\d.,eE+-]+|[*•.x]+|<.*>|\$\{?\w+\}?|[\w-]*env[\w-]*", re.IGNORECASE
+)
+_KEY_FILE = "Private Key"
+_SHORTEST = 6
+_ABOUT = re.compile(r"(name|alg\w*|type|path|file|length|policy|id|count|columns?|ttl|days|version)$", re.IGNORECASE)
+"""How names end that speak about a secret and do not hold it: password_policy, secret_name, api_key_id."""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """What a text seems to hold: the kind in words, and the length of the piece. The piece itself is not kept."""
+
+    kind: str
+    length: int
+
+    @property
+    def said(self) -> str:
+        """As people read it: "GitHub Token, 40 characters, not shown"."""
+        return f"{self.kind}, {self.length} characters, not shown"
+
+
+def secret_in(name: str, value: str) -> Secret | None:
+    """The secret in a parameter or tag of this name, or None."""
+    text = value[:LONGEST]
+    found = next(_pieces(text), None) or _under_a_telling_name(name, text.strip())
+    return Secret(found[0], len(found[1])) if found else None
+
+
+def without_secrets(text: str) -> str:
+    """The same text with every piece that looks like a secret of a known shape covered."""
+    for kind, piece in list(_pieces(text[:LONGEST])):
+        text = MASK if kind == _KEY_FILE else text.replace(piece, MASK)
+    return text
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    """Words that hold a known shape, such as a cloud's key, a signed token or an address with a password. Whole words: a pattern may
+    match no more than the beginning."""
+    for plugin in _plugins():
+        pieces = {piece for piece in plugin.analyze_string(text) if isinstance(piece, str) and piece}
+        if pieces and plugin.secret_type == _KEY_FILE:
+            yield plugin.secret_type, text
+            continue
+        for word in text.split() if pieces else ():
+            if any(piece in word for piece in pieces):
+                yield plugin.secret_type, word
+
+
+def _under_a_telling_name(name: str, text: str) -> tuple[str, str] | None:
+    """The whole value, when the name says that it is a password or a key and the value could be one."""
+    if len(text) < _SHORTEST or _HARMLESS.fullmatch(text) or _ABOUT.search(name):
+        return None
+    quoted = text.replace('"', "'")
+    if any(_keyword().analyze_string(f'{name} = "{quoted}"')):
+        return "Secret by its name", text
+    if _SOUNDS_SECRET.search(name) and any(_is_random(one, text) for one in _entropies()):
+        return "Random text under a secret's name", text
+    return None
+
+
+def _is_random(plugin: "BasePlugin", text: str) -> bool:
+    pieces = plugin.analyze_string(f'"{text}"')
+    return any(plugin.calculate_shannon_entropy(piece) > plugin.entropy_limit for piece in pieces)
+
+
+@lru_cache(maxsize=1)
+def _plugins() -> tuple["BasePlugin", ...]:
+    return tuple(make() for kind, make in _known().items() if kind not in _NO_SECRET)
+
+
+@lru_cache(maxsize=1)
+def _keyword() -> "BasePlugin":
+    return _known()["Secret Keyword"]()
+
+
+@lru_cache(maxsize=1)
+def _entropies() -> tuple["BasePlugin", ...]:
+    return tuple(_known()[kind]() for kind in _ENTROPY)
+
+
+def _known() -> "dict[str, type[BasePlugin]]":
+    from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+
+    return dict(get_mapping_from_secret_type_to_class())

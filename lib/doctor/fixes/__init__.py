@@ -1,0 +1,1 @@
+"""The fixes of the Doctor: each is previewed first, then carried out and verified."""

@@ -1,0 +1,179 @@
+"""A job as a folder: the order, the state, the log. Everyone who looks reads the same files, so no process has to remember a job.
+
+    spec.json    what was ordered; written once      status.json   how it stands; replaced whole, never half
+    log.txt      what the script printed             cancel        there when someone asked to stop it
+    alive.lock   held by the keeper for as long as it lives; the system lets go of it even after kill -9
+
+Who writes them is left to `jobs` (spec, cancel) and `keeper` (the rest).
+"""
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from lib.backends.backend import Backend
+from lib.errors import NotFound
+
+NEWBORN = timedelta(seconds=30)
+"""How long a keeper may take to appear before its job counts as lost."""
+State = Literal["queued", "running", "finished", "failed", "stopped", "lost"]
+LIVE: tuple[State, ...] = ("queued", "running")
+_ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_PROGRESS = re.compile(rb"^(fit|run) (\d{1,9})/([1-9]\d{0,8})\b", re.MULTILINE)
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+TAIL_BYTES = 64_000
+
+
+@dataclass(frozen=True)
+class Job:
+    """One start of a script.
+
+    `state`: queued and running are live; finished, failed, stopped (on request) and lost (its keeper died) are ends. `stopping`
+    says X
+    """
+
+    id: str
+    demo: str
+    title: str
+    arguments: tuple[str, ...]
+    backend: Backend
+    folder: Path
+    state: State
+    created: datetime
+    started: datetime | None = None
+    ended: datetime | None = None
+    code: int | None = None
+    stopping: bool = False
+    runs_open: datetime | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in LIVE
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is by its own log: `done` of `total` fits or runs."""
+
+    done: int
+    total: int
+    unit: str
+
+
+def is_id(text: str) -> bool:
+    """Whether a text, perhaps from an address, can be the id of a job; only then may it name a folder."""
+    return _ID.fullmatch(text) is not None
+
+
+def ids(folder: Path) -> list[str]:
+    """The ids of all jobs in the folder of jobs, newest first."""
+    names = [entry.name for entry in os.scandir(folder)] if folder.is_dir() else []
+    return sorted((name for name in names if is_id(name) and (folder / name / "spec.json").exists()), reverse=True)
+
+
+def read(folder: Path) -> Job:
+    """The job in its folder. Raises NotFound when there is none."""
+    spec, status = _load(folder / "spec.json"), _load(folder / "status.json")
+    if not spec or not status:
+        raise NotFound(f"There is no job {folder.name}.", next="Choose one of the earlier jobs.")
+    return Job(
+        id=folder.name,
+        demo=spec["demo"],
+        title=spec["title"],
+        arguments=tuple(spec["arguments"]),
+        backend=Backend(spec["uri"], spec["kind"]),
+        folder=folder,
+        state=status["state"],
+        created=datetime.fromisoformat(spec["created"]),
+        started=_time(status.get("started")),
+        ended=_time(status.get("ended")),
+        code=status.get("code"),
+        stopping=status["state"] in LIVE and (folder / "cancel").exists(),
+        runs_open=_time(status.get("runs_open")),
+    )
+
+
+def state_of(folder: Path) -> str:
+    """The state alone, quickly; an empty text when the folder cannot be read."""
+    return str(_load(folder / "status.json").get("state", ""))
+
+
+def child_of(folder: Path) -> tuple[int, float] | None:
+    """Process id and start time of the script of a running job."""
+    child = _load(folder / "status.json").get("child")
+    return (int(child[0]), float(child[1])) if child else None
+
+
+def write_status(folder: Path, **news: object) -> None:
+    """Replace the status by itself and the news, in one step for all who read."""
+    write_json(folder / "status.json", _load(folder / "status.json") | news)
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write a small JSON file so that nobody ever reads half of it."""
+    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    aside.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    aside.replace(path)
+
+
+def alive_lock(folder: Path) -> FileLock:
+    """The lock that a keeper holds. Whoever gets it at once knows that no keeper lives."""
+    return FileLock(folder / "alive.lock", is_singleton=False, thread_local=False)
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether a living keeper holds the job. Asking takes the lock for an instant at most."""
+    lock = alive_lock(folder)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def tail(job: Job, lines: int = 200) -> str:
+    """The last lines of what the script printed, whole lines only, without terminal codes."""
+    raw, cut = _last_bytes(job.folder / "log.txt")
+    text = raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    whole = text.partition("\n")[2] if cut else text
+    return "\n".join(_CONTROL.sub("", whole).splitlines()[-lines:])
+
+
+def progress(job: Job) -> Progress | None:
+    """The last `fit 12/60` or `run 2/3` of the log; None while nothing of the kind was printed."""
+    found = _PROGRESS.findall(_last_bytes(job.folder / "log.txt")[0])
+    if not found:
+        return None
+    unit, done, total = found[-1]
+    return Progress(min(int(done), int(total)), int(total), unit.decode())
+
+
+def _last_bytes(path: Path) -> tuple[bytes, bool]:
+    """The end of a file, and whether something stands before it."""
+    if not path.exists():
+        return b"", False
+    with path.open("rb") as log:
+        size = log.seek(0, os.SEEK_END)
+        log.seek(max(0, size - TAIL_BYTES))
+        return log.read(), size > TAIL_BYTES
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+
+
+def _time(text: object) -> datetime | None:
+    return datetime.fromisoformat(str(text)).astimezone(UTC) if text else None

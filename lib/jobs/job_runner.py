@@ -1,0 +1,165 @@
+"""The process that owns one job: it waits for the job's turn, runs the script, keeps its log and writes down how it ended.
+
+Started as `python -m lib.jobs.job_runner FOLDER` in a session of its own, so it lives on when the app is killed. It holds the job's
+`alive.lock` until it ends. MLflow is imported only after a bad end, to set the runs left open to KILLED.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from filelock import FileLock
+
+from lib import processes
+from lib.backends.credentials import borrowed
+from lib.errors import NotFound, PodiumError
+from lib.jobs import job_folder as job
+
+POLL_SECONDS = 0.1
+TURN_SECONDS = 0.25
+
+
+class StopAsked(Exception):
+    """SIGTERM came, or the file `cancel` is there."""
+
+
+def keep(folder: Path) -> None:
+    """Own the job in `folder` from here to its end. Returns at once when it was settled meanwhile."""
+    with job.alive_lock(folder):
+        if job.state_of(folder) != "queued":
+            return
+        try:
+            _wait_for_turn(folder)
+        except StopAsked:
+            job.write_status(folder, state="stopped", ended=_now())
+            return
+        _run(folder)
+
+
+def _wait_for_turn(folder: Path) -> None:
+    """Return once this job stands as running: no more than its `limit` run, and older ones in the queue go first."""
+    limit = int(json.loads((folder / "spec.json").read_text(encoding="utf-8"))["limit"])
+    while True:
+        _look_for_stop(folder)
+        with FileLock(folder.parent / "turn.lock"):
+            if _ahead(folder) < limit:
+                job.write_status(folder, state="running", started=_now())
+                return
+        time.sleep(TURN_SECONDS)
+
+
+def _ahead(folder: Path) -> int:
+    """How many living jobs run already or were ordered before this one."""
+    others = [folder.parent / one for one in job.ids(folder.parent) if one != folder.name]
+    states = [(other, job.state_of(other)) for other in others]
+    before = [other for other, state in states if state == "running" or (state == "queued" and other.name < folder.name)]
+    return sum(job.is_kept(other) or _is_starting(other) for other in before)
+
+
+def _is_starting(folder: Path) -> bool:
+    """Was this job ordered a moment ago, so that its keeper may not have come up yet? It keeps its turn."""
+    if job.state_of(folder) != "queued":
+        return False
+    try:
+        return datetime.now(UTC) - job.read(folder).created < job.NEWBORN  # noqa: TID251 - this process is the edge
+    except NotFound:  # removed meanwhile
+        return False
+
+
+def _run(folder: Path) -> None:
+    try:
+        script = _start(folder)
+    except OSError as error:
+        _note(folder, f"The script could not be started: {error}")
+        job.write_status(folder, state="failed", ended=_now())
+        return
+    job.write_status(folder, child=[script.pid, processes.start_time(script.pid)])
+    try:
+        code = _watch(folder, script)
+        state = "finished" if code == 0 else "failed"
+    except StopAsked:
+        state = "stopped"
+        processes.end(script.pid)
+        code = script.wait()
+        _note(folder, "Stopped on request.")
+    _conclude(folder, state, code, script.pid)
+
+
+def _start(folder: Path) -> "subprocess.Popen[bytes]":
+    spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    with (folder / "log.txt").open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 - a list, no shell; only an Order names a script
+            [sys.executable, "-u", spec["script"], *spec["arguments"]],
+            cwd=spec["cwd"],
+            env=os.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _watch(folder: Path, script: "subprocess.Popen[bytes]") -> int:
+    """The exit code of the script. Raises StopAsked when it is to end before."""
+    while (code := script.poll()) is None:
+        _look_for_stop(folder)
+        time.sleep(POLL_SECONDS)
+    return code
+
+
+def _conclude(folder: Path, state: str, code: int, pid: int) -> None:
+    """Write the end down last, so that whoever sees it finds the runs ended as well."""
+    processes.end(pid, grace=0)
+    ended = _now()
+    closed = state == "finished" or _end_runs(folder)
+    job.write_status(folder, state=state, code=code, ended=ended, runs_open=None if closed else ended)
+
+
+def _end_runs(folder: Path) -> bool:
+    """Whether no run of the job stands as RUNNING any more."""
+    from lib.jobs.job_runs import end_runs
+
+    one = job.read(folder)
+    try:
+        ended = end_runs(borrowed(os.environ, one.backend), one.id)
+    except PodiumError as error:
+        _note(folder, f"Its runs could not be ended: {error}")
+        return False
+    if ended:
+        _note(folder, f"Runs left open and now ended as KILLED: {ended}.")
+    return True
+
+
+def _note(folder: Path, text: str) -> None:
+    with (folder / "log.txt").open("ab") as log:
+        log.write(f"\n— {text}\n".encode())
+
+
+def _look_for_stop(folder: Path) -> None:
+    if (folder / "cancel").exists():
+        raise StopAsked
+
+
+def _obey_signals(folder: Path) -> None:
+    """Signals become the same file that a page writes, so there is one way to stop."""
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        (folder / "cancel").touch()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")  # noqa: TID251 - this process is the edge
+
+
+if __name__ == "__main__":
+    _obey_signals(Path(sys.argv[1]))
+    keep(Path(sys.argv[1]))

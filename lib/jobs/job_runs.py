@@ -1,0 +1,90 @@
+"""The runs of a job, found by the tag `podium.job` that MLflow puts on all of them, and their end when the job ended badly."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import client, probe, translated
+from lib.backends.sqlite_store import make_ready
+from lib.jobs.job_folder import is_id
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+TAG = "podium.job"
+_PAGE = 500
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run of a job. `parent` is the id of its parent run, or empty; `metrics` are the last values, `params` are text."""
+
+    run_id: str
+    name: str
+    experiment_id: str
+    status: str
+    started: datetime
+    parent: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+    params: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+def runs_of(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
+    """All runs of a job in any experiment, the first one first.
+
+    Raises PodiumError when the backend does not answer or cannot be read.
+    """
+    if not is_id(job_id) or _is_missing(backend):
+        return ()
+    make_ready(backend)
+    probe(backend)
+    with translated(f"The job {job_id}"):
+        found = [_summary(run) for run in _tagged(backend, job_id)]
+    return tuple(sorted(found, key=lambda run: (run.started, run.run_id)))
+
+
+def end_runs(backend: Backend, job_id: str) -> int:
+    """Set the runs of a job that still stand as RUNNING to KILLED. Returns how many there were; raises as `runs_of` does."""
+    open_runs = [run for run in runs_of(backend, job_id) if run.status == "RUNNING"]
+    with translated(f"The job {job_id}"):
+        for run in open_runs:
+            client(backend).set_terminated(run.run_id, "KILLED")
+    return len(open_runs)
+
+
+def _is_missing(backend: Backend) -> bool:
+    return backend.path is not None and not backend.path.exists()
+
+
+def _tagged(backend: Backend, job_id: str) -> Iterator["Run"]:
+    mlflow = client(backend)
+    experiments = [one.experiment_id for one in _pages(mlflow.search_experiments)]
+    question = f"tags.\"{TAG}\" = '{job_id}'"
+    for at in range(0, len(experiments), _PAGE):
+        yield from _pages(mlflow.search_runs, experiment_ids=experiments[at : at + _PAGE], filter_string=question)
+
+
+def _pages(ask: Any, **question: object) -> Iterator[Any]:
+    """All answers to a question that MLflow answers page by page."""
+    token: str | None = None
+    while True:
+        page = ask(**question, max_results=_PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _summary(run: "Run") -> RunSummary:
+    return RunSummary(
+        run_id=run.info.run_id,
+        name=run.info.run_name or run.info.run_id,
+        experiment_id=run.info.experiment_id,
+        status=run.info.status,
+        started=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
+        parent=run.data.tags.get("mlflow.parentRunId", ""),
+        metrics=dict(run.data.metrics),
+        params=dict(run.data.params),
+    )

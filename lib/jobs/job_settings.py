@@ -1,0 +1,81 @@
+"""Where jobs run: their folder, how many run at once, and what of the environment a script inherits. Pure but for paths."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lib.backends.backend import Backend
+from lib.backends.credentials import of
+from lib.errors import BadInput
+
+_PERSON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX")
+_WINDOWS = (
+    "USERNAME",
+    "USERPROFILE",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "COMSPEC",
+    "PATHEXT",
+    "TEMP",
+    "TMP",
+)
+_MACHINE = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+_NETWORK = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_TRANSPORT = ("MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """`folder` holds one folder per job, `limit` jobs run at once and the others wait, `environment` is that of the app.
+
+    The environment may hold passwords: it is never shown, written down or put on a command line.
+    """
+
+    folder: Path
+    limit: int
+    environment: Mapping[str, str] = field(repr=False, hash=False, compare=False)
+
+
+def workshop(environment: Mapping[str, str], project: Path) -> Workshop:
+    """The workshop that an environment asks for: `PODIUM_HOME` (else .podium in the project) and `PODIUM_JOBS` (else 1).
+
+    Raises BadInput when `PODIUM_JOBS` is not a number from 1 to 64.
+    """
+    home = environment.get("PODIUM_HOME", "").strip()
+    asked = environment.get("PODIUM_JOBS", "").strip() or "1"
+    if not asked.isdecimal() or not 1 <= int(asked) <= 64:
+        raise BadInput(f"PODIUM_JOBS is {asked!r}, but must be a number from 1 to 64.", next="Set it anew, then restart.")
+    folder = Path(home).expanduser().absolute() if home else project / ".podium"
+    return Workshop(folder / "jobs", int(asked), dict(environment))
+
+
+def environment_for(workshop: Workshop, backend: Backend, job_id: str) -> dict[str, str]:
+    """What a script finds in its environment: an allow-list, where to log, and the tag that all its runs get.
+
+    `MLFLOW_RUN_CONTEXT` makes MLflow tag every run the process starts, so the script need not know of any job. The credential of the
+    backend goes here and nowhere else: not into arguments, nor into the files of the job.
+    """
+    held = of(backend)
+    names = [*_PERSON, *_WINDOWS, *_MACHINE, *_NETWORK, *(_TRANSPORT if backend.kind == "server" else ())]
+    inherited = {name: workshop.environment[name] for name in names if name in workshop.environment}
+    return {
+        **inherited,
+        "MLFLOW_TRACKING_URI": backend.uri,
+        "MLFLOW_REGISTRY_URI": backend.uri,
+        **(held.variables() if held else {}),
+        **({"MLFLOW_ALLOW_FILE_STORE": "true"} if backend.kind == "file" else {}),
+        "MLFLOW_RUN_CONTEXT": json.dumps({"podium.job": job_id}),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MPLBACKEND": "Agg",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+    }
+
+
+def folder_for(backend: Backend, project: Path) -> Path:
+    """Where a script runs: beside a SQLite database, so that its relative paths land there; in the project for a server."""
+    return backend.path.parent if backend.path else project

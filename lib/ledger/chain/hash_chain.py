@@ -1,0 +1,252 @@
+"""Entry n of a book is one write-once parameter: `<ULID> <sha256 of body> <chain> <body>`. Pure.
+
+Here it is written, read and judged. chain n = sha256(chain n−1 + sha256 of body n), seeded with the book's run id. A body too long for one parameter goes on in
+parameters `<ULID>.00`, `<ULID>.01` … A long book goes on in further runs, its volumes: places go on counting, and the chain of a volume
+is seeded with the chain so far and its own run id.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from lib.ledger.entry.schema import parse
+from lib.ledger.entry.types import SCHEMA, Body, Volume
+
+ROOM = 5_600
+HEAD_LENGTH = 160
+"""Characters of a place before the body: id, two hashes and the spaces between, and one to spare."""
+"""Characters of a body that fit beside the hashes in one parameter value of 6,000."""
+Understand = Callable[[str, str], Body]
+"""From the sha256 of a text and the text to the body; a text always gives the same one, so it may be remembered by its sha256."""
+_PLACE = re.compile(r"\d{6}")
+_PARTS = re.compile(r"([0-9A-Z]{26}) ([0-9a-f]{64}) ([0-9a-f]{64}) ", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger at its place (its number in the book, from 1), with its id and the chain up to here."""
+
+    place: int
+    id: str
+    chain: str
+    body: Body
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What does not fit in a book: where, what, and what it means. `stops` when nothing may be written any more."""
+
+    place: int
+    what: str
+    means: str
+    stops: bool = False
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A head noted elsewhere: the chain as it was at a place."""
+
+    place: int
+    chain: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One volume: the run it stands in, its first place, and the chain before that place."""
+
+    run_id: str
+    first: int
+    chain: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A whole book: its entries, the head (last place), the chain at each place, and what does not fit; then its volumes."""
+
+    entries: tuple[Entry, ...]
+    chains: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def head(self) -> int:
+        return len(self.chains) - 1
+
+    @property
+    def chain(self) -> str:
+        return self.chains[-1]
+
+    @property
+    def tip(self) -> str:
+        """The chain that the next entry goes on from: that of the head, or that before a volume which is still empty."""
+        return self.parts[-1].chain if self._is_fresh else self.chain
+
+    @property
+    def next(self) -> str | None:
+        """The run that the book goes on in beyond its head; None when it ends here."""
+        if self._is_fresh or not self.entries:
+            return None
+        last = self.entries[-1]
+        return last.body.next if last.place == self.head and isinstance(last.body, Volume) else None
+
+    @property
+    def _is_fresh(self) -> bool:
+        """Is the last volume still empty?"""
+        return bool(self.parts) and self.parts[-1].first > self.head
+
+
+def seed(run_id: str, before: str = "") -> str:
+    """The chain before the first entry of a volume: ties it to its run, and to the chain `before` it where there is one."""
+    return _sha(before + run_id if before else "podium " + run_id)
+
+
+def link(previous: str, body_sha: str) -> str:
+    """The chain after an entry whose body has this sha256."""
+    return _sha(previous + body_sha)
+
+
+def key(place: int) -> str:
+    """The parameter that holds a place: 000001, 000002 …"""
+    return f"{place:06d}"
+
+
+def room_for(longest: int) -> int:
+    """How many characters of a body go into one parameter of at most `longest` characters, behind the id and the two hashes."""
+    return max(40, min(ROOM, longest - HEAD_LENGTH))
+
+
+def encode(entry_id: str, text: str, previous: str, room: int = ROOM) -> tuple[str, dict[str, str]]:
+    """The value of a place, and the parameters its body goes on in (none when it fits into `room` characters)."""
+    body_sha = _sha(text)
+    rest = [text[at : at + room] for at in range(room, len(text), room)]
+    return f"{entry_id} {body_sha} {link(previous, body_sha)} {text[:room]}", {
+        f"{entry_id}.{n:02d}": part for n, part in enumerate(rest)
+    }
+
+
+def understand_anew(_sha256: str, text: str) -> Body:
+    """The body in a text, remembered by nobody."""
+    return parse(text)
+
+
+def decode(
+    params: Mapping[str, str], run_id: str, before: Reading | None = None, understand: Understand = understand_anew
+) -> Reading:
+    """Read a book from the parameters of its run, or go on with its next volume. Never raises: whatever does not fit becomes a finding.
+
+    A value that does not continue the chain is absorbed as void, so that a stray parameter cannot stop the writing. It counts as
+    a broken chain only where later entries go on from what the value claims, which a stray or a replayed entry cannot make true.
+    """
+    begins = seed(run_id, before.chain) if before else seed(run_id)
+    told = before or Reading((), (begins,), ())
+    entries, chains, findings, voids = list(told.entries), list(told.chains), list(told.findings), list[str]()
+    volume, tip = Part(run_id, len(chains), begins), begins
+    while (raw := params.get(key(len(chains)))) is not None:
+        place, part = len(chains), _PARTS.match(raw)
+        if part and part[3] == link(tip, part[2]):
+            entry = _entry(place, part, _whole(part, raw, params), understand)
+            findings += [entry] if isinstance(entry, Finding) else _newer(entry)
+            entries += [] if isinstance(entry, Finding) else [entry]
+            tip = part[3]
+        else:
+            moved = None if voids else _reordered(params, place, tip)
+            findings.append(moved or _void(place, part, voids))
+            voids += [part[3]] if part and part[3] not in chains else []
+            tip = link(tip, _sha(raw))
+        chains.append(tip)
+        if entries and entries[-1].place == place and isinstance(entries[-1].body, Volume):
+            break
+    findings += _beyond(params, volume.first, len(chains))
+    return Reading(tuple(entries), tuple(chains), tuple(findings), (*told.parts, volume))
+
+
+def judge(reading: Reading, anchors: Iterable[Anchor]) -> tuple[Finding, ...]:
+    """Every finding of a book, those against heads noted elsewhere included; empty when all is well."""
+    return (*reading.findings, *(finding for anchor in anchors if (finding := _against(reading, anchor))))
+
+
+def stopper(findings: Iterable[Finding]) -> Finding | None:
+    """The first finding that forbids writing; None when the book may be written."""
+    return next((finding for finding in findings if finding.stops), None)
+
+
+def _whole(part: re.Match[str], raw: str, params: Mapping[str, str]) -> str:
+    """The text of a body, with the parameters it goes on in."""
+    text, n = raw[part.end() :], 0
+    while (more := params.get(f"{part[1]}.{n:02d}")) is not None:
+        text, n = text + more, n + 1
+    return text
+
+
+def _entry(place: int, part: re.Match[str], text: str, understand: Understand) -> Entry | Finding:
+    whole = _sha(text) == part[2]
+    if not whole and not text.endswith("}"):
+        return Finding(
+            place, "missing", "The end of this entry is missing: it was cut, or a parameter that holds a part of it was deleted."
+        )
+    if not whole:
+        return Finding(place, "edited", "The text of this entry is not what was written: it was changed in the database itself.")
+    return Entry(place, part[1], part[3], understand(part[2], text))
+
+
+def _newer(entry: Entry) -> list[Finding]:
+    if entry.body.schema_ <= SCHEMA:
+        return []
+    means = "A newer Podium wrote this. It can be read as far as it is known; this Podium writes nothing here."
+    return [Finding(entry.place, "newer schema", means, stops=True)]
+
+
+def _void(place: int, part: re.Match[str] | None, voids: Iterable[str]) -> Finding:
+    if part and any(part[3] == link(claimed, part[2]) for claimed in voids):
+        means = "From an earlier place on, entries were replaced, reordered or copied in the database itself."
+        return Finding(place, "chain broken", means, stops=True)
+    return Finding(place, "void", "Somebody wrote a value here that is no entry. It is counted as empty and says nothing.")
+
+
+def _reordered(params: Mapping[str, str], place: int, tip: str) -> Finding | None:
+    """The entry that would go on from the chain, when it stands at another place of the volume."""
+    for name, raw in params.items():
+        part = _PARTS.match(raw) if _PLACE.fullmatch(name) else None
+        if part and part[3] == link(tip, part[2]):
+            means = f"The entry that belongs here stands at place {int(name)}: entries were reordered in the database itself."
+            return Finding(place, "reordered", means)
+    return None
+
+
+def _beyond(params: Mapping[str, str], first: int, end: int) -> list[Finding]:
+    """Values at places that this volume does not have: `end` is the first one beyond it."""
+    places = sorted(int(name) for name in params if _PLACE.fullmatch(name) and not first <= int(name) < end)
+    follow = [place for place in places if place > end and _follows(params, place)] if key(end) not in params else []
+    if follow:
+        means = (
+            f"No entry stands here, but the values up to place {follow[-1]} go on from one another: "
+            "entries were deleted from the database itself, or somebody planted some beyond the end."
+        )
+        gap, linked = [Finding(end, "gap", means)], {*follow, *(place - 1 for place in follow)}
+    else:
+        gap, linked = [], set()
+    means = "A value beyond the end of the book: a stray, or the entry before it was deleted from the database."
+    return [*gap, *(Finding(place, "beyond the end", means) for place in places if place not in linked)]
+
+
+def _follows(params: Mapping[str, str], place: int) -> bool:
+    """Does the value of a place go on from what the value before it claims?"""
+    before, part = (_PARTS.match(params.get(key(one), "")) for one in (place - 1, place))
+    return bool(before and part and part[3] == link(before[3], part[2]))
+
+
+def _against(reading: Reading, anchor: Anchor) -> Finding | None:
+    if anchor.place > reading.head:
+        means = (
+            f"{anchor.place} entries were noted elsewhere, {reading.head} are here: the end was cut off, or this is another book."
+        )
+        return Finding(anchor.place, "head behind its anchor", means, stops=True)
+    if reading.chains[anchor.place] != anchor.chain:
+        means = "The book up to here is not the one that was noted elsewhere: it was rewritten."
+        return Finding(anchor.place, "differs from its anchor", means, stops=True)
+    return None
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

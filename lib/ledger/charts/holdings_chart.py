@@ -1,0 +1,143 @@
+"""The holding strip: a lane per stage (or per model), a bar per holding. Pure: holdings in, chart out.
+
+Solid blue holds Production now, gray held it, pale violet stood in Staging; an unknown stretch is hatched out by its word. What only
+an imported entry tells is paler, with a dashed edge.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import altair as alt
+import pandas as pd
+
+from lib.ledger.entry.vocabulary import SLOTS
+from lib.ledger.state.holdings import Holding
+
+Ink = Mapping[str, str]
+"""Colours by role: ink, soft, hair, page, now, past, staging, unknown and the text on each (on_now …)."""
+KINDS = ("now", "past", "staging", "unknown")
+COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "from_text", "until_text", "known_from", "place")
+IMPORTED = "an imported file"
+CROWDED = 60
+"""With more bars, narrow ones have no edge: edges in the colour of the page would be all that is seen."""
+MOMENT = "%-d %b %Y, %H:%M:%S UTC"
+
+
+def bars(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFrame:
+    """One row per bar: lane, version, stage, since, until, kind. Rows are (lane, holding); open holdings end at `until`."""
+    made = [
+        (
+            lane,
+            f"v{h.version}" if h.version else "unknown",
+            SLOTS[h.slot],
+            h.since,
+            h.until or max(until, h.since),
+            _kind(h),
+            f"{h.since:{MOMENT}}",
+            f"{h.until:{MOMENT}}" if h.until else "still there",
+            IMPORTED if h.imported else "the record",
+            h.place,
+        )
+        for lane, h in rows
+    ]
+    table = pd.DataFrame(made, columns=list(COLUMNS))
+    return table.assign(since=pd.to_datetime(table.since, utc=True), until=pd.to_datetime(table.until, utc=True))
+
+
+def strip(table: pd.DataFrame, ink: Ink, lanes: Sequence[str], row_px: int = 36, mark: datetime | None = None) -> alt.LayerChart:
+    """The chart of `bars`: lanes in the given order, version names inside the bars that are wide enough.
+
+    `mark` is the instant somebody asked about: a rule in ink, named.
+    """
+    span = (table.until.max() - table.since.min()).total_seconds() or 1.0
+    lasted = (table.until - table.since).dt.total_seconds()
+    crowded = len(table) > CROWDED and lasted < span * 0.006
+    shown = table.assign(
+        wide=lasted > span * 0.035,
+        mid=table.since + (table.until - table.since) / 2,
+        edge=pd.Series(crowded, index=table.index).map({True: 0.0, False: 1.5}),
+    )
+    y = alt.Y(
+        "lane:N",
+        sort=list(lanes),
+        title=None,
+        axis=alt.Axis(domain=False, ticks=False, labelPadding=10, labelFontSize=12, labelLimit=190),
+        scale=alt.Scale(domain=list(lanes), paddingInner=0.22, paddingOuter=0.1),
+    )
+    x = alt.X("since:T", title=None, axis=time_axis(span), scale=alt.Scale(type="utc"))
+    base = alt.Chart(shown)
+    told = alt.datum.known_from == IMPORTED
+    drawn = base.mark_bar(cornerRadius=4).encode(
+        x=x,
+        x2="until:T",
+        y=y,
+        color=_color([ink[kind] for kind in KINDS]),
+        fillOpacity=alt.condition(told, alt.value(0.5), alt.value(1)),
+        stroke=alt.condition(told, alt.value(ink["soft"]), alt.value(ink["page"])),
+        strokeWidth=alt.StrokeWidth("edge:Q", scale=None),
+        strokeDash=alt.condition(told, alt.value([4, 3]), alt.value([1, 0])),
+        tooltip=_tooltip(),
+    )
+    named = base.transform_filter(alt.datum.wide).mark_text(fontSize=12, fontWeight=600)
+    text = named.encode(x="mid:T", y=y, text="version:N", color=_color([ink[f"on_{kind}"] for kind in KINDS]))
+    layers = alt.layer(drawn, text, *(_marked(mark, ink) if mark else ())).resolve_scale(color="independent")
+    return quiet(layers.properties(height=row_px * len(lanes) + 28 + (18 if mark else 0)), ink)
+
+
+def _marked(at: datetime, ink: Ink) -> tuple[alt.Chart, alt.Chart]:
+    base = alt.Chart(pd.DataFrame({"at": [pd.Timestamp(at)], "said": [f"{at:%-d %b %Y}"]}))
+    label = base.mark_text(
+        color=ink["ink"], fontSize=12, fontWeight=600, align="left", dx=6, dy=-2, baseline="bottom", clip=False
+    )
+    return (
+        base.mark_rule(color=ink["ink"], strokeWidth=2).encode(x="at:T"),
+        label.encode(x="at:T", y=alt.value(0), text="said:N"),
+    )
+
+
+def _kind(holding: Holding) -> str:
+    if holding.version is None:
+        return "unknown"
+    if holding.slot == "staging":
+        return "staging"
+    return "now" if holding.until is None else "past"
+
+
+def time_axis(span: float) -> alt.Axis:
+    """Ticks in UTC, as coarse as `span` (seconds) allows."""
+    days = span / 86_400
+    form = "%H:%M:%S" if days < 0.003 else "%H:%M" if days < 1.5 else "%-d %b" if days < 200 else "%b %Y" if days < 900 else "%Y"
+    return alt.Axis(
+        labelExpr=f"utcFormat(datum.value, '{form}')",
+        tickCount="year" if days >= 900 else 6,
+        grid=True,
+        gridDash=[2, 3],
+        domain=False,
+        ticks=False,
+        labelPadding=6,
+    )
+
+
+def _color(colors: list[str]) -> alt.Color:
+    return alt.Color("kind:N", legend=None, scale=alt.Scale(domain=list(KINDS), range=colors))
+
+
+def _tooltip() -> list[alt.Tooltip]:
+    """Times as text: a browser would show them in its own zone."""
+    titles = {"version": "Version", "stage": "Stage", "from_text": "From", "until_text": "Until", "known_from": "Known from"}
+    return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
+
+
+def clickable(chart: alt.LayerChart) -> alt.LayerChart:
+    """The strip with its time to be moved and zoomed (shift and wheel), and bars to be clicked: selection `holding`, lane and place."""
+    zoom = alt.selection_interval(name="zoom", bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]")
+    return chart.add_params(alt.selection_point(name="holding", fields=["lane", "place"], on="click"), zoom)
+
+
+def quiet(chart: alt.LayerChart, ink: Ink) -> alt.LayerChart:
+    """The look of a chart of the record: no frame, soft labels, room at the right and below."""
+    return (
+        chart.properties(padding={"left": 0, "right": 4, "top": 2, "bottom": 5})
+        .configure_view(stroke=None)
+        .configure_axis(gridColor=ink["hair"], labelColor=ink["soft"], titleColor=ink["soft"], labelFontSize=11)
+    )

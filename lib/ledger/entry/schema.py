@@ -1,0 +1,102 @@
+"""Which shape a stored body has, and the published schema of all of them. Pure.
+
+A body that fits no shape, of an unknown type or of another schema, becomes `Other`: what is known of it is shown, nothing is trusted.
+"""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from lib.ledger.entry.fields import Moment
+from lib.ledger.entry.types import (
+    SCHEMA,
+    Body,
+    Closing,
+    Corrected,
+    Decided,
+    FollowedUp,
+    Frozen,
+    Identity,
+    Imported,
+    Observed,
+    Opened,
+    Other,
+    Registered,
+    Requested,
+    Volume,
+    Withdrawn,
+)
+from lib.ledger.entry.vocabulary import Actor, Reason
+
+_SHOWN = ("type", "model", "recorded_at", "note", "version")
+Known = Annotated[
+    Opened
+    | Imported
+    | Registered
+    | Requested
+    | Withdrawn
+    | Decided
+    | Closing
+    | Observed
+    | Frozen
+    | Corrected
+    | FollowedUp
+    | Volume,
+    Field(discriminator="type"),
+]
+"""Every entry of this schema, by its type."""
+_KNOWN: TypeAdapter[Any] = TypeAdapter(Known)
+_PARTS: Mapping[str, TypeAdapter[Any]] = {
+    "by": TypeAdapter(Actor),
+    "reason": TypeAdapter(Reason),
+    "identity": TypeAdapter(Identity),
+    "effective_at": TypeAdapter(Moment),
+}
+
+
+_SAFE = 2**53
+"""From here on JSON knows no whole numbers, only doubles that have no decimals."""
+
+
+def _whole(digits: str) -> int | float:
+    """A number written without decimals: a metric of 1e17 is written so, and must be one again to be written anew."""
+    return int(digits) if abs(float(digits)) < _SAFE else float(digits)
+
+
+def parse(text: str) -> Body:
+    """The body in a canonical text; `Other` for everything that fits no shape. Never raises on foreign text."""
+    try:
+        raw = json.loads(text, parse_int=_whole)
+        json.dumps(raw, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    except (ValueError, RecursionError):
+        raw = None
+    if not isinstance(raw, dict):
+        return Other(type="?", note="not readable")
+    try:
+        return _KNOWN.validate_python(raw) if raw.get("schema") == SCHEMA else _other(raw)
+    except ValidationError:
+        return _other(raw)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of an entry's body, as it is published: one shape for each type. Further fields are allowed."""
+    made = _KNOWN.json_schema(by_alias=True)
+    for shape in made["$defs"].values():
+        if "recorded_at" in shape["properties"]:
+            shape["properties"]["schema"] = {"const": SCHEMA, "type": "integer"}
+            shape["required"] = sorted({"schema", "type", *shape["required"]})
+    draft, title = "https://json-schema.org/draft/2020-12/schema", "A body of Podium's ledger, schema 1"
+    return {"$schema": draft, "title": title, **made}
+
+
+def _other(raw: dict[str, Any]) -> Other:
+    """What can be read of a body that fits no shape, or belongs to another schema."""
+    kept: dict[str, Any] = {name: raw[name] for name in _SHOWN if isinstance(raw.get(name), str) and raw[name]}
+    for name, shape in _PARTS.items():
+        with suppress(ValidationError):
+            kept |= {name: shape.validate_python(raw[name])} if name in raw else {}
+    schema = raw.get("schema")
+    return Other(**{"type": "?", **kept, "schema": schema if isinstance(schema, int) else 0})

@@ -1,0 +1,1 @@
+"""Files with decisions from before the record, parsed into entries. Pure."""

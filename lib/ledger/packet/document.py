@@ -1,0 +1,187 @@
+"""A packet: what one decision, or one answer about the past, rests on, as a document that stands without the backend. Pure.
+
+It carries entries as they were written, the hashes of the whole book up to its head, evidence, the registry at that moment and a
+picture, and a hash of each part. `packet_check` holds such a document against itself. The hashes show what was changed in a file;
+they are no signature: compare the head with the book, or the packet's own hash with one that was noted elsewhere.
+"""
+
+import hashlib
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import rfc8785
+from pydantic import BaseModel, ConfigDict, Field
+
+from lib.errors import LedgerBroken
+from lib.ledger.chain.hash_chain import Entry, Part, Reading, key, link
+from lib.ledger.entry.vocabulary import Actor, Stage
+
+Format = Literal[1]
+Kind = Literal["decision", "as of"]
+FORMAT: Format = 1
+DECISION: Kind = "decision"
+ANSWER: Kind = "as of"
+Sheets = Mapping[str, Mapping[str, str]]
+"""Run id → its parameters, for every run of a book that a reading was decoded from."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Volume(_Part):
+    """One run of the book: the chain before its first place, and the sha256 of the body at each place from there on."""
+
+    run_id: str
+    first: int = Field(default=1, ge=1)
+    before: str
+    hashes: tuple[str, ...]
+
+
+class Book(_Part):
+    """The whole chain up to the head: whoever noted a head earlier can compare."""
+
+    model: str
+    volumes: tuple[Volume, ...] = Field(min_length=1)
+    head: int
+    chain: str
+
+
+class Written(_Part):
+    """An entry as it stands in the book: `text` is the body that was hashed, RFC 8785."""
+
+    place: int
+    id: str
+    sha256: str
+    chain: str
+    text: str
+
+
+class Subject(_Part):
+    """What the packet is about: an entry, or a stage at a time (`at`, `until` and `zone` as `asof` prints them)."""
+
+    kind: Kind
+    model: str
+    entry: str | None = None
+    place: int | None = None
+    stage: Stage | None = None
+    at: str | None = None
+    until: str | None = None
+    zone: str = "UTC"
+    so_far: bool = False
+
+
+class Picture(_Part):
+    """A picture, its bytes as base64 and their sha256."""
+
+    type: str
+    alt: str
+    sha256: str
+    data: str
+
+
+class Made(_Part):
+    """When the packet was made and by whom."""
+
+    at: str
+    by: Actor
+
+
+class Packet(_Part):
+    """A packet without its hashes. `shown` are the places that prove it; `unrecorded` is the body of what a look would write."""
+
+    packet: Format = FORMAT
+    subject: Subject
+    said: str
+    answer: dict[str, Any] | None = None
+    made: Made
+    backend: dict[str, str]
+    book: Book
+    entries: tuple[Written, ...]
+    shown: tuple[int, ...]
+    unrecorded: str | None = None
+    evidence: tuple[dict[str, Any], ...] = ()
+    registry: dict[str, Any] = {}
+    verify: tuple[dict[str, Any], ...] = ()
+    pictures: dict[str, Picture] = {}
+
+
+SECTIONS = tuple(Packet.model_fields)
+
+
+def volumes(sheets: Sheets, reading: Reading) -> tuple[Volume, ...]:
+    """The hashes of a book, volume by volume; one that is still empty is named by the entry before it, and left out."""
+    ends = [*(part.first for part in reading.parts[1:]), reading.head + 1]
+    return tuple(
+        _volume(sheets[part.run_id], reading, part, end)
+        for part, end in zip(reading.parts, ends, strict=True)
+        if part.first < end or part.first == 1
+    )
+
+
+def written(sheets: Sheets, reading: Reading, places: Iterable[int]) -> tuple[Written, ...]:
+    """The entries at these places as they stand in the book; places that hold no readable entry are left out."""
+    wanted, firsts = set(places), [part.first for part in reading.parts]
+    chosen = [entry for entry in reading.entries if entry.place in wanted]
+    return tuple(_written(sheets[reading.parts[bisect_right(firsts, one.place) - 1].run_id], one) for one in chosen)
+
+
+def sealed(packet: Packet) -> dict[str, Any]:
+    """The document with a hash of each part, and one over these hashes."""
+    parts = packet.model_dump(mode="json")
+    hashes = {name: digest(parts[name]) for name in SECTIONS}
+    return {**parts, "hashes": hashes, "sha256": digest(hashes)}
+
+
+def dumps(document: Mapping[str, Any]) -> str:
+    """The document as a file holds it. ASCII, so that no mail gateway and no invisible mark changes what is read."""
+    return json.dumps(document, indent=1) + "\n"
+
+
+def digest(part: Any) -> str:
+    """sha256 of a part, RFC 8785. Raises ValueError for what cannot be written that way."""
+    return hashlib.sha256(rfc8785.dumps(part)).hexdigest()
+
+
+def sha(text: str) -> str:
+    """sha256 of a text in UTF-8."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def chains(volumes: Sequence[Volume]) -> list[str]:
+    """The chain after each place of these volumes, recomputed; the first is the one before place 1."""
+    made = [volumes[0].before]
+    for one in volumes:
+        at = one.before
+        for body_sha in one.hashes:
+            at = link(at, body_sha)
+            made.append(at)
+    return made
+
+
+def _volume(params: Mapping[str, str], reading: Reading, part: Part, end: int) -> Volume:
+    """One volume, up to before the place `end`."""
+    before = [part.chain, *reading.chains[part.first : end]]
+    hashes = tuple(
+        _body_sha(params[key(place)], (before[n], reading.chains[place]), place) for n, place in enumerate(range(part.first, end))
+    )
+    return Volume(run_id=part.run_id, first=part.first, before=part.chain, hashes=hashes)
+
+
+def _body_sha(raw: str, step: tuple[str, str], place: int) -> str:
+    """The sha256 that the chain went on with: the one written before an entry, or that of a whole value that is none."""
+    claimed = raw[27:91]
+    for candidate in (claimed, sha(raw)):
+        if link(step[0], candidate) == step[1]:
+            return candidate
+    raise LedgerBroken(f"The value at place {place} was changed while it was read.", next="Try again.")
+
+
+def _written(params: Mapping[str, str], entry: Entry) -> Written:
+    raw = params[key(entry.place)]
+    text, n = raw[27 + 64 + 1 + 64 + 1 :], 0
+    while (more := params.get(f"{entry.id}.{n:02d}")) is not None:
+        text, n = text + more, n + 1
+    return Written(place=entry.place, id=entry.id, sha256=sha(text), chain=entry.chain, text=text)

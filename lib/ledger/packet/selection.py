@@ -1,0 +1,93 @@
+"""Which entries a packet has to show: those that led to a decision and came of it, or those that prove an answer. Pure.
+
+A decision is followed through the ids that entries name each other by, so it does not matter which types of entries do so.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from lib.errors import NotFound
+from lib.ledger.chain.hash_chain import Entry
+from lib.ledger.entry.types import Body, Closing, Decided, Opened, Registered, canonical
+from lib.ledger.queries.as_of import Answer
+from lib.ledger.state.holdings import Holding
+from lib.ledger.state.imported_holdings import every_holding
+
+ABOUT_A_VERSION = ("FROZEN", "FOLLOWED_UP", "CORRECTED")
+_ID = re.compile(r'"([0-9A-HJKMNP-TV-Z]{26})"')
+
+
+def find(entries: Sequence[Entry], which: str) -> Entry:
+    """The entry with this id, or at this place. Raises NotFound when the book has none."""
+    wanted = which.strip()
+    for entry in entries:
+        if entry.id == wanted.upper() or (wanted.isascii() and wanted.isdigit() and entry.place == int(wanted)):
+            return entry
+    raise NotFound(f"The record of this model has no entry {wanted[:40]}.", means="", next="history names places and ids.")
+
+
+def around(entries: Sequence[Entry], entry: Entry) -> tuple[int, ...]:
+    """The places that belong to an entry: what it names, what names it, where its versions come from, where the record begins."""
+    life = _life(entries, entry)
+    linked = _linked(life, entry)
+    versions = {number for one in linked for number in _versions(one.body)}
+    more = (
+        one.place
+        for one in life
+        if isinstance(one.body, Opened)
+        or (isinstance(one.body, Registered) and one.body.version in versions)
+        or (one.body.type in ABOUT_A_VERSION and one.body.version == entry.body.version and one.body.version)
+    )
+    return tuple(sorted({*(one.place for one in linked), *more}))
+
+
+def proof(entries: Sequence[Entry], answer: Answer) -> tuple[int, ...]:
+    """The places that prove an answer: those of the holdings it speaks of, else those between which nobody held the slot."""
+    held = [h for h in every_holding(entries) if h.slot == answer.slot]
+    met = [h for h in held if h.since <= answer.when.last and (h.until is None or h.until >= answer.when.at)]
+    near = met or _neighbours(held, answer)
+    first = [entry.place for entry in entries if isinstance(entry.body, Opened)][:1]
+    named = {place for holder in answer.holders for place in holder.entries}
+    return tuple(sorted({*first, *named, *(place for h in near for place in (h.place, h.ended))} - {0}))
+
+
+def _neighbours(held: Sequence[Holding], answer: Answer) -> list[Holding]:
+    before = [h for h in held if h.until is not None and h.until <= answer.when.at][-1:]
+    return before + [h for h in held if h.since >= answer.when.last][:1]
+
+
+def _life(entries: Sequence[Entry], entry: Entry) -> list[Entry]:
+    """The entries of the life of the model that this entry belongs to."""
+    life = list[Entry]()
+    for one in entries:
+        if isinstance(one.body, Opened):
+            if one.place > entry.place:
+                break
+            life = []
+        life.append(one)
+    return life
+
+
+def _linked(life: Sequence[Entry], entry: Entry) -> list[Entry]:
+    known = {one.id: one for one in life}
+    names = {one.id: set(_ID.findall(canonical(one.body))) & known.keys() for one in life}
+    reached, todo = {entry.id}, [entry.id]
+    while todo:
+        at = todo.pop()
+        new = (names.get(at, set()) | _naming(names, at)) - reached
+        reached |= new
+        todo += new
+    return [one for one in life if one.id in reached]
+
+
+def _naming(names: Mapping[str, Iterable[str]], entry_id: str) -> set[str]:
+    return {other for other, named in names.items() if entry_id in named}
+
+
+def _versions(body: Body) -> set[str]:
+    named = {body.version} if body.version else set()
+    if isinstance(body, Closing):
+        named |= set(body.displaced)
+    if isinstance(body, Decided) and body.expected:
+        named |= set(body.expected.split(","))
+    return {number for number in named if number}

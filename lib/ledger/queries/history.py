@@ -1,0 +1,202 @@
+"""The record as people read it: one line per entry with who, when, why and from where to where. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from lib.ledger.chain.hash_chain import Entry
+from lib.ledger.entry.types import (
+    Body,
+    Closing,
+    Corrected,
+    Decided,
+    FollowedUp,
+    Frozen,
+    Held,
+    Imported,
+    Observed,
+    Opened,
+    Registered,
+    Requested,
+    Volume,
+    Withdrawn,
+    plain,
+)
+from lib.ledger.entry.vocabulary import SLOTS, as_time
+from lib.ledger.state.corrections import amended, superseded
+from lib.ledger.state.replay import State
+
+_OPENED = {"first look": "The record begins", "re-created": "The model was made anew", "deleted": "The model was deleted"}
+_PARTS = ("place", "id", "type", "version", "from", "to", "by", "reason", "recorded_at", "effective_at")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One entry in a history. `word` names its badge; `from_` and `to` are stages, empty where nothing was to move.
+
+    `who` is the name as recorded, `verified` tells whether somebody vouches for it. `at` is None when no time can be read.
+    `superseded_by` are the places of the corrections, `instead` is what is to be read in place of `why` by the last of them.
+    """
+
+    place: int
+    id: str
+    word: str
+    version: str
+    at: datetime | None
+    who: str
+    verified: bool
+    why: str
+    from_: str = ""
+    to: str = ""
+    superseded_by: tuple[int, ...] = ()
+    instead: str = ""
+
+
+def lines(state: State, version: str = "") -> tuple[Line, ...]:
+    """The lines of a book, newest first; with `version` only those that concern it."""
+    found = superseded(state.reading.entries)
+    now = {entry.id: entry for entry in amended(state.reading.entries)} if found else {}
+    every = [_line(state, entry) for entry in reversed(state.reading.entries)]
+    every = [_superseded(state, line, found[line.id], now.get(line.id)) if line.id in found else line for line in every]
+    about = {entry.place for entry in state.reading.entries if not version or version in _versions(entry.body)}
+    return tuple(line for line in every if line.place in about)
+
+
+def as_json(entry: Entry, corrections: Sequence[Entry] = ()) -> dict[str, Any]:
+    """An entry as `history` prints it: place, id and the body, absent fields absent; the ids of the corrections of it."""
+    body = plain(entry.body)
+    named = {**body, "place": entry.place, "id": entry.id}
+    if corrections:
+        named["superseded_by"] = [one.id for one in corrections]
+    return {name: named[name] for name in (*_PARTS, *sorted(named)) if name in named}
+
+
+def _line(state: State, entry: Entry) -> Line:
+    body = entry.body
+    moved = state.intent(body.intent) if isinstance(body, Closing) else body
+    from_, to = (getattr(moved, name, None) for name in ("from_", "to"))
+    return Line(
+        place=entry.place,
+        id=entry.id,
+        word=_word(body),
+        version=(moved.version if moved else body.version) or "",
+        at=_at(body),
+        who=body.actor.name if isinstance(body, Imported) else body.by.name,
+        verified=body.by.how != "declared" and not isinstance(body, Imported),
+        why=_why(state, body),
+        from_=from_ if isinstance(from_, str) else "",
+        to=to if isinstance(to, str) else "",
+    )
+
+
+def _superseded(state: State, line: Line, corrections: Sequence[Entry], now: Entry | None) -> Line:
+    places = tuple(one.place for one in corrections)
+    if now is None:
+        return replace(line, superseded_by=places, instead="Taken back: it was imported by mistake")
+    read = _line(state, now)
+    told = (
+        [read.why]
+        + ([f"by {read.who}"] if read.who != line.who else [])
+        + ([f"at {read.at:%Y-%m-%d %H:%M}Z"] if read.at and read.at != line.at else [])
+    )
+    return replace(line, superseded_by=places, instead=", ".join(told))
+
+
+def _word(body: Body) -> str:
+    if isinstance(body, FollowedUp):
+        return "FOLLOWED_UP" if body.outcome == "right" else "wrong"
+    if not isinstance(body, Decided):
+        return body.type
+    return "roll_back" if body.verdict == "approve" and body.kind == "roll_back" else body.verdict
+
+
+def _why(state: State, body: Body) -> str:
+    match body:
+        case Opened():
+            return _OPENED[body.why]
+        case Registered():
+            return body.note or (f"From run {body.lineage.run_name}" if body.lineage.run_name else "A version came to be")
+        case Decided() | Requested() | FollowedUp():
+            return body.reason.text
+        case Observed():
+            return _observed(body)
+        case Closing():
+            return _closing(state, body)
+        case _:
+            return _later(body)
+
+
+def _later(body: Body) -> str:
+    """What the entries say that no look writes."""
+    match body:
+        case Imported():
+            told = body.reason.text if body.reason else body.note or ""
+            return f"{_IMPORTED[body.of]}{f': {told}' if told else ''}"
+        case Withdrawn():
+            return body.reason.text if body.reason else "The request was taken back"
+        case Frozen():
+            return f"Run {body.run_id[:8]} committed as {body.git_commit[:8]}"
+        case Corrected():
+            return body.reason.text
+        case Volume():
+            return body.note or "The book goes on in another run"
+        case _:
+            return body.note or (body.reason.text if body.reason else "An entry that this Podium does not know")
+
+
+_IMPORTED = {
+    "REGISTERED": "Registered then",
+    "REQUESTED": "Asked for then",
+    "WITHDRAWN": "Taken back then",
+    "DECIDED": "Decided then",
+    "APPLIED": "Moved then",
+    "FAILED": "Did not move then",
+    "FOLLOWED_UP": "Looked back on then",
+}
+
+
+def _closing(state: State, body: Closing) -> str:
+    if body.type == "FAILED":
+        return body.why or "The version could not be moved"
+    if body.type == "OVERTAKEN":
+        return "A later decision came first"
+    out = ", ".join(f"v{number}" for number in body.displaced)
+    intent = state.intent(body.intent)
+    return f"In place of {out}" if out else intent.reason.text if intent else ""
+
+
+def _observed(body: Observed) -> str:
+    said = [
+        f"{stage}: {_holders(body.was[slot])} → {_holders(body.now[slot])}" for slot, stage in SLOTS.items() if _moved(body, slot)
+    ]
+    said += [f"v{number} was deleted" for number in body.gone]
+    said += [body.note] if body.note else []
+    return "; ".join(said) or "Something was changed and put back"
+
+
+def _moved(body: Observed, slot: Any) -> bool:
+    return bool(body.was[slot] != body.now[slot])
+
+
+def _holders(held: Held) -> str:
+    alias = f"alias on v{held.alias}" if held.alias and held.stage != (held.alias,) else ""
+    stage = " and ".join(f"v{number}" for number in held.stage)
+    return ", ".join(part for part in (stage, alias) if part) or "nobody"
+
+
+def _versions(body: Body) -> set[str]:
+    named = {body.version} if body.version else set()
+    if isinstance(body, Closing):
+        named |= set(body.displaced)
+    if isinstance(body, Observed):
+        was_or_is = {v for side in (body.was, body.now) for slot in SLOTS if _moved(body, slot) for v in side[slot].holders}
+        named |= was_or_is | set(body.gone)
+    return {version for version in named if version}
+
+
+def _at(body: Body) -> datetime | None:
+    try:
+        return as_time(body.effective_at or body.recorded_at)
+    except ValueError:
+        return None

@@ -1,0 +1,99 @@
+"""What a person means by "when": an instant, or a whole day in a time zone. Pure; the clock is passed in.
+
+Local times that never came or came twice, because clocks were changed, are not guessed.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from lib.errors import BadInput
+from lib.ledger.entry.vocabulary import typed
+
+_WHEN = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?) ?(Z|[+-]\d\d:\d\d)?)?", re.ASCII | re.IGNORECASE)
+_EXAMPLES = "Write 2023-03-14 for that whole day, or 2023-03-14T09:00Z for an instant."
+
+
+@dataclass(frozen=True)
+class When:
+    """An instant `at`, or a stretch from `at` up to but without `until`; times in UTC. `zone` is where the person reads the clock.
+
+    `so_far` tells that the day has not ended yet: `until` is then the present, because nobody knows what is to come.
+    """
+
+    at: datetime
+    until: datetime | None = None
+    zone: str = "UTC"
+    so_far: bool = False
+
+    @property
+    def last(self) -> datetime:
+        """The end of it: the instant itself, or where the stretch ends."""
+        return self.until or self.at
+
+
+def read_when(text: str, now: datetime, zone: str = "UTC") -> When:
+    """What was typed: ISO 8601, seconds optional, Z or ±HH:MM, else the time of `zone`; a bare date is that whole day there.
+
+    Raises BadInput for what is no time or no zone, for a local time that never came or came twice, and for the future.
+    """
+    found, there = _WHEN.fullmatch(text.strip()), read_zone(zone)
+    if found is None:
+        raise BadInput(f"{typed(text)[:40] or 'Nothing'} cannot be read as a time.", next=_EXAMPLES)
+    try:
+        when = _instant(found, there) if found[2] else _day(date.fromisoformat(found[1]), there, now)
+    except (ValueError, OverflowError) as error:
+        raise BadInput(f"{typed(text)} is no day or time of the calendar.", next=_EXAMPLES) from error
+    if when.at > now:
+        raise BadInput(f"{said(when.at, there.key)} has not come yet.", next="The record can only tell of the past.")
+    return when
+
+
+def read_zone(name: str) -> ZoneInfo:
+    """A time zone by its name. Raises BadInput for a name that is none."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise BadInput(
+            f"{typed(name)[:40] or 'Nothing'} is no time zone.", next="Use a name such as Europe/Berlin, or UTC."
+        ) from error
+
+
+def said(at: datetime, zone: str) -> str:
+    """A time for people: 16 Jan 2023, 09:00 UTC."""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %Y, %H:%M} {zone}"
+
+
+def twice(local: datetime) -> bool:
+    """Did this local time come twice, or never, because clocks were changed?"""
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+
+
+def _day(day: date, zone: ZoneInfo, now: datetime) -> When:
+    since, until = (datetime.combine(d, time(), zone).astimezone(UTC) for d in (day, day + timedelta(days=1)))
+    return When(since, min(until, now) if now > since else until, zone.key, so_far=now < until)
+
+
+def _instant(found: re.Match[str], zone: ZoneInfo) -> When:
+    at = datetime.fromisoformat(f"{found[1]}T{found[2]}{(found[3] or '').upper()}")
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=zone)
+        _must_have_come_once(at)
+    return When(at.astimezone(UTC), zone=zone.key)
+
+
+def _must_have_come_once(local: datetime) -> None:
+    if not twice(local):
+        return
+    first, second = (f"{local.replace(fold=fold).isoformat()}" for fold in (0, 1))
+    where, clock = local.tzinfo, f"{local:%H:%M}"
+    if local.replace(fold=0).utcoffset() > local.replace(fold=1).utcoffset():  # type: ignore[operator]
+        raise BadInput(
+            f"{clock} came twice that day in {where}, because clocks were put back.",
+            next=f"Write {first} for the first or {second} for the second.",
+        )
+    raise BadInput(
+        f"{clock} never came that day in {where}, because clocks were put forward.", next="Ask for a time before or after."
+    )

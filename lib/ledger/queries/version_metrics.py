@@ -1,0 +1,81 @@
+"""What each version of a model measured, as its registration recorded it, with an interval where one is known. Pure.
+
+An interval is known when the run logged its ends beside the metric (`auc_low` and `auc_high`, or the like), or a standard deviation
+beside a mean (`mean_cv_accuracy` and `std_cv_accuracy`). Nothing is estimated here.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from lib.ledger.chain.hash_chain import Entry
+from lib.ledger.entry.fields import Number
+from lib.ledger.entry.types import Opened, Registered
+from lib.ledger.entry.vocabulary import as_time
+
+ENDS = (("_low", "_high"), ("_lower", "_upper"), ("_ci_low", "_ci_high"), (".low", ".high"), ("_min", "_max"))
+BY_ENDS, BY_SPREAD = "as logged", "± one standard deviation, as logged"
+_FIRST = ("accuracy", "auc", "f1")
+
+
+@dataclass(frozen=True)
+class Point:
+    """A version at its registration with the value of one metric; `low` and `high` are None where no interval is known.
+
+    `how` says what the interval is. `entry` is the id of the entry that says all this.
+    """
+
+    version: str
+    at: datetime
+    value: float
+    low: float | None
+    high: float | None
+    how: str
+    entry: str
+
+
+def metrics(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """The metrics that were recorded with versions, the usual ones first; the ends of intervals are no metrics of their own."""
+    bodies = [entry.body for entry in entries if isinstance(entry.body, Registered)]
+    every = {name for body in bodies for name, value in body.lineage.metrics.items() if _float(value) is not None}
+    return telling(every)
+
+
+def telling(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of metrics without those that are the ends or the spread of another one, the usual ones first."""
+    every = set(names)
+    ends = {name + end for name in every for pair in ENDS for end in pair} | {_spread(name) for name in every}
+    return tuple(sorted(every - ends, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)))
+
+
+def points(entries: Sequence[Entry], metric: str) -> tuple[Point, ...]:
+    """The versions of the model's present life that have this metric, in the order of their registration."""
+    found = list[Point]()
+    for entry in entries:
+        body = entry.body
+        if isinstance(body, Opened):
+            found = []
+        if isinstance(body, Registered) and (value := _float(body.lineage.metrics.get(metric))) is not None:
+            low, high, how = _interval(metric, value, body.lineage.metrics)
+            at = as_time(body.effective_at or body.identity.created or body.recorded_at)
+            found.append(Point(body.version, at, value, low, high, how, entry.id))
+    return tuple(found)
+
+
+def _interval(metric: str, value: float, measured: Mapping[str, Number]) -> tuple[float | None, float | None, str]:
+    for first, last in ENDS:
+        low, high = (_float(measured.get(metric + end)) for end in (first, last))
+        if low is not None and high is not None and low <= value <= high:
+            return low, high, BY_ENDS
+    spread = _float(measured.get(_spread(metric)))
+    return (value - spread, value + spread, BY_SPREAD) if spread is not None and spread >= 0 else (None, None, "")
+
+
+def _spread(metric: str) -> str:
+    return metric.replace("mean", "std", 1) if "mean" in metric else ""
+
+
+def _float(value: Number | None) -> float | None:
+    """The value as a finite number; None for words such as NaN, and for nothing."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

@@ -1,0 +1,96 @@
+"""What this process remembers of books, so that a look understands only what is new. Shared by all rooms and threads, bounded.
+
+Three things are kept. A body, by the sha256 of its text. An open volume as it was read last: every look still fetches each of its
+places, and only when all are word for word the same is the hashing saved. And a book as it was added up last, with its finished
+volumes, which nobody changes through MLflow and which are therefore not fetched again. `verify` uses none of them.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cachetools import LRUCache
+
+from lib.backends.backend import Backend
+from lib.ledger.chain.hash_chain import Reading, decode
+from lib.ledger.entry.schema import parse
+from lib.ledger.entry.types import Body
+from lib.ledger.state.replay import State, fold, fold_on
+from lib.ledger.state.volumes import Followed
+
+CHARACTERS = 24_000_000
+"""Of texts whose bodies are remembered: about 16,000 entries."""
+ENTRIES = 40_000
+"""Of all books that are remembered together."""
+
+
+@dataclass(frozen=True)
+class _Book:
+    state: State
+    finished: Reading | None
+
+
+@dataclass(frozen=True)
+class _Volume:
+    params: Mapping[str, str]
+    before: Reading | None
+    reading: Reading
+
+
+_LOCK = threading.Lock()
+_BODIES: LRUCache[str, tuple[Body, int]] = LRUCache(CHARACTERS, getsizeof=lambda kept: kept[1])
+_VOLUMES: LRUCache[str, _Volume] = LRUCache(CHARACTERS, getsizeof=lambda kept: sum(map(len, kept.params.values())) + 1)
+_BOOKS: LRUCache[tuple[Backend, str], _Book] = LRUCache(ENTRIES, getsizeof=lambda kept: len(kept.state.reading.entries) + 1)
+
+
+def understood(sha256: str, text: str) -> Body:
+    """The body in a text with this sha256."""
+    with _LOCK:
+        kept = _BODIES.get(sha256)
+    if kept is None:
+        kept = parse(text), len(text)
+        _keep(_BODIES, sha256, kept)
+    return kept[0]
+
+
+def volume(params: Mapping[str, str], run_id: str, before: Reading | None) -> Reading:
+    """A volume read as `decode` does; one that is word for word what it was, after the same volumes, is not hashed again."""
+    with _LOCK:
+        kept = _VOLUMES.get(run_id)
+    if kept is None or kept.before != before or kept.params != params:
+        kept = _Volume(dict(params), before, decode(params, run_id, before, understood))
+        _keep(_VOLUMES, run_id, kept)
+    return kept.reading
+
+
+def finished(backend: Backend, book: str) -> Reading | None:
+    """The finished volumes of a book, as far as they were read before."""
+    with _LOCK:
+        kept = _BOOKS.get((backend, book))
+    return kept.finished if kept else None
+
+
+def added_up(backend: Backend, book: str, read: Followed) -> State:
+    """The state of a book that was just read; only entries that the last reading did not have are added."""
+    with _LOCK:
+        kept = _BOOKS.get((backend, book))
+    state = fold_on(kept.state, read.reading) if kept else fold(read.reading)
+    _keep(_BOOKS, (backend, book), _Book(state, read.finished))
+    return state
+
+
+def forget() -> None:
+    """Remember nothing any more."""
+    with _LOCK:
+        _BODIES.clear()
+        _VOLUMES.clear()
+        _BOOKS.clear()
+
+
+def _keep(where: LRUCache[Any, Any], name: object, what: object) -> None:
+    with _LOCK:
+        try:
+            where[name] = what
+        except ValueError:  # larger than everything that may be remembered
+            return

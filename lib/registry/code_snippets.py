@@ -1,0 +1,37 @@
+"""The plain MLflow calls that do the same as a deed of Podium, to be copied and learned from. Pure."""
+
+from collections.abc import Sequence
+
+from lib.backends.reserved_names import STAGE_TAG
+from lib.registry.move_plan import Move
+
+
+def load_code(uri: str, address: str) -> str:
+    """How to load a model: `address` is models:/name@alias or models:/name/version."""
+    return f"import mlflow\n\nmlflow.set_tracking_uri({uri!r})\nmodel = mlflow.pyfunc.load_model({address!r})\n"
+
+
+def moves_code(uri: str, model: str, moves: Sequence[Move]) -> str:
+    """The registry writes of a move. They leave no record of who and why: that is what Podium adds."""
+    return "\n".join([*_client(uri), *(_call(model, move) for move in moves)]) + "\n"
+
+
+def register_code(uri: str, model: str, source: str, run_id: str, model_id: str = "") -> str:
+    """The registry writes that make a version."""
+    more = f", model_id={model_id!r}" if model_id else ""
+    made = f"client.create_model_version({model!r}, {source!r}, run_id={run_id!r}{more})"
+    return "\n".join([*_client(uri), f"client.create_registered_model({model!r})  # unless it is there", made]) + "\n"
+
+
+def _client(uri: str) -> list[str]:
+    return ["from mlflow import MlflowClient", "", f"client = MlflowClient(tracking_uri={uri!r}, registry_uri={uri!r})"]
+
+
+def _call(model: str, move: Move) -> str:
+    if move.verb == "alias":
+        return f"client.set_registered_model_alias({model!r}, {move.where!r}, {move.version!r})"
+    if move.verb == "unalias":
+        return f"client.delete_registered_model_alias({model!r}, {move.where!r})"
+    if move.as_tag:
+        return f"client.set_model_version_tag({model!r}, {move.version!r}, {STAGE_TAG!r}, {move.where!r})"
+    return f"client.transition_model_version_stage({model!r}, {move.version!r}, {move.where!r})"

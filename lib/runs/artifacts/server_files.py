@@ -1,0 +1,84 @@
+"""Files in a folder of a server's own machine, through the routes by which MLflow's own pages show them.
+
+Such a folder is named in a run that was logged without the server. Here it may not exist, or be another one: only the server is asked,
+with this backend's sign-in. `files` checks every path first.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import httpx
+
+from lib.backends.backend import Backend
+from lib.backends.credentials import auth_of
+from lib.errors import BackendError, NotFound, Unreachable
+
+SECONDS = 30.0
+_ID = re.compile(r"[\w-]{1,128}", re.ASCII)
+Owner = tuple[str, str]
+"""The word "run" or "model", and its id."""
+
+
+def entries(backend: Backend, owner: Owner, path: str) -> list[tuple[str, bool, int | None]]:
+    """Path, whether it is a folder, and size of what lies in a folder. An unknown folder is empty."""
+    kind, id_ = _checked(owner)
+    route, asked = (
+        ("/api/2.0/mlflow/artifacts/list", {"run_id": id_, "path": path})
+        if kind == "run"
+        else (f"/api/2.0/mlflow/logged-models/{id_}/artifacts/directories", {"artifact_directory_path": path})
+    )
+    with _answer(backend, route, {name: value for name, value in asked.items() if value}) as answer:
+        answer.read()
+        try:
+            files = answer.json().get("files", [])
+            return [(str(one["path"]), bool(one.get("is_dir")), _size(one.get("file_size"))) for one in files]
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise BackendError(f"{backend.name} gave no list of files.") from error
+
+
+def read(backend: Backend, owner: Owner, path: str, most: int) -> tuple[bytes, int]:
+    """At most `most` bytes of a file, and how many there are at least; no byte at all of a larger one."""
+    kind, id_ = _checked(owner)
+    route, asked = (
+        ("/get-artifact", {"run_uuid": id_, "path": path})
+        if kind == "run"
+        else (f"/ajax-api/2.0/mlflow/logged-models/{id_}/artifacts/files", {"artifact_file_path": path})
+    )
+    data = bytearray()
+    with _answer(backend, route, asked) as answer:
+        told = _size(answer.headers.get("content-length")) or 0
+        if told > most:
+            return b"", told
+        for part in answer.iter_bytes():
+            data += part
+            if len(data) > most:
+                return b"", len(data)
+    return bytes(data), len(data)
+
+
+def _checked(owner: Owner) -> Owner:
+    if not _ID.fullmatch(owner[1]):
+        raise NotFound(f"{owner[1][:80] or 'Nothing'} is no id of a {owner[0]}.")
+    return owner
+
+
+def _size(told: object) -> int | None:
+    """Servers tell sizes as text or number, and none for an empty file."""
+    return int(str(told)) if told is not None and str(told).isdecimal() else None
+
+
+@contextmanager
+def _answer(backend: Backend, route: str, asked: Mapping[str, str]) -> Iterator[httpx.Response]:
+    """What the server answers, as a stream that ends with the block."""
+    try:
+        with httpx.stream("GET", backend.uri + route, params=asked, timeout=SECONDS, auth=auth_of(backend)) as answer:
+            if answer.status_code in (400, 404, 500):  # MLflow answers 500 for a file that is not there
+                raise NotFound(
+                    "This file or folder is not on the server.", next="It may have been removed, or lie on another machine."
+                )
+            if answer.status_code != 200:
+                raise BackendError(f"{backend.name} answered {answer.status_code} when it was asked for a file.")
+            yield answer
+    except httpx.HTTPError as error:
+        raise Unreachable(f"{backend.name} stopped answering.", next="Check that it runs, then try again.") from error

@@ -1,0 +1,1 @@
+"""What a person may change: a run, an experiment, a saved view."""

@@ -1,0 +1,156 @@
+"""Runs as files to take along: CSV for a spreadsheet, JSON for a program. Pure.
+
+A metric that was logged as NaN is the word NaN, one that was never logged an empty cell in CSV and absent in JSON. JSON has no such
+numbers, so there NaN, Infinity and -Infinity are texts. What a SQL store keeps instead of an infinity is written as one.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from lib.runs.table.number_format import LARGEST
+from lib.runs.table.run_table import METRIC, PARAM, subset
+from lib.runs.table.types import RunTable
+
+TAG = "tags."
+OWN = "mlflow."
+FACTS = ("name", "experiment", "status", "lifecycle", "started", "ended", "seconds", "user", "source", "git_commit", "parent")
+NAN = "NaN"
+BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
+_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+"""What makes a formula; spreadsheets take the full-width forms as well."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-?Infinity", re.ASCII)
+_UNSAFE = re.compile(r"[^\w.-]+")
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+
+
+def as_csv(table: RunTable, ids: Sequence[str]) -> bytes:
+    """These runs in this order, columns named as in a filter, parameters as they were logged, times in UTC.
+
+    UTF-8 with a byte-order mark, because Excel takes a file without one for Latin-1; pandas and R skip it. A cell that a spreadsheet
+    would run as a formula gets a leading apostrophe.
+    """
+    sheet = io.StringIO()
+    write = csv.writer(sheet, lineterminator="\r\n")
+    wide = _wide(subset(table, ids))
+    write.writerow([harmless(str(name)) for name in wide])
+    write.writerows([harmless(cell) for cell in row] for row in zip(*wide.values(), strict=True))
+    return (BOM + sheet.getvalue()).encode("utf-8", "replace")
+
+
+def as_json(table: RunTable, ids: Sequence[str]) -> bytes:
+    """These runs in this order with their types: numbers as numbers, the others as the words NaN, Infinity and -Infinity, times in UTC.
+
+    Parameters are numbers where every value of that parameter is one, else the text that was logged.
+    """
+    shown = subset(table, ids)
+    document = {
+        "experiments": list(table.search.experiments),
+        "filter": table.search.filter,
+        "state": table.search.state,
+        "read_at": _time(table.read_at),
+        "runs": _runs(shown),
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1).encode("utf-8", "replace")
+
+
+def measured(table: RunTable) -> list[dict[str, Any]]:
+    """The metrics that each run logged, as JSON can hold them: a number, or the word NaN, Infinity or -Infinity."""
+    return [
+        {str(name): value for name, value in zip(table.metrics, values, strict=True) if value is not None}
+        for values in zip(*_numbers(table).values(), strict=True)
+    ] or [{} for _ in table.ids]
+
+
+def harmless(cell: str) -> str:
+    """A cell that no spreadsheet runs as a formula. Plain numbers, also negative ones, stay numbers."""
+    return f"'{cell}" if cell.startswith(_STARTS) and not _NUMBER.fullmatch(cell) else cell
+
+
+def file_name(name: str, ending: str) -> str:
+    """A file name made from an experiment's name, safe on every system: letters, digits, dots and dashes, at most 60 of them."""
+    plain = _UNSAFE.sub("-", name).strip(".-")[:60].rstrip(".-")
+    return f"{'runs-' * bool(_DEVICES.match(plain))}{plain or 'runs'}.{ending}"
+
+
+def _wide(table: RunTable) -> dict[str, list[str]]:
+    """Column → cells, as text."""
+    found = {"run_id": list(table.ids)} | {name: _texts(table.identity[name]) for name in FACTS}
+    found["versions"] = [_versions(cell, ", ") for cell in table.identity["versions"]]
+    found |= {METRIC + name: ["" if cell is None else str(cell) for cell in cells] for name, cells in _numbers(table).items()}
+    found |= {PARAM + str(name): _texts(table.texts[name]) for name in table.texts}
+    return found | {TAG + name: _texts(table.tags[name]) for name in _own_tags(table)}
+
+
+def _own_tags(table: RunTable) -> list[str]:
+    """Tags that people and their scripts set; what MLflow sets itself stands in the other columns."""
+    return [str(name) for name in table.tags if not str(name).startswith(OWN)]
+
+
+def _versions(found: Any, between: str) -> str:
+    return between.join(f"{one.model} v{one.version}" for one in found) if isinstance(found, tuple) else ""
+
+
+def _texts(cells: "pd.Series") -> list[str]:
+    return ["" if value is None else str(value) for value in map(_plain, cells)]
+
+
+def _runs(table: RunTable) -> list[dict[str, Any]]:
+    facts = {name: list(map(_plain, table.identity[name])) for name in FACTS}
+    metrics, params = measured(table), _columns(table.params)
+    tags = _columns(table.tags[_own_tags(table)])
+    inputs: dict[str, list[dict[str, Any]]] = {}
+    for run_id, name, digest, context in table.inputs.itertuples(index=False):
+        inputs.setdefault(run_id, []).append({"name": name, "digest": digest, "context": _plain(context) or ""})
+    return [
+        {
+            "run_id": run_id,
+            **{name: values[row] for name, values in facts.items()},
+            "metrics": metrics[row],
+            "params": _row(params, row),
+            "tags": _row(tags, row),
+            "inputs": inputs.get(run_id, []),
+        }
+        for row, run_id in enumerate(table.ids)
+    ]
+
+
+def _numbers(table: RunTable) -> dict[str, list[Any]]:
+    """The metrics, column by column; None for what a run did not log."""
+    found = _columns(table.metrics)
+    places = {run_id: row for row, run_id in enumerate(table.ids)}
+    for run_id, name in table.nans:
+        if run_id in places and name in found and found[name][places[run_id]] is None:
+            found[name][places[run_id]] = NAN
+    return found
+
+
+def _columns(cells: pd.DataFrame) -> dict[str, list[Any]]:
+    return {str(name): list(map(_plain, cells[name])) for name in cells}
+
+
+def _row(columns: dict[str, list[Any]], row: int) -> dict[str, Any]:
+    return {name: values[row] for name, values in columns.items() if values[row] is not None}
+
+
+def _plain(value: Any) -> Any:
+    """A value of a table as JSON can hold it; None for a missing one."""
+    if value is None or value is pd.NA or value is pd.NaT or value != value:  # noqa: PLR0124 - NaN
+        return None
+    if isinstance(value, datetime):
+        return _time(value)
+    known = value.item() if hasattr(value, "item") else value
+    if isinstance(known, float) and abs(known) >= LARGEST:
+        return "Infinity" if known > 0 else "-Infinity"
+    return known
+
+
+def _time(at: datetime | None) -> str | None:
+    """ISO 8601, UTC, milliseconds, Z."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None

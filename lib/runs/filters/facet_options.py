@@ -1,0 +1,91 @@
+"""Says which facets make sense for some runs: those that would leave some and not others, with their real range or values. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from lib.runs.filters.explain import OWN_TAGS
+from lib.runs.filters.facets import SECONDS, WORDS, has_numbers, has_texts, numbers_of, texts_of
+from lib.runs.table.memo import remembered
+from lib.runs.table.number_format import natural
+from lib.runs.table.run_table import PARAM, TAG, metrics
+from lib.runs.table.types import MODEL_HISTORY_TAG, PARENT_TAG, RUN_NAME_TAG, USER_TAG, RunTable
+
+MOST_VALUES = 200
+FEW = 12
+"""So many numbers are chosen one by one; of more there is a range."""
+_TOLD_OTHERWISE = frozenset({RUN_NAME_TAG, USER_TAG, PARENT_TAG, MODEL_HISTORY_TAG})
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A column that runs can be chosen by.
+
+    `least` and `most` where its values are numbers. `values` are its texts with how many runs have each, the most frequent first, at
+    most 200; `different` says how many there are. `missing` runs have no value.
+    """
+
+    column: str
+    least: float | None = None
+    most: float | None = None
+    values: tuple[tuple[str, int], ...] = ()
+    different: int = 0
+    missing: int = 0
+
+    @property
+    def way(self) -> Literal["range", "values", "text"]:
+        """How to choose best: by a part of the text, by a range, or one by one."""
+        if self.column == "name":
+            return "text"
+        return "range" if self.least is not None and not 0 < len(self.values) <= FEW else "values"
+
+
+@remembered
+def offered(table: RunTable) -> tuple[Offer, ...]:
+    """The offers for these runs: columns with two or more values first, then those that some runs have and others lack."""
+    made = [offer for column in _columns(table) if (offer := _offer(table, column))]
+    return tuple(sorted(made, key=lambda offer: offer.different < 2))
+
+
+def _columns(table: RunTable) -> Iterator[str]:
+    yield "name"
+    yield from metrics(table)
+    yield from (PARAM + str(name) for name in table.params)
+    yield from (word for word in WORDS if word != "name")
+    yield SECONDS
+    tags = sorted(
+        (str(name) for name in table.tags if name not in _TOLD_OTHERWISE), key=lambda name: (name.startswith(OWN_TAGS), name)
+    )
+    yield from (TAG + name for name in tags)
+
+
+def _offer(table: RunTable, column: str) -> Offer | None:
+    """None where every choice would leave all runs or none."""
+    numbers = _numbers(table, column)
+    if has_texts(column):
+        texts = texts_of(table, column)
+        counts, missing = texts.value_counts(sort=False), int(texts.isna().sum())
+    else:
+        counts, missing = pd.Series(numbers).value_counts(sort=False), len(table) - len(numbers)
+    if len(counts) < 2 and not (len(counts) and missing):
+        return None
+    least, most = (float(numbers.min()), float(numbers.max())) if len(numbers) else (None, None)
+    return Offer(column, least, most, _values(counts) if has_texts(column) else (), len(counts), missing)
+
+
+def _values(counts: "pd.Series[int]") -> tuple[tuple[str, int], ...]:
+    """The most frequent ones; of equally frequent ones those of the newest runs."""
+    most = counts.sort_values(ascending=False, kind="stable").iloc[:MOST_VALUES]
+    return tuple(sorted(((str(one), int(number)) for one, number in most.items()), key=lambda one: (-one[1], natural(one[0]))))
+
+
+def _numbers(table: RunTable, column: str) -> np.ndarray:
+    """The real numbers of a column; of a parameter none unless all its values are numbers."""
+    name = column.removeprefix(PARAM)
+    if not has_numbers(column) or (name != column and table.params[name].dtype == "str"):
+        return np.array([])
+    found = numbers_of(table, column)
+    return found[~np.isnan(found)]

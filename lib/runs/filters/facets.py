@@ -1,0 +1,204 @@
+"""Conditions on runs that need no grammar: a range of numbers, any of some values, a text within a text, a span of days. Pure.
+
+A column is named as in a filter (`metrics.accuracy`, `params.depth`, `tags.team`) or by one word: name, status, user, dataset,
+version (the registered one), seconds. `offers` says which conditions make sense for some runs.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+
+import numpy as np
+import pandas as pd
+
+from lib.runs.table.number_format import LARGEST
+from lib.runs.table.run_table import METRIC, PARAM, TAG
+from lib.runs.table.types import RegisteredVersion, RunTable
+
+SECONDS = "seconds"
+WORDS = ("name", "dataset", "version", "status", "user")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `least` to `most`, both included; None is an open end. NaN and infinity are in no range."""
+
+    column: str
+    least: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """One of these values, at least one of them; None stands for "not set"."""
+
+    column: str
+    values: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Holds:
+    """The text has this part in it, capitals or not."""
+
+    column: str
+    part: str
+
+
+Facet = Range | AnyOf | Holds
+
+_SIGNS = {Range: ":", AnyOf: "=", Holds: "~"}
+_ESCAPED = re.compile("[%:=~|]")
+_ESCAPE = re.compile("%(25|3A|3D|7E|7C)")
+_SPLIT = re.compile(r"([^:=~]+)([:=~])(.*)", re.DOTALL)
+_NOT_SET = "~"
+
+
+def text(facet: Facet) -> str:
+    """A facet as a link carries it: `metrics.accuracy:0.9..`, `params.depth=5|7|~` (~ for not set), `name~forest`."""
+    return _escape(facet.column) + _SIGNS[type(facet)] + _answer(facet)
+
+
+def read(said: str) -> Facet | None:
+    """The facet of a link; None for what is none, or for a condition that such a column cannot have."""
+    if not (found := _SPLIT.fullmatch(said)):
+        return None
+    column, rest = _unescape(found[1]), found[3]
+    if found[2] == ":":
+        return _range(column, rest) if has_numbers(column) else None
+    if not has_texts(column):
+        return None
+    if found[2] == "~":
+        return Holds(column, _unescape(rest))
+    return AnyOf(column, tuple(None if one == _NOT_SET else _unescape(one) for one in rest.split("|")))
+
+
+def has_numbers(column: str) -> bool:
+    """Can there be a range of it?"""
+    return column == SECONDS or column.startswith((METRIC, PARAM))
+
+
+def has_texts(column: str) -> bool:
+    """Can there be a choice of its values, or a part of its text?"""
+    return column in WORDS or column.startswith((PARAM, TAG))
+
+
+def _answer(facet: Facet) -> str:
+    if isinstance(facet, Range):
+        return f"{_end(facet.least)}..{_end(facet.most)}"
+    if isinstance(facet, Holds):
+        return _escape(facet.part)
+    return "|".join(_NOT_SET if value is None else _escape(value) for value in facet.values)
+
+
+def _escape(part: str) -> str:
+    return _ESCAPED.sub(lambda found: f"%{ord(found[0]):X}", part)
+
+
+def _unescape(part: str) -> str:
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), part)
+
+
+def _end(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def _range(column: str, rest: str) -> Range | None:
+    low, dots, high = rest.partition("..")
+    try:
+        ends = [float(end) if end else None for end in (low, high)]
+    except ValueError:
+        return None
+    return Range(column, *ends) if dots and all(end is None or math.isfinite(end) for end in ends) else None
+
+
+def passing(table: RunTable, facets: Iterable[Facet]) -> list[str]:
+    """The ids of the runs that meet every facet, in the order of the table. What a run lacks is not set; it meets no other condition."""
+    left = np.ones(len(table), dtype=bool)
+    for facet in facets:
+        left &= _met(facet, table)
+    return table.identity.index[left].tolist()
+
+
+def started(table: RunTable, since: str, until: str) -> list[str]:
+    """The ids of the runs that started between two days (or moments) in ISO form, both included, in UTC.
+
+    An empty end is open, and so is one that is no date.
+    """
+    begin, end = _moment(since, time.min), _moment(until, time.max)
+    times = table.identity.started
+    left = np.ones(len(table), dtype=bool)
+    if begin:
+        left &= (times >= begin).to_numpy(dtype=bool)
+    if end:
+        left &= (times <= end).to_numpy(dtype=bool)
+    return table.identity.index[left].tolist()
+
+
+def _moment(said: str, of_day: time) -> datetime | None:
+    try:
+        if len(said) <= len("2024-03-01"):
+            return datetime.combine(date.fromisoformat(said), of_day, UTC)
+        moment = datetime.fromisoformat(said)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _met(facet: Facet, table: RunTable) -> np.ndarray:
+    if isinstance(facet, Range):
+        numbers = numbers_of(table, facet.column)
+        low = -math.inf if facet.least is None else facet.least
+        return (numbers >= low) & (numbers <= (math.inf if facet.most is None else facet.most))
+    texts = texts_of(table, facet.column)
+    meets = _holds(facet.part) if isinstance(facet, Holds) else set(facet.values).__contains__
+    said = zip(texts.index.tolist(), texts.tolist(), strict=True)
+    hits = {run_id for run_id, one in said if meets(one if isinstance(one, str) else None)}
+    return np.array([run_id in hits for run_id in table.identity.index.tolist()], dtype=bool)
+
+
+def _holds(part: str) -> Callable[[str | None], bool]:
+    wanted = part.casefold()
+    return lambda one: one is not None and wanted in one.casefold()
+
+
+def numbers_of(table: RunTable, column: str) -> np.ndarray:
+    """The numbers of a column, one per run; NaN for what is missing, infinite, no number, or a column that these runs lack."""
+    values = _column(table, column)
+    found = pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64", na_value=math.nan)
+    return np.where(np.abs(found) < LARGEST, found, math.nan)
+
+
+def texts_of(table: RunTable, column: str) -> "pd.Series[str]":
+    """The texts of a column by run id, missing where a run has none. A run with two datasets or versions is there twice."""
+    if column == "dataset":
+        return _datasets(table)
+    if column == "version":
+        return table.identity.versions.explode().map(_version)
+    return _column(table, column)
+
+
+def _column(table: RunTable, column: str) -> "pd.Series":
+    for start, columns in ((METRIC, table.metrics), (PARAM, table.texts), (TAG, table.tags)):
+        if column.startswith(start) and (name := column.removeprefix(start)) in columns:
+            return columns[name]
+    if column == SECONDS:
+        return table.identity[SECONDS]
+    if column in WORDS:
+        return table.identity[column].replace("", None)
+    return pd.Series(None, index=table.identity.index, dtype="str")
+
+
+def _datasets(table: RunTable) -> "pd.Series[str]":
+    inputs = table.inputs
+    said = zip(inputs.name.tolist(), inputs.digest.tolist(), strict=True)
+    have = pd.Series([f"{name} ({digest})" for name, digest in said], index=inputs.run_id, dtype="str")
+    without = table.identity.index.difference(have.index, sort=False)
+    return pd.concat([have, pd.Series(None, index=without, dtype="str")])
+
+
+def _version(version: object) -> str | None:
+    return f"{version.model} v{version.version}" if isinstance(version, RegisteredVersion) else None

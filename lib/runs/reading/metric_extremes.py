@@ -1,0 +1,99 @@
+"""Gives a table of runs another value of each metric than the last one: the best, the smallest or the largest of its history.
+
+MLflow keeps only the last value with a run. Which way is best is `direction`'s guess; drawing and sorting are nobody's business here.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import pandas as pd
+
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import client, quick_reading, translated
+from lib.runs.analysis.metric_direction import direction
+from lib.runs.reading.metric_history import THREADS
+from lib.runs.reading.sqlite_rows import listed, rows
+from lib.runs.table.types import RunTable
+
+Stat = Literal["last", "best", "min", "max"]
+BUDGET = 200
+"""Histories that are read through the client at most: each costs a request."""
+
+_Extreme = tuple[str, str, float | None, float | None]
+_EXTREMES = """
+    SELECT run_uuid, key, MIN(CASE WHEN is_nan THEN NULL ELSE value END), MAX(CASE WHEN is_nan THEN NULL ELSE value END)
+    FROM metrics WHERE run_uuid IN (SELECT value FROM json_each(?)) GROUP BY run_uuid, key"""
+
+
+@dataclass(frozen=True)
+class Valued:
+    """The table with the chosen values. `read` of `of` runs were looked into: the others have no value of these metrics."""
+
+    table: RunTable
+    read: int
+    of: int
+
+
+def with_values(backend: Backend, table: RunTable, stat: Stat) -> Valued:
+    """The same runs, whose metrics hold their last, best, smallest or largest value.
+
+    NaN counts only where a run logged nothing else. The best of a metric that is better neither way is its last value. On a server
+    the newest runs are read, as many as the budget allows.
+    """
+    towards = _towards(table, stat)
+    if not towards or not len(table):
+        return Valued(table, len(table), len(table))
+    ids = table.ids
+    found = rows(backend, _EXTREMES, listed(ids))
+    if found is None:
+        ids = _affordable(table, list(towards))
+        found = _through_the_client(backend, ids, list(towards))
+    metrics = table.metrics.assign(**_columns(found, towards, table))
+    read = set(ids)
+    nans = frozenset(one for one in table.nans if one[0] in read)
+    return Valued(replace(table, metrics=metrics, nans=nans), len(ids), len(table))
+
+
+def _towards(table: RunTable, stat: Stat) -> dict[str, str]:
+    """Metric → least or most, for those whose value may differ from the last one."""
+    if stat == "last":
+        return {}
+    names = [str(name) for name in table.metrics]
+    if stat != "best":
+        return dict.fromkeys(names, "least" if stat == "min" else "most")
+    guessed = {name: direction(name) for name in names}
+    return {name: "least" if towards == "less" else "most" for name, towards in guessed.items() if towards != "neither"}
+
+
+def _columns(found: Sequence[_Extreme], towards: dict[str, str], table: RunTable) -> dict[str, "pd.Series[float]"]:
+    long = pd.DataFrame(found, columns=["run_id", "metric", "least", "most"])
+    long = long.astype({"run_id": "str", "metric": "str", "least": "float64", "most": "float64"}).set_index("run_id")
+    by_metric = dict(iter(long.groupby("metric")))
+    nothing = long.iloc[:0]
+    return {name: by_metric.get(name, nothing)[which].reindex(table.metrics.index) for name, which in towards.items()}
+
+
+def _affordable(table: RunTable, names: Sequence[str]) -> tuple[str, ...]:
+    """The newest runs whose histories fit the budget together; one run at least."""
+    costs = table.metrics[list(names)].notna().sum(axis=1).clip(lower=1).cumsum()
+    return table.ids[: max(1, int((costs <= BUDGET).sum()))]
+
+
+def _through_the_client(backend: Backend, ids: Sequence[str], names: Sequence[str]) -> list[_Extreme]:
+    """A run is asked first which metrics it has: in a table, one that ended as NaN looks like one that was never logged."""
+    wanted = set(names)
+
+    def read(run_id: str) -> list[_Extreme]:
+        have = client(backend).get_run(run_id).data.metrics
+        return [(run_id, key, *_ends(backend, run_id, key)) for key in have if key in wanted]
+
+    with translated("A metric's history"), quick_reading(), ThreadPoolExecutor(THREADS) as threads:
+        return [one for found in threads.map(read, ids) for one in found]
+
+
+def _ends(backend: Backend, run_id: str, key: str) -> tuple[float | None, float | None]:
+    values = [point.value for point in client(backend).get_metric_history(run_id, key)]
+    real = [value for value in values if value == value]  # noqa: PLR0124 - not NaN
+    return min(real, default=None), max(real, default=None)

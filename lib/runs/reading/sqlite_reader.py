@@ -1,0 +1,206 @@
+"""Reads runs straight from the tables of a local SQLite file: a second road beside the client.
+
+It only reads, in one transaction, and only a schema it was compared with the client on; whatever it does not know it leaves to the
+client (`reading` decides). Filters, single runs and everything behind a server are the client's too.
+"""
+
+import json
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import quick_reading
+from lib.errors import Busy
+from lib.runs.reading.registered_versions import Origin, by_run
+from lib.runs.table.frames import Columns
+from lib.runs.table.types import CONTEXT_TAG, LIFECYCLES, RegisteredVersion, Search
+
+KNOWN_SCHEMAS = frozenset({"dc11669786a5"})
+"""Alembic revisions on which this road was compared with the client, cell by cell."""
+LOCKED_SECONDS = 3.0
+
+_EXPERIMENT = re.compile(r"[0-9]{1,18}")
+_OTHER_WORKSPACES = """
+    SELECT EXISTS (SELECT 1 FROM experiments WHERE workspace <> 'default')
+        OR EXISTS (SELECT 1 FROM model_versions WHERE workspace <> 'default')"""
+_CHOOSE = """
+    CREATE TEMP TABLE chosen AS
+    SELECT run_uuid, name, experiment_id, status, lifecycle_stage, start_time, end_time, user_id, artifact_uri
+    FROM runs
+    WHERE experiment_id IN (SELECT value FROM json_each(:experiments)) AND lifecycle_stage IN (SELECT value FROM json_each(:stages))
+    ORDER BY start_time IS NULL, start_time DESC, run_uuid LIMIT :most"""
+_COUNT = """
+    SELECT count(*) FROM runs
+    WHERE experiment_id IN (SELECT value FROM json_each(:experiments)) AND lifecycle_stage IN (SELECT value FROM json_each(:stages))"""
+_LAST = """
+    SELECT experiment_id FROM runs
+    WHERE experiment_id IN (SELECT value FROM json_each(:experiments)) AND lifecycle_stage IN (SELECT value FROM json_each(:stages))
+    ORDER BY start_time IS NULL, start_time DESC, run_uuid LIMIT 1"""
+_RUNS = "SELECT * FROM chosen ORDER BY rowid"
+# In `chosen` SQLite numbers the rows from one, in the order of the SELECT that made it: a run's place in every column.
+_METRICS = """
+    SELECT c.rowid - 1, t.key, CASE WHEN t.is_nan THEN NULL ELSE t.value END
+    FROM chosen c CROSS JOIN latest_metrics t ON t.run_uuid = c.run_uuid"""
+_PARAMS = "SELECT c.rowid - 1, t.key, t.value FROM chosen c CROSS JOIN params t ON t.run_uuid = c.run_uuid"
+_TAGS = "SELECT c.rowid - 1, t.key, t.value FROM chosen c CROSS JOIN tags t ON t.run_uuid = c.run_uuid"
+_INPUTS = """
+    SELECT c.run_uuid, d.dataset_uuid, d.name, d.digest, g.value
+    FROM chosen c CROSS JOIN inputs i ON i.destination_type = 'RUN' AND i.destination_id = c.run_uuid
+    JOIN datasets d ON d.dataset_uuid = i.source_id
+    LEFT JOIN input_tags g ON g.input_uuid = i.input_uuid AND g.name = ?
+    ORDER BY c.rowid, i.source_type, i.rowid"""
+_MODELS = """
+    SELECT c.run_uuid, i.destination_id
+    FROM chosen c
+    CROSS JOIN inputs i ON i.source_type = 'RUN_OUTPUT' AND i.source_id = c.run_uuid AND i.destination_type = 'MODEL_OUTPUT'
+    ORDER BY c.rowid, i.step DESC, i.destination_id"""
+_VERSIONS = """
+    SELECT name, version, current_stage, run_id, source FROM model_versions
+    WHERE current_stage <> 'Deleted_Internal'
+    AND name NOT IN (SELECT name FROM model_version_tags WHERE key = 'mlflow.prompt.is_prompt' AND value = 'true')"""
+
+Answer = TypeVar("Answer")
+
+
+def columns(backend: Backend, search: Search) -> Columns | None:
+    """What a search without a filter finds, newest first; None where the client must be asked instead.
+
+    None for a filter, for an id that is no number, and for everything that `answer` leaves to the client.
+    """
+    if search.filter.strip() or not all(map(_EXPERIMENT.fullmatch, search.experiments)):
+        return None
+    return answer(backend, lambda db: _columns(db, search))
+
+
+def answer(backend: Backend, ask: Callable[[sqlite3.Connection], Answer]) -> Answer | None:
+    """What `ask` reads from a local SQLite file, in one transaction that writes nothing; None where the client must be asked instead.
+
+    None for a server, a schema unknown here, a file of several workspaces, and one that cannot be read without writing (none there,
+    or a killed writer's journal beside it). Raises Busy when the file stays locked for three seconds.
+    """
+    if backend.path is None:
+        return None
+    try:
+        with quick_reading(), reading(backend.path) as db:
+            return ask(db) if is_known(db) else None
+    except sqlite3.Error as error:
+        if "locked" in str(error):
+            raise Busy("The database is locked by another program.", next="Wait a moment, then try again.") from error
+        return None
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """One read transaction. The address is quoted by pathlib, so that ?, # and % in a path stay part of it."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, timeout=LOCKED_SECONDS, isolation_level=None)) as db:
+        db.execute("PRAGMA temp_store = MEMORY")
+        db.execute("BEGIN")
+        yield db
+
+
+def is_known(db: sqlite3.Connection) -> bool:
+    """Was this road compared with the client on the schema of this file? One workspace is all that it knows."""
+    found = {revision for (revision,) in db.execute("SELECT version_num FROM alembic_version")}
+    return len(found) == 1 and found <= KNOWN_SCHEMAS and not db.execute(_OTHER_WORKSPACES).fetchone()[0]
+
+
+def started_after(backend: Backend, experiments: Sequence[str], millis: int) -> int | None:
+    """How many active runs of these experiments began after a moment; None where the client must be asked instead."""
+    if not all(map(_EXPERIMENT.fullmatch, experiments)):
+        return None
+    asked = {**_asked(Search(tuple(experiments))), "after": millis}
+    return answer(backend, lambda db: int(db.execute(f"{_COUNT} AND start_time > :after", asked).fetchone()[0]))
+
+
+def started_last(backend: Backend, experiments: Sequence[str]) -> str | None:
+    """In which of these experiments an active run was started last, "" for none; None where the client must be asked instead."""
+    if not all(map(_EXPERIMENT.fullmatch, experiments)):
+        return None
+    found = answer(backend, lambda db: db.execute(_LAST, _asked(Search(tuple(experiments)))).fetchall())
+    return None if found is None else "".join(str(experiment) for (experiment,) in found)
+
+
+def _asked(search: Search) -> dict[str, Any]:
+    return {
+        "experiments": json.dumps([int(one) for one in search.experiments]),
+        "stages": json.dumps(LIFECYCLES[search.state]),
+        "most": max(search.most, 0),
+    }
+
+
+def _columns(db: sqlite3.Connection, search: Search) -> Columns:
+    asked = _asked(search)
+    db.execute(_CHOOSE, asked)
+    rows = db.execute(_RUNS).fetchall()
+    ids, name, experiment, status, lifecycle, started, ended, user, artifact_uri = zip(*rows, strict=True) if rows else ((),) * 9
+    models = _models(db)
+    metrics, nans = _metrics(db, ids)
+    return Columns(
+        ids=ids,
+        facts={
+            "name": name,
+            "experiment": tuple(map(str, experiment)),
+            "status": status,
+            "lifecycle": lifecycle,
+            "started": started,
+            "ended": ended,
+            "user": user,
+            "artifact_uri": artifact_uri,
+        },
+        metrics=metrics,
+        params=_cells(db, _PARAMS, len(rows)),
+        tags=_cells(db, _TAGS, len(rows)),
+        inputs=_inputs(db),
+        models=models,
+        versions=by_run(_origins(db), models),
+        total=db.execute(_COUNT, asked).fetchone()[0] if len(rows) >= asked["most"] else len(rows),
+        nans=nans,
+    )
+
+
+def _metrics(db: sqlite3.Connection, ids: Sequence[str]) -> tuple[dict[str, list[Any]], frozenset[tuple[str, str]]]:
+    """One column per metric, and which of its empty places were logged as NaN."""
+    found: dict[str, list[Any]] = defaultdict(lambda: [None] * len(ids))
+    nans = []
+    for place, key, value in db.execute(_METRICS):
+        found[key][place] = value
+        if value is None:
+            nans.append((ids[place], key))
+    return found, frozenset(nans)
+
+
+def _cells(db: sqlite3.Connection, question: str, count: int) -> dict[str, list[Any]]:
+    """One column per key; what a run lacks stays None."""
+    found: dict[str, list[Any]] = defaultdict(lambda: [None] * count)
+    for place, key, value in db.execute(question):
+        found[key][place] = value
+    return found
+
+
+def _inputs(db: sqlite3.Connection) -> list[tuple[str, str, str, str]]:
+    """A dataset counts once for a run, with the first context that was given, as in the client."""
+    found: dict[tuple[str, str], tuple[str, str, str, str]] = {}
+    for run_id, dataset, name, digest, context in db.execute(_INPUTS, (CONTEXT_TAG,)):
+        if (run_id, dataset) not in found or (context and not found[run_id, dataset][-1]):
+            found[run_id, dataset] = (run_id, name, digest, context or "")
+    return list(found.values())
+
+
+def _models(db: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for run_id, model in db.execute(_MODELS):
+        found[run_id].append(model)
+    return {run_id: tuple(made) for run_id, made in found.items()}
+
+
+def _origins(db: sqlite3.Connection) -> list[Origin]:
+    told = db.execute(_VERSIONS)
+    return [
+        Origin(RegisteredVersion(name, str(number), stage), run or "", source or "") for name, number, stage, run, source in told
+    ]

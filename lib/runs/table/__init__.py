@@ -1,0 +1,1 @@
+"""Runs as typed tables: the values, the frames, and what is judged of a table. Pure."""

@@ -1,0 +1,182 @@
+"""From columns, or from runs, to typed tables. Pure: the one place that decides which parameter is a number."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lib.runs.table.types import (
+    CALENDAR,
+    COMMIT_TAG,
+    MODEL_HISTORY_TAG,
+    PARENT_TAG,
+    RUN_NAME_TAG,
+    SOURCE_TAG,
+    USER_TAG,
+    RegisteredVersion,
+    Run,
+    RunTable,
+    Search,
+    millis,
+)
+
+# Each value ends in a line break, so that one look judges a whole column; what is once matched is never given back.
+_WHOLE = re.compile(r"(?:-?(?:0|[1-9]\d{0,17})\n)*+", re.ASCII)
+_DECIMAL = re.compile(r"(?:[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\n)*+", re.ASCII)
+_EXACT_DIGITS = 17
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a road found, column by column: one place per run in every list, newest run first; None is missing.
+
+    `facts`: name, experiment, status, lifecycle, started and ended (milliseconds), user, artifact_uri. `inputs`: run id, name, digest
+    and context of each dataset. `models` and `versions`: by run id. `total` and `nans` as in RunTable.
+    """
+
+    ids: Sequence[str]
+    facts: Mapping[str, Sequence[Any]]
+    metrics: Mapping[str, Sequence[float | None]]
+    params: Mapping[str, Sequence[str | None]]
+    tags: Mapping[str, Sequence[str | None]]
+    inputs: Sequence[tuple[str, str, str, str]]
+    models: Mapping[str, tuple[str, ...]]
+    versions: Mapping[str, tuple[RegisteredVersion, ...]]
+    total: int | None
+    nans: frozenset[tuple[str, str]] = frozenset()
+
+
+def table(search: Search, found: Sequence[Run], read_at: datetime | None, total: int | None = None) -> RunTable:
+    """The table of these runs, in their order."""
+    return filled(search, replace(columns(found), total=total), read_at)
+
+
+def filled(search: Search, found: Columns, read_at: datetime | None) -> RunTable:
+    """The typed table of what a road found."""
+    index = pd.Index(list(found.ids), name="run_id", dtype="str")
+    texts = _texts(found.params, index)
+    return RunTable(
+        search=search,
+        read_at=read_at,
+        identity=_identity(found, index),
+        metrics=_numbers(found.metrics, index),
+        params=pd.DataFrame({name: typed(texts[name]) for name in texts}, index=index, columns=texts.columns),
+        texts=texts,
+        tags=_texts(found.tags, index),
+        inputs=pd.DataFrame(found.inputs, columns=["run_id", "name", "digest", "context"], dtype="str"),
+        total=found.total,
+        nans=found.nans,
+    )
+
+
+def columns(found: Sequence[Run]) -> Columns:
+    """The same runs, column by column."""
+    return Columns(
+        ids=[run.run_id for run in found],
+        facts={
+            "name": [run.name for run in found],
+            "experiment": [run.experiment_id for run in found],
+            "status": [run.status for run in found],
+            "lifecycle": [run.lifecycle for run in found],
+            "started": [run.started and millis(run.started) for run in found],
+            "ended": [run.ended and millis(run.ended) for run in found],
+            "user": [run.user for run in found],
+            "artifact_uri": [run.artifact_uri for run in found],
+        },
+        metrics=_turned([run.metrics for run in found]),
+        params=_turned([run.params for run in found]),
+        tags=_turned([run.tags for run in found]),
+        inputs=[(run.run_id, data.name, data.digest, data.context) for run in found for data in run.inputs],
+        models={run.run_id: run.model_ids for run in found},
+        versions={run.run_id: run.versions for run in found},
+        total=None,
+        nans=frozenset((run.run_id, name) for run in found for name, value in run.metrics.items() if value != value),  # noqa: PLR0124 - NaN
+    )
+
+
+def typed(column: "pd.Series[str]") -> "pd.Series":
+    """A column of text as Int64 or float64 when every value that is there is a number, else as text.
+
+    A number written with a leading zero, `nan` or `inf` keeps a column text: "007" and "7" are two values.
+    """
+    present = column.dropna().unique().tolist()
+    lines = "\n".join([*present, ""])
+    if not present or lines.count("\n") != len(present):
+        return column
+    values = column.tolist()
+    if _WHOLE.fullmatch(lines):
+        missing = column.isna().to_numpy()
+        whole = [0 if gone else int(value) for value, gone in zip(values, missing, strict=True)]
+        return pd.Series(pd.arrays.IntegerArray(np.array(whole, dtype="int64"), missing), index=column.index, name=column.name)
+    if _DECIMAL.fullmatch(lines) and all(map(_is_exact, present)):
+        numbers = np.array([float(value) for value in values], dtype="float64")
+        return column if np.isinf(numbers).any() else pd.Series(numbers, index=column.index, name=column.name)
+    return column
+
+
+def _is_exact(number: str) -> bool:
+    """Does a float tell this decimal from its neighbours? Python writes a float with 17 significant digits at most; with more, two
+    values could become one.
+    """
+    mantissa = number.lower().partition("e")[0]
+    return len(number) <= _EXACT_DIGITS or len(mantissa.lstrip("+-0.").replace(".", "")) <= _EXACT_DIGITS
+
+
+def _turned(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """One list per key, with a place for each row; None where a row lacks it."""
+    return {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
+
+
+def _numbers(columns: Mapping[str, Sequence[float | None]], index: "pd.Index[str]") -> pd.DataFrame:
+    """Float columns, sorted by name; what a run lacks is NaN."""
+    names = sorted(columns)
+    cells = np.array([columns[name] for name in names], dtype="float64").reshape(len(names), len(index))
+    return pd.DataFrame(cells.T, index=index, columns=pd.Index(names, dtype="str"))
+
+
+def _texts(columns: Mapping[str, Sequence[str | None]], index: "pd.Index[str]") -> pd.DataFrame:
+    """Columns of text, sorted by name; what a run lacks is missing."""
+    names = sorted(columns)
+    made = {name: pd.array(columns[name], dtype="str") for name in names}
+    return pd.DataFrame(made, index=index, columns=pd.Index(names, dtype="str"))
+
+
+def _identity(found: Columns, index: "pd.Index[str]") -> pd.DataFrame:
+    facts, tags = found.facts, found.tags
+    nothing: Sequence[None] = [None] * len(index)
+    models = [found.models.get(run_id, ()) for run_id in found.ids]
+    history = tags.get(MODEL_HISTORY_TAG, nothing)
+    started, ended = _moments(facts["started"]), _moments(facts["ended"])
+    made = {
+        "name": _said(facts["name"], tags.get(RUN_NAME_TAG, nothing)),
+        "experiment": _said(facts["experiment"]),
+        "status": _said(facts["status"]),
+        "lifecycle": _said(facts["lifecycle"]),
+        "started": started,
+        "ended": ended,
+        "seconds": (ended - started).total_seconds(),
+        "user": _said(tags.get(USER_TAG, nothing), facts["user"]),
+        "source": _said(tags.get(SOURCE_TAG, nothing)),
+        "git_commit": _said(tags.get(COMMIT_TAG, nothing)),
+        "parent": _said(tags.get(PARENT_TAG, nothing)),
+        "artifact_uri": _said(facts["artifact_uri"]),
+        "has_model": np.array([bool(made) or old is not None for made, old in zip(models, history, strict=True)], dtype="bool"),
+        "model_ids": pd.Series(models, index=index, dtype="object"),
+        "versions": pd.Series([found.versions.get(run_id, ()) for run_id in found.ids], index=index, dtype="object"),
+    }
+    return pd.DataFrame(made, index=index)
+
+
+def _said(*wishes: Sequence[str | None]) -> "pd.api.extensions.ExtensionArray":
+    """For each run the first text that says something, else an empty one."""
+    return pd.array([next(filter(None, told), "") for told in zip(*wishes, strict=True)], dtype="str")
+
+
+def _moments(written: Sequence[int | None]) -> pd.DatetimeIndex:
+    """Times in UTC; one that no calendar knows is missing, as in `values.moment`."""
+    told = [one if one is not None and one in CALENDAR else None for one in written]
+    return pd.DatetimeIndex(np.array(told, dtype="datetime64[ms]").astype("datetime64[us]"), tz="UTC")

@@ -1,0 +1,256 @@
+"""Judges a table of runs: what differs, in which order, which run is best. Pure.
+
+A column is named as in a filter: `metrics.accuracy`, `params.max_depth`, or a plain word of the identity (`started`, `seconds`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pandas as pd
+from cachetools import LRUCache
+
+from lib.runs.analysis.metric_direction import direction
+from lib.runs.table.frames import typed
+from lib.runs.table.memo import remembered
+from lib.runs.table.number_format import PLACEABLE, reals, setting
+from lib.runs.table.types import RunTable, Search
+
+METRIC, PARAM, TAG = "metrics.", "params.", "tags."
+PLAIN = ("started", "name", "seconds", "status")
+HELD_OUT = "test_rows"
+_FITTED = frozenset({"train", "training"})
+_ELSEWHERE = frozenset({"cv", "mean", "best", "val", "validation", "std"}) | _FITTED
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A parameter with one value; `missing` runs do not have it."""
+
+    name: str
+    value: str
+    missing: int
+
+
+@dataclass(frozen=True)
+class Best:
+    """The run to register: it holds the model behind the best value. `ties` other runs have the same value.
+
+    `measured` is the run with that value: the same run, or its child when a search keeps the model in the parent.
+    """
+
+    run_id: str
+    measured: str
+    value: float
+    ties: int
+
+
+def column(table: RunTable, name: str) -> "pd.Series":
+    """The values under a column's name. Raises KeyError for one that these runs do not have."""
+    if name.startswith(METRIC):
+        return table.metrics[name.removeprefix(METRIC)]
+    if name.startswith(PARAM):
+        return table.params[name.removeprefix(PARAM)]
+    if name.startswith(TAG):
+        return table.tags[name.removeprefix(TAG)]
+    return table.identity[name]
+
+
+def has_column(table: RunTable, name: str) -> bool:
+    """Do these runs have it?"""
+    return (
+        name in PLAIN
+        or (name.startswith(METRIC) and name.removeprefix(METRIC) in table.metrics)
+        or (name.startswith(PARAM) and name.removeprefix(PARAM) in table.params)
+        or (name.startswith(TAG) and name.removeprefix(TAG) in table.tags)
+    )
+
+
+def metrics(table: RunTable) -> list[str]:
+    """Columns of all metrics: scores before losses before counts, the one that most runs have first, those of training last."""
+    return list(_metrics(table))
+
+
+@remembered
+def _metrics(table: RunTable) -> tuple[str, ...]:
+    order = {"more": 0, "less": 1, "neither": 2}
+    have = {str(name): int(number) for name, number in table.metrics.notna().sum().items()}
+    by = sorted(have, key=lambda name: (bool(_words(name) & _FITTED), order[direction(name)], -have[name], name))
+    return tuple(METRIC + name for name in by)
+
+
+def _words(metric: str) -> set[str]:
+    return set(metric.casefold().replace("_", " ").split())
+
+
+def varying(table: RunTable) -> list[str]:
+    """Columns of the parameters of which these runs have at least two different values."""
+    return list(_varying(table))
+
+
+@remembered
+def _varying(table: RunTable) -> tuple[str, ...]:
+    return tuple(PARAM + str(name) for name in table.params if _different(table.params[name]) > 1)
+
+
+def _different(values: "pd.Series") -> int:
+    """How many different values there are, counted up to two where the first two already differ."""
+    first = values.iloc[:2]
+    return 2 if len(first) == 2 and first.notna().all() and first.iloc[0] != first.iloc[1] else int(values.nunique())
+
+
+def constants(table: RunTable) -> list[Constant]:
+    """The parameters with one value in all these runs, or in all that have it."""
+    return list(_constants(table))
+
+
+@remembered
+def _constants(table: RunTable) -> tuple[Constant, ...]:
+    made = []
+    for name in table.params:
+        present = table.params[name].dropna()
+        if _different(present) == 1:
+            made.append(Constant(str(name), setting(present.iloc[0]), len(table) - len(present)))
+    return tuple(made)
+
+
+def subset(table: RunTable, ids: Sequence[str]) -> RunTable:
+    """The same table with these runs only, in this order. Asked again it is the same answer, with all that is remembered of it."""
+    kept = tuple(ids)
+    return table if kept == table.ids else _part(table, kept, table.search, table.total)
+
+
+def answer(table: RunTable, ids: Sequence[str], search: Search, total: int | None) -> RunTable:
+    """The runs of a table that another search leaves, with that search and its total."""
+    kept = tuple(ids)
+    same = (kept, search, total) == (table.ids, table.search, table.total)
+    return table if same else _part(table, kept, search, total)
+
+
+_parts: WeakKeyDictionary[RunTable, "LRUCache[object, RunTable]"] = WeakKeyDictionary()
+_turn = Lock()
+
+
+def _part(table: RunTable, ids: tuple[str, ...], search: Search, total: int | None) -> RunTable:
+    """A part of a table; those that were asked for last are kept, up to twice as many rows as the table has."""
+    key = (ids, search, total)
+    with _turn:
+        kept = _parts.setdefault(table, LRUCache(2 * len(table) + 1, getsizeof=len))
+        if key in kept:
+            return kept[key]
+    made = _cut(table, ids, search, total)
+    with _turn:
+        kept[key] = made
+    return made
+
+
+def _cut(table: RunTable, ids: tuple[str, ...], search: Search, total: int | None) -> RunTable:
+    kept = list(ids)
+    return replace(
+        table,
+        search=search,
+        total=total,
+        identity=table.identity.loc[kept],
+        metrics=table.metrics.loc[kept],
+        params=table.params.loc[kept],
+        texts=table.texts.loc[kept],
+        tags=table.tags.loc[kept],
+        inputs=table.inputs[table.inputs.run_id.isin(kept)] if len(table.inputs) else table.inputs,
+    )
+
+
+@remembered
+def with_homes(table: RunTable, names: tuple[tuple[str, str], ...]) -> RunTable:
+    """The same runs, their experiments called by name: `names` are pairs of an experiment's id and its name."""
+    known = dict(names)
+    homes = pd.array([known.get(one, one) for one in table.identity.experiment], dtype="str")
+    return replace(table, identity=table.identity.assign(experiment=homes))
+
+
+def joined(table: RunTable, more: RunTable) -> RunTable:
+    """The runs of one table, then those of another one that it lacks. Which parameter is a number is judged anew."""
+    extra = subset(more, [run_id for run_id in more.ids if run_id not in table.identity.index])
+    if not len(extra):
+        return table
+    texts = _stacked(table.texts, extra.texts)
+    return replace(
+        table,
+        identity=pd.concat([table.identity, extra.identity]),
+        metrics=_stacked(table.metrics, extra.metrics),
+        params=pd.DataFrame({name: typed(texts[name]) for name in texts}, index=texts.index, columns=texts.columns),
+        texts=texts,
+        tags=_stacked(table.tags, extra.tags),
+        inputs=pd.concat([table.inputs, extra.inputs], ignore_index=True),
+        nans=table.nans | extra.nans,
+    )
+
+
+def _stacked(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([first, second]).sort_index(axis="columns")
+
+
+def ordered(table: RunTable, by: str, *, falling: bool) -> list[str]:
+    """The run ids sorted by a column; runs without a value come last, as do those that diverged, equal ones stay newest first."""
+    values = column(table, by)
+    if by.startswith(METRIC):
+        values = values.where(values.abs() < PLACEABLE)
+    if values.dtype == "str":
+        values = values.str.casefold()
+    return list(values.sort_values(ascending=not falling, kind="stable", na_position="last").index)
+
+
+@remembered
+def best(table: RunTable, metric: str, *, untold: bool = False) -> Best | None:
+    """The finished run with the best value of a metric whose model can be registered, the newest among equals.
+
+    None when there is no such run, or when nobody can say which way the metric is better. `untold` is for a backend that knows no
+    logged models: what was saved among a run's files is told by nothing but these files, so every finished run counts.
+    """
+    towards = direction(metric.removeprefix(METRIC))
+    holders = _holders(table, untold=untold)
+    values = column(table, metric).loc[list(holders)]
+    values = values[~np.isnan(reals(values))]
+    if not len(values) or towards == "neither":
+        return None
+    value = values.min() if towards == "less" else values.max()
+    equal = values.index[values == value]
+    return Best(holders[equal[0]], str(equal[0]), float(value), len(equal) - 1)
+
+
+def _holders(table: RunTable, *, untold: bool) -> dict[str, str]:
+    """Run id → the run that holds its model: itself, or its parent when that is among these runs."""
+    fit = set(table.identity.index[(table.identity.status == "FINISHED") & (table.identity.has_model | untold)])
+    parents = zip(table.ids, table.identity.status, table.identity.parent, strict=True)
+    held = {run_id: (run_id if run_id in fit else parent) for run_id, status, parent in parents if status == "FINISHED"}
+    return {run_id: holder for run_id, holder in held.items() if holder in fit}
+
+
+def top_two(table: RunTable, metric: str) -> list[str]:
+    """The best run and the next one with another value, the best first; fewer when there are not so many."""
+    falling = direction(metric.removeprefix(METRIC)) != "less"
+    values = column(table, metric).loc[ordered(table, metric, falling=falling)]
+    values = values[~np.isnan(reals(values))]
+    first, others = values.index[:1], values[values != values.iloc[0]].index if len(values) else values.index
+    return [*first, *(others if len(others) else values.index[1:])[:1]]
+
+
+@remembered
+def held_out(table: RunTable) -> int | None:
+    """On how many rows these runs were measured, when all of them say the same in a parameter or tag `test_rows`."""
+    for place in (table.params, table.tags):
+        said = set(place[HELD_OUT].astype("str")) if HELD_OUT in place else set()
+        if len(said) == 1 and (text := str(said.pop())).isdigit() and int(text) > 0:
+            return int(text)
+    return None
+
+
+def points_per_row(table: RunTable, metric: str) -> float | None:
+    """How many points of accuracy one held-out row is worth; None when it is another metric or nobody logged the rows.
+
+    An accuracy of a cross-validation or of the training rows is not measured on the held-out ones.
+    """
+    words = _words(metric.removeprefix(METRIC))
+    rows = held_out(table)
+    return 100 / rows if rows and "accuracy" in words and not words & _ELSEWHERE else None

@@ -1,0 +1,1 @@
+"""Parts that several pages share: layout, badges, formatting, banners, the artifact browser."""

@@ -1,0 +1,72 @@
+"""Page furniture: header, card, facts, checks, empty state.
+
+Text that is passed in is Markdown, so foreign text comes as `md(…)`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+import pandas as pd
+import streamlit as st
+
+from lib.ui.components.badges import HEALTH, Word, badge, icon
+
+Height = int | Literal["content", "stretch"]
+Mark = tuple[Mapping[str, Word], str]
+
+
+@contextmanager
+def header(title: str, note: str) -> Iterator[None]:
+    """Title and one line of facts at the left; what is drawn inside stands at the right."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        with st.container(gap=None, width="stretch"):
+            st.title(title, anchor=False)
+            st.caption(note)
+        yield
+
+
+@contextmanager
+def card(
+    title: str = "", note: str = "", *, mark: Mark | None = None, height: Height = "content", key: str | None = None
+) -> Iterator[None]:
+    """A bordered box with its head: title, an optional badge, one gray note at the right. Never a card in a card."""
+    with st.container(border=True, height=height, key=key, gap="small"):
+        if title:
+            head(title, note, mark)
+        yield
+
+
+def head(title: str, note: str = "", mark: Mark | None = None) -> None:
+    """The head of a card. A horizontal container takes the 8 px off that a heading brings along."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(title, anchor=False, width="content" if mark else "stretch")
+        if mark:
+            badge(*mark)
+            st.space("stretch")
+        if note:
+            st.caption(note, width="content")
+
+
+def facts(rows: Mapping[str, str]) -> None:
+    """Name and value in two columns, real HTML. Values are Markdown."""
+    table([(f":gray[{name}]", value) for name, value in rows.items()])
+
+
+def checks(rows: Sequence[tuple[str, str, str]]) -> None:
+    """State (a word of HEALTH), what was checked, what was found."""
+    table([(f"{icon(HEALTH, state)} {what}", f":gray[{found}]") for state, what, found in rows])
+
+
+def table(rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> None:
+    """A dense table to read, cells in Markdown; without `columns` it has no heading line."""
+    width = max((len(row) for row in rows), default=len(columns))
+    heads = list(columns) or [str(n) for n in range(width)]
+    st.table(pd.DataFrame(rows, columns=heads), border="horizontal", hide_index=True, hide_header=not columns)
+
+
+def empty(name: str, title: str, text: str) -> None:
+    """What a card shows when there is nothing: an icon, a title, one sentence. The caller adds the one button."""
+    st.space("small")
+    st.markdown(f":gray[:material/{name}:] **{title}**", text_alignment="center")
+    st.caption(text, text_alignment="center")

@@ -1,0 +1,65 @@
+"""The downloads of Compare in one menu: the table as CSV and JSON, the chart as PNG and SVG.
+
+Each file is made when it is clicked, on a thread of its own, so nothing of the page may be asked for there: what a file needs is
+fixed while the page is drawn. The chart is looked for on the canvas at the click, because the menu is drawn before it.
+"""
+
+from collections.abc import Callable
+
+import altair as alt
+import streamlit as st
+
+from lib.runs.export.table_files import as_csv, as_json, file_name
+from lib.runs.plots.style import Ink
+from lib.theme import FONTS
+from lib.ui.components.chart_theme import ink
+from lib.ui.components.formatting import count
+from lib.ui.pages.compare import drawn_charts as canvas
+from lib.ui.pages.compare.drawn_charts import Sheet
+from lib.ui.pages.compare.queries import Catalogue, Found
+from lib.ui.pages.compare.table import lines
+from lib.ui.pages.compare.view_state import View
+
+NO_CHART = "This view has no chart."
+
+
+def menu(view: View, catalogue: Catalogue, found: Found) -> None:
+    """The button in the header. Begins the sheet that this run of the page draws on."""
+    sheet, colours, table = canvas.fresh(), ink(), found.left
+    ids = [line.run_id for line in lines(view, table)] if len(table) else []
+    named = "-".join(one.name for one in catalogue.named(view.experiment)[:3])
+    with st.popover("Download", icon=":material/download:"):
+        st.caption(f"The table: {count(len(ids), 'run')} in this order, with all columns. Times in UTC.")
+        with st.container(horizontal=True, gap="small"):
+            _button("CSV", lambda: as_csv(table, ids), file_name(named, "csv"), "text/csv")
+            _button("JSON", lambda: as_json(table, ids), file_name(named, "json"), "application/json")
+        st.caption("The chart, in the colours of this page. A brush is not part of it.")
+        picture = f"{named}-{view.plot}"
+        with st.container(horizontal=True, gap="small"):
+            _button("PNG", lambda: as_png(sheet, colours), file_name(picture, "png"), "image/png")
+            _button("SVG", lambda: as_svg(sheet, colours), file_name(picture, "svg"), "image/svg+xml")
+
+
+def as_png(sheet: Sheet, colours: Ink) -> bytes:
+    """The main chart of a sheet as PNG; a view without one says so in the picture."""
+    from lib.runs.export.chart_image import png
+
+    return png(sheet.main or _nothing(colours), colours, FONTS)
+
+
+def as_svg(sheet: Sheet, colours: Ink) -> str:
+    """The main chart of a sheet as SVG; a view without one says so in the picture."""
+    from lib.runs.export.chart_image import svg
+
+    return svg(sheet.main or _nothing(colours), colours, FONTS)
+
+
+def _button(kind: str, made: Callable[[], bytes | str], name: str, mime: str) -> None:
+    st.download_button(
+        kind, made, name, mime, key=f"compare.download.{kind.lower()}", on_click="ignore", icon=":material/download:"
+    )
+
+
+def _nothing(colours: Ink) -> alt.Chart:
+    text = alt.Chart(alt.InlineData(values=[{"said": NO_CHART}])).mark_text(fontSize=15, color=colours["soft"])
+    return text.encode(text="said:N").properties(height=200).configure_view(stroke=None)

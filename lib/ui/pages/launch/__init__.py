@@ -1,0 +1,1 @@
+"""The Launch page in parts: the form, the job and its result."""

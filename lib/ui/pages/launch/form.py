@@ -1,0 +1,120 @@
+"""The form of the Launch page: a demo, its parameters as widgets, what it costs, the start, and its script to read."""
+
+import os
+import shlex
+
+import streamlit as st
+
+from lib.backends.backend import Backend
+from lib.backends.dagshub import repository_of
+from lib.jobs.job_settings import Workshop, workshop
+from lib.launch import catalogue, demo_jobs
+from lib.launch.catalogue import Demo, Parameter, Value
+from lib.ui.app.routes import PROJECT, goto
+from lib.ui.app.session import backend, now, person
+from lib.ui.components.error_box import calm
+from lib.ui.components.formatting import md
+from lib.ui.components.write_access import for_writing, greyed
+
+CHOICE = "launch.demo"
+
+
+def shop() -> Workshop:
+    """Where this process runs its jobs. Raises BadInput when PODIUM_JOBS makes no sense."""
+    return workshop(os.environ, PROJECT)
+
+
+def choose_demo() -> Demo:
+    """The select box of all demos; the choice stands in the address as `demo`."""
+    demos = {demo.key: demo for demo in catalogue.demos()}
+    asked = st.query_params.get("demo", "")
+    if CHOICE not in st.session_state and asked in demos:
+        st.session_state[CHOICE] = asked
+    key = st.selectbox(
+        "Demo",
+        list(demos),
+        format_func=lambda one: f"{demos[one].number} · {demos[one].title}",
+        key=CHOICE,
+        on_change=_keep_choice,
+        help="Each demo is a plain numbered script that also runs from a shell.",
+    )
+    st.caption(demos[key].lesson)
+    return demos[key]
+
+
+def _keep_choice() -> None:
+    """The widget's own binding would put the label into the address instead of the key."""
+    st.query_params["demo"] = st.session_state[CHOICE]
+
+
+def ask_parameters(demo: Demo) -> dict[str, Value]:
+    """A widget for every parameter: where to log, what to try, how, and who. What comes back is checked by the catalogue."""
+    numbers = [parameter for parameter in demo.parameters if parameter.kind == "number"]
+    author = [parameter for parameter in demo.parameters if parameter.name == "author"]
+    values = {one.name: _ask(one, demo) for one in demo.parameters if one not in numbers and one not in author}
+    for place, one in zip(st.columns(len(numbers) or 1), numbers, strict=False):
+        with place:
+            values[one.name] = _ask(one, demo)
+    return values | {one.name: _ask(one, demo) for one in author}
+
+
+def _ask(parameter: Parameter, demo: Demo) -> Value:
+    key = f"launch.{demo.key}.{parameter.name}"
+    default = person() or parameter.default if parameter.name == "author" else parameter.default
+    if isinstance(default, tuple):
+        picked = st.pills(
+            parameter.label,
+            parameter.choices,
+            selection_mode="multi",
+            default=default,
+            format_func=lambda one: "no limit" if one is None else str(one),
+            key=key,
+            help=parameter.help,
+            persist_state="session",
+        )
+        return [one for one in parameter.choices if one in picked]  # pills come in the order of the clicks
+    if isinstance(default, int):
+        typed = st.number_input(
+            parameter.label, parameter.least, parameter.most, default, key=key, help=parameter.help, persist_state="session"
+        )
+        return default if typed is None else typed
+    return st.text_input(parameter.label, default, key=key, help=parameter.help, persist_state="session") or ""
+
+
+def start_button(demo: Demo, values: dict[str, Value], here: Backend, *, waits: bool) -> None:
+    """The cost in one line, then the button. A bad value shows in its place, and there is no button."""
+    why = demo.unfit(is_server=here.kind == "server")
+    with calm():
+        st.caption(why or catalogue.cost(demo, values))
+        if st.button(
+            "Start when its turn comes" if waits else "Start",
+            type="secondary" if waits else "primary",
+            icon=":material/hourglass_top:" if waits else ":material/play_arrow:",
+            width="stretch",
+            key="launch.start",
+            **(greyed(why) or for_writing(here)),
+        ):
+            begin(demo, values, here)
+
+
+def begin(demo: Demo, values: dict[str, Value], here: Backend) -> None:
+    """Start a demo and show its job; for every page that starts one. Raises PodiumError when nothing was started."""
+    with st.spinner("Starting…"):
+        job = demo_jobs.start(shop(), demo, values, here, now())
+    goto("launch", demo=demo.key, job=job.id)
+
+
+def _place(demo: Demo) -> list[str]:
+    """Where a demo about a remote backend logs without Podium: the repository in use, or how one is written."""
+    return ["--repo", repository_of(backend()) or "owner/repo"] if demo.remote else []
+
+
+@st.dialog("The script", width="large", icon=":material/code:")
+def read_script(demo: Demo, values: dict[str, Value]) -> None:
+    """The script as it lies in the project, with the line that does from a shell what the button does."""
+    st.caption(f"demo_experiments/{md(demo.script)} is plain MLflow and scikit-learn. This line runs it without Podium:")
+    with calm():
+        line = ["python", f"demo_experiments/{demo.script}", *_place(demo), *catalogue.argv(demo, values)]
+        st.code(shlex.join(line), language="bash", wrap_lines=True)
+    with calm():
+        st.code(demo_jobs.source(demo), language="python", line_numbers=True, height=520)

@@ -1,0 +1,125 @@
+"""What a job brought: its runs with their metrics, the trials of a search best first, and the way to compare them."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from lib.backends.backend import Backend
+from lib.backends.credentials import known
+from lib.jobs.job_folder import Job
+from lib.jobs.job_runs import RunSummary, runs_of
+from lib.ui.app.routes import link
+from lib.ui.components.badges import RUN, pills
+from lib.ui.components.error_box import calm
+from lib.ui.components.formatting import count, md
+
+FIRST = ("accuracy", "precision", "recall", "f1", "auc")
+TRIAL = "mean_cv_accuracy"
+ROWS_WITHOUT_SCROLLING = 6
+MOST_LINKS = 4
+
+
+def result(one: Job, here: Backend) -> None:
+    """The runs of a job that has ended. Its backend is asked again after half a minute."""
+    with calm():
+        place = here if one.backend.is_same_place(here) else known(one.backend)
+        runs = _runs(place, one.id)
+        if not runs:
+            st.caption("It left no run on its backend.")
+            return
+        tops, trials = [run for run in runs if not run.parent], [run for run in runs if run.parent]
+        _metrics(tops)
+        _trials(trials)
+        _way_on(tops, len(trials), place, here)
+
+
+@st.cache_data(ttl=30, show_spinner="Reading its runs…")
+def _runs(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
+    return runs_of(backend, job_id)
+
+
+def _metrics(runs: Sequence[RunSummary]) -> None:
+    """Every metric of the runs that stand for themselves, the usual ones first."""
+    names = sorted({name for run in runs for name in run.metrics}, key=lambda name: (*_rank(name), name))
+    table = pd.DataFrame(
+        {
+            "run": [run.name for run in runs],
+            "status": [[RUN[run.status][2]] if run.status in RUN else [run.status] for run in runs],
+        }
+        | {name: [run.metrics.get(name) for run in runs] for name in names}
+    )
+    columns = {
+        name: st.column_config.NumberColumn(name, format="%.4f", width=76 if len(name) < 11 else 8 * len(name)) for name in names
+    }
+    st.dataframe(
+        table,
+        hide_index=True,
+        key="launch.metrics",
+        height="content",
+        alt="The runs of this job and their metrics",
+        column_config={
+            "run": st.column_config.TextColumn("Run", width=104),
+            "status": st.column_config.MultiselectColumn("Status", width=80, **pills(RUN)),
+            **columns,
+        },
+    )
+
+
+def _rank(name: str) -> tuple[int, int]:
+    return (0, FIRST.index(name)) if name in FIRST else (1, 0)
+
+
+def _trials(runs: Sequence[RunSummary]) -> None:
+    """The trials of a search, best first: what differs between them, then how they scored."""
+    if not runs:
+        return
+    best_first = sorted(runs, key=lambda run: (-run.metrics.get(TRIAL, float("-inf")), run.name))
+    varied = [name for name in best_first[0].params if len({run.params.get(name) for run in runs}) > 1]
+    scores = [run.metrics[TRIAL] for run in runs if TRIAL in run.metrics] or [0.0, 1.0]
+    low, high = _floor(min(scores), max(scores)), max(scores)
+    st.caption(f"{count(len(runs), 'trial')}, best first; the bar runs from {low:.3f} to {high:.4f}")
+    st.dataframe(
+        _trial_table(best_first, varied),
+        hide_index=True,
+        key="launch.trials",
+        height=32 + 31 * min(len(runs), ROWS_WITHOUT_SCROLLING) + 2,
+        alt="The trials of the search, best first",
+        column_config=_trial_columns(varied, low, high),
+    )
+
+
+def _trial_table(runs: Sequence[RunSummary], varied: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"trial": [run.name for run in runs]}
+        | {name: [run.params.get(name) for run in runs] for name in varied}
+        | {"score": [run.metrics.get(TRIAL) for run in runs], "spread": [run.metrics.get("std_cv_accuracy") for run in runs]}
+    )
+
+
+def _trial_columns(varied: Sequence[str], low: float, high: float) -> dict[str, object]:
+    return {
+        "trial": st.column_config.TextColumn("Trial", width=72),
+        **{name: st.column_config.TextColumn(name, width=96) for name in varied},
+        "score": st.column_config.ProgressColumn(
+            "Mean accuracy", min_value=low, max_value=high, format="%.4f", color="blue", width=176
+        ),
+        "spread": st.column_config.NumberColumn("Spread of folds", format="± %.3f", width=104),
+    }
+
+
+def _floor(low: float, high: float) -> float:
+    """Where the bars begin: below the worst, so that it still has one."""
+    return max(0.0, low - max(high - low, 0.01) / 2)
+
+
+def _way_on(tops: Sequence[RunSummary], trials: int, backend: Backend, here: Backend) -> None:
+    if backend != here:
+        st.caption(f"These runs are on another backend: {md(backend.name)}, {md(backend.place)}.")
+        return
+    for run in tops[:MOST_LINKS]:
+        link(f"Open {md(run.name)}", "run", icon="science", query={"run": run.run_id})
+    picked = [run.run_id for run in tops] if len(tops) > 1 else []
+    query: dict[str, str | list[str]] = {"experiment": tops[0].experiment_id} | ({"pick": picked} if picked else {})
+    label = "Compare its runs" if trials or picked else "Compare it with the other runs of its experiment"
+    link(label, "compare", icon="compare_arrows", query=query)

@@ -1,0 +1,65 @@
+"""The cards of Overview that speak of runs and of the backend. Those that speak of models are in `overview_models`."""
+
+import hashlib
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from lib.backends.quick_summary import Check
+from lib.runs.reading.latest_runs import RecentRun, headline
+from lib.ui.app.routes import goto, link
+from lib.ui.components.badges import RUN, pills
+from lib.ui.components.formatting import md, span
+from lib.ui.components.layout import card, checks, empty
+
+
+def recent_runs(runs: Sequence[RecentRun]) -> None:
+    """The latest runs as a table to read; comparing them is the other page's work."""
+    with card("Recent runs", f"the latest {len(runs)}, newest first" if runs else "", key="overview.recent"):
+        if not runs:
+            empty("science", "No run yet", "A run appears here as soon as a demo or a script logs one.")
+            return
+        ids = [run.run_id for run in runs]
+        opened = "overview.open." + hashlib.sha256("|".join(ids).encode()).hexdigest()[:12]
+        st.dataframe(
+            _table(runs),
+            hide_index=True,
+            key="overview.runs",
+            height="content",
+            alt=f"The {len(runs)} latest runs, newest first",
+            column_config={
+                "run": st.column_config.TextColumn("Run", width=108),
+                "experiment": st.column_config.TextColumn("Experiment", width=174),
+                "status": st.column_config.MultiselectColumn("Status", width=80, **pills(RUN)),
+                "score": st.column_config.ProgressColumn(
+                    "Accuracy or AUC", min_value=0, max_value=1, format="%.4f", color="blue", width=118
+                ),
+                "started": st.column_config.DatetimeColumn("Started (UTC)", format="D MMM, HH:mm", width=100),
+                "took": st.column_config.TextColumn("Took", width=48),
+                "open": st.column_config.ButtonColumn("", type="tertiary", width=48, key=opened),
+            },
+        )
+        if click := st.session_state.get(opened):
+            goto("run", run=ids[click["row"]])
+        link("Compare the runs", "compare", icon="compare_arrows")
+
+
+def _table(runs: Sequence[RecentRun]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "run": [run.name for run in runs],
+            "experiment": [run.experiment for run in runs],
+            "status": [[RUN[run.status][2]] if run.status in RUN else [run.status] for run in runs],
+            "score": [headline(run.metrics) for run in runs],
+            "started": [run.started.replace(tzinfo=None) for run in runs],
+            "took": [span(run.ended - run.started) if run.ended else "" for run in runs],
+            "open": ["Open"] * len(runs),
+        }
+    )
+
+
+def this_backend(found: Sequence[Check]) -> None:
+    """What was checked about the backend, line by line."""
+    with card("This backend", "checked just now", key="overview.backend"):
+        checks([(check.state, md(check.what), md(check.found)) for check in found])

@@ -1,0 +1,79 @@
+"""Overview before there is anything to show: three numbered steps. Only the step that can be taken now has a button."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from lib.ui.app.routes import goto
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: what to do, why, what has to happen before it opens, and what its button says."""
+
+    icon: str
+    title: str
+    text: str
+    opens: str
+    button: str
+
+
+STEPS = (
+    Step(
+        "play_circle",
+        "Launch a demo",
+        "Train three random forests on the wine data, with 1, 5 and 15 trees. Everything is logged to this backend.",
+        "",
+        "Launch the wine demo",
+    ),
+    Step(
+        "compare_arrows",
+        "Compare the runs",
+        "See which parameters moved the accuracy, and whether the winner is better or only lucky.",
+        "Opens when a run exists",
+        "Compare the runs",
+    ),
+    Step(
+        "deployed_code",
+        "Put one in Production",
+        "Register the winner, decide with a reason. The ledger keeps the answer.",
+        "Opens when a version is registered",
+        "Open the models",
+    ),
+)
+
+
+def steps(reached: int, launch: Callable[[], None]) -> None:
+    """Draw the three steps; `reached` is the number of the one to take now, those before it are done."""
+    acts: dict[int, Callable[[], None]] = {1: launch, 2: lambda: goto("compare"), 3: lambda: goto("models")}
+    with st.container(gap="xsmall", width=860):
+        st.header("From a first run to a decision you can explain", anchor=False)
+        st.markdown(_INTRODUCTION[reached])
+    with st.grid(3, gap="medium", row_height=240):
+        for number, step in enumerate(STEPS, start=1):
+            if _draw(step, number, reached):
+                acts[number]()
+
+
+def _draw(step: Step, number: int, reached: int) -> bool:
+    """One card; True when its button was pressed. Only the step to take now has one."""
+    with st.container(border=True, height="stretch", key=f"overview.step{number}", gap="small"):
+        if number < reached:
+            st.badge(f"Step {number} · done", icon=":material/check:", color="gray")
+        else:
+            st.badge(f"Step {number}", icon=f":material/{step.icon}:", color="blue" if number == reached else "gray")
+        st.markdown(f"**{step.title}**  \n:gray[{step.text}]")
+        st.space("stretch")
+        if number > reached:
+            st.caption(f":material/lock: {step.opens}")
+        if number != reached:
+            return False
+        return bool(st.button(step.button, type="primary", icon=f":material/{step.icon}:", key="overview.next"))
+
+
+_INTRODUCTION = {
+    1: "Nothing is recorded here yet. These three steps take about four minutes, and each one leaves behind what the next one needs.",
+    2: "The first runs are recorded. Compare them, then register the better one.",
+    3: "A version is registered. Put it in Production with a reason.",
+}

@@ -1,0 +1,39 @@
+"""Which places of files are read from here."""
+
+from pathlib import Path
+
+from lib.backends.artifact_access import out_of_reach
+from lib.backends.backend import Backend, sqlite_backend
+
+SERVER, FILE = Backend("http://mlflow:5000", "server"), sqlite_backend(Path("/x/mlflow.db"))
+
+
+def test_only_this_server_and_folders_are_within_reach():
+    near = (
+        "/a/b",
+        "file:///a",
+        "C:\\a",
+        "mlflow-artifacts:/1",
+        "mlflow-artifacts://mlflow:5000/1",
+        "http://mlflow:5000/api/2.0/x",
+    )
+    far = (
+        "s3://b/x",
+        "http://mlflow:5001/x",
+        "https://mlflow:5000/x",
+        "mlflow-artifacts://else/1",
+        "gs://b",
+        "ftp://mlflow:5000/x",
+    )
+    assert [out_of_reach(place, SERVER) for place in near] == [""] * len(near)
+    assert [out_of_reach(place, SERVER) for place in far] == ["s3", "http", "https", "mlflow-artifacts", "gs", "ftp"]
+
+
+def test_a_database_alone_reaches_folders_only():
+    far = ("http://mlflow:5000/x", "mlflow-artifacts:/1", "mlflow-artifacts://mlflow/1", "s3://b", "dbfs:/x", "file://else/a")
+    assert all(out_of_reach(place, FILE) for place in far)
+    assert not any(out_of_reach(place, FILE) for place in ("/a", "file:///a", "mlruns/0", ""))
+
+
+def test_what_is_no_address_is_out_of_reach():
+    assert out_of_reach("http://[bad", SERVER) == out_of_reach("http://[bad", FILE) == "unreadable"

@@ -1,0 +1,318 @@
+"""DagsHub through its real client and MLflow's: who is let in, what is told when not, and that nothing is made, lost or mixed up."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+from mlflow.exceptions import MlflowException
+
+from lib.backends import dagshub as hub
+from lib.backends import dagshub_tokens as hub_tokens
+from lib.backends.backend import Backend
+from lib.backends.backend_config import entry
+from lib.backends.capabilities import ask_again
+from lib.backends.credentials import given, of, take
+from lib.backends.mlflow_client import client, probe
+from lib.errors import BadInput, NotAdmitted, NotFound, PodiumError, Unreachable
+from tests.backends.test_connectivity import answer, serving
+from tests.support.dagshub_server import token
+
+WINE, NOW = "ana/wine", datetime(2026, 11, 24, tzinfo=UTC)
+TOKENS = """version: '1'
+{host}:
+- access_token: browser-token
+  expiry: '2030-01-01T00:00:00.000000Z'
+  token_type: bearer
+- access_token: old-token
+  expiry: '2020-01-01T00:00:00.000000Z'
+  token_type: bearer
+- access_token: {token}
+  expiry: never
+  token_type: app-token
+https://dagshub.com:
+- access_token: for-another-host
+  expiry: never
+  token_type: app-token
+"""
+
+
+@pytest.fixture
+def holding(dagshub):
+    """A function that gives a repository asked by a person, as they are once DagsHub has told their name."""
+    held = []
+
+    def hold(name, repository=WINE, secret=None, user=None):
+        here = dagshub.backend(repository)
+        held.append(given(here, name if user is None else user, secret or token(name)))
+        return here.asked_by(held[-1].principal)
+
+    return hold
+
+
+def told(deed):
+    """What an error says, and that it was said within five seconds."""
+    begun = time.monotonic()
+    with pytest.raises(PodiumError) as error:
+        deed()
+    assert time.monotonic() - begun < 5
+    assert error.value.next
+    assert "dhp-" not in str(error.value) + repr(error.value.__cause__)
+    return error.value
+
+
+def test_whose_a_token_is_and_what_it_may_do(dagshub, holding):
+    assert hub.look(holding("ana", user="")) == hub.Found(WINE, "ana", may_push=True)
+    assert hub.look(holding("rae", user="")) == hub.Found(WINE, "rae", may_push=False)
+    assert [line[:3] for line in dagshub.log[:2]] == [("GET", "/api/v1/user", 200), ("GET", f"/api/v1/repos/{WINE}", 200)]
+    assert not dagshub.made()
+
+
+def test_the_name_of_a_backend_leads_to_the_host_that_is_set(dagshub, tmp_path):
+    assert entry("wine", repository=WINE, folder=tmp_path).backend == dagshub.backend(WINE)
+    assert hub.repository_of(dagshub.backend(WINE)) == WINE
+    for other in ("https://dagshub.com/ana/wine.mlflow", f"{dagshub.host}/ana/wine", f"{dagshub.host}/a/b/c.mlflow"):
+        assert hub.repository_of(Backend(other, "server")) == ""
+    with pytest.raises(BadInput, match="DAGSHUB_CLIENT_HOST"):
+        hub.host({"DAGSHUB_CLIENT_HOST": "dagshub.example.org"})
+    assert hub.host({}) == "https://dagshub.com"
+
+
+def test_a_typo_or_a_private_repository_is_told_and_nothing_is_made(dagshub, holding):
+    for repository, name in (("ana/wien", "ana"), ("nobody/wine", "ana"), ("team/secret", "ben")):
+        for ask in (hub.look, hub.test, probe):
+            error = told(lambda ask=ask, one=(name, repository): ask(holding(*one)))
+            assert isinstance(error, NotFound)
+            assert f"no repository {repository} that {name} may see" in error.what
+    assert hub.look(holding("ana", "team/secret")).may_push
+    assert not dagshub.made()
+    assert set(dagshub.repositories) == {WINE, "team/secret"}
+
+
+def test_a_wrong_token_is_refused_in_words_and_no_browser_is_asked_for(dagshub, holding):
+    for ask in (hub.look, hub.test, probe):
+        error = told(lambda ask=ask: ask(holding("ana", secret="dhp-wrong")))
+        assert isinstance(error, NotAdmitted)
+        assert "does not accept the token (401)" in error.what
+    assert not dagshub.made()
+
+
+def test_nobody_is_told_to_give_a_token(dagshub):
+    for ask in (hub.look, hub.test, probe):
+        error = told(lambda ask=ask: ask(dagshub.backend(WINE)))
+        assert "asks for a sign-in" in error.what
+        assert "DAGSHUB_USER_TOKEN" in error.next
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (401, "does not accept the token (401)"),
+        (403, "does not accept the token (403)"),
+        (404, "not as DagsHub does"),
+        (429, "is asked too often and answers 429"),
+        (500, "error 500"),
+        (502, "error 502"),
+        (503, "error 503"),
+    ],
+)
+def test_whatever_dagshub_answers_is_told_within_seconds(dagshub, holding, fault, says):
+    dagshub.fault = fault
+    for ask in (hub.look, hub.test, probe):
+        error = told(lambda ask=ask: ask(holding("ana")))
+        assert says in error.what
+        assert ("token, which was kept" in error.means) == (fault not in (401, 403))
+    dagshub.fault = 0
+    assert hub.look(holding("ana")).user == "ana", "nothing was remembered of the bad time"
+
+
+def test_a_fault_of_one_door_is_told_with_its_own_reason(dagshub, holding):
+    dagshub.readers.add(("ana", WINE))
+    assert hub.test(holding("ana")).may_push is False
+    dagshub.repositories[WINE] = "http://127.0.0.1:9"  # MLflow behind it is down, DagsHub is not
+    assert "error 500" in told(lambda: hub.test(holding("ana"))).what
+
+
+def test_a_slow_answer_is_given_up_within_five_seconds(dagshub, holding):
+    dagshub.slow = 30
+    for ask in (hub.look, hub.test, probe):
+        error = told(lambda ask=ask: ask(holding("ana")))
+        assert "did not answer within" in error.what
+        assert "token, which was kept" in error.means
+
+
+def test_a_dead_host_and_a_setting_that_breaks_the_client_are_survived(dagshub, holding, monkeypatch):
+    monkeypatch.setattr("dagshub.common.config.http_timeout", "5")  # as DAGSHUB_HTTP_TIMEOUT leaves it
+    assert hub.look(holding("ana")).user == "ana"
+    monkeypatch.setenv("DAGSHUB_CLIENT_HOST", "http://127.0.0.1:9")
+    here = Backend(f"http://127.0.0.1:9/{WINE}.mlflow", "server")
+    held = given(here, "ana", token("ana"))
+    assert "nothing listens there" in told(lambda: hub.look(here.asked_by(held.principal))).what
+
+
+def test_a_redirect_takes_no_token_to_another_host(dagshub, monkeypatch):
+    heard = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self):
+            heard.append((self.path, "authorization" in self.headers))
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+        with serving(answer(302, extra=f"location: http://localhost:{elsewhere.server_port}/api/v1/user\r\n")) as port:
+            monkeypatch.setenv("DAGSHUB_CLIENT_HOST", f"http://127.0.0.1:{port}")
+            here = Backend(f"http://127.0.0.1:{port}/{WINE}.mlflow", "server")
+            held = given(here, "ana", token("ana"))
+            assert "not as DagsHub does" in told(lambda: hub.look(here.asked_by(held.principal))).what
+        elsewhere.shutdown()
+    assert heard == [("/api/v1/user", False)]
+
+
+def test_an_answer_in_another_form_is_no_crash(dagshub, holding, monkeypatch):
+    monkeypatch.setattr("tests.support.dagshub_server.repository_card", lambda *_: {"id": "not a number"})
+    assert hub.look(holding("ana")) == hub.Found(WINE, "ana", may_push=None)
+    monkeypatch.setattr("tests.support.dagshub_server.user_card", lambda _: {"hello": 1})
+    assert "not as DagsHub does" in told(lambda: hub.look(holding("ana"))).what
+
+
+def test_the_token_of_the_environment_leaves_it_and_goes_to_dagshub_only(dagshub):
+    environment = {"DAGSHUB_USER_TOKEN": token("ana"), "PATH": "/bin"}
+    hub_tokens.take(environment)
+    assert environment == {"PATH": "/bin"}
+    here = hub_tokens.known(dagshub.backend(WINE))
+    assert (of(here).user, of(here).source, of(here).is_token) == ("ana", "environment", False)
+    probe(here)
+    assert hub_tokens.known(dagshub.backend(WINE)) == here
+    assert len(dagshub.asked("/api")) == 2, "asked once whose it is"
+    for other in ("https://dagshub.com/ana/wine.mlflow", "https://example.org/ana/wine.mlflow"):
+        assert hub_tokens.known(Backend(other, "server")).principal == ""
+
+
+def test_while_dagshub_is_down_the_token_is_kept_and_known_again_later(dagshub, monkeypatch):
+    hub_tokens.take({"DAGSHUB_USER_TOKEN": token("ana")})
+    dagshub.fault = 502
+    here = hub_tokens.known(dagshub.backend(WINE))
+    assert of(here).is_token
+    assert hub_tokens.known(dagshub.backend(WINE)) == here
+    assert len(dagshub.log) == 1, "a page that asks ten times waits once"
+    dagshub.fault = 0
+    monkeypatch.setattr(hub, "AGAIN_SECONDS", 0)
+    assert of(hub_tokens.known(dagshub.backend(WINE))).user == "ana"
+
+
+def test_user_and_password_of_the_environment_come_before_the_token(dagshub):
+    own = {"MLFLOW_TRACKING_USERNAME": "ben", "MLFLOW_TRACKING_PASSWORD": token("ben"), "DAGSHUB_USER_TOKEN": token("ana")}
+    hub_tokens.take(own)
+    assert of(hub_tokens.known(take(own, dagshub.backend(WINE)))).user == "ben"
+    assert own == {}
+
+
+def test_the_token_that_the_client_keeps_is_read_and_never_changed(dagshub, tmp_path):
+    kept = tmp_path / "tokens"
+    kept.write_text(TOKENS.format(host=dagshub.host, token=token("ana")))
+    before = (kept.read_bytes(), kept.stat().st_mtime_ns)
+    environment = {"DAGSHUB_CLIENT_HOST": dagshub.host, "DAGSHUB_CLIENT_TOKENS_CACHE": str(kept)}
+    found = hub_tokens.kept(NOW, environment)
+    assert found == token("ana")
+    dagshub.fault = 502
+    held = given(dagshub.backend(WINE), "", found)
+    told(lambda: hub.look(dagshub.backend(WINE).asked_by(held.principal)))
+    assert (kept.read_bytes(), kept.stat().st_mtime_ns) == before
+    kept.write_text(kept.read_text().replace("app-token", "of-another-kind"))
+    assert hub_tokens.kept(NOW, environment) == "browser-token"
+    assert not dagshub.made()
+
+
+@pytest.mark.parametrize("text", ["", "version: '1'\n", "- a\n", "[", "\x00", "{host}: 5\n", "{host}:\n- access_token: x\n"])
+def test_a_file_without_a_token_for_this_host_is_told(dagshub, tmp_path, text):
+    (tmp_path / "tokens").write_text(text.replace("{host}", dagshub.host))
+    environment = {"DAGSHUB_CLIENT_HOST": dagshub.host, "DAGSHUB_CLIENT_TOKENS_CACHE": str(tmp_path / "tokens")}
+    assert isinstance(told(lambda: hub_tokens.kept(NOW, environment)), NotFound | BadInput)
+
+
+def test_two_people_on_one_repository_are_never_mixed(dagshub, holding, tmp_path):
+    """One writes and one reads, in turns, at once, and in MLflow's own threads; every request is looked up in the log."""
+    ana, rae = holding("ana"), holding("rae")
+    experiment = client(ana).create_experiment(f"two-people-{time.time_ns()}")
+    run = client(ana).create_run(experiment).info.run_id  # one run for both: MLflow keeps the way to a run's files
+    (tmp_path / "many").mkdir()
+    for number in range(12):
+        (tmp_path / "many" / f"{number} ö%.txt").write_text(str(number))
+    refused = []
+
+    def work(who, backend):
+        write = client(backend)
+        for step in range(5):
+            metric = partial(write.log_metric, run, "m", step)
+            for do in (metric, partial(write.log_artifacts, run, str(tmp_path / "many"), who)):
+                try:
+                    do()
+                except (MlflowException, requests.HTTPError) as error:
+                    refused.append((who, "403" in str(error)))
+
+    both = [threading.Thread(target=work, args=one) for one in (("ana", ana), ("rae", rae))]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert refused == [("rae", True)] * 10
+    assert client(rae).get_run(run).data.metrics == {"m": 4.0}
+    assert [one.path for one in client(rae).list_artifacts(run)] == ["ana"]
+    with ThreadPoolExecutor(6) as pool:
+        places = list(pool.map(lambda n: client((ana, rae)[n % 2]).download_artifacts(run, "ana"), range(6)))
+    assert {len(list(Path(place).iterdir())) for place in places} == {12}
+    writes = [line for line in dagshub.asked(f"/{WINE}.mlflow") if line.method in ("PUT", "POST") and "search" not in line.path]
+    assert {line.user for line in writes if line.status < 300} == {"ana"}
+    assert {line.user for line in writes if line.status == 403} == {"rae"}
+    fetched = [line for line in dagshub.log if "/mlflow-artifacts/" in line.path and line.method == "GET"]
+    assert {line.status for line in fetched} == {200}
+    assert Counter(line.user for line in fetched if " ö%.txt" in line.path) == {"ana": 36, "rae": 36}
+
+
+def test_what_a_repository_can_do_is_asked_of_both(dagshub, holding):
+    can = ask_again(holding("ana"))
+    assert (can.user, can.writing.has, can.recording.has, can.logged_models.has) == ("ana", True, True, True)
+    can = ask_again(holding("rae"))
+    assert (can.user, can.writing.has, can.recording.has) == ("rae", False, False)
+    assert "rae may read ana/wine, not write" in can.writing.why
+    assert "push rights" in can.recording.sentence
+    dagshub.unsupported = re.compile("logged-models")
+    assert ask_again(holding("ana")).logged_models.has is False
+
+
+def test_rights_that_dagshub_does_not_tell_are_asked_of_mlflow(dagshub, holding, monkeypatch):
+    monkeypatch.setattr("tests.support.dagshub_server.repository_card", lambda *_: {"id": "not a number"})
+    assert ask_again(holding("rae")).writing.has is False
+    assert ask_again(holding("ana")).writing.has is True
+
+
+def test_the_command_line_signs_in_by_the_token_alone(dagshub, tmp_path):
+    environment = {"PATH": os.environ["PATH"], "PODIUM_HOME": str(tmp_path), "DAGSHUB_CLIENT_HOST": dagshub.host}
+    (tmp_path / "backends.toml").write_text(f'[backends.wine]\nkind = "dagshub"\nrepository = "{WINE}"\n')
+    command = [sys.executable, "-m", "lib", "models", "--json", "--backend", "wine"]
+    done = subprocess.run(
+        command, env={**environment, "DAGSHUB_USER_TOKEN": token("ana")}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert {line.user for line in dagshub.asked(f"/{WINE}.mlflow")} == {"ana"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "asks for a sign-in" in done.stderr
+    assert not dagshub.made()
+
+
+def test_a_passing_trouble_is_told_apart_from_a_refusal():
+    assert not issubclass(NotAdmitted, Unreachable)
+    assert not issubclass(NotFound, Unreachable)

@@ -1,0 +1,61 @@
+"""A server of Podium's own never outlives it, not even when Podium is killed, and says so when it ends by itself."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import psutil
+import pytest
+
+from lib.backends import local_server as server
+from lib.backends.backend import sqlite_backend
+from lib.errors import BackendError
+from lib.ui.app.routes import PROJECT
+
+
+def running(mark):
+    return [one.pid for one in psutil.process_iter(["cmdline"]) if mark in " ".join(one.info["cmdline"] or ())]
+
+
+def wait_until(what, seconds=15):
+    end = time.monotonic() + seconds
+    while not what() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert what()
+
+
+def test_what_the_warden_keeps_ends_when_podium_is_killed(tmp_path):
+    mark = f"sleep-{tmp_path.name}-{os.getpid()}"
+    script = f"""
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-m", "lib.backends.server_supervisor", {str(tmp_path / "log")!r}, sys.executable, "-c",
+    "import time; time.sleep(60)  # {mark}"], stdin=subprocess.PIPE, start_new_session=True)
+time.sleep(60)
+"""
+    podium = subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT, env={**os.environ, "PYTHONPATH": str(PROJECT)})
+    wait_until(lambda: len([pid for pid in running(mark) if pid != podium.pid]) >= 2)
+    podium.send_signal(signal.SIGKILL)
+    podium.wait()
+    wait_until(lambda: running(mark) == [])
+
+
+def test_a_command_that_ends_by_itself_ends_the_warden_with_its_code_and_its_words_in_the_log(tmp_path):
+    command = [sys.executable, "-c", "print('why'); raise SystemExit(7)"]
+    kept = subprocess.Popen(
+        [sys.executable, "-m", "lib.backends.server_supervisor", str(tmp_path / "log"), *command],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+    )
+    assert kept.wait(30) == 7
+    kept.stdin.close()
+    assert (tmp_path / "log").read_text() == "why\n"
+
+
+def test_a_server_that_cannot_start_is_told_with_what_it_said(tmp_path):
+    (tmp_path / "mlflow.db").write_text("this is no database")
+    with pytest.raises(BackendError, match="The server did not start"):
+        server.start(sqlite_backend(tmp_path / "mlflow.db"), tmp_path / "files", tmp_path, datetime.now(UTC), lambda _: None)
+    assert server.running() == ()

@@ -1,0 +1,62 @@
+"""Reaching a backend: the client with both addresses, and MLflow's errors in plain words."""
+
+import gc
+
+import pytest
+
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import client, mlflow_version, probe, quick_reading, translate, translated
+from lib.errors import BackendError, BadInput, Busy, NotFound, NotWritable, Unreachable
+
+
+def test_the_client_has_both_addresses_and_is_made_once(fresh_store):
+    made = client(fresh_store)
+    assert made.tracking_uri == fresh_store.uri
+    assert made._registry_uri == fresh_store.uri
+    assert client(Backend(fresh_store.uri, "sqlite")) is made
+
+
+def test_a_local_file_needs_no_probe_and_a_dead_address_is_unreachable(fresh_store):
+    probe(fresh_store)
+    with pytest.raises(Unreachable, match="cannot be reached"):
+        probe(Backend("http://127.0.0.1:9", "server"))
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "error"),
+    [
+        ("RESOURCE_DOES_NOT_EXIST", "x", NotFound),
+        ("TEMPORARILY_UNAVAILABLE", "x", Busy),
+        ("PERMISSION_DENIED", "x", NotWritable),
+        ("INVALID_PARAMETER_VALUE", "x", BadInput),
+        ("INTERNAL_ERROR", "attempt to write a readonly database", NotWritable),
+        ("INTERNAL_ERROR", "(sqlite3.OperationalError) database is locked", Busy),
+        ("INTERNAL_ERROR", "Max retries exceeded with url", Unreachable),
+        ("INTERNAL_ERROR", "something else", BackendError),
+    ],
+)
+def test_each_error_of_mlflow_has_one_meaning(code, message, error):
+    assert type(translate(code, message)) is error
+
+
+def test_a_translated_error_is_one_short_line_without_a_password():
+    said = str(translate("INTERNAL_ERROR", "GET https://anna:secret@example.org failed " + "x" * 900 + "\nTraceback", ""))
+    assert "secret" not in said
+    assert "Traceback" not in said
+    assert len(said) < 450
+
+
+def test_a_missing_thing_is_named(fresh_store):
+    with pytest.raises(NotFound, match="The experiment was not found"), translated("The experiment"):
+        client(fresh_store).get_experiment("999")
+
+
+def test_reading_quickly_leaves_the_garbage_collector_as_it_was():
+    before = gc.get_threshold()
+    with pytest.raises(ValueError, match="stop"), quick_reading():
+        raise ValueError("stop")
+    assert gc.get_threshold() == before
+
+
+def test_the_version_of_mlflow_is_known_without_importing_it():
+    assert mlflow_version().count(".") >= 1

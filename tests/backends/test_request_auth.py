@@ -1,0 +1,149 @@
+"""Two people on one server in one process: each is asked for as themselves, in every thread, whatever else is set."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from mlflow.exceptions import MlflowException
+
+from lib.backends import request_auth as signing
+from lib.backends.backend import Backend
+from lib.backends.capabilities import capabilities
+from lib.backends.credentials import given, wire
+from lib.backends.mlflow_client import client, probe
+from lib.errors import BackendError, Unreachable
+from tests.support.auth_server import PEOPLE, password
+from tests.support.limited_server import narrowed
+
+
+@pytest.fixture
+def people(signed_server, monkeypatch):
+    """The two, each with the backend they ask, and the credentials that keep it alive."""
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    held = {name: given(signed_server.backend, name, password(name)) for name in PEOPLE}
+    return {name: (signed_server.backend.asked_by(one.principal), one) for name, one in held.items()}
+
+
+def experiment_of(backend, name):
+    made = client(backend).create_experiment(name)
+    return client(backend).create_run(made).info.run_id
+
+
+def test_each_may_write_only_their_own_in_turns_and_at_once(people, request):
+    (ana, _), (ben, _) = people["ana"], people["ben"]
+    assert ana != ben
+    assert client(ana) is not client(ben)
+    hers, his = experiment_of(ana, "hers"), experiment_of(ben, "his")
+    refused = []
+
+    def write(backend, own, others):
+        for step in range(8):
+            client(backend).log_metric(own, "m", step)
+            try:
+                client(backend).log_metric(others, "m", step)
+            except MlflowException as error:
+                refused.append(str(error))
+
+    both = [threading.Thread(target=write, args=one) for one in ((ana, hers, his), (ben, his, hers))]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert len(refused) == 16
+    assert client(ana).get_run(his).data.metrics == {"m": 7.0}  # the default lets everybody read
+
+
+def test_files_are_fetched_and_sent_as_oneself_in_mlflows_own_threads(people, tmp_path):
+    (ana, _), (ben, _) = people["ana"], people["ben"]
+    hers = experiment_of(ana, "her files")
+    (tmp_path / "many").mkdir()
+    for number in range(12):
+        (tmp_path / "many" / f"{number}.txt").write_text(str(number))
+    client(ana).log_artifacts(hers, str(tmp_path / "many"), "many")
+    with pytest.raises((MlflowException, requests.HTTPError), match=r"403|PERMISSION"):
+        client(ben).log_artifacts(hers, str(tmp_path / "many"), "his")
+    with ThreadPoolExecutor(8) as pool:
+        places = list(
+            pool.map(lambda n: client((ana, ben)[n % 2]).download_artifacts(hers, "many", dst_path=_new(tmp_path, n)), range(8))
+        )
+    assert {len([*_folder(place).iterdir()]) for place in places} == {12}
+    assert [item.path for item in client(ben).list_artifacts(hers)] == ["many"]
+
+
+def _new(folder, number):
+    made = folder / f"down{number}"
+    made.mkdir()
+    return str(made)
+
+
+def _folder(place):
+    from pathlib import Path
+
+    return Path(place)
+
+
+def test_nobody_is_nobody_even_beside_people_who_are_signed_in(people, signed_server):
+    with pytest.raises(MlflowException):
+        client(signed_server.backend).search_experiments()
+    with pytest.raises(Unreachable, match="asks for a sign-in"):
+        probe(signed_server.backend)
+
+
+def test_a_sign_in_ends_with_the_session_that_gave_it(signed_server):
+    gone = signed_server.backend.asked_by(given(signed_server.backend, "ana", password("ana") + "x").principal)
+    with pytest.raises(MlflowException):
+        client(gone).search_experiments()
+
+
+def test_a_netrc_file_signs_in_nobody(people, signed_server, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text(f"machine 127.0.0.1 login ben password {password('ben')}\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    ana = people["ana"][0]
+    run = experiment_of(ana, "not by netrc")
+    client(ana).log_metric(run, "m", 1)
+    with pytest.raises(MlflowException):
+        client(signed_server.backend).search_experiments()
+
+
+def test_a_wrong_password_is_told_with_the_user_and_without_the_password(signed_server):
+    held = given(signed_server.backend, "ana", "wrong-password")
+    with pytest.raises(Unreachable, match="does not accept the sign-in of ana") as told:
+        probe(signed_server.backend.asked_by(held.principal))
+    assert "wrong-password" not in str(told.value)
+
+
+def test_a_bearer_token_opens_tracking_registry_and_files(mlflow_server, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with narrowed(mlflow_server) as (backend, door):
+        door.token = "a-token-of-4711"
+        with pytest.raises(Unreachable, match="asks for a sign-in"):
+            probe(backend)
+        wrong = given(backend, "", "another-token")
+        with pytest.raises(Unreachable, match="does not accept the sign-in"):
+            probe(backend.asked_by(wrong.principal))
+        held = given(backend, "", door.token)
+        here = backend.asked_by(held.principal)
+        probe(here)
+        run = experiment_of(here, f"by token {tmp_path.name}")
+        client(here).log_text(run, "a note", "note.txt")
+        assert [one.path for one in client(here).list_artifacts(run)] == ["note.txt"]
+        assert capabilities(here).recording.has
+        assert held.variables()["MLFLOW_TRACKING_TOKEN"] == door.token
+        assert door.token not in repr(held) + wire(here) + client(here).tracking_uri
+
+
+def test_an_address_for_mlflow_names_a_principal_and_no_secret(people):
+    backend, held = people["ana"]
+    assert wire(backend) == backend.uri.replace("//", f"//{held.principal}@")
+    assert client(backend).tracking_uri == wire(backend)
+
+
+def test_an_mlflow_that_cannot_be_told_signs_in_nobody(monkeypatch):
+    monkeypatch.setattr(signing, "_INSTALLED", threading.Event())
+    monkeypatch.setattr("mlflow.tracking.request_auth.registry._request_auth_provider_registry", None)
+    client.cache_clear()
+    with pytest.raises(BackendError, match="cannot be told who signs in"):
+        client(Backend("http://127.0.0.1:9", "server"))

@@ -1,0 +1,152 @@
+"""The frame in a real browser: deep links, both themes, no request to anyone else, hostile names, a crash that stays calm."""
+
+import re
+
+import pytest
+from mlflow import MlflowClient
+from playwright.sync_api import expect
+
+from lib.ui.app.navigation import MENU
+from lib.ui.app.routes import PROJECT
+from tests.conftest import copy_store
+from tests.support.browser import serve_mlflow, serve_podium
+
+HOSTILE = (
+    "![x](http://evil.invalid/a.png) [c](javascript:alert(1)) <img src=http://evil.invalid/b onerror=alert(1)> "
+    "<script>alert(1)</script> :red[fake] :green-badge[All gates pass] $x$ :material/check: http://evil.invalid www.evil.invalid"
+)
+ADDRESSES = [("/" if entry is MENU[0] else f"/{entry.name}", entry.title) for entry in MENU]
+
+
+@pytest.fixture(scope="session")
+def empty_backend(empty_database, tmp_path_factory):
+    return copy_store(empty_database, tmp_path_factory.mktemp("empty"))
+
+
+@pytest.fixture(scope="session")
+def hostile_backend(empty_database, tmp_path_factory):
+    """A store made by plain MLflow in which every name and text is an attack."""
+    backend = copy_store(empty_database, tmp_path_factory.mktemp("hostile"))
+    client = MlflowClient(backend.uri, backend.uri)
+    experiment = client.create_experiment(HOSTILE[:200], artifact_location=str(backend.artifacts / "hostile"))
+    for number, status in enumerate(("FINISHED", "FAILED", "FINISHED")):
+        run = client.create_run(
+            experiment, run_name=HOSTILE, tags={"mlflow.note.content": HOSTILE, "Author": HOSTILE}
+        ).info.run_id
+        client.log_param(run, ":material-check: www.evil.invalid", HOSTILE)
+        client.log_metric(run, "accuracy", 0.5 + number / 10)
+        client.set_terminated(run, status)
+    name = HOSTILE.replace("/", "|").replace(":", ";")[:180]
+    client.create_registered_model(name, tags={"t": HOSTILE}, description=HOSTILE)
+    client.create_model_version(name, str(backend.artifacts / "hostile"), run_id=run, description=HOSTILE, tags={"t": HOSTILE})
+    client.set_registered_model_alias(name, "champion", "1")
+    return backend
+
+
+@pytest.mark.parametrize(("address", "title"), ADDRESSES)
+def test_a_deep_link_opens_its_page_with_the_navigation(window, podium, empty_backend, address, title):
+    driver = window(podium(empty_backend)).open(address)
+    expect(driver.page.get_by_role("heading", level=1)).to_have_text(title)
+    expect(driver.page.get_by_test_id("stSidebarNavLink")).to_have_count(len(MENU))
+    expect(driver.page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_the_first_visit_of_a_cold_server_may_be_a_deep_link(window, empty_database, tmp_path):
+    served = serve_podium(copy_store(empty_database, tmp_path / "store").uri, tmp_path / "run")
+    try:
+        driver = window(served).open("/compare")
+        expect(driver.page.get_by_role("heading", level=1)).to_have_text("Compare")
+        expect(driver.page.get_by_test_id("stSidebarNavLink")).to_have_count(len(MENU))
+    finally:
+        served.stop()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("address", [address for address, _ in ADDRESSES])
+def test_hostile_names_stay_text_on_every_page(window, podium, hostile_backend, address, scheme):
+    driver = window(podium(hostile_backend), scheme=scheme).open(address)
+    expect(driver.page.get_by_role("heading", level=1)).to_have_count(1)
+    main = driver.page.get_by_test_id("stMain")
+    expect(main.locator("img[src*=evil], a[href*=evil], a[href^='javascript:'], .katex")).to_have_count(0)
+    assert driver.page.get_by_test_id("stException").count() == 0
+    assert main.get_by_text("All gates pass", exact=True).count() == 0
+
+
+def test_fonts_and_logo_come_from_podium_itself(window, podium, empty_backend):
+    driver = window(podium(empty_backend)).open()
+    family = "getComputedStyle(document.querySelector('h1')).fontFamily"
+    assert "Inter" in driver.page.evaluate(family)
+    assert driver.page.evaluate("document.fonts.check('16px Inter')")
+    expect(driver.page.get_by_test_id("stSidebarLogo")).to_be_visible()
+
+
+def test_the_content_is_centred_on_a_wide_screen(window, podium, empty_backend):
+    driver = window(podium(empty_backend), width=1920, height=1080).open()
+    box = driver.page.get_by_test_id("stMainBlockContainer").bounding_box()
+    assert box["width"] <= 1400
+
+
+def test_a_dead_server_is_told_and_the_page_comes_back_when_it_lives_again(window, podium, tmp_path, monkeypatch):
+    for name in ("USERNAME", "PASSWORD", "TOKEN"):
+        monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
+    server = serve_mlflow(tmp_path / "server")
+    served = serve_podium(server.url, tmp_path / "run")
+    try:
+        driver = window(served).open("/compare")
+        expect(driver.page.get_by_role("heading", level=1)).to_have_text("Compare")
+        server.stop()
+        driver.page.get_by_test_id("stSidebarNavLink").filter(has_text="Overview").click()
+        expect(driver.page.get_by_test_id("stAlert")).to_contain_text("server", timeout=5000)
+        driver.page.wait_for_timeout(4500)
+        driver.page.get_by_test_id("stSidebarNavLink").filter(has_text="Launch").click()
+        expect(driver.page.get_by_role("heading", level=1)).to_have_text("Podium cannot reach its backend", timeout=6000)
+        server = serve_mlflow(tmp_path / "server", port=int(server.url.rpartition(":")[2]))
+        driver.click("Try again")
+        expect(driver.page.get_by_role("heading", level=1)).to_have_text("Launch")
+    finally:
+        served.stop()
+        server.stop()
+
+
+def test_a_fault_shows_one_calm_box_and_its_text_stays_in_the_log(window, podium, empty_backend, tmp_path):
+    served = serve_podium(empty_backend.uri, tmp_path / "run", PYTHONPATH=str(_broken(tmp_path)))
+    try:
+        driver = window(served).open()
+        box = driver.page.get_by_test_id("stAlert")
+        expect(box).to_contain_text("Something went wrong here")
+        name = re.search(r"id ([0-9a-f]{8})", box.inner_text()).group(1)
+        assert "a secret stands here" not in driver.page.content()
+        log = served.log.read_text()
+        assert name in log
+        assert "a secret stands here" in log
+    finally:
+        served.stop()
+
+
+def _broken(folder):
+    """A `sitecustomize` that breaks one function of Podium, as a bug would."""
+    place = folder / "broken"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(PROJECT)!r})\n"
+        "import lib.backends.quick_summary as checks\n"
+        "def glance(backend):\n    raise RuntimeError('a secret stands here')\n"
+        "checks.glance = glance\n"
+    )
+    return place
+
+
+def test_the_first_step_trains_three_forests_and_leads_to_compare(window, podium, empty_database, tmp_path):
+    served = serve_podium(copy_store(empty_database, tmp_path / "store").uri, tmp_path / "run")
+    try:
+        driver = window(served).open().click("Launch the wine demo")
+        expect(driver.page).to_have_url(re.compile(r"/launch\?.*job="))
+        for _ in range(60):
+            driver.visit("Overview")
+            if driver.page.get_by_role("button", name="Compare the runs").count():
+                break
+            driver.page.wait_for_timeout(1000)
+        driver.click("Compare the runs")
+        expect(driver.page.get_by_role("heading", level=1)).to_have_text("Compare")
+    finally:
+        served.stop()

@@ -1,0 +1,102 @@
+"""The whole path in a real browser, in light and in dark: launch, compare, register, promote, read the history, roll back."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from lib.registry.reader import look_at, recorded
+from tests.conftest import copy_store
+from tests.support.browser import serve_podium
+from tests.support.ledger_stores import findings
+
+WHY = "Fifteen trees get seventeen of eighteen wines right."
+
+
+def answer_the_dialog(driver, verb, why, version=""):
+    """Fill the open dialog and confirm it."""
+    dialog = driver.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("This is exactly what will happen")
+    dialog.get_by_role("textbox", name="Why, for a reader in two years").fill(why)
+    name = dialog.get_by_role("textbox", name="Your name")
+    if name.count():
+        name.fill("ana")
+    if version:
+        dialog.get_by_role("textbox", name="Type the version to confirm").fill(version)
+        dialog.get_by_role("textbox", name="Type the version to confirm").press("Tab")
+    driver.settle()
+    dialog.get_by_role("button", name=verb).click()
+    expect(dialog).to_have_count(0)
+    driver.settle()
+
+
+def register_a_run(driver, model, new):
+    """Confirm the register dialog, for a new model or as the next version."""
+    dialog = driver.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Measured")
+    if new:
+        dialog.get_by_role("textbox", name="Name of the model").fill(model)
+        dialog.get_by_role("textbox", name="Your name").fill("ana")
+        dialog.get_by_role("textbox", name="Your name").press("Tab")
+    driver.settle()
+    dialog.get_by_role("button", name="Register", exact=True).click()
+    expect(dialog).to_have_count(0)
+    driver.settle()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), pytest.param("dark", 1280, marks=pytest.mark.slow)])
+def test_from_an_empty_store_to_a_promoted_model_with_a_record_and_back(window, empty_database, tmp_path, scheme, width):
+    backend = copy_store(empty_database, tmp_path / "store")
+    served = serve_podium(backend.uri, tmp_path / "run")
+    try:
+        driver = window(served, scheme=scheme, width=width).open()
+        page = driver.page
+
+        driver.click("Launch the wine demo")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Launch")
+        expect(page.get_by_text("forest-15-trees: accuracy 0.9444").first).to_be_visible(timeout=60_000)
+        page.get_by_role("link", name="Compare its runs").click(timeout=60_000)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Compare")
+        driver.settle()
+        expect(page.get_by_text("18 held-out rows").first).to_be_visible()
+
+        driver.click("Register the best")
+        expect(page).to_have_url(re.compile("/models"))
+        register_a_run(driver, "wine-forest", new=True)
+        expect(page.get_by_test_id("stAlert").first).to_contain_text("Entry 2 recorded")
+
+        driver.click("Move to Production")
+        expect(page.get_by_role("dialog")).to_contain_text("Record your decision as entry 3")
+        answer_the_dialog(driver, "Move v1 to Production", WHY, "v1")
+        expect(page.get_by_test_id("stAlert").first).to_contain_text("v1 is in Production")
+        history = driver.key("models.history")
+        expect(history).to_contain_text(WHY)
+        expect(history).to_contain_text("ana")
+
+        driver.click("Register a version")
+        driver.settle()
+        register_a_run(driver, "wine-forest", new=False)
+        driver.click("Move to Production")
+        answer_the_dialog(driver, "Move v2 to Production", "Five trees are as good and answer sooner.", "v2")
+        expect(page.get_by_test_id("stAlert").first).to_contain_text("v2 is in Production, in place of v1")
+
+        driver.open("/models?model=wine-forest&version=1")
+        driver.click("Roll back to v1")
+        answer_the_dialog(driver, "Roll back to v1", "Answers slowly since this morning, going back.", "v1")
+        expect(page.get_by_test_id("stAlert").first).to_contain_text("v1 is in Production, in place of v2")
+        expect(driver.key("models.strip").locator("canvas, svg").first).to_be_visible()
+
+        driver.visit("Overview")
+        expect(driver.key("overview.production")).to_contain_text("as decided")
+    finally:
+        served.stop()
+    seen, state = look_at(backend, "wine-forest"), recorded(backend, "wine-forest")
+    assert seen.aliases == {"production": "1"}
+    assert [(v.number, v.stage) for v in seen.versions.values()] == [("2", "Archived"), ("1", "Production")]
+    told = [entry.body for entry in state.intents]
+    assert [(body.kind, body.version, body.by.name, body.expected) for body in told] == [
+        ("promote", "1", "ana", "none"),
+        ("promote", "2", "ana", "1"),
+        ("roll_back", "1", "ana", "2"),
+    ]
+    assert findings(backend, "wine-forest") == ()

@@ -1,0 +1,330 @@
+"""The commands that read the record and settle drift: asof, log, drift, as a pipeline uses them (contract §4)."""
+
+import json
+import time
+from datetime import UTC, datetime
+
+import pytest
+from click.testing import CliRunner
+
+from lib.backends.mlflow_client import client
+from lib.cli import podium
+from lib.ledger.entry.vocabulary import as_time
+from lib.registry.reader import look_at, recorded
+from lib.registry.reconcile import look
+from tests.support.ledger_stores import book_id, registered, trained, writer
+
+REASON = "Five trees get seventeen of eighteen right."
+WHY = ["--reason", REASON, "--category", "better"]
+LONG = "r" * 10_000
+
+
+@pytest.fixture
+def run(fresh_store, monkeypatch, clean_session):
+    """Run a command on a fresh store; gives exit code, JSON document and stderr."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", fresh_store.uri)
+    monkeypatch.setenv("PODIUM_USER", "pipeline")
+
+    def command(*words, code=0):
+        done = CliRunner().invoke(podium, [*words, "--json"])
+        assert done.exit_code == code, (done.output, done.exception)
+        return json.loads(done.stdout) if done.stdout.strip() else None, done.stderr
+
+    return command
+
+
+def said(*words):
+    done = CliRunner().invoke(podium, [*words])
+    assert done.exit_code in (0, 3), (done.output, done.exception)
+    return done.stdout
+
+
+def outside(backend, version, stage="Production", alias="production"):
+    """Move a version by plain MLflow calls, as somebody without Podium would."""
+    client(backend).transition_model_version_stage("wine", version, stage, archive_existing_versions=True)
+    client(backend).set_registered_model_alias("wine", alias, version)
+
+
+def head(backend, model="wine"):
+    state = recorded(backend, model)
+    return state.reading.head if state else 0
+
+
+def moment():
+    """An instant that has passed and in which nothing was moved, as --at takes it."""
+    time.sleep(0.02)
+    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    time.sleep(0.02)
+    return at
+
+
+def test_asof_has_exactly_the_shape_of_the_contract(run, fresh_store):
+    run("register", trained(fresh_store), "--model", "wine", "--description", "Five trees.")
+    run("promote", "wine", "1", "--to", "Production", *WHY)
+    at = moment()
+    before = head(fresh_store)
+    told, notes = run("asof", "wine", "--at", at)
+    applied = recorded(fresh_store, "wine").reading.entries[3].body
+    assert told == {
+        "at": at,
+        "until": None,
+        "zone": "UTC",
+        "answers": [
+            {
+                "model": "wine",
+                "stage": "Production",
+                "holders": [
+                    {
+                        "version": "1",
+                        "since": applied.effective_at,
+                        "until": None,
+                        "by": {"name": "pipeline", "how": "declared"},
+                        "reason": {"category": "better", "text": REASON},
+                        "metrics": {"accuracy": 0.9444},
+                        "data": told["answers"][0]["holders"][0]["data"],
+                        "git_commit": None,
+                        "entries": [2, 3, 4],
+                    }
+                ],
+                "unknown": [],
+            }
+        ],
+    }
+    assert notes == ""
+    assert head(fresh_store) == before
+
+
+def test_asof_a_day_has_every_holder_and_says_so_in_words(run, fresh_store):
+    registered(fresh_store)
+    for version in "12":
+        run("promote", "wine", version, "--to", "Production", *WHY)
+    day = recorded(fresh_store, "wine").last.date().isoformat()
+    told, _ = run("asof", "wine", "--at", day, "--zone", "UTC")
+    assert [h["version"] for h in told["answers"][0]["holders"]] == ["1", "2"]
+    assert told["answers"][0]["holders"][0]["until"] == told["answers"][0]["holders"][1]["since"]
+    assert as_time(told["until"]) > as_time(told["at"])
+    assert "then v2" in said("asof", "wine", "--at", day)
+    assert f"pipeline decided this and gave the reason: “{REASON}” (kind of reason: measured better)." in said(
+        "asof", "wine", "--at", day
+    )
+
+
+def test_asof_before_the_record_of_nobody_and_without_a_record_are_answers(run, fresh_store):
+    registered(fresh_store)
+    told, _ = run("asof", "wine", "--at", "2020-01-01")
+    assert told["answers"][0]["unknown"] == [{"since": None, "until": None, "why": "there is no record"}]
+    assert "There is no record yet" in said("asof", "wine", "--at", "2020-01-01")
+    assert book_id(fresh_store) is None
+    look(writer(fresh_store), "wine")
+    told, _ = run("asof", "wine", "--at", "2020-01-01")
+    assert told["answers"][0]["unknown"][0]["why"] == "before the record begins"
+    assert "The record begins only on" in said("asof", "wine", "--at", "2020-01-01")
+    told, _ = run("asof", "wine", "--at", moment(), "--stage", "staging")
+    assert (told["answers"][0]["stage"], told["answers"][0]["holders"], told["answers"][0]["unknown"]) == ("Staging", [], [])
+
+
+def test_asof_without_a_model_answers_for_each_deleted_ones_too(run, fresh_store):
+    for name in ("wine", "gone", "untouched"):
+        registered(fresh_store, name)
+    for name in ("wine", "gone"):
+        run("promote", name, "1", "--to", "Production", *WHY)
+    at = moment()
+    client(fresh_store).delete_registered_model("gone")
+    heads = head(fresh_store), head(fresh_store, "gone")
+    told, _ = run("asof", "--at", at)
+    assert [one["model"] for one in told["answers"]] == ["gone", "untouched", "wine"]
+    assert told["answers"][2]["holders"][0]["version"] == "1"
+    assert [one["why"] for one in told["answers"][0]["unknown"]] == ["the model was deleted or made anew"]
+    (alone,) = run("asof", "gone", "--at", at)[0]["answers"][0]["unknown"]
+    assert (alone["since"], alone["why"]) == tuple(told["answers"][0]["unknown"][0][name] for name in ("since", "why"))
+    assert (head(fresh_store), head(fresh_store, "gone")) == heads
+
+
+def test_asof_claims_nothing_about_a_time_since_which_the_registry_was_moved_outside(run, fresh_store):
+    registered(fresh_store)
+    run("promote", "wine", "1", "--to", "Production", *WHY)
+    held = moment()
+    outside(fresh_store, "2")
+    before = head(fresh_store)
+    for words in (["asof", "wine", "--at", held], ["asof", "--at", held]):
+        (told,) = run(*words)[0]["answers"]
+        assert told["holders"] == []
+        assert told["unknown"][0]["why"] == "moved outside Podium"
+    assert head(fresh_store) == before
+
+
+def test_asof_says_when_the_book_does_not_fit(run, fresh_store):
+    registered(fresh_store)
+    look(writer(fresh_store), "wine")
+    client(fresh_store).log_param(book_id(fresh_store), "000099", "hello")
+    _, notes = run("asof", "wine", "--at", moment())
+    assert "verify says what" in notes
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["asof", "wine"], 2, "--at"),
+        (["asof", "wine", "--at", "last Tuesday"], 2, "cannot be read as a time"),
+        (["asof", "wine", "--at", "2999-01-01"], 2, "has not come yet"),
+        (["asof", "wine", "--at", "2023-10-29T02:30", "--zone", "Europe/Berlin"], 2, "came twice"),
+        (["asof", "wine", "--at", "2023-01-01", "--zone", "Atlantis"], 2, "is no time zone"),
+        (["asof", "wine", "--at", "2023-01-01", "--stage", "Archived"], 2, "held by nobody"),
+        (["asof", "nope", "--at", "2023-01-01"], 1, "no registered model nope"),
+        (["asof", "wine", "--at", "2023-03-26T02:30", "--zone", "Europe/Berlin"], 2, "never came"),
+        (["history", "nope"], 1, "no registered model nope"),
+        (["current", "nope"], 1, "no registered model nope"),
+        (["verify", "nope"], 1, "no registered model nope"),
+        (["promote", "nope", "1", "--to", "Production", *WHY], 1, "no registered model nope"),
+        (["packet", "export", "nope", "--entry", "1", "--out", "nope.html"], 1, "no registered model nope"),
+        (["packet", "export", "nope", "--at", "2023-01-01", "--out", "nope.html"], 1, "no registered model nope"),
+        (["packet", "export", "wine", "--at", "2999-01-01", "--out", "nope.html"], 2, "has not come yet"),
+        (
+            ["promote", "wine", "1", "--to", "Production", "--category", "better", "--reason", LONG],
+            2,
+            "10,000 characters; 2,000 fit",
+        ),
+        (["rollback", "wine", "--category", "better", "--reason", LONG], 2, "10,000 characters; 2,000 fit"),
+        (["drift", "wine", "--adopt", "--category", "better", "--reason", LONG], 2, "10,000 characters; 2,000 fit"),
+        (["log", "--model", "nope"], 1, "no record of nope"),
+        (["log", "--limit", "0"], 2, "--limit"),
+        (["log", "--since", "soon"], 2, "cannot be read as a time"),
+        (["drift", "nope"], 1, "no registered model nope"),
+        (["drift", "wine", "--adopt"], 2, "need --reason and --category"),
+        (["drift", "wine", "--adopt", "--category", "mood", "--reason", REASON], 2, "is no category"),
+        (["drift", "wine", "--adopt", "--category", "better", "--reason", "short"], 2, "15 more"),
+        (["drift", "wine", *WHY], 2, "for --adopt or --revert"),
+    ],
+)
+def test_bad_input_says_what_and_what_next(run, fresh_store, words, code, text):
+    registered(fresh_store)
+    document, error = run(*words, code=code)
+    assert document is None
+    assert text in error
+    assert book_id(fresh_store) is None
+
+
+def test_log_tells_all_books_newest_first_and_filters(run, fresh_store):
+    registered(fresh_store)
+    registered(fresh_store, "beer")
+    assert run("log")[0] == {"entries": []}
+    run("promote", "wine", "1", "--to", "Production", *WHY)
+    between = moment()
+    run("promote", "beer", "1", "--to", "Staging", *WHY, "--by", "ana")
+    entries = run("log")[0]["entries"]
+    assert [e["model"] for e in entries[:2]] == ["beer", "beer"]
+    assert [e["recorded_at"] for e in entries] == sorted((e["recorded_at"] for e in entries), reverse=True)
+    history = run("history", "wine")[0]["entries"]
+    assert [e for e in entries if e["model"] == "wine"] == history[::-1]
+    assert {e["model"] for e in run("log", "--model", "wine")[0]["entries"]} == {"wine"}
+    assert {e["by"]["name"] for e in run("log", "--by", "ana")[0]["entries"]} == {"ana"}
+    assert {e["type"] for e in run("log", "--type", "decided")[0]["entries"]} == {"DECIDED"}
+    assert {e["model"] for e in run("log", "--since", between)[0]["entries"]} == {"beer"}
+    assert {e["model"] for e in run("log", "--until", between)[0]["entries"]} == {"wine"}
+    assert run("log", "--since", between[:10], "--until", between[:10])[0]["entries"] == entries
+    assert run("log", "--limit", "1")[0]["entries"] == entries[:1]
+    assert "No entry fits" in said("log", "--type", "FROZEN")
+    assert REASON in said("log")
+
+
+def test_drift_tells_and_writes_nothing(run, fresh_store):
+    registered(fresh_store)
+    assert run("drift", "wine")[0] == {"model": "wine", "findings": []}
+    run("promote", "wine", "1", "--to", "Production", *WHY)
+    assert run("drift", "wine")[0] == {"model": "wine", "findings": []}
+    outside(fresh_store, "2")
+    before = head(fresh_store)
+    told, _ = run("drift", "wine", code=3)
+    assert told["findings"] == [
+        {
+            "what": "Production was moved outside",
+            "stage": "Production",
+            "wanted": ["1"],
+            "shown": ["2"],
+            "ways": [
+                {"kind": "adopt", "version": "2", "to": "Production"},
+                {"kind": "revert", "version": "1", "to": "Production"},
+            ],
+            "open": True,
+        }
+    ]
+    assert "Ways out: adopt v2 to Production, revert v1 to Production." in said("drift", "wine")
+    assert head(fresh_store) == before
+
+
+@pytest.mark.parametrize(("way", "champion"), [("--adopt", "2"), ("--revert", "1")])
+def test_drift_is_adopted_or_put_back_with_a_reason(run, fresh_store, way, champion):
+    registered(fresh_store)
+    run("promote", "wine", "1", "--to", "Production", *WHY)
+    outside(fresh_store, "2")
+    told, _ = run("drift", "wine", way, *WHY)
+    (finding,) = told["findings"]
+    assert finding["open"] is False
+    assert (finding["done"]["kind"], finding["done"]["version"], finding["done"]["outcome"]) == (way[2:], champion, "applied")
+    assert look_at(fresh_store, "wine").now["production"].holders == (champion,)
+    assert run("drift", "wine")[0]["findings"] == []
+    decided = run("log", "--type", "DECIDED", "--limit", "1")[0]["entries"][0]
+    assert (decided["kind"], decided["place"]) == (way[2:], finding["done"]["place"])
+
+
+def test_drift_in_both_stages_is_settled_in_one_go(run, fresh_store):
+    registered(fresh_store, versions=4)
+    run("promote", "wine", "1", "--to", "Production", *WHY)
+    run("promote", "wine", "2", "--to", "Staging", *WHY)
+    outside(fresh_store, "3")
+    outside(fresh_store, "4", "Staging", "staging")
+    told, _ = run("drift", "wine", "--adopt", *WHY)
+    assert [(one["stage"], one["done"]["version"], one["open"]) for one in told["findings"]] == [
+        ("Production", "3", False),
+        ("Staging", "4", False),
+    ]
+
+
+def test_what_a_look_has_not_recorded_yet_is_named_too(run, fresh_store):
+    registered(fresh_store)
+    look(writer(fresh_store), "wine")
+    client(fresh_store).delete_model_version("wine", "3")
+    outside(fresh_store, "2")
+    told, _ = run("drift", "wine", code=3)
+    assert [one["what"] for one in told["findings"]] == ["v3 was deleted", "Production was moved outside"]
+    look(writer(fresh_store), "wine")
+    assert run("drift", "wine")[0]["findings"] == []
+    client(fresh_store).delete_registered_model("wine")
+    told, _ = run("drift", "wine", code=3)
+    assert [one["what"] for one in told["findings"]] == ["The model was deleted"]
+
+
+def test_a_drift_that_cannot_be_settled_that_way_stays_open(run, fresh_store):
+    registered(fresh_store)
+    run("promote", "wine", "1", "--to", "Production", *WHY)
+    client(fresh_store).delete_registered_model_alias("wine", "production")
+    client(fresh_store).delete_model_version("wine", "1")
+    outside(fresh_store, "2")
+    told, _ = run("drift", "wine", code=3)
+    assert {one["what"] for one in told["findings"]} >= {"v1 was deleted"}
+    settled, _ = run("drift", "wine", "--adopt", *WHY)
+    assert all(one["open"] is False for one in settled["findings"])
+
+
+@pytest.mark.parametrize("kind", ["a newer schema", "no JSON"])
+def test_a_book_with_an_entry_that_is_not_understood_is_read_as_far_as_it_is_known(run, fresh_store, tmp_path, kind):
+    from lib.ledger.chain.hash_chain import encode, key
+    from tests.support.ledger_entries import newer
+
+    registered(fresh_store)
+    run("promote", "wine", "1", "--to", "Production", *WHY)
+    state = recorded(fresh_store, "wine")
+    planted = key(state.reading.head + 1), encode("01ARZ3NDEKTSV4RRFFQ69G5FAV", "no { JSON", state.reading.chain)[0]
+    client(fresh_store).log_param(book_id(fresh_store), *(newer(state) if kind == "a newer schema" else planted))
+    held = run("asof", "wine", "--at", moment())[0]["answers"][0]["holders"]
+    assert [one["version"] for one in held] == ["1"]
+    assert len(run("history", "wine")[0]["entries"]) == state.reading.head + 1
+    assert len(run("log")[0]["entries"]) == state.reading.head + 1
+    for name in ("packet.json", "packet.html"):
+        file = str(tmp_path / name)
+        run("packet", "export", "wine", "--at", moment(), "--out", file)
+        assert run("packet", "verify", file)[0]["findings"] == []
+    run("packet", "export", "wine", "--entry", str(state.reading.head + 1), "--out", str(tmp_path / "entry.html"))
+    document, error = run("promote", "wine", "2", "--to", "Production", *WHY, code=1 if kind == "a newer schema" else 0)
+    assert ("newer schema" in error) == (kind == "a newer schema")
+    assert look_at(fresh_store, "wine").aliases["production"] == ("1" if document is None else "2")

@@ -1,0 +1,190 @@
+"""What comes first: does it answer, fit, write, tell the time; and a check that fails is a finding, not the end."""
+
+import json
+import sqlite3
+import threading
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
+
+from lib.backends.backend import Backend, sqlite_backend
+from lib.cli import podium
+from lib.doctor.artifacts.rules import Machine, judge
+from lib.doctor.check_runner import CHECKS, examine
+from lib.doctor.report import document, lines, markdown
+from lib.doctor.symptoms import SYMPTOMS, concerned
+from lib.doctor.types import Check, Done, Finding
+from lib.errors import Busy
+from tests.support.browser import free_port
+
+
+def clock():
+    return datetime.now(UTC)
+
+
+def one(backend, check, at=clock):
+    return next(found for found in examine(backend, at).findings if found.check == check)
+
+
+def test_a_fresh_store_is_well(fresh_store):
+    report = examine(fresh_store, clock)
+    assert {one.level for one in report.findings if one.check in ("schema", "answers", "writable", "locations")} == {"fine"}
+
+
+def test_an_older_database_is_named_and_not_opened(fresh_store):
+    with closing(sqlite3.connect(fresh_store.path)) as db, db:
+        db.execute("update alembic_version set version_num = '0584bdc529eb'")
+    before = fresh_store.path.read_bytes()
+    report = examine(fresh_store, clock)
+    assert fresh_store.path.read_bytes() == before
+    (ill,) = report.of("problem")
+    assert "older than the MLflow here" in ill.title
+    assert [call.cure for call in ill.cures] == ["upgrade_database"]
+    assert {found.level for found in report.findings if found.check not in ("schema", "answers")} == {"skipped"}
+
+
+def test_a_missing_database_is_told_and_not_made(tmp_path):
+    report = examine(sqlite_backend(tmp_path / "none.db"), clock)
+    assert "There is no database none.db" in [found.title for found in report.of("problem")]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dead_server_is_told_within_seconds_and_stops_the_rest():
+    report = examine(Backend(f"http://127.0.0.1:{free_port()}", "server"), clock)
+    assert report.seconds < 5
+    assert one_of(report, "answers").level == "problem"
+    assert one_of(report, "locations").level == "skipped"
+
+
+def one_of(report, check):
+    return next(found for found in report.findings if found.check == check)
+
+
+def test_a_locked_database_cannot_be_written_and_is_said_so(fresh_store):
+    with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        assert one(fresh_store, "writable").level == "problem"
+
+
+@pytest.mark.parametrize(("hours", "level"), [(0, "fine"), (-1, "problem"), (1, "problem")])
+def test_a_servers_clock_is_compared_with_ours(mlflow_server, hours, level):
+    found = one(mlflow_server, "clock", lambda: datetime.now(UTC) + timedelta(hours=hours))
+    assert found.level == level
+    assert ("behind" in found.title) == (hours > 0)
+    assert ("ahead" in found.title) == (hours < 0)
+
+
+def test_an_old_file_store_beside_the_database_is_found(fresh_store):
+    folder = fresh_store.path.parent / "mlruns" / "1" / "8b3e"
+    folder.mkdir(parents=True)
+    (folder.parent / "meta.yaml").write_text("name: old")
+    (folder / "meta.yaml").write_text("run_id: 8b3e")
+    found = one(fresh_store, "file_store")
+    assert found.level == "notice"
+    assert ("Runs in it", "1") in found.evidence
+    assert [call.cure for call in found.cures] == ["migrate_file_store"]
+
+
+def test_files_that_go_past_the_server_are_named_with_the_way_out(mlflow_server, tmp_path):
+    client = MlflowClient(mlflow_server.uri, mlflow_server.uri)
+    name = f"past-{tmp_path.name}"
+    client.create_experiment(name, artifact_location=str(tmp_path / "elsewhere"))
+    found = one(mlflow_server, "locations")
+    assert "to the disk of whoever logs them" in found.title
+    assert name in [row[0] for row in found.evidence]
+    assert found.level == "notice", "on this machine it works, and says so more quietly"
+    assert found.cures[0].cure == "fresh_experiment"
+
+
+class NoProxy(BaseHTTPRequestHandler):
+    """Answers as a server does that was started with --no-serve-artifacts: one endpoint of it is all that is asked here."""
+
+    def do_GET(self):
+        self.send_response(503)
+        self.end_headers()
+        self.wfile.write(b"Endpoint: x disabled due to the mlflow server running with `--no-serve-artifacts`.")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_server_that_hands_no_files_on_is_told_apart():
+    from lib.doctor.artifacts.inventory import machine
+
+    served = HTTPServer(("127.0.0.1", 0), NoProxy)
+    threading.Thread(target=served.serve_forever, daemon=True).start()
+    backend = Backend(f"http://127.0.0.1:{served.server_port}", "server")
+    assert judge("mlflow-artifacts:/1", backend, machine(backend)) == "no_proxy"
+    served.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("place", "windows", "trouble"),
+    [
+        ("/srv/mlruns/1", True, "posix"),
+        ("C:/mlruns/1", True, None),
+        (r"\\nas\share\1", False, "windows"),
+        ("file:///srv/1", False, None),
+        ("mlruns/1", False, "relative"),
+        ("s3://bucket/1", False, "sign_in"),
+        ("gs://bucket/1", False, "package"),
+        ("", False, "odd"),
+    ],
+)
+def test_a_place_is_judged_by_its_address_and_the_machine(place, windows, trouble, fresh_store):
+    here = Machine(windows, lambda _: "fine", {"s3": "sign_in", "gs": "package"}.get)
+    assert judge(place, fresh_store, here) == trouble
+
+
+def test_a_check_that_fails_is_a_finding_and_the_next_one_is_asked(fresh_store):
+    def fails(*_):
+        raise Busy("The database is locked by another program.", next="Wait.")
+
+    def works(*_):
+        return (Finding("works", "fine", "It works"),)
+
+    report = examine(fresh_store, clock, checks=(Check("fails", "This", "?", fails), Check("works", "That", "?", works)))
+    assert [found.level for found in report.findings] == ["problem", "fine"]
+    assert report.findings[0].means == "The database is locked by another program."
+
+
+def test_the_report_is_text_for_people_and_json_for_programs(fresh_store):
+    MlflowClient(fresh_store.uri).create_experiment("a|b`c<i>", artifact_location="mlflow-artifacts:/9")
+    report = examine(fresh_store, clock)
+    done = (Done("It is well", (("Trial file", "written"),)),)
+    assert any(line.startswith("BROKEN    Files cannot be saved in a|b`c<i>") for line in lines(report))
+    text = markdown(report, done)
+    assert r"a\|b\`c\<i\>" in text
+    assert "## Cured: It is well" in text
+    told = json.loads(json.dumps(document(report, done)))
+    (found,) = [one for one in told["findings"] if one["level"] == "problem"]
+    assert found["evidence"][0] == {
+        "Experiment": "a|b`c<i>",
+        "Files belong at": "mlflow-artifacts:/9",
+        "Concerns": "the experiment itself",
+    }
+
+
+def test_every_trouble_of_the_index_leads_to_a_check_that_is_asked(fresh_store):
+    report = examine(fresh_store, clock)
+    assert all(concerned(symptom, report) for symptom in SYMPTOMS if {check.id for check in CHECKS} & set(symptom.checks))
+    assert len({symptom.id for symptom in SYMPTOMS}) == len(SYMPTOMS)
+
+
+def test_podium_doctor_exits_3_on_findings_and_0_when_well(fresh_store):
+    run = CliRunner()
+    well = run.invoke(podium, ["doctor", "--backend", fresh_store.uri, "--json", "--check", "locations"])
+    assert well.exit_code == 0, well.output
+    assert {one["check"] for one in json.loads(well.stdout)["findings"]} == {"schema", "answers", "locations"}
+    MlflowClient(fresh_store.uri).create_experiment("wine-remote", artifact_location="mlflow-artifacts:/9")
+    ill = run.invoke(podium, ["doctor", "--backend", fresh_store.uri])
+    assert ill.exit_code == 3
+    assert "BROKEN    Files cannot be saved in wine-remote" in ill.stdout
+    assert "Cure: Start a server on this database and use it" in ill.stdout
+    dead = run.invoke(podium, ["doctor", "--backend", f"http://127.0.0.1:{free_port()}"])
+    assert dead.exit_code == 3
+    assert run.invoke(podium, ["doctor", "--check", "nonsense"]).exit_code == 2

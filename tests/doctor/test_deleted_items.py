@@ -1,0 +1,185 @@
+"""Deleted runs and experiments on real stores: restored, or removed for good by MLflow's own gc and nothing beside them."""
+
+from pathlib import Path
+
+import pytest
+
+from lib.backends.mlflow_client import client
+from lib.doctor import fix_runner as cures
+from lib.doctor.check_runner import examine
+from lib.doctor.checks.deleted_items import CHECKS
+from lib.doctor.fixes.deletion_impact import loss_of_runs
+from lib.doctor.types import TYPED, Room, call
+from lib.errors import BadInput, NotFound, PodiumError, Refused
+from lib.registry.promote import Wish, move
+from lib.registry.register import register
+from lib.runs.reading.run_reader import run
+from lib.ui.app.session import now
+from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.ledger_stores import WHY, book_id, trained, writer
+
+
+@pytest.fixture
+def room(fresh_store, tmp_path):
+    return Room(fresh_store, now, tmp_path / "podium", "ana")
+
+
+def looked(store):
+    return {one.check: one for one in examine(store, now, checks=CHECKS).findings}
+
+
+def cured(room, cure, **given):
+    """Preview, type what is to be typed, carry out."""
+    asked = call(cure, **given)
+    shown = cures.preview(room, asked)
+    return cures.carry_out(room, asked.also({TYPED: shown.confirm}), lambda _: None)
+
+
+def is_there(store, run_id):
+    try:
+        run(store, run_id)
+    except NotFound:
+        return False
+    return True
+
+
+def files_of(store, run_id):
+    return Path(client(store).get_run(run_id).info.artifact_uri)
+
+
+def test_a_store_without_deleted_things_is_fine(fresh_store):
+    trained(fresh_store)
+    assert {one.level for one in looked(fresh_store).values()} == {"fine"}
+
+
+def test_a_deleted_run_is_found_and_restored(room):
+    run_id = trained(room.backend, "forest-5-oops")
+    client(room.backend).delete_run(run_id)
+    found = looked(room.backend)["deleted_runs"]
+    assert (found.level, found.evidence[0][:3]) == ("notice", ("forest-5-oops", run_id[:8], "wine"))
+    done = cures.carry_out(room, found.cures[0], lambda _: None)
+    assert done.evidence == ((f"forest-5-oops ({run_id[:8]})", "is active again"),)
+    assert looked(room.backend)["deleted_runs"].level == "fine"
+
+
+def test_a_deleted_experiment_is_restored_with_its_runs(room):
+    run_id = trained(room.backend)
+    home = run(room.backend, run_id).experiment_id
+    client(room.backend).delete_experiment(home)
+    found = looked(room.backend)["deleted_experiments"]
+    assert found.evidence == (("wine", home),)
+    cures.carry_out(room, found.cures[0], lambda _: None)
+    assert run(room.backend, run_id).lifecycle == "active"
+
+
+def test_removing_one_run_takes_its_files_and_model_and_nothing_else_that_is_deleted(room):
+    there = client(room.backend)
+    doomed, spared = trained(room.backend, "forest-5-doomed"), trained(room.backend, "forest-9-spared")
+    there.log_text(doomed, "x" * 2_000_000, "big.txt")
+    model = Path(there.get_logged_model(run(room.backend, doomed).model_ids[0]).artifact_location)
+    other = make_experiment(room.backend, "old")
+    in_other = log_run(room.backend, other, "inside")
+    there.delete_experiment(other)
+    loose = there.create_logged_model(run(room.backend, spared).experiment_id, name="loose").model_id
+    there.delete_logged_model(loose)
+    for one in (doomed, spared):
+        there.delete_run(one)
+    place = files_of(room.backend, doomed)
+    shown = cures.preview(room, call("remove_runs", runs=doomed))
+    assert shown.confirm == "forest-5-doomed"
+    assert not shown.undo
+    assert any("2.0 MB" in one for one in shown.changes)
+    cured(room, "remove_runs", runs=doomed[:8])
+    assert not is_there(room.backend, doomed)
+    assert not place.exists()
+    assert not model.exists()
+    assert is_there(room.backend, spared)
+    assert is_there(room.backend, in_other)
+    assert there.get_experiment(other).lifecycle_stage == "deleted"
+    assert looked(room.backend)["deleted_experiments"].evidence == (("old", other),)
+
+
+def test_removing_an_experiment_frees_its_name_and_spares_the_others(room):
+    there = client(room.backend)
+    gone, kept = trained(room.backend), log_run(room.backend, make_experiment(room.backend, "kept"), "kept")
+    there.delete_run(kept)
+    home = run(room.backend, gone).experiment_id
+    model = Path(there.get_logged_model(run(room.backend, gone).model_ids[0]).artifact_location)
+    there.delete_experiment(home)
+    done = cured(room, "remove_experiment", experiment="wine")
+    assert ("Experiment wine", "gone, its name is free") in done.evidence
+    assert not is_there(room.backend, gone)
+    assert not model.exists()
+    assert is_there(room.backend, kept)
+    there.create_experiment("wine", artifact_location=str(room.backend.artifacts / "again"))
+
+
+def test_nothing_goes_without_the_name_typed(room):
+    run_id = trained(room.backend)
+    client(room.backend).delete_run(run_id)
+    for typed in ("", "forest", "yes"):
+        with pytest.raises(Refused, match="not typed"):
+            cures.carry_out(room, call("remove_runs", runs=run_id, typed=typed), lambda _: None)
+    assert is_there(room.backend, run_id)
+
+
+def test_what_a_version_was_made_from_stays_whether_it_is_held_or_not(room):
+    held, loose = trained(room.backend, "forest-5-held"), trained(room.backend, "forest-9-loose")
+    for one in (held, loose):
+        register(writer(room.backend), one, "wine")
+    move(writer(room.backend), Wish("wine", "1", "Production", WHY))
+    home = run(room.backend, held).experiment_id
+    client(room.backend).delete_experiment(home)
+    for asked, version in (
+        (call("remove_runs", runs=held, active="yes"), "wine v1"),
+        (call("remove_runs", runs=loose, active="yes"), "wine v2"),
+        (call("remove_experiment", experiment=home), "wine v1"),
+    ):
+        with pytest.raises(Refused, match=version):
+            cures.carry_out(room, asked.also({TYPED: "forest-5-held"}), lambda _: None)
+    assert is_there(room.backend, held)
+    assert is_there(room.backend, loose)
+
+
+def test_a_run_that_names_a_strange_folder_is_not_removed(room, tmp_path):
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("years of work")
+    home = client(room.backend).create_experiment("odd", artifact_location=str(tmp_path))
+    run_id = client(room.backend).create_run(home, run_name="odd").info.run_id
+    import sqlite3
+
+    with sqlite3.connect(room.backend.path) as db:
+        db.execute("update runs set artifact_uri = ? where run_uuid = ?", (str(precious), run_id))
+    client(room.backend).delete_run(run_id)
+    with pytest.raises(Refused, match="not surely its own"):
+        cured(room, "remove_runs", runs=run_id)
+    assert (precious / "thesis.txt").exists()
+
+
+def test_the_record_is_never_removed(room):
+    register(writer(room.backend), trained(room.backend), "wine")
+    book = book_id(room.backend)
+    with pytest.raises(Refused, match="record"):
+        loss_of_runs(room.backend, [book])
+    home = client(room.backend).get_experiment_by_name("podium-ledger").experiment_id
+    client(room.backend).delete_experiment(home)
+    assert looked(room.backend)["deleted_experiments"].level == "fine"
+    with pytest.raises(PodiumError):
+        cured(room, "remove_experiment", experiment=home)
+    assert is_there(room.backend, book)
+
+
+def test_a_server_is_cleared_by_its_administrator(mlflow_server, tmp_path):
+    here = Room(mlflow_server, now, tmp_path)
+    run_id = log_run(mlflow_server, make_experiment(mlflow_server, "doctor-gone"), "gone")
+    client(mlflow_server).delete_run(run_id)
+    with pytest.raises(Refused, match="database itself"):
+        cures.preview(here, call("remove_runs", runs=run_id))
+    assert is_there(mlflow_server, run_id)
+
+
+def test_an_unknown_name_is_told(room):
+    for asked in (call("restore_runs", runs="nothing"), call("restore_experiment", experiment="nothing"), call("remove_runs")):
+        with pytest.raises(BadInput):
+            cures.preview(room, asked)

@@ -1,0 +1,140 @@
+"""Demo 4 against the stand-in for DagsHub: from a shell by the real client's own flow, and on a server without logged models."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from lib.backends.credentials import given
+from lib.backends.mlflow_client import client
+from lib.errors import Refused
+from lib.jobs import job_queue as jobs
+from lib.jobs.job_settings import workshop
+from lib.launch import catalogue, demo_jobs
+from lib.ledger.entry.vocabulary import NOBODY
+from lib.registry.promote import Wish, move
+from lib.registry.reader import look_at
+from lib.registry.register import candidates, register
+from tests.support.dagshub_server import token
+from tests.support.ledger_stores import WHY, writer
+
+REMOTE = catalogue.find("remote")
+WINE = "ana/wine"
+SCORES = {"accuracy": 17 / 18, "precision": 0.9333333333333332, "recall": 0.9523809523809524, "f1": 0.9373219373219372}
+
+
+@pytest.fixture
+def shell(dagshub, tmp_path):
+    """A function that runs the demo from a shell in an empty folder, with nothing set but what a student sets."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+
+    def run(*arguments, **more):
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        cache = {"DAGSHUB_CLIENT_TOKENS_CACHE": str(tmp_path / "tokens"), "BROWSER": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        env = {**kept, **cache, "DAGSHUB_CLIENT_HOST": dagshub.host, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", **more}
+        command = [sys.executable, str(demo_jobs.path(REMOTE)), *arguments]
+        return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
+
+    yield run
+    assert list(folder.iterdir()) == [], "nothing is left on this disk"
+    assert not (tmp_path / "tokens").exists()
+    assert not dagshub.made()
+
+
+@pytest.fixture
+def ana(dagshub):
+    """The repository, asked by Ana."""
+    held = given(dagshub.backend(WINE), "ana", token("ana"))
+    yield dagshub.backend(WINE).asked_by(held.principal)
+    del held
+
+
+def new_experiment():
+    return f"YT-MLOPS-Dagshub-{time.time_ns()}"
+
+
+def only_run(here, experiment):
+    (run,) = client(here).search_runs([client(here).get_experiment_by_name(experiment).experiment_id])
+    return run
+
+
+def test_from_a_shell_the_run_is_in_the_repository_and_nothing_on_this_disk(shell, ana):
+    experiment = new_experiment()
+    done = shell("--repo", WINE, "--experiment", experiment, DAGSHUB_USER_TOKEN=token("ana"))
+    assert done.returncode == 0, done.stderr
+    assert "run 1/1 forest-15-trees: accuracy 0.9444 on 18 test rows" in done.stdout
+    run = only_run(ana, experiment)
+    assert {name: run.data.metrics[name] for name in SCORES} == pytest.approx(SCORES, abs=1e-12)
+    assert (run.data.params["n_estimators"], run.data.params["max_depth"], run.data.params["test_rows"]) == ("15", "10", "18")
+    assert {"Author", "Project", "purpose", "model_type"} <= set(run.data.tags)
+    files = {one.path for one in client(ana).list_artifacts(run.info.run_id)}
+    assert {"confusion_matrix.png", "requirements.txt", "04_remote_dagshub.py"} <= files
+    assert {tag.value for one in run.inputs.dataset_inputs for tag in one.tags} == {"training", "testing"}
+    assert run.outputs.model_outputs
+    assert token("ana") not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "says"),
+    [
+        (["--repo", "ana/wien"], {"DAGSHUB_USER_TOKEN": token("ana")}, "There is no repository ana/wien"),
+        (["--repo", "team/secret"], {"DAGSHUB_USER_TOKEN": token("ben")}, "There is no repository team/secret"),
+        (["--repo", WINE], {"DAGSHUB_USER_TOKEN": "dhp-wrong"}, "With 401 the token is wrong"),
+        (["--repo", WINE], {}, "Set DAGSHUB_USER_TOKEN"),
+        ([], {}, "say where to log"),
+        ([], {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}, "say where to log"),
+    ],
+)
+def test_a_wrong_call_is_told_and_makes_neither_repository_nor_file(shell, arguments, environment, says):
+    done = shell(*arguments, **environment)
+    assert done.returncode != 0
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_during_an_outage_the_script_ends_with_a_sentence(shell, dagshub):
+    dagshub.fault = 503
+    done = shell("--repo", WINE, DAGSHUB_USER_TOKEN=token("ana"))
+    assert (done.returncode, "503" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+
+
+def test_without_logged_models_it_still_registers_and_reaches_production(dagshub, ana, tmp_path):
+    dagshub.unsupported = re.compile("logged-models|/api/3.0/")
+    experiment, room = new_experiment(), workshop({**os.environ, "PODIUM_HOME": str(tmp_path)}, tmp_path)
+    job = demo_jobs.start(room, REMOTE, {"experiment": experiment}, ana, datetime.now(UTC))
+    done = jobs.wait(room, job.id, 120)
+    said = (job.folder / "log.txt").read_text()
+    assert done.state == "finished", said
+    assert "older than MLflow 3" in said
+    run = only_run(ana, experiment)
+    (found,) = candidates(ana, run.info.run_id)
+    assert found.source.endswith("/artifacts/model")
+    model = f"remote-{time.time_ns()}"
+    assert register(writer(ana), run.info.run_id, model).version == "1"
+    assert move(writer(ana), Wish(model, "1", "Production", WHY, expected=NOBODY)).outcome == "applied"
+    assert look_at(ana, model).now["production"].holders == ("1",)
+
+
+def test_on_local_files_it_is_refused_with_the_reason(fresh_store, tmp_path):
+    room = workshop({"PODIUM_HOME": str(tmp_path / "podium")}, tmp_path)
+    with pytest.raises(Refused, match="logs to another machine"):
+        demo_jobs.start(room, REMOTE, {}, fresh_store, datetime.now(UTC))
+    assert jobs.listed(room) == []
+
+
+def test_the_page_greys_it_out_on_local_files(app, fresh_store):
+    page = app("launch", fresh_store, demo="remote")
+    assert page.button(key="launch.start").disabled
+    assert any("another machine" in one.value for one in page.caption)
+
+
+def test_on_a_server_it_can_be_started(app, mlflow_server):
+    page = app("launch", mlflow_server, demo="remote")
+    assert not page.button(key="launch.start").disabled
+    page.button(key="launch.script").click().run()
+    assert page.code[0].value.startswith("python demo_experiments/04_remote_dagshub.py --repo owner/repo --experiment=")

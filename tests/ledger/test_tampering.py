@@ -1,0 +1,348 @@
+"""Every way to falsify a book, done on purpose through the API and directly in the database, and named with its place.
+
+What the chain alone cannot show is shown with a head that was noted elsewhere; both are asked each time.
+"""
+
+import hashlib
+import sqlite3
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from mlflow.exceptions import MlflowException
+from ulid import ULID
+
+from lib.backends.mlflow_client import client
+from lib.backends.reserved_names import INDEX, LEDGER
+from lib.errors import LedgerBroken, NotFound
+from lib.ledger.chain.anchor_text import Noted, read_line
+from lib.ledger.chain.hash_chain import Anchor, encode, key, seed
+from lib.ledger.entry.vocabulary import Actor
+from lib.ledger.storage.book import Writer
+from lib.ledger.storage.book_index import TAG
+from lib.registry.promote import Wish, move
+from lib.registry.reader import recorded
+from lib.registry.reconcile import look
+from lib.registry.verify import verify, verify_all
+from tests.support.ledger_stores import WHY, book_id, registered, writer
+
+PLACES = 9
+"""A book with three promotions: OPENED, then for v1 and v2 REGISTERED, DECIDED, APPLIED, then DECIDED and APPLIED of v1 again."""
+
+
+@pytest.fixture
+def book(fresh_store):
+    """A store with one book of nine places and no head noted on any version, so that the chain stands alone."""
+    registered(fresh_store)
+    for version in "121":
+        move(writer(fresh_store), Wish("wine", version, "Production", WHY))
+    execute(fresh_store, "delete from model_version_tags")
+    return Tampered(fresh_store, book_id(fresh_store))
+
+
+class Tampered:
+    """A book with a knife in it."""
+
+    def __init__(self, backend, run_id):
+        self.backend, self.run_id = backend, run_id
+        reading = recorded(backend, "wine").reading
+        assert reading.head == PLACES
+        self.anchor = Anchor(reading.head, reading.chain)
+
+    @property
+    def params(self):
+        return dict(execute(self.backend, "select key, value from params where run_uuid = ?", self.run_id))
+
+    def put(self, place, value):
+        self.remove(place)
+        execute(self.backend, "insert into params (run_uuid, key, value) values (?, ?, ?)", self.run_id, key(place), value)
+
+    def remove(self, place):
+        execute(self.backend, "delete from params where run_uuid = ? and key = ?", self.run_id, key(place))
+
+    def told(self, *anchors):
+        return [(finding.place, finding.what) for finding in verify(self.backend, "wine", anchors).findings]
+
+
+def execute(backend, sql, *values):
+    with closing(sqlite3.connect(backend.path)) as db, db:
+        return db.execute(sql, values).fetchall()
+
+
+def edit_a_body(book):
+    book.put(6, book.params[key(6)].replace("Measured better on", "Measured worse on"))
+
+
+def cut_the_text_of_an_entry(book):
+    book.put(5, book.params[key(5)][:-40])
+
+
+def delete_a_place(book):
+    book.remove(4)
+
+
+def delete_the_place_before_the_last(book):
+    book.remove(PLACES - 1)
+
+
+def swap_two(book):
+    one, other = book.params[key(4)], book.params[key(6)]
+    book.put(4, other)
+    book.put(6, one)
+
+
+def swap_the_last_two(book):
+    one, other = book.params[key(8)], book.params[key(9)]
+    book.put(8, other)
+    book.put(9, one)
+
+
+def copy_from_another_book(book):
+    registered(book.backend, "beer")
+    for version in "121":
+        move(writer(book.backend), Wish("beer", version, "Production", WHY))
+    for place, value in execute(
+        book.backend, "select key, value from params where run_uuid = ? and key < ?", book_id(book.backend, "beer"), "1"
+    ):
+        book.put(int(place), value)
+
+
+def copy_one_entry_from_another_book(book):
+    whole = book.params
+    copy_from_another_book(book)
+    stolen = book.params[key(5)]
+    for place in range(1, PLACES + 1):
+        book.put(place, stolen if place == 5 else whole[key(place)])
+
+
+def cut_the_tail(book):
+    for place in (7, 8, 9):
+        book.remove(place)
+
+
+def rewrite_the_last(book):
+    chain = book.params[key(PLACES - 1)].split(" ", 3)[2]
+    body = book.params[key(PLACES)].split(" ", 3)[3].replace("ana", "eve")
+    book.put(PLACES, encode(str(ULID()), body, chain)[0])
+
+
+def rewrite_the_whole_book(book):
+    chain = seed(book.run_id)
+    for place, value in sorted(book.params.items()):
+        body = value.split(" ", 3)[3].replace("Measured better on", "Measured worse on")
+        made = encode(value[:26], body, chain)[0]
+        book.put(int(place), made)
+        chain = made.split(" ", 3)[2]
+
+
+def put_an_entry_in_the_middle(book):
+    values = book.params
+    for place in range(PLACES, 4, -1):
+        book.put(place + 1, values[key(place)])
+    book.put(5, encode(str(ULID()), '{"type":"LIE"}', values[key(4)].split(" ", 3)[2])[0])
+
+
+IN_THE_DATABASE = [
+    (edit_a_body, [(6, "edited")], []),
+    (cut_the_text_of_an_entry, [(5, "missing")], []),
+    (delete_a_place, [(4, "gap")], [(9, "head behind its anchor")]),
+    (delete_the_place_before_the_last, [(9, "beyond the end")], [(9, "head behind its anchor")]),
+    (swap_two, [(4, "reordered"), (7, "chain broken")], [(9, "differs from its anchor")]),
+    (swap_the_last_two, [(8, "reordered")], [(9, "differs from its anchor")]),
+    (
+        copy_from_another_book,
+        [(1, "void"), *((place, "chain broken") for place in range(2, 10))],
+        [(9, "differs from its anchor")],
+    ),
+    (copy_one_entry_from_another_book, [(5, "void"), (7, "chain broken")], [(9, "differs from its anchor")]),
+    (cut_the_tail, [], [(9, "head behind its anchor")]),
+    (rewrite_the_last, [], [(9, "differs from its anchor")]),
+    (rewrite_the_whole_book, [], [(9, "differs from its anchor")]),
+    (put_an_entry_in_the_middle, [(6, "void"), (7, "chain broken")], [(9, "differs from its anchor")]),
+]
+
+
+@pytest.mark.parametrize(("deed", "alone", "anchored"), IN_THE_DATABASE, ids=lambda one: getattr(one, "__name__", ""))
+def test_what_is_done_to_the_database_is_named_alone_or_with_a_noted_head(book, deed, alone, anchored):
+    deed(book)
+    told = book.told()
+    assert [one for one in alone if one not in told] == []
+    assert bool(told) == bool(alone)
+    assert book.told(book.anchor) == [*told, *anchored]
+
+
+@pytest.mark.parametrize("deed", [swap_two, copy_one_entry_from_another_book, put_an_entry_in_the_middle])
+def test_a_broken_chain_stops_the_writing(book, deed):
+    deed(book)
+    with pytest.raises(LedgerBroken, match="chain broken"):
+        move(writer(book.backend), Wish("wine", "3", "Production", WHY))
+
+
+@pytest.mark.parametrize("deed", [delete_a_place, cut_the_tail, rewrite_the_last, rewrite_the_whole_book])
+def test_a_head_on_a_version_stops_the_writing_where_the_chain_alone_would_not(fresh_store, deed):
+    registered(fresh_store)
+    for version in "121":
+        move(writer(fresh_store), Wish("wine", version, "Production", WHY))
+    deed(Tampered(fresh_store, book_id(fresh_store)))
+    with pytest.raises(LedgerBroken, match="anchor"):
+        move(writer(fresh_store), Wish("wine", "3", "Production", WHY))
+
+
+def test_through_the_api_no_entry_can_be_edited_overwritten_or_deleted(book):
+    mlflow = client(book.backend)
+    before = book.params
+    for place in range(1, PLACES + 1):
+        with suppress(MlflowException):
+            mlflow.log_param(book.run_id, key(place), "changed")
+    mlflow.set_tag(book.run_id, key(3), "changed")
+    mlflow.delete_tag(book.run_id, key(3))
+    mlflow.log_metric(book.run_id, key(3), 1.0)
+    mlflow.set_terminated(book.run_id, "FAILED")
+    assert book.params == before
+    assert book.told(book.anchor) == []
+
+
+def test_strays_planted_through_the_api_are_named_at_their_places_and_never_block(book):
+    mlflow = client(book.backend)
+    planted = encode(str(ULID()), '{"type":"LIE"}', "f" * 64)[0]
+    mlflow.log_param(book.run_id, key(PLACES + 1), "hello")
+    mlflow.log_param(book.run_id, key(PLACES + 30), "hello")
+    mlflow.log_param(book.run_id, key(PLACES + 40), planted)
+    assert book.told(book.anchor) == [(10, "void"), (39, "beyond the end"), (49, "beyond the end")]
+    assert move(writer(book.backend), Wish("wine", "3", "Production", WHY)).outcome == "applied"
+
+
+def test_two_entries_planted_beyond_the_end_that_go_on_from_one_another_are_a_gap_and_do_not_block_at_once(book):
+    first = encode(str(ULID()), '{"type":"LIE"}', "f" * 64)[0]
+    second = encode(str(ULID()), '{"type":"LIE"}', first.split(" ", 3)[2])[0]
+    client(book.backend).log_param(book.run_id, key(PLACES + 30), first)
+    client(book.backend).log_param(book.run_id, key(PLACES + 31), second)
+    assert book.told(book.anchor) == [(10, "gap")]
+    assert move(writer(book.backend), Wish("wine", "3", "Production", WHY)).outcome == "applied"
+
+
+def test_a_well_formed_entry_under_a_false_name_shows_nowhere_and_that_is_said(book):
+    """By construction: whoever may append may lie about who they are; only `by.how` says how sure a name is."""
+    reading = recorded(book.backend, "wine").reading
+    old, chain = reading.entries[4].body.recorded_at, reading.chain
+    body = book.params[key(5)].split(" ", 3)[3].replace('"ana"', '"eve"').replace(old, reading.entries[-1].body.recorded_at)
+    client(book.backend).log_param(book.run_id, key(PLACES + 1), encode(str(ULID()), body, chain)[0])
+    assert book.told(book.anchor) == []
+
+
+def test_a_deleted_book_is_named_and_a_restored_one_is_whole_again(book):
+    mlflow = client(book.backend)
+    mlflow.delete_run(book.run_id)
+    assert book.told(book.anchor) == [(0, "book deleted")]
+    with pytest.raises(LedgerBroken, match="was deleted"):
+        move(writer(book.backend), Wish("wine", "3", "Production", WHY))
+    mlflow.restore_run(book.run_id)
+    assert book.told(book.anchor) == []
+
+
+def test_a_book_that_was_removed_for_good_is_missing(book):
+    for table in ("params", "tags", "latest_metrics", "metrics", "runs"):
+        execute(book.backend, f"delete from {table} where run_uuid = ?", book.run_id)
+    assert [(v.model, [f.what for f in v.findings]) for v in verify_all(book.backend)] == [("wine", ["book missing"])]
+    assert book.told() == [(0, "book missing")]
+    with pytest.raises((NotFound, LedgerBroken)):
+        move(writer(book.backend), Wish("wine", "3", "Production", WHY))
+
+
+def rename_the_index(mlflow):
+    mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX).experiment_id, "elsewhere")
+
+
+def repoint_the_index(mlflow):
+    mlflow.set_experiment_tag(mlflow.get_experiment_by_name(INDEX).experiment_id, TAG, "f" * 32)
+
+
+def delete_the_index_experiment(mlflow):
+    mlflow.delete_experiment(mlflow.get_experiment_by_name(INDEX).experiment_id)
+
+
+def delete_the_index_run(mlflow):
+    mlflow.delete_run(mlflow.get_experiment_by_name(INDEX).tags[TAG])
+
+
+def rename_the_ledger(mlflow):
+    mlflow.rename_experiment(mlflow.get_experiment_by_name(LEDGER).experiment_id, "elsewhere")
+
+
+def delete_the_ledger(mlflow):
+    mlflow.delete_experiment(mlflow.get_experiment_by_name(LEDGER).experiment_id)
+
+
+def point_the_index_at_another_run(mlflow):
+    """A second index with a book of its own, noted wherever the first one was."""
+    home = mlflow.get_experiment_by_name(LEDGER)
+    other = mlflow.create_run(home.experiment_id).info.run_id
+    for name in (LEDGER, INDEX):
+        mlflow.set_experiment_tag(mlflow.get_experiment_by_name(name).experiment_id, TAG, other)
+
+
+@pytest.mark.parametrize(
+    ("deed", "cure"),
+    [
+        (rename_the_index, "Rename the experiment with tag podium.index"),
+        (repoint_the_index, "Set its tag podium.index back to"),
+        (delete_the_index_experiment, "Restore it in MLflow"),
+        (delete_the_index_run, "Restore run"),
+        (rename_the_ledger, "back to podium-ledger"),
+        (delete_the_ledger, "Restore it in MLflow"),
+    ],
+)
+def test_an_index_that_was_changed_is_named_with_its_cure_and_the_books_are_judged_all_the_same(book, deed, cure):
+    deed(client(book.backend))
+    index, wine = verify_all(book.backend)
+    assert (index.model, [f.what for f in index.findings]) == (INDEX, ["index changed"])
+    assert cure in index.findings[0].means
+    assert (wine.model, wine.reading.head) == ("wine", PLACES)
+    assert {f.what for f in wine.findings} <= {"book deleted"}
+    with pytest.raises(LedgerBroken):
+        move(writer(book.backend), Wish("wine", "3", "Production", WHY))
+
+
+def test_an_index_pointed_at_another_run_everywhere_is_a_replaced_book(book):
+    point_the_index_at_another_run(client(book.backend))
+    with pytest.raises(LedgerBroken, match="does not name"):
+        move(writer(book.backend), Wish("wine", "3", "Production", WHY))
+    with pytest.raises(LedgerBroken, match="does not name"):
+        look(writer(book.backend), "wine")
+
+
+def test_a_book_replaced_by_another_of_the_same_index_differs_from_the_noted_head(book):
+    noted = Noted("wine", book.anchor)
+    assert [v.findings for v in verify_all(book.backend, [noted])] == [()]
+    assert [f.what for f in verify_all(book.backend, [Noted("beer", book.anchor)])[1].findings] == ["book missing"]
+    wrong = Noted("wine", Anchor(3, hashlib.sha256(b"x").hexdigest()))
+    assert [f.what for v in verify_all(book.backend, [wrong]) for f in v.findings] == ["differs from its anchor"]
+
+
+def test_the_head_as_a_line_is_what_verify_compares_with(book):
+    (verdict,) = verify_all(book.backend)
+    assert read_line(verdict.head) == Noted("wine", book.anchor)
+
+
+def test_a_head_noted_under_a_name_that_another_model_took_over_belongs_to_the_renamed_one(book):
+    noted = Noted("wine", book.anchor)
+    client(book.backend).rename_registered_model("wine", "wine-old")
+    registered(book.backend)
+    for name in ("wine", "wine-old"):
+        look(writer(book.backend), name)
+    assert [v.findings for v in verify_all(book.backend, [noted])] == [(), ()]
+    cut_the_tail(book)
+    assert [f.what for v in verify_all(book.backend, [noted]) for f in v.findings]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(days=-1)])
+def test_a_clock_that_is_a_day_off_changes_no_order_and_is_told(fresh_store, ahead):
+    registered(fresh_store)
+    skewed = Writer(fresh_store, Actor(name="bo"), lambda: datetime.now(UTC) + ahead)
+    for who, version in ((writer(fresh_store), "1"), (skewed, "2"), (writer(fresh_store), "3"), (skewed, "1")):
+        assert move(who, Wish("wine", version, "Production", WHY)).outcome == "applied"
+    state = recorded(fresh_store, "wine")
+    assert [(e.body.version, e.body.by.name) for e in state.intents] == [("1", "ana"), ("2", "bo"), ("3", "ana"), ("1", "bo")]
+    assert state.open == ()
+    assert [f.what for f in verify(fresh_store, "wine").findings] == ["clock ran backwards"]
+    assert "by up to 86," in verify(fresh_store, "wine").findings[0].means

@@ -1,0 +1,215 @@
+"""The Audit page under AppTest and in a browser: filters, files, packets, who holds what now, and the way from a picture to its entry."""
+
+import csv
+import io
+import json
+import time
+from datetime import UTC, date, datetime
+
+import pytest
+
+from lib.backends.mlflow_client import client
+from lib.ledger.entry.vocabulary import reason
+from lib.ledger.packet.verify import check
+from lib.ledger.queries.time_query import When
+from lib.registry.audit_queries import Question
+from lib.registry.packet import of_answer, of_decision
+from lib.registry.promote import Wish, move
+from lib.registry.reader import every_model, recorded
+from lib.registry.register import register
+from lib.ui.pages.audit import entry_rows as audit_rows
+from lib.ui.pages.audit import entry_table as audit_entries
+from lib.ui.pages.audit.downloads import as_csv, as_data
+from lib.ui.pages.audit.filters import Filter, fits
+from lib.ui.pages.audit.packet_button import as_data as packet_data
+from lib.ui.pages.audit.packet_button import as_page
+from lib.ui.queries.registry import Registry
+from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
+
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def texts(page):
+    kinds = ("markdown", "caption", "warning", "error")
+    return " ".join(str(one.value) for kind in kinds for one in getattr(page, kind)).replace(NBSP, " ")
+
+
+def a_history(backend):
+    """wine: v1, then v2 in Production, v3 in Staging; beer: v1 in Production."""
+    for name, accuracy in (("forest-1-tree", 0.8333), ("forest-5-trees", 0.9444), ("forest-9-trees", 0.9722)):
+        register(writer(backend, "jo"), trained(backend, name, accuracy), "wine", "Trees.")
+    registered(backend, "beer")
+    move(writer(backend, "ana"), Wish("wine", "1", "Production", WHY))
+    move(writer(backend, "bo"), Wish("wine", "2", "Production", WHY))
+    move(writer(backend, "bo"), Wish("wine", "3", "Staging", WHY))
+    move(writer(backend, "ana"), Wish("beer", "1", "Production", WHY))
+
+
+def every_row(backend):
+    models = every_model(backend)
+    records = {seen.model: found for seen in models if (found := recorded(backend, seen.model))}
+    return audit_rows.rows(Registry(models, records))
+
+
+def entry(backend, type_, version, model="wine"):
+    return next(e for e in recorded(backend, model).reading.entries if (e.body.type, e.body.version) == (type_, version))
+
+
+def test_filters_by_stage_version_and_day_stand_in_the_address_and_say_how_many_are_left(app, fresh_store):
+    a_history(fresh_store)
+    page = app("audit", fresh_store, **{"audit.stages": "Staging"})
+    assert page.dataframe[0].value["model"].tolist() == ["wine v3", "wine v3"]
+    assert "showing 2 of" in texts(page)
+    page = app("audit", fresh_store, **{"audit.version": "1", "audit.model": "wine"})
+    assert set(page.dataframe[0].value["model"]) == {"wine v1", "wine v2"}  # v2 took its place
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    page = app("audit", fresh_store, **{"audit.days": [today, today]})
+    assert len(page.dataframe[0].value) == len(every_row(fresh_store))
+    page = app("audit", fresh_store, **{"audit.days": ["2020-01-01", "2020-12-31"]})
+    assert "No entry matches" in texts(page)
+
+
+def test_every_filter_leaves_exactly_the_entries_that_fit_it(fresh_store):
+    a_history(fresh_store)
+    client(fresh_store).set_registered_model_alias("wine", "production", "1")
+    rows = every_row(fresh_store)
+
+    def left(**wish):
+        return {(row.model, row.entry.place) for row in rows if fits(row, Filter(**wish))}
+
+    assert left() == {(row.model, row.entry.place) for row in rows}
+    assert left(model="beer") | left(model="wine") == left()
+    assert left(people=("ana",)) & left(people=("bo",)) == set()
+    assert left(words="WINE v3") == {
+        (row.model, row.entry.place) for row in rows if row.line.version == "3" and row.model == "wine"
+    }
+    assert left(stages=("Production", "Staging")) >= left(stages=("Production",))
+    assert left(days=(date(2100, 1, 1),)) == set()
+    assert left(days=(date(2000, 1, 1),)) == left()
+    assert left(kinds=("Approved",), versions=("2",)) == {("wine", entry(fresh_store, "DECIDED", "2").place)}
+
+
+def test_entries_leave_as_csv_that_no_spreadsheet_runs_and_as_json(fresh_store):
+    registered(fresh_store)
+    evil = reason("better", "It measured better, twice, on the rows.").model_copy(
+        update={"text": '=HYPERLINK("http://evil.example")'}
+    )
+    move(writer(fresh_store, "@ana"), Wish("wine", "1", "Production", evil))
+    rows = every_row(fresh_store)
+    text = as_csv(rows).decode("utf-8-sig")
+    assert as_csv(rows).startswith(b"\xef\xbb\xbf")
+    cells = list(csv.DictReader(io.StringIO(text)))
+    assert len(cells) == len(rows)
+    decided = next(row for row in cells if row["type"] == "DECIDED")
+    assert (decided["by"], decided["why"]) == ("'@ana", '\'=HYPERLINK("http://evil.example")')
+    assert (decided["version"], decided["to"], decided["category"]) == ("1", "Production", "better")
+    assert [row["place"] for row in json.loads(as_data(rows))] == [row.entry.place for row in rows]
+
+
+def test_more_entries_than_a_page_of_the_table_are_paged_and_none_is_lost(app, fresh_store, monkeypatch):
+    a_history(fresh_store)
+    monkeypatch.setattr(audit_entries, "MOST", 4)
+    page = app("audit", fresh_store)
+    total = len(every_row(fresh_store))
+    pager = next(box for box in page.selectbox if box.key.startswith("audit.page."))
+    assert pager.options[0] == f"1 to 4 of {total}"
+    seen = []
+    for option in pager.options:
+        next(box for box in page.selectbox if box.key.startswith("audit.page.")).select(option).run()
+        assert not page.exception
+        seen += list(zip(page.dataframe[0].value["model"], page.dataframe[0].value["place"], strict=True))
+    assert len(seen) == len(set(seen)) == total
+    oldest = every_row(fresh_store)[-1]
+    page = app("audit", fresh_store, entry=oldest.entry.id)
+    assert page.subheader[-1].value == f"Entry {oldest.entry.place}"
+
+
+def test_now_shows_model_by_stage_with_the_age_of_each_holding(app, fresh_store):
+    a_history(fresh_store)
+    registered(fresh_store, "cider")
+    page = app("audit", fresh_store, **{"audit.view": "Now"})
+    table = page.dataframe[0].value
+    assert [(m, s[0], v) for m, s, v in zip(table["model"], table["stage"], table["version"], strict=True)] == [
+        ("beer", "Production", "v1"),
+        ("cider", "Production", "nobody"),
+        ("wine", "Production", "v2"),
+        ("wine", "Staging", "v3"),
+    ]
+    assert table["by"].tolist() == ["ana", "", "bo", "bo"]
+    assert all(0 <= days < 1 for days in table["days"].dropna())
+    assert table["state"].tolist() == ["", "no record yet", "", ""]
+
+
+def test_versions_shows_the_metric_of_a_choice_for_the_model_that_is_asked_about(app, fresh_store):
+    a_history(fresh_store)
+    page = app("audit", fresh_store, **{"audit.view": "Versions", "audit.of": "wine"})
+    assert page.selectbox(key="audit.metric").options == ["accuracy"]
+    assert "3 versions without a known interval" in texts(page)
+    page = app("audit", fresh_store, **{"audit.view": "Versions", "audit.of": "beer"})
+    assert "Nothing was measured" in texts(page)
+
+
+def test_the_decision_behind_an_answer_is_one_click_away_even_when_a_filter_hides_it(app, fresh_store):
+    a_history(fresh_store)
+    decided = entry(fresh_store, "DECIDED", "2")
+    page = app("audit", fresh_store, **{"audit.of": "wine", "audit.kind": "Registered"})
+    page.button(key=f"audit.why.{decided.id}").click().run()
+    assert not page.exception
+    assert page.subheader[-1].value == f"Entry {decided.place}"
+    assert decided.id in page.query_params["entry"]
+    page.run()
+    assert page.subheader[-1].value == f"Entry {decided.place}"
+    page.text_input(key="audit.text").set_value("no such text").run()
+    assert page.subheader[-1].value == f"Entry {decided.place}"
+
+
+def test_packets_from_the_page_match_themselves_and_a_failure_is_no_packet(fresh_store):
+    a_history(fresh_store)
+    who, at = writer(fresh_store), datetime.now(UTC)
+    for make in (
+        lambda: of_decision(who, "wine", entry(fresh_store, "DECIDED", "2").id),
+        lambda: of_answer(who, "wine", Question("production", When(at), at)),
+    ):
+        assert check(as_page(make)).mismatches == ()
+        assert check(packet_data(make)).mismatches == ()
+    broken = as_page(lambda: of_decision(who, "<b>", "1"))
+    assert check(broken).packet is None
+    assert b"&lt;b&gt;" in broken
+    assert check(packet_data(lambda: of_decision(who, "none", "1"))).packet is None
+
+
+@pytest.mark.browser
+def test_a_click_on_the_strip_opens_the_entry_and_its_packet_can_be_kept(window, podium, fresh_store, tmp_path):
+    a_history(fresh_store)
+    driver = window(podium(fresh_store)).open("/audit?audit.of=wine&audit.kind=Registered")
+    applied = next(
+        e for e in recorded(fresh_store, "wine").reading.entries if e.body.type == "APPLIED" and e.body.displaced == ("1",)
+    )
+    strip = driver.page.locator("[class*=st-key-audit-strip] svg.marks").first
+    strip.wait_for()
+    box = strip.bounding_box()
+    driver.page.mouse.click(box["x"] + box["width"] * 0.9, box["y"] + 50)
+    driver.page.get_by_text(f"Entry {applied.place}", exact=True).wait_for()
+    driver.settle()
+    assert f"entry={applied.id}" in driver.page.url
+    assert "audit.of=wine" in driver.page.url
+    assert "audit.kind=Registered" in driver.page.url
+    driver.key("audit.packet.entry").locator("button").first.click()
+    time.sleep(0.5)
+    for label, ending in (("HTML to read and print", "html"), ("JSON", "json")):
+        with driver.page.expect_download() as held:
+            driver.page.get_by_role("button", name=label, exact=True).click()
+        held.value.save_as(tmp_path / f"packet.{ending}")
+        found = check((tmp_path / f"packet.{ending}").read_bytes())
+        assert found.mismatches == ()
+        assert found.packet.subject.entry == applied.id
+        assert found.packet.book.volumes[0].run_id == book_id(fresh_store)
+
+
+@pytest.mark.browser
+def test_the_day_that_was_asked_about_stays_in_the_address_after_a_click(window, podium, fresh_store):
+    a_history(fresh_store)
+    driver = window(podium(fresh_store)).open("/audit?audit.on=2023-04-14&audit.of=wine")
+    driver.click("Verify")
+    assert "audit.on=2023-04-14" in driver.page.url
+    assert "audit.of=wine" in driver.page.url

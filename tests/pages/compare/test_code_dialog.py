@@ -1,0 +1,139 @@
+"""The script of Code leaves the runs that the page shows, and draws the same columns: run on a real store, view by view."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Metric
+
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import client
+from lib.runs.export.script import Recipe, script
+from lib.runs.table.run_table import subset
+from lib.ui.pages.compare.code_dialog import recipe, told
+from lib.ui.pages.compare.plot_context import drawn
+from lib.ui.pages.compare.queries import find
+from lib.ui.pages.compare.table import lines
+from lib.ui.pages.compare.view_state import PLOTS, View, settled
+from tests.conftest import copy_store
+from tests.runs.test_run_reader import NOON, log_run, make_experiment
+from tests.runs.test_script import RUN_ALL
+
+TELL = "\nprint('IDS=' + __import__('json').dumps(list(runs['run_id'])))\n"
+NARROW = {"facet": ("params.n:1..3", "metrics.acc:0.1..0.6"), "state": "all"}
+ODD = {
+    "all": {},
+    "deleted": {"state": "deleted"},
+    "both": {"state": "all", "children": "best", "color": "metrics.acc"},
+    "parents only": {"children": "hidden"},
+    "best child": {"children": "best", "color": "metrics.log loss"},
+    "best child of one": {"parent": 0, "children": "best", "color": "metrics.acc"},
+    "best child by its best value": {"children": "best", "color": "metrics.log loss", "stat": "best"},
+    "a range of best values": {"facet": ("metrics.acc:0.5..",), "stat": "best"},
+    "a range of smallest values": {"facet": ("metrics.log loss:..0.5",), "stat": "min"},
+    "curves of a range of best values": {"facet": ("metrics.acc:0.5..",), "stat": "best", "plot": "Curves"},
+    "any number": {"facet": ("metrics.odd:..",)},
+    "any text": {"facet": ("params.mode~", "params.mixed~")},
+    "not set": {"facet": ("params.lr=~|0.1",)},
+    "as logged": {"facet": ("params.hot=1.0|1e0",)},
+    "a range of words and numbers": {"facet": ("params.mixed:2..9",)},
+    "in a name": {"facet": ("name~FOREST",)},
+    "a span": {"since": "2023-11-15T03:00:00+02:00", "until": "2023-11-18"},
+    "a few": {"limit": "4", "filter": "metrics.acc > 0.1"},
+    "a filter that cannot be read": {"filter": "metrics.acc > "},
+    "two experiments": {
+        "experiment": (0, 1),
+        "facet": ("name~r",),
+        "filter": "metrics.acc < 2",
+        "children": "hidden",
+        "state": "all",
+    },
+    "picked and hidden by the filter": {"pick": (0, 5, 1), "only": "1", "filter": "metrics.acc > 0.2"},
+    "nobody": {"plot": "nope", "stat": "nope", "state": "nope", "x": "params.zzz", "pick": ("nope",), "only": "1"},
+}
+WISHES = ODD | {
+    f"{plot} {number}": {"plot": plot} | more for plot in PLOTS for number, more in enumerate(({}, NARROW, {"pick": (2, 5)}))
+}
+
+
+def filled(store: Backend) -> tuple[list[str], list[str]]:
+    """Two experiments with families of two floors, odd numbers, words among numbers, deleted runs: their ids, and those of the runs."""
+    homes = [make_experiment(store, name) for name in ("one", "two")]
+    ids: list[str] = []
+    for n in range(14):
+        params = {"n": n % 5, "mode": "ab"[n % 2], "mixed": "x" if n == 3 else n, "hot": ("1.0", "1", "1e0")[n % 3]}
+        params |= {"lr": 10.0 ** -(n % 3)} if n % 4 else {}
+        odd = {3: float("inf"), 6: float("-inf"), 7: float("nan")}.get(n, float(n))
+        metrics = {"acc": float("nan") if n == 2 else n / 14, "log loss": 1 - n / 14, "odd": odd}
+        parent = {1: 0, 2: 0, 3: 0, 6: 4, 7: 4, 9: 6}.get(n)
+        name = "Forest =x" if n == 5 else f"r{n}"
+        above = None if parent is None else ids[parent]
+        ids.append(
+            log_run(store, homes[n // 10], name, params=params, metrics=metrics, parent=above, minute=n * 700, model=False)
+        )
+    client(store).set_tag(ids[8], "mlflow.parentRunId", ids[8])
+    client(store).log_batch(
+        ids[1], metrics=[Metric("acc", value, NOON + step, step) for step, value in enumerate((0.99, 0.1), 1)]
+    )
+    client(store).log_batch(
+        ids[7], metrics=[Metric("log loss", value, NOON + step, step) for step, value in enumerate((float("nan"), 1e-4, 0.7), 1)]
+    )
+    client(store).delete_run(ids[3])
+    return homes, ids
+
+
+def view_of(wish: dict, homes: list[str], ids: list[str]) -> View:
+    known = dict(wish)
+    known["experiment"] = tuple(homes[one] for one in known.get("experiment", (0,)))
+    known["pick"] = tuple(ids[one] if isinstance(one, int) else one for one in known.get("pick", ()))
+    known["parent"] = ids[known["parent"]] if "parent" in known else ""
+    return View(**known)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> dict[str, tuple[list[str], str, Recipe]]:
+    """What the page shows and what the script said, by the name of the wish."""
+    store = copy_store(empty_database, tmp_path_factory.mktemp("code-store"))
+    folder = tmp_path_factory.mktemp("code")
+    homes, ids = filled(store)
+    shown: dict[str, tuple[list[str], Recipe]] = {}
+    for name, wish in WISHES.items():
+        found = find(store, view_of(wish, homes, ids))
+        view = settled(view_of(wish, homes, ids), found.whole)
+        listed = subset(found.left, [line.run_id for line in lines(view, found.left)])
+        how = recipe(view, found, store, told(view)[0])
+        shown[name] = list(drawn(view, listed, found.whole).ids), how
+        (folder / name).mkdir()
+        (folder / name / "script.py").write_text(script(how) + TELL, encoding="utf-8")
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    run = [sys.executable, "-c", RUN_ALL, str(folder)]
+    subprocess.run(run, env=plain | {"MLFLOW_DISABLE_TELEMETRY": "true"}, timeout=240, check=True)
+    return {name: (ids_, (folder / name / "said.txt").read_text("utf-8"), how) for name, (ids_, how) in shown.items()}
+
+
+@pytest.mark.parametrize("name", WISHES)
+def test_the_script_of_a_view_leaves_the_runs_that_the_page_shows(made, name):
+    ids, said, how = made[name]
+    if "at least eight runs" in said:
+        assert how.plot == "Importance"
+        return
+    assert said.startswith("ok"), said
+    left = json.loads(said.rpartition("IDS=")[2])
+    assert set(left) == set(how.picked if how.plot == "Differences" else ids)
+
+
+def test_the_differences_of_the_script_are_between_the_runs_that_the_page_compares(made):
+    ids, _, how = made["Differences 0"]
+    assert len(how.picked) > 2
+    assert how.base == how.picked[0]
+    assert set(how.picked) <= set(ids)
+
+
+def test_the_script_draws_the_columns_that_the_page_chooses(made):
+    assert made["Contour 0"][2].z == "metrics.acc"
+    assert made["Contour 0"][2].x.startswith("params.")
+    assert made["Curves 0"][2].picked == ()
+    assert len(made["Box 0"][2].by) == 1

@@ -1,0 +1,471 @@
+"""The Run page under AppTest: whole runs, odd runs, deleted runs, unknown runs, and every deed."""
+
+import json
+import math
+import os
+import pickle
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Metric
+
+from lib.backends.mlflow_client import client
+from lib.registry.promote import Wish, move
+from lib.registry.register import register
+from lib.runs.edit import run_changes as changes
+from lib.runs.edit.run_changes import NOTE_TAG
+from lib.runs.reading.run_reader import run
+from lib.ui.app.navigation import MENU, OFF_MENU
+from lib.ui.app.routes import path
+from lib.ui.pages.run import header as head
+from lib.ui.pages.run import queries as reads
+from lib.ui.pages.run.queries import Track, best
+from tests.runs.test_mlmodel import WHOLE, with_model
+from tests.runs.test_run_reader import NOON, log_run, make_experiment
+from tests.support.ledger_stores import WHY, book_id, trained, writer
+
+EVIL = "![x](http://evil/x) <script>alert(1)</script> :material/home: $x$ `c` [l](javascript:1)"
+
+
+def button(page, label):
+    return next(one for one in page.button if one.label == label)
+
+
+def labels(page):
+    return [one.label for one in page.button]
+
+
+def texts(page):
+    kinds = ("markdown", "caption", "success", "error", "warning", "info", "text")
+    return " ".join(str(one.value) for kind in kinds for one in getattr(page, kind))
+
+
+def tables(page):
+    return " ".join(" ".join(map(str, one.value.to_numpy().ravel())) for one in [*page.table, *page.dataframe])
+
+
+@pytest.fixture
+def home(fresh_store):
+    return make_experiment(fresh_store, "wine")
+
+
+@pytest.fixture
+def made(fresh_store, home):
+    tags = {
+        "Author": "ana",
+        NOTE_TAG: "Looked *fine*",
+        "mlflow.source.git.commit": "c5a0e12f90aa",
+        "mlflow.source.name": "/a/train.py",
+    }
+    return log_run(fresh_store, home, "forest", params={"n": 5}, metrics={"accuracy": 0.9444}, data="8b3ea1f1", tags=tags)
+
+
+def test_a_run_is_shown_whole(app, fresh_store, made):
+    page = app("run", fresh_store, run=made)
+    assert page.title[0].value == "forest"
+    shown = tables(page)
+    for part in ("accuracy ↑", "0.9444", "wine", "testing", "8b3ea1f1", "train&#46;py", "ana", "c5a0e12f90aa"):
+        assert part in shown, part
+    assert "Looked *fine*" in [one.value for one in page.text]
+    assert made in [one.value for one in page.code]
+    assert "Compare with its siblings" in labels(page)
+
+
+def test_the_page_hangs_in_the_navigation_but_not_in_the_sidebar():
+    assert [entry.name for entry in OFF_MENU] == ["run"]
+    assert path("run").is_file()
+    assert "run" not in [entry.name for entry in MENU]
+
+
+@pytest.mark.parametrize("wanted", ["", "0" * 32, "../../etc/passwd", EVIL])
+def test_an_unknown_run_is_told_and_leads_to_compare(app, fresh_store, wanted):
+    page = app("run", fresh_store, **({"run": wanted} if wanted else {}))
+    assert [one.value for one in page.title] == ["Run"]
+    assert labels(page) == ["Compare runs"]
+    assert "](" not in texts(page)
+
+
+def test_a_backend_without_any_run_opens_the_page(app, fresh_store):
+    assert "No run is chosen" in texts(app("run", fresh_store))
+
+
+def test_hostile_names_stay_text(app, fresh_store, home):
+    tags = {"evil": EVIL, NOTE_TAG: EVIL, "mlflow.source.name": EVIL, "mlflow.user": EVIL, "mlflow.source.git.commit": EVIL}
+    parent = log_run(fresh_store, home, EVIL, params={"p": EVIL}, metrics={"m": 1.0}, tags=tags, data=EVIL[:30])
+    log_run(fresh_store, home, EVIL, parent=parent)
+    page = app("run", fresh_store, run=parent)
+    marked = [one.value for kind in ("title", "markdown", "caption") for one in getattr(page, kind)]
+    marked += [str(cell) for one in page.table for cell in one.value.to_numpy().ravel()] + labels(page)
+    assert not [text for text in marked if "](" in text or "<script" in text or "material/home:" in text]
+
+
+def test_odd_numbers_and_nothing_at_all_are_shown(app, fresh_store, home):
+    odd = log_run(fresh_store, home, "", metrics={"nan": math.nan, "inf": math.inf, "low": -math.inf}, model=False)
+    page = app("run", fresh_store, run=odd)
+    assert set(page.dataframe[0].value["value"]) == {"NaN", "∞", "−∞"}
+    bare = log_run(fresh_store, home, "bare", model=False)
+    assert "No metric yet" in texts(app("run", fresh_store, run=bare))
+
+
+def curve_of(page):
+    return json.loads(page.get("vega_lite_chart")[0].proto.spec)
+
+
+def test_histories_show_best_and_extremes_and_one_is_drawn(app, fresh_store, made):
+    values = [0.9, 0.4, math.nan, 0.2, 0.3]
+    points = [Metric("log_loss", value, NOON + step, step) for step, value in enumerate(values)]
+    client(fresh_store).log_batch(made, metrics=points)
+    page = app("run", fresh_store, run=made)
+    table = page.dataframe[0].value
+    row = table[table.metric == "log_loss ↓"].iloc[0]
+    assert (row["last"], row["best"], row["low"], row["high"], row["points"]) == ("0.3000", "0.2000", "0.2000", "0.9000", 5)
+    assert list(row["history"]) == [0.9, 0.4, 0.2, 0.3]
+    assert table.metric[0] == "log_loss ↓"
+    assert curve_of(page)
+    assert "1\N{NO-BREAK SPACE}value that is no number is left out" in texts(page)
+
+
+def test_a_long_history_is_thinned_and_says_so(app, fresh_store, made, monkeypatch):
+    monkeypatch.setattr("lib.ui.pages.run.metrics.CURVE", 20)
+    points = [Metric("loss", 1 / (step + 1), NOON + step, step) for step in range(100)]
+    client(fresh_store).log_batch(made, metrics=points)
+    page = app("run", fresh_store, run=made)
+    assert re.search(r"Showing (18|19|20) of 100 points", texts(page))
+
+
+def test_thinning_keeps_ends_and_extremes():
+    track = Track(tuple(range(1000)), tuple([5.0] * 500 + [9.0] + [5.0] * 200 + [-1.0] + [5.0] * 298))
+    thin = track.thinned(50)
+    assert {thin.steps[0], thin.steps[-1]} == {0, 999}
+    assert {9.0, -1.0} <= set(thin.values)
+    assert len(thin.values) <= 50
+    assert Track((), ()).thinned(50) == Track((), ())
+    assert [best(name, track) for name in ("accuracy", "loss", "epochs")] == [9.0, -1.0, None]
+
+
+def test_more_metrics_than_are_read_are_shown_and_it_says_so(app, fresh_store, home, monkeypatch):
+    monkeypatch.setattr(reads, "MOST_HISTORIES", 2)
+    many = log_run(fresh_store, home, "many", metrics={f"m{n}": n / 10 for n in range(5)}, model=False)
+    page = app("run", fresh_store, run=many)
+    assert len(page.dataframe[0].value) == 5
+    assert "Histories of 2 of 5" in texts(page).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_model_is_told_from_its_mlmodel_file(app, fresh_store):
+    run_id = with_model(fresh_store, WHOLE, more=[("requirements.txt", "numpy==2\n")])
+    page = app("run", fresh_store, run=run_id)
+    shown = tables(page)
+    for part in ("sklearn 1&#46;9&#46;1 &#40;skops&#41;", "25.6", "alcohol", "int64"):
+        assert part in shown, part
+    assert any(one.value.startswith("models:/m-") for one in page.code)
+
+
+def test_a_model_without_files_says_so_in_its_card_only(app, fresh_store, made):
+    page = app("run", fresh_store, run=made)
+    assert len(page.error) == 1
+    assert "0.9444" in tables(page)
+
+
+def test_a_model_of_mlflow_2_is_recognised(app, fresh_store, home):
+    old = log_run(fresh_store, home, "old", model=False)
+    client(fresh_store).log_text(old, WHOLE, "forest/MLmodel")
+    page = app("run", fresh_store, run=old)
+    assert "Model" in [one.value for one in page.subheader]
+    assert "forest" in tables(page)
+    assert "Register" in labels(page)
+
+
+def test_parent_children_and_versions_are_linked(app, fresh_store, home):
+    parent = trained(fresh_store)
+    register(writer(fresh_store), parent, "forest")
+    move(writer(fresh_store), Wish("forest", "1", "Production", WHY))
+    child = log_run(fresh_store, run(fresh_store, parent).experiment_id, "trial", parent=parent, model=False)
+    page = app("run", fresh_store, run=parent)
+    assert any(one.key == f"run.to.{child}" for one in page.button)
+    links = [one.proto.label for one in page.get("page_link")]
+    assert any("forest v1" in label and "Production" in label for label in links)
+    page.button(key=f"run.to.{child}").click().run()
+    assert not page.exception
+    assert page.title[0].value == "trial"
+
+
+def test_siblings_are_picked_when_they_are_few_and_listed_when_many(fresh_store, home):
+    parent = log_run(fresh_store, home, "search", model=False)
+    ids = [log_run(fresh_store, home, f"t{n}", parent=parent, minute=n, model=False) for n in range(3)]
+    one = run(fresh_store, ids[0])
+    query = head.siblings(one, reads.kinship.kin(fresh_store, one))
+    assert (query["experiment"], query["parent"]) == (home, parent)
+    assert (query["pick"][0], set(query["pick"])) == (ids[0], set(ids))
+    log_run(fresh_store, home, "t4", parent=parent, minute=5, model=False)
+    log_run(fresh_store, home, "t5", parent=parent, minute=6, model=False)
+    assert head.siblings(one, reads.kinship.kin(fresh_store, one))["pick"] == [ids[0]]
+    alone = run(fresh_store, parent)
+    assert head.siblings(alone, reads.kinship.kin(fresh_store, alone))["parent"] == ""
+
+
+def test_compare_with_its_siblings_is_one_click(app, fresh_store, made):
+    page = app("run", fresh_store, run=made)
+    button(page, "Compare with its siblings").click().run()
+    assert not page.exception
+    assert page.title[0].value == "Compare"
+    assert page.query_params["pick"] in (made, [made])
+
+
+def test_register_leads_to_models_with_the_run(app, fresh_store):
+    run_id = trained(fresh_store)
+    page = app("run", fresh_store, run=run_id)
+    button(page, "Register").click().run()
+    assert not page.exception
+    assert page.query_params["register"] in (run_id, [run_id])
+
+
+def test_long_names_values_and_notes_are_cut_on_the_page_and_can_be_changed(app, fresh_store, home):
+    tags = {"long": "v" * 8000, NOTE_TAG: "n" * 8000, "k" * 200: "x"}
+    wordy = log_run(
+        fresh_store, home, "x" * 400, params={"p" * 250: "q" * 5000}, metrics={"m" * 250: 1.0}, tags=tags, model=False
+    )
+    page = app("run", fresh_store, run=wordy)
+    assert len(page.title[0].value) < 120
+    button(page, "Rename").click().run()
+    page.text_input(key="run.name").set_value("short").run()
+    page.button(key="run.confirm").click().run()
+    assert not page.exception
+    assert run(fresh_store, wordy).name == "short"
+
+
+# Deeds
+
+
+def test_renaming_shows_before_and_after_and_the_call(app, fresh_store, made):
+    page = app("run", fresh_store, run=made)
+    button(page, "Rename").click().run()
+    page.text_input(key="run.name").set_value("oak *1*").run()
+    assert page.table[-1].value.iloc[0].tolist() == ["Name", "forest", "oak &#42;1&#42;"]
+    assert f"client.update_run('{made}', name='oak *1*')" in page.code[-1].value
+    page.button(key="run.confirm").click().run()
+    assert not page.exception
+    assert run(fresh_store, made).name == "oak *1*"
+    assert page.title[0].value == "oak &#42;1&#42;"
+    assert "It is called" in page.success[0].value
+
+
+def test_a_name_that_says_nothing_new_is_answered_in_the_dialog(app, fresh_store, made):
+    page = app("run", fresh_store, run=made)
+    button(page, "Rename").click().run()
+    page.button(key="run.confirm").click().run()
+    assert "says already" in texts(page)
+    page.button(key="run.cancel").click().run()
+    assert not any(one.key == "run.confirm" for one in page.button)
+
+
+def test_the_note_is_written_changed_and_taken_away(app, fresh_store, made):
+    page = app("run", fresh_store, run=made)
+    for text, kept in (("One\n*two*", "One\n*two*"), ("", None)):
+        button(page, "Edit the note").click().run()
+        page.text_area(key="run.note.text").set_value(text).run()
+        page.button(key="run.confirm").click().run()
+        assert not page.exception
+        assert run(fresh_store, made).tags.get(NOTE_TAG) == kept
+    assert "Write a note" in labels(page)
+
+
+def test_tags_are_added_changed_and_removed(app, fresh_store, made):
+    page = app("run", fresh_store, run=made)
+    button(page, "Change the tags").click().run()
+    page.text_input(key="run.tag.key").set_value("purpose").run()
+    page.text_area(key="run.tag.value.A new tag").set_value("teach").run()
+    page.button(key="run.confirm").click().run()
+    button(page, "Change the tags").click().run()
+    page.selectbox(key="run.tag.which").set_value("Author").run()
+    page.text_area(key="run.tag.value.Author").set_value("bo").run()
+    page.button(key="run.confirm").click().run()
+    assert not page.exception
+    tags = run(fresh_store, made).tags
+    assert (tags["purpose"], tags["Author"]) == ("teach", "bo")
+    button(page, "Change the tags").click().run()
+    page.selectbox(key="run.tag.which").set_value("purpose").run()
+    page.toggle(key="run.tag.remove.purpose").set_value(True).run()
+    page.button(key="run.confirm").click().run()
+    assert "purpose" not in run(fresh_store, made).tags
+
+
+def test_a_change_made_by_somebody_else_meanwhile_is_not_overwritten(app, fresh_store, made):
+    page = app("run", fresh_store, run=made)
+    button(page, "Rename").click().run()
+    client(fresh_store).update_run(made, name="theirs")
+    page.text_input(key="run.name").set_value("mine").run()
+    page.button(key="run.confirm").click().run()
+    assert "since you looked" in texts(page)
+    assert run(fresh_store, made).name == "theirs"
+
+
+def test_a_run_is_deleted_and_restored(app, fresh_store, made):
+    page = app("run", fresh_store, run=made)
+    button(page, "Delete").click().run()
+    assert "it can be restored" in texts(page)
+    page.button(key="run.confirm").click().run()
+    assert run(fresh_store, made).lifecycle == "deleted"
+    assert page.warning[0].proto.title == "This run was deleted"
+    assert not {"Rename", "Delete", "Compare with its siblings"} & set(labels(page))
+    button(page, "Restore").click().run()
+    page.button(key="run.confirm").click().run()
+    assert not page.exception
+    assert run(fresh_store, made).lifecycle == "active"
+    assert "Delete" in labels(page)
+
+
+def test_the_source_of_the_champion_is_deleted_only_when_insisted_on(app, fresh_store):
+    run_id = trained(fresh_store)
+    register(writer(fresh_store), run_id, "forest")
+    move(writer(fresh_store), Wish("forest", "1", "Production", WHY))
+    page = app("run", fresh_store, run=run_id)
+    button(page, "Delete").click().run()
+    assert "forest v1" in tables(page)
+    page.button(key="run.confirm").click().run()
+    assert "In use and made from this run" in texts(page)
+    assert run(fresh_store, run_id).lifecycle == "active"
+    page.text_input(key="run.typed").set_value(run_id[:8]).run()
+    page.button(key="run.confirm").click().run()
+    assert not page.exception
+    assert run(fresh_store, run_id).lifecycle == "deleted"
+
+
+def test_a_book_of_the_record_offers_no_deed(app, fresh_store):
+    register(writer(fresh_store), trained(fresh_store), "forest")
+    page = app("run", fresh_store, run=book_id(fresh_store, "forest"))
+    assert "part of the record" in texts(page)
+    assert not {"Rename", "Delete", "Change the tags", "Add a tag", "Write a note"} & set(labels(page))
+
+
+def test_a_dialog_of_one_run_does_not_open_on_another(app, fresh_store, home, made):
+    other = log_run(fresh_store, home, "other", model=False)
+    page = app("run", fresh_store, run=made)
+    button(page, "Rename").click().run()
+    page.query_params["run"] = other
+    page.run()
+    assert not any(one.key == "run.confirm" for one in page.button)
+
+
+def test_a_running_run_says_so_and_is_not_registered(app, fresh_store):
+    run_id = trained(fresh_store, status="RUNNING")
+    page = app("run", fresh_store, run=run_id)
+    assert "Running for" in texts(page)
+    assert "Register" not in labels(page)
+
+
+def test_the_pulse_of_a_running_run_brings_news(app, fresh_store, home, monkeypatch):
+    live = log_run(fresh_store, home, "live", metrics={"loss": 1.0}, status="", model=False)
+    page = app("run", fresh_store, run=live)
+    client(fresh_store).log_metric(live, "loss", 0.25)
+    page.run()
+    assert "0.2500" in tables(page)
+    client(fresh_store).set_terminated(live, "FINISHED")
+    page.run()
+    assert "Running for" not in texts(page)
+
+
+def test_a_server_shows_and_changes_the_same(app, mlflow_server):
+    run_id = with_model(mlflow_server, WHOLE, more=[("requirements.txt", "numpy\n"), ("x.txt", "y")])
+    client(mlflow_server).log_batch(run_id, metrics=[Metric("loss", 1 / (n + 1), NOON, n) for n in range(4)])
+    page = app("run", mlflow_server, run=run_id)
+    assert not page.error
+    assert "alcohol" in tables(page)
+    button(page, "Rename").click().run()
+    page.text_input(key="run.name").set_value("served").run()
+    page.button(key="run.confirm").click().run()
+    assert not page.exception
+    assert run(mlflow_server, run_id).name == "served"
+
+
+def test_nothing_on_the_page_writes_before_it_is_confirmed(app, fresh_store, made, monkeypatch):
+    def never(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(changes, "_write", never)
+    page = app("run", fresh_store, run=made)
+    for label in ("Rename", "Edit the note", "Change the tags", "Delete"):
+        button(page, label).click().run()
+        page.button(key="run.cancel").click().run()
+        assert not page.exception
+
+
+# Links that lead here
+
+
+def links(page):
+    return {one.proto.label: one.proto.query_string for one in page.get("page_link")}
+
+
+def test_models_and_audit_lead_to_the_run_a_version_was_made_from(app, fresh_store):
+    run_id = trained(fresh_store)
+    register(writer(fresh_store), run_id, "forest")
+    assert links(app("models", fresh_store, model="forest"))["Open its run"] == f"run={run_id}"
+    assert links(app("audit", fresh_store))["Open the run it was made from"] == f"run={run_id}"
+
+
+def test_overview_opens_the_run_of_the_row_that_was_clicked(app, fresh_store, home):
+    for n in range(3):
+        log_run(fresh_store, home, f"r{n}", minute=n)
+    page = app("overview", fresh_store)
+    table = next(one.value for one in page.dataframe if "open" in one.value)
+    assert table.run.tolist() == ["r2", "r1", "r0"]
+    assert set(table.open) == {"Open"}
+
+
+OPEN_IT = """
+import sys
+from streamlit.testing.v1 import AppTest
+from lib.ui.routes import SHELL, path
+page = AppTest.from_file(str(SHELL), default_timeout=60)
+page.query_params["run"] = sys.argv[1]
+page.switch_page(str(path("run")))
+page.run()
+assert not page.exception, page.exception
+assert "Model" in [one.value for one in page.subheader]
+print(sorted({name.partition(".")[0] for name in sys.modules} & {"sklearn", "skops", "joblib", "torch", "numexpr"}))
+"""
+
+
+class _Bomb:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (self.marker,)
+
+
+def test_a_model_is_never_loaded_to_be_shown(fresh_store, tmp_path):
+    run_id = log_run(fresh_store, make_experiment(fresh_store, "bombs"), "bomb")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "MLmodel").write_text("flavors: {sklearn: {pickled_model: model.pkl}, python_function: {}}")
+    for name in ("a.json", "model.pkl", "model.joblib"):
+        (tmp_path / "model" / name).write_bytes(pickle.dumps(_Bomb(tmp_path / "went off")))
+    client(fresh_store).log_model_artifacts(run(fresh_store, run_id).model_ids[0], str(tmp_path / "model"))
+    opened = subprocess.run(
+        [sys.executable, "-c", OPEN_IT, run_id],
+        env=os.environ | {"MLFLOW_TRACKING_URI": fresh_store.uri, "PODIUM_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert opened.stdout.strip() == "[]"
+    assert not (tmp_path / "went off").exists()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["", "s3://no-bucket/x", "ftp://ana:s3cret@host/x", "file://other/x", "/no/folder", "runs:/abc/x", "/a\0b", "http://[bad"],
+)
+def test_a_run_whose_files_are_nowhere_is_shown_all_the_same(app, fresh_store, uri):
+    run_id = log_run(fresh_store, make_experiment(fresh_store, "odd"), "odd", model=False)
+    with closing(sqlite3.connect(fresh_store.path)) as db, db:
+        db.execute("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (uri, run_id))
+    page = app("run", fresh_store, run=run_id)
+    assert "Where it belongs" in [one.value for one in page.subheader]
+    assert "s3cret" not in texts(page)

@@ -1,0 +1,71 @@
+"""What a backend can do, as people see it: the panel, and deeds greyed out with the reason."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lib.backends.capabilities import capabilities
+from lib.backends.mlflow_client import client
+from lib.registry.promote import Wish, move
+from lib.registry.register import register
+from tests.support.ledger_stores import WHY, registered, trained, writer
+from tests.support.limited_server import narrowed
+
+pytestmark = pytest.mark.xdist_group("mlflow_server")
+
+
+def panel(can):
+    from lib.ui.components.capability_panel import draw
+
+    draw(can)
+
+
+def cells(page):
+    """The rows of the panel's table: what, found, why."""
+    return {row[0].split("] ", 1)[-1]: (row[1], row[2]) for row in page.table[0].value.itertuples(index=False)}
+
+
+def test_the_panel_of_a_whole_backend_says_yes_to_everything(clean_session, fresh_store):
+    page = AppTest.from_function(panel, args=(capabilities(fresh_store),)).run()
+    assert not page.exception
+    rows = cells(page)
+    assert {found for found, _ in list(rows.values())[:-1]} == {"yes"}
+    assert rows["Characters that fit"][0].startswith("6,000 in a parameter")
+
+
+def test_the_panel_gives_the_reason_and_the_way_round_and_asks_again(clean_session, mlflow_server):
+    with narrowed(mlflow_server, "stages", "version") as (here, narrow):
+        page = AppTest.from_function(panel, args=(capabilities(here),)).run()
+        rows = cells(page)
+        assert rows["Stages"][0] == "no"
+        assert "does not know stages" in rows["Stages"][1]
+        assert "podium" in rows["Stages"][1]
+        assert rows["Parameters stay as they are"][0] == "not certain"
+        asked = len(narrow.asked)
+        page.button(key="capabilities.again").click().run()
+        assert len(narrow.asked) > asked
+
+
+def test_on_a_hosted_server_a_reader_finds_deeds_greyed_out_with_the_reason(app, mlflow_server):
+    register(writer(mlflow_server), trained(mlflow_server), "wine-hosted")
+    client(mlflow_server).set_registered_model_alias("wine-hosted", "staging", "1")
+    with narrowed(mlflow_server, "writing") as (here, _):
+        assert app("launch", here).button(key="launch.start").disabled
+        page = app("models", here, model="wine-hosted", version="1")
+        moves = page.button(key="models.promote.Production")
+        assert moves.disabled
+        assert "in read experiment podium" in moves.help
+        assert "push rights" in " ".join(one.value for one in page.caption)
+
+
+def test_a_model_is_loaded_by_its_stage_where_there_are_no_aliases(app, mlflow_server):
+    with narrowed(mlflow_server, "aliases") as (here, _):
+        register(writer(here), trained(here), "wine-loaded")
+        move(writer(here), Wish("wine-loaded", "1", "Production", WHY))
+        page = app("models", here, model="wine-loaded", version="1")
+        assert "models:/wine-loaded/Production" in [code.value for code in page.code]
+        assert "Follows the stage" in " ".join(one.value for one in page.caption)
+
+
+def test_registering_is_offered_where_nothing_speaks_against_it(app, fresh_store):
+    registered(fresh_store)
+    assert not app("models", fresh_store).button(key="models.register").disabled

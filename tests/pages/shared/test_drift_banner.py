@@ -1,0 +1,149 @@
+"""What was done outside, and decisions that are not finished, as people meet them on Models, Audit and Overview."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lib.backends.mlflow_client import client
+from lib.ledger.entry.vocabulary import Actor
+from lib.ledger.storage.book import Writer, append
+from lib.registry.ledger_writer import GRACE
+from lib.registry.pending_decisions import pending
+from lib.registry.promote import Wish, _decision, move
+from lib.registry.reader import look_at, recorded
+from lib.registry.reconcile import look
+from lib.registry.register import register
+from lib.ui.app.routes import SHELL, path
+from lib.ui.queries.registry import forget
+from tests.pages.models.test_page import button, decide
+from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
+
+
+def texts(page):
+    kinds = ("markdown", "caption", "success", "error", "warning", "info")
+    return " ".join(f"{getattr(one, 'title', '')} {one.value}" for kind in kinds for one in getattr(page, kind))
+
+
+def titles(page):
+    return " ".join(str(one.proto) for kind in ("error", "warning", "info") for one in getattr(page, kind))
+
+
+def champion(backend, name="wine"):
+    registered(backend, name)
+    move(writer(backend), Wish(name, "1", "Production", WHY))
+    return client(backend)
+
+
+def left_open(backend, seconds=0, version="2"):
+    """Ana decides and her machine dies before the registry is touched, so many seconds ago."""
+    ana = Writer(backend, Actor(name="ana"), lambda: datetime.now(UTC) - timedelta(seconds=seconds))
+    found = look(writer(backend), "wine")
+    return append(backend, found.book, _decision(ana, found, Wish("wine", version, "Production", WHY)))
+
+
+@pytest.mark.parametrize("name", ["models", "audit", "overview"])
+def test_every_page_that_shows_a_champion_says_that_it_was_moved_outside_and_records_it(app, fresh_store, name):
+    champion(fresh_store).set_registered_model_alias("wine", "production", "2")
+    page = app(name, fresh_store)
+    assert "Production was moved outside" in titles(page) + texts(page)
+    assert recorded(fresh_store, "wine").reading.entries[-1].body.type == "OBSERVED"
+
+
+@pytest.mark.parametrize("name", ["models", "audit", "overview"])
+def test_a_page_where_all_is_as_decided_shows_no_banner(app, fresh_store, name):
+    champion(fresh_store)
+    page = app(name, fresh_store)
+    assert not page.warning
+    assert not page.error
+    assert not page.info
+
+
+def test_a_deleted_champion_can_be_let_stand_on_the_page(app, fresh_store):
+    mlflow = champion(fresh_store)
+    mlflow.delete_registered_model_alias("wine", "production")
+    mlflow.delete_model_version("wine", "1")
+    page = app("models", fresh_store, model="wine")
+    assert "v1 was deleted" in titles(page)
+    button(page, "Adopt nobody, with a reason").click().run()
+    decide(page, typed=None)
+    assert not page.exception
+    assert recorded(fresh_store, "wine").intents[-1].body.kind == "adopt"
+    assert "v1 was deleted" not in titles(page)
+
+
+def test_a_renamed_model_a_deleted_book_and_a_deleted_run_are_told(app, fresh_store):
+    run_id = trained(fresh_store)
+    register(writer(fresh_store), run_id, "wine")
+    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
+    mlflow = client(fresh_store)
+    mlflow.rename_registered_model("wine", "beer")
+    mlflow.delete_run(run_id)
+    page = app("models", fresh_store, model="beer")
+    assert "renamed from wine to beer" in titles(page)
+    assert "The run of v1 was deleted" in titles(page)
+    assert "The run of v1 was deleted" in texts(app("overview", fresh_store))
+    mlflow.delete_run(book_id(fresh_store, "beer"))
+    forget()
+    for name in ("audit", "overview"):
+        page = app(name, fresh_store)
+        if name == "overview":
+            assert "The book was deleted" in texts(page)
+            assert any("its book was deleted" in one.value.to_string() for one in page.table)
+
+
+def test_an_open_decision_is_shown_to_others_with_the_time_it_finishes_by_itself(app, fresh_store):
+    champion(fresh_store)
+    left_open(fresh_store, seconds=20)
+    for name in ("models", "audit"):
+        said = texts(app(name, fresh_store)).replace("\N{NO-BREAK SPACE}", " ")
+        assert "decided by ana 2" in said
+        assert "not finished; finishing by itself in" in said
+    assert look_at(fresh_store, "wine").aliases["production"] == "1"
+
+
+@pytest.mark.parametrize("name", ["models", "audit"])
+def test_whoever_sees_an_open_decision_can_finish_it_at_once(app, fresh_store, name):
+    champion(fresh_store)
+    intent = left_open(fresh_store)
+    page = app(name, fresh_store)
+    page.button(key="unfinished.finish.wine").click().run()
+    assert not page.exception
+    assert "wine: moved" in texts(page)
+    assert recorded(fresh_store, "wine").outcome[intent] == "APPLIED"
+    assert look_at(fresh_store, "wine").aliases["production"] == "2"
+    assert not any(one.key == "unfinished.finish.wine" for one in page.button)
+
+
+def test_two_browsers_that_finish_the_same_decision_close_it_once(app, fresh_store):
+    champion(fresh_store)
+    intent = left_open(fresh_store)
+    first = app("models", fresh_store, model="wine")
+    second = AppTest.from_file(str(SHELL), default_timeout=60)
+    second.switch_page(str(path("models")))
+    second.run()
+    first.button(key="unfinished.finish.wine").click().run()
+    second.button(key="unfinished.finish.wine").click().run()
+    assert not first.exception
+    assert not second.exception
+    state = recorded(fresh_store, "wine")
+    assert [e.body.type for e in state.reading.entries if getattr(e.body, "intent", "") == intent] == ["APPLIED"]
+    assert look_at(fresh_store, "wine").now["production"].holders == ("2",)
+
+
+@pytest.mark.parametrize("name", ["models", "audit", "overview"])
+def test_a_decision_older_than_the_grace_time_is_finished_by_the_look_of_any_page(app, fresh_store, name):
+    champion(fresh_store)
+    intent = left_open(fresh_store, seconds=GRACE.total_seconds() + 5)
+    page = app(name, fresh_store)
+    assert recorded(fresh_store, "wine").outcome[intent] == "APPLIED"
+    assert not any(one.key == "unfinished.finish.wine" for one in page.button)
+
+
+def test_what_is_pending_says_when_it_is_due(fresh_store):
+    champion(fresh_store)
+    left_open(fresh_store)
+    (one,) = pending("wine", recorded(fresh_store, "wine"))
+    assert (one.version, one.to, one.by) == ("2", "Production", "ana")
+    assert one.left(one.at + timedelta(seconds=20)) == timedelta(seconds=100)
+    assert one.left(one.at + timedelta(days=1)) == timedelta()

@@ -1,0 +1,308 @@
+"""What a hostile review found: stale adoptions, bystanders moved, credentials sent abroad, false words. All must stay right."""
+
+import http.server
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from mlflow.entities import Dataset, DatasetInput, InputTag
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
+
+from lib.backends.mlflow_client import client
+from lib.errors import BadInput, Busy, NotFound, Refused
+from lib.ledger.entry.vocabulary import Actor, as_text
+from lib.ledger.storage.book import Writer
+from lib.registry.drift import drifts
+from lib.registry.ledger_writer import GRACE
+from lib.registry.lineage import is_whole, lineage
+from lib.registry.promote import Wish, displaced, move, roll_back
+from lib.registry.reader import look_at, recorded
+from lib.registry.reconcile import look, recover
+from lib.registry.register import register
+from tests.registry.test_protocol import leave_an_intent_open, to, types
+from tests.support.ledger_stores import WHY, registered, trained, writer
+
+
+def outside(backend, version, stage="Production", alias="production"):
+    client(backend).set_registered_model_alias("wine", alias, version)
+    client(backend).transition_model_version_stage("wine", version, stage)
+
+
+def later(backend):
+    return Writer(backend, Actor(name="bo"), lambda: datetime.now(UTC) + GRACE + timedelta(seconds=5))
+
+
+def test_to_adopt_what_is_not_there_any_more_is_refused(fresh_store):
+    registered(fresh_store)
+    move(writer(fresh_store), to("1"))
+    with pytest.raises(Refused, match="do not disagree"):
+        move(writer(fresh_store), to("3", kind="adopt"))
+    outside(fresh_store, "3")
+    client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
+    look(writer(fresh_store), "wine")
+    outside(fresh_store, "1")
+    client(fresh_store).transition_model_version_stage("wine", "3", "None")
+    with pytest.raises(Refused, match="do not disagree"):
+        move(writer(fresh_store), to("3", kind="adopt", expected="1"))
+    assert look_at(fresh_store, "wine").aliases["production"] == "1"
+
+
+def test_finishing_a_dead_decision_never_undoes_a_drift_in_another_slot(fresh_store):
+    registered(fresh_store)
+    move(writer(fresh_store), to("1"))
+    leave = leave_an_intent_open_for(fresh_store, "2", "Staging")
+    outside(fresh_store, "3")
+    look(later(fresh_store), "wine")
+    assert recorded(fresh_store, "wine").outcome[leave] == "APPLIED"
+    seen = look_at(fresh_store, "wine")
+    assert (seen.aliases["production"], seen.aliases["staging"]) == ("3", "2")
+
+
+def leave_an_intent_open_for(backend, version, stage):
+    from lib.ledger.storage.book import append
+    from lib.registry.promote import _decision
+
+    found = look(writer(backend), "wine")
+    return append(backend, found.book, _decision(writer(backend), found, Wish("wine", version, stage, WHY)))
+
+
+def test_adopting_one_slot_leaves_the_drift_of_the_other_to_be_decided(fresh_store):
+    registered(fresh_store, versions=4)
+    move(writer(fresh_store), to("1"))
+    move(writer(fresh_store), to("2", "Staging"))
+    outside(fresh_store, "3")
+    outside(fresh_store, "4", "Staging", "staging")
+    found = look(writer(fresh_store), "wine")
+    assert {drift.slot for drift in drifts(found)} == {"production", "staging"}
+    move(writer(fresh_store), to("3", kind="adopt"))
+    assert look_at(fresh_store, "wine").aliases["staging"] == "4"
+    assert [drift.slot for drift in drifts(look(writer(fresh_store), "wine"))] == ["staging"]
+
+
+def test_an_alias_moved_alone_can_be_adopted(fresh_store):
+    registered(fresh_store)
+    move(writer(fresh_store), to("1"))
+    client(fresh_store).set_registered_model_alias("wine", "production", "3")
+    look(writer(fresh_store), "wine")
+    assert move(writer(fresh_store), to("3", kind="adopt")).outcome == "applied"
+    seen = look_at(fresh_store, "wine")
+    assert seen.now["production"].holders == ("3",)
+    assert seen.versions["1"].stage == "Archived"
+
+
+def test_several_that_stand_where_nobody_should_can_be_taken_out_together(fresh_store):
+    registered(fresh_store)
+    move(writer(fresh_store), to("1"))
+    move(writer(fresh_store), to("1", "Archived", kind="archive"))
+    for version in "23":
+        client(fresh_store).transition_model_version_stage("wine", version, "Production")
+    (drift,) = drifts(look(writer(fresh_store), "wine"))
+    out = drift.ways[-1]
+    assert move(writer(fresh_store), to(out.version, out.to, kind=out.kind)).displaced == ("3",)
+    assert look_at(fresh_store, "wine").now["production"].holders == ()
+    assert move(writer(fresh_store), to("2")).outcome == "applied"
+
+
+def test_credentials_are_never_sent_to_a_host_that_a_version_names(fresh_store, monkeypatch):
+    heard = []
+
+    class Listener(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            heard.append(self.headers.get("Authorization"))
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "svc")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "s3cret")
+    place = f"http://127.0.0.1:{server.server_port}/api/2.0/mlflow-artifacts/artifacts/x"
+    client(fresh_store).create_registered_model("wine")
+    client(fresh_store).create_model_version("wine", place)
+    told = lineage(fresh_store, "wine", look_at(fresh_store, "wine").versions["1"])
+    is_whole(fresh_store, "wine", "1")
+    server.shutdown()
+    assert heard == []
+    assert told.missing == "the model's files are at a http address, which is not read from here"
+
+
+@pytest.mark.parametrize(
+    "content", ["model_size_bytes: [1]\n", "model_size_bytes: .inf\n", "[" * 3000, "just text", "model_size_bytes: -1\n"]
+)
+def test_a_nonsense_mlmodel_is_a_missing_lineage_and_no_crash(fresh_store, content):
+    registered(fresh_store, versions=1)
+    (fresh_store.artifacts / "plain-1" / "MLmodel").write_text(content)
+    assert move(writer(fresh_store), to("1")).outcome == "applied"
+    told = next(e.body.lineage for e in recorded(fresh_store, "wine").reading.entries if e.body.type == "REGISTERED")
+    assert told.missing
+
+
+@pytest.mark.parametrize("code", [TEMPORARILY_UNAVAILABLE, INVALID_PARAMETER_VALUE])
+def test_whatever_fails_after_the_decision_says_that_it_is_recorded(monkeypatch, fresh_store, code):
+    registered(fresh_store)
+    look(writer(fresh_store), "wine")
+
+    def fail(*_):
+        raise MlflowException("no", code)
+
+    monkeypatch.setattr(client(fresh_store), "set_registered_model_alias", fail)
+    with pytest.raises((Busy, BadInput), match="The decision is in the ledger"):
+        move(writer(fresh_store), to("1"))
+
+
+def test_a_model_renamed_in_mid_move_is_told_truly_and_can_be_recovered(monkeypatch, fresh_store):
+    registered(fresh_store)
+    move(writer(fresh_store), to("1"))
+    real = client(fresh_store).set_registered_model_alias
+
+    def rename_first(*args):
+        monkeypatch.setattr(client(fresh_store), "set_registered_model_alias", real)
+        real(*args)
+        client(fresh_store).rename_registered_model("wine", "beer")
+
+    monkeypatch.setattr(client(fresh_store), "set_registered_model_alias", rename_first)
+    with pytest.raises(NotFound, match="The decision is in the ledger"):
+        move(writer(fresh_store), to("2"))
+    recover(writer(fresh_store), "beer")
+    assert look_at(fresh_store, "beer").now["production"].holders == ("2",)
+
+
+def test_a_head_that_cannot_be_noted_does_not_undo_a_decision(monkeypatch, fresh_store):
+    registered(fresh_store)
+
+    def fail(*_):
+        raise MlflowException("locked", TEMPORARILY_UNAVAILABLE)
+
+    monkeypatch.setattr(client(fresh_store), "set_model_version_tag", fail)
+    assert move(writer(fresh_store), to("1")).outcome == "applied"
+
+
+def test_registering_that_fails_half_way_says_which_version_is_made(monkeypatch, fresh_store):
+    run_id = trained(fresh_store)
+    register(writer(fresh_store), run_id, "wine")
+    real, made = client(fresh_store).log_param, []
+
+    def log_param(*args):
+        if any(look_at(fresh_store, "wine").versions.get("2") for _ in [0]) and not made.append(1):
+            raise MlflowException("locked", TEMPORARILY_UNAVAILABLE)
+        return real(*args)
+
+    monkeypatch.setattr(client(fresh_store), "log_param", log_param)
+    with pytest.raises(Busy, match=r"Version 2 of wine is made.*Do not register it again"):
+        register(writer(fresh_store), run_id, "wine")
+    monkeypatch.setattr(client(fresh_store), "log_param", real)
+    look(later(fresh_store), "wine")
+    assert types(fresh_store).count("REGISTERED") == 2
+
+
+def test_the_time_of_a_move_is_the_stores_only_when_the_store_moved_a_stage(fresh_store):
+    import sqlite3
+    from contextlib import closing
+
+    registered(fresh_store, stages={"1": "Production"})
+    with closing(sqlite3.connect(fresh_store.path)) as db, db:
+        db.execute("update model_versions set last_updated_time = 1600000000000")
+    move(writer(fresh_store), to("1"))
+    applied = recorded(fresh_store, "wine").reading.entries[-1].body
+    assert (applied.type, applied.effective_at) == ("APPLIED", None)
+
+
+def test_an_outside_move_is_not_older_than_the_last_look_that_saw_all_was_well(fresh_store):
+    registered(fresh_store)
+    move(writer(fresh_store), to("1"))
+    looked = as_text(datetime.now(UTC))
+    look(writer(fresh_store), "wine")
+    outside(fresh_store, "3")
+    look(writer(fresh_store), "wine")
+    since, until = recorded(fresh_store, "wine").reading.entries[-1].body.window
+    assert looked <= since <= until
+
+
+def test_a_champion_by_alias_alone_is_displaced_too(fresh_store):
+    registered(fresh_store, aliases={"production": "1", "champion": "1"})
+    found = look(writer(fresh_store), "wine")
+    assert displaced(found, to("2")) == ("1",)
+    assert move(writer(fresh_store), to("2")).displaced == ("1",)
+
+
+def test_displaced_is_told_even_when_the_dead_had_archived_already(fresh_store):
+    registered(fresh_store)
+    move(writer(fresh_store), to("1"))
+    leave_an_intent_open(fresh_store)
+    outside(fresh_store, "2")
+    client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
+    recover(writer(fresh_store, "bo"), "wine")
+    assert recorded(fresh_store, "wine").reading.entries[-1].body.displaced == ("1",)
+
+
+def test_many_versions_made_outside_are_recorded_in_one_look(fresh_store):
+    registered(fresh_store, versions=1)
+    look(writer(fresh_store), "wine")
+    for _ in range(110):
+        client(fresh_store).create_model_version("wine", "s3://elsewhere/model")
+    look(later(fresh_store), "wine")
+    assert types(fresh_store).count("REGISTERED") == 110
+
+
+def test_a_machine_whose_clock_is_ahead_still_registers_in_its_own_name(fresh_store):
+    ahead = Writer(fresh_store, Actor(name="ana"), lambda: datetime.now(UTC) + timedelta(minutes=10))
+    register(ahead, trained(fresh_store), "wine")
+    told = [e.body for e in recorded(fresh_store, "wine").reading.entries if e.body.type == "REGISTERED"]
+    assert [body.by.name for body in told] == ["ana"]
+
+
+def test_datasets_of_the_same_name_are_all_kept(fresh_store):
+    run_id = trained(fresh_store)
+    for digest in ("aaa", "bbb"):
+        data = Dataset(name="dataset", digest=digest, source_type="local", source="{}")
+        client(fresh_store).log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "train")])])
+    register(writer(fresh_store), run_id, "wine")
+    told = recorded(fresh_store, "wine").reading.entries[-1].body.lineage
+    assert told.data == {"dataset (train)": "aaa", "dataset (train) #2": "bbb"}
+
+
+def test_a_guard_that_names_no_slot_must_expect_nobody(fresh_store):
+    registered(fresh_store)
+    with pytest.raises(Refused, match="You decided against v7"):
+        move(writer(fresh_store), to("3", "Archived", kind="archive", expected="7"))
+    assert move(writer(fresh_store), to("3", "Archived", kind="archive", expected="none")).outcome == "applied"
+
+
+def test_holders_of_a_guard_may_come_in_any_order(fresh_store):
+    registered(fresh_store, stages={"1": "Production", "2": "Production"}, aliases={"production": "2"})
+    assert move(writer(fresh_store), to("3", expected="1,2")).outcome == "applied"
+
+
+def test_a_model_with_an_odd_name_gets_its_next_version(fresh_store):
+    registered(fresh_store, "it's (v2)")
+    assert register(writer(fresh_store), trained(fresh_store), "it's (v2)").version == "4"
+
+
+def test_a_later_move_to_none_wins_over_an_earlier_archive(fresh_store):
+    registered(fresh_store)
+    move(writer(fresh_store), to("1"))
+    leave_an_intent_open_for(fresh_store, "1", "Archived")
+    leave_an_intent_open_for(fresh_store, "1", "None")
+    recover(writer(fresh_store), "wine")
+    assert look_at(fresh_store, "wine").versions["1"].stage == "None"
+    assert set(recorded(fresh_store, "wine").outcome.values()) == {"APPLIED", "OVERTAKEN"}
+
+
+def test_a_roll_back_target_at_another_host_can_be_chosen_without_a_crash(fresh_store):
+    client(fresh_store).create_registered_model("wine")
+    for _ in range(2):
+        client(fresh_store).create_model_version("wine", "http://elsewhere.invalid/x")
+    for version in "12":
+        move(writer(fresh_store), to(version))
+    assert roll_back(writer(fresh_store), "wine", WHY, None, "2").version == "1"
+
+
+def test_a_model_logged_through_a_server_is_not_called_broken_on_the_bare_database(fresh_store):
+    client(fresh_store).create_registered_model("wine")
+    client(fresh_store).create_model_version("wine", "mlflow-artifacts:/0/models/m-1/artifacts")
+    assert is_whole(fresh_store, "wine", "1")
+    told = lineage(fresh_store, "wine", look_at(fresh_store, "wine").versions["1"])
+    assert told.missing == "the model's files are at a mlflow-artifacts address, which is not read from here"

@@ -1,0 +1,273 @@
+"""Importing earlier decisions into a real store: what is asked afterwards, twice the same, and files that are wrong."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from click.testing import CliRunner
+
+from lib.backends.mlflow_client import client
+from lib.cli import podium
+from lib.errors import BadInput, NotFound
+from lib.ledger.entry.fields import Correction
+from lib.ledger.entry.vocabulary import as_time, reason
+from lib.ledger.packet.document import dumps, sealed
+from lib.ledger.packet.verify import check
+from lib.ledger.queries.time_query import read_when
+from lib.registry.audit_queries import Question, ask
+from lib.registry.correct_entry import correct
+from lib.registry.import_history import File, import_earlier
+from lib.registry.packet import of_answer
+from lib.registry.promote import Wish, move
+from lib.registry.reader import recorded
+from lib.registry.reconcile import look
+from lib.registry.register import candidates
+from lib.registry.verify import verify
+from lib.ui.app.routes import PROJECT
+from tests.support.ledger_stores import WHY, book_id, findings, registered, trained, writer
+
+EXAMPLES = PROJECT / "docs" / "examples"
+FRAUD = EXAMPLES / "fraud-history.csv"
+
+
+@pytest.fixture
+def run(fresh_store, monkeypatch, clean_session):
+    """Run a command on a fresh store; gives exit code, JSON document and stderr."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", fresh_store.uri)
+    monkeypatch.setenv("PODIUM_USER", "ines")
+
+    def command(*words, code=0):
+        done = CliRunner().invoke(podium, [*words, "--json"])
+        assert done.exit_code == code, (done.output, done.exception)
+        return json.loads(done.stdout) if done.stdout.strip() else None, done.stderr
+
+    return command
+
+
+def told(*words):
+    done = CliRunner().invoke(podium, [*words])
+    assert done.exit_code == 0, (done.output, done.exception)
+    return done.stdout
+
+
+def fraud(backend):
+    """The bank's model as it stands today: v3 in Production, and no record yet."""
+    return registered(backend, "card-fraud", 3, {"1": "Archived", "2": "Archived", "3": "Production"}, {"production": "3"})
+
+
+def csv(*lines, heads="when,version,from,to,by"):
+    return File("history.csv", "\n".join([heads, *lines]).encode())
+
+
+def holders(run, at, *more):
+    answer, _ = run("asof", "card-fraud", "--at", at, *more)
+    return answer["answers"][0]
+
+
+def test_the_banks_history_answers_who_was_in_production_on_14_march_2023(run, fresh_store):
+    fraud(fresh_store)
+    done, _ = run("import", "card-fraud", str(FRAUD))
+    assert (len(done["added"]), done["already_there"], done["other_models"]) == (15, 0, 0)
+    answer = holders(run, "2023-03-14")
+    (held,) = answer["holders"]
+    assert answer["unknown"] == []
+    assert (held["version"], held["since"], held["until"]) == ("2", "2023-01-16T09:00:00.000Z", "2024-05-21T14:00:00.000Z")
+    assert held["by"] == {"name": "marta.k", "how": "declared"}
+    assert held["reason"]["text"].startswith("8.3 points more AUC")
+    assert held["metrics"] == {"auc": 0.874, "recall": 0.571, "false_alarms_per_day": 421.0}
+    assert held["data"]["transactions"].startswith("8b3e")
+    assert held["git_commit"].startswith("c5a0e12")
+    assert held["imported"]["source"]["name"] == "fraud-history.csv"
+    assert held["imported"]["by"]["name"] == "ines"
+
+
+def test_the_answer_is_a_sentence_that_can_be_sent_on(run, fresh_store):
+    fraud(fresh_store)
+    run("import", "card-fraud", str(FRAUD))
+    said = told("asof", "card-fraud", "--at", "2023-03-14", "--zone", "Europe/Berlin")
+    assert "On 14 March 2023 (Europe/Berlin), all day, version 2 of card-fraud was in Production." in said
+    for part in (
+        "from 16 Jan 2023, 10:00 until 21 May 2024, 16:00 Europe/Berlin",
+        "marta.k decided this and gave the reason: “8.3 points more AUC",
+        "(kind of reason: measured better).",
+        "Version 2 is described as “Random forest over 14 features; alarm at 0.40 and above”.",
+        "metrics auc 0.874, false_alarms_per_day 421, recall 0.571",
+        "data transactions 8b3e51f0c7d2",
+        "code of commit c5a0e12bd97e",
+        "They were not made at that time: ines imported them on",
+        "from the file fraud-history.csv",
+        "Podium did not verify them",
+    ):
+        assert part in said
+
+
+@pytest.mark.parametrize(
+    ("at", "version"),
+    [
+        ("2022-02-07T09:00Z", "1"),
+        ("2023-01-16T08:59Z", "1"),
+        ("2023-01-16T09:00Z", "2"),
+        ("2024-06-01", "3"),
+        ("2025-12-24", "3"),
+    ],
+)
+def test_each_holder_is_told_at_its_time(run, fresh_store, at, version):
+    fraud(fresh_store)
+    run("import", "card-fraud", str(FRAUD))
+    assert [held["version"] for held in holders(run, at)["holders"]] == [version]
+
+
+def test_a_day_of_change_and_the_time_before_the_first_line_are_answers_of_their_own(run, fresh_store):
+    fraud(fresh_store)
+    run("import", "card-fraud", str(FRAUD))
+    assert "v1 until 09:00, then v2" in told("asof", "card-fraud", "--at", "2023-01-16")
+    assert "The record begins only on 7 Feb 2022" in told("asof", "card-fraud", "--at", "2021-12-24")
+    assert holders(run, "2023-01-12", "--stage", "staging")["holders"][0]["version"] == "2"
+    nobody = holders(run, "2023-06-01", "--stage", "staging")
+    assert (nobody["holders"], nobody["unknown"]) == ([], [])
+    assert "On 1 June 2023 (UTC), no version of card-fraud was in Staging." in told(
+        "asof", "card-fraud", "--at", "2023-06-01", "--stage", "staging"
+    )
+
+
+def test_what_was_imported_goes_on_in_what_stood_there_when_the_record_began(run, fresh_store):
+    fraud(fresh_store)
+    run("import", "card-fraud", str(FRAUD))
+    held = holders(run, datetime.now(UTC).isoformat())["holders"][0]
+    assert (held["version"], held["since"], held["until"]) == ("3", "2024-05-21T14:00:00.000Z", None)
+    assert held["by"]["name"] == "marta.k"
+
+
+def test_the_same_file_twice_adds_nothing_and_says_so(run, fresh_store):
+    fraud(fresh_store)
+    run("import", "card-fraud", str(FRAUD))
+    head = recorded(fresh_store, "card-fraud").reading.head
+    done, _ = run("import", "card-fraud", str(FRAUD))
+    assert (done["added"], done["already_there"]) == ([], 15)
+    assert "Nothing new in fraud-history.csv. 15 entries were there already." in told("import", "card-fraud", str(FRAUD))
+    assert recorded(fresh_store, "card-fraud").reading.head == head
+
+
+def test_an_import_that_was_cut_short_is_finished_by_the_next(fresh_store):
+    fraud(fresh_store)
+    lines = FRAUD.read_bytes().splitlines(keepends=True)
+    import_earlier(writer(fresh_store), "card-fraud", File("a.csv", b"".join(lines[:6])))
+    done = import_earlier(writer(fresh_store), "card-fraud", File("a.csv", b"".join(lines)))
+    assert (len(done.added), done.there) == (10, 5)
+    assert findings(fresh_store, "card-fraud") == ()
+
+
+def test_bad_lines_are_named_with_their_number_and_nothing_at_all_is_written(fresh_store):
+    fraud(fresh_store)
+    bad = csv(
+        "2022-02-07T09:00Z,1,None,Production,ana",
+        "yesterday,1,None,Production,ana",
+        "2022-03-01T09:00Z,,None,Production,ana",
+        "2022-03-02T09:00Z,1,,Archived,ana",
+        "2022-03-03T09:00Z,1,None,prod,ana",
+        "2099-01-01T00:00Z,1,None,Production,ana",
+    )
+    with pytest.raises(BadInput) as raised:
+        import_earlier(writer(fresh_store), "card-fraud", bad)
+    said = str(raised.value)
+    assert [f"line {n}:" in said for n in range(2, 8)] == [False, True, True, True, True, True]
+    assert "You probably mean Production." in said
+    assert "has not come yet" in said
+    assert book_id(fresh_store, "card-fraud") is None
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"when,version,to\n", "no line below its heading"),
+        (b"", "when is missing"),
+        (b"when,version,to,colour\n2022-02-07T09:00Z,1,Production,red\n", "colour is no column"),
+        (b"when,version,to\n2022-02-07T09:00Z,1,Production,ana,ben\n", "5 values for 3 columns"),
+        (b'when,version,to\n"2022-02-07T09:00Z,1,Production\n', "line 2: this is no CSV"),
+        (b'[{"when": "2022-02-07T09:00Z"', "no JSON"),
+        (b"[1, 2]", "no list of objects"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"when,version,to,metric.auc\n2022-02-07T09:00Z,1,Production,high\n", "line 2: high is no number"),
+        (
+            b"when,version,to,reason\n2022-02-07T09:00Z,1,Production," + b"x" * 10_000 + b"\n",
+            "The reason has 10,000 characters; 2,000 fit",
+        ),
+        (
+            b"when,version,to,category,reason\n2022-02-07T09:00Z,1,Production,vibes,it felt better\n",
+            "vibes cannot stand in category",
+        ),
+        (b"when,version,entry\n2022-02-07T09:00Z,1,LAUNCHED\n", "LAUNCHED cannot stand in entry"),
+        (b"when,version,entry\n2022-02-07T09:00Z,1,FOLLOWED_UP\n", "how it turned out"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_answered_in_words(fresh_store, data, said):
+    fraud(fresh_store)
+    with pytest.raises(BadInput, match=said):
+        import_earlier(writer(fresh_store), "card-fraud", File("x.csv", data))
+    assert book_id(fresh_store, "card-fraud") is None
+
+
+def test_a_json_file_that_is_none_is_called_so_and_not_taken_for_a_table(fresh_store):
+    fraud(fresh_store)
+    with pytest.raises(BadInput, match="This is no JSON"):
+        import_earlier(writer(fresh_store), "card-fraud", File("history.json", b"when it was decided: unknown"))
+
+
+def test_what_happened_after_the_record_began_cannot_be_imported(fresh_store):
+    fraud(fresh_store)
+    look(writer(fresh_store), "card-fraud")
+    now = datetime.now(UTC).isoformat()
+    with pytest.raises(BadInput, match=r"line 2: .* when the record of card-fraud begins"):
+        import_earlier(writer(fresh_store), "card-fraud", csv(f"{now},1,None,Production,ana"))
+
+
+def test_an_import_is_allowed_at_any_time_and_changes_no_wish_and_no_holder_that_the_ledger_saw(fresh_store):
+    fraud(fresh_store)
+    move(writer(fresh_store), Wish("card-fraud", "1", "Production", WHY))
+    before = recorded(fresh_store, "card-fraud")
+    import_earlier(writer(fresh_store), "card-fraud", File("f.csv", FRAUD.read_bytes()))
+    after = recorded(fresh_store, "card-fraud")
+    assert after.wanted() == before.wanted()
+    assert (after.now, after.open, after.drift()) == (before.now, before.open, before.drift())
+
+
+def test_a_model_that_never_was_and_a_file_that_is_not_there_are_refused(run, fresh_store):
+    with pytest.raises(NotFound):
+        import_earlier(writer(fresh_store), "nobody", File("f.csv", FRAUD.read_bytes()))
+    _, notes = run("import", "card-fraud", "no-such-file.csv", code=1)
+    assert "no-such-file.csv cannot be read" in notes
+
+
+def test_control_characters_in_a_file_are_taken_out(fresh_store):
+    fraud(fresh_store)
+    data = csv("2022-02-07T09:00Z,1,None,Production,a\u202ena\x07", heads="when,version,from,to,by")
+    import_earlier(writer(fresh_store), "card-fraud", data)
+    body = recorded(fresh_store, "card-fraud").reading.entries[-1].body
+    assert body.actor.name == "a na"
+    assert as_time(body.effective_at).year == 2022
+
+
+def test_on_a_server_a_history_is_imported_asked_and_corrected(mlflow_server):
+    model, registry = "card-fraud-served", client(mlflow_server)
+    registry.create_registered_model(model)
+    for number in ("1", "2", "3"):
+        (made,) = candidates(mlflow_server, trained(mlflow_server, f"forest-{number}-trees"))
+        registry.create_model_version(model, made.source, model_id=made.model_id)
+    registry.transition_model_version_stage(model, "3", "Production")
+    registry.set_registered_model_alias(model, "production", "3")
+    ines, at = writer(mlflow_server, "ines"), datetime.now(UTC)
+    assert len(import_earlier(ines, model, File(FRAUD.name, FRAUD.read_bytes())).added) == 15
+    assert import_earlier(ines, model, File(FRAUD.name, FRAUD.read_bytes())).added == ()
+    question = Question("production", read_when("2023-03-14", at, "Europe/Berlin"), at)
+    (held,) = ask(mlflow_server, model, question).answer.holders
+    assert (held.version, held.by.name) == ("2", "marta.k")
+    decided = next(
+        e for e in recorded(mlflow_server, model).reading.entries if e.place in held.entries and e.body.of == "DECIDED"
+    )
+    better = reason("better", "8.3 points more AUC, and 13% fewer false alarms.")
+    mistaken = reason("housekeeping", "The minutes of the board have other figures.")
+    correct(writer(mlflow_server, "ben"), model, decided.id, Correction(reason=better), mistaken)
+    (held,) = ask(mlflow_server, model, question).answer.holders
+    assert held.reason == better
+    assert verify(mlflow_server, model).findings == ()
+    assert check(dumps(sealed(of_answer(ines, model, question))).encode()).mismatches == ()

@@ -1,0 +1,183 @@
+"""Many at once, and death at every step: one Production at rest, nothing lost, nothing accused falsely."""
+
+import random
+import time
+from collections import Counter
+
+import pytest
+
+from lib.backends.mlflow_client import client
+from lib.ledger.state.replay import fulfilled
+from lib.registry.promote import Wish, move
+from lib.registry.reader import look_at, recorded
+from lib.registry.reconcile import recover
+from tests.support.ledger_stores import WHY, findings, registered, writer
+from tests.support.ledger_workers import open_first_book, processes, promote_against, promote_and_die, promote_often_of, together
+
+FIRST_WRITES, NEXT_WRITES = 17, 7
+
+
+def at_rest(backend, model="wine"):
+    """Ledger, alias and stage agree, nothing is open, the chain is whole, no place is empty; gives the entry types."""
+    seen, state = look_at(backend, model), recorded(backend, model)
+    assert findings(backend, model) == ()
+    assert state.open == ()
+    assert [entry.place for entry in state.reading.entries] == list(range(1, state.reading.head + 1))
+    for slot, want in state.wanted().items():
+        assert not want.named or fulfilled(want, seen.now[slot]), (slot, want, seen.now)
+    assert len(seen.now["production"].stage) <= 1
+    return Counter(entry.body.type for entry in state.reading.entries)
+
+
+def versions(backend, model, many):
+    """A registered model with so many versions, on a file or on a server."""
+    if backend.kind == "sqlite":
+        return registered(backend, model, versions=many)
+    client(backend).create_registered_model(model)
+    for n in range(many):
+        client(backend).create_model_version(model, f"s3://nowhere/{n}")
+    return model
+
+
+def race(backend, writers, rounds, model="wine"):
+    """Let processes promote one version each, again and again; at rest there is one Production, and every decision is in the record."""
+    versions(backend, model, writers)
+    many = together(promote_often_of, [(backend, model, n + 1, rounds) for n in range(writers)])
+    answers = [one for of_one in many for one in of_one]
+    types = at_rest(backend, model)
+    decided = [one for one in answers if one != "unchanged"]
+    assert set(answers) <= {"applied", "overtaken", "unchanged"}
+    assert len(answers) == writers * rounds
+    assert types["DECIDED"] == len(decided) == types["APPLIED"] + types["OVERTAKEN"]
+    assert types["OBSERVED"] == 0
+    assert types["FAILED"] == 0
+    assert len(look_at(backend, model).now["production"].stage) == 1
+    told = {"rounds": writers * rounds, **Counter(answers), "entries": sum(types.values())}
+    print(told)
+    return told
+
+
+def test_four_processes_promoting_ten_times_each_leave_one_production_and_no_false_accusation(fresh_store, record_property):
+    record_property("race", race(fresh_store, 4, 10))
+
+
+def test_four_processes_promoting_ten_times_each_on_a_server_leave_one_production(mlflow_server, record_property):
+    record_property("race", race(mlflow_server, 4, 10, "raced"))
+
+
+@pytest.mark.slow
+def test_four_processes_promoting_fifty_times_each_leave_one_production(fresh_store, record_property):
+    record_property("race", race(fresh_store, 4, 50))
+
+
+@pytest.mark.slow
+def test_four_processes_promoting_fifty_times_each_on_a_server_leave_one_production(mlflow_server, record_property):
+    record_property("race", race(mlflow_server, 4, 50, "raced-long"))
+
+
+def test_of_three_who_decide_against_the_same_champion_one_wins_and_the_others_write_nothing(fresh_store):
+    registered(fresh_store, versions=4)
+    move(writer(fresh_store), Wish("wine", "4", "Production", WHY))
+    answers = together(promote_against, [(fresh_store, n, "4") for n in (1, 2, 3)])
+    assert sorted(answer.split(":")[0] for answer in answers) == ["Refused", "Refused", "applied"]
+    assert at_rest(fresh_store)["DECIDED"] == 2
+
+
+def test_processes_opening_the_first_book_of_a_fresh_store_at_once_agree_on_one(fresh_store):
+    registered(fresh_store)
+    books = together(open_first_book, [(fresh_store,)] * 4)
+    assert len(set(books)) == 1
+    assert at_rest(fresh_store) == {"OPENED": 1}
+
+
+def kill_and_recover(backend, version, after):
+    """Kill a promotion after so many writes, recover, and see that another promotion works. Tells whether it was killed."""
+    child = processes.Process(target=promote_and_die, args=(backend, version, after))
+    child.start()
+    child.join()
+    recover(writer(backend, "bo"), "wine")
+    at_rest(backend)
+    assert move(writer(backend, "bo"), Wish("wine", "3", "Production", WHY)).outcome in ("applied", "unchanged")
+    at_rest(backend)
+    return child.exitcode == -9
+
+
+@pytest.mark.parametrize("after", range(FIRST_WRITES + 1))
+def test_kill_at_every_step_of_the_very_first_promotion_and_recover(fresh_store, after):
+    registered(fresh_store)
+    assert kill_and_recover(fresh_store, "1", after)
+
+
+@pytest.mark.parametrize("after", range(NEXT_WRITES + 1))
+def test_kill_at_every_step_of_a_later_promotion_and_recover(fresh_store, after):
+    registered(fresh_store)
+    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
+    assert kill_and_recover(fresh_store, "2", after)
+
+
+def kill_at_random(backend, rounds, model="wine"):
+    """Kill three writers at random moments, recover and look, round after round; gives how many died and how many intents they left."""
+    versions(backend, model, 4)
+    chance, told = random.Random(42), Counter()
+    for _ in range(rounds):
+        start, answers = processes.Barrier(4), processes.Queue()
+        children = [processes.Process(target=promote_often_of, args=(backend, model, n, 500, start, answers)) for n in (1, 2, 3)]
+        for child in children:
+            child.start()
+        before = head(backend, model)
+        start.wait(60)
+        while head(backend, model) == before:  # nobody is killed before there is anything to break off
+            assert all(child.is_alive() for child in children)
+        time.sleep(chance.uniform(0, 1.0))
+        for child in children:
+            child.kill()
+            child.join()
+            told["kills"] += child.exitcode == -9
+            time.sleep(chance.uniform(0, 0.1))
+        told["left open"] += len(recover(writer(backend, "bo"), model)[1])
+        types = at_rest(backend, model)
+        assert types["OBSERVED"] == 0
+        assert types["DECIDED"] == types["APPLIED"] + types["OVERTAKEN"]
+    assert move(writer(backend), Wish(model, "4", "Production", WHY)).outcome == "applied"
+    assert types["DECIDED"] >= rounds
+    told["entries"] = sum(types.values())
+    print(dict(told))
+    return dict(told)
+
+
+def head(backend, model):
+    """The last place of a book, 0 while there is none."""
+    state = recorded(backend, model)
+    return state.reading.head if state else 0
+
+
+def test_three_writers_killed_at_random_moments_leave_a_record_that_recover_can_finish(fresh_store, record_property):
+    told = kill_at_random(fresh_store, 3)
+    assert told["kills"] == 9
+    record_property("kills", told)
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_at_random_moments_leave_a_record_that_recover_can_finish(fresh_store, record_property):
+    told = kill_at_random(fresh_store, 67)
+    assert told["kills"] >= 200
+    assert told["left open"] > 0
+    record_property("kills", told)
+
+
+@pytest.mark.slow
+def test_writers_killed_on_a_server_leave_a_record_that_recover_can_finish(mlflow_server, record_property):
+    record_property("kills", kill_at_random(mlflow_server, 20, "killed"))
+
+
+def test_a_killed_promotion_is_finished_by_recover_in_the_name_of_the_one_who_decided(fresh_store):
+    registered(fresh_store)
+    child = processes.Process(target=promote_and_die, args=(fresh_store, "1", 13))
+    child.start()
+    child.join()
+    assert [entry.body.type for entry in recorded(fresh_store, "wine").open] == ["DECIDED"]
+    _, closed = recover(writer(fresh_store, "bo"), "wine")
+    assert len(closed) == 1
+    entries = recorded(fresh_store, "wine").reading.entries
+    assert [(e.body.type, e.body.by.name) for e in entries[-2:]] == [("DECIDED", "ana"), ("APPLIED", "bo")]
+    assert client(fresh_store).get_model_version_by_alias("wine", "production").version == 1

@@ -1,0 +1,99 @@
+"""The box plot: Tukey's numbers, every run a point in its own group, labels that never merge."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib.runs.analysis.grouping import Group, split
+from lib.runs.plots.box import MOST_GROUPS, MOST_POINTS, box, five, jitter, kept
+from lib.runs.plots.style import look, sampled
+from lib.theme import DARK, LIGHT
+from tests.runs.test_axes_and_style import EVIL, spec, values
+from tests.runs.test_frames import made, runs_of
+
+
+def drawn(table, by="params.p", metric="metrics.m", picked=(), ink=LIGHT):
+    groups = split(table, [by], metric).groups
+    return box(table, metric, groups, look(table, metric, picked, ink))
+
+
+@settings(deadline=None, max_examples=50, derandomize=True)
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=40))
+def test_the_five_numbers_are_tukeys(numbers):
+    one = five(numbers)
+    wanted = np.quantile(numbers, [0.25, 0.5, 0.75])
+    assert [one.q1, one.median, one.q3] == pytest.approx(list(wanted), rel=1e-9, abs=1e-6)
+    assert one.low <= one.q1 <= one.median <= one.q3 <= one.high
+    reach = 1.5 * (one.q3 - one.q1) * (1 + 1e-9) + 1e-6
+    assert one.q1 - reach <= one.low
+    assert one.high <= one.q3 + reach
+
+
+def test_a_far_number_lies_outside_the_whiskers():
+    assert five([1, 2, 3, 4, 100]).high == 4
+
+
+def test_very_large_numbers_have_finite_boxes():
+    assert all(map(math.isfinite, vars(five([-1.7e308, 1.7e308, 0.0])).values()))
+
+
+def test_every_run_with_a_number_is_a_point_beside_the_middle_of_its_group():
+    table = runs_of(
+        *(made(f"r{n}", params={"p": "ab"[n % 2]}, metrics={"m": n}) for n in range(6)), made("nan", metrics={"m": math.nan})
+    )
+    points = {row["run"]: row for row in values(drawn(table)) if "run" in row}
+    assert sorted(points) == [f"r{n}" for n in range(6)]
+    assert all(abs(row["place"] - "ab".index(row["group"])) < 0.3 for row in points.values())
+
+
+def test_a_run_stands_at_the_same_place_beside_the_middle_whatever_else_is_drawn():
+    assert jitter("abc") == jitter("abc")
+    assert all(-0.5 <= jitter(str(n)) <= 0.5 for n in range(99))
+
+
+def test_labels_that_share_a_long_prefix_stay_two_and_say_how_many_runs():
+    names = ["a" * 60 + end for end in ("-one-and-more-of-it", "-two-and-more-of-it")]
+    made_of = runs_of(*(made(f"{n}{name}", params={"p": name}, metrics={"m": n}) for name in names for n in range(3)))
+    text = json.dumps(spec(drawn(made_of)))
+    labels = text.split("labelExpr")[1].split("datum.value")[0]
+    assert labels.count("n = 3") == 2
+    shown = labels.replace("\\", "").split('["')[1:]
+    assert len({label.split('"')[0] for label in shown}) == 2
+
+
+@pytest.mark.parametrize("ink", [LIGHT, DARK])
+def test_hostile_names_are_data_and_quoted_labels_only(ink):
+    table = runs_of(*(made(f"{EVIL}{n}", params={"p": f"{EVIL}{n}"}, metrics={"m": n}) for n in range(3)))
+    found = json.dumps(spec(drawn(table, ink=ink)))
+    assert 'labelExpr": "[[\\"' in found
+    assert "\\u2028" in found
+    assert "\u2028" not in found
+
+
+def test_picked_runs_have_their_letter():
+    table = runs_of(*(made(f"r{n}", params={"p": "x"}, metrics={"m": n}) for n in range(3)), made("y", params={"p": "y"}))
+    letters = {row["run"]: row["letter"] for row in values(drawn(table, picked=("r2", "r0"))) if "run" in row}
+    assert letters == {"r0": "B", "r1": None, "r2": "A"}
+
+
+def test_with_too_many_groups_those_of_picked_runs_and_the_largest_are_kept_in_their_order():
+    groups = [Group((str(n),), tuple(f"{n}.{k}" for k in range(n + 1)), (1.0,) * (n + 1)) for n in range(20)]
+    names = [group.label for group in kept(groups, ["2.0"])]
+    assert names == ["2", *(str(n) for n in range(20 - MOST_GROUPS + 1, 20))]
+
+
+def test_a_sample_of_points_holds_the_picked_runs_and_follows_no_order():
+    table = runs_of(*(made(f"r{n}", metrics={"m": n}) for n in range(MOST_POINTS * 2)))
+    ids = sampled(table, ("r7",), MOST_POINTS).ids
+    assert len(ids) == MOST_POINTS
+    assert "r7" in ids
+    assert list(ids) == sorted(ids, key=table.ids.index)
+    assert 0.4 < sum(int(run_id[1:]) < MOST_POINTS for run_id in ids) / MOST_POINTS < 0.6
+
+
+def test_one_run_and_one_value_are_drawn_all_the_same():
+    assert values(drawn(runs_of(made("only", params={"p": "x"}, metrics={"m": 1}))))

@@ -1,0 +1,93 @@
+"""Charts as pictures: real pixels, the colours of the page, and nothing of the process touched."""
+
+import io
+import time
+from xml.etree import ElementTree as ET
+
+import altair as alt
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lib.runs.export import chart_image as picture
+from lib.runs.plots.axes import axis
+from lib.runs.plots.parallel import parallel
+from lib.runs.plots.scatter import scatter
+from lib.runs.plots.style import look
+from lib.theme import DARK, FONTS, LIGHT
+from tests.runs.test_frames import made, runs_of
+
+COLUMNS = ("params.n", "metrics.loss", "metrics.acc")
+SVG = "{http://www.w3.org/2000/svg}"
+RUNS = runs_of(*(made(f"r{n}", metrics={"acc": n / 10, "loss": 1 - n / 10}, params={"n": n}) for n in range(9)))
+
+
+def drawn(ink):
+    return scatter(RUNS, (axis(RUNS, "params.n"), axis(RUNS, "metrics.acc")), look(RUNS, "metrics.acc", ("r1", "r5"), ink))
+
+
+@pytest.mark.parametrize(("ink", "page"), [(LIGHT, (255, 255, 255)), (DARK, (15, 21, 29))])
+def test_a_png_has_the_colour_of_the_page_and_twice_the_pixels(ink, page):
+    found = Image.open(io.BytesIO(picture.png(drawn(ink), ink, FONTS))).convert("RGB")
+    assert found.getpixel((1, 1)) == page
+    assert found.width > picture.SCALE * picture.WIDTH
+    assert len(found.getcolors(1 << 24)) > 100
+
+
+def test_an_svg_is_well_formed_and_says_the_axis_in_text_of_our_font():
+    root = ET.fromstring(picture.svg(drawn(LIGHT), LIGHT, FONTS))
+    texts = [one for one in root.iter(f"{SVG}text") if one.text == "acc ↑"]
+    assert texts
+    assert texts[0].get("font-family").startswith("Inter")
+
+
+def test_a_parallel_plot_with_its_brushes_becomes_a_picture():
+    chart = parallel(RUNS, [axis(RUNS, name) for name in COLUMNS], look(RUNS, "metrics.acc", (), LIGHT))
+    assert picture.svg(chart, LIGHT, FONTS).count("<path") > len(RUNS)
+
+
+def test_more_rows_than_altair_allows_are_drawn_and_its_settings_stay():
+    before = (alt.data_transformers.active, dict(alt.data_transformers.options))
+    many = alt.Chart(pd.DataFrame({"x": range(6_000)})).mark_tick().encode(x="x:Q")
+    assert picture.svg(many, LIGHT, FONTS).count("<path") > 6_000
+    assert (alt.data_transformers.active, dict(alt.data_transformers.options)) == before
+
+
+def test_charts_beside_each_other_keep_their_own_width():
+    one = alt.Chart(pd.DataFrame({"x": [1, 2]})).mark_tick().encode(x="x:Q").properties(width=200)
+    found = Image.open(io.BytesIO(picture.png(one | one, LIGHT, FONTS)))
+    assert found.width < picture.SCALE * 700
+
+
+def test_the_chart_itself_is_left_as_it_was():
+    chart = drawn(LIGHT)
+    before = chart.to_json()
+    picture.svg(chart, LIGHT, FONTS)
+    assert chart.to_json() == before
+
+
+def test_hostile_names_stay_text():
+    evil = "<script>alert(1)</script>"
+    chart = alt.Chart(pd.DataFrame({"x": [evil]})).mark_text().encode(text="x:N")
+    assert evil not in picture.svg(chart, LIGHT, FONTS)
+
+
+def test_three_hundred_half_transparent_lines_become_a_picture_in_seconds():
+    many = runs_of(*(made(f"r{n}", metrics={"acc": n / 300, "loss": (n * 7 % 300) / 300}, params={"n": n}) for n in range(300)))
+    chart = parallel(many, [axis(many, name) for name in COLUMNS], look(many, "metrics.acc", (), LIGHT))
+    before = time.process_time()
+    found = Image.open(io.BytesIO(picture.png(chart, LIGHT, FONTS)))
+    assert time.process_time() - before < 4
+    assert len(found.convert("RGB").getcolors(1 << 24)) > 100
+
+
+def test_a_run_that_is_called_like_an_attribute_stays_text():
+    evil = '<path opacity="0"/> opacity="0.5"'
+    chart = (
+        alt.Chart(pd.DataFrame({"x": [1, 2], "run": [evil, "b"]}))
+        .mark_line(opacity=0.5)
+        .encode(x="x:Q", y="x:Q", tooltip="run:N")
+    )
+    root = ET.fromstring(picture.svg(chart, LIGHT, FONTS))
+    assert [one for one in root.iter(f"{SVG}path") if one.get("aria-roledescription") == "line mark"]
+    assert picture.png(chart, LIGHT, FONTS).startswith(b"\x89PNG")

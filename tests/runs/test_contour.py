@@ -1,0 +1,125 @@
+"""The contour: it refuses what has no surface, never leaves the hull or the measured range, and averages what stands on one place."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib.runs.plots.contour import CELLS, MOST_PLACES, best_of, columns, contour, lacks, places, surface
+from lib.runs.plots.style import look
+from lib.theme import LIGHT
+from tests.runs.test_axes_and_style import EVIL, spec, values
+from tests.runs.test_frames import made, runs_of
+
+AXES = ("params.x", "params.y")
+
+
+def at(*spots, name="r"):
+    """Runs at (x, y) with a metric m."""
+    return runs_of(*(made(f"{name}{n}", params={"x": x, "y": y}, metrics={"m": m}) for n, (x, y, m) in enumerate(spots)))
+
+
+def grid(size=4, height=lambda x, y: x + y):
+    return at(*((x, y, height(x, y)) for x in range(size) for y in range(size)))
+
+
+def needs(table) -> str:
+    return lacks(places(table, AXES, "metrics.m"), AXES)
+
+
+def test_a_grid_of_runs_has_a_surface():
+    assert needs(grid()) == ""
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (at(*((n, n % 3, n) for n in range(7))), "at least 8 runs with a number in all three; here are 7"),
+        (at(*((n, n, n % 3) for n in range(12))), "All runs lie on one line"),
+        (at(*((n, n % 2, n) for n in range(12))), "at least 3 different numbers each"),
+        (grid(height=lambda x, y: 1), "The metric is the same"),
+        (at(*((x, y, math.nan) for x in range(4) for y in range(4))), "here are 0"),
+        (at((1, 1, 1)), "here are 1"),
+    ],
+)
+def test_what_is_lacking_is_said(table, words):
+    assert words in needs(table)
+
+
+def test_a_column_against_itself_is_refused():
+    assert "two different columns" in lacks(places(grid(), ("params.x", "params.x"), "metrics.m"), ("params.x", "params.x"))
+
+
+def test_only_columns_with_three_numbers_would_do():
+    table = runs_of(*(made(str(n), params={"a": n, "b": n % 2, "t": f"t{n}"}, metrics={"m": n, "i": math.inf}) for n in range(4)))
+    assert columns(table) == ["params.a", "metrics.m"]
+
+
+def test_a_line_over_decades_is_found_on_the_axes_that_are_drawn():
+    assert "one line" in needs(at(*((10**n, 10 ** (n + 1), n % 3) for n in range(9))))
+
+
+def test_the_surface_goes_through_a_plane_and_ends_at_the_hull():
+    corner = at(*((x, y, x + y) for x in range(5) for y in range(5) if x + y <= 4))
+    heights = surface(places(corner, AXES, "metrics.m")).heights
+    assert heights[0, 0] == pytest.approx(0, abs=0.05)
+    assert heights[0, -1] == pytest.approx(4, abs=0.05)
+    assert heights[CELLS // 4, CELLS // 4] == pytest.approx(2 * 4 * (CELLS // 4) / (CELLS - 1), abs=0.1)
+    assert np.isnan(heights[-1, -1])
+
+
+@settings(deadline=None, max_examples=25, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.floats(-1e300, 1e300)), min_size=8, max_size=30))
+def test_no_height_leaves_the_measured_range(spots):
+    found = places(at(*spots), AXES, "metrics.m")
+    if not lacks(found, AXES):
+        heights = surface(found).heights
+        inside = heights[~np.isnan(heights)]
+        slack = 1e-9 * np.abs(found.heights).max()
+        assert inside.min() >= found.heights.min() - slack
+        assert inside.max() <= found.heights.max() + slack
+
+
+def test_runs_on_one_place_are_averaged_and_counted():
+    table = at(*((x, y, x + y + lift) for x in range(3) for y in range(3) for lift in (-1, 1)))
+    found = places(table, AXES, "metrics.m")
+    assert found.shared == 9
+    assert surface(found).heights[0, 0] == pytest.approx(0, abs=0.05)
+
+
+def test_very_many_places_are_averaged_in_cells_and_the_surface_stays():
+    chance = np.random.default_rng(1)
+    table = at(*((round(x, 5), round(y, 5), x + y) for x, y in chance.uniform(1, 2, (MOST_PLACES + 300, 2))))
+    made_ = surface(places(table, AXES, "metrics.m"))
+    assert made_.averaged > MOST_PLACES
+    assert made_.heights[CELLS // 2, CELLS // 2] == pytest.approx(3, abs=0.1)
+
+
+def test_the_best_run_follows_the_direction_of_the_metric():
+    table = runs_of(*(made(f"r{n}", params={"x": n, "y": n * n}, metrics={"loss": n, "acc": n, "epoch": n}) for n in range(9)))
+    named = {
+        metric: best_of(places(table, AXES, f"metrics.{metric}"), f"metrics.{metric}") for metric in ("loss", "acc", "epoch")
+    }
+    assert named == {"loss": "r0", "acc": "r8", "epoch": ""}
+
+
+def test_the_picture_has_cells_lines_runs_and_letters_and_no_value_that_is_no_number():
+    table = grid(height=lambda x, y: math.inf if x == y == 0 else x * y)
+    drawn = contour(table, AXES, "metrics.m", look(table, "metrics.m", ("r5",), LIGHT))
+    rows = values(drawn)
+    runs = {row["run_id"]: row for row in rows if "run_id" in row}
+    assert len(runs) == 15
+    assert runs["r5"]["letter"] == "A"
+    assert any("line" in row for row in rows)
+    assert all(row["shade"] is not None for row in rows if "x2" in row)
+    assert "(interpolated)" in json.dumps(spec(drawn))
+
+
+def test_a_hostile_name_is_never_part_of_an_expression():
+    table = runs_of(*(made(f"{EVIL}{n}", params={"x": n % 4, "y": n // 4}, metrics={EVIL: n}) for n in range(16)))
+    drawn = spec(contour(table, AXES, f"metrics.{EVIL}", look(table, f"metrics.{EVIL}", (), LIGHT)))
+    assert not [layer for layer in drawn["layer"] for step in layer.get("transform", []) if EVIL in str(step.get("filter"))[:9]]
+    assert all("Expr" not in key or EVIL not in str(axis) for layer in drawn["layer"] for key, axis in layer["encoding"].items())

@@ -1,0 +1,175 @@
+"""Facets: conditions without a grammar, which survive a link and leave the runs that meet them."""
+
+import math
+from datetime import timedelta
+from time import perf_counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib.runs.filters.facets import AnyOf, Holds, Range, numbers_of, passing, read, started, text
+from lib.runs.table.types import DataInput, RegisteredVersion
+from tests.runs.test_frames import START, made, runs_of
+
+LAW = settings(deadline=None, max_examples=60, derandomize=True)
+hostile = st.text(max_size=8) | st.text(alphabet="~.|:=%27ECAa ", max_size=8)
+of_params = hostile.map("params.{}".format)
+with_numbers = of_params | hostile.map("metrics.{}".format) | st.just("seconds")
+with_texts = of_params | hostile.map("tags.{}".format) | st.sampled_from(["name", "status", "user", "dataset", "version"])
+ends = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-5, 5).map(float)
+facets = st.one_of(
+    st.builds(Range, with_numbers, ends, ends),
+    st.builds(AnyOf, with_texts, st.lists(st.none() | hostile, min_size=1, max_size=4).map(tuple)),
+    st.builds(Holds, with_texts, hostile),
+)
+
+
+@LAW
+@given(facets)
+def test_a_facet_survives_its_link_whatever_its_names_and_values(facet):
+    assert read(text(facet)) == facet
+
+
+@LAW
+@given(st.lists(facets, min_size=2, max_size=2, unique=True))
+def test_two_facets_never_share_a_text(pair):
+    assert text(pair[0]) != text(pair[1]) or pair[0] == pair[1]
+
+
+@LAW
+@given(st.text() | st.text(alphabet="metrics.params.name:=~|%.1e-", max_size=20))
+def test_any_text_is_read_without_a_crash(said):
+    read(said)
+
+
+@pytest.mark.parametrize(
+    ("facet", "said"),
+    [
+        (Range("metrics.accuracy", 0.9), "metrics.accuracy:0.9.."),
+        (Range("seconds", None, 60), "seconds:..60"),
+        (Range("params.n", -5, 1e-05), "params.n:-5..1e-05"),
+        (AnyOf("params.depth", ("5", "7", None)), "params.depth=5|7|~"),
+        (AnyOf("tags.a=b", ("~", "", "50%")), "tags.a%3Db=%7E||50%25"),
+        (Holds("name", "forest: 5"), "name~forest%3A 5"),
+    ],
+)
+def test_a_link_stays_readable(facet, said):
+    assert text(facet) == said
+    assert read(said) == facet
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("", "name", "metrics.a", "metrics.a:", "metrics.a:1", "metrics.a:x..", "metrics.a:nan..", "metrics.a:..inf"),
+        *("metrics.a=1", "metrics.a~1", "status:1..2", "colour=red", "=x", "lifecycle=active", "tags.a:1..2"),
+    ],
+)
+def test_what_is_no_facet_is_none(said):
+    assert read(said) is None
+
+
+@pytest.fixture
+def runs():
+    return runs_of(
+        made("forest 5", params={"n": "5", "mix": "auto"}, metrics={"m": 0.5}, tags={"team": "red"}, user="ana"),
+        made("Forest 10", params={"n": "10", "mix": "7"}, metrics={"m": math.nan}, inputs=(DataInput("wine", "d1"),)),
+        made("stump", metrics={"m": math.inf}, inputs=(DataInput("wine", "d2"), DataInput("beer", "d3")), status="FAILED"),
+        made("late", params={"n": "05", "mix": ""}, versions=(RegisteredVersion("wine", "3", "None"),), user="Anna"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ("metrics.m:0..", ["forest 5"]),
+        ("metrics.m:..", ["forest 5"]),
+        ("metrics.m:0.5..0.5", ["forest 5"]),
+        ("metrics.m:1..0", []),
+        ("metrics.none:..", []),
+        ("params.n:5..7", ["forest 5", "late"]),
+        ("params.mix:0..", ["Forest 10"]),
+        ("params.n=5", ["forest 5"]),
+        ("params.n=~", ["stump"]),
+        ("params.n=5|~", ["forest 5", "stump"]),
+        ("params.mix=", ["late"]),
+        ("params.none=~", ["forest 5", "Forest 10", "stump", "late"]),
+        ("tags.team=red|blue", ["forest 5"]),
+        ("status=FAILED|KILLED", ["stump"]),
+        ("user=ana", ["forest 5"]),
+        ("user=~", ["Forest 10", "stump"]),
+        ("user~AN", ["forest 5", "late"]),
+        ("name~FOREST", ["forest 5", "Forest 10"]),
+        ("name~", ["forest 5", "Forest 10", "stump", "late"]),
+        ("dataset=wine (d1)|beer (d3)", ["Forest 10", "stump"]),
+        ("dataset~wine", ["Forest 10", "stump"]),
+        ("dataset=~", ["forest 5", "late"]),
+        ("version=wine v3", ["late"]),
+        ("version=~", ["forest 5", "Forest 10", "stump"]),
+        ("seconds:..", []),
+    ],
+)
+def test_a_facet_leaves_the_runs_that_meet_it(runs, said, names):
+    assert passing(runs, [read(said)]) == names
+
+
+def test_several_facets_must_all_be_met_and_none_leaves_every_run(runs):
+    assert passing(runs, [Holds("name", "forest"), Range("params.n", 6, None)]) == ["Forest 10"]
+    assert passing(runs, []) == list(runs.ids)
+    assert (
+        passing(runs_of(), [Holds("name", "x"), Range("metrics.m", 0, 1), AnyOf("dataset", (None,)), AnyOf("version", ("a",))])
+        == []
+    )
+
+
+@LAW
+@given(st.lists(st.none() | st.sampled_from(["", "5", "05", "a", "A", "é", "~"]), min_size=1, max_size=6), st.data())
+def test_a_choice_of_values_leaves_exactly_the_runs_with_one_of_them(values, data):
+    runs = runs_of(*(made(str(n), params={} if one is None else {"p": one}) for n, one in enumerate(values)))
+    wanted = data.draw(st.lists(st.sampled_from(values), min_size=1).map(tuple))
+    assert passing(runs, [AnyOf("params.p", wanted)]) == [str(n) for n, one in enumerate(values) if one in wanted]
+
+
+@LAW
+@given(st.lists(st.none() | st.floats(), min_size=1, max_size=6), ends, ends)
+def test_a_range_leaves_exactly_the_real_numbers_in_it(values, least, most):
+    runs = runs_of(*(made(str(n), metrics={} if one is None else {"m": one}) for n, one in enumerate(values)))
+    low, high = -math.inf if least is None else least, math.inf if most is None else most
+    meet = [str(n) for n, one in enumerate(values) if one is not None and math.isfinite(one) and low <= one <= high]
+    assert passing(runs, [Range("metrics.m", least, most)]) == [run_id for run_id in meet if abs(values[int(run_id)]) < 1.79e308]
+
+
+def test_numbers_are_given_for_every_run_and_missing_where_there_is_none(runs):
+    assert [None if math.isnan(one) else one for one in numbers_of(runs, "params.mix")] == [None, 7.0, None, None]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "names"),
+    [
+        ("", "", ["new", "old", "never"]),
+        ("2024-03-01", "", ["new", "old"]),
+        ("2024-03-02", "", ["new"]),
+        ("", "2024-03-01", ["old"]),
+        ("2024-03-01", "2024-03-01", ["old"]),
+        ("2024-03-02", "2024-03-02", ["new"]),
+        ("2024-03-03", "2024-03-01", []),
+        ("2024-03-02T23:59:59+00:00", "", ["new"]),
+        ("2024-03-01T10:30+01:00", "", ["new"]),
+        ("yesterday", "2024-13-01", ["new", "old", "never"]),
+        ("0001-01-01T00:00+10:00", "9999-12-31", ["new", "old"]),
+        ("0001-01-01", "9999-12-31", ["new", "old"]),
+    ],
+)
+def test_days_are_whole_and_in_utc(since, until, names):
+    last_moment = START.replace(hour=23, minute=59, second=59, microsecond=999000) + timedelta(days=1)
+    runs = runs_of(made("new", started=last_moment), made("old"), made("never", started=None))
+    assert started(runs, since, until) == names
+
+
+def test_thousands_of_runs_are_judged_at_once():
+    runs = runs_of(*(made(str(n), params={"n": n, "kind": "ab"[n % 2]}, metrics={"m": n}) for n in range(5000)))
+    wanted = [Range("metrics.m", 10, None), Range("params.n", None, 4000), AnyOf("params.kind", ("a",)), Holds("name", "1")]
+    began = perf_counter()
+    assert len(passing(runs, wanted)) > 100
+    assert perf_counter() - began < 0.5

@@ -1,0 +1,123 @@
+"""Filters: MLflow's own parser decides, people read plain words, and every offered condition works."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib.errors import BadInput
+from lib.runs.filters.explain import Names, explained, field, names, quoted, unknown
+from lib.runs.reading.filter_parser import parse
+from tests.runs.test_frames import made, runs_of
+
+KNOWN = Names(metrics=("accuracy", "log loss"), params=("n",), tags=("Author",), conditions=("metrics.accuracy > 0.9",))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("accuracy > 0.9", "accuracy needs its kind in front: metrics.accuracy."),
+        ("n = '5'", "n needs its kind in front: params.n."),
+        ("duration > 5", "nothing that every run has"),
+        ("metrics.accuracy >", "not complete"),
+        ("metrics.accuracy > 'high'", "compared with a number"),
+        ("metrics.accuracy == 1", "one ="),
+        ("metrics.accuracy <> 1", "does not work on numbers"),
+        ("metrics.log loss < 1", "backquotes: `log loss`"),
+        ("metrics.accuracy > 0.9 or metrics.accuracy < 0.1", "no OR"),
+        ("(metrics.accuracy > 0.9)", "parentheses"),
+        ("not metrics.accuracy > 0.9", "NOT"),
+        ("metrics.accuracy between 0 and 1", "BETWEEN"),
+        ("metrics.accuracy > 0.9; status = 'FAILED'", "semicolon"),
+        ("metrics.accuracy is null", "parameters and tags only"),
+        ("params.n = 5", "stands in quotes: '5'"),
+        ("params.n = five", "stands in quotes: 'five'"),
+        ("params.n > 5", "is text in MLflow"),
+        ("params.n > '5'", "MLflow keeps parameters as text"),
+        ("params.n in ('5', '6')", "list does not work"),
+        ("status in ('FAILED')", "IN works for run_id"),
+        ("status = FAILED", "stands in quotes"),
+        ("tags.Author = 'Ana", "opened and not closed"),
+        ("start_time > 'today'", "milliseconds"),
+        ("model.n = '5'", "no kind of thing"),
+        ("dataset.size = '5'", "but no size"),
+        ("1 = 1", "On the left stands a name"),
+    ],
+)
+def test_a_wrong_filter_is_explained_in_plain_words_with_a_right_one(asked, said):
+    with pytest.raises(BadInput) as raised:
+        parse(asked, KNOWN)
+    assert said in raised.value.what
+    assert "metrics.accuracy > 0.9" in raised.value.next
+
+
+def test_a_right_filter_is_taken_apart():
+    first, second = parse("metrics.accuracy >= 0.9 and params.n like '1%'")
+    assert (first.kind, first.name, first.comparator, first.value) == ("metric", "accuracy", ">=", "0.9")
+    assert (second.kind, second.comparator) == ("parameter", "LIKE")
+
+
+def test_a_parameter_called_like_a_time_is_text_all_the_same():
+    assert parse("params.start_time LIKE '9%'")[0].comparator == "LIKE"
+
+
+@pytest.mark.parametrize("asked", ["", "   "])
+def test_no_filter_has_no_condition(asked):
+    assert parse(asked) == ()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(alphabet="metrics.paragfn ><=!'\"`()5,;", max_size=30))
+def test_a_half_typed_filter_never_crashes(asked):
+    with suppress(BadInput):
+        parse(asked, KNOWN)
+
+
+def test_an_unforeseen_message_is_still_a_plain_sentence():
+    assert explained("x", "Internal: 0x5f3759df", KNOWN) == "MLflow cannot read this filter."
+
+
+def test_a_name_that_no_run_has_is_told_with_the_nearest_one():
+    assert unknown(parse("metrics.acuracy > 0.9"), KNOWN) == (
+        "No run here has a metric called acuracy. Did you mean metrics.accuracy?",
+    )
+    assert unknown(parse("metrics.accuracy > 0.9 and status = 'FINISHED'"), KNOWN) == ()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(alphabet="abcXYZ019 _-./é", min_size=1, max_size=12).filter(lambda name: name == name.strip() and name))
+def test_any_name_that_mlflow_allows_comes_back_from_its_parser(name):
+    assert parse(f"{field('params', name)} = 'x'")[0].name == name
+
+
+@pytest.mark.parametrize("word", ["from", "VALUES", "in", "case", "order", "key", "class"])
+def test_words_of_sql_are_names_as_well(word):
+    assert parse(f"{field('metrics', word)} > 1")[0].name == word
+
+
+def test_every_offered_condition_can_be_parsed_and_hostile_values_are_left_out():
+    runs = runs_of(
+        made("a", params={"n": 5, "text": "it's", "worst": "'\""}, metrics={"accuracy": 0.94, "log loss": float("nan")}),
+        made("b", params={"n": 6, "text": "it's"}, metrics={"accuracy": 0.5}, tags={"Author": "Ana", "mlflow.user": "x"}),
+    )
+    offered = names(runs)
+    assert offered.conditions == (
+        "metrics.accuracy > 0.93",
+        "params.n = '5'",
+        'params.text = "it\'s"',
+        "tags.Author = 'Ana'",
+        "status = 'FINISHED'",
+    )
+    assert all(parse(condition) for condition in offered.conditions)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_the_offered_limit_of_a_metric_always_leaves_a_run(value):
+    condition = names(runs_of(made("a", metrics={"m": value}))).conditions[0]
+    assert condition.startswith("status") or value > float(parse(condition)[0].value)
+
+
+def test_a_value_with_both_quotes_cannot_be_said():
+    assert quoted("'\"") == ""

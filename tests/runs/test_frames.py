@@ -1,0 +1,153 @@
+"""Runs become typed tables: a parameter is a number only where every value is one, and no two values are merged."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib.runs.table.frames import table, typed
+from lib.runs.table.types import PARENT_TAG, DataInput, RegisteredVersion, Run, RunTable, Search, millis, moment
+
+DECIMAL = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?")
+START = datetime(2024, 3, 1, 9, tzinfo=UTC)
+
+
+def made(name: str, *, params=None, metrics=None, **more) -> Run:
+    """A run for tests, finished, with a model, started `number` minutes after the others by its id."""
+    tags = dict(more.pop("tags", {})) | ({PARENT_TAG: more.pop("parent")} if "parent" in more else {})
+    values = {"status": "FINISHED", "lifecycle": "active", "model_ids": ("m-1",), "started": START} | more
+    return Run(name, name, "1", params={k: str(v) for k, v in (params or {}).items()}, metrics=metrics or {}, tags=tags, **values)
+
+
+def runs_of(*found: Run) -> RunTable:
+    return table(Search(("1",)), found, START)
+
+
+def column(*values):
+    return pd.Series(list(values), dtype="str")
+
+
+def test_whole_numbers_become_integers_and_a_missing_one_stays_missing():
+    values = typed(column("5", None, "-12"))
+    assert str(values.dtype) == "Int64"
+    assert values.tolist()[0] == 5
+    assert pd.isna(values.iloc[1])
+
+
+@pytest.mark.parametrize("texts", [("0.1", "1e-3"), ("1", "2.5"), (".5", "3.")])
+def test_decimals_become_floats(texts):
+    assert typed(column(*texts)).tolist() == [float(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "1١",
+        "1.٢",
+        "None",
+        "007",
+        "nan",
+        "inf",
+        "1_000",
+        " 5",
+        "",
+        "0x10",
+        "1e999",
+        "٣",
+        "+",
+        "1" * 40,
+        "e5",
+        ".e5",
+        ".",
+        "1e",
+        "-",
+        "5\n",
+        "\n",
+        "1e5x",
+    ],
+)
+def test_one_value_that_is_no_plain_number_keeps_the_column_text(odd):
+    assert typed(column("5", odd)).tolist() == ["5", odd]
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.integers(-(10**17), 10**17), min_size=1))
+def test_integers_survive_exactly(numbers):
+    assert typed(column(*map(str, numbers))).tolist() == numbers
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.text(), min_size=1))
+def test_any_text_is_taken_and_no_two_texts_become_one_unless_they_are_the_same_number(texts):
+    values = typed(column(*texts))
+    if not pd.api.types.is_numeric_dtype(values):
+        assert values.tolist() == texts
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.one_of(st.none(), st.text(alphabet="0179.-+eE\n", max_size=4)), max_size=3))
+def test_a_column_is_a_number_exactly_when_each_value_reads_as_one(texts):
+    values = typed(column(*texts))
+    present = [text for text in texts if text is not None]
+    wanted = bool(present) and all(DECIMAL.fullmatch(text) for text in present)
+    assert pd.api.types.is_numeric_dtype(values) == wanted
+    if wanted:
+        assert values.dropna().tolist() == [float(text) for text in present]
+
+
+def test_decimals_longer_than_a_float_stay_apart():
+    assert typed(column("0.1234567890123456781", "0.1234567890123456782")).nunique() == 2
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
+def test_every_float_that_python_writes_is_read_as_that_float(numbers):
+    texts = [repr(number) for number in [0.30000000000000004, 0.05808361216819946, *numbers]]
+    assert typed(column(*texts)).tolist() == [float(text) for text in texts]
+
+
+def test_every_table_has_the_run_ids_as_index_in_the_same_order():
+    runs = runs_of(made("b", params={"n": 1}, metrics={"m": 0.5}), made("a", tags={"who": "me"}))
+    assert runs.ids == ("b", "a")
+    for frame in (runs.identity, runs.metrics, runs.params, runs.tags):
+        assert list(frame.index) == ["b", "a"]
+
+
+def test_the_identity_knows_parent_duration_and_model():
+    runs = runs_of(made("kid", parent="mum", started=START, ended=START + timedelta(seconds=2.5), model_ids=()))
+    assert runs.identity.loc["kid", ["parent", "seconds", "has_model"]].tolist() == ["mum", 2.5, False]
+
+
+def test_a_time_that_no_calendar_knows_hides_nothing():
+    assert moment(99_999_999_999_999_999) is None
+    assert moment(-99_999_999_999_999_999) is None
+    for at in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)):
+        assert moment(millis(at)) == at
+        assert runs_of(made("old", started=at)).identity.started.tolist() == [at]
+
+
+def test_the_identity_tells_where_artifacts_are_and_what_was_registered():
+    version = RegisteredVersion("wine", "3", "None")
+    runs = runs_of(made("a", artifact_uri="s3://b/a", versions=(version,)), made("b"))
+    assert runs.identity.artifact_uri.tolist() == ["s3://b/a", ""]
+    assert runs.identity.versions.tolist() == [(version,), ()]
+
+
+def test_a_model_in_the_way_of_mlflow_2_counts_as_a_model():
+    assert made("old", model_ids=(), tags={"mlflow.log-model.history": "[]"}).has_model
+
+
+def test_an_empty_experiment_gives_empty_tables():
+    runs = runs_of()
+    assert len(runs) == 0
+    assert runs.identity.empty
+    assert runs.metrics.empty
+    assert runs.inputs.empty
+
+
+def test_inputs_have_a_row_per_run_and_dataset():
+    wine = (DataInput("wine", "d1", "training"), DataInput("wine", "d2", "testing"))
+    assert runs_of(made("a", inputs=wine)).inputs.digest.tolist() == ["d1", "d2"]

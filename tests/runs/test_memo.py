@@ -1,0 +1,70 @@
+"""What is judged of a table is judged once, and goes when the table goes."""
+
+import gc
+import weakref
+
+import pandas as pd
+import pytest
+
+from lib.runs.table.frames import table
+from lib.runs.table.memo import remembered
+from lib.runs.table.run_table import answer, subset
+from lib.runs.table.types import Run, Search
+
+
+@pytest.fixture
+def runs():
+    return table(
+        Search(("1",)), [Run(f"r{n}", f"run {n}", "1", "FINISHED", "active", metrics={"loss": n}) for n in range(4)], None
+    )
+
+
+def test_a_judgement_is_made_once_for_a_table_and_what_is_asked(runs):
+    asked = []
+
+    @remembered
+    def rows(one, least=0):
+        asked.append(least)
+        return sum(one.metrics.loss >= least)
+
+    assert [rows(runs), rows(runs), rows(runs, 2), rows(runs, 2)] == [4, 4, 2, 2]
+    assert rows(subset(runs, ["r0"])) == 1
+    assert asked == [0, 2, 0]
+
+
+def test_a_table_with_what_is_remembered_of_it_goes_when_nobody_holds_it():
+    made = table(Search(("1",)), [Run("a", "a", "1", "FINISHED", "active")], None)
+    assert remembered(len)(made) == 1
+    assert len(subset(made, [])) == 0
+    gone = weakref.ref(made)
+    del made
+    gc.collect()
+    assert gone() is None
+
+
+def test_the_same_part_of_a_table_is_the_same_table_and_all_of_it_the_table_itself(runs):
+    assert subset(runs, runs.ids) is runs
+    assert subset(runs, ["r2", "r0"]) is subset(runs, ["r2", "r0"])
+    assert subset(runs, ["r2", "r0"]).ids == ("r2", "r0")
+    assert subset(runs, ["r0", "r2"]).ids == ("r0", "r2")
+
+
+def test_a_part_under_another_search_says_so(runs):
+    search = Search(("1",), "metrics.loss > 1")
+    found = answer(runs, ["r2", "r3"], search, 2)
+    assert (found.search, found.total, found.ids) == (search, 2, ("r2", "r3"))
+    assert subset(runs, ["r2", "r3"]).search == runs.search
+    assert answer(runs, runs.ids, runs.search, runs.total) is runs
+
+
+def test_only_the_last_parts_of_a_table_are_kept(runs):
+    first = weakref.ref(subset(runs, ["r0", "r1", "r2"]))
+    for last in ("r0", "r1", "r2"):
+        subset(runs, ["r3", last, "r1" if last != "r1" else "r2"])
+    gc.collect()
+    assert first() is None
+
+
+def test_a_table_equals_only_itself(runs):
+    assert runs != subset(runs, ["r0"])
+    assert isinstance(runs.metrics, pd.DataFrame)

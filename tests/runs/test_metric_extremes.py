@@ -1,0 +1,104 @@
+"""The best, smallest or largest value of a metric instead of its last: equal to a look at every point."""
+
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.backends.mlflow_client import client
+from lib.runs.analysis.metric_direction import direction
+from lib.runs.reading import metric_extremes as extremes
+from lib.runs.reading import run_reader as reading
+from lib.runs.reading.metric_extremes import with_values
+from lib.runs.table.types import Search
+from tests.conftest import copy_store
+from tests.runs.test_metric_history import NUMBERS, ODD, left_to_the_client, log_points
+from tests.runs.test_run_reader import make_experiment
+
+KEYS = ("acc", "val/loss", "epoch", "ünï")
+RUNS = st.lists(
+    st.lists(st.tuples(st.sampled_from(KEYS), NUMBERS, st.integers(0, 9), st.integers(0, 9)), max_size=12),
+    min_size=1,
+    max_size=4,
+)
+
+
+@pytest.fixture(scope="module")
+def store(empty_database, tmp_path_factory):
+    return copy_store(empty_database, tmp_path_factory.mktemp("extremes"))
+
+
+def made(store, runs):
+    """An experiment with these runs, read."""
+    made.number = getattr(made, "number", 0) + 1
+    experiment = make_experiment(store, f"e{made.number}")
+    for points in runs:
+        log_points(store, points, experiment)
+    return reading.runs(store, Search((experiment,)))
+
+
+def looked_up(store, table, stat):
+    """The same by a look at every single point."""
+    expected = table.metrics.copy()
+    for run_id in table.ids:
+        for key in map(str, table.metrics):
+            values = [point.value for point in client(store).get_metric_history(run_id, key)]
+            real = [value for value in values if not math.isnan(value)]
+            least = stat == "min" or (stat == "best" and direction(key) == "less")
+            if not (stat == "best" and direction(key) == "neither"):
+                expected.loc[run_id, key] = (min if least else max)(real, default=math.nan)
+    return expected
+
+
+@given(runs=RUNS)
+@ODD
+def test_every_value_equals_the_one_found_by_looking_at_all_points(store, runs):
+    table = made(store, runs)
+    for stat in ("best", "min", "max"):
+        expected = looked_up(store, table, stat)
+        found = with_values(store, table, stat)
+        pd.testing.assert_frame_equal(found.table.metrics, expected, check_exact=True)
+        assert (found.read, found.of) == (len(runs), len(runs))
+        with pytest.MonkeyPatch.context() as patch:
+            left_to_the_client(patch)
+            pd.testing.assert_frame_equal(with_values(store, table, stat).table.metrics, expected, check_exact=True)
+
+
+def test_the_last_value_is_what_was_read_and_asks_nothing(store, monkeypatch):
+    table = made(store, [[("acc", 0.9, 0, 0), ("acc", 0.5, 1, 1)]])
+    monkeypatch.setattr(extremes, "rows", None)
+    assert with_values(store, table, "last").table is table
+
+
+def test_the_best_of_a_loss_is_the_smallest_and_of_a_count_the_last(store):
+    points = [(key, value, step, step) for key in KEYS[:3] for step, value in enumerate([2.0, 3.0, 1.0, 2.0])]
+    found = with_values(store, made(store, [points]), "best").table.metrics.iloc[0]
+    assert found.to_dict() == {"acc": 3, "val/loss": 1, "epoch": 2}
+
+
+def test_a_run_that_ended_as_nan_still_has_a_best_value_on_both_roads(store, monkeypatch):
+    table = made(store, [[("acc", 0.9, 0, 0), ("acc", math.nan, 1, 1)], [("val/loss", 1.0, 0, 0)]])
+    here = with_values(store, table, "best").table.metrics
+    left_to_the_client(monkeypatch)
+    pd.testing.assert_frame_equal(with_values(store, table, "best").table.metrics, here, check_exact=True)
+    assert sorted(here.acc.fillna(-1)) == [-1, 0.9]
+
+
+def test_through_the_client_the_newest_runs_are_read_and_it_says_how_many(store, monkeypatch):
+    table = made(store, [[("acc", 0.9, 0, 0), ("acc", 0.5, 1, 1), ("epoch", 4, 0, 0)] for _ in range(5)])
+    left_to_the_client(monkeypatch)
+    monkeypatch.setattr(extremes, "BUDGET", 3)
+    found = with_values(store, table, "best")
+    assert (found.read, found.of) == (3, 5)
+    assert found.table.metrics.acc.fillna(-1).tolist() == [0.9, 0.9, 0.9, -1, -1]
+    assert found.table.metrics.epoch.tolist() == [4] * 5
+    assert with_values(store, table, "max").read == 1
+
+
+def test_no_run_and_no_metric_are_no_trouble(store):
+    for table in (made(store, []), made(store, [[]])):
+        for stat in ("last", "best", "min", "max"):
+            found = with_values(store, table, stat)
+            assert found.read == found.of == len(table)

@@ -1,0 +1,233 @@
+"""The code that makes this: it runs as it stands for every picture, and no name can become code."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlflow.entities import Metric
+
+from lib.backends.mlflow_client import client
+from lib.runs.export.script import Condition, Recipe, script
+from lib.runs.export.script_templates import PLOTS
+from lib.runs.table.types import Search
+from tests.runs.test_run_reader import NOON, log_run, make_experiment
+
+URI = "sqlite:////nowhere/mlflow.db"
+ANY = st.text(max_size=30)
+EVIL = '"""\nimport os; os.system("true")\n\'\\" + x #'
+RUN_ALL = """
+import io, os, pathlib, runpy, sys, traceback
+for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    os.chdir(folder)
+    sys.stdout = io.StringIO()
+    try:
+        runpy.run_path("script.py", run_name="__main__")
+        said = "ok\\n" + sys.stdout.getvalue()
+    except BaseException as error:
+        said = f"{error}\\n{traceback.format_exc()}"
+    pathlib.Path("said.txt").write_text(said, encoding="utf-8")
+"""
+
+
+def asked(plot: str = "Scatter", text: str = "m", **more) -> Recipe:
+    """A recipe in which every foreign place holds `text`."""
+    everywhere = {
+        "search": Search((text,), text),
+        "conditions": (Condition(text, values=(text,)), Condition(text, low=1.0), Condition(text, text=text or "x")),
+        "parent": text or "x",
+        "picked": (text,),
+        "color": f"metrics.{text}",
+        "x": f"params.{text}",
+        "y": f"metrics.{text}",
+        "z": f"metrics.{text}",
+        "by": (f"params.{text}",),
+        "axes": (f"params.{text}", "metrics.x"),
+        "log": (text,),
+        "base": text,
+    }
+    return Recipe(URI, plot=plot, **(everywhere | more))
+
+
+class _Blank(ast.NodeTransformer):
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        return ast.Constant("" if isinstance(node.value, str) else node.value)
+
+
+def structure(code: str) -> str:
+    return ast.dump(_Blank().visit(ast.parse(code)))
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(ANY, st.sampled_from(sorted(PLOTS)))
+def test_no_name_changes_the_structure_of_the_code(text, plot):
+    assert structure(script(asked(plot, text))) == structure(script(asked(plot)))
+
+
+@pytest.mark.parametrize("plot", [*PLOTS, "Artifacts"])
+def test_hostile_names_stay_in_their_quotes_and_the_script_is_plain_ascii(plot):
+    code = script(asked(plot, EVIL + "\u202e\ud800"))
+    assert code.isascii()
+    assert "os" not in {alias.name for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import) for alias in node.names}
+    assert structure(code) == structure(script(asked(plot)))
+
+
+def test_there_is_no_password_in_it():
+    code = script(Recipe("https://ana:secret@host/mlflow", Search(("1",))))
+    assert "secret" not in code
+    assert "TRACKING_URI = 'https://host/mlflow'" in code
+    assert "MLFLOW_TRACKING_USERNAME" in code
+
+
+@pytest.mark.parametrize("since", ["yesterday", "2023-13-01", "9999-12-31", "0001-01-01T00:00:00+14:00"])
+def test_times_that_cannot_be_read_are_left_out(since):
+    code = script(Recipe(URI, Search(("1",)), since="noon", until=since, plot="Scatter"))
+    assert "SINCE" not in code
+    assert "BEFORE" not in code
+
+
+def test_a_picture_without_its_columns_becomes_the_table():
+    assert "chart" not in script(Recipe(URI, Search(("1",)), plot="Contour", x="params.n"))
+    assert "runs.csv" in script(Recipe(URI, Search(("1",)), plot="Artifacts"))
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> dict[str, tuple[str, Path]]:
+    """Every script, run in one process of its own on a real store: name → what it said, and its folder."""
+    from tests.conftest import copy_store
+
+    store = copy_store(empty_database, tmp_path_factory.mktemp("recipe-store"))
+    experiment = make_experiment(store, "wine ' \" é")
+    ids = [
+        log_run(
+            store,
+            experiment,
+            f"r{n}",
+            params={"n": n % 5, "mode: a/b.c": "ab"[n % 2], "rate": 10.0**-n},
+            metrics={"acc": n / 12, "log loss": 1 - n / 12, "odd": float("inf") if n == 3 else float("nan") if n == 4 else n},
+            minute=n,
+            model=False,
+        )
+        for n in range(12)
+    ]
+    for step in range(1, 6):
+        client(store).log_batch(ids[0], metrics=[Metric("acc", 0.99 if step == 2 else step / 100, NOON + step * 60_000, step)])
+    log_run(store, experiment, "child", params={"n": 1}, metrics={"acc": 0.4}, parent=ids[1], minute=20, model=False)
+    folder = tmp_path_factory.mktemp("recipes")
+    for name, recipe in recipes(store.uri, experiment, ids).items():
+        (folder / name).mkdir()
+        (folder / name / "script.py").write_text(script(recipe), encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    finished = subprocess.run(
+        [sys.executable, "-c", RUN_ALL, str(folder)],
+        env=environment | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+        timeout=240,
+        check=False,
+    )
+    assert finished.returncode == 0
+    return {one.name: ((one / "said.txt").read_text("utf-8"), one) for one in folder.iterdir()}
+
+
+def recipes(uri: str, experiment: str, ids: list[str]) -> dict[str, Recipe]:
+    search = Search((experiment,))
+    columns = {
+        "x": "params.n",
+        "y": "metrics.acc",
+        "z": "metrics.odd",
+        "color": "metrics.log loss",
+        "by": ("params.mode: a/b.c",),
+    }
+    columns |= {"axes": ("params.n", "params.rate", "params.mode: a/b.c", "metrics.odd", "metrics.acc")}
+    made = {plot: Recipe(uri, search, plot=plot.title(), picked=tuple(ids[:3]), base=ids[2], **columns) for plot in PLOTS}
+    made["curves-smooth"] = Recipe(
+        uri, search, plot="Curves", y="metrics.acc", along="relative", smooth=0.6, log=("metrics.acc",)
+    )
+    made["curves-wall"] = Recipe(uri, search, plot="Curves", y="metrics.acc", along="wall time")
+    made["scatter-time"] = Recipe(uri, search, plot="Scatter", x="started", y="params.rate", log=("params.rate",))
+    made["scatter-texts"] = Recipe(uri, search, plot="Scatter", x="params.mode: a/b.c", y="seconds", color="params.n")
+    made["best"] = Recipe(uri, search, plot="Box", y="metrics.acc", by=("params.n", "median"), stat="best")
+    made["table"] = Recipe(uri, search, plot="Artifacts")
+    made["picked"] = Recipe(uri, Search((experiment,), "metrics.acc > 5"), picked=tuple(ids[:2]), only=True)
+    made["filter"] = Recipe(uri, Search((experiment,), "metrics.`log loss` < 0.5 and params.`mode: a/b.c` = 'a'"))
+    made["hidden"] = Recipe(uri, search, children="hidden")
+    made["best-child"] = Recipe(uri, search, children="best", color="metrics.acc")
+    made["parent"] = Recipe(uri, search, parent=ids[1])
+    made["none"] = Recipe(uri, search, conditions=(Condition("params.gone", values=("x",)),))
+    conditions = (
+        Condition("metrics.odd", low=1),
+        Condition("params.mode: a/b.c", values=("b",)),
+        Condition("name", text="R"),
+        Condition("params.rate", high=1e-2),
+        Condition("tags.gone", values=("x",), missing=True),
+    )
+    made["narrowed"] = Recipe(uri, search, conditions=conditions, since="2023-11-14", until="2023-11-14")
+    made["early"] = Recipe(uri, search, until="2023-11-13")
+    return made
+
+
+PICTURES = [
+    *(name for name in PLOTS if name != "differences"),
+    "curves-smooth",
+    "curves-wall",
+    "scatter-time",
+    "scatter-texts",
+    "best",
+]
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_comes_out_of_its_script(done, name):
+    said, folder = done[name]
+    assert said.startswith("ok"), said
+    assert "vega" in (folder / "chart.html").read_text("utf-8")
+
+
+def rows(done, name: str) -> pd.DataFrame:
+    said, folder = done[name]
+    assert said.startswith("ok"), said
+    return pd.read_csv(folder / "runs.csv")
+
+
+def test_the_table_has_all_runs(done):
+    assert len(rows(done, "table")) == 13
+
+
+def test_the_differences_stand_side_by_side_with_the_baseline_first(done):
+    said, folder = done["differences"]
+    assert said.startswith("ok"), said
+    table = pd.read_csv(folder / "differences.csv", index_col=0)
+    assert table.loc["name"].tolist() == ["r2", "r1", "r0"]
+    assert "status" not in table.index
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [
+        ("picked", ["r1", "r0"]),
+        ("filter", ["r10", "r8"]),
+        ("hidden", [f"r{n}" for n in range(11, -1, -1)]),
+        ("best-child", ["child", *(f"r{n}" for n in range(11, -1, -1) if n != 1)]),
+        ("parent", ["child"]),
+        ("narrowed", ["r11", "r9", "r7", "r5"]),
+    ],
+)
+def test_the_script_leaves_the_runs_that_the_page_leaves(done, name, left):
+    assert rows(done, name)["name"].tolist() == left
+
+
+@pytest.mark.parametrize("name", ["none", "early"])
+def test_a_script_that_leaves_nothing_says_so(done, name):
+    assert done[name][0].startswith("No run is left.")
+
+
+def test_the_best_value_is_read_from_the_history(done):
+    html = (done["best"][1] / "chart.html").read_text("utf-8")
+    spec = json.loads(html[html.index("var spec = ") + 11 : html.index(";\n      var embedOpt")])
+    drawn = [row for rows in spec["datasets"].values() for row in rows]
+    assert max(row["y"] for row in drawn) == 0.99

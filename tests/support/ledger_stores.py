@@ -1,0 +1,82 @@
+"""Real stores for the tests of ledger and registry: models with small real files, made by plain MLflow calls."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mlflow.entities import LoggedModelOutput
+
+from lib.backends.mlflow_client import client
+from lib.ledger.entry.vocabulary import Actor, reason
+from lib.ledger.storage.book import Writer
+from lib.ledger.storage.book_index import find_book
+from lib.registry.promote import Wish, move
+from lib.registry.reader import life_of, look_at, recorded
+
+WHY = reason("better", "Measured better on the same rows, twice.")
+MLMODEL = "flavors: {}\nmodel_size_bytes: 10\nsignature:\n  inputs: '[]'\nmodel_uuid: m\n"
+
+
+def writer(backend, name="ana"):
+    return Writer(backend, Actor(name=name), lambda: datetime.now(UTC))
+
+
+def model_folder(backend, n=1):
+    """A folder that looks like a logged model."""
+    folder = Path(backend.artifacts) / f"plain-{n}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "MLmodel").write_text(MLMODEL)
+    (folder / "requirements.txt").write_text("scikit-learn==1.9.1\n")
+    return folder
+
+
+def registered(backend, name="wine", versions=3, stages=None, aliases=None):
+    """A registered model made by plain MLflow, with these many versions, stages and aliases."""
+    registry = client(backend)
+    registry.create_registered_model(name)
+    for n in range(1, versions + 1):
+        registry.create_model_version(name, str(model_folder(backend, n)))
+    for version, stage in (stages or {}).items():
+        registry.transition_model_version_stage(name, version, stage)
+    for alias, version in (aliases or {}).items():
+        registry.set_registered_model_alias(name, alias, version)
+    return name
+
+
+def trained(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED", experiment="wine"):
+    """A finished run with a model, made by plain MLflow calls."""
+    mlflow = client(backend)
+    home = mlflow.get_experiment_by_name(experiment)
+    place = str(backend.artifacts / experiment) if backend.artifacts else None
+    experiment = home.experiment_id if home else mlflow.create_experiment(experiment, place)
+    run = mlflow.create_run(experiment, run_name=name)
+    mlflow.log_metric(run.info.run_id, "accuracy", accuracy)
+    mlflow.log_param(run.info.run_id, "n_estimators", name.split("-")[1])
+    logged = mlflow.create_logged_model(experiment, name="model", source_run_id=run.info.run_id)
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "MLmodel").write_text(MLMODEL)
+        (Path(folder) / "requirements.txt").write_text("scikit-learn==1.9.1\n")
+        mlflow.log_model_artifacts(logged.model_id, folder)
+    mlflow.finalize_logged_model(logged.model_id, "READY")
+    mlflow.log_outputs(run.info.run_id, models=[LoggedModelOutput(logged.model_id, 0)])
+    if status != "RUNNING":
+        mlflow.set_terminated(run.info.run_id, status)
+    return run.info.run_id
+
+
+def promoted_in_turn(backend, times, name="wine"):
+    """A model whose versions 1, 2 and 3 were put into Production in turn, so many times."""
+    registered(backend, name)
+    done = [move(writer(backend), Wish(name, str(n % 3 + 1), "Production", WHY)) for n in range(times)]
+    assert {one.outcome for one in done} == {"applied"}
+    return recorded(backend, name)
+
+
+def book_id(backend, model="wine"):
+    """The run id of a model's book, None when it has none."""
+    return find_book(backend, life_of(look_at(backend, model)))
+
+
+def findings(backend, model="wine"):
+    """What does not fit in a model's book, the heads noted on its versions included."""
+    return recorded(backend, model).findings(look_at(backend, model).anchors(book_id(backend, model)))

@@ -1,0 +1,149 @@
+"""What the other processes of the race and kill tests do. They start from a fork server that has MLflow loaded, so they start quickly."""
+
+import multiprocessing
+import os
+import signal
+import sys
+
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import client
+from lib.errors import PodiumError
+from lib.ledger.entry.types import NOTHING, Opened, Place
+from lib.ledger.entry.vocabulary import PODIUM
+from lib.ledger.state import volumes
+from lib.ledger.storage.book import append
+from lib.registry.promote import Wish, move
+from lib.registry.reconcile import look
+from tests.support.ledger_stores import WHY, writer
+
+WRITES = (
+    "create_experiment",
+    "create_run",
+    "set_terminated",
+    "log_param",
+    "set_tag",
+    "set_experiment_tag",
+    "set_registered_model_tag",
+    "set_registered_model_alias",
+    "delete_registered_model_alias",
+    "transition_model_version_stage",
+    "set_model_version_tag",
+)
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["tests.support.ledger_workers"])
+
+
+def promote_often(backend: Backend, me: int, rounds: int, start, answers) -> None:
+    """Promote version `me` of wine again and again, as fast as it goes."""
+    promote_often_of(backend, "wine", me, rounds, start, answers)
+
+
+def promote_often_of(backend: Backend, model: str, me: int, rounds: int, start, answers) -> None:
+    """The same for a model of another name: tests on one server share its registry."""
+    start.wait()
+    answers.put([_promote(backend, str(me), model=model) for _ in range(rounds)])
+
+
+def promote_against(backend: Backend, me: int, expected: str, start, answers) -> None:
+    """Promote version `me` once, decided against the champion everybody saw."""
+    look(writer(backend), "wine")
+    start.wait()
+    answers.put(_promote(backend, str(me), expected))
+
+
+def open_first_book(backend: Backend, start, answers) -> None:
+    """Open the book of a model in a store that has no ledger yet."""
+    client(backend).search_experiments(max_results=1)
+    start.wait()
+    answers.put(look(writer(backend), "wine").book)
+
+
+def promote_and_die(backend: Backend, version: str, after: int) -> None:
+    """Promote a version and kill this process right after its nth write (0: before the first)."""
+    _die_after(backend, after)
+    move(writer(backend), Wish("wine", version, "Production", WHY))
+    sys.exit(0)
+
+
+def look_and_die(backend: Backend, after: int) -> None:
+    """Look at wine and kill this process right after its nth write (0: before the first)."""
+    _die_after(backend, after)
+    look(writer(backend), "wine")
+
+
+def promote_often_in_small_volumes(backend: Backend, places: int, me: int, rounds: int, start, answers) -> None:
+    """The same with volumes of so few places."""
+    volumes.PLACES = places
+    promote_often(backend, me, rounds, start, answers)
+
+
+def append_often_in_small_volumes(backend: Backend, book: str, places: int, me: str, rounds: int, start, answers) -> None:
+    """Append entries that say who wrote them, in order, with volumes of so few places."""
+    volumes.PLACES = places
+    start.wait()
+    answers.put([append(backend, book, lambda _, n=n: _note(f"{me} {n}")) for n in range(rounds)])
+
+
+def append_and_die(backend: Backend, book: str, places: int, after: int) -> None:
+    """Append one entry and kill this process right after its nth write (0: before the first)."""
+    volumes.PLACES = places
+    _die_after(backend, after)
+    append(backend, book, lambda _: _note("mine"))
+
+
+def _note(text: str) -> Opened:
+    said = {"model": "m", "recorded_at": "2026-11-24T10:00:00.000Z", "by": PODIUM, "backend": Place(kind="", uri="")}
+    return Opened(**said, why="re-created", now=dict(NOTHING), note=text)
+
+
+def _promote(backend: Backend, version: str, expected: str | None = None, model: str = "wine") -> str:
+    try:
+        return move(writer(backend, f"w{version}"), Wish(model, version, "Production", WHY, expected=expected)).outcome
+    except PodiumError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _die_after(backend: Backend, after: int) -> None:
+    """Count the writes of the client, and kill this process like a power cut once there were so many."""
+    done = 0
+
+    def die_when_due() -> None:
+        if done >= after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def counted(real):
+        def call(*args, **more):
+            nonlocal done
+            die_when_due()
+            result = real(*args, **more)
+            done += 1
+            die_when_due()
+            return result
+
+        return call
+
+    die_when_due()
+    for name in WRITES:
+        setattr(client(backend), name, counted(getattr(client(backend), name)))
+
+
+def together(target, arguments) -> list:
+    """Run `target` in one process per argument tuple, released at the same moment; gives their answers."""
+    start, answers = processes.Barrier(len(arguments)), processes.Queue()
+    children = [processes.Process(target=_answering, args=(target, args, start, answers)) for args in arguments]
+    for child in children:
+        child.start()
+    got = [answers.get(timeout=300) for _ in children]
+    for child in children:
+        child.join()
+    assert not [one for one in got if isinstance(one, Exception)], got
+    return got
+
+
+def _answering(target, args, start, answers) -> None:
+    """Run the target; what it raises is its answer, so that nobody waits for one who crashed."""
+    try:
+        target(*args, start, answers)
+    except Exception as error:
+        answers.put(RuntimeError(repr(error)))
+        raise

@@ -1,0 +1,90 @@
+"""The browser session: credentials put away, the person's name asked once."""
+
+import os
+
+import httpx
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lib.backends.backend import Backend, parse
+from lib.backends.credentials import auth_of, of, take
+from lib.ui.app.backend_selection import calm_client
+from lib.ui.app.session import tidy_name
+
+SERVER = Backend("https://example.org/mlflow", "server")
+
+
+def signed(backend):
+    request = httpx.Request("GET", f"{backend.uri}/api")
+    return next(auth_of(backend).auth_flow(request)).headers["authorization"] if auth_of(backend) else None
+
+
+def test_credentials_leave_the_address_and_belong_to_it():
+    environment = {"MLFLOW_TRACKING_URI": "https://anna:p%40ss@example.org/mlflow"}
+    here = take(environment, SERVER)
+    assert environment == {"MLFLOW_TRACKING_URI": "https://example.org/mlflow"}
+    assert signed(here) == "Basic YW5uYTpwQHNz"
+    assert signed(SERVER) is None
+
+
+def test_variables_win_over_the_address_and_leave_the_environment():
+    environment = {
+        "MLFLOW_TRACKING_URI": "https://anna:x@example.org/mlflow",
+        "MLFLOW_TRACKING_USERNAME": "ben",
+        "MLFLOW_TRACKING_PASSWORD": "y",
+        "PATH": "/bin",
+    }
+    here = take(environment, SERVER)
+    assert environment == {"MLFLOW_TRACKING_URI": "https://example.org/mlflow", "PATH": "/bin"}
+    assert of(here).user == "ben"
+
+
+@pytest.mark.parametrize("address", ["", "sqlite:////tmp/a@b.db"])
+def test_an_address_without_credentials_stays_as_it_is(address, tmp_path):
+    environment = {"MLFLOW_TRACKING_URI": address}
+    take(environment, parse(address, tmp_path) if address else SERVER)
+    assert environment == {"MLFLOW_TRACKING_URI": address}
+
+
+def test_mlflows_client_retries_once_unless_someone_decided_otherwise(monkeypatch):
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    calm_client()
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "1"
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5")
+    calm_client()
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [("  Marta   K. ", "Marta K."), ("a\x00b\u202ec", "a b c"), ("", ""), ("x" * 99, "x" * 60), ("\u200b\n\t", "")],
+)
+def test_a_name_loses_what_cannot_be_seen(typed, kept):
+    assert tidy_name(typed) == kept
+
+
+def _asks():
+    import streamlit as st
+
+    from lib.ui.app.session import ask_person, keep_person, person
+
+    name = ask_person()
+    if st.button("Go"):
+        keep_person(name)
+        st.rerun()
+    st.caption(f"kept: {person()}")
+
+
+def test_the_name_is_asked_once_per_browser_session():
+    page = AppTest.from_function(_asks, default_timeout=30).run()
+    page.text_input[0].set_value("  Marta\u202e K. ").run()
+    page.button[0].click().run()
+    assert not page.text_input
+    assert page.caption[0].value == "kept: Marta K."
+
+
+def test_the_login_of_this_machine_is_offered_on_this_machine_only(monkeypatch):
+    monkeypatch.setenv("PODIUM_USER", "marta")
+    monkeypatch.setattr("lib.ui.app.session.LOOPBACK", ("localhost",))
+    page = AppTest.from_function(_asks, default_timeout=30).run()
+    assert page.text_input[0].value == ""
