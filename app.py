@@ -8,18 +8,18 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from lib.ui.app.crash_page import calm_box
-from lib.ui.app.lifespan import front, lifespan, readyz
-from lib.ui.app.preload import Preload
-from lib.ui.app.routes import SHELL
-from lib.ui.app.security_headers import SecurityHeaders
+from lib.ui.app.crash_page import show_crash_box
+from lib.ui.app.lifespan import lifespan, readyz, redirect_to_front_page
+from lib.ui.app.preload import PreloadMiddleware
+from lib.ui.app.routes import SHELL_SCRIPT
+from lib.ui.app.security_headers import SecurityHeadersMiddleware
 
 app = st.App(
-    SHELL,
+    SHELL_SCRIPT,
     lifespan=lifespan,
-    routes=[Route("/readyz", readyz), Route("/overview", front)],
-    middleware=[Middleware(SecurityHeaders), Middleware(Preload)],
-    on_script_error=calm_box,
+    routes=[Route("/readyz", readyz), Route("/overview", redirect_to_front_page)],
+    middleware=[Middleware(SecurityHeadersMiddleware), Middleware(PreloadMiddleware)],
+    on_script_error=show_crash_box,
 )
 
 if __name__ == "__main__":

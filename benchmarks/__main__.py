@@ -24,7 +24,7 @@ from benchmarks import histories, ledger, pages, peers, reading
 from benchmarks.figures import Figure, table
 from benchmarks.stores import filled
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import mlflow_version
+from lib.backends.mlflow_client import installed_mlflow_version
 from tests.support.browser import serve_mlflow
 
 RESULTS = Path(__file__).parent / "results"
@@ -117,7 +117,7 @@ def machine() -> dict[str, str | int | None]:
     """What a reader of the numbers wants to know about where they come from."""
     return {
         "python": platform.python_version(),
-        "mlflow": mlflow_version(),
+        "mlflow": installed_mlflow_version(),
         "sqlite": sqlite3.sqlite_version,
         "cores": os.cpu_count(),
     }

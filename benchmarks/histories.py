@@ -6,8 +6,8 @@ from benchmarks.figures import Figure, quickest
 from benchmarks.stores import experiment_of, filled
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
-from lib.runs.reading.metric_history import histories
-from lib.runs.reading.run_reader import runs
+from lib.runs.reading.metric_history import read_histories
+from lib.runs.reading.run_reader import read_runs
 from lib.runs.table.types import Search
 
 RUNS, METRIC = 50, "metric_0"
@@ -20,10 +20,10 @@ def store(folder: Path, steps: int) -> Backend:
 
 def of_fifty(backend: Backend, where: str, experiment: str, rounds: int) -> Figure:
     """All values of one metric of fifty runs."""
-    ids = runs(backend, Search((experiment,))).ids
+    ids = read_runs(backend, Search((experiment,))).ids
     here = client(backend)
     ways = {
-        "podium": lambda: histories(backend, ids, [METRIC]),
+        "podium": lambda: read_histories(backend, ids, [METRIC]),
         "mlflow": lambda: [here.get_metric_history(run_id, METRIC) for run_id in ids],
     }
     seconds = quickest(ways, rounds)

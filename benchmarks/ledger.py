@@ -14,15 +14,15 @@ from ulid import ULID
 from benchmarks.figures import Figure, quickest
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.mlflow_client import client
-from lib.backends.sqlite_store import make_ready
+from lib.backends.sqlite_store import ensure_database
 from lib.ledger.entry.types import Body, Decided
 from lib.ledger.entry.vocabulary import Actor
-from lib.ledger.queries.time_query import read_when
-from lib.ledger.state.replay import State
-from lib.ledger.storage import book_cache as kept
-from lib.ledger.storage.book import Writer, append, read
-from lib.registry.audit_queries import Question, ask, log
-from lib.registry.promote import Wish, move
+from lib.ledger.queries.time_query import parse_time_query
+from lib.ledger.state.replay import BookState
+from lib.ledger.storage import book_cache
+from lib.ledger.storage.book import Writer, append, read_book
+from lib.registry.audit_queries import AsOfQuery, query_as_of, read_audit_log
+from lib.registry.promote import MoveRequest, move_version
 from lib.registry.verify import verify
 from tests.support.browser import serve_mlflow
 from tests.support.long_books import REASON, long_book
@@ -50,7 +50,7 @@ def entries(folder: Path, sizes: Sequence[int] = (100, 2_000, 10_000), rounds: i
 
 def _store(folder: Path, size: int) -> Backend:
     store = sqlite_backend(folder / "mlflow.db")
-    make_ready(store)
+    ensure_database(store)
     long_book(store, size, MODEL)
     return store
 
@@ -62,7 +62,7 @@ def _writes(backend: Backend, where: str, rounds: int, turn: Iterator[str]) -> I
     seconds = quickest(ways, rounds)
     yield Figure(f"append an entry, {where}", seconds["podium"], floor=seconds["bare"], floor_is="two bare log_param")
     ways = {
-        "podium": lambda: move(_writer(backend), Wish(MODEL, next(turn), "Production", REASON)),
+        "podium": lambda: move_version(_writer(backend), MoveRequest(MODEL, next(turn), "Production", REASON)),
         "bare": lambda: _promote_bare(backend),
     }
     seconds = quickest(ways, rounds)
@@ -77,9 +77,9 @@ def _answers(store: Backend, size: int, rounds: int) -> Iterator[Figure]:
     yield Figure(
         f"as-of at {size:,} entries", seconds["podium"], floor=seconds["bare"], floor_is=f"get_run with {size:,} params", **told
     )
-    seconds = quickest({"podium": lambda: log(store)}, rounds)
+    seconds = quickest({"podium": lambda: read_audit_log(store)}, rounds)
     yield Figure(f"timeline of {size:,} entries", seconds["podium"])
-    seconds = quickest({"podium": lambda: (kept.forget(), _ask(store))}, rounds)
+    seconds = quickest({"podium": lambda: (book_cache.clear_cache(), _ask(store))}, rounds)
     yield Figure(f"as-of at {size:,} entries, nothing read before", seconds["podium"])
 
 
@@ -92,15 +92,15 @@ def _growth(small: Backend, large: Backend, sizes: tuple[int, int], rounds: int)
 
 def _ask(store: Backend) -> object:
     now = _now()
-    return ask(store, MODEL, Question("production", read_when("2024-01-02T10:30Z", now), now))
+    return query_as_of(store, MODEL, AsOfQuery("production", parse_time_query("2024-01-02T10:30Z", now), now))
 
 
 def _appends(backend: Backend) -> Callable[[], object]:
     """Appends one entry at each call: that somebody rejected what was decided last."""
     book = _book(backend)
-    last = next(e.body for e in reversed(read(backend, book).reading.entries) if isinstance(e.body, Decided))
+    last = next(e.body for e in reversed(read_book(backend, book).book.entries) if isinstance(e.body, Decided))
 
-    def make(_: State) -> Body:
+    def make(_: BookState) -> Body:
         return last.model_copy(update={"verdict": "reject"})
 
     return lambda: append(backend, book, make)

@@ -17,10 +17,10 @@ from benchmarks.figures import Figure, goal
 from benchmarks.reading import LINEAR
 from benchmarks.stores import experiment_of, filled
 from lib.backends.backend import Backend
-from lib.runs.plots.parallel import MOST_LINES
+from lib.runs.plots.parallel import MAX_LINES
 from lib.runs.plots.scatter import MOST_POINTS
-from lib.runs.reading.run_reader import runs
-from lib.runs.table.run_table import varying
+from lib.runs.reading.run_reader import read_runs
+from lib.runs.table.run_table import varying_params
 from lib.runs.table.types import Search
 from tests.support.browser import SETTLED, Process, free_port, launch, serve_podium, start
 from tests.support.install_browser import find
@@ -102,7 +102,7 @@ def _seen(condition: str) -> Until:
 
 
 def _lines(count: int) -> Until:
-    return _seen(_MARKS % (LINES, min(count, MOST_LINES)))
+    return _seen(_MARKS % (LINES, min(count, MAX_LINES)))
 
 
 def _points(count: int) -> Until:
@@ -133,10 +133,10 @@ def reactions(browser: Browser, sizes: Sequence[int], folder: Path, rounds: int)
 
 def _of_podium(visits: Visits, store: Backend, count: int, floor: tuple[float, float]) -> Iterator[Figure]:
     search = Search((experiment_of(store),))
-    first = runs(store, search).ids[0]
-    other = varying(runs(store, search))[-1]
+    first = read_runs(store, search).ids[0]
+    other = varying_params(read_runs(store, search))[-1]
     with serving(serve_podium(store.uri, store.path.parent / "podium")) as podium:
-        address = f"{podium.url}/compare?experiment={search.experiments[0]}"
+        address = f"{podium.url}/compare?experiment={search.experiment_ids[0]}"
         Visits(visits.browser, 1).opened(address, _lines(count))
         opened = visits.opened(address, _lines(count)) - STILL
         plot = visits.clicked(address, _lines(count), _radio("Scatter"), _points(count)) - STILL

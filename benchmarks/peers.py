@@ -16,7 +16,7 @@ from benchmarks.pages import LINES, PAINTED, POINTS, ROWS, Until, Visits, servin
 from benchmarks.stores import experiment_of
 from lib.backends.backend import Backend
 from lib.runs.plots.scatter import MOST_POINTS
-from lib.runs.reading.run_reader import runs
+from lib.runs.reading.run_reader import read_runs
 from lib.runs.table.types import Search
 from tests.support.browser import SETTLED, serve_podium
 
@@ -50,7 +50,7 @@ class Way:
 def against_mlflow(browser: Browser, server: Backend, store: Backend, folder: Path, rounds: int) -> Iterator[Figure]:
     """All runs with a scatter beside MLflow's list of a hundred, and a hundred runs compared; MLflow's server works on the same file."""
     experiment = experiment_of(store)
-    table, visits = runs(store, Search((experiment,))), Visits(browser, rounds)
+    table, visits = read_runs(store, Search((experiment,))), Visits(browser, rounds)
     first = json.dumps(table.identity.name.iloc[0])
     with serving(serve_podium(store.uri, folder / "podium")) as podium:
         many = f"all {len(table):,} runs with a scatter", "MLflow's list of 100", "≤ 0.6× MLflow", 0.6

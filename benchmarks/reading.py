@@ -11,9 +11,8 @@ import mlflow
 from benchmarks.figures import Figure, goal, quickest
 from benchmarks.stores import experiment_of, fetched, filled
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, quick_reading
-from lib.runs.reading import run_reader as reading
-from lib.runs.reading import sqlite_reader as sqlite_road
+from lib.backends.mlflow_client import client, relaxed_gc
+from lib.runs.reading import run_reader, sqlite_reader
 from lib.runs.table.types import Search
 
 GOALS = {5000: 20, 20_000: 20}
@@ -42,10 +41,10 @@ def _of_size(folder: Path, count: int, rounds: int) -> Iterator[Figure]:
     backend = filled(folder, count)
     experiment = experiment_of(backend)
     search = Search((experiment,))
-    assert sqlite_road.columns(backend, search) is not None, "the SQLite road is closed: nothing to measure"
+    assert sqlite_reader.read_run_columns(backend, search) is not None, "the SQLite road is closed: nothing to measure"
     mlflow.set_tracking_uri(backend.uri)
     mlflow.search_runs([experiment], max_results=1)  # loads what MLflow loads late
-    ways = {"podium": lambda: reading.runs(backend, search), "floor": lambda: fetched(backend)}
+    ways = {"podium": lambda: run_reader.read_runs(backend, search), "floor": lambda: fetched(backend)}
     own = quickest(ways, 2 * rounds + 1, time.process_time)
     peers: dict[str, Callable[[], object]] = {
         "mlflow": lambda: mlflow.search_runs([experiment], max_results=count + 1),
@@ -93,7 +92,7 @@ def _collected(backend: Backend, experiment: str, *, raised: bool) -> None:
     gc.set_threshold(700, 10, 10)
     try:
         if raised:
-            with quick_reading():
+            with relaxed_gc():
                 list(_pages_of(backend, experiment))
         else:
             list(_pages_of(backend, experiment))
@@ -106,7 +105,7 @@ def on_server(backend: Backend, store: Backend, count: int, rounds: int) -> Figu
     experiment = experiment_of(store)
     _raw(backend.uri, experiment, 1000)  # the first question pays for what the server loads late
     ways = {
-        "podium": lambda: reading.runs(backend, Search((experiment,))),
+        "podium": lambda: run_reader.read_runs(backend, Search((experiment,))),
         "floor": lambda: _raw(backend.uri, experiment, 1000),
     }
     took = quickest(ways, rounds)

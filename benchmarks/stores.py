@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.mlflow_client import client
-from lib.backends.sqlite_store import make_ready
+from lib.backends.sqlite_store import ensure_database
 
 NAME = "bench"
 KEYS = {"metrics": 15, "params": 15, "tags": 8}
@@ -20,7 +20,7 @@ def filled(folder: Path, count: int, steps: int = 1) -> Backend:
     With more than one step the first metric of the newest fifty runs has that many values.
     """
     backend = sqlite_backend(folder / "mlflow.db")
-    make_ready(backend)
+    ensure_database(backend)
     experiment = int(client(backend).create_experiment(NAME, artifact_location=str(folder / "mlruns")))
     ids = [f"{number:032x}" for number in range(count)]
     with closing(sqlite3.connect(backend.path)) as db, db:

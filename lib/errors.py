@@ -33,7 +33,7 @@ class NotFound(PodiumError):
     title = "Not found"
 
 
-class Refused(PodiumError):
+class ActionRefused(PodiumError):
     """A guard said no: the world changed since the person looked, or a rule forbids the deed. Nothing was written."""
 
     title = "Refused, and nothing was changed"
@@ -57,7 +57,7 @@ class Unreachable(BackendError):
     title = "The backend does not answer"
 
 
-class NotAdmitted(BackendError):
+class SignInRejected(BackendError):
     """The backend answers, and does not take this person's sign-in."""
 
     title = "The sign-in was not accepted"
@@ -75,14 +75,14 @@ class NotWritable(BackendError):
     title = "Not writable"
 
 
-class MissingGrant(NotWritable):
+class MissingPermission(NotWritable):
     """A server with users lets this one read, not write. `call` is the Python that grants it, for an administrator."""
 
     title = "A right is missing"
 
-    def __init__(self, what: str, *, means: str = "Nothing was changed.", next: str = "", call: str = "") -> None:  # noqa: A002 - as above
+    def __init__(self, what: str, *, means: str = "Nothing was changed.", next: str = "", grant_code: str = "") -> None:  # noqa: A002 - as above
         super().__init__(what, means=means, next=next)
-        self.call = call
+        self.grant_code = grant_code
 
 
 class NeedsMigration(BackendError):

@@ -23,17 +23,17 @@ def start_time(pid: int) -> float:
         return 0.0
 
 
-def is_same(pid: int, started: float) -> bool:
+def is_same_process(pid: int, expected_start: float) -> bool:
     """Whether the process of that id is still the one that began then: ids are used again."""
     now = start_time(pid)
-    return now > 0 and abs(now - started) < 2.0
+    return now > 0 and abs(now - expected_start) < 2.0
 
 
-def end(pid: int, grace: float = GRACE_SECONDS) -> None:
+def end_process_tree(pid: int, grace_seconds: float = GRACE_SECONDS) -> None:
     """End a script that leads its own group, and all it started: ask, wait up to `grace` seconds, then kill."""
     family = _family(pid)
     _ask(pid, family)
-    deadline = time.monotonic() + grace
+    deadline = time.monotonic() + grace_seconds
     while time.monotonic() < deadline and any(_runs(process) for process in family):
         time.sleep(0.05)
     _kill(pid, family)

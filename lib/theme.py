@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-Ink = Mapping[str, str]
+ChartColors = Mapping[str, str]
 
-FONTS = Path(__file__).resolve().parent / "ui" / "static" / "fonts"
+FONT_FOLDER = Path(__file__).resolve().parent / "ui" / "static" / "fonts"
 """The folder that holds Inter as TTF. It is served to browsers too, so it stands with the pages' static files."""
-LIGHT: Ink = MappingProxyType(
+LIGHT: ChartColors = MappingProxyType(
     {
         "ink": "#17202C",
         "soft": "#5B6776",
@@ -43,7 +43,7 @@ LIGHT: Ink = MappingProxyType(
         "kind6": "#3F3F1E",
     }
 )
-DARK: Ink = MappingProxyType(
+DARK: ChartColors = MappingProxyType(
     {
         "ink": "#E6EBF2",
         "soft": "#94A1B2",

@@ -2,36 +2,36 @@
 
 import streamlit as st
 
-from lib.ui.app.session import backend
-from lib.ui.components.layout import header
-from lib.ui.pages.doctor import sidebar as aside
-from lib.ui.pages.doctor.findings import findings
-from lib.ui.pages.doctor.fix_dialog import show_open_dialog
-from lib.ui.pages.doctor.report_state import again, age, report_on
-from lib.ui.pages.doctor.symptoms import answer, choose, first
+from lib.ui.app.session import current_backend
+from lib.ui.components.layout import page_header
+from lib.ui.pages.doctor import sidebar
+from lib.ui.pages.doctor.findings import show_findings
+from lib.ui.pages.doctor.fix_dialog import show_fix_dialog
+from lib.ui.pages.doctor.report_state import clear_report, report_summary, session_report
+from lib.ui.pages.doctor.symptoms import choose_symptom, show_symptom, sort_by_symptom
 
 # Choose
-here = backend()
+here = current_backend()
 top = st.container()
-report = report_on(here)
-with top, header("Doctor", age(report)):
-    aside.hand_on(report)
-    st.button("Check again", type="primary", icon=":material/refresh:", key="doctor.again", on_click=again)
+report = session_report(here)
+with top, page_header("Doctor", report_summary(report)):
+    sidebar.copy_report_button(report)
+    st.button("Check again", type="primary", icon=":material/refresh:", key="doctor.again", on_click=clear_report)
 
 # Look
-aside.results(here)
+sidebar.show_fix_results(here)
 left, right = st.columns([13, 7], gap="medium")
 with left:
-    symptom = choose()
+    symptom = choose_symptom()
     if symptom:
-        answer(symptom, report)
-    findings(first(report.ill, symptom))
-    aside.abilities(here, report)
+        show_symptom(symptom, report)
+    show_findings(sort_by_symptom(report.problems_and_notices, symptom))
+    sidebar.show_backend_capabilities(here, report)
 with right:
-    aside.servers()
-    aside.folders_read(here)
-    aside.all_checks(report)
-    aside.for_a_colleague(report)
+    sidebar.show_servers()
+    sidebar.show_mapped_folders(here)
+    sidebar.show_all_checks(report)
+    sidebar.show_short_report(report)
 
 # Act
-show_open_dialog()
+show_fix_dialog()

@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from lib.jobs import job_queue as jobs
-from lib.ui.app.session import backend, now
-from lib.ui.components.formatting import count
-from lib.ui.components.layout import card, empty, header
-from lib.ui.pages.launch.form import ask_parameters, choose_demo, read_script, shop, start_button
-from lib.ui.pages.launch.job import earlier, follow, watched
+from lib.jobs import job_queue
+from lib.ui.app.session import current_backend, now
+from lib.ui.components.formatting import format_count
+from lib.ui.components.layout import card, page_header, show_empty_state
+from lib.ui.pages.launch.form import ask_parameters, choose_demo, job_settings, open_script_dialog, start_button
+from lib.ui.pages.launch.job import find_selected_job, show_job, show_job_list
 
-here, place = backend(), shop()
-known = jobs.settle(place, now())
-shown = watched(known)
-busy = sum(one.live for one in known) >= place.limit
+here, place = current_backend(), job_settings()
+known = job_queue.reap_lost_jobs(place, now())
+shown = find_selected_job(known)
+busy = sum(one.is_live for one in known) >= place.max_running
 
 top = st.container()
 left, right = st.columns([7, 13], gap="medium")
@@ -21,19 +21,21 @@ with left:
     with card("New job", key="launch.form"):
         demo = choose_demo()
         values = ask_parameters(demo)
-        start_button(demo, values, here, waits=busy)
-    earlier(known, shown)
+        start_button(demo, values, here, is_busy=busy)
+    show_job_list(known, shown)
 
 with right:
     if shown:
-        follow(shown, known, here)
+        show_job(shown, known, here)
     else:
         with card(key="launch.nothing"):
-            empty("play_circle", "Nothing runs", "Start a demo at the left. Its progress, log and metrics appear here.")
+            show_empty_state(
+                "play_circle", "Nothing runs", "Start a demo at the left. Its progress, log and metrics appear here."
+            )
             st.space("small")
 
-at_once = "One job" if place.limit == 1 else f"Up to {count(place.limit, 'job')}"
-runs = "runs" if place.limit == 1 else "run"
-with top, header("Launch", f"{at_once} {runs} at a time on this machine. A job goes on when you leave the page."):
+at_once = "One job" if place.max_running == 1 else f"Up to {format_count(place.max_running, 'job')}"
+runs = "runs" if place.max_running == 1 else "run"
+with top, page_header("Launch", f"{at_once} {runs} at a time on this machine. A job goes on when you leave the page."):
     if st.button("Read the script", type="tertiary", icon=":material/code:", key="launch.script"):
-        read_script(demo, values)
+        open_script_dialog(demo, values)

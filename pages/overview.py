@@ -2,47 +2,47 @@
 
 import streamlit as st
 
-from lib.backends.quick_summary import glance
-from lib.runs.reading.latest_runs import recent
-from lib.ui.app.routes import goto
-from lib.ui.app.session import backend, now
-from lib.ui.components.formatting import lately, md
-from lib.ui.components.layout import header
-from lib.ui.pages.overview.cards import recent_runs, this_backend
-from lib.ui.pages.overview.first_steps import steps
-from lib.ui.pages.overview.health import health
-from lib.ui.pages.overview.launch_wine import launch_wine
-from lib.ui.pages.overview.models import in_production, latest_entries, lead
-from lib.ui.pages.overview.parallel import beside
+from lib.backends.quick_summary import read_quick_summary
+from lib.runs.reading.latest_runs import read_latest_runs
+from lib.ui.app.routes import switch_page
+from lib.ui.app.session import current_backend, now
+from lib.ui.components.formatting import escape, format_recent_age
+from lib.ui.components.layout import page_header
+from lib.ui.pages.overview.cards import show_backend_checks, show_recent_runs
+from lib.ui.pages.overview.first_steps import show_first_steps
+from lib.ui.pages.overview.health import show_health
+from lib.ui.pages.overview.launch_wine import launch_wine_demo
+from lib.ui.pages.overview.models import show_champions, show_latest_entries, show_summary
+from lib.ui.pages.overview.parallel import show_in_parallel
 from lib.ui.queries.registry import model_names
 
-here = backend()
-runs, has_models = recent(here, 6), bool(model_names(here))
+here = current_backend()
+runs, has_models = read_latest_runs(here, 6), bool(model_names(here))
 is_new = not runs and not has_models
-found = glance(here) if is_new else None
-age = f" · created {lately(found.created, now())}" if found and found.created else ""
+found = read_quick_summary(here) if is_new else None
+age = f" · created {format_recent_age(found.created, now())}" if found and found.created else ""
 
-with header("Overview", f"{md(here.name)} · {md(here.place)}{age}"):
+with page_header("Overview", f"{escape(here.name)} · {escape(here.label)}{age}"):
     if runs and st.button("Launch a demo", icon=":material/play_arrow:", key="overview.launch"):
-        goto("launch")
+        switch_page("launch")
 
 if has_models:
-    beside(lead, here)
+    show_in_parallel(show_summary, here)
 else:
     st.space("small")
-    steps(2 if runs else 1, lambda: launch_wine(here))
+    show_first_steps(2 if runs else 1, lambda: launch_wine_demo(here))
     st.space("xsmall")
 
 if found:
-    this_backend(found.checks)
+    show_backend_checks(found.rows)
     st.stop()
 
 left, right = st.columns([13, 7], gap="medium")
 with left:
     if has_models:
-        beside(in_production, here, rows=6)
-    recent_runs(runs)
+        show_in_parallel(show_champions, here, rows=6)
+    show_recent_runs(runs)
 with right:
     if has_models:
-        beside(latest_entries, here, rows=6)
-    beside(health, here, rows=7)
+        show_in_parallel(show_latest_entries, here, rows=6)
+    show_in_parallel(show_health, here, rows=7)

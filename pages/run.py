@@ -2,44 +2,48 @@
 
 import streamlit as st
 
-from lib.ui.app.session import backend
-from lib.ui.components.error_box import calm
-from lib.ui.pages.run import artifacts as files
-from lib.ui.pages.run import dialogs, lineage, metrics
-from lib.ui.pages.run import empty_states as nothing
-from lib.ui.pages.run import header as head
-from lib.ui.pages.run import logged_models as models
-from lib.ui.pages.run import note_and_tags as written
-from lib.ui.pages.run import parameters as settings
-from lib.ui.pages.run import queries as reads
+from lib.ui.app.session import current_backend
+from lib.ui.components.error_box import error_boundary
+from lib.ui.pages.run import (
+    artifacts,
+    dialogs,
+    empty_states,
+    header,
+    lineage,
+    logged_models,
+    metrics,
+    note_and_tags,
+    parameters,
+    queries,
+)
 
 # Choose
-here = backend()
-run = nothing.found(here, st.query_params.get("run", ""))
+here = current_backend()
+run = empty_states.load_run(here, st.query_params.get("run", ""))
 if run is None:
     st.stop()
-home, kin = reads.home(here, run.experiment_id), reads.kin(here, run)
-places = reads.places(here, run)
-head.top(run, home, kin, has_model=bool(places))
-head.pulse(here, run)
-dialogs.show_done()
-nothing.banner(run, home)
-may_change = run.lifecycle == "active" and not home.is_record
+home, kin = queries.cached_experiment_ref(here, run.experiment_id), queries.cached_related_runs(here, run)
+places = queries.model_locations(here, run)
+header.show_header(run, home, kin, has_model=bool(places))
+header.show_live_status(here, run)
+dialogs.show_flash()
+empty_states.show_run_banner(run, home)
+may_change = run.lifecycle == "active" and not home.is_ledger
 
 # Look
 left, right = st.columns([13, 7], gap="medium")
 with left:
-    metrics.metrics_card(here, run)
-    settings.parameters_card(run)
-    settings.inputs_card(run)
-    models.models_card(here, places)
-    files.files_card(here, run)
+    metrics.show_metrics(here, run)
+    parameters.show_parameters(run)
+    parameters.show_inputs(run)
+    logged_models.show_logged_models(here, places)
+    artifacts.show_artifacts(here, run)
 with right:
-    head.identity_card(run, home)
-    written.note_card(run, may_change=may_change)
-    written.tags_card(run, may_change=may_change)
-    with calm():
-        lineage.lineage_card(run, kin, reads.uses(here, run))
+    header.show_identity(run, home)
+    note_and_tags.show_note(run, can_edit=may_change)
+    note_and_tags.show_tags(run, can_edit=may_change)
+    with error_boundary():
+        lineage.show_lineage(run, kin, queries.run_usage(here, run))
 
 # Act
-dialogs.show_open_dialog(run)
+dialogs.show_run_dialog(run)

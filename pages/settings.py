@@ -2,26 +2,27 @@
 
 import streamlit as st
 
-from lib.ui.app.backend_selection import current
-from lib.ui.components.error_box import calm
-from lib.ui.components.formatting import md
-from lib.ui.components.layout import header
-from lib.ui.pages.settings.add_backend import add_card
-from lib.ui.pages.settings.backend_list import abilities_card, backends_card, known_names, said
-from lib.ui.pages.settings.sign_in import sign_in_card
+from lib.ui.app.backend_selection import current_backend_name
+from lib.ui.components.error_box import error_boundary
+from lib.ui.components.formatting import escape
+from lib.ui.components.layout import page_header
+from lib.ui.pages.settings.add_backend import show_add_form
+from lib.ui.pages.settings.backend_list import read_config_or_show_error, show_backend_capabilities, show_backend_list, show_flash
+from lib.ui.pages.settings.sign_in import show_sign_in
 
-names = known_names()
-with header(
-    "Settings", f"This browser session uses {md(current()) or 'Podium’s own backend'}. Other people choose for themselves."
+names = read_config_or_show_error()
+with page_header(
+    "Settings",
+    f"This browser session uses {escape(current_backend_name()) or 'Podium’s own backend'}. Other people choose for themselves.",
 ):
     pass
-said()
+show_flash()
 
 left, right = st.columns([13, 7], gap="medium")
 with left:
-    backends_card(names)
-    abilities_card()
+    show_backend_list(names)
+    show_backend_capabilities()
 with right:
-    with calm():
-        sign_in_card()
-    add_card(shared=names.shared)
+    with error_boundary():
+        show_sign_in()
+    show_add_form(is_shared=names.is_shared)

@@ -17,9 +17,9 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 from lib.backends.backend import Backend, sqlite_backend
-from lib.backends.sqlite_store import make_ready
-from lib.ui.app.routes import SHELL, path
-from tests.support import install_browser as see_to_a_browser
+from lib.backends.sqlite_store import ensure_database
+from lib.ui.app.routes import SHELL_SCRIPT, page_path
+from tests.support import install_browser
 from tests.support.auth_server import Signed, serve_with_users
 from tests.support.browser import Driver, Process, launch, serve_mlflow, serve_podium
 from tests.support.dagshub_server import DagsHub, fill, pretending
@@ -58,7 +58,7 @@ def empty_database(shared_folder: Path) -> Path:
     """An empty database, made once for all workers. To be copied, never opened."""
     made = shared_folder / "template" / "mlflow.db"
     with FileLock(shared_folder / "template.lock"):
-        make_ready(sqlite_backend(made))
+        ensure_database(sqlite_backend(made))
     return made
 
 
@@ -100,10 +100,10 @@ def app(clean_session: None, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
 
     def open_page(name: str, backend: Backend | str, /, **query: str | list[str]) -> AppTest:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", backend if isinstance(backend, str) else backend.uri)
-        test = AppTest.from_file(str(SHELL), default_timeout=SECONDS)
+        test = AppTest.from_file(str(SHELL_SCRIPT), default_timeout=SECONDS)
         for key, value in query.items():
             test.query_params[key] = value
-        test.switch_page(str(path(name)))
+        test.switch_page(str(page_path(name)))
         test.run()
         assert not test.exception, [error.value for error in test.exception]
         return test
@@ -130,8 +130,7 @@ def hub_site(mlflow_server: Backend) -> Iterator[DagsHub]:
 @pytest.fixture
 def dagshub(hub_site: DagsHub, mlflow_server: Backend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[DagsHub]:
     """The stand-in as every test finds it: this process takes it for DagsHub, and no token is kept or set anywhere."""
-    from lib.backends import credentials
-    from lib.backends import dagshub as hub
+    from lib.backends import credentials, dagshub
 
     fill(hub_site, mlflow_server)
     for name in SIGN_INS:
@@ -141,7 +140,7 @@ def dagshub(hub_site: DagsHub, mlflow_server: Backend, monkeypatch: pytest.Monke
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     for name in ("_OF_PROCESS", "_INTRODUCED", "_VARIABLES"):
         monkeypatch.setattr(credentials, name, {})
-    monkeypatch.setattr(hub, "_LATELY", {})
+    monkeypatch.setattr(dagshub, "_LATELY", {})
     yield hub_site
     fill(hub_site, mlflow_server)
 
@@ -157,9 +156,9 @@ def signed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium or Chrome, started once. Fails without one, unless PODIUM_NO_BROWSER=1."""
-    if see_to_a_browser.unwanted():
+    if install_browser.unwanted():
         pytest.skip("PODIUM_NO_BROWSER=1")
-    found = see_to_a_browser.find()
+    found = install_browser.find()
     if found is None:
         pytest.fail("No browser. `make test` sees to one; PODIUM_NO_BROWSER=1 leaves these tests out.")
     with sync_playwright() as play:

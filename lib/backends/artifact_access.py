@@ -5,14 +5,14 @@ from urllib.parse import urlsplit
 from lib.backends.backend import Backend
 
 
-def out_of_reach(place: str, backend: Backend) -> str:
+def unreadable_scheme(location: str, backend: Backend) -> str:
     """The scheme of a place that is not read from here; empty for folders and for what this very server hands out.
 
     Storage like S3 needs credentials of its own. An address on another host is never asked: MLflow would send it ours. What was
     logged through a server is reached only through it, not from its bare database.
     """
     try:
-        parts, server = urlsplit(place), urlsplit(backend.uri)
+        parts, server = urlsplit(location), urlsplit(backend.uri)
     except ValueError:
         return "unreadable"
     if len(parts.scheme) < 2:  # a single letter is a drive

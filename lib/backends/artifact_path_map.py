@@ -18,57 +18,60 @@ _PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
-class Mapped:
+class PathMapping:
     """On one backend, files whose place begins with `prefix` are read from `folder`."""
 
     uri: str
     prefix: str
     folder: str
 
-    def leads(self, place: str) -> Path | None:
+    def local_path(self, location: str) -> Path | None:
         """Where a place is read from; None when it does not begin with the prefix, or would lead out of the folder."""
-        rest = place.replace("\\", "/").removeprefix(self.prefix.replace("\\", "/"))
-        whole = place.replace("\\", "/") != rest or not self.prefix
+        rest = location.replace("\\", "/").removeprefix(self.prefix.replace("\\", "/"))
+        whole = location.replace("\\", "/") != rest or not self.prefix
         if not whole or (rest and not rest.startswith("/") and not self.prefix.endswith(("/", "\\"))):
             return None
-        parts = PurePosixPath(unquote(rest) if "://" in place or place.startswith("mlflow-artifacts:") else rest).parts
+        parts = PurePosixPath(unquote(rest) if "://" in location or location.startswith("mlflow-artifacts:") else rest).parts
         return None if ".." in parts else Path(self.folder, *(part for part in parts if part != "/"))
 
 
-def home(environment: Mapping[str, str]) -> Path:
+def podium_home(environment: Mapping[str, str]) -> Path:
     """Podium's own folder."""
     asked = environment.get("PODIUM_HOME", "").strip()
     return Path(asked).expanduser().absolute() if asked else _PROJECT / ".podium"
 
 
-def known(folder: Path) -> tuple[Mapped, ...]:
+def read_mappings(folder: Path) -> tuple[PathMapping, ...]:
     """All that are noted in Podium's folder; none where the note is missing or is no such note."""
     try:
         told = json.loads((folder / "mapped.json").read_text(encoding="utf-8"))
-        return tuple(Mapped(str(one["uri"]), str(one["prefix"]), str(one["folder"])) for one in told)
+        return tuple(PathMapping(str(one["uri"]), str(one["prefix"]), str(one["folder"])) for one in told)
     except (OSError, ValueError, KeyError, TypeError):
         return ()
 
 
-def note(folder: Path, one: Mapped) -> None:
+def save_mapping(folder: Path, mapping: PathMapping) -> None:
     """Note a folder, in place of what was noted for the same prefix."""
-    _write(folder, (*(other for other in known(folder) if (other.uri, other.prefix) != (one.uri, one.prefix)), one))
+    _write(
+        folder,
+        (*(other for other in read_mappings(folder) if (other.uri, other.prefix) != (mapping.uri, mapping.prefix)), mapping),
+    )
 
 
-def forget(folder: Path, one: Mapped) -> None:
+def remove_mapping(folder: Path, mapping: PathMapping) -> None:
     """Take a folder back."""
-    _write(folder, tuple(other for other in known(folder) if other != one))
+    _write(folder, tuple(other for other in read_mappings(folder) if other != mapping))
 
 
-def read_from(backend: Backend, place: str) -> str:
+def mapped_location(backend: Backend, location: str) -> str:
     """The place from which files are read: a folder that stands in for it, else the place itself."""
-    for one in known(home(os.environ)):
-        if one.uri == backend.uri and (leads := one.leads(place)) is not None:
+    for one in read_mappings(podium_home(os.environ)):
+        if one.uri == backend.uri and (leads := one.local_path(location)) is not None:
             return str(leads)
-    return place
+    return location
 
 
-def _write(folder: Path, all_: tuple[Mapped, ...]) -> None:
+def _write(folder: Path, all_: tuple[PathMapping, ...]) -> None:
     aside = folder / f".mapped.{os.getpid()}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)

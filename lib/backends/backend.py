@@ -11,9 +11,9 @@ from urllib.request import url2pathname
 
 from lib.errors import BadInput
 
-Kind = Literal["sqlite", "server", "file", "database"]
-SQLITE = "sqlite:///"
-DATABASES = ("postgresql", "mysql", "mssql")
+BackendKind = Literal["sqlite", "server", "file", "database"]
+SQLITE_PREFIX = "sqlite:///"
+DATABASE_SCHEMES = ("postgresql", "mysql", "mssql")
 _SECRET_OPTIONS = re.compile(r"(?i)(pass|pwd|secret|token|odbc_connect)")
 
 
@@ -27,16 +27,16 @@ class Backend:
     """
 
     uri: str
-    kind: Kind
+    kind: BackendKind
     principal: str = field(default="", repr=False)
 
     @property
     def path(self) -> Path | None:
         """The absolute path of the database file; None for everything but a local SQLite file."""
-        return Path(self.uri.removeprefix(SQLITE)) if self.kind == "sqlite" else None
+        return Path(self.uri.removeprefix(SQLITE_PREFIX)) if self.kind == "sqlite" else None
 
     @property
-    def artifacts(self) -> Path | None:
+    def artifact_folder(self) -> Path | None:
         """The folder beside the database in which new experiments keep their artifacts; None for everything but SQLite."""
         return self.path.parent / "mlruns" if self.path else None
 
@@ -53,50 +53,50 @@ class Backend:
         return urlsplit(self.uri).netloc.rpartition("@")[2]
 
     @property
-    def place(self) -> str:
+    def label(self) -> str:
         """Where it is, in short: the name of the file or folder, or the address."""
         local = self.path or self.folder
         return local.name if local else self.uri
 
-    def asked_by(self, principal: str) -> "Backend":
+    def with_principal(self, principal: str) -> "Backend":
         """The same place, asked as somebody else."""
         return replace(self, principal=principal)
 
-    def is_same_place(self, other: "Backend") -> bool:
+    def is_same_store(self, other: "Backend") -> bool:
         """Whether both name the same place, whoever asks there."""
         return (self.uri, self.kind) == (other.uri, other.kind)
 
 
 def sqlite_backend(path: Path) -> Backend:
     """The backend of a local SQLite file; a relative path is taken from the current folder."""
-    return Backend(SQLITE + str(path.absolute()), "sqlite")
+    return Backend(SQLITE_PREFIX + str(path.absolute()), "sqlite")
 
 
-def parse(uri: str, folder: Path) -> Backend:
+def parse_backend(uri: str, folder: Path) -> Backend:
     """The backend that `uri` names. A relative SQLite path is taken from `folder`; user and password of a server are left out, and
     so is the password of a database (`password_in` finds it).
 
     Raises BadInput for an empty URI or a kind that Podium does not speak.
     """
     text = uri.strip()
-    if text.startswith(SQLITE) and len(text) > len(SQLITE):
-        return sqlite_backend(folder / unquote(text.removeprefix(SQLITE)))
+    if text.startswith(SQLITE_PREFIX) and len(text) > len(SQLITE_PREFIX):
+        return sqlite_backend(folder / unquote(text.removeprefix(SQLITE_PREFIX)))
     parts = _split(text)
     if parts.scheme in ("http", "https") and parts.hostname:
         host = parts.netloc.rpartition("@")[2]
         return Backend(urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", "")), "server")
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and len(parts.path) > 1:
         return Backend(Path(url2pathname(parts.path)).absolute().as_uri(), "file")
-    if parts.scheme.partition("+")[0] in DATABASES and parts.hostname:
+    if parts.scheme.partition("+")[0] in DATABASE_SCHEMES and parts.hostname:
         return Backend(urlunsplit(parts._replace(netloc=_without_password(parts.netloc))), "database")
     raise _unknown(text, parts.scheme)
 
 
-def dagshub(repository: str, host: str = "https://dagshub.com") -> Backend:
+def dagshub_backend(repository: str, host_url: str = "https://dagshub.com") -> Backend:
     """The MLflow server of a DagsHub repository, given as owner/repo. Raises BadInput for anything else."""
     if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", repository.strip(), re.ASCII):
         raise BadInput(f"{repository[:80]!r} is not a repository.", next="Write it as owner/repo, such as team/fraud.")
-    return Backend(f"{host.rstrip('/')}/{repository.strip()}.mlflow", "server")
+    return Backend(f"{host_url.rstrip('/')}/{repository.strip()}.mlflow", "server")
 
 
 def credentials_in(uri: str) -> tuple[str, str] | None:
@@ -116,16 +116,16 @@ def password_in(uri: str) -> str:
         parts = urlsplit(uri.strip())
     except ValueError:
         return ""
-    return parts.password or "" if parts.scheme.partition("+")[0] in DATABASES else ""
+    return parts.password or "" if parts.scheme.partition("+")[0] in DATABASE_SCHEMES else ""
 
 
-def chosen(environment: Mapping[str, str], project: Path) -> Backend:
+def backend_from_environment(environment: Mapping[str, str], project: Path) -> Backend:
     """The backend an environment asks for: `MLFLOW_TRACKING_URI`, else `mlflow.db` in the project's folder.
 
     A relative SQLite path in the variable is taken from the current folder, as MLflow does.
     """
     asked = environment.get("MLFLOW_TRACKING_URI", "").strip()
-    return parse(asked, Path.cwd()) if asked else sqlite_backend(project / "mlflow.db")
+    return parse_backend(asked, Path.cwd()) if asked else sqlite_backend(project / "mlflow.db")
 
 
 def _split(text: str) -> SplitResult:
@@ -144,7 +144,7 @@ def _split(text: str) -> SplitResult:
             if after or "@" in begin
             else "Write the port as a number, such as http://host:5000.",
         )
-    if parts.scheme.partition("+")[0] in DATABASES and _SECRET_OPTIONS.search(parts.query):
+    if parts.scheme.partition("+")[0] in DATABASE_SCHEMES and _SECRET_OPTIONS.search(parts.query):
         raise BadInput(
             f"{_shown(text.partition('?')[0])} has a password among its options.",
             next="Put it where a password belongs: scheme://user:${NAME}@host/database.",
@@ -158,7 +158,7 @@ def _without_password(netloc: str) -> str:
 
 
 def _unknown(text: str, scheme: str) -> BadInput:
-    known = ["http", "https", "sqlite", "file", *DATABASES]
+    known = ["http", "https", "sqlite", "file", *DATABASE_SCHEMES]
     near = get_close_matches(scheme or text.partition("/")[0].strip(":"), known, 1, 0.7)
     hint = f"Did you mean {near[0]}://? " if near and near[0] != scheme else ""
     return BadInput(

@@ -27,19 +27,19 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from lib.backends import dagshub as hub
-from lib.backends.backend import Backend, credentials_in, dagshub, parse, password_in
-from lib.errors import BadInput, Busy, NotFound, NotWritable, PodiumError, Refused
+from lib.backends import dagshub
+from lib.backends.backend import Backend, credentials_in, dagshub_backend, parse_backend, password_in
+from lib.errors import ActionRefused, BadInput, Busy, NotFound, NotWritable, PodiumError
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-RESERVED = ("default",)
-WholeKind = Literal["sqlite", "file", "server", "dagshub", "database"]
+NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+RESERVED_NAMES = ("default",)
+ConfiguredKind = Literal["sqlite", "file", "server", "dagshub", "database"]
 _HEADER = re.compile(r"\s*\[")
 _ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
 @dataclass(frozen=True)
-class Named:
+class ConfiguredBackend:
     """A backend with a name. `uri` is as written, with ${NAME} for the password of a database; `repository` only of DagsHub.
 
     `trouble` says why it cannot be used, in one sentence; then there is no `backend`.
@@ -49,32 +49,32 @@ class Named:
     uri: str = ""
     repository: str = ""
     backend: Backend | None = None
-    trouble: str = ""
+    problem: str = ""
 
     @property
-    def kind(self) -> WholeKind:
+    def kind(self) -> ConfiguredKind:
         """What it is to people: a DagsHub repository is a server with a name of its own."""
         return "dagshub" if self.repository else self.backend.kind if self.backend else "server"
 
 
 @dataclass(frozen=True)
-class Names:
+class BackendConfig:
     """What the file says: the backends in its order, and whether this Podium is shared."""
 
-    entries: tuple[Named, ...] = ()
-    shared: bool = False
+    backends: tuple[ConfiguredBackend, ...] = ()
+    is_shared: bool = False
 
-    def find(self, name: str) -> Named:
+    def find(self, name: str) -> ConfiguredBackend:
         """The backend with this name. Raises NotFound, or BadInput for one that is written wrongly."""
-        found = next((one for one in self.entries if one.name == name), None)
+        found = next((one for one in self.backends if one.name == name), None)
         if found is None:
             raise NotFound(f"There is no backend called {name[:60]}.", next="Choose one on Settings.")
-        if found.trouble:
-            raise BadInput(found.trouble, next="Mend backends.toml, or choose another backend.")
+        if found.problem:
+            raise BadInput(found.problem, next="Mend backends.toml, or choose another backend.")
         return found
 
 
-def place(environment: Mapping[str, str], project: Path) -> Path:
+def config_path(environment: Mapping[str, str], project: Path) -> Path:
     """`backends.toml`: where `PODIUM_BACKENDS` says, else in the folder that `PODIUM_HOME` names, else in .podium of the project."""
     asked, home = environment.get("PODIUM_BACKENDS", "").strip(), environment.get("PODIUM_HOME", "").strip()
     if asked:
@@ -82,7 +82,7 @@ def place(environment: Mapping[str, str], project: Path) -> Path:
     return (Path(home).expanduser().absolute() if home else project / ".podium") / "backends.toml"
 
 
-def read(file: Path) -> Names:
+def read_config(file: Path) -> BackendConfig:
     """The named backends of a file; none when it is not there. An entry that is wrong says so and spoils no other.
 
     Raises BadInput when the file as a whole cannot be read.
@@ -94,18 +94,18 @@ def read(file: Path) -> Names:
         raise BadInput(
             f"{file.name} is not as it should be.", next="shared is true or false, and every backend is a [backends.name]."
         )
-    return Names(tuple(_entry(name, said, file.parent) for name, said in found.items()), shared)
+    return BackendConfig(tuple(_entry(name, said, file.parent) for name, said in found.items()), shared)
 
 
-def entry(name: str, uri: str = "", repository: str = "", *, folder: Path) -> Named:
+def parse_configured_backend(name: str, uri: str = "", repository: str = "", *, folder: Path) -> ConfiguredBackend:
     """A new entry as a person typed it. Raises BadInput for a bad name or address, and for a password in it."""
-    if not NAME.fullmatch(name) or name in RESERVED:
+    if not NAME_PATTERN.fullmatch(name) or name in RESERVED_NAMES:
         raise BadInput(
             f"{name[:60]!r} cannot be a name.", next="Use up to 40 small letters, digits, - and _, such as team-server."
         )
     if repository:
-        return Named(name, repository=repository.strip(), backend=dagshub(repository, hub.host()))
-    where = parse(uri, folder)
+        return ConfiguredBackend(name, repository=repository.strip(), backend=dagshub_backend(repository, dagshub.host_url()))
+    where = parse_backend(uri, folder)
     if credentials_in(uri):
         raise BadInput(
             "The address holds a user or password.", next="Leave them out of it: sign in below, or by secrets or variables."
@@ -115,46 +115,53 @@ def entry(name: str, uri: str = "", repository: str = "", *, folder: Path) -> Na
             "The address holds a password, which this file may not.",
             next="Write ${NAME} in its place and set the variable NAME before Podium is started.",
         )
-    return Named(name, uri=_kept(uri.strip(), where), backend=where)
+    return ConfiguredBackend(name, uri=_kept(uri.strip(), where), backend=where)
 
 
-def add(file: Path, new: Named) -> None:
+def add_backend(file: Path, new_backend: ConfiguredBackend) -> None:
     """Write an entry at the end of the file. Raises Refused when the name is taken or Podium is shared, NotWritable, Busy."""
     with _changing(file):
         before = _allowed(file)
-        if any(one.name == new.name for one in before.entries):
-            raise Refused(f"There is a backend called {new.name} already.", next="Take another name, or remove that one first.")
+        if any(one.name == new_backend.name for one in before.backends):
+            raise ActionRefused(
+                f"There is a backend called {new_backend.name} already.", next="Take another name, or remove that one first."
+            )
         text = _text(file)
-        body = {"kind": "dagshub", "repository": new.repository} if new.repository else {"uri": new.uri}
-        lines = [f"[backends.{new.name}]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in body.items())]
+        body = {"kind": "dagshub", "repository": new_backend.repository} if new_backend.repository else {"uri": new_backend.uri}
+        lines = [
+            f"[backends.{new_backend.name}]",
+            *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in body.items()),
+        ]
         _replace(file, f"{text.rstrip()}\n\n" * bool(text.strip()) + "\n".join(lines) + "\n")
 
 
-def remove(file: Path, name: str) -> Named:
+def remove_backend(file: Path, name: str) -> ConfiguredBackend:
     """Take an entry out and return it, so that it can be put back. Raises NotFound, Refused when Podium is shared, NotWritable."""
     with _changing(file):
         before = _allowed(file)
-        gone = next((one for one in before.entries if one.name == name), None)
+        gone = next((one for one in before.backends if one.name == name), None)
         if gone is None:
             raise NotFound(f"There is no backend called {name[:60]}.", next="It may have been removed meanwhile.")
         text = _without(_text(file), name)
         wanted = _document(_text(file), file)
         wanted["backends"].pop(name)
         if _document(text, file).get("backends", {}) != wanted["backends"]:
-            raise Refused(f"{name} is written in a way that is left alone here.", next=f"Take it out of {file.name} by hand.")
+            raise ActionRefused(
+                f"{name} is written in a way that is left alone here.", next=f"Take it out of {file.name} by hand."
+            )
         _replace(file, text)
     return gone
 
 
-def _entry(name: str, said: Any, folder: Path) -> Named:
+def _entry(name: str, said: Any, folder: Path) -> ConfiguredBackend:
     """One entry of the file, wrong or right."""
     uri, repository, kind = (str(said.get(key, "")) if isinstance(said, dict) else "" for key in ("uri", "repository", "kind"))
     try:
         if bool(uri) == bool(repository) or (kind and (kind == "dagshub") != bool(repository)):
             raise BadInput(f"{name} needs either a uri, or kind = dagshub with a repository.")
-        return entry(name, uri, repository, folder=folder)
+        return parse_configured_backend(name, uri, repository, folder=folder)
     except PodiumError as error:
-        return Named(name[:60], trouble=error.what)
+        return ConfiguredBackend(name[:60], problem=error.what)
 
 
 def _kept(uri: str, where: Backend) -> str:
@@ -162,10 +169,10 @@ def _kept(uri: str, where: Backend) -> str:
     return uri if where.kind == "database" else where.uri
 
 
-def _allowed(file: Path) -> Names:
-    names = read(file)
-    if names.shared:
-        raise Refused(
+def _allowed(file: Path) -> BackendConfig:
+    names = read_config(file)
+    if names.is_shared:
+        raise ActionRefused(
             "This Podium is shared, so its pages neither add nor remove backends.", next=f"Its operator edits {file.name}."
         )
     return names

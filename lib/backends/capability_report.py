@@ -3,59 +3,61 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from lib.backends.capabilities import Ability, Capabilities, Limits
+from lib.backends.capabilities import Capabilities, Capability, LengthLimits
 
 
 @dataclass(frozen=True)
-class Line:
+class CapabilityRow:
     """One thing: how it stands, what it is, what was found, and why something is missing with what Podium does instead.
 
     `call` is Python that would grant it, for an administrator.
     """
 
     state: Literal["ok", "warning", "skipped"]
-    what: str
-    found: str
-    why: str = ""
-    call: str = ""
+    label: str
+    value: str
+    explanation: str = ""
+    grant_code: str = ""
 
 
-def lines(found: Capabilities) -> tuple[Line, ...]:
+def capability_rows(capabilities: Capabilities) -> tuple[CapabilityRow, ...]:
     """Everything that was asked, in the order in which people ask."""
     return (
-        _line("Model registry", found.registry),
-        _line("Stages", found.stages),
-        _line("Aliases", found.aliases),
-        _line("Logged models", found.logged_models),
-        _line("Runs can be written", found.writing),
-        _line("Decisions can be recorded", found.recording),
-        _line("Parameters stay as they are", found.write_once),
-        _longest(found.limits),
+        _line("Model registry", capabilities.registry),
+        _line("Stages", capabilities.stages),
+        _line("Aliases", capabilities.aliases),
+        _line("Logged models", capabilities.logged_models),
+        _line("Runs can be written", capabilities.write_access),
+        _line("Decisions can be recorded", capabilities.ledger_access),
+        _line("Parameters stay as they are", capabilities.write_once),
+        _longest(capabilities.limits),
     )
 
 
-def document(found: Capabilities) -> dict[str, object]:
+def capability_document(capabilities: Capabilities) -> dict[str, object]:
     """The same for programs: version, user, and every line by what it is about."""
-    told = {one.what: {"state": one.state, "found": one.found, "why": one.why} for one in lines(found)}
-    return {"mlflow": found.version, "user": found.user, "lines": told}
+    told = {one.label: {"state": one.state, "found": one.value, "why": one.explanation} for one in capability_rows(capabilities)}
+    return {"mlflow": capabilities.mlflow_version, "user": capabilities.user_name, "lines": told}
 
 
-def source(found: Capabilities) -> str:
+def connection_text(capabilities: Capabilities) -> str:
     """What runs there and who we are to it, as facts joined by dots."""
-    version = f"MLflow {found.version}" if found.version else "MLflow of a version that is not told"
-    return f"{version} · signed in as {found.user}" if found.user else version
+    version = f"MLflow {capabilities.mlflow_version}" if capabilities.mlflow_version else "MLflow of a version that is not told"
+    return f"{version} · signed in as {capabilities.user_name}" if capabilities.user_name else version
 
 
-def _line(what: str, one: Ability) -> Line:
-    if one.has is None:
-        return Line("skipped", what, "not certain", one.sentence)
-    return Line("ok" if one.has else "warning", what, "yes" if one.has else "no", one.sentence, one.call)
+def _line(what: str, one: Capability) -> CapabilityRow:
+    if one.is_available is None:
+        return CapabilityRow("skipped", what, "not certain", one.summary)
+    return CapabilityRow(
+        "ok" if one.is_available else "warning", what, "yes" if one.is_available else "no", one.summary, one.grant_code
+    )
 
 
-def _longest(limits: Limits) -> Line:
+def _longest(limits: LengthLimits) -> CapabilityRow:
     found = f"{limits.param:,} in a parameter, {limits.version_tag:,} in a tag of a version"
-    if limits.told:
-        return Line("ok", "Characters that fit", found)
-    return Line(
+    if limits.is_known:
+        return CapabilityRow("ok", "Characters that fit", found)
+    return CapabilityRow(
         "skipped", "Characters that fit", found, "The server does not tell its version, so the least that any had is kept to."
     )

@@ -14,36 +14,36 @@ from urllib.parse import urlsplit
 import httpx
 
 from lib.backends.backend import Backend
-from lib.backends.credentials import auth_of, of, wire
+from lib.backends.credentials import client_uri, find_credential, httpx_auth
 from lib.errors import BackendError, NeedsMigration, NotFound, PodiumError, Unreachable
 
-PROBE_SECONDS = 2.0
-PATIENCE = 4.0
+HTTP_TIMEOUT_SECONDS = 2.0
+PROBE_DEADLINE_SECONDS = 4.0
 """How long a probe takes at most: name look-ups and trickling answers know no limit of their own."""
 PROBE_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
-Answer = TypeVar("Answer")
+ResultT = TypeVar("ResultT")
 _DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 """From a module that SQLAlchemy asks for to the package that brings it, where the two have not the same name."""
 
 
-def ask(backend: Backend) -> None:
+def probe_backend(backend: Backend) -> None:
     """Ask one small question. Raises Unreachable, NotFound, NeedsMigration or another BackendError with the cause."""
     match backend.kind:
         case "server":
-            within(backend, lambda: _server(backend))
+            run_with_deadline(backend, lambda: _server(backend))
         case "file":
             _folder(backend)
         case "database":
-            within(backend, lambda: _database(backend))
+            run_with_deadline(backend, lambda: _database(backend))
 
 
-def within(backend: Backend, deed: Callable[[], Answer], seconds: float = PATIENCE) -> Answer:
+def run_with_deadline(backend: Backend, action: Callable[[], ResultT], seconds: float = PROBE_DEADLINE_SECONDS) -> ResultT:
     """Do it in a thread of its own and wait for some seconds only. A thread that hangs ends with its socket."""
-    done: queue.SimpleQueue[tuple[Answer] | PodiumError] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[ResultT] | PodiumError] = queue.SimpleQueue()
 
     def run() -> None:
         try:
-            done.put((deed(),))
+            done.put((action(),))
         except PodiumError as error:
             done.put(error)
 
@@ -51,24 +51,24 @@ def within(backend: Backend, deed: Callable[[], Answer], seconds: float = PATIEN
     try:
         said = done.get(timeout=seconds)
     except queue.Empty:
-        raise no_answer(backend, f"did not answer within {seconds:g} s") from None
+        raise unreachable_error(backend, f"did not answer within {seconds:g} s") from None
     if isinstance(said, PodiumError):
         raise said
     return said[0]
 
 
 def _server(backend: Backend) -> None:
-    signed = auth_of(backend)
+    signed = httpx_auth(backend)
     try:
-        answer = httpx.get(backend.uri + PROBE_PATH, timeout=PROBE_SECONDS, auth=signed, follow_redirects=False)
+        answer = httpx.get(backend.uri + PROBE_PATH, timeout=HTTP_TIMEOUT_SECONDS, auth=signed, follow_redirects=False)
     except httpx.TimeoutException as error:
-        raise no_answer(backend, f"did not answer within {PROBE_SECONDS:g} s") from error
+        raise unreachable_error(backend, f"did not answer within {HTTP_TIMEOUT_SECONDS:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        raise cause(backend, error) from None  # the request it holds could carry a sign-in
+        raise connection_error(backend, error) from None  # the request it holds could carry a sign-in
     _judge(backend, answer, signed=signed is not None)
 
 
-def cause(backend: Backend, error: BaseException) -> Unreachable:
+def connection_error(backend: Backend, error: BaseException) -> Unreachable:
     """What stopped a request, found in the chain of what led to it."""
     chain, one = [], error
     while one is not None and one not in chain:
@@ -83,7 +83,7 @@ def cause(backend: Backend, error: BaseException) -> Unreachable:
         return _insecure(backend, said)
     if isinstance(error, httpx.RemoteProtocolError):
         return _no_mlflow(backend, "in another language than HTTP")
-    return no_answer(backend, "cannot be reached: nothing listens there" if "refused" in said else "cannot be reached")
+    return unreachable_error(backend, "cannot be reached: nothing listens there" if "refused" in said else "cannot be reached")
 
 
 def _insecure(backend: Backend, said: str) -> Unreachable:
@@ -109,9 +109,9 @@ def _judge(backend: Backend, answer: httpx.Response, *, signed: bool) -> None:
             next="Its administrator adds the name to MLFLOW_SERVER_ALLOWED_HOSTS, or you use the name it knows.",
         )
     if status == 429:
-        raise no_answer(backend, "is asked too often and answers 429")
+        raise unreachable_error(backend, "is asked too often and answers 429")
     if status >= 500:
-        raise no_answer(backend, f"answers with error {status}")
+        raise unreachable_error(backend, f"answers with error {status}")
     if answer.is_redirect:
         target = urlsplit(answer.headers.get("location", ""))
         where = f" but sends on to {target.hostname}" if target.hostname else " but sends on elsewhere"
@@ -122,7 +122,7 @@ def _judge(backend: Backend, answer: httpx.Response, *, signed: bool) -> None:
 
 
 def _not_admitted(backend: Backend, status: int, *, signed: bool) -> Unreachable:
-    held = of(backend)
+    held = find_credential(backend)
     if not signed:
         return Unreachable(
             f"{backend.name} asks for a sign-in ({status}).",
@@ -142,9 +142,9 @@ def _no_mlflow(backend: Backend, how: str) -> Unreachable:
     )
 
 
-def no_answer(backend: Backend, how: str) -> Unreachable:
+def unreachable_error(backend: Backend, detail: str) -> Unreachable:
     """The error of a backend that does not answer."""
-    return Unreachable(f"{backend.name} {how}.", next="Check the address or start the server, then try again.")
+    return Unreachable(f"{backend.name} {detail}.", next="Check the address or start the server, then try again.")
 
 
 def _folder(backend: Backend) -> None:
@@ -166,7 +166,7 @@ def _database(backend: Backend) -> None:
 
     family = urlsplit(backend.uri).scheme.partition("+")[0]
     try:
-        engine = create_engine(wire(backend), poolclass=NullPool)
+        engine = create_engine(client_uri(backend), poolclass=NullPool)
         tables = set(inspect(engine).get_table_names())
         with engine.connect() as opened:
             rows = (
@@ -195,17 +195,17 @@ def _closed(backend: Backend, said: str) -> Unreachable:
             f"{backend.name} does not accept the user or the password.",
             next="Check the variable that the address names, or sign in again.",
         )
-    return no_answer(backend, "cannot be reached as a database")
+    return unreachable_error(backend, "cannot be reached as a database")
 
 
 def _judge_schema(backend: Backend, tables: set[str], found: str) -> None:
-    from lib.backends.sqlite_store import revisions
+    from lib.backends.sqlite_store import mlflow_revisions
 
     if "experiments" not in tables:
         raise BackendError(
             f"{backend.name} holds no tables of MLflow yet.", next="Start mlflow server on it once, or run mlflow db upgrade."
         )
-    wanted, known = revisions()
+    wanted, known = mlflow_revisions()
     if found == wanted:
         return
     if found in known or not found:

@@ -20,12 +20,12 @@ from weakref import WeakValueDictionary
 
 import httpx
 
-from lib.backends.backend import Backend, credentials_in, parse, password_in
+from lib.backends.backend import Backend, credentials_in, parse_backend, password_in
 from lib.errors import BadInput
 
-Source = Literal["typed", "secrets", "environment"]
-USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
-PREFIX = "podium-"
+CredentialSource = Literal["typed", "secrets", "environment"]
+USER_VARIABLE, PASSWORD_VARIABLE, TOKEN_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
+PRINCIPAL_PREFIX = "podium-"
 _KEY = secrets.token_bytes(32)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HELD: "WeakValueDictionary[str, Credential]" = WeakValueDictionary()
@@ -43,12 +43,12 @@ class Credential:
 
     __slots__ = ("__secret", "__weakref__", "is_token", "principal", "source", "uri", "user")
 
-    def __init__(self, backend: Backend, user: str, secret: str, source: Source) -> None:
+    def __init__(self, backend: Backend, user: str, secret: str, source: CredentialSource) -> None:
         self.uri, self.user, self.source = backend.uri, user, source
         self.__secret = secret
         self.is_token = backend.kind == "server" and not user
         words = "\0".join((backend.uri, user, secret, source)).encode()
-        self.principal = PREFIX + hmac.new(_KEY, words, hashlib.sha256).hexdigest()[:24]
+        self.principal = PRINCIPAL_PREFIX + hmac.new(_KEY, words, hashlib.sha256).hexdigest()[:24]
 
     def __repr__(self) -> str:
         return f"<a credential for {self.uri}>"
@@ -62,7 +62,7 @@ class Credential:
     def __deepcopy__(self, _: object) -> "Credential":
         return self
 
-    def header(self) -> str:
+    def authorization_header(self) -> str:
         """The value of the Authorization header that goes to this credential's own address, and nowhere else."""
         if self.is_token:
             return f"Bearer {self.__secret}"
@@ -72,22 +72,22 @@ class Credential:
         """Whether a request to this URL stays at the credential's own address. Other hosts and other paths are somebody else's."""
         return _is_below(url, self.uri)
 
-    def bearer(self) -> str:
+    def bearer_header(self) -> str:
         """The header for an API that takes the secret as a token, whoever it belongs to."""
         return f"Bearer {self.__secret}"
 
-    def belonging_to(self, user: str) -> "Credential":
+    def with_user(self, user: str) -> "Credential":
         """The same secret as that of a user, for an address where a token is sent as user and password."""
-        return given(Backend(self.uri, "server"), user, self.__secret, self.source)
+        return create_credential(Backend(self.uri, "server"), user, self.__secret, self.source)
 
-    def variables(self) -> dict[str, str]:
+    def environment_variables(self) -> dict[str, str]:
         """What a child process needs in its environment to sign in; never for its arguments. `~/.netrc` is kept out of it."""
         if not self.uri.startswith("http"):
-            return {"MLFLOW_TRACKING_URI": self.wire(), "MLFLOW_REGISTRY_URI": self.wire()}
-        pair = {TOKEN: self.__secret} if self.is_token else {USER: self.user, PASSWORD: self.__secret}
+            return {"MLFLOW_TRACKING_URI": self.client_uri(), "MLFLOW_REGISTRY_URI": self.client_uri()}
+        pair = {TOKEN_VARIABLE: self.__secret} if self.is_token else {USER_VARIABLE: self.user, PASSWORD_VARIABLE: self.__secret}
         return pair | {"NETRC": os.devnull}
 
-    def wire(self) -> str:
+    def client_uri(self) -> str:
         """The URI to hand to MLflow: for a server one that names the principal, for a database the one with its password."""
         parts = urlsplit(self.uri)
         host = parts.netloc.rpartition("@")[2]
@@ -104,7 +104,7 @@ class _Signed(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         if self._credential.covers(str(request.url)):
-            request.headers["Authorization"] = self._credential.header()
+            request.headers["Authorization"] = self._credential.authorization_header()
         yield request
 
 
@@ -116,11 +116,11 @@ class _AtApi(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         if _is_below(str(request.url), self._api):
-            request.headers["Authorization"] = self._credential.bearer()
+            request.headers["Authorization"] = self._credential.bearer_header()
         yield request
 
 
-def given(backend: Backend, user: str, secret: str, source: Source = "typed") -> Credential:
+def create_credential(backend: Backend, user: str, secret: str, source: CredentialSource = "typed") -> Credential:
     """A credential for a backend's address, known from now on for as long as somebody holds it. `user` is empty for a token.
 
     Raises BadInput for words that no header can carry.
@@ -136,73 +136,73 @@ def given(backend: Backend, user: str, secret: str, source: Source = "typed") ->
         return _HELD.setdefault(made.principal, made)
 
 
-def keep(credential: Credential) -> None:
+def store_credential(credential: Credential) -> None:
     """Hold a credential for the life of this process: for those that came from secrets or the environment."""
     _OF_PROCESS[credential.uri, credential.source] = credential
 
 
-def of(backend: Backend) -> Credential | None:
+def find_credential(backend: Backend) -> Credential | None:
     """The credential a backend is asked with; None for nobody's, or when the session that gave it has ended."""
     return _HELD.get(backend.principal) if backend.principal else None
 
 
-def known(backend: Backend) -> Backend:
+def attach_credential(backend: Backend) -> Backend:
     """The backend, asked with what this process holds for its address: secrets before the environment; else as it is."""
     held = _OF_PROCESS.get((backend.uri, "secrets")) or _OF_PROCESS.get((backend.uri, "environment"))
     if held is None or backend.principal:
         return backend
-    return backend.asked_by(_INTRODUCED.get(held.principal, held).principal)
+    return backend.with_principal(_INTRODUCED.get(held.principal, held).principal)
 
 
-def introduce(held: Credential, user: str) -> Credential:
+def attach_user(credential: Credential, user: str) -> Credential:
     """A credential that was a token alone, as that of a user from now on. One of the process is found so by `known`."""
-    made = held.belonging_to(user)
-    if held.source != "typed":
-        _INTRODUCED[held.principal] = made
+    made = credential.with_user(user)
+    if credential.source != "typed":
+        _INTRODUCED[credential.principal] = made
     return made
 
 
-def auth_of(backend: Backend) -> httpx.Auth | None:
+def httpx_auth(backend: Backend) -> httpx.Auth | None:
     """How our own requests sign in at a backend; None for nobody."""
-    held = of(backend)
+    held = find_credential(backend)
     return _Signed(held) if held and backend.kind == "server" else None
 
 
-def auth_at(backend: Backend, api: str) -> httpx.Auth | None:
+def httpx_token_auth(backend: Backend, api_url: str) -> httpx.Auth | None:
     """How a token signs in at the API on its own host, whose address is `api`; None for nobody, and for an API on another host."""
-    held, own = of(backend), urlsplit(api)
+    held, own = find_credential(backend), urlsplit(api_url)
     if held is None or not _is_below(held.uri, urlunsplit((own.scheme, own.netloc, "", "", ""))):
         return None
-    return _AtApi(held, api)
+    return _AtApi(held, api_url)
 
 
-def wire(backend: Backend) -> str:
+def client_uri(backend: Backend) -> str:
     """The URI that MLflow is given for a backend. It is never shown or recorded; see `signing` for what becomes of it."""
-    held = of(backend)
-    return held.wire() if held else backend.uri
+    held = find_credential(backend)
+    return held.client_uri() if held else backend.uri
 
 
-def take(environment: MutableMapping[str, str], backend: Backend) -> Backend:
+def take_from_environment(environment: MutableMapping[str, str], backend: Backend) -> Backend:
     """Take what an environment holds for a backend out of it, and bind it to that address alone. Returns the backend to ask.
 
     From then on the environment can be shown and inherited. User and password in its variables win over those in its address.
     """
     found = _found(environment, backend)
-    for name in (USER, PASSWORD, TOKEN):
+    for name in (USER_VARIABLE, PASSWORD_VARIABLE, TOKEN_VARIABLE):
         environment.pop(name, None)
     if environment.get("MLFLOW_TRACKING_URI", "").strip():
         environment["MLFLOW_TRACKING_URI"] = backend.uri
     if found:
-        keep(given(backend, *found, "environment"))
-    return known(backend)
+        store_credential(create_credential(backend, *found, "environment"))
+    return attach_credential(backend)
 
 
-def borrowed(environment: Mapping[str, str], backend: Backend) -> Backend:
+def read_from_environment(environment: Mapping[str, str], backend: Backend) -> Backend:
     """The backend with what an environment holds for it, which stays there: for a keeper, whose script inherits it."""
     found = _found(environment, backend)
     if found:
-        keep(given(backend, *found, "environment"))
-    return known(backend)
+        store_credential(create_credential(backend, *found, "environment"))
+    return attach_credential(backend)
 
 
 def _found(environment: Mapping[str, str], backend: Backend) -> tuple[str, str] | None:
@@ -210,26 +210,26 @@ def _found(environment: Mapping[str, str], backend: Backend) -> tuple[str, str] 
     address = environment.get("MLFLOW_TRACKING_URI", "")
     if backend.kind == "database":
         password = password_in(address)
-        secret = filled(password) if _VARIABLE.search(password) else unquote(password)
+        secret = expand_variables(password) if _VARIABLE.search(password) else unquote(password)
         return (urlsplit(backend.uri).username or "", secret) if password else None
     if backend.kind != "server":
         return None
-    if environment.get(USER) and environment.get(PASSWORD):
-        return environment[USER], environment[PASSWORD]
+    if environment.get(USER_VARIABLE) and environment.get(PASSWORD_VARIABLE):
+        return environment[USER_VARIABLE], environment[PASSWORD_VARIABLE]
     pair = credentials_in(address)
-    if pair and pair[1] and parse(address, Path()).is_same_place(backend):
+    if pair and pair[1] and parse_backend(address, Path()).is_same_store(backend):
         return pair
-    return ("", environment[TOKEN]) if environment.get(TOKEN) else None
+    return ("", environment[TOKEN_VARIABLE]) if environment.get(TOKEN_VARIABLE) else None
 
 
-def stow(environment: MutableMapping[str, str], texts: list[str]) -> None:
+def hide_variables(environment: MutableMapping[str, str], texts: list[str]) -> None:
     """Take the variables that these texts name as ${NAME} out of an environment, to be filled in by `filled` only."""
     for name in {name for text in texts for name in _VARIABLE.findall(text)}:
         if environment.get(name):
             _VARIABLES[name] = environment.pop(name)
 
 
-def filled(text: str) -> str:
+def expand_variables(text: str) -> str:
     """A text with its ${NAME} filled in from the variables that were stowed or stand in the environment.
 
     Raises BadInput when one is not set. The value is not decoded: it is the password itself, whatever signs it holds.

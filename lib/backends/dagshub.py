@@ -14,34 +14,34 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from lib.backends import connectivity as probing
+from lib.backends import connectivity
 from lib.backends.backend import Backend
-from lib.backends.credentials import Credential, auth_at, introduce, of
-from lib.errors import BadInput, NotAdmitted, NotFound, NotWritable, PodiumError, Unreachable
+from lib.backends.credentials import Credential, attach_user, find_credential, httpx_token_auth
+from lib.errors import BadInput, NotFound, NotWritable, PodiumError, SignInRejected, Unreachable
 
-USUAL = "https://dagshub.com"
-HOST = "DAGSHUB_CLIENT_HOST"
-AGAIN_SECONDS = 15.0
+DEFAULT_HOST_URL = "https://dagshub.com"
+HOST_VARIABLE = "DAGSHUB_CLIENT_HOST"
+RETRY_SECONDS = 15.0
 """For so long DagsHub is not asked by the way again after it did not answer; a person who asks is always served."""
-INTRODUCTION_SECONDS = 2.5
+OWNER_LOOKUP_SECONDS = 2.5
 _LATELY: dict[str, tuple[float, PodiumError]] = {}
 
 
 @dataclass(frozen=True)
-class Found:
+class RepositoryAccess:
     """A repository that is there, and as whom it is asked. `may_push` None: DagsHub did not tell."""
 
     repository: str
-    user: str
-    may_push: bool | None
+    user_name: str
+    can_push: bool | None
 
 
-def host(environment: Mapping[str, str] = os.environ) -> str:
+def host_url(environment: Mapping[str, str] = os.environ) -> str:
     """The address of DagsHub: `DAGSHUB_CLIENT_HOST`, for one of one's own, else the usual one. Raises BadInput for no address."""
-    asked = environment.get(HOST, "").strip().rstrip("/") or USUAL
+    asked = environment.get(HOST_VARIABLE, "").strip().rstrip("/") or DEFAULT_HOST_URL
     parts = urlsplit(asked)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise BadInput(f"{HOST} is not an address.", next="Write it as https://dagshub.example.org, or leave it out.")
+        raise BadInput(f"{HOST_VARIABLE} is not an address.", next="Write it as https://dagshub.example.org, or leave it out.")
     return asked
 
 
@@ -50,25 +50,25 @@ def repository_of(backend: Backend) -> str:
     if backend.kind != "server":
         return ""
     try:
-        found = re.fullmatch(re.escape(host()) + r"/([^/]+/[^/]+)\.mlflow", backend.uri)
+        found = re.fullmatch(re.escape(host_url()) + r"/([^/]+/[^/]+)\.mlflow", backend.uri)
     except BadInput:
         return ""
     return found[1] if found else ""
 
 
-def look(backend: Backend, seconds: float = probing.PATIENCE) -> Found:
+def check_access(backend: Backend, seconds: float = connectivity.PROBE_DEADLINE_SECONDS) -> RepositoryAccess:
     """Ask DagsHub about the repository and the person. Nothing is made, kept or thrown away, whatever it answers.
 
     Raises NotAdmitted for a token that is not accepted, NotFound for a repository that is not there or not for this person,
     Unreachable when DagsHub does not answer, is asked too often or has a fault of its own.
     """
-    site, repository = host(), repository_of(backend)
-    signed = auth_at(backend, f"{site}/api/v1")
+    site, repository = host_url(), repository_of(backend)
+    signed = httpx_token_auth(backend, f"{site}/api/v1")
     if signed is None:
         raise _nobody(backend)
     _ready()
     try:
-        found = probing.within(backend, lambda: _asked(backend, repository, signed), seconds)
+        found = connectivity.run_with_deadline(backend, lambda: _asked(backend, repository, signed), seconds)
     except Unreachable as error:
         trouble = Unreachable(error.what, means=_KEPT, next=_LATER)
         _LATELY[backend.principal] = (time.monotonic(), trouble)
@@ -78,58 +78,58 @@ def look(backend: Backend, seconds: float = probing.PATIENCE) -> Found:
 
 
 _KEPT = "This says nothing about your token, which was kept. Nothing was changed."
-_LATER = f"Wait a minute, then try again; if it lasts, check the network and, for a DagsHub of your own, {HOST}."
+_LATER = f"Wait a minute, then try again; if it lasts, check the network and, for a DagsHub of your own, {HOST_VARIABLE}."
 
 
-def ask(backend: Backend) -> None:
+def probe_repository(backend: Backend) -> None:
     """Ask a repository's MLflow one small question. When it does not answer well, DagsHub's own API says why, within the same time."""
     begun = time.monotonic()
     try:
-        probing.ask(backend)
+        connectivity.probe_backend(backend)
     except Unreachable as error:
-        if of(backend) is None and "asks for a sign-in" in error.what:
+        if find_credential(backend) is None and "asks for a sign-in" in error.what:
             raise _nobody(backend) from None
-        left = probing.PATIENCE - (time.monotonic() - begun)
+        left = connectivity.PROBE_DEADLINE_SECONDS - (time.monotonic() - begun)
         if lately := _told_lately(backend):
             raise lately from None
-        if of(backend) is not None and left > 0:
-            look(backend, left)
+        if find_credential(backend) is not None and left > 0:
+            check_access(backend, left)
         raise
 
 
-def test(backend: Backend) -> Found:
+def probe_and_check_access(backend: Backend) -> RepositoryAccess:
     """Ask both within the same time: MLflow, then DagsHub. Raises what they raise."""
     begun = time.monotonic()
-    ask(backend)
-    return look(backend, max(0.5, probing.PATIENCE + 0.5 - (time.monotonic() - begun)))
+    probe_repository(backend)
+    return check_access(backend, max(0.5, connectivity.PROBE_DEADLINE_SECONDS + 0.5 - (time.monotonic() - begun)))
 
 
-def missing_right(found: Found) -> NotWritable:
+def push_permission_error(access: RepositoryAccess) -> NotWritable:
     """What somebody without push rights is told, with the way out."""
     return NotWritable(
-        reads_only(found),
+        read_only_text(access),
         means="Runs, models and the record can be looked at; nothing can be changed.",
         next="Ask the owner of the repository for push rights.",
     )
 
 
-def reads_only(found: Found) -> str:
+def read_only_text(access: RepositoryAccess) -> str:
     """The same in one sentence."""
-    return f"{found.user or 'This sign-in'} may read {found.repository}, not write."
+    return f"{access.user_name or 'This sign-in'} may read {access.repository}, not write."
 
 
-def introduced(backend: Backend) -> Credential | None:
+def identify_token_owner(backend: Backend) -> Credential | None:
     """The token of a backend as that of its user, where a token alone is held: MLflow at DagsHub takes it as a password.
 
     None where there is nothing to find out, and while DagsHub does not tell; then it is asked again after some seconds.
     """
-    held = of(backend)
+    held = find_credential(backend)
     if held is None or not held.is_token or not repository_of(backend):
         return None
     if _told_lately(backend):
         return None
     try:
-        return introduce(held, look(backend, INTRODUCTION_SECONDS).user)
+        return attach_user(held, check_access(backend, OWNER_LOOKUP_SECONDS).user_name)
     except PodiumError as error:
         _LATELY[backend.principal] = (time.monotonic(), error)
         return None
@@ -138,23 +138,23 @@ def introduced(backend: Backend) -> Credential | None:
 def _told_lately(backend: Backend) -> PodiumError | None:
     """What DagsHub's trouble was a moment ago, so that nobody waits for it once more."""
     at, error = _LATELY.get(backend.principal, (float("-inf"), None))
-    return error if time.monotonic() - at < AGAIN_SECONDS else None
+    return error if time.monotonic() - at < RETRY_SECONDS else None
 
 
 def _ready() -> None:
     """Import the client before the seconds count, and bound its own waiting: it reads its limit as text, and then fails."""
     from dagshub.common import config
 
-    config.http_timeout = probing.PATIENCE
+    config.http_timeout = connectivity.PROBE_DEADLINE_SECONDS
 
 
-def _asked(backend: Backend, repository: str, signed: httpx.Auth) -> Found:
+def _asked(backend: Backend, repository: str, signed: httpx.Auth) -> RepositoryAccess:
     from dacite import DaciteError
     from dagshub.common.api import RepoAPI, UserAPI
     from dagshub.common.api.repo import RepoNotFoundError
     from dagshub.common.api.user import UserNotFoundError
 
-    site, user = host(), ""
+    site, user = host_url(), ""
     try:
         user = UserAPI.get_user_from_token(signed, host=site).username
         if not user:
@@ -169,15 +169,15 @@ def _asked(backend: Backend, repository: str, signed: httpx.Auth) -> Found:
     except RuntimeError as error:
         raise _refusal(backend, error, user) from None  # what the server said could hold anything
     except httpx.HTTPError as error:
-        raise probing.cause(backend, error) from None  # the request it holds carries a sign-in
+        raise connectivity.connection_error(backend, error) from None  # the request it holds carries a sign-in
     except DaciteError:
         if user:
-            return Found(repository, user, None)
+            return RepositoryAccess(repository, user, None)
         raise _no_hub(backend) from None
     except (UserNotFoundError, ValueError, TypeError, KeyError):
         raise _no_hub(backend) from None
     pushes = (told.permissions or {}).get("push")
-    return Found(repository, user, pushes if isinstance(pushes, bool) else None)
+    return RepositoryAccess(repository, user, pushes if isinstance(pushes, bool) else None)
 
 
 def _refusal(backend: Backend, error: RuntimeError, user: str) -> PodiumError:
@@ -186,14 +186,14 @@ def _refusal(backend: Backend, error: RuntimeError, user: str) -> PodiumError:
     status = int(found[1]) if found else 0
     if status in (401, 403):
         what = f"does not let {user} into this repository" if user else "does not accept the token"
-        return NotAdmitted(f"{backend.name} {what} ({status}).", next="Make a new token there, under Settings and Tokens.")
+        return SignInRejected(f"{backend.name} {what} ({status}).", next="Make a new token there, under Settings and Tokens.")
     if status == 429:
-        return probing.no_answer(backend, "is asked too often and answers 429")
-    return probing.no_answer(backend, f"answers with error {status}" if status else "answers with an error")
+        return connectivity.unreachable_error(backend, "is asked too often and answers 429")
+    return connectivity.unreachable_error(backend, f"answers with error {status}" if status else "answers with an error")
 
 
 def _no_hub(backend: Backend) -> Unreachable:
-    return probing.no_answer(backend, "answers, but not as DagsHub does")
+    return connectivity.unreachable_error(backend, "answers, but not as DagsHub does")
 
 
 def _nobody(backend: Backend) -> Unreachable:

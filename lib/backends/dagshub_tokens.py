@@ -12,41 +12,40 @@ from typing import Any
 
 import yaml
 
-from lib.backends import credentials
-from lib.backends import dagshub as hub
+from lib.backends import credentials, dagshub
 from lib.backends.backend import Backend
 from lib.errors import BadInput, NotFound
 
-VARIABLE = "DAGSHUB_USER_TOKEN"
-PLACE = "DAGSHUB_CLIENT_TOKENS_CACHE"
+DAGSHUB_TOKEN_VARIABLE = "DAGSHUB_USER_TOKEN"
+TOKEN_CACHE_VARIABLE = "DAGSHUB_CLIENT_TOKENS_CACHE"
 _ORDER = ("app-token", "bearer")
 """The client's own order: what was made for programs before what a browser sign-in left."""
 
 
-def take(environment: MutableMapping[str, str]) -> None:
+def hide_token_variable(environment: MutableMapping[str, str]) -> None:
     """Take the token out of an environment. From then on it goes to DagsHub's host only, and no child inherits it."""
-    credentials.stow(environment, [f"${{{VARIABLE}}}"])
+    credentials.hide_variables(environment, [f"${{{DAGSHUB_TOKEN_VARIABLE}}}"])
 
 
-def known(backend: Backend) -> Backend:
+def attach_credential_or_token(backend: Backend) -> Backend:
     """The backend, asked with what this process holds: for a repository of DagsHub also with the token of the environment.
 
     A token alone becomes user and token as soon as DagsHub tells whose it is. Raises BadInput for a token that cannot be sent.
     """
-    found = credentials.known(backend)
-    if not found.principal and hub.repository_of(backend) and (token := _of_environment()):
-        credentials.keep(credentials.given(backend, "", token, "environment"))
-        found = credentials.known(backend)
-    better = hub.introduced(found)
-    return found.asked_by(better.principal) if better else found
+    found = credentials.attach_credential(backend)
+    if not found.principal and dagshub.repository_of(backend) and (token := _of_environment()):
+        credentials.store_credential(credentials.create_credential(backend, "", token, "environment"))
+        found = credentials.attach_credential(backend)
+    better = dagshub.identify_token_owner(found)
+    return found.with_principal(better.principal) if better else found
 
 
-def kept(at: datetime, environment: Mapping[str, str] = os.environ) -> str:
+def read_cached_token(at: datetime, environment: Mapping[str, str] = os.environ) -> str:
     """The token that DagsHub's client keeps on this machine for this host, the one it would take itself.
 
     Raises NotFound when there is none that is still valid at `at`, BadInput when the file cannot be read.
     """
-    site = hub.host(environment)
+    site = dagshub.host_url(environment)
     rows = _document(_place(environment)).get(site)
     valid = [row for row in rows if _is_valid(row, at)] if isinstance(rows, list) else []
     valid.sort(key=lambda row: _ORDER.index(row["token_type"]))
@@ -60,14 +59,14 @@ def kept(at: datetime, environment: Mapping[str, str] = os.environ) -> str:
 
 def _of_environment() -> str:
     with suppress(BadInput):  # not set
-        return credentials.filled(f"${{{VARIABLE}}}").strip()
+        return credentials.expand_variables(f"${{{DAGSHUB_TOKEN_VARIABLE}}}").strip()
     return ""
 
 
 def _place(environment: Mapping[str, str]) -> Path:
     from dagshub.common import config
 
-    return Path(environment.get(PLACE, "").strip() or config.DEFAULT_TOKENS_CACHE_LOCATION)
+    return Path(environment.get(TOKEN_CACHE_VARIABLE, "").strip() or config.DEFAULT_TOKENS_CACHE_LOCATION)
 
 
 def _document(file: Path) -> Mapping[str, Any]:

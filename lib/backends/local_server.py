@@ -19,25 +19,25 @@ from pathlib import Path
 import httpx
 
 from lib.backends.backend import Backend
-from lib.errors import BackendError, NotWritable, Refused
+from lib.errors import ActionRefused, BackendError, NotWritable
 
 READY_SECONDS = 150.0
-HOST, USUAL_PORT = "127.0.0.1", 5000
+HOST, DEFAULT_PORT = "127.0.0.1", 5000
 _PROJECT = Path(__file__).resolve().parents[2]
-_RUNNING: dict[str, "tuple[Served, subprocess.Popen[bytes]]"] = {}
-_ENDED: list["Served"] = []
+_RUNNING: dict[str, "tuple[LocalServer, subprocess.Popen[bytes]]"] = {}
+_ENDED: list["LocalServer"] = []
 _LOCK = threading.RLock()
 
 
 @dataclass(frozen=True)
-class Served:
+class LocalServer:
     """A server that runs: the backend by which it is reached, the database and the folder of files behind it, its log, since when."""
 
     backend: Backend
     database: Backend
-    destination: Path
-    log: Path
-    since: datetime
+    artifacts_destination: Path
+    log_file: Path
+    started_at: datetime
 
     @property
     def port(self) -> int:
@@ -45,7 +45,7 @@ class Served:
         return int(self.backend.uri.rpartition(":")[2])
 
 
-def command(database: Backend, destination: Path, port: int) -> list[str]:
+def server_command(database: Backend, artifacts_destination: Path, port: int) -> list[str]:
     """The words that start such a server, without the Python before them."""
     return [
         "mlflow",
@@ -53,14 +53,14 @@ def command(database: Backend, destination: Path, port: int) -> list[str]:
         f"--host={HOST}",
         f"--port={port}",
         f"--backend-store-uri={database.uri}",
-        f"--artifacts-destination={destination}",
+        f"--artifacts-destination={artifacts_destination}",
         "--workers=1",
     ]
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """MLflow's usual port when nobody listens there, else any free one."""
-    for port in (USUAL_PORT, 0):
+    for port in (DEFAULT_PORT, 0):
         with socket.socket() as probe:
             if os.name != "nt":
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -72,21 +72,25 @@ def free_port() -> int:
     raise BackendError("This machine has no free port.", next="End a program that listens, then try again.")
 
 
-def start(database: Backend, destination: Path, home: Path, at: datetime, told: Callable[[str], None]) -> Served:
+def start(
+    database: Backend, artifacts_destination: Path, home: Path, at: datetime, progress: Callable[[str], None]
+) -> LocalServer:
     """Start a server and wait until it answers. One that runs already with the same folder of files is returned as it is.
 
     `home` is where its log goes. Raises Refused when one runs with another folder of files, BackendError when it ends at once.
     """
     with _LOCK:
-        if (known := on(database)) is not None:
-            if known.destination != destination:
-                raise Refused(f"A server with the files of {known.destination} runs on this database.", next="Stop it first.")
+        if (known := find_server(database)) is not None:
+            if known.artifacts_destination != artifacts_destination:
+                raise ActionRefused(
+                    f"A server with the files of {known.artifacts_destination} runs on this database.", next="Stop it first."
+                )
             return known
-        served, process = _launched(database, destination, home, at)
+        served, process = _launched(database, artifacts_destination, home, at)
         _RUNNING[database.uri] = served, process
     well = False
     try:
-        _wait(served, process, told)
+        _wait(served, process, progress)
         well = True
     finally:  # also when the person closes the page while it starts
         if not well:
@@ -94,7 +98,7 @@ def start(database: Backend, destination: Path, home: Path, at: datetime, told: 
     return served
 
 
-def running() -> tuple[Served, ...]:
+def running_servers() -> tuple[LocalServer, ...]:
     """The servers of this process that have not ended."""
     with _LOCK:
         gone = [uri for uri, (_, process) in _RUNNING.items() if process.poll() is not None]
@@ -102,39 +106,39 @@ def running() -> tuple[Served, ...]:
         return tuple(served for served, _ in _RUNNING.values())
 
 
-def ended() -> tuple[Served, ...]:
+def ended_servers() -> tuple[LocalServer, ...]:
     """Those that ended without being asked to, and that no newer one replaces."""
-    now_on = {one.database for one in running()}
+    now_on = {one.database for one in running_servers()}
     return tuple(one for one in _ENDED if one.database not in now_on)
 
 
-def on(database: Backend) -> Served | None:
+def find_server(database: Backend) -> LocalServer | None:
     """The server that runs on a database, if one of this process does."""
-    return next((one for one in running() if one.database == database), None)
+    return next((one for one in running_servers() if one.database == database), None)
 
 
-def stop(served: Served) -> None:
+def stop(server: LocalServer) -> None:
     """End a server and wait until it is gone. Nothing happens when it has ended already."""
     with _LOCK:
-        known = _RUNNING.get(served.database.uri)
-        if known is None or known[0] != served:
+        known = _RUNNING.get(server.database.uri)
+        if known is None or known[0] != server:
             return
-        del _RUNNING[served.database.uri]
+        del _RUNNING[server.database.uri]
     _end(known[1])
 
 
-def tail(served: Served, lines: int = 12) -> str:
+def read_log_tail(server: LocalServer, lines: int = 12) -> str:
     """The end of its log."""
     try:
-        with served.log.open("rb") as source:
-            source.seek(max(0, served.log.stat().st_size - 16_000))
+        with server.log_file.open("rb") as source:
+            source.seek(max(0, server.log_file.stat().st_size - 16_000))
             return "\n".join(source.read().decode(errors="replace").splitlines()[-lines:])
     except OSError:
         return ""
 
 
-def _launched(database: Backend, destination: Path, home: Path, at: datetime) -> "tuple[Served, subprocess.Popen[bytes]]":
-    port = free_port()
+def _launched(database: Backend, destination: Path, home: Path, at: datetime) -> "tuple[LocalServer, subprocess.Popen[bytes]]":
+    port = find_free_port()
     folder = home / "servers"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -150,7 +154,7 @@ def _launched(database: Backend, destination: Path, home: Path, at: datetime) ->
             str(log),
             sys.executable,
             "-m",
-            *command(database, destination, port),
+            *server_command(database, destination, port),
         ],
         cwd=folder,
         env=_environment(os.environ),
@@ -159,7 +163,7 @@ def _launched(database: Backend, destination: Path, home: Path, at: datetime) ->
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    return Served(Backend(f"http://{HOST}:{port}", "server"), database, destination, log, at), process
+    return LocalServer(Backend(f"http://{HOST}:{port}", "server"), database, destination, log, at), process
 
 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
@@ -168,17 +172,17 @@ def _environment(ours: Mapping[str, str]) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(_PROJECT), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
-def _wait(served: Served, process: "subprocess.Popen[bytes]", told: Callable[[str], None]) -> None:
+def _wait(served: LocalServer, process: "subprocess.Popen[bytes]", told: Callable[[str], None]) -> None:
     end, start_ = time.monotonic() + READY_SECONDS, time.monotonic()
     while not _is_well(served):
         if process.poll() is not None or time.monotonic() > end:
-            said = tail(served, 3).strip() or "It said nothing."
-            raise BackendError(f"The server did not start. {said[-400:]}", next=f"Its log is {served.log}.")
+            said = read_log_tail(served, 3).strip() or "It said nothing."
+            raise BackendError(f"The server did not start. {said[-400:]}", next=f"Its log is {served.log_file}.")
         told(f"The server starts on port {served.port}: {time.monotonic() - start_:.0f} s")
         time.sleep(0.3)
 
 
-def _is_well(served: Served) -> bool:
+def _is_well(served: LocalServer) -> bool:
     try:
         return httpx.get(f"{served.backend.uri}/health", timeout=2.0).status_code == 200
     except httpx.HTTPError:
@@ -198,5 +202,5 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 @atexit.register
 def _stop_all() -> None:
-    for served in running():
+    for served in running_servers():
         stop(served)

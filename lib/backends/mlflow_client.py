@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from lib.backends import connectivity as probing
-from lib.backends import dagshub as hub
+from lib.backends import connectivity, dagshub
 from lib.backends.backend import Backend
-from lib.backends.connectivity import PROBE_SECONDS
-from lib.backends.credentials import auth_of, wire
-from lib.backends.request_auth import install, own_files
+from lib.backends.connectivity import HTTP_TIMEOUT_SECONDS
+from lib.backends.credentials import client_uri, httpx_auth
+from lib.backends.request_auth import install_provider, isolate_artifact_access
 from lib.errors import BackendError, BadInput, Busy, NotFound, NotWritable, PodiumError, Unreachable
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ GC_THRESHOLD = (50_000, 20, 100)
 _READERS: list[int] = []
 _BEFORE: list[int] = []
 _READERS_LOCK = threading.Lock()
-DENIED = ("PERMISSION_DENIED", "UNAUTHENTICATED")
+PERMISSION_ERROR_CODES = ("PERMISSION_DENIED", "UNAUTHENTICATED")
 _UNKNOWN = re.compile(r"unsupported endpoint|'detail': 'Not Found'", re.IGNORECASE)
 
 
@@ -46,26 +45,26 @@ def client(backend: Backend) -> "MlflowClient":
     from mlflow import MlflowClient
 
     if backend.kind == "server":
-        install()
+        install_provider()
     elif backend.kind == "file":
         os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"  # MLflow asks for this word before it opens its old format
-    uri = wire(backend)
+    uri = client_uri(backend)
     made = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    own_files(made, uri)
+    isolate_artifact_access(made, uri)
     return made
 
 
-def mlflow_version() -> str:
+def installed_mlflow_version() -> str:
     """The MLflow installed here, such as "3.17.2". Reads the package's card, imports nothing."""
     return version("mlflow")
 
 
-def server_version(backend: Backend) -> str:
+def read_server_version(backend: Backend) -> str:
     """The MLflow that a server runs, such as "3.17.2"; that of this machine where there is no server, empty when it does not tell."""
     if backend.kind != "server":
-        return mlflow_version()
+        return installed_mlflow_version()
     try:
-        answer = httpx.get(f"{backend.uri}/version", timeout=PROBE_SECONDS, auth=auth_of(backend))
+        answer = httpx.get(f"{backend.uri}/version", timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
     except httpx.HTTPError:
         return ""
     told = answer.text.strip()
@@ -78,21 +77,21 @@ def probe(backend: Backend) -> None:
     Raises Unreachable when nobody answers, when the answer is not MLflow's, or when sign-in is asked for; see `probing`, and `hub`
     for a repository of DagsHub.
     """
-    (hub.ask if hub.repository_of(backend) else probing.ask)(backend)
+    (dagshub.probe_repository if dagshub.repository_of(backend) else connectivity.probe_backend)(backend)
 
 
 @contextmanager
-def translated(subject: str = "") -> Iterator[None]:
+def translate_errors(subject: str = "") -> Iterator[None]:
     """Turn an MLflow exception into a PodiumError, once, where it enters. `subject` names what was asked for."""
     from mlflow.exceptions import MlflowException
 
     try:
         yield
     except MlflowException as error:
-        raise translate(str(error.error_code), str(error), subject) from error
+        raise to_podium_error(str(error.error_code), str(error), subject) from error
     except OSError as error:
         if error.errno in _FULL:
-            raise translate("", "no space left") from error
+            raise to_podium_error("", "no space left") from error
         if error.errno == errno.EROFS:
             raise NotWritable("The disk may only be read.", next="Write to another folder, or mount it for writing.") from error
         raise
@@ -101,13 +100,13 @@ def translated(subject: str = "") -> Iterator[None]:
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def is_unknown(error: "MlflowException") -> bool:
+def is_unknown_endpoint(error: "MlflowException") -> bool:
     """Did the server say that it does not know this request at all? Answers without MLflow's words count by what they say."""
     said = str(error)
     return error.error_code == "ENDPOINT_NOT_FOUND" or ("Response: {" in said and bool(_UNKNOWN.search(said)))
 
 
-def translate(code: str, message: str, subject: str = "") -> PodiumError:
+def to_podium_error(code: str, message: str, subject: str = "") -> PodiumError:
     """The PodiumError for an MLflow `error_code`. The message is shortened and loses any password. Pure."""
     said, about = _clean(message), subject or "What was asked for"
     if (trouble := _database(said)) is not None:
@@ -173,7 +172,7 @@ def _clean(message: str) -> str:
 
 
 @contextmanager
-def quick_reading() -> Iterator[None]:
+def relaxed_gc() -> Iterator[None]:
     """Raise Python's garbage-collection threshold while many MLflow objects are made: two to three times quicker.
 
     The threshold belongs to the process, so the first of several readers raises it and the last one puts it back.

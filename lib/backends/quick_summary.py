@@ -13,49 +13,49 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from lib.backends.backend import Backend
-from lib.backends.capabilities import capabilities
-from lib.backends.mlflow_client import client, translated
+from lib.backends.capabilities import read_capabilities
+from lib.backends.mlflow_client import client, translate_errors
 
 
 @dataclass(frozen=True)
-class Check:
+class SummaryRow:
     """One line: how it stands, what was checked, what was found. All three in plain words, never Markdown."""
 
     state: Literal["ok", "warning", "broken", "skipped"]
-    what: str
-    found: str
+    label: str
+    value: str
 
 
 @dataclass(frozen=True)
-class Glance:
+class QuickSummary:
     """The checks of a backend and when it was made; `created` is None when it has no experiment."""
 
-    checks: tuple[Check, ...]
+    rows: tuple[SummaryRow, ...]
     created: datetime | None
 
 
-def glance(backend: Backend) -> Glance:
+def read_quick_summary(backend: Backend) -> QuickSummary:
     """Look at a backend that answers. Raises BackendError when it stops doing so."""
     location, created = _oldest_experiment(backend)
     if backend.path is not None:
-        return Glance((_database(backend.path), _folder(backend), _registry(backend)), created)
-    return Glance((_files(location), _registry(backend)), created)
+        return QuickSummary((_database(backend.path), _folder(backend), _registry(backend)), created)
+    return QuickSummary((_files(location), _registry(backend)), created)
 
 
 def _oldest_experiment(backend: Backend) -> tuple[str, datetime | None]:
     """Artifact location and time of creation of the oldest experiment: Default, in every store that still has it."""
-    with translated("The oldest experiment"):
+    with translate_errors("The oldest experiment"):
         found = client(backend).search_experiments(max_results=1, order_by=["creation_time ASC"])
     if not found or found[0].creation_time is None:
         return "", None
     return found[0].artifact_location, datetime.fromtimestamp(found[0].creation_time / 1000, UTC)
 
 
-def _database(path: Path) -> Check:
+def _database(path: Path) -> SummaryRow:
     megabytes = f"{path.name}, {path.stat().st_size / 1e6:,.1f}\N{NO-BREAK SPACE}MB"
     if can_write(path):
-        return Check("ok", "Database opens and can be written", megabytes)
-    return Check("warning", "Database opens, but cannot be written", megabytes)
+        return SummaryRow("ok", "Database opens and can be written", megabytes)
+    return SummaryRow("warning", "Database opens, but cannot be written", megabytes)
 
 
 def can_write(path: Path) -> bool:
@@ -71,28 +71,28 @@ def can_write(path: Path) -> bool:
     return True
 
 
-def _folder(backend: Backend) -> Check:
-    folder = backend.artifacts
+def _folder(backend: Backend) -> SummaryRow:
+    folder = backend.artifact_folder
     if folder is None:
-        return Check("skipped", "Files", "")
+        return SummaryRow("skipped", "Files", "")
     if os.access(folder if folder.exists() else folder.parent, os.W_OK):
-        return Check("ok", "Files go to a folder beside it", f"{folder.name}/")
-    return Check("warning", "The folder for files cannot be written", f"{folder.name}/")
+        return SummaryRow("ok", "Files go to a folder beside it", f"{folder.name}/")
+    return SummaryRow("warning", "The folder for files cannot be written", f"{folder.name}/")
 
 
-def _files(location: str) -> Check:
+def _files(location: str) -> SummaryRow:
     scheme = urlsplit(location).scheme
     if scheme == "mlflow-artifacts":
-        return Check("ok", "Files go through the server", "mlflow-artifacts")
+        return SummaryRow("ok", "Files go through the server", "mlflow-artifacts")
     if not location:
-        return Check("skipped", "Where files go", "no experiment yet")
-    return Check("warning", "Files go past the server", f"{scheme or 'a folder'}: this machine must reach it too")
+        return SummaryRow("skipped", "Where files go", "no experiment yet")
+    return SummaryRow("warning", "Files go past the server", f"{scheme or 'a folder'}: this machine must reach it too")
 
 
-def _registry(backend: Backend) -> Check:
-    can = capabilities(backend)
-    told = f"MLflow {can.version}" if can.version else "version not told"
-    missing = [word for word, one in (("stages", can.stages), ("aliases", can.aliases)) if one.has is False]
+def _registry(backend: Backend) -> SummaryRow:
+    can = read_capabilities(backend)
+    told = f"MLflow {can.mlflow_version}" if can.mlflow_version else "version not told"
+    missing = [word for word, one in (("stages", can.stages), ("aliases", can.aliases)) if one.is_available is False]
     if missing:
-        return Check("warning", f"No {' and no '.join(missing)} here", told)
-    return Check("ok", "Stages and aliases supported", told)
+        return SummaryRow("warning", f"No {' and no '.join(missing)} here", told)
+    return SummaryRow("ok", "Stages and aliases supported", told)

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from lib.backends.backend import Backend
-from lib.backends.credentials import PREFIX, TOKEN, USER, of
+from lib.backends.credentials import PRINCIPAL_PREFIX, TOKEN_VARIABLE, USER_VARIABLE, find_credential
 from lib.errors import BackendError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-NAME = "podium-by-principal"
+PROVIDER_NAME = "podium-by-principal"
 _INSTALLED = threading.Event()
 _LOCK = threading.Lock()
 
 
-def install(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
+def install_provider(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
     """Make MLflow ask here how to sign in. Does so once; a sign-in that was chosen before goes on for what has no principal.
 
     Raises BackendError when this MLflow cannot be told: then nobody is signed in through it, rather than as somebody else.
@@ -32,7 +32,7 @@ def install(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> No
         if not _INSTALLED.is_set():
             _register(environment.get("MLFLOW_TRACKING_AUTH", ""))
             _INSTALLED.set()
-        environment["MLFLOW_TRACKING_AUTH"] = NAME
+        environment["MLFLOW_TRACKING_AUTH"] = PROVIDER_NAME
         # A redirect would be signed by ~/.netrc, and it could lead anywhere.
         environment.setdefault("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")
 
@@ -49,11 +49,11 @@ def _register(before: str) -> None:
 
             def get_name(self) -> str:
                 """The name in MLFLOW_TRACKING_AUTH."""
-                return NAME
+                return PROVIDER_NAME
 
             def get_auth(self) -> Any:
                 """What `requests` calls with each request."""
-                return _sign if before in ("", NAME) else _after(registry.fetch_auth(before))
+                return _sign if before in ("", PROVIDER_NAME) else _after(registry.fetch_auth(before))
 
         providers.register(ByPrincipal)
     except (ImportError, AttributeError, TypeError) as error:
@@ -68,13 +68,13 @@ def _sign(request: Any) -> Any:
     """Put the credential that a request's address names into it, and its own address back."""
     parts = urlsplit(request.url)
     principal = parts.username or ""
-    if principal.startswith(PREFIX):
+    if principal.startswith(PRINCIPAL_PREFIX):
         request.url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         request.headers.pop("Authorization", None)
-        held = of(Backend("", "server", principal))
+        held = find_credential(Backend("", "server", principal))
         if held and held.covers(request.url):
-            request.headers["Authorization"] = held.header()
-    elif not (os.environ.get(USER) or os.environ.get(TOKEN)):
+            request.headers["Authorization"] = held.authorization_header()
+    elif not (os.environ.get(USER_VARIABLE) or os.environ.get(TOKEN_VARIABLE)):
         request.headers.pop("Authorization", None)  # of ~/.mlflow/credentials, which names no address
     return request
 
@@ -83,13 +83,13 @@ def _after(other: Any) -> Any:
     """A sign-in that was chosen before, for requests that name no principal."""
 
     def sign(request: Any) -> Any:
-        is_ours = (urlsplit(request.url).username or "").startswith(PREFIX)
+        is_ours = (urlsplit(request.url).username or "").startswith(PRINCIPAL_PREFIX)
         return _sign(request) if is_ours or other is None else other(request)
 
     return sign
 
 
-def own_files(client: "MlflowClient", uri: str) -> None:
+def isolate_artifact_access(client: "MlflowClient", uri: str) -> None:
     """Let a client reach files by its own address only: MLflow keeps the way to a run's files for all clients of a process together.
 
     Raises BackendError when this MLflow keeps it elsewhere.

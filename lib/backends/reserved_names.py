@@ -1,6 +1,6 @@
 """The names under which Podium keeps its own things in a store: two experiments, and a tag. Pure."""
 
-LEDGER, INDEX = "podium-ledger", "podium-ledger-index"
+LEDGER_EXPERIMENT, INDEX_EXPERIMENT = "podium-ledger", "podium-ledger-index"
 """The experiment that holds index and books, and the one whose unique name elects the index."""
 STAGE_TAG = "podium.stage"
 """The stage of a version, on servers that keep no stages."""

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lib.backends.backend import Backend
-from lib.backends.credentials import wire
-from lib.backends.request_auth import install
+from lib.backends.credentials import client_uri
+from lib.backends.request_auth import install_provider
 from lib.errors import Unreachable
 
-SECONDS = 5.0
-API = "/api/2.0/mlflow"
+REQUEST_TIMEOUT_SECONDS = 5.0
+API_PATH = "/api/2.0/mlflow"
 _NOT_THERE = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "FEATURE_DISABLED"})
 
 
 @dataclass(frozen=True)
-class Said:
+class RestResponse:
     """What a server said: the HTTP status, and the JSON document (empty for anything else)."""
 
     status: int
@@ -26,35 +26,35 @@ class Said:
     text: str = ""
 
     @property
-    def code(self) -> str:
+    def error_code(self) -> str:
         """MLflow's word for what went wrong; empty when the answer is not in MLflow's words."""
         return str(self.document.get("error_code") or "")
 
     @property
-    def is_unknown(self) -> bool:
+    def is_unknown_endpoint(self) -> bool:
         """Does the server not know this request at all? Not the same as not finding what was asked for."""
-        return self.code in _NOT_THERE or (self.status in (404, 405, 501) and not self.code)
+        return self.error_code in _NOT_THERE or (self.status in (404, 405, 501) and not self.error_code)
 
     @property
     def is_denied(self) -> bool:
         """Does the server know the request, and refuse it to this sign-in?"""
-        return self.status in (401, 403) or self.code in ("PERMISSION_DENIED", "UNAUTHENTICATED")
+        return self.status in (401, 403) or self.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED")
 
 
-def ask(backend: Backend, method: str, path: str, **content: Mapping[str, str]) -> Said:
+def send_request(backend: Backend, method: str, path: str, **content: Mapping[str, str]) -> RestResponse:
     """Ask a server once; `content` is `params` or `json`. Raises Unreachable when it does not answer in time, or with a fault."""
     from mlflow.exceptions import MlflowException
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 
-    install()
+    install_provider()
     try:
         answer = http_request(
-            get_default_host_creds(wire(backend)),
+            get_default_host_creds(client_uri(backend)),
             path,
             method,
             max_retries=0,
-            timeout=SECONDS,
+            timeout=REQUEST_TIMEOUT_SECONDS,
             raise_on_status=False,
             allow_redirects=False,
             **content,
@@ -65,7 +65,7 @@ def ask(backend: Backend, method: str, path: str, **content: Mapping[str, str]) 
         ) from error
     if answer.status_code >= 500 and answer.status_code != 501 and not _document(answer):
         raise Unreachable(f"{backend.name} answers with error {answer.status_code}.", next="Wait a moment, then try again.")
-    return Said(int(answer.status_code), _document(answer), str(answer.text)[:200])
+    return RestResponse(int(answer.status_code), _document(answer), str(answer.text)[:200])
 
 
 def _document(answer: Any) -> Mapping[str, Any]:

@@ -16,16 +16,16 @@ from types import FrameType
 from lib import processes
 
 
-def watch(log: Path, command: list[str]) -> int:
+def supervise(log_file: Path, command: list[str]) -> int:
     """Run a command until it ends or the pipe closes, with all it says in `log`. Returns its exit code."""
-    with log.open("ab") as out:
+    with log_file.open("ab") as out:
         child = subprocess.Popen(  # noqa: S603 - a list, no shell; only lib.backends.local_server names it
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
         )
     threading.Thread(target=_end_with_podium, args=(child.pid,), daemon=True).start()
     with contextlib.suppress(_Asked):
         return child.wait()
-    processes.end(child.pid)
+    processes.end_process_tree(child.pid)
     return child.wait()
 
 
@@ -36,7 +36,7 @@ class _Asked(Exception):
 def _end_with_podium(pid: int) -> None:
     while os.read(0, 4096):  # not sys.stdin: its lock would be held while this process ends by itself
         pass
-    processes.end(pid)
+    processes.end_process_tree(pid)
 
 
 def _ask(_: int, __: FrameType | None) -> None:
@@ -45,4 +45,4 @@ def _ask(_: int, __: FrameType | None) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _ask)
-    sys.exit(watch(Path(sys.argv[1]), sys.argv[2:]))
+    sys.exit(supervise(Path(sys.argv[1]), sys.argv[2:]))

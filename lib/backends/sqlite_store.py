@@ -18,15 +18,15 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from lib.backends.backend import SQLITE, Backend
-from lib.errors import BackendError, Busy, NeedsMigration, NotFound, NotWritable, Refused
+from lib.backends.backend import SQLITE_PREFIX, Backend
+from lib.errors import ActionRefused, BackendError, Busy, NeedsMigration, NotFound, NotWritable
 
-LOCK_SECONDS = 120.0
-LOCKED_SECONDS = 3.0
+FILE_LOCK_SECONDS = 120.0
+BUSY_TIMEOUT_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Schema:
+class SchemaStatus:
     """How a database stands to the MLflow installed here.
 
     `missing` no file · `empty` a file without tables · `current` · `older` opening it would migrate it · `newer` unknown to this MLflow
@@ -34,30 +34,30 @@ class Schema:
     """
 
     state: Literal["missing", "empty", "current", "older", "newer", "foreign"]
-    found: str = ""
-    wanted: str = ""
+    revision: str = ""
+    required_revision: str = ""
 
 
-def schema(path: Path) -> Schema:
+def read_schema_status(path: Path) -> SchemaStatus:
     """Look at a database file without changing it.
 
     Raises NotWritable when the file cannot be read and Busy when it is locked.
     """
     if not path.exists():
-        return Schema("missing")
+        return SchemaStatus("missing")
     tables, found = _revision(path)
     if not tables:
-        return Schema("empty")
+        return SchemaStatus("empty")
     if "experiments" not in tables:
-        return Schema("foreign")
-    wanted, known = revisions()
+        return SchemaStatus("foreign")
+    wanted, known = mlflow_revisions()
     state: Literal["current", "older", "newer"] = (
         "current" if found == wanted else "older" if found in known or not found else "newer"
     )
-    return Schema(state, found, wanted)
+    return SchemaStatus(state, found, wanted)
 
 
-def make_ready(backend: Backend) -> bool:
+def ensure_database(backend: Backend) -> bool:
     """See to it that MLflow can open the local file without changing its schema; make the file if it is missing.
 
     Returns True when the file was made just now. Raises NeedsMigration for an older schema (see `migrate`), BackendError for a
@@ -66,25 +66,25 @@ def make_ready(backend: Backend) -> bool:
     path = backend.path
     if path is None:
         return False
-    if schema(path).state in ("missing", "empty"):
+    if read_schema_status(path).state in ("missing", "empty"):
         return _create(backend, path)
-    judge(backend)
+    require_openable(backend)
     return False
 
 
-def judge(backend: Backend) -> None:
+def require_openable(backend: Backend) -> None:
     """Say whether MLflow could open the local file as it is; makes and changes nothing. Raises as `make_ready` does."""
     path = _path_of(backend)
-    state = schema(path)
+    state = read_schema_status(path)
     if state.state == "older":
         raise NeedsMigration(
-            f"{path.name} was made by an older MLflow (schema {state.found or 'without a number'}).",
-            means=f"Opening it would change it to schema {state.wanted}, and the older MLflow could not open it any more.",
+            f"{path.name} was made by an older MLflow (schema {state.revision or 'without a number'}).",
+            means=f"Opening it would change it to schema {state.required_revision}, and the older MLflow could not open it any more.",
             next="Agree to the change with a backup copy, or choose another database.",
         )
     if state.state == "newer":
         raise BackendError(
-            f"{path.name} was made by a newer MLflow (schema {state.found}).",
+            f"{path.name} was made by a newer MLflow (schema {state.revision}).",
             means="The MLflow installed here does not know it. Nothing was changed.",
             next="Install that newer MLflow, or choose another database.",
         )
@@ -94,13 +94,13 @@ def judge(backend: Backend) -> None:
         )
 
 
-def knock(backend: Backend) -> None:
+def require_readable(backend: Backend) -> None:
     """Read one row of a local file, to see that it answers. Raises Busy when it is locked for longer than three seconds."""
     if backend.path is not None:
         _revision(backend.path)
 
 
-def must_be_free(backend: Backend) -> None:
+def require_writable(backend: Backend) -> None:
     """Take the write lock of a local file for an instant, before a deed: MLflow's client would wait twenty seconds for it.
 
     Raises Busy when another program holds it for longer than three seconds, NotWritable when the file may only be read.
@@ -109,7 +109,7 @@ def must_be_free(backend: Backend) -> None:
         return
     address = f"{backend.path.absolute().as_uri()}?mode=rw"
     try:
-        with closing(sqlite3.connect(address, uri=True, timeout=LOCKED_SECONDS, isolation_level=None)) as db:
+        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)) as db:
             db.execute("begin immediate")
             db.execute("rollback")
     except sqlite3.Error as error:
@@ -121,7 +121,7 @@ def must_be_free(backend: Backend) -> None:
         raise _not_writable(backend.path, error) from error
 
 
-def must_exist(backend: Backend) -> None:
+def require_database_file(backend: Backend) -> None:
     """Raise NotFound when the local database is not there: only the default backend and demos may make one."""
     if backend.path is not None and not backend.path.exists():
         raise NotFound(f"There is no database at {backend.path}.", next="Check the path; demo run makes one.")
@@ -138,8 +138,8 @@ def migrate(backend: Backend, at: datetime) -> Path:
 
     copy = path.with_name(f"{path.name}.{at:%Y%m%d-%H%M%S}.backup")
     with _lock(path):
-        if schema(path).state != "older":
-            raise Refused(f"{path.name} has been changed already.", next="Look again.")
+        if read_schema_status(path).state != "older":
+            raise ActionRefused(f"{path.name} has been changed already.", next="Look again.")
         backup(path, copy)
         engine = create_sqlalchemy_engine(backend.uri)
         try:
@@ -165,7 +165,7 @@ def _create(backend: Backend, path: Path) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _lock(path):
-            if schema(path).state not in ("missing", "empty"):
+            if read_schema_status(path).state not in ("missing", "empty"):
                 return False
             aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
             try:
@@ -185,7 +185,7 @@ def _fill(aside: Path, backend: Backend) -> None:
     from sqlalchemy.exc import OperationalError
 
     try:
-        store = SqlAlchemyStore(SQLITE + str(aside), str(backend.artifacts))
+        store = SqlAlchemyStore(SQLITE_PREFIX + str(aside), str(backend.artifact_folder))
     except OperationalError as error:
         raise OSError(str(error.orig)) from error
     store.engine.dispose()
@@ -194,7 +194,7 @@ def _fill(aside: Path, backend: Backend) -> None:
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """One process at a time makes or migrates this file."""
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=FILE_LOCK_SECONDS)
     try:
         lock.acquire()
     except Timeout as error:
@@ -208,7 +208,7 @@ def _lock(path: Path) -> Iterator[None]:
 def _revision(path: Path) -> tuple[set[str], str]:
     """Table names and the alembic revision of a file, read-only."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCKED_SECONDS)) as db:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)) as db:
             tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
             rows = db.execute("select version_num from alembic_version").fetchall() if "alembic_version" in tables else []
     except sqlite3.DatabaseError as error:
@@ -223,7 +223,7 @@ def _revision(path: Path) -> tuple[set[str], str]:
 
 
 @lru_cache(maxsize=1)
-def revisions() -> tuple[str, set[str]]:
+def mlflow_revisions() -> tuple[str, set[str]]:
     """The newest schema revision of the installed MLflow, and all it knows. Read once: it walks some fifty files."""
     from alembic.script import ScriptDirectory
     from mlflow.store.db.utils import _get_alembic_config

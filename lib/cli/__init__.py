@@ -7,10 +7,10 @@ else. Nothing heavy is imported before a command runs, so that `--help` and usag
 import click
 
 from lib.cli import demo, doctor, drift, packet, verify
-from lib.cli import import_history as importing
-from lib.cli import ledger_commands as record
-from lib.cli import query_commands as tell
-from lib.cli import registry_commands as act
+from lib.cli import import_history as import_history
+from lib.cli import ledger_commands as ledger_commands
+from lib.cli import query_commands as query_commands
+from lib.cli import registry_commands as registry_commands
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,6 +18,6 @@ def podium() -> None:
     """Compare MLflow runs, promote the winner, and be able to say why."""
 
 
-_TOLD = (*tell.COMMANDS, *record.COMMANDS, *verify.COMMANDS, *packet.COMMANDS)
-for _command in (demo.demo, *_TOLD, *act.COMMANDS, *drift.COMMANDS, *importing.COMMANDS, *doctor.COMMANDS):
+_TOLD = (*query_commands.COMMANDS, *ledger_commands.COMMANDS, *verify.COMMANDS, *packet.COMMANDS)
+for _command in (demo.demo, *_TOLD, *registry_commands.COMMANDS, *drift.COMMANDS, *import_history.COMMANDS, *doctor.COMMANDS):
     podium.add_command(_command)

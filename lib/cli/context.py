@@ -14,60 +14,60 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.backends.backend import Backend, chosen, credentials_in, parse, password_in
+from lib.backends.backend import Backend, backend_from_environment, credentials_in, parse_backend, password_in
 from lib.errors import BadInput, NeedsMigration, PodiumError
 
 if TYPE_CHECKING:
     from lib.ledger.storage.book import Writer
 
 PROJECT = Path(__file__).resolve().parents[2]
-FINDINGS = 3
+EXIT_FINDINGS = 3
 
 
 @dataclass(frozen=True)
-class Asked:
+class CommandContext:
     """The common options as given. `may_create` tells whether this command may make a missing database."""
 
     uri: str | None
     as_json: bool
-    by: str
-    migrate: bool
-    may_create: bool = False
+    user_name: str
+    can_migrate: bool
+    can_create: bool = False
 
-    def address(self) -> Backend:
+    def resolve_backend(self) -> Backend:
         """The backend that is meant, without looking whether it is there."""
-        return meant(self.uri)
+        return resolve_backend(self.uri)
 
-    def backend(self) -> Backend:
+    def open_backend(self) -> Backend:
         """The backend that is meant, ready to be used: reachable, and of a schema that MLflow will not change.
 
         Raises NotFound for a missing database, NeedsMigration for an older one unless `--migrate` was given.
         """
         from lib.backends.mlflow_client import probe
-        from lib.backends.sqlite_store import make_ready, migrate, must_exist
+        from lib.backends.sqlite_store import ensure_database, migrate, require_database_file
 
-        here = self.address()
+        here = self.resolve_backend()
         by_default = not self.uri and not os.environ.get("MLFLOW_TRACKING_URI", "").strip()
-        if not (self.may_create or by_default):
-            must_exist(here)
+        if not (self.can_create or by_default):
+            require_database_file(here)
         try:
-            make_ready(here)
+            ensure_database(here)
         except NeedsMigration:
-            if not self.migrate:
+            if not self.can_migrate:
                 raise
             click.echo(f"The database was copied to {migrate(here, clock())} and then migrated.", err=True)
         probe(here)
         return here
 
-    def writer(self) -> "Writer":
+    def open_writer(self) -> "Writer":
         """Who writes, where, and by which clock: the verified name, else `--by`, else PODIUM_USER, else the login."""
         from lib.ledger.storage.book import Writer
-        from lib.ledger.storage.identity import who
+        from lib.ledger.storage.identity import resolve_command_actor
 
-        here = self.backend()
-        return Writer(here, who(here, self.by, os.environ.get("PODIUM_USER") or _login()), clock)
+        here = self.open_backend()
+        return Writer(here, resolve_command_actor(here, self.user_name, os.environ.get("PODIUM_USER") or _login()), clock)
 
-    def answer(self, document: Any, lines: list[str]) -> None:
+    def print_result(self, document: Any, lines: list[str]) -> None:
         """Print one JSON document, or the same for people."""
         click.echo(json.dumps(document, ensure_ascii=False, indent=2) if self.as_json else "\n".join(lines))
 
@@ -77,37 +77,37 @@ def clock() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - the commands' one clock
 
 
-def command(name: str, *, may_create: bool = False) -> Callable[[Callable[..., int | None]], click.Command]:
+def command(name: str, *, can_create: bool = False) -> Callable[[Callable[..., int | None]], click.Command]:
     """Make a command of a function that takes `Asked` first: common options, errors as one line, exit code from its result."""
 
     def decorate(function: Callable[..., int | None]) -> click.Command:
         @functools.wraps(function)
         def run(backend: str | None, as_json: bool, by: str, migrate: bool, **more: Any) -> None:  # noqa: FBT001 - click passes them so
             warnings.filterwarnings("ignore", category=FutureWarning)
-            sys.exit(_ended(lambda: function(Asked(backend, as_json, by, migrate, may_create), **more)))
+            sys.exit(_ended(lambda: function(CommandContext(backend, as_json, by, migrate, can_create), **more)))
 
         return click.command(name)(_common(run))
 
     return decorate
 
 
-def as_option(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+def option_callback(parse_value: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
     """A callback that reads an option by `read` and makes its BadInput a usage error."""
 
     def callback(_: click.Context, __: click.Parameter, value: str | None) -> Any:
         try:
-            return read(value) if value is not None else None
+            return parse_value(value) if value is not None else None
         except BadInput as error:
             raise click.BadParameter(str(error)) from error
 
     return callback
 
 
-def read_stage(word: str) -> str:
+def parse_stage_option(text: str) -> str:
     """The stage a person means; see `lib.ledger.entry.vocabulary.stage`."""
-    from lib.ledger.entry.vocabulary import stage
+    from lib.ledger.entry.vocabulary import parse_stage
 
-    return stage(word)
+    return parse_stage(text)
 
 
 def _ended(run: Callable[[], int | None]) -> int:
@@ -133,28 +133,28 @@ def _common(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def meant(asked: str | None) -> Backend:
+def resolve_backend(name_or_uri: str | None) -> Backend:
     """The backend that `--backend` or the environment names, asked with what the environment holds for this very address.
 
     What signs in is taken out of the environment. User and password of `MLFLOW_TRACKING_URI` never go to another address.
     """
-    from lib.backends import backend_config as named
-    from lib.backends import credentials
-    from lib.backends import dagshub_tokens as hub_tokens
+    from lib.backends import backend_config, credentials, dagshub_tokens
 
-    hub_tokens.take(os.environ)
-    if not asked:
-        return hub_tokens.known(credentials.take(os.environ, chosen(os.environ, PROJECT)))
-    file = named.place(os.environ, PROJECT)
-    by_name = named.read(file).find(asked) if named.NAME.fullmatch(asked) else None
-    uri = by_name.uri if by_name else asked
-    here = by_name.backend if by_name and by_name.backend else parse(asked, Path.cwd())
+    dagshub_tokens.hide_token_variable(os.environ)
+    if not name_or_uri:
+        return dagshub_tokens.attach_credential_or_token(
+            credentials.take_from_environment(os.environ, backend_from_environment(os.environ, PROJECT))
+        )
+    file = backend_config.config_path(os.environ, PROJECT)
+    by_name = backend_config.read_config(file).find(name_or_uri) if backend_config.NAME_PATTERN.fullmatch(name_or_uri) else None
+    uri = by_name.uri if by_name else name_or_uri
+    here = by_name.backend if by_name and by_name.backend else parse_backend(name_or_uri, Path.cwd())
     usual = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
-    if usual and not parse(usual, Path.cwd()).is_same_place(here):
-        credentials.take(os.environ, parse(usual, Path.cwd()))
+    if usual and not parse_backend(usual, Path.cwd()).is_same_store(here):
+        credentials.take_from_environment(os.environ, parse_backend(usual, Path.cwd()))
     if credentials_in(uri) or password_in(uri):
         os.environ["MLFLOW_TRACKING_URI"] = uri
-    return hub_tokens.known(credentials.take(os.environ, here))
+    return dagshub_tokens.attach_credential_or_token(credentials.take_from_environment(os.environ, here))
 
 
 def _login() -> str:

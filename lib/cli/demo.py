@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from lib.cli.context import PROJECT, Asked, clock, command
-from lib.cli.query_commands import scores
+from lib.cli.context import PROJECT, CommandContext, clock, command
+from lib.cli.query_commands import format_main_metrics
 from lib.launch import catalogue
 
 
@@ -16,7 +16,7 @@ def demo() -> None:
 
 
 @command("list")
-def list_demos(asked: Asked) -> None:
+def list_demos(context: CommandContext) -> None:
     """List the demos with their parameters."""
     found = [
         {
@@ -26,41 +26,41 @@ def list_demos(asked: Asked) -> None:
             "script": f"demo_experiments/{one.script}",
             "parameters": {p.name: _plain(p.default) for p in one.parameters},
         }
-        for one in catalogue.demos()
+        for one in catalogue.list_demos()
     ]
-    asked.answer({"demos": found}, [f"{d['name']:<10}  {d['title']}: {d['lesson']}" for d in found])
+    context.print_result({"demos": found}, [f"{d['name']:<10}  {d['title']}: {d['lesson']}" for d in found])
 
 
-@command("run", may_create=True)
+@command("run", can_create=True)
 @click.argument("name")
 @click.option("--param", "params", multiple=True, metavar="K=V", help="A parameter, for example n_estimators=1,5,15")
-def run(asked: Asked, name: str, params: tuple[str, ...]) -> int:
+def run_demo(context: CommandContext, name: str, params: tuple[str, ...]) -> int:
     """Run demo NAME and wait until it has ended."""
     values = dict(_pair(text) for text in params)
-    chosen = catalogue.find(name)
-    catalogue.argv(chosen, values)
-    from lib.jobs import job_queue as jobs
-    from lib.jobs.job_settings import workshop
+    chosen = catalogue.find_demo(name)
+    catalogue.script_arguments(chosen, values)
+    from lib.jobs import job_queue
+    from lib.jobs.job_settings import read_job_settings
     from lib.launch import demo_jobs
 
-    here, room = asked.backend(), workshop(os.environ, PROJECT)
-    job = demo_jobs.start(room, chosen, values, here, clock())
+    here, room = context.open_backend(), read_job_settings(os.environ, PROJECT)
+    job = demo_jobs.start_demo_job(room, chosen, values, here, clock())
     click.echo(f"Job {job.id} runs; its log is {job.folder / 'log.txt'}", err=True)
-    job = jobs.wait(room, job.id)
-    done = jobs.runs_of(here, job.id)
+    job = job_queue.wait(room, job.id)
+    done = job_queue.find_job_runs(here, job.id)
     runs = [
         {"run_id": r.run_id, "name": r.name, "experiment_id": r.experiment_id, "status": r.status, "metrics": dict(r.metrics)}
         for r in done
     ]
-    lines = [f"{r.run_id}  {r.name}  {scores(dict(r.metrics))}" for r in done]
-    asked.answer({"demo": name, "status": job.state, "runs": runs}, lines or [f"The job ended as {job.state}."])
+    lines = [f"{r.run_id}  {r.name}  {format_main_metrics(dict(r.metrics))}" for r in done]
+    context.print_result({"demo": name, "status": job.state, "runs": runs}, lines or [f"The job ended as {job.state}."])
     if job.state != "finished":
         click.echo(f"podium: The demo ended as {job.state}. The log says why: {job.folder / 'log.txt'}", err=True)
     return 0 if job.state == "finished" else 1
 
 
 demo.add_command(list_demos)
-demo.add_command(run)
+demo.add_command(run_demo)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.context import FINDINGS, Asked, command
-from lib.cli.registry_commands import Decision
+from lib.cli.context import EXIT_FINDINGS, CommandContext, command
+from lib.cli.registry_commands import DecisionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lib.ledger.entry.vocabulary import Reason
     from lib.ledger.storage.book import Writer
-    from lib.registry.drift import Way
-    from lib.registry.ledger_writer import Look
-    from lib.registry.promote import Kind
+    from lib.registry.drift import DriftResolution
+    from lib.registry.ledger_writer import ModelStatus
+    from lib.registry.promote import DecisionKind
 
 
 @command("drift")
@@ -23,48 +23,50 @@ if TYPE_CHECKING:
 @click.option("--revert", "kind", flag_value="revert", help="Put back what the ledger wants.")
 @click.option("--reason", default="", help="Why, in at least 20 characters.")
 @click.option("--category", default="", help="better, needed, compliance, incident, housekeeping or other.")
-def drift(asked: Asked, model: str, kind: "Kind | None", reason: str, category: str) -> int:
+def drift(context: CommandContext, model: str, kind: "DecisionKind | None", reason: str, category: str) -> int:
     """Name what was moved in MODEL behind the ledger's back; let it stand, or put it back."""
     if kind is None and (reason or category):
         raise click.UsageError("A reason is for --adopt or --revert.")
     if kind and not (reason and category):
         raise click.UsageError("--adopt and --revert need --reason and --category.")
-    why: Reason | None = Decision(reason, category, None).why if kind else None
-    from lib.registry.model_survey import lost_runs
-    from lib.registry.reconcile import peek
+    why: Reason | None = DecisionOptions(reason, category, None).checked_reason if kind else None
+    from lib.registry.model_survey import find_deleted_source_runs
+    from lib.registry.reconcile import read_model_status
 
-    writer = asked.writer() if kind else None
-    here = writer.backend if writer else asked.backend()
-    seen = peek(here, model)
-    lost = lost_runs(here, seen.seen)
+    writer = context.open_writer() if kind else None
+    here = writer.backend if writer else context.open_backend()
+    seen = read_model_status(here, model)
+    lost = find_deleted_source_runs(here, seen.snapshot)
     found = _findings(seen, lost)
-    if seen.state.open:
+    if seen.state.open_intents:
         click.echo("podium: A decision is still being carried out; recover finishes what was left open.", err=True)
     if kind and why and writer:
-        found = _settled(found, _settle(writer, model, kind, why), _findings(peek(here, model), lost))
-    asked.answer({"model": model, "findings": found}, [_said(one) for one in found] or [f"Nothing in {model} was moved outside."])
-    return FINDINGS if any(one["open"] for one in found) else 0
+        found = _settled(found, _settle(writer, model, kind, why), _findings(read_model_status(here, model), lost))
+    context.print_result(
+        {"model": model, "findings": found}, [_said(one) for one in found] or [f"Nothing in {model} was moved outside."]
+    )
+    return EXIT_FINDINGS if any(one["open"] for one in found) else 0
 
 
 COMMANDS = (drift,)
 
 
-def _findings(seen: "Look", lost: "Mapping[str, str]") -> list[dict[str, Any]]:
+def _findings(seen: "ModelStatus", lost: "Mapping[str, str]") -> list[dict[str, Any]]:
     """What a look found; a finding is open while somebody has to decide, record or restore something."""
     from lib.ledger.entry.vocabulary import SLOTS
-    from lib.registry.drift import drifts
-    from lib.registry.notices import notices
+    from lib.registry.drift import find_drifts
+    from lib.registry.notices import collect_notices
 
     moved = [
         {
             "what": f"{SLOTS[one.slot]} was moved outside",
             "stage": SLOTS[one.slot],
-            "wanted": list(one.wanted.holders),
-            "shown": list(one.shown),
-            "ways": [_way(way) for way in one.ways],
+            "wanted": list(one.desired.holders),
+            "shown": list(one.observed),
+            "ways": [_way(way) for way in one.resolutions],
             "open": True,
         }
-        for one in drifts(seen)
+        for one in find_drifts(seen)
     ]
     known = {one["what"] for one in moved}
     told = [
@@ -72,31 +74,31 @@ def _findings(seen: "Look", lost: "Mapping[str, str]") -> list[dict[str, Any]]:
             "what": one.what,
             "means": one.means,
             "next": one.next,
-            "ways": [_way(way) for way in one.ways],
-            "open": one.weight != "told" or not one.place,
+            "ways": [_way(way) for way in one.resolutions],
+            "open": one.severity != "told" or not one.position,
         }
-        for one in notices(seen, lost)
+        for one in collect_notices(seen, lost)
         if one.what not in known
     ]
     return [*moved, *told]
 
 
-def _settle(writer: "Writer", model: str, kind: "Kind", why: "Reason") -> dict[str, dict[str, Any]]:
+def _settle(writer: "Writer", model: str, kind: "DecisionKind", why: "Reason") -> dict[str, dict[str, Any]]:
     """Decide on one finding after the other, each by the first way of this kind. Returns what was found → what was done."""
     from lib.ledger.entry.vocabulary import SLOTS
-    from lib.registry.notices import notices
-    from lib.registry.promote import Wish, move
-    from lib.registry.reconcile import look
+    from lib.registry.notices import collect_notices
+    from lib.registry.promote import MoveRequest, move_version
+    from lib.registry.reconcile import sync_model_status
 
     done = dict[str, dict[str, Any]]()
     for _ in SLOTS:
-        open_ = [one for one in notices(look(writer, model), {}) if one.what not in done]
-        first = next(((one.what, way) for one in open_ for way in one.ways if way.kind == kind), None)
+        open_ = [one for one in collect_notices(sync_model_status(writer, model), {}) if one.what not in done]
+        first = next(((one.what, way) for one in open_ for way in one.resolutions if way.kind == kind), None)
         if first is None:
             break
         what, way = first
-        moved = move(writer, Wish(model, way.version, way.to, why, kind))
-        done[what] = {**_way(way), "outcome": moved.outcome, "entry": moved.entry, "place": moved.place}
+        moved = move_version(writer, MoveRequest(model, way.version, way.to_stage, why, kind))
+        done[what] = {**_way(way), "outcome": moved.outcome, "entry": moved.entry_id, "place": moved.position}
     return done
 
 
@@ -111,8 +113,8 @@ def _done(done: dict[str, dict[str, Any]], finding: dict[str, Any]) -> dict[str,
     return {"done": done[finding["what"]]} if finding["what"] in done else {}
 
 
-def _way(way: "Way") -> dict[str, Any]:
-    return {"kind": way.kind, "version": way.version, "to": way.to}
+def _way(way: "DriftResolution") -> dict[str, Any]:
+    return {"kind": way.kind, "version": way.version, "to": way.to_stage}
 
 
 def _said(finding: dict[str, Any]) -> str:

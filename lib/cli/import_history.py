@@ -4,22 +4,24 @@ from pathlib import Path
 
 import click
 
-from lib.cli.context import Asked, as_option, command
+from lib.cli.context import CommandContext, command, option_callback
 from lib.errors import NotFound
 
 
 def _zone(name: str) -> str:
     """A time zone as typed, checked."""
-    from lib.ledger.queries.time_query import read_zone
+    from lib.ledger.queries.time_query import parse_time_zone
 
-    return read_zone(name).key
+    return parse_time_zone(name).key
 
 
 @command("import")
 @click.argument("model")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--zone", default="UTC", show_default=True, callback=as_option(_zone), help="Of times in FILE that name no zone.")
-def import_(asked: Asked, model: str, file: Path, zone: str) -> None:
+@click.option(
+    "--zone", default="UTC", show_default=True, callback=option_callback(_zone), help="Of times in FILE that name no zone."
+)
+def import_(context: CommandContext, model: str, file: Path, zone: str) -> None:
     """Add the earlier decisions in FILE (CSV or JSON, see docs/import.md) to the record of MODEL.
 
     They speak only of the time before the record began, and are marked as imported wherever they are told.
@@ -28,21 +30,25 @@ def import_(asked: Asked, model: str, file: Path, zone: str) -> None:
         data = file.read_bytes()
     except OSError as error:
         raise NotFound(f"{file} cannot be read: {error.strerror}.", next="Check the name.") from error
-    from lib.registry.import_history import File, import_earlier
+    from lib.registry.import_history import ImportFile, import_history
 
-    done = import_earlier(asked.writer(), model, File(file.name, data, zone))
+    done = import_history(context.open_writer(), model, ImportFile(file.name, data, zone))
     document = {
         "model": done.model,
         "file": file.name,
         "sha256": done.sha256,
-        "added": list(done.added),
-        "already_there": done.there,
-        "other_models": done.others,
+        "added": list(done.added_entry_ids),
+        "already_there": done.known_count,
+        "other_models": done.other_model_count,
     }
-    said = f"Imported {_count(len(done.added))} of {model} from {file.name}." if done.added else f"Nothing new in {file.name}."
-    more = [f"{_count(done.there)} were there already."] if done.there else []
-    more += [f"Lines of other models, left out: {done.others}."] if done.others else []
-    asked.answer(document, [" ".join([said, *more])])
+    said = (
+        f"Imported {_count(len(done.added_entry_ids))} of {model} from {file.name}."
+        if done.added_entry_ids
+        else f"Nothing new in {file.name}."
+    )
+    more = [f"{_count(done.known_count)} were there already."] if done.known_count else []
+    more += [f"Lines of other models, left out: {done.other_model_count}."] if done.other_model_count else []
+    context.print_result(document, [" ".join([said, *more])])
 
 
 COMMANDS = (import_,)

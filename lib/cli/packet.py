@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.context import FINDINGS, Asked, as_option, clock, command, read_stage
-from lib.cli.ledger_commands import when_option, zone_option
+from lib.cli.context import EXIT_FINDINGS, CommandContext, clock, command, option_callback, parse_stage_option
+from lib.cli.ledger_commands import parse_time_option, parse_zone_option
 from lib.errors import NotFound, NotWritable
 
 if TYPE_CHECKING:
     from lib.ledger.packet.document import Packet
-    from lib.ledger.packet.verify import Checked
+    from lib.ledger.packet.verify import PacketVerification
 
 
 @click.group("packet")
@@ -24,40 +24,44 @@ def packet() -> None:
 @click.argument("model")
 @click.option("--entry", metavar="ID|PLACE", help="The entry that the packet is about.")
 @click.option("--at", "at", metavar="WHEN", help="Or: who held a stage on this day or at this instant.")
-@click.option("--stage", default="Production", show_default=True, callback=as_option(read_stage), help="With --at.")
+@click.option("--stage", default="Production", show_default=True, callback=option_callback(parse_stage_option), help="With --at.")
 @click.option(
-    "--zone", default="UTC", show_default=True, callback=as_option(zone_option), help="With --at: the time zone of WHEN."
+    "--zone",
+    default="UTC",
+    show_default=True,
+    callback=option_callback(parse_zone_option),
+    help="With --at: the time zone of WHEN.",
 )
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="FILE.html or FILE.json")
-def export(asked: Asked, model: str, entry: str | None, at: str | None, **more: Any) -> None:
+def export(context: CommandContext, model: str, entry: str | None, at: str | None, **more: Any) -> None:
     """Write a packet of MODEL: of an entry with what belongs to it, or of the answer who held a stage then."""
     out: Path = more["out"]
     if bool(entry) == bool(at):
         raise click.UsageError("Name the entry (--entry) or the time (--at), one of the two.")
     if out.suffix.lower() not in (".html", ".json"):
         raise click.BadParameter("The file must end in .html or .json.", param_hint="--out")
-    made = _of_entry(asked, model, entry) if entry else _of_time(asked, model, str(at), more)
+    made = _of_entry(context, model, entry) if entry else _of_time(context, model, str(at), more)
     document = _write(made, out)
     summary = {"model": model, "file": str(out), "kind": made.subject.kind, "sha256": document["sha256"]}
     summary |= {"head": made.book.head, "chain": made.book.chain, "findings": list(made.verify)}
-    asked.answer(summary, [made.said + ".", f"Written to {out}; sha256 of the packet: {document['sha256']}"])
+    context.print_result(summary, [made.said + ".", f"Written to {out}; sha256 of the packet: {document['sha256']}"])
     if made.verify:
         click.echo(f"podium: Something in the book of {model} does not fit; the packet says what.", err=True)
 
 
 @command("verify")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def verify(asked: Asked, file: Path) -> int:
+def verify(context: CommandContext, file: Path) -> int:
     """Check a packet against itself, without a backend. Names whatever does not match."""
-    from lib.ledger.packet.verify import check
+    from lib.ledger.packet.verify import verify_packet
 
     try:
         data = file.read_bytes()
     except OSError as error:
         raise NotFound(f"{file} cannot be read.", means="", next="Check the name.") from error
-    found = check(data)
-    asked.answer(_verdict(file, found), _said(file, found))
-    return FINDINGS if found.mismatches else 0
+    found = verify_packet(data)
+    context.print_result(_verdict(file, found), _said(file, found))
+    return EXIT_FINDINGS if found.mismatches else 0
 
 
 packet.add_command(export)
@@ -65,29 +69,29 @@ packet.add_command(verify)
 COMMANDS = (packet,)
 
 
-def _of_entry(asked: Asked, model: str, entry: str) -> "Packet":
-    from lib.registry.packet import of_decision
+def _of_entry(asked: CommandContext, model: str, entry: str) -> "Packet":
+    from lib.registry.packet import build_decision_packet
 
-    return of_decision(asked.writer(), model, entry)
+    return build_decision_packet(asked.open_writer(), model, entry)
 
 
-def _of_time(asked: Asked, model: str, at: str, more: dict[str, Any]) -> "Packet":
-    when, now = when_option(at, "--at", more["zone"]), clock()
+def _of_time(asked: CommandContext, model: str, at: str, more: dict[str, Any]) -> "Packet":
+    when, now = parse_time_option(at, "--at", more["zone"]), clock()
     if more["stage"] not in ("Production", "Staging"):
         raise click.BadParameter(f"{more['stage']} is held by nobody; ask for Production or Staging.", param_hint="--stage")
     from lib.ledger.entry.vocabulary import slot_of
-    from lib.registry.audit_queries import Question
-    from lib.registry.packet import of_answer
+    from lib.registry.audit_queries import AsOfQuery
+    from lib.registry.packet import build_as_of_packet
 
-    return of_answer(asked.writer(), model, Question(slot_of(more["stage"]) or "production", when, now))
+    return build_as_of_packet(asked.open_writer(), model, AsOfQuery(slot_of(more["stage"]) or "production", when, now))
 
 
 def _write(made: "Packet", out: Path) -> dict[str, Any]:
-    from lib.ledger.packet.document import dumps, sealed
-    from lib.registry.packet_page import page
+    from lib.ledger.packet.document import document_to_json, hashed_document
+    from lib.registry.packet_page import render_packet
 
-    document = sealed(made)
-    text = page(made) if out.suffix.lower() == ".html" else dumps(document)
+    document = hashed_document(made)
+    text = render_packet(made) if out.suffix.lower() == ".html" else document_to_json(document)
     try:
         out.write_bytes(text.encode())
     except OSError as error:
@@ -95,16 +99,16 @@ def _write(made: "Packet", out: Path) -> dict[str, Any]:
     return document
 
 
-def _verdict(file: Path, found: "Checked") -> dict[str, Any]:
+def _verdict(file: Path, found: "PacketVerification") -> dict[str, Any]:
     held = found.packet
     about = {"model": held.book.model, "said": held.said, "head": held.book.head, "chain": held.book.chain} if held else {}
-    findings = [{"part": one.part, "what": one.what} for one in found.mismatches]
+    findings = [{"part": one.section, "what": one.what} for one in found.mismatches]
     return {"file": str(file), **about, "sha256": found.sha256 or None, "findings": findings}
 
 
-def _said(file: Path, found: "Checked") -> list[str]:
+def _said(file: Path, found: "PacketVerification") -> list[str]:
     if found.mismatches:
-        return [f"{file}: does not match", *(f"  {one.part}: {one.what}" for one in found.mismatches)]
+        return [f"{file}: does not match", *(f"  {one.section}: {one.what}" for one in found.mismatches)]
     assert found.packet
     book = found.packet.book
     return [

@@ -7,63 +7,67 @@ import time
 from collections.abc import Iterable
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import mlflow_version, translated
-from lib.doctor.checks import artifact_locations as locations
+from lib.backends.mlflow_client import installed_mlflow_version, translate_errors
+from lib.doctor.checks import (
+    artifact_locations,
+    deleted_items,
+    git_commits,
+    good_practice,
+    ledger,
+    model_versions,
+    other_stores,
+    run_metadata,
+    secrets,
+    stale_runs,
+)
 from lib.doctor.checks import backend as reach
-from lib.doctor.checks import deleted_items as deleted
-from lib.doctor.checks import git_commits as commits
-from lib.doctor.checks import good_practice as practice
-from lib.doctor.checks import ledger as record
-from lib.doctor.checks import model_versions as versions
-from lib.doctor.checks import other_stores as beside
-from lib.doctor.checks import run_metadata as completeness
-from lib.doctor.checks import secrets as secrets_logged
-from lib.doctor.checks import stale_runs as unfinished
-from lib.doctor.run_cache import forget
-from lib.doctor.types import Check, Clock, Finding, Report, Told
+from lib.doctor.run_cache import clear_run_cache
+from lib.doctor.types import Check, Clock, Finding, ProgressCallback, Report
 from lib.errors import PodiumError
 
 CHECKS: tuple[Check, ...] = (
     *reach.CHECKS,
-    *locations.CHECKS,
-    *record.CHECKS,
-    *versions.CHECKS,
-    *secrets_logged.CHECKS,
-    *unfinished.CHECKS,
-    *deleted.CHECKS,
-    *practice.CHECKS,
-    *completeness.CHECKS,
-    *beside.CHECKS,
-    *commits.CHECKS,
+    *artifact_locations.CHECKS,
+    *ledger.CHECKS,
+    *model_versions.CHECKS,
+    *secrets.CHECKS,
+    *stale_runs.CHECKS,
+    *deleted_items.CHECKS,
+    *good_practice.CHECKS,
+    *run_metadata.CHECKS,
+    *other_stores.CHECKS,
+    *git_commits.CHECKS,
 )
 """In the order in which they are asked: first whether anything can be asked at all, then what stops work, then good practice."""
 
-QUICK = tuple(check for check in CHECKS if check.quick or check.first)
+QUICK_CHECKS = tuple(check for check in CHECKS if check.is_quick or check.is_prerequisite)
 """Cheap enough for a card that is seen at every visit."""
 
 
-def quietly(_: str) -> None:
+def no_progress(_: str) -> None:
     """A listener that does not listen."""
 
 
-def examine(backend: Backend, clock: Clock, told: Told = quietly, checks: Iterable[Check] | None = None) -> Report:
+def run_checks(
+    backend: Backend, clock: Clock, progress: ProgressCallback = no_progress, checks: Iterable[Check] | None = None
+) -> Report:
     """Ask a backend all questions, or only some. Changes nothing and raises nothing but bugs."""
-    forget()
+    clear_run_cache()
     at, start = clock(), time.perf_counter()
     findings, stopped = list[Finding](), ""
     for check in CHECKS if checks is None else checks:
-        told(check.asks)
-        found = _skipped(check, stopped) if stopped and not check.first else _asked(check, backend, clock, told)
+        progress(check.question)
+        found = _skipped(check, stopped) if stopped and not check.is_prerequisite else _asked(check, backend, clock, progress)
         findings += found
-        if check.first and any(one.level == "problem" for one in found):
+        if check.is_prerequisite and any(one.level == "problem" for one in found):
             stopped = stopped or check.title
-    return Report(backend, at, time.perf_counter() - start, mlflow_version(), tuple(findings), stopped)
+    return Report(backend, at, time.perf_counter() - start, installed_mlflow_version(), tuple(findings), stopped)
 
 
-def _asked(check: Check, backend: Backend, clock: Clock, told: Told) -> tuple[Finding, ...]:
+def _asked(check: Check, backend: Backend, clock: Clock, told: ProgressCallback) -> tuple[Finding, ...]:
     try:
-        with translated(check.title):
-            return check.ask(backend, clock, told)
+        with translate_errors(check.title):
+            return check.run(backend, clock, told)
     except PodiumError as error:
         return (_failed(check, error.what, error.next),)
     except OSError as error:

@@ -3,62 +3,62 @@
 A cure is previewed from the state of this moment; carrying it out looks again and refuses when that state has changed.
 """
 
-from lib.doctor.checks import deleted_items as deleted
-from lib.doctor.checks import secrets as secrets_logged
-from lib.doctor.checks import stale_runs as unfinished
-from lib.doctor.fixes import map_folder as cure_mapped
-from lib.doctor.fixes import migrate_file_store as filestore
-from lib.doctor.fixes import new_experiment as cure_fresh
-from lib.doctor.fixes import new_store as cure_local
-from lib.doctor.fixes import set_tracking_uri as cure_shell
-from lib.doctor.fixes import start_server as cure_server
-from lib.doctor.fixes import upgrade_database as upgrade
-from lib.doctor.types import Ask, Call, Cure, Done, Room, Told, Treatment
-from lib.errors import Refused
-
-TREATMENTS: tuple[Treatment, ...] = (
-    *upgrade.TREATMENTS,
-    *filestore.TREATMENTS,
-    *unfinished.TREATMENTS,
-    *deleted.TREATMENTS,
-    *secrets_logged.TREATMENTS,
-    *cure_fresh.TREATMENTS,
-    *cure_server.TREATMENTS,
-    *cure_shell.TREATMENTS,
-    *cure_local.TREATMENTS,
-    *cure_mapped.TREATMENTS,
+from lib.doctor.checks import deleted_items, secrets, stale_runs
+from lib.doctor.fixes import (
+    map_folder,
+    migrate_file_store,
+    new_experiment,
+    new_store,
+    set_tracking_uri,
+    start_server,
+    upgrade_database,
 )
-SHARED = "This Podium is shared, so no cure starts a program or reaches a folder of its machine."
-BY_ID = {one.id: one for one in TREATMENTS}
+from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback
+from lib.errors import ActionRefused
+
+FIXES: tuple[Fix, ...] = (
+    *upgrade_database.FIXES,
+    *migrate_file_store.FIXES,
+    *stale_runs.FIXES,
+    *deleted_items.FIXES,
+    *secrets.FIXES,
+    *new_experiment.FIXES,
+    *start_server.FIXES,
+    *set_tracking_uri.FIXES,
+    *new_store.FIXES,
+    *map_folder.FIXES,
+)
+SHARED_PODIUM_MESSAGE = "This Podium is shared, so no cure starts a program or reaches a folder of its machine."
+FIXES_BY_ID = {one.id: one for one in FIXES}
 
 
-def treatment(call: Call) -> Treatment | None:
+def find_fix(offer: FixOffer) -> Fix | None:
     """The treatment that a finding offers; None when this Podium has none of that id."""
-    return BY_ID.get(call.cure)
+    return FIXES_BY_ID.get(offer.fix_id)
 
 
-def asks(room: Room, call: Call) -> tuple[Ask, ...]:
+def fix_inputs(context: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
     """What a cure must be told before it can be previewed. Raises PodiumError when it cannot be carried out here."""
-    return _known(room, call).asks(room, call)
+    return _known(context, offer).inputs(context, offer)
 
 
-def preview(room: Room, call: Call) -> Cure:
+def preview_fix(context: FixContext, offer: FixOffer) -> FixPreview:
     """What a cure would change now. Changes nothing. Raises PodiumError when it cannot be carried out as it is asked for."""
-    return _known(room, call).preview(room, call)
+    return _known(context, offer).preview(context, offer)
 
 
-def carry_out(room: Room, call: Call, told: Told) -> Done:
+def apply_fix(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
     """Carry a cure out and verify it. Raises PodiumError when it did not work, Refused for one that only a person can carry out."""
-    deed = _known(room, call).carry_out
+    deed = _known(context, offer).apply
     if deed is None:
-        raise Refused("This cure is carried out in a shell, not by Podium.", next="Copy the line and run it there.")
-    return deed(room, call, told)
+        raise ActionRefused("This cure is carried out in a shell, not by Podium.", next="Copy the line and run it there.")
+    return deed(context, offer, progress)
 
 
-def _known(room: Room, call: Call) -> Treatment:
-    found = treatment(call)
+def _known(room: FixContext, call: FixOffer) -> Fix:
+    found = find_fix(call)
     if found is None:
-        raise Refused(f"There is no cure called {call.cure}.", next="Check again.")
-    if room.shared and found.on_machine:
-        raise Refused(SHARED, next="Its operator can do it with a Podium of their own on this backend.")
+        raise ActionRefused(f"There is no cure called {call.fix_id}.", next="Check again.")
+    if room.is_shared and found.needs_machine_access:
+        raise ActionRefused(SHARED_PODIUM_MESSAGE, next="Its operator can do it with a Podium of their own on this backend.")
     return found

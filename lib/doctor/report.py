@@ -5,59 +5,59 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
-from lib.doctor.types import Done, Finding, Level, Report
+from lib.doctor.types import Finding, FixResult, Level, Report
 
-WORDS: dict[Level, str] = {"problem": "BROKEN", "notice": "WARNING", "fine": "ok", "skipped": "skipped"}
+LEVEL_LABELS: dict[Level, str] = {"problem": "BROKEN", "notice": "WARNING", "fine": "ok", "skipped": "skipped"}
 _MARKS = re.compile(r"([\\`*_{}\[\]<>|#])")
 
 
-def lines(report: Report) -> tuple[str, ...]:
+def report_lines(report: Report) -> tuple[str, ...]:
     """One line for each thing that needs a look, and how many checks found nothing."""
-    asked = dict.fromkeys(one.check for one in report.findings)
-    fine = len(asked) - len({one.check for one in report.findings if one.level != "fine"})
+    asked = dict.fromkeys(one.check_id for one in report.findings)
+    fine = len(asked) - len({one.check_id for one in report.findings if one.level != "fine"})
     return (
         f"podium doctor  {report.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        f"backend   {report.backend.kind}, {report.backend.place}, MLflow {report.mlflow}",
-        *(f"{WORDS[one.level]:<9} {one.title}" for one in report.ill),
-        f"{WORDS['fine']:<9} {fine} of {len(asked)} checks",
+        f"backend   {report.backend.kind}, {report.backend.label}, MLflow {report.mlflow_version}",
+        *(f"{LEVEL_LABELS[one.level]:<9} {one.title}" for one in report.problems_and_notices),
+        f"{LEVEL_LABELS['fine']:<9} {fine} of {len(asked)} checks",
     )
 
 
-def markdown(report: Report, done: Sequence[Done] = ()) -> str:
+def report_markdown(report: Report, fix_results: Sequence[FixResult] = ()) -> str:
     """The whole report: what needs a look with its evidence, what was cured, all checks."""
-    place = f"{_md(report.backend.name)} ({_md(report.backend.place)})"
+    place = f"{_md(report.backend.name)} ({_md(report.backend.label)})"
     parts = [
         "# Doctor's report",
-        f"{place}, {report.at.astimezone(UTC):%d %b %Y, %H:%M} UTC, MLflow {_md(report.mlflow)}. Took {report.seconds:.1f} s.",
-        *(_section(one) for one in report.ill),
-        *(f"## Cured: {_md(one.title)}\n\n{_table(('', ''), one.evidence)}" for one in done),
+        f"{place}, {report.at.astimezone(UTC):%d %b %Y, %H:%M} UTC, MLflow {_md(report.mlflow_version)}. Took {report.seconds:.1f} s.",
+        *(_section(one) for one in report.problems_and_notices),
+        *(f"## Cured: {_md(one.title)}\n\n{_table(('', ''), one.evidence)}" for one in fix_results),
         "## All checks",
-        _table(("Check", "Result", ""), [(WORDS[one.level], one.title, one.short) for one in report.findings]),
+        _table(("Check", "Result", ""), [(LEVEL_LABELS[one.level], one.title, one.summary) for one in report.findings]),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def document(report: Report, done: Sequence[Done] = ()) -> dict[str, Any]:
+def report_document(report: Report, fix_results: Sequence[FixResult] = ()) -> dict[str, Any]:
     """The same for programs."""
     return {
-        "backend": {"kind": report.backend.kind, "uri": report.backend.uri, "mlflow": report.mlflow},
+        "backend": {"kind": report.backend.kind, "uri": report.backend.uri, "mlflow": report.mlflow_version},
         "at": f"{report.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{report.at.microsecond // 1000:03d}Z",
         "seconds": round(report.seconds, 3),
         "findings": [_finding(one) for one in report.findings],
-        "cured": [{"title": one.title, "evidence": [list(row) for row in one.evidence]} for one in done],
+        "cured": [{"title": one.title, "evidence": [list(row) for row in one.evidence]} for one in fix_results],
     }
 
 
 def _finding(one: Finding) -> dict[str, Any]:
     return {
-        "check": one.check,
+        "check": one.check_id,
         "level": one.level,
         "title": one.title,
-        "short": one.short,
+        "short": one.summary,
         "evidence": [_row(one.columns, row) for row in one.evidence],
         "means": one.means,
         "next": one.next,
-        "cures": [{"cure": call.cure, "given": dict(call.given)} for call in one.cures],
+        "cures": [{"cure": call.fix_id, "given": dict(call.arguments)} for call in one.fix_offers],
     }
 
 
@@ -67,7 +67,7 @@ def _row(columns: tuple[str, ...], row: tuple[str, ...]) -> dict[str, str] | lis
 
 
 def _section(one: Finding) -> str:
-    parts = [f"## {WORDS[one.level]}: {_md(one.title)}", _md(one.means)]
+    parts = [f"## {LEVEL_LABELS[one.level]}: {_md(one.title)}", _md(one.means)]
     if one.evidence:
         parts.append(_table(one.columns or ("",) * len(one.evidence[0]), one.evidence))
     return "\n\n".join(part for part in (*parts, _md(one.next)) if part)

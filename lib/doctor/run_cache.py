@@ -7,68 +7,68 @@ from dataclasses import dataclass
 from cachetools import TTLCache
 
 from lib.backends.backend import Backend
-from lib.doctor.checks.secret_detection import without_secrets
+from lib.doctor.checks.secret_detection import mask_secrets
 from lib.doctor.types import Clock, Rows
-from lib.runs.reading.run_reader import experiments, mark, runs
+from lib.runs.reading.run_reader import read_change_marker, read_experiments, read_runs
 from lib.runs.table.types import Experiment, RunTable, Search
 
-MOST_RUNS = 20_000
-MOST_ROWS = 50
+MAX_RUNS = 20_000
+MAX_ROWS = 50
 _SECONDS = 20.0
 _LOCK = threading.Lock()
-_KNOWN: "TTLCache[tuple[Backend, str | None], Gathered]" = TTLCache(maxsize=4, ttl=_SECONDS)
+_KNOWN: "TTLCache[tuple[Backend, str | None], ActiveRuns]" = TTLCache(maxsize=4, ttl=_SECONDS)
 
 
 @dataclass(frozen=True)
-class Gathered:
+class ActiveRuns:
     """The active experiments, newest first, and their active runs: at most the newest 20,000."""
 
     experiments: tuple[Experiment, ...]
     table: RunTable
 
     @property
-    def names(self) -> dict[str, str]:
+    def experiment_names(self) -> dict[str, str]:
         """Experiment id → its name, fit to be shown."""
-        return {one.experiment_id: without_secrets(one.name) for one in self.experiments}
+        return {one.experiment_id: mask_secrets(one.name) for one in self.experiments}
 
     @property
-    def scope(self) -> str:
+    def scope_note(self) -> str:
         """Which runs were looked at, when not all were: "Looked at the newest 20,000 of 31,000 runs." """
-        if self.table.is_whole:
+        if self.table.is_complete:
             return ""
         of = f" of {self.table.total:,}" if self.table.total else ""
         return f"Looked at the newest {len(self.table):,}{of} runs."
 
 
-def gathered(backend: Backend, clock: Clock) -> Gathered:
+def read_active_runs(backend: Backend, clock: Clock) -> ActiveRuns:
     """Read experiments and runs. What was read is kept for twenty seconds while nobody writes to the file, so that checks share it."""
-    key = (backend, mark(backend))
+    key = (backend, read_change_marker(backend))
     with _LOCK:
         if key in _KNOWN:
             return _KNOWN[key]
-    found = experiments(backend)
+    found = read_experiments(backend)
     ids = tuple(one.experiment_id for one in found)
-    made = Gathered(found, runs(backend, Search(ids, most=MOST_RUNS), at=clock()))
+    made = ActiveRuns(found, read_runs(backend, Search(ids, limit=MAX_RUNS), at=clock()))
     with _LOCK:
         _KNOWN[key] = made
     return made
 
 
-def forget() -> None:
+def clear_run_cache() -> None:
     """Read anew next time: a cure changed something."""
     with _LOCK:
         _KNOWN.clear()
 
 
-def shown(rows: Sequence[tuple[str, ...]], most: int = MOST_ROWS) -> Rows:
+def evidence_rows(rows: Sequence[tuple[str, ...]], max_rows: int = MAX_ROWS) -> Rows:
     """Evidence for people: the first rows, and a last one that tells how many there are beyond them. Secrets in it are covered."""
-    head = tuple(tuple(without_secrets(cell) for cell in row) for row in rows[:most])
-    if len(rows) <= most:
+    head = tuple(tuple(mask_secrets(cell) for cell in row) for row in rows[:max_rows])
+    if len(rows) <= max_rows:
         return head
-    return (*head, (f"and {len(rows) - most:,} more", *("" for _ in rows[0][1:])))
+    return (*head, (f"and {len(rows) - max_rows:,} more", *("" for _ in rows[0][1:])))
 
 
-def run_name(table: RunTable, run_id: str) -> str:
+def run_label(table: RunTable, run_id: str) -> str:
     """What people call a run: its name and the beginning of its id, fit to be shown."""
     name = str(table.identity.at[run_id, "name"] or "")
-    return f"{without_secrets(name)} ({run_id[:8]})" if name else run_id[:8]
+    return f"{mask_secrets(name)} ({run_id[:8]})" if name else run_id[:8]

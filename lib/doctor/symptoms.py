@@ -11,9 +11,9 @@ class Symptom:
 
     id: str
     title: str
-    checks: tuple[str, ...]
-    usual: str
-    helps: str
+    check_ids: tuple[str, ...]
+    usual_cause: str
+    advice: str
     page: tuple[str, str] = ("", "")
 
 
@@ -85,9 +85,9 @@ SYMPTOMS = (
         "Mark it as failed or stopped.",
     ),
 )
-BY_TITLE = {one.title: one for one in SYMPTOMS}
+SYMPTOMS_BY_TITLE = {one.title: one for one in SYMPTOMS}
 
 
-def concerned(symptom: Symptom, report: Report) -> tuple[Finding, ...]:
+def findings_for_symptom(symptom: Symptom, report: Report) -> tuple[Finding, ...]:
     """What the checks of a symptom found, in the symptom's order."""
-    return tuple(one for check in symptom.checks for one in report.findings if one.check == check)
+    return tuple(one for check in symptom.check_ids for one in report.findings if one.check_id == check)

@@ -13,32 +13,32 @@ from lib.backends.backend import Backend
 
 Level = Literal["fine", "notice", "problem", "skipped"]
 Clock = Callable[[], datetime]
-Told = Callable[[str], None]
+ProgressCallback = Callable[[str], None]
 """Is told, sentence by sentence, what goes on just now: a page shows it, the command line drops it."""
 Rows = tuple[tuple[str, ...], ...]
-TYPED = "typed"
+CONFIRMATION_INPUT = "typed"
 """The name under which a cure is given what a person typed to confirm it; the deed compares it with the word of that moment."""
 
 
 @dataclass(frozen=True)
-class Call:
+class FixOffer:
     """A cure that a finding offers: the id of a treatment (see `lib.doctor.fix_runner`) and what it is to be carried out on."""
 
-    cure: str
-    given: tuple[tuple[str, str], ...] = ()
+    fix_id: str
+    arguments: tuple[tuple[str, str], ...] = ()
 
     def __getitem__(self, name: str) -> str:
         """What was given under a name; empty when nothing was."""
-        return dict(self.given).get(name, "")
+        return dict(self.arguments).get(name, "")
 
-    def also(self, answers: Mapping[str, str]) -> "Call":
+    def with_inputs(self, inputs: Mapping[str, str]) -> "FixOffer":
         """The same call with a person's answers in it."""
-        return Call(self.cure, tuple(sorted((dict(self.given) | dict(answers)).items())))
+        return FixOffer(self.fix_id, tuple(sorted((dict(self.arguments) | dict(inputs)).items())))
 
 
-def call(cure: str, **given: str) -> Call:
+def offer_fix(fix_id: str, **arguments: str) -> FixOffer:
     """Offer a cure: `call("restore_run", run="8b3e…")`."""
-    return Call(cure, tuple(sorted(given.items())))
+    return FixOffer(fix_id, tuple(sorted(arguments.items())))
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ class Finding:
     checks ("1 of 9 wrong"), `evidence` rows under `columns`, `means` what follows for people's work, `next` what to do.
     """
 
-    check: str
+    check_id: str
     level: Level
     title: str
-    short: str = ""
+    summary: str = ""
     columns: tuple[str, ...] = ()
     evidence: Rows = ()
     means: str = ""
     next: str = ""
-    cures: tuple[Call, ...] = ()
+    fix_offers: tuple[FixOffer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,14 @@ class Check:
 
     id: str
     title: str
-    asks: str
-    ask: Callable[[Backend, Clock, Told], tuple[Finding, ...]]
-    quick: bool = False
-    first: bool = False
+    question: str
+    run: Callable[[Backend, Clock, ProgressCallback], tuple[Finding, ...]]
+    is_quick: bool = False
+    is_prerequisite: bool = False
 
-    def fine(self, short: str, title: str = "") -> tuple[Finding, ...]:
+    def fine_findings(self, summary: str, title: str = "") -> tuple[Finding, ...]:
         """The answer when nothing is wrong."""
-        return (Finding(self.id, "fine", title or self.title, short),)
+        return (Finding(self.id, "fine", title or self.title, summary),)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Snippet:
 
 
 @dataclass(frozen=True)
-class Cure:
+class FixPreview:
     """A cure as it would be carried out now, for the eyes of the person who decides.
 
     `changes` are sentences in their order, `code` the calls or commands that do the same, `undo` says how it is taken back; an empty
@@ -99,13 +99,13 @@ class Cure:
 
     title: str
     changes: tuple[str, ...]
-    code: tuple[Snippet, ...] = ()
+    snippets: tuple[Snippet, ...] = ()
     undo: str = ""
-    confirm: str = ""
+    confirmation_text: str = ""
 
 
 @dataclass(frozen=True)
-class Ask:
+class FixInput:
     """Something that a cure must be told: the name it is given under, its label, what stands there at first, and a help line."""
 
     name: str
@@ -115,7 +115,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Done:
+class FixResult:
     """How a cure ended: what was done, with what it was verified by, and the backend to be used from now on, if another."""
 
     title: str
@@ -125,7 +125,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Room:
+class FixContext:
     """Where a cure is carried out: the backend, the clock, a folder for what Podium keeps itself, and the name of who asks.
 
     A `shared` Podium serves people who must not start programs or reach folders of its machine.
@@ -133,13 +133,13 @@ class Room:
 
     backend: Backend
     clock: Clock
-    home: Path
-    by: str = ""
-    shared: bool = False
+    podium_home: Path
+    user_name: str = ""
+    is_shared: bool = False
 
 
 @dataclass(frozen=True)
-class Treatment:
+class Fix:
     """A kind of cure: what it is called, one line on what it costs, what it asks, how it is previewed, how it is carried out.
 
     `preview` changes nothing. `carry_out` is None for a cure that a person carries out elsewhere, such as a line for a shell. It
@@ -150,10 +150,10 @@ class Treatment:
     id: str
     title: str
     note: str
-    preview: Callable[[Room, Call], Cure]
-    carry_out: Callable[[Room, Call, Told], Done] | None = None
-    asks: Callable[[Room, Call], tuple[Ask, ...]] = lambda _room, _call: ()
-    on_machine: bool = False
+    preview: Callable[[FixContext, FixOffer], FixPreview]
+    apply: Callable[[FixContext, FixOffer, ProgressCallback], FixResult] | None = None
+    inputs: Callable[[FixContext, FixOffer], tuple[FixInput, ...]] = lambda _room, _call: ()
+    needs_machine_access: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,15 +166,15 @@ class Report:
     backend: Backend
     at: datetime
     seconds: float
-    mlflow: str
+    mlflow_version: str
     findings: tuple[Finding, ...]
-    stopped: str = ""
+    blocking_check: str = ""
 
-    def of(self, *levels: Level) -> tuple[Finding, ...]:
+    def findings_with_level(self, *levels: Level) -> tuple[Finding, ...]:
         """The findings of these levels."""
         return tuple(one for one in self.findings if one.level in levels)
 
     @property
-    def ill(self) -> tuple[Finding, ...]:
+    def problems_and_notices(self) -> tuple[Finding, ...]:
         """What needs a look: problems first, then notices."""
-        return (*self.of("problem"), *self.of("notice"))
+        return (*self.findings_with_level("problem"), *self.findings_with_level("notice"))

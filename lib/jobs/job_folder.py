@@ -22,10 +22,10 @@ from filelock import FileLock, Timeout
 from lib.backends.backend import Backend
 from lib.errors import NotFound
 
-NEWBORN = timedelta(seconds=30)
+STARTUP_GRACE_PERIOD = timedelta(seconds=30)
 """How long a keeper may take to appear before its job counts as lost."""
-State = Literal["queued", "running", "finished", "failed", "stopped", "lost"]
-LIVE: tuple[State, ...] = ("queued", "running")
+JobState = Literal["queued", "running", "finished", "failed", "stopped", "lost"]
+LIVE_STATES: tuple[JobState, ...] = ("queued", "running")
 _ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _PROGRESS = re.compile(rb"^(fit|run) (\d{1,9})/([1-9]\d{0,8})\b", re.MULTILINE)
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
@@ -41,27 +41,27 @@ class Job:
     """
 
     id: str
-    demo: str
+    task: str
     title: str
     arguments: tuple[str, ...]
     backend: Backend
     folder: Path
-    state: State
-    created: datetime
-    started: datetime | None = None
-    ended: datetime | None = None
-    code: int | None = None
-    stopping: bool = False
-    runs_open: datetime | None = None
+    state: JobState
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    is_stopping: bool = False
+    cleanup_attempted_at: datetime | None = None
 
     @property
-    def live(self) -> bool:
+    def is_live(self) -> bool:
         """Whether it waits or runs."""
-        return self.state in LIVE
+        return self.state in LIVE_STATES
 
 
 @dataclass(frozen=True)
-class Progress:
+class JobProgress:
     """How far a job is by its own log: `done` of `total` fits or runs."""
 
     done: int
@@ -69,53 +69,53 @@ class Progress:
     unit: str
 
 
-def is_id(text: str) -> bool:
+def is_job_id(text: str) -> bool:
     """Whether a text, perhaps from an address, can be the id of a job; only then may it name a folder."""
     return _ID.fullmatch(text) is not None
 
 
-def ids(folder: Path) -> list[str]:
+def list_job_ids(folder: Path) -> list[str]:
     """The ids of all jobs in the folder of jobs, newest first."""
     names = [entry.name for entry in os.scandir(folder)] if folder.is_dir() else []
-    return sorted((name for name in names if is_id(name) and (folder / name / "spec.json").exists()), reverse=True)
+    return sorted((name for name in names if is_job_id(name) and (folder / name / "spec.json").exists()), reverse=True)
 
 
-def read(folder: Path) -> Job:
+def read_job(folder: Path) -> Job:
     """The job in its folder. Raises NotFound when there is none."""
     spec, status = _load(folder / "spec.json"), _load(folder / "status.json")
     if not spec or not status:
         raise NotFound(f"There is no job {folder.name}.", next="Choose one of the earlier jobs.")
     return Job(
         id=folder.name,
-        demo=spec["demo"],
+        task=spec["demo"],
         title=spec["title"],
         arguments=tuple(spec["arguments"]),
         backend=Backend(spec["uri"], spec["kind"]),
         folder=folder,
         state=status["state"],
-        created=datetime.fromisoformat(spec["created"]),
-        started=_time(status.get("started")),
-        ended=_time(status.get("ended")),
-        code=status.get("code"),
-        stopping=status["state"] in LIVE and (folder / "cancel").exists(),
-        runs_open=_time(status.get("runs_open")),
+        created_at=datetime.fromisoformat(spec["created"]),
+        started_at=_time(status.get("started")),
+        ended_at=_time(status.get("ended")),
+        exit_code=status.get("code"),
+        is_stopping=status["state"] in LIVE_STATES and (folder / "cancel").exists(),
+        cleanup_attempted_at=_time(status.get("runs_open")),
     )
 
 
-def state_of(folder: Path) -> str:
+def read_job_state(folder: Path) -> str:
     """The state alone, quickly; an empty text when the folder cannot be read."""
     return str(_load(folder / "status.json").get("state", ""))
 
 
-def child_of(folder: Path) -> tuple[int, float] | None:
+def read_script_process(folder: Path) -> tuple[int, float] | None:
     """Process id and start time of the script of a running job."""
     child = _load(folder / "status.json").get("child")
     return (int(child[0]), float(child[1])) if child else None
 
 
-def write_status(folder: Path, **news: object) -> None:
+def write_status(folder: Path, **changes: object) -> None:
     """Replace the status by itself and the news, in one step for all who read."""
-    write_json(folder / "status.json", _load(folder / "status.json") | news)
+    write_json(folder / "status.json", _load(folder / "status.json") | changes)
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
@@ -130,7 +130,7 @@ def alive_lock(folder: Path) -> FileLock:
     return FileLock(folder / "alive.lock", is_singleton=False, thread_local=False)
 
 
-def is_kept(folder: Path) -> bool:
+def has_live_runner(folder: Path) -> bool:
     """Whether a living keeper holds the job. Asking takes the lock for an instant at most."""
     lock = alive_lock(folder)
     try:
@@ -141,7 +141,7 @@ def is_kept(folder: Path) -> bool:
     return False
 
 
-def tail(job: Job, lines: int = 200) -> str:
+def read_log_tail(job: Job, lines: int = 200) -> str:
     """The last lines of what the script printed, whole lines only, without terminal codes."""
     raw, cut = _last_bytes(job.folder / "log.txt")
     text = raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
@@ -149,13 +149,13 @@ def tail(job: Job, lines: int = 200) -> str:
     return "\n".join(_CONTROL.sub("", whole).splitlines()[-lines:])
 
 
-def progress(job: Job) -> Progress | None:
+def read_progress(job: Job) -> JobProgress | None:
     """The last `fit 12/60` or `run 2/3` of the log; None while nothing of the kind was printed."""
     found = _PROGRESS.findall(_last_bytes(job.folder / "log.txt")[0])
     if not found:
         return None
     unit, done, total = found[-1]
-    return Progress(min(int(done), int(total)), int(total), unit.decode())
+    return JobProgress(min(int(done), int(total)), int(total), unit.decode())
 
 
 def _last_bytes(path: Path) -> tuple[bytes, bool]:

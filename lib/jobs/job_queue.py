@@ -17,48 +17,48 @@ from ulid import ULID
 
 from lib import processes
 from lib.backends.backend import Backend
-from lib.backends.credentials import known
+from lib.backends.credentials import attach_credential
 from lib.errors import NotFound, NotWritable, PodiumError
-from lib.jobs import job_folder as job
+from lib.jobs import job_folder
 from lib.jobs.job_folder import Job
-from lib.jobs.job_runs import end_runs, runs_of
-from lib.jobs.job_settings import Workshop, environment_for, folder_for
+from lib.jobs.job_runs import find_job_runs, terminate_open_runs
+from lib.jobs.job_settings import JobSettings, script_environment, working_folder
 
-__all__ = ["Order", "cancel", "launch", "listed", "read", "runs_of", "settle", "wait"]
+__all__ = ["JobSpec", "cancel", "find_job", "find_job_runs", "list_jobs", "reap_lost_jobs", "start_job", "wait"]
 
 PROJECT = Path(__file__).resolve().parents[2]
-AGAIN = timedelta(seconds=30)
+CLEANUP_RETRY_AFTER = timedelta(seconds=30)
 """How long to leave a backend alone that did not answer when runs were to be ended."""
 
 
 @dataclass(frozen=True)
-class Order:
+class JobSpec:
     """What a job is to run: a script with its arguments, and what people call it. `demo` is the key of a demo."""
 
-    demo: str
+    task: str
     title: str
     script: Path
     arguments: tuple[str, ...] = ()
 
 
-def launch(workshop: Workshop, order: Order, backend: Backend, at: datetime) -> Job:
+def start_job(settings: JobSettings, spec: JobSpec, backend: Backend, at: datetime) -> Job:
     """Write the order down and start its keeper, a process of its own session that nobody has to wait for."""
-    folder = workshop.folder / _next_id(workshop, at)
+    folder = settings.jobs_folder / _next_id(settings, at)
     try:
         folder.mkdir(parents=True)
-        job.write_json(folder / "status.json", {"state": "queued"})
-        job.write_json(folder / "spec.json", _spec(workshop, order, backend, at))
-        _start_keeper(folder, environment_for(workshop, backend, folder.name))
+        job_folder.write_json(folder / "status.json", {"state": "queued"})
+        job_folder.write_json(folder / "spec.json", _spec(settings, spec, backend, at))
+        _start_keeper(folder, script_environment(settings, backend, folder.name))
     except OSError as error:
         raise NotWritable(
             f"The job could not be started ({error}).", next="Check the rights of the folder, or set PODIUM_HOME."
         ) from error
-    return job.read(folder)
+    return job_folder.read_job(folder)
 
 
-def _next_id(workshop: Workshop, at: datetime) -> str:
+def _next_id(workshop: JobSettings, at: datetime) -> str:
     """An id that sorts after every earlier one: two jobs ordered within a millisecond keep their order in the queue."""
-    newest = next(iter(job.ids(workshop.folder)), "")
+    newest = next(iter(job_folder.list_job_ids(workshop.jobs_folder)), "")
     made = str(ULID.from_datetime(at))
     while made <= newest and made[:10] == newest[:10]:
         at += timedelta(milliseconds=1)
@@ -66,16 +66,16 @@ def _next_id(workshop: Workshop, at: datetime) -> str:
     return made
 
 
-def _spec(workshop: Workshop, order: Order, backend: Backend, at: datetime) -> dict[str, object]:
+def _spec(workshop: JobSettings, order: JobSpec, backend: Backend, at: datetime) -> dict[str, object]:
     return {
-        "demo": order.demo,
+        "demo": order.task,
         "title": order.title,
         "script": str(order.script),
         "arguments": order.arguments,
         "uri": backend.uri,
         "kind": backend.kind,
-        "cwd": str(folder_for(backend, PROJECT)),
-        "limit": workshop.limit,
+        "cwd": str(working_folder(backend, PROJECT)),
+        "limit": workshop.max_running,
         "created": at.isoformat(),
     }
 
@@ -94,80 +94,80 @@ def _start_keeper(folder: Path, environment: dict[str, str]) -> None:
     threading.Thread(target=keeper.wait, name=f"reap-{folder.name}", daemon=True).start()
 
 
-def listed(workshop: Workshop, most: int = 50) -> list[Job]:
+def list_jobs(settings: JobSettings, max_count: int = 50) -> list[Job]:
     """The newest jobs, newest first; at most `most` of them."""
     found = []
-    for one in job.ids(workshop.folder)[:most]:
+    for one in job_folder.list_job_ids(settings.jobs_folder)[:max_count]:
         with contextlib.suppress(NotFound):
-            found.append(job.read(workshop.folder / one))
+            found.append(job_folder.read_job(settings.jobs_folder / one))
     return found
 
 
-def read(workshop: Workshop, job_id: str) -> Job:
+def find_job(settings: JobSettings, job_id: str) -> Job:
     """One job. Raises NotFound, also for a text that is no id at all."""
-    if not job.is_id(job_id):
+    if not job_folder.is_job_id(job_id):
         raise NotFound("That is not the id of a job.", next="Choose one of the earlier jobs.")
-    return job.read(workshop.folder / job_id)
+    return job_folder.read_job(settings.jobs_folder / job_id)
 
 
-def cancel(workshop: Workshop, job_id: str) -> None:
+def cancel(settings: JobSettings, job_id: str) -> None:
     """Ask for a job to be stopped; its keeper does it within seconds. Nothing happens to a job that has ended."""
-    one = read(workshop, job_id)
-    if one.live:
+    one = find_job(settings, job_id)
+    if one.is_live:
         (one.folder / "cancel").touch()
 
 
-def wait(workshop: Workshop, job_id: str, at_most: float = float("inf")) -> Job:
+def wait(settings: JobSettings, job_id: str, timeout_seconds: float = float("inf")) -> Job:
     """Wait until a job has ended, or `at_most` seconds, and return it as it then stands."""
-    deadline = time.monotonic() + at_most
-    one = read(workshop, job_id)
-    while one.live and time.monotonic() < deadline:
+    deadline = time.monotonic() + timeout_seconds
+    one = find_job(settings, job_id)
+    while one.is_live and time.monotonic() < deadline:
         time.sleep(0.1)
-        one = settled(read(workshop, job_id), datetime.now(one.created.tzinfo))  # noqa: TID251 - waiting is about the real clock
+        one = reap_if_lost(find_job(settings, job_id), datetime.now(one.created_at.tzinfo))  # noqa: TID251 - waiting is about the real clock
     return one
 
 
-def settle(workshop: Workshop, at: datetime) -> list[Job]:
+def reap_lost_jobs(settings: JobSettings, at: datetime) -> list[Job]:
     """The newest jobs, after those that lost their keeper were ended. Every page and command looks at jobs through this."""
-    return [settled(one, at) for one in listed(workshop)]
+    return [reap_if_lost(one, at) for one in list_jobs(settings)]
 
 
-def settled(one: Job, at: datetime) -> Job:
+def reap_if_lost(one: Job, at: datetime) -> Job:
     """The job as it stands; one whose keeper is gone is ended first: its script, then its runs (KILLED), then itself."""
-    if one.live and not _is_newborn(one, at) and not job.is_kept(one.folder):
+    if one.is_live and not _is_newborn(one, at) and not job_folder.has_live_runner(one.folder):
         return _end_lost(one, at)
-    if one.runs_open and at - one.runs_open > AGAIN:
+    if one.cleanup_attempted_at and at - one.cleanup_attempted_at > CLEANUP_RETRY_AFTER:
         _close_runs(one, at)
-        return job.read(one.folder)
+        return job_folder.read_job(one.folder)
     return one
 
 
 def _is_newborn(one: Job, at: datetime) -> bool:
-    return one.state == "queued" and at - one.created < job.NEWBORN
+    return one.state == "queued" and at - one.created_at < job_folder.STARTUP_GRACE_PERIOD
 
 
 def _end_lost(one: Job, at: datetime) -> Job:
     """Only one of several who look at once ends it: whoever gets the keeper's lock."""
-    lock = job.alive_lock(one.folder)
+    lock = job_folder.alive_lock(one.folder)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         return one
     try:
-        if job.state_of(one.folder) in job.LIVE:
-            child = job.child_of(one.folder)
-            if child and processes.is_same(*child):
-                processes.end(child[0])
-            job.write_status(one.folder, state="lost", ended=at.isoformat())
+        if job_folder.read_job_state(one.folder) in job_folder.LIVE_STATES:
+            child = job_folder.read_script_process(one.folder)
+            if child and processes.is_same_process(*child):
+                processes.end_process_tree(child[0])
+            job_folder.write_status(one.folder, state="lost", ended=at.isoformat())
             _close_runs(one, at)
     finally:
         lock.release()
-    return job.read(one.folder)
+    return job_folder.read_job(one.folder)
 
 
 def _close_runs(one: Job, at: datetime) -> None:
     """End the runs that are still open; if the backend does not answer, a later look tries again."""
-    job.write_status(one.folder, runs_open=at.isoformat())
+    job_folder.write_status(one.folder, runs_open=at.isoformat())
     with contextlib.suppress(PodiumError):
-        end_runs(known(one.backend), one.id)
-        job.write_status(one.folder, runs_open=None)
+        terminate_open_runs(attach_credential(one.backend), one.id)
+        job_folder.write_status(one.folder, runs_open=None)

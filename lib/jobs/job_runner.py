@@ -17,27 +17,27 @@ from types import FrameType
 from filelock import FileLock
 
 from lib import processes
-from lib.backends.credentials import borrowed
+from lib.backends.credentials import read_from_environment
 from lib.errors import NotFound, PodiumError
-from lib.jobs import job_folder as job
+from lib.jobs import job_folder
 
 POLL_SECONDS = 0.1
-TURN_SECONDS = 0.25
+TURN_POLL_SECONDS = 0.25
 
 
-class StopAsked(Exception):
+class StopRequested(Exception):
     """SIGTERM came, or the file `cancel` is there."""
 
 
-def keep(folder: Path) -> None:
+def run_job(folder: Path) -> None:
     """Own the job in `folder` from here to its end. Returns at once when it was settled meanwhile."""
-    with job.alive_lock(folder):
-        if job.state_of(folder) != "queued":
+    with job_folder.alive_lock(folder):
+        if job_folder.read_job_state(folder) != "queued":
             return
         try:
             _wait_for_turn(folder)
-        except StopAsked:
-            job.write_status(folder, state="stopped", ended=_now())
+        except StopRequested:
+            job_folder.write_status(folder, state="stopped", ended=_now())
             return
         _run(folder)
 
@@ -49,25 +49,25 @@ def _wait_for_turn(folder: Path) -> None:
         _look_for_stop(folder)
         with FileLock(folder.parent / "turn.lock"):
             if _ahead(folder) < limit:
-                job.write_status(folder, state="running", started=_now())
+                job_folder.write_status(folder, state="running", started=_now())
                 return
-        time.sleep(TURN_SECONDS)
+        time.sleep(TURN_POLL_SECONDS)
 
 
 def _ahead(folder: Path) -> int:
     """How many living jobs run already or were ordered before this one."""
-    others = [folder.parent / one for one in job.ids(folder.parent) if one != folder.name]
-    states = [(other, job.state_of(other)) for other in others]
+    others = [folder.parent / one for one in job_folder.list_job_ids(folder.parent) if one != folder.name]
+    states = [(other, job_folder.read_job_state(other)) for other in others]
     before = [other for other, state in states if state == "running" or (state == "queued" and other.name < folder.name)]
-    return sum(job.is_kept(other) or _is_starting(other) for other in before)
+    return sum(job_folder.has_live_runner(other) or _is_starting(other) for other in before)
 
 
 def _is_starting(folder: Path) -> bool:
     """Was this job ordered a moment ago, so that its keeper may not have come up yet? It keeps its turn."""
-    if job.state_of(folder) != "queued":
+    if job_folder.read_job_state(folder) != "queued":
         return False
     try:
-        return datetime.now(UTC) - job.read(folder).created < job.NEWBORN  # noqa: TID251 - this process is the edge
+        return datetime.now(UTC) - job_folder.read_job(folder).created_at < job_folder.STARTUP_GRACE_PERIOD  # noqa: TID251 - this process is the edge
     except NotFound:  # removed meanwhile
         return False
 
@@ -77,15 +77,15 @@ def _run(folder: Path) -> None:
         script = _start(folder)
     except OSError as error:
         _note(folder, f"The script could not be started: {error}")
-        job.write_status(folder, state="failed", ended=_now())
+        job_folder.write_status(folder, state="failed", ended=_now())
         return
-    job.write_status(folder, child=[script.pid, processes.start_time(script.pid)])
+    job_folder.write_status(folder, child=[script.pid, processes.start_time(script.pid)])
     try:
         code = _watch(folder, script)
         state = "finished" if code == 0 else "failed"
-    except StopAsked:
+    except StopRequested:
         state = "stopped"
-        processes.end(script.pid)
+        processes.end_process_tree(script.pid)
         code = script.wait()
         _note(folder, "Stopped on request.")
     _conclude(folder, state, code, script.pid)
@@ -115,19 +115,19 @@ def _watch(folder: Path, script: "subprocess.Popen[bytes]") -> int:
 
 def _conclude(folder: Path, state: str, code: int, pid: int) -> None:
     """Write the end down last, so that whoever sees it finds the runs ended as well."""
-    processes.end(pid, grace=0)
+    processes.end_process_tree(pid, grace_seconds=0)
     ended = _now()
     closed = state == "finished" or _end_runs(folder)
-    job.write_status(folder, state=state, code=code, ended=ended, runs_open=None if closed else ended)
+    job_folder.write_status(folder, state=state, code=code, ended=ended, runs_open=None if closed else ended)
 
 
 def _end_runs(folder: Path) -> bool:
     """Whether no run of the job stands as RUNNING any more."""
-    from lib.jobs.job_runs import end_runs
+    from lib.jobs.job_runs import terminate_open_runs
 
-    one = job.read(folder)
+    one = job_folder.read_job(folder)
     try:
-        ended = end_runs(borrowed(os.environ, one.backend), one.id)
+        ended = terminate_open_runs(read_from_environment(os.environ, one.backend), one.id)
     except PodiumError as error:
         _note(folder, f"Its runs could not be ended: {error}")
         return False
@@ -143,7 +143,7 @@ def _note(folder: Path, text: str) -> None:
 
 def _look_for_stop(folder: Path) -> None:
     if (folder / "cancel").exists():
-        raise StopAsked
+        raise StopRequested
 
 
 def _obey_signals(folder: Path) -> None:
@@ -162,4 +162,4 @@ def _now() -> str:
 
 if __name__ == "__main__":
     _obey_signals(Path(sys.argv[1]))
-    keep(Path(sys.argv[1]))
+    run_job(Path(sys.argv[1]))

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, probe, translated
-from lib.backends.sqlite_store import make_ready
-from lib.jobs.job_folder import is_id
+from lib.backends.mlflow_client import client, probe, translate_errors
+from lib.backends.sqlite_store import ensure_database
+from lib.jobs.job_folder import is_job_id
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-TAG = "podium.job"
+JOB_TAG = "podium.job"
 _PAGE = 500
 
 
@@ -25,30 +25,30 @@ class RunSummary:
     name: str
     experiment_id: str
     status: str
-    started: datetime
-    parent: str = ""
+    started_at: datetime
+    parent_run_id: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
     params: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
-def runs_of(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
+def find_job_runs(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
     """All runs of a job in any experiment, the first one first.
 
     Raises PodiumError when the backend does not answer or cannot be read.
     """
-    if not is_id(job_id) or _is_missing(backend):
+    if not is_job_id(job_id) or _is_missing(backend):
         return ()
-    make_ready(backend)
+    ensure_database(backend)
     probe(backend)
-    with translated(f"The job {job_id}"):
+    with translate_errors(f"The job {job_id}"):
         found = [_summary(run) for run in _tagged(backend, job_id)]
-    return tuple(sorted(found, key=lambda run: (run.started, run.run_id)))
+    return tuple(sorted(found, key=lambda run: (run.started_at, run.run_id)))
 
 
-def end_runs(backend: Backend, job_id: str) -> int:
+def terminate_open_runs(backend: Backend, job_id: str) -> int:
     """Set the runs of a job that still stand as RUNNING to KILLED. Returns how many there were; raises as `runs_of` does."""
-    open_runs = [run for run in runs_of(backend, job_id) if run.status == "RUNNING"]
-    with translated(f"The job {job_id}"):
+    open_runs = [run for run in find_job_runs(backend, job_id) if run.status == "RUNNING"]
+    with translate_errors(f"The job {job_id}"):
         for run in open_runs:
             client(backend).set_terminated(run.run_id, "KILLED")
     return len(open_runs)
@@ -61,7 +61,7 @@ def _is_missing(backend: Backend) -> bool:
 def _tagged(backend: Backend, job_id: str) -> Iterator["Run"]:
     mlflow = client(backend)
     experiments = [one.experiment_id for one in _pages(mlflow.search_experiments)]
-    question = f"tags.\"{TAG}\" = '{job_id}'"
+    question = f"tags.\"{JOB_TAG}\" = '{job_id}'"
     for at in range(0, len(experiments), _PAGE):
         yield from _pages(mlflow.search_runs, experiment_ids=experiments[at : at + _PAGE], filter_string=question)
 
@@ -83,8 +83,8 @@ def _summary(run: "Run") -> RunSummary:
         name=run.info.run_name or run.info.run_id,
         experiment_id=run.info.experiment_id,
         status=run.info.status,
-        started=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
-        parent=run.data.tags.get("mlflow.parentRunId", ""),
+        started_at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
+        parent_run_id=run.data.tags.get("mlflow.parentRunId", ""),
         metrics=dict(run.data.metrics),
         params=dict(run.data.params),
     )

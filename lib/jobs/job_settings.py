@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lib.backends.backend import Backend
-from lib.backends.credentials import of
+from lib.backends.credentials import find_credential
 from lib.errors import BadInput
 
 _PERSON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX")
@@ -28,18 +28,18 @@ _TRANSPORT = ("MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH"
 
 
 @dataclass(frozen=True)
-class Workshop:
+class JobSettings:
     """`folder` holds one folder per job, `limit` jobs run at once and the others wait, `environment` is that of the app.
 
     The environment may hold passwords: it is never shown, written down or put on a command line.
     """
 
-    folder: Path
-    limit: int
+    jobs_folder: Path
+    max_running: int
     environment: Mapping[str, str] = field(repr=False, hash=False, compare=False)
 
 
-def workshop(environment: Mapping[str, str], project: Path) -> Workshop:
+def read_job_settings(environment: Mapping[str, str], project: Path) -> JobSettings:
     """The workshop that an environment asks for: `PODIUM_HOME` (else .podium in the project) and `PODIUM_JOBS` (else 1).
 
     Raises BadInput when `PODIUM_JOBS` is not a number from 1 to 64.
@@ -49,23 +49,23 @@ def workshop(environment: Mapping[str, str], project: Path) -> Workshop:
     if not asked.isdecimal() or not 1 <= int(asked) <= 64:
         raise BadInput(f"PODIUM_JOBS is {asked!r}, but must be a number from 1 to 64.", next="Set it anew, then restart.")
     folder = Path(home).expanduser().absolute() if home else project / ".podium"
-    return Workshop(folder / "jobs", int(asked), dict(environment))
+    return JobSettings(folder / "jobs", int(asked), dict(environment))
 
 
-def environment_for(workshop: Workshop, backend: Backend, job_id: str) -> dict[str, str]:
+def script_environment(settings: JobSettings, backend: Backend, job_id: str) -> dict[str, str]:
     """What a script finds in its environment: an allow-list, where to log, and the tag that all its runs get.
 
     `MLFLOW_RUN_CONTEXT` makes MLflow tag every run the process starts, so the script need not know of any job. The credential of the
     backend goes here and nowhere else: not into arguments, nor into the files of the job.
     """
-    held = of(backend)
+    held = find_credential(backend)
     names = [*_PERSON, *_WINDOWS, *_MACHINE, *_NETWORK, *(_TRANSPORT if backend.kind == "server" else ())]
-    inherited = {name: workshop.environment[name] for name in names if name in workshop.environment}
+    inherited = {name: settings.environment[name] for name in names if name in settings.environment}
     return {
         **inherited,
         "MLFLOW_TRACKING_URI": backend.uri,
         "MLFLOW_REGISTRY_URI": backend.uri,
-        **(held.variables() if held else {}),
+        **(held.environment_variables() if held else {}),
         **({"MLFLOW_ALLOW_FILE_STORE": "true"} if backend.kind == "file" else {}),
         "MLFLOW_RUN_CONTEXT": json.dumps({"podium.job": job_id}),
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -76,6 +76,6 @@ def environment_for(workshop: Workshop, backend: Backend, job_id: str) -> dict[s
     }
 
 
-def folder_for(backend: Backend, project: Path) -> Path:
+def working_folder(backend: Backend, project: Path) -> Path:
     """Where a script runs: beside a SQLite database, so that its relative paths land there; in the project for a server."""
     return backend.path.parent if backend.path else project

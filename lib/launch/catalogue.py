@@ -10,17 +10,17 @@ from typing import Literal
 
 from lib.errors import BadInput
 
-Kind = Literal["text", "id", "number", "numbers", "depths"]
-Value = str | int | Sequence[int | None] | Sequence[int]
+ParameterKind = Literal["text", "id", "number", "numbers", "depths"]
+ParameterInput = str | int | Sequence[int | None] | Sequence[int]
 """A value as it is given: by a widget, or as text by a command line."""
-Checked = str | int | tuple[int | None, ...]
+ParameterValue = str | int | tuple[int | None, ...]
 """A value after the check, as the script gets it."""
-MOST_NUMBERS = 8
-RESERVED = "podium-ledger"
+MAX_NUMBERS = 8
+RESERVED_NAME = "podium-ledger"
 
 
 @dataclass(frozen=True)
-class Parameter:
+class DemoParameter:
     """One parameter of a demo.
 
     `kind` is text, id (of an experiment), number, numbers (several), or depths (several, None for no limit). Numbers lie between
@@ -29,14 +29,14 @@ class Parameter:
 
     name: str
     label: str
-    kind: Kind
-    default: Checked
-    least: int = 1
-    most: int = 500
+    kind: ParameterKind
+    default: ParameterValue
+    minimum: int = 1
+    maximum: int = 500
     choices: tuple[int | None, ...] = ()
     help: str = ""
 
-    def check(self, value: Value) -> Checked:
+    def parse(self, value: ParameterInput) -> ParameterValue:
         """The value as the script gets it. Text is read as numbers where numbers are meant ("1, 5, 15", "none, 10").
 
         Raises BadInput, in words that name the parameter.
@@ -51,19 +51,20 @@ class Parameter:
             case "numbers" | "depths":
                 return self._several(value)
 
-    def _text(self, value: Value) -> str:
+    def _text(self, value: ParameterInput) -> str:
         text = str(value).strip()
         if not text:
             raise BadInput(f"{self.label} is empty.", next=f"Type a name, for example {self.default}.")
         if len(text) > 200 or not text.isprintable():
             raise BadInput(f"{self.label} is longer than 200 characters or holds characters that cannot be shown.")
-        if self.name == "experiment" and text.lower().startswith(RESERVED):
+        if self.name == "experiment" and text.lower().startswith(RESERVED_NAME):
             raise BadInput(
-                f"Experiments whose name begins with {RESERVED} are kept for Podium's own records.", next="Choose another name."
+                f"Experiments whose name begins with {RESERVED_NAME} are kept for Podium's own records.",
+                next="Choose another name.",
             )
         return text
 
-    def _id(self, value: Value) -> str:
+    def _id(self, value: ParameterInput) -> str:
         text = str(value).strip()
         if not text.isdecimal() or len(text) > 20:
             raise BadInput(
@@ -75,16 +76,16 @@ class Parameter:
     def _number(self, value: object) -> int:
         text = str(value).strip()
         number = int(text) if text.isdecimal() and len(text) < 10 else None
-        if number is None or not self.least <= number <= self.most:
-            raise BadInput(f"{self.label} must be a whole number from {self.least} to {self.most}, not {_shown(value)}.")
+        if number is None or not self.minimum <= number <= self.maximum:
+            raise BadInput(f"{self.label} must be a whole number from {self.minimum} to {self.maximum}, not {_shown(value)}.")
         return number
 
-    def _several(self, value: Value) -> tuple[int | None, ...]:
+    def _several(self, value: ParameterInput) -> tuple[int | None, ...]:
         words = value.replace(",", " ").split() if isinstance(value, str) else value
         parts = [words] if isinstance(words, int) else words
         numbers = tuple(dict.fromkeys(self._one(part) for part in parts))
-        if not 1 <= len(numbers) <= MOST_NUMBERS:
-            raise BadInput(f"{self.label} needs one to {MOST_NUMBERS} numbers, not {len(numbers)}.", next="Pick at least one.")
+        if not 1 <= len(numbers) <= MAX_NUMBERS:
+            raise BadInput(f"{self.label} needs one to {MAX_NUMBERS} numbers, not {len(numbers)}.", next="Pick at least one.")
         return numbers
 
     def _one(self, part: object) -> int | None:
@@ -104,34 +105,38 @@ class Demo:
     title: str
     lesson: str
     script: str
-    parameters: tuple[Parameter, ...]
-    seconds: int
-    remote: bool = False
+    parameters: tuple[DemoParameter, ...]
+    base_seconds: int
+    needs_remote: bool = False
 
-    def unfit(self, *, is_server: bool) -> str:
+    def unavailable_reason(self, *, is_server: bool) -> str:
         """Why it cannot be started on a backend, as a sentence; empty where it can."""
-        if is_server or not self.remote:
+        if is_server or not self.needs_remote:
             return ""
         return "This demo logs to another machine: it needs a DagsHub repository or an MLflow server, chosen on Settings."
 
     @property
-    def defaults(self) -> dict[str, Checked]:
+    def defaults(self) -> dict[str, ParameterValue]:
         """The value of every parameter when nothing else is said."""
         return {parameter.name: parameter.default for parameter in self.parameters}
 
 
-def _experiment(name: str) -> Parameter:
-    return Parameter("experiment", "Experiment", "text", name, help="Made when it is missing")
+def _experiment(name: str) -> DemoParameter:
+    return DemoParameter("experiment", "Experiment", "text", name, help="Made when it is missing")
 
 
-_TREES = Parameter("n_estimators", "Trees", "number", 15, help="Trees in the forest")
-_DEPTH = Parameter("max_depth", "Max depth", "number", 10, most=100, help="How deep a tree may grow")
-_AUTHOR = Parameter("author", "Author", "text", "Podium demo", help="Becomes the tag Author of every run")
+_TREES = DemoParameter("n_estimators", "Trees", "number", 15, help="Trees in the forest")
+_DEPTH = DemoParameter("max_depth", "Max depth", "number", 10, maximum=100, help="How deep a tree may grow")
+_AUTHOR = DemoParameter("author", "Author", "text", "Podium demo", help="Becomes the tag Author of every run")
 _FOREST = (_TREES, _DEPTH, _AUTHOR)
-_SEVERAL_TREES = Parameter("n_estimators", "Trees", "numbers", (5,), choices=(1, 5, 10, 15, 50), help="One run for each number")
+_SEVERAL_TREES = DemoParameter(
+    "n_estimators", "Trees", "numbers", (5,), choices=(1, 5, 10, 15, 50), help="One run for each number"
+)
 
 _OFFERED = (None, 5, 10, 20, 30)
-_DEPTHS = Parameter("max_depth", "Max depth", "depths", (None, 10, 20, 30), most=100, choices=_OFFERED, help="All are tried")
+_DEPTHS = DemoParameter(
+    "max_depth", "Max depth", "depths", (None, 10, 20, 30), maximum=100, choices=_OFFERED, help="All are tried"
+)
 
 _DEMOS = (
     Demo(
@@ -150,7 +155,7 @@ _DEMOS = (
         "A name can be changed by anyone; an id never changes.",
         "02_experiment_by_id.py",
         (
-            Parameter("experiment_id", "Experiment id", "id", "0", help="0 is Default, which every backend has"),
+            DemoParameter("experiment_id", "Experiment id", "id", "0", help="0 is Default, which every backend has"),
             *_FOREST,
         ),
         8,
@@ -172,7 +177,7 @@ _DEMOS = (
         "04_remote_dagshub.py",
         (_experiment("YT-MLOPS-Dagshub-Exp-1"), *_FOREST),
         10,
-        remote=True,
+        needs_remote=True,
     ),
     Demo(
         "autolog",
@@ -191,9 +196,9 @@ _DEMOS = (
         "06_hyperparameter_search.py",
         (
             _experiment("Breast-Cancer-Rf-HP-Tuning"),
-            Parameter("n_estimators", "Trees", "numbers", (10, 50, 100), choices=(10, 50, 100, 200), help="All are tried"),
+            DemoParameter("n_estimators", "Trees", "numbers", (10, 50, 100), choices=(10, 50, 100, 200), help="All are tried"),
             _DEPTHS,
-            Parameter("folds", "Folds", "number", 5, least=2, most=10, help="Parts of the cross-validation"),
+            DemoParameter("folds", "Folds", "number", 5, minimum=2, maximum=10, help="Parts of the cross-validation"),
             _AUTHOR,
         ),
         9,
@@ -201,12 +206,12 @@ _DEMOS = (
 )
 
 
-def demos() -> tuple[Demo, ...]:
+def list_demos() -> tuple[Demo, ...]:
     """All demos, in the order of the guide."""
     return _DEMOS
 
 
-def find(key: str) -> Demo:
+def find_demo(key: str) -> Demo:
     """The demo of that key. Raises BadInput with the keys that exist."""
     for demo in _DEMOS:
         if demo.key == key:
@@ -214,19 +219,19 @@ def find(key: str) -> Demo:
     raise BadInput(f"There is no demo called {_shown(key)}.", next=f"There are: {', '.join(demo.key for demo in _DEMOS)}.")
 
 
-def checked(demo: Demo, values: Mapping[str, Value]) -> dict[str, Checked]:
+def parse_values(demo: Demo, values: Mapping[str, ParameterInput]) -> dict[str, ParameterValue]:
     """Every parameter with its value, the default where none is given. Raises BadInput for an unknown or a bad one."""
     known = {parameter.name: parameter for parameter in demo.parameters}
     for name in values:
         if name not in known:
             raise BadInput(f"{demo.title} has no parameter {_shown(name)}.", next=f"It has: {', '.join(known)}.")
-    return {name: parameter.check(values.get(name, parameter.default)) for name, parameter in known.items()}
+    return {name: parameter.parse(values.get(name, parameter.default)) for name, parameter in known.items()}
 
 
-def argv(demo: Demo, values: Mapping[str, Value]) -> tuple[str, ...]:
+def script_arguments(demo: Demo, values: Mapping[str, ParameterInput]) -> tuple[str, ...]:
     """The arguments of the script, checked. Text is bound to its option by =, so a name that begins with - stays a name."""
     words: list[str] = []
-    for name, value in checked(demo, values).items():
+    for name, value in parse_values(demo, values).items():
         option = "--" + name.replace("_", "-")
         if isinstance(value, tuple):
             words += [option, *("none" if one is None else str(one) for one in value)]
@@ -235,17 +240,17 @@ def argv(demo: Demo, values: Mapping[str, Value]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def cost(demo: Demo, values: Mapping[str, Value]) -> str:
+def describe_cost(demo: Demo, values: Mapping[str, ParameterInput]) -> str:
     """What a start will cost and write, as one or two sentences. The seconds are those of a laptop with two cores."""
-    given = checked(demo, values)
+    given = parse_values(demo, values)
     trees, depths, folds = given["n_estimators"], given["max_depth"], given.get("folds")
     if isinstance(trees, tuple) and isinstance(depths, tuple) and isinstance(folds, int):
         trials, fits = len(trees) * len(depths), len(trees) * len(depths) * folds
         work = folds * len(depths) * sum(number or 0 for number in trees) / 800
-        return f"{trials} trials, {fits} fits, about {_seconds(demo.seconds + work)} s. Writes {trials + 1} runs, one model."
+        return f"{trials} trials, {fits} fits, about {_seconds(demo.base_seconds + work)} s. Writes {trials + 1} runs, one model."
     runs = len(trees) if isinstance(trees, tuple) else 1
     writes = "one run with its model" if runs == 1 else f"{runs} runs, each with its model"
-    return f"About {_seconds(demo.seconds + runs - 1)} s. Writes {writes}."
+    return f"About {_seconds(demo.base_seconds + runs - 1)} s. Writes {writes}."
 
 
 def _seconds(estimate: float) -> int:

@@ -5,38 +5,40 @@ from datetime import datetime
 from pathlib import Path
 
 from lib.backends.backend import Backend
-from lib.backends.sqlite_store import make_ready
-from lib.errors import NotFound, Refused
+from lib.backends.sqlite_store import ensure_database
+from lib.errors import ActionRefused, NotFound
 from lib.jobs.job_folder import Job
-from lib.jobs.job_queue import PROJECT, Order, launch
-from lib.jobs.job_settings import Workshop
+from lib.jobs.job_queue import PROJECT, JobSpec, start_job
+from lib.jobs.job_settings import JobSettings
 from lib.launch import catalogue
-from lib.launch.catalogue import Demo, Value
+from lib.launch.catalogue import Demo, ParameterInput
 
-FOLDER = PROJECT / "demo_experiments"
+DEMO_FOLDER = PROJECT / "demo_experiments"
 
 
-def path(demo: Demo) -> Path:
+def demo_script_path(demo: Demo) -> Path:
     """The script of a demo, absolute. Raises NotFound when the file is gone."""
-    script = FOLDER / demo.script
+    script = DEMO_FOLDER / demo.script
     if not script.is_file():
         raise NotFound(f"The script {demo.script} is missing.", next="Restore the folder demo_experiments from the project.")
     return script
 
 
-def source(demo: Demo) -> str:
+def read_demo_script(demo: Demo) -> str:
     """The text of the script, to be read beside its parameters."""
-    return path(demo).read_text(encoding="utf-8")
+    return demo_script_path(demo).read_text(encoding="utf-8")
 
 
-def start(workshop: Workshop, demo: Demo, values: Mapping[str, Value], backend: Backend, at: datetime) -> Job:
+def start_demo_job(
+    settings: JobSettings, demo: Demo, values: Mapping[str, ParameterInput], backend: Backend, at: datetime
+) -> Job:
     """Start a demo as a job; it waits its turn when others run. Makes a missing local database first.
 
     Raises BadInput for a bad value, Refused when the backend is not what the demo is about, NeedsMigration or another BackendError when
     it is not fit for it, NotWritable when the job's folder cannot be made. Then nothing was started.
     """
-    if why := demo.unfit(is_server=backend.kind == "server"):
-        raise Refused(why, next="Choose another backend, or another demo.")
-    order = Order(demo.key, demo.title, path(demo), catalogue.argv(demo, values))
-    make_ready(backend)
-    return launch(workshop, order, backend, at)
+    if why := demo.unavailable_reason(is_server=backend.kind == "server"):
+        raise ActionRefused(why, next="Choose another backend, or another demo.")
+    order = JobSpec(demo.key, demo.title, demo_script_path(demo), catalogue.script_arguments(demo, values))
+    ensure_database(backend)
+    return start_job(settings, order, backend, at)

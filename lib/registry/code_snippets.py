@@ -6,17 +6,17 @@ from lib.backends.reserved_names import STAGE_TAG
 from lib.registry.move_plan import Move
 
 
-def load_code(uri: str, address: str) -> str:
+def load_model_snippet(uri: str, model_uri: str) -> str:
     """How to load a model: `address` is models:/name@alias or models:/name/version."""
-    return f"import mlflow\n\nmlflow.set_tracking_uri({uri!r})\nmodel = mlflow.pyfunc.load_model({address!r})\n"
+    return f"import mlflow\n\nmlflow.set_tracking_uri({uri!r})\nmodel = mlflow.pyfunc.load_model({model_uri!r})\n"
 
 
-def moves_code(uri: str, model: str, moves: Sequence[Move]) -> str:
+def moves_snippet(uri: str, model: str, moves: Sequence[Move]) -> str:
     """The registry writes of a move. They leave no record of who and why: that is what Podium adds."""
     return "\n".join([*_client(uri), *(_call(model, move) for move in moves)]) + "\n"
 
 
-def register_code(uri: str, model: str, source: str, run_id: str, model_id: str = "") -> str:
+def register_snippet(uri: str, model: str, source: str, run_id: str, model_id: str = "") -> str:
     """The registry writes that make a version."""
     more = f", model_id={model_id!r}" if model_id else ""
     made = f"client.create_model_version({model!r}, {source!r}, run_id={run_id!r}{more})"
@@ -29,9 +29,9 @@ def _client(uri: str) -> list[str]:
 
 def _call(model: str, move: Move) -> str:
     if move.verb == "alias":
-        return f"client.set_registered_model_alias({model!r}, {move.where!r}, {move.version!r})"
+        return f"client.set_registered_model_alias({model!r}, {move.target!r}, {move.version!r})"
     if move.verb == "unalias":
-        return f"client.delete_registered_model_alias({model!r}, {move.where!r})"
-    if move.as_tag:
-        return f"client.set_model_version_tag({model!r}, {move.version!r}, {STAGE_TAG!r}, {move.where!r})"
-    return f"client.transition_model_version_stage({model!r}, {move.version!r}, {move.where!r})"
+        return f"client.delete_registered_model_alias({model!r}, {move.target!r})"
+    if move.is_stage_tag:
+        return f"client.set_model_version_tag({model!r}, {move.version!r}, {STAGE_TAG!r}, {move.target!r})"
+    return f"client.transition_model_version_stage({model!r}, {move.version!r}, {move.target!r})"

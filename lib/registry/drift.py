@@ -3,20 +3,20 @@
 from dataclasses import dataclass
 
 from lib.ledger.entry.vocabulary import SLOTS, Slot, Stage
-from lib.ledger.state.replay import Wanted
-from lib.registry.ledger_writer import Look
-from lib.registry.move_plan import explained
-from lib.registry.promote import Kind
-from lib.registry.snapshot import by_number
+from lib.ledger.state.replay import DesiredHolder
+from lib.registry.ledger_writer import ModelStatus
+from lib.registry.move_plan import is_explained
+from lib.registry.promote import DecisionKind
+from lib.registry.snapshot import version_sort_key
 
 
 @dataclass(frozen=True)
-class Way:
+class DriftResolution:
     """One way out of a drift: a move of `version` to a stage, as a decision of this kind."""
 
-    kind: Kind
+    kind: DecisionKind
     version: str
-    to: Stage
+    to_stage: Stage
 
 
 @dataclass(frozen=True)
@@ -24,56 +24,64 @@ class Drift:
     """A slot that shows something else than the ledger wants. `ways` are the ways out: adopt what is shown, or put it back."""
 
     slot: Slot
-    wanted: Wanted
-    shown: tuple[str, ...]
-    ways: tuple[Way, ...]
+    desired: DesiredHolder
+    observed: tuple[str, ...]
+    resolutions: tuple[DriftResolution, ...]
 
 
-def drifts(found: Look) -> tuple[Drift, ...]:
+def find_drifts(status: ModelStatus) -> tuple[Drift, ...]:
     """Every disagreement of a look that nobody is at work on; none while the record tells another life of the model."""
-    if found.state.created != found.seen.created:
+    if status.state.model_created_at != status.snapshot.created_at:
         return ()
-    return tuple(_drift(found, slot) for slot in found.state.drift(found.seen.now))
+    return tuple(_drift(status, slot) for slot in status.state.drifted_slots(status.snapshot.slot_states))
 
 
-def _drift(found: Look, slot: Slot) -> Drift:
-    wanted, shown = found.state.wanted()[slot], found.seen.now[slot].holders
+def _drift(found: ModelStatus, slot: Slot) -> Drift:
+    wanted, shown = found.state.desired_holders()[slot], found.snapshot.slot_states[slot].holders
     return Drift(slot, wanted, shown, (*_adopt(found, slot, wanted, shown), *_revert(found, slot, wanted, shown)))
 
 
-def _adopt(found: Look, slot: Slot, wanted: Wanted, shown: tuple[str, ...]) -> list[Way]:
+def _adopt(found: ModelStatus, slot: Slot, wanted: DesiredHolder, shown: tuple[str, ...]) -> list[DriftResolution]:
     """One way for each version that is shown, the alias first; or, where nobody is shown, that nobody holds the slot."""
-    there = found.seen.versions
+    there = found.snapshot.versions
     if wanted.holder in there and shown in ((), (wanted.holder,)):  # taken out, or half taken out: of the alias or of the stage
-        return [Way("adopt", str(wanted.holder), "None" if there[str(wanted.holder)].stage == "None" else "Archived")]
-    return [Way("adopt", version, SLOTS[slot]) for version in shown if version != wanted.holder and version in there]
+        return [DriftResolution("adopt", str(wanted.holder), "None" if there[str(wanted.holder)].stage == "None" else "Archived")]
+    return [DriftResolution("adopt", version, SLOTS[slot]) for version in shown if version != wanted.holder and version in there]
 
 
-def _revert(found: Look, slot: Slot, wanted: Wanted, shown: tuple[str, ...]) -> list[Way]:
-    there = found.seen.versions
+def _revert(found: ModelStatus, slot: Slot, wanted: DesiredHolder, shown: tuple[str, ...]) -> list[DriftResolution]:
+    there = found.snapshot.versions
     if wanted.holder in there:
-        return [Way("revert", str(wanted.holder), SLOTS[slot])]
+        return [DriftResolution("revert", str(wanted.holder), SLOTS[slot])]
     outsiders = [version for version in shown if version not in wanted.holders and version in there]
-    return [Way("revert", outsiders[0], "Archived")] if outsiders else []
+    return [DriftResolution("revert", outsiders[0], "Archived")] if outsiders else []
 
 
-def says_all(found: Look) -> bool:
+def is_fully_recorded(status: ModelStatus) -> bool:
     """Does the record say all that a look found?"""
-    state, seen = found.state, found.seen
-    if not state.opened or state.created != seen.created:
-        return not state.opened
-    return state.name in ("", seen.model) and state.known - state.gone <= set(seen.versions) and explained([state], seen)
+    state, seen = status.state, status.snapshot
+    if not state.is_opened or state.model_created_at != seen.created_at:
+        return not state.is_opened
+    return (
+        state.model_name in ("", seen.model)
+        and state.known_versions - state.deleted_versions <= set(seen.versions)
+        and is_explained([state], seen)
+    )
 
 
-def unrecorded(found: Look) -> tuple[str, ...]:
+def unrecorded_changes(status: ModelStatus) -> tuple[str, ...]:
     """What else the next look that may write would put down, in words; drift of a stage is told by `drifts`."""
-    state, seen = found.state, found.seen
-    if not state.opened:
+    state, seen = status.state, status.snapshot
+    if not state.is_opened:
         return ()
-    if state.created != seen.created:
-        return ("The model was made anew" if seen.created else "The model was deleted",)
-    renamed = [f"The model was renamed from {state.name} to {seen.model}"] if state.name not in ("", seen.model) else []
-    gone = sorted(state.known - state.gone - set(seen.versions), key=by_number)
-    moved = [] if explained([state], seen) else [slot for slot in SLOTS if state.now[slot] != seen.now[slot]]
-    stages = [f"{SLOTS[slot]} was moved outside" for slot in moved if slot not in state.drift(seen.now)]
+    if state.model_created_at != seen.created_at:
+        return ("The model was made anew" if seen.created_at else "The model was deleted",)
+    renamed = (
+        [f"The model was renamed from {state.model_name} to {seen.model}"] if state.model_name not in ("", seen.model) else []
+    )
+    gone = sorted(state.known_versions - state.deleted_versions - set(seen.versions), key=version_sort_key)
+    moved = (
+        [] if is_explained([state], seen) else [slot for slot in SLOTS if state.observed_slots[slot] != seen.slot_states[slot]]
+    )
+    stages = [f"{SLOTS[slot]} was moved outside" for slot in moved if slot not in state.drifted_slots(seen.slot_states)]
     return (*renamed, *(f"v{version} was deleted" for version in gone), *stages)

@@ -9,50 +9,50 @@ import re
 import subprocess
 from pathlib import Path
 
-from lib.errors import BadInput, Refused
+from lib.errors import ActionRefused, BadInput
 from lib.ledger.chain.hash_chain import Anchor
-from lib.ledger.entry.vocabulary import typed
+from lib.ledger.entry.vocabulary import clean_text
 
-SECONDS = 30
-LONGEST = 80
+TIMEOUT_SECONDS = 30
+MAX_MODEL_LENGTH = 80
 
 
-def tag_name(model: str, place: int) -> str:
+def tag_name(model: str, position: int) -> str:
     """podium-head-<model>-<place>; a name that git cannot take whole carries a piece of its sha256."""
-    safe = re.sub(r"[^A-Za-z0-9_-]+", "-", model).strip("-")[:LONGEST]
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "-", model).strip("-")[:MAX_MODEL_LENGTH]
     if safe != model:
         safe = f"{safe or 'model'}-{hashlib.sha256(model.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
-    return f"podium-head-{safe}-{place}"
+    return f"podium-head-{safe}-{position}"
 
 
-def note_in_git(folder: Path, model: str, anchor: Anchor) -> str:
+def create_anchor_tag(folder: Path, model: str, anchor: Anchor) -> str:
     """Tag the present commit of a repository with a head; gives the tag's name. The same head twice is one tag.
 
     Raises BadInput outside a repository, Refused where git cannot tag or the tag names another head: then this book or the tag changed.
     """
-    name, head = tag_name(model, anchor.place), f"{anchor.place} {anchor.chain}"
+    name, head = tag_name(model, anchor.position), f"{anchor.position} {anchor.chain}"
     _must_be_a_repository(folder)
     there = _git(folder, "for-each-ref", "--format=%(contents:subject)", f"refs/tags/{name}").stdout.strip()
     if there == head:
         return name
     if there:
-        raise Refused(
+        raise ActionRefused(
             f"Tag {name} is there already, with another head.",
             means="Either the record was rewritten since, or somebody made this tag by hand.",
-            next=f"Run verify {typed(model)} --anchor with the head that the tag carries.",
+            next=f"Run verify {clean_text(model)} --anchor with the head that the tag carries.",
         )
     done = _git(
-        folder, "tag", "--annotate", "--no-sign", "--file=-", name, said=f"{head}\n\nHead of the record of {typed(model)}\n"
+        folder, "tag", "--annotate", "--no-sign", "--file=-", name, said=f"{head}\n\nHead of the record of {clean_text(model)}\n"
     )
     if done.returncode:
-        raise Refused("git could not make the tag.", next=" ".join(typed(done.stderr).split())[:300])
+        raise ActionRefused("git could not make the tag.", next=" ".join(clean_text(done.stderr).split())[:300])
     return name
 
 
 def _must_be_a_repository(folder: Path) -> None:
     if not folder.is_dir() or _git(folder, "rev-parse", "--git-dir").returncode:
         raise BadInput(
-            f"{typed(str(folder))[:200]} is no git repository.", next="Name the folder of one, or make it with git init."
+            f"{clean_text(str(folder))[:200]} is no git repository.", next="Name the folder of one, or make it with git init."
         )
     if _git(folder, "rev-parse", "--verify", "--quiet", "HEAD").returncode:
         raise BadInput("This git repository has no commit yet.", next="Commit something first: a tag stands on a commit.")
@@ -65,8 +65,8 @@ def _git(folder: Path, *words: str, said: str = "") -> subprocess.CompletedProce
             input=said,
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Refused("git did not answer.", next="Is git installed, and is the folder within reach?") from error
+        raise ActionRefused("git did not answer.", next="Is git installed, and is the folder within reach?") from error

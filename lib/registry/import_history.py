@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 from lib.errors import PodiumError
 from lib.ledger.entry.types import Body, Imported
-from lib.ledger.imports.file_parser import Earlier, Frame, read_earlier, same
-from lib.ledger.state.holdings import begins
-from lib.ledger.state.replay import State
+from lib.ledger.imports.file_parser import ImportContext, ParsedImportFile, deduplication_key, parse_import_file
+from lib.ledger.state.holdings import record_start
+from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer, append
-from lib.registry.ledger_writer import Look
-from lib.registry.reader import recorded
-from lib.registry.reconcile import look
+from lib.registry.ledger_writer import ModelStatus
+from lib.registry.reader import read_book_state
+from lib.registry.reconcile import sync_model_status
 
 
 @dataclass(frozen=True)
-class File:
+class ImportFile:
     """A file as it was given: its name and its bytes. Times without a zone are of `zone`."""
 
     name: str
@@ -27,27 +27,27 @@ class File:
 
 
 @dataclass(frozen=True)
-class Result:
+class ImportResult:
     """What an import added, by id. `there` lines were in the record already, `others` speak of other models."""
 
     model: str
     sha256: str
-    added: tuple[str, ...]
-    there: int
-    others: int
+    added_entry_ids: tuple[str, ...]
+    known_count: int
+    other_model_count: int
 
 
-def import_earlier(writer: Writer, model: str, file: File) -> Result:
+def import_history(writer: Writer, model: str, file: ImportFile) -> ImportResult:
     """Add what a file tells of the time before the record of a model.
 
     Raises NotFound for a model that never was, BadInput with every bad line; then nothing was written.
     """
-    known, now = recorded(writer.backend, model), writer.clock()
-    first = begins(known.reading.entries) if known else None
-    told = read_earlier(file.name, file.data, Frame(model, file.zone, now, first or now))
-    found = look(writer, model)
+    known, now = read_book_state(writer.backend, model), writer.clock()
+    first = record_start(known.book.entries) if known else None
+    told = parse_import_file(file.name, file.data, ImportContext(model, file.zone, now, first or now))
+    found = sync_model_status(writer, model)
     added = list[str]()
-    for matter in told.told:
+    for matter in told.entry_fields:
         try:
             entry = _add(writer, found, matter)
         except PodiumError as error:
@@ -56,18 +56,18 @@ def import_earlier(writer: Writer, model: str, file: File) -> Result:
     return _result(model, told, added)
 
 
-def _add(writer: Writer, found: Look, matter: dict[str, object]) -> str | None:
-    body = Imported(**writer.stamp(found.seen.model), **matter)  # type: ignore[arg-type]
+def _add(writer: Writer, found: ModelStatus, matter: dict[str, object]) -> str | None:
+    body = Imported(**writer.common_fields(found.snapshot.model), **matter)  # type: ignore[arg-type]
 
-    def make(state: State) -> Body | None:
-        there = {same(entry.body) for entry in state.reading.entries if isinstance(entry.body, Imported)}
-        return None if same(body) in there else body
+    def make(state: BookState) -> Body | None:
+        there = {deduplication_key(entry.body) for entry in state.book.entries if isinstance(entry.body, Imported)}
+        return None if deduplication_key(body) in there else body
 
-    return append(writer.backend, found.book, make, found.seen.anchors(found.book))
+    return append(writer.backend, found.book_id, make, found.snapshot.anchors(found.book_id))
 
 
-def _result(model: str, told: Earlier, added: list[str]) -> Result:
-    return Result(model, told.sha256, tuple(added), len(told.told) - len(added), told.others)
+def _result(model: str, told: ParsedImportFile, added: list[str]) -> ImportResult:
+    return ImportResult(model, told.sha256, tuple(added), len(told.entry_fields) - len(added), told.other_model_count)
 
 
 def _cut_short(error: PodiumError, done: int) -> PodiumError:

@@ -13,23 +13,23 @@ import rfc8785
 import yaml
 from mlflow.exceptions import MlflowException
 
-from lib.backends.artifact_access import out_of_reach
-from lib.backends.artifact_path_map import read_from
+from lib.backends.artifact_access import unreadable_scheme
+from lib.backends.artifact_path_map import mapped_location
 from lib.backends.backend import Backend
-from lib.backends.credentials import wire
+from lib.backends.credentials import client_uri
 from lib.backends.mlflow_client import client
 from lib.errors import NotFound, PodiumError
-from lib.ledger.entry.types import Lineage, number
-from lib.registry.snapshot import Version
-from lib.runs.reading.run_reader import DataInput, Run, run
+from lib.ledger.entry.types import Lineage, to_json_number
+from lib.registry.snapshot import VersionSnapshot
+from lib.runs.reading.run_reader import DataInput, Run, read_run
 
-LARGEST = 500_000_000
+MAX_HASHED_BYTES = 500_000_000
 """Bytes of a model up to which its files are fetched from a server to be hashed."""
-GIT_COMMIT = "mlflow.source.git.commit"
+GIT_COMMIT_TAG = "mlflow.source.git.commit"
 
 
 @dataclass(frozen=True)
-class Files:
+class ModelFileHashes:
     """Hashes of a model's files (sha256, hex), and why some are missing."""
 
     environment: str = ""
@@ -38,18 +38,21 @@ class Files:
     missing: str = ""
 
 
-def lineage(backend: Backend, model: str, version: Version) -> Lineage:
+def read_lineage(backend: Backend, model: str, version: VersionSnapshot) -> Lineage:
     """The lineage of a version. What cannot be had is left out, and `missing` says why."""
     files = _files(backend, model, version)
     try:
-        source = run(backend, version.run_id) if version.run_id else None
+        source = read_run(backend, version.run_id) if version.run_id else None
     except NotFound:
-        source, files = None, Files(files.environment, files.signature, files.artifact, files.missing or "the run is gone")
+        source, files = (
+            None,
+            ModelFileHashes(files.environment, files.signature, files.artifact, files.missing or "the run is gone"),
+        )
     made = Lineage(environment=files.environment, signature=files.signature, artifact=files.artifact, missing=files.missing)
     return made if source is None else made.model_copy(update=_of_run(source))
 
 
-def artifact_hash(folder: Path) -> str:
+def hash_folder(folder: Path) -> str:
     """sha256 of the list of files below a folder, as `sha256sum` prints it, sorted by name; "" for no file."""
     lines = sorted(
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"
@@ -63,10 +66,10 @@ def _of_run(source: Run) -> dict[str, object]:
     return {
         "run_id": source.run_id,
         "run_name": source.name,
-        "metrics": {name: number(value) for name, value in sorted(source.metrics.items())},
+        "metrics": {name: to_json_number(value) for name, value in sorted(source.metrics.items())},
         "parameters": _sha(rfc8785.dumps(dict(source.params))),
         "data": _digests(source.inputs),
-        "git_commit": source.tags.get(GIT_COMMIT, ""),
+        "git_commit": source.tags.get(GIT_COMMIT_TAG, ""),
     }
 
 
@@ -80,23 +83,23 @@ def _digests(inputs: Sequence[DataInput]) -> dict[str, str]:
     return found
 
 
-def _files(backend: Backend, model: str, version: Version) -> Files:
+def _files(backend: Backend, model: str, version: VersionSnapshot) -> ModelFileHashes:
     from mlflow.artifacts import download_artifacts
 
     with TemporaryDirectory() as folder:
         try:
-            place = read_from(backend, client(backend).get_model_version_download_uri(model, version.number))
-            if far := out_of_reach(place, backend):
-                return Files(missing=f"the model's files are at a {far} address, which is not read from here")
-            head = Path(download_artifacts(artifact_uri=f"{place}/MLmodel", dst_path=folder, tracking_uri=wire(backend)))
+            place = mapped_location(backend, client(backend).get_model_version_download_uri(model, version.number))
+            if far := unreadable_scheme(place, backend):
+                return ModelFileHashes(missing=f"the model's files are at a {far} address, which is not read from here")
+            head = Path(download_artifacts(artifact_uri=f"{place}/MLmodel", dst_path=folder, tracking_uri=client_uri(backend)))
             described = yaml.safe_load(head.read_text("utf-8"))
             if not isinstance(described, dict):
-                return Files(missing="the model's MLmodel file is not readable")
-            if _size(described) > LARGEST:
+                return ModelFileHashes(missing="the model's MLmodel file is not readable")
+            if _size(described) > MAX_HASHED_BYTES:
                 return _hashed(described, None, "the model is too large to be hashed from here")
-            whole = Path(download_artifacts(artifact_uri=place, dst_path=f"{folder}/model", tracking_uri=wire(backend)))
+            whole = Path(download_artifacts(artifact_uri=place, dst_path=f"{folder}/model", tracking_uri=client_uri(backend)))
         except (MlflowException, OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-            return Files(missing=f"the model's files cannot be read ({type(error).__name__})")
+            return ModelFileHashes(missing=f"the model's files cannot be read ({type(error).__name__})")
         return _hashed(described, whole, "")
 
 
@@ -106,18 +109,18 @@ def _size(described: dict[str, object]) -> float:
     return claimed if isinstance(claimed, int | float) and claimed >= 0 else float("inf")
 
 
-def _hashed(described: dict[str, object], whole: Path | None, missing: str) -> Files:
+def _hashed(described: dict[str, object], whole: Path | None, missing: str) -> ModelFileHashes:
     signature = described.get("signature")
     requirements = whole / "requirements.txt" if whole else None
-    return Files(
+    return ModelFileHashes(
         environment=_sha(requirements.read_bytes()) if requirements and requirements.is_file() else "",
         signature=_sha(rfc8785.dumps({str(k): str(v) for k, v in signature.items()})) if isinstance(signature, dict) else "",
-        artifact=artifact_hash(whole) if whole else "",
+        artifact=hash_folder(whole) if whole else "",
         missing=missing,
     )
 
 
-def is_whole(backend: Backend, model: str, number_: str) -> bool:
+def has_model_files(backend: Backend, model: str, version: str) -> bool:
     """Can the model behind a version still be fetched? True when its MLmodel file is listed where the version points to.
 
     A place that is not read from here (S3, another host) counts as whole: nothing is known against it.
@@ -125,10 +128,12 @@ def is_whole(backend: Backend, model: str, number_: str) -> bool:
     from mlflow.artifacts import list_artifacts
 
     try:
-        place = read_from(backend, client(backend).get_model_version_download_uri(model, number_))
-        if out_of_reach(place, backend):
+        place = mapped_location(backend, client(backend).get_model_version_download_uri(model, version))
+        if unreadable_scheme(place, backend):
             return True
-        return any(Path(item.path).name == "MLmodel" for item in list_artifacts(artifact_uri=place, tracking_uri=wire(backend)))
+        return any(
+            Path(item.path).name == "MLmodel" for item in list_artifacts(artifact_uri=place, tracking_uri=client_uri(backend))
+        )
     except (MlflowException, OSError, ValueError, PodiumError):
         return False
 

@@ -12,18 +12,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import escape
 
 from lib.errors import PodiumError
-from lib.ledger.chain.hash_chain import Entry, Reading
-from lib.ledger.entry.schema import parse
-from lib.ledger.entry.types import Decided, Held, Imported, plain
-from lib.ledger.entry.vocabulary import CATEGORIES, SLOTS, as_time
-from lib.ledger.packet.document import Packet, Written, sealed
-from lib.ledger.packet.html_hashes import seal
-from lib.ledger.queries.history import Line, lines
-from lib.ledger.queries.time_query import said
-from lib.ledger.state.replay import fold
+from lib.ledger.chain.hash_chain import DecodedBook, Entry
+from lib.ledger.entry.schema import parse_body
+from lib.ledger.entry.types import Decided, Imported, SlotState, to_json
+from lib.ledger.entry.vocabulary import REASON_CATEGORIES, SLOTS, parse_timestamp
+from lib.ledger.packet.document import Packet, PacketEntry, hashed_document
+from lib.ledger.packet.html_hashes import embed_document
+from lib.ledger.queries.history import HistoryRow, history_rows
+from lib.ledger.queries.time_query import format_local_time
+from lib.ledger.state.replay import replay
 
-TEMPLATE = "packet_page.html"
-WORDS = {
+TEMPLATE_NAME = "packet_page.html"
+ENTRY_LABELS = {
     "OPENED": "Record begins",
     "IMPORTED": "Imported",
     "REGISTERED": "Registered",
@@ -68,7 +68,7 @@ _NAMES = {
 }
 
 
-def page(packet: Packet) -> str:
+def render_packet(packet: Packet) -> str:
     """The packet as an HTML file."""
     env = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -76,27 +76,27 @@ def page(packet: Packet) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
+        finalize=lambda value: escape_invisible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
     )
-    document = sealed(packet)
-    return seal(env.get_template(TEMPLATE).render(_view(packet, document)), document)
+    document = hashed_document(packet)
+    return embed_document(env.get_template(TEMPLATE_NAME).render(_view(packet, document)), document)
 
 
-def sorry(error: PodiumError) -> str:
+def render_failure_page(error: PodiumError) -> str:
     """A page in place of a packet that could not be made; it is no packet, and `packet verify` says so."""
-    return f"<!DOCTYPE html><meta charset='utf-8'><title>No packet</title><h1>No packet was made</h1><p>{escape(visible(str(error)))}</p>"
+    return f"<!DOCTYPE html><meta charset='utf-8'><title>No packet</title><h1>No packet was made</h1><p>{escape(escape_invisible(str(error)))}</p>"
 
 
-def visible(text: str) -> str:
+def escape_invisible(text: str) -> str:
     """Text whose invisible marks and turns of direction are shown as their code, so that nothing reads otherwise than it is."""
     return _INVISIBLE.sub(lambda mark: f"[U+{ord(mark[0]):04X}]", text)
 
 
 def _view(packet: Packet, document: dict[str, Any]) -> dict[str, Any]:
     shown = [one for one in packet.entries if one.place in packet.shown]
-    entries = [Entry(one.place, one.id, one.chain, parse(one.text)) for one in packet.entries]
-    told = {line.place: line for line in lines(fold(Reading(tuple(entries), ("",), ())))}
-    bodies = {entry.place: entry for entry in entries}
+    entries = [Entry(one.place, one.id, one.chain, parse_body(one.text)) for one in packet.entries]
+    told = {line.position: line for line in history_rows(replay(DecodedBook(tuple(entries), ("",), ())))}
+    bodies = {entry.position: entry for entry in entries}
     return {
         "packet": packet,
         "hashes": document["hashes"],
@@ -111,28 +111,28 @@ def _view(packet: Packet, document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _entry(line: Line, entry: Entry, text: Written) -> dict[str, Any]:
-    body = plain(entry.body)
+def _entry(line: HistoryRow, entry: Entry, text: PacketEntry) -> dict[str, Any]:
+    body = to_json(entry.body)
     reason = entry.body.reason
     return {
-        "place": line.place,
+        "place": line.position,
         "id": line.id,
-        "word": WORDS.get(line.word, "Other"),
-        "at": said(line.at, "UTC") if line.at else "no readable time",
-        "who": line.who,
+        "word": ENTRY_LABELS.get(line.badge, "Other"),
+        "at": format_local_time(line.at, "UTC") if line.at else "no readable time",
+        "who": line.actor_name,
         "how": "as imported"
         if isinstance(entry.body, Imported)
         else "verified"
-        if line.verified
+        if line.is_verified
         else "typed, not verified"
-        if line.who not in ("Podium", "unknown")
+        if line.actor_name not in ("Podium", "unknown")
         else "",
         "version": f"v{line.version}" if line.version else "",
-        "move": f"{line.from_} → {line.to}" if line.to else "",
-        "why": line.why,
-        "instead": line.instead,
-        "superseded_by": ", ".join(map(str, line.superseded_by)),
-        "category": CATEGORIES.get(reason.category, reason.category) if reason else "",
+        "move": f"{line.from_stage} → {line.to_stage}" if line.to_stage else "",
+        "why": line.summary,
+        "instead": line.corrected_summary,
+        "superseded_by": ", ".join(map(str, line.correction_positions)),
+        "category": REASON_CATEGORIES.get(reason.category, reason.category) if reason else "",
         "expected": (entry.body.expected or "") if isinstance(entry.body, Decided) else "",
         "more": _more(body),
         "sha256": text.sha256,
@@ -150,7 +150,7 @@ def _held(now: dict[str, Any]) -> str:
     """Who stood in each stage, as a look saw it."""
     parts = []
     for slot, stage in SLOTS.items():
-        held = Held.model_validate(now.get(slot, {}))
+        held = SlotState.model_validate(now.get(slot, {}))
         parts.append(f"{stage}: {' and '.join(f'v{number}' for number in held.holders) or 'nobody'}")
     return ", ".join(parts)
 
@@ -168,9 +168,9 @@ def _stretch(one: dict[str, Any], zone: str) -> dict[str, str]:
 
 
 def _second(text: str, zone: str) -> str:
-    local = as_time(text).astimezone(ZoneInfo(zone))
+    local = parse_timestamp(text).astimezone(ZoneInfo(zone))
     return f"{local.day} {local:%b %Y, %H:%M:%S} {zone}"
 
 
 def _moment(text: str, zone: str) -> str:
-    return said(as_time(text), zone)
+    return format_local_time(parse_timestamp(text), zone)

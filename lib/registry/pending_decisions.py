@@ -5,41 +5,41 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lib.ledger.entry.types import Decided
-from lib.ledger.entry.vocabulary import as_time
-from lib.ledger.state.replay import State
-from lib.registry.ledger_writer import GRACE
+from lib.ledger.entry.vocabulary import parse_timestamp
+from lib.ledger.state.replay import BookState
+from lib.registry.ledger_writer import GRACE_PERIOD
 
 
 @dataclass(frozen=True)
-class Pending:
+class PendingDecision:
     """An open decision about a version of a model. `due` is from when on any look that may write finishes it."""
 
     model: str
-    entry: str
-    place: int
+    entry_id: str
+    position: int
     version: str
-    to: str
-    by: str
+    to_stage: str
+    actor_name: str
     at: datetime
 
     @property
-    def due(self) -> datetime:
-        return self.at + GRACE
+    def due_at(self) -> datetime:
+        return self.at + GRACE_PERIOD
 
-    def left(self, now: datetime) -> timedelta:
+    def time_left(self, now: datetime) -> timedelta:
         """How long it is still left to its writer; nothing once it is due."""
-        return max(self.due - now, timedelta())
+        return max(self.due_at - now, timedelta())
 
 
-def pending(model: str, state: State) -> tuple[Pending, ...]:
+def list_pending_decisions(model: str, state: BookState) -> tuple[PendingDecision, ...]:
     """The open decisions of a model, oldest first."""
-    bodies = [(entry, entry.body) for entry in state.open if isinstance(entry.body, Decided)]
+    bodies = [(entry, entry.body) for entry in state.open_intents if isinstance(entry.body, Decided)]
     return tuple(
-        Pending(model, entry.id, entry.place, body.version, body.to, body.by.name, as_time(body.recorded_at))
+        PendingDecision(model, entry.id, entry.position, body.version, body.to, body.by.name, parse_timestamp(body.recorded_at))
         for entry, body in bodies
     )
 
 
-def first_due(open_: Sequence[Pending], now: datetime) -> timedelta | None:
+def time_until_first_due(decisions: Sequence[PendingDecision], now: datetime) -> timedelta | None:
     """How long until the first of them is finished by a look; None when none is open."""
-    return min((one.left(now) for one in open_), default=None)
+    return min((one.time_left(now) for one in decisions), default=None)

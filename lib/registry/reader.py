@@ -10,52 +10,58 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
-from lib.backends.capabilities import Capabilities, capabilities
-from lib.backends.mlflow_client import client, quick_reading, translate, translated
+from lib.backends.capabilities import Capabilities, read_capabilities
+from lib.backends.mlflow_client import client, relaxed_gc, to_podium_error, translate_errors
 from lib.backends.reserved_names import STAGE_TAG
 from lib.errors import Busy, NotFound
-from lib.ledger.entry.vocabulary import SLOTS, STAGES, from_millis
-from lib.ledger.state.replay import State, fold
-from lib.ledger.state.volumes import Followed, Sheet, follow
-from lib.ledger.storage import book_cache as kept
-from lib.ledger.storage.book import KIND, sheet
-from lib.ledger.storage.book_index import MODEL_TAG, find_record, index_params, ledger_experiment, sealed_params
-from lib.ledger.storage.book_lookup import Life, book_of, books
-from lib.registry.snapshot import HEAD_TAG, Seen, Version, by_number
+from lib.ledger.entry.vocabulary import SLOTS, STAGES, timestamp_from_millis
+from lib.ledger.state.replay import BookState, replay
+from lib.ledger.state.volumes import BookVolumes, VolumeParams, read_volumes
+from lib.ledger.storage import book_cache
+from lib.ledger.storage.book import KIND_TAG, read_volume_params
+from lib.ledger.storage.book_index import (
+    BOOK_TAG,
+    find_book_state,
+    find_ledger_experiment_id,
+    read_index_params,
+    read_sealed_index_params,
+)
+from lib.ledger.storage.book_lookup import ModelIncarnation, book_ids, resolve_book_id
+from lib.registry.snapshot import HEAD_TAG, RegistrySnapshot, VersionSnapshot, version_sort_key
 
-PAGE = 1000
-TORN = 20
-NAME_TAG = "podium.model"
-OPEN_VOLUMES = f"tags.`{KIND}` = 'book'"
+PAGE_SIZE = 1000
+MAX_TORN_READS = 20
+MODEL_NAME_TAG = "podium.model"
+OPEN_VOLUMES_FILTER = f"tags.`{KIND_TAG}` = 'book'"
 """Finished volumes are tagged otherwise. A tag that somebody changed costs a request, and hides nothing."""
 
 
 @dataclass(frozen=True)
-class Told:
+class LoadedBook:
     """What one book holds: added up, which of its runs were deleted, and the name of the model it was made for."""
 
-    state: State
-    deleted: tuple[str, ...]
-    name: str
+    state: BookState
+    deleted_run_ids: tuple[str, ...]
+    model: str
 
     @property
-    def active(self) -> bool:
-        return not self.deleted
+    def is_active(self) -> bool:
+        return not self.deleted_run_ids
 
 
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
 
 
-def look_at(backend: Backend, model: str) -> Seen:
+def read_snapshot(backend: Backend, model: str) -> RegistrySnapshot:
     """A registered model with all its versions; `created` is None when there is no such model.
 
     MLflow gives aliases and stages in two answers. The aliases are read before and after the stages, until both agree, so that no
     half of a move is taken for a whole one.
     """
-    can, found = capabilities(backend), _model(backend, model)
-    for _ in range(TORN):
+    can, found = read_capabilities(backend), _model(backend, model)
+    for _ in range(MAX_TORN_READS):
         if found is None:
-            return Seen(model)
+            return RegistrySnapshot(model)
         versions = [v for v in _versions(backend, _named(model)) if v.name == model]
         again = _model(backend, model)
         if again is not None and again.aliases == found.aliases:
@@ -70,16 +76,16 @@ def _model(backend: Backend, model: str) -> RegisteredModel | None:
     except MlflowException as error:
         if error.error_code == _MISSING:
             return None
-        raise translate(str(error.error_code), str(error), f"Model {model}") from error
+        raise to_podium_error(str(error.error_code), str(error), f"Model {model}") from error
 
 
-def every_model(backend: Backend) -> tuple[Seen, ...]:
+def read_all_snapshots(backend: Backend) -> tuple[RegistrySnapshot, ...]:
     """All registered models with their versions, by name."""
-    can = capabilities(backend)
-    with translated("The registered models"), quick_reading():
+    can = read_capabilities(backend)
+    with translate_errors("The registered models"), relaxed_gc():
         found, token = list[RegisteredModel](), None
         while True:
-            page = client(backend).search_registered_models(max_results=PAGE, page_token=token)
+            page = client(backend).search_registered_models(max_results=PAGE_SIZE, page_token=token)
             found += page
             if not (token := page.token):
                 break
@@ -89,66 +95,71 @@ def every_model(backend: Backend) -> tuple[Seen, ...]:
     )
 
 
-def recorded(backend: Backend, model: str) -> State | None:
+def read_book_state(backend: Backend, model: str) -> BookState | None:
     """The book of a model added up, or None when it has none yet. Writes nothing."""
-    return find_record(backend, life_of(look_at(backend, model)))
+    return find_book_state(backend, incarnation_of(read_snapshot(backend, model)))
 
 
-def life_of(seen: Seen) -> Life:
+def incarnation_of(snapshot: RegistrySnapshot) -> ModelIncarnation:
     """A registered model as the index of the ledger needs to know it."""
-    return Life(seen.model, seen.created, seen.book)
+    return ModelIncarnation(snapshot.model, snapshot.created_at, snapshot.tagged_book_id)
 
 
-def every_book(backend: Backend) -> dict[str, Told]:
+def read_all_books(backend: Backend) -> dict[str, LoadedBook]:
     """Run id → what a book holds, for every book the index names, deleted ones too. Writes nothing.
 
     Of the finished volumes of long books only those are fetched that this process has not read yet.
     """
-    home, named = ledger_experiment(backend), books(index_params(backend))
+    home, named = find_ledger_experiment_id(backend), book_ids(read_index_params(backend))
     if home is None:
         return {}
-    with translated("The ledger"), quick_reading():
-        runs = _runs(backend, home, OPEN_VOLUMES, ViewType.ACTIVE_ONLY) | _runs(backend, home, "", ViewType.DELETED_ONLY)
+    with translate_errors("The ledger"), relaxed_gc():
+        runs = _runs(backend, home, OPEN_VOLUMES_FILTER, ViewType.ACTIVE_ONLY) | _runs(backend, home, "", ViewType.DELETED_ONLY)
         fetch = partial(_sheet, backend, runs)
-        read_ = {book: follow(fetch, book, kept.finished(backend, book), kept.volume) for book in sorted(named)}
-    return {book: _told(runs, one, kept.added_up(backend, book, one)) for book, one in read_.items() if one}
+        read_ = {
+            book: read_volumes(fetch, book, book_cache.cached_finished_volumes(backend, book), book_cache.decode_volume_cached)
+            for book in sorted(named)
+        }
+    return {book: _told(runs, one, book_cache.replay_cached(backend, book, one)) for book, one in read_.items() if one}
 
 
-def every_book_anew(backend: Backend) -> dict[str, Told]:
+def read_all_books_uncached(backend: Backend) -> dict[str, LoadedBook]:
     """The same, all of it fetched, hashed and understood now, whatever was read before."""
-    home, named = ledger_experiment(backend), books(index_params(backend))
+    home, named = find_ledger_experiment_id(backend), book_ids(read_index_params(backend))
     if home is None:
         return {}
-    with translated("The ledger"), quick_reading():
+    with translate_errors("The ledger"), relaxed_gc():
         runs = _runs(backend, home, "", ViewType.ALL)
-        read_ = {book: follow(partial(_sheet, backend, runs), book) for book in sorted(named)}
-    return {book: _told(runs, one, fold(one.reading)) for book, one in read_.items() if one}
+        read_ = {book: read_volumes(partial(_sheet, backend, runs), book) for book in sorted(named)}
+    return {book: _told(runs, one, replay(one.book)) for book, one in read_.items() if one}
 
 
-def sealed_books(backend: Backend) -> dict[str, Told]:
+def read_sealed_books(backend: Backend) -> dict[str, LoadedBook]:
     """The same by the seals of the index runs alone, for a ledger whose index cannot be trusted. Books that are gone are left out."""
-    found = dict[str, Told]()
-    for book in sorted(books(sealed_params(backend))):
-        with suppress(NotFound), translated("The ledger"):
+    found = dict[str, LoadedBook]()
+    for book in sorted(book_ids(read_sealed_index_params(backend))):
+        with suppress(NotFound), translate_errors("The ledger"):
             runs = {book: client(backend).get_run(book)}
-            read_ = follow(partial(_sheet, backend, runs), book)
-            found |= {book: _told(runs, read_, fold(read_.reading))} if read_ else {}
+            read_ = read_volumes(partial(_sheet, backend, runs), book)
+            found |= {book: _told(runs, read_, replay(read_.book))} if read_ else {}
     return found
 
 
-def every_record(backend: Backend, models: tuple[Seen, ...]) -> dict[str, State]:
+def read_all_book_states(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, BookState]:
     """Model → its book added up, for all models that have one. Writes nothing."""
-    told = every_book(backend)
-    mine = whose(backend, models, told)
-    return {model: told[book].state for model, book in mine.items() if told[book].active}
+    told = read_all_books(backend)
+    mine = find_book_ids(backend, snapshots, told)
+    return {model: told[book].state for model, book in mine.items() if told[book].is_active}
 
 
-def whose(backend: Backend, models: tuple[Seen, ...], told: Mapping[str, Told]) -> dict[str, str]:
+def find_book_ids(
+    backend: Backend, snapshots: tuple[RegistrySnapshot, ...], loaded_books: Mapping[str, LoadedBook]
+) -> dict[str, str]:
     """Model → the run id of its book, for all models that have one."""
-    index, living = index_params(backend), {seen.created for seen in models}
-    lives = {book: one.state.created for book, one in told.items() if one.active}
-    found = {seen.model: book_of(index, life_of(seen), lives.get, living.__contains__) for seen in models}
-    return {model: book for model, book in found.items() if book is not None and book in told}
+    index, living = read_index_params(backend), {seen.created_at for seen in snapshots}
+    lives = {book: one.state.model_created_at for book, one in loaded_books.items() if one.is_active}
+    found = {seen.model: resolve_book_id(index, incarnation_of(seen), lives.get, living.__contains__) for seen in snapshots}
+    return {model: book for model, book in found.items() if book is not None and book in loaded_books}
 
 
 def _runs(backend: Backend, home: str, filter_: str, view: str) -> dict[str, Run]:
@@ -160,26 +171,26 @@ def _runs(backend: Backend, home: str, filter_: str, view: str) -> dict[str, Run
             return found
 
 
-def _sheet(backend: Backend, runs: Mapping[str, Run], run_id: str) -> Sheet | None:
+def _sheet(backend: Backend, runs: Mapping[str, Run], run_id: str) -> VolumeParams | None:
     run = runs.get(run_id)
-    return Sheet(run.data.params, run.info.lifecycle_stage == "active") if run else sheet(backend, run_id)
+    return VolumeParams(run.data.params, run.info.lifecycle_stage == "active") if run else read_volume_params(backend, run_id)
 
 
-def _told(runs: Mapping[str, Run], read_: Followed, state: State) -> Told:
-    deleted = {run_id for run_id, run in runs.items() if run.info.lifecycle_stage != "active"} | set(read_.deleted)
-    volumes = [part.run_id for part in read_.reading.parts]
-    names = [runs[one].data.tags.get(NAME_TAG, "") for one in volumes if one in runs]
-    return Told(state, tuple(one for one in volumes if one in deleted), next(iter(names), ""))
+def _told(runs: Mapping[str, Run], read_: BookVolumes, state: BookState) -> LoadedBook:
+    deleted = {run_id for run_id, run in runs.items() if run.info.lifecycle_stage != "active"} | set(read_.deleted_run_ids)
+    volumes = [part.run_id for part in read_.book.volumes]
+    names = [runs[one].data.tags.get(MODEL_NAME_TAG, "") for one in volumes if one in runs]
+    return LoadedBook(state, tuple(one for one in volumes if one in deleted), next(iter(names), ""))
 
 
-def renamed_to(backend: Backend, created: str) -> str | None:
+def find_renamed_model(backend: Backend, created: str) -> str | None:
     """The name of the one model that was created at this time of the store; tells a renamed model from a deleted one."""
-    same = [seen.model for seen in every_model(backend) if seen.created == created]
+    same = [seen.model for seen in read_all_snapshots(backend) if seen.created_at == created]
     return same[0] if len(same) == 1 else None
 
 
 def _versions(backend: Backend, filter_: str) -> list[ModelVersion]:
-    with translated("The versions"), quick_reading():
+    with translate_errors("The versions"), relaxed_gc():
         found, token = list[ModelVersion](), None
         while True:
             page = client(backend).search_model_versions(filter_, max_results=10_000, page_token=token)
@@ -195,38 +206,38 @@ def _named(model: str) -> str:
     return f'name = "{model}"' if '"' not in model else ""
 
 
-def _seen(model: RegisteredModel, versions: list[ModelVersion], can: Capabilities) -> Seen:
+def _seen(model: RegisteredModel, versions: list[ModelVersion], can: Capabilities) -> RegistrySnapshot:
     aliases = {alias: str(number) for alias, number in (model.aliases or {}).items()}
     # a server with stages names one for every version, "None" at least
-    has_stages = can.stages.has is not False and all(version.current_stage for version in versions)
+    has_stages = can.stages.is_available is not False and all(version.current_stage for version in versions)
     known = [_version(v) if has_stages else _by_tag(_version(v), v.tags or {}, aliases) for v in versions]
-    known.sort(key=lambda v: by_number(v.number), reverse=True)
-    return Seen(
+    known.sort(key=lambda v: version_sort_key(v.number), reverse=True)
+    return RegistrySnapshot(
         model=model.name,
-        created=from_millis(model.creation_timestamp),
+        created_at=timestamp_from_millis(model.creation_timestamp),
         description=model.description or "",
         aliases=aliases,
         versions={version.number: version for version in known},
-        book=(model.tags or {}).get(MODEL_TAG, ""),
+        tagged_book_id=(model.tags or {}).get(BOOK_TAG, ""),
         has_stages=has_stages,
-        has_aliases=can.aliases.has is not False,
+        has_aliases=can.aliases.is_available is not False,
     )
 
 
-def _by_tag(version: Version, tags: Mapping[str, str], aliases: Mapping[str, str]) -> Version:
+def _by_tag(version: VersionSnapshot, tags: Mapping[str, str], aliases: Mapping[str, str]) -> VersionSnapshot:
     """A version of a server without stages: its tag says the stage, else what was left of the stages, else its alias."""
     if (tagged := tags.get(STAGE_TAG)) in STAGES:
         return replace(version, stage=str(tagged))
     stage = next((SLOTS[slot] for slot in SLOTS if aliases.get(slot) == version.number), "None")
-    return version if version.stage != "None" or stage == "None" else replace(version, stage=stage, is_marked=False)
+    return version if version.stage != "None" or stage == "None" else replace(version, stage=stage, has_explicit_stage=False)
 
 
-def _version(version: ModelVersion) -> Version:
-    return Version(
+def _version(version: ModelVersion) -> VersionSnapshot:
+    return VersionSnapshot(
         number=str(version.version),
         stage=version.current_stage or "None",
-        created=from_millis(version.creation_timestamp),
-        updated=from_millis(version.last_updated_timestamp or version.creation_timestamp),
+        created_at=timestamp_from_millis(version.creation_timestamp),
+        updated_at=timestamp_from_millis(version.last_updated_timestamp or version.creation_timestamp),
         run_id=version.run_id or "",
         description=version.description or "",
         source=version.source or "",

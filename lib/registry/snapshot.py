@@ -4,14 +4,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from lib.ledger.chain.hash_chain import Anchor, Entry
-from lib.ledger.entry.types import Decided, Held, Identity
+from lib.ledger.entry.types import Decided, Identity, SlotState
 from lib.ledger.entry.vocabulary import SLOTS, Slot
 
 HEAD_TAG = "podium.head"
 
 
 @dataclass(frozen=True)
-class Version:
+class VersionSnapshot:
     """One version as the registry shows it. Times are the store's, as ledger text; `head` is the noted head of the book.
 
     `is_marked`: its stage is written down as such. On a server without stages it may be known by its alias alone.
@@ -19,40 +19,40 @@ class Version:
 
     number: str
     stage: str
-    created: str
-    updated: str
+    created_at: str
+    updated_at: str
     run_id: str = ""
     description: str = ""
     source: str = ""
     model_id: str = ""
     head: str = ""
-    is_marked: bool = True
+    has_explicit_stage: bool = True
 
     @property
     def identity(self) -> Identity:
-        return Identity(created=self.created, run_id=self.run_id)
+        return Identity(created=self.created_at, run_id=self.run_id)
 
 
 @dataclass(frozen=True)
-class Seen:
+class RegistrySnapshot:
     """A registered model at one look; `created` is None when it does not exist. `book` is the run id its tag names.
 
     A server without stages keeps them as a tag of each version; on one without aliases the stage alone says who stands in a slot.
     """
 
     model: str
-    created: str | None = None
+    created_at: str | None = None
     description: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
-    versions: Mapping[str, Version] = field(default_factory=dict)
-    book: str = ""
+    versions: Mapping[str, VersionSnapshot] = field(default_factory=dict)
+    tagged_book_id: str = ""
     has_stages: bool = True
     has_aliases: bool = True
 
     @property
-    def now(self) -> dict[Slot, Held]:
+    def slot_states(self) -> dict[Slot, SlotState]:
         """What each slot shows: its alias and the versions in its stage."""
-        return {slot: Held(alias=self._alias(slot), stage=self._in(stage)) for slot, stage in SLOTS.items()}
+        return {slot: SlotState(alias=self._alias(slot), stage=self._in(stage)) for slot, stage in SLOTS.items()}
 
     def _alias(self, slot: Slot) -> str | None:
         """The version an alias leads to; without aliases the only one in the stage."""
@@ -61,35 +61,35 @@ class Seen:
         standing = self._in(SLOTS[slot])
         return standing[0] if len(standing) == 1 else None
 
-    def anchors(self, book: str) -> tuple[Anchor, ...]:
+    def anchors(self, book_id: str) -> tuple[Anchor, ...]:
         """The heads of this book that are noted on the versions. A copied version brings the head of its first book along."""
-        return tuple(head.anchor for head in self._heads().values() if head.book in ("", book))
+        return tuple(head.anchor for head in self._heads().values() if head.book_id in ("", book_id))
 
-    def strangers(self, known: Collection[str]) -> tuple[str, ...]:
+    def versions_of_other_books(self, known_books: Collection[str]) -> tuple[str, ...]:
         """Versions that carry the head of a book which is not among the known ones."""
-        return tuple(number for number, head in self._heads().items() if head.book and head.book not in known)
+        return tuple(number for number, head in self._heads().items() if head.book_id and head.book_id not in known_books)
 
     def _heads(self) -> dict[str, "Head"]:
-        return {version.number: head for version in self.versions.values() if (head := read_head(version.head))}
+        return {version.number: head for version in self.versions.values() if (head := parse_head(version.head))}
 
-    def possible(self, intent: Entry) -> bool:
+    def is_possible(self, intent: Entry) -> bool:
         """Does the version of this intent still exist, and is it the same one? To let a deletion stand, it need not."""
         body = intent.body
         if not isinstance(body, Decided):
             return False
         if (version := self.versions.get(body.version)) is None:
             return body.kind == "adopt" and body.to not in SLOTS.values()
-        return (version.created, version.run_id) == (body.identity.created, body.identity.run_id)
+        return (version.created_at, version.run_id) == (body.identity.created, body.identity.run_id)
 
     def other_aliases(self, number: str) -> tuple[str, ...]:
         """Aliases of a version that Podium does not keep in step, sorted."""
         return tuple(sorted(alias for alias, version in self.aliases.items() if version == number and alias not in SLOTS))
 
     def _in(self, stage: str) -> tuple[str, ...]:
-        return tuple(sorted((v.number for v in self.versions.values() if v.stage == stage), key=by_number))
+        return tuple(sorted((v.number for v in self.versions.values() if v.stage == stage), key=version_sort_key))
 
 
-def by_number(number: str) -> tuple[int, str]:
+def version_sort_key(number: str) -> tuple[int, str]:
     """Sorts version numbers as numbers: 2 before 10."""
     return (int(number), "") if number.isdigit() else (0, number)
 
@@ -99,15 +99,15 @@ class Head:
     """A head noted on a version: the place, the chain there, and the run id of the book."""
 
     anchor: Anchor
-    book: str
+    book_id: str
 
     @property
     def text(self) -> str:
         """As the tag holds it."""
-        return f"{self.anchor.place} {self.anchor.chain} {self.book}"
+        return f"{self.anchor.position} {self.anchor.chain} {self.book_id}"
 
 
-def read_head(text: str) -> Head | None:
+def parse_head(text: str) -> Head | None:
     """The head in "17 5d9e… 7c1f…"; None when the text is none."""
     place, chain, book = (*text.split(" "), "", "", "")[:3]
     return Head(Anchor(int(place), chain), book) if place.isdecimal() and len(chain) == 64 else None

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lib.backends.artifact_access import out_of_reach
+from lib.backends.artifact_access import unreadable_scheme
 from lib.backends.backend import Backend, sqlite_backend
 
 SERVER, FILE = Backend("http://mlflow:5000", "server"), sqlite_backend(Path("/x/mlflow.db"))
@@ -25,15 +25,15 @@ def test_only_this_server_and_folders_are_within_reach():
         "gs://b",
         "ftp://mlflow:5000/x",
     )
-    assert [out_of_reach(place, SERVER) for place in near] == [""] * len(near)
-    assert [out_of_reach(place, SERVER) for place in far] == ["s3", "http", "https", "mlflow-artifacts", "gs", "ftp"]
+    assert [unreadable_scheme(place, SERVER) for place in near] == [""] * len(near)
+    assert [unreadable_scheme(place, SERVER) for place in far] == ["s3", "http", "https", "mlflow-artifacts", "gs", "ftp"]
 
 
 def test_a_database_alone_reaches_folders_only():
     far = ("http://mlflow:5000/x", "mlflow-artifacts:/1", "mlflow-artifacts://mlflow/1", "s3://b", "dbfs:/x", "file://else/a")
-    assert all(out_of_reach(place, FILE) for place in far)
-    assert not any(out_of_reach(place, FILE) for place in ("/a", "file:///a", "mlruns/0", ""))
+    assert all(unreadable_scheme(place, FILE) for place in far)
+    assert not any(unreadable_scheme(place, FILE) for place in ("/a", "file:///a", "mlruns/0", ""))
 
 
 def test_what_is_no_address_is_out_of_reach():
-    assert out_of_reach("http://[bad", SERVER) == out_of_reach("http://[bad", FILE) == "unreadable"
+    assert unreadable_scheme("http://[bad", SERVER) == unreadable_scheme("http://[bad", FILE) == "unreadable"

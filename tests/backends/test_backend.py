@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from lib.backends.backend import Backend, chosen, credentials_in, dagshub, parse, password_in, sqlite_backend
+from lib.backends.backend import (
+    Backend,
+    backend_from_environment,
+    credentials_in,
+    dagshub_backend,
+    parse_backend,
+    password_in,
+    sqlite_backend,
+)
 from lib.errors import BadInput
 
 HERE = Path("/projects/demo")
@@ -21,7 +29,7 @@ HERE = Path("/projects/demo")
     ],
 )
 def test_an_address_names_a_backend_without_secrets(address, uri):
-    assert parse(address, HERE).uri == uri
+    assert parse_backend(address, HERE).uri == uri
 
 
 @pytest.mark.parametrize(
@@ -44,36 +52,36 @@ def test_an_address_names_a_backend_without_secrets(address, uri):
 )
 def test_an_address_that_cannot_be_opened_is_refused_without_showing_a_password(address):
     with pytest.raises(BadInput) as refused:
-        parse(address, HERE)
+        parse_backend(address, HERE)
     assert "secret" not in str(refused.value)
     assert refused.value.next
 
 
 def test_a_database_is_named_without_its_password():
-    backend = parse("postgresql+psycopg2://u:sec%2Fret@h:5432/db?sslmode=require", HERE)
+    backend = parse_backend("postgresql+psycopg2://u:sec%2Fret@h:5432/db?sslmode=require", HERE)
     assert backend == Backend("postgresql+psycopg2://u@h:5432/db?sslmode=require", "database")
     assert password_in("postgresql://u:${DB_PASSWORD}@h/db") == "${DB_PASSWORD}"
     assert backend.name == "h:5432"
 
 
 def test_a_file_store_and_a_dagshub_repository_have_addresses():
-    assert parse("file:///data/mlruns", HERE).folder == Path("/data/mlruns")
-    assert dagshub("team/fraud").uri == "https://dagshub.com/team/fraud.mlflow"
+    assert parse_backend("file:///data/mlruns", HERE).folder == Path("/data/mlruns")
+    assert dagshub_backend("team/fraud").uri == "https://dagshub.com/team/fraud.mlflow"
     for nonsense in ("fraud", "team/fraud/x", "../..", "team/a b"):
         with pytest.raises(BadInput):
-            dagshub(nonsense)
+            dagshub_backend(nonsense)
 
 
 def test_a_typo_gets_a_hint():
     with pytest.raises(BadInput, match="Did you mean http://"):
-        parse("htp://localhost:5000", HERE)
+        parse_backend("htp://localhost:5000", HERE)
 
 
 def test_who_asks_is_part_of_the_value():
     server = Backend("https://example.org", "server")
-    assert server.asked_by("podium-1") != server
-    assert server.asked_by("podium-1").is_same_place(server)
-    assert "podium-1" not in repr(server.asked_by("podium-1"))
+    assert server.with_principal("podium-1") != server
+    assert server.with_principal("podium-1").is_same_store(server)
+    assert "podium-1" not in repr(server.with_principal("podium-1"))
 
 
 def test_credentials_are_decoded_and_only_taken_from_http_addresses():
@@ -84,17 +92,17 @@ def test_credentials_are_decoded_and_only_taken_from_http_addresses():
 
 
 def test_the_environment_wins_over_the_projects_own_file():
-    assert chosen({}, HERE) == Backend("sqlite:////projects/demo/mlflow.db", "sqlite")
-    assert chosen({"MLFLOW_TRACKING_URI": " "}, HERE) == chosen({}, HERE)
-    assert chosen({"MLFLOW_TRACKING_URI": "http://localhost:5000"}, HERE).kind == "server"
+    assert backend_from_environment({}, HERE) == Backend("sqlite:////projects/demo/mlflow.db", "sqlite")
+    assert backend_from_environment({"MLFLOW_TRACKING_URI": " "}, HERE) == backend_from_environment({}, HERE)
+    assert backend_from_environment({"MLFLOW_TRACKING_URI": "http://localhost:5000"}, HERE).kind == "server"
 
 
 def test_a_relative_file_in_the_environment_is_taken_from_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert chosen({"MLFLOW_TRACKING_URI": "sqlite:///other.db"}, HERE).path == Path.cwd() / "other.db"
+    assert backend_from_environment({"MLFLOW_TRACKING_URI": "sqlite:///other.db"}, HERE).path == Path.cwd() / "other.db"
 
 
 def test_a_backend_says_where_it_is():
     local, server = sqlite_backend(HERE / "mlflow.db"), Backend("https://example.org:5000/x", "server")
-    assert (local.name, local.place, local.artifacts) == ("Local SQLite", "mlflow.db", HERE / "mlruns")
-    assert (server.name, server.place, server.path, server.artifacts) == ("example.org:5000", server.uri, None, None)
+    assert (local.name, local.label, local.artifact_folder) == ("Local SQLite", "mlflow.db", HERE / "mlruns")
+    assert (server.name, server.label, server.path, server.artifact_folder) == ("example.org:5000", server.uri, None, None)

@@ -5,8 +5,8 @@ import tomllib
 import pytest
 
 from lib.backends.backend import Backend
-from lib.backends.backend_config import add, entry, read, remove
-from lib.errors import BadInput, NotFound, NotWritable, Refused
+from lib.backends.backend_config import add_backend, parse_configured_backend, read_config, remove_backend
+from lib.errors import ActionRefused, BadInput, NotFound, NotWritable
 
 TEXT = """# ours
 shared = false   # one person
@@ -29,37 +29,37 @@ def file(tmp_path):
 
 
 def test_the_file_names_backends_in_its_order(file):
-    names = read(file)
-    assert [(one.name, one.kind) for one in names.entries] == [("team", "server"), ("fraud", "dagshub")]
+    names = read_config(file)
+    assert [(one.name, one.kind) for one in names.backends] == [("team", "server"), ("fraud", "dagshub")]
     assert names.find("fraud").backend == Backend("https://dagshub.com/team/fraud.mlflow", "server")
-    assert not names.shared
-    assert read(file.with_name("none.toml")).entries == ()
+    assert not names.is_shared
+    assert read_config(file.with_name("none.toml")).backends == ()
 
 
 def test_adding_and_removing_leaves_the_rest_to_the_letter(file):
-    add(file, entry("books", "postgresql://podium:${BOOKS}@db/mlflow", folder=file.parent))
+    add_backend(file, parse_configured_backend("books", "postgresql://podium:${BOOKS}@db/mlflow", folder=file.parent))
     added = file.read_text()
     assert added.startswith(TEXT.rstrip())
-    assert read(file).find("books").backend == Backend("postgresql://podium@db/mlflow", "database")
-    gone = remove(file, "books")
+    assert read_config(file).find("books").backend == Backend("postgresql://podium@db/mlflow", "database")
+    gone = remove_backend(file, "books")
     assert file.read_text().rstrip() == TEXT.rstrip()
-    add(file, gone)
+    add_backend(file, gone)
     assert file.read_text() == added
 
 
 def test_a_name_is_taken_once_and_found_or_not(file):
-    with pytest.raises(Refused, match="already"):
-        add(file, entry("team", "http://localhost:1", folder=file.parent))
+    with pytest.raises(ActionRefused, match="already"):
+        add_backend(file, parse_configured_backend("team", "http://localhost:1", folder=file.parent))
     with pytest.raises(NotFound):
-        remove(file, "nobody")
+        remove_backend(file, "nobody")
     with pytest.raises(NotFound):
-        read(file).find("nobody")
+        read_config(file).find("nobody")
 
 
 @pytest.mark.parametrize("name", ["", "Team", "a b", "default", "x" * 41, "a]\n[b", "ä", "../x"])
 def test_a_name_that_could_be_misread_is_refused(name, tmp_path):
     with pytest.raises(BadInput):
-        entry(name, "http://localhost:1", folder=tmp_path)
+        parse_configured_backend(name, "http://localhost:1", folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -74,29 +74,29 @@ def test_a_name_that_could_be_misread_is_refused(name, tmp_path):
 )
 def test_a_password_is_never_written(uri, file):
     with pytest.raises(BadInput) as told:
-        add(file, entry("leak", uri, folder=file.parent))
+        add_backend(file, parse_configured_backend("leak", uri, folder=file.parent))
     assert "s3cret" not in str(told.value) + file.read_text()
 
 
 def test_a_token_in_a_query_is_left_out(file):
-    add(file, entry("query", "https://example.org/x?token=s3cret", folder=file.parent))
+    add_backend(file, parse_configured_backend("query", "https://example.org/x?token=s3cret", folder=file.parent))
     assert "s3cret" not in file.read_text()
 
 
 def test_a_shared_podium_changes_nothing(file):
     file.write_text("shared = true\n" + TEXT.replace("shared = false", ""))
     before = file.read_text()
-    with pytest.raises(Refused, match="shared"):
-        add(file, entry("mine", "http://localhost:1", folder=file.parent))
-    with pytest.raises(Refused):
-        remove(file, "team")
+    with pytest.raises(ActionRefused, match="shared"):
+        add_backend(file, parse_configured_backend("mine", "http://localhost:1", folder=file.parent))
+    with pytest.raises(ActionRefused):
+        remove_backend(file, "team")
     assert file.read_text() == before
 
 
 def test_one_wrong_entry_says_so_and_spoils_no_other(file):
     file.write_text(TEXT + '[backends.bad]\nuri = "htp://x"\n[backends.both]\nuri = "http://x"\nrepository = "a/b"\n')
-    names = read(file)
-    assert [bool(one.trouble) for one in names.entries] == [False, False, True, True]
+    names = read_config(file)
+    assert [bool(one.problem) for one in names.backends] == [False, False, True, True]
     with pytest.raises(BadInput, match="htp"):
         names.find("bad")
 
@@ -105,22 +105,22 @@ def test_one_wrong_entry_says_so_and_spoils_no_other(file):
 def test_a_file_that_cannot_be_read_says_why(text, file):
     file.write_text(text)
     with pytest.raises(BadInput, match=r"backends\.toml"):
-        read(file)
+        read_config(file)
 
 
 def test_an_entry_written_inline_is_left_alone(file):
     file.write_text('backends = { one = { uri = "http://localhost:1" } }\n')
-    with pytest.raises(Refused, match="by hand"):
-        remove(file, "one")
+    with pytest.raises(ActionRefused, match="by hand"):
+        remove_backend(file, "one")
 
 
 def test_what_is_written_is_toml_whatever_a_path_holds(tmp_path):
     odd = tmp_path / 'a "quoted" \\ path\u00e9'
-    add(tmp_path / "b.toml", entry("odd", f"sqlite:///{odd}", folder=tmp_path))
+    add_backend(tmp_path / "b.toml", parse_configured_backend("odd", f"sqlite:///{odd}", folder=tmp_path))
     assert tomllib.loads((tmp_path / "b.toml").read_text())["backends"]["odd"]["uri"] == f"sqlite:///{odd}"
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotWritable):
-        add(tmp_path / "file" / "backends.toml", entry("x", "http://localhost:1", folder=tmp_path))
+        add_backend(tmp_path / "file" / "backends.toml", parse_configured_backend("x", "http://localhost:1", folder=tmp_path))

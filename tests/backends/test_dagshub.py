@@ -17,14 +17,14 @@ import pytest
 import requests
 from mlflow.exceptions import MlflowException
 
-from lib.backends import dagshub as hub
-from lib.backends import dagshub_tokens as hub_tokens
+from lib.backends import dagshub as dagshub_api
+from lib.backends import dagshub_tokens
 from lib.backends.backend import Backend
-from lib.backends.backend_config import entry
-from lib.backends.capabilities import ask_again
-from lib.backends.credentials import given, of, take
+from lib.backends.backend_config import parse_configured_backend
+from lib.backends.capabilities import refresh_capabilities
+from lib.backends.credentials import create_credential, find_credential, take_from_environment
 from lib.backends.mlflow_client import client, probe
-from lib.errors import BadInput, NotAdmitted, NotFound, PodiumError, Unreachable
+from lib.errors import BadInput, NotFound, PodiumError, SignInRejected, Unreachable
 from tests.backends.test_connectivity import answer, serving
 from tests.support.dagshub_server import token
 
@@ -54,8 +54,8 @@ def holding(dagshub):
 
     def hold(name, repository=WINE, secret=None, user=None):
         here = dagshub.backend(repository)
-        held.append(given(here, name if user is None else user, secret or token(name)))
-        return here.asked_by(held[-1].principal)
+        held.append(create_credential(here, name if user is None else user, secret or token(name)))
+        return here.with_principal(held[-1].principal)
 
     return hold
 
@@ -72,43 +72,43 @@ def told(deed):
 
 
 def test_whose_a_token_is_and_what_it_may_do(dagshub, holding):
-    assert hub.look(holding("ana", user="")) == hub.Found(WINE, "ana", may_push=True)
-    assert hub.look(holding("rae", user="")) == hub.Found(WINE, "rae", may_push=False)
+    assert dagshub_api.check_access(holding("ana", user="")) == dagshub_api.RepositoryAccess(WINE, "ana", can_push=True)
+    assert dagshub_api.check_access(holding("rae", user="")) == dagshub_api.RepositoryAccess(WINE, "rae", can_push=False)
     assert [line[:3] for line in dagshub.log[:2]] == [("GET", "/api/v1/user", 200), ("GET", f"/api/v1/repos/{WINE}", 200)]
     assert not dagshub.made()
 
 
 def test_the_name_of_a_backend_leads_to_the_host_that_is_set(dagshub, tmp_path):
-    assert entry("wine", repository=WINE, folder=tmp_path).backend == dagshub.backend(WINE)
-    assert hub.repository_of(dagshub.backend(WINE)) == WINE
+    assert parse_configured_backend("wine", repository=WINE, folder=tmp_path).backend == dagshub.backend(WINE)
+    assert dagshub.repository_of(dagshub.backend(WINE)) == WINE
     for other in ("https://dagshub.com/ana/wine.mlflow", f"{dagshub.host}/ana/wine", f"{dagshub.host}/a/b/c.mlflow"):
-        assert hub.repository_of(Backend(other, "server")) == ""
+        assert dagshub.repository_of(Backend(other, "server")) == ""
     with pytest.raises(BadInput, match="DAGSHUB_CLIENT_HOST"):
-        hub.host({"DAGSHUB_CLIENT_HOST": "dagshub.example.org"})
-    assert hub.host({}) == "https://dagshub.com"
+        dagshub_api.host_url({"DAGSHUB_CLIENT_HOST": "dagshub.example.org"})
+    assert dagshub_api.host_url({}) == "https://dagshub.com"
 
 
 def test_a_typo_or_a_private_repository_is_told_and_nothing_is_made(dagshub, holding):
     for repository, name in (("ana/wien", "ana"), ("nobody/wine", "ana"), ("team/secret", "ben")):
-        for ask in (hub.look, hub.test, probe):
+        for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
             error = told(lambda ask=ask, one=(name, repository): ask(holding(*one)))
             assert isinstance(error, NotFound)
             assert f"no repository {repository} that {name} may see" in error.what
-    assert hub.look(holding("ana", "team/secret")).may_push
+    assert dagshub_api.check_access(holding("ana", "team/secret")).can_push
     assert not dagshub.made()
     assert set(dagshub.repositories) == {WINE, "team/secret"}
 
 
 def test_a_wrong_token_is_refused_in_words_and_no_browser_is_asked_for(dagshub, holding):
-    for ask in (hub.look, hub.test, probe):
+    for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
         error = told(lambda ask=ask: ask(holding("ana", secret="dhp-wrong")))
-        assert isinstance(error, NotAdmitted)
+        assert isinstance(error, SignInRejected)
         assert "does not accept the token (401)" in error.what
     assert not dagshub.made()
 
 
 def test_nobody_is_told_to_give_a_token(dagshub):
-    for ask in (hub.look, hub.test, probe):
+    for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
         error = told(lambda ask=ask: ask(dagshub.backend(WINE)))
         assert "asks for a sign-in" in error.what
         assert "DAGSHUB_USER_TOKEN" in error.next
@@ -128,24 +128,24 @@ def test_nobody_is_told_to_give_a_token(dagshub):
 )
 def test_whatever_dagshub_answers_is_told_within_seconds(dagshub, holding, fault, says):
     dagshub.fault = fault
-    for ask in (hub.look, hub.test, probe):
+    for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
         error = told(lambda ask=ask: ask(holding("ana")))
         assert says in error.what
         assert ("token, which was kept" in error.means) == (fault not in (401, 403))
     dagshub.fault = 0
-    assert hub.look(holding("ana")).user == "ana", "nothing was remembered of the bad time"
+    assert dagshub_api.check_access(holding("ana")).user_name == "ana", "nothing was remembered of the bad time"
 
 
 def test_a_fault_of_one_door_is_told_with_its_own_reason(dagshub, holding):
     dagshub.readers.add(("ana", WINE))
-    assert hub.test(holding("ana")).may_push is False
+    assert dagshub_api.probe_and_check_access(holding("ana")).can_push is False
     dagshub.repositories[WINE] = "http://127.0.0.1:9"  # MLflow behind it is down, DagsHub is not
-    assert "error 500" in told(lambda: hub.test(holding("ana"))).what
+    assert "error 500" in told(lambda: dagshub_api.probe_and_check_access(holding("ana"))).what
 
 
 def test_a_slow_answer_is_given_up_within_five_seconds(dagshub, holding):
     dagshub.slow = 30
-    for ask in (hub.look, hub.test, probe):
+    for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
         error = told(lambda ask=ask: ask(holding("ana")))
         assert "did not answer within" in error.what
         assert "token, which was kept" in error.means
@@ -153,11 +153,11 @@ def test_a_slow_answer_is_given_up_within_five_seconds(dagshub, holding):
 
 def test_a_dead_host_and_a_setting_that_breaks_the_client_are_survived(dagshub, holding, monkeypatch):
     monkeypatch.setattr("dagshub.common.config.http_timeout", "5")  # as DAGSHUB_HTTP_TIMEOUT leaves it
-    assert hub.look(holding("ana")).user == "ana"
+    assert dagshub_api.check_access(holding("ana")).user_name == "ana"
     monkeypatch.setenv("DAGSHUB_CLIENT_HOST", "http://127.0.0.1:9")
     here = Backend(f"http://127.0.0.1:9/{WINE}.mlflow", "server")
-    held = given(here, "ana", token("ana"))
-    assert "nothing listens there" in told(lambda: hub.look(here.asked_by(held.principal))).what
+    held = create_credential(here, "ana", token("ana"))
+    assert "nothing listens there" in told(lambda: dagshub_api.check_access(here.with_principal(held.principal))).what
 
 
 def test_a_redirect_takes_no_token_to_another_host(dagshub, monkeypatch):
@@ -174,48 +174,55 @@ def test_a_redirect_takes_no_token_to_another_host(dagshub, monkeypatch):
         with serving(answer(302, extra=f"location: http://localhost:{elsewhere.server_port}/api/v1/user\r\n")) as port:
             monkeypatch.setenv("DAGSHUB_CLIENT_HOST", f"http://127.0.0.1:{port}")
             here = Backend(f"http://127.0.0.1:{port}/{WINE}.mlflow", "server")
-            held = given(here, "ana", token("ana"))
-            assert "not as DagsHub does" in told(lambda: hub.look(here.asked_by(held.principal))).what
+            held = create_credential(here, "ana", token("ana"))
+            assert "not as DagsHub does" in told(lambda: dagshub_api.check_access(here.with_principal(held.principal))).what
         elsewhere.shutdown()
     assert heard == [("/api/v1/user", False)]
 
 
 def test_an_answer_in_another_form_is_no_crash(dagshub, holding, monkeypatch):
     monkeypatch.setattr("tests.support.dagshub_server.repository_card", lambda *_: {"id": "not a number"})
-    assert hub.look(holding("ana")) == hub.Found(WINE, "ana", may_push=None)
+    assert dagshub_api.check_access(holding("ana")) == dagshub_api.RepositoryAccess(WINE, "ana", can_push=None)
     monkeypatch.setattr("tests.support.dagshub_server.user_card", lambda _: {"hello": 1})
-    assert "not as DagsHub does" in told(lambda: hub.look(holding("ana"))).what
+    assert "not as DagsHub does" in told(lambda: dagshub_api.check_access(holding("ana"))).what
 
 
 def test_the_token_of_the_environment_leaves_it_and_goes_to_dagshub_only(dagshub):
     environment = {"DAGSHUB_USER_TOKEN": token("ana"), "PATH": "/bin"}
-    hub_tokens.take(environment)
+    dagshub_tokens.hide_token_variable(environment)
     assert environment == {"PATH": "/bin"}
-    here = hub_tokens.known(dagshub.backend(WINE))
-    assert (of(here).user, of(here).source, of(here).is_token) == ("ana", "environment", False)
+    here = dagshub_tokens.attach_credential_or_token(dagshub.backend(WINE))
+    assert (find_credential(here).user, find_credential(here).source, find_credential(here).is_token) == (
+        "ana",
+        "environment",
+        False,
+    )
     probe(here)
-    assert hub_tokens.known(dagshub.backend(WINE)) == here
+    assert dagshub_tokens.attach_credential_or_token(dagshub.backend(WINE)) == here
     assert len(dagshub.asked("/api")) == 2, "asked once whose it is"
     for other in ("https://dagshub.com/ana/wine.mlflow", "https://example.org/ana/wine.mlflow"):
-        assert hub_tokens.known(Backend(other, "server")).principal == ""
+        assert dagshub_tokens.attach_credential_or_token(Backend(other, "server")).principal == ""
 
 
 def test_while_dagshub_is_down_the_token_is_kept_and_known_again_later(dagshub, monkeypatch):
-    hub_tokens.take({"DAGSHUB_USER_TOKEN": token("ana")})
+    dagshub_tokens.hide_token_variable({"DAGSHUB_USER_TOKEN": token("ana")})
     dagshub.fault = 502
-    here = hub_tokens.known(dagshub.backend(WINE))
-    assert of(here).is_token
-    assert hub_tokens.known(dagshub.backend(WINE)) == here
+    here = dagshub_tokens.attach_credential_or_token(dagshub.backend(WINE))
+    assert find_credential(here).is_token
+    assert dagshub_tokens.attach_credential_or_token(dagshub.backend(WINE)) == here
     assert len(dagshub.log) == 1, "a page that asks ten times waits once"
     dagshub.fault = 0
-    monkeypatch.setattr(hub, "AGAIN_SECONDS", 0)
-    assert of(hub_tokens.known(dagshub.backend(WINE))).user == "ana"
+    monkeypatch.setattr(dagshub_api, "RETRY_SECONDS", 0)
+    assert find_credential(dagshub_tokens.attach_credential_or_token(dagshub.backend(WINE))).user == "ana"
 
 
 def test_user_and_password_of_the_environment_come_before_the_token(dagshub):
     own = {"MLFLOW_TRACKING_USERNAME": "ben", "MLFLOW_TRACKING_PASSWORD": token("ben"), "DAGSHUB_USER_TOKEN": token("ana")}
-    hub_tokens.take(own)
-    assert of(hub_tokens.known(take(own, dagshub.backend(WINE)))).user == "ben"
+    dagshub_tokens.hide_token_variable(own)
+    assert (
+        find_credential(dagshub_tokens.attach_credential_or_token(take_from_environment(own, dagshub.backend(WINE)))).user
+        == "ben"
+    )
     assert own == {}
 
 
@@ -224,14 +231,14 @@ def test_the_token_that_the_client_keeps_is_read_and_never_changed(dagshub, tmp_
     kept.write_text(TOKENS.format(host=dagshub.host, token=token("ana")))
     before = (kept.read_bytes(), kept.stat().st_mtime_ns)
     environment = {"DAGSHUB_CLIENT_HOST": dagshub.host, "DAGSHUB_CLIENT_TOKENS_CACHE": str(kept)}
-    found = hub_tokens.kept(NOW, environment)
+    found = dagshub_tokens.read_cached_token(NOW, environment)
     assert found == token("ana")
     dagshub.fault = 502
-    held = given(dagshub.backend(WINE), "", found)
-    told(lambda: hub.look(dagshub.backend(WINE).asked_by(held.principal)))
+    held = create_credential(dagshub.backend(WINE), "", found)
+    told(lambda: dagshub_api.check_access(dagshub.backend(WINE).with_principal(held.principal)))
     assert (kept.read_bytes(), kept.stat().st_mtime_ns) == before
     kept.write_text(kept.read_text().replace("app-token", "of-another-kind"))
-    assert hub_tokens.kept(NOW, environment) == "browser-token"
+    assert dagshub_tokens.read_cached_token(NOW, environment) == "browser-token"
     assert not dagshub.made()
 
 
@@ -239,7 +246,7 @@ def test_the_token_that_the_client_keeps_is_read_and_never_changed(dagshub, tmp_
 def test_a_file_without_a_token_for_this_host_is_told(dagshub, tmp_path, text):
     (tmp_path / "tokens").write_text(text.replace("{host}", dagshub.host))
     environment = {"DAGSHUB_CLIENT_HOST": dagshub.host, "DAGSHUB_CLIENT_TOKENS_CACHE": str(tmp_path / "tokens")}
-    assert isinstance(told(lambda: hub_tokens.kept(NOW, environment)), NotFound | BadInput)
+    assert isinstance(told(lambda: dagshub_tokens.read_cached_token(NOW, environment)), NotFound | BadInput)
 
 
 def test_two_people_on_one_repository_are_never_mixed(dagshub, holding, tmp_path):
@@ -282,20 +289,25 @@ def test_two_people_on_one_repository_are_never_mixed(dagshub, holding, tmp_path
 
 
 def test_what_a_repository_can_do_is_asked_of_both(dagshub, holding):
-    can = ask_again(holding("ana"))
-    assert (can.user, can.writing.has, can.recording.has, can.logged_models.has) == ("ana", True, True, True)
-    can = ask_again(holding("rae"))
-    assert (can.user, can.writing.has, can.recording.has) == ("rae", False, False)
-    assert "rae may read ana/wine, not write" in can.writing.why
-    assert "push rights" in can.recording.sentence
+    can = refresh_capabilities(holding("ana"))
+    assert (can.user_name, can.write_access.is_available, can.ledger_access.is_available, can.logged_models.is_available) == (
+        "ana",
+        True,
+        True,
+        True,
+    )
+    can = refresh_capabilities(holding("rae"))
+    assert (can.user_name, can.write_access.is_available, can.ledger_access.is_available) == ("rae", False, False)
+    assert "rae may read ana/wine, not write" in can.write_access.explanation
+    assert "push rights" in can.ledger_access.summary
     dagshub.unsupported = re.compile("logged-models")
-    assert ask_again(holding("ana")).logged_models.has is False
+    assert refresh_capabilities(holding("ana")).logged_models.is_available is False
 
 
 def test_rights_that_dagshub_does_not_tell_are_asked_of_mlflow(dagshub, holding, monkeypatch):
     monkeypatch.setattr("tests.support.dagshub_server.repository_card", lambda *_: {"id": "not a number"})
-    assert ask_again(holding("rae")).writing.has is False
-    assert ask_again(holding("ana")).writing.has is True
+    assert refresh_capabilities(holding("rae")).write_access.is_available is False
+    assert refresh_capabilities(holding("ana")).write_access.is_available is True
 
 
 def test_the_command_line_signs_in_by_the_token_alone(dagshub, tmp_path):
@@ -314,5 +326,5 @@ def test_the_command_line_signs_in_by_the_token_alone(dagshub, tmp_path):
 
 
 def test_a_passing_trouble_is_told_apart_from_a_refusal():
-    assert not issubclass(NotAdmitted, Unreachable)
+    assert not issubclass(SignInRejected, Unreachable)
     assert not issubclass(NotFound, Unreachable)

@@ -8,8 +8,8 @@ from contextlib import closing
 import pytest
 from sqlalchemy import event
 
-from lib.backends.mlflow_client import client, translate, translated
-from lib.backends.sqlite_store import must_be_free
+from lib.backends.mlflow_client import client, to_podium_error, translate_errors
+from lib.backends.sqlite_store import require_writable
 from lib.errors import BackendError, Busy, NotWritable
 from tests.support.ledger_stores import trained
 
@@ -22,7 +22,7 @@ def hampered(store, pragma):
 
 
 def write_much(store, run_id):
-    with translated("The run"):
+    with translate_errors("The run"):
         for n in range(200):
             client(store).set_tag(run_id, f"big.{n}", "x" * 5000)
 
@@ -50,10 +50,10 @@ def test_a_database_locked_by_another_program_is_told_in_seconds_and_works_again
         other.execute("begin immediate")
         start = time.monotonic()
         with pytest.raises(Busy, match=r"locked by another program.*Close the program"):
-            must_be_free(fresh_store)
+            require_writable(fresh_store)
         assert time.monotonic() - start < 5
         other.execute("rollback")
-    must_be_free(fresh_store)
+    require_writable(fresh_store)
     client(fresh_store).set_tag(run_id, "free", "again")
 
 
@@ -66,13 +66,13 @@ def test_a_database_locked_by_another_program_is_told_in_seconds_and_works_again
     ],
 )
 def test_other_troubles_of_a_database_are_not_called_a_lock(message, error, said):
-    told = translate("TEMPORARILY_UNAVAILABLE", message)
+    told = to_podium_error("TEMPORARILY_UNAVAILABLE", message)
     assert type(told) is error
     assert said in told.what
 
 
 def test_a_full_disk_under_files_is_told_and_other_faults_stay_what_they_are():
-    with pytest.raises(NotWritable, match="full"), translated():
+    with pytest.raises(NotWritable, match="full"), translate_errors():
         raise OSError(errno.ENOSPC, "No space left on device")
-    with pytest.raises(FileNotFoundError), translated():
+    with pytest.raises(FileNotFoundError), translate_errors():
         raise FileNotFoundError(errno.ENOENT, "no such file")

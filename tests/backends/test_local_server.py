@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import psutil
 import pytest
 
-from lib.backends import local_server as server
+from lib.backends import local_server
 from lib.backends.backend import sqlite_backend
 from lib.errors import BackendError
-from lib.ui.app.routes import PROJECT
+from lib.ui.app.routes import PROJECT_ROOT
 
 
 def running(mark):
@@ -35,7 +35,9 @@ subprocess.Popen([sys.executable, "-m", "lib.backends.server_supervisor", {str(t
     "import time; time.sleep(60)  # {mark}"], stdin=subprocess.PIPE, start_new_session=True)
 time.sleep(60)
 """
-    podium = subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT, env={**os.environ, "PYTHONPATH": str(PROJECT)})
+    podium = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=PROJECT_ROOT, env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
+    )
     wait_until(lambda: len([pid for pid in running(mark) if pid != podium.pid]) >= 2)
     podium.send_signal(signal.SIGKILL)
     podium.wait()
@@ -46,7 +48,7 @@ def test_a_command_that_ends_by_itself_ends_the_warden_with_its_code_and_its_wor
     command = [sys.executable, "-c", "print('why'); raise SystemExit(7)"]
     kept = subprocess.Popen(
         [sys.executable, "-m", "lib.backends.server_supervisor", str(tmp_path / "log"), *command],
-        cwd=PROJECT,
+        cwd=PROJECT_ROOT,
         stdin=subprocess.PIPE,
     )
     assert kept.wait(30) == 7
@@ -57,5 +59,7 @@ def test_a_command_that_ends_by_itself_ends_the_warden_with_its_code_and_its_wor
 def test_a_server_that_cannot_start_is_told_with_what_it_said(tmp_path):
     (tmp_path / "mlflow.db").write_text("this is no database")
     with pytest.raises(BackendError, match="The server did not start"):
-        server.start(sqlite_backend(tmp_path / "mlflow.db"), tmp_path / "files", tmp_path, datetime.now(UTC), lambda _: None)
-    assert server.running() == ()
+        local_server.start(
+            sqlite_backend(tmp_path / "mlflow.db"), tmp_path / "files", tmp_path, datetime.now(UTC), lambda _: None
+        )
+    assert local_server.running_servers() == ()

@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, mlflow_version, probe, quick_reading, translate, translated
+from lib.backends.mlflow_client import client, installed_mlflow_version, probe, relaxed_gc, to_podium_error, translate_errors
 from lib.errors import BackendError, BadInput, Busy, NotFound, NotWritable, Unreachable
 
 
@@ -36,27 +36,27 @@ def test_a_local_file_needs_no_probe_and_a_dead_address_is_unreachable(fresh_sto
     ],
 )
 def test_each_error_of_mlflow_has_one_meaning(code, message, error):
-    assert type(translate(code, message)) is error
+    assert type(to_podium_error(code, message)) is error
 
 
 def test_a_translated_error_is_one_short_line_without_a_password():
-    said = str(translate("INTERNAL_ERROR", "GET https://anna:secret@example.org failed " + "x" * 900 + "\nTraceback", ""))
+    said = str(to_podium_error("INTERNAL_ERROR", "GET https://anna:secret@example.org failed " + "x" * 900 + "\nTraceback", ""))
     assert "secret" not in said
     assert "Traceback" not in said
     assert len(said) < 450
 
 
 def test_a_missing_thing_is_named(fresh_store):
-    with pytest.raises(NotFound, match="The experiment was not found"), translated("The experiment"):
+    with pytest.raises(NotFound, match="The experiment was not found"), translate_errors("The experiment"):
         client(fresh_store).get_experiment("999")
 
 
 def test_reading_quickly_leaves_the_garbage_collector_as_it_was():
     before = gc.get_threshold()
-    with pytest.raises(ValueError, match="stop"), quick_reading():
+    with pytest.raises(ValueError, match="stop"), relaxed_gc():
         raise ValueError("stop")
     assert gc.get_threshold() == before
 
 
 def test_the_version_of_mlflow_is_known_without_importing_it():
-    assert mlflow_version().count(".") >= 1
+    assert installed_mlflow_version().count(".") >= 1

@@ -5,15 +5,15 @@ from contextlib import closing
 
 from mlflow import MlflowClient
 
-from lib.backends.quick_summary import can_write, glance
+from lib.backends.quick_summary import can_write, read_quick_summary
 
 
 def said(found):
-    return {check.what: (check.state, check.found) for check in found.checks}
+    return {check.label: (check.state, check.value) for check in found.rows}
 
 
 def test_a_fresh_store_is_healthy_and_says_how_big_it_is(fresh_store):
-    found = glance(fresh_store)
+    found = read_quick_summary(fresh_store)
     lines = said(found)
     assert {state for state, _ in lines.values()} == {"ok"}
     assert lines["Database opens and can be written"][1].startswith("mlflow.db, ")
@@ -30,18 +30,18 @@ def test_a_database_that_another_program_writes_is_not_called_writable(fresh_sto
 
 def test_looking_changes_nothing(fresh_store):
     before = fresh_store.path.read_bytes()
-    glance(fresh_store)
+    read_quick_summary(fresh_store)
     assert fresh_store.path.read_bytes() == before
 
 
 def test_a_store_without_any_experiment_has_no_birthday(fresh_store):
     with closing(sqlite3.connect(fresh_store.path)) as db, db:
         db.execute("update experiments set lifecycle_stage = 'deleted'")
-    assert glance(fresh_store).created is None
+    assert read_quick_summary(fresh_store).created is None
 
 
 def test_a_server_says_its_own_version_and_where_files_go(mlflow_server):
     MlflowClient(mlflow_server.uri, mlflow_server.uri).search_experiments()
-    lines = said(glance(mlflow_server))
+    lines = said(read_quick_summary(mlflow_server))
     assert lines["Files go through the server"][0] == "ok"
     assert lines["Stages and aliases supported"][1].startswith("MLflow 3.")

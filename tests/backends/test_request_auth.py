@@ -7,10 +7,10 @@ import pytest
 import requests
 from mlflow.exceptions import MlflowException
 
-from lib.backends import request_auth as signing
+from lib.backends import request_auth
 from lib.backends.backend import Backend
-from lib.backends.capabilities import capabilities
-from lib.backends.credentials import given, wire
+from lib.backends.capabilities import read_capabilities
+from lib.backends.credentials import client_uri, create_credential
 from lib.backends.mlflow_client import client, probe
 from lib.errors import BackendError, Unreachable
 from tests.support.auth_server import PEOPLE, password
@@ -23,8 +23,8 @@ def people(signed_server, monkeypatch):
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    held = {name: given(signed_server.backend, name, password(name)) for name in PEOPLE}
-    return {name: (signed_server.backend.asked_by(one.principal), one) for name, one in held.items()}
+    held = {name: create_credential(signed_server.backend, name, password(name)) for name in PEOPLE}
+    return {name: (signed_server.backend.with_principal(one.principal), one) for name, one in held.items()}
 
 
 def experiment_of(backend, name):
@@ -93,7 +93,7 @@ def test_nobody_is_nobody_even_beside_people_who_are_signed_in(people, signed_se
 
 
 def test_a_sign_in_ends_with_the_session_that_gave_it(signed_server):
-    gone = signed_server.backend.asked_by(given(signed_server.backend, "ana", password("ana") + "x").principal)
+    gone = signed_server.backend.with_principal(create_credential(signed_server.backend, "ana", password("ana") + "x").principal)
     with pytest.raises(MlflowException):
         client(gone).search_experiments()
 
@@ -109,9 +109,9 @@ def test_a_netrc_file_signs_in_nobody(people, signed_server, tmp_path, monkeypat
 
 
 def test_a_wrong_password_is_told_with_the_user_and_without_the_password(signed_server):
-    held = given(signed_server.backend, "ana", "wrong-password")
+    held = create_credential(signed_server.backend, "ana", "wrong-password")
     with pytest.raises(Unreachable, match="does not accept the sign-in of ana") as told:
-        probe(signed_server.backend.asked_by(held.principal))
+        probe(signed_server.backend.with_principal(held.principal))
     assert "wrong-password" not in str(told.value)
 
 
@@ -121,28 +121,28 @@ def test_a_bearer_token_opens_tracking_registry_and_files(mlflow_server, tmp_pat
         door.token = "a-token-of-4711"
         with pytest.raises(Unreachable, match="asks for a sign-in"):
             probe(backend)
-        wrong = given(backend, "", "another-token")
+        wrong = create_credential(backend, "", "another-token")
         with pytest.raises(Unreachable, match="does not accept the sign-in"):
-            probe(backend.asked_by(wrong.principal))
-        held = given(backend, "", door.token)
-        here = backend.asked_by(held.principal)
+            probe(backend.with_principal(wrong.principal))
+        held = create_credential(backend, "", door.token)
+        here = backend.with_principal(held.principal)
         probe(here)
         run = experiment_of(here, f"by token {tmp_path.name}")
         client(here).log_text(run, "a note", "note.txt")
         assert [one.path for one in client(here).list_artifacts(run)] == ["note.txt"]
-        assert capabilities(here).recording.has
-        assert held.variables()["MLFLOW_TRACKING_TOKEN"] == door.token
-        assert door.token not in repr(held) + wire(here) + client(here).tracking_uri
+        assert read_capabilities(here).ledger_access.is_available
+        assert held.environment_variables()["MLFLOW_TRACKING_TOKEN"] == door.token
+        assert door.token not in repr(held) + client_uri(here) + client(here).tracking_uri
 
 
 def test_an_address_for_mlflow_names_a_principal_and_no_secret(people):
     backend, held = people["ana"]
-    assert wire(backend) == backend.uri.replace("//", f"//{held.principal}@")
-    assert client(backend).tracking_uri == wire(backend)
+    assert client_uri(backend) == backend.uri.replace("//", f"//{held.principal}@")
+    assert client(backend).tracking_uri == client_uri(backend)
 
 
 def test_an_mlflow_that_cannot_be_told_signs_in_nobody(monkeypatch):
-    monkeypatch.setattr(signing, "_INSTALLED", threading.Event())
+    monkeypatch.setattr(request_auth, "_INSTALLED", threading.Event())
     monkeypatch.setattr("mlflow.tracking.request_auth.registry._request_auth_provider_registry", None)
     client.cache_clear()
     with pytest.raises(BackendError, match="cannot be told who signs in"):

@@ -10,62 +10,70 @@ import pytest
 from mlflow import MlflowClient
 
 from lib.backends.backend import Backend, sqlite_backend
-from lib.backends.sqlite_store import Schema, backup, knock, make_ready, migrate, must_exist, schema
-from lib.errors import BackendError, Busy, NotFound, NotWritable, Refused
-from lib.ui.app.routes import PROJECT
+from lib.backends.sqlite_store import (
+    SchemaStatus,
+    backup,
+    ensure_database,
+    migrate,
+    read_schema_status,
+    require_database_file,
+    require_readable,
+)
+from lib.errors import ActionRefused, BackendError, Busy, NotFound, NotWritable
+from lib.ui.app.routes import PROJECT_ROOT
 
 
 def test_a_missing_and_an_empty_file_are_told_apart_from_a_foreign_one(tmp_path):
-    assert schema(tmp_path / "none.db") == Schema("missing")
+    assert read_schema_status(tmp_path / "none.db") == SchemaStatus("missing")
     (tmp_path / "empty.db").touch()
-    assert schema(tmp_path / "empty.db") == Schema("empty")
+    assert read_schema_status(tmp_path / "empty.db") == SchemaStatus("empty")
     with closing(sqlite3.connect(tmp_path / "other.db")) as db, db:
         db.execute("create table notes (text)")
-    assert schema(tmp_path / "other.db") == Schema("foreign")
+    assert read_schema_status(tmp_path / "other.db") == SchemaStatus("foreign")
 
 
 def test_a_new_store_is_current_and_keeps_its_files_beside_it(tmp_path):
     backend = sqlite_backend(tmp_path / "a folder" / "mlflow.db")
-    assert make_ready(backend) is True
-    assert make_ready(backend) is False
-    assert schema(backend.path).state == "current"
+    assert ensure_database(backend) is True
+    assert ensure_database(backend) is False
+    assert read_schema_status(backend.path).state == "current"
     location = MlflowClient(backend.uri, backend.uri).get_experiment("0").artifact_location
     assert location == str(tmp_path / "a folder" / "mlruns" / "0")
 
 
 def test_an_empty_file_is_filled(tmp_path):
     (tmp_path / "mlflow.db").touch()
-    assert make_ready(sqlite_backend(tmp_path / "mlflow.db")) is True
+    assert ensure_database(sqlite_backend(tmp_path / "mlflow.db")) is True
 
 
 def test_many_processes_at_once_make_one_store_and_leave_nothing_behind(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from lib.backends.sqlite_store import make_ready; from lib.backends.backend import sqlite_backend\n"
-        "print(make_ready(sqlite_backend(Path(sys.argv[1]))))"
+        "import sys; from pathlib import Path; from lib.backends.sqlite_store import ensure_database; from lib.backends.backend import sqlite_backend\n"
+        "print(ensure_database(sqlite_backend(Path(sys.argv[1]))))"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "mlflow.db")]
-    running = [subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    running = [subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert sorted(one.communicate()[0].strip() for one in running) == ["False", "False", "True"]
     assert {file.name for file in tmp_path.iterdir()} <= {"mlflow.db", ".mlflow.db.lock"}
 
 
 def test_a_half_made_file_of_a_killed_process_does_no_harm(tmp_path):
     (tmp_path / ".mlflow.db.99-dead.new").write_bytes(b"half")
-    assert make_ready(sqlite_backend(tmp_path / "mlflow.db")) is True
+    assert ensure_database(sqlite_backend(tmp_path / "mlflow.db")) is True
 
 
 def test_a_locked_file_is_busy(fresh_store, monkeypatch):
-    monkeypatch.setattr("lib.backends.sqlite_store.LOCKED_SECONDS", 0.1)
+    monkeypatch.setattr("lib.backends.sqlite_store.BUSY_TIMEOUT_SECONDS", 0.1)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as other:
         other.execute("begin exclusive")
         with pytest.raises(Busy):
-            knock(fresh_store)
+            require_readable(fresh_store)
 
 
 def test_a_folder_that_is_a_file_is_not_writable(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(NotWritable):
-        make_ready(sqlite_backend(tmp_path / "file" / "mlflow.db"))
+        ensure_database(sqlite_backend(tmp_path / "file" / "mlflow.db"))
 
 
 def test_a_foreign_database_is_refused_and_left_alone(tmp_path):
@@ -73,19 +81,19 @@ def test_a_foreign_database_is_refused_and_left_alone(tmp_path):
         db.execute("create table notes (text)")
     before = (tmp_path / "other.db").read_bytes()
     with pytest.raises(BackendError, match="not one of MLflow"):
-        make_ready(sqlite_backend(tmp_path / "other.db"))
+        ensure_database(sqlite_backend(tmp_path / "other.db"))
     assert (tmp_path / "other.db").read_bytes() == before
 
 
 def test_a_store_that_must_exist_is_not_made(tmp_path):
     with pytest.raises(NotFound):
-        must_exist(sqlite_backend(tmp_path / "mlflow.db"))
-    must_exist(Backend("http://x", "server"))
+        require_database_file(sqlite_backend(tmp_path / "mlflow.db"))
+    require_database_file(Backend("http://x", "server"))
     assert not (tmp_path / "mlflow.db").exists()
 
 
 def test_a_current_store_is_not_migrated_again_and_not_copied(fresh_store):
-    with pytest.raises(Refused):
+    with pytest.raises(ActionRefused):
         migrate(fresh_store, datetime(2026, 1, 1, tzinfo=UTC))
     assert not [*fresh_store.path.parent.glob("*.backup")]
 
@@ -94,7 +102,7 @@ def test_a_backup_is_whole_while_somebody_writes(fresh_store, tmp_path):
     with closing(sqlite3.connect(fresh_store.path)) as writer:
         writer.execute("update experiments set name = 'half done'")
         backup(fresh_store.path, tmp_path / "copy.db")
-    assert schema(tmp_path / "copy.db").state == "current"
+    assert read_schema_status(tmp_path / "copy.db").state == "current"
 
 
 def test_a_backup_that_has_no_room_is_told(fresh_store, tmp_path):

@@ -6,8 +6,8 @@ import pytest
 from mlflow import MlflowClient
 from playwright.sync_api import expect
 
-from lib.ui.app.navigation import MENU
-from lib.ui.app.routes import PROJECT
+from lib.ui.app.navigation import MENU_PAGES
+from lib.ui.app.routes import PROJECT_ROOT
 from tests.conftest import copy_store
 from tests.support.browser import serve_mlflow, serve_podium
 
@@ -15,7 +15,7 @@ HOSTILE = (
     "![x](http://evil.invalid/a.png) [c](javascript:alert(1)) <img src=http://evil.invalid/b onerror=alert(1)> "
     "<script>alert(1)</script> :red[fake] :green-badge[All gates pass] $x$ :material/check: http://evil.invalid www.evil.invalid"
 )
-ADDRESSES = [("/" if entry is MENU[0] else f"/{entry.name}", entry.title) for entry in MENU]
+ADDRESSES = [("/" if entry is MENU_PAGES[0] else f"/{entry.name}", entry.title) for entry in MENU_PAGES]
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,7 @@ def hostile_backend(empty_database, tmp_path_factory):
     """A store made by plain MLflow in which every name and text is an attack."""
     backend = copy_store(empty_database, tmp_path_factory.mktemp("hostile"))
     client = MlflowClient(backend.uri, backend.uri)
-    experiment = client.create_experiment(HOSTILE[:200], artifact_location=str(backend.artifacts / "hostile"))
+    experiment = client.create_experiment(HOSTILE[:200], artifact_location=str(backend.artifact_folder / "hostile"))
     for number, status in enumerate(("FINISHED", "FAILED", "FINISHED")):
         run = client.create_run(
             experiment, run_name=HOSTILE, tags={"mlflow.note.content": HOSTILE, "Author": HOSTILE}
@@ -38,7 +38,9 @@ def hostile_backend(empty_database, tmp_path_factory):
         client.set_terminated(run, status)
     name = HOSTILE.replace("/", "|").replace(":", ";")[:180]
     client.create_registered_model(name, tags={"t": HOSTILE}, description=HOSTILE)
-    client.create_model_version(name, str(backend.artifacts / "hostile"), run_id=run, description=HOSTILE, tags={"t": HOSTILE})
+    client.create_model_version(
+        name, str(backend.artifact_folder / "hostile"), run_id=run, description=HOSTILE, tags={"t": HOSTILE}
+    )
     client.set_registered_model_alias(name, "champion", "1")
     return backend
 
@@ -47,7 +49,7 @@ def hostile_backend(empty_database, tmp_path_factory):
 def test_a_deep_link_opens_its_page_with_the_navigation(window, podium, empty_backend, address, title):
     driver = window(podium(empty_backend)).open(address)
     expect(driver.page.get_by_role("heading", level=1)).to_have_text(title)
-    expect(driver.page.get_by_test_id("stSidebarNavLink")).to_have_count(len(MENU))
+    expect(driver.page.get_by_test_id("stSidebarNavLink")).to_have_count(len(MENU_PAGES))
     expect(driver.page.get_by_test_id("stException")).to_have_count(0)
 
 
@@ -56,7 +58,7 @@ def test_the_first_visit_of_a_cold_server_may_be_a_deep_link(window, empty_datab
     try:
         driver = window(served).open("/compare")
         expect(driver.page.get_by_role("heading", level=1)).to_have_text("Compare")
-        expect(driver.page.get_by_test_id("stSidebarNavLink")).to_have_count(len(MENU))
+        expect(driver.page.get_by_test_id("stSidebarNavLink")).to_have_count(len(MENU_PAGES))
     finally:
         served.stop()
 
@@ -128,10 +130,10 @@ def _broken(folder):
     place = folder / "broken"
     place.mkdir()
     (place / "sitecustomize.py").write_text(
-        f"import sys\nsys.path.insert(0, {str(PROJECT)!r})\n"
-        "import lib.backends.quick_summary as checks\n"
-        "def glance(backend):\n    raise RuntimeError('a secret stands here')\n"
-        "checks.glance = glance\n"
+        f"import sys\nsys.path.insert(0, {str(PROJECT_ROOT)!r})\n"
+        "import lib.backends.quick_summary as quick_summary\n"
+        "def read_quick_summary(backend):\n    raise RuntimeError('a secret stands here')\n"
+        "quick_summary.read_quick_summary = read_quick_summary\n"
     )
     return place
 

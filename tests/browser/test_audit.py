@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from lib.ledger.packet.verify import check
-from lib.registry.reader import recorded
-from lib.ui.app.routes import PROJECT
+from lib.ledger.packet.verify import verify_packet
+from lib.registry.reader import read_book_state
+from lib.ui.app.routes import PROJECT_ROOT
 from tests.support.ledger_stores import registered
 
 pytestmark = pytest.mark.browser
@@ -23,7 +23,7 @@ def podium_says(backend, *words):
     """Run the command line as a pipeline would, from the project's folder."""
     env = {**os.environ, "MLFLOW_TRACKING_URI": backend.uri, "PODIUM_USER": "ines"}
     done = subprocess.run(
-        [sys.executable, "-m", "lib", *words], cwd=PROJECT, env=env, capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-m", "lib", *words], cwd=PROJECT_ROOT, env=env, capture_output=True, text=True, check=True, timeout=120
     )
     return done.stdout
 
@@ -44,8 +44,8 @@ def test_an_imported_history_is_asked_corrected_and_taken_along(window, podium, 
     said = page.get_by_text("On 14 March 2023 (Europe/Berlin), all day, version 2 of card-fraud was in Production.")
     assert "31% fewer false alarms" in said.inner_text()
 
-    decided = next(e for e in recorded(fresh_store, "card-fraud").reading.entries if getattr(e.body, "of", "") == "DECIDED")
-    driver.click(f"Why: entry {decided.place}")
+    decided = next(e for e in read_book_state(fresh_store, "card-fraud").book.entries if getattr(e.body, "of", "") == "DECIDED")
+    driver.click(f"Why: entry {decided.position}")
     driver.click("Correct this entry")
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Reason of the entry").fill(RIGHT)
@@ -53,27 +53,27 @@ def test_an_imported_history_is_asked_corrected_and_taken_along(window, podium, 
     dialog.get_by_role("textbox", name="Your name").fill("ben")
     dialog.get_by_role("textbox", name="Your name").press("Tab")
     driver.settle()
-    dialog.get_by_role("button", name=f"Correct entry {decided.place}").click()
+    dialog.get_by_role("button", name=f"Correct entry {decided.position}").click()
     dialog.wait_for(state="hidden")
-    page.get_by_text(f"Entry {decided.place} of card-fraud is corrected.").wait_for()
+    page.get_by_text(f"Entry {decided.position} of card-fraud is corrected.").wait_for()
     driver.settle()
-    last = recorded(fresh_store, "card-fraud").reading.entries[-1]
+    last = read_book_state(fresh_store, "card-fraud").book.entries[-1]
     assert (last.body.type, last.body.by.name, last.body.supersedes) == ("CORRECTED", "ben", (decided.id,))
     said = page.get_by_text("On 14 March 2023 (Europe/Berlin), all day, version 2").inner_text()
     assert "13% fewer false alarms" in said
     assert "31%" not in said
-    assert f"and {last.place} of the model's record" in said
+    assert f"and {last.position} of the model's record" in said
     assert "8.3 points more AUC" in page.locator(".st-key-audit-entry del").first.inner_text()
 
     rows = list(csv.DictReader(io.StringIO(kept(driver, "Download as CSV", tmp_path / "all.csv").read_text("utf-8-sig"))))
-    assert len(rows) == last.place
+    assert len(rows) == last.position
     (row,) = [row for row in rows if row["id"] == decided.id]
-    assert (row["instead"], row["superseded_by"]) == (f"Decided then: {RIGHT}", str(last.place))
+    assert (row["instead"], row["superseded_by"]) == (f"Decided then: {RIGHT}", str(last.position))
 
     driver.key("audit.packet.asof").locator("button").first.click()
     page.get_by_text("This answer with the entries that prove it.").wait_for()
     packet = kept(driver, "HTML to read and print", tmp_path / "answer.html")
-    assert check(packet.read_bytes()).mismatches == ()
+    assert verify_packet(packet.read_bytes()).mismatches == ()
     assert "matches itself" in podium_says(fresh_store, "packet", "verify", str(packet))
     assert RIGHT in packet.read_text("utf-8")
     driver.shot(tmp_path / "end.png")

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from lib.registry.reader import look_at, recorded
+from lib.registry.reader import read_book_state, read_snapshot
 from tests.conftest import copy_store
 from tests.support.browser import serve_podium
 from tests.support.ledger_stores import findings
@@ -90,7 +90,7 @@ def test_from_an_empty_store_to_a_promoted_model_with_a_record_and_back(window, 
         expect(driver.key("overview.production")).to_contain_text("as decided")
     finally:
         served.stop()
-    seen, state = look_at(backend, "wine-forest"), recorded(backend, "wine-forest")
+    seen, state = read_snapshot(backend, "wine-forest"), read_book_state(backend, "wine-forest")
     assert seen.aliases == {"production": "1"}
     assert [(v.number, v.stage) for v in seen.versions.values()] == [("2", "Archived"), ("1", "Production")]
     told = [entry.body for entry in state.intents]

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from lib.backends.mlflow_client import client
 from lib.cli import podium
-from lib.registry.reader import look_at, recorded
+from lib.registry.reader import read_book_state, read_snapshot
 from tests.support.ledger_stores import book_id, registered, trained
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,12 +97,12 @@ def test_rollback_goes_back_and_says_to_which(run, fresh_store):
 def test_a_refusal_is_one_line_on_stderr_and_exit_1_with_the_registry_unchanged(run, fresh_store):
     registered(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
-    before = look_at(fresh_store, "wine"), recorded(fresh_store, "wine").reading.head
+    before = read_snapshot(fresh_store, "wine"), read_book_state(fresh_store, "wine").book.head
     document, said = run("promote", "wine", "2", "--to", "Production", *WHY, "--expect-champion", "3", code=1)
     assert document is None
     assert said.count("\n") == 1
     assert "held by v1 now" in said
-    assert (look_at(fresh_store, "wine"), recorded(fresh_store, "wine").reading.head) == before
+    assert (read_snapshot(fresh_store, "wine"), read_book_state(fresh_store, "wine").book.head) == before
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_bad_input_says_what_and_what_next(run, fresh_store, words, code, said):
     document, error = run(*words, code=code)
     assert document is None
     assert said in error
-    assert book_id(fresh_store) is None or recorded(fresh_store, "wine").intents == ()
+    assert book_id(fresh_store) is None or read_book_state(fresh_store, "wine").intents == ()
 
 
 def test_verify_ends_with_3_when_the_book_was_tampered_with(run, fresh_store):
@@ -179,7 +179,7 @@ def test_a_demo_runs_and_can_be_promoted_without_a_browser(run, fresh_store):
     made, _ = run("register", done["runs"][1]["run_id"], "--model", "wine-forest")
     moved, _ = run("promote", "wine-forest", made["version"], "--to", "Production", *WHY)
     assert moved["outcome"] == "applied"
-    lineage = recorded(fresh_store, "wine-forest").reading.entries[1].body.lineage
+    lineage = read_book_state(fresh_store, "wine-forest").book.entries[1].body.lineage
     assert lineage.artifact
     assert lineage.environment
     assert lineage.signature

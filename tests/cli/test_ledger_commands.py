@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from lib.backends.mlflow_client import client
 from lib.cli import podium
-from lib.ledger.entry.vocabulary import as_time
-from lib.registry.reader import look_at, recorded
-from lib.registry.reconcile import look
+from lib.ledger.entry.vocabulary import parse_timestamp
+from lib.registry.reader import read_book_state, read_snapshot
+from lib.registry.reconcile import sync_model_status
 from tests.support.ledger_stores import book_id, registered, trained, writer
 
 REASON = "Five trees get seventeen of eighteen right."
@@ -46,8 +46,8 @@ def outside(backend, version, stage="Production", alias="production"):
 
 
 def head(backend, model="wine"):
-    state = recorded(backend, model)
-    return state.reading.head if state else 0
+    state = read_book_state(backend, model)
+    return state.book.head if state else 0
 
 
 def moment():
@@ -64,7 +64,7 @@ def test_asof_has_exactly_the_shape_of_the_contract(run, fresh_store):
     at = moment()
     before = head(fresh_store)
     told, notes = run("asof", "wine", "--at", at)
-    applied = recorded(fresh_store, "wine").reading.entries[3].body
+    applied = read_book_state(fresh_store, "wine").book.entries[3].body
     assert told == {
         "at": at,
         "until": None,
@@ -98,11 +98,11 @@ def test_asof_a_day_has_every_holder_and_says_so_in_words(run, fresh_store):
     registered(fresh_store)
     for version in "12":
         run("promote", "wine", version, "--to", "Production", *WHY)
-    day = recorded(fresh_store, "wine").last.date().isoformat()
+    day = read_book_state(fresh_store, "wine").last_observed_at.date().isoformat()
     told, _ = run("asof", "wine", "--at", day, "--zone", "UTC")
     assert [h["version"] for h in told["answers"][0]["holders"]] == ["1", "2"]
     assert told["answers"][0]["holders"][0]["until"] == told["answers"][0]["holders"][1]["since"]
-    assert as_time(told["until"]) > as_time(told["at"])
+    assert parse_timestamp(told["until"]) > parse_timestamp(told["at"])
     assert "then v2" in said("asof", "wine", "--at", day)
     assert f"pipeline decided this and gave the reason: “{REASON}” (kind of reason: measured better)." in said(
         "asof", "wine", "--at", day
@@ -115,7 +115,7 @@ def test_asof_before_the_record_of_nobody_and_without_a_record_are_answers(run, 
     assert told["answers"][0]["unknown"] == [{"since": None, "until": None, "why": "there is no record"}]
     assert "There is no record yet" in said("asof", "wine", "--at", "2020-01-01")
     assert book_id(fresh_store) is None
-    look(writer(fresh_store), "wine")
+    sync_model_status(writer(fresh_store), "wine")
     told, _ = run("asof", "wine", "--at", "2020-01-01")
     assert told["answers"][0]["unknown"][0]["why"] == "before the record begins"
     assert "The record begins only on" in said("asof", "wine", "--at", "2020-01-01")
@@ -155,7 +155,7 @@ def test_asof_claims_nothing_about_a_time_since_which_the_registry_was_moved_out
 
 def test_asof_says_when_the_book_does_not_fit(run, fresh_store):
     registered(fresh_store)
-    look(writer(fresh_store), "wine")
+    sync_model_status(writer(fresh_store), "wine")
     client(fresh_store).log_param(book_id(fresh_store), "000099", "hello")
     _, notes = run("asof", "wine", "--at", moment())
     assert "verify says what" in notes
@@ -261,7 +261,7 @@ def test_drift_is_adopted_or_put_back_with_a_reason(run, fresh_store, way, champ
     (finding,) = told["findings"]
     assert finding["open"] is False
     assert (finding["done"]["kind"], finding["done"]["version"], finding["done"]["outcome"]) == (way[2:], champion, "applied")
-    assert look_at(fresh_store, "wine").now["production"].holders == (champion,)
+    assert read_snapshot(fresh_store, "wine").slot_states["production"].holders == (champion,)
     assert run("drift", "wine")[0]["findings"] == []
     decided = run("log", "--type", "DECIDED", "--limit", "1")[0]["entries"][0]
     assert (decided["kind"], decided["place"]) == (way[2:], finding["done"]["place"])
@@ -282,12 +282,12 @@ def test_drift_in_both_stages_is_settled_in_one_go(run, fresh_store):
 
 def test_what_a_look_has_not_recorded_yet_is_named_too(run, fresh_store):
     registered(fresh_store)
-    look(writer(fresh_store), "wine")
+    sync_model_status(writer(fresh_store), "wine")
     client(fresh_store).delete_model_version("wine", "3")
     outside(fresh_store, "2")
     told, _ = run("drift", "wine", code=3)
     assert [one["what"] for one in told["findings"]] == ["v3 was deleted", "Production was moved outside"]
-    look(writer(fresh_store), "wine")
+    sync_model_status(writer(fresh_store), "wine")
     assert run("drift", "wine")[0]["findings"] == []
     client(fresh_store).delete_registered_model("wine")
     told, _ = run("drift", "wine", code=3)
@@ -308,23 +308,23 @@ def test_a_drift_that_cannot_be_settled_that_way_stays_open(run, fresh_store):
 
 @pytest.mark.parametrize("kind", ["a newer schema", "no JSON"])
 def test_a_book_with_an_entry_that_is_not_understood_is_read_as_far_as_it_is_known(run, fresh_store, tmp_path, kind):
-    from lib.ledger.chain.hash_chain import encode, key
+    from lib.ledger.chain.hash_chain import encode_entry, param_key
     from tests.support.ledger_entries import newer
 
     registered(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
-    state = recorded(fresh_store, "wine")
-    planted = key(state.reading.head + 1), encode("01ARZ3NDEKTSV4RRFFQ69G5FAV", "no { JSON", state.reading.chain)[0]
+    state = read_book_state(fresh_store, "wine")
+    planted = param_key(state.book.head + 1), encode_entry("01ARZ3NDEKTSV4RRFFQ69G5FAV", "no { JSON", state.book.chain)[0]
     client(fresh_store).log_param(book_id(fresh_store), *(newer(state) if kind == "a newer schema" else planted))
     held = run("asof", "wine", "--at", moment())[0]["answers"][0]["holders"]
     assert [one["version"] for one in held] == ["1"]
-    assert len(run("history", "wine")[0]["entries"]) == state.reading.head + 1
-    assert len(run("log")[0]["entries"]) == state.reading.head + 1
+    assert len(run("history", "wine")[0]["entries"]) == state.book.head + 1
+    assert len(run("log")[0]["entries"]) == state.book.head + 1
     for name in ("packet.json", "packet.html"):
         file = str(tmp_path / name)
         run("packet", "export", "wine", "--at", moment(), "--out", file)
         assert run("packet", "verify", file)[0]["findings"] == []
-    run("packet", "export", "wine", "--entry", str(state.reading.head + 1), "--out", str(tmp_path / "entry.html"))
+    run("packet", "export", "wine", "--entry", str(state.book.head + 1), "--out", str(tmp_path / "entry.html"))
     document, error = run("promote", "wine", "2", "--to", "Production", *WHY, code=1 if kind == "a newer schema" else 0)
     assert ("newer schema" in error) == (kind == "a newer schema")
-    assert look_at(fresh_store, "wine").aliases["production"] == ("1" if document is None else "2")
+    assert read_snapshot(fresh_store, "wine").aliases["production"] == ("1" if document is None else "2")

@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from lib.backends.mlflow_client import client
-from lib.backends.reserved_names import INDEX
+from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.cli import podium
-from lib.registry.promote import Wish, move
+from lib.registry.promote import MoveRequest, move_version
 from tests.cli.test_ledger_commands import run as run  # noqa: PLC0414 - a fixture
 from tests.registry.test_git_anchor import git
 from tests.registry.test_git_anchor import repository as repository  # noqa: PLC0414 - a fixture
@@ -21,7 +21,7 @@ def two(run, fresh_store):
     """Two books on the backend of the commands."""
     for name in ("wine", "red wine"):
         registered(fresh_store, name)
-        move(writer(fresh_store), Wish(name, "1", "Production", WHY))
+        move_version(writer(fresh_store), MoveRequest(name, "1", "Production", WHY))
     return fresh_store
 
 
@@ -68,10 +68,10 @@ def test_heads_are_noted_as_git_tags_unless_something_does_not_fit(run, two, rep
 
 def test_a_tampered_index_is_a_finding_with_exit_3_for_one_model_and_for_all(run, two):
     mlflow = client(two)
-    mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX).experiment_id, "elsewhere")
-    assert [one["model"] for one in run("verify", code=3)[0]["models"]] == [INDEX, "red wine", "wine"]
+    mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, "elsewhere")
+    assert [one["model"] for one in run("verify", code=3)[0]["models"]] == [INDEX_EXPERIMENT, "red wine", "wine"]
     told, _ = run("verify", "wine", code=3)
-    assert [one["model"] for one in told["models"]] == [INDEX, "wine"]
+    assert [one["model"] for one in told["models"]] == [INDEX_EXPERIMENT, "wine"]
     assert "Rename the experiment" in told["models"][0]["findings"][0]["means"]
 
 

@@ -13,11 +13,11 @@ from mlflow import MlflowClient
 
 from lib.backends.backend import Backend, sqlite_backend
 from lib.cli import podium
-from lib.doctor.artifacts.rules import Machine, judge
-from lib.doctor.check_runner import CHECKS, examine
-from lib.doctor.report import document, lines, markdown
-from lib.doctor.symptoms import SYMPTOMS, concerned
-from lib.doctor.types import Check, Done, Finding
+from lib.doctor.artifacts.rules import Machine, diagnose
+from lib.doctor.check_runner import CHECKS, run_checks
+from lib.doctor.report import report_document, report_lines, report_markdown
+from lib.doctor.symptoms import SYMPTOMS, findings_for_symptom
+from lib.doctor.types import Check, Finding, FixResult
 from lib.errors import Busy
 from tests.support.browser import free_port
 
@@ -27,41 +27,41 @@ def clock():
 
 
 def one(backend, check, at=clock):
-    return next(found for found in examine(backend, at).findings if found.check == check)
+    return next(found for found in run_checks(backend, at).findings if found.check_id == check)
 
 
 def test_a_fresh_store_is_well(fresh_store):
-    report = examine(fresh_store, clock)
-    assert {one.level for one in report.findings if one.check in ("schema", "answers", "writable", "locations")} == {"fine"}
+    report = run_checks(fresh_store, clock)
+    assert {one.level for one in report.findings if one.check_id in ("schema", "answers", "writable", "locations")} == {"fine"}
 
 
 def test_an_older_database_is_named_and_not_opened(fresh_store):
     with closing(sqlite3.connect(fresh_store.path)) as db, db:
         db.execute("update alembic_version set version_num = '0584bdc529eb'")
     before = fresh_store.path.read_bytes()
-    report = examine(fresh_store, clock)
+    report = run_checks(fresh_store, clock)
     assert fresh_store.path.read_bytes() == before
-    (ill,) = report.of("problem")
+    (ill,) = report.findings_with_level("problem")
     assert "older than the MLflow here" in ill.title
-    assert [call.cure for call in ill.cures] == ["upgrade_database"]
-    assert {found.level for found in report.findings if found.check not in ("schema", "answers")} == {"skipped"}
+    assert [call.fix_id for call in ill.fix_offers] == ["upgrade_database"]
+    assert {found.level for found in report.findings if found.check_id not in ("schema", "answers")} == {"skipped"}
 
 
 def test_a_missing_database_is_told_and_not_made(tmp_path):
-    report = examine(sqlite_backend(tmp_path / "none.db"), clock)
-    assert "There is no database none.db" in [found.title for found in report.of("problem")]
+    report = run_checks(sqlite_backend(tmp_path / "none.db"), clock)
+    assert "There is no database none.db" in [found.title for found in report.findings_with_level("problem")]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dead_server_is_told_within_seconds_and_stops_the_rest():
-    report = examine(Backend(f"http://127.0.0.1:{free_port()}", "server"), clock)
+    report = run_checks(Backend(f"http://127.0.0.1:{free_port()}", "server"), clock)
     assert report.seconds < 5
     assert one_of(report, "answers").level == "problem"
     assert one_of(report, "locations").level == "skipped"
 
 
 def one_of(report, check):
-    return next(found for found in report.findings if found.check == check)
+    return next(found for found in report.findings if found.check_id == check)
 
 
 def test_a_locked_database_cannot_be_written_and_is_said_so(fresh_store):
@@ -86,7 +86,7 @@ def test_an_old_file_store_beside_the_database_is_found(fresh_store):
     found = one(fresh_store, "file_store")
     assert found.level == "notice"
     assert ("Runs in it", "1") in found.evidence
-    assert [call.cure for call in found.cures] == ["migrate_file_store"]
+    assert [call.fix_id for call in found.fix_offers] == ["migrate_file_store"]
 
 
 def test_files_that_go_past_the_server_are_named_with_the_way_out(mlflow_server, tmp_path):
@@ -97,7 +97,7 @@ def test_files_that_go_past_the_server_are_named_with_the_way_out(mlflow_server,
     assert "to the disk of whoever logs them" in found.title
     assert name in [row[0] for row in found.evidence]
     assert found.level == "notice", "on this machine it works, and says so more quietly"
-    assert found.cures[0].cure == "fresh_experiment"
+    assert found.fix_offers[0].fix_id == "fresh_experiment"
 
 
 class NoProxy(BaseHTTPRequestHandler):
@@ -113,12 +113,12 @@ class NoProxy(BaseHTTPRequestHandler):
 
 
 def test_a_server_that_hands_no_files_on_is_told_apart():
-    from lib.doctor.artifacts.inventory import machine
+    from lib.doctor.artifacts.inventory import describe_machine
 
     served = HTTPServer(("127.0.0.1", 0), NoProxy)
     threading.Thread(target=served.serve_forever, daemon=True).start()
     backend = Backend(f"http://127.0.0.1:{served.server_port}", "server")
-    assert judge("mlflow-artifacts:/1", backend, machine(backend)) == "no_proxy"
+    assert diagnose("mlflow-artifacts:/1", backend, describe_machine(backend)) == "no_proxy"
     served.shutdown()
 
 
@@ -137,7 +137,7 @@ def test_a_server_that_hands_no_files_on_is_told_apart():
 )
 def test_a_place_is_judged_by_its_address_and_the_machine(place, windows, trouble, fresh_store):
     here = Machine(windows, lambda _: "fine", {"s3": "sign_in", "gs": "package"}.get)
-    assert judge(place, fresh_store, here) == trouble
+    assert diagnose(place, fresh_store, here) == trouble
 
 
 def test_a_check_that_fails_is_a_finding_and_the_next_one_is_asked(fresh_store):
@@ -147,20 +147,20 @@ def test_a_check_that_fails_is_a_finding_and_the_next_one_is_asked(fresh_store):
     def works(*_):
         return (Finding("works", "fine", "It works"),)
 
-    report = examine(fresh_store, clock, checks=(Check("fails", "This", "?", fails), Check("works", "That", "?", works)))
+    report = run_checks(fresh_store, clock, checks=(Check("fails", "This", "?", fails), Check("works", "That", "?", works)))
     assert [found.level for found in report.findings] == ["problem", "fine"]
     assert report.findings[0].means == "The database is locked by another program."
 
 
 def test_the_report_is_text_for_people_and_json_for_programs(fresh_store):
     MlflowClient(fresh_store.uri).create_experiment("a|b`c<i>", artifact_location="mlflow-artifacts:/9")
-    report = examine(fresh_store, clock)
-    done = (Done("It is well", (("Trial file", "written"),)),)
-    assert any(line.startswith("BROKEN    Files cannot be saved in a|b`c<i>") for line in lines(report))
-    text = markdown(report, done)
+    report = run_checks(fresh_store, clock)
+    done = (FixResult("It is well", (("Trial file", "written"),)),)
+    assert any(line.startswith("BROKEN    Files cannot be saved in a|b`c<i>") for line in report_lines(report))
+    text = report_markdown(report, done)
     assert r"a\|b\`c\<i\>" in text
     assert "## Cured: It is well" in text
-    told = json.loads(json.dumps(document(report, done)))
+    told = json.loads(json.dumps(report_document(report, done)))
     (found,) = [one for one in told["findings"] if one["level"] == "problem"]
     assert found["evidence"][0] == {
         "Experiment": "a|b`c<i>",
@@ -170,8 +170,10 @@ def test_the_report_is_text_for_people_and_json_for_programs(fresh_store):
 
 
 def test_every_trouble_of_the_index_leads_to_a_check_that_is_asked(fresh_store):
-    report = examine(fresh_store, clock)
-    assert all(concerned(symptom, report) for symptom in SYMPTOMS if {check.id for check in CHECKS} & set(symptom.checks))
+    report = run_checks(fresh_store, clock)
+    assert all(
+        findings_for_symptom(symptom, report) for symptom in SYMPTOMS if {check.id for check in CHECKS} & set(symptom.check_ids)
+    )
     assert len({symptom.id for symptom in SYMPTOMS}) == len(SYMPTOMS)
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from lib.backends.backend import Backend
 from lib.errors import NotFound
-from lib.jobs import job_folder as job
-from lib.jobs.job_folder import Job, Progress
+from lib.jobs import job_folder
+from lib.jobs.job_folder import Job, JobProgress
 
 
 @pytest.fixture
@@ -23,46 +23,46 @@ def log(one: Job, text: bytes) -> None:
 
 
 def test_a_job_that_has_printed_nothing_has_an_empty_tail_and_no_progress(one: Job) -> None:
-    assert (job.tail(one), job.progress(one)) == ("", None)
+    assert (job_folder.read_log_tail(one), job_folder.read_progress(one)) == ("", None)
 
 
 def test_the_tail_of_a_long_log_begins_with_a_whole_line(one: Job) -> None:
     log(one, b"".join(b"line %06d\n" % number for number in range(20_000)))
-    lines = job.tail(one, 10_000).splitlines()
+    lines = job_folder.read_log_tail(one, 10_000).splitlines()
     assert lines[-1] == "line 019999"
     assert all(len(line) == len("line 000000") for line in lines)
-    assert job.tail(one, 2).splitlines() == ["line 019998", "line 019999"]
+    assert job_folder.read_log_tail(one, 2).splitlines() == ["line 019998", "line 019999"]
 
 
 def test_terminal_codes_and_broken_bytes_do_not_reach_the_page(one: Job) -> None:
     log(one, b"\x1b[31mred\x1b[0m \x07bell \xff end\r\nnext\rover")
-    assert job.tail(one) == "red bell � end\nnext\nover"
+    assert job_folder.read_log_tail(one) == "red bell � end\nnext\nover"
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (b"fit 1/60\nfit 12/60\n", Progress(12, 60, "fit")),
-        (b"fit 60/60\nrun 1/1 best", Progress(1, 1, "run")),
+        (b"fit 1/60\nfit 12/60\n", JobProgress(12, 60, "fit")),
+        (b"fit 60/60\nrun 1/1 best", JobProgress(1, 1, "run")),
         (b"the fit 12/60\n", None),
         (b"fit 12/6x\n", None),
-        (b"fit 70/60\n", Progress(60, 60, "fit")),
+        (b"fit 70/60\n", JobProgress(60, 60, "fit")),
         (b"fit 1/0\n", None),
     ],
 )
-def test_progress_is_the_last_line_that_counts(one: Job, text: bytes, expected: Progress | None) -> None:
+def test_progress_is_the_last_line_that_counts(one: Job, text: bytes, expected: JobProgress | None) -> None:
     log(one, text)
-    assert job.progress(one) == expected
+    assert job_folder.read_progress(one) == expected
 
 
 def test_a_folder_without_its_files_is_no_job(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
-        job.read(tmp_path)
+        job_folder.read_job(tmp_path)
 
 
 def test_only_folders_named_by_an_id_are_listed(tmp_path: Path) -> None:
     for name in ("01ARZ3NDEKTSV4RRFFQ69G5FAV", "notes", "01ARZ3NDEKTSV4RRFFQ69G5FAW"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "spec.json").write_text("{}")
-    assert job.ids(tmp_path) == ["01ARZ3NDEKTSV4RRFFQ69G5FAW", "01ARZ3NDEKTSV4RRFFQ69G5FAV"]
-    assert job.ids(tmp_path / "missing") == []
+    assert job_folder.list_job_ids(tmp_path) == ["01ARZ3NDEKTSV4RRFFQ69G5FAW", "01ARZ3NDEKTSV4RRFFQ69G5FAV"]
+    assert job_folder.list_job_ids(tmp_path / "missing") == []

@@ -16,12 +16,9 @@ import pytest
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.errors import BadInput, NotFound, NotWritable
-from lib.jobs import job_folder as job
-from lib.jobs import job_queue as jobs
-from lib.jobs import job_runner as keeper
-from lib.jobs import job_settings as workshop
-from lib.jobs.job_folder import Job, Progress
-from lib.jobs.job_settings import Workshop
+from lib.jobs import job_folder, job_queue, job_runner, job_settings
+from lib.jobs.job_folder import Job, JobProgress
+from lib.jobs.job_settings import JobSettings
 from lib.launch import catalogue, demo_jobs
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -36,22 +33,22 @@ def now() -> datetime:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
-    made = workshop.workshop({**os.environ, "PODIUM_HOME": str(tmp_path / "home"), "PODIUM_JOBS": "1"}, tmp_path)
+def shop(tmp_path: Path) -> Iterator[JobSettings]:
+    made = job_settings.read_job_settings({**os.environ, "PODIUM_HOME": str(tmp_path / "home"), "PODIUM_JOBS": "1"}, tmp_path)
     yield made
-    for one in jobs.listed(made):
-        jobs.cancel(made, one.id)
-        jobs.wait(made, one.id, 10)
+    for one in job_queue.list_jobs(made):
+        job_queue.cancel(made, one.id)
+        job_queue.wait(made, one.id, 10)
 
 
 @pytest.fixture
-def run(shop: Workshop, fresh_store: Backend, tmp_path: Path) -> Run:
+def run(shop: JobSettings, fresh_store: Backend, tmp_path: Path) -> Run:
     """Start a job from the text of a script."""
 
-    def start(text: str, *arguments: str, shop: Workshop = shop) -> Job:
+    def start(text: str, *arguments: str, shop: JobSettings = shop) -> Job:
         script = tmp_path / f"script_{len(text)}.py"
         script.write_text(text)
-        return jobs.launch(shop, jobs.Order("first-run", "A script", script, arguments), fresh_store, now())
+        return job_queue.start_job(shop, job_queue.JobSpec("first-run", "A script", script, arguments), fresh_store, now())
 
     return start
 
@@ -63,9 +60,9 @@ def until(true: Callable[[], object], seconds: float = 15) -> None:
         time.sleep(0.05)
 
 
-def running(shop: Workshop, one: Job) -> None:
+def running(shop: JobSettings, one: Job) -> None:
     """Wait until the script has printed its progress."""
-    until(lambda: job.progress(jobs.read(shop, one.id)))
+    until(lambda: job_folder.read_progress(job_queue.find_job(shop, one.id)))
 
 
 def gone(pid: int) -> bool:
@@ -81,7 +78,7 @@ def keeper_of(one: Job) -> psutil.Process:
 
 def open_run(backend: Backend, one: Job) -> str:
     """A run as the script would have opened it: RUNNING, and tagged with the job."""
-    experiment = client(backend).create_experiment(f"of {one.id}", artifact_location=str(backend.artifacts))
+    experiment = client(backend).create_experiment(f"of {one.id}", artifact_location=str(backend.artifact_folder))
     return client(backend).create_run(experiment, tags={"podium.job": one.id}).info.run_id
 
 
@@ -89,138 +86,138 @@ def status_of(backend: Backend, run_id: str) -> str:
     return client(backend).get_run(run_id).info.status
 
 
-def test_a_job_is_queued_then_runs_then_is_finished_with_its_log(shop: Workshop, run: Run) -> None:
+def test_a_job_is_queued_then_runs_then_is_finished_with_its_log(shop: JobSettings, run: Run) -> None:
     started = run("import sys; print('run 1/1', sys.argv[1:])", "--author=a b")
     assert started.state == "queued"
-    ended = jobs.wait(shop, started.id, 15)
-    assert (ended.state, ended.code, ended.live) == ("finished", 0, False)
-    assert job.tail(ended) == "run 1/1 ['--author=a b']"
-    assert job.progress(ended) == Progress(1, 1, "run")
-    assert ended.created <= ended.started <= ended.ended
+    ended = job_queue.wait(shop, started.id, 15)
+    assert (ended.state, ended.exit_code, ended.is_live) == ("finished", 0, False)
+    assert job_folder.read_log_tail(ended) == "run 1/1 ['--author=a b']"
+    assert job_folder.read_progress(ended) == JobProgress(1, 1, "run")
+    assert ended.created_at <= ended.started_at <= ended.ended_at
 
 
-def test_a_script_that_fails_leaves_its_traceback_in_the_log(shop: Workshop, run: Run) -> None:
-    ended = jobs.wait(shop, run("raise ValueError('loss is NaN')").id, 20)
-    assert (ended.state, ended.code) == ("failed", 1)
-    assert "ValueError: loss is NaN" in job.tail(ended)
+def test_a_script_that_fails_leaves_its_traceback_in_the_log(shop: JobSettings, run: Run) -> None:
+    ended = job_queue.wait(shop, run("raise ValueError('loss is NaN')").id, 20)
+    assert (ended.state, ended.exit_code) == ("failed", 1)
+    assert "ValueError: loss is NaN" in job_folder.read_log_tail(ended)
 
 
-def test_a_script_that_is_not_there_fails_and_is_no_mystery(shop: Workshop, fresh_store: Backend, tmp_path: Path) -> None:
-    order = jobs.Order("first-run", "Gone", tmp_path / "gone.py")
-    ended = jobs.wait(shop, jobs.launch(shop, order, fresh_store, now()).id, 20)
+def test_a_script_that_is_not_there_fails_and_is_no_mystery(shop: JobSettings, fresh_store: Backend, tmp_path: Path) -> None:
+    order = job_queue.JobSpec("first-run", "Gone", tmp_path / "gone.py")
+    ended = job_queue.wait(shop, job_queue.start_job(shop, order, fresh_store, now()).id, 20)
     assert ended.state == "failed"
-    assert "gone.py" in job.tail(ended)
+    assert "gone.py" in job_folder.read_log_tail(ended)
 
 
 def test_the_script_runs_beside_the_database_and_its_runs_get_the_tag_of_the_job(
-    shop: Workshop, run: Run, fresh_store: Backend, monkeypatch: pytest.MonkeyPatch
+    shop: JobSettings, run: Run, fresh_store: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ended = jobs.wait(shop, run("import os; print(os.getcwd()); print(os.environ['MLFLOW_RUN_CONTEXT'])").id, 15)
-    folder, context = job.tail(ended).splitlines()
+    ended = job_queue.wait(shop, run("import os; print(os.getcwd()); print(os.environ['MLFLOW_RUN_CONTEXT'])").id, 15)
+    folder, context = job_folder.read_log_tail(ended).splitlines()
     assert Path(folder) == fresh_store.path.parent
     assert json.loads(context) == {"podium.job": ended.id}
 
 
-def test_one_job_runs_at_a_time_and_the_others_wait_in_the_order_they_came(shop: Workshop, run: Run) -> None:
+def test_one_job_runs_at_a_time_and_the_others_wait_in_the_order_they_came(shop: JobSettings, run: Run) -> None:
     first = run(SLEEPS)
     running(shop, first)
     second, third = run(HELLO), run(HELLO + " # third")
     time.sleep(1)
-    assert [one.state for one in jobs.settle(shop, now())] == ["queued", "queued", "running"]
-    jobs.cancel(shop, first.id)
-    ends = [jobs.wait(shop, one.id, 30) for one in (first, second, third)]
+    assert [one.state for one in job_queue.reap_lost_jobs(shop, now())] == ["queued", "queued", "running"]
+    job_queue.cancel(shop, first.id)
+    ends = [job_queue.wait(shop, one.id, 30) for one in (first, second, third)]
     assert [one.state for one in ends] == ["stopped", "finished", "finished"]
-    assert ends[1].ended <= ends[2].started + timedelta(seconds=0.3)
+    assert ends[1].ended_at <= ends[2].started_at + timedelta(seconds=0.3)
 
 
 def test_a_job_keeps_its_turn_while_its_keeper_has_not_come_up_yet(
-    shop: Workshop, run: Run, monkeypatch: pytest.MonkeyPatch
+    shop: JobSettings, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "_start_keeper", lambda *_: None)
+    monkeypatch.setattr(job_queue, "_start_keeper", lambda *_: None)
     first, second = run(HELLO), run(HELLO + "#")
     assert first.id < second.id
-    assert keeper._ahead(second.folder) == 1
-    assert keeper._ahead(first.folder) == 0
-    monkeypatch.setattr("lib.jobs.job_folder.NEWBORN", timedelta(0))
-    assert keeper._ahead(second.folder) == 0
-    jobs.settle(shop, now())
+    assert job_runner._ahead(second.folder) == 1
+    assert job_runner._ahead(first.folder) == 0
+    monkeypatch.setattr("lib.jobs.job_folder.STARTUP_GRACE_PERIOD", timedelta(0))
+    assert job_runner._ahead(second.folder) == 0
+    job_queue.reap_lost_jobs(shop, now())
 
 
-def test_a_higher_limit_lets_two_run_at_once(shop: Workshop, run: Run) -> None:
-    wider = Workshop(shop.folder, 2, shop.environment)
+def test_a_higher_limit_lets_two_run_at_once(shop: JobSettings, run: Run) -> None:
+    wider = JobSettings(shop.jobs_folder, 2, shop.environment)
     first, second = run(SLEEPS, shop=wider), run(SLEEPS + " # second", shop=wider)
     running(shop, first)
     running(shop, second)
-    assert all(jobs.read(shop, one.id).state == "running" for one in (first, second))
+    assert all(job_queue.find_job(shop, one.id).state == "running" for one in (first, second))
 
 
-def test_a_job_in_the_queue_can_be_stopped_before_it_ever_ran(shop: Workshop, run: Run) -> None:
+def test_a_job_in_the_queue_can_be_stopped_before_it_ever_ran(shop: JobSettings, run: Run) -> None:
     running(shop, run(SLEEPS))
     waiting = run(HELLO)
-    jobs.cancel(shop, waiting.id)
-    ended = jobs.wait(shop, waiting.id, 15)
-    assert (ended.state, ended.started, job.tail(ended)) == ("stopped", None, "")
+    job_queue.cancel(shop, waiting.id)
+    ended = job_queue.wait(shop, waiting.id, 15)
+    assert (ended.state, ended.started_at, job_folder.read_log_tail(ended)) == ("stopped", None, "")
 
 
 def test_stopping_ends_a_script_that_ignores_the_polite_way_and_sets_its_runs_to_killed(
-    shop: Workshop, run: Run, fresh_store: Backend
+    shop: JobSettings, run: Run, fresh_store: Backend
 ) -> None:
     one = run(DEAF)
     running(shop, one)
     left_open = open_run(fresh_store, one)
     asked = time.monotonic()
-    jobs.cancel(shop, one.id)
-    assert jobs.read(shop, one.id).stopping
-    child, _ = job.child_of(one.folder)
+    job_queue.cancel(shop, one.id)
+    assert job_queue.find_job(shop, one.id).is_stopping
+    child, _ = job_folder.read_script_process(one.folder)
     until(lambda: gone(child))
     assert 2.5 < time.monotonic() - asked < 6
-    ended = jobs.wait(shop, one.id, 30)
-    assert (ended.state, ended.stopping, ended.runs_open) == ("stopped", False, None)
+    ended = job_queue.wait(shop, one.id, 30)
+    assert (ended.state, ended.is_stopping, ended.cleanup_attempted_at) == ("stopped", False, None)
     assert status_of(fresh_store, left_open) == "KILLED"
-    assert "Stopped on request" in job.tail(ended)
+    assert "Stopped on request" in job_folder.read_log_tail(ended)
 
 
-def test_asking_a_keeper_to_end_by_signal_stops_the_job(shop: Workshop, run: Run) -> None:
+def test_asking_a_keeper_to_end_by_signal_stops_the_job(shop: JobSettings, run: Run) -> None:
     one = run(SLEEPS)
     running(shop, one)
     keeper_of(one).terminate()
-    assert jobs.wait(shop, one.id, 30).state == "stopped"
+    assert job_queue.wait(shop, one.id, 30).state == "stopped"
 
 
-def test_a_script_killed_from_outside_leaves_no_run_running(shop: Workshop, run: Run, fresh_store: Backend) -> None:
+def test_a_script_killed_from_outside_leaves_no_run_running(shop: JobSettings, run: Run, fresh_store: Backend) -> None:
     one = run(SLEEPS)
     running(shop, one)
     left_open = open_run(fresh_store, one)
-    os.kill(job.child_of(one.folder)[0], signal.SIGKILL)
-    assert jobs.wait(shop, one.id, 30).state == "failed"
+    os.kill(job_folder.read_script_process(one.folder)[0], signal.SIGKILL)
+    assert job_queue.wait(shop, one.id, 30).state == "failed"
     assert status_of(fresh_store, left_open) == "KILLED"
 
 
-def test_after_kill_9_of_the_keeper_the_next_look_ends_script_and_runs(shop: Workshop, run: Run, fresh_store: Backend) -> None:
+def test_after_kill_9_of_the_keeper_the_next_look_ends_script_and_runs(shop: JobSettings, run: Run, fresh_store: Backend) -> None:
     one = run(SLEEPS)
     running(shop, one)
-    left_open, child = open_run(fresh_store, one), job.child_of(one.folder)[0]
+    left_open, child = open_run(fresh_store, one), job_folder.read_script_process(one.folder)[0]
     keeper = keeper_of(one)
     keeper.kill()
     keeper.wait(5)
-    assert jobs.read(shop, one.id).state == "running", "reading alone changes nothing"
-    settled = jobs.settle(shop, now())[0]
-    assert (settled.state, settled.live, settled.runs_open) == ("lost", False, None)
+    assert job_queue.find_job(shop, one.id).state == "running", "reading alone changes nothing"
+    settled = job_queue.reap_lost_jobs(shop, now())[0]
+    assert (settled.state, settled.is_live, settled.cleanup_attempted_at) == ("lost", False, None)
     assert gone(child)
     assert status_of(fresh_store, left_open) == "KILLED"
 
 
 def test_a_job_whose_keeper_never_appeared_is_lost_after_half_a_minute(
-    shop: Workshop, fresh_store: Backend, monkeypatch: pytest.MonkeyPatch
+    shop: JobSettings, fresh_store: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "_start_keeper", lambda *_: None)
-    one = jobs.launch(shop, jobs.Order("first-run", "Unborn", Path("x.py")), fresh_store, now())
-    assert jobs.settle(shop, now())[0].state == "queued"
-    assert jobs.settle(shop, now() + timedelta(seconds=31))[0].state == "lost"
-    assert jobs.read(shop, one.id).state == "lost"
+    monkeypatch.setattr(job_queue, "_start_keeper", lambda *_: None)
+    one = job_queue.start_job(shop, job_queue.JobSpec("first-run", "Unborn", Path("x.py")), fresh_store, now())
+    assert job_queue.reap_lost_jobs(shop, now())[0].state == "queued"
+    assert job_queue.reap_lost_jobs(shop, now() + timedelta(seconds=31))[0].state == "lost"
+    assert job_queue.find_job(shop, one.id).state == "lost"
 
 
-def test_runs_that_could_not_be_ended_are_ended_by_a_later_look(shop: Workshop, run: Run, fresh_store: Backend) -> None:
+def test_runs_that_could_not_be_ended_are_ended_by_a_later_look(shop: JobSettings, run: Run, fresh_store: Backend) -> None:
     one = run(SLEEPS)
     running(shop, one)
     left_open = open_run(fresh_store, one)
@@ -228,71 +225,73 @@ def test_runs_that_could_not_be_ended_are_ended_by_a_later_look(shop: Workshop, 
     keeper_of(one).kill()
     fresh_store.path.rename(away)
     fresh_store.path.write_text("no database at all")
-    until(lambda: jobs.settle(shop, now())[0].state == "lost")
-    assert jobs.read(shop, one.id).runs_open
+    until(lambda: job_queue.reap_lost_jobs(shop, now())[0].state == "lost")
+    assert job_queue.find_job(shop, one.id).cleanup_attempted_at
     away.replace(fresh_store.path)
-    assert jobs.settle(shop, now())[0].runs_open, "not asked again at once"
-    assert not jobs.settle(shop, now() + timedelta(seconds=31))[0].runs_open
+    assert job_queue.reap_lost_jobs(shop, now())[0].cleanup_attempted_at, "not asked again at once"
+    assert not job_queue.reap_lost_jobs(shop, now() + timedelta(seconds=31))[0].cleanup_attempted_at
     assert status_of(fresh_store, left_open) == "KILLED"
 
 
-def test_kill_9_of_the_process_that_started_a_job_does_not_touch_it(shop: Workshop, fresh_store: Backend, tmp_path: Path) -> None:
+def test_kill_9_of_the_process_that_started_a_job_does_not_touch_it(
+    shop: JobSettings, fresh_store: Backend, tmp_path: Path
+) -> None:
     """The app is stood in for by a process that starts a job, waits for the script to be at work, and is killed."""
     (tmp_path / "work.py").write_text("import time\nfor n in range(1, 5):\n    print(f'fit {n}/4', flush=True); time.sleep(0.4)")
     (tmp_path / "app.py").write_text(
-        "import sys, time; from pathlib import Path; from datetime import datetime, UTC; from lib.jobs import job_queue as jobs\n"
-        "from lib.jobs.job_settings import Workshop; from lib.backends.backend import Backend; import os\n"
-        f"shop = Workshop(Path({str(shop.folder)!r}), 1, dict(os.environ))\n"
-        f"order = jobs.Order('first-run', 'Work', Path({str(tmp_path / 'work.py')!r}))\n"
-        f"jobs.launch(shop, order, Backend({fresh_store.uri!r}, 'sqlite'), datetime.now(UTC)); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from datetime import datetime, UTC; from lib.jobs import job_queue\n"
+        "from lib.jobs.job_settings import JobSettings; from lib.backends.backend import Backend; import os\n"
+        f"shop = JobSettings(Path({str(shop.jobs_folder)!r}), 1, dict(os.environ))\n"
+        f"order = job_queue.JobSpec('first-run', 'Work', Path({str(tmp_path / 'work.py')!r}))\n"
+        f"job_queue.start_job(shop, order, Backend({fresh_store.uri!r}, 'sqlite'), datetime.now(UTC)); time.sleep(60)"
     )
     env = {**os.environ, "PYTHONPATH": str(PROJECT)}
     app = subprocess.Popen([sys.executable, tmp_path / "app.py"], env=env, start_new_session=True)
-    until(lambda: jobs.listed(shop))
-    running(shop, jobs.listed(shop)[0])
+    until(lambda: job_queue.list_jobs(shop))
+    running(shop, job_queue.list_jobs(shop)[0])
     os.killpg(app.pid, signal.SIGKILL)
     app.wait()
-    ended = jobs.wait(shop, jobs.listed(shop)[0].id, 30)
+    ended = job_queue.wait(shop, job_queue.list_jobs(shop)[0].id, 30)
     assert ended.state == "finished"
-    assert job.tail(ended).splitlines() == ["fit 1/4", "fit 2/4", "fit 3/4", "fit 4/4"]
+    assert job_folder.read_log_tail(ended).splitlines() == ["fit 1/4", "fit 2/4", "fit 3/4", "fit 4/4"]
 
 
-def test_workers_that_a_script_leaves_behind_end_with_it(shop: Workshop, run: Run) -> None:
+def test_workers_that_a_script_leaves_behind_end_with_it(shop: JobSettings, run: Run) -> None:
     text = (
         "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid, flush=True)"
     )
-    ended = jobs.wait(shop, run(text).id, 20)
+    ended = job_queue.wait(shop, run(text).id, 20)
     assert ended.state == "finished"
-    until(lambda: gone(int(job.tail(ended))), 5)
+    until(lambda: gone(int(job_folder.read_log_tail(ended))), 5)
 
 
-def test_a_bad_value_starts_nothing(shop: Workshop, fresh_store: Backend) -> None:
+def test_a_bad_value_starts_nothing(shop: JobSettings, fresh_store: Backend) -> None:
     with pytest.raises(BadInput):
-        demo_jobs.start(shop, catalogue.find("search"), {"folds": "99"}, fresh_store, now())
-    assert jobs.listed(shop) == []
+        demo_jobs.start_demo_job(shop, catalogue.find_demo("search"), {"folds": "99"}, fresh_store, now())
+    assert job_queue.list_jobs(shop) == []
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_anything_starts(fresh_store: Backend, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file where a folder should be")
-    shop = Workshop(tmp_path / "taken" / "jobs", 1, dict(os.environ))
+    shop = JobSettings(tmp_path / "taken" / "jobs", 1, dict(os.environ))
     with pytest.raises(NotWritable, match="could not be started"):
-        jobs.launch(shop, jobs.Order("first-run", "x", Path("x.py")), fresh_store, now())
+        job_queue.start_job(shop, job_queue.JobSpec("first-run", "x", Path("x.py")), fresh_store, now())
 
 
 @pytest.mark.parametrize("text", ["", "..", "../../etc", "01JZ", "x" * 26, "01ARZ3NDEKTSV4RRFFQ69G5FAV' or '1'='1"])
-def test_a_text_that_is_no_id_names_no_job(shop: Workshop, text: str) -> None:
+def test_a_text_that_is_no_id_names_no_job(shop: JobSettings, text: str) -> None:
     with pytest.raises(NotFound):
-        jobs.read(shop, text)
+        job_queue.find_job(shop, text)
 
 
-def test_the_runs_of_a_job_are_found_in_every_experiment(shop: Workshop, run: Run, fresh_store: Backend) -> None:
-    one, other = jobs.wait(shop, run(HELLO).id, 15), "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+def test_the_runs_of_a_job_are_found_in_every_experiment(shop: JobSettings, run: Run, fresh_store: Backend) -> None:
+    one, other = job_queue.wait(shop, run(HELLO).id, 15), "01ARZ3NDEKTSV4RRFFQ69G5FAV"
     mlflow = client(fresh_store)
     for name, tagged in (("a", one.id), ("b", one.id), ("c", other)):
-        experiment = mlflow.create_experiment(name, artifact_location=str(fresh_store.artifacts))
+        experiment = mlflow.create_experiment(name, artifact_location=str(fresh_store.artifact_folder))
         made = mlflow.create_run(experiment, run_name=f"in {name}", tags={"podium.job": tagged}).info.run_id
         mlflow.log_metric(made, "accuracy", 0.5)
-    found = jobs.runs_of(fresh_store, one.id)
+    found = job_queue.find_job_runs(fresh_store, one.id)
     assert [(found_run.name, found_run.metrics) for found_run in found] == [
         ("in a", {"accuracy": 0.5}),
         ("in b", {"accuracy": 0.5}),

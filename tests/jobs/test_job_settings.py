@@ -5,45 +5,45 @@ from pathlib import Path
 import pytest
 
 from lib.backends.backend import Backend, sqlite_backend
-from lib.backends.credentials import given
+from lib.backends.credentials import create_credential
 from lib.errors import BadInput
-from lib.jobs.job_settings import Workshop, environment_for, folder_for, workshop
+from lib.jobs.job_settings import JobSettings, read_job_settings, script_environment, working_folder
 
 SERVER = Backend("https://mlflow.example.org", "server")
 SECRET = {"AWS_SECRET_ACCESS_KEY": "s3", "MLFLOW_TRACKING_USERNAME": "ana", "MLFLOW_TRACKING_PASSWORD": "pw", "PATH": "/bin"}
 
 
 def test_jobs_lie_in_the_project_unless_the_environment_says_otherwise(tmp_path: Path) -> None:
-    assert workshop({}, tmp_path).folder == tmp_path / ".podium" / "jobs"
-    assert workshop({"PODIUM_HOME": str(tmp_path / "x")}, Path("/")).folder == tmp_path / "x" / "jobs"
-    assert workshop({}, tmp_path).limit == 1
+    assert read_job_settings({}, tmp_path).jobs_folder == tmp_path / ".podium" / "jobs"
+    assert read_job_settings({"PODIUM_HOME": str(tmp_path / "x")}, Path("/")).jobs_folder == tmp_path / "x" / "jobs"
+    assert read_job_settings({}, tmp_path).max_running == 1
 
 
 @pytest.mark.parametrize("asked", ["0", "two", "-1", "65", "1.5"])
 def test_a_number_of_jobs_that_makes_no_sense_is_refused(asked: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="PODIUM_JOBS"):
-        workshop({"PODIUM_JOBS": asked}, tmp_path)
+        read_job_settings({"PODIUM_JOBS": asked}, tmp_path)
 
 
 def test_a_script_on_a_local_file_gets_no_password_and_no_stranger_variable(tmp_path: Path) -> None:
-    found = environment_for(Workshop(tmp_path, 1, SECRET), sqlite_backend(tmp_path / "m.db"), "J")
+    found = script_environment(JobSettings(tmp_path, 1, SECRET), sqlite_backend(tmp_path / "m.db"), "J")
     assert set(SECRET) & set(found) == {"PATH"}
     assert found["MLFLOW_TRACKING_URI"] == found["MLFLOW_REGISTRY_URI"] == f"sqlite:///{tmp_path / 'm.db'}"
 
 
 def test_a_script_on_a_server_signs_in_as_whoever_started_it_and_the_address_names_nobody(tmp_path: Path) -> None:
-    held = given(SERVER, "bo", "p@w")
-    found = environment_for(Workshop(tmp_path, 1, SECRET), SERVER.asked_by(held.principal), "J")
+    held = create_credential(SERVER, "bo", "p@w")
+    found = script_environment(JobSettings(tmp_path, 1, SECRET), SERVER.with_principal(held.principal), "J")
     assert (found["MLFLOW_TRACKING_USERNAME"], found["MLFLOW_TRACKING_PASSWORD"]) == ("bo", "p@w")
     assert "AWS_SECRET_ACCESS_KEY" not in found
     assert found["MLFLOW_TRACKING_URI"] == SERVER.uri
 
 
 def test_a_script_on_a_server_that_nobody_signed_in_at_gets_no_sign_in(tmp_path: Path) -> None:
-    found = environment_for(Workshop(tmp_path, 1, SECRET), SERVER, "J")
+    found = script_environment(JobSettings(tmp_path, 1, SECRET), SERVER, "J")
     assert not [name for name in found if name.startswith("MLFLOW_TRACKING_") and name != "MLFLOW_TRACKING_URI"]
 
 
 def test_a_script_runs_beside_its_database_or_in_the_project(tmp_path: Path) -> None:
-    assert folder_for(sqlite_backend(tmp_path / "m.db"), Path("/project")) == tmp_path
-    assert folder_for(SERVER, Path("/project")) == Path("/project")
+    assert working_folder(sqlite_backend(tmp_path / "m.db"), Path("/project")) == tmp_path
+    assert working_folder(SERVER, Path("/project")) == Path("/project")

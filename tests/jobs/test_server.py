@@ -12,23 +12,23 @@ import pytest
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.errors import Unreachable
-from lib.jobs import job_queue as jobs
-from lib.jobs.job_settings import Workshop, workshop
+from lib.jobs import job_queue
+from lib.jobs.job_settings import JobSettings, read_job_settings
 from lib.launch import demo_jobs
-from lib.launch.catalogue import find
+from lib.launch.catalogue import find_demo
 from tests.support.browser import Driver, free_port, serve_podium
 
 
-def shop_in(folder: Path) -> Workshop:
-    return workshop({**os.environ, "PODIUM_HOME": str(folder), "PODIUM_JOBS": "1"}, folder)
+def shop_in(folder: Path) -> JobSettings:
+    return read_job_settings({**os.environ, "PODIUM_HOME": str(folder), "PODIUM_JOBS": "1"}, folder)
 
 
 def test_a_job_logs_to_a_server_which_keeps_the_files(mlflow_server: Backend, tmp_path: Path) -> None:
     shop = shop_in(tmp_path)
     values = {"experiment": "Launched on a server", "n_estimators": (1,)}
-    started = demo_jobs.start(shop, find("first-run"), values, mlflow_server, datetime.now(UTC))
-    assert jobs.wait(shop, started.id, 120).state == "finished"
-    (run,) = jobs.runs_of(mlflow_server, started.id)
+    started = demo_jobs.start_demo_job(shop, find_demo("first-run"), values, mlflow_server, datetime.now(UTC))
+    assert job_queue.wait(shop, started.id, 120).state == "finished"
+    (run,) = job_queue.find_job_runs(mlflow_server, started.id)
     assert (run.name, round(run.metrics["accuracy"], 4), run.status) == ("forest-1-tree", 0.6667, "FINISHED")
     logged = client(mlflow_server).get_run(run.run_id)
     assert logged.info.artifact_uri.startswith("mlflow-artifacts:")
@@ -38,7 +38,7 @@ def test_a_job_logs_to_a_server_which_keeps_the_files(mlflow_server: Backend, tm
 def test_a_dead_server_is_told_within_seconds_when_the_runs_of_a_job_are_asked_for() -> None:
     asked = datetime.now(UTC)
     with pytest.raises(Unreachable):
-        jobs.runs_of(Backend(f"http://127.0.0.1:{free_port()}", "server"), "01ARZ3NDEKTSV4RRFFQ69G5FAV")
+        job_queue.find_job_runs(Backend(f"http://127.0.0.1:{free_port()}", "server"), "01ARZ3NDEKTSV4RRFFQ69G5FAV")
     assert (datetime.now(UTC) - asked).total_seconds() < 5
 
 
@@ -49,14 +49,14 @@ def test_a_job_goes_on_when_podium_is_killed_and_is_found_when_it_comes_back(
     window(first).open("/launch?demo=search").click("Start").page.get_by_text(re.compile(r"Fit \d+ of 60")).wait_for()
     os.killpg(first.process.pid, signal.SIGKILL)
     first.process.wait()
-    (going,) = jobs.listed(shop_in(tmp_path / "podium"))
+    (going,) = job_queue.list_jobs(shop_in(tmp_path / "podium"))
     assert going.state == "running"
     second = serve_podium(fresh_store.uri, tmp_path)
     try:
         page = window(second).open("/launch").page
         page.get_by_text("12 trials, best first", exact=False).wait_for()
         assert f"job={going.id}" in page.url
-        assert {run.status for run in jobs.runs_of(fresh_store, going.id)} == {"FINISHED"}
-        assert len(jobs.runs_of(fresh_store, going.id)) == 13
+        assert {run.status for run in job_queue.find_job_runs(fresh_store, going.id)} == {"FINISHED"}
+        assert len(job_queue.find_job_runs(fresh_store, going.id)) == 13
     finally:
         second.stop()

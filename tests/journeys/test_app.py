@@ -11,8 +11,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 import app as entry
-from lib.ui.app import preload
-from lib.ui.app import security_headers as headers
+from lib.ui.app import preload, security_headers
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +46,8 @@ def test_the_policy_allows_exactly_the_inline_scripts_of_the_page_that_is_served
 
 
 def test_a_page_without_inline_script_needs_no_hash():
-    assert headers.script_hashes('<script type="module" src="a.js"></script>') == []
-    assert "script-src 'self' 'wasm-unsafe-eval';" in headers.policy([])
+    assert security_headers.script_hashes('<script type="module" src="a.js"></script>') == []
+    assert "script-src 'self' 'wasm-unsafe-eval';" in security_headers.content_security_policy([])
 
 
 @pytest.mark.parametrize(
@@ -118,12 +117,12 @@ def test_pieces_are_followed_through_what_they_import_round_circles_and_load_at_
         "_embed.js": {"file": "js/embed.js"},
         "src/Never.tsx": {"file": "js/never.js"},
     }
-    assert preload.pieces(build, ["Chart.tsx"]) == ("js/a.js", "js/chart.js", "js/embed.js", "js/load.js")
-    assert preload.pieces(build, ["Other.tsx"]) == ()
+    assert preload.script_files(build, ["Chart.tsx"]) == ("js/a.js", "js/chart.js", "js/embed.js", "js/load.js")
+    assert preload.script_files(build, ["Other.tsx"]) == ()
 
 
 def test_a_streamlit_without_its_list_is_served_as_it_comes(tmp_path, monkeypatch):
     monkeypatch.setattr(preload.st, "__file__", str(tmp_path / "streamlit.py"))
-    preload.links.cache_clear()
-    assert preload.links() == b""
-    preload.links.cache_clear()
+    preload.preload_links.cache_clear()
+    assert preload.preload_links() == b""
+    preload.preload_links.cache_clear()

@@ -20,7 +20,7 @@ from sklearn.model_selection import train_test_split
 
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.mlflow_client import client
-from lib.launch.demo_jobs import FOLDER
+from lib.launch.demo_jobs import DEMO_FOLDER
 
 pytestmark = pytest.mark.xdist_group("demos")
 
@@ -50,7 +50,7 @@ TREES = {1: 12 / 18, 5: 17 / 18, 15: 17 / 18}
 def train(folder: Path, script: str, *arguments: str, prepare: str = SPY) -> str:
     """Run a demo from a shell in a folder, with nothing said about where to log, and return what it printed."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")}
-    command = [sys.executable, "-c", prepare + RUN, str(FOLDER / script), *arguments]
+    command = [sys.executable, "-c", prepare + RUN, str(DEMO_FOLDER / script), *arguments]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
@@ -225,12 +225,12 @@ def test_the_search_says_how_far_it_is_in_whole_lines_and_in_order(trained: Trai
 def test_files_of_a_new_experiment_lie_beside_the_database(trained: Trained) -> None:
     for name in ("Wine-Classification-RandomForest", "YT-MLOPS-Exp-2", "YT-MLOPS-Autolog-Exp-1", "Breast-Cancer-Rf-HP-Tuning"):
         found = client(trained.backend).get_experiment_by_name(name)
-        assert found.artifact_location == trained.backend.artifacts.as_uri()
+        assert found.artifact_location == trained.backend.artifact_folder.as_uri()
 
 
 def test_an_experiment_id_that_does_not_exist_is_told_with_those_that_do(trained: Trained) -> None:
     done = subprocess.run(
-        [sys.executable, FOLDER / "02_experiment_by_id.py", "--experiment-id", "99"],
+        [sys.executable, DEMO_FOLDER / "02_experiment_by_id.py", "--experiment-id", "99"],
         cwd=trained.backend.path.parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2

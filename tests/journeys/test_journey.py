@@ -11,22 +11,22 @@ import pytest
 from mlflow import MlflowClient
 
 from lib.backends.backend import Backend
-from lib.backends.capabilities import capabilities
-from lib.backends.capability_report import lines
-from lib.backends.credentials import given
-from lib.jobs import job_queue as jobs
-from lib.jobs.job_settings import workshop
+from lib.backends.capabilities import read_capabilities
+from lib.backends.capability_report import capability_rows
+from lib.backends.credentials import create_credential
+from lib.jobs import job_queue
+from lib.jobs.job_settings import read_job_settings
 from lib.launch import catalogue, demo_jobs
-from lib.ledger.entry.vocabulary import NOBODY
-from lib.ledger.queries.time_query import When
-from lib.registry.audit_queries import Question, ask
-from lib.registry.promote import Wish, move, roll_back
-from lib.registry.reader import look_at, recorded
-from lib.registry.register import candidates, register
+from lib.ledger.entry.vocabulary import NO_HOLDER
+from lib.ledger.queries.time_query import TimeQuery
+from lib.registry.audit_queries import AsOfQuery, query_as_of
+from lib.registry.promote import MoveRequest, move_version, roll_back
+from lib.registry.reader import read_book_state, read_snapshot
+from lib.registry.register import find_candidates, register
 from lib.registry.verify import verify
-from lib.runs.analysis.comparison import rows
-from lib.runs.reading.run_reader import runs
-from lib.runs.table.run_table import best
+from lib.runs.analysis.comparison import compare_runs
+from lib.runs.reading.run_reader import read_runs
+from lib.runs.table.run_table import find_best_run
 from lib.runs.table.types import Search
 from tests.support.auth_server import password
 from tests.support.dagshub_server import token
@@ -67,44 +67,44 @@ def here(request):
         backend = request.getfixturevalue(place)
     elif place == "signed_server":
         backend = request.getfixturevalue(place).backend
-        held = given(backend, "ana", password("ana"))
+        held = create_credential(backend, "ana", password("ana"))
     else:
         hub = request.getfixturevalue("dagshub")
         if place == "older":
             hub.repositories["ana/wine"] = request.getfixturevalue("older_server").uri
         backend = hub.backend("ana/wine")
-        held = given(backend, "ana", token("ana"))
-    yield backend.asked_by(held.principal) if held else backend
+        held = create_credential(backend, "ana", token("ana"))
+    yield backend.with_principal(held.principal) if held else backend
     del held
 
 
 @pytest.mark.parametrize("here", PLACES, indirect=True)
 def test_from_a_launched_demo_to_production_and_back(here, tmp_path, record_property):
     model = f"wine-{time.time_ns()}"  # a server keeps what other tests made
-    record_property("can", {line.what: line.found for line in lines(capabilities(here))})
+    record_property("can", {line.label: line.value for line in capability_rows(read_capabilities(here))})
     made = [launched(here, tmp_path, trees) for trees in (1, 15)]
     ids = [run.run_id for run in made]
 
-    table = runs(here, Search((made[0].experiment_id,)))
+    table = read_runs(here, Search((made[0].experiment_id,)))
     assert set(ids) <= set(table.ids)
-    assert "better" in [verdict for row in rows(table, ids[0]) for verdict in row.verdicts]
-    untold = capabilities(here).logged_models.has is False
-    assert best(table, "metrics.accuracy", untold=untold) is not None
+    assert "better" in [verdict for row in compare_runs(table, ids[0]) for verdict in row.verdicts]
+    untold = read_capabilities(here).logged_models.is_available is False
+    assert find_best_run(table, "metrics.accuracy", untold=untold) is not None
 
     for run_id in ids:
         register(writer(here), run_id, model)
-    assert candidates(here, ids[0])
-    first = move(writer(here), Wish(model, "1", "Production", WHY, expected=NOBODY))
-    second = move(writer(here), Wish(model, "2", "Production", WHY, expected="1"))
-    assert (first.outcome, second.outcome, second.displaced) == ("applied", "applied", ("1",))
-    between = recorded(here, model).last
+    assert find_candidates(here, ids[0])
+    first = move_version(writer(here), MoveRequest(model, "1", "Production", WHY, expected_holder=NO_HOLDER))
+    second = move_version(writer(here), MoveRequest(model, "2", "Production", WHY, expected_holder="1"))
+    assert (first.outcome, second.outcome, second.displaced_versions) == ("applied", "applied", ("1",))
+    between = read_book_state(here, model).last_observed_at
     assert roll_back(writer(here), model, WHY, None, "2").version == "1"
 
-    seen = look_at(here, model)
-    assert seen.now["production"].holders == ("1",)
+    seen = read_snapshot(here, model)
+    assert seen.slot_states["production"].holders == ("1",)
     assert {version.number: version.stage for version in seen.versions.values()} == {"1": "Production", "2": "Archived"}
-    for when, holder in ((When(between), "2"), (When(datetime.now(UTC)), "1")):
-        answer = ask(here, model, Question("production", when, datetime.now(UTC))).answer
+    for when, holder in ((TimeQuery(between), "2"), (TimeQuery(datetime.now(UTC)), "1")):
+        answer = query_as_of(here, model, AsOfQuery("production", when, datetime.now(UTC))).answer
         assert [one.version for one in answer.holders] == [holder]
     assert verify(here, model).findings == ()
 
@@ -115,9 +115,9 @@ def is_local(here):
 
 def launched(here, folder, trees):
     """The run of a demo that was started as a person starts it, by a keeper of its own."""
-    room = workshop({**os.environ, "PODIUM_HOME": str(folder / "podium")}, folder)
-    demo = catalogue.find("first-run" if is_local(here) else "remote")
-    job = demo_jobs.start(room, demo, {"n_estimators": (trees,) if is_local(here) else trees}, here, datetime.now(UTC))
-    assert jobs.wait(room, job.id, 180).state == "finished", (job.folder / "log.txt").read_text()
-    (run,) = jobs.runs_of(here, job.id)
+    room = read_job_settings({**os.environ, "PODIUM_HOME": str(folder / "podium")}, folder)
+    demo = catalogue.find_demo("first-run" if is_local(here) else "remote")
+    job = demo_jobs.start_demo_job(room, demo, {"n_estimators": (trees,) if is_local(here) else trees}, here, datetime.now(UTC))
+    assert job_queue.wait(room, job.id, 180).state == "finished", (job.folder / "log.txt").read_text()
+    (run,) = job_queue.find_job_runs(here, job.id)
     return run

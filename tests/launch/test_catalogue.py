@@ -10,20 +10,20 @@ from hypothesis import strategies as st
 
 from lib.errors import BadInput
 from lib.launch import demo_jobs
-from lib.launch.catalogue import Demo, argv, checked, cost, demos, find
+from lib.launch.catalogue import Demo, describe_cost, find_demo, list_demos, parse_values, script_arguments
 
-SEARCH = find("search")
-each_demo = pytest.mark.parametrize("demo", demos(), ids=lambda demo: demo.key)
+SEARCH = find_demo("search")
+each_demo = pytest.mark.parametrize("demo", list_demos(), ids=lambda demo: demo.key)
 
 
 @each_demo
 def test_the_defaults_of_every_demo_pass_its_own_check_unchanged(demo: Demo) -> None:
-    assert checked(demo, {}) == demo.defaults
+    assert parse_values(demo, {}) == demo.defaults
 
 
 @each_demo
 def test_every_parameter_is_an_option_of_the_script_with_the_same_default(demo: Demo) -> None:
-    source = demo_jobs.source(demo)
+    source = demo_jobs.read_demo_script(demo)
     for parameter in demo.parameters:
         found = re.search(rf'"--{parameter.name.replace("_", "-")}".*?default=(\[.*?\]|".*?"|\d+)', source)
         assert found, parameter.name
@@ -33,24 +33,24 @@ def test_every_parameter_is_an_option_of_the_script_with_the_same_default(demo: 
 
 @each_demo
 def test_the_script_stands_alone_and_says_first_where_it_logs(demo: Demo) -> None:
-    source = demo_jobs.source(demo)
+    source = demo_jobs.read_demo_script(demo)
     assert "from lib" not in source
     assert "import lib" not in source
     assert source.index("mlflow.set_tracking_uri") < min(source.index("set_experiment"), source.index("start_run"))
 
 
 def test_the_default_search_is_the_one_of_the_guide() -> None:
-    assert cost(SEARCH, {}).startswith("12 trials, 60 fits")
-    assert cost(SEARCH, {}).endswith("Writes 13 runs, one model.")
+    assert describe_cost(SEARCH, {}).startswith("12 trials, 60 fits")
+    assert describe_cost(SEARCH, {}).endswith("Writes 13 runs, one model.")
 
 
 def test_text_from_a_command_line_is_read_as_numbers() -> None:
-    words = argv(SEARCH, {"n_estimators": "1, 5,5", "max_depth": "none 3", "folds": "2"})
+    words = script_arguments(SEARCH, {"n_estimators": "1, 5,5", "max_depth": "none 3", "folds": "2"})
     assert words[1:8] == ("--n-estimators", "1", "5", "--max-depth", "none", "3", "--folds=2")
 
 
 def test_a_name_that_looks_like_an_option_stays_a_name() -> None:
-    assert argv(SEARCH, {"experiment": "--help"})[0] == "--experiment=--help"
+    assert script_arguments(SEARCH, {"experiment": "--help"})[0] == "--experiment=--help"
 
 
 @pytest.mark.parametrize(
@@ -75,38 +75,42 @@ def test_a_name_that_looks_like_an_option_stays_a_name() -> None:
 )
 def test_a_bad_value_is_refused_in_words_that_name_it(name: str, value: object, words: str) -> None:
     with pytest.raises(BadInput, match=re.escape(words)):
-        argv(SEARCH, {name: value})
+        script_arguments(SEARCH, {name: value})
 
 
 def test_an_experiment_id_is_a_whole_number() -> None:
     with pytest.raises(BadInput, match="Experiment id must be a whole number such as 0"):
-        argv(find("by-id"), {"experiment_id": "Default"})
+        script_arguments(find_demo("by-id"), {"experiment_id": "Default"})
 
 
 def test_an_unknown_demo_is_refused_with_those_that_exist() -> None:
     with pytest.raises(BadInput, match="first-run, by-id, by-name, remote, autolog, search"):
-        find("wine")
+        find_demo("wine")
 
 
 @given(st.text(max_size=300) | st.integers() | st.lists(st.none() | st.integers(-5, 600), max_size=12))
 def test_whatever_is_typed_is_refused_or_becomes_words_without_a_line_break(value: object) -> None:
     for parameter in SEARCH.parameters:
         try:
-            words = argv(SEARCH, {parameter.name: value})
+            words = script_arguments(SEARCH, {parameter.name: value})
         except BadInput:
             continue
         assert all(word.isprintable() for word in words)
-        assert checked(SEARCH, {parameter.name: value}) == checked(SEARCH, checked(SEARCH, {parameter.name: value}))
+        assert parse_values(SEARCH, {parameter.name: value}) == parse_values(
+            SEARCH, parse_values(SEARCH, {parameter.name: value})
+        )
 
 
 @each_demo
 def test_the_page_offers_only_choices_that_are_accepted(demo: Demo) -> None:
     for parameter in demo.parameters:
         if parameter.choices:
-            assert parameter.check(parameter.choices) == parameter.choices
+            assert parameter.parse(parameter.choices) == parameter.choices
 
 
 def test_help_explains_the_parameters_of_a_script() -> None:
-    said = subprocess.run([sys.executable, demo_jobs.path(SEARCH), "--help"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [sys.executable, demo_jobs.demo_script_path(SEARCH), "--help"], capture_output=True, text=True, check=True
+    ).stdout
     assert "Lesson: one parent run" in said
     assert all(f"--{parameter.name.replace('_', '-')}" in said for parameter in SEARCH.parameters)

@@ -9,20 +9,20 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lib.backends.credentials import given
+from lib.backends.credentials import create_credential
 from lib.backends.mlflow_client import client
-from lib.errors import Refused
-from lib.jobs import job_queue as jobs
-from lib.jobs.job_settings import workshop
+from lib.errors import ActionRefused
+from lib.jobs import job_queue
+from lib.jobs.job_settings import read_job_settings
 from lib.launch import catalogue, demo_jobs
-from lib.ledger.entry.vocabulary import NOBODY
-from lib.registry.promote import Wish, move
-from lib.registry.reader import look_at
-from lib.registry.register import candidates, register
+from lib.ledger.entry.vocabulary import NO_HOLDER
+from lib.registry.promote import MoveRequest, move_version
+from lib.registry.reader import read_snapshot
+from lib.registry.register import find_candidates, register
 from tests.support.dagshub_server import token
 from tests.support.ledger_stores import WHY, writer
 
-REMOTE = catalogue.find("remote")
+REMOTE = catalogue.find_demo("remote")
 WINE = "ana/wine"
 SCORES = {"accuracy": 17 / 18, "precision": 0.9333333333333332, "recall": 0.9523809523809524, "f1": 0.9373219373219372}
 
@@ -37,7 +37,7 @@ def shell(dagshub, tmp_path):
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         cache = {"DAGSHUB_CLIENT_TOKENS_CACHE": str(tmp_path / "tokens"), "BROWSER": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
         env = {**kept, **cache, "DAGSHUB_CLIENT_HOST": dagshub.host, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", **more}
-        command = [sys.executable, str(demo_jobs.path(REMOTE)), *arguments]
+        command = [sys.executable, str(demo_jobs.demo_script_path(REMOTE)), *arguments]
         return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
 
     yield run
@@ -49,8 +49,8 @@ def shell(dagshub, tmp_path):
 @pytest.fixture
 def ana(dagshub):
     """The repository, asked by Ana."""
-    held = given(dagshub.backend(WINE), "ana", token("ana"))
-    yield dagshub.backend(WINE).asked_by(held.principal)
+    held = create_credential(dagshub.backend(WINE), "ana", token("ana"))
+    yield dagshub.backend(WINE).with_principal(held.principal)
     del held
 
 
@@ -105,26 +105,26 @@ def test_during_an_outage_the_script_ends_with_a_sentence(shell, dagshub):
 
 def test_without_logged_models_it_still_registers_and_reaches_production(dagshub, ana, tmp_path):
     dagshub.unsupported = re.compile("logged-models|/api/3.0/")
-    experiment, room = new_experiment(), workshop({**os.environ, "PODIUM_HOME": str(tmp_path)}, tmp_path)
-    job = demo_jobs.start(room, REMOTE, {"experiment": experiment}, ana, datetime.now(UTC))
-    done = jobs.wait(room, job.id, 120)
+    experiment, room = new_experiment(), read_job_settings({**os.environ, "PODIUM_HOME": str(tmp_path)}, tmp_path)
+    job = demo_jobs.start_demo_job(room, REMOTE, {"experiment": experiment}, ana, datetime.now(UTC))
+    done = job_queue.wait(room, job.id, 120)
     said = (job.folder / "log.txt").read_text()
     assert done.state == "finished", said
     assert "older than MLflow 3" in said
     run = only_run(ana, experiment)
-    (found,) = candidates(ana, run.info.run_id)
+    (found,) = find_candidates(ana, run.info.run_id)
     assert found.source.endswith("/artifacts/model")
     model = f"remote-{time.time_ns()}"
     assert register(writer(ana), run.info.run_id, model).version == "1"
-    assert move(writer(ana), Wish(model, "1", "Production", WHY, expected=NOBODY)).outcome == "applied"
-    assert look_at(ana, model).now["production"].holders == ("1",)
+    assert move_version(writer(ana), MoveRequest(model, "1", "Production", WHY, expected_holder=NO_HOLDER)).outcome == "applied"
+    assert read_snapshot(ana, model).slot_states["production"].holders == ("1",)
 
 
 def test_on_local_files_it_is_refused_with_the_reason(fresh_store, tmp_path):
-    room = workshop({"PODIUM_HOME": str(tmp_path / "podium")}, tmp_path)
-    with pytest.raises(Refused, match="logs to another machine"):
-        demo_jobs.start(room, REMOTE, {}, fresh_store, datetime.now(UTC))
-    assert jobs.listed(room) == []
+    room = read_job_settings({"PODIUM_HOME": str(tmp_path / "podium")}, tmp_path)
+    with pytest.raises(ActionRefused, match="logs to another machine"):
+        demo_jobs.start_demo_job(room, REMOTE, {}, fresh_store, datetime.now(UTC))
+    assert job_queue.list_jobs(room) == []
 
 
 def test_the_page_greys_it_out_on_local_files(app, fresh_store):

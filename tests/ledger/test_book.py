@@ -8,22 +8,29 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
 
 from lib.backends.mlflow_client import client
-from lib.errors import Busy, NotFound, NotWritable, Refused
-from lib.ledger.entry.vocabulary import Actor, as_text, as_time, declared, from_millis, typed
-from lib.ledger.storage.book import append, read
-from lib.ledger.storage.book_index import find_book, index_params, open_book
-from lib.ledger.storage.book_lookup import Life
-from lib.registry.promote import Wish, move
-from lib.registry.reconcile import look
+from lib.errors import ActionRefused, Busy, NotFound, NotWritable
+from lib.ledger.entry.vocabulary import (
+    Actor,
+    clean_text,
+    declared_actor,
+    format_timestamp,
+    parse_timestamp,
+    timestamp_from_millis,
+)
+from lib.ledger.storage.book import append, read_book
+from lib.ledger.storage.book_index import ensure_book, find_book_id, read_index_params
+from lib.ledger.storage.book_lookup import ModelIncarnation
+from lib.registry.promote import MoveRequest, move_version
+from lib.registry.reconcile import sync_model_status
 from tests.ledger.test_replay import opened
 from tests.support.ledger_stores import WHY, book_id, registered, writer
 
-WINE = Life("wine", "a")
+WINE = ModelIncarnation("wine", "a")
 
 
 @pytest.fixture
 def book(fresh_store):
-    return open_book(fresh_store, WINE).book
+    return ensure_book(fresh_store, WINE).book_id
 
 
 def faulty(monkeypatch, backend, error, after_writing, times=1):
@@ -44,13 +51,13 @@ def faulty(monkeypatch, backend, error, after_writing, times=1):
 def test_an_entry_whose_answer_was_lost_is_written_once(monkeypatch, fresh_store, book):
     faulty(monkeypatch, fresh_store, MlflowException("connection lost", INTERNAL_ERROR), after_writing=True)
     entry = append(fresh_store, book, lambda state: opened())
-    assert [e.id for e in read(fresh_store, book).reading.entries] == [entry]
+    assert [e.id for e in read_book(fresh_store, book).book.entries] == [entry]
 
 
 def test_an_entry_that_was_not_written_is_tried_again(monkeypatch, fresh_store, book):
     faulty(monkeypatch, fresh_store, MlflowException("connection lost", INTERNAL_ERROR), after_writing=False, times=3)
     append(fresh_store, book, lambda state: opened())
-    assert read(fresh_store, book).reading.head == 1
+    assert read_book(fresh_store, book).book.head == 1
 
 
 def test_a_database_that_stays_locked_ends_in_a_clear_error_and_no_entry(monkeypatch, fresh_store, book):
@@ -59,7 +66,7 @@ def test_a_database_that_stays_locked_ends_in_a_clear_error_and_no_entry(monkeyp
     )
     with pytest.raises(Busy, match="locked"):
         append(fresh_store, book, lambda state: opened())
-    assert read(fresh_store, book).reading.head == 0
+    assert read_book(fresh_store, book).book.head == 0
 
 
 def test_a_reader_without_rights_is_told_so(monkeypatch, fresh_store, book):
@@ -72,24 +79,24 @@ def test_make_is_asked_again_with_the_new_state_when_the_place_was_lost(fresh_st
     asked = []
 
     def make(state):
-        asked.append(state.reading.head)
+        asked.append(state.book.head)
         if len(asked) == 1:
             append(fresh_store, book, lambda _: opened())
         return opened(why="re-created")
 
     append(fresh_store, book, make)
     assert asked == [0, 1]
-    assert [e.body.why for e in read(fresh_store, book).reading.entries] == ["first look", "re-created"]
+    assert [e.body.why for e in read_book(fresh_store, book).book.entries] == ["first look", "re-created"]
 
 
 def test_a_guard_that_refuses_leaves_nothing(fresh_store, book):
     def refuse(state):
-        raise Refused("no")
+        raise ActionRefused("no")
 
-    with pytest.raises(Refused):
+    with pytest.raises(ActionRefused):
         append(fresh_store, book, refuse)
     assert append(fresh_store, book, lambda state: None) is None
-    assert read(fresh_store, book).reading.head == 0
+    assert read_book(fresh_store, book).book.head == 0
 
 
 def test_threads_of_one_process_appending_at_once_lose_nothing(fresh_store, book):
@@ -98,45 +105,45 @@ def test_threads_of_one_process_appending_at_once_lose_nothing(fresh_store, book
         thread.start()
     for thread in threads:
         thread.join()
-    state = read(fresh_store, book)
-    assert state.reading.head == len(state.reading.entries) == 8
+    state = read_book(fresh_store, book)
+    assert state.book.head == len(state.book.entries) == 8
     assert state.findings() == ()
 
 
 def test_a_backend_that_fails_after_the_decision_says_that_it_is_recorded(monkeypatch, fresh_store):
     registered(fresh_store)
-    look(writer(fresh_store), "wine")
+    sync_model_status(writer(fresh_store), "wine")
 
     def locked(*_):
         raise MlflowException("database is locked", TEMPORARILY_UNAVAILABLE)
 
     monkeypatch.setattr(client(fresh_store), "set_registered_model_alias", locked)
     with pytest.raises(Busy, match="The decision is in the ledger"):
-        move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
-    assert len(read(fresh_store, book_id(fresh_store)).open) == 1
+        move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    assert len(read_book(fresh_store, book_id(fresh_store)).open_intents) == 1
 
 
 def test_each_model_has_one_book_and_finding_writes_nothing(fresh_store):
-    assert find_book(fresh_store, WINE) is None
-    assert index_params(fresh_store) == {}
+    assert find_book_id(fresh_store, WINE) is None
+    assert read_index_params(fresh_store) == {}
     assert client(fresh_store).get_experiment_by_name("podium-ledger") is None
-    one, two = open_book(fresh_store, WINE), open_book(fresh_store, Life("beer", "b"))
-    assert open_book(fresh_store, WINE).book == one.book == find_book(fresh_store, WINE)
-    assert two.known == {one.book, two.book}
+    one, two = ensure_book(fresh_store, WINE), ensure_book(fresh_store, ModelIncarnation("beer", "b"))
+    assert ensure_book(fresh_store, WINE).book_id == one.book_id == find_book_id(fresh_store, WINE)
+    assert two.all_book_ids == {one.book_id, two.book_id}
 
 
 def test_a_book_that_is_not_there_is_named(fresh_store):
     with pytest.raises(NotFound):
-        read(fresh_store, "f" * 32)
+        read_book(fresh_store, "f" * 32)
 
 
 def test_times_are_written_in_utc_with_milliseconds_and_read_back():
     at = datetime(2023, 3, 14, 9, 0, 0, 123000, tzinfo=UTC)
-    assert as_text(at) == "2023-03-14T09:00:00.123Z"
-    assert as_time(as_text(at)) == at
-    assert from_millis(1678784400123) == as_text(at)
+    assert format_timestamp(at) == "2023-03-14T09:00:00.123Z"
+    assert parse_timestamp(format_timestamp(at)) == at
+    assert timestamp_from_millis(1678784400123) == format_timestamp(at)
 
 
 def test_control_and_invisible_characters_are_stripped_from_what_people_type():
-    assert typed(" a\x00b\u202ec\n\nd ") == "a b c d"
-    assert declared("ana\u200b") == Actor(name="ana")
+    assert clean_text(" a\x00b\u202ec\n\nd ") == "a b c d"
+    assert declared_actor("ana\u200b") == Actor(name="ana")

@@ -6,9 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ulid import ULID
 
-from lib.ledger.chain.hash_chain import Anchor, decode, encode, judge, key, link, seed, stopper
-from lib.ledger.entry.schema import parse
-from lib.ledger.entry.types import Other, canonical, number, plain
+from lib.ledger.chain.hash_chain import (
+    Anchor,
+    blocking_finding,
+    chain_seed,
+    collect_findings,
+    decode_volume,
+    encode_entry,
+    next_chain,
+    param_key,
+)
+from lib.ledger.entry.schema import parse_body
+from lib.ledger.entry.types import UnknownBody, canonical_json, to_json, to_json_number
 
 BOOK = "0123456789abcdef0123456789abcdef"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
@@ -16,10 +25,10 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
 
 def written(texts, run_id=BOOK, room=5600):
     """The parameters of a book with these bodies."""
-    params, chain = {}, seed(run_id)
+    params, chain = {}, chain_seed(run_id)
     for place, text in enumerate(texts, 1):
-        value, more = encode(str(ULID()), text, chain, room)
-        params |= {key(place): value, **more}
+        value, more = encode_entry(str(ULID()), text, chain, room)
+        params |= {param_key(place): value, **more}
         chain = value.split(" ", 3)[2]
     return params
 
@@ -29,17 +38,17 @@ def notes(n):
 
 
 def whats(params, anchors=()):
-    return [(finding.place, finding.what) for finding in judge(decode(params, BOOK), anchors)]
+    return [(finding.position, finding.what) for finding in collect_findings(decode_volume(params, BOOK), anchors)]
 
 
 @settings(deadline=None)
 @given(st.lists(TEXTS, max_size=8), st.integers(1, 500))
 def test_every_body_that_is_written_is_read_back_whole_whatever_fits_into_a_parameter(texts, room):
     params = written(texts, room=room)
-    reading = decode(params, BOOK)
+    reading = decode_volume(params, BOOK)
     assert reading.head == len(texts)
     assert not reading.findings
-    assert [entry.place for entry in reading.entries] == list(range(1, len(texts) + 1))
+    assert [entry.position for entry in reading.entries] == list(range(1, len(texts) + 1))
     assert all(len(value) <= room + 157 for value in params.values())
 
 
@@ -48,7 +57,7 @@ def test_every_body_that_is_written_is_read_back_whole_whatever_fits_into_a_para
 def test_an_edited_body_is_named_at_its_place(n, data):
     place = data.draw(st.integers(1, n))
     params = written(notes(n))
-    params[key(place)] = params[key(place)].replace("NOTE", "NOT3")
+    params[param_key(place)] = params[param_key(place)].replace("NOTE", "NOT3")
     assert whats(params) == [(place, "edited")]
 
 
@@ -57,32 +66,32 @@ def test_an_edited_body_is_named_at_its_place(n, data):
 def test_a_cut_tail_is_silent_alone_and_behind_its_anchor_with_one(n, data):
     kept = data.draw(st.integers(0, n - 1))
     params = written(notes(n))
-    anchor = Anchor(n, decode(params, BOOK).chain)
+    anchor = Anchor(n, decode_volume(params, BOOK).chain)
     cut = {name: value for name, value in params.items() if int(name) <= kept}
     assert whats(cut) == []
     assert whats(cut, [anchor]) == [(n, "head behind its anchor")]
-    assert stopper(judge(decode(cut, BOOK), [anchor]))
+    assert blocking_finding(collect_findings(decode_volume(cut, BOOK), [anchor]))
 
 
 def test_two_swapped_entries_break_the_chain_and_stop_the_writing():
     params = written(notes(9))
-    params[key(4)], params[key(6)] = params[key(6)], params[key(4)]
-    reading = decode(params, BOOK)
+    params[param_key(4)], params[param_key(6)] = params[param_key(6)], params[param_key(4)]
+    reading = decode_volume(params, BOOK)
     assert (7, "chain broken") in whats(params)
-    assert stopper(reading.findings)
+    assert blocking_finding(reading.findings)
 
 
 def test_a_book_copied_from_another_is_broken():
     params = written(notes(5), run_id="another")
-    assert stopper(decode(params, BOOK).findings)
-    assert not decode(params, BOOK).entries
+    assert blocking_finding(decode_volume(params, BOOK).findings)
+    assert not decode_volume(params, BOOK).entries
 
 
 @given(st.integers(4, 9), st.data())
 def test_a_deleted_entry_is_a_gap_as_soon_as_two_stand_behind_it(n, data):
     place = data.draw(st.integers(1, n - 1))
     params = written(notes(n))
-    del params[key(place)]
+    del params[param_key(place)]
     assert whats(params) == [(place, "gap") if place < n - 1 else (n, "beyond the end")]
 
 
@@ -90,9 +99,9 @@ def test_a_deleted_entry_is_a_gap_as_soon_as_two_stand_behind_it(n, data):
 def test_whichever_two_entries_change_places_the_first_of_them_is_named(n, data):
     one, other = sorted(data.draw(st.lists(st.integers(1, n), min_size=2, max_size=2, unique=True)))
     params = written(notes(n))
-    params[key(one)], params[key(other)] = params[key(other)], params[key(one)]
+    params[param_key(one)], params[param_key(other)] = params[param_key(other)], params[param_key(one)]
     assert whats(params)[0] == (one, "reordered")
-    assert f"place {other}" in decode(params, BOOK).findings[0].means
+    assert f"place {other}" in decode_volume(params, BOOK).findings[0].means
 
 
 def test_an_entry_that_lost_a_part_of_its_text_is_told_from_an_edited_one():
@@ -103,63 +112,63 @@ def test_an_entry_that_lost_a_part_of_its_text_is_told_from_an_edited_one():
 
 
 def test_a_rewritten_book_differs_from_its_anchor():
-    anchor = Anchor(5, decode(written(notes(5)), BOOK).chain)
+    anchor = Anchor(5, decode_volume(written(notes(5)), BOOK).chain)
     assert whats(written(['{"type":"LIE"}', *notes(5)]), [anchor]) == [(5, "differs from its anchor")]
 
 
 def test_a_stray_at_the_next_place_is_absorbed_as_void_and_writing_goes_on():
     params = written(notes(3))
-    for stray in ("hello", params[key(2)]):
-        book = params | {key(4): stray}
-        reading = decode(book, BOOK)
+    for stray in ("hello", params[param_key(2)]):
+        book = params | {param_key(4): stray}
+        reading = decode_volume(book, BOOK)
         assert [f.what for f in reading.findings] == ["void"]
-        value, _ = encode(str(ULID()), notes(1)[0], reading.chain)
-        after = decode(book | {key(5): value}, BOOK)
+        value, _ = encode_entry(str(ULID()), notes(1)[0], reading.chain)
+        after = decode_volume(book | {param_key(5): value}, BOOK)
         assert after.head == 5
         assert len(after.entries) == 4
-        assert not stopper(after.findings)
+        assert not blocking_finding(after.findings)
 
 
 def test_two_replayed_entries_at_the_end_do_not_stop_the_writing():
     params = written(notes(4))
-    reading = decode(params | {key(5): params[key(3)], key(6): params[key(4)]}, BOOK)
-    assert not stopper(reading.findings)
+    reading = decode_volume(params | {param_key(5): params[param_key(3)], param_key(6): params[param_key(4)]}, BOOK)
+    assert not blocking_finding(reading.findings)
 
 
 def test_a_stray_beyond_the_head_is_named_and_never_blocks():
-    params = written(notes(3)) | {key(9): written(notes(1))[key(1)]}
+    params = written(notes(3)) | {param_key(9): written(notes(1))[param_key(1)]}
     assert whats(params) == [(9, "beyond the end")]
-    assert not stopper(decode(params, BOOK).findings)
+    assert not blocking_finding(decode_volume(params, BOOK).findings)
 
 
 def test_an_entry_of_a_newer_schema_is_read_and_stops_the_writing():
-    reading = decode(written(['{"schema":2,"type":"OPENED","model":"m"}']), BOOK)
-    assert isinstance(reading.entries[0].body, Other)
-    assert stopper(reading.findings)
+    reading = decode_volume(written(['{"schema":2,"type":"OPENED","model":"m"}']), BOOK)
+    assert isinstance(reading.entries[0].body, UnknownBody)
+    assert blocking_finding(reading.findings)
 
 
 @settings(deadline=None)
 @given(TEXTS)
 def test_no_body_however_odd_makes_reading_fail(text):
-    assert parse(text).type
+    assert parse_body(text).type
 
 
 @settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=5), st.none() | st.booleans() | st.floats() | TEXTS, max_size=5))
 def test_no_json_object_makes_reading_fail(raw):
-    assert parse(json.dumps({"type": "OPENED", **raw})).type
+    assert parse_body(json.dumps({"type": "OPENED", **raw})).type
 
 
 def test_an_unknown_entry_can_be_written_again_as_json():
-    other = parse('{"schema":1,"type":"REQUESTED","model":"m","risk":"high"}')
-    assert plain(other)["type"] == "REQUESTED"
-    assert '"model":"m"' in canonical(other)
+    other = parse_body('{"schema":1,"type":"REQUESTED","model":"m","risk":"high"}')
+    assert to_json(other)["type"] == "REQUESTED"
+    assert '"model":"m"' in canonical_json(other)
 
 
 def test_numbers_that_json_cannot_hold_become_words():
-    assert [number(v) for v in (float("nan"), float("inf"), float("-inf"), 0.5)] == ["NaN", "Infinity", "-Infinity", 0.5]
+    assert [to_json_number(v) for v in (float("nan"), float("inf"), float("-inf"), 0.5)] == ["NaN", "Infinity", "-Infinity", 0.5]
 
 
 def test_the_chain_depends_on_the_book_and_on_every_body_before():
-    assert seed("a") != seed("b")
-    assert link(seed("a"), "x") != link(seed("b"), "x") != link(seed("a"), "y")
+    assert chain_seed("a") != chain_seed("b")
+    assert next_chain(chain_seed("a"), "x") != next_chain(chain_seed("b"), "x") != next_chain(chain_seed("a"), "y")

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.ledger.charts.holdings_chart import bars, strip
+from lib.ledger.charts.holdings_chart import bar_table, holdings_chart
 from lib.ledger.entry.types import Observed
-from lib.ledger.queries.history import lines
-from lib.ledger.state.holdings import Holding, decision_of, holder, holdings
+from lib.ledger.queries.history import history_rows
+from lib.ledger.state.holdings import Holding, current_holding, decision_of, recorded_holdings
 from lib.theme import LIGHT
 from tests.ledger.test_replay import COMMON, VERSIONS, book, closed, intent, now, opened
 
@@ -31,7 +31,7 @@ def outside(shown, since, until):
 
 
 def production(*bodies):
-    return [(h.version, h.since, h.until) for h in holdings(book(*bodies).reading.entries) if h.slot == "production"]
+    return [(h.version, h.since, h.until) for h in recorded_holdings(book(*bodies).book.entries) if h.slot == "production"]
 
 
 def test_a_promotion_ends_one_holding_and_begins_the_next_at_the_time_of_its_effect():
@@ -61,16 +61,16 @@ def test_an_outside_move_elsewhere_does_not_interrupt_a_holding():
 
 
 def test_two_in_one_slot_are_unknown_with_the_reason():
-    (held,) = holdings(book(timed(opened(now(["1", "2"], alias=False)), 1)).reading.entries)
+    (held,) = recorded_holdings(book(timed(opened(now(["1", "2"], alias=False)), 1)).book.entries)
     assert held.version is None
-    assert held.why == "v1 and v2 at once"
+    assert held.explanation == "v1 and v2 at once"
 
 
 def test_the_decision_behind_a_holding_can_be_found():
-    entries = book(timed(opened(), 1), timed(intent("2"), 2), timed(closed(2, shown=now(["2"])), 3)).reading.entries
-    held = holder(entries, "production")
+    entries = book(timed(opened(), 1), timed(intent("2"), 2), timed(closed(2, shown=now(["2"])), 3)).book.entries
+    held = current_holding(entries, "production")
     assert decision_of(entries, held).version == "2"
-    assert holder(entries, "staging") is None
+    assert current_holding(entries, "staging") is None
 
 
 @given(st.lists(st.tuples(VERSIONS, st.integers(0, 23)), min_size=1, max_size=10))
@@ -85,11 +85,11 @@ def test_however_clocks_jump_holdings_of_a_slot_never_overlap_and_never_run_back
 
 
 def test_the_strip_draws_a_bar_per_holding_with_the_present_one_solid():
-    entries = book(timed(opened(now(["1"])), 1), timed(intent("2"), 2), timed(closed(2, shown=now(["2"])), 3)).reading.entries
-    table = bars([("Production", h) for h in holdings(entries)], when(9))
+    entries = book(timed(opened(now(["1"])), 1), timed(intent("2"), 2), timed(closed(2, shown=now(["2"])), 3)).book.entries
+    table = bar_table([("Production", h) for h in recorded_holdings(entries)], when(9))
     assert table[["version", "kind"]].to_numpy().tolist() == [["v1", "past"], ["v2", "now"]]
     assert table.until.iloc[-1] == when(9)
-    drawn = strip(table, LIGHT, ["Production", "Staging"]).to_dict()
+    drawn = holdings_chart(table, LIGHT, ["Production", "Staging"]).to_dict()
     assert drawn["layer"][0]["mark"]["type"] == "bar"
     assert drawn["height"] == 36 * 2 + 28
 
@@ -101,7 +101,7 @@ def test_every_entry_has_a_line_that_says_who_and_why():
         timed(closed(2, shown=now(["2"]), displaced=("1",)), 3),
         outside(now(["3"]), 4, 5),
     )
-    told = [(line.word, line.version, line.why) for line in lines(state)]
+    told = [(line.badge, line.version, line.summary) for line in history_rows(state)]
     assert told == [
         ("OBSERVED", "", "Production: nobody → v3"),
         ("APPLIED", "2", "In place of v1"),
@@ -112,8 +112,8 @@ def test_every_entry_has_a_line_that_says_who_and_why():
 
 def test_the_history_of_a_version_has_what_displaced_it_too():
     state = book(timed(opened(now(["1"])), 1), timed(intent("2"), 2), timed(closed(2, shown=now(["2"]), displaced=("1",)), 3))
-    assert [line.word for line in lines(state, "1")] == ["APPLIED"]
-    assert [line.word for line in lines(state, "3")] == []
+    assert [line.badge for line in history_rows(state, "1")] == ["APPLIED"]
+    assert [line.badge for line in history_rows(state, "3")] == []
 
 
 def test_hundreds_of_narrow_bars_are_drawn_without_edges_and_a_few_keep_theirs():
@@ -122,6 +122,8 @@ def test_hundreds_of_narrow_bars_are_drawn_without_edges_and_a_few_keep_theirs()
         Holding("production", "12"[n % 2], start + timedelta(hours=n), start + timedelta(hours=n + 1), n, "") for n in range(300)
     ]
     for held, edges in ((many, {0.0}), (many[:5], {1.5})):
-        drawn = strip(bars([("Production", one) for one in held], start + timedelta(days=20)), LIGHT, ["Production"])
+        drawn = holdings_chart(
+            bar_table([("Production", one) for one in held], start + timedelta(days=20)), LIGHT, ["Production"]
+        )
         (rows,) = drawn.to_dict()["datasets"].values()
         assert {row["edge"] for row in rows} == edges

@@ -3,27 +3,27 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.ledger.chain.hash_chain import Entry, Reading
-from lib.ledger.entry.types import Closing, Decided, Held, Identity, Observed, Opened, Other, Place, Registered
-from lib.ledger.entry.vocabulary import PODIUM, Actor, Reason
-from lib.ledger.state.replay import fold
+from lib.ledger.chain.hash_chain import DecodedBook, Entry
+from lib.ledger.entry.types import BackendRef, Closing, Decided, Identity, Observed, Opened, Registered, SlotState, UnknownBody
+from lib.ledger.entry.vocabulary import PODIUM_ACTOR, Actor, Reason
+from lib.ledger.state.replay import replay
 
 AT = "2026-11-24T10:00:00.000Z"
 BORN, BORN_AGAIN = "2026-01-01T00:00:00.000Z", "2026-02-01T00:00:00.000Z"
-COMMON = {"model": "m", "recorded_at": AT, "by": Actor(name="ana"), "backend": Place(kind="sqlite", uri="sqlite:///x")}
+COMMON = {"model": "m", "recorded_at": AT, "by": Actor(name="ana"), "backend": BackendRef(kind="sqlite", uri="sqlite:///x")}
 VERSIONS = st.sampled_from(["1", "2", "3"])
 
 
 def book(*bodies):
     """A folded book with these bodies; the entry at place n has the id `e<n>`."""
     entries = tuple(Entry(n, f"e{n}", f"c{n}", body) for n, body in enumerate(bodies, 1))
-    return fold(Reading(entries, tuple(f"c{n}" for n in range(len(bodies) + 1)), ()))
+    return replay(DecodedBook(entries, tuple(f"c{n}" for n in range(len(bodies) + 1)), ()))
 
 
 def now(production=(), staging=(), alias=True):
     """What the slots show; by default the alias goes with the stage."""
     slots = {"production": tuple(production), "staging": tuple(staging)}
-    return {slot: Held(alias=held[0] if held and alias else None, stage=held) for slot, held in slots.items()}
+    return {slot: SlotState(alias=held[0] if held and alias else None, stage=held) for slot, held in slots.items()}
 
 
 def opened(shown=None, created=BORN, why="first look"):
@@ -46,57 +46,57 @@ def seen_outside(shown, gone=()):
 
 def test_an_empty_book_wants_nothing_and_has_no_opinion():
     state = book()
-    assert not state.opened
-    assert state.wanted()["production"].said == "none"
-    assert state.drift() == ()
+    assert not state.is_opened
+    assert state.desired_holders()["production"].holders_text == "none"
+    assert state.drifted_slots() == ()
 
 
 def test_what_stood_there_when_the_record_began_is_remembered_but_not_wished_for():
     state = book(opened(now(["1"])))
-    want = state.wanted()["production"]
-    assert (want.holder, want.named) == ("1", False)
-    assert state.drift(now(["2"])) == ()
+    want = state.desired_holders()["production"]
+    assert (want.holder, want.is_managed) == ("1", False)
+    assert state.drifted_slots(now(["2"])) == ()
 
 
 def test_two_holders_at_the_beginning_are_nobodys_pick():
-    want = book(opened(now(["1", "2"], alias=False))).wanted()["production"]
+    want = book(opened(now(["1", "2"], alias=False))).desired_holders()["production"]
     assert want.holder is None
-    assert want.said == "1,2"
+    assert want.holders_text == "1,2"
 
 
 def test_an_intent_is_wanted_from_the_moment_it_is_written():
     state = book(opened(now(["1"])), intent("2"))
-    assert state.wanted()["production"].holder == "2"
-    assert [entry.id for entry in state.open] == ["e2"]
-    assert state.drift(now(["1"])) == ()
+    assert state.desired_holders()["production"].holder == "2"
+    assert [entry.id for entry in state.open_intents] == ["e2"]
+    assert state.drifted_slots(now(["1"])) == ()
 
 
 def test_a_failed_intent_wishes_for_nothing_any_more():
     state = book(opened(now(["1"])), intent("2"), closed(2, "FAILED", now(["1"])))
-    assert state.wanted()["production"].holder == "1"
-    assert state.open == ()
+    assert state.desired_holders()["production"].holder == "1"
+    assert state.open_intents == ()
 
 
 def test_an_open_intent_that_became_impossible_does_not_count():
     state = book(opened(now(["1"])), intent("2"))
-    assert state.wanted(lambda _: False)["production"].holder == "1"
+    assert state.desired_holders(lambda _: False)["production"].holder == "1"
 
 
 def test_the_last_of_two_intents_wins_whoever_is_closed_first():
     state = book(opened(), intent("1"), intent("2"), closed(3, shown=now(["2"])), closed(2, "OVERTAKEN", now(["2"])))
-    assert state.wanted()["production"].holder == "2"
-    assert state.outcome == {"e2": "OVERTAKEN", "e3": "APPLIED"}
+    assert state.desired_holders()["production"].holder == "2"
+    assert state.outcomes == {"e2": "OVERTAKEN", "e3": "APPLIED"}
 
 
 def test_only_the_first_closing_of_an_intent_counts():
     state = book(opened(), intent("1"), closed(2, shown=now(["1"])), closed(2, "FAILED"))
-    assert state.outcome["e2"] == "APPLIED"
-    assert state.now == now(["1"])
+    assert state.outcomes["e2"] == "APPLIED"
+    assert state.observed_slots == now(["1"])
 
 
 def test_a_closing_of_something_that_is_no_intent_says_nothing():
     state = book(opened(now(["1"])), closed(7, shown=now(["3"])))
-    assert state.now == now(["1"])
+    assert state.observed_slots == now(["1"])
 
 
 def test_a_rejection_is_no_intent():
@@ -105,62 +105,62 @@ def test_a_rejection_is_no_intent():
 
 def test_a_version_that_moves_on_leaves_the_slot_it_held():
     state = book(opened(), intent("2", "Staging"), closed(2, shown=now([], ["2"])), intent("2", from_="Staging"))
-    assert (state.wanted()["production"].holder, state.wanted()["staging"].said) == ("2", "none")
-    assert state.wanted()["staging"].named
+    assert (state.desired_holders()["production"].holder, state.desired_holders()["staging"].holders_text) == ("2", "none")
+    assert state.desired_holders()["staging"].is_managed
 
 
 def test_archiving_one_of_two_unknown_holders_settles_the_other():
     state = book(opened(now(["1", "2"], alias=False)), intent("1", "Archived", "Production"))
-    assert state.wanted()["production"].holder == "2"
+    assert state.desired_holders()["production"].holder == "2"
 
 
 def test_drift_is_a_named_slot_that_shows_something_else_while_nobody_works():
     state = book(opened(), intent("1"), closed(2, shown=now(["1"])), seen_outside(now(["3"])))
-    assert state.drift() == ("production",)
-    assert state.drift(now(["1"])) == ()
+    assert state.drifted_slots() == ("production",)
+    assert state.drifted_slots(now(["1"])) == ()
 
 
 def test_an_alias_without_its_stage_is_drift_too():
     state = book(opened(), intent("1"), closed(2, shown=now(["1"])))
-    assert state.drift({**now(["1"]), "production": Held(alias="1")}) == ("production",)
+    assert state.drifted_slots({**now(["1"]), "production": SlotState(alias="1")}) == ("production",)
 
 
 def test_a_wanted_version_that_is_gone_is_wanted_no_more():
     state = book(opened(), intent("1"), closed(2, shown=now(["1"])), seen_outside(now(), gone=("1",)))
-    assert state.wanted()["production"].said == "none"
-    assert state.drift() == ()
+    assert state.desired_holders()["production"].holders_text == "none"
+    assert state.drifted_slots() == ()
 
 
 def test_a_new_life_of_the_model_begins_with_no_wishes():
     state = book(opened(), intent("1"), closed(2, shown=now(["1"])), opened(created=BORN_AGAIN, why="re-created"))
-    assert state.wanted()["production"].said == "none"
+    assert state.desired_holders()["production"].holders_text == "none"
     assert state.intents == ()
-    assert len(state.life) == 1
+    assert len(state.current_life_entries) == 1
 
 
 def test_what_is_registered_or_decided_about_is_known():
     state = book(opened(), Registered(**COMMON, version="8", identity=Identity(created="x")), intent("9"))
-    assert {"1", "2", "3", "8", "9"} <= state.known
-    assert state.registered == {"8"}
+    assert {"1", "2", "3", "8", "9"} <= state.known_versions
+    assert state.registered_versions == {"8"}
 
 
 def test_an_entry_nobody_knows_changes_nothing():
     before = book(opened(now(["1"])), intent("2"))
-    after = book(opened(now(["1"])), intent("2"), Other(type="REQUESTED", model="m"))
-    assert after.wanted() == before.wanted()
-    assert after.open == before.open
+    after = book(opened(now(["1"])), intent("2"), UnknownBody(type="REQUESTED", model="m"))
+    assert after.desired_holders() == before.desired_holders()
+    assert after.open_intents == before.open_intents
 
 
 def test_the_time_of_the_last_entry_never_runs_backwards():
     early = opened().model_copy(update={"recorded_at": "2025-01-01T00:00:00.000Z"})
     late = intent("1")
-    assert book(late, early).last == book(early, late).last
+    assert book(late, early).last_observed_at == book(early, late).last_observed_at
 
 
 @given(st.lists(st.tuples(VERSIONS, st.sampled_from(["Production", "Staging", "Archived", "None"])), max_size=12))
 def test_no_version_is_ever_wanted_in_two_slots_and_no_slot_wants_two(moves):
     state = book(opened(), *(intent(version, to) for version, to in moves))
-    want = state.wanted()
+    want = state.desired_holders()
     holders = [holder for one in want.values() for holder in one.holders]
     assert len(holders) == len(set(holders))
     assert all(len(one.holders) <= 1 for one in want.values())
@@ -171,4 +171,4 @@ def test_no_version_is_ever_wanted_in_two_slots_and_no_slot_wants_two(moves):
 
 
 def test_podium_itself_is_an_actor_whose_name_nobody_vouches_for():
-    assert PODIUM.how == "declared"
+    assert PODIUM_ACTOR.how == "declared"

@@ -20,18 +20,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from lib.backends.backend import sqlite_backend
 from lib.backends.mlflow_client import client
-from lib.errors import LedgerBroken, Refused
+from lib.errors import ActionRefused, LedgerBroken
 from lib.ledger.entry.types import Closing
-from lib.ledger.entry.vocabulary import SLOTS, as_text, as_time
+from lib.ledger.entry.vocabulary import SLOTS, format_timestamp, parse_timestamp
 from lib.ledger.queries.as_of import as_of
-from lib.ledger.queries.time_query import read_when
+from lib.ledger.queries.time_query import parse_time_query
 from lib.ledger.state import volumes
-from lib.ledger.state.replay import fulfilled
-from lib.ledger.storage.book import read
-from lib.registry.drift import drifts
-from lib.registry.promote import Wish, move, roll_back
-from lib.registry.reader import look_at
-from lib.registry.reconcile import look, recover
+from lib.ledger.state.replay import is_fulfilled
+from lib.ledger.storage.book import read_book
+from lib.registry.drift import find_drifts
+from lib.registry.promote import MoveRequest, move_version, roll_back
+from lib.registry.reader import read_snapshot
+from lib.registry.reconcile import recover, sync_model_status
 from lib.registry.verify import verify
 from tests.conftest import copy_store
 from tests.support.ledger_stores import WHY, registered, writer
@@ -85,12 +85,12 @@ class Ledger(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.places, volumes.PLACES = volumes.PLACES, 10
+        self.places, volumes.VOLUME_CAPACITY = volumes.VOLUME_CAPACITY, 10
         self.folder = Path(tempfile.mkdtemp())
         shutil.copy(self.template, self.folder / "mlflow.db")
         self.backend = sqlite_backend(self.folder / "mlflow.db")
         self.book = None
-        self.hands = Hands(self.backend, lambda: read(self.backend, self.book).open)
+        self.hands = Hands(self.backend, lambda: read_book(self.backend, self.book).open_intents)
         self.samples, self.pending = [], []
         self.known, self.chain = None, ()
         self.fog, self.restorings = False, 0
@@ -98,8 +98,8 @@ class Ledger(RuleBasedStateMachine):
     def teardown(self):
         if self.book:
             assert verify(self.backend, "wine").findings == ()
-            COUNTS["volumes"] += len(self.state.reading.parts)
-        volumes.PLACES = self.places
+            COUNTS["volumes"] += len(self.state.book.volumes)
+        volumes.VOLUME_CAPACITY = self.places
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @initialize(holder=st.sampled_from(["", "1"]))
@@ -108,7 +108,7 @@ class Ledger(RuleBasedStateMachine):
             self.outside("set_registered_model_alias", "production", holder)
             self.outside("transition_model_version_stage", holder, "Production")
         self.sample(dict.fromkeys(SLOTS, UNKNOWN))
-        self.book = look(writer(self.backend), "wine").book
+        self.book = sync_model_status(writer(self.backend), "wine").book_id
         self.settle()
         self.sample()
 
@@ -116,11 +116,11 @@ class Ledger(RuleBasedStateMachine):
 
     @property
     def state(self):
-        return read(self.backend, self.book)
+        return read_book(self.backend, self.book)
 
     @property
     def seen(self):
-        return look_at(self.backend, "wine")
+        return read_snapshot(self.backend, "wine")
 
     def version(self, n):
         there = sorted(self.seen.versions)
@@ -139,7 +139,7 @@ class Ledger(RuleBasedStateMachine):
 
     def settle(self, changed=lambda slot, before, at: UNKNOWN):
         """A look has just compared registry and ledger: what was asked for since the last one has an answer now."""
-        shown = self.seen.now
+        shown = self.seen.slot_states
         for at, answer in self.pending:
             for slot in SLOTS:
                 before, after = self.known[slot].holders, shown[slot].holders
@@ -154,20 +154,20 @@ class Ledger(RuleBasedStateMachine):
         That the book was away and is back is recorded first, once for each time it was missed, and moves nobody.
         """
         before, due = self.state, self.due()
-        found = look(writer(self.backend), "wine")
+        found = sync_model_status(writer(self.backend), "wine")
         self.compared(before, due)
         return found
 
     def due(self):
         """What a look has to record, in order, as (now, gone): the restored book, then what was moved outside."""
         state, shown = self.state, self.seen
-        back = [(state.now, set())] * (self.restorings - len(restored(state.reading.entries)))
-        gone = state.known - state.gone - set(shown.versions)
-        return back, [(shown.now, gone)] if shown.now != self.known or gone else []
+        back = [(state.observed_slots, set())] * (self.restorings - len(restored(state.book.entries)))
+        gone = state.known_versions - state.deleted_versions - set(shown.versions)
+        return back, [(shown.slot_states, gone)] if shown.slot_states != self.known or gone else []
 
     def compared(self, before, due, died=False):
         """A look has recorded what was due, or died on the way: then the first part of it."""
-        added = self.state.reading.entries[len(before.reading.entries) :]
+        added = self.state.book.entries[len(before.book.entries) :]
         told = [(entry.body.now, set(entry.body.gone)) for entry in added if entry.body.type == "OBSERVED"]
         back, moved = due
         if before.open:
@@ -185,52 +185,52 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(n=VERSIONS)
     def promote(self, n):
-        self.do(Wish("wine", self.version(n), "Production", WHY))
+        self.do(MoveRequest("wine", self.version(n), "Production", WHY))
 
     @rule(n=VERSIONS, to=st.sampled_from(["Staging", "Production", "Archived", "None"]))
     def decide(self, n, to):
-        self.do(Wish("wine", self.version(n), to, WHY))
+        self.do(MoveRequest("wine", self.version(n), to, WHY))
 
     @rule()
     def back(self):
         self.looked()
-        drifted = self.state.drift()
+        drifted = self.state.drifted_slots()
         try:
             done = roll_back(writer(self.backend), "wine", WHY, None, None)
             assert not drifted
             assert done.outcome in ("applied", "unchanged")
             COUNTS["rolled back"] += 1
-        except Refused as refused:
+        except ActionRefused as refused:
             told = str(refused)
             assert drifted or "No earlier version" in told
         self.after()
 
-    @precondition(lambda self: self.known and self.state.drift(self.seen.now))
+    @precondition(lambda self: self.known and self.state.drifted_slots(self.seen.slot_states))
     @rule(n=st.integers(0, 5))
     def adopt_or_revert(self, n):
         found = self.looked()
-        ways = [way for drift in drifts(found) for way in drift.ways]
+        ways = [way for drift in find_drifts(found) for way in drift.resolutions]
         if ways:
             way = ways[n % len(ways)]
-            self.do(Wish("wine", way.version, way.to, WHY, kind=way.kind))
+            self.do(MoveRequest("wine", way.version, way.to_stage, WHY, kind=way.kind))
             COUNTS[way.kind] += 1
 
     @rule(n=VERSIONS, to=st.sampled_from(["Production", "Staging", "Archived"]), after=st.integers(0, 14), late=st.booleans())
     def die(self, n, to, after, late):
         """Die at a step of a decision, before or after any of its writes; somebody finishes it at once, or later, or never."""
         self.looked()
-        self.hands.left, wish = after, Wish("wine", self.version(n), to, WHY)
+        self.hands.left, wish = after, MoveRequest("wine", self.version(n), to, WHY)
         before = self.state
-        self.fog = self.fog or bool(before.open)
+        self.fog = self.fog or bool(before.open_intents)
         try:
-            move(writer(self.backend), wish)
+            move_version(writer(self.backend), wish)
         except Died:
             COUNTS["died"] += 1
-        except Refused:
-            assert before.drift()
+        except ActionRefused:
+            assert before.drifted_slots()
         finally:
             self.hands.left = None
-        if not self.state.open:
+        if not self.state.open_intents:
             self.after()
             return
         self.sample()
@@ -243,8 +243,8 @@ class Ledger(RuleBasedStateMachine):
         self.looked()
         before = self.state
         _, closed = recover(writer(self.backend, "bo"), "wine")
-        assert set(closed) == {intent.id for intent in before.open}
-        assert not self.state.open
+        assert set(closed) == {intent.id for intent in before.open_intents}
+        assert not self.state.open_intents
         if closed:
             COUNTS["recovered"] += len(closed)
             self.settle(lambda slot, holders, at: self.moved(closed[0], slot, holders, at))
@@ -285,7 +285,7 @@ class Ledger(RuleBasedStateMachine):
         before, due, died = self.state, self.due(), False
         self.hands.left = after
         try:
-            look(writer(self.backend), "wine")
+            sync_model_status(writer(self.backend), "wine")
         except Died:
             died = True
             COUNTS["died looking"] += 1
@@ -300,12 +300,12 @@ class Ledger(RuleBasedStateMachine):
 
     def hide_and_restore_the_book(self, version):
         """Somebody deletes the run the book goes on in; nothing can be decided until it is restored."""
-        run_id, before = self.state.reading.parts[-1].run_id, self.seen
-        if len(restored(self.state.reading.entries)) == self.restorings:
+        run_id, before = self.state.book.volumes[-1].run_id, self.seen
+        if len(restored(self.state.book.entries)) == self.restorings:
             self.restorings += 1  # else the last time was not recorded yet: the book is still missed since then
         client(self.backend).delete_run(run_id)
         with pytest.raises(LedgerBroken):
-            move(writer(self.backend), Wish("wine", version, "Production", WHY))
+            move_version(writer(self.backend), MoveRequest("wine", version, "Production", WHY))
         client(self.backend).restore_run(run_id)
         assert self.seen == before
         COUNTS["restored"] += 1
@@ -314,36 +314,36 @@ class Ledger(RuleBasedStateMachine):
 
     def do(self, wish):
         self.looked()
-        before, drifted = self.state, self.state.drift()
+        before, drifted = self.state, self.state.drifted_slots()
         try:
-            done = move(writer(self.backend), wish)
+            done = move_version(writer(self.backend), wish)
             assert done.outcome in ("applied", "unchanged", "overtaken")
             assert done.outcome == "unchanged" or wish.kind in ("adopt", "revert") or not drifted
             COUNTS[done.outcome] += 1
-        except Refused:
+        except ActionRefused:
             assert drifted
             COUNTS["refused"] += 1
-        self.fog = self.fog or bool(before.open)
+        self.fog = self.fog or bool(before.open_intents)
         self.after()
 
     def after(self):
         """A decision has been carried out, or nothing was written: what was asked for before it stays as it was known."""
-        if not self.state.open:
+        if not self.state.open_intents:
             self.settle(lambda slot, before, at: said(before))
             self.fog = False
         self.sample()
 
     def meddled(self):
         COUNTS["meddled"] += 1
-        self.fog = self.fog or bool(self.state.open)
+        self.fog = self.fog or bool(self.state.open_intents)
         self.sample()
 
     def moved(self, intent, slot, before, at):
         """One intent of a dead writer was finished: it took effect when the stage of its version was set, or only now."""
         body = next(entry.body for entry in self.state.intents if entry.id == intent)
         version = self.seen.versions.get(body.version)
-        when = as_time(version.updated) if version and version.updated >= body.recorded_at else now()
-        return said(before if at < when else self.seen.now[slot].holders)
+        when = parse_timestamp(version.updated_at) if version and version.updated_at >= body.recorded_at else now()
+        return said(before if at < when else self.seen.slot_states[slot].holders)
 
     # what always holds
 
@@ -351,35 +351,35 @@ class Ledger(RuleBasedStateMachine):
     def the_record_and_the_registry_are_sound(self):
         if self.book:
             state, seen = self.state, self.seen
-            self.places_never_change(state.reading)
+            self.places_never_change(state.book)
             self.an_intent_is_closed_once(state)
-            if not state.open and self.known == seen.now:
+            if not state.open_intents and self.known == seen.slot_states:
                 self.all_agree_at_rest(state, seen)
-            self.as_of_answers_like_the_model(state.reading.entries)
+            self.as_of_answers_like_the_model(state.book.entries)
 
     def places_never_change(self, reading):
-        chain = tuple((entry.place, entry.id, entry.chain) for entry in reading.entries)
+        chain = tuple((entry.position, entry.id, entry.chain) for entry in reading.entries)
         assert chain[: len(self.chain)] == self.chain, "I1"
         assert [place for place, _, _ in chain] == list(range(1, reading.head + 1)), "I1"
         assert reading.findings == (), "I1"
         self.chain = chain
 
     def all_agree_at_rest(self, state, seen):
-        drift = state.drift(seen.now)
-        for slot, want in state.wanted().items():
-            assert slot in drift or not want.named or fulfilled(want, seen.now[slot]), "I2"
-            assert slot in drift or not want.named or len(seen.now[slot].holders) <= 1, "I2"
+        drift = state.drifted_slots(seen.slot_states)
+        for slot, want in state.desired_holders().items():
+            assert slot in drift or not want.is_managed or is_fulfilled(want, seen.slot_states[slot]), "I2"
+            assert slot in drift or not want.is_managed or len(seen.slot_states[slot].holders) <= 1, "I2"
 
     def an_intent_is_closed_once(self, state):
-        closings = Counter(entry.body.intent for entry in state.reading.entries if isinstance(entry.body, Closing))
-        intents = {entry.id for entry in state.reading.entries if entry.body.type == "DECIDED"}
+        closings = Counter(entry.body.intent for entry in state.book.entries if isinstance(entry.body, Closing))
+        intents = {entry.id for entry in state.book.entries if entry.body.type == "DECIDED"}
         assert set(closings.values()) <= {1}, "I3"
         assert set(closings) | {entry.id for entry in state.open} == intents, "I3"
 
     def as_of_answers_like_the_model(self, entries):
         for at, answer in self.samples:
             for slot, expected in answer.items():
-                got = as_of(entries, slot, read_when(as_text(at), now()))
+                got = as_of(entries, slot, parse_time_query(format_timestamp(at), now()))
                 versions = tuple(holder.version for holder in got.holders)
                 told = UNKNOWN if got.unknown else versions[0] if versions else None
                 assert expected == ANY or (told, len(versions) <= 1) == (expected, True), (at, slot, expected, got)

@@ -13,16 +13,16 @@ from mlflow.exceptions import MlflowException
 from ulid import ULID
 
 from lib.backends.mlflow_client import client
-from lib.backends.reserved_names import INDEX, LEDGER
+from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
 from lib.errors import LedgerBroken, NotFound
-from lib.ledger.chain.anchor_text import Noted, read_line
-from lib.ledger.chain.hash_chain import Anchor, encode, key, seed
+from lib.ledger.chain.anchor_text import ModelAnchor, parse_anchor
+from lib.ledger.chain.hash_chain import Anchor, chain_seed, encode_entry, param_key
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer
-from lib.ledger.storage.book_index import TAG
-from lib.registry.promote import Wish, move
-from lib.registry.reader import recorded
-from lib.registry.reconcile import look
+from lib.ledger.storage.book_index import INDEX_TAG
+from lib.registry.promote import MoveRequest, move_version
+from lib.registry.reader import read_book_state
+from lib.registry.reconcile import sync_model_status
 from lib.registry.verify import verify, verify_all
 from tests.support.ledger_stores import WHY, book_id, registered, writer
 
@@ -35,7 +35,7 @@ def book(fresh_store):
     """A store with one book of nine places and no head noted on any version, so that the chain stands alone."""
     registered(fresh_store)
     for version in "121":
-        move(writer(fresh_store), Wish("wine", version, "Production", WHY))
+        move_version(writer(fresh_store), MoveRequest("wine", version, "Production", WHY))
     execute(fresh_store, "delete from model_version_tags")
     return Tampered(fresh_store, book_id(fresh_store))
 
@@ -45,7 +45,7 @@ class Tampered:
 
     def __init__(self, backend, run_id):
         self.backend, self.run_id = backend, run_id
-        reading = recorded(backend, "wine").reading
+        reading = read_book_state(backend, "wine").book
         assert reading.head == PLACES
         self.anchor = Anchor(reading.head, reading.chain)
 
@@ -55,13 +55,13 @@ class Tampered:
 
     def put(self, place, value):
         self.remove(place)
-        execute(self.backend, "insert into params (run_uuid, key, value) values (?, ?, ?)", self.run_id, key(place), value)
+        execute(self.backend, "insert into params (run_uuid, key, value) values (?, ?, ?)", self.run_id, param_key(place), value)
 
     def remove(self, place):
-        execute(self.backend, "delete from params where run_uuid = ? and key = ?", self.run_id, key(place))
+        execute(self.backend, "delete from params where run_uuid = ? and key = ?", self.run_id, param_key(place))
 
     def told(self, *anchors):
-        return [(finding.place, finding.what) for finding in verify(self.backend, "wine", anchors).findings]
+        return [(finding.position, finding.what) for finding in verify(self.backend, "wine", anchors).findings]
 
 
 def execute(backend, sql, *values):
@@ -70,11 +70,11 @@ def execute(backend, sql, *values):
 
 
 def edit_a_body(book):
-    book.put(6, book.params[key(6)].replace("Measured better on", "Measured worse on"))
+    book.put(6, book.params[param_key(6)].replace("Measured better on", "Measured worse on"))
 
 
 def cut_the_text_of_an_entry(book):
-    book.put(5, book.params[key(5)][:-40])
+    book.put(5, book.params[param_key(5)][:-40])
 
 
 def delete_a_place(book):
@@ -86,13 +86,13 @@ def delete_the_place_before_the_last(book):
 
 
 def swap_two(book):
-    one, other = book.params[key(4)], book.params[key(6)]
+    one, other = book.params[param_key(4)], book.params[param_key(6)]
     book.put(4, other)
     book.put(6, one)
 
 
 def swap_the_last_two(book):
-    one, other = book.params[key(8)], book.params[key(9)]
+    one, other = book.params[param_key(8)], book.params[param_key(9)]
     book.put(8, other)
     book.put(9, one)
 
@@ -100,7 +100,7 @@ def swap_the_last_two(book):
 def copy_from_another_book(book):
     registered(book.backend, "beer")
     for version in "121":
-        move(writer(book.backend), Wish("beer", version, "Production", WHY))
+        move_version(writer(book.backend), MoveRequest("beer", version, "Production", WHY))
     for place, value in execute(
         book.backend, "select key, value from params where run_uuid = ? and key < ?", book_id(book.backend, "beer"), "1"
     ):
@@ -110,9 +110,9 @@ def copy_from_another_book(book):
 def copy_one_entry_from_another_book(book):
     whole = book.params
     copy_from_another_book(book)
-    stolen = book.params[key(5)]
+    stolen = book.params[param_key(5)]
     for place in range(1, PLACES + 1):
-        book.put(place, stolen if place == 5 else whole[key(place)])
+        book.put(place, stolen if place == 5 else whole[param_key(place)])
 
 
 def cut_the_tail(book):
@@ -121,16 +121,16 @@ def cut_the_tail(book):
 
 
 def rewrite_the_last(book):
-    chain = book.params[key(PLACES - 1)].split(" ", 3)[2]
-    body = book.params[key(PLACES)].split(" ", 3)[3].replace("ana", "eve")
-    book.put(PLACES, encode(str(ULID()), body, chain)[0])
+    chain = book.params[param_key(PLACES - 1)].split(" ", 3)[2]
+    body = book.params[param_key(PLACES)].split(" ", 3)[3].replace("ana", "eve")
+    book.put(PLACES, encode_entry(str(ULID()), body, chain)[0])
 
 
 def rewrite_the_whole_book(book):
-    chain = seed(book.run_id)
+    chain = chain_seed(book.run_id)
     for place, value in sorted(book.params.items()):
         body = value.split(" ", 3)[3].replace("Measured better on", "Measured worse on")
-        made = encode(value[:26], body, chain)[0]
+        made = encode_entry(value[:26], body, chain)[0]
         book.put(int(place), made)
         chain = made.split(" ", 3)[2]
 
@@ -138,8 +138,8 @@ def rewrite_the_whole_book(book):
 def put_an_entry_in_the_middle(book):
     values = book.params
     for place in range(PLACES, 4, -1):
-        book.put(place + 1, values[key(place)])
-    book.put(5, encode(str(ULID()), '{"type":"LIE"}', values[key(4)].split(" ", 3)[2])[0])
+        book.put(place + 1, values[param_key(place)])
+    book.put(5, encode_entry(str(ULID()), '{"type":"LIE"}', values[param_key(4)].split(" ", 3)[2])[0])
 
 
 IN_THE_DATABASE = [
@@ -175,17 +175,17 @@ def test_what_is_done_to_the_database_is_named_alone_or_with_a_noted_head(book, 
 def test_a_broken_chain_stops_the_writing(book, deed):
     deed(book)
     with pytest.raises(LedgerBroken, match="chain broken"):
-        move(writer(book.backend), Wish("wine", "3", "Production", WHY))
+        move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY))
 
 
 @pytest.mark.parametrize("deed", [delete_a_place, cut_the_tail, rewrite_the_last, rewrite_the_whole_book])
 def test_a_head_on_a_version_stops_the_writing_where_the_chain_alone_would_not(fresh_store, deed):
     registered(fresh_store)
     for version in "121":
-        move(writer(fresh_store), Wish("wine", version, "Production", WHY))
+        move_version(writer(fresh_store), MoveRequest("wine", version, "Production", WHY))
     deed(Tampered(fresh_store, book_id(fresh_store)))
     with pytest.raises(LedgerBroken, match="anchor"):
-        move(writer(fresh_store), Wish("wine", "3", "Production", WHY))
+        move_version(writer(fresh_store), MoveRequest("wine", "3", "Production", WHY))
 
 
 def test_through_the_api_no_entry_can_be_edited_overwritten_or_deleted(book):
@@ -193,10 +193,10 @@ def test_through_the_api_no_entry_can_be_edited_overwritten_or_deleted(book):
     before = book.params
     for place in range(1, PLACES + 1):
         with suppress(MlflowException):
-            mlflow.log_param(book.run_id, key(place), "changed")
-    mlflow.set_tag(book.run_id, key(3), "changed")
-    mlflow.delete_tag(book.run_id, key(3))
-    mlflow.log_metric(book.run_id, key(3), 1.0)
+            mlflow.log_param(book.run_id, param_key(place), "changed")
+    mlflow.set_tag(book.run_id, param_key(3), "changed")
+    mlflow.delete_tag(book.run_id, param_key(3))
+    mlflow.log_metric(book.run_id, param_key(3), 1.0)
     mlflow.set_terminated(book.run_id, "FAILED")
     assert book.params == before
     assert book.told(book.anchor) == []
@@ -204,29 +204,29 @@ def test_through_the_api_no_entry_can_be_edited_overwritten_or_deleted(book):
 
 def test_strays_planted_through_the_api_are_named_at_their_places_and_never_block(book):
     mlflow = client(book.backend)
-    planted = encode(str(ULID()), '{"type":"LIE"}', "f" * 64)[0]
-    mlflow.log_param(book.run_id, key(PLACES + 1), "hello")
-    mlflow.log_param(book.run_id, key(PLACES + 30), "hello")
-    mlflow.log_param(book.run_id, key(PLACES + 40), planted)
+    planted = encode_entry(str(ULID()), '{"type":"LIE"}', "f" * 64)[0]
+    mlflow.log_param(book.run_id, param_key(PLACES + 1), "hello")
+    mlflow.log_param(book.run_id, param_key(PLACES + 30), "hello")
+    mlflow.log_param(book.run_id, param_key(PLACES + 40), planted)
     assert book.told(book.anchor) == [(10, "void"), (39, "beyond the end"), (49, "beyond the end")]
-    assert move(writer(book.backend), Wish("wine", "3", "Production", WHY)).outcome == "applied"
+    assert move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY)).outcome == "applied"
 
 
 def test_two_entries_planted_beyond_the_end_that_go_on_from_one_another_are_a_gap_and_do_not_block_at_once(book):
-    first = encode(str(ULID()), '{"type":"LIE"}', "f" * 64)[0]
-    second = encode(str(ULID()), '{"type":"LIE"}', first.split(" ", 3)[2])[0]
-    client(book.backend).log_param(book.run_id, key(PLACES + 30), first)
-    client(book.backend).log_param(book.run_id, key(PLACES + 31), second)
+    first = encode_entry(str(ULID()), '{"type":"LIE"}', "f" * 64)[0]
+    second = encode_entry(str(ULID()), '{"type":"LIE"}', first.split(" ", 3)[2])[0]
+    client(book.backend).log_param(book.run_id, param_key(PLACES + 30), first)
+    client(book.backend).log_param(book.run_id, param_key(PLACES + 31), second)
     assert book.told(book.anchor) == [(10, "gap")]
-    assert move(writer(book.backend), Wish("wine", "3", "Production", WHY)).outcome == "applied"
+    assert move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY)).outcome == "applied"
 
 
 def test_a_well_formed_entry_under_a_false_name_shows_nowhere_and_that_is_said(book):
     """By construction: whoever may append may lie about who they are; only `by.how` says how sure a name is."""
-    reading = recorded(book.backend, "wine").reading
+    reading = read_book_state(book.backend, "wine").book
     old, chain = reading.entries[4].body.recorded_at, reading.chain
-    body = book.params[key(5)].split(" ", 3)[3].replace('"ana"', '"eve"').replace(old, reading.entries[-1].body.recorded_at)
-    client(book.backend).log_param(book.run_id, key(PLACES + 1), encode(str(ULID()), body, chain)[0])
+    body = book.params[param_key(5)].split(" ", 3)[3].replace('"ana"', '"eve"').replace(old, reading.entries[-1].body.recorded_at)
+    client(book.backend).log_param(book.run_id, param_key(PLACES + 1), encode_entry(str(ULID()), body, chain)[0])
     assert book.told(book.anchor) == []
 
 
@@ -235,7 +235,7 @@ def test_a_deleted_book_is_named_and_a_restored_one_is_whole_again(book):
     mlflow.delete_run(book.run_id)
     assert book.told(book.anchor) == [(0, "book deleted")]
     with pytest.raises(LedgerBroken, match="was deleted"):
-        move(writer(book.backend), Wish("wine", "3", "Production", WHY))
+        move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY))
     mlflow.restore_run(book.run_id)
     assert book.told(book.anchor) == []
 
@@ -246,39 +246,39 @@ def test_a_book_that_was_removed_for_good_is_missing(book):
     assert [(v.model, [f.what for f in v.findings]) for v in verify_all(book.backend)] == [("wine", ["book missing"])]
     assert book.told() == [(0, "book missing")]
     with pytest.raises((NotFound, LedgerBroken)):
-        move(writer(book.backend), Wish("wine", "3", "Production", WHY))
+        move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY))
 
 
 def rename_the_index(mlflow):
-    mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX).experiment_id, "elsewhere")
+    mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, "elsewhere")
 
 
 def repoint_the_index(mlflow):
-    mlflow.set_experiment_tag(mlflow.get_experiment_by_name(INDEX).experiment_id, TAG, "f" * 32)
+    mlflow.set_experiment_tag(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, INDEX_TAG, "f" * 32)
 
 
 def delete_the_index_experiment(mlflow):
-    mlflow.delete_experiment(mlflow.get_experiment_by_name(INDEX).experiment_id)
+    mlflow.delete_experiment(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id)
 
 
 def delete_the_index_run(mlflow):
-    mlflow.delete_run(mlflow.get_experiment_by_name(INDEX).tags[TAG])
+    mlflow.delete_run(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG])
 
 
 def rename_the_ledger(mlflow):
-    mlflow.rename_experiment(mlflow.get_experiment_by_name(LEDGER).experiment_id, "elsewhere")
+    mlflow.rename_experiment(mlflow.get_experiment_by_name(LEDGER_EXPERIMENT).experiment_id, "elsewhere")
 
 
 def delete_the_ledger(mlflow):
-    mlflow.delete_experiment(mlflow.get_experiment_by_name(LEDGER).experiment_id)
+    mlflow.delete_experiment(mlflow.get_experiment_by_name(LEDGER_EXPERIMENT).experiment_id)
 
 
 def point_the_index_at_another_run(mlflow):
     """A second index with a book of its own, noted wherever the first one was."""
-    home = mlflow.get_experiment_by_name(LEDGER)
+    home = mlflow.get_experiment_by_name(LEDGER_EXPERIMENT)
     other = mlflow.create_run(home.experiment_id).info.run_id
-    for name in (LEDGER, INDEX):
-        mlflow.set_experiment_tag(mlflow.get_experiment_by_name(name).experiment_id, TAG, other)
+    for name in (LEDGER_EXPERIMENT, INDEX_EXPERIMENT):
+        mlflow.set_experiment_tag(mlflow.get_experiment_by_name(name).experiment_id, INDEX_TAG, other)
 
 
 @pytest.mark.parametrize(
@@ -295,41 +295,41 @@ def point_the_index_at_another_run(mlflow):
 def test_an_index_that_was_changed_is_named_with_its_cure_and_the_books_are_judged_all_the_same(book, deed, cure):
     deed(client(book.backend))
     index, wine = verify_all(book.backend)
-    assert (index.model, [f.what for f in index.findings]) == (INDEX, ["index changed"])
+    assert (index.model, [f.what for f in index.findings]) == (INDEX_EXPERIMENT, ["index changed"])
     assert cure in index.findings[0].means
-    assert (wine.model, wine.reading.head) == ("wine", PLACES)
+    assert (wine.model, wine.book.head) == ("wine", PLACES)
     assert {f.what for f in wine.findings} <= {"book deleted"}
     with pytest.raises(LedgerBroken):
-        move(writer(book.backend), Wish("wine", "3", "Production", WHY))
+        move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY))
 
 
 def test_an_index_pointed_at_another_run_everywhere_is_a_replaced_book(book):
     point_the_index_at_another_run(client(book.backend))
     with pytest.raises(LedgerBroken, match="does not name"):
-        move(writer(book.backend), Wish("wine", "3", "Production", WHY))
+        move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY))
     with pytest.raises(LedgerBroken, match="does not name"):
-        look(writer(book.backend), "wine")
+        sync_model_status(writer(book.backend), "wine")
 
 
 def test_a_book_replaced_by_another_of_the_same_index_differs_from_the_noted_head(book):
-    noted = Noted("wine", book.anchor)
+    noted = ModelAnchor("wine", book.anchor)
     assert [v.findings for v in verify_all(book.backend, [noted])] == [()]
-    assert [f.what for f in verify_all(book.backend, [Noted("beer", book.anchor)])[1].findings] == ["book missing"]
-    wrong = Noted("wine", Anchor(3, hashlib.sha256(b"x").hexdigest()))
+    assert [f.what for f in verify_all(book.backend, [ModelAnchor("beer", book.anchor)])[1].findings] == ["book missing"]
+    wrong = ModelAnchor("wine", Anchor(3, hashlib.sha256(b"x").hexdigest()))
     assert [f.what for v in verify_all(book.backend, [wrong]) for f in v.findings] == ["differs from its anchor"]
 
 
 def test_the_head_as_a_line_is_what_verify_compares_with(book):
     (verdict,) = verify_all(book.backend)
-    assert read_line(verdict.head) == Noted("wine", book.anchor)
+    assert parse_anchor(verdict.anchor_line) == ModelAnchor("wine", book.anchor)
 
 
 def test_a_head_noted_under_a_name_that_another_model_took_over_belongs_to_the_renamed_one(book):
-    noted = Noted("wine", book.anchor)
+    noted = ModelAnchor("wine", book.anchor)
     client(book.backend).rename_registered_model("wine", "wine-old")
     registered(book.backend)
     for name in ("wine", "wine-old"):
-        look(writer(book.backend), name)
+        sync_model_status(writer(book.backend), name)
     assert [v.findings for v in verify_all(book.backend, [noted])] == [(), ()]
     cut_the_tail(book)
     assert [f.what for v in verify_all(book.backend, [noted]) for f in v.findings]
@@ -340,9 +340,9 @@ def test_a_clock_that_is_a_day_off_changes_no_order_and_is_told(fresh_store, ahe
     registered(fresh_store)
     skewed = Writer(fresh_store, Actor(name="bo"), lambda: datetime.now(UTC) + ahead)
     for who, version in ((writer(fresh_store), "1"), (skewed, "2"), (writer(fresh_store), "3"), (skewed, "1")):
-        assert move(who, Wish("wine", version, "Production", WHY)).outcome == "applied"
-    state = recorded(fresh_store, "wine")
+        assert move_version(who, MoveRequest("wine", version, "Production", WHY)).outcome == "applied"
+    state = read_book_state(fresh_store, "wine")
     assert [(e.body.version, e.body.by.name) for e in state.intents] == [("1", "ana"), ("2", "bo"), ("3", "ana"), ("1", "bo")]
-    assert state.open == ()
+    assert state.open_intents == ()
     assert [f.what for f in verify(fresh_store, "wine").findings] == ["clock ran backwards"]
     assert "by up to 86," in verify(fresh_store, "wine").findings[0].means

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lib.errors import BadInput
-from lib.ledger.queries.time_query import read_when
+from lib.ledger.queries.time_query import parse_time_query
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BERLIN = "Europe/Berlin"
@@ -25,7 +25,7 @@ BERLIN = "Europe/Berlin"
     ],
 )
 def test_an_instant_is_read_with_its_own_zone_else_with_the_one_given(text, zone, at):
-    when = read_when(text, NOW, zone)
+    when = parse_time_query(text, NOW, zone)
     assert (when.at, when.until, when.zone) == (at, None, zone)
 
 
@@ -33,14 +33,14 @@ def test_an_instant_is_read_with_its_own_zone_else_with_the_one_given(text, zone
     ("day", "zone", "hours"), [("2023-03-14", "UTC", 24), ("2023-03-26", BERLIN, 23), ("2023-10-29", BERLIN, 25)]
 )
 def test_a_bare_date_is_that_whole_day_in_its_zone(day, zone, hours):
-    when = read_when(day, NOW, zone)
+    when = parse_time_query(day, NOW, zone)
     assert when.until - when.at == timedelta(hours=hours)
-    assert not when.so_far
+    assert not when.is_ongoing
 
 
 def test_today_ends_at_the_present():
-    when = read_when("2026-11-24", NOW)
-    assert (when.at.hour, when.until, when.so_far) == (0, NOW, True)
+    when = parse_time_query("2026-11-24", NOW)
+    assert (when.at.hour, when.until, when.is_ongoing) == (0, NOW, True)
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_today_ends_at_the_present():
 )
 def test_what_is_no_time_or_no_single_time_is_said_in_plain_words(text, zone, said):
     with pytest.raises(BadInput, match=said) as raised:
-        read_when(text, NOW, zone)
+        parse_time_query(text, NOW, zone)
     assert "\x1b" not in str(raised.value)
 
 
 def test_a_time_that_came_twice_is_answered_with_the_two_that_can_be_meant():
     with pytest.raises(BadInput) as raised:
-        read_when("2023-10-29T02:30", NOW, BERLIN)
+        parse_time_query("2023-10-29T02:30", NOW, BERLIN)
     assert "2023-10-29T02:30:00+02:00 for the first or 2023-10-29T02:30:00+01:00 for the second" in raised.value.next

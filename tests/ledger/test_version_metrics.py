@@ -4,21 +4,27 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lib.ledger.charts.version_metric_chart import timeline
-from lib.ledger.queries.version_metrics import BY_ENDS, BY_SPREAD, metrics, points, telling
-from lib.registry.reader import recorded
+from lib.ledger.charts.version_metric_chart import version_metric_chart
+from lib.ledger.queries.version_metrics import (
+    LOGGED_BOUNDS,
+    LOGGED_STANDARD_DEVIATION,
+    main_metrics,
+    metric_names,
+    version_metrics,
+)
+from lib.registry.reader import read_book_state
 from lib.registry.register import register
-from lib.runs.export.chart_image import svg
+from lib.runs.export.chart_image import render_svg
 from lib.theme import DARK, LIGHT
-from lib.ui.app.routes import STATIC
+from lib.ui.app.routes import STATIC_FOLDER
 from tests.support.ledger_stores import trained, writer
 
 
 @pytest.fixture
 def entries(fresh_store):
     from lib.backends.mlflow_client import client
-    from lib.ledger.state.holdings import holdings
-    from lib.registry.promote import Wish, move
+    from lib.ledger.state.holdings import recorded_holdings
+    from lib.registry.promote import MoveRequest, move_version
     from tests.support.ledger_stores import WHY
 
     for n, (name, value) in enumerate((("forest-1-tree", 0.8), ("forest-5-trees", 0.9)), 1):
@@ -28,34 +34,42 @@ def entries(fresh_store):
                 client(fresh_store).log_metric(run_id, metric, number)
         client(fresh_store).log_metric(run_id, "auc", float("nan") if n == 1 else 0.95)
         register(writer(fresh_store), run_id, "wine", "Trees.")
-    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
-    found = recorded(fresh_store, "wine").reading.entries
-    assert holdings(found)
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    found = read_book_state(fresh_store, "wine").book.entries
+    assert recorded_holdings(found)
     return found
 
 
 def test_the_ends_of_an_interval_are_no_metrics_of_their_own(entries):
-    assert metrics(entries) == ("accuracy", "auc", "mean_cv")
-    assert telling(["loss", "loss_low", "f1", "std_x", "mean_x"]) == ("f1", "loss", "mean_x")
+    assert metric_names(entries) == ("accuracy", "auc", "mean_cv")
+    assert main_metrics(["loss", "loss_low", "f1", "std_x", "mean_x"]) == ("f1", "loss", "mean_x")
 
 
 def test_an_interval_is_told_where_it_was_logged_and_nowhere_else(entries):
-    first, second = points(entries, "accuracy")
-    assert (first.version, first.low, first.high, first.how) == ("1", None, None, "")
-    assert (second.low, second.high, second.how) == (0.8, 1.0, BY_ENDS)
-    (spread,) = points(entries, "mean_cv")
-    assert (spread.low, spread.high, spread.how) == (pytest.approx(0.68), pytest.approx(0.72), BY_SPREAD)
-    assert [one.version for one in points(entries, "auc")] == ["2"]  # NaN is no value
-    assert points(entries, "none") == ()
+    first, second = version_metrics(entries, "accuracy")
+    assert (first.version, first.low, first.high, first.interval_source) == ("1", None, None, "")
+    assert (second.low, second.high, second.interval_source) == (0.8, 1.0, LOGGED_BOUNDS)
+    (spread,) = version_metrics(entries, "mean_cv")
+    assert (spread.low, spread.high, spread.interval_source) == (
+        pytest.approx(0.68),
+        pytest.approx(0.72),
+        LOGGED_STANDARD_DEVIATION,
+    )
+    assert [one.version for one in version_metrics(entries, "auc")] == ["2"]  # NaN is no value
+    assert version_metrics(entries, "none") == ()
 
 
 @pytest.mark.parametrize("ink", [LIGHT, DARK])
 @pytest.mark.parametrize("metric", ["accuracy", "auc"])
 def test_the_timeline_draws_points_names_intervals_and_bands(entries, metric, ink):
-    from lib.ledger.state.holdings import holdings
+    from lib.ledger.state.holdings import recorded_holdings
 
-    held = [one for one in holdings(entries) if one.slot == "production"]
+    held = [one for one in recorded_holdings(entries) if one.slot == "production"]
     for behind in (held, []):
-        drawn = svg(timeline(points(entries, metric), behind, ink, datetime.now(UTC), "wine"), ink, STATIC / "fonts")
+        drawn = render_svg(
+            version_metric_chart(version_metrics(entries, metric), behind, ink, datetime.now(UTC), "wine"),
+            ink,
+            STATIC_FOLDER / "fonts",
+        )
         assert "v2" in drawn
         assert "wine" in drawn

@@ -6,11 +6,11 @@ import pytest
 from mlflow import MlflowClient
 
 from lib.backends.mlflow_client import client
-from lib.errors import NotFound, Refused
-from lib.registry.delete_run import call, dependents, discard
-from lib.registry.promote import Wish, move
+from lib.errors import ActionRefused, NotFound
+from lib.registry.delete_run import delete_run, delete_run_snippet, read_dependents
+from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
-from lib.runs.reading.run_reader import run
+from lib.runs.reading.run_reader import read_run
 from tests.runs.test_run_reader import log_run, make_experiment
 from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
 
@@ -24,77 +24,77 @@ def source(fresh_store):
 
 
 def lifecycle(store, run_id):
-    return run(store, run_id).lifecycle
+    return read_run(store, run_id).lifecycle
 
 
 def test_a_run_nothing_depends_on_is_deleted_at_once_and_can_come_back(fresh_store):
     run_id = trained(fresh_store)
-    seen = dependents(fresh_store, run_id)
-    assert (seen.uses, seen.children, seen.word) == ((), (), "")
-    discard(fresh_store, seen)
+    seen = read_dependents(fresh_store, run_id)
+    assert (seen.version_uses, seen.children, seen.confirmation_text) == ((), (), "")
+    delete_run(fresh_store, seen)
     assert lifecycle(fresh_store, run_id) == "deleted"
-    with pytest.raises(Refused, match="already"):
-        discard(fresh_store, seen)
+    with pytest.raises(ActionRefused, match="already"):
+        delete_run(fresh_store, seen)
     client(fresh_store).restore_run(run_id)
     assert lifecycle(fresh_store, run_id) == "active"
 
 
 def test_a_version_nobody_holds_is_named_and_does_not_forbid(fresh_store, source):
-    seen = dependents(fresh_store, source)
-    assert [(use.model, use.version, use.stage, use.is_held, use.inside) for use in seen.uses] == [
+    seen = read_dependents(fresh_store, source)
+    assert [(use.model, use.version, use.stage, use.is_in_use, use.is_stored_in_run) for use in seen.version_uses] == [
         ("wine", "1", "None", False, False)
     ]
-    discard(fresh_store, seen)
+    delete_run(fresh_store, seen)
     assert lifecycle(fresh_store, source) == "deleted"
 
 
 def test_the_source_of_the_champion_goes_only_when_its_id_is_typed(fresh_store, source):
-    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
-    seen = dependents(fresh_store, source)
-    use = seen.held[0]
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    seen = read_dependents(fresh_store, source)
+    use = seen.versions_in_use[0]
     assert (use.stage, use.aliases, [one.slot for one in use.holdings]) == ("Production", ("production",), ["production"])
-    for typed in ("", "yes", seen.word[:-1]):
-        with pytest.raises(Refused, match="wine v1"):
-            discard(fresh_store, seen, typed)
+    for typed in ("", "yes", seen.confirmation_text[:-1]):
+        with pytest.raises(ActionRefused, match="wine v1"):
+            delete_run(fresh_store, seen, typed)
     assert lifecycle(fresh_store, source) == "active"
-    discard(fresh_store, seen, f" {source[:8]} ")
+    delete_run(fresh_store, seen, f" {source[:8]} ")
     assert lifecycle(fresh_store, source) == "deleted"
 
 
 def test_an_alias_of_the_team_counts_as_use(fresh_store, source):
     client(fresh_store).set_registered_model_alias("wine", "champion", "1")
-    assert dependents(fresh_store, source).held[0].aliases == ("champion",)
+    assert read_dependents(fresh_store, source).versions_in_use[0].aliases == ("champion",)
 
 
 def test_a_version_that_held_production_once_is_told_with_its_time(fresh_store, source):
-    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
-    move(writer(fresh_store), Wish("wine", "1", "Archived", WHY, "archive"))
-    use = dependents(fresh_store, source).uses[0]
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Archived", WHY, "archive"))
+    use = read_dependents(fresh_store, source).version_uses[0]
     assert use.holdings[0].until is not None
-    assert not use.is_held
+    assert not use.is_in_use
 
 
 def test_a_move_between_the_look_and_the_deed_is_noticed(fresh_store, source):
-    seen = dependents(fresh_store, source)
-    move(writer(fresh_store), Wish("wine", "1", "Staging", WHY))
-    with pytest.raises(Refused, match="since you looked"):
-        discard(fresh_store, seen, source[:8])
+    seen = read_dependents(fresh_store, source)
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Staging", WHY))
+    with pytest.raises(ActionRefused, match="since you looked"):
+        delete_run(fresh_store, seen, source[:8])
     assert lifecycle(fresh_store, source) == "active"
 
 
 def test_a_running_run_is_not_deleted_under_its_program(fresh_store):
     run_id = trained(fresh_store, status="RUNNING")
-    seen = dependents(fresh_store, run_id)
-    with pytest.raises(Refused, match="still running"):
-        discard(fresh_store, seen)
-    discard(fresh_store, seen, seen.word)
+    seen = read_dependents(fresh_store, run_id)
+    with pytest.raises(ActionRefused, match="still running"):
+        delete_run(fresh_store, seen)
+    delete_run(fresh_store, seen, seen.confirmation_text)
     assert lifecycle(fresh_store, run_id) == "deleted"
 
 
 def test_a_book_of_the_record_is_never_deleted(fresh_store, source):
     book = book_id(fresh_store)
-    with pytest.raises(Refused, match="record"):
-        discard(fresh_store, dependents(fresh_store, book), book[:8])
+    with pytest.raises(ActionRefused, match="record"):
+        delete_run(fresh_store, read_dependents(fresh_store, book), book[:8])
     assert lifecycle(fresh_store, book) == "active"
 
 
@@ -102,41 +102,41 @@ def test_children_are_named_and_stay(fresh_store):
     home = make_experiment(fresh_store, "search")
     parent = log_run(fresh_store, home, "parent", model=False)
     child = log_run(fresh_store, home, "child", parent=parent, model=False)
-    seen = dependents(fresh_store, parent)
+    seen = read_dependents(fresh_store, parent)
     assert [one.name for one in seen.children] == ["child"]
-    discard(fresh_store, seen)
+    delete_run(fresh_store, seen)
     assert lifecycle(fresh_store, child) == "active"
 
 
 def test_a_version_without_its_run_is_known_by_its_model(fresh_store):
     run_id = trained(fresh_store)
-    model_id = run(fresh_store, run_id).model_ids[0]
+    model_id = read_run(fresh_store, run_id).model_ids[0]
     registry = client(fresh_store)
     registry.create_registered_model("wine")
     registry.create_model_version("wine", registry.get_logged_model(model_id).artifact_location)
-    assert [use.version for use in dependents(fresh_store, run_id).uses] == ["1"]
+    assert [use.version for use in read_dependents(fresh_store, run_id).version_uses] == ["1"]
 
 
 def test_a_version_whose_files_lie_in_the_run_says_so(fresh_store):
     run_id = trained(fresh_store)
     client(fresh_store).create_registered_model("old")
-    client(fresh_store).create_model_version("old", f"{run(fresh_store, run_id).artifact_uri}/model", run_id=run_id)
-    assert [use.inside for use in dependents(fresh_store, run_id).uses] == [True]
+    client(fresh_store).create_model_version("old", f"{read_run(fresh_store, run_id).artifact_uri}/model", run_id=run_id)
+    assert [use.is_stored_in_run for use in read_dependents(fresh_store, run_id).version_uses] == [True]
 
 
 def test_models_of_others_are_no_dependents(fresh_store, source):
     registered(fresh_store, "other")
-    assert {use.model for use in dependents(fresh_store, source).uses} == {"wine"}
+    assert {use.model for use in read_dependents(fresh_store, source).version_uses} == {"wine"}
 
 
 def test_an_unknown_run_is_not_found(fresh_store):
     with pytest.raises(NotFound):
-        dependents(fresh_store, "0" * 32)
+        read_dependents(fresh_store, "0" * 32)
 
 
 def test_the_call_that_is_shown_does_the_same(fresh_store):
     run_id = trained(fresh_store)
-    exec(call(run_id, fresh_store.uri), {"MlflowClient": MlflowClient})
+    exec(delete_run_snippet(run_id, fresh_store.uri), {"MlflowClient": MlflowClient})
     assert lifecycle(fresh_store, run_id) == "deleted"
 
 
@@ -144,10 +144,10 @@ def test_a_server_tells_and_deletes_the_same(mlflow_server):
     name = "deleted by a test"
     run_id = trained(mlflow_server, "forest-77-trees")
     register(writer(mlflow_server), run_id, name)
-    move(writer(mlflow_server), Wish(name, "1", "Staging", WHY))
-    seen = dependents(mlflow_server, run_id)
-    assert [(use.model, use.version, use.stage) for use in seen.held] == [(name, "1", "Staging")]
-    with pytest.raises(Refused, match="In use"):
-        discard(mlflow_server, replace(seen))
-    discard(mlflow_server, seen, seen.word)
+    move_version(writer(mlflow_server), MoveRequest(name, "1", "Staging", WHY))
+    seen = read_dependents(mlflow_server, run_id)
+    assert [(use.model, use.version, use.stage) for use in seen.versions_in_use] == [(name, "1", "Staging")]
+    with pytest.raises(ActionRefused, match="In use"):
+        delete_run(mlflow_server, replace(seen))
+    delete_run(mlflow_server, seen, seen.confirmation_text)
     assert lifecycle(mlflow_server, run_id) == "deleted"

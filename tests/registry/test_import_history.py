@@ -10,23 +10,23 @@ from lib.backends.mlflow_client import client
 from lib.cli import podium
 from lib.errors import BadInput, NotFound
 from lib.ledger.entry.fields import Correction
-from lib.ledger.entry.vocabulary import as_time, reason
-from lib.ledger.packet.document import dumps, sealed
-from lib.ledger.packet.verify import check
-from lib.ledger.queries.time_query import read_when
-from lib.registry.audit_queries import Question, ask
-from lib.registry.correct_entry import correct
-from lib.registry.import_history import File, import_earlier
-from lib.registry.packet import of_answer
-from lib.registry.promote import Wish, move
-from lib.registry.reader import recorded
-from lib.registry.reconcile import look
-from lib.registry.register import candidates
+from lib.ledger.entry.vocabulary import make_reason, parse_timestamp
+from lib.ledger.packet.document import document_to_json, hashed_document
+from lib.ledger.packet.verify import verify_packet
+from lib.ledger.queries.time_query import parse_time_query
+from lib.registry.audit_queries import AsOfQuery, query_as_of
+from lib.registry.correct_entry import append_correction
+from lib.registry.import_history import ImportFile, import_history
+from lib.registry.packet import build_as_of_packet
+from lib.registry.promote import MoveRequest, move_version
+from lib.registry.reader import read_book_state
+from lib.registry.reconcile import sync_model_status
+from lib.registry.register import find_candidates
 from lib.registry.verify import verify
-from lib.ui.app.routes import PROJECT
+from lib.ui.app.routes import PROJECT_ROOT
 from tests.support.ledger_stores import WHY, book_id, findings, registered, trained, writer
 
-EXAMPLES = PROJECT / "docs" / "examples"
+EXAMPLES = PROJECT_ROOT / "docs" / "examples"
 FRAUD = EXAMPLES / "fraud-history.csv"
 
 
@@ -56,7 +56,7 @@ def fraud(backend):
 
 
 def csv(*lines, heads="when,version,from,to,by"):
-    return File("history.csv", "\n".join([heads, *lines]).encode())
+    return ImportFile("history.csv", "\n".join([heads, *lines]).encode())
 
 
 def holders(run, at, *more):
@@ -141,19 +141,19 @@ def test_what_was_imported_goes_on_in_what_stood_there_when_the_record_began(run
 def test_the_same_file_twice_adds_nothing_and_says_so(run, fresh_store):
     fraud(fresh_store)
     run("import", "card-fraud", str(FRAUD))
-    head = recorded(fresh_store, "card-fraud").reading.head
+    head = read_book_state(fresh_store, "card-fraud").book.head
     done, _ = run("import", "card-fraud", str(FRAUD))
     assert (done["added"], done["already_there"]) == ([], 15)
     assert "Nothing new in fraud-history.csv. 15 entries were there already." in told("import", "card-fraud", str(FRAUD))
-    assert recorded(fresh_store, "card-fraud").reading.head == head
+    assert read_book_state(fresh_store, "card-fraud").book.head == head
 
 
 def test_an_import_that_was_cut_short_is_finished_by_the_next(fresh_store):
     fraud(fresh_store)
     lines = FRAUD.read_bytes().splitlines(keepends=True)
-    import_earlier(writer(fresh_store), "card-fraud", File("a.csv", b"".join(lines[:6])))
-    done = import_earlier(writer(fresh_store), "card-fraud", File("a.csv", b"".join(lines)))
-    assert (len(done.added), done.there) == (10, 5)
+    import_history(writer(fresh_store), "card-fraud", ImportFile("a.csv", b"".join(lines[:6])))
+    done = import_history(writer(fresh_store), "card-fraud", ImportFile("a.csv", b"".join(lines)))
+    assert (len(done.added_entry_ids), done.known_count) == (10, 5)
     assert findings(fresh_store, "card-fraud") == ()
 
 
@@ -168,7 +168,7 @@ def test_bad_lines_are_named_with_their_number_and_nothing_at_all_is_written(fre
         "2099-01-01T00:00Z,1,None,Production,ana",
     )
     with pytest.raises(BadInput) as raised:
-        import_earlier(writer(fresh_store), "card-fraud", bad)
+        import_history(writer(fresh_store), "card-fraud", bad)
     said = str(raised.value)
     assert [f"line {n}:" in said for n in range(2, 8)] == [False, True, True, True, True, True]
     assert "You probably mean Production." in said
@@ -203,37 +203,41 @@ def test_bad_lines_are_named_with_their_number_and_nothing_at_all_is_written(fre
 def test_a_file_that_cannot_be_read_is_answered_in_words(fresh_store, data, said):
     fraud(fresh_store)
     with pytest.raises(BadInput, match=said):
-        import_earlier(writer(fresh_store), "card-fraud", File("x.csv", data))
+        import_history(writer(fresh_store), "card-fraud", ImportFile("x.csv", data))
     assert book_id(fresh_store, "card-fraud") is None
 
 
 def test_a_json_file_that_is_none_is_called_so_and_not_taken_for_a_table(fresh_store):
     fraud(fresh_store)
     with pytest.raises(BadInput, match="This is no JSON"):
-        import_earlier(writer(fresh_store), "card-fraud", File("history.json", b"when it was decided: unknown"))
+        import_history(writer(fresh_store), "card-fraud", ImportFile("history.json", b"when it was decided: unknown"))
 
 
 def test_what_happened_after_the_record_began_cannot_be_imported(fresh_store):
     fraud(fresh_store)
-    look(writer(fresh_store), "card-fraud")
+    sync_model_status(writer(fresh_store), "card-fraud")
     now = datetime.now(UTC).isoformat()
     with pytest.raises(BadInput, match=r"line 2: .* when the record of card-fraud begins"):
-        import_earlier(writer(fresh_store), "card-fraud", csv(f"{now},1,None,Production,ana"))
+        import_history(writer(fresh_store), "card-fraud", csv(f"{now},1,None,Production,ana"))
 
 
 def test_an_import_is_allowed_at_any_time_and_changes_no_wish_and_no_holder_that_the_ledger_saw(fresh_store):
     fraud(fresh_store)
-    move(writer(fresh_store), Wish("card-fraud", "1", "Production", WHY))
-    before = recorded(fresh_store, "card-fraud")
-    import_earlier(writer(fresh_store), "card-fraud", File("f.csv", FRAUD.read_bytes()))
-    after = recorded(fresh_store, "card-fraud")
-    assert after.wanted() == before.wanted()
-    assert (after.now, after.open, after.drift()) == (before.now, before.open, before.drift())
+    move_version(writer(fresh_store), MoveRequest("card-fraud", "1", "Production", WHY))
+    before = read_book_state(fresh_store, "card-fraud")
+    import_history(writer(fresh_store), "card-fraud", ImportFile("f.csv", FRAUD.read_bytes()))
+    after = read_book_state(fresh_store, "card-fraud")
+    assert after.desired_holders() == before.desired_holders()
+    assert (after.observed_slots, after.open_intents, after.drifted_slots()) == (
+        before.observed_slots,
+        before.open_intents,
+        before.drifted_slots(),
+    )
 
 
 def test_a_model_that_never_was_and_a_file_that_is_not_there_are_refused(run, fresh_store):
     with pytest.raises(NotFound):
-        import_earlier(writer(fresh_store), "nobody", File("f.csv", FRAUD.read_bytes()))
+        import_history(writer(fresh_store), "nobody", ImportFile("f.csv", FRAUD.read_bytes()))
     _, notes = run("import", "card-fraud", "no-such-file.csv", code=1)
     assert "no-such-file.csv cannot be read" in notes
 
@@ -241,33 +245,35 @@ def test_a_model_that_never_was_and_a_file_that_is_not_there_are_refused(run, fr
 def test_control_characters_in_a_file_are_taken_out(fresh_store):
     fraud(fresh_store)
     data = csv("2022-02-07T09:00Z,1,None,Production,a\u202ena\x07", heads="when,version,from,to,by")
-    import_earlier(writer(fresh_store), "card-fraud", data)
-    body = recorded(fresh_store, "card-fraud").reading.entries[-1].body
+    import_history(writer(fresh_store), "card-fraud", data)
+    body = read_book_state(fresh_store, "card-fraud").book.entries[-1].body
     assert body.actor.name == "a na"
-    assert as_time(body.effective_at).year == 2022
+    assert parse_timestamp(body.effective_at).year == 2022
 
 
 def test_on_a_server_a_history_is_imported_asked_and_corrected(mlflow_server):
     model, registry = "card-fraud-served", client(mlflow_server)
     registry.create_registered_model(model)
     for number in ("1", "2", "3"):
-        (made,) = candidates(mlflow_server, trained(mlflow_server, f"forest-{number}-trees"))
+        (made,) = find_candidates(mlflow_server, trained(mlflow_server, f"forest-{number}-trees"))
         registry.create_model_version(model, made.source, model_id=made.model_id)
     registry.transition_model_version_stage(model, "3", "Production")
     registry.set_registered_model_alias(model, "production", "3")
     ines, at = writer(mlflow_server, "ines"), datetime.now(UTC)
-    assert len(import_earlier(ines, model, File(FRAUD.name, FRAUD.read_bytes())).added) == 15
-    assert import_earlier(ines, model, File(FRAUD.name, FRAUD.read_bytes())).added == ()
-    question = Question("production", read_when("2023-03-14", at, "Europe/Berlin"), at)
-    (held,) = ask(mlflow_server, model, question).answer.holders
-    assert (held.version, held.by.name) == ("2", "marta.k")
+    assert len(import_history(ines, model, ImportFile(FRAUD.name, FRAUD.read_bytes())).added_entry_ids) == 15
+    assert import_history(ines, model, ImportFile(FRAUD.name, FRAUD.read_bytes())).added_entry_ids == ()
+    question = AsOfQuery("production", parse_time_query("2023-03-14", at, "Europe/Berlin"), at)
+    (held,) = query_as_of(mlflow_server, model, question).answer.holders
+    assert (held.version, held.actor.name) == ("2", "marta.k")
     decided = next(
-        e for e in recorded(mlflow_server, model).reading.entries if e.place in held.entries and e.body.of == "DECIDED"
+        e
+        for e in read_book_state(mlflow_server, model).book.entries
+        if e.position in held.entry_positions and e.body.of == "DECIDED"
     )
-    better = reason("better", "8.3 points more AUC, and 13% fewer false alarms.")
-    mistaken = reason("housekeeping", "The minutes of the board have other figures.")
-    correct(writer(mlflow_server, "ben"), model, decided.id, Correction(reason=better), mistaken)
-    (held,) = ask(mlflow_server, model, question).answer.holders
+    better = make_reason("better", "8.3 points more AUC, and 13% fewer false alarms.")
+    mistaken = make_reason("housekeeping", "The minutes of the board have other figures.")
+    append_correction(writer(mlflow_server, "ben"), model, decided.id, Correction(reason=better), mistaken)
+    (held,) = query_as_of(mlflow_server, model, question).answer.holders
     assert held.reason == better
     assert verify(mlflow_server, model).findings == ()
-    assert check(dumps(sealed(of_answer(ines, model, question))).encode()).mismatches == ()
+    assert verify_packet(document_to_json(hashed_document(build_as_of_packet(ines, model, question))).encode()).mismatches == ()

@@ -9,21 +9,21 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from lib.backends.capabilities import capabilities
+from lib.backends.capabilities import read_capabilities
 from lib.backends.mlflow_client import client
 from lib.backends.reserved_names import STAGE_TAG
-from lib.ledger.entry.vocabulary import NOBODY
+from lib.ledger.entry.vocabulary import NO_HOLDER
 from lib.ledger.queries.as_of import as_of
-from lib.ledger.queries.time_query import When
-from lib.ledger.state.replay import fulfilled
-from lib.registry.code_snippets import moves_code
-from lib.registry.drift import drifts
-from lib.registry.promote import Wish, move, roll_back, steps
-from lib.registry.reader import every_model, look_at, recorded
-from lib.registry.reconcile import look, peek, recover
-from lib.registry.register import candidates, register
+from lib.ledger.queries.time_query import TimeQuery
+from lib.ledger.state.replay import is_fulfilled
+from lib.registry.code_snippets import moves_snippet
+from lib.registry.drift import find_drifts
+from lib.registry.promote import MoveRequest, move_version, preview_moves, roll_back
+from lib.registry.reader import read_all_snapshots, read_book_state, read_snapshot
+from lib.registry.reconcile import read_model_status, recover, sync_model_status
+from lib.registry.register import find_candidates, register
 from lib.registry.verify import verify
-from lib.runs.reading.registered_versions import origins
+from lib.runs.reading.registered_versions import read_version_origins
 from tests.support.ledger_stores import MLMODEL, WHY, trained, writer
 from tests.support.ledger_workers import promote_often, together
 from tests.support.limited_server import narrowed
@@ -49,12 +49,12 @@ def run_with_model_files(backend, name="forest-5-trees"):
 
 def at_rest(backend, model):
     """Ledger and registry agree, nothing is open, the chain is whole; gives the entry types."""
-    seen, state = look_at(backend, model), recorded(backend, model)
-    assert state.open == ()
+    seen, state = read_snapshot(backend, model), read_book_state(backend, model)
+    assert state.open_intents == ()
     assert verify(backend, model).findings == ()
-    for slot, want in state.wanted().items():
-        assert not want.named or fulfilled(want, seen.now[slot]), (slot, want, seen.now)
-    return Counter(entry.body.type for entry in state.reading.entries)
+    for slot, want in state.desired_holders().items():
+        assert not want.is_managed or is_fulfilled(want, seen.slot_states[slot]), (slot, want, seen.slot_states)
+    return Counter(entry.body.type for entry in state.book.entries)
 
 
 @pytest.mark.parametrize("lacks", LACKS, ids=" and ".join)
@@ -65,24 +65,26 @@ def test_the_journey_on_a_server_without(mlflow_server, lacks):
         runs = [made(here, f"forest-{n}-trees") for n in (1, 5, 10)]
         versions = [register(writer(here), run_id, model).version for run_id in runs]
         assert versions == ["1", "2", "3"]
-        move(writer(here), Wish(model, "1", "Production", WHY, expected=NOBODY))
-        done = move(writer(here), Wish(model, "2", "Production", WHY, expected="1"))
-        assert (done.outcome, done.displaced) == ("applied", ("1",))
-        between = recorded(here, model).last
+        move_version(writer(here), MoveRequest(model, "1", "Production", WHY, expected_holder=NO_HOLDER))
+        done = move_version(writer(here), MoveRequest(model, "2", "Production", WHY, expected_holder="1"))
+        assert (done.outcome, done.displaced_versions) == ("applied", ("1",))
+        between = read_book_state(here, model).last_observed_at
         assert roll_back(writer(here), model, WHY, None, "2").version == "1"
-        move(writer(here), Wish(model, "3", "Staging", WHY))
-        assert move(writer(here), Wish(model, "3", "Archived", WHY, "archive")).outcome == "applied"
-        move(writer(here), Wish(model, "3", "Staging", WHY))
+        move_version(writer(here), MoveRequest(model, "3", "Staging", WHY))
+        assert move_version(writer(here), MoveRequest(model, "3", "Archived", WHY, "archive")).outcome == "applied"
+        move_version(writer(here), MoveRequest(model, "3", "Staging", WHY))
 
-        seen = look_at(here, model)
-        assert (seen.now["production"].holders, seen.now["staging"].holders) == (("1",), ("3",))
+        seen = read_snapshot(here, model)
+        assert (seen.slot_states["production"].holders, seen.slot_states["staging"].holders) == (("1",), ("3",))
         assert [v.stage for v in seen.versions.values()] == ["Staging", "Archived", "Production"]
-        assert {o.version.version: o.version.stage for o in origins(here) if o.version.model == model}["1"] == "Production"
-        told = as_of(recorded(here, model).reading.entries, "production", When(between))
+        assert {o.version.version: o.version.stage for o in read_version_origins(here) if o.version.model == model}[
+            "1"
+        ] == "Production"
+        told = as_of(read_book_state(here, model).book.entries, "production", TimeQuery(between))
         assert [holder.version for holder in told.holders] == ["2"]
         types = at_rest(here, model)
         assert (types["OBSERVED"], types["FAILED"], types["OVERTAKEN"]) == (0, 0, 0)
-        lineage = next(e.body for e in recorded(here, model).reading.entries if e.body.type == "REGISTERED").lineage
+        lineage = next(e.body for e in read_book_state(here, model).book.entries if e.body.type == "REGISTERED").lineage
         assert lineage.artifact
         assert lineage.missing == ""
         moved = [path for path in narrow.asked if "logged-models" not in path]
@@ -91,7 +93,7 @@ def test_the_journey_on_a_server_without(mlflow_server, lacks):
 
 def test_a_model_among_the_artifacts_is_registered_from_there(mlflow_server):
     with narrowed(mlflow_server, "logged models", answer="dagshub") as (here, _):
-        found = candidates(here, run_with_model_files(here))
+        found = find_candidates(here, run_with_model_files(here))
         assert [(one.name, one.model_id) for one in found] == [("model", "")]
         assert found[0].source.endswith("/artifacts/model")
 
@@ -100,13 +102,17 @@ def test_without_stages_the_calls_that_are_shown_write_the_tag(mlflow_server):
     model = "wine-shown"
     with narrowed(mlflow_server, "stages") as (here, _):
         register(writer(here), trained(here), model)
-        shown = moves_code(here.uri, model, steps(peek(here, model), Wish(model, "1", "Production", WHY), writer(here)))
+        shown = moves_snippet(
+            here.uri,
+            model,
+            preview_moves(read_model_status(here, model), MoveRequest(model, "1", "Production", WHY), writer(here)),
+        )
         assert ALIAS in shown
         assert f"set_model_version_tag('{model}', '1', '{STAGE_TAG}', 'Production')" in shown
         assert TRANSITION not in shown
         exec(shown, {})
-        assert look_at(here, model).now["production"].alias == "1"
-        assert look_at(here, model).versions["1"].stage == "Production"
+        assert read_snapshot(here, model).slot_states["production"].alias == "1"
+        assert read_snapshot(here, model).versions["1"].stage == "Production"
 
 
 def test_without_aliases_a_move_behind_our_back_is_seen_and_can_be_put_back(mlflow_server):
@@ -114,14 +120,14 @@ def test_without_aliases_a_move_behind_our_back_is_seen_and_can_be_put_back(mlfl
     with narrowed(mlflow_server, "aliases") as (here, _):
         for n in (1, 2):
             register(writer(here), trained(here, f"forest-{n}-trees"), model)
-        move(writer(here), Wish(model, "1", "Production", WHY))
+        move_version(writer(here), MoveRequest(model, "1", "Production", WHY))
         client(here).transition_model_version_stage(model, "2", "Production")
         client(here).transition_model_version_stage(model, "1", "Archived")
-        drift = drifts(look(writer(here), model))
-        assert [(one.slot, one.shown) for one in drift] == [("production", ("2",))]
-        back = next(way for way in drift[0].ways if way.kind == "revert")
-        move(writer(here), Wish(model, back.version, back.to, WHY, "revert"))
-        assert look_at(here, model).now["production"].holders == ("1",)
+        drift = find_drifts(sync_model_status(writer(here), model))
+        assert [(one.slot, one.observed) for one in drift] == [("production", ("2",))]
+        back = next(way for way in drift[0].resolutions if way.kind == "revert")
+        move_version(writer(here), MoveRequest(model, back.version, back.to_stage, WHY, "revert"))
+        assert read_snapshot(here, model).slot_states["production"].holders == ("1",)
         assert at_rest(here, model)["OBSERVED"] == 1
 
 
@@ -130,14 +136,16 @@ def test_a_server_that_loses_its_stages_while_podium_runs_is_noticed_and_the_pro
     with narrowed(mlflow_server) as (here, narrow):
         for n in (1, 2):
             register(writer(here), trained(here, f"forest-{n}-trees"), model)
-        move(writer(here), Wish(model, "1", "Production", WHY))
-        assert capabilities(here).stages.has
+        move_version(writer(here), MoveRequest(model, "1", "Production", WHY))
+        assert read_capabilities(here).stages.is_available
         narrow.without.add("stages")
-        wish = Wish(model, "2", "Production", WHY)
-        shown = [(step.verb, step.where, step.version) for step in steps(peek(here, model), wish, writer(here))]
+        wish = MoveRequest(model, "2", "Production", WHY)
+        shown = [
+            (step.verb, step.target, step.version) for step in preview_moves(read_model_status(here, model), wish, writer(here))
+        ]
         assert sorted(shown) == [("alias", "production", "2"), ("stage", "Archived", "1"), ("stage", "Production", "2")]
-        assert move(writer(here), wish).outcome == "applied"
-        assert {v.number: v.stage for v in look_at(here, model).versions.values()} == {"2": "Production", "1": "Archived"}
+        assert move_version(writer(here), wish).outcome == "applied"
+        assert {v.number: v.stage for v in read_snapshot(here, model).versions.values()} == {"2": "Production", "1": "Archived"}
         assert at_rest(here, model)["OBSERVED"] == 0
 
 
@@ -146,11 +154,11 @@ def test_a_server_that_stops_taking_stages_in_the_middle_is_asked_again_and_the_
     model = f"wine-middle-{answer}"
     with narrowed(mlflow_server, answer=answer) as (here, narrow):
         register(writer(here), trained(here), model)
-        assert capabilities(here).stages.has
+        assert read_capabilities(here).stages.is_available
         narrow.without.add("transition")
-        assert move(writer(here), Wish(model, "1", "Production", WHY)).outcome == "applied"
-        assert capabilities(here).stages.has is False
-        assert look_at(here, model).versions["1"].stage == "Production"
+        assert move_version(writer(here), MoveRequest(model, "1", "Production", WHY)).outcome == "applied"
+        assert read_capabilities(here).stages.is_available is False
+        assert read_snapshot(here, model).versions["1"].stage == "Production"
         assert at_rest(here, model)["OBSERVED"] == 0
 
 
@@ -158,7 +166,7 @@ def test_a_server_that_stops_taking_stages_in_the_middle_is_asked_again_and_the_
 def test_two_processes_racing_three_times_leave_one_production(mlflow_server, lacks):
     model = "wine"
     with narrowed(mlflow_server, *lacks) as (here, _):
-        if any(seen.model == model for seen in every_model(here)):
+        if any(seen.model == model for seen in read_all_snapshots(here)):
             client(here).delete_registered_model(model)
         client(here).create_registered_model(model)
         for n in (1, 2):
@@ -168,4 +176,4 @@ def test_two_processes_racing_three_times_leave_one_production(mlflow_server, la
         assert set(answers) <= {"applied", "overtaken", "unchanged"}
         types = at_rest(here, model)
         assert types["OBSERVED"] == 0
-        assert len(look_at(here, model).now["production"].stage) == 1
+        assert len(read_snapshot(here, model).slot_states["production"].stage) == 1

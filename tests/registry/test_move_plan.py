@@ -5,12 +5,12 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.ledger.state.replay import fulfilled
-from lib.registry.code_snippets import load_code, moves_code, register_code
-from lib.registry.drift import drifts
-from lib.registry.ledger_writer import Look
-from lib.registry.move_plan import PREVIEW, Move, explained, intent_on_paper, moves, on_paper, preview
-from lib.registry.snapshot import Seen, Version, by_number, read_head
+from lib.ledger.state.replay import is_fulfilled
+from lib.registry.code_snippets import load_model_snippet, moves_snippet, register_snippet
+from lib.registry.drift import find_drifts
+from lib.registry.ledger_writer import ModelStatus
+from lib.registry.move_plan import PREVIEW_ID, Move, add_preview_intent, apply_move, is_explained, plan_moves, preview_intent
+from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, parse_head, version_sort_key
 from tests.ledger.test_replay import BORN, book, closed, intent, now, opened, seen_outside
 
 STAGES = st.sampled_from(["None", "Staging", "Production", "Archived"])
@@ -19,8 +19,8 @@ NUMBERS = ("1", "2", "3")
 
 def shown(stages=("None", "None", "None"), **aliases):
     """A registry with versions 1, 2, 3 in these stages and with these aliases."""
-    versions = {n: Version(n, stage, created="x", updated="x") for n, stage in zip(NUMBERS, stages, strict=True)}
-    return Seen("m", created=BORN, aliases=aliases, versions=versions)
+    versions = {n: VersionSnapshot(n, stage, created_at="x", updated_at="x") for n, stage in zip(NUMBERS, stages, strict=True)}
+    return RegistrySnapshot("m", created_at=BORN, aliases=aliases, versions=versions)
 
 
 @st.composite
@@ -36,18 +36,18 @@ def ids(state):
 
 def decided_on(seen, version, to, **more):
     """A book that began with this sight, and one open intent."""
-    return intent_on_paper(book(opened(seen.now)), intent(version, to, **more))
+    return add_preview_intent(book(opened(seen.now)), intent(version, to, **more))
 
 
 @settings(max_examples=400, deadline=None)
 @given(registries(), st.sampled_from(NUMBERS), STAGES)
 def test_every_move_comes_to_rest_with_what_was_wanted_and_at_most_one_holder(seen, version, to):
     state = decided_on(seen, version, to)
-    for move in preview(state, seen, PREVIEW):
-        seen = on_paper(seen, move)
-    assert moves(state, seen, ids(state)) == ()
-    for slot, want in state.wanted(seen.possible).items():
-        assert not want.named or fulfilled(want, seen.now[slot])
+    for move in preview_intent(state, seen, PREVIEW_ID):
+        seen = apply_move(seen, move)
+    assert plan_moves(state, seen, ids(state)) == ()
+    for slot, want in state.desired_holders(seen.is_possible).items():
+        assert not want.is_managed or is_fulfilled(want, seen.slot_states[slot])
     assert seen.versions[version].stage == to
 
 
@@ -55,24 +55,26 @@ def test_every_move_comes_to_rest_with_what_was_wanted_and_at_most_one_holder(se
 def test_slots_that_no_intent_named_lose_only_who_is_wanted_elsewhere_and_other_aliases_stay(seen, version, to):
     state = decided_on(seen, version, to)
     after = seen
-    for move in preview(state, seen, PREVIEW):
-        after = on_paper(after, move)
+    for move in preview_intent(state, seen, PREVIEW_ID):
+        after = apply_move(after, move)
     assert after.aliases.get("champion") == seen.aliases.get("champion")
-    want = state.wanted()
-    taken = {holder for one in want.values() if one.named for holder in one.holders}
-    for slot in [slot for slot, one in want.items() if not one.named]:
-        assert after.now[slot].alias == seen.now[slot].alias
-        assert set(after.now[slot].stage) - taken == set(seen.now[slot].stage) - taken
+    want = state.desired_holders()
+    taken = {holder for one in want.values() if one.is_managed for holder in one.holders}
+    for slot in [slot for slot, one in want.items() if not one.is_managed]:
+        assert after.slot_states[slot].alias == seen.now[slot].alias
+        assert set(after.slot_states[slot].stage) - taken == set(seen.now[slot].stage) - taken
 
 
 @given(registries())
 def test_without_an_intent_nothing_is_ever_moved(seen):
-    assert moves(book(opened(seen.now)), seen, ()) == ()
+    assert plan_moves(book(opened(seen.now)), seen, ()) == ()
 
 
 def test_the_order_is_alias_then_stage_then_others_out_then_aliases_off():
     seen = shown(["Production", "Staging", "None"], production="1", staging="2")
-    verbs = [(move.verb, move.where, move.version) for move in preview(decided_on(seen, "2", "Production"), seen, PREVIEW)]
+    verbs = [
+        (move.verb, move.target, move.version) for move in preview_intent(decided_on(seen, "2", "Production"), seen, PREVIEW_ID)
+    ]
     assert verbs == [
         ("alias", "production", "2"),
         ("stage", "Production", "2"),
@@ -83,93 +85,93 @@ def test_the_order_is_alias_then_stage_then_others_out_then_aliases_off():
 
 def test_a_wanted_version_that_was_deleted_is_left_to_people():
     seen = shown()
-    state = book(opened(seen.now), intent("9"), closed(2))
-    assert moves(state, seen, ids(state)) == ()
+    state = book(opened(seen.slot_states), intent("9"), closed(2))
+    assert plan_moves(state, seen, ids(state)) == ()
 
 
 def test_an_intent_for_another_version_of_the_same_number_moves_nothing():
     seen = shown()
     other = replace(seen, versions={**seen.versions, "1": replace(seen.versions["1"], created="later")})
-    assert moves(decided_on(seen, "1", "Production"), other, (PREVIEW,)) == ()
+    assert plan_moves(decided_on(seen, "1", "Production"), other, (PREVIEW_ID,)) == ()
 
 
 def test_an_alias_is_taken_along_only_while_the_intent_is_open():
     seen = shown(champion="3")
     state = decided_on(seen, "1", "Production", aliases=("champion",))
-    assert Move("alias", "champion", "1", "3") in moves(state, seen, ids(state))
-    done = book(opened(seen.now), intent("1", aliases=("champion",)), closed(2, shown=now(["1"])))
-    assert all(move.where != "champion" for move in moves(done, seen, ids(done)))
+    assert Move("alias", "champion", "1", "3") in plan_moves(state, seen, ids(state))
+    done = book(opened(seen.slot_states), intent("1", aliases=("champion",)), closed(2, shown=now(["1"])))
+    assert all(move.target != "champion" for move in plan_moves(done, seen, ids(done)))
 
 
 def test_what_was_last_seen_is_explained_and_an_outside_move_is_not():
     state = book(opened(), intent("1"), closed(2, shown=now(["1"])))
-    assert explained([state], shown(["Production", "None", "None"], production="1"))
-    assert not explained([state], shown(["Production", "None", "None"], production="2"))
-    assert not explained([state], shown(["None", "None", "None"]))
+    assert is_explained([state], shown(["Production", "None", "None"], production="1"))
+    assert not is_explained([state], shown(["Production", "None", "None"], production="2"))
+    assert not is_explained([state], shown(["None", "None", "None"]))
 
 
 def test_every_step_of_a_move_in_flight_is_explained():
     seen = shown(["Production", "Staging", "None"], production="1", staging="2")
     state = decided_on(seen, "2", "Production")
-    for move in preview(state, seen, PREVIEW):
-        seen = on_paper(seen, move)
-        assert explained([state], seen), (move, seen)
+    for move in preview_intent(state, seen, PREVIEW_ID):
+        seen = apply_move(seen, move)
+        assert is_explained([state], seen), (move, seen)
 
 
 def test_a_third_version_is_not_explained_by_a_move_in_flight():
     state = decided_on(shown(["Production", "None", "None"], production="1"), "2", "Production")
-    assert not explained([state], shown(["Production", "None", "None"], production="3"))
+    assert not is_explained([state], shown(["Production", "None", "None"], production="3"))
 
 
 def test_a_later_intent_that_was_closed_meanwhile_still_explains_the_hand_of_an_earlier_writer():
     state = book(opened(), intent("1"), intent("2"), closed(3, shown=now(["2"])))
-    assert explained([state], shown(["None", "Production", "None"], production="1"))
+    assert is_explained([state], shown(["None", "Production", "None"], production="1"))
 
 
 def test_a_drift_offers_to_adopt_what_stands_there_and_to_put_back_what_is_wanted():
     state = book(opened(), intent("1"), closed(2, shown=now(["1"])), seen_outside(now(["3"])))
-    (drift,) = drifts(Look(state, shown(["None", "None", "Production"], production="3"), "b"))
+    (drift,) = find_drifts(ModelStatus(state, shown(["None", "None", "Production"], production="3"), "b"))
     assert ways(drift) == [("adopt", "3", "Production"), ("revert", "1", "Production")]
-    (empty,) = drifts(Look(state, shown(["Archived", "None", "None"]), "b"))
+    (empty,) = find_drifts(ModelStatus(state, shown(["Archived", "None", "None"]), "b"))
     assert ways(empty) == [("adopt", "1", "Archived"), ("revert", "1", "Production")]
-    (alias,) = drifts(Look(state, shown(["Production", "None", "None"], production="3"), "b"))
+    (alias,) = find_drifts(ModelStatus(state, shown(["Production", "None", "None"], production="3"), "b"))
     assert ways(alias) == [("adopt", "3", "Production"), ("revert", "1", "Production")]
 
 
 def test_when_nobody_is_wanted_and_several_stand_there_each_can_be_adopted_and_all_taken_out():
     state = book(opened(), intent("1"), closed(2, shown=now(["1"])), intent("1", "Archived", "Production"), closed(4))
     seen = shown(["None", "Production", "Production"])
-    (drift,) = drifts(Look(state, seen, "b"))
+    (drift,) = find_drifts(ModelStatus(state, seen, "b"))
     assert ways(drift) == [("adopt", "2", "Production"), ("adopt", "3", "Production"), ("revert", "2", "Archived")]
-    out = intent_on_paper(state, intent("2", "Archived", "Production", kind="revert", slots=("production",)))
-    assert [(m.where, m.version) for m in preview(out, seen, PREVIEW)] == [("Archived", "2"), ("Archived", "3")]
+    out = add_preview_intent(state, intent("2", "Archived", "Production", kind="revert", slots=("production",)))
+    assert [(m.target, m.version) for m in preview_intent(out, seen, PREVIEW_ID)] == [("Archived", "2"), ("Archived", "3")]
 
 
 def ways(drift):
-    return [(way.kind, way.version, way.to) for way in drift.ways]
+    return [(way.kind, way.version, way.to_stage) for way in drift.resolutions]
 
 
 def test_versions_sort_as_numbers():
-    assert sorted(["10", "2", "1"], key=by_number) == ["1", "2", "10"]
+    assert sorted(["10", "2", "1"], key=version_sort_key) == ["1", "2", "10"]
 
 
 def test_a_head_is_a_place_a_chain_and_a_book_and_anything_else_is_none():
-    head = read_head(f"17 {'a' * 64} b00c")
-    assert (head.anchor.place, head.book) == (17, "b00c")
+    head = parse_head(f"17 {'a' * 64} b00c")
+    assert (head.anchor.position, head.book_id) == (17, "b00c")
     assert head.text == f"17 {'a' * 64} b00c"
-    assert [read_head(text) for text in ("", "17", "x " + "a" * 64, "17 abc")] == [None] * 4
+    assert [parse_head(text) for text in ("", "17", "x " + "a" * 64, "17 abc")] == [None] * 4
 
 
 def test_the_calls_that_are_shown_are_plain_python_whatever_the_names_hold():
     hostile = "it's \"quoted\"\n'); import os; os.system('true') #"
     made = [
-        load_code("sqlite:///x", f"models:/{hostile}@production"),
-        moves_code(
+        load_model_snippet("sqlite:///x", f"models:/{hostile}@production"),
+        moves_snippet(
             "sqlite:///x",
             hostile,
             [Move("alias", "production", "1"), Move("unalias", "staging", "1"), Move("stage", "Archived", "2")],
         ),
-        register_code("sqlite:///x", hostile, "/place", "run", "m-1"),
+        register_snippet("sqlite:///x", hostile, "/place", "run", "m-1"),
     ]
     import ast
 

@@ -6,48 +6,48 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lib.backends.mlflow_client import client
-from lib.backends.reserved_names import INDEX
-from lib.errors import LedgerBroken, NotFound, Refused
-from lib.ledger.entry.vocabulary import RESTORED, UNKNOWN, as_time
+from lib.backends.reserved_names import INDEX_EXPERIMENT
+from lib.errors import ActionRefused, LedgerBroken, NotFound
+from lib.ledger.entry.vocabulary import RESTORED_NOTE, UNKNOWN_ACTOR, parse_timestamp
 from lib.ledger.queries.as_of import as_of
-from lib.ledger.queries.time_query import When
-from lib.ledger.state.holdings import holdings
-from lib.ledger.storage.book_index import DELETED_TAG, TAG, index_params, note_deleted
-from lib.ledger.storage.book_lookup import Life
-from lib.registry.drift import Way
+from lib.ledger.queries.time_query import TimeQuery
+from lib.ledger.state.holdings import recorded_holdings
+from lib.ledger.storage.book_index import DELETED_TAG_PREFIX, INDEX_TAG, mark_book_deleted, read_index_params
+from lib.ledger.storage.book_lookup import ModelIncarnation
+from lib.registry.drift import DriftResolution
 from lib.registry.ledger_writer import _SEEN_WELL, append_restored
-from lib.registry.model_survey import Lost, lost_runs, survey, write_down
-from lib.registry.notices import notices
-from lib.registry.promote import Wish, move
-from lib.registry.reader import look_at, recorded
-from lib.registry.reconcile import look, peek
+from lib.registry.model_survey import DeletedBook, find_deleted_source_runs, record_changes, survey_models
+from lib.registry.notices import collect_notices
+from lib.registry.promote import MoveRequest, move_version
+from lib.registry.reader import read_book_state, read_snapshot
+from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.register import register
 from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
 from tests.support.ledger_workers import look_and_die, processes
 
 
 def to(version, stage="Production", **more):
-    return Wish("wine", version, stage, WHY, **more)
+    return MoveRequest("wine", version, stage, WHY, **more)
 
 
 def champion(backend, versions=3):
     """A model whose v1 was promoted to Production."""
     registered(backend, versions=versions)
-    move(writer(backend), to("1"))
+    move_version(writer(backend), to("1"))
     return client(backend)
 
 
 def seen(backend, model="wine"):
     """What a look that may write says."""
-    return notices(look(writer(backend), model), {})
+    return collect_notices(sync_model_status(writer(backend), model), {})
 
 
 def whats(backend, model="wine"):
-    return [(one.what, one.weight) for one in seen(backend, model)]
+    return [(one.what, one.severity) for one in seen(backend, model)]
 
 
 def observed(backend, model="wine"):
-    return [entry.body for entry in recorded(backend, model).reading.entries if entry.body.type == "OBSERVED"]
+    return [entry.body for entry in read_book_state(backend, model).book.entries if entry.body.type == "OBSERVED"]
 
 
 def move_the_alias(mlflow):
@@ -70,17 +70,17 @@ def put_a_second_into_the_stage(mlflow):
 @pytest.mark.parametrize("kind", ["adopt", "revert"])
 def test_an_alias_or_stage_moved_outside_is_recorded_once_and_can_be_adopted_or_put_back(fresh_store, deed, kind):
     deed(champion(fresh_store))
-    before = recorded(fresh_store, "wine").reading.head
-    (unrecorded,) = notices(peek(fresh_store, "wine"), {})
-    assert (unrecorded.what, unrecorded.place) == ("Production was moved outside", 0)
+    before = read_book_state(fresh_store, "wine").book.head
+    (unrecorded,) = collect_notices(read_model_status(fresh_store, "wine"), {})
+    assert (unrecorded.what, unrecorded.position) == ("Production was moved outside", 0)
     (found,) = seen(fresh_store)
-    assert (found.what, found.place) == ("Production was moved outside", before + 1)
+    assert (found.what, found.position) == ("Production was moved outside", before + 1)
     seen(fresh_store)
     (entry,) = observed(fresh_store)
-    assert entry.by == UNKNOWN
-    assert as_time(entry.window[0]) <= as_time(entry.window[1])
-    way = next(way for way in found.ways if way.kind == kind)
-    assert move(writer(fresh_store), to(way.version, way.to, kind=kind)).outcome == "applied"
+    assert entry.by == UNKNOWN_ACTOR
+    assert parse_timestamp(entry.window[0]) <= parse_timestamp(entry.window[1])
+    way = next(way for way in found.resolutions if way.kind == kind)
+    assert move_version(writer(fresh_store), to(way.version, way.to_stage, kind=kind)).outcome == "applied"
     assert seen(fresh_store) == ()
 
 
@@ -90,27 +90,27 @@ def test_a_deleted_champion_is_open_until_somebody_lets_it_stand_or_moves_anothe
     mlflow.delete_model_version("wine", "1")
     (found,) = seen(fresh_store)
     assert (found.what, found.slot) == ("v1 was deleted", "production")
-    assert found.ways == (Way("adopt", "1", "Archived"),)
+    assert found.resolutions == (DriftResolution("adopt", "1", "Archived"),)
     assert observed(fresh_store)[-1].gone == ("1",)
-    assert observed(fresh_store)[found.place - observed_place(fresh_store)].gone == ("1",)
-    done = move(writer(fresh_store), to("1", "Archived", kind="adopt"))
-    assert (done.outcome, done.from_) == ("applied", "Production")
+    assert observed(fresh_store)[found.position - observed_place(fresh_store)].gone == ("1",)
+    done = move_version(writer(fresh_store), to("1", "Archived", kind="adopt"))
+    assert (done.outcome, done.from_stage) == ("applied", "Production")
     assert seen(fresh_store) == ()
-    state = recorded(fresh_store, "wine")
-    assert state.wanted()["production"].said == "none"
-    assert state.intents[-1].body.identity == state.identity("1")
-    assert move(writer(fresh_store), to("2", expected="none")).outcome == "applied"
+    state = read_book_state(fresh_store, "wine")
+    assert state.desired_holders()["production"].holders_text == "none"
+    assert state.intents[-1].body.identity == state.version_identity("1")
+    assert move_version(writer(fresh_store), to("2", expected="none")).outcome == "applied"
 
 
 def observed_place(backend):
-    return next(e.place for e in recorded(backend, "wine").reading.entries if e.body.type == "OBSERVED")
+    return next(e.position for e in read_book_state(backend, "wine").book.entries if e.body.type == "OBSERVED")
 
 
 def test_after_a_champion_was_deleted_another_can_be_promoted_at_once(fresh_store):
     mlflow = champion(fresh_store)
     drop_the_alias(mlflow)
     mlflow.delete_model_version("wine", "1")
-    assert move(writer(fresh_store), to("2")).outcome == "applied"
+    assert move_version(writer(fresh_store), to("2")).outcome == "applied"
     assert seen(fresh_store) == ()
 
 
@@ -118,33 +118,35 @@ def test_a_reader_sees_a_deleted_champion_before_it_is_recorded(fresh_store):
     mlflow = champion(fresh_store)
     drop_the_alias(mlflow)
     mlflow.delete_model_version("wine", "1")
-    before = recorded(fresh_store, "wine").reading.head
-    told = notices(peek(fresh_store, "wine"), {})
+    before = read_book_state(fresh_store, "wine").book.head
+    told = collect_notices(read_model_status(fresh_store, "wine"), {})
     assert "v1 was deleted" in [one.what for one in told]
-    assert recorded(fresh_store, "wine").reading.head == before
+    assert read_book_state(fresh_store, "wine").book.head == before
 
 
 def test_a_deletion_that_did_not_happen_cannot_be_adopted(fresh_store):
     champion(fresh_store)
     client(fresh_store).delete_model_version("wine", "3")
     with pytest.raises(NotFound, match="no version 3"):
-        move(writer(fresh_store), to("3", "Archived", kind="adopt"))
-    with pytest.raises(Refused, match="do not disagree"):
-        move(writer(fresh_store), to("1", "Archived", kind="adopt"))
-    assert recorded(fresh_store, "wine").intents[-1].body.kind == "promote"
+        move_version(writer(fresh_store), to("3", "Archived", kind="adopt"))
+    with pytest.raises(ActionRefused, match="do not disagree"):
+        move_version(writer(fresh_store), to("1", "Archived", kind="adopt"))
+    assert read_book_state(fresh_store, "wine").intents[-1].body.kind == "promote"
 
 
 def test_a_renamed_model_is_recorded_as_renamed_and_nobody_loses_a_holding(fresh_store):
     mlflow = champion(fresh_store)
-    held = holdings(recorded(fresh_store, "wine").reading.entries)
+    held = recorded_holdings(read_book_state(fresh_store, "wine").book.entries)
     mlflow.rename_registered_model("wine", "beer")
-    assert [one.what for one in notices(peek(fresh_store, "beer"), {})] == ["The model was renamed from wine to beer"]
+    assert [one.what for one in collect_notices(read_model_status(fresh_store, "beer"), {})] == [
+        "The model was renamed from wine to beer"
+    ]
     assert whats(fresh_store, "beer") == [("The model was renamed from wine to beer", "told")]
-    look(writer(fresh_store), "beer")
+    sync_model_status(writer(fresh_store), "beer")
     (entry,) = observed(fresh_store, "beer")
-    assert (entry.by, entry.model, entry.was) == (UNKNOWN, "beer", entry.now)
-    assert holdings(recorded(fresh_store, "beer").reading.entries) == held
-    move(writer(fresh_store), Wish("beer", "2", "Production", WHY))
+    assert (entry.by, entry.model, entry.was) == (UNKNOWN_ACTOR, "beer", entry.now)
+    assert recorded_holdings(read_book_state(fresh_store, "beer").book.entries) == held
+    move_version(writer(fresh_store), MoveRequest("beer", "2", "Production", WHY))
     assert whats(fresh_store, "beer") == []
 
 
@@ -152,54 +154,57 @@ def test_a_model_made_anew_is_told_until_the_first_decision_and_its_champion_can
     mlflow = champion(fresh_store)
     mlflow.delete_registered_model("wine")
     registered(fresh_store, stages={"2": "Production"}, aliases={"production": "2"})
-    (unrecorded,) = notices(peek(fresh_store, "wine"), {})
-    assert (unrecorded.what, unrecorded.weight) == ("The model was made anew", "drift")
+    (unrecorded,) = collect_notices(read_model_status(fresh_store, "wine"), {})
+    assert (unrecorded.what, unrecorded.severity) == ("The model was made anew", "drift")
     (found,) = seen(fresh_store)
-    assert (found.what, found.ways) == ("The model was deleted and made anew", (Way("adopt", "2", "Production"),))
-    assert move(writer(fresh_store), to("2", kind="adopt")).outcome == "applied"
+    assert (found.what, found.resolutions) == (
+        "The model was deleted and made anew",
+        (DriftResolution("adopt", "2", "Production"),),
+    )
+    assert move_version(writer(fresh_store), to("2", kind="adopt")).outcome == "applied"
     assert seen(fresh_store) == ()
-    assert recorded(fresh_store, "wine").wanted()["production"].holder == "2"
+    assert read_book_state(fresh_store, "wine").desired_holders()["production"].holder == "2"
 
 
 def test_a_deleted_model_is_told_and_recorded_by_the_survey(fresh_store):
     champion(fresh_store).delete_registered_model("wine")
-    found = survey(fresh_store)
-    assert [(n.what, n.place) for n in notices(found.looks["wine"], {})] == [("The model was deleted", 0)]
-    assert write_down(writer(fresh_store), found)
-    found = survey(fresh_store)
-    head = found.looks["wine"].state.reading.head
-    assert [(n.what, n.place) for n in notices(found.looks["wine"], {})] == [("The model was deleted", head)]
-    assert not write_down(writer(fresh_store), found)
+    found = survey_models(fresh_store)
+    assert [(n.what, n.position) for n in collect_notices(found.statuses["wine"], {})] == [("The model was deleted", 0)]
+    assert record_changes(writer(fresh_store), found)
+    found = survey_models(fresh_store)
+    head = found.statuses["wine"].state.book.head
+    assert [(n.what, n.position) for n in collect_notices(found.statuses["wine"], {})] == [("The model was deleted", head)]
+    assert not record_changes(writer(fresh_store), found)
 
 
 def test_the_survey_writes_nothing_and_write_down_records_what_every_model_lacks(fresh_store):
     for name in ("wine", "beer"):
         registered(fresh_store, name)
-        move(writer(fresh_store), Wish(name, "1", "Production", WHY))
+        move_version(writer(fresh_store), MoveRequest(name, "1", "Production", WHY))
     client(fresh_store).set_registered_model_alias("wine", "production", "2")
-    heads = {model: one.state.reading.head for model, one in survey(fresh_store).looks.items()}
-    found = survey(fresh_store)
-    assert {model: one.state.reading.head for model, one in found.looks.items()} == heads
-    assert write_down(writer(fresh_store), found)
-    after = {model: one.state.reading.head for model, one in survey(fresh_store).looks.items()}
+    heads = {model: one.state.book.head for model, one in survey_models(fresh_store).statuses.items()}
+    found = survey_models(fresh_store)
+    assert {model: one.state.book.head for model, one in found.statuses.items()} == heads
+    assert record_changes(writer(fresh_store), found)
+    after = {model: one.state.book.head for model, one in survey_models(fresh_store).statuses.items()}
     assert after == {"wine": heads["wine"] + 1, "beer": heads["beer"]}
 
 
 def test_a_deleted_book_is_named_and_its_restoring_is_recorded_with_the_time_it_was_missed(fresh_store):
     mlflow, book = champion(fresh_store), book_id(fresh_store)
     mlflow.delete_run(book)
-    found = survey(fresh_store)
-    assert found.lost == {"wine": Lost(book, (book,))}
+    found = survey_models(fresh_store)
+    assert found.deleted_books == {"wine": DeletedBook(book, (book,))}
     with pytest.raises(LedgerBroken, match=f"Restore run {book}"):
-        look(writer(fresh_store), "wine")
+        sync_model_status(writer(fresh_store), "wine")
     mlflow.restore_run(book)
     assert whats(fresh_store) == [("The book itself was deleted, and restored", "told")]
     assert whats(fresh_store) == [("The book itself was deleted, and restored", "told")]
     (entry,) = observed(fresh_store)
-    assert entry.by == UNKNOWN
-    assert as_time(entry.window[0]) < as_time(entry.window[1])
-    assert [h.version for h in holdings(recorded(fresh_store, "wine").reading.entries)] == ["1"]
-    assert move(writer(fresh_store), to("2")).outcome == "applied"
+    assert entry.by == UNKNOWN_ACTOR
+    assert parse_timestamp(entry.window[0]) < parse_timestamp(entry.window[1])
+    assert [h.version for h in recorded_holdings(read_book_state(fresh_store, "wine").book.entries)] == ["1"]
+    assert move_version(writer(fresh_store), to("2")).outcome == "applied"
     assert whats(fresh_store) == []
 
 
@@ -207,8 +212,8 @@ def hidden_and_back(backend, clock=None):
     """Somebody deletes the book, a look misses it, somebody restores it."""
     client(backend).delete_run(book_id(backend))
     with pytest.raises(LedgerBroken):
-        look(clocked(backend, clock or timedelta()), "wine")
-    client(backend).restore_run(index_params(backend)[Life("wine", None).name_slot])
+        sync_model_status(clocked(backend, clock or timedelta()), "wine")
+    client(backend).restore_run(read_index_params(backend)[ModelIncarnation("wine", None).name_key])
 
 
 def clocked(backend, ahead):
@@ -222,8 +227,8 @@ def test_a_book_that_is_deleted_and_restored_again_and_again_says_so_each_time(f
         hidden_and_back(fresh_store)
         seen(fresh_store)
         seen(fresh_store)
-        assert [body.note for body in observed(fresh_store)] == [RESTORED] * times
-    assert len(recorded(fresh_store, "wine").missed) == 3
+        assert [body.note for body in observed(fresh_store)] == [RESTORED_NOTE] * times
+    assert len(read_book_state(fresh_store, "wine").recorded_deletion_times) == 3
 
 
 @pytest.mark.parametrize(("writes", "told"), [(0, 1), (1, 2), (2, 2)])
@@ -240,40 +245,40 @@ def test_a_restoring_is_recorded_though_whoever_recorded_the_last_one_died_befor
     assert len(observed(fresh_store)) == min(writes, 1)
     hidden_and_back(fresh_store)
     seen(fresh_store)
-    assert [body.note for body in observed(fresh_store)] == [RESTORED] * told
+    assert [body.note for body in observed(fresh_store)] == [RESTORED_NOTE] * told
 
 
 @pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(days=-1)])
 def test_a_restoring_is_recorded_once_though_the_clock_of_whoever_missed_the_book_is_a_day_off(fresh_store, ahead):
     champion(fresh_store)
     hidden_and_back(fresh_store, ahead)
-    found = peek(fresh_store, "wine")
-    (missed,) = (value for name, value in tags_of_the_index(fresh_store).items() if name.startswith(DELETED_TAG))
+    found = read_model_status(fresh_store, "wine")
+    (missed,) = (value for name, value in tags_of_the_index(fresh_store).items() if name.startswith(DELETED_TAG_PREFIX))
     for _ in range(2):  # two who looked at the same time
         append_restored(writer(fresh_store), found, missed)
     (entry,) = observed(fresh_store)
     assert entry.window[0] == missed
-    assert as_time(entry.window[0]) <= as_time(entry.window[1])
+    assert parse_timestamp(entry.window[0]) <= parse_timestamp(entry.window[1])
 
 
 def tags_of_the_index(backend):
-    index = client(backend).get_experiment_by_name(INDEX).tags[TAG]
+    index = client(backend).get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG]
     return client(backend).get_run(index).data.tags
 
 
 def test_the_survey_of_all_models_has_a_restored_book_recorded_too(fresh_store):
     champion(fresh_store)
     client(fresh_store).delete_run(book_id(fresh_store))
-    assert not write_down(writer(fresh_store), survey(fresh_store))  # noted only
-    client(fresh_store).restore_run(index_params(fresh_store)[Life("wine", None).name_slot])
-    assert write_down(writer(fresh_store), survey(fresh_store))
-    assert [body.note for body in observed(fresh_store)] == [RESTORED]
-    assert not write_down(writer(fresh_store), survey(fresh_store))
+    assert not record_changes(writer(fresh_store), survey_models(fresh_store))  # noted only
+    client(fresh_store).restore_run(read_index_params(fresh_store)[ModelIncarnation("wine", None).name_key])
+    assert record_changes(writer(fresh_store), survey_models(fresh_store))
+    assert [body.note for body in observed(fresh_store)] == [RESTORED_NOTE]
+    assert not record_changes(writer(fresh_store), survey_models(fresh_store))
 
 
 def test_a_late_note_of_a_book_that_is_back_says_nothing(fresh_store):
     champion(fresh_store)
-    note_deleted(fresh_store, book_id(fresh_store), "2026-11-24T10:00:00.000Z")
+    mark_book_deleted(fresh_store, book_id(fresh_store), "2026-11-24T10:00:00.000Z")
     assert whats(fresh_store) == []
 
 
@@ -301,18 +306,18 @@ def test_what_the_same_look_records_first_does_not_shorten_the_time_in_which_som
     if deed is a_restored_book:
         hidden_and_back(fresh_store)
     moved = datetime.now(UTC)
-    look(clocked(fresh_store, timedelta(minutes=5)), model)
-    *first, entry = recorded(fresh_store, model).reading.entries
+    sync_model_status(clocked(fresh_store, timedelta(minutes=5)), model)
+    *first, entry = read_book_state(fresh_store, model).book.entries
     assert (first[-1].body.type, entry.body.type) == ("REGISTERED" if deed is a_new_version_outside else "OBSERVED", "OBSERVED")
-    assert as_time(entry.body.window[0]) <= before
-    (answer,) = [as_of([*first, entry], "production", When(moved))]
-    assert (answer.holders, [one.why for one in answer.unknown]) == ((), ["moved outside Podium"])
+    assert parse_timestamp(entry.body.window[0]) <= before
+    (answer,) = [as_of([*first, entry], "production", TimeQuery(moved))]
+    assert (answer.holders, [one.explanation for one in answer.unknown]) == ((), ["moved outside Podium"])
 
 
 def test_a_note_of_a_deleted_book_that_is_no_time_is_nobodys_crash(fresh_store):
     mlflow = champion(fresh_store)
-    index = mlflow.get_experiment_by_name(INDEX).tags[TAG]
-    mlflow.set_tag(index, DELETED_TAG + book_id(fresh_store), "![x](http://evil)")
+    index = mlflow.get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG]
+    mlflow.set_tag(index, DELETED_TAG_PREFIX + book_id(fresh_store), "![x](http://evil)")
     assert whats(fresh_store) == []
 
 
@@ -320,28 +325,28 @@ def test_an_edited_book_is_named_on_every_look(fresh_store):
     champion(fresh_store)
     client(fresh_store).log_param(book_id(fresh_store), "000042", "hello")
     (found,) = seen(fresh_store)
-    assert (found.what, found.weight) == ("Place 42 of the book: beyond the end", "broken")
+    assert (found.what, found.severity) == ("Place 42 of the book: beyond the end", "broken")
 
 
 def test_a_champions_deleted_run_is_told_with_what_to_do_until_it_is_restored(fresh_store):
     run_id = trained(fresh_store)
     register(writer(fresh_store), run_id, "wine")
-    move(writer(fresh_store), to("1"))
-    assert lost_runs(fresh_store, look_at(fresh_store, "wine")) == {}
+    move_version(writer(fresh_store), to("1"))
+    assert find_deleted_source_runs(fresh_store, read_snapshot(fresh_store, "wine")) == {}
     client(fresh_store).delete_run(run_id)
-    lost = lost_runs(fresh_store, look_at(fresh_store, "wine"))
-    (found,) = notices(look(writer(fresh_store), "wine"), lost)
+    lost = find_deleted_source_runs(fresh_store, read_snapshot(fresh_store, "wine"))
+    (found,) = collect_notices(sync_model_status(writer(fresh_store), "wine"), lost)
     assert (found.what, found.next) == ("The run of v1 was deleted", f"Restore run {run_id}.")
-    told = next(e.body.lineage for e in recorded(fresh_store, "wine").reading.entries if e.body.type == "REGISTERED")
+    told = next(e.body.lineage for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "REGISTERED")
     assert told.metrics == {"accuracy": 0.9444}
     client(fresh_store).restore_run(run_id)
-    assert lost_runs(fresh_store, look_at(fresh_store, "wine")) == {}
+    assert find_deleted_source_runs(fresh_store, read_snapshot(fresh_store, "wine")) == {}
 
 
 def test_every_head_is_noted_on_some_version_even_when_the_decision_was_about_a_deleted_one(fresh_store):
     mlflow = champion(fresh_store)
     drop_the_alias(mlflow)
     mlflow.delete_model_version("wine", "1")
-    move(writer(fresh_store), to("1", "Archived", kind="adopt"))
-    state = recorded(fresh_store, "wine")
-    assert state.reading.head in [anchor.place for anchor in look_at(fresh_store, "wine").anchors(book_id(fresh_store))]
+    move_version(writer(fresh_store), to("1", "Archived", kind="adopt"))
+    state = read_book_state(fresh_store, "wine")
+    assert state.book.head in [anchor.position for anchor in read_snapshot(fresh_store, "wine").anchors(book_id(fresh_store))]

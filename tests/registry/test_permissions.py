@@ -3,14 +3,14 @@
 import pytest
 
 from lib.backends.backend import Backend
-from lib.backends.capabilities import capabilities, forget
+from lib.backends.capabilities import forget_capabilities, read_capabilities
 from lib.backends.mlflow_client import client
-from lib.errors import MissingGrant, NotWritable
-from lib.registry.drift import drifts
-from lib.registry.model_survey import survey, write_down
-from lib.registry.promote import Wish, move
-from lib.registry.reader import look_at, recorded
-from lib.registry.reconcile import look, peek
+from lib.errors import MissingPermission, NotWritable
+from lib.registry.drift import find_drifts
+from lib.registry.model_survey import record_changes, survey_models
+from lib.registry.promote import MoveRequest, move_version
+from lib.registry.reader import read_book_state, read_snapshot
+from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.register import register
 from tests.support.auth_server import ADMIN, acting, password, run_code, serve_with_users
 from tests.support.ledger_stores import WHY, trained, writer
@@ -34,7 +34,9 @@ def registers(here, run_id, model, name):
 
 
 def moves(here, model, version, to, name):
-    return move(writer(here, name), Wish(model, version, to, WHY, "archive" if to == "Archived" else "promote")).outcome
+    return move_version(
+        writer(here, name), MoveRequest(model, version, to, WHY, "archive" if to == "Archived" else "promote")
+    ).outcome
 
 
 def moves_plainly(here, model, version):
@@ -53,29 +55,29 @@ def experiment_of(here, run_id):
 def sees(here, model):
     """What somebody sees, as a page does: recorded if they may, else only shown. Gives the slots that drift, and whether they may."""
     try:
-        found, may_write = look(writer(here), model), True
+        found, may_write = sync_model_status(writer(here), model), True
     except NotWritable:
-        found, may_write = peek(here, model), False
-    return [(one.slot, one.shown) for one in drifts(found)], may_write
+        found, may_write = read_model_status(here, model), False
+    return [(one.slot, one.observed) for one in find_drifts(found)], may_write
 
 
 def surveys(here):
     try:
-        return write_down(writer(here), survey(here))
+        return record_changes(writer(here), survey_models(here))
     except NotWritable:
         return "may not"
 
 
 def counts(here, model):
-    state = recorded(here, model)
-    return len(look_at(here, model).versions), state.reading.head if state else 0
+    state = read_book_state(here, model)
+    return len(read_snapshot(here, model).versions), state.book.head if state else 0
 
 
 def refused(name, deed, *args):
     """The missing grant that stops a person."""
-    with pytest.raises(MissingGrant) as told:
+    with pytest.raises(MissingPermission) as told:
         acting(name, deed, *args)
-    assert told.value.call.split("\n")[-1] in told.value.next
+    assert told.value.grant_code.split("\n")[-1] in told.value.next
     return told.value
 
 
@@ -89,17 +91,17 @@ def test_what_the_second_person_needs_is_named_with_the_call_that_grants_it_and_
 
     missing = refused("ben", registers, team, two, model, "ben")
     assert missing.what.startswith("ben needs the right EDIT on experiment podium-ledger (number ")
-    can = acting("ben", capabilities, team)
-    assert (can.user, can.writing.has, can.recording.has) == ("ben", True, False)
-    assert can.recording.call == missing.call
-    acting(ADMIN, run_code, missing.call)
-    assert acting("ben", capabilities, team).recording.has
+    can = acting("ben", read_capabilities, team)
+    assert (can.user_name, can.write_access.is_available, can.ledger_access.is_available) == ("ben", True, False)
+    assert can.ledger_access.grant_code == missing.grant_code
+    acting(ADMIN, run_code, missing.grant_code)
+    assert acting("ben", read_capabilities, team).ledger_access.is_available
 
     missing = refused("ben", registers, team, two, model, "ben")
     assert missing.what.startswith("ben needs the right EDIT on model wine")
     assert "MANAGE on model wine" in refused("ben", moves, team, model, "1", "Staging", "ben").what  # takes an alias off
     assert acting("ana", counts, team, model) == before, "nothing was written"
-    acting("ana", run_code, missing.call)  # who made it may grant it, too
+    acting("ana", run_code, missing.grant_code)  # who made it may grant it, too
     assert acting("ben", registers, team, two, model, "ben") == "2"
     assert acting("ben", moves, team, model, "2", "Production", "ben") == "applied"
 
@@ -107,9 +109,9 @@ def test_what_the_second_person_needs_is_named_with_the_call_that_grants_it_and_
     missing = refused("ben", moves, team, model, "2", "Archived", "ben")
     assert "MANAGE on model wine" in missing.what
     assert acting("ana", counts, team, model) == before
-    acting(ADMIN, run_code, missing.call)
+    acting(ADMIN, run_code, missing.grant_code)
     assert acting("ben", moves, team, model, "2", "Archived", "ben") == "applied"
-    assert acting("rae", look_at, team, model).now["production"].holders == ()
+    assert acting("rae", read_snapshot, team, model).now["production"].holders == ()
 
 
 def test_a_reader_sees_a_move_behind_our_back_and_nothing_is_recorded_until_somebody_may(team):
@@ -138,7 +140,7 @@ def test_a_reader_finds_the_deeds_greyed_out_with_what_to_ask_for(app, team, mon
     acting(ADMIN, moves_plainly_off, team, model)
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "rae")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password("rae"))
-    forget(team)
+    forget_capabilities(team)
     page = app("models", team, model=model, version="1")
     assert [one for one in page.warning if "the ledger says v1" in one.value]
     for key in ("models.register", "models.promote.Staging", "models.archive.Archived"):
@@ -169,6 +171,6 @@ def test_where_others_may_not_even_be_read_the_missing_right_is_named_without_it
         two = acting("ben", train, here, "forest-5-trees", "wine-ben")
         missing = refused("ben", registers, here, two, "cider", "ben")
         assert "podium-ledger" in missing.what
-        assert "get_experiment_by_name('podium-ledger')" in missing.call
+        assert "get_experiment_by_name('podium-ledger')" in missing.grant_code
     finally:
         served.stop()

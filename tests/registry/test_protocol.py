@@ -5,127 +5,127 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lib.backends.mlflow_client import client
-from lib.backends.reserved_names import INDEX, LEDGER
-from lib.errors import LedgerBroken, Refused
-from lib.ledger.chain.hash_chain import key
+from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
+from lib.errors import ActionRefused, LedgerBroken
+from lib.ledger.chain.hash_chain import param_key
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer, append
-from lib.ledger.storage.book_index import MODEL_TAG, TAG
-from lib.registry.ledger_writer import GRACE
-from lib.registry.promote import Wish, _decision, champion, move
-from lib.registry.reader import look_at, recorded
-from lib.registry.reconcile import look, peek
+from lib.ledger.storage.book_index import BOOK_TAG, INDEX_TAG
+from lib.registry.ledger_writer import GRACE_PERIOD
+from lib.registry.promote import MoveRequest, _decision, desired_holder, move_version
+from lib.registry.reader import read_book_state, read_snapshot
+from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.snapshot import HEAD_TAG
 from tests.support.ledger_stores import WHY, registered, writer
 
 
 def types(backend):
-    return [entry.body.type for entry in recorded(backend, "wine").reading.entries]
+    return [entry.body.type for entry in read_book_state(backend, "wine").book.entries]
 
 
 def to(version, stage="Production", **more):
-    return Wish("wine", version, stage, WHY, **more)
+    return MoveRequest("wine", version, stage, WHY, **more)
 
 
 def leave_an_intent_open(backend, version="2"):
     """Decide and vanish before the registry is touched."""
-    found = look(writer(backend), "wine")
-    return append(backend, found.book, _decision(writer(backend), found, to(version)))
+    found = sync_model_status(writer(backend), "wine")
+    return append(backend, found.book_id, _decision(writer(backend), found, to(version)))
 
 
 def test_a_look_leaves_a_strangers_intent_alone_until_the_grace_time_is_over(fresh_store):
     registered(fresh_store)
-    move(writer(fresh_store), to("1"))
+    move_version(writer(fresh_store), to("1"))
     intent = leave_an_intent_open(fresh_store)
-    look(writer(fresh_store, "bo"), "wine")
-    assert [entry.id for entry in recorded(fresh_store, "wine").open] == [intent]
-    assert look_at(fresh_store, "wine").aliases["production"] == "1"
-    later = Writer(fresh_store, Actor(name="bo"), lambda: datetime.now(UTC) + GRACE + timedelta(seconds=1))
-    look(later, "wine")
-    assert recorded(fresh_store, "wine").outcome[intent] == "APPLIED"
-    assert look_at(fresh_store, "wine").aliases["production"] == "2"
+    sync_model_status(writer(fresh_store, "bo"), "wine")
+    assert [entry.id for entry in read_book_state(fresh_store, "wine").open_intents] == [intent]
+    assert read_snapshot(fresh_store, "wine").aliases["production"] == "1"
+    later = Writer(fresh_store, Actor(name="bo"), lambda: datetime.now(UTC) + GRACE_PERIOD + timedelta(seconds=1))
+    sync_model_status(later, "wine")
+    assert read_book_state(fresh_store, "wine").outcomes[intent] == "APPLIED"
+    assert read_snapshot(fresh_store, "wine").aliases["production"] == "2"
 
 
 def test_two_productions_from_before_are_left_alone_by_a_move_to_staging(fresh_store):
     registered(fresh_store, stages={"1": "Production", "2": "Production"}, aliases={"champion": "2"})
-    before = look_at(fresh_store, "wine").now["production"]
-    move(writer(fresh_store), to("3", "Staging"))
-    seen = look_at(fresh_store, "wine")
-    assert seen.now["production"] == before
+    before = read_snapshot(fresh_store, "wine").slot_states["production"]
+    move_version(writer(fresh_store), to("3", "Staging"))
+    seen = read_snapshot(fresh_store, "wine")
+    assert seen.slot_states["production"] == before
     assert seen.aliases == {"champion": "2", "staging": "3"}
-    assert champion(peek(fresh_store, "wine"), to("3")).said == "1,2"
+    assert desired_holder(read_model_status(fresh_store, "wine"), to("3")).holders_text == "1,2"
 
 
 def test_a_promotion_to_production_displaces_all_who_stood_there_before(fresh_store):
     registered(fresh_store, stages={"1": "Production", "2": "Production"}, aliases={"champion": "2"})
-    done = move(writer(fresh_store), to("3", expected="1,2"))
-    assert done.displaced == ("1", "2")
-    assert look_at(fresh_store, "wine").now["production"].stage == ("3",)
-    assert look_at(fresh_store, "wine").aliases == {"champion": "2", "production": "3"}
+    done = move_version(writer(fresh_store), to("3", expected="1,2"))
+    assert done.displaced_versions == ("1", "2")
+    assert read_snapshot(fresh_store, "wine").slot_states["production"].stage == ("3",)
+    assert read_snapshot(fresh_store, "wine").aliases == {"champion": "2", "production": "3"}
 
 
 def test_archiving_one_of_two_productions_leaves_the_other(fresh_store):
     registered(fresh_store, stages={"1": "Production", "2": "Production"})
-    move(writer(fresh_store), to("1", "Archived", kind="archive"))
-    assert look_at(fresh_store, "wine").now["production"].stage == ("2",)
-    assert recorded(fresh_store, "wine").wanted()["production"].holder == "2"
+    move_version(writer(fresh_store), to("1", "Archived", kind="archive"))
+    assert read_snapshot(fresh_store, "wine").slot_states["production"].stage == ("2",)
+    assert read_book_state(fresh_store, "wine").desired_holders()["production"].holder == "2"
 
 
 def test_a_renamed_index_experiment_stops_the_writing_instead_of_forking_the_ledger(fresh_store):
     registered(fresh_store)
-    move(writer(fresh_store), to("1"))
+    move_version(writer(fresh_store), to("1"))
     mlflow = client(fresh_store)
-    mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX).experiment_id, "elsewhere")
-    mlflow.delete_registered_model_tag("wine", MODEL_TAG)
+    mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, "elsewhere")
+    mlflow.delete_registered_model_tag("wine", BOOK_TAG)
     with pytest.raises(LedgerBroken, match="is gone"):
-        move(writer(fresh_store), to("2"))
-    assert mlflow.get_experiment_by_name(INDEX) is None
+        move_version(writer(fresh_store), to("2"))
+    assert mlflow.get_experiment_by_name(INDEX_EXPERIMENT) is None
 
 
 def test_a_repointed_index_tag_stops_the_writing(fresh_store):
     registered(fresh_store)
-    move(writer(fresh_store), to("1"))
+    move_version(writer(fresh_store), to("1"))
     mlflow = client(fresh_store)
-    mlflow.set_experiment_tag(mlflow.get_experiment_by_name(INDEX).experiment_id, TAG, "f" * 32)
+    mlflow.set_experiment_tag(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, INDEX_TAG, "f" * 32)
     with pytest.raises(LedgerBroken, match="names another"):
-        move(writer(fresh_store), to("2"))
+        move_version(writer(fresh_store), to("2"))
 
 
 def test_an_index_that_lost_both_its_experiment_and_its_note_is_still_noticed(fresh_store):
     registered(fresh_store)
-    move(writer(fresh_store), to("1"))
+    move_version(writer(fresh_store), to("1"))
     mlflow = client(fresh_store)
-    mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX).experiment_id, "elsewhere")
-    mlflow.set_experiment_tag(mlflow.get_experiment_by_name(LEDGER).experiment_id, TAG, "")
+    mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, "elsewhere")
+    mlflow.set_experiment_tag(mlflow.get_experiment_by_name(LEDGER_EXPERIMENT).experiment_id, INDEX_TAG, "")
     with pytest.raises(LedgerBroken, match="An index exists"):
-        move(writer(fresh_store), to("2"))
+        move_version(writer(fresh_store), to("2"))
 
 
 def test_a_replaced_book_stops_the_writing(fresh_store):
     registered(fresh_store)
-    move(writer(fresh_store), to("1"))
-    client(fresh_store).set_registered_model_tag("wine", MODEL_TAG, "f" * 32)
+    move_version(writer(fresh_store), to("1"))
+    client(fresh_store).set_registered_model_tag("wine", BOOK_TAG, "f" * 32)
     with pytest.raises(LedgerBroken, match="belongs to book"):
-        move(writer(fresh_store), to("2"))
+        move_version(writer(fresh_store), to("2"))
 
 
 def test_a_head_behind_its_anchor_stops_the_writing(fresh_store):
     registered(fresh_store)
-    move(writer(fresh_store), to("1"))
+    move_version(writer(fresh_store), to("1"))
     client(fresh_store).set_model_version_tag("wine", "3", HEAD_TAG, f"99 {'0' * 64}")
     with pytest.raises(LedgerBroken, match="head behind its anchor"):
-        move(writer(fresh_store), to("2"))
+        move_version(writer(fresh_store), to("2"))
 
 
 def test_a_deleted_book_stops_the_writing_and_goes_on_when_restored(fresh_store):
     registered(fresh_store)
-    move(writer(fresh_store), to("1"))
-    book = look(writer(fresh_store), "wine").book
+    move_version(writer(fresh_store), to("1"))
+    book = sync_model_status(writer(fresh_store), "wine").book_id
     client(fresh_store).delete_run(book)
     with pytest.raises(LedgerBroken, match="was deleted"):
-        move(writer(fresh_store), to("2"))
+        move_version(writer(fresh_store), to("2"))
     client(fresh_store).restore_run(book)
-    assert move(writer(fresh_store), to("2")).outcome == "applied"
+    assert move_version(writer(fresh_store), to("2")).outcome == "applied"
 
 
 def test_a_run_with_a_metric_of_nan_can_be_promoted(fresh_store):
@@ -136,8 +136,8 @@ def test_a_run_with_a_metric_of_nan_can_be_promoted(fresh_store):
     mlflow.set_terminated(run.info.run_id)
     mlflow.create_registered_model("wine")
     mlflow.create_model_version("wine", "/nowhere/model", run_id=run.info.run_id)
-    assert move(writer(fresh_store), to("1")).outcome == "applied"
-    told = next(e.body for e in recorded(fresh_store, "wine").reading.entries if e.body.type == "REGISTERED").lineage
+    assert move_version(writer(fresh_store), to("1")).outcome == "applied"
+    told = next(e.body for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "REGISTERED").lineage
     # MLflow's SQL store keeps infinity as the largest number it has
     assert told.metrics == {"accuracy": 0.9, "loss": "NaN", "speed": pytest.approx(1.797e308, rel=1e-3)}
     assert told.missing.startswith("the model's files cannot be read")
@@ -145,49 +145,49 @@ def test_a_run_with_a_metric_of_nan_can_be_promoted(fresh_store):
 
 def test_index_and_books_are_ended_at_birth_and_keep_their_files_beside_the_database(fresh_store):
     registered(fresh_store)
-    look(writer(fresh_store), "wine")
+    sync_model_status(writer(fresh_store), "wine")
     mlflow = client(fresh_store)
-    home = mlflow.get_experiment_by_name(LEDGER)
+    home = mlflow.get_experiment_by_name(LEDGER_EXPERIMENT)
     runs = mlflow.search_runs([home.experiment_id])
     assert {run.data.tags["podium.kind"] for run in runs} == {"index", "book"}
     assert {run.info.status for run in runs} == {"FINISHED"}
-    assert home.artifact_location == str(fresh_store.artifacts / LEDGER)
+    assert home.artifact_location == str(fresh_store.artifact_folder / LEDGER_EXPERIMENT)
 
 
 def test_a_stray_parameter_in_a_book_is_named_and_does_not_stop_a_promotion(fresh_store):
     registered(fresh_store)
-    move(writer(fresh_store), to("1"))
-    book, head = look(writer(fresh_store), "wine").book, recorded(fresh_store, "wine").reading.head
-    client(fresh_store).log_param(book, key(head + 1), "hello")
-    client(fresh_store).log_param(book, key(head + 7), "hello")
-    assert move(writer(fresh_store), to("2")).outcome == "applied"
-    assert [f.what for f in recorded(fresh_store, "wine").findings()] == ["void", "beyond the end"]
+    move_version(writer(fresh_store), to("1"))
+    book, head = sync_model_status(writer(fresh_store), "wine").book_id, read_book_state(fresh_store, "wine").book.head
+    client(fresh_store).log_param(book, param_key(head + 1), "hello")
+    client(fresh_store).log_param(book, param_key(head + 7), "hello")
+    assert move_version(writer(fresh_store), to("2")).outcome == "applied"
+    assert [f.what for f in read_book_state(fresh_store, "wine").findings()] == ["void", "beyond the end"]
 
 
 def test_a_version_made_outside_is_recorded_once_it_is_older_than_the_grace_time(fresh_store):
     registered(fresh_store)
-    look(writer(fresh_store), "wine")
+    sync_model_status(writer(fresh_store), "wine")
     client(fresh_store).create_model_version("wine", "/nowhere/model")
-    look(writer(fresh_store), "wine")
+    sync_model_status(writer(fresh_store), "wine")
     assert types(fresh_store) == ["OPENED"]
-    later = Writer(fresh_store, Actor(name="bo"), lambda: datetime.now(UTC) + GRACE + timedelta(seconds=1))
-    look(later, "wine")
-    look(later, "wine")
+    later = Writer(fresh_store, Actor(name="bo"), lambda: datetime.now(UTC) + GRACE_PERIOD + timedelta(seconds=1))
+    sync_model_status(later, "wine")
+    sync_model_status(later, "wine")
     assert types(fresh_store) == ["OPENED", "REGISTERED"]
-    assert recorded(fresh_store, "wine").reading.entries[-1].body.by.name == "unknown"
+    assert read_book_state(fresh_store, "wine").book.entries[-1].body.by.name == "unknown"
 
 
 def test_a_long_reason_goes_on_in_further_parameters(fresh_store):
     registered(fresh_store)
     long = WHY.model_copy(update={"text": "ü€😀" * 3000})
-    assert move(writer(fresh_store), Wish("wine", "1", "Production", long)).outcome == "applied"
-    decided = next(e.body for e in recorded(fresh_store, "wine").reading.entries if e.body.type == "DECIDED")
+    assert move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", long)).outcome == "applied"
+    decided = next(e.body for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "DECIDED")
     assert decided.reason.text == long.text
 
 
 def test_a_store_without_record_shows_its_champion_before_anything_is_written(fresh_store):
     registered(fresh_store, stages={"1": "Production"})
-    assert champion(peek(fresh_store, "wine"), to("2")).said == "1"
-    with pytest.raises(Refused):
-        move(writer(fresh_store), to("2", expected="none"))
-    assert look_at(fresh_store, "wine").aliases == {}
+    assert desired_holder(read_model_status(fresh_store, "wine"), to("2")).holders_text == "1"
+    with pytest.raises(ActionRefused):
+        move_version(writer(fresh_store), to("2", expected="none"))
+    assert read_snapshot(fresh_store, "wine").aliases == {}

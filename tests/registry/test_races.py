@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from lib.backends.mlflow_client import client
-from lib.ledger.state.replay import fulfilled
-from lib.registry.promote import Wish, move
-from lib.registry.reader import look_at, recorded
+from lib.ledger.state.replay import is_fulfilled
+from lib.registry.promote import MoveRequest, move_version
+from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import recover
 from tests.support.ledger_stores import WHY, findings, registered, writer
 from tests.support.ledger_workers import open_first_book, processes, promote_against, promote_and_die, promote_often_of, together
@@ -19,14 +19,14 @@ FIRST_WRITES, NEXT_WRITES = 17, 7
 
 def at_rest(backend, model="wine"):
     """Ledger, alias and stage agree, nothing is open, the chain is whole, no place is empty; gives the entry types."""
-    seen, state = look_at(backend, model), recorded(backend, model)
+    seen, state = read_snapshot(backend, model), read_book_state(backend, model)
     assert findings(backend, model) == ()
-    assert state.open == ()
-    assert [entry.place for entry in state.reading.entries] == list(range(1, state.reading.head + 1))
-    for slot, want in state.wanted().items():
-        assert not want.named or fulfilled(want, seen.now[slot]), (slot, want, seen.now)
-    assert len(seen.now["production"].stage) <= 1
-    return Counter(entry.body.type for entry in state.reading.entries)
+    assert state.open_intents == ()
+    assert [entry.position for entry in state.book.entries] == list(range(1, state.book.head + 1))
+    for slot, want in state.desired_holders().items():
+        assert not want.is_managed or is_fulfilled(want, seen.slot_states[slot]), (slot, want, seen.slot_states)
+    assert len(seen.slot_states["production"].stage) <= 1
+    return Counter(entry.body.type for entry in state.book.entries)
 
 
 def versions(backend, model, many):
@@ -51,7 +51,7 @@ def race(backend, writers, rounds, model="wine"):
     assert types["DECIDED"] == len(decided) == types["APPLIED"] + types["OVERTAKEN"]
     assert types["OBSERVED"] == 0
     assert types["FAILED"] == 0
-    assert len(look_at(backend, model).now["production"].stage) == 1
+    assert len(read_snapshot(backend, model).slot_states["production"].stage) == 1
     told = {"rounds": writers * rounds, **Counter(answers), "entries": sum(types.values())}
     print(told)
     return told
@@ -77,7 +77,7 @@ def test_four_processes_promoting_fifty_times_each_on_a_server_leave_one_product
 
 def test_of_three_who_decide_against_the_same_champion_one_wins_and_the_others_write_nothing(fresh_store):
     registered(fresh_store, versions=4)
-    move(writer(fresh_store), Wish("wine", "4", "Production", WHY))
+    move_version(writer(fresh_store), MoveRequest("wine", "4", "Production", WHY))
     answers = together(promote_against, [(fresh_store, n, "4") for n in (1, 2, 3)])
     assert sorted(answer.split(":")[0] for answer in answers) == ["Refused", "Refused", "applied"]
     assert at_rest(fresh_store)["DECIDED"] == 2
@@ -97,7 +97,7 @@ def kill_and_recover(backend, version, after):
     child.join()
     recover(writer(backend, "bo"), "wine")
     at_rest(backend)
-    assert move(writer(backend, "bo"), Wish("wine", "3", "Production", WHY)).outcome in ("applied", "unchanged")
+    assert move_version(writer(backend, "bo"), MoveRequest("wine", "3", "Production", WHY)).outcome in ("applied", "unchanged")
     at_rest(backend)
     return child.exitcode == -9
 
@@ -111,7 +111,7 @@ def test_kill_at_every_step_of_the_very_first_promotion_and_recover(fresh_store,
 @pytest.mark.parametrize("after", range(NEXT_WRITES + 1))
 def test_kill_at_every_step_of_a_later_promotion_and_recover(fresh_store, after):
     registered(fresh_store)
-    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
     assert kill_and_recover(fresh_store, "2", after)
 
 
@@ -138,7 +138,7 @@ def kill_at_random(backend, rounds, model="wine"):
         types = at_rest(backend, model)
         assert types["OBSERVED"] == 0
         assert types["DECIDED"] == types["APPLIED"] + types["OVERTAKEN"]
-    assert move(writer(backend), Wish(model, "4", "Production", WHY)).outcome == "applied"
+    assert move_version(writer(backend), MoveRequest(model, "4", "Production", WHY)).outcome == "applied"
     assert types["DECIDED"] >= rounds
     told["entries"] = sum(types.values())
     print(dict(told))
@@ -147,8 +147,8 @@ def kill_at_random(backend, rounds, model="wine"):
 
 def head(backend, model):
     """The last place of a book, 0 while there is none."""
-    state = recorded(backend, model)
-    return state.reading.head if state else 0
+    state = read_book_state(backend, model)
+    return state.book.head if state else 0
 
 
 def test_three_writers_killed_at_random_moments_leave_a_record_that_recover_can_finish(fresh_store, record_property):
@@ -175,9 +175,9 @@ def test_a_killed_promotion_is_finished_by_recover_in_the_name_of_the_one_who_de
     child = processes.Process(target=promote_and_die, args=(fresh_store, "1", 13))
     child.start()
     child.join()
-    assert [entry.body.type for entry in recorded(fresh_store, "wine").open] == ["DECIDED"]
+    assert [entry.body.type for entry in read_book_state(fresh_store, "wine").open_intents] == ["DECIDED"]
     _, closed = recover(writer(fresh_store, "bo"), "wine")
     assert len(closed) == 1
-    entries = recorded(fresh_store, "wine").reading.entries
+    entries = read_book_state(fresh_store, "wine").book.entries
     assert [(e.body.type, e.body.by.name) for e in entries[-2:]] == [("DECIDED", "ana"), ("APPLIED", "bo")]
     assert client(fresh_store).get_model_version_by_alias("wine", "production").version == 1

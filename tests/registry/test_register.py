@@ -7,15 +7,17 @@ import pytest
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from lib.backends.mlflow_client import client
-from lib.errors import BadInput, NotFound, Refused
-from lib.registry.lineage import artifact_hash, is_whole
-from lib.registry.reader import look_at, recorded
-from lib.registry.register import candidates, default_description, model_name, register, what_for
+from lib.errors import ActionRefused, BadInput, NotFound
+from lib.registry.lineage import has_model_files, hash_folder
+from lib.registry.reader import read_book_state, read_snapshot
+from lib.registry.register import default_description, default_model_description, find_candidates, parse_model_name, register
 from tests.support.ledger_stores import registered, trained, writer
 
 
 def lineage_of(backend, model="wine", version="1"):
-    told = [e.body for e in recorded(backend, model).reading.entries if e.body.type == "REGISTERED" and e.body.version == version]
+    told = [
+        e.body for e in read_book_state(backend, model).book.entries if e.body.type == "REGISTERED" and e.body.version == version
+    ]
     return told[-1].lineage
 
 
@@ -23,10 +25,10 @@ def test_a_model_is_registered_as_new_and_then_as_the_next_version(fresh_store):
     first = register(writer(fresh_store), trained(fresh_store), "wine", "The first forest.")
     second = register(writer(fresh_store), trained(fresh_store, "forest-15-trees"), "wine")
     assert (first.version, second.version) == ("1", "2")
-    seen = look_at(fresh_store, "wine")
+    seen = read_snapshot(fresh_store, "wine")
     assert seen.versions["1"].description == "The first forest."
     assert seen.versions["2"].description == "From run forest-15-trees: accuracy 0.9444."
-    assert [e.body.type for e in recorded(fresh_store, "wine").reading.entries] == ["OPENED", "REGISTERED", "REGISTERED"]
+    assert [e.body.type for e in read_book_state(fresh_store, "wine").book.entries] == ["OPENED", "REGISTERED", "REGISTERED"]
 
 
 def test_the_lineage_is_kept_by_value_and_outlives_the_run(fresh_store):
@@ -56,48 +58,48 @@ def test_the_artifact_hash_is_that_of_the_list_sha256sum_prints(tmp_path):
         capture_output=True,
         check=True,
     )
-    assert artifact_hash(tmp_path) == hashlib.sha256(listed.stdout).hexdigest()
+    assert hash_folder(tmp_path) == hashlib.sha256(listed.stdout).hexdigest()
     (tmp_path / "a.txt").write_text("changed")
-    assert artifact_hash(tmp_path) != hashlib.sha256(listed.stdout).hexdigest()
+    assert hash_folder(tmp_path) != hashlib.sha256(listed.stdout).hexdigest()
 
 
 def test_a_version_whose_files_are_gone_is_not_whole_and_its_lineage_says_so(fresh_store):
     registered(fresh_store, versions=1)
-    assert is_whole(fresh_store, "wine", "1")
+    assert has_model_files(fresh_store, "wine", "1")
     client(fresh_store).create_model_version("wine", "/nowhere/model")
-    assert not is_whole(fresh_store, "wine", "2")
+    assert not has_model_files(fresh_store, "wine", "2")
 
 
 def test_storage_that_needs_credentials_of_its_own_is_not_read_and_counts_as_whole(fresh_store):
     client(fresh_store).create_registered_model("wine")
     client(fresh_store).create_model_version("wine", "s3://bucket/model")
-    assert is_whole(fresh_store, "wine", "1")
+    assert has_model_files(fresh_store, "wine", "1")
 
 
 def test_a_run_is_refused_with_the_reason_when_it_cannot_be_registered(fresh_store):
     with pytest.raises(NotFound):
-        candidates(fresh_store, "f" * 32)
-    with pytest.raises(Refused, match="still running"):
-        candidates(fresh_store, trained(fresh_store, "a-1", status="RUNNING"))
+        find_candidates(fresh_store, "f" * 32)
+    with pytest.raises(ActionRefused, match="still running"):
+        find_candidates(fresh_store, trained(fresh_store, "a-1", status="RUNNING"))
     deleted = trained(fresh_store, "a-2")
     client(fresh_store).delete_run(deleted)
-    with pytest.raises(Refused, match="was deleted"):
+    with pytest.raises(ActionRefused, match="was deleted"):
         register(writer(fresh_store), deleted, "wine")
-    assert look_at(fresh_store, "wine").created is None
+    assert read_snapshot(fresh_store, "wine").created_at is None
 
 
 def test_a_model_among_the_artifacts_of_a_run_is_found_where_there_are_no_logged_models(fresh_store, tmp_path):
     mlflow = client(fresh_store)
-    experiment = mlflow.create_experiment("old", str(fresh_store.artifacts / "old"))
+    experiment = mlflow.create_experiment("old", str(fresh_store.artifact_folder / "old"))
     run = mlflow.create_run(experiment, run_name="old-run")
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "MLmodel").write_text("flavors: {}\n")
     mlflow.log_artifacts(run.info.run_id, str(tmp_path / "made"), "model")
     mlflow.set_terminated(run.info.run_id)
-    (found,) = candidates(fresh_store, run.info.run_id)
+    (found,) = find_candidates(fresh_store, run.info.run_id)
     assert found.source.endswith("/artifacts/model")
     made = register(writer(fresh_store), run.info.run_id, "old")
-    assert is_whole(fresh_store, "old", made.version)
+    assert has_model_files(fresh_store, "old", made.version)
 
 
 @pytest.mark.parametrize(
@@ -110,12 +112,12 @@ def test_a_name_the_registry_or_an_address_cannot_take_is_refused_before_anythin
 
 
 def test_a_name_is_cleaned_of_what_nobody_can_see():
-    assert model_name(" wine\u200b-forest ") == "wine -forest"
+    assert parse_model_name(" wine\u200b-forest ") == "wine -forest"
 
 
 def test_descriptions_begin_with_what_is_known(fresh_store):
     run_id = trained(fresh_store)
     client(fresh_store).set_tag(run_id, "Project", "Wine classification")
-    (found,) = candidates(fresh_store, run_id)
+    (found,) = find_candidates(fresh_store, run_id)
     assert default_description(found) == "From run forest-5-trees: accuracy 0.9444."
-    assert what_for(found) == "Wine classification"
+    assert default_model_description(found) == "Wine classification"

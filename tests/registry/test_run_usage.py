@@ -3,11 +3,11 @@
 from mlflow.entities import LoggedModelOutput
 
 from lib.backends.mlflow_client import client
-from lib.registry.delete_run import dependents
-from lib.registry.promote import Wish, move
+from lib.registry.delete_run import read_dependents
+from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
-from lib.registry.run_usage import held_sources
-from lib.runs.reading.run_reader import run
+from lib.registry.run_usage import find_runs_in_use
+from lib.runs.reading.run_reader import read_run
 from tests.runs.test_run_reader import log_run, make_experiment
 from tests.support.ledger_stores import WHY, trained, writer
 
@@ -21,7 +21,7 @@ def test_versions_in_a_stage_or_under_an_alias_name_their_runs_and_others_do_not
     here.transition_model_version_stage("forest", "1", "Staging")
     here.set_registered_model_alias("forest", "canary", "2")
     here.set_registered_model_alias("forest", "blue", "2")
-    assert held_sources(fresh_store) == {staged: "forest v1 in Staging", aliased: "forest v2 as @blue, @canary"}
+    assert find_runs_in_use(fresh_store) == {staged: "forest v1 in Staging", aliased: "forest v2 as @blue, @canary"}
 
 
 def test_a_version_that_names_only_its_logged_model_leads_to_the_run(fresh_store):
@@ -31,18 +31,18 @@ def test_a_version_that_names_only_its_logged_model_leads_to_the_run(fresh_store
     here.create_registered_model("forest")
     here.create_model_version("forest", model.artifact_location)
     here.set_registered_model_alias("forest", "production", "1")
-    assert held_sources(fresh_store) == {run_id: "forest v1 as @production"}
+    assert find_runs_in_use(fresh_store) == {run_id: "forest v1 as @production"}
 
 
 def test_a_version_that_names_its_run_only_in_its_source_still_leads_to_it(fresh_store):
     experiment, here = make_experiment(fresh_store, "wine"), client(fresh_store)
     run_id = log_run(fresh_store, experiment, "a", model=False)
     here.create_registered_model("forest")
-    here.create_model_version("forest", f"{run(fresh_store, run_id).artifact_uri}/model")
+    here.create_model_version("forest", f"{read_run(fresh_store, run_id).artifact_uri}/model")
     here.set_registered_model_alias("forest", "canary", "1")
-    assert held_sources(fresh_store) == {run_id: "forest v1 as @canary"}
-    (use,) = dependents(fresh_store, run_id).held
-    assert (use.said, use.inside) == ("forest v1 as @canary", True)
+    assert find_runs_in_use(fresh_store) == {run_id: "forest v1 as @canary"}
+    (use,) = read_dependents(fresh_store, run_id).versions_in_use
+    assert (use.label, use.is_stored_in_run) == ("forest v1 as @canary", True)
 
 
 def test_a_version_that_names_one_run_and_the_model_of_another_came_from_both(fresh_store):
@@ -53,16 +53,16 @@ def test_a_version_that_names_one_run_and_the_model_of_another_came_from_both(fr
     here.create_registered_model("forest")
     here.create_model_version("forest", model.artifact_location, run_id=named)
     here.set_registered_model_alias("forest", "canary", "1")
-    assert set(held_sources(fresh_store)) == {named, maker}
-    assert all(dependents(fresh_store, one).held for one in (named, maker))
+    assert set(find_runs_in_use(fresh_store)) == {named, maker}
+    assert all(read_dependents(fresh_store, one).versions_in_use for one in (named, maker))
 
 
 def test_what_only_the_record_still_holds_is_held_for_the_run_and_for_its_experiment(fresh_store):
     run_id = trained(fresh_store)
     register(writer(fresh_store), run_id, "wine")
-    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
     client(fresh_store).delete_registered_model_alias("wine", "production")
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     said = "wine v1 in Production by the record"
-    assert held_sources(fresh_store) == {run_id: said}
-    assert [use.said for use in dependents(fresh_store, run_id).held] == [said]
+    assert find_runs_in_use(fresh_store) == {run_id: said}
+    assert [use.label for use in read_dependents(fresh_store, run_id).versions_in_use] == [said]

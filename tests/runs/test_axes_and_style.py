@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.runs.plots.axes import BELOW, MOST_AXES, NO_VALUE, axis, choose, is_log
-from lib.runs.plots.parallel import MOST_LINES, parallel
-from lib.runs.plots.scatter import BOX, Over, scatter, unplaced
-from lib.runs.plots.style import look, sampled
-from lib.runs.table.run_table import subset, with_homes
+from lib.runs.plots.axes import MAX_AXES, MISSING_COORDINATE, NO_VALUE, build_axis, choose_axes, needs_log_scale
+from lib.runs.plots.parallel import MAX_LINES, parallel_plot
+from lib.runs.plots.scatter import BOX_SELECTION, ScatterOverlay, count_unplotted, scatter_plot
+from lib.runs.plots.style import chart_style, sample_runs
+from lib.runs.table.run_table import subset, with_experiment_names
 from lib.theme import DARK, LIGHT
 from tests.runs.test_frames import made, runs_of
 
@@ -26,7 +26,7 @@ def spec(chart) -> dict:
 
 
 def axes(runs, *names):
-    return [axis(runs, name) for name in names]
+    return [build_axis(runs, name) for name in names]
 
 
 def values(chart) -> list[dict]:
@@ -36,23 +36,23 @@ def values(chart) -> list[dict]:
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.one_of(st.sampled_from(ODD), st.floats(allow_nan=True)), min_size=1, max_size=12))
 def test_every_value_has_a_finite_place(numbers):
-    one = axis(runs_of(*(made(str(n), metrics={"m": value}) for n, value in enumerate(numbers))), "metrics.m")
-    assert len(one.places) == len(numbers)
-    assert all(place == BELOW or 0 <= place <= 1 for place in one.places)
-    assert all(math.isfinite(tick.place) for tick in one.ticks)
+    one = build_axis(runs_of(*(made(str(n), metrics={"m": value}) for n, value in enumerate(numbers))), "metrics.m")
+    assert len(one.coordinates) == len(numbers)
+    assert all(place == MISSING_COORDINATE or 0 <= place <= 1 for place in one.coordinates)
+    assert all(math.isfinite(tick.coordinate) for tick in one.ticks)
 
 
 def test_numbers_whose_distance_fits_into_no_float_break_no_axis():
     for wide in ([1.7e308, -1.7e308, 0.0, 1.0], [7e307, -7e307, 0.0], [5e-324, 1.0], [1e-300, 7e307]):
-        one = axis(runs_of(*(made(str(n), metrics={"m": value}) for n, value in enumerate(wide))), "metrics.m")
-        assert all(place == BELOW or 0 <= place <= 1 for place in one.places), wide
-        assert all(math.isfinite(one.number(place)) for place in (-0.05, 0.5, 1.05)), wide
-        assert not one.log or one.number(-0.05) > 0, wide
+        one = build_axis(runs_of(*(made(str(n), metrics={"m": value}) for n, value in enumerate(wide))), "metrics.m")
+        assert all(place == MISSING_COORDINATE or 0 <= place <= 1 for place in one.coordinates), wide
+        assert all(math.isfinite(one.value_at(place)) for place in (-0.05, 0.5, 1.05)), wide
+        assert not one.is_log or one.value_at(-0.05) > 0, wide
 
 
 def test_a_metric_that_is_infinite_nearly_everywhere_is_no_axis():
     runs = runs_of(*(made(str(n), params={"n": n}, metrics={"m": one}) for n, one in enumerate([math.inf, -math.inf, 1.0])))
-    assert choose(runs, "metrics.m").names == ("params.n",)
+    assert choose_axes(runs, "metrics.m").names == ("params.n",)
 
 
 def test_a_metric_and_a_parameter_of_one_name_are_two_axes():
@@ -61,27 +61,28 @@ def test_a_metric_and_a_parameter_of_one_name_are_two_axes():
 
 
 def test_what_has_no_value_stands_below_the_axis_at_its_own_tick():
-    one = axis(runs_of(made("a", metrics={"m": 1}), made("b"), made("c", metrics={"m": 2})), "metrics.m")
-    assert one.places == (0.0, BELOW, 1.0)
+    one = build_axis(runs_of(made("a", metrics={"m": 1}), made("b"), made("c", metrics={"m": 2})), "metrics.m")
+    assert one.coordinates == (0.0, MISSING_COORDINATE, 1.0)
     assert [tick.label for tick in one.ticks] == [NO_VALUE, "1.0000", "2"]
     assert one.texts[1] == NO_VALUE
 
 
 def test_texts_have_lanes_with_numbers_by_size_and_words_above():
-    one = axis(runs_of(*(made(text, params={"d": text}) for text in ("None", "10", "9"))), "params.d")
-    assert [tick.label for tick in sorted(one.ticks, key=lambda tick: tick.place)] == ["9", "10", "None"]
+    one = build_axis(runs_of(*(made(text, params={"d": text}) for text in ("None", "10", "9"))), "params.d")
+    assert [tick.label for tick in sorted(one.ticks, key=lambda tick: tick.coordinate)] == ["9", "10", "None"]
 
 
 def test_an_axis_over_decades_is_logarithmic_and_one_with_a_zero_is_not():
-    assert is_log([5, 10, 200])
-    assert not is_log([0, 10, 1000])
-    assert not is_log([0.07, 1.4])
-    assert not is_log([-1, 1000])
+    assert needs_log_scale([5, 10, 200])
+    assert not needs_log_scale([0, 10, 1000])
+    assert not needs_log_scale([0.07, 1.4])
+    assert not needs_log_scale([-1, 1000])
 
 
 def test_tick_labels_do_not_touch_and_both_ends_stay():
     places = [
-        tick.place for tick in axis(runs_of(*(made(str(n), params={"n": n}) for n in (100, 101, 102, 140))), "params.n").ticks
+        tick.coordinate
+        for tick in build_axis(runs_of(*(made(str(n), params={"n": n}) for n in (100, 101, 102, 140))), "params.n").ticks
     ]
     assert (places[0], places[-1]) == (0, 1)
     assert min(b - a for a, b in pairwise(places)) >= 0.05
@@ -91,9 +92,9 @@ def test_constants_and_wordy_texts_are_no_axes_and_the_left_out_are_named():
     runs = runs_of(
         *(made(str(n), params={"n": n, "same": 1, "note": f"note {n}"}, metrics={"accuracy": n, "flat": 1}) for n in range(20))
     )
-    chosen = choose(runs, "metrics.accuracy")
+    chosen = choose_axes(runs, "metrics.accuracy")
     assert chosen.names == ("params.n", "metrics.accuracy")
-    assert chosen.left_out == ("params.note",)
+    assert chosen.omitted_names == ("params.note",)
 
 
 def test_many_parameters_leave_room_for_metrics_and_the_colour_comes_last():
@@ -103,17 +104,19 @@ def test_many_parameters_leave_room_for_metrics_and_the_colour_comes_last():
         made("a", params=params, metrics=metrics),
         made("b", params={k: v + 1 for k, v in params.items()}, metrics={k: v + 1 for k, v in metrics.items()}),
     )
-    chosen = choose(runs, "metrics.m3")
-    assert len(chosen.names) == MOST_AXES
+    chosen = choose_axes(runs, "metrics.m3")
+    assert len(chosen.names) == MAX_AXES
     assert chosen.names[-1] == "metrics.m3"
     assert sum(name.startswith("metrics.") for name in chosen.names) == 4
-    assert len(chosen.names) + len(chosen.left_out) == 26
+    assert len(chosen.names) + len(chosen.omitted_names) == 26
 
 
 @pytest.mark.parametrize("ink", [LIGHT, DARK])
 def test_parallel_names_the_picked_runs_and_keeps_the_metrics_whole_range(ink):
     runs = runs_of(*(made(str(n), params={"n": n}, metrics={"accuracy": n / 10}) for n in range(5)))
-    chart = parallel(runs, axes(runs, "params.n", "metrics.accuracy"), look(runs, "metrics.accuracy", ["4", "1"], ink))
+    chart = parallel_plot(
+        runs, axes(runs, "params.n", "metrics.accuracy"), chart_style(runs, "metrics.accuracy", ["4", "1"], ink)
+    )
     letters = {row["run_id"]: row["letter"] for row in values(chart) if "run_id" in row}
     assert letters == {"0": None, "1": "B", "2": None, "3": None, "4": "A"}
     assert spec(chart)["layer"][1]["encoding"]["color"]["condition"]["scale"]["domain"] == [0.0, 0.4]
@@ -122,13 +125,15 @@ def test_parallel_names_the_picked_runs_and_keeps_the_metrics_whole_range(ink):
 
 def test_runs_picked_at_one_place_share_a_label():
     runs = runs_of(made("a", params={"n": 1, "k": 1}), made("b", params={"n": 1, "k": 2}), made("c", params={"n": 2, "k": 1}))
-    chart = parallel(runs, axes(runs, "params.n", "params.k"), look(runs, "", ["a", "b"], LIGHT))
+    chart = parallel_plot(runs, axes(runs, "params.n", "params.k"), chart_style(runs, "", ["a", "b"], LIGHT))
     assert "A B" in [row.get("letter") for row in values(chart)]
 
 
 def test_hostile_names_stay_data():
     runs = runs_of(*(made(f"{EVIL}{n}", params={EVIL: n}, metrics={"accuracy": n}) for n in range(3)))
-    said = spec(parallel(runs, axes(runs, f"params.{EVIL}", "metrics.accuracy"), look(runs, "metrics.accuracy", (), LIGHT)))
+    said = spec(
+        parallel_plot(runs, axes(runs, f"params.{EVIL}", "metrics.accuracy"), chart_style(runs, "metrics.accuracy", (), LIGHT))
+    )
     heads = [
         layer["encoding"]["x"]["axis"]["labelExpr"]
         for layer in said["layer"]
@@ -138,8 +143,8 @@ def test_hostile_names_stay_data():
         quoted, end = json.JSONDecoder().raw_decode(head)
         assert head[end:] == "[datum.value]"
         assert set(quoted) == {"n0", "n1"}
-    assert scatter(
-        runs, tuple(axes(runs, f"params.{EVIL}", "metrics.accuracy")), look(runs, "metrics.accuracy", (), LIGHT)
+    assert scatter_plot(
+        runs, tuple(axes(runs, f"params.{EVIL}", "metrics.accuracy")), chart_style(runs, "metrics.accuracy", (), LIGHT)
     ).to_json()
 
 
@@ -157,8 +162,8 @@ def test_no_odd_value_breaks_a_picture(numbers, texts):
         made("last", metrics={"m": 1, "k": 2}, params={"t": "z"}),
     )
     for chart in (
-        parallel(runs, axes(runs, "params.t", "metrics.m", "metrics.k"), look(runs, "metrics.m", ["last"], LIGHT)),
-        scatter(runs, tuple(axes(runs, "metrics.m", "params.t")), look(runs, "metrics.m", ["last"], LIGHT)),
+        parallel_plot(runs, axes(runs, "params.t", "metrics.m", "metrics.k"), chart_style(runs, "metrics.m", ["last"], LIGHT)),
+        scatter_plot(runs, tuple(axes(runs, "metrics.m", "params.t")), chart_style(runs, "metrics.m", ["last"], LIGHT)),
     ):
         assert "Infinity" not in chart.to_json()
         assert "NaN" not in json.dumps([row.get("shade") for row in values(chart)])
@@ -166,10 +171,10 @@ def test_no_odd_value_breaks_a_picture(numbers, texts):
 
 def test_a_scatter_leaves_out_runs_without_both_values_and_counts_them():
     runs = runs_of(made("a", params={"n": 1}, metrics={"m": 1}), made("b", params={"n": 2}), made("c", metrics={"m": math.inf}))
-    assert unplaced(tuple(axes(runs, "params.n", "metrics.m"))) == 2
+    assert count_unplotted(tuple(axes(runs, "params.n", "metrics.m"))) == 2
     assert [
         row["run_id"]
-        for row in values(scatter(runs, tuple(axes(runs, "params.n", "metrics.m")), look(runs, "", (), LIGHT)))
+        for row in values(scatter_plot(runs, tuple(axes(runs, "params.n", "metrics.m")), chart_style(runs, "", (), LIGHT)))
         if "run_id" in row
     ] == ["a"]
 
@@ -178,28 +183,28 @@ def test_the_ramp_is_turned_round_for_a_loss():
     runs = runs_of(made("a", metrics={"loss": 1, "acc": 1}), made("b", metrics={"loss": 2, "acc": 2}))
     ramps = {}
     for name in ("metrics.loss", "metrics.acc"):
-        color = spec(parallel(runs, axes(runs, "metrics.loss", "metrics.acc"), look(runs, name, (), LIGHT)))["layer"][1][
-            "encoding"
-        ]["color"]
+        color = spec(parallel_plot(runs, axes(runs, "metrics.loss", "metrics.acc"), chart_style(runs, name, (), LIGHT)))["layer"][
+            1
+        ]["encoding"]["color"]
         ramps[name] = color["condition"]["scale"]["range"]
     assert ramps["metrics.loss"] == ramps["metrics.acc"][::-1]
 
 
 def test_a_sample_keeps_the_picked_runs_and_whoever_is_drawn_does_not_hang_on_the_order():
-    runs = runs_of(*(made(str(n)) for n in range(MOST_LINES * 2)))
-    kept = sampled(runs, ["340"], MOST_LINES)
-    assert len(kept) == MOST_LINES
+    runs = runs_of(*(made(str(n)) for n in range(MAX_LINES * 2)))
+    kept = sample_runs(runs, ["340"], MAX_LINES)
+    assert len(kept) == MAX_LINES
     assert "340" in kept.ids
-    assert 0.4 < sum(int(run_id) < MOST_LINES for run_id in kept.ids) / MOST_LINES < 0.6
-    turned = sampled(subset(runs, runs.ids[::-1]), ["340"], MOST_LINES)
+    assert 0.4 < sum(int(run_id) < MAX_LINES for run_id in kept.ids) / MAX_LINES < 0.6
+    turned = sample_runs(subset(runs, runs.ids[::-1]), ["340"], MAX_LINES)
     assert turned.ids == kept.ids[::-1]
-    assert sampled(kept, (), MOST_LINES) is kept
+    assert sample_runs(kept, (), MAX_LINES) is kept
 
 
 def test_texts_on_a_scatter_stand_in_lanes_in_their_natural_order_and_twins_stay_two():
     names = [f"a very long value of a parameter {end}" for end in ("one", "two")]
     runs = runs_of(*(made(text, params={"t": text}, metrics={"m": n}) for n, text in enumerate([*names, "10", "9"])))
-    chart = scatter(runs, tuple(axes(runs, "params.t", "metrics.m")), look(runs, "", (), LIGHT))
+    chart = scatter_plot(runs, tuple(axes(runs, "params.t", "metrics.m")), chart_style(runs, "", (), LIGHT))
     placed = {row["run"]: row["x"] for row in values(chart) if "run" in row}
     assert [placed[text] for text in ("9", "10", *names)] == [0, 1, 2, 3]
     labels = json.loads(spec(chart)["layer"][0]["encoding"]["x"]["axis"]["labelExpr"].removesuffix("[datum.value]"))
@@ -208,8 +213,13 @@ def test_texts_on_a_scatter_stand_in_lanes_in_their_natural_order_and_twins_stay
 
 def test_a_box_of_a_link_is_drawn_from_the_start_and_may_be_as_high_as_the_plot():
     runs = runs_of(*(made(str(n), params={"n": n}, metrics={"m": n}) for n in range(11)))
-    chart = scatter(runs, tuple(axes(runs, "params.n", "metrics.m")), look(runs, "", (), LIGHT), Over({"params.n": (0.2, 0.5)}))
-    (box,) = [one for one in spec(chart)["params"] if one["name"] == BOX]
+    chart = scatter_plot(
+        runs,
+        tuple(axes(runs, "params.n", "metrics.m")),
+        chart_style(runs, "", (), LIGHT),
+        ScatterOverlay({"params.n": (0.2, 0.5)}),
+    )
+    (box,) = [one for one in spec(chart)["params"] if one["name"] == BOX_SELECTION]
     assert box["value"]["x"] == [2, 5]
     assert box["value"]["y"][0] < 0
     assert box["value"]["y"][1] > 10
@@ -217,16 +227,16 @@ def test_a_box_of_a_link_is_drawn_from_the_start_and_may_be_as_high_as_the_plot(
 
 def test_an_axis_may_hold_some_of_the_runs_and_keeps_its_ends():
     runs = runs_of(*(made(str(n), params={"n": n}) for n in range(11)))
-    some = axis(runs, "params.n").of([2, 4])
-    assert (some.values, some.places, some.low, some.high) == ((2.0, 4.0), (0.2, 0.4), 0.0, 10.0)
-    assert parallel(runs_of(made("2"), made("4")), [some], look(runs, "", (), LIGHT)).to_json()
+    some = build_axis(runs, "params.n").take_rows([2, 4])
+    assert (some.values, some.coordinates, some.low, some.high) == ((2.0, 4.0), (0.2, 0.4), 0.0, 10.0)
+    assert parallel_plot(runs_of(made("2"), made("4")), [some], chart_style(runs, "", (), LIGHT)).to_json()
 
 
 @pytest.mark.parametrize(("scale", "log"), [("log", True), ("linear", False), ("automatic", True)])
 def test_a_scale_that_is_asked_for_is_used_where_it_is_possible(scale, log):
     runs = runs_of(*(made(str(n), params={"n": n, "z": n - 1}) for n in (1, 10, 1000)))
-    assert axis(runs, "params.n", scale).log == log
-    assert not axis(runs, "params.z", scale).log
+    assert build_axis(runs, "params.n", scale).is_log == log
+    assert not build_axis(runs, "params.z", scale).is_log
 
 
 @pytest.mark.parametrize("ink", [LIGHT, DARK], ids=["light", "dark"])
@@ -234,10 +244,12 @@ def test_of_eight_experiments_six_have_a_colour_and_none_is_taken_for_another(in
     runs = runs_of(*(made(str(n), params={"n": n % 3}, metrics={"m": n % 4}) for n in range(8)))
     homes = tuple((str(n), f"{'the same beginning ' * 3}{n} {EVIL}") for n in range(8))
     named = replace(runs, identity=runs.identity.assign(experiment=[str(n) for n in range(8)]))
-    seen = replace(look(runs, "metrics.m", (), ink), homes=tuple(name for _, name in homes), tint="experiment")
+    seen = replace(
+        chart_style(runs, "metrics.m", (), ink), experiment_names=tuple(name for _, name in homes), color_by="experiment"
+    )
     for chart in (
-        scatter(with_homes(named, homes), tuple(axes(runs, "params.n", "metrics.m")), seen),
-        parallel(with_homes(named, homes), axes(runs, "params.n", "metrics.m"), seen),
+        scatter_plot(with_experiment_names(named, homes), tuple(axes(runs, "params.n", "metrics.m")), seen),
+        parallel_plot(with_experiment_names(named, homes), axes(runs, "params.n", "metrics.m"), seen),
     ):
         drawn = {row["run_id"]: row for row in values(chart) if "run_id" in row}
         assert [drawn[str(n)]["tint"] for n in range(8)] == [0, 1, 2, 3, 4, 5, None, None]

@@ -8,23 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.runs.analysis.grouping import Group, split
-from lib.runs.plots.box import MOST_GROUPS, MOST_POINTS, box, five, jitter, kept
-from lib.runs.plots.style import look, sampled
+from lib.runs.analysis.grouping import Group, group_runs
+from lib.runs.plots.box import MAX_GROUPS, MAX_POINTS, box_plot, five_number_summary, jitter, limit_groups
+from lib.runs.plots.style import chart_style, sample_runs
 from lib.theme import DARK, LIGHT
 from tests.runs.test_axes_and_style import EVIL, spec, values
 from tests.runs.test_frames import made, runs_of
 
 
 def drawn(table, by="params.p", metric="metrics.m", picked=(), ink=LIGHT):
-    groups = split(table, [by], metric).groups
-    return box(table, metric, groups, look(table, metric, picked, ink))
+    groups = group_runs(table, [by], metric).groups
+    return box_plot(table, metric, groups, chart_style(table, metric, picked, ink))
 
 
 @settings(deadline=None, max_examples=50, derandomize=True)
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=40))
 def test_the_five_numbers_are_tukeys(numbers):
-    one = five(numbers)
+    one = five_number_summary(numbers)
     wanted = np.quantile(numbers, [0.25, 0.5, 0.75])
     assert [one.q1, one.median, one.q3] == pytest.approx(list(wanted), rel=1e-9, abs=1e-6)
     assert one.low <= one.q1 <= one.median <= one.q3 <= one.high
@@ -34,11 +34,11 @@ def test_the_five_numbers_are_tukeys(numbers):
 
 
 def test_a_far_number_lies_outside_the_whiskers():
-    assert five([1, 2, 3, 4, 100]).high == 4
+    assert five_number_summary([1, 2, 3, 4, 100]).high == 4
 
 
 def test_very_large_numbers_have_finite_boxes():
-    assert all(map(math.isfinite, vars(five([-1.7e308, 1.7e308, 0.0])).values()))
+    assert all(map(math.isfinite, vars(five_number_summary([-1.7e308, 1.7e308, 0.0])).values()))
 
 
 def test_every_run_with_a_number_is_a_point_beside_the_middle_of_its_group():
@@ -82,17 +82,17 @@ def test_picked_runs_have_their_letter():
 
 def test_with_too_many_groups_those_of_picked_runs_and_the_largest_are_kept_in_their_order():
     groups = [Group((str(n),), tuple(f"{n}.{k}" for k in range(n + 1)), (1.0,) * (n + 1)) for n in range(20)]
-    names = [group.label for group in kept(groups, ["2.0"])]
-    assert names == ["2", *(str(n) for n in range(20 - MOST_GROUPS + 1, 20))]
+    names = [group.label for group in limit_groups(groups, ["2.0"])]
+    assert names == ["2", *(str(n) for n in range(20 - MAX_GROUPS + 1, 20))]
 
 
 def test_a_sample_of_points_holds_the_picked_runs_and_follows_no_order():
-    table = runs_of(*(made(f"r{n}", metrics={"m": n}) for n in range(MOST_POINTS * 2)))
-    ids = sampled(table, ("r7",), MOST_POINTS).ids
-    assert len(ids) == MOST_POINTS
+    table = runs_of(*(made(f"r{n}", metrics={"m": n}) for n in range(MAX_POINTS * 2)))
+    ids = sample_runs(table, ("r7",), MAX_POINTS).ids
+    assert len(ids) == MAX_POINTS
     assert "r7" in ids
     assert list(ids) == sorted(ids, key=table.ids.index)
-    assert 0.4 < sum(int(run_id[1:]) < MOST_POINTS for run_id in ids) / MOST_POINTS < 0.6
+    assert 0.4 < sum(int(run_id[1:]) < MAX_POINTS for run_id in ids) / MAX_POINTS < 0.6
 
 
 def test_one_run_and_one_value_are_drawn_all_the_same():

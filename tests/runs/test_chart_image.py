@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lib.runs.export import chart_image as picture
-from lib.runs.plots.axes import axis
-from lib.runs.plots.parallel import parallel
-from lib.runs.plots.scatter import scatter
-from lib.runs.plots.style import look
-from lib.theme import DARK, FONTS, LIGHT
+from lib.runs.export import chart_image
+from lib.runs.plots.axes import build_axis
+from lib.runs.plots.parallel import parallel_plot
+from lib.runs.plots.scatter import scatter_plot
+from lib.runs.plots.style import chart_style
+from lib.theme import DARK, FONT_FOLDER, LIGHT
 from tests.runs.test_frames import made, runs_of
 
 COLUMNS = ("params.n", "metrics.loss", "metrics.acc")
@@ -23,60 +23,62 @@ RUNS = runs_of(*(made(f"r{n}", metrics={"acc": n / 10, "loss": 1 - n / 10}, para
 
 
 def drawn(ink):
-    return scatter(RUNS, (axis(RUNS, "params.n"), axis(RUNS, "metrics.acc")), look(RUNS, "metrics.acc", ("r1", "r5"), ink))
+    return scatter_plot(
+        RUNS, (build_axis(RUNS, "params.n"), build_axis(RUNS, "metrics.acc")), chart_style(RUNS, "metrics.acc", ("r1", "r5"), ink)
+    )
 
 
 @pytest.mark.parametrize(("ink", "page"), [(LIGHT, (255, 255, 255)), (DARK, (15, 21, 29))])
 def test_a_png_has_the_colour_of_the_page_and_twice_the_pixels(ink, page):
-    found = Image.open(io.BytesIO(picture.png(drawn(ink), ink, FONTS))).convert("RGB")
+    found = Image.open(io.BytesIO(chart_image.render_png(drawn(ink), ink, FONT_FOLDER))).convert("RGB")
     assert found.getpixel((1, 1)) == page
-    assert found.width > picture.SCALE * picture.WIDTH
+    assert found.width > chart_image.SCALE * chart_image.WIDTH
     assert len(found.getcolors(1 << 24)) > 100
 
 
 def test_an_svg_is_well_formed_and_says_the_axis_in_text_of_our_font():
-    root = ET.fromstring(picture.svg(drawn(LIGHT), LIGHT, FONTS))
+    root = ET.fromstring(chart_image.render_svg(drawn(LIGHT), LIGHT, FONT_FOLDER))
     texts = [one for one in root.iter(f"{SVG}text") if one.text == "acc ↑"]
     assert texts
     assert texts[0].get("font-family").startswith("Inter")
 
 
 def test_a_parallel_plot_with_its_brushes_becomes_a_picture():
-    chart = parallel(RUNS, [axis(RUNS, name) for name in COLUMNS], look(RUNS, "metrics.acc", (), LIGHT))
-    assert picture.svg(chart, LIGHT, FONTS).count("<path") > len(RUNS)
+    chart = parallel_plot(RUNS, [build_axis(RUNS, name) for name in COLUMNS], chart_style(RUNS, "metrics.acc", (), LIGHT))
+    assert chart_image.render_svg(chart, LIGHT, FONT_FOLDER).count("<path") > len(RUNS)
 
 
 def test_more_rows_than_altair_allows_are_drawn_and_its_settings_stay():
     before = (alt.data_transformers.active, dict(alt.data_transformers.options))
     many = alt.Chart(pd.DataFrame({"x": range(6_000)})).mark_tick().encode(x="x:Q")
-    assert picture.svg(many, LIGHT, FONTS).count("<path") > 6_000
+    assert chart_image.render_svg(many, LIGHT, FONT_FOLDER).count("<path") > 6_000
     assert (alt.data_transformers.active, dict(alt.data_transformers.options)) == before
 
 
 def test_charts_beside_each_other_keep_their_own_width():
     one = alt.Chart(pd.DataFrame({"x": [1, 2]})).mark_tick().encode(x="x:Q").properties(width=200)
-    found = Image.open(io.BytesIO(picture.png(one | one, LIGHT, FONTS)))
-    assert found.width < picture.SCALE * 700
+    found = Image.open(io.BytesIO(chart_image.render_png(one | one, LIGHT, FONT_FOLDER)))
+    assert found.width < chart_image.SCALE * 700
 
 
 def test_the_chart_itself_is_left_as_it_was():
     chart = drawn(LIGHT)
     before = chart.to_json()
-    picture.svg(chart, LIGHT, FONTS)
+    chart_image.render_svg(chart, LIGHT, FONT_FOLDER)
     assert chart.to_json() == before
 
 
 def test_hostile_names_stay_text():
     evil = "<script>alert(1)</script>"
     chart = alt.Chart(pd.DataFrame({"x": [evil]})).mark_text().encode(text="x:N")
-    assert evil not in picture.svg(chart, LIGHT, FONTS)
+    assert evil not in chart_image.render_svg(chart, LIGHT, FONT_FOLDER)
 
 
 def test_three_hundred_half_transparent_lines_become_a_picture_in_seconds():
     many = runs_of(*(made(f"r{n}", metrics={"acc": n / 300, "loss": (n * 7 % 300) / 300}, params={"n": n}) for n in range(300)))
-    chart = parallel(many, [axis(many, name) for name in COLUMNS], look(many, "metrics.acc", (), LIGHT))
+    chart = parallel_plot(many, [build_axis(many, name) for name in COLUMNS], chart_style(many, "metrics.acc", (), LIGHT))
     before = time.process_time()
-    found = Image.open(io.BytesIO(picture.png(chart, LIGHT, FONTS)))
+    found = Image.open(io.BytesIO(chart_image.render_png(chart, LIGHT, FONT_FOLDER)))
     assert time.process_time() - before < 4
     assert len(found.convert("RGB").getcolors(1 << 24)) > 100
 
@@ -88,6 +90,6 @@ def test_a_run_that_is_called_like_an_attribute_stays_text():
         .mark_line(opacity=0.5)
         .encode(x="x:Q", y="x:Q", tooltip="run:N")
     )
-    root = ET.fromstring(picture.svg(chart, LIGHT, FONTS))
+    root = ET.fromstring(chart_image.render_svg(chart, LIGHT, FONT_FOLDER))
     assert [one for one in root.iter(f"{SVG}path") if one.get("aria-roledescription") == "line mark"]
-    assert picture.png(chart, LIGHT, FONTS).startswith(b"\x89PNG")
+    assert chart_image.render_png(chart, LIGHT, FONT_FOLDER).startswith(b"\x89PNG")

@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.runs.analysis.comparison import Row, alike, baseline, chosen, rows, sheet, summary
-from lib.runs.export import table_files as export
+from lib.runs.analysis.comparison import (
+    ComparisonRow,
+    choose_baseline,
+    compare_runs,
+    count_equal_rows,
+    rows_as_csv,
+    runs_to_compare,
+    verdict_summary,
+)
+from lib.runs.export import table_files
 from lib.runs.table.run_table import subset
 from lib.runs.table.types import COMMIT_TAG, SOURCE_TAG, DataInput, RegisteredVersion, RunTable
 from tests.runs.test_frames import made, runs_of
@@ -18,8 +26,8 @@ from tests.runs.test_frames import made, runs_of
 ACC, LOSS = "metrics.accuracy", "metrics.log loss"
 
 
-def differing(table: RunTable, base: str, first: str = "") -> list[Row]:
-    return [row for row in rows(table, base, first) if row.differs]
+def differing(table: RunTable, base: str, first: str = "") -> list[ComparisonRow]:
+    return [row for row in compare_runs(table, base, first) if row.is_different]
 
 
 def test_two_picked_runs_show_what_differs_with_sign_and_word():
@@ -32,20 +40,20 @@ def test_two_picked_runs_show_what_differs_with_sign_and_word():
         ("kind", ("x", "y"), "", ""),
         ("n", ("15", "5"), "+10", ""),
     ]
-    assert alike(rows(runs_of(a, b), "b")) == 2
+    assert count_equal_rows(compare_runs(runs_of(a, b), "b")) == 2
 
 
 def test_the_baseline_itself_has_no_change_and_every_other_run_has_its_own():
     runs = runs_of(*(made(str(n), metrics={"accuracy": n / 10}) for n in range(3)))
-    (row,) = rows(runs, "1")
+    (row,) = compare_runs(runs, "1")
     assert row.changes == ("−0.1000", "", "+0.1000")
     assert row.verdicts == ("worse", "", "better")
-    assert [summary([row], place) for place in range(3)] == ["1 worse", "", "1 better"]
+    assert [verdict_summary([row], place) for place in range(3)] == ["1 worse", "", "1 better"]
 
 
 def test_runs_stand_in_the_order_they_were_given():
     runs = subset(runs_of(made("a", metrics={"m": 1}), made("b", metrics={"m": 2})), ["b", "a"])
-    assert rows(runs, "a")[0].changes == ("+1.0000", "")
+    assert compare_runs(runs, "a")[0].changes == ("+1.0000", "")
 
 
 def test_missing_values_other_data_code_and_environment_are_differences_too():
@@ -78,7 +86,7 @@ def test_two_commits_that_begin_alike_stay_two():
 
 def test_two_settings_that_read_alike_in_six_digits_stay_two():
     runs = runs_of(made("a", params={"lr": 0.12345671}), made("b", params={"lr": 0.12345672}))
-    assert rows(runs, "a")[0].values == ("0.12345671", "0.12345672")
+    assert compare_runs(runs, "a")[0].values == ("0.12345671", "0.12345672")
 
 
 def test_a_run_that_read_the_same_data_twice_shows_both_digests():
@@ -95,38 +103,38 @@ def test_twins_have_no_difference():
 def test_what_is_no_number_is_not_judged(value):
     for pair in ((value, 1.0), (1.0, value), (value, value)):
         runs = runs_of(*(made(str(n), metrics={"accuracy": one, "other": n}) for n, one in enumerate(pair)))
-        row = next((row for row in rows(runs, "0") if row.name == "accuracy"), None)
+        row = next((row for row in compare_runs(runs, "0") if row.name == "accuracy"), None)
         assert row is None or (set(row.changes), set(row.verdicts)) == ({""}, {""})
 
 
 def test_a_metric_a_parameter_and_a_tag_of_one_name_stay_three():
     runs = runs_of(made("a", metrics={"m": 1}, params={"m": 1}, tags={"m": "1"}))
-    assert [row.kind for row in rows(runs, "a")] == ["metric", "parameter", "tag"]
+    assert [row.kind for row in compare_runs(runs, "a")] == ["metric", "parameter", "tag"]
 
 
 def test_the_baseline_is_the_one_asked_for_else_the_champion_else_the_first():
     runs = runs_of(made("a"), made("b"), made("c"))
-    assert (baseline(runs, ""), baseline(runs, "c"), baseline(runs, "gone")) == ("a", "c", "a")
+    assert (choose_baseline(runs, ""), choose_baseline(runs, "c"), choose_baseline(runs, "gone")) == ("a", "c", "a")
     versions = [(), (RegisteredVersion("card", "2", "Staging"),), (RegisteredVersion("card", "1", "Production"),)]
     crowned = replace(runs, identity=runs.identity.assign(versions=versions))
-    assert (baseline(crowned, ""), baseline(crowned, "a")) == ("c", "a")
+    assert (choose_baseline(crowned, ""), choose_baseline(crowned, "a")) == ("c", "a")
 
 
 def test_picked_runs_are_compared_else_the_best_ten_and_one_picked_run_with_them():
     runs = runs_of(*(made(f"r{n}", metrics={"accuracy": n, "log loss": n}) for n in range(30)))
-    assert chosen(runs, runs, ["r3", "gone", "r1"], ACC) == ["r3", "r1"]
-    assert chosen(runs, runs, [], ACC) == [f"r{n}" for n in range(29, 19, -1)]
-    assert chosen(runs, runs, [], LOSS) == [f"r{n}" for n in range(10)]
-    assert chosen(runs, runs, ["r3"], ACC)[:2] == ["r3", "r29"]
-    assert len(chosen(runs, runs, [f"r{n}" for n in range(30)], ACC)) == 20
-    assert chosen(runs, subset(runs, ["r7"]), [], "") == ["r7"]
+    assert runs_to_compare(runs, runs, ["r3", "gone", "r1"], ACC) == ["r3", "r1"]
+    assert runs_to_compare(runs, runs, [], ACC) == [f"r{n}" for n in range(29, 19, -1)]
+    assert runs_to_compare(runs, runs, [], LOSS) == [f"r{n}" for n in range(10)]
+    assert runs_to_compare(runs, runs, ["r3"], ACC)[:2] == ["r3", "r29"]
+    assert len(runs_to_compare(runs, runs, [f"r{n}" for n in range(30)], ACC)) == 20
+    assert runs_to_compare(runs, subset(runs, ["r7"]), [], "") == ["r7"]
     counted = runs_of(*(made(f"r{n}", metrics={"epoch": n}) for n in range(30)))
-    assert chosen(counted, counted, [], "metrics.epoch") == list(counted.ids[:10])
+    assert runs_to_compare(counted, counted, [], "metrics.epoch") == list(counted.ids[:10])
 
 
 def test_one_dataset_in_two_contexts_stays_two():
     twice = (DataInput("training data", "d1", "train"), DataInput("training data", "d2", "training"))
-    names = [row.name for row in rows(runs_of(made("a", inputs=twice), made("b")), "a") if row.kind == "data"]
+    names = [row.name for row in compare_runs(runs_of(made("a", inputs=twice), made("b")), "a") if row.kind == "data"]
     assert names == ["training data (train)", "training data (training)"]
 
 
@@ -137,7 +145,7 @@ def read(text: str) -> list[list[str]]:
 def test_the_file_holds_what_was_logged_and_each_change_with_its_word():
     a = made("a", params={"n": "015"}, metrics={"accuracy": 0.123456789})
     b = made("b", params={"n": "=1+2"}, metrics={"accuracy": 0.1})
-    assert read(sheet(rows(runs_of(a, b), "a"), ["first", "second"])) == [
+    assert read(rows_as_csv(compare_runs(runs_of(a, b), "a"), ["first", "second"])) == [
         ["kind", "name", "first", "second", "change of second", "verdict of second"],
         ["metric", "accuracy", "0.123456789", "0.1", "-0.0235", "worse"],
         ["parameter", "n", "015", "'=1+2", "", ""],
@@ -151,6 +159,6 @@ texts = st.text(st.sampled_from("=+-@\t\r\n019.eE\",;' aü＝"), min_size=1, max
 @given(st.lists(texts, min_size=2, max_size=2), texts)
 def test_no_cell_of_the_file_begins_a_formula(values, name):
     runs = runs_of(*(made(str(n), params={name: value}, tags={name: value}) for n, value in enumerate(values)))
-    for line in read(sheet(rows(runs, "0"), values)):
+    for line in read(rows_as_csv(compare_runs(runs, "0"), values)):
         for cell in line:
-            assert not cell.startswith(export._STARTS) or float(cell) == float(cell)
+            assert not cell.startswith(table_files._STARTS) or float(cell) == float(cell)

@@ -8,8 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.runs.plots.contour import CELLS, MOST_PLACES, best_of, columns, contour, lacks, places, surface
-from lib.runs.plots.style import look
+from lib.runs.plots.contour import (
+    GRID_SIZE,
+    MAX_DISTINCT_POINTS,
+    axis_columns,
+    best_run_id,
+    compute_coordinates,
+    contour_plot,
+    interpolate_surface,
+    surface_problem,
+)
+from lib.runs.plots.style import chart_style
 from lib.theme import LIGHT
 from tests.runs.test_axes_and_style import EVIL, spec, values
 from tests.runs.test_frames import made, runs_of
@@ -27,7 +36,7 @@ def grid(size=4, height=lambda x, y: x + y):
 
 
 def needs(table) -> str:
-    return lacks(places(table, AXES, "metrics.m"), AXES)
+    return surface_problem(compute_coordinates(table, AXES, "metrics.m"), AXES)
 
 
 def test_a_grid_of_runs_has_a_surface():
@@ -50,12 +59,14 @@ def test_what_is_lacking_is_said(table, words):
 
 
 def test_a_column_against_itself_is_refused():
-    assert "two different columns" in lacks(places(grid(), ("params.x", "params.x"), "metrics.m"), ("params.x", "params.x"))
+    assert "two different columns" in surface_problem(
+        compute_coordinates(grid(), ("params.x", "params.x"), "metrics.m"), ("params.x", "params.x")
+    )
 
 
 def test_only_columns_with_three_numbers_would_do():
     table = runs_of(*(made(str(n), params={"a": n, "b": n % 2, "t": f"t{n}"}, metrics={"m": n, "i": math.inf}) for n in range(4)))
-    assert columns(table) == ["params.a", "metrics.m"]
+    assert axis_columns(table) == ["params.a", "metrics.m"]
 
 
 def test_a_line_over_decades_is_found_on_the_axes_that_are_drawn():
@@ -64,19 +75,19 @@ def test_a_line_over_decades_is_found_on_the_axes_that_are_drawn():
 
 def test_the_surface_goes_through_a_plane_and_ends_at_the_hull():
     corner = at(*((x, y, x + y) for x in range(5) for y in range(5) if x + y <= 4))
-    heights = surface(places(corner, AXES, "metrics.m")).heights
+    heights = interpolate_surface(compute_coordinates(corner, AXES, "metrics.m")).heights
     assert heights[0, 0] == pytest.approx(0, abs=0.05)
     assert heights[0, -1] == pytest.approx(4, abs=0.05)
-    assert heights[CELLS // 4, CELLS // 4] == pytest.approx(2 * 4 * (CELLS // 4) / (CELLS - 1), abs=0.1)
+    assert heights[GRID_SIZE // 4, GRID_SIZE // 4] == pytest.approx(2 * 4 * (GRID_SIZE // 4) / (GRID_SIZE - 1), abs=0.1)
     assert np.isnan(heights[-1, -1])
 
 
 @settings(deadline=None, max_examples=25, derandomize=True)
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.floats(-1e300, 1e300)), min_size=8, max_size=30))
 def test_no_height_leaves_the_measured_range(spots):
-    found = places(at(*spots), AXES, "metrics.m")
-    if not lacks(found, AXES):
-        heights = surface(found).heights
+    found = compute_coordinates(at(*spots), AXES, "metrics.m")
+    if not surface_problem(found, AXES):
+        heights = interpolate_surface(found).heights
         inside = heights[~np.isnan(heights)]
         slack = 1e-9 * np.abs(found.heights).max()
         assert inside.min() >= found.heights.min() - slack
@@ -85,30 +96,31 @@ def test_no_height_leaves_the_measured_range(spots):
 
 def test_runs_on_one_place_are_averaged_and_counted():
     table = at(*((x, y, x + y + lift) for x in range(3) for y in range(3) for lift in (-1, 1)))
-    found = places(table, AXES, "metrics.m")
-    assert found.shared == 9
-    assert surface(found).heights[0, 0] == pytest.approx(0, abs=0.05)
+    found = compute_coordinates(table, AXES, "metrics.m")
+    assert found.duplicate_count == 9
+    assert interpolate_surface(found).heights[0, 0] == pytest.approx(0, abs=0.05)
 
 
 def test_very_many_places_are_averaged_in_cells_and_the_surface_stays():
     chance = np.random.default_rng(1)
-    table = at(*((round(x, 5), round(y, 5), x + y) for x, y in chance.uniform(1, 2, (MOST_PLACES + 300, 2))))
-    made_ = surface(places(table, AXES, "metrics.m"))
-    assert made_.averaged > MOST_PLACES
-    assert made_.heights[CELLS // 2, CELLS // 2] == pytest.approx(3, abs=0.1)
+    table = at(*((round(x, 5), round(y, 5), x + y) for x, y in chance.uniform(1, 2, (MAX_DISTINCT_POINTS + 300, 2))))
+    made_ = interpolate_surface(compute_coordinates(table, AXES, "metrics.m"))
+    assert made_.averaged > MAX_DISTINCT_POINTS
+    assert made_.heights[GRID_SIZE // 2, GRID_SIZE // 2] == pytest.approx(3, abs=0.1)
 
 
 def test_the_best_run_follows_the_direction_of_the_metric():
     table = runs_of(*(made(f"r{n}", params={"x": n, "y": n * n}, metrics={"loss": n, "acc": n, "epoch": n}) for n in range(9)))
     named = {
-        metric: best_of(places(table, AXES, f"metrics.{metric}"), f"metrics.{metric}") for metric in ("loss", "acc", "epoch")
+        metric: best_run_id(compute_coordinates(table, AXES, f"metrics.{metric}"), f"metrics.{metric}")
+        for metric in ("loss", "acc", "epoch")
     }
     assert named == {"loss": "r0", "acc": "r8", "epoch": ""}
 
 
 def test_the_picture_has_cells_lines_runs_and_letters_and_no_value_that_is_no_number():
     table = grid(height=lambda x, y: math.inf if x == y == 0 else x * y)
-    drawn = contour(table, AXES, "metrics.m", look(table, "metrics.m", ("r5",), LIGHT))
+    drawn = contour_plot(table, AXES, "metrics.m", chart_style(table, "metrics.m", ("r5",), LIGHT))
     rows = values(drawn)
     runs = {row["run_id"]: row for row in rows if "run_id" in row}
     assert len(runs) == 15
@@ -120,6 +132,6 @@ def test_the_picture_has_cells_lines_runs_and_letters_and_no_value_that_is_no_nu
 
 def test_a_hostile_name_is_never_part_of_an_expression():
     table = runs_of(*(made(f"{EVIL}{n}", params={"x": n % 4, "y": n // 4}, metrics={EVIL: n}) for n in range(16)))
-    drawn = spec(contour(table, AXES, f"metrics.{EVIL}", look(table, f"metrics.{EVIL}", (), LIGHT)))
+    drawn = spec(contour_plot(table, AXES, f"metrics.{EVIL}", chart_style(table, f"metrics.{EVIL}", (), LIGHT)))
     assert not [layer for layer in drawn["layer"] for step in layer.get("transform", []) if EVIL in str(step.get("filter"))[:9]]
     assert all("Expr" not in key or EVIL not in str(axis) for layer in drawn["layer"] for key, axis in layer["encoding"].items())

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from lib.backends.mlflow_client import client
-from lib.errors import BadInput, NotFound, Refused
-from lib.runs.edit import experiment_changes as groups
-from lib.runs.reading.run_reader import experiments, run, runs
+from lib.errors import ActionRefused, BadInput, NotFound
+from lib.runs.edit import experiment_changes
+from lib.runs.reading.run_reader import read_experiments, read_run, read_runs
 from lib.runs.table.types import Search
 from tests.runs.test_run_reader import log_run, make_experiment
 
@@ -20,78 +20,85 @@ def wine(fresh_store):
 
 
 def names(store) -> list[str]:
-    return sorted(one.name for one in experiments(store))
+    return sorted(one.name for one in read_experiments(store))
 
 
 def test_a_new_experiment_keeps_its_artifacts_beside_the_database(fresh_store):
-    made = groups.create(fresh_store, "  card \n fraud ")
+    made = experiment_changes.create(fresh_store, "  card \n fraud ")
     found = client(fresh_store).get_experiment(made)
     assert found.name == "card fraud"
-    assert Path(found.artifact_location.removeprefix("file://")).parent == fresh_store.artifacts
+    assert Path(found.artifact_location.removeprefix("file://")).parent == fresh_store.artifact_folder
 
 
 def test_a_hostile_name_is_a_name_and_no_path(fresh_store):
-    found = client(fresh_store).get_experiment(groups.create(fresh_store, EVIL))
+    found = client(fresh_store).get_experiment(experiment_changes.create(fresh_store, EVIL))
     assert found.name == EVIL
     assert ".." not in found.artifact_location
 
 
 @pytest.mark.parametrize("name", ["", " \n\t ", "x" * 251, "podium-ledger", "Podium-Ledger-index"])
 def test_a_name_that_does_not_fit_is_refused_in_words(fresh_store, wine, name):
-    for deed in (lambda: groups.create(fresh_store, name), lambda: groups.rename(fresh_store, wine, name)):
+    for deed in (
+        lambda: experiment_changes.create(fresh_store, name),
+        lambda: experiment_changes.rename(fresh_store, wine, name),
+    ):
         with pytest.raises(BadInput):
             deed()
     assert names(fresh_store) == ["Default", "wine"]
 
 
 def test_a_name_is_taken_also_by_a_deleted_experiment(fresh_store, wine):
-    other = groups.create(fresh_store, "other")
+    other = experiment_changes.create(fresh_store, "other")
     with pytest.raises(BadInput, match="already"):
-        groups.create(fresh_store, "wine")
-    groups.delete(fresh_store, wine, {})
+        experiment_changes.create(fresh_store, "wine")
+    experiment_changes.delete(fresh_store, wine, {})
     with pytest.raises(BadInput, match="deleted experiment is called wine"):
-        groups.create(fresh_store, "wine")
+        experiment_changes.create(fresh_store, "wine")
     with pytest.raises(BadInput, match="deleted experiment is called wine"):
-        groups.rename(fresh_store, other, "wine")
+        experiment_changes.rename(fresh_store, other, "wine")
 
 
 def test_a_name_that_was_taken_meanwhile_is_told_in_plain_words(fresh_store, wine, monkeypatch):
     monkeypatch.setattr(client(fresh_store), "get_experiment_by_name", lambda _: None)
     with pytest.raises(BadInput, match="already"):
-        groups.create(fresh_store, "wine")
+        experiment_changes.create(fresh_store, "wine")
     with pytest.raises(BadInput, match="already"):
-        groups.rename(fresh_store, wine, "Default")
+        experiment_changes.rename(fresh_store, wine, "Default")
 
 
 def test_a_renamed_experiment_keeps_its_runs(fresh_store, wine):
     run_id = log_run(fresh_store, wine, "first")
-    groups.rename(fresh_store, wine, "wine 2")
-    groups.rename(fresh_store, wine, "wine 2")
+    experiment_changes.rename(fresh_store, wine, "wine 2")
+    experiment_changes.rename(fresh_store, wine, "wine 2")
     assert names(fresh_store) == ["Default", "wine 2"]
-    assert runs(fresh_store, Search((wine,))).ids == (run_id,)
+    assert read_runs(fresh_store, Search((wine,))).ids == (run_id,)
 
 
 def test_deleting_is_soft_and_restoring_brings_back_runs_deleted_one_by_one_too(fresh_store, wine):
     kept, dropped = (log_run(fresh_store, wine, name) for name in ("kept", "dropped"))
     client(fresh_store).delete_run(dropped)
-    assert groups.contents(fresh_store, wine, {}) == groups.Contents(1, True, ())
-    groups.delete(fresh_store, wine, {})
+    assert experiment_changes.read_experiment_contents(fresh_store, wine, {}) == experiment_changes.ExperimentContents(
+        1, True, ()
+    )
+    experiment_changes.delete(fresh_store, wine, {})
     assert names(fresh_store) == ["Default"]
-    assert [(one.name, one.experiment_id) for one in groups.deleted(fresh_store)] == [("wine", wine)]
-    groups.restore(fresh_store, wine)
-    assert groups.deleted(fresh_store) == ()
-    assert {run(fresh_store, one).lifecycle for one in (kept, dropped)} == {"active"}
+    assert [(one.name, one.experiment_id) for one in experiment_changes.read_deleted_experiments(fresh_store)] == [("wine", wine)]
+    experiment_changes.restore(fresh_store, wine)
+    assert experiment_changes.read_deleted_experiments(fresh_store) == ()
+    assert {read_run(fresh_store, one).lifecycle for one in (kept, dropped)} == {"active"}
 
 
 def test_the_source_of_a_held_version_is_refused_unless_insisted_on(fresh_store, wine):
     source = log_run(fresh_store, wine, "first")
     held = {source: "forest v3 in Production", "gone": "x v1 in Staging"}
-    assert groups.contents(fresh_store, wine, held).held == ("forest v3 in Production",)
-    with pytest.raises(Refused, match="forest v3 in Production"):
-        groups.delete(fresh_store, wine, held)
-    with pytest.raises(Refused):
-        groups.delete(fresh_store, wine, held | {source: "forest v4 in Production"}, insisted=["forest v3 in Production"])
-    groups.delete(fresh_store, wine, held, insisted=["forest v3 in Production"])
+    assert experiment_changes.read_experiment_contents(fresh_store, wine, held).held_versions == ("forest v3 in Production",)
+    with pytest.raises(ActionRefused, match="forest v3 in Production"):
+        experiment_changes.delete(fresh_store, wine, held)
+    with pytest.raises(ActionRefused):
+        experiment_changes.delete(
+            fresh_store, wine, held | {source: "forest v4 in Production"}, confirmed_versions=["forest v3 in Production"]
+        )
+    experiment_changes.delete(fresh_store, wine, held, confirmed_versions=["forest v3 in Production"])
     assert names(fresh_store) == ["Default"]
 
 
@@ -99,23 +106,26 @@ def test_podiums_own_experiments_are_never_listed_nor_touched(fresh_store):
     made = [make_experiment(fresh_store, "podium-ledger"), make_experiment(fresh_store, "renamed by somebody")]
     client(fresh_store).set_experiment_tag(made[1], "podium.index", "abc")
     for one in made:
-        for deed in (groups.delete, groups.rename):
-            with pytest.raises(Refused, match="record"):
-                deed(fresh_store, one, {} if deed is groups.delete else "x")
+        for deed in (experiment_changes.delete, experiment_changes.rename):
+            with pytest.raises(ActionRefused, match="record"):
+                deed(fresh_store, one, {} if deed is experiment_changes.delete else "x")
         client(fresh_store).delete_experiment(one)
-        with pytest.raises(Refused, match="record"):
-            groups.restore(fresh_store, one)
-    assert groups.deleted(fresh_store) == ()
+        with pytest.raises(ActionRefused, match="record"):
+            experiment_changes.restore(fresh_store, one)
+    assert experiment_changes.read_deleted_experiments(fresh_store) == ()
 
 
 def test_default_is_not_deleted(fresh_store):
-    with pytest.raises(Refused, match="name no experiment"):
-        groups.delete(fresh_store, "0", {})
+    with pytest.raises(ActionRefused, match="name no experiment"):
+        experiment_changes.delete(fresh_store, "0", {})
 
 
 def test_an_active_experiment_is_not_restored_and_an_unknown_one_not_found(fresh_store, wine):
-    with pytest.raises(Refused, match="not deleted"):
-        groups.restore(fresh_store, wine)
-    for deed in (lambda: groups.delete(fresh_store, "4711", {}), lambda: groups.rename(fresh_store, "4711", "x")):
+    with pytest.raises(ActionRefused, match="not deleted"):
+        experiment_changes.restore(fresh_store, wine)
+    for deed in (
+        lambda: experiment_changes.delete(fresh_store, "4711", {}),
+        lambda: experiment_changes.rename(fresh_store, "4711", "x"),
+    ):
         with pytest.raises(NotFound):
             deed()

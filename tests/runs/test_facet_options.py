@@ -5,15 +5,15 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.runs.filters.facet_options import offered
-from lib.runs.filters.facets import AnyOf, Range, passing
-from lib.runs.table.number_format import natural
+from lib.runs.filters.facet_options import build_facet_options
+from lib.runs.filters.facets import AnyOfFacet, RangeFacet, run_ids_by_facets
+from lib.runs.table.number_format import natural_sort_key
 from lib.runs.table.types import PARENT_TAG, DataInput
 from tests.runs.test_frames import made, runs_of
 
 
 def offer_of(runs, column):
-    return next(offer for offer in offered(runs) if offer.column == column)
+    return next(offer for offer in build_facet_options(runs) if offer.column == column)
 
 
 def test_what_differs_comes_first_then_what_some_runs_lack_and_constants_not_at_all():
@@ -23,7 +23,7 @@ def test_what_differs_comes_first_then_what_some_runs_lack_and_constants_not_at_
             "b", params={"n": 7, "same": 1}, metrics={"m": 2, "flat": 2}, tags={"team": "blue", "mlflow.x": "2"}, status="FAILED"
         ),
     )
-    assert [offer.column for offer in offered(runs)] == [
+    assert [offer.column for offer in build_facet_options(runs)] == [
         *("name", "metrics.m", "params.n", "status", "tags.team", "tags.mlflow.x", "params.rare"),
     ]
 
@@ -31,26 +31,33 @@ def test_what_differs_comes_first_then_what_some_runs_lack_and_constants_not_at_
 def test_a_number_has_its_real_range():
     runs = runs_of(*(made(str(n), metrics={"m": one}) for n, one in enumerate((0.5, math.nan, 0.1, math.inf))), made("none"))
     found = offer_of(runs, "metrics.m")
-    assert (found.least, found.most, found.different, found.missing, found.values, found.way) == (0.1, 0.5, 2, 3, (), "range")
+    assert (found.least, found.most, found.distinct_count, found.missing_count, found.values, found.input_kind) == (
+        0.1,
+        0.5,
+        2,
+        3,
+        (),
+        "range",
+    )
 
 
 def test_values_come_with_their_numbers_of_runs_the_most_frequent_first_and_as_people_count():
     runs = runs_of(*(made(str(n), params={"n": one}) for n, one in enumerate((10, 9, 100, 9, 10, 0.5))), made("none"))
     found = offer_of(runs, "params.n")
     assert found.values == (("9", 2), ("10", 2), ("0.5", 1), ("100", 1))
-    assert (found.least, found.most, found.different, found.missing, found.way) == (0.5, 100, 4, 1, "values")
+    assert (found.least, found.most, found.distinct_count, found.missing_count, found.input_kind) == (0.5, 100, 4, 1, "values")
 
 
 def test_a_parameter_with_many_numbers_is_chosen_by_range_and_one_with_a_word_never():
     many = runs_of(*(made(str(n), params={"n": n, "mix": n or "auto"}) for n in range(30)))
-    assert [offer_of(many, f"params.{name}").way for name in ("n", "mix")] == ["range", "values"]
+    assert [offer_of(many, f"params.{name}").input_kind for name in ("n", "mix")] == ["range", "values"]
     assert offer_of(many, "params.mix").least is None
 
 
 def test_of_very_many_values_two_hundred_are_given_and_all_are_counted():
     runs = runs_of(*(made(str(n), tags={"note": f"note {n}"}) for n in range(300)), made("again", tags={"note": "note 299"}))
     found = offer_of(runs, "tags.note")
-    assert (len(found.values), found.different, found.values[0]) == (200, 300, ("note 299", 2))
+    assert (len(found.values), found.distinct_count, found.values[0]) == (200, 300, ("note 299", 2))
     assert [value for value, _ in found.values[1:]] == [f"note {n}" for n in range(199)]
 
 
@@ -59,18 +66,30 @@ def test_datasets_versions_and_people_are_offered_where_they_differ():
         made("a", inputs=(DataInput("wine", "d1"), DataInput("wine", "d2")), user="ana"),
         made("b", inputs=(DataInput("wine", "d1"),), tags={PARENT_TAG: "a", "mlflow.runName": "b"}),
     )
-    assert [offer.column for offer in offered(runs)] == ["name", "dataset", "user"]
+    assert [offer.column for offer in build_facet_options(runs)] == ["name", "dataset", "user"]
     assert offer_of(runs, "dataset").values == (("wine (d1)", 2), ("wine (d2)", 1))
 
 
 def test_one_run_and_none_have_nothing_to_choose():
-    assert offered(runs_of()) == offered(runs_of(made("a", params={"n": 5}, metrics={"m": 1}))) == ()
+    assert build_facet_options(runs_of()) == build_facet_options(runs_of(made("a", params={"n": 5}, metrics={"m": 1}))) == ()
 
 
 def test_numbers_sort_by_size_and_words_with_numbers_as_people_count():
     texts = ["layer10", "layer2", "Layer1", "10", "9", "0.1", "0.05", "-1", "1e-3", "nan", "", "9" * 5000, "x" + "9" * 5000]
-    assert sorted(texts[:-2], key=natural) == ["-1", "1e-3", "0.05", "0.1", "9", "10", "", "Layer1", "layer2", "layer10", "nan"]
-    assert sorted(texts, key=natural)
+    assert sorted(texts[:-2], key=natural_sort_key) == [
+        "-1",
+        "1e-3",
+        "0.05",
+        "0.1",
+        "9",
+        "10",
+        "",
+        "Layer1",
+        "layer2",
+        "layer10",
+        "nan",
+    ]
+    assert sorted(texts, key=natural_sort_key)
 
 
 @settings(deadline=None, max_examples=40, derandomize=True)
@@ -79,8 +98,11 @@ def test_every_offered_value_leaves_as_many_runs_as_it_says(params):
     runs = runs_of(
         *(made(str(n), params=one, metrics={f"m{key}": len(value) for key, value in one.items()}) for n, one in enumerate(params))
     )
-    for offer in offered(runs):
+    for offer in build_facet_options(runs):
         for value, number in offer.values:
-            assert len(passing(runs, [AnyOf(offer.column, (value,))])) == number
+            assert len(run_ids_by_facets(runs, [AnyOfFacet(offer.column, (value,))])) == number
         if offer.least is not None:
-            assert len(passing(runs, [Range(offer.column, offer.least, offer.most)])) == len(runs) - offer.missing
+            assert (
+                len(run_ids_by_facets(runs, [RangeFacet(offer.column, offer.least, offer.most)]))
+                == len(runs) - offer.missing_count
+            )

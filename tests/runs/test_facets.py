@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.runs.filters.facets import AnyOf, Holds, Range, numbers_of, passing, read, started, text
+from lib.runs.filters.facets import (
+    AnyOfFacet,
+    ContainsFacet,
+    RangeFacet,
+    column_numbers,
+    format_facet,
+    parse_facet,
+    run_ids_by_facets,
+    run_ids_by_start,
+)
 from lib.runs.table.types import DataInput, RegisteredVersion
 from tests.runs.test_frames import START, made, runs_of
 
@@ -19,44 +28,44 @@ with_numbers = of_params | hostile.map("metrics.{}".format) | st.just("seconds")
 with_texts = of_params | hostile.map("tags.{}".format) | st.sampled_from(["name", "status", "user", "dataset", "version"])
 ends = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-5, 5).map(float)
 facets = st.one_of(
-    st.builds(Range, with_numbers, ends, ends),
-    st.builds(AnyOf, with_texts, st.lists(st.none() | hostile, min_size=1, max_size=4).map(tuple)),
-    st.builds(Holds, with_texts, hostile),
+    st.builds(RangeFacet, with_numbers, ends, ends),
+    st.builds(AnyOfFacet, with_texts, st.lists(st.none() | hostile, min_size=1, max_size=4).map(tuple)),
+    st.builds(ContainsFacet, with_texts, hostile),
 )
 
 
 @LAW
 @given(facets)
 def test_a_facet_survives_its_link_whatever_its_names_and_values(facet):
-    assert read(text(facet)) == facet
+    assert parse_facet(format_facet(facet)) == facet
 
 
 @LAW
 @given(st.lists(facets, min_size=2, max_size=2, unique=True))
 def test_two_facets_never_share_a_text(pair):
-    assert text(pair[0]) != text(pair[1]) or pair[0] == pair[1]
+    assert format_facet(pair[0]) != format_facet(pair[1]) or pair[0] == pair[1]
 
 
 @LAW
 @given(st.text() | st.text(alphabet="metrics.params.name:=~|%.1e-", max_size=20))
 def test_any_text_is_read_without_a_crash(said):
-    read(said)
+    parse_facet(said)
 
 
 @pytest.mark.parametrize(
     ("facet", "said"),
     [
-        (Range("metrics.accuracy", 0.9), "metrics.accuracy:0.9.."),
-        (Range("seconds", None, 60), "seconds:..60"),
-        (Range("params.n", -5, 1e-05), "params.n:-5..1e-05"),
-        (AnyOf("params.depth", ("5", "7", None)), "params.depth=5|7|~"),
-        (AnyOf("tags.a=b", ("~", "", "50%")), "tags.a%3Db=%7E||50%25"),
-        (Holds("name", "forest: 5"), "name~forest%3A 5"),
+        (RangeFacet("metrics.accuracy", 0.9), "metrics.accuracy:0.9.."),
+        (RangeFacet("seconds", None, 60), "seconds:..60"),
+        (RangeFacet("params.n", -5, 1e-05), "params.n:-5..1e-05"),
+        (AnyOfFacet("params.depth", ("5", "7", None)), "params.depth=5|7|~"),
+        (AnyOfFacet("tags.a=b", ("~", "", "50%")), "tags.a%3Db=%7E||50%25"),
+        (ContainsFacet("name", "forest: 5"), "name~forest%3A 5"),
     ],
 )
 def test_a_link_stays_readable(facet, said):
-    assert text(facet) == said
-    assert read(said) == facet
+    assert format_facet(facet) == said
+    assert parse_facet(said) == facet
 
 
 @pytest.mark.parametrize(
@@ -67,7 +76,7 @@ def test_a_link_stays_readable(facet, said):
     ],
 )
 def test_what_is_no_facet_is_none(said):
-    assert read(said) is None
+    assert parse_facet(said) is None
 
 
 @pytest.fixture
@@ -111,14 +120,22 @@ def runs():
     ],
 )
 def test_a_facet_leaves_the_runs_that_meet_it(runs, said, names):
-    assert passing(runs, [read(said)]) == names
+    assert run_ids_by_facets(runs, [parse_facet(said)]) == names
 
 
 def test_several_facets_must_all_be_met_and_none_leaves_every_run(runs):
-    assert passing(runs, [Holds("name", "forest"), Range("params.n", 6, None)]) == ["Forest 10"]
-    assert passing(runs, []) == list(runs.ids)
+    assert run_ids_by_facets(runs, [ContainsFacet("name", "forest"), RangeFacet("params.n", 6, None)]) == ["Forest 10"]
+    assert run_ids_by_facets(runs, []) == list(runs.ids)
     assert (
-        passing(runs_of(), [Holds("name", "x"), Range("metrics.m", 0, 1), AnyOf("dataset", (None,)), AnyOf("version", ("a",))])
+        run_ids_by_facets(
+            runs_of(),
+            [
+                ContainsFacet("name", "x"),
+                RangeFacet("metrics.m", 0, 1),
+                AnyOfFacet("dataset", (None,)),
+                AnyOfFacet("version", ("a",)),
+            ],
+        )
         == []
     )
 
@@ -128,7 +145,7 @@ def test_several_facets_must_all_be_met_and_none_leaves_every_run(runs):
 def test_a_choice_of_values_leaves_exactly_the_runs_with_one_of_them(values, data):
     runs = runs_of(*(made(str(n), params={} if one is None else {"p": one}) for n, one in enumerate(values)))
     wanted = data.draw(st.lists(st.sampled_from(values), min_size=1).map(tuple))
-    assert passing(runs, [AnyOf("params.p", wanted)]) == [str(n) for n, one in enumerate(values) if one in wanted]
+    assert run_ids_by_facets(runs, [AnyOfFacet("params.p", wanted)]) == [str(n) for n, one in enumerate(values) if one in wanted]
 
 
 @LAW
@@ -137,11 +154,13 @@ def test_a_range_leaves_exactly_the_real_numbers_in_it(values, least, most):
     runs = runs_of(*(made(str(n), metrics={} if one is None else {"m": one}) for n, one in enumerate(values)))
     low, high = -math.inf if least is None else least, math.inf if most is None else most
     meet = [str(n) for n, one in enumerate(values) if one is not None and math.isfinite(one) and low <= one <= high]
-    assert passing(runs, [Range("metrics.m", least, most)]) == [run_id for run_id in meet if abs(values[int(run_id)]) < 1.79e308]
+    assert run_ids_by_facets(runs, [RangeFacet("metrics.m", least, most)]) == [
+        run_id for run_id in meet if abs(values[int(run_id)]) < 1.79e308
+    ]
 
 
 def test_numbers_are_given_for_every_run_and_missing_where_there_is_none(runs):
-    assert [None if math.isnan(one) else one for one in numbers_of(runs, "params.mix")] == [None, 7.0, None, None]
+    assert [None if math.isnan(one) else one for one in column_numbers(runs, "params.mix")] == [None, 7.0, None, None]
 
 
 @pytest.mark.parametrize(
@@ -164,12 +183,17 @@ def test_numbers_are_given_for_every_run_and_missing_where_there_is_none(runs):
 def test_days_are_whole_and_in_utc(since, until, names):
     last_moment = START.replace(hour=23, minute=59, second=59, microsecond=999000) + timedelta(days=1)
     runs = runs_of(made("new", started=last_moment), made("old"), made("never", started=None))
-    assert started(runs, since, until) == names
+    assert run_ids_by_start(runs, since, until) == names
 
 
 def test_thousands_of_runs_are_judged_at_once():
     runs = runs_of(*(made(str(n), params={"n": n, "kind": "ab"[n % 2]}, metrics={"m": n}) for n in range(5000)))
-    wanted = [Range("metrics.m", 10, None), Range("params.n", None, 4000), AnyOf("params.kind", ("a",)), Holds("name", "1")]
+    wanted = [
+        RangeFacet("metrics.m", 10, None),
+        RangeFacet("params.n", None, 4000),
+        AnyOfFacet("params.kind", ("a",)),
+        ContainsFacet("name", "1"),
+    ]
     began = perf_counter()
-    assert len(passing(runs, wanted)) > 100
+    assert len(run_ids_by_facets(runs, wanted)) > 100
     assert perf_counter() - began < 0.5

@@ -14,9 +14,9 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 
 from lib.backends.mlflow_client import client
 from lib.errors import BadInput
-from lib.runs.filters.evaluate import leaves, like
-from lib.runs.reading import run_reader as reading
-from lib.runs.reading.filter_parser import parse
+from lib.runs.filters.evaluate import compile_like, matching_run_ids
+from lib.runs.reading import run_reader
+from lib.runs.reading.filter_parser import parse_filter
 from lib.runs.table.types import Search
 from tests.runs.test_frames import made, runs_of
 from tests.runs.test_run_reader import NOON, log_run, make_experiment
@@ -115,7 +115,7 @@ def by_mlflow(store, experiment, asked):
 def agrees(store, experiment, table, asked):
     """Is the filter readable, and decided on the table? Then the answers must be the same."""
     with suppress(BadInput):
-        found = leaves(parse(asked), table)
+        found = matching_run_ids(parse_filter(asked), table)
         if found is None:
             assert UNDECIDED.search(asked) or "9" * 20 in asked
         elif "9" * 20 not in asked:
@@ -130,7 +130,7 @@ def test_a_filter_on_a_table_leaves_what_mlflow_finds_in_the_store(store, runs, 
     experiment = make_experiment(store, f"e{next(numbered)}")
     for run in runs:
         log(store, experiment, run)
-    table = reading.runs(store, Search((experiment,)))
+    table = run_reader.read_runs(store, Search((experiment,)))
     for one in asked:
         agrees(store, experiment, table, one)
 
@@ -142,7 +142,7 @@ def odd(fresh_store):
     log_run(fresh_store, here, "a_c", params={"t": "5", "note": ""}, metrics={"m": math.nan, "k": 1}, tags={"v": "it's"})
     log_run(fresh_store, here, "abc", params={"t": "05"}, metrics={"m": math.inf, "k": 2}, data="d1", minute=1)
     log_run(fresh_store, here, "ABC", params={"t": "É"}, metrics={"m": 0.5, "k": 3}, status="FAILED", minute=2, model=False)
-    return fresh_store, here, reading.runs(fresh_store, Search((here,)))
+    return fresh_store, here, run_reader.read_runs(fresh_store, Search((here,)))
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def odd(fresh_store):
 )
 def test_a_condition_leaves_these_runs_and_mlflow_agrees(odd, asked, names):
     store, experiment, table = odd
-    found = leaves(parse(asked), table)
+    found = matching_run_ids(parse_filter(asked), table)
     assert found is not None
     assert [table.identity.name[run_id] for run_id in found] == names
     assert found == by_mlflow(store, experiment, asked)
@@ -184,27 +184,29 @@ def test_a_condition_leaves_these_runs_and_mlflow_agrees(odd, asked, names):
 
 @pytest.mark.parametrize("asked", ["user_id = 'ana'", "metrics.m != 1", f"start_time > {10**20}"])
 def test_what_a_table_does_not_hold_has_to_be_asked_of_the_backend(odd, asked):
-    assert leaves(parse(asked), odd[2]) is None
+    assert matching_run_ids(parse_filter(asked), odd[2]) is None
 
 
 def test_a_run_is_found_by_a_list_of_ids(odd):
     store, experiment, table = odd
     first, second, third = table.ids
     for asked in (f"run_id IN ('{third}', '{first}')", f"attributes.run_id NOT IN ('{second}')"):
-        assert leaves(parse(asked), table) == [first, third] == by_mlflow(store, experiment, asked)
+        assert matching_run_ids(parse_filter(asked), table) == [first, third] == by_mlflow(store, experiment, asked)
 
 
 def test_a_table_without_runs_leaves_none():
     assert (
-        leaves(parse("metrics.m > 1 and params.n = '5' and dataset.name = 'w' and end_time > 5 and run_id = 'a'"), runs_of())
+        matching_run_ids(
+            parse_filter("metrics.m > 1 and params.n = '5' and dataset.name = 'w' and end_time > 5 and run_id = 'a'"), runs_of()
+        )
         == []
     )
 
 
 def test_the_place_of_artifacts_is_judged_where_a_run_has_one():
-    asked = parse("artifact_uri LIKE '%/b'")
-    assert leaves(asked, runs_of(made("a", artifact_uri="s3://x/a"), made("b", artifact_uri="s3://x/b"))) == ["b"]
-    assert leaves(asked, runs_of(made("a"), made("b", artifact_uri="s3://x/b"))) is None
+    asked = parse_filter("artifact_uri LIKE '%/b'")
+    assert matching_run_ids(asked, runs_of(made("a", artifact_uri="s3://x/a"), made("b", artifact_uri="s3://x/b"))) == ["b"]
+    assert matching_run_ids(asked, runs_of(made("a"), made("b", artifact_uri="s3://x/b"))) is None
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
@@ -214,11 +216,11 @@ def test_like_is_that_of_sqlite(pairs):
         db.execute("PRAGMA case_sensitive_like = true")
         for wanted, text in pairs:
             said, folded = db.execute("SELECT :a LIKE :b, lower(:a) LIKE lower(:b)", {"a": text, "b": wanted}).fetchone()
-            assert like(wanted)(text) is bool(said)
-            assert like(wanted, re.IGNORECASE)(text) is bool(folded)
+            assert compile_like(wanted)(text) is bool(said)
+            assert compile_like(wanted, re.IGNORECASE)(text) is bool(folded)
 
 
 def test_no_pattern_takes_long():
     started = perf_counter()
-    assert not like("%a" * 40 + "b")("a" * 5000)
+    assert not compile_like("%a" * 40 + "b")("a" * 5000)
     assert perf_counter() - started < 1

@@ -7,11 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.errors import BadInput
-from lib.runs.filters.explain import Names, explained, field, names, quoted, unknown
-from lib.runs.reading.filter_parser import parse
+from lib.runs.filters.explain import (
+    KnownNames,
+    collect_known_names,
+    explain_error,
+    filter_field,
+    quote_value,
+    unknown_name_messages,
+)
+from lib.runs.reading.filter_parser import parse_filter
 from tests.runs.test_frames import made, runs_of
 
-KNOWN = Names(metrics=("accuracy", "log loss"), params=("n",), tags=("Author",), conditions=("metrics.accuracy > 0.9",))
+KNOWN = KnownNames(metrics=("accuracy", "log loss"), params=("n",), tags=("Author",), conditions=("metrics.accuracy > 0.9",))
 
 
 @pytest.mark.parametrize(
@@ -47,53 +54,53 @@ KNOWN = Names(metrics=("accuracy", "log loss"), params=("n",), tags=("Author",),
 )
 def test_a_wrong_filter_is_explained_in_plain_words_with_a_right_one(asked, said):
     with pytest.raises(BadInput) as raised:
-        parse(asked, KNOWN)
+        parse_filter(asked, KNOWN)
     assert said in raised.value.what
     assert "metrics.accuracy > 0.9" in raised.value.next
 
 
 def test_a_right_filter_is_taken_apart():
-    first, second = parse("metrics.accuracy >= 0.9 and params.n like '1%'")
+    first, second = parse_filter("metrics.accuracy >= 0.9 and params.n like '1%'")
     assert (first.kind, first.name, first.comparator, first.value) == ("metric", "accuracy", ">=", "0.9")
     assert (second.kind, second.comparator) == ("parameter", "LIKE")
 
 
 def test_a_parameter_called_like_a_time_is_text_all_the_same():
-    assert parse("params.start_time LIKE '9%'")[0].comparator == "LIKE"
+    assert parse_filter("params.start_time LIKE '9%'")[0].comparator == "LIKE"
 
 
 @pytest.mark.parametrize("asked", ["", "   "])
 def test_no_filter_has_no_condition(asked):
-    assert parse(asked) == ()
+    assert parse_filter(asked) == ()
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.text(alphabet="metrics.paragfn ><=!'\"`()5,;", max_size=30))
 def test_a_half_typed_filter_never_crashes(asked):
     with suppress(BadInput):
-        parse(asked, KNOWN)
+        parse_filter(asked, KNOWN)
 
 
 def test_an_unforeseen_message_is_still_a_plain_sentence():
-    assert explained("x", "Internal: 0x5f3759df", KNOWN) == "MLflow cannot read this filter."
+    assert explain_error("x", "Internal: 0x5f3759df", KNOWN) == "MLflow cannot read this filter."
 
 
 def test_a_name_that_no_run_has_is_told_with_the_nearest_one():
-    assert unknown(parse("metrics.acuracy > 0.9"), KNOWN) == (
+    assert unknown_name_messages(parse_filter("metrics.acuracy > 0.9"), KNOWN) == (
         "No run here has a metric called acuracy. Did you mean metrics.accuracy?",
     )
-    assert unknown(parse("metrics.accuracy > 0.9 and status = 'FINISHED'"), KNOWN) == ()
+    assert unknown_name_messages(parse_filter("metrics.accuracy > 0.9 and status = 'FINISHED'"), KNOWN) == ()
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.text(alphabet="abcXYZ019 _-./é", min_size=1, max_size=12).filter(lambda name: name == name.strip() and name))
 def test_any_name_that_mlflow_allows_comes_back_from_its_parser(name):
-    assert parse(f"{field('params', name)} = 'x'")[0].name == name
+    assert parse_filter(f"{filter_field('params', name)} = 'x'")[0].name == name
 
 
 @pytest.mark.parametrize("word", ["from", "VALUES", "in", "case", "order", "key", "class"])
 def test_words_of_sql_are_names_as_well(word):
-    assert parse(f"{field('metrics', word)} > 1")[0].name == word
+    assert parse_filter(f"{filter_field('metrics', word)} > 1")[0].name == word
 
 
 def test_every_offered_condition_can_be_parsed_and_hostile_values_are_left_out():
@@ -101,7 +108,7 @@ def test_every_offered_condition_can_be_parsed_and_hostile_values_are_left_out()
         made("a", params={"n": 5, "text": "it's", "worst": "'\""}, metrics={"accuracy": 0.94, "log loss": float("nan")}),
         made("b", params={"n": 6, "text": "it's"}, metrics={"accuracy": 0.5}, tags={"Author": "Ana", "mlflow.user": "x"}),
     )
-    offered = names(runs)
+    offered = collect_known_names(runs)
     assert offered.conditions == (
         "metrics.accuracy > 0.93",
         "params.n = '5'",
@@ -109,15 +116,15 @@ def test_every_offered_condition_can_be_parsed_and_hostile_values_are_left_out()
         "tags.Author = 'Ana'",
         "status = 'FINISHED'",
     )
-    assert all(parse(condition) for condition in offered.conditions)
+    assert all(parse_filter(condition) for condition in offered.conditions)
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_the_offered_limit_of_a_metric_always_leaves_a_run(value):
-    condition = names(runs_of(made("a", metrics={"m": value}))).conditions[0]
-    assert condition.startswith("status") or value > float(parse(condition)[0].value)
+    condition = collect_known_names(runs_of(made("a", metrics={"m": value}))).conditions[0]
+    assert condition.startswith("status") or value > float(parse_filter(condition)[0].value)
 
 
 def test_a_value_with_both_quotes_cannot_be_said():
-    assert quoted("'\"") == ""
+    assert quote_value("'\"") == ""

@@ -8,8 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.runs.table.frames import table, typed
-from lib.runs.table.types import PARENT_TAG, DataInput, RegisteredVersion, Run, RunTable, Search, millis, moment
+from lib.runs.table.frames import convert_numeric, table_from_runs
+from lib.runs.table.types import (
+    PARENT_TAG,
+    DataInput,
+    RegisteredVersion,
+    Run,
+    RunTable,
+    Search,
+    datetime_from_millis,
+    millis_from_datetime,
+)
 
 DECIMAL = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?")
 START = datetime(2024, 3, 1, 9, tzinfo=UTC)
@@ -23,7 +32,7 @@ def made(name: str, *, params=None, metrics=None, **more) -> Run:
 
 
 def runs_of(*found: Run) -> RunTable:
-    return table(Search(("1",)), found, START)
+    return table_from_runs(Search(("1",)), found, START)
 
 
 def column(*values):
@@ -31,7 +40,7 @@ def column(*values):
 
 
 def test_whole_numbers_become_integers_and_a_missing_one_stays_missing():
-    values = typed(column("5", None, "-12"))
+    values = convert_numeric(column("5", None, "-12"))
     assert str(values.dtype) == "Int64"
     assert values.tolist()[0] == 5
     assert pd.isna(values.iloc[1])
@@ -39,7 +48,7 @@ def test_whole_numbers_become_integers_and_a_missing_one_stays_missing():
 
 @pytest.mark.parametrize("texts", [("0.1", "1e-3"), ("1", "2.5"), (".5", "3.")])
 def test_decimals_become_floats(texts):
-    assert typed(column(*texts)).tolist() == [float(text) for text in texts]
+    assert convert_numeric(column(*texts)).tolist() == [float(text) for text in texts]
 
 
 @pytest.mark.parametrize(
@@ -70,19 +79,19 @@ def test_decimals_become_floats(texts):
     ],
 )
 def test_one_value_that_is_no_plain_number_keeps_the_column_text(odd):
-    assert typed(column("5", odd)).tolist() == ["5", odd]
+    assert convert_numeric(column("5", odd)).tolist() == ["5", odd]
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.integers(-(10**17), 10**17), min_size=1))
 def test_integers_survive_exactly(numbers):
-    assert typed(column(*map(str, numbers))).tolist() == numbers
+    assert convert_numeric(column(*map(str, numbers))).tolist() == numbers
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.text(), min_size=1))
 def test_any_text_is_taken_and_no_two_texts_become_one_unless_they_are_the_same_number(texts):
-    values = typed(column(*texts))
+    values = convert_numeric(column(*texts))
     if not pd.api.types.is_numeric_dtype(values):
         assert values.tolist() == texts
 
@@ -90,7 +99,7 @@ def test_any_text_is_taken_and_no_two_texts_become_one_unless_they_are_the_same_
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.one_of(st.none(), st.text(alphabet="0179.-+eE\n", max_size=4)), max_size=3))
 def test_a_column_is_a_number_exactly_when_each_value_reads_as_one(texts):
-    values = typed(column(*texts))
+    values = convert_numeric(column(*texts))
     present = [text for text in texts if text is not None]
     wanted = bool(present) and all(DECIMAL.fullmatch(text) for text in present)
     assert pd.api.types.is_numeric_dtype(values) == wanted
@@ -99,14 +108,14 @@ def test_a_column_is_a_number_exactly_when_each_value_reads_as_one(texts):
 
 
 def test_decimals_longer_than_a_float_stay_apart():
-    assert typed(column("0.1234567890123456781", "0.1234567890123456782")).nunique() == 2
+    assert convert_numeric(column("0.1234567890123456781", "0.1234567890123456782")).nunique() == 2
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
 def test_every_float_that_python_writes_is_read_as_that_float(numbers):
     texts = [repr(number) for number in [0.30000000000000004, 0.05808361216819946, *numbers]]
-    assert typed(column(*texts)).tolist() == [float(text) for text in texts]
+    assert convert_numeric(column(*texts)).tolist() == [float(text) for text in texts]
 
 
 def test_every_table_has_the_run_ids_as_index_in_the_same_order():
@@ -122,10 +131,10 @@ def test_the_identity_knows_parent_duration_and_model():
 
 
 def test_a_time_that_no_calendar_knows_hides_nothing():
-    assert moment(99_999_999_999_999_999) is None
-    assert moment(-99_999_999_999_999_999) is None
+    assert datetime_from_millis(99_999_999_999_999_999) is None
+    assert datetime_from_millis(-99_999_999_999_999_999) is None
     for at in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)):
-        assert moment(millis(at)) == at
+        assert datetime_from_millis(millis_from_datetime(at)) == at
         assert runs_of(made("old", started=at)).identity.started.tolist() == [at]
 
 

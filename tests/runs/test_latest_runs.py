@@ -3,7 +3,7 @@
 import pytest
 from mlflow import MlflowClient
 
-from lib.runs.reading.latest_runs import headline, recent
+from lib.runs.reading.latest_runs import headline_metric, read_latest_runs
 
 
 @pytest.fixture
@@ -16,15 +16,15 @@ def experiment(client, name, folder):
 
 
 def test_an_empty_store_has_no_runs(fresh_store):
-    assert recent(fresh_store, 6) == ()
+    assert read_latest_runs(fresh_store, 6) == ()
 
 
 def test_runs_of_all_experiments_come_newest_first_up_to_the_limit(fresh_store, client, tmp_path):
     one, two = experiment(client, "one", tmp_path), experiment(client, "two", tmp_path)
     for number in range(4):
         client.create_run(two if number % 2 else one, run_name=f"r{number}", start_time=1000 * (number + 1))
-    found = recent(fresh_store, 3)
-    assert [(run.name, run.experiment) for run in found] == [("r3", "two"), ("r2", "one"), ("r1", "two")]
+    found = read_latest_runs(fresh_store, 3)
+    assert [(run.name, run.experiment_name) for run in found] == [("r3", "two"), ("r2", "one"), ("r1", "two")]
 
 
 def test_child_runs_and_the_ledger_do_not_show(fresh_store, client, tmp_path):
@@ -32,14 +32,14 @@ def test_child_runs_and_the_ledger_do_not_show(fresh_store, client, tmp_path):
     client.create_run("1", run_name="child", tags={"mlflow.parentRunId": parent})
     for name in ("podium-ledger", "podium-ledger-index"):
         client.create_run(experiment(client, name, tmp_path), run_name="book")
-    assert [run.name for run in recent(fresh_store, 6)] == ["parent"]
+    assert [run.name for run in read_latest_runs(fresh_store, 6)] == ["parent"]
 
 
 def test_a_run_that_goes_on_has_no_end(fresh_store, client, tmp_path):
     run = client.create_run(experiment(client, "e", tmp_path), start_time=1000).info.run_id
-    assert recent(fresh_store, 6)[0].ended is None
+    assert read_latest_runs(fresh_store, 6)[0].ended is None
     client.set_terminated(run, "FAILED", end_time=3000)
-    (found,) = recent(fresh_store, 6)
+    (found,) = read_latest_runs(fresh_store, 6)
     assert (found.status, (found.ended - found.started).total_seconds()) == ("FAILED", 2.0)
 
 
@@ -56,4 +56,4 @@ def test_a_run_that_goes_on_has_no_end(fresh_store, client, tmp_path):
     ],
 )
 def test_the_one_number_of_a_list_is_never_measured_on_training_data(metrics, number):
-    assert headline(metrics) == number
+    assert headline_metric(metrics) == number

@@ -6,15 +6,15 @@ import weakref
 import pandas as pd
 import pytest
 
-from lib.runs.table.frames import table
-from lib.runs.table.memo import remembered
-from lib.runs.table.run_table import answer, subset
+from lib.runs.table.frames import table_from_runs
+from lib.runs.table.memo import memoize_by_table
+from lib.runs.table.run_table import subset, subset_for_search
 from lib.runs.table.types import Run, Search
 
 
 @pytest.fixture
 def runs():
-    return table(
+    return table_from_runs(
         Search(("1",)), [Run(f"r{n}", f"run {n}", "1", "FINISHED", "active", metrics={"loss": n}) for n in range(4)], None
     )
 
@@ -22,7 +22,7 @@ def runs():
 def test_a_judgement_is_made_once_for_a_table_and_what_is_asked(runs):
     asked = []
 
-    @remembered
+    @memoize_by_table
     def rows(one, least=0):
         asked.append(least)
         return sum(one.metrics.loss >= least)
@@ -33,8 +33,8 @@ def test_a_judgement_is_made_once_for_a_table_and_what_is_asked(runs):
 
 
 def test_a_table_with_what_is_remembered_of_it_goes_when_nobody_holds_it():
-    made = table(Search(("1",)), [Run("a", "a", "1", "FINISHED", "active")], None)
-    assert remembered(len)(made) == 1
+    made = table_from_runs(Search(("1",)), [Run("a", "a", "1", "FINISHED", "active")], None)
+    assert memoize_by_table(len)(made) == 1
     assert len(subset(made, [])) == 0
     gone = weakref.ref(made)
     del made
@@ -51,10 +51,10 @@ def test_the_same_part_of_a_table_is_the_same_table_and_all_of_it_the_table_itse
 
 def test_a_part_under_another_search_says_so(runs):
     search = Search(("1",), "metrics.loss > 1")
-    found = answer(runs, ["r2", "r3"], search, 2)
+    found = subset_for_search(runs, ["r2", "r3"], search, 2)
     assert (found.search, found.total, found.ids) == (search, 2, ("r2", "r3"))
     assert subset(runs, ["r2", "r3"]).search == runs.search
-    assert answer(runs, runs.ids, runs.search, runs.total) is runs
+    assert subset_for_search(runs, runs.ids, runs.search, runs.total) is runs
 
 
 def test_only_the_last_parts_of_a_table_are_kept(runs):

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.backends.mlflow_client import client
-from lib.runs.analysis.metric_direction import direction
-from lib.runs.reading import metric_extremes as extremes
-from lib.runs.reading import run_reader as reading
-from lib.runs.reading.metric_extremes import with_values
+from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.reading import metric_extremes, run_reader
+from lib.runs.reading.metric_extremes import read_metric_stat
 from lib.runs.table.types import Search
 from tests.conftest import copy_store
 from tests.runs.test_metric_history import NUMBERS, ODD, left_to_the_client, log_points
@@ -36,7 +35,7 @@ def made(store, runs):
     experiment = make_experiment(store, f"e{made.number}")
     for points in runs:
         log_points(store, points, experiment)
-    return reading.runs(store, Search((experiment,)))
+    return run_reader.read_runs(store, Search((experiment,)))
 
 
 def looked_up(store, table, stat):
@@ -46,8 +45,8 @@ def looked_up(store, table, stat):
         for key in map(str, table.metrics):
             values = [point.value for point in client(store).get_metric_history(run_id, key)]
             real = [value for value in values if not math.isnan(value)]
-            least = stat == "min" or (stat == "best" and direction(key) == "less")
-            if not (stat == "best" and direction(key) == "neither"):
+            least = stat == "min" or (stat == "best" and metric_direction(key) == "less")
+            if not (stat == "best" and metric_direction(key) == "neither"):
                 expected.loc[run_id, key] = (min if least else max)(real, default=math.nan)
     return expected
 
@@ -58,47 +57,47 @@ def test_every_value_equals_the_one_found_by_looking_at_all_points(store, runs):
     table = made(store, runs)
     for stat in ("best", "min", "max"):
         expected = looked_up(store, table, stat)
-        found = with_values(store, table, stat)
+        found = read_metric_stat(store, table, stat)
         pd.testing.assert_frame_equal(found.table.metrics, expected, check_exact=True)
-        assert (found.read, found.of) == (len(runs), len(runs))
+        assert (found.read_count, found.total_count) == (len(runs), len(runs))
         with pytest.MonkeyPatch.context() as patch:
             left_to_the_client(patch)
-            pd.testing.assert_frame_equal(with_values(store, table, stat).table.metrics, expected, check_exact=True)
+            pd.testing.assert_frame_equal(read_metric_stat(store, table, stat).table.metrics, expected, check_exact=True)
 
 
 def test_the_last_value_is_what_was_read_and_asks_nothing(store, monkeypatch):
     table = made(store, [[("acc", 0.9, 0, 0), ("acc", 0.5, 1, 1)]])
-    monkeypatch.setattr(extremes, "rows", None)
-    assert with_values(store, table, "last").table is table
+    monkeypatch.setattr(metric_extremes, "query_rows", None)
+    assert read_metric_stat(store, table, "last").table is table
 
 
 def test_the_best_of_a_loss_is_the_smallest_and_of_a_count_the_last(store):
     points = [(key, value, step, step) for key in KEYS[:3] for step, value in enumerate([2.0, 3.0, 1.0, 2.0])]
-    found = with_values(store, made(store, [points]), "best").table.metrics.iloc[0]
+    found = read_metric_stat(store, made(store, [points]), "best").table.metrics.iloc[0]
     assert found.to_dict() == {"acc": 3, "val/loss": 1, "epoch": 2}
 
 
 def test_a_run_that_ended_as_nan_still_has_a_best_value_on_both_roads(store, monkeypatch):
     table = made(store, [[("acc", 0.9, 0, 0), ("acc", math.nan, 1, 1)], [("val/loss", 1.0, 0, 0)]])
-    here = with_values(store, table, "best").table.metrics
+    here = read_metric_stat(store, table, "best").table.metrics
     left_to_the_client(monkeypatch)
-    pd.testing.assert_frame_equal(with_values(store, table, "best").table.metrics, here, check_exact=True)
+    pd.testing.assert_frame_equal(read_metric_stat(store, table, "best").table.metrics, here, check_exact=True)
     assert sorted(here.acc.fillna(-1)) == [-1, 0.9]
 
 
 def test_through_the_client_the_newest_runs_are_read_and_it_says_how_many(store, monkeypatch):
     table = made(store, [[("acc", 0.9, 0, 0), ("acc", 0.5, 1, 1), ("epoch", 4, 0, 0)] for _ in range(5)])
     left_to_the_client(monkeypatch)
-    monkeypatch.setattr(extremes, "BUDGET", 3)
-    found = with_values(store, table, "best")
-    assert (found.read, found.of) == (3, 5)
+    monkeypatch.setattr(metric_extremes, "MAX_HISTORIES", 3)
+    found = read_metric_stat(store, table, "best")
+    assert (found.read_count, found.total_count) == (3, 5)
     assert found.table.metrics.acc.fillna(-1).tolist() == [0.9, 0.9, 0.9, -1, -1]
     assert found.table.metrics.epoch.tolist() == [4] * 5
-    assert with_values(store, table, "max").read == 1
+    assert read_metric_stat(store, table, "max").read_count == 1
 
 
 def test_no_run_and_no_metric_are_no_trouble(store):
     for table in (made(store, []), made(store, [[]])):
         for stat in ("last", "best", "min", "max"):
-            found = with_values(store, table, stat)
-            assert found.read == found.of == len(table)
+            found = read_metric_stat(store, table, stat)
+            assert found.read_count == found.total_count == len(table)

@@ -12,9 +12,14 @@ from mlflow.entities import Metric
 
 from lib.backends.mlflow_client import client
 from lib.errors import Busy
-from lib.runs.reading import metric_history as module
-from lib.runs.reading import sqlite_reader as sqlite_road
-from lib.runs.reading.metric_history import COLUMNS, SPARK, histories, lengths, sparks
+from lib.runs.reading import metric_history, sqlite_reader
+from lib.runs.reading.metric_history import (
+    HISTORY_COLUMNS,
+    SPARKLINE_POINTS,
+    read_histories,
+    read_history_lengths,
+    read_sparklines,
+)
 from tests.conftest import copy_store
 from tests.runs.test_run_reader import NOON, make_experiment
 
@@ -50,28 +55,28 @@ def log_curve(store, values, key="loss", experiment="0") -> str:
 
 
 def left_to_the_client(monkeypatch) -> None:
-    monkeypatch.setattr(sqlite_road, "KNOWN_SCHEMAS", frozenset())
+    monkeypatch.setattr(sqlite_reader, "KNOWN_SCHEMAS", frozenset())
 
 
 @given(runs=st.lists(POINTS, min_size=1, max_size=3))
 @ODD
 def test_both_roads_give_the_same_points_whatever_was_logged(store, runs):
     ids = [log_points(store, points) for points in runs]
-    fast = histories(store, ids, KEYS)
+    fast = read_histories(store, ids, KEYS)
     with pytest.MonkeyPatch.context() as patch:
         left_to_the_client(patch)
-        slow = histories(store, ids, KEYS)
-        few = {key: sparks(store, ids, key) for key in KEYS}
+        slow = read_histories(store, ids, KEYS)
+        few = {key: read_sparklines(store, ids, key) for key in KEYS}
     pd.testing.assert_frame_equal(fast, slow, check_exact=True)
     assert len(fast) == sum(len(client(store).get_metric_history(run_id, key)) for run_id in ids for key in KEYS)
-    assert few == {key: sparks(store, ids, key) for key in KEYS}
+    assert few == {key: read_sparklines(store, ids, key) for key in KEYS}
 
 
 def test_points_come_by_run_metric_step_and_time_with_their_types(store):
     first = log_points(store, [("b", 3.0, 2, 0), ("b", 1.0, 1, 9), ("a", 5.0, 0, 0), ("b", 2.0, 1, 4), ("b", math.nan, 3, 1)])
     second = log_points(store, [("b", 7.0, 0, 0)])
-    found = histories(store, [second, first], ["b", "a"])
-    assert tuple(found.columns) == COLUMNS
+    found = read_histories(store, [second, first], ["b", "a"])
+    assert tuple(found.columns) == HISTORY_COLUMNS
     assert found.run_id.tolist() == [second] + [first] * 5
     assert found.step.tolist() == [0, 1, 1, 2, 3, 0]
     assert found.value.fillna(-1).tolist() == [7, 2, 1, 3, -1, 5]
@@ -81,52 +86,52 @@ def test_points_come_by_run_metric_step_and_time_with_their_types(store):
 
 def test_nothing_asked_and_nothing_logged_give_an_empty_table_with_its_types(store, monkeypatch):
     bare = log_points(store, [])
-    for found in (histories(store, [], ["a"]), histories(store, [bare], []), histories(store, [bare], ["a"])):
+    for found in (read_histories(store, [], ["a"]), read_histories(store, [bare], []), read_histories(store, [bare], ["a"])):
         assert len(found) == 0
         assert str(found.step.dtype) == "int64"
         assert "UTC" in str(found.time.dtype)
-    assert sparks(store, [bare], "a") == {}
+    assert read_sparklines(store, [bare], "a") == {}
     left_to_the_client(monkeypatch)
-    assert histories(store, [], ["a"]).dtypes.equals(histories(store, [bare], ["a"]).dtypes)
+    assert read_histories(store, [], ["a"]).dtypes.equals(read_histories(store, [bare], ["a"]).dtypes)
 
 
 @pytest.mark.parametrize("number", [1, 2, 29, 30, 31, 59, 60, 61, 1000])
 def test_a_spark_line_has_at_most_thirty_points_with_the_first_and_the_last(store, number):
     run_id = log_curve(store, [float(step) for step in range(number)])
-    found = sparks(store, [run_id], "loss")[run_id]
-    assert len(found) == min(number, SPARK)
+    found = read_sparklines(store, [run_id], "loss")[run_id]
+    assert len(found) == min(number, SPARKLINE_POINTS)
     assert (found[0], found[-1]) == (0, number - 1)
     assert found == sorted(set(found))
-    assert found == [float(value) for value in module._thinned(list(range(number)))]
+    assert found == [float(value) for value in metric_history._thinned(list(range(number)))]
 
 
 def test_a_spark_line_leaves_out_what_cannot_be_drawn(store):
     run_id = log_curve(store, [1.0, math.nan, math.inf, 2.0])
-    assert sparks(store, [run_id, log_curve(store, [math.nan])], "loss") == {run_id: [1.0, 2.0]}
+    assert read_sparklines(store, [run_id, log_curve(store, [math.nan])], "loss") == {run_id: [1.0, 2.0]}
 
 
 def test_lengths_name_the_metrics_that_have_a_history(store, monkeypatch):
     run_id = log_points(store, [("loss", 1.0, step, 0) for step in range(5)] + [("acc", 0.9, 0, 0)])
     other = log_points(store, [("loss", 1.0, 0, 0), ("more", 1.0, 0, 0)])
-    assert lengths(store, [other, run_id], ["loss", "acc", "nothing"]) == {"loss": 5, "acc": 1}
+    assert read_history_lengths(store, [other, run_id], ["loss", "acc", "nothing"]) == {"loss": 5, "acc": 1}
     left_to_the_client(monkeypatch)
-    assert lengths(store, [run_id, other], ["loss", "acc", "nothing"]) == {"loss": 5, "acc": 1}
+    assert read_history_lengths(store, [run_id, other], ["loss", "acc", "nothing"]) == {"loss": 5, "acc": 1}
 
 
 def test_a_deleted_run_keeps_its_history(store, monkeypatch):
     run_id = log_curve(store, [1.0, 2.0])
     client(store).delete_run(run_id)
-    assert len(histories(store, [run_id], ["loss"])) == 2
+    assert len(read_histories(store, [run_id], ["loss"])) == 2
     left_to_the_client(monkeypatch)
-    assert len(histories(store, [run_id], ["loss"])) == 2
+    assert len(read_histories(store, [run_id], ["loss"])) == 2
 
 
 def test_a_locked_file_is_told_and_not_waited_for_forever(fresh_store, monkeypatch):
-    monkeypatch.setattr(sqlite_road, "LOCKED_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite_reader, "LOCK_TIMEOUT_SECONDS", 0.05)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
         with pytest.raises(Busy):
-            histories(fresh_store, ["a"], ["b"])
+            read_histories(fresh_store, ["a"], ["b"])
         writer.execute("ROLLBACK")
 
 
@@ -135,7 +140,7 @@ def test_a_server_gives_the_same_points_as_a_file_page_after_page(store, mlflow_
     values = [math.nan if step == 4 else step / 3 for step in range(20)]
     there = log_curve(mlflow_server, values, experiment=make_experiment(mlflow_server, "histories"))
     here = log_curve(store, values)
-    far, near = histories(mlflow_server, [there], ["loss"]), histories(store, [here], ["loss"])
+    far, near = read_histories(mlflow_server, [there], ["loss"]), read_histories(store, [here], ["loss"])
     pd.testing.assert_frame_equal(far.drop(columns="run_id"), near.drop(columns="run_id"), check_exact=True)
-    assert sparks(mlflow_server, [there], "loss")[there] == sparks(store, [here], "loss")[here]
-    assert len(histories(mlflow_server, ["0" * 32], ["loss"])) == len(histories(store, ["0" * 32], ["loss"])) == 0
+    assert read_sparklines(mlflow_server, [there], "loss")[there] == read_sparklines(store, [here], "loss")[here]
+    assert len(read_histories(mlflow_server, ["0" * 32], ["loss"])) == len(read_histories(store, ["0" * 32], ["loss"])) == 0

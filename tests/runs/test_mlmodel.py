@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from lib.backends.mlflow_client import client
-from lib.errors import BadInput, NotFound, Refused
-from lib.runs.artifacts import mlmodel as modelfile
-from lib.runs.artifacts.files import Place
-from lib.runs.artifacts.mlmodel import Column, models_of, parse, read
-from lib.runs.reading.run_reader import run
+from lib.errors import ActionRefused, BadInput, NotFound
+from lib.runs.artifacts import mlmodel
+from lib.runs.artifacts.files import ArtifactLocation
+from lib.runs.artifacts.mlmodel import SignatureColumn, parse_model_file, read_model_file, read_model_locations
+from lib.runs.reading.run_reader import read_run
 from tests.runs.test_run_reader import log_run, make_experiment
 from tests.support.ledger_stores import MLMODEL, trained
 
@@ -33,17 +33,22 @@ signature:
 
 
 def test_flavours_signature_sizes_and_versions_are_told():
-    found = parse(WHOLE)
+    found = parse_model_file(WHOLE)
     assert found.flavours["sklearn"] == {"serialization_format": "skops", "sklearn_version": "1.9.1"}
-    assert found.inputs == (Column("alcohol", "double"), Column("tags", "array of string", required=False))
-    assert found.outputs == (Column("column 1", "int64 (-1, 3)"),)
-    assert found.params == (Column("top", "long"),)
-    assert (found.size, found.mlflow, found.python, found.signed) == (25600, "3.17.2", "3.11.9", True)
+    assert found.inputs == (SignatureColumn("alcohol", "double"), SignatureColumn("tags", "array of string", is_required=False))
+    assert found.outputs == (SignatureColumn("column 1", "int64 (-1, 3)"),)
+    assert found.params == (SignatureColumn("top", "long"),)
+    assert (found.size_bytes, found.mlflow_version, found.python_version, found.has_signature) == (
+        25600,
+        "3.17.2",
+        "3.11.9",
+        True,
+    )
 
 
 def test_a_model_without_signature_says_so():
-    found = parse("flavors: {sklearn: {}}\n")
-    assert (found.signed, found.inputs, found.size) == (False, (), None)
+    found = parse_model_file("flavors: {sklearn: {}}\n")
+    assert (found.has_signature, found.inputs, found.size_bytes) == (False, (), None)
 
 
 DEEP = "a: " + "[" * 5000
@@ -55,17 +60,17 @@ BOMB = "a0: &a0 {k: v}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}
 )
 def test_what_is_no_mlmodel_file_is_told(text):
     with pytest.raises(BadInput):
-        parse(text)
+        parse_model_file(text)
 
 
 @pytest.mark.parametrize("text", ["[" + "[]," * 300_000 + "]", "\n".join(f"k{n}: v" for n in range(120_000))])
 def test_a_file_of_too_many_values_is_told_at_once(text):
     with pytest.raises(BadInput):
-        parse(text)
+        parse_model_file(text)
 
 
 def test_a_long_number_of_base_sixty_is_only_text():
-    assert parse("mlflow_version: " + "1:" * 300_000 + "1").mlflow == ("1:" * 300)[:200]
+    assert parse_model_file("mlflow_version: " + "1:" * 300_000 + "1").mlflow_version == ("1:" * 300)[:200]
 
 
 @pytest.mark.parametrize(
@@ -78,13 +83,13 @@ def test_a_long_number_of_base_sixty_is_only_text():
     ],
 )
 def test_nonsense_inside_is_left_out(text):
-    found = parse(text)
-    assert (found.inputs, found.size) == ((), None)
+    found = parse_model_file(text)
+    assert (found.inputs, found.size_bytes) == ((), None)
 
 
 def test_references_that_repeat_themselves_do_not_grow():
     levels = "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
-    assert parse("a0: &a0 [x]\n" + levels + "flavors: {sklearn: *a59}\n").flavours == {"sklearn": {}}
+    assert parse_model_file("a0: &a0 [x]\n" + levels + "flavors: {sklearn: *a59}\n").flavours == {"sklearn": {}}
 
 
 def with_model(store, text=WHOLE, more=()):
@@ -94,16 +99,18 @@ def with_model(store, text=WHOLE, more=()):
     with TemporaryDirectory() as folder:
         for name, content in (("MLmodel", text), *more):
             (Path(folder) / name).write_text(content)
-        client(store).log_model_artifacts(run(store, run_id).model_ids[0], folder)
+        client(store).log_model_artifacts(read_run(store, run_id).model_ids[0], folder)
     return run_id
 
 
 def test_a_file_and_a_server_give_the_same(fresh_store, mlflow_server):
     told = []
     for store in (fresh_store, mlflow_server):
-        place = models_of(store, run(store, with_model(store, more=[("requirements.txt", "numpy==2\n\n scikit-learn\n")])))[0]
+        place = read_model_locations(
+            store, read_run(store, with_model(store, more=[("requirements.txt", "numpy==2\n\n scikit-learn\n")]))
+        )[0]
         assert (place.name, place.status, place.model_id[:2]) == ("model", "READY", "m-")
-        told.append(read(store, place))
+        told.append(read_model_file(store, place))
     assert told[0] == told[1]
     assert told[0].requirements == ("numpy==2", "scikit-learn")
     assert told[0].inputs[0].name == "alcohol"
@@ -112,7 +119,7 @@ def test_a_file_and_a_server_give_the_same(fresh_store, mlflow_server):
 def test_a_model_without_files_is_told(fresh_store):
     run_id = log_run(fresh_store, make_experiment(fresh_store, "bare"), "bare")
     with pytest.raises(NotFound):
-        read(fresh_store, models_of(fresh_store, run(fresh_store, run_id))[0])
+        read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, run_id))[0])
 
 
 def test_a_model_among_the_artifacts_is_found(fresh_store, mlflow_server):
@@ -121,46 +128,46 @@ def test_a_model_among_the_artifacts_is_found(fresh_store, mlflow_server):
         for name, content in (("MLmodel", MLMODEL), ("requirements.txt", "numpy\n")):
             client(store).log_text(run_id, content, f"old model/{name}")
         client(store).log_text(run_id, "{}", "plain/x.json")
-        place = models_of(store, run(store, run_id))
+        place = read_model_locations(store, read_run(store, run_id))
         assert [(one.name, one.model_id) for one in place] == [("old model", "")]
-        assert read(store, place[0]).requirements == ("numpy",)
+        assert read_model_file(store, place[0]).requirements == ("numpy",)
 
 
 def test_a_run_without_artifacts_has_no_model(fresh_store):
     run_id = log_run(fresh_store, make_experiment(fresh_store, "none"), "none", model=False)
-    assert models_of(fresh_store, run(fresh_store, run_id)) == ()
+    assert read_model_locations(fresh_store, read_run(fresh_store, run_id)) == ()
 
 
 def test_a_too_large_file_is_refused_unread(fresh_store, monkeypatch):
-    monkeypatch.setattr(modelfile, "LARGEST", 100)
-    with pytest.raises(Refused, match="MB"):
-        read(fresh_store, models_of(fresh_store, run(fresh_store, with_model(fresh_store)))[0])
+    monkeypatch.setattr(mlmodel, "MAX_FILE_BYTES", 100)
+    with pytest.raises(ActionRefused, match="MB"):
+        read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, with_model(fresh_store)))[0])
 
 
 @pytest.mark.parametrize(
     "place", ["s3://bucket/m", "https://evil.invalid/m", "mlflow-artifacts:/0/m", "mlflow-artifacts://evil/m"]
 )
 def test_files_elsewhere_are_not_asked_for(fresh_store, place):
-    with pytest.raises(Refused, match="not read from here"):
-        read(fresh_store, Place(place, model_id="m-1", name="model"))
+    with pytest.raises(ActionRefused, match="not read from here"):
+        read_model_file(fresh_store, ArtifactLocation(place, model_id="m-1", name="model"))
 
 
 def test_a_model_that_was_really_trained_by_a_demo_shape_is_read(fresh_store):
-    found = read(fresh_store, models_of(fresh_store, run(fresh_store, trained(fresh_store)))[0])
-    assert (found.size, found.signed, json.dumps(found.requirements)) == (10, True, '["scikit-learn==1.9.1"]')
+    found = read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, trained(fresh_store)))[0])
+    assert (found.size_bytes, found.has_signature, json.dumps(found.requirements)) == (10, True, '["scikit-learn==1.9.1"]')
 
 
 def test_a_model_whose_file_is_a_link_that_leads_out_is_not_read(fresh_store, tmp_path):
     (tmp_path / "secret").write_text(WHOLE)
     run_id = log_run(fresh_store, make_experiment(fresh_store, "linked"), "linked", model=False)
     client(fresh_store).log_text(run_id, "x", "model/other.txt")
-    folder = Path(run(fresh_store, run_id).artifact_uri.removeprefix("file://")) / "model"
+    folder = Path(read_run(fresh_store, run_id).artifact_uri.removeprefix("file://")) / "model"
     (folder / "MLmodel").symlink_to(tmp_path / "secret")
-    with pytest.raises(Refused, match="leads out"):
-        read(fresh_store, models_of(fresh_store, run(fresh_store, run_id))[0])
+    with pytest.raises(ActionRefused, match="leads out"):
+        read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, run_id))[0])
 
 
 def test_a_folder_that_only_a_server_knows_is_never_read_from_this_machine(mlflow_server, tmp_path):
     (tmp_path / "MLmodel").write_text(WHOLE)
     with pytest.raises(NotFound):
-        read(mlflow_server, Place(str(tmp_path), model_id="m-" + "0" * 32, name="model"))
+        read_model_file(mlflow_server, ArtifactLocation(str(tmp_path), model_id="m-" + "0" * 32, name="model"))

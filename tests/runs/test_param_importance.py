@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from lib.runs.analysis import param_importance as module
-from lib.runs.analysis.param_importance import LEAST_EXPLAINED, LEAST_RUNS, fingerprint, importances, lacks
-from lib.runs.plots.importance import importance, percent
+from lib.runs.analysis import param_importance
+from lib.runs.analysis.param_importance import MIN_R_SQUARED, MIN_RUNS, compute_importances, input_hash, missing_requirement
+from lib.runs.plots.importance import format_percent, importance_plot
 from lib.runs.table.run_table import subset
 from lib.theme import LIGHT
 from tests.runs.test_axes_and_style import EVIL, values
@@ -30,34 +30,38 @@ def search(number=80, height=lambda depth, kind, noise: depth + 3 * (kind == "b"
 
 
 def test_what_the_metric_is_made_of_comes_first_and_what_does_nothing_is_not_clear():
-    made_ = importances(search(), "metrics.m")
-    assert [one.name for one in made_.found] == ["params.depth", "params.kind", "params.nothing"]
-    assert [one.is_clear for one in made_.found] == [True, True, False]
-    assert made_.explained > 0.8
-    assert all(one.low <= one.mean <= one.high for one in made_.found)
+    made_ = compute_importances(search(), "metrics.m")
+    assert [one.name for one in made_.params] == ["params.depth", "params.kind", "params.nothing"]
+    assert [one.is_clear for one in made_.params] == [True, True, False]
+    assert made_.r_squared > 0.8
+    assert all(one.low <= one.mean <= one.high for one in made_.params)
 
 
 def test_the_shares_of_an_additive_metric_are_shares_of_its_variance():
-    made_ = importances(search(200, lambda depth, kind, noise: depth), "metrics.m")
-    assert 0.8 < made_.found[0].mean < 1.1
+    made_ = compute_importances(search(200, lambda depth, kind, noise: depth), "metrics.m")
+    assert 0.8 < made_.params[0].mean < 1.1
 
 
 def test_noise_is_explained_next_to_nothing():
-    assert importances(search(height=lambda depth, kind, noise: noise), "metrics.m").explained < LEAST_EXPLAINED
+    assert compute_importances(search(height=lambda depth, kind, noise: noise), "metrics.m").r_squared < MIN_R_SQUARED
 
 
 def test_the_same_runs_give_the_same_numbers_in_whatever_order():
     table = search(40)
     again = subset(table, list(reversed(table.ids)))
-    assert importances(table, "metrics.m") == importances(table, "metrics.m") == importances(again, "metrics.m")
-    assert fingerprint(table, "metrics.m") == fingerprint(again, "metrics.m")
+    assert (
+        compute_importances(table, "metrics.m")
+        == compute_importances(table, "metrics.m")
+        == compute_importances(again, "metrics.m")
+    )
+    assert input_hash(table, "metrics.m") == input_hash(again, "metrics.m")
 
 
 def test_another_value_or_another_metric_is_another_fingerprint():
     one, other = search(30), search(30, lambda depth, kind, noise: depth)
-    assert fingerprint(one, "metrics.m") != fingerprint(other, "metrics.m")
+    assert input_hash(one, "metrics.m") != input_hash(other, "metrics.m")
     swapped = [runs_of(made("a", params={"p": p}, metrics={"m": 1}), made("b", params={"p": q})) for p, q in ((1, 2), (2, 1))]
-    assert fingerprint(swapped[0], "metrics.m") != fingerprint(swapped[1], "metrics.m")
+    assert input_hash(swapped[0], "metrics.m") != input_hash(swapped[1], "metrics.m")
 
 
 def test_missing_odd_and_huge_values_are_no_obstacle():
@@ -69,29 +73,29 @@ def test_missing_odd_and_huge_values_are_no_obstacle():
         )
         for n in range(60)
     ]
-    made_ = importances(runs_of(*runs), "metrics.m")
-    assert all(math.isfinite(number) for one in made_.found for number in (one.mean, one.low, one.high))
-    assert made_.measured == made_.used < 60
+    made_ = compute_importances(runs_of(*runs), "metrics.m")
+    assert all(math.isfinite(number) for one in made_.params for number in (one.mean, one.low, one.high))
+    assert made_.measured_count == made_.sampled_count < 60
 
 
 def test_a_large_search_is_sampled_and_says_so(monkeypatch):
-    monkeypatch.setattr(module, "MOST_RUNS", 40)
-    made_ = importances(search(90), "metrics.m")
-    assert (made_.used, made_.measured) == (40, 90)
+    monkeypatch.setattr(param_importance, "MAX_SAMPLED_RUNS", 40)
+    made_ = compute_importances(search(90), "metrics.m")
+    assert (made_.sampled_count, made_.measured_count) == (40, 90)
 
 
 def test_what_is_lacking_is_said():
-    assert lacks(search(LEAST_RUNS), "metrics.m") == ""
-    assert f"at least {LEAST_RUNS} runs with a number in this metric; here are 3" in lacks(search(3), "metrics.m")
-    assert "same in all runs" in lacks(search(30, lambda depth, kind, noise: 1), "metrics.m")
+    assert missing_requirement(search(MIN_RUNS), "metrics.m") == ""
+    assert f"at least {MIN_RUNS} runs with a number in this metric; here are 3" in missing_requirement(search(3), "metrics.m")
+    assert "same in all runs" in missing_requirement(search(30, lambda depth, kind, noise: 1), "metrics.m")
     alike = runs_of(*(made(f"r{n}", params={"p": 1}, metrics={"m": n}) for n in range(30)))
-    assert "parameter with at least two different values" in lacks(alike, "metrics.m")
+    assert "parameter with at least two different values" in missing_requirement(alike, "metrics.m")
 
 
 def test_the_picture_says_cannot_tell_where_chance_could_have_given_it():
-    rows = values(importance(importances(search(), "metrics.m").found, LIGHT))
+    rows = values(importance_plot(compute_importances(search(), "metrics.m").params, LIGHT))
     assert {row["name"]: row["word"] == "cannot tell" for row in rows} == {"depth": False, "kind": False, "nothing": True}
 
 
 def test_shares_read_as_people_write_them():
-    assert [percent(share) for share in (0.314, 0.0, 0.002, -0.04)] == ["31%", "0%", "under 1%", "−4%"]
+    assert [format_percent(share) for share in (0.314, 0.0, 0.002, -0.04)] == ["31%", "0%", "under 1%", "−4%"]

@@ -12,9 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from lib.runs.artifacts import images as pictures
-from lib.runs.artifacts import previews
-from lib.runs.artifacts.previews import preview
+from lib.runs.artifacts import images, previews
+from lib.runs.artifacts.previews import build_preview
 
 
 def png(width: int, height: int, **more) -> bytes:
@@ -35,8 +34,8 @@ def bomb(width: int, height: int) -> bytes:
 def test_a_picture_is_encoded_anew_whatever_its_name_says(form):
     saved = io.BytesIO()
     Image.new("RGB", (30, 20), "red").save(saved, form)
-    found = preview("notes.txt", saved.getvalue())
-    assert (found.kind, found.what) == ("picture", f"{form} picture, 30 × 20 pixels")
+    found = build_preview("notes.txt", saved.getvalue())
+    assert (found.kind, found.description) == ("picture", f"{form} picture, 30 × 20 pixels")
     with Image.open(io.BytesIO(found.png)) as shown:
         assert (shown.format, shown.size) == ("PNG", (30, 20))
 
@@ -46,11 +45,11 @@ def test_only_pixels_of_a_picture_survive():
     info.add_text("note", "<script>alert(1)</script>")
     data = png(4, 4, info=info) + b"<script>tail</script>"
     assert b"script" in data
-    assert b"script" not in preview("a.png", data).png
+    assert b"script" not in build_preview("a.png", data).png
 
 
 def test_a_large_picture_is_made_smaller_and_says_so():
-    found = preview("a.png", png(4000, 10))
+    found = build_preview("a.png", png(4000, 10))
     with Image.open(io.BytesIO(found.png)) as shown:
         assert shown.size[0] == 1600
     assert found.notes == ("Shown smaller than it is.",)
@@ -59,19 +58,19 @@ def test_a_large_picture_is_made_smaller_and_says_so():
 @pytest.mark.parametrize("size", [(40_000, 40_000), (6000, 6000), (2**31 - 1, 2**31 - 1)])
 def test_a_picture_of_too_many_pixels_is_not_decoded(size):
     began = time.monotonic()
-    found = preview("a.png", bomb(*size))
+    found = build_preview("a.png", bomb(*size))
     assert (found.kind, found.png) == ("none", b"")
     assert found.notes
     assert time.monotonic() - began < 5
 
 
 def test_a_broken_picture_is_told():
-    assert preview("a.png", bomb(30, 30)).what == "Broken PNG picture"
+    assert build_preview("a.png", bomb(30, 30)).description == "Broken PNG picture"
 
 
 def test_what_is_no_picture_in_spite_of_its_name_is_shown_as_what_it_is():
-    assert preview("a.png", b"hello\n").kind == "text"
-    assert preview("BMW.txt", b"BMW drives\n").kind == "text"
+    assert build_preview("a.png", b"hello\n").kind == "text"
+    assert build_preview("BMW.txt", b"BMW drives\n").kind == "text"
 
 
 @pytest.mark.parametrize(
@@ -86,8 +85,8 @@ def test_what_is_no_picture_in_spite_of_its_name_is_shown_as_what_it_is():
     ],
 )
 def test_what_could_run_code_is_named_and_never_opened(data, what):
-    found = preview("model.csv", data)
-    assert (found.kind, found.what) == ("none", what)
+    found = build_preview("model.csv", data)
+    assert (found.kind, found.description) == ("none", what)
 
 
 def test_a_pickle_that_would_run_code_does_not_run_it(tmp_path):
@@ -95,7 +94,7 @@ def test_a_pickle_that_would_run_code_does_not_run_it(tmp_path):
         def __reduce__(self):
             return (open, (str(tmp_path / "ran"), "w"))
 
-    preview("a.pkl", pickle.dumps(Evil()))
+    build_preview("a.pkl", pickle.dumps(Evil()))
     assert not (tmp_path / "ran").exists()
 
 
@@ -110,25 +109,25 @@ def test_a_pickle_that_would_run_code_does_not_run_it(tmp_path):
 )
 @pytest.mark.parametrize("name", ["a.html", "a.png", "a.csv", "a"])
 def test_html_and_svg_stay_source(text, what, language, name):
-    found = preview(name, text.encode())
-    assert (found.kind, found.what, found.language, found.text) == ("text", what, language, text)
+    found = build_preview(name, text.encode())
+    assert (found.kind, found.description, found.language, found.text) == ("text", what, language, text)
 
 
 def test_text_is_cut_and_says_so():
-    found = preview("log.txt", b"x" * 300_000)
+    found = build_preview("log.txt", b"x" * 300_000)
     assert len(found.text) == 200_000
     assert found.notes == ("Showing the first 200,000 of 300,000 characters.",)
 
 
 def test_text_in_utf_16_and_with_a_mark_in_front_is_read():
-    assert preview("a.txt", "grün".encode("utf-16")).text == "grün"
-    assert preview("a.txt", b"\xef\xbb\xbfx").text == "x"
-    assert preview("a", b"").what == "Empty file"
+    assert build_preview("a.txt", "grün".encode("utf-16")).text == "grün"
+    assert build_preview("a.txt", b"\xef\xbb\xbfx").text == "x"
+    assert build_preview("a", b"").description == "Empty file"
 
 
 def test_json_is_indented_and_keeps_its_order_and_letters():
-    found = preview("metrics", '{"z":1,"a":["ü",NaN]}'.encode())
-    assert (found.what, found.language) == ("JSON", "json")
+    found = build_preview("metrics", '{"z":1,"a":["ü",NaN]}'.encode())
+    assert (found.description, found.language) == ("JSON", "json")
     assert found.text == '{\n  "z": 1,\n  "a": [\n    "ü",\n    NaN\n  ]\n}'
 
 
@@ -145,7 +144,7 @@ def test_json_is_indented_and_keeps_its_order_and_letters():
 )
 def test_a_bomb_of_json_is_shown_as_text_with_the_reason(data, reason):
     began = time.monotonic()
-    found = preview("bomb.json", data)
+    found = build_preview("bomb.json", data)
     assert reason in " ".join(found.notes)
     assert len(found.text) <= 200_000
     assert time.monotonic() - began < 5
@@ -163,68 +162,68 @@ def test_a_bomb_of_json_is_shown_as_text_with_the_reason(data, reason):
 )
 def test_no_text_takes_long_to_be_told_apart(data):
     began = time.monotonic()
-    preview("slow.json", data)
+    build_preview("slow.json", data)
     assert time.monotonic() - began < 5
 
 
 def test_half_a_letter_in_json_is_not_passed_on():
-    found = preview("a.json", b'{"a": "\\ud800"}')
+    found = build_preview("a.json", b'{"a": "\\ud800"}')
     assert found.text == '{"a": "\\ud800"}'
     assert found.notes
 
 
 def test_what_only_begins_like_json_is_text():
-    assert preview("a.json", b"[section]\nkey = 1\n").what == "Text"
+    assert build_preview("a.json", b"[section]\nkey = 1\n").description == "Text"
 
 
 def test_a_table_is_read_with_typed_columns_and_ragged_rows():
-    found = preview("t.csv", b'name,n,name\n"a, b",1,x\nc,2\n')
-    assert found.what == "Table, 2 rows, 3 columns"
+    found = build_preview("t.csv", b'name,n,name\n"a, b",1,x\nc,2\n')
+    assert found.description == "Table, 2 rows, 3 columns"
     assert found.rows.columns.tolist() == ["name", "n", "name (column 3)"]
     assert found.rows["n"].tolist() == [1, 2]
     assert found.rows["name"].tolist() == ["a, b", "c"]
 
 
 def test_two_columns_of_one_name_stay_two_whatever_the_third_is_called():
-    found = preview("t.csv", b"a,a (column 3),a\n1,2,3\n")
+    found = build_preview("t.csv", b"a,a (column 3),a\n1,2,3\n")
     assert len(set(found.rows.columns)) == 3
 
 
 def test_a_long_and_wide_table_is_cut_and_says_so():
     row = ",".join(str(n) for n in range(150))
-    found = preview("t.csv", "\n".join([row] * 2001).encode())
+    found = build_preview("t.csv", "\n".join([row] * 2001).encode())
     assert found.rows.shape == (1000, 100)
     assert found.notes == ("Showing the first 1,000 rows of about 2,000.", "Showing the first 100 columns.")
 
 
 @pytest.mark.parametrize(("name", "text"), [("t.tsv", "a\tb\n1\t2\n"), ("t.csv", "a;b\n1,5;2\n")])
 def test_other_separators_are_found(name, text):
-    assert preview(name, text.encode()).rows.columns.tolist() == ["a", "b"]
+    assert build_preview(name, text.encode()).rows.columns.tolist() == ["a", "b"]
 
 
 def test_a_csv_that_is_no_table_is_text():
-    assert preview("t.csv", b"just one line of words").kind == "text"
-    assert preview("t.csv", b'a,b\n"' + b"x" * 200_000).kind == "text"
+    assert build_preview("t.csv", b"just one line of words").kind == "text"
+    assert build_preview("t.csv", b'a,b\n"' + b"x" * 200_000).kind == "text"
 
 
 def test_a_description_of_a_model_is_labelled_and_not_loaded():
-    found = preview("model/MLmodel", b"flavors:\n  python_function:\n    loader_module: os\n")
-    assert found.what == "Description of a model (MLmodel)"
+    found = build_preview("model/MLmodel", b"flavors:\n  python_function:\n    loader_module: os\n")
+    assert found.description == "Description of a model (MLmodel)"
     assert "not loaded" in found.notes[0]
 
 
 @settings(deadline=None, max_examples=60)
 @given(
     data=st.binary(max_size=300),
-    start=st.sampled_from([b"", *pictures.SIGNS, b"{", b"[", b"<svg", b"\x80\x04", b"a,b\n"]),
+    start=st.sampled_from([b"", *images.MAGIC_BYTES, b"{", b"[", b"<svg", b"\x80\x04", b"a,b\n"]),
     name=st.sampled_from(["a", "a.csv", "a.json", "a.png", "MLmodel"]),
 )
 @example(data=b"\xff", start=b"\xff\xfe", name="a.csv")
 def test_no_bytes_make_a_preview_fail(data, start, name):
-    found = preview(name, start + data)
-    assert found.what
+    found = build_preview(name, start + data)
+    assert found.description
     assert (found.kind == "picture") == bool(found.png)
-    assert len(found.text) <= previews.MOST_TEXT
+    assert len(found.text) <= previews.MAX_TEXT
 
 
 @settings(deadline=None, max_examples=40)
@@ -236,11 +235,11 @@ def test_no_bytes_make_a_preview_fail(data, start, name):
     ).filter(lambda value: isinstance(value, list | dict))
 )
 def test_json_says_the_same_after_it_was_indented(value):
-    assert json.loads(preview("a", json.dumps(value).encode()).text) == value
+    assert json.loads(build_preview("a", json.dumps(value).encode()).text) == value
 
 
 def test_a_key_that_is_there_twice_among_thousands_is_found_at_once():
     keys = ",".join(f'"k{number}":1' for number in range(49_990))
     begun = time.monotonic()
-    assert "k49989 is there twice" in preview("x.json", f'{{{keys},"k49989":2}}'.encode()).notes[0]
+    assert "k49989 is there twice" in build_preview("x.json", f'{{{keys},"k49989":2}}'.encode()).notes[0]
     assert time.monotonic() - begun < 3

@@ -6,17 +6,16 @@ from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, TEMPORARILY_UNAVAILA
 
 from lib.backends.mlflow_client import client
 from lib.errors import Busy
-from lib.runs.reading import registered_versions as versions
-from lib.runs.reading import run_reader as reading
-from lib.runs.reading.registered_versions import Origin, by_run
+from lib.runs.reading import registered_versions, run_reader
+from lib.runs.reading.registered_versions import VersionOrigin, versions_by_run
 from lib.runs.table.types import RegisteredVersion, Search
 from tests.runs.test_run_reader import log_run, make_experiment
 
 FILTERED = "attributes.start_time > 0"
 
 
-def origin(number: str, run_id: str = "", source: str = "", model: str = "wine") -> Origin:
-    return Origin(RegisteredVersion(model, number, "None"), run_id, source)
+def origin(number: str, run_id: str = "", source: str = "", model: str = "wine") -> VersionOrigin:
+    return VersionOrigin(RegisteredVersion(model, number, "None"), run_id, source)
 
 
 def numbers(found):
@@ -24,13 +23,13 @@ def numbers(found):
 
 
 def test_versions_come_by_model_and_number():
-    found = by_run([origin("10", "a"), origin("9", "a"), origin("1", "a", model="beer"), origin("2", "b")], {})
+    found = versions_by_run([origin("10", "a"), origin("9", "a"), origin("1", "a", model="beer"), origin("2", "b")], {})
     assert numbers(found) == {"a": ["beer 1", "wine 9", "wine 10"], "b": ["wine 2"]}
 
 
 def test_a_version_without_a_run_is_found_by_its_logged_model():
     models = {"a": ("m-1", "m-1", "m-2"), "b": ("m-2",), "c": ()}
-    found = by_run(
+    found = versions_by_run(
         [origin("1", source="models:/m-1"), origin("2", source="models:/m-2/"), origin("3", source="models:/m-9")], models
     )
     assert numbers(found) == {"a": ["wine 1", "wine 2"], "b": ["wine 2"]}
@@ -38,11 +37,11 @@ def test_a_version_without_a_run_is_found_by_its_logged_model():
 
 @pytest.mark.parametrize("source", ["", "models:/wine/1", "models:/m-1/../m-2", "s3://b/models:/m-1", "models:/"])
 def test_a_source_that_names_no_logged_model_belongs_to_no_run(source):
-    assert by_run([origin("1", source=source)], {"a": ("m-1", "m-2"), "": ("",)}) == {}
+    assert versions_by_run([origin("1", source=source)], {"a": ("m-1", "m-2"), "": ("",)}) == {}
 
 
 def test_the_run_that_a_version_names_is_believed():
-    assert numbers(by_run([origin("1", "a", "models:/m-1")], {"b": ("m-1",)})) == {"a": ["wine 1"]}
+    assert numbers(versions_by_run([origin("1", "a", "models:/m-1")], {"b": ("m-1",)})) == {"a": ["wine 1"]}
 
 
 @pytest.fixture
@@ -65,15 +64,15 @@ WANTED = (RegisteredVersion("beer", "1", "None"), RegisteredVersion("wine", "1",
 
 @pytest.mark.parametrize("asked", ["", FILTERED])
 def test_a_table_tells_what_was_registered_on_both_roads(registered, asked, monkeypatch):
-    monkeypatch.setattr(versions, "PAGE", 1)
+    monkeypatch.setattr(registered_versions, "PAGE_SIZE", 1)
     store, experiment, run_id = registered
     other = log_run(store, experiment, "second", minute=1)
-    assert reading.runs(store, Search((experiment,), asked)).identity.versions.to_dict() == {run_id: WANTED, other: ()}
+    assert run_reader.read_runs(store, Search((experiment,), asked)).identity.versions.to_dict() == {run_id: WANTED, other: ()}
 
 
 def test_a_single_run_knows_its_versions(registered):
     store, _, run_id = registered
-    assert reading.run(store, run_id).versions == WANTED
+    assert run_reader.read_run(store, run_id).versions == WANTED
 
 
 def test_a_server_tells_them_too(mlflow_server):
@@ -82,7 +81,7 @@ def test_a_server_tells_them_too(mlflow_server):
     run_id = log_run(mlflow_server, experiment, "first")
     here.create_registered_model("of the versions test")
     here.create_model_version("of the versions test", f"{here.get_run(run_id).info.artifact_uri}/model", run_id)
-    found = reading.runs(mlflow_server, Search((experiment,)))
+    found = run_reader.read_runs(mlflow_server, Search((experiment,)))
     assert found.identity.versions.tolist() == [(RegisteredVersion("of the versions test", "1", "None"),)]
 
 
@@ -96,13 +95,13 @@ def refuse(monkeypatch, store, code):
 def test_who_may_not_see_the_registry_still_sees_the_runs(registered, monkeypatch):
     store, experiment, run_id = registered
     refuse(monkeypatch, store, PERMISSION_DENIED)
-    found = reading.runs(store, Search((experiment,), FILTERED))
+    found = run_reader.read_runs(store, Search((experiment,), FILTERED))
     assert (found.ids, found.identity.versions.tolist()) == ((run_id,), [()])
-    assert reading.run(store, run_id).versions == ()
+    assert run_reader.read_run(store, run_id).versions == ()
 
 
 def test_a_locked_registry_is_told_and_not_taken_for_an_empty_one(registered, monkeypatch):
     store, experiment, _ = registered
     refuse(monkeypatch, store, TEMPORARILY_UNAVAILABLE)
     with pytest.raises(Busy):
-        reading.runs(store, Search((experiment,), FILTERED))
+        run_reader.read_runs(store, Search((experiment,), FILTERED))

@@ -9,7 +9,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.errors import BadInput, NotFound
-from lib.runs.reading import run_reader as reading
+from lib.runs.reading import run_reader
 from lib.runs.table.types import Search
 
 NOON = 1_700_000_000_000
@@ -49,7 +49,7 @@ def experiment(fresh_store):
 
 def test_a_run_is_read_whole(fresh_store, experiment):
     run_id = log_run(fresh_store, experiment, "first", params={"n": 5}, metrics={"acc": 0.9}, data="abc")
-    found = reading.run(fresh_store, run_id)
+    found = run_reader.read_run(fresh_store, run_id)
     assert (found.name, found.experiment_id, found.status, found.lifecycle) == ("first", experiment, "FINISHED", "active")
     assert (found.params, found.metrics, found.user) == ({"n": "5"}, {"acc": 0.9}, "ana")
     assert [(data.name, data.digest, data.context, data.source) for data in found.inputs] == [("wine", "abc", "testing", "{}")]
@@ -61,74 +61,74 @@ def test_a_run_is_read_whole(fresh_store, experiment):
 def test_a_deleted_run_is_read_and_says_so(fresh_store, experiment):
     run_id = log_run(fresh_store, experiment, "gone")
     client(fresh_store).delete_run(run_id)
-    assert reading.run(fresh_store, run_id).lifecycle == "deleted"
-    assert reading.runs(fresh_store, Search((experiment,))).ids == ()
+    assert run_reader.read_run(fresh_store, run_id).lifecycle == "deleted"
+    assert run_reader.read_runs(fresh_store, Search((experiment,))).ids == ()
 
 
 @pytest.mark.parametrize("run_id", ["", "  ", "nobody", "a/../b"])
 def test_an_unknown_run_is_not_found(fresh_store, run_id):
     with pytest.raises(NotFound):
-        reading.run(fresh_store, run_id)
+        run_reader.read_run(fresh_store, run_id)
 
 
 def test_experiments_come_newest_first_without_podiums_own(fresh_store, experiment):
     for name in ("podium-ledger", "podium-ledger-index"):
         make_experiment(fresh_store, name)
-    names = [one.name for one in reading.experiments(fresh_store)]
+    names = [one.name for one in run_reader.read_experiments(fresh_store)]
     assert names == ["wine", "Default"]
 
 
 def test_the_newest_experiment_is_the_one_where_something_ran_last(fresh_store, experiment):
     quiet = make_experiment(fresh_store, "quiet")
-    found = reading.experiments(fresh_store)
-    assert reading.newest(fresh_store, found) == quiet
+    found = run_reader.read_experiments(fresh_store)
+    assert run_reader.find_newest_experiment(fresh_store, found) == quiet
     log_run(fresh_store, experiment, "first")
-    assert reading.newest(fresh_store, found) == experiment
-    assert reading.newest(fresh_store, ()) == ""
+    assert run_reader.find_newest_experiment(fresh_store, found) == experiment
+    assert run_reader.find_newest_experiment(fresh_store, ()) == ""
 
 
 def test_runs_come_newest_first_and_over_several_pages(fresh_store, experiment, monkeypatch):
-    monkeypatch.setattr(reading, "PAGE", 2)
+    monkeypatch.setattr(run_reader, "PAGE_SIZE", 2)
     ids = [log_run(fresh_store, experiment, f"r{n}", minute=n, model=False) for n in range(5)]
-    assert reading.runs(fresh_store, Search((experiment,), "attributes.start_time > 0")).ids == tuple(ids[::-1])
+    assert run_reader.read_runs(fresh_store, Search((experiment,), "attributes.start_time > 0")).ids == tuple(ids[::-1])
 
 
 def test_at_most_so_many_runs_are_read_and_the_rest_is_not_counted(fresh_store, experiment, monkeypatch):
-    monkeypatch.setattr(reading, "PAGE", 2)
+    monkeypatch.setattr(run_reader, "PAGE_SIZE", 2)
     other, filtered = make_experiment(fresh_store, "other"), "attributes.start_time > 0"
     ids = [log_run(fresh_store, (experiment, other)[n % 2], f"r{n}", minute=n, model=False) for n in range(5)]
-    found = reading.runs(fresh_store, Search((experiment, other), filtered, most=3))
-    assert (found.ids, found.total, found.is_whole) == (tuple(ids[:1:-1]), None, False)
-    whole = reading.runs(fresh_store, Search((experiment, other, experiment), filtered, most=5))
-    assert (whole.ids, whole.total, whole.is_whole) == (tuple(ids[::-1]), 5, True)
+    found = run_reader.read_runs(fresh_store, Search((experiment, other), filtered, limit=3))
+    assert (found.ids, found.total, found.is_complete) == (tuple(ids[:1:-1]), None, False)
+    whole = run_reader.read_runs(fresh_store, Search((experiment, other, experiment), filtered, limit=5))
+    assert (whole.ids, whole.total, whole.is_complete) == (tuple(ids[::-1]), 5, True)
 
 
 def test_who_waits_is_told_how_many_runs_were_read(fresh_store, experiment, monkeypatch):
-    monkeypatch.setattr(reading, "PAGE", 2)
+    monkeypatch.setattr(run_reader, "PAGE_SIZE", 2)
     for n in range(5):
         log_run(fresh_store, experiment, f"r{n}", minute=n, model=False)
     heard = []
-    reading.runs(fresh_store, Search((experiment,), "attributes.start_time > 0"), told=heard.append)
+    run_reader.read_runs(fresh_store, Search((experiment,), "attributes.start_time > 0"), progress=heard.append)
     assert heard == [2, 4, 5]
 
 
 def test_a_run_that_is_added_while_the_pages_are_read_doubles_and_loses_none(fresh_store, experiment, monkeypatch):
-    monkeypatch.setattr(reading, "PAGE", 2)
+    monkeypatch.setattr(run_reader, "PAGE_SIZE", 2)
     ids = [log_run(fresh_store, experiment, f"r{n}", minute=n, model=False) for n in range(4)]
 
     def another(read):
         log_run(fresh_store, experiment, f"late {read}", minute=90, model=False) if read == 2 else None
 
-    found = reading.runs(fresh_store, Search((experiment,), "attributes.start_time > 0"), told=another)
+    found = run_reader.read_runs(fresh_store, Search((experiment,), "attributes.start_time > 0"), progress=another)
     assert (found.ids, found.total) == (tuple(ids[::-1]), 4)
 
 
 def test_a_clock_that_went_mad_hides_no_run(fresh_store, experiment):
     mad = client(fresh_store).create_run(experiment, start_time=10**17, run_name="mad").info.run_id
     sane = log_run(fresh_store, experiment, "sane")
-    assert reading.run(fresh_store, mad).started is None
+    assert run_reader.read_run(fresh_store, mad).started is None
     for asked in ("", "attributes.start_time > 0"):
-        assert reading.runs(fresh_store, Search((experiment,), asked)).ids == (mad, sane)
+        assert run_reader.read_runs(fresh_store, Search((experiment,), asked)).ids == (mad, sane)
 
 
 def test_deleted_runs_can_be_asked_for_on_both_roads(fresh_store, experiment):
@@ -136,7 +136,8 @@ def test_deleted_runs_can_be_asked_for_on_both_roads(fresh_store, experiment):
     client(fresh_store).delete_run(gone)
     for asked in ("", "params.n = '1'"):
         found = {
-            state: reading.runs(fresh_store, Search((experiment,), asked, state)).ids for state in ("active", "deleted", "all")
+            state: run_reader.read_runs(fresh_store, Search((experiment,), asked, state)).ids
+            for state in ("active", "deleted", "all")
         }
         assert found == {"active": (kept,), "deleted": (gone,), "all": (gone, kept)}
 
@@ -147,31 +148,31 @@ def test_newer_runs_are_counted_in_the_same_experiments(fresh_store, experiment,
         client(store).delete_run(ids[3])
         noon = datetime.fromtimestamp(NOON / 1000, UTC)
         later = [noon - timedelta(milliseconds=1), noon, noon + timedelta(minutes=1), noon + timedelta(minutes=9)]
-        assert [reading.newer(store, Search((place,), state="deleted"), at) for at in later] == [3, 2, 1, 0]
-        assert reading.newer(store, Search(()), noon) == 0
+        assert [run_reader.count_newer_runs(store, Search((place,), state="deleted"), at) for at in later] == [3, 2, 1, 0]
+        assert run_reader.count_newer_runs(store, Search(()), noon) == 0
 
 
 def test_a_filter_leaves_what_mlflow_itself_would(fresh_store, experiment):
     good = log_run(fresh_store, experiment, "good", metrics={"log loss": 0.1}, params={"n": 5})
     log_run(fresh_store, experiment, "bad", metrics={"log loss": 0.9}, params={"n": 5})
-    found = reading.runs(fresh_store, Search((experiment,), " metrics.`log loss` < 0.5 and params.n = '5' "))
+    found = run_reader.read_runs(fresh_store, Search((experiment,), " metrics.`log loss` < 0.5 and params.n = '5' "))
     assert found.ids == (good,)
     assert found.search.filter.strip() == "metrics.`log loss` < 0.5 and params.n = '5'"
 
 
 def test_a_wrong_filter_is_told_before_anything_is_read(fresh_store, experiment):
     with pytest.raises(BadInput, match="OR"):
-        reading.runs(fresh_store, Search((experiment,), "metrics.a > 1 or metrics.b > 1"))
+        run_reader.read_runs(fresh_store, Search((experiment,), "metrics.a > 1 or metrics.b > 1"))
 
 
 def test_an_unknown_experiment_has_no_runs(fresh_store):
-    assert len(reading.runs(fresh_store, Search(("4711",)))) == 0
+    assert len(run_reader.read_runs(fresh_store, Search(("4711",)))) == 0
 
 
 def test_nan_infinity_and_a_running_run_are_read(fresh_store, experiment):
     values = {"nan": math.nan, "inf": math.inf}
     run_id = log_run(fresh_store, experiment, "odd", metrics=values, status="", tags={"note": "![x](http://evil/x)"})
-    found = reading.runs(fresh_store, Search((experiment,)), at=datetime(2024, 1, 1, tzinfo=UTC))
+    found = run_reader.read_runs(fresh_store, Search((experiment,)), at=datetime(2024, 1, 1, tzinfo=UTC))
     assert math.isnan(found.metrics.loc[run_id, "nan"])
     assert found.metrics.loc[run_id, "inf"] > 1e308
     assert found.identity.loc[run_id, "status"] == "RUNNING"
@@ -180,14 +181,14 @@ def test_nan_infinity_and_a_running_run_are_read(fresh_store, experiment):
 
 
 def test_a_server_gives_the_same_as_a_file(fresh_store, experiment, mlflow_server, monkeypatch):
-    monkeypatch.setattr(reading, "PAGE", 2)
+    monkeypatch.setattr(run_reader, "PAGE_SIZE", 2)
     found = []
     for store, place in ((fresh_store, experiment), (mlflow_server, make_experiment(mlflow_server, "read by a test"))):
         for n in range(3):
             log_run(
                 store, place, f"r{n}", params={"n": n, "log 2": 0.5}, metrics={"m": n / 2, "nan": math.nan}, data="d", minute=n
             )
-        found.append(reading.runs(store, Search((place,), "params.`log 2` = '0.5' and metrics.m > 0")))
+        found.append(run_reader.read_runs(store, Search((place,), "params.`log 2` = '0.5' and metrics.m > 0")))
     here, there = found
     told = ["name", "status", "started", "ended", "seconds", "user", "has_model"]
     assert here.identity[told].values.tolist() == there.identity[told].values.tolist() != []

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.runs.analysis.metric_direction import direction, titled, verdict
-from lib.runs.table import run_table as table
-from lib.runs.table.number_format import change, figure, setting, short_labels
+from lib.runs.analysis.metric_direction import metric_direction, metric_title, metric_verdict
+from lib.runs.table import run_table
+from lib.runs.table.number_format import format_change, format_number, format_param, short_labels
 from tests.runs.test_frames import START, made, runs_of
 
 ACC, LOSS = "metrics.accuracy", "metrics.log loss"
@@ -35,7 +35,7 @@ ACC, LOSS = "metrics.accuracy", "metrics.log loss"
     ],
 )
 def test_losses_errors_and_times_are_better_when_smaller(name):
-    assert direction(name) == "less"
+    assert metric_direction(name) == "less"
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_losses_errors_and_times_are_better_when_smaller(name):
     ],
 )
 def test_everything_else_is_better_when_larger_and_neg_turns_a_loss_round(name):
-    assert direction(name) == "more"
+    assert metric_direction(name) == "more"
 
 
 def test_counts_are_not_judged():
-    assert {direction(name) for name in ("lr", "learning_rate", "num_params", "timestamp", "system/cpu_utilization")} == {
+    assert {metric_direction(name) for name in ("lr", "learning_rate", "num_params", "timestamp", "system/cpu_utilization")} == {
         "neither"
     }
-    assert (direction("epoch"), titled("test_rows"), verdict("n_rows", 3)) == ("neither", "test_rows", "")
+    assert (metric_direction("epoch"), metric_title("test_rows"), metric_verdict("n_rows", 3)) == ("neither", "test_rows", "")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_counts_are_not_judged():
     [("accuracy", 0.1, "better"), ("accuracy", -0.1, "worse"), ("loss", -0.1, "better"), ("loss", 0.1, "worse"), ("loss", 0.0, "same"), ("loss", math.nan, "")],
 )  # fmt: skip
 def test_a_change_is_said_in_a_word(name, gap, word):
-    assert verdict(name, gap) == word
+    assert metric_verdict(name, gap) == word
 
 
 @pytest.mark.parametrize(
@@ -79,23 +79,35 @@ def test_a_change_is_said_in_a_word(name, gap, word):
     [(0.94444, "0.9444"), (1.0, "1.0000"), (-0.5, "−0.5000"), (1.45, "1.450"), (24000, "24,000"), (2.5e-05, "2.5e−05"), (math.nan, "NaN"), (math.inf, "∞"), (1.7976931348623157e308, "∞"), (None, ""), ("sqrt", "sqrt"), (0, "0"), (-0.0, "0.0000"), (1.7e308, "1.7e+308")],
 )  # fmt: skip
 def test_numbers_read_in_about_four_digits(value, text):
-    assert figure(value) == text
+    assert format_number(value) == text
 
 
 def test_what_diverged_stands_last_whichever_way_the_runs_are_sorted():
     runs = runs_of(
         *(made(str(n), metrics={"m": one}) for n, one in enumerate([math.inf, 1.0, -math.inf, 3.0, 1.7976931348623157e308]))
     )
-    assert table.ordered(runs, "metrics.m", falling=True)[:2] == ["3", "1"]
-    assert table.ordered(runs, "metrics.m", falling=False)[:2] == ["1", "3"]
+    assert run_table.sort_runs(runs, "metrics.m", descending=True)[:2] == ["3", "1"]
+    assert run_table.sort_runs(runs, "metrics.m", descending=False)[:2] == ["1", "3"]
 
 
 def test_settings_read_as_they_were_set():
-    assert [setting(value) for value in (0.1, 1e-05, 10.0, 24000, "gini", -3)] == ["0.1", "1e−05", "10", "24,000", "gini", "−3"]
+    assert [format_param(value) for value in (0.1, 1e-05, 10.0, 24000, "gini", -3)] == [
+        "0.1",
+        "1e−05",
+        "10",
+        "24,000",
+        "gini",
+        "−3",
+    ]
 
 
 def test_a_change_has_a_sign_and_none_where_a_value_is_no_number():
-    assert [change(1.0, 0.9722), change(5, 15), change(2, 2), change(1.0, math.inf)] == ["+0.0278", "−10", "±0", ""]
+    assert [format_change(1.0, 0.9722), format_change(5, 15), format_change(2, 2), format_change(1.0, math.inf)] == [
+        "+0.0278",
+        "−10",
+        "±0",
+        "",
+    ]
 
 
 @settings(deadline=None, max_examples=25)
@@ -107,32 +119,35 @@ def test_two_labels_are_never_merged_by_cutting_them(names, width):
 
 def test_parameters_that_differ_come_apart_from_those_with_one_value():
     runs = runs_of(made("a", params={"n": 5, "c": 1, "some": 2}), made("b", params={"n": 6, "c": 1}))
-    assert table.varying(runs) == ["params.n"]
-    assert [(one.name, one.value, one.missing) for one in table.constants(runs)] == [("c", "1", 0), ("some", "2", 1)]
+    assert run_table.varying_params(runs) == ["params.n"]
+    assert [(one.name, one.value, one.missing_count) for one in run_table.constant_params(runs)] == [
+        ("c", "1", 0),
+        ("some", "2", 1),
+    ]
 
 
 def test_scores_come_before_losses_and_the_one_that_most_runs_have_first():
     runs = runs_of(
         made("a", metrics={"loss": 1, "auc": 1, "step": 1}), made("b", metrics={"cv": 0.5}), made("c", metrics={"cv": 0.6})
     )
-    assert table.metrics(runs) == ["metrics.cv", "metrics.auc", "metrics.loss", "metrics.step"]
+    assert run_table.metric_columns(runs) == ["metrics.cv", "metrics.auc", "metrics.loss", "metrics.step"]
 
 
 def test_a_metric_of_the_training_rows_never_comes_first():
     runs = runs_of(made("a", metrics={"training_accuracy_score": 1, "log_loss": 1}))
-    assert table.metrics(runs) == ["metrics.log_loss", "metrics.training_accuracy_score"]
+    assert run_table.metric_columns(runs) == ["metrics.log_loss", "metrics.training_accuracy_score"]
 
 
 def test_sorting_puts_missing_values_last_both_ways():
     runs = runs_of(made("a", metrics={"m": 1}), made("none"), made("b", metrics={"m": 2}))
-    assert table.ordered(runs, "metrics.m", falling=True) == ["b", "a", "none"]
-    assert table.ordered(runs, "metrics.m", falling=False) == ["a", "b", "none"]
+    assert run_table.sort_runs(runs, "metrics.m", descending=True) == ["b", "a", "none"]
+    assert run_table.sort_runs(runs, "metrics.m", descending=False) == ["a", "b", "none"]
 
 
 def test_text_is_sorted_without_regard_to_capitals_and_numbers_by_size():
     runs = runs_of(made("b", params={"n": 10}), made("A", params={"n": 9}))
-    assert table.ordered(runs, "name", falling=False) == ["A", "b"]
-    assert table.ordered(runs, "params.n", falling=False) == ["A", "b"]
+    assert run_table.sort_runs(runs, "name", descending=False) == ["A", "b"]
+    assert run_table.sort_runs(runs, "params.n", descending=False) == ["A", "b"]
 
 
 def test_the_best_run_is_finished_and_has_a_model():
@@ -143,48 +158,50 @@ def test_the_best_run_is_finished_and_has_a_model():
         made("older", metrics={"accuracy": 0.94}),
         made("nan", metrics={"accuracy": math.nan}),
     )
-    best = table.best(runs, ACC)
-    assert (best.run_id, best.measured, best.value, best.ties) == ("newer", "newer", 0.94, 1)
-    assert table.best(runs, ACC, untold=True).run_id == "no model", "where a backend cannot tell, the files of the run decide"
+    best = run_table.find_best_run(runs, ACC)
+    assert (best.run_id, best.measured_run_id, best.value, best.tie_count) == ("newer", "newer", 0.94, 1)
+    assert run_table.find_best_run(runs, ACC, untold=True).run_id == "no model", (
+        "where a backend cannot tell, the files of the run decide"
+    )
 
 
 def test_of_a_loss_the_smallest_is_best_and_of_a_count_none():
     runs = runs_of(made("a", metrics={"log loss": 0.1, "step": 1}), made("b", metrics={"log loss": 0.2, "step": 2}))
-    assert table.best(runs, LOSS).run_id == "a"
-    assert table.best(runs, "metrics.step") is None
+    assert run_table.find_best_run(runs, LOSS).run_id == "a"
+    assert run_table.find_best_run(runs, "metrics.step") is None
 
 
 def test_a_search_that_keeps_the_model_in_the_parent_is_registered_from_there():
     runs = runs_of(made("mum"), made("kid", parent="mum", metrics={"accuracy": 0.9}, model_ids=()))
-    assert (table.best(runs, ACC).run_id, table.best(runs, ACC).measured) == ("mum", "kid")
+    assert (run_table.find_best_run(runs, ACC).run_id, run_table.find_best_run(runs, ACC).measured_run_id) == ("mum", "kid")
 
 
 def test_the_best_two_have_different_values_where_there_are_any():
     tied = [made("a", metrics={"accuracy": 0.9}), made("b", metrics={"accuracy": 0.9})]
-    assert table.top_two(runs_of(*tied, made("c", metrics={"accuracy": 0.8})), ACC) == ["a", "c"]
-    assert table.top_two(runs_of(*tied), ACC) == ["a", "b"]
-    assert table.top_two(runs_of(tied[0], made("none")), ACC) == ["a"]
-    assert table.top_two(runs_of(made("none", metrics={"accuracy": math.nan})), ACC) == []
+    assert run_table.top_two_runs(runs_of(*tied, made("c", metrics={"accuracy": 0.8})), ACC) == ["a", "c"]
+    assert run_table.top_two_runs(runs_of(*tied), ACC) == ["a", "b"]
+    assert run_table.top_two_runs(runs_of(tied[0], made("none")), ACC) == ["a"]
+    assert run_table.top_two_runs(runs_of(made("none", metrics={"accuracy": math.nan})), ACC) == []
 
 
 def test_held_out_rows_are_known_only_when_every_run_says_the_same():
     same = [made("a", params={"test_rows": 18}), made("b", params={"test_rows": 18})]
-    assert table.held_out(runs_of(*same)) == 18
-    assert table.held_out(runs_of(*same, made("c"))) is None
-    assert table.held_out(runs_of(*same, made("c", params={"test_rows": 36}))) is None
-    assert table.held_out(runs_of(made("tagged", tags={"test_rows": "9"}))) == 9
+    assert run_table.test_row_count(runs_of(*same)) == 18
+    assert run_table.test_row_count(runs_of(*same, made("c"))) is None
+    assert run_table.test_row_count(runs_of(*same, made("c", params={"test_rows": 36}))) is None
+    assert run_table.test_row_count(runs_of(made("tagged", tags={"test_rows": "9"}))) == 9
 
 
 def test_one_row_is_worth_points_of_an_accuracy_on_held_out_rows_only():
     runs = runs_of(made("a", params={"test_rows": 20}, metrics={"accuracy": 1, "mean_cv_accuracy": 1, "auc": 1}))
-    assert table.points_per_row(runs, ACC) == 5
-    assert table.points_per_row(runs, "metrics.mean_cv_accuracy") is None
-    assert table.points_per_row(runs, "metrics.auc") is None
+    assert run_table.points_per_row(runs, ACC) == 5
+    assert run_table.points_per_row(runs, "metrics.mean_cv_accuracy") is None
+    assert run_table.points_per_row(runs, "metrics.auc") is None
 
 
 def test_a_metric_and_a_parameter_of_one_name_stay_two_columns():
     runs = runs_of(made("a", params={"m": 1}, metrics={"m": 0.5}, started=START))
-    assert table.column(runs, "params.m").tolist() == [1]
-    assert table.column(runs, "metrics.m").tolist() == [0.5]
-    assert table.has_column(runs, "started")
-    assert not table.has_column(runs, "metrics.x")
+    assert run_table.column_values(runs, "params.m").tolist() == [1]
+    assert run_table.column_values(runs, "metrics.m").tolist() == [0.5]
+    assert run_table.has_column(runs, "started")
+    assert not run_table.has_column(runs, "metrics.x")

@@ -5,7 +5,7 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.runs.analysis.run_tree import best_children, children_of, sizes, tree
+from lib.runs.analysis.run_tree import best_children, build_run_tree, children_of, family_sizes
 from tests.runs.test_frames import made, runs_of
 
 ACC = "metrics.accuracy"
@@ -24,7 +24,7 @@ def test_children_stand_below_their_parent_and_a_family_where_its_first_member_w
     runs = runs_of(
         made("other"), made("kid1", parent="mum"), made("kid2", parent="mum"), made("mum"), made("orphan", parent="gone")
     )
-    lines = tree(runs, ["kid2", "other", "kid1", "mum", "orphan"])
+    lines = build_run_tree(runs, ["kid2", "other", "kid1", "mum", "orphan"])
     assert [(line.run_id, line.depth) for line in lines] == [("mum", 0), ("kid2", 1), ("kid1", 1), ("other", 0), ("orphan", 0)]
 
 
@@ -32,7 +32,7 @@ def test_children_stand_below_their_parent_and_a_family_where_its_first_member_w
 @given(parents)
 def test_every_run_is_shown_exactly_once_and_a_child_below_its_parent_whatever_the_parents_say(above):
     runs = family(*above)
-    lines = tree(runs, runs.ids)
+    lines = build_run_tree(runs, runs.ids)
     assert sorted(line.run_id for line in lines) == sorted(runs.ids)
     path: list[str] = []
     for line in lines:
@@ -43,19 +43,19 @@ def test_every_run_is_shown_exactly_once_and_a_child_below_its_parent_whatever_t
 
 def test_a_chain_of_thousands_of_runs_is_shown():
     runs = runs_of(*(made(str(n), parent=str(n + 1)) for n in range(3000)))
-    assert [line.depth for line in tree(runs, runs.ids)] == list(range(3000))
+    assert [line.depth for line in build_run_tree(runs, runs.ids)] == list(range(3000))
 
 
 def test_the_children_of_one_parent_come_in_the_order_of_the_table():
     runs = runs_of(made("b", parent="mum"), made("mum", parent="mum"), made("a", parent="mum"), made("grandchild", parent="a"))
     assert children_of(runs, "mum") == ["b", "a"]
     assert children_of(runs, "") == children_of(runs, "nobody") == []
-    assert sizes(runs) == {"mum": 2, "a": 1}
+    assert family_sizes(runs) == {"mum": 2, "a": 1}
 
 
 def test_a_parent_that_a_filter_took_away_still_has_its_children():
     runs = runs_of(scored("b", 0.2, parent="gone"), scored("a", 0.1, parent="gone"))
-    assert (children_of(runs, "gone"), sizes(runs), best_children(runs, ACC)) == (["b", "a"], {"gone": 2}, ["b"])
+    assert (children_of(runs, "gone"), family_sizes(runs), best_children(runs, ACC)) == (["b", "a"], {"gone": 2}, ["b"])
 
 
 def test_the_best_child_speaks_for_its_family_and_a_run_alone_stays():
@@ -108,8 +108,8 @@ def test_every_run_stays_or_has_a_sibling_or_a_descendant_that_does(above):
     assert kept == [run_id for run_id in runs.ids if run_id in kept]
     told = set(kept)
     for run_id in kept:
-        siblings = children_of(runs, runs.identity.parent[run_id]) if run_id not in sizes(runs) else []
-        assert all(one in sizes(runs) or runs.metrics.accuracy[one] <= runs.metrics.accuracy[run_id] for one in siblings)
+        siblings = children_of(runs, runs.identity.parent[run_id]) if run_id not in family_sizes(runs) else []
+        assert all(one in family_sizes(runs) or runs.metrics.accuracy[one] <= runs.metrics.accuracy[run_id] for one in siblings)
         told |= set(siblings)
     for _ in runs.ids:
         told |= {runs.identity.parent[run_id] for run_id in told if run_id in runs.ids}

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends.mlflow_client import client
 from lib.errors import BadInput, NotFound
-from lib.runs.edit.saved_views import KEY, LONGEST, Kept, SavedView, delete, rename, save, saved
+from lib.runs.edit.saved_views import MAX_TAG_LENGTH, TAG_PREFIX, SavedView, SavedViews, delete, read_saved_views, rename, save
 from tests.runs.test_run_reader import make_experiment
 
 NOON = datetime(2023, 3, 14, 12, tzinfo=UTC)
@@ -34,35 +34,35 @@ def tags(store, experiment) -> dict[str, str]:
 
 def test_a_view_comes_back_as_it_was_saved_with_who_and_when(fresh_store, wine):
     made = save(fresh_store, view(wine))
-    assert saved(fresh_store, wine) == Kept((made,), 0)
+    assert read_saved_views(fresh_store, wine) == SavedViews((made,), 0)
     assert (made.name, made.by, made.at) == ("best forests", "Ana", NOON)
-    assert made.key.startswith(KEY)
+    assert made.key.startswith(TAG_PREFIX)
     assert json.loads(tags(fresh_store, wine)[made.key])["schema"] == 1
 
 
 def test_hostile_names_are_kept_as_they_were_typed_but_on_one_line(fresh_store, wine):
     assert save(fresh_store, view(wine, f"  {EVIL}\n\x00\u202e")).name == EVIL
-    assert [one.name for one in saved(fresh_store, wine).views] == [EVIL]
+    assert [one.name for one in read_saved_views(fresh_store, wine).views] == [EVIL]
 
 
 def test_savers_at_the_same_time_never_lose_a_view(fresh_store, wine):
     names = [f"view {n}" for n in range(12)]
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda name: save(fresh_store, view(wine, name)), names))
-    assert {one.name for one in saved(fresh_store, wine).views} == set(names)
+    assert {one.name for one in read_saved_views(fresh_store, wine).views} == set(names)
 
 
 def test_a_renamed_view_keeps_who_when_and_its_key(fresh_store, wine):
     made = save(fresh_store, view(wine))
     rename(fresh_store, made, "other")
-    assert saved(fresh_store, wine).views == (replace(made, name="other"),)
+    assert read_saved_views(fresh_store, wine).views == (replace(made, name="other"),)
 
 
 def test_a_deleted_view_is_gone_and_deleting_it_twice_is_no_error(fresh_store, wine):
     made = save(fresh_store, view(wine))
     delete(fresh_store, made)
     delete(fresh_store, made)
-    assert saved(fresh_store, wine) == Kept()
+    assert read_saved_views(fresh_store, wine) == SavedViews()
     with pytest.raises(NotFound):
         rename(fresh_store, made, "again")
 
@@ -74,7 +74,7 @@ def test_a_store_that_cannot_drop_tags_marks_the_view_deleted(fresh_store, wine,
     made = save(fresh_store, view(wine))
     monkeypatch.setattr(client(fresh_store), "delete_experiment_tag", refuse)
     delete(fresh_store, made)
-    assert saved(fresh_store, wine) == Kept()
+    assert read_saved_views(fresh_store, wine) == SavedViews()
     assert made.key in tags(fresh_store, wine)
 
 
@@ -96,8 +96,8 @@ def test_a_store_that_cannot_drop_tags_marks_the_view_deleted(fresh_store, wine,
 )
 def test_what_is_no_view_is_skipped_and_counted(fresh_store, wine, value):
     made = save(fresh_store, view(wine))
-    client(fresh_store).set_experiment_tag(wine, KEY + "01", value)
-    assert saved(fresh_store, wine) == Kept((made,), 1)
+    client(fresh_store).set_experiment_tag(wine, TAG_PREFIX + "01", value)
+    assert read_saved_views(fresh_store, wine) == SavedViews((made,), 1)
 
 
 @settings(deadline=None, max_examples=30, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -106,7 +106,7 @@ def test_any_name_and_any_query_come_back(fresh_store, name, query):
     wine = make_experiment(fresh_store, f"wine {datetime.now(UTC).timestamp()}")
     if name.split():
         made = save(fresh_store, view(wine, name, query))
-        assert saved(fresh_store, wine) == Kept((made,), 0)
+        assert read_saved_views(fresh_store, wine) == SavedViews((made,), 0)
         assert made.query == query
 
 
@@ -129,25 +129,27 @@ def test_a_taken_name_is_refused_whatever_its_case(fresh_store, wine):
 
 def test_a_view_that_is_too_long_is_refused_in_words(fresh_store, wine):
     with pytest.raises(BadInput, match="5,000 in a tag"):
-        save(fresh_store, view(wine, query="p" * LONGEST))
+        save(fresh_store, view(wine, query="p" * MAX_TAG_LENGTH))
     assert tags(fresh_store, wine) == {}
 
 
 def test_an_experiment_that_is_gone_is_not_found(fresh_store):
     with pytest.raises(NotFound):
-        saved(fresh_store, "4711")
+        read_saved_views(fresh_store, "4711")
 
 
 def test_on_a_server_a_view_is_saved_renamed_and_deleted_and_everybody_sees_it(mlflow_server):
     home = make_experiment(mlflow_server, "views of a team")
     made = save(mlflow_server, view(home, EVIL))
     other = save(mlflow_server, view(home, "other", query="x=" + "ä" * 2000))
-    assert saved(mlflow_server, home) == Kept((made, other), 0) or saved(mlflow_server, home) == Kept((other, made), 0)
+    assert read_saved_views(mlflow_server, home) == SavedViews((made, other), 0) or read_saved_views(
+        mlflow_server, home
+    ) == SavedViews((other, made), 0)
     rename(mlflow_server, made, "plain")
-    assert {(one.name, one.by, one.at) for one in saved(mlflow_server, home).views} == {
+    assert {(one.name, one.by, one.at) for one in read_saved_views(mlflow_server, home).views} == {
         ("plain", "Ana", NOON),
         ("other", "Ana", NOON),
     }
     delete(mlflow_server, made)
-    assert saved(mlflow_server, home) == Kept((other,), 0)
-    assert [one.key for one in saved(mlflow_server, home).views] == [other.key]
+    assert read_saved_views(mlflow_server, home) == SavedViews((other,), 0)
+    assert [one.key for one in read_saved_views(mlflow_server, home).views] == [other.key]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mlflow.entities import Metric
 
 from lib.backends.mlflow_client import client
-from lib.runs.export.script import Condition, Recipe, script
-from lib.runs.export.script_templates import PLOTS
+from lib.runs.export.script import Condition, ScriptSpec, build_script
+from lib.runs.export.script_templates import PLOT_PARTS
 from lib.runs.table.types import Search
 from tests.runs.test_run_reader import NOON, log_run, make_experiment
 
@@ -36,7 +36,7 @@ for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):
 """
 
 
-def asked(plot: str = "Scatter", text: str = "m", **more) -> Recipe:
+def asked(plot: str = "Scatter", text: str = "m", **more) -> ScriptSpec:
     """A recipe in which every foreign place holds `text`."""
     everywhere = {
         "search": Search((text,), text),
@@ -52,7 +52,7 @@ def asked(plot: str = "Scatter", text: str = "m", **more) -> Recipe:
         "log": (text,),
         "base": text,
     }
-    return Recipe(URI, plot=plot, **(everywhere | more))
+    return ScriptSpec(URI, plot=plot, **(everywhere | more))
 
 
 class _Blank(ast.NodeTransformer):
@@ -65,21 +65,21 @@ def structure(code: str) -> str:
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
-@given(ANY, st.sampled_from(sorted(PLOTS)))
+@given(ANY, st.sampled_from(sorted(PLOT_PARTS)))
 def test_no_name_changes_the_structure_of_the_code(text, plot):
-    assert structure(script(asked(plot, text))) == structure(script(asked(plot)))
+    assert structure(build_script(asked(plot, text))) == structure(build_script(asked(plot)))
 
 
-@pytest.mark.parametrize("plot", [*PLOTS, "Artifacts"])
+@pytest.mark.parametrize("plot", [*PLOT_PARTS, "Artifacts"])
 def test_hostile_names_stay_in_their_quotes_and_the_script_is_plain_ascii(plot):
-    code = script(asked(plot, EVIL + "\u202e\ud800"))
+    code = build_script(asked(plot, EVIL + "\u202e\ud800"))
     assert code.isascii()
     assert "os" not in {alias.name for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import) for alias in node.names}
-    assert structure(code) == structure(script(asked(plot)))
+    assert structure(code) == structure(build_script(asked(plot)))
 
 
 def test_there_is_no_password_in_it():
-    code = script(Recipe("https://ana:secret@host/mlflow", Search(("1",))))
+    code = build_script(ScriptSpec("https://ana:secret@host/mlflow", Search(("1",))))
     assert "secret" not in code
     assert "TRACKING_URI = 'https://host/mlflow'" in code
     assert "MLFLOW_TRACKING_USERNAME" in code
@@ -87,14 +87,14 @@ def test_there_is_no_password_in_it():
 
 @pytest.mark.parametrize("since", ["yesterday", "2023-13-01", "9999-12-31", "0001-01-01T00:00:00+14:00"])
 def test_times_that_cannot_be_read_are_left_out(since):
-    code = script(Recipe(URI, Search(("1",)), since="noon", until=since, plot="Scatter"))
+    code = build_script(ScriptSpec(URI, Search(("1",)), since="noon", until=since, plot="Scatter"))
     assert "SINCE" not in code
     assert "BEFORE" not in code
 
 
 def test_a_picture_without_its_columns_becomes_the_table():
-    assert "chart" not in script(Recipe(URI, Search(("1",)), plot="Contour", x="params.n"))
-    assert "runs.csv" in script(Recipe(URI, Search(("1",)), plot="Artifacts"))
+    assert "chart" not in build_script(ScriptSpec(URI, Search(("1",)), plot="Contour", x="params.n"))
+    assert "runs.csv" in build_script(ScriptSpec(URI, Search(("1",)), plot="Artifacts"))
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> dict
     folder = tmp_path_factory.mktemp("recipes")
     for name, recipe in recipes(store.uri, experiment, ids).items():
         (folder / name).mkdir()
-        (folder / name / "script.py").write_text(script(recipe), encoding="utf-8")
+        (folder / name / "script.py").write_text(build_script(recipe), encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     finished = subprocess.run(
         [sys.executable, "-c", RUN_ALL, str(folder)],
@@ -134,7 +134,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> dict
     return {one.name: ((one / "said.txt").read_text("utf-8"), one) for one in folder.iterdir()}
 
 
-def recipes(uri: str, experiment: str, ids: list[str]) -> dict[str, Recipe]:
+def recipes(uri: str, experiment: str, ids: list[str]) -> dict[str, ScriptSpec]:
     search = Search((experiment,))
     columns = {
         "x": "params.n",
@@ -144,35 +144,40 @@ def recipes(uri: str, experiment: str, ids: list[str]) -> dict[str, Recipe]:
         "by": ("params.mode: a/b.c",),
     }
     columns |= {"axes": ("params.n", "params.rate", "params.mode: a/b.c", "metrics.odd", "metrics.acc")}
-    made = {plot: Recipe(uri, search, plot=plot.title(), picked=tuple(ids[:3]), base=ids[2], **columns) for plot in PLOTS}
-    made["curves-smooth"] = Recipe(
+    made = {
+        plot: ScriptSpec(uri, search, plot=plot.title(), selected_run_ids=tuple(ids[:3]), baseline=ids[2], **columns)
+        for plot in PLOT_PARTS
+    }
+    made["curves-smooth"] = ScriptSpec(
         uri, search, plot="Curves", y="metrics.acc", along="relative", smooth=0.6, log=("metrics.acc",)
     )
-    made["curves-wall"] = Recipe(uri, search, plot="Curves", y="metrics.acc", along="wall time")
-    made["scatter-time"] = Recipe(uri, search, plot="Scatter", x="started", y="params.rate", log=("params.rate",))
-    made["scatter-texts"] = Recipe(uri, search, plot="Scatter", x="params.mode: a/b.c", y="seconds", color="params.n")
-    made["best"] = Recipe(uri, search, plot="Box", y="metrics.acc", by=("params.n", "median"), stat="best")
-    made["table"] = Recipe(uri, search, plot="Artifacts")
-    made["picked"] = Recipe(uri, Search((experiment,), "metrics.acc > 5"), picked=tuple(ids[:2]), only=True)
-    made["filter"] = Recipe(uri, Search((experiment,), "metrics.`log loss` < 0.5 and params.`mode: a/b.c` = 'a'"))
-    made["hidden"] = Recipe(uri, search, children="hidden")
-    made["best-child"] = Recipe(uri, search, children="best", color="metrics.acc")
-    made["parent"] = Recipe(uri, search, parent=ids[1])
-    made["none"] = Recipe(uri, search, conditions=(Condition("params.gone", values=("x",)),))
+    made["curves-wall"] = ScriptSpec(uri, search, plot="Curves", y="metrics.acc", along="wall time")
+    made["scatter-time"] = ScriptSpec(uri, search, plot="Scatter", x="started", y="params.rate", log=("params.rate",))
+    made["scatter-texts"] = ScriptSpec(uri, search, plot="Scatter", x="params.mode: a/b.c", y="seconds", color="params.n")
+    made["best"] = ScriptSpec(uri, search, plot="Box", y="metrics.acc", by=("params.n", "median"), stat="best")
+    made["table"] = ScriptSpec(uri, search, plot="Artifacts")
+    made["picked"] = ScriptSpec(
+        uri, Search((experiment,), "metrics.acc > 5"), selected_run_ids=tuple(ids[:2]), only_selected=True
+    )
+    made["filter"] = ScriptSpec(uri, Search((experiment,), "metrics.`log loss` < 0.5 and params.`mode: a/b.c` = 'a'"))
+    made["hidden"] = ScriptSpec(uri, search, children="hidden")
+    made["best-child"] = ScriptSpec(uri, search, children="best", color="metrics.acc")
+    made["parent"] = ScriptSpec(uri, search, parent=ids[1])
+    made["none"] = ScriptSpec(uri, search, conditions=(Condition("params.gone", values=("x",)),))
     conditions = (
         Condition("metrics.odd", low=1),
         Condition("params.mode: a/b.c", values=("b",)),
         Condition("name", text="R"),
         Condition("params.rate", high=1e-2),
-        Condition("tags.gone", values=("x",), missing=True),
+        Condition("tags.gone", values=("x",), include_missing=True),
     )
-    made["narrowed"] = Recipe(uri, search, conditions=conditions, since="2023-11-14", until="2023-11-14")
-    made["early"] = Recipe(uri, search, until="2023-11-13")
+    made["narrowed"] = ScriptSpec(uri, search, conditions=conditions, since="2023-11-14", until="2023-11-14")
+    made["early"] = ScriptSpec(uri, search, until="2023-11-13")
     return made
 
 
 PICTURES = [
-    *(name for name in PLOTS if name != "differences"),
+    *(name for name in PLOT_PARTS if name != "differences"),
     "curves-smooth",
     "curves-wall",
     "scatter-time",

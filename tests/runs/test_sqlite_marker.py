@@ -9,8 +9,8 @@ import pytest
 
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.mlflow_client import client
-from lib.runs.reading import sqlite_marker as freshness
-from lib.runs.reading.sqlite_marker import mark
+from lib.runs.reading import sqlite_marker
+from lib.runs.reading.sqlite_marker import read_change_marker
 from tests.conftest import copy_store
 from tests.runs.test_run_reader import log_run, make_experiment
 
@@ -33,70 +33,70 @@ WRITES = {
 
 @pytest.mark.parametrize("write", WRITES)
 def test_every_write_changes_the_mark_and_looking_does_not(fresh_store, run_id, write):
-    before = mark(fresh_store)
-    assert before == mark(fresh_store) is not None
+    before = read_change_marker(fresh_store)
+    assert before == read_change_marker(fresh_store) is not None
     client(fresh_store).get_run(run_id)
-    assert mark(fresh_store) == before
+    assert read_change_marker(fresh_store) == before
     WRITES[write](client(fresh_store), run_id)
-    assert mark(fresh_store) not in (before, None)
+    assert read_change_marker(fresh_store) not in (before, None)
 
 
 def test_a_write_ahead_log_is_watched_too(fresh_store, run_id):
     with closing(sqlite3.connect(fresh_store.path)) as db:
         db.execute("pragma journal_mode = wal")
-        before = mark(fresh_store)
+        before = read_change_marker(fresh_store)
         client(fresh_store).set_tag(run_id, "t", "1")
-        assert mark(fresh_store) not in (before, None)
+        assert read_change_marker(fresh_store) not in (before, None)
 
 
 def test_a_file_in_the_place_of_another_has_a_mark_of_its_own(fresh_store, run_id):
-    before = mark(fresh_store)
+    before = read_change_marker(fresh_store)
     copy = fresh_store.path.with_name("copy.db")
     shutil.copy(fresh_store.path, copy)
     copy.replace(fresh_store.path)
-    assert mark(fresh_store) not in (before, None)
+    assert read_change_marker(fresh_store) not in (before, None)
 
 
 def test_a_deleted_file_has_no_mark_and_a_new_one_under_its_name_has_another(fresh_store, empty_database):
-    before = mark(fresh_store)
+    before = read_change_marker(fresh_store)
     fresh_store.path.unlink()
-    assert mark(fresh_store) is None
+    assert read_change_marker(fresh_store) is None
     copy_store(empty_database, fresh_store.path.parent)
-    assert mark(fresh_store) not in (before, None)
+    assert read_change_marker(fresh_store) not in (before, None)
 
 
 def test_a_server_and_a_missing_file_have_none(tmp_path):
-    assert mark(Backend("http://localhost:1", "server")) is None
-    assert mark(sqlite_backend(tmp_path / "none.db")) is None
+    assert read_change_marker(Backend("http://localhost:1", "server")) is None
+    assert read_change_marker(sqlite_backend(tmp_path / "none.db")) is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_nobody_waits_for_a_mark_and_a_locked_file_has_none_for_now(fresh_store, monkeypatch):
-    monkeypatch.setattr(freshness, "PATIENCE_SECONDS", 0.01)
-    mark(fresh_store)
+    monkeypatch.setattr(sqlite_marker, "LOCK_TIMEOUT_SECONDS", 0.01)
+    read_change_marker(fresh_store)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None, timeout=0)) as db:
         db.execute("begin exclusive")  # a mark that held a lock would forbid this
-        assert mark(fresh_store) is None
+        assert read_change_marker(fresh_store) is None
         db.execute("rollback")
-    assert mark(fresh_store) is not None
+    assert read_change_marker(fresh_store) is not None
 
 
 @pytest.mark.parametrize("name", ["what?mode=rwc.db", "50% off.db", "a#b.db", "%41.db"])
 def test_a_path_with_marks_of_an_address_is_watched(fresh_store, tmp_path, name):
     shutil.copy(fresh_store.path, tmp_path / name)
     store = sqlite_backend(tmp_path / name)
-    before = mark(store)
+    before = read_change_marker(store)
     with closing(sqlite3.connect(store.path)) as db, db:
         db.execute("update experiments set name = 'other'")
-    assert mark(store) not in (before, None)
+    assert read_change_marker(store) not in (before, None)
 
 
 def test_many_threads_and_many_files_share_the_marks(fresh_store, tmp_path, monkeypatch):
-    monkeypatch.setattr(freshness, "KEPT_OPEN", 2)
+    monkeypatch.setattr(sqlite_marker, "MAX_CONNECTIONS", 2)
     stores = [fresh_store]
     for n in range(3):
         shutil.copy(fresh_store.path, tmp_path / f"{n}.db")
         stores.append(sqlite_backend(tmp_path / f"{n}.db"))
     with ThreadPoolExecutor(8) as pool:
-        assert None not in list(pool.map(mark, stores * 20))
-    assert len(freshness._WATCHED) <= 2
+        assert None not in list(pool.map(read_change_marker, stores * 20))
+    assert len(sqlite_marker._WATCHED) <= 2

@@ -18,9 +18,8 @@ from mlflow.exceptions import MlflowException
 from lib.backends.backend import sqlite_backend
 from lib.backends.mlflow_client import client
 from lib.errors import Busy
-from lib.runs.reading import run_reader as reading
-from lib.runs.reading import sqlite_reader as sqlite_road
-from lib.runs.table.frames import filled
+from lib.runs.reading import run_reader, sqlite_reader
+from lib.runs.table.frames import build_run_table
 from lib.runs.table.types import Search
 from tests.conftest import copy_store
 from tests.runs.test_run_reader import NOON, log_run, make_experiment
@@ -34,13 +33,13 @@ def of(*experiments, **more):
 
 
 def by_client(store, search):
-    return filled(search, reading._through_the_client(store, search), None)
+    return build_run_table(search, run_reader._through_the_client(store, search), None)
 
 
 def by_sql(store, search):
-    found = sqlite_road.columns(store, search)
+    found = sqlite_reader.read_run_columns(store, search)
     assert found is not None, "the SQLite road was left"
-    return filled(search, found, None)
+    return build_run_table(search, found, None)
 
 
 def same(store, search):
@@ -51,7 +50,7 @@ def same(store, search):
         pd.testing.assert_frame_equal(getattr(fast, name), getattr(slow, name), check_exact=True)
     assert fast.nans == slow.nans
     assert slow.total in (None, fast.total)
-    assert slow.is_whole == fast.is_whole
+    assert slow.is_complete == fast.is_complete
     return fast
 
 
@@ -261,10 +260,10 @@ def test_the_newest_of_several_experiments_are_given_and_all_are_counted(fresh_s
     other = make_experiment(fresh_store, "other")
     ids = [log_run(fresh_store, (experiment, other)[n % 2], f"r{n}", minute=n, params={"n": n}, model=False) for n in range(5)]
     found = same(fresh_store, of(experiment, other, most=3))
-    assert (found.ids, found.total, found.is_whole) == ((ids[4], ids[3], ids[2]), 5, False)
+    assert (found.ids, found.total, found.is_complete) == ((ids[4], ids[3], ids[2]), 5, False)
     assert by_client(fresh_store, of(experiment, other, most=3)).total is None
     assert found.identity.experiment.tolist() == [experiment, other, experiment]
-    assert same(fresh_store, of(experiment, other, most=5)).is_whole
+    assert same(fresh_store, of(experiment, other, most=5)).is_complete
     for most in (0, -1):
         assert (len(same(fresh_store, of(experiment, most=most))), by_sql(fresh_store, of(experiment, most=most)).total) == (0, 3)
 
@@ -296,7 +295,7 @@ def test_both_roads_agree_on_runs_as_the_demos_log_them(fresh_store, experiment)
 
 
 def test_more_runs_than_a_page_are_the_same(fresh_store, experiment, monkeypatch):
-    monkeypatch.setattr(reading, "PAGE", 2)
+    monkeypatch.setattr(run_reader, "PAGE_SIZE", 2)
     for n in range(5):
         log_run(fresh_store, experiment, f"r{n}", minute=n // 2, metrics={"m": n}, data=f"d{n}", model=n % 2 == 0)
     assert len(same(fresh_store, of(experiment))) == 5
@@ -305,12 +304,12 @@ def test_more_runs_than_a_page_are_the_same(fresh_store, experiment, monkeypatch
 def test_reading_takes_the_sqlite_road_without_a_filter_and_the_client_with_one(fresh_store, experiment, monkeypatch):
     run_id = log_run(fresh_store, experiment, "first", params={"n": 1})
     asked = []
-    through = reading._through_the_client
-    monkeypatch.setattr(reading, "_through_the_client", lambda *given: asked.append(given[1].filter) or through(*given))
+    through = run_reader._through_the_client
+    monkeypatch.setattr(run_reader, "_through_the_client", lambda *given: asked.append(given[1].filter) or through(*given))
     moment = datetime(2024, 1, 1, tzinfo=UTC)
-    plainly = reading.runs(fresh_store, of(experiment), at=moment)
+    plainly = run_reader.read_runs(fresh_store, of(experiment), at=moment)
     assert (plainly.ids, plainly.read_at, plainly.search.filter, asked) == ((run_id,), moment, "", [])
-    assert reading.runs(fresh_store, Search((experiment,), "params.n = '1'")).ids == (run_id,)
+    assert run_reader.read_runs(fresh_store, Search((experiment,), "params.n = '1'")).ids == (run_id,)
     assert asked == ["params.n = '1'"]
 
 
@@ -322,18 +321,18 @@ def test_a_run_without_a_user_or_a_start_does_not_hide_the_others(fresh_store, e
         ("update runs set user_id = null where run_uuid = ?", ids[1]),
     )
     write(fresh_store, ("update runs set start_time = null where run_uuid = ?", ids[2]))
-    found = reading.runs(fresh_store, of(experiment))
+    found = run_reader.read_runs(fresh_store, of(experiment))
     assert found.ids == (ids[1], ids[0], ids[2])
     assert found.identity.user.tolist()[0] == ""
     assert pd.isna(found.identity.started.iloc[2])
-    assert reading.newest(fresh_store, reading.experiments(fresh_store)) == experiment
+    assert run_reader.find_newest_experiment(fresh_store, run_reader.read_experiments(fresh_store)) == experiment
 
 
 def test_an_unknown_schema_is_left_to_the_client(fresh_store, experiment, monkeypatch):
     run_id = log_run(fresh_store, experiment, "first")
-    monkeypatch.setattr(sqlite_road, "KNOWN_SCHEMAS", frozenset({"another"}))
-    assert sqlite_road.columns(fresh_store, of(experiment)) is None
-    assert reading.runs(fresh_store, of(experiment)).ids == (run_id,)
+    monkeypatch.setattr(sqlite_reader, "KNOWN_SCHEMAS", frozenset({"another"}))
+    assert sqlite_reader.read_run_columns(fresh_store, of(experiment)) is None
+    assert run_reader.read_runs(fresh_store, of(experiment)).ids == (run_id,)
 
 
 @pytest.mark.parametrize(
@@ -341,7 +340,7 @@ def test_an_unknown_schema_is_left_to_the_client(fresh_store, experiment, monkey
 )
 def test_a_schema_that_is_not_told_or_told_twice_is_left_to_the_client(fresh_store, experiment, statement):
     write(fresh_store, (statement,))
-    assert sqlite_road.columns(fresh_store, of(experiment)) is None
+    assert sqlite_reader.read_run_columns(fresh_store, of(experiment)) is None
 
 
 @pytest.mark.parametrize(
@@ -353,21 +352,21 @@ def test_a_schema_that_is_not_told_or_told_twice_is_left_to_the_client(fresh_sto
 )
 def test_a_file_of_several_workspaces_is_left_to_the_client(fresh_store, experiment, statement):
     write(fresh_store, (statement,))
-    assert sqlite_road.columns(fresh_store, of(experiment)) is None
-    assert sqlite_road.started_after(fresh_store, [experiment], 0) is None
+    assert sqlite_reader.read_run_columns(fresh_store, of(experiment)) is None
+    assert sqlite_reader.count_started_after(fresh_store, [experiment], 0) is None
 
 
 def test_both_roads_name_the_same_newest_experiment(fresh_store, experiment, monkeypatch):
     other = make_experiment(fresh_store, "other")
-    among = reading.experiments(fresh_store)
+    among = run_reader.read_experiments(fresh_store)
     for wanted, place, minute in ((other, None, 0), (experiment, experiment, 1), (experiment, other, 0), (other, other, 2)):
         gone = [log_run(fresh_store, place, "r", minute=minute, model=False)] if place else []
-        assert reading.newest(fresh_store, among) == wanted
+        assert run_reader.find_newest_experiment(fresh_store, among) == wanted
         with monkeypatch.context() as patched:
-            patched.setattr(sqlite_road, "KNOWN_SCHEMAS", frozenset())
-            assert reading.newest(fresh_store, among) == wanted
+            patched.setattr(sqlite_reader, "KNOWN_SCHEMAS", frozenset())
+            assert run_reader.find_newest_experiment(fresh_store, among) == wanted
     client(fresh_store).delete_run(gone[0])
-    assert reading.newest(fresh_store, among) == experiment
+    assert run_reader.find_newest_experiment(fresh_store, among) == experiment
 
 
 def test_no_experiment_has_no_runs(fresh_store, experiment):
@@ -377,7 +376,7 @@ def test_no_experiment_has_no_runs(fresh_store, experiment):
 
 @pytest.mark.parametrize("asked", ["", "wine", "1 or 1=1", "-1", "1" * 40, "١"])
 def test_an_id_that_is_no_number_is_left_to_the_client(fresh_store, asked):
-    assert sqlite_road.columns(fresh_store, of("1", asked)) is None
+    assert sqlite_reader.read_run_columns(fresh_store, of("1", asked)) is None
 
 
 def test_an_unknown_experiment_has_no_runs_on_either_road(fresh_store):
@@ -385,14 +384,14 @@ def test_an_unknown_experiment_has_no_runs_on_either_road(fresh_store):
 
 
 def test_a_server_and_a_missing_file_are_left_to_the_client(mlflow_server, tmp_path):
-    assert sqlite_road.columns(mlflow_server, of("0")) is None
-    assert sqlite_road.columns(sqlite_backend(tmp_path / "none.db"), of("0")) is None
+    assert sqlite_reader.read_run_columns(mlflow_server, of("0")) is None
+    assert sqlite_reader.read_run_columns(sqlite_backend(tmp_path / "none.db"), of("0")) is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_no_database_is_left_to_the_client(tmp_path):
     (tmp_path / "text.db").write_text("not a database " * 100)
-    assert sqlite_road.columns(sqlite_backend(tmp_path / "text.db"), of("0")) is None
+    assert sqlite_reader.read_run_columns(sqlite_backend(tmp_path / "text.db"), of("0")) is None
 
 
 @pytest.mark.parametrize("folder", ["what?mode=rwc", "50% off", "a#b", "ünï cøde", "%41", "q?x=1&y#z%20"])
@@ -400,7 +399,7 @@ def test_a_path_with_marks_of_an_address_is_read_all_the_same(fresh_store, exper
     run_id = log_run(fresh_store, experiment, "first")
     (tmp_path / folder).mkdir()
     shutil.copy(fresh_store.path, tmp_path / folder / "ml%20f?l#ow.db")
-    found = sqlite_road.columns(sqlite_backend(tmp_path / folder / "ml%20f?l#ow.db"), of(experiment))
+    found = sqlite_reader.read_run_columns(sqlite_backend(tmp_path / folder / "ml%20f?l#ow.db"), of(experiment))
     assert found.ids == (run_id,)
     assert [path.name for path in (tmp_path / folder).iterdir()] == ["ml%20f?l#ow.db"]
 
@@ -414,13 +413,13 @@ def test_reading_changes_no_byte_and_works_in_a_file_nobody_may_write(fresh_stor
 
 
 def test_a_locked_database_is_told_as_busy(fresh_store, experiment, monkeypatch):
-    monkeypatch.setattr(sqlite_road, "LOCKED_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite_reader, "LOCK_TIMEOUT_SECONDS", 0.05)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as db:
         db.execute("begin exclusive")
         with pytest.raises(Busy, match="locked by another program"):
-            reading.runs(fresh_store, of(experiment))
+            run_reader.read_runs(fresh_store, of(experiment))
         db.execute("rollback")
-    assert len(reading.runs(fresh_store, of(experiment))) == 0
+    assert len(run_reader.read_runs(fresh_store, of(experiment))) == 0
 
 
 def test_a_writer_in_the_middle_of_its_work_is_not_seen(fresh_store, experiment):
@@ -444,8 +443,8 @@ def test_what_a_killed_writer_left_half_done_is_undone_by_the_client_before_anyo
             shutil.copy(f"{fresh_store.path}{suffix}", killed / f"mlflow.db{suffix}")
         db.execute("rollback")
     assert b"half done" in (killed / "mlflow.db").read_bytes()
-    assert sqlite_road.columns(sqlite_backend(killed / "mlflow.db"), of(experiment)) is None
-    found = reading.runs(sqlite_backend(killed / "mlflow.db"), of(experiment))
+    assert sqlite_reader.read_run_columns(sqlite_backend(killed / "mlflow.db"), of(experiment)) is None
+    found = run_reader.read_runs(sqlite_backend(killed / "mlflow.db"), of(experiment))
     assert (found.ids, found.params.loc[run_id].unique().tolist()) == ((run_id,), ["x" * 500])
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.runs.export.table_files import as_csv, as_json, file_name, harmless
+from lib.runs.export.table_files import as_csv, as_json, escape_formula, safe_file_name
 from lib.runs.table.types import DataInput, RegisteredVersion
 from tests.runs.test_frames import START, made, runs_of
 
@@ -30,12 +30,18 @@ def test_no_cell_begins_as_a_formula_and_every_text_comes_back(params, tags, nam
     for cell in (cell for row in found for cell in row):
         assert not cell or cell[0] not in "=+-@\t\r\n" or math.isfinite(float(cell))
     row = dict(zip(found[0], found[1], strict=True))
-    assert {row[f"params.{key}"] for key in params} == {harmless(value) for value in params.values()}
+    assert {row[f"params.{key}"] for key in params} == {escape_formula(value) for value in params.values()}
 
 
 def test_plain_numbers_stay_numbers_and_formulas_do_not():
-    assert [harmless(cell) for cell in ("-5", "+1.5e-3", "-.5", "-Infinity", "0")] == ["-5", "+1.5e-3", "-.5", "-Infinity", "0"]
-    assert [harmless(cell)[0] for cell in ("-5+1", "=1", "@x", "\tx", "\rx", "+", "-", "-5\n", "＝1", EVIL)] == ["'"] * 10
+    assert [escape_formula(cell) for cell in ("-5", "+1.5e-3", "-.5", "-Infinity", "0")] == [
+        "-5",
+        "+1.5e-3",
+        "-.5",
+        "-Infinity",
+        "0",
+    ]
+    assert [escape_formula(cell)[0] for cell in ("-5+1", "=1", "@x", "\tx", "\rx", "+", "-", "-5\n", "＝1", EVIL)] == ["'"] * 10
 
 
 def test_the_csv_has_the_runs_in_the_asked_order_with_parameters_as_logged():
@@ -80,7 +86,7 @@ def test_json_keeps_types_and_writes_nan_and_infinities_as_words_and_drops_what_
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(ANY)
 def test_a_file_name_never_leaves_its_folder_and_is_never_empty(name):
-    made_ = file_name(name, "csv")
+    made_ = safe_file_name(name, "csv")
     assert made_.endswith(".csv")
     assert not made_.startswith(".")
     assert not set(made_) & set('/\\:*?"<>|\0\n\r ')
@@ -88,10 +94,10 @@ def test_a_file_name_never_leaves_its_folder_and_is_never_empty(name):
 
 
 def test_a_file_name_keeps_what_people_read():
-    assert file_name("card fraud / v2", "csv") == "card-fraud-v2.csv"
-    assert file_name("../../etc/passwd", "json") == "etc-passwd.json"
-    assert file_name("con", "png") == "runs-con.png"
-    assert file_name("größe", "png") == "größe.png"
+    assert safe_file_name("card fraud / v2", "csv") == "card-fraud-v2.csv"
+    assert safe_file_name("../../etc/passwd", "json") == "etc-passwd.json"
+    assert safe_file_name("con", "png") == "runs-con.png"
+    assert safe_file_name("größe", "png") == "größe.png"
 
 
 def test_no_run_gives_a_file_with_headings_only():

@@ -8,22 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lib.runs.plots.trend import FEWEST, NoTrend, Trend, trend
+from lib.runs.plots.trend import MIN_POINTS, NoTrend, Trend, fit_trend
 
 PLACE = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
 
 
 def straight(xs, ys) -> Trend:
-    made = trend(xs, ys, log_x=False, log_y=False)
+    made = fit_trend(xs, ys, log_x=False, log_y=False)
     assert isinstance(made, Trend)
     return made
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
-@given(st.lists(st.tuples(PLACE, PLACE), min_size=FEWEST, max_size=30))
+@given(st.lists(st.tuples(PLACE, PLACE), min_size=MIN_POINTS, max_size=30))
 def test_the_line_and_its_interval_are_those_of_least_squares(points):
     xs, ys = zip(*points, strict=True)
-    made = trend(xs, ys, log_x=False, log_y=False)
+    made = fit_trend(xs, ys, log_x=False, log_y=False)
     if isinstance(made, NoTrend):
         assert np.ptp(xs) < 1e-9
         return
@@ -52,12 +52,12 @@ def test_the_interval_of_its_mean_holds_the_truth_in_about_95_of_100_rounds():
     ("ys", "goes"), [([1, 2.1, 2.9, 4, 5], "up"), ([5, 4, 3.1, 2, 1], "down"), ([1, 5, 1, 5, 1], "unclear"), ([2] * 5, "unclear")]
 )
 def test_it_says_where_the_line_goes_or_that_it_cannot_tell(ys, goes):
-    assert straight(range(5), ys).goes == goes
+    assert straight(range(5), ys).direction == goes
 
 
 def test_on_logarithmic_axes_a_power_law_is_a_line():
     xs = [1, 10, 100, 1000]
-    made = trend(xs, [3 * x**0.5 for x in xs], log_x=True, log_y=True)
+    made = fit_trend(xs, [3 * x**0.5 for x in xs], log_x=True, log_y=True)
     assert isinstance(made, Trend)
     assert np.allclose(made.mean, [3 * x**0.5 for x in made.x])
     assert min(made.low) > 0
@@ -73,9 +73,9 @@ def test_on_logarithmic_axes_a_power_law_is_a_line():
     ],
 )
 def test_it_says_what_it_needs(xs, ys, why):
-    made = trend(xs, ys, log_x=False, log_y=False)
+    made = fit_trend(xs, ys, log_x=False, log_y=False)
     assert isinstance(made, NoTrend)
-    assert why in made.why
+    assert why in made.reason
 
 
 def test_enormous_values_do_not_break_it():

@@ -6,16 +6,16 @@ import re
 import pytest
 
 from lib.ledger.packet import document as packet
-from lib.ledger.queries.as_of_text import statement
-from lib.ledger.queries.time_query import read_when
-from lib.registry.audit_queries import Question, ask
-from lib.registry.import_history import File, import_earlier
-from lib.registry.packet import of_answer
-from lib.ui.app.routes import PROJECT
+from lib.ledger.queries.as_of_text import answer_text
+from lib.ledger.queries.time_query import parse_time_query
+from lib.registry.audit_queries import AsOfQuery, query_as_of
+from lib.registry.import_history import ImportFile, import_history
+from lib.registry.packet import build_as_of_packet
+from lib.ui.app.routes import PROJECT_ROOT
 from tests.support.ledger_stores import registered, writer
 
-PAGE = (PROJECT / "docs" / "packet.md").read_text(encoding="utf-8")
-FRAUD = PROJECT / "docs" / "examples" / "fraud-history.csv"
+PAGE = (PROJECT_ROOT / "docs" / "packet.md").read_text(encoding="utf-8")
+FRAUD = PROJECT_ROOT / "docs" / "examples" / "fraud-history.csv"
 
 
 def members(heading):
@@ -29,20 +29,29 @@ def members(heading):
 def asked(fresh_store):
     """The packet of the bank's answer, as it is written down."""
     registered(fresh_store, "card-fraud", 3, {"3": "Production"}, {"production": "3"})
-    import_earlier(writer(fresh_store, "ines"), "card-fraud", File(FRAUD.name, FRAUD.read_bytes()))
+    import_history(writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
     now = writer(fresh_store).clock()
-    return of_answer(writer(fresh_store), "card-fraud", Question("production", read_when("2023-03-14", now), now))
+    return build_as_of_packet(
+        writer(fresh_store), "card-fraud", AsOfQuery("production", parse_time_query("2023-03-14", now), now)
+    )
 
 
 def test_the_page_names_the_members_of_a_packet_and_no_others(asked):
-    assert members("The document") == set(packet.sealed(asked))
-    for name in ("Subject", "Made", "Book", "Volume", "Written", "Picture"):
-        heading = {"Volume": "volumes", "Written": "entries", "Picture": "pictures"}.get(name, name.lower())
-        assert members(heading) == set(getattr(packet, name).model_fields), heading
+    assert members("The document") == set(packet.hashed_document(asked))
+    models = {
+        "subject": packet.PacketSubject,
+        "made": packet.PacketOrigin,
+        "book": packet.PacketBook,
+        "volumes": packet.PacketVolume,
+        "entries": packet.PacketEntry,
+        "pictures": packet.PacketPicture,
+    }
+    for heading, model in models.items():
+        assert members(heading) == set(model.model_fields), heading
 
 
 def test_the_page_names_what_stands_in_the_members_without_a_shape_of_their_own(asked):
-    document = packet.sealed(asked)
+    document = packet.hashed_document(asked)
     for name in ("answer", "registry"):
         line = next(line for line in PAGE.splitlines() if line.startswith(f"| `{name}`"))
         assert set(document[name]) <= set(re.findall(r"`(\w+)`", line)), name
@@ -54,8 +63,8 @@ def test_the_page_names_what_stands_in_the_members_without_a_shape_of_their_own(
 def test_the_code_on_the_page_checks_a_packet_without_podium(asked, tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    document = packet.sealed(asked)
-    (tmp_path / "decision.json").write_text(packet.dumps(document))
+    document = packet.hashed_document(asked)
+    (tmp_path / "decision.json").write_text(packet.document_to_json(document))
     exec(code, {})
     document["book"]["volumes"][0]["hashes"][3] = "0" * 64
     (tmp_path / "decision.json").write_text(json.dumps(document))
@@ -75,10 +84,12 @@ def test_the_commands_on_the_page_are_those_there_are():
 
 def test_the_answer_on_the_page_about_importing_is_the_one_that_is_given(fresh_store):
     registered(fresh_store, "card-fraud", 3, {"3": "Production"}, {"production": "3"})
-    import_earlier(writer(fresh_store, "ines"), "card-fraud", File(FRAUD.name, FRAUD.read_bytes()))
+    import_history(writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
     now = writer(fresh_store).clock()
-    told = ask(fresh_store, "card-fraud", Question("production", read_when("2023-03-14", now, "Europe/Berlin"), now))
-    page = (PROJECT / "docs" / "import.md").read_text(encoding="utf-8")
+    told = query_as_of(
+        fresh_store, "card-fraud", AsOfQuery("production", parse_time_query("2023-03-14", now, "Europe/Berlin"), now)
+    )
+    page = (PROJECT_ROOT / "docs" / "import.md").read_text(encoding="utf-8")
     shown = " ".join(line.removeprefix("> ") for line in page.splitlines() if line.startswith("> "))
     when = re.compile(r"imported them on .* Europe/Berlin from")
-    assert when.sub("", shown) == when.sub("", statement("card-fraud", told.answer))
+    assert when.sub("", shown) == when.sub("", answer_text("card-fraud", told.answer))

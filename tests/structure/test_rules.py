@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from lib.ui.app.routes import PROJECT
+from lib.ui.app.routes import PROJECT_ROOT
 
-MODULES = sorted(PROJECT.glob("lib/**/*.py"))
-PAGES = sorted(PROJECT.glob("pages/*.py"))
-DEMOS = sorted(PROJECT.glob("demo_experiments/*.py"))
-OURS = [PROJECT / "app.py", *PAGES, *MODULES]
+MODULES = sorted(PROJECT_ROOT.glob("lib/**/*.py"))
+PAGES = sorted(PROJECT_ROOT.glob("pages/*.py"))
+DEMOS = sorted(PROJECT_ROOT.glob("demo_experiments/*.py"))
+OURS = [PROJECT_ROOT / "app.py", *PAGES, *MODULES]
 FUNCTION_LINES = 40
 ARGUMENTS = 5
 VAGUE = re.compile(r"util|helper|manager|^base$|common|misc")
 
 
 def named(path: Path) -> str:
-    return str(path.relative_to(PROJECT))
+    return str(path.relative_to(PROJECT_ROOT))
 
 
 def tree(path: Path) -> ast.Module:
@@ -86,7 +86,7 @@ def test_streamlit_is_drawn_with_only_in_app_pages_and_lib_ui(path):
     assert not {name for name in imports(path) if name.split(".")[0] == "streamlit"}
 
 
-@pytest.mark.parametrize("path", [*PAGES, PROJECT / "app.py", *PROJECT.glob("lib/ui/**/*.py")], ids=named)
+@pytest.mark.parametrize("path", [*PAGES, PROJECT_ROOT / "app.py", *PROJECT_ROOT.glob("lib/ui/**/*.py")], ids=named)
 def test_pages_and_lib_ui_never_touch_mlflow_themselves(path):
     roots = {name.split(".")[0] for name in imports(path)}
     assert not roots & {"mlflow", "sqlite3", "sklearn", "dagshub"}
@@ -110,7 +110,7 @@ def test_a_demo_is_a_plain_script_without_lib_and_streamlit(path):
     assert not {name.split(".")[0] for name in imports(path)} & {"lib", "streamlit", "app"}
 
 
-@pytest.mark.parametrize("path", [*PAGES, *PROJECT.glob("lib/ui/**/*.py")], ids=named)
+@pytest.mark.parametrize("path", [*PAGES, *PROJECT_ROOT.glob("lib/ui/**/*.py")], ids=named)
 def test_every_widget_on_a_page_has_a_key_that_names_its_page(path):
     """A widget without a key loses its state when its label changes; a key without a prefix collides with another page's."""
     widgets = {"button", "text_input", "text_area", "selectbox", "multiselect", "pills", "segmented_control", "toggle", "slider"}
@@ -146,7 +146,7 @@ def _may_be_left_out(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[i
     return found
 
 
-@pytest.mark.parametrize("path", [*PAGES, *PROJECT.glob("lib/ui/**/*.py")], ids=named)
+@pytest.mark.parametrize("path", [*PAGES, *PROJECT_ROOT.glob("lib/ui/**/*.py")], ids=named)
 def test_a_place_for_progress_is_there_in_every_run_of_a_page(path):
     """One that comes and goes shifts what follows, and the browser draws every chart anew, also one that a hand is brushing."""
     assert {one.name: lines for one in functions(path) if (lines := _may_be_left_out(one))} == {}

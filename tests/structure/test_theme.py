@@ -4,10 +4,10 @@ import tomllib
 
 import pytest
 
-from lib.theme import DARK, FONTS, LIGHT
-from lib.ui.app.routes import PROJECT
+from lib.theme import DARK, FONT_FOLDER, LIGHT
+from lib.ui.app.routes import PROJECT_ROOT
 
-THEME = tomllib.loads((PROJECT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
+THEME = tomllib.loads((PROJECT_ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
 SAME = {
     "ink": "textColor",
     "soft": "grayColor",
@@ -27,4 +27,4 @@ def test_the_charts_have_the_colours_of_the_page(mode, ink):
 
 
 def test_the_fonts_of_pictures_are_shipped():
-    assert list(FONTS.glob("*.ttf"))
+    assert list(FONT_FOLDER.glob("*.ttf"))

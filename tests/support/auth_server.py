@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib.backends.backend import Backend
-from lib.backends.credentials import given
+from lib.backends.credentials import create_credential
 from lib.errors import PodiumError
 from tests.support.browser import Process, free_port, start
 from tests.support.ledger_workers import processes
@@ -107,8 +107,8 @@ def acting(name: str, deed, *args):
 def _act(name, deed, args, answers) -> None:
     os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = name, password(name)
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
-    held = [given(one, name, password(name)) for one in args if isinstance(one, Backend)]
-    signed = [one.asked_by(held[0].principal) if isinstance(one, Backend) else one for one in args]
+    held = [create_credential(one, name, password(name)) for one in args if isinstance(one, Backend)]
+    signed = [one.with_principal(held[0].principal) if isinstance(one, Backend) else one for one in args]
     try:
         answers.put(("done", deed(*signed)))
     except PodiumError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, Playwright
 
-from lib.ui.app.routes import PROJECT
+from lib.ui.app.routes import PROJECT_ROOT
 
 FLAGS = [
     "--headless",
@@ -98,7 +98,7 @@ def serve_podium(tracking_uri: str, folder: Path, **env: str) -> Process:
     port = free_port()
     flags = [f"--server.port={port}", "--server.headless=true", "--server.fileWatcherType=none"]
     served = start(
-        [sys.executable, "-m", "streamlit", "run", str(PROJECT / "app.py"), *flags],
+        [sys.executable, "-m", "streamlit", "run", str(PROJECT_ROOT / "app.py"), *flags],
         f"http://127.0.0.1:{port}",
         folder / "podium.log",
         {"MLFLOW_TRACKING_URI": tracking_uri, "PODIUM_HOME": str(folder / "podium"), **env},

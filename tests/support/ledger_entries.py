@@ -4,7 +4,7 @@ import json
 
 from ulid import ULID
 
-from lib.ledger.chain.hash_chain import encode, key
+from lib.ledger.chain.hash_chain import encode_entry, param_key
 from lib.ledger.entry.fields import Correction, Evidence, Gate, Policy, Source, Waiver
 from lib.ledger.entry.types import (
     Carry,
@@ -13,7 +13,6 @@ from lib.ledger.entry.types import (
     Decided,
     FollowedUp,
     Frozen,
-    Held,
     Identity,
     Imported,
     Lineage,
@@ -21,15 +20,16 @@ from lib.ledger.entry.types import (
     Opened,
     Registered,
     Requested,
+    SlotState,
     Volume,
     Withdrawn,
 )
-from lib.ledger.entry.vocabulary import Actor, reason
+from lib.ledger.entry.vocabulary import Actor, make_reason
 
 AT, LATER = "2022-02-07T09:00:00.000Z", "2099-01-01T00:00:00.000Z"
-WHY = reason("better", "Measured better on the same rows, twice.")
+WHY = make_reason("better", "Measured better on the same rows, twice.")
 IDENTITY = Identity(created=AT, run_id="r")
-NOW = {"production": Held(alias="1", stage=("1",)), "staging": Held()}
+NOW = {"production": SlotState(alias="1", stage=("1",)), "staging": SlotState()}
 REQUEST, DECISION = "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAW"
 
 
@@ -79,5 +79,5 @@ def newer(state):
     """Key and value of a next place, of a schema that this Podium does not know."""
     said = {"schema": 2, "type": "PLEDGED", "model": "wine", "recorded_at": LATER, "by": {"name": "zoe", "how": "declared"}}
     text = json.dumps({**said, "reason": {"category": "other", "text": "Something that schema 2 can say."}, "pledge": [1, 2]})
-    value, _ = encode(str(ULID()), text, state.reading.chain)
-    return key(state.reading.head + 1), value
+    value, _ = encode_entry(str(ULID()), text, state.book.chain)
+    return param_key(state.book.head + 1), value

@@ -7,13 +7,13 @@ from tempfile import TemporaryDirectory
 from mlflow.entities import LoggedModelOutput
 
 from lib.backends.mlflow_client import client
-from lib.ledger.entry.vocabulary import Actor, reason
+from lib.ledger.entry.vocabulary import Actor, make_reason
 from lib.ledger.storage.book import Writer
-from lib.ledger.storage.book_index import find_book
-from lib.registry.promote import Wish, move
-from lib.registry.reader import life_of, look_at, recorded
+from lib.ledger.storage.book_index import find_book_id
+from lib.registry.promote import MoveRequest, move_version
+from lib.registry.reader import incarnation_of, read_book_state, read_snapshot
 
-WHY = reason("better", "Measured better on the same rows, twice.")
+WHY = make_reason("better", "Measured better on the same rows, twice.")
 MLMODEL = "flavors: {}\nmodel_size_bytes: 10\nsignature:\n  inputs: '[]'\nmodel_uuid: m\n"
 
 
@@ -23,7 +23,7 @@ def writer(backend, name="ana"):
 
 def model_folder(backend, n=1):
     """A folder that looks like a logged model."""
-    folder = Path(backend.artifacts) / f"plain-{n}"
+    folder = Path(backend.artifact_folder) / f"plain-{n}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "MLmodel").write_text(MLMODEL)
     (folder / "requirements.txt").write_text("scikit-learn==1.9.1\n")
@@ -47,7 +47,7 @@ def trained(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED", 
     """A finished run with a model, made by plain MLflow calls."""
     mlflow = client(backend)
     home = mlflow.get_experiment_by_name(experiment)
-    place = str(backend.artifacts / experiment) if backend.artifacts else None
+    place = str(backend.artifact_folder / experiment) if backend.artifact_folder else None
     experiment = home.experiment_id if home else mlflow.create_experiment(experiment, place)
     run = mlflow.create_run(experiment, run_name=name)
     mlflow.log_metric(run.info.run_id, "accuracy", accuracy)
@@ -67,16 +67,16 @@ def trained(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED", 
 def promoted_in_turn(backend, times, name="wine"):
     """A model whose versions 1, 2 and 3 were put into Production in turn, so many times."""
     registered(backend, name)
-    done = [move(writer(backend), Wish(name, str(n % 3 + 1), "Production", WHY)) for n in range(times)]
+    done = [move_version(writer(backend), MoveRequest(name, str(n % 3 + 1), "Production", WHY)) for n in range(times)]
     assert {one.outcome for one in done} == {"applied"}
-    return recorded(backend, name)
+    return read_book_state(backend, name)
 
 
 def book_id(backend, model="wine"):
     """The run id of a model's book, None when it has none."""
-    return find_book(backend, life_of(look_at(backend, model)))
+    return find_book_id(backend, incarnation_of(read_snapshot(backend, model)))
 
 
 def findings(backend, model="wine"):
     """What does not fit in a model's book, the heads noted on its versions included."""
-    return recorded(backend, model).findings(look_at(backend, model).anchors(book_id(backend, model)))
+    return read_book_state(backend, model).findings(read_snapshot(backend, model).anchors(book_id(backend, model)))

@@ -8,12 +8,12 @@ import sys
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.errors import PodiumError
-from lib.ledger.entry.types import NOTHING, Opened, Place
-from lib.ledger.entry.vocabulary import PODIUM
+from lib.ledger.entry.types import EMPTY_SLOT_STATES, BackendRef, Opened
+from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state import volumes
 from lib.ledger.storage.book import append
-from lib.registry.promote import Wish, move
-from lib.registry.reconcile import look
+from lib.registry.promote import MoveRequest, move_version
+from lib.registry.reconcile import sync_model_status
 from tests.support.ledger_stores import WHY, writer
 
 WRITES = (
@@ -46,7 +46,7 @@ def promote_often_of(backend: Backend, model: str, me: int, rounds: int, start, 
 
 def promote_against(backend: Backend, me: int, expected: str, start, answers) -> None:
     """Promote version `me` once, decided against the champion everybody saw."""
-    look(writer(backend), "wine")
+    sync_model_status(writer(backend), "wine")
     start.wait()
     answers.put(_promote(backend, str(me), expected))
 
@@ -55,50 +55,52 @@ def open_first_book(backend: Backend, start, answers) -> None:
     """Open the book of a model in a store that has no ledger yet."""
     client(backend).search_experiments(max_results=1)
     start.wait()
-    answers.put(look(writer(backend), "wine").book)
+    answers.put(sync_model_status(writer(backend), "wine").book_id)
 
 
 def promote_and_die(backend: Backend, version: str, after: int) -> None:
     """Promote a version and kill this process right after its nth write (0: before the first)."""
     _die_after(backend, after)
-    move(writer(backend), Wish("wine", version, "Production", WHY))
+    move_version(writer(backend), MoveRequest("wine", version, "Production", WHY))
     sys.exit(0)
 
 
 def look_and_die(backend: Backend, after: int) -> None:
     """Look at wine and kill this process right after its nth write (0: before the first)."""
     _die_after(backend, after)
-    look(writer(backend), "wine")
+    sync_model_status(writer(backend), "wine")
 
 
 def promote_often_in_small_volumes(backend: Backend, places: int, me: int, rounds: int, start, answers) -> None:
     """The same with volumes of so few places."""
-    volumes.PLACES = places
+    volumes.VOLUME_CAPACITY = places
     promote_often(backend, me, rounds, start, answers)
 
 
 def append_often_in_small_volumes(backend: Backend, book: str, places: int, me: str, rounds: int, start, answers) -> None:
     """Append entries that say who wrote them, in order, with volumes of so few places."""
-    volumes.PLACES = places
+    volumes.VOLUME_CAPACITY = places
     start.wait()
     answers.put([append(backend, book, lambda _, n=n: _note(f"{me} {n}")) for n in range(rounds)])
 
 
 def append_and_die(backend: Backend, book: str, places: int, after: int) -> None:
     """Append one entry and kill this process right after its nth write (0: before the first)."""
-    volumes.PLACES = places
+    volumes.VOLUME_CAPACITY = places
     _die_after(backend, after)
     append(backend, book, lambda _: _note("mine"))
 
 
 def _note(text: str) -> Opened:
-    said = {"model": "m", "recorded_at": "2026-11-24T10:00:00.000Z", "by": PODIUM, "backend": Place(kind="", uri="")}
-    return Opened(**said, why="re-created", now=dict(NOTHING), note=text)
+    said = {"model": "m", "recorded_at": "2026-11-24T10:00:00.000Z", "by": PODIUM_ACTOR, "backend": BackendRef(kind="", uri="")}
+    return Opened(**said, why="re-created", now=dict(EMPTY_SLOT_STATES), note=text)
 
 
 def _promote(backend: Backend, version: str, expected: str | None = None, model: str = "wine") -> str:
     try:
-        return move(writer(backend, f"w{version}"), Wish(model, version, "Production", WHY, expected=expected)).outcome
+        return move_version(
+            writer(backend, f"w{version}"), MoveRequest(model, version, "Production", WHY, expected_holder=expected)
+        ).outcome
     except PodiumError as error:
         return f"{type(error).__name__}: {error}"
 

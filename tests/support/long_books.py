@@ -6,19 +6,19 @@ from mlflow.entities import Param
 from ulid import ULID
 
 from lib.backends.mlflow_client import client
-from lib.ledger.chain.hash_chain import encode, key
-from lib.ledger.entry.types import Closing, Decided, Held, canonical
-from lib.ledger.entry.vocabulary import Actor, as_text, reason
+from lib.ledger.chain.hash_chain import encode_entry, param_key
+from lib.ledger.entry.types import Closing, Decided, SlotState, canonical_json
+from lib.ledger.entry.vocabulary import Actor, format_timestamp, make_reason
 from lib.ledger.state import volumes
 from lib.ledger.storage import book as ledger_book
-from lib.ledger.storage.book import Writer, read
-from lib.registry.reconcile import look
-from lib.registry.snapshot import Seen
+from lib.ledger.storage.book import Writer, read_book
+from lib.registry.reconcile import sync_model_status
+from lib.registry.snapshot import RegistrySnapshot
 from tests.support.ledger_stores import registered, writer
 
 BEGAN = datetime(2024, 1, 1, tzinfo=UTC)
 STEP = timedelta(hours=1)
-REASON = reason("better", "Two points more on the rows of last month, and no slice lost anything. " * 8)
+REASON = make_reason("better", "Two points more on the rows of last month, and no slice lost anything. " * 8)
 
 
 def long_book(backend, entries, name="wine"):
@@ -27,36 +27,36 @@ def long_book(backend, entries, name="wine"):
     registry = client(backend)
     registry.set_registered_model_alias(name, "production", "1")
     registry.transition_model_version_stage(name, "1", "Production")
-    found = look(Writer(backend, Actor(name="ana"), lambda: BEGAN - STEP), name)
-    grow(backend, found.book, found.seen, entries)
-    return found.book
+    found = sync_model_status(Writer(backend, Actor(name="ana"), lambda: BEGAN - STEP), name)
+    grow(backend, found.book_id, found.snapshot, entries)
+    return found.book_id
 
 
-def grow(backend, book, seen: Seen, entries):
+def grow(backend, book, seen: RegistrySnapshot, entries):
     """Log decisions that put versions 2, 3 and 1 into Production in turn, until the book has so many entries, VOLUMEs included."""
-    state, n = read(backend, book), 0
-    while state.reading.head < entries or n % 3:
-        if volumes.is_full(state.reading):
-            ledger_book._roll_over(backend, book, state, state.reading.entries[-1].body)
-            state = read(backend, book)
-        room = volumes.PLACES - (state.reading.head - state.reading.parts[-1].first + 1)
+    state, n = read_book(backend, book), 0
+    while state.book.head < entries or n % 3:
+        if volumes.is_volume_full(state.book):
+            ledger_book._roll_over(backend, book, state, state.book.entries[-1].body)
+            state = read_book(backend, book)
+        room = volumes.VOLUME_CAPACITY - (state.book.head - state.book.volumes[-1].first_position + 1)
         bodies = []
-        while len(bodies) < min(room, 90) and (state.reading.head + len(bodies) < entries or n % 3):
+        while len(bodies) < min(room, 90) and (state.book.head + len(bodies) < entries or n % 3):
             if room - len(bodies) < 2:
                 bodies += [_seen_again(backend, seen, n)]
                 continue
             bodies += _decision(backend, seen, n)
             n += 1
-        _log(backend, state.reading, bodies)
-        state = read(backend, book)
+        _log(backend, state.book, bodies)
+        state = read_book(backend, book)
 
 
 def _stamp(backend, seen, n):
-    return writer(backend).stamp(seen.model) | {"recorded_at": as_text(BEGAN + n * STEP)}
+    return writer(backend).common_fields(seen.model) | {"recorded_at": format_timestamp(BEGAN + n * STEP)}
 
 
 def _now(version):
-    return {"production": Held(alias=version, stage=(version,)), "staging": Held()}
+    return {"production": SlotState(alias=version, stage=(version,)), "staging": SlotState()}
 
 
 def _decision(backend, seen, n):
@@ -91,8 +91,8 @@ def _seen_again(backend, seen, n):
 def _log(backend, reading, bodies):
     params, chain = [], reading.tip
     for place, (entry_id, body) in enumerate(bodies, reading.head + 1):
-        value, more = encode(entry_id, canonical(body), chain)
+        value, more = encode_entry(entry_id, canonical_json(body), chain)
         assert not more
-        params.append(Param(key(place), value))
+        params.append(Param(param_key(place), value))
         chain = value.split(" ", 3)[2]
-    client(backend).log_batch(reading.parts[-1].run_id, params=params)
+    client(backend).log_batch(reading.volumes[-1].run_id, params=params)

@@ -16,9 +16,9 @@ from filelock import FileLock
 from mlflow.store.db.utils import _get_alembic_config, create_sqlalchemy_engine
 from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 
-from lib.backends.backend import SQLITE, sqlite_backend
-from lib.backends.sqlite_store import schema
-from lib.ui.app.routes import path
+from lib.backends.backend import SQLITE_PREFIX, sqlite_backend
+from lib.backends.sqlite_store import read_schema_status
+from lib.ui.app.routes import page_path
 
 
 def titles(page):
@@ -64,8 +64,8 @@ def older_database(shared_folder):
 
 
 def _make_older(file):
-    engine = create_sqlalchemy_engine(SQLITE + str(file))
-    config = _get_alembic_config(SQLITE + str(file))
+    engine = create_sqlalchemy_engine(SQLITE_PREFIX + str(file))
+    config = _get_alembic_config(SQLITE_PREFIX + str(file))
     steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
     InitialBase.metadata.create_all(engine)
     with engine.begin() as connection:
@@ -85,14 +85,14 @@ def test_a_missing_database_is_made_and_the_page_opens(app, tmp_path):
     backend = sqlite_backend(tmp_path / "new" / "mlflow.db")
     page = app("compare", backend)
     assert titles(page) == ["Compare"]
-    assert schema(backend.path).state == "current"
+    assert read_schema_status(backend.path).state == "current"
 
 
 def test_an_older_database_is_not_touched_before_someone_agrees(app, older_store):
     before = older_store.path.read_bytes()
     page = app("overview", older_store)
     assert titles(page) == ["This database is older than the MLflow here"]
-    page.switch_page(str(path("compare"))).run()
+    page.switch_page(str(page_path("compare"))).run()
     assert titles(page) == ["This database is older than the MLflow here"]
     assert older_store.path.read_bytes() == before
     assert [file.name for file in older_store.path.parent.glob("*.db*")] == ["mlflow.db"]
@@ -111,7 +111,7 @@ def test_after_consent_the_copy_is_there_and_other_sessions_get_in(app, older_st
     copies = [*older_store.path.parent.glob("mlflow.db.*.backup")]
     assert titles(first) == ["Compare"]
     assert len(copies) == 1
-    assert schema(copies[0]).state == "older"
+    assert read_schema_status(copies[0]).state == "older"
     assert copies[0].name.replace(".", "") in "".join(box.value for box in first.success).replace("&#46;", "").replace(
         "&#45;", "-"
     )
@@ -166,7 +166,7 @@ def test_a_dead_server_is_told_within_five_seconds_and_the_navigation_lives(app)
         assert monotonic() - start < 5
     assert titles(page) == ["Podium cannot reach its backend"]
     assert "did not answer within 2 s" in told(page)[0].replace("&#46;", ".")
-    page.switch_page(str(path("launch"))).run()
+    page.switch_page(str(page_path("launch"))).run()
     assert not page.exception
 
 

@@ -6,14 +6,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.ui.components.formatting import NARROW, ago, count, lately, md, moment, plain, score, short, signed, span, version
+from lib.ui.components.formatting import (
+    NBSP,
+    escape,
+    format_age,
+    format_count,
+    format_difference,
+    format_duration,
+    format_metric,
+    format_recent_age,
+    format_time,
+    short_hash,
+    strip_invisible,
+    version_label,
+)
 
 NOON = datetime(2023, 3, 14, 12, tzinfo=UTC)
 
 
 @given(st.text())
 def test_escaped_text_holds_no_mark_that_markdown_or_streamlit_reads(text):
-    safe = md(text)
+    safe = escape(text)
     assert not set(safe) & set("\\`*_{}[]()<>+-.!|~$^=\"'/")
     assert "www" not in safe
     assert ":material" not in safe
@@ -22,12 +35,12 @@ def test_escaped_text_holds_no_mark_that_markdown_or_streamlit_reads(text):
 
 @given(st.text())
 def test_plain_text_has_no_control_character(text):
-    assert all(character.isprintable() or not character < " " for character in plain(text))
+    assert all(character.isprintable() or not character < " " for character in strip_invisible(text))
 
 
 @given(st.text(alphabet="abc 123"))
 def test_ordinary_words_stay_as_they_are(text):
-    assert md(text) == text
+    assert escape(text) == text
 
 
 @pytest.mark.parametrize(
@@ -41,34 +54,36 @@ def test_ordinary_words_stay_as_they_are(text):
     ],
 )
 def test_a_length_of_time_has_one_unit(length, said):
-    assert span(length) == said.replace(" ", NARROW)
+    assert format_duration(length) == said.replace(" ", NBSP)
 
 
 def test_what_is_new_happened_a_moment_ago():
-    assert lately(NOON, NOON + timedelta(seconds=80)) == "a moment ago"
-    assert lately(NOON, NOON + timedelta(minutes=4)) == ago(NOON, NOON + timedelta(minutes=4)) == f"4{NARROW}min ago"
+    assert format_recent_age(NOON, NOON + timedelta(seconds=80)) == "a moment ago"
+    assert (
+        format_recent_age(NOON, NOON + timedelta(minutes=4)) == format_age(NOON, NOON + timedelta(minutes=4)) == f"4{NBSP}min ago"
+    )
 
 
 def test_times_are_in_utc_whatever_zone_they_came_in():
     east = NOON.astimezone(tz=None)
-    assert moment(east).replace(NARROW, " ") == "14 Mar 2023, 12:00 UTC"
-    assert moment(None) == ""
+    assert format_time(east).replace(NBSP, " ") == "14 Mar 2023, 12:00 UTC"
+    assert format_time(None) == ""
 
 
 def test_numbers_have_a_real_minus_and_counts_have_thousands():
-    assert score(-0.5) == "−0.5000"
-    assert score(None) == ""
-    assert signed(0.0278) == "+0.0278"
-    assert count(1, "run") == f"1{NARROW}run"
-    assert count(24000, "run") == f"24,000{NARROW}runs"
-    assert count(2, "entry", "entries") == f"2{NARROW}entries"
+    assert format_metric(-0.5) == "−0.5000"
+    assert format_metric(None) == ""
+    assert format_difference(0.0278) == "+0.0278"
+    assert format_count(1, "run") == f"1{NBSP}run"
+    assert format_count(24000, "run") == f"24,000{NBSP}runs"
+    assert format_count(2, "entry", "entries") == f"2{NBSP}entries"
 
 
 def test_a_version_that_is_no_number_is_escaped():
-    assert version("3") == "v3"
-    assert "<" not in version("<b>")
+    assert version_label("3") == "v3"
+    assert "<" not in version_label("<b>")
 
 
 def test_a_long_hash_is_shortened_to_what_people_compare():
-    assert short("8b3e" + "0" * 58 + "f1") == "8b3e…f1"
-    assert short("abc") == "abc"
+    assert short_hash("8b3e" + "0" * 58 + "f1") == "8b3e…f1"
+    assert short_hash("abc") == "abc"

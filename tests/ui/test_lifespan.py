@@ -6,17 +6,17 @@ import sys
 import pytest
 import streamlit as st
 
-from lib.ui.app.lifespan import address, taken_port, wants_browser
-from lib.ui.app.routes import PROJECT
+from lib.ui.app.lifespan import can_open_browser, local_url, port_taken_message
+from lib.ui.app.routes import PROJECT_ROOT
 
 
 def test_a_visitor_in_the_middle_of_the_warm_up_waits_for_it_instead_of_running_into_it():
     code = (
-        "import threading\nfrom lib.ui.app.lifespan import WARM, warm_up\n"
-        "threading.Thread(target=warm_up).start()\nwarm_up()\nassert WARM.is_set()\n"
+        "import threading\nfrom lib.ui.app.lifespan import WARM_UP_DONE, warm_up\n"
+        "threading.Thread(target=warm_up).start()\nwarm_up()\nassert WARM_UP_DONE.is_set()\n"
         "import mlflow.store.db.utils\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -32,14 +32,14 @@ def test_a_visitor_in_the_middle_of_the_warm_up_waits_for_it_instead_of_running_
     ],
 )
 def test_a_browser_opens_only_where_there_is_a_screen(headless, platform, environment, wanted):
-    assert wants_browser(headless, platform, environment) is wanted
+    assert can_open_browser(headless, platform, environment) is wanted
 
 
 def test_a_taken_port_is_said_in_one_line():
-    assert taken_port(8501) == ""
-    assert taken_port(8502) == "  Port 8501 is taken by another program, so Podium uses 8502.\n\n"
+    assert port_taken_message(8501) == ""
+    assert port_taken_message(8502) == "  Port 8501 is taken by another program, so Podium uses 8502.\n\n"
 
 
 def test_the_address_is_the_one_that_a_browser_here_opens():
-    assert address().startswith("http://")
-    assert address().endswith(f":{st.get_option('server.port')}/")
+    assert local_url().startswith("http://")
+    assert local_url().endswith(f":{st.get_option('server.port')}/")

@@ -2,15 +2,15 @@
 
 import pytest
 
-from lib.ui.app.navigation import MENU
-from lib.ui.app.routes import path
+from lib.ui.app.navigation import MENU_PAGES
+from lib.ui.app.routes import page_path
 
 
-@pytest.mark.parametrize("name", [entry.name for entry in MENU])
+@pytest.mark.parametrize("name", [entry.name for entry in MENU_PAGES])
 def test_every_page_opens_on_an_empty_store_with_one_title(app, fresh_store, name):
     page = app(name, fresh_store)
-    assert [title.value for title in page.title] == [next(entry.title for entry in MENU if entry.name == name)]
+    assert [title.value for title in page.title] == [next(entry.title for entry in MENU_PAGES if entry.name == name)]
 
 
 def test_every_page_of_the_menu_has_a_script_and_says_what_it_is_for():
-    assert all(path(entry.name).is_file() and entry.help.endswith(".") for entry in MENU)
+    assert all(page_path(entry.name).is_file() and entry.help.endswith(".") for entry in MENU_PAGES)

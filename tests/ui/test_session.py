@@ -6,22 +6,22 @@ import httpx
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib.backends.backend import Backend, parse
-from lib.backends.credentials import auth_of, of, take
-from lib.ui.app.backend_selection import calm_client
-from lib.ui.app.session import tidy_name
+from lib.backends.backend import Backend, parse_backend
+from lib.backends.credentials import find_credential, httpx_auth, take_from_environment
+from lib.ui.app.backend_selection import configure_mlflow_client
+from lib.ui.app.session import normalize_name
 
 SERVER = Backend("https://example.org/mlflow", "server")
 
 
 def signed(backend):
     request = httpx.Request("GET", f"{backend.uri}/api")
-    return next(auth_of(backend).auth_flow(request)).headers["authorization"] if auth_of(backend) else None
+    return next(httpx_auth(backend).auth_flow(request)).headers["authorization"] if httpx_auth(backend) else None
 
 
 def test_credentials_leave_the_address_and_belong_to_it():
     environment = {"MLFLOW_TRACKING_URI": "https://anna:p%40ss@example.org/mlflow"}
-    here = take(environment, SERVER)
+    here = take_from_environment(environment, SERVER)
     assert environment == {"MLFLOW_TRACKING_URI": "https://example.org/mlflow"}
     assert signed(here) == "Basic YW5uYTpwQHNz"
     assert signed(SERVER) is None
@@ -34,24 +34,24 @@ def test_variables_win_over_the_address_and_leave_the_environment():
         "MLFLOW_TRACKING_PASSWORD": "y",
         "PATH": "/bin",
     }
-    here = take(environment, SERVER)
+    here = take_from_environment(environment, SERVER)
     assert environment == {"MLFLOW_TRACKING_URI": "https://example.org/mlflow", "PATH": "/bin"}
-    assert of(here).user == "ben"
+    assert find_credential(here).user == "ben"
 
 
 @pytest.mark.parametrize("address", ["", "sqlite:////tmp/a@b.db"])
 def test_an_address_without_credentials_stays_as_it_is(address, tmp_path):
     environment = {"MLFLOW_TRACKING_URI": address}
-    take(environment, parse(address, tmp_path) if address else SERVER)
+    take_from_environment(environment, parse_backend(address, tmp_path) if address else SERVER)
     assert environment == {"MLFLOW_TRACKING_URI": address}
 
 
 def test_mlflows_client_retries_once_unless_someone_decided_otherwise(monkeypatch):
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
-    calm_client()
+    configure_mlflow_client()
     assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "1"
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5")
-    calm_client()
+    configure_mlflow_client()
     assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "5"
 
 
@@ -60,19 +60,19 @@ def test_mlflows_client_retries_once_unless_someone_decided_otherwise(monkeypatc
     [("  Marta   K. ", "Marta K."), ("a\x00b\u202ec", "a b c"), ("", ""), ("x" * 99, "x" * 60), ("\u200b\n\t", "")],
 )
 def test_a_name_loses_what_cannot_be_seen(typed, kept):
-    assert tidy_name(typed) == kept
+    assert normalize_name(typed) == kept
 
 
 def _asks():
     import streamlit as st
 
-    from lib.ui.app.session import ask_person, keep_person, person
+    from lib.ui.app.session import ask_user_name, remember_user_name, user_name
 
-    name = ask_person()
+    name = ask_user_name()
     if st.button("Go"):
-        keep_person(name)
+        remember_user_name(name)
         st.rerun()
-    st.caption(f"kept: {person()}")
+    st.caption(f"kept: {user_name()}")
 
 
 def test_the_name_is_asked_once_per_browser_session():
@@ -85,6 +85,6 @@ def test_the_name_is_asked_once_per_browser_session():
 
 def test_the_login_of_this_machine_is_offered_on_this_machine_only(monkeypatch):
     monkeypatch.setenv("PODIUM_USER", "marta")
-    monkeypatch.setattr("lib.ui.app.session.LOOPBACK", ("localhost",))
+    monkeypatch.setattr("lib.ui.app.session.LOOPBACK_HOSTS", ("localhost",))
     page = AppTest.from_function(_asks, default_timeout=30).run()
     assert page.text_input[0].value == ""

@@ -15,16 +15,16 @@ from typing import Any
 import httpx
 
 from lib.backends.backend import Backend
-from lib.backends.connectivity import PROBE_SECONDS
-from lib.backends.credentials import auth_of
-from lib.backends.mlflow_client import client, quick_reading, translated
-from lib.doctor.artifacts.rules import Machine, Place, Standing
-from lib.doctor.types import Told
+from lib.backends.connectivity import HTTP_TIMEOUT_SECONDS
+from lib.backends.credentials import httpx_auth
+from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
+from lib.doctor.artifacts.rules import Machine, PathStatus, RecordedLocation
+from lib.doctor.types import ProgressCallback
 from lib.errors import PodiumError
-from lib.runs.reading.sqlite_rows import rows
+from lib.runs.reading.sqlite_rows import query_rows
 
-PAGE = 1000
-MOST_RUNS = 20_000
+PAGE_SIZE = 1000
+MAX_RUNS = 20_000
 """Runs up to which a server is asked for where their files are."""
 _VERSIONS = """
     SELECT name || ' v' || version, run_id, coalesce(storage_location, source) FROM model_versions
@@ -39,87 +39,93 @@ _RESOLVED = re.compile(r"(?:runs|models):/")
 
 
 @dataclass(frozen=True)
-class Kept:
+class ArtifactInventory:
     """All places of a backend, and the names of its experiments by id. With `more`, there are runs that were not asked for."""
 
-    places: tuple[Place, ...]
-    names: dict[str, str]
-    more: bool = False
+    locations: tuple[RecordedLocation, ...]
+    experiment_names: dict[str, str]
+    is_truncated: bool = False
 
 
-def kept(backend: Backend, told: Told) -> Kept:
+def read_inventory(backend: Backend, progress: ProgressCallback) -> ArtifactInventory:
     """Read all places. Raises PodiumError when the backend stops answering."""
-    return _from_tables(backend) or _from_client(backend, told)
+    return _from_tables(backend) or _from_client(backend, progress)
 
 
-def machine(backend: Backend) -> Machine:
+def describe_machine(backend: Backend) -> Machine:
     """This machine, as far as places are judged by it."""
     near = backend.path.parent if backend.path else None
     return Machine(os.name == "nt", lambda path: _standing(Path(path), near), _lacks, _proxied(backend))
 
 
-def _from_tables(backend: Backend) -> Kept | None:
-    found = [rows(backend, question) for question in _TABLES]
+def _from_tables(backend: Backend) -> ArtifactInventory | None:
+    found = [query_rows(backend, question) for question in _TABLES]
     if any(answer is None for answer in found):
         return None
     experiments, runs, models, versions = ([tuple(map(str, row)) for row in answer or ()] for answer in found)
-    places = [Place("experiment", id_, id_, uri, state == "deleted") for id_, _, uri, state in experiments]
-    places += [Place("run", id_, home, uri, state == "deleted") for id_, home, uri, state in runs]
-    places += [Place("model", id_, home, uri, state == "deleted") for id_, home, uri, state in models]
-    homes = {place.id: place.experiment for place in places if place.owner == "run"}
-    places += [Place("version", name, homes.get(run, ""), uri) for name, run, uri in versions if not _RESOLVED.match(uri)]
-    return Kept(tuple(places), {id_: name for id_, name, *_ in experiments})
+    places = [RecordedLocation("experiment", id_, id_, uri, state == "deleted") for id_, _, uri, state in experiments]
+    places += [RecordedLocation("run", id_, home, uri, state == "deleted") for id_, home, uri, state in runs]
+    places += [RecordedLocation("model", id_, home, uri, state == "deleted") for id_, home, uri, state in models]
+    homes = {place.owner_id: place.experiment_id for place in places if place.owner_type == "run"}
+    places += [
+        RecordedLocation("version", name, homes.get(run, ""), uri) for name, run, uri in versions if not _RESOLVED.match(uri)
+    ]
+    return ArtifactInventory(tuple(places), {id_: name for id_, name, *_ in experiments})
 
 
-def _from_client(backend: Backend, told: Told) -> Kept:
+def _from_client(backend: Backend, told: ProgressCallback) -> ArtifactInventory:
     from mlflow.entities import ViewType
 
     asked = client(backend)
-    with translated("The list of experiments"):
-        pages = _pages(lambda token: asked.search_experiments(ViewType.ALL, PAGE, page_token=token))
+    with translate_errors("The list of experiments"):
+        pages = _pages(lambda token: asked.search_experiments(ViewType.ALL, PAGE_SIZE, page_token=token))
         experiments = [
-            Place("experiment", str(e.experiment_id), str(e.experiment_id), e.artifact_location, _gone(e)) for e in pages
+            RecordedLocation("experiment", str(e.experiment_id), str(e.experiment_id), e.artifact_location, _gone(e))
+            for e in pages
         ]
         names = {
-            str(e.experiment_id): e.name for e in _pages(lambda t: asked.search_experiments(ViewType.ALL, PAGE, page_token=t))
+            str(e.experiment_id): e.name
+            for e in _pages(lambda t: asked.search_experiments(ViewType.ALL, PAGE_SIZE, page_token=t))
         }
     told(f"Where do the runs of {len(names)} experiments keep their files?")
     runs = _runs(backend, list(names))
-    homes = {place.id: place.experiment for place in runs}
+    homes = {place.owner_id: place.experiment_id for place in runs}
     rest = [*_models(backend, list(names)), *_versions(backend, homes)]
-    return Kept((*experiments, *runs, *rest), names, len(runs) >= MOST_RUNS)
+    return ArtifactInventory((*experiments, *runs, *rest), names, len(runs) >= MAX_RUNS)
 
 
-def _runs(backend: Backend, experiments: list[str]) -> list[Place]:
+def _runs(backend: Backend, experiments: list[str]) -> list[RecordedLocation]:
     from mlflow.entities import ViewType
 
-    found = list[Place]()
-    with translated("The runs"), quick_reading():
-        for run in _pages(lambda t: client(backend).search_runs(experiments, "", ViewType.ALL, PAGE, page_token=t)):
+    found = list[RecordedLocation]()
+    with translate_errors("The runs"), relaxed_gc():
+        for run in _pages(lambda t: client(backend).search_runs(experiments, "", ViewType.ALL, PAGE_SIZE, page_token=t)):
             info = run.info
             found.append(
-                Place("run", info.run_id, str(info.experiment_id), info.artifact_uri or "", info.lifecycle_stage == "deleted")
+                RecordedLocation(
+                    "run", info.run_id, str(info.experiment_id), info.artifact_uri or "", info.lifecycle_stage == "deleted"
+                )
             )
-            if len(found) >= MOST_RUNS:
+            if len(found) >= MAX_RUNS:
                 break
     return found
 
 
-def _models(backend: Backend, experiments: list[str]) -> list[Place]:
+def _models(backend: Backend, experiments: list[str]) -> list[RecordedLocation]:
     """The logged models; none where the server has none."""
     try:
-        with translated("The logged models"):
+        with translate_errors("The logged models"):
             asked = _pages(lambda t: client(backend).search_logged_models(experiments, max_results=50, page_token=t))
-            return [Place("model", one.model_id, str(one.experiment_id), one.artifact_location) for one in asked]
+            return [RecordedLocation("model", one.model_id, str(one.experiment_id), one.artifact_location) for one in asked]
     except PodiumError:
         return []
 
 
-def _versions(backend: Backend, homes: dict[str, str]) -> list[Place]:
-    with translated("The registered versions"):
-        asked = _pages(lambda t: client(backend).search_model_versions(max_results=PAGE, page_token=t))
+def _versions(backend: Backend, homes: dict[str, str]) -> list[RecordedLocation]:
+    with translate_errors("The registered versions"):
+        asked = _pages(lambda t: client(backend).search_model_versions(max_results=PAGE_SIZE, page_token=t))
         return [
-            Place("version", f"{one.name} v{one.version}", homes.get(one.run_id or "", ""), one.source or "")
+            RecordedLocation("version", f"{one.name} v{one.version}", homes.get(one.run_id or "", ""), one.source or "")
             for one in asked
             if not _RESOLVED.match(one.source or "runs:/")
         ]
@@ -139,7 +145,7 @@ def _gone(experiment: Any) -> bool:
     return bool(experiment.lifecycle_stage == "deleted")
 
 
-def _standing(path: Path, near: Path | None) -> Standing:
+def _standing(path: Path, near: Path | None) -> PathStatus:
     """How an absolute folder stands here. One beside the database may be made later; one of which not even the second level is there
     (/home/ana, /mnt/share) belongs to another machine."""
     try:
@@ -186,7 +192,7 @@ def _proxied(backend: Backend) -> bool | None:
     if backend.kind != "server":
         return None
     try:
-        answer = httpx.get(f"{backend.uri}{ARTIFACTS}?path=", timeout=PROBE_SECONDS, auth=auth_of(backend))
+        answer = httpx.get(f"{backend.uri}{ARTIFACTS_API_PATH}?path=", timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
     except httpx.HTTPError:
         return None
     return (
@@ -194,4 +200,4 @@ def _proxied(backend: Backend) -> bool | None:
     )
 
 
-ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+ARTIFACTS_API_PATH = "/api/2.0/mlflow-artifacts/artifacts"

@@ -12,9 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 from lib.backends.backend import Backend
 
-Owner = Literal["experiment", "run", "model", "version"]
-Standing = Literal["fine", "absent", "elsewhere", "unwritable"]
-Trouble = Literal[
+LocationOwner = Literal["experiment", "run", "model", "version"]
+PathStatus = Literal["fine", "absent", "elsewhere", "unwritable"]
+LocationProblem = Literal[
     "proxy",
     "no_proxy",
     "other_server",
@@ -28,25 +28,25 @@ Trouble = Literal[
     "sign_in",
     "odd",
 ]
-CLOUDS = {
+CLOUD_STORES = {
     "s3": ("boto3", "S3"),
     "gs": ("google-cloud-storage", "Google Cloud Storage"),
     "wasbs": ("azure-storage-blob", "Azure"),
     "abfss": ("azure-storage-file-datalake", "Azure"),
 }
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _WINDOWS = re.compile(r"^(?:/?[A-Za-z]:[\\/]|\\\\|[^/:]*\\)")
 
 
 @dataclass(frozen=True)
-class Place:
+class RecordedLocation:
     """Where the files of one thing belong. `experiment` is the id of the experiment it lies in, empty when that is not known."""
 
-    owner: Owner
-    id: str
-    experiment: str
+    owner_type: LocationOwner
+    owner_id: str
+    experiment_id: str
     uri: str
-    deleted: bool = False
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,31 +57,31 @@ class Machine:
     the server hands files on; None for a backend without a server.
     """
 
-    windows: bool
-    stands: Callable[[str], Standing]
-    lacks: Callable[[str], str]
-    proxied: bool | None = None
+    is_windows: bool
+    path_status: Callable[[str], PathStatus]
+    missing_requirement: Callable[[str], str]
+    serves_artifacts: bool | None = None
 
 
-def judge(uri: str, backend: Backend, here: Machine) -> Trouble | None:
+def diagnose(uri: str, backend: Backend, machine: Machine) -> LocationProblem | None:
     """What is wrong with a place; None when files can be kept there as far as its address tells."""
     try:
         parts = urlsplit(uri)
         host = parts.hostname or ""
     except ValueError:
         return "odd"
-    path = folder_of(uri)
+    path = local_path(uri)
     if path is not None:
-        return _folder(path, host, backend, here)
+        return _folder(path, host, backend, machine)
     if parts.scheme == "mlflow-artifacts":
-        return _through_a_server(parts.netloc, backend, here)
-    if parts.scheme in CLOUDS:
-        lack = here.lacks(parts.scheme)
+        return _through_a_server(parts.netloc, backend, machine)
+    if parts.scheme in CLOUD_STORES:
+        lack = machine.missing_requirement(parts.scheme)
         return "package" if lack == "package" else "sign_in" if lack else None
     return "odd"
 
 
-def folder_of(uri: str) -> str | None:
+def local_path(uri: str) -> str | None:
     """The folder that a place without a server names, in its own spelling; None for any other place."""
     if _WINDOWS.match(uri):
         return uri
@@ -94,26 +94,26 @@ def folder_of(uri: str) -> str | None:
 
 def is_local_server(backend: Backend) -> bool:
     """Whether a server runs on this machine, as far as its address tells."""
-    return backend.kind == "server" and urlsplit(backend.uri).hostname in LOOPBACK
+    return backend.kind == "server" and urlsplit(backend.uri).hostname in LOOPBACK_HOSTS
 
 
-def _through_a_server(netloc: str, backend: Backend, here: Machine) -> Trouble | None:
+def _through_a_server(netloc: str, backend: Backend, here: Machine) -> LocationProblem | None:
     if backend.kind != "server":
         return "proxy"
     if netloc and netloc != urlsplit(backend.uri).netloc:
         return "other_server"
-    return "no_proxy" if here.proxied is False else None
+    return "no_proxy" if here.serves_artifacts is False else None
 
 
-def _folder(path: str, host: str, backend: Backend, here: Machine) -> Trouble | None:
+def _folder(path: str, host: str, backend: Backend, here: Machine) -> LocationProblem | None:
     if backend.kind == "server":
         return "trap"
     if host not in ("", "localhost"):
         return "elsewhere"
     windows = bool(_WINDOWS.match(path))
-    if windows != here.windows and (windows or path.startswith("/")):
+    if windows != here.is_windows and (windows or path.startswith("/")):
         return "windows" if windows else "posix"
     if not windows and not path.startswith("/"):
         return "relative"
-    standing = here.stands(path)
+    standing = here.path_status(path)
     return standing if standing in ("elsewhere", "unwritable") else None

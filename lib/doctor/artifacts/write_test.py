@@ -11,14 +11,14 @@ from pathlib import Path
 from ulid import ULID
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import translated
+from lib.backends.mlflow_client import translate_errors
 from lib.doctor.types import Rows
 from lib.errors import BackendError
 
-WORDS = "Written by Podium's doctor to see whether files can be kept here.\n"
+TEST_TEXT = "Written by Podium's doctor to see whether files can be kept here.\n"
 
 
-def prove(backend: Backend, place: str) -> Rows:
+def verify_writable(backend: Backend, location: str) -> Rows:
     """Write, list, read and remove a file at a place, as a run would. Returns what was seen.
 
     Raises BackendError when one of it does not work; then the file may be left behind, and the error names it.
@@ -26,18 +26,22 @@ def prove(backend: Backend, place: str) -> Rows:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     name = f"podium-probe-{ULID()}.txt".lower()
-    with tempfile.TemporaryDirectory(prefix="podium-probe-") as aside, _spoken(place, name), translated("The trial file"):
+    with (
+        tempfile.TemporaryDirectory(prefix="podium-probe-") as aside,
+        _spoken(location, name),
+        translate_errors("The trial file"),
+    ):
         written = Path(aside, name)
-        written.write_text(WORDS, encoding="utf-8")
-        where = get_artifact_repository(place, tracking_uri=backend.uri, registry_uri=backend.uri)
+        written.write_text(TEST_TEXT, encoding="utf-8")
+        where = get_artifact_repository(location, tracking_uri=backend.uri, registry_uri=backend.uri)
         where.log_artifact(str(written))
         listed = [one.path for one in where.list_artifacts()]
         back = Path(where.download_artifacts(name, tempfile.mkdtemp(dir=aside))).read_text(encoding="utf-8")
         where.delete_artifacts(name)
         left = [one.path for one in where.list_artifacts()]
-    if name not in listed or back != WORDS or name in left:
-        raise BackendError(f"The trial file {name} at {place} did not come back as it was written, or could not be removed.")
-    return (("Files belong at", place), ("Trial file", "written, listed, read back, removed"))
+    if name not in listed or back != TEST_TEXT or name in left:
+        raise BackendError(f"The trial file {name} at {location} did not come back as it was written, or could not be removed.")
+    return (("Files belong at", location), ("Trial file", "written, listed, read back, removed"))
 
 
 @contextmanager

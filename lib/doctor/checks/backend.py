@@ -11,29 +11,29 @@ from pathlib import Path
 
 import httpx
 
-from lib.backends import sqlite_store as store
+from lib.backends import sqlite_store
 from lib.backends.backend import Backend
-from lib.backends.connectivity import PROBE_PATH, PROBE_SECONDS
-from lib.backends.credentials import auth_of
-from lib.backends.mlflow_client import mlflow_version, probe, server_version
+from lib.backends.connectivity import HTTP_TIMEOUT_SECONDS, PROBE_PATH
+from lib.backends.credentials import httpx_auth
+from lib.backends.mlflow_client import installed_mlflow_version, probe, read_server_version
 from lib.backends.quick_summary import can_write
-from lib.doctor.types import Check, Clock, Finding, Told, call
+from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
 from lib.errors import PodiumError
 
 SLOW_SECONDS = 1.0
-TELL_SECONDS, WRONG_SECONDS = 5.0, 120.0
+CLOCK_NOTICE_SECONDS, CLOCK_PROBLEM_SECONDS = 5.0, 120.0
 """From when a clock's difference is told, and from when it is a problem: the ledger waits 120 s before it closes for others."""
-UPGRADE, MIGRATE = "upgrade_database", "migrate_file_store"
+UPGRADE_FIX_ID, MIGRATE_FIX_ID = "upgrade_database", "migrate_file_store"
 """Ids of the cures for an older database and for a file store."""
 
 
-def schema(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
+def check_schema(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """Is the database file there, and would MLflow change it by opening it? It is only looked at."""
     if backend.path is None:
         return (Finding(_SCHEMA.id, "skipped", _SCHEMA.title, "the server's own"),)
-    stand = store.schema(backend.path)
+    stand = sqlite_store.read_schema_status(backend.path)
     if stand.state == "current":
-        return _SCHEMA.fine(f"MLflow {mlflow_version()}")
+        return _SCHEMA.fine_findings(f"MLflow {installed_mlflow_version()}")
     title, means, next_ = _SCHEMAS[stand.state]
     return (
         Finding(
@@ -42,10 +42,13 @@ def schema(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
             title.format(file=backend.path.name),
             stand.state,
             ("", ""),
-            (("Schema now", stand.found or "without a number"), ("Schema of this MLflow", stand.wanted or "not looked up")),
+            (
+                ("Schema now", stand.revision or "without a number"),
+                ("Schema of this MLflow", stand.required_revision or "not looked up"),
+            ),
             means,
             next_,
-            (call(UPGRADE, file=str(backend.path)),) if stand.state == "older" else (),
+            (offer_fix(UPGRADE_FIX_ID, file=str(backend.path)),) if stand.state == "older" else (),
         ),
     )
 
@@ -79,11 +82,11 @@ _SCHEMAS = {
 }
 
 
-def answers(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
+def check_response(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """Does the backend answer, and how quickly?"""
     start = time.perf_counter()
     try:
-        store.knock(backend)
+        sqlite_store.require_readable(backend)
         probe(backend)
     except PodiumError as error:
         title = "The database does not open" if backend.path else "The server does not answer as it should"
@@ -91,7 +94,7 @@ def answers(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
     seconds = time.perf_counter() - start
     took = f"{seconds * 1000:,.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
     if seconds < SLOW_SECONDS:
-        return _ANSWERS.fine(took)
+        return _ANSWERS.fine_findings(took)
     return (
         Finding(
             _ANSWERS.id,
@@ -104,12 +107,12 @@ def answers(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
     )
 
 
-def writable(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
+def check_writable(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """Can the database file be written? Nothing is. A server tells only when something is written, so it is not asked."""
     if backend.path is None:
         return (Finding(_WRITABLE.id, "skipped", _WRITABLE.title, "told when one writes"),)
     if can_write(backend.path):
-        return _WRITABLE.fine(f"{backend.path.stat().st_size / 1e6:,.1f} MB")
+        return _WRITABLE.fine_findings(f"{backend.path.stat().st_size / 1e6:,.1f} MB")
     return (
         Finding(
             _WRITABLE.id,
@@ -122,17 +125,17 @@ def writable(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
     )
 
 
-def clock(backend: Backend, now: Clock, _: Told) -> tuple[Finding, ...]:
+def check_clock(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
     """How far is the server's clock from this machine's? By the Date of its answer, which knows whole seconds."""
     if backend.kind != "server":
         return (Finding(_CLOCK.id, "skipped", _CLOCK.title, "one clock only"),)
-    before = now()
+    before = clock()
     try:
-        answer = httpx.get(backend.uri + PROBE_PATH, timeout=PROBE_SECONDS, auth=auth_of(backend))
+        answer = httpx.get(backend.uri + PROBE_PATH, timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
         said = parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
     except (httpx.HTTPError, ValueError):
         return (Finding(_CLOCK.id, "skipped", _CLOCK.title, "not told", means="The server's answers carry no date."),)
-    return _judged(said, before, now())
+    return _judged(said, before, clock())
 
 
 def _judged(said: datetime, before: datetime, after: datetime) -> tuple[Finding, ...]:
@@ -142,13 +145,13 @@ def _judged(said: datetime, before: datetime, after: datetime) -> tuple[Finding,
         off = (said - after).total_seconds()
     elif (before - said).total_seconds() > 1:
         off = (said - before).total_seconds() + 1
-    if abs(off) < TELL_SECONDS:
-        return _CLOCK.fine("less than 5 s" if off else "they agree")
+    if abs(off) < CLOCK_NOTICE_SECONDS:
+        return _CLOCK.fine_findings("less than 5 s" if off else "they agree")
     apart = f"{abs(off):,.0f} s {'ahead' if off > 0 else 'behind'}"
     return (
         Finding(
             _CLOCK.id,
-            "problem" if abs(off) > WRONG_SECONDS else "notice",
+            "problem" if abs(off) > CLOCK_PROBLEM_SECONDS else "notice",
             f"The server's clock is {apart}",
             apart,
             ("", ""),
@@ -159,13 +162,13 @@ def _judged(said: datetime, before: datetime, after: datetime) -> tuple[Finding,
     )
 
 
-def file_store(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
+def check_file_store(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """Does an old file store lie beside the database? Its runs are not seen from here, and today's MLflow refuses to open it."""
     if backend.path is None:
         return (Finding(_FILES.id, "skipped", _FILES.title, "a server"),)
     found = {folder: _runs_in(folder) for folder in _beside(backend.path.parent) if _is_file_store(folder)}
     if not found:
-        return _FILES.fine("none beside it")
+        return _FILES.fine_findings("none beside it")
     return tuple(
         Finding(
             _FILES.id,
@@ -176,7 +179,7 @@ def file_store(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
             (("Folder", str(folder)), ("Runs in it", f"{runs:,}")),
             "Its experiments and runs are not seen on this backend, and MLflow 3.17 refuses to open a file store at all.",
             "Move it into a database: nothing of the old folder is changed.",
-            (call(MIGRATE, folder=str(folder)),),
+            (offer_fix(MIGRATE_FIX_ID, folder=str(folder)),),
         )
         for folder, runs in found.items()
     )
@@ -195,16 +198,16 @@ def _runs_in(folder: Path) -> int:
     return sum(1 for _ in folder.glob("*/*/meta.yaml"))
 
 
-def mlflow(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
+def check_mlflow_version(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """Do the MLflow here and the server's fit together?"""
-    here = mlflow_version()
+    here = installed_mlflow_version()
     if backend.kind != "server":
-        return _VERSIONS.fine(f"MLflow {here}")
-    there = server_version(backend)
+        return _VERSIONS.fine_findings(f"MLflow {here}")
+    there = read_server_version(backend)
     if not there:
         return (Finding(_VERSIONS.id, "skipped", _VERSIONS.title, "not told", means="The server does not tell its version."),)
     if here.split(".", maxsplit=1)[0] == there.split(".", maxsplit=1)[0]:
-        return _VERSIONS.fine(f"{there} there, {here} here")
+        return _VERSIONS.fine_findings(f"{there} there, {here} here")
     return (
         Finding(
             _VERSIONS.id,
@@ -218,11 +221,16 @@ def mlflow(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
 
 
 _SCHEMA = Check(
-    "schema", "Database fits this MLflow", "Is the database there, and of this MLflow?", schema, quick=True, first=True
+    "schema",
+    "Database fits this MLflow",
+    "Is the database there, and of this MLflow?",
+    check_schema,
+    is_quick=True,
+    is_prerequisite=True,
 )
-_ANSWERS = Check("answers", "Backend answers", "Does the backend answer?", answers, quick=True, first=True)
-_WRITABLE = Check("writable", "Database can be written", "Can the database be written?", writable, quick=True)
-_VERSIONS = Check("versions", "Versions fit together", "Which MLflow is where?", mlflow, quick=True)
-_CLOCK = Check("clock", "Clocks agree", "Do the clocks agree?", clock, quick=True)
-_FILES = Check("file_store", "No file store left behind", "Does an old file store lie beside it?", file_store)
+_ANSWERS = Check("answers", "Backend answers", "Does the backend answer?", check_response, is_quick=True, is_prerequisite=True)
+_WRITABLE = Check("writable", "Database can be written", "Can the database be written?", check_writable, is_quick=True)
+_VERSIONS = Check("versions", "Versions fit together", "Which MLflow is where?", check_mlflow_version, is_quick=True)
+_CLOCK = Check("clock", "Clocks agree", "Do the clocks agree?", check_clock, is_quick=True)
+_FILES = Check("file_store", "No file store left behind", "Does an old file store lie beside it?", check_file_store)
 CHECKS = (_SCHEMA, _ANSWERS, _WRITABLE, _VERSIONS, _CLOCK, _FILES)

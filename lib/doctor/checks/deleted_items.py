@@ -3,32 +3,45 @@
 from collections.abc import Sequence
 
 from lib.backends.backend import Backend
-from lib.backends.sqlite_store import must_be_free
-from lib.doctor.checks.secret_detection import without_secrets
-from lib.doctor.fixes import deletion_impact as removal
-from lib.doctor.fixes import mlflow_gc as gc
-from lib.doctor.fixes.deletion_impact import Loss
-from lib.doctor.run_cache import shown
-from lib.doctor.types import TYPED, Ask, Call, Check, Clock, Cure, Done, Finding, Room, Snippet, Told, Treatment, call
-from lib.errors import BadInput, Refused
-from lib.runs.edit import run_changes as changes
-from lib.runs.edit.experiment_changes import deleted as deleted_experiments
+from lib.backends.sqlite_store import require_writable
+from lib.doctor.checks.secret_detection import mask_secrets
+from lib.doctor.fixes import deletion_impact, mlflow_gc
+from lib.doctor.fixes.deletion_impact import DeletionImpact
+from lib.doctor.run_cache import evidence_rows
+from lib.doctor.types import (
+    CONFIRMATION_INPUT,
+    Check,
+    Clock,
+    Finding,
+    Fix,
+    FixContext,
+    FixInput,
+    FixOffer,
+    FixPreview,
+    FixResult,
+    ProgressCallback,
+    Snippet,
+    offer_fix,
+)
+from lib.errors import ActionRefused, BadInput
+from lib.runs.edit import run_changes
+from lib.runs.edit.experiment_changes import read_deleted_experiments as deleted_experiments
 from lib.runs.edit.experiment_changes import restore
-from lib.runs.reading.run_reader import experiments, run, runs
+from lib.runs.reading.run_reader import read_experiments, read_run, read_runs
 from lib.runs.table.types import Experiment, RunTable, Search
 
 
-def deleted_runs(backend: Backend) -> RunTable:
+def read_deleted_runs(backend: Backend) -> RunTable:
     """The deleted runs of active experiments, newest first."""
-    return runs(backend, Search(tuple(one.experiment_id for one in experiments(backend)), state="deleted"))
+    return read_runs(backend, Search(tuple(one.experiment_id for one in read_experiments(backend)), state="deleted"))
 
 
-def soft_runs(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
+def check_deleted_runs(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """List the deleted runs."""
-    table = deleted_runs(backend)
+    table = read_deleted_runs(backend)
     if not len(table):
-        return RUNS.fine("none")
-    names = {one.experiment_id: one.name for one in experiments(backend)}
+        return DELETED_RUNS_CHECK.fine_findings("none")
+    names = {one.experiment_id: one.name for one in read_experiments(backend)}
     rows = [
         (str(row["name"] or ""), run_id[:8], names.get(str(row["experiment"]), ""), _versions(row["versions"]))
         for run_id, row in zip(table.ids, table.identity.to_dict("records"), strict=True)
@@ -36,38 +49,38 @@ def soft_runs(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
     only = table.ids[0] if len(table) == 1 else ""
     return (
         Finding(
-            RUNS.id,
+            DELETED_RUNS_CHECK.id,
             "notice",
             "A run is deleted and can be restored" if only else f"{len(table):,} runs are deleted and can be restored",
             f"{len(table):,} deleted",
             ("Run", "Id", "Experiment", "Registered from it"),
-            shown(rows),
+            evidence_rows(rows),
             "Their numbers and files are still kept and still take room; lists and comparisons leave them out.",
             "Restore what was deleted by accident. Removing for good is only worth it for room, or for a secret that was logged.",
-            (call("restore_runs", runs=only), call("remove_runs", runs=only)),
+            (offer_fix("restore_runs", runs=only), offer_fix("remove_runs", runs=only)),
         ),
     )
 
 
-def soft_experiments(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
+def check_deleted_experiments(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """List the deleted experiments."""
-    found = [one for one in deleted_experiments(backend) if not one.name.startswith(gc.DECOY)]
+    found = [one for one in deleted_experiments(backend) if not one.name.startswith(mlflow_gc.DECOY_PREFIX)]
     if not found:
-        return EXPERIMENTS.fine("none")
+        return DELETED_EXPERIMENTS_CHECK.fine_findings("none")
     only = found[0].experiment_id if len(found) == 1 else ""
     return (
         Finding(
-            EXPERIMENTS.id,
+            DELETED_EXPERIMENTS_CHECK.id,
             "notice",
             "An experiment is deleted and can be restored"
             if only
             else f"{len(found):,} experiments are deleted and can be restored",
             f"{len(found):,} deleted",
             ("Experiment", "Id"),
-            shown([(one.name, one.experiment_id) for one in found]),
+            evidence_rows([(one.name, one.experiment_id) for one in found]),
             "Its name stays taken, and its runs and files are still kept.",
             "Restore it, which brings back all its runs, also those deleted one by one before; or remove it for good.",
-            (call("restore_experiment", experiment=only), call("remove_experiment", experiment=only)),
+            (offer_fix("restore_experiment", experiment=only), offer_fix("remove_experiment", experiment=only)),
         ),
     )
 
@@ -76,10 +89,10 @@ def _versions(found: Sequence[object]) -> str:
     return ", ".join(f"{getattr(one, 'model', '')} v{getattr(one, 'version', '')}" for one in found)
 
 
-def _restore_runs_preview(room: Room, asked: Call) -> Cure:
+def _restore_runs_preview(room: FixContext, asked: FixOffer) -> FixPreview:
     chosen = _runs_meant(room.backend, asked)
     code = "\n".join(f"client.restore_run({run_id!r})" for run_id, _ in chosen)
-    return Cure(
+    return FixPreview(
         f"Restore {_runs(len(chosen))}",
         tuple(f"{label} is listed and compared again." for _, label in chosen),
         (Snippet(f"client = MlflowClient(tracking_uri={room.backend.uri!r})\n{code}"),),
@@ -87,96 +100,98 @@ def _restore_runs_preview(room: Room, asked: Call) -> Cure:
     )
 
 
-def _restore_runs(room: Room, asked: Call, told: Told) -> Done:
-    must_be_free(room.backend)
+def _restore_runs(room: FixContext, asked: FixOffer, told: ProgressCallback) -> FixResult:
+    require_writable(room.backend)
     chosen = _runs_meant(room.backend, asked)
     for run_id, label in chosen:
         told(f"Restoring {label}.")
-        changes.carry_out(room.backend, changes.restoring(run(room.backend, run_id)))
-    rows = tuple((label, f"is {run(room.backend, run_id).lifecycle} again") for run_id, label in chosen)
-    return Done(f"{_runs(len(rows)).capitalize()} restored", rows)
+        run_changes.apply_change(room.backend, run_changes.restore_change(read_run(room.backend, run_id)))
+    rows = tuple((label, f"is {read_run(room.backend, run_id).lifecycle} again") for run_id, label in chosen)
+    return FixResult(f"{_runs(len(rows)).capitalize()} restored", rows)
 
 
-def _restore_experiment_preview(room: Room, asked: Call) -> Cure:
+def _restore_experiment_preview(room: FixContext, asked: FixOffer) -> FixPreview:
     one = _experiment_meant(room.backend, asked)
-    table = runs(room.backend, Search((one.experiment_id,), state="deleted"))
-    return Cure(
-        f"Restore the experiment {without_secrets(one.name)}",
+    table = read_runs(room.backend, Search((one.experiment_id,), state="deleted"))
+    return FixPreview(
+        f"Restore the experiment {mask_secrets(one.name)}",
         ("The experiment is listed again.", f"All its {_runs(len(table))} come back, also those deleted one by one before."),
         (Snippet(f"client = MlflowClient(tracking_uri={room.backend.uri!r})\nclient.restore_experiment({one.experiment_id!r})"),),
         "Delete it again in Compare; runs that were deleted one by one before must be deleted one by one again.",
     )
 
 
-def _restore_experiment(room: Room, asked: Call, _: Told) -> Done:
+def _restore_experiment(room: FixContext, asked: FixOffer, _: ProgressCallback) -> FixResult:
     one = _experiment_meant(room.backend, asked)
-    must_be_free(room.backend)
+    require_writable(room.backend)
     restore(room.backend, one.experiment_id)
-    table = runs(room.backend, Search((one.experiment_id,)))
-    return Done(f"{without_secrets(one.name)} restored", (("Active runs in it now", f"{len(table):,}"),))
+    table = read_runs(room.backend, Search((one.experiment_id,)))
+    return FixResult(f"{mask_secrets(one.name)} restored", (("Active runs in it now", f"{len(table):,}"),))
 
 
-def _removal_preview(room: Room, loss: Loss) -> Cure:
+def _removal_preview(room: FixContext, loss: DeletionImpact) -> FixPreview:
     """Exactly what would be lost. Raises Refused when something forbids it."""
-    if loss.forbidden:
-        raise Refused(
-            f"This must stay. {' '.join(loss.forbidden)}",
+    if loss.blockers:
+        raise ActionRefused(
+            f"This must stay. {' '.join(loss.blockers)}",
             next="Delete those versions on the Models page first, if nobody will ever need them; or leave it deleted, which harms nothing.",
         )
-    what = [f"The experiment {loss.name} goes, and its name becomes free"] if loss.experiment else []
+    what = [f"The experiment {loss.experiment_name} goes, and its name becomes free"] if loss.experiment_id else []
     what += [
         f"Run {one.name} ({one.id[:8]}) goes, with its parameters, metrics, tags and {_size(one.size)} of files"
         for one in loss.runs
     ]
     what += [f"Model {one.name} ({one.id}) goes, with {_size(one.size)} of files" for one in loss.models]
-    what += [f"Not deleted yet, so deleted first: {_runs(len(loss.active))}"] if loss.active else []
-    what += [f"{loss.orphans} child runs stay and lose their parent"] if loss.orphans else []
+    what += [f"Not deleted yet, so deleted first: {_runs(len(loss.active_run_ids))}"] if loss.active_run_ids else []
+    what += [f"{loss.orphan_count} child runs stay and lose their parent"] if loss.orphan_count else []
     what += [f"Together that is {_size(loss.size)} of files"]
-    words = gc.command(
+    words = mlflow_gc.gc_command(
         room.backend.uri,
         [one.id for one in loss.runs],
-        [loss.experiment] if loss.experiment else ["‹decoy›"],
+        [loss.experiment_id] if loss.experiment_id else ["‹decoy›"],
         [one.id for one in loss.models] or ["‹decoy›"],
     )
-    title = f"Remove {without_secrets(loss.name) if loss.experiment else _runs(len(loss.runs))} for good"
-    return Cure(title, tuple(f"{one}." for one in what), (Snippet(" ".join(words), "bash"),), "", loss.word)
+    title = f"Remove {mask_secrets(loss.experiment_name) if loss.experiment_id else _runs(len(loss.runs))} for good"
+    return FixPreview(title, tuple(f"{one}." for one in what), (Snippet(" ".join(words), "bash"),), "", loss.confirmation_text)
 
 
-def _remove(room: Room, loss: Loss, asked: Call, told: Told) -> Done:
+def _remove(room: FixContext, loss: DeletionImpact, asked: FixOffer, told: ProgressCallback) -> FixResult:
     cure = _removal_preview(room, loss)
-    if asked[TYPED].strip() != cure.confirm:
-        raise Refused("The name was not typed.", next=f"Type {cure.confirm} to remove it for good.")
-    must_be_free(room.backend)
+    if asked[CONFIRMATION_INPUT].strip() != cure.confirmation_text:
+        raise ActionRefused("The name was not typed.", next=f"Type {cure.confirmation_text} to remove it for good.")
+    require_writable(room.backend)
     told(f"MLflow removes {_runs(len(loss.runs))}. This takes a few seconds and cannot be taken back.")
-    gone = gc.remove(room.backend, loss)
+    gone = mlflow_gc.delete_permanently(room.backend, loss)
     rows = [("Runs gone for good", f"{len(gone):,}"), ("Models gone for good", f"{len(loss.models):,}")]
     rows += [("Files removed", _size(loss.size))]
-    if loss.experiment:
+    if loss.experiment_id:
         left = {one.experiment_id for one in deleted_experiments(room.backend)}
-        rows.append((f"Experiment {loss.name}", "still there" if loss.experiment in left else "gone, its name is free"))
-    return Done("Removed for good", tuple(rows))
+        rows.append(
+            (f"Experiment {loss.experiment_name}", "still there" if loss.experiment_id in left else "gone, its name is free")
+        )
+    return FixResult("Removed for good", tuple(rows))
 
 
-def _runs_loss(room: Room, asked: Call) -> Loss:
-    return removal.loss_of_runs(room.backend, [run_id for run_id, _ in _runs_meant(room.backend, asked)])
+def _runs_loss(room: FixContext, asked: FixOffer) -> DeletionImpact:
+    return deletion_impact.assess_run_deletion(room.backend, [run_id for run_id, _ in _runs_meant(room.backend, asked)])
 
 
-def _experiment_loss(room: Room, asked: Call) -> Loss:
-    return removal.loss_of_experiment(room.backend, _experiment_meant(room.backend, asked).experiment_id)
+def _experiment_loss(room: FixContext, asked: FixOffer) -> DeletionImpact:
+    return deletion_impact.assess_experiment_deletion(room.backend, _experiment_meant(room.backend, asked).experiment_id)
 
 
-def _runs_meant(backend: Backend, asked: Call) -> list[tuple[str, str]]:
+def _runs_meant(backend: Backend, asked: FixOffer) -> list[tuple[str, str]]:
     """Run id and label of what was asked for, by ids or their beginnings. With `active`, an active run may be named by its whole id."""
     words = asked["runs"].replace(",", " ").split()
     if not words:
         raise BadInput("No run was named.", next="Name the beginning of an id from the list.")
-    table = deleted_runs(backend)
-    known = {run_id: f"{without_secrets(str(table.identity.at[run_id, 'name'] or 'Run'))} ({run_id[:8]})" for run_id in table.ids}
+    table = read_deleted_runs(backend)
+    known = {run_id: f"{mask_secrets(str(table.identity.at[run_id, 'name'] or 'Run'))} ({run_id[:8]})" for run_id in table.ids}
     if words == ["all"]:
         return list(known.items())
     if asked["active"]:
-        found = {word: run(backend, word) for word in words}
-        return [(word, f"{without_secrets(one.name or 'Run')} ({word[:8]})") for word, one in found.items()]
+        found = {word: read_run(backend, word) for word in words}
+        return [(word, f"{mask_secrets(one.name or 'Run')} ({word[:8]})") for word, one in found.items()]
     meant = {word: [run_id for run_id in known if run_id.startswith(word)] for word in words}
     if wrong := [word for word, hits in meant.items() if len(hits) != 1]:
         raise BadInput(
@@ -185,7 +200,7 @@ def _runs_meant(backend: Backend, asked: Call) -> list[tuple[str, str]]:
     return [(run_id, known[run_id]) for run_id in dict.fromkeys(hits[0] for hits in meant.values())]
 
 
-def _experiment_meant(backend: Backend, asked: Call) -> Experiment:
+def _experiment_meant(backend: Backend, asked: FixOffer) -> Experiment:
     """The deleted experiment of this id or name."""
     word = asked["experiment"].strip()
     hits = [one for one in deleted_experiments(backend) if word in (one.experiment_id, one.name)]
@@ -206,21 +221,25 @@ def _runs(number: int) -> str:
     return "1 run" if number == 1 else f"{number:,} runs"
 
 
-def _which_runs(_: Room, asked: Call) -> tuple[Ask, ...]:
+def _which_runs(_: FixContext, asked: FixOffer) -> tuple[FixInput, ...]:
     if asked["active"]:
-        return (Ask("runs", "Which runs", asked["runs"], "Their whole ids with blanks between them"),)
-    return (Ask("runs", "Which runs", asked["runs"][:8], "The beginnings of their ids with blanks between them, or all"),)
+        return (FixInput("runs", "Which runs", asked["runs"], "Their whole ids with blanks between them"),)
+    return (FixInput("runs", "Which runs", asked["runs"][:8], "The beginnings of their ids with blanks between them, or all"),)
 
 
-def _which_experiment(_: Room, asked: Call) -> tuple[Ask, ...]:
-    return (Ask("experiment", "Which experiment", asked["experiment"], "Its name or its id"),)
+def _which_experiment(_: FixContext, asked: FixOffer) -> tuple[FixInput, ...]:
+    return (FixInput("experiment", "Which experiment", asked["experiment"], "Its name or its id"),)
 
 
-RUNS = Check("deleted_runs", "Deleted runs", "Are there runs that were deleted and can be restored?", soft_runs)
-EXPERIMENTS = Check("deleted_experiments", "Deleted experiments", "Are there experiments that were deleted?", soft_experiments)
-CHECKS = (RUNS, EXPERIMENTS)
-TREATMENTS = (
-    Treatment(
+DELETED_RUNS_CHECK = Check(
+    "deleted_runs", "Deleted runs", "Are there runs that were deleted and can be restored?", check_deleted_runs
+)
+DELETED_EXPERIMENTS_CHECK = Check(
+    "deleted_experiments", "Deleted experiments", "Are there experiments that were deleted?", check_deleted_experiments
+)
+CHECKS = (DELETED_RUNS_CHECK, DELETED_EXPERIMENTS_CHECK)
+FIXES = (
+    Fix(
         "restore_runs",
         "Restore runs",
         "They are listed again. Takes a second.",
@@ -228,7 +247,7 @@ TREATMENTS = (
         _restore_runs,
         _which_runs,
     ),
-    Treatment(
+    Fix(
         "remove_runs",
         "Remove runs for good",
         "With their files. Nothing brings them back.",
@@ -236,7 +255,7 @@ TREATMENTS = (
         lambda room, asked, told: _remove(room, _runs_loss(room, asked), asked, told),
         _which_runs,
     ),
-    Treatment(
+    Fix(
         "restore_experiment",
         "Restore an experiment",
         "With all its runs. Takes a second.",
@@ -244,7 +263,7 @@ TREATMENTS = (
         _restore_experiment,
         _which_experiment,
     ),
-    Treatment(
+    Fix(
         "remove_experiment",
         "Remove an experiment for good",
         "With its runs, models and files. Nothing brings them back.",

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib.backends.backend import Backend
-from lib.doctor.run_cache import gathered, shown
-from lib.doctor.types import Check, Clock, Finding, Told
+from lib.doctor.run_cache import evidence_rows, read_active_runs
+from lib.doctor.types import Check, Clock, Finding, ProgressCallback
 from lib.runs.table.types import RunTable
 
-FROZEN = "git_commit"
+FROZEN_COMMIT_TAG = "git_commit"
 """The tag of a run whose state was committed (guide §8)."""
-LATEST = 30
+MAX_COMMITS = 30
 _RECIPES = ("params.yaml", "dvc.yaml", "dvc.lock")
 _HASH = re.compile(r"[0-9a-f]{40}")
 _SECONDS = 20
@@ -30,15 +30,15 @@ class Commit:
     subject: str
 
 
-def named_by(table: RunTable) -> set[str]:
+def logged_commits(table: RunTable) -> set[str]:
     """The commits that runs name, whole hashes only: what MLflow noted, and the tag of a frozen state."""
     found = set(table.identity["git_commit"].dropna())
-    if FROZEN in table.tags:
-        found |= set(table.tags[FROZEN].dropna())
+    if FROZEN_COMMIT_TAG in table.tags:
+        found |= set(table.tags[FROZEN_COMMIT_TAG].dropna())
     return {one for one in found if _HASH.fullmatch(str(one))}
 
 
-def known(commits: Collection[str], folder: Path) -> set[str] | None:
+def existing_commits(commits: Collection[str], folder: Path) -> set[str] | None:
     """Those of the commits that the repository in a folder still has; None where there is no repository or no git."""
     if _git(folder, "rev-parse", "--git-dir") is None:
         return None
@@ -47,32 +47,37 @@ def known(commits: Collection[str], folder: Path) -> set[str] | None:
     return {line.split(" ")[0] for line in (answer or "").splitlines() if line.endswith(" commit")}
 
 
-def loose(backend: Backend, clock: Clock, _: Told) -> tuple[Finding, ...]:
+def check_commits(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
     """Which of the latest commits here no run names."""
     folder = Path.cwd()
-    found = gathered(backend, clock)
-    named = named_by(found.table)
-    there = known(named, folder)
+    found = read_active_runs(backend, clock)
+    named = logged_commits(found.table)
+    there = existing_commits(named, folder)
     if not there:
         return (
-            Finding(LOOSE.id, "skipped", LOOSE.title, "no repository here" if there is None else "no run from this repository"),
+            Finding(
+                COMMITS_CHECK.id,
+                "skipped",
+                COMMITS_CHECK.title,
+                "no repository here" if there is None else "no run from this repository",
+            ),
         )
     latest, what = _latest(folder)
     if not what and _is_podiums(folder):
-        return (Finding(LOOSE.id, "skipped", LOOSE.title, "Podium's own repository"),)
+        return (Finding(COMMITS_CHECK.id, "skipped", COMMITS_CHECK.title, "Podium's own repository"),)
     bare = [one for one in latest if one.hash not in named]
     if not bare:
-        return LOOSE.fine(f"{len(latest)} of {len(latest)}")
+        return COMMITS_CHECK.fine_findings(f"{len(latest)} of {len(latest)}")
     return (
         Finding(
-            LOOSE.id,
+            COMMITS_CHECK.id,
             "notice",
             "A commit has no run" if len(bare) == 1 else f"{len(bare)} commits have no run",
             f"{len(latest) - len(bare)} of the latest {len(latest)}",
             ("Commit", "Says"),
-            shown([(one.hash[:10], one.subject) for one in bare]),
+            evidence_rows([(one.hash[:10], one.subject) for one in bare]),
             f"Looked at the latest {len(latest)} commits{what}. Nobody can tell how good the state of such a commit was.",
-            f"Run it and tag the run: client.set_tag(run_id, '{FROZEN}', '‹whole hash›'). A commit of words only needs none.",
+            f"Run it and tag the run: client.set_tag(run_id, '{FROZEN_COMMIT_TAG}', '‹whole hash›'). A commit of words only needs none.",
         ),
     )
 
@@ -86,7 +91,7 @@ def _is_podiums(folder: Path) -> bool:
 def _latest(folder: Path) -> tuple[list[Commit], str]:
     """The latest commits; where there are recipes, only those that changed one, because such a commit is a decision."""
     recipes = (_git(folder, "ls-files", "--", *_RECIPES) or "").split()
-    told = _git(folder, "log", f"-n{LATEST}", "--format=%H %s", "--", *recipes) or ""
+    told = _git(folder, "log", f"-n{MAX_COMMITS}", "--format=%H %s", "--", *recipes) or ""
     lines = [line.partition(" ") for line in told.splitlines()]
     return [Commit(hash_, subject[:120]) for hash_, _, subject in lines], f" that changed {', '.join(recipes)}" if recipes else ""
 
@@ -108,5 +113,5 @@ def _git(folder: Path, *words: str, said: str = "") -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-LOOSE = Check("commits", "Commits have a run", "Does a commit here have no run that tells how good it is?", loose)
-CHECKS = (LOOSE,)
+COMMITS_CHECK = Check("commits", "Commits have a run", "Does a commit here have no run that tells how good it is?", check_commits)
+CHECKS = (COMMITS_CHECK,)

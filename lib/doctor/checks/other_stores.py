@@ -6,23 +6,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from lib.backends.backend import Backend, parse
-from lib.doctor.checks.secret_detection import without_secrets
-from lib.doctor.types import Check, Clock, Finding, Rows, Told
+from lib.backends.backend import Backend, parse_backend
+from lib.doctor.checks.secret_detection import mask_secrets
+from lib.doctor.types import Check, Clock, Finding, ProgressCallback, Rows
 from lib.errors import BadInput
 
-MOST_FILES = 50
-LOCKED_SECONDS = 0.5
+MAX_FILES = 50
+LOCK_TIMEOUT_SECONDS = 0.5
 
 
-def mixed(backend: Backend, _: Clock, __: Told) -> tuple[Finding, ...]:
+def check_other_stores(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """Look for other stores in the folder of this one and in the one Podium was started in."""
     rows: Rows = (*_named_elsewhere(backend, os.environ), *_stores(backend))
     if not rows:
-        return MIXED.fine("one place")
+        return OTHER_STORES_CHECK.fine_findings("one place")
     return (
         Finding(
-            MIXED.id,
+            OTHER_STORES_CHECK.id,
             "notice",
             "This project writes to more than one place",
             f"{len(rows)} besides this one",
@@ -41,12 +41,12 @@ def _named_elsewhere(backend: Backend, environment: Mapping[str, str]) -> Iterat
         if not value:
             continue
         try:
-            there = parse(value, Path.cwd())
+            there = parse_backend(value, Path.cwd())
         except BadInput:
             yield name, "names a place that Podium cannot open"
             continue
         if there.uri != backend.uri:
-            yield name, f"names {without_secrets(there.uri)}"
+            yield name, f"names {mask_secrets(there.uri)}"
 
 
 def _stores(backend: Backend) -> Iterator[tuple[str, ...]]:
@@ -55,7 +55,7 @@ def _stores(backend: Backend) -> Iterator[tuple[str, ...]]:
         return
     for folder in dict.fromkeys((backend.path.parent.resolve(), Path.cwd())):
         files = [one for ending in ("*.db", "*.sqlite", "*.sqlite3") for one in folder.glob(ending)]
-        for one in sorted(files)[:MOST_FILES]:
+        for one in sorted(files)[:MAX_FILES]:
             if one.resolve() != backend.path.resolve() and (runs := _runs_in(one)):
                 yield str(one), f"a database of MLflow with {runs:,} runs"
         notes = sum(1 for _ in (folder / "mlruns").glob("*/*/meta.yaml"))
@@ -67,11 +67,11 @@ def _runs_in(path: Path) -> int:
     """How many runs a database holds; 0 for one that is not MLflow's or cannot be read now."""
     try:
         address = f"{path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=LOCKED_SECONDS)) as db:
+        with closing(sqlite3.connect(address, uri=True, timeout=LOCK_TIMEOUT_SECONDS)) as db:
             return int(db.execute("select count(*) from runs join experiments using (experiment_id)").fetchone()[0])
     except sqlite3.Error:
         return 0
 
 
-MIXED = Check("mixed", "One place for everything", "Does this project write to several places?", mixed)
-CHECKS = (MIXED,)
+OTHER_STORES_CHECK = Check("mixed", "One place for everything", "Does this project write to several places?", check_other_stores)
+CHECKS = (OTHER_STORES_CHECK,)

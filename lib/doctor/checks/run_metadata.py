@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
-from lib.doctor.run_cache import gathered, run_name, shown
-from lib.doctor.types import Check, Clock, Finding, Told
+from lib.doctor.run_cache import evidence_rows, read_active_runs, run_label
+from lib.doctor.types import Check, Clock, Finding, ProgressCallback
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,25 +17,25 @@ _DATA = ("data", "mlflow.data", "train_", "training_data", "test_data")
 _ENVIRONMENT = ("environment", "env_", "python", "requirements", "conda", "docker", "mlflow.docker", "mlflow.project.env")
 
 
-def complete(backend: Backend, clock: Clock, _: Told) -> tuple[Finding, ...]:
+def check_run_metadata(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
     """Count the finished runs that lack something, by what they lack."""
-    found = gathered(backend, clock)
+    found = read_active_runs(backend, clock)
     table, finished = found.table, found.table.identity["status"] == "FINISHED"
     total = int(finished.sum())
     lacking = {what: table.identity.index[finished & ~has] for what, has in _told_by(table).items()}
     lacking = {what: runs for what, runs in lacking.items() if len(runs)}
     if not lacking:
-        return COMPLETE.fine(f"{total:,} of {total:,}" if total else "no finished run")
+        return RUN_METADATA_CHECK.fine_findings(f"{total:,} of {total:,}" if total else "no finished run")
     whole = total - len({run for runs in lacking.values() for run in runs})
     return (
         Finding(
-            COMPLETE.id,
+            RUN_METADATA_CHECK.id,
             "notice",
             "Some runs do not tell how they were made",
             f"{whole:,} of {total:,} whole",
             ("Missing", "In", "The newest of them"),
-            shown([(what, f"{len(runs):,} of {total:,}", run_name(table, runs[0])) for what, runs in lacking.items()]),
-            f"What was not logged cannot be compared, explained or repeated later. {found.scope}".strip(),
+            evidence_rows([(what, f"{len(runs):,} of {total:,}", run_label(table, runs[0])) for what, runs in lacking.items()]),
+            f"What was not logged cannot be compared, explained or repeated later. {found.scope_note}".strip(),
             "Log it in the same run: log_params, log_metrics, log_input for the data, a model with its requirements, a tag author.",
         ),
     )
@@ -60,7 +60,10 @@ def _any(frame: "pd.DataFrame", beginnings: tuple[str, ...]) -> "pd.Series[bool]
     return frame[[name for name in frame.columns if name.lower().startswith(beginnings)]].notna().any(axis=1)
 
 
-COMPLETE = Check(
-    "complete", "Runs tell how they were made", "Do finished runs name parameters, metrics, data, source and author?", complete
+RUN_METADATA_CHECK = Check(
+    "complete",
+    "Runs tell how they were made",
+    "Do finished runs name parameters, metrics, data, source and author?",
+    check_run_metadata,
 )
-CHECKS = (COMPLETE,)
+CHECKS = (RUN_METADATA_CHECK,)

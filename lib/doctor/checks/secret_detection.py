@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from detect_secrets.plugins.base import BasePlugin
 
 MASK = "•••"
-LONGEST = 8_000
+MAX_CHARACTERS = 8_000
 """Characters of a value that are looked at: as many as MLflow's database holds of a tag."""
 _ENTROPY = ("Base64 High Entropy String", "Hex High Entropy String")
 _NO_SECRET = (*_ENTROPY, "Secret Keyword", "Public IP (ipv4)", "SoftLayer Credentials", "Cloudant Credentials")
@@ -38,21 +38,21 @@ class Secret:
     length: int
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """As people read it: "GitHub Token, 40 characters, not shown"."""
         return f"{self.kind}, {self.length} characters, not shown"
 
 
-def secret_in(name: str, value: str) -> Secret | None:
+def find_secret(name: str, value: str) -> Secret | None:
     """The secret in a parameter or tag of this name, or None."""
-    text = value[:LONGEST]
+    text = value[:MAX_CHARACTERS]
     found = next(_pieces(text), None) or _under_a_telling_name(name, text.strip())
     return Secret(found[0], len(found[1])) if found else None
 
 
-def without_secrets(text: str) -> str:
+def mask_secrets(text: str) -> str:
     """The same text with every piece that looks like a secret of a known shape covered."""
-    for kind, piece in list(_pieces(text[:LONGEST])):
+    for kind, piece in list(_pieces(text[:MAX_CHARACTERS])):
         text = MASK if kind == _KEY_FILE else text.replace(piece, MASK)
     return text
 

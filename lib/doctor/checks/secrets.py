@@ -4,12 +4,24 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translated
-from lib.backends.sqlite_store import must_be_free
-from lib.doctor.checks.secret_detection import Secret, secret_in, without_secrets
-from lib.doctor.run_cache import Gathered, forget, gathered, run_name, shown
-from lib.doctor.types import Call, Check, Clock, Cure, Done, Finding, Room, Snippet, Told, Treatment, call
-from lib.errors import Refused
+from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.sqlite_store import require_writable
+from lib.doctor.checks.secret_detection import Secret, find_secret, mask_secrets
+from lib.doctor.run_cache import ActiveRuns, clear_run_cache, evidence_rows, read_active_runs, run_label
+from lib.doctor.types import (
+    Check,
+    Clock,
+    Finding,
+    Fix,
+    FixContext,
+    FixOffer,
+    FixPreview,
+    FixResult,
+    ProgressCallback,
+    Snippet,
+    offer_fix,
+)
+from lib.errors import ActionRefused
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,31 +29,31 @@ if TYPE_CHECKING:
     from lib.runs.table.types import RunTable
 
 _MADE_BY_MLFLOW = ("mlflow.log-model.history", "mlflow.runColor", "mlflow.runName")
-MOST_OFFERED = 20
+MAX_RUNS_OFFERED = 20
 TAG, PARAMETER = "tag", "parameter"
-Hit = tuple[str, str, str, Secret]
+SecretMatch = tuple[str, str, str, Secret]
 """Run, where it stands, under which name, what it looks like."""
 
 
-def logged(backend: Backend, clock: Clock, _: Told) -> tuple[Finding, ...]:
+def check_secrets(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
     """Look at every parameter, tag and name of every active run."""
-    found = gathered(backend, clock)
+    found = read_active_runs(backend, clock)
     hits = sorted(_hits(found), key=lambda hit: (hit[1], hit[2]))
     total = len(found.table)
     if not hits:
-        return LOGGED.fine(f"none in {total:,} runs")
+        return SECRETS_CHECK.fine_findings(f"none in {total:,} runs")
     runs = list(dict.fromkeys(run for run, *_ in hits))
     table = found.table
-    rows = [(run_name(table, run), where, without_secrets(name), secret.said) for run, where, name, secret in hits]
+    rows = [(run_label(table, run), where, mask_secrets(name), secret.description) for run, where, name, secret in hits]
     return (
         Finding(
-            LOGGED.id,
+            SECRETS_CHECK.id,
             "problem",
             "A run seems to hold a secret" if len(runs) == 1 else f"{len(runs)} runs seem to hold a secret",
             f"{len(hits)} in {len(runs)} of {total:,} runs",
             ("Run", "Where", "Name", "Looks like"),
-            shown(rows),
-            f"Everybody who may read this backend can read it, and so can its backups. {found.scope}".strip(),
+            evidence_rows(rows),
+            f"Everybody who may read this backend can read it, and so can its backups. {found.scope_note}".strip(),
             "Revoke it first where it is used: that alone makes it harmless. A tag can be deleted and a name changed on the run's page. A parameter "
             "cannot be changed: delete the run, then remove it for good.",
             _cures(hits),
@@ -49,50 +61,50 @@ def logged(backend: Backend, clock: Clock, _: Told) -> tuple[Finding, ...]:
     )
 
 
-def _cures(hits: list[Hit]) -> tuple[Call, ...]:
+def _cures(hits: list[SecretMatch]) -> tuple[FixOffer, ...]:
     """Tags are deleted all at once; a parameter goes only with its run: at most twenty are offered."""
-    tags = (call("delete_secret_tags"),) if any(where == TAG for _, where, *_ in hits) else ()
-    stuck = list(dict.fromkeys(run for run, where, *_ in hits if where == PARAMETER))[:MOST_OFFERED]
-    return (*tags, call("remove_runs", runs=" ".join(stuck), active="yes")) if stuck else tags
+    tags = (offer_fix("delete_secret_tags"),) if any(where == TAG for _, where, *_ in hits) else ()
+    stuck = list(dict.fromkeys(run for run, where, *_ in hits if where == PARAMETER))[:MAX_RUNS_OFFERED]
+    return (*tags, offer_fix("remove_runs", runs=" ".join(stuck), active="yes")) if stuck else tags
 
 
-def _preview(room: Room, _: Call) -> Cure:
+def _preview(room: FixContext, _: FixOffer) -> FixPreview:
     table, tags = _tags(room)
     code = "\n".join(f"client.delete_tag({run!r}, {name!r})" for run, name in tags)
-    return Cure(
+    return FixPreview(
         "Delete the tags that seem to hold a secret",
         (
-            *(f"{run_name(table, run)} loses its tag {without_secrets(name)}." for run, name in tags),
+            *(f"{run_label(table, run)} loses its tag {mask_secrets(name)}." for run, name in tags),
             "Copies of the database may still hold them: revoke the secret all the same.",
         ),
-        (Snippet(f"client = MlflowClient(tracking_uri={room.backend.uri!r})\n{without_secrets(code)}"),),
+        (Snippet(f"client = MlflowClient(tracking_uri={room.backend.uri!r})\n{mask_secrets(code)}"),),
     )
 
 
-def _delete(room: Room, _: Call, told: Told) -> Done:
-    must_be_free(room.backend)
+def _delete(room: FixContext, _: FixOffer, told: ProgressCallback) -> FixResult:
+    require_writable(room.backend)
     table, tags = _tags(room)
     for run, name in tags:
-        told(f"Deleting a tag of {run_name(table, run)}.")
-        with translated(f"Run {run}"):
+        told(f"Deleting a tag of {run_label(table, run)}.")
+        with translate_errors(f"Run {run}"):
             client(room.backend).delete_tag(run, name)
-    forget()
-    if left := [hit for hit in _hits(gathered(room.backend, room.clock)) if hit[1] == TAG]:
-        raise Refused(f"{len(left)} tags are still there.", next="Somebody may have set them again. Check again.")
-    return Done("The tags are gone", tuple((run_name(table, run), f"no tag {without_secrets(name)}") for run, name in tags))
+    clear_run_cache()
+    if left := [hit for hit in _hits(read_active_runs(room.backend, room.clock)) if hit[1] == TAG]:
+        raise ActionRefused(f"{len(left)} tags are still there.", next="Somebody may have set them again. Check again.")
+    return FixResult("The tags are gone", tuple((run_label(table, run), f"no tag {mask_secrets(name)}") for run, name in tags))
 
 
-def _tags(room: Room) -> tuple["RunTable", list[tuple[str, str]]]:
+def _tags(room: FixContext) -> tuple["RunTable", list[tuple[str, str]]]:
     """The tags that hold a secret now. Raises Refused when there is none any more."""
-    forget()
-    found = gathered(room.backend, room.clock)
+    clear_run_cache()
+    found = read_active_runs(room.backend, room.clock)
     tags = [(run, name) for run, where, name, _ in _hits(found) if where == TAG]
     if not tags:
-        raise Refused("No tag seems to hold a secret any more.", next="Check again.")
+        raise ActionRefused("No tag seems to hold a secret any more.", next="Check again.")
     return found.table, tags
 
 
-def _hits(found: Gathered) -> Iterator[Hit]:
+def _hits(found: ActiveRuns) -> Iterator[SecretMatch]:
     """Everything that looks like a secret."""
     table = found.table
     for where, frame in ((PARAMETER, table.texts), (TAG, table.tags)):
@@ -100,21 +112,19 @@ def _hits(found: Gathered) -> Iterator[Hit]:
             if not str(name).startswith(_MADE_BY_MLFLOW):
                 yield from ((run, where, str(name), secret) for run, secret in _in_column(frame[name], str(name)))
     for run, name in table.identity["name"].dropna().items():
-        if name and (secret := secret_in("", str(name))):
+        if name and (secret := find_secret("", str(name))):
             yield str(run), "name of the run", "", secret
 
 
 def _in_column(column: "pd.Series[str]", name: str) -> Iterator[tuple[str, Secret]]:
     """Each value is judged once, however many runs share it."""
     present = column.dropna()
-    known = {value: secret_in(name, str(value)) for value in present.unique()}
+    known = {value: find_secret(name, str(value)) for value in present.unique()}
     yield from ((str(run), secret) for run, value in present.items() if (secret := known[value]))
 
 
-LOGGED = Check("secrets", "Secrets in runs", "Does a parameter, a tag or a name hold a password or a key?", logged)
-CHECKS = (LOGGED,)
-TREATMENTS = (
-    Treatment(
-        "delete_secret_tags", "Delete these tags", "Parameters cannot be deleted, tags can. Takes a second.", _preview, _delete
-    ),
+SECRETS_CHECK = Check("secrets", "Secrets in runs", "Does a parameter, a tag or a name hold a password or a key?", check_secrets)
+CHECKS = (SECRETS_CHECK,)
+FIXES = (
+    Fix("delete_secret_tags", "Delete these tags", "Parameters cannot be deleted, tags can. Takes a second.", _preview, _delete),
 )

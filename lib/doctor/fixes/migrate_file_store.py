@@ -16,19 +16,19 @@ from contextlib import closing
 from pathlib import Path
 
 from lib.backends.backend import sqlite_backend
-from lib.doctor.fixes.upgrade_database import room_for, rows_in
-from lib.doctor.types import Ask, Call, Cure, Done, Room, Rows, Snippet, Told, Treatment
-from lib.errors import BackendError, BadInput, NotWritable, Refused
+from lib.doctor.fixes.upgrade_database import count_rows, require_free_space
+from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Rows, Snippet
+from lib.errors import ActionRefused, BackendError, BadInput, NotWritable
 
-SECONDS = 3600
-TABLES = ("experiments", "runs", "params", "metrics", "tags", "registered_models", "model_versions")
+TIMEOUT_SECONDS = 3600
+COUNTED_TABLES = ("experiments", "runs", "params", "metrics", "tags", "registered_models", "model_versions")
 _NOT_RUNS = {"models", "datasets", "traces", "tags", "artifacts"}
 _FILES = {"artifacts"}
 
 
-def holds(folder: Path) -> dict[str, int]:
+def count_contents(folder: Path) -> dict[str, int]:
     """What a file store holds, by its own files: experiments, runs, params, metrics (points), tags, registered models, versions."""
-    found = Counter(dict.fromkeys(TABLES, 0))
+    found = Counter(dict.fromkeys(COUNTED_TABLES, 0))
     for home in _experiments(folder):
         found["experiments"] += 1
         for run in home.iterdir():
@@ -63,13 +63,13 @@ def _count(folder: Path) -> int:
     return sum(1 for _ in _files(folder))
 
 
-def _preview(room: Room, asked: Call) -> Cure:
+def _preview(room: FixContext, asked: FixOffer) -> FixPreview:
     source, target = _source(asked), _target(asked)
-    there = holds(source)
+    there = count_contents(source)
     notes = sum(one.stat().st_size for one in _notes(source))
-    room_for(target.parent, notes * 3 + 5_000_000)
+    require_free_space(target.parent, notes * 3 + 5_000_000)
     said = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in there.items() if number)
-    return Cure(
+    return FixPreview(
         f"Move {source.name} into the database {target.name}",
         (
             f"A backup of all notes is made first, {notes / 1e6:,.1f} MB: {_backup(room, source).name} in {source.parent}.",
@@ -88,8 +88,8 @@ def _preview(room: Room, asked: Call) -> Cure:
     )
 
 
-def _move(room: Room, asked: Call, told: Told) -> Done:
-    source, target, there = _source(asked), _target(asked), holds(_source(asked))
+def _move(room: FixContext, asked: FixOffer, told: ProgressCallback) -> FixResult:
+    source, target, there = _source(asked), _target(asked), count_contents(_source(asked))
     backup = _backup(room, source)
     told("Making the backup.")
     _pack(source, backup)
@@ -98,18 +98,18 @@ def _move(room: Room, asked: Call, told: Told) -> Done:
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
             made = Path(aside) / target.name
             _migrate(source, made)
-            arrived = rows_in(made, TABLES)
+            arrived = count_rows(made, COUNTED_TABLES)
             _settle(made)
             os.link(made, target)  # unlike a rename, never over a file that somebody made meanwhile
     except FileExistsError as error:
-        raise Refused(f"{target.name} was made by somebody else meanwhile.", next="Choose another name.") from error
+        raise ActionRefused(f"{target.name} was made by somebody else meanwhile.", next="Choose another name.") from error
     except OSError as error:
         raise NotWritable(f"{target} cannot be written ({error.strerror}).", next="Choose another folder.") from error
     rows = _compared(there, arrived)
     short = [name for name, number in there.items() if arrived.get(name, 0) < number]
     title = f"{source.name} is in {target.name} now" if not short else f"{source.name} is in {target.name} now, but not all of it"
     next_ = f"Something did not arrive: {', '.join(short).replace('_', ' ')}. Look for damaged meta.yaml files." if short else ""
-    return Done(title, (*rows, ("Backup", str(backup))), next_, sqlite_backend(target))
+    return FixResult(title, (*rows, ("Backup", str(backup))), next_, sqlite_backend(target))
 
 
 def _compared(there: dict[str, int], arrived: dict[str, int]) -> Rows:
@@ -129,7 +129,7 @@ def _migrate(source: Path, target: Path) -> None:
             env=environment | {"MLFLOW_ALLOW_FILE_STORE": "true"},
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
@@ -160,7 +160,7 @@ def _pack(source: Path, backup: Path) -> None:
             for one in _notes(source):
                 packed.write(one, one.relative_to(source.parent))
     except FileExistsError as error:
-        raise Refused(f"{backup.name} is there already.", next="Try again in a second.") from error
+        raise ActionRefused(f"{backup.name} is there already.", next="Try again in a second.") from error
     except OSError as error:
         backup.unlink(missing_ok=True)
         raise NotWritable(
@@ -168,18 +168,18 @@ def _pack(source: Path, backup: Path) -> None:
         ) from error
 
 
-def _backup(room: Room, source: Path) -> Path:
+def _backup(room: FixContext, source: Path) -> Path:
     return source.parent / f"{source.name}.{room.clock():%Y%m%d-%H%M%S}.zip"
 
 
-def _source(asked: Call) -> Path:
+def _source(asked: FixOffer) -> Path:
     source = Path(asked["folder"])
     if not asked["folder"] or not any(_experiments(source)):
-        raise Refused(f"{source} holds no experiment of a file store.", next="Check again.")
+        raise ActionRefused(f"{source} holds no experiment of a file store.", next="Check again.")
     return source.absolute()
 
 
-def _target(asked: Call) -> Path:
+def _target(asked: FixOffer) -> Path:
     name = asked["target"].strip() or _offered(Path(asked["folder"]))
     target = Path(name).expanduser()
     if not target.is_absolute() or target.suffix != ".db" or not target.parent.is_dir():
@@ -197,18 +197,18 @@ def _offered(source: Path) -> str:
     return str(next((one.absolute() for one in names if not one.exists()), source.parent / f"{source.name}.db"))
 
 
-def _asks(_: Room, asked: Call) -> tuple[Ask, ...]:
-    return (Ask("target", "New database", _offered(Path(asked["folder"])), "A file that does not exist yet"),)
+def _asks(_: FixContext, asked: FixOffer) -> tuple[FixInput, ...]:
+    return (FixInput("target", "New database", _offered(Path(asked["folder"])), "A file that does not exist yet"),)
 
 
-TREATMENTS = (
-    Treatment(
+FIXES = (
+    Fix(
         "migrate_file_store",
         "Move it into a database",
         "By MLflow's own migration, with a backup.",
         _preview,
         _move,
         _asks,
-        on_machine=True,
+        needs_machine_access=True,
     ),
 )

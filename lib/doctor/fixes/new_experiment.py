@@ -1,81 +1,83 @@
 """The first way out: a fresh experiment, with a place for its files that was tried out. The old one stays as it is, readable."""
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translated
-from lib.doctor.artifacts.inventory import machine
-from lib.doctor.artifacts.problem_texts import FRESH
-from lib.doctor.artifacts.rules import judge
-from lib.doctor.artifacts.write_test import prove
-from lib.doctor.types import Ask, Call, Cure, Done, Room, Snippet, Told, Treatment
-from lib.errors import BackendError, BadInput, Refused
-from lib.runs.edit import experiment_changes as experiments
+from lib.backends.mlflow_client import client, translate_errors
+from lib.doctor.artifacts.inventory import describe_machine
+from lib.doctor.artifacts.problem_texts import NEW_EXPERIMENT_FIX_ID
+from lib.doctor.artifacts.rules import diagnose
+from lib.doctor.artifacts.write_test import verify_writable
+from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet
+from lib.errors import ActionRefused, BackendError, BadInput
+from lib.runs.edit import experiment_changes
 
-LONGEST = 250
+MAX_NAME_LENGTH = 250
 
 
-def asks(room: Room, call: Call) -> tuple[Ask, ...]:
+def inputs(context: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
     """The name of the new experiment, when it is one; several take the names of the old ones with a number."""
-    (first, *more) = _asked(call)
+    (first, *more) = _asked(offer)
     if more:
         return ()
-    return (Ask("name", "Name of the new experiment", _free(_name(room.backend, first), _names(room.backend))),)
+    return (FixInput("name", "Name of the new experiment", _free(_name(context.backend, first), _names(context.backend))),)
 
 
-def preview(room: Room, call: Call) -> Cure:
+def preview(context: FixContext, offer: FixOffer) -> FixPreview:
     """Names the experiments that would be made. Raises BadInput for a name that is taken."""
-    wanted = _wanted(room.backend, call)
-    folder = room.backend.artifacts
+    wanted = _wanted(context.backend, offer)
+    folder = context.backend.artifact_folder
     where = f"in a folder of its own below {folder}" if folder else "where the server keeps files, handed on by it"
     made = [f"An experiment {new} is made. Its files go {where}." for new in wanted.values()]
-    return Cure(
+    return FixPreview(
         title=f"Make {_listed(list(wanted.values()))}?",
         changes=(
             *made,
             "A trial file is written there, listed, read back and removed. If that fails, the new experiment is taken away again.",
-            f"{_listed([_name(room.backend, old) for old in wanted])} with all runs: nothing of it is changed.",
+            f"{_listed([_name(context.backend, old) for old in wanted])} with all runs: nothing of it is changed.",
         ),
-        code=(Snippet(_code(room.backend, list(wanted.values()))),),
+        snippets=(Snippet(_code(context.backend, list(wanted.values()))),),
         undo="Delete the new experiment on the page Compare.",
     )
 
 
-def carry_out(room: Room, call: Call, told: Told) -> Done:
+def apply(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
     """Make the experiments and prove that files can be kept in each."""
-    wanted = _wanted(room.backend, call)
-    if room.backend.artifacts:
-        told(f"Can files be kept below {room.backend.artifacts}?")
-        prove(room.backend, str(room.backend.artifacts))
+    wanted = _wanted(context.backend, offer)
+    if context.backend.artifact_folder:
+        progress(f"Can files be kept below {context.backend.artifact_folder}?")
+        verify_writable(context.backend, str(context.backend.artifact_folder))
     rows = []
     for new in wanted.values():
-        told(f"Making {new}…")
-        id_ = experiments.create(room.backend, new)
-        rows += [("New experiment", f"{new}, id {id_}"), *_proved(room.backend, id_, new)]
+        progress(f"Making {new}…")
+        id_ = experiment_changes.create(context.backend, new)
+        rows += [("New experiment", f"{new}, id {id_}"), *_proved(context.backend, id_, new)]
     names = list(wanted.values())
-    return Done(f"{_listed(names)} is ready, and files can be kept in it", tuple(rows), f"Log to {_listed(names)} from now on.")
+    return FixResult(
+        f"{_listed(names)} is ready, and files can be kept in it", tuple(rows), f"Log to {_listed(names)} from now on."
+    )
 
 
 def _proved(backend: Backend, experiment: str, name: str) -> tuple[tuple[str, ...], ...]:
     """Prove the place of a new experiment; take the experiment away again when that fails."""
-    with translated(f"Experiment {name}"):
+    with translate_errors(f"Experiment {name}"):
         place = client(backend).get_experiment(experiment).artifact_location
     try:
         _must_fit(backend, name, place)
-        return prove(backend, place)
-    except (BackendError, Refused):
-        experiments.delete(backend, experiment, {})
+        return verify_writable(backend, place)
+    except (BackendError, ActionRefused):
+        experiment_changes.delete(backend, experiment, {})
         raise
 
 
 def _must_fit(backend: Backend, name: str, place: str) -> None:
-    if trouble := judge(place, backend, machine(backend)):
-        raise Refused(
+    if trouble := diagnose(place, backend, describe_machine(backend)):
+        raise ActionRefused(
             f"The backend gave {name} the place {place}, which has the same kind of trouble ({trouble}).",
             means="The new experiment was taken away again; its name stays taken.",
             next="Ask whoever runs the server to start it with --serve-artifacts.",
         )
 
 
-def _wanted(backend: Backend, call: Call) -> dict[str, str]:
+def _wanted(backend: Backend, call: FixOffer) -> dict[str, str]:
     """Id of each old experiment → name of the new one."""
     old, taken = _asked(call), _names(backend)
     if len(old) == 1:
@@ -89,7 +91,7 @@ def _wanted(backend: Backend, call: Call) -> dict[str, str]:
     return wanted
 
 
-def _asked(call: Call) -> list[str]:
+def _asked(call: FixOffer) -> list[str]:
     found = [one for one in call["experiment"].split(",") if one]
     if not found:
         raise BadInput("No experiment was named.", next="Check again.")
@@ -97,7 +99,7 @@ def _asked(call: Call) -> list[str]:
 
 
 def _free(name: str, taken: set[str]) -> str:
-    stem = name[: LONGEST - 8]
+    stem = name[: MAX_NAME_LENGTH - 8]
     return next(new for number in range(2, 10_000) if (new := f"{stem}-{number}") not in taken)
 
 
@@ -106,7 +108,7 @@ def _names(backend: Backend) -> set[str]:
     from mlflow.entities import ViewType
 
     found, token = set[str](), None
-    with translated("The list of experiments"):
+    with translate_errors("The list of experiments"):
         while True:
             page = client(backend).search_experiments(ViewType.ALL, 1000, page_token=token)
             found |= {one.name for one in page}
@@ -115,7 +117,7 @@ def _names(backend: Backend) -> set[str]:
 
 
 def _name(backend: Backend, id_: str) -> str:
-    with translated(f"Experiment {id_}"):
+    with translate_errors(f"Experiment {id_}"):
         return str(client(backend).get_experiment(id_).name)
 
 
@@ -124,18 +126,18 @@ def _listed(names: list[str]) -> str:
 
 
 def _code(backend: Backend, names: list[str]) -> str:
-    place = f", artifact_location={str(backend.artifacts / 'a-folder-of-its-own')!r}" if backend.artifacts else ""
+    place = f", artifact_location={str(backend.artifact_folder / 'a-folder-of-its-own')!r}" if backend.artifact_folder else ""
     made = "\n".join(f"client.create_experiment({name!r}{place})" for name in names)
     return f"from mlflow import MlflowClient\n\nclient = MlflowClient({backend.uri!r}, {backend.uri!r})\n{made}\n"
 
 
-TREATMENTS = (
-    Treatment(
-        FRESH,
+FIXES = (
+    Fix(
+        NEW_EXPERIMENT_FIX_ID,
         "Make a new experiment with a place that works, and log there from now on",
         "Keeps the old runs as they are. Takes a second.",
         preview,
-        carry_out,
-        asks,
+        apply,
+        inputs,
     ),
 )

@@ -7,41 +7,42 @@ import re
 from dataclasses import dataclass
 
 from lib.errors import BadInput
-from lib.ledger.chain.hash_chain import Anchor, Reading
-from lib.ledger.entry.vocabulary import typed
+from lib.ledger.chain.hash_chain import Anchor, DecodedBook
+from lib.ledger.entry.vocabulary import clean_text
 
 _LINE = re.compile(r"(\d{1,6}):([0-9a-f]{64})(?:\s+(\S.*))?", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Noted:
+class ModelAnchor:
     """A head that somebody noted. `model` is empty where the line names none."""
 
     model: str
     anchor: Anchor
 
 
-def line(model: str, reading: Reading) -> str:
+def format_anchor(model: str, book: DecodedBook) -> str:
     """The head of a book as one line to be noted."""
-    return f"{reading.head}:{reading.chain} {typed(model)}"
+    return f"{book.head}:{book.chain} {clean_text(model)}"
 
 
-def read_line(text: str) -> Noted:
+def parse_anchor(text: str) -> ModelAnchor:
     """A line as `line` wrote it, or a bare N:CHAIN. Raises BadInput for anything else."""
     found = _LINE.fullmatch(text.strip())
     if found is None:
         raise BadInput(
-            f"{typed(text)[:40] or 'Nothing'} is no noted head.", next="A head is N:CHAIN, a place and 64 hexadecimal digits."
+            f"{clean_text(text)[:40] or 'Nothing'} is no noted head.",
+            next="A head is N:CHAIN, a place and 64 hexadecimal digits.",
         )
-    return Noted((found[3] or "").strip(), Anchor(int(found[1]), found[2]))
+    return ModelAnchor((found[3] or "").strip(), Anchor(int(found[1]), found[2]))
 
 
-def read_lines(text: str) -> tuple[Noted, ...]:
+def parse_anchors(text: str) -> tuple[ModelAnchor, ...]:
     """Every noted head of a text, one a line. Raises BadInput that names the first line which is none."""
     noted = []
     for number, one in enumerate(text.splitlines(), 1):
         try:
-            noted += [read_line(one)] if one.strip() else []
+            noted += [parse_anchor(one)] if one.strip() else []
         except BadInput as error:
             raise BadInput(f"Line {number}: {error.what}", next=error.next) from error
     return tuple(noted)

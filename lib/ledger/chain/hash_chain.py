@@ -10,14 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from lib.ledger.entry.schema import parse
-from lib.ledger.entry.types import SCHEMA, Body, Volume
+from lib.ledger.entry.schema import parse_body
+from lib.ledger.entry.types import SCHEMA_VERSION, Body, Volume
 
-ROOM = 5_600
-HEAD_LENGTH = 160
+CHUNK_LENGTH = 5_600
+HEADER_LENGTH = 160
 """Characters of a place before the body: id, two hashes and the spaces between, and one to spare."""
 """Characters of a body that fit beside the hashes in one parameter value of 6,000."""
-Understand = Callable[[str, str], Body]
+BodyParser = Callable[[str, str], Body]
 """From the sha256 of a text and the text to the body; a text always gives the same one, so it may be remembered by its sha256."""
 _PLACE = re.compile(r"\d{6}")
 _PARTS = re.compile(r"([0-9A-Z]{26}) ([0-9a-f]{64}) ([0-9a-f]{64}) ", re.ASCII)
@@ -27,47 +27,47 @@ _PARTS = re.compile(r"([0-9A-Z]{26}) ([0-9a-f]{64}) ([0-9a-f]{64}) ", re.ASCII)
 class Entry:
     """One line of the ledger at its place (its number in the book, from 1), with its id and the chain up to here."""
 
-    place: int
+    position: int
     id: str
     chain: str
     body: Body
 
 
 @dataclass(frozen=True)
-class Finding:
+class LedgerFinding:
     """What does not fit in a book: where, what, and what it means. `stops` when nothing may be written any more."""
 
-    place: int
+    position: int
     what: str
     means: str
-    stops: bool = False
+    blocks_writing: bool = False
 
 
 @dataclass(frozen=True)
 class Anchor:
     """A head noted elsewhere: the chain as it was at a place."""
 
-    place: int
+    position: int
     chain: str
 
 
 @dataclass(frozen=True)
-class Part:
+class VolumeRef:
     """One volume: the run it stands in, its first place, and the chain before that place."""
 
     run_id: str
-    first: int
-    chain: str
+    first_position: int
+    chain_before: str
 
 
 @dataclass(frozen=True)
-class Reading:
+class DecodedBook:
     """A whole book: its entries, the head (last place), the chain at each place, and what does not fit; then its volumes."""
 
     entries: tuple[Entry, ...]
     chains: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    parts: tuple[Part, ...] = ()
+    findings: tuple[LedgerFinding, ...]
+    volumes: tuple[VolumeRef, ...] = ()
 
     @property
     def head(self) -> int:
@@ -80,95 +80,97 @@ class Reading:
     @property
     def tip(self) -> str:
         """The chain that the next entry goes on from: that of the head, or that before a volume which is still empty."""
-        return self.parts[-1].chain if self._is_fresh else self.chain
+        return self.volumes[-1].chain_before if self._is_fresh else self.chain
 
     @property
-    def next(self) -> str | None:
+    def next_run_id(self) -> str | None:
         """The run that the book goes on in beyond its head; None when it ends here."""
         if self._is_fresh or not self.entries:
             return None
         last = self.entries[-1]
-        return last.body.next if last.place == self.head and isinstance(last.body, Volume) else None
+        return last.body.next if last.position == self.head and isinstance(last.body, Volume) else None
 
     @property
     def _is_fresh(self) -> bool:
         """Is the last volume still empty?"""
-        return bool(self.parts) and self.parts[-1].first > self.head
+        return bool(self.volumes) and self.volumes[-1].first_position > self.head
 
 
-def seed(run_id: str, before: str = "") -> str:
+def chain_seed(run_id: str, previous_chain: str = "") -> str:
     """The chain before the first entry of a volume: ties it to its run, and to the chain `before` it where there is one."""
-    return _sha(before + run_id if before else "podium " + run_id)
+    return _sha(previous_chain + run_id if previous_chain else "podium " + run_id)
 
 
-def link(previous: str, body_sha: str) -> str:
+def next_chain(previous_chain: str, body_sha: str) -> str:
     """The chain after an entry whose body has this sha256."""
-    return _sha(previous + body_sha)
+    return _sha(previous_chain + body_sha)
 
 
-def key(place: int) -> str:
+def param_key(position: int) -> str:
     """The parameter that holds a place: 000001, 000002 …"""
-    return f"{place:06d}"
+    return f"{position:06d}"
 
 
-def room_for(longest: int) -> int:
+def chunk_length_for(max_param_length: int) -> int:
     """How many characters of a body go into one parameter of at most `longest` characters, behind the id and the two hashes."""
-    return max(40, min(ROOM, longest - HEAD_LENGTH))
+    return max(40, min(CHUNK_LENGTH, max_param_length - HEADER_LENGTH))
 
 
-def encode(entry_id: str, text: str, previous: str, room: int = ROOM) -> tuple[str, dict[str, str]]:
+def encode_entry(
+    entry_id: str, body_text: str, previous_chain: str, chunk_length: int = CHUNK_LENGTH
+) -> tuple[str, dict[str, str]]:
     """The value of a place, and the parameters its body goes on in (none when it fits into `room` characters)."""
-    body_sha = _sha(text)
-    rest = [text[at : at + room] for at in range(room, len(text), room)]
-    return f"{entry_id} {body_sha} {link(previous, body_sha)} {text[:room]}", {
+    body_sha = _sha(body_text)
+    rest = [body_text[at : at + chunk_length] for at in range(chunk_length, len(body_text), chunk_length)]
+    return f"{entry_id} {body_sha} {next_chain(previous_chain, body_sha)} {body_text[:chunk_length]}", {
         f"{entry_id}.{n:02d}": part for n, part in enumerate(rest)
     }
 
 
-def understand_anew(_sha256: str, text: str) -> Body:
+def parse_uncached(_sha256: str, text: str) -> Body:
     """The body in a text, remembered by nobody."""
-    return parse(text)
+    return parse_body(text)
 
 
-def decode(
-    params: Mapping[str, str], run_id: str, before: Reading | None = None, understand: Understand = understand_anew
-) -> Reading:
+def decode_volume(
+    params: Mapping[str, str], run_id: str, book_so_far: DecodedBook | None = None, body_parser: BodyParser = parse_uncached
+) -> DecodedBook:
     """Read a book from the parameters of its run, or go on with its next volume. Never raises: whatever does not fit becomes a finding.
 
     A value that does not continue the chain is absorbed as void, so that a stray parameter cannot stop the writing. It counts as
     a broken chain only where later entries go on from what the value claims, which a stray or a replayed entry cannot make true.
     """
-    begins = seed(run_id, before.chain) if before else seed(run_id)
-    told = before or Reading((), (begins,), ())
+    begins = chain_seed(run_id, book_so_far.chain) if book_so_far else chain_seed(run_id)
+    told = book_so_far or DecodedBook((), (begins,), ())
     entries, chains, findings, voids = list(told.entries), list(told.chains), list(told.findings), list[str]()
-    volume, tip = Part(run_id, len(chains), begins), begins
-    while (raw := params.get(key(len(chains)))) is not None:
+    volume, tip = VolumeRef(run_id, len(chains), begins), begins
+    while (raw := params.get(param_key(len(chains)))) is not None:
         place, part = len(chains), _PARTS.match(raw)
-        if part and part[3] == link(tip, part[2]):
-            entry = _entry(place, part, _whole(part, raw, params), understand)
-            findings += [entry] if isinstance(entry, Finding) else _newer(entry)
-            entries += [] if isinstance(entry, Finding) else [entry]
+        if part and part[3] == next_chain(tip, part[2]):
+            entry = _entry(place, part, _whole(part, raw, params), body_parser)
+            findings += [entry] if isinstance(entry, LedgerFinding) else _newer(entry)
+            entries += [] if isinstance(entry, LedgerFinding) else [entry]
             tip = part[3]
         else:
             moved = None if voids else _reordered(params, place, tip)
             findings.append(moved or _void(place, part, voids))
             voids += [part[3]] if part and part[3] not in chains else []
-            tip = link(tip, _sha(raw))
+            tip = next_chain(tip, _sha(raw))
         chains.append(tip)
-        if entries and entries[-1].place == place and isinstance(entries[-1].body, Volume):
+        if entries and entries[-1].position == place and isinstance(entries[-1].body, Volume):
             break
-    findings += _beyond(params, volume.first, len(chains))
-    return Reading(tuple(entries), tuple(chains), tuple(findings), (*told.parts, volume))
+    findings += _beyond(params, volume.first_position, len(chains))
+    return DecodedBook(tuple(entries), tuple(chains), tuple(findings), (*told.volumes, volume))
 
 
-def judge(reading: Reading, anchors: Iterable[Anchor]) -> tuple[Finding, ...]:
+def collect_findings(book: DecodedBook, anchors: Iterable[Anchor]) -> tuple[LedgerFinding, ...]:
     """Every finding of a book, those against heads noted elsewhere included; empty when all is well."""
-    return (*reading.findings, *(finding for anchor in anchors if (finding := _against(reading, anchor))))
+    return (*book.findings, *(finding for anchor in anchors if (finding := _against(book, anchor))))
 
 
-def stopper(findings: Iterable[Finding]) -> Finding | None:
+def blocking_finding(findings: Iterable[LedgerFinding]) -> LedgerFinding | None:
     """The first finding that forbids writing; None when the book may be written."""
-    return next((finding for finding in findings if finding.stops), None)
+    return next((finding for finding in findings if finding.blocks_writing), None)
 
 
 def _whole(part: re.Match[str], raw: str, params: Mapping[str, str]) -> str:
@@ -179,72 +181,72 @@ def _whole(part: re.Match[str], raw: str, params: Mapping[str, str]) -> str:
     return text
 
 
-def _entry(place: int, part: re.Match[str], text: str, understand: Understand) -> Entry | Finding:
+def _entry(place: int, part: re.Match[str], text: str, understand: BodyParser) -> Entry | LedgerFinding:
     whole = _sha(text) == part[2]
     if not whole and not text.endswith("}"):
-        return Finding(
+        return LedgerFinding(
             place, "missing", "The end of this entry is missing: it was cut, or a parameter that holds a part of it was deleted."
         )
     if not whole:
-        return Finding(place, "edited", "The text of this entry is not what was written: it was changed in the database itself.")
+        return LedgerFinding(
+            place, "edited", "The text of this entry is not what was written: it was changed in the database itself."
+        )
     return Entry(place, part[1], part[3], understand(part[2], text))
 
 
-def _newer(entry: Entry) -> list[Finding]:
-    if entry.body.schema_ <= SCHEMA:
+def _newer(entry: Entry) -> list[LedgerFinding]:
+    if entry.body.schema_ <= SCHEMA_VERSION:
         return []
     means = "A newer Podium wrote this. It can be read as far as it is known; this Podium writes nothing here."
-    return [Finding(entry.place, "newer schema", means, stops=True)]
+    return [LedgerFinding(entry.position, "newer schema", means, blocks_writing=True)]
 
 
-def _void(place: int, part: re.Match[str] | None, voids: Iterable[str]) -> Finding:
-    if part and any(part[3] == link(claimed, part[2]) for claimed in voids):
+def _void(place: int, part: re.Match[str] | None, voids: Iterable[str]) -> LedgerFinding:
+    if part and any(part[3] == next_chain(claimed, part[2]) for claimed in voids):
         means = "From an earlier place on, entries were replaced, reordered or copied in the database itself."
-        return Finding(place, "chain broken", means, stops=True)
-    return Finding(place, "void", "Somebody wrote a value here that is no entry. It is counted as empty and says nothing.")
+        return LedgerFinding(place, "chain broken", means, blocks_writing=True)
+    return LedgerFinding(place, "void", "Somebody wrote a value here that is no entry. It is counted as empty and says nothing.")
 
 
-def _reordered(params: Mapping[str, str], place: int, tip: str) -> Finding | None:
+def _reordered(params: Mapping[str, str], place: int, tip: str) -> LedgerFinding | None:
     """The entry that would go on from the chain, when it stands at another place of the volume."""
     for name, raw in params.items():
         part = _PARTS.match(raw) if _PLACE.fullmatch(name) else None
-        if part and part[3] == link(tip, part[2]):
+        if part and part[3] == next_chain(tip, part[2]):
             means = f"The entry that belongs here stands at place {int(name)}: entries were reordered in the database itself."
-            return Finding(place, "reordered", means)
+            return LedgerFinding(place, "reordered", means)
     return None
 
 
-def _beyond(params: Mapping[str, str], first: int, end: int) -> list[Finding]:
+def _beyond(params: Mapping[str, str], first: int, end: int) -> list[LedgerFinding]:
     """Values at places that this volume does not have: `end` is the first one beyond it."""
     places = sorted(int(name) for name in params if _PLACE.fullmatch(name) and not first <= int(name) < end)
-    follow = [place for place in places if place > end and _follows(params, place)] if key(end) not in params else []
+    follow = [place for place in places if place > end and _follows(params, place)] if param_key(end) not in params else []
     if follow:
         means = (
             f"No entry stands here, but the values up to place {follow[-1]} go on from one another: "
             "entries were deleted from the database itself, or somebody planted some beyond the end."
         )
-        gap, linked = [Finding(end, "gap", means)], {*follow, *(place - 1 for place in follow)}
+        gap, linked = [LedgerFinding(end, "gap", means)], {*follow, *(place - 1 for place in follow)}
     else:
         gap, linked = [], set()
     means = "A value beyond the end of the book: a stray, or the entry before it was deleted from the database."
-    return [*gap, *(Finding(place, "beyond the end", means) for place in places if place not in linked)]
+    return [*gap, *(LedgerFinding(place, "beyond the end", means) for place in places if place not in linked)]
 
 
 def _follows(params: Mapping[str, str], place: int) -> bool:
     """Does the value of a place go on from what the value before it claims?"""
-    before, part = (_PARTS.match(params.get(key(one), "")) for one in (place - 1, place))
-    return bool(before and part and part[3] == link(before[3], part[2]))
+    before, part = (_PARTS.match(params.get(param_key(one), "")) for one in (place - 1, place))
+    return bool(before and part and part[3] == next_chain(before[3], part[2]))
 
 
-def _against(reading: Reading, anchor: Anchor) -> Finding | None:
-    if anchor.place > reading.head:
-        means = (
-            f"{anchor.place} entries were noted elsewhere, {reading.head} are here: the end was cut off, or this is another book."
-        )
-        return Finding(anchor.place, "head behind its anchor", means, stops=True)
-    if reading.chains[anchor.place] != anchor.chain:
+def _against(reading: DecodedBook, anchor: Anchor) -> LedgerFinding | None:
+    if anchor.position > reading.head:
+        means = f"{anchor.position} entries were noted elsewhere, {reading.head} are here: the end was cut off, or this is another book."
+        return LedgerFinding(anchor.position, "head behind its anchor", means, blocks_writing=True)
+    if reading.chains[anchor.position] != anchor.chain:
         means = "The book up to here is not the one that was noted elsewhere: it was rewritten."
-        return Finding(anchor.place, "differs from its anchor", means, stops=True)
+        return LedgerFinding(anchor.position, "differs from its anchor", means, blocks_writing=True)
     return None
 
 

@@ -13,17 +13,17 @@ import pandas as pd
 from lib.ledger.entry.vocabulary import SLOTS
 from lib.ledger.state.holdings import Holding
 
-Ink = Mapping[str, str]
+ChartColors = Mapping[str, str]
 """Colours by role: ink, soft, hair, page, now, past, staging, unknown and the text on each (on_now …)."""
-KINDS = ("now", "past", "staging", "unknown")
-COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "from_text", "until_text", "known_from", "place")
-IMPORTED = "an imported file"
-CROWDED = 60
+BAR_KINDS = ("now", "past", "staging", "unknown")
+BAR_COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "from_text", "until_text", "known_from", "place")
+IMPORT_SOURCE = "an imported file"
+MAX_BARS_WITH_EDGES = 60
 """With more bars, narrow ones have no edge: edges in the colour of the page would be all that is seen."""
-MOMENT = "%-d %b %Y, %H:%M:%S UTC"
+TIME_FORMAT = "%-d %b %Y, %H:%M:%S UTC"
 
 
-def bars(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFrame:
+def bar_table(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFrame:
     """One row per bar: lane, version, stage, since, until, kind. Rows are (lane, holding); open holdings end at `until`."""
     made = [
         (
@@ -33,25 +33,27 @@ def bars(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFrame:
             h.since,
             h.until or max(until, h.since),
             _kind(h),
-            f"{h.since:{MOMENT}}",
-            f"{h.until:{MOMENT}}" if h.until else "still there",
-            IMPORTED if h.imported else "the record",
-            h.place,
+            f"{h.since:{TIME_FORMAT}}",
+            f"{h.until:{TIME_FORMAT}}" if h.until else "still there",
+            IMPORT_SOURCE if h.is_imported else "the record",
+            h.position,
         )
         for lane, h in rows
     ]
-    table = pd.DataFrame(made, columns=list(COLUMNS))
+    table = pd.DataFrame(made, columns=list(BAR_COLUMNS))
     return table.assign(since=pd.to_datetime(table.since, utc=True), until=pd.to_datetime(table.until, utc=True))
 
 
-def strip(table: pd.DataFrame, ink: Ink, lanes: Sequence[str], row_px: int = 36, mark: datetime | None = None) -> alt.LayerChart:
+def holdings_chart(
+    table: pd.DataFrame, colors: ChartColors, lanes: Sequence[str], row_height: int = 36, marked_at: datetime | None = None
+) -> alt.LayerChart:
     """The chart of `bars`: lanes in the given order, version names inside the bars that are wide enough.
 
     `mark` is the instant somebody asked about: a rule in ink, named.
     """
     span = (table.until.max() - table.since.min()).total_seconds() or 1.0
     lasted = (table.until - table.since).dt.total_seconds()
-    crowded = len(table) > CROWDED and lasted < span * 0.006
+    crowded = len(table) > MAX_BARS_WITH_EDGES and lasted < span * 0.006
     shown = table.assign(
         wide=lasted > span * 0.035,
         mid=table.since + (table.until - table.since) / 2,
@@ -66,25 +68,25 @@ def strip(table: pd.DataFrame, ink: Ink, lanes: Sequence[str], row_px: int = 36,
     )
     x = alt.X("since:T", title=None, axis=time_axis(span), scale=alt.Scale(type="utc"))
     base = alt.Chart(shown)
-    told = alt.datum.known_from == IMPORTED
+    told = alt.datum.known_from == IMPORT_SOURCE
     drawn = base.mark_bar(cornerRadius=4).encode(
         x=x,
         x2="until:T",
         y=y,
-        color=_color([ink[kind] for kind in KINDS]),
+        color=_color([colors[kind] for kind in BAR_KINDS]),
         fillOpacity=alt.condition(told, alt.value(0.5), alt.value(1)),
-        stroke=alt.condition(told, alt.value(ink["soft"]), alt.value(ink["page"])),
+        stroke=alt.condition(told, alt.value(colors["soft"]), alt.value(colors["page"])),
         strokeWidth=alt.StrokeWidth("edge:Q", scale=None),
         strokeDash=alt.condition(told, alt.value([4, 3]), alt.value([1, 0])),
         tooltip=_tooltip(),
     )
     named = base.transform_filter(alt.datum.wide).mark_text(fontSize=12, fontWeight=600)
-    text = named.encode(x="mid:T", y=y, text="version:N", color=_color([ink[f"on_{kind}"] for kind in KINDS]))
-    layers = alt.layer(drawn, text, *(_marked(mark, ink) if mark else ())).resolve_scale(color="independent")
-    return quiet(layers.properties(height=row_px * len(lanes) + 28 + (18 if mark else 0)), ink)
+    text = named.encode(x="mid:T", y=y, text="version:N", color=_color([colors[f"on_{kind}"] for kind in BAR_KINDS]))
+    layers = alt.layer(drawn, text, *(_marked(marked_at, colors) if marked_at else ())).resolve_scale(color="independent")
+    return style_chart(layers.properties(height=row_height * len(lanes) + 28 + (18 if marked_at else 0)), colors)
 
 
-def _marked(at: datetime, ink: Ink) -> tuple[alt.Chart, alt.Chart]:
+def _marked(at: datetime, ink: ChartColors) -> tuple[alt.Chart, alt.Chart]:
     base = alt.Chart(pd.DataFrame({"at": [pd.Timestamp(at)], "said": [f"{at:%-d %b %Y}"]}))
     label = base.mark_text(
         color=ink["ink"], fontSize=12, fontWeight=600, align="left", dx=6, dy=-2, baseline="bottom", clip=False
@@ -103,9 +105,9 @@ def _kind(holding: Holding) -> str:
     return "now" if holding.until is None else "past"
 
 
-def time_axis(span: float) -> alt.Axis:
+def time_axis(span_seconds: float) -> alt.Axis:
     """Ticks in UTC, as coarse as `span` (seconds) allows."""
-    days = span / 86_400
+    days = span_seconds / 86_400
     form = "%H:%M:%S" if days < 0.003 else "%H:%M" if days < 1.5 else "%-d %b" if days < 200 else "%b %Y" if days < 900 else "%Y"
     return alt.Axis(
         labelExpr=f"utcFormat(datum.value, '{form}')",
@@ -119,7 +121,7 @@ def time_axis(span: float) -> alt.Axis:
 
 
 def _color(colors: list[str]) -> alt.Color:
-    return alt.Color("kind:N", legend=None, scale=alt.Scale(domain=list(KINDS), range=colors))
+    return alt.Color("kind:N", legend=None, scale=alt.Scale(domain=list(BAR_KINDS), range=colors))
 
 
 def _tooltip() -> list[alt.Tooltip]:
@@ -128,16 +130,16 @@ def _tooltip() -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
 
 
-def clickable(chart: alt.LayerChart) -> alt.LayerChart:
+def make_clickable(chart: alt.LayerChart) -> alt.LayerChart:
     """The strip with its time to be moved and zoomed (shift and wheel), and bars to be clicked: selection `holding`, lane and place."""
     zoom = alt.selection_interval(name="zoom", bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]")
     return chart.add_params(alt.selection_point(name="holding", fields=["lane", "place"], on="click"), zoom)
 
 
-def quiet(chart: alt.LayerChart, ink: Ink) -> alt.LayerChart:
+def style_chart(chart: alt.LayerChart, colors: ChartColors) -> alt.LayerChart:
     """The look of a chart of the record: no frame, soft labels, room at the right and below."""
     return (
         chart.properties(padding={"left": 0, "right": 4, "top": 2, "bottom": 5})
         .configure_view(stroke=None)
-        .configure_axis(gridColor=ink["hair"], labelColor=ink["soft"], titleColor=ink["soft"], labelFontSize=11)
+        .configure_axis(gridColor=colors["hair"], labelColor=colors["soft"], titleColor=colors["soft"], labelFontSize=11)
     )

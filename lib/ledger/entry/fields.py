@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from lib.ledger.entry.vocabulary import Actor, Reason, as_time
+from lib.ledger.entry.vocabulary import Actor, Reason, parse_timestamp
 
 Number = float | int | str
 """A JSON number, or one of the strings NaN, Infinity, -Infinity."""
@@ -12,28 +12,28 @@ Number = float | int | str
 
 def _moment(text: str) -> str:
     """A time with its zone; anything else makes the entry one that nobody can understand."""
-    as_time(text)
+    parse_timestamp(text)
     return text
 
 
-Moment = Annotated[str, AfterValidator(_moment)]
+Timestamp = Annotated[str, AfterValidator(_moment)]
 """A time as `words.as_text` writes it."""
 
 
-class Value(BaseModel):
+class LedgerValue(BaseModel):
     """A part of an entry. What a later Podium adds to it is kept."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="allow")
 
 
-class Policy(Value):
+class Policy(LedgerValue):
     """The named set of gates that a decision was held against, with the sha256 of its text."""
 
     name: str
     sha: str = ""
 
 
-class Gate(Value):
+class Gate(LedgerValue):
     """One rule and its answer, with what was measured and what the policy asks for."""
 
     name: str
@@ -43,16 +43,16 @@ class Gate(Value):
     limit: Number | None = None
 
 
-class Waiver(Value):
+class Waiver(LedgerValue):
     """A reasoned exception from one gate, which ends on its own."""
 
     gate: str
     reason: Reason
-    expires_at: Moment
+    expires_at: Timestamp
     by: Actor | None = None
 
 
-class Evidence(Value):
+class Evidence(LedgerValue):
     """What a reviewer saw: its sha256 in hex, and where it is kept among the artifacts of the book."""
 
     sha: str
@@ -60,7 +60,7 @@ class Evidence(Value):
     metrics: dict[str, Number] = {}
 
 
-class Source(Value):
+class Source(LedgerValue):
     """The file an entry was read from: its name, the sha256 of its bytes in hex, and the line (from 1)."""
 
     name: str
@@ -68,16 +68,16 @@ class Source(Value):
     line: int = Field(default=0, ge=0)
 
 
-class Correction(Value):
+class Correction(LedgerValue):
     """What shall be read instead of what an entry says; absent parts stand. `void` takes back what was imported by mistake."""
 
     reason: Reason | None = None
     note: str | None = None
     by: Actor | None = None
-    effective_at: Moment | None = None
+    effective_at: Timestamp | None = None
     void: bool | None = None
 
     @property
-    def parts(self) -> tuple[str, ...]:
+    def field_names(self) -> tuple[str, ...]:
         """The names of the parts it replaces."""
         return tuple(name for name in Correction.model_fields if getattr(self, name) is not None)

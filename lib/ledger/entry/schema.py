@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from lib.ledger.entry.fields import Moment
+from lib.ledger.entry.fields import Timestamp
 from lib.ledger.entry.types import (
-    SCHEMA,
+    SCHEMA_VERSION,
     Body,
     Closing,
     Corrected,
@@ -23,16 +23,16 @@ from lib.ledger.entry.types import (
     Imported,
     Observed,
     Opened,
-    Other,
     Registered,
     Requested,
+    UnknownBody,
     Volume,
     Withdrawn,
 )
 from lib.ledger.entry.vocabulary import Actor, Reason
 
 _SHOWN = ("type", "model", "recorded_at", "note", "version")
-Known = Annotated[
+KnownBody = Annotated[
     Opened
     | Imported
     | Registered
@@ -48,12 +48,12 @@ Known = Annotated[
     Field(discriminator="type"),
 ]
 """Every entry of this schema, by its type."""
-_KNOWN: TypeAdapter[Any] = TypeAdapter(Known)
+_KNOWN: TypeAdapter[Any] = TypeAdapter(KnownBody)
 _PARTS: Mapping[str, TypeAdapter[Any]] = {
     "by": TypeAdapter(Actor),
     "reason": TypeAdapter(Reason),
     "identity": TypeAdapter(Identity),
-    "effective_at": TypeAdapter(Moment),
+    "effective_at": TypeAdapter(Timestamp),
 }
 
 
@@ -66,7 +66,7 @@ def _whole(digits: str) -> int | float:
     return int(digits) if abs(float(digits)) < _SAFE else float(digits)
 
 
-def parse(text: str) -> Body:
+def parse_body(text: str) -> Body:
     """The body in a canonical text; `Other` for everything that fits no shape. Never raises on foreign text."""
     try:
         raw = json.loads(text, parse_int=_whole)
@@ -74,29 +74,29 @@ def parse(text: str) -> Body:
     except (ValueError, RecursionError):
         raw = None
     if not isinstance(raw, dict):
-        return Other(type="?", note="not readable")
+        return UnknownBody(type="?", note="not readable")
     try:
-        return _KNOWN.validate_python(raw) if raw.get("schema") == SCHEMA else _other(raw)
+        return _KNOWN.validate_python(raw) if raw.get("schema") == SCHEMA_VERSION else _other(raw)
     except ValidationError:
         return _other(raw)
 
 
-def schema() -> dict[str, Any]:
+def entry_json_schema() -> dict[str, Any]:
     """The JSON schema of an entry's body, as it is published: one shape for each type. Further fields are allowed."""
     made = _KNOWN.json_schema(by_alias=True)
     for shape in made["$defs"].values():
         if "recorded_at" in shape["properties"]:
-            shape["properties"]["schema"] = {"const": SCHEMA, "type": "integer"}
+            shape["properties"]["schema"] = {"const": SCHEMA_VERSION, "type": "integer"}
             shape["required"] = sorted({"schema", "type", *shape["required"]})
     draft, title = "https://json-schema.org/draft/2020-12/schema", "A body of Podium's ledger, schema 1"
     return {"$schema": draft, "title": title, **made}
 
 
-def _other(raw: dict[str, Any]) -> Other:
+def _other(raw: dict[str, Any]) -> UnknownBody:
     """What can be read of a body that fits no shape, or belongs to another schema."""
     kept: dict[str, Any] = {name: raw[name] for name in _SHOWN if isinstance(raw.get(name), str) and raw[name]}
     for name, shape in _PARTS.items():
         with suppress(ValidationError):
             kept |= {name: shape.validate_python(raw[name])} if name in raw else {}
     schema = raw.get("schema")
-    return Other(**{"type": "?", **kept, "schema": schema if isinstance(schema, int) else 0})
+    return UnknownBody(**{"type": "?", **kept, "schema": schema if isinstance(schema, int) else 0})

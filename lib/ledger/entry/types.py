@@ -10,13 +10,13 @@ from typing import Any, Literal
 import rfc8785
 from pydantic import BaseModel, Field
 
-from lib.ledger.entry.fields import Correction, Evidence, Gate, Moment, Number, Policy, Source, Value, Waiver
+from lib.ledger.entry.fields import Correction, Evidence, Gate, LedgerValue, Number, Policy, Source, Timestamp, Waiver
 from lib.ledger.entry.vocabulary import SLOTS, Actor, Reason, Slot, Stage
 
-SCHEMA = 1
+SCHEMA_VERSION = 1
 
 
-class Place(Value):
+class BackendRef(LedgerValue):
     """The backend an entry was written through; the URI carries no credentials."""
 
     kind: str
@@ -24,14 +24,14 @@ class Place(Value):
     versions: dict[str, str] = Field(default_factory=dict)
 
 
-class Identity(Value):
+class Identity(LedgerValue):
     """What makes a version itself: numbers restart when a model is made anew. `created` is a time of the store."""
 
     created: str
     run_id: str = ""
 
 
-class Held(Value):
+class SlotState(LedgerValue):
     """What one slot shows: the version its alias points to, and the versions that stand in its stage."""
 
     alias: str | None = None
@@ -43,11 +43,11 @@ class Held(Value):
         return tuple(dict.fromkeys([*([self.alias] if self.alias else []), *self.stage]))
 
 
-Now = dict[Slot, Held]
-NOTHING: Mapping[Slot, Held] = {slot: Held() for slot in SLOTS}
+SlotStates = dict[Slot, SlotState]
+EMPTY_SLOT_STATES: Mapping[Slot, SlotState] = {slot: SlotState() for slot in SLOTS}
 
 
-class Lineage(Value):
+class Lineage(LedgerValue):
     """Where a version comes from, by value, so that it outlives its run. Hashes are sha256 in hex.
 
     `artifact` hashes the list of files of the model as `sha256sum` prints it, sorted by name.
@@ -65,19 +65,19 @@ class Lineage(Value):
     missing: str = ""
 
 
-class Body(Value):
+class Body(LedgerValue):
     """What every entry says."""
 
-    schema_: int = Field(default=SCHEMA, alias="schema")
+    schema_: int = Field(default=SCHEMA_VERSION, alias="schema")
     type: str
     model: str
-    recorded_at: Moment
+    recorded_at: Timestamp
     by: Actor
-    backend: Place
+    backend: BackendRef
     version: str | None = None
     identity: Identity | None = None
     reason: Reason | None = None
-    effective_at: Moment | None = None
+    effective_at: Timestamp | None = None
     caused_by: str | None = None
     note: str | None = None
 
@@ -87,8 +87,8 @@ class Opened(Body):
 
     type: Literal["OPENED"] = "OPENED"
     why: Literal["first look", "re-created", "deleted"]
-    created: Moment | None = None
-    now: Now
+    created: Timestamp | None = None
+    now: SlotStates
     versions: dict[str, Identity] = Field(default_factory=dict)
 
 
@@ -123,7 +123,7 @@ class Decided(Body):
     policy: Policy | None = None
     gates: tuple[Gate, ...] | None = None
     waivers: tuple[Waiver, ...] | None = None
-    follow_up_at: Moment | None = None
+    follow_up_at: Timestamp | None = None
 
 
 class Closing(Body):
@@ -131,7 +131,7 @@ class Closing(Body):
 
     type: Literal["APPLIED", "OVERTAKEN", "FAILED"]
     intent: str
-    now: Now
+    now: SlotStates
     displaced: tuple[str, ...] = ()
     why: str | None = None
 
@@ -140,10 +140,10 @@ class Observed(Body):
     """The registry was moved outside, somewhere within the window."""
 
     type: Literal["OBSERVED"] = "OBSERVED"
-    was: Now
-    now: Now
+    was: SlotStates
+    now: SlotStates
     gone: tuple[str, ...] = ()
-    window: tuple[Moment, Moment]
+    window: tuple[Timestamp, Timestamp]
 
     @property
     def is_unmoved(self) -> bool:
@@ -160,16 +160,16 @@ class Imported(Body):
 
     type: Literal["IMPORTED"] = "IMPORTED"
     of: Literal["REGISTERED", "REQUESTED", "WITHDRAWN", "DECIDED", "APPLIED", "FAILED", "FOLLOWED_UP"]
-    effective_at: Moment
+    effective_at: Timestamp
     source: Source
     actor: Actor
-    window: tuple[Moment, Moment] | None = None
+    window: tuple[Timestamp, Timestamp] | None = None
     verdict: Literal["approve", "reject", "changes"] | None = None
     outcome: Literal["right", "wrong"] | None = None
     from_: Stage | None = Field(default=None, alias="from")
     to: Stage | None = None
-    was: Now | None = None
-    now: Now | None = None
+    was: SlotStates | None = None
+    now: SlotStates | None = None
     lineage: Lineage | None = None
 
 
@@ -185,7 +185,7 @@ class Requested(Body):
     risk: str = ""
     conditions: tuple[str, ...] = ()
     evidence: Evidence | None = None
-    expires_at: Moment | None = None
+    expires_at: Timestamp | None = None
 
 
 class Withdrawn(Body):
@@ -222,14 +222,14 @@ class FollowedUp(Body):
     reason: Reason
 
 
-class Carry(Value):
+class Carry(LedgerValue):
     """What a book added up to when one of its volumes ended. Nobody decides by it: it is there to be compared and to be read alone.
 
     `wanted` are the holders the ledger wished for, `named` the slots that a decision ever spoke of, `open` the ids of open intents.
     """
 
-    created: Moment | None = None
-    now: Now
+    created: Timestamp | None = None
+    now: SlotStates
     wanted: dict[Slot, tuple[str, ...]]
     named: tuple[Slot, ...] = ()
     open: tuple[str, ...] = ()
@@ -246,27 +246,27 @@ class Volume(Body):
     carry: Carry
 
 
-class Other(Body):
+class UnknownBody(Body):
     """An entry whose type or shape this Podium does not know: shown, never trusted."""
 
     model: str = ""
     recorded_at: str = ""
     effective_at: str | None = None
     by: Actor = Actor(name="unknown")
-    backend: Place = Place(kind="", uri="")
+    backend: BackendRef = BackendRef(kind="", uri="")
 
 
-def canonical(body: Body) -> str:
+def canonical_json(body: Body) -> str:
     """The text an entry is hashed from: RFC 8785, absent fields absent."""
-    return rfc8785.dumps(plain(body)).decode()
+    return rfc8785.dumps(to_json(body)).decode()
 
 
-def plain(body: BaseModel) -> dict[str, Any]:
+def to_json(body: BaseModel) -> dict[str, Any]:
     """A body as JSON values, under the names of the contract, absent fields absent."""
     return body.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def number(value: float) -> Number:
+def to_json_number(value: float) -> Number:
     """A metric as JSON can hold it: NaN and the infinities become words."""
     if math.isfinite(value):
         return value

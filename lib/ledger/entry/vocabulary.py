@@ -13,7 +13,7 @@ Stage = Literal["None", "Staging", "Production", "Archived"]
 Slot = Literal["production", "staging"]
 STAGES: tuple[Stage, ...] = ("None", "Staging", "Production", "Archived")
 SLOTS: Mapping[Slot, Stage] = {"production": "Production", "staging": "Staging"}
-CATEGORIES: Mapping[str, str] = {
+REASON_CATEGORIES: Mapping[str, str] = {
     "better": "Measured better",
     "needed": "The product needs it",
     "compliance": "Safety or compliance",
@@ -21,11 +21,11 @@ CATEGORIES: Mapping[str, str] = {
     "housekeeping": "Tidying up",
     "other": "Something else",
 }
-SHORTEST_REASON = 20
-LONGEST_REASON = 2000
-LONGEST_NAME = 60
-NOBODY = "none"
-RESTORED = "The book itself was deleted, and restored"
+MIN_REASON_LENGTH = 20
+MAX_REASON_LENGTH = 2000
+MAX_NAME_LENGTH = 60
+NO_HOLDER = "none"
+RESTORED_NOTE = "The book itself was deleted, and restored"
 """What the entry that says so says."""
 _WRONG_STAGES = {
     "archive": "Archived",
@@ -46,8 +46,8 @@ class Actor(BaseModel):
     via: str | None = None
 
 
-PODIUM = Actor(name="Podium")
-UNKNOWN = Actor(name="unknown")
+PODIUM_ACTOR = Actor(name="Podium")
+UNKNOWN_ACTOR = Actor(name="unknown")
 
 
 class Reason(BaseModel):
@@ -58,61 +58,65 @@ class Reason(BaseModel):
     text: str
 
 
-def reason(category: str, text: str) -> Reason:
+def make_reason(category: str, text: str) -> Reason:
     """The reason as typed, cleaned. Raises BadInput for an unknown category or a text that is empty, short or too long."""
-    said = typed(text)
-    if category not in CATEGORIES:
-        raise BadInput(f"{typed(category) or 'Nothing'} is no category of reasons.", next=f"Use one of: {', '.join(CATEGORIES)}.")
-    if len(said) < SHORTEST_REASON:
-        missing = SHORTEST_REASON - len(said)
+    said = clean_text(text)
+    if category not in REASON_CATEGORIES:
+        raise BadInput(
+            f"{clean_text(category) or 'Nothing'} is no category of reasons.", next=f"Use one of: {', '.join(REASON_CATEGORIES)}."
+        )
+    if len(said) < MIN_REASON_LENGTH:
+        missing = MIN_REASON_LENGTH - len(said)
         raise BadInput(
             f"The reason has {len(said)} characters.", next=f"Say in {missing} more what a reader in two years needs to know."
         )
-    if len(said) > LONGEST_REASON:
+    if len(said) > MAX_REASON_LENGTH:
         raise BadInput(
-            f"The reason has {len(said):,} characters; {LONGEST_REASON:,} fit.", next="Say it shorter and link to the rest."
+            f"The reason has {len(said):,} characters; {MAX_REASON_LENGTH:,} fit.", next="Say it shorter and link to the rest."
         )
     return Reason(category=category, text=said)
 
 
-def declared(name: str, via: str | None = None) -> Actor:
+def declared_actor(name: str, via: str | None = None) -> Actor:
     """An actor from a typed name. Raises BadInput when nothing readable is left of it."""
-    said = typed(name)
+    said = clean_text(name)
     if not said:
         raise BadInput("Nobody is named as the one who does this.", next="Say your name.")
-    if len(said) > LONGEST_NAME:
-        raise BadInput(f"The name has {len(said)} characters; {LONGEST_NAME} fit.", next="Use the name your team knows you by.")
+    if len(said) > MAX_NAME_LENGTH:
+        raise BadInput(
+            f"The name has {len(said)} characters; {MAX_NAME_LENGTH} fit.", next="Use the name your team knows you by."
+        )
     return Actor(name=said, via=via)
 
 
-def stage(word: str) -> Stage:
+def parse_stage(text: str) -> Stage:
     """The stage a person means; capitals do not matter. Raises BadInput with the right word for the usual wrong ones."""
     for known in STAGES:
-        if known.lower() == word.strip().lower():
+        if known.lower() == text.strip().lower():
             return known
-    right = _WRONG_STAGES.get(word.strip().lower())
+    right = _WRONG_STAGES.get(text.strip().lower())
     raise BadInput(
-        f"{typed(word)[:40] or 'Nothing'} is no stage.",
+        f"{clean_text(text)[:40] or 'Nothing'} is no stage.",
         next=f"You probably mean {right}." if right else f"The stages are {', '.join(STAGES)}.",
     )
 
 
-def slot_of(stage_: str) -> Slot | None:
+def slot_of(stage: str) -> Slot | None:
     """The alias that goes with a stage; None for stages that nobody holds."""
-    return next((slot for slot, name in SLOTS.items() if name == stage_), None)
+    return next((slot for slot, name in SLOTS.items() if name == stage), None)
 
 
-def typed(text: str) -> str:
+def clean_text(text: str) -> str:
     """What a person typed, without control or invisible characters; runs of them become one space."""
     return _CONTROL.sub(" ", text).strip()
 
 
-def as_text(at: datetime) -> str:
+def format_timestamp(at: datetime) -> str:
     """A time as the ledger writes it: ISO 8601, UTC, milliseconds, Z."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def as_time(text: str) -> datetime:
+def parse_timestamp(text: str) -> datetime:
     """The time that `as_text` wrote. Raises ValueError for anything that is no time with a zone."""
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
@@ -120,6 +124,6 @@ def as_time(text: str) -> datetime:
     return at
 
 
-def from_millis(millis: int) -> str:
+def timestamp_from_millis(millis: int) -> str:
     """MLflow's milliseconds since 1970 as the ledger writes a time."""
-    return as_text(datetime.fromtimestamp(millis / 1000, UTC))
+    return format_timestamp(datetime.fromtimestamp(millis / 1000, UTC))

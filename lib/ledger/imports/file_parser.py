@@ -17,96 +17,100 @@ import rfc8785
 
 from lib.errors import BadInput
 from lib.ledger.entry.fields import Number, Source
-from lib.ledger.entry.types import Imported, Lineage, plain
-from lib.ledger.entry.types import number as as_number
+from lib.ledger.entry.types import Imported, Lineage, to_json
+from lib.ledger.entry.types import to_json_number as as_number
 from lib.ledger.entry.vocabulary import (
-    CATEGORIES,
-    LONGEST_REASON,
-    UNKNOWN,
+    MAX_REASON_LENGTH,
+    REASON_CATEGORIES,
+    UNKNOWN_ACTOR,
     Actor,
     Reason,
-    as_text,
-    declared,
+    clean_text,
+    declared_actor,
+    format_timestamp,
+    parse_stage,
     slot_of,
-    stage,
-    typed,
 )
-from lib.ledger.queries.time_query import When, read_when, said
+from lib.ledger.queries.time_query import TimeQuery, format_local_time, parse_time_query
 
-COLUMNS = (
+IMPORT_COLUMNS = (
     "when", "version", "entry", "from", "to", "by", "category", "reason", "note", "verdict", "outcome", "model", "run_id", "git_commit",
 )  # fmt: skip
-KINDS = ("REGISTERED", "REQUESTED", "WITHDRAWN", "DECIDED", "APPLIED", "FAILED", "FOLLOWED_UP")
-METRIC, DATA = "metric.", "data."
-BIGGEST = 10_000_000
-NAMED = 8
+IMPORTABLE_TYPES = ("REGISTERED", "REQUESTED", "WITHDRAWN", "DECIDED", "APPLIED", "FAILED", "FOLLOWED_UP")
+METRIC_PREFIX, DATA_PREFIX = "metric.", "data."
+MAX_FILE_BYTES = 10_000_000
+MAX_PROBLEMS_LISTED = 8
 """How many faults one message names."""
 _APART = ("recorded_at", "by", "backend", "source", "was", "now")
 
 
 @dataclass(frozen=True)
-class Frame:
+class ImportContext:
     """What a file is read against: the model, the zone of times that name none, the present, and when the record begins."""
 
     model: str
     zone: str
     now: datetime
-    begins: datetime
+    record_start: datetime
 
 
 @dataclass(frozen=True)
-class Row:
+class ImportRow:
     """A line of the file (for JSON: the number of the object), with its values by column."""
 
-    line: int
+    line_number: int
     values: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Earlier:
+class ParsedImportFile:
     """What a file tells of one model: the matter of its entries in the order of their times, and how many lines speak of others."""
 
     name: str
     sha256: str
-    told: tuple[dict[str, Any], ...]
-    others: int
+    entry_fields: tuple[dict[str, Any], ...]
+    other_model_count: int
 
 
-def read_earlier(name: str, data: bytes, frame: Frame) -> Earlier:
+def parse_import_file(name: str, data: bytes, context: ImportContext) -> ParsedImportFile:
     """Read a file of earlier decisions. Raises BadInput with every line that cannot be, and why."""
     is_json = name.lower().endswith(".json") or data.lstrip()[:1] in (b"[", b"{")
     rows = _json_rows(data) if is_json else _csv_rows(data)
-    others = [row for row in rows if _text(row, "model") not in ("", frame.model)]
+    others = [row for row in rows if _text(row, "model") not in ("", context.model)]
     mine = [row for row in rows if row not in others]
-    sha, faults, told = hashlib.sha256(data).hexdigest(), list[str](), list[tuple[When, dict[str, Any]]]()
+    sha, faults, told = hashlib.sha256(data).hexdigest(), list[str](), list[tuple[TimeQuery, dict[str, Any]]]()
     for row in mine:
         try:
-            when = _when(row, frame)
-            told.append((when, _matter(row, when, Source(name=typed(name)[:200] or "a file", sha256=sha, line=row.line))))
+            when = _when(row, context)
+            told.append(
+                (when, _matter(row, when, Source(name=clean_text(name)[:200] or "a file", sha256=sha, line=row.line_number)))
+            )
         except BadInput as error:
-            faults.append(f"line {row.line}: {error.what} {error.next}".strip())
+            faults.append(f"line {row.line_number}: {error.what} {error.next}".strip())
     if faults:
-        more = f" And {len(faults) - NAMED} more lines." if len(faults) > NAMED else ""
+        more = f" And {len(faults) - MAX_PROBLEMS_LISTED} more lines." if len(faults) > MAX_PROBLEMS_LISTED else ""
         raise BadInput(
-            " ".join(faults[:NAMED]) + more, means="Nothing was imported.", next="Set these lines right, then import again."
+            " ".join(faults[:MAX_PROBLEMS_LISTED]) + more,
+            means="Nothing was imported.",
+            next="Set these lines right, then import again.",
         )
     if not rows:
         raise BadInput("The file has no line below its heading.", means="Nothing was imported.", next="See docs/import.md.")
     told.sort(key=lambda one: one[0].at)
-    return Earlier(name, sha, tuple(_with_holders(matter for _, matter in told)), len(others))
+    return ParsedImportFile(name, sha, tuple(_with_holders(matter for _, matter in told)), len(others))
 
 
-def same(body: Imported) -> str:
+def deduplication_key(body: Imported) -> str:
     """What makes an imported entry the same as another: all it tells, but not which file told it and who imported it."""
-    told = {name: value for name, value in plain(body).items() if name not in _APART}
+    told = {name: value for name, value in to_json(body).items() if name not in _APART}
     return rfc8785.dumps(told).decode()
 
 
-def _csv_rows(data: bytes) -> list[Row]:
+def _csv_rows(data: bytes) -> list[ImportRow]:
     text = _decoded(data)
     first = text.split("\n", 1)[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in first and "," not in first else ",", strict=True)
-    rows, start = list[Row](), 1
+    rows, start = list[ImportRow](), 1
     try:
         heads = _heads(next(reader, []))
         start = reader.line_num + 1
@@ -116,7 +120,7 @@ def _csv_rows(data: bytes) -> list[Row]:
                     f"line {start}: there are {len(cells)} values for {len(heads)} columns.", next="Quote values with commas."
                 )
             if any(cell.strip() for cell in cells):
-                rows.append(Row(start, dict(zip(heads, cells, strict=False))))
+                rows.append(ImportRow(start, dict(zip(heads, cells, strict=False))))
             start = reader.line_num + 1
     except csv.Error as error:
         raise BadInput(
@@ -125,18 +129,18 @@ def _csv_rows(data: bytes) -> list[Row]:
     return rows
 
 
-def _json_rows(data: bytes) -> list[Row]:
+def _json_rows(data: bytes) -> list[ImportRow]:
     try:
         made = json.loads(_decoded(data))
         json.dumps(made, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise BadInput(
-            f"This is no JSON: {typed(str(error))[:100]}.", means="Nothing was imported.", next="See docs/import.md."
+            f"This is no JSON: {clean_text(str(error))[:100]}.", means="Nothing was imported.", next="See docs/import.md."
         ) from error
     found = made.get("entries") if isinstance(made, dict) else made
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise BadInput("The JSON is no list of objects.", means="Nothing was imported.", next="See docs/import.md.")
-    rows = [Row(n, _flat(one)) for n, one in enumerate(found, 1)]
+    rows = [ImportRow(n, _flat(one)) for n, one in enumerate(found, 1)]
     _heads(dict.fromkeys(name for row in rows for name in row.values))
     return rows
 
@@ -144,16 +148,16 @@ def _json_rows(data: bytes) -> list[Row]:
 def _flat(one: Mapping[str, Any]) -> dict[str, Any]:
     """Objects `metrics` and `data` as the columns they would be in a CSV."""
     flat = {name: value for name, value in one.items() if name not in ("metrics", "data")}
-    for name, prefix in (("metrics", METRIC), ("data", DATA)):
+    for name, prefix in (("metrics", METRIC_PREFIX), ("data", DATA_PREFIX)):
         inner = one.get(name) or {}
         flat |= {prefix + key: value for key, value in inner.items()} if isinstance(inner, dict) else {name: inner}
     return flat
 
 
 def _decoded(data: bytes) -> str:
-    if len(data) > BIGGEST:
+    if len(data) > MAX_FILE_BYTES:
         raise BadInput(
-            f"The file has {len(data):,} bytes; {BIGGEST:,} can be read.", means="Nothing was imported.", next="Split it."
+            f"The file has {len(data):,} bytes; {MAX_FILE_BYTES:,} can be read.", means="Nothing was imported.", next="Split it."
         )
     try:
         return data.decode("utf-8-sig")
@@ -162,48 +166,50 @@ def _decoded(data: bytes) -> str:
 
 
 def _heads(names: Iterable[str]) -> list[str]:
-    heads = [typed(name) for name in names]
+    heads = [clean_text(name) for name in names]
     strange = [
-        name for name in heads if name not in COLUMNS and not (name.startswith((METRIC, DATA)) and len(name.split(".", 1)[1]))
+        name
+        for name in heads
+        if name not in IMPORT_COLUMNS and not (name.startswith((METRIC_PREFIX, DATA_PREFIX)) and len(name.split(".", 1)[1]))
     ]
     missing = [name for name in ("when", "version") if name not in heads]
     twice = sorted({name for name in heads if heads.count(name) > 1})
     if strange or missing or twice:
-        told = [f"{typed(name)[:40] or 'an empty name'} is no column" for name in strange]
-        told += [f"{name} is missing" for name in missing] + [f"{typed(name)[:40]} stands there twice" for name in twice]
+        told = [f"{clean_text(name)[:40] or 'an empty name'} is no column" for name in strange]
+        told += [f"{name} is missing" for name in missing] + [f"{clean_text(name)[:40]} stands there twice" for name in twice]
         raise BadInput(
-            f"line 1: {', '.join(told[:NAMED])}.",
+            f"line 1: {', '.join(told[:MAX_PROBLEMS_LISTED])}.",
             means="Nothing was imported.",
-            next=f"The columns are {', '.join(COLUMNS)}, metric.NAME and data.NAME.",
+            next=f"The columns are {', '.join(IMPORT_COLUMNS)}, metric.NAME and data.NAME.",
         )
     return heads
 
 
-def _when(row: Row, frame: Frame) -> When:
-    when = read_when(_text(row, "when"), frame.now, frame.zone)
-    if when.last > frame.begins or when.at >= frame.begins:
+def _when(row: ImportRow, frame: ImportContext) -> TimeQuery:
+    when = parse_time_query(_text(row, "when"), frame.now, frame.zone)
+    if when.end > frame.record_start or when.at >= frame.record_start:
         raise BadInput(
-            f"{_text(row, 'when')} is not before {said(frame.begins, frame.zone)}, when the record of {frame.model} begins."
+            f"{_text(row, 'when')} is not before {format_local_time(frame.record_start, frame.zone)}, when the record of {frame.model} begins."
         )
     return when
 
 
-def _matter(row: Row, when: When, source: Source) -> dict[str, Any]:
+def _matter(row: ImportRow, when: TimeQuery, source: Source) -> dict[str, Any]:
     """What the line says, without who imports it and without the holders."""
-    of = _one_of(row, "entry", KINDS, str.upper) or "APPLIED"
+    of = _one_of(row, "entry", IMPORTABLE_TYPES, str.upper) or "APPLIED"
     text, name, note = (_text(row, key) for key in ("reason", "by", "note"))
     made: dict[str, Any] = {
         "of": of,
-        "effective_at": as_text(when.at),
-        "window": (as_text(when.at), as_text(when.until)) if when.until else None,
+        "effective_at": format_timestamp(when.at),
+        "window": (format_timestamp(when.at), format_timestamp(when.until)) if when.until else None,
         "version": _version(row),
-        "actor": declared(name) if name else Actor(name=UNKNOWN.name),
-        "reason": Reason(category=_one_of(row, "category", CATEGORIES, str.lower) or "other", text=_short("reason", text))
+        "actor": declared_actor(name) if name else Actor(name=UNKNOWN_ACTOR.name),
+        "reason": Reason(category=_one_of(row, "category", REASON_CATEGORIES, str.lower) or "other", text=_short("reason", text))
         if text
         else None,
         "note": _short("note", note) or None,
-        "from_": stage(_text(row, "from")) if _text(row, "from") else None,
-        "to": stage(_text(row, "to")) if _text(row, "to") else None,
+        "from_": parse_stage(_text(row, "from")) if _text(row, "from") else None,
+        "to": parse_stage(_text(row, "to")) if _text(row, "to") else None,
         "verdict": (_one_of(row, "verdict", ("approve", "reject", "changes"), str.lower) or "approve")
         if of == "DECIDED"
         else None,
@@ -249,21 +255,27 @@ def _with_holders(told: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
         yield {**one, "was": was or None, "now": now or None}
 
 
-def _lineage(row: Row) -> Lineage | None:
-    metrics = {key.removeprefix(METRIC): _number(row, key) for key in row.values if key.startswith(METRIC) and _text(row, key)}
-    data = {key.removeprefix(DATA): _text(row, key) for key in row.values if key.startswith(DATA) and _text(row, key)}
+def _lineage(row: ImportRow) -> Lineage | None:
+    metrics = {
+        key.removeprefix(METRIC_PREFIX): _number(row, key)
+        for key in row.values
+        if key.startswith(METRIC_PREFIX) and _text(row, key)
+    }
+    data = {
+        key.removeprefix(DATA_PREFIX): _text(row, key) for key in row.values if key.startswith(DATA_PREFIX) and _text(row, key)
+    }
     told = Lineage(run_id=_text(row, "run_id"), git_commit=_text(row, "git_commit"), metrics=metrics, data=data)
     return told if told != Lineage() else None
 
 
-def _number(row: Row, key: str) -> Number:
+def _number(row: ImportRow, key: str) -> Number:
     try:
         return as_number(float(_text(row, key)))
     except ValueError as error:
-        raise BadInput(f"{_text(row, key)[:40]} is no number ({typed(key)[:40]}).") from error
+        raise BadInput(f"{_text(row, key)[:40]} is no number ({clean_text(key)[:40]}).") from error
 
 
-def _version(row: Row) -> str:
+def _version(row: ImportRow) -> str:
     version = _text(row, "version")
     version = version[1:] if version[:1] in ("v", "V") and version[1:2].isdigit() else version
     if not version or len(version) > 40:
@@ -271,7 +283,7 @@ def _version(row: Row) -> str:
     return version
 
 
-def _one_of(row: Row, key: str, known: Iterable[str], form: Callable[[str], str]) -> str | None:
+def _one_of(row: ImportRow, key: str, known: Iterable[str], form: Callable[[str], str]) -> str | None:
     value = form(_text(row, key))
     if value and value not in known:
         raise BadInput(f"{value[:40]} cannot stand in {key}; use one of {', '.join(known)}.")
@@ -279,16 +291,16 @@ def _one_of(row: Row, key: str, known: Iterable[str], form: Callable[[str], str]
 
 
 def _short(key: str, text: str) -> str:
-    if len(text) > LONGEST_REASON:
-        raise BadInput(f"The {key} has {len(text):,} characters; {LONGEST_REASON:,} fit.")
+    if len(text) > MAX_REASON_LENGTH:
+        raise BadInput(f"The {key} has {len(text):,} characters; {MAX_REASON_LENGTH:,} fit.")
     return text
 
 
-def _text(row: Row, key: str) -> str:
+def _text(row: ImportRow, key: str) -> str:
     value = row.values.get(key)
     if isinstance(value, dict | list):
         raise BadInput(f"{key} holds more than one value.")
-    text = "" if value is None else typed(str(value))
+    text = "" if value is None else clean_text(str(value))
     try:
         text.encode()
     except UnicodeEncodeError as error:

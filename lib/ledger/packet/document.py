@@ -15,15 +15,15 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib.errors import LedgerBroken
-from lib.ledger.chain.hash_chain import Entry, Part, Reading, key, link
+from lib.ledger.chain.hash_chain import DecodedBook, Entry, VolumeRef, next_chain, param_key
 from lib.ledger.entry.vocabulary import Actor, Stage
 
-Format = Literal[1]
-Kind = Literal["decision", "as of"]
-FORMAT: Format = 1
-DECISION: Kind = "decision"
-ANSWER: Kind = "as of"
-Sheets = Mapping[str, Mapping[str, str]]
+FormatVersion = Literal[1]
+SubjectKind = Literal["decision", "as of"]
+FORMAT_VERSION: FormatVersion = 1
+DECISION_KIND: SubjectKind = "decision"
+AS_OF_KIND: SubjectKind = "as of"
+ParamsByRun = Mapping[str, Mapping[str, str]]
 """Run id → its parameters, for every run of a book that a reading was decoded from."""
 
 
@@ -31,7 +31,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Volume(_Part):
+class PacketVolume(_Part):
     """One run of the book: the chain before its first place, and the sha256 of the body at each place from there on."""
 
     run_id: str
@@ -40,16 +40,16 @@ class Volume(_Part):
     hashes: tuple[str, ...]
 
 
-class Book(_Part):
+class PacketBook(_Part):
     """The whole chain up to the head: whoever noted a head earlier can compare."""
 
     model: str
-    volumes: tuple[Volume, ...] = Field(min_length=1)
+    volumes: tuple[PacketVolume, ...] = Field(min_length=1)
     head: int
     chain: str
 
 
-class Written(_Part):
+class PacketEntry(_Part):
     """An entry as it stands in the book: `text` is the body that was hashed, RFC 8785."""
 
     place: int
@@ -59,10 +59,10 @@ class Written(_Part):
     text: str
 
 
-class Subject(_Part):
+class PacketSubject(_Part):
     """What the packet is about: an entry, or a stage at a time (`at`, `until` and `zone` as `asof` prints them)."""
 
-    kind: Kind
+    kind: SubjectKind
     model: str
     entry: str | None = None
     place: int | None = None
@@ -73,7 +73,7 @@ class Subject(_Part):
     so_far: bool = False
 
 
-class Picture(_Part):
+class PacketPicture(_Part):
     """A picture, its bytes as base64 and their sha256."""
 
     type: str
@@ -82,7 +82,7 @@ class Picture(_Part):
     data: str
 
 
-class Made(_Part):
+class PacketOrigin(_Part):
     """When the packet was made and by whom."""
 
     at: str
@@ -92,96 +92,97 @@ class Made(_Part):
 class Packet(_Part):
     """A packet without its hashes. `shown` are the places that prove it; `unrecorded` is the body of what a look would write."""
 
-    packet: Format = FORMAT
-    subject: Subject
+    packet: FormatVersion = FORMAT_VERSION
+    subject: PacketSubject
     said: str
     answer: dict[str, Any] | None = None
-    made: Made
+    made: PacketOrigin
     backend: dict[str, str]
-    book: Book
-    entries: tuple[Written, ...]
+    book: PacketBook
+    entries: tuple[PacketEntry, ...]
     shown: tuple[int, ...]
     unrecorded: str | None = None
     evidence: tuple[dict[str, Any], ...] = ()
     registry: dict[str, Any] = {}
     verify: tuple[dict[str, Any], ...] = ()
-    pictures: dict[str, Picture] = {}
+    pictures: dict[str, PacketPicture] = {}
 
 
 SECTIONS = tuple(Packet.model_fields)
 
 
-def volumes(sheets: Sheets, reading: Reading) -> tuple[Volume, ...]:
+def packet_volumes(params_by_run: ParamsByRun, book: DecodedBook) -> tuple[PacketVolume, ...]:
     """The hashes of a book, volume by volume; one that is still empty is named by the entry before it, and left out."""
-    ends = [*(part.first for part in reading.parts[1:]), reading.head + 1]
+    ends = [*(part.first_position for part in book.volumes[1:]), book.head + 1]
     return tuple(
-        _volume(sheets[part.run_id], reading, part, end)
-        for part, end in zip(reading.parts, ends, strict=True)
-        if part.first < end or part.first == 1
+        _volume(params_by_run[part.run_id], book, part, end)
+        for part, end in zip(book.volumes, ends, strict=True)
+        if part.first_position < end or part.first_position == 1
     )
 
 
-def written(sheets: Sheets, reading: Reading, places: Iterable[int]) -> tuple[Written, ...]:
+def packet_entries(params_by_run: ParamsByRun, book: DecodedBook, positions: Iterable[int]) -> tuple[PacketEntry, ...]:
     """The entries at these places as they stand in the book; places that hold no readable entry are left out."""
-    wanted, firsts = set(places), [part.first for part in reading.parts]
-    chosen = [entry for entry in reading.entries if entry.place in wanted]
-    return tuple(_written(sheets[reading.parts[bisect_right(firsts, one.place) - 1].run_id], one) for one in chosen)
+    wanted, firsts = set(positions), [part.first_position for part in book.volumes]
+    chosen = [entry for entry in book.entries if entry.position in wanted]
+    return tuple(_written(params_by_run[book.volumes[bisect_right(firsts, one.position) - 1].run_id], one) for one in chosen)
 
 
-def sealed(packet: Packet) -> dict[str, Any]:
+def hashed_document(packet: Packet) -> dict[str, Any]:
     """The document with a hash of each part, and one over these hashes."""
     parts = packet.model_dump(mode="json")
-    hashes = {name: digest(parts[name]) for name in SECTIONS}
-    return {**parts, "hashes": hashes, "sha256": digest(hashes)}
+    hashes = {name: hash_json(parts[name]) for name in SECTIONS}
+    return {**parts, "hashes": hashes, "sha256": hash_json(hashes)}
 
 
-def dumps(document: Mapping[str, Any]) -> str:
+def document_to_json(document: Mapping[str, Any]) -> str:
     """The document as a file holds it. ASCII, so that no mail gateway and no invisible mark changes what is read."""
     return json.dumps(document, indent=1) + "\n"
 
 
-def digest(part: Any) -> str:
+def hash_json(part: Any) -> str:
     """sha256 of a part, RFC 8785. Raises ValueError for what cannot be written that way."""
     return hashlib.sha256(rfc8785.dumps(part)).hexdigest()
 
 
-def sha(text: str) -> str:
+def hash_text(text: str) -> str:
     """sha256 of a text in UTF-8."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def chains(volumes: Sequence[Volume]) -> list[str]:
+def recompute_chains(volumes: Sequence[PacketVolume]) -> list[str]:
     """The chain after each place of these volumes, recomputed; the first is the one before place 1."""
     made = [volumes[0].before]
     for one in volumes:
         at = one.before
         for body_sha in one.hashes:
-            at = link(at, body_sha)
+            at = next_chain(at, body_sha)
             made.append(at)
     return made
 
 
-def _volume(params: Mapping[str, str], reading: Reading, part: Part, end: int) -> Volume:
+def _volume(params: Mapping[str, str], reading: DecodedBook, part: VolumeRef, end: int) -> PacketVolume:
     """One volume, up to before the place `end`."""
-    before = [part.chain, *reading.chains[part.first : end]]
+    before = [part.chain_before, *reading.chains[part.first_position : end]]
     hashes = tuple(
-        _body_sha(params[key(place)], (before[n], reading.chains[place]), place) for n, place in enumerate(range(part.first, end))
+        _body_sha(params[param_key(place)], (before[n], reading.chains[place]), place)
+        for n, place in enumerate(range(part.first_position, end))
     )
-    return Volume(run_id=part.run_id, first=part.first, before=part.chain, hashes=hashes)
+    return PacketVolume(run_id=part.run_id, first=part.first_position, before=part.chain_before, hashes=hashes)
 
 
 def _body_sha(raw: str, step: tuple[str, str], place: int) -> str:
     """The sha256 that the chain went on with: the one written before an entry, or that of a whole value that is none."""
     claimed = raw[27:91]
-    for candidate in (claimed, sha(raw)):
-        if link(step[0], candidate) == step[1]:
+    for candidate in (claimed, hash_text(raw)):
+        if next_chain(step[0], candidate) == step[1]:
             return candidate
     raise LedgerBroken(f"The value at place {place} was changed while it was read.", next="Try again.")
 
 
-def _written(params: Mapping[str, str], entry: Entry) -> Written:
-    raw = params[key(entry.place)]
+def _written(params: Mapping[str, str], entry: Entry) -> PacketEntry:
+    raw = params[param_key(entry.position)]
     text, n = raw[27 + 64 + 1 + 64 + 1 :], 0
     while (more := params.get(f"{entry.id}.{n:02d}")) is not None:
         text, n = text + more, n + 1
-    return Written(place=entry.place, id=entry.id, sha256=sha(text), chain=entry.chain, text=text)
+    return PacketEntry(place=entry.position, id=entry.id, sha256=hash_text(text), chain=entry.chain, text=text)

@@ -9,34 +9,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lib.ledger.packet.document import dumps, sha
+from lib.ledger.packet.document import document_to_json, hash_text
 
-DATA, REST = "packet-data", "rest"
-_DATA = re.compile(f'(?<=<pre id="{DATA}">).*?(?=</pre>)', re.DOTALL)
+DATA_SECTION, REST_SECTION = "packet-data", "rest"
+_DATA = re.compile(f'(?<=<pre id="{DATA_SECTION}">).*?(?=</pre>)', re.DOTALL)
 _SECTION = re.compile(r'<section id="([a-z0-9-]+)">(.*?)</section>', re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Pieces:
+class PageSections:
     """The escaped data of a page, and the sha256 of each other part by its name."""
 
     data: str
     hashes: dict[str, str]
 
 
-def pieces(page: str) -> Pieces | None:
+def split_page(page: str) -> PageSections | None:
     """Take a page apart; None for one that does not hold the data exactly once."""
     found = _DATA.findall(page)
     if len(found) != 1:
         return None
     shell = _DATA.sub("", page)
-    hashes = {name: sha(text) for name, text in _SECTION.findall(shell)}
-    return Pieces(found[0], hashes | {REST: sha(_SECTION.sub(r'<section id="\1"></section>', shell))})
+    hashes = {name: hash_text(text) for name, text in _SECTION.findall(shell)}
+    return PageSections(found[0], hashes | {REST_SECTION: hash_text(_SECTION.sub(r'<section id="\1"></section>', shell))})
 
 
-def seal(page: str, document: Mapping[str, Any]) -> str:
+def embed_document(page: str, document: Mapping[str, Any]) -> str:
     """Put the document and the hashes of the page's own parts into the page. Its place for the data must still be empty."""
-    hollow = pieces(page)
+    hollow = split_page(page)
     assert hollow is not None
-    held = dumps({"packet": document, "page": hollow.hashes})
+    held = document_to_json({"packet": document, "page": hollow.hashes})
     return _DATA.sub(lambda _: html.escape(held, quote=False), page)

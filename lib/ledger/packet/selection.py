@@ -8,52 +8,52 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lib.errors import NotFound
 from lib.ledger.chain.hash_chain import Entry
-from lib.ledger.entry.types import Body, Closing, Decided, Opened, Registered, canonical
-from lib.ledger.queries.as_of import Answer
+from lib.ledger.entry.types import Body, Closing, Decided, Opened, Registered, canonical_json
+from lib.ledger.queries.as_of import AsOfAnswer
 from lib.ledger.state.holdings import Holding
-from lib.ledger.state.imported_holdings import every_holding
+from lib.ledger.state.imported_holdings import all_holdings
 
-ABOUT_A_VERSION = ("FROZEN", "FOLLOWED_UP", "CORRECTED")
+VERSION_ENTRY_TYPES = ("FROZEN", "FOLLOWED_UP", "CORRECTED")
 _ID = re.compile(r'"([0-9A-HJKMNP-TV-Z]{26})"')
 
 
-def find(entries: Sequence[Entry], which: str) -> Entry:
+def find_entry(entries: Sequence[Entry], id_or_position: str) -> Entry:
     """The entry with this id, or at this place. Raises NotFound when the book has none."""
-    wanted = which.strip()
+    wanted = id_or_position.strip()
     for entry in entries:
-        if entry.id == wanted.upper() or (wanted.isascii() and wanted.isdigit() and entry.place == int(wanted)):
+        if entry.id == wanted.upper() or (wanted.isascii() and wanted.isdigit() and entry.position == int(wanted)):
             return entry
     raise NotFound(f"The record of this model has no entry {wanted[:40]}.", means="", next="history names places and ids.")
 
 
-def around(entries: Sequence[Entry], entry: Entry) -> tuple[int, ...]:
+def related_positions(entries: Sequence[Entry], entry: Entry) -> tuple[int, ...]:
     """The places that belong to an entry: what it names, what names it, where its versions come from, where the record begins."""
     life = _life(entries, entry)
     linked = _linked(life, entry)
     versions = {number for one in linked for number in _versions(one.body)}
     more = (
-        one.place
+        one.position
         for one in life
         if isinstance(one.body, Opened)
         or (isinstance(one.body, Registered) and one.body.version in versions)
-        or (one.body.type in ABOUT_A_VERSION and one.body.version == entry.body.version and one.body.version)
+        or (one.body.type in VERSION_ENTRY_TYPES and one.body.version == entry.body.version and one.body.version)
     )
-    return tuple(sorted({*(one.place for one in linked), *more}))
+    return tuple(sorted({*(one.position for one in linked), *more}))
 
 
-def proof(entries: Sequence[Entry], answer: Answer) -> tuple[int, ...]:
+def proof_positions(entries: Sequence[Entry], answer: AsOfAnswer) -> tuple[int, ...]:
     """The places that prove an answer: those of the holdings it speaks of, else those between which nobody held the slot."""
-    held = [h for h in every_holding(entries) if h.slot == answer.slot]
-    met = [h for h in held if h.since <= answer.when.last and (h.until is None or h.until >= answer.when.at)]
+    held = [h for h in all_holdings(entries) if h.slot == answer.slot]
+    met = [h for h in held if h.since <= answer.query.end and (h.until is None or h.until >= answer.query.at)]
     near = met or _neighbours(held, answer)
-    first = [entry.place for entry in entries if isinstance(entry.body, Opened)][:1]
-    named = {place for holder in answer.holders for place in holder.entries}
-    return tuple(sorted({*first, *named, *(place for h in near for place in (h.place, h.ended))} - {0}))
+    first = [entry.position for entry in entries if isinstance(entry.body, Opened)][:1]
+    named = {place for holder in answer.holders for place in holder.entry_positions}
+    return tuple(sorted({*first, *named, *(place for h in near for place in (h.position, h.end_position))} - {0}))
 
 
-def _neighbours(held: Sequence[Holding], answer: Answer) -> list[Holding]:
-    before = [h for h in held if h.until is not None and h.until <= answer.when.at][-1:]
-    return before + [h for h in held if h.since >= answer.when.last][:1]
+def _neighbours(held: Sequence[Holding], answer: AsOfAnswer) -> list[Holding]:
+    before = [h for h in held if h.until is not None and h.until <= answer.query.at][-1:]
+    return before + [h for h in held if h.since >= answer.query.end][:1]
 
 
 def _life(entries: Sequence[Entry], entry: Entry) -> list[Entry]:
@@ -61,7 +61,7 @@ def _life(entries: Sequence[Entry], entry: Entry) -> list[Entry]:
     life = list[Entry]()
     for one in entries:
         if isinstance(one.body, Opened):
-            if one.place > entry.place:
+            if one.position > entry.position:
                 break
             life = []
         life.append(one)
@@ -70,7 +70,7 @@ def _life(entries: Sequence[Entry], entry: Entry) -> list[Entry]:
 
 def _linked(life: Sequence[Entry], entry: Entry) -> list[Entry]:
     known = {one.id: one for one in life}
-    names = {one.id: set(_ID.findall(canonical(one.body))) & known.keys() for one in life}
+    names = {one.id: set(_ID.findall(canonical_json(one.body))) & known.keys() for one in life}
     reached, todo = {entry.id}, [entry.id]
     while todo:
         at = todo.pop()

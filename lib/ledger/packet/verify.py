@@ -16,25 +16,34 @@ from typing import Any
 import rfc8785
 from pydantic import ValidationError
 
-from lib.ledger.chain.hash_chain import Entry, link, seed
-from lib.ledger.entry.schema import parse
-from lib.ledger.entry.vocabulary import as_time, slot_of
-from lib.ledger.packet.document import ANSWER, FORMAT, SECTIONS, Packet, chains, digest, dumps, sha
-from lib.ledger.packet.html_hashes import DATA, pieces
-from lib.ledger.queries.as_of import as_json, as_of
-from lib.ledger.queries.time_query import When
+from lib.ledger.chain.hash_chain import Entry, chain_seed, next_chain
+from lib.ledger.entry.schema import parse_body
+from lib.ledger.entry.vocabulary import parse_timestamp, slot_of
+from lib.ledger.packet.document import (
+    AS_OF_KIND,
+    FORMAT_VERSION,
+    SECTIONS,
+    Packet,
+    document_to_json,
+    hash_json,
+    hash_text,
+    recompute_chains,
+)
+from lib.ledger.packet.html_hashes import DATA_SECTION, split_page
+from lib.ledger.queries.as_of import answer_to_json, as_of
+from lib.ledger.queries.time_query import TimeQuery
 
 
 @dataclass(frozen=True)
 class Mismatch:
     """A part of a packet that does not match, and what that means."""
 
-    part: str
+    section: str
     what: str
 
 
 @dataclass(frozen=True)
-class Checked:
+class PacketVerification:
     """What was found; `packet` is None when the file is none that can be read. `sha256` is the packet's own hash, for comparing."""
 
     packet: Packet | None
@@ -46,29 +55,31 @@ class _Unreadable(Exception):
     """Not the text of a packet."""
 
 
-def check(data: bytes) -> Checked:
+def verify_packet(data: bytes) -> PacketVerification:
     """Check the bytes of a packet, HTML or JSON. Never raises on foreign bytes."""
     try:
         text = data.decode("utf-8").replace("\r\n", "\n")
         document, around = _read(text)
     except (UnicodeDecodeError, _Unreadable, RecursionError) as error:
         why = str(error) if isinstance(error, _Unreadable) else "it is not the text that Podium writes"
-        return Checked(None, "", (Mismatch("the file", f"This is no packet that can be read: {why}."),))
+        return PacketVerification(None, "", (Mismatch("the file", f"This is no packet that can be read: {why}."),))
     found = [*around, *_hashes(document)]
     try:
         packet = Packet.model_validate({name: document[name] for name in SECTIONS if name in document})
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
-        return Checked(None, "", (*found, Mismatch(where or "the file", "This part does not have the shape of a packet.")))
+        return PacketVerification(
+            None, "", (*found, Mismatch(where or "the file", "This part does not have the shape of a packet."))
+        )
     found += [*_chain(packet), *_entries(packet), *_pictures(packet), *_answer(packet)]
-    return Checked(packet, str(document.get("sha256", "")), tuple(dict.fromkeys(found)))
+    return PacketVerification(packet, str(document.get("sha256", "")), tuple(dict.fromkeys(found)))
 
 
 def _read(text: str) -> tuple[dict[str, Any], list[Mismatch]]:
     """The document in a file, and what does not match around it: the page, or the way the data is written."""
     if not text.lstrip().startswith("<"):
         return _strict(text)
-    page = pieces(text)
+    page = split_page(text)
     if page is None:
         raise _Unreadable("it does not hold the data of one")
     outer, found = _strict(html.unescape(page.data))
@@ -76,7 +87,7 @@ def _read(text: str) -> tuple[dict[str, Any], list[Mismatch]]:
     if not isinstance(document, dict):
         raise _Unreadable("its data has no packet")
     if html.escape(html.unescape(page.data), quote=False) != page.data:
-        found.append(Mismatch(DATA, "The data at the end is not written as Podium writes it."))
+        found.append(Mismatch(DATA_SECTION, "The data at the end is not written as Podium writes it."))
     noted = outer.get("page")
     return document, [*found, *_page(noted if isinstance(noted, dict) else {}, page.hashes)]
 
@@ -84,7 +95,7 @@ def _read(text: str) -> tuple[dict[str, Any], list[Mismatch]]:
 def _strict(text: str) -> tuple[dict[str, Any], list[Mismatch]]:
     try:
         document = json.loads(text)
-        same = isinstance(document, dict) and dumps(document) == text
+        same = isinstance(document, dict) and document_to_json(document) == text
     except (ValueError, RecursionError) as error:
         raise _Unreadable("its data is no JSON any more") from error
     if not isinstance(document, dict):
@@ -100,8 +111,8 @@ def _page(noted: dict[str, Any], shown: dict[str, str]) -> list[Mismatch]:
 def _hashes(document: dict[str, Any]) -> Iterator[Mismatch]:
     noted = document.get("hashes")
     noted = noted if isinstance(noted, dict) else {}
-    if document.get("packet") != FORMAT:
-        yield Mismatch("packet", f"This is format {str(document.get('packet'))[:20]}; this Podium reads format {FORMAT}.")
+    if document.get("packet") != FORMAT_VERSION:
+        yield Mismatch("packet", f"This is format {str(document.get('packet'))[:20]}; this Podium reads format {FORMAT_VERSION}.")
     for name in dict.fromkeys([*SECTIONS, *noted, *document]):
         if name in ("hashes", "sha256"):
             continue
@@ -115,7 +126,7 @@ def _hashes(document: dict[str, Any]) -> Iterator[Mismatch]:
 
 def _digest(part: Any) -> str:
     try:
-        return digest(part)
+        return hash_json(part)
     except (rfc8785.CanonicalizationError, ValueError, RecursionError):
         return ""
 
@@ -124,19 +135,19 @@ def _chain(packet: Packet) -> Iterator[Mismatch]:
     volumes = packet.book.volumes
     end, place = "", 1
     for one in volumes:
-        if one.before != (link(end, one.run_id) if end else seed(one.run_id)) or one.first != place:
+        if one.before != (next_chain(end, one.run_id) if end else chain_seed(one.run_id)) or one.first != place:
             yield Mismatch("book", f"The chain does not begin where the book {one.run_id[:8]}… begins.")
-        end, place = chains([one])[-1], place + len(one.hashes)
+        end, place = recompute_chains([one])[-1], place + len(one.hashes)
     if (packet.book.head, packet.book.chain) != (place - 1, end):
         yield Mismatch("book", "The hashes of the entries do not lead to the head that is named.")
 
 
 def _entries(packet: Packet) -> Iterator[Mismatch]:
     hashes = [body_sha for one in packet.book.volumes for body_sha in one.hashes]
-    links, places = chains(packet.book.volumes), {entry.place for entry in packet.entries}
+    links, places = recompute_chains(packet.book.volumes), {entry.place for entry in packet.entries}
     for entry in packet.entries:
         there = 1 <= entry.place < len(links)
-        if sha(entry.text) != entry.sha256 or not there or hashes[entry.place - 1] != entry.sha256:
+        if hash_text(entry.text) != entry.sha256 or not there or hashes[entry.place - 1] != entry.sha256:
             yield Mismatch(f"entry {entry.place}", "The text of this entry is not the one that the chain was made from.")
         elif links[entry.place] != entry.chain:
             yield Mismatch(f"entry {entry.place}", "This entry does not stand in the chain at this place.")
@@ -165,20 +176,20 @@ def _sha_bytes(data: bytes) -> str:
 def _answer(packet: Packet) -> Iterator[Mismatch]:
     """An answer has to follow from the entries, read once more."""
     subject = packet.subject
-    if subject.kind != ANSWER:
+    if subject.kind != AS_OF_KIND:
         return
     slot = slot_of(subject.stage or "")
     try:
-        until = as_time(subject.until) if subject.until else None
-        when = When(as_time(subject.at or ""), until, subject.zone, subject.so_far)
+        until = parse_timestamp(subject.until) if subject.until else None
+        when = TimeQuery(parse_timestamp(subject.at or ""), until, subject.zone, subject.so_far)
     except ValueError:
         slot = None
     if slot is None:
         yield Mismatch("subject", "What was asked cannot be read.")
         return
-    entries = [Entry(one.place, one.id, one.chain, parse(one.text)) for one in packet.entries]
-    entries += [Entry(0, "", "", parse(packet.unrecorded))] if packet.unrecorded else []
-    if _core(as_json(as_of(entries, slot, when))) != _core(packet.answer or {}):
+    entries = [Entry(one.place, one.id, one.chain, parse_body(one.text)) for one in packet.entries]
+    entries += [Entry(0, "", "", parse_body(packet.unrecorded))] if packet.unrecorded else []
+    if _core(answer_to_json(as_of(entries, slot, when))) != _core(packet.answer or {}):
         yield Mismatch("answer", "The answer does not follow from the entries.")
 
 

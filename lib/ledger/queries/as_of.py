@@ -14,16 +14,16 @@ from zoneinfo import ZoneInfo
 
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.fields import Number
-from lib.ledger.entry.types import Closing, Decided, Imported, Lineage, Opened, Registered, plain
-from lib.ledger.entry.vocabulary import SLOTS, UNKNOWN, Actor, Reason, Slot, as_text, as_time
-from lib.ledger.queries.time_query import When, said, twice
-from lib.ledger.state.corrections import amended, superseded
-from lib.ledger.state.holdings import Holding, begins
-from lib.ledger.state.imported_holdings import Word, every_holding, known_from, word
+from lib.ledger.entry.types import Closing, Decided, Imported, Lineage, Opened, Registered, to_json
+from lib.ledger.entry.vocabulary import SLOTS, UNKNOWN_ACTOR, Actor, Reason, Slot, format_timestamp, parse_timestamp
+from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_gap_or_fold
+from lib.ledger.state.corrections import corrected_entries, corrections_by_entry_id
+from lib.ledger.state.holdings import Holding, record_start
+from lib.ledger.state.imported_holdings import ImportedEvidence, all_holdings, imported_evidence, imported_since
 
-BEFORE = "before the record begins"
+BEFORE_RECORD = "before the record begins"
 NO_RECORD = "there is no record"
-MOST_TOLD = 8
+MAX_MOVES_LISTED = 8
 """How many moves of one day a sentence tells one by one."""
 
 
@@ -39,115 +39,123 @@ class Holder:
     version: str
     since: datetime
     until: datetime | None
-    by: Actor
+    actor: Actor
     reason: Reason | None
-    entries: tuple[int, ...]
+    entry_positions: tuple[int, ...]
     metrics: Mapping[str, Number] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     git_commit: str = ""
-    imported: Imported | None = None
+    import_body: Imported | None = None
     note: str = ""
 
 
 @dataclass(frozen=True)
-class Unknown:
+class UnknownInterval:
     """A stretch of which nobody can say who held the slot; None stands for an open end."""
 
     since: datetime | None
     until: datetime | None
-    why: str
+    explanation: str
 
 
 @dataclass(frozen=True)
-class Answer:
+class AsOfAnswer:
     """Who held a slot at `when`. Both empty: nobody. Holdings and stretches are whole, they may reach beyond what was asked."""
 
     slot: Slot
-    when: When
+    query: TimeQuery
     holders: tuple[Holder, ...]
-    unknown: tuple[Unknown, ...]
+    unknown: tuple[UnknownInterval, ...]
 
 
-def as_of(entries: Sequence[Entry], slot: Slot, when: When, known: Sequence[Holding] | None = None) -> Answer:
+def as_of(entries: Sequence[Entry], slot: Slot, query: TimeQuery, cached_holdings: Sequence[Holding] | None = None) -> AsOfAnswer:
     """The answer of a book for an instant or a stretch of time. An entry at place 0 counts, but is not named as proof.
 
     `known` is what `every_holding` says of these entries, where somebody asked it before.
     """
-    read = amended(entries)
-    held = [h for h in _every(every_holding(entries) if known is None else known, slot) if _meets(when, h.since, h.until)]
-    lives, corrections = _lives(read), superseded(entries)
-    found = (_imported(word(entries, h), h) if h.imported else _holder(lives[h.place], h, when) for h in held if h.version)
+    read = corrected_entries(entries)
+    held = [
+        h
+        for h in _every(all_holdings(entries) if cached_holdings is None else cached_holdings, slot)
+        if _meets(query, h.since, h.until)
+    ]
+    lives, corrections = _lives(read), corrections_by_entry_id(entries)
+    found = (
+        _imported(imported_evidence(entries, h), h) if h.is_imported else _holder(lives[h.position], h, query)
+        for h in held
+        if h.version
+    )
     holders = tuple(_with_proof(holder, entries, corrections) for holder in found)
-    unknown = tuple(Unknown(h.since, h.until, h.why) for h in held if h.version is None)
-    return Answer(slot, when, holders, (*_before(entries, slot, when), *unknown))
+    unknown = tuple(UnknownInterval(h.since, h.until, h.explanation) for h in held if h.version is None)
+    return AsOfAnswer(slot, query, holders, (*_before(entries, slot, query), *unknown))
 
 
 def _every(holdings: Sequence[Holding], slot: Slot) -> list[Holding]:
     """The holdings of a slot, imported ones too. What was imported up to the beginning of the record goes on in what stood there."""
     every = [h for h in holdings if h.slot == slot]
-    before, seen = [h for h in every if h.imported], [h for h in every if not h.imported]
+    before, seen = [h for h in every if h.is_imported], [h for h in every if not h.is_imported]
     if before and seen and before[-1].version and (before[-1].version, before[-1].until) == (seen[0].version, seen[0].since):
-        before[-1] = replace(before[-1], until=seen[0].until, ended=seen[0].ended)
+        before[-1] = replace(before[-1], until=seen[0].until, end_position=seen[0].end_position)
         seen = seen[1:]
     return [*before, *seen]
 
 
-def _imported(told: Word | None, held: Holding) -> Holder:
+def _imported(told: ImportedEvidence | None, held: Holding) -> Holder:
     """A holding of which only imported entries tell. The name is the one the file gives."""
     if told is None:
-        return Holder(held.version or "", held.since, held.until, UNKNOWN, None, (held.place,))
+        return Holder(held.version or "", held.since, held.until, UNKNOWN_ACTOR, None, (held.position,))
     return Holder(
         version=held.version or "",
         since=held.since,
         until=held.until,
-        by=told.by,
+        actor=told.actor,
         reason=told.reason,
-        entries=tuple(sorted({*told.entries, held.ended} - {0})),
+        entry_positions=tuple(sorted({*told.entry_positions, held.end_position} - {0})),
         metrics=told.lineage.metrics,
         data=told.lineage.data,
         git_commit=told.lineage.git_commit,
-        imported=told.told,
+        import_body=told.import_body,
         note=told.note,
     )
 
 
 def _with_proof(holder: Holder, entries: Sequence[Entry], corrections: Mapping[str, tuple[Entry, ...]]) -> Holder:
     """The same with the places of the corrections of its proof."""
-    ids = {entry.id for entry in entries if entry.place in holder.entries}
-    more = {one.place for entry_id in ids for one in corrections.get(entry_id, ())}
-    return replace(holder, entries=tuple(sorted({*holder.entries, *more}))) if more else holder
+    ids = {entry.id for entry in entries if entry.position in holder.entry_positions}
+    more = {one.position for entry_id in ids for one in corrections.get(entry_id, ())}
+    return replace(holder, entry_positions=tuple(sorted({*holder.entry_positions, *more}))) if more else holder
 
 
-def sentence(answer: Answer) -> str:
+def answer_sentence(answer: AsOfAnswer) -> str:
     """The answer in one sentence for people, without a full stop; times are of the zone that was asked in."""
     parts, stage = _parts(answer), SLOTS[answer.slot]
     if len(parts) > 1:
-        return _in_turn(parts, answer.when)
+        return _in_turn(parts, answer.query)
     only = parts[0].what
-    if isinstance(only, Unknown):
-        return _unknown(only, answer.when)
-    day = "" if answer.when.until is None else ", all day so far" if answer.when.so_far else ", all day"
+    if isinstance(only, UnknownInterval):
+        return _unknown(only, answer.query)
+    day = "" if answer.query.until is None else ", all day so far" if answer.query.is_ongoing else ", all day"
     return f"v{only.version} was in {stage}{day}" if only else f"Nothing was in {stage}"
 
 
-def as_json(answer: Answer) -> dict[str, Any]:
+def answer_to_json(answer: AsOfAnswer) -> dict[str, Any]:
     """Stage, holders and unknown stretches as `asof` prints them; null stands for an open end and for what is not known."""
     return {
         "stage": SLOTS[answer.slot],
         "holders": [_holder_json(holder) for holder in answer.holders],
-        "unknown": [{"since": _text(one.since), "until": _text(one.until), "why": one.why} for one in answer.unknown],
+        "unknown": [{"since": _text(one.since), "until": _text(one.until), "why": one.explanation} for one in answer.unknown],
     }
 
 
-def _before(entries: Sequence[Entry], slot: Slot, when: When) -> tuple[Unknown, ...]:
-    first = begins(entries)
+def _before(entries: Sequence[Entry], slot: Slot, when: TimeQuery) -> tuple[UnknownInterval, ...]:
+    first = record_start(entries)
     if first is None:
-        return (Unknown(None, None, NO_RECORD),)
-    first = min(first, known_from(entries, slot) or first)
-    return (Unknown(None, first, BEFORE),) if when.at < first else ()
+        return (UnknownInterval(None, None, NO_RECORD),)
+    first = min(first, imported_since(entries, slot) or first)
+    return (UnknownInterval(None, first, BEFORE_RECORD),) if when.at < first else ()
 
 
-def _meets(when: When, since: datetime, until: datetime | None) -> bool:
+def _meets(when: TimeQuery, since: datetime, until: datetime | None) -> bool:
     """Does a stretch that ends before `until` meet what was asked? One without length is met by a day, never by an instant."""
     if when.until is None:
         return since <= when.at and (until is None or when.at < until)
@@ -176,23 +184,23 @@ def _lives(entries: Sequence[Entry]) -> dict[int, _Life]:
                 life.made[entry.id] = entry
             case Closing(type="APPLIED"):
                 life.applied.append(entry)
-        lives[entry.place] = life
+        lives[entry.position] = life
     return lives
 
 
-def _holder(life: _Life, held: Holding, when: When) -> Holder:
+def _holder(life: _Life, held: Holding, when: TimeQuery) -> Holder:
     decision, closing = _decision(life, held, when)
     born = life.born.get(held.version or "")
     came_from = born.body.lineage if born and isinstance(born.body, Registered) else Lineage()
     why = decision.body if decision and isinstance(decision.body, Decided) else None
-    proof = {held.place, held.ended, *(entry.place for entry in (decision, closing, born) if entry)}
+    proof = {held.position, held.end_position, *(entry.position for entry in (decision, closing, born) if entry)}
     return Holder(
         version=held.version or "",
         since=held.since,
         until=held.until,
-        by=why.by if why else UNKNOWN,
+        actor=why.by if why else UNKNOWN_ACTOR,
         reason=why.reason if why else None,
-        entries=tuple(sorted(proof - {0})),
+        entry_positions=tuple(sorted(proof - {0})),
         metrics=came_from.metrics,
         data=came_from.data,
         git_commit=came_from.git_commit,
@@ -200,16 +208,16 @@ def _holder(life: _Life, held: Holding, when: When) -> Holder:
     )
 
 
-def _decision(life: _Life, held: Holding, when: When) -> tuple[Entry | None, Entry | None]:
+def _decision(life: _Life, held: Holding, when: TimeQuery) -> tuple[Entry | None, Entry | None]:
     """The decision behind a holding, or the one that adopted it by the time that was asked about, and how that one ended."""
-    if held.decided:
-        return life.made.get(held.decided), None
-    within = (e for e in life.applied if e.place > held.place and (not held.ended or e.place < held.ended))
+    if held.decision_id:
+        return life.made.get(held.decision_id), None
+    within = (e for e in life.applied if e.position > held.position and (not held.end_position or e.position < held.end_position))
     for entry in within:
         intent = life.made.get(entry.body.intent) if isinstance(entry.body, Closing) else None
         about = intent.body if intent and isinstance(intent.body, Decided) else None
         there = about and (about.version, about.to) == (held.version, SLOTS[held.slot])
-        if there and as_time(entry.body.effective_at or entry.body.recorded_at) <= when.last:
+        if there and parse_timestamp(entry.body.effective_at or entry.body.recorded_at) <= when.end:
             return intent, entry
     return None, None
 
@@ -219,12 +227,12 @@ class _Part:
     """One after the other within what was asked: from `since` on a holder, an unknown stretch, or nobody (None)."""
 
     since: datetime
-    what: Holder | Unknown | None
+    what: Holder | UnknownInterval | None
 
 
-def _parts(answer: Answer) -> list[_Part]:
-    when = answer.when
-    every: list[Holder | Unknown] = [*answer.unknown, *answer.holders]
+def _parts(answer: AsOfAnswer) -> list[_Part]:
+    when = answer.query
+    every: list[Holder | UnknownInterval] = [*answer.unknown, *answer.holders]
     every.sort(key=lambda one: one.since.timestamp() if one.since else float("-inf"))
     parts, at = list[_Part](), when.at
     for one in every:
@@ -232,37 +240,37 @@ def _parts(answer: Answer) -> list[_Part]:
             parts.append(_Part(at, None))
         at = max(at, one.since or at)
         parts.append(_Part(at, one))
-        at = when.last if one.until is None else max(at, one.until)
-    if at < when.last or not parts:
+        at = when.end if one.until is None else max(at, one.until)
+    if at < when.end or not parts:
         parts.append(_Part(at, None))
     return parts
 
 
-def _in_turn(every: Sequence[_Part], when: When) -> str:
+def _in_turn(every: Sequence[_Part], when: TimeQuery) -> str:
     parts = [part for n, part in enumerate(every) if n == 0 or _name(part.what) != _name(every[n - 1].what)]
     if len(parts) == 1:
         return f"{_name(parts[0].what).capitalize()}, all day"
     local = [part.since.astimezone(ZoneInfo(when.zone)) for part in parts[1:]]
     form = "%H:%M:%S" if any(f"{a:%H:%M}" == f"{b:%H:%M}" for a, b in pairwise(local)) else "%H:%M"
-    clocks = [f"{at:{form}} ({at:%z})" if twice(at) else f"{at:{form}}" for at in local]
+    clocks = [f"{at:{form}} ({at:%z})" if is_in_gap_or_fold(at) else f"{at:{form}}" for at in local]
     told = [f"{_name(part.what)} until {clock}" for part, clock in zip(parts, clocks, strict=False)]
-    if len(told) > MOST_TOLD:
-        told = [*told[: MOST_TOLD // 2], f"{len(told) - MOST_TOLD // 2 - 1:,} more moves", told[-1]]
+    if len(told) > MAX_MOVES_LISTED:
+        told = [*told[: MAX_MOVES_LISTED // 2], f"{len(told) - MAX_MOVES_LISTED // 2 - 1:,} more moves", told[-1]]
     line = ", then ".join([*told, _name(parts[-1].what)])
-    return line[0].upper() + line[1:] if isinstance(parts[0].what, Unknown) or parts[0].what is None else line
+    return line[0].upper() + line[1:] if isinstance(parts[0].what, UnknownInterval) or parts[0].what is None else line
 
 
-def _name(what: Holder | Unknown | None) -> str:
+def _name(what: Holder | UnknownInterval | None) -> str:
     if isinstance(what, Holder):
         return f"v{what.version}"
-    return "nothing" if what is None else "no record" if what.why == BEFORE else "unknown"
+    return "nothing" if what is None else "no record" if what.explanation == BEFORE_RECORD else "unknown"
 
 
-def _unknown(one: Unknown, when: When) -> str:
-    if one.why == NO_RECORD:
+def _unknown(one: UnknownInterval, when: TimeQuery) -> str:
+    if one.explanation == NO_RECORD:
         return "There is no record yet"
     if one.since is None:
-        return f"The record begins only on {said(one.until or when.at, when.zone)}"
+        return f"The record begins only on {format_local_time(one.until or when.at, when.zone)}"
     ends = [at.astimezone(ZoneInfo(when.zone)) for at in (one.since, one.until) if at]
     same = {at.year for at in ends} == {when.at.astimezone(ZoneInfo(when.zone)).year}
     told = [f"{at.day} {at:%b, %H:%M}" if same else f"{at.day} {at:%b %Y, %H:%M}" for at in ends]
@@ -272,22 +280,22 @@ def _unknown(one: Unknown, when: When) -> str:
 def _holder_json(holder: Holder) -> dict[str, Any]:
     return {
         "version": holder.version,
-        "since": as_text(holder.since),
+        "since": format_timestamp(holder.since),
         "until": _text(holder.until),
-        "by": plain(holder.by),
-        "reason": plain(holder.reason) if holder.reason else None,
+        "by": to_json(holder.actor),
+        "reason": to_json(holder.reason) if holder.reason else None,
         "metrics": dict(holder.metrics),
         "data": dict(holder.data),
         "git_commit": holder.git_commit or None,
-        "entries": list(holder.entries),
-        **({"imported": _source_json(holder.imported)} if holder.imported else {}),
+        "entries": list(holder.entry_positions),
+        **({"imported": _source_json(holder.import_body)} if holder.import_body else {}),
     }
 
 
 def _source_json(told: Imported) -> dict[str, Any]:
     """Where an imported holding is known from, and who imported it when."""
-    return {"source": plain(told.source), "by": plain(told.by), "recorded_at": told.recorded_at}
+    return {"source": to_json(told.source), "by": to_json(told.by), "recorded_at": told.recorded_at}
 
 
 def _text(at: datetime | None) -> str | None:
-    return as_text(at) if at else None
+    return format_timestamp(at) if at else None

@@ -4,59 +4,65 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from lib.ledger.entry.fields import Number
-from lib.ledger.entry.vocabulary import CATEGORIES, PODIUM, SLOTS, UNKNOWN, as_time
-from lib.ledger.queries.as_of import BEFORE, NO_RECORD, Answer, Holder, Unknown, sentence
-from lib.ledger.queries.time_query import When, said
+from lib.ledger.entry.vocabulary import PODIUM_ACTOR, REASON_CATEGORIES, SLOTS, UNKNOWN_ACTOR, parse_timestamp
+from lib.ledger.queries.as_of import BEFORE_RECORD, NO_RECORD, AsOfAnswer, Holder, UnknownInterval, answer_sentence
+from lib.ledger.queries.time_query import TimeQuery, format_local_time
 
-HOLDERS = 4
+MAX_HOLDERS_LISTED = 4
 """How many holdings of one day are told in full."""
-METRICS = 4
+MAX_METRICS_LISTED = 4
 """How many metrics the sentences name; the entry has them all."""
 
 
-def statement(model: str, answer: Answer) -> str:
+def answer_text(model: str, answer: AsOfAnswer) -> str:
     """The whole answer in full sentences; times are of the zone that was asked in. Foreign text stands in it as it was written."""
-    held, when = answer.holders, answer.when
-    if len(held) <= HOLDERS:
+    held, when = answer.holders, answer.query
+    if len(held) <= MAX_HOLDERS_LISTED:
         return " ".join([_lead(model, answer), *(part for one in held for part in _holder(one, when))])
-    between = f"In between there were {len(held) - HOLDERS + 1:,} more holdings; the packet of this answer has each of them."
-    first = [part for one in held[: HOLDERS - 1] for part in _holder(one, when)]
+    between = (
+        f"In between there were {len(held) - MAX_HOLDERS_LISTED + 1:,} more holdings; the packet of this answer has each of them."
+    )
+    first = [part for one in held[: MAX_HOLDERS_LISTED - 1] for part in _holder(one, when)]
     return " ".join([_lead(model, answer), *first, between, *_holder(held[-1], when)])
 
 
-def asked(when: When) -> str:
+def format_time_query(query: TimeQuery) -> str:
     """What was asked about, for people: 14 March 2023 (UTC), or 14 Mar 2023, 09:00 UTC."""
-    if when.until is None:
-        return said(when.at, when.zone)
-    at = when.at.astimezone(ZoneInfo(when.zone))
-    return f"{at.day} {at:%B %Y}{' so far' if when.so_far else ''} ({when.zone})"
+    if query.until is None:
+        return format_local_time(query.at, query.zone)
+    at = query.at.astimezone(ZoneInfo(query.zone))
+    return f"{at.day} {at:%B %Y}{' so far' if query.is_ongoing else ''} ({query.zone})"
 
 
-def _lead(model: str, answer: Answer) -> str:
-    stage, day, line = SLOTS[answer.slot], asked(answer.when), sentence(answer)
+def _lead(model: str, answer: AsOfAnswer) -> str:
+    stage, day, line = SLOTS[answer.slot], format_time_query(answer.query), answer_sentence(answer)
     if not answer.holders and not answer.unknown:
         return f"On {day}, no version of {model} was in {stage}."
     if len(answer.holders) == 1 and line.startswith(f"v{answer.holders[0].version} was in"):
-        throughout = ", all day" if answer.when.until and not answer.when.so_far else ""
+        throughout = ", all day" if answer.query.until and not answer.query.is_ongoing else ""
         return f"On {day}{throughout}, version {answer.holders[0].version} of {model} was in {stage}."
     if len(answer.unknown) == 1 and not answer.holders:
         return _unknown(model, answer.unknown[0], answer)
     return f"On {day}, {stage} of {model} was held in turn: {line}."
 
 
-def _unknown(model: str, one: Unknown, answer: Answer) -> str:
-    zone, stage, day = answer.when.zone, SLOTS[answer.slot], asked(answer.when)
-    if one.why == NO_RECORD:
+def _unknown(model: str, one: UnknownInterval, answer: AsOfAnswer) -> str:
+    zone, stage, day = answer.query.zone, SLOTS[answer.slot], format_time_query(answer.query)
+    if one.explanation == NO_RECORD:
         return f"There is no record of {model}, so nobody can say which version was in {stage} on {day}."
-    if one.why == BEFORE:
-        begins = said(one.until or answer.when.at, zone)
+    if one.explanation == BEFORE_RECORD:
+        begins = format_local_time(one.until or answer.query.at, zone)
         return f"The record of {model} says nothing about {stage} before {begins}, so it cannot say which version was there on {day}."
-    since = f"between {said(one.since, zone)} and " if one.since else "until "
-    span = f"{since}{said(one.until, zone)}" if one.until else f"since {said(one.since or answer.when.at, zone)}"
-    return f"Nobody can say which version of {model} was in {stage} on {day}: that is unknown {span} ({one.why})."
+    since = f"between {format_local_time(one.since, zone)} and " if one.since else "until "
+    span = (
+        f"{since}{format_local_time(one.until, zone)}"
+        if one.until
+        else f"since {format_local_time(one.since or answer.query.at, zone)}"
+    )
+    return f"Nobody can say which version of {model} was in {stage} on {day}: that is unknown {span} ({one.explanation})."
 
 
-def _holder(held: Holder, when: When) -> list[str]:
+def _holder(held: Holder, when: TimeQuery) -> list[str]:
     """Since when, by whom and why; what it had measured; how that is known."""
     name, zone = f"Version {held.version}", when.zone
     return [
@@ -70,10 +76,10 @@ def _holder(held: Holder, when: When) -> list[str]:
 
 def _span(held: Holder, zone: str) -> str:
     """From when until when; with seconds where it was within a minute."""
-    since = said(held.since, zone)
+    since = format_local_time(held.since, zone)
     if held.until is None:
         return f"has been there since {since}"
-    until = said(held.until, zone)
+    until = format_local_time(held.until, zone)
     if since == until:
         first, last = (at.astimezone(ZoneInfo(zone)) for at in (held.since, held.until))
         return f"was there on {first.day} {first:%b %Y} from {first:%H:%M:%S} until {last:%H:%M:%S} {zone}"
@@ -81,17 +87,17 @@ def _span(held: Holder, zone: str) -> str:
 
 
 def _decision(held: Holder) -> str:
-    if held.by in (UNKNOWN, PODIUM) or held.reason is None:
-        if held.by in (UNKNOWN, PODIUM):
+    if held.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR) or held.reason is None:
+        if held.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR):
             return "Neither who put it there nor a reason is recorded."
-        return f"{held.by.name} put it there. No reason is recorded."
-    kind = CATEGORIES.get(held.reason.category, "Something else").lower()
-    return f"{held.by.name} decided this and gave the reason: “{held.reason.text.rstrip()}” (kind of reason: {kind})."
+        return f"{held.actor.name} put it there. No reason is recorded."
+    kind = REASON_CATEGORIES.get(held.reason.category, "Something else").lower()
+    return f"{held.actor.name} decided this and gave the reason: “{held.reason.text.rstrip()}” (kind of reason: {kind})."
 
 
 def _evidence(held: Holder) -> list[str]:
-    metrics = ", ".join(f"{name} {_number(value)}" for name, value in list(held.metrics.items())[:METRICS])
-    more = len(held.metrics) - METRICS
+    metrics = ", ".join(f"{name} {_number(value)}" for name, value in list(held.metrics.items())[:MAX_METRICS_LISTED])
+    more = len(held.metrics) - MAX_METRICS_LISTED
     data = ", ".join(f"{name} {_cut(digest)}" for name, digest in held.data.items())
     parts = [
         f"metrics {metrics}{f' and {more} more' if more > 0 else ''}" if metrics else "",
@@ -107,13 +113,17 @@ def _evidence(held: Holder) -> list[str]:
 
 
 def _proof(held: Holder, zone: str) -> str:
-    places = _list([str(place) for place in held.entries])
-    proof = f"This rests on entr{'y' if len(held.entries) == 1 else 'ies'} {places} of the model's record in Podium"
-    if held.imported is None:
-        sure = "" if held.by.how != "declared" or held.by in (UNKNOWN, PODIUM) else "; the name was typed in and not verified"
+    places = _list([str(place) for place in held.entry_positions])
+    proof = f"This rests on entr{'y' if len(held.entry_positions) == 1 else 'ies'} {places} of the model's record in Podium"
+    if held.import_body is None:
+        sure = (
+            ""
+            if held.actor.how != "declared" or held.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR)
+            else "; the name was typed in and not verified"
+        )
         return f"{proof}{sure}."
-    told = held.imported
-    at = said(as_time(told.recorded_at), zone)
+    told = held.import_body
+    at = format_local_time(parse_timestamp(told.recorded_at), zone)
     return (
         f"{proof}. They were not made at that time: {told.by.name} imported them on {at} from the file {told.source.name} "
         f"(sha256 {_cut(told.source.sha256)}). Names, times and reasons are those of that file; Podium did not verify them."

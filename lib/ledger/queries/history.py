@@ -13,94 +13,94 @@ from lib.ledger.entry.types import (
     Decided,
     FollowedUp,
     Frozen,
-    Held,
     Imported,
     Observed,
     Opened,
     Registered,
     Requested,
+    SlotState,
     Volume,
     Withdrawn,
-    plain,
+    to_json,
 )
-from lib.ledger.entry.vocabulary import SLOTS, as_time
-from lib.ledger.state.corrections import amended, superseded
-from lib.ledger.state.replay import State
+from lib.ledger.entry.vocabulary import SLOTS, parse_timestamp
+from lib.ledger.state.corrections import corrected_entries, corrections_by_entry_id
+from lib.ledger.state.replay import BookState
 
 _OPENED = {"first look": "The record begins", "re-created": "The model was made anew", "deleted": "The model was deleted"}
 _PARTS = ("place", "id", "type", "version", "from", "to", "by", "reason", "recorded_at", "effective_at")
 
 
 @dataclass(frozen=True)
-class Line:
+class HistoryRow:
     """One entry in a history. `word` names its badge; `from_` and `to` are stages, empty where nothing was to move.
 
     `who` is the name as recorded, `verified` tells whether somebody vouches for it. `at` is None when no time can be read.
     `superseded_by` are the places of the corrections, `instead` is what is to be read in place of `why` by the last of them.
     """
 
-    place: int
+    position: int
     id: str
-    word: str
+    badge: str
     version: str
     at: datetime | None
-    who: str
-    verified: bool
-    why: str
-    from_: str = ""
-    to: str = ""
-    superseded_by: tuple[int, ...] = ()
-    instead: str = ""
+    actor_name: str
+    is_verified: bool
+    summary: str
+    from_stage: str = ""
+    to_stage: str = ""
+    correction_positions: tuple[int, ...] = ()
+    corrected_summary: str = ""
 
 
-def lines(state: State, version: str = "") -> tuple[Line, ...]:
+def history_rows(state: BookState, version: str = "") -> tuple[HistoryRow, ...]:
     """The lines of a book, newest first; with `version` only those that concern it."""
-    found = superseded(state.reading.entries)
-    now = {entry.id: entry for entry in amended(state.reading.entries)} if found else {}
-    every = [_line(state, entry) for entry in reversed(state.reading.entries)]
+    found = corrections_by_entry_id(state.book.entries)
+    now = {entry.id: entry for entry in corrected_entries(state.book.entries)} if found else {}
+    every = [_line(state, entry) for entry in reversed(state.book.entries)]
     every = [_superseded(state, line, found[line.id], now.get(line.id)) if line.id in found else line for line in every]
-    about = {entry.place for entry in state.reading.entries if not version or version in _versions(entry.body)}
-    return tuple(line for line in every if line.place in about)
+    about = {entry.position for entry in state.book.entries if not version or version in _versions(entry.body)}
+    return tuple(line for line in every if line.position in about)
 
 
-def as_json(entry: Entry, corrections: Sequence[Entry] = ()) -> dict[str, Any]:
+def entry_to_json(entry: Entry, corrections: Sequence[Entry] = ()) -> dict[str, Any]:
     """An entry as `history` prints it: place, id and the body, absent fields absent; the ids of the corrections of it."""
-    body = plain(entry.body)
-    named = {**body, "place": entry.place, "id": entry.id}
+    body = to_json(entry.body)
+    named = {**body, "place": entry.position, "id": entry.id}
     if corrections:
         named["superseded_by"] = [one.id for one in corrections]
     return {name: named[name] for name in (*_PARTS, *sorted(named)) if name in named}
 
 
-def _line(state: State, entry: Entry) -> Line:
+def _line(state: BookState, entry: Entry) -> HistoryRow:
     body = entry.body
-    moved = state.intent(body.intent) if isinstance(body, Closing) else body
+    moved = state.find_intent(body.intent) if isinstance(body, Closing) else body
     from_, to = (getattr(moved, name, None) for name in ("from_", "to"))
-    return Line(
-        place=entry.place,
+    return HistoryRow(
+        position=entry.position,
         id=entry.id,
-        word=_word(body),
+        badge=_word(body),
         version=(moved.version if moved else body.version) or "",
         at=_at(body),
-        who=body.actor.name if isinstance(body, Imported) else body.by.name,
-        verified=body.by.how != "declared" and not isinstance(body, Imported),
-        why=_why(state, body),
-        from_=from_ if isinstance(from_, str) else "",
-        to=to if isinstance(to, str) else "",
+        actor_name=body.actor.name if isinstance(body, Imported) else body.by.name,
+        is_verified=body.by.how != "declared" and not isinstance(body, Imported),
+        summary=_why(state, body),
+        from_stage=from_ if isinstance(from_, str) else "",
+        to_stage=to if isinstance(to, str) else "",
     )
 
 
-def _superseded(state: State, line: Line, corrections: Sequence[Entry], now: Entry | None) -> Line:
-    places = tuple(one.place for one in corrections)
+def _superseded(state: BookState, line: HistoryRow, corrections: Sequence[Entry], now: Entry | None) -> HistoryRow:
+    places = tuple(one.position for one in corrections)
     if now is None:
-        return replace(line, superseded_by=places, instead="Taken back: it was imported by mistake")
+        return replace(line, correction_positions=places, corrected_summary="Taken back: it was imported by mistake")
     read = _line(state, now)
     told = (
-        [read.why]
-        + ([f"by {read.who}"] if read.who != line.who else [])
+        [read.summary]
+        + ([f"by {read.actor_name}"] if read.actor_name != line.actor_name else [])
         + ([f"at {read.at:%Y-%m-%d %H:%M}Z"] if read.at and read.at != line.at else [])
     )
-    return replace(line, superseded_by=places, instead=", ".join(told))
+    return replace(line, correction_positions=places, corrected_summary=", ".join(told))
 
 
 def _word(body: Body) -> str:
@@ -111,7 +111,7 @@ def _word(body: Body) -> str:
     return "roll_back" if body.verdict == "approve" and body.kind == "roll_back" else body.verdict
 
 
-def _why(state: State, body: Body) -> str:
+def _why(state: BookState, body: Body) -> str:
     match body:
         case Opened():
             return _OPENED[body.why]
@@ -156,13 +156,13 @@ _IMPORTED = {
 }
 
 
-def _closing(state: State, body: Closing) -> str:
+def _closing(state: BookState, body: Closing) -> str:
     if body.type == "FAILED":
         return body.why or "The version could not be moved"
     if body.type == "OVERTAKEN":
         return "A later decision came first"
     out = ", ".join(f"v{number}" for number in body.displaced)
-    intent = state.intent(body.intent)
+    intent = state.find_intent(body.intent)
     return f"In place of {out}" if out else intent.reason.text if intent else ""
 
 
@@ -179,7 +179,7 @@ def _moved(body: Observed, slot: Any) -> bool:
     return bool(body.was[slot] != body.now[slot])
 
 
-def _holders(held: Held) -> str:
+def _holders(held: SlotState) -> str:
     alias = f"alias on v{held.alias}" if held.alias and held.stage != (held.alias,) else ""
     stage = " and ".join(f"v{number}" for number in held.stage)
     return ", ".join(part for part in (stage, alias) if part) or "nobody"
@@ -197,6 +197,6 @@ def _versions(body: Body) -> set[str]:
 
 def _at(body: Body) -> datetime | None:
     try:
-        return as_time(body.effective_at or body.recorded_at)
+        return parse_timestamp(body.effective_at or body.recorded_at)
     except ValueError:
         return None

@@ -9,14 +9,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from lib.errors import BadInput
-from lib.ledger.entry.vocabulary import typed
+from lib.ledger.entry.vocabulary import clean_text
 
 _WHEN = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?) ?(Z|[+-]\d\d:\d\d)?)?", re.ASCII | re.IGNORECASE)
 _EXAMPLES = "Write 2023-03-14 for that whole day, or 2023-03-14T09:00Z for an instant."
 
 
 @dataclass(frozen=True)
-class When:
+class TimeQuery:
     """An instant `at`, or a stretch from `at` up to but without `until`; times in UTC. `zone` is where the person reads the clock.
 
     `so_far` tells that the day has not ended yet: `until` is then the present, because nobody knows what is to come.
@@ -25,67 +25,67 @@ class When:
     at: datetime
     until: datetime | None = None
     zone: str = "UTC"
-    so_far: bool = False
+    is_ongoing: bool = False
 
     @property
-    def last(self) -> datetime:
+    def end(self) -> datetime:
         """The end of it: the instant itself, or where the stretch ends."""
         return self.until or self.at
 
 
-def read_when(text: str, now: datetime, zone: str = "UTC") -> When:
+def parse_time_query(text: str, now: datetime, zone: str = "UTC") -> TimeQuery:
     """What was typed: ISO 8601, seconds optional, Z or ±HH:MM, else the time of `zone`; a bare date is that whole day there.
 
     Raises BadInput for what is no time or no zone, for a local time that never came or came twice, and for the future.
     """
-    found, there = _WHEN.fullmatch(text.strip()), read_zone(zone)
+    found, there = _WHEN.fullmatch(text.strip()), parse_time_zone(zone)
     if found is None:
-        raise BadInput(f"{typed(text)[:40] or 'Nothing'} cannot be read as a time.", next=_EXAMPLES)
+        raise BadInput(f"{clean_text(text)[:40] or 'Nothing'} cannot be read as a time.", next=_EXAMPLES)
     try:
         when = _instant(found, there) if found[2] else _day(date.fromisoformat(found[1]), there, now)
     except (ValueError, OverflowError) as error:
-        raise BadInput(f"{typed(text)} is no day or time of the calendar.", next=_EXAMPLES) from error
+        raise BadInput(f"{clean_text(text)} is no day or time of the calendar.", next=_EXAMPLES) from error
     if when.at > now:
-        raise BadInput(f"{said(when.at, there.key)} has not come yet.", next="The record can only tell of the past.")
+        raise BadInput(f"{format_local_time(when.at, there.key)} has not come yet.", next="The record can only tell of the past.")
     return when
 
 
-def read_zone(name: str) -> ZoneInfo:
+def parse_time_zone(name: str) -> ZoneInfo:
     """A time zone by its name. Raises BadInput for a name that is none."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
         raise BadInput(
-            f"{typed(name)[:40] or 'Nothing'} is no time zone.", next="Use a name such as Europe/Berlin, or UTC."
+            f"{clean_text(name)[:40] or 'Nothing'} is no time zone.", next="Use a name such as Europe/Berlin, or UTC."
         ) from error
 
 
-def said(at: datetime, zone: str) -> str:
+def format_local_time(at: datetime, zone: str) -> str:
     """A time for people: 16 Jan 2023, 09:00 UTC."""
     local = at.astimezone(ZoneInfo(zone))
     return f"{local.day} {local:%b %Y, %H:%M} {zone}"
 
 
-def twice(local: datetime) -> bool:
+def is_in_gap_or_fold(local: datetime) -> bool:
     """Did this local time come twice, or never, because clocks were changed?"""
     return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
 
-def _day(day: date, zone: ZoneInfo, now: datetime) -> When:
+def _day(day: date, zone: ZoneInfo, now: datetime) -> TimeQuery:
     since, until = (datetime.combine(d, time(), zone).astimezone(UTC) for d in (day, day + timedelta(days=1)))
-    return When(since, min(until, now) if now > since else until, zone.key, so_far=now < until)
+    return TimeQuery(since, min(until, now) if now > since else until, zone.key, is_ongoing=now < until)
 
 
-def _instant(found: re.Match[str], zone: ZoneInfo) -> When:
+def _instant(found: re.Match[str], zone: ZoneInfo) -> TimeQuery:
     at = datetime.fromisoformat(f"{found[1]}T{found[2]}{(found[3] or '').upper()}")
     if at.tzinfo is None:
         at = at.replace(tzinfo=zone)
         _must_have_come_once(at)
-    return When(at.astimezone(UTC), zone=zone.key)
+    return TimeQuery(at.astimezone(UTC), zone=zone.key)
 
 
 def _must_have_come_once(local: datetime) -> None:
-    if not twice(local):
+    if not is_in_gap_or_fold(local):
         return
     first, second = (f"{local.replace(fold=fold).isoformat()}" for fold in (0, 1))
     where, clock = local.tzinfo, f"{local:%H:%M}"

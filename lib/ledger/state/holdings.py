@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lib.ledger.chain.hash_chain import Entry
-from lib.ledger.entry.types import Body, Closing, Decided, Held, Observed, Opened
-from lib.ledger.entry.vocabulary import SLOTS, Slot, as_time, slot_of
+from lib.ledger.entry.types import Body, Closing, Decided, Observed, Opened, SlotState
+from lib.ledger.entry.vocabulary import SLOTS, Slot, parse_timestamp, slot_of
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Holding:
     version: str | None
     since: datetime
     until: datetime | None
-    place: int
-    decided: str = ""
-    why: str = ""
-    ended: int = 0
-    imported: bool = False
+    position: int
+    decision_id: str = ""
+    explanation: str = ""
+    end_position: int = 0
+    is_imported: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,28 +38,28 @@ class _Told:
     """An entry that says who holds what: at what time, since when it was not known (None: it was), by which decisions."""
 
     entry: Entry
-    now: dict[Slot, Held]
+    now: dict[Slot, SlotState]
     at: datetime
     dark: datetime | None
     decided: dict[tuple[Slot, str], str]
 
 
-def holdings(entries: Iterable[Entry]) -> tuple[Holding, ...]:
+def recorded_holdings(entries: Iterable[Entry]) -> tuple[Holding, ...]:
     """Every holding of a book, oldest first; slots that nobody held leave gaps."""
     done: list[Holding] = []
     current: dict[Slot, Holding | None] = dict.fromkeys(SLOTS)
     for told in _told(entries):
         for slot in SLOTS:
             current[slot] = _next(done, current[slot], _held(slot, told), told)
-    return tuple(sorted([*done, *(holding for holding in current.values() if holding)], key=lambda h: (h.since, h.place)))
+    return tuple(sorted([*done, *(holding for holding in current.values() if holding)], key=lambda h: (h.since, h.position)))
 
 
-def holder(entries: Iterable[Entry], slot: Slot) -> Holding | None:
+def current_holding(entries: Iterable[Entry], slot: Slot) -> Holding | None:
     """The holding of a slot at the head of the book; None when nobody holds it."""
-    return next((h for h in holdings(entries) if h.slot == slot and h.until is None), None)
+    return next((h for h in recorded_holdings(entries) if h.slot == slot and h.until is None), None)
 
 
-def begins(entries: Iterable[Entry]) -> datetime | None:
+def record_start(entries: Iterable[Entry]) -> datetime | None:
     """When the record first says who holds what; None when it never does."""
     return next((told.at for told in _told(entries)), None)
 
@@ -68,7 +68,7 @@ def _told(entries: Iterable[Entry]) -> Iterable[_Told]:
     clock: datetime | None = None
     seen: datetime | None = None
     sure: datetime | None = None
-    shown: dict[Slot, Held] | None = None
+    shown: dict[Slot, SlotState] | None = None
     decided: dict[tuple[Slot, str], str] = {}
     for entry in entries:
         body = entry.body
@@ -89,32 +89,32 @@ def _told(entries: Iterable[Entry]) -> Iterable[_Told]:
 
 def _dark(body: Body, before: datetime | None, at: datetime) -> datetime | None:
     """Where the window of an outside move begins; never before what was told last, and never after its end."""
-    return min(_later(before, as_time(body.window[0])), at) if isinstance(body, Observed) and before else None
+    return min(_later(before, parse_timestamp(body.window[0])), at) if isinstance(body, Observed) and before else None
 
 
 def _next(done: list[Holding], before: Holding | None, after: Holding | None, told: _Told) -> Holding | None:
     """End the holding before when another begins; an outside move leaves an unknown stretch between them."""
     anew = isinstance(told.entry.body, Opened)
-    if before and after and before.version == after.version and before.why == after.why and not anew:
+    if before and after and before.version == after.version and before.explanation == after.explanation and not anew:
         return before
     since = told.at if told.dark is None else told.dark
     if before:
-        done.append(replace(before, until=since, ended=told.entry.place))
+        done.append(replace(before, until=since, end_position=told.entry.position))
     if since < told.at and (one := after or before):
         why = "the model was deleted or made anew" if anew else "moved outside Podium"
-        done.append(Holding(one.slot, None, since, told.at, told.entry.place, why=why))
+        done.append(Holding(one.slot, None, since, told.at, told.entry.position, explanation=why))
     return after
 
 
 def _held(slot: Slot, told: _Told) -> Holding | None:
-    holders, place = told.now[slot].holders, told.entry.place
+    holders, place = told.now[slot].holders, told.entry.position
     if len(holders) > 1:
-        return Holding(slot, None, told.at, None, place, why=f"{' and '.join(f'v{v}' for v in holders)} at once")
+        return Holding(slot, None, told.at, None, place, explanation=f"{' and '.join(f'v{v}' for v in holders)} at once")
     return Holding(slot, holders[0], told.at, None, place, told.decided.get((slot, holders[0]), "")) if holders else None
 
 
 def _time(body: Body) -> datetime:
-    return as_time(body.effective_at or body.recorded_at)
+    return parse_timestamp(body.effective_at or body.recorded_at)
 
 
 def _later(clock: datetime | None, at: datetime) -> datetime:
@@ -123,5 +123,5 @@ def _later(clock: datetime | None, at: datetime) -> datetime:
 
 def decision_of(entries: Iterable[Entry], holding: Holding) -> Decided | None:
     """The decision that led to a holding; None for an outside move or the state before the record."""
-    bodies = (entry.body for entry in entries if entry.id == holding.decided)
+    bodies = (entry.body for entry in entries if entry.id == holding.decision_id)
     return next((body for body in bodies if isinstance(body, Decided)), None)

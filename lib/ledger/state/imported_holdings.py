@@ -13,20 +13,20 @@ from itertools import groupby, pairwise
 
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.types import Imported, Lineage, Opened
-from lib.ledger.entry.vocabulary import SLOTS, Actor, Reason, Slot, as_time
-from lib.ledger.state.corrections import amended
-from lib.ledger.state.holdings import Holding, holdings
+from lib.ledger.entry.vocabulary import SLOTS, Actor, Reason, Slot, parse_timestamp
+from lib.ledger.state.corrections import corrected_entries
+from lib.ledger.state.holdings import Holding, recorded_holdings
 
 
 @dataclass(frozen=True)
-class Word:
+class ImportedEvidence:
     """What the imported entries say of a holding: who decided it, why, what the version was, and the places that say so."""
 
-    by: Actor
+    actor: Actor
     reason: Reason | None
     lineage: Lineage
-    entries: tuple[int, ...]
-    told: Imported
+    entry_positions: tuple[int, ...]
+    import_body: Imported
     note: str = ""
 
 
@@ -55,43 +55,47 @@ class _Stretch:
     why: str = ""
 
 
-def told_before(entries: Sequence[Entry]) -> tuple[Holding, ...]:
+def imported_holdings(entries: Sequence[Entry]) -> tuple[Holding, ...]:
     """Every holding before the record as it was imported, oldest first; `imported` is set. Slots that nobody held leave gaps."""
     opening = _opening(entries)
     if opening is None:
         return ()
     held = [one for slot in SLOTS for one in _slot(_steps(entries, slot), slot, opening)]
-    return tuple(sorted(held, key=lambda holding: (holding.since, holding.place)))
+    return tuple(sorted(held, key=lambda holding: (holding.since, holding.position)))
 
 
-def every_holding(entries: Sequence[Entry]) -> tuple[Holding, ...]:
+def all_holdings(entries: Sequence[Entry]) -> tuple[Holding, ...]:
     """The holdings of a book, and before them what was imported."""
-    return (*told_before(entries), *holdings(entries))
+    return (*imported_holdings(entries), *recorded_holdings(entries))
 
 
-def known_from(entries: Sequence[Entry], slot: Slot) -> datetime | None:
+def imported_since(entries: Sequence[Entry], slot: Slot) -> datetime | None:
     """From when on an imported entry says who held a slot; None when none does."""
     return min((step.at for step in _steps(entries, slot)), default=None)
 
 
-def word(entries: Sequence[Entry], holding: Holding) -> Word | None:
+def imported_evidence(entries: Sequence[Entry], holding: Holding) -> ImportedEvidence | None:
     """What the imported entries say of an imported holding; None when the entry is not there any more."""
-    lines = [entry for entry in amended(entries) if isinstance(entry.body, Imported) and entry.body.version == holding.version]
-    main = next((entry for entry in lines if entry.place == holding.place), None)
+    lines = [
+        entry
+        for entry in corrected_entries(entries)
+        if isinstance(entry.body, Imported) and entry.body.version == holding.version
+    ]
+    main = next((entry for entry in lines if entry.position == holding.position), None)
     if main is None or not isinstance(main.body, Imported):
         return None
     stage = SLOTS[holding.slot]
-    until = as_time(main.body.window[1] if main.body.window else main.body.effective_at)
-    earlier = [entry for entry in lines if as_time(entry.body.effective_at or "") <= until]
-    earlier.sort(key=lambda entry: (as_time(entry.body.effective_at or ""), entry.place))
+    until = parse_timestamp(main.body.window[1] if main.body.window else main.body.effective_at)
+    earlier = [entry for entry in lines if parse_timestamp(entry.body.effective_at or "") <= until]
+    earlier.sort(key=lambda entry: (parse_timestamp(entry.body.effective_at or ""), entry.position))
     made = [e for e in earlier if isinstance(e.body, Imported) and _approves(e.body) and e.body.to == stage]
     decided = made[-1].body if made else main.body
     assert isinstance(decided, Imported)
     came, proof = _lineage(earlier)
     born = [e for e in earlier if isinstance(e.body, Imported) and e.body.of == "REGISTERED"][-1:]
-    places = {main.place, *(entry.place for entry in (*made[-1:], *born)), *proof}
+    places = {main.position, *(entry.position for entry in (*made[-1:], *born)), *proof}
     note = next((e.body.note or "" for e in born), "")
-    return Word(decided.actor, decided.reason or main.body.reason, came, tuple(sorted(places)), main.body, note)
+    return ImportedEvidence(decided.actor, decided.reason or main.body.reason, came, tuple(sorted(places)), main.body, note)
 
 
 def _approves(body: Imported) -> bool:
@@ -105,7 +109,7 @@ def _lineage(lines: Sequence[Entry]) -> tuple[Lineage, set[int]]:
         came = entry.body.lineage if isinstance(entry.body, Imported) else None
         for name in ("metrics", "data", "git_commit", "run_id"):
             if came and getattr(came, name):
-                parts[name], proof[name] = getattr(came, name), entry.place
+                parts[name], proof[name] = getattr(came, name), entry.position
     return Lineage.model_validate(parts), set(proof.values())
 
 
@@ -116,17 +120,17 @@ def _opening(entries: Iterable[Entry]) -> tuple[Entry, Opened] | None:
 def _steps(entries: Sequence[Entry], slot: Slot) -> list[_Step]:
     """The imported lines about a slot, in the order of their times; what claims to be of the record's own time does not count."""
     opening = _opening(entries)
-    begins = as_time(opening[1].recorded_at) if opening else None
+    begins = parse_timestamp(opening[1].recorded_at) if opening else None
     steps = list[_Step]()
-    for entry in amended(entries):
+    for entry in corrected_entries(entries):
         body = entry.body
         if not isinstance(body, Imported) or body.now is None or slot not in body.now or begins is None:
             continue
-        dark, at = (as_time(text) for text in body.window or (body.effective_at, body.effective_at))
+        dark, at = (parse_timestamp(text) for text in body.window or (body.effective_at, body.effective_at))
         if at <= begins and dark < begins:
             was = body.was[slot].holders if body.was and slot in body.was else None
             steps.append(_Step(entry, body.source.sha256, dark, at, was, body.now[slot].holders))
-    return sorted(steps, key=lambda step: (step.dark, step.at, _line(step), step.entry.place))
+    return sorted(steps, key=lambda step: (step.dark, step.at, _line(step), step.entry.position))
 
 
 def _line(step: _Step) -> int:
@@ -134,7 +138,7 @@ def _line(step: _Step) -> int:
 
 
 def _slot(steps: Sequence[_Step], slot: Slot, opening: tuple[Entry, Opened]) -> list[Holding]:
-    begins = as_time(opening[1].recorded_at)
+    begins = parse_timestamp(opening[1].recorded_at)
     accounts = [_account(steps, file, begins) for file in dict.fromkeys(step.file for step in steps)]
     ends = sorted({at for account in accounts for one in account for at in (one.since, one.until)})
     cut = [_agreed([one for account in accounts if (one := _at(account, a))], a, b) for a, b in pairwise(ends)]
@@ -144,7 +148,7 @@ def _slot(steps: Sequence[_Step], slot: Slot, opening: tuple[Entry, Opened]) -> 
         joined[-1] = replace(
             joined[-1], now=None, why=f"{_said(joined[-1].now)} by {_file(steps, joined[-1])}, {shown} when the record began"
         )
-    held = [_holding(one, slot, opening[0].place if one.until == begins else one.ended) for one in joined]
+    held = [_holding(one, slot, opening[0].position if one.until == begins else one.ended) for one in joined]
     return [one for one in held if one is not None]
 
 
@@ -155,7 +159,7 @@ def _account(steps: Sequence[_Step], file: str, begins: datetime) -> list[_Stret
     said = list[_Stretch]()
     for step, after in zip(own, [*own[1:], None], strict=True):
         until = max(step.at, after.dark if after else last)
-        stretch = _Stretch(step.at, until, step.now, step.entry.place, file, after.entry.place if after else 0)
+        stretch = _Stretch(step.at, until, step.now, step.entry.position, file, after.entry.position if after else 0)
         if len(step.now) > 1:
             stretch = replace(stretch, now=None, why=f"{_said(step.now)} at once")
         elif after and after.was is not None and set(after.was) != set(step.now):
@@ -164,7 +168,7 @@ def _account(steps: Sequence[_Step], file: str, begins: datetime) -> list[_Stret
             stretch = replace(stretch, now=None, why=why)
         said.append(stretch)
         if after and after.at > until:
-            said.append(_Stretch(until, after.at, None, after.entry.place, file, why="moved at some time of that day"))
+            said.append(_Stretch(until, after.at, None, after.entry.position, file, why="moved at some time of that day"))
     return [one for one in said if one.since < one.until]
 
 
@@ -212,7 +216,7 @@ def _holding(one: _Stretch, slot: Slot, ended: int) -> Holding | None:
     if one.now == ():
         return None
     version = one.now[0] if one.now else None
-    return Holding(slot, version, one.since, one.until, one.place, why=one.why, ended=ended, imported=True)
+    return Holding(slot, version, one.since, one.until, one.place, explanation=one.why, end_position=ended, is_imported=True)
 
 
 def _said(holders: Sequence[str]) -> str:
@@ -224,4 +228,4 @@ def _name(step: _Step) -> str:
 
 
 def _file(steps: Sequence[_Step], stretch: _Stretch) -> str:
-    return next((_name(step) for step in steps if step.entry.place == stretch.place), "")
+    return next((_name(step) for step in steps if step.entry.position == stretch.place), "")

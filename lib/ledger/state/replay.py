@@ -9,18 +9,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
-from lib.ledger.chain.hash_chain import Anchor, Entry, Finding, Reading, judge
-from lib.ledger.entry.types import NOTHING, Body, Closing, Decided, Held, Identity, Observed, Opened, Registered
-from lib.ledger.entry.vocabulary import NOBODY, RESTORED, SLOTS, Slot, as_time, slot_of
+from lib.ledger.chain.hash_chain import Anchor, DecodedBook, Entry, LedgerFinding, collect_findings
+from lib.ledger.entry.types import EMPTY_SLOT_STATES, Body, Closing, Decided, Identity, Observed, Opened, Registered, SlotState
+from lib.ledger.entry.vocabulary import NO_HOLDER, RESTORED_NOTE, SLOTS, Slot, parse_timestamp, slot_of
 from lib.ledger.state.holdings import Holding
-from lib.ledger.state.imported_holdings import every_holding
+from lib.ledger.state.imported_holdings import all_holdings
 
-Possible = Callable[[Entry], bool]
+IntentPredicate = Callable[[Entry], bool]
 """Tells of an open intent whether its version still exists and is the same one."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredHolder:
     """Who should hold a slot. `named` tells whether an intent ever spoke of it; `cause` is the id of that intent.
 
     Several holders mean: several stood there when the record began, and nobody has decided yet. `shown` is whatever alias or stage
@@ -28,9 +28,9 @@ class Wanted:
     """
 
     holders: tuple[str, ...] = ()
-    cause: str = ""
-    named: bool = False
-    shown: tuple[str, ...] = ()
+    intent_id: str = ""
+    is_managed: bool = False
+    observed_versions: tuple[str, ...] = ()
 
     @property
     def holder(self) -> str | None:
@@ -38,87 +38,98 @@ class Wanted:
         return self.holders[0] if len(self.holders) == 1 else None
 
     @property
-    def said(self) -> str:
+    def holders_text(self) -> str:
         """As `--expect-champion` names it: a version, `none`, or several versions joined by commas."""
-        return ",".join(self.holders) or NOBODY
+        return ",".join(self.holders) or NO_HOLDER
 
 
 @dataclass(frozen=True)
-class State:
+class BookState:
     """A book at its head. `created` is the creation time of the registered model whose life the book tells.
 
     `last` is when an entry was last made from a sight of the registry: what was moved outside and is not recorded was moved later.
     """
 
-    reading: Reading
-    opened: bool = False
-    created: str | None = None
-    now: Mapping[Slot, Held] = field(default_factory=lambda: NOTHING)
+    book: DecodedBook
+    is_opened: bool = False
+    model_created_at: str | None = None
+    observed_slots: Mapping[Slot, SlotState] = field(default_factory=lambda: EMPTY_SLOT_STATES)
     intents: tuple[Entry, ...] = ()
-    outcome: Mapping[str, str] = field(default_factory=dict)
-    known: frozenset[str] = frozenset()
-    registered: frozenset[str] = frozenset()
-    gone: frozenset[str] = frozenset()
-    last: datetime | None = None
+    outcomes: Mapping[str, str] = field(default_factory=dict)
+    known_versions: frozenset[str] = frozenset()
+    registered_versions: frozenset[str] = frozenset()
+    deleted_versions: frozenset[str] = frozenset()
+    last_observed_at: datetime | None = None
 
     @property
-    def open(self) -> tuple[Entry, ...]:
+    def open_intents(self) -> tuple[Entry, ...]:
         """Intents that no closing ended yet, oldest first."""
-        return tuple(intent for intent in self.intents if intent.id not in self.outcome)
+        return tuple(intent for intent in self.intents if intent.id not in self.outcomes)
 
     @property
-    def ids(self) -> frozenset[str]:
-        return frozenset(entry.id for entry in self.reading.entries)
+    def entry_ids(self) -> frozenset[str]:
+        return frozenset(entry.id for entry in self.book.entries)
 
-    def findings(self, anchors: tuple[Anchor, ...] = ()) -> tuple[Finding, ...]:
+    def findings(self, anchors: tuple[Anchor, ...] = ()) -> tuple[LedgerFinding, ...]:
         """What does not fit in the book, heads noted elsewhere included."""
-        return judge(self.reading, anchors)
+        return collect_findings(self.book, anchors)
 
-    def wanted(self, possible: Possible = lambda _: True) -> dict[Slot, Wanted]:
+    def desired_holders(self, is_possible: IntentPredicate = lambda _: True) -> dict[Slot, DesiredHolder]:
         """Who should hold each slot. Failed and impossible intents and versions seen to be gone do not count."""
-        want = self.wished(possible)
-        return {slot: replace(w, holders=tuple(v for v in w.holders if v not in self.gone)) for slot, w in want.items()}
+        want = self.desired_holders_with_deleted(is_possible)
+        return {
+            slot: replace(w, holders=tuple(v for v in w.holders if v not in self.deleted_versions)) for slot, w in want.items()
+        }
 
-    def wished(self, possible: Possible = lambda _: True) -> dict[Slot, Wanted]:
+    def desired_holders_with_deleted(self, is_possible: IntentPredicate = lambda _: True) -> dict[Slot, DesiredHolder]:
         """The same, with versions that are gone: what was decided last, and stands until somebody decides anew."""
-        return self._replay(possible)[0]
+        return self._replay(is_possible)[0]
 
-    def named(self, possible: Possible = lambda _: True) -> dict[str, frozenset[Slot]]:
+    def slots_by_intent(self, is_possible: IntentPredicate = lambda _: True) -> dict[str, frozenset[Slot]]:
         """Intent id → the slots it names, for all intents that count."""
-        return self._replay(possible)[1]
+        return self._replay(is_possible)[1]
 
-    def counts(self, entry: Entry, possible: Possible) -> bool:
+    def is_effective(self, entry: Entry, is_possible: IntentPredicate) -> bool:
         """Does an intent still wish for something? Not when it failed, nor when it is open and became impossible."""
-        ended = self.outcome.get(entry.id)
-        return ended != "FAILED" and (ended is not None or possible(entry))
+        ended = self.outcomes.get(entry.id)
+        return ended != "FAILED" and (ended is not None or is_possible(entry))
 
-    def _replay(self, possible: Possible) -> tuple[dict[Slot, Wanted], dict[str, frozenset[Slot]]]:
-        want, names = {slot: Wanted() for slot in SLOTS}, dict[str, frozenset[Slot]]()
-        for entry in self.life:
+    def _replay(self, possible: IntentPredicate) -> tuple[dict[Slot, DesiredHolder], dict[str, frozenset[Slot]]]:
+        want, names = {slot: DesiredHolder() for slot in SLOTS}, dict[str, frozenset[Slot]]()
+        for entry in self.current_life_entries:
             if (seen := _now_of(entry.body)) is not None:
-                stands = standing(seen)
-                want = {slot: w if w.named else Wanted(stands[slot], shown=seen[slot].holders) for slot, w in want.items()}
-            if _approves(entry.body) and self.counts(entry, possible):
+                stands = holders_by_slot(seen)
+                want = {
+                    slot: w if w.is_managed else DesiredHolder(stands[slot], observed_versions=seen[slot].holders)
+                    for slot, w in want.items()
+                }
+            if _approves(entry.body) and self.is_effective(entry, possible):
                 want = _after(want, entry)
-                names[entry.id] = frozenset(slot for slot, w in want.items() if w.cause == entry.id)
+                names[entry.id] = frozenset(slot for slot, w in want.items() if w.intent_id == entry.id)
         return want, names
 
-    def drift(self, seen: Mapping[Slot, Held] | None = None) -> tuple[Slot, ...]:
+    def drifted_slots(self, observed: Mapping[Slot, SlotState] | None = None) -> tuple[Slot, ...]:
         """Named slots that show something else than is wanted, while nobody is at work on them."""
-        if self.open:
+        if self.open_intents:
             return ()
-        shown = self.now if seen is None else seen
-        return tuple(slot for slot, want in self.wanted().items() if want.named and not fulfilled(want, shown[slot]))
+        shown = self.observed_slots if observed is None else observed
+        return tuple(
+            slot for slot, want in self.desired_holders().items() if want.is_managed and not is_fulfilled(want, shown[slot])
+        )
 
-    def lost(self, there: Collection[str]) -> tuple[Slot, ...]:
+    def slots_with_deleted_holder(self, existing_versions: Collection[str]) -> tuple[Slot, ...]:
         """Named slots whose wanted version is not there any more, while nobody has decided anew."""
-        if self.open:
+        if self.open_intents:
             return ()
-        return tuple(slot for slot, want in self.wished().items() if want.named and set(want.holders) - set(there))
+        return tuple(
+            slot
+            for slot, want in self.desired_holders_with_deleted().items()
+            if want.is_managed and set(want.holders) - set(existing_versions)
+        )
 
-    def identity(self, version: str) -> Identity | None:
+    def version_identity(self, version: str) -> Identity | None:
         """What made a version of the present life itself, by the last entry that says so; None when none does."""
-        for entry in reversed(self.life):
+        for entry in reversed(self.current_life_entries):
             match entry.body:
                 case Registered() | Decided() as body if body.version == version:
                     return body.identity
@@ -127,103 +138,114 @@ class State:
         return None
 
     @cached_property
-    def held(self) -> tuple[Holding, ...]:
+    def holdings(self) -> tuple[Holding, ...]:
         """Every holding of the book, what was imported before it too, oldest first."""
-        return every_holding(self.reading.entries)
+        return all_holdings(self.book.entries)
 
-    def intent(self, entry_id: str) -> Decided | None:
+    def find_intent(self, entry_id: str) -> Decided | None:
         """The approving decision with this id, of any life of the model."""
         return self._decided.get(entry_id)
 
     @cached_property
     def _decided(self) -> Mapping[str, Decided]:
         """Id → decision; of several with one id, which somebody planted, the first."""
-        return {entry.id: entry.body for entry in reversed(self.reading.entries) if isinstance(entry.body, Decided)}
+        return {entry.id: entry.body for entry in reversed(self.book.entries) if isinstance(entry.body, Decided)}
 
     @property
-    def missed(self) -> frozenset[str]:
+    def recorded_deletion_times(self) -> frozenset[str]:
         """When the book was found deleted, as ledger text, for each time it says that it was restored."""
         return frozenset(
-            body.window[0] for e in self.reading.entries if isinstance(body := e.body, Observed) and body.note == RESTORED
+            body.window[0] for e in self.book.entries if isinstance(body := e.body, Observed) and body.note == RESTORED_NOTE
         )
 
     @property
-    def name(self) -> str:
+    def model_name(self) -> str:
         """What the model was called by the last entry of its present life; empty when none says so."""
-        return next((entry.body.model for entry in reversed(self.life) if entry.body.model), "")
+        return next((entry.body.model for entry in reversed(self.current_life_entries) if entry.body.model), "")
 
     @property
-    def life(self) -> tuple[Entry, ...]:
+    def current_life_entries(self) -> tuple[Entry, ...]:
         """The entries since the record of the present life began."""
-        starts = [n for n, entry in enumerate(self.reading.entries) if isinstance(entry.body, Opened)]
-        return self.reading.entries[starts[-1] :] if starts else ()
+        starts = [n for n, entry in enumerate(self.book.entries) if isinstance(entry.body, Opened)]
+        return self.book.entries[starts[-1] :] if starts else ()
 
 
-def fold(reading: Reading) -> State:
+def replay(book: DecodedBook) -> BookState:
     """Add up the entries of a book, in their order."""
-    state = State(reading)
-    for entry in reading.entries:
+    state = BookState(book)
+    for entry in book.entries:
         state = _step(state, entry)
     return state
 
 
-def fold_on(before: State, reading: Reading) -> State:
+def replay_from(previous_state: BookState, book: DecodedBook) -> BookState:
     """The same as `fold(reading)`, in less time where `before` has added up its first entries already."""
-    if reading == before.reading:
-        return before
-    done = len(before.reading.entries)
-    if reading.entries[:done] != before.reading.entries:
-        return fold(reading)
-    state = replace(before, reading=reading)
-    for entry in reading.entries[done:]:
+    if book == previous_state.book:
+        return previous_state
+    done = len(previous_state.book.entries)
+    if book.entries[:done] != previous_state.book.entries:
+        return replay(book)
+    state = replace(previous_state, book=book)
+    for entry in book.entries[done:]:
         state = _step(state, entry)
     return state
 
 
-def standing(seen: Mapping[Slot, Held]) -> dict[Slot, tuple[str, ...]]:
+def holders_by_slot(slot_states: Mapping[Slot, SlotState]) -> dict[Slot, tuple[str, ...]]:
     """Who stands in each slot, every version in one at most: the alias is the truth, and production comes before staging."""
     aliased: dict[str, Slot] = {}
     for slot in SLOTS:
-        if (version := seen[slot].alias) is not None:
+        if (version := slot_states[slot].alias) is not None:
             aliased.setdefault(version, slot)
-    return {slot: tuple(v for v in seen[slot].holders if aliased.get(v, slot) == slot) for slot in SLOTS}
+    return {slot: tuple(v for v in slot_states[slot].holders if aliased.get(v, slot) == slot) for slot in SLOTS}
 
 
-def fulfilled(want: Wanted, held: Held) -> bool:
+def is_fulfilled(desired: DesiredHolder, observed: SlotState) -> bool:
     """Does a slot show what is wanted? With several holders wanted, none but these may stand in it."""
-    if len(want.holders) > 1:
-        return set(held.holders) <= set(want.holders)
-    return held.alias == want.holder and held.stage == want.holders
+    if len(desired.holders) > 1:
+        return set(observed.holders) <= set(desired.holders)
+    return observed.alias == desired.holder and observed.stage == desired.holders
 
 
-def _step(state: State, entry: Entry) -> State:
-    state = replace(state, last=_latest(state.last, entry.body)) if _saw(entry.body) else state
+def _step(state: BookState, entry: Entry) -> BookState:
+    state = replace(state, last_observed_at=_latest(state.last_observed_at, entry.body)) if _saw(entry.body) else state
     match entry.body:
         case Opened() as body:
             known = frozenset([*body.versions, *(version for held in body.now.values() for version in held.holders)])
-            return State(state.reading, opened=True, created=body.created, now=body.now, known=known, last=state.last)
+            return BookState(
+                state.book,
+                is_opened=True,
+                model_created_at=body.created,
+                observed_slots=body.now,
+                known_versions=known,
+                last_observed_at=state.last_observed_at,
+            )
         case Registered() as body:
-            return replace(state, known=state.known | {body.version}, registered=state.registered | {body.version})
+            return replace(
+                state,
+                known_versions=state.known_versions | {body.version},
+                registered_versions=state.registered_versions | {body.version},
+            )
         case Decided(verdict="approve") as body:
-            return replace(state, intents=(*state.intents, entry), known=state.known | {body.version})
+            return replace(state, intents=(*state.intents, entry), known_versions=state.known_versions | {body.version})
         case Observed() as body:
-            return replace(state, now=body.now, gone=state.gone | set(body.gone))
-        case Closing() as body if body.intent not in state.outcome and any(i.id == body.intent for i in reversed(state.intents)):
-            return replace(state, now=body.now, outcome={**state.outcome, body.intent: body.type})
+            return replace(state, observed_slots=body.now, deleted_versions=state.deleted_versions | set(body.gone))
+        case Closing() as body if body.intent not in state.outcomes and any(i.id == body.intent for i in reversed(state.intents)):
+            return replace(state, observed_slots=body.now, outcomes={**state.outcomes, body.intent: body.type})
         case _:
             return state
 
 
-def _after(want: Mapping[Slot, Wanted], entry: Entry) -> dict[Slot, Wanted]:
+def _after(want: Mapping[Slot, DesiredHolder], entry: Entry) -> dict[Slot, DesiredHolder]:
     """The wish after one more approving decision: its version leaves every other slot and takes the one it is meant for."""
     body = entry.body
     assert isinstance(body, Decided)
     goal, left = slot_of(body.to), dict(want)
     for slot, now in want.items():
         if slot == goal:
-            left[slot] = Wanted((body.version,), entry.id, named=True)
-        elif slot in body.slots or body.version in (*now.holders, *now.shown):
-            left[slot] = Wanted(tuple(v for v in now.holders if v != body.version), entry.id, named=True)
+            left[slot] = DesiredHolder((body.version,), entry.id, is_managed=True)
+        elif slot in body.slots or body.version in (*now.holders, *now.observed_versions):
+            left[slot] = DesiredHolder(tuple(v for v in now.holders if v != body.version), entry.id, is_managed=True)
     return left
 
 
@@ -236,13 +258,13 @@ def _saw(body: Body) -> bool:
     return _approves(body) or (_now_of(body) is not None and not (isinstance(body, Observed) and body.is_unmoved))
 
 
-def _now_of(body: Body) -> Mapping[Slot, Held] | None:
+def _now_of(body: Body) -> Mapping[Slot, SlotState] | None:
     return body.now if isinstance(body, Opened | Observed | Closing) else None
 
 
 def _latest(last: datetime | None, body: Body) -> datetime | None:
     try:
-        at = as_time(body.recorded_at)
+        at = parse_timestamp(body.recorded_at)
     except ValueError:
         return last
     return at if last is None or at > last else last

@@ -18,20 +18,20 @@ from mlflow.exceptions import MlflowException
 from ulid import ULID
 
 from lib.backends.backend import Backend
-from lib.backends.capabilities import capabilities
-from lib.backends.mlflow_client import DENIED, client, quick_reading, translate, translated
-from lib.backends.permissions import ledger_refusal
+from lib.backends.capabilities import read_capabilities
+from lib.backends.mlflow_client import PERMISSION_ERROR_CODES, client, relaxed_gc, to_podium_error, translate_errors
+from lib.backends.permissions import explain_ledger_refusal
 from lib.errors import Busy, LedgerBroken
-from lib.ledger.chain.hash_chain import Anchor, Reading, encode, key, room_for, stopper
-from lib.ledger.entry.types import Body, Place, canonical
-from lib.ledger.entry.vocabulary import Actor, as_text
-from lib.ledger.state.replay import State, fold
-from lib.ledger.state.volumes import Sheet, ending, follow, is_full
-from lib.ledger.storage import book_cache as kept
+from lib.ledger.chain.hash_chain import Anchor, DecodedBook, blocking_finding, chunk_length_for, encode_entry, param_key
+from lib.ledger.entry.types import BackendRef, Body, canonical_json
+from lib.ledger.entry.vocabulary import Actor, format_timestamp
+from lib.ledger.state.replay import BookState, replay
+from lib.ledger.state.volumes import VolumeParams, is_volume_full, make_volume_end, read_volumes
+from lib.ledger.storage import book_cache
 
-TRIES = 200
-Make = Callable[[State], Body | None]
-KIND, FINISHED = "podium.kind", "volume"
+MAX_ATTEMPTS = 200
+BodyFactory = Callable[[BookState], Body | None]
+KIND_TAG, FINISHED_VOLUME_KIND = "podium.kind", "volume"
 _GONE = "RESOURCE_DOES_NOT_EXIST"
 _LOCKED = "TEMPORARILY_UNAVAILABLE"
 
@@ -41,35 +41,40 @@ class Writer:
     """Who writes, where, and by which clock (UTC)."""
 
     backend: Backend
-    by: Actor
+    actor: Actor
     clock: Callable[[], datetime] = field(compare=False)
 
-    def stamp(self, model: str, by: Actor | None = None) -> dict[str, Any]:
+    def common_fields(self, model: str, actor: Actor | None = None) -> dict[str, Any]:
         """What every entry says besides its own matter."""
         versions = {"mlflow": installed("mlflow")}
-        place = Place(kind=self.backend.kind, uri=self.backend.uri, versions=versions)
-        return {"model": model, "recorded_at": as_text(self.clock()), "by": by or self.by, "backend": place}
+        place = BackendRef(kind=self.backend.kind, uri=self.backend.uri, versions=versions)
+        return {"model": model, "recorded_at": format_timestamp(self.clock()), "by": actor or self.actor, "backend": place}
 
 
-def read(backend: Backend, book: str) -> State:
+def read_book(backend: Backend, book_id: str) -> BookState:
     """A book added up, with all its volumes. `book` is the run id of the first one; finished ones are fetched once per process.
 
     Raises LedgerBroken when a run was deleted, NotFound when it is not there.
     """
-    with translated("The book of this model"), quick_reading():
-        told = follow(partial(_active, backend, book), book, kept.finished(backend, book), kept.volume)
+    with translate_errors("The book of this model"), relaxed_gc():
+        told = read_volumes(
+            partial(_active, backend, book_id),
+            book_id,
+            book_cache.cached_finished_volumes(backend, book_id),
+            book_cache.decode_volume_cached,
+        )
     assert told is not None  # `_active` raises
-    return kept.added_up(backend, book, told)
+    return book_cache.replay_cached(backend, book_id, told)
 
 
-def read_deleted(backend: Backend, book: str) -> State | None:
+def read_deleted_book(backend: Backend, book_id: str) -> BookState | None:
     """A book of which a run is deleted, added up as if none were; None when all of it is active, or it is not there."""
-    with translated("The book of this model"), quick_reading():
-        told = follow(partial(sheet, backend), book, None, kept.volume)
-    return fold(told.reading) if told and told.deleted else None
+    with translate_errors("The book of this model"), relaxed_gc():
+        told = read_volumes(partial(read_volume_params, backend), book_id, None, book_cache.decode_volume_cached)
+    return replay(told.book) if told and told.deleted_run_ids else None
 
 
-def sheet(backend: Backend, run_id: str) -> Sheet | None:
+def read_volume_params(backend: Backend, run_id: str) -> VolumeParams | None:
     """One run of a book; None when it is not there."""
     try:
         run = client(backend).get_run(run_id)
@@ -77,19 +82,19 @@ def sheet(backend: Backend, run_id: str) -> Sheet | None:
         if error.error_code == _GONE:
             return None
         raise
-    return Sheet(run.data.params, run.info.lifecycle_stage == "active")
+    return VolumeParams(run.data.params, run.info.lifecycle_stage == "active")
 
 
-def _active(backend: Backend, book: str, run_id: str) -> Sheet | None:
-    found = sheet(backend, run_id)
+def _active(backend: Backend, book: str, run_id: str) -> VolumeParams | None:
+    found = read_volume_params(backend, run_id)
     if found is None and run_id == book:
-        raise translate(_GONE, "", "The book of this model")
-    if found and not found.active:
+        raise to_podium_error(_GONE, "", "The book of this model")
+    if found and not found.is_active:
         raise LedgerBroken("The book of this model was deleted.", next=f"Restore run {run_id} in MLflow, then try again.")
     return found
 
 
-def append(backend: Backend, book: str, make: Make, anchors: tuple[Anchor, ...] = ()) -> str | None:
+def append(backend: Backend, book_id: str, make_body: BodyFactory, anchors: tuple[Anchor, ...] = ()) -> str | None:
     """Append the entry that `make(state)` returns and give its id; None when `make` finds nothing to say.
 
     `make` may raise Refused; then nothing is written. Raises LedgerBroken when the book may not be written (`stopper`) or no place
@@ -97,60 +102,60 @@ def append(backend: Backend, book: str, make: Make, anchors: tuple[Anchor, ...] 
     """
     tried: list[str] = []
     locked = False
-    for _ in range(TRIES):
-        state = read(backend, book)
-        if won := [entry_id for entry_id in tried if entry_id in state.ids]:
+    for _ in range(MAX_ATTEMPTS):
+        state = read_book(backend, book_id)
+        if won := [entry_id for entry_id in tried if entry_id in state.entry_ids]:
             return won[0]
         if locked:
             raise Busy("The database has been locked by another program for too long.", next="Wait a moment, then try again.")
         _must_be_sound(state, anchors)
-        if (body := make(state)) is None:
+        if (body := make_body(state)) is None:
             return None
-        if is_full(state.reading):
-            locked = _roll_over(backend, book, state, body) == _LOCKED
+        if is_volume_full(state.book):
+            locked = _roll_over(backend, book_id, state, body) == _LOCKED
             continue
         tried.append(str(ULID()))
-        locked = _try_place(backend, state.reading, (tried[-1], canonical(body))) == _LOCKED
-    return _no_place(book)
+        locked = _try_place(backend, state.book, (tried[-1], canonical_json(body))) == _LOCKED
+    return _no_place(book_id)
 
 
-def _try_place(backend: Backend, reading: Reading, entry: tuple[str, str]) -> str:
+def _try_place(backend: Backend, reading: DecodedBook, entry: tuple[str, str]) -> str:
     """Try to take the next place; gives the error code, which says nothing about success: the caller reads."""
-    value, more = encode(*entry, reading.tip, room_for(capabilities(backend).limits.param))
-    volume = reading.parts[-1].run_id
+    value, more = encode_entry(*entry, reading.tip, chunk_length_for(read_capabilities(backend).limits.param))
+    volume = reading.volumes[-1].run_id
     try:
         for name, part in more.items():
             client(backend).log_param(volume, name, part)
-        client(backend).log_param(volume, key(reading.head + 1), value)
+        client(backend).log_param(volume, param_key(reading.head + 1), value)
     except MlflowException as error:
-        if error.error_code in DENIED:
-            raise ledger_refusal(backend) from error
+        if error.error_code in PERMISSION_ERROR_CODES:
+            raise explain_ledger_refusal(backend) from error
         time.sleep(secrets.randbelow(20) / 1000)
         return str(error.error_code)
     return ""
 
 
-def _roll_over(backend: Backend, book: str, state: State, cause: Body) -> str:
+def _roll_over(backend: Backend, book: str, state: BookState, cause: Body) -> str:
     """Let the book go on in another run. Of several who try at once one takes the place; the runs of the others stay empty."""
-    with translated("The next volume of this book"):
+    with translate_errors("The next volume of this book"):
         first = client(backend).get_run(book)
-        tags = {KIND: "book", "podium.model": first.data.tags.get("podium.model", cause.model)}
-        number = len(state.reading.parts) + 1
+        tags = {KIND_TAG: "book", "podium.model": first.data.tags.get("podium.model", cause.model)}
+        number = len(state.book.volumes) + 1
         name = f"{first.info.run_name[:200]}, volume {number}"
         candidate = client(backend).create_run(first.info.experiment_id, run_name=name, tags=tags).info.run_id
         client(backend).set_terminated(candidate)
-    told = _try_place(backend, state.reading, (str(ULID()), canonical(ending(state, cause, candidate))))
+    told = _try_place(backend, state.book, (str(ULID()), canonical_json(make_volume_end(state, cause, candidate))))
     if told:
         return told
     with suppress(MlflowException):  # only spares readers of many books the fetching of what they know already
-        client(backend).set_tag(state.reading.parts[-1].run_id, KIND, FINISHED)
+        client(backend).set_tag(state.book.volumes[-1].run_id, KIND_TAG, FINISHED_VOLUME_KIND)
     return told
 
 
-def _must_be_sound(state: State, anchors: tuple[Anchor, ...]) -> None:
-    if found := stopper(state.findings(anchors)):
+def _must_be_sound(state: BookState, anchors: tuple[Anchor, ...]) -> None:
+    if found := blocking_finding(state.findings(anchors)):
         raise LedgerBroken(
-            f"At place {found.place} of the book: {found.what}.",
+            f"At place {found.position} of the book: {found.what}.",
             means=f"{found.means} Nothing is written until this is settled.",
             next="Compare with a backup or an exported record, and find out who changed the database.",
         )
@@ -158,5 +163,6 @@ def _must_be_sound(state: State, anchors: tuple[Anchor, ...]) -> None:
 
 def _no_place(book: str) -> str:
     raise LedgerBroken(
-        f"No place could be taken in book {book[:8]}… after {TRIES} tries.", next="Try again when fewer people write at once."
+        f"No place could be taken in book {book[:8]}… after {MAX_ATTEMPTS} tries.",
+        next="Try again when fewer people write at once.",
     )

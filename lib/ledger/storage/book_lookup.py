@@ -8,51 +8,60 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-BOOK = "book."
+BOOK_PARAM_PREFIX = "book."
 
 
 @dataclass(frozen=True)
-class Life:
+class ModelIncarnation:
     """A registered model as the store shows it: name, creation time (ledger text; None: not there), and the book its tag names."""
 
     model: str
-    created: str | None
-    hint: str = ""
+    created_at: str | None
+    tagged_book_id: str = ""
 
     @property
-    def slot(self) -> str:
+    def incarnation_key(self) -> str:
         """The parameter of the index for this very life."""
-        return _slot(f"{self.model}\n{self.created}")
+        return _slot(f"{self.model}\n{self.created_at}")
 
     @property
-    def name_slot(self) -> str:
+    def name_key(self) -> str:
         """The parameter of the index for whoever has this name."""
         return _slot(self.model)
 
 
-def book_of(index: Mapping[str, str], life: Life, told: Callable[[str], str | None], lives: Callable[[str], bool]) -> str | None:
+def resolve_book_id(
+    index_params: Mapping[str, str],
+    incarnation: ModelIncarnation,
+    created_at_of_book: Callable[[str], str | None],
+    model_exists: Callable[[str], bool],
+) -> str | None:
     """The run id of the book of a model, or None when it has none yet.
 
     `told(run id)` is the creation time of the model whose life that book tells (None: no life), `lives(creation time)` whether a model
     with that creation time exists. A renamed model keeps its book by its tag; a book that tells the life of another living model is
     never shared, only that of a dead one goes on under its name.
     """
-    if life.created is None:
-        return index.get(life.name_slot)
-    if life.hint and life.hint in books(index) and told(life.hint) == life.created:
-        return life.hint
-    if (own := index.get(life.slot)) is not None:
+    if incarnation.created_at is None:
+        return index_params.get(incarnation.name_key)
+    if (
+        incarnation.tagged_book_id
+        and incarnation.tagged_book_id in book_ids(index_params)
+        and created_at_of_book(incarnation.tagged_book_id) == incarnation.created_at
+    ):
+        return incarnation.tagged_book_id
+    if (own := index_params.get(incarnation.incarnation_key)) is not None:
         return own
-    if (named := index.get(life.name_slot)) is None:
+    if (named := index_params.get(incarnation.name_key)) is None:
         return None
-    other = told(named)
-    return None if other not in (None, life.created) and lives(str(other)) else named
+    other = created_at_of_book(named)
+    return None if other not in (None, incarnation.created_at) and model_exists(str(other)) else named
 
 
-def books(index: Mapping[str, str]) -> frozenset[str]:
+def book_ids(index_params: Mapping[str, str]) -> frozenset[str]:
     """The run ids of all books the index names."""
-    return frozenset(run_id for name, run_id in index.items() if name.startswith(BOOK))
+    return frozenset(run_id for name, run_id in index_params.items() if name.startswith(BOOK_PARAM_PREFIX))
 
 
 def _slot(text: str) -> str:
-    return BOOK + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return BOOK_PARAM_PREFIX + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

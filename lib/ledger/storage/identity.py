@@ -3,48 +3,49 @@
 import httpx
 
 from lib.backends.backend import Backend
-from lib.backends.connectivity import PROBE_SECONDS
-from lib.backends.credentials import auth_of, of
-from lib.errors import Refused
-from lib.ledger.entry.vocabulary import Actor, declared
+from lib.backends.connectivity import HTTP_TIMEOUT_SECONDS
+from lib.backends.credentials import find_credential, httpx_auth
+from lib.errors import ActionRefused
+from lib.ledger.entry.vocabulary import Actor, declared_actor
 
 
-def verified_name(backend: Backend) -> str | None:
+def read_verified_name(backend: Backend) -> str | None:
     """The name a server knows this credential by (`users/current`); None when it has no sign-in or none was given."""
-    signed = auth_of(backend)
+    signed = httpx_auth(backend)
     if backend.kind != "server" or signed is None:
         return None
     try:
-        answer = httpx.get(f"{backend.uri}/api/2.0/mlflow/users/current", auth=signed, timeout=PROBE_SECONDS)
+        answer = httpx.get(f"{backend.uri}/api/2.0/mlflow/users/current", auth=signed, timeout=HTTP_TIMEOUT_SECONDS)
         name = answer.json()["user"]["username"] if answer.status_code == 200 else None
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return None
     return name if isinstance(name, str) else None
 
 
-def who(backend: Backend, given: str, default: str) -> Actor:
+def resolve_command_actor(backend: Backend, given_name: str, default_name: str) -> Actor:
     """The actor of a command: the verified name, else the given one, else the default.
 
     Raises Refused when the name that was given is not the one the server vouches for, BadInput when no name is left.
     """
-    verified = verified_name(backend)
+    verified = read_verified_name(backend)
     if verified is None:
-        return declared(given or default)
-    if given and given != verified:
-        raise Refused(
-            f"The server knows you as {verified}, not as {given}.", next="Leave the name out, or sign in as the other person."
+        return declared_actor(given_name or default_name)
+    if given_name and given_name != verified:
+        raise ActionRefused(
+            f"The server knows you as {verified}, not as {given_name}.",
+            next="Leave the name out, or sign in as the other person.",
         )
     return Actor(name=verified, how="server")
 
 
-def through_service_account(backend: Backend, name: str) -> Actor:
+def resolve_session_actor(backend: Backend, user_name: str) -> Actor:
     """The actor of a page: the name the server vouches for if this very session signed in, else a typed name.
 
     A credential that the process holds for everybody is a service account, and vouches for nobody.
     """
-    held = of(backend)
-    verified = verified_name(backend) if held and held.source == "typed" else None
+    held = find_credential(backend)
+    verified = read_verified_name(backend) if held and held.source == "typed" else None
     if verified:
         return Actor(name=verified, how="server")
     serves_all = held and held.user and held.source != "typed" and backend.kind == "server"
-    return declared(name, f"service account {held.user}" if held and serves_all else None)
+    return declared_actor(user_name, f"service account {held.user}" if held and serves_all else None)

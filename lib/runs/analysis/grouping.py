@@ -12,22 +12,22 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from lib.runs.analysis.metric_direction import direction
+from lib.runs.analysis.metric_direction import metric_direction
 from lib.runs.plots.axes import NO_VALUE
-from lib.runs.table.memo import remembered
-from lib.runs.table.number_format import is_real, natural, setting
-from lib.runs.table.run_table import METRIC, column, varying
+from lib.runs.table.memo import memoize_by_table
+from lib.runs.table.number_format import format_param, is_finite_number, natural_sort_key
+from lib.runs.table.run_table import METRIC_PREFIX, column_values, varying_params
 from lib.runs.table.types import PARENT_TAG, RunTable
 
-TAG = "tags."
-HOME = "experiment"
-PARENT = TAG + PARENT_TAG
+TAG_PREFIX = "tags."
+EXPERIMENT_COLUMN = "experiment"
+PARENT_COLUMN = TAG_PREFIX + PARENT_TAG
 """A family is no setting: runs are grouped by it only when the reader says so."""
-MOST_VALUES = 12
+MAX_DISTINCT_NUMBERS = 12
 """Different numbers up to which each is a group of its own in `ranged`."""
-RANGES = 5
-CONFIDENCE = 0.95
-Standing = Literal["best", "cannot tell", "worse", ""]
+RANGE_COUNT = 5
+CONFIDENCE_LEVEL = 0.95
+GroupStanding = Literal["best", "cannot tell", "worse", ""]
 _PRIVATE = frozenset({"mlflow.runName", "mlflow.note.content", "mlflow.log-model.history", "mlflow.loggedArtifacts"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _REPEATS = frozenset({"seed", "seeds", "fold", "folds", "repeat", "repeats", "repetition", "replicate", "replica", "rep", "rng"})
@@ -61,12 +61,12 @@ class Grouping:
     """The groups in natural order, the columns that were cut into ranges, and how many runs have no number in the metric."""
 
     groups: tuple[Group, ...]
-    ranged: tuple[str, ...]
-    unmeasured: int
+    range_columns: tuple[str, ...]
+    unmeasured_count: int
 
 
 @dataclass(frozen=True)
-class Summary:
+class GroupSummary:
     """How many numbers, their mean, their sample standard deviation, and the interval of the mean; None where there is none."""
 
     n: int
@@ -77,68 +77,70 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Placed:
+class RankedGroup:
     """A group with its summary, and how it stands against the group that leads."""
 
     group: Group
-    summary: Summary
-    standing: Standing = ""
+    summary: GroupSummary
+    standing: GroupStanding = ""
 
 
-def groupable(table: RunTable) -> list[str]:
+def groupable_columns(table: RunTable) -> list[str]:
     """Columns that make at least two groups: the experiment, parameters, then tags as `tags.name`. A missing value counts as one."""
-    homes = [HOME] * (table.identity.experiment.nunique() > 1)
+    homes = [EXPERIMENT_COLUMN] * (table.identity.experiment.nunique() > 1)
     params = ["params." + str(name) for name in table.params if table.params[name].nunique(dropna=False) > 1]
-    tags = [TAG + str(name) for name in table.tags if name not in _PRIVATE and table.tags[name].nunique(dropna=False) > 1]
+    tags = [TAG_PREFIX + str(name) for name in table.tags if name not in _PRIVATE and table.tags[name].nunique(dropna=False) > 1]
     return homes + params + tags
 
 
-def is_repeat(name: str) -> bool:
+def is_repeat_column(name: str) -> bool:
     """Does the column only tell repeats of a run apart, such as a seed or a fold? Judged by the words in its name."""
     words = {word.lower() for word in _WORD.findall(name)}
     return bool(words & _REPEATS) or {"random", "state"} <= words
 
 
-def settings_of(table: RunTable) -> list[str]:
+def varying_settings(table: RunTable) -> list[str]:
     """The parameters that differ and are more than a repeat."""
-    return [name for name in varying(table) if not is_repeat(name.partition(".")[2])]
+    return [name for name in varying_params(table) if not is_repeat_column(name.partition(".")[2])]
 
 
-def values_of(table: RunTable, name: str) -> "pd.Series":
+def grouping_values(table: RunTable, name: str) -> "pd.Series":
     """The values of a parameter, metric or tag. Raises KeyError for one that these runs do not have."""
-    return table.tags[name.removeprefix(TAG)] if name.startswith(TAG) else column(table, name)
+    return table.tags[name.removeprefix(TAG_PREFIX)] if name.startswith(TAG_PREFIX) else column_values(table, name)
 
 
-def exact(values: "pd.Series") -> Levels:
+def exact_levels(values: "pd.Series") -> Levels:
     """A level for each different value: numbers by size, then words; runs without a value come last."""
     numeric = pd.api.types.is_numeric_dtype(values)
     listed = [None if pd.isna(value) else value for value in values.tolist()]
-    present = sorted({value for value in listed if value is not None}, key=None if numeric else natural)
+    present = sorted({value for value in listed if value is not None}, key=None if numeric else natural_sort_key)
     codes = {value: number for number, value in enumerate(present)} | {None: len(present)}
     labels = _numbers(present) if numeric else [_read(value) for value in present]
     lost = [NO_VALUE] if None in listed else []
     return Levels(_told_apart([*labels, *lost]), tuple(codes[value] for value in listed))
 
 
-def ranged(values: "pd.Series") -> Levels:
+def range_levels(values: "pd.Series") -> Levels:
     """The same, but a number with more than `MOST_VALUES` values is cut into `RANGES` ranges that hold about as many runs each."""
-    if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= MOST_VALUES:
-        return exact(values)
+    if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= MAX_DISTINCT_NUMBERS:
+        return exact_levels(values)
     plain = values.astype("float64")
     share = (plain.rank(method="min") - 1) / plain.notna().sum()
-    codes = (share * RANGES).fillna(RANGES).astype("int64")
+    codes = (share * RANGE_COUNT).fillna(RANGE_COUNT).astype("int64")
     present = sorted(set(codes))
-    labels = [_range(plain[codes == code]) if code < RANGES else NO_VALUE for code in present]
+    labels = [_range(plain[codes == code]) if code < RANGE_COUNT else NO_VALUE for code in present]
     return Levels(_told_apart(labels), tuple(present.index(code) for code in codes), are_ranges=True)
 
 
-def split(table: RunTable, names: Sequence[str], metric: str, cut: Callable[["pd.Series"], Levels] = exact) -> Grouping:
+def group_runs(
+    table: RunTable, column_names: Sequence[str], metric: str, make_levels: Callable[["pd.Series"], Levels] = exact_levels
+) -> Grouping:
     """The runs with a number in `metric`, grouped by the columns `names`, each cut by `exact` or `ranged`."""
-    levels = [cut(values_of(table, name)) for name in names]
+    levels = [make_levels(grouping_values(table, name)) for name in column_names]
     codes = zip(*(one.codes for one in levels), strict=True) if levels else ((),) * len(table)
     members: dict[tuple[int, ...], list[tuple[str, float]]] = {}
-    for run_id, number, code in zip(table.ids, column(table, metric), codes, strict=True):
-        if is_real(number):
+    for run_id, number, code in zip(table.ids, column_values(table, metric), codes, strict=True):
+        if is_finite_number(number):
             members.setdefault(code, []).append((run_id, float(number)))
     groups = tuple(
         Group(
@@ -148,21 +150,21 @@ def split(table: RunTable, names: Sequence[str], metric: str, cut: Callable[["pd
         )
         for code in sorted(members)
     )
-    cut_up = tuple(name for name, one in zip(names, levels, strict=True) if one.are_ranges)
+    cut_up = tuple(name for name, one in zip(column_names, levels, strict=True) if one.are_ranges)
     return Grouping(groups, cut_up, len(table) - sum(len(group.numbers) for group in groups))
 
 
-def telling(table: RunTable, names: Sequence[str], metric: str) -> list[str]:
+def rank_columns(table: RunTable, column_names: Sequence[str], metric: str) -> list[str]:
     """The columns in the order of how much of the metric's differences lies between their groups; equal ones as they come.
 
     Measured by ε² (Kelley 1935), which is not fooled by many small groups; a guess for what to look at first, no finding.
     """
-    return sorted(names, key=lambda name: -_share(table, name, metric))
+    return sorted(column_names, key=lambda name: -_share(table, name, metric))
 
 
-@remembered
+@memoize_by_table
 def _share(table: RunTable, name: str, metric: str) -> float:
-    return _between(split(table, [name], metric, ranged).groups)
+    return _between(group_runs(table, [name], metric, range_levels).groups)
 
 
 def _between(groups: Sequence[Group]) -> float:
@@ -177,7 +179,7 @@ def _between(groups: Sequence[Group]) -> float:
     return max(0.0, 1 - (within / (len(numbers) - len(groups))) / (whole / (len(numbers) - 1))) if whole else 0.0
 
 
-def summary(numbers: Sequence[float]) -> Summary:
+def summarize(numbers: Sequence[float]) -> GroupSummary:
     """Mean, sample standard deviation s, and the 95 % interval mean ± t·s/√n with Student's t at n - 1 degrees of freedom.
 
     NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.5.2. One number has no spread and no interval.
@@ -188,33 +190,35 @@ def summary(numbers: Sequence[float]) -> Summary:
     shares = [number / scale for number in numbers]
     mean = math.fsum(shares) / n
     if n < 2:
-        return Summary(n, numbers[0])
+        return GroupSummary(n, numbers[0])
     sd = 0.0 if min(shares) == max(shares) else math.sqrt(math.fsum((one - mean) ** 2 for one in shares) / (n - 1))
-    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * sd / math.sqrt(n)
-    return Summary(n, *(one * scale for one in (mean, sd, mean - half, mean + half)))
+    half = float(stdtrit(n - 1, (1 + CONFIDENCE_LEVEL) / 2)) * sd / math.sqrt(n)
+    return GroupSummary(n, *(one * scale for one in (mean, sd, mean - half, mean + half)))
 
 
-def placed(groups: Sequence[Group], metric: str) -> list[Placed]:
+def rank_groups(groups: Sequence[Group], metric: str) -> list[RankedGroup]:
     """The groups by their mean, the better ones first. The best mean among groups with repeats leads.
 
     A group is worse than the leader when Welch's test says so at 5 % after Holm's correction for looking at all of them (Welch 1947,
     Holm 1979); else nobody can tell. Nobody can tell either from one run, or when repeats agree to the last digit in both groups.
     """
-    towards = direction(metric.removeprefix(METRIC))
-    made = [Placed(group, summary(group.numbers)) for group in groups]
+    towards = metric_direction(metric.removeprefix(METRIC_PREFIX))
+    made = [RankedGroup(group, summarize(group.numbers)) for group in groups]
     made.sort(key=lambda one: one.summary.mean, reverse=towards != "less")
     lead = next((one for one in made if one.summary.n > 1), None)
     if towards == "neither" or len(made) < 2:
         return made
     if lead is None:
-        return [Placed(one.group, one.summary, "cannot tell") for one in made]
+        return [RankedGroup(one.group, one.summary, "cannot tell") for one in made]
     others = [one for one in made if one is not lead]
     worse = _holm([_welch(lead.summary, one.summary) for one in others])
-    verdicts: dict[int, Standing] = {id(one): "worse" if so else "cannot tell" for one, so in zip(others, worse, strict=True)}
-    return [Placed(one.group, one.summary, verdicts.get(id(one), "best")) for one in made]
+    verdicts: dict[int, GroupStanding] = {
+        id(one): "worse" if so else "cannot tell" for one, so in zip(others, worse, strict=True)
+    }
+    return [RankedGroup(one.group, one.summary, verdicts.get(id(one), "best")) for one in made]
 
 
-def _welch(first: Summary, second: Summary) -> float:
+def _welch(first: GroupSummary, second: GroupSummary) -> float:
     """The two-sided p-value of Welch's test; 1 when it cannot be made."""
     from scipy.special import stdtr
 
@@ -231,7 +235,7 @@ def _holm(chances: Sequence[float]) -> list[bool]:
     """Which of these p-values stand at 5 % when all of them are looked at."""
     standing = [False] * len(chances)
     for rank, place in enumerate(sorted(range(len(chances)), key=chances.__getitem__)):
-        if chances[place] > (1 - CONFIDENCE) / (len(chances) - rank):
+        if chances[place] > (1 - CONFIDENCE_LEVEL) / (len(chances) - rank):
             break
         standing[place] = True
     return standing
@@ -243,7 +247,7 @@ def _read(text: str) -> str:
 
 
 def _numbers(present: Sequence[Any]) -> list[str]:
-    labels = [setting(value) for value in present]
+    labels = [format_param(value) for value in present]
     return labels if len(set(labels)) == len(labels) else [str(value) for value in present]
 
 

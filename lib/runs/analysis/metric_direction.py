@@ -7,7 +7,7 @@ import re
 from typing import Literal
 
 Direction = Literal["more", "less", "neither"]
-Verdict = Literal["better", "worse", "same", ""]
+MetricVerdict = Literal["better", "worse", "same", ""]
 ARROWS = {"more": "↑", "less": "↓", "neither": ""}
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -62,7 +62,7 @@ _SYSTEM = "system/"
 """In front of what MLflow logs of the machine itself."""
 
 
-def direction(metric: str) -> Direction:
+def metric_direction(metric: str) -> Direction:
     """`less` for losses, errors and times, `neither` for counts and the machine's own, else `more`.
 
     `neg_log_loss` is turned round, as scikit-learn does; what is done per second is better more, and of "per" only what stands before counts.
@@ -81,14 +81,14 @@ def direction(metric: str) -> Direction:
     return "neither" if words & _NEITHER else "more"
 
 
-def titled(metric: str) -> str:
+def metric_title(metric: str) -> str:
     """The name with its arrow: "accuracy ↑", "log loss ↓"."""
-    return f"{metric} {ARROWS[direction(metric)]}".rstrip()
+    return f"{metric} {ARROWS[metric_direction(metric)]}".rstrip()
 
 
-def verdict(metric: str, change: float) -> Verdict:
+def metric_verdict(metric: str, change: float) -> MetricVerdict:
     """What a change of a metric means, in one word; an empty text where neither way is better or the change is no number."""
-    towards = direction(metric)
+    towards = metric_direction(metric)
     if change != change or towards == "neither":  # noqa: PLR0124 - NaN is the one value that differs from itself
         return ""
     if change == 0:

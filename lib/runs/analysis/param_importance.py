@@ -11,22 +11,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.runs.table.number_format import is_real
-from lib.runs.table.run_table import column, subset, varying
+from lib.runs.table.number_format import is_finite_number
+from lib.runs.table.run_table import column_values, subset, varying_params
 from lib.runs.table.types import RunTable
 
-LEAST_RUNS = 20
-MOST_RUNS = 2000
+MIN_RUNS = 20
+MAX_SAMPLED_RUNS = 2000
 """More runs are sampled: a forest of 2,000 takes seconds and 5,000 tell the same."""
-MOST_TEXTS = 12
-TREES, FOLDS, ROUNDS, COPIES = 60, 3, 5, 5
-LEAST_EXPLAINED = 0.1
+MAX_CATEGORIES = 12
+TREES, FOLDS, ROUNDS, SHUFFLED_COPIES = 60, 3, 5, 5
+MIN_R_SQUARED = 0.1
 """Share of the differences below which no parameter can be called important."""
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
-class Importance:
+class ParamImportance:
     """A parameter, and the share of the metric's differences that comes from it: mean, lowest and highest of the rounds.
 
     It is clear when even the lowest is more than chance alone gave to any shuffled copy of a parameter.
@@ -40,17 +40,17 @@ class Importance:
 
 
 @dataclass(frozen=True)
-class Importances:
+class ImportanceResult:
     """The parameters, the most important first.
 
     `explained` is the share of the differences (R²) that the forest foretells in runs it has not seen; it may be below zero.
     `used` of the `measured` runs were taken.
     """
 
-    explained: float
-    used: int
-    measured: int
-    found: tuple[Importance, ...]
+    r_squared: float
+    sampled_count: int
+    measured_count: int
+    params: tuple[ParamImportance, ...]
 
 
 @dataclass(frozen=True)
@@ -62,29 +62,33 @@ class _Sheet:
     target: Floats
 
 
-def measured(table: RunTable, metric: str) -> RunTable:
+def runs_with_metric(table: RunTable, metric: str) -> RunTable:
     """The runs with a number in the metric."""
-    return subset(table, [run_id for run_id, value in zip(table.ids, column(table, metric), strict=True) if is_real(value)])
+    return subset(
+        table, [run_id for run_id, value in zip(table.ids, column_values(table, metric), strict=True) if is_finite_number(value)]
+    )
 
 
-def lacks(table: RunTable, metric: str) -> str:
+def missing_requirement(table: RunTable, metric: str) -> str:
     """What these runs lack for an importance, in a sentence; an empty text when it can be reckoned."""
-    runs = measured(table, metric)
-    if len(runs) < LEAST_RUNS:
-        return f"It takes at least {LEAST_RUNS} runs with a number in this metric; here are {len(runs)}."
-    if column(runs, metric).nunique() < 2:
+    runs = runs_with_metric(table, metric)
+    if len(runs) < MIN_RUNS:
+        return f"It takes at least {MIN_RUNS} runs with a number in this metric; here are {len(runs)}."
+    if column_values(runs, metric).nunique() < 2:
         return "The metric is the same in all runs, so nothing can explain its differences."
-    return "" if varying(runs) else "It takes a parameter with at least two different values among the runs with this metric."
+    return (
+        "" if varying_params(runs) else "It takes a parameter with at least two different values among the runs with this metric."
+    )
 
 
-def fingerprint(table: RunTable, metric: str) -> str:
+def input_hash(table: RunTable, metric: str) -> str:
     """The same text for the same runs, parameters and values of the metric, in whatever order the runs come."""
-    rows = table.params.astype("str").assign(**{"\x00metric": column(table, metric)}).sort_index()
+    rows = table.params.astype("str").assign(**{"\x00metric": column_values(table, metric)}).sort_index()
     names = "\x00".join([metric, *map(str, rows.columns)]).encode()
     return hashlib.sha256(names + pd.util.hash_pandas_object(rows).to_numpy().tobytes()).hexdigest()
 
 
-def importances(table: RunTable, metric: str) -> Importances:
+def compute_importances(table: RunTable, metric: str) -> ImportanceResult:
     """The importance of every parameter that differs, for runs of which `lacks` says nothing.
 
     In each of five rounds the runs are dealt into three parts; a forest that learned two parts foretells the third, as it is and with
@@ -93,21 +97,21 @@ def importances(table: RunTable, metric: str) -> Importances:
     Parameters that move together share their importance. Shuffled copies of some parameters stand among them, to show what chance
     alone gives (Kursa, Rudnicki 2010).
     """
-    runs = measured(table, metric)
-    chance = np.random.default_rng(int(fingerprint(runs, metric)[:16], 16))
+    runs = runs_with_metric(table, metric)
+    chance = np.random.default_rng(int(input_hash(runs, metric)[:16], 16))
     ids = sorted(runs.ids)
-    if len(ids) > MOST_RUNS:
-        ids = [ids[place] for place in sorted(chance.choice(len(ids), MOST_RUNS, replace=False))]
+    if len(ids) > MAX_SAMPLED_RUNS:
+        ids = [ids[place] for place in sorted(chance.choice(len(ids), MAX_SAMPLED_RUNS, replace=False))]
     taken = subset(runs, ids)
-    names = varying(taken)
+    names = varying_params(taken)
     sheet = _sheet(taken, names, metric)
     rounds = np.array([_round(_with_copies(sheet, chance), chance) for _ in range(ROUNDS)])
     shares = (rounds[:, 1:] - rounds[:, :1]) / 2
     by_chance = max(0.0, float(shares[:, len(names) :].max()))
     numbers = [(float(one.mean()), float(one.min()), float(one.max())) for one in shares.T]
-    found = [Importance(name, *three, three[1] > by_chance) for name, three in zip(names, numbers, strict=False)]
+    found = [ParamImportance(name, *three, three[1] > by_chance) for name, three in zip(names, numbers, strict=False)]
     found.sort(key=lambda one: -one.mean)
-    return Importances(float(1 - rounds[:, 0].mean()), len(taken), len(runs), tuple(found))
+    return ImportanceResult(float(1 - rounds[:, 0].mean()), len(taken), len(runs), tuple(found))
 
 
 def _round(sheet: _Sheet, chance: np.random.Generator) -> Floats:
@@ -130,7 +134,7 @@ def _round(sheet: _Sheet, chance: np.random.Generator) -> Floats:
 
 def _with_copies(sheet: _Sheet, chance: np.random.Generator) -> _Sheet:
     """The same sheet and up to `COPIES` parameters once more, shuffled among all runs."""
-    chosen = chance.choice(len(sheet.blocks), min(COPIES, len(sheet.blocks)), replace=False)
+    chosen = chance.choice(len(sheet.blocks), min(SHUFFLED_COPIES, len(sheet.blocks)), replace=False)
     columns, blocks = [sheet.columns], list(sheet.blocks)
     for place in chosen:
         copy = sheet.columns[chance.permutation(len(sheet.target)), sheet.blocks[place]]
@@ -149,9 +153,9 @@ def _shuffled(sheet: _Sheet, part: "np.ndarray[Any, Any]", chance: np.random.Gen
 
 
 def _sheet(table: RunTable, names: Sequence[str], metric: str) -> _Sheet:
-    made = [_columns(column(table, name)) for name in names]
+    made = [_columns(column_values(table, name)) for name in names]
     ends = np.cumsum([0, *(one.shape[1] for one in made)])
-    target = column(table, metric).to_numpy(dtype="float64")
+    target = column_values(table, metric).to_numpy(dtype="float64")
     target = target / (np.abs(target).max() or 1.0)
     target = target - target.mean()
     return _Sheet(
@@ -168,7 +172,7 @@ def _columns(values: "pd.Series") -> Floats:
         return np.array([ranks], dtype="float64").T
     texts = values.astype("object").where(values.notna(), None)
     counted = texts.value_counts(dropna=False)
-    frequent = sorted(counted.index, key=lambda text: (-counted[text] if text is not None else 0, str(text)))[:MOST_TEXTS]
+    frequent = sorted(counted.index, key=lambda text: (-counted[text] if text is not None else 0, str(text)))[:MAX_CATEGORIES]
     return np.stack(
         [[float(one == text) if text is not None else float(one is None) for one in texts] for text in frequent], axis=1
     )

@@ -3,27 +3,27 @@
 from collections.abc import Sequence
 
 from lib.runs.analysis.metric_direction import Direction
-from lib.runs.table.number_format import is_real
+from lib.runs.table.number_format import is_finite_number
 
 Point = tuple[float | None, float | None]
 
 
-def front(points: Sequence[Point], towards: tuple[Direction, Direction]) -> list[int]:
+def pareto_front(points: Sequence[Point], directions: tuple[Direction, Direction]) -> list[int]:
     """Positions of the points on the front, from the smallest to the largest first value.
 
     A point is beaten by one that is at least as good in both and better in one; equal points do not beat each other. Points without
     both values take no part. Raises ValueError for a metric of which neither way is better.
     """
-    if "neither" in towards:
+    if "neither" in directions:
         raise ValueError("a front needs two metrics that are better one way")
-    signs = [1.0 if way == "less" else -1.0 for way in towards]
+    signs = [1.0 if way == "less" else -1.0 for way in directions]
     costs = {place: (signs[0] * x, signs[1] * y) for place, (x, y) in enumerate(points) if _both(x, y)}  # type: ignore[operator]
     kept: list[int] = []
     for place in sorted(costs, key=lambda place: costs[place]):
         if not kept or costs[place][1] < costs[kept[-1]][1] or costs[place] == costs[kept[-1]]:
             kept.append(place)
-    return kept if towards[0] == "less" else kept[::-1]
+    return kept if directions[0] == "less" else kept[::-1]
 
 
 def _both(x: float | None, y: float | None) -> bool:
-    return is_real(x) and is_real(y)
+    return is_finite_number(x) and is_finite_number(y)

@@ -9,46 +9,46 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lib.runs.analysis.metric_direction import direction
-from lib.runs.table.memo import remembered
-from lib.runs.table.number_format import is_real
-from lib.runs.table.run_table import METRIC, column, has_column
+from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.table.memo import memoize_by_table
+from lib.runs.table.number_format import is_finite_number
+from lib.runs.table.run_table import METRIC_PREFIX, column_values, has_column
 from lib.runs.table.types import RunTable
 
 
 @dataclass(frozen=True)
-class Line:
+class TreeRow:
     """A run in the table, and how deep it stands under its parents."""
 
     run_id: str
     depth: int
 
 
-def tree(table: RunTable, order: Sequence[str]) -> list[Line]:
+def build_run_tree(table: RunTable, ordered_run_ids: Sequence[str]) -> list[TreeRow]:
     """The runs as lines: children below their parent, families in the order of their first member in `order`.
 
     A child whose parent is not among the runs stands alone. Runs that name each other as parents are shown all the same.
     """
     if not table.identity.parent.any():
-        return [Line(run_id, 0) for run_id in order]
-    known = set(order)
+        return [TreeRow(run_id, 0) for run_id in ordered_run_ids]
+    known = set(ordered_run_ids)
     parents = {run_id: parent for run_id, parent in _parents(table).items() if parent in known}
     children: dict[str, list[str]] = {}
-    for run_id in order:
+    for run_id in ordered_run_ids:
         children.setdefault(parents.get(run_id, ""), []).append(run_id)
     depths: dict[str, int] = {}
-    for run_id in order:
+    for run_id in ordered_run_ids:
         if run_id not in depths:
             depths |= _family(_eldest(run_id, parents), children)
-    return [Line(run_id, depth) for run_id, depth in depths.items()]
+    return [TreeRow(run_id, depth) for run_id, depth in depths.items()]
 
 
-def sizes(table: RunTable) -> dict[str, int]:
+def family_sizes(table: RunTable) -> dict[str, int]:
     """Parent → how many of these runs are its children, the largest family first. The parent itself need not be among the runs."""
     return dict(_sizes(table))
 
 
-@remembered
+@memoize_by_table
 def _sizes(table: RunTable) -> tuple[tuple[str, int], ...]:
     named = pd.Series([parent for parent in _parents(table).values() if parent], dtype="str")
     return tuple((str(parent), int(number)) for parent, number in named.value_counts().items())
@@ -65,11 +65,11 @@ def best_children(table: RunTable, metric: str) -> list[str]:
     The newest among equals, also where none has a value. A parent gives way to its children; a run without parent and children stays.
     All runs stay when these have no such metric, or when nobody can say which way it is better.
     """
-    towards = direction(metric.removeprefix(METRIC))
-    if towards == "neither" or not metric.startswith(METRIC) or not has_column(table, metric):
+    towards = metric_direction(metric.removeprefix(METRIC_PREFIX))
+    if towards == "neither" or not metric.startswith(METRIC_PREFIX) or not has_column(table, metric):
         return list(table.ids)
     parents = _parents(table)
-    goodness = _goodness(column(table, metric), falling=towards == "less")
+    goodness = _goodness(column_values(table, metric), falling=towards == "less")
     elders = set(parents.values())
     youngest = [run_id for run_id in table.ids if run_id not in elders]
     best: dict[str, str] = {}
@@ -111,7 +111,8 @@ def _goodness(values: "pd.Series", *, falling: bool) -> dict[str, float]:
     """Larger is better; a run without a real value is worst."""
     turned = (-values if falling else values).tolist()
     return {
-        run_id: value if is_real(value) else float("-inf") for run_id, value in zip(values.index.tolist(), turned, strict=True)
+        run_id: value if is_finite_number(value) else float("-inf")
+        for run_id, value in zip(values.index.tolist(), turned, strict=True)
     }
 
 

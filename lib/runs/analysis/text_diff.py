@@ -7,10 +7,10 @@ import difflib
 import re
 from dataclasses import dataclass
 
-MOST_LINES = 3000
+MAX_DIFFERING_LINES = 3000
 """Lines that differ in place, up to which they are compared line by line."""
-AROUND = 3
-MOST_LINE = 1000
+CONTEXT_LINES = 3
+MAX_LINE_LENGTH = 1000
 _NUMBER = re.compile(r"([+-])(\d+)")
 
 
@@ -29,20 +29,20 @@ class Diff:
         return not self.lines and not self.reason
 
 
-def diff(first: str, second: str, around: int = AROUND) -> Diff:
+def diff(first: str, second: str, context_lines: int = CONTEXT_LINES) -> Diff:
     """From the first text to the second: − stands before lines of the first alone, + before lines of the second alone."""
     old, new = first.splitlines(), second.splitlines()
     if old == new:
         return Diff()
     start, end = _shared(old, new)
-    if max(len(old), len(new)) - start - end > MOST_LINES:
-        return Diff(reason=f"More than {MOST_LINES:,} lines differ: too many to compare line by line.")
-    before = max(0, start - around)  # only the part that differs is compared, the lines around it stay
-    after = max(0, end - around)
+    if max(len(old), len(new)) - start - end > MAX_DIFFERING_LINES:
+        return Diff(reason=f"More than {MAX_DIFFERING_LINES:,} lines differ: too many to compare line by line.")
+    before = max(0, start - context_lines)  # only the part that differs is compared, the lines around it stay
+    after = max(0, end - context_lines)
     kept = (old[before : len(old) - after], new[before : len(new) - after])
-    lines = [_placed(line, before) for line in list(difflib.unified_diff(*kept, n=around, lineterm=""))[2:]]
+    lines = [_placed(line, before) for line in list(difflib.unified_diff(*kept, n=context_lines, lineterm=""))[2:]]
     signs = [line[:1] for line in lines]
-    return Diff(tuple(line[:MOST_LINE] for line in lines), signs.count("+"), signs.count("-"))
+    return Diff(tuple(line[:MAX_LINE_LENGTH] for line in lines), signs.count("+"), signs.count("-"))
 
 
 def _placed(line: str, before: int) -> str:

@@ -10,23 +10,23 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-MOST_PIXELS = 30_000_000
+MAX_PIXELS = 30_000_000
 """Pixels up to which a picture is decoded: about 120 MB of memory for an instant."""
-MOST_SIDE = 1600
-SIGNS = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF87a": "GIF", b"GIF89a": "GIF", b"BM": "BMP"}
+MAX_SIDE = 1600
+MAGIC_BYTES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF87a": "GIF", b"GIF89a": "GIF", b"BM": "BMP"}
 _FAULTS = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, OverflowError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedImage:
     """What it is in words, and its pixels as PNG; no `png`, but a note, when it was not decoded."""
 
-    what: str
+    description: str
     png: bytes = b""
     notes: tuple[str, ...] = ()
 
 
-def picture(data: bytes) -> Picture | None:
+def decode_image(data: bytes) -> DecodedImage | None:
     """The picture in these bytes; None when they do not begin as one."""
     form = _form(data)
     if form is None:
@@ -35,24 +35,24 @@ def picture(data: bytes) -> Picture | None:
         with Image.open(io.BytesIO(data), formats=[form]) as opened:
             return _drawn(opened, form)
     except _FAULTS:
-        return None if form == "BMP" else Picture(f"Broken {form} picture", notes=("Its bytes cannot be decoded.",))
+        return None if form == "BMP" else DecodedImage(f"Broken {form} picture", notes=("Its bytes cannot be decoded.",))
 
 
 def _form(data: bytes) -> str | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
-    return next((form for sign, form in SIGNS.items() if data.startswith(sign)), None)
+    return next((form for sign, form in MAGIC_BYTES.items() if data.startswith(sign)), None)
 
 
-def _drawn(opened: Image.Image, form: str) -> Picture:
+def _drawn(opened: Image.Image, form: str) -> DecodedImage:
     width, height = opened.size
     what = f"{form} picture, {width:,} × {height:,} pixels"
-    if width * height > MOST_PIXELS:
-        return Picture(what, notes=(f"Not decoded: more than {MOST_PIXELS // 1_000_000} million pixels.",))
+    if width * height > MAX_PIXELS:
+        return DecodedImage(what, notes=(f"Not decoded: more than {MAX_PIXELS // 1_000_000} million pixels.",))
     moving = bool(getattr(opened, "is_animated", False))
     pixels = opened.convert("RGBA" if "A" in opened.getbands() or "transparency" in opened.info else "RGB")
-    pixels.thumbnail((MOST_SIDE, MOST_SIDE))
+    pixels.thumbnail((MAX_SIDE, MAX_SIDE))
     saved = io.BytesIO()
     pixels.save(saved, "PNG")
-    notes = ("Showing the first frame.",) * moving + ("Shown smaller than it is.",) * (max(width, height) > MOST_SIDE)
-    return Picture(what, saved.getvalue(), notes)
+    notes = ("Showing the first frame.",) * moving + ("Shown smaller than it is.",) * (max(width, height) > MAX_SIDE)
+    return DecodedImage(what, saved.getvalue(), notes)

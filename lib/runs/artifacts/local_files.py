@@ -9,10 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from lib.errors import BackendError, NotFound, NotWritable, Refused
+from lib.errors import ActionRefused, BackendError, NotFound, NotWritable
 
 
-def folder(uri: str) -> Path | None:
+def folder_of_uri(uri: str) -> Path | None:
     """The folder of this machine that an artifact URI names; None when it names another kind of place."""
     try:
         parts = urlsplit(uri)
@@ -24,7 +24,7 @@ def folder(uri: str) -> Path | None:
     return Path(uri).absolute() if uri and (not parts.scheme or is_drive) else None
 
 
-def entries(root: Path, path: str) -> list[tuple[str, bool, int | None]]:
+def list_folder(root: Path, path: str) -> list[tuple[str, bool, int | None]]:
     """Name, whether it is a folder, and size of what lies in a folder; nothing when no file was ever logged.
 
     Raises NotFound for a folder that is not there, Refused for one that a link leads out to.
@@ -40,7 +40,7 @@ def entries(root: Path, path: str) -> list[tuple[str, bool, int | None]]:
         raise _may_not(path) from error
 
 
-def read(root: Path, path: str, most: int) -> tuple[bytes, int]:
+def read_file(root: Path, path: str, max_bytes: int) -> tuple[bytes, int]:
     """At most `most` bytes of a file, and its whole size; no byte at all of a larger one."""
     found = _inside(root, path)
     try:
@@ -48,16 +48,16 @@ def read(root: Path, path: str, most: int) -> tuple[bytes, int]:
         if stat.S_ISDIR(about.st_mode):
             raise NotFound(f"{path} is a folder, not a file.")
         if not stat.S_ISREG(about.st_mode):
-            raise Refused(f"{path} is no plain file: reading it could wait for ever.")
-        if about.st_size > most:
+            raise ActionRefused(f"{path} is no plain file: reading it could wait for ever.")
+        if about.st_size > max_bytes:
             return b"", about.st_size
         with found.open("rb") as source:
-            data = source.read(most + 1)
+            data = source.read(max_bytes + 1)
     except FileNotFoundError as error:
         raise NotFound(f"{path} is not there.", next="It may have been removed since the list was read.") from error
     except PermissionError as error:
         raise _may_not(path) from error
-    return (data, len(data)) if len(data) <= most else (b"", len(data))
+    return (data, len(data)) if len(data) <= max_bytes else (b"", len(data))
 
 
 def _entry(item: Path) -> tuple[str, bool, int | None]:
@@ -77,7 +77,7 @@ def _inside(root: Path, path: str) -> Path:
     except ValueError as error:  # a zero character in the name of the folder
         raise BackendError("The folder of files has a name that no folder can have.") from error
     if not found.is_relative_to(home):
-        raise Refused(f"{path} leads out of the folder of this run.", next="Only files inside it are shown.")
+        raise ActionRefused(f"{path} leads out of the folder of this run.", next="Only files inside it are shown.")
     return found
 
 

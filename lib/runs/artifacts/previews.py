@@ -15,15 +15,15 @@ from typing import Literal
 
 import pandas as pd
 
-from lib.runs.artifacts.images import picture
-from lib.runs.table.frames import typed
+from lib.runs.artifacts.images import decode_image
+from lib.runs.table.frames import convert_numeric
 
-MOST_TEXT = 200_000
-MOST_JSON = 2_000_000
-MOST_DEPTH = 60
-MOST_NODES = 50_000
-MOST_ROWS, MOST_COLUMNS, MOST_CELL = 1000, 100, 500
-Kind = Literal["text", "table", "picture", "none"]
+MAX_TEXT = 200_000
+MAX_JSON = 2_000_000
+MAX_DEPTH = 60
+MAX_NODES = 50_000
+MAX_ROWS, MAX_COLUMNS, MAX_CELL = 1000, 100, 500
+PreviewKind = Literal["text", "table", "picture", "none"]
 LANGUAGES = {
     ".py": "python",
     ".yaml": "yaml",
@@ -62,8 +62,8 @@ class Preview:
     By `kind`: `text` with its `language`; `rows`; a PNG in `png`; or nothing. `notes` are sentences on what was left out and why.
     """
 
-    kind: Kind
-    what: str
+    kind: PreviewKind
+    description: str
     text: str = ""
     language: str | None = None
     rows: pd.DataFrame | None = None
@@ -71,12 +71,12 @@ class Preview:
     notes: tuple[str, ...] = ()
 
 
-def preview(path: str, data: bytes) -> Preview:
+def build_preview(path: str, data: bytes) -> Preview:
     """The preview of a file's bytes. Never raises for what is in them."""
     if not data:
         return Preview("none", "Empty file")
-    if drawn := picture(data):
-        return Preview("picture" if drawn.png else "none", drawn.what, png=drawn.png, notes=drawn.notes)
+    if drawn := decode_image(data):
+        return Preview("picture" if drawn.png else "none", drawn.description, png=drawn.png, notes=drawn.notes)
     text = _text(data)
     if text is None:
         return Preview("none", _binary(data), notes=("It is not opened here, because opening such a file can run code.",))
@@ -100,10 +100,10 @@ def _of_text(path: PurePosixPath, text: str) -> Preview:
 
 def _shown(what: str, text: str, language: str | None, *notes: str) -> Preview:
     """Text up to its cap."""
-    if len(text) <= MOST_TEXT:
+    if len(text) <= MAX_TEXT:
         return Preview("text", what, text, language, notes=notes)
-    cut = f"Showing the first {MOST_TEXT:,} of {len(text):,} characters."
-    return Preview("text", what, text[:MOST_TEXT], language, notes=(*notes, cut))
+    cut = f"Showing the first {MAX_TEXT:,} of {len(text):,} characters."
+    return Preview("text", what, text[:MAX_TEXT], language, notes=(*notes, cut))
 
 
 def _text(data: bytes) -> str | None:
@@ -142,17 +142,17 @@ def _json(text: str) -> Preview:
 
 def _too_much(text: str) -> str:
     """Why this JSON is not parsed, in one sentence; empty when it may be."""
-    if len(text) > MOST_JSON:
-        return f"Not read as JSON: it has more than {MOST_JSON:,} characters."
+    if len(text) > MAX_JSON:
+        return f"Not read as JSON: it has more than {MAX_JSON:,} characters."
     depth = deepest = nodes = 0
     for token in _TOKEN.finditer(text):
         mark = token[0]
         depth += (mark in ("[", "{")) - (mark in ("]", "}"))
         deepest, nodes = max(deepest, depth), nodes + (mark in ("[", "{", ","))
-        if deepest > MOST_DEPTH:
-            return f"Not read as JSON: it is nested more than {MOST_DEPTH} deep."
-        if nodes > MOST_NODES:
-            return f"Not read as JSON: it has more than {MOST_NODES:,} values."
+        if deepest > MAX_DEPTH:
+            return f"Not read as JSON: it is nested more than {MAX_DEPTH} deep."
+        if nodes > MAX_NODES:
+            return f"Not read as JSON: it has more than {MAX_NODES:,} values."
     return ""
 
 
@@ -176,8 +176,8 @@ def _rows(text: str) -> list[list[str]]:
     try:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=mark):
             if row:
-                found.append([cell[:MOST_CELL] for cell in row[:MOST_COLUMNS]])
-            if len(found) > MOST_ROWS:
+                found.append([cell[:MAX_CELL] for cell in row[:MAX_COLUMNS]])
+            if len(found) > MAX_ROWS:
                 break
     except csv.Error:
         return []
@@ -186,7 +186,7 @@ def _rows(text: str) -> list[list[str]]:
 
 def _table(rows: list[list[str]], text: str) -> Preview:
     """The first row names the columns; two of one name stay two."""
-    heads, body = rows[0], rows[1 : MOST_ROWS + 1]
+    heads, body = rows[0], rows[1 : MAX_ROWS + 1]
     width = max(map(len, rows))
     names: list[str] = []
     for number in range(width):
@@ -196,8 +196,8 @@ def _table(rows: list[list[str]], text: str) -> Preview:
         names.append(name)
     filled = [row + [""] * (width - len(row)) for row in body]
     frame = pd.DataFrame(filled, columns=names, dtype="str")
-    frame = pd.DataFrame({name: typed(frame[name].where(frame[name] != "")) for name in frame}, columns=names)
+    frame = pd.DataFrame({name: convert_numeric(frame[name].where(frame[name] != "")) for name in frame}, columns=names)
     lines = text.count("\n") + (not text.endswith("\n")) - 1
-    notes = [f"Showing the first {MOST_ROWS:,} rows of about {lines:,}."] if len(rows) > MOST_ROWS else []
-    notes += [f"Showing the first {MOST_COLUMNS} columns."] if width == MOST_COLUMNS else []
-    return Preview("table", f"Table, {len(body):,} rows, {width} columns", text[:MOST_TEXT], None, frame, notes=tuple(notes))
+    notes = [f"Showing the first {MAX_ROWS:,} rows of about {lines:,}."] if len(rows) > MAX_ROWS else []
+    notes += [f"Showing the first {MAX_COLUMNS} columns."] if width == MAX_COLUMNS else []
+    return Preview("table", f"Table, {len(body):,} rows, {width} columns", text[:MAX_TEXT], None, frame, notes=tuple(notes))

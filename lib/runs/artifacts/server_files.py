@@ -11,16 +11,16 @@ from contextlib import contextmanager
 import httpx
 
 from lib.backends.backend import Backend
-from lib.backends.credentials import auth_of
+from lib.backends.credentials import httpx_auth
 from lib.errors import BackendError, NotFound, Unreachable
 
-SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 _ID = re.compile(r"[\w-]{1,128}", re.ASCII)
-Owner = tuple[str, str]
+ArtifactOwner = tuple[str, str]
 """The word "run" or "model", and its id."""
 
 
-def entries(backend: Backend, owner: Owner, path: str) -> list[tuple[str, bool, int | None]]:
+def list_folder(backend: Backend, owner: ArtifactOwner, path: str) -> list[tuple[str, bool, int | None]]:
     """Path, whether it is a folder, and size of what lies in a folder. An unknown folder is empty."""
     kind, id_ = _checked(owner)
     route, asked = (
@@ -37,7 +37,7 @@ def entries(backend: Backend, owner: Owner, path: str) -> list[tuple[str, bool, 
             raise BackendError(f"{backend.name} gave no list of files.") from error
 
 
-def read(backend: Backend, owner: Owner, path: str, most: int) -> tuple[bytes, int]:
+def read_file(backend: Backend, owner: ArtifactOwner, path: str, max_bytes: int) -> tuple[bytes, int]:
     """At most `most` bytes of a file, and how many there are at least; no byte at all of a larger one."""
     kind, id_ = _checked(owner)
     route, asked = (
@@ -48,16 +48,16 @@ def read(backend: Backend, owner: Owner, path: str, most: int) -> tuple[bytes, i
     data = bytearray()
     with _answer(backend, route, asked) as answer:
         told = _size(answer.headers.get("content-length")) or 0
-        if told > most:
+        if told > max_bytes:
             return b"", told
         for part in answer.iter_bytes():
             data += part
-            if len(data) > most:
+            if len(data) > max_bytes:
                 return b"", len(data)
     return bytes(data), len(data)
 
 
-def _checked(owner: Owner) -> Owner:
+def _checked(owner: ArtifactOwner) -> ArtifactOwner:
     if not _ID.fullmatch(owner[1]):
         raise NotFound(f"{owner[1][:80] or 'Nothing'} is no id of a {owner[0]}.")
     return owner
@@ -72,7 +72,7 @@ def _size(told: object) -> int | None:
 def _answer(backend: Backend, route: str, asked: Mapping[str, str]) -> Iterator[httpx.Response]:
     """What the server answers, as a stream that ends with the block."""
     try:
-        with httpx.stream("GET", backend.uri + route, params=asked, timeout=SECONDS, auth=auth_of(backend)) as answer:
+        with httpx.stream("GET", backend.uri + route, params=asked, timeout=TIMEOUT_SECONDS, auth=httpx_auth(backend)) as answer:
             if answer.status_code in (400, 404, 500):  # MLflow answers 500 for a file that is not there
                 raise NotFound(
                     "This file or folder is not on the server.", next="It may have been removed, or lie on another machine."

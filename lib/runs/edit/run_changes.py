@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translated
-from lib.errors import BadInput, Refused
-from lib.runs.reading.related_runs import home
-from lib.runs.reading.run_reader import run
+from lib.backends.mlflow_client import client, translate_errors
+from lib.errors import ActionRefused, BadInput
+from lib.runs.reading.related_runs import read_experiment_ref
+from lib.runs.reading.run_reader import read_run
 from lib.runs.table.types import Run
 
 NOTE_TAG = "mlflow.note.content"
-RESERVED = ("mlflow.", "podium.")
+RESERVED_PREFIXES = ("mlflow.", "podium.")
 """How tags begin that programs read: no page changes them by hand."""
-LONGEST_NAME, LONGEST_KEY, LONGEST_VALUE = 250, 250, 8000
+MAX_NAME_LENGTH, MAX_KEY_LENGTH, MAX_VALUE_LENGTH = 250, 250, 8000
 """What MLflow's database holds; it would cut a longer value silently."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 _KEY = re.compile(r"[\w\-. :/]+")
 
-Verb = Literal["rename", "tag", "untag", "restore"]
+ChangeAction = Literal["rename", "tag", "untag", "restore"]
 
 
 @dataclass(frozen=True)
@@ -31,55 +31,55 @@ class Change:
     """One change of one run, on paper. `was` is what the person saw: None where there was nothing."""
 
     run_id: str
-    verb: Verb
+    action: ChangeAction
     key: str = ""
     value: str = ""
-    was: str | None = None
+    expected: str | None = None
 
 
-def renaming(of: Run, name: str) -> Change:
+def rename_change(run: Run, name: str) -> Change:
     """Give a run another name. Raises BadInput for an empty or too long one."""
     said = " ".join(_typed(name).split())
     if not said:
         raise BadInput("The run has no name.", next="Give it one.")
-    if len(said) > LONGEST_NAME:
-        raise BadInput(f"The name has {len(said)} characters; {LONGEST_NAME} fit.", next="Choose a shorter one.")
-    return _new(Change(of.run_id, "rename", value=said, was=of.name))
+    if len(said) > MAX_NAME_LENGTH:
+        raise BadInput(f"The name has {len(said)} characters; {MAX_NAME_LENGTH} fit.", next="Choose a shorter one.")
+    return _new(Change(run.run_id, "rename", value=said, expected=run.name))
 
 
-def tagging(of: Run, key: str, value: str) -> Change:
+def tag_change(run: Run, key: str, value: str) -> Change:
     """Add a tag or change one. Raises BadInput for a key that MLflow cannot keep, or that belongs to a program."""
-    return _new(_tag(of, _own_key(key), value))
+    return _new(_tag(run, _own_key(key), value))
 
 
-def untagging(of: Run, key: str) -> Change:
+def untag_change(run: Run, key: str) -> Change:
     """Take a tag away. Raises BadInput for one that is not there, or that belongs to a program."""
-    name = key if key in of.tags and not is_reserved(key) else _own_key(key)
-    if name not in of.tags:
+    name = key if key in run.tags and not is_reserved_tag(key) else _own_key(key)
+    if name not in run.tags:
         raise BadInput(f"The run has no tag {name[:80]}.")
-    return Change(of.run_id, "untag", name, was=of.tags[name])
+    return Change(run.run_id, "untag", name, expected=run.tags[name])
 
 
-def noting(of: Run, text: str) -> Change:
+def note_change(run: Run, text: str) -> Change:
     """Write the note of a run; an empty text takes it away."""
-    if not _typed(text) and NOTE_TAG in of.tags:
-        return Change(of.run_id, "untag", NOTE_TAG, was=of.tags[NOTE_TAG])
-    return _new(_tag(of, NOTE_TAG, text))
+    if not _typed(text) and NOTE_TAG in run.tags:
+        return Change(run.run_id, "untag", NOTE_TAG, expected=run.tags[NOTE_TAG])
+    return _new(_tag(run, NOTE_TAG, text))
 
 
-def restoring(of: Run) -> Change:
+def restore_change(run: Run) -> Change:
     """Bring a deleted run back."""
-    if of.lifecycle == "active":
+    if run.lifecycle == "active":
         raise BadInput("The run was not deleted.")
-    return Change(of.run_id, "restore", was=of.lifecycle)
+    return Change(run.run_id, "restore", expected=run.lifecycle)
 
 
-def is_reserved(key: str) -> bool:
+def is_reserved_tag(key: str) -> bool:
     """Does a tag belong to MLflow or to Podium?"""
-    return key.startswith(RESERVED)
+    return key.startswith(RESERVED_PREFIXES)
 
 
-def call(change: Change, uri: str) -> str:
+def code_snippet(change: Change, uri: str) -> str:
     """The plain MLflow call that does the same, ready to be copied."""
     made = {
         "rename": f"client.update_run({change.run_id!r}, name={change.value!r})",
@@ -87,28 +87,28 @@ def call(change: Change, uri: str) -> str:
         "untag": f"client.delete_tag({change.run_id!r}, {change.key!r})",
         "restore": f"client.restore_run({change.run_id!r})",
     }
-    return f"from mlflow import MlflowClient\n\nclient = MlflowClient(tracking_uri={uri!r})\n{made[change.verb]}\n"
+    return f"from mlflow import MlflowClient\n\nclient = MlflowClient(tracking_uri={uri!r})\n{made[change.action]}\n"
 
 
-def carry_out(backend: Backend, change: Change) -> None:
+def apply_change(backend: Backend, change: Change) -> None:
     """Make the change. Raises Refused when the run changed since the person looked, was deleted, or belongs to Podium's record."""
-    now = run(backend, change.run_id)
-    place = home(backend, now.experiment_id)
-    if place.is_record:
-        raise Refused("This run belongs to the record, which nobody edits.")
-    if change.verb == "restore" and place.lifecycle != "active":
-        raise Refused(f"Its experiment {place.name} was deleted.", next="Restore the experiment first.")
-    if change.verb != "restore" and now.lifecycle != "active":
-        raise Refused("The run was deleted meanwhile.", next="Restore it first.")
-    if _says(now, change) != change.was:
-        raise Refused("Somebody changed this since you looked.", next="Look at it again, then decide.")
+    now = read_run(backend, change.run_id)
+    place = read_experiment_ref(backend, now.experiment_id)
+    if place.is_ledger:
+        raise ActionRefused("This run belongs to the record, which nobody edits.")
+    if change.action == "restore" and place.lifecycle != "active":
+        raise ActionRefused(f"Its experiment {place.name} was deleted.", next="Restore the experiment first.")
+    if change.action != "restore" and now.lifecycle != "active":
+        raise ActionRefused("The run was deleted meanwhile.", next="Restore it first.")
+    if _says(now, change) != change.expected:
+        raise ActionRefused("Somebody changed this since you looked.", next="Look at it again, then decide.")
     _write(backend, change)
 
 
 def _write(backend: Backend, change: Change) -> None:
     there = client(backend)
-    with translated(f"Run {change.run_id}"):
-        match change.verb:
+    with translate_errors(f"Run {change.run_id}"):
+        match change.action:
             case "rename":
                 there.update_run(change.run_id, name=change.value)
             case "tag":
@@ -120,17 +120,17 @@ def _write(backend: Backend, change: Change) -> None:
 
 
 def _says(now: Run, change: Change) -> str | None:
-    if change.verb == "rename":
+    if change.action == "rename":
         return now.name
-    return now.lifecycle if change.verb == "restore" else now.tags.get(change.key)
+    return now.lifecycle if change.action == "restore" else now.tags.get(change.key)
 
 
 def _tag(of: Run, key: str, value: str) -> Change:
     said = _typed(value)
     if not said:
         raise BadInput("There is no text.", next="Write something first.")
-    if len(said) > LONGEST_VALUE:
-        raise BadInput(f"The text has {len(said):,} characters; {LONGEST_VALUE:,} fit.", next="Shorten it.")
+    if len(said) > MAX_VALUE_LENGTH:
+        raise BadInput(f"The text has {len(said):,} characters; {MAX_VALUE_LENGTH:,} fit.", next="Shorten it.")
     return Change(of.run_id, "tag", key, said, of.tags.get(key))
 
 
@@ -138,10 +138,10 @@ def _own_key(key: str) -> str:
     name = _typed(key)
     if not name:
         raise BadInput("The tag has no name.", next="Give it one.")
-    if len(name) > LONGEST_KEY:
-        raise BadInput(f"The name has {len(name)} characters; {LONGEST_KEY} fit.", next="Choose a shorter one.")
-    if is_reserved(name):
-        raise BadInput(f"Tags that begin with {' or '.join(RESERVED)} belong to programs.", next="Choose another name.")
+    if len(name) > MAX_KEY_LENGTH:
+        raise BadInput(f"The name has {len(name)} characters; {MAX_KEY_LENGTH} fit.", next="Choose a shorter one.")
+    if is_reserved_tag(name):
+        raise BadInput(f"Tags that begin with {' or '.join(RESERVED_PREFIXES)} belong to programs.", next="Choose another name.")
     if not _KEY.fullmatch(name) or name.startswith(("/", ".")) or name.endswith("/") or "//" in name or "/." in name:
         raise BadInput(
             "A tag's name has letters, digits, spaces and _ - . : / only, and is no path.", next="Choose another name."
@@ -150,7 +150,7 @@ def _own_key(key: str) -> str:
 
 
 def _new(change: Change) -> Change:
-    if change.value == change.was:
+    if change.value == change.expected:
         raise BadInput("That is what it says already.")
     return change
 

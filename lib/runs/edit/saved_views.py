@@ -16,13 +16,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from ulid import ULID
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translate, translated
+from lib.backends.mlflow_client import client, to_podium_error, translate_errors
 from lib.errors import BadInput, NotFound
 
-KEY = "podium.view."
-LONGEST = 5_000
+TAG_PREFIX = "podium.view."
+MAX_TAG_LENGTH = 5_000
 """Characters of an experiment's tag that every store of MLflow keeps."""
-LONGEST_NAME = 80
+MAX_NAME_LENGTH = 80
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class SavedView:
     """A view under its name. `query` is the address after the question mark; `by` is the name that was typed, not verified."""
 
     key: str
-    experiment: str
+    experiment_id: str
     name: str
     query: str
     by: str
@@ -38,11 +38,11 @@ class SavedView:
 
 
 @dataclass(frozen=True)
-class Kept:
+class SavedViews:
     """The views of an experiment by name, and how many of its tags look like views but are none."""
 
     views: tuple[SavedView, ...] = ()
-    skipped: int = 0
+    skipped_count: int = 0
 
 
 class _Written(BaseModel):
@@ -50,21 +50,21 @@ class _Written(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
     schema_: Annotated[Literal[1], Field(alias="schema")]
-    name: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)] = ""
+    name: Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH)] = ""
     query: str = ""
-    by: Annotated[str, StringConstraints(max_length=LONGEST_NAME)] = ""
+    by: Annotated[str, StringConstraints(max_length=MAX_NAME_LENGTH)] = ""
     at: Annotated[AwareDatetime, Field(strict=False)] = datetime.min.replace(tzinfo=UTC)
     deleted: bool = False
 
 
-def saved(backend: Backend, experiment: str) -> Kept:
+def read_saved_views(backend: Backend, experiment_id: str) -> SavedViews:
     """The views kept with an experiment. Writes nothing."""
-    read = {key: (value, _read(value)) for key, value in sorted(_tags(backend, experiment).items())}
+    read = {key: (value, _read(value)) for key, value in sorted(_tags(backend, experiment_id).items())}
     views = [
-        SavedView(key, experiment, one.name, one.query, one.by, one.at) for key, (_, one) in read.items() if one and one.name
+        SavedView(key, experiment_id, one.name, one.query, one.by, one.at) for key, (_, one) in read.items() if one and one.name
     ]
     gone = sum(one is not None and one.deleted for _, one in read.values())
-    return Kept(tuple(sorted(views, key=lambda view: (view.name.casefold(), view.key))), len(read) - len(views) - gone)
+    return SavedViews(tuple(sorted(views, key=lambda view: (view.name.casefold(), view.key))), len(read) - len(views) - gone)
 
 
 def save(backend: Backend, view: SavedView) -> SavedView:
@@ -72,7 +72,7 @@ def save(backend: Backend, view: SavedView) -> SavedView:
 
     Raises BadInput for a name that is empty, too long or taken, and for a view that is too long to be kept.
     """
-    made = SavedView(KEY + str(ULID()), view.experiment, _fit(view.name), view.query, view.by, view.at)
+    made = SavedView(TAG_PREFIX + str(ULID()), view.experiment_id, _fit(view.name), view.query, view.by, view.at)
     _not_taken(backend, made)
     _write(backend, made)
     return made
@@ -80,10 +80,10 @@ def save(backend: Backend, view: SavedView) -> SavedView:
 
 def rename(backend: Backend, view: SavedView, name: str) -> None:
     """Give a view another name. Raises NotFound when someone has deleted it, BadInput for a name that does not fit."""
-    found = next((one for one in saved(backend, view.experiment).views if one.key == view.key), None)
+    found = next((one for one in read_saved_views(backend, view.experiment_id).views if one.key == view.key), None)
     if found is None:
         raise NotFound(f"The view {view.name} is not there any more.", next="Someone has deleted it: look again.")
-    renamed = SavedView(found.key, found.experiment, _fit(name), found.query, found.by, found.at)
+    renamed = SavedView(found.key, found.experiment_id, _fit(name), found.query, found.by, found.at)
     _not_taken(backend, renamed)
     _write(backend, renamed)
 
@@ -91,31 +91,31 @@ def rename(backend: Backend, view: SavedView, name: str) -> None:
 def delete(backend: Backend, view: SavedView) -> None:
     """Take a view away, for everyone. One that is gone already is no error. A store that cannot drop tags keeps an empty one."""
     try:
-        client(backend).delete_experiment_tag(view.experiment, view.key)
+        client(backend).delete_experiment_tag(view.experiment_id, view.key)
     except MlflowException as error:
         if error.error_code == "PERMISSION_DENIED":
-            raise translate(error.error_code, str(error), "This view") from error
-        if view.key in _tags(backend, view.experiment):
+            raise to_podium_error(error.error_code, str(error), "This view") from error
+        if view.key in _tags(backend, view.experiment_id):
             _set(backend, view, json.dumps({"schema": 1, "deleted": True}))
 
 
-def call(uri: str, view: SavedView, deed: Literal["Save", "Rename", "Delete"]) -> str:
+def code_snippet(uri: str, view: SavedView, action: Literal["Save", "Rename", "Delete"]) -> str:
     """The plain MLflow call that does the same, to be copied. A new view gets its own id in the key when it is saved."""
-    key = view.key or f"{KEY}<id>"
-    what = f"delete_experiment_tag({view.experiment!r}, {key!r})" if deed == "Delete" else ""
-    what = what or f"set_experiment_tag({view.experiment!r}, {key!r}, {_text(view)!r})"
+    key = view.key or f"{TAG_PREFIX}<id>"
+    what = f"delete_experiment_tag({view.experiment_id!r}, {key!r})" if action == "Delete" else ""
+    what = what or f"set_experiment_tag({view.experiment_id!r}, {key!r}, {_text(view)!r})"
     return f"from mlflow import MlflowClient\n\nclient = MlflowClient(tracking_uri={uri!r})\nclient.{what}\n"
 
 
 def _tags(backend: Backend, experiment: str) -> Mapping[str, str]:
-    with translated(f"Experiment {experiment}"):
+    with translate_errors(f"Experiment {experiment}"):
         tags = client(backend).get_experiment(experiment).tags or {}
-    return {str(key): str(value) for key, value in tags.items() if str(key).startswith(KEY)}
+    return {str(key): str(value) for key, value in tags.items() if str(key).startswith(TAG_PREFIX)}
 
 
 def _read(value: str) -> _Written | None:
     """The value of a tag; None for what is not ours. A view without a name or longer than we write is not ours either."""
-    if len(value) > LONGEST:
+    if len(value) > MAX_TAG_LENGTH:
         return None
     try:
         return _Written.model_validate_json(value)
@@ -127,13 +127,13 @@ def _fit(name: str) -> str:
     tidy = " ".join("".join(mark if mark.isprintable() else " " for mark in name).split())
     if not tidy:
         raise BadInput("A view needs a name.", next="Type what it shows, such as: forests over 0.95.")
-    if len(tidy) > LONGEST_NAME:
-        raise BadInput(f"This name has {len(tidy)} characters, and {LONGEST_NAME} fit.", next="Shorten it.")
+    if len(tidy) > MAX_NAME_LENGTH:
+        raise BadInput(f"This name has {len(tidy)} characters, and {MAX_NAME_LENGTH} fit.", next="Shorten it.")
     return tidy
 
 
 def _not_taken(backend: Backend, view: SavedView) -> None:
-    for one in saved(backend, view.experiment).views:
+    for one in read_saved_views(backend, view.experiment_id).views:
         if one.name.casefold() == view.name.casefold() and one.key != view.key:
             raise BadInput(f"There is a view called {one.name} already.", next="Choose another name, or delete that one first.")
 
@@ -147,14 +147,14 @@ def _text(view: SavedView) -> str:
 
 def _write(backend: Backend, view: SavedView) -> None:
     text = _text(view)
-    if len(text) > LONGEST:
+    if len(text) > MAX_TAG_LENGTH:
         raise BadInput(
-            f"This view takes {len(text):,} characters, and MLflow keeps {LONGEST:,} in a tag.",
+            f"This view takes {len(text):,} characters, and MLflow keeps {MAX_TAG_LENGTH:,} in a tag.",
             next="Pick fewer runs or choose fewer columns: each one stands in the view.",
         )
     _set(backend, view, text)
 
 
 def _set(backend: Backend, view: SavedView, text: str) -> None:
-    with translated(f"Experiment {view.experiment}"):
-        client(backend).set_experiment_tag(view.experiment, view.key, text)
+    with translate_errors(f"Experiment {view.experiment_id}"):
+        client(backend).set_experiment_tag(view.experiment_id, view.key, text)

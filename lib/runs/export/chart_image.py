@@ -14,7 +14,7 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-from lib.runs.plots.style import Ink
+from lib.runs.plots.style import ChartColors
 
 WIDTH = 1100
 SCALE = 2
@@ -27,15 +27,15 @@ _PARTS = ("layer", "hconcat", "vconcat", "concat")
 _VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 
 
-def png(chart: Any, ink: Ink, fonts: Path) -> bytes:
+def render_png(chart: Any, colors: ChartColors, font_folder: Path) -> bytes:
     """The chart as a PNG on the colour of the page. `fonts` is the folder that holds Inter as TTF."""
-    return bytes(vl_convert.svg_to_png(_flat(svg(chart, ink, fonts)), scale=SCALE))
+    return bytes(vl_convert.svg_to_png(_flat(render_svg(chart, colors, font_folder)), scale=SCALE))
 
 
-def svg(chart: Any, ink: Ink, fonts: Path) -> str:
+def render_svg(chart: Any, colors: ChartColors, font_folder: Path) -> str:
     """The chart as an SVG. Its text stays text, in Inter where that is installed."""
-    _know(fonts)
-    return _UNSEEN.sub("", vl_convert.vegalite_to_svg(_spec(chart, ink), vl_version=_version(), allowed_base_urls=[]))
+    _know(font_folder)
+    return _UNSEEN.sub("", vl_convert.vegalite_to_svg(_spec(chart, colors), vl_version=_version(), allowed_base_urls=[]))
 
 
 def _flat(drawn: str) -> str:
@@ -54,7 +54,7 @@ def _version() -> str | None:
     return _VERSION if _VERSION in vl_convert.get_vegalite_versions() else None
 
 
-def _spec(chart: Any, ink: Ink) -> dict[str, Any]:
+def _spec(chart: Any, ink: ChartColors) -> dict[str, Any]:
     whole = chart.copy(deep=True)
     _fill(whole)
     spec: dict[str, Any] = whole.to_dict()

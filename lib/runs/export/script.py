@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from lib.runs.analysis.metric_direction import direction
-from lib.runs.export import script_templates as parts
-from lib.runs.table.run_table import METRIC
-from lib.runs.table.types import MOST_RUNS, Search
+from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.export import script_templates
+from lib.runs.table.run_table import METRIC_PREFIX
+from lib.runs.table.types import MAX_RUNS, Search
 
-FIRST_LINE = '"""Runs of MLflow, read and drawn without Podium."""'
+SCRIPT_DOCSTRING = '"""Runs of MLflow, read and drawn without Podium."""'
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Condition:
     high: float | None = None
     values: tuple[str, ...] = ()
     text: str | None = None
-    missing: bool = False
+    include_missing: bool = False
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ScriptSpec:
     """What a script is made of. `uri` has no user and password; `conditions`, `since` and `until` narrow what the search gives.
 
     `picked` are run ids: with `only` nothing else is kept, whatever the filter says. `parent` leaves its children, `children` is
@@ -49,8 +49,8 @@ class Recipe:
     until: str = ""
     parent: str = ""
     children: str = ""
-    picked: tuple[str, ...] = ()
-    only: bool = False
+    selected_run_ids: tuple[str, ...] = ()
+    only_selected: bool = False
     stat: str = "last"
     plot: str = ""
     color: str = ""
@@ -62,52 +62,62 @@ class Recipe:
     log: tuple[str, ...] = ()
     along: str = ""
     smooth: float = 0.0
-    base: str = ""
+    baseline: str = ""
 
 
-def script(recipe: Recipe) -> str:
+def build_script(spec: ScriptSpec) -> str:
     """The whole script. It writes chart.html for a picture, a CSV file for a table."""
-    plot = _part(recipe)
-    narrowing = {"PICKED": (list(recipe.picked), parts.PICKED)} if _is_picked(recipe) else _narrowing(recipe)
-    narrowing |= {} if "EXTREMES" in narrowing else _extremes(recipe, _drawn(recipe))
-    constants = _head(recipe) | {name: value for name, (value, _) in narrowing.items()}
-    constants |= {name: value for name, value in _columns(recipe).items() if name in plot.needs or name in _with_best(narrowing)}
-    imports = [*parts.IMPORTS, *plot.imports]
+    plot = _part(spec)
+    narrowing = (
+        {"PICKED": (list(spec.selected_run_ids), script_templates.KEEP_SELECTED)} if _is_picked(spec) else _narrowing(spec)
+    )
+    narrowing |= {} if "EXTREMES" in narrowing else _extremes(spec, _drawn(spec))
+    constants = _head(spec) | {name: value for name, (value, _) in narrowing.items()}
+    constants |= {
+        name: value for name, value in _columns(spec).items() if name in plot.constants or name in _with_best(narrowing)
+    }
+    imports = [*script_templates.BASE_IMPORTS, *plot.imports]
     blocks = [
-        FIRST_LINE,
+        SCRIPT_DOCSTRING,
         "\n".join(sorted(imports, key=lambda line: (line.startswith("from"), line))),
-        parts.SIGN_IN + "\n" + "".join(f"{name} = {quoted(value)}\n" for name, value in constants.items()),
-        parts.READ,
-        "".join(code for _, code in narrowing.values()) + parts.SOME,
+        script_templates.SIGN_IN_COMMENT
+        + "\n"
+        + "".join(f"{name} = {python_literal(value)}\n" for name, value in constants.items()),
+        script_templates.READ_RUNS,
+        "".join(code for _, code in narrowing.values()) + script_templates.STOP_WHEN_EMPTY,
         plot.code,
     ]
     return "\n".join(block.rstrip("\n") + "\n" for block in blocks)
 
 
-def quoted(value: object) -> str:
+def python_literal(value: object) -> str:
     """A plain value as Python source in ASCII; what is foreign stays inside its quotes."""
     return ascii(value)
 
 
-def _part(recipe: Recipe) -> parts.Part:
+def _part(recipe: ScriptSpec) -> script_templates.ScriptPart:
     """The picture; the table where the picture lacks the columns it is made of."""
-    plot = parts.PLOTS.get(recipe.plot.casefold(), parts.TABLE)
+    plot = script_templates.PLOT_PARTS.get(recipe.plot.casefold(), script_templates.TABLE_PART)
     has = _columns(recipe)
-    return plot if all(has[name] for name in plot.needs if name in ("X", "Y", "Z", "BY", "AXES")) else parts.TABLE
+    return (
+        plot
+        if all(has[name] for name in plot.constants if name in ("X", "Y", "Z", "BY", "AXES"))
+        else script_templates.TABLE_PART
+    )
 
 
-def _head(recipe: Recipe) -> dict[str, object]:
+def _head(recipe: ScriptSpec) -> dict[str, object]:
     search = recipe.search
     return {
         "TRACKING_URI": re.sub(r"//[^/@]*@", "//", recipe.uri),
-        "EXPERIMENTS": list(search.experiments),
+        "EXPERIMENTS": list(search.experiment_ids),
         "FILTER": "" if _is_picked(recipe) else search.filter.strip(),
         "STATE": search.state,
-        "MOST": min(search.most, MOST_RUNS),
+        "MOST": min(search.limit, MAX_RUNS),
     }
 
 
-def _columns(recipe: Recipe) -> dict[str, object]:
+def _columns(recipe: ScriptSpec) -> dict[str, object]:
     along = recipe.along.casefold()
     return {
         "X": recipe.x,
@@ -117,9 +127,9 @@ def _columns(recipe: Recipe) -> dict[str, object]:
         "AXES": list(dict.fromkeys(recipe.axes)),
         "LOG": list(recipe.log),
         "COLOR": recipe.color,
-        "LESS_IS_BETTER": direction(recipe.color.removeprefix(METRIC)) == "less",
-        "PICKED": list(recipe.picked),
-        "BASE": recipe.base,
+        "LESS_IS_BETTER": metric_direction(recipe.color.removeprefix(METRIC_PREFIX)) == "less",
+        "PICKED": list(recipe.selected_run_ids),
+        "BASE": recipe.baseline,
         "ALONG": "relative" if "relative" in along else "time" if "time" in along or "wall" in along else "step",
         "SMOOTH": recipe.smooth if 0 < recipe.smooth < 1 else 0.0,
     }
@@ -129,39 +139,41 @@ _Narrowing = dict[str, tuple[object, str]]
 """Name of a constant → its value and the code that uses it, in the order of use."""
 
 
-def _is_picked(recipe: Recipe) -> bool:
-    return recipe.only and bool(recipe.picked)
+def _is_picked(recipe: ScriptSpec) -> bool:
+    return recipe.only_selected and bool(recipe.selected_run_ids)
 
 
-def _narrowing(recipe: Recipe) -> _Narrowing:
+def _narrowing(recipe: ScriptSpec) -> _Narrowing:
     found: _Narrowing = {}
     if recipe.parent:
-        found["PARENT"] = recipe.parent, parts.PARENT
+        found["PARENT"] = recipe.parent, script_templates.KEEP_CHILDREN
     if since := _moment(recipe.since):
-        found["SINCE"] = since, parts.SINCE
+        found["SINCE"] = since, script_templates.KEEP_STARTED_SINCE
     if before := _moment(recipe.until, end=True):
-        found["BEFORE"] = before, parts.BEFORE
-    if any(one.column.startswith(METRIC) for one in recipe.conditions) or _is_best(recipe):
+        found["BEFORE"] = before, script_templates.KEEP_STARTED_BEFORE
+    if any(one.column.startswith(METRIC_PREFIX) for one in recipe.conditions) or _is_best(recipe):
         found |= _extremes(recipe, [*(one.column for one in recipe.conditions), recipe.color, *_drawn(recipe)])
-    if ranges := [(one.column, _end(one.low), _end(one.high), one.missing) for one in recipe.conditions if _is_range(one)]:
-        found["RANGES"] = ranges, parts.RANGES
+    if ranges := [
+        (one.column, _end(one.low), _end(one.high), one.include_missing) for one in recipe.conditions if _is_range(one)
+    ]:
+        found["RANGES"] = ranges, script_templates.KEEP_IN_RANGES
     rest = [one for one in recipe.conditions if not _is_range(one)]
-    if values := [(one.column, list(one.values), one.missing) for one in rest if one.values or one.missing]:
-        found["VALUES"] = values, parts.VALUES
+    if values := [(one.column, list(one.values), one.include_missing) for one in rest if one.values or one.include_missing]:
+        found["VALUES"] = values, script_templates.KEEP_WITH_VALUES
     if texts := [(one.column, one.text) for one in rest if one.text is not None]:
-        found["TEXTS"] = texts, parts.TEXTS
+        found["TEXTS"] = texts, script_templates.KEEP_WITH_TEXTS
     return found | _families(recipe)
 
 
-def _families(recipe: Recipe) -> _Narrowing:
+def _families(recipe: ScriptSpec) -> _Narrowing:
     if recipe.children == "hidden":
-        return {"CHILDREN": ("hidden", parts.NO_CHILDREN)}
-    return {"CHILDREN": ("best", parts.BEST_CHILDREN)} if _is_best(recipe) else {}
+        return {"CHILDREN": ("hidden", script_templates.DROP_CHILDREN)}
+    return {"CHILDREN": ("best", script_templates.KEEP_BEST_CHILDREN)} if _is_best(recipe) else {}
 
 
-def _is_best(recipe: Recipe) -> bool:
+def _is_best(recipe: ScriptSpec) -> bool:
     """Only the best child of each parent, by a metric of which one can say what is better."""
-    judged = recipe.color.startswith(METRIC) and direction(recipe.color.removeprefix(METRIC)) != "neither"
+    judged = recipe.color.startswith(METRIC_PREFIX) and metric_direction(recipe.color.removeprefix(METRIC_PREFIX)) != "neither"
     return recipe.children == "best" and judged
 
 
@@ -170,27 +182,27 @@ def _with_best(narrowing: Mapping[str, tuple[object, str]]) -> tuple[str, ...]:
     return ("COLOR", "LESS_IS_BETTER") if narrowing.get("CHILDREN", ("",))[0] == "best" else ()
 
 
-def _drawn(recipe: Recipe) -> list[str]:
+def _drawn(recipe: ScriptSpec) -> list[str]:
     """The columns of the picture. Curves draw histories, which have every value."""
     used = [recipe.color, recipe.x, recipe.y, recipe.z, *recipe.axes]
     return [] if recipe.plot.casefold() == "curves" else used
 
 
-def _extremes(recipe: Recipe, used: Sequence[str]) -> _Narrowing:
+def _extremes(recipe: ScriptSpec, used: Sequence[str]) -> _Narrowing:
     """Another value than the last one, for these metrics. It is read before the first condition that judges by it."""
-    ways = {name: _way(recipe.stat, name) for name in dict.fromkeys(used) if name.startswith(METRIC)}
+    ways = {name: _way(recipe.stat, name) for name in dict.fromkeys(used) if name.startswith(METRIC_PREFIX)}
     wanted = {name: way for name, way in ways.items() if way}
-    return {"EXTREMES": (wanted, parts.ELSEWHERE)} if wanted else {}
+    return {"EXTREMES": (wanted, script_templates.READ_EXTREMES)} if wanted else {}
 
 
 def _way(stat: str, name: str) -> str:
     if stat == "best":
-        return {"less": "min", "more": "max"}.get(direction(name.removeprefix(METRIC)), "")
+        return {"less": "min", "more": "max"}.get(metric_direction(name.removeprefix(METRIC_PREFIX)), "")
     return stat if stat in ("min", "max") else ""
 
 
 def _is_range(one: Condition) -> bool:
-    return one.low is not None or one.high is not None or (one.text is None and not one.values and not one.missing)
+    return one.low is not None or one.high is not None or (one.text is None and not one.values and not one.include_missing)
 
 
 def _end(value: float | None) -> float | None:

@@ -5,11 +5,13 @@ Nothing is filled in here: what differs from script to script stands in capital 
 
 from dataclasses import dataclass
 
-SIGN_IN = "# A server that asks for a sign-in reads MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD from the environment."
-IMPORTS = ("import mlflow", "import pandas as pd", "from mlflow.entities import ViewType")
-ALTAIR = ("import altair as alt",)
+SIGN_IN_COMMENT = (
+    "# A server that asks for a sign-in reads MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD from the environment."
+)
+BASE_IMPORTS = ("import mlflow", "import pandas as pd", "from mlflow.entities import ViewType")
+ALTAIR_IMPORTS = ("import altair as alt",)
 
-READ = '''mlflow.set_tracking_uri(TRACKING_URI)
+READ_RUNS = '''mlflow.set_tracking_uri(TRACKING_URI)
 states = {"active": ViewType.ACTIVE_ONLY, "deleted": ViewType.DELETED_ONLY, "all": ViewType.ALL}
 runs = mlflow.search_runs(
     experiment_ids=EXPERIMENTS,
@@ -41,27 +43,27 @@ def values(name):
     return numbers.where(numbers.abs() < 1e308) if numbers.notna().sum() == found.notna().sum() else found
 '''
 
-PICKED = 'runs = runs[runs["run_id"].isin(PICKED)]\n'
-PARENT = 'runs = runs[column("tags.mlflow.parentRunId") == PARENT]\n'
-SINCE = 'runs = runs[runs["started"] >= pd.to_datetime(SINCE, utc=True)]\n'
-BEFORE = 'runs = runs[runs["started"] < pd.to_datetime(BEFORE, utc=True)]\n'
-RANGES = """for name, low, high, missing in RANGES:
+KEEP_SELECTED = 'runs = runs[runs["run_id"].isin(PICKED)]\n'
+KEEP_CHILDREN = 'runs = runs[column("tags.mlflow.parentRunId") == PARENT]\n'
+KEEP_STARTED_SINCE = 'runs = runs[runs["started"] >= pd.to_datetime(SINCE, utc=True)]\n'
+KEEP_STARTED_BEFORE = 'runs = runs[runs["started"] < pd.to_datetime(BEFORE, utc=True)]\n'
+KEEP_IN_RANGES = """for name, low, high, missing in RANGES:
     numbers = pd.to_numeric(column(name), errors="coerce")
     inside = numbers.abs() < 1e308
     inside &= numbers >= low if low is not None else True
     inside &= numbers <= high if high is not None else True
     runs = runs[inside | (column(name).isna() & missing)]
 """
-VALUES = """for name, wanted, missing in VALUES:
+KEEP_WITH_VALUES = """for name, wanted, missing in VALUES:
     runs = runs[column(name).isin(wanted) | (column(name).isna() & missing)]
 """
-TEXTS = """for name, text in TEXTS:
+KEEP_WITH_TEXTS = """for name, text in TEXTS:
     runs = runs[column(name).astype("str").str.contains(text, case=False, regex=False, na=False)]
 """
-NO_CHILDREN = """above = column("tags.mlflow.parentRunId")
+DROP_CHILDREN = """above = column("tags.mlflow.parentRunId")
 runs = runs[~above.isin(runs["run_id"]) | (above == runs["run_id"])]
 """
-BEST_CHILDREN = """above = column("tags.mlflow.parentRunId")
+KEEP_BEST_CHILDREN = """above = column("tags.mlflow.parentRunId")
 above = above.where((above != runs["run_id"]) & (above != ""))
 youngest = ~runs["run_id"].isin(above)
 goodness = (-values(COLOR) if LESS_IS_BETTER else values(COLOR)).fillna(float("-inf"))
@@ -73,7 +75,7 @@ for run_id in runs["run_id"][youngest]:
         run_id = parent[run_id]
 runs = runs[runs.index.isin(best) | ~runs["run_id"].isin(spoken_for)]
 """
-ELSEWHERE = """# MLflow's search gives the last value of a metric; the whole histories know the others.
+READ_EXTREMES = """# MLflow's search gives the last value of a metric; the whole histories know the others.
 client = mlflow.MlflowClient()
 for name, way in EXTREMES.items():
     for row, run_id in runs["run_id"].items():
@@ -81,7 +83,7 @@ for name, way in EXTREMES.items():
         if history := [value for value in history if value == value]:
             runs.loc[row, name] = max(history) if way == "max" else min(history)
 """
-SOME = """if runs.empty:
+STOP_WHEN_EMPTY = """if runs.empty:
     raise SystemExit("No run is left.")
 """
 
@@ -225,21 +227,21 @@ runs.to_csv("runs.csv", index=False)
 
 
 @dataclass(frozen=True)
-class Part:
+class ScriptPart:
     """One picture: the constants that its code reads, the lines that import for it, and the code."""
 
-    needs: tuple[str, ...]
+    constants: tuple[str, ...]
     imports: tuple[str, ...]
     code: str
 
 
-def _picture(code: str, *needs: str, imports: tuple[str, ...] = ()) -> Part:
-    return Part((*needs, "LOG"), (*ALTAIR, *imports), _DRAW + code + _SAVE)
+def _picture(code: str, *needs: str, imports: tuple[str, ...] = ()) -> ScriptPart:
+    return ScriptPart((*needs, "LOG"), (*ALTAIR_IMPORTS, *imports), _DRAW + code + _SAVE)
 
 
 _SKLEARN = ("from sklearn.ensemble import RandomForestRegressor", "from sklearn.inspection import permutation_importance")
-TABLE = Part((), (), _TABLE)
-PLOTS = {
+TABLE_PART = ScriptPart((), (), _TABLE)
+PLOT_PARTS = {
     "parallel": _picture(_PARALLEL, "AXES", "COLOR"),
     "scatter": _picture(_SCATTER, "X", "Y", "COLOR"),
     "box": _picture(_BOX, "Y", "BY"),
@@ -247,6 +249,6 @@ PLOTS = {
     "curves": _picture(_CURVES, "Y", "PICKED", "ALONG", "SMOOTH"),
     "groups": _picture(_GROUPS, "Y", "BY", imports=("from scipy.stats import t",)),
     "importance": _picture(_IMPORTANCE, "Y", imports=_SKLEARN),
-    "differences": Part(("PICKED", "BASE"), (), _DIFFERENCES),
+    "differences": ScriptPart(("PICKED", "BASE"), (), _DIFFERENCES),
 }
 """The pictures of Compare by their name in small letters."""

@@ -14,14 +14,26 @@ from typing import Any
 
 import pandas as pd
 
-from lib.runs.table.number_format import LARGEST
-from lib.runs.table.run_table import METRIC, PARAM, subset
+from lib.runs.table.number_format import STORED_INFINITY
+from lib.runs.table.run_table import METRIC_PREFIX, PARAM_PREFIX, subset
 from lib.runs.table.types import RunTable
 
-TAG = "tags."
-OWN = "mlflow."
-FACTS = ("name", "experiment", "status", "lifecycle", "started", "ended", "seconds", "user", "source", "git_commit", "parent")
-NAN = "NaN"
+TAG_PREFIX = "tags."
+MLFLOW_TAG_PREFIX = "mlflow."
+IDENTITY_COLUMNS = (
+    "name",
+    "experiment",
+    "status",
+    "lifecycle",
+    "started",
+    "ended",
+    "seconds",
+    "user",
+    "source",
+    "git_commit",
+    "parent",
+)
+NAN_TEXT = "NaN"
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _STARTS = tuple("=+-@\t\r\n＝＋－＠")
 """What makes a formula; spreadsheets take the full-width forms as well."""
@@ -39,8 +51,8 @@ def as_csv(table: RunTable, ids: Sequence[str]) -> bytes:
     sheet = io.StringIO()
     write = csv.writer(sheet, lineterminator="\r\n")
     wide = _wide(subset(table, ids))
-    write.writerow([harmless(str(name)) for name in wide])
-    write.writerows([harmless(cell) for cell in row] for row in zip(*wide.values(), strict=True))
+    write.writerow([escape_formula(str(name)) for name in wide])
+    write.writerows([escape_formula(cell) for cell in row] for row in zip(*wide.values(), strict=True))
     return (BOM + sheet.getvalue()).encode("utf-8", "replace")
 
 
@@ -51,7 +63,7 @@ def as_json(table: RunTable, ids: Sequence[str]) -> bytes:
     """
     shown = subset(table, ids)
     document = {
-        "experiments": list(table.search.experiments),
+        "experiments": list(table.search.experiment_ids),
         "filter": table.search.filter,
         "state": table.search.state,
         "read_at": _time(table.read_at),
@@ -60,7 +72,7 @@ def as_json(table: RunTable, ids: Sequence[str]) -> bytes:
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1).encode("utf-8", "replace")
 
 
-def measured(table: RunTable) -> list[dict[str, Any]]:
+def metrics_by_run(table: RunTable) -> list[dict[str, Any]]:
     """The metrics that each run logged, as JSON can hold them: a number, or the word NaN, Infinity or -Infinity."""
     return [
         {str(name): value for name, value in zip(table.metrics, values, strict=True) if value is not None}
@@ -68,29 +80,31 @@ def measured(table: RunTable) -> list[dict[str, Any]]:
     ] or [{} for _ in table.ids]
 
 
-def harmless(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """A cell that no spreadsheet runs as a formula. Plain numbers, also negative ones, stay numbers."""
     return f"'{cell}" if cell.startswith(_STARTS) and not _NUMBER.fullmatch(cell) else cell
 
 
-def file_name(name: str, ending: str) -> str:
+def safe_file_name(name: str, extension: str) -> str:
     """A file name made from an experiment's name, safe on every system: letters, digits, dots and dashes, at most 60 of them."""
     plain = _UNSAFE.sub("-", name).strip(".-")[:60].rstrip(".-")
-    return f"{'runs-' * bool(_DEVICES.match(plain))}{plain or 'runs'}.{ending}"
+    return f"{'runs-' * bool(_DEVICES.match(plain))}{plain or 'runs'}.{extension}"
 
 
 def _wide(table: RunTable) -> dict[str, list[str]]:
     """Column → cells, as text."""
-    found = {"run_id": list(table.ids)} | {name: _texts(table.identity[name]) for name in FACTS}
+    found = {"run_id": list(table.ids)} | {name: _texts(table.identity[name]) for name in IDENTITY_COLUMNS}
     found["versions"] = [_versions(cell, ", ") for cell in table.identity["versions"]]
-    found |= {METRIC + name: ["" if cell is None else str(cell) for cell in cells] for name, cells in _numbers(table).items()}
-    found |= {PARAM + str(name): _texts(table.texts[name]) for name in table.texts}
-    return found | {TAG + name: _texts(table.tags[name]) for name in _own_tags(table)}
+    found |= {
+        METRIC_PREFIX + name: ["" if cell is None else str(cell) for cell in cells] for name, cells in _numbers(table).items()
+    }
+    found |= {PARAM_PREFIX + str(name): _texts(table.texts[name]) for name in table.texts}
+    return found | {TAG_PREFIX + name: _texts(table.tags[name]) for name in _own_tags(table)}
 
 
 def _own_tags(table: RunTable) -> list[str]:
     """Tags that people and their scripts set; what MLflow sets itself stands in the other columns."""
-    return [str(name) for name in table.tags if not str(name).startswith(OWN)]
+    return [str(name) for name in table.tags if not str(name).startswith(MLFLOW_TAG_PREFIX)]
 
 
 def _versions(found: Any, between: str) -> str:
@@ -102,8 +116,8 @@ def _texts(cells: "pd.Series") -> list[str]:
 
 
 def _runs(table: RunTable) -> list[dict[str, Any]]:
-    facts = {name: list(map(_plain, table.identity[name])) for name in FACTS}
-    metrics, params = measured(table), _columns(table.params)
+    facts = {name: list(map(_plain, table.identity[name])) for name in IDENTITY_COLUMNS}
+    metrics, params = metrics_by_run(table), _columns(table.params)
     tags = _columns(table.tags[_own_tags(table)])
     inputs: dict[str, list[dict[str, Any]]] = {}
     for run_id, name, digest, context in table.inputs.itertuples(index=False):
@@ -127,7 +141,7 @@ def _numbers(table: RunTable) -> dict[str, list[Any]]:
     places = {run_id: row for row, run_id in enumerate(table.ids)}
     for run_id, name in table.nans:
         if run_id in places and name in found and found[name][places[run_id]] is None:
-            found[name][places[run_id]] = NAN
+            found[name][places[run_id]] = NAN_TEXT
     return found
 
 
@@ -146,7 +160,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return _time(value)
     known = value.item() if hasattr(value, "item") else value
-    if isinstance(known, float) and abs(known) >= LARGEST:
+    if isinstance(known, float) and abs(known) >= STORED_INFINITY:
         return "Infinity" if known > 0 else "-Infinity"
     return known
 

@@ -34,7 +34,7 @@ _NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
 _Test = Callable[[str], bool]
 
 
-def leaves(clauses: Sequence[Clause], table: RunTable) -> list[str] | None:
+def matching_run_ids(clauses: Sequence[Clause], table: RunTable) -> list[str] | None:
     """The ids of the runs that meet all conditions, in the order of the table; None when the backend has to be asked.
 
     It is asked about `user_id`, about `!=` on a metric that is NaN or missing in a run, and about an empty dataset context or
@@ -128,19 +128,19 @@ def _test(clause: Clause) -> _Test:
         return listed.__contains__ if clause.comparator == "IN" else lambda text: text not in listed
     wanted = str(value)
     if clause.comparator in ("LIKE", "ILIKE"):
-        return like(wanted, re.IGNORECASE if clause.comparator == "ILIKE" else re.NOFLAG)
+        return compile_like(wanted, re.IGNORECASE if clause.comparator == "ILIKE" else re.NOFLAG)
     return wanted.__eq__ if clause.comparator == "=" else wanted.__ne__
 
 
-def like(wanted: str, case: re.RegexFlag = re.NOFLAG) -> _Test:
+def compile_like(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> _Test:
     """A test for SQLite's LIKE: % is any text, _ any character, neither can be escaped, and a text ends at a zero character.
 
     `case` is IGNORECASE for ILIKE, which knows the letters of ASCII only.
     """
-    first, *others = [_literal(part) for part in _to_zero(wanted).split("%")]
+    first, *others = [_literal(part) for part in _to_zero(pattern).split("%")]
     # Each part is taken where it is found first and never again: no text makes the test slow.
     middle = "".join(f"(?>.*?{part})" for part in others[:-1])
-    found = re.compile(first + (f"{middle}.*{others[-1]}" if others else ""), re.DOTALL | re.ASCII | case)
+    found = re.compile(first + (f"{middle}.*{others[-1]}" if others else ""), re.DOTALL | re.ASCII | flags)
     return lambda text: found.fullmatch(_to_zero(text)) is not None
 
 

@@ -13,12 +13,12 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from lib.runs.table.memo import remembered
-from lib.runs.table.number_format import reals
+from lib.runs.table.memo import memoize_by_table
+from lib.runs.table.number_format import finite_numbers
 from lib.runs.table.types import RunTable
 
-EXAMPLE = "metrics.accuracy > 0.9"
-OWN_TAGS = "mlflow."
+EXAMPLE_FILTER = "metrics.accuracy > 0.9"
+MLFLOW_TAG_PREFIX = "mlflow."
 _KINDS = {"metric": "metrics", "parameter": "params", "tag": "tags"}
 _PLAIN = re.compile(r"(?!(as|case|from|in|using|values)$)[A-Za-z_]\w*", re.IGNORECASE)
 """Names that MLflow's parser takes without backquotes: not these few words of SQL."""
@@ -41,7 +41,7 @@ class Clause:
 
 
 @dataclass(frozen=True)
-class Names:
+class KnownNames:
     """What the runs here have: names of metrics, parameters and tags, and conditions made of them that leave something."""
 
     metrics: tuple[str, ...] = ()
@@ -50,28 +50,30 @@ class Names:
     conditions: tuple[str, ...] = ()
 
     @property
-    def example(self) -> str:
+    def example_filter(self) -> str:
         """A right filter: one of this experiment where there is one."""
-        return self.conditions[0] if self.conditions else EXAMPLE
+        return self.conditions[0] if self.conditions else EXAMPLE_FILTER
 
 
-@remembered
-def names(table: RunTable) -> Names:
+@memoize_by_table
+def collect_known_names(table: RunTable) -> KnownNames:
     """The names of these runs with a condition for each; tags that MLflow sets itself come last."""
-    tags = sorted(table.tags.columns, key=lambda name: (name.startswith(OWN_TAGS), name))
+    tags = sorted(table.tags.columns, key=lambda name: (name.startswith(MLFLOW_TAG_PREFIX), name))
     made = [_half(str(name), table.metrics[name]) for name in table.metrics]
     made += [_usual("params", str(name), table.params[name]) for name in table.params]
-    made += [_usual("tags", name, table.tags[name]) for name in tags if not name.startswith(OWN_TAGS)]
+    made += [_usual("tags", name, table.tags[name]) for name in tags if not name.startswith(MLFLOW_TAG_PREFIX)]
     conditions = [one for one in made if one]
-    return Names(tuple(table.metrics.columns), tuple(table.params.columns), tuple(tags), (*conditions, "status = 'FINISHED'"))
+    return KnownNames(
+        tuple(table.metrics.columns), tuple(table.params.columns), tuple(tags), (*conditions, "status = 'FINISHED'")
+    )
 
 
-def field(kind: str, name: str) -> str:
+def filter_field(kind: str, name: str) -> str:
     """A name as the grammar wants it: metrics.accuracy, metrics.`log loss`."""
     return f"{kind}.{name}" if _PLAIN.fullmatch(name) else f"{kind}.`{name}`"
 
 
-def quoted(value: str) -> str:
+def quote_value(value: str) -> str:
     """A value in quotes; "" when it holds both kinds of quotes, because the grammar has no way to say that."""
     if "'" not in value:
         return f"'{value}'"
@@ -80,11 +82,11 @@ def quoted(value: str) -> str:
 
 def _half(name: str, column: "pd.Series[float]") -> str:
     """A condition that about half of the runs meet. Plain decimals, because MLflow's parser knows no 1e+06."""
-    numbers = reals(column)
+    numbers = finite_numbers(column)
     real = np.sort(numbers[(numbers == 0) | ((np.abs(numbers) > 1e-9) & (np.abs(numbers) < 1e15))])
     if not len(real) or "`" in name:
         return ""
-    return f"{field('metrics', name)} > {Decimal(f'{_below(float(real[len(real) // 2]), float(real[-1])):.2g}'):f}"
+    return f"{filter_field('metrics', name)} > {Decimal(f'{_below(float(real[len(real) // 2]), float(real[-1])):.2g}'):f}"
 
 
 def _below(middle: float, most: float) -> float:
@@ -96,11 +98,11 @@ def _below(middle: float, most: float) -> float:
 
 def _usual(kind: str, name: str, column: "pd.Series") -> str:
     present = column.dropna()
-    value = quoted(str(present.mode().iloc[0])) if len(present) else ""
-    return f"{field(kind, name)} = {value}" if value and "`" not in name and len(value) < 60 else ""
+    value = quote_value(str(present.mode().iloc[0])) if len(present) else ""
+    return f"{filter_field(kind, name)} = {value}" if value and "`" not in name and len(value) < 60 else ""
 
 
-def wrong_comparator(clause: Clause) -> str:
+def comparator_error(clause: Clause) -> str:
     """What is wrong with the comparator of a clause that could be parsed; "" for nothing."""
     if clause.comparator == "==":
         return "Equal is written with one =."
@@ -112,35 +114,35 @@ def wrong_comparator(clause: Clause) -> str:
     return ""
 
 
-def unknown(clauses: Sequence[Clause], known: Names) -> tuple[str, ...]:
+def unknown_name_messages(clauses: Sequence[Clause], known_names: KnownNames) -> tuple[str, ...]:
     """A sentence for each name that no run here has, with the nearest one that is known."""
     said = []
     for clause in clauses:
-        have: tuple[str, ...] = getattr(known, _KINDS.get(clause.kind, ""), ())
+        have: tuple[str, ...] = getattr(known_names, _KINDS.get(clause.kind, ""), ())
         if clause.kind in _KINDS and clause.name not in have:
             near = difflib.get_close_matches(clause.name, have, n=1)
-            hint = f" Did you mean {field(_KINDS[clause.kind], near[0])}?" if near else ""
+            hint = f" Did you mean {filter_field(_KINDS[clause.kind], near[0])}?" if near else ""
             said.append(f"No run here has a {clause.kind} called {clause.name}.{hint}")
     return tuple(dict.fromkeys(said))
 
 
-def explained(asked: str, message: str, known: Names) -> str:
+def explain_error(filter_text: str, message: str, known_names: KnownNames) -> str:
     """MLflow's message about a filter, as one plain sentence."""
     for pattern, answer in _ANSWERS:
         if found := re.search(pattern, message, re.DOTALL):
-            return answer(found, asked, known)
+            return answer(found, filter_text, known_names)
     return "MLflow cannot read this filter."
 
 
-def _attribute(found: re.Match[str], _: str, known: Names) -> str:
+def _attribute(found: re.Match[str], _: str, known: KnownNames) -> str:
     name = found[1]
     for kind, have in (("metrics", known.metrics), ("params", known.params), ("tags", known.tags)):
         if name in have:
-            return f"{name} needs its kind in front: {field(kind, name)}."
+            return f"{name} needs its kind in front: {filter_field(kind, name)}."
     return f"{name} is nothing that every run has. In front of a name stands metrics., params. or tags."
 
 
-def _clauses(found: re.Match[str], asked: str, known: Names) -> str:
+def _clauses(found: re.Match[str], asked: str, known: KnownNames) -> str:
     if asked.count("'") % 2 or asked.count('"') % 2 or asked.count("`") % 2:
         return "A quote is opened and not closed."
     if _ONLY_AND.search(asked):
@@ -153,7 +155,7 @@ def _clauses(found: re.Match[str], asked: str, known: Names) -> str:
     return f"A condition is a name, a comparator and a value, joined by AND. This part is not complete: {found[1][:80]}."
 
 
-def _text(found: re.Match[str], asked: str, _: Names) -> str:
+def _text(found: re.Match[str], asked: str, _: KnownNames) -> str:
     kind, value = found[1], found[2].strip()
     if value.startswith("("):
         return f"A list does not work on a {kind}: use = or LIKE."
@@ -162,12 +164,12 @@ def _text(found: re.Match[str], asked: str, _: Names) -> str:
     return f"The value of a {kind} stands in quotes: '{value}'."
 
 
-def _unquoted(_: re.Match[str], asked: str, __: Names) -> str:
+def _unquoted(_: re.Match[str], asked: str, __: KnownNames) -> str:
     bare = _BARE.search(asked)
     return f"The value of a {_SINGULAR[bare[1]]} stands in quotes: '{bare[2]}'." if bare else "A text value stands in quotes."
 
 
-_Answer = Callable[[re.Match[str], str, Names], str]
+_Answer = Callable[[re.Match[str], str, KnownNames], str]
 _ANSWERS: tuple[tuple[str, _Answer], ...] = (
     (r"Invalid attribute key '(.*?)' specified", _attribute),
     (r"Invalid clause\(s\) in filter string: (.*)", _clauses),

@@ -7,21 +7,21 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lib.runs.filters.explain import OWN_TAGS
-from lib.runs.filters.facets import SECONDS, WORDS, has_numbers, has_texts, numbers_of, texts_of
-from lib.runs.table.memo import remembered
-from lib.runs.table.number_format import natural
-from lib.runs.table.run_table import PARAM, TAG, metrics
+from lib.runs.filters.explain import MLFLOW_TAG_PREFIX
+from lib.runs.filters.facets import SECONDS_COLUMN, TEXT_COLUMNS, can_have_range, can_have_values, column_numbers, column_texts
+from lib.runs.table.memo import memoize_by_table
+from lib.runs.table.number_format import natural_sort_key
+from lib.runs.table.run_table import PARAM_PREFIX, TAG_PREFIX, metric_columns
 from lib.runs.table.types import MODEL_HISTORY_TAG, PARENT_TAG, RUN_NAME_TAG, USER_TAG, RunTable
 
-MOST_VALUES = 200
-FEW = 12
+MAX_VALUES = 200
+MAX_LISTED_NUMBERS = 12
 """So many numbers are chosen one by one; of more there is a range."""
 _TOLD_OTHERWISE = frozenset({RUN_NAME_TAG, USER_TAG, PARENT_TAG, MODEL_HISTORY_TAG})
 
 
 @dataclass(frozen=True)
-class Offer:
+class FacetOption:
     """A column that runs can be chosen by.
 
     `least` and `most` where its values are numbers. `values` are its texts with how many runs have each, the most frequent first, at
@@ -32,60 +32,63 @@ class Offer:
     least: float | None = None
     most: float | None = None
     values: tuple[tuple[str, int], ...] = ()
-    different: int = 0
-    missing: int = 0
+    distinct_count: int = 0
+    missing_count: int = 0
 
     @property
-    def way(self) -> Literal["range", "values", "text"]:
+    def input_kind(self) -> Literal["range", "values", "text"]:
         """How to choose best: by a part of the text, by a range, or one by one."""
         if self.column == "name":
             return "text"
-        return "range" if self.least is not None and not 0 < len(self.values) <= FEW else "values"
+        return "range" if self.least is not None and not 0 < len(self.values) <= MAX_LISTED_NUMBERS else "values"
 
 
-@remembered
-def offered(table: RunTable) -> tuple[Offer, ...]:
+@memoize_by_table
+def build_facet_options(table: RunTable) -> tuple[FacetOption, ...]:
     """The offers for these runs: columns with two or more values first, then those that some runs have and others lack."""
     made = [offer for column in _columns(table) if (offer := _offer(table, column))]
-    return tuple(sorted(made, key=lambda offer: offer.different < 2))
+    return tuple(sorted(made, key=lambda offer: offer.distinct_count < 2))
 
 
 def _columns(table: RunTable) -> Iterator[str]:
     yield "name"
-    yield from metrics(table)
-    yield from (PARAM + str(name) for name in table.params)
-    yield from (word for word in WORDS if word != "name")
-    yield SECONDS
+    yield from metric_columns(table)
+    yield from (PARAM_PREFIX + str(name) for name in table.params)
+    yield from (word for word in TEXT_COLUMNS if word != "name")
+    yield SECONDS_COLUMN
     tags = sorted(
-        (str(name) for name in table.tags if name not in _TOLD_OTHERWISE), key=lambda name: (name.startswith(OWN_TAGS), name)
+        (str(name) for name in table.tags if name not in _TOLD_OTHERWISE),
+        key=lambda name: (name.startswith(MLFLOW_TAG_PREFIX), name),
     )
-    yield from (TAG + name for name in tags)
+    yield from (TAG_PREFIX + name for name in tags)
 
 
-def _offer(table: RunTable, column: str) -> Offer | None:
+def _offer(table: RunTable, column: str) -> FacetOption | None:
     """None where every choice would leave all runs or none."""
     numbers = _numbers(table, column)
-    if has_texts(column):
-        texts = texts_of(table, column)
+    if can_have_values(column):
+        texts = column_texts(table, column)
         counts, missing = texts.value_counts(sort=False), int(texts.isna().sum())
     else:
         counts, missing = pd.Series(numbers).value_counts(sort=False), len(table) - len(numbers)
     if len(counts) < 2 and not (len(counts) and missing):
         return None
     least, most = (float(numbers.min()), float(numbers.max())) if len(numbers) else (None, None)
-    return Offer(column, least, most, _values(counts) if has_texts(column) else (), len(counts), missing)
+    return FacetOption(column, least, most, _values(counts) if can_have_values(column) else (), len(counts), missing)
 
 
 def _values(counts: "pd.Series[int]") -> tuple[tuple[str, int], ...]:
     """The most frequent ones; of equally frequent ones those of the newest runs."""
-    most = counts.sort_values(ascending=False, kind="stable").iloc[:MOST_VALUES]
-    return tuple(sorted(((str(one), int(number)) for one, number in most.items()), key=lambda one: (-one[1], natural(one[0]))))
+    most = counts.sort_values(ascending=False, kind="stable").iloc[:MAX_VALUES]
+    return tuple(
+        sorted(((str(one), int(number)) for one, number in most.items()), key=lambda one: (-one[1], natural_sort_key(one[0])))
+    )
 
 
 def _numbers(table: RunTable, column: str) -> np.ndarray:
     """The real numbers of a column; of a parameter none unless all its values are numbers."""
-    name = column.removeprefix(PARAM)
-    if not has_numbers(column) or (name != column and table.params[name].dtype == "str"):
+    name = column.removeprefix(PARAM_PREFIX)
+    if not can_have_range(column) or (name != column and table.params[name].dtype == "str"):
         return np.array([])
-    found = numbers_of(table, column)
+    found = column_numbers(table, column)
     return found[~np.isnan(found)]

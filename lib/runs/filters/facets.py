@@ -13,16 +13,16 @@ from datetime import UTC, date, datetime, time
 import numpy as np
 import pandas as pd
 
-from lib.runs.table.number_format import LARGEST
-from lib.runs.table.run_table import METRIC, PARAM, TAG
+from lib.runs.table.number_format import STORED_INFINITY
+from lib.runs.table.run_table import METRIC_PREFIX, PARAM_PREFIX, TAG_PREFIX
 from lib.runs.table.types import RegisteredVersion, RunTable
 
-SECONDS = "seconds"
-WORDS = ("name", "dataset", "version", "status", "user")
+SECONDS_COLUMN = "seconds"
+TEXT_COLUMNS = ("name", "dataset", "version", "status", "user")
 
 
 @dataclass(frozen=True)
-class Range:
+class RangeFacet:
     """Numbers from `least` to `most`, both included; None is an open end. NaN and infinity are in no range."""
 
     column: str
@@ -31,7 +31,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class AnyOf:
+class AnyOfFacet:
     """One of these values, at least one of them; None stands for "not set"."""
 
     column: str
@@ -39,55 +39,55 @@ class AnyOf:
 
 
 @dataclass(frozen=True)
-class Holds:
+class ContainsFacet:
     """The text has this part in it, capitals or not."""
 
     column: str
     part: str
 
 
-Facet = Range | AnyOf | Holds
+Facet = RangeFacet | AnyOfFacet | ContainsFacet
 
-_SIGNS = {Range: ":", AnyOf: "=", Holds: "~"}
+_SIGNS = {RangeFacet: ":", AnyOfFacet: "=", ContainsFacet: "~"}
 _ESCAPED = re.compile("[%:=~|]")
 _ESCAPE = re.compile("%(25|3A|3D|7E|7C)")
 _SPLIT = re.compile(r"([^:=~]+)([:=~])(.*)", re.DOTALL)
 _NOT_SET = "~"
 
 
-def text(facet: Facet) -> str:
+def format_facet(facet: Facet) -> str:
     """A facet as a link carries it: `metrics.accuracy:0.9..`, `params.depth=5|7|~` (~ for not set), `name~forest`."""
     return _escape(facet.column) + _SIGNS[type(facet)] + _answer(facet)
 
 
-def read(said: str) -> Facet | None:
+def parse_facet(text: str) -> Facet | None:
     """The facet of a link; None for what is none, or for a condition that such a column cannot have."""
-    if not (found := _SPLIT.fullmatch(said)):
+    if not (found := _SPLIT.fullmatch(text)):
         return None
     column, rest = _unescape(found[1]), found[3]
     if found[2] == ":":
-        return _range(column, rest) if has_numbers(column) else None
-    if not has_texts(column):
+        return _range(column, rest) if can_have_range(column) else None
+    if not can_have_values(column):
         return None
     if found[2] == "~":
-        return Holds(column, _unescape(rest))
-    return AnyOf(column, tuple(None if one == _NOT_SET else _unescape(one) for one in rest.split("|")))
+        return ContainsFacet(column, _unescape(rest))
+    return AnyOfFacet(column, tuple(None if one == _NOT_SET else _unescape(one) for one in rest.split("|")))
 
 
-def has_numbers(column: str) -> bool:
+def can_have_range(column: str) -> bool:
     """Can there be a range of it?"""
-    return column == SECONDS or column.startswith((METRIC, PARAM))
+    return column == SECONDS_COLUMN or column.startswith((METRIC_PREFIX, PARAM_PREFIX))
 
 
-def has_texts(column: str) -> bool:
+def can_have_values(column: str) -> bool:
     """Can there be a choice of its values, or a part of its text?"""
-    return column in WORDS or column.startswith((PARAM, TAG))
+    return column in TEXT_COLUMNS or column.startswith((PARAM_PREFIX, TAG_PREFIX))
 
 
 def _answer(facet: Facet) -> str:
-    if isinstance(facet, Range):
+    if isinstance(facet, RangeFacet):
         return f"{_end(facet.least)}..{_end(facet.most)}"
-    if isinstance(facet, Holds):
+    if isinstance(facet, ContainsFacet):
         return _escape(facet.part)
     return "|".join(_NOT_SET if value is None else _escape(value) for value in facet.values)
 
@@ -106,16 +106,16 @@ def _end(value: float | None) -> str:
     return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 
 
-def _range(column: str, rest: str) -> Range | None:
+def _range(column: str, rest: str) -> RangeFacet | None:
     low, dots, high = rest.partition("..")
     try:
         ends = [float(end) if end else None for end in (low, high)]
     except ValueError:
         return None
-    return Range(column, *ends) if dots and all(end is None or math.isfinite(end) for end in ends) else None
+    return RangeFacet(column, *ends) if dots and all(end is None or math.isfinite(end) for end in ends) else None
 
 
-def passing(table: RunTable, facets: Iterable[Facet]) -> list[str]:
+def run_ids_by_facets(table: RunTable, facets: Iterable[Facet]) -> list[str]:
     """The ids of the runs that meet every facet, in the order of the table. What a run lacks is not set; it meets no other condition."""
     left = np.ones(len(table), dtype=bool)
     for facet in facets:
@@ -123,7 +123,7 @@ def passing(table: RunTable, facets: Iterable[Facet]) -> list[str]:
     return table.identity.index[left].tolist()
 
 
-def started(table: RunTable, since: str, until: str) -> list[str]:
+def run_ids_by_start(table: RunTable, since: str, until: str) -> list[str]:
     """The ids of the runs that started between two days (or moments) in ISO form, both included, in UTC.
 
     An empty end is open, and so is one that is no date.
@@ -149,12 +149,12 @@ def _moment(said: str, of_day: time) -> datetime | None:
 
 
 def _met(facet: Facet, table: RunTable) -> np.ndarray:
-    if isinstance(facet, Range):
-        numbers = numbers_of(table, facet.column)
+    if isinstance(facet, RangeFacet):
+        numbers = column_numbers(table, facet.column)
         low = -math.inf if facet.least is None else facet.least
         return (numbers >= low) & (numbers <= (math.inf if facet.most is None else facet.most))
-    texts = texts_of(table, facet.column)
-    meets = _holds(facet.part) if isinstance(facet, Holds) else set(facet.values).__contains__
+    texts = column_texts(table, facet.column)
+    meets = _holds(facet.part) if isinstance(facet, ContainsFacet) else set(facet.values).__contains__
     said = zip(texts.index.tolist(), texts.tolist(), strict=True)
     hits = {run_id for run_id, one in said if meets(one if isinstance(one, str) else None)}
     return np.array([run_id in hits for run_id in table.identity.index.tolist()], dtype=bool)
@@ -165,14 +165,14 @@ def _holds(part: str) -> Callable[[str | None], bool]:
     return lambda one: one is not None and wanted in one.casefold()
 
 
-def numbers_of(table: RunTable, column: str) -> np.ndarray:
+def column_numbers(table: RunTable, column: str) -> np.ndarray:
     """The numbers of a column, one per run; NaN for what is missing, infinite, no number, or a column that these runs lack."""
     values = _column(table, column)
     found = pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64", na_value=math.nan)
-    return np.where(np.abs(found) < LARGEST, found, math.nan)
+    return np.where(np.abs(found) < STORED_INFINITY, found, math.nan)
 
 
-def texts_of(table: RunTable, column: str) -> "pd.Series[str]":
+def column_texts(table: RunTable, column: str) -> "pd.Series[str]":
     """The texts of a column by run id, missing where a run has none. A run with two datasets or versions is there twice."""
     if column == "dataset":
         return _datasets(table)
@@ -182,12 +182,12 @@ def texts_of(table: RunTable, column: str) -> "pd.Series[str]":
 
 
 def _column(table: RunTable, column: str) -> "pd.Series":
-    for start, columns in ((METRIC, table.metrics), (PARAM, table.texts), (TAG, table.tags)):
+    for start, columns in ((METRIC_PREFIX, table.metrics), (PARAM_PREFIX, table.texts), (TAG_PREFIX, table.tags)):
         if column.startswith(start) and (name := column.removeprefix(start)) in columns:
             return columns[name]
-    if column == SECONDS:
-        return table.identity[SECONDS]
-    if column in WORDS:
+    if column == SECONDS_COLUMN:
+        return table.identity[SECONDS_COLUMN]
+    if column in TEXT_COLUMNS:
         return table.identity[column].replace("", None)
     return pd.Series(None, index=table.identity.index, dtype="str")
 

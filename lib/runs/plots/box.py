@@ -15,22 +15,32 @@ import numpy as np
 import pandas as pd
 
 from lib.runs.analysis.grouping import Group
-from lib.runs.plots.axes import is_log
-from lib.runs.plots.style import PICKED, Ink, Look, frame, heading, lettered, quiet, shade, who
-from lib.runs.table.number_format import figure, is_real, short_labels
-from lib.runs.table.run_table import column
+from lib.runs.plots.axes import needs_log_scale
+from lib.runs.plots.style import (
+    IS_SELECTED_EXPR,
+    ChartColors,
+    ChartStyle,
+    chart_data,
+    color_encoding,
+    column_title,
+    combine_layers,
+    letter_layers,
+    run_tooltips,
+)
+from lib.runs.table.number_format import format_number, is_finite_number, short_labels
+from lib.runs.table.run_table import column_values
 from lib.runs.table.types import RunTable
 
-MOST_GROUPS = 12
-MOST_POINTS = 1000
-MANY_POINTS = 400
+MAX_GROUPS = 12
+MAX_POINTS = 1000
+CROWDED_POINTS = 400
 """Points from which on they are drawn smaller."""
-PICK = "pick"
+POINT_SELECTION = "pick"
 _HALF, _SPREAD = 0.3, 0.5
 
 
 @dataclass(frozen=True)
-class Five:
+class FiveNumberSummary:
     """Lower whisker, first quartile, median, third quartile, upper whisker."""
 
     low: float
@@ -40,40 +50,42 @@ class Five:
     high: float
 
 
-def five(numbers: Sequence[float]) -> Five:
+def five_number_summary(numbers: Sequence[float]) -> FiveNumberSummary:
     """Quartiles by linear interpolation; a whisker ends at the last number within 1.5 times the box's height (Tukey 1977)."""
     scale = max(map(abs, numbers)) or 1.0  # scaled: the distance of two very large numbers does not fit
     shares = np.array(numbers) / scale
     q1, median, q3 = (float(one) for one in np.quantile(shares, [0.25, 0.5, 0.75]))
     reach = 1.5 * (q3 - q1)
     low, high = shares[shares >= q1 - reach].min(), shares[shares <= q3 + reach].max()
-    return Five(*(float(one) * scale for one in (min(low, q1), q1, median, q3, max(high, q3))))
+    return FiveNumberSummary(*(float(one) * scale for one in (min(low, q1), q1, median, q3, max(high, q3))))
 
 
-def kept(groups: Sequence[Group], picked: Sequence[str]) -> list[Group]:
+def limit_groups(groups: Sequence[Group], selected_run_ids: Sequence[str]) -> list[Group]:
     """At most `MOST_GROUPS` groups in their order: those with a picked run, then the largest."""
-    order = sorted(groups, key=lambda group: (not set(group.run_ids) & set(picked), -len(group.numbers)))
-    chosen = order[:MOST_GROUPS]
+    order = sorted(groups, key=lambda group: (not set(group.run_ids) & set(selected_run_ids), -len(group.numbers)))
+    chosen = order[:MAX_GROUPS]
     return [group for group in groups if group in chosen]
 
 
-def box(runs: RunTable, metric: str, groups: Sequence[Group], look: Look) -> alt.LayerChart:
+def box_plot(runs: RunTable, metric: str, groups: Sequence[Group], style: ChartStyle) -> alt.LayerChart:
     """The groups from left to right; `runs` are those that get a point, the boxes are reckoned from all runs of the groups."""
-    ink, sizes = look.ink, _sizes(groups)
+    ink, sizes = style.colors, _sizes(groups)
     y = _up([number for group in groups for number in group.numbers])
-    points = alt.Chart(_points(runs, metric, groups, look))
-    at = {"x": _across(groups), "y": alt.Y("value:Q", **y), "tooltip": _tooltip(metric, look)}
-    said = alt.TitleParams(heading(metric), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
+    points = alt.Chart(_points(runs, metric, groups, style))
+    at = {"x": _across(groups), "y": alt.Y("value:Q", **y), "tooltip": _tooltip(metric, style)}
+    said = alt.TitleParams(column_title(metric), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
     dots = points.mark_point(
-        filled=True, size=38 if len(runs) <= MANY_POINTS else 20, opacity=0.85, stroke=ink["page"], strokeWidth=0.6
+        filled=True, size=38 if len(runs) <= CROWDED_POINTS else 20, opacity=0.85, stroke=ink["page"], strokeWidth=0.6
     )
-    layers = [*_boxes(sizes, groups, y, ink), clicked(dots.encode(**at, color=shade(look, "legend")))]
-    return quiet([*layers, *lettered(points.transform_filter(PICKED), at, ink)], ink).properties(title=said)
+    layers = [*_boxes(sizes, groups, y, ink), add_click_selection(dots.encode(**at, color=color_encoding(style, "legend")))]
+    return combine_layers([*layers, *letter_layers(points.transform_filter(IS_SELECTED_EXPR), at, ink)], ink).properties(
+        title=said
+    )
 
 
-def clicked(points: alt.Chart) -> alt.Chart:
+def add_click_selection(points: alt.Chart) -> alt.Chart:
     """The same points; a click on one selects its run id under the name `PICK`."""
-    return points.add_params(alt.selection_point(name=PICK, fields=["run_id"], on="click", empty=False))
+    return points.add_params(alt.selection_point(name=POINT_SELECTION, fields=["run_id"], on="click", empty=False))
 
 
 def jitter(run_id: str) -> float:
@@ -81,7 +93,7 @@ def jitter(run_id: str) -> float:
     return zlib.crc32(run_id.encode()) / 2**32 - 0.5
 
 
-def _boxes(sizes: pd.DataFrame, groups: Sequence[Group], y: dict[str, Any], ink: Ink) -> list[alt.Chart]:
+def _boxes(sizes: pd.DataFrame, groups: Sequence[Group], y: dict[str, Any], ink: ChartColors) -> list[alt.Chart]:
     base, across = alt.Chart(sizes), _across(groups)
     tips = [alt.Tooltip(f"{key}:N", title=title) for key, title in _SAID.items()]
     sides = {"x": alt.X("left:Q", **_scale(groups)), "x2": "right:Q", "tooltip": tips}
@@ -99,27 +111,27 @@ _SAID = {"group": "Group", "n": "Runs", "said_median": "Median", "said_box": "Ha
 def _sizes(groups: Sequence[Group]) -> pd.DataFrame:
     made = []
     for place, group in enumerate(groups):
-        one = five(group.numbers)
-        said = {"said_median": figure(one.median), "said_box": f"{figure(one.q1)} to {figure(one.q3)}"}
-        said |= {"said_whiskers": f"{figure(one.low)} to {figure(one.high)}", "group": group.label}
+        one = five_number_summary(group.numbers)
+        said = {"said_median": format_number(one.median), "said_box": f"{format_number(one.q1)} to {format_number(one.q3)}"}
+        said |= {"said_whiskers": f"{format_number(one.low)} to {format_number(one.high)}", "group": group.label}
         made.append({"place": place, "left": place - _HALF, "right": place + _HALF, "n": len(group.numbers), **vars(one), **said})
     return pd.DataFrame(made)
 
 
-def _points(runs: RunTable, metric: str, groups: Sequence[Group], look: Look) -> pd.DataFrame:
+def _points(runs: RunTable, metric: str, groups: Sequence[Group], look: ChartStyle) -> pd.DataFrame:
     places = {run_id: place for place, group in enumerate(groups) for run_id in group.run_ids}
     labels = {run_id: group.label for group in groups for run_id in group.run_ids}
-    data = frame(runs, look)
-    values = [float(value) if is_real(value) else math.nan for value in column(runs, metric)]
+    data = chart_data(runs, look)
+    values = [float(value) if is_finite_number(value) else math.nan for value in column_values(runs, metric)]
     across = [places.get(run_id, math.nan) + _SPREAD * jitter(run_id) for run_id in runs.ids]
     data = data.assign(value=values, place=across, group=[labels.get(run_id, "") for run_id in runs.ids])
-    return data.assign(said=[figure(value) for value in values]).dropna(subset=["value", "place"])
+    return data.assign(said=[format_number(value) for value in values]).dropna(subset=["value", "place"])
 
 
-def _tooltip(metric: str, look: Look) -> list[alt.Tooltip]:
-    said = [("group", "Group"), ("said", heading(metric))]
-    said += [("shaded", heading(look.color))] if look.color and look.color != metric else []
-    return who(look) + [alt.Tooltip(f"{key}:N", title=title) for key, title in said]
+def _tooltip(metric: str, look: ChartStyle) -> list[alt.Tooltip]:
+    said = [("group", "Group"), ("said", column_title(metric))]
+    said += [("shaded", column_title(look.color_column))] if look.color_column and look.color_column != metric else []
+    return run_tooltips(look) + [alt.Tooltip(f"{key}:N", title=title) for key, title in said]
 
 
 def _scale(groups: Sequence[Group]) -> dict[str, Any]:
@@ -149,6 +161,6 @@ def _across(groups: Sequence[Group]) -> alt.X:
 
 
 def _up(numbers: Sequence[float]) -> dict[str, Any]:
-    kind = "log" if is_log(numbers) else "linear"
+    kind = "log" if needs_log_scale(numbers) else "linear"
     axis = alt.Axis(domain=False, ticks=False, grid=True, gridDash=[2, 3], labelPadding=6, tickCount=6)
     return {"title": None, "axis": axis, "scale": alt.Scale(type=kind, zero=False, nice=False, padding=12)}

@@ -7,54 +7,65 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from lib.runs.analysis.grouping import Placed
-from lib.runs.plots.box import MANY_POINTS, MOST_POINTS, clicked, jitter
-from lib.runs.plots.style import PICKED, Ink, Look, frame, heading, lettered, quiet, sampled, shade, who
-from lib.runs.table.number_format import LARGEST, figure, is_real, short_labels
+from lib.runs.analysis.grouping import RankedGroup
+from lib.runs.plots.box import CROWDED_POINTS, MAX_POINTS, add_click_selection, jitter
+from lib.runs.plots.style import (
+    IS_SELECTED_EXPR,
+    ChartColors,
+    ChartStyle,
+    chart_data,
+    color_encoding,
+    column_title,
+    combine_layers,
+    letter_layers,
+    run_tooltips,
+    sample_runs,
+)
+from lib.runs.table.number_format import STORED_INFINITY, format_number, is_finite_number, short_labels
 from lib.runs.table.run_table import subset
 from lib.runs.table.types import RunTable
 
-MOST_ROWS = 20
-ROW, EDGES = 31, 58
+MAX_ROWS = 20
+ROW_HEIGHT, EXTRA_HEIGHT = 31, 58
 _ABOVE, _BELOW, _SPREAD = -0.14, 0.17, 0.24
 """Where in its row the mean stands, and the runs, which would hide it."""
-Ends = tuple[float, float]
+AxisLimits = tuple[float, float]
 
 
-def ends_of(rows: Sequence[Placed]) -> Ends:
+def axis_limits(rows: Sequence[RankedGroup]) -> AxisLimits:
     """Where the axis begins and ends: it holds all runs, and intervals up to half of that width more on either side."""
     numbers = [number for row in rows for number in row.group.numbers]
     low, high = min(numbers), max(numbers)
     room = (high / 2 - low / 2) or abs(high) * 0.05 or 1.0
-    bars = [end for row in rows for end in (row.summary.low, row.summary.high) if end is not None and is_real(end)]
-    left = max(low - room, min([low - room * 0.06, *bars]), -LARGEST)
-    return left, min(high + room, max([high + room * 0.06, *bars]), LARGEST)
+    bars = [end for row in rows for end in (row.summary.low, row.summary.high) if end is not None and is_finite_number(end)]
+    left = max(low - room, min([low - room * 0.06, *bars]), -STORED_INFINITY)
+    return left, min(high + room, max([high + room * 0.06, *bars]), STORED_INFINITY)
 
 
-def is_cut(rows: Sequence[Placed]) -> bool:
+def has_clipped_interval(rows: Sequence[RankedGroup]) -> bool:
     """Does an interval reach beyond the axis?"""
-    low, high = ends_of(rows)
+    low, high = axis_limits(rows)
     return any(row.summary.low is not None and (row.summary.low < low or (row.summary.high or low) > high) for row in rows)
 
 
-def groups(runs: RunTable, metric: str, rows: Sequence[Placed], look: Look) -> alt.LayerChart:
+def group_plot(runs: RunTable, metric: str, rows: Sequence[RankedGroup], style: ChartStyle) -> alt.LayerChart:
     """The rows from top to bottom as they come. Runs are small points, means are squares, one run alone is a hollow one."""
-    ink, data = look.ink, _rows(rows)
-    base, ends = alt.Chart(data), ends_of(rows)
-    x = alt.X("mean:Q", title=heading(metric), axis=_AXIS, scale=alt.Scale(domain=list(ends), nice=False, zero=False))
+    ink, data = style.colors, _rows(rows)
+    base, ends = alt.Chart(data), axis_limits(rows)
+    x = alt.X("mean:Q", title=column_title(metric), axis=_AXIS, scale=alt.Scale(domain=list(ends), nice=False, zero=False))
     y = alt.Y("place:Q", **_side(rows))
     bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2, color=ink["soft"], clip=True)
     means = base.mark_point(filled=True, size=80, opacity=1, stroke=ink["soft"], strokeWidth=1.8, shape="square")
     fill = alt.when("datum.n > 1").then(alt.value(ink["soft"])).otherwise(alt.value(ink["page"]))
     tips = [alt.Tooltip(f"{key}:N", title=title) for key, title in _SAID.items()]
     layers = [
-        *_runs(runs, rows, look, {"x": x, "y": y}),
+        *_runs(runs, rows, style, {"x": x, "y": y}),
         bars.encode(x=_at("low", x), x2="high:Q", y=y, tooltip=tips),
         means.encode(x=x, y=y, fill=fill, tooltip=tips),
         _words(base, y, ink),
     ]
-    return quiet(layers, ink).properties(
-        height=max(ROW * len(rows) + EDGES, 180), padding={"left": 0, "right": 96, "top": 2, "bottom": 5}
+    return combine_layers(layers, ink).properties(
+        height=max(ROW_HEIGHT * len(rows) + EXTRA_HEIGHT, 180), padding={"left": 0, "right": 96, "top": 2, "bottom": 5}
     )
 
 
@@ -64,33 +75,38 @@ _AXIS = alt.Axis(
 )
 
 
-def _rows(rows: Sequence[Placed]) -> pd.DataFrame:
+def _rows(rows: Sequence[RankedGroup]) -> pd.DataFrame:
     made = []
     for place, row in enumerate(rows):
         one = row.summary
-        bar = f"{figure(one.low)} to {figure(one.high)}" if one.low is not None else "none: one run has no spread"
-        said = {"said": figure(one.mean), "said_sd": figure(one.sd) or "none", "said_bar": bar, "standing": row.standing}
+        bar = f"{format_number(one.low)} to {format_number(one.high)}" if one.low is not None else "none: one run has no spread"
+        said = {
+            "said": format_number(one.mean),
+            "said_sd": format_number(one.sd) or "none",
+            "said_bar": bar,
+            "standing": row.standing,
+        }
         made.append({"place": place + _ABOVE, "group": row.group.label, **vars(one), **said})
     return pd.DataFrame(made).astype({"low": "float64", "high": "float64", "sd": "float64"})
 
 
-def _runs(runs: RunTable, rows: Sequence[Placed], look: Look, at: dict[str, Any]) -> list[alt.Chart]:
+def _runs(runs: RunTable, rows: Sequence[RankedGroup], look: ChartStyle, at: dict[str, Any]) -> list[alt.Chart]:
     drawn = {run_id: (place, number) for place, row in enumerate(rows) for run_id, number in _members(row)}
-    some = sampled(subset(runs, [run_id for run_id in runs.ids if run_id in drawn]), look.picked, MOST_POINTS)
-    data = frame(some, look).assign(
+    some = sample_runs(subset(runs, [run_id for run_id in runs.ids if run_id in drawn]), look.selected_run_ids, MAX_POINTS)
+    data = chart_data(some, look).assign(
         place=[drawn[run_id][0] + _BELOW + _SPREAD * jitter(run_id) for run_id in some.ids],
         mean=[drawn[run_id][1] for run_id in some.ids],
-        said=[figure(drawn[run_id][1]) for run_id in some.ids],
+        said=[format_number(drawn[run_id][1]) for run_id in some.ids],
     )
     points = alt.Chart(data)
-    at = at | {"tooltip": [*who(look), alt.Tooltip("said:N", title="Value")]}
-    dots = points.mark_point(filled=True, size=30 if len(some) <= MANY_POINTS else 16, opacity=0.75).encode(
-        **at, color=shade(look, "no legend")
+    at = at | {"tooltip": [*run_tooltips(look), alt.Tooltip("said:N", title="Value")]}
+    dots = points.mark_point(filled=True, size=30 if len(some) <= CROWDED_POINTS else 16, opacity=0.75).encode(
+        **at, color=color_encoding(look, "no legend")
     )
-    return [clicked(dots), *lettered(points.transform_filter(PICKED), at, look.ink)]
+    return [add_click_selection(dots), *letter_layers(points.transform_filter(IS_SELECTED_EXPR), at, look.colors)]
 
 
-def _members(row: Placed) -> Iterator[tuple[str, float]]:
+def _members(row: RankedGroup) -> Iterator[tuple[str, float]]:
     return zip(row.group.run_ids, row.group.numbers, strict=True)
 
 
@@ -100,20 +116,20 @@ def _at(field: str, x: alt.X) -> alt.X:
     return made
 
 
-def _words(base: alt.Chart, y: alt.Y, ink: Ink) -> alt.Chart:
+def _words(base: alt.Chart, y: alt.Y, ink: ChartColors) -> alt.Chart:
     """How a group stands, right of the picture."""
     style: dict[str, Any] = {"align": "left", "dx": 12, "fontSize": 11.5, "color": ink["ink"]}
     return base.mark_text(**style).encode(x=alt.value("width"), y=y, text="standing:N")
 
 
-def _side(rows: Sequence[Placed]) -> dict[str, Any]:
+def _side(rows: Sequence[RankedGroup]) -> dict[str, Any]:
     """A label per row at the left, with the number of runs."""
     short = short_labels([row.group.label for row in rows], 44)
     labels = [f"{short[row.group.label]}\N{EM SPACE}n = {row.summary.n:,}" for row in rows]
-    return side(labels)
+    return row_axis(labels)
 
 
-def side(labels: Sequence[str]) -> dict[str, Any]:
+def row_axis(labels: Sequence[str]) -> dict[str, Any]:
     """A vertical axis with one label per row, the first on top."""
     axis = alt.Axis(
         values=list(range(len(labels))),

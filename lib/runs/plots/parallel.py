@@ -11,16 +11,25 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from lib.runs.plots.axes import BELOW, Axis
-from lib.runs.plots.style import PICKED, Ink, Look, dash, frame, quiet, shade, who
+from lib.runs.plots.axes import MISSING_COORDINATE, Axis
+from lib.runs.plots.style import (
+    IS_SELECTED_EXPR,
+    ChartColors,
+    ChartStyle,
+    chart_data,
+    color_encoding,
+    combine_layers,
+    dash_encoding,
+    run_tooltips,
+)
 from lib.runs.table.number_format import short_labels
 from lib.runs.table.types import RunTable
 
-MOST_LINES = 300
+MAX_LINES = 300
 """More lines make the pointer lag: a hover takes 0.2 s with 500."""
 Span = tuple[float, float]
 """Two places on an axis, the lower first."""
-REACH = 9
+HOVER_WIDTH = 9
 """Pixels around a line in which the pointer finds it."""
 _SIDE = 0.32
 
@@ -31,7 +40,7 @@ class _Grid:
 
     keys: tuple[str, ...]
     axes: tuple[Axis, ...]
-    ink: Ink
+    ink: ChartColors
     spans: Mapping[str, Span]
 
     @property
@@ -63,44 +72,46 @@ class _Grid:
     @property
     def low(self) -> float:
         """The lower end of the axes: below it stands what has no value, where some run has none."""
-        return BELOW - 0.05 if any(one.gaps for one in self.axes) else -0.04
+        return MISSING_COORDINATE - 0.05 if any(one.has_missing for one in self.axes) else -0.04
 
     def at(self, field: str) -> dict[str, Any]:
         along = alt.Scale(domain=[self.low, 1.04], nice=False)
         return {"x": self.x, "y": alt.Y(f"{field}:Q", axis=None, scale=along)}
 
 
-def brush(number: int) -> str:
+def brush_name(number: int) -> str:
     """The name of the selection on the axis with this number."""
     return f"b_n{number}"
 
 
-def parallel(table: RunTable, axes: Sequence[Axis], look: Look, spans: Mapping[str, Span] | None = None) -> alt.LayerChart:
+def parallel_plot(
+    table: RunTable, axes: Sequence[Axis], style: ChartStyle, spans: Mapping[str, Span] | None = None
+) -> alt.LayerChart:
     """The runs over axes that hold these runs, in the same order; `spans` are brushed from the start, by the column of the axis.
 
     Drag along an axis to keep a range, double-click it to let go. For at most `MOST_LINES` runs: see `charts.sampled`.
     """
-    grid = _Grid(tuple(f"n{number}" for number in range(len(axes))), tuple(axes), look.ink, spans or {})
-    wide = _wide(frame(table, look), grid)
+    grid = _Grid(tuple(f"n{number}" for number in range(len(axes))), tuple(axes), style.colors, spans or {})
+    wide = _wide(chart_data(table, style), grid)
     folded = alt.Chart(wide).transform_fold(list(grid.keys), as_=["axis", "norm"])
     hover = alt.selection_point(name="hover", fields=["run_id"], on="pointerover", clear="pointerout", empty=False)
-    rules = alt.Chart(pd.DataFrame({"axis": grid.keys})).mark_rule(strokeWidth=1.5, color=look.ink["past"]).encode(x=grid.x)
+    rules = alt.Chart(pd.DataFrame({"axis": grid.keys})).mark_rule(strokeWidth=1.5, color=style.colors["past"]).encode(x=grid.x)
     layers = [
         rules,
-        _lines(folded, grid, hover, shade(look, "no legend")),
+        _lines(folded, grid, hover, color_encoding(style, "no legend")),
         *_picked(folded, grid),
         _letters(wide, grid),
-        _touch(folded, grid, look).add_params(hover),
-        _legend(wide, grid, look),
+        _touch(folded, grid, style).add_params(hover),
+        _legend(wide, grid, style),
         *_ticks(grid),
         _ranges(grid),
         _handles(grid),
     ]
-    return quiet(layers, look.ink)
+    return combine_layers(layers, style.colors)
 
 
 def _wide(runs: pd.DataFrame, grid: _Grid) -> pd.DataFrame:
-    places = {key: list(one.places) for key, one in zip(grid.keys, grid.axes, strict=True)}
+    places = {key: list(one.coordinates) for key, one in zip(grid.keys, grid.axes, strict=True)}
     texts = {f"t{number}": list(one.texts) for number, one in enumerate(grid.axes)}
     return runs.assign(**places, **texts)
 
@@ -108,16 +119,16 @@ def _wide(runs: pd.DataFrame, grid: _Grid) -> pd.DataFrame:
 def _lines(folded: alt.Chart, grid: _Grid, hover: alt.Parameter, by: Any) -> alt.Chart:
     fade = alt.when(hover).then(alt.value(1)).when(grid.passing).then(alt.value(0.6)).otherwise(alt.value(0.05))
     width = alt.when(hover).then(alt.value(3.5)).otherwise(alt.value(1.4))
-    line = folded.transform_filter(f"!{PICKED}").mark_line(interpolate="monotone", strokeJoin="round", aria=False)
+    line = folded.transform_filter(f"!{IS_SELECTED_EXPR}").mark_line(interpolate="monotone", strokeJoin="round", aria=False)
     return line.encode(**grid.at("norm"), detail="run_id:N", color=by, opacity=fade, strokeWidth=width)
 
 
 def _picked(folded: alt.Chart, grid: _Grid) -> list[alt.Chart]:
-    chosen, ink = folded.transform_filter(PICKED), grid.ink["ink"]
+    chosen, ink = folded.transform_filter(IS_SELECTED_EXPR), grid.ink["ink"]
     fade = alt.when(grid.passing).then(alt.value(1)).otherwise(alt.value(0.15))
     line = chosen.mark_line(interpolate="monotone", strokeWidth=3, stroke=ink, aria=False)
     return [
-        line.encode(**grid.at("norm"), detail="run_id:N", strokeDash=dash(), opacity=fade),
+        line.encode(**grid.at("norm"), detail="run_id:N", strokeDash=dash_encoding(), opacity=fade),
         chosen.mark_point(filled=True, size=46, color=ink).encode(**grid.at("norm"), opacity=fade),
     ]
 
@@ -134,22 +145,22 @@ def _letters(wide: pd.DataFrame, grid: _Grid) -> alt.Chart:
     return text.encode(**grid.at("place"), text="letter:N")
 
 
-def _touch(folded: alt.Chart, grid: _Grid, look: Look) -> alt.Chart:
+def _touch(folded: alt.Chart, grid: _Grid, look: ChartStyle) -> alt.Chart:
     """A wide line over each line that nobody sees: under the pointer it reads out its run. Points at each value would be ten times as many.
 
     It is an area without a height, because Vega reads out a line only near its points, an area everywhere.
     """
     tips = [alt.Tooltip(f"t{number}:N", title=one.title) for number, one in enumerate(grid.axes)]
     drawn = folded.mark_area(
-        interpolate="monotone", fillOpacity=0, stroke=grid.ink["soft"], strokeWidth=REACH, strokeOpacity=0, aria=False
+        interpolate="monotone", fillOpacity=0, stroke=grid.ink["soft"], strokeWidth=HOVER_WIDTH, strokeOpacity=0, aria=False
     )
-    return drawn.encode(**grid.at("norm"), y2="norm:Q", detail="run_id:N", tooltip=[*who(look), *tips])
+    return drawn.encode(**grid.at("norm"), y2="norm:Q", detail="run_id:N", tooltip=[*run_tooltips(look), *tips])
 
 
-def _legend(wide: pd.DataFrame, grid: _Grid, look: Look) -> alt.Chart:
+def _legend(wide: pd.DataFrame, grid: _Grid, look: ChartStyle) -> alt.Chart:
     """One point that nobody sees: lines would give the legend a frame without a filling."""
     point = alt.Chart(wide[:1].assign(axis=grid.keys[0])).mark_point(filled=True, opacity=0)
-    return point.encode(**grid.at(grid.keys[0]), color=shade(look, "legend"))
+    return point.encode(**grid.at(grid.keys[0]), color=color_encoding(look, "legend"))
 
 
 def _ticks(grid: _Grid) -> list[alt.Chart]:
@@ -157,7 +168,7 @@ def _ticks(grid: _Grid) -> list[alt.Chart]:
     rows = []
     for key, one in zip(grid.keys, grid.axes, strict=True):
         labels = short_labels([tick.label for tick in one.ticks], 14)
-        rows += [(key, tick.place, labels[tick.label]) for tick in one.ticks]
+        rows += [(key, tick.coordinate, labels[tick.label]) for tick in one.ticks]
     ticks = alt.Chart(pd.DataFrame(rows, columns=["axis", "place", "label"]))
     style: dict[str, Any] = {"align": "left", "dx": 7, "fontSize": 10.5, "fontWeight": 500}
     halo = ticks.mark_text(**style, stroke=grid.ink["page"], strokeWidth=4, strokeJoin="round")
@@ -187,7 +198,7 @@ def _brush(grid: _Grid, number: int) -> alt.Parameter:
     drawn = grid.spans.get(grid.axes[number].name)
     start: dict[str, Any] = {"value": {"y": list(drawn)}} if drawn else {}
     return alt.selection_interval(
-        name=brush(number),
+        name=brush_name(number),
         encodings=["y"],
         **start,
         on=f"[pointerdown[{at}], window:pointerup] > window:pointermove!",

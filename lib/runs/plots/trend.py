@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-Goes = Literal["up", "down", "unclear"]
-FEWEST = 4
-GRID = 60
+TrendDirection = Literal["up", "down", "unclear"]
+MIN_POINTS = 4
+GRID_SIZE = 60
 _LEVEL = 0.975
 
 
@@ -30,7 +30,7 @@ class Trend:
     mean: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
-    goes: Goes
+    direction: TrendDirection
     n: int
 
 
@@ -38,25 +38,25 @@ class Trend:
 class NoTrend:
     """Why there is no line, in a sentence."""
 
-    why: str
+    reason: str
 
 
-def trend(xs: Sequence[float | None], ys: Sequence[float | None], *, log_x: bool, log_y: bool) -> Trend | NoTrend:
+def fit_trend(xs: Sequence[float | None], ys: Sequence[float | None], *, log_x: bool, log_y: bool) -> Trend | NoTrend:
     """The line through the points that have both values. On a logarithmic axis it is fitted to the logarithms (base 10)."""
     pairs = [(x, y) for x, y in zip(xs, ys, strict=True) if x is not None and y is not None]
-    if len(pairs) < FEWEST:
-        return NoTrend(f"A trend needs {FEWEST} runs with both values, here are {len(pairs)}.")
+    if len(pairs) < MIN_POINTS:
+        return NoTrend(f"A trend needs {MIN_POINTS} runs with both values, here are {len(pairs)}.")
     bent = [_bent([x for x, _ in pairs], log=log_x), _bent([y for _, y in pairs], log=log_y)]
     (x, x_unit), (y, y_unit) = map(_scaled, bent)
     if float(np.ptp(x)) < 1e-12:
         return NoTrend("A trend needs at least two different values across.")
-    at = np.linspace(x.min(), x.max(), GRID)
+    at = np.linspace(x.min(), x.max(), GRID_SIZE)
     mean, half, goes = _fit(x, y, at)
     middle, low, high = (_straight(part * y_unit, log=log_y) for part in (mean, mean - half, mean + half))
     return Trend(_straight(at * x_unit, log=log_x), middle, low, high, goes, len(pairs))
 
 
-def _fit(x: "np.ndarray", y: "np.ndarray", at: "np.ndarray") -> tuple["np.ndarray", "np.ndarray", Goes]:
+def _fit(x: "np.ndarray", y: "np.ndarray", at: "np.ndarray") -> tuple["np.ndarray", "np.ndarray", TrendDirection]:
     """The mean at some x, half the width of its interval there, and where the line goes."""
     from scipy.special import stdtrit
 
@@ -68,7 +68,7 @@ def _fit(x: "np.ndarray", y: "np.ndarray", at: "np.ndarray") -> tuple["np.ndarra
     mean = y.mean() + slope * (at - centre)
     half = reach * np.sqrt(1 / n + (at - centre) ** 2 / sxx)
     clear = abs(slope) > max(reach / math.sqrt(sxx), 1e-12)
-    goes: Goes = "unclear" if not clear else "up" if slope > 0 else "down"
+    goes: TrendDirection = "unclear" if not clear else "up" if slope > 0 else "down"
     return mean, half, goes
 
 

@@ -6,59 +6,59 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, quick_reading, translated
-from lib.runs.reading.run_reader import experiments
+from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
+from lib.runs.reading.run_reader import read_experiments
 from lib.runs.table.types import PARENT_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-LOOKED_AT = 100
-JUDGED_ON_UNSEEN = ("accuracy", "auc")
+MAX_RUNS_READ = 100
+HEADLINE_METRICS = ("accuracy", "auc")
 
 
 @dataclass(frozen=True)
-class RecentRun:
+class LatestRun:
     """One run as a list shows it. Times are in UTC; `ended` is None while it runs."""
 
     run_id: str
     name: str
-    experiment: str
+    experiment_name: str
     status: str
     started: datetime
     ended: datetime | None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-def recent(backend: Backend, limit: int) -> tuple[RecentRun, ...]:
+def read_latest_runs(backend: Backend, limit: int) -> tuple[LatestRun, ...]:
     """The latest runs, newest first, without child runs and without Podium's own ledger; empty where nothing ran.
 
     Looks at the newest hundred runs: behind a long search with many children, fewer than `limit` may come back.
     """
-    with translated(), quick_reading():
-        names = {one.experiment_id: one.name for one in experiments(backend)}
+    with translate_errors(), relaxed_gc():
+        names = {one.experiment_id: one.name for one in read_experiments(backend)}
         if not names:
             return ()
-        found = client(backend).search_runs([*names], max_results=LOOKED_AT, order_by=["attributes.start_time DESC"])
+        found = client(backend).search_runs([*names], max_results=MAX_RUNS_READ, order_by=["attributes.start_time DESC"])
     return tuple(_recent_run(run, names) for run in found if PARENT_TAG not in run.data.tags)[:limit]
 
 
-def headline(metrics: Mapping[str, float]) -> float | None:
+def headline_metric(metrics: Mapping[str, float]) -> float | None:
     """The one number of a list: accuracy, else the first accuracy or AUC by name that was not measured on training data.
 
     None when there is no such number between 0 and 1: a number that means something else is worse than none. Pure.
     """
     names = sorted(metrics, key=lambda name: (name != "accuracy", name))
-    fitting = (n for n in names if any(word in n.lower() for word in JUDGED_ON_UNSEEN) and not n.lower().startswith("train"))
+    fitting = (n for n in names if any(word in n.lower() for word in HEADLINE_METRICS) and not n.lower().startswith("train"))
     return next((metrics[name] for name in fitting if 0 <= metrics[name] <= 1), None)
 
 
-def _recent_run(run: "Run", names: Mapping[str, str]) -> RecentRun:
+def _recent_run(run: "Run", names: Mapping[str, str]) -> LatestRun:
     info = run.info
-    return RecentRun(
+    return LatestRun(
         run_id=info.run_id,
         name=info.run_name or info.run_id,
-        experiment=names[info.experiment_id],
+        experiment_name=names[info.experiment_id],
         status=info.status,
         started=datetime.fromtimestamp(info.start_time / 1000, UTC),
         ended=datetime.fromtimestamp(info.end_time / 1000, UTC) if info.end_time else None,

@@ -11,14 +11,14 @@ from typing import Literal
 import pandas as pd
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, quick_reading, translated
-from lib.runs.analysis.metric_direction import direction
-from lib.runs.reading.metric_history import THREADS
-from lib.runs.reading.sqlite_rows import listed, rows
+from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
+from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.reading.metric_history import THREAD_COUNT
+from lib.runs.reading.sqlite_rows import json_array, query_rows
 from lib.runs.table.types import RunTable
 
 Stat = Literal["last", "best", "min", "max"]
-BUDGET = 200
+MAX_HISTORIES = 200
 """Histories that are read through the client at most: each costs a request."""
 
 _Extreme = tuple[str, str, float | None, float | None]
@@ -28,15 +28,15 @@ _EXTREMES = """
 
 
 @dataclass(frozen=True)
-class Valued:
+class MetricStatTable:
     """The table with the chosen values. `read` of `of` runs were looked into: the others have no value of these metrics."""
 
     table: RunTable
-    read: int
-    of: int
+    read_count: int
+    total_count: int
 
 
-def with_values(backend: Backend, table: RunTable, stat: Stat) -> Valued:
+def read_metric_stat(backend: Backend, table: RunTable, stat: Stat) -> MetricStatTable:
     """The same runs, whose metrics hold their last, best, smallest or largest value.
 
     NaN counts only where a run logged nothing else. The best of a metric that is better neither way is its last value. On a server
@@ -44,16 +44,16 @@ def with_values(backend: Backend, table: RunTable, stat: Stat) -> Valued:
     """
     towards = _towards(table, stat)
     if not towards or not len(table):
-        return Valued(table, len(table), len(table))
+        return MetricStatTable(table, len(table), len(table))
     ids = table.ids
-    found = rows(backend, _EXTREMES, listed(ids))
+    found = query_rows(backend, _EXTREMES, json_array(ids))
     if found is None:
         ids = _affordable(table, list(towards))
         found = _through_the_client(backend, ids, list(towards))
     metrics = table.metrics.assign(**_columns(found, towards, table))
     read = set(ids)
     nans = frozenset(one for one in table.nans if one[0] in read)
-    return Valued(replace(table, metrics=metrics, nans=nans), len(ids), len(table))
+    return MetricStatTable(replace(table, metrics=metrics, nans=nans), len(ids), len(table))
 
 
 def _towards(table: RunTable, stat: Stat) -> dict[str, str]:
@@ -63,7 +63,7 @@ def _towards(table: RunTable, stat: Stat) -> dict[str, str]:
     names = [str(name) for name in table.metrics]
     if stat != "best":
         return dict.fromkeys(names, "least" if stat == "min" else "most")
-    guessed = {name: direction(name) for name in names}
+    guessed = {name: metric_direction(name) for name in names}
     return {name: "least" if towards == "less" else "most" for name, towards in guessed.items() if towards != "neither"}
 
 
@@ -78,7 +78,7 @@ def _columns(found: Sequence[_Extreme], towards: dict[str, str], table: RunTable
 def _affordable(table: RunTable, names: Sequence[str]) -> tuple[str, ...]:
     """The newest runs whose histories fit the budget together; one run at least."""
     costs = table.metrics[list(names)].notna().sum(axis=1).clip(lower=1).cumsum()
-    return table.ids[: max(1, int((costs <= BUDGET).sum()))]
+    return table.ids[: max(1, int((costs <= MAX_HISTORIES).sum()))]
 
 
 def _through_the_client(backend: Backend, ids: Sequence[str], names: Sequence[str]) -> list[_Extreme]:
@@ -89,7 +89,7 @@ def _through_the_client(backend: Backend, ids: Sequence[str], names: Sequence[st
         have = client(backend).get_run(run_id).data.metrics
         return [(run_id, key, *_ends(backend, run_id, key)) for key in have if key in wanted]
 
-    with translated("A metric's history"), quick_reading(), ThreadPoolExecutor(THREADS) as threads:
+    with translate_errors("A metric's history"), relaxed_gc(), ThreadPoolExecutor(THREAD_COUNT) as threads:
         return [one for found in threads.map(read, ids) for one in found]
 
 

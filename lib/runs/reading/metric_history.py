@@ -12,17 +12,17 @@ from typing import Any
 import pandas as pd
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, quick_reading, translated
-from lib.runs.reading.sqlite_rows import listed, rows
-from lib.runs.table.number_format import is_real
+from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
+from lib.runs.reading.sqlite_rows import json_array, query_rows
+from lib.runs.table.number_format import is_finite_number
 
-COLUMNS = ("run_id", "metric", "step", "time", "value")
-THREADS = 8
-SPARK = 30
+HISTORY_COLUMNS = ("run_id", "metric", "step", "time", "value")
+THREAD_COUNT = 8
+SPARKLINE_POINTS = 30
 """Points of a spark line at most."""
-ASKED_RUNS = 50
+MAX_CLIENT_RUNS = 50
 """Runs whose spark lines are read through the client: each costs a request."""
-ASKED_METRICS = 40
+MAX_CLIENT_METRICS = 40
 """Metrics that are looked into through the client, to find those with a history."""
 
 _Point = tuple[str, str, int, int, float]
@@ -39,7 +39,7 @@ _SPARKS = f"""
       WHERE run_uuid IN (SELECT value FROM json_each(?)) AND key = ? AND NOT is_nan
       WINDOW run AS (PARTITION BY run_uuid))
     SELECT run_uuid, value FROM points
-    WHERE n <= {SPARK} OR place = 0 OR place * {SPARK - 1} / (n - 1) <> (place - 1) * {SPARK - 1} / (n - 1)
+    WHERE n <= {SPARKLINE_POINTS} OR place = 0 OR place * {SPARKLINE_POINTS - 1} / (n - 1) <> (place - 1) * {SPARKLINE_POINTS - 1} / (n - 1)
     ORDER BY run_uuid, place"""  # noqa: S608 - the only thing put in is a number of ours
 _LENGTHS = """
     SELECT key, MAX(n) FROM (
@@ -47,40 +47,40 @@ _LENGTHS = """
     GROUP BY key"""
 
 
-def histories(backend: Backend, ids: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+def read_histories(backend: Backend, ids: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
     """Every point that these runs logged of these metrics: run_id, metric, step (int), time (UTC), value (float; NaN stays).
 
     In the order of `ids` and `metrics`, then by step, time and value. Runs that logged nothing, and ids that are not there, have no row.
     """
     ids, metrics = list(dict.fromkeys(ids)), list(dict.fromkeys(metrics))
-    found = rows(backend, _POINTS, listed(ids), listed(metrics))
+    found = query_rows(backend, _POINTS, json_array(ids), json_array(metrics))
     return _framed(_through_the_client(backend, ids, metrics) if found is None else found, ids, metrics)
 
 
-def sparks(backend: Backend, ids: Sequence[str], metric: str) -> dict[str, list[float]]:
+def read_sparklines(backend: Backend, ids: Sequence[str], metric: str) -> dict[str, list[float]]:
     """Run id → at most thirty values of its history, the first and the last among them; NaN left out.
 
     Runs without a value are missing. Through the client only the first fifty runs are read.
     """
-    found = rows(backend, _SPARKS, listed(ids), metric)
+    found = query_rows(backend, _SPARKS, json_array(ids), metric)
     if found is None:
-        read = histories(backend, ids[:ASKED_RUNS], [metric]).dropna(subset=["value"])
+        read = read_histories(backend, ids[:MAX_CLIENT_RUNS], [metric]).dropna(subset=["value"])
         found = [(run_id, value) for run_id, values in read.groupby("run_id").value for value in _thinned(list(values))]
     made: dict[str, list[float]] = {}
     for run_id, value in found:
-        if is_real(value):
+        if is_finite_number(value):
             made.setdefault(run_id, []).append(value)
     return made
 
 
-def lengths(backend: Backend, ids: Sequence[str], metrics: Sequence[str]) -> dict[str, int]:
+def read_history_lengths(backend: Backend, ids: Sequence[str], metrics: Sequence[str]) -> dict[str, int]:
     """Metric → how many points the run with most of them logged.
 
     Through the client only the first of the runs is looked into, and only the first forty of the metrics: each costs a request.
     """
-    found = rows(backend, _LENGTHS, listed(ids))
+    found = query_rows(backend, _LENGTHS, json_array(ids))
     if found is None:
-        found = list(histories(backend, ids[:1], metrics[:ASKED_METRICS]).metric.value_counts().items())
+        found = list(read_histories(backend, ids[:1], metrics[:MAX_CLIENT_METRICS]).metric.value_counts().items())
     known = set(metrics)
     return {key: number for key, number in found if key in known}
 
@@ -92,24 +92,28 @@ def _through_the_client(backend: Backend, ids: Sequence[str], metrics: Sequence[
         points = client(backend).get_metric_history(*pair)
         return [(*pair, point.step, point.timestamp, point.value) for point in points]
 
-    with translated("A metric's history"), quick_reading(), ThreadPoolExecutor(THREADS) as threads:
+    with translate_errors("A metric's history"), relaxed_gc(), ThreadPoolExecutor(THREAD_COUNT) as threads:
         return [point for points in threads.map(read, product(ids, metrics)) for point in points]
 
 
 def _framed(found: Iterable[_Point], ids: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
     """Both roads end here, so that order and types cannot differ."""
-    made = pd.DataFrame(found, columns=list(COLUMNS))
+    made = pd.DataFrame(found, columns=list(HISTORY_COLUMNS))
     places = {name: {one: place for place, one in enumerate(of)} for name, of in (("run_id", ids), ("metric", metrics))}
     typed: dict[str, Any] = {"run_id": "str", "metric": "str", "step": "int64", "time": "int64", "value": "float64"}
     keys = {name: made[name].map(place) for name, place in places.items()}
     made = made.astype(typed).assign(_run=keys["run_id"], _metric=keys["metric"])
     made = made.sort_values(["_run", "_metric", "step", "time", "value"], ignore_index=True)
-    return made.assign(time=made.time.astype("datetime64[ms]").dt.tz_localize("UTC"))[list(COLUMNS)]
+    return made.assign(time=made.time.astype("datetime64[ms]").dt.tz_localize("UTC"))[list(HISTORY_COLUMNS)]
 
 
 def _thinned(values: list[float]) -> list[float]:
     """The same places that the question picks by SQL."""
     last = len(values) - 1
-    if last < SPARK:
+    if last < SPARKLINE_POINTS:
         return values
-    return [value for at, value in enumerate(values) if not at or at * (SPARK - 1) // last != (at - 1) * (SPARK - 1) // last]
+    return [
+        value
+        for at, value in enumerate(values)
+        if not at or at * (SPARKLINE_POINTS - 1) // last != (at - 1) * (SPARKLINE_POINTS - 1) // last
+    ]

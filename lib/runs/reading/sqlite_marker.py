@@ -9,8 +9,8 @@ from pathlib import Path
 
 from lib.backends.backend import Backend
 
-KEPT_OPEN = 16
-PATIENCE_SECONDS = 0.2
+MAX_CONNECTIONS = 16
+LOCK_TIMEOUT_SECONDS = 0.2
 _LOCK = threading.Lock()
 _NUMBERS = count(1)
 _WATCHED: "OrderedDict[Path, _Watched]" = OrderedDict()
@@ -25,7 +25,7 @@ class _Watched:
     number: int
 
 
-def mark(backend: Backend) -> str | None:
+def read_change_marker(backend: Backend) -> str | None:
     """A text that is another one whenever somebody has written to this local file, or put another file in its place.
 
     None for a server, a missing file, and a file that cannot be looked at now: whoever asks must then read anew.
@@ -49,9 +49,9 @@ def _watched(path: Path) -> _Watched:
         _forget(path)
     if path not in _WATCHED:
         address = f"{path.as_uri()}?mode=ro"
-        db = sqlite3.connect(address, uri=True, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(address, uri=True, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
         _WATCHED[path] = _Watched(db, file, next(_NUMBERS))
-        while len(_WATCHED) > KEPT_OPEN:
+        while len(_WATCHED) > MAX_CONNECTIONS:
             _forget(next(iter(_WATCHED)))
     _WATCHED.move_to_end(path)
     return _WATCHED[path]

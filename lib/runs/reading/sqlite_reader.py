@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import quick_reading
+from lib.backends.mlflow_client import relaxed_gc
 from lib.errors import Busy
-from lib.runs.reading.registered_versions import Origin, by_run
-from lib.runs.table.frames import Columns
-from lib.runs.table.types import CONTEXT_TAG, LIFECYCLES, RegisteredVersion, Search
+from lib.runs.reading.registered_versions import VersionOrigin, versions_by_run
+from lib.runs.table.frames import RunColumns
+from lib.runs.table.types import CONTEXT_TAG, LIFECYCLES_BY_FILTER, RegisteredVersion, Search
 
 KNOWN_SCHEMAS = frozenset({"dc11669786a5"})
 """Alembic revisions on which this road was compared with the client, cell by cell."""
-LOCKED_SECONDS = 3.0
+LOCK_TIMEOUT_SECONDS = 3.0
 
 _EXPERIMENT = re.compile(r"[0-9]{1,18}")
 _OTHER_WORKSPACES = """
@@ -64,20 +64,20 @@ _VERSIONS = """
     WHERE current_stage <> 'Deleted_Internal'
     AND name NOT IN (SELECT name FROM model_version_tags WHERE key = 'mlflow.prompt.is_prompt' AND value = 'true')"""
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-def columns(backend: Backend, search: Search) -> Columns | None:
+def read_run_columns(backend: Backend, search: Search) -> RunColumns | None:
     """What a search without a filter finds, newest first; None where the client must be asked instead.
 
     None for a filter, for an id that is no number, and for everything that `answer` leaves to the client.
     """
-    if search.filter.strip() or not all(map(_EXPERIMENT.fullmatch, search.experiments)):
+    if search.filter.strip() or not all(map(_EXPERIMENT.fullmatch, search.experiment_ids)):
         return None
-    return answer(backend, lambda db: _columns(db, search))
+    return query_sqlite(backend, lambda db: _columns(db, search))
 
 
-def answer(backend: Backend, ask: Callable[[sqlite3.Connection], Answer]) -> Answer | None:
+def query_sqlite(backend: Backend, query: Callable[[sqlite3.Connection], Result]) -> Result | None:
     """What `ask` reads from a local SQLite file, in one transaction that writes nothing; None where the client must be asked instead.
 
     None for a server, a schema unknown here, a file of several workspaces, and one that cannot be read without writing (none there,
@@ -86,8 +86,8 @@ def answer(backend: Backend, ask: Callable[[sqlite3.Connection], Answer]) -> Ans
     if backend.path is None:
         return None
     try:
-        with quick_reading(), reading(backend.path) as db:
-            return ask(db) if is_known(db) else None
+        with relaxed_gc(), read_transaction(backend.path) as db:
+            return query(db) if is_known_schema(db) else None
     except sqlite3.Error as error:
         if "locked" in str(error):
             raise Busy("The database is locked by another program.", next="Wait a moment, then try again.") from error
@@ -95,53 +95,53 @@ def answer(backend: Backend, ask: Callable[[sqlite3.Connection], Answer]) -> Ans
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
+def read_transaction(path: Path) -> Iterator[sqlite3.Connection]:
     """One read transaction. The address is quoted by pathlib, so that ?, # and % in a path stay part of it."""
     address = f"{path.absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True, timeout=LOCKED_SECONDS, isolation_level=None)) as db:
+    with closing(sqlite3.connect(address, uri=True, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None)) as db:
         db.execute("PRAGMA temp_store = MEMORY")
         db.execute("BEGIN")
         yield db
 
 
-def is_known(db: sqlite3.Connection) -> bool:
+def is_known_schema(db: sqlite3.Connection) -> bool:
     """Was this road compared with the client on the schema of this file? One workspace is all that it knows."""
     found = {revision for (revision,) in db.execute("SELECT version_num FROM alembic_version")}
     return len(found) == 1 and found <= KNOWN_SCHEMAS and not db.execute(_OTHER_WORKSPACES).fetchone()[0]
 
 
-def started_after(backend: Backend, experiments: Sequence[str], millis: int) -> int | None:
+def count_started_after(backend: Backend, experiment_ids: Sequence[str], after_millis: int) -> int | None:
     """How many active runs of these experiments began after a moment; None where the client must be asked instead."""
-    if not all(map(_EXPERIMENT.fullmatch, experiments)):
+    if not all(map(_EXPERIMENT.fullmatch, experiment_ids)):
         return None
-    asked = {**_asked(Search(tuple(experiments))), "after": millis}
-    return answer(backend, lambda db: int(db.execute(f"{_COUNT} AND start_time > :after", asked).fetchone()[0]))
+    asked = {**_asked(Search(tuple(experiment_ids))), "after": after_millis}
+    return query_sqlite(backend, lambda db: int(db.execute(f"{_COUNT} AND start_time > :after", asked).fetchone()[0]))
 
 
-def started_last(backend: Backend, experiments: Sequence[str]) -> str | None:
+def find_newest_experiment(backend: Backend, experiment_ids: Sequence[str]) -> str | None:
     """In which of these experiments an active run was started last, "" for none; None where the client must be asked instead."""
-    if not all(map(_EXPERIMENT.fullmatch, experiments)):
+    if not all(map(_EXPERIMENT.fullmatch, experiment_ids)):
         return None
-    found = answer(backend, lambda db: db.execute(_LAST, _asked(Search(tuple(experiments)))).fetchall())
+    found = query_sqlite(backend, lambda db: db.execute(_LAST, _asked(Search(tuple(experiment_ids)))).fetchall())
     return None if found is None else "".join(str(experiment) for (experiment,) in found)
 
 
 def _asked(search: Search) -> dict[str, Any]:
     return {
-        "experiments": json.dumps([int(one) for one in search.experiments]),
-        "stages": json.dumps(LIFECYCLES[search.state]),
-        "most": max(search.most, 0),
+        "experiments": json.dumps([int(one) for one in search.experiment_ids]),
+        "stages": json.dumps(LIFECYCLES_BY_FILTER[search.state]),
+        "most": max(search.limit, 0),
     }
 
 
-def _columns(db: sqlite3.Connection, search: Search) -> Columns:
+def _columns(db: sqlite3.Connection, search: Search) -> RunColumns:
     asked = _asked(search)
     db.execute(_CHOOSE, asked)
     rows = db.execute(_RUNS).fetchall()
     ids, name, experiment, status, lifecycle, started, ended, user, artifact_uri = zip(*rows, strict=True) if rows else ((),) * 9
     models = _models(db)
     metrics, nans = _metrics(db, ids)
-    return Columns(
+    return RunColumns(
         ids=ids,
         facts={
             "name": name,
@@ -158,7 +158,7 @@ def _columns(db: sqlite3.Connection, search: Search) -> Columns:
         tags=_cells(db, _TAGS, len(rows)),
         inputs=_inputs(db),
         models=models,
-        versions=by_run(_origins(db), models),
+        versions=versions_by_run(_origins(db), models),
         total=db.execute(_COUNT, asked).fetchone()[0] if len(rows) >= asked["most"] else len(rows),
         nans=nans,
     )
@@ -199,8 +199,9 @@ def _models(db: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
     return {run_id: tuple(made) for run_id, made in found.items()}
 
 
-def _origins(db: sqlite3.Connection) -> list[Origin]:
+def _origins(db: sqlite3.Connection) -> list[VersionOrigin]:
     told = db.execute(_VERSIONS)
     return [
-        Origin(RegisteredVersion(name, str(number), stage), run or "", source or "") for name, number, stage, run, source in told
+        VersionOrigin(RegisteredVersion(name, str(number), stage), run or "", source or "")
+        for name, number, stage, run, source in told
     ]

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from lib.backends.backend import Backend
-from lib.runs.reading.sqlite_reader import answer
+from lib.runs.reading.sqlite_reader import query_sqlite
 
 
-def rows(backend: Backend, question: str, *values: str | int) -> list[tuple[Any, ...]] | None:
+def query_rows(backend: Backend, sql: str, *values: str | int) -> list[tuple[Any, ...]] | None:
     """What the tables answer; None for a server, an unknown schema, and a file that cannot be read without writing.
 
     Raises Busy when the file stays locked for three seconds.
     """
-    return answer(backend, lambda db: db.execute(question, values).fetchall())
+    return query_sqlite(backend, lambda db: db.execute(sql, values).fetchall())
 
 
-def listed(names: Sequence[str]) -> str:
+def json_array(values: Sequence[str]) -> str:
     """Ids or names as one value of a question, however many: `IN (SELECT value FROM json_each(?))`."""
-    return json.dumps(list(names))
+    return json.dumps(list(values))

@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 
 from lib.runs.table.types import (
-    CALENDAR,
     COMMIT_TAG,
     MODEL_HISTORY_TAG,
     PARENT_TAG,
     RUN_NAME_TAG,
     SOURCE_TAG,
     USER_TAG,
+    VALID_MILLIS,
     RegisteredVersion,
     Run,
     RunTable,
     Search,
-    millis,
+    millis_from_datetime,
 )
 
 # Each value ends in a line break, so that one look judges a whole column; what is once matched is never given back.
@@ -31,7 +31,7 @@ _EXACT_DIGITS = 17
 
 
 @dataclass(frozen=True)
-class Columns:
+class RunColumns:
     """What a road found, column by column: one place per run in every list, newest run first; None is missing.
 
     `facts`: name, experiment, status, lifecycle, started and ended (milliseconds), user, artifact_uri. `inputs`: run id, name, digest
@@ -50,55 +50,55 @@ class Columns:
     nans: frozenset[tuple[str, str]] = frozenset()
 
 
-def table(search: Search, found: Sequence[Run], read_at: datetime | None, total: int | None = None) -> RunTable:
+def table_from_runs(search: Search, runs: Sequence[Run], read_at: datetime | None, total: int | None = None) -> RunTable:
     """The table of these runs, in their order."""
-    return filled(search, replace(columns(found), total=total), read_at)
+    return build_run_table(search, replace(columns_from_runs(runs), total=total), read_at)
 
 
-def filled(search: Search, found: Columns, read_at: datetime | None) -> RunTable:
+def build_run_table(search: Search, columns: RunColumns, read_at: datetime | None) -> RunTable:
     """The typed table of what a road found."""
-    index = pd.Index(list(found.ids), name="run_id", dtype="str")
-    texts = _texts(found.params, index)
+    index = pd.Index(list(columns.ids), name="run_id", dtype="str")
+    texts = _texts(columns.params, index)
     return RunTable(
         search=search,
         read_at=read_at,
-        identity=_identity(found, index),
-        metrics=_numbers(found.metrics, index),
-        params=pd.DataFrame({name: typed(texts[name]) for name in texts}, index=index, columns=texts.columns),
+        identity=_identity(columns, index),
+        metrics=_numbers(columns.metrics, index),
+        params=pd.DataFrame({name: convert_numeric(texts[name]) for name in texts}, index=index, columns=texts.columns),
         texts=texts,
-        tags=_texts(found.tags, index),
-        inputs=pd.DataFrame(found.inputs, columns=["run_id", "name", "digest", "context"], dtype="str"),
-        total=found.total,
-        nans=found.nans,
+        tags=_texts(columns.tags, index),
+        inputs=pd.DataFrame(columns.inputs, columns=["run_id", "name", "digest", "context"], dtype="str"),
+        total=columns.total,
+        nans=columns.nans,
     )
 
 
-def columns(found: Sequence[Run]) -> Columns:
+def columns_from_runs(runs: Sequence[Run]) -> RunColumns:
     """The same runs, column by column."""
-    return Columns(
-        ids=[run.run_id for run in found],
+    return RunColumns(
+        ids=[run.run_id for run in runs],
         facts={
-            "name": [run.name for run in found],
-            "experiment": [run.experiment_id for run in found],
-            "status": [run.status for run in found],
-            "lifecycle": [run.lifecycle for run in found],
-            "started": [run.started and millis(run.started) for run in found],
-            "ended": [run.ended and millis(run.ended) for run in found],
-            "user": [run.user for run in found],
-            "artifact_uri": [run.artifact_uri for run in found],
+            "name": [run.name for run in runs],
+            "experiment": [run.experiment_id for run in runs],
+            "status": [run.status for run in runs],
+            "lifecycle": [run.lifecycle for run in runs],
+            "started": [run.started and millis_from_datetime(run.started) for run in runs],
+            "ended": [run.ended and millis_from_datetime(run.ended) for run in runs],
+            "user": [run.user for run in runs],
+            "artifact_uri": [run.artifact_uri for run in runs],
         },
-        metrics=_turned([run.metrics for run in found]),
-        params=_turned([run.params for run in found]),
-        tags=_turned([run.tags for run in found]),
-        inputs=[(run.run_id, data.name, data.digest, data.context) for run in found for data in run.inputs],
-        models={run.run_id: run.model_ids for run in found},
-        versions={run.run_id: run.versions for run in found},
+        metrics=_turned([run.metrics for run in runs]),
+        params=_turned([run.params for run in runs]),
+        tags=_turned([run.tags for run in runs]),
+        inputs=[(run.run_id, data.name, data.digest, data.context) for run in runs for data in run.inputs],
+        models={run.run_id: run.model_ids for run in runs},
+        versions={run.run_id: run.versions for run in runs},
         total=None,
-        nans=frozenset((run.run_id, name) for run in found for name, value in run.metrics.items() if value != value),  # noqa: PLR0124 - NaN
+        nans=frozenset((run.run_id, name) for run in runs for name, value in run.metrics.items() if value != value),  # noqa: PLR0124 - NaN
     )
 
 
-def typed(column: "pd.Series[str]") -> "pd.Series":
+def convert_numeric(column: "pd.Series[str]") -> "pd.Series":
     """A column of text as Int64 or float64 when every value that is there is a number, else as text.
 
     A number written with a leading zero, `nan` or `inf` keeps a column text: "007" and "7" are two values.
@@ -145,7 +145,7 @@ def _texts(columns: Mapping[str, Sequence[str | None]], index: "pd.Index[str]") 
     return pd.DataFrame(made, index=index, columns=pd.Index(names, dtype="str"))
 
 
-def _identity(found: Columns, index: "pd.Index[str]") -> pd.DataFrame:
+def _identity(found: RunColumns, index: "pd.Index[str]") -> pd.DataFrame:
     facts, tags = found.facts, found.tags
     nothing: Sequence[None] = [None] * len(index)
     models = [found.models.get(run_id, ()) for run_id in found.ids]
@@ -178,5 +178,5 @@ def _said(*wishes: Sequence[str | None]) -> "pd.api.extensions.ExtensionArray":
 
 def _moments(written: Sequence[int | None]) -> pd.DatetimeIndex:
     """Times in UTC; one that no calendar knows is missing, as in `values.moment`."""
-    told = [one if one is not None and one in CALENDAR else None for one in written]
+    told = [one if one is not None and one in VALID_MILLIS else None for one in written]
     return pd.DatetimeIndex(np.array(told, dtype="datetime64[ms]").astype("datetime64[us]"), tz="UTC")

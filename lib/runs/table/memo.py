@@ -10,24 +10,24 @@ from weakref import WeakKeyDictionary
 
 from lib.runs.table.types import RunTable
 
-Asked = ParamSpec("Asked")
-Answer = TypeVar("Answer")
-_Judge = Callable[Concatenate[RunTable, Asked], Answer]
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
+_Judge = Callable[Concatenate[RunTable, Params], Result]
 
 
-def remembered(judge: "_Judge[Asked, Answer]") -> "_Judge[Asked, Answer]":
+def memoize_by_table(function: "_Judge[Params, Result]") -> "_Judge[Params, Result]":
     """Ask `judge` once for each table and each further argument, which must be hashable.
 
     For answers that nobody can change and that do not hold the table itself, or it would never go away.
     """
-    known: WeakKeyDictionary[RunTable, dict[Hashable, Answer]] = WeakKeyDictionary()
+    known: WeakKeyDictionary[RunTable, dict[Hashable, Result]] = WeakKeyDictionary()
 
-    @wraps(judge)
-    def once(table: RunTable, *asked: Asked.args, **named: Asked.kwargs) -> Answer:
+    @wraps(function)
+    def once(table: RunTable, *asked: Params.args, **named: Params.kwargs) -> Result:
         answers = known.setdefault(table, {})
         key = (asked, tuple(sorted(named.items())))
         if key not in answers:
-            answers[key] = judge(table, *asked, **named)
+            answers[key] = function(table, *asked, **named)
         return answers[key]
 
-    return cast("_Judge[Asked, Answer]", once)
+    return cast("_Judge[Params, Result]", once)

@@ -9,30 +9,30 @@ import numpy as np
 import pandas as pd
 
 MINUS = "\N{MINUS SIGN}"
-LARGEST = 1.79e308
+STORED_INFINITY = 1.79e308
 """SQL stores keep an infinity as the largest number there is."""
-PLACEABLE = 8e307
+MAX_PLOTTABLE = 8e307
 """The distance of two numbers below it fits into a float; beyond, a run has diverged and no axis can hold it."""
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
-def is_real(value: object) -> bool:
+def is_finite_number(value: object) -> bool:
     """Can it be placed on an axis? False for NaN, infinity, what a store keeps instead of it or is nearly as large, and a missing value."""
     if type(value) is float:
-        return -PLACEABLE < value < PLACEABLE
-    return isinstance(value, Real) and math.isfinite(size := float(value)) and abs(size) < PLACEABLE
+        return -MAX_PLOTTABLE < value < MAX_PLOTTABLE
+    return isinstance(value, Real) and math.isfinite(size := float(value)) and abs(size) < MAX_PLOTTABLE
 
 
-def reals(values: "pd.Series") -> "np.ndarray":
+def finite_numbers(values: "pd.Series") -> "np.ndarray":
     """A column as floats, NaN wherever `is_real` says no; text holds no number."""
     if not pd.api.types.is_numeric_dtype(values):
         return np.full(len(values), np.nan)
     numbers = values.to_numpy("float64", na_value=np.nan)
-    return np.where(np.abs(numbers) < PLACEABLE, numbers, np.nan)
+    return np.where(np.abs(numbers) < MAX_PLOTTABLE, numbers, np.nan)
 
 
-def figure(value: object) -> str:
+def format_number(value: object) -> str:
     """A number in about four digits ("0.9444", "1.45", "24,000"), text as it is, an empty text for a missing value."""
     if value is None or value is pd.NA:
         return ""
@@ -44,24 +44,24 @@ def figure(value: object) -> str:
 def _size(value: float, *, whole: bool) -> str:
     if value != value:  # noqa: PLR0124 - NaN
         return "NaN"
-    if abs(value) >= LARGEST:
+    if abs(value) >= STORED_INFINITY:
         return "∞" if value > 0 else f"{MINUS}∞"
     return _digits(value + 0.0, whole=whole).replace("-", MINUS)
 
 
-def setting(value: object) -> str:
+def format_param(value: object) -> str:
     """A parameter as it was set: 0.1, 1e-05, 24,000, sqrt; an empty text for a missing value."""
     if not isinstance(value, Real) or not math.isfinite(size := float(value)):
-        return figure(value)
+        return format_number(value)
     return (f"{size:,.0f}" if size.is_integer() and abs(size) < 1e15 else f"{size:.6g}").replace("-", MINUS)
 
 
-def change(first: float, second: float) -> str:
+def format_change(value: float, baseline: float) -> str:
     """The signed difference first - second, written with the digits that both have: "+0.0278", "−3"."""
-    gap = first - second
-    if not is_real(first) or not is_real(second):
+    gap = value - baseline
+    if not is_finite_number(value) or not is_finite_number(baseline):
         return ""
-    text = figure(abs(gap)) if gap else "0"
+    text = format_number(abs(gap)) if gap else "0"
     return f"{'+' if gap > 0 else MINUS if gap < 0 else '±'}{text}"
 
 
@@ -74,7 +74,7 @@ def _digits(value: float, *, whole: bool) -> str:
     return f"{value:.4f}" if size <= 1 else f"{value:,.3f}" if size < 100 else f"{value:,.1f}"
 
 
-def natural(text: str) -> tuple[float, tuple[tuple[int, str], ...], str]:
+def natural_sort_key(text: str) -> tuple[float, tuple[tuple[int, str], ...], str]:
     """A key that sorts as people count: 9 before 10, 0.05 before 0.1, layer2 before layer10, numbers before words."""
     size = float(text) if _NUMBER.fullmatch(text) else math.inf
     parts = enumerate(_DIGITS.split(text.casefold()) if size == math.inf else ())

@@ -12,87 +12,87 @@ import numpy as np
 import pandas as pd
 from cachetools import LRUCache
 
-from lib.runs.analysis.metric_direction import direction
-from lib.runs.table.frames import typed
-from lib.runs.table.memo import remembered
-from lib.runs.table.number_format import PLACEABLE, reals, setting
+from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.table.frames import convert_numeric
+from lib.runs.table.memo import memoize_by_table
+from lib.runs.table.number_format import MAX_PLOTTABLE, finite_numbers, format_param
 from lib.runs.table.types import RunTable, Search
 
-METRIC, PARAM, TAG = "metrics.", "params.", "tags."
-PLAIN = ("started", "name", "seconds", "status")
-HELD_OUT = "test_rows"
+METRIC_PREFIX, PARAM_PREFIX, TAG_PREFIX = "metrics.", "params.", "tags."
+PLAIN_COLUMNS = ("started", "name", "seconds", "status")
+TEST_ROWS_NAME = "test_rows"
 _FITTED = frozenset({"train", "training"})
 _ELSEWHERE = frozenset({"cv", "mean", "best", "val", "validation", "std"}) | _FITTED
 
 
 @dataclass(frozen=True)
-class Constant:
+class ConstantParam:
     """A parameter with one value; `missing` runs do not have it."""
 
     name: str
     value: str
-    missing: int
+    missing_count: int
 
 
 @dataclass(frozen=True)
-class Best:
+class BestRun:
     """The run to register: it holds the model behind the best value. `ties` other runs have the same value.
 
     `measured` is the run with that value: the same run, or its child when a search keeps the model in the parent.
     """
 
     run_id: str
-    measured: str
+    measured_run_id: str
     value: float
-    ties: int
+    tie_count: int
 
 
-def column(table: RunTable, name: str) -> "pd.Series":
+def column_values(table: RunTable, name: str) -> "pd.Series":
     """The values under a column's name. Raises KeyError for one that these runs do not have."""
-    if name.startswith(METRIC):
-        return table.metrics[name.removeprefix(METRIC)]
-    if name.startswith(PARAM):
-        return table.params[name.removeprefix(PARAM)]
-    if name.startswith(TAG):
-        return table.tags[name.removeprefix(TAG)]
+    if name.startswith(METRIC_PREFIX):
+        return table.metrics[name.removeprefix(METRIC_PREFIX)]
+    if name.startswith(PARAM_PREFIX):
+        return table.params[name.removeprefix(PARAM_PREFIX)]
+    if name.startswith(TAG_PREFIX):
+        return table.tags[name.removeprefix(TAG_PREFIX)]
     return table.identity[name]
 
 
 def has_column(table: RunTable, name: str) -> bool:
     """Do these runs have it?"""
     return (
-        name in PLAIN
-        or (name.startswith(METRIC) and name.removeprefix(METRIC) in table.metrics)
-        or (name.startswith(PARAM) and name.removeprefix(PARAM) in table.params)
-        or (name.startswith(TAG) and name.removeprefix(TAG) in table.tags)
+        name in PLAIN_COLUMNS
+        or (name.startswith(METRIC_PREFIX) and name.removeprefix(METRIC_PREFIX) in table.metrics)
+        or (name.startswith(PARAM_PREFIX) and name.removeprefix(PARAM_PREFIX) in table.params)
+        or (name.startswith(TAG_PREFIX) and name.removeprefix(TAG_PREFIX) in table.tags)
     )
 
 
-def metrics(table: RunTable) -> list[str]:
+def metric_columns(table: RunTable) -> list[str]:
     """Columns of all metrics: scores before losses before counts, the one that most runs have first, those of training last."""
     return list(_metrics(table))
 
 
-@remembered
+@memoize_by_table
 def _metrics(table: RunTable) -> tuple[str, ...]:
     order = {"more": 0, "less": 1, "neither": 2}
     have = {str(name): int(number) for name, number in table.metrics.notna().sum().items()}
-    by = sorted(have, key=lambda name: (bool(_words(name) & _FITTED), order[direction(name)], -have[name], name))
-    return tuple(METRIC + name for name in by)
+    by = sorted(have, key=lambda name: (bool(_words(name) & _FITTED), order[metric_direction(name)], -have[name], name))
+    return tuple(METRIC_PREFIX + name for name in by)
 
 
 def _words(metric: str) -> set[str]:
     return set(metric.casefold().replace("_", " ").split())
 
 
-def varying(table: RunTable) -> list[str]:
+def varying_params(table: RunTable) -> list[str]:
     """Columns of the parameters of which these runs have at least two different values."""
     return list(_varying(table))
 
 
-@remembered
+@memoize_by_table
 def _varying(table: RunTable) -> tuple[str, ...]:
-    return tuple(PARAM + str(name) for name in table.params if _different(table.params[name]) > 1)
+    return tuple(PARAM_PREFIX + str(name) for name in table.params if _different(table.params[name]) > 1)
 
 
 def _different(values: "pd.Series") -> int:
@@ -101,18 +101,18 @@ def _different(values: "pd.Series") -> int:
     return 2 if len(first) == 2 and first.notna().all() and first.iloc[0] != first.iloc[1] else int(values.nunique())
 
 
-def constants(table: RunTable) -> list[Constant]:
+def constant_params(table: RunTable) -> list[ConstantParam]:
     """The parameters with one value in all these runs, or in all that have it."""
     return list(_constants(table))
 
 
-@remembered
-def _constants(table: RunTable) -> tuple[Constant, ...]:
+@memoize_by_table
+def _constants(table: RunTable) -> tuple[ConstantParam, ...]:
     made = []
     for name in table.params:
         present = table.params[name].dropna()
         if _different(present) == 1:
-            made.append(Constant(str(name), setting(present.iloc[0]), len(table) - len(present)))
+            made.append(ConstantParam(str(name), format_param(present.iloc[0]), len(table) - len(present)))
     return tuple(made)
 
 
@@ -122,7 +122,7 @@ def subset(table: RunTable, ids: Sequence[str]) -> RunTable:
     return table if kept == table.ids else _part(table, kept, table.search, table.total)
 
 
-def answer(table: RunTable, ids: Sequence[str], search: Search, total: int | None) -> RunTable:
+def subset_for_search(table: RunTable, ids: Sequence[str], search: Search, total: int | None) -> RunTable:
     """The runs of a table that another search leaves, with that search and its total."""
     kept = tuple(ids)
     same = (kept, search, total) == (table.ids, table.search, table.total)
@@ -161,17 +161,17 @@ def _cut(table: RunTable, ids: tuple[str, ...], search: Search, total: int | Non
     )
 
 
-@remembered
-def with_homes(table: RunTable, names: tuple[tuple[str, str], ...]) -> RunTable:
+@memoize_by_table
+def with_experiment_names(table: RunTable, experiment_names: tuple[tuple[str, str], ...]) -> RunTable:
     """The same runs, their experiments called by name: `names` are pairs of an experiment's id and its name."""
-    known = dict(names)
+    known = dict(experiment_names)
     homes = pd.array([known.get(one, one) for one in table.identity.experiment], dtype="str")
     return replace(table, identity=table.identity.assign(experiment=homes))
 
 
-def joined(table: RunTable, more: RunTable) -> RunTable:
+def join_tables(table: RunTable, other: RunTable) -> RunTable:
     """The runs of one table, then those of another one that it lacks. Which parameter is a number is judged anew."""
-    extra = subset(more, [run_id for run_id in more.ids if run_id not in table.identity.index])
+    extra = subset(other, [run_id for run_id in other.ids if run_id not in table.identity.index])
     if not len(extra):
         return table
     texts = _stacked(table.texts, extra.texts)
@@ -179,7 +179,7 @@ def joined(table: RunTable, more: RunTable) -> RunTable:
         table,
         identity=pd.concat([table.identity, extra.identity]),
         metrics=_stacked(table.metrics, extra.metrics),
-        params=pd.DataFrame({name: typed(texts[name]) for name in texts}, index=texts.index, columns=texts.columns),
+        params=pd.DataFrame({name: convert_numeric(texts[name]) for name in texts}, index=texts.index, columns=texts.columns),
         texts=texts,
         tags=_stacked(table.tags, extra.tags),
         inputs=pd.concat([table.inputs, extra.inputs], ignore_index=True),
@@ -191,32 +191,32 @@ def _stacked(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([first, second]).sort_index(axis="columns")
 
 
-def ordered(table: RunTable, by: str, *, falling: bool) -> list[str]:
+def sort_runs(table: RunTable, by: str, *, descending: bool) -> list[str]:
     """The run ids sorted by a column; runs without a value come last, as do those that diverged, equal ones stay newest first."""
-    values = column(table, by)
-    if by.startswith(METRIC):
-        values = values.where(values.abs() < PLACEABLE)
+    values = column_values(table, by)
+    if by.startswith(METRIC_PREFIX):
+        values = values.where(values.abs() < MAX_PLOTTABLE)
     if values.dtype == "str":
         values = values.str.casefold()
-    return list(values.sort_values(ascending=not falling, kind="stable", na_position="last").index)
+    return list(values.sort_values(ascending=not descending, kind="stable", na_position="last").index)
 
 
-@remembered
-def best(table: RunTable, metric: str, *, untold: bool = False) -> Best | None:
+@memoize_by_table
+def find_best_run(table: RunTable, metric: str, *, models_unknown: bool = False) -> BestRun | None:
     """The finished run with the best value of a metric whose model can be registered, the newest among equals.
 
     None when there is no such run, or when nobody can say which way the metric is better. `untold` is for a backend that knows no
     logged models: what was saved among a run's files is told by nothing but these files, so every finished run counts.
     """
-    towards = direction(metric.removeprefix(METRIC))
-    holders = _holders(table, untold=untold)
-    values = column(table, metric).loc[list(holders)]
-    values = values[~np.isnan(reals(values))]
+    towards = metric_direction(metric.removeprefix(METRIC_PREFIX))
+    holders = _holders(table, untold=models_unknown)
+    values = column_values(table, metric).loc[list(holders)]
+    values = values[~np.isnan(finite_numbers(values))]
     if not len(values) or towards == "neither":
         return None
     value = values.min() if towards == "less" else values.max()
     equal = values.index[values == value]
-    return Best(holders[equal[0]], str(equal[0]), float(value), len(equal) - 1)
+    return BestRun(holders[equal[0]], str(equal[0]), float(value), len(equal) - 1)
 
 
 def _holders(table: RunTable, *, untold: bool) -> dict[str, str]:
@@ -227,20 +227,20 @@ def _holders(table: RunTable, *, untold: bool) -> dict[str, str]:
     return {run_id: holder for run_id, holder in held.items() if holder in fit}
 
 
-def top_two(table: RunTable, metric: str) -> list[str]:
+def top_two_runs(table: RunTable, metric: str) -> list[str]:
     """The best run and the next one with another value, the best first; fewer when there are not so many."""
-    falling = direction(metric.removeprefix(METRIC)) != "less"
-    values = column(table, metric).loc[ordered(table, metric, falling=falling)]
-    values = values[~np.isnan(reals(values))]
+    falling = metric_direction(metric.removeprefix(METRIC_PREFIX)) != "less"
+    values = column_values(table, metric).loc[sort_runs(table, metric, descending=falling)]
+    values = values[~np.isnan(finite_numbers(values))]
     first, others = values.index[:1], values[values != values.iloc[0]].index if len(values) else values.index
     return [*first, *(others if len(others) else values.index[1:])[:1]]
 
 
-@remembered
-def held_out(table: RunTable) -> int | None:
+@memoize_by_table
+def test_row_count(table: RunTable) -> int | None:
     """On how many rows these runs were measured, when all of them say the same in a parameter or tag `test_rows`."""
     for place in (table.params, table.tags):
-        said = set(place[HELD_OUT].astype("str")) if HELD_OUT in place else set()
+        said = set(place[TEST_ROWS_NAME].astype("str")) if TEST_ROWS_NAME in place else set()
         if len(said) == 1 and (text := str(said.pop())).isdigit() and int(text) > 0:
             return int(text)
     return None
@@ -251,6 +251,6 @@ def points_per_row(table: RunTable, metric: str) -> float | None:
 
     An accuracy of a cross-validation or of the training rows is not measured on the held-out ones.
     """
-    words = _words(metric.removeprefix(METRIC))
-    rows = held_out(table)
+    words = _words(metric.removeprefix(METRIC_PREFIX))
+    rows = test_row_count(table)
     return 100 / rows if rows and "accuracy" in words and not words & _ELSEWHERE else None

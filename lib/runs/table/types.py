@@ -22,22 +22,26 @@ MODEL_HISTORY_TAG = "mlflow.log-model.history"
 """Set by MLflow 2, where a model is a folder of the run and no logged model of its own."""
 
 
-State = Literal["active", "deleted", "all"]
-LIFECYCLES: Mapping[State, tuple[str, ...]] = {"active": ("active",), "deleted": ("deleted",), "all": ("active", "deleted")}
+LifecycleFilter = Literal["active", "deleted", "all"]
+LIFECYCLES_BY_FILTER: Mapping[LifecycleFilter, tuple[str, ...]] = {
+    "active": ("active",),
+    "deleted": ("deleted",),
+    "all": ("active", "deleted"),
+}
 """The states of MLflow's runs that a search may ask for."""
-MOST_RUNS = 50_000
+MAX_RUNS = 50_000
 """What MLflow's search gives at most."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-CALENDAR = range(-62_135_596_800_000, 253_402_300_800_000)
+VALID_MILLIS = range(-62_135_596_800_000, 253_402_300_800_000)
 """The milliseconds since 1970 of the years 1 to 9999."""
 
 
-def moment(millis: int | None) -> datetime | None:
+def datetime_from_millis(millis: int | None) -> datetime | None:
     """A time of MLflow's in UTC. One that no calendar knows counts as not told, so that it hides no run."""
-    return EPOCH + timedelta(milliseconds=millis) if millis is not None and millis in CALENDAR else None
+    return EPOCH + timedelta(milliseconds=millis) if millis is not None and millis in VALID_MILLIS else None
 
 
-def millis(at: datetime) -> int:
+def millis_from_datetime(at: datetime) -> int:
     """A time as MLflow writes it: whole milliseconds since 1970."""
     return (at - EPOCH) // timedelta(milliseconds=1)
 
@@ -46,10 +50,10 @@ def millis(at: datetime) -> int:
 class Search:
     """Which runs to read: of these experiments, in this state, what MLflow's `filter` leaves, at most the `most` newest of them."""
 
-    experiments: tuple[str, ...]
+    experiment_ids: tuple[str, ...]
     filter: str = ""
-    state: State = "active"
-    most: int = MOST_RUNS
+    state: LifecycleFilter = "active"
+    limit: int = MAX_RUNS
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ class RunTable:
         return tuple(self.identity.index.tolist())
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Were all runs read that the search matches?"""
         return self.total == len(self)
 

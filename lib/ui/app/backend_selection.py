@@ -12,154 +12,159 @@ from pathlib import Path
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
-from lib.backends import backend_config as named
-from lib.backends import credentials
-from lib.backends import dagshub as hub
-from lib.backends import dagshub_tokens as hub_tokens
-from lib.backends.backend import Backend, chosen, password_in
-from lib.backends.backend_config import Named, Names
+from lib.backends import backend_config, credentials, dagshub, dagshub_tokens
+from lib.backends.backend import Backend, backend_from_environment, password_in
+from lib.backends.backend_config import BackendConfig, ConfiguredBackend
 from lib.backends.credentials import Credential
 from lib.errors import PodiumError
-from lib.ui.app.routes import BACKEND, CHOSEN, PROJECT
+from lib.ui.app.routes import BACKEND_KEY, BACKEND_PARAMETER, PROJECT_ROOT
 
-SIGNED = "session.signed"
-OURS = ("session.", "settings.")
-DEFAULT = "default"
+CREDENTIALS_KEY = "session.signed"
+PRESERVED_KEY_PREFIXES = ("session.", "settings.")
+DEFAULT_NAME = "default"
 
 
-def file() -> Path:
+def config_path() -> Path:
     """Where `backends.toml` is; see `named.place`."""
-    return named.place(os.environ, PROJECT)
+    return backend_config.config_path(os.environ, PROJECT_ROOT)
 
 
-def names() -> Names:
+def read_config() -> BackendConfig:
     """The named backends. Raises BadInput when the file cannot be read."""
-    return named.read(file())
+    return backend_config.read_config(config_path())
 
 
 def is_shared() -> bool:
     """Whether this Podium serves a team, so that no page may touch its machine. A file that cannot be read might say so."""
     try:
-        return names().shared
+        return read_config().is_shared
     except PodiumError:
         return True
 
 
 @st.cache_resource(show_spinner=False)
-def default() -> Backend:
+def default_backend() -> Backend:
     """The backend of this process: `MLFLOW_TRACKING_URI`, else the SQLite file in the project's folder.
 
     Takes what signs in out of the environment. Raises BadInput for an address that Podium cannot open.
     """
-    _secret_of(DEFAULT)  # first: Streamlit copies what stands at the top of its secrets into the environment
+    _secret_of(DEFAULT_NAME)  # first: Streamlit copies what stands at the top of its secrets into the environment
     with suppress(PodiumError):  # a file that cannot be read is told where it is needed
-        credentials.stow(os.environ, [one.uri for one in names().entries])
-    hub_tokens.take(os.environ)
-    home = credentials.take(os.environ, chosen(os.environ, PROJECT))
-    calm_client()
+        credentials.hide_variables(os.environ, [one.uri for one in read_config().backends])
+    dagshub_tokens.hide_token_variable(os.environ)
+    home = credentials.take_from_environment(os.environ, backend_from_environment(os.environ, PROJECT_ROOT))
+    configure_mlflow_client()
     return home
 
 
-def calm_client() -> None:
+def configure_mlflow_client() -> None:
     """Let MLflow's client retry once, not seven times, and print no addresses. Jobs do not inherit this; what is set already stays."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
-def current() -> str:
+def current_backend_name() -> str:
     """The name of the backend this session uses; empty for the process's own."""
-    return str(st.session_state.get(CHOSEN, ""))
+    return str(st.session_state.get(BACKEND_KEY, ""))
 
 
-def follow_address() -> None:
+def sync_backend_with_url() -> None:
     """Take the backend that the address names, or put the chosen one's name there. Once per run of a page, before it."""
-    asked = st.query_params.get(BACKEND, "")
-    if asked and asked != current():
-        switch("" if asked == DEFAULT else asked)
-    if current():
-        st.query_params[BACKEND] = current()
-    elif BACKEND in st.query_params:
-        del st.query_params[BACKEND]
+    asked = st.query_params.get(BACKEND_PARAMETER, "")
+    if asked and asked != current_backend_name():
+        switch_backend("" if asked == DEFAULT_NAME else asked)
+    if current_backend_name():
+        st.query_params[BACKEND_PARAMETER] = current_backend_name()
+    elif BACKEND_PARAMETER in st.query_params:
+        del st.query_params[BACKEND_PARAMETER]
 
 
-def switch(name: str) -> None:
+def switch_backend(name: str) -> None:
     """Use another backend from now on. What the pages remembered of the old one is forgotten; the person stays."""
-    if name != current():
-        for key in [key for key in st.session_state if not str(key).startswith(OURS)]:
+    if name != current_backend_name():
+        for key in [key for key in st.session_state if not str(key).startswith(PRESERVED_KEY_PREFIXES)]:
             del st.session_state[key]
-    st.session_state[CHOSEN] = name
+    st.session_state[BACKEND_KEY] = name
     if name:
-        st.query_params[BACKEND] = name
-    elif BACKEND in st.query_params:
-        del st.query_params[BACKEND]
+        st.query_params[BACKEND_PARAMETER] = name
+    elif BACKEND_PARAMETER in st.query_params:
+        del st.query_params[BACKEND_PARAMETER]
 
 
-def adopt(backend: Backend) -> None:
+def add_and_switch_backend(backend: Backend) -> None:
     """Use a backend from now on, under the name it has in `backends.toml`; one that has none yet is added there.
 
     Raises Refused on a shared Podium, NotWritable or Busy when the file cannot be changed.
     """
-    if backend.is_same_place(default()):
-        return switch("")
-    known = names().entries
-    name = next((one.name for one in known if one.backend and one.backend.is_same_place(backend)), "")
+    if backend.is_same_store(default_backend()):
+        return switch_backend("")
+    known = read_config().backends
+    name = next((one.name for one in known if one.backend and one.backend.is_same_store(backend)), "")
     if not name:
         stem = re.sub(r"[^a-z0-9]+", "-", (backend.path.parent.name if backend.path else backend.name).lower()).strip("-")[:36]
-        taken = {one.name for one in known} | {DEFAULT, ""}
+        taken = {one.name for one in known} | {DEFAULT_NAME, ""}
         name = next(new for new in (stem, *(f"{stem or 'backend'}-{n}" for n in range(2, 1000))) if new not in taken)
-        named.add(file(), named.entry(name, backend.uri, folder=PROJECT))
-    return switch(name)
+        backend_config.add_backend(config_path(), backend_config.parse_configured_backend(name, backend.uri, folder=PROJECT_ROOT))
+    return switch_backend(name)
 
 
-def in_use() -> Backend:
+def resolve_session_backend() -> Backend:
     """The backend of this session, asked as whoever signed in. Raises NotFound or BadInput for a name that leads nowhere."""
-    home = default()
-    return signed(home, DEFAULT) if not current() else usable(names().find(current()))
+    home = default_backend()
+    return (
+        attach_session_credential(home, DEFAULT_NAME)
+        if not current_backend_name()
+        else resolve_configured_backend(read_config().find(current_backend_name()))
+    )
 
 
-def usable(one: Named) -> Backend:
+def resolve_configured_backend(configured_backend: ConfiguredBackend) -> Backend:
     """A named backend, signed in. Raises BadInput when its password's variable is not set."""
-    assert one.backend is not None
-    secret = password_in(one.uri)
-    if secret and not _typed(one.backend):
-        user = one.uri.partition("://")[2].partition(":")[0]
-        credentials.keep(credentials.given(one.backend, user, credentials.filled(secret), "environment"))
-    return signed(one.backend, one.name)
+    assert configured_backend.backend is not None
+    secret = password_in(configured_backend.uri)
+    if secret and not _typed(configured_backend.backend):
+        user = configured_backend.uri.partition("://")[2].partition(":")[0]
+        credentials.store_credential(
+            credentials.create_credential(configured_backend.backend, user, credentials.expand_variables(secret), "environment")
+        )
+    return attach_session_credential(configured_backend.backend, configured_backend.name)
 
 
-def signed(backend: Backend, name: str) -> Backend:
+def attach_session_credential(backend: Backend, name: str) -> Backend:
     """The backend with its credential: typed in this session, else from secrets, else from the environment."""
     typed = _typed(backend)
     if typed:
-        return backend.asked_by((_introduced(backend, typed) or typed).principal)
+        return backend.with_principal((_introduced(backend, typed) or typed).principal)
     secret = _secret_of(name)
     if secret and backend.kind in ("server", "database"):
-        credentials.keep(credentials.given(backend, *secret, "secrets"))
-    return hub_tokens.known(backend.asked_by(""))
+        credentials.store_credential(credentials.create_credential(backend, *secret, "secrets"))
+    return dagshub_tokens.attach_credential_or_token(backend.with_principal(""))
 
 
 def _introduced(backend: Backend, typed: Credential) -> Credential | None:
     """A DagsHub token that was typed while DagsHub could not tell whose it is, once it tells."""
-    made = hub.introduced(backend.asked_by(typed.principal))
+    made = dagshub.identify_token_owner(backend.with_principal(typed.principal))
     if made:
-        st.session_state[SIGNED] = {**st.session_state[SIGNED], backend.uri: made}
+        st.session_state[CREDENTIALS_KEY] = {**st.session_state[CREDENTIALS_KEY], backend.uri: made}
     return made
 
 
 def sign_in(backend: Backend, user: str, secret: str) -> Backend:
     """Remember what a person typed, for this session and this address only. Raises BadInput for what cannot be sent."""
-    made = credentials.given(backend.asked_by(""), user.strip(), secret, "typed")
-    st.session_state[SIGNED] = {**st.session_state.get(SIGNED, {}), backend.uri: made}
-    return backend.asked_by(made.principal)
+    made = credentials.create_credential(backend.with_principal(""), user.strip(), secret, "typed")
+    st.session_state[CREDENTIALS_KEY] = {**st.session_state.get(CREDENTIALS_KEY, {}), backend.uri: made}
+    return backend.with_principal(made.principal)
 
 
 def sign_out(backend: Backend) -> None:
     """Forget what was typed for an address."""
-    st.session_state[SIGNED] = {uri: one for uri, one in st.session_state.get(SIGNED, {}).items() if uri != backend.uri}
+    st.session_state[CREDENTIALS_KEY] = {
+        uri: one for uri, one in st.session_state.get(CREDENTIALS_KEY, {}).items() if uri != backend.uri
+    }
 
 
 def _typed(backend: Backend) -> Credential | None:
-    found = st.session_state.get(SIGNED, {}).get(backend.uri)
+    found = st.session_state.get(CREDENTIALS_KEY, {}).get(backend.uri)
     return found if isinstance(found, Credential) else None
 
 

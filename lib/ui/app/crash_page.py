@@ -6,15 +6,15 @@ import secrets
 import streamlit as st
 
 from lib.errors import PodiumError
-from lib.ui.components.error_box import show
+from lib.ui.components.error_box import show_error
 
 _LOG = logging.getLogger("podium")
 
 
-def calm_box(error: Exception) -> bool:
+def show_crash_box(error: Exception) -> bool:
     """Draw the box in place of the exception, which Streamlit has logged already. True: Streamlit shows nothing itself."""
     if isinstance(error, PodiumError):
-        show(error)
+        show_error(error)
         return True
     name = secrets.token_hex(4)
     _LOG.error("error %s: %s, see the traceback above", name, type(error).__name__)

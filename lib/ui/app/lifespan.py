@@ -12,28 +12,28 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 
-WARM = threading.Event()
+WARM_UP_DONE = threading.Event()
 _IMPORTING = threading.Lock()
-HEAVY = ("pandas", "altair", "mlflow.tracking", "mlflow.store.db.utils")
-USUAL_PORT = 8501
+HEAVY_MODULES = ("pandas", "altair", "mlflow.tracking", "mlflow.store.db.utils")
+DEFAULT_PORT = 8501
 
 
 @asynccontextmanager
 async def lifespan(_: object) -> AsyncIterator[dict[str, object]]:
     """Start the warm-up, say where the app is, and open a browser where there is one."""
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
-    print(taken_port(st.get_option("server.port")), end="", flush=True)
-    if wants_browser(st.get_option("server.headless"), sys.platform, os.environ):
-        threading.Thread(target=webbrowser.open, args=(address(),), name="browser", daemon=True).start()
+    print(port_taken_message(st.get_option("server.port")), end="", flush=True)
+    if can_open_browser(st.get_option("server.headless"), sys.platform, os.environ):
+        threading.Thread(target=webbrowser.open, args=(local_url(),), name="browser", daemon=True).start()
     yield {}
 
 
 async def readyz(_: Request) -> JSONResponse:
     """Answers as soon as the server does; `warm` turns true when the heavy imports are done."""
-    return JSONResponse({"status": "ok", "warm": WARM.is_set()})
+    return JSONResponse({"status": "ok", "warm": WARM_UP_DONE.is_set()})
 
 
-async def front(request: Request) -> RedirectResponse:
+async def redirect_to_front_page(request: Request) -> RedirectResponse:
     """The first page by its name: Streamlit knows it only as the bare address and would tell that there is no such page."""
     return RedirectResponse("./" + (f"?{request.url.query}" if request.url.query else ""))
 
@@ -44,15 +44,15 @@ def warm_up() -> None:
     Two threads that import parts of MLflow at the same time from different ends run into each other (Python raises a deadlock
     error), so the gate calls this too, before anything of MLflow is touched.
     """
-    if WARM.is_set():
+    if WARM_UP_DONE.is_set():
         return
     with _IMPORTING:
-        for name in HEAVY:
+        for name in HEAVY_MODULES:
             import_module(name)
-        WARM.set()
+        WARM_UP_DONE.set()
 
 
-def address() -> str:
+def local_url() -> str:
     """The address a browser on this machine opens."""
     host = st.get_option("server.address") or "localhost"
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
@@ -60,14 +60,14 @@ def address() -> str:
     return f"http://{shown}:{st.get_option('server.port')}/{base}"
 
 
-def taken_port(port: int) -> str:
+def port_taken_message(port: int) -> str:
     """A line that says so when the usual port was taken; empty otherwise. Streamlit itself prints the address."""
-    if port == USUAL_PORT or st.config.is_manually_set("server.port"):
+    if port == DEFAULT_PORT or st.config.is_manually_set("server.port"):
         return ""
-    return f"  Port {USUAL_PORT} is taken by another program, so Podium uses {port}.\n\n"
+    return f"  Port {DEFAULT_PORT} is taken by another program, so Podium uses {port}.\n\n"
 
 
-def wants_browser(headless: bool | None, platform: str, environment: "os._Environ[str] | dict[str, str]") -> bool:  # noqa: FBT001
+def can_open_browser(headless: bool | None, platform: str, environment: "os._Environ[str] | dict[str, str]") -> bool:  # noqa: FBT001
     """True where a browser window can open: not headless, and on Linux only with a display."""
     if headless:
         return False

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from lib.ui.app.routes import path
+from lib.ui.app.routes import page_path
 
 
 @dataclass(frozen=True)
-class Entry:
+class PageInfo:
     """One page: its section in the sidebar, the name of its script (which is its address too), title, icon, and what it is for."""
 
     section: str
@@ -18,30 +18,32 @@ class Entry:
     help: str
 
 
-MENU = (
-    Entry("", "overview", "Overview", "space_dashboard", "Who is in Production, what ran, what to do next."),
-    Entry("Experiment", "launch", "Launch", "play_circle", "Start a demo experiment and watch it."),
-    Entry("Experiment", "compare", "Compare", "compare_arrows", "Search, sort and compare the runs of an experiment."),
-    Entry("Release", "models", "Models", "deployed_code", "Register, promote, archive and roll back, with the reason kept."),
-    Entry("Release", "audit", "Audit", "history", "Every entry of the ledger: who moved what, when and why."),
-    Entry("System", "doctor", "Doctor", "stethoscope", "What is wrong with the backend, and how it is mended."),
-    Entry("System", "settings", "Settings", "settings", "Backends: which there are, which one to use, and as whom."),
+MENU_PAGES = (
+    PageInfo("", "overview", "Overview", "space_dashboard", "Who is in Production, what ran, what to do next."),
+    PageInfo("Experiment", "launch", "Launch", "play_circle", "Start a demo experiment and watch it."),
+    PageInfo("Experiment", "compare", "Compare", "compare_arrows", "Search, sort and compare the runs of an experiment."),
+    PageInfo("Release", "models", "Models", "deployed_code", "Register, promote, archive and roll back, with the reason kept."),
+    PageInfo("Release", "audit", "Audit", "history", "Every entry of the ledger: who moved what, when and why."),
+    PageInfo("System", "doctor", "Doctor", "stethoscope", "What is wrong with the backend, and how it is mended."),
+    PageInfo("System", "settings", "Settings", "settings", "Backends: which there are, which one to use, and as whom."),
 )
-OFF_MENU = (Entry("Experiment", "run", "Run", "science", "One run whole: what it measured, how it was made, what came of it."),)
+HIDDEN_PAGES = (
+    PageInfo("Experiment", "run", "Run", "science", "One run whole: what it measured, how it was made, what came of it."),
+)
 """Pages that links lead to and the sidebar does not show."""
 
 
-def navigation() -> st.Page:
+def show_navigation() -> st.Page:
     """Draw the sidebar's sections and return the page that the address names. The first page is the default one."""
     sections: dict[str, list[st.Page]] = {}
-    for entry in (*MENU, *OFF_MENU):
+    for entry in (*MENU_PAGES, *HIDDEN_PAGES):
         page = st.Page(
-            path(entry.name),
+            page_path(entry.name),
             title=entry.title,
             icon=f":material/{entry.icon}:",
             help=entry.help,
-            default=entry is MENU[0],
-            visibility="hidden" if entry in OFF_MENU else "visible",
+            default=entry is MENU_PAGES[0],
+            visibility="hidden" if entry in HIDDEN_PAGES else "visible",
         )
         sections.setdefault(entry.section, []).append(page)
     return st.navigation(sections, expanded=True)

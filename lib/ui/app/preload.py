@@ -13,37 +13,37 @@ from typing import Any
 import streamlit as st
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-DRAWN = ("ArrowVegaLiteChart.tsx", "ReadOnlyGrid.tsx", "Selectbox.tsx", "TextInput.tsx", "ButtonGroup.tsx")
+PRELOADED_COMPONENTS = ("ArrowVegaLiteChart.tsx", "ReadOnlyGrid.tsx", "Selectbox.tsx", "TextInput.tsx", "ButtonGroup.tsx")
 """The parts that most pages begin with."""
 _LATER = "_loadVegaEmbed."
 
 
-def pieces(build: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> tuple[str, ...]:
+def script_files(manifest: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> tuple[str, ...]:
     """The script files of some parts and of all that these import, in the order of their paths. `build` is Vite's manifest. Pure."""
     wanted = tuple(names)
-    ahead, seen = [key for key in build if key.rsplit("/", 1)[-1] in wanted], set[str]()
+    ahead, seen = [key for key in manifest if key.rsplit("/", 1)[-1] in wanted], set[str]()
     while ahead:
         key = ahead.pop()
         if key not in seen:
             seen.add(key)
-            piece = build[key]
+            piece = manifest[key]
             ahead += [*piece.get("imports", ()), *(piece.get("dynamicImports", ()) if key.startswith(_LATER) else ())]
-    return tuple(sorted(str(build[key]["file"]) for key in seen))
+    return tuple(sorted(str(manifest[key]["file"]) for key in seen))
 
 
 @cache
-def links() -> bytes:
+def preload_links() -> bytes:
     """The lines to be added to the page that the installed Streamlit serves; nothing where its build tells no names."""
     static = Path(st.__file__).with_name("static")
     try:
         build, page = json.loads((static / "manifest.json").read_bytes()), (static / "index.html").read_text(encoding="utf-8")
     except (OSError, ValueError):
         return b""
-    new = [name for name in pieces(build, DRAWN) if name not in page and name.endswith(".js")]
+    new = [name for name in script_files(build, PRELOADED_COMPONENTS) if name not in page and name.endswith(".js")]
     return "".join(f'<link rel="modulepreload" crossorigin href="./{name}">' for name in new).encode()
 
 
-class Preload:
+class PreloadMiddleware:
     """ASGI middleware that adds the links to Streamlit's page, which is the only HTML it serves in one piece."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -81,7 +81,7 @@ def _longer(start: Message, body: Message) -> tuple[Message, Message]:
     head, end, rest = body.get("body", b"").partition(b"</head>")
     if not end:
         return start, body
-    more = links()
+    more = preload_links()
     headers = [
         (name, str(int(value) + len(more)).encode() if name == b"content-length" else value) for name, value in start["headers"]
     ]

@@ -18,7 +18,7 @@ def script_hashes(page: str) -> list[str]:
     return [f"'sha256-{b64encode(sha256(code.encode()).digest()).decode()}'" for code in _INLINE_SCRIPT.findall(page)]
 
 
-def policy(hashes: Iterable[str]) -> str:
+def content_security_policy(hashes: Iterable[str]) -> str:
     """The Content-Security-Policy: everything from this host, inline styles, and the scripts named by their hash. Pure."""
     return "; ".join(
         (
@@ -39,17 +39,17 @@ def policy(hashes: Iterable[str]) -> str:
 
 
 @cache
-def headers() -> tuple[tuple[bytes, bytes], ...]:
+def security_headers() -> tuple[tuple[bytes, bytes], ...]:
     """All headers, computed once from the page that the installed Streamlit serves."""
     page = Path(st.__file__).with_name("static").joinpath("index.html").read_text(encoding="utf-8")
     return (
-        (b"content-security-policy", policy(script_hashes(page)).encode()),
+        (b"content-security-policy", content_security_policy(script_hashes(page)).encode()),
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"same-origin"),
     )
 
 
-class SecurityHeaders:
+class SecurityHeadersMiddleware:
     """ASGI middleware that adds the headers to every HTTP answer."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -60,7 +60,7 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                ours = dict(headers())
+                ours = dict(security_headers())
                 message["headers"] = [pair for pair in message["headers"] if pair[0] not in ours] + list(ours.items())
             await send(message)
 

@@ -8,20 +8,20 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.ui.app.backend_selection import in_use
-from lib.ui.components.formatting import plain
+from lib.ui.app.backend_selection import resolve_session_backend
+from lib.ui.components.formatting import strip_invisible
 
-PERSON = "session.person"
-NAME_LENGTH = 60
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+USER_NAME_KEY = "session.person"
+MAX_NAME_LENGTH = 60
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
-def backend() -> Backend:
+def current_backend() -> Backend:
     """The backend of this browser session, asked as whoever signed in; see `choosing`.
 
     Raises BadInput or NotFound for one that Podium cannot open.
     """
-    return in_use()
+    return resolve_session_backend()
 
 
 def now() -> datetime:
@@ -29,29 +29,29 @@ def now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - the pages' one clock
 
 
-def person() -> str:
+def user_name() -> str:
     """The name typed in this browser session; empty when nobody typed one yet. Typed, not verified."""
-    return str(st.session_state.get(PERSON, ""))
+    return str(st.session_state.get(USER_NAME_KEY, ""))
 
 
-def ask_person() -> str:
+def ask_user_name() -> str:
     """Ask for the person's name, once per browser session, and return it. Draws nothing when it is known already."""
-    if person():
-        return person()
+    if user_name():
+        return user_name()
     typed = st.text_input(
-        "Your name", _first_guess(), max_chars=NAME_LENGTH, key="session.name", help="Recorded as typed, not verified."
+        "Your name", _first_guess(), max_chars=MAX_NAME_LENGTH, key="session.name", help="Recorded as typed, not verified."
     )
-    return tidy_name(typed)
+    return normalize_name(typed)
 
 
-def keep_person(name: str) -> None:
+def remember_user_name(name: str) -> None:
     """Remember the name for the rest of this browser session. To be called with the deed that records it."""
-    st.session_state[PERSON] = tidy_name(name)
+    st.session_state[USER_NAME_KEY] = normalize_name(name)
 
 
-def tidy_name(name: str) -> str:
+def normalize_name(name: str) -> str:
     """A name without control or invisible characters and runs of blanks, at most 60 characters. Pure."""
-    return " ".join(plain(name).split())[:NAME_LENGTH].strip()
+    return " ".join(strip_invisible(name).split())[:MAX_NAME_LENGTH].strip()
 
 
 def _first_guess() -> str:
@@ -62,7 +62,7 @@ def _first_guess() -> str:
 def is_on_this_machine() -> bool:
     """Whether Podium listens on this machine only and the browser reached it here: then machine and person belong together."""
     host = urlsplit(st.context.url or "").hostname
-    return st.get_option("server.address") in LOOPBACK and host in (None, *LOOPBACK)
+    return st.get_option("server.address") in LOOPBACK_HOSTS and host in (None, *LOOPBACK_HOSTS)
 
 
 def _login() -> str:

@@ -1,12 +1,12 @@
 """Who writes from a page. Apart from `session`, because it needs MLflow and the first page should not wait for that."""
 
-from lib.ledger.entry.vocabulary import PODIUM
+from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.storage.book import Writer
-from lib.ledger.storage.identity import through_service_account
-from lib.ui.app.session import backend, now, person
+from lib.ledger.storage.identity import resolve_session_actor
+from lib.ui.app.session import current_backend, now, user_name
 
 
-def writer(name: str = "") -> Writer:
+def writer(typed_name: str = "") -> Writer:
     """The typed name on this backend, on a shared server through its service account; Podium itself while nobody is named."""
-    here = backend()
-    return Writer(here, through_service_account(here, name or person() or PODIUM.name), now)
+    here = current_backend()
+    return Writer(here, resolve_session_actor(here, typed_name or user_name() or PODIUM_ACTOR.name), now)

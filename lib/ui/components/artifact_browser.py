@@ -13,21 +13,21 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.errors import PodiumError
 from lib.runs.artifacts import files
-from lib.runs.artifacts.files import MOST_DOWNLOADED, MOST_SHOWN, Entry, Place, Tree
-from lib.runs.artifacts.previews import Preview, preview
-from lib.ui.components.error_box import calm, show
-from lib.ui.components.formatting import NARROW, count, md
-from lib.ui.components.layout import empty
+from lib.runs.artifacts.files import MAX_DOWNLOAD_BYTES, MAX_PREVIEW_BYTES, ArtifactEntry, ArtifactLocation, ArtifactTree
+from lib.runs.artifacts.previews import Preview, build_preview
+from lib.ui.components.error_box import error_boundary, show_error
+from lib.ui.components.formatting import NBSP, escape, format_count
+from lib.ui.components.layout import show_empty_state
 
-SECONDS = 30
-VISIBLE = 12
-STEP = NARROW * 4
+CACHE_SECONDS = 30
+MAX_VISIBLE_ROWS = 12
+INDENT = NBSP * 4
 TEXT_HEIGHT = 420
 MODEL_FILE = "MLmodel"
 
 
 @dataclass(frozen=True)
-class Shown:
+class FilePreview:
     """A file as it can be shown: its preview, its whole size in bytes and the SHA-256 of its bytes."""
 
     preview: Preview
@@ -35,77 +35,77 @@ class Shown:
     digest: str
 
 
-@st.cache_data(ttl=SECONDS, max_entries=64, show_spinner=False)
-def places_of(backend: Backend, run_id: str) -> tuple[Place, ...]:
+@st.cache_data(ttl=CACHE_SECONDS, max_entries=64, show_spinner=False)
+def cached_locations(backend: Backend, run_id: str) -> tuple[ArtifactLocation, ...]:
     """The places of a run: its own files, then those of its models."""
-    return files.places(backend, run_id)
+    return files.read_locations(backend, run_id)
 
 
-@st.cache_data(ttl=SECONDS, max_entries=64, show_spinner=False)
-def tree_of(backend: Backend, place: Place, path: str = "") -> Tree:
+@st.cache_data(ttl=CACHE_SECONDS, max_entries=64, show_spinner=False)
+def cached_tree(backend: Backend, location: ArtifactLocation, path: str = "") -> ArtifactTree:
     """What lies in a place below a folder."""
-    return files.walk(backend, place, path)
+    return files.walk_tree(backend, location, path)
 
 
-@st.cache_data(ttl=SECONDS, max_entries=32, show_spinner=False)
-def preview_of(backend: Backend, place: Place, path: str) -> Shown:
+@st.cache_data(ttl=CACHE_SECONDS, max_entries=32, show_spinner=False)
+def cached_preview(backend: Backend, location: ArtifactLocation, path: str) -> FilePreview:
     """A file to be shown. Raises Refused for one that is too large for that."""
-    content = files.fetch(backend, place, path)
-    return Shown(preview(path, content.data), len(content.data), content.digest)
+    content = files.fetch_file(backend, location, path)
+    return FilePreview(build_preview(path, content.data), len(content.data), content.digest)
 
 
-def browse(backend: Backend, place: Place, key: str) -> None:
+def show_file_browser(backend: Backend, location: ArtifactLocation, key: str) -> None:
     """The files of a place. `key` begins with the page's name and is another one for each place on the page."""
     root = str(st.session_state.get(f"{key}.root", ""))
     try:
-        tree = tree_of(backend, place, root)
+        tree = cached_tree(backend, location, root)
     except PodiumError as error:
-        show(error)
+        show_error(error)
         if root:
             st.button("Back to all files", key=f"{key}.back", on_click=_open, args=(key, ""))
         return
     if not tree.entries:
-        empty("folder_open", "No files", "This folder is empty." if root else "Nothing was logged here as a file.")
+        show_empty_state("folder_open", "No files", "This folder is empty." if root else "Nothing was logged here as a file.")
         return
     left, right = st.columns([2, 3], gap="small")
     with left:
         chosen = _choose(tree, root, key)
     with right:
-        _look(backend, place, chosen, key)
+        _look(backend, location, chosen, key)
 
 
-def draw_preview(shown: Preview, name: str) -> None:
+def show_preview(file_preview: Preview, name: str) -> None:
     """What of a file can be shown, in the place where this is called."""
-    if shown.kind == "picture":
-        st.image(shown.png, alt=f"{name}: {shown.what}")
-    elif shown.kind == "table" and shown.rows is not None:
+    if file_preview.kind == "picture":
+        st.image(file_preview.png, alt=f"{name}: {file_preview.description}")
+    elif file_preview.kind == "table" and file_preview.rows is not None:
         st.dataframe(
-            shown.rows,
+            file_preview.rows,
             hide_index=True,
-            height=min(TEXT_HEIGHT, 32 + 31 * max(1, len(shown.rows)) + 2),
-            alt=f"{name}: {shown.what}",
+            height=min(TEXT_HEIGHT, 32 + 31 * max(1, len(file_preview.rows)) + 2),
+            alt=f"{name}: {file_preview.description}",
         )
-    elif shown.kind == "text":
-        is_long = shown.text.count("\n") > 18 or len(shown.text) > 4000
-        st.code(shown.text, language=shown.language, wrap_lines=True, height=TEXT_HEIGHT if is_long else "content")
-    if shown.notes:
-        st.caption(" ".join(map(md, shown.notes)))
+    elif file_preview.kind == "text":
+        is_long = file_preview.text.count("\n") > 18 or len(file_preview.text) > 4000
+        st.code(file_preview.text, language=file_preview.language, wrap_lines=True, height=TEXT_HEIGHT if is_long else "content")
+    if file_preview.notes:
+        st.caption(" ".join(map(escape, file_preview.notes)))
 
 
-def size_of(size: int | None) -> str:
+def format_size(size: int | None) -> str:
     """12 B, 3.4 kB, 0.4 MB; an empty text where nobody tells."""
     if size is None:
         return ""
     if size < 1000:
-        return f"{size}{NARROW}B"
-    return f"{size / 1000:,.1f}{NARROW}kB" if size < 100_000 else f"{size / 1e6:,.1f}{NARROW}MB"
+        return f"{size}{NBSP}B"
+    return f"{size / 1000:,.1f}{NBSP}kB" if size < 100_000 else f"{size / 1e6:,.1f}{NBSP}MB"
 
 
-def download(backend: Backend, place: Place, path: str, key: str) -> None:
+def download_button(backend: Backend, location: ArtifactLocation, path: str, key: str) -> None:
     """A button that fetches the file when it is pressed, and not before."""
     st.download_button(
         "Download",
-        lambda: files.fetch(backend, place, path, MOST_DOWNLOADED).data,
+        lambda: files.fetch_file(backend, location, path, MAX_DOWNLOAD_BYTES).data,
         file_name=path.rpartition("/")[2],
         mime="application/octet-stream",
         icon=":material/download:",
@@ -115,19 +115,19 @@ def download(backend: Backend, place: Place, path: str, key: str) -> None:
     )
 
 
-def _choose(tree: Tree, root: str, key: str) -> Entry:
+def _choose(tree: ArtifactTree, root: str, key: str) -> ArtifactEntry:
     """The tree as a table of one column to pick from; what is picked is kept by its path."""
     paths = [one.path for one in tree.entries]
     kept = st.session_state.get(f"{key}.path")
     at = paths.index(kept) if kept in paths else _first(tree.entries)
     models = _models(tree.entries)
-    names = [f"{STEP * (one.path.count('/') - _depth(root))}{_named(one, models)}" for one in tree.entries]
-    frame = pd.DataFrame({"name": names, "size": [size_of(one.size) for one in tree.entries]})
+    names = [f"{INDENT * (one.path.count('/') - _depth(root))}{_named(one, models)}" for one in tree.entries]
+    frame = pd.DataFrame({"name": names, "size": [format_size(one.size) for one in tree.entries]})
     table_key = f"{key}.tree.{hashlib.sha256(chr(0).join(paths).encode()).hexdigest()[:12]}"
     picked = st.dataframe(
         frame,
         hide_index=True,
-        height=32 + 31 * min(len(frame), VISIBLE) + 2,
+        height=32 + 31 * min(len(frame), MAX_VISIBLE_ROWS) + 2,
         column_config={"name": st.column_config.TextColumn("File"), "size": st.column_config.TextColumn("Size", width=80)},
         on_select="rerun",
         selection_mode="single-row",
@@ -144,9 +144,9 @@ def _choose(tree: Tree, root: str, key: str) -> Entry:
             on_click=_open,
             args=(key, ""),
         )
-    if tree.more:
+    if tree.has_more:
         st.caption(
-            f"Showing the first {count(len(paths), 'file or folder', 'files and folders')}. Open a folder to see what else is in it."
+            f"Showing the first {format_count(len(paths), 'file or folder', 'files and folders')}. Open a folder to see what else is in it."
         )
     rows = picked["selection"]["rows"]
     chosen = tree.entries[rows[0] if rows and rows[0] < len(paths) else at]
@@ -154,9 +154,9 @@ def _choose(tree: Tree, root: str, key: str) -> Entry:
     return chosen
 
 
-def _first(entries: Sequence[Entry]) -> int:
+def _first(entries: Sequence[ArtifactEntry]) -> int:
     """Where to begin: the first file that can be shown, one that lies least deep."""
-    fit = [place for place, one in enumerate(entries) if not one.is_folder and (one.size or 0) <= MOST_SHOWN]
+    fit = [place for place, one in enumerate(entries) if not one.is_folder and (one.size or 0) <= MAX_PREVIEW_BYTES]
     return min(fit, key=lambda place: (entries[place].path.count("/"), place), default=0)
 
 
@@ -164,44 +164,51 @@ def _depth(root: str) -> int:
     return root.count("/") + 1 if root else 0
 
 
-def _models(entries: Sequence[Entry]) -> set[str]:
+def _models(entries: Sequence[ArtifactEntry]) -> set[str]:
     """Paths of the folders that hold a model."""
     return {one.path.rpartition("/")[0] for one in entries if one.name == MODEL_FILE and not one.is_folder}
 
 
-def _named(entry: Entry, models: set[str]) -> str:
+def _named(entry: ArtifactEntry, models: set[str]) -> str:
     return f"{entry.name}/ (model)" if entry.path in models else f"{entry.name}/" if entry.is_folder else entry.name
 
 
-def _look(backend: Backend, place: Place, entry: Entry, key: str) -> None:
+def _look(backend: Backend, place: ArtifactLocation, entry: ArtifactEntry, key: str) -> None:
     st.code(entry.path, language=None, wrap_lines=True)
     if entry.is_folder:
         st.caption("A folder.")
         st.button("Open this folder", icon=":material/folder_open:", key=f"{key}.open", on_click=_open, args=(key, entry.path))
         return
-    if entry.size is not None and entry.size > MOST_SHOWN:
+    if entry.size is not None and entry.size > MAX_PREVIEW_BYTES:
         _too_large(backend, place, entry, key)
         return
-    with calm():
+    with error_boundary():
         _preview(backend, place, entry, key)
 
 
-def _preview(backend: Backend, place: Place, entry: Entry, key: str) -> None:
-    shown = preview_of(backend, place, entry.path)
+def _preview(backend: Backend, place: ArtifactLocation, entry: ArtifactEntry, key: str) -> None:
+    shown = cached_preview(backend, place, entry.path)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(f"{md(shown.preview.what)} · {size_of(shown.size)}", width="stretch")
-        download(backend, place, entry.path, f"{key}.download")
-    draw_preview(shown.preview, entry.path)
+        st.caption(f"{escape(shown.preview.description)} · {format_size(shown.size)}", width="stretch")
+        download_button(backend, place, entry.path, f"{key}.download")
+    show_preview(shown.preview, entry.path)
 
 
-def _too_large(backend: Backend, place: Place, entry: Entry, key: str) -> None:
+def _too_large(backend: Backend, place: ArtifactLocation, entry: ArtifactEntry, key: str) -> None:
     """It is offered for download, up to a size; beyond that the MLflow client is the way."""
-    fits = entry.size is not None and entry.size <= MOST_DOWNLOADED
-    way = "Download it to look at it." if fits else f"Files above {size_of(MOST_DOWNLOADED)} are fetched with the MLflow client."
+    fits = entry.size is not None and entry.size <= MAX_DOWNLOAD_BYTES
+    way = (
+        "Download it to look at it."
+        if fits
+        else f"Files above {format_size(MAX_DOWNLOAD_BYTES)} are fetched with the MLflow client."
+    )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(f"{size_of(entry.size)}: not shown, because it is larger than {size_of(MOST_SHOWN)}. {way}", width="stretch")
+        st.caption(
+            f"{format_size(entry.size)}: not shown, because it is larger than {format_size(MAX_PREVIEW_BYTES)}. {way}",
+            width="stretch",
+        )
         if fits:
-            download(backend, place, entry.path, f"{key}.download")
+            download_button(backend, place, entry.path, f"{key}.download")
 
 
 def _open(key: str, path: str) -> None:

@@ -8,29 +8,29 @@ from typing import Any
 
 import streamlit as st
 
-Word = tuple[str, str, str]
+Badge = tuple[str, str, str]
 """Colour, Material icon, what people read."""
 
-STAGE: Mapping[str, Word] = {
+STAGE_BADGES: Mapping[str, Badge] = {
     "Production": ("blue", "trophy", "Production"),
     "Staging": ("violet", "stairs", "Staging"),
     "Archived": ("gray", "inventory_2", "Archived"),
     "None": ("gray", "circle", "None"),
 }
-RUN: Mapping[str, Word] = {
+RUN_STATUS_BADGES: Mapping[str, Badge] = {
     "RUNNING": ("blue", "progress_activity", "Running"),
     "SCHEDULED": ("blue", "hourglass_top", "Waiting"),
     "FINISHED": ("gray", "check", "Finished"),
     "FAILED": ("red", "error", "Failed"),
     "KILLED": ("gray", "stop_circle", "Stopped"),
 }
-HEALTH: Mapping[str, Word] = {
+HEALTH_BADGES: Mapping[str, Badge] = {
     "ok": ("green", "check_circle", "Healthy"),
     "warning": ("orange", "warning", "Warning"),
     "broken": ("red", "error", "Broken"),
     "skipped": ("gray", "remove", "Skipped"),
 }
-ENTRY: Mapping[str, Word] = {
+ENTRY_BADGES: Mapping[str, Badge] = {
     "OPENED": ("gray", "flag", "Record begins"),
     "IMPORTED": ("gray", "download", "Imported"),
     "REGISTERED": ("gray", "add_box", "Registered"),
@@ -52,25 +52,25 @@ ENTRY: Mapping[str, Word] = {
 }
 
 
-def badge(words: Mapping[str, Word], word: str, text: str = "") -> None:
+def show_badge(badges: Mapping[str, Badge], key: str, text: str = "") -> None:
     """Draw the badge of a word; `text` replaces what it says and must be harmless already."""
-    color, icon, said = words.get(word, ("gray", "circle", word))
+    color, icon, said = badges.get(key, ("gray", "circle", key))
     st.badge(text or said, icon=f":material/{icon}:", color=color)
 
 
-def chip(words: Mapping[str, Word], word: str, text: str = "") -> str:
+def badge_markdown(badges: Mapping[str, Badge], key: str, text: str = "") -> str:
     """The same badge as Markdown, for table cells and running text; `text` must be harmless already."""
-    color, icon, said = words.get(word, ("gray", "circle", "Other"))
+    color, icon, said = badges.get(key, ("gray", "circle", "Other"))
     return f":{color}-badge[:material/{icon}: {text or said}]"
 
 
-def icon(words: Mapping[str, Word], word: str) -> str:
+def icon_markdown(badges: Mapping[str, Badge], key: str) -> str:
     """The icon of a word alone, coloured, as Markdown. Its word must stand beside it."""
-    color, name, _ = words[word]
+    color, name, _ = badges[key]
     return f":{color}[:material/{name}:]"
 
 
-def pills(words: Mapping[str, Word]) -> dict[str, Any]:
+def badge_column_options(badges: Mapping[str, Badge]) -> dict[str, Any]:
     """Options and colours for `st.column_config.MultiselectColumn`, so that a data-frame cell looks like the badge."""
-    said = {word[2]: word[0] for word in words.values()}
+    said = {word[2]: word[0] for word in badges.values()}
     return {"options": list(said), "color": list(said.values())}

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from lib.theme import DARK, LIGHT, Ink
+from lib.theme import DARK, LIGHT, ChartColors
 
 
-def ink() -> Ink:
+def chart_colors() -> ChartColors:
     """The colours of the mode this browser shows."""
     return DARK if st.context.theme.type == "dark" else LIGHT

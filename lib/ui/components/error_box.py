@@ -6,24 +6,24 @@ from contextlib import contextmanager
 import streamlit as st
 
 from lib.errors import BackendError, LedgerBroken, PodiumError
-from lib.ui.app.routes import link
-from lib.ui.components.formatting import md
+from lib.ui.app.routes import page_link
+from lib.ui.components.formatting import escape
 
 
-def show(error: PodiumError) -> None:
+def show_error(error: PodiumError) -> None:
     """Draw the box; below it the way on: to the doctor, when the backend is at fault, to verify, when the record is. Every part of the error is foreign text, because names from the backend stand in it."""
-    parts = [md(part) for part in (error.what, error.means, error.next) if part]
+    parts = [escape(part) for part in (error.what, error.means, error.next) if part]
     st.error(" ".join(parts), title=error.title, icon=":material/error:")
     if isinstance(error, LedgerBroken):
-        link("Verify on the Audit page", "audit", icon="fingerprint")
+        page_link("Verify on the Audit page", "audit", icon="fingerprint")
     if isinstance(error, BackendError):
-        link("Open Doctor", "doctor", icon="stethoscope")
+        page_link("Open Doctor", "doctor", icon="stethoscope")
 
 
 @contextmanager
-def calm() -> Iterator[None]:
+def error_boundary() -> Iterator[None]:
     """Show a PodiumError raised inside as a box in this place; a bug goes on and reaches the frame."""
     try:
         yield
     except PodiumError as error:
-        show(error)
+        show_error(error)

@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-DONE = "compare.done"
+FLASH_KEY = "compare.done"
 
 
-def done(text: str) -> None:
+def set_flash(text: str) -> None:
     """Remember what was done, as Markdown, for the next run of the page."""
-    st.session_state[DONE] = text
+    st.session_state[FLASH_KEY] = text
 
 
-def show_done() -> None:
+def show_flash() -> None:
     """Say it once."""
-    if text := st.session_state.pop(DONE, ""):
+    if text := st.session_state.pop(FLASH_KEY, ""):
         st.success(text, icon=":material/check_circle:")

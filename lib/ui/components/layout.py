@@ -10,14 +10,14 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
-from lib.ui.components.badges import HEALTH, Word, badge, icon
+from lib.ui.components.badges import HEALTH_BADGES, Badge, icon_markdown, show_badge
 
 Height = int | Literal["content", "stretch"]
-Mark = tuple[Mapping[str, Word], str]
+BadgeRef = tuple[Mapping[str, Badge], str]
 
 
 @contextmanager
-def header(title: str, note: str) -> Iterator[None]:
+def page_header(title: str, note: str) -> Iterator[None]:
     """Title and one line of facts at the left; what is drawn inside stands at the right."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         with st.container(gap=None, width="stretch"):
@@ -28,45 +28,45 @@ def header(title: str, note: str) -> Iterator[None]:
 
 @contextmanager
 def card(
-    title: str = "", note: str = "", *, mark: Mark | None = None, height: Height = "content", key: str | None = None
+    title: str = "", note: str = "", *, badge: BadgeRef | None = None, height: Height = "content", key: str | None = None
 ) -> Iterator[None]:
     """A bordered box with its head: title, an optional badge, one gray note at the right. Never a card in a card."""
     with st.container(border=True, height=height, key=key, gap="small"):
         if title:
-            head(title, note, mark)
+            show_card_header(title, note, badge)
         yield
 
 
-def head(title: str, note: str = "", mark: Mark | None = None) -> None:
+def show_card_header(title: str, note: str = "", badge: BadgeRef | None = None) -> None:
     """The head of a card. A horizontal container takes the 8 px off that a heading brings along."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(title, anchor=False, width="content" if mark else "stretch")
-        if mark:
-            badge(*mark)
+        st.subheader(title, anchor=False, width="content" if badge else "stretch")
+        if badge:
+            show_badge(*badge)
             st.space("stretch")
         if note:
             st.caption(note, width="content")
 
 
-def facts(rows: Mapping[str, str]) -> None:
+def show_facts(rows: Mapping[str, str]) -> None:
     """Name and value in two columns, real HTML. Values are Markdown."""
-    table([(f":gray[{name}]", value) for name, value in rows.items()])
+    show_table([(f":gray[{name}]", value) for name, value in rows.items()])
 
 
-def checks(rows: Sequence[tuple[str, str, str]]) -> None:
+def show_checks(rows: Sequence[tuple[str, str, str]]) -> None:
     """State (a word of HEALTH), what was checked, what was found."""
-    table([(f"{icon(HEALTH, state)} {what}", f":gray[{found}]") for state, what, found in rows])
+    show_table([(f"{icon_markdown(HEALTH_BADGES, state)} {what}", f":gray[{found}]") for state, what, found in rows])
 
 
-def table(rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> None:
+def show_table(rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> None:
     """A dense table to read, cells in Markdown; without `columns` it has no heading line."""
     width = max((len(row) for row in rows), default=len(columns))
     heads = list(columns) or [str(n) for n in range(width)]
     st.table(pd.DataFrame(rows, columns=heads), border="horizontal", hide_index=True, hide_header=not columns)
 
 
-def empty(name: str, title: str, text: str) -> None:
+def show_empty_state(icon: str, title: str, text: str) -> None:
     """What a card shows when there is nothing: an icon, a title, one sentence. The caller adds the one button."""
     st.space("small")
-    st.markdown(f":gray[:material/{name}:] **{title}**", text_alignment="center")
+    st.markdown(f":gray[:material/{icon}:] **{title}**", text_alignment="center")
     st.caption(text, text_alignment="center")

@@ -6,51 +6,53 @@ from datetime import timedelta
 import streamlit as st
 
 from lib.errors import PodiumError
-from lib.registry.pending_decisions import Pending, first_due
+from lib.registry.pending_decisions import PendingDecision, time_until_first_due
 from lib.registry.reconcile import recover
 from lib.ui.app.session import now
 from lib.ui.app.writer import writer
-from lib.ui.components.badges import STAGE, chip
-from lib.ui.components.error_box import show
-from lib.ui.components.formatting import ago, count, md, span, version
-from lib.ui.pages.models.move_dialogs import DONE
-from lib.ui.queries.registry import forget
+from lib.ui.components.badges import STAGE_BADGES, badge_markdown
+from lib.ui.components.error_box import show_error
+from lib.ui.components.formatting import escape, format_age, format_count, format_duration, version_label
+from lib.ui.pages.models.move_dialogs import FLASH_KEY
+from lib.ui.queries.registry import clear_cache
 
-EVERY, REREAD = "5s", "unfinished.reread"
+REFRESH_INTERVAL, REREAD_KEY = "5s", "unfinished.reread"
 
 
-def unfinished(open_: Sequence[Pending], *, may_write: bool) -> None:
+def show_pending(decisions: Sequence[PendingDecision], *, can_write: bool) -> None:
     """Draw nothing when nothing is open; else look again every few seconds, and read anew once a look finishes them."""
-    if not open_:
-        st.session_state.pop(REREAD, None)
+    if not decisions:
+        st.session_state.pop(REREAD_KEY, None)
     else:
-        st.fragment(_watched, run_every=EVERY)(tuple(open_), may_write)
+        st.fragment(_watched, run_every=REFRESH_INTERVAL)(tuple(decisions), can_write)
 
 
-def _watched(open_: tuple[Pending, ...], may_write: bool) -> None:  # noqa: FBT001 - handed on by the fragment
-    left = first_due(open_, now()) or timedelta()
+def _watched(open_: tuple[PendingDecision, ...], may_write: bool) -> None:  # noqa: FBT001 - handed on by the fragment
+    left = time_until_first_due(open_, now()) or timedelta()
     for model in dict.fromkeys(one.model for one in open_):
         with st.container(border=True, key=f"unfinished.{model}"):
             st.info(
                 "  \n".join(_said(one) for one in open_ if one.model == model),
                 title="A decision is not finished yet"
                 if len(open_) == 1
-                else f"{count(len(open_), 'decision')} not finished yet",
+                else f"{format_count(len(open_), 'decision')} not finished yet",
                 icon=":material/hourglass_top:",
             )
             if may_write and st.button("Finish now", key=f"unfinished.finish.{model}", icon=":material/check:"):
                 _finish(model)
-    if may_write and not left and REREAD not in st.session_state:  # once: what a look could not finish is not asked for ever
-        st.session_state[REREAD] = True
-        forget()
+    if may_write and not left and REREAD_KEY not in st.session_state:  # once: what a look could not finish is not asked for ever
+        st.session_state[REREAD_KEY] = True
+        clear_cache()
         st.rerun()
 
 
-def _said(one: Pending) -> str:
-    by_itself = f"finishing by itself in {span(one.left(now()))}" if one.left(now()) else "being finished now"
+def _said(one: PendingDecision) -> str:
+    by_itself = (
+        f"finishing by itself in {format_duration(one.time_left(now()))}" if one.time_left(now()) else "being finished now"
+    )
     return (
-        f"**{md(one.model)}** {version(one.version)} → {chip(STAGE, one.to)} decided by {md(one.by)} {ago(one.at, now())} "
-        f"(entry {one.place}), not finished; {by_itself}."
+        f"**{escape(one.model)}** {version_label(one.version)} → {badge_markdown(STAGE_BADGES, one.to_stage)} decided by {escape(one.actor_name)} {format_age(one.at, now())} "
+        f"(entry {one.position}), not finished; {by_itself}."
     )
 
 
@@ -60,11 +62,11 @@ def _finish(model: str) -> None:
         with st.spinner("Finishing what was left open…"):
             found, closed = recover(writer(), model)
     except PodiumError as error:
-        show(error)
+        show_error(error)
         return
-    ended = [found.state.outcome.get(entry, "FAILED") for entry in closed]
+    ended = [found.state.outcomes.get(entry, "FAILED") for entry in closed]
     words = {"APPLIED": "moved", "OVERTAKEN": "overtaken by a later decision", "FAILED": "given up, its version is gone"}
     said = ", ".join(words[one] for one in ended) or "somebody else was quicker"
-    st.session_state[DONE] = ("success" if set(ended) <= {"APPLIED"} else "warning", f"{md(model)}: {said}.")
-    forget()
+    st.session_state[FLASH_KEY] = ("success" if set(ended) <= {"APPLIED"} else "warning", f"{escape(model)}: {said}.")
+    clear_cache()
     st.rerun()

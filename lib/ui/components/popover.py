@@ -12,12 +12,12 @@ import streamlit as st
 
 
 @contextmanager
-def drawer(name: str, label: str, **look: Any) -> Iterator[bool]:
+def lazy_popover(name: str, label: str, **options: Any) -> Iterator[bool]:
     """A popover under this label, which may change while it is open: `with drawer(…) as is_open: if is_open: …`."""
-    with st.popover(label, key=place(name), on_change="rerun", **look) as popover:
+    with st.popover(label, key=popover_key(name), on_change="rerun", **options) as popover:
         yield bool(popover.open)
 
 
-def place(name: str) -> str:
+def popover_key(name: str) -> str:
     """Where session_state keeps whether a drawer is open."""
     return f"compare.drawer.{name}"

@@ -5,46 +5,50 @@ from typing import Any
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.backends.capabilities import Ability, capabilities
-from lib.backends.permissions import Thing, lacking
-from lib.errors import MissingGrant, PodiumError
-from lib.ui.components.formatting import md
+from lib.backends.capabilities import Capability, read_capabilities
+from lib.backends.permissions import Resource, find_missing_permission
+from lib.errors import MissingPermission, PodiumError
+from lib.ui.components.formatting import escape
 
 
-def greyed(why: str) -> dict[str, Any]:
+def disabled_kwargs(reason: str) -> dict[str, Any]:
     """Arguments of a button whose deed is not possible, the reason as its help; none where nothing speaks against it."""
-    return {"disabled": True, "help": md(why)} if why else {}
+    return {"disabled": True, "help": escape(reason)} if reason else {}
 
 
-def lacks(one: Ability) -> str:
+def missing_reason(ability: Capability) -> str:
     """Why something is not possible; empty where it is, or where it cannot be told."""
-    return one.why if one.has is False else ""
+    return ability.explanation if ability.is_available is False else ""
 
 
-def for_writing(here: Backend, experiment: str = "") -> dict[str, Any]:
+def write_button_kwargs(backend: Backend, experiment: str = "") -> dict[str, Any]:
     """Arguments of a button that changes an experiment or its runs, or makes one: greyed out for somebody who may only read."""
-    return greyed(lacks(capabilities(here).writing) or _lacking(here, experiment))
+    return disabled_kwargs(missing_reason(read_capabilities(backend).write_access) or _lacking(backend, experiment))
 
 
 @st.cache_data(ttl=60, max_entries=256, show_spinner=False)
 def _lacking(here: Backend, experiment: str) -> str:
     """The missing right on an experiment, by its id; empty where nobody keeps users."""
-    name = capabilities(here).user
-    missing = lacking(here, name, Thing("experiment", experiment, experiment), "EDIT") if name and experiment else None
+    name = read_capabilities(here).user_name
+    missing = (
+        find_missing_permission(here, name, Resource("experiment", experiment, experiment), "EDIT")
+        if name and experiment
+        else None
+    )
     return missing.what if missing else ""
 
 
-def for_recording(here: Backend) -> dict[str, Any]:
+def record_button_kwargs(backend: Backend) -> dict[str, Any]:
     """Arguments of a button that writes into the record."""
-    return greyed(lacks(capabilities(here).recording))
+    return disabled_kwargs(missing_reason(read_capabilities(backend).ledger_access))
 
 
-def what_to_ask_for(error: PodiumError) -> None:
+def show_missing_permission(error: PodiumError) -> None:
     """The reason in a line and, on a server with users, the call that grants what is missing."""
-    st.caption(md(error.what))
-    if isinstance(error, MissingGrant) and error.call:
+    st.caption(escape(error.what))
+    if isinstance(error, MissingPermission) and error.grant_code:
         with st.popover("What to ask for", icon=":material/key:"):
             st.markdown("An administrator, or whoever manages it, can run this:")
-            st.code(error.call, language="python", wrap_lines=True)
+            st.code(error.grant_code, language="python", wrap_lines=True)
     elif error.next:
-        st.caption(md(error.next))
+        st.caption(escape(error.next))

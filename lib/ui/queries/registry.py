@@ -7,100 +7,100 @@ from datetime import datetime
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.backends.capabilities import capabilities
+from lib.backends.capabilities import read_capabilities
 from lib.errors import NotFound, NotWritable
-from lib.ledger.entry.vocabulary import PODIUM
-from lib.ledger.state.replay import State
+from lib.ledger.entry.vocabulary import PODIUM_ACTOR
+from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer
-from lib.registry.ledger_writer import Look
-from lib.registry.model_survey import Lost, survey, write_down
-from lib.registry.permission_check import why_not
-from lib.registry.promote import way_back
-from lib.registry.reader import every_model
-from lib.registry.reconcile import look, peek
-from lib.registry.snapshot import Seen
-from lib.runs.reading.run_reader import Run, run
+from lib.registry.ledger_writer import ModelStatus
+from lib.registry.model_survey import DeletedBook, record_changes, survey_models
+from lib.registry.permission_check import find_decision_blocker
+from lib.registry.promote import rollback_target
+from lib.registry.reader import read_all_snapshots
+from lib.registry.reconcile import read_model_status, sync_model_status
+from lib.registry.snapshot import RegistrySnapshot
+from lib.runs.reading.run_reader import Run, read_run
 from lib.ui.app.session import now
 
 
 @dataclass(frozen=True)
-class Sight:
+class LoadedModelStatus:
     """A look with its age, and whether it may be acted on: a reader without write rights only sees, and `why_not` tells why."""
 
-    found: Look
+    status: ModelStatus
     read_at: datetime
-    may_write: bool
-    why_not: NotWritable | None = None
+    can_write: bool
+    write_error: NotWritable | None = None
 
     @property
-    def why(self) -> str:
+    def disabled_reason(self) -> str:
         """Why nothing can be done, in a sentence; empty where something can."""
-        return self.why_not.what if self.why_not else ""
+        return self.write_error.what if self.write_error else ""
 
 
 @st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
 def model_names(backend: Backend) -> tuple[str, ...]:
     """The names of all registered models."""
-    return tuple(seen.model for seen in every_model(backend))
+    return tuple(seen.model for seen in read_all_snapshots(backend))
 
 
 @st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
-def sight(backend: Backend, model: str) -> Sight:
+def load_model_status(backend: Backend, model: str) -> LoadedModelStatus:
     """Look at a model: what nobody recorded is written down, unless this backend may only be read."""
     try:
-        found, missing = look(Writer(backend, PODIUM, now), model), why_not(backend, model)
+        found, missing = sync_model_status(Writer(backend, PODIUM_ACTOR, now), model), find_decision_blocker(backend, model)
     except NotWritable as error:
-        found, missing = peek(backend, model), error
-    return Sight(found, now(), may_write=missing is None, why_not=missing)
+        found, missing = read_model_status(backend, model), error
+    return LoadedModelStatus(found, now(), can_write=missing is None, write_error=missing)
 
 
 @st.cache_data(ttl="60s", max_entries=500, show_spinner=False)
 def source_run(backend: Backend, run_id: str) -> Run | None:
     """The run a version came from; None when it is gone."""
     try:
-        return run(backend, run_id) if run_id else None
+        return read_run(backend, run_id) if run_id else None
     except NotFound:
         return None
 
 
 @st.cache_data(ttl="60s", max_entries=64, show_spinner=False)
-def way_back_of(backend: Backend, model: str, head: int) -> str | None:
+def cached_rollback_target(backend: Backend, model: str, head: int) -> str | None:
     """The version a roll-back would go to; None when there is none."""
-    return way_back(Writer(backend, PODIUM, now), peek(backend, model))
+    return rollback_target(Writer(backend, PODIUM_ACTOR, now), read_model_status(backend, model))
 
 
 @dataclass(frozen=True)
-class Registry:
+class LoadedRegistry:
     """All models, and the records there are, those of deleted models too.
 
     `lost`: those whose book was deleted; `gone`: those whose book the store has no more, with its run id.
     """
 
-    models: tuple[Seen, ...]
-    records: dict[str, State]
-    looks: Mapping[str, Look] = field(default_factory=dict)
-    lost: Mapping[str, Lost] = field(default_factory=dict)
-    gone: Mapping[str, str] = field(default_factory=dict)
-    may_write: bool = True
+    models: tuple[RegistrySnapshot, ...]
+    states: dict[str, BookState]
+    statuses: Mapping[str, ModelStatus] = field(default_factory=dict)
+    deleted_books: Mapping[str, DeletedBook] = field(default_factory=dict)
+    missing_books: Mapping[str, str] = field(default_factory=dict)
+    can_write: bool = True
 
 
 @st.cache_resource(ttl="10s", max_entries=16, show_spinner=False)
-def registry(backend: Backend) -> Registry:
+def load_registry(backend: Backend) -> LoadedRegistry:
     """Read all models and their records; what nobody recorded is written down, unless this backend may only be read.
 
     One value for all sessions, never to be changed: copying 10,000 entries takes seconds.
     """
-    found, may_write = survey(backend), capabilities(backend).recording.has is not False
+    found, may_write = survey_models(backend), read_capabilities(backend).ledger_access.is_available is not False
     try:
-        if write_down(Writer(backend, PODIUM, now), found):
-            found = survey(backend)
+        if record_changes(Writer(backend, PODIUM_ACTOR, now), found):
+            found = survey_models(backend)
     except NotWritable:
         may_write = False
-    records = {model: one.state for model, one in found.looks.items()}
-    return Registry(found.models, records, found.looks, found.lost, found.gone, may_write)
+    records = {model: one.state for model, one in found.statuses.items()}
+    return LoadedRegistry(found.snapshots, records, found.statuses, found.deleted_books, found.missing_books, may_write)
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Read models and records anew: something was changed."""
-    for read in (model_names, sight, way_back_of, registry):
+    for read in (model_names, load_model_status, cached_rollback_target, load_registry):
         read.clear()

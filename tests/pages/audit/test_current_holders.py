@@ -9,21 +9,20 @@ from datetime import UTC, date, datetime
 import pytest
 
 from lib.backends.mlflow_client import client
-from lib.ledger.entry.vocabulary import reason
-from lib.ledger.packet.verify import check
-from lib.ledger.queries.time_query import When
-from lib.registry.audit_queries import Question
-from lib.registry.packet import of_answer, of_decision
-from lib.registry.promote import Wish, move
-from lib.registry.reader import every_model, recorded
+from lib.ledger.entry.vocabulary import make_reason
+from lib.ledger.packet.verify import verify_packet
+from lib.ledger.queries.time_query import TimeQuery
+from lib.registry.audit_queries import AsOfQuery
+from lib.registry.packet import build_as_of_packet, build_decision_packet
+from lib.registry.promote import MoveRequest, move_version
+from lib.registry.reader import read_all_snapshots, read_book_state
 from lib.registry.register import register
-from lib.ui.pages.audit import entry_rows as audit_rows
-from lib.ui.pages.audit import entry_table as audit_entries
-from lib.ui.pages.audit.downloads import as_csv, as_data
-from lib.ui.pages.audit.filters import Filter, fits
-from lib.ui.pages.audit.packet_button import as_data as packet_data
-from lib.ui.pages.audit.packet_button import as_page
-from lib.ui.queries.registry import Registry
+from lib.ui.pages.audit import entry_rows, entry_table
+from lib.ui.pages.audit.downloads import encode_csv, encode_json
+from lib.ui.pages.audit.filters import EntryFilter, matches_filter
+from lib.ui.pages.audit.packet_button import packet_html
+from lib.ui.pages.audit.packet_button import packet_json as packet_data
+from lib.ui.queries.registry import LoadedRegistry
 from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -39,20 +38,20 @@ def a_history(backend):
     for name, accuracy in (("forest-1-tree", 0.8333), ("forest-5-trees", 0.9444), ("forest-9-trees", 0.9722)):
         register(writer(backend, "jo"), trained(backend, name, accuracy), "wine", "Trees.")
     registered(backend, "beer")
-    move(writer(backend, "ana"), Wish("wine", "1", "Production", WHY))
-    move(writer(backend, "bo"), Wish("wine", "2", "Production", WHY))
-    move(writer(backend, "bo"), Wish("wine", "3", "Staging", WHY))
-    move(writer(backend, "ana"), Wish("beer", "1", "Production", WHY))
+    move_version(writer(backend, "ana"), MoveRequest("wine", "1", "Production", WHY))
+    move_version(writer(backend, "bo"), MoveRequest("wine", "2", "Production", WHY))
+    move_version(writer(backend, "bo"), MoveRequest("wine", "3", "Staging", WHY))
+    move_version(writer(backend, "ana"), MoveRequest("beer", "1", "Production", WHY))
 
 
 def every_row(backend):
-    models = every_model(backend)
-    records = {seen.model: found for seen in models if (found := recorded(backend, seen.model))}
-    return audit_rows.rows(Registry(models, records))
+    models = read_all_snapshots(backend)
+    records = {seen.model: found for seen in models if (found := read_book_state(backend, seen.model))}
+    return entry_rows.audit_rows(LoadedRegistry(models, records))
 
 
 def entry(backend, type_, version, model="wine"):
-    return next(e for e in recorded(backend, model).reading.entries if (e.body.type, e.body.version) == (type_, version))
+    return next(e for e in read_book_state(backend, model).book.entries if (e.body.type, e.body.version) == (type_, version))
 
 
 def test_filters_by_stage_version_and_day_stand_in_the_address_and_say_how_many_are_left(app, fresh_store):
@@ -75,40 +74,40 @@ def test_every_filter_leaves_exactly_the_entries_that_fit_it(fresh_store):
     rows = every_row(fresh_store)
 
     def left(**wish):
-        return {(row.model, row.entry.place) for row in rows if fits(row, Filter(**wish))}
+        return {(row.model, row.entry.position) for row in rows if matches_filter(row, EntryFilter(**wish))}
 
-    assert left() == {(row.model, row.entry.place) for row in rows}
+    assert left() == {(row.model, row.entry.position) for row in rows}
     assert left(model="beer") | left(model="wine") == left()
     assert left(people=("ana",)) & left(people=("bo",)) == set()
     assert left(words="WINE v3") == {
-        (row.model, row.entry.place) for row in rows if row.line.version == "3" and row.model == "wine"
+        (row.model, row.entry.position) for row in rows if row.history_row.version == "3" and row.model == "wine"
     }
     assert left(stages=("Production", "Staging")) >= left(stages=("Production",))
     assert left(days=(date(2100, 1, 1),)) == set()
     assert left(days=(date(2000, 1, 1),)) == left()
-    assert left(kinds=("Approved",), versions=("2",)) == {("wine", entry(fresh_store, "DECIDED", "2").place)}
+    assert left(kinds=("Approved",), versions=("2",)) == {("wine", entry(fresh_store, "DECIDED", "2").position)}
 
 
 def test_entries_leave_as_csv_that_no_spreadsheet_runs_and_as_json(fresh_store):
     registered(fresh_store)
-    evil = reason("better", "It measured better, twice, on the rows.").model_copy(
+    evil = make_reason("better", "It measured better, twice, on the rows.").model_copy(
         update={"text": '=HYPERLINK("http://evil.example")'}
     )
-    move(writer(fresh_store, "@ana"), Wish("wine", "1", "Production", evil))
+    move_version(writer(fresh_store, "@ana"), MoveRequest("wine", "1", "Production", evil))
     rows = every_row(fresh_store)
-    text = as_csv(rows).decode("utf-8-sig")
-    assert as_csv(rows).startswith(b"\xef\xbb\xbf")
+    text = encode_csv(rows).decode("utf-8-sig")
+    assert encode_csv(rows).startswith(b"\xef\xbb\xbf")
     cells = list(csv.DictReader(io.StringIO(text)))
     assert len(cells) == len(rows)
     decided = next(row for row in cells if row["type"] == "DECIDED")
     assert (decided["by"], decided["why"]) == ("'@ana", '\'=HYPERLINK("http://evil.example")')
     assert (decided["version"], decided["to"], decided["category"]) == ("1", "Production", "better")
-    assert [row["place"] for row in json.loads(as_data(rows))] == [row.entry.place for row in rows]
+    assert [row["place"] for row in json.loads(encode_json(rows))] == [row.entry.position for row in rows]
 
 
 def test_more_entries_than_a_page_of_the_table_are_paged_and_none_is_lost(app, fresh_store, monkeypatch):
     a_history(fresh_store)
-    monkeypatch.setattr(audit_entries, "MOST", 4)
+    monkeypatch.setattr(entry_table, "MAX_TABLE_ROWS", 4)
     page = app("audit", fresh_store)
     total = len(every_row(fresh_store))
     pager = next(box for box in page.selectbox if box.key.startswith("audit.page."))
@@ -121,7 +120,7 @@ def test_more_entries_than_a_page_of_the_table_are_paged_and_none_is_lost(app, f
     assert len(seen) == len(set(seen)) == total
     oldest = every_row(fresh_store)[-1]
     page = app("audit", fresh_store, entry=oldest.entry.id)
-    assert page.subheader[-1].value == f"Entry {oldest.entry.place}"
+    assert page.subheader[-1].value == f"Entry {oldest.entry.position}"
 
 
 def test_now_shows_model_by_stage_with_the_age_of_each_holding(app, fresh_store):
@@ -155,27 +154,27 @@ def test_the_decision_behind_an_answer_is_one_click_away_even_when_a_filter_hide
     page = app("audit", fresh_store, **{"audit.of": "wine", "audit.kind": "Registered"})
     page.button(key=f"audit.why.{decided.id}").click().run()
     assert not page.exception
-    assert page.subheader[-1].value == f"Entry {decided.place}"
+    assert page.subheader[-1].value == f"Entry {decided.position}"
     assert decided.id in page.query_params["entry"]
     page.run()
-    assert page.subheader[-1].value == f"Entry {decided.place}"
+    assert page.subheader[-1].value == f"Entry {decided.position}"
     page.text_input(key="audit.text").set_value("no such text").run()
-    assert page.subheader[-1].value == f"Entry {decided.place}"
+    assert page.subheader[-1].value == f"Entry {decided.position}"
 
 
 def test_packets_from_the_page_match_themselves_and_a_failure_is_no_packet(fresh_store):
     a_history(fresh_store)
     who, at = writer(fresh_store), datetime.now(UTC)
     for make in (
-        lambda: of_decision(who, "wine", entry(fresh_store, "DECIDED", "2").id),
-        lambda: of_answer(who, "wine", Question("production", When(at), at)),
+        lambda: build_decision_packet(who, "wine", entry(fresh_store, "DECIDED", "2").id),
+        lambda: build_as_of_packet(who, "wine", AsOfQuery("production", TimeQuery(at), at)),
     ):
-        assert check(as_page(make)).mismatches == ()
-        assert check(packet_data(make)).mismatches == ()
-    broken = as_page(lambda: of_decision(who, "<b>", "1"))
-    assert check(broken).packet is None
+        assert verify_packet(packet_html(make)).mismatches == ()
+        assert verify_packet(packet_data(make)).mismatches == ()
+    broken = packet_html(lambda: build_decision_packet(who, "<b>", "1"))
+    assert verify_packet(broken).packet is None
     assert b"&lt;b&gt;" in broken
-    assert check(packet_data(lambda: of_decision(who, "none", "1"))).packet is None
+    assert verify_packet(packet_data(lambda: build_decision_packet(who, "none", "1"))).packet is None
 
 
 @pytest.mark.browser
@@ -183,13 +182,13 @@ def test_a_click_on_the_strip_opens_the_entry_and_its_packet_can_be_kept(window,
     a_history(fresh_store)
     driver = window(podium(fresh_store)).open("/audit?audit.of=wine&audit.kind=Registered")
     applied = next(
-        e for e in recorded(fresh_store, "wine").reading.entries if e.body.type == "APPLIED" and e.body.displaced == ("1",)
+        e for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "APPLIED" and e.body.displaced == ("1",)
     )
     strip = driver.page.locator("[class*=st-key-audit-strip] svg.marks").first
     strip.wait_for()
     box = strip.bounding_box()
     driver.page.mouse.click(box["x"] + box["width"] * 0.9, box["y"] + 50)
-    driver.page.get_by_text(f"Entry {applied.place}", exact=True).wait_for()
+    driver.page.get_by_text(f"Entry {applied.position}", exact=True).wait_for()
     driver.settle()
     assert f"entry={applied.id}" in driver.page.url
     assert "audit.of=wine" in driver.page.url
@@ -200,7 +199,7 @@ def test_a_click_on_the_strip_opens_the_entry_and_its_packet_can_be_kept(window,
         with driver.page.expect_download() as held:
             driver.page.get_by_role("button", name=label, exact=True).click()
         held.value.save_as(tmp_path / f"packet.{ending}")
-        found = check((tmp_path / f"packet.{ending}").read_bytes())
+        found = verify_packet((tmp_path / f"packet.{ending}").read_bytes())
         assert found.mismatches == ()
         assert found.packet.subject.entry == applied.id
         assert found.packet.book.volumes[0].run_id == book_id(fresh_store)

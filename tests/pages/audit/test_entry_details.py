@@ -4,15 +4,15 @@ import pytest
 
 from lib.backends.mlflow_client import client
 from lib.ledger.storage.book import append
-from lib.registry.import_history import File, import_earlier
-from lib.registry.promote import Wish, move
-from lib.registry.reader import recorded
-from lib.registry.reconcile import look
-from lib.ui.app.routes import PROJECT
+from lib.registry.import_history import ImportFile, import_history
+from lib.registry.promote import MoveRequest, move_version
+from lib.registry.reader import read_book_state
+from lib.registry.reconcile import sync_model_status
+from lib.ui.app.routes import PROJECT_ROOT
 from tests.support.ledger_entries import one_of_each
 from tests.support.ledger_stores import WHY, book_id, registered, writer
 
-FRAUD = PROJECT / "docs" / "examples" / "fraud-history.csv"
+FRAUD = PROJECT_ROOT / "docs" / "examples" / "fraud-history.csv"
 MISTAKEN = "The minutes of the board say something else."
 
 
@@ -29,7 +29,7 @@ def facts(page):
 def bank(fresh_store):
     """The bank's model with its history imported by ines."""
     registered(fresh_store, "card-fraud", 3, {"1": "Archived", "2": "Archived", "3": "Production"}, {"production": "3"})
-    import_earlier(writer(fresh_store, "ines"), "card-fraud", File(FRAUD.name, FRAUD.read_bytes()))
+    import_history(writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
     return fresh_store
 
 
@@ -44,7 +44,7 @@ def test_the_page_answers_the_banks_question_in_words_that_can_be_sent_on(app, b
 
 def test_before_the_record_the_page_names_the_command_that_imports(app, fresh_store):
     registered(fresh_store, "it's wine")
-    look(writer(fresh_store), "it's wine")
+    sync_model_status(writer(fresh_store), "it's wine")
     page = app("audit", fresh_store, **{"audit.on": "2023-03-14"})
     assert "before the record begins" in texts(page)
     assert "python -m lib import 'it'\"'\"'s wine' history.csv" in [one.value for one in page.code]
@@ -52,7 +52,7 @@ def test_before_the_record_the_page_names_the_command_that_imports(app, fresh_st
 
 def test_an_imported_entry_says_who_imported_it_from_what(app, bank):
     decided = next(
-        e for e in recorded(bank, "card-fraud").reading.entries if e.body.type == "IMPORTED" and e.body.of == "DECIDED"
+        e for e in read_book_state(bank, "card-fraud").book.entries if e.body.type == "IMPORTED" and e.body.of == "DECIDED"
     )
     page = app("audit", bank, entry=decided.id)
     told = facts(page)
@@ -63,8 +63,8 @@ def test_an_imported_entry_says_who_imported_it_from_what(app, bank):
 
 def test_a_correction_is_previewed_recorded_and_shown_beside_what_is_struck_through(app, fresh_store):
     registered(fresh_store, "wine")
-    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
-    decided = next(e for e in recorded(fresh_store, "wine").reading.entries if e.body.type == "DECIDED")
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    decided = next(e for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "DECIDED")
     page = app("audit", fresh_store, entry=decided.id)
     page.button(key="audit.correct").click().run()
     assert page.button(key="audit.correct.confirm").disabled
@@ -83,13 +83,13 @@ def test_a_correction_is_previewed_recorded_and_shown_beside_what_is_struck_thro
     assert "~~Measured better on the same rows" in shown
     assert "**Seventeen of eighteen wines are right&#46;**" in shown
     assert "Superseded by entry 5" in shown
-    assert recorded(fresh_store, "wine").reading.entries[-1].body.by.name == "ben"
+    assert read_book_state(fresh_store, "wine").book.entries[-1].body.by.name == "ben"
 
 
 def test_every_kind_of_entry_has_its_badge_and_its_line(app, fresh_store):
     registered(fresh_store, "wine")
-    look(writer(fresh_store), "wine")
-    stamp = writer(fresh_store).stamp("wine")
+    sync_model_status(writer(fresh_store), "wine")
+    stamp = writer(fresh_store).common_fields("wine")
     book = book_id(fresh_store, "wine")
     for body in one_of_each(stamp):
         append(fresh_store, book, lambda _, body=body: body)
@@ -109,16 +109,16 @@ def test_every_kind_of_entry_has_its_badge_and_its_line(app, fresh_store):
     } <= said
     assert "Other" not in said
     assert all(table["what"].str.len() > 5)
-    for entry in recorded(fresh_store, "wine").reading.entries:
-        assert app("audit", fresh_store, entry=entry.id).code[-1].value.startswith(f"{entry.place:06d}")
+    for entry in read_book_state(fresh_store, "wine").book.entries:
+        assert app("audit", fresh_store, entry=entry.id).code[-1].value.startswith(f"{entry.position:06d}")
 
 
 def test_a_book_of_a_newer_schema_is_shown_as_far_as_it_is_known(app, fresh_store):
     from tests.support.ledger_entries import newer
 
     registered(fresh_store, "wine")
-    look(writer(fresh_store), "wine")
-    key, value = newer(recorded(fresh_store, "wine"))
+    sync_model_status(writer(fresh_store), "wine")
+    key, value = newer(read_book_state(fresh_store, "wine"))
     client(fresh_store).log_param(book_id(fresh_store, "wine"), key, value)
     page = app("audit", fresh_store)
     assert page.dataframe[0].value["what"].iloc[0] == "Something that schema 2 can say."
@@ -129,7 +129,7 @@ def test_a_book_of_a_newer_schema_is_shown_as_far_as_it_is_known(app, fresh_stor
     page.text_input(key="session.name").set_value("ben").run()
     page.button(key="audit.correct.confirm").click().run()
     assert "newer schema" in texts(page)
-    assert recorded(fresh_store, "wine").reading.head == 2
+    assert read_book_state(fresh_store, "wine").book.head == 2
 
 
 def test_hostile_text_of_a_file_stays_text(app, fresh_store):
@@ -137,7 +137,7 @@ def test_hostile_text_of_a_file_stays_text(app, fresh_store):
     evil = (
         b'when,version,to,by,reason\n2022-02-07T09:00Z,1,Production,[ana](http://evil),"![x](http://evil/x) ~~:red[no]~~ <b>"\n'
     )
-    import_earlier(writer(fresh_store), "wine", File("<b>![x](y).csv", evil))
+    import_history(writer(fresh_store), "wine", ImportFile("<b>![x](y).csv", evil))
     page = app("audit", fresh_store, **{"audit.kind": "Imported", "audit.on": "2022-03-01"})
     shown = " ".join(str(one.value) for kind in (page.markdown, page.caption, page.table, page.header) for one in kind)
     assert "![" not in shown

@@ -1,7 +1,7 @@
 """The Audit page under AppTest: the entries of all books, found and read in full, and the check."""
 
 from lib.backends.mlflow_client import client
-from lib.registry.promote import Wish, move
+from lib.registry.promote import MoveRequest, move_version
 from tests.support.ledger_stores import WHY, book_id, registered, writer
 
 
@@ -14,7 +14,7 @@ def texts(page):
 def two_books(backend):
     for name, who in (("wine", "ana"), ("beer", "bo")):
         registered(backend, name)
-        move(writer(backend, who), Wish(name, "1", "Production", WHY))
+        move_version(writer(backend, who), MoveRequest(name, "1", "Production", WHY))
 
 
 def listed(page):
@@ -46,15 +46,15 @@ def test_filters_from_the_address_leave_what_was_asked_for_and_say_how_many(app,
 
 def test_an_entry_named_in_the_address_is_shown_in_full_with_its_evidence(app, fresh_store):
     two_books(fresh_store)
-    from lib.registry.reader import recorded
+    from lib.registry.reader import read_book_state
 
-    decided = next(e for e in recorded(fresh_store, "wine").reading.entries if e.body.type == "DECIDED")
+    decided = next(e for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "DECIDED")
     page = app("audit", fresh_store, entry=decided.id)
     rows = dict(page.table[0].value.to_numpy().tolist())
     assert rows[":gray[By]"] == "ana :gray-badge[typed, not verified]"
     assert rows[":gray[Reason]"] == "Measured better"
     assert "Production" in rows[":gray[Move]"]
-    assert page.code[-1].value.startswith(f"{decided.place:06d} {decided.id}")
+    assert page.code[-1].value.startswith(f"{decided.position:06d} {decided.id}")
 
 
 def test_verify_says_that_all_is_well_or_what_does_not_fit(app, fresh_store):
@@ -71,7 +71,7 @@ def test_verify_says_that_all_is_well_or_what_does_not_fit(app, fresh_store):
 def test_foreign_text_stays_text(app, fresh_store):
     registered(fresh_store)
     why = WHY.model_copy(update={"text": "![x](http://evil.example/x) :red[fake] <b>bold</b> and more"})
-    move(writer(fresh_store, "[ana](http://evil)"), Wish("wine", "1", "Production", why))
+    move_version(writer(fresh_store, "[ana](http://evil)"), MoveRequest("wine", "1", "Production", why))
     page = app("audit", fresh_store, **{"audit.kind": "Approved"})
     assert "![" not in texts(page)
     assert ":red[" not in texts(page)

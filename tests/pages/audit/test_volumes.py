@@ -4,9 +4,9 @@ import pytest
 
 from lib.backends.mlflow_client import client
 from lib.ledger.state import volumes
-from lib.ledger.storage import book_cache as kept
-from lib.registry.reader import recorded
-from lib.ui.queries.registry import forget
+from lib.ledger.storage import book_cache
+from lib.registry.reader import read_book_state
+from lib.ui.queries.registry import clear_cache
 from tests.conftest import copy_store
 from tests.pages.audit.test_page import listed, noted, texts
 from tests.support.ledger_stores import promoted_in_turn
@@ -17,10 +17,10 @@ SMALL = 12
 @pytest.fixture(scope="module")
 def long_store(empty_database, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(volumes, "PLACES", SMALL)
+        patch.setattr(volumes, "VOLUME_CAPACITY", SMALL)
         backend = copy_store(empty_database, tmp_path_factory.mktemp("audit-volumes") / "store")
         promoted_in_turn(backend, 14)
-    kept.forget()
+    book_cache.clear_cache()
     return backend
 
 
@@ -31,8 +31,8 @@ def store(long_store, tmp_path):
 
 @pytest.fixture
 def reading(store):
-    found = recorded(store, "wine").reading
-    assert len(found.parts) == 3
+    found = read_book_state(store, "wine").book
+    assert len(found.volumes) == 3
     return found
 
 
@@ -51,17 +51,17 @@ def test_the_entries_of_all_volumes_are_one_list_of_one_book(app, store, reading
 
 @pytest.mark.parametrize("which", range(3))
 def test_an_entry_of_any_volume_opens_by_its_id_with_its_place_in_the_book(app, store, reading, which):
-    first = reading.parts[which].first
-    decided = next(e for e in reading.entries if e.place >= first and e.body.type == "DECIDED")
+    first = reading.volumes[which].first_position
+    decided = next(e for e in reading.entries if e.position >= first and e.body.type == "DECIDED")
     page = app("audit", store, entry=decided.id)
-    assert page.code[-1].value.startswith(f"{decided.place:06d} {decided.id}")
+    assert page.code[-1].value.startswith(f"{decided.position:06d} {decided.id}")
 
 
 def test_the_end_of_a_volume_is_an_entry_like_others(app, store, reading):
     ends = next(e for e in reading.entries if e.body.type == "VOLUME")
     page = app("audit", store, entry=ends.id)
     assert not page.exception
-    assert page.code[-1].value.startswith(f"{ends.place:06d} {ends.id}")
+    assert page.code[-1].value.startswith(f"{ends.position:06d} {ends.id}")
     assert "The book goes on in another run" in listed(page)["what"].tolist()
 
 
@@ -94,18 +94,18 @@ def test_verify_and_noted_heads_go_through_all_volumes(app, store, reading):
 
 
 def test_a_volume_that_was_deleted_is_said_with_what_to_do_and_what_is_left_is_checked(app, store, reading):
-    client(store).delete_run(reading.parts[1].run_id)
-    kept.forget()
+    client(store).delete_run(reading.volumes[1].run_id)
+    book_cache.clear_cache()
     page = app("audit", store)
     assert not page.exception
-    assert f"The book was deleted. Restore run {reading.parts[1].run_id}" in plain(page)
+    assert f"The book was deleted. Restore run {reading.volumes[1].run_id}" in plain(page)
     assert "No entry yet" not in plain(page)
     page.button(key="audit.verify").click().run()
     assert not page.success
     assert any("book deleted" in one.value.to_string() for one in page.table)
-    assert any(f"Restore run {reading.parts[1].run_id}" in str(one.value.to_numpy().tolist()) for one in page.table)
-    client(store).restore_run(reading.parts[1].run_id)
-    forget()
+    assert any(f"Restore run {reading.volumes[1].run_id}" in str(one.value.to_numpy().tolist()) for one in page.table)
+    client(store).restore_run(reading.volumes[1].run_id)
+    clear_cache()
     page = app("audit", store)
     assert f"{reading.head + 1} entries in 1 book" in plain(page)
     assert "The book itself was deleted, and restored" in plain(page)

@@ -7,8 +7,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from lib.backends.mlflow_client import client
-from lib.runs.artifacts.local_files import folder
-from lib.ui.components import error_box as errors
+from lib.runs.artifacts.local_files import folder_of_uri
+from lib.ui.components import error_box
 from tests.pages.compare.test_page import EVIL, address, said
 from tests.runs.test_artifact_files import log_files, log_model
 from tests.runs.test_run_reader import log_run, make_experiment
@@ -136,7 +136,7 @@ def test_hostile_files_are_shown_as_source_or_refused(app, fresh_store, forests,
             "big.bin": b"",
         }
         log_files(fresh_store, run_id, tmp_path / f"evil-{n}", evil)
-        at = folder(client(fresh_store).get_run(run_id).info.artifact_uri)
+        at = folder_of_uri(client(fresh_store).get_run(run_id).info.artifact_uri)
         with (at / "big.bin").open("wb") as sparse:
             sparse.truncate(2_000_000_000)
     for path, told in ((f"{EVIL.replace('/', '∕')}.html", "alert(1)"), ("bomb.json", "[[["), ("big.bin", "2,000")):
@@ -202,10 +202,10 @@ def test_two_long_names_or_values_that_begin_and_end_alike_stay_two(app, fresh_s
 
 def browser_of_files(uri: str, place: str) -> None:
     from lib.backends.backend import Backend
-    from lib.runs.artifacts.files import Place
-    from lib.ui.components.artifact_browser import browse
+    from lib.runs.artifacts.files import ArtifactLocation
+    from lib.ui.components.artifact_browser import show_file_browser
 
-    browse(Backend(uri, "sqlite"), Place(place, run_id="x"), "run.files")
+    show_file_browser(Backend(uri, "sqlite"), ArtifactLocation(place, run_id="x"), "run.files")
 
 
 @pytest.fixture
@@ -256,7 +256,7 @@ def test_an_empty_place_a_missing_one_and_a_foreign_one_are_told_calmly(files, t
     (tmp_path / "void").mkdir()
     assert "No files" in said(files(tmp_path / "void"))
     assert "No files" in said(files(tmp_path / "nowhere"))
-    monkeypatch.setattr(errors, "link", lambda *_, **__: None)  # there is no other page to lead to
+    monkeypatch.setattr(error_box, "page_link", lambda *_, **__: None)  # there is no other page to lead to
     page = files("mlflow-artifacts:/1/x")
     assert not page.exception
     assert "bare database" in said(page)

@@ -11,13 +11,13 @@ from mlflow.entities import Metric
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
-from lib.runs.export.script import Recipe, script
+from lib.runs.export.script import ScriptSpec, build_script
 from lib.runs.table.run_table import subset
-from lib.ui.pages.compare.code_dialog import recipe, told
-from lib.ui.pages.compare.plot_context import drawn
-from lib.ui.pages.compare.queries import find
-from lib.ui.pages.compare.table import lines
-from lib.ui.pages.compare.view_state import PLOTS, View, settled
+from lib.ui.pages.compare.code_dialog import build_script_spec, script_conditions
+from lib.ui.pages.compare.plot_context import runs_to_draw
+from lib.ui.pages.compare.queries import search_runs
+from lib.ui.pages.compare.table import sorted_rows
+from lib.ui.pages.compare.view_state import PLOT_NAMES, ViewState, resolve_view
 from tests.conftest import copy_store
 from tests.runs.test_run_reader import NOON, log_run, make_experiment
 from tests.runs.test_script import RUN_ALL
@@ -55,7 +55,7 @@ ODD = {
     "nobody": {"plot": "nope", "stat": "nope", "state": "nope", "x": "params.zzz", "pick": ("nope",), "only": "1"},
 }
 WISHES = ODD | {
-    f"{plot} {number}": {"plot": plot} | more for plot in PLOTS for number, more in enumerate(({}, NARROW, {"pick": (2, 5)}))
+    f"{plot} {number}": {"plot": plot} | more for plot in PLOT_NAMES for number, more in enumerate(({}, NARROW, {"pick": (2, 5)}))
 }
 
 
@@ -85,29 +85,29 @@ def filled(store: Backend) -> tuple[list[str], list[str]]:
     return homes, ids
 
 
-def view_of(wish: dict, homes: list[str], ids: list[str]) -> View:
+def view_of(wish: dict, homes: list[str], ids: list[str]) -> ViewState:
     known = dict(wish)
     known["experiment"] = tuple(homes[one] for one in known.get("experiment", (0,)))
     known["pick"] = tuple(ids[one] if isinstance(one, int) else one for one in known.get("pick", ()))
     known["parent"] = ids[known["parent"]] if "parent" in known else ""
-    return View(**known)
+    return ViewState(**known)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> dict[str, tuple[list[str], str, Recipe]]:
+def made(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> dict[str, tuple[list[str], str, ScriptSpec]]:
     """What the page shows and what the script said, by the name of the wish."""
     store = copy_store(empty_database, tmp_path_factory.mktemp("code-store"))
     folder = tmp_path_factory.mktemp("code")
     homes, ids = filled(store)
-    shown: dict[str, tuple[list[str], Recipe]] = {}
+    shown: dict[str, tuple[list[str], ScriptSpec]] = {}
     for name, wish in WISHES.items():
-        found = find(store, view_of(wish, homes, ids))
-        view = settled(view_of(wish, homes, ids), found.whole)
-        listed = subset(found.left, [line.run_id for line in lines(view, found.left)])
-        how = recipe(view, found, store, told(view)[0])
-        shown[name] = list(drawn(view, listed, found.whole).ids), how
+        found = search_runs(store, view_of(wish, homes, ids))
+        view = resolve_view(view_of(wish, homes, ids), found.all_runs)
+        listed = subset(found.runs, [line.run_id for line in sorted_rows(view, found.runs)])
+        how = build_script_spec(view, found, store, script_conditions(view)[0])
+        shown[name] = list(runs_to_draw(view, listed, found.all_runs).ids), how
         (folder / name).mkdir()
-        (folder / name / "script.py").write_text(script(how) + TELL, encoding="utf-8")
+        (folder / name / "script.py").write_text(build_script(how) + TELL, encoding="utf-8")
     plain = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
     run = [sys.executable, "-c", RUN_ALL, str(folder)]
     subprocess.run(run, env=plain | {"MLFLOW_DISABLE_TELEMETRY": "true"}, timeout=240, check=True)
@@ -122,18 +122,18 @@ def test_the_script_of_a_view_leaves_the_runs_that_the_page_shows(made, name):
         return
     assert said.startswith("ok"), said
     left = json.loads(said.rpartition("IDS=")[2])
-    assert set(left) == set(how.picked if how.plot == "Differences" else ids)
+    assert set(left) == set(how.selected_run_ids if how.plot == "Differences" else ids)
 
 
 def test_the_differences_of_the_script_are_between_the_runs_that_the_page_compares(made):
     ids, _, how = made["Differences 0"]
-    assert len(how.picked) > 2
-    assert how.base == how.picked[0]
-    assert set(how.picked) <= set(ids)
+    assert len(how.selected_run_ids) > 2
+    assert how.baseline == how.selected_run_ids[0]
+    assert set(how.selected_run_ids) <= set(ids)
 
 
 def test_the_script_draws_the_columns_that_the_page_chooses(made):
     assert made["Contour 0"][2].z == "metrics.acc"
     assert made["Contour 0"][2].x.startswith("params.")
-    assert made["Curves 0"][2].picked == ()
+    assert made["Curves 0"][2].selected_run_ids == ()
     assert len(made["Box 0"][2].by) == 1

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from lib.ui.pages.compare.columns import best_rows, ends
+from lib.ui.pages.compare.columns import best_rows, min_and_max
 
 
 def test_the_best_cell_is_marked_though_other_runs_have_no_value():
@@ -19,5 +19,5 @@ def test_no_cell_is_best_where_all_are_the_same_or_neither_way_is_better():
 
 
 def test_the_ends_of_no_number_are_zero():
-    assert ends(np.array([math.nan])) == (0.0, 0.0)
-    assert ends(np.array([2.0, math.nan, -1.0])) == (-1.0, 2.0)
+    assert min_and_max(np.array([math.nan])) == (0.0, 0.0)
+    assert min_and_max(np.array([2.0, math.nan, -1.0])) == (-1.0, 2.0)

@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 
 from lib.backends.mlflow_client import client
-from lib.runs.reading import sqlite_reader as sqlite_road
+from lib.runs.reading import sqlite_reader
 from tests.pages.compare.test_page import EVIL, address, chart, said
 from tests.runs.test_metric_history import log_points
 from tests.runs.test_run_reader import make_experiment
@@ -138,7 +138,7 @@ def test_new_points_of_a_running_run_are_seen_with_the_next_reading(app, fresh_s
 
 def test_the_page_is_the_same_through_the_client(app, fresh_store, nets, monkeypatch):
     here = curves(app, fresh_store, nets[0])
-    monkeypatch.setattr(sqlite_road, "KNOWN_SCHEMAS", frozenset())
+    monkeypatch.setattr(sqlite_reader, "KNOWN_SCHEMAS", frozenset())
     st.cache_data.clear()
     page = curves(app, fresh_store, nets[0], smooth="0.5")
     assert alt(page) == alt(here)

@@ -8,8 +8,8 @@ import streamlit as st
 from mlflow.entities import Metric
 
 from lib.backends.mlflow_client import client
-from lib.runs.filters.facets import AnyOf, Holds, Range
-from lib.ui.pages.compare import queries as reading
+from lib.runs.filters.facets import AnyOfFacet, ContainsFacet, RangeFacet
+from lib.ui.pages.compare import queries
 from lib.ui.pages.compare.facet_widgets import _key
 from tests.pages.compare.test_page import EVIL, address, chart, names, said, search, unfolded, wine  # noqa: F401 - fixtures
 from tests.runs.test_run_reader import NOON, log_run, make_experiment
@@ -138,7 +138,7 @@ def test_a_range_is_added_changed_and_taken_away_by_its_chip(app, fresh_store, w
     page.selectbox(key="compare.narrow").set_value("metrics.accuracy").run()
     assert address(page, "facet") == ["metrics.accuracy:.."]
     assert len(names(page)) == 3
-    one = Range("metrics.accuracy")
+    one = RangeFacet("metrics.accuracy")
     facet(page, "number_input", one, "least").set_value(0.9).run()
     assert address(page, "facet") == ["metrics.accuracy:0.9.."]
     assert sorted(names(page)) == ["forest-15", "forest-5"]
@@ -152,7 +152,7 @@ def test_a_range_is_added_changed_and_taken_away_by_its_chip(app, fresh_store, w
 def test_values_are_added_changed_and_removed(app, fresh_store, wine):  # noqa: F811
     page = unfolded(app("compare", fresh_store, experiment=wine[0]), "refine")
     page.selectbox(key="compare.narrow").set_value("params.trees").run()
-    one = AnyOf("params.trees", ())
+    one = AnyOfFacet("params.trees", ())
     assert sorted(facet(page, "multiselect", one, "values").value) == ["1", "15", "5"]
     facet(page, "multiselect", one, "values").set_value(["5"]).run()
     assert address(page, "facet") == ["params.trees=5"]
@@ -165,7 +165,7 @@ def test_values_are_added_changed_and_removed(app, fresh_store, wine):  # noqa: 
 def test_a_part_of_a_name_narrows_the_runs(app, fresh_store, wine):  # noqa: F811
     page = unfolded(app("compare", fresh_store, experiment=wine[0]), "refine")
     page.selectbox(key="compare.narrow").set_value("name").run()
-    facet(page, "text_input", Holds("name", ""), "part").set_value("FOREST-1").run()
+    facet(page, "text_input", ContainsFacet("name", ""), "part").set_value("FOREST-1").run()
     assert sorted(names(page)) == ["forest-1", "forest-15"]
     assert address(page, "facet") == ["name~FOREST-1"]
 
@@ -186,7 +186,7 @@ def test_a_column_with_a_hostile_name_is_a_facet_like_any_other(app, fresh_store
     page = unfolded(app("compare", fresh_store, experiment=experiment), "refine")
     for column_ in (f"tags.{odd}", f"tags.{evil}"):
         unfolded(page, "refine").selectbox(key="compare.narrow").set_value(column_).run()
-    facet(page, "multiselect", AnyOf(f"tags.{odd}", ()), "values").set_value([evil, "~"]).run()
+    facet(page, "multiselect", AnyOfFacet(f"tags.{odd}", ()), "values").set_value([evil, "~"]).run()
     assert sorted(names(page)) == ["r0", "r2"]
     assert "![x]" not in said(page)
     assert not any("![x]" in one.label or "<img" in one.label for one in page.button)
@@ -271,7 +271,7 @@ def test_the_value_of_a_metric_is_chosen_for_table_chart_and_deed(app, fresh_sto
 @pytest.fixture
 def few(monkeypatch):
     """Only the two newest runs are read at first."""
-    monkeypatch.setattr(reading, "NEWEST", {"sqlite": 2, "server": 2})
+    monkeypatch.setattr(queries, "DEFAULT_RUN_LIMITS", {"sqlite": 2, "server": 2})
 
 
 def many(store, number: int = 12) -> tuple[str, list[str]]:
@@ -377,8 +377,8 @@ def test_each_run_has_a_link_to_its_page(app, fresh_store, wine):  # noqa: F811
 
 
 def test_a_reading_is_fresh_at_once_after_somebody_wrote_and_not_repeated_when_nobody_did(app, fresh_store, wine, monkeypatch):  # noqa: F811
-    count, real = [], reading.runs
-    monkeypatch.setattr(reading, "runs", lambda *args, **more: count.append(1) or real(*args, **more))
+    count, real = [], queries.read_runs
+    monkeypatch.setattr(queries, "read_runs", lambda *args, **more: count.append(1) or real(*args, **more))
     page = app("compare", fresh_store, experiment=wine[0])
     page.segmented_control(key="compare.plot").set_value("Scatter").run()
     app("compare", fresh_store, experiment=wine[0], filter="metrics.accuracy > 0.9")
@@ -390,8 +390,8 @@ def test_a_reading_is_fresh_at_once_after_somebody_wrote_and_not_repeated_when_n
 
 
 def test_a_server_reading_lasts_and_the_button_says_how_many_came_since(app, fresh_store, wine, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(reading, "mark", lambda here: None)
-    monkeypatch.setattr(reading, "SECONDS", 60)
+    monkeypatch.setattr(queries, "read_change_marker", lambda here: None)
+    monkeypatch.setattr(queries, "CACHE_SECONDS", 60)
     page = app("compare", fresh_store, experiment=wine[0])
     assert "new" not in page.button(key="compare.again").label
     for n in range(2):
@@ -405,8 +405,8 @@ def test_a_server_reading_lasts_and_the_button_says_how_many_came_since(app, fre
 
 
 def test_the_first_run_of_an_empty_experiment_is_new(app, fresh_store, monkeypatch):
-    monkeypatch.setattr(reading, "mark", lambda here: None)
-    monkeypatch.setattr(reading, "SECONDS", 60)
+    monkeypatch.setattr(queries, "read_change_marker", lambda here: None)
+    monkeypatch.setattr(queries, "CACHE_SECONDS", 60)
     experiment = make_experiment(fresh_store, "empty")
     page = app("compare", fresh_store, experiment=experiment)
     log_run(fresh_store, experiment, "first")

@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.backends.mlflow_client import client
-from lib.ui.components.popover import place
+from lib.ui.components.popover import popover_key
 from tests.runs.test_run_reader import log_run, make_experiment
 
 EVIL = "![x](http://evil/x) <img src=x onerror=alert(1)> :green-badge[All pass]"
@@ -73,7 +73,7 @@ def address(page, name: str) -> list[str]:
 
 def unfolded(page, name: str):
     """The page with one of its popovers open: refine, more, columns, axes, ranges, scales, by."""
-    page.session_state[place(name)] = True
+    page.session_state[popover_key(name)] = True
     return page.run()
 
 
@@ -273,10 +273,10 @@ def test_hostile_names_stay_text(app, fresh_store):
 def _clicked() -> None:
     import streamlit as st
 
-    from lib.ui.pages.compare.run_picker import pick
+    from lib.ui.pages.compare.run_picker import on_row_selection
 
     st.session_state["table"] = {"selection": {"rows": [int(row) for row in st.query_params.get_all("row")]}}
-    pick("table", ["a", "b", "c"], [int(row) for row in st.query_params.get_all("drawn")])
+    on_row_selection("table", ["a", "b", "c"], [int(row) for row in st.query_params.get_all("drawn")])
 
 
 @pytest.mark.parametrize(

@@ -215,25 +215,25 @@ def _brushed() -> None:
     """A brush on an axis, a second one, and the first one let go, as the browser tells it."""
     import streamlit as st
 
-    from lib.runs.plots.axes import axis
+    from lib.runs.plots.axes import build_axis
     from lib.ui.pages.compare import brush
     from lib.ui.pages.compare.plot_parallel import _told
     from tests.runs.test_frames import made, runs_of
 
     runs = runs_of(*(made(str(n), params={"n": n, "k": n}) for n in range(11)))
-    axes = [axis(runs, "params.n"), axis(runs, "params.k")]
-    numbers = [brush.brushes("p", axes).number]
+    axes = [build_axis(runs, "params.n"), build_axis(runs, "params.k")]
+    numbers = [brush.brush_state("p", axes).redraw_count]
     for selection in (
         {"b_n0": {"norm": [0.2, 0.5]}},
         {"b_n0": {"norm": [0.2, 0.5]}, "b_n1": {"norm": [0.31, 2]}},
         {"b_n0": {}, "b_n1": {"norm": [0.31, 2]}},
     ):
         st.session_state["key"] = {"selection": selection}
-        brush.follow("p", "key", axes, lambda before, now: _told(axes, before, now))
+        brush.on_brush_change("p", "key", axes, lambda before, now: _told(axes, before, now))
         st.text(" ".join(st.query_params.get_all("range")))
-        numbers.append(brush.brushes("p", axes).number)
-    brush.change({"params.k": None}, axes)
-    st.text([*numbers, brush.brushes("p", axes).number])
+        numbers.append(brush.brush_state("p", axes).redraw_count)
+    brush.update_ranges({"params.k": None}, axes)
+    st.text([*numbers, brush.brush_state("p", axes).redraw_count])
 
 
 def test_a_brush_changes_its_own_range_only_and_never_has_its_plot_drawn_anew():

@@ -7,15 +7,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.backends.mlflow_client import client
-from lib.runs.edit.saved_views import SavedView, save, saved
-from lib.runs.filters.explain import names
-from lib.runs.reading.run_reader import experiments
+from lib.runs.edit.saved_views import SavedView, read_saved_views, save
+from lib.runs.filters.explain import collect_known_names
+from lib.runs.reading.run_reader import read_experiments
 from lib.theme import LIGHT
-from lib.ui.pages.compare.code_dialog import recipe
+from lib.ui.pages.compare.code_dialog import build_script_spec
 from lib.ui.pages.compare.downloads import as_png, as_svg
-from lib.ui.pages.compare.drawn_charts import Sheet
-from lib.ui.pages.compare.queries import Found
-from lib.ui.pages.compare.view_state import View, settled
+from lib.ui.pages.compare.drawn_charts import DrawnCharts
+from lib.ui.pages.compare.queries import SearchResult
+from lib.ui.pages.compare.view_state import ViewState, resolve_view
 from tests.pages.compare.test_page import EVIL, address, said, search, unfolded, wine  # noqa: F401 - fixtures
 from tests.runs.test_frames import START, made, runs_of
 
@@ -35,7 +35,7 @@ def test_a_view_is_saved_for_the_team_with_the_typed_name(app, fresh_store, wine
     page.text_input(key="compare.views.name").set_value("my forests").run()
     page.text_input(key="session.name").set_value("Ana").run()
     page.button(key="compare.views.confirm").click().run()
-    (kept,) = saved(fresh_store, wine[0]).views
+    (kept,) = read_saved_views(fresh_store, wine[0]).views
     assert (kept.name, kept.by) == ("my forests", "Ana")
     assert "plot=Scatter" in kept.query
     assert "Saved the view my forests" in page.success[0].value
@@ -73,10 +73,10 @@ def test_a_view_is_renamed_and_deleted_after_a_question(app, fresh_store, wine):
     page.button(key=f"compare.views.{one.key}.rename").click().run()
     page.text_input(key="compare.views.name").set_value("new").run()
     page.button(key="compare.views.confirm").click().run()
-    assert [view.name for view in saved(fresh_store, wine[0]).views] == ["new"]
+    assert [view.name for view in read_saved_views(fresh_store, wine[0]).views] == ["new"]
     opened(page).button(key=f"compare.views.{one.key}.delete").click().run()
     page.button(key="compare.views.confirm").click().run()
-    assert saved(fresh_store, wine[0]).views == ()
+    assert read_saved_views(fresh_store, wine[0]).views == ()
 
 
 def test_a_taken_name_is_told_in_the_dialog_and_nothing_is_lost(app, fresh_store, wine):  # noqa: F811
@@ -86,7 +86,7 @@ def test_a_taken_name_is_told_in_the_dialog_and_nothing_is_lost(app, fresh_store
     page.text_input(key="compare.views.name").set_value("mine").run()
     page.button(key="compare.views.confirm").click().run()
     assert "already" in page.error[0].value
-    assert len(saved(fresh_store, wine[0]).views) == 1
+    assert len(read_saved_views(fresh_store, wine[0]).views) == 1
 
 
 def test_the_code_of_the_page_is_shown_and_is_python(app, fresh_store, wine):  # noqa: F811
@@ -101,9 +101,9 @@ def test_the_code_of_the_page_is_shown_and_is_python(app, fresh_store, wine):  #
 @pytest.mark.parametrize("plot", ["Parallel", "Scatter", "Box", "Contour", "Curves", "Groups", "Importance", "Artifacts"])
 def test_the_recipe_of_a_view_fills_what_the_address_leaves_open(plot, fresh_store):
     table = runs_of(*(made(f"r{n}", params={"n": n, "seed": n}, metrics={"acc": n / 3}) for n in range(4)))
-    found = Found(table, table, names(table))
-    view = View(("1",), plot=plot, color="metrics.acc", x="params.n", y="metrics.acc", smooth="x")
-    made_ = recipe(settled(view, table), found, fresh_store)
+    found = SearchResult(table, table, collect_known_names(table))
+    view = ViewState(("1",), plot=plot, color="metrics.acc", x="params.n", y="metrics.acc", smooth="x")
+    made_ = build_script_spec(resolve_view(view, table), found, fresh_store)
     assert "metrics.acc" in (made_.y, made_.z)
     assert made_.smooth == 0.0
     assert made_.axes == ("params.n", "params.seed", "metrics.acc")
@@ -111,8 +111,8 @@ def test_the_recipe_of_a_view_fills_what_the_address_leaves_open(plot, fresh_sto
 
 
 def test_a_view_without_a_chart_gives_a_picture_that_says_so():
-    assert as_png(Sheet(), LIGHT).startswith(b"\x89PNG")
-    assert "This view has no chart" in as_svg(Sheet(), LIGHT)
+    assert as_png(DrawnCharts(), LIGHT).startswith(b"\x89PNG")
+    assert "This view has no chart" in as_svg(DrawnCharts(), LIGHT)
 
 
 def test_the_first_chart_drawn_is_the_one_that_is_downloaded():
@@ -121,12 +121,14 @@ def test_the_first_chart_drawn_is_the_one_that_is_downloaded():
         import pandas as pd
         import streamlit as st
 
-        from lib.ui.pages.compare import drawn_charts as canvas
+        from lib.ui.pages.compare import drawn_charts
 
-        sheet = canvas.fresh()
+        sheet = drawn_charts.reset_drawn_charts()
         for word in ("first", "second"):
-            canvas.draw(alt.Chart(pd.DataFrame({"said": [word]})).mark_text().encode(text="said:N"), f"compare.{word}", word)
-        st.session_state["found"] = sheet.main
+            drawn_charts.draw_chart(
+                alt.Chart(pd.DataFrame({"said": [word]})).mark_text().encode(text="said:N"), f"compare.{word}", word
+            )
+        st.session_state["found"] = sheet.main_chart
 
     test = AppTest.from_function(page, default_timeout=30).run()
     assert not test.exception
@@ -150,7 +152,7 @@ def test_an_experiment_is_created_and_shown(app, fresh_store, wine):  # noqa: F8
     page = dialog(app("compare", fresh_store, experiment=wine[0], filter="metrics.accuracy > 0"), "Create")
     page.text_input(key="compare.experiments.new").set_value("fresh").run()
     page.button(key="compare.experiments.confirm").click().run()
-    made_ = next(one for one in experiments(fresh_store) if one.name == "fresh")
+    made_ = next(one for one in read_experiments(fresh_store) if one.name == "fresh")
     assert address(page, "experiment") == [made_.experiment_id]
     assert "filter" not in page.query_params
     assert "Created fresh" in page.success[0].value
@@ -160,7 +162,7 @@ def test_a_renamed_experiment_keeps_the_view(app, fresh_store, wine):  # noqa: F
     page = dialog(app("compare", fresh_store, experiment=wine[0], filter="metrics.accuracy > 0"), "Rename")
     page.text_input(key=f"compare.experiments.name.{wine[0]}").set_value("wine 2").run()
     page.button(key="compare.experiments.confirm").click().run()
-    assert {one.name for one in experiments(fresh_store)} == {"Default", "wine 2"}
+    assert {one.name for one in read_experiments(fresh_store)} == {"Default", "wine 2"}
     assert address(page, "filter") == ["metrics.accuracy > 0"]
 
 
@@ -168,7 +170,7 @@ def test_an_experiment_is_deleted_and_restored(app, fresh_store, wine):  # noqa:
     page = dialog(app("compare", fresh_store, experiment=wine[0]), "Delete")
     assert "is hidden with 3 runs" in str(page.table[-1].value.values).replace("\u00a0", " ").replace("\\xa0", " ")
     page.button(key="compare.experiments.confirm").click().run()
-    assert [one.name for one in experiments(fresh_store)] == ["Default"]
+    assert [one.name for one in read_experiments(fresh_store)] == ["Default"]
     assert address(page, "experiment") == ["0"]
     dialog(page, "Restore").button(key="compare.experiments.confirm").click().run()
     assert address(page, "experiment") == [wine[0]]
@@ -185,7 +187,7 @@ def test_the_home_of_a_held_version_is_deleted_only_by_typing_its_name(app, fres
     assert "forest v1" in page.error[0].value
     page.text_input(key=f"compare.experiments.typed.{wine[0]}").set_value("wine").run()
     page.button(key="compare.experiments.confirm").click().run()
-    assert [one.name for one in experiments(fresh_store)] == ["Default"]
+    assert [one.name for one in read_experiments(fresh_store)] == ["Default"]
 
 
 def test_what_became_held_since_the_look_is_not_let_go_unseen(app, fresh_store, wine):  # noqa: F811
@@ -199,4 +201,4 @@ def test_what_became_held_since_the_look_is_not_let_go_unseen(app, fresh_store, 
     here.set_registered_model_alias("forest", "blue", "2")
     page.button(key="compare.experiments.confirm").click().run()
     assert "forest v2" in page.error[0].value
-    assert {one.name for one in experiments(fresh_store)} == {"Default", "wine"}
+    assert {one.name for one in read_experiments(fresh_store)} == {"Default", "wine"}

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from lib.backends.mlflow_client import client
 from lib.cli import podium
 from lib.errors import NotFound
-from lib.runs.reading.run_reader import run
+from lib.runs.reading.run_reader import read_run
 from tests.doctor.test_good_practice import KEY, PASSWORD, TOKEN, leaky
 from tests.support.ledger_stores import trained
 
@@ -58,7 +58,7 @@ def test_a_run_is_removed_for_good_only_after_its_name_was_typed(app, fresh_stor
     next(button for button in page.button if button.key == "doctor.carry_out").click().run()
     assert next(box.value for box in page.success).startswith("**Removed for good")
     try:
-        run(fresh_store, run_id)
+        read_run(fresh_store, run_id)
         raise AssertionError("the run is still there")
     except NotFound:
         pass

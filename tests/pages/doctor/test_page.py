@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
 
-from lib.backends import artifact_path_map as mapped
-from lib.backends.mlflow_client import mlflow_version
+from lib.backends import artifact_path_map
+from lib.backends.mlflow_client import installed_mlflow_version
 from lib.cli import podium
-from lib.ui.app import backend_gate as gate
+from lib.ui.app import backend_gate
 from tests.support.browser import free_port
 
 
@@ -109,11 +109,15 @@ def test_on_a_shared_podium_only_cures_that_leave_its_machine_alone_are_offered(
 
 
 def test_a_folder_that_stands_in_is_taken_back_with_one_click(app, fresh_store, tmp_path):
-    mapped.note(tmp_path / "podium", mapped.Mapped(fresh_store.uri, "mlflow-artifacts:/4", "/mnt/files"))
-    mapped.note(tmp_path / "podium", mapped.Mapped("sqlite:///other.db", "mlflow-artifacts:/4", "/mnt/files"))
+    artifact_path_map.save_mapping(
+        tmp_path / "podium", artifact_path_map.PathMapping(fresh_store.uri, "mlflow-artifacts:/4", "/mnt/files")
+    )
+    artifact_path_map.save_mapping(
+        tmp_path / "podium", artifact_path_map.PathMapping("sqlite:///other.db", "mlflow-artifacts:/4", "/mnt/files")
+    )
     page = app("doctor", fresh_store)
     press(page, "Take back")
-    assert [one.uri for one in mapped.known(tmp_path / "podium")] == ["sqlite:///other.db"]
+    assert [one.uri for one in artifact_path_map.read_mappings(tmp_path / "podium")] == ["sqlite:///other.db"]
     assert "Take back" not in [button.label for button in page.button]
 
 
@@ -121,7 +125,7 @@ def test_the_command_tells_what_the_backend_can_do(fresh_store):
     asked = CliRunner().invoke(podium, ["doctor", "--backend", fresh_store.uri, "--json"])
     can = json.loads(asked.stdout)["capabilities"]
     assert can["lines"]["Stages"] == {"state": "ok", "found": "yes", "why": ""}
-    assert can["mlflow"] == mlflow_version()
+    assert can["mlflow"] == installed_mlflow_version()
     shown = CliRunner().invoke(podium, ["doctor", "--backend", fresh_store.uri]).stdout
     assert "What this backend can do" in shown
 
@@ -129,6 +133,6 @@ def test_the_command_tells_what_the_backend_can_do(fresh_store):
 @pytest.mark.parametrize("name", ["doctor", "settings"])
 def test_a_page_that_opens_on_every_backend_waits_for_the_imports_too(app, fresh_store, monkeypatch, name):
     waited = []
-    monkeypatch.setattr(gate, "warm_up", lambda: waited.append(name))
+    monkeypatch.setattr(backend_gate, "warm_up", lambda: waited.append(name))
     app(name, fresh_store)
     assert waited

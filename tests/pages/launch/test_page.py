@@ -10,11 +10,10 @@ from streamlit.testing.v1 import AppTest
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
-from lib.jobs import job_folder as job
-from lib.jobs import job_queue as jobs
+from lib.jobs import job_folder, job_queue
 from lib.jobs.job_folder import Job
-from lib.jobs.job_settings import Workshop, workshop
-from lib.launch.catalogue import Demo, demos
+from lib.jobs.job_settings import JobSettings, read_job_settings
+from lib.launch.catalogue import Demo, list_demos
 
 OpenPage = Callable[..., AppTest]
 Start = Callable[..., Job]
@@ -22,33 +21,33 @@ SLEEPS = "import time; print('fit 3/9', flush=True); time.sleep(60)"
 
 
 @pytest.fixture
-def shop(app: OpenPage, tmp_path: Path) -> Workshop:
+def shop(app: OpenPage, tmp_path: Path) -> JobSettings:
     """The workshop of the page under test. Jobs that still live at the end are stopped."""
-    made = workshop(os.environ, tmp_path)
-    assert made.folder.is_relative_to(tmp_path)
+    made = read_job_settings(os.environ, tmp_path)
+    assert made.jobs_folder.is_relative_to(tmp_path)
     yield made
-    for one in jobs.listed(made):
-        jobs.cancel(made, one.id)
-    for one in jobs.listed(made):
-        jobs.wait(made, one.id, 20)
+    for one in job_queue.list_jobs(made):
+        job_queue.cancel(made, one.id)
+    for one in job_queue.list_jobs(made):
+        job_queue.wait(made, one.id, 20)
 
 
 @pytest.fixture
-def start(shop: Workshop, fresh_store: Backend, tmp_path: Path) -> Start:
+def start(shop: JobSettings, fresh_store: Backend, tmp_path: Path) -> Start:
     """Start a job from the text of a script, under the title of a demo."""
 
     def begin(text: str, title: str = "Wine, first run", backend: Backend = fresh_store) -> Job:
         script = tmp_path / f"script_{abs(hash(text))}.py"
         script.write_text(text)
-        return jobs.launch(shop, jobs.Order("first-run", title, script), backend, datetime.now(UTC))
+        return job_queue.start_job(shop, job_queue.JobSpec("first-run", title, script), backend, datetime.now(UTC))
 
     return begin
 
 
-def printed(shop: Workshop, one: Job) -> None:
+def printed(shop: JobSettings, one: Job) -> None:
     """Wait until the script of a job has printed its progress."""
     end = datetime.now(UTC) + timedelta(seconds=20)
-    while job.progress(jobs.read(shop, one.id)) is None:
+    while job_folder.read_progress(job_queue.find_job(shop, one.id)) is None:
         assert datetime.now(UTC) < end
 
 
@@ -69,7 +68,7 @@ def test_before_the_first_job_the_page_says_what_to_do(app: OpenPage, fresh_stor
     assert "Start" in buttons(page)
 
 
-@pytest.mark.parametrize("demo", demos(), ids=lambda demo: demo.key)
+@pytest.mark.parametrize("demo", list_demos(), ids=lambda demo: demo.key)
 def test_the_address_chooses_a_demo_and_the_form_shows_its_parameters(app: OpenPage, fresh_store: Backend, demo: Demo) -> None:
     page = app("launch", fresh_store, demo=demo.key)
     assert page.selectbox(key="launch.demo").value == demo.key
@@ -86,21 +85,21 @@ def test_another_demo_is_chosen_and_stands_in_the_address(app: OpenPage, fresh_s
     assert "12 trials, 60 fits, about 15 s. Writes 13 runs, one model." in words(page)
 
 
-def test_from_the_click_to_the_metrics_and_the_way_to_compare(app: OpenPage, fresh_store: Backend, shop: Workshop) -> None:
+def test_from_the_click_to_the_metrics_and_the_way_to_compare(app: OpenPage, fresh_store: Backend, shop: JobSettings) -> None:
     page = app("launch", fresh_store, demo="first-run")
     page.get("button_group")[0].set_value([5, 1, 15])
     page.text_input(key="launch.first-run.author").set_value("Ana")
     page.run().button(key="launch.start").click().run()
-    (started,) = jobs.listed(shop)
+    (started,) = job_queue.list_jobs(shop)
     assert page.query_params["job"] == started.id
     assert started.arguments[1:5] == ("--n-estimators", "1", "5", "15")
-    assert jobs.wait(shop, started.id, 120).state == "finished"
+    assert job_queue.wait(shop, started.id, 120).state == "finished"
     page.run()
     table = page.dataframe[0].value
     assert list(table["run"]) == ["forest-1-tree", "forest-5-trees", "forest-15-trees"]
     assert list(table["accuracy"].round(4)) == [0.6667, 0.9444, 0.9444]
     assert "run 3/3 forest-15-trees: accuracy 0.9444 on 18 test rows" in words(page)
-    runs = jobs.runs_of(fresh_store, started.id)
+    runs = job_queue.find_job_runs(fresh_store, started.id)
     assert all(client(fresh_store).get_run(run.run_id).data.tags["Author"] == "Ana" for run in runs)
     ways = {link.proto.label: link.proto for link in page.get("page_link")}
     way = ways["Compare its runs"]
@@ -112,13 +111,13 @@ def test_from_the_click_to_the_metrics_and_the_way_to_compare(app: OpenPage, fre
 
 @pytest.mark.parametrize(("typed", "said"), [(" ", "Experiment is empty"), ("podium-ledger", "kept for Podium's own record")])
 def test_a_bad_name_is_told_in_its_place_and_cannot_be_started(
-    app: OpenPage, fresh_store: Backend, shop: Workshop, typed: str, said: str
+    app: OpenPage, fresh_store: Backend, shop: JobSettings, typed: str, said: str
 ) -> None:
     page = app("launch", fresh_store, demo="search")
     page.text_input(key="launch.search.experiment").set_value(typed).run()
     assert said in page.error[0].value.replace("&#45;", "-").replace("&#39;", "'")
     assert "Start" not in buttons(page)
-    assert jobs.listed(shop) == []
+    assert job_queue.list_jobs(shop) == []
 
 
 def test_a_form_without_a_single_number_cannot_be_started(app: OpenPage, fresh_store: Backend) -> None:
@@ -129,7 +128,7 @@ def test_a_form_without_a_single_number_cannot_be_started(app: OpenPage, fresh_s
 
 
 def test_a_running_job_is_found_by_whoever_opens_the_page_and_can_be_stopped(
-    app: OpenPage, fresh_store: Backend, shop: Workshop, start: Start
+    app: OpenPage, fresh_store: Backend, shop: JobSettings, start: Start
 ) -> None:
     one = start(SLEEPS)
     printed(shop, one)
@@ -138,30 +137,30 @@ def test_a_running_job_is_found_by_whoever_opens_the_page_and_can_be_stopped(
     assert page.get("progress")[0].proto.text == "Fit 3 of 9"
     assert "Start when its turn comes" in buttons(page)
     page.button(key="launch.stop").click().run()
-    assert "Stopping" in words(page) or jobs.read(shop, one.id).state == "stopped"
-    assert jobs.wait(shop, one.id, 20).state == "stopped"
+    assert "Stopping" in words(page) or job_queue.find_job(shop, one.id).state == "stopped"
+    assert job_queue.wait(shop, one.id, 20).state == "stopped"
     page.run()
     assert "Stopped on request" in words(page)
     assert "launch.stop" not in [button.key for button in page.button]
 
 
-def test_a_queued_job_says_for_whom_it_waits(app: OpenPage, fresh_store: Backend, shop: Workshop, start: Start) -> None:
+def test_a_queued_job_says_for_whom_it_waits(app: OpenPage, fresh_store: Backend, shop: JobSettings, start: Start) -> None:
     first = start(SLEEPS, "Breast cancer, grid search")
     printed(shop, first)
     second = start("print('never')")
     page = app("launch", fresh_store, job=second.id)
     assert "Waits for Breast cancer, grid search" in words(page)
     page.button(key="launch.stop").click().run()
-    jobs.wait(shop, second.id, 20)
+    job_queue.wait(shop, second.id, 20)
     page.run()
     assert "Stopped before its turn came. Nothing was written." in words(page)
 
 
 def test_a_failed_job_shows_its_exit_code_and_the_end_of_its_log(
-    app: OpenPage, fresh_store: Backend, shop: Workshop, start: Start
+    app: OpenPage, fresh_store: Backend, shop: JobSettings, start: Start
 ) -> None:
     one = start("raise ValueError('loss is **NaN** <b>')")
-    jobs.wait(shop, one.id, 20)
+    job_queue.wait(shop, one.id, 20)
     page = app("launch", fresh_store, job=one.id)
     assert "exit code 1" in words(page)
     assert "ValueError: loss is **NaN** <b>" in page.code[0].value
@@ -169,20 +168,20 @@ def test_a_failed_job_shows_its_exit_code_and_the_end_of_its_log(
 
 
 def test_a_job_whose_keeper_was_killed_is_shown_as_stopped(
-    app: OpenPage, fresh_store: Backend, shop: Workshop, monkeypatch: pytest.MonkeyPatch, start: Start
+    app: OpenPage, fresh_store: Backend, shop: JobSettings, monkeypatch: pytest.MonkeyPatch, start: Start
 ) -> None:
-    monkeypatch.setattr(jobs, "_start_keeper", lambda *_: None)
-    monkeypatch.setattr("lib.jobs.job_folder.NEWBORN", timedelta(0))
+    monkeypatch.setattr(job_queue, "_start_keeper", lambda *_: None)
+    monkeypatch.setattr("lib.jobs.job_folder.STARTUP_GRACE_PERIOD", timedelta(0))
     one = start("print()")
-    job.write_status(one.folder, state="running", started=datetime.now(UTC).isoformat())
+    job_folder.write_status(one.folder, state="running", started=datetime.now(UTC).isoformat())
     page = app("launch", fresh_store, job=one.id)
     assert "The process that watched this job was killed" in words(page)
-    assert jobs.read(shop, one.id).state == "lost"
+    assert job_queue.find_job(shop, one.id).state == "lost"
 
 
-def test_a_click_on_an_earlier_job_shows_it(app: OpenPage, fresh_store: Backend, shop: Workshop, start: Start) -> None:
+def test_a_click_on_an_earlier_job_shows_it(app: OpenPage, fresh_store: Backend, shop: JobSettings, start: Start) -> None:
     first, second = start("print('run 1/1 the first')"), start("print('run 1/1 the second')")
-    jobs.wait(shop, second.id, 30)
+    job_queue.wait(shop, second.id, 30)
     page = app("launch", fresh_store)
     assert page.code[0].value == "run 1/1 the second"
     page.button(key=f"launch.show.{first.id}").click().run()
@@ -198,13 +197,13 @@ def test_an_address_with_an_unknown_job_says_so_and_the_page_lives(app: OpenPage
 
 
 def test_runs_on_another_backend_are_named_and_not_linked(
-    app: OpenPage, fresh_store: Backend, shop: Workshop, start: Start, tmp_path: Path, empty_database: Path
+    app: OpenPage, fresh_store: Backend, shop: JobSettings, start: Start, tmp_path: Path, empty_database: Path
 ) -> None:
     from tests.conftest import copy_store
 
     other = copy_store(empty_database, tmp_path / "other")
-    one = jobs.wait(shop, start("print('run 1/1')", backend=other).id, 20)
-    experiment = client(other).create_experiment("elsewhere", artifact_location=str(other.artifacts))
+    one = job_queue.wait(shop, start("print('run 1/1')", backend=other).id, 20)
+    experiment = client(other).create_experiment("elsewhere", artifact_location=str(other.artifact_folder))
     client(other).create_run(experiment, tags={"podium.job": one.id})
     page = app("launch", fresh_store, job=one.id)
     assert "These runs are on another backend" in words(page)

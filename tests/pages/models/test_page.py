@@ -3,10 +3,10 @@
 import pytest
 
 from lib.backends.mlflow_client import client
-from lib.ledger.entry.vocabulary import reason
-from lib.registry.promote import Wish, move
-from lib.registry.reader import look_at, recorded
-from lib.ui.pages.models.move_dialogs import OPEN
+from lib.ledger.entry.vocabulary import make_reason
+from lib.registry.promote import MoveRequest, move_version
+from lib.registry.reader import read_book_state, read_snapshot
+from lib.ui.pages.models.move_dialogs import DIALOG_KEY
 from tests.support.ledger_stores import WHY, registered, trained, writer
 
 
@@ -43,8 +43,8 @@ def test_a_link_with_a_run_opens_the_register_dialog_and_registers(app, fresh_st
     page.button(key="models.register.confirm").click().run()
     assert not page.exception
     assert "Entry 2 recorded" in texts(page)
-    assert look_at(fresh_store, "wine-forest").versions["1"].run_id == run_id
-    told = recorded(fresh_store, "wine-forest").reading.entries[-1].body
+    assert read_snapshot(fresh_store, "wine-forest").versions["1"].run_id == run_id
+    told = read_book_state(fresh_store, "wine-forest").book.entries[-1].body
     assert (told.type, told.by.name, told.lineage.metrics) == ("REGISTERED", "ana", {"accuracy": 0.9444})
 
 
@@ -56,13 +56,13 @@ def test_moving_to_production_needs_a_reason_and_the_version_typed(app, fresh_st
     assert "not the one to be moved" in texts(page)
     decide(page, why="short")
     assert "characters" in texts(page)
-    assert recorded(fresh_store, "wine").intents == ()
+    assert read_book_state(fresh_store, "wine").intents == ()
     decide(page)
     assert not page.exception
     assert "v1 is in Production" in texts(page)
-    assert OPEN not in page.session_state
-    assert look_at(fresh_store, "wine").aliases == {"production": "1"}
-    decided = recorded(fresh_store, "wine").intents[0].body
+    assert DIALOG_KEY not in page.session_state
+    assert read_snapshot(fresh_store, "wine").aliases == {"production": "1"}
+    decided = read_book_state(fresh_store, "wine").intents[0].body
     assert (decided.by.name, decided.by.how, decided.expected) == ("ana", "declared", "none")
 
 
@@ -74,22 +74,22 @@ def test_the_name_is_asked_once_per_browser_session(app, fresh_store):
     button(page, "Move to Production").click().run()
     assert not any(one.key == "session.name" for one in page.text_input)
     decide(page)
-    assert [entry.body.by.name for entry in recorded(fresh_store, "wine").intents] == ["ana", "ana"]
+    assert [entry.body.by.name for entry in read_book_state(fresh_store, "wine").intents] == ["ana", "ana"]
 
 
 def test_a_decision_is_refused_when_the_champion_changed_since_the_dialog_opened(app, fresh_store):
     registered(fresh_store)
     page = app("models", fresh_store, model="wine", version="1")
     button(page, "Move to Production").click().run()
-    move(writer(fresh_store, "bo"), Wish("wine", "2", "Production", WHY))
+    move_version(writer(fresh_store, "bo"), MoveRequest("wine", "2", "Production", WHY))
     decide(page)
     assert "You decided against nobody" in texts(page).replace("&#45;", "-")
-    assert look_at(fresh_store, "wine").aliases == {"production": "2"}
+    assert read_snapshot(fresh_store, "wine").aliases == {"production": "2"}
 
 
 def test_the_dialog_says_which_version_is_displaced_and_which_alias_stays(app, fresh_store):
     registered(fresh_store, aliases={"champion": "1"})
-    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
     page = app("models", fresh_store, model="wine", version="2")
     button(page, "Move to Production").click().run()
     steps = page.table[-1].value.iloc[:, 1].tolist()
@@ -98,12 +98,12 @@ def test_the_dialog_says_which_version_is_displaced_and_which_alias_stays(app, f
     assert "stays on v1; take it along to v2" in page.checkbox[0].label
     page.checkbox[0].check()
     decide(page, typed="2")
-    assert look_at(fresh_store, "wine").aliases == {"champion": "2", "production": "2"}
+    assert read_snapshot(fresh_store, "wine").aliases == {"champion": "2", "production": "2"}
 
 
 def test_a_move_seen_outside_is_shown_and_can_be_put_back(app, fresh_store):
     registered(fresh_store)
-    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
     client(fresh_store).set_registered_model_alias("wine", "production", "3")
     client(fresh_store).transition_model_version_stage("wine", "3", "Production")
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
@@ -111,38 +111,38 @@ def test_a_move_seen_outside_is_shown_and_can_be_put_back(app, fresh_store):
     assert "The registry shows v3, the ledger says v1" in texts(page)
     button(page, "Put v1 back").click().run()
     decide(page, typed="v1")
-    assert look_at(fresh_store, "wine").aliases == {"production": "1"}
-    assert recorded(fresh_store, "wine").intents[-1].body.kind == "revert"
+    assert read_snapshot(fresh_store, "wine").aliases == {"production": "1"}
+    assert read_book_state(fresh_store, "wine").intents[-1].body.kind == "revert"
     assert "The registry shows" not in texts(page)
 
 
 def test_a_move_seen_outside_can_be_adopted_with_a_reason(app, fresh_store):
     registered(fresh_store)
-    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     client(fresh_store).delete_registered_model_alias("wine", "production")
     page = app("models", fresh_store, model="wine")
     button(page, "Adopt nobody, with a reason").click().run()
     decide(page, typed=None)
-    assert recorded(fresh_store, "wine").wanted()["production"].said == "none"
+    assert read_book_state(fresh_store, "wine").desired_holders()["production"].holders_text == "none"
     assert "The registry shows" not in texts(page)
 
 
 def test_a_roll_back_is_offered_for_an_earlier_champion(app, fresh_store):
     registered(fresh_store)
     for version in "12":
-        move(writer(fresh_store), Wish("wine", version, "Production", WHY))
+        move_version(writer(fresh_store), MoveRequest("wine", version, "Production", WHY))
     page = app("models", fresh_store, model="wine", version="1")
     assert "way back: v1" in texts(page)
     button(page, "Roll back to v1").click().run()
     decide(page)
-    assert [entry.body.kind for entry in recorded(fresh_store, "wine").intents] == ["promote", "promote", "roll_back"]
+    assert [entry.body.kind for entry in read_book_state(fresh_store, "wine").intents] == ["promote", "promote", "roll_back"]
 
 
 def test_the_history_tells_who_when_why_from_where_to_where(app, fresh_store):
     registered(fresh_store)
-    why = reason("better", "Better by <b>two</b> of :red[eighteen] rows, ![x](http://evil.example/x).")
-    move(writer(fresh_store), Wish("wine", "1", "Production", why))
+    why = make_reason("better", "Better by <b>two</b> of :red[eighteen] rows, ![x](http://evil.example/x).")
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", why))
     page = app("models", fresh_store, model="wine", version="1")
     rows = next(one.value for one in page.table if "Entry" in one.value)
     approved = rows[rows["Entry"].str.contains("Approved")].iloc[0]

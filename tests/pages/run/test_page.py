@@ -15,16 +15,15 @@ import pytest
 from mlflow.entities import Metric
 
 from lib.backends.mlflow_client import client
-from lib.registry.promote import Wish, move
+from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
-from lib.runs.edit import run_changes as changes
+from lib.runs.edit import run_changes
 from lib.runs.edit.run_changes import NOTE_TAG
-from lib.runs.reading.run_reader import run
-from lib.ui.app.navigation import MENU, OFF_MENU
-from lib.ui.app.routes import path
-from lib.ui.pages.run import header as head
-from lib.ui.pages.run import queries as reads
-from lib.ui.pages.run.queries import Track, best
+from lib.runs.reading.run_reader import read_run
+from lib.ui.app.navigation import HIDDEN_PAGES, MENU_PAGES
+from lib.ui.app.routes import page_path
+from lib.ui.pages.run import header, queries
+from lib.ui.pages.run.queries import MetricHistory, best_value
 from tests.runs.test_mlmodel import WHOLE, with_model
 from tests.runs.test_run_reader import NOON, log_run, make_experiment
 from tests.support.ledger_stores import WHY, book_id, trained, writer
@@ -77,9 +76,9 @@ def test_a_run_is_shown_whole(app, fresh_store, made):
 
 
 def test_the_page_hangs_in_the_navigation_but_not_in_the_sidebar():
-    assert [entry.name for entry in OFF_MENU] == ["run"]
-    assert path("run").is_file()
-    assert "run" not in [entry.name for entry in MENU]
+    assert [entry.name for entry in HIDDEN_PAGES] == ["run"]
+    assert page_path("run").is_file()
+    assert "run" not in [entry.name for entry in MENU_PAGES]
 
 
 @pytest.mark.parametrize("wanted", ["", "0" * 32, "../../etc/passwd", EVIL])
@@ -139,17 +138,17 @@ def test_a_long_history_is_thinned_and_says_so(app, fresh_store, made, monkeypat
 
 
 def test_thinning_keeps_ends_and_extremes():
-    track = Track(tuple(range(1000)), tuple([5.0] * 500 + [9.0] + [5.0] * 200 + [-1.0] + [5.0] * 298))
-    thin = track.thinned(50)
+    track = MetricHistory(tuple(range(1000)), tuple([5.0] * 500 + [9.0] + [5.0] * 200 + [-1.0] + [5.0] * 298))
+    thin = track.downsample(50)
     assert {thin.steps[0], thin.steps[-1]} == {0, 999}
     assert {9.0, -1.0} <= set(thin.values)
     assert len(thin.values) <= 50
-    assert Track((), ()).thinned(50) == Track((), ())
-    assert [best(name, track) for name in ("accuracy", "loss", "epochs")] == [9.0, -1.0, None]
+    assert MetricHistory((), ()).downsample(50) == MetricHistory((), ())
+    assert [best_value(name, track) for name in ("accuracy", "loss", "epochs")] == [9.0, -1.0, None]
 
 
 def test_more_metrics_than_are_read_are_shown_and_it_says_so(app, fresh_store, home, monkeypatch):
-    monkeypatch.setattr(reads, "MOST_HISTORIES", 2)
+    monkeypatch.setattr(queries, "MAX_HISTORIES", 2)
     many = log_run(fresh_store, home, "many", metrics={f"m{n}": n / 10 for n in range(5)}, model=False)
     page = app("run", fresh_store, run=many)
     assert len(page.dataframe[0].value) == 5
@@ -183,8 +182,8 @@ def test_a_model_of_mlflow_2_is_recognised(app, fresh_store, home):
 def test_parent_children_and_versions_are_linked(app, fresh_store, home):
     parent = trained(fresh_store)
     register(writer(fresh_store), parent, "forest")
-    move(writer(fresh_store), Wish("forest", "1", "Production", WHY))
-    child = log_run(fresh_store, run(fresh_store, parent).experiment_id, "trial", parent=parent, model=False)
+    move_version(writer(fresh_store), MoveRequest("forest", "1", "Production", WHY))
+    child = log_run(fresh_store, read_run(fresh_store, parent).experiment_id, "trial", parent=parent, model=False)
     page = app("run", fresh_store, run=parent)
     assert any(one.key == f"run.to.{child}" for one in page.button)
     links = [one.proto.label for one in page.get("page_link")]
@@ -197,15 +196,15 @@ def test_parent_children_and_versions_are_linked(app, fresh_store, home):
 def test_siblings_are_picked_when_they_are_few_and_listed_when_many(fresh_store, home):
     parent = log_run(fresh_store, home, "search", model=False)
     ids = [log_run(fresh_store, home, f"t{n}", parent=parent, minute=n, model=False) for n in range(3)]
-    one = run(fresh_store, ids[0])
-    query = head.siblings(one, reads.kinship.kin(fresh_store, one))
+    one = read_run(fresh_store, ids[0])
+    query = header.compare_siblings_query(one, queries.related_runs.read_related_runs(fresh_store, one))
     assert (query["experiment"], query["parent"]) == (home, parent)
     assert (query["pick"][0], set(query["pick"])) == (ids[0], set(ids))
     log_run(fresh_store, home, "t4", parent=parent, minute=5, model=False)
     log_run(fresh_store, home, "t5", parent=parent, minute=6, model=False)
-    assert head.siblings(one, reads.kinship.kin(fresh_store, one))["pick"] == [ids[0]]
-    alone = run(fresh_store, parent)
-    assert head.siblings(alone, reads.kinship.kin(fresh_store, alone))["parent"] == ""
+    assert header.compare_siblings_query(one, queries.related_runs.read_related_runs(fresh_store, one))["pick"] == [ids[0]]
+    alone = read_run(fresh_store, parent)
+    assert header.compare_siblings_query(alone, queries.related_runs.read_related_runs(fresh_store, alone))["parent"] == ""
 
 
 def test_compare_with_its_siblings_is_one_click(app, fresh_store, made):
@@ -235,7 +234,7 @@ def test_long_names_values_and_notes_are_cut_on_the_page_and_can_be_changed(app,
     page.text_input(key="run.name").set_value("short").run()
     page.button(key="run.confirm").click().run()
     assert not page.exception
-    assert run(fresh_store, wordy).name == "short"
+    assert read_run(fresh_store, wordy).name == "short"
 
 
 # Deeds
@@ -249,7 +248,7 @@ def test_renaming_shows_before_and_after_and_the_call(app, fresh_store, made):
     assert f"client.update_run('{made}', name='oak *1*')" in page.code[-1].value
     page.button(key="run.confirm").click().run()
     assert not page.exception
-    assert run(fresh_store, made).name == "oak *1*"
+    assert read_run(fresh_store, made).name == "oak *1*"
     assert page.title[0].value == "oak &#42;1&#42;"
     assert "It is called" in page.success[0].value
 
@@ -270,7 +269,7 @@ def test_the_note_is_written_changed_and_taken_away(app, fresh_store, made):
         page.text_area(key="run.note.text").set_value(text).run()
         page.button(key="run.confirm").click().run()
         assert not page.exception
-        assert run(fresh_store, made).tags.get(NOTE_TAG) == kept
+        assert read_run(fresh_store, made).tags.get(NOTE_TAG) == kept
     assert "Write a note" in labels(page)
 
 
@@ -285,13 +284,13 @@ def test_tags_are_added_changed_and_removed(app, fresh_store, made):
     page.text_area(key="run.tag.value.Author").set_value("bo").run()
     page.button(key="run.confirm").click().run()
     assert not page.exception
-    tags = run(fresh_store, made).tags
+    tags = read_run(fresh_store, made).tags
     assert (tags["purpose"], tags["Author"]) == ("teach", "bo")
     button(page, "Change the tags").click().run()
     page.selectbox(key="run.tag.which").set_value("purpose").run()
     page.toggle(key="run.tag.remove.purpose").set_value(True).run()
     page.button(key="run.confirm").click().run()
-    assert "purpose" not in run(fresh_store, made).tags
+    assert "purpose" not in read_run(fresh_store, made).tags
 
 
 def test_a_change_made_by_somebody_else_meanwhile_is_not_overwritten(app, fresh_store, made):
@@ -301,7 +300,7 @@ def test_a_change_made_by_somebody_else_meanwhile_is_not_overwritten(app, fresh_
     page.text_input(key="run.name").set_value("mine").run()
     page.button(key="run.confirm").click().run()
     assert "since you looked" in texts(page)
-    assert run(fresh_store, made).name == "theirs"
+    assert read_run(fresh_store, made).name == "theirs"
 
 
 def test_a_run_is_deleted_and_restored(app, fresh_store, made):
@@ -309,30 +308,30 @@ def test_a_run_is_deleted_and_restored(app, fresh_store, made):
     button(page, "Delete").click().run()
     assert "it can be restored" in texts(page)
     page.button(key="run.confirm").click().run()
-    assert run(fresh_store, made).lifecycle == "deleted"
+    assert read_run(fresh_store, made).lifecycle == "deleted"
     assert page.warning[0].proto.title == "This run was deleted"
     assert not {"Rename", "Delete", "Compare with its siblings"} & set(labels(page))
     button(page, "Restore").click().run()
     page.button(key="run.confirm").click().run()
     assert not page.exception
-    assert run(fresh_store, made).lifecycle == "active"
+    assert read_run(fresh_store, made).lifecycle == "active"
     assert "Delete" in labels(page)
 
 
 def test_the_source_of_the_champion_is_deleted_only_when_insisted_on(app, fresh_store):
     run_id = trained(fresh_store)
     register(writer(fresh_store), run_id, "forest")
-    move(writer(fresh_store), Wish("forest", "1", "Production", WHY))
+    move_version(writer(fresh_store), MoveRequest("forest", "1", "Production", WHY))
     page = app("run", fresh_store, run=run_id)
     button(page, "Delete").click().run()
     assert "forest v1" in tables(page)
     page.button(key="run.confirm").click().run()
     assert "In use and made from this run" in texts(page)
-    assert run(fresh_store, run_id).lifecycle == "active"
+    assert read_run(fresh_store, run_id).lifecycle == "active"
     page.text_input(key="run.typed").set_value(run_id[:8]).run()
     page.button(key="run.confirm").click().run()
     assert not page.exception
-    assert run(fresh_store, run_id).lifecycle == "deleted"
+    assert read_run(fresh_store, run_id).lifecycle == "deleted"
 
 
 def test_a_book_of_the_record_offers_no_deed(app, fresh_store):
@@ -379,14 +378,14 @@ def test_a_server_shows_and_changes_the_same(app, mlflow_server):
     page.text_input(key="run.name").set_value("served").run()
     page.button(key="run.confirm").click().run()
     assert not page.exception
-    assert run(mlflow_server, run_id).name == "served"
+    assert read_run(mlflow_server, run_id).name == "served"
 
 
 def test_nothing_on_the_page_writes_before_it_is_confirmed(app, fresh_store, made, monkeypatch):
     def never(*_):
         raise AssertionError
 
-    monkeypatch.setattr(changes, "_write", never)
+    monkeypatch.setattr(run_changes, "_write", never)
     page = app("run", fresh_store, run=made)
     for label in ("Rename", "Edit the note", "Change the tags", "Delete"):
         button(page, label).click().run()
@@ -420,10 +419,10 @@ def test_overview_opens_the_run_of_the_row_that_was_clicked(app, fresh_store, ho
 OPEN_IT = """
 import sys
 from streamlit.testing.v1 import AppTest
-from lib.ui.routes import SHELL, path
-page = AppTest.from_file(str(SHELL), default_timeout=60)
+from lib.ui.app.routes import SHELL_SCRIPT, page_path
+page = AppTest.from_file(str(SHELL_SCRIPT), default_timeout=60)
 page.query_params["run"] = sys.argv[1]
-page.switch_page(str(path("run")))
+page.switch_page(str(page_path("run")))
 page.run()
 assert not page.exception, page.exception
 assert "Model" in [one.value for one in page.subheader]
@@ -445,7 +444,7 @@ def test_a_model_is_never_loaded_to_be_shown(fresh_store, tmp_path):
     (tmp_path / "model" / "MLmodel").write_text("flavors: {sklearn: {pickled_model: model.pkl}, python_function: {}}")
     for name in ("a.json", "model.pkl", "model.joblib"):
         (tmp_path / "model" / name).write_bytes(pickle.dumps(_Bomb(tmp_path / "went off")))
-    client(fresh_store).log_model_artifacts(run(fresh_store, run_id).model_ids[0], str(tmp_path / "model"))
+    client(fresh_store).log_model_artifacts(read_run(fresh_store, run_id).model_ids[0], str(tmp_path / "model"))
     opened = subprocess.run(
         [sys.executable, "-c", OPEN_IT, run_id],
         env=os.environ | {"MLFLOW_TRACKING_URI": fresh_store.uri, "PODIUM_HOME": str(tmp_path / "home")},

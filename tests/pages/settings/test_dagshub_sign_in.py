@@ -9,15 +9,15 @@ import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib.backends.backend_config import read
+from lib.backends.backend_config import read_config
 from lib.backends.mlflow_client import client
-from lib.jobs import job_queue as jobs
-from lib.jobs.job_settings import workshop
+from lib.jobs import job_queue
+from lib.jobs.job_settings import read_job_settings
 from lib.launch import catalogue, demo_jobs
-from lib.ledger.entry.vocabulary import NOBODY
-from lib.registry.promote import Wish, move
+from lib.ledger.entry.vocabulary import NO_HOLDER
+from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
-from lib.ui.app.routes import PROJECT
+from lib.ui.app.routes import PROJECT_ROOT
 from lib.ui.app.session import now
 from tests.backends.test_dagshub import TOKENS
 from tests.pages.settings.test_page import held_by, press, seen, submit, visit, write
@@ -55,7 +55,7 @@ def test_a_repository_is_added_used_and_signed_in_to_with_a_token_alone(app, dag
     page.text_input(key="settings.name").set_value("wine")
     page.text_input(key="settings.where.dagshub").set_value(WINE)
     submit(page, "Test and add")
-    assert read(tmp_path / "podium" / "backends.toml").find("wine").repository == WINE
+    assert read_config(tmp_path / "podium" / "backends.toml").find("wine").repository == WINE
     press(page, "settings.use.wine")
     assert [one.label for one in page.text_input if "token" in one.label.lower()] == ["DagsHub token"]
     assert not [one for one in page.text_input if one.label in ("User", "Password")]
@@ -107,7 +107,7 @@ def test_what_is_refused_is_told_and_not_kept(settings, dagshub, repository, sec
 
 
 def test_a_token_given_during_an_outage_is_kept_and_known_afterwards(settings, dagshub, monkeypatch):
-    monkeypatch.setattr("lib.backends.dagshub.AGAIN_SECONDS", 0)
+    monkeypatch.setattr("lib.backends.dagshub.RETRY_SECONDS", 0)
     page = settings()
     dagshub.fault = 502
     give(page, token("ana"))
@@ -180,18 +180,18 @@ def test_a_whole_journey_leaves_the_token_nowhere(settings, dagshub, tmp_path, t
     secret = token("ana")
     page = give(settings(), secret)
     pages = [seen(page)] + [seen(visit(page, name)) for name in ("overview", "compare", "launch", "models", "audit", "settings")]
-    here = dagshub.backend(WINE).asked_by(held_by(page).principal)
-    room = workshop({"PODIUM_HOME": str(tmp_path / "podium"), "PATH": "/usr/bin:/bin"}, PROJECT)
-    left = set(PROJECT.iterdir())
-    job = demo_jobs.start(room, catalogue.find("remote"), {"experiment": "Secret-Journey"}, here, now())
+    here = dagshub.backend(WINE).with_principal(held_by(page).principal)
+    room = read_job_settings({"PODIUM_HOME": str(tmp_path / "podium"), "PATH": "/usr/bin:/bin"}, PROJECT_ROOT)
+    left = set(PROJECT_ROOT.iterdir())
+    job = demo_jobs.start_demo_job(room, catalogue.find_demo("remote"), {"experiment": "Secret-Journey"}, here, now())
     arguments = [" ".join(one.cmdline()) for one in _children()]
-    done = jobs.wait(room, job.id, 120)
+    done = job_queue.wait(room, job.id, 120)
     assert done.state == "finished", (job.folder / "log.txt").read_text()
-    (run,) = jobs.runs_of(here, job.id)
-    assert set(PROJECT.iterdir()) == left, "nothing is left where it ran"
+    (run,) = job_queue.find_job_runs(here, job.id)
+    assert set(PROJECT_ROOT.iterdir()) == left, "nothing is left where it ran"
     assert not {"model", "confusion_matrix.png"} & {one.name for one in tmp_path.rglob("*")}
     register(writer(here), run.run_id, "wine-of-a-secret-journey")
-    move(writer(here), Wish("wine-of-a-secret-journey", "1", "Production", WHY, expected=NOBODY))
+    move_version(writer(here), MoveRequest("wine-of-a-secret-journey", "1", "Production", WHY, expected_holder=NO_HOLDER))
 
     errors = []
     dagshub.fault = 502

@@ -14,13 +14,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.backends.backend import Backend
-from lib.backends.backend_config import read
-from lib.backends.credentials import Credential, given
+from lib.backends.backend_config import read_config
+from lib.backends.credentials import Credential, create_credential
 from lib.backends.mlflow_client import client
-from lib.jobs import job_queue as jobs
-from lib.jobs.job_settings import workshop
+from lib.jobs import job_queue
+from lib.jobs.job_settings import read_job_settings
 from lib.launch import catalogue, demo_jobs
-from lib.ui.app.routes import PROJECT, path
+from lib.ui.app.routes import PROJECT_ROOT, page_path
 from lib.ui.app.session import now
 from tests.conftest import copy_store
 from tests.support.auth_server import password
@@ -32,7 +32,7 @@ def two_stores(empty_database, tmp_path):
     made = {name: copy_store(empty_database, tmp_path / name) for name in ("one", "two")}
     lines = []
     for name, store in made.items():
-        client(store).create_experiment(f"of-{name}", artifact_location=str(store.artifacts / "x"))
+        client(store).create_experiment(f"of-{name}", artifact_location=str(store.artifact_folder / "x"))
         lines.append(f'[backends.{name}]\nuri = "{store.uri}"\n')
     write(tmp_path, "\n".join(lines))
     return made
@@ -56,7 +56,7 @@ def seen(page: AppTest) -> str:
 
 
 def visit(page: AppTest, name: str) -> AppTest:
-    page.switch_page(str(path(name))).run()
+    page.switch_page(str(page_path(name))).run()
     assert not page.exception
     return page
 
@@ -123,14 +123,14 @@ def test_a_backend_is_added_after_a_test_chosen_removed_and_put_back(app, fresh_
     page.text_input(key="settings.name").set_value("third")
     page.text_input(key="settings.where.sqlite").set_value(str(third.path))
     submit(page, "Test and add")
-    assert [one.name for one in read(tmp_path / "podium" / "backends.toml").entries] == ["one", "two", "third"]
+    assert [one.name for one in read_config(tmp_path / "podium" / "backends.toml").backends] == ["one", "two", "third"]
     press(page, "settings.use.third")
     assert page.query_params["backend"] in ("third", ["third"])
     press(page, "settings.remove.third")
     assert "backend" not in page.query_params
-    assert [one.name for one in read(tmp_path / "podium" / "backends.toml").entries] == ["one", "two"]
+    assert [one.name for one in read_config(tmp_path / "podium" / "backends.toml").backends] == ["one", "two"]
     press(page, "settings.undo")
-    assert read(tmp_path / "podium" / "backends.toml").find("third").backend == third
+    assert read_config(tmp_path / "podium" / "backends.toml").find("third").backend == third
 
 
 def test_what_does_not_answer_is_added_only_on_purpose(app, fresh_store, tmp_path):
@@ -141,7 +141,7 @@ def test_what_does_not_answer_is_added_only_on_purpose(app, fresh_store, tmp_pat
     assert "nothing listens there" in page.error[0].value
     assert not (tmp_path / "podium" / "backends.toml").exists()
     press(page, "settings.anyway")
-    assert read(tmp_path / "podium" / "backends.toml").find("dead").uri == "http://127.0.0.1:9"
+    assert read_config(tmp_path / "podium" / "backends.toml").find("dead").uri == "http://127.0.0.1:9"
     press(page, "settings.test.dead")
     assert "nothing listens there" in page.error[0].value
 
@@ -211,7 +211,7 @@ def test_a_wrong_password_is_told_and_not_kept(app, signed_server):
 
 def test_a_credential_shows_itself_nowhere():
     server = Backend("https://example.org", "server")
-    held = given(server, "ana", "canary-4711")
+    held = create_credential(server, "ana", "canary-4711")
 
     @dataclass
     class Around:
@@ -223,7 +223,7 @@ def test_a_credential_shows_itself_nowhere():
         f"{held}",
         repr(asdict(Around(held))),
         repr(copy.deepcopy(held)),
-        repr(server.asked_by(held.principal)),
+        repr(server.with_principal(held.principal)),
     ]
     assert not [text for text in shown if "canary" in text]
     assert "canary" not in held.principal
@@ -234,7 +234,7 @@ def test_a_credential_shows_itself_nowhere():
 
 
 def test_a_credential_goes_to_its_own_address_only():
-    held = given(Backend("https://example.org/team/a.mlflow", "server"), "ana", "x")
+    held = create_credential(Backend("https://example.org/team/a.mlflow", "server"), "ana", "x")
     assert held.covers("https://example.org/team/a.mlflow/api/2.0")
     assert held.covers("https://example.org:443/team/a.mlflow")
     for other in (
@@ -255,15 +255,15 @@ def test_a_whole_journey_leaves_the_password_nowhere(app, signed_server, tmp_pat
     page = sign_in(app("settings", signed_server.backend), "ana", secret)
     pages = [seen(page)] + [seen(visit(page, name)) for name in ("overview", "compare", "launch", "models", "audit", "settings")]
 
-    here = signed_server.backend.asked_by(held_by(page).principal)
-    room = workshop({"PODIUM_HOME": str(tmp_path / "podium"), "PATH": "/usr/bin:/bin"}, PROJECT)
-    job = demo_jobs.start(room, catalogue.find("first-run"), {"n_estimators": [1]}, here, now())
+    here = signed_server.backend.with_principal(held_by(page).principal)
+    room = read_job_settings({"PODIUM_HOME": str(tmp_path / "podium"), "PATH": "/usr/bin:/bin"}, PROJECT_ROOT)
+    job = demo_jobs.start_demo_job(room, catalogue.find_demo("first-run"), {"n_estimators": [1]}, here, now())
     arguments = [
         " ".join(one.cmdline()) for one in psutil.Process().children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE
     ]
-    done = jobs.wait(room, job.id, 120)
+    done = job_queue.wait(room, job.id, 120)
     assert done.state == "finished", (job.folder / "log.txt").read_text()
-    assert len(jobs.runs_of(here, job.id)) == 1
+    assert len(job_queue.find_job_runs(here, job.id)) == 1
 
     errors = []
     with pytest.raises(Exception) as failed:

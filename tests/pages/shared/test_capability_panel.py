@@ -3,9 +3,9 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib.backends.capabilities import capabilities
+from lib.backends.capabilities import read_capabilities
 from lib.backends.mlflow_client import client
-from lib.registry.promote import Wish, move
+from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
 from tests.support.ledger_stores import WHY, registered, trained, writer
 from tests.support.limited_server import narrowed
@@ -14,9 +14,9 @@ pytestmark = pytest.mark.xdist_group("mlflow_server")
 
 
 def panel(can):
-    from lib.ui.components.capability_panel import draw
+    from lib.ui.components.capability_panel import show_capabilities
 
-    draw(can)
+    show_capabilities(can)
 
 
 def cells(page):
@@ -25,7 +25,7 @@ def cells(page):
 
 
 def test_the_panel_of_a_whole_backend_says_yes_to_everything(clean_session, fresh_store):
-    page = AppTest.from_function(panel, args=(capabilities(fresh_store),)).run()
+    page = AppTest.from_function(panel, args=(read_capabilities(fresh_store),)).run()
     assert not page.exception
     rows = cells(page)
     assert {found for found, _ in list(rows.values())[:-1]} == {"yes"}
@@ -34,7 +34,7 @@ def test_the_panel_of_a_whole_backend_says_yes_to_everything(clean_session, fres
 
 def test_the_panel_gives_the_reason_and_the_way_round_and_asks_again(clean_session, mlflow_server):
     with narrowed(mlflow_server, "stages", "version") as (here, narrow):
-        page = AppTest.from_function(panel, args=(capabilities(here),)).run()
+        page = AppTest.from_function(panel, args=(read_capabilities(here),)).run()
         rows = cells(page)
         assert rows["Stages"][0] == "no"
         assert "does not know stages" in rows["Stages"][1]
@@ -60,7 +60,7 @@ def test_on_a_hosted_server_a_reader_finds_deeds_greyed_out_with_the_reason(app,
 def test_a_model_is_loaded_by_its_stage_where_there_are_no_aliases(app, mlflow_server):
     with narrowed(mlflow_server, "aliases") as (here, _):
         register(writer(here), trained(here), "wine-loaded")
-        move(writer(here), Wish("wine-loaded", "1", "Production", WHY))
+        move_version(writer(here), MoveRequest("wine-loaded", "1", "Production", WHY))
         page = app("models", here, model="wine-loaded", version="1")
         assert "models:/wine-loaded/Production" in [code.value for code in page.code]
         assert "Follows the stage" in " ".join(one.value for one in page.caption)

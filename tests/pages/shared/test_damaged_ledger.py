@@ -3,11 +3,11 @@
 import pytest
 
 from lib.backends.mlflow_client import client
-from lib.registry.model_survey import survey
-from lib.registry.promote import Wish, move
-from lib.registry.reader import every_model
+from lib.registry.model_survey import survey_models
+from lib.registry.promote import MoveRequest, move_version
+from lib.registry.reader import read_all_snapshots
 from lib.registry.verify import verify_all
-from lib.ui.queries.registry import forget
+from lib.ui.queries.registry import clear_cache
 from tests.ledger.test_tampering import (
     delete_the_index_experiment,
     delete_the_index_run,
@@ -21,7 +21,7 @@ from tests.support.ledger_stores import WHY, book_id, registered, writer
 def two(backend):
     for name in ("beer", "wine"):
         registered(backend, name)
-        move(writer(backend), Wish(name, "1", "Production", WHY))
+        move_version(writer(backend), MoveRequest(name, "1", "Production", WHY))
     return client(backend)
 
 
@@ -59,7 +59,7 @@ def test_with_a_changed_index_verify_is_reachable_and_judges_every_book(app, fre
 
 def test_with_a_changed_index_a_noted_head_can_still_be_compared(app, fresh_store):
     mlflow = two(fresh_store)
-    head = next(one.head for one in verify_all(fresh_store) if one.model == "wine")
+    head = next(one.anchor_line for one in verify_all(fresh_store) if one.model == "wine")
     rename_the_index(mlflow)
     page = app("audit", fresh_store)
     page.text_area(key="audit.heads.text").set_value(f"{head}\n9:{'a' * 64} beer")
@@ -89,7 +89,7 @@ def test_a_book_that_is_gone_for_good_is_told_everywhere_with_what_to_do(app, fr
     two(fresh_store)
     book = book_id(fresh_store, "wine")
     purge(fresh_store, book)
-    assert survey(fresh_store).gone == {"wine": book}
+    assert survey_models(fresh_store).missing_books == {"wine": book}
     for name in ("audit", "overview"):
         page = app(name, fresh_store)
         assert "The book is gone" in texts(page), name
@@ -104,7 +104,7 @@ def test_a_book_that_is_gone_for_good_is_told_everywhere_with_what_to_do(app, fr
 
 def test_when_every_book_is_gone_the_page_says_so_and_verify_names_them(app, fresh_store):
     registered(fresh_store)
-    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
     purge(fresh_store, book_id(fresh_store))
     page = app("audit", fresh_store)
     assert "The book is gone" in texts(page)
@@ -116,11 +116,11 @@ def test_without_a_backup_a_renamed_model_begins_a_new_record_and_verify_goes_on
     mlflow = two(fresh_store)
     purge(fresh_store, book_id(fresh_store, "wine"))
     mlflow.rename_registered_model("wine", "red-wine")
-    assert move(writer(fresh_store), Wish("red-wine", "2", "Production", WHY)).outcome == "applied"
+    assert move_version(writer(fresh_store), MoveRequest("red-wine", "2", "Production", WHY)).outcome == "applied"
     found = {one.model: [finding.what for finding in one.findings] for one in verify_all(fresh_store)}
     assert found["beer"] == []
     assert "book missing" in [what for named in found.values() for what in named]
-    assert survey(fresh_store).gone == {}
+    assert survey_models(fresh_store).missing_books == {}
 
 
 def test_a_deleted_model_is_told_with_what_stays_and_its_record_is_a_click_away(app, fresh_store):
@@ -143,14 +143,14 @@ def test_a_model_that_was_deleted_long_ago_is_told_only_to_whoever_asks(app, fre
     from lib.ui.components import drift_banner as outside
 
     two(fresh_store).delete_registered_model("wine")
-    monkeypatch.setattr(outside, "LATELY", timedelta(0))
+    monkeypatch.setattr(outside, "RECENT_DELETION_PERIOD", timedelta(0))
     assert "A model was deleted" not in texts(app("audit", fresh_store))
-    forget()
+    clear_cache()
     assert "This model was deleted" in texts(app("audit", fresh_store, **{"audit.of": "wine"}))
 
 
 def test_a_model_without_a_record_yet_is_not_taken_for_one_whose_book_is_gone(fresh_store):
     two(fresh_store)
     registered(fresh_store, "new")
-    assert [one.model for one in every_model(fresh_store)] == ["beer", "new", "wine"]
-    assert survey(fresh_store).gone == {}
+    assert [one.model for one in read_all_snapshots(fresh_store)] == ["beer", "new", "wine"]
+    assert survey_models(fresh_store).missing_books == {}

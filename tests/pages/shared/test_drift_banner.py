@@ -8,14 +8,14 @@ from streamlit.testing.v1 import AppTest
 from lib.backends.mlflow_client import client
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer, append
-from lib.registry.ledger_writer import GRACE
-from lib.registry.pending_decisions import pending
-from lib.registry.promote import Wish, _decision, move
-from lib.registry.reader import look_at, recorded
-from lib.registry.reconcile import look
+from lib.registry.ledger_writer import GRACE_PERIOD
+from lib.registry.pending_decisions import list_pending_decisions
+from lib.registry.promote import MoveRequest, _decision, move_version
+from lib.registry.reader import read_book_state, read_snapshot
+from lib.registry.reconcile import sync_model_status
 from lib.registry.register import register
-from lib.ui.app.routes import SHELL, path
-from lib.ui.queries.registry import forget
+from lib.ui.app.routes import SHELL_SCRIPT, page_path
+from lib.ui.queries.registry import clear_cache
 from tests.pages.models.test_page import button, decide
 from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
 
@@ -31,15 +31,15 @@ def titles(page):
 
 def champion(backend, name="wine"):
     registered(backend, name)
-    move(writer(backend), Wish(name, "1", "Production", WHY))
+    move_version(writer(backend), MoveRequest(name, "1", "Production", WHY))
     return client(backend)
 
 
 def left_open(backend, seconds=0, version="2"):
     """Ana decides and her machine dies before the registry is touched, so many seconds ago."""
     ana = Writer(backend, Actor(name="ana"), lambda: datetime.now(UTC) - timedelta(seconds=seconds))
-    found = look(writer(backend), "wine")
-    return append(backend, found.book, _decision(ana, found, Wish("wine", version, "Production", WHY)))
+    found = sync_model_status(writer(backend), "wine")
+    return append(backend, found.book_id, _decision(ana, found, MoveRequest("wine", version, "Production", WHY)))
 
 
 @pytest.mark.parametrize("name", ["models", "audit", "overview"])
@@ -47,7 +47,7 @@ def test_every_page_that_shows_a_champion_says_that_it_was_moved_outside_and_rec
     champion(fresh_store).set_registered_model_alias("wine", "production", "2")
     page = app(name, fresh_store)
     assert "Production was moved outside" in titles(page) + texts(page)
-    assert recorded(fresh_store, "wine").reading.entries[-1].body.type == "OBSERVED"
+    assert read_book_state(fresh_store, "wine").book.entries[-1].body.type == "OBSERVED"
 
 
 @pytest.mark.parametrize("name", ["models", "audit", "overview"])
@@ -68,14 +68,14 @@ def test_a_deleted_champion_can_be_let_stand_on_the_page(app, fresh_store):
     button(page, "Adopt nobody, with a reason").click().run()
     decide(page, typed=None)
     assert not page.exception
-    assert recorded(fresh_store, "wine").intents[-1].body.kind == "adopt"
+    assert read_book_state(fresh_store, "wine").intents[-1].body.kind == "adopt"
     assert "v1 was deleted" not in titles(page)
 
 
 def test_a_renamed_model_a_deleted_book_and_a_deleted_run_are_told(app, fresh_store):
     run_id = trained(fresh_store)
     register(writer(fresh_store), run_id, "wine")
-    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
     mlflow = client(fresh_store)
     mlflow.rename_registered_model("wine", "beer")
     mlflow.delete_run(run_id)
@@ -84,7 +84,7 @@ def test_a_renamed_model_a_deleted_book_and_a_deleted_run_are_told(app, fresh_st
     assert "The run of v1 was deleted" in titles(page)
     assert "The run of v1 was deleted" in texts(app("overview", fresh_store))
     mlflow.delete_run(book_id(fresh_store, "beer"))
-    forget()
+    clear_cache()
     for name in ("audit", "overview"):
         page = app(name, fresh_store)
         if name == "overview":
@@ -99,7 +99,7 @@ def test_an_open_decision_is_shown_to_others_with_the_time_it_finishes_by_itself
         said = texts(app(name, fresh_store)).replace("\N{NO-BREAK SPACE}", " ")
         assert "decided by ana 2" in said
         assert "not finished; finishing by itself in" in said
-    assert look_at(fresh_store, "wine").aliases["production"] == "1"
+    assert read_snapshot(fresh_store, "wine").aliases["production"] == "1"
 
 
 @pytest.mark.parametrize("name", ["models", "audit"])
@@ -110,8 +110,8 @@ def test_whoever_sees_an_open_decision_can_finish_it_at_once(app, fresh_store, n
     page.button(key="unfinished.finish.wine").click().run()
     assert not page.exception
     assert "wine: moved" in texts(page)
-    assert recorded(fresh_store, "wine").outcome[intent] == "APPLIED"
-    assert look_at(fresh_store, "wine").aliases["production"] == "2"
+    assert read_book_state(fresh_store, "wine").outcomes[intent] == "APPLIED"
+    assert read_snapshot(fresh_store, "wine").aliases["production"] == "2"
     assert not any(one.key == "unfinished.finish.wine" for one in page.button)
 
 
@@ -119,31 +119,31 @@ def test_two_browsers_that_finish_the_same_decision_close_it_once(app, fresh_sto
     champion(fresh_store)
     intent = left_open(fresh_store)
     first = app("models", fresh_store, model="wine")
-    second = AppTest.from_file(str(SHELL), default_timeout=60)
-    second.switch_page(str(path("models")))
+    second = AppTest.from_file(str(SHELL_SCRIPT), default_timeout=60)
+    second.switch_page(str(page_path("models")))
     second.run()
     first.button(key="unfinished.finish.wine").click().run()
     second.button(key="unfinished.finish.wine").click().run()
     assert not first.exception
     assert not second.exception
-    state = recorded(fresh_store, "wine")
-    assert [e.body.type for e in state.reading.entries if getattr(e.body, "intent", "") == intent] == ["APPLIED"]
-    assert look_at(fresh_store, "wine").now["production"].holders == ("2",)
+    state = read_book_state(fresh_store, "wine")
+    assert [e.body.type for e in state.book.entries if getattr(e.body, "intent", "") == intent] == ["APPLIED"]
+    assert read_snapshot(fresh_store, "wine").slot_states["production"].holders == ("2",)
 
 
 @pytest.mark.parametrize("name", ["models", "audit", "overview"])
 def test_a_decision_older_than_the_grace_time_is_finished_by_the_look_of_any_page(app, fresh_store, name):
     champion(fresh_store)
-    intent = left_open(fresh_store, seconds=GRACE.total_seconds() + 5)
+    intent = left_open(fresh_store, seconds=GRACE_PERIOD.total_seconds() + 5)
     page = app(name, fresh_store)
-    assert recorded(fresh_store, "wine").outcome[intent] == "APPLIED"
+    assert read_book_state(fresh_store, "wine").outcomes[intent] == "APPLIED"
     assert not any(one.key == "unfinished.finish.wine" for one in page.button)
 
 
 def test_what_is_pending_says_when_it_is_due(fresh_store):
     champion(fresh_store)
     left_open(fresh_store)
-    (one,) = pending("wine", recorded(fresh_store, "wine"))
-    assert (one.version, one.to, one.by) == ("2", "Production", "ana")
-    assert one.left(one.at + timedelta(seconds=20)) == timedelta(seconds=100)
-    assert one.left(one.at + timedelta(days=1)) == timedelta()
+    (one,) = list_pending_decisions("wine", read_book_state(fresh_store, "wine"))
+    assert (one.version, one.to_stage, one.actor_name) == ("2", "Production", "ana")
+    assert one.time_left(one.at + timedelta(seconds=20)) == timedelta(seconds=100)
+    assert one.time_left(one.at + timedelta(days=1)) == timedelta()

@@ -5,31 +5,31 @@ from datetime import date, time, timedelta
 import pytest
 
 from lib.backends.mlflow_client import client
-from lib.ledger.chain.hash_chain import encode, key
-from lib.registry.import_history import File, import_earlier
-from lib.registry.promote import Wish, move
-from lib.registry.reader import recorded
-from lib.registry.reconcile import look
-from lib.ui.app.routes import PROJECT
+from lib.ledger.chain.hash_chain import encode_entry, param_key
+from lib.registry.import_history import ImportFile, import_history
+from lib.registry.promote import MoveRequest, move_version
+from lib.registry.reader import read_book_state
+from lib.registry.reconcile import sync_model_status
+from lib.ui.app.routes import PROJECT_ROOT
 from lib.ui.app.session import now
 from tests.pages.models.test_page import button
 from tests.support.ledger_stores import WHY, book_id, registered, writer
 
-FRAUD = PROJECT / "docs" / "examples" / "fraud-history.csv"
+FRAUD = PROJECT_ROOT / "docs" / "examples" / "fraud-history.csv"
 LONG = "It measured better. " * 500
 
 
 @pytest.fixture
 def bank(fresh_store):
     registered(fresh_store, "card-fraud", 3, {"3": "Production"}, {"production": "3"})
-    import_earlier(writer(fresh_store, "ines"), "card-fraud", File(FRAUD.name, FRAUD.read_bytes()))
+    import_history(writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
     return fresh_store
 
 
 @pytest.fixture
 def wine(fresh_store):
     registered(fresh_store)
-    move(writer(fresh_store), Wish("wine", "1", "Production", WHY))
+    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
     return fresh_store
 
 
@@ -102,11 +102,11 @@ def test_ten_thousand_characters_of_reason_are_refused_and_stay_in_the_box(app, 
     assert "9,999 characters; 2,000 fit" in texts(page)
     assert page.text_area(key="models.reason").value == LONG
     assert page.text_area(key="models.reason").proto.max_chars == 0
-    assert recorded(wine, "wine").now["production"].holders == ("1",)
+    assert read_book_state(wine, "wine").observed_slots["production"].holders == ("1",)
 
 
 def test_ten_thousand_characters_in_a_correction_are_refused_and_stay_in_the_box(app, wine):
-    decided = next(e for e in recorded(wine, "wine").reading.entries if e.body.type == "DECIDED")
+    decided = next(e for e in read_book_state(wine, "wine").book.entries if e.body.type == "DECIDED")
     page = app("audit", wine, entry=decided.id)
     page.button(key="audit.correct").click().run()
     for part in ("reason", "note"):
@@ -126,14 +126,14 @@ def test_ten_thousand_characters_in_a_correction_are_refused_and_stay_in_the_box
 @pytest.mark.parametrize("name", ["audit", "models", "overview"])
 @pytest.mark.parametrize("text", ["hello", "[1, 2]", '{"type": "DECIDED"', "null", '{"schema": "x", "type": 3}'])
 def test_an_entry_whose_body_is_no_json_breaks_no_page(app, wine, name, text):
-    state = recorded(wine, "wine")
-    value, _ = encode("01ARZ3NDEKTSV4RRFFQ69G5FAV", text, state.reading.chain)
-    client(wine).log_param(book_id(wine), key(state.reading.head + 1), value)
+    state = read_book_state(wine, "wine")
+    value, _ = encode_entry("01ARZ3NDEKTSV4RRFFQ69G5FAV", text, state.book.chain)
+    client(wine).log_param(book_id(wine), param_key(state.book.head + 1), value)
     page = app(name, wine, **({"entry": "01ARZ3NDEKTSV4RRFFQ69G5FAV"} if name == "audit" else {}))
     assert page.title
     assert not page.exception
     if name == "audit":
-        assert page.code[-1].value.startswith(f"{state.reading.head + 1:06d}")
+        assert page.code[-1].value.startswith(f"{state.book.head + 1:06d}")
         page.button(key="audit.verify").click().run()
         assert not page.exception
-    look(writer(wine), "wine")
+    sync_model_status(writer(wine), "wine")

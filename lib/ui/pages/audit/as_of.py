@@ -10,32 +10,32 @@ from zoneinfo import ZoneInfo, available_timezones
 import streamlit as st
 
 from lib.errors import PodiumError
-from lib.ledger.charts.holdings_chart import bars, clickable, strip
+from lib.ledger.charts.holdings_chart import bar_table, holdings_chart, make_clickable
 from lib.ledger.entry.types import Body, Decided, Imported
-from lib.ledger.entry.vocabulary import CATEGORIES, SLOTS, Slot
-from lib.ledger.queries.as_of import BEFORE, Answer, Holder, as_of, sentence
-from lib.ledger.queries.as_of_text import statement
-from lib.ledger.queries.time_query import When, read_when, said, twice
-from lib.ledger.queries.version_metrics import telling
-from lib.ledger.state.imported_holdings import every_holding
+from lib.ledger.entry.vocabulary import REASON_CATEGORIES, SLOTS, Slot
+from lib.ledger.queries.as_of import BEFORE_RECORD, AsOfAnswer, Holder, answer_sentence, as_of
+from lib.ledger.queries.as_of_text import answer_text
+from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_gap_or_fold, parse_time_query
+from lib.ledger.queries.version_metrics import main_metrics
+from lib.ledger.state.imported_holdings import all_holdings
 from lib.ui.app.session import now
-from lib.ui.components.chart_theme import ink
-from lib.ui.components.error_box import show
-from lib.ui.components.formatting import NARROW, md, plain, score, version
+from lib.ui.components.chart_theme import chart_colors
+from lib.ui.components.error_box import show_error
+from lib.ui.components.formatting import NBSP, escape, format_metric, strip_invisible, version_label
 from lib.ui.components.layout import card
 from lib.ui.pages.audit.entry_table import open_entry
-from lib.ui.pages.audit.packet_button import answer_packet
-from lib.ui.queries.registry import Registry
+from lib.ui.pages.audit.packet_button import answer_packet_button
+from lib.ui.queries.registry import LoadedRegistry
 
-EARLIEST = date(2000, 1, 1)
+EARLIEST_DATE = date(2000, 1, 1)
 UTC_NAME = "UTC"
-LONG_LINE = 90
+MAX_HEADLINE_LENGTH = 90
 """A longer answer is no headline: many moves on one day."""
 
 
-def as_of_card(found: Registry) -> None:
+def show_as_of_query(registry: LoadedRegistry) -> None:
     """Ask for a model, a stage and a day or an instant; the answer stands below as one sentence with its reason."""
-    models = sorted(model for model, state in found.records.items() if state.opened)
+    models = sorted(model for model, state in registry.states.items() if state.is_opened)
     if not models:
         return
     with card(key="audit.asof"):
@@ -46,7 +46,7 @@ def as_of_card(found: Registry) -> None:
             day = st.date_input(
                 "on",
                 now().date(),
-                min_value=EARLIEST,
+                min_value=EARLIEST_DATE,
                 key="audit.on",
                 bind="query-params",
                 format="DD/MM/YYYY",
@@ -56,19 +56,19 @@ def as_of_card(found: Registry) -> None:
             zone = st.selectbox("of time zone", _zones(), key="audit.zone", bind="query-params", width=170)
             offset = _which(day, clock, zone)
         try:
-            when = read_when(_asked(day, clock) + offset, now(), zone)
+            when = parse_time_query(_asked(day, clock) + offset, now(), zone)
         except PodiumError as error:
-            show(error)
+            show_error(error)
             return
         slot: Slot = "production" if stage == "Production" else "staging"
-        _answered(found, model, as_of(found.records[model].reading.entries, slot, when, found.records[model].held))
+        _answered(registry, model, as_of(registry.states[model].book.entries, slot, when, registry.states[model].holdings))
 
 
 def _say_when_unknown(models: list[str]) -> None:
     """A link may name a model that never had a record here: the answer must not seem to be about that one."""
     asked = st.query_params.get("audit.of")
     if asked and asked not in models:
-        st.warning(f"There is no record of a model {md(asked)}. Below is another one.", icon=":material/search_off:")
+        st.warning(f"There is no record of a model {escape(asked)}. Below is another one.", icon=":material/search_off:")
 
 
 @cache
@@ -94,7 +94,7 @@ def _which(day: date | None, clock: time | None, zone: str) -> str:
         return ""
     both = [datetime.combine(day, clock, ZoneInfo(zone)).replace(fold=fold) for fold in (0, 1)]
     first, second = (f"{one:%z}"[:3] + ":" + f"{one:%z}"[3:5] for one in both)
-    if not twice(both[0]) or both[0].astimezone(UTC) > both[1].astimezone(UTC):  # once, or never
+    if not is_in_gap_or_fold(both[0]) or both[0].astimezone(UTC) > both[1].astimezone(UTC):  # once, or never
         return ""
     names = {first: "the first", second: "the second, clocks put back"}
     kept = st.segmented_control(
@@ -103,39 +103,41 @@ def _which(day: date | None, clock: time | None, zone: str) -> str:
     return str(kept)
 
 
-def _answered(found: Registry, model: str, answer: Answer) -> None:
+def _answered(found: LoadedRegistry, model: str, answer: AsOfAnswer) -> None:
     left, right = st.columns([9, 11], gap="large", vertical_alignment="center")
     with left:
-        line = sentence(answer)
-        (st.header if len(line) <= LONG_LINE else st.subheader)(md(line), anchor=False)
+        line = answer_sentence(answer)
+        (st.header if len(line) <= MAX_HEADLINE_LENGTH else st.subheader)(escape(line), anchor=False)
         for held in answer.holders[:3]:
-            st.markdown(_why(held, answer.when.zone))
+            st.markdown(_why(held, answer.query.zone))
         if len(answer.holders) > 3:
             st.caption(f"Showing 3 of {len(answer.holders)} holders.")
         with st.container(horizontal=True, gap="small"):
             _why_buttons(found, model, answer)
-            answer_packet(model, answer.slot, answer.when)
+            answer_packet_button(model, answer.slot, answer.query)
     with right:
-        drawn = bars([(SLOTS[h.slot], h) for h in every_holding(found.records[model].reading.entries)], now())
+        drawn = bar_table([(SLOTS[h.slot], h) for h in all_holdings(found.states[model].book.entries)], now())
         if len(drawn):
-            chart = strip(drawn, ink(), list(SLOTS.values()), mark=_mark(answer.when, drawn.since.min().to_pydatetime()))
+            chart = holdings_chart(
+                drawn, chart_colors(), list(SLOTS.values()), marked_at=_mark(answer.query, drawn.since.min().to_pydatetime())
+            )
             key = "audit.strip." + hashlib.sha256(model.encode()).hexdigest()[:12]
             st.altair_chart(
-                clickable(chart),
+                make_clickable(chart),
                 key=key,
-                alt=f"Holdings of {model}; {sentence(answer)}",
+                alt=f"Holdings of {model}; {answer_sentence(answer)}",
                 on_select=partial(_clicked, key, _ids(found, model)),
                 selection_mode="holding",
             )
             st.caption("Click a bar for its entry · drag to move, Shift and wheel to zoom")
-    if (look := found.looks.get(model)) and look.seen.created is None:
+    if (look := found.statuses.get(model)) and look.snapshot.created_at is None:
         st.caption(
             ":material/delete: This model was deleted from the registry. Its record stays, and answers for the time before."
         )
-    if any(one.why == BEFORE and one.until and answer.when.last <= one.until for one in answer.unknown):
+    if any(one.explanation == BEFORE_RECORD and one.until and answer.query.end <= one.until for one in answer.unknown):
         _before(model)
     st.caption("The answer in words, to send on")
-    told = plain(statement(model, answer))
+    told = strip_invisible(answer_text(model, answer))
     st.code(told, language=None, wrap_lines=True, height="content" if len(answer.holders) <= 1 else 190)
 
 
@@ -144,16 +146,16 @@ def _before(model: str) -> None:
     st.caption(
         "That is before the record begins. Decisions of that time can be imported from a file, and stay marked as imported:"
     )
-    st.code(f"python -m lib import {shlex.quote(plain(model))} history.csv", language="bash")
+    st.code(f"python -m lib import {shlex.quote(strip_invisible(model))} history.csv", language="bash")
 
 
-def _why_buttons(found: Registry, model: str, answer: Answer) -> None:
+def _why_buttons(found: LoadedRegistry, model: str, answer: AsOfAnswer) -> None:
     """The way to the decision behind each holder that is shown."""
-    proof = {place for holder in answer.holders[:3] for place in holder.entries}
-    decided = [e for e in found.records[model].reading.entries if e.place in proof and _decides(e.body)]
+    proof = {place for holder in answer.holders[:3] for place in holder.entry_positions}
+    decided = [e for e in found.states[model].book.entries if e.position in proof and _decides(e.body)]
     for entry in decided[:3]:
         st.button(
-            f"Why: entry {entry.place}",
+            f"Why: entry {entry.position}",
             icon=":material/gavel:",
             key=f"audit.why.{entry.id}",
             on_click=open_entry,
@@ -165,8 +167,8 @@ def _decides(body: Body) -> bool:
     return isinstance(body, Decided) or (isinstance(body, Imported) and body.of == "DECIDED")
 
 
-def _ids(found: Registry, model: str) -> dict[int, str]:
-    return {entry.place: entry.id for entry in found.records[model].reading.entries}
+def _ids(found: LoadedRegistry, model: str) -> dict[int, str]:
+    return {entry.position: entry.id for entry in found.states[model].book.entries}
 
 
 def _clicked(key: str, ids: Mapping[int, str]) -> None:
@@ -176,31 +178,31 @@ def _clicked(key: str, ids: Mapping[int, str]) -> None:
         open_entry(entry_id)
 
 
-def _mark(when: When, begins: datetime) -> datetime | None:
+def _mark(when: TimeQuery, begins: datetime) -> datetime | None:
     """Where to draw what was asked about: a day in its middle, nothing for a time before the record."""
-    if when.last < begins:
+    if when.end < begins:
         return None
-    return max(begins, when.at + (when.last - when.at) / 2)
+    return max(begins, when.at + (when.end - when.at) / 2)
 
 
 def _why(held: Holder, zone: str) -> str:
     """Who put a version there, when, why, and what it had measured; the places of the entries that prove it."""
-    told = f"{version(held.version)} since {said(held.since, zone).replace(' ', NARROW)}"
+    told = f"{version_label(held.version)} since {format_local_time(held.since, zone).replace(' ', NBSP)}"
     if held.reason:
-        told += f", put there by **{md(held.by.name)}**: *{md(held.reason.text)}* ({CATEGORIES.get(held.reason.category, 'other').lower()})"
+        told += f", put there by **{escape(held.actor.name)}**: *{escape(held.reason.text)}* ({REASON_CATEGORIES.get(held.reason.category, 'other').lower()})"
     else:
         told += ", without a decision in the record"
-    names = telling(name for name, value in held.metrics.items() if isinstance(value, float | int))
+    names = main_metrics(name for name, value in held.metrics.items() if isinstance(value, float | int))
     numbers = [(name, held.metrics[name]) for name in names][:2]
-    measured = " · ".join(f"{md(name)} {_figure(float(value))}" for name, value in numbers)
-    proof = ", ".join(str(place) for place in held.entries)
+    measured = " · ".join(f"{escape(name)} {_figure(float(value))}" for name, value in numbers)
+    proof = ", ".join(str(place) for place in held.entry_positions)
     return f"{told}. {measured}  \n:gray[Entries {proof}{_imported(held)}]"
 
 
 def _figure(value: float) -> str:
     """A metric; a large whole number is a count and needs no decimals."""
-    return f"{value:,.0f}" if abs(value) >= 10 and value.is_integer() else score(value)
+    return f"{value:,.0f}" if abs(value) >= 10 and value.is_integer() else format_metric(value)
 
 
 def _imported(held: Holder) -> str:
-    return f" · imported from {md(held.imported.source.name)}" if held.imported else ""
+    return f" · imported from {escape(held.import_body.source.name)}" if held.import_body else ""

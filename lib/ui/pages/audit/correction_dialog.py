@@ -9,21 +9,30 @@ from lib.errors import BadInput, PodiumError
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.fields import Correction
 from lib.ledger.entry.types import Body, Corrected, Imported
-from lib.ledger.entry.vocabulary import CATEGORIES, LONGEST_REASON, Actor, Reason, as_text, declared, reason, typed
-from lib.ledger.queries.time_query import read_when
-from lib.ledger.state.corrections import correctable, corrected
-from lib.registry.correct_entry import correct
-from lib.ui.app.session import NAME_LENGTH, ask_person, backend, keep_person, now
+from lib.ledger.entry.vocabulary import (
+    MAX_REASON_LENGTH,
+    REASON_CATEGORIES,
+    Actor,
+    Reason,
+    clean_text,
+    declared_actor,
+    format_timestamp,
+    make_reason,
+)
+from lib.ledger.queries.time_query import parse_time_query
+from lib.ledger.state.corrections import correctable_fields, corrected_body
+from lib.registry.correct_entry import append_correction
+from lib.ui.app.session import MAX_NAME_LENGTH, ask_user_name, current_backend, now, remember_user_name
 from lib.ui.app.writer import writer
-from lib.ui.components.error_box import show
-from lib.ui.components.formatting import md
-from lib.ui.components.layout import facts, table
-from lib.ui.components.write_access import for_recording
-from lib.ui.pages.audit.entry_details import said_instead
-from lib.ui.queries.registry import forget
+from lib.ui.components.error_box import show_error
+from lib.ui.components.formatting import escape
+from lib.ui.components.layout import show_facts, show_table
+from lib.ui.components.write_access import record_button_kwargs
+from lib.ui.pages.audit.entry_details import correction_facts
+from lib.ui.queries.registry import clear_cache
 
-OPEN, DONE = "audit.correct.open", "audit.correct.done"
-PARTS = {
+DIALOG_KEY, FLASH_KEY = "audit.correct.open", "audit.correct.done"
+PART_LABELS = {
     "reason": "The reason",
     "note": "The note",
     "by": "The name of who did it",
@@ -33,149 +42,159 @@ PARTS = {
 
 
 @dataclass(frozen=True)
-class Question:
+class CorrectionDialogState:
     """The entry a dialog was opened for, and how it reads now."""
 
     model: str
-    entry: str
-    place: int
+    entry_id: str
+    position: int
     body: Body
 
 
-def correct_button(model: str, entry: Entry, corrections: Sequence[Entry]) -> None:
+def correction_button(model: str, entry: Entry, corrections: Sequence[Entry]) -> None:
     """Open the dialog; an entry that was taken back offers nothing any more."""
     body: Body | None = entry.body
     for one in corrections:
-        body = corrected(body, one.body.instead) if body and isinstance(one.body, Corrected) else None
+        body = corrected_body(body, one.body.instead) if body and isinstance(one.body, Corrected) else None
     if body and st.button(
-        "Correct this entry", icon=":material/edit:", key="audit.correct", type="tertiary", **for_recording(backend())
+        "Correct this entry",
+        icon=":material/edit:",
+        key="audit.correct",
+        type="tertiary",
+        **record_button_kwargs(current_backend()),
     ):
-        st.session_state[OPEN] = Question(model, entry.id, entry.place, body)
+        st.session_state[DIALOG_KEY] = CorrectionDialogState(model, entry.id, entry.position, body)
 
 
-def show_corrected() -> None:
+def show_correction_flash() -> None:
     """Say once that a correction was recorded."""
-    if done := st.session_state.pop(DONE, ""):
+    if done := st.session_state.pop(FLASH_KEY, ""):
         st.success(done, icon=":material/check_circle:")
 
 
-def show_correcting() -> None:
+def show_correction_dialog() -> None:
     """Draw the dialog that was opened, if any."""
-    question = st.session_state.get(OPEN)
-    if isinstance(question, Question):
-        title = f"Correct entry {question.place}?"
+    question = st.session_state.get(DIALOG_KEY)
+    if isinstance(question, CorrectionDialogState):
+        title = f"Correct entry {question.position}?"
         st.dialog(title, width="medium", icon=":material/edit:", on_dismiss=_close)(_ask)(question)
 
 
 def _close() -> None:
-    st.session_state.pop(OPEN, None)
+    st.session_state.pop(DIALOG_KEY, None)
 
 
-def _ask(question: Question) -> None:
-    part = st.selectbox("What is wrong", correctable(question.body), format_func=PARTS.__getitem__, key="audit.correct.part")
+def _ask(question: CorrectionDialogState) -> None:
+    part = st.selectbox(
+        "What is wrong", correctable_fields(question.body), format_func=PART_LABELS.__getitem__, key="audit.correct.part"
+    )
     said = _typed(question, part)
     instead: Correction | None = None
     try:
         instead = _instead(part, said, question)
     except BadInput as error:
-        show(error)
+        show_error(error)
     if instead:
         _preview(question, instead)
-    kind = st.selectbox("Kind of reason", list(CATEGORIES), 4, format_func=CATEGORIES.__getitem__, key="audit.correct.category")
+    kind = st.selectbox(
+        "Kind of reason", list(REASON_CATEGORIES), 4, format_func=REASON_CATEGORIES.__getitem__, key="audit.correct.category"
+    )
     why = st.text_area(
         "Why it is corrected, for a reader in two years",
         key="audit.correct.why",
         height=92,
         placeholder="The minutes of the board name 95%, not 59%: the figures were swapped.",
     )
-    name = ask_person()
+    name = ask_user_name()
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="audit.correct.cancel"):
             _close()
             st.rerun()
-        verb = f"Correct entry {question.place}"
+        verb = f"Correct entry {question.position}"
         pressed = st.button(verb, key="audit.correct.confirm", type="primary", icon=":material/check:", disabled=instead is None)
     if pressed and instead:
         _record(question, instead, (kind, why, name))
 
 
-def _typed(question: Question, part: str) -> tuple[str, str]:
+def _typed(question: CorrectionDialogState, part: str) -> tuple[str, str]:
     """What is to be read instead, and its category where it is a reason."""
     body, key = question.body, f"audit.correct.{part}"
     if part == "void":
         return "", ""
     if part == "reason" and body.reason:
-        kinds = list(CATEGORIES)
+        kinds = list(REASON_CATEGORIES)
         at = kinds.index(body.reason.category) if body.reason.category in kinds else len(kinds) - 1
-        category = st.selectbox("Category of the entry", kinds, at, format_func=CATEGORIES.__getitem__, key=f"{key}.category")
+        category = st.selectbox(
+            "Category of the entry", kinds, at, format_func=REASON_CATEGORIES.__getitem__, key=f"{key}.category"
+        )
         text = st.text_area("Reason of the entry", body.reason.text, key=f"{key}.text", height=92)
         return text or "", category
     if part == "note":
         return st.text_area("Note of the entry", body.note or "", key=f"{key}.text", height=92) or "", ""
     if part == "by":
-        return st.text_input("Name", _actor(body).name, max_chars=NAME_LENGTH, key=f"{key}.text") or "", ""
+        return st.text_input("Name", _actor(body).name, max_chars=MAX_NAME_LENGTH, key=f"{key}.text") or "", ""
     help_ = "For example 2023-01-16T09:00Z; without a zone it is UTC."
     return st.text_input("Time", body.effective_at or "", key=f"{key}.text", help=help_) or "", ""
 
 
-def _instead(part: str, said: tuple[str, str], question: Question) -> Correction | None:
+def _instead(part: str, said: tuple[str, str], question: CorrectionDialogState) -> Correction | None:
     """The correction as typed; None while it changes nothing. Raises BadInput for what cannot be read."""
-    text, category = typed(said[0]), said[1]
+    text, category = clean_text(said[0]), said[1]
     body = question.body
     match part:
         case "reason":
             made = Correction(
-                reason=reason(category, text) if Reason(category=category, text=text) != body.reason else body.reason
+                reason=make_reason(category, text) if Reason(category=category, text=text) != body.reason else body.reason
             )
         case "note":
             made = Correction(note=_short(text))
         case "by":
-            made = Correction(by=declared(text))
+            made = Correction(by=declared_actor(text))
         case "effective_at":
             made = Correction(effective_at=_instant(text))
         case _:
             made = Correction(void=True)
-    return None if corrected(body, made) == body else made
+    return None if corrected_body(body, made) == body else made
 
 
 def _short(text: str) -> str:
-    if len(text) > LONGEST_REASON:
+    if len(text) > MAX_REASON_LENGTH:
         raise BadInput(
-            f"The note has {len(text):,} characters; {LONGEST_REASON:,} fit.", next="Say it shorter and link to the rest."
+            f"The note has {len(text):,} characters; {MAX_REASON_LENGTH:,} fit.", next="Say it shorter and link to the rest."
         )
     return text
 
 
 def _instant(text: str) -> str:
-    when = read_when(text, now())
+    when = parse_time_query(text, now())
     if when.until is not None:
         raise BadInput("A day is no instant.", next="Write the time too, for example 2023-01-16T09:00Z.")
-    return as_text(when.at)
+    return format_timestamp(when.at)
 
 
-def _preview(question: Question, instead: Correction) -> None:
+def _preview(question: CorrectionDialogState, instead: Correction) -> None:
     st.markdown("This is exactly what will happen:")
     steps = [
         "Your correction is recorded as a further entry of the ledger",
-        f"Entry {question.place} stays as it is, and is shown struck through beside it",
+        f"Entry {question.position} stays as it is, and is shown struck through beside it",
     ]
-    table([(str(n), step) for n, step in enumerate(steps, 1)])
-    facts(said_instead(instead))
+    show_table([(str(n), step) for n, step in enumerate(steps, 1)])
+    show_facts(correction_facts(instead))
 
 
-def _record(question: Question, instead: Correction, typed_: tuple[str, str, str]) -> None:
+def _record(question: CorrectionDialogState, instead: Correction, typed_: tuple[str, str, str]) -> None:
     """Record the correction and leave the dialog; an error stays inside it."""
     kind, why, name = typed_
     try:
         with st.spinner("Recording the correction…"):
-            correct(writer(name), question.model, question.entry, instead, reason(kind, why))
+            append_correction(writer(name), question.model, question.entry_id, instead, make_reason(kind, why))
     except PodiumError as error:
-        show(error)
+        show_error(error)
         return
-    keep_person(name)
-    st.session_state[DONE] = f"Entry {question.place} of {md(question.model)} is corrected."
+    remember_user_name(name)
+    st.session_state[FLASH_KEY] = f"Entry {question.position} of {escape(question.model)} is corrected."
     _close()
-    forget()
+    clear_cache()
     st.rerun()
 
 

@@ -2,7 +2,7 @@
 
 from lib.ledger.entry.fields import Correction, Gate
 from lib.ledger.entry.types import (
-    SCHEMA,
+    SCHEMA_VERSION,
     Body,
     Corrected,
     Decided,
@@ -14,14 +14,14 @@ from lib.ledger.entry.types import (
     Volume,
     Withdrawn,
 )
-from lib.ledger.entry.vocabulary import CATEGORIES, as_time
-from lib.ui.components.badges import HEALTH, STAGE, chip, icon
-from lib.ui.components.formatting import md, moment, score, short
+from lib.ledger.entry.vocabulary import REASON_CATEGORIES, parse_timestamp
+from lib.ui.components.badges import HEALTH_BADGES, STAGE_BADGES, badge_markdown, icon_markdown
+from lib.ui.components.formatting import escape, format_metric, format_time, short_hash
 
 _ANSWERS = {"PASS": ("ok", "pass"), "FAIL": ("broken", "fail"), "INCONCLUSIVE": ("warning", "cannot tell")}
 
 
-def more_facts(body: Body) -> dict[str, str]:
+def entry_facts(body: Body) -> dict[str, str]:
     """Name and value in Markdown; empty for entries whose card says everything already."""
     match body:
         case Imported():
@@ -31,7 +31,7 @@ def more_facts(body: Body) -> dict[str, str]:
         case Decided():
             told = _decided(body)
         case Corrected():
-            told = {"Corrects": ", ".join(short(md(one)) for one in body.supersedes), **said_instead(body.instead)}
+            told = {"Corrects": ", ".join(short_hash(escape(one)) for one in body.supersedes), **correction_facts(body.instead)}
         case _:
             told = _short(body)
     return {name: value for name, value in told.items() if value}
@@ -41,25 +41,29 @@ def _short(body: Body) -> dict[str, str]:
     """The entries that carry one or two things."""
     match body:
         case Withdrawn():
-            return {"Takes back": short(md(body.request))}
+            return {"Takes back": short_hash(escape(body.request))}
         case Frozen():
-            return {"Run": short(md(body.run_id)), "Commit": short(md(body.git_commit)), "Data files": str(len(body.dvc) or "")}
+            return {
+                "Run": short_hash(escape(body.run_id)),
+                "Commit": short_hash(escape(body.git_commit)),
+                "Data files": str(len(body.dvc) or ""),
+            }
         case FollowedUp():
-            return {"Looks back on": short(md(body.decision))}
+            return {"Looks back on": short_hash(escape(body.decision))}
         case Volume():
-            return {"Goes on in": short(md(body.next))}
+            return {"Goes on in": short_hash(escape(body.next))}
         case _:
-            return {"Schema": f"{body.schema_}, newer than this Podium knows"} if body.schema_ > SCHEMA else {}
+            return {"Schema": f"{body.schema_}, newer than this Podium knows"} if body.schema_ > SCHEMA_VERSION else {}
 
 
-def said_instead(instead: Correction) -> dict[str, str]:
+def correction_facts(correction: Correction) -> dict[str, str]:
     """What a correction puts in place of what the entry says."""
     told = {
-        "Reason now": f"{md(instead.reason.text)} ({_category(instead.reason.category)})" if instead.reason else "",
-        "Note now": md(instead.note or ""),
-        "Name now": md(instead.by.name) if instead.by else "",
-        "Time now": moment(as_time(instead.effective_at)) if instead.effective_at else "",
-        "Taken back": "It was imported by mistake" if instead.void else "",
+        "Reason now": f"{escape(correction.reason.text)} ({_category(correction.reason.category)})" if correction.reason else "",
+        "Note now": escape(correction.note or ""),
+        "Name now": escape(correction.by.name) if correction.by else "",
+        "Time now": format_time(parse_timestamp(correction.effective_at)) if correction.effective_at else "",
+        "Taken back": "It was imported by mistake" if correction.void else "",
     }
     return {name: value for name, value in told.items() if value}
 
@@ -69,11 +73,11 @@ def _imported(body: Imported) -> dict[str, str]:
     return {
         "Reason": _category(body.reason.category) if body.reason else "",
         "Move": _move(body.from_ or "", body.to or ""),
-        "Note": md(body.note or "") if body.reason else "",
-        "Known only as": " to ".join(moment(as_time(at)) for at in body.window) if body.window else "",
+        "Note": escape(body.note or "") if body.reason else "",
+        "Known only as": " to ".join(format_time(parse_timestamp(at)) for at in body.window) if body.window else "",
         **(_lineage(body.lineage) if body.lineage else {}),
-        "Imported by": f"{md(body.by.name)} on {moment(as_time(body.recorded_at))}",
-        "From": f"{md(source.name)}{f', line {source.line}' if source.line else ''} :gray[sha256 {short(source.sha256)}]",
+        "Imported by": f"{escape(body.by.name)} on {format_time(parse_timestamp(body.recorded_at))}",
+        "From": f"{escape(source.name)}{f', line {source.line}' if source.line else ''} :gray[sha256 {short_hash(source.sha256)}]",
     }
 
 
@@ -81,41 +85,46 @@ def _requested(body: Requested) -> dict[str, str]:
     return {
         "Reason": _category(body.reason.category),
         "Move": _move(body.from_, body.to),
-        "Risk": md(body.risk),
-        "Conditions": md("; ".join(body.conditions)),
-        "Evidence": short(md(body.evidence.sha)) if body.evidence else "",
-        "Open until": moment(as_time(body.expires_at)) if body.expires_at else "",
+        "Risk": escape(body.risk),
+        "Conditions": escape("; ".join(body.conditions)),
+        "Evidence": short_hash(escape(body.evidence.sha)) if body.evidence else "",
+        "Open until": format_time(parse_timestamp(body.expires_at)) if body.expires_at else "",
     }
 
 
 def _decided(body: Decided) -> dict[str, str]:
-    waived = [f"{md(one.gate)} until {moment(as_time(one.expires_at))}: {md(one.reason.text)}" for one in body.waivers or ()]
+    waived = [
+        f"{escape(one.gate)} until {format_time(parse_timestamp(one.expires_at))}: {escape(one.reason.text)}"
+        for one in body.waivers or ()
+    ]
     return {
-        "Request": short(md(body.request or "")),
-        "Policy": md(body.policy.name) if body.policy else "",
+        "Request": short_hash(escape(body.request or "")),
+        "Policy": escape(body.policy.name) if body.policy else "",
         "Gates": ", ".join(_gate(one) for one in body.gates or ()),
         "Waived": "; ".join(waived),
-        "Look back on": moment(as_time(body.follow_up_at)) if body.follow_up_at else "",
+        "Look back on": format_time(parse_timestamp(body.follow_up_at)) if body.follow_up_at else "",
     }
 
 
 def _gate(gate: Gate) -> str:
     state, word = _ANSWERS[gate.answer]
-    return f"{icon(HEALTH, state)} {md(gate.name)} {word}"
+    return f"{icon_markdown(HEALTH_BADGES, state)} {escape(gate.name)} {word}"
 
 
 def _lineage(came: Lineage) -> dict[str, str]:
-    measured = [f"{md(n)} {score(v) if isinstance(v, float) else md(v)}" for n, v in list(came.metrics.items())[:4]]
+    measured = [
+        f"{escape(n)} {format_metric(v) if isinstance(v, float) else escape(v)}" for n, v in list(came.metrics.items())[:4]
+    ]
     return {
         "Measured": " · ".join(measured),
-        "Data": " · ".join(f"{md(name)} {short(md(digest))}" for name, digest in came.data.items()),
-        "Commit": short(md(came.git_commit)),
+        "Data": " · ".join(f"{escape(name)} {short_hash(escape(digest))}" for name, digest in came.data.items()),
+        "Commit": short_hash(escape(came.git_commit)),
     }
 
 
 def _move(from_: str, to: str) -> str:
-    return " → ".join(chip(STAGE, stage) for stage in (from_, to) if stage)
+    return " → ".join(badge_markdown(STAGE_BADGES, stage) for stage in (from_, to) if stage)
 
 
 def _category(name: str) -> str:
-    return CATEGORIES.get(name, md(name))
+    return REASON_CATEGORIES.get(name, escape(name))

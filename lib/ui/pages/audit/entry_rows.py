@@ -6,40 +6,46 @@ from dataclasses import dataclass
 import streamlit as st
 
 from lib.ledger.chain.hash_chain import Entry
-from lib.ledger.queries.history import Line, lines
-from lib.ledger.state.corrections import superseded
-from lib.ui.components.badges import ENTRY
-from lib.ui.queries.registry import Registry
+from lib.ledger.queries.history import HistoryRow, history_rows
+from lib.ledger.state.corrections import corrections_by_entry_id
+from lib.ui.components.badges import ENTRY_BADGES
+from lib.ui.queries.registry import LoadedRegistry
 
 
 @dataclass(frozen=True)
-class Row:
+class AuditRow:
     """One entry with the model whose book it stands in."""
 
     model: str
     entry: Entry
-    line: Line
+    history_row: HistoryRow
     corrections: tuple[Entry, ...] = ()
 
 
-def rows(found: Registry) -> Sequence[Row]:
+def audit_rows(registry: LoadedRegistry) -> Sequence[AuditRow]:
     """Every entry of every book, newest first; within one moment, the higher place first. Never to be changed."""
-    return _rows(tuple((model, state.reading.chain) for model, state in found.records.items()), found)
+    return _rows(tuple((model, state.book.chain) for model, state in registry.states.items()), registry)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _rows(heads: tuple[tuple[str, str], ...], _found: Registry) -> tuple[Row, ...]:
+def _rows(heads: tuple[tuple[str, str], ...], _found: LoadedRegistry) -> tuple[AuditRow, ...]:
     """Made once for these heads: they name the books' contents, so nothing has to be forgotten."""
     every = [
-        Row(model, entry, line, corrections.get(entry.id, ()))
+        AuditRow(model, entry, line, corrections.get(entry.id, ()))
         for model, _ in heads
-        for state in [_found.records[model]]
-        for corrections in [superseded(state.reading.entries)]
-        for entry, line in zip(reversed(state.reading.entries), lines(state), strict=True)
+        for state in [_found.states[model]]
+        for corrections in [corrections_by_entry_id(state.book.entries)]
+        for entry, line in zip(reversed(state.book.entries), history_rows(state), strict=True)
     ]
-    return tuple(sorted(every, key=lambda row: (row.line.at.timestamp() if row.line.at else 0.0, row.line.place), reverse=True))
+    return tuple(
+        sorted(
+            every,
+            key=lambda row: (row.history_row.at.timestamp() if row.history_row.at else 0.0, row.history_row.position),
+            reverse=True,
+        )
+    )
 
 
-def kind_of(row: Row) -> str:
+def kind_label(row: AuditRow) -> str:
     """What people read on the badge of an entry."""
-    return ENTRY[row.line.word][2] if row.line.word in ENTRY else "Other"
+    return ENTRY_BADGES[row.history_row.badge][2] if row.history_row.badge in ENTRY_BADGES else "Other"

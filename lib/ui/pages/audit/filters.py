@@ -8,49 +8,50 @@ import streamlit as st
 
 from lib.ledger.entry.types import Closing, Observed
 from lib.ledger.entry.vocabulary import SLOTS, STAGES
-from lib.registry.snapshot import by_number
-from lib.ui.pages.audit.entry_rows import Row, kind_of
+from lib.registry.snapshot import version_sort_key
+from lib.ui.pages.audit.entry_rows import AuditRow, kind_label
 
-EVERY = "All models"
+ALL_MODELS = "All models"
 
 
 @dataclass(frozen=True)
-class Filter:
+class EntryFilter:
     """What is looked for; an empty value stands for anything. Days are days in UTC, both included."""
 
-    words: str = ""
-    model: str = EVERY
+    text: str = ""
+    model: str = ALL_MODELS
     kinds: tuple[str, ...] = ()
-    people: tuple[str, ...] = ()
+    actors: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
     days: tuple[date, ...] = ()
 
 
-def fits(row: Row, wish: Filter) -> bool:
+def matches_filter(row: AuditRow, entry_filter: EntryFilter) -> bool:
     """Does an entry fit every part of the filter?"""
     return (
-        wish.model in (EVERY, row.model)
-        and (not wish.kinds or kind_of(row) in wish.kinds)
-        and (not wish.people or row.line.who in wish.people)
-        and (not wish.stages or not stages_of(row).isdisjoint(wish.stages))
-        and (not wish.versions or not versions_of(row).isdisjoint(wish.versions))
-        and _within(row, wish.days)
-        and wish.words.lower() in f"{row.model} v{row.line.version} {row.line.why} {row.line.instead} {row.line.who}".lower()
+        entry_filter.model in (ALL_MODELS, row.model)
+        and (not entry_filter.kinds or kind_label(row) in entry_filter.kinds)
+        and (not entry_filter.actors or row.history_row.actor_name in entry_filter.actors)
+        and (not entry_filter.stages or not mentioned_stages(row).isdisjoint(entry_filter.stages))
+        and (not entry_filter.versions or not mentioned_versions(row).isdisjoint(entry_filter.versions))
+        and _within(row, entry_filter.days)
+        and entry_filter.text.lower()
+        in f"{row.model} v{row.history_row.version} {row.history_row.summary} {row.history_row.corrected_summary} {row.history_row.actor_name}".lower()
     )
 
 
-def stages_of(row: Row) -> set[str]:
+def mentioned_stages(row: AuditRow) -> set[str]:
     """The stages an entry speaks of: from and to, those a displaced version left, those that were moved outside."""
-    body, named = row.entry.body, {row.line.from_, row.line.to}
+    body, named = row.entry.body, {row.history_row.from_stage, row.history_row.to_stage}
     if isinstance(body, Observed):
         named |= {stage for slot, stage in SLOTS.items() if body.was.get(slot) != body.now.get(slot)}
     return named - {""}
 
 
-def versions_of(row: Row) -> set[str]:
+def mentioned_versions(row: AuditRow) -> set[str]:
     """The versions an entry speaks of."""
-    body, named = row.entry.body, {row.line.version}
+    body, named = row.entry.body, {row.history_row.version}
     if isinstance(body, Closing):
         named |= set(body.displaced)
     if isinstance(body, Observed):
@@ -59,7 +60,7 @@ def versions_of(row: Row) -> set[str]:
     return named - {""}
 
 
-def toolbar(every: Sequence[Row]) -> list[Row]:
+def show_filters(rows: Sequence[AuditRow]) -> list[AuditRow]:
     """The filters in one line; gives the rows they leave."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         words = st.text_input(
@@ -70,29 +71,29 @@ def toolbar(every: Sequence[Row]) -> list[Row]:
             icon=":material/search:",
             label_visibility="collapsed",
         )
-        models = sorted({row.model for row in every})
+        models = sorted({row.model for row in rows})
         model = st.selectbox(
-            "Model", [EVERY, *models], key="audit.model", bind="query-params", width=190, label_visibility="collapsed"
+            "Model", [ALL_MODELS, *models], key="audit.model", bind="query-params", width=190, label_visibility="collapsed"
         )
-        kinds = _several("Kind", "Any kind", list(dict.fromkeys(kind_of(row) for row in every)), 190)
-        people = _several("By", "Anybody", sorted({row.line.who for row in every}), 170)
-        wish = _more(every, Filter(words or "", model or EVERY, kinds, people))
-    return [row for row in every if fits(row, wish)]
+        kinds = _several("Kind", "Any kind", list(dict.fromkeys(kind_label(row) for row in rows)), 190)
+        people = _several("By", "Anybody", sorted({row.history_row.actor_name for row in rows}), 170)
+        wish = _more(rows, EntryFilter(words or "", model or ALL_MODELS, kinds, people))
+    return [row for row in rows if matches_filter(row, wish)]
 
 
-def _more(every: Sequence[Row], wish: Filter) -> Filter:
+def _more(every: Sequence[AuditRow], wish: EntryFilter) -> EntryFilter:
     """The filters that are asked for less often; the button says how many of them are set."""
     query = st.query_params
     used = sum(name in query for name in ("audit.stages", "audit.version", "audit.days"))
     with st.popover(f"More · {used}" if used else "More", icon=":material/filter_list:", key="audit.more"):
-        known = {number for row in every if wish.model in (EVERY, row.model) for number in versions_of(row)}
+        known = {number for row in every if wish.model in (ALL_MODELS, row.model) for number in mentioned_versions(row)}
         stages = _several("Stages", "Any stage", list(STAGES), "stretch")
-        versions = _several("Version", "Any version", sorted(known, key=by_number), "stretch")
+        versions = _several("Version", "Any version", sorted(known, key=version_sort_key), "stretch")
         days = st.date_input(
             "Days (UTC), from and to", (), key="audit.days", bind="query-params", format="DD/MM/YYYY", min_value=date(2015, 1, 1)
         )
     chosen = days if isinstance(days, tuple) else (days,) if days else ()
-    return Filter(wish.words, wish.model, wish.kinds, wish.people, stages, versions, chosen)
+    return EntryFilter(wish.text, wish.model, wish.kinds, wish.actors, stages, versions, chosen)
 
 
 def _several(name: str, nothing: str, options: list[str], width: int | str) -> tuple[str, ...]:
@@ -108,9 +109,9 @@ def _several(name: str, nothing: str, options: list[str], width: int | str) -> t
     return tuple(picked)
 
 
-def _within(row: Row, days: Sequence[date]) -> bool:
+def _within(row: AuditRow, days: Sequence[date]) -> bool:
     """A range with one end so far means: from that day on."""
     if not days:
         return True
-    day = row.line.at.date() if row.line.at else None
+    day = row.history_row.at.date() if row.history_row.at else None
     return day is not None and days[0] <= day and (len(days) < 2 or day <= days[1])

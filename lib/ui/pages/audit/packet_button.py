@@ -11,64 +11,64 @@ import streamlit as st
 from lib.errors import PodiumError
 from lib.ledger.entry.vocabulary import Slot
 from lib.ledger.packet.document import Packet
-from lib.ledger.queries.time_query import When
-from lib.registry.audit_queries import Question
-from lib.runs.export.table_files import file_name
+from lib.ledger.queries.time_query import TimeQuery
+from lib.registry.audit_queries import AsOfQuery
+from lib.runs.export.table_files import safe_file_name
 from lib.ui.app.session import now
 from lib.ui.app.writer import writer
-from lib.ui.components.formatting import md
+from lib.ui.components.formatting import escape
 
 
-def entry_packet(model: str, entry_id: str, place: int) -> None:
+def entry_packet_button(model: str, entry_id: str, position: int) -> None:
     """The packet of one entry."""
     who = writer()
 
     def made() -> Packet:
-        from lib.registry.packet import of_decision
+        from lib.registry.packet import build_decision_packet
 
-        return of_decision(who, model, entry_id)
+        return build_decision_packet(who, model, entry_id)
 
-    _menu("entry", made, f"{model}-entry-{place}", "This entry, what led to it and what came of it.")
+    _menu("entry", made, f"{model}-entry-{position}", "This entry, what led to it and what came of it.")
 
 
-def answer_packet(model: str, slot: Slot, when: When) -> None:
+def answer_packet_button(model: str, slot: Slot, when: TimeQuery) -> None:
     """The packet of the answer who held a stage then."""
-    who, question = writer(), Question(slot, when, now())
+    who, question = writer(), AsOfQuery(slot, when, now())
 
     def made() -> Packet:
-        from lib.registry.packet import of_answer
+        from lib.registry.packet import build_as_of_packet
 
-        return of_answer(who, model, question)
+        return build_as_of_packet(who, model, question)
 
     _menu("asof", made, f"{model}-{slot}-{when.at:%Y-%m-%d}", "This answer with the entries that prove it.")
 
 
-def as_page(made: Callable[[], Packet]) -> bytes:
+def packet_html(build_packet: Callable[[], Packet]) -> bytes:
     """The packet as HTML; what went wrong instead, as a page that says so."""
-    from lib.registry.packet_page import page, sorry
+    from lib.registry.packet_page import render_failure_page, render_packet
 
     try:
-        return page(made()).encode()
+        return render_packet(build_packet()).encode()
     except PodiumError as error:
-        return sorry(error).encode()
+        return render_failure_page(error).encode()
 
 
-def as_data(made: Callable[[], Packet]) -> bytes:
+def packet_json(build_packet: Callable[[], Packet]) -> bytes:
     """The packet as JSON; what went wrong instead, in a document that is no packet."""
-    from lib.ledger.packet.document import dumps, sealed
+    from lib.ledger.packet.document import document_to_json, hashed_document
 
     try:
-        return dumps(sealed(made())).encode()
+        return document_to_json(hashed_document(build_packet())).encode()
     except PodiumError as error:
         return json.dumps({"error": str(error)}).encode()
 
 
 def _menu(key: str, made: Callable[[], Packet], name: str, what: str) -> None:
     with st.popover("Packet", icon=":material/folder_zip:", key=f"audit.packet.{key}"):
-        st.caption(f"{md(what)} It stands without Podium and without the backend; nothing is written.")
+        st.caption(f"{escape(what)} It stands without Podium and without the backend; nothing is written.")
         with st.container(horizontal=True, gap="small"):
-            _button(f"{key}.html", "HTML to read and print", lambda: as_page(made), file_name(name, "html"), "text/html")
-            _button(f"{key}.json", "JSON", lambda: as_data(made), file_name(name, "json"), "application/json")
+            _button(f"{key}.html", "HTML to read and print", lambda: packet_html(made), safe_file_name(name, "html"), "text/html")
+            _button(f"{key}.json", "JSON", lambda: packet_json(made), safe_file_name(name, "json"), "application/json")
         st.caption("To check one later, anywhere: podium packet verify FILE")
 
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.backends.reserved_names import INDEX
+from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.errors import BadInput, LedgerBroken, PodiumError
-from lib.ledger.chain.anchor_text import Noted, line, read_lines
-from lib.registry.verify import Verdict, verify_all
-from lib.ui.components.error_box import calm, show
-from lib.ui.components.formatting import NARROW, count, md
-from lib.ui.components.layout import card, header, table
-from lib.ui.queries.registry import Registry
+from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor, parse_anchors
+from lib.registry.verify import BookVerification, verify_all
+from lib.ui.components.error_box import error_boundary, show_error
+from lib.ui.components.formatting import NBSP, escape, format_count
+from lib.ui.components.layout import card, page_header, show_table
+from lib.ui.queries.registry import LoadedRegistry
 
-ASKED, NOTED = "audit.verify.asked", "audit.verify.noted"
-LIMITS = (
+VERIFY_REQUESTED_KEY, ANCHORS_KEY = "audit.verify.asked", "audit.verify.noted"
+LIMITS_TEXT = (
     "A chain shows what was changed since a head was noted elsewhere, and an edited entry or a broken order at any time. It is no "
     "signature: whoever can write to the database itself and knows this format could cut the end, or rewrite a book and every head "
     "noted in the same database. Who wrote an entry is as sure as the name beside it says."
@@ -26,17 +26,17 @@ LIMITS = (
 
 
 @dataclass(frozen=True)
-class Checked:
+class VerifyResult:
     """What a check found, with how many noted heads it compared, and how long it took in seconds."""
 
-    verdicts: tuple[Verdict, ...]
-    noted: int
+    verdicts: tuple[BookVerification, ...]
+    anchor_count: int
     seconds: float
 
 
-def heads_button(found: Registry) -> None:
+def anchors_button(registry: LoadedRegistry) -> None:
     """The heads of today as lines to be copied, and a place to bring noted ones back to."""
-    lines = [line(model, state.reading) for model, state in sorted(found.records.items()) if state.reading.head]
+    lines = [format_anchor(model, state.book) for model, state in sorted(registry.states.items()) if state.book.head]
     if not lines:
         return
     with st.popover("Noted heads", icon=":material/anchor:", help="Keep a head where this database cannot reach it"):
@@ -45,15 +45,15 @@ def heads_button(found: Registry) -> None:
         _ask(lines)
 
 
-def without_index(here: Backend, error: LedgerBroken) -> None:
+def show_broken_index(backend: Backend, error: LedgerBroken) -> None:
     """The page while the index of the ledger cannot be trusted: why, the cure, and the check, which does without the index."""
-    with header("Audit", "The entries cannot be shown: the index that names the books was changed"):
+    with page_header("Audit", "The entries cannot be shown: the index that names the books was changed"):
         with st.popover("Noted heads", icon=":material/anchor:", help="Compare with heads that were kept elsewhere"):
             _ask([])
         verify_button()
-    show(error)
+    show_error(error)
     st.caption("Verify finds the books without the index, by their seals, and judges each of them.")
-    verdicts(here)
+    show_verdicts(backend)
 
 
 def _ask(lines: list[str]) -> None:
@@ -73,53 +73,54 @@ def _ask(lines: list[str]) -> None:
 def _compare(typed: str, lines: list[str]) -> None:
     """Check what was typed and ask for a verification that holds it against the books."""
     try:
-        noted = read_lines(typed)
+        noted = parse_anchors(typed)
         if not noted:
             raise BadInput("No head was typed.", next="Paste a line as it was noted.")
         if len(lines) != 1 and any(not one.model for one in noted):
             raise BadInput("A head without a model's name could belong to any book.", next="Add the name after it.")
     except PodiumError as error:
-        show(error)
+        show_error(error)
         return
     only = lines[0].split(" ", 1)[1] if len(lines) == 1 else ""
-    st.session_state[NOTED] = tuple(Noted(one.model or only, one.anchor) for one in noted)
-    st.session_state[ASKED] = True
+    st.session_state[ANCHORS_KEY] = tuple(ModelAnchor(one.model or only, one.anchor) for one in noted)
+    st.session_state[VERIFY_REQUESTED_KEY] = True
 
 
 def verify_button() -> None:
     """Ask for a check at the next run of the page; it reads the store anew, never a cache."""
     if st.button("Verify", icon=":material/fingerprint:", key="audit.verify"):
-        st.session_state[ASKED] = True
+        st.session_state[VERIFY_REQUESTED_KEY] = True
 
 
-def verdicts(here: Backend) -> None:
+def show_verdicts(backend: Backend) -> None:
     """The result of a check that was asked for."""
-    noted = st.session_state.pop(NOTED, ())
-    if not st.session_state.pop(ASKED, False):
+    noted = st.session_state.pop(ANCHORS_KEY, ())
+    if not st.session_state.pop(VERIFY_REQUESTED_KEY, False):
         return
-    with calm():
+    with error_boundary():
         with st.spinner("Reading and recomputing every book…"):
             start = time.perf_counter()
-            found = Checked(verify_all(here, noted), len(noted), time.perf_counter() - start)
+            found = VerifyResult(verify_all(backend, noted), len(noted), time.perf_counter() - start)
         _said(found)
 
 
-def _said(found: Checked) -> None:
-    entries = sum(len(one.reading.entries) for one in found.verdicts)
+def _said(found: VerifyResult) -> None:
+    entries = sum(len(one.book.entries) for one in found.verdicts)
     broken = [(one, finding) for one in found.verdicts for finding in one.findings]
-    books = sum(one.model != INDEX for one in found.verdicts)
-    whole = f"{count(entries, 'entry', 'entries')} in {count(books, 'book')}, checked in {found.seconds:.2f}{NARROW}s"
-    if found.noted:
-        whole += f", compared with {count(found.noted, 'noted head')}"
+    books = sum(one.model != INDEX_EXPERIMENT for one in found.verdicts)
+    whole = f"{format_count(entries, 'entry', 'entries')} in {format_count(books, 'book')}, checked in {found.seconds:.2f}{NBSP}s"
+    if found.anchor_count:
+        whole += f", compared with {format_count(found.anchor_count, 'noted head')}"
     if not broken:
         st.success(f"Chain intact: {whole}.", icon=":material/check_circle:")
     else:
         with card("What does not fit", whole, key="audit.findings"):
             rows = [
-                (md(one.model), _place(finding.place), f"**{md(finding.what)}**", md(finding.means)) for one, finding in broken
+                (escape(one.model), _place(finding.position), f"**{escape(finding.what)}**", escape(finding.means))
+                for one, finding in broken
             ]
-            table(rows, ["Book", "Place", "Finding", "What it means"])
-    st.caption(LIMITS)
+            show_table(rows, ["Book", "Place", "Finding", "What it means"])
+    st.caption(LIMITS_TEXT)
 
 
 def _place(place: int) -> str:

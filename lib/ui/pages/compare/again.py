@@ -1,13 +1,13 @@
 """Forgets everything that Compare and the run page have read, so that the next look asks the backend."""
 
-from lib.ui.components.artifact_browser import places_of, preview_of, tree_of
-from lib.ui.pages.compare.plot_artifacts import files_of
-from lib.ui.pages.compare.plot_curves import lengths_of, points_of
-from lib.ui.pages.compare.queries import forget
+from lib.ui.components.artifact_browser import cached_locations, cached_preview, cached_tree
+from lib.ui.pages.compare.plot_artifacts import cached_files
+from lib.ui.pages.compare.plot_curves import cached_history_lengths, cached_points
+from lib.ui.pages.compare.queries import clear_search_cache
 
 
-def read_again() -> None:
+def clear_run_caches() -> None:
     """For all sessions of all backends: a reading is quick, and who asks for it wants the truth."""
-    forget()
-    for kept in (places_of, tree_of, preview_of, files_of, points_of, lengths_of):
+    clear_search_cache()
+    for kept in (cached_locations, cached_tree, cached_preview, cached_files, cached_points, cached_history_lengths):
         kept.clear()

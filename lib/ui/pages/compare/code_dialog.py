@@ -6,39 +6,39 @@ from dataclasses import replace
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.runs.analysis import comparison as comparing
-from lib.runs.analysis.grouping import HOME
-from lib.runs.export.script import Condition, Recipe, script
-from lib.runs.export.table_files import file_name
-from lib.runs.filters.facets import Facet, Holds, Range
-from lib.runs.plots.contour import columns as columns_of
-from lib.runs.table.run_table import metrics, subset
+from lib.runs.analysis import comparison
+from lib.runs.analysis.grouping import EXPERIMENT_COLUMN
+from lib.runs.export.script import Condition, ScriptSpec, build_script
+from lib.runs.export.table_files import safe_file_name
+from lib.runs.filters.facets import ContainsFacet, Facet, RangeFacet
+from lib.runs.plots.contour import axis_columns as columns_of
+from lib.runs.table.run_table import metric_columns, subset
 from lib.runs.table.types import RunTable, Search
-from lib.ui.app.session import backend
-from lib.ui.components.formatting import md
+from lib.ui.app.session import current_backend
+from lib.ui.components.formatting import escape
 from lib.ui.pages.compare import plot_box, plot_contour, plot_curves, plot_groups
-from lib.ui.pages.compare.axes import chosen
-from lib.ui.pages.compare.facet_widgets import known, sentence
-from lib.ui.pages.compare.metric_selector import judged
-from lib.ui.pages.compare.plot_context import drawn
-from lib.ui.pages.compare.queries import Catalogue, Found
-from lib.ui.pages.compare.table import lines
-from lib.ui.pages.compare.view_state import View, drawable
+from lib.ui.pages.compare.axes import selected_axes
+from lib.ui.pages.compare.facet_widgets import describe_facet, parse_facets
+from lib.ui.pages.compare.metric_selector import resolve_metric
+from lib.ui.pages.compare.plot_context import runs_to_draw
+from lib.ui.pages.compare.queries import ExperimentList, SearchResult
+from lib.ui.pages.compare.table import sorted_rows
+from lib.ui.pages.compare.view_state import ViewState, plottable_columns
 
 
-def button(view: View, catalogue: Catalogue, found: Found) -> None:
+def code_button(view: ViewState, experiment_list: ExperimentList, result: SearchResult) -> None:
     """The button in the header that opens the dialog."""
     if st.button("Code", icon=":material/code:", key="compare.code", help="The code that makes this view"):
-        named = "-".join(one.name for one in catalogue.named(view.experiment)[:3])
-        conditions, untold = told(view)
-        _show(script(recipe(view, found, backend(), conditions)), file_name(named, "py"), untold)
+        named = "-".join(one.name for one in experiment_list.select(view.experiment)[:3])
+        conditions, untold = script_conditions(view)
+        _show(build_script(build_script_spec(view, result, current_backend(), conditions)), safe_file_name(named, "py"), untold)
 
 
 @st.dialog("The code that makes this", width="large", icon=":material/code:")
 def _show(code: str, name: str, untold: Sequence[str]) -> None:
     if untold:
         st.warning(
-            f"Not in the script, because MLflow's table of runs has no such column: {', '.join(map(md, untold))}.",
+            f"Not in the script, because MLflow's table of runs has no such column: {', '.join(map(escape, untold))}.",
             icon=":material/info:",
         )
     st.caption("Plain MLflow, pandas and Altair. It reads the runs anew, narrows them as this page does, and draws them plainly.")
@@ -54,88 +54,92 @@ def _show(code: str, name: str, untold: Sequence[str]) -> None:
     )
 
 
-def told(view: View) -> tuple[list[Condition], list[str]]:
+def script_conditions(view: ViewState) -> tuple[list[Condition], list[str]]:
     """The facets of the view as conditions of a script, and in words those that it cannot have."""
-    there = known(view.facet)
+    there = parse_facets(view.facet)
     kept = [facet for facet in there if facet.column not in ("dataset", "version")]
-    return [_condition(facet) for facet in kept], [sentence(facet) for facet in there if facet not in kept]
+    return [_condition(facet) for facet in kept], [describe_facet(facet) for facet in there if facet not in kept]
 
 
 def _condition(facet: Facet) -> Condition:
-    if isinstance(facet, Range):
+    if isinstance(facet, RangeFacet):
         return Condition(facet.column, low=facet.least, high=facet.most)
-    if isinstance(facet, Holds):
+    if isinstance(facet, ContainsFacet):
         return Condition(facet.column, text=facet.part)
     values = tuple(value for value in facet.values if value is not None)
-    return Condition(facet.column, values=values, missing=None in facet.values)
+    return Condition(facet.column, values=values, include_missing=None in facet.values)
 
 
-def recipe(view: View, found: Found, here: Backend, conditions: Sequence[Condition] = ()) -> Recipe:
+def build_script_spec(
+    view: ViewState, result: SearchResult, backend: Backend, conditions: Sequence[Condition] = ()
+) -> ScriptSpec:
     """What the page shows, as a recipe: gaps of the address are filled as the plots fill them."""
-    left = subset(found.left, [line.run_id for line in lines(view, found.left)]) if len(found.left) else found.left
-    runs = drawn(view, left, found.whole)
-    whole = Recipe(
-        uri=here.uri,
-        search=Search(view.experiment, left.search.filter, left.search.state, left.search.most),
+    left = subset(result.runs, [line.run_id for line in sorted_rows(view, result.runs)]) if len(result.runs) else result.runs
+    runs = runs_to_draw(view, left, result.all_runs)
+    whole = ScriptSpec(
+        uri=backend.uri,
+        search=Search(view.experiment, left.search.filter, left.search.state, left.search.limit),
         conditions=tuple(conditions),
         since=view.since,
         until=view.until,
         parent=view.parent,
         children=view.children,
-        picked=view.pick,
-        only=bool(view.only),
+        selected_run_ids=view.pick,
+        only_selected=bool(view.only),
         stat=view.stat,
         plot=view.plot,
         color=view.color,
-        axes=tuple(chosen(view, runs).names) if len(runs) else (),
+        axes=tuple(selected_axes(view, runs).names) if len(runs) else (),
         log=view.log,
         along=view.along,
         smooth=_share(view.smooth),
-        base=view.base,
+        baseline=view.base,
     )
     if view.plot == "Differences":
-        return _differences(whole, view, runs, found.whole)
-    return _drawn(whole, view, runs, here) if metrics(runs) or drawable(runs) else whole
+        return _differences(whole, view, runs, result.all_runs)
+    return _drawn(whole, view, runs, backend) if metric_columns(runs) or plottable_columns(runs) else whole
 
 
-def _drawn(whole: Recipe, view: View, runs: RunTable, here: Backend) -> Recipe:
+def _drawn(whole: ScriptSpec, view: ViewState, runs: RunTable, here: Backend) -> ScriptSpec:
     """With the columns that the plot draws of these runs."""
-    places, metric = drawable(runs), judged(view, runs)
+    places, metric = plottable_columns(runs), resolve_metric(view, runs)
     match view.plot:
         case "Scatter" if places:
             x, y = (name if name in places else places[0] for name in (view.x, view.y))
             return replace(whole, x=x, y=y)
         case "Contour" if metric and len(names := columns_of(runs)) > 1:
-            (x, y), z = plot_contour.axes_of(runs, names, view.z or view.color)
+            (x, y), z = plot_contour.resolve_axes(runs, names, view.z or view.color)
             return replace(whole, x=x, y=y, z=z)
         case "Box" if metric:
-            return replace(whole, y=metric, by=(_in_mlflow(plot_box.parameter(view, runs, metric)),))
+            return replace(whole, y=metric, by=(_in_mlflow(plot_box.group_column(view, runs, metric)),))
         case "Groups":
-            return replace(whole, y=metric, by=tuple(map(_in_mlflow, plot_groups.columns(view, runs))))
-        case "Curves" if metrics(runs):
+            return replace(whole, y=metric, by=tuple(map(_in_mlflow, plot_groups.group_columns(view, runs))))
+        case "Curves" if metric_columns(runs):
             return _curves(whole, view, runs, here)
     return replace(whole, y=metric)
 
 
 def _in_mlflow(name: str) -> str:
     """What MLflow's own table calls a column."""
-    return "experiment_id" if name == HOME else name
+    return "experiment_id" if name == EXPERIMENT_COLUMN else name
 
 
-def _curves(whole: Recipe, view: View, runs: RunTable, here: Backend) -> Recipe:
+def _curves(whole: ScriptSpec, view: ViewState, runs: RunTable, here: Backend) -> ScriptSpec:
     """All runs are drawn where they are few; else those that the plot chose are named."""
-    metric, ids = plot_curves.drawn_of(here, runs, view)
-    if len(ids) == len(runs) and not whole.only:
-        return replace(whole, y=metric, picked=())
-    return replace(whole, y=metric, picked=ids, only=True)
+    metric, ids = plot_curves.curve_metric_and_run_ids(here, runs, view)
+    if len(ids) == len(runs) and not whole.only_selected:
+        return replace(whole, y=metric, selected_run_ids=())
+    return replace(whole, y=metric, selected_run_ids=ids, only_selected=True)
 
 
-def _differences(whole: Recipe, view: View, runs: RunTable, every: RunTable) -> Recipe:
+def _differences(whole: ScriptSpec, view: ViewState, runs: RunTable, every: RunTable) -> ScriptSpec:
     """The compared runs are named, and so is the one they are compared with."""
-    ids = comparing.chosen(every, runs, view.pick, view.color)
+    ids = comparison.runs_to_compare(every, runs, view.pick, view.color)
     if not ids:
         return whole
-    return replace(whole, picked=tuple(ids), only=True, base=comparing.baseline(subset(every, ids), view.base))
+    return replace(
+        whole, selected_run_ids=tuple(ids), only_selected=True, baseline=comparison.choose_baseline(subset(every, ids), view.base)
+    )
 
 
 def _share(text: str) -> float:

@@ -11,11 +11,11 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-SHEET = "compare.sheet"
+DRAWN_CHARTS_KEY = "compare.sheet"
 
 
 @dataclass
-class Sheet:
+class DrawnCharts:
     """What was drawn in this run of the page: key → chart, in the order of drawing.
 
     It changes while the page is drawn. A download made in the header holds on to it and looks into it when it is clicked.
@@ -24,21 +24,21 @@ class Sheet:
     charts: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def main(self) -> Any | None:
+    def main_chart(self) -> Any | None:
         """The first chart that was drawn; None for a view without one."""
         return next(iter(self.charts.values()), None)
 
 
-def fresh() -> Sheet:
+def reset_drawn_charts() -> DrawnCharts:
     """An empty sheet for the charts of this run."""
-    made = st.session_state[SHEET] = Sheet()
+    made = st.session_state[DRAWN_CHARTS_KEY] = DrawnCharts()
     return made
 
 
-def draw(chart: Any, key: str, alt: str, **selection: Any) -> Any:
+def draw_chart(chart: Any, key: str, alt: str, **selection: Any) -> Any:
     """Draw an Altair chart over the width of its card and remember it. Gives what `st.altair_chart` gives: the selection."""
-    sheet = st.session_state.get(SHEET)
-    if isinstance(sheet, Sheet):
+    sheet = st.session_state.get(DRAWN_CHARTS_KEY)
+    if isinstance(sheet, DrawnCharts):
         sheet.charts[key] = chart
     return st.altair_chart(_taken_as_built(chart), key=key, alt=alt, **selection)
 

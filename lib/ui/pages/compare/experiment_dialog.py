@@ -7,27 +7,27 @@ from typing import Literal
 import streamlit as st
 
 from lib.errors import PodiumError
-from lib.registry.run_usage import held_sources
-from lib.runs.edit import experiment_changes as experiments
-from lib.runs.edit.experiment_changes import Contents
+from lib.registry.run_usage import find_runs_in_use
+from lib.runs.edit import experiment_changes
+from lib.runs.edit.experiment_changes import ExperimentContents
 from lib.runs.table.types import Experiment
-from lib.ui.app.session import backend
-from lib.ui.components.error_box import calm, show
-from lib.ui.components.flash import done
-from lib.ui.components.formatting import count, md
-from lib.ui.components.layout import table
-from lib.ui.components.popover import place
-from lib.ui.components.write_access import for_writing
-from lib.ui.pages.compare.again import read_again
-from lib.ui.pages.compare.queries import Catalogue
-from lib.ui.pages.compare.view_state import View, asked, keep
+from lib.ui.app.session import current_backend
+from lib.ui.components.error_box import error_boundary, show_error
+from lib.ui.components.flash import set_flash
+from lib.ui.components.formatting import escape, format_count
+from lib.ui.components.layout import show_table
+from lib.ui.components.popover import popover_key
+from lib.ui.components.write_access import write_button_kwargs
+from lib.ui.pages.compare.again import clear_run_caches
+from lib.ui.pages.compare.queries import ExperimentList
+from lib.ui.pages.compare.view_state import ViewState, update_url, view_from_url
 
-OPEN, SEEN = "compare.experiments.open", "compare.experiments.seen"
-CREATE, RENAME, DELETE, RESTORE = DEEDS = ("Create", "Rename", "Delete", "Restore")
-Deed = Literal["Create", "Rename", "Delete", "Restore"]
+DIALOG_KEY, SEEN_KEY = "compare.experiments.open", "compare.experiments.seen"
+CREATE, RENAME, DELETE, RESTORE = ACTIONS = ("Create", "Rename", "Delete", "Restore")
+ExperimentAction = Literal["Create", "Rename", "Delete", "Restore"]
 
 
-def button() -> None:
+def experiments_button() -> None:
     """The button that opens the dialog; it may stand beside the picker."""
     st.button(
         "Experiments",
@@ -35,32 +35,32 @@ def button() -> None:
         type="tertiary",
         key="compare.experiments",
         on_click=_open,
-        **{"help": "Create, rename, delete or restore an experiment", **for_writing(backend())},
+        **{"help": "Create, rename, delete or restore an experiment", **write_button_kwargs(current_backend())},
     )
 
 
-def show_open_dialog(view: View, catalogue: Catalogue) -> None:
+def show_experiment_dialog(view: ViewState, experiment_list: ExperimentList) -> None:
     """Draw the dialog when it was opened."""
-    if OPEN in st.session_state:
+    if DIALOG_KEY in st.session_state:
         frame = st.dialog("Experiments", width="medium", icon=":material/science:", on_dismiss=_close)
-        frame(_dialog)(catalogue.named(view.experiment) or catalogue.experiments[:1], catalogue.experiments)
+        frame(_dialog)(experiment_list.select(view.experiment) or experiment_list.experiments[:1], experiment_list.experiments)
 
 
 def _open() -> None:
     """The popover that the button stands in closes with it: it would lie over the dialog."""
-    st.session_state[place("more")] = False
-    st.session_state[OPEN] = True
+    st.session_state[popover_key("more")] = False
+    st.session_state[DIALOG_KEY] = True
 
 
 def _close() -> None:
-    st.session_state.pop(OPEN, None)
+    st.session_state.pop(DIALOG_KEY, None)
 
 
 def _dialog(here: Sequence[Experiment], known: Sequence[Experiment]) -> None:
     deed = st.segmented_control(
-        "What", DEEDS, default=CREATE, required=True, label_visibility="collapsed", key="compare.experiments.deed"
+        "What", ACTIONS, default=CREATE, required=True, label_visibility="collapsed", key="compare.experiments.deed"
     )
-    with calm():
+    with error_boundary():
         if deed == CREATE:
             _create()
         elif deed == RESTORE:
@@ -83,21 +83,26 @@ def _choose(known: Sequence[Experiment], now: str) -> Experiment | None:
 
 
 def _create() -> None:
-    name = st.text_input("Name", key="compare.experiments.new", max_chars=experiments.LONGEST_NAME, placeholder="card-fraud")
-    place = " Its artifacts lie beside the database." if backend().path else ""
+    name = st.text_input(
+        "Name", key="compare.experiments.new", max_chars=experiment_changes.MAX_NAME_LENGTH, placeholder="card-fraud"
+    )
+    place = " Its artifacts lie beside the database." if current_backend().path else ""
     _steps(f"An empty experiment is made.{place} Nothing else changes.")
     if _confirmed(CREATE):
         try:
-            made = experiments.create(backend(), name)
+            made = experiment_changes.create(current_backend(), name)
         except PodiumError as error:
-            show(error)
+            show_error(error)
             return
-        _finish(f"Created {md(name.strip())}.", made)
+        _finish(f"Created {escape(name.strip())}.", made)
 
 
 def _rename(chosen: Experiment) -> None:
     name = st.text_input(
-        "New name", chosen.name, key=f"compare.experiments.name.{chosen.experiment_id}", max_chars=experiments.LONGEST_NAME
+        "New name",
+        chosen.name,
+        key=f"compare.experiments.name.{chosen.experiment_id}",
+        max_chars=experiment_changes.MAX_NAME_LENGTH,
     )
     _steps(
         "The name changes, for everyone. Runs, id and links stay.",
@@ -105,53 +110,53 @@ def _rename(chosen: Experiment) -> None:
     )
     if _confirmed(RENAME):
         try:
-            experiments.rename(backend(), chosen.experiment_id, name)
+            experiment_changes.rename(current_backend(), chosen.experiment_id, name)
         except PodiumError as error:
-            show(error)
+            show_error(error)
             return
-        _finish(f"Renamed {md(chosen.name)} to {md(name.strip())}.", chosen.experiment_id)
+        _finish(f"Renamed {escape(chosen.name)} to {escape(name.strip())}.", chosen.experiment_id)
 
 
 def _delete(chosen: Experiment) -> None:
     with st.spinner("Counting its runs…"):
-        held = held_sources(backend())
-        found = experiments.contents(backend(), chosen.experiment_id, held)
-    runs = f"{'' if found.exact else 'more than '}{count(found.runs, 'run')}"
+        held = find_runs_in_use(current_backend())
+        found = experiment_changes.read_experiment_contents(current_backend(), chosen.experiment_id, held)
+    runs = f"{'' if found.is_exact else 'more than '}{format_count(found.run_count, 'run')}"
     _steps(
-        f"{md(chosen.name)} is hidden with {runs}. Metrics and files stay, and Restore brings them back.",
+        f"{escape(chosen.name)} is hidden with {runs}. Metrics and files stay, and Restore brings them back.",
         "Its name stays taken. Scripts that log into it by its name fail until it is restored.",
     )
     insisted = _insisted(chosen, found)
     if _confirmed(DELETE):
         try:
-            experiments.delete(backend(), chosen.experiment_id, held, insisted)
+            experiment_changes.delete(current_backend(), chosen.experiment_id, held, insisted)
         except PodiumError as error:
-            show(error)
+            show_error(error)
             return
-        _finish(f"Deleted {md(chosen.name)} with {runs}. Restore brings it back.", "")
+        _finish(f"Deleted {escape(chosen.name)} with {runs}. Restore brings it back.", "")
 
 
-def _insisted(chosen: Experiment, found: Contents) -> tuple[str, ...]:
+def _insisted(chosen: Experiment, found: ExperimentContents) -> tuple[str, ...]:
     """The held versions that the person wants to leave without their run, by typing the experiment's name.
 
     What became held since the dialog was drawn last was not seen, so nobody insisted on it.
     """
-    before, st.session_state[SEEN] = st.session_state.get(SEEN), (chosen.experiment_id, found.held)
-    if not found.held:
+    before, st.session_state[SEEN_KEY] = st.session_state.get(SEEN_KEY), (chosen.experiment_id, found.held_versions)
+    if not found.held_versions:
         return ()
     st.warning(
-        f"Runs of it are the source of {md(', '.join(found.held))}. These versions stay and can be loaded, but where they come from "
+        f"Runs of it are the source of {escape(', '.join(found.held_versions))}. These versions stay and can be loaded, but where they come from "
         "is hidden.",
         icon=":material/warning:",
     )
     typed = st.text_input(
         "Type the experiment's name to delete it all the same", key=f"compare.experiments.typed.{chosen.experiment_id}"
     )
-    return found.held if typed == chosen.name and before == st.session_state[SEEN] else ()
+    return found.held_versions if typed == chosen.name and before == st.session_state[SEEN_KEY] else ()
 
 
 def _restore() -> None:
-    gone = {one.experiment_id: one for one in experiments.deleted(backend())}
+    gone = {one.experiment_id: one for one in experiment_changes.read_deleted_experiments(current_backend())}
     if not gone:
         st.caption("No experiment is deleted.")
         return
@@ -159,21 +164,21 @@ def _restore() -> None:
         "Deleted experiment", list(gone), format_func=lambda one: f"{gone[one].name} · {one}", key="compare.experiments.gone"
     )
     _steps(
-        f"{md(gone[chosen].name)} is shown again with all its runs.",
+        f"{escape(gone[chosen].name)} is shown again with all its runs.",
         "Runs that were deleted one by one before come back too: MLflow does not tell them apart.",
     )
     if _confirmed(RESTORE):
         try:
-            experiments.restore(backend(), chosen)
+            experiment_changes.restore(current_backend(), chosen)
         except PodiumError as error:
-            show(error)
+            show_error(error)
             return
-        _finish(f"Restored {md(gone[chosen].name)}.", chosen)
+        _finish(f"Restored {escape(gone[chosen].name)}.", chosen)
 
 
 def _steps(*told: str) -> None:
     st.markdown("This is exactly what will happen:")
-    table([(str(number), text) for number, text in enumerate(told, 1)])
+    show_table([(str(number), text) for number, text in enumerate(told, 1)])
 
 
 def _confirmed(deed: str) -> bool:
@@ -187,9 +192,9 @@ def _confirmed(deed: str) -> bool:
 
 def _finish(text: str, go_to: str) -> None:
     """Say what was done and show the experiment; "" leaves one that is gone. Names of the old one mean nothing in a new one."""
-    read_again()
+    clear_run_caches()
     _close()
-    done(text)
-    if (go_to,) != asked().experiment:
-        keep(**asdict(View(experiment=(go_to,) if go_to else (), plot=asked().plot)))
+    set_flash(text)
+    if (go_to,) != view_from_url().experiment:
+        update_url(**asdict(ViewState(experiment=(go_to,) if go_to else (), plot=view_from_url().plot)))
     st.rerun()

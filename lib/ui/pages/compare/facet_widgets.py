@@ -7,79 +7,81 @@ from typing import Any
 
 import streamlit as st
 
-from lib.runs.analysis.metric_direction import titled
-from lib.runs.filters.facet_options import Offer, offered
-from lib.runs.filters.facets import AnyOf, Facet, Holds, Range, has_numbers, read, text
-from lib.runs.table.number_format import setting, short_labels
-from lib.runs.table.run_table import METRIC
+from lib.runs.analysis.metric_direction import metric_title
+from lib.runs.filters.facet_options import FacetOption, build_facet_options
+from lib.runs.filters.facets import AnyOfFacet, ContainsFacet, Facet, RangeFacet, can_have_range, format_facet, parse_facet
+from lib.runs.table.number_format import format_param, short_labels
+from lib.runs.table.run_table import METRIC_PREFIX
 from lib.runs.table.types import RunTable
-from lib.ui.components.formatting import count, md
-from lib.ui.pages.compare.view_state import View, asked, keep, said, told_apart
+from lib.ui.components.formatting import escape, format_count
+from lib.ui.pages.compare.view_state import ViewState, column_label, unique_labels, update_url, view_from_url
 
-FEW = 12
+MAX_LISTED_VALUES = 12
 """Different values up to which numbers of a parameter are ticked one by one instead of by a range."""
-ADD = "compare.narrow"
+ADD_KEY = "compare.narrow"
 
 
-def known(texts: Sequence[str]) -> list[Facet]:
+def parse_facets(texts: Sequence[str]) -> list[Facet]:
     """The facets of an address; what is none is left out."""
-    return [facet for one in texts if (facet := read(one)) is not None]
+    return [facet for one in texts if (facet := parse_facet(one)) is not None]
 
 
-def facet_widgets(view: View, whole: RunTable) -> None:
+def show_facet_widgets(view: ViewState, all_runs: RunTable) -> None:
     """A select box that adds a facet, and a widget for each that is there."""
-    offers = {offer.column: offer for offer in offered(whole)}
-    there = known(view.facet)
-    options = told_apart(offers, called)
+    offers = {offer.column: offer for offer in build_facet_options(all_runs)}
+    there = parse_facets(view.facet)
+    options = unique_labels(offers, column_title)
     st.selectbox(
         "Narrow by",
         [column for column in offers if column not in {one.column for one in there}],
         index=None,
         format_func=options.__getitem__,
         placeholder="A metric, parameter, tag or fact",
-        key=ADD,
+        key=ADD_KEY,
         on_change=_add,
         args=(offers,),
     )
     for facet in there:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False):
-            _widget(facet, offers.get(facet.column, Offer(facet.column)))
-            st.button("Remove", icon=":material/close:", type="tertiary", key=_key(facet, "gone"), on_click=drop, args=(facet,))
+            _widget(facet, offers.get(facet.column, FacetOption(facet.column)))
+            st.button(
+                "Remove", icon=":material/close:", type="tertiary", key=_key(facet, "gone"), on_click=remove_facet, args=(facet,)
+            )
 
 
-def called(column: str) -> str:
+def column_title(column: str) -> str:
     """A column as people read it; a metric with its arrow."""
-    return titled(said(column)) if column.startswith(METRIC) else said(column)
+    return metric_title(column_label(column)) if column.startswith(METRIC_PREFIX) else column_label(column)
 
 
-def chips(view: View) -> None:
+def show_filter_chips(view: ViewState) -> None:
     """Every facet as a button that takes it away."""
-    there = known(view.facet)
+    there = parse_facets(view.facet)
     if not there:
         return
     with st.container(horizontal=True, gap="xsmall"):
         for facet in there:
             st.button(
-                md(sentence(facet)),
+                escape(describe_facet(facet)),
                 icon=":material/close:",
                 key=_key(facet, "chip"),
-                on_click=drop,
+                on_click=remove_facet,
                 args=(facet,),
                 help="Take this condition away",
             )
 
 
-def sentence(facet: Facet) -> str:
+def describe_facet(facet: Facet) -> str:
     """A facet in words: "accuracy 0.9 to 1", "max_features is sqrt or not set", "name has forest"."""
-    name = said(facet.column)
-    if isinstance(facet, Holds):
+    name = column_label(facet.column)
+    if isinstance(facet, ContainsFacet):
         return f"{name} has {facet.part[:40] or 'a value'}"
-    if isinstance(facet, AnyOf):
+    if isinstance(facet, AnyOfFacet):
         cut = short_labels([value for value in facet.values if value is not None], 30)
         values = ["not set" if value is None else cut[value] for value in facet.values]
         more = f" or {len(values) - 3} more" if len(values) > 3 else ""
         return f"{name} is {' or '.join(values[:3]) or 'any'}{more}"
-    low, high = (setting(end) if end is not None else "" for end in (facet.least, facet.most))
+    low, high = (format_param(end) if end is not None else "" for end in (facet.least, facet.most))
     return (
         f"{name} {low} to {high}"
         if low and high
@@ -91,49 +93,55 @@ def sentence(facet: Facet) -> str:
     )
 
 
-def drop(facet: Facet) -> None:
+def remove_facet(facet: Facet) -> None:
     """Take a facet out of the address."""
-    keep(facet=tuple(one for one in asked().facet if one != text(facet)))
+    update_url(facet=tuple(one for one in view_from_url().facet if one != format_facet(facet)))
 
 
-def change(old: Facet, new: Facet) -> None:
+def replace_facet(old: Facet, new: Facet) -> None:
     """Put another facet in the place of one."""
-    keep(facet=tuple(text(new) if one == text(old) else one for one in asked().facet))
+    update_url(facet=tuple(format_facet(new) if one == format_facet(old) else one for one in view_from_url().facet))
 
 
-def _add(offers: dict[str, Offer]) -> None:
-    column = st.session_state[ADD]
-    st.session_state[ADD] = None
+def _add(offers: dict[str, FacetOption]) -> None:
+    column = st.session_state[ADD_KEY]
+    st.session_state[ADD_KEY] = None
     if column in offers:
-        keep(facet=(*asked().facet, text(_first(offers[column]))))
+        update_url(facet=(*view_from_url().facet, format_facet(_first(offers[column]))))
 
 
-def _first(offer: Offer) -> Facet:
+def _first(offer: FacetOption) -> Facet:
     """The widest facet of a column: it leaves every run that has a value."""
-    if has_numbers(offer.column) and offer.least is not None and (offer.different > FEW or not offer.values):
-        return Range(offer.column)
+    if (
+        can_have_range(offer.column)
+        and offer.least is not None
+        and (offer.distinct_count > MAX_LISTED_VALUES or not offer.values)
+    ):
+        return RangeFacet(offer.column)
     if offer.column == "name" or not offer.values:
-        return Holds(offer.column, "")
-    return AnyOf(offer.column, tuple(value for value, _ in offer.values[:FEW]) + ((None,) if offer.missing else ()))
+        return ContainsFacet(offer.column, "")
+    return AnyOfFacet(
+        offer.column, tuple(value for value, _ in offer.values[:MAX_LISTED_VALUES]) + ((None,) if offer.missing_count else ())
+    )
 
 
-def _widget(facet: Facet, offer: Offer) -> None:
-    name = called(facet.column)
-    if isinstance(facet, Range):
-        st.number_input(f"{name} from", format="%g", placeholder=setting(offer.least), **_bound(facet, "least"))
-        st.number_input(f"{name} to", format="%g", placeholder=setting(offer.most), **_bound(facet, "most"))
-    elif isinstance(facet, AnyOf):
+def _widget(facet: Facet, offer: FacetOption) -> None:
+    name = column_title(facet.column)
+    if isinstance(facet, RangeFacet):
+        st.number_input(f"{name} from", format="%g", placeholder=format_param(offer.least), **_bound(facet, "least"))
+        st.number_input(f"{name} to", format="%g", placeholder=format_param(offer.most), **_bound(facet, "most"))
+    elif isinstance(facet, AnyOfFacet):
         _values(facet, offer)
     else:
         st.text_input(f"{name} has", **_bound(facet, "part"))
 
 
-def _values(facet: AnyOf, offer: Offer) -> None:
-    counts: dict[str | None, int] = dict(offer.values) | ({None: offer.missing} if offer.missing else {})
+def _values(facet: AnyOfFacet, offer: FacetOption) -> None:
+    counts: dict[str | None, int] = dict(offer.values) | ({None: offer.missing_count} if offer.missing_count else {})
     st.multiselect(
-        f"{called(facet.column)} is",
+        f"{column_title(facet.column)} is",
         [*counts, *(value for value in facet.values if value not in counts)],
-        format_func=lambda value: f"{'not set' if value is None else value} ({count(counts.get(value, 0), 'run')})",
+        format_func=lambda value: f"{'not set' if value is None else value} ({format_count(counts.get(value, 0), 'run')})",
         **_bound(facet, "values"),
     )
 
@@ -150,7 +158,7 @@ def _bound(facet: Facet, name: str) -> dict[str, Any]:
 def _follow(facet: Facet, name: str, key: str) -> None:
     value = st.session_state[key]
     changed: Any = {name: tuple(value) if isinstance(value, list) else value}
-    change(facet, replace(facet, **changed))
+    replace_facet(facet, replace(facet, **changed))
 
 
 def _key(facet: Facet, name: str) -> str:

@@ -2,22 +2,22 @@
 
 import streamlit as st
 
-from lib.ui.pages.compare.view_state import View, asked, keep
+from lib.ui.pages.compare.view_state import ViewState, update_url, view_from_url
 
 
-def is_marked(view: View, word: str) -> bool:
+def has_flag(view: ViewState, flag: str) -> bool:
     """Is this switch on?"""
-    return word in view.mark
+    return flag in view.mark
 
 
-def mark_toggle(view: View, word: str, label: str) -> None:
+def flag_toggle(view: ViewState, flag: str, label: str) -> None:
     """A switch that follows the address. `label` is ours, never foreign text."""
-    key = f"compare.mark.{word}"
-    if st.session_state.get(key) != is_marked(view, word):
-        st.session_state[key] = is_marked(view, word)
-    st.toggle(label, key=key, on_change=_turn, args=(word, key))
+    key = f"compare.mark.{flag}"
+    if st.session_state.get(key) != has_flag(view, flag):
+        st.session_state[key] = has_flag(view, flag)
+    st.toggle(label, key=key, on_change=_turn, args=(flag, key))
 
 
 def _turn(word: str, key: str) -> None:
-    others = tuple(one for one in asked().mark if one != word)
-    keep(mark=(*others, word) if st.session_state[key] else others)
+    others = tuple(one for one in view_from_url().mark if one != word)
+    update_url(mark=(*others, word) if st.session_state[key] else others)

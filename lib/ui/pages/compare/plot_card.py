@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from lib.runs.table.types import RunTable
-from lib.ui.components.layout import card, empty
+from lib.ui.components.layout import card, show_empty_state
 from lib.ui.pages.compare import (
     plot_artifacts,
     plot_box,
@@ -17,13 +17,13 @@ from lib.ui.pages.compare import (
     plot_parallel,
     plot_scatter,
 )
-from lib.ui.pages.compare.empty_states import to_launch
-from lib.ui.pages.compare.plot_context import Scene, scene
-from lib.ui.pages.compare.view_state import View, drawable, keep
+from lib.ui.pages.compare.empty_states import launch_button
+from lib.ui.pages.compare.plot_context import PlotContext, build_plot_context
+from lib.ui.pages.compare.view_state import ViewState, plottable_columns, update_url
 
-Draw = Callable[[Scene], None]
+PlotFunction = Callable[[PlotContext], None]
 """Draws a plot, what stands around it, and its foot."""
-PLOTS: Mapping[str, Draw] = {
+PLOT_FUNCTIONS: Mapping[str, PlotFunction] = {
     "Parallel": plot_parallel.draw,
     "Scatter": plot_scatter.draw,
     "Box": plot_box.draw,
@@ -34,27 +34,29 @@ PLOTS: Mapping[str, Draw] = {
     "Differences": plot_differences.draw,
     "Artifacts": plot_artifacts.draw,
 }
-ALONE = ("Curves", "Differences", "Artifacts")
+PLOTS_OF_ONE_RUN = ("Curves", "Differences", "Artifacts")
 """Plots that have something to show of one run, or of runs that end alike."""
 
 
-def chart(view: View, table: RunTable, whole: RunTable, names: Mapping[str, str]) -> None:
+def show_plot_card(view: ViewState, listed_runs: RunTable, all_runs: RunTable, experiment_names: Mapping[str, str]) -> None:
     """The plot that the address asks for. `names` are those of the experiments, by id."""
-    drawn = scene(view, table, whole, names)
+    drawn = build_plot_context(view, listed_runs, all_runs, experiment_names)
     with card(key="compare-chart"):
-        if view.plot not in ALONE and not drawable(drawn.runs):
-            _nothing_to_draw(view, table)
+        if view.plot not in PLOTS_OF_ONE_RUN and not plottable_columns(drawn.runs):
+            _nothing_to_draw(view, listed_runs)
         else:
-            PLOTS[view.plot](drawn)
+            PLOT_FUNCTIONS[view.plot](drawn)
 
 
-def _nothing_to_draw(view: View, table: RunTable) -> None:
+def _nothing_to_draw(view: ViewState, table: RunTable) -> None:
     if view.only:
-        empty("scatter_plot", "Nothing differs between the picked runs", "They have the same parameters and the same metrics.")
+        show_empty_state(
+            "scatter_plot", "Nothing differs between the picked runs", "They have the same parameters and the same metrics."
+        )
         with st.container(horizontal_alignment="center"):
-            st.button("Draw all runs", key="compare.draw_all", on_click=keep, kwargs={"only": ""})
+            st.button("Draw all runs", key="compare.draw_all", on_click=update_url, kwargs={"only": ""})
     elif len(table) == 1:
-        empty("scatter_plot", "One run has nothing to compare with", "Train a second one with other parameters.")
-        to_launch("Start a demo", "secondary")
+        show_empty_state("scatter_plot", "One run has nothing to compare with", "Train a second one with other parameters.")
+        launch_button("Start a demo", "secondary")
     else:
-        empty("scatter_plot", "Nothing to draw yet", "These runs have no parameter or metric that differs.")
+        show_empty_state("scatter_plot", "Nothing to draw yet", "These runs have no parameter or metric that differs.")

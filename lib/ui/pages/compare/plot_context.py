@@ -4,39 +4,41 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lib.runs.plots.style import Look, look
-from lib.runs.table.run_table import subset, with_homes
+from lib.runs.plots.style import ChartStyle, chart_style
+from lib.runs.table.run_table import subset, with_experiment_names
 from lib.runs.table.types import RunTable
-from lib.ui.components.chart_theme import ink
-from lib.ui.components.formatting import plain
-from lib.ui.pages.compare.marks import is_marked
-from lib.ui.pages.compare.view_state import EXPERIMENT, View
+from lib.ui.components.chart_theme import chart_colors
+from lib.ui.components.formatting import strip_invisible
+from lib.ui.pages.compare.marks import has_flag
+from lib.ui.pages.compare.view_state import COLOR_BY_EXPERIMENT, ViewState
 
 
 @dataclass(frozen=True)
-class Scene:
+class PlotContext:
     """`runs` are those that the filter leaves, or the picked ones; `whole` are all runs of the reading."""
 
-    view: View
+    view: ViewState
     runs: RunTable
-    whole: RunTable
-    look: Look
+    all_runs: RunTable
+    style: ChartStyle
 
 
-def drawn(view: View, table: RunTable, whole: RunTable) -> RunTable:
+def runs_to_draw(view: ViewState, listed_runs: RunTable, all_runs: RunTable) -> RunTable:
     """The runs to draw: those in the table, or the picked ones, which a filter may hide there."""
-    return subset(whole, view.pick) if view.only and view.pick else table
+    return subset(all_runs, view.pick) if view.only and view.pick else listed_runs
 
 
-def scene(view: View, table: RunTable, whole: RunTable, names: Mapping[str, str]) -> Scene:
+def build_plot_context(
+    view: ViewState, listed_runs: RunTable, all_runs: RunTable, experiment_names: Mapping[str, str]
+) -> PlotContext:
     """The scene of a view: the runs in the table, or the picked ones, which a filter may hide there.
 
     Of several experiments each is called by its name, so that equal runs of two of them stay two; `names` are those of all, by id.
     """
-    runs, seen = drawn(view, table, whole), look(whole, view.color, view.pick, ink())
+    runs, seen = runs_to_draw(view, listed_runs, all_runs), chart_style(all_runs, view.color, view.pick, chart_colors())
     if len(view.experiment) < 2:
-        return Scene(view, runs, whole, seen)
-    homes = tuple((one, plain(names.get(one, one))) for one in view.experiment)
-    tint: Literal["metric", "experiment"] = "experiment" if is_marked(view, EXPERIMENT) else "metric"
-    seen = replace(seen, homes=tuple(name for _, name in homes), tint=tint)
-    return Scene(view, with_homes(runs, homes), with_homes(whole, homes), seen)
+        return PlotContext(view, runs, all_runs, seen)
+    homes = tuple((one, strip_invisible(experiment_names.get(one, one))) for one in view.experiment)
+    tint: Literal["metric", "experiment"] = "experiment" if has_flag(view, COLOR_BY_EXPERIMENT) else "metric"
+    seen = replace(seen, experiment_names=tuple(name for _, name in homes), color_by=tint)
+    return PlotContext(view, with_experiment_names(runs, homes), with_experiment_names(all_runs, homes), seen)

@@ -7,27 +7,27 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lib.runs.analysis import comparison as comparing
-from lib.runs.analysis.comparison import Row
-from lib.runs.analysis.metric_direction import titled
+from lib.runs.analysis import comparison
+from lib.runs.analysis.comparison import ComparisonRow
+from lib.runs.analysis.metric_direction import metric_title
 from lib.runs.plots.style import LETTERS
 from lib.runs.table.number_format import short_labels
 from lib.runs.table.run_table import subset
 from lib.runs.table.types import RunTable
-from lib.ui.components.chart_theme import ink
-from lib.ui.components.formatting import NARROW, count, md
-from lib.ui.components.layout import empty
-from lib.ui.pages.compare.marks import is_marked, mark_toggle
-from lib.ui.pages.compare.plot_context import Scene
-from lib.ui.pages.compare.plot_footer import is_judged
-from lib.ui.pages.compare.view_state import View, bound
+from lib.ui.components.chart_theme import chart_colors
+from lib.ui.components.formatting import NBSP, escape, format_count
+from lib.ui.components.layout import show_empty_state
+from lib.ui.pages.compare.marks import flag_toggle, has_flag
+from lib.ui.pages.compare.plot_context import PlotContext
+from lib.ui.pages.compare.plot_footer import has_best_run
+from lib.ui.pages.compare.view_state import ViewState, bind_widget
 
-MOST_ROWS = 500
-VISIBLE = 14
-WIDEST = 36
+MAX_ROWS = 500
+MAX_VISIBLE_ROWS = 14
+MAX_TEXT_LENGTH = 36
 """Letters of a name or a value; longer ones are cut in the middle, and two never get the same text."""
-SUMMARY = "All metrics"
-COLORS = {"better": "green", "worse": "red", "same": "soft"}
+SUMMARY_LABEL = "All metrics"
+VERDICT_COLORS = {"better": "green", "worse": "red", "same": "soft"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _Sheet:
 
     runs: RunTable
     heads: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
 
     @property
     def titles(self) -> tuple[str, ...]:
@@ -48,29 +48,29 @@ _Drawn = tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]
 """The cells, the role of each in the ink, and the settings of the columns."""
 
 
-def draw(scene: Scene) -> None:
+def draw(context: PlotContext) -> None:
     """The runs against the baseline."""
-    ids = comparing.chosen(scene.whole, scene.runs, scene.view.pick, scene.view.color)
+    ids = comparison.runs_to_compare(context.all_runs, context.runs, context.view.pick, context.view.color)
     if len(ids) < 2:
-        empty(
+        show_empty_state(
             "difference", "Two runs are needed", "One run alone differs from nothing. Take the filter off or train a second one."
         )
         return
-    runs = subset(scene.whole, ids)
-    base = comparing.baseline(runs, scene.view.base)
+    runs = subset(context.all_runs, ids)
+    base = comparison.choose_baseline(runs, context.view.base)
     runs = subset(runs, [base, *(run_id for run_id in ids if run_id != base)])
-    everything = comparing.rows(runs, base, scene.view.color)
-    kept = [row for row in everything if row.differs or is_marked(scene.view, "all")]
-    sheet = _Sheet(runs, _heads(runs, scene.view), tuple(kept))
-    _bar(scene, ids, sheet)
+    everything = comparison.compare_runs(runs, base, context.view.color)
+    kept = [row for row in everything if row.is_different or has_flag(context.view, "all")]
+    sheet = _Sheet(runs, _heads(runs, context.view), tuple(kept))
+    _bar(context, ids, sheet)
     if kept:
-        _table(scene.view, sheet)
+        _table(context.view, sheet)
     else:
-        empty("equal", "Nothing differs", "These runs have the same metrics, parameters, data, code and tags.")
-    _foot(scene, sheet, everything)
+        show_empty_state("equal", "Nothing differs", "These runs have the same metrics, parameters, data, code and tags.")
+    _foot(context, sheet, everything)
 
 
-def _heads(runs: RunTable, view: View) -> tuple[str, ...]:
+def _heads(runs: RunTable, view: ViewState) -> tuple[str, ...]:
     """Letter and name of each run; two of one name stay two."""
     names = [_name(runs, run_id) for run_id in runs.ids]
     twins = {name for name in names if names.count(name) > 1}
@@ -84,7 +84,7 @@ def _name(runs: RunTable, run_id: str) -> str:
     return str(runs.identity.name[run_id]) or run_id
 
 
-def _bar(scene: Scene, ids: Sequence[str], sheet: _Sheet) -> None:
+def _bar(scene: PlotContext, ids: Sequence[str], sheet: _Sheet) -> None:
     heads = dict(zip(sheet.runs.ids, sheet.heads, strict=True))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.selectbox(
@@ -93,14 +93,14 @@ def _bar(scene: Scene, ids: Sequence[str], sheet: _Sheet) -> None:
             format_func=lambda run_id: f"Baseline: {heads.get(run_id, run_id)}{_in_production(sheet.runs, run_id)}",
             label_visibility="collapsed",
             width=330,
-            **bound("base", sheet.runs.ids[0]),
+            **bind_widget("base", sheet.runs.ids[0]),
         )
-        mark_toggle(scene.view, "all", "What is the same too")
-        mark_toggle(scene.view, "transposed", "A row per run")
+        flag_toggle(scene.view, "all", "What is the same too")
+        flag_toggle(scene.view, "transposed", "A row per run")
         st.space("stretch")
         st.download_button(
             "Download CSV",
-            comparing.sheet(sheet.rows, [f"{_name(sheet.runs, run_id)} {run_id[:8]}" for run_id in sheet.runs.ids]).encode(
+            comparison.rows_as_csv(sheet.rows, [f"{_name(sheet.runs, run_id)} {run_id[:8]}" for run_id in sheet.runs.ids]).encode(
                 "utf-8-sig"
             ),
             file_name="differences.csv",
@@ -114,7 +114,7 @@ def _bar(scene: Scene, ids: Sequence[str], sheet: _Sheet) -> None:
 
 
 def _in_production(runs: RunTable, run_id: str) -> str:
-    return " (in Production)" if run_id in runs.identity.index and comparing.is_champion(runs, run_id) else ""
+    return " (in Production)" if run_id in runs.identity.index and comparison.is_champion(runs, run_id) else ""
 
 
 @dataclass(frozen=True)
@@ -127,42 +127,45 @@ class _Line:
     roles: tuple[str, ...]
 
 
-def _table(view: View, sheet: _Sheet) -> None:
-    lines = [_line(row) for row in sheet.rows[:MOST_ROWS]]
+def _table(view: ViewState, sheet: _Sheet) -> None:
+    lines = [_line(row) for row in sheet.rows[:MAX_ROWS]]
     if any(word for row in sheet.rows for word in row.verdicts):
-        told = tuple(comparing.summary(sheet.rows, place) for place in range(len(sheet.runs)))
-        lines = [_Line(SUMMARY, "", told, ("",) * len(told)), *lines]
-    draw_sheet = _by_run if is_marked(view, "transposed") else _by_thing
+        told = tuple(comparison.verdict_summary(sheet.rows, place) for place in range(len(sheet.runs)))
+        lines = [_Line(SUMMARY_LABEL, "", told, ("",) * len(told)), *lines]
+    draw_sheet = _by_run if has_flag(view, "transposed") else _by_thing
     frame, roles, look = draw_sheet(lines, sheet)
-    colors = ink()
+    colors = chart_colors()
     styles = roles.map(lambda role: f"color: {colors[role]}" if role else "")
     st.dataframe(
         frame.style.apply(lambda _: styles, axis=None),
         hide_index=True,
         column_config=look,
-        height=32 + 31 * min(len(frame), VISIBLE) + 2,
+        height=32 + 31 * min(len(frame), MAX_VISIBLE_ROWS) + 2,
         key="compare.differences",
         alt=f"What differs between {len(sheet.runs)} runs, compared with {sheet.heads[0]}: {len(sheet.rows)} rows",
     )
 
 
-def _line(row: Row) -> _Line:
+def _line(row: ComparisonRow) -> _Line:
     """What is as in the baseline is drawn softer."""
-    labels = short_labels(row.values, WIDEST)
+    labels = short_labels(row.values, MAX_TEXT_LENGTH)
     cells = tuple(_cell(row, place, labels[value]) for place, value in enumerate(row.values))
-    roles = [COLORS.get(word, "soft" if raw == row.raw[0] else "") for word, raw in zip(row.verdicts, row.raw, strict=True)]
-    return _Line(titled(row.name) if row.kind == "metric" else row.name, row.kind, cells, ("", *roles[1:]))
+    roles = [
+        VERDICT_COLORS.get(word, "soft" if raw == row.logged[0] else "")
+        for word, raw in zip(row.verdicts, row.logged, strict=True)
+    ]
+    return _Line(metric_title(row.name) if row.kind == "metric" else row.name, row.kind, cells, ("", *roles[1:]))
 
 
-def _cell(row: Row, place: int, value: str) -> str:
+def _cell(row: ComparisonRow, place: int, value: str) -> str:
     """The value; of a metric its signed change from the baseline, and the word for it."""
     change = row.changes[place] if row.kind == "metric" else ""
-    return NARROW.join(part for part in (value, f"({change})" if change else "", row.verdicts[place]) if part)
+    return NBSP.join(part for part in (value, f"({change})" if change else "", row.verdicts[place]) if part)
 
 
 def _by_thing(lines: Sequence[_Line], sheet: _Sheet) -> _Drawn:
     """A row per thing, a column per run, the baseline first."""
-    labels, kinds = short_labels([line.title for line in lines], WIDEST), [line.kind for line in lines]
+    labels, kinds = short_labels([line.title for line in lines], MAX_TEXT_LENGTH), [line.kind for line in lines]
     titles = [labels[line.title] for line in lines]
     cells: dict[str, Sequence[str]] = {"name": titles, "kind": kinds}
     roles: dict[str, Sequence[str]] = {"name": [""] * len(lines), "kind": ["soft"] * len(lines)}
@@ -182,7 +185,7 @@ def _by_run(lines: Sequence[_Line], sheet: _Sheet) -> _Drawn:
     cells: dict[str, Sequence[str]] = {"run": sheet.titles}
     roles: dict[str, Sequence[str]] = {"run": [""] * len(sheet.runs)}
     look: dict[str, Any] = {"run": st.column_config.TextColumn(" ", width=_width(sheet.titles, 120, 300), pinned=True)}
-    labels = short_labels([line.title for line in lines], WIDEST)
+    labels = short_labels([line.title for line in lines], MAX_TEXT_LENGTH)
     for number, line in enumerate(lines):
         key = f"{number} {line.kind} {line.title}"
         cells[key], roles[key] = line.cells, line.roles
@@ -196,23 +199,23 @@ def _width(texts: Sequence[str], least: int, most: int) -> int:
     return max(least, min(most, 7 * max(map(len, texts), default=0) + 24))
 
 
-def _which(scene: Scene, number: int) -> str:
+def _which(scene: PlotContext, number: int) -> str:
     """By what the runs were chosen: only a metric with numbers that is better one way has best ones."""
-    word = "best" if is_judged(scene) else "first"
+    word = "best" if has_best_run(scene) else "first"
     return f"the picked one and the {word} {number - 1}" if scene.view.pick else f"the {word} {number}"
 
 
-def _foot(scene: Scene, sheet: _Sheet, everything: Sequence[Row]) -> None:
-    same = sum(not row.differs for row in everything)
-    base = md(sheet.heads[0]) + _in_production(sheet.runs, sheet.runs.ids[0])
+def _foot(scene: PlotContext, sheet: _Sheet, everything: Sequence[ComparisonRow]) -> None:
+    same = sum(not row.is_different for row in everything)
+    base = escape(sheet.heads[0]) + _in_production(sheet.runs, sheet.runs.ids[0])
     notes = [f"Each run is compared with {base}. ↑ more is better, ↓ less is better."]
     if same and len(sheet.rows) < len(everything):
-        notes.append(f"{count(same, 'thing is', 'things are')} the same in all {len(sheet.runs)}.")
-    if len(sheet.rows) > MOST_ROWS:
-        notes.append(f"Showing {MOST_ROWS} of {count(len(sheet.rows), 'row')}; the download has all.")
+        notes.append(f"{format_count(same, 'thing is', 'things are')} the same in all {len(sheet.runs)}.")
+    if len(sheet.rows) > MAX_ROWS:
+        notes.append(f"Showing {MAX_ROWS} of {format_count(len(sheet.rows), 'row')}; the download has all.")
     if len(scene.view.pick) < 2 and len(scene.runs) > len(sheet.runs):
         notes.append(
-            f"Showing {_which(scene, len(sheet.runs))} of {count(len(scene.runs), 'run')}: pick runs in the table to choose others."
+            f"Showing {_which(scene, len(sheet.runs))} of {format_count(len(scene.runs), 'run')}: pick runs in the table to choose others."
         )
     if len(scene.view.pick) > len(sheet.runs):
         notes.append(f"Showing {len(sheet.runs)} of {len(scene.view.pick)} picked runs.")

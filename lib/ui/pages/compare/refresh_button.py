@@ -4,24 +4,24 @@ import pandas as pd
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.runs.reading.run_reader import newer
+from lib.runs.reading.run_reader import count_newer_runs
 from lib.runs.table.types import EPOCH, RunTable
 from lib.ui.app.session import now
-from lib.ui.components.error_box import calm
-from lib.ui.components.formatting import ago
-from lib.ui.pages.compare.again import read_again
+from lib.ui.components.error_box import error_boundary
+from lib.ui.components.formatting import format_age
+from lib.ui.pages.compare.again import clear_run_caches
 
-EVERY = "15s"
+REFRESH_INTERVAL = "15s"
 
 
-@st.fragment(run_every=EVERY)
-def age(here: Backend, whole: RunTable) -> None:
+@st.fragment(run_every=REFRESH_INTERVAL)
+def refresh_button(backend: Backend, all_runs: RunTable) -> None:
     """The age, the number of new runs, and the button that takes them in."""
-    with calm():
-        new = _new(here, whole)
-        said = f"Read {ago(whole.read_at or now(), now())}{f' · **{new:,} new**' if new else ''}"
+    with error_boundary():
+        new = _new(backend, all_runs)
+        said = f"Read {format_age(all_runs.read_at or now(), now())}{f' · **{new:,} new**' if new else ''}"
         if st.button(said, icon=":material/refresh:", type="tertiary", key="compare.again", help="Read again"):
-            read_again()
+            clear_run_caches()
             st.rerun()
 
 
@@ -30,4 +30,4 @@ def _new(here: Backend, whole: RunTable) -> int:
     if whole.search.state == "deleted":
         return 0
     newest = whole.identity.started.max() if len(whole) else EPOCH
-    return newer(here, whole.search, pd.Timestamp(newest).to_pydatetime()) if pd.notna(newest) else 0
+    return count_newer_runs(here, whole.search, pd.Timestamp(newest).to_pydatetime()) if pd.notna(newest) else 0

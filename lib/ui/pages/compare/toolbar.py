@@ -3,134 +3,147 @@
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.backends.capabilities import capabilities
-from lib.runs.analysis.metric_direction import titled
-from lib.runs.table.run_table import METRIC, Best, best, metrics, points_per_row
+from lib.backends.capabilities import read_capabilities
+from lib.runs.analysis.metric_direction import metric_title
+from lib.runs.table.run_table import METRIC_PREFIX, BestRun, find_best_run, metric_columns, points_per_row
 from lib.runs.table.types import RunTable
-from lib.ui.app.routes import goto
-from lib.ui.components.flash import show_done
-from lib.ui.components.formatting import count, md, score
-from lib.ui.components.layout import header
-from lib.ui.components.popover import drawer
-from lib.ui.components.write_access import for_recording
-from lib.ui.pages.compare import code_dialog as code
-from lib.ui.pages.compare import downloads
-from lib.ui.pages.compare import experiment_dialog as experiment
-from lib.ui.pages.compare import saved_views_menu as views
-from lib.ui.pages.compare.facet_widgets import chips
-from lib.ui.pages.compare.filter_panel import refine
-from lib.ui.pages.compare.marks import is_marked
-from lib.ui.pages.compare.queries import Catalogue, Found
-from lib.ui.pages.compare.refresh_button import age
-from lib.ui.pages.compare.truncation_notice import cut
-from lib.ui.pages.compare.view_state import EXPERIMENT, PLOTS, STATS, View, asked, bound, change_experiment, keep, said
+from lib.ui.app.routes import switch_page
+from lib.ui.components.flash import show_flash
+from lib.ui.components.formatting import escape, format_count, format_metric
+from lib.ui.components.layout import page_header
+from lib.ui.components.popover import lazy_popover
+from lib.ui.components.write_access import record_button_kwargs
+from lib.ui.pages.compare import code_dialog, downloads, experiment_dialog, saved_views_menu
+from lib.ui.pages.compare.facet_widgets import show_filter_chips
+from lib.ui.pages.compare.filter_panel import show_filter_panel
+from lib.ui.pages.compare.marks import has_flag
+from lib.ui.pages.compare.queries import ExperimentList, SearchResult
+from lib.ui.pages.compare.refresh_button import refresh_button
+from lib.ui.pages.compare.truncation_notice import show_truncation_notice
+from lib.ui.pages.compare.view_state import (
+    COLOR_BY_EXPERIMENT,
+    PLOT_NAMES,
+    STATS,
+    ViewState,
+    bind_widget,
+    change_experiment,
+    column_label,
+    update_url,
+    view_from_url,
+)
 
-SEVERAL = "several"
-SIX = "By experiment: the first six that are compared have a colour each, the runs of the others are gray."
-STAT_WORDS = {"last": "last", "best": "best", "min": "smallest", "max": "largest"}
+SEVERAL_EXPERIMENTS = "several"
+COLOR_HELP = "By experiment: the first six that are compared have a colour each, the runs of the others are gray."
+STAT_LABELS = {"last": "last", "best": "best", "min": "smallest", "max": "largest"}
 
 
-def top(here: Backend, view: View, catalogue: Catalogue, found: Found) -> None:
+def show_header(backend: Backend, view: ViewState, experiment_list: ExperimentList, result: SearchResult) -> None:
     """Title, facts, and the deeds at the right."""
-    names = ", ".join(md(one.name) for one in catalogue.named(view.experiment))
-    facts = [names, _how_many(found), _measured(found.left, view.color)]
-    with header("Compare", " · ".join(fact for fact in facts if fact)):
+    names = ", ".join(escape(one.name) for one in experiment_list.select(view.experiment))
+    facts = [names, _how_many(result), _measured(result.runs, view.color)]
+    with page_header("Compare", " · ".join(fact for fact in facts if fact)):
         with st.container(width="content"):
-            age(here, found.whole)
-        views.menu(view, catalogue)
-        downloads.menu(view, catalogue, found)
-        code.button(view, catalogue, found)
-        _register(here, found.left, view.color)
-    show_done()
-    views.show_open_dialog()
-    experiment.show_open_dialog(view, catalogue)
+            refresh_button(backend, result.all_runs)
+        saved_views_menu.show_saved_views_menu(view, experiment_list)
+        downloads.show_download_menu(view, experiment_list, result)
+        code_dialog.code_button(view, experiment_list, result)
+        _register(backend, result.runs, view.color)
+    show_flash()
+    saved_views_menu.show_saved_view_dialog()
+    experiment_dialog.show_experiment_dialog(view, experiment_list)
 
 
-def _how_many(found: Found) -> str:
-    left, whole = len(found.left), found.whole.total if found.newest else len(found.whole)
+def _how_many(found: SearchResult) -> str:
+    left, whole = len(found.runs), found.all_runs.total if found.newest_count else len(found.all_runs)
     if whole is None:
-        return f"{left:,} of more than {count(found.newest, 'run')}"
-    return count(whole, "run") if left == whole else f"{left:,} of {count(whole, 'run')}"
+        return f"{left:,} of more than {format_count(found.newest_count, 'run')}"
+    return format_count(whole, "run") if left == whole else f"{left:,} of {format_count(whole, 'run')}"
 
 
 def _measured(table: RunTable, color: str) -> str:
     points = points_per_row(table, color) if color and len(table) else None
     if points is None:
         return ""
-    name, rows = md(color.removeprefix(METRIC)), count(round(100 / points), "held-out row")
+    name, rows = escape(color.removeprefix(METRIC_PREFIX)), format_count(round(100 / points), "held-out row")
     return f"{name} is measured on {rows}, so one row is {points:.1f} points"
 
 
 def _register(here: Backend, table: RunTable, color: str) -> None:
     """The page's one primary button: on to the models page with the best run that has a model."""
-    untold = capabilities(here).logged_models.has is False
-    top_run = best(table, color, untold=untold) if color and len(table) else None
+    untold = read_capabilities(here).logged_models.is_available is False
+    top_run = find_best_run(table, color, models_unknown=untold) if color and len(table) else None
     why = _which(table, color, top_run) if top_run else "No finished run here has a model and a metric to judge it by."
     pressed = st.button(
         "Register the best",
         icon=":material/add_box:",
         type="primary",
         key="compare.register",
-        **(for_recording(here) or {"disabled": top_run is None, "help": why}),
+        **(record_button_kwargs(here) or {"disabled": top_run is None, "help": why}),
     )
     if pressed and top_run:
-        goto("models", register=top_run.run_id)
+        switch_page("models", register=top_run.run_id)
 
 
-def _which(table: RunTable, color: str, top_run: Best) -> str:
-    name = md(table.identity.name[top_run.run_id])
-    value = f"{md(titled(color.removeprefix(METRIC)))} {score(top_run.value)}"
-    through = "" if top_run.measured == top_run.run_id else f", measured by {md(table.identity.name[top_run.measured])}"
-    ties = f" {count(top_run.ties, 'other run')} measured the same; this is the newest." if top_run.ties else ""
+def _which(table: RunTable, color: str, top_run: BestRun) -> str:
+    name = escape(table.identity.name[top_run.run_id])
+    value = f"{escape(metric_title(color.removeprefix(METRIC_PREFIX)))} {format_metric(top_run.value)}"
+    through = (
+        ""
+        if top_run.measured_run_id == top_run.run_id
+        else f", measured by {escape(table.identity.name[top_run.measured_run_id])}"
+    )
+    ties = f" {format_count(top_run.tie_count, 'other run')} measured the same; this is the newest." if top_run.tie_count else ""
     return f"{name}: {value}{through}.{ties}"
 
 
-def toolbar(view: View, catalogue: Catalogue, found: Found) -> None:
+def show_toolbar(view: ViewState, experiment_list: ExperimentList, result: SearchResult) -> None:
     """Which runs in the first line, which picture of them in the second; all of it carried by the address."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare.toolbar"):
-        _experiment(view, catalogue)
-        _more_experiments(view, catalogue)
+        _experiment(view, experiment_list)
+        _more_experiments(view, experiment_list)
         st.text_input(
             "Filter",
             icon=":material/search:",
-            placeholder=f"Filter: {found.known.example}",
+            placeholder=f"Filter: {result.filter_names.example_filter}",
             label_visibility="collapsed",
             live="500ms",
             width="stretch",
-            **bound("filter", view.filter),
+            **bind_widget("filter", view.filter),
         )
         _value(view)
-        refine(view, found)
+        show_filter_panel(view, result)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.segmented_control("Plot", PLOTS, required=True, label_visibility="collapsed", **bound("plot", view.plot))
+        st.segmented_control("Plot", PLOT_NAMES, required=True, label_visibility="collapsed", **bind_widget("plot", view.plot))
         st.space("stretch")
-        _color(view, found)
-    chips(view)
-    cut(view, found)
-    _messages(found)
+        _color(view, result)
+    show_filter_chips(view)
+    show_truncation_notice(view, result)
+    _messages(result)
 
 
-def _experiment(view: View, catalogue: Catalogue) -> None:
+def _experiment(view: ViewState, catalogue: ExperimentList) -> None:
     """One experiment to go to; when several are compared, they stand on top as one choice."""
-    names = catalogue.names
-    together = [SEVERAL] if len(view.experiment) > 1 else []
+    names = catalogue.names_by_id
+    together = [SEVERAL_EXPERIMENTS] if len(view.experiment) > 1 else []
     st.selectbox(
         "Experiment",
         [*together, *names],
-        format_func=lambda one: count(len(view.experiment), "experiment") if one == SEVERAL else names.get(one, one),
+        format_func=lambda one: (
+            format_count(len(view.experiment), "experiment") if one == SEVERAL_EXPERIMENTS else names.get(one, one)
+        ),
         icon=":material/science:",
         label_visibility="collapsed",
         width=230,
         **(
-            bound("experiment", SEVERAL if together else view.experiment[0])
+            bind_widget("experiment", SEVERAL_EXPERIMENTS if together else view.experiment[0])
             | {"on_change": change_experiment, "args": (list(names),)}
         ),
     )
 
 
-def _more_experiments(view: View, catalogue: Catalogue) -> None:
-    names = catalogue.names
-    with drawer("more", "More", icon=":material/library_add:", help="Compare the runs of several experiments") as is_open:
+def _more_experiments(view: ViewState, catalogue: ExperimentList) -> None:
+    names = catalogue.names_by_id
+    with lazy_popover("more", "More", icon=":material/library_add:", help="Compare the runs of several experiments") as is_open:
         if not is_open:
             return
         key = "compare.together"
@@ -143,57 +156,57 @@ def _more_experiments(view: View, catalogue: Catalogue) -> None:
             on_change=_together,
             args=(key,),
         )
-        experiment.button()
+        experiment_dialog.experiments_button()
 
 
 def _together(key: str) -> None:
     """Compare these experiments; the last one cannot be taken away."""
     if st.session_state[key]:
-        keep(experiment=tuple(st.session_state[key]))
+        update_url(experiment=tuple(st.session_state[key]))
 
 
-def _value(view: View) -> None:
+def _value(view: ViewState) -> None:
     st.selectbox(
         "Value of a metric",
         STATS,
-        format_func=lambda one: f"Value: {STAT_WORDS[one]}",
+        format_func=lambda one: f"Value: {STAT_LABELS[one]}",
         label_visibility="collapsed",
         width=140,
         help="Of a metric that was logged several times: the last value, the best, the smallest or the largest.",
-        **bound("stat", view.stat),
+        **bind_widget("stat", view.stat),
     )
 
 
-def _color(view: View, found: Found) -> None:
+def _color(view: ViewState, found: SearchResult) -> None:
     """By a metric; of several experiments also by experiment, which leaves the metric to the table."""
-    scores = metrics(found.whole)
+    scores = metric_columns(found.all_runs)
     several = len(view.experiment) > 1
     if scores or several:
-        shown = EXPERIMENT if several and (is_marked(view, EXPERIMENT) or not scores) else view.color
+        shown = COLOR_BY_EXPERIMENT if several and (has_flag(view, COLOR_BY_EXPERIMENT) or not scores) else view.color
         st.selectbox(
             "Colour by",
-            [*scores, *([EXPERIMENT] if several else [])],
-            format_func=lambda name: f"Colour: {said(name)}",
+            [*scores, *([COLOR_BY_EXPERIMENT] if several else [])],
+            format_func=lambda name: f"Colour: {column_label(name)}",
             icon=":material/palette:",
             label_visibility="collapsed",
             width=200,
-            help=SIX if several else None,
-            **(bound("color", shown) | {"on_change": _colored, "args": ()}),
+            help=COLOR_HELP if several else None,
+            **(bind_widget("color", shown) | {"on_change": _colored, "args": ()}),
         )
 
 
 def _colored() -> None:
-    chosen, others = st.session_state["compare.color"], tuple(one for one in asked().mark if one != EXPERIMENT)
-    if chosen == EXPERIMENT:
-        keep(mark=(*others, EXPERIMENT))
+    chosen, others = st.session_state["compare.color"], tuple(one for one in view_from_url().mark if one != COLOR_BY_EXPERIMENT)
+    if chosen == COLOR_BY_EXPERIMENT:
+        update_url(mark=(*others, COLOR_BY_EXPERIMENT))
     else:
-        keep(color=chosen, mark=others)
+        update_url(color=chosen, mark=others)
 
 
-def _messages(found: Found) -> None:
+def _messages(found: SearchResult) -> None:
     """What is wrong with the filter, or which of its names no run has. Calm: a half-typed filter is no failure."""
     if found.problem:
-        parts = " ".join(md(part) for part in (found.problem.what, found.problem.means, found.problem.next))
+        parts = " ".join(escape(part) for part in (found.problem.what, found.problem.means, found.problem.next))
         st.markdown(f":small[:orange[:material/info: {parts}]]")
     for note in found.notes:
-        st.markdown(f":small[:orange[:material/info: {md(note)}]]")
+        st.markdown(f":small[:orange[:material/info: {escape(note)}]]")

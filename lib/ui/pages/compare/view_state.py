@@ -12,21 +12,30 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from lib.runs.analysis.metric_direction import direction
-from lib.runs.plots.axes import is_worth_an_axis
-from lib.runs.table.memo import remembered
-from lib.runs.table.run_table import METRIC, PARAM, PLAIN, TAG, column, has_column, metrics, varying
+from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.plots.axes import can_be_axis
+from lib.runs.table.memo import memoize_by_table
+from lib.runs.table.run_table import (
+    METRIC_PREFIX,
+    PARAM_PREFIX,
+    PLAIN_COLUMNS,
+    TAG_PREFIX,
+    column_values,
+    has_column,
+    metric_columns,
+    varying_params,
+)
 from lib.runs.table.types import RunTable
 
-LAST = "compare.last"
-PLOTS = ("Parallel", "Scatter", "Box", "Contour", "Curves", "Groups", "Importance", "Differences", "Artifacts")
-EXPERIMENT = "experiment"
+LAST_VIEW_KEY = "compare.last"
+PLOT_NAMES = ("Parallel", "Scatter", "Box", "Contour", "Curves", "Groups", "Importance", "Differences", "Artifacts")
+COLOR_BY_EXPERIMENT = "experiment"
 """A switch in `mark`: runs of several experiments are coloured by experiment, not by a metric."""
 STATS = ("last", "best", "min", "max")
 
 
 @dataclass(frozen=True)
-class View:
+class ViewState:
     """The address, name for name. Columns are named as in a filter; `pick` holds run ids in the order they were picked.
 
     Which runs: `experiment` ids, `filter` (MLflow's grammar), `facet` conditions, `since` and `until`, `state`, `children` (shown,
@@ -66,35 +75,35 @@ class View:
     pick: tuple[str, ...] = ()
 
 
-NAMES = tuple(field.name for field in fields(View))
-MANY = tuple(field.name for field in fields(View) if field.default == ())
+QUERY_PARAMETERS = tuple(field.name for field in fields(ViewState))
+REPEATED_PARAMETERS = tuple(field.name for field in fields(ViewState) if field.default == ())
 
 
-def asked() -> View:
+def view_from_url() -> ViewState:
     """The view in the address; when it says nothing, the one that this browser session left."""
-    if not any(name in st.query_params for name in NAMES) and LAST in st.session_state:
-        _write(st.session_state[LAST])
-    said: dict[str, Any] = {name: st.query_params.get(name, "") for name in NAMES if name not in MANY}
-    said |= {name: tuple(dict.fromkeys(st.query_params.get_all(name))) for name in MANY}
-    return View(**said)
+    if not any(name in st.query_params for name in QUERY_PARAMETERS) and LAST_VIEW_KEY in st.session_state:
+        _write(st.session_state[LAST_VIEW_KEY])
+    said: dict[str, Any] = {name: st.query_params.get(name, "") for name in QUERY_PARAMETERS if name not in REPEATED_PARAMETERS}
+    said |= {name: tuple(dict.fromkeys(st.query_params.get_all(name))) for name in REPEATED_PARAMETERS}
+    return ViewState(**said)
 
 
-def keep(**changes: Any) -> None:
+def update_url(**changes: Any) -> None:
     """Write changes into the address. To be called in a callback, or with what was fallen back to."""
-    view = replace(asked(), **changes)
-    st.session_state[LAST] = view
+    view = replace(view_from_url(), **changes)
+    st.session_state[LAST_VIEW_KEY] = view
     _write(view)
 
 
-def _write(view: View) -> None:
+def _write(view: ViewState) -> None:
     for name, value in asdict(view).items():
         if value:
-            st.query_params[name] = list(value) if name in MANY else value
+            st.query_params[name] = list(value) if name in REPEATED_PARAMETERS else value
         elif name in st.query_params:
             del st.query_params[name]
 
 
-def bound(name: str, value: Any) -> dict[str, Any]:
+def bind_widget(name: str, value: Any) -> dict[str, Any]:
     """Key and callback of a widget that follows one name of the address; `value` is what it shows now."""
     key = f"compare.{name}"
     if st.session_state.get(key) != value:
@@ -104,39 +113,39 @@ def bound(name: str, value: Any) -> dict[str, Any]:
 
 def _follow(name: str, key: str) -> None:
     value = st.session_state[key]
-    keep(**{name: tuple(value or ()) if name in MANY else value or ""})
+    update_url(**{name: tuple(value or ()) if name in REPEATED_PARAMETERS else value or ""})
 
 
-def tied(key: str, value: Any, change: Callable[[Any], None]) -> dict[str, Any]:
+def bind_callback(key: str, value: Any, on_change: Callable[[Any], None]) -> dict[str, Any]:
     """Key and callback of a widget that shows `value` and hands what a person chose to `change`."""
     if st.session_state.get(key) != value:
         st.session_state[key] = value
-    return {"key": key, "on_change": lambda: change(st.session_state[key])}
+    return {"key": key, "on_change": lambda: on_change(st.session_state[key])}
 
 
-def change_experiment(experiments: Sequence[str]) -> None:
+def change_experiment(experiment_ids: Sequence[str]) -> None:
     """Go to the chosen one of the experiments: names and picks of the old one mean nothing there, the kind of plot stays."""
     chosen = st.session_state["compare.experiment"]
-    if chosen not in experiments:
+    if chosen not in experiment_ids:
         return
-    view = View(experiment=(chosen,), plot=asked().plot)
-    st.session_state[LAST] = view
+    view = ViewState(experiment=(chosen,), plot=view_from_url().plot)
+    st.session_state[LAST_VIEW_KEY] = view
     _write(view)
 
 
-def settled(view: View, table: RunTable) -> View:
+def resolve_view(view: ViewState, table: RunTable) -> ViewState:
     """The view with every gap filled and every unknown name replaced by what fits these runs. Does not touch the address."""
-    scores = metrics(table)
+    scores = metric_columns(table)
     color = view.color if view.color in scores else next(iter(scores), "")
-    sort = view.sort if has_column(table, view.sort) else color or PLAIN[0]
-    falls = not (sort.startswith(METRIC) and direction(sort.removeprefix(METRIC)) == "less")
-    places = drawable(table)
+    sort = view.sort if has_column(table, view.sort) else color or PLAIN_COLUMNS[0]
+    falls = not (sort.startswith(METRIC_PREFIX) and metric_direction(sort.removeprefix(METRIC_PREFIX)) == "less")
+    places = plottable_columns(table)
     x = view.x if view.x in places else next(iter(places), "")
     up = [name for name in (color, *places) if name in places and name != x]
     return replace(
         view,
         color=color,
-        plot=view.plot if view.plot in PLOTS else PLOTS[0],
+        plot=view.plot if view.plot in PLOT_NAMES else PLOT_NAMES[0],
         x=x,
         y=view.y if view.y in places else next(iter(up), x),
         sort=sort,
@@ -147,35 +156,35 @@ def settled(view: View, table: RunTable) -> View:
     )
 
 
-def drawable(table: RunTable) -> list[str]:
+def plottable_columns(table: RunTable) -> list[str]:
     """Columns that a scatter can use: parameters that differ, then metrics that differ."""
     return list(_drawable(table))
 
 
-@remembered
+@memoize_by_table
 def _drawable(table: RunTable) -> tuple[str, ...]:
-    names = [*varying(table), *metrics(table)]
-    return tuple(name for name in names if is_worth_an_axis(column(table, name)))
+    names = [*varying_params(table), *metric_columns(table)]
+    return tuple(name for name in names if can_be_axis(column_values(table, name)))
 
 
-def said(name: str) -> str:
+def column_label(name: str) -> str:
     """A column's name without its kind, for a select box, whose options show no markup."""
-    if name.startswith((METRIC, PARAM, TAG)):
+    if name.startswith((METRIC_PREFIX, PARAM_PREFIX, TAG_PREFIX)):
         return name.partition(".")[2]
     return {"seconds": "time taken", "git_commit": "git commit", "versions": "registered as"}.get(name, name)
 
 
-def told_apart(names: Iterable[str], say: Callable[[str], str] = said) -> dict[str, str]:
+def unique_labels(names: Iterable[str], label_of: Callable[[str], str] = column_label) -> dict[str, str]:
     """What each column is called in a list of options; its whole name where two would read the same.
 
     A select box knows its options by what is written on them: of two that read the same it takes the wrong one.
     """
-    texts = {name: say(name) for name in names}
+    texts = {name: label_of(name) for name in names}
     often = Counter(texts.values())
     return {name: text if often[text] == 1 else name for name, text in texts.items()}
 
 
-def link(base: str) -> str:
+def share_link(page_url: str) -> str:
     """The address of this view, whole."""
-    view = {name: value for name, value in asdict(asked()).items() if value}
-    return f"{base.partition('?')[0]}?{urlencode(view, doseq=True)}"
+    view = {name: value for name, value in asdict(view_from_url()).items() if value}
+    return f"{page_url.partition('?')[0]}?{urlencode(view, doseq=True)}"

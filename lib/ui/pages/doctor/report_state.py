@@ -3,18 +3,18 @@
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.doctor.check_runner import CHECKS, examine
-from lib.doctor.types import Done, Report
+from lib.doctor.check_runner import CHECKS, run_checks
+from lib.doctor.types import FixResult, Report
 from lib.ui.app.session import now
-from lib.ui.components.formatting import count, md, moment
+from lib.ui.components.formatting import escape, format_count, format_time
 
-REPORT, DONE = "doctor.report", "doctor.done"
+REPORT_KEY, FIX_RESULTS_KEY = "doctor.report", "doctor.done"
 
 
-def report_on(here: Backend) -> Report:
+def session_report(backend: Backend) -> Report:
     """The report on a backend. The first time all checks are asked, and what is asked just now is told."""
-    known, place = st.session_state.get(REPORT), st.empty()
-    if isinstance(known, Report) and known.backend == here:
+    known, place = st.session_state.get(REPORT_KEY), st.empty()
+    if isinstance(known, Report) and known.backend == backend:
         return known
     with place.container():
         bar = st.progress(0.0, "Looking…")
@@ -23,34 +23,34 @@ def report_on(here: Backend) -> Report:
         def told(what: str) -> None:
             nonlocal asked
             asked = min(asked + (what in _ASKED), len(CHECKS))
-            bar.progress(asked / (len(CHECKS) + 1), md(what))
+            bar.progress(asked / (len(CHECKS) + 1), escape(what))
 
-        made = examine(here, now, told)
+        made = run_checks(backend, now, told)
     place.empty()
-    st.session_state[REPORT] = made
+    st.session_state[REPORT_KEY] = made
     return made
 
 
-_ASKED = {check.asks for check in CHECKS}
+_ASKED = {check.question for check in CHECKS}
 
 
-def again() -> None:
+def clear_report() -> None:
     """Forget the report, so that the page looks anew."""
-    st.session_state.pop(REPORT, None)
+    st.session_state.pop(REPORT_KEY, None)
 
 
-def cured(here: Backend) -> tuple[Done, ...]:
+def fix_results(backend: Backend) -> tuple[FixResult, ...]:
     """What was carried out on a backend in this browser session."""
-    return tuple(done for where, done in st.session_state.get(DONE, ()) if where == here)
+    return tuple(done for where, done in st.session_state.get(FIX_RESULTS_KEY, ()) if where == backend)
 
 
-def remember(here: Backend, done: Done) -> None:
+def add_fix_result(backend: Backend, result: FixResult) -> None:
     """Keep how a cure ended, for the page and the report."""
-    st.session_state[DONE] = (*st.session_state.get(DONE, ()), (here, done))
-    again()
+    st.session_state[FIX_RESULTS_KEY] = (*st.session_state.get(FIX_RESULTS_KEY, ()), (backend, result))
+    clear_report()
 
 
-def age(report: Report) -> str:
+def report_summary(report: Report) -> str:
     """The line under the title: which backend, how many checks, how long, when."""
-    asked = len({one.check for one in report.findings})
-    return f"{md(report.backend.name)} · {count(asked, 'check')} in {report.seconds:.1f} s · {moment(report.at)}"
+    asked = len({one.check_id for one in report.findings})
+    return f"{escape(report.backend.name)} · {format_count(asked, 'check')} in {report.seconds:.1f} s · {format_time(report.at)}"

@@ -2,42 +2,42 @@
 
 import streamlit as st
 
-from lib.doctor.symptoms import BY_TITLE, Symptom, concerned
+from lib.doctor.symptoms import SYMPTOMS_BY_TITLE, Symptom, findings_for_symptom
 from lib.doctor.types import Finding, Report
-from lib.ui.app.routes import link
-from lib.ui.components.formatting import md
-from lib.ui.components.layout import card, checks
-from lib.ui.pages.doctor.findings import STATE
+from lib.ui.app.routes import page_link
+from lib.ui.components.formatting import escape
+from lib.ui.components.layout import card, show_checks
+from lib.ui.pages.doctor.findings import HEALTH_BY_LEVEL
 
 
-def choose() -> Symptom | None:
+def choose_symptom() -> Symptom | None:
     """The list of what people see."""
     title = st.selectbox(
         "What went wrong?",
-        list(BY_TITLE),
+        list(SYMPTOMS_BY_TITLE),
         index=None,
         placeholder="What went wrong? Choose what you see",
         key="doctor.wrong",
         bind="query-params",
         label_visibility="collapsed",
     )
-    return BY_TITLE.get(title or "")
+    return SYMPTOMS_BY_TITLE.get(title or "")
 
 
-def answer(symptom: Symptom, report: Report) -> None:
+def show_symptom(symptom: Symptom, report: Report) -> None:
     """What it usually is, what helps, and how the checks in question ended."""
-    found = concerned(symptom, report)
+    found = findings_for_symptom(symptom, report)
     with card(symptom.title, key="doctor.answer"):
-        st.markdown(symptom.usual)
-        st.markdown(symptom.helps)
-        checks([(STATE[one.level], md(one.title), md(one.short)) for one in found])
+        st.markdown(symptom.usual_cause)
+        st.markdown(symptom.advice)
+        show_checks([(HEALTH_BY_LEVEL[one.level], escape(one.title), escape(one.summary)) for one in found])
         if not any(one.level in ("problem", "notice") for one in found):
             st.caption("These checks found nothing wrong, so it is probably something else than they look at.")
         if symptom.page[0]:
-            link(symptom.page[1], symptom.page[0], icon="arrow_forward")
+            page_link(symptom.page[1], symptom.page[0], icon="arrow_forward")
 
 
-def first(ill: tuple[Finding, ...], symptom: Symptom | None) -> tuple[Finding, ...]:
+def sort_by_symptom(findings: tuple[Finding, ...], symptom: Symptom | None) -> tuple[Finding, ...]:
     """The findings of a symptom before the others."""
-    mine = symptom.checks if symptom else ()
-    return tuple(sorted(ill, key=lambda one: one.check not in mine))
+    mine = symptom.check_ids if symptom else ()
+    return tuple(sorted(findings, key=lambda one: one.check_id not in mine))

@@ -7,34 +7,34 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.backends.dagshub import repository_of
-from lib.jobs.job_settings import Workshop, workshop
+from lib.jobs.job_settings import JobSettings, read_job_settings
 from lib.launch import catalogue, demo_jobs
-from lib.launch.catalogue import Demo, Parameter, Value
-from lib.ui.app.routes import PROJECT, goto
-from lib.ui.app.session import backend, now, person
-from lib.ui.components.error_box import calm
-from lib.ui.components.formatting import md
-from lib.ui.components.write_access import for_writing, greyed
+from lib.launch.catalogue import Demo, DemoParameter, ParameterInput
+from lib.ui.app.routes import PROJECT_ROOT, switch_page
+from lib.ui.app.session import current_backend, now, user_name
+from lib.ui.components.error_box import error_boundary
+from lib.ui.components.formatting import escape
+from lib.ui.components.write_access import disabled_kwargs, write_button_kwargs
 
-CHOICE = "launch.demo"
+DEMO_KEY = "launch.demo"
 
 
-def shop() -> Workshop:
+def job_settings() -> JobSettings:
     """Where this process runs its jobs. Raises BadInput when PODIUM_JOBS makes no sense."""
-    return workshop(os.environ, PROJECT)
+    return read_job_settings(os.environ, PROJECT_ROOT)
 
 
 def choose_demo() -> Demo:
     """The select box of all demos; the choice stands in the address as `demo`."""
-    demos = {demo.key: demo for demo in catalogue.demos()}
+    demos = {demo.key: demo for demo in catalogue.list_demos()}
     asked = st.query_params.get("demo", "")
-    if CHOICE not in st.session_state and asked in demos:
-        st.session_state[CHOICE] = asked
+    if DEMO_KEY not in st.session_state and asked in demos:
+        st.session_state[DEMO_KEY] = asked
     key = st.selectbox(
         "Demo",
         list(demos),
         format_func=lambda one: f"{demos[one].number} · {demos[one].title}",
-        key=CHOICE,
+        key=DEMO_KEY,
         on_change=_keep_choice,
         help="Each demo is a plain numbered script that also runs from a shell.",
     )
@@ -44,10 +44,10 @@ def choose_demo() -> Demo:
 
 def _keep_choice() -> None:
     """The widget's own binding would put the label into the address instead of the key."""
-    st.query_params["demo"] = st.session_state[CHOICE]
+    st.query_params["demo"] = st.session_state[DEMO_KEY]
 
 
-def ask_parameters(demo: Demo) -> dict[str, Value]:
+def ask_parameters(demo: Demo) -> dict[str, ParameterInput]:
     """A widget for every parameter: where to log, what to try, how, and who. What comes back is checked by the catalogue."""
     numbers = [parameter for parameter in demo.parameters if parameter.kind == "number"]
     author = [parameter for parameter in demo.parameters if parameter.name == "author"]
@@ -58,9 +58,9 @@ def ask_parameters(demo: Demo) -> dict[str, Value]:
     return values | {one.name: _ask(one, demo) for one in author}
 
 
-def _ask(parameter: Parameter, demo: Demo) -> Value:
+def _ask(parameter: DemoParameter, demo: Demo) -> ParameterInput:
     key = f"launch.{demo.key}.{parameter.name}"
-    default = person() or parameter.default if parameter.name == "author" else parameter.default
+    default = user_name() or parameter.default if parameter.name == "author" else parameter.default
     if isinstance(default, tuple):
         picked = st.pills(
             parameter.label,
@@ -75,46 +75,46 @@ def _ask(parameter: Parameter, demo: Demo) -> Value:
         return [one for one in parameter.choices if one in picked]  # pills come in the order of the clicks
     if isinstance(default, int):
         typed = st.number_input(
-            parameter.label, parameter.least, parameter.most, default, key=key, help=parameter.help, persist_state="session"
+            parameter.label, parameter.minimum, parameter.maximum, default, key=key, help=parameter.help, persist_state="session"
         )
         return default if typed is None else typed
     return st.text_input(parameter.label, default, key=key, help=parameter.help, persist_state="session") or ""
 
 
-def start_button(demo: Demo, values: dict[str, Value], here: Backend, *, waits: bool) -> None:
+def start_button(demo: Demo, values: dict[str, ParameterInput], backend: Backend, *, is_busy: bool) -> None:
     """The cost in one line, then the button. A bad value shows in its place, and there is no button."""
-    why = demo.unfit(is_server=here.kind == "server")
-    with calm():
-        st.caption(why or catalogue.cost(demo, values))
+    why = demo.unavailable_reason(is_server=backend.kind == "server")
+    with error_boundary():
+        st.caption(why or catalogue.describe_cost(demo, values))
         if st.button(
-            "Start when its turn comes" if waits else "Start",
-            type="secondary" if waits else "primary",
-            icon=":material/hourglass_top:" if waits else ":material/play_arrow:",
+            "Start when its turn comes" if is_busy else "Start",
+            type="secondary" if is_busy else "primary",
+            icon=":material/hourglass_top:" if is_busy else ":material/play_arrow:",
             width="stretch",
             key="launch.start",
-            **(greyed(why) or for_writing(here)),
+            **(disabled_kwargs(why) or write_button_kwargs(backend)),
         ):
-            begin(demo, values, here)
+            start_demo(demo, values, backend)
 
 
-def begin(demo: Demo, values: dict[str, Value], here: Backend) -> None:
+def start_demo(demo: Demo, values: dict[str, ParameterInput], backend: Backend) -> None:
     """Start a demo and show its job; for every page that starts one. Raises PodiumError when nothing was started."""
     with st.spinner("Starting…"):
-        job = demo_jobs.start(shop(), demo, values, here, now())
-    goto("launch", demo=demo.key, job=job.id)
+        job = demo_jobs.start_demo_job(job_settings(), demo, values, backend, now())
+    switch_page("launch", demo=demo.key, job=job.id)
 
 
 def _place(demo: Demo) -> list[str]:
     """Where a demo about a remote backend logs without Podium: the repository in use, or how one is written."""
-    return ["--repo", repository_of(backend()) or "owner/repo"] if demo.remote else []
+    return ["--repo", repository_of(current_backend()) or "owner/repo"] if demo.needs_remote else []
 
 
 @st.dialog("The script", width="large", icon=":material/code:")
-def read_script(demo: Demo, values: dict[str, Value]) -> None:
+def open_script_dialog(demo: Demo, values: dict[str, ParameterInput]) -> None:
     """The script as it lies in the project, with the line that does from a shell what the button does."""
-    st.caption(f"demo_experiments/{md(demo.script)} is plain MLflow and scikit-learn. This line runs it without Podium:")
-    with calm():
-        line = ["python", f"demo_experiments/{demo.script}", *_place(demo), *catalogue.argv(demo, values)]
+    st.caption(f"demo_experiments/{escape(demo.script)} is plain MLflow and scikit-learn. This line runs it without Podium:")
+    with error_boundary():
+        line = ["python", f"demo_experiments/{demo.script}", *_place(demo), *catalogue.script_arguments(demo, values)]
         st.code(shlex.join(line), language="bash", wrap_lines=True)
-    with calm():
-        st.code(demo_jobs.source(demo), language="python", line_numbers=True, height=520)
+    with error_boundary():
+        st.code(demo_jobs.read_demo_script(demo), language="python", line_numbers=True, height=520)

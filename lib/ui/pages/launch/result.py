@@ -6,37 +6,37 @@ import pandas as pd
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.backends.credentials import known
+from lib.backends.credentials import attach_credential
 from lib.jobs.job_folder import Job
-from lib.jobs.job_runs import RunSummary, runs_of
-from lib.ui.app.routes import link
-from lib.ui.components.badges import RUN, pills
-from lib.ui.components.error_box import calm
-from lib.ui.components.formatting import count, md
+from lib.jobs.job_runs import RunSummary, find_job_runs
+from lib.ui.app.routes import page_link
+from lib.ui.components.badges import RUN_STATUS_BADGES, badge_column_options
+from lib.ui.components.error_box import error_boundary
+from lib.ui.components.formatting import escape, format_count
 
-FIRST = ("accuracy", "precision", "recall", "f1", "auc")
-TRIAL = "mean_cv_accuracy"
+FIRST_METRICS = ("accuracy", "precision", "recall", "f1", "auc")
+TRIAL_METRIC = "mean_cv_accuracy"
 ROWS_WITHOUT_SCROLLING = 6
-MOST_LINKS = 4
+MAX_RUN_LINKS = 4
 
 
-def result(one: Job, here: Backend) -> None:
+def show_result(job: Job, backend: Backend) -> None:
     """The runs of a job that has ended. Its backend is asked again after half a minute."""
-    with calm():
-        place = here if one.backend.is_same_place(here) else known(one.backend)
-        runs = _runs(place, one.id)
+    with error_boundary():
+        place = backend if job.backend.is_same_store(backend) else attach_credential(job.backend)
+        runs = _runs(place, job.id)
         if not runs:
             st.caption("It left no run on its backend.")
             return
-        tops, trials = [run for run in runs if not run.parent], [run for run in runs if run.parent]
+        tops, trials = [run for run in runs if not run.parent_run_id], [run for run in runs if run.parent_run_id]
         _metrics(tops)
         _trials(trials)
-        _way_on(tops, len(trials), place, here)
+        _way_on(tops, len(trials), place, backend)
 
 
 @st.cache_data(ttl=30, show_spinner="Reading its runs…")
 def _runs(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
-    return runs_of(backend, job_id)
+    return find_job_runs(backend, job_id)
 
 
 def _metrics(runs: Sequence[RunSummary]) -> None:
@@ -45,7 +45,7 @@ def _metrics(runs: Sequence[RunSummary]) -> None:
     table = pd.DataFrame(
         {
             "run": [run.name for run in runs],
-            "status": [[RUN[run.status][2]] if run.status in RUN else [run.status] for run in runs],
+            "status": [[RUN_STATUS_BADGES[run.status][2]] if run.status in RUN_STATUS_BADGES else [run.status] for run in runs],
         }
         | {name: [run.metrics.get(name) for run in runs] for name in names}
     )
@@ -60,25 +60,25 @@ def _metrics(runs: Sequence[RunSummary]) -> None:
         alt="The runs of this job and their metrics",
         column_config={
             "run": st.column_config.TextColumn("Run", width=104),
-            "status": st.column_config.MultiselectColumn("Status", width=80, **pills(RUN)),
+            "status": st.column_config.MultiselectColumn("Status", width=80, **badge_column_options(RUN_STATUS_BADGES)),
             **columns,
         },
     )
 
 
 def _rank(name: str) -> tuple[int, int]:
-    return (0, FIRST.index(name)) if name in FIRST else (1, 0)
+    return (0, FIRST_METRICS.index(name)) if name in FIRST_METRICS else (1, 0)
 
 
 def _trials(runs: Sequence[RunSummary]) -> None:
     """The trials of a search, best first: what differs between them, then how they scored."""
     if not runs:
         return
-    best_first = sorted(runs, key=lambda run: (-run.metrics.get(TRIAL, float("-inf")), run.name))
+    best_first = sorted(runs, key=lambda run: (-run.metrics.get(TRIAL_METRIC, float("-inf")), run.name))
     varied = [name for name in best_first[0].params if len({run.params.get(name) for run in runs}) > 1]
-    scores = [run.metrics[TRIAL] for run in runs if TRIAL in run.metrics] or [0.0, 1.0]
+    scores = [run.metrics[TRIAL_METRIC] for run in runs if TRIAL_METRIC in run.metrics] or [0.0, 1.0]
     low, high = _floor(min(scores), max(scores)), max(scores)
-    st.caption(f"{count(len(runs), 'trial')}, best first; the bar runs from {low:.3f} to {high:.4f}")
+    st.caption(f"{format_count(len(runs), 'trial')}, best first; the bar runs from {low:.3f} to {high:.4f}")
     st.dataframe(
         _trial_table(best_first, varied),
         hide_index=True,
@@ -93,7 +93,10 @@ def _trial_table(runs: Sequence[RunSummary], varied: Sequence[str]) -> pd.DataFr
     return pd.DataFrame(
         {"trial": [run.name for run in runs]}
         | {name: [run.params.get(name) for run in runs] for name in varied}
-        | {"score": [run.metrics.get(TRIAL) for run in runs], "spread": [run.metrics.get("std_cv_accuracy") for run in runs]}
+        | {
+            "score": [run.metrics.get(TRIAL_METRIC) for run in runs],
+            "spread": [run.metrics.get("std_cv_accuracy") for run in runs],
+        }
     )
 
 
@@ -115,11 +118,11 @@ def _floor(low: float, high: float) -> float:
 
 def _way_on(tops: Sequence[RunSummary], trials: int, backend: Backend, here: Backend) -> None:
     if backend != here:
-        st.caption(f"These runs are on another backend: {md(backend.name)}, {md(backend.place)}.")
+        st.caption(f"These runs are on another backend: {escape(backend.name)}, {escape(backend.label)}.")
         return
-    for run in tops[:MOST_LINKS]:
-        link(f"Open {md(run.name)}", "run", icon="science", query={"run": run.run_id})
+    for run in tops[:MAX_RUN_LINKS]:
+        page_link(f"Open {escape(run.name)}", "run", icon="science", query={"run": run.run_id})
     picked = [run.run_id for run in tops] if len(tops) > 1 else []
     query: dict[str, str | list[str]] = {"experiment": tops[0].experiment_id} | ({"pick": picked} if picked else {})
     label = "Compare its runs" if trials or picked else "Compare it with the other runs of its experiment"
-    link(label, "compare", icon="compare_arrows", query=query)
+    page_link(label, "compare", icon="compare_arrows", query=query)

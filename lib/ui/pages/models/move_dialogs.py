@@ -9,119 +9,129 @@ from typing import Literal
 import streamlit as st
 
 from lib.errors import BadInput, PodiumError
-from lib.ledger.entry.vocabulary import CATEGORIES, Reason, Stage, reason
-from lib.registry.code_snippets import moves_code
+from lib.ledger.entry.vocabulary import REASON_CATEGORIES, Reason, Stage, make_reason
+from lib.registry.code_snippets import moves_snippet
 from lib.registry.move_plan import Move
-from lib.registry.promote import Kind, Moved, Wish, champion, displaced, meant, move, steps
-from lib.ui.app.session import ask_person, backend, keep_person
+from lib.registry.promote import (
+    DecisionKind,
+    MoveRequest,
+    MoveResult,
+    desired_holder,
+    displaced_versions,
+    move_version,
+    preview_moves,
+    target_version,
+)
+from lib.ui.app.session import ask_user_name, current_backend, remember_user_name
 from lib.ui.app.writer import writer
-from lib.ui.components.badges import STAGE, chip
-from lib.ui.components.error_box import show
-from lib.ui.components.formatting import md, version
-from lib.ui.components.layout import table
-from lib.ui.queries.registry import Sight, forget
+from lib.ui.components.badges import STAGE_BADGES, badge_markdown
+from lib.ui.components.error_box import show_error
+from lib.ui.components.formatting import escape, version_label
+from lib.ui.components.layout import show_table
+from lib.ui.queries.registry import LoadedModelStatus, clear_cache
 
-OPEN, DONE = "models.open", "models.done"
+DIALOG_KEY, FLASH_KEY = "models.open", "models.done"
 
 
 @dataclass(frozen=True)
-class Question:
+class MoveDialogState:
     """What a dialog asks, fixed when it was opened: the wish without its reason, and what it would do."""
 
     model: str
     version: str
     from_: str
     to: Stage
-    kind: Kind
-    expected: str
-    place: int
+    kind: DecisionKind
+    expected_champion: str
+    position: int
     moves: tuple[Move, ...]
-    others: tuple[tuple[str, str], ...]
+    displaced_aliases: tuple[tuple[str, str], ...]
 
     @property
     def title(self) -> str:
         """The question with the object in it."""
         if self.kind == "archive":
-            return f"Archive {version(self.version)}?"
+            return f"Archive {version_label(self.version)}?"
         if self.kind == "roll_back":
-            return f"Roll back to {version(self.version)}?"
+            return f"Roll back to {version_label(self.version)}?"
         verb = {"adopt": "Adopt", "revert": "Put back"}.get(self.kind, "Move")
-        return f"{verb} {version(self.version)} {'in' if self.kind == 'adopt' else 'to'} {self.to}?"
+        return f"{verb} {version_label(self.version)} {'in' if self.kind == 'adopt' else 'to'} {self.to}?"
 
     @property
-    def verb(self) -> str:
+    def button_label(self) -> str:
         """The button's word: the same deed as in the title."""
         return self.title.removesuffix("?")
 
 
-def ask(sight: Sight, number: str, to: Stage, kind: Kind) -> None:
+def open_move_dialog(cached_status: LoadedModelStatus, number: str, to: Stage, kind: DecisionKind) -> None:
     """Open the dialog for a move at the next run of the page. Works out on paper what the move would do."""
-    found = sight.found
+    found = cached_status.status
     stand_in = Reason(category="other", text="")
-    wish = Wish(found.seen.model, number, to, stand_in, kind)
-    others = tuple((alias, out) for out in displaced(found, wish) for alias in found.seen.other_aliases(out))
-    st.session_state[OPEN] = Question(
-        model=found.seen.model,
+    wish = MoveRequest(found.snapshot.model, number, to, stand_in, kind)
+    others = tuple((alias, out) for out in displaced_versions(found, wish) for alias in found.snapshot.other_aliases(out))
+    st.session_state[DIALOG_KEY] = MoveDialogState(
+        model=found.snapshot.model,
         version=number,
-        from_=meant(found.state, found.seen, wish).stage,
+        from_=target_version(found.state, found.snapshot, wish).stage,
         to=to,
         kind=kind,
-        expected=champion(found, wish).said,
-        place=found.state.reading.head + (1 if number in found.state.registered or number not in found.seen.versions else 2),
-        moves=steps(found, wish, writer()),
-        others=others,
+        expected_champion=desired_holder(found, wish).holders_text,
+        position=found.state.book.head
+        + (1 if number in found.state.registered_versions or number not in found.snapshot.versions else 2),
+        moves=preview_moves(found, wish, writer()),
+        displaced_aliases=others,
     )
 
 
-def close() -> None:
+def close_move_dialog() -> None:
     """Forget the open dialog."""
-    st.session_state.pop(OPEN, None)
+    st.session_state.pop(DIALOG_KEY, None)
 
 
-def show_done() -> None:
+def show_flash() -> None:
     """Say once how the last deed ended."""
-    kind, text = st.session_state.pop(DONE, ("", ""))
+    kind, text = st.session_state.pop(FLASH_KEY, ("", ""))
     if kind == "success":
         st.success(text, icon=":material/check_circle:")
     elif kind:
         st.warning(text, icon=":material/warning:")
 
 
-def show_open_dialog() -> None:
+def show_move_dialog() -> None:
     """Draw the dialog that was opened, if any."""
-    question = st.session_state.get(OPEN)
-    if isinstance(question, Question):
-        st.dialog(question.title, width="medium", icon=":material/balance:", on_dismiss=close)(_confirm)(question)
+    question = st.session_state.get(DIALOG_KEY)
+    if isinstance(question, MoveDialogState):
+        st.dialog(question.title, width="medium", icon=":material/balance:", on_dismiss=close_move_dialog)(_confirm)(question)
 
 
-def _confirm(question: Question) -> None:
+def _confirm(question: MoveDialogState) -> None:
     st.markdown("This is exactly what will happen, in this order:")
-    table([(str(n), text) for n, text in enumerate(_told(question), 1)])
+    show_table([(str(n), text) for n, text in enumerate(_told(question), 1)])
     along = _aliases(question)
-    kinds = list(CATEGORIES)
+    kinds = list(REASON_CATEGORIES)
     usual = kinds.index(_USUAL.get(question.kind, "better"))
-    category = st.selectbox("Kind of reason", kinds, usual, format_func=CATEGORIES.__getitem__, key="models.category")
+    category = st.selectbox("Kind of reason", kinds, usual, format_func=REASON_CATEGORIES.__getitem__, key="models.category")
     said = st.text_area(
         "Why, for a reader in two years",
         key="models.reason",
         height=92,
         placeholder=_HINTS.get(question.kind, _HINT),
     )
-    name = ask_person()
+    name = ask_user_name()
     typed = _type_the_version(question)
     with st.expander("The MLflow calls that do the same", icon=":material/code:"):
         also = [Move("alias", alias, question.version) for alias in along]
-        st.code(moves_code(backend().uri, question.model, [*question.moves, *also]), language="python")
+        st.code(moves_snippet(current_backend().uri, question.model, [*question.moves, *also]), language="python")
         st.caption("They move the version, and leave no record of who did it and why.")
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="models.cancel"):
-            close()
+            close_move_dialog()
             st.rerun()
-        if st.button(question.verb, key="models.confirm", type="primary", icon=":material/check:"):
+        if st.button(question.button_label, key="models.confirm", type="primary", icon=":material/check:"):
             _decide(question, (category, said, name, typed), along)
 
 
-_USUAL: dict[Kind, str] = {"roll_back": "incident", "archive": "housekeeping", "revert": "housekeeping"}
+_USUAL: dict[DecisionKind, str] = {"roll_back": "incident", "archive": "housekeeping", "revert": "housekeeping"}
 _HINT = "Two more of 18 held-out wines are right; nothing else changed."
 _HINTS = {
     "archive": "Replaced by v2 two releases ago, nobody loads it any more.",
@@ -129,9 +139,9 @@ _HINTS = {
 }
 
 
-def _told(question: Question) -> list[str]:
+def _told(question: MoveDialogState) -> list[str]:
     return [
-        f"Record your decision as entry {question.place} of the ledger",
+        f"Record your decision as entry {question.position} of the ledger",
         *(_move_said(step) for step in question.moves),
         "Read the registry back and record the outcome",
     ]
@@ -139,59 +149,61 @@ def _told(question: Question) -> list[str]:
 
 def _move_said(step: Move) -> str:
     if step.verb == "alias":
-        return f"Alias `{step.where}`: {version(step.was) + ' → ' if step.was else ''}**{version(step.version)}**"
+        return f"Alias `{step.target}`: {version_label(step.previous) + ' → ' if step.previous else ''}**{version_label(step.version)}**"
     if step.verb == "unalias":
-        return f"Alias `{step.where}` is taken off {version(step.version)}"
-    return f"{version(step.version)}: {chip(STAGE, step.was)} → {chip(STAGE, step.where)}"
+        return f"Alias `{step.target}` is taken off {version_label(step.version)}"
+    return f"{version_label(step.version)}: {badge_markdown(STAGE_BADGES, step.previous)} → {badge_markdown(STAGE_BADGES, step.target)}"
 
 
-def _aliases(question: Question) -> tuple[str, ...]:
+def _aliases(question: MoveDialogState) -> tuple[str, ...]:
     """Other aliases on displaced versions: they stay, unless the person takes them along."""
     along = []
-    for alias, out in question.others:
-        label = f"Alias **{md(alias)}** stays on {version(out)}; take it along to {version(question.version)}"
+    for alias, out in question.displaced_aliases:
+        label = f"Alias **{escape(alias)}** stays on {version_label(out)}; take it along to {version_label(question.version)}"
         if st.checkbox(label, key=f"models.along.{alias}"):
             along.append(alias)
     return tuple(along)
 
 
-def _type_the_version(question: Question) -> str:
+def _type_the_version(question: MoveDialogState) -> str:
     if question.to != "Production":
-        return version(question.version)
-    return st.text_input("Type the version to confirm", placeholder=version(question.version), key="models.typed")
+        return version_label(question.version)
+    return st.text_input("Type the version to confirm", placeholder=version_label(question.version), key="models.typed")
 
 
-def _decide(question: Question, typed: tuple[str, str, str, str], along: tuple[str, ...]) -> None:
+def _decide(question: MoveDialogState, typed: tuple[str, str, str, str], along: tuple[str, ...]) -> None:
     """Check what was typed, carry the decision out, and leave the dialog; an error stays inside it."""
     category, said, name, confirmed = typed
     try:
         if confirmed.strip().lower().removeprefix("v") != question.version:
-            raise BadInput("The version that was typed is not the one to be moved.", next=f"Type {version(question.version)}.")
-        why = reason(category, said)
-        wish = Wish(question.model, question.version, question.to, why, question.kind, question.expected, along)
+            raise BadInput(
+                "The version that was typed is not the one to be moved.", next=f"Type {version_label(question.version)}."
+            )
+        why = make_reason(category, said)
+        wish = MoveRequest(question.model, question.version, question.to, why, question.kind, question.expected_champion, along)
         with st.spinner("Recording the decision and moving the version…"):
-            done = move(writer(name), wish)
+            done = move_version(writer(name), wish)
     except PodiumError as error:
-        show(error)
+        show_error(error)
         return
-    keep_person(name)
-    st.session_state[DONE] = _done(done)
-    close()
-    forget()
+    remember_user_name(name)
+    st.session_state[FLASH_KEY] = _done(done)
+    close_move_dialog()
+    clear_cache()
     st.rerun()
 
 
-def _done(done: Moved) -> tuple[Literal["success", "warning"], str]:
-    out = " and ".join(version(number) for number in done.displaced)
+def _done(done: MoveResult) -> tuple[Literal["success", "warning"], str]:
+    out = " and ".join(version_label(number) for number in done.displaced_versions)
     match done.outcome:
         case "applied":
             return (
                 "success",
-                f"Entry {done.place} recorded. {version(done.version)} is in {done.to}{f', in place of {out}' if out else ''}.",
+                f"Entry {done.position} recorded. {version_label(done.version)} is in {done.to_stage}{f', in place of {out}' if out else ''}.",
             )
         case "unchanged":
-            return "success", f"{version(done.version)} is in {done.to} already. Nothing was changed."
+            return "success", f"{version_label(done.version)} is in {done.to_stage} already. Nothing was changed."
         case "overtaken":
-            return "warning", f"Entry {done.place} recorded, but a later decision came first. Look at the history."
+            return "warning", f"Entry {done.position} recorded, but a later decision came first. Look at the history."
         case _:
-            return "warning", f"Entry {done.place} recorded, but it could not be carried out. {md(done.why)}"
+            return "warning", f"Entry {done.position} recorded, but it could not be carried out. {escape(done.failure_reason)}"

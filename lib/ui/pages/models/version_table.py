@@ -9,28 +9,30 @@ import pandas as pd
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.registry.snapshot import Seen
+from lib.registry.snapshot import RegistrySnapshot
 from lib.runs.reading.run_reader import Run
-from lib.ui.app.session import backend
-from lib.ui.components.badges import STAGE, pills
+from lib.ui.app.session import current_backend
+from lib.ui.components.badges import STAGE_BADGES, badge_column_options
 from lib.ui.components.layout import card
-from lib.ui.queries.registry import Sight, source_run
+from lib.ui.queries.registry import LoadedModelStatus, source_run
 
-MEASURED = 50
+MAX_VERSIONS_WITH_RUNS = 50
 """How many of the newest versions are shown with the metrics and parameters of their runs."""
 
 
-def versions_card(sight: Sight, chosen: str) -> str:
+def show_version_table(cached_status: LoadedModelStatus, selected_version: str) -> str:
     """The versions as a table to pick from; gives the number of the picked one."""
-    seen, here = sight.found.seen, backend()
+    seen, here = cached_status.status.snapshot, current_backend()
     numbers = list(seen.versions)
     note = (
-        "choose one to see its actions" if len(numbers) <= MEASURED else f"metrics of the newest {MEASURED} of {len(numbers):,}"
+        "choose one to see its actions"
+        if len(numbers) <= MAX_VERSIONS_WITH_RUNS
+        else f"metrics of the newest {MAX_VERSIONS_WITH_RUNS} of {len(numbers):,}"
     )
     with card("Versions", note, key="models.versions"):
         frame, config = _versions_table(seen, here)
         key = "models.table." + hashlib.sha256("|".join([seen.model, *numbers]).encode()).hexdigest()[:12]
-        row = numbers.index(chosen)
+        row = numbers.index(selected_version)
         event: Any = st.dataframe(
             frame,
             hide_index=True,
@@ -43,14 +45,14 @@ def versions_card(sight: Sight, chosen: str) -> str:
             alt=f"{len(numbers)} versions, newest first",
         )
     rows = event["selection"]["rows"]
-    return numbers[rows[0]] if rows else chosen
+    return numbers[rows[0]] if rows else selected_version
 
 
-def _versions_table(seen: Seen, here: Backend) -> tuple[pd.DataFrame, dict[str, Any]]:
-    runs = runs_of(seen, here)
+def _versions_table(seen: RegistrySnapshot, here: Backend) -> tuple[pd.DataFrame, dict[str, Any]]:
+    runs = read_source_runs(seen, here)
     metrics, params = (
-        told_first([run.metrics for run in runs.values()])[:2],
-        told_first([run.params for run in runs.values()])[:1],
+        rank_names([run.metrics for run in runs.values()])[:2],
+        rank_names([run.params for run in runs.values()])[:1],
     )
     rows = [
         {
@@ -60,23 +62,23 @@ def _versions_table(seen: Seen, here: Backend) -> tuple[pd.DataFrame, dict[str, 
             "run": runs[v.number].name if v.number in runs else "gone" if v.run_id else "",
             **{f"m.{name}": runs[v.number].metrics.get(name) if v.number in runs else None for name in metrics},
             **{f"p.{name}": runs[v.number].params.get(name) if v.number in runs else None for name in params},
-            "created": pd.Timestamp(v.created),
+            "created": pd.Timestamp(v.created_at),
         }
         for v in seen.versions.values()
     ]
     return pd.DataFrame(rows), _columns(metrics, params, sorted(seen.aliases))
 
 
-def runs_of(seen: Seen, here: Backend) -> dict[str, Run]:
+def read_source_runs(snapshot: RegistrySnapshot, backend: Backend) -> dict[str, Run]:
     """The runs of the newest versions, as far as they still exist."""
-    found = {v.number: source_run(here, v.run_id) for v in list(seen.versions.values())[:MEASURED]}
+    found = {v.number: source_run(backend, v.run_id) for v in list(snapshot.versions.values())[:MAX_VERSIONS_WITH_RUNS]}
     return {number: run for number, run in found.items() if run}
 
 
-def told_first(found: Sequence[Mapping[str, Any]]) -> list[str]:
+def rank_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Names in the order of what they tell: accuracy and AUC, then what differs between the versions, then what most have."""
-    counts = Counter(name for one in found for name in one)
-    differ = {name for name in counts if len({str(one.get(name)) for one in found}) > 1}
+    counts = Counter(name for one in rows for name in one)
+    differ = {name for name in counts if len({str(one.get(name)) for one in rows}) > 1}
     return sorted(counts, key=lambda name: (name not in ("accuracy", "auc"), name not in differ, -counts[name], name))
 
 
@@ -85,7 +87,7 @@ def _columns(metrics: list[str], params: list[str], aliases: list[str]) -> dict[
     slots = {"production": "blue", "staging": "violet"}
     return {
         "version": column.TextColumn("Version", width=54),
-        "stage": column.MultiselectColumn("Stage", width=88, **pills(STAGE)),
+        "stage": column.MultiselectColumn("Stage", width=88, **badge_column_options(STAGE_BADGES)),
         "aliases": column.MultiselectColumn("Aliases", options=aliases, color=[slots.get(a, "gray") for a in aliases], width=86),
         "run": column.TextColumn("Run", width=102),
         **{f"m.{name}": column.NumberColumn(name, format="%.4f", width=66) for name in metrics},

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from lib.backends.quick_summary import Check
-from lib.runs.reading.latest_runs import RecentRun, headline
-from lib.ui.app.routes import goto, link
-from lib.ui.components.badges import RUN, pills
-from lib.ui.components.formatting import md, span
-from lib.ui.components.layout import card, checks, empty
+from lib.backends.quick_summary import SummaryRow
+from lib.runs.reading.latest_runs import LatestRun, headline_metric
+from lib.ui.app.routes import page_link, switch_page
+from lib.ui.components.badges import RUN_STATUS_BADGES, badge_column_options
+from lib.ui.components.formatting import escape, format_duration
+from lib.ui.components.layout import card, show_checks, show_empty_state
 
 
-def recent_runs(runs: Sequence[RecentRun]) -> None:
+def show_recent_runs(runs: Sequence[LatestRun]) -> None:
     """The latest runs as a table to read; comparing them is the other page's work."""
     with card("Recent runs", f"the latest {len(runs)}, newest first" if runs else "", key="overview.recent"):
         if not runs:
-            empty("science", "No run yet", "A run appears here as soon as a demo or a script logs one.")
+            show_empty_state("science", "No run yet", "A run appears here as soon as a demo or a script logs one.")
             return
         ids = [run.run_id for run in runs]
         opened = "overview.open." + hashlib.sha256("|".join(ids).encode()).hexdigest()[:12]
@@ -31,7 +31,7 @@ def recent_runs(runs: Sequence[RecentRun]) -> None:
             column_config={
                 "run": st.column_config.TextColumn("Run", width=108),
                 "experiment": st.column_config.TextColumn("Experiment", width=174),
-                "status": st.column_config.MultiselectColumn("Status", width=80, **pills(RUN)),
+                "status": st.column_config.MultiselectColumn("Status", width=80, **badge_column_options(RUN_STATUS_BADGES)),
                 "score": st.column_config.ProgressColumn(
                     "Accuracy or AUC", min_value=0, max_value=1, format="%.4f", color="blue", width=118
                 ),
@@ -41,25 +41,25 @@ def recent_runs(runs: Sequence[RecentRun]) -> None:
             },
         )
         if click := st.session_state.get(opened):
-            goto("run", run=ids[click["row"]])
-        link("Compare the runs", "compare", icon="compare_arrows")
+            switch_page("run", run=ids[click["row"]])
+        page_link("Compare the runs", "compare", icon="compare_arrows")
 
 
-def _table(runs: Sequence[RecentRun]) -> pd.DataFrame:
+def _table(runs: Sequence[LatestRun]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "run": [run.name for run in runs],
-            "experiment": [run.experiment for run in runs],
-            "status": [[RUN[run.status][2]] if run.status in RUN else [run.status] for run in runs],
-            "score": [headline(run.metrics) for run in runs],
+            "experiment": [run.experiment_name for run in runs],
+            "status": [[RUN_STATUS_BADGES[run.status][2]] if run.status in RUN_STATUS_BADGES else [run.status] for run in runs],
+            "score": [headline_metric(run.metrics) for run in runs],
             "started": [run.started.replace(tzinfo=None) for run in runs],
-            "took": [span(run.ended - run.started) if run.ended else "" for run in runs],
+            "took": [format_duration(run.ended - run.started) if run.ended else "" for run in runs],
             "open": ["Open"] * len(runs),
         }
     )
 
 
-def this_backend(found: Sequence[Check]) -> None:
+def show_backend_checks(checks: Sequence[SummaryRow]) -> None:
     """What was checked about the backend, line by line."""
     with card("This backend", "checked just now", key="overview.backend"):
-        checks([(check.state, md(check.what), md(check.found)) for check in found])
+        show_checks([(check.state, escape(check.label), escape(check.value)) for check in checks])

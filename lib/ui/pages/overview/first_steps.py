@@ -5,36 +5,36 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from lib.ui.app.routes import goto
+from lib.ui.app.routes import switch_page
 
 
 @dataclass(frozen=True)
-class Step:
+class FirstStep:
     """One step: what to do, why, what has to happen before it opens, and what its button says."""
 
     icon: str
     title: str
     text: str
-    opens: str
-    button: str
+    unlock_text: str
+    button_label: str
 
 
-STEPS = (
-    Step(
+FIRST_STEPS = (
+    FirstStep(
         "play_circle",
         "Launch a demo",
         "Train three random forests on the wine data, with 1, 5 and 15 trees. Everything is logged to this backend.",
         "",
         "Launch the wine demo",
     ),
-    Step(
+    FirstStep(
         "compare_arrows",
         "Compare the runs",
         "See which parameters moved the accuracy, and whether the winner is better or only lucky.",
         "Opens when a run exists",
         "Compare the runs",
     ),
-    Step(
+    FirstStep(
         "deployed_code",
         "Put one in Production",
         "Register the winner, decide with a reason. The ledger keeps the answer.",
@@ -44,19 +44,19 @@ STEPS = (
 )
 
 
-def steps(reached: int, launch: Callable[[], None]) -> None:
+def show_first_steps(current_step: int, on_launch: Callable[[], None]) -> None:
     """Draw the three steps; `reached` is the number of the one to take now, those before it are done."""
-    acts: dict[int, Callable[[], None]] = {1: launch, 2: lambda: goto("compare"), 3: lambda: goto("models")}
+    acts: dict[int, Callable[[], None]] = {1: on_launch, 2: lambda: switch_page("compare"), 3: lambda: switch_page("models")}
     with st.container(gap="xsmall", width=860):
         st.header("From a first run to a decision you can explain", anchor=False)
-        st.markdown(_INTRODUCTION[reached])
+        st.markdown(_INTRODUCTION[current_step])
     with st.grid(3, gap="medium", row_height=240):
-        for number, step in enumerate(STEPS, start=1):
-            if _draw(step, number, reached):
+        for number, step in enumerate(FIRST_STEPS, start=1):
+            if _draw(step, number, current_step):
                 acts[number]()
 
 
-def _draw(step: Step, number: int, reached: int) -> bool:
+def _draw(step: FirstStep, number: int, reached: int) -> bool:
     """One card; True when its button was pressed. Only the step to take now has one."""
     with st.container(border=True, height="stretch", key=f"overview.step{number}", gap="small"):
         if number < reached:
@@ -66,10 +66,10 @@ def _draw(step: Step, number: int, reached: int) -> bool:
         st.markdown(f"**{step.title}**  \n:gray[{step.text}]")
         st.space("stretch")
         if number > reached:
-            st.caption(f":material/lock: {step.opens}")
+            st.caption(f":material/lock: {step.unlock_text}")
         if number != reached:
             return False
-        return bool(st.button(step.button, type="primary", icon=f":material/{step.icon}:", key="overview.next"))
+        return bool(st.button(step.button_label, type="primary", icon=f":material/{step.icon}:", key="overview.next"))
 
 
 _INTRODUCTION = {

@@ -3,30 +3,30 @@
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.doctor.check_runner import QUICK, examine
+from lib.doctor.check_runner import QUICK_CHECKS, run_checks
 from lib.doctor.types import Finding, Report
-from lib.ui.app.routes import link
+from lib.ui.app.routes import page_link
 from lib.ui.app.session import now
-from lib.ui.components.formatting import lately, md
-from lib.ui.components.layout import card, checks
+from lib.ui.components.formatting import escape, format_recent_age
+from lib.ui.components.layout import card, show_checks
 
 _STATES = {"fine": "ok", "notice": "warning", "problem": "broken", "skipped": "skipped"}
 
 
 @st.cache_data(ttl="2min", max_entries=16, show_spinner=False)
-def quick_report(backend: Backend) -> Report:
+def cached_quick_report(backend: Backend) -> Report:
     """The doctor's cheap checks of a backend, asked at most every two minutes for all sessions together."""
-    return examine(backend, now, checks=QUICK)
+    return run_checks(backend, now, checks=QUICK_CHECKS)
 
 
-def health(backend: Backend) -> None:
+def show_health(backend: Backend) -> None:
     """What the checks found, worst first; one line each."""
-    report = quick_report(backend)
-    found = [*report.ill, *report.of("fine"), *report.of("skipped")]
-    with card("Health", f"checked {lately(report.at, now())}", key="overview.health"):
-        checks([(_STATES[one.level], md(one.title), md(_short(one))) for one in found])
-        link("Open Doctor", "doctor", icon="stethoscope")
+    report = cached_quick_report(backend)
+    found = [*report.problems_and_notices, *report.findings_with_level("fine"), *report.findings_with_level("skipped")]
+    with card("Health", f"checked {format_recent_age(report.at, now())}", key="overview.health"):
+        show_checks([(_STATES[one.level], escape(one.title), escape(_short(one))) for one in found])
+        page_link("Open Doctor", "doctor", icon="stethoscope")
 
 
 def _short(one: Finding) -> str:
-    return one.short if one.short else "" if one.level == "fine" else one.level
+    return one.summary if one.summary else "" if one.level == "fine" else one.level

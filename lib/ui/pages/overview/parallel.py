@@ -8,17 +8,17 @@ from collections.abc import Callable
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.ui.components.error_box import calm
+from lib.ui.components.error_box import error_boundary
 
-ROW = 34
+ROW_HEIGHT = 34
 
 
-def beside(draw: Callable[[Backend], None], backend: Backend, rows: int = 1) -> None:
+def show_in_parallel(show_card: Callable[[Backend], None], backend: Backend, rows: int = 1) -> None:
     """Draw a card beside the others. `rows` lines of bars stand there until it is read."""
 
     @st.fragment(parallel=True)
     def _card() -> None:
-        with calm(), st.skeleton(height=ROW * rows):
-            draw(backend)
+        with error_boundary(), st.skeleton(height=ROW_HEIGHT * rows):
+            show_card(backend)
 
     _card()

@@ -3,27 +3,29 @@
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.runs.artifacts.files import Place
+from lib.runs.artifacts.files import ArtifactLocation
 from lib.runs.table.types import Run
-from lib.ui.components.artifact_browser import browse, places_of
-from lib.ui.components.error_box import calm
-from lib.ui.components.formatting import md
+from lib.ui.components.artifact_browser import cached_locations, show_file_browser
+from lib.ui.components.error_box import error_boundary
+from lib.ui.components.formatting import escape
 from lib.ui.components.layout import card
 
 
-def files_card(here: Backend, of: Run) -> None:
+def show_artifacts(backend: Backend, run: Run) -> None:
     """The files of one place; with models, a choice between them and the run's own."""
-    with card("Artifacts", key="run.artifacts"), calm():
-        places = places_of(here, of.run_id)
+    with card("Artifacts", key="run.artifacts"), error_boundary():
+        places = cached_locations(backend, run.run_id)
         number = _choose(places) if len(places) > 1 else 0
-        browse(here, places[number], f"run.files.{of.run_id}.{number}")
+        show_file_browser(backend, places[number], f"run.files.{run.run_id}.{number}")
 
 
-def _choose(places: tuple[Place, ...]) -> int:
+def _choose(places: tuple[ArtifactLocation, ...]) -> int:
     return st.segmented_control(
         "Whose files",
         range(len(places)),
-        format_func=lambda number: f"Files of {md(places[number].name)}" if places[number].model_id else "The run's own files",
+        format_func=lambda number: (
+            f"Files of {escape(places[number].name)}" if places[number].model_id else "The run's own files"
+        ),
         default=0,
         required=True,
         key="run.place",

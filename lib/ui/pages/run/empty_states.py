@@ -4,54 +4,53 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.errors import NotFound
-from lib.runs.reading.related_runs import Home
+from lib.runs.reading.related_runs import ExperimentRef
 from lib.runs.table.types import Run
-from lib.ui.app.routes import goto
-from lib.ui.app.session import backend
-from lib.ui.components.formatting import md
-from lib.ui.components.layout import card, empty, header
-from lib.ui.components.write_access import for_writing
-from lib.ui.pages.run import dialogs
-from lib.ui.pages.run import queries as reads
+from lib.ui.app.routes import switch_page
+from lib.ui.app.session import current_backend
+from lib.ui.components.formatting import escape
+from lib.ui.components.layout import card, page_header, show_empty_state
+from lib.ui.components.write_access import write_button_kwargs
+from lib.ui.pages.run import dialogs, queries
 
 
-def found(here: Backend, wanted: str) -> Run | None:
+def load_run(backend: Backend, run_id: str) -> Run | None:
     """The run that the address names; without one, the page says so and leads to Compare."""
-    if not wanted:
+    if not run_id:
         _nothing("No run is chosen", "Open one from Compare, or from any page that names a run.")
         return None
     try:
-        return reads.shown(here, wanted)
+        return queries.cached_run(backend, run_id)
     except NotFound as error:
         gone = "It may have been removed for good, or be on another backend."
-        _nothing("There is no such run here", f"{md(error.what)} {gone}")
+        _nothing("There is no such run here", f"{escape(error.what)} {gone}")
         return None
 
 
 def _nothing(title: str, text: str) -> None:
-    with header("Run", "One run whole"):
+    with page_header("Run", "One run whole"):
         pass
     with card(key="run.nothing"):
-        empty("search_off", title, text)
+        show_empty_state("search_off", title, text)
         with st.container(horizontal_alignment="center"):
             if st.button("Compare runs", icon=":material/compare_arrows:", type="primary", key="run.compare"):
-                goto("compare")
+                switch_page("compare")
         st.space("small")
 
 
-def banner(of: Run, home: Home) -> None:
+def show_run_banner(run: Run, experiment_ref: ExperimentRef) -> None:
     """Deleted, or part of the record: said at the top, with the way back."""
-    if home.is_record:
+    if experiment_ref.is_ledger:
         st.info("This run is part of the record of who moved what. Nobody edits or deletes it.", icon=":material/lock:")
         return
-    if of.lifecycle == "active":
+    if run.lifecycle == "active":
         return
     with st.container(border=True, key="run.deleted"):
-        also = f" Its experiment {md(home.name)} was deleted, too." if home.lifecycle != "active" else ""
+        also = f" Its experiment {escape(experiment_ref.name)} was deleted, too." if experiment_ref.lifecycle != "active" else ""
         st.warning(
             f"MLflow hides it; nothing of it is lost until somebody removes it for good.{also}",
             title="This run was deleted",
             icon=":material/delete:",
         )
-        look, off = ":material/restore_from_trash:", for_writing(backend(), of.experiment_id)
-        st.button("Restore", icon=look, key="run.restore", on_click=dialogs.ask, args=("restore", of), **off)
+        look, off = ":material/restore_from_trash:", write_button_kwargs(current_backend(), run.experiment_id)
+        st.button("Restore", icon=look, key="run.restore", on_click=dialogs.open_run_dialog, args=("restore", run), **off)

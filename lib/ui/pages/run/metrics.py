@@ -9,44 +9,46 @@ import pandas as pd
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.runs.analysis.metric_direction import titled
-from lib.runs.table.number_format import figure, is_real
+from lib.runs.analysis.metric_direction import metric_title
+from lib.runs.table.number_format import format_number, is_finite_number
 from lib.runs.table.types import Run
-from lib.theme import Ink
-from lib.ui.app.routes import link
-from lib.ui.components.chart_theme import ink
-from lib.ui.components.error_box import calm
-from lib.ui.components.formatting import count, md
-from lib.ui.components.layout import card, empty
-from lib.ui.pages.run import queries as reads
-from lib.ui.pages.run.queries import CURVE, SPARK, Track, best
+from lib.theme import ChartColors
+from lib.ui.app.routes import page_link
+from lib.ui.components.chart_theme import chart_colors
+from lib.ui.components.error_box import error_boundary
+from lib.ui.components.formatting import escape, format_count
+from lib.ui.components.layout import card, show_empty_state
+from lib.ui.pages.run import queries
+from lib.ui.pages.run.queries import CHART_POINTS, SPARKLINE_POINTS, MetricHistory, best_value
 
-ROWS = 10
+MAX_VISIBLE_ROWS = 10
 
 
-def metrics_card(here: Backend, of: Run) -> None:
+def show_metrics(backend: Backend, run: Run) -> None:
     """Every metric with its history, the usual ones first; the picked one drawn below."""
-    names = sorted(of.metrics, key=lambda name: (name != "accuracy", name))
-    with card("Metrics", count(len(names), "metric") if names else "", key="run.metrics"):
+    names = sorted(run.metrics, key=lambda name: (name != "accuracy", name))
+    with card("Metrics", format_count(len(names), "metric") if names else "", key="run.metrics"):
         if not names:
-            empty("monitoring", "No metric yet", "A metric appears here as soon as the run logs one.")
+            show_empty_state("monitoring", "No metric yet", "A metric appears here as soon as the run logs one.")
             st.space("small")
             return
-        tracks: Mapping[str, Track] = {}
-        with calm():
-            tracks = reads.histories(here, of)
+        tracks: Mapping[str, MetricHistory] = {}
+        with error_boundary():
+            tracks = queries.cached_histories(backend, run)
         moving = [name for name in names if name in tracks and len(tracks[name].values) > 1]
         names = [*moving, *(name for name in names if name not in moving)]
-        picked = _table(of, names, tracks) if moving else _plain(of, names)
+        picked = _table(run, names, tracks) if moving else _plain(run, names)
         if len(names) > len(tracks):
-            st.caption(f"Histories of {len(tracks)} of {count(len(names), 'metric')} were read.")
+            st.caption(f"Histories of {len(tracks)} of {format_count(len(names), 'metric')} were read.")
         if picked in moving:
-            _curve(of, picked, tracks[picked])
+            _curve(run, picked, tracks[picked])
 
 
 def _plain(of: Run, names: list[str]) -> str:
     """One value each: nothing to draw."""
-    rows = pd.DataFrame({"metric": [titled(name) for name in names], "value": [figure(of.metrics[name]) for name in names]})
+    rows = pd.DataFrame(
+        {"metric": [metric_title(name) for name in names], "value": [format_number(of.metrics[name]) for name in names]}
+    )
     st.dataframe(
         rows,
         hide_index=True,
@@ -61,7 +63,7 @@ def _plain(of: Run, names: list[str]) -> str:
     return ""
 
 
-def _table(of: Run, names: list[str], tracks: Mapping[str, Track]) -> str:
+def _table(of: Run, names: list[str], tracks: Mapping[str, MetricHistory]) -> str:
     """The table to pick from; gives the name of the picked metric. Its key is a hash of the names: a row never stands for another."""
     key = "run.metric." + hashlib.sha256("\n".join([of.run_id, *names]).encode()).hexdigest()[:16]
     event: Any = st.dataframe(
@@ -79,17 +81,19 @@ def _table(of: Run, names: list[str], tracks: Mapping[str, Track]) -> str:
     return names[rows[0]] if rows else names[0]
 
 
-def _row(of: Run, name: str, track: Track | None) -> dict[str, Any]:
-    real = track.real if track else ()
-    top = best(name, track) if track else None
+def _row(of: Run, name: str, track: MetricHistory | None) -> dict[str, Any]:
+    real = track.real_values if track else ()
+    top = best_value(name, track) if track else None
     return {
-        "metric": titled(name),
-        "last": figure(of.metrics[name]),
-        "best": figure(top),
-        "low": figure(min(real, default=None)),
-        "high": figure(max(real, default=None)),
+        "metric": metric_title(name),
+        "last": format_number(of.metrics[name]),
+        "best": format_number(top),
+        "low": format_number(min(real, default=None)),
+        "high": format_number(max(real, default=None)),
         "points": len(track.values) if track else None,
-        "history": list(Track(track.steps, track.values).thinned(SPARK).real) if track and len(real) > 1 else None,
+        "history": list(MetricHistory(track.steps, track.values).downsample(SPARKLINE_POINTS).real_values)
+        if track and len(real) > 1
+        else None,
     }
 
 
@@ -105,23 +109,23 @@ def _columns() -> dict[str, Any]:
 
 
 def _height(rows: int) -> int | str:
-    return "content" if rows <= ROWS else 32 + 31 * ROWS + 2
+    return "content" if rows <= MAX_VISIBLE_ROWS else 32 + 31 * MAX_VISIBLE_ROWS + 2
 
 
-def _curve(of: Run, name: str, track: Track) -> None:
-    thin = track.thinned(CURVE)
-    frame = pd.DataFrame({"step": thin.steps, "value": [value if is_real(value) else None for value in thin.values]})
-    first, last = track.real[:1], track.real[-1:]
+def _curve(of: Run, name: str, track: MetricHistory) -> None:
+    thin = track.downsample(CHART_POINTS)
+    frame = pd.DataFrame({"step": thin.steps, "value": [value if is_finite_number(value) else None for value in thin.values]})
+    first, last = track.real_values[:1], track.real_values[-1:]
     st.altair_chart(
-        curve(frame, titled(name), ink()),
+        history_chart(frame, metric_title(name), chart_colors()),
         key="run.curve",
-        alt=f"{name} from {figure(first[0]) if first else 'nothing'} to {figure(last[0]) if last else 'nothing'} "
-        f"over {count(len(track.values), 'point')}",
+        alt=f"{name} from {format_number(first[0]) if first else 'nothing'} to {format_number(last[0]) if last else 'nothing'} "
+        f"over {format_count(len(track.values), 'point')}",
     )
-    odd = len(track.values) - len(track.real)
+    odd = len(track.values) - len(track.real_values)
     notes = [
         f"Showing {len(thin.values)} of {len(track.values):,} points." if len(thin.values) < len(track.values) else "",
-        f"{count(odd, 'value')} that {'is' if odd == 1 else 'are'} no number {'is' if odd == 1 else 'are'} left out."
+        f"{format_count(odd, 'value')} that {'is' if odd == 1 else 'are'} no number {'is' if odd == 1 else 'are'} left out."
         if odd
         else "",
     ]
@@ -130,10 +134,10 @@ def _curve(of: Run, name: str, track: Track) -> None:
         query: dict[str, str | list[str]] = {
             "experiment": of.experiment_id, "plot": "Curves", "y": f"metrics.{name}", "pick": [of.run_id], "only": "picked",
         }  # fmt: skip
-        link(f"{md(name)} beside other runs", "compare", icon="show_chart", query=query)
+        page_link(f"{escape(name)} beside other runs", "compare", icon="show_chart", query=query)
 
 
-def curve(frame: pd.DataFrame, title: str, colors: Ink) -> alt.LayerChart:
+def history_chart(frame: pd.DataFrame, title: str, colors: ChartColors) -> alt.LayerChart:
     """One history over its steps: `frame` has step and value, a value that is missing leaves a gap."""
     soft = colors["soft"]
     x = alt.X(

@@ -4,53 +4,53 @@ from typing import Literal
 
 import streamlit as st
 
-from lib.runs.edit.run_changes import NOTE_TAG, is_reserved
+from lib.runs.edit.run_changes import NOTE_TAG, is_reserved_tag
 from lib.runs.table.types import Run
-from lib.ui.app.session import backend
-from lib.ui.components.formatting import count, md, plain
-from lib.ui.components.layout import card, table
-from lib.ui.components.write_access import for_writing
+from lib.ui.app.session import current_backend
+from lib.ui.components.formatting import escape, format_count, strip_invisible
+from lib.ui.components.layout import card, show_table
+from lib.ui.components.write_access import write_button_kwargs
 from lib.ui.pages.run import dialogs
 
-CUT = 120
+MAX_TEXT_LENGTH = 120
 
 
-def note_card(of: Run, *, may_change: bool) -> None:
+def show_note(run: Run, *, can_edit: bool) -> None:
     """The note, as it was typed."""
-    note = of.tags.get(NOTE_TAG, "")
+    note = run.tags.get(NOTE_TAG, "")
     with card("Note", key="run.note"):
         if note:
-            st.text("\n".join(plain(line) for line in note.splitlines()))
+            st.text("\n".join(strip_invisible(line) for line in note.splitlines()))
         else:
             st.caption("Nobody wrote one yet.")
-        if may_change:
+        if can_edit:
             label, icon = ("Edit the note", "edit") if note else ("Write a note", "add")
-            _edit(label, icon, "note", of)
+            _edit(label, icon, "note", run)
 
 
-def tags_card(of: Run, *, may_change: bool) -> None:
+def show_tags(run: Run, *, can_edit: bool) -> None:
     """Tags that people and scripts set; those of MLflow and Podium themselves are folded."""
-    own = {key: value for key, value in sorted(of.tags.items()) if not is_reserved(key)}
-    theirs = {key: value for key, value in sorted(of.tags.items()) if is_reserved(key) and key != NOTE_TAG}
-    with card("Tags", count(len(own), "tag") if own else "", key="run.tags"):
+    own = {key: value for key, value in sorted(run.tags.items()) if not is_reserved_tag(key)}
+    theirs = {key: value for key, value in sorted(run.tags.items()) if is_reserved_tag(key) and key != NOTE_TAG}
+    with card("Tags", format_count(len(own), "tag") if own else "", key="run.tags"):
         if own:
-            table([_row(key, value) for key, value in own.items()])
+            show_table([_row(key, value) for key, value in own.items()])
         else:
             st.caption("None yet.")
         with st.container(horizontal=True, gap="small"):
-            if may_change:
+            if can_edit:
                 label, icon = ("Change the tags", "edit") if own else ("Add a tag", "add")
-                _edit(label, icon, "tag", of)
+                _edit(label, icon, "tag", run)
             if theirs:
                 with st.popover(f"{len(theirs)} set by programs", type="tertiary"):
-                    table([_row(key, value) for key, value in theirs.items()])
+                    show_table([_row(key, value) for key, value in theirs.items()])
 
 
 def _edit(label: str, icon: str, what: Literal["note", "tag"], of: Run) -> None:
-    look, off = f":material/{icon}:", for_writing(backend(), of.experiment_id)
+    look, off = f":material/{icon}:", write_button_kwargs(current_backend(), of.experiment_id)
     key = {"note": "run.note.edit", "tag": "run.tags.edit"}[what]
-    st.button(label, type="tertiary", icon=look, key=key, on_click=dialogs.ask, args=(what, of), **off)
+    st.button(label, type="tertiary", icon=look, key=key, on_click=dialogs.open_run_dialog, args=(what, of), **off)
 
 
 def _row(key: str, value: str) -> tuple[str, str]:
-    return f":gray[{md(key)}]", md(value if len(value) <= CUT else f"{value[:CUT]}…")
+    return f":gray[{escape(key)}]", escape(value if len(value) <= MAX_TEXT_LENGTH else f"{value[:MAX_TEXT_LENGTH]}…")

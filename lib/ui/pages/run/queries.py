@@ -7,118 +7,119 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.errors import PodiumError
-from lib.registry.run_usage import Use, uses_of
-from lib.runs.analysis.metric_direction import direction
-from lib.runs.artifacts import mlmodel as modelfile
-from lib.runs.artifacts.files import Place
+from lib.registry.run_usage import VersionUse, find_version_uses
+from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.artifacts import mlmodel
+from lib.runs.artifacts.files import ArtifactLocation
 from lib.runs.artifacts.mlmodel import ModelFile
-from lib.runs.reading import related_runs as kinship
-from lib.runs.reading import run_reader as reading
-from lib.runs.reading.metric_history import histories as histories_of
-from lib.runs.reading.related_runs import Home, Kin
-from lib.runs.table.number_format import is_real
+from lib.runs.reading import related_runs, run_reader
+from lib.runs.reading.metric_history import read_histories as histories_of
+from lib.runs.reading.related_runs import ExperimentRef, RelatedRuns
+from lib.runs.table.number_format import is_finite_number
 from lib.runs.table.types import Run
-from lib.ui.pages.compare.again import read_again
-from lib.ui.queries import registry as models_reads
+from lib.ui.pages.compare.again import clear_run_caches
+from lib.ui.queries import registry
 
-MOST_HISTORIES = 60
+MAX_HISTORIES = 60
 """Of how many metrics the history is read; the others are shown with their last value."""
-SPARK = 40
-CURVE = 800
+SPARKLINE_POINTS = 40
+CHART_POINTS = 800
 
 
 @dataclass(frozen=True)
-class Track:
+class MetricHistory:
     """The history of one metric: steps and values in the order they were logged, by step and time."""
 
     steps: tuple[int, ...]
     values: tuple[float, ...]
 
     @property
-    def real(self) -> tuple[float, ...]:
+    def real_values(self) -> tuple[float, ...]:
         """The values that have a place on an axis."""
-        return tuple(value for value in self.values if is_real(value))
+        return tuple(value for value in self.values if is_finite_number(value))
 
-    def thinned(self, most: int) -> "Track":
+    def downsample(self, max_points: int) -> "MetricHistory":
         """About `most` points, evenly taken, the first, last, lowest and highest among them."""
         every = range(len(self.values))
-        if len(every) <= most:
+        if len(every) <= max_points:
             return self
-        kept = {round(place * (len(every) - 1) / (most - 3)) for place in range(most - 2)}
-        real = [place for place in every if is_real(self.values[place])]
+        kept = {round(place * (len(every) - 1) / (max_points - 3)) for place in range(max_points - 2)}
+        real = [place for place in every if is_finite_number(self.values[place])]
         if real:
             kept |= {min(real, key=self.values.__getitem__), max(real, key=self.values.__getitem__)}
         chosen = sorted(kept)
-        return Track(tuple(self.steps[place] for place in chosen), tuple(self.values[place] for place in chosen))
+        return MetricHistory(tuple(self.steps[place] for place in chosen), tuple(self.values[place] for place in chosen))
 
 
-def best(metric: str, track: Track) -> float | None:
+def best_value(metric: str, history: MetricHistory) -> float | None:
     """The best value of a history by the metric's direction; None where neither way is better, or no value is real."""
-    towards = direction(metric)
-    if towards == "neither" or not track.real:
+    towards = metric_direction(metric)
+    if towards == "neither" or not history.real_values:
         return None
-    return max(track.real) if towards == "more" else min(track.real)
+    return max(history.real_values) if towards == "more" else min(history.real_values)
 
 
 @st.cache_data(ttl="5s", max_entries=64, show_spinner=False)
-def shown(here: Backend, run_id: str) -> Run:
+def cached_run(backend: Backend, run_id: str) -> Run:
     """The run. Raises NotFound for an unknown id."""
-    return reading.run(here, run_id)
+    return run_reader.read_run(backend, run_id)
 
 
 @st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
-def kin(here: Backend, of: Run) -> Kin:
+def cached_related_runs(backend: Backend, run: Run) -> RelatedRuns:
     """Its parent, children and siblings."""
-    return kinship.kin(here, of)
+    return related_runs.read_related_runs(backend, run)
 
 
 @st.cache_data(ttl="60s", max_entries=64, show_spinner=False)
-def home(here: Backend, experiment_id: str) -> Home:
+def cached_experiment_ref(backend: Backend, experiment_id: str) -> ExperimentRef:
     """Its experiment."""
-    return kinship.home(here, experiment_id)
+    return related_runs.read_experiment_ref(backend, experiment_id)
 
 
 @st.cache_data(ttl="60s", max_entries=64, show_spinner=False)
-def _models(here: Backend, of: Run) -> tuple[Place, ...]:
-    return modelfile.models_of(here, of)
+def _models(here: Backend, of: Run) -> tuple[ArtifactLocation, ...]:
+    return mlmodel.read_model_locations(here, of)
 
 
-def places(here: Backend, of: Run) -> tuple[Place, ...]:
+def model_locations(backend: Backend, run: Run) -> tuple[ArtifactLocation, ...]:
     """The models it logged; none where they cannot be read, which the card of the artifacts tells."""
     try:
-        return _models(here, of)
+        return _models(backend, run)
     except PodiumError:
         return ()
 
 
 @st.cache_data(ttl="10min", max_entries=64, show_spinner=False)
-def model_file(here: Backend, place: Place) -> ModelFile:
+def cached_model_file(backend: Backend, location: ArtifactLocation) -> ModelFile:
     """What the MLmodel file of a model says."""
-    return modelfile.read(here, place)
+    return mlmodel.read_model_file(backend, location)
 
 
-def uses(here: Backend, of: Run) -> tuple[Use, ...]:
+def run_usage(backend: Backend, run: Run) -> tuple[VersionUse, ...]:
     """The registered versions that came from it."""
-    known = models_reads.registry(here)
-    return uses_of(of, known.models, known.records)
+    known = registry.load_registry(backend)
+    return find_version_uses(run, known.models, known.states)
 
 
-def histories(here: Backend, of: Run) -> dict[str, Track]:
+def cached_histories(backend: Backend, run: Run) -> dict[str, MetricHistory]:
     """The histories of its first metrics by name; a run that got another value since is read anew."""
-    names = tuple(sorted(of.metrics))[:MOST_HISTORIES]
-    return _histories(here, of.run_id, names, (of.status, tuple(str(of.metrics[name]) for name in names)))
+    names = tuple(sorted(run.metrics))[:MAX_HISTORIES]
+    return _histories(backend, run.run_id, names, (run.status, tuple(str(run.metrics[name]) for name in names)))
 
 
 @st.cache_data(ttl="60s", max_entries=64, show_spinner="Reading the histories…")
-def _histories(here: Backend, run_id: str, names: Sequence[str], stamp: object) -> dict[str, Track]:
+def _histories(here: Backend, run_id: str, names: Sequence[str], stamp: object) -> dict[str, MetricHistory]:
     found = histories_of(here, [run_id], names)
-    tracks = {str(name): Track(tuple(points.step), tuple(points.value)) for name, points in found.groupby("metric", sort=False)}
+    tracks = {
+        str(name): MetricHistory(tuple(points.step), tuple(points.value)) for name, points in found.groupby("metric", sort=False)
+    }
     return {name: tracks[name] for name in names if name in tracks}
 
 
-def forget() -> None:
+def clear_caches() -> None:
     """Read runs, models and records anew: something was changed."""
-    for read in (shown, kin, home, _models, _histories, models_reads.source_run):
+    for read in (cached_run, cached_related_runs, cached_experiment_ref, _models, _histories, registry.source_run):
         read.clear()
-    models_reads.forget()
-    read_again()
+    registry.clear_cache()
+    clear_run_caches()

@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from lib.backends import backend_config as named
-from lib.backends.backend_config import Named
+from lib.backends import backend_config
+from lib.backends.backend_config import ConfiguredBackend
 from lib.errors import PodiumError
-from lib.ui.app.backend_selection import file, usable
-from lib.ui.app.routes import PROJECT
-from lib.ui.components.error_box import show
-from lib.ui.components.formatting import md
+from lib.ui.app.backend_selection import config_path, resolve_configured_backend
+from lib.ui.app.routes import PROJECT_ROOT
+from lib.ui.components.error_box import show_error
+from lib.ui.components.formatting import escape
 from lib.ui.components.layout import card
-from lib.ui.pages.settings.backend_list import DONE, KINDS, TESTED, State, state_of
+from lib.ui.pages.settings.backend_list import BACKEND_KINDS, FLASH_KEY, STATUSES_KEY, BackendStatus, check_backend
 
-FIELDS = {
+ADDRESS_FIELDS = {
     "server": ("Address", "https://mlflow.example.org", "The address that mlflow server printed."),
     "dagshub": (
         "Repository",
@@ -27,18 +27,18 @@ FIELDS = {
         "Write ${NAME} for the password, and set that variable before Podium is started.",
     ),
 }
-UNTESTED = "settings.untested"
+UNTESTED_KEY = "settings.untested"
 
 
-def add_card(*, shared: bool) -> None:
+def show_add_form(*, is_shared: bool) -> None:
     """The form; on a shared Podium only the reason why there is none."""
     with card("Add a backend", key="settings.add"):
-        if shared:
+        if is_shared:
             st.caption("This Podium is shared, so its pages add no backends: a page could make this machine call any address.")
             st.caption("Its operator adds them to backends.toml.")
             return
-        kind = st.selectbox("Kind", list(FIELDS), format_func=lambda one: KINDS[one][1], key="settings.kind")
-        label, example, hint = FIELDS[kind]
+        kind = st.selectbox("Kind", list(ADDRESS_FIELDS), format_func=lambda one: BACKEND_KINDS[one][1], key="settings.kind")
+        label, example, hint = ADDRESS_FIELDS[kind]
         with st.form("settings.new", border=False):
             name = st.text_input("Name", key="settings.name", placeholder="team-server", max_chars=40)
             where = st.text_input(label, key=f"settings.where.{kind}", placeholder=example, help=hint, autocomplete="off")
@@ -50,41 +50,43 @@ def add_card(*, shared: bool) -> None:
 
 def _add(kind: str, name: str, where: str) -> None:
     """Test it and write it down; when it does not answer, say why and offer to add it all the same."""
-    st.session_state.pop(UNTESTED, None)
+    st.session_state.pop(UNTESTED_KEY, None)
     try:
         new = _read(kind, name, where)
         with st.spinner("Testing…"):
-            state = state_of(usable(new))
-        if state.word == "broken":
-            st.session_state[UNTESTED] = (new, state)
+            state = check_backend(resolve_configured_backend(new))
+        if state.health == "broken":
+            st.session_state[UNTESTED_KEY] = (new, state)
         else:
             _write(new, state)
     except PodiumError as error:
-        show(error)
+        show_error(error)
 
 
-def _read(kind: str, name: str, where: str) -> Named:
+def _read(kind: str, name: str, where: str) -> ConfiguredBackend:
     if kind == "dagshub":
-        return named.entry(name, repository=where or "-", folder=PROJECT)
+        return backend_config.parse_configured_backend(name, repository=where or "-", folder=PROJECT_ROOT)
     prefix = {"sqlite": "sqlite:///", "file": "file://"}.get(kind, "")
-    return named.entry(name, where if where.startswith(prefix) or not where else prefix + where, folder=PROJECT)
+    return backend_config.parse_configured_backend(
+        name, where if where.startswith(prefix) or not where else prefix + where, folder=PROJECT_ROOT
+    )
 
 
 def _offer_untested() -> None:
-    new, state = st.session_state.get(UNTESTED, (None, None))
+    new, state = st.session_state.get(UNTESTED_KEY, (None, None))
     if new is None or state is None or state.trouble is None:
         return
-    show(state.trouble)
+    show_error(state.trouble)
     if st.button("Add it all the same", key="settings.anyway", icon=":material/add:"):
         try:
             _write(new, state)
         except PodiumError as error:
-            show(error)
+            show_error(error)
 
 
-def _write(new: Named, state: State) -> None:
-    named.add(file(), new)
-    st.session_state.pop(UNTESTED, None)
-    st.session_state[TESTED] = {**st.session_state.get(TESTED, {}), new.name: state}
-    st.session_state[DONE] = f"{md(new.name)} is in the list now. Press Use to work on it."
+def _write(new: ConfiguredBackend, state: BackendStatus) -> None:
+    backend_config.add_backend(config_path(), new)
+    st.session_state.pop(UNTESTED_KEY, None)
+    st.session_state[STATUSES_KEY] = {**st.session_state.get(STATUSES_KEY, {}), new.name: state}
+    st.session_state[FLASH_KEY] = f"{escape(new.name)} is in the list now. Press Use to work on it."
     st.rerun()

@@ -8,23 +8,21 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from lib.backends import credentials
-from lib.backends import dagshub as hub
-from lib.backends import dagshub_tokens as hub_tokens
+from lib.backends import credentials, dagshub, dagshub_tokens
 from lib.backends.backend import Backend
-from lib.backends.capabilities import capabilities
-from lib.backends.dagshub import Found
+from lib.backends.capabilities import read_capabilities
+from lib.backends.dagshub import RepositoryAccess
 from lib.errors import BadInput, PodiumError, Unreachable
-from lib.ui.app.backend_gate import pulse
+from lib.ui.app.backend_gate import ping_backend
 from lib.ui.app.backend_selection import is_shared, sign_in
-from lib.ui.app.session import is_on_this_machine, keep_person, now
-from lib.ui.components.error_box import show
-from lib.ui.components.formatting import md
-from lib.ui.components.write_access import lacks
-from lib.ui.pages.settings.backend_list import DONE
+from lib.ui.app.session import is_on_this_machine, now, remember_user_name
+from lib.ui.components.error_box import show_error
+from lib.ui.components.formatting import escape
+from lib.ui.components.write_access import missing_reason
+from lib.ui.pages.settings.backend_list import FLASH_KEY
 
 
-def token_form(here: Backend) -> None:
+def show_token_form(backend: Backend) -> None:
     """The one field, and where it is right the button that takes the token kept on this machine."""
     with st.form("settings.hub", border=False, clear_on_submit=True):
         token = st.text_input(
@@ -35,7 +33,7 @@ def token_form(here: Backend) -> None:
             help="DagsHub makes one under your picture, Settings, Tokens.",
         )
         if st.form_submit_button("Sign in", icon=":material/login:"):
-            _try(here, lambda: token)
+            _try(backend, lambda: token)
     st.caption("Kept in memory for this browser session. It goes to this repository and to DagsHub’s own API, nowhere else.")
     own_machine = is_on_this_machine() and not is_shared()
     if own_machine and st.button(
@@ -45,13 +43,13 @@ def token_form(here: Backend) -> None:
         key="settings.kept",
         help="The file in which the dagshub client keeps its tokens is read, and never changed.",
     ):
-        _try(here, lambda: hub_tokens.kept(now()))
+        _try(backend, lambda: dagshub_tokens.read_cached_token(now()))
 
 
-def rights(here: Backend) -> None:
+def show_read_only_note(backend: Backend) -> None:
     """A line for somebody who may only read; nothing while the backend does not answer, which the sidebar tells."""
-    if pulse(here).trouble is None and (why := lacks(capabilities(here).writing)):
-        st.caption(f":material/visibility: {md(why)}")
+    if ping_backend(backend).problem is None and (why := missing_reason(read_capabilities(backend).write_access)):
+        st.caption(f":material/visibility: {escape(why)}")
 
 
 def _try(here: Backend, token: Callable[[], str]) -> None:
@@ -61,27 +59,27 @@ def _try(here: Backend, token: Callable[[], str]) -> None:
         if not given:
             raise BadInput("There is no token.", next="Paste it into the field.")
         found = _whose(here, given)
-        sign_in(here, found.user, given)
+        sign_in(here, found.user_name, given)
     except PodiumError as error:
-        show(error)
+        show_error(error)
         return
-    pulse.clear()
-    keep_person(found.user)
-    st.session_state[DONE] = _welcome(found)
+    ping_backend.clear()
+    remember_user_name(found.user_name)
+    st.session_state[FLASH_KEY] = _welcome(found)
     st.rerun()
 
 
-def _whose(here: Backend, token: str) -> Found:
+def _whose(here: Backend, token: str) -> RepositoryAccess:
     """Whose a token is. One that DagsHub cannot judge just now is kept as it is: its trouble says nothing about the token."""
-    bare = credentials.given(here.asked_by(""), "", token)
+    bare = credentials.create_credential(here.with_principal(""), "", token)
     try:
         with st.spinner("Asking DagsHub whose token it is…"):
-            return hub.look(here.asked_by(bare.principal))
+            return dagshub.check_access(here.with_principal(bare.principal))
     except Unreachable:
         sign_in(here, "", token)
         raise
 
 
-def _welcome(found: Found) -> str:
-    signed = f"Signed in as {md(found.user)}, to whom DagsHub says this token belongs."
-    return f"{signed} {md(hub.reads_only(found))}" if found.may_push is False else signed
+def _welcome(found: RepositoryAccess) -> str:
+    signed = f"Signed in as {escape(found.user_name)}, to whom DagsHub says this token belongs."
+    return f"{signed} {escape(dagshub.read_only_text(found))}" if found.can_push is False else signed
