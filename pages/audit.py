@@ -6,12 +6,13 @@ from lib.errors import LedgerBroken
 from lib.registry.pending_decisions import list_pending_decisions
 from lib.ui.app.routes import switch_page
 from lib.ui.app.session import current_backend
+from lib.ui.components import flash
 from lib.ui.components.drift_banner import show_deleted_models, show_drift_summary
 from lib.ui.components.formatting import format_count
 from lib.ui.components.layout import card, page_header, show_empty_state
 from lib.ui.components.pending_banner import show_pending
 from lib.ui.pages.audit.as_of import show_as_of_query
-from lib.ui.pages.audit.correction_dialog import show_correction_dialog, show_correction_flash
+from lib.ui.pages.audit.correction_dialog import show_correction_dialog
 from lib.ui.pages.audit.current_holders import (
     ENTRIES_VIEW,
     HOLDERS_VIEW,
@@ -23,7 +24,6 @@ from lib.ui.pages.audit.entry_rows import audit_rows
 from lib.ui.pages.audit.entry_table import find_opened_row, show_entry, show_entry_table, show_unknown_entry, update_url
 from lib.ui.pages.audit.filters import show_filters
 from lib.ui.pages.audit.verify import anchors_button, show_broken_index, show_verdicts, verify_button
-from lib.ui.pages.models.move_dialogs import show_flash
 from lib.ui.queries.registry import load_registry
 
 # Choose
@@ -48,10 +48,10 @@ if not every:
                 if st.button("Open the models", icon=":material/deployed_code:", key="audit.models"):
                     switch_page("models")
     st.stop()
-show_correction_flash()
+flash.show_flash(flash.CORRECTION)
 
 # Look: the answer first, then what is asked for below it
-show_flash()
+flash.show_flash(flash.MODELS)
 show_drift_summary(found)
 show_deleted_models(found)
 show_pending(

@@ -6,6 +6,7 @@ from lib.errors import LedgerBroken, NotFound
 from lib.registry.pending_decisions import list_pending_decisions
 from lib.ui.app.routes import switch_page
 from lib.ui.app.session import current_backend
+from lib.ui.components import flash
 from lib.ui.components.chart_theme import chart_colors
 from lib.ui.components.drift_banner import show_drift_banner, show_unknown_model, show_unreadable_model
 from lib.ui.components.formatting import escape
@@ -61,7 +62,7 @@ with page_header(escape(model), header_note(seen)):
     )
 if asked != model:
     show_unknown_model(here, asked, model)
-move_dialogs.show_flash()
+flash.show_flash(flash.MODELS)
 
 # Look
 show_drift_banner(seen)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from lib.ui.app.session import current_backend
+from lib.ui.components import flash
 from lib.ui.components.error_box import error_boundary
 from lib.ui.pages.run import (
     artifacts,
@@ -26,7 +27,7 @@ home, kin = queries.cached_experiment_ref(here, run.experiment_id), queries.cach
 places = queries.model_locations(here, run)
 header.show_header(run, home, kin, has_model=bool(places))
 header.show_live_status(here, run)
-dialogs.show_flash()
+flash.show_flash(flash.RUN)
 empty_states.show_run_banner(run, home)
 may_change = run.lifecycle == "active" and not home.is_ledger
 

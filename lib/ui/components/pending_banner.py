@@ -10,10 +10,10 @@ from lib.registry.pending_decisions import PendingDecision, time_until_first_due
 from lib.registry.reconcile import recover
 from lib.ui.app.session import now
 from lib.ui.app.writer import writer
+from lib.ui.components import flash
 from lib.ui.components.badges import STAGE_BADGES, badge_markdown
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape, format_age, format_count, format_duration, version_label
-from lib.ui.pages.models.move_dialogs import FLASH_KEY
 from lib.ui.queries.registry import clear_cache
 
 REFRESH_INTERVAL, REREAD_KEY = "5s", "unfinished.reread"
@@ -67,6 +67,6 @@ def _finish(model: str) -> None:
     ended = [found.state.outcomes.get(entry, "FAILED") for entry in closed]
     words = {"APPLIED": "moved", "OVERTAKEN": "overtaken by a later decision", "FAILED": "given up, its version is gone"}
     said = ", ".join(words[one] for one in ended) or "somebody else was quicker"
-    st.session_state[FLASH_KEY] = ("success" if set(ended) <= {"APPLIED"} else "warning", f"{escape(model)}: {said}.")
+    flash.set_flash(flash.MODELS, f"{escape(model)}: {said}.", "success" if set(ended) <= {"APPLIED"} else "warning")
     clear_cache()
     st.rerun()

@@ -24,6 +24,7 @@ from lib.ledger.state.corrections import correctable_fields, corrected_body
 from lib.registry.correct_entry import append_correction
 from lib.ui.app.session import MAX_NAME_LENGTH, ask_user_name, current_backend, now, remember_user_name
 from lib.ui.app.writer import writer
+from lib.ui.components import flash
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import show_facts, show_table
@@ -31,7 +32,7 @@ from lib.ui.components.write_access import record_button_kwargs
 from lib.ui.pages.audit.entry_details import correction_facts
 from lib.ui.queries.registry import clear_cache
 
-DIALOG_KEY, FLASH_KEY = "audit.correct.open", "audit.correct.done"
+DIALOG_KEY = "audit.correct.open"
 PART_LABELS = {
     "reason": "The reason",
     "note": "The note",
@@ -64,12 +65,6 @@ def correction_button(model: str, entry: Entry, corrections: Sequence[Entry]) ->
         **record_button_kwargs(current_backend()),
     ):
         st.session_state[DIALOG_KEY] = CorrectionDialogState(model, entry.id, entry.position, body)
-
-
-def show_correction_flash() -> None:
-    """Say once that a correction was recorded."""
-    if done := st.session_state.pop(FLASH_KEY, ""):
-        st.success(done, icon=":material/check_circle:")
 
 
 def show_correction_dialog() -> None:
@@ -192,7 +187,7 @@ def _record(question: CorrectionDialogState, instead: Correction, typed_: tuple[
         show_error(error)
         return
     remember_user_name(name)
-    st.session_state[FLASH_KEY] = f"Entry {question.position} of {escape(question.model)} is corrected."
+    flash.set_flash(flash.CORRECTION, f"Entry {question.position} of {escape(question.model)} is corrected.")
     _close()
     clear_cache()
     st.rerun()

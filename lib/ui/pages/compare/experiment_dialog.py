@@ -12,8 +12,8 @@ from lib.runs.edit import experiment_changes
 from lib.runs.edit.experiment_changes import ExperimentContents
 from lib.runs.table.types import Experiment
 from lib.ui.app.session import current_backend
+from lib.ui.components import flash
 from lib.ui.components.error_box import error_boundary, show_error
-from lib.ui.components.flash import set_flash
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import show_table
 from lib.ui.components.popover import popover_key
@@ -194,7 +194,7 @@ def _finish(text: str, go_to: str) -> None:
     """Say what was done and show the experiment; "" leaves one that is gone. Names of the old one mean nothing in a new one."""
     clear_run_caches()
     _close()
-    set_flash(text)
+    flash.set_flash(flash.COMPARE, text)
     if (go_to,) != view_from_url().experiment:
         update_url(**asdict(ViewState(experiment=(go_to,) if go_to else (), plot=view_from_url().plot)))
     st.rerun()

@@ -13,8 +13,8 @@ from lib.runs.edit import saved_views
 from lib.runs.edit.saved_views import SavedView, SavedViews
 from lib.ui.app.routes import backend_query_suffix
 from lib.ui.app.session import ask_user_name, current_backend, now, remember_user_name
+from lib.ui.components import flash
 from lib.ui.components.error_box import error_boundary, show_error
-from lib.ui.components.flash import set_flash
 from lib.ui.components.formatting import escape, format_count, format_time
 from lib.ui.components.layout import show_table
 from lib.ui.components.write_access import write_button_kwargs
@@ -174,7 +174,7 @@ def _do(question: SavedViewDialogState, wanted: SavedView) -> None:
         return
     _kept.clear()
     _close()
-    set_flash(f"{_PAST[question.action]} the view {escape(' '.join(wanted.name.split()))}.")
+    flash.set_flash(flash.COMPARE, f"{_PAST[question.action]} the view {escape(' '.join(wanted.name.split()))}.")
     st.rerun()
 
 

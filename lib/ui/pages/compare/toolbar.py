@@ -8,7 +8,7 @@ from lib.runs.analysis.metric_direction import metric_title
 from lib.runs.table.run_table import METRIC_PREFIX, BestRun, find_best_run, metric_columns, points_per_row
 from lib.runs.table.types import RunTable
 from lib.ui.app.routes import switch_page
-from lib.ui.components.flash import show_flash
+from lib.ui.components import flash
 from lib.ui.components.formatting import escape, format_count, format_metric
 from lib.ui.components.layout import page_header
 from lib.ui.components.popover import lazy_popover
@@ -48,7 +48,7 @@ def show_header(backend: Backend, view: ViewState, experiment_list: ExperimentLi
         downloads.show_download_menu(view, experiment_list, result)
         code_dialog.code_button(view, experiment_list, result)
         _register(backend, result.runs, view.color)
-    show_flash()
+    flash.show_flash(flash.COMPARE)
     saved_views_menu.show_saved_view_dialog()
     experiment_dialog.show_experiment_dialog(view, experiment_list)
 

@@ -24,13 +24,14 @@ from lib.registry.promote import (
 )
 from lib.ui.app.session import ask_user_name, current_backend, remember_user_name
 from lib.ui.app.writer import writer
+from lib.ui.components import flash
 from lib.ui.components.badges import STAGE_BADGES, badge_markdown
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape, version_label
 from lib.ui.components.layout import show_table
 from lib.ui.queries.registry import LoadedModelStatus, clear_cache
 
-DIALOG_KEY, FLASH_KEY = "models.open", "models.done"
+DIALOG_KEY = "models.open"
 
 
 @dataclass(frozen=True)
@@ -86,15 +87,6 @@ def open_move_dialog(cached_status: LoadedModelStatus, number: str, to: Stage, k
 def close_move_dialog() -> None:
     """Forget the open dialog."""
     st.session_state.pop(DIALOG_KEY, None)
-
-
-def show_flash() -> None:
-    """Say once how the last deed ended."""
-    kind, text = st.session_state.pop(FLASH_KEY, ("", ""))
-    if kind == "success":
-        st.success(text, icon=":material/check_circle:")
-    elif kind:
-        st.warning(text, icon=":material/warning:")
 
 
 def show_move_dialog() -> None:
@@ -187,7 +179,8 @@ def _decide(question: MoveDialogState, typed: tuple[str, str, str, str], along: 
         show_error(error)
         return
     remember_user_name(name)
-    st.session_state[FLASH_KEY] = _done(done)
+    kind, text = _done(done)
+    flash.set_flash(flash.MODELS, text, kind)
     close_move_dialog()
     clear_cache()
     st.rerun()

@@ -12,10 +12,10 @@ from lib.registry.register import ModelCandidate, default_description, find_cand
 from lib.runs.reading.run_reader import Search, read_experiments, read_runs
 from lib.ui.app.session import ask_user_name, current_backend, remember_user_name
 from lib.ui.app.writer import writer
+from lib.ui.components import flash
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import escape, format_metric, version_label
 from lib.ui.components.layout import show_facts
-from lib.ui.pages.models.move_dialogs import FLASH_KEY
 from lib.ui.queries.registry import clear_cache, model_names
 
 RUN_KEY = "models.register.run"
@@ -136,8 +136,8 @@ def _register(chosen: ModelCandidate, typed: tuple[str, str, str]) -> None:
         show_error(error)
         return
     remember_user_name(person)
-    st.session_state[FLASH_KEY] = (
-        "success",
+    flash.set_flash(
+        flash.MODELS,
         f"Entry {made.position} recorded. {version_label(made.version)} of {escape(made.model)} is registered.",
     )
     close_register_dialog()

@@ -17,6 +17,7 @@ from lib.runs.edit import run_changes
 from lib.runs.edit.run_changes import NOTE_TAG, Change, apply_change, is_reserved_tag
 from lib.runs.table.types import Run
 from lib.ui.app.session import current_backend
+from lib.ui.components import flash
 from lib.ui.components.badges import STAGE_BADGES, badge_markdown
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import escape, format_count, version_label
@@ -24,7 +25,7 @@ from lib.ui.components.layout import show_table
 from lib.ui.pages.run import queries
 from lib.ui.pages.run.lineage import holding_text
 
-DIALOG_KEY, FLASH_KEY = "run.open", "run.done"
+DIALOG_KEY = "run.open"
 NEW_TAG_LABEL = "A new tag"
 MAX_TEXT_LENGTH = 300
 MAX_LISTED = 8
@@ -60,12 +61,6 @@ def open_run_dialog(kind: RunDialogKind, run: Run) -> None:
 def close_run_dialog() -> None:
     """Forget the open dialog."""
     st.session_state.pop(DIALOG_KEY, None)
-
-
-def show_flash() -> None:
-    """Say once how the last deed ended."""
-    if text := st.session_state.pop(FLASH_KEY, ""):
-        st.success(text, icon=":material/check_circle:")
 
 
 def show_run_dialog(run: Run) -> None:
@@ -238,6 +233,6 @@ def _carry_out(deed: Callable[[], None], done: str) -> None:
         show_error(error)
         return
     queries.clear_caches()
-    st.session_state[FLASH_KEY] = done
+    flash.set_flash(flash.RUN, done)
     close_run_dialog()
     st.rerun()

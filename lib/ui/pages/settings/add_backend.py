@@ -7,10 +7,11 @@ from lib.backends.backend_config import ConfiguredBackend
 from lib.errors import PodiumError
 from lib.ui.app.backend_selection import config_path, resolve_configured_backend
 from lib.ui.app.routes import PROJECT_ROOT
+from lib.ui.components import flash
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import card
-from lib.ui.pages.settings.backend_list import BACKEND_KINDS, FLASH_KEY, STATUSES_KEY, BackendStatus, check_backend
+from lib.ui.pages.settings.backend_list import BACKEND_KINDS, STATUSES_KEY, BackendStatus, check_backend
 
 ADDRESS_FIELDS = {
     "server": ("Address", "https://mlflow.example.org", "The address that mlflow server printed."),
@@ -88,5 +89,5 @@ def _write(new: ConfiguredBackend, state: BackendStatus) -> None:
     backend_config.add_backend(config_path(), new)
     st.session_state.pop(UNTESTED_KEY, None)
     st.session_state[STATUSES_KEY] = {**st.session_state.get(STATUSES_KEY, {}), new.name: state}
-    st.session_state[FLASH_KEY] = f"{escape(new.name)} is in the list now. Press Use to work on it."
+    flash.set_flash(flash.SETTINGS, f"{escape(new.name)} is in the list now. Press Use to work on it.")
     st.rerun()

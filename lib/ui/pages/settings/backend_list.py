@@ -23,7 +23,7 @@ from lib.ui.app.backend_selection import (
     resolve_session_backend,
     switch_backend,
 )
-from lib.ui.components import capability_panel
+from lib.ui.components import capability_panel, flash
 from lib.ui.components.badges import HEALTH_BADGES, show_badge
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape
@@ -36,7 +36,7 @@ BACKEND_KINDS = {
     "dagshub": ("hub", "DagsHub"),
     "database": ("storage", "Database"),
 }
-STATUSES_KEY, REMOVED_KEY, PROBLEM_KEY, FLASH_KEY = "settings.tested", "settings.removed", "settings.trouble", "settings.done"
+STATUSES_KEY, REMOVED_KEY, PROBLEM_KEY = "settings.tested", "settings.removed", "settings.trouble"
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,11 @@ def read_config_or_show_error() -> BackendConfig:
         return BackendConfig()
 
 
-def show_flash() -> None:
+def show_last_result() -> None:
     """What the last click led to: an error, something done, or a removal with its way back."""
-    trouble, done = st.session_state.pop(PROBLEM_KEY, None), st.session_state.pop(FLASH_KEY, "")
-    if trouble:
-        show_error(trouble)
-    if done:
-        st.success(done, icon=":material/check_circle:")
+    if problem := st.session_state.pop(PROBLEM_KEY, None):
+        show_error(problem)
+    flash.show_flash(flash.SETTINGS)
     gone = st.session_state.get(REMOVED_KEY)
     if isinstance(gone, ConfiguredBackend):
         with st.container(horizontal=True, vertical_alignment="center", key="settings.gone"):
@@ -219,7 +217,7 @@ def _test(one: ConfiguredBackend) -> None:
 def _use(name: str) -> None:
     switch_backend(name)
     ping_backend.clear()
-    st.session_state[FLASH_KEY] = f"This browser session now uses {escape(name) or 'Podium’s own backend'}."
+    flash.set_flash(flash.SETTINGS, f"This browser session now uses {escape(name) or 'Podium’s own backend'}.")
 
 
 def _remove(one: ConfiguredBackend) -> None:

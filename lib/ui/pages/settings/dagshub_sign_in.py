@@ -16,10 +16,10 @@ from lib.errors import BadInput, PodiumError, Unreachable
 from lib.ui.app.backend_gate import ping_backend
 from lib.ui.app.backend_selection import is_shared, sign_in
 from lib.ui.app.session import is_on_this_machine, now, remember_user_name
+from lib.ui.components import flash
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape
 from lib.ui.components.write_access import missing_reason
-from lib.ui.pages.settings.backend_list import FLASH_KEY
 
 
 def show_token_form(backend: Backend) -> None:
@@ -65,7 +65,7 @@ def _try(here: Backend, token: Callable[[], str]) -> None:
         return
     ping_backend.clear()
     remember_user_name(found.user_name)
-    st.session_state[FLASH_KEY] = _welcome(found)
+    flash.set_flash(flash.SETTINGS, _welcome(found))
     st.rerun()
 
 

@@ -9,10 +9,11 @@ from lib.ledger.storage.identity import read_verified_name
 from lib.ui.app.backend_gate import ping_backend
 from lib.ui.app.backend_selection import sign_in, sign_out
 from lib.ui.app.session import current_backend, remember_user_name
+from lib.ui.components import flash
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import card
-from lib.ui.pages.settings.backend_list import FLASH_KEY, check_backend, run_action
+from lib.ui.pages.settings.backend_list import check_backend, run_action
 from lib.ui.pages.settings.dagshub_sign_in import show_read_only_note, show_token_form
 
 SOURCE_LABELS = {
@@ -73,13 +74,12 @@ def _try(here: Backend, user: str, secret: str) -> None:
     if name:
         remember_user_name(name)
     ping_backend.clear()
-    st.session_state[FLASH_KEY] = f"Signed in at {escape(here.name)}" + (
-        f" as {escape(name)}, the name its server vouches for." if name else "."
-    )
+    welcome = f" as {escape(name)}, the name its server vouches for." if name else "."
+    flash.set_flash(flash.SETTINGS, f"Signed in at {escape(here.name)}{welcome}")
     st.rerun()
 
 
 def _sign_out(here: Backend) -> None:
     sign_out(here)
     ping_backend.clear()
-    st.session_state[FLASH_KEY] = f"Signed out at {escape(here.name)}."
+    flash.set_flash(flash.SETTINGS, f"Signed out at {escape(here.name)}.")
