@@ -21,11 +21,11 @@ from lib.runs.analysis.grouping import (
     range_levels,
     rank_columns,
     rank_groups,
-    summarize,
     varying_settings,
 )
 from lib.runs.plots.axes import NO_VALUE
 from lib.runs.table.number_format import is_finite_number
+from lib.statistics.samples import summarize
 from tests.runs.test_frames import column, made, runs_of
 
 ODD = st.sampled_from([math.nan, math.inf, -math.inf, 1.7976931348623157e308, 0.0, 5.0])

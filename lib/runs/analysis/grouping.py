@@ -4,7 +4,6 @@ Two values are one group only when they are the same value: labels are for the e
 metric belong to no group and are counted. What the groups look like is the business of `plots`.
 """
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.number_format import format_param, is_finite_number, natural_sort_key
 from lib.runs.table.run_table import METRIC_PREFIX, column_values, varying_params
 from lib.runs.table.types import PARENT_TAG, RunTable
+from lib.statistics.samples import SampleSummary, epsilon_squared, reject_by_holm, summarize, welch_p_value
 
 TAG_PREFIX = "tags."
 EXPERIMENT_COLUMN = "experiment"
@@ -26,7 +26,6 @@ PARENT_COLUMN = TAG_PREFIX + PARENT_TAG
 MAX_DISTINCT_NUMBERS = 12
 """Different numbers up to which each is a group of its own in `ranged`."""
 RANGE_COUNT = 5
-CONFIDENCE_LEVEL = 0.95
 GroupStanding = Literal["best", "cannot tell", "worse", ""]
 _PRIVATE = frozenset({"mlflow.runName", "mlflow.note.content", "mlflow.log-model.history", "mlflow.loggedArtifacts"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -66,22 +65,11 @@ class Grouping:
 
 
 @dataclass(frozen=True)
-class GroupSummary:
-    """How many numbers, their mean, their sample standard deviation, and the interval of the mean; None where there is none."""
-
-    n: int
-    mean: float
-    sd: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
 class RankedGroup:
     """A group with its summary, and how it stands against the group that leads."""
 
     group: Group
-    summary: GroupSummary
+    summary: SampleSummary
     standing: GroupStanding = ""
 
 
@@ -164,36 +152,7 @@ def rank_columns(table: RunTable, column_names: Sequence[str], metric: str) -> l
 
 @memoize_by_table
 def _share(table: RunTable, name: str, metric: str) -> float:
-    return _between(group_runs(table, [name], metric, range_levels).groups)
-
-
-def _between(groups: Sequence[Group]) -> float:
-    numbers = [number for group in groups for number in group.numbers]
-    scale = max(map(abs, numbers), default=0.0) or 1.0
-    if len(numbers) <= len(groups):
-        return 0.0
-    means = [math.fsum(one / scale for one in group.numbers) / len(group.numbers) for group in groups]
-    middle = math.fsum(one / scale for one in numbers) / len(numbers)
-    within = math.fsum((one / scale - mean) ** 2 for group, mean in zip(groups, means, strict=True) for one in group.numbers)
-    whole = math.fsum((one / scale - middle) ** 2 for one in numbers)
-    return max(0.0, 1 - (within / (len(numbers) - len(groups))) / (whole / (len(numbers) - 1))) if whole else 0.0
-
-
-def summarize(numbers: Sequence[float]) -> GroupSummary:
-    """Mean, sample standard deviation s, and the 95 % interval mean ± t·s/√n with Student's t at n - 1 degrees of freedom.
-
-    NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.5.2. One number has no spread and no interval.
-    """
-    from scipy.special import stdtrit
-
-    n, scale = len(numbers), max(map(abs, numbers)) or 1.0  # scaled: squares of very large numbers do not fit
-    shares = [number / scale for number in numbers]
-    mean = math.fsum(shares) / n
-    if n < 2:
-        return GroupSummary(n, numbers[0])
-    sd = 0.0 if min(shares) == max(shares) else math.sqrt(math.fsum((one - mean) ** 2 for one in shares) / (n - 1))
-    half = float(stdtrit(n - 1, (1 + CONFIDENCE_LEVEL) / 2)) * sd / math.sqrt(n)
-    return GroupSummary(n, *(one * scale for one in (mean, sd, mean - half, mean + half)))
+    return epsilon_squared([group.numbers for group in group_runs(table, [name], metric, range_levels).groups])
 
 
 def rank_groups(groups: Sequence[Group], metric: str) -> list[RankedGroup]:
@@ -211,34 +170,11 @@ def rank_groups(groups: Sequence[Group], metric: str) -> list[RankedGroup]:
     if lead is None:
         return [RankedGroup(one.group, one.summary, "cannot tell") for one in made]
     others = [one for one in made if one is not lead]
-    worse = _holm([_welch(lead.summary, one.summary) for one in others])
+    worse = reject_by_holm([welch_p_value(lead.summary, one.summary) for one in others])
     verdicts: dict[int, GroupStanding] = {
         id(one): "worse" if so else "cannot tell" for one, so in zip(others, worse, strict=True)
     }
     return [RankedGroup(one.group, one.summary, verdicts.get(id(one), "best")) for one in made]
-
-
-def _welch(first: GroupSummary, second: GroupSummary) -> float:
-    """The two-sided p-value of Welch's test; 1 when it cannot be made."""
-    from scipy.special import stdtr
-
-    if first.sd is None or second.sd is None or not (first.sd or second.sd):
-        return 1.0
-    scale = max(first.sd, second.sd)
-    spreads = [(one.sd / scale) ** 2 / one.n for one in (first, second) if one.sd is not None]
-    error = math.sqrt(sum(spreads))
-    degrees = sum(spreads) ** 2 / sum(part**2 / (one.n - 1) for part, one in zip(spreads, (first, second), strict=True))
-    return 2 * float(stdtr(degrees, -abs(first.mean / scale - second.mean / scale) / error))
-
-
-def _holm(chances: Sequence[float]) -> list[bool]:
-    """Which of these p-values stand at 5 % when all of them are looked at."""
-    standing = [False] * len(chances)
-    for rank, place in enumerate(sorted(range(len(chances)), key=chances.__getitem__)):
-        if chances[place] > (1 - CONFIDENCE_LEVEL) / (len(chances) - rank):
-            break
-        standing[place] = True
-    return standing
 
 
 def _read(text: str) -> str:

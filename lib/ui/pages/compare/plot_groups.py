@@ -10,7 +10,6 @@ from lib.runs.analysis.grouping import (
     EXPERIMENT_COLUMN,
     PARENT_COLUMN,
     Grouping,
-    GroupSummary,
     RankedGroup,
     group_runs,
     groupable_columns,
@@ -24,6 +23,7 @@ from lib.runs.plots import groups
 from lib.runs.plots.box import MAX_POINTS
 from lib.runs.table.number_format import format_number, short_labels
 from lib.runs.table.types import RunTable
+from lib.statistics.samples import SampleSummary
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import show_empty_state
 from lib.ui.components.popover import lazy_popover
@@ -152,7 +152,7 @@ def _no_lead(rows: Sequence[RankedGroup]) -> str:
     return "Nobody can say which way this metric is better, so no group leads."
 
 
-def _said(one: GroupSummary) -> str:
+def _said(one: SampleSummary) -> str:
     spread = f"{format_number(one.low)} to {format_number(one.high)}, " if one.low is not None else ""
     return f"{format_number(one.mean)} ({spread}n = {one.n})"
 

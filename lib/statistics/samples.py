@@ -1,0 +1,85 @@
+"""Samples of numbers: summary with an interval, Welch's test, Holm's correction, and ε² as the size of an effect. Pure.
+
+Numbers may be as large as a float can be. So they are divided by the largest before they are squared, and multiplied again at the end.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CONFIDENCE_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class SampleSummary:
+    """How many numbers, their mean, their sample standard deviation, and the interval of the mean; None where there is none."""
+
+    n: int
+    mean: float
+    sd: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def summarize(numbers: Sequence[float]) -> SampleSummary:
+    """Mean, sample standard deviation s, and the 95 % interval mean ± t·s/√n with Student's t at n - 1 degrees of freedom.
+
+    NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.5.2. One number has no spread and no interval.
+    """
+    from scipy.special import stdtrit  # the quantile of scipy.stats.t, without the second that scipy.stats takes to import
+
+    n, scale = len(numbers), _scale(numbers)
+    scaled = [number / scale for number in numbers]
+    mean = math.fsum(scaled) / n
+    if n < 2:
+        return SampleSummary(n, numbers[0])
+    sd = 0.0 if min(scaled) == max(scaled) else math.sqrt(math.fsum((x - mean) ** 2 for x in scaled) / (n - 1))
+    half_width = float(stdtrit(n - 1, (1 + CONFIDENCE_LEVEL) / 2)) * sd / math.sqrt(n)
+    return SampleSummary(n, *(value * scale for value in (mean, sd, mean - half_width, mean + half_width)))
+
+
+def welch_p_value(first: SampleSummary, second: SampleSummary) -> float:
+    """The two-sided p-value of Welch's test for unequal variances (Welch 1947).
+
+    1 when the test cannot be made: a sample of one number, or no spread in either.
+    """
+    from scipy.stats import ttest_ind_from_stats
+
+    if first.sd is None or second.sd is None or not (first.sd or second.sd):
+        return 1.0
+    scale = max(first.sd, second.sd)
+    means, deviations = (first.mean / scale, second.mean / scale), (first.sd / scale, second.sd / scale)
+    test = ttest_ind_from_stats(means[0], deviations[0], first.n, means[1], deviations[1], second.n, equal_var=False)
+    return float(test.pvalue)
+
+
+def reject_by_holm(p_values: Sequence[float]) -> list[bool]:
+    """Which hypotheses are rejected at 5 % when all of them are tested together (Holm 1979)."""
+    from statsmodels.stats.multitest import multipletests
+
+    if not p_values:
+        return []
+    rejected, *_ = multipletests(p_values, alpha=1 - CONFIDENCE_LEVEL, method="holm")
+    return [bool(value) for value in rejected]
+
+
+def epsilon_squared(groups: Sequence[Sequence[float]]) -> float:
+    """The share of the variance that lies between the groups, from 0 to 1 (ε², Kelley 1935). Many small groups do not inflate it.
+
+    0 where there are not more numbers than groups, or where all numbers are equal.
+    """
+    numbers = [number for group in groups for number in group]
+    if len(numbers) <= len(groups):
+        return 0.0
+    scale = _scale(numbers)
+    group_means = [math.fsum(number / scale for number in group) / len(group) for group in groups]
+    mean = math.fsum(number / scale for number in numbers) / len(numbers)
+    within = math.fsum(
+        (x / scale - group_mean) ** 2 for group, group_mean in zip(groups, group_means, strict=True) for x in group
+    )
+    total = math.fsum((number / scale - mean) ** 2 for number in numbers)
+    return max(0.0, 1 - (within / (len(numbers) - len(groups))) / (total / (len(numbers) - 1))) if total else 0.0
+
+
+def _scale(numbers: Sequence[float]) -> float:
+    return max(map(abs, numbers), default=0.0) or 1.0
