@@ -1,0 +1,59 @@
+"""Plain text that every floor writes: counts, sizes, lists, and the characters that nobody sees. Pure.
+
+What a page needs on top (no-break spaces, Markdown) is in `ui.components.formatting`.
+"""
+
+import re
+from collections.abc import Sequence
+
+CONTROLS = r"\x00-\x1f\x7f"
+"""ASCII control characters, tabs and line ends included."""
+CONTROLS_IN_LINES = r"\x00-\x08\x0b-\x1f\x7f"
+"""The same without tab and line feed, for text of several lines."""
+C1_CONTROLS = r"\x80-\x9f"
+ZERO_WIDTH = r"\u200b-\u200f"
+"""Zero-width spaces and joiners, and the marks that set a direction."""
+LINE_SEPARATORS = r"\u2028\u2029"
+DIRECTION_OVERRIDES = r"\u202a-\u202e\u2066-\u2069"
+"""They turn the text that follows around, so that it reads as something else."""
+BYTE_ORDER_MARK = r"\ufeff"
+
+_UNSEEN = re.compile(f"[{CONTROLS}{ZERO_WIDTH}{DIRECTION_OVERRIDES}]")
+_UNTYPED = re.compile(f"[{CONTROLS}{C1_CONTROLS}{ZERO_WIDTH}{LINE_SEPARATORS}{DIRECTION_OVERRIDES}{BYTE_ORDER_MARK}]+")
+
+
+def strip_invisible(text: object) -> str:
+    """Text for one line of a screen: a space for each control character and for each mark that hides or turns what follows."""
+    return _UNSEEN.sub(" ", str(text))
+
+
+def clean_typed_text(text: str) -> str:
+    """What a person typed, without control or invisible characters; runs of them become one space."""
+    return _UNTYPED.sub(" ", text).strip()
+
+
+def format_count(number: int, singular: str, plural: str = "") -> str:
+    """ "1 run", "24,000 runs"; the plural is the singular with an s unless it is given."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def format_size(size: int) -> str:
+    """A number of bytes: 12 B, 3.4 kB, 0.4 MB."""
+    if size < 1000:
+        return f"{size} B"
+    return f"{size / 1000:,.1f} kB" if size < 100_000 else f"{size / 1e6:,.1f} MB"
+
+
+def format_large_size(size: int) -> str:
+    """A number of bytes that is large as a rule: 0.4 MB, 3.2 GB."""
+    return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"; an empty text for no words."""
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
+
+
+def version_list(versions: Sequence[str]) -> str:
+    """Versions as people say them, "v1 and v2"; "nobody" for none."""
+    return " and ".join(f"v{version}" for version in versions) or "nobody"
