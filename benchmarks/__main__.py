@@ -21,8 +21,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 from benchmarks import histories, ledger, pages, peers, reading
-from benchmarks.figures import Figure, table
-from benchmarks.stores import filled
+from benchmarks.figures import Figure, figure_table
+from benchmarks.stores import fill_store
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import installed_mlflow_version
 from tests.support.browser import serve_mlflow
@@ -47,7 +47,7 @@ class Plan:
     entries: Sequence[int] = ()
 
 
-WHOLE = Plan(
+FULL_PLAN = Plan(
     read=(1000, 5000, 20_000),
     steps=1000,
     reactions=(500, 5000),
@@ -56,55 +56,55 @@ WHOLE = Plan(
     served=(1000, 5000),
     entries=(100, 2_000, 10_000),
 )
-QUICK = Plan(read=(500, 1000), steps=200, reactions=(300,), rounds=1, entries=(100,))
+QUICK_PLAN = Plan(read=(500, 1000), steps=200, reactions=(300,), rounds=1, entries=(100,))
 
 
 def main() -> None:
     """Measure, print as it goes, write."""
     os.environ["MLFLOW_TRACKING_URI"] = ""  # what a person has set is nobody's peer
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--quick", action="store_true", help="small stores, one round, no page written")
-    quick = asked.parse_args().quick
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small stores, one round, no page written")
+    quick = parser.parse_args().quick
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    begun, figures = time.monotonic(), []
-    sys.stdout.write(table([]))
+    start, figures = time.monotonic(), []
+    sys.stdout.write(figure_table([]))
     with tempfile.TemporaryDirectory() as name:
-        for one in measured(QUICK if quick else WHOLE, Path(name)):
-            sys.stdout.write(table([one]).splitlines()[-1] + "\n")
+        for figure in measure(QUICK_PLAN if quick else FULL_PLAN, Path(name)):
+            sys.stdout.write(figure_table([figure]).splitlines()[-1] + "\n")
             sys.stdout.flush()
-            figures.append(one)
-    written = written_down(figures, time.monotonic() - begun)
+            figures.append(figure)
+    document = figures_to_json(figures, time.monotonic() - start)
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / ("quick.json" if quick else "bench.json")).write_text(written, encoding="utf-8")
+    (RESULTS / ("quick.json" if quick else "bench.json")).write_text(document, encoding="utf-8")
     if not quick:
-        PAGE.write_text(page(figures), encoding="utf-8")
-    missed = [one.what for one in figures if one.kept is False]
-    sys.stdout.write(f"\nMissed: {', '.join(missed)}\n" if missed else "\nEvery goal was kept.\n")
+        PAGE.write_text(render_page(figures), encoding="utf-8")
+    missed_goals = [figure.what for figure in figures if figure.kept is False]
+    sys.stdout.write(f"\nMissed: {', '.join(missed_goals)}\n" if missed_goals else "\nEvery goal was kept.\n")
 
 
-def measured(plan: Plan, folder: Path) -> Iterator[Figure]:
+def measure(plan: Plan, folder: Path) -> Iterator[Figure]:
     """The figures of a plan, one after the other."""
-    yield from reading.on_sqlite(folder / "read", plan.read, plan.rounds)
+    yield from reading.measure_sqlite(folder / "read", plan.read, plan.rounds)
     if plan.client:
-        yield reading.the_client(folder, plan.client, 2 * plan.rounds)
-    home = histories.store(folder, plan.steps)
-    yield histories.measured(home, f"{plan.steps:,} steps, SQLite", home, plan.rounds)
+        yield reading.measure_client(folder, plan.client, 2 * plan.rounds)
+    home = histories.make_history_store(folder, plan.steps)
+    yield histories.measure_backend(home, f"{plan.steps:,} steps, SQLite", home, plan.rounds)
     if plan.served:
-        with served(folder / "history-server", home) as server:
-            yield histories.measured(server, f"{plan.steps:,} steps, server", home, 1)
+        with serve_store(folder / "history-server", home) as server:
+            yield histories.measure_backend(server, f"{plan.steps:,} steps, server", home, 1)
     if plan.entries:
-        yield from ledger.entries(folder / "ledger", plan.entries, plan.rounds)
-    with pages.chromium() as browser:
-        yield from pages.reactions(browser, plan.reactions, folder / "reactions", plan.rounds)
+        yield from ledger.measure_ledger(folder / "ledger", plan.entries, plan.rounds)
+    with pages.start_chromium() as browser:
+        yield from pages.measure_reactions(browser, plan.reactions, folder / "reactions", plan.rounds)
         for count in plan.served:
-            store = filled(folder / f"served-{count}", count)
-            with served(folder / f"server-{count}", store) as server:
-                yield reading.on_server(server, store, count, plan.rounds if count <= 1000 else 1)
-                yield from peers.against_mlflow(browser, server, store, folder / f"pages-{count}", plan.rounds)
+            store = fill_store(folder / f"served-{count}", count)
+            with serve_store(folder / f"server-{count}", store) as server:
+                yield reading.measure_server(server, store, count, plan.rounds if count <= 1000 else 1)
+                yield from peers.measure_against_mlflow(browser, server, store, folder / f"pages-{count}", plan.rounds)
 
 
 @contextmanager
-def served(folder: Path, store: Backend) -> Iterator[Backend]:
+def serve_store(folder: Path, store: Backend) -> Iterator[Backend]:
     """A real `mlflow server` on the file of a store."""
     process = serve_mlflow(folder, database=store.path)
     try:
@@ -113,7 +113,7 @@ def served(folder: Path, store: Backend) -> Iterator[Backend]:
         process.stop()
 
 
-def machine() -> dict[str, str | int | None]:
+def describe_machine() -> dict[str, str | int | None]:
     """What a reader of the numbers wants to know about where they come from."""
     return {
         "python": platform.python_version(),
@@ -123,25 +123,30 @@ def machine() -> dict[str, str | int | None]:
     }
 
 
-def written_down(figures: Sequence[Figure], took: float) -> str:
+def figures_to_json(figures: Sequence[Figure], seconds: float) -> str:
     """The figures as JSON, with the machine and how long all of it took."""
-    return json.dumps({**machine(), "took_s": round(took), "figures": [one.as_json() for one in figures]}, indent=2) + "\n"
+    return (
+        json.dumps(
+            {**describe_machine(), "took_s": round(seconds), "figures": [figure.as_json() for figure in figures]}, indent=2
+        )
+        + "\n"
+    )
 
 
-def page(figures: Sequence[Figure]) -> str:
+def render_page(figures: Sequence[Figure]) -> str:
     """The page of the documentation."""
-    about = machine()
+    facts = describe_machine()
     return (
         "# Benchmarks\n\n"
-        f"Measured by `make bench` on {time.strftime('%-d %B %Y', time.gmtime())} with Python {about['python']}, MLflow {about['mlflow']}, "
-        f"SQLite {about['sqlite']}, {about['cores']} cores.\n"
+        f"Measured by `make bench` on {time.strftime('%-d %B %Y', time.gmtime())} with Python {facts['python']}, MLflow {facts['mlflow']}, "
+        f"SQLite {facts['sqlite']}, {facts['cores']} cores.\n"
         "Each line compares within the same minutes; only the ratios say something. Stores hold 15 metrics, 15 parameters and 9 tags\n"
         "per run. Reading a local file is counted in processor seconds, everything else in seconds on the wall.\n\n"
         "Pages are measured in Chromium at 1440 × 900, in a new window each, the server being warm: from the address or the click until\n"
         "the marks of the plot and the rows of the table are on the screen and nothing moves any more. Podium reads the SQLite file;\n"
         "MLflow's server works on the same file, and its list is done with the first run name, its comparison with the axes of its plot.\n"
         "A goal beside MLflow's pages counts from a click in an open window; from the address is told as well, and has none.\n\n"
-        + table(figures)
+        + figure_table(figures)
     )
 
 

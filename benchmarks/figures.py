@@ -37,41 +37,41 @@ class Figure:
         return asdict(self) | {"times_faster": self.times_faster, "above_floor": self.above_floor}
 
 
-def quickest(
-    ways: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
+def measure_quickest(
+    actions: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, float]:
-    """The least seconds of each way over so many rounds. The ways take turns, so that a slow minute hits them all.
+    """The least seconds of each action over so many rounds. The actions take turns, so that a slow minute hits them all.
 
     `time.process_time` as the clock counts what this process works, whatever else the machine does.
     """
-    seconds = dict.fromkeys(ways, float("inf"))
+    seconds = dict.fromkeys(actions, float("inf"))
     for _ in range(rounds):
-        for name, way in ways.items():
-            begun = clock()
-            way()
-            seconds[name] = min(seconds[name], clock() - begun)
+        for name, action in actions.items():
+            start = clock()
+            action()
+            seconds[name] = min(seconds[name], clock() - start)
     return seconds
 
 
-def goal(said: str, value: float, *, least: float = 0.0, most: float = float("inf")) -> dict[str, Any]:
+def judge_goal(text: str, value: float, *, minimum: float = 0.0, maximum: float = float("inf")) -> dict[str, Any]:
     """A goal in words and whether it was kept: the value lies between `least` and `most`."""
-    return {"goal": said, "kept": least <= value <= most}
+    return {"goal": text, "kept": minimum <= value <= maximum}
 
 
-def table(figures: Sequence[Figure]) -> str:
+def figure_table(figures: Sequence[Figure]) -> str:
     """The figures as a Markdown table."""
     head = "| what | Podium | peer | ratio | floor | ratio | goal |\n|---|---|---|---|---|---|---|\n"
-    return head + "".join(_row(one) for one in figures)
+    return head + "".join(_format_row(figure) for figure in figures)
 
 
-def _row(one: Figure) -> str:
-    peer = f"{_seconds(one.peer)} {one.peer_is}" if one.peer else ""
-    floor = f"{_seconds(one.floor)} {one.floor_is}" if one.floor else ""
-    faster = f"**{one.times_faster:g}× as quick**" if one.peer else ""
-    above = f"{one.above_floor:g}×" if one.floor else ""
-    goal = f"{one.goal}: {'kept' if one.kept else 'missed'}" if one.kept is not None else one.goal
-    return f"| {one.what} | {_seconds(one.podium)} | {peer} | {faster} | {floor} | {above} | {goal} |\n"
+def _format_row(figure: Figure) -> str:
+    peer = f"{_format_seconds(figure.peer)} {figure.peer_is}" if figure.peer else ""
+    floor = f"{_format_seconds(figure.floor)} {figure.floor_is}" if figure.floor else ""
+    faster = f"**{figure.times_faster:g}× as quick**" if figure.peer else ""
+    above = f"{figure.above_floor:g}×" if figure.floor else ""
+    goal = f"{figure.goal}: {'kept' if figure.kept else 'missed'}" if figure.kept is not None else figure.goal
+    return f"| {figure.what} | {_format_seconds(figure.podium)} | {peer} | {faster} | {floor} | {above} | {goal} |\n"
 
 
-def _seconds(value: float) -> str:
+def _format_seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from benchmarks.figures import Figure, quickest
-from benchmarks.stores import experiment_of, filled
+from benchmarks.figures import Figure, measure_quickest
+from benchmarks.stores import experiment_id_of, fill_store
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.runs.reading.metric_history import read_histories
@@ -13,23 +13,23 @@ from lib.runs.table.types import Search
 RUNS, METRIC = 50, "metric_0"
 
 
-def store(folder: Path, steps: int) -> Backend:
+def make_history_store(folder: Path, steps: int) -> Backend:
     """Fifty runs with so many steps of one metric."""
-    return filled(folder / "histories", RUNS, steps)
+    return fill_store(folder / "histories", RUNS, steps)
 
 
-def of_fifty(backend: Backend, where: str, experiment: str, rounds: int) -> Figure:
+def measure_fifty_runs(backend: Backend, where: str, experiment: str, rounds: int) -> Figure:
     """All values of one metric of fifty runs."""
     ids = read_runs(backend, Search((experiment,))).ids
-    here = client(backend)
-    ways = {
+    mlflow_client = client(backend)
+    actions = {
         "podium": lambda: read_histories(backend, ids, [METRIC]),
-        "mlflow": lambda: [here.get_metric_history(run_id, METRIC) for run_id in ids],
+        "mlflow": lambda: [mlflow_client.get_metric_history(run_id, METRIC) for run_id in ids],
     }
-    seconds = quickest(ways, rounds)
+    seconds = measure_quickest(actions, rounds)
     return Figure(f"histories of {RUNS} runs, {where}", seconds["podium"], seconds["mlflow"], "get_metric_history in turn")
 
 
-def measured(backend: Backend, where: str, home: Backend, rounds: int) -> Figure:
-    """The figure of a backend; `home` is the file that holds its runs."""
-    return of_fifty(backend, where, experiment_of(home), rounds)
+def measure_backend(backend: Backend, where: str, store: Backend, rounds: int) -> Figure:
+    """The figure of a backend; `store` is the file that holds its runs."""
+    return measure_fifty_runs(backend, where, experiment_id_of(store), rounds)

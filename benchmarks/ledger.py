@@ -11,7 +11,7 @@ from pathlib import Path
 from mlflow.entities import Param
 from ulid import ULID
 
-from benchmarks.figures import Figure, quickest
+from benchmarks.figures import Figure, measure_quickest
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.mlflow_client import client
 from lib.backends.sqlite_store import ensure_database
@@ -28,76 +28,76 @@ from tests.support.browser import serve_mlflow
 from tests.support.long_books import REASON, long_book
 
 MODEL = "wine"
-SHORT = 5
+SHORT_ROUNDS_FACTOR = 5
 """What takes milliseconds is done so many times as often: the quickest of two says little."""
 
 
-def entries(folder: Path, sizes: Sequence[int] = (100, 2_000, 10_000), rounds: int = 3) -> Iterator[Figure]:
+def measure_ledger(folder: Path, sizes: Sequence[int] = (100, 2_000, 10_000), rounds: int = 3) -> Iterator[Figure]:
     """Every figure of the record; with sizes of their own for a quick run. The largest book is verified whole."""
-    stores = {size: _store(folder / f"book-{size}", size) for size in sizes}
-    least, most = min(sizes), max(sizes)
-    turn = _in_turn()
-    yield from _writes(stores[least], "SQLite", rounds, turn)
-    with _served(folder / "server", stores[least]) as server:
-        yield from _writes(server, "server", rounds, turn)
+    stores = {size: _fill_store(folder / f"book-{size}", size) for size in sizes}
+    smallest, largest = min(sizes), max(sizes)
+    versions = _versions_in_turn()
+    yield from _measure_writes(stores[smallest], "SQLite", rounds, versions)
+    with _serve_store(folder / "server", stores[smallest]) as server:
+        yield from _measure_writes(server, "server", rounds, versions)
     for size, store in stores.items():
-        yield from _answers(store, size, rounds)
-    if most > least:
-        yield from _growth(stores[least], stores[most], (least, most), rounds)
-    seconds = quickest({"podium": lambda: verify(stores[most], MODEL)}, rounds)
-    yield Figure(f"verify {most:,} entries, all of it fetched and hashed anew", seconds["podium"])
+        yield from _measure_answers(store, size, rounds)
+    if largest > smallest:
+        yield from _measure_growth(stores[smallest], stores[largest], (smallest, largest), rounds)
+    seconds = measure_quickest({"podium": lambda: verify(stores[largest], MODEL)}, rounds)
+    yield Figure(f"verify {largest:,} entries, all of it fetched and hashed anew", seconds["podium"])
 
 
-def _store(folder: Path, size: int) -> Backend:
+def _fill_store(folder: Path, size: int) -> Backend:
     store = sqlite_backend(folder / "mlflow.db")
     ensure_database(store)
     long_book(store, size, MODEL)
     return store
 
 
-def _writes(backend: Backend, where: str, rounds: int, turn: Iterator[str]) -> Iterator[Figure]:
+def _measure_writes(backend: Backend, where: str, rounds: int, versions: Iterator[str]) -> Iterator[Figure]:
     """An entry against two bare writes, a promotion against the three calls that do the same without a record."""
-    bare = _bare_run(backend)
-    ways = {"podium": _appends(backend), "bare": lambda: [_log(backend, bare) for _ in range(2)]}
-    seconds = quickest(ways, rounds)
+    bare_run_id = _make_bare_run(backend)
+    actions = {"podium": _append_action(backend), "bare": lambda: [_log_param(backend, bare_run_id) for _ in range(2)]}
+    seconds = measure_quickest(actions, rounds)
     yield Figure(f"append an entry, {where}", seconds["podium"], floor=seconds["bare"], floor_is="two bare log_param")
-    ways = {
-        "podium": lambda: move_version(_writer(backend), MoveRequest(MODEL, next(turn), "Production", REASON)),
+    actions = {
+        "podium": lambda: move_version(_writer(backend), MoveRequest(MODEL, next(versions), "Production", REASON)),
         "bare": lambda: _promote_bare(backend),
     }
-    seconds = quickest(ways, rounds)
+    seconds = measure_quickest(actions, rounds)
     yield Figure(f"promote, {where}", seconds["podium"], floor=seconds["bare"], floor_is="alias and two stages, no record")
 
 
-def _answers(store: Backend, size: int, rounds: int) -> Iterator[Figure]:
-    bare = _bare_run(store, size)
-    ways = {"podium": lambda: _ask(store), "bare": lambda: client(store).get_run(bare)}
-    seconds = quickest(ways, SHORT * rounds)
-    told = {"goal": "at most twice get_run", "kept": seconds["podium"] <= 2 * seconds["bare"]} if size == 2_000 else {}
+def _measure_answers(store: Backend, size: int, rounds: int) -> Iterator[Figure]:
+    bare_run_id = _make_bare_run(store, size)
+    actions = {"podium": lambda: _query_as_of(store), "bare": lambda: client(store).get_run(bare_run_id)}
+    seconds = measure_quickest(actions, SHORT_ROUNDS_FACTOR * rounds)
+    goal = {"goal": "at most twice get_run", "kept": seconds["podium"] <= 2 * seconds["bare"]} if size == 2_000 else {}
     yield Figure(
-        f"as-of at {size:,} entries", seconds["podium"], floor=seconds["bare"], floor_is=f"get_run with {size:,} params", **told
+        f"as-of at {size:,} entries", seconds["podium"], floor=seconds["bare"], floor_is=f"get_run with {size:,} params", **goal
     )
-    seconds = quickest({"podium": lambda: read_audit_log(store)}, rounds)
+    seconds = measure_quickest({"podium": lambda: read_audit_log(store)}, rounds)
     yield Figure(f"timeline of {size:,} entries", seconds["podium"])
-    seconds = quickest({"podium": lambda: (book_cache.clear_cache(), _ask(store))}, rounds)
+    seconds = measure_quickest({"podium": lambda: (book_cache.clear_cache(), _query_as_of(store))}, rounds)
     yield Figure(f"as-of at {size:,} entries, nothing read before", seconds["podium"])
 
 
-def _growth(small: Backend, large: Backend, sizes: tuple[int, int], rounds: int) -> Iterator[Figure]:
-    seconds = quickest({"small": _appends(small), "large": _appends(large)}, rounds)
-    each = (_bytes(large) - _bytes(small)) / (sizes[1] - sizes[0]) / 1000
-    what = f"append at {sizes[1]:,} entries ({each:.1f} kB of database each)"
+def _measure_growth(small: Backend, large: Backend, sizes: tuple[int, int], rounds: int) -> Iterator[Figure]:
+    seconds = measure_quickest({"small": _append_action(small), "large": _append_action(large)}, rounds)
+    kilobytes_each = (_file_size(large) - _file_size(small)) / (sizes[1] - sizes[0]) / 1000
+    what = f"append at {sizes[1]:,} entries ({kilobytes_each:.1f} kB of database each)"
     yield Figure(what, seconds["large"], floor=seconds["small"], floor_is=f"at {sizes[0]:,} entries")
 
 
-def _ask(store: Backend) -> object:
+def _query_as_of(store: Backend) -> object:
     now = _now()
     return query_as_of(store, MODEL, AsOfQuery("production", parse_time_query("2024-01-02T10:30Z", now), now))
 
 
-def _appends(backend: Backend) -> Callable[[], object]:
+def _append_action(backend: Backend) -> Callable[[], object]:
     """Appends one entry at each call: that somebody rejected what was decided last."""
-    book = _book(backend)
+    book = _book_id(backend)
     last = next(e.body for e in reversed(read_book(backend, book).book.entries) if isinstance(e.body, Decided))
 
     def make(_: BookState) -> Body:
@@ -106,20 +106,20 @@ def _appends(backend: Backend) -> Callable[[], object]:
     return lambda: append(backend, book, make)
 
 
-def _book(backend: Backend) -> str:
+def _book_id(backend: Backend) -> str:
     return str(client(backend).get_registered_model(MODEL).tags["podium.book"])
 
 
-def _bare_run(backend: Backend, params: int = 0) -> str:
+def _make_bare_run(backend: Backend, params: int = 0) -> str:
     """A run of no ledger, with so many parameters as long as entries."""
     run_id = str(client(backend).create_run("0").info.run_id)
     for first in range(0, params, 100):
-        some = [Param(f"{n:06d}", "x" * 900) for n in range(first, min(first + 100, params))]
-        client(backend).log_batch(run_id, params=some)
+        params_of_batch = [Param(f"{n:06d}", "x" * 900) for n in range(first, min(first + 100, params))]
+        client(backend).log_batch(run_id, params=params_of_batch)
     return run_id
 
 
-def _log(backend: Backend, run_id: str) -> None:
+def _log_param(backend: Backend, run_id: str) -> None:
     client(backend).log_param(run_id, str(ULID()), "x" * 900)
 
 
@@ -130,7 +130,7 @@ def _promote_bare(backend: Backend) -> None:
     client(backend).transition_model_version_stage(MODEL, "1", "Archived")
 
 
-def _in_turn() -> Iterator[str]:
+def _versions_in_turn() -> Iterator[str]:
     while True:
         yield from ("2", "3")
 
@@ -143,13 +143,13 @@ def _now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - the clock of the benchmarks
 
 
-def _bytes(store: Backend) -> int:
+def _file_size(store: Backend) -> int:
     assert store.path
     return store.path.stat().st_size
 
 
 @contextmanager
-def _served(folder: Path, store: Backend) -> Iterator[Backend]:
+def _serve_store(folder: Path, store: Backend) -> Iterator[Backend]:
     process = serve_mlflow(folder, database=store.path)
     try:
         yield Backend(process.url, "server")

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks.figures import Figure, goal
-from benchmarks.reading import LINEAR
-from benchmarks.stores import experiment_of, filled
+from benchmarks.figures import Figure, judge_goal
+from benchmarks.reading import MAX_LINEAR_GROWTH
+from benchmarks.stores import experiment_id_of, fill_store
 from lib.backends.backend import Backend
 from lib.runs.plots.parallel import MAX_LINES
 from lib.runs.plots.scatter import MOST_POINTS
@@ -25,11 +25,11 @@ from lib.runs.table.types import Search
 from tests.support.browser import SETTLED, Process, free_port, launch, serve_podium, start
 from tests.support.install_browser import find
 
-STILL = 0.25
+STILLNESS_SECONDS = 0.25
 """`SETTLED` waits for a quarter of a second of stillness, which is nobody's work."""
-PATIENCE = 240_000
+TIMEOUT_MS = 240_000
 WINDOW = {"width": 1440, "height": 900}
-ROWS = """(() => {
+ARE_ROWS_PAINTED = """(() => {
   const canvas = document.querySelector('[data-testid=stDataFrame] canvas');
   if (!canvas || !canvas.width || !canvas.clientWidth) return false;
   const [left, top, width, height] = [60, 36, 100, 24].map((length) => length * canvas.width / canvas.clientWidth);
@@ -39,17 +39,17 @@ ROWS = """(() => {
 """The name of the first run is painted. The table's rows for screen readers come a fifth of a second later."""
 LINES = ".st-key-compare-chart svg g.mark-line path:not([stroke-opacity='0'])"
 POINTS = ".st-key-compare-chart svg g.mark-symbol.role-mark path"
-PAINTED = """(() => {
+IS_PAINTED = """(() => {
   const canvas = document.querySelector('.st-key-compare-chart canvas.marks');
   return canvas && canvas.width > 0 && canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((part) => part > 0);
 })()"""
 """Above some thousand marks Streamlit paints them on a canvas, all in one go."""
-_MARKS = '(document.querySelectorAll("%s").length >= %d || ' + PAINTED + ") && " + ROWS
-Until = Callable[[Page], object]
+_ARE_MARKS_DRAWN = '(document.querySelectorAll("%s").length >= %d || ' + IS_PAINTED + ") && " + ARE_ROWS_PAINTED
+PageAction = Callable[[Page], object]
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def start_chromium() -> Iterator[Browser]:
     """A browser, started once."""
     path = find()
     with sync_playwright() as play:
@@ -65,11 +65,11 @@ class Visits:
     browser: Browser
     rounds: int
 
-    def opened(self, url: str, until: Until) -> float:
+    def measure_address(self, url: str, until: PageAction) -> float:
         """Seconds from the address to what is waited for."""
         return min(self._window(lambda page: page.goto(url), lambda page: None, until) for _ in range(self.rounds))
 
-    def clicked(self, url: str, ready: Until, click: Until, until: Until) -> float:
+    def measure_click(self, url: str, ready: PageAction, click: PageAction, until: PageAction) -> float:
         """Seconds from a click on a page that is ready to what is waited for."""
 
         def prepare(page: Page) -> None:
@@ -78,19 +78,19 @@ class Visits:
 
         return min(self._window(click, prepare, until) for _ in range(self.rounds))
 
-    def _window(self, act: Until, prepare: Until, until: Until) -> float:
+    def _window(self, act: PageAction, prepare: PageAction, until: PageAction) -> float:
         page = self.browser.new_context(viewport=WINDOW).new_page()
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT_MS)
         prepare(page)
-        begun = time.perf_counter()
+        start = time.perf_counter()
         act(page)
         until(page)
-        took = time.perf_counter() - begun
+        seconds = time.perf_counter() - start
         page.context.close()
-        return took
+        return seconds
 
 
-def _seen(condition: str) -> Until:
+def _wait_for(condition: str) -> PageAction:
     """Wait until something stands on the screen and nothing moves any more."""
 
     def wait(page: Page) -> None:
@@ -101,78 +101,94 @@ def _seen(condition: str) -> Until:
     return wait
 
 
-def _lines(count: int) -> Until:
-    return _seen(_MARKS % (LINES, min(count, MAX_LINES)))
+def _wait_for_lines(count: int) -> PageAction:
+    return _wait_for(_ARE_MARKS_DRAWN % (LINES, min(count, MAX_LINES)))
 
 
-def _points(count: int) -> Until:
-    return _seen(_MARKS % (POINTS, min(count, MOST_POINTS)))
+def _wait_for_points(count: int) -> PageAction:
+    return _wait_for(_ARE_MARKS_DRAWN % (POINTS, min(count, MOST_POINTS)))
 
 
-def reactions(browser: Browser, sizes: Sequence[int], folder: Path, rounds: int) -> Iterator[Figure]:
+def measure_reactions(browser: Browser, sizes: Sequence[int], folder: Path, rounds: int) -> Iterator[Figure]:
     """From the address and from a click to a settled page, against an empty page, and what more runs cost."""
-    visits, took = Visits(browser, rounds), {}
-    with serving(_empty(folder)) as nothing:
-        counted = _seen("document.body.innerText.includes('1 clicks')")
-        ready = _seen("document.body.innerText.includes('0 clicks')")
-        floor = visits.opened(nothing.url, ready) - STILL
-        click = visits.clicked(nothing.url, ready, lambda page: page.get_by_role("button", name="Count").click(), counted) - STILL
+    visits, seconds_by_size = Visits(browser, rounds), {}
+    with stop_after(_serve_empty_page(folder)) as empty_page:
+        is_counted = _wait_for("document.body.innerText.includes('1 clicks')")
+        ready = _wait_for("document.body.innerText.includes('0 clicks')")
+        floor = visits.measure_address(empty_page.url, ready) - STILLNESS_SECONDS
+        click = (
+            visits.measure_click(empty_page.url, ready, lambda page: page.get_by_role("button", name="Count").click(), is_counted)
+            - STILLNESS_SECONDS
+        )
     for count in sizes:
-        figures = list(_of_podium(visits, filled(folder / f"page-{count}", count), count, (floor, click)))
-        took[count] = figures[0].podium
+        figures = list(_measure_compare(visits, fill_store(folder / f"page-{count}", count), count, (floor, click)))
+        seconds_by_size[count] = figures[0].podium
         yield from figures
-    first, last = min(took), max(took)
+    first, last = min(seconds_by_size), max(seconds_by_size)
     if last > first:
-        more, longer = last / first, took[last] / took[first]
+        more, longer = last / first, seconds_by_size[last] / seconds_by_size[first]
         yield Figure(
             f"{more:g}× as many runs: Compare opens in {longer:.1f}× the time",
-            took[last],
-            **goal("no worse than linear", longer / more, most=LINEAR),
+            seconds_by_size[last],
+            **judge_goal("no worse than linear", longer / more, maximum=MAX_LINEAR_GROWTH),
         )
 
 
-def _of_podium(visits: Visits, store: Backend, count: int, floor: tuple[float, float]) -> Iterator[Figure]:
-    search = Search((experiment_of(store),))
+def _measure_compare(visits: Visits, store: Backend, count: int, floor: tuple[float, float]) -> Iterator[Figure]:
+    search = Search((experiment_id_of(store),))
     first = read_runs(store, search).ids[0]
-    other = varying_params(read_runs(store, search))[-1]
-    with serving(serve_podium(store.uri, store.path.parent / "podium")) as podium:
+    column = varying_params(read_runs(store, search))[-1]
+    with stop_after(serve_podium(store.uri, store.path.parent / "podium")) as podium:
         address = f"{podium.url}/compare?experiment={search.experiment_ids[0]}"
-        Visits(visits.browser, 1).opened(address, _lines(count))
-        opened = visits.opened(address, _lines(count)) - STILL
-        plot = visits.clicked(address, _lines(count), _radio("Scatter"), _points(count)) - STILL
-        half = "metrics.metric_0 > 0.5"
-        filtered = visits.clicked(address, _lines(count), lambda page: _filter(page, half), _told(f" of {count:,} runs")) - STILL
-        pick = f"{address}&plot=Scatter&x={other}&pick={first}"
-        picked = visits.clicked(pick, _points(count), _tick, _told("2 picked")) - STILL
-    yield Figure(f"open Compare, {count:,} runs", opened, floor=floor[0], floor_is="an empty page")
-    for what, seconds in (("another plot", plot), ("a filter", filtered), ("a pick", picked)):
+        Visits(visits.browser, 1).measure_address(address, _wait_for_lines(count))
+        open_seconds = visits.measure_address(address, _wait_for_lines(count)) - STILLNESS_SECONDS
+        plot_seconds = (
+            visits.measure_click(address, _wait_for_lines(count), _choose_plot("Scatter"), _wait_for_points(count))
+            - STILLNESS_SECONDS
+        )
+        condition = "metrics.metric_0 > 0.5"
+        filter_seconds = (
+            visits.measure_click(
+                address,
+                _wait_for_lines(count),
+                lambda page: _enter_filter(page, condition),
+                _wait_for_text(f" of {count:,} runs"),
+            )
+            - STILLNESS_SECONDS
+        )
+        pick = f"{address}&plot=Scatter&x={column}&pick={first}"
+        pick_seconds = (
+            visits.measure_click(pick, _wait_for_points(count), _select_row, _wait_for_text("2 picked")) - STILLNESS_SECONDS
+        )
+    yield Figure(f"open Compare, {count:,} runs", open_seconds, floor=floor[0], floor_is="an empty page")
+    for what, seconds in (("another plot", plot_seconds), ("a filter", filter_seconds), ("a pick", pick_seconds)):
         yield Figure(f"click: {what} of {count:,} runs", seconds, floor=floor[1], floor_is="a click on an empty page")
 
 
-def _radio(name: str) -> Until:
+def _choose_plot(name: str) -> PageAction:
     return lambda page: page.get_by_role("radio", name=name).click()
 
 
-def _filter(page: Page, text: str) -> None:
+def _enter_filter(page: Page, text: str) -> None:
     page.get_by_role("textbox", name="Filter").fill(text)
     page.keyboard.press("Enter")
 
 
-def _tick(page: Page) -> None:
+def _select_row(page: Page) -> None:
     """Tick the third row of the table."""
-    sheet = page.locator("[data-testid=stDataFrame] canvas").first
-    sheet.scroll_into_view_if_needed()
-    at = sheet.bounding_box()
-    assert at is not None
-    page.mouse.click(at["x"] + 16, at["y"] + 32 + 31 * 2 + 15)
+    canvas = page.locator("[data-testid=stDataFrame] canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 16, box["y"] + 32 + 31 * 2 + 15)
 
 
-def _told(text: str) -> Until:
-    return _seen(f"document.body.innerText.replace(/\\s/g, ' ').includes({json.dumps(text)}) && {ROWS}")
+def _wait_for_text(text: str) -> PageAction:
+    return _wait_for(f"document.body.innerText.replace(/\\s/g, ' ').includes({json.dumps(text)}) && {ARE_ROWS_PAINTED}")
 
 
 @contextmanager
-def serving(process: Process) -> Iterator[Process]:
+def stop_after(process: Process) -> Iterator[Process]:
     """Stop a server in the end."""
     try:
         yield process
@@ -180,7 +196,7 @@ def serving(process: Process) -> Iterator[Process]:
         process.stop()
 
 
-def _empty(folder: Path) -> Process:
+def _serve_empty_page(folder: Path) -> Process:
     port = free_port()
     script = Path(__file__).with_name("empty_page.py")
     flags = [
@@ -190,8 +206,8 @@ def _empty(folder: Path) -> Process:
         "--browser.gatherUsageStats=false",
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    served = start(
+    process = start(
         [sys.executable, "-m", "streamlit", "run", str(script), *flags], f"http://127.0.0.1:{port}", folder / "empty.log", {}
     )
-    served.wait_for("/_stcore/health")
-    return served
+    process.wait_for("/_stcore/health")
+    return process

@@ -11,13 +11,13 @@ from lib.backends.sqlite_store import ensure_database
 NAME = "bench"
 KEYS = {"metrics": 15, "params": 15, "tags": 8}
 NOON = 1_700_000_000_000
-FLOOR = ("runs", "latest_metrics", "params", "tags")
+FLOOR_TABLES = ("runs", "latest_metrics", "params", "tags")
 
 
-def filled(folder: Path, count: int, steps: int = 1) -> Backend:
+def fill_store(folder: Path, count: int, steps: int = 1) -> Backend:
     """A store with so many finished runs, each with the same 15 metrics, 15 parameters and 8 tags.
 
-    With more than one step the first metric of the newest fifty runs has that many values.
+    With more than run_id step the first metric of the newest fifty runs has that many values.
     """
     backend = sqlite_backend(folder / "mlflow.db")
     ensure_database(backend)
@@ -27,45 +27,53 @@ def filled(folder: Path, count: int, steps: int = 1) -> Backend:
         db.executemany(
             "INSERT INTO runs (run_uuid, name, user_id, status, start_time, end_time, lifecycle_stage, artifact_uri, experiment_id)"
             " VALUES (?, ?, 'ana', 'FINISHED', ?, ?, 'active', ?, ?)",
-            [(one, f"run-{n}", NOON + n, NOON + n + 900, f"{folder}/{one}/artifacts", experiment) for n, one in enumerate(ids)],
+            [
+                (run_id, f"run-{n}", NOON + n, NOON + n + 900, f"{folder}/{run_id}/artifacts", experiment)
+                for n, run_id in enumerate(ids)
+            ],
         )
-        for table, columns in (("latest_metrics", _latest(ids)), ("metrics", [*_latest(ids), *_history(ids[-50:], steps)])):
+        for table, columns in (
+            ("latest_metrics", _latest_metric_rows(ids)),
+            ("metrics", [*_latest_metric_rows(ids), *_history_rows(ids[-50:], steps)]),
+        ):
             db.executemany(
                 f"INSERT INTO {table} (key, value, timestamp, step, is_nan, run_uuid) VALUES (?, ?, ?, ?, 0, ?)", columns
             )
-        for table, value in (("params", _param), ("tags", _tag)):
+        for table, value in (("params", _param_value), ("tags", _tag_value)):
             db.executemany(
                 f"INSERT INTO {table} (key, value, run_uuid) VALUES (?, ?, ?)",
-                [(f"{table}_{k}", value(n, k), one) for n, one in enumerate(ids) for k in range(KEYS[table])],
+                [(f"{table}_{k}", value(n, k), run_id) for n, run_id in enumerate(ids) for k in range(KEYS[table])],
             )
-        db.executemany("INSERT INTO tags (key, value, run_uuid) VALUES ('mlflow.user', 'ana', ?)", [(one,) for one in ids])
+        db.executemany("INSERT INTO tags (key, value, run_uuid) VALUES ('mlflow.user', 'ana', ?)", [(run_id,) for run_id in ids])
     return backend
 
 
-def _latest(ids: list[str]) -> list[tuple[str, float, int, int, str]]:
-    return [(f"metric_{k}", n * 0.37 % 1 + k, NOON, 0, one) for n, one in enumerate(ids) for k in range(KEYS["metrics"])]
+def _latest_metric_rows(ids: list[str]) -> list[tuple[str, float, int, int, str]]:
+    return [(f"metric_{k}", n * 0.37 % 1 + k, NOON, 0, run_id) for n, run_id in enumerate(ids) for k in range(KEYS["metrics"])]
 
 
-def _history(ids: list[str], steps: int) -> list[tuple[str, float, int, int, str]]:
-    return [("metric_0", 1 / (step + n), NOON + step, step, one) for n, one in enumerate(ids, 1) for step in range(1, steps)]
+def _history_rows(ids: list[str], steps: int) -> list[tuple[str, float, int, int, str]]:
+    return [
+        ("metric_0", 1 / (step + n), NOON + step, step, run_id) for n, run_id in enumerate(ids, 1) for step in range(1, steps)
+    ]
 
 
-def _param(n: int, k: int) -> str:
+def _param_value(n: int, k: int) -> str:
     """Every third parameter differs from run to run, as a random search draws it; the others come from a grid."""
     return str(n * 0.0137 + k) if k % 3 == 0 else str(n * k % 97)
 
 
-def _tag(n: int, k: int) -> str:
+def _tag_value(n: int, k: int) -> str:
     """Text that comes back now and then."""
     return f"said {n * k % 97}"
 
 
-def experiment_of(backend: Backend) -> str:
+def experiment_id_of(backend: Backend) -> str:
     """The id of the filled experiment."""
     return str(client(backend).get_experiment_by_name(NAME).experiment_id)
 
 
-def fetched(backend: Backend) -> int:
+def fetch_all_rows(backend: Backend) -> int:
     """The floor of reading: every row of the four tables as Python values, nothing made of them."""
     with closing(sqlite3.connect(f"{backend.path.as_uri()}?mode=ro", uri=True)) as db:
-        return sum(len(db.execute(f"SELECT * FROM {table}").fetchall()) for table in FLOOR)
+        return sum(len(db.execute(f"SELECT * FROM {table}").fetchall()) for table in FLOOR_TABLES)
