@@ -13,32 +13,7 @@ from lib.errors import ActionRefused, BackendError, BadInput, NotFound, NotWrita
 from lib.runs.artifacts import files as artifacts
 from lib.runs.artifacts.files import ArtifactLocation
 from lib.runs.artifacts.local_files import folder_of_uri
-from tests.runs.test_run_reader import log_run, make_experiment
-
-FILES = {"notes.txt": b"one\n", "plots/roc.png": b"\x89PNG", "plots/deep/a b.csv": b"x,y\n1,2\n", "empty.bin": b""}
-
-
-def log_files(store: Backend, run_id: str, folder, files=FILES) -> None:
-    """Log files through the client, as a training script does."""
-    for path, data in files.items():
-        made = folder / path
-        made.parent.mkdir(parents=True, exist_ok=True)
-        made.write_bytes(data)
-        client(store).log_artifact(run_id, str(made), path.rpartition("/")[0] or None)
-
-
-def log_model(store: Backend, experiment: str, run_id: str, folder, files) -> str:
-    """Log a model of these files through the client: no flavour, no training."""
-    from mlflow.entities import LoggedModelOutput
-
-    folder.mkdir()
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-    model = client(store).create_logged_model(experiment_id=experiment, name="forest", source_run_id=run_id)
-    client(store).log_model_artifacts(model.model_id, str(folder))
-    client(store).finalize_logged_model(model.model_id, "READY")
-    client(store).log_outputs(run_id, models=[LoggedModelOutput(model.model_id, 0)])
-    return model.model_id
+from tests.support.run_factories import ARTIFACT_FILES, log_files, log_model, log_run, make_experiment
 
 
 @pytest.fixture
@@ -76,7 +51,7 @@ def test_files_of_a_run_and_of_its_model_are_listed_and_fetched(request, fresh_s
         "notes.txt",
     ]
     assert not tree.has_more
-    for path, data in FILES.items():
+    for path, data in ARTIFACT_FILES.items():
         assert artifacts.fetch_file(store, own, path).data == data
     assert artifacts.fetch_file(store, of_model, "MLmodel").data == b"flavors: {}\n"
     with pytest.raises(NotFound):
@@ -231,7 +206,7 @@ def test_files_in_a_folder_of_the_servers_machine_come_through_the_server(mlflow
     home = (tmp_path / "on the server").as_uri()
     experiment = client(mlflow_server).create_experiment("logged without the server", artifact_location=home)
     run_id = log_run(mlflow_server, experiment, "first", model=False)
-    log_files(mlflow_server, run_id, tmp_path / "logged", FILES | {"odd &+é.txt": b"odd"})
+    log_files(mlflow_server, run_id, tmp_path / "logged", ARTIFACT_FILES | {"odd &+é.txt": b"odd"})
     log_model(mlflow_server, experiment, run_id, tmp_path / "model", {"MLmodel": b"flavors: {}"})
     own, of_model = artifacts.read_locations(mlflow_server, run_id)
     assert (own.uri.startswith("file:"), of_model.uri.startswith("file:")) == (True, True)
@@ -242,7 +217,7 @@ def test_files_in_a_folder_of_the_servers_machine_come_through_the_server(mlflow
     ]
     assert [one.path for one in artifacts.list_folder(mlflow_server, of_model)] == ["MLmodel"]
     assert artifacts.fetch_file(mlflow_server, own, "odd &+é.txt").data == b"odd"
-    assert artifacts.fetch_file(mlflow_server, own, "plots/deep/a b.csv").data == FILES["plots/deep/a b.csv"]
+    assert artifacts.fetch_file(mlflow_server, own, "plots/deep/a b.csv").data == ARTIFACT_FILES["plots/deep/a b.csv"]
     assert artifacts.fetch_file(mlflow_server, of_model, "MLmodel").data == b"flavors: {}"
     with pytest.raises(ActionRefused, match="at most"):
         artifacts.fetch_file(mlflow_server, own, "notes.txt", 3)

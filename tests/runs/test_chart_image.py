@@ -15,11 +15,11 @@ from lib.runs.plots.parallel import parallel_plot
 from lib.runs.plots.scatter import scatter_plot
 from lib.runs.plots.style import chart_style
 from lib.theme import DARK, FONT_FOLDER, LIGHT
-from tests.runs.test_frames import made, runs_of
+from tests.support.run_factories import make_run, make_run_table
 
 COLUMNS = ("params.n", "metrics.loss", "metrics.acc")
 SVG = "{http://www.w3.org/2000/svg}"
-RUNS = runs_of(*(made(f"r{n}", metrics={"acc": n / 10, "loss": 1 - n / 10}, params={"n": n}) for n in range(9)))
+RUNS = make_run_table(*(make_run(f"r{n}", metrics={"acc": n / 10, "loss": 1 - n / 10}, params={"n": n}) for n in range(9)))
 
 
 def drawn(ink):
@@ -75,7 +75,9 @@ def test_hostile_names_stay_text():
 
 
 def test_three_hundred_half_transparent_lines_become_a_picture_in_seconds():
-    many = runs_of(*(made(f"r{n}", metrics={"acc": n / 300, "loss": (n * 7 % 300) / 300}, params={"n": n}) for n in range(300)))
+    many = make_run_table(
+        *(make_run(f"r{n}", metrics={"acc": n / 300, "loss": (n * 7 % 300) / 300}, params={"n": n}) for n in range(300))
+    )
     chart = parallel_plot(many, [build_axis(many, name) for name in COLUMNS], chart_style(many, "metrics.acc", (), LIGHT))
     before = time.process_time()
     found = Image.open(io.BytesIO(chart_image.render_png(chart, LIGHT, FONT_FOLDER)))

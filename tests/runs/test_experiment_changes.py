@@ -9,7 +9,7 @@ from lib.errors import ActionRefused, BadInput, NotFound
 from lib.runs.edit import experiment_changes
 from lib.runs.reading.run_reader import read_experiments, read_run, read_runs
 from lib.runs.table.types import Search
-from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.run_factories import log_run, make_experiment
 
 EVIL = "![x](http://evil/x) <img src=x onerror=alert(1)> ../../etc"
 

@@ -19,7 +19,7 @@ from lib.runs.filters.facets import (
     run_ids_by_start,
 )
 from lib.runs.table.types import DataInput, RegisteredVersion
-from tests.runs.test_frames import START, made, runs_of
+from tests.support.run_factories import START, make_run, make_run_table
 
 LAW = settings(deadline=None, max_examples=60, derandomize=True)
 hostile = st.text(max_size=8) | st.text(alphabet="~.|:=%27ECAa ", max_size=8)
@@ -81,11 +81,11 @@ def test_what_is_no_facet_is_none(said):
 
 @pytest.fixture
 def runs():
-    return runs_of(
-        made("forest 5", params={"n": "5", "mix": "auto"}, metrics={"m": 0.5}, tags={"team": "red"}, user="ana"),
-        made("Forest 10", params={"n": "10", "mix": "7"}, metrics={"m": math.nan}, inputs=(DataInput("wine", "d1"),)),
-        made("stump", metrics={"m": math.inf}, inputs=(DataInput("wine", "d2"), DataInput("beer", "d3")), status="FAILED"),
-        made("late", params={"n": "05", "mix": ""}, versions=(RegisteredVersion("wine", "3", "None"),), user="Anna"),
+    return make_run_table(
+        make_run("forest 5", params={"n": "5", "mix": "auto"}, metrics={"m": 0.5}, tags={"team": "red"}, user="ana"),
+        make_run("Forest 10", params={"n": "10", "mix": "7"}, metrics={"m": math.nan}, inputs=(DataInput("wine", "d1"),)),
+        make_run("stump", metrics={"m": math.inf}, inputs=(DataInput("wine", "d2"), DataInput("beer", "d3")), status="FAILED"),
+        make_run("late", params={"n": "05", "mix": ""}, versions=(RegisteredVersion("wine", "3", "None"),), user="Anna"),
     )
 
 
@@ -128,7 +128,7 @@ def test_several_facets_must_all_be_met_and_none_leaves_every_run(runs):
     assert run_ids_by_facets(runs, []) == list(runs.ids)
     assert (
         run_ids_by_facets(
-            runs_of(),
+            make_run_table(),
             [
                 ContainsFacet("name", "x"),
                 RangeFacet("metrics.m", 0, 1),
@@ -143,7 +143,7 @@ def test_several_facets_must_all_be_met_and_none_leaves_every_run(runs):
 @LAW
 @given(st.lists(st.none() | st.sampled_from(["", "5", "05", "a", "A", "é", "~"]), min_size=1, max_size=6), st.data())
 def test_a_choice_of_values_leaves_exactly_the_runs_with_one_of_them(values, data):
-    runs = runs_of(*(made(str(n), params={} if one is None else {"p": one}) for n, one in enumerate(values)))
+    runs = make_run_table(*(make_run(str(n), params={} if one is None else {"p": one}) for n, one in enumerate(values)))
     wanted = data.draw(st.lists(st.sampled_from(values), min_size=1).map(tuple))
     assert run_ids_by_facets(runs, [AnyOfFacet("params.p", wanted)]) == [str(n) for n, one in enumerate(values) if one in wanted]
 
@@ -151,7 +151,7 @@ def test_a_choice_of_values_leaves_exactly_the_runs_with_one_of_them(values, dat
 @LAW
 @given(st.lists(st.none() | st.floats(), min_size=1, max_size=6), ends, ends)
 def test_a_range_leaves_exactly_the_real_numbers_in_it(values, least, most):
-    runs = runs_of(*(made(str(n), metrics={} if one is None else {"m": one}) for n, one in enumerate(values)))
+    runs = make_run_table(*(make_run(str(n), metrics={} if one is None else {"m": one}) for n, one in enumerate(values)))
     low, high = -math.inf if least is None else least, math.inf if most is None else most
     meet = [str(n) for n, one in enumerate(values) if one is not None and math.isfinite(one) and low <= one <= high]
     assert run_ids_by_facets(runs, [RangeFacet("metrics.m", least, most)]) == [
@@ -182,12 +182,12 @@ def test_numbers_are_given_for_every_run_and_missing_where_there_is_none(runs):
 )
 def test_days_are_whole_and_in_utc(since, until, names):
     last_moment = START.replace(hour=23, minute=59, second=59, microsecond=999000) + timedelta(days=1)
-    runs = runs_of(made("new", started=last_moment), made("old"), made("never", started=None))
+    runs = make_run_table(make_run("new", started=last_moment), make_run("old"), make_run("never", started=None))
     assert run_ids_by_start(runs, since, until) == names
 
 
 def test_thousands_of_runs_are_judged_at_once():
-    runs = runs_of(*(made(str(n), params={"n": n, "kind": "ab"[n % 2]}, metrics={"m": n}) for n in range(5000)))
+    runs = make_run_table(*(make_run(str(n), params={"n": n, "kind": "ab"[n % 2]}, metrics={"m": n}) for n in range(5000)))
     wanted = [
         RangeFacet("metrics.m", 10, None),
         RangeFacet("params.n", None, 4000),

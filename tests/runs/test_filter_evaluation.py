@@ -18,8 +18,7 @@ from lib.runs.filters.evaluate import compile_like, matching_run_ids
 from lib.runs.reading import run_reader
 from lib.runs.reading.filter_parser import parse_filter
 from lib.runs.table.types import Search
-from tests.runs.test_frames import made, runs_of
-from tests.runs.test_run_reader import NOON, log_run, make_experiment
+from tests.support.run_factories import NOON, log_run, make_experiment, make_run, make_run_table
 
 ODD = "aAbB%_\\\n\0'\"` éÉſK�￿😀9"
 NAMES = ("n", "log loss", "a/b", "created", "run name", "été")
@@ -197,7 +196,8 @@ def test_a_run_is_found_by_a_list_of_ids(odd):
 def test_a_table_without_runs_leaves_none():
     assert (
         matching_run_ids(
-            parse_filter("metrics.m > 1 and params.n = '5' and dataset.name = 'w' and end_time > 5 and run_id = 'a'"), runs_of()
+            parse_filter("metrics.m > 1 and params.n = '5' and dataset.name = 'w' and end_time > 5 and run_id = 'a'"),
+            make_run_table(),
         )
         == []
     )
@@ -205,8 +205,10 @@ def test_a_table_without_runs_leaves_none():
 
 def test_the_place_of_artifacts_is_judged_where_a_run_has_one():
     asked = parse_filter("artifact_uri LIKE '%/b'")
-    assert matching_run_ids(asked, runs_of(made("a", artifact_uri="s3://x/a"), made("b", artifact_uri="s3://x/b"))) == ["b"]
-    assert matching_run_ids(asked, runs_of(made("a"), made("b", artifact_uri="s3://x/b"))) is None
+    assert matching_run_ids(
+        asked, make_run_table(make_run("a", artifact_uri="s3://x/a"), make_run("b", artifact_uri="s3://x/b"))
+    ) == ["b"]
+    assert matching_run_ids(asked, make_run_table(make_run("a"), make_run("b", artifact_uri="s3://x/b"))) is None
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)

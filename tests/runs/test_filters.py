@@ -16,7 +16,7 @@ from lib.runs.filters.explain import (
     unknown_name_messages,
 )
 from lib.runs.reading.filter_parser import parse_filter
-from tests.runs.test_frames import made, runs_of
+from tests.support.run_factories import make_run, make_run_table
 
 KNOWN = KnownNames(metrics=("accuracy", "log loss"), params=("n",), tags=("Author",), conditions=("metrics.accuracy > 0.9",))
 
@@ -104,9 +104,9 @@ def test_words_of_sql_are_names_as_well(word):
 
 
 def test_every_offered_condition_can_be_parsed_and_hostile_values_are_left_out():
-    runs = runs_of(
-        made("a", params={"n": 5, "text": "it's", "worst": "'\""}, metrics={"accuracy": 0.94, "log loss": float("nan")}),
-        made("b", params={"n": 6, "text": "it's"}, metrics={"accuracy": 0.5}, tags={"Author": "Ana", "mlflow.user": "x"}),
+    runs = make_run_table(
+        make_run("a", params={"n": 5, "text": "it's", "worst": "'\""}, metrics={"accuracy": 0.94, "log loss": float("nan")}),
+        make_run("b", params={"n": 6, "text": "it's"}, metrics={"accuracy": 0.5}, tags={"Author": "Ana", "mlflow.user": "x"}),
     )
     offered = collect_known_names(runs)
     assert offered.conditions == (
@@ -122,7 +122,7 @@ def test_every_offered_condition_can_be_parsed_and_hostile_values_are_left_out()
 @settings(deadline=None, max_examples=60)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_the_offered_limit_of_a_metric_always_leaves_a_run(value):
-    condition = collect_known_names(runs_of(made("a", metrics={"m": value}))).conditions[0]
+    condition = collect_known_names(make_run_table(make_run("a", metrics={"m": value}))).conditions[0]
     assert condition.startswith("status") or value > float(parse_filter(condition)[0].value)
 
 

@@ -13,12 +13,11 @@ from lib.runs.reading import metric_extremes, run_reader
 from lib.runs.reading.metric_extremes import read_metric_stat
 from lib.runs.table.types import Search
 from tests.conftest import copy_store
-from tests.runs.test_metric_history import NUMBERS, ODD, left_to_the_client, log_points
-from tests.runs.test_run_reader import make_experiment
+from tests.support.run_factories import HISTORY_SETTINGS, METRIC_VALUES, force_client_reader, log_points, make_experiment
 
 KEYS = ("acc", "val/loss", "epoch", "ünï")
 RUNS = st.lists(
-    st.lists(st.tuples(st.sampled_from(KEYS), NUMBERS, st.integers(0, 9), st.integers(0, 9)), max_size=12),
+    st.lists(st.tuples(st.sampled_from(KEYS), METRIC_VALUES, st.integers(0, 9), st.integers(0, 9)), max_size=12),
     min_size=1,
     max_size=4,
 )
@@ -52,7 +51,7 @@ def looked_up(store, table, stat):
 
 
 @given(runs=RUNS)
-@ODD
+@HISTORY_SETTINGS
 def test_every_value_equals_the_one_found_by_looking_at_all_points(store, runs):
     table = made(store, runs)
     for stat in ("best", "min", "max"):
@@ -61,7 +60,7 @@ def test_every_value_equals_the_one_found_by_looking_at_all_points(store, runs):
         pd.testing.assert_frame_equal(found.table.metrics, expected, check_exact=True)
         assert (found.read_count, found.total_count) == (len(runs), len(runs))
         with pytest.MonkeyPatch.context() as patch:
-            left_to_the_client(patch)
+            force_client_reader(patch)
             pd.testing.assert_frame_equal(read_metric_stat(store, table, stat).table.metrics, expected, check_exact=True)
 
 
@@ -80,14 +79,14 @@ def test_the_best_of_a_loss_is_the_smallest_and_of_a_count_the_last(store):
 def test_a_run_that_ended_as_nan_still_has_a_best_value_on_both_roads(store, monkeypatch):
     table = made(store, [[("acc", 0.9, 0, 0), ("acc", math.nan, 1, 1)], [("val/loss", 1.0, 0, 0)]])
     here = read_metric_stat(store, table, "best").table.metrics
-    left_to_the_client(monkeypatch)
+    force_client_reader(monkeypatch)
     pd.testing.assert_frame_equal(read_metric_stat(store, table, "best").table.metrics, here, check_exact=True)
     assert sorted(here.acc.fillna(-1)) == [-1, 0.9]
 
 
 def test_through_the_client_the_newest_runs_are_read_and_it_says_how_many(store, monkeypatch):
     table = made(store, [[("acc", 0.9, 0, 0), ("acc", 0.5, 1, 1), ("epoch", 4, 0, 0)] for _ in range(5)])
-    left_to_the_client(monkeypatch)
+    force_client_reader(monkeypatch)
     monkeypatch.setattr(metric_extremes, "MAX_HISTORIES", 3)
     found = read_metric_stat(store, table, "best")
     assert (found.read_count, found.total_count) == (3, 5)

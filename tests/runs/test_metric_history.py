@@ -6,9 +6,8 @@ from contextlib import closing
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from mlflow.entities import Metric
 
 from lib.backends.mlflow_client import client
 from lib.errors import Busy
@@ -21,18 +20,12 @@ from lib.runs.reading.metric_history import (
     read_sparklines,
 )
 from tests.conftest import copy_store
-from tests.runs.test_run_reader import NOON, make_experiment
+from tests.support.run_factories import HISTORY_SETTINGS, METRIC_VALUES, NOON, force_client_reader, log_points, make_experiment
 
 KEYS = ("acc", "val/loss", "ünï", "it:s", "log loss")
-NUMBERS = st.one_of(st.sampled_from([math.nan, math.inf, -math.inf, 1e-320, 2.0**53 + 1, -0.0, 0.0]), st.floats())
 POINTS = st.lists(
-    st.tuples(st.sampled_from(KEYS), NUMBERS, st.integers(-3, 40), st.one_of(st.integers(-5, 9), st.just(10**12))), max_size=45
-)
-ODD = settings(
-    max_examples=25,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],  # each example writes to a database: to shrink a failing one takes minutes
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+    st.tuples(st.sampled_from(KEYS), METRIC_VALUES, st.integers(-3, 40), st.one_of(st.integers(-5, 9), st.just(10**12))),
+    max_size=45,
 )
 
 
@@ -42,29 +35,18 @@ def store(empty_database, tmp_path_factory):
     return copy_store(empty_database, tmp_path_factory.mktemp("histories"))
 
 
-def log_points(store, points, experiment="0") -> str:
-    """A run with these (metric, value, step, milliseconds after noon)."""
-    run_id = client(store).create_run(experiment, start_time=NOON).info.run_id
-    client(store).log_batch(run_id, metrics=[Metric(key, value, NOON + at, step) for key, value, step, at in points])
-    return run_id
-
-
 def log_curve(store, values, key="loss", experiment="0") -> str:
     """A run that logged these values at steps 0, 1, 2 … a second apart."""
     return log_points(store, [(key, value, step, step * 1000) for step, value in enumerate(values)], experiment)
 
 
-def left_to_the_client(monkeypatch) -> None:
-    monkeypatch.setattr(sqlite_reader, "KNOWN_SCHEMAS", frozenset())
-
-
 @given(runs=st.lists(POINTS, min_size=1, max_size=3))
-@ODD
+@HISTORY_SETTINGS
 def test_both_roads_give_the_same_points_whatever_was_logged(store, runs):
     ids = [log_points(store, points) for points in runs]
     fast = read_histories(store, ids, KEYS)
     with pytest.MonkeyPatch.context() as patch:
-        left_to_the_client(patch)
+        force_client_reader(patch)
         slow = read_histories(store, ids, KEYS)
         few = {key: read_sparklines(store, ids, key) for key in KEYS}
     pd.testing.assert_frame_equal(fast, slow, check_exact=True)
@@ -91,7 +73,7 @@ def test_nothing_asked_and_nothing_logged_give_an_empty_table_with_its_types(sto
         assert str(found.step.dtype) == "int64"
         assert "UTC" in str(found.time.dtype)
     assert read_sparklines(store, [bare], "a") == {}
-    left_to_the_client(monkeypatch)
+    force_client_reader(monkeypatch)
     assert read_histories(store, [], ["a"]).dtypes.equals(read_histories(store, [bare], ["a"]).dtypes)
 
 
@@ -114,7 +96,7 @@ def test_lengths_name_the_metrics_that_have_a_history(store, monkeypatch):
     run_id = log_points(store, [("loss", 1.0, step, 0) for step in range(5)] + [("acc", 0.9, 0, 0)])
     other = log_points(store, [("loss", 1.0, 0, 0), ("more", 1.0, 0, 0)])
     assert read_history_lengths(store, [other, run_id], ["loss", "acc", "nothing"]) == {"loss": 5, "acc": 1}
-    left_to_the_client(monkeypatch)
+    force_client_reader(monkeypatch)
     assert read_history_lengths(store, [run_id, other], ["loss", "acc", "nothing"]) == {"loss": 5, "acc": 1}
 
 
@@ -122,7 +104,7 @@ def test_a_deleted_run_keeps_its_history(store, monkeypatch):
     run_id = log_curve(store, [1.0, 2.0])
     client(store).delete_run(run_id)
     assert len(read_histories(store, [run_id], ["loss"])) == 2
-    left_to_the_client(monkeypatch)
+    force_client_reader(monkeypatch)
     assert len(read_histories(store, [run_id], ["loss"])) == 2
 
 

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -12,28 +11,12 @@ from lib.runs.artifacts import mlmodel
 from lib.runs.artifacts.files import ArtifactLocation
 from lib.runs.artifacts.mlmodel import SignatureColumn, parse_model_file, read_model_file, read_model_locations
 from lib.runs.reading.run_reader import read_run
-from tests.runs.test_run_reader import log_run, make_experiment
 from tests.support.ledger_stores import MLMODEL, trained
-
-WHOLE = """
-artifact_path: models:/m-1
-flavors:
-  python_function:
-    env: {conda: conda.yaml, virtualenv: python_env.yaml}
-    loader_module: mlflow.sklearn
-    python_version: 3.11.9
-  sklearn: {serialization_format: skops, sklearn_version: 1.9.1, code: null}
-mlflow_version: 3.17.2
-model_size_bytes: 25600
-signature:
-  inputs: '[{"type": "double", "name": "alcohol", "required": true}, {"type": "array", "items": {"type": "string"}, "name": "tags", "required": false}]'
-  outputs: '[{"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1, 3]}}]'
-  params: '[{"name": "top", "type": "long", "default": 3, "shape": null}]'
-"""
+from tests.support.run_factories import MODEL_FILE, log_run, log_run_with_model, make_experiment
 
 
 def test_flavours_signature_sizes_and_versions_are_told():
-    found = parse_model_file(WHOLE)
+    found = parse_model_file(MODEL_FILE)
     assert found.flavours["sklearn"] == {"serialization_format": "skops", "sklearn_version": "1.9.1"}
     assert found.inputs == (SignatureColumn("alcohol", "double"), SignatureColumn("tags", "array of string", is_required=False))
     assert found.outputs == (SignatureColumn("column 1", "int64 (-1, 3)"),)
@@ -92,22 +75,11 @@ def test_references_that_repeat_themselves_do_not_grow():
     assert parse_model_file("a0: &a0 [x]\n" + levels + "flavors: {sklearn: *a59}\n").flavours == {"sklearn": {}}
 
 
-def with_model(store, text=WHOLE, more=()):
-    """A run with a logged model that has these files."""
-    experiment = make_experiment(store, f"models {len(text)} {len(more)}")
-    run_id = log_run(store, experiment, "made")
-    with TemporaryDirectory() as folder:
-        for name, content in (("MLmodel", text), *more):
-            (Path(folder) / name).write_text(content)
-        client(store).log_model_artifacts(read_run(store, run_id).model_ids[0], folder)
-    return run_id
-
-
 def test_a_file_and_a_server_give_the_same(fresh_store, mlflow_server):
     told = []
     for store in (fresh_store, mlflow_server):
         place = read_model_locations(
-            store, read_run(store, with_model(store, more=[("requirements.txt", "numpy==2\n\n scikit-learn\n")]))
+            store, read_run(store, log_run_with_model(store, extra_files=[("requirements.txt", "numpy==2\n\n scikit-learn\n")]))
         )[0]
         assert (place.name, place.status, place.model_id[:2]) == ("model", "READY", "m-")
         told.append(read_model_file(store, place))
@@ -141,7 +113,7 @@ def test_a_run_without_artifacts_has_no_model(fresh_store):
 def test_a_too_large_file_is_refused_unread(fresh_store, monkeypatch):
     monkeypatch.setattr(mlmodel, "MAX_FILE_BYTES", 100)
     with pytest.raises(ActionRefused, match="MB"):
-        read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, with_model(fresh_store)))[0])
+        read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, log_run_with_model(fresh_store)))[0])
 
 
 @pytest.mark.parametrize(
@@ -158,7 +130,7 @@ def test_a_model_that_was_really_trained_by_a_demo_shape_is_read(fresh_store):
 
 
 def test_a_model_whose_file_is_a_link_that_leads_out_is_not_read(fresh_store, tmp_path):
-    (tmp_path / "secret").write_text(WHOLE)
+    (tmp_path / "secret").write_text(MODEL_FILE)
     run_id = log_run(fresh_store, make_experiment(fresh_store, "linked"), "linked", model=False)
     client(fresh_store).log_text(run_id, "x", "model/other.txt")
     folder = Path(read_run(fresh_store, run_id).artifact_uri.removeprefix("file://")) / "model"
@@ -168,6 +140,6 @@ def test_a_model_whose_file_is_a_link_that_leads_out_is_not_read(fresh_store, tm
 
 
 def test_a_folder_that_only_a_server_knows_is_never_read_from_this_machine(mlflow_server, tmp_path):
-    (tmp_path / "MLmodel").write_text(WHOLE)
+    (tmp_path / "MLmodel").write_text(MODEL_FILE)
     with pytest.raises(NotFound):
         read_model_file(mlflow_server, ArtifactLocation(str(tmp_path), model_id="m-" + "0" * 32, name="model"))

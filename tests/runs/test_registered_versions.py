@@ -9,7 +9,7 @@ from lib.errors import Busy
 from lib.runs.reading import registered_versions, run_reader
 from lib.runs.reading.registered_versions import VersionOrigin, versions_by_run
 from lib.runs.table.types import RegisteredVersion, Search
-from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.run_factories import log_run, make_experiment
 
 FILTERED = "attributes.start_time > 0"
 

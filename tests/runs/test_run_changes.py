@@ -19,7 +19,7 @@ from lib.runs.edit.run_changes import (
 )
 from lib.runs.reading.related_runs import read_related_runs
 from lib.runs.reading.run_reader import read_run
-from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.run_factories import log_run, make_experiment
 
 NASTY = "![x](http://evil/x) <script>alert(1)</script> 'quoted\" {0}"
 

@@ -4,42 +4,12 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param
 
-from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.errors import BadInput, NotFound
 from lib.runs.reading import run_reader
 from lib.runs.table.types import Search
-
-NOON = 1_700_000_000_000
-
-
-def make_experiment(store: Backend, name: str) -> str:
-    place = (store.path.parent / "mlruns" / "e").as_uri() if store.path else None
-    return client(store).create_experiment(name, artifact_location=place)
-
-
-def log_run(store: Backend, experiment: str, name: str, *, params=None, metrics=None, minute: int = 0, **more) -> str:
-    """Log a run through the client: finished, `minute` minutes after noon, with a model unless `model=False`."""
-    here, start = client(store), NOON + minute * 60_000
-    tags = {"mlflow.user": "ana"} | more.get("tags", {}) | ({"mlflow.parentRunId": more["parent"]} if "parent" in more else {})
-    run_id = here.create_run(experiment, start_time=start, run_name=name, tags=tags).info.run_id
-    here.log_batch(
-        run_id,
-        metrics=[Metric(key, value, start, 0) for key, value in (metrics or {}).items()],
-        params=[Param(key, str(value)) for key, value in (params or {}).items()],
-    )
-    if digest := more.get("data"):
-        context = [InputTag("mlflow.data.context", "testing")]
-        here.log_inputs(run_id, datasets=[DatasetInput(Dataset("wine", digest, "code", "{}"), context)])
-    if more.get("model", True):
-        model = here.create_logged_model(experiment_id=experiment, name="model", source_run_id=run_id)
-        here.finalize_logged_model(model.model_id, "READY")
-        here.log_outputs(run_id, models=[LoggedModelOutput(model.model_id, 0)])
-    if status := more.get("status", "FINISHED"):
-        here.set_terminated(run_id, status, end_time=start + 2_500)
-    return run_id
+from tests.support.run_factories import NOON, log_run, make_experiment
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from lib.backends.mlflow_client import client
 from lib.errors import BadInput, NotFound
 from lib.runs.edit.saved_views import MAX_TAG_LENGTH, TAG_PREFIX, SavedView, SavedViews, delete, read_saved_views, rename, save
-from tests.runs.test_run_reader import make_experiment
+from tests.support.run_factories import make_experiment
 
 NOON = datetime(2023, 3, 14, 12, tzinfo=UTC)
 EVIL = "![x](http://evil/x) <img src=x onerror=alert(1)> :green-badge[ok]"

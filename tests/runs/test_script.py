@@ -17,23 +17,11 @@ from lib.backends.mlflow_client import client
 from lib.runs.export.script import Condition, ScriptSpec, build_script
 from lib.runs.export.script_templates import PLOT_PARTS
 from lib.runs.table.types import Search
-from tests.runs.test_run_reader import NOON, log_run, make_experiment
+from tests.support.run_factories import NOON, RUN_SCRIPTS, log_run, make_experiment
 
 URI = "sqlite:////nowhere/mlflow.db"
 ANY = st.text(max_size=30)
 EVIL = '"""\nimport os; os.system("true")\n\'\\" + x #'
-RUN_ALL = """
-import io, os, pathlib, runpy, sys, traceback
-for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):
-    os.chdir(folder)
-    sys.stdout = io.StringIO()
-    try:
-        runpy.run_path("script.py", run_name="__main__")
-        said = "ok\\n" + sys.stdout.getvalue()
-    except BaseException as error:
-        said = f"{error}\\n{traceback.format_exc()}"
-    pathlib.Path("said.txt").write_text(said, encoding="utf-8")
-"""
 
 
 def asked(plot: str = "Scatter", text: str = "m", **more) -> ScriptSpec:
@@ -125,7 +113,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> dict
         (folder / name / "script.py").write_text(build_script(recipe), encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     finished = subprocess.run(
-        [sys.executable, "-c", RUN_ALL, str(folder)],
+        [sys.executable, "-c", RUN_SCRIPTS, str(folder)],
         env=environment | {"MLFLOW_DISABLE_TELEMETRY": "true"},
         timeout=240,
         check=False,

@@ -12,7 +12,7 @@ from lib.backends.mlflow_client import client
 from lib.runs.reading import sqlite_marker
 from lib.runs.reading.sqlite_marker import read_change_marker
 from tests.conftest import copy_store
-from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.run_factories import log_run, make_experiment
 
 
 @pytest.fixture

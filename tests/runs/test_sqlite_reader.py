@@ -22,7 +22,7 @@ from lib.runs.reading import run_reader, sqlite_reader
 from lib.runs.table.frames import build_run_table
 from lib.runs.table.types import Search
 from tests.conftest import copy_store
-from tests.runs.test_run_reader import NOON, log_run, make_experiment
+from tests.support.run_factories import NOON, log_run, make_experiment
 
 TABLES = ("identity", "metrics", "params", "texts", "tags", "inputs")
 EVERY_STATE = ("active", "deleted", "all")

