@@ -162,7 +162,7 @@ def test_the_best_run_is_finished_and_has_a_model():
     )
     best = run_table.find_best_run(runs, ACC)
     assert (best.run_id, best.measured_run_id, best.value, best.tie_count) == ("newer", "newer", 0.94, 1)
-    assert run_table.find_best_run(runs, ACC, untold=True).run_id == "no model", (
+    assert run_table.find_best_run(runs, ACC, models_unknown=True).run_id == "no model", (
         "where a backend cannot tell, the files of the run decide"
     )
 

@@ -30,7 +30,7 @@ def asked(plot: str = "Scatter", text: str = "m", **more) -> ScriptSpec:
         "search": Search((text,), text),
         "conditions": (Condition(text, values=(text,)), Condition(text, low=1.0), Condition(text, text=text or "x")),
         "parent": text or "x",
-        "picked": (text,),
+        "selected_run_ids": (text,),
         "color": f"metrics.{text}",
         "x": f"params.{text}",
         "y": f"metrics.{text}",
@@ -38,7 +38,7 @@ def asked(plot: str = "Scatter", text: str = "m", **more) -> ScriptSpec:
         "by": (f"params.{text}",),
         "axes": (f"params.{text}", "metrics.x"),
         "log": (text,),
-        "base": text,
+        "baseline": text,
     }
     return ScriptSpec(URI, plot=plot, **(everywhere | more))
 
