@@ -14,7 +14,7 @@ from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
 from lib.runs.analysis.metric_direction import metric_direction
 from lib.runs.reading.metric_history import THREAD_COUNT
-from lib.runs.reading.sqlite_rows import json_array, query_rows
+from lib.runs.reading.sqlite_reader import json_array, query_rows
 from lib.runs.table.types import RunTable
 
 Stat = Literal["last", "best", "min", "max"]

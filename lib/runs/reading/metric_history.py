@@ -13,7 +13,7 @@ import pandas as pd
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
-from lib.runs.reading.sqlite_rows import json_array, query_rows
+from lib.runs.reading.sqlite_reader import json_array, query_rows
 from lib.runs.table.number_format import is_finite_number
 
 HISTORY_COLUMNS = ("run_id", "metric", "step", "time", "value")

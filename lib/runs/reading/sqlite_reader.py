@@ -94,6 +94,16 @@ def query_sqlite(backend: Backend, query: Callable[[sqlite3.Connection], Result]
         return None
 
 
+def query_rows(backend: Backend, sql: str, *values: str | int) -> list[tuple[Any, ...]] | None:
+    """The rows that one statement gives; None, or Busy, where `query_sqlite` says so."""
+    return query_sqlite(backend, lambda db: db.execute(sql, values).fetchall())
+
+
+def json_array(values: Sequence[str]) -> str:
+    """Ids or names as one value of a statement, however many: `IN (SELECT value FROM json_each(?))`."""
+    return json.dumps(list(values))
+
+
 @contextmanager
 def read_transaction(path: Path) -> Iterator[sqlite3.Connection]:
     """One read transaction. The address is quoted by pathlib, so that ?, # and % in a path stay part of it."""
