@@ -14,11 +14,11 @@ from ulid import ULID
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, to_podium_error, translate_errors
+from lib.backends.reserved_names import LEDGER_EXPERIMENT
 from lib.errors import ActionRefused, BadInput, NotFound
 from lib.runs.reading.run_reader import HIDDEN_EXPERIMENTS, read_run, read_runs
 from lib.runs.table.types import Experiment, Search
 
-RESERVED_PREFIX = "podium-ledger"
 PODIUM_TAG = "podium.index"
 """Stands on Podium's own experiments, also when somebody renamed them."""
 DEFAULT_EXPERIMENT_ID = "0"
@@ -150,8 +150,8 @@ def _free(backend: Backend, name: str) -> str:
         raise BadInput("An experiment needs a name.", next="Type what is tried in it, such as: card-fraud.")
     if len(fitting) > MAX_NAME_LENGTH:
         raise BadInput(f"This name has {len(fitting)} characters, and {MAX_NAME_LENGTH} fit.", next="Shorten it.")
-    if fitting.casefold().startswith(RESERVED_PREFIX):
-        raise BadInput(f"Names that begin with {RESERVED_PREFIX} are kept for Podium's record.", next="Choose another name.")
+    if fitting.casefold().startswith(LEDGER_EXPERIMENT):
+        raise BadInput(f"Names that begin with {LEDGER_EXPERIMENT} are kept for Podium's record.", next="Choose another name.")
     with translate_errors(f"Experiment {fitting}"):
         other = client(backend).get_experiment_by_name(fitting)
     if other is not None:

@@ -15,11 +15,9 @@ from typing import Any
 import pandas as pd
 
 from lib.runs.table.number_format import STORED_INFINITY
-from lib.runs.table.run_table import METRIC_PREFIX, PARAM_PREFIX, subset
-from lib.runs.table.types import RunTable
+from lib.runs.table.run_table import METRIC_PREFIX, PARAM_PREFIX, TAG_PREFIX, subset
+from lib.runs.table.types import MLFLOW_TAG_PREFIX, RunTable
 
-TAG_PREFIX = "tags."
-MLFLOW_TAG_PREFIX = "mlflow."
 IDENTITY_COLUMNS = (
     "name",
     "experiment",

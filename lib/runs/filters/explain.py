@@ -15,10 +15,9 @@ import pandas as pd
 
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.number_format import finite_numbers
-from lib.runs.table.types import RunTable
+from lib.runs.table.types import MLFLOW_TAG_PREFIX, RunTable
 
 EXAMPLE_FILTER = "metrics.accuracy > 0.9"
-MLFLOW_TAG_PREFIX = "mlflow."
 _KINDS = {"metric": "metrics", "parameter": "params", "tag": "tags"}
 _PLAIN = re.compile(r"(?!(as|case|from|in|using|values)$)[A-Za-z_]\w*", re.IGNORECASE)
 """Names that MLflow's parser takes without backquotes: not these few words of SQL."""

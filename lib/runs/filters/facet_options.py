@@ -2,21 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from lib.runs.filters.explain import MLFLOW_TAG_PREFIX
 from lib.runs.filters.facets import SECONDS_COLUMN, TEXT_COLUMNS, can_have_range, can_have_values, column_numbers, column_texts
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.number_format import natural_sort_key
 from lib.runs.table.run_table import PARAM_PREFIX, TAG_PREFIX, metric_columns
-from lib.runs.table.types import MODEL_HISTORY_TAG, PARENT_TAG, RUN_NAME_TAG, USER_TAG, RunTable
+from lib.runs.table.types import MLFLOW_TAG_PREFIX, MODEL_HISTORY_TAG, PARENT_TAG, RUN_NAME_TAG, USER_TAG, RunTable
 
 MAX_VALUES = 200
-MAX_LISTED_NUMBERS = 12
-"""So many numbers are chosen one by one; of more there is a range."""
 _TOLD_OTHERWISE = frozenset({RUN_NAME_TAG, USER_TAG, PARENT_TAG, MODEL_HISTORY_TAG})
 
 
@@ -34,13 +30,6 @@ class FacetOption:
     values: tuple[tuple[str, int], ...] = ()
     distinct_count: int = 0
     missing_count: int = 0
-
-    @property
-    def input_kind(self) -> Literal["range", "values", "text"]:
-        """How to choose best: by a part of the text, by a range, or one by one."""
-        if self.column == "name":
-            return "text"
-        return "range" if self.least is not None and not 0 < len(self.values) <= MAX_LISTED_NUMBERS else "values"
 
 
 @memoize_by_table

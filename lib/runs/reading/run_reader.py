@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
+from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
 from lib.errors import NotFound
 from lib.runs.reading import sqlite_reader
 from lib.runs.reading.filter_parser import parse_filter
 from lib.runs.reading.registered_versions import read_version_origins, versions_by_run
-from lib.runs.reading.sqlite_marker import read_change_marker
 from lib.runs.table.frames import RunColumns, build_run_table, columns_from_runs
 from lib.runs.table.types import (
     CONTEXT_TAG,
@@ -36,21 +36,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
     from mlflow.store.entities import PagedList
 
-__all__ = [
-    "DataInput",
-    "Experiment",
-    "Run",
-    "RunTable",
-    "Search",
-    "count_newer_runs",
-    "find_newest_experiment",
-    "read_change_marker",
-    "read_experiments",
-    "read_run",
-    "read_runs",
-]
-
-HIDDEN_EXPERIMENTS = frozenset({"podium-ledger", "podium-ledger-index"})
+HIDDEN_EXPERIMENTS = frozenset({LEDGER_EXPERIMENT, INDEX_EXPERIMENT})
 """Where Podium keeps its record (contract §3.6)."""
 PAGE_SIZE = 1000
 _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}")
