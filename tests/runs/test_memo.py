@@ -6,10 +6,10 @@ import weakref
 import pandas as pd
 import pytest
 
-from lib.runs.table.frames import table_from_runs
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.run_table import subset, subset_for_search
 from lib.runs.table.types import Run, Search
+from tests.support.run_factories import table_from_runs
 
 
 @pytest.fixture

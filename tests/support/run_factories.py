@@ -1,6 +1,7 @@
 """Runs for tests: logged into a real store through MLflow's client, or built in memory as a table."""
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,7 @@ from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.runs.reading import sqlite_reader
 from lib.runs.reading.run_reader import read_run
-from lib.runs.table.frames import table_from_runs
+from lib.runs.table.frames import build_run_table, columns_from_runs
 from lib.runs.table.types import PARENT_TAG, Run, RunTable, Search
 
 NOON = 1_700_000_000_000
@@ -134,7 +135,13 @@ def make_run(name: str, *, params=None, metrics=None, **more) -> Run:
     return Run(name, name, "1", params={k: str(v) for k, v in (params or {}).items()}, metrics=metrics or {}, tags=tags, **values)
 
 
+def table_from_runs(search: Search, runs: Sequence[Run], read_at: datetime | None) -> RunTable:
+    """The table of these runs, in their order, as a search would give it."""
+    return build_run_table(search, columns_from_runs(runs), read_at)
+
+
 def make_run_table(*runs: Run) -> RunTable:
+    """The table of these runs, read at START from experiment 1."""
     return table_from_runs(Search(("1",)), runs, START)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -48,11 +48,6 @@ class RunColumns:
     versions: Mapping[str, tuple[RegisteredVersion, ...]]
     total: int | None
     nans: frozenset[tuple[str, str]] = frozenset()
-
-
-def table_from_runs(search: Search, runs: Sequence[Run], read_at: datetime | None, total: int | None = None) -> RunTable:
-    """The table of these runs, in their order."""
-    return build_run_table(search, replace(columns_from_runs(runs), total=total), read_at)
 
 
 def build_run_table(search: Search, columns: RunColumns, read_at: datetime | None) -> RunTable:
