@@ -84,7 +84,7 @@ def test_a_spark_line_has_at_most_thirty_points_with_the_first_and_the_last(stor
     assert len(found) == min(number, SPARKLINE_POINTS)
     assert (found[0], found[-1]) == (0, number - 1)
     assert found == sorted(set(found))
-    assert found == [float(value) for value in metric_history._thinned(list(range(number)))]
+    assert found == [float(value) for value in metric_history._thin_out(list(range(number)))]
 
 
 def test_a_spark_line_leaves_out_what_cannot_be_drawn(store):

@@ -99,4 +99,4 @@ def test_many_threads_and_many_files_share_the_marks(fresh_store, tmp_path, monk
         stores.append(sqlite_backend(tmp_path / f"{n}.db"))
     with ThreadPoolExecutor(8) as pool:
         assert None not in list(pool.map(read_change_marker, stores * 20))
-    assert len(sqlite_marker._WATCHED) <= 2
+    assert len(sqlite_marker._OPEN_FILES) <= 2

@@ -33,7 +33,7 @@ def of(*experiments, **more):
 
 
 def by_client(store, search):
-    return build_run_table(search, run_reader._through_the_client(store, search), None)
+    return build_run_table(search, run_reader._read_through_client(store, search), None)
 
 
 def by_sql(store, search):
@@ -304,7 +304,7 @@ def test_more_runs_than_a_page_are_the_same(fresh_store, experiment, monkeypatch
 def test_reading_takes_the_sqlite_road_without_a_filter_and_the_client_with_one(fresh_store, experiment, monkeypatch):
     run_id = log_run(fresh_store, experiment, "first", params={"n": 1})
     asked = []
-    through = run_reader._through_the_client
+    through = run_reader._read_through_client
     monkeypatch.setattr(run_reader, "_through_the_client", lambda *given: asked.append(given[1].filter) or through(*given))
     moment = datetime(2024, 1, 1, tzinfo=UTC)
     plainly = run_reader.read_runs(fresh_store, of(experiment), at=moment)
