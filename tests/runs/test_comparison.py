@@ -167,4 +167,4 @@ def test_no_cell_of_the_file_begins_a_formula(values, name):
     runs = make_run_table(*(make_run(str(n), params={name: value}, tags={name: value}) for n, value in enumerate(values)))
     for line in read(rows_as_csv(compare_runs(runs, "0"), values)):
         for cell in line:
-            assert not cell.startswith(table_files._STARTS) or float(cell) == float(cell)
+            assert not cell.startswith(table_files._FORMULA_STARTS) or float(cell) == float(cell)

@@ -12,7 +12,16 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends.mlflow_client import client
 from lib.errors import BadInput, NotFound
-from lib.runs.edit.saved_views import MAX_TAG_LENGTH, TAG_PREFIX, SavedView, SavedViews, delete, read_saved_views, rename, save
+from lib.runs.edit.saved_views import (
+    MAX_TAG_LENGTH,
+    VIEW_TAG_PREFIX,
+    SavedView,
+    SavedViews,
+    delete,
+    read_saved_views,
+    rename,
+    save,
+)
 from tests.support.run_factories import make_experiment
 
 NOON = datetime(2023, 3, 14, 12, tzinfo=UTC)
@@ -36,7 +45,7 @@ def test_a_view_comes_back_as_it_was_saved_with_who_and_when(fresh_store, wine):
     made = save(fresh_store, view(wine))
     assert read_saved_views(fresh_store, wine) == SavedViews((made,), 0)
     assert (made.name, made.by, made.at) == ("best forests", "Ana", NOON)
-    assert made.key.startswith(TAG_PREFIX)
+    assert made.key.startswith(VIEW_TAG_PREFIX)
     assert json.loads(tags(fresh_store, wine)[made.key])["schema"] == 1
 
 
@@ -96,7 +105,7 @@ def test_a_store_that_cannot_drop_tags_marks_the_view_deleted(fresh_store, wine,
 )
 def test_what_is_no_view_is_skipped_and_counted(fresh_store, wine, value):
     made = save(fresh_store, view(wine))
-    client(fresh_store).set_experiment_tag(wine, TAG_PREFIX + "01", value)
+    client(fresh_store).set_experiment_tag(wine, VIEW_TAG_PREFIX + "01", value)
     assert read_saved_views(fresh_store, wine) == SavedViews((made,), 1)
 
 
