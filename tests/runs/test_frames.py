@@ -82,9 +82,9 @@ def test_any_text_is_taken_and_no_two_texts_become_one_unless_they_are_the_same_
 def test_a_column_is_a_number_exactly_when_each_value_reads_as_one(texts):
     values = convert_numeric(text_column(*texts))
     present = [text for text in texts if text is not None]
-    wanted = bool(present) and all(DECIMAL.fullmatch(text) for text in present)
-    assert pd.api.types.is_numeric_dtype(values) == wanted
-    if wanted:
+    is_number_column = bool(present) and all(DECIMAL.fullmatch(text) for text in present)
+    assert pd.api.types.is_numeric_dtype(values) == is_number_column
+    if is_number_column:
         assert values.dropna().tolist() == [float(text) for text in present]
 
 

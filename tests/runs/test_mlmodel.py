@@ -16,12 +16,15 @@ from tests.support.run_factories import MODEL_FILE, log_run, log_run_with_model,
 
 
 def test_flavours_signature_sizes_and_versions_are_told():
-    found = parse_model_file(MODEL_FILE)
-    assert found.flavours["sklearn"] == {"serialization_format": "skops", "sklearn_version": "1.9.1"}
-    assert found.inputs == (SignatureColumn("alcohol", "double"), SignatureColumn("tags", "array of string", is_required=False))
-    assert found.outputs == (SignatureColumn("column 1", "int64 (-1, 3)"),)
-    assert found.params == (SignatureColumn("top", "long"),)
-    assert (found.size_bytes, found.mlflow_version, found.python_version, found.has_signature) == (
+    model_file = parse_model_file(MODEL_FILE)
+    assert model_file.flavours["sklearn"] == {"serialization_format": "skops", "sklearn_version": "1.9.1"}
+    assert model_file.inputs == (
+        SignatureColumn("alcohol", "double"),
+        SignatureColumn("tags", "array of string", is_required=False),
+    )
+    assert model_file.outputs == (SignatureColumn("column 1", "int64 (-1, 3)"),)
+    assert model_file.params == (SignatureColumn("top", "long"),)
+    assert (model_file.size_bytes, model_file.mlflow_version, model_file.python_version, model_file.has_signature) == (
         25600,
         "3.17.2",
         "3.11.9",
@@ -30,8 +33,8 @@ def test_flavours_signature_sizes_and_versions_are_told():
 
 
 def test_a_model_without_signature_says_so():
-    found = parse_model_file("flavors: {sklearn: {}}\n")
-    assert (found.has_signature, found.inputs, found.size_bytes) == (False, (), None)
+    model_file = parse_model_file("flavors: {sklearn: {}}\n")
+    assert (model_file.has_signature, model_file.inputs, model_file.size_bytes) == (False, (), None)
 
 
 DEEP = "a: " + "[" * 5000
@@ -66,8 +69,8 @@ def test_a_long_number_of_base_sixty_is_only_text():
     ],
 )
 def test_nonsense_inside_is_left_out(text):
-    found = parse_model_file(text)
-    assert (found.inputs, found.size_bytes) == ((), None)
+    model_file = parse_model_file(text)
+    assert (model_file.inputs, model_file.size_bytes) == ((), None)
 
 
 def test_references_that_repeat_themselves_do_not_grow():
@@ -76,16 +79,16 @@ def test_references_that_repeat_themselves_do_not_grow():
 
 
 def test_a_file_and_a_server_give_the_same(fresh_store, mlflow_server):
-    told = []
+    model_files = []
     for store in (fresh_store, mlflow_server):
-        place = read_model_locations(
+        location = read_model_locations(
             store, read_run(store, log_run_with_model(store, extra_files=[("requirements.txt", "numpy==2\n\n scikit-learn\n")]))
         )[0]
-        assert (place.name, place.status, place.model_id[:2]) == ("model", "READY", "m-")
-        told.append(read_model_file(store, place))
-    assert told[0] == told[1]
-    assert told[0].requirements == ("numpy==2", "scikit-learn")
-    assert told[0].inputs[0].name == "alcohol"
+        assert (location.name, location.status, location.model_id[:2]) == ("model", "READY", "m-")
+        model_files.append(read_model_file(store, location))
+    assert model_files[0] == model_files[1]
+    assert model_files[0].requirements == ("numpy==2", "scikit-learn")
+    assert model_files[0].inputs[0].name == "alcohol"
 
 
 def test_a_model_without_files_is_told(fresh_store):
@@ -100,9 +103,9 @@ def test_a_model_among_the_artifacts_is_found(fresh_store, mlflow_server):
         for name, content in (("MLmodel", MLMODEL), ("requirements.txt", "numpy\n")):
             client(store).log_text(run_id, content, f"old model/{name}")
         client(store).log_text(run_id, "{}", "plain/x.json")
-        place = read_model_locations(store, read_run(store, run_id))
-        assert [(one.name, one.model_id) for one in place] == [("old model", "")]
-        assert read_model_file(store, place[0]).requirements == ("numpy",)
+        locations = read_model_locations(store, read_run(store, run_id))
+        assert [(location.name, location.model_id) for location in locations] == [("old model", "")]
+        assert read_model_file(store, locations[0]).requirements == ("numpy",)
 
 
 def test_a_run_without_artifacts_has_no_model(fresh_store):
@@ -116,17 +119,19 @@ def test_a_too_large_file_is_refused_unread(fresh_store, monkeypatch):
         read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, log_run_with_model(fresh_store)))[0])
 
 
-@pytest.mark.parametrize(
-    "place", ["s3://bucket/m", "https://evil.invalid/m", "mlflow-artifacts:/0/m", "mlflow-artifacts://evil/m"]
-)
-def test_files_elsewhere_are_not_asked_for(fresh_store, place):
+@pytest.mark.parametrize("uri", ["s3://bucket/m", "https://evil.invalid/m", "mlflow-artifacts:/0/m", "mlflow-artifacts://evil/m"])
+def test_files_elsewhere_are_not_asked_for(fresh_store, uri):
     with pytest.raises(ActionRefused, match="not read from here"):
-        read_model_file(fresh_store, ArtifactLocation(place, model_id="m-1", name="model"))
+        read_model_file(fresh_store, ArtifactLocation(uri, model_id="m-1", name="model"))
 
 
 def test_a_model_that_was_really_trained_by_a_demo_shape_is_read(fresh_store):
-    found = read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, trained(fresh_store)))[0])
-    assert (found.size_bytes, found.has_signature, json.dumps(found.requirements)) == (10, True, '["scikit-learn==1.9.1"]')
+    model_file = read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, trained(fresh_store)))[0])
+    assert (model_file.size_bytes, model_file.has_signature, json.dumps(model_file.requirements)) == (
+        10,
+        True,
+        '["scikit-learn==1.9.1"]',
+    )
 
 
 def test_a_model_whose_file_is_a_link_that_leads_out_is_not_read(fresh_store, tmp_path):

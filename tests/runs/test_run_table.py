@@ -67,11 +67,11 @@ def test_counts_are_not_judged():
 
 
 @pytest.mark.parametrize(
-    ("name", "gap", "word"),
+    ("name", "gap", "verdict"),
     [("accuracy", 0.1, "better"), ("accuracy", -0.1, "worse"), ("loss", -0.1, "better"), ("loss", 0.1, "worse"), ("loss", 0.0, "same"), ("loss", math.nan, "")],
 )  # fmt: skip
-def test_a_change_is_said_in_a_word(name, gap, word):
-    assert metric_verdict(name, gap) == word
+def test_a_change_is_said_in_a_word(name, gap, verdict):
+    assert metric_verdict(name, gap) == verdict
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,10 @@ def test_numbers_read_in_about_four_digits(value, text):
 
 def test_what_diverged_stands_last_whichever_way_the_runs_are_sorted():
     runs = make_run_table(
-        *(make_run(str(n), metrics={"m": one}) for n, one in enumerate([math.inf, 1.0, -math.inf, 3.0, 1.7976931348623157e308]))
+        *(
+            make_run(str(n), metrics={"m": value})
+            for n, value in enumerate([math.inf, 1.0, -math.inf, 3.0, 1.7976931348623157e308])
+        )
     )
     assert run_table.sort_runs(runs, "metrics.m", descending=True)[:2] == ["3", "1"]
     assert run_table.sort_runs(runs, "metrics.m", descending=False)[:2] == ["1", "3"]
@@ -120,7 +123,7 @@ def test_two_labels_are_never_merged_by_cutting_them(names, width):
 def test_parameters_that_differ_come_apart_from_those_with_one_value():
     runs = make_run_table(make_run("a", params={"n": 5, "c": 1, "some": 2}), make_run("b", params={"n": 6, "c": 1}))
     assert run_table.varying_params(runs) == ["params.n"]
-    assert [(one.name, one.value, one.missing_count) for one in run_table.constant_params(runs)] == [
+    assert [(param.name, param.value, param.missing_count) for param in run_table.constant_params(runs)] == [
         ("c", "1", 0),
         ("some", "2", 1),
     ]

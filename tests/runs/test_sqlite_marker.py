@@ -21,13 +21,13 @@ def run_id(fresh_store):
 
 
 WRITES = {
-    "a metric": lambda here, run_id: here.log_metric(run_id, "m", 1.0),
-    "a parameter": lambda here, run_id: here.log_param(run_id, "p", 1),
-    "a tag": lambda here, run_id: here.set_tag(run_id, "t", "1"),
-    "a name": lambda here, run_id: here.update_run(run_id, name="other"),
-    "the end": lambda here, run_id: here.set_terminated(run_id),
-    "a deletion": lambda here, run_id: here.delete_run(run_id),
-    "a model": lambda here, run_id: here.create_registered_model("wine"),
+    "a metric": lambda mlflow, run_id: mlflow.log_metric(run_id, "m", 1.0),
+    "a parameter": lambda mlflow, run_id: mlflow.log_param(run_id, "p", 1),
+    "a tag": lambda mlflow, run_id: mlflow.set_tag(run_id, "t", "1"),
+    "a name": lambda mlflow, run_id: mlflow.update_run(run_id, name="other"),
+    "the end": lambda mlflow, run_id: mlflow.set_terminated(run_id),
+    "a deletion": lambda mlflow, run_id: mlflow.delete_run(run_id),
+    "a model": lambda mlflow, run_id: mlflow.create_registered_model("wine"),
 }
 
 
