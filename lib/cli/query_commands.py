@@ -38,6 +38,7 @@ def runs(context: CommandContext, experiment: str, filter_: str) -> None:
     """
     from lib.runs.export.table_files import metrics_by_run
     from lib.runs.reading import run_reader
+    from lib.runs.table.types import Search
 
     here = context.open_backend()
     known = run_reader.read_experiments(here)
@@ -46,7 +47,7 @@ def runs(context: CommandContext, experiment: str, filter_: str) -> None:
         raise NotFound(
             f"There is no experiment {experiment}.", next=f"There are: {', '.join(e.name for e in known) or 'none yet'}."
         )
-    table = run_reader.read_runs(here, run_reader.Search((same[0].experiment_id,), filter_))
+    table = run_reader.read_runs(here, Search((same[0].experiment_id,), filter_))
     listed = [_run(table, run_id, metrics) for run_id, metrics in zip(table.ids, metrics_by_run(table), strict=True)]
     context.print_result(listed, [f"{r['run_id']}  {r['name']}  {format_main_metrics(r['metrics'])}" for r in listed])
 

@@ -21,7 +21,8 @@ from lib.backends.mlflow_client import client
 from lib.errors import NotFound, PodiumError
 from lib.ledger.entry.types import Lineage, to_json_number
 from lib.registry.snapshot import VersionSnapshot
-from lib.runs.reading.run_reader import DataInput, Run, read_run
+from lib.runs.reading.run_reader import read_run
+from lib.runs.table.types import DataInput, Run
 
 MAX_HASHED_BYTES = 500_000_000
 """Bytes of a model up to which its files are fetched from a server to be hashed."""

@@ -21,7 +21,8 @@ from lib.registry.pending_decisions import list_pending_decisions, time_until_fi
 from lib.registry.reader import incarnation_of, read_all_snapshots
 from lib.registry.reconcile import sync_model_status
 from lib.registry.snapshot import RegistrySnapshot
-from lib.runs.reading.run_reader import Run, read_run
+from lib.runs.reading.run_reader import read_run
+from lib.runs.table.types import Run
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from lib.registry.promote import require_version
 from lib.registry.reader import read_snapshot
 from lib.registry.reconcile import sync_model_status
 from lib.runs.artifacts.mlmodel import read_model_locations
-from lib.runs.reading.run_reader import Run, read_run
+from lib.runs.reading.run_reader import read_run
+from lib.runs.table.types import Run
 
 MAX_MODEL_NAME_LENGTH = 200
 _EXISTS = "RESOURCE_ALREADY_EXISTS"

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lib.runs.edit.saved_views import SavedView, save
-from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.run_factories import log_run, make_experiment
 
 pytestmark = pytest.mark.browser
 

@@ -20,8 +20,8 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.session import now
-from tests.runs.test_run_reader import log_run, make_experiment
 from tests.support.ledger_stores import WHY, book_id, trained, writer
+from tests.support.run_factories import log_run, make_experiment
 
 KEY = "AKIAIOSFODNN7" + "EXAMPLE"
 PASSWORD = "hunter2-and-more"

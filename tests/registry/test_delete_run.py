@@ -11,8 +11,8 @@ from lib.registry.delete_run import delete_run, delete_run_snippet, read_depende
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
 from lib.runs.reading.run_reader import read_run
-from tests.runs.test_run_reader import log_run, make_experiment
 from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
+from tests.support.run_factories import log_run, make_experiment
 
 
 @pytest.fixture

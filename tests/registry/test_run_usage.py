@@ -8,8 +8,8 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
 from lib.registry.run_usage import find_runs_in_use
 from lib.runs.reading.run_reader import read_run
-from tests.runs.test_run_reader import log_run, make_experiment
 from tests.support.ledger_stores import WHY, trained, writer
+from tests.support.run_factories import log_run, make_experiment
 
 
 def test_versions_in_a_stage_or_under_an_alias_name_their_runs_and_others_do_not(fresh_store):

@@ -10,45 +10,20 @@ from hypothesis import strategies as st
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, BackendError, BadInput, NotFound, NotWritable
-from lib.runs.artifacts import files as artifacts
+from lib.runs.artifacts import files
 from lib.runs.artifacts.files import ArtifactLocation
 from lib.runs.artifacts.local_files import folder_of_uri
-from tests.runs.test_run_reader import log_run, make_experiment
-
-FILES = {"notes.txt": b"one\n", "plots/roc.png": b"\x89PNG", "plots/deep/a b.csv": b"x,y\n1,2\n", "empty.bin": b""}
-
-
-def log_files(store: Backend, run_id: str, folder, files=FILES) -> None:
-    """Log files through the client, as a training script does."""
-    for path, data in files.items():
-        made = folder / path
-        made.parent.mkdir(parents=True, exist_ok=True)
-        made.write_bytes(data)
-        client(store).log_artifact(run_id, str(made), path.rpartition("/")[0] or None)
-
-
-def log_model(store: Backend, experiment: str, run_id: str, folder, files) -> str:
-    """Log a model of these files through the client: no flavour, no training."""
-    from mlflow.entities import LoggedModelOutput
-
-    folder.mkdir()
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-    model = client(store).create_logged_model(experiment_id=experiment, name="forest", source_run_id=run_id)
-    client(store).log_model_artifacts(model.model_id, str(folder))
-    client(store).finalize_logged_model(model.model_id, "READY")
-    client(store).log_outputs(run_id, models=[LoggedModelOutput(model.model_id, 0)])
-    return model.model_id
+from tests.support.run_factories import ARTIFACT_FILES, log_files, log_model, log_run, make_experiment
 
 
 @pytest.fixture
-def run_place(fresh_store):
+def run_location(fresh_store):
     """A run's place on this machine, its folder made: (place, folder)."""
     run_id = log_run(fresh_store, make_experiment(fresh_store, "wine"), "first", model=False)
-    place = artifacts.read_locations(fresh_store, run_id)[0]
-    home = folder_of_uri(place.uri)
-    home.mkdir(parents=True, exist_ok=True)
-    return place, home
+    location = files.read_locations(fresh_store, run_id)[0]
+    folder = folder_of_uri(location.uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    return location, folder
 
 
 @pytest.mark.parametrize("kind", ["file", "server"])
@@ -59,15 +34,15 @@ def test_files_of_a_run_and_of_its_model_are_listed_and_fetched(request, fresh_s
     log_files(store, run_id, tmp_path / "logged")
     model = log_model(store, experiment, run_id, tmp_path / "model", {"MLmodel": b"flavors: {}\n"})
 
-    own, of_model = artifacts.read_locations(store, run_id)
-    assert (own.run_id, of_model.model_id, of_model.name) == (run_id, model, "forest")
-    assert [(one.path, one.is_folder, one.size or 0) for one in artifacts.list_folder(store, own)] == [
+    run_location, model_location = files.read_locations(store, run_id)
+    assert (run_location.run_id, model_location.model_id, model_location.name) == (run_id, model, "forest")
+    assert [(entry.path, entry.is_folder, entry.size or 0) for entry in files.list_folder(store, run_location)] == [
         ("plots", True, 0),
         ("empty.bin", False, 0),
         ("notes.txt", False, 4),
     ]
-    tree = artifacts.walk_tree(store, own)
-    assert [one.path for one in tree.entries] == [
+    tree = files.walk_tree(store, run_location)
+    assert [entry.path for entry in tree.entries] == [
         "plots",
         "plots/deep",
         "plots/deep/a b.csv",
@@ -76,135 +51,135 @@ def test_files_of_a_run_and_of_its_model_are_listed_and_fetched(request, fresh_s
         "notes.txt",
     ]
     assert not tree.has_more
-    for path, data in FILES.items():
-        assert artifacts.fetch_file(store, own, path).data == data
-    assert artifacts.fetch_file(store, of_model, "MLmodel").data == b"flavors: {}\n"
+    for path, data in ARTIFACT_FILES.items():
+        assert files.fetch_file(store, run_location, path).data == data
+    assert files.fetch_file(store, model_location, "MLmodel").data == b"flavors: {}\n"
     with pytest.raises(NotFound):
-        artifacts.fetch_file(store, own, "plots")
+        files.fetch_file(store, run_location, "plots")
     with pytest.raises(NotFound):
-        artifacts.fetch_file(store, own, "nowhere/there.txt")
+        files.fetch_file(store, run_location, "nowhere/there.txt")
 
 
-def test_a_folder_that_is_not_there_is_told(fresh_store, run_place):
+def test_a_folder_that_is_not_there_is_told(fresh_store, run_location):
     with pytest.raises(NotFound):
-        artifacts.list_folder(fresh_store, run_place[0], "nowhere")
+        files.list_folder(fresh_store, run_location[0], "nowhere")
 
 
 def test_a_run_without_files_has_an_empty_list(fresh_store, mlflow_server):
     for store in (fresh_store, mlflow_server):
         run_id = log_run(store, make_experiment(store, f"bare {store.kind}"), "bare", model=False)
-        (place,) = artifacts.read_locations(store, run_id)
-        assert artifacts.walk_tree(store, place) == artifacts.ArtifactTree(())
+        (location,) = files.read_locations(store, run_id)
+        assert files.walk_tree(store, location) == files.ArtifactTree(())
 
 
 @pytest.mark.parametrize(
     "path",
     ["../../mlflow.db", "/etc/passwd", "plots/../../x", "C:/x", "c:x", "a\\..\\b", "a\x00b", "a\nb", "..", "x" * 1001, "\udcff"],
 )
-def test_nothing_outside_a_place_can_be_named(fresh_store, mlflow_server, run_place, path):
-    place = run_place[0]
-    elsewhere = ArtifactLocation("mlflow-artifacts:/0/x/artifacts", run_id="x")
-    for store, where in ((fresh_store, place), (mlflow_server, elsewhere)):
+def test_nothing_outside_a_place_can_be_named(fresh_store, mlflow_server, run_location, path):
+    local_location = run_location[0]
+    server_location = ArtifactLocation("mlflow-artifacts:/0/x/artifacts", run_id="x")
+    for store, location in ((fresh_store, local_location), (mlflow_server, server_location)):
         with pytest.raises(ActionRefused):
-            artifacts.fetch_file(store, where, path)
+            files.fetch_file(store, location, path)
         with pytest.raises(ActionRefused):
-            artifacts.list_folder(store, where, path)
+            files.list_folder(store, location, path)
 
 
 @settings(deadline=None, max_examples=60)
 @given(parts=st.lists(st.sampled_from(["..", ".", "", "a", "%2e%2e", "~", "…", "\\", "/", "file:", " .."]), max_size=6))
 def test_whatever_path_is_asked_for_only_what_lies_inside_is_read(tmp_path_factory, parts):
-    home = tmp_path_factory.mktemp("law") / "home"
-    home.mkdir()
-    (home.parent / "a").write_bytes(b"outside")
+    folder = tmp_path_factory.mktemp("law") / "home"
+    folder.mkdir()
+    (folder.parent / "a").write_bytes(b"outside")
     try:
-        data = artifacts.fetch_file(Backend("sqlite:////nowhere.db", "sqlite"), ArtifactLocation(str(home)), "/".join(parts)).data
+        data = files.fetch_file(Backend("sqlite:////nowhere.db", "sqlite"), ArtifactLocation(str(folder)), "/".join(parts)).data
     except (ActionRefused, NotFound, BadInput):
         return
     pytest.fail(f"read {data!r}")
 
 
-def test_a_link_that_leads_out_is_listed_but_not_followed(fresh_store, run_place, tmp_path):
-    place, home = run_place
+def test_a_link_that_leads_out_is_listed_but_not_followed(fresh_store, run_location, tmp_path):
+    location, folder = run_location
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "key").write_text("s3cret")
-    (home / "out").symlink_to(tmp_path / "secret")
-    (home / "key").symlink_to(tmp_path / "secret" / "key")
-    (home / "round").symlink_to(home / "round")
-    (home / "in.txt").write_text("fine")
-    (home / "inner").symlink_to(home / "in.txt")
+    (folder / "out").symlink_to(tmp_path / "secret")
+    (folder / "key").symlink_to(tmp_path / "secret" / "key")
+    (folder / "round").symlink_to(folder / "round")
+    (folder / "in.txt").write_text("fine")
+    (folder / "inner").symlink_to(folder / "in.txt")
     for path in ("key", "out/key"):
         with pytest.raises(ActionRefused, match="leads out"):
-            artifacts.fetch_file(fresh_store, place, path)
+            files.fetch_file(fresh_store, location, path)
     with pytest.raises(ActionRefused):
-        artifacts.list_folder(fresh_store, place, "out")
+        files.list_folder(fresh_store, location, "out")
     with pytest.raises(BackendError):
-        artifacts.fetch_file(fresh_store, place, "round")
-    assert artifacts.fetch_file(fresh_store, place, "inner").data == b"fine"
-    assert [one.path for one in artifacts.walk_tree(fresh_store, place).entries] == ["out", "in.txt", "inner", "key", "round"]
+        files.fetch_file(fresh_store, location, "round")
+    assert files.fetch_file(fresh_store, location, "inner").data == b"fine"
+    assert [entry.path for entry in files.walk_tree(fresh_store, location).entries] == ["out", "in.txt", "inner", "key", "round"]
 
 
-def test_a_folder_that_holds_itself_ends(fresh_store, run_place):
-    place, home = run_place
-    (home / "again").symlink_to(home)
-    assert len(artifacts.walk_tree(fresh_store, place).entries) <= 300
+def test_a_folder_that_holds_itself_ends(fresh_store, run_location):
+    location, folder = run_location
+    (folder / "again").symlink_to(folder)
+    assert len(files.walk_tree(fresh_store, location).entries) <= 300
 
 
-def test_a_pipe_is_refused_instead_of_waited_for(fresh_store, run_place, monkeypatch):
-    place, home = run_place
-    os.mkfifo(home / "pipe")
+def test_a_pipe_is_refused_instead_of_waited_for(fresh_store, run_location, monkeypatch):
+    location, folder = run_location
+    os.mkfifo(folder / "pipe")
     with socket.socket(socket.AF_UNIX) as plug:
-        monkeypatch.chdir(home)  # a socket's path has few characters
+        monkeypatch.chdir(folder)  # a socket's path has few characters
         plug.bind("plug")
         for name in ("pipe", "plug"):
             with pytest.raises(ActionRefused, match="no plain file"):
-                artifacts.fetch_file(fresh_store, place, name)
+                files.fetch_file(fresh_store, location, name)
 
 
-def test_names_that_could_not_be_asked_for_are_left_out(fresh_store, run_place):
-    place, home = run_place
+def test_names_that_could_not_be_asked_for_are_left_out(fresh_store, run_location):
+    location, folder = run_location
     for name in (b"line\nbreak", b"back\\slash", b"\xff\xfe", "grün ![x] #1 100%?.txt".encode()):
-        (home / os.fsdecode(name)).write_bytes(b"x")
-    assert [one.path for one in artifacts.list_folder(fresh_store, place)] == ["grün ![x] #1 100%?.txt"]
-    assert artifacts.fetch_file(fresh_store, place, "grün ![x] #1 100%?.txt").data == b"x"
+        (folder / os.fsdecode(name)).write_bytes(b"x")
+    assert [entry.path for entry in files.list_folder(fresh_store, location)] == ["grün ![x] #1 100%?.txt"]
+    assert files.fetch_file(fresh_store, location, "grün ![x] #1 100%?.txt").data == b"x"
 
 
-def test_a_large_file_is_refused_with_its_size_before_it_is_read(fresh_store, run_place):
-    place, home = run_place
-    with (home / "model.bin").open("wb") as sparse:
+def test_a_large_file_is_refused_with_its_size_before_it_is_read(fresh_store, run_location):
+    location, folder = run_location
+    with (folder / "model.bin").open("wb") as sparse:
         sparse.truncate(2_000_000_000)
-    with pytest.raises(ActionRefused, match=r"2,000.0 MB, and at most 10 MB") as told:
-        artifacts.fetch_file(fresh_store, place, "model.bin")
-    assert "MLflow client" in told.value.next
+    with pytest.raises(ActionRefused, match=r"2,000.0 MB, and at most 10 MB") as raised:
+        files.fetch_file(fresh_store, location, "model.bin")
+    assert "MLflow client" in raised.value.next
     with pytest.raises(ActionRefused):
-        artifacts.fetch_file(fresh_store, place, "model.bin", artifacts.MAX_DOWNLOAD_BYTES)
-    with (home / "model.bin").open("wb") as sparse:
+        files.fetch_file(fresh_store, location, "model.bin", files.MAX_DOWNLOAD_BYTES)
+    with (folder / "model.bin").open("wb") as sparse:
         sparse.truncate(10_000_001)
-    with pytest.raises(ActionRefused) as told:
-        artifacts.fetch_file(fresh_store, place, "model.bin")
-    assert "Download it" in told.value.next
-    assert len(artifacts.fetch_file(fresh_store, place, "model.bin", artifacts.MAX_DOWNLOAD_BYTES).data) == 10_000_001
+    with pytest.raises(ActionRefused) as raised:
+        files.fetch_file(fresh_store, location, "model.bin")
+    assert "Download it" in raised.value.next
+    assert len(files.fetch_file(fresh_store, location, "model.bin", files.MAX_DOWNLOAD_BYTES).data) == 10_000_001
 
 
 def test_a_large_file_on_a_server_is_refused_and_nothing_stays_in_the_temporary_folder(mlflow_server, tmp_path, monkeypatch):
     run_id = log_run(mlflow_server, make_experiment(mlflow_server, "large"), "large", model=False)
     log_files(mlflow_server, run_id, tmp_path / "logged", {"a.txt": b"x" * 100})
-    (place,) = artifacts.read_locations(mlflow_server, run_id)
-    spare = tmp_path / "spare"
-    spare.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(spare))
+    (location,) = files.read_locations(mlflow_server, run_id)
+    temporary_folder = tmp_path / "spare"
+    temporary_folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary_folder))
     with pytest.raises(ActionRefused):
-        artifacts.fetch_file(mlflow_server, place, "a.txt", 99)
-    assert artifacts.fetch_file(mlflow_server, place, "a.txt", 100).data == b"x" * 100
-    assert list(spare.iterdir()) == []
+        files.fetch_file(mlflow_server, location, "a.txt", 99)
+    assert files.fetch_file(mlflow_server, location, "a.txt", 100).data == b"x" * 100
+    assert list(temporary_folder.iterdir()) == []
     with pytest.raises(NotFound):
-        artifacts.fetch_file(mlflow_server, place, "b#c?.txt")
+        files.fetch_file(mlflow_server, location, "b#c?.txt")
 
 
 def test_files_logged_through_a_server_are_told_apart_from_a_bare_database(fresh_store):
-    with pytest.raises(BackendError, match="bare database") as told:
-        artifacts.list_folder(fresh_store, ArtifactLocation("mlflow-artifacts:/1/abc/artifacts", run_id="abc"))
-    assert "MLFLOW_TRACKING_URI" in told.value.next
+    with pytest.raises(BackendError, match="bare database") as raised:
+        files.list_folder(fresh_store, ArtifactLocation("mlflow-artifacts:/1/abc/artifacts", run_id="abc"))
+    assert "MLFLOW_TRACKING_URI" in raised.value.next
 
 
 @pytest.mark.parametrize(
@@ -213,55 +188,55 @@ def test_files_logged_through_a_server_are_told_apart_from_a_bare_database(fresh
 def test_another_host_is_never_asked(fresh_store, mlflow_server, uri):
     for store in (fresh_store, mlflow_server):
         with pytest.raises(BackendError):
-            artifacts.list_folder(store, ArtifactLocation(uri, run_id="x"))
+            files.list_folder(store, ArtifactLocation(uri, run_id="x"))
 
 
 @pytest.mark.parametrize("uri", ["/etc", "file:///etc", "relative/folder"])
 def test_a_server_cannot_make_podium_read_this_machines_folders(mlflow_server, uri):
-    place = ArtifactLocation(uri, run_id="0" * 32)
+    location = ArtifactLocation(uri, run_id="0" * 32)
     with pytest.raises(NotFound):
-        artifacts.list_folder(mlflow_server, place)
+        files.list_folder(mlflow_server, location)
     with pytest.raises(NotFound):
-        artifacts.fetch_file(mlflow_server, place, "passwd")
+        files.fetch_file(mlflow_server, location, "passwd")
     with pytest.raises(NotFound, match="no id"):
-        artifacts.fetch_file(mlflow_server, ArtifactLocation(uri, run_id="../../x"), "passwd")
+        files.fetch_file(mlflow_server, ArtifactLocation(uri, run_id="../../x"), "passwd")
 
 
 def test_files_in_a_folder_of_the_servers_machine_come_through_the_server(mlflow_server, tmp_path):
-    home = (tmp_path / "on the server").as_uri()
-    experiment = client(mlflow_server).create_experiment("logged without the server", artifact_location=home)
+    uri = (tmp_path / "on the server").as_uri()
+    experiment = client(mlflow_server).create_experiment("logged without the server", artifact_location=uri)
     run_id = log_run(mlflow_server, experiment, "first", model=False)
-    log_files(mlflow_server, run_id, tmp_path / "logged", FILES | {"odd &+é.txt": b"odd"})
+    log_files(mlflow_server, run_id, tmp_path / "logged", ARTIFACT_FILES | {"odd &+é.txt": b"odd"})
     log_model(mlflow_server, experiment, run_id, tmp_path / "model", {"MLmodel": b"flavors: {}"})
-    own, of_model = artifacts.read_locations(mlflow_server, run_id)
-    assert (own.uri.startswith("file:"), of_model.uri.startswith("file:")) == (True, True)
-    assert [one.path for one in artifacts.walk_tree(mlflow_server, own).entries][:3] == [
+    run_location, model_location = files.read_locations(mlflow_server, run_id)
+    assert (run_location.uri.startswith("file:"), model_location.uri.startswith("file:")) == (True, True)
+    assert [entry.path for entry in files.walk_tree(mlflow_server, run_location).entries][:3] == [
         "plots",
         "plots/deep",
         "plots/deep/a b.csv",
     ]
-    assert [one.path for one in artifacts.list_folder(mlflow_server, of_model)] == ["MLmodel"]
-    assert artifacts.fetch_file(mlflow_server, own, "odd &+é.txt").data == b"odd"
-    assert artifacts.fetch_file(mlflow_server, own, "plots/deep/a b.csv").data == FILES["plots/deep/a b.csv"]
-    assert artifacts.fetch_file(mlflow_server, of_model, "MLmodel").data == b"flavors: {}"
+    assert [entry.path for entry in files.list_folder(mlflow_server, model_location)] == ["MLmodel"]
+    assert files.fetch_file(mlflow_server, run_location, "odd &+é.txt").data == b"odd"
+    assert files.fetch_file(mlflow_server, run_location, "plots/deep/a b.csv").data == ARTIFACT_FILES["plots/deep/a b.csv"]
+    assert files.fetch_file(mlflow_server, model_location, "MLmodel").data == b"flavors: {}"
     with pytest.raises(ActionRefused, match="at most"):
-        artifacts.fetch_file(mlflow_server, own, "notes.txt", 3)
+        files.fetch_file(mlflow_server, run_location, "notes.txt", 3)
     with pytest.raises(NotFound):
-        artifacts.fetch_file(mlflow_server, own, "nowhere.txt")
+        files.fetch_file(mlflow_server, run_location, "nowhere.txt")
 
 
-def test_a_long_list_is_cut_and_says_so(fresh_store, run_place):
-    place, home = run_place
+def test_a_long_list_is_cut_and_says_so(fresh_store, run_location):
+    location, folder = run_location
     for number in range(30):
-        (home / f"{number:02}.txt").write_text("x")
-    tree = artifacts.walk_tree(fresh_store, place, max_entries=10)
+        (folder / f"{number:02}.txt").write_text("x")
+    tree = files.walk_tree(fresh_store, location, max_entries=10)
     assert (len(tree.entries), tree.has_more) == (10, True)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_told(fresh_store, run_place):
-    place, home = run_place
-    (home / "mine").write_text("x")
-    (home / "mine").chmod(0)
+def test_a_file_that_may_not_be_read_is_told(fresh_store, run_location):
+    location, folder = run_location
+    (folder / "mine").write_text("x")
+    (folder / "mine").chmod(0)
     with pytest.raises(NotWritable):
-        artifacts.fetch_file(fresh_store, place, "mine")
+        files.fetch_file(fresh_store, location, "mine")

@@ -15,7 +15,7 @@ from lib.runs.plots.scatter import BOX_SELECTION, ScatterOverlay, count_unplotte
 from lib.runs.plots.style import chart_style, sample_runs
 from lib.runs.table.run_table import subset, with_experiment_names
 from lib.theme import DARK, LIGHT
-from tests.runs.test_frames import made, runs_of
+from tests.support.run_factories import make_run, make_run_table
 
 ODD = [math.nan, math.inf, -math.inf, 1.7976931348623157e308, 0.0, -1.0, 1e-320, 5.0]
 EVIL = "![x](http://evil/x) <img src=x onerror=alert(1)> \"];alert(1)//\u2028'"
@@ -36,7 +36,7 @@ def values(chart) -> list[dict]:
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.one_of(st.sampled_from(ODD), st.floats(allow_nan=True)), min_size=1, max_size=12))
 def test_every_value_has_a_finite_place(numbers):
-    one = build_axis(runs_of(*(made(str(n), metrics={"m": value}) for n, value in enumerate(numbers))), "metrics.m")
+    one = build_axis(make_run_table(*(make_run(str(n), metrics={"m": value}) for n, value in enumerate(numbers))), "metrics.m")
     assert len(one.coordinates) == len(numbers)
     assert all(place == MISSING_COORDINATE or 0 <= place <= 1 for place in one.coordinates)
     assert all(math.isfinite(tick.coordinate) for tick in one.ticks)
@@ -44,31 +44,33 @@ def test_every_value_has_a_finite_place(numbers):
 
 def test_numbers_whose_distance_fits_into_no_float_break_no_axis():
     for wide in ([1.7e308, -1.7e308, 0.0, 1.0], [7e307, -7e307, 0.0], [5e-324, 1.0], [1e-300, 7e307]):
-        one = build_axis(runs_of(*(made(str(n), metrics={"m": value}) for n, value in enumerate(wide))), "metrics.m")
+        one = build_axis(make_run_table(*(make_run(str(n), metrics={"m": value}) for n, value in enumerate(wide))), "metrics.m")
         assert all(place == MISSING_COORDINATE or 0 <= place <= 1 for place in one.coordinates), wide
         assert all(math.isfinite(one.value_at(place)) for place in (-0.05, 0.5, 1.05)), wide
         assert not one.is_log or one.value_at(-0.05) > 0, wide
 
 
 def test_a_metric_that_is_infinite_nearly_everywhere_is_no_axis():
-    runs = runs_of(*(made(str(n), params={"n": n}, metrics={"m": one}) for n, one in enumerate([math.inf, -math.inf, 1.0])))
+    runs = make_run_table(
+        *(make_run(str(n), params={"n": n}, metrics={"m": one}) for n, one in enumerate([math.inf, -math.inf, 1.0]))
+    )
     assert choose_axes(runs, "metrics.m").names == ("params.n",)
 
 
 def test_a_metric_and_a_parameter_of_one_name_are_two_axes():
-    runs = runs_of(*(made(str(n), params={"steps": n}, metrics={"steps": n}) for n in range(3)))
+    runs = make_run_table(*(make_run(str(n), params={"steps": n}, metrics={"steps": n}) for n in range(3)))
     assert [one.title for one in axes(runs, "params.steps", "metrics.steps")] == ["steps", "steps (metric)"]
 
 
 def test_what_has_no_value_stands_below_the_axis_at_its_own_tick():
-    one = build_axis(runs_of(made("a", metrics={"m": 1}), made("b"), made("c", metrics={"m": 2})), "metrics.m")
+    one = build_axis(make_run_table(make_run("a", metrics={"m": 1}), make_run("b"), make_run("c", metrics={"m": 2})), "metrics.m")
     assert one.coordinates == (0.0, MISSING_COORDINATE, 1.0)
     assert [tick.label for tick in one.ticks] == [NO_VALUE, "1.0000", "2"]
     assert one.texts[1] == NO_VALUE
 
 
 def test_texts_have_lanes_with_numbers_by_size_and_words_above():
-    one = build_axis(runs_of(*(made(text, params={"d": text}) for text in ("None", "10", "9"))), "params.d")
+    one = build_axis(make_run_table(*(make_run(text, params={"d": text}) for text in ("None", "10", "9"))), "params.d")
     assert [tick.label for tick in sorted(one.ticks, key=lambda tick: tick.coordinate)] == ["9", "10", "None"]
 
 
@@ -82,15 +84,20 @@ def test_an_axis_over_decades_is_logarithmic_and_one_with_a_zero_is_not():
 def test_tick_labels_do_not_touch_and_both_ends_stay():
     places = [
         tick.coordinate
-        for tick in build_axis(runs_of(*(made(str(n), params={"n": n}) for n in (100, 101, 102, 140))), "params.n").ticks
+        for tick in build_axis(
+            make_run_table(*(make_run(str(n), params={"n": n}) for n in (100, 101, 102, 140))), "params.n"
+        ).ticks
     ]
     assert (places[0], places[-1]) == (0, 1)
     assert min(b - a for a, b in pairwise(places)) >= 0.05
 
 
 def test_constants_and_wordy_texts_are_no_axes_and_the_left_out_are_named():
-    runs = runs_of(
-        *(made(str(n), params={"n": n, "same": 1, "note": f"note {n}"}, metrics={"accuracy": n, "flat": 1}) for n in range(20))
+    runs = make_run_table(
+        *(
+            make_run(str(n), params={"n": n, "same": 1, "note": f"note {n}"}, metrics={"accuracy": n, "flat": 1})
+            for n in range(20)
+        )
     )
     chosen = choose_axes(runs, "metrics.accuracy")
     assert chosen.names == ("params.n", "metrics.accuracy")
@@ -100,9 +107,9 @@ def test_constants_and_wordy_texts_are_no_axes_and_the_left_out_are_named():
 def test_many_parameters_leave_room_for_metrics_and_the_colour_comes_last():
     params = {f"p{n:02}": n for n in range(20)}
     metrics = {f"m{n}": n for n in range(6)}
-    runs = runs_of(
-        made("a", params=params, metrics=metrics),
-        made("b", params={k: v + 1 for k, v in params.items()}, metrics={k: v + 1 for k, v in metrics.items()}),
+    runs = make_run_table(
+        make_run("a", params=params, metrics=metrics),
+        make_run("b", params={k: v + 1 for k, v in params.items()}, metrics={k: v + 1 for k, v in metrics.items()}),
     )
     chosen = choose_axes(runs, "metrics.m3")
     assert len(chosen.names) == MAX_AXES
@@ -113,7 +120,7 @@ def test_many_parameters_leave_room_for_metrics_and_the_colour_comes_last():
 
 @pytest.mark.parametrize("ink", [LIGHT, DARK])
 def test_parallel_names_the_picked_runs_and_keeps_the_metrics_whole_range(ink):
-    runs = runs_of(*(made(str(n), params={"n": n}, metrics={"accuracy": n / 10}) for n in range(5)))
+    runs = make_run_table(*(make_run(str(n), params={"n": n}, metrics={"accuracy": n / 10}) for n in range(5)))
     chart = parallel_plot(
         runs, axes(runs, "params.n", "metrics.accuracy"), chart_style(runs, "metrics.accuracy", ["4", "1"], ink)
     )
@@ -124,13 +131,15 @@ def test_parallel_names_the_picked_runs_and_keeps_the_metrics_whole_range(ink):
 
 
 def test_runs_picked_at_one_place_share_a_label():
-    runs = runs_of(made("a", params={"n": 1, "k": 1}), made("b", params={"n": 1, "k": 2}), made("c", params={"n": 2, "k": 1}))
+    runs = make_run_table(
+        make_run("a", params={"n": 1, "k": 1}), make_run("b", params={"n": 1, "k": 2}), make_run("c", params={"n": 2, "k": 1})
+    )
     chart = parallel_plot(runs, axes(runs, "params.n", "params.k"), chart_style(runs, "", ["a", "b"], LIGHT))
     assert "A B" in [row.get("letter") for row in values(chart)]
 
 
 def test_hostile_names_stay_data():
-    runs = runs_of(*(made(f"{EVIL}{n}", params={EVIL: n}, metrics={"accuracy": n}) for n in range(3)))
+    runs = make_run_table(*(make_run(f"{EVIL}{n}", params={EVIL: n}, metrics={"accuracy": n}) for n in range(3)))
     said = spec(
         parallel_plot(runs, axes(runs, f"params.{EVIL}", "metrics.accuracy"), chart_style(runs, "metrics.accuracy", (), LIGHT))
     )
@@ -154,12 +163,12 @@ def test_hostile_names_stay_data():
     st.lists(st.sampled_from(["x", "y", None]), min_size=8, max_size=8),
 )
 def test_no_odd_value_breaks_a_picture(numbers, texts):
-    runs = runs_of(
+    runs = make_run_table(
         *(
-            made(str(n), metrics={} if value is None else {"m": value}, params={} if text is None else {"t": text})
+            make_run(str(n), metrics={} if value is None else {"m": value}, params={} if text is None else {"t": text})
             for n, (value, text) in enumerate(zip(numbers, texts, strict=False))
         ),
-        made("last", metrics={"m": 1, "k": 2}, params={"t": "z"}),
+        make_run("last", metrics={"m": 1, "k": 2}, params={"t": "z"}),
     )
     for chart in (
         parallel_plot(runs, axes(runs, "params.t", "metrics.m", "metrics.k"), chart_style(runs, "metrics.m", ["last"], LIGHT)),
@@ -170,7 +179,9 @@ def test_no_odd_value_breaks_a_picture(numbers, texts):
 
 
 def test_a_scatter_leaves_out_runs_without_both_values_and_counts_them():
-    runs = runs_of(made("a", params={"n": 1}, metrics={"m": 1}), made("b", params={"n": 2}), made("c", metrics={"m": math.inf}))
+    runs = make_run_table(
+        make_run("a", params={"n": 1}, metrics={"m": 1}), make_run("b", params={"n": 2}), make_run("c", metrics={"m": math.inf})
+    )
     assert count_unplotted(tuple(axes(runs, "params.n", "metrics.m"))) == 2
     assert [
         row["run_id"]
@@ -180,7 +191,7 @@ def test_a_scatter_leaves_out_runs_without_both_values_and_counts_them():
 
 
 def test_the_ramp_is_turned_round_for_a_loss():
-    runs = runs_of(made("a", metrics={"loss": 1, "acc": 1}), made("b", metrics={"loss": 2, "acc": 2}))
+    runs = make_run_table(make_run("a", metrics={"loss": 1, "acc": 1}), make_run("b", metrics={"loss": 2, "acc": 2}))
     ramps = {}
     for name in ("metrics.loss", "metrics.acc"):
         color = spec(parallel_plot(runs, axes(runs, "metrics.loss", "metrics.acc"), chart_style(runs, name, (), LIGHT)))["layer"][
@@ -191,7 +202,7 @@ def test_the_ramp_is_turned_round_for_a_loss():
 
 
 def test_a_sample_keeps_the_picked_runs_and_whoever_is_drawn_does_not_hang_on_the_order():
-    runs = runs_of(*(made(str(n)) for n in range(MAX_LINES * 2)))
+    runs = make_run_table(*(make_run(str(n)) for n in range(MAX_LINES * 2)))
     kept = sample_runs(runs, ["340"], MAX_LINES)
     assert len(kept) == MAX_LINES
     assert "340" in kept.ids
@@ -203,7 +214,7 @@ def test_a_sample_keeps_the_picked_runs_and_whoever_is_drawn_does_not_hang_on_th
 
 def test_texts_on_a_scatter_stand_in_lanes_in_their_natural_order_and_twins_stay_two():
     names = [f"a very long value of a parameter {end}" for end in ("one", "two")]
-    runs = runs_of(*(made(text, params={"t": text}, metrics={"m": n}) for n, text in enumerate([*names, "10", "9"])))
+    runs = make_run_table(*(make_run(text, params={"t": text}, metrics={"m": n}) for n, text in enumerate([*names, "10", "9"])))
     chart = scatter_plot(runs, tuple(axes(runs, "params.t", "metrics.m")), chart_style(runs, "", (), LIGHT))
     placed = {row["run"]: row["x"] for row in values(chart) if "run" in row}
     assert [placed[text] for text in ("9", "10", *names)] == [0, 1, 2, 3]
@@ -212,7 +223,7 @@ def test_texts_on_a_scatter_stand_in_lanes_in_their_natural_order_and_twins_stay
 
 
 def test_a_box_of_a_link_is_drawn_from_the_start_and_may_be_as_high_as_the_plot():
-    runs = runs_of(*(made(str(n), params={"n": n}, metrics={"m": n}) for n in range(11)))
+    runs = make_run_table(*(make_run(str(n), params={"n": n}, metrics={"m": n}) for n in range(11)))
     chart = scatter_plot(
         runs,
         tuple(axes(runs, "params.n", "metrics.m")),
@@ -226,22 +237,22 @@ def test_a_box_of_a_link_is_drawn_from_the_start_and_may_be_as_high_as_the_plot(
 
 
 def test_an_axis_may_hold_some_of_the_runs_and_keeps_its_ends():
-    runs = runs_of(*(made(str(n), params={"n": n}) for n in range(11)))
+    runs = make_run_table(*(make_run(str(n), params={"n": n}) for n in range(11)))
     some = build_axis(runs, "params.n").take_rows([2, 4])
     assert (some.values, some.coordinates, some.low, some.high) == ((2.0, 4.0), (0.2, 0.4), 0.0, 10.0)
-    assert parallel_plot(runs_of(made("2"), made("4")), [some], chart_style(runs, "", (), LIGHT)).to_json()
+    assert parallel_plot(make_run_table(make_run("2"), make_run("4")), [some], chart_style(runs, "", (), LIGHT)).to_json()
 
 
 @pytest.mark.parametrize(("scale", "log"), [("log", True), ("linear", False), ("automatic", True)])
 def test_a_scale_that_is_asked_for_is_used_where_it_is_possible(scale, log):
-    runs = runs_of(*(made(str(n), params={"n": n, "z": n - 1}) for n in (1, 10, 1000)))
+    runs = make_run_table(*(make_run(str(n), params={"n": n, "z": n - 1}) for n in (1, 10, 1000)))
     assert build_axis(runs, "params.n", scale).is_log == log
     assert not build_axis(runs, "params.z", scale).is_log
 
 
 @pytest.mark.parametrize("ink", [LIGHT, DARK], ids=["light", "dark"])
 def test_of_eight_experiments_six_have_a_colour_and_none_is_taken_for_another(ink):
-    runs = runs_of(*(made(str(n), params={"n": n % 3}, metrics={"m": n % 4}) for n in range(8)))
+    runs = make_run_table(*(make_run(str(n), params={"n": n % 3}, metrics={"m": n % 4}) for n in range(8)))
     homes = tuple((str(n), f"{'the same beginning ' * 3}{n} {EVIL}") for n in range(8))
     named = replace(runs, identity=runs.identity.assign(experiment=[str(n) for n in range(8)]))
     seen = replace(

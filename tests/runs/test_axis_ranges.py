@@ -21,7 +21,7 @@ from lib.runs.plots.axis_ranges import (
     selected_stops,
     slider_stops,
 )
-from tests.runs.test_frames import made, runs_of
+from tests.support.run_factories import make_run, make_run_table
 
 NUMBERS = st.lists(st.one_of(st.none(), st.floats(allow_nan=True), st.integers(-5, 5).map(float)), min_size=1, max_size=12)
 TEXTS = st.lists(st.one_of(st.none(), st.sampled_from(["9", "10", "a..b", "..", "x:y", "", "None"])), min_size=1, max_size=10)
@@ -30,12 +30,15 @@ PLACE = st.floats(MISSING_COORDINATE - 0.05, 1.04)
 
 def numbers(values, name="metrics.m"):
     key = name.partition(".")[2]
-    return build_axis(runs_of(*(made(str(n), metrics={} if v is None else {key: v}) for n, v in enumerate([*values, 0.5]))), name)
+    return build_axis(
+        make_run_table(*(make_run(str(n), metrics={} if v is None else {key: v}) for n, v in enumerate([*values, 0.5]))), name
+    )
 
 
 def texts(values):
     return build_axis(
-        runs_of(*(made(str(n), params={} if v is None else {"t": v}) for n, v in enumerate([*values, "z"]))), "params.t"
+        make_run_table(*(make_run(str(n), params={} if v is None else {"t": v}) for n, v in enumerate([*values, "z"]))),
+        "params.t",
     )
 
 
@@ -65,7 +68,7 @@ def test_a_link_and_a_brush_drawn_from_it_bring_back_the_same_runs(one, low, hig
 
 
 def test_a_brush_is_written_in_the_roundest_numbers_that_keep_the_same_runs():
-    one = build_axis(runs_of(*(made(str(n), params={"trees": n}) for n in (10, 20, 30, 40, 50))), "params.trees")
+    one = build_axis(make_run_table(*(make_run(str(n), params={"trees": n}) for n in (10, 20, 30, 40, 50))), "params.trees")
     assert format_range(range_from_brush(one, 0.2, 0.61)) == "params.trees:20..30"
     assert format_range(range_from_brush(one, -0.02, 0.3)) == "params.trees:10..20"
 
@@ -90,7 +93,7 @@ def test_nonsense_in_a_link_is_left_out_and_the_last_range_of_a_column_counts():
 
 
 def test_a_run_must_lie_in_every_range():
-    runs = runs_of(*(made(str(n), params={"n": n, "k": -n}) for n in range(5)))
+    runs = make_run_table(*(make_run(str(n), params={"n": n, "k": -n}) for n in range(5)))
     axes = [build_axis(runs, "params.n"), build_axis(runs, "params.k")]
     assert runs_in_ranges(parse_ranges(["params.n:1..3", "params.k:-2..0"], axes), axes, runs.ids) == ["1", "2"]
     assert runs_in_ranges((), axes, runs.ids) == list(runs.ids)
@@ -137,6 +140,6 @@ def test_a_brush_between_two_lanes_is_a_range_without_a_run_and_says_so():
 
 
 def test_a_box_below_a_logarithmic_axis_does_not_break_it():
-    one = build_axis(runs_of(*(made(str(n), params={"n": n}) for n in (1, 10, 1000))), "params.n")
+    one = build_axis(make_run_table(*(make_run(str(n), params={"n": n}) for n in (1, 10, 1000))), "params.n")
     assert one.is_log
     assert format_range(range_from_box(one, -5.0, 20.0)) == "params.n:1..20"

@@ -13,7 +13,7 @@ from lib.runs.plots.box import MAX_GROUPS, MAX_POINTS, box_plot, five_number_sum
 from lib.runs.plots.style import chart_style, sample_runs
 from lib.theme import DARK, LIGHT
 from tests.runs.test_axes_and_style import EVIL, spec, values
-from tests.runs.test_frames import made, runs_of
+from tests.support.run_factories import make_run, make_run_table
 
 
 def drawn(table, by="params.p", metric="metrics.m", picked=(), ink=LIGHT):
@@ -42,8 +42,9 @@ def test_very_large_numbers_have_finite_boxes():
 
 
 def test_every_run_with_a_number_is_a_point_beside_the_middle_of_its_group():
-    table = runs_of(
-        *(made(f"r{n}", params={"p": "ab"[n % 2]}, metrics={"m": n}) for n in range(6)), made("nan", metrics={"m": math.nan})
+    table = make_run_table(
+        *(make_run(f"r{n}", params={"p": "ab"[n % 2]}, metrics={"m": n}) for n in range(6)),
+        make_run("nan", metrics={"m": math.nan}),
     )
     points = {row["run"]: row for row in values(drawn(table)) if "run" in row}
     assert sorted(points) == [f"r{n}" for n in range(6)]
@@ -57,7 +58,7 @@ def test_a_run_stands_at_the_same_place_beside_the_middle_whatever_else_is_drawn
 
 def test_labels_that_share_a_long_prefix_stay_two_and_say_how_many_runs():
     names = ["a" * 60 + end for end in ("-one-and-more-of-it", "-two-and-more-of-it")]
-    made_of = runs_of(*(made(f"{n}{name}", params={"p": name}, metrics={"m": n}) for name in names for n in range(3)))
+    made_of = make_run_table(*(make_run(f"{n}{name}", params={"p": name}, metrics={"m": n}) for name in names for n in range(3)))
     text = json.dumps(spec(drawn(made_of)))
     labels = text.split("labelExpr")[1].split("datum.value")[0]
     assert labels.count("n = 3") == 2
@@ -67,7 +68,7 @@ def test_labels_that_share_a_long_prefix_stay_two_and_say_how_many_runs():
 
 @pytest.mark.parametrize("ink", [LIGHT, DARK])
 def test_hostile_names_are_data_and_quoted_labels_only(ink):
-    table = runs_of(*(made(f"{EVIL}{n}", params={"p": f"{EVIL}{n}"}, metrics={"m": n}) for n in range(3)))
+    table = make_run_table(*(make_run(f"{EVIL}{n}", params={"p": f"{EVIL}{n}"}, metrics={"m": n}) for n in range(3)))
     found = json.dumps(spec(drawn(table, ink=ink)))
     assert 'labelExpr": "[[\\"' in found
     assert "\\u2028" in found
@@ -75,7 +76,9 @@ def test_hostile_names_are_data_and_quoted_labels_only(ink):
 
 
 def test_picked_runs_have_their_letter():
-    table = runs_of(*(made(f"r{n}", params={"p": "x"}, metrics={"m": n}) for n in range(3)), made("y", params={"p": "y"}))
+    table = make_run_table(
+        *(make_run(f"r{n}", params={"p": "x"}, metrics={"m": n}) for n in range(3)), make_run("y", params={"p": "y"})
+    )
     letters = {row["run"]: row["letter"] for row in values(drawn(table, picked=("r2", "r0"))) if "run" in row}
     assert letters == {"r0": "B", "r1": None, "r2": "A"}
 
@@ -87,7 +90,7 @@ def test_with_too_many_groups_those_of_picked_runs_and_the_largest_are_kept_in_t
 
 
 def test_a_sample_of_points_holds_the_picked_runs_and_follows_no_order():
-    table = runs_of(*(made(f"r{n}", metrics={"m": n}) for n in range(MAX_POINTS * 2)))
+    table = make_run_table(*(make_run(f"r{n}", metrics={"m": n}) for n in range(MAX_POINTS * 2)))
     ids = sample_runs(table, ("r7",), MAX_POINTS).ids
     assert len(ids) == MAX_POINTS
     assert "r7" in ids
@@ -96,4 +99,4 @@ def test_a_sample_of_points_holds_the_picked_runs_and_follows_no_order():
 
 
 def test_one_run_and_one_value_are_drawn_all_the_same():
-    assert values(drawn(runs_of(made("only", params={"p": "x"}, metrics={"m": 1}))))
+    assert values(drawn(make_run_table(make_run("only", params={"p": "x"}, metrics={"m": 1}))))

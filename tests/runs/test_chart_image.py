@@ -15,30 +15,32 @@ from lib.runs.plots.parallel import parallel_plot
 from lib.runs.plots.scatter import scatter_plot
 from lib.runs.plots.style import chart_style
 from lib.theme import DARK, FONT_FOLDER, LIGHT
-from tests.runs.test_frames import made, runs_of
+from tests.support.run_factories import make_run, make_run_table
 
 COLUMNS = ("params.n", "metrics.loss", "metrics.acc")
 SVG = "{http://www.w3.org/2000/svg}"
-RUNS = runs_of(*(made(f"r{n}", metrics={"acc": n / 10, "loss": 1 - n / 10}, params={"n": n}) for n in range(9)))
+RUNS = make_run_table(*(make_run(f"r{n}", metrics={"acc": n / 10, "loss": 1 - n / 10}, params={"n": n}) for n in range(9)))
 
 
-def drawn(ink):
+def draw_chart(colors):
     return scatter_plot(
-        RUNS, (build_axis(RUNS, "params.n"), build_axis(RUNS, "metrics.acc")), chart_style(RUNS, "metrics.acc", ("r1", "r5"), ink)
+        RUNS,
+        (build_axis(RUNS, "params.n"), build_axis(RUNS, "metrics.acc")),
+        chart_style(RUNS, "metrics.acc", ("r1", "r5"), colors),
     )
 
 
 @pytest.mark.parametrize(("ink", "page"), [(LIGHT, (255, 255, 255)), (DARK, (15, 21, 29))])
 def test_a_png_has_the_colour_of_the_page_and_twice_the_pixels(ink, page):
-    found = Image.open(io.BytesIO(chart_image.render_png(drawn(ink), ink, FONT_FOLDER))).convert("RGB")
-    assert found.getpixel((1, 1)) == page
-    assert found.width > chart_image.SCALE * chart_image.WIDTH
-    assert len(found.getcolors(1 << 24)) > 100
+    image = Image.open(io.BytesIO(chart_image.render_png(draw_chart(ink), ink, FONT_FOLDER))).convert("RGB")
+    assert image.getpixel((1, 1)) == page
+    assert image.width > chart_image.SCALE * chart_image.WIDTH
+    assert len(image.getcolors(1 << 24)) > 100
 
 
 def test_an_svg_is_well_formed_and_says_the_axis_in_text_of_our_font():
-    root = ET.fromstring(chart_image.render_svg(drawn(LIGHT), LIGHT, FONT_FOLDER))
-    texts = [one for one in root.iter(f"{SVG}text") if one.text == "acc ↑"]
+    root = ET.fromstring(chart_image.render_svg(draw_chart(LIGHT), LIGHT, FONT_FOLDER))
+    texts = [element for element in root.iter(f"{SVG}text") if element.text == "acc ↑"]
     assert texts
     assert texts[0].get("font-family").startswith("Inter")
 
@@ -50,19 +52,19 @@ def test_a_parallel_plot_with_its_brushes_becomes_a_picture():
 
 def test_more_rows_than_altair_allows_are_drawn_and_its_settings_stay():
     before = (alt.data_transformers.active, dict(alt.data_transformers.options))
-    many = alt.Chart(pd.DataFrame({"x": range(6_000)})).mark_tick().encode(x="x:Q")
-    assert chart_image.render_svg(many, LIGHT, FONT_FOLDER).count("<path") > 6_000
+    chart = alt.Chart(pd.DataFrame({"x": range(6_000)})).mark_tick().encode(x="x:Q")
+    assert chart_image.render_svg(chart, LIGHT, FONT_FOLDER).count("<path") > 6_000
     assert (alt.data_transformers.active, dict(alt.data_transformers.options)) == before
 
 
 def test_charts_beside_each_other_keep_their_own_width():
-    one = alt.Chart(pd.DataFrame({"x": [1, 2]})).mark_tick().encode(x="x:Q").properties(width=200)
-    found = Image.open(io.BytesIO(chart_image.render_png(one | one, LIGHT, FONT_FOLDER)))
-    assert found.width < chart_image.SCALE * 700
+    chart = alt.Chart(pd.DataFrame({"x": [1, 2]})).mark_tick().encode(x="x:Q").properties(width=200)
+    image = Image.open(io.BytesIO(chart_image.render_png(chart | chart, LIGHT, FONT_FOLDER)))
+    assert image.width < chart_image.SCALE * 700
 
 
 def test_the_chart_itself_is_left_as_it_was():
-    chart = drawn(LIGHT)
+    chart = draw_chart(LIGHT)
     before = chart.to_json()
     chart_image.render_svg(chart, LIGHT, FONT_FOLDER)
     assert chart.to_json() == before
@@ -75,12 +77,14 @@ def test_hostile_names_stay_text():
 
 
 def test_three_hundred_half_transparent_lines_become_a_picture_in_seconds():
-    many = runs_of(*(made(f"r{n}", metrics={"acc": n / 300, "loss": (n * 7 % 300) / 300}, params={"n": n}) for n in range(300)))
-    chart = parallel_plot(many, [build_axis(many, name) for name in COLUMNS], chart_style(many, "metrics.acc", (), LIGHT))
+    runs = make_run_table(
+        *(make_run(f"r{n}", metrics={"acc": n / 300, "loss": (n * 7 % 300) / 300}, params={"n": n}) for n in range(300))
+    )
+    chart = parallel_plot(runs, [build_axis(runs, name) for name in COLUMNS], chart_style(runs, "metrics.acc", (), LIGHT))
     before = time.process_time()
-    found = Image.open(io.BytesIO(chart_image.render_png(chart, LIGHT, FONT_FOLDER)))
+    image = Image.open(io.BytesIO(chart_image.render_png(chart, LIGHT, FONT_FOLDER)))
     assert time.process_time() - before < 4
-    assert len(found.convert("RGB").getcolors(1 << 24)) > 100
+    assert len(image.convert("RGB").getcolors(1 << 24)) > 100
 
 
 def test_a_run_that_is_called_like_an_attribute_stays_text():
@@ -91,5 +95,5 @@ def test_a_run_that_is_called_like_an_attribute_stays_text():
         .encode(x="x:Q", y="x:Q", tooltip="run:N")
     )
     root = ET.fromstring(chart_image.render_svg(chart, LIGHT, FONT_FOLDER))
-    assert [one for one in root.iter(f"{SVG}path") if one.get("aria-roledescription") == "line mark"]
+    assert [element for element in root.iter(f"{SVG}path") if element.get("aria-roledescription") == "line mark"]
     assert chart_image.render_png(chart, LIGHT, FONT_FOLDER).startswith(b"\x89PNG")

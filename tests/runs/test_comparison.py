@@ -21,7 +21,7 @@ from lib.runs.analysis.comparison import (
 from lib.runs.export import table_files
 from lib.runs.table.run_table import subset
 from lib.runs.table.types import COMMIT_TAG, SOURCE_TAG, DataInput, RegisteredVersion, RunTable
-from tests.runs.test_frames import made, runs_of
+from tests.support.run_factories import make_run, make_run_table
 
 ACC, LOSS = "metrics.accuracy", "metrics.log loss"
 
@@ -31,20 +31,20 @@ def differing(table: RunTable, base: str, first: str = "") -> list[ComparisonRow
 
 
 def test_two_picked_runs_show_what_differs_with_sign_and_word():
-    a = made("a", params={"n": 15, "kind": "x", "same": 1}, metrics={"accuracy": 1.0, "log loss": 0.2, "flat": 1})
-    b = made("b", params={"n": 5, "kind": "y", "same": 1}, metrics={"accuracy": 0.9, "log loss": 0.1, "flat": 1})
-    found = [(row.name, row.values, row.changes[0], row.verdicts[0]) for row in differing(runs_of(a, b), "b", LOSS)]
+    a = make_run("a", params={"n": 15, "kind": "x", "same": 1}, metrics={"accuracy": 1.0, "log loss": 0.2, "flat": 1})
+    b = make_run("b", params={"n": 5, "kind": "y", "same": 1}, metrics={"accuracy": 0.9, "log loss": 0.1, "flat": 1})
+    found = [(row.name, row.values, row.changes[0], row.verdicts[0]) for row in differing(make_run_table(a, b), "b", LOSS)]
     assert found == [
         ("log loss", ("0.2000", "0.1000"), "+0.1000", "worse"),
         ("accuracy", ("1.0000", "0.9000"), "+0.1000", "better"),
         ("kind", ("x", "y"), "", ""),
         ("n", ("15", "5"), "+10", ""),
     ]
-    assert count_equal_rows(compare_runs(runs_of(a, b), "b")) == 2
+    assert count_equal_rows(compare_runs(make_run_table(a, b), "b")) == 2
 
 
 def test_the_baseline_itself_has_no_change_and_every_other_run_has_its_own():
-    runs = runs_of(*(made(str(n), metrics={"accuracy": n / 10}) for n in range(3)))
+    runs = make_run_table(*(make_run(str(n), metrics={"accuracy": n / 10}) for n in range(3)))
     (row,) = compare_runs(runs, "1")
     assert row.changes == ("−0.1000", "", "+0.1000")
     assert row.verdicts == ("worse", "", "better")
@@ -52,7 +52,7 @@ def test_the_baseline_itself_has_no_change_and_every_other_run_has_its_own():
 
 
 def test_runs_stand_in_the_order_they_were_given():
-    runs = subset(runs_of(made("a", metrics={"m": 1}), made("b", metrics={"m": 2})), ["b", "a"])
+    runs = subset(make_run_table(make_run("a", metrics={"m": 1}), make_run("b", metrics={"m": 2})), ["b", "a"])
     assert compare_runs(runs, "a")[0].changes == ("+1.0000", "")
 
 
@@ -64,9 +64,9 @@ def test_missing_values_other_data_code_and_environment_are_differences_too():
         "python_version": "3.11",
         "mlflow.log-model.history": "x",
     }
-    a = made("a", metrics={"m": 1}, inputs=(DataInput("wine", "d1", "testing"),), tags=tags)
-    b = made("b", params={"n": 1}, inputs=(DataInput("wine", "d2", "testing"),))
-    found = {(row.kind, row.name): row.values for row in differing(runs_of(a, b), "a")}
+    a = make_run("a", metrics={"m": 1}, inputs=(DataInput("wine", "d1", "testing"),), tags=tags)
+    b = make_run("b", params={"n": 1}, inputs=(DataInput("wine", "d2", "testing"),))
+    found = {(row.kind, row.name): row.values for row in differing(make_run_table(a, b), "a")}
     assert found == {
         ("metric", "m"): ("1.0000", "no value"),
         ("parameter", "n"): ("not set", "1"),
@@ -79,41 +79,45 @@ def test_missing_values_other_data_code_and_environment_are_differences_too():
 
 
 def test_two_commits_that_begin_alike_stay_two():
-    runs = runs_of(made("a", tags={COMMIT_TAG: "0" * 36 + "abcd"}), made("b", tags={COMMIT_TAG: "0" * 36 + "abce"}))
+    runs = make_run_table(
+        make_run("a", tags={COMMIT_TAG: "0" * 36 + "abcd"}), make_run("b", tags={COMMIT_TAG: "0" * 36 + "abce"})
+    )
     (row,) = differing(runs, "a")
     assert len(set(row.values)) == 2
 
 
 def test_two_settings_that_read_alike_in_six_digits_stay_two():
-    runs = runs_of(made("a", params={"lr": 0.12345671}), made("b", params={"lr": 0.12345672}))
+    runs = make_run_table(make_run("a", params={"lr": 0.12345671}), make_run("b", params={"lr": 0.12345672}))
     assert compare_runs(runs, "a")[0].values == ("0.12345671", "0.12345672")
 
 
 def test_a_run_that_read_the_same_data_twice_shows_both_digests():
-    runs = runs_of(made("a", inputs=(DataInput("w", "d1"), DataInput("w", "d2"))), made("b", inputs=(DataInput("w", "d1"),)))
+    runs = make_run_table(
+        make_run("a", inputs=(DataInput("w", "d1"), DataInput("w", "d2"))), make_run("b", inputs=(DataInput("w", "d1"),))
+    )
     assert [row.values for row in differing(runs, "a")] == [("d1, d2", "d1")]
 
 
 def test_twins_have_no_difference():
-    runs = runs_of(made("a", metrics={"m": math.nan, "z": 0.0}), made("b", metrics={"m": math.nan, "z": -0.0}))
+    runs = make_run_table(make_run("a", metrics={"m": math.nan, "z": 0.0}), make_run("b", metrics={"m": math.nan, "z": -0.0}))
     assert differing(runs, "a") == []
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1.7976931348623157e308])
 def test_what_is_no_number_is_not_judged(value):
     for pair in ((value, 1.0), (1.0, value), (value, value)):
-        runs = runs_of(*(made(str(n), metrics={"accuracy": one, "other": n}) for n, one in enumerate(pair)))
+        runs = make_run_table(*(make_run(str(n), metrics={"accuracy": one, "other": n}) for n, one in enumerate(pair)))
         row = next((row for row in compare_runs(runs, "0") if row.name == "accuracy"), None)
         assert row is None or (set(row.changes), set(row.verdicts)) == ({""}, {""})
 
 
 def test_a_metric_a_parameter_and_a_tag_of_one_name_stay_three():
-    runs = runs_of(made("a", metrics={"m": 1}, params={"m": 1}, tags={"m": "1"}))
+    runs = make_run_table(make_run("a", metrics={"m": 1}, params={"m": 1}, tags={"m": "1"}))
     assert [row.kind for row in compare_runs(runs, "a")] == ["metric", "parameter", "tag"]
 
 
 def test_the_baseline_is_the_one_asked_for_else_the_champion_else_the_first():
-    runs = runs_of(made("a"), made("b"), made("c"))
+    runs = make_run_table(make_run("a"), make_run("b"), make_run("c"))
     assert (choose_baseline(runs, ""), choose_baseline(runs, "c"), choose_baseline(runs, "gone")) == ("a", "c", "a")
     versions = [(), (RegisteredVersion("card", "2", "Staging"),), (RegisteredVersion("card", "1", "Production"),)]
     crowned = replace(runs, identity=runs.identity.assign(versions=versions))
@@ -121,20 +125,22 @@ def test_the_baseline_is_the_one_asked_for_else_the_champion_else_the_first():
 
 
 def test_picked_runs_are_compared_else_the_best_ten_and_one_picked_run_with_them():
-    runs = runs_of(*(made(f"r{n}", metrics={"accuracy": n, "log loss": n}) for n in range(30)))
+    runs = make_run_table(*(make_run(f"r{n}", metrics={"accuracy": n, "log loss": n}) for n in range(30)))
     assert runs_to_compare(runs, runs, ["r3", "gone", "r1"], ACC) == ["r3", "r1"]
     assert runs_to_compare(runs, runs, [], ACC) == [f"r{n}" for n in range(29, 19, -1)]
     assert runs_to_compare(runs, runs, [], LOSS) == [f"r{n}" for n in range(10)]
     assert runs_to_compare(runs, runs, ["r3"], ACC)[:2] == ["r3", "r29"]
     assert len(runs_to_compare(runs, runs, [f"r{n}" for n in range(30)], ACC)) == 20
     assert runs_to_compare(runs, subset(runs, ["r7"]), [], "") == ["r7"]
-    counted = runs_of(*(made(f"r{n}", metrics={"epoch": n}) for n in range(30)))
+    counted = make_run_table(*(make_run(f"r{n}", metrics={"epoch": n}) for n in range(30)))
     assert runs_to_compare(counted, counted, [], "metrics.epoch") == list(counted.ids[:10])
 
 
 def test_one_dataset_in_two_contexts_stays_two():
     twice = (DataInput("training data", "d1", "train"), DataInput("training data", "d2", "training"))
-    names = [row.name for row in compare_runs(runs_of(made("a", inputs=twice), made("b")), "a") if row.kind == "data"]
+    names = [
+        row.name for row in compare_runs(make_run_table(make_run("a", inputs=twice), make_run("b")), "a") if row.kind == "data"
+    ]
     assert names == ["training data (train)", "training data (training)"]
 
 
@@ -143,9 +149,9 @@ def read(text: str) -> list[list[str]]:
 
 
 def test_the_file_holds_what_was_logged_and_each_change_with_its_word():
-    a = made("a", params={"n": "015"}, metrics={"accuracy": 0.123456789})
-    b = made("b", params={"n": "=1+2"}, metrics={"accuracy": 0.1})
-    assert read(rows_as_csv(compare_runs(runs_of(a, b), "a"), ["first", "second"])) == [
+    a = make_run("a", params={"n": "015"}, metrics={"accuracy": 0.123456789})
+    b = make_run("b", params={"n": "=1+2"}, metrics={"accuracy": 0.1})
+    assert read(rows_as_csv(compare_runs(make_run_table(a, b), "a"), ["first", "second"])) == [
         ["kind", "name", "first", "second", "change of second", "verdict of second"],
         ["metric", "accuracy", "0.123456789", "0.1", "-0.0235", "worse"],
         ["parameter", "n", "015", "'=1+2", "", ""],
@@ -158,7 +164,7 @@ texts = st.text(st.sampled_from("=+-@\t\r\n019.eE\",;' aü＝"), min_size=1, max
 @settings(deadline=None, max_examples=60)
 @given(st.lists(texts, min_size=2, max_size=2), texts)
 def test_no_cell_of_the_file_begins_a_formula(values, name):
-    runs = runs_of(*(made(str(n), params={name: value}, tags={name: value}) for n, value in enumerate(values)))
+    runs = make_run_table(*(make_run(str(n), params={name: value}, tags={name: value}) for n, value in enumerate(values)))
     for line in read(rows_as_csv(compare_runs(runs, "0"), values)):
         for cell in line:
-            assert not cell.startswith(table_files._STARTS) or float(cell) == float(cell)
+            assert not cell.startswith(table_files._FORMULA_STARTS) or float(cell) == float(cell)

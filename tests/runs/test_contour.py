@@ -21,14 +21,16 @@ from lib.runs.plots.contour import (
 from lib.runs.plots.style import chart_style
 from lib.theme import LIGHT
 from tests.runs.test_axes_and_style import EVIL, spec, values
-from tests.runs.test_frames import made, runs_of
+from tests.support.run_factories import make_run, make_run_table
 
 AXES = ("params.x", "params.y")
 
 
 def at(*spots, name="r"):
     """Runs at (x, y) with a metric m."""
-    return runs_of(*(made(f"{name}{n}", params={"x": x, "y": y}, metrics={"m": m}) for n, (x, y, m) in enumerate(spots)))
+    return make_run_table(
+        *(make_run(f"{name}{n}", params={"x": x, "y": y}, metrics={"m": m}) for n, (x, y, m) in enumerate(spots))
+    )
 
 
 def grid(size=4, height=lambda x, y: x + y):
@@ -65,7 +67,9 @@ def test_a_column_against_itself_is_refused():
 
 
 def test_only_columns_with_three_numbers_would_do():
-    table = runs_of(*(made(str(n), params={"a": n, "b": n % 2, "t": f"t{n}"}, metrics={"m": n, "i": math.inf}) for n in range(4)))
+    table = make_run_table(
+        *(make_run(str(n), params={"a": n, "b": n % 2, "t": f"t{n}"}, metrics={"m": n, "i": math.inf}) for n in range(4))
+    )
     assert axis_columns(table) == ["params.a", "metrics.m"]
 
 
@@ -110,7 +114,9 @@ def test_very_many_places_are_averaged_in_cells_and_the_surface_stays():
 
 
 def test_the_best_run_follows_the_direction_of_the_metric():
-    table = runs_of(*(made(f"r{n}", params={"x": n, "y": n * n}, metrics={"loss": n, "acc": n, "epoch": n}) for n in range(9)))
+    table = make_run_table(
+        *(make_run(f"r{n}", params={"x": n, "y": n * n}, metrics={"loss": n, "acc": n, "epoch": n}) for n in range(9))
+    )
     named = {
         metric: best_run_id(compute_coordinates(table, AXES, f"metrics.{metric}"), f"metrics.{metric}")
         for metric in ("loss", "acc", "epoch")
@@ -131,7 +137,7 @@ def test_the_picture_has_cells_lines_runs_and_letters_and_no_value_that_is_no_nu
 
 
 def test_a_hostile_name_is_never_part_of_an_expression():
-    table = runs_of(*(made(f"{EVIL}{n}", params={"x": n % 4, "y": n // 4}, metrics={EVIL: n}) for n in range(16)))
+    table = make_run_table(*(make_run(f"{EVIL}{n}", params={"x": n % 4, "y": n // 4}, metrics={EVIL: n}) for n in range(16)))
     drawn = spec(contour_plot(table, AXES, f"metrics.{EVIL}", chart_style(table, f"metrics.{EVIL}", (), LIGHT)))
     assert not [layer for layer in drawn["layer"] for step in layer.get("transform", []) if EVIL in str(step.get("filter"))[:9]]
     assert all("Expr" not in key or EVIL not in str(axis) for layer in drawn["layer"] for key, axis in layer["encoding"].items())

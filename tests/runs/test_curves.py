@@ -32,9 +32,9 @@ from lib.runs.plots.curves import (
     points_per_line,
 )
 from lib.runs.plots.style import chart_style
-from lib.runs.table.frames import table_from_runs
 from lib.runs.table.types import Run, Search
 from lib.theme import LIGHT
+from tests.support.run_factories import table_from_runs
 
 PLAIN = CurveOptions()
 VALUES = st.one_of(st.sampled_from([math.nan, math.inf, -math.inf, 1.797e308, 0.0, -0.0, 1e-320, 5.0]), st.floats())

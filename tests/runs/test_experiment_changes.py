@@ -9,7 +9,7 @@ from lib.errors import ActionRefused, BadInput, NotFound
 from lib.runs.edit import experiment_changes
 from lib.runs.reading.run_reader import read_experiments, read_run, read_runs
 from lib.runs.table.types import Search
-from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.run_factories import log_run, make_experiment
 
 EVIL = "![x](http://evil/x) <img src=x onerror=alert(1)> ../../etc"
 
@@ -20,30 +20,30 @@ def wine(fresh_store):
 
 
 def names(store) -> list[str]:
-    return sorted(one.name for one in read_experiments(store))
+    return sorted(experiment.name for experiment in read_experiments(store))
 
 
 def test_a_new_experiment_keeps_its_artifacts_beside_the_database(fresh_store):
-    made = experiment_changes.create(fresh_store, "  card \n fraud ")
-    found = client(fresh_store).get_experiment(made)
-    assert found.name == "card fraud"
-    assert Path(found.artifact_location.removeprefix("file://")).parent == fresh_store.artifact_folder
+    experiment_id = experiment_changes.create(fresh_store, "  card \n fraud ")
+    experiment = client(fresh_store).get_experiment(experiment_id)
+    assert experiment.name == "card fraud"
+    assert Path(experiment.artifact_location.removeprefix("file://")).parent == fresh_store.artifact_folder
 
 
 def test_a_hostile_name_is_a_name_and_no_path(fresh_store):
-    found = client(fresh_store).get_experiment(experiment_changes.create(fresh_store, EVIL))
-    assert found.name == EVIL
-    assert ".." not in found.artifact_location
+    experiment = client(fresh_store).get_experiment(experiment_changes.create(fresh_store, EVIL))
+    assert experiment.name == EVIL
+    assert ".." not in experiment.artifact_location
 
 
 @pytest.mark.parametrize("name", ["", " \n\t ", "x" * 251, "podium-ledger", "Podium-Ledger-index"])
 def test_a_name_that_does_not_fit_is_refused_in_words(fresh_store, wine, name):
-    for deed in (
+    for change in (
         lambda: experiment_changes.create(fresh_store, name),
         lambda: experiment_changes.rename(fresh_store, wine, name),
     ):
         with pytest.raises(BadInput):
-            deed()
+            change()
     assert names(fresh_store) == ["Default", "wine"]
 
 
@@ -75,43 +75,47 @@ def test_a_renamed_experiment_keeps_its_runs(fresh_store, wine):
 
 
 def test_deleting_is_soft_and_restoring_brings_back_runs_deleted_one_by_one_too(fresh_store, wine):
-    kept, dropped = (log_run(fresh_store, wine, name) for name in ("kept", "dropped"))
-    client(fresh_store).delete_run(dropped)
+    active_id, deleted_id = (log_run(fresh_store, wine, name) for name in ("kept", "dropped"))
+    client(fresh_store).delete_run(deleted_id)
     assert experiment_changes.read_experiment_contents(fresh_store, wine, {}) == experiment_changes.ExperimentContents(
         1, True, ()
     )
     experiment_changes.delete(fresh_store, wine, {})
     assert names(fresh_store) == ["Default"]
-    assert [(one.name, one.experiment_id) for one in experiment_changes.read_deleted_experiments(fresh_store)] == [("wine", wine)]
+    assert [
+        (experiment.name, experiment.experiment_id) for experiment in experiment_changes.read_deleted_experiments(fresh_store)
+    ] == [("wine", wine)]
     experiment_changes.restore(fresh_store, wine)
     assert experiment_changes.read_deleted_experiments(fresh_store) == ()
-    assert {read_run(fresh_store, one).lifecycle for one in (kept, dropped)} == {"active"}
+    assert {read_run(fresh_store, run_id).lifecycle for run_id in (active_id, deleted_id)} == {"active"}
 
 
 def test_the_source_of_a_held_version_is_refused_unless_insisted_on(fresh_store, wine):
     source = log_run(fresh_store, wine, "first")
-    held = {source: "forest v3 in Production", "gone": "x v1 in Staging"}
-    assert experiment_changes.read_experiment_contents(fresh_store, wine, held).held_versions == ("forest v3 in Production",)
+    held_versions = {source: "forest v3 in Production", "gone": "x v1 in Staging"}
+    assert experiment_changes.read_experiment_contents(fresh_store, wine, held_versions).held_versions == (
+        "forest v3 in Production",
+    )
     with pytest.raises(ActionRefused, match="forest v3 in Production"):
-        experiment_changes.delete(fresh_store, wine, held)
+        experiment_changes.delete(fresh_store, wine, held_versions)
     with pytest.raises(ActionRefused):
         experiment_changes.delete(
-            fresh_store, wine, held | {source: "forest v4 in Production"}, confirmed_versions=["forest v3 in Production"]
+            fresh_store, wine, held_versions | {source: "forest v4 in Production"}, confirmed_versions=["forest v3 in Production"]
         )
-    experiment_changes.delete(fresh_store, wine, held, confirmed_versions=["forest v3 in Production"])
+    experiment_changes.delete(fresh_store, wine, held_versions, confirmed_versions=["forest v3 in Production"])
     assert names(fresh_store) == ["Default"]
 
 
 def test_podiums_own_experiments_are_never_listed_nor_touched(fresh_store):
-    made = [make_experiment(fresh_store, "podium-ledger"), make_experiment(fresh_store, "renamed by somebody")]
-    client(fresh_store).set_experiment_tag(made[1], "podium.index", "abc")
-    for one in made:
-        for deed in (experiment_changes.delete, experiment_changes.rename):
+    experiment_ids = [make_experiment(fresh_store, "podium-ledger"), make_experiment(fresh_store, "renamed by somebody")]
+    client(fresh_store).set_experiment_tag(experiment_ids[1], "podium.index", "abc")
+    for experiment_id in experiment_ids:
+        for change in (experiment_changes.delete, experiment_changes.rename):
             with pytest.raises(ActionRefused, match="record"):
-                deed(fresh_store, one, {} if deed is experiment_changes.delete else "x")
-        client(fresh_store).delete_experiment(one)
+                change(fresh_store, experiment_id, {} if change is experiment_changes.delete else "x")
+        client(fresh_store).delete_experiment(experiment_id)
         with pytest.raises(ActionRefused, match="record"):
-            experiment_changes.restore(fresh_store, one)
+            experiment_changes.restore(fresh_store, experiment_id)
     assert experiment_changes.read_deleted_experiments(fresh_store) == ()
 
 
@@ -123,9 +127,9 @@ def test_default_is_not_deleted(fresh_store):
 def test_an_active_experiment_is_not_restored_and_an_unknown_one_not_found(fresh_store, wine):
     with pytest.raises(ActionRefused, match="not deleted"):
         experiment_changes.restore(fresh_store, wine)
-    for deed in (
+    for change in (
         lambda: experiment_changes.delete(fresh_store, "4711", {}),
         lambda: experiment_changes.rename(fresh_store, "4711", "x"),
     ):
         with pytest.raises(NotFound):
-            deed()
+            change()

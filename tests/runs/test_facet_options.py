@@ -9,69 +9,80 @@ from lib.runs.filters.facet_options import build_facet_options
 from lib.runs.filters.facets import AnyOfFacet, RangeFacet, run_ids_by_facets
 from lib.runs.table.number_format import natural_sort_key
 from lib.runs.table.types import PARENT_TAG, DataInput
-from tests.runs.test_frames import made, runs_of
+from tests.support.run_factories import make_run, make_run_table
 
 
-def offer_of(runs, column):
-    return next(offer for offer in build_facet_options(runs) if offer.column == column)
+def find_option(runs, column):
+    return next(option for option in build_facet_options(runs) if option.column == column)
 
 
 def test_what_differs_comes_first_then_what_some_runs_lack_and_constants_not_at_all():
-    runs = runs_of(
-        made("a", params={"n": 5, "same": 1, "rare": "x"}, metrics={"m": 1, "flat": 2}, tags={"team": "red", "mlflow.x": "1"}),
-        made(
+    runs = make_run_table(
+        make_run(
+            "a", params={"n": 5, "same": 1, "rare": "x"}, metrics={"m": 1, "flat": 2}, tags={"team": "red", "mlflow.x": "1"}
+        ),
+        make_run(
             "b", params={"n": 7, "same": 1}, metrics={"m": 2, "flat": 2}, tags={"team": "blue", "mlflow.x": "2"}, status="FAILED"
         ),
     )
-    assert [offer.column for offer in build_facet_options(runs)] == [
+    assert [option.column for option in build_facet_options(runs)] == [
         *("name", "metrics.m", "params.n", "status", "tags.team", "tags.mlflow.x", "params.rare"),
     ]
 
 
 def test_a_number_has_its_real_range():
-    runs = runs_of(*(made(str(n), metrics={"m": one}) for n, one in enumerate((0.5, math.nan, 0.1, math.inf))), made("none"))
-    found = offer_of(runs, "metrics.m")
-    assert (found.least, found.most, found.distinct_count, found.missing_count, found.values, found.input_kind) == (
+    runs = make_run_table(
+        *(make_run(str(n), metrics={"m": value}) for n, value in enumerate((0.5, math.nan, 0.1, math.inf))), make_run("none")
+    )
+    option = find_option(runs, "metrics.m")
+    assert (option.least, option.most, option.distinct_count, option.missing_count, option.values) == (
         0.1,
         0.5,
         2,
         3,
         (),
-        "range",
     )
 
 
 def test_values_come_with_their_numbers_of_runs_the_most_frequent_first_and_as_people_count():
-    runs = runs_of(*(made(str(n), params={"n": one}) for n, one in enumerate((10, 9, 100, 9, 10, 0.5))), made("none"))
-    found = offer_of(runs, "params.n")
-    assert found.values == (("9", 2), ("10", 2), ("0.5", 1), ("100", 1))
-    assert (found.least, found.most, found.distinct_count, found.missing_count, found.input_kind) == (0.5, 100, 4, 1, "values")
+    runs = make_run_table(
+        *(make_run(str(n), params={"n": value}) for n, value in enumerate((10, 9, 100, 9, 10, 0.5))), make_run("none")
+    )
+    option = find_option(runs, "params.n")
+    assert option.values == (("9", 2), ("10", 2), ("0.5", 1), ("100", 1))
+    assert (option.least, option.most, option.distinct_count, option.missing_count) == (0.5, 100, 4, 1)
 
 
 def test_a_parameter_with_many_numbers_is_chosen_by_range_and_one_with_a_word_never():
-    many = runs_of(*(made(str(n), params={"n": n, "mix": n or "auto"}) for n in range(30)))
-    assert [offer_of(many, f"params.{name}").input_kind for name in ("n", "mix")] == ["range", "values"]
-    assert offer_of(many, "params.mix").least is None
+    runs = make_run_table(*(make_run(str(n), params={"n": n, "mix": n or "auto"}) for n in range(30)))
+    assert (find_option(runs, "params.n").least, find_option(runs, "params.n").most) == (0, 29)
+    assert find_option(runs, "params.mix").least is None
 
 
 def test_of_very_many_values_two_hundred_are_given_and_all_are_counted():
-    runs = runs_of(*(made(str(n), tags={"note": f"note {n}"}) for n in range(300)), made("again", tags={"note": "note 299"}))
-    found = offer_of(runs, "tags.note")
-    assert (len(found.values), found.distinct_count, found.values[0]) == (200, 300, ("note 299", 2))
-    assert [value for value, _ in found.values[1:]] == [f"note {n}" for n in range(199)]
+    runs = make_run_table(
+        *(make_run(str(n), tags={"note": f"note {n}"}) for n in range(300)), make_run("again", tags={"note": "note 299"})
+    )
+    option = find_option(runs, "tags.note")
+    assert (len(option.values), option.distinct_count, option.values[0]) == (200, 300, ("note 299", 2))
+    assert [value for value, _ in option.values[1:]] == [f"note {n}" for n in range(199)]
 
 
 def test_datasets_versions_and_people_are_offered_where_they_differ():
-    runs = runs_of(
-        made("a", inputs=(DataInput("wine", "d1"), DataInput("wine", "d2")), user="ana"),
-        made("b", inputs=(DataInput("wine", "d1"),), tags={PARENT_TAG: "a", "mlflow.runName": "b"}),
+    runs = make_run_table(
+        make_run("a", inputs=(DataInput("wine", "d1"), DataInput("wine", "d2")), user="ana"),
+        make_run("b", inputs=(DataInput("wine", "d1"),), tags={PARENT_TAG: "a", "mlflow.runName": "b"}),
     )
-    assert [offer.column for offer in build_facet_options(runs)] == ["name", "dataset", "user"]
-    assert offer_of(runs, "dataset").values == (("wine (d1)", 2), ("wine (d2)", 1))
+    assert [option.column for option in build_facet_options(runs)] == ["name", "dataset", "user"]
+    assert find_option(runs, "dataset").values == (("wine (d1)", 2), ("wine (d2)", 1))
 
 
 def test_one_run_and_none_have_nothing_to_choose():
-    assert build_facet_options(runs_of()) == build_facet_options(runs_of(made("a", params={"n": 5}, metrics={"m": 1}))) == ()
+    assert (
+        build_facet_options(make_run_table())
+        == build_facet_options(make_run_table(make_run("a", params={"n": 5}, metrics={"m": 1})))
+        == ()
+    )
 
 
 def test_numbers_sort_by_size_and_words_with_numbers_as_people_count():
@@ -95,14 +106,17 @@ def test_numbers_sort_by_size_and_words_with_numbers_as_people_count():
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(st.lists(st.dictionaries(st.sampled_from("ab"), st.sampled_from(["1", "02", "x", "", "2.5"])), max_size=6))
 def test_every_offered_value_leaves_as_many_runs_as_it_says(params):
-    runs = runs_of(
-        *(made(str(n), params=one, metrics={f"m{key}": len(value) for key, value in one.items()}) for n, one in enumerate(params))
+    runs = make_run_table(
+        *(
+            make_run(str(n), params=run_params, metrics={f"m{key}": len(value) for key, value in run_params.items()})
+            for n, run_params in enumerate(params)
+        )
     )
-    for offer in build_facet_options(runs):
-        for value, number in offer.values:
-            assert len(run_ids_by_facets(runs, [AnyOfFacet(offer.column, (value,))])) == number
-        if offer.least is not None:
+    for option in build_facet_options(runs):
+        for value, number in option.values:
+            assert len(run_ids_by_facets(runs, [AnyOfFacet(option.column, (value,))])) == number
+        if option.least is not None:
             assert (
-                len(run_ids_by_facets(runs, [RangeFacet(offer.column, offer.least, offer.most)]))
-                == len(runs) - offer.missing_count
+                len(run_ids_by_facets(runs, [RangeFacet(option.column, option.least, option.most)]))
+                == len(runs) - option.missing_count
             )

@@ -19,9 +19,9 @@ from lib.runs.filters.facets import (
     run_ids_by_start,
 )
 from lib.runs.table.types import DataInput, RegisteredVersion
-from tests.runs.test_frames import START, made, runs_of
+from tests.support.run_factories import START, make_run, make_run_table
 
-LAW = settings(deadline=None, max_examples=60, derandomize=True)
+PROPERTY_SETTINGS = settings(deadline=None, max_examples=60, derandomize=True)
 hostile = st.text(max_size=8) | st.text(alphabet="~.|:=%27ECAa ", max_size=8)
 of_params = hostile.map("params.{}".format)
 with_numbers = of_params | hostile.map("metrics.{}".format) | st.just("seconds")
@@ -34,26 +34,26 @@ facets = st.one_of(
 )
 
 
-@LAW
+@PROPERTY_SETTINGS
 @given(facets)
 def test_a_facet_survives_its_link_whatever_its_names_and_values(facet):
     assert parse_facet(format_facet(facet)) == facet
 
 
-@LAW
+@PROPERTY_SETTINGS
 @given(st.lists(facets, min_size=2, max_size=2, unique=True))
 def test_two_facets_never_share_a_text(pair):
     assert format_facet(pair[0]) != format_facet(pair[1]) or pair[0] == pair[1]
 
 
-@LAW
+@PROPERTY_SETTINGS
 @given(st.text() | st.text(alphabet="metrics.params.name:=~|%.1e-", max_size=20))
-def test_any_text_is_read_without_a_crash(said):
-    parse_facet(said)
+def test_any_text_is_read_without_a_crash(text):
+    parse_facet(text)
 
 
 @pytest.mark.parametrize(
-    ("facet", "said"),
+    ("facet", "text"),
     [
         (RangeFacet("metrics.accuracy", 0.9), "metrics.accuracy:0.9.."),
         (RangeFacet("seconds", None, 60), "seconds:..60"),
@@ -63,34 +63,34 @@ def test_any_text_is_read_without_a_crash(said):
         (ContainsFacet("name", "forest: 5"), "name~forest%3A 5"),
     ],
 )
-def test_a_link_stays_readable(facet, said):
-    assert format_facet(facet) == said
-    assert parse_facet(said) == facet
+def test_a_link_stays_readable(facet, text):
+    assert format_facet(facet) == text
+    assert parse_facet(text) == facet
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     [
         *("", "name", "metrics.a", "metrics.a:", "metrics.a:1", "metrics.a:x..", "metrics.a:nan..", "metrics.a:..inf"),
         *("metrics.a=1", "metrics.a~1", "status:1..2", "colour=red", "=x", "lifecycle=active", "tags.a:1..2"),
     ],
 )
-def test_what_is_no_facet_is_none(said):
-    assert parse_facet(said) is None
+def test_what_is_no_facet_is_none(text):
+    assert parse_facet(text) is None
 
 
 @pytest.fixture
 def runs():
-    return runs_of(
-        made("forest 5", params={"n": "5", "mix": "auto"}, metrics={"m": 0.5}, tags={"team": "red"}, user="ana"),
-        made("Forest 10", params={"n": "10", "mix": "7"}, metrics={"m": math.nan}, inputs=(DataInput("wine", "d1"),)),
-        made("stump", metrics={"m": math.inf}, inputs=(DataInput("wine", "d2"), DataInput("beer", "d3")), status="FAILED"),
-        made("late", params={"n": "05", "mix": ""}, versions=(RegisteredVersion("wine", "3", "None"),), user="Anna"),
+    return make_run_table(
+        make_run("forest 5", params={"n": "5", "mix": "auto"}, metrics={"m": 0.5}, tags={"team": "red"}, user="ana"),
+        make_run("Forest 10", params={"n": "10", "mix": "7"}, metrics={"m": math.nan}, inputs=(DataInput("wine", "d1"),)),
+        make_run("stump", metrics={"m": math.inf}, inputs=(DataInput("wine", "d2"), DataInput("beer", "d3")), status="FAILED"),
+        make_run("late", params={"n": "05", "mix": ""}, versions=(RegisteredVersion("wine", "3", "None"),), user="Anna"),
     )
 
 
 @pytest.mark.parametrize(
-    ("said", "names"),
+    ("text", "names"),
     [
         ("metrics.m:0..", ["forest 5"]),
         ("metrics.m:..", ["forest 5"]),
@@ -119,8 +119,8 @@ def runs():
         ("seconds:..", []),
     ],
 )
-def test_a_facet_leaves_the_runs_that_meet_it(runs, said, names):
-    assert run_ids_by_facets(runs, [parse_facet(said)]) == names
+def test_a_facet_leaves_the_runs_that_meet_it(runs, text, names):
+    assert run_ids_by_facets(runs, [parse_facet(text)]) == names
 
 
 def test_several_facets_must_all_be_met_and_none_leaves_every_run(runs):
@@ -128,7 +128,7 @@ def test_several_facets_must_all_be_met_and_none_leaves_every_run(runs):
     assert run_ids_by_facets(runs, []) == list(runs.ids)
     assert (
         run_ids_by_facets(
-            runs_of(),
+            make_run_table(),
             [
                 ContainsFacet("name", "x"),
                 RangeFacet("metrics.m", 0, 1),
@@ -140,27 +140,31 @@ def test_several_facets_must_all_be_met_and_none_leaves_every_run(runs):
     )
 
 
-@LAW
+@PROPERTY_SETTINGS
 @given(st.lists(st.none() | st.sampled_from(["", "5", "05", "a", "A", "é", "~"]), min_size=1, max_size=6), st.data())
 def test_a_choice_of_values_leaves_exactly_the_runs_with_one_of_them(values, data):
-    runs = runs_of(*(made(str(n), params={} if one is None else {"p": one}) for n, one in enumerate(values)))
-    wanted = data.draw(st.lists(st.sampled_from(values), min_size=1).map(tuple))
-    assert run_ids_by_facets(runs, [AnyOfFacet("params.p", wanted)]) == [str(n) for n, one in enumerate(values) if one in wanted]
+    runs = make_run_table(*(make_run(str(n), params={} if value is None else {"p": value}) for n, value in enumerate(values)))
+    choice = data.draw(st.lists(st.sampled_from(values), min_size=1).map(tuple))
+    assert run_ids_by_facets(runs, [AnyOfFacet("params.p", choice)]) == [
+        str(n) for n, value in enumerate(values) if value in choice
+    ]
 
 
-@LAW
+@PROPERTY_SETTINGS
 @given(st.lists(st.none() | st.floats(), min_size=1, max_size=6), ends, ends)
 def test_a_range_leaves_exactly_the_real_numbers_in_it(values, least, most):
-    runs = runs_of(*(made(str(n), metrics={} if one is None else {"m": one}) for n, one in enumerate(values)))
+    runs = make_run_table(*(make_run(str(n), metrics={} if value is None else {"m": value}) for n, value in enumerate(values)))
     low, high = -math.inf if least is None else least, math.inf if most is None else most
-    meet = [str(n) for n, one in enumerate(values) if one is not None and math.isfinite(one) and low <= one <= high]
+    matching_ids = [
+        str(n) for n, value in enumerate(values) if value is not None and math.isfinite(value) and low <= value <= high
+    ]
     assert run_ids_by_facets(runs, [RangeFacet("metrics.m", least, most)]) == [
-        run_id for run_id in meet if abs(values[int(run_id)]) < 1.79e308
+        run_id for run_id in matching_ids if abs(values[int(run_id)]) < 1.79e308
     ]
 
 
 def test_numbers_are_given_for_every_run_and_missing_where_there_is_none(runs):
-    assert [None if math.isnan(one) else one for one in column_numbers(runs, "params.mix")] == [None, 7.0, None, None]
+    assert [None if math.isnan(number) else number for number in column_numbers(runs, "params.mix")] == [None, 7.0, None, None]
 
 
 @pytest.mark.parametrize(
@@ -182,18 +186,18 @@ def test_numbers_are_given_for_every_run_and_missing_where_there_is_none(runs):
 )
 def test_days_are_whole_and_in_utc(since, until, names):
     last_moment = START.replace(hour=23, minute=59, second=59, microsecond=999000) + timedelta(days=1)
-    runs = runs_of(made("new", started=last_moment), made("old"), made("never", started=None))
+    runs = make_run_table(make_run("new", started=last_moment), make_run("old"), make_run("never", started=None))
     assert run_ids_by_start(runs, since, until) == names
 
 
 def test_thousands_of_runs_are_judged_at_once():
-    runs = runs_of(*(made(str(n), params={"n": n, "kind": "ab"[n % 2]}, metrics={"m": n}) for n in range(5000)))
-    wanted = [
+    runs = make_run_table(*(make_run(str(n), params={"n": n, "kind": "ab"[n % 2]}, metrics={"m": n}) for n in range(5000)))
+    conditions = [
         RangeFacet("metrics.m", 10, None),
         RangeFacet("params.n", None, 4000),
         AnyOfFacet("params.kind", ("a",)),
         ContainsFacet("name", "1"),
     ]
     began = perf_counter()
-    assert len(run_ids_by_facets(runs, wanted)) > 100
+    assert len(run_ids_by_facets(runs, conditions)) > 100
     assert perf_counter() - began < 0.5

@@ -16,13 +16,15 @@ from lib.runs.filters.explain import (
     unknown_name_messages,
 )
 from lib.runs.reading.filter_parser import parse_filter
-from tests.runs.test_frames import made, runs_of
+from tests.support.run_factories import make_run, make_run_table
 
-KNOWN = KnownNames(metrics=("accuracy", "log loss"), params=("n",), tags=("Author",), conditions=("metrics.accuracy > 0.9",))
+KNOWN_NAMES = KnownNames(
+    metrics=("accuracy", "log loss"), params=("n",), tags=("Author",), conditions=("metrics.accuracy > 0.9",)
+)
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("filter_text", "message_part"),
     [
         ("accuracy > 0.9", "accuracy needs its kind in front: metrics.accuracy."),
         ("n = '5'", "n needs its kind in front: params.n."),
@@ -52,10 +54,10 @@ KNOWN = KnownNames(metrics=("accuracy", "log loss"), params=("n",), tags=("Autho
         ("1 = 1", "On the left stands a name"),
     ],
 )
-def test_a_wrong_filter_is_explained_in_plain_words_with_a_right_one(asked, said):
+def test_a_wrong_filter_is_explained_in_plain_words_with_a_right_one(filter_text, message_part):
     with pytest.raises(BadInput) as raised:
-        parse_filter(asked, KNOWN)
-    assert said in raised.value.what
+        parse_filter(filter_text, KNOWN_NAMES)
+    assert message_part in raised.value.what
     assert "metrics.accuracy > 0.9" in raised.value.next
 
 
@@ -69,27 +71,27 @@ def test_a_parameter_called_like_a_time_is_text_all_the_same():
     assert parse_filter("params.start_time LIKE '9%'")[0].comparator == "LIKE"
 
 
-@pytest.mark.parametrize("asked", ["", "   "])
-def test_no_filter_has_no_condition(asked):
-    assert parse_filter(asked) == ()
+@pytest.mark.parametrize("filter_text", ["", "   "])
+def test_no_filter_has_no_condition(filter_text):
+    assert parse_filter(filter_text) == ()
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.text(alphabet="metrics.paragfn ><=!'\"`()5,;", max_size=30))
-def test_a_half_typed_filter_never_crashes(asked):
+def test_a_half_typed_filter_never_crashes(filter_text):
     with suppress(BadInput):
-        parse_filter(asked, KNOWN)
+        parse_filter(filter_text, KNOWN_NAMES)
 
 
 def test_an_unforeseen_message_is_still_a_plain_sentence():
-    assert explain_error("x", "Internal: 0x5f3759df", KNOWN) == "MLflow cannot read this filter."
+    assert explain_error("x", "Internal: 0x5f3759df", KNOWN_NAMES) == "MLflow cannot read this filter."
 
 
 def test_a_name_that_no_run_has_is_told_with_the_nearest_one():
-    assert unknown_name_messages(parse_filter("metrics.acuracy > 0.9"), KNOWN) == (
+    assert unknown_name_messages(parse_filter("metrics.acuracy > 0.9"), KNOWN_NAMES) == (
         "No run here has a metric called acuracy. Did you mean metrics.accuracy?",
     )
-    assert unknown_name_messages(parse_filter("metrics.accuracy > 0.9 and status = 'FINISHED'"), KNOWN) == ()
+    assert unknown_name_messages(parse_filter("metrics.accuracy > 0.9 and status = 'FINISHED'"), KNOWN_NAMES) == ()
 
 
 @settings(deadline=None, max_examples=60)
@@ -98,31 +100,31 @@ def test_any_name_that_mlflow_allows_comes_back_from_its_parser(name):
     assert parse_filter(f"{filter_field('params', name)} = 'x'")[0].name == name
 
 
-@pytest.mark.parametrize("word", ["from", "VALUES", "in", "case", "order", "key", "class"])
-def test_words_of_sql_are_names_as_well(word):
-    assert parse_filter(f"{filter_field('metrics', word)} > 1")[0].name == word
+@pytest.mark.parametrize("name", ["from", "VALUES", "in", "case", "order", "key", "class"])
+def test_words_of_sql_are_names_as_well(name):
+    assert parse_filter(f"{filter_field('metrics', name)} > 1")[0].name == name
 
 
 def test_every_offered_condition_can_be_parsed_and_hostile_values_are_left_out():
-    runs = runs_of(
-        made("a", params={"n": 5, "text": "it's", "worst": "'\""}, metrics={"accuracy": 0.94, "log loss": float("nan")}),
-        made("b", params={"n": 6, "text": "it's"}, metrics={"accuracy": 0.5}, tags={"Author": "Ana", "mlflow.user": "x"}),
+    runs = make_run_table(
+        make_run("a", params={"n": 5, "text": "it's", "worst": "'\""}, metrics={"accuracy": 0.94, "log loss": float("nan")}),
+        make_run("b", params={"n": 6, "text": "it's"}, metrics={"accuracy": 0.5}, tags={"Author": "Ana", "mlflow.user": "x"}),
     )
-    offered = collect_known_names(runs)
-    assert offered.conditions == (
+    known_names = collect_known_names(runs)
+    assert known_names.conditions == (
         "metrics.accuracy > 0.93",
         "params.n = '5'",
         'params.text = "it\'s"',
         "tags.Author = 'Ana'",
         "status = 'FINISHED'",
     )
-    assert all(parse_filter(condition) for condition in offered.conditions)
+    assert all(parse_filter(condition) for condition in known_names.conditions)
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_the_offered_limit_of_a_metric_always_leaves_a_run(value):
-    condition = collect_known_names(runs_of(made("a", metrics={"m": value}))).conditions[0]
+    condition = collect_known_names(make_run_table(make_run("a", metrics={"m": value}))).conditions[0]
     assert condition.startswith("status") or value > float(parse_filter(condition)[0].value)
 
 

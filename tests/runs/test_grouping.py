@@ -26,7 +26,7 @@ from lib.runs.analysis.grouping import (
 from lib.runs.plots.axes import NO_VALUE
 from lib.runs.table.number_format import is_finite_number
 from lib.statistics.samples import summarize
-from tests.runs.test_frames import column, made, runs_of
+from tests.support.run_factories import make_run, make_run_table, text_column
 
 ODD = st.sampled_from([math.nan, math.inf, -math.inf, 1.7976931348623157e308, 0.0, 5.0])
 
@@ -40,13 +40,13 @@ def standings(*groups: Group, metric: str = "metrics.accuracy") -> dict[str, str
 
 
 def test_levels_stand_in_natural_order_with_the_missing_last():
-    levels = exact_levels(column("10", "9", None, "all", "9"))
+    levels = exact_levels(text_column("10", "9", None, "all", "9"))
     assert levels.labels == ("9", "10", "all", "no value")
     assert levels.codes == (1, 0, 3, 2, 0)
 
 
 def test_a_value_that_reads_like_no_value_is_another_level():
-    levels = exact_levels(column("no value", None))
+    levels = exact_levels(text_column("no value", None))
     assert levels.labels == ("no value", "no value (2)")
     assert levels.codes == (0, 1)
 
@@ -57,13 +57,13 @@ def test_two_numbers_that_read_alike_stay_two_levels_with_two_labels():
 
 
 def test_two_texts_that_differ_in_case_or_space_stay_two():
-    assert len(set(exact_levels(column("Adam", "adam", "adam ", "")).codes)) == 4
+    assert len(set(exact_levels(text_column("Adam", "adam", "adam ", "")).codes)) == 4
 
 
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(st.lists(st.one_of(st.none(), st.text(max_size=4)), min_size=1, max_size=20))
 def test_equal_level_means_equal_value(values):
-    levels = exact_levels(column(*values))
+    levels = exact_levels(text_column(*values))
     pairs = [(one, other) for one in range(len(values)) for other in range(len(values))]
     assert all((levels.codes[one] == levels.codes[other]) == (values[one] == values[other]) for one, other in pairs)
     assert len(set(levels.labels)) == len(levels.labels)
@@ -71,7 +71,7 @@ def test_equal_level_means_equal_value(values):
 
 def test_a_number_with_few_values_is_not_cut_into_ranges():
     assert not range_levels(pd.Series(range(MAX_DISTINCT_NUMBERS))).are_ranges
-    assert not range_levels(column(*map(str, "abcdefghijklmnop"))).are_ranges
+    assert not range_levels(text_column(*map(str, "abcdefghijklmnop"))).are_ranges
 
 
 @settings(deadline=None, max_examples=40, derandomize=True)
@@ -93,7 +93,9 @@ def test_many_equal_numbers_stay_in_one_range():
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.one_of(ODD, st.floats())), min_size=1, max_size=15))
 def test_every_run_with_a_number_is_in_one_group_and_the_others_are_counted(rows):
-    table = runs_of(*(made(str(n), params={"p": text}, metrics={"m": number}) for n, (text, number) in enumerate(rows)))
+    table = make_run_table(
+        *(make_run(str(n), params={"p": text}, metrics={"m": number}) for n, (text, number) in enumerate(rows))
+    )
     found = group_runs(table, ["params.p"], "metrics.m")
     ids = [run_id for one in found.groups for run_id in one.run_ids]
     assert sorted(ids) == sorted(str(n) for n, (_, number) in enumerate(rows) if is_finite_number(number))
@@ -102,13 +104,15 @@ def test_every_run_with_a_number_is_in_one_group_and_the_others_are_counted(rows
 
 
 def test_groups_are_made_of_tags_and_parameters_together():
-    runs = [made(f"{team}{n}", params={"n": n}, metrics={"m": 1}, tags={"team": team}) for team in ("a", "b") for n in (1, 2)]
-    found = group_runs(runs_of(*runs), ["tags.team", "params.n"], "metrics.m")
+    runs = [make_run(f"{team}{n}", params={"n": n}, metrics={"m": 1}, tags={"team": team}) for team in ("a", "b") for n in (1, 2)]
+    found = group_runs(make_run_table(*runs), ["tags.team", "params.n"], "metrics.m")
     assert [one.label for one in found.groups] == ["a · 1", "a · 2", "b · 1", "b · 2"]
 
 
 def test_a_parameter_with_one_value_that_some_runs_lack_makes_groups_and_names_of_runs_do_not():
-    table = runs_of(made("a", params={"cv": 5}, tags={"mlflow.runName": "a"}), made("b", tags={"mlflow.runName": "b"}))
+    table = make_run_table(
+        make_run("a", params={"cv": 5}, tags={"mlflow.runName": "a"}), make_run("b", tags={"mlflow.runName": "b"})
+    )
     assert groupable_columns(table) == ["params.cv"]
 
 
@@ -123,7 +127,9 @@ def test_what_only_looks_like_a_seed_is_none(name):
 
 
 def test_by_default_runs_are_grouped_by_all_that_differs_but_the_seed():
-    table = runs_of(made("a", params={"depth": 1, "seed": 1, "rows": 9}), made("b", params={"depth": 2, "seed": 2, "rows": 9}))
+    table = make_run_table(
+        make_run("a", params={"depth": 1, "seed": 1, "rows": 9}), make_run("b", params={"depth": 2, "seed": 2, "rows": 9})
+    )
     assert varying_settings(table) == ["params.depth"]
 
 
@@ -191,11 +197,11 @@ def test_the_verdict_is_welchs_test_with_holms_correction():
 
 def test_the_column_that_tells_most_comes_first_and_many_small_groups_do_not_fool_it():
     runs = [
-        made(f"{depth}-{n}", params={"depth": depth, "name": f"n{n}{depth}"}, metrics={"m": depth + n / 10})
+        make_run(f"{depth}-{n}", params={"depth": depth, "name": f"n{n}{depth}"}, metrics={"m": depth + n / 10})
         for depth in (1, 2)
         for n in range(6)
     ]
-    assert rank_columns(runs_of(*runs), ["params.name", "params.depth"], "metrics.m") == ["params.depth", "params.name"]
+    assert rank_columns(make_run_table(*runs), ["params.name", "params.depth"], "metrics.m") == ["params.depth", "params.name"]
 
 
 def test_a_text_that_shows_nothing_is_said():

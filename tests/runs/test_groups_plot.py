@@ -10,7 +10,7 @@ from lib.runs.plots.groups import axis_limits, group_plot, has_clipped_interval
 from lib.runs.plots.style import chart_style
 from lib.theme import LIGHT
 from tests.runs.test_axes_and_style import values
-from tests.runs.test_frames import made, runs_of
+from tests.support.run_factories import make_run, make_run_table
 
 
 def rows_of(table):
@@ -18,7 +18,7 @@ def rows_of(table):
 
 
 def table_of(*numbers: tuple[str, float]):
-    return runs_of(*(made(f"{p}{n}", params={"p": p}, metrics={"m": m}) for n, (p, m) in enumerate(numbers)))
+    return make_run_table(*(make_run(f"{p}{n}", params={"p": p}, metrics={"m": m}) for n, (p, m) in enumerate(numbers)))
 
 
 @settings(deadline=None, max_examples=40, derandomize=True)

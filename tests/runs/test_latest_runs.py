@@ -20,11 +20,11 @@ def test_an_empty_store_has_no_runs(fresh_store):
 
 
 def test_runs_of_all_experiments_come_newest_first_up_to_the_limit(fresh_store, client, tmp_path):
-    one, two = experiment(client, "one", tmp_path), experiment(client, "two", tmp_path)
+    first_id, second_id = experiment(client, "one", tmp_path), experiment(client, "two", tmp_path)
     for number in range(4):
-        client.create_run(two if number % 2 else one, run_name=f"r{number}", start_time=1000 * (number + 1))
-    found = read_latest_runs(fresh_store, 3)
-    assert [(run.name, run.experiment_name) for run in found] == [("r3", "two"), ("r2", "one"), ("r1", "two")]
+        client.create_run(second_id if number % 2 else first_id, run_name=f"r{number}", start_time=1000 * (number + 1))
+    runs = read_latest_runs(fresh_store, 3)
+    assert [(run.name, run.experiment_name) for run in runs] == [("r3", "two"), ("r2", "one"), ("r1", "two")]
 
 
 def test_child_runs_and_the_ledger_do_not_show(fresh_store, client, tmp_path):
@@ -36,11 +36,11 @@ def test_child_runs_and_the_ledger_do_not_show(fresh_store, client, tmp_path):
 
 
 def test_a_run_that_goes_on_has_no_end(fresh_store, client, tmp_path):
-    run = client.create_run(experiment(client, "e", tmp_path), start_time=1000).info.run_id
+    run_id = client.create_run(experiment(client, "e", tmp_path), start_time=1000).info.run_id
     assert read_latest_runs(fresh_store, 6)[0].ended is None
-    client.set_terminated(run, "FAILED", end_time=3000)
-    (found,) = read_latest_runs(fresh_store, 6)
-    assert (found.status, (found.ended - found.started).total_seconds()) == ("FAILED", 2.0)
+    client.set_terminated(run_id, "FAILED", end_time=3000)
+    (run,) = read_latest_runs(fresh_store, 6)
+    assert (run.status, (run.ended - run.started).total_seconds()) == ("FAILED", 2.0)
 
 
 @pytest.mark.parametrize(

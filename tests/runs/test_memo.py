@@ -6,10 +6,10 @@ import weakref
 import pandas as pd
 import pytest
 
-from lib.runs.table.frames import table_from_runs
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.run_table import subset, subset_for_search
 from lib.runs.table.types import Run, Search
+from tests.support.run_factories import table_from_runs
 
 
 @pytest.fixture
@@ -20,26 +20,26 @@ def runs():
 
 
 def test_a_judgement_is_made_once_for_a_table_and_what_is_asked(runs):
-    asked = []
+    calls = []
 
     @memoize_by_table
-    def rows(one, least=0):
-        asked.append(least)
-        return sum(one.metrics.loss >= least)
+    def rows(table, minimum=0):
+        calls.append(minimum)
+        return sum(table.metrics.loss >= minimum)
 
     assert [rows(runs), rows(runs), rows(runs, 2), rows(runs, 2)] == [4, 4, 2, 2]
     assert rows(subset(runs, ["r0"])) == 1
-    assert asked == [0, 2, 0]
+    assert calls == [0, 2, 0]
 
 
 def test_a_table_with_what_is_remembered_of_it_goes_when_nobody_holds_it():
-    made = table_from_runs(Search(("1",)), [Run("a", "a", "1", "FINISHED", "active")], None)
-    assert memoize_by_table(len)(made) == 1
-    assert len(subset(made, [])) == 0
-    gone = weakref.ref(made)
-    del made
+    table = table_from_runs(Search(("1",)), [Run("a", "a", "1", "FINISHED", "active")], None)
+    assert memoize_by_table(len)(table) == 1
+    assert len(subset(table, [])) == 0
+    reference = weakref.ref(table)
+    del table
     gc.collect()
-    assert gone() is None
+    assert reference() is None
 
 
 def test_the_same_part_of_a_table_is_the_same_table_and_all_of_it_the_table_itself(runs):
@@ -51,8 +51,8 @@ def test_the_same_part_of_a_table_is_the_same_table_and_all_of_it_the_table_itse
 
 def test_a_part_under_another_search_says_so(runs):
     search = Search(("1",), "metrics.loss > 1")
-    found = subset_for_search(runs, ["r2", "r3"], search, 2)
-    assert (found.search, found.total, found.ids) == (search, 2, ("r2", "r3"))
+    part = subset_for_search(runs, ["r2", "r3"], search, 2)
+    assert (part.search, part.total, part.ids) == (search, 2, ("r2", "r3"))
     assert subset(runs, ["r2", "r3"]).search == runs.search
     assert subset_for_search(runs, runs.ids, runs.search, runs.total) is runs
 

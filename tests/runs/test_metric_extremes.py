@@ -13,12 +13,11 @@ from lib.runs.reading import metric_extremes, run_reader
 from lib.runs.reading.metric_extremes import read_metric_stat
 from lib.runs.table.types import Search
 from tests.conftest import copy_store
-from tests.runs.test_metric_history import NUMBERS, ODD, left_to_the_client, log_points
-from tests.runs.test_run_reader import make_experiment
+from tests.support.run_factories import HISTORY_SETTINGS, METRIC_VALUES, force_client_reader, log_points, make_experiment
 
 KEYS = ("acc", "val/loss", "epoch", "ünï")
 RUNS = st.lists(
-    st.lists(st.tuples(st.sampled_from(KEYS), NUMBERS, st.integers(0, 9), st.integers(0, 9)), max_size=12),
+    st.lists(st.tuples(st.sampled_from(KEYS), METRIC_VALUES, st.integers(0, 9), st.integers(0, 9)), max_size=12),
     min_size=1,
     max_size=4,
 )
@@ -29,75 +28,75 @@ def store(empty_database, tmp_path_factory):
     return copy_store(empty_database, tmp_path_factory.mktemp("extremes"))
 
 
-def made(store, runs):
+def log_and_read_runs(store, runs):
     """An experiment with these runs, read."""
-    made.number = getattr(made, "number", 0) + 1
-    experiment = make_experiment(store, f"e{made.number}")
+    log_and_read_runs.number = getattr(log_and_read_runs, "number", 0) + 1
+    experiment = make_experiment(store, f"e{log_and_read_runs.number}")
     for points in runs:
         log_points(store, points, experiment)
     return run_reader.read_runs(store, Search((experiment,)))
 
 
-def looked_up(store, table, stat):
+def compute_stat(store, table, stat):
     """The same by a look at every single point."""
     expected = table.metrics.copy()
     for run_id in table.ids:
         for key in map(str, table.metrics):
             values = [point.value for point in client(store).get_metric_history(run_id, key)]
-            real = [value for value in values if not math.isnan(value)]
-            least = stat == "min" or (stat == "best" and metric_direction(key) == "less")
+            numbers = [value for value in values if not math.isnan(value)]
+            is_minimum = stat == "min" or (stat == "best" and metric_direction(key) == "less")
             if not (stat == "best" and metric_direction(key) == "neither"):
-                expected.loc[run_id, key] = (min if least else max)(real, default=math.nan)
+                expected.loc[run_id, key] = (min if is_minimum else max)(numbers, default=math.nan)
     return expected
 
 
 @given(runs=RUNS)
-@ODD
+@HISTORY_SETTINGS
 def test_every_value_equals_the_one_found_by_looking_at_all_points(store, runs):
-    table = made(store, runs)
+    table = log_and_read_runs(store, runs)
     for stat in ("best", "min", "max"):
-        expected = looked_up(store, table, stat)
-        found = read_metric_stat(store, table, stat)
-        pd.testing.assert_frame_equal(found.table.metrics, expected, check_exact=True)
-        assert (found.read_count, found.total_count) == (len(runs), len(runs))
+        expected = compute_stat(store, table, stat)
+        result = read_metric_stat(store, table, stat)
+        pd.testing.assert_frame_equal(result.table.metrics, expected, check_exact=True)
+        assert (result.read_count, result.total_count) == (len(runs), len(runs))
         with pytest.MonkeyPatch.context() as patch:
-            left_to_the_client(patch)
+            force_client_reader(patch)
             pd.testing.assert_frame_equal(read_metric_stat(store, table, stat).table.metrics, expected, check_exact=True)
 
 
 def test_the_last_value_is_what_was_read_and_asks_nothing(store, monkeypatch):
-    table = made(store, [[("acc", 0.9, 0, 0), ("acc", 0.5, 1, 1)]])
+    table = log_and_read_runs(store, [[("acc", 0.9, 0, 0), ("acc", 0.5, 1, 1)]])
     monkeypatch.setattr(metric_extremes, "query_rows", None)
     assert read_metric_stat(store, table, "last").table is table
 
 
 def test_the_best_of_a_loss_is_the_smallest_and_of_a_count_the_last(store):
     points = [(key, value, step, step) for key in KEYS[:3] for step, value in enumerate([2.0, 3.0, 1.0, 2.0])]
-    found = read_metric_stat(store, made(store, [points]), "best").table.metrics.iloc[0]
-    assert found.to_dict() == {"acc": 3, "val/loss": 1, "epoch": 2}
+    metrics = read_metric_stat(store, log_and_read_runs(store, [points]), "best").table.metrics.iloc[0]
+    assert metrics.to_dict() == {"acc": 3, "val/loss": 1, "epoch": 2}
 
 
 def test_a_run_that_ended_as_nan_still_has_a_best_value_on_both_roads(store, monkeypatch):
-    table = made(store, [[("acc", 0.9, 0, 0), ("acc", math.nan, 1, 1)], [("val/loss", 1.0, 0, 0)]])
-    here = read_metric_stat(store, table, "best").table.metrics
-    left_to_the_client(monkeypatch)
-    pd.testing.assert_frame_equal(read_metric_stat(store, table, "best").table.metrics, here, check_exact=True)
-    assert sorted(here.acc.fillna(-1)) == [-1, 0.9]
+    table = log_and_read_runs(store, [[("acc", 0.9, 0, 0), ("acc", math.nan, 1, 1)], [("val/loss", 1.0, 0, 0)]])
+    metrics = read_metric_stat(store, table, "best").table.metrics
+    force_client_reader(monkeypatch)
+    pd.testing.assert_frame_equal(read_metric_stat(store, table, "best").table.metrics, metrics, check_exact=True)
+    assert sorted(metrics.acc.fillna(-1)) == [-1, 0.9]
 
 
 def test_through_the_client_the_newest_runs_are_read_and_it_says_how_many(store, monkeypatch):
-    table = made(store, [[("acc", 0.9, 0, 0), ("acc", 0.5, 1, 1), ("epoch", 4, 0, 0)] for _ in range(5)])
-    left_to_the_client(monkeypatch)
+    table = log_and_read_runs(store, [[("acc", 0.9, 0, 0), ("acc", 0.5, 1, 1), ("epoch", 4, 0, 0)] for _ in range(5)])
+    force_client_reader(monkeypatch)
     monkeypatch.setattr(metric_extremes, "MAX_HISTORIES", 3)
-    found = read_metric_stat(store, table, "best")
-    assert (found.read_count, found.total_count) == (3, 5)
-    assert found.table.metrics.acc.fillna(-1).tolist() == [0.9, 0.9, 0.9, -1, -1]
-    assert found.table.metrics.epoch.tolist() == [4] * 5
+    result = read_metric_stat(store, table, "best")
+    assert (result.read_count, result.total_count) == (3, 5)
+    assert result.table.metrics.acc.fillna(-1).tolist() == [0.9, 0.9, 0.9, -1, -1]
+    assert result.table.metrics.epoch.tolist() == [4] * 5
     assert read_metric_stat(store, table, "max").read_count == 1
 
 
 def test_no_run_and_no_metric_are_no_trouble(store):
-    for table in (made(store, []), made(store, [[]])):
+    for table in (log_and_read_runs(store, []), log_and_read_runs(store, [[]])):
         for stat in ("last", "best", "min", "max"):
-            found = read_metric_stat(store, table, stat)
-            assert found.read_count == found.total_count == len(table)
+            result = read_metric_stat(store, table, stat)
+            assert result.read_count == result.total_count == len(table)

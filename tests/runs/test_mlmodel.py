@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -12,33 +11,20 @@ from lib.runs.artifacts import mlmodel
 from lib.runs.artifacts.files import ArtifactLocation
 from lib.runs.artifacts.mlmodel import SignatureColumn, parse_model_file, read_model_file, read_model_locations
 from lib.runs.reading.run_reader import read_run
-from tests.runs.test_run_reader import log_run, make_experiment
 from tests.support.ledger_stores import MLMODEL, trained
-
-WHOLE = """
-artifact_path: models:/m-1
-flavors:
-  python_function:
-    env: {conda: conda.yaml, virtualenv: python_env.yaml}
-    loader_module: mlflow.sklearn
-    python_version: 3.11.9
-  sklearn: {serialization_format: skops, sklearn_version: 1.9.1, code: null}
-mlflow_version: 3.17.2
-model_size_bytes: 25600
-signature:
-  inputs: '[{"type": "double", "name": "alcohol", "required": true}, {"type": "array", "items": {"type": "string"}, "name": "tags", "required": false}]'
-  outputs: '[{"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1, 3]}}]'
-  params: '[{"name": "top", "type": "long", "default": 3, "shape": null}]'
-"""
+from tests.support.run_factories import MODEL_FILE, log_run, log_run_with_model, make_experiment
 
 
 def test_flavours_signature_sizes_and_versions_are_told():
-    found = parse_model_file(WHOLE)
-    assert found.flavours["sklearn"] == {"serialization_format": "skops", "sklearn_version": "1.9.1"}
-    assert found.inputs == (SignatureColumn("alcohol", "double"), SignatureColumn("tags", "array of string", is_required=False))
-    assert found.outputs == (SignatureColumn("column 1", "int64 (-1, 3)"),)
-    assert found.params == (SignatureColumn("top", "long"),)
-    assert (found.size_bytes, found.mlflow_version, found.python_version, found.has_signature) == (
+    model_file = parse_model_file(MODEL_FILE)
+    assert model_file.flavours["sklearn"] == {"serialization_format": "skops", "sklearn_version": "1.9.1"}
+    assert model_file.inputs == (
+        SignatureColumn("alcohol", "double"),
+        SignatureColumn("tags", "array of string", is_required=False),
+    )
+    assert model_file.outputs == (SignatureColumn("column 1", "int64 (-1, 3)"),)
+    assert model_file.params == (SignatureColumn("top", "long"),)
+    assert (model_file.size_bytes, model_file.mlflow_version, model_file.python_version, model_file.has_signature) == (
         25600,
         "3.17.2",
         "3.11.9",
@@ -47,8 +33,8 @@ def test_flavours_signature_sizes_and_versions_are_told():
 
 
 def test_a_model_without_signature_says_so():
-    found = parse_model_file("flavors: {sklearn: {}}\n")
-    assert (found.has_signature, found.inputs, found.size_bytes) == (False, (), None)
+    model_file = parse_model_file("flavors: {sklearn: {}}\n")
+    assert (model_file.has_signature, model_file.inputs, model_file.size_bytes) == (False, (), None)
 
 
 DEEP = "a: " + "[" * 5000
@@ -83,8 +69,8 @@ def test_a_long_number_of_base_sixty_is_only_text():
     ],
 )
 def test_nonsense_inside_is_left_out(text):
-    found = parse_model_file(text)
-    assert (found.inputs, found.size_bytes) == ((), None)
+    model_file = parse_model_file(text)
+    assert (model_file.inputs, model_file.size_bytes) == ((), None)
 
 
 def test_references_that_repeat_themselves_do_not_grow():
@@ -92,28 +78,17 @@ def test_references_that_repeat_themselves_do_not_grow():
     assert parse_model_file("a0: &a0 [x]\n" + levels + "flavors: {sklearn: *a59}\n").flavours == {"sklearn": {}}
 
 
-def with_model(store, text=WHOLE, more=()):
-    """A run with a logged model that has these files."""
-    experiment = make_experiment(store, f"models {len(text)} {len(more)}")
-    run_id = log_run(store, experiment, "made")
-    with TemporaryDirectory() as folder:
-        for name, content in (("MLmodel", text), *more):
-            (Path(folder) / name).write_text(content)
-        client(store).log_model_artifacts(read_run(store, run_id).model_ids[0], folder)
-    return run_id
-
-
 def test_a_file_and_a_server_give_the_same(fresh_store, mlflow_server):
-    told = []
+    model_files = []
     for store in (fresh_store, mlflow_server):
-        place = read_model_locations(
-            store, read_run(store, with_model(store, more=[("requirements.txt", "numpy==2\n\n scikit-learn\n")]))
+        location = read_model_locations(
+            store, read_run(store, log_run_with_model(store, extra_files=[("requirements.txt", "numpy==2\n\n scikit-learn\n")]))
         )[0]
-        assert (place.name, place.status, place.model_id[:2]) == ("model", "READY", "m-")
-        told.append(read_model_file(store, place))
-    assert told[0] == told[1]
-    assert told[0].requirements == ("numpy==2", "scikit-learn")
-    assert told[0].inputs[0].name == "alcohol"
+        assert (location.name, location.status, location.model_id[:2]) == ("model", "READY", "m-")
+        model_files.append(read_model_file(store, location))
+    assert model_files[0] == model_files[1]
+    assert model_files[0].requirements == ("numpy==2", "scikit-learn")
+    assert model_files[0].inputs[0].name == "alcohol"
 
 
 def test_a_model_without_files_is_told(fresh_store):
@@ -128,9 +103,9 @@ def test_a_model_among_the_artifacts_is_found(fresh_store, mlflow_server):
         for name, content in (("MLmodel", MLMODEL), ("requirements.txt", "numpy\n")):
             client(store).log_text(run_id, content, f"old model/{name}")
         client(store).log_text(run_id, "{}", "plain/x.json")
-        place = read_model_locations(store, read_run(store, run_id))
-        assert [(one.name, one.model_id) for one in place] == [("old model", "")]
-        assert read_model_file(store, place[0]).requirements == ("numpy",)
+        locations = read_model_locations(store, read_run(store, run_id))
+        assert [(location.name, location.model_id) for location in locations] == [("old model", "")]
+        assert read_model_file(store, locations[0]).requirements == ("numpy",)
 
 
 def test_a_run_without_artifacts_has_no_model(fresh_store):
@@ -141,24 +116,26 @@ def test_a_run_without_artifacts_has_no_model(fresh_store):
 def test_a_too_large_file_is_refused_unread(fresh_store, monkeypatch):
     monkeypatch.setattr(mlmodel, "MAX_FILE_BYTES", 100)
     with pytest.raises(ActionRefused, match="MB"):
-        read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, with_model(fresh_store)))[0])
+        read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, log_run_with_model(fresh_store)))[0])
 
 
-@pytest.mark.parametrize(
-    "place", ["s3://bucket/m", "https://evil.invalid/m", "mlflow-artifacts:/0/m", "mlflow-artifacts://evil/m"]
-)
-def test_files_elsewhere_are_not_asked_for(fresh_store, place):
+@pytest.mark.parametrize("uri", ["s3://bucket/m", "https://evil.invalid/m", "mlflow-artifacts:/0/m", "mlflow-artifacts://evil/m"])
+def test_files_elsewhere_are_not_asked_for(fresh_store, uri):
     with pytest.raises(ActionRefused, match="not read from here"):
-        read_model_file(fresh_store, ArtifactLocation(place, model_id="m-1", name="model"))
+        read_model_file(fresh_store, ArtifactLocation(uri, model_id="m-1", name="model"))
 
 
 def test_a_model_that_was_really_trained_by_a_demo_shape_is_read(fresh_store):
-    found = read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, trained(fresh_store)))[0])
-    assert (found.size_bytes, found.has_signature, json.dumps(found.requirements)) == (10, True, '["scikit-learn==1.9.1"]')
+    model_file = read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, trained(fresh_store)))[0])
+    assert (model_file.size_bytes, model_file.has_signature, json.dumps(model_file.requirements)) == (
+        10,
+        True,
+        '["scikit-learn==1.9.1"]',
+    )
 
 
 def test_a_model_whose_file_is_a_link_that_leads_out_is_not_read(fresh_store, tmp_path):
-    (tmp_path / "secret").write_text(WHOLE)
+    (tmp_path / "secret").write_text(MODEL_FILE)
     run_id = log_run(fresh_store, make_experiment(fresh_store, "linked"), "linked", model=False)
     client(fresh_store).log_text(run_id, "x", "model/other.txt")
     folder = Path(read_run(fresh_store, run_id).artifact_uri.removeprefix("file://")) / "model"
@@ -168,6 +145,6 @@ def test_a_model_whose_file_is_a_link_that_leads_out_is_not_read(fresh_store, tm
 
 
 def test_a_folder_that_only_a_server_knows_is_never_read_from_this_machine(mlflow_server, tmp_path):
-    (tmp_path / "MLmodel").write_text(WHOLE)
+    (tmp_path / "MLmodel").write_text(MODEL_FILE)
     with pytest.raises(NotFound):
         read_model_file(mlflow_server, ArtifactLocation(str(tmp_path), model_id="m-" + "0" * 32, name="model"))

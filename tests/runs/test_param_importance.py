@@ -10,16 +10,16 @@ from lib.runs.plots.importance import format_percent, importance_plot
 from lib.runs.table.run_table import subset
 from lib.theme import LIGHT
 from tests.runs.test_axes_and_style import EVIL, values
-from tests.runs.test_frames import made, runs_of
+from tests.support.run_factories import make_run, make_run_table
 
 
 def search(number=80, height=lambda depth, kind, noise: depth + 3 * (kind == "b") + noise / 10):
     """A random search over a depth, a kind and a parameter that does nothing."""
     chance = np.random.default_rng(3)
     rows = [(int(chance.integers(1, 9)), str(chance.choice(list("abc"))), chance.normal()) for _ in range(number)]
-    return runs_of(
+    return make_run_table(
         *(
-            made(
+            make_run(
                 f"r{n}",
                 params={"depth": depth, "kind": kind, "nothing": n * 7 % 11},
                 metrics={"m": float(height(depth, kind, noise))},
@@ -60,20 +60,23 @@ def test_the_same_runs_give_the_same_numbers_in_whatever_order():
 def test_another_value_or_another_metric_is_another_fingerprint():
     one, other = search(30), search(30, lambda depth, kind, noise: depth)
     assert input_hash(one, "metrics.m") != input_hash(other, "metrics.m")
-    swapped = [runs_of(made("a", params={"p": p}, metrics={"m": 1}), made("b", params={"p": q})) for p, q in ((1, 2), (2, 1))]
+    swapped = [
+        make_run_table(make_run("a", params={"p": p}, metrics={"m": 1}), make_run("b", params={"p": q}))
+        for p, q in ((1, 2), (2, 1))
+    ]
     assert input_hash(swapped[0], "metrics.m") != input_hash(swapped[1], "metrics.m")
 
 
 def test_missing_odd_and_huge_values_are_no_obstacle():
     runs = [
-        made(
+        make_run(
             f"r{n}",
             params={"a": 10.0**n, "text": f"{EVIL}{n}"} | ({"some": n % 3} if n % 2 else {}),
             metrics={"m": [math.nan, math.inf, 1e300, -1e300][n % 4] if n > 30 else n * 1e290},
         )
         for n in range(60)
     ]
-    made_ = compute_importances(runs_of(*runs), "metrics.m")
+    made_ = compute_importances(make_run_table(*runs), "metrics.m")
     assert all(math.isfinite(number) for one in made_.params for number in (one.mean, one.low, one.high))
     assert made_.measured_count == made_.sampled_count < 60
 
@@ -88,7 +91,7 @@ def test_what_is_lacking_is_said():
     assert missing_requirement(search(MIN_RUNS), "metrics.m") == ""
     assert f"at least {MIN_RUNS} runs with a number in this metric; here are 3" in missing_requirement(search(3), "metrics.m")
     assert "same in all runs" in missing_requirement(search(30, lambda depth, kind, noise: 1), "metrics.m")
-    alike = runs_of(*(made(f"r{n}", params={"p": 1}, metrics={"m": n}) for n in range(30)))
+    alike = make_run_table(*(make_run(f"r{n}", params={"p": 1}, metrics={"m": n}) for n in range(30)))
     assert "parameter with at least two different values" in missing_requirement(alike, "metrics.m")
 
 

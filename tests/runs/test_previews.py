@@ -17,27 +17,29 @@ from lib.runs.artifacts.previews import build_preview
 
 
 def png(width: int, height: int, **more) -> bytes:
-    saved = io.BytesIO()
-    Image.new(more.get("mode", "RGB"), (width, height)).save(saved, more.get("form", "PNG"), pnginfo=more.get("info"))
-    return saved.getvalue()
+    buffer = io.BytesIO()
+    Image.new(more.get("mode", "RGB"), (width, height)).save(buffer, more.get("form", "PNG"), pnginfo=more.get("info"))
+    return buffer.getvalue()
 
 
 def bomb(width: int, height: int) -> bytes:
     """A PNG whose head promises far more pixels than its few bytes hold."""
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
-    made = (struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(made)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
+    encoded_chunks = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(encoded_chunks)
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP", "BMP"])
 def test_a_picture_is_encoded_anew_whatever_its_name_says(form):
-    saved = io.BytesIO()
-    Image.new("RGB", (30, 20), "red").save(saved, form)
-    found = build_preview("notes.txt", saved.getvalue())
-    assert (found.kind, found.description) == ("picture", f"{form} picture, 30 × 20 pixels")
-    with Image.open(io.BytesIO(found.png)) as shown:
-        assert (shown.format, shown.size) == ("PNG", (30, 20))
+    buffer = io.BytesIO()
+    Image.new("RGB", (30, 20), "red").save(buffer, form)
+    preview = build_preview("notes.txt", buffer.getvalue())
+    assert (preview.kind, preview.description) == ("picture", f"{form} picture, 30 × 20 pixels")
+    with Image.open(io.BytesIO(preview.png)) as image:
+        assert (image.format, image.size) == ("PNG", (30, 20))
 
 
 def test_only_pixels_of_a_picture_survive():
@@ -49,18 +51,18 @@ def test_only_pixels_of_a_picture_survive():
 
 
 def test_a_large_picture_is_made_smaller_and_says_so():
-    found = build_preview("a.png", png(4000, 10))
-    with Image.open(io.BytesIO(found.png)) as shown:
-        assert shown.size[0] == 1600
-    assert found.notes == ("Shown smaller than it is.",)
+    preview = build_preview("a.png", png(4000, 10))
+    with Image.open(io.BytesIO(preview.png)) as image:
+        assert image.size[0] == 1600
+    assert preview.notes == ("Shown smaller than it is.",)
 
 
 @pytest.mark.parametrize("size", [(40_000, 40_000), (6000, 6000), (2**31 - 1, 2**31 - 1)])
 def test_a_picture_of_too_many_pixels_is_not_decoded(size):
     began = time.monotonic()
-    found = build_preview("a.png", bomb(*size))
-    assert (found.kind, found.png) == ("none", b"")
-    assert found.notes
+    preview = build_preview("a.png", bomb(*size))
+    assert (preview.kind, preview.png) == ("none", b"")
+    assert preview.notes
     assert time.monotonic() - began < 5
 
 
@@ -74,7 +76,7 @@ def test_what_is_no_picture_in_spite_of_its_name_is_shown_as_what_it_is():
 
 
 @pytest.mark.parametrize(
-    ("data", "what"),
+    ("data", "description"),
     [
         (pickle.dumps({"a": 1}), "Pickle"),
         (b"PK\x03\x04rest", "Zip archive"),
@@ -84,9 +86,9 @@ def test_what_is_no_picture_in_spite_of_its_name_is_shown_as_what_it_is():
         (b"\xc3\x28\xa0", "Binary file"),
     ],
 )
-def test_what_could_run_code_is_named_and_never_opened(data, what):
-    found = build_preview("model.csv", data)
-    assert (found.kind, found.description) == ("none", what)
+def test_what_could_run_code_is_named_and_never_opened(data, description):
+    preview = build_preview("model.csv", data)
+    assert (preview.kind, preview.description) == ("none", description)
 
 
 def test_a_pickle_that_would_run_code_does_not_run_it(tmp_path):
@@ -99,7 +101,7 @@ def test_a_pickle_that_would_run_code_does_not_run_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "what", "language"),
+    ("text", "description", "language"),
     [
         ("<!DOCTYPE html><script>alert(1)</script>", "HTML source", "html"),
         ("  <!-- x --><html>", "HTML source", "html"),
@@ -108,15 +110,15 @@ def test_a_pickle_that_would_run_code_does_not_run_it(tmp_path):
     ],
 )
 @pytest.mark.parametrize("name", ["a.html", "a.png", "a.csv", "a"])
-def test_html_and_svg_stay_source(text, what, language, name):
-    found = build_preview(name, text.encode())
-    assert (found.kind, found.description, found.language, found.text) == ("text", what, language, text)
+def test_html_and_svg_stay_source(text, description, language, name):
+    preview = build_preview(name, text.encode())
+    assert (preview.kind, preview.description, preview.language, preview.text) == ("text", description, language, text)
 
 
 def test_text_is_cut_and_says_so():
-    found = build_preview("log.txt", b"x" * 300_000)
-    assert len(found.text) == 200_000
-    assert found.notes == ("Showing the first 200,000 of 300,000 characters.",)
+    preview = build_preview("log.txt", b"x" * 300_000)
+    assert len(preview.text) == 200_000
+    assert preview.notes == ("Showing the first 200,000 of 300,000 characters.",)
 
 
 def test_text_in_utf_16_and_with_a_mark_in_front_is_read():
@@ -126,9 +128,9 @@ def test_text_in_utf_16_and_with_a_mark_in_front_is_read():
 
 
 def test_json_is_indented_and_keeps_its_order_and_letters():
-    found = build_preview("metrics", '{"z":1,"a":["ü",NaN]}'.encode())
-    assert (found.description, found.language) == ("JSON", "json")
-    assert found.text == '{\n  "z": 1,\n  "a": [\n    "ü",\n    NaN\n  ]\n}'
+    preview = build_preview("metrics", '{"z":1,"a":["ü",NaN]}'.encode())
+    assert (preview.description, preview.language) == ("JSON", "json")
+    assert preview.text == '{\n  "z": 1,\n  "a": [\n    "ü",\n    NaN\n  ]\n}'
 
 
 @pytest.mark.parametrize(
@@ -144,9 +146,9 @@ def test_json_is_indented_and_keeps_its_order_and_letters():
 )
 def test_a_bomb_of_json_is_shown_as_text_with_the_reason(data, reason):
     began = time.monotonic()
-    found = build_preview("bomb.json", data)
-    assert reason in " ".join(found.notes)
-    assert len(found.text) <= 200_000
+    preview = build_preview("bomb.json", data)
+    assert reason in " ".join(preview.notes)
+    assert len(preview.text) <= 200_000
     assert time.monotonic() - began < 5
 
 
@@ -167,9 +169,9 @@ def test_no_text_takes_long_to_be_told_apart(data):
 
 
 def test_half_a_letter_in_json_is_not_passed_on():
-    found = build_preview("a.json", b'{"a": "\\ud800"}')
-    assert found.text == '{"a": "\\ud800"}'
-    assert found.notes
+    preview = build_preview("a.json", b'{"a": "\\ud800"}')
+    assert preview.text == '{"a": "\\ud800"}'
+    assert preview.notes
 
 
 def test_what_only_begins_like_json_is_text():
@@ -177,23 +179,23 @@ def test_what_only_begins_like_json_is_text():
 
 
 def test_a_table_is_read_with_typed_columns_and_ragged_rows():
-    found = build_preview("t.csv", b'name,n,name\n"a, b",1,x\nc,2\n')
-    assert found.description == "Table, 2 rows, 3 columns"
-    assert found.rows.columns.tolist() == ["name", "n", "name (column 3)"]
-    assert found.rows["n"].tolist() == [1, 2]
-    assert found.rows["name"].tolist() == ["a, b", "c"]
+    preview = build_preview("t.csv", b'name,n,name\n"a, b",1,x\nc,2\n')
+    assert preview.description == "Table, 2 rows, 3 columns"
+    assert preview.rows.columns.tolist() == ["name", "n", "name (column 3)"]
+    assert preview.rows["n"].tolist() == [1, 2]
+    assert preview.rows["name"].tolist() == ["a, b", "c"]
 
 
 def test_two_columns_of_one_name_stay_two_whatever_the_third_is_called():
-    found = build_preview("t.csv", b"a,a (column 3),a\n1,2,3\n")
-    assert len(set(found.rows.columns)) == 3
+    preview = build_preview("t.csv", b"a,a (column 3),a\n1,2,3\n")
+    assert len(set(preview.rows.columns)) == 3
 
 
 def test_a_long_and_wide_table_is_cut_and_says_so():
     row = ",".join(str(n) for n in range(150))
-    found = build_preview("t.csv", "\n".join([row] * 2001).encode())
-    assert found.rows.shape == (1000, 100)
-    assert found.notes == ("Showing the first 1,000 rows of about 2,000.", "Showing the first 100 columns.")
+    preview = build_preview("t.csv", "\n".join([row] * 2001).encode())
+    assert preview.rows.shape == (1000, 100)
+    assert preview.notes == ("Showing the first 1,000 rows of about 2,000.", "Showing the first 100 columns.")
 
 
 @pytest.mark.parametrize(("name", "text"), [("t.tsv", "a\tb\n1\t2\n"), ("t.csv", "a;b\n1,5;2\n")])
@@ -207,9 +209,9 @@ def test_a_csv_that_is_no_table_is_text():
 
 
 def test_a_description_of_a_model_is_labelled_and_not_loaded():
-    found = build_preview("model/MLmodel", b"flavors:\n  python_function:\n    loader_module: os\n")
-    assert found.description == "Description of a model (MLmodel)"
-    assert "not loaded" in found.notes[0]
+    preview = build_preview("model/MLmodel", b"flavors:\n  python_function:\n    loader_module: os\n")
+    assert preview.description == "Description of a model (MLmodel)"
+    assert "not loaded" in preview.notes[0]
 
 
 @settings(deadline=None, max_examples=60)
@@ -220,10 +222,10 @@ def test_a_description_of_a_model_is_labelled_and_not_loaded():
 )
 @example(data=b"\xff", start=b"\xff\xfe", name="a.csv")
 def test_no_bytes_make_a_preview_fail(data, start, name):
-    found = build_preview(name, start + data)
-    assert found.description
-    assert (found.kind == "picture") == bool(found.png)
-    assert len(found.text) <= previews.MAX_TEXT
+    preview = build_preview(name, start + data)
+    assert preview.description
+    assert (preview.kind == "picture") == bool(preview.png)
+    assert len(preview.text) <= previews.MAX_TEXT
 
 
 @settings(deadline=None, max_examples=40)

@@ -9,7 +9,7 @@ from lib.errors import Busy
 from lib.runs.reading import registered_versions, run_reader
 from lib.runs.reading.registered_versions import VersionOrigin, versions_by_run
 from lib.runs.table.types import RegisteredVersion, Search
-from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.run_factories import log_run, make_experiment
 
 FILTERED = "attributes.start_time > 0"
 
@@ -18,21 +18,21 @@ def origin(number: str, run_id: str = "", source: str = "", model: str = "wine")
     return VersionOrigin(RegisteredVersion(model, number, "None"), run_id, source)
 
 
-def numbers(found):
-    return {run_id: [f"{made.model} {made.version}" for made in mine] for run_id, mine in found.items()}
+def version_labels(versions_by_id):
+    return {run_id: [f"{version.model} {version.version}" for version in versions] for run_id, versions in versions_by_id.items()}
 
 
 def test_versions_come_by_model_and_number():
-    found = versions_by_run([origin("10", "a"), origin("9", "a"), origin("1", "a", model="beer"), origin("2", "b")], {})
-    assert numbers(found) == {"a": ["beer 1", "wine 9", "wine 10"], "b": ["wine 2"]}
+    versions_by_id = versions_by_run([origin("10", "a"), origin("9", "a"), origin("1", "a", model="beer"), origin("2", "b")], {})
+    assert version_labels(versions_by_id) == {"a": ["beer 1", "wine 9", "wine 10"], "b": ["wine 2"]}
 
 
 def test_a_version_without_a_run_is_found_by_its_logged_model():
     models = {"a": ("m-1", "m-1", "m-2"), "b": ("m-2",), "c": ()}
-    found = versions_by_run(
+    versions_by_id = versions_by_run(
         [origin("1", source="models:/m-1"), origin("2", source="models:/m-2/"), origin("3", source="models:/m-9")], models
     )
-    assert numbers(found) == {"a": ["wine 1", "wine 2"], "b": ["wine 2"]}
+    assert version_labels(versions_by_id) == {"a": ["wine 1", "wine 2"], "b": ["wine 2"]}
 
 
 @pytest.mark.parametrize("source", ["", "models:/wine/1", "models:/m-1/../m-2", "s3://b/models:/m-1", "models:/"])
@@ -41,7 +41,7 @@ def test_a_source_that_names_no_logged_model_belongs_to_no_run(source):
 
 
 def test_the_run_that_a_version_names_is_believed():
-    assert numbers(versions_by_run([origin("1", "a", "models:/m-1")], {"b": ("m-1",)})) == {"a": ["wine 1"]}
+    assert version_labels(versions_by_run([origin("1", "a", "models:/m-1")], {"b": ("m-1",)})) == {"a": ["wine 1"]}
 
 
 @pytest.fixture
@@ -49,40 +49,43 @@ def registered(fresh_store):
     """A store, its experiment and the id of a run with three versions, one of them deleted; 'wine' is in Production."""
     experiment = make_experiment(fresh_store, "wine")
     run_id = log_run(fresh_store, experiment, "first")
-    here = client(fresh_store)
+    mlflow = client(fresh_store)
     for name in ("wine", "beer"):
-        here.create_registered_model(name)
+        mlflow.create_registered_model(name)
     for name in ("wine", "wine", "beer"):
-        here.create_model_version(name, "/somewhere", run_id)
-    here.delete_model_version("wine", "2")
-    here.transition_model_version_stage("wine", "1", "Production")
+        mlflow.create_model_version(name, "/somewhere", run_id)
+    mlflow.delete_model_version("wine", "2")
+    mlflow.transition_model_version_stage("wine", "1", "Production")
     return fresh_store, experiment, run_id
 
 
-WANTED = (RegisteredVersion("beer", "1", "None"), RegisteredVersion("wine", "1", "Production"))
+EXPECTED_VERSIONS = (RegisteredVersion("beer", "1", "None"), RegisteredVersion("wine", "1", "Production"))
 
 
-@pytest.mark.parametrize("asked", ["", FILTERED])
-def test_a_table_tells_what_was_registered_on_both_roads(registered, asked, monkeypatch):
+@pytest.mark.parametrize("filter_text", ["", FILTERED])
+def test_a_table_tells_what_was_registered_on_both_roads(registered, filter_text, monkeypatch):
     monkeypatch.setattr(registered_versions, "PAGE_SIZE", 1)
     store, experiment, run_id = registered
     other = log_run(store, experiment, "second", minute=1)
-    assert run_reader.read_runs(store, Search((experiment,), asked)).identity.versions.to_dict() == {run_id: WANTED, other: ()}
+    assert run_reader.read_runs(store, Search((experiment,), filter_text)).identity.versions.to_dict() == {
+        run_id: EXPECTED_VERSIONS,
+        other: (),
+    }
 
 
 def test_a_single_run_knows_its_versions(registered):
     store, _, run_id = registered
-    assert run_reader.read_run(store, run_id).versions == WANTED
+    assert run_reader.read_run(store, run_id).versions == EXPECTED_VERSIONS
 
 
 def test_a_server_tells_them_too(mlflow_server):
-    here = client(mlflow_server)
+    mlflow = client(mlflow_server)
     experiment = make_experiment(mlflow_server, "registered by a test")
     run_id = log_run(mlflow_server, experiment, "first")
-    here.create_registered_model("of the versions test")
-    here.create_model_version("of the versions test", f"{here.get_run(run_id).info.artifact_uri}/model", run_id)
-    found = run_reader.read_runs(mlflow_server, Search((experiment,)))
-    assert found.identity.versions.tolist() == [(RegisteredVersion("of the versions test", "1", "None"),)]
+    mlflow.create_registered_model("of the versions test")
+    mlflow.create_model_version("of the versions test", f"{mlflow.get_run(run_id).info.artifact_uri}/model", run_id)
+    table = run_reader.read_runs(mlflow_server, Search((experiment,)))
+    assert table.identity.versions.tolist() == [(RegisteredVersion("of the versions test", "1", "None"),)]
 
 
 def refuse(monkeypatch, store, code):
@@ -95,8 +98,8 @@ def refuse(monkeypatch, store, code):
 def test_who_may_not_see_the_registry_still_sees_the_runs(registered, monkeypatch):
     store, experiment, run_id = registered
     refuse(monkeypatch, store, PERMISSION_DENIED)
-    found = run_reader.read_runs(store, Search((experiment,), FILTERED))
-    assert (found.ids, found.identity.versions.tolist()) == ((run_id,), [()])
+    table = run_reader.read_runs(store, Search((experiment,), FILTERED))
+    assert (table.ids, table.identity.versions.tolist()) == ((run_id,), [()])
     assert run_reader.read_run(store, run_id).versions == ()
 
 

@@ -6,23 +6,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.runs.analysis.run_tree import best_children, build_run_tree, children_of, family_sizes
-from tests.runs.test_frames import made, runs_of
+from tests.support.run_factories import make_run, make_run_table
 
 ACC = "metrics.accuracy"
 parents = st.lists(st.sampled_from([*map(str, range(8)), "", "gone"]), min_size=8, max_size=8)
 
 
 def scored(name, value=None, **more):
-    return made(name, metrics={} if value is None else {"accuracy": value}, **more)
+    return make_run(name, metrics={} if value is None else {"accuracy": value}, **more)
 
 
 def family(*above):
-    return runs_of(*(scored(str(n), n % 3, parent=parent) for n, parent in enumerate(above)))
+    return make_run_table(*(scored(str(n), n % 3, parent=parent) for n, parent in enumerate(above)))
 
 
 def test_children_stand_below_their_parent_and_a_family_where_its_first_member_would():
-    runs = runs_of(
-        made("other"), made("kid1", parent="mum"), made("kid2", parent="mum"), made("mum"), made("orphan", parent="gone")
+    runs = make_run_table(
+        make_run("other"),
+        make_run("kid1", parent="mum"),
+        make_run("kid2", parent="mum"),
+        make_run("mum"),
+        make_run("orphan", parent="gone"),
     )
     lines = build_run_tree(runs, ["kid2", "other", "kid1", "mum", "orphan"])
     assert [(line.run_id, line.depth) for line in lines] == [("mum", 0), ("kid2", 1), ("kid1", 1), ("other", 0), ("orphan", 0)]
@@ -42,60 +46,67 @@ def test_every_run_is_shown_exactly_once_and_a_child_below_its_parent_whatever_t
 
 
 def test_a_chain_of_thousands_of_runs_is_shown():
-    runs = runs_of(*(made(str(n), parent=str(n + 1)) for n in range(3000)))
+    runs = make_run_table(*(make_run(str(n), parent=str(n + 1)) for n in range(3000)))
     assert [line.depth for line in build_run_tree(runs, runs.ids)] == list(range(3000))
 
 
 def test_the_children_of_one_parent_come_in_the_order_of_the_table():
-    runs = runs_of(made("b", parent="mum"), made("mum", parent="mum"), made("a", parent="mum"), made("grandchild", parent="a"))
+    runs = make_run_table(
+        make_run("b", parent="mum"),
+        make_run("mum", parent="mum"),
+        make_run("a", parent="mum"),
+        make_run("grandchild", parent="a"),
+    )
     assert children_of(runs, "mum") == ["b", "a"]
     assert children_of(runs, "") == children_of(runs, "nobody") == []
     assert family_sizes(runs) == {"mum": 2, "a": 1}
 
 
 def test_a_parent_that_a_filter_took_away_still_has_its_children():
-    runs = runs_of(scored("b", 0.2, parent="gone"), scored("a", 0.1, parent="gone"))
+    runs = make_run_table(scored("b", 0.2, parent="gone"), scored("a", 0.1, parent="gone"))
     assert (children_of(runs, "gone"), family_sizes(runs), best_children(runs, ACC)) == (["b", "a"], {"gone": 2}, ["b"])
 
 
 def test_the_best_child_speaks_for_its_family_and_a_run_alone_stays():
-    runs = runs_of(
+    runs = make_run_table(
         scored("alone", 0.1),
         scored("kid1", 0.5, parent="mum"),
         scored("kid2", 0.9, parent="mum"),
         scored("mum", 1.0),
-        made("late"),
+        make_run("late"),
     )
     assert best_children(runs, ACC) == ["alone", "kid2", "late"]
 
 
 def test_of_a_loss_the_smallest_is_best_and_the_newest_among_equals():
     values = {"new": 0.5, "small": 0.2, "equal": 0.2}
-    runs = runs_of(*(made(name, metrics={"loss": value}, parent="mum") for name, value in values.items()))
+    runs = make_run_table(*(make_run(name, metrics={"loss": value}, parent="mum") for name, value in values.items()))
     assert best_children(runs, "metrics.loss") == ["small"]
 
 
 def test_a_value_that_is_no_number_is_never_best_but_a_family_without_values_keeps_its_newest():
-    runs = runs_of(
+    runs = make_run_table(
         scored("nan", math.nan, parent="a"),
         scored("inf", math.inf, parent="a"),
         scored("real", 0.1, parent="a"),
-        made("new", parent="b"),
-        made("old", parent="b"),
+        make_run("new", parent="b"),
+        make_run("old", parent="b"),
     )
     assert best_children(runs, ACC) == ["real", "new"]
 
 
 def test_in_a_family_of_three_floors_every_floor_has_its_best():
-    runs = runs_of(
-        made("top"), made("mid", parent="top"), scored("low1", 1, parent="mid"), scored("low2", 2, parent="mid"),
+    runs = make_run_table(
+        make_run("top"), make_run("mid", parent="top"), scored("low1", 1, parent="mid"), scored("low2", 2, parent="mid"),
         scored("leaf", 0, parent="top"),
     )  # fmt: skip
     assert best_children(runs, ACC) == ["low2", "leaf"]
 
 
 def test_all_runs_stay_when_nobody_can_say_which_is_better():
-    runs = runs_of(made("a", metrics={"epoch": 1}, parent="mum"), made("b", metrics={"epoch": 2}, parent="mum"), made("mum"))
+    runs = make_run_table(
+        make_run("a", metrics={"epoch": 1}, parent="mum"), make_run("b", metrics={"epoch": 2}, parent="mum"), make_run("mum")
+    )
     for metric in ("metrics.epoch", "metrics.none", "params.accuracy", ""):
         assert best_children(runs, metric) == ["a", "b", "mum"]
 

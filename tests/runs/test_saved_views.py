@@ -12,8 +12,17 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends.mlflow_client import client
 from lib.errors import BadInput, NotFound
-from lib.runs.edit.saved_views import MAX_TAG_LENGTH, TAG_PREFIX, SavedView, SavedViews, delete, read_saved_views, rename, save
-from tests.runs.test_run_reader import make_experiment
+from lib.runs.edit.saved_views import (
+    MAX_TAG_LENGTH,
+    VIEW_TAG_PREFIX,
+    SavedView,
+    SavedViews,
+    delete,
+    read_saved_views,
+    rename,
+    save,
+)
+from tests.support.run_factories import make_experiment
 
 NOON = datetime(2023, 3, 14, 12, tzinfo=UTC)
 EVIL = "![x](http://evil/x) <img src=x onerror=alert(1)> :green-badge[ok]"
@@ -24,58 +33,58 @@ def wine(fresh_store):
     return make_experiment(fresh_store, "wine")
 
 
-def view(experiment, name="best forests", query="experiment=1&plot=Scatter") -> SavedView:
+def make_view(experiment, name="best forests", query="experiment=1&plot=Scatter") -> SavedView:
     return SavedView("", experiment, name, query, "Ana", NOON)
 
 
-def tags(store, experiment) -> dict[str, str]:
+def read_tags(store, experiment) -> dict[str, str]:
     return client(store).get_experiment(experiment).tags
 
 
 def test_a_view_comes_back_as_it_was_saved_with_who_and_when(fresh_store, wine):
-    made = save(fresh_store, view(wine))
-    assert read_saved_views(fresh_store, wine) == SavedViews((made,), 0)
-    assert (made.name, made.by, made.at) == ("best forests", "Ana", NOON)
-    assert made.key.startswith(TAG_PREFIX)
-    assert json.loads(tags(fresh_store, wine)[made.key])["schema"] == 1
+    view = save(fresh_store, make_view(wine))
+    assert read_saved_views(fresh_store, wine) == SavedViews((view,), 0)
+    assert (view.name, view.by, view.at) == ("best forests", "Ana", NOON)
+    assert view.key.startswith(VIEW_TAG_PREFIX)
+    assert json.loads(read_tags(fresh_store, wine)[view.key])["schema"] == 1
 
 
 def test_hostile_names_are_kept_as_they_were_typed_but_on_one_line(fresh_store, wine):
-    assert save(fresh_store, view(wine, f"  {EVIL}\n\x00\u202e")).name == EVIL
-    assert [one.name for one in read_saved_views(fresh_store, wine).views] == [EVIL]
+    assert save(fresh_store, make_view(wine, f"  {EVIL}\n\x00\u202e")).name == EVIL
+    assert [view.name for view in read_saved_views(fresh_store, wine).views] == [EVIL]
 
 
 def test_savers_at_the_same_time_never_lose_a_view(fresh_store, wine):
     names = [f"view {n}" for n in range(12)]
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda name: save(fresh_store, view(wine, name)), names))
-    assert {one.name for one in read_saved_views(fresh_store, wine).views} == set(names)
+        list(pool.map(lambda name: save(fresh_store, make_view(wine, name)), names))
+    assert {view.name for view in read_saved_views(fresh_store, wine).views} == set(names)
 
 
 def test_a_renamed_view_keeps_who_when_and_its_key(fresh_store, wine):
-    made = save(fresh_store, view(wine))
-    rename(fresh_store, made, "other")
-    assert read_saved_views(fresh_store, wine).views == (replace(made, name="other"),)
+    view = save(fresh_store, make_view(wine))
+    rename(fresh_store, view, "other")
+    assert read_saved_views(fresh_store, wine).views == (replace(view, name="other"),)
 
 
 def test_a_deleted_view_is_gone_and_deleting_it_twice_is_no_error(fresh_store, wine):
-    made = save(fresh_store, view(wine))
-    delete(fresh_store, made)
-    delete(fresh_store, made)
+    view = save(fresh_store, make_view(wine))
+    delete(fresh_store, view)
+    delete(fresh_store, view)
     assert read_saved_views(fresh_store, wine) == SavedViews()
     with pytest.raises(NotFound):
-        rename(fresh_store, made, "again")
+        rename(fresh_store, view, "again")
 
 
 def test_a_store_that_cannot_drop_tags_marks_the_view_deleted(fresh_store, wine, monkeypatch):
     def refuse(*_):
         raise MlflowException("no such endpoint")
 
-    made = save(fresh_store, view(wine))
+    view = save(fresh_store, make_view(wine))
     monkeypatch.setattr(client(fresh_store), "delete_experiment_tag", refuse)
-    delete(fresh_store, made)
+    delete(fresh_store, view)
     assert read_saved_views(fresh_store, wine) == SavedViews()
-    assert made.key in tags(fresh_store, wine)
+    assert view.key in read_tags(fresh_store, wine)
 
 
 @pytest.mark.parametrize(
@@ -95,33 +104,33 @@ def test_a_store_that_cannot_drop_tags_marks_the_view_deleted(fresh_store, wine,
     ],
 )
 def test_what_is_no_view_is_skipped_and_counted(fresh_store, wine, value):
-    made = save(fresh_store, view(wine))
-    client(fresh_store).set_experiment_tag(wine, TAG_PREFIX + "01", value)
-    assert read_saved_views(fresh_store, wine) == SavedViews((made,), 1)
+    view = save(fresh_store, make_view(wine))
+    client(fresh_store).set_experiment_tag(wine, VIEW_TAG_PREFIX + "01", value)
+    assert read_saved_views(fresh_store, wine) == SavedViews((view,), 1)
 
 
 @settings(deadline=None, max_examples=30, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60), st.text(st.characters(codec="utf-8")))
 def test_any_name_and_any_query_come_back(fresh_store, name, query):
     wine = make_experiment(fresh_store, f"wine {datetime.now(UTC).timestamp()}")
-    if name.split():
-        made = save(fresh_store, view(wine, name, query))
-        assert read_saved_views(fresh_store, wine) == SavedViews((made,), 0)
-        assert made.query == query
+    if any(character.isprintable() and not character.isspace() for character in name):  # else there is no name: refused below
+        view = save(fresh_store, make_view(wine, name, query))
+        assert read_saved_views(fresh_store, wine) == SavedViews((view,), 0)
+        assert view.query == query
 
 
 @pytest.mark.parametrize("name", ["", " \n ", "x" * 81])
 def test_a_name_that_does_not_fit_is_refused(fresh_store, wine, name):
     with pytest.raises(BadInput):
-        save(fresh_store, view(wine, name))
-    assert tags(fresh_store, wine) == {}
+        save(fresh_store, make_view(wine, name))
+    assert read_tags(fresh_store, wine) == {}
 
 
 def test_a_taken_name_is_refused_whatever_its_case(fresh_store, wine):
-    save(fresh_store, view(wine, "Best"))
-    second = save(fresh_store, view(wine, "second"))
+    save(fresh_store, make_view(wine, "Best"))
+    second = save(fresh_store, make_view(wine, "second"))
     with pytest.raises(BadInput, match="already"):
-        save(fresh_store, view(wine, "best"))
+        save(fresh_store, make_view(wine, "best"))
     with pytest.raises(BadInput, match="already"):
         rename(fresh_store, second, "BEST")
     rename(fresh_store, second, "Second")
@@ -129,8 +138,8 @@ def test_a_taken_name_is_refused_whatever_its_case(fresh_store, wine):
 
 def test_a_view_that_is_too_long_is_refused_in_words(fresh_store, wine):
     with pytest.raises(BadInput, match="5,000 in a tag"):
-        save(fresh_store, view(wine, query="p" * MAX_TAG_LENGTH))
-    assert tags(fresh_store, wine) == {}
+        save(fresh_store, make_view(wine, query="p" * MAX_TAG_LENGTH))
+    assert read_tags(fresh_store, wine) == {}
 
 
 def test_an_experiment_that_is_gone_is_not_found(fresh_store):
@@ -139,17 +148,19 @@ def test_an_experiment_that_is_gone_is_not_found(fresh_store):
 
 
 def test_on_a_server_a_view_is_saved_renamed_and_deleted_and_everybody_sees_it(mlflow_server):
-    home = make_experiment(mlflow_server, "views of a team")
-    made = save(mlflow_server, view(home, EVIL))
-    other = save(mlflow_server, view(home, "other", query="x=" + "ä" * 2000))
-    assert read_saved_views(mlflow_server, home) == SavedViews((made, other), 0) or read_saved_views(
-        mlflow_server, home
-    ) == SavedViews((other, made), 0)
-    rename(mlflow_server, made, "plain")
-    assert {(one.name, one.by, one.at) for one in read_saved_views(mlflow_server, home).views} == {
+    experiment_id = make_experiment(mlflow_server, "views of a team")
+    view = save(mlflow_server, make_view(experiment_id, EVIL))
+    second_view = save(mlflow_server, make_view(experiment_id, "other", query="x=" + "ä" * 2000))
+    assert read_saved_views(mlflow_server, experiment_id) == SavedViews((view, second_view), 0) or read_saved_views(
+        mlflow_server, experiment_id
+    ) == SavedViews((second_view, view), 0)
+    rename(mlflow_server, view, "plain")
+    assert {
+        (saved_view.name, saved_view.by, saved_view.at) for saved_view in read_saved_views(mlflow_server, experiment_id).views
+    } == {
         ("plain", "Ana", NOON),
         ("other", "Ana", NOON),
     }
-    delete(mlflow_server, made)
-    assert read_saved_views(mlflow_server, home) == SavedViews((other,), 0)
-    assert [one.key for one in read_saved_views(mlflow_server, home).views] == [other.key]
+    delete(mlflow_server, view)
+    assert read_saved_views(mlflow_server, experiment_id) == SavedViews((second_view,), 0)
+    assert [saved_view.key for saved_view in read_saved_views(mlflow_server, experiment_id).views] == [second_view.key]

@@ -17,32 +17,20 @@ from lib.backends.mlflow_client import client
 from lib.runs.export.script import Condition, ScriptSpec, build_script
 from lib.runs.export.script_templates import PLOT_PARTS
 from lib.runs.table.types import Search
-from tests.runs.test_run_reader import NOON, log_run, make_experiment
+from tests.support.run_factories import NOON, RUN_SCRIPTS, log_run, make_experiment
 
 URI = "sqlite:////nowhere/mlflow.db"
-ANY = st.text(max_size=30)
+ANY_TEXT = st.text(max_size=30)
 EVIL = '"""\nimport os; os.system("true")\n\'\\" + x #'
-RUN_ALL = """
-import io, os, pathlib, runpy, sys, traceback
-for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):
-    os.chdir(folder)
-    sys.stdout = io.StringIO()
-    try:
-        runpy.run_path("script.py", run_name="__main__")
-        said = "ok\\n" + sys.stdout.getvalue()
-    except BaseException as error:
-        said = f"{error}\\n{traceback.format_exc()}"
-    pathlib.Path("said.txt").write_text(said, encoding="utf-8")
-"""
 
 
-def asked(plot: str = "Scatter", text: str = "m", **more) -> ScriptSpec:
+def make_spec(plot: str = "Scatter", text: str = "m", **other_fields) -> ScriptSpec:
     """A recipe in which every foreign place holds `text`."""
-    everywhere = {
+    fields = {
         "search": Search((text,), text),
         "conditions": (Condition(text, values=(text,)), Condition(text, low=1.0), Condition(text, text=text or "x")),
         "parent": text or "x",
-        "picked": (text,),
+        "selected_run_ids": (text,),
         "color": f"metrics.{text}",
         "x": f"params.{text}",
         "y": f"metrics.{text}",
@@ -50,32 +38,32 @@ def asked(plot: str = "Scatter", text: str = "m", **more) -> ScriptSpec:
         "by": (f"params.{text}",),
         "axes": (f"params.{text}", "metrics.x"),
         "log": (text,),
-        "base": text,
+        "baseline": text,
     }
-    return ScriptSpec(URI, plot=plot, **(everywhere | more))
+    return ScriptSpec(URI, plot=plot, **(fields | other_fields))
 
 
-class _Blank(ast.NodeTransformer):
+class _StringBlanker(ast.NodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
         return ast.Constant("" if isinstance(node.value, str) else node.value)
 
 
-def structure(code: str) -> str:
-    return ast.dump(_Blank().visit(ast.parse(code)))
+def code_structure(code: str) -> str:
+    return ast.dump(_StringBlanker().visit(ast.parse(code)))
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
-@given(ANY, st.sampled_from(sorted(PLOT_PARTS)))
+@given(ANY_TEXT, st.sampled_from(sorted(PLOT_PARTS)))
 def test_no_name_changes_the_structure_of_the_code(text, plot):
-    assert structure(build_script(asked(plot, text))) == structure(build_script(asked(plot)))
+    assert code_structure(build_script(make_spec(plot, text))) == code_structure(build_script(make_spec(plot)))
 
 
 @pytest.mark.parametrize("plot", [*PLOT_PARTS, "Artifacts"])
 def test_hostile_names_stay_in_their_quotes_and_the_script_is_plain_ascii(plot):
-    code = build_script(asked(plot, EVIL + "\u202e\ud800"))
+    code = build_script(make_spec(plot, EVIL + "\u202e\ud800"))
     assert code.isascii()
     assert "os" not in {alias.name for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import) for alias in node.names}
-    assert structure(code) == structure(build_script(asked(plot)))
+    assert code_structure(code) == code_structure(build_script(make_spec(plot)))
 
 
 def test_there_is_no_password_in_it():
@@ -98,7 +86,7 @@ def test_a_picture_without_its_columns_becomes_the_table():
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> dict[str, tuple[str, Path]]:
+def script_results(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> dict[str, tuple[str, Path]]:
     """Every script, run in one process of its own on a real store: name → what it said, and its folder."""
     from tests.conftest import copy_store
 
@@ -120,21 +108,21 @@ def done(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> dict
         client(store).log_batch(ids[0], metrics=[Metric("acc", 0.99 if step == 2 else step / 100, NOON + step * 60_000, step)])
     log_run(store, experiment, "child", params={"n": 1}, metrics={"acc": 0.4}, parent=ids[1], minute=20, model=False)
     folder = tmp_path_factory.mktemp("recipes")
-    for name, recipe in recipes(store.uri, experiment, ids).items():
+    for name, spec in make_specs(store.uri, experiment, ids).items():
         (folder / name).mkdir()
-        (folder / name / "script.py").write_text(build_script(recipe), encoding="utf-8")
+        (folder / name / "script.py").write_text(build_script(spec), encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    finished = subprocess.run(
-        [sys.executable, "-c", RUN_ALL, str(folder)],
+    process = subprocess.run(
+        [sys.executable, "-c", RUN_SCRIPTS, str(folder)],
         env=environment | {"MLFLOW_DISABLE_TELEMETRY": "true"},
         timeout=240,
         check=False,
     )
-    assert finished.returncode == 0
-    return {one.name: ((one / "said.txt").read_text("utf-8"), one) for one in folder.iterdir()}
+    assert process.returncode == 0
+    return {path.name: ((path / "said.txt").read_text("utf-8"), path) for path in folder.iterdir()}
 
 
-def recipes(uri: str, experiment: str, ids: list[str]) -> dict[str, ScriptSpec]:
+def make_specs(uri: str, experiment: str, ids: list[str]) -> dict[str, ScriptSpec]:
     search = Search((experiment,))
     columns = {
         "x": "params.n",
@@ -144,26 +132,26 @@ def recipes(uri: str, experiment: str, ids: list[str]) -> dict[str, ScriptSpec]:
         "by": ("params.mode: a/b.c",),
     }
     columns |= {"axes": ("params.n", "params.rate", "params.mode: a/b.c", "metrics.odd", "metrics.acc")}
-    made = {
+    specs = {
         plot: ScriptSpec(uri, search, plot=plot.title(), selected_run_ids=tuple(ids[:3]), baseline=ids[2], **columns)
         for plot in PLOT_PARTS
     }
-    made["curves-smooth"] = ScriptSpec(
+    specs["curves-smooth"] = ScriptSpec(
         uri, search, plot="Curves", y="metrics.acc", along="relative", smooth=0.6, log=("metrics.acc",)
     )
-    made["curves-wall"] = ScriptSpec(uri, search, plot="Curves", y="metrics.acc", along="wall time")
-    made["scatter-time"] = ScriptSpec(uri, search, plot="Scatter", x="started", y="params.rate", log=("params.rate",))
-    made["scatter-texts"] = ScriptSpec(uri, search, plot="Scatter", x="params.mode: a/b.c", y="seconds", color="params.n")
-    made["best"] = ScriptSpec(uri, search, plot="Box", y="metrics.acc", by=("params.n", "median"), stat="best")
-    made["table"] = ScriptSpec(uri, search, plot="Artifacts")
-    made["picked"] = ScriptSpec(
+    specs["curves-wall"] = ScriptSpec(uri, search, plot="Curves", y="metrics.acc", along="wall time")
+    specs["scatter-time"] = ScriptSpec(uri, search, plot="Scatter", x="started", y="params.rate", log=("params.rate",))
+    specs["scatter-texts"] = ScriptSpec(uri, search, plot="Scatter", x="params.mode: a/b.c", y="seconds", color="params.n")
+    specs["best"] = ScriptSpec(uri, search, plot="Box", y="metrics.acc", by=("params.n", "median"), stat="best")
+    specs["table"] = ScriptSpec(uri, search, plot="Artifacts")
+    specs["picked"] = ScriptSpec(
         uri, Search((experiment,), "metrics.acc > 5"), selected_run_ids=tuple(ids[:2]), only_selected=True
     )
-    made["filter"] = ScriptSpec(uri, Search((experiment,), "metrics.`log loss` < 0.5 and params.`mode: a/b.c` = 'a'"))
-    made["hidden"] = ScriptSpec(uri, search, children="hidden")
-    made["best-child"] = ScriptSpec(uri, search, children="best", color="metrics.acc")
-    made["parent"] = ScriptSpec(uri, search, parent=ids[1])
-    made["none"] = ScriptSpec(uri, search, conditions=(Condition("params.gone", values=("x",)),))
+    specs["filter"] = ScriptSpec(uri, Search((experiment,), "metrics.`log loss` < 0.5 and params.`mode: a/b.c` = 'a'"))
+    specs["hidden"] = ScriptSpec(uri, search, children="hidden")
+    specs["best-child"] = ScriptSpec(uri, search, children="best", color="metrics.acc")
+    specs["parent"] = ScriptSpec(uri, search, parent=ids[1])
+    specs["none"] = ScriptSpec(uri, search, conditions=(Condition("params.gone", values=("x",)),))
     conditions = (
         Condition("metrics.odd", low=1),
         Condition("params.mode: a/b.c", values=("b",)),
@@ -171,12 +159,12 @@ def recipes(uri: str, experiment: str, ids: list[str]) -> dict[str, ScriptSpec]:
         Condition("params.rate", high=1e-2),
         Condition("tags.gone", values=("x",), include_missing=True),
     )
-    made["narrowed"] = ScriptSpec(uri, search, conditions=conditions, since="2023-11-14", until="2023-11-14")
-    made["early"] = ScriptSpec(uri, search, until="2023-11-13")
-    return made
+    specs["narrowed"] = ScriptSpec(uri, search, conditions=conditions, since="2023-11-14", until="2023-11-14")
+    specs["early"] = ScriptSpec(uri, search, until="2023-11-13")
+    return specs
 
 
-PICTURES = [
+CHART_NAMES = [
     *(name for name in PLOT_PARTS if name != "differences"),
     "curves-smooth",
     "curves-wall",
@@ -186,26 +174,26 @@ PICTURES = [
 ]
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_comes_out_of_its_script(done, name):
-    said, folder = done[name]
-    assert said.startswith("ok"), said
+@pytest.mark.parametrize("name", CHART_NAMES)
+def test_a_picture_comes_out_of_its_script(script_results, name):
+    output, folder = script_results[name]
+    assert output.startswith("ok"), output
     assert "vega" in (folder / "chart.html").read_text("utf-8")
 
 
-def rows(done, name: str) -> pd.DataFrame:
-    said, folder = done[name]
-    assert said.startswith("ok"), said
+def read_rows(script_results, name: str) -> pd.DataFrame:
+    output, folder = script_results[name]
+    assert output.startswith("ok"), output
     return pd.read_csv(folder / "runs.csv")
 
 
-def test_the_table_has_all_runs(done):
-    assert len(rows(done, "table")) == 13
+def test_the_table_has_all_runs(script_results):
+    assert len(read_rows(script_results, "table")) == 13
 
 
-def test_the_differences_stand_side_by_side_with_the_baseline_first(done):
-    said, folder = done["differences"]
-    assert said.startswith("ok"), said
+def test_the_differences_stand_side_by_side_with_the_baseline_first(script_results):
+    output, folder = script_results["differences"]
+    assert output.startswith("ok"), output
     table = pd.read_csv(folder / "differences.csv", index_col=0)
     assert table.loc["name"].tolist() == ["r2", "r1", "r0"]
     assert "status" not in table.index
@@ -222,17 +210,17 @@ def test_the_differences_stand_side_by_side_with_the_baseline_first(done):
         ("narrowed", ["r11", "r9", "r7", "r5"]),
     ],
 )
-def test_the_script_leaves_the_runs_that_the_page_leaves(done, name, left):
-    assert rows(done, name)["name"].tolist() == left
+def test_the_script_leaves_the_runs_that_the_page_leaves(script_results, name, left):
+    assert read_rows(script_results, name)["name"].tolist() == left
 
 
 @pytest.mark.parametrize("name", ["none", "early"])
-def test_a_script_that_leaves_nothing_says_so(done, name):
-    assert done[name][0].startswith("No run is left.")
+def test_a_script_that_leaves_nothing_says_so(script_results, name):
+    assert script_results[name][0].startswith("No run is left.")
 
 
-def test_the_best_value_is_read_from_the_history(done):
-    html = (done["best"][1] / "chart.html").read_text("utf-8")
+def test_the_best_value_is_read_from_the_history(script_results):
+    html = (script_results["best"][1] / "chart.html").read_text("utf-8")
     spec = json.loads(html[html.index("var spec = ") + 11 : html.index(";\n      var embedOpt")])
     drawn = [row for rows in spec["datasets"].values() for row in rows]
     assert max(row["y"] for row in drawn) == 0.99

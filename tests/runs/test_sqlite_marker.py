@@ -12,7 +12,7 @@ from lib.backends.mlflow_client import client
 from lib.runs.reading import sqlite_marker
 from lib.runs.reading.sqlite_marker import read_change_marker
 from tests.conftest import copy_store
-from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.run_factories import log_run, make_experiment
 
 
 @pytest.fixture
@@ -21,13 +21,13 @@ def run_id(fresh_store):
 
 
 WRITES = {
-    "a metric": lambda here, run_id: here.log_metric(run_id, "m", 1.0),
-    "a parameter": lambda here, run_id: here.log_param(run_id, "p", 1),
-    "a tag": lambda here, run_id: here.set_tag(run_id, "t", "1"),
-    "a name": lambda here, run_id: here.update_run(run_id, name="other"),
-    "the end": lambda here, run_id: here.set_terminated(run_id),
-    "a deletion": lambda here, run_id: here.delete_run(run_id),
-    "a model": lambda here, run_id: here.create_registered_model("wine"),
+    "a metric": lambda mlflow, run_id: mlflow.log_metric(run_id, "m", 1.0),
+    "a parameter": lambda mlflow, run_id: mlflow.log_param(run_id, "p", 1),
+    "a tag": lambda mlflow, run_id: mlflow.set_tag(run_id, "t", "1"),
+    "a name": lambda mlflow, run_id: mlflow.update_run(run_id, name="other"),
+    "the end": lambda mlflow, run_id: mlflow.set_terminated(run_id),
+    "a deletion": lambda mlflow, run_id: mlflow.delete_run(run_id),
+    "a model": lambda mlflow, run_id: mlflow.create_registered_model("wine"),
 }
 
 
@@ -99,4 +99,4 @@ def test_many_threads_and_many_files_share_the_marks(fresh_store, tmp_path, monk
         stores.append(sqlite_backend(tmp_path / f"{n}.db"))
     with ThreadPoolExecutor(8) as pool:
         assert None not in list(pool.map(read_change_marker, stores * 20))
-    assert len(sqlite_marker._WATCHED) <= 2
+    assert len(sqlite_marker._OPEN_FILES) <= 2

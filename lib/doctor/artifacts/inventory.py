@@ -21,7 +21,7 @@ from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
 from lib.doctor.artifacts.rules import Machine, PathStatus, RecordedLocation
 from lib.doctor.types import ProgressCallback
 from lib.errors import PodiumError
-from lib.runs.reading.sqlite_rows import query_rows
+from lib.runs.reading.sqlite_reader import query_rows
 
 PAGE_SIZE = 1000
 MAX_RUNS = 20_000

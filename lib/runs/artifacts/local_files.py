@@ -1,6 +1,6 @@
 """Files of a run or model that lie in a folder of this machine: listed and read in place, never outside that folder.
 
-`files` decides whether a place is local at all; it also checks every path first. What a link inside the folder leads to is
+`files` decides whether a location is local at all; it also checks every path first. What a link inside the folder leads to is
 checked here, because only the file system knows.
 """
 
@@ -13,7 +13,7 @@ from lib.errors import ActionRefused, BackendError, NotFound, NotWritable
 
 
 def folder_of_uri(uri: str) -> Path | None:
-    """The folder of this machine that an artifact URI names; None when it names another kind of place."""
+    """The folder of this machine that an artifact URI names; None when it names another kind of location."""
     try:
         parts = urlsplit(uri)
     except ValueError:  # "http://[x": no address at all
@@ -27,59 +27,59 @@ def folder_of_uri(uri: str) -> Path | None:
 def list_folder(root: Path, path: str) -> list[tuple[str, bool, int | None]]:
     """Name, whether it is a folder, and size of what lies in a folder; nothing when no file was ever logged.
 
-    Raises NotFound for a folder that is not there, Refused for one that a link leads out to.
+    Raises NotFound for a folder that is not there, ActionRefused for one that a link leads out to.
     """
-    found = _inside(root, path)
-    if not found.is_dir():
-        if not path and not found.exists():
+    folder = _resolve_inside(root, path)
+    if not folder.is_dir():
+        if not path and not folder.exists():
             return []
         raise NotFound(f"{path or 'The folder of files'} is no folder here.")
     try:
-        return [_entry(item) for item in found.iterdir()]
+        return [_folder_entry(item) for item in folder.iterdir()]
     except PermissionError as error:
-        raise _may_not(path) from error
+        raise _permission_error(path) from error
 
 
 def read_file(root: Path, path: str, max_bytes: int) -> tuple[bytes, int]:
-    """At most `most` bytes of a file, and its whole size; no byte at all of a larger one."""
-    found = _inside(root, path)
+    """At most `max_bytes` of a file, and its whole size; no byte at all of a larger one."""
+    file = _resolve_inside(root, path)
     try:
-        about = found.stat()
-        if stat.S_ISDIR(about.st_mode):
+        status = file.stat()
+        if stat.S_ISDIR(status.st_mode):
             raise NotFound(f"{path} is a folder, not a file.")
-        if not stat.S_ISREG(about.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             raise ActionRefused(f"{path} is no plain file: reading it could wait for ever.")
-        if about.st_size > max_bytes:
-            return b"", about.st_size
-        with found.open("rb") as source:
+        if status.st_size > max_bytes:
+            return b"", status.st_size
+        with file.open("rb") as source:
             data = source.read(max_bytes + 1)
     except FileNotFoundError as error:
         raise NotFound(f"{path} is not there.", next="It may have been removed since the list was read.") from error
     except PermissionError as error:
-        raise _may_not(path) from error
+        raise _permission_error(path) from error
     return (data, len(data)) if len(data) <= max_bytes else (b"", len(data))
 
 
-def _entry(item: Path) -> tuple[str, bool, int | None]:
+def _folder_entry(item: Path) -> tuple[str, bool, int | None]:
     try:
-        about = item.stat()
-    except OSError:  # a link to nowhere: it is listed, and told when it is opened
+        status = item.stat()
+    except OSError:  # a link to nowhere: it is listed, and reported when it is opened
         return item.name, False, None
-    is_folder = stat.S_ISDIR(about.st_mode)
-    return item.name, is_folder, None if is_folder else about.st_size
+    is_folder = stat.S_ISDIR(status.st_mode)
+    return item.name, is_folder, None if is_folder else status.st_size
 
 
-def _inside(root: Path, path: str) -> Path:
+def _resolve_inside(root: Path, path: str) -> Path:
     try:
-        home, found = root.resolve(), (root / path).resolve()
+        resolved_root, resolved_path = root.resolve(), (root / path).resolve()
     except (OSError, RuntimeError) as error:  # links that lead round in a circle
         raise BackendError(f"{path or 'The folder of files'} leads round in a circle.") from error
     except ValueError as error:  # a zero character in the name of the folder
         raise BackendError("The folder of files has a name that no folder can have.") from error
-    if not found.is_relative_to(home):
+    if not resolved_path.is_relative_to(resolved_root):
         raise ActionRefused(f"{path} leads out of the folder of this run.", next="Only files inside it are shown.")
-    return found
+    return resolved_path
 
 
-def _may_not(path: str) -> NotWritable:
+def _permission_error(path: str) -> NotWritable:
     return NotWritable(f"{path or 'The folder of files'} may not be read here.", next="Check the rights of the file.")

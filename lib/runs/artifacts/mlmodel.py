@@ -38,9 +38,9 @@ class SignatureColumn:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What an MLmodel file says. `flavours` maps each to its plain settings; `size` is in bytes as the file claims it.
+    """What an MLmodel file says. `flavours` maps each to its plain settings; `size_bytes` is what the file claims.
 
-    `signed` tells a signature without columns from none at all.
+    `has_signature` tells a signature without columns from none at all.
     """
 
     flavours: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -56,48 +56,51 @@ class ModelFile:
 
 def read_model_locations(backend: Backend, run: Run) -> tuple[ArtifactLocation, ...]:
     """The models that a run logged, the one of the highest step first; else the model folders among its artifacts."""
-    return tuple(_logged(backend, one) for one in run.model_ids) or _among_artifacts(backend, run)
+    return tuple(_read_model_location(backend, model_id) for model_id in run.model_ids) or _find_model_folders(backend, run)
 
 
 def read_model_file(backend: Backend, location: ArtifactLocation) -> ModelFile:
     """Read MLmodel and requirements.txt of a model.
 
-    Raises NotFound where there is no MLmodel file, Refused for one that is too large or stored where Podium does not reach, BadInput
+    Raises NotFound where there is no MLmodel file, ActionRefused for one that is too large or stored where Podium does not reach, BadInput
     for one that cannot be understood.
     """
-    if far := unreadable_scheme(location.uri, backend):
-        raise ActionRefused(f"The model's files are at a {far} address, which is not read from here.")
-    head = _text(backend, location, MLMODEL_FILE)
-    if head is None:
+    if scheme := unreadable_scheme(location.uri, backend):
+        raise ActionRefused(f"The model's files are at a {scheme} address, which is not read from here.")
+    mlmodel_text = _read_text(backend, location, MLMODEL_FILE)
+    if mlmodel_text is None:
         raise NotFound(f"{location.name} has no MLmodel file.", next="It may not have been finished, or its files were removed.")
-    needs = _text(backend, location, "requirements.txt") or ""
-    return replace(parse_model_file(head), requirements=tuple(line.strip() for line in needs.splitlines()[:500] if line.strip()))
+    requirements = _read_text(backend, location, "requirements.txt") or ""
+    return replace(
+        parse_model_file(mlmodel_text),
+        requirements=tuple(line.strip() for line in requirements.splitlines()[:500] if line.strip()),
+    )
 
 
 def parse_model_file(text: str) -> ModelFile:
     """What an MLmodel file says, from its text. Raises BadInput for what is no MLmodel file."""
     try:
-        said = yaml.load(text, _Plain)  # noqa: S506 - a SafeLoader without merging
+        document = yaml.load(text, _CappedLoader)  # noqa: S506 - a SafeLoader without merging
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         raise BadInput("The MLmodel file cannot be read.", next="Look at it among the artifacts.") from error
-    if not isinstance(said, dict):
+    if not isinstance(document, dict):
         raise BadInput("The MLmodel file holds no settings.", next="Look at it among the artifacts.")
-    flavours = {str(name): _plain(found) for name, found in _dict(said.get("flavors")).items()}
-    signature = said.get("signature")
-    size = said.get("model_size_bytes")
+    flavours = {str(name): _plain_settings(settings) for name, settings in _as_dict(document.get("flavors")).items()}
+    signature = document.get("signature")
+    size = document.get("model_size_bytes")
     return ModelFile(
         flavours=flavours,
-        inputs=_columns(_dict(signature).get("inputs")),
-        outputs=_columns(_dict(signature).get("outputs")),
-        params=_columns(_dict(signature).get("params")),
+        inputs=_signature_columns(_as_dict(signature).get("inputs")),
+        outputs=_signature_columns(_as_dict(signature).get("outputs")),
+        params=_signature_columns(_as_dict(signature).get("params")),
         has_signature=isinstance(signature, dict),
         size_bytes=size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None,
-        mlflow_version=_word(said.get("mlflow_version")),
+        mlflow_version=_short_text(document.get("mlflow_version")),
         python_version=flavours.get("python_function", {}).get("python_version", ""),
     )
 
 
-class _Plain(yaml.SafeLoader):
+class _CappedLoader(yaml.SafeLoader):
     """YAML under caps, without merge keys: lists of references that are merged again and again would grow without end."""
 
     nodes = 0
@@ -119,69 +122,75 @@ class _Plain(yaml.SafeLoader):
         """Leave `<<` alone, so that reading it fails."""
 
 
-def _dict(value: object) -> dict[Any, Any]:
+def _as_dict(value: object) -> dict[Any, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _plain(settings: object) -> dict[str, str]:
-    """The settings that are one word or number."""
-    return {str(key): _word(value) for key, value in _dict(settings).items() if isinstance(value, str | int | float | bool)}
+def _plain_settings(settings: object) -> dict[str, str]:
+    """The settings that are one text or number."""
+    return {
+        str(key): _short_text(value) for key, value in _as_dict(settings).items() if isinstance(value, str | int | float | bool)
+    }
 
 
-def _word(value: object) -> str:
+def _short_text(value: object) -> str:
     return str(value)[:200] if isinstance(value, str | int | float | bool) else ""
 
 
-def _columns(schema: object) -> tuple[SignatureColumn, ...]:
+def _signature_columns(schema: object) -> tuple[SignatureColumn, ...]:
     """The columns of a schema, which MLmodel keeps as JSON text; none for one that cannot be read."""
     try:
-        found = json.loads(schema) if isinstance(schema, str) else schema
+        value = json.loads(schema) if isinstance(schema, str) else schema
     except (ValueError, RecursionError):
         return ()
-    listed = found if isinstance(found, list) else []
-    return tuple(_column(one, place) for place, one in enumerate(listed[:MAX_COLUMNS]) if isinstance(one, dict))
-
-
-def _column(one: dict[str, Any], place: int) -> SignatureColumn:
-    return SignatureColumn(
-        str(one.get("name") or f"column {place + 1}")[:200], _type(one), one.get("required", True) is not False
+    columns = value if isinstance(value, list) else []
+    return tuple(
+        _signature_column(column, position) for position, column in enumerate(columns[:MAX_COLUMNS]) if isinstance(column, dict)
     )
 
 
-def _type(one: dict[str, Any]) -> str:
+def _signature_column(column: dict[str, Any], position: int) -> SignatureColumn:
+    return SignatureColumn(
+        str(column.get("name") or f"column {position + 1}")[:200], _type_text(column), column.get("required", True) is not False
+    )
+
+
+def _type_text(column: dict[str, Any]) -> str:
     """A type in words. What is nested deeper is named by its outer kind: "array of string", "object"."""
-    kind = _word(one.get("type") or one.get("dtype"))
-    tensor = _dict(one.get("tensor-spec"))
+    type_name = _short_text(column.get("type") or column.get("dtype"))
+    tensor = _as_dict(column.get("tensor-spec"))
     if tensor:
         shape = tensor.get("shape")
-        sizes = ", ".join(map(_word, shape[:8])) if isinstance(shape, list) else ""
-        return f"{_word(tensor.get('dtype'))} ({sizes})"
-    inner = _dict(one.get("items") or one.get("values"))
-    return f"{kind} of {_word(inner.get('type'))}" if inner else kind
+        sizes = ", ".join(map(_short_text, shape[:8])) if isinstance(shape, list) else ""
+        return f"{_short_text(tensor.get('dtype'))} ({sizes})"
+    element = _as_dict(column.get("items") or column.get("values"))
+    return f"{type_name} of {_short_text(element.get('type'))}" if element else type_name
 
 
-def _logged(backend: Backend, model_id: str) -> ArtifactLocation:
+def _read_model_location(backend: Backend, model_id: str) -> ArtifactLocation:
     with translate_errors(f"Model {model_id}"):
-        found = client(backend).get_logged_model(model_id)
-    home = mapped_location(backend, found.artifact_location or "")
-    return ArtifactLocation(home, model_id=model_id, name=found.name or model_id, status=str(found.status.value))
+        model = client(backend).get_logged_model(model_id)
+    uri = mapped_location(backend, model.artifact_location or "")
+    return ArtifactLocation(uri, model_id=model_id, name=model.name or model_id, status=str(model.status.value))
 
 
-def _among_artifacts(backend: Backend, of: Run) -> tuple[ArtifactLocation, ...]:
+def _find_model_folders(backend: Backend, run: Run) -> tuple[ArtifactLocation, ...]:
     """Where the artifacts are not read from here, no model is known: the artifacts' own card says why."""
-    home = mapped_location(backend, of.artifact_uri)
-    if unreadable_scheme(home, backend):
+    uri = mapped_location(backend, run.artifact_uri)
+    if unreadable_scheme(uri, backend):
         return ()
-    own = ArtifactLocation(home, run_id=of.run_id)
-    folders = [one.path for one in list_folder(backend, own) if one.is_folder][:MAX_FOLDERS]
-    found = [path for path in folders if any(one.name == MLMODEL_FILE for one in list_folder(backend, own, path))]
-    return tuple(replace(own, name=path, folder=path) for path in found)
+    run_location = ArtifactLocation(uri, run_id=run.run_id)
+    folders = [entry.path for entry in list_folder(backend, run_location) if entry.is_folder][:MAX_FOLDERS]
+    model_folders = [
+        path for path in folders if any(entry.name == MLMODEL_FILE for entry in list_folder(backend, run_location, path))
+    ]
+    return tuple(replace(run_location, name=path, folder=path) for path in model_folders)
 
 
-def _text(backend: Backend, place: ArtifactLocation, name: str) -> str | None:
-    """The text of a small file of a model; None where there is no such file. Raises Refused for a large one."""
+def _read_text(backend: Backend, location: ArtifactLocation, name: str) -> str | None:
+    """The text of a small file of a model; None where there is no such file. Raises ActionRefused for a large one."""
     try:
-        data = fetch_file(backend, place, f"{place.folder}/{name}" if place.folder else name, MAX_FILE_BYTES).data
+        data = fetch_file(backend, location, f"{location.folder}/{name}" if location.folder else name, MAX_FILE_BYTES).data
     except NotFound:
         return None
     return data.decode("utf-8", errors="replace")

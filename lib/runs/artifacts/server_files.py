@@ -22,63 +22,65 @@ ArtifactOwner = tuple[str, str]
 
 def list_folder(backend: Backend, owner: ArtifactOwner, path: str) -> list[tuple[str, bool, int | None]]:
     """Path, whether it is a folder, and size of what lies in a folder. An unknown folder is empty."""
-    kind, id_ = _checked(owner)
-    route, asked = (
+    kind, id_ = _check_owner(owner)
+    route, parameters = (
         ("/api/2.0/mlflow/artifacts/list", {"run_id": id_, "path": path})
         if kind == "run"
         else (f"/api/2.0/mlflow/logged-models/{id_}/artifacts/directories", {"artifact_directory_path": path})
     )
-    with _answer(backend, route, {name: value for name, value in asked.items() if value}) as answer:
-        answer.read()
+    with _stream_response(backend, route, {name: value for name, value in parameters.items() if value}) as response:
+        response.read()
         try:
-            files = answer.json().get("files", [])
-            return [(str(one["path"]), bool(one.get("is_dir")), _size(one.get("file_size"))) for one in files]
+            files = response.json().get("files", [])
+            return [(str(file["path"]), bool(file.get("is_dir")), _parse_size(file.get("file_size"))) for file in files]
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise BackendError(f"{backend.name} gave no list of files.") from error
 
 
 def read_file(backend: Backend, owner: ArtifactOwner, path: str, max_bytes: int) -> tuple[bytes, int]:
-    """At most `most` bytes of a file, and how many there are at least; no byte at all of a larger one."""
-    kind, id_ = _checked(owner)
-    route, asked = (
+    """At most `max_bytes` of a file, and how many there are at least; no byte at all of a larger one."""
+    kind, id_ = _check_owner(owner)
+    route, parameters = (
         ("/get-artifact", {"run_uuid": id_, "path": path})
         if kind == "run"
         else (f"/ajax-api/2.0/mlflow/logged-models/{id_}/artifacts/files", {"artifact_file_path": path})
     )
     data = bytearray()
-    with _answer(backend, route, asked) as answer:
-        told = _size(answer.headers.get("content-length")) or 0
-        if told > max_bytes:
-            return b"", told
-        for part in answer.iter_bytes():
-            data += part
+    with _stream_response(backend, route, parameters) as response:
+        size = _parse_size(response.headers.get("content-length")) or 0
+        if size > max_bytes:
+            return b"", size
+        for chunk in response.iter_bytes():
+            data += chunk
             if len(data) > max_bytes:
                 return b"", len(data)
     return bytes(data), len(data)
 
 
-def _checked(owner: ArtifactOwner) -> ArtifactOwner:
+def _check_owner(owner: ArtifactOwner) -> ArtifactOwner:
     if not _ID.fullmatch(owner[1]):
         raise NotFound(f"{owner[1][:80] or 'Nothing'} is no id of a {owner[0]}.")
     return owner
 
 
-def _size(told: object) -> int | None:
+def _parse_size(value: object) -> int | None:
     """Servers tell sizes as text or number, and none for an empty file."""
-    return int(str(told)) if told is not None and str(told).isdecimal() else None
+    return int(str(value)) if value is not None and str(value).isdecimal() else None
 
 
 @contextmanager
-def _answer(backend: Backend, route: str, asked: Mapping[str, str]) -> Iterator[httpx.Response]:
+def _stream_response(backend: Backend, route: str, parameters: Mapping[str, str]) -> Iterator[httpx.Response]:
     """What the server answers, as a stream that ends with the block."""
     try:
-        with httpx.stream("GET", backend.uri + route, params=asked, timeout=TIMEOUT_SECONDS, auth=httpx_auth(backend)) as answer:
-            if answer.status_code in (400, 404, 500):  # MLflow answers 500 for a file that is not there
+        with httpx.stream(
+            "GET", backend.uri + route, params=parameters, timeout=TIMEOUT_SECONDS, auth=httpx_auth(backend)
+        ) as response:
+            if response.status_code in (400, 404, 500):  # MLflow answers 500 for a file that is not there
                 raise NotFound(
                     "This file or folder is not on the server.", next="It may have been removed, or lie on another machine."
                 )
-            if answer.status_code != 200:
-                raise BackendError(f"{backend.name} answered {answer.status_code} when it was asked for a file.")
-            yield answer
+            if response.status_code != 200:
+                raise BackendError(f"{backend.name} answered {response.status_code} when it was asked for a file.")
+            yield response
     except httpx.HTTPError as error:
         raise Unreachable(f"{backend.name} stopped answering.", next="Check that it runs, then try again.") from error

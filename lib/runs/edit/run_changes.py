@@ -1,7 +1,7 @@
-"""What a person may change on a run: its name, its tags, its note, and bringing it back. Deleting is `registry.discard`'s work.
+"""What a person may change on a run: its name, its tags, its note, and bringing it back. Deleting is `registry.delete_run`'s work.
 
 A change is worked out on paper first, so that a page can show it, and carried out only while the run still says what the person saw.
-MLflow knows no conditional write for tags: between our last look and the write somebody else may still be quicker.
+MLflow knows no conditional write for tags: between our last reading and the write somebody else may still be quicker.
 """
 
 import re
@@ -20,15 +20,15 @@ RESERVED_PREFIXES = ("mlflow.", "podium.")
 """How tags begin that programs read: no page changes them by hand."""
 MAX_NAME_LENGTH, MAX_KEY_LENGTH, MAX_VALUE_LENGTH = 250, 250, 8000
 """What MLflow's database holds; it would cut a longer value silently."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
-_KEY = re.compile(r"[\w\-. :/]+")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+_KEY_PATTERN = re.compile(r"[\w\-. :/]+")
 
 ChangeAction = Literal["rename", "tag", "untag", "restore"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One change of one run, on paper. `was` is what the person saw: None where there was nothing."""
+    """One change of one run, on paper. `expected` is what the person saw: None where there was nothing."""
 
     run_id: str
     action: ChangeAction
@@ -39,22 +39,22 @@ class Change:
 
 def rename_change(run: Run, name: str) -> Change:
     """Give a run another name. Raises BadInput for an empty or too long one."""
-    said = " ".join(_typed(name).split())
-    if not said:
+    new_name = " ".join(_clean_text(name).split())
+    if not new_name:
         raise BadInput("The run has no name.", next="Give it one.")
-    if len(said) > MAX_NAME_LENGTH:
-        raise BadInput(f"The name has {len(said)} characters; {MAX_NAME_LENGTH} fit.", next="Choose a shorter one.")
-    return _new(Change(run.run_id, "rename", value=said, expected=run.name))
+    if len(new_name) > MAX_NAME_LENGTH:
+        raise BadInput(f"The name has {len(new_name)} characters; {MAX_NAME_LENGTH} fit.", next="Choose a shorter one.")
+    return _require_difference(Change(run.run_id, "rename", value=new_name, expected=run.name))
 
 
 def tag_change(run: Run, key: str, value: str) -> Change:
     """Add a tag or change one. Raises BadInput for a key that MLflow cannot keep, or that belongs to a program."""
-    return _new(_tag(run, _own_key(key), value))
+    return _require_difference(_make_tag_change(run, _check_key(key), value))
 
 
 def untag_change(run: Run, key: str) -> Change:
     """Take a tag away. Raises BadInput for one that is not there, or that belongs to a program."""
-    name = key if key in run.tags and not is_reserved_tag(key) else _own_key(key)
+    name = key if key in run.tags and not is_reserved_tag(key) else _check_key(key)
     if name not in run.tags:
         raise BadInput(f"The run has no tag {name[:80]}.")
     return Change(run.run_id, "untag", name, expected=run.tags[name])
@@ -62,9 +62,9 @@ def untag_change(run: Run, key: str) -> Change:
 
 def note_change(run: Run, text: str) -> Change:
     """Write the note of a run; an empty text takes it away."""
-    if not _typed(text) and NOTE_TAG in run.tags:
+    if not _clean_text(text) and NOTE_TAG in run.tags:
         return Change(run.run_id, "untag", NOTE_TAG, expected=run.tags[NOTE_TAG])
-    return _new(_tag(run, NOTE_TAG, text))
+    return _require_difference(_make_tag_change(run, NOTE_TAG, text))
 
 
 def restore_change(run: Run) -> Change:
@@ -81,80 +81,80 @@ def is_reserved_tag(key: str) -> bool:
 
 def code_snippet(change: Change, uri: str) -> str:
     """The plain MLflow call that does the same, ready to be copied."""
-    made = {
+    calls = {
         "rename": f"client.update_run({change.run_id!r}, name={change.value!r})",
         "tag": f"client.set_tag({change.run_id!r}, {change.key!r}, {change.value!r})",
         "untag": f"client.delete_tag({change.run_id!r}, {change.key!r})",
         "restore": f"client.restore_run({change.run_id!r})",
     }
-    return f"from mlflow import MlflowClient\n\nclient = MlflowClient(tracking_uri={uri!r})\n{made[change.action]}\n"
+    return f"from mlflow import MlflowClient\n\nclient = MlflowClient(tracking_uri={uri!r})\n{calls[change.action]}\n"
 
 
 def apply_change(backend: Backend, change: Change) -> None:
-    """Make the change. Raises Refused when the run changed since the person looked, was deleted, or belongs to Podium's record."""
-    now = read_run(backend, change.run_id)
-    place = read_experiment_ref(backend, now.experiment_id)
-    if place.is_ledger:
+    """Make the change. Raises ActionRefused when the run changed since the person looked, was deleted, or belongs to Podium's record."""
+    run = read_run(backend, change.run_id)
+    experiment = read_experiment_ref(backend, run.experiment_id)
+    if experiment.is_ledger:
         raise ActionRefused("This run belongs to the record, which nobody edits.")
-    if change.action == "restore" and place.lifecycle != "active":
-        raise ActionRefused(f"Its experiment {place.name} was deleted.", next="Restore the experiment first.")
-    if change.action != "restore" and now.lifecycle != "active":
+    if change.action == "restore" and experiment.lifecycle != "active":
+        raise ActionRefused(f"Its experiment {experiment.name} was deleted.", next="Restore the experiment first.")
+    if change.action != "restore" and run.lifecycle != "active":
         raise ActionRefused("The run was deleted meanwhile.", next="Restore it first.")
-    if _says(now, change) != change.expected:
+    if _current_value(run, change) != change.expected:
         raise ActionRefused("Somebody changed this since you looked.", next="Look at it again, then decide.")
     _write(backend, change)
 
 
 def _write(backend: Backend, change: Change) -> None:
-    there = client(backend)
+    mlflow = client(backend)
     with translate_errors(f"Run {change.run_id}"):
         match change.action:
             case "rename":
-                there.update_run(change.run_id, name=change.value)
+                mlflow.update_run(change.run_id, name=change.value)
             case "tag":
-                there.set_tag(change.run_id, change.key, change.value)
+                mlflow.set_tag(change.run_id, change.key, change.value)
             case "untag":
-                there.delete_tag(change.run_id, change.key)
+                mlflow.delete_tag(change.run_id, change.key)
             case "restore":
-                there.restore_run(change.run_id)
+                mlflow.restore_run(change.run_id)
 
 
-def _says(now: Run, change: Change) -> str | None:
+def _current_value(run: Run, change: Change) -> str | None:
     if change.action == "rename":
-        return now.name
-    return now.lifecycle if change.action == "restore" else now.tags.get(change.key)
+        return run.name
+    return run.lifecycle if change.action == "restore" else run.tags.get(change.key)
 
 
-def _tag(of: Run, key: str, value: str) -> Change:
-    said = _typed(value)
-    if not said:
+def _make_tag_change(run: Run, key: str, value: str) -> Change:
+    text = _clean_text(value)
+    if not text:
         raise BadInput("There is no text.", next="Write something first.")
-    if len(said) > MAX_VALUE_LENGTH:
-        raise BadInput(f"The text has {len(said):,} characters; {MAX_VALUE_LENGTH:,} fit.", next="Shorten it.")
-    return Change(of.run_id, "tag", key, said, of.tags.get(key))
+    if len(text) > MAX_VALUE_LENGTH:
+        raise BadInput(f"The text has {len(text):,} characters; {MAX_VALUE_LENGTH:,} fit.", next="Shorten it.")
+    return Change(run.run_id, "tag", key, text, run.tags.get(key))
 
 
-def _own_key(key: str) -> str:
-    name = _typed(key)
+def _check_key(key: str) -> str:
+    name = _clean_text(key)
     if not name:
         raise BadInput("The tag has no name.", next="Give it one.")
     if len(name) > MAX_KEY_LENGTH:
         raise BadInput(f"The name has {len(name)} characters; {MAX_KEY_LENGTH} fit.", next="Choose a shorter one.")
     if is_reserved_tag(name):
         raise BadInput(f"Tags that begin with {' or '.join(RESERVED_PREFIXES)} belong to programs.", next="Choose another name.")
-    if not _KEY.fullmatch(name) or name.startswith(("/", ".")) or name.endswith("/") or "//" in name or "/." in name:
+    if not _KEY_PATTERN.fullmatch(name) or name.startswith(("/", ".")) or name.endswith("/") or "//" in name or "/." in name:
         raise BadInput(
             "A tag's name has letters, digits, spaces and _ - . : / only, and is no path.", next="Choose another name."
         )
     return name
 
 
-def _new(change: Change) -> Change:
+def _require_difference(change: Change) -> Change:
     if change.value == change.expected:
         raise BadInput("That is what it says already.")
     return change
 
 
-def _typed(text: str) -> str:
+def _clean_text(text: str) -> str:
     """What was typed without control and invisible marks; line breaks and tabs stay."""
-    return _CONTROL.sub(" ", text.replace("\r\n", "\n")).strip()
+    return _CONTROL_CHARACTERS.sub(" ", text.replace("\r\n", "\n")).strip()

@@ -19,7 +19,7 @@ from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, to_podium_error, translate_errors
 from lib.errors import BadInput, NotFound
 
-TAG_PREFIX = "podium.view."
+VIEW_TAG_PREFIX = "podium.view."
 MAX_TAG_LENGTH = 5_000
 """Characters of an experiment's tag that every store of MLflow keeps."""
 MAX_NAME_LENGTH = 80
@@ -45,7 +45,7 @@ class SavedViews:
     skipped_count: int = 0
 
 
-class _Written(BaseModel):
+class _ViewRecord(BaseModel):
     """The value of a tag. `deleted` is set where a store cannot drop a tag."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
@@ -59,12 +59,16 @@ class _Written(BaseModel):
 
 def read_saved_views(backend: Backend, experiment_id: str) -> SavedViews:
     """The views kept with an experiment. Writes nothing."""
-    read = {key: (value, _read(value)) for key, value in sorted(_tags(backend, experiment_id).items())}
+    records = {key: _parse_record(value) for key, value in sorted(_read_view_tags(backend, experiment_id).items())}
     views = [
-        SavedView(key, experiment_id, one.name, one.query, one.by, one.at) for key, (_, one) in read.items() if one and one.name
+        SavedView(key, experiment_id, record.name, record.query, record.by, record.at)
+        for key, record in records.items()
+        if record and record.name
     ]
-    gone = sum(one is not None and one.deleted for _, one in read.values())
-    return SavedViews(tuple(sorted(views, key=lambda view: (view.name.casefold(), view.key))), len(read) - len(views) - gone)
+    deleted_count = sum(record is not None and record.deleted for record in records.values())
+    return SavedViews(
+        tuple(sorted(views, key=lambda view: (view.name.casefold(), view.key))), len(records) - len(views) - deleted_count
+    )
 
 
 def save(backend: Backend, view: SavedView) -> SavedView:
@@ -72,20 +76,20 @@ def save(backend: Backend, view: SavedView) -> SavedView:
 
     Raises BadInput for a name that is empty, too long or taken, and for a view that is too long to be kept.
     """
-    made = SavedView(TAG_PREFIX + str(ULID()), view.experiment_id, _fit(view.name), view.query, view.by, view.at)
-    _not_taken(backend, made)
-    _write(backend, made)
-    return made
+    new_view = SavedView(VIEW_TAG_PREFIX + str(ULID()), view.experiment_id, _check_name(view.name), view.query, view.by, view.at)
+    _check_name_is_free(backend, new_view)
+    _write_view(backend, new_view)
+    return new_view
 
 
 def rename(backend: Backend, view: SavedView, name: str) -> None:
     """Give a view another name. Raises NotFound when someone has deleted it, BadInput for a name that does not fit."""
-    found = next((one for one in read_saved_views(backend, view.experiment_id).views if one.key == view.key), None)
-    if found is None:
+    current = next((other for other in read_saved_views(backend, view.experiment_id).views if other.key == view.key), None)
+    if current is None:
         raise NotFound(f"The view {view.name} is not there any more.", next="Someone has deleted it: look again.")
-    renamed = SavedView(found.key, found.experiment_id, _fit(name), found.query, found.by, found.at)
-    _not_taken(backend, renamed)
-    _write(backend, renamed)
+    renamed_view = SavedView(current.key, current.experiment_id, _check_name(name), current.query, current.by, current.at)
+    _check_name_is_free(backend, renamed_view)
+    _write_view(backend, renamed_view)
 
 
 def delete(backend: Backend, view: SavedView) -> None:
@@ -95,66 +99,66 @@ def delete(backend: Backend, view: SavedView) -> None:
     except MlflowException as error:
         if error.error_code == "PERMISSION_DENIED":
             raise to_podium_error(error.error_code, str(error), "This view") from error
-        if view.key in _tags(backend, view.experiment_id):
-            _set(backend, view, json.dumps({"schema": 1, "deleted": True}))
+        if view.key in _read_view_tags(backend, view.experiment_id):
+            _set_tag(backend, view, json.dumps({"schema": 1, "deleted": True}))
 
 
 def code_snippet(uri: str, view: SavedView, action: Literal["Save", "Rename", "Delete"]) -> str:
     """The plain MLflow call that does the same, to be copied. A new view gets its own id in the key when it is saved."""
-    key = view.key or f"{TAG_PREFIX}<id>"
-    what = f"delete_experiment_tag({view.experiment_id!r}, {key!r})" if action == "Delete" else ""
-    what = what or f"set_experiment_tag({view.experiment_id!r}, {key!r}, {_text(view)!r})"
-    return f"from mlflow import MlflowClient\n\nclient = MlflowClient(tracking_uri={uri!r})\nclient.{what}\n"
+    key = view.key or f"{VIEW_TAG_PREFIX}<id>"
+    call = f"delete_experiment_tag({view.experiment_id!r}, {key!r})" if action == "Delete" else ""
+    call = call or f"set_experiment_tag({view.experiment_id!r}, {key!r}, {_tag_value(view)!r})"
+    return f"from mlflow import MlflowClient\n\nclient = MlflowClient(tracking_uri={uri!r})\nclient.{call}\n"
 
 
-def _tags(backend: Backend, experiment: str) -> Mapping[str, str]:
-    with translate_errors(f"Experiment {experiment}"):
-        tags = client(backend).get_experiment(experiment).tags or {}
-    return {str(key): str(value) for key, value in tags.items() if str(key).startswith(TAG_PREFIX)}
+def _read_view_tags(backend: Backend, experiment_id: str) -> Mapping[str, str]:
+    with translate_errors(f"Experiment {experiment_id}"):
+        tags = client(backend).get_experiment(experiment_id).tags or {}
+    return {str(key): str(value) for key, value in tags.items() if str(key).startswith(VIEW_TAG_PREFIX)}
 
 
-def _read(value: str) -> _Written | None:
+def _parse_record(value: str) -> _ViewRecord | None:
     """The value of a tag; None for what is not ours. A view without a name or longer than we write is not ours either."""
     if len(value) > MAX_TAG_LENGTH:
         return None
     try:
-        return _Written.model_validate_json(value)
+        return _ViewRecord.model_validate_json(value)
     except (ValidationError, RecursionError):
         return None
 
 
-def _fit(name: str) -> str:
-    tidy = " ".join("".join(mark if mark.isprintable() else " " for mark in name).split())
-    if not tidy:
+def _check_name(name: str) -> str:
+    tidy_name = " ".join("".join(character if character.isprintable() else " " for character in name).split())
+    if not tidy_name:
         raise BadInput("A view needs a name.", next="Type what it shows, such as: forests over 0.95.")
-    if len(tidy) > MAX_NAME_LENGTH:
-        raise BadInput(f"This name has {len(tidy)} characters, and {MAX_NAME_LENGTH} fit.", next="Shorten it.")
-    return tidy
+    if len(tidy_name) > MAX_NAME_LENGTH:
+        raise BadInput(f"This name has {len(tidy_name)} characters, and {MAX_NAME_LENGTH} fit.", next="Shorten it.")
+    return tidy_name
 
 
-def _not_taken(backend: Backend, view: SavedView) -> None:
-    for one in read_saved_views(backend, view.experiment_id).views:
-        if one.name.casefold() == view.name.casefold() and one.key != view.key:
-            raise BadInput(f"There is a view called {one.name} already.", next="Choose another name, or delete that one first.")
+def _check_name_is_free(backend: Backend, view: SavedView) -> None:
+    for other in read_saved_views(backend, view.experiment_id).views:
+        if other.name.casefold() == view.name.casefold() and other.key != view.key:
+            raise BadInput(f"There is a view called {other.name} already.", next="Choose another name, or delete that one first.")
 
 
-def _text(view: SavedView) -> str:
+def _tag_value(view: SavedView) -> str:
     """The value of the tag."""
     at = view.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     value = {"schema": 1, "name": view.name, "query": view.query, "by": view.by, "at": at}
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _write(backend: Backend, view: SavedView) -> None:
-    text = _text(view)
+def _write_view(backend: Backend, view: SavedView) -> None:
+    text = _tag_value(view)
     if len(text) > MAX_TAG_LENGTH:
         raise BadInput(
             f"This view takes {len(text):,} characters, and MLflow keeps {MAX_TAG_LENGTH:,} in a tag.",
             next="Pick fewer runs or choose fewer columns: each one stands in the view.",
         )
-    _set(backend, view, text)
+    _set_tag(backend, view, text)
 
 
-def _set(backend: Backend, view: SavedView, text: str) -> None:
+def _set_tag(backend: Backend, view: SavedView, text: str) -> None:
     with translate_errors(f"Experiment {view.experiment_id}"):
         client(backend).set_experiment_tag(view.experiment_id, view.key, text)

@@ -1,7 +1,7 @@
 """The code that makes this: a view of runs as a Python script that stands alone, with plain MLflow, pandas and Altair. Pure.
 
 Everything foreign (names, values, the filter) stands as a quoted constant at the head of the script; the code below is the same text
-for everybody (`recipe_parts`), so that no name can become code. The script knows no password: MLflow reads those from its environment.
+for everybody (`script_templates`), so that no name can become code. The script knows no password: MLflow reads those from its environment.
 """
 
 import math
@@ -22,7 +22,7 @@ SCRIPT_DOCSTRING = '"""Runs of MLflow, read and drawn without Podium."""'
 class Condition:
     """One condition on a column: any of some values, a text that stands in it, or else a range of numbers (None is an open end).
 
-    Columns are named as in a filter; the plain ones are name, status, user, started and seconds. `missing` also keeps the runs that
+    Columns are named as in a filter; the plain ones are name, status, user, started and seconds. `include_missing` also keeps the runs that
     do not have the column. Values are texts as they were logged. A range that is open at both ends takes every real number.
     """
 
@@ -38,7 +38,7 @@ class Condition:
 class ScriptSpec:
     """What a script is made of. `uri` has no user and password; `conditions`, `since` and `until` narrow what the search gives.
 
-    `picked` are run ids: with `only` nothing else is kept, whatever the filter says. `parent` leaves its children, `children` is
+    `selected_run_ids`: with `only_selected` nothing else is kept, whatever the filter says. `parent` leaves its children, `children` is
     shown, hidden or best. `plot` is a picture of Compare by its name, with its columns; a name unknown here gives the table.
     """
 
@@ -67,14 +67,18 @@ class ScriptSpec:
 
 def build_script(spec: ScriptSpec) -> str:
     """The whole script. It writes chart.html for a picture, a CSV file for a table."""
-    plot = _part(spec)
+    plot = _plot_part(spec)
     narrowing = (
-        {"PICKED": (list(spec.selected_run_ids), script_templates.KEEP_SELECTED)} if _is_picked(spec) else _narrowing(spec)
+        {"PICKED": (list(spec.selected_run_ids), script_templates.KEEP_SELECTED)}
+        if _is_selection_only(spec)
+        else _narrowing(spec)
     )
-    narrowing |= {} if "EXTREMES" in narrowing else _extremes(spec, _drawn(spec))
-    constants = _head(spec) | {name: value for name, (value, _) in narrowing.items()}
+    narrowing |= {} if "EXTREMES" in narrowing else _extremes_narrowing(spec, _plotted_columns(spec))
+    constants = _head_constants(spec) | {name: value for name, (value, _) in narrowing.items()}
     constants |= {
-        name: value for name, value in _columns(spec).items() if name in plot.constants or name in _with_best(narrowing)
+        name: value
+        for name, value in _column_constants(spec).items()
+        if name in plot.constants or name in _best_children_constants(narrowing)
     }
     imports = [*script_templates.BASE_IMPORTS, *plot.imports]
     blocks = [
@@ -95,43 +99,43 @@ def python_literal(value: object) -> str:
     return ascii(value)
 
 
-def _part(recipe: ScriptSpec) -> script_templates.ScriptPart:
+def _plot_part(spec: ScriptSpec) -> script_templates.ScriptPart:
     """The picture; the table where the picture lacks the columns it is made of."""
-    plot = script_templates.PLOT_PARTS.get(recipe.plot.casefold(), script_templates.TABLE_PART)
-    has = _columns(recipe)
+    plot = script_templates.PLOT_PARTS.get(spec.plot.casefold(), script_templates.TABLE_PART)
+    constants = _column_constants(spec)
     return (
         plot
-        if all(has[name] for name in plot.constants if name in ("X", "Y", "Z", "BY", "AXES"))
+        if all(constants[name] for name in plot.constants if name in ("X", "Y", "Z", "BY", "AXES"))
         else script_templates.TABLE_PART
     )
 
 
-def _head(recipe: ScriptSpec) -> dict[str, object]:
-    search = recipe.search
+def _head_constants(spec: ScriptSpec) -> dict[str, object]:
+    search = spec.search
     return {
-        "TRACKING_URI": re.sub(r"//[^/@]*@", "//", recipe.uri),
+        "TRACKING_URI": re.sub(r"//[^/@]*@", "//", spec.uri),
         "EXPERIMENTS": list(search.experiment_ids),
-        "FILTER": "" if _is_picked(recipe) else search.filter.strip(),
+        "FILTER": "" if _is_selection_only(spec) else search.filter.strip(),
         "STATE": search.state,
         "MOST": min(search.limit, MAX_RUNS),
     }
 
 
-def _columns(recipe: ScriptSpec) -> dict[str, object]:
-    along = recipe.along.casefold()
+def _column_constants(spec: ScriptSpec) -> dict[str, object]:
+    along = spec.along.casefold()
     return {
-        "X": recipe.x,
-        "Y": recipe.y,
-        "Z": recipe.z,
-        "BY": [name for name in recipe.by if name],
-        "AXES": list(dict.fromkeys(recipe.axes)),
-        "LOG": list(recipe.log),
-        "COLOR": recipe.color,
-        "LESS_IS_BETTER": metric_direction(recipe.color.removeprefix(METRIC_PREFIX)) == "less",
-        "PICKED": list(recipe.selected_run_ids),
-        "BASE": recipe.baseline,
+        "X": spec.x,
+        "Y": spec.y,
+        "Z": spec.z,
+        "BY": [name for name in spec.by if name],
+        "AXES": list(dict.fromkeys(spec.axes)),
+        "LOG": list(spec.log),
+        "COLOR": spec.color,
+        "LESS_IS_BETTER": metric_direction(spec.color.removeprefix(METRIC_PREFIX)) == "less",
+        "PICKED": list(spec.selected_run_ids),
+        "BASE": spec.baseline,
         "ALONG": "relative" if "relative" in along else "time" if "time" in along or "wall" in along else "step",
-        "SMOOTH": recipe.smooth if 0 < recipe.smooth < 1 else 0.0,
+        "SMOOTH": spec.smooth if 0 < spec.smooth < 1 else 0.0,
     }
 
 
@@ -139,81 +143,93 @@ _Narrowing = dict[str, tuple[object, str]]
 """Name of a constant → its value and the code that uses it, in the order of use."""
 
 
-def _is_picked(recipe: ScriptSpec) -> bool:
-    return recipe.only_selected and bool(recipe.selected_run_ids)
+def _is_selection_only(spec: ScriptSpec) -> bool:
+    return spec.only_selected and bool(spec.selected_run_ids)
 
 
-def _narrowing(recipe: ScriptSpec) -> _Narrowing:
-    found: _Narrowing = {}
-    if recipe.parent:
-        found["PARENT"] = recipe.parent, script_templates.KEEP_CHILDREN
-    if since := _moment(recipe.since):
-        found["SINCE"] = since, script_templates.KEEP_STARTED_SINCE
-    if before := _moment(recipe.until, end=True):
-        found["BEFORE"] = before, script_templates.KEEP_STARTED_BEFORE
-    if any(one.column.startswith(METRIC_PREFIX) for one in recipe.conditions) or _is_best(recipe):
-        found |= _extremes(recipe, [*(one.column for one in recipe.conditions), recipe.color, *_drawn(recipe)])
+def _narrowing(spec: ScriptSpec) -> _Narrowing:
+    steps: _Narrowing = {}
+    if spec.parent:
+        steps["PARENT"] = spec.parent, script_templates.KEEP_CHILDREN
+    if since := _utc_time(spec.since):
+        steps["SINCE"] = since, script_templates.KEEP_STARTED_SINCE
+    if before := _utc_time(spec.until, end=True):
+        steps["BEFORE"] = before, script_templates.KEEP_STARTED_BEFORE
+    if any(condition.column.startswith(METRIC_PREFIX) for condition in spec.conditions) or _keeps_best_children(spec):
+        steps |= _extremes_narrowing(
+            spec, [*(condition.column for condition in spec.conditions), spec.color, *_plotted_columns(spec)]
+        )
     if ranges := [
-        (one.column, _end(one.low), _end(one.high), one.include_missing) for one in recipe.conditions if _is_range(one)
+        (condition.column, _finite_end(condition.low), _finite_end(condition.high), condition.include_missing)
+        for condition in spec.conditions
+        if _is_range(condition)
     ]:
-        found["RANGES"] = ranges, script_templates.KEEP_IN_RANGES
-    rest = [one for one in recipe.conditions if not _is_range(one)]
-    if values := [(one.column, list(one.values), one.include_missing) for one in rest if one.values or one.include_missing]:
-        found["VALUES"] = values, script_templates.KEEP_WITH_VALUES
-    if texts := [(one.column, one.text) for one in rest if one.text is not None]:
-        found["TEXTS"] = texts, script_templates.KEEP_WITH_TEXTS
-    return found | _families(recipe)
+        steps["RANGES"] = ranges, script_templates.KEEP_IN_RANGES
+    other_conditions = [condition for condition in spec.conditions if not _is_range(condition)]
+    if values := [
+        (condition.column, list(condition.values), condition.include_missing)
+        for condition in other_conditions
+        if condition.values or condition.include_missing
+    ]:
+        steps["VALUES"] = values, script_templates.KEEP_WITH_VALUES
+    if texts := [(condition.column, condition.text) for condition in other_conditions if condition.text is not None]:
+        steps["TEXTS"] = texts, script_templates.KEEP_WITH_TEXTS
+    return steps | _child_narrowing(spec)
 
 
-def _families(recipe: ScriptSpec) -> _Narrowing:
-    if recipe.children == "hidden":
+def _child_narrowing(spec: ScriptSpec) -> _Narrowing:
+    if spec.children == "hidden":
         return {"CHILDREN": ("hidden", script_templates.DROP_CHILDREN)}
-    return {"CHILDREN": ("best", script_templates.KEEP_BEST_CHILDREN)} if _is_best(recipe) else {}
+    return {"CHILDREN": ("best", script_templates.KEEP_BEST_CHILDREN)} if _keeps_best_children(spec) else {}
 
 
-def _is_best(recipe: ScriptSpec) -> bool:
+def _keeps_best_children(spec: ScriptSpec) -> bool:
     """Only the best child of each parent, by a metric of which one can say what is better."""
-    judged = recipe.color.startswith(METRIC_PREFIX) and metric_direction(recipe.color.removeprefix(METRIC_PREFIX)) != "neither"
-    return recipe.children == "best" and judged
+    has_direction = spec.color.startswith(METRIC_PREFIX) and metric_direction(spec.color.removeprefix(METRIC_PREFIX)) != "neither"
+    return spec.children == "best" and has_direction
 
 
-def _with_best(narrowing: Mapping[str, tuple[object, str]]) -> tuple[str, ...]:
+def _best_children_constants(narrowing: Mapping[str, tuple[object, str]]) -> tuple[str, ...]:
     """What the code for the best children reads besides its own constant."""
     return ("COLOR", "LESS_IS_BETTER") if narrowing.get("CHILDREN", ("",))[0] == "best" else ()
 
 
-def _drawn(recipe: ScriptSpec) -> list[str]:
+def _plotted_columns(spec: ScriptSpec) -> list[str]:
     """The columns of the picture. Curves draw histories, which have every value."""
-    used = [recipe.color, recipe.x, recipe.y, recipe.z, *recipe.axes]
-    return [] if recipe.plot.casefold() == "curves" else used
+    columns = [spec.color, spec.x, spec.y, spec.z, *spec.axes]
+    return [] if spec.plot.casefold() == "curves" else columns
 
 
-def _extremes(recipe: ScriptSpec, used: Sequence[str]) -> _Narrowing:
+def _extremes_narrowing(spec: ScriptSpec, columns: Sequence[str]) -> _Narrowing:
     """Another value than the last one, for these metrics. It is read before the first condition that judges by it."""
-    ways = {name: _way(recipe.stat, name) for name in dict.fromkeys(used) if name.startswith(METRIC_PREFIX)}
-    wanted = {name: way for name, way in ways.items() if way}
-    return {"EXTREMES": (wanted, script_templates.READ_EXTREMES)} if wanted else {}
+    extremes = {name: _extreme_of(spec.stat, name) for name in dict.fromkeys(columns) if name.startswith(METRIC_PREFIX)}
+    known_extremes = {name: extreme for name, extreme in extremes.items() if extreme}
+    return {"EXTREMES": (known_extremes, script_templates.READ_EXTREMES)} if known_extremes else {}
 
 
-def _way(stat: str, name: str) -> str:
+def _extreme_of(stat: str, name: str) -> str:
     if stat == "best":
         return {"less": "min", "more": "max"}.get(metric_direction(name.removeprefix(METRIC_PREFIX)), "")
     return stat if stat in ("min", "max") else ""
 
 
-def _is_range(one: Condition) -> bool:
-    return one.low is not None or one.high is not None or (one.text is None and not one.values and not one.include_missing)
+def _is_range(condition: Condition) -> bool:
+    return (
+        condition.low is not None
+        or condition.high is not None
+        or (condition.text is None and not condition.values and not condition.include_missing)
+    )
 
 
-def _end(value: float | None) -> float | None:
+def _finite_end(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _moment(text: str, *, end: bool = False) -> str:
+def _utc_time(text: str, *, end: bool = False) -> str:
     """A time of the address as ISO text in UTC; "" for nonsense. As an `end` a bare day lasts until the next one begins."""
     try:
         at = datetime.fromisoformat(text)
-        whole = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
-        return (whole + timedelta(days=1) if end and len(text) == 10 else whole).isoformat()
+        moment = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
+        return (moment + timedelta(days=1) if end and len(text) == 10 else moment).isoformat()
     except (ValueError, OverflowError):
         return ""

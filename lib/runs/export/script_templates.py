@@ -235,20 +235,20 @@ class ScriptPart:
     code: str
 
 
-def _picture(code: str, *needs: str, imports: tuple[str, ...] = ()) -> ScriptPart:
-    return ScriptPart((*needs, "LOG"), (*ALTAIR_IMPORTS, *imports), _DRAW + code + _SAVE)
+def _chart_part(code: str, *constants: str, imports: tuple[str, ...] = ()) -> ScriptPart:
+    return ScriptPart((*constants, "LOG"), (*ALTAIR_IMPORTS, *imports), _DRAW + code + _SAVE)
 
 
 _SKLEARN = ("from sklearn.ensemble import RandomForestRegressor", "from sklearn.inspection import permutation_importance")
 TABLE_PART = ScriptPart((), (), _TABLE)
 PLOT_PARTS = {
-    "parallel": _picture(_PARALLEL, "AXES", "COLOR"),
-    "scatter": _picture(_SCATTER, "X", "Y", "COLOR"),
-    "box": _picture(_BOX, "Y", "BY"),
-    "contour": _picture(_CONTOUR, "X", "Y", "Z"),
-    "curves": _picture(_CURVES, "Y", "PICKED", "ALONG", "SMOOTH"),
-    "groups": _picture(_GROUPS, "Y", "BY", imports=("from scipy.stats import t",)),
-    "importance": _picture(_IMPORTANCE, "Y", imports=_SKLEARN),
+    "parallel": _chart_part(_PARALLEL, "AXES", "COLOR"),
+    "scatter": _chart_part(_SCATTER, "X", "Y", "COLOR"),
+    "box": _chart_part(_BOX, "Y", "BY"),
+    "contour": _chart_part(_CONTOUR, "X", "Y", "Z"),
+    "curves": _chart_part(_CURVES, "Y", "PICKED", "ALONG", "SMOOTH"),
+    "groups": _chart_part(_GROUPS, "Y", "BY", imports=("from scipy.stats import t",)),
+    "importance": _chart_part(_IMPORTANCE, "Y", imports=_SKLEARN),
     "differences": ScriptPart(("PICKED", "BASE"), (), _DIFFERENCES),
 }
 """The pictures of Compare by their name in small letters."""

@@ -15,11 +15,9 @@ from typing import Any
 import pandas as pd
 
 from lib.runs.table.number_format import STORED_INFINITY
-from lib.runs.table.run_table import METRIC_PREFIX, PARAM_PREFIX, subset
-from lib.runs.table.types import RunTable
+from lib.runs.table.run_table import METRIC_PREFIX, PARAM_PREFIX, TAG_PREFIX, subset
+from lib.runs.table.types import MLFLOW_TAG_PREFIX, RunTable
 
-TAG_PREFIX = "tags."
-MLFLOW_TAG_PREFIX = "mlflow."
 IDENTITY_COLUMNS = (
     "name",
     "experiment",
@@ -35,11 +33,11 @@ IDENTITY_COLUMNS = (
 )
 NAN_TEXT = "NaN"
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
-_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+_FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 """What makes a formula; spreadsheets take the full-width forms as well."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-?Infinity", re.ASCII)
-_UNSAFE = re.compile(r"[^\w.-]+")
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+_UNSAFE_CHARACTERS = re.compile(r"[^\w.-]+")
+_DEVICE_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
 def as_csv(table: RunTable, ids: Sequence[str]) -> bytes:
@@ -48,12 +46,12 @@ def as_csv(table: RunTable, ids: Sequence[str]) -> bytes:
     UTF-8 with a byte-order mark, because Excel takes a file without one for Latin-1; pandas and R skip it. A cell that a spreadsheet
     would run as a formula gets a leading apostrophe.
     """
-    sheet = io.StringIO()
-    write = csv.writer(sheet, lineterminator="\r\n")
-    wide = _wide(subset(table, ids))
-    write.writerow([escape_formula(str(name)) for name in wide])
-    write.writerows([escape_formula(cell) for cell in row] for row in zip(*wide.values(), strict=True))
-    return (BOM + sheet.getvalue()).encode("utf-8", "replace")
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    columns = _text_columns(subset(table, ids))
+    writer.writerow([escape_formula(str(name)) for name in columns])
+    writer.writerows([escape_formula(cell) for cell in row] for row in zip(*columns.values(), strict=True))
+    return (BOM + buffer.getvalue()).encode("utf-8", "replace")
 
 
 def as_json(table: RunTable, ids: Sequence[str]) -> bytes:
@@ -61,13 +59,13 @@ def as_json(table: RunTable, ids: Sequence[str]) -> bytes:
 
     Parameters are numbers where every value of that parameter is one, else the text that was logged.
     """
-    shown = subset(table, ids)
+    selected_table = subset(table, ids)
     document = {
         "experiments": list(table.search.experiment_ids),
         "filter": table.search.filter,
         "state": table.search.state,
-        "read_at": _time(table.read_at),
-        "runs": _runs(shown),
+        "read_at": _iso_time(table.read_at),
+        "runs": _run_documents(selected_table),
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1).encode("utf-8", "replace")
 
@@ -76,95 +74,96 @@ def metrics_by_run(table: RunTable) -> list[dict[str, Any]]:
     """The metrics that each run logged, as JSON can hold them: a number, or the word NaN, Infinity or -Infinity."""
     return [
         {str(name): value for name, value in zip(table.metrics, values, strict=True) if value is not None}
-        for values in zip(*_numbers(table).values(), strict=True)
+        for values in zip(*_metric_columns(table).values(), strict=True)
     ] or [{} for _ in table.ids]
 
 
 def escape_formula(cell: str) -> str:
     """A cell that no spreadsheet runs as a formula. Plain numbers, also negative ones, stay numbers."""
-    return f"'{cell}" if cell.startswith(_STARTS) and not _NUMBER.fullmatch(cell) else cell
+    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(cell) else cell
 
 
 def safe_file_name(name: str, extension: str) -> str:
     """A file name made from an experiment's name, safe on every system: letters, digits, dots and dashes, at most 60 of them."""
-    plain = _UNSAFE.sub("-", name).strip(".-")[:60].rstrip(".-")
-    return f"{'runs-' * bool(_DEVICES.match(plain))}{plain or 'runs'}.{extension}"
+    plain = _UNSAFE_CHARACTERS.sub("-", name).strip(".-")[:60].rstrip(".-")
+    return f"{'runs-' * bool(_DEVICE_NAMES.match(plain))}{plain or 'runs'}.{extension}"
 
 
-def _wide(table: RunTable) -> dict[str, list[str]]:
+def _text_columns(table: RunTable) -> dict[str, list[str]]:
     """Column → cells, as text."""
-    found = {"run_id": list(table.ids)} | {name: _texts(table.identity[name]) for name in IDENTITY_COLUMNS}
-    found["versions"] = [_versions(cell, ", ") for cell in table.identity["versions"]]
-    found |= {
-        METRIC_PREFIX + name: ["" if cell is None else str(cell) for cell in cells] for name, cells in _numbers(table).items()
+    columns = {"run_id": list(table.ids)} | {name: _cell_texts(table.identity[name]) for name in IDENTITY_COLUMNS}
+    columns["versions"] = [_join_versions(cell, ", ") for cell in table.identity["versions"]]
+    columns |= {
+        METRIC_PREFIX + name: ["" if cell is None else str(cell) for cell in cells]
+        for name, cells in _metric_columns(table).items()
     }
-    found |= {PARAM_PREFIX + str(name): _texts(table.texts[name]) for name in table.texts}
-    return found | {TAG_PREFIX + name: _texts(table.tags[name]) for name in _own_tags(table)}
+    columns |= {PARAM_PREFIX + str(name): _cell_texts(table.texts[name]) for name in table.texts}
+    return columns | {TAG_PREFIX + name: _cell_texts(table.tags[name]) for name in _user_tags(table)}
 
 
-def _own_tags(table: RunTable) -> list[str]:
+def _user_tags(table: RunTable) -> list[str]:
     """Tags that people and their scripts set; what MLflow sets itself stands in the other columns."""
     return [str(name) for name in table.tags if not str(name).startswith(MLFLOW_TAG_PREFIX)]
 
 
-def _versions(found: Any, between: str) -> str:
-    return between.join(f"{one.model} v{one.version}" for one in found) if isinstance(found, tuple) else ""
+def _join_versions(versions: Any, separator: str) -> str:
+    return separator.join(f"{version.model} v{version.version}" for version in versions) if isinstance(versions, tuple) else ""
 
 
-def _texts(cells: "pd.Series") -> list[str]:
-    return ["" if value is None else str(value) for value in map(_plain, cells)]
+def _cell_texts(cells: "pd.Series") -> list[str]:
+    return ["" if value is None else str(value) for value in map(_plain_value, cells)]
 
 
-def _runs(table: RunTable) -> list[dict[str, Any]]:
-    facts = {name: list(map(_plain, table.identity[name])) for name in IDENTITY_COLUMNS}
-    metrics, params = metrics_by_run(table), _columns(table.params)
-    tags = _columns(table.tags[_own_tags(table)])
+def _run_documents(table: RunTable) -> list[dict[str, Any]]:
+    facts = {name: list(map(_plain_value, table.identity[name])) for name in IDENTITY_COLUMNS}
+    metrics, params = metrics_by_run(table), _plain_columns(table.params)
+    tags = _plain_columns(table.tags[_user_tags(table)])
     inputs: dict[str, list[dict[str, Any]]] = {}
     for run_id, name, digest, context in table.inputs.itertuples(index=False):
-        inputs.setdefault(run_id, []).append({"name": name, "digest": digest, "context": _plain(context) or ""})
+        inputs.setdefault(run_id, []).append({"name": name, "digest": digest, "context": _plain_value(context) or ""})
     return [
         {
             "run_id": run_id,
             **{name: values[row] for name, values in facts.items()},
             "metrics": metrics[row],
-            "params": _row(params, row),
-            "tags": _row(tags, row),
+            "params": _row_values(params, row),
+            "tags": _row_values(tags, row),
             "inputs": inputs.get(run_id, []),
         }
         for row, run_id in enumerate(table.ids)
     ]
 
 
-def _numbers(table: RunTable) -> dict[str, list[Any]]:
+def _metric_columns(table: RunTable) -> dict[str, list[Any]]:
     """The metrics, column by column; None for what a run did not log."""
-    found = _columns(table.metrics)
-    places = {run_id: row for row, run_id in enumerate(table.ids)}
+    columns = _plain_columns(table.metrics)
+    positions = {run_id: row for row, run_id in enumerate(table.ids)}
     for run_id, name in table.nans:
-        if run_id in places and name in found and found[name][places[run_id]] is None:
-            found[name][places[run_id]] = NAN_TEXT
-    return found
+        if run_id in positions and name in columns and columns[name][positions[run_id]] is None:
+            columns[name][positions[run_id]] = NAN_TEXT
+    return columns
 
 
-def _columns(cells: pd.DataFrame) -> dict[str, list[Any]]:
-    return {str(name): list(map(_plain, cells[name])) for name in cells}
+def _plain_columns(cells: pd.DataFrame) -> dict[str, list[Any]]:
+    return {str(name): list(map(_plain_value, cells[name])) for name in cells}
 
 
-def _row(columns: dict[str, list[Any]], row: int) -> dict[str, Any]:
+def _row_values(columns: dict[str, list[Any]], row: int) -> dict[str, Any]:
     return {name: values[row] for name, values in columns.items() if values[row] is not None}
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     """A value of a table as JSON can hold it; None for a missing one."""
     if value is None or value is pd.NA or value is pd.NaT or value != value:  # noqa: PLR0124 - NaN
         return None
     if isinstance(value, datetime):
-        return _time(value)
-    known = value.item() if hasattr(value, "item") else value
-    if isinstance(known, float) and abs(known) >= STORED_INFINITY:
-        return "Infinity" if known > 0 else "-Infinity"
-    return known
+        return _iso_time(value)
+    plain = value.item() if hasattr(value, "item") else value
+    if isinstance(plain, float) and abs(plain) >= STORED_INFINITY:
+        return "Infinity" if plain > 0 else "-Infinity"
+    return plain
 
 
-def _time(at: datetime | None) -> str | None:
+def _iso_time(at: datetime | None) -> str | None:
     """ISO 8601, UTC, milliseconds, Z."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None

@@ -1,6 +1,6 @@
 """Says which runs of a table MLflow's search grammar leaves, exactly as its SQLite store would. Pure.
 
-`grammar` takes the filter apart. What a table does not hold (the `user_id` column of the store, whether a missing number is a NaN)
+`filter_parser` takes the filter apart. What a table does not hold (the `user_id` column of the store, whether a missing number is a NaN)
 is not guessed: then the answer is None, and the backend has to be asked.
 """
 
@@ -16,13 +16,13 @@ from lib.runs.table.types import RUN_NAME_TAG, RunTable
 
 _ALIASES = {"created": "start_time", "Created": "start_time"} | dict.fromkeys(("run name", "Run name", "Run Name"), "run_name")
 """MLflow takes these as other names of two attributes, and does so for metrics, parameters and tags too."""
-_TIMES = {"start_time": "started", "end_time": "ended"}
-_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+_TIME_COLUMNS = {"start_time": "started", "end_time": "ended"}
+_MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
 _MILLISECOND = pd.Timedelta(milliseconds=1)
 _EPOCH = pd.Timestamp(0, tz="UTC")
-_CANNOT_TELL = "\ufffd\ufffe\uffff"
+_ALIKE_IN_SQLITE = "\ufffd\ufffe\uffff"
 """SQLite reads the last two of these code points as the first one."""
-_NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -31,122 +31,132 @@ _NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
 }
 
-_Test = Callable[[str], bool]
+_TextTest = Callable[[str], bool]
 
 
 def matching_run_ids(clauses: Sequence[Clause], table: RunTable) -> list[str] | None:
     """The ids of the runs that meet all conditions, in the order of the table; None when the backend has to be asked.
 
     It is asked about `user_id`, about `!=` on a metric that is NaN or missing in a run, and about an empty dataset context or
-    artifact place that could as well be none; and only where the other conditions leave such a run.
+    artifact location that could as well be none; and only where the other conditions leave such a run.
     """
-    left = _everywhere(table, answer=True)
+    matches = _same_answer(table, answer=True)
     for clause in clauses:
-        left &= _KINDS[clause.kind](clause, table)
-    return None if left.isna().any() else left.index[left.astype(bool)].tolist()
+        matches &= _MATCHERS[clause.kind](clause, table)
+    return None if matches.isna().any() else matches.index[matches.astype(bool)].tolist()
 
 
-def _everywhere(table: RunTable, *, answer: bool | None) -> "pd.Series[bool]":
+def _same_answer(table: RunTable, *, answer: bool | None) -> "pd.Series[bool]":
     return pd.Series(answer, index=table.identity.index, dtype="boolean")
 
 
-def _name(clause: Clause) -> str:
+def _canonical_name(clause: Clause) -> str:
     return _ALIASES.get(clause.name, clause.name)
 
 
-def _metric(clause: Clause, table: RunTable) -> "pd.Series[bool]":
+def _match_metric(clause: Clause, table: RunTable) -> "pd.Series[bool]":
     """A NaN differs from every number and is neither larger nor smaller; a run without the metric meets nothing."""
-    if _name(clause) not in table.metrics:
-        return _everywhere(table, answer=False)
-    values = table.metrics[_name(clause)]
-    met = _NUMBERS[clause.comparator](values, float(str(clause.value))).astype("boolean")
-    return met.mask(values.isna()) if clause.comparator == "!=" else met
+    if _canonical_name(clause) not in table.metrics:
+        return _same_answer(table, answer=False)
+    values = table.metrics[_canonical_name(clause)]
+    matches = _COMPARISONS[clause.comparator](values, float(str(clause.value))).astype("boolean")
+    return matches.mask(values.isna()) if clause.comparator == "!=" else matches
 
 
-def _parameter(clause: Clause, table: RunTable) -> "pd.Series[bool]":
-    return _of_column(clause, table, table.texts)
+def _match_param(clause: Clause, table: RunTable) -> "pd.Series[bool]":
+    return _match_column(clause, table, table.texts)
 
 
-def _tag(clause: Clause, table: RunTable) -> "pd.Series[bool]":
-    return _of_column(clause, table, table.tags)
+def _match_tag(clause: Clause, table: RunTable) -> "pd.Series[bool]":
+    return _match_column(clause, table, table.tags)
 
 
-def _of_column(clause: Clause, table: RunTable, columns: pd.DataFrame) -> "pd.Series[bool]":
-    if _name(clause) not in columns:
-        return _everywhere(table, answer=clause.comparator == "IS NULL")
-    texts = columns[_name(clause)]
+def _match_column(clause: Clause, table: RunTable, columns: pd.DataFrame) -> "pd.Series[bool]":
+    if _canonical_name(clause) not in columns:
+        return _same_answer(table, answer=clause.comparator == "IS NULL")
+    texts = columns[_canonical_name(clause)]
     if clause.comparator.startswith("IS "):
         return (texts.isna() if clause.comparator == "IS NULL" else texts.notna()).astype("boolean")
-    return _of_texts(clause, texts)
+    return _match_texts(clause, texts)
 
 
-def _of_texts(clause: Clause, texts: "pd.Series[str]") -> "pd.Series[bool]":
+def _match_texts(clause: Clause, texts: "pd.Series[str]") -> "pd.Series[bool]":
     """A text that is missing meets nothing, not even `!=`."""
-    meets = _test(clause)
-    return pd.Series([isinstance(text, str) and meets(text) for text in texts.tolist()], index=texts.index, dtype="boolean")
+    test = _text_test(clause)
+    return pd.Series([isinstance(text, str) and test(text) for text in texts.tolist()], index=texts.index, dtype="boolean")
 
 
-def _attribute(clause: Clause, table: RunTable) -> "pd.Series[bool]":
-    name = _name(clause)
-    if name in _TIMES:
-        return _time(clause, table, table.identity[_TIMES[name]])
+def _match_attribute(clause: Clause, table: RunTable) -> "pd.Series[bool]":
+    name = _canonical_name(clause)
+    if name in _TIME_COLUMNS:
+        return _match_time(clause, table, table.identity[_TIME_COLUMNS[name]])
     if name == "run_name":
-        return _of_column(Clause("tag", RUN_NAME_TAG, clause.comparator, clause.value), table, table.tags)
+        return _match_column(Clause("tag", RUN_NAME_TAG, clause.comparator, clause.value), table, table.tags)
     if name == "run_id":
-        return _of_texts(clause, table.identity.index.to_series())
+        return _match_texts(clause, table.identity.index.to_series())
     if name not in table.identity:
-        return _everywhere(table, answer=None)
+        return _same_answer(table, answer=None)
     texts = table.identity[name]
-    return _of_texts(clause, texts).mask(texts == "")
+    return _match_texts(clause, texts).mask(texts == "")
 
 
-def _time(clause: Clause, table: RunTable, times: "pd.Series[pd.Timestamp]") -> "pd.Series[bool]":
+def _match_time(clause: Clause, table: RunTable, times: "pd.Series[pd.Timestamp]") -> "pd.Series[bool]":
     value = clause.value
-    if not isinstance(value, int | float) or (isinstance(value, int) and not _SMALLEST <= value <= _LARGEST):
-        return _everywhere(table, answer=None)
+    if not isinstance(value, int | float) or (isinstance(value, int) and not _MIN_INTEGER <= value <= _MAX_INTEGER):
+        return _same_answer(table, answer=None)
     millis = ((times - _EPOCH) // _MILLISECOND).astype("Int64")
-    return _NUMBERS[clause.comparator](millis, value).fillna(False).astype("boolean")  # noqa: FBT003 - what fills the gaps
+    return _COMPARISONS[clause.comparator](millis, value).fillna(False).astype("boolean")  # noqa: FBT003 - what fills the gaps
 
 
-def _dataset(clause: Clause, table: RunTable) -> "pd.Series[bool]":
+def _match_dataset(clause: Clause, table: RunTable) -> "pd.Series[bool]":
     """One of the run's datasets is enough. An empty context stands for none in a table, so it may or may not meet a condition."""
-    meets, unsure = _test(clause), {""} if clause.name == "context" else set()
-    said = zip(table.inputs.run_id.tolist(), table.inputs[clause.name].tolist(), strict=True)
-    hits = [(run_id, text in unsure) for run_id, text in said if meets(text)]
-    answers = {run_id: None for run_id, open_ in hits if open_} | {run_id: True for run_id, open_ in hits if not open_}
+    test, ambiguous_texts = _text_test(clause), {""} if clause.name == "context" else set()
+    rows = zip(table.inputs.run_id.tolist(), table.inputs[clause.name].tolist(), strict=True)
+    hits = [(run_id, text in ambiguous_texts) for run_id, text in rows if test(text)]
+    answers: dict[str, bool | None] = {run_id: None for run_id, is_ambiguous in hits if is_ambiguous}
+    answers |= {run_id: True for run_id, is_ambiguous in hits if not is_ambiguous}
     index = table.identity.index
     return pd.Series([answers.get(run_id, False) for run_id in index.tolist()], index=index, dtype="boolean")
 
 
-_KINDS = {"metric": _metric, "parameter": _parameter, "tag": _tag, "attribute": _attribute, "dataset": _dataset}
+_MATCHERS = {
+    "metric": _match_metric,
+    "parameter": _match_param,
+    "tag": _match_tag,
+    "attribute": _match_attribute,
+    "dataset": _match_dataset,
+}
 
 
-def _test(clause: Clause) -> _Test:
+def _text_test(clause: Clause) -> _TextTest:
     value = clause.value
     if isinstance(value, tuple):
-        listed = frozenset(map(str, value))
-        return listed.__contains__ if clause.comparator == "IN" else lambda text: text not in listed
-    wanted = str(value)
+        values = frozenset(map(str, value))
+        return values.__contains__ if clause.comparator == "IN" else lambda text: text not in values
+    operand = str(value)
     if clause.comparator in ("LIKE", "ILIKE"):
-        return compile_like(wanted, re.IGNORECASE if clause.comparator == "ILIKE" else re.NOFLAG)
-    return wanted.__eq__ if clause.comparator == "=" else wanted.__ne__
+        return compile_like(operand, re.IGNORECASE if clause.comparator == "ILIKE" else re.NOFLAG)
+    return operand.__eq__ if clause.comparator == "=" else operand.__ne__
 
 
-def compile_like(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> _Test:
+def compile_like(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> _TextTest:
     """A test for SQLite's LIKE: % is any text, _ any character, neither can be escaped, and a text ends at a zero character.
 
-    `case` is IGNORECASE for ILIKE, which knows the letters of ASCII only.
+    `flags` is IGNORECASE for ILIKE, which knows the letters of ASCII only.
     """
-    first, *others = [_literal(part) for part in _to_zero(pattern).split("%")]
+    first, *others = [_like_pattern(part) for part in _text_before_zero(pattern).split("%")]
     # Each part is taken where it is found first and never again: no text makes the test slow.
     middle = "".join(f"(?>.*?{part})" for part in others[:-1])
-    found = re.compile(first + (f"{middle}.*{others[-1]}" if others else ""), re.DOTALL | re.ASCII | flags)
-    return lambda text: found.fullmatch(_to_zero(text)) is not None
+    regex = re.compile(first + (f"{middle}.*{others[-1]}" if others else ""), re.DOTALL | re.ASCII | flags)
+    return lambda text: regex.fullmatch(_text_before_zero(text)) is not None
 
 
-def _to_zero(text: str) -> str:
+def _text_before_zero(text: str) -> str:
     return text.partition("\0")[0]
 
 
-def _literal(part: str) -> str:
-    return "".join("." if one == "_" else f"[{_CANNOT_TELL}]" if one in _CANNOT_TELL else re.escape(one) for one in part)
+def _like_pattern(part: str) -> str:
+    return "".join(
+        "." if character == "_" else f"[{_ALIKE_IN_SQLITE}]" if character in _ALIKE_IN_SQLITE else re.escape(character)
+        for character in part
+    )

@@ -2,22 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from lib.runs.filters.explain import MLFLOW_TAG_PREFIX
 from lib.runs.filters.facets import SECONDS_COLUMN, TEXT_COLUMNS, can_have_range, can_have_values, column_numbers, column_texts
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.number_format import natural_sort_key
 from lib.runs.table.run_table import PARAM_PREFIX, TAG_PREFIX, metric_columns
-from lib.runs.table.types import MODEL_HISTORY_TAG, PARENT_TAG, RUN_NAME_TAG, USER_TAG, RunTable
+from lib.runs.table.types import MLFLOW_TAG_PREFIX, MODEL_HISTORY_TAG, PARENT_TAG, RUN_NAME_TAG, USER_TAG, RunTable
 
 MAX_VALUES = 200
-MAX_LISTED_NUMBERS = 12
-"""So many numbers are chosen one by one; of more there is a range."""
-_TOLD_OTHERWISE = frozenset({RUN_NAME_TAG, USER_TAG, PARENT_TAG, MODEL_HISTORY_TAG})
+_TAGS_SHOWN_ELSEWHERE = frozenset({RUN_NAME_TAG, USER_TAG, PARENT_TAG, MODEL_HISTORY_TAG})
 
 
 @dataclass(frozen=True)
@@ -25,7 +21,7 @@ class FacetOption:
     """A column that runs can be chosen by.
 
     `least` and `most` where its values are numbers. `values` are its texts with how many runs have each, the most frequent first, at
-    most 200; `different` says how many there are. `missing` runs have no value.
+    most 200; `distinct_count` says how many there are. `missing_count` runs have no value.
     """
 
     column: str
@@ -35,37 +31,30 @@ class FacetOption:
     distinct_count: int = 0
     missing_count: int = 0
 
-    @property
-    def input_kind(self) -> Literal["range", "values", "text"]:
-        """How to choose best: by a part of the text, by a range, or one by one."""
-        if self.column == "name":
-            return "text"
-        return "range" if self.least is not None and not 0 < len(self.values) <= MAX_LISTED_NUMBERS else "values"
-
 
 @memoize_by_table
 def build_facet_options(table: RunTable) -> tuple[FacetOption, ...]:
-    """The offers for these runs: columns with two or more values first, then those that some runs have and others lack."""
-    made = [offer for column in _columns(table) if (offer := _offer(table, column))]
-    return tuple(sorted(made, key=lambda offer: offer.distinct_count < 2))
+    """The options for these runs: columns with two or more values first, then those that some runs have and others lack."""
+    options = [option for column in _candidate_columns(table) if (option := _facet_option(table, column))]
+    return tuple(sorted(options, key=lambda option: option.distinct_count < 2))
 
 
-def _columns(table: RunTable) -> Iterator[str]:
+def _candidate_columns(table: RunTable) -> Iterator[str]:
     yield "name"
     yield from metric_columns(table)
     yield from (PARAM_PREFIX + str(name) for name in table.params)
-    yield from (word for word in TEXT_COLUMNS if word != "name")
+    yield from (column for column in TEXT_COLUMNS if column != "name")
     yield SECONDS_COLUMN
     tags = sorted(
-        (str(name) for name in table.tags if name not in _TOLD_OTHERWISE),
+        (str(name) for name in table.tags if name not in _TAGS_SHOWN_ELSEWHERE),
         key=lambda name: (name.startswith(MLFLOW_TAG_PREFIX), name),
     )
     yield from (TAG_PREFIX + name for name in tags)
 
 
-def _offer(table: RunTable, column: str) -> FacetOption | None:
+def _facet_option(table: RunTable, column: str) -> FacetOption | None:
     """None where every choice would leave all runs or none."""
-    numbers = _numbers(table, column)
+    numbers = _finite_column_numbers(table, column)
     if can_have_values(column):
         texts = column_texts(table, column)
         counts, missing = texts.value_counts(sort=False), int(texts.isna().sum())
@@ -74,21 +63,24 @@ def _offer(table: RunTable, column: str) -> FacetOption | None:
     if len(counts) < 2 and not (len(counts) and missing):
         return None
     least, most = (float(numbers.min()), float(numbers.max())) if len(numbers) else (None, None)
-    return FacetOption(column, least, most, _values(counts) if can_have_values(column) else (), len(counts), missing)
+    return FacetOption(column, least, most, _frequent_values(counts) if can_have_values(column) else (), len(counts), missing)
 
 
-def _values(counts: "pd.Series[int]") -> tuple[tuple[str, int], ...]:
+def _frequent_values(counts: "pd.Series[int]") -> tuple[tuple[str, int], ...]:
     """The most frequent ones; of equally frequent ones those of the newest runs."""
-    most = counts.sort_values(ascending=False, kind="stable").iloc[:MAX_VALUES]
+    frequent = counts.sort_values(ascending=False, kind="stable").iloc[:MAX_VALUES]
     return tuple(
-        sorted(((str(one), int(number)) for one, number in most.items()), key=lambda one: (-one[1], natural_sort_key(one[0])))
+        sorted(
+            ((str(value), int(count)) for value, count in frequent.items()),
+            key=lambda item: (-item[1], natural_sort_key(item[0])),
+        )
     )
 
 
-def _numbers(table: RunTable, column: str) -> np.ndarray:
+def _finite_column_numbers(table: RunTable, column: str) -> np.ndarray:
     """The real numbers of a column; of a parameter none unless all its values are numbers."""
     name = column.removeprefix(PARAM_PREFIX)
     if not can_have_range(column) or (name != column and table.params[name].dtype == "str"):
         return np.array([])
-    found = column_numbers(table, column)
-    return found[~np.isnan(found)]
+    numbers = column_numbers(table, column)
+    return numbers[~np.isnan(numbers)]

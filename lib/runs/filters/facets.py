@@ -1,7 +1,7 @@
 """Conditions on runs that need no grammar: a range of numbers, any of some values, a text within a text, a span of days. Pure.
 
 A column is named as in a filter (`metrics.accuracy`, `params.depth`, `tags.team`) or by one word: name, status, user, dataset,
-version (the registered one), seconds. `offers` says which conditions make sense for some runs.
+version (the registered one), seconds. `facet_options` says which conditions make sense for some runs.
 """
 
 import math
@@ -49,29 +49,29 @@ class ContainsFacet:
 Facet = RangeFacet | AnyOfFacet | ContainsFacet
 
 _SIGNS = {RangeFacet: ":", AnyOfFacet: "=", ContainsFacet: "~"}
-_ESCAPED = re.compile("[%:=~|]")
-_ESCAPE = re.compile("%(25|3A|3D|7E|7C)")
-_SPLIT = re.compile(r"([^:=~]+)([:=~])(.*)", re.DOTALL)
+_SPECIAL_CHARACTERS = re.compile("[%:=~|]")
+_ESCAPE_SEQUENCE = re.compile("%(25|3A|3D|7E|7C)")
+_FACET_PATTERN = re.compile(r"([^:=~]+)([:=~])(.*)", re.DOTALL)
 _NOT_SET = "~"
 
 
 def format_facet(facet: Facet) -> str:
     """A facet as a link carries it: `metrics.accuracy:0.9..`, `params.depth=5|7|~` (~ for not set), `name~forest`."""
-    return _escape(facet.column) + _SIGNS[type(facet)] + _answer(facet)
+    return _escape(facet.column) + _SIGNS[type(facet)] + _format_condition(facet)
 
 
 def parse_facet(text: str) -> Facet | None:
     """The facet of a link; None for what is none, or for a condition that such a column cannot have."""
-    if not (found := _SPLIT.fullmatch(text)):
+    if not (match := _FACET_PATTERN.fullmatch(text)):
         return None
-    column, rest = _unescape(found[1]), found[3]
-    if found[2] == ":":
-        return _range(column, rest) if can_have_range(column) else None
+    column, rest = _unescape(match[1]), match[3]
+    if match[2] == ":":
+        return _parse_range(column, rest) if can_have_range(column) else None
     if not can_have_values(column):
         return None
-    if found[2] == "~":
+    if match[2] == "~":
         return ContainsFacet(column, _unescape(rest))
-    return AnyOfFacet(column, tuple(None if one == _NOT_SET else _unescape(one) for one in rest.split("|")))
+    return AnyOfFacet(column, tuple(None if value == _NOT_SET else _unescape(value) for value in rest.split("|")))
 
 
 def can_have_range(column: str) -> bool:
@@ -84,29 +84,29 @@ def can_have_values(column: str) -> bool:
     return column in TEXT_COLUMNS or column.startswith((PARAM_PREFIX, TAG_PREFIX))
 
 
-def _answer(facet: Facet) -> str:
+def _format_condition(facet: Facet) -> str:
     if isinstance(facet, RangeFacet):
-        return f"{_end(facet.least)}..{_end(facet.most)}"
+        return f"{_format_end(facet.least)}..{_format_end(facet.most)}"
     if isinstance(facet, ContainsFacet):
         return _escape(facet.part)
     return "|".join(_NOT_SET if value is None else _escape(value) for value in facet.values)
 
 
 def _escape(part: str) -> str:
-    return _ESCAPED.sub(lambda found: f"%{ord(found[0]):X}", part)
+    return _SPECIAL_CHARACTERS.sub(lambda match: f"%{ord(match[0]):X}", part)
 
 
 def _unescape(part: str) -> str:
-    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), part)
+    return _ESCAPE_SEQUENCE.sub(lambda match: chr(int(match[1], 16)), part)
 
 
-def _end(value: float | None) -> str:
+def _format_end(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 
 
-def _range(column: str, rest: str) -> RangeFacet | None:
+def _parse_range(column: str, rest: str) -> RangeFacet | None:
     low, dots, high = rest.partition("..")
     try:
         ends = [float(end) if end else None for end in (low, high)]
@@ -117,10 +117,10 @@ def _range(column: str, rest: str) -> RangeFacet | None:
 
 def run_ids_by_facets(table: RunTable, facets: Iterable[Facet]) -> list[str]:
     """The ids of the runs that meet every facet, in the order of the table. What a run lacks is not set; it meets no other condition."""
-    left = np.ones(len(table), dtype=bool)
+    matches = np.ones(len(table), dtype=bool)
     for facet in facets:
-        left &= _met(facet, table)
-    return table.identity.index[left].tolist()
+        matches &= _match_facet(facet, table)
+    return table.identity.index[matches].tolist()
 
 
 def run_ids_by_start(table: RunTable, since: str, until: str) -> list[str]:
@@ -128,62 +128,62 @@ def run_ids_by_start(table: RunTable, since: str, until: str) -> list[str]:
 
     An empty end is open, and so is one that is no date.
     """
-    begin, end = _moment(since, time.min), _moment(until, time.max)
+    begin, end = _parse_moment(since, time.min), _parse_moment(until, time.max)
     times = table.identity.started
-    left = np.ones(len(table), dtype=bool)
+    matches = np.ones(len(table), dtype=bool)
     if begin:
-        left &= (times >= begin).to_numpy(dtype=bool)
+        matches &= (times >= begin).to_numpy(dtype=bool)
     if end:
-        left &= (times <= end).to_numpy(dtype=bool)
-    return table.identity.index[left].tolist()
+        matches &= (times <= end).to_numpy(dtype=bool)
+    return table.identity.index[matches].tolist()
 
 
-def _moment(said: str, of_day: time) -> datetime | None:
+def _parse_moment(text: str, default_time: time) -> datetime | None:
     try:
-        if len(said) <= len("2024-03-01"):
-            return datetime.combine(date.fromisoformat(said), of_day, UTC)
-        moment = datetime.fromisoformat(said)
+        if len(text) <= len("2024-03-01"):
+            return datetime.combine(date.fromisoformat(text), default_time, UTC)
+        moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
 
 
-def _met(facet: Facet, table: RunTable) -> np.ndarray:
+def _match_facet(facet: Facet, table: RunTable) -> np.ndarray:
     if isinstance(facet, RangeFacet):
         numbers = column_numbers(table, facet.column)
         low = -math.inf if facet.least is None else facet.least
         return (numbers >= low) & (numbers <= (math.inf if facet.most is None else facet.most))
     texts = column_texts(table, facet.column)
-    meets = _holds(facet.part) if isinstance(facet, ContainsFacet) else set(facet.values).__contains__
-    said = zip(texts.index.tolist(), texts.tolist(), strict=True)
-    hits = {run_id for run_id, one in said if meets(one if isinstance(one, str) else None)}
+    test = _contains_test(facet.part) if isinstance(facet, ContainsFacet) else set(facet.values).__contains__
+    rows = zip(texts.index.tolist(), texts.tolist(), strict=True)
+    hits = {run_id for run_id, text in rows if test(text if isinstance(text, str) else None)}
     return np.array([run_id in hits for run_id in table.identity.index.tolist()], dtype=bool)
 
 
-def _holds(part: str) -> Callable[[str | None], bool]:
-    wanted = part.casefold()
-    return lambda one: one is not None and wanted in one.casefold()
+def _contains_test(part: str) -> Callable[[str | None], bool]:
+    folded_part = part.casefold()
+    return lambda text: text is not None and folded_part in text.casefold()
 
 
 def column_numbers(table: RunTable, column: str) -> np.ndarray:
     """The numbers of a column, one per run; NaN for what is missing, infinite, no number, or a column that these runs lack."""
-    values = _column(table, column)
-    found = pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64", na_value=math.nan)
-    return np.where(np.abs(found) < STORED_INFINITY, found, math.nan)
+    values = _logged_column(table, column)
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64", na_value=math.nan)
+    return np.where(np.abs(numbers) < STORED_INFINITY, numbers, math.nan)
 
 
 def column_texts(table: RunTable, column: str) -> "pd.Series[str]":
     """The texts of a column by run id, missing where a run has none. A run with two datasets or versions is there twice."""
     if column == "dataset":
-        return _datasets(table)
+        return _dataset_texts(table)
     if column == "version":
-        return table.identity.versions.explode().map(_version)
-    return _column(table, column)
+        return table.identity.versions.explode().map(_version_text)
+    return _logged_column(table, column)
 
 
-def _column(table: RunTable, column: str) -> "pd.Series":
-    for start, columns in ((METRIC_PREFIX, table.metrics), (PARAM_PREFIX, table.texts), (TAG_PREFIX, table.tags)):
-        if column.startswith(start) and (name := column.removeprefix(start)) in columns:
+def _logged_column(table: RunTable, column: str) -> "pd.Series":
+    for prefix, columns in ((METRIC_PREFIX, table.metrics), (PARAM_PREFIX, table.texts), (TAG_PREFIX, table.tags)):
+        if column.startswith(prefix) and (name := column.removeprefix(prefix)) in columns:
             return columns[name]
     if column == SECONDS_COLUMN:
         return table.identity[SECONDS_COLUMN]
@@ -192,13 +192,13 @@ def _column(table: RunTable, column: str) -> "pd.Series":
     return pd.Series(None, index=table.identity.index, dtype="str")
 
 
-def _datasets(table: RunTable) -> "pd.Series[str]":
+def _dataset_texts(table: RunTable) -> "pd.Series[str]":
     inputs = table.inputs
-    said = zip(inputs.name.tolist(), inputs.digest.tolist(), strict=True)
-    have = pd.Series([f"{name} ({digest})" for name, digest in said], index=inputs.run_id, dtype="str")
-    without = table.identity.index.difference(have.index, sort=False)
-    return pd.concat([have, pd.Series(None, index=without, dtype="str")])
+    rows = zip(inputs.name.tolist(), inputs.digest.tolist(), strict=True)
+    texts = pd.Series([f"{name} ({digest})" for name, digest in rows], index=inputs.run_id, dtype="str")
+    run_ids_without = table.identity.index.difference(texts.index, sort=False)
+    return pd.concat([texts, pd.Series(None, index=run_ids_without, dtype="str")])
 
 
-def _version(version: object) -> str | None:
+def _version_text(version: object) -> str | None:
     return f"{version.model} v{version.version}" if isinstance(version, RegisteredVersion) else None

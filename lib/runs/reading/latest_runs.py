@@ -36,11 +36,11 @@ def read_latest_runs(backend: Backend, limit: int) -> tuple[LatestRun, ...]:
     Looks at the newest hundred runs: behind a long search with many children, fewer than `limit` may come back.
     """
     with translate_errors(), relaxed_gc():
-        names = {one.experiment_id: one.name for one in read_experiments(backend)}
+        names = {experiment.experiment_id: experiment.name for experiment in read_experiments(backend)}
         if not names:
             return ()
-        found = client(backend).search_runs([*names], max_results=MAX_RUNS_READ, order_by=["attributes.start_time DESC"])
-    return tuple(_recent_run(run, names) for run in found if PARENT_TAG not in run.data.tags)[:limit]
+        runs = client(backend).search_runs([*names], max_results=MAX_RUNS_READ, order_by=["attributes.start_time DESC"])
+    return tuple(_latest_run(run, names) for run in runs if PARENT_TAG not in run.data.tags)[:limit]
 
 
 def headline_metric(metrics: Mapping[str, float]) -> float | None:
@@ -49,11 +49,13 @@ def headline_metric(metrics: Mapping[str, float]) -> float | None:
     None when there is no such number between 0 and 1: a number that means something else is worse than none. Pure.
     """
     names = sorted(metrics, key=lambda name: (name != "accuracy", name))
-    fitting = (n for n in names if any(word in n.lower() for word in HEADLINE_METRICS) and not n.lower().startswith("train"))
-    return next((metrics[name] for name in fitting if 0 <= metrics[name] <= 1), None)
+    candidates = (
+        n for n in names if any(headline in n.lower() for headline in HEADLINE_METRICS) and not n.lower().startswith("train")
+    )
+    return next((metrics[name] for name in candidates if 0 <= metrics[name] <= 1), None)
 
 
-def _recent_run(run: "Run", names: Mapping[str, str]) -> LatestRun:
+def _latest_run(run: "Run", names: Mapping[str, str]) -> LatestRun:
     info = run.info
     return LatestRun(
         run_id=info.run_id,

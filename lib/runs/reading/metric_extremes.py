@@ -1,6 +1,6 @@
 """Gives a table of runs another value of each metric than the last one: the best, the smallest or the largest of its history.
 
-MLflow keeps only the last value with a run. Which way is best is `direction`'s guess; drawing and sorting are nobody's business here.
+MLflow keeps only the last value with a run. Which way is best is `metric_direction`'s guess; drawing and sorting are nobody's business here.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
 from lib.runs.analysis.metric_direction import metric_direction
 from lib.runs.reading.metric_history import THREAD_COUNT
-from lib.runs.reading.sqlite_rows import json_array, query_rows
+from lib.runs.reading.sqlite_reader import json_array, query_rows
 from lib.runs.table.types import RunTable
 
 Stat = Literal["last", "best", "min", "max"]
 MAX_HISTORIES = 200
 """Histories that are read through the client at most: each costs a request."""
 
-_Extreme = tuple[str, str, float | None, float | None]
+_ExtremeRow = tuple[str, str, float | None, float | None]
 _EXTREMES = """
     SELECT run_uuid, key, MIN(CASE WHEN is_nan THEN NULL ELSE value END), MAX(CASE WHEN is_nan THEN NULL ELSE value END)
     FROM metrics WHERE run_uuid IN (SELECT value FROM json_each(?)) GROUP BY run_uuid, key"""
@@ -29,7 +29,7 @@ _EXTREMES = """
 
 @dataclass(frozen=True)
 class MetricStatTable:
-    """The table with the chosen values. `read` of `of` runs were looked into: the others have no value of these metrics."""
+    """The table with the chosen values. `read_count` of `total_count` runs were read: the others have no value of these metrics."""
 
     table: RunTable
     read_count: int
@@ -42,58 +42,58 @@ def read_metric_stat(backend: Backend, table: RunTable, stat: Stat) -> MetricSta
     NaN counts only where a run logged nothing else. The best of a metric that is better neither way is its last value. On a server
     the newest runs are read, as many as the budget allows.
     """
-    towards = _towards(table, stat)
-    if not towards or not len(table):
+    extremes = _choose_extremes(table, stat)
+    if not extremes or not len(table):
         return MetricStatTable(table, len(table), len(table))
     ids = table.ids
-    found = query_rows(backend, _EXTREMES, json_array(ids))
-    if found is None:
-        ids = _affordable(table, list(towards))
-        found = _through_the_client(backend, ids, list(towards))
-    metrics = table.metrics.assign(**_columns(found, towards, table))
-    read = set(ids)
-    nans = frozenset(one for one in table.nans if one[0] in read)
+    rows = query_rows(backend, _EXTREMES, json_array(ids))
+    if rows is None:
+        ids = _affordable_run_ids(table, list(extremes))
+        rows = _read_through_client(backend, ids, list(extremes))
+    metrics = table.metrics.assign(**_stat_columns(rows, extremes, table))
+    read_ids = set(ids)
+    nans = frozenset(cell for cell in table.nans if cell[0] in read_ids)
     return MetricStatTable(replace(table, metrics=metrics, nans=nans), len(ids), len(table))
 
 
-def _towards(table: RunTable, stat: Stat) -> dict[str, str]:
+def _choose_extremes(table: RunTable, stat: Stat) -> dict[str, str]:
     """Metric → least or most, for those whose value may differ from the last one."""
     if stat == "last":
         return {}
     names = [str(name) for name in table.metrics]
     if stat != "best":
         return dict.fromkeys(names, "least" if stat == "min" else "most")
-    guessed = {name: metric_direction(name) for name in names}
-    return {name: "least" if towards == "less" else "most" for name, towards in guessed.items() if towards != "neither"}
+    directions = {name: metric_direction(name) for name in names}
+    return {name: "least" if direction == "less" else "most" for name, direction in directions.items() if direction != "neither"}
 
 
-def _columns(found: Sequence[_Extreme], towards: dict[str, str], table: RunTable) -> dict[str, "pd.Series[float]"]:
-    long = pd.DataFrame(found, columns=["run_id", "metric", "least", "most"])
-    long = long.astype({"run_id": "str", "metric": "str", "least": "float64", "most": "float64"}).set_index("run_id")
-    by_metric = dict(iter(long.groupby("metric")))
-    nothing = long.iloc[:0]
-    return {name: by_metric.get(name, nothing)[which].reindex(table.metrics.index) for name, which in towards.items()}
+def _stat_columns(rows: Sequence[_ExtremeRow], extremes: dict[str, str], table: RunTable) -> dict[str, "pd.Series[float]"]:
+    frame = pd.DataFrame(rows, columns=["run_id", "metric", "least", "most"])
+    frame = frame.astype({"run_id": "str", "metric": "str", "least": "float64", "most": "float64"}).set_index("run_id")
+    by_metric = dict(iter(frame.groupby("metric")))
+    no_rows = frame.iloc[:0]
+    return {name: by_metric.get(name, no_rows)[extreme].reindex(table.metrics.index) for name, extreme in extremes.items()}
 
 
-def _affordable(table: RunTable, names: Sequence[str]) -> tuple[str, ...]:
+def _affordable_run_ids(table: RunTable, names: Sequence[str]) -> tuple[str, ...]:
     """The newest runs whose histories fit the budget together; one run at least."""
     costs = table.metrics[list(names)].notna().sum(axis=1).clip(lower=1).cumsum()
     return table.ids[: max(1, int((costs <= MAX_HISTORIES).sum()))]
 
 
-def _through_the_client(backend: Backend, ids: Sequence[str], names: Sequence[str]) -> list[_Extreme]:
-    """A run is asked first which metrics it has: in a table, one that ended as NaN looks like one that was never logged."""
-    wanted = set(names)
+def _read_through_client(backend: Backend, ids: Sequence[str], names: Sequence[str]) -> list[_ExtremeRow]:
+    """Each run is read first for the metrics it has: in a table, one that ended as NaN looks like one that was never logged."""
+    wanted_names = set(names)
 
-    def read(run_id: str) -> list[_Extreme]:
-        have = client(backend).get_run(run_id).data.metrics
-        return [(run_id, key, *_ends(backend, run_id, key)) for key in have if key in wanted]
+    def read(run_id: str) -> list[_ExtremeRow]:
+        metrics = client(backend).get_run(run_id).data.metrics
+        return [(run_id, key, *_read_min_and_max(backend, run_id, key)) for key in metrics if key in wanted_names]
 
     with translate_errors("A metric's history"), relaxed_gc(), ThreadPoolExecutor(THREAD_COUNT) as threads:
-        return [one for found in threads.map(read, ids) for one in found]
+        return [row for rows in threads.map(read, ids) for row in rows]
 
 
-def _ends(backend: Backend, run_id: str, key: str) -> tuple[float | None, float | None]:
+def _read_min_and_max(backend: Backend, run_id: str, key: str) -> tuple[float | None, float | None]:
     values = [point.value for point in client(backend).get_metric_history(run_id, key)]
-    real = [value for value in values if value == value]  # noqa: PLR0124 - not NaN
-    return min(real, default=None), max(real, default=None)
+    numbers = [value for value in values if value == value]  # noqa: PLR0124 - not NaN
+    return min(numbers, default=None), max(numbers, default=None)

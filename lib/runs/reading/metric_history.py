@@ -1,7 +1,7 @@
 """Reads what runs logged of a metric over time: every point, or a few for a spark line. Writes nothing.
 
-The two roads are those of `reading`: SQL on a local SQLite file, else the MLflow client in several threads. Values are exact, nothing
-is sampled away but in `sparks`. What to draw of them is the business of `plots.curves`.
+The two ways are those of `run_reader`: SQL on a local SQLite file, else the MLflow client in several threads. Values are exact, nothing
+is sampled away but in `read_sparklines`. What to draw of them is the business of `lib.runs.plots.curves`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ import pandas as pd
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
-from lib.runs.reading.sqlite_rows import json_array, query_rows
+from lib.runs.reading.sqlite_reader import json_array, query_rows
 from lib.runs.table.number_format import is_finite_number
 
 HISTORY_COLUMNS = ("run_id", "metric", "step", "time", "value")
@@ -31,7 +31,7 @@ _POINTS = """
     SELECT run_uuid, key, step, timestamp, CASE WHEN is_nan THEN NULL ELSE value END
     FROM metrics INDEXED BY index_metrics_run_uuid_key_step
     WHERE run_uuid IN (SELECT value FROM json_each(?)) AND key IN (SELECT value FROM json_each(?))"""
-_SPARKS = f"""
+_SPARKLINES = f"""
     WITH points AS (
       SELECT run_uuid, step, timestamp, value, COUNT(*) OVER run AS n,
         ROW_NUMBER() OVER (run ORDER BY step, timestamp, value) - 1 AS place
@@ -53,8 +53,8 @@ def read_histories(backend: Backend, ids: Sequence[str], metrics: Sequence[str])
     In the order of `ids` and `metrics`, then by step, time and value. Runs that logged nothing, and ids that are not there, have no row.
     """
     ids, metrics = list(dict.fromkeys(ids)), list(dict.fromkeys(metrics))
-    found = query_rows(backend, _POINTS, json_array(ids), json_array(metrics))
-    return _framed(_through_the_client(backend, ids, metrics) if found is None else found, ids, metrics)
+    points = query_rows(backend, _POINTS, json_array(ids), json_array(metrics))
+    return _history_frame(_read_through_client(backend, ids, metrics) if points is None else points, ids, metrics)
 
 
 def read_sparklines(backend: Backend, ids: Sequence[str], metric: str) -> dict[str, list[float]]:
@@ -62,15 +62,15 @@ def read_sparklines(backend: Backend, ids: Sequence[str], metric: str) -> dict[s
 
     Runs without a value are missing. Through the client only the first fifty runs are read.
     """
-    found = query_rows(backend, _SPARKS, json_array(ids), metric)
-    if found is None:
-        read = read_histories(backend, ids[:MAX_CLIENT_RUNS], [metric]).dropna(subset=["value"])
-        found = [(run_id, value) for run_id, values in read.groupby("run_id").value for value in _thinned(list(values))]
-    made: dict[str, list[float]] = {}
-    for run_id, value in found:
+    rows = query_rows(backend, _SPARKLINES, json_array(ids), metric)
+    if rows is None:
+        histories = read_histories(backend, ids[:MAX_CLIENT_RUNS], [metric]).dropna(subset=["value"])
+        rows = [(run_id, value) for run_id, values in histories.groupby("run_id").value for value in _thin_out(list(values))]
+    sparklines: dict[str, list[float]] = {}
+    for run_id, value in rows:
         if is_finite_number(value):
-            made.setdefault(run_id, []).append(value)
-    return made
+            sparklines.setdefault(run_id, []).append(value)
+    return sparklines
 
 
 def read_history_lengths(backend: Backend, ids: Sequence[str], metrics: Sequence[str]) -> dict[str, int]:
@@ -78,14 +78,14 @@ def read_history_lengths(backend: Backend, ids: Sequence[str], metrics: Sequence
 
     Through the client only the first of the runs is looked into, and only the first forty of the metrics: each costs a request.
     """
-    found = query_rows(backend, _LENGTHS, json_array(ids))
-    if found is None:
-        found = list(read_histories(backend, ids[:1], metrics[:MAX_CLIENT_METRICS]).metric.value_counts().items())
-    known = set(metrics)
-    return {key: number for key, number in found if key in known}
+    rows = query_rows(backend, _LENGTHS, json_array(ids))
+    if rows is None:
+        rows = list(read_histories(backend, ids[:1], metrics[:MAX_CLIENT_METRICS]).metric.value_counts().items())
+    names = set(metrics)
+    return {key: count for key, count in rows if key in names}
 
 
-def _through_the_client(backend: Backend, ids: Sequence[str], metrics: Sequence[str]) -> Iterable[_Point]:
+def _read_through_client(backend: Backend, ids: Sequence[str], metrics: Sequence[str]) -> Iterable[_Point]:
     """One history per run and metric; the client follows the pages of each."""
 
     def read(pair: tuple[str, str]) -> list[_Point]:
@@ -96,24 +96,27 @@ def _through_the_client(backend: Backend, ids: Sequence[str], metrics: Sequence[
         return [point for points in threads.map(read, product(ids, metrics)) for point in points]
 
 
-def _framed(found: Iterable[_Point], ids: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
-    """Both roads end here, so that order and types cannot differ."""
-    made = pd.DataFrame(found, columns=list(HISTORY_COLUMNS))
-    places = {name: {one: place for place, one in enumerate(of)} for name, of in (("run_id", ids), ("metric", metrics))}
-    typed: dict[str, Any] = {"run_id": "str", "metric": "str", "step": "int64", "time": "int64", "value": "float64"}
-    keys = {name: made[name].map(place) for name, place in places.items()}
-    made = made.astype(typed).assign(_run=keys["run_id"], _metric=keys["metric"])
-    made = made.sort_values(["_run", "_metric", "step", "time", "value"], ignore_index=True)
-    return made.assign(time=made.time.astype("datetime64[ms]").dt.tz_localize("UTC"))[list(HISTORY_COLUMNS)]
+def _history_frame(points: Iterable[_Point], ids: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+    """Both ways end here, so that order and types cannot differ."""
+    frame = pd.DataFrame(points, columns=list(HISTORY_COLUMNS))
+    positions = {
+        name: {value: position for position, value in enumerate(values)}
+        for name, values in (("run_id", ids), ("metric", metrics))
+    }
+    dtypes: dict[str, Any] = {"run_id": "str", "metric": "str", "step": "int64", "time": "int64", "value": "float64"}
+    keys = {name: frame[name].map(position_by_value) for name, position_by_value in positions.items()}
+    frame = frame.astype(dtypes).assign(_run=keys["run_id"], _metric=keys["metric"])
+    frame = frame.sort_values(["_run", "_metric", "step", "time", "value"], ignore_index=True)
+    return frame.assign(time=frame.time.astype("datetime64[ms]").dt.tz_localize("UTC"))[list(HISTORY_COLUMNS)]
 
 
-def _thinned(values: list[float]) -> list[float]:
-    """The same places that the question picks by SQL."""
+def _thin_out(values: list[float]) -> list[float]:
+    """The same points that `_SPARKLINES` selects by SQL."""
     last = len(values) - 1
     if last < SPARKLINE_POINTS:
         return values
     return [
         value
-        for at, value in enumerate(values)
-        if not at or at * (SPARKLINE_POINTS - 1) // last != (at - 1) * (SPARKLINE_POINTS - 1) // last
+        for index, value in enumerate(values)
+        if not index or index * (SPARKLINE_POINTS - 1) // last != (index - 1) * (SPARKLINE_POINTS - 1) // last
     ]

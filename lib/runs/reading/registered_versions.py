@@ -1,6 +1,6 @@
 """Which versions of registered models were made from which run, by what the registry says of each version.
 
-Stages are told as they are; what a version may do belongs to `registry`.
+Stages are given as they are; what a version may do belongs to `lib.registry`.
 """
 
 import re
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 PAGE_SIZE = 10_000
-_FROM_MODEL = re.compile(r"models:/(m-[^/]+)/?")
+_MODEL_SOURCE = re.compile(r"models:/(m-[^/]+)/?")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def read_version_origins(backend: Backend) -> list[VersionOrigin]:
     try:
         with translate_errors("The registered models"):
             by_tag = read_capabilities(backend).stages.is_available is False
-            return [_origin(entity, by_tag) for entity in _all_versions(backend)]
+            return [_version_origin(entity, by_tag) for entity in _iterate_versions(backend)]
     except (Busy, Unreachable):
         raise
     except PodiumError:
@@ -47,35 +47,35 @@ def read_version_origins(backend: Backend) -> list[VersionOrigin]:
 def versions_by_run(
     origins: Iterable[VersionOrigin], model_ids: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[RegisteredVersion, ...]]:
-    """The versions by the id of the run they came from, by model and number. `models` are the logged models of each run.
+    """The versions by the id of the run they came from, by model and number. `model_ids` are the logged models of each run.
 
     A version without a run belongs to every run that logged the model it was made from. Pure.
     """
     loggers: dict[str, list[str]] = defaultdict(list)
-    for run_id, made in model_ids.items():
-        for model_id in dict.fromkeys(made):
+    for run_id, logged_ids in model_ids.items():
+        for model_id in dict.fromkeys(logged_ids):
             loggers[model_id].append(run_id)
-    mine: dict[str, list[RegisteredVersion]] = defaultdict(list)
-    for origin in sorted(origins, key=_place):
-        logged = _FROM_MODEL.fullmatch(origin.source)
-        makers = [origin.run_id] if origin.run_id else loggers[logged[1]] if logged else []
-        for run_id in makers:
-            mine[run_id].append(origin.version)
-    return {run_id: tuple(versions) for run_id, versions in mine.items()}
+    versions_by_id: dict[str, list[RegisteredVersion]] = defaultdict(list)
+    for origin in sorted(origins, key=_version_sort_key):
+        match = _MODEL_SOURCE.fullmatch(origin.source)
+        run_ids = [origin.run_id] if origin.run_id else loggers[match[1]] if match else []
+        for run_id in run_ids:
+            versions_by_id[run_id].append(origin.version)
+    return {run_id: tuple(versions) for run_id, versions in versions_by_id.items()}
 
 
-def _place(origin: VersionOrigin) -> tuple[str, int, str]:
+def _version_sort_key(origin: VersionOrigin) -> tuple[str, int, str]:
     number = origin.version.version
     return origin.version.model, int(number) if number.isdecimal() else 0, number
 
 
-def _origin(entity: "ModelVersion", by_tag: bool) -> VersionOrigin:  # noqa: FBT001 - a server without stages keeps them as tags
-    tagged = (entity.tags or {}).get(STAGE_TAG) if by_tag or not entity.current_stage else None
-    version = RegisteredVersion(entity.name, str(entity.version), tagged or entity.current_stage or "None")
+def _version_origin(entity: "ModelVersion", by_tag: bool) -> VersionOrigin:  # noqa: FBT001 - a server without stages keeps them as tags
+    stage_tag = (entity.tags or {}).get(STAGE_TAG) if by_tag or not entity.current_stage else None
+    version = RegisteredVersion(entity.name, str(entity.version), stage_tag or entity.current_stage or "None")
     return VersionOrigin(version, entity.run_id or "", entity.source or "")
 
 
-def _all_versions(backend: Backend) -> "Iterator[ModelVersion]":
+def _iterate_versions(backend: Backend) -> "Iterator[ModelVersion]":
     token = None
     while True:
         page = client(backend).search_model_versions(max_results=PAGE_SIZE, page_token=token)

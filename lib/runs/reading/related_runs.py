@@ -1,6 +1,6 @@
 """Where a run belongs: its experiment, its parent, its children and the other children of its parent. Reads a name and a state each.
 
-Whole runs, and tables of them, are read by `reading`.
+Whole runs, and tables of them, are read by `run_reader`.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
 
 MAX_RELATED_RUNS = 500
-"""How many relatives of a kind are read; `more` says that there are others."""
+"""How many relatives of a kind are read; `has_more` says that there are others."""
 
 
 @dataclass(frozen=True)
 class ExperimentRef:
-    """The experiment of a run. `is_record` tells Podium's own, which no page may change."""
+    """The experiment of a run. `is_ledger` marks Podium's own, which no page may change."""
 
     experiment_id: str
     name: str
@@ -47,7 +47,7 @@ class RelatedRun:
 class RelatedRuns:
     """The relatives of a run. `parent_id` without a `parent`: the run names one that is gone for good.
 
-    `siblings` are the other children of the same parent; a run without a parent has none here. With `more` there are others.
+    `siblings` are the other children of the same parent; a run without a parent has none here. With `has_more` there are others.
     """
 
     parent_id: str = ""
@@ -60,45 +60,45 @@ class RelatedRuns:
 def read_experiment_ref(backend: Backend, experiment_id: str) -> ExperimentRef:
     """The experiment with this id, active or deleted."""
     with translate_errors(f"Experiment {experiment_id}"):
-        found = client(backend).get_experiment(experiment_id)
-    return ExperimentRef(experiment_id, found.name, found.lifecycle_stage)
+        experiment = client(backend).get_experiment(experiment_id)
+    return ExperimentRef(experiment_id, experiment.name, experiment.lifecycle_stage)
 
 
 def read_related_runs(backend: Backend, run: Run) -> RelatedRuns:
     """The relatives of a run, the newest first. Only active children and siblings count."""
     parent_id = run.tags.get(PARENT_TAG, "")
-    children, more = _children(backend, run.experiment_id, run.run_id)
-    brood, still_more = _children(backend, run.experiment_id, parent_id) if parent_id else ((), False)
-    siblings = tuple(one for one in brood if one.run_id != run.run_id)
-    return RelatedRuns(parent_id, _parent(backend, parent_id), children, siblings, more or still_more)
+    children, has_more_children = _search_children(backend, run.experiment_id, run.run_id)
+    parent_children, has_more_siblings = _search_children(backend, run.experiment_id, parent_id) if parent_id else ((), False)
+    siblings = tuple(child for child in parent_children if child.run_id != run.run_id)
+    return RelatedRuns(parent_id, _read_parent(backend, parent_id), children, siblings, has_more_children or has_more_siblings)
 
 
 def read_children(backend: Backend, run: Run) -> tuple[RelatedRun, ...]:
-    """The active children of a run, the newest first; at most `MOST`."""
-    return _children(backend, run.experiment_id, run.run_id)[0]
+    """The active children of a run, the newest first; at most `MAX_RELATED_RUNS`."""
+    return _search_children(backend, run.experiment_id, run.run_id)[0]
 
 
-def _parent(backend: Backend, run_id: str) -> RelatedRun | None:
+def _read_parent(backend: Backend, run_id: str) -> RelatedRun | None:
     try:
-        found = read_run(backend, run_id) if run_id else None
+        parent = read_run(backend, run_id) if run_id else None
     except NotFound:
         return None
-    return RelatedRun(found.run_id, found.name, found.status, found.lifecycle) if found else None
+    return RelatedRun(parent.run_id, parent.name, parent.status, parent.lifecycle) if parent else None
 
 
-def _children(backend: Backend, experiment_id: str, parent: str) -> tuple[tuple[RelatedRun, ...], bool]:
-    if "'" in parent:  # no id has one, and MLflow's filter knows no escape
+def _search_children(backend: Backend, experiment_id: str, parent_id: str) -> tuple[tuple[RelatedRun, ...], bool]:
+    if "'" in parent_id:  # no id has one, and MLflow's filter knows no escape
         return (), False
     with translate_errors("The related runs"), relaxed_gc():
-        found = client(backend).search_runs(
+        page = client(backend).search_runs(
             [experiment_id],
-            f"tags.`{PARENT_TAG}` = '{parent}'",
+            f"tags.`{PARENT_TAG}` = '{parent_id}'",
             max_results=MAX_RELATED_RUNS,
             order_by=["attributes.start_time DESC"],
         )
-    return tuple(_relative(one) for one in found), bool(found.token)
+    return tuple(_related_run(entity) for entity in page), bool(page.token)
 
 
-def _relative(entity: "MlflowRun") -> RelatedRun:
+def _related_run(entity: "MlflowRun") -> RelatedRun:
     info = entity.info
     return RelatedRun(info.run_id, info.run_name or info.run_id, info.status, info.lifecycle_stage)

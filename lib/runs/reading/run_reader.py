@@ -1,4 +1,4 @@
-"""Reads experiments and runs into frozen values: through the MLflow client, or by the SQLite road where that is open. Writes nothing.
+"""Reads experiments and runs into frozen values: through the MLflow client, or by `sqlite_reader` where that can. Writes nothing.
 
 Both give the newest runs first, as many as the search wants, and know which registered versions came from them. Podium's own
 experiments are hidden here, once, for every page and command.
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
+from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
 from lib.errors import NotFound
 from lib.runs.reading import sqlite_reader
 from lib.runs.reading.filter_parser import parse_filter
 from lib.runs.reading.registered_versions import read_version_origins, versions_by_run
-from lib.runs.reading.sqlite_marker import read_change_marker
 from lib.runs.table.frames import RunColumns, build_run_table, columns_from_runs
 from lib.runs.table.types import (
     CONTEXT_TAG,
@@ -36,21 +36,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
     from mlflow.store.entities import PagedList
 
-__all__ = [
-    "DataInput",
-    "Experiment",
-    "Run",
-    "RunTable",
-    "Search",
-    "count_newer_runs",
-    "find_newest_experiment",
-    "read_change_marker",
-    "read_experiments",
-    "read_run",
-    "read_runs",
-]
-
-HIDDEN_EXPERIMENTS = frozenset({"podium-ledger", "podium-ledger-index"})
+HIDDEN_EXPERIMENTS = frozenset({LEDGER_EXPERIMENT, INDEX_EXPERIMENT})
 """Where Podium keeps its record (contract §3.6)."""
 PAGE_SIZE = 1000
 _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}")
@@ -59,44 +45,48 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}")
 def read_experiments(backend: Backend) -> tuple[Experiment, ...]:
     """The active experiments, newest first, without Podium's own."""
     with translate_errors("The list of experiments"):
-        found = [_experiment(entity) for entity in _all_experiments(backend)]
-    shown = [one for one in found if one.name not in HIDDEN_EXPERIMENTS]
-    return tuple(sorted(shown, key=lambda one: (one.created or _NEVER, one.experiment_id), reverse=True))
+        experiments = [_experiment_from_entity(entity) for entity in _iterate_experiments(backend)]
+    visible = [experiment for experiment in experiments if experiment.name not in HIDDEN_EXPERIMENTS]
+    return tuple(
+        sorted(visible, key=lambda experiment: (experiment.created or _EARLIEST, experiment.experiment_id), reverse=True)
+    )
 
 
 def find_newest_experiment(backend: Backend, experiments: tuple[Experiment, ...]) -> str:
     """The id of the experiment in which a run was started last; the newest experiment when there is no run; "" for none."""
-    ids = [one.experiment_id for one in experiments]
+    ids = [experiment.experiment_id for experiment in experiments]
     if not ids:
         return ""
-    if (last_in := sqlite_reader.find_newest_experiment(backend, ids)) is not None:
-        return last_in or ids[0]
+    if (experiment_id := sqlite_reader.find_newest_experiment(backend, ids)) is not None:
+        return experiment_id or ids[0]
     with translate_errors("The newest run"):
-        last = client(backend).search_runs(ids, max_results=1, order_by=["attributes.start_time DESC"])
-    return str(last[0].info.experiment_id) if last else ids[0]
+        newest_runs = client(backend).search_runs(ids, max_results=1, order_by=["attributes.start_time DESC"])
+    return str(newest_runs[0].info.experiment_id) if newest_runs else ids[0]
 
 
 def read_runs(
     backend: Backend, search: Search, *, at: datetime | None = None, progress: Callable[[int], None] | None = None
 ) -> RunTable:
-    """The runs that a search matches, newest first. `at` is the caller's clock; on the slow road `told` hears how many came so far.
+    """The runs that a search matches, newest first. `at` is the caller's clock; through the client, `progress` gets the number read so far.
 
     Raises BadInput, in plain words, for a filter that MLflow cannot read. An unknown experiment has no runs.
     """
     parse_filter(search.filter)
     with relaxed_gc():
-        found = sqlite_reader.read_run_columns(backend, search) or _through_the_client(backend, search, progress)
-        return build_run_table(search, found, at)
+        columns = sqlite_reader.read_run_columns(backend, search) or _read_through_client(backend, search, progress)
+        return build_run_table(search, columns, at)
 
 
 def count_newer_runs(backend: Backend, search: Search, since: datetime) -> int:
     """How many active runs of the same experiments were started after a moment; 1,000 may stand for more."""
-    counted = sqlite_reader.count_started_after(backend, search.experiment_ids, millis_from_datetime(since))
-    if counted is not None:
-        return counted
-    later = replace(search, filter=f"attributes.start_time > {millis_from_datetime(since)}", state="active", limit=PAGE_SIZE)
+    count = sqlite_reader.count_started_after(backend, search.experiment_ids, millis_from_datetime(since))
+    if count is not None:
+        return count
+    newer_search = replace(
+        search, filter=f"attributes.start_time > {millis_from_datetime(since)}", state="active", limit=PAGE_SIZE
+    )
     with translate_errors("The newest runs"), relaxed_gc():
-        return len({entity.info.run_id for page in _pages(backend, later) for entity in page})
+        return len({entity.info.run_id for page in _iterate_pages(backend, newer_search) for entity in page})
 
 
 def read_run(backend: Backend, run_id: str) -> Run:
@@ -104,14 +94,14 @@ def read_run(backend: Backend, run_id: str) -> Run:
     if not _RUN_ID.fullmatch(run_id):
         raise NotFound(f"{run_id[:80] or 'Nothing'} is no run id.", next="Open the run from Compare.")
     with translate_errors(f"Run {run_id}"), relaxed_gc():
-        found = _run(client(backend).get_run(run_id))
-    return replace(found, versions=versions_by_run(read_version_origins(backend), {run_id: found.model_ids}).get(run_id, ()))
+        run = _run_from_entity(client(backend).get_run(run_id))
+    return replace(run, versions=versions_by_run(read_version_origins(backend), {run_id: run.model_ids}).get(run_id, ()))
 
 
-_NEVER = datetime.min.replace(tzinfo=UTC)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
-def _all_experiments(backend: Backend) -> "Iterator[MlflowExperiment]":
+def _iterate_experiments(backend: Backend) -> "Iterator[MlflowExperiment]":
     token = None
     while True:
         page = client(backend).search_experiments(max_results=PAGE_SIZE, page_token=token)
@@ -120,38 +110,40 @@ def _all_experiments(backend: Backend) -> "Iterator[MlflowExperiment]":
             return
 
 
-def _through_the_client(backend: Backend, search: Search, told: Callable[[int], None] | None = None) -> RunColumns:
-    """The other road, open everywhere. A run added meanwhile shifts the pages: what then comes twice counts once."""
-    found: dict[str, Run] = {}
-    is_whole = search.limit > 0
+def _read_through_client(backend: Backend, search: Search, progress: Callable[[int], None] | None = None) -> RunColumns:
+    """The way that works everywhere. A run added meanwhile shifts the pages: what then comes twice counts once."""
+    runs_by_id: dict[str, Run] = {}
+    is_complete = search.limit > 0
     with translate_errors("The runs of this experiment"), relaxed_gc():
-        for page in _pages(backend, search):
-            found |= {entity.info.run_id: _run(entity) for entity in page}
-            is_whole = not page.token
-            if told:
-                told(len(found))
-    made = columns_from_runs(list(found.values())[: max(search.limit, 0)])
+        for page in _iterate_pages(backend, search):
+            runs_by_id |= {entity.info.run_id: _run_from_entity(entity) for entity in page}
+            is_complete = not page.token
+            if progress:
+                progress(len(runs_by_id))
+    columns = columns_from_runs(list(runs_by_id.values())[: max(search.limit, 0)])
     return replace(
-        made, versions=versions_by_run(read_version_origins(backend), made.models), total=len(found) if is_whole else None
+        columns,
+        versions=versions_by_run(read_version_origins(backend), columns.models),
+        total=len(runs_by_id) if is_complete else None,
     )
 
 
-def _pages(backend: Backend, search: Search) -> "Iterator[PagedList[MlflowRun]]":
+def _iterate_pages(backend: Backend, search: Search) -> "Iterator[PagedList[MlflowRun]]":
     """Newest first, until there are as many runs as the search wants."""
     from mlflow.entities import ViewType
 
     view = {"active": ViewType.ACTIVE_ONLY, "deleted": ViewType.DELETED_ONLY, "all": ViewType.ALL}[search.state]
     ids, order = list(dict.fromkeys(search.experiment_ids)), ["attributes.start_time DESC"]
-    token, left = None, search.limit if ids else 0
-    while left > 0:
-        page = client(backend).search_runs(ids, search.filter.strip(), view, min(PAGE_SIZE, left), order, token)
+    token, remaining = None, search.limit if ids else 0
+    while remaining > 0:
+        page = client(backend).search_runs(ids, search.filter.strip(), view, min(PAGE_SIZE, remaining), order, token)
         yield page
-        left -= len(page)
+        remaining -= len(page)
         if not (token := page.token):
             return
 
 
-def _experiment(entity: "MlflowExperiment") -> Experiment:
+def _experiment_from_entity(entity: "MlflowExperiment") -> Experiment:
     return Experiment(
         experiment_id=str(entity.experiment_id),
         name=entity.name,
@@ -161,7 +153,7 @@ def _experiment(entity: "MlflowExperiment") -> Experiment:
     )
 
 
-def _run(entity: "MlflowRun") -> Run:
+def _run_from_entity(entity: "MlflowRun") -> Run:
     info, data = entity.info, entity.data
     tags = dict(data.tags)
     return Run(
@@ -177,21 +169,21 @@ def _run(entity: "MlflowRun") -> Run:
         params=dict(data.params),
         metrics=dict(data.metrics),
         tags=tags,
-        inputs=_inputs(entity),
-        model_ids=_models(entity),
+        inputs=_data_inputs(entity),
+        model_ids=_model_ids(entity),
     )
 
 
-def _inputs(entity: "MlflowRun") -> tuple[DataInput, ...]:
-    used = entity.inputs.dataset_inputs if entity.inputs else []
-    made = []
-    for item in used:
+def _data_inputs(entity: "MlflowRun") -> tuple[DataInput, ...]:
+    dataset_inputs = entity.inputs.dataset_inputs if entity.inputs else []
+    inputs = []
+    for item in dataset_inputs:
         context = next((tag.value for tag in item.tags or () if tag.key == CONTEXT_TAG), "")
-        made.append(DataInput(item.dataset.name, item.dataset.digest, context, item.dataset.source or ""))
-    return tuple(made)
+        inputs.append(DataInput(item.dataset.name, item.dataset.digest, context, item.dataset.source or ""))
+    return tuple(inputs)
 
 
-def _models(entity: "MlflowRun") -> tuple[str, ...]:
+def _model_ids(entity: "MlflowRun") -> tuple[str, ...]:
     """Model ids, the one of the highest step first."""
-    made = entity.outputs.model_outputs if entity.outputs else []
-    return tuple(output.model_id for output in sorted(made, key=lambda output: -output.step))
+    outputs = entity.outputs.model_outputs if entity.outputs else []
+    return tuple(output.model_id for output in sorted(outputs, key=lambda output: -output.step))

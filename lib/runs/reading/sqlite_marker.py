@@ -1,4 +1,4 @@
-"""Whether a local SQLite file was written to since the last look, at next to no cost. It reads no table and holds no lock."""
+"""Whether a local SQLite file was written to since the last reading, at next to no cost. It reads no table and holds no lock."""
 
 import sqlite3
 import threading
@@ -12,17 +12,17 @@ from lib.backends.backend import Backend
 MAX_CONNECTIONS = 16
 LOCK_TIMEOUT_SECONDS = 0.2
 _LOCK = threading.Lock()
-_NUMBERS = count(1)
-_WATCHED: "OrderedDict[Path, _Watched]" = OrderedDict()
+_SERIAL_NUMBERS = count(1)
+_OPEN_FILES: "OrderedDict[Path, _OpenFile]" = OrderedDict()
 
 
 @dataclass(frozen=True)
-class _Watched:
-    """A connection that stays open: SQLite tells it when others commit. `file` is the file it was opened on."""
+class _OpenFile:
+    """A connection that stays open: SQLite tells it when others commit. `file_id` is the file it was opened on."""
 
     db: sqlite3.Connection
-    file: tuple[int, int]
-    number: int
+    file_id: tuple[int, int]
+    serial_number: int
 
 
 def read_change_marker(backend: Backend) -> str | None:
@@ -34,29 +34,29 @@ def read_change_marker(backend: Backend) -> str | None:
         return None
     with _LOCK:
         try:
-            watched = _watched(backend.path.absolute())
-            return f"{watched.number}.{watched.db.execute('PRAGMA data_version').fetchone()[0]}"
+            open_file = _open_file(backend.path.absolute())
+            return f"{open_file.serial_number}.{open_file.db.execute('PRAGMA data_version').fetchone()[0]}"
         except (OSError, sqlite3.Error):
-            _forget(backend.path.absolute())
+            _close_file(backend.path.absolute())
             return None
 
 
-def _watched(path: Path) -> _Watched:
+def _open_file(path: Path) -> _OpenFile:
     """The open connection to a file, made when there is none or when the file is another one now."""
-    is_now = path.stat()
-    file = (is_now.st_dev, is_now.st_ino)
-    if path in _WATCHED and _WATCHED[path].file != file:
-        _forget(path)
-    if path not in _WATCHED:
-        address = f"{path.as_uri()}?mode=ro"
-        db = sqlite3.connect(address, uri=True, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
-        _WATCHED[path] = _Watched(db, file, next(_NUMBERS))
-        while len(_WATCHED) > MAX_CONNECTIONS:
-            _forget(next(iter(_WATCHED)))
-    _WATCHED.move_to_end(path)
-    return _WATCHED[path]
+    status = path.stat()
+    file_id = (status.st_dev, status.st_ino)
+    if path in _OPEN_FILES and _OPEN_FILES[path].file_id != file_id:
+        _close_file(path)
+    if path not in _OPEN_FILES:
+        uri = f"{path.as_uri()}?mode=ro"
+        db = sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
+        _OPEN_FILES[path] = _OpenFile(db, file_id, next(_SERIAL_NUMBERS))
+        while len(_OPEN_FILES) > MAX_CONNECTIONS:
+            _close_file(next(iter(_OPEN_FILES)))
+    _OPEN_FILES.move_to_end(path)
+    return _OPEN_FILES[path]
 
 
-def _forget(path: Path) -> None:
-    if path in _WATCHED:
-        _WATCHED.pop(path).db.close()
+def _close_file(path: Path) -> None:
+    if path in _OPEN_FILES:
+        _OPEN_FILES.pop(path).db.close()

@@ -1,7 +1,7 @@
-"""Reads runs straight from the tables of a local SQLite file: a second road beside the client.
+"""Reads runs straight from the tables of a local SQLite file: a faster way than the client.
 
 It only reads, in one transaction, and only a schema it was compared with the client on; whatever it does not know it leaves to the
-client (`reading` decides). Filters, single runs and everything behind a server are the client's too.
+client (`run_reader` decides). Filters, single runs and everything behind a server are the client's too.
 """
 
 import json
@@ -21,14 +21,14 @@ from lib.runs.table.frames import RunColumns
 from lib.runs.table.types import CONTEXT_TAG, LIFECYCLES_BY_FILTER, RegisteredVersion, Search
 
 KNOWN_SCHEMAS = frozenset({"dc11669786a5"})
-"""Alembic revisions on which this road was compared with the client, cell by cell."""
+"""Alembic revisions on which this reader was compared with the client, cell by cell."""
 LOCK_TIMEOUT_SECONDS = 3.0
 
-_EXPERIMENT = re.compile(r"[0-9]{1,18}")
+_EXPERIMENT_ID = re.compile(r"[0-9]{1,18}")
 _OTHER_WORKSPACES = """
     SELECT EXISTS (SELECT 1 FROM experiments WHERE workspace <> 'default')
         OR EXISTS (SELECT 1 FROM model_versions WHERE workspace <> 'default')"""
-_CHOOSE = """
+_CREATE_CHOSEN = """
     CREATE TEMP TABLE chosen AS
     SELECT run_uuid, name, experiment_id, status, lifecycle_stage, start_time, end_time, user_id, artifact_uri
     FROM runs
@@ -37,12 +37,12 @@ _CHOOSE = """
 _COUNT = """
     SELECT count(*) FROM runs
     WHERE experiment_id IN (SELECT value FROM json_each(:experiments)) AND lifecycle_stage IN (SELECT value FROM json_each(:stages))"""
-_LAST = """
+_NEWEST_EXPERIMENT = """
     SELECT experiment_id FROM runs
     WHERE experiment_id IN (SELECT value FROM json_each(:experiments)) AND lifecycle_stage IN (SELECT value FROM json_each(:stages))
     ORDER BY start_time IS NULL, start_time DESC, run_uuid LIMIT 1"""
 _RUNS = "SELECT * FROM chosen ORDER BY rowid"
-# In `chosen` SQLite numbers the rows from one, in the order of the SELECT that made it: a run's place in every column.
+# In `chosen` SQLite numbers the rows from one, in the order of the SELECT that made it: a run's position in every column.
 _METRICS = """
     SELECT c.rowid - 1, t.key, CASE WHEN t.is_nan THEN NULL ELSE t.value END
     FROM chosen c CROSS JOIN latest_metrics t ON t.run_uuid = c.run_uuid"""
@@ -70,15 +70,15 @@ Result = TypeVar("Result")
 def read_run_columns(backend: Backend, search: Search) -> RunColumns | None:
     """What a search without a filter finds, newest first; None where the client must be asked instead.
 
-    None for a filter, for an id that is no number, and for everything that `answer` leaves to the client.
+    None for a filter, for an id that is no number, and for everything that `query_sqlite` leaves to the client.
     """
-    if search.filter.strip() or not all(map(_EXPERIMENT.fullmatch, search.experiment_ids)):
+    if search.filter.strip() or not all(map(_EXPERIMENT_ID.fullmatch, search.experiment_ids)):
         return None
-    return query_sqlite(backend, lambda db: _columns(db, search))
+    return query_sqlite(backend, lambda db: _read_columns(db, search))
 
 
 def query_sqlite(backend: Backend, query: Callable[[sqlite3.Connection], Result]) -> Result | None:
-    """What `ask` reads from a local SQLite file, in one transaction that writes nothing; None where the client must be asked instead.
+    """What `query` reads from a local SQLite file, in one transaction that writes nothing; None where the client must be asked instead.
 
     None for a server, a schema unknown here, a file of several workspaces, and one that cannot be read without writing (none there,
     or a killed writer's journal beside it). Raises Busy when the file stays locked for three seconds.
@@ -94,53 +94,65 @@ def query_sqlite(backend: Backend, query: Callable[[sqlite3.Connection], Result]
         return None
 
 
+def query_rows(backend: Backend, sql: str, *values: str | int) -> list[tuple[Any, ...]] | None:
+    """The rows that one statement gives; None, or Busy, where `query_sqlite` says so."""
+    return query_sqlite(backend, lambda db: db.execute(sql, values).fetchall())
+
+
+def json_array(values: Sequence[str]) -> str:
+    """Ids or names as one value of a statement, however many: `IN (SELECT value FROM json_each(?))`."""
+    return json.dumps(list(values))
+
+
 @contextmanager
 def read_transaction(path: Path) -> Iterator[sqlite3.Connection]:
     """One read transaction. The address is quoted by pathlib, so that ?, # and % in a path stay part of it."""
-    address = f"{path.absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None)) as db:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None)) as db:
         db.execute("PRAGMA temp_store = MEMORY")
         db.execute("BEGIN")
         yield db
 
 
 def is_known_schema(db: sqlite3.Connection) -> bool:
-    """Was this road compared with the client on the schema of this file? One workspace is all that it knows."""
-    found = {revision for (revision,) in db.execute("SELECT version_num FROM alembic_version")}
-    return len(found) == 1 and found <= KNOWN_SCHEMAS and not db.execute(_OTHER_WORKSPACES).fetchone()[0]
+    """Was this reader compared with the client on the schema of this file? One workspace is all that it knows."""
+    revisions = {revision for (revision,) in db.execute("SELECT version_num FROM alembic_version")}
+    return len(revisions) == 1 and revisions <= KNOWN_SCHEMAS and not db.execute(_OTHER_WORKSPACES).fetchone()[0]
 
 
 def count_started_after(backend: Backend, experiment_ids: Sequence[str], after_millis: int) -> int | None:
     """How many active runs of these experiments began after a moment; None where the client must be asked instead."""
-    if not all(map(_EXPERIMENT.fullmatch, experiment_ids)):
+    if not all(map(_EXPERIMENT_ID.fullmatch, experiment_ids)):
         return None
-    asked = {**_asked(Search(tuple(experiment_ids))), "after": after_millis}
-    return query_sqlite(backend, lambda db: int(db.execute(f"{_COUNT} AND start_time > :after", asked).fetchone()[0]))
+    parameters = {**_search_parameters(Search(tuple(experiment_ids))), "after": after_millis}
+    return query_sqlite(backend, lambda db: int(db.execute(f"{_COUNT} AND start_time > :after", parameters).fetchone()[0]))
 
 
 def find_newest_experiment(backend: Backend, experiment_ids: Sequence[str]) -> str | None:
     """In which of these experiments an active run was started last, "" for none; None where the client must be asked instead."""
-    if not all(map(_EXPERIMENT.fullmatch, experiment_ids)):
+    if not all(map(_EXPERIMENT_ID.fullmatch, experiment_ids)):
         return None
-    found = query_sqlite(backend, lambda db: db.execute(_LAST, _asked(Search(tuple(experiment_ids)))).fetchall())
-    return None if found is None else "".join(str(experiment) for (experiment,) in found)
+    rows = query_sqlite(
+        backend, lambda db: db.execute(_NEWEST_EXPERIMENT, _search_parameters(Search(tuple(experiment_ids)))).fetchall()
+    )
+    return None if rows is None else "".join(str(experiment) for (experiment,) in rows)
 
 
-def _asked(search: Search) -> dict[str, Any]:
+def _search_parameters(search: Search) -> dict[str, Any]:
     return {
-        "experiments": json.dumps([int(one) for one in search.experiment_ids]),
+        "experiments": json.dumps([int(experiment_id) for experiment_id in search.experiment_ids]),
         "stages": json.dumps(LIFECYCLES_BY_FILTER[search.state]),
         "most": max(search.limit, 0),
     }
 
 
-def _columns(db: sqlite3.Connection, search: Search) -> RunColumns:
-    asked = _asked(search)
-    db.execute(_CHOOSE, asked)
+def _read_columns(db: sqlite3.Connection, search: Search) -> RunColumns:
+    parameters = _search_parameters(search)
+    db.execute(_CREATE_CHOSEN, parameters)
     rows = db.execute(_RUNS).fetchall()
     ids, name, experiment, status, lifecycle, started, ended, user, artifact_uri = zip(*rows, strict=True) if rows else ((),) * 9
-    models = _models(db)
-    metrics, nans = _metrics(db, ids)
+    models = _read_models(db)
+    metrics, nans = _read_metrics(db, ids)
     return RunColumns(
         ids=ids,
         facts={
@@ -154,54 +166,54 @@ def _columns(db: sqlite3.Connection, search: Search) -> RunColumns:
             "artifact_uri": artifact_uri,
         },
         metrics=metrics,
-        params=_cells(db, _PARAMS, len(rows)),
-        tags=_cells(db, _TAGS, len(rows)),
-        inputs=_inputs(db),
+        params=_read_cells(db, _PARAMS, len(rows)),
+        tags=_read_cells(db, _TAGS, len(rows)),
+        inputs=_read_inputs(db),
         models=models,
-        versions=versions_by_run(_origins(db), models),
-        total=db.execute(_COUNT, asked).fetchone()[0] if len(rows) >= asked["most"] else len(rows),
+        versions=versions_by_run(_read_origins(db), models),
+        total=db.execute(_COUNT, parameters).fetchone()[0] if len(rows) >= parameters["most"] else len(rows),
         nans=nans,
     )
 
 
-def _metrics(db: sqlite3.Connection, ids: Sequence[str]) -> tuple[dict[str, list[Any]], frozenset[tuple[str, str]]]:
-    """One column per metric, and which of its empty places were logged as NaN."""
-    found: dict[str, list[Any]] = defaultdict(lambda: [None] * len(ids))
+def _read_metrics(db: sqlite3.Connection, ids: Sequence[str]) -> tuple[dict[str, list[Any]], frozenset[tuple[str, str]]]:
+    """One column per metric, and which of its empty cells were logged as NaN."""
+    columns: dict[str, list[Any]] = defaultdict(lambda: [None] * len(ids))
     nans = []
-    for place, key, value in db.execute(_METRICS):
-        found[key][place] = value
+    for position, key, value in db.execute(_METRICS):
+        columns[key][position] = value
         if value is None:
-            nans.append((ids[place], key))
-    return found, frozenset(nans)
+            nans.append((ids[position], key))
+    return columns, frozenset(nans)
 
 
-def _cells(db: sqlite3.Connection, question: str, count: int) -> dict[str, list[Any]]:
+def _read_cells(db: sqlite3.Connection, sql: str, count: int) -> dict[str, list[Any]]:
     """One column per key; what a run lacks stays None."""
-    found: dict[str, list[Any]] = defaultdict(lambda: [None] * count)
-    for place, key, value in db.execute(question):
-        found[key][place] = value
-    return found
+    columns: dict[str, list[Any]] = defaultdict(lambda: [None] * count)
+    for position, key, value in db.execute(sql):
+        columns[key][position] = value
+    return columns
 
 
-def _inputs(db: sqlite3.Connection) -> list[tuple[str, str, str, str]]:
+def _read_inputs(db: sqlite3.Connection) -> list[tuple[str, str, str, str]]:
     """A dataset counts once for a run, with the first context that was given, as in the client."""
-    found: dict[tuple[str, str], tuple[str, str, str, str]] = {}
+    inputs: dict[tuple[str, str], tuple[str, str, str, str]] = {}
     for run_id, dataset, name, digest, context in db.execute(_INPUTS, (CONTEXT_TAG,)):
-        if (run_id, dataset) not in found or (context and not found[run_id, dataset][-1]):
-            found[run_id, dataset] = (run_id, name, digest, context or "")
-    return list(found.values())
+        if (run_id, dataset) not in inputs or (context and not inputs[run_id, dataset][-1]):
+            inputs[run_id, dataset] = (run_id, name, digest, context or "")
+    return list(inputs.values())
 
 
-def _models(db: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = defaultdict(list)
+def _read_models(db: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
+    models: dict[str, list[str]] = defaultdict(list)
     for run_id, model in db.execute(_MODELS):
-        found[run_id].append(model)
-    return {run_id: tuple(made) for run_id, made in found.items()}
+        models[run_id].append(model)
+    return {run_id: tuple(model_ids) for run_id, model_ids in models.items()}
 
 
-def _origins(db: sqlite3.Connection) -> list[VersionOrigin]:
-    told = db.execute(_VERSIONS)
+def _read_origins(db: sqlite3.Connection) -> list[VersionOrigin]:
+    rows = db.execute(_VERSIONS)
     return [
         VersionOrigin(RegisteredVersion(name, str(number), stage), run or "", source or "")
-        for name, number, stage, run, source in told
+        for name, number, stage, run, source in rows
     ]

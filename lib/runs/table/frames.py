@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -24,15 +24,15 @@ from lib.runs.table.types import (
     millis_from_datetime,
 )
 
-# Each value ends in a line break, so that one look judges a whole column; what is once matched is never given back.
-_WHOLE = re.compile(r"(?:-?(?:0|[1-9]\d{0,17})\n)*+", re.ASCII)
-_DECIMAL = re.compile(r"(?:[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\n)*+", re.ASCII)
+# Each value ends in a line break, so that one match judges a whole column; what is once matched is never given back.
+_INTEGER_LINES = re.compile(r"(?:-?(?:0|[1-9]\d{0,17})\n)*+", re.ASCII)
+_DECIMAL_LINES = re.compile(r"(?:[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\n)*+", re.ASCII)
 _EXACT_DIGITS = 17
 
 
 @dataclass(frozen=True)
 class RunColumns:
-    """What a road found, column by column: one place per run in every list, newest run first; None is missing.
+    """What a reader found, column by column: one cell per run in every list, newest run first; None is missing.
 
     `facts`: name, experiment, status, lifecycle, started and ended (milliseconds), user, artifact_uri. `inputs`: run id, name, digest
     and context of each dataset. `models` and `versions`: by run id. `total` and `nans` as in RunTable.
@@ -50,23 +50,18 @@ class RunColumns:
     nans: frozenset[tuple[str, str]] = frozenset()
 
 
-def table_from_runs(search: Search, runs: Sequence[Run], read_at: datetime | None, total: int | None = None) -> RunTable:
-    """The table of these runs, in their order."""
-    return build_run_table(search, replace(columns_from_runs(runs), total=total), read_at)
-
-
 def build_run_table(search: Search, columns: RunColumns, read_at: datetime | None) -> RunTable:
-    """The typed table of what a road found."""
+    """The typed table of what a reader found."""
     index = pd.Index(list(columns.ids), name="run_id", dtype="str")
-    texts = _texts(columns.params, index)
+    texts = _text_frame(columns.params, index)
     return RunTable(
         search=search,
         read_at=read_at,
-        identity=_identity(columns, index),
-        metrics=_numbers(columns.metrics, index),
+        identity=_identity_frame(columns, index),
+        metrics=_float_frame(columns.metrics, index),
         params=pd.DataFrame({name: convert_numeric(texts[name]) for name in texts}, index=index, columns=texts.columns),
         texts=texts,
-        tags=_texts(columns.tags, index),
+        tags=_text_frame(columns.tags, index),
         inputs=pd.DataFrame(columns.inputs, columns=["run_id", "name", "digest", "context"], dtype="str"),
         total=columns.total,
         nans=columns.nans,
@@ -87,9 +82,9 @@ def columns_from_runs(runs: Sequence[Run]) -> RunColumns:
             "user": [run.user for run in runs],
             "artifact_uri": [run.artifact_uri for run in runs],
         },
-        metrics=_turned([run.metrics for run in runs]),
-        params=_turned([run.params for run in runs]),
-        tags=_turned([run.tags for run in runs]),
+        metrics=_columns_from_rows([run.metrics for run in runs]),
+        params=_columns_from_rows([run.params for run in runs]),
+        tags=_columns_from_rows([run.tags for run in runs]),
         inputs=[(run.run_id, data.name, data.digest, data.context) for run in runs for data in run.inputs],
         models={run.run_id: run.model_ids for run in runs},
         versions={run.run_id: run.versions for run in runs},
@@ -108,11 +103,11 @@ def convert_numeric(column: "pd.Series[str]") -> "pd.Series":
     if not present or lines.count("\n") != len(present):
         return column
     values = column.tolist()
-    if _WHOLE.fullmatch(lines):
+    if _INTEGER_LINES.fullmatch(lines):
         missing = column.isna().to_numpy()
-        whole = [0 if gone else int(value) for value, gone in zip(values, missing, strict=True)]
-        return pd.Series(pd.arrays.IntegerArray(np.array(whole, dtype="int64"), missing), index=column.index, name=column.name)
-    if _DECIMAL.fullmatch(lines) and all(map(_is_exact, present)):
+        integers = [0 if is_missing else int(value) for value, is_missing in zip(values, missing, strict=True)]
+        return pd.Series(pd.arrays.IntegerArray(np.array(integers, dtype="int64"), missing), index=column.index, name=column.name)
+    if _DECIMAL_LINES.fullmatch(lines) and all(map(_is_exact, present)):
         numbers = np.array([float(value) for value in values], dtype="float64")
         return column if np.isinf(numbers).any() else pd.Series(numbers, index=column.index, name=column.name)
     return column
@@ -126,57 +121,60 @@ def _is_exact(number: str) -> bool:
     return len(number) <= _EXACT_DIGITS or len(mantissa.lstrip("+-0.").replace(".", "")) <= _EXACT_DIGITS
 
 
-def _turned(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """One list per key, with a place for each row; None where a row lacks it."""
+def _columns_from_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """One list per key, with a cell for each row; None where a row lacks it."""
     return {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
 
 
-def _numbers(columns: Mapping[str, Sequence[float | None]], index: "pd.Index[str]") -> pd.DataFrame:
+def _float_frame(columns: Mapping[str, Sequence[float | None]], index: "pd.Index[str]") -> pd.DataFrame:
     """Float columns, sorted by name; what a run lacks is NaN."""
     names = sorted(columns)
     cells = np.array([columns[name] for name in names], dtype="float64").reshape(len(names), len(index))
     return pd.DataFrame(cells.T, index=index, columns=pd.Index(names, dtype="str"))
 
 
-def _texts(columns: Mapping[str, Sequence[str | None]], index: "pd.Index[str]") -> pd.DataFrame:
+def _text_frame(columns: Mapping[str, Sequence[str | None]], index: "pd.Index[str]") -> pd.DataFrame:
     """Columns of text, sorted by name; what a run lacks is missing."""
     names = sorted(columns)
-    made = {name: pd.array(columns[name], dtype="str") for name in names}
-    return pd.DataFrame(made, index=index, columns=pd.Index(names, dtype="str"))
+    cells = {name: pd.array(columns[name], dtype="str") for name in names}
+    return pd.DataFrame(cells, index=index, columns=pd.Index(names, dtype="str"))
 
 
-def _identity(found: RunColumns, index: "pd.Index[str]") -> pd.DataFrame:
-    facts, tags = found.facts, found.tags
-    nothing: Sequence[None] = [None] * len(index)
-    models = [found.models.get(run_id, ()) for run_id in found.ids]
-    history = tags.get(MODEL_HISTORY_TAG, nothing)
-    started, ended = _moments(facts["started"]), _moments(facts["ended"])
-    made = {
-        "name": _said(facts["name"], tags.get(RUN_NAME_TAG, nothing)),
-        "experiment": _said(facts["experiment"]),
-        "status": _said(facts["status"]),
-        "lifecycle": _said(facts["lifecycle"]),
+def _identity_frame(columns: RunColumns, index: "pd.Index[str]") -> pd.DataFrame:
+    facts, tags = columns.facts, columns.tags
+    no_values: Sequence[None] = [None] * len(index)
+    models = [columns.models.get(run_id, ()) for run_id in columns.ids]
+    history = tags.get(MODEL_HISTORY_TAG, no_values)
+    started, ended = _utc_times(facts["started"]), _utc_times(facts["ended"])
+    cells = {
+        "name": _first_texts(facts["name"], tags.get(RUN_NAME_TAG, no_values)),
+        "experiment": _first_texts(facts["experiment"]),
+        "status": _first_texts(facts["status"]),
+        "lifecycle": _first_texts(facts["lifecycle"]),
         "started": started,
         "ended": ended,
         "seconds": (ended - started).total_seconds(),
-        "user": _said(tags.get(USER_TAG, nothing), facts["user"]),
-        "source": _said(tags.get(SOURCE_TAG, nothing)),
-        "git_commit": _said(tags.get(COMMIT_TAG, nothing)),
-        "parent": _said(tags.get(PARENT_TAG, nothing)),
-        "artifact_uri": _said(facts["artifact_uri"]),
-        "has_model": np.array([bool(made) or old is not None for made, old in zip(models, history, strict=True)], dtype="bool"),
+        "user": _first_texts(tags.get(USER_TAG, no_values), facts["user"]),
+        "source": _first_texts(tags.get(SOURCE_TAG, no_values)),
+        "git_commit": _first_texts(tags.get(COMMIT_TAG, no_values)),
+        "parent": _first_texts(tags.get(PARENT_TAG, no_values)),
+        "artifact_uri": _first_texts(facts["artifact_uri"]),
+        "has_model": np.array(
+            [bool(model_ids) or history_tag is not None for model_ids, history_tag in zip(models, history, strict=True)],
+            dtype="bool",
+        ),
         "model_ids": pd.Series(models, index=index, dtype="object"),
-        "versions": pd.Series([found.versions.get(run_id, ()) for run_id in found.ids], index=index, dtype="object"),
+        "versions": pd.Series([columns.versions.get(run_id, ()) for run_id in columns.ids], index=index, dtype="object"),
     }
-    return pd.DataFrame(made, index=index)
+    return pd.DataFrame(cells, index=index)
 
 
-def _said(*wishes: Sequence[str | None]) -> "pd.api.extensions.ExtensionArray":
+def _first_texts(*columns: Sequence[str | None]) -> "pd.api.extensions.ExtensionArray":
     """For each run the first text that says something, else an empty one."""
-    return pd.array([next(filter(None, told), "") for told in zip(*wishes, strict=True)], dtype="str")
+    return pd.array([next(filter(None, texts), "") for texts in zip(*columns, strict=True)], dtype="str")
 
 
-def _moments(written: Sequence[int | None]) -> pd.DatetimeIndex:
-    """Times in UTC; one that no calendar knows is missing, as in `values.moment`."""
-    told = [one if one is not None and one in VALID_MILLIS else None for one in written]
-    return pd.DatetimeIndex(np.array(told, dtype="datetime64[ms]").astype("datetime64[us]"), tz="UTC")
+def _utc_times(millis: Sequence[int | None]) -> pd.DatetimeIndex:
+    """Times in UTC; one that no calendar knows is missing, as in `datetime_from_millis`."""
+    valid_millis = [value if value is not None and value in VALID_MILLIS else None for value in millis]
+    return pd.DatetimeIndex(np.array(valid_millis, dtype="datetime64[ms]").astype("datetime64[us]"), tz="UTC")

@@ -12,22 +12,22 @@ from lib.runs.table.types import RunTable
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
-_Judge = Callable[Concatenate[RunTable, Params], Result]
+_TableFunction = Callable[Concatenate[RunTable, Params], Result]
 
 
-def memoize_by_table(function: "_Judge[Params, Result]") -> "_Judge[Params, Result]":
-    """Ask `judge` once for each table and each further argument, which must be hashable.
+def memoize_by_table(function: "_TableFunction[Params, Result]") -> "_TableFunction[Params, Result]":
+    """Call `function` once for each table and each further argument, which must be hashable.
 
     For answers that nobody can change and that do not hold the table itself, or it would never go away.
     """
-    known: WeakKeyDictionary[RunTable, dict[Hashable, Result]] = WeakKeyDictionary()
+    cache: WeakKeyDictionary[RunTable, dict[Hashable, Result]] = WeakKeyDictionary()
 
     @wraps(function)
-    def once(table: RunTable, *asked: Params.args, **named: Params.kwargs) -> Result:
-        answers = known.setdefault(table, {})
-        key = (asked, tuple(sorted(named.items())))
-        if key not in answers:
-            answers[key] = function(table, *asked, **named)
-        return answers[key]
+    def wrapper(table: RunTable, *args: Params.args, **kwargs: Params.kwargs) -> Result:
+        results = cache.setdefault(table, {})
+        key = (args, tuple(sorted(kwargs.items())))
+        if key not in results:
+            results[key] = function(table, *args, **kwargs)
+        return results[key]
 
-    return cast("_Judge[Params, Result]", once)
+    return cast("_TableFunction[Params, Result]", wrapper)

@@ -25,7 +25,7 @@ def is_finite_number(value: object) -> bool:
 
 
 def finite_numbers(values: "pd.Series") -> "np.ndarray":
-    """A column as floats, NaN wherever `is_real` says no; text holds no number."""
+    """A column as floats, NaN wherever `is_finite_number` says no; text holds no number."""
     if not pd.api.types.is_numeric_dtype(values):
         return np.full(len(values), np.nan)
     numbers = values.to_numpy("float64", na_value=np.nan)
@@ -38,15 +38,15 @@ def format_number(value: object) -> str:
         return ""
     if not isinstance(value, Real):
         return str(value)
-    return _size(float(value), whole=isinstance(value, Integral))
+    return _format_float(float(value), whole=isinstance(value, Integral))
 
 
-def _size(value: float, *, whole: bool) -> str:
+def _format_float(value: float, *, whole: bool) -> str:
     if value != value:  # noqa: PLR0124 - NaN
         return "NaN"
     if abs(value) >= STORED_INFINITY:
         return "∞" if value > 0 else f"{MINUS}∞"
-    return _digits(value + 0.0, whole=whole).replace("-", MINUS)
+    return _format_digits(value + 0.0, whole=whole).replace("-", MINUS)
 
 
 def format_param(value: object) -> str:
@@ -65,7 +65,7 @@ def format_change(value: float, baseline: float) -> str:
     return f"{'+' if gap > 0 else MINUS if gap < 0 else '±'}{text}"
 
 
-def _digits(value: float, *, whole: bool) -> str:
+def _format_digits(value: float, *, whole: bool) -> str:
     size = abs(value)
     if value.is_integer() and size < 1e12 and (whole or size > 1):
         return f"{int(value):,}"
@@ -78,18 +78,18 @@ def natural_sort_key(text: str) -> tuple[float, tuple[tuple[int, str], ...], str
     """A key that sorts as people count: 9 before 10, 0.05 before 0.1, layer2 before layer10, numbers before words."""
     size = float(text) if _NUMBER.fullmatch(text) else math.inf
     parts = enumerate(_DIGITS.split(text.casefold()) if size == math.inf else ())
-    return size, tuple((len(part := one.lstrip("0")), part) if place % 2 else (0, one) for place, one in parts), text
+    return size, tuple((len(part := piece.lstrip("0")), part) if position % 2 else (0, piece) for position, piece in parts), text
 
 
 def short_labels(names: Sequence[str], width: int = 18) -> dict[str, str]:
     """A label of about `width` characters for each name, cut in the middle; two names never get the same label."""
-    made: dict[str, str] = {}
-    taken: set[str] = set()
+    labels: dict[str, str] = {}
+    used_labels: set[str] = set()
     for name in dict.fromkeys(names):
-        label = cut = name if len(name) <= width else f"{name[: width // 2 - 1]}…{name[-(width // 2) :]}"
+        label = shortened = name if len(name) <= width else f"{name[: width // 2 - 1]}…{name[-(width // 2) :]}"
         number = 2
-        while label in taken:
-            label, number = f"{cut} ({number})", number + 1
-        made[name] = label
-        taken.add(label)
-    return made
+        while label in used_labels:
+            label, number = f"{shortened} ({number})", number + 1
+        labels[name] = label
+        used_labels.add(label)
+    return labels

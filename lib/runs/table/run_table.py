@@ -21,13 +21,13 @@ from lib.runs.table.types import RunTable, Search
 METRIC_PREFIX, PARAM_PREFIX, TAG_PREFIX = "metrics.", "params.", "tags."
 PLAIN_COLUMNS = ("started", "name", "seconds", "status")
 TEST_ROWS_NAME = "test_rows"
-_FITTED = frozenset({"train", "training"})
-_ELSEWHERE = frozenset({"cv", "mean", "best", "val", "validation", "std"}) | _FITTED
+_TRAINING_WORDS = frozenset({"train", "training"})
+_OTHER_ROWS_WORDS = frozenset({"cv", "mean", "best", "val", "validation", "std"}) | _TRAINING_WORDS
 
 
 @dataclass(frozen=True)
 class ConstantParam:
-    """A parameter with one value; `missing` runs do not have it."""
+    """A parameter with one value; `missing_count` runs do not have it."""
 
     name: str
     value: str
@@ -36,9 +36,9 @@ class ConstantParam:
 
 @dataclass(frozen=True)
 class BestRun:
-    """The run to register: it holds the model behind the best value. `ties` other runs have the same value.
+    """The run to register: it holds the model behind the best value. `tie_count` other runs have the same value.
 
-    `measured` is the run with that value: the same run, or its child when a search keeps the model in the parent.
+    `measured_run_id` is the run with that value: the same run, or its child when a search keeps the model in the parent.
     """
 
     run_id: str
@@ -70,32 +70,35 @@ def has_column(table: RunTable, name: str) -> bool:
 
 def metric_columns(table: RunTable) -> list[str]:
     """Columns of all metrics: scores before losses before counts, the one that most runs have first, those of training last."""
-    return list(_metrics(table))
+    return list(_metric_columns(table))
 
 
 @memoize_by_table
-def _metrics(table: RunTable) -> tuple[str, ...]:
+def _metric_columns(table: RunTable) -> tuple[str, ...]:
     order = {"more": 0, "less": 1, "neither": 2}
-    have = {str(name): int(number) for name, number in table.metrics.notna().sum().items()}
-    by = sorted(have, key=lambda name: (bool(_words(name) & _FITTED), order[metric_direction(name)], -have[name], name))
-    return tuple(METRIC_PREFIX + name for name in by)
+    counts = {str(name): int(count) for name, count in table.metrics.notna().sum().items()}
+    names = sorted(
+        counts,
+        key=lambda name: (bool(_words_of_name(name) & _TRAINING_WORDS), order[metric_direction(name)], -counts[name], name),
+    )
+    return tuple(METRIC_PREFIX + name for name in names)
 
 
-def _words(metric: str) -> set[str]:
+def _words_of_name(metric: str) -> set[str]:
     return set(metric.casefold().replace("_", " ").split())
 
 
 def varying_params(table: RunTable) -> list[str]:
     """Columns of the parameters of which these runs have at least two different values."""
-    return list(_varying(table))
+    return list(_varying_params(table))
 
 
 @memoize_by_table
-def _varying(table: RunTable) -> tuple[str, ...]:
-    return tuple(PARAM_PREFIX + str(name) for name in table.params if _different(table.params[name]) > 1)
+def _varying_params(table: RunTable) -> tuple[str, ...]:
+    return tuple(PARAM_PREFIX + str(name) for name in table.params if _count_distinct(table.params[name]) > 1)
 
 
-def _different(values: "pd.Series") -> int:
+def _count_distinct(values: "pd.Series") -> int:
     """How many different values there are, counted up to two where the first two already differ."""
     first = values.iloc[:2]
     return 2 if len(first) == 2 and first.notna().all() and first.iloc[0] != first.iloc[1] else int(values.nunique())
@@ -103,70 +106,70 @@ def _different(values: "pd.Series") -> int:
 
 def constant_params(table: RunTable) -> list[ConstantParam]:
     """The parameters with one value in all these runs, or in all that have it."""
-    return list(_constants(table))
+    return list(_constant_params(table))
 
 
 @memoize_by_table
-def _constants(table: RunTable) -> tuple[ConstantParam, ...]:
-    made = []
+def _constant_params(table: RunTable) -> tuple[ConstantParam, ...]:
+    constants = []
     for name in table.params:
         present = table.params[name].dropna()
-        if _different(present) == 1:
-            made.append(ConstantParam(str(name), format_param(present.iloc[0]), len(table) - len(present)))
-    return tuple(made)
+        if _count_distinct(present) == 1:
+            constants.append(ConstantParam(str(name), format_param(present.iloc[0]), len(table) - len(present)))
+    return tuple(constants)
 
 
 def subset(table: RunTable, ids: Sequence[str]) -> RunTable:
-    """The same table with these runs only, in this order. Asked again it is the same answer, with all that is remembered of it."""
-    kept = tuple(ids)
-    return table if kept == table.ids else _part(table, kept, table.search, table.total)
+    """The same table with these runs only, in this order. The same ids give the same table again, with all that is memoized for it."""
+    run_ids = tuple(ids)
+    return table if run_ids == table.ids else _cached_subset(table, run_ids, table.search, table.total)
 
 
 def subset_for_search(table: RunTable, ids: Sequence[str], search: Search, total: int | None) -> RunTable:
     """The runs of a table that another search leaves, with that search and its total."""
-    kept = tuple(ids)
-    same = (kept, search, total) == (table.ids, table.search, table.total)
-    return table if same else _part(table, kept, search, total)
+    run_ids = tuple(ids)
+    is_same = (run_ids, search, total) == (table.ids, table.search, table.total)
+    return table if is_same else _cached_subset(table, run_ids, search, total)
 
 
-_parts: WeakKeyDictionary[RunTable, "LRUCache[object, RunTable]"] = WeakKeyDictionary()
-_turn = Lock()
+_subset_caches: WeakKeyDictionary[RunTable, "LRUCache[object, RunTable]"] = WeakKeyDictionary()
+_subset_lock = Lock()
 
 
-def _part(table: RunTable, ids: tuple[str, ...], search: Search, total: int | None) -> RunTable:
+def _cached_subset(table: RunTable, ids: tuple[str, ...], search: Search, total: int | None) -> RunTable:
     """A part of a table; those that were asked for last are kept, up to twice as many rows as the table has."""
     key = (ids, search, total)
-    with _turn:
-        kept = _parts.setdefault(table, LRUCache(2 * len(table) + 1, getsizeof=len))
-        if key in kept:
-            return kept[key]
-    made = _cut(table, ids, search, total)
-    with _turn:
-        kept[key] = made
-    return made
+    with _subset_lock:
+        cache = _subset_caches.setdefault(table, LRUCache(2 * len(table) + 1, getsizeof=len))
+        if key in cache:
+            return cache[key]
+    result = _build_subset(table, ids, search, total)
+    with _subset_lock:
+        cache[key] = result
+    return result
 
 
-def _cut(table: RunTable, ids: tuple[str, ...], search: Search, total: int | None) -> RunTable:
-    kept = list(ids)
+def _build_subset(table: RunTable, ids: tuple[str, ...], search: Search, total: int | None) -> RunTable:
+    run_ids = list(ids)
     return replace(
         table,
         search=search,
         total=total,
-        identity=table.identity.loc[kept],
-        metrics=table.metrics.loc[kept],
-        params=table.params.loc[kept],
-        texts=table.texts.loc[kept],
-        tags=table.tags.loc[kept],
-        inputs=table.inputs[table.inputs.run_id.isin(kept)] if len(table.inputs) else table.inputs,
+        identity=table.identity.loc[run_ids],
+        metrics=table.metrics.loc[run_ids],
+        params=table.params.loc[run_ids],
+        texts=table.texts.loc[run_ids],
+        tags=table.tags.loc[run_ids],
+        inputs=table.inputs[table.inputs.run_id.isin(run_ids)] if len(table.inputs) else table.inputs,
     )
 
 
 @memoize_by_table
 def with_experiment_names(table: RunTable, experiment_names: tuple[tuple[str, str], ...]) -> RunTable:
-    """The same runs, their experiments called by name: `names` are pairs of an experiment's id and its name."""
-    known = dict(experiment_names)
-    homes = pd.array([known.get(one, one) for one in table.identity.experiment], dtype="str")
-    return replace(table, identity=table.identity.assign(experiment=homes))
+    """The same runs, their experiments called by name: `experiment_names` are pairs of an experiment's id and its name."""
+    names_by_id = dict(experiment_names)
+    names = pd.array([names_by_id.get(experiment_id, experiment_id) for experiment_id in table.identity.experiment], dtype="str")
+    return replace(table, identity=table.identity.assign(experiment=names))
 
 
 def join_tables(table: RunTable, other: RunTable) -> RunTable:
@@ -174,20 +177,20 @@ def join_tables(table: RunTable, other: RunTable) -> RunTable:
     extra = subset(other, [run_id for run_id in other.ids if run_id not in table.identity.index])
     if not len(extra):
         return table
-    texts = _stacked(table.texts, extra.texts)
+    texts = _stack_frames(table.texts, extra.texts)
     return replace(
         table,
         identity=pd.concat([table.identity, extra.identity]),
-        metrics=_stacked(table.metrics, extra.metrics),
+        metrics=_stack_frames(table.metrics, extra.metrics),
         params=pd.DataFrame({name: convert_numeric(texts[name]) for name in texts}, index=texts.index, columns=texts.columns),
         texts=texts,
-        tags=_stacked(table.tags, extra.tags),
+        tags=_stack_frames(table.tags, extra.tags),
         inputs=pd.concat([table.inputs, extra.inputs], ignore_index=True),
         nans=table.nans | extra.nans,
     )
 
 
-def _stacked(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+def _stack_frames(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([first, second]).sort_index(axis="columns")
 
 
@@ -205,32 +208,36 @@ def sort_runs(table: RunTable, by: str, *, descending: bool) -> list[str]:
 def find_best_run(table: RunTable, metric: str, *, models_unknown: bool = False) -> BestRun | None:
     """The finished run with the best value of a metric whose model can be registered, the newest among equals.
 
-    None when there is no such run, or when nobody can say which way the metric is better. `untold` is for a backend that knows no
-    logged models: what was saved among a run's files is told by nothing but these files, so every finished run counts.
+    None when there is no such run, or when nobody can say which way the metric is better. `models_unknown` is for a backend that
+    knows no logged models: only its files show what a run saved, so every finished run counts.
     """
-    towards = metric_direction(metric.removeprefix(METRIC_PREFIX))
-    holders = _holders(table, untold=models_unknown)
+    direction = metric_direction(metric.removeprefix(METRIC_PREFIX))
+    holders = _model_holders(table, models_unknown=models_unknown)
     values = column_values(table, metric).loc[list(holders)]
     values = values[~np.isnan(finite_numbers(values))]
-    if not len(values) or towards == "neither":
+    if not len(values) or direction == "neither":
         return None
-    value = values.min() if towards == "less" else values.max()
-    equal = values.index[values == value]
-    return BestRun(holders[equal[0]], str(equal[0]), float(value), len(equal) - 1)
+    value = values.min() if direction == "less" else values.max()
+    best_ids = values.index[values == value]
+    return BestRun(holders[best_ids[0]], str(best_ids[0]), float(value), len(best_ids) - 1)
 
 
-def _holders(table: RunTable, *, untold: bool) -> dict[str, str]:
+def _model_holders(table: RunTable, *, models_unknown: bool) -> dict[str, str]:
     """Run id → the run that holds its model: itself, or its parent when that is among these runs."""
-    fit = set(table.identity.index[(table.identity.status == "FINISHED") & (table.identity.has_model | untold)])
-    parents = zip(table.ids, table.identity.status, table.identity.parent, strict=True)
-    held = {run_id: (run_id if run_id in fit else parent) for run_id, status, parent in parents if status == "FINISHED"}
-    return {run_id: holder for run_id, holder in held.items() if holder in fit}
+    registrable_ids = set(
+        table.identity.index[(table.identity.status == "FINISHED") & (table.identity.has_model | models_unknown)]
+    )
+    rows = zip(table.ids, table.identity.status, table.identity.parent, strict=True)
+    holders = {
+        run_id: (run_id if run_id in registrable_ids else parent) for run_id, status, parent in rows if status == "FINISHED"
+    }
+    return {run_id: holder for run_id, holder in holders.items() if holder in registrable_ids}
 
 
 def top_two_runs(table: RunTable, metric: str) -> list[str]:
     """The best run and the next one with another value, the best first; fewer when there are not so many."""
-    falling = metric_direction(metric.removeprefix(METRIC_PREFIX)) != "less"
-    values = column_values(table, metric).loc[sort_runs(table, metric, descending=falling)]
+    descending = metric_direction(metric.removeprefix(METRIC_PREFIX)) != "less"
+    values = column_values(table, metric).loc[sort_runs(table, metric, descending=descending)]
     values = values[~np.isnan(finite_numbers(values))]
     first, others = values.index[:1], values[values != values.iloc[0]].index if len(values) else values.index
     return [*first, *(others if len(others) else values.index[1:])[:1]]
@@ -239,9 +246,9 @@ def top_two_runs(table: RunTable, metric: str) -> list[str]:
 @memoize_by_table
 def test_row_count(table: RunTable) -> int | None:
     """On how many rows these runs were measured, when all of them say the same in a parameter or tag `test_rows`."""
-    for place in (table.params, table.tags):
-        said = set(place[TEST_ROWS_NAME].astype("str")) if TEST_ROWS_NAME in place else set()
-        if len(said) == 1 and (text := str(said.pop())).isdigit() and int(text) > 0:
+    for frame in (table.params, table.tags):
+        values = set(frame[TEST_ROWS_NAME].astype("str")) if TEST_ROWS_NAME in frame else set()
+        if len(values) == 1 and (text := str(values.pop())).isdigit() and int(text) > 0:
             return int(text)
     return None
 
@@ -251,6 +258,6 @@ def points_per_row(table: RunTable, metric: str) -> float | None:
 
     An accuracy of a cross-validation or of the training rows is not measured on the held-out ones.
     """
-    words = _words(metric.removeprefix(METRIC_PREFIX))
+    words = _words_of_name(metric.removeprefix(METRIC_PREFIX))
     rows = test_row_count(table)
-    return 100 / rows if rows and "accuracy" in words and not words & _ELSEWHERE else None
+    return 100 / rows if rows and "accuracy" in words and not words & _OTHER_ROWS_WORDS else None

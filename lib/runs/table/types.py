@@ -1,4 +1,4 @@
-"""What a reading of runs gives: frozen values and typed tables. Pure; `reading` fills them.
+"""What a reading of runs gives: frozen values and typed tables. Pure; `lib.runs.reading` fills them.
 
 No MLflow entity gets past this border. Missing values stay missing: NaN in a metric is what MLflow holds for it.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
+MLFLOW_TAG_PREFIX = "mlflow."
 PARENT_TAG = "mlflow.parentRunId"
 COMMIT_TAG = "mlflow.source.git.commit"
 SOURCE_TAG = "mlflow.source.name"
@@ -37,7 +38,7 @@ VALID_MILLIS = range(-62_135_596_800_000, 253_402_300_800_000)
 
 
 def datetime_from_millis(millis: int | None) -> datetime | None:
-    """A time of MLflow's in UTC. One that no calendar knows counts as not told, so that it hides no run."""
+    """A time of MLflow's in UTC. One that no calendar knows counts as missing, so that it hides no run."""
     return EPOCH + timedelta(milliseconds=millis) if millis is not None and millis in VALID_MILLIS else None
 
 
@@ -48,7 +49,7 @@ def millis_from_datetime(at: datetime) -> int:
 
 @dataclass(frozen=True)
 class Search:
-    """Which runs to read: of these experiments, in this state, what MLflow's `filter` leaves, at most the `most` newest of them."""
+    """Which runs to read: of these experiments, in this state, what MLflow's `filter` leaves, at most the `limit` newest of them."""
 
     experiment_ids: tuple[str, ...]
     filter: str = ""
@@ -125,7 +126,7 @@ class RunTable:
     `nans` are the metrics (run id, name) that were logged as NaN: their cells look like those of a metric that a run lacks.
     `inputs` alone has one row per run and dataset: run_id, name, digest, context.
     `total` is how many runs the search matches on the backend, None when there are more than were read and nobody counted them. `read_at` is the caller's clock.
-    A table equals only itself: what was judged of it is remembered under it.
+    A table equals only itself: what was computed from it is memoized under it.
     """
 
     search: Search

@@ -19,7 +19,8 @@ from lib.registry.promote import rollback_target
 from lib.registry.reader import read_all_snapshots
 from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.snapshot import RegistrySnapshot
-from lib.runs.reading.run_reader import Run, read_run
+from lib.runs.reading.run_reader import read_run
+from lib.runs.table.types import Run
 from lib.ui.app.session import now
 
 

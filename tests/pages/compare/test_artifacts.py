@@ -10,8 +10,7 @@ from lib.backends.mlflow_client import client
 from lib.runs.artifacts.local_files import folder_of_uri
 from lib.ui.components import error_box
 from tests.pages.compare.test_page import EVIL, address, said
-from tests.runs.test_artifact_files import log_files, log_model
-from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.run_factories import log_files, log_model, log_run, make_experiment
 
 
 def png(color: str) -> bytes:

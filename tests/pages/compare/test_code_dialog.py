@@ -19,8 +19,7 @@ from lib.ui.pages.compare.queries import search_runs
 from lib.ui.pages.compare.table import sorted_rows
 from lib.ui.pages.compare.view_state import PLOT_NAMES, ViewState, resolve_view
 from tests.conftest import copy_store
-from tests.runs.test_run_reader import NOON, log_run, make_experiment
-from tests.runs.test_script import RUN_ALL
+from tests.support.run_factories import NOON, RUN_SCRIPTS, log_run, make_experiment
 
 TELL = "\nprint('IDS=' + __import__('json').dumps(list(runs['run_id'])))\n"
 NARROW = {"facet": ("params.n:1..3", "metrics.acc:0.1..0.6"), "state": "all"}
@@ -109,7 +108,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> dict
         (folder / name).mkdir()
         (folder / name / "script.py").write_text(build_script(how) + TELL, encoding="utf-8")
     plain = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-    run = [sys.executable, "-c", RUN_ALL, str(folder)]
+    run = [sys.executable, "-c", RUN_SCRIPTS, str(folder)]
     subprocess.run(run, env=plain | {"MLFLOW_DISABLE_TELEMETRY": "true"}, timeout=240, check=True)
     return {name: (ids_, (folder / name / "said.txt").read_text("utf-8"), how) for name, (ids_, how) in shown.items()}
 

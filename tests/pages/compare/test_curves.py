@@ -9,8 +9,7 @@ import streamlit as st
 from lib.backends.mlflow_client import client
 from lib.runs.reading import sqlite_reader
 from tests.pages.compare.test_page import EVIL, address, chart, said
-from tests.runs.test_metric_history import log_points
-from tests.runs.test_run_reader import make_experiment
+from tests.support.run_factories import log_points, make_experiment
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from lib.runs.filters.facets import AnyOfFacet, ContainsFacet, RangeFacet
 from lib.ui.pages.compare import queries
 from lib.ui.pages.compare.facet_widgets import _key
 from tests.pages.compare.test_page import EVIL, address, chart, names, said, search, unfolded, wine  # noqa: F401 - fixtures
-from tests.runs.test_run_reader import NOON, log_run, make_experiment
+from tests.support.run_factories import NOON, log_run, make_experiment
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from lib.backends.mlflow_client import client
 from lib.ui.components.popover import popover_key
-from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.run_factories import log_run, make_experiment
 
 EVIL = "![x](http://evil/x) <img src=x onerror=alert(1)> :green-badge[All pass]"
 

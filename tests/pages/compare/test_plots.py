@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.compare.test_page import EVIL, address, said, unfolded
-from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.run_factories import log_run, make_experiment
 
 TREES = (1, 5, 15, 40, 100)
 
@@ -218,9 +218,9 @@ def _brushed() -> None:
     from lib.runs.plots.axes import build_axis
     from lib.ui.pages.compare import brush
     from lib.ui.pages.compare.plot_parallel import _told
-    from tests.runs.test_frames import made, runs_of
+    from tests.support.run_factories import make_run, make_run_table
 
-    runs = runs_of(*(made(str(n), params={"n": n, "k": n}) for n in range(11)))
+    runs = make_run_table(*(make_run(str(n), params={"n": n, "k": n}) for n in range(11)))
     axes = [build_axis(runs, "params.n"), build_axis(runs, "params.k")]
     numbers = [brush.brush_state("p", axes).redraw_count]
     for selection in (

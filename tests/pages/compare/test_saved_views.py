@@ -17,7 +17,7 @@ from lib.ui.pages.compare.drawn_charts import DrawnCharts
 from lib.ui.pages.compare.queries import SearchResult
 from lib.ui.pages.compare.view_state import ViewState, resolve_view
 from tests.pages.compare.test_page import EVIL, address, said, search, unfolded, wine  # noqa: F401 - fixtures
-from tests.runs.test_frames import START, made, runs_of
+from tests.support.run_factories import START, make_run, make_run_table
 
 MENU = "compare.views.menu"
 
@@ -100,7 +100,7 @@ def test_the_code_of_the_page_is_shown_and_is_python(app, fresh_store, wine):  #
 
 @pytest.mark.parametrize("plot", ["Parallel", "Scatter", "Box", "Contour", "Curves", "Groups", "Importance", "Artifacts"])
 def test_the_recipe_of_a_view_fills_what_the_address_leaves_open(plot, fresh_store):
-    table = runs_of(*(made(f"r{n}", params={"n": n, "seed": n}, metrics={"acc": n / 3}) for n in range(4)))
+    table = make_run_table(*(make_run(f"r{n}", params={"n": n, "seed": n}, metrics={"acc": n / 3}) for n in range(4)))
     found = SearchResult(table, table, collect_known_names(table))
     view = ViewState(("1",), plot=plot, color="metrics.acc", x="params.n", y="metrics.acc", smooth="x")
     made_ = build_script_spec(resolve_view(view, table), found, fresh_store)

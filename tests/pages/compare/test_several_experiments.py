@@ -6,7 +6,7 @@ import pytest
 
 from tests.pages.compare.test_page import EVIL, address, said
 from tests.pages.compare.test_plots import spec
-from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.run_factories import log_run, make_experiment
 
 POINTED = ("Parallel", "Scatter", "Box", "Groups")
 

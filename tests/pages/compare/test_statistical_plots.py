@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from lib.ui.pages.compare.plot_groups import as_csv
 from tests.pages.compare.test_page import EVIL, address, chart, said, unfolded
-from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.run_factories import log_run, make_experiment
 
 PLOTS = ("Box", "Contour", "Groups", "Importance")
 

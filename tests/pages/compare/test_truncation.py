@@ -7,7 +7,7 @@ import pytest
 
 from lib.backends.mlflow_client import client
 from tests.pages.compare.test_page import address, chart, said
-from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.run_factories import log_run, make_experiment
 
 
 def logged(store, number: int) -> str:

@@ -24,9 +24,8 @@ from lib.ui.app.navigation import HIDDEN_PAGES, MENU_PAGES
 from lib.ui.app.routes import page_path
 from lib.ui.pages.run import header, queries
 from lib.ui.pages.run.queries import MetricHistory, best_value
-from tests.runs.test_mlmodel import WHOLE, with_model
-from tests.runs.test_run_reader import NOON, log_run, make_experiment
 from tests.support.ledger_stores import WHY, book_id, trained, writer
+from tests.support.run_factories import MODEL_FILE, NOON, log_run, log_run_with_model, make_experiment
 
 EVIL = "![x](http://evil/x) <script>alert(1)</script> :material/home: $x$ `c` [l](javascript:1)"
 
@@ -156,7 +155,7 @@ def test_more_metrics_than_are_read_are_shown_and_it_says_so(app, fresh_store, h
 
 
 def test_a_model_is_told_from_its_mlmodel_file(app, fresh_store):
-    run_id = with_model(fresh_store, WHOLE, more=[("requirements.txt", "numpy==2\n")])
+    run_id = log_run_with_model(fresh_store, MODEL_FILE, extra_files=[("requirements.txt", "numpy==2\n")])
     page = app("run", fresh_store, run=run_id)
     shown = tables(page)
     for part in ("sklearn 1&#46;9&#46;1 &#40;skops&#41;", "25.6", "alcohol", "int64"):
@@ -172,7 +171,7 @@ def test_a_model_without_files_says_so_in_its_card_only(app, fresh_store, made):
 
 def test_a_model_of_mlflow_2_is_recognised(app, fresh_store, home):
     old = log_run(fresh_store, home, "old", model=False)
-    client(fresh_store).log_text(old, WHOLE, "forest/MLmodel")
+    client(fresh_store).log_text(old, MODEL_FILE, "forest/MLmodel")
     page = app("run", fresh_store, run=old)
     assert "Model" in [one.value for one in page.subheader]
     assert "forest" in tables(page)
@@ -369,7 +368,7 @@ def test_the_pulse_of_a_running_run_brings_news(app, fresh_store, home, monkeypa
 
 
 def test_a_server_shows_and_changes_the_same(app, mlflow_server):
-    run_id = with_model(mlflow_server, WHOLE, more=[("requirements.txt", "numpy\n"), ("x.txt", "y")])
+    run_id = log_run_with_model(mlflow_server, MODEL_FILE, extra_files=[("requirements.txt", "numpy\n"), ("x.txt", "y")])
     client(mlflow_server).log_batch(run_id, metrics=[Metric("loss", 1 / (n + 1), NOON, n) for n in range(4)])
     page = app("run", mlflow_server, run=run_id)
     assert not page.error

@@ -9,7 +9,8 @@ from lib.backends.capabilities import read_capabilities
 from lib.errors import NotFound, PodiumError
 from lib.registry.code_snippets import register_snippet
 from lib.registry.register import ModelCandidate, default_description, find_candidates, register
-from lib.runs.reading.run_reader import Search, read_experiments, read_runs
+from lib.runs.reading.run_reader import read_experiments, read_runs
+from lib.runs.table.types import Search
 from lib.ui.app.session import ask_user_name, current_backend, remember_user_name
 from lib.ui.app.writer import writer
 from lib.ui.components import flash

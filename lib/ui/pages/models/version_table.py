@@ -10,7 +10,7 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.registry.snapshot import RegistrySnapshot
-from lib.runs.reading.run_reader import Run
+from lib.runs.table.types import Run
 from lib.ui.app.session import current_backend
 from lib.ui.components.badges import STAGE_BADGES, badge_column_options
 from lib.ui.components.layout import card
