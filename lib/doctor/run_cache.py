@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cachetools import TTLCache
 
 from lib.backends.backend import Backend
-from lib.doctor.checks.secret_detection import mask_secrets
+from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Clock, Rows
 from lib.runs.reading.run_reader import read_change_marker, read_experiments, read_runs
 from lib.runs.table.types import Experiment, RunTable, Search

@@ -13,7 +13,7 @@ from lib.doctor import fix_runner
 from lib.doctor.check_runner import run_checks
 from lib.doctor.checks import git_commits, good_practice, ledger, model_versions, other_stores, run_metadata, secrets, stale_runs
 from lib.doctor.checks.good_practice import is_vague
-from lib.doctor.checks.secret_detection import find_secret, mask_secrets
+from lib.doctor.secret_detection import find_secret, mask_secrets
 from lib.doctor.types import CONFIRMATION_INPUT, FixContext, offer_fix
 from lib.errors import ActionRefused, BadInput
 from lib.registry.promote import MoveRequest, move_version

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from lib.backends.backend import Backend
 from lib.backends.sqlite_store import require_writable
-from lib.doctor.checks.secret_detection import mask_secrets
 from lib.doctor.fixes import deletion_impact, mlflow_gc
 from lib.doctor.fixes.deletion_impact import DeletionImpact
 from lib.doctor.run_cache import evidence_rows
+from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import (
     CONFIRMATION_INPUT,
     Check,

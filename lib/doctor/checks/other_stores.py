@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from lib.backends.backend import Backend, parse_backend
-from lib.doctor.checks.secret_detection import mask_secrets
+from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, Rows
 from lib.errors import BadInput
 

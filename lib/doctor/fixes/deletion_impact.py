@@ -11,7 +11,7 @@ from pathlib import Path
 from lib.backends.artifact_access import unreadable_scheme
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, translate_errors
-from lib.doctor.checks.secret_detection import mask_secrets
+from lib.doctor.secret_detection import mask_secrets
 from lib.errors import ActionRefused, NotFound
 from lib.ledger.state.replay import BookState
 from lib.registry.reader import read_all_book_states, read_all_snapshots
