@@ -3,8 +3,10 @@
 A cure is previewed from the state of this moment; carrying it out looks again and refuses when that state has changed.
 """
 
-from lib.doctor.checks import deleted_items, secrets, stale_runs
 from lib.doctor.fixes import (
+    delete_secret_tags,
+    deleted_items,
+    end_stale_runs,
     map_folder,
     migrate_file_store,
     new_experiment,
@@ -19,9 +21,9 @@ from lib.errors import ActionRefused
 FIXES: tuple[Fix, ...] = (
     *upgrade_database.FIXES,
     *migrate_file_store.FIXES,
-    *stale_runs.FIXES,
+    *end_stale_runs.FIXES,
     *deleted_items.FIXES,
-    *secrets.FIXES,
+    *delete_secret_tags.FIXES,
     *new_experiment.FIXES,
     *start_server.FIXES,
     *set_tracking_uri.FIXES,

@@ -15,13 +15,13 @@ from ulid import ULID
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, translate_errors
+from lib.doctor.checks.deleted_items import DECOY_PREFIX
 from lib.doctor.fixes.deletion_impact import DeletionImpact
 from lib.errors import BackendError, NotFound
 
 TIMEOUT_SECONDS = 3600
 MAX_IDS_PER_CALL = 500
 """Ids in one call: an argument of a program has its limits."""
-DECOY_PREFIX = "podium-removal-"
 _NOT_FOR_A_CHILD = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_ARTIFACTS_DESTINATION")
 
 
