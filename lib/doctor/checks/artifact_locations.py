@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from lib.backends.backend import Backend
+from lib.doctor import fix_ids
 from lib.doctor.artifacts.inventory import ArtifactInventory, describe_machine, read_inventory
-from lib.doctor.artifacts.problem_texts import NEW_EXPERIMENT_FIX_ID, PROBLEM_TEXTS
+from lib.doctor.artifacts.problem_texts import PROBLEM_TEXTS
 from lib.doctor.artifacts.rules import CLOUD_STORES, LocationProblem, RecordedLocation, diagnose, is_local_server
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
 from lib.runs.reading.run_reader import HIDDEN_EXPERIMENTS
@@ -65,7 +66,7 @@ def _finding(backend: Backend, found: ArtifactInventory, trouble: LocationProble
         tuple(_row(found, home, homes[home]) for home in shown[:MAX_ROWS]),
         said.means.format(**words) + ("" if active else " All of it is deleted, so nothing is lost at the moment."),
         said.next.format(**words),
-        tuple(offer_fix(cure, **given) for cure in said.fix_ids if own or cure != NEW_EXPERIMENT_FIX_ID),
+        tuple(offer_fix(cure, **given) for cure in said.fix_ids if own or cure != fix_ids.NEW_EXPERIMENT),
     )
 
 

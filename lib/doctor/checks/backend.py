@@ -17,14 +17,13 @@ from lib.backends.connectivity import HTTP_TIMEOUT_SECONDS, PROBE_PATH
 from lib.backends.credentials import httpx_auth
 from lib.backends.mlflow_client import installed_mlflow_version, probe, read_server_version
 from lib.backends.quick_summary import can_write
+from lib.doctor import fix_ids
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
 from lib.errors import PodiumError
 
 SLOW_SECONDS = 1.0
 CLOCK_NOTICE_SECONDS, CLOCK_PROBLEM_SECONDS = 5.0, 120.0
 """From when a clock's difference is told, and from when it is a problem: the ledger waits 120 s before it closes for others."""
-UPGRADE_FIX_ID, MIGRATE_FIX_ID = "upgrade_database", "migrate_file_store"
-"""Ids of the cures for an older database and for a file store."""
 
 
 def check_schema(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
@@ -48,7 +47,7 @@ def check_schema(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Find
             ),
             means,
             next_,
-            (offer_fix(UPGRADE_FIX_ID, file=str(backend.path)),) if stand.state == "older" else (),
+            (offer_fix(fix_ids.UPGRADE_DATABASE, file=str(backend.path)),) if stand.state == "older" else (),
         ),
     )
 
@@ -179,7 +178,7 @@ def check_file_store(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[
             (("Folder", str(folder)), ("Runs in it", f"{runs:,}")),
             "Its experiments and runs are not seen on this backend, and MLflow 3.17 refuses to open a file store at all.",
             "Move it into a database: nothing of the old folder is changed.",
-            (offer_fix(MIGRATE_FIX_ID, folder=str(folder)),),
+            (offer_fix(fix_ids.MIGRATE_FILE_STORE, folder=str(folder)),),
         )
         for folder, runs in found.items()
     )

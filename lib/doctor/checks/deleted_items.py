@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lib.backends.backend import Backend
+from lib.doctor import fix_ids
 from lib.doctor.run_cache import evidence_rows
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
 from lib.runs.edit.experiment_changes import read_deleted_experiments as deleted_experiments
@@ -39,7 +40,7 @@ def check_deleted_runs(backend: Backend, _: Clock, __: ProgressCallback) -> tupl
             evidence_rows(rows),
             "Their numbers and files are still kept and still take room; lists and comparisons leave them out.",
             "Restore what was deleted by accident. Removing for good is only worth it for room, or for a secret that was logged.",
-            (offer_fix("restore_runs", runs=only), offer_fix("remove_runs", runs=only)),
+            (offer_fix(fix_ids.RESTORE_RUNS, runs=only), offer_fix(fix_ids.REMOVE_RUNS, runs=only)),
         ),
     )
 
@@ -62,7 +63,7 @@ def check_deleted_experiments(backend: Backend, _: Clock, __: ProgressCallback) 
             evidence_rows([(one.name, one.experiment_id) for one in found]),
             "Its name stays taken, and its runs and files are still kept.",
             "Restore it, which brings back all its runs, also those deleted one by one before; or remove it for good.",
-            (offer_fix("restore_experiment", experiment=only), offer_fix("remove_experiment", experiment=only)),
+            (offer_fix(fix_ids.RESTORE_EXPERIMENT, experiment=only), offer_fix(fix_ids.REMOVE_EXPERIMENT, experiment=only)),
         ),
     )
 

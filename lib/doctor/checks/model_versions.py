@@ -7,6 +7,7 @@ from pathlib import Path
 from lib.backends.artifact_access import unreadable_scheme
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, translate_errors
+from lib.doctor import fix_ids
 from lib.doctor.checks.git_commits import FROZEN_COMMIT_TAG, existing_commits, logged_commits
 from lib.doctor.run_cache import evidence_rows, read_active_runs
 from lib.doctor.types import Check, Clock, Finding, FixOffer, ProgressCallback, offer_fix
@@ -66,7 +67,7 @@ def check_model_versions(backend: Backend, clock: Clock, progress: ProgressCallb
 
 def _cures(lost: list[MissingPart]) -> tuple[FixOffer, ...]:
     runs = list(dict.fromkeys(one.restorable_run_id for one in lost if one.restorable_run_id))
-    return (offer_fix("restore_runs", runs=" ".join(runs)),) if runs else ()
+    return (offer_fix(fix_ids.RESTORE_RUNS, runs=" ".join(runs)),) if runs else ()
 
 
 def _losses(backend: Backend, name: str, one: VersionSnapshot, made_by: Run | None, gone: set[str]) -> Iterator[MissingPart]:

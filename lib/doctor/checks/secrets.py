@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
+from lib.doctor import fix_ids
 from lib.doctor.run_cache import ActiveRuns, evidence_rows, read_active_runs, run_label
 from lib.doctor.secret_detection import Secret, find_secret, mask_secrets
 from lib.doctor.types import Check, Clock, Finding, FixOffer, ProgressCallback, offer_fix
@@ -46,9 +47,9 @@ def check_secrets(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[
 
 def _cures(hits: list[SecretMatch]) -> tuple[FixOffer, ...]:
     """Tags are deleted all at once; a parameter goes only with its run: at most twenty are offered."""
-    tags = (offer_fix("delete_secret_tags"),) if any(where == TAG for _, where, *_ in hits) else ()
+    tags = (offer_fix(fix_ids.DELETE_SECRET_TAGS),) if any(where == TAG for _, where, *_ in hits) else ()
     stuck = list(dict.fromkeys(run for run, where, *_ in hits if where == PARAMETER))[:MAX_RUNS_OFFERED]
-    return (*tags, offer_fix("remove_runs", runs=" ".join(stuck), active="yes")) if stuck else tags
+    return (*tags, offer_fix(fix_ids.REMOVE_RUNS, runs=" ".join(stuck), active="yes")) if stuck else tags
 
 
 def find_secret_matches(found: ActiveRuns) -> Iterator[SecretMatch]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, translate_errors
+from lib.doctor import fix_ids
 from lib.doctor.run_cache import evidence_rows
 from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
@@ -82,7 +83,7 @@ def check_stale_runs(backend: Backend, clock: Clock, _: ProgressCallback) -> tup
             evidence_rows(rows),
             "Its program was most likely ended without telling MLflow. Lists show it as running, and its last numbers may be missing.",
             "If nobody trains it any more, write down how it ended. Nothing else about the run changes.",
-            (offer_fix("end_failed"), offer_fix("end_killed")),
+            (offer_fix(fix_ids.END_FAILED), offer_fix(fix_ids.END_KILLED)),
         ),
     )
 

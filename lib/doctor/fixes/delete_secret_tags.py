@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from lib.backends.mlflow_client import client, translate_errors
 from lib.backends.sqlite_store import require_writable
+from lib.doctor import fix_ids
 from lib.doctor.checks.secrets import TAG, find_secret_matches
 from lib.doctor.run_cache import clear_run_cache, read_active_runs, run_label
 from lib.doctor.secret_detection import mask_secrets
@@ -51,5 +52,11 @@ def _tags(room: FixContext) -> tuple["RunTable", list[tuple[str, str]]]:
 
 
 FIXES = (
-    Fix("delete_secret_tags", "Delete these tags", "Parameters cannot be deleted, tags can. Takes a second.", _preview, _delete),
+    Fix(
+        fix_ids.DELETE_SECRET_TAGS,
+        "Delete these tags",
+        "Parameters cannot be deleted, tags can. Takes a second.",
+        _preview,
+        _delete,
+    ),
 )

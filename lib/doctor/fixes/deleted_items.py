@@ -2,6 +2,7 @@
 
 from lib.backends.backend import Backend
 from lib.backends.sqlite_store import require_writable
+from lib.doctor import fix_ids
 from lib.doctor.checks.deleted_items import read_deleted_runs
 from lib.doctor.fixes import deletion_impact, mlflow_gc
 from lib.doctor.fixes.deletion_impact import DeletionImpact
@@ -169,7 +170,7 @@ def _which_experiment(_: FixContext, asked: FixOffer) -> tuple[FixInput, ...]:
 
 FIXES = (
     Fix(
-        "restore_runs",
+        fix_ids.RESTORE_RUNS,
         "Restore runs",
         "They are listed again. Takes a second.",
         _restore_runs_preview,
@@ -177,7 +178,7 @@ FIXES = (
         _which_runs,
     ),
     Fix(
-        "remove_runs",
+        fix_ids.REMOVE_RUNS,
         "Remove runs for good",
         "With their files. Nothing brings them back.",
         lambda room, asked: _removal_preview(room, _runs_loss(room, asked)),
@@ -185,7 +186,7 @@ FIXES = (
         _which_runs,
     ),
     Fix(
-        "restore_experiment",
+        fix_ids.RESTORE_EXPERIMENT,
         "Restore an experiment",
         "With all its runs. Takes a second.",
         _restore_experiment_preview,
@@ -193,7 +194,7 @@ FIXES = (
         _which_experiment,
     ),
     Fix(
-        "remove_experiment",
+        fix_ids.REMOVE_EXPERIMENT,
         "Remove an experiment for good",
         "With its runs, models and files. Nothing brings them back.",
         lambda room, asked: _removal_preview(room, _experiment_loss(room, asked)),

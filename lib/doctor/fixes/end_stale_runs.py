@@ -4,6 +4,7 @@ from typing import Literal
 
 from lib.backends import sqlite_store
 from lib.backends.mlflow_client import client, translate_errors
+from lib.doctor import fix_ids
 from lib.doctor.checks.stale_runs import StaleRun, find_stale_runs
 from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet
 from lib.errors import ActionRefused, BadInput
@@ -59,7 +60,7 @@ def _asks(room: FixContext, _: FixOffer) -> tuple[FixInput, ...]:
 
 FIXES = (
     Fix(
-        "end_failed",
+        fix_ids.END_FAILED,
         "Mark as failed",
         "When the program broke. Takes a second.",
         lambda room, asked: _preview(room, asked, "FAILED"),
@@ -67,7 +68,7 @@ FIXES = (
         _asks,
     ),
     Fix(
-        "end_killed",
+        fix_ids.END_KILLED,
         "Mark as stopped",
         "When somebody ended the program. Takes a second.",
         lambda room, asked: _preview(room, asked, "KILLED"),

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from lib.backends.artifact_path_map import PathMapping, save_mapping
+from lib.doctor import fix_ids
 from lib.doctor.artifacts import folder_search
-from lib.doctor.artifacts.problem_texts import MAP_FOLDER_FIX_ID
 from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Rows, Snippet
 from lib.errors import ActionRefused, BackendError
 from lib.runs.artifacts.files import ArtifactEntry, ArtifactLocation, list_folder
@@ -84,7 +84,7 @@ def _many(found: folder_search.LocationSample, folder: Path) -> str:
 
 FIXES = (
     Fix(
-        MAP_FOLDER_FIX_ID,
+        fix_ids.MAP_FOLDER,
         "Only read the old files, from a folder here that stands in for their place",
         "Changes nothing in the database. New files need another cure.",
         preview,

@@ -16,6 +16,7 @@ from contextlib import closing
 from pathlib import Path
 
 from lib.backends.backend import sqlite_backend
+from lib.doctor import fix_ids
 from lib.doctor.fixes.upgrade_database import count_rows, require_free_space
 from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Rows, Snippet
 from lib.errors import ActionRefused, BackendError, BadInput, NotWritable
@@ -203,7 +204,7 @@ def _asks(_: FixContext, asked: FixOffer) -> tuple[FixInput, ...]:
 
 FIXES = (
     Fix(
-        "migrate_file_store",
+        fix_ids.MIGRATE_FILE_STORE,
         "Move it into a database",
         "By MLflow's own migration, with a backup.",
         _preview,

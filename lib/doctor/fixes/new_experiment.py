@@ -2,8 +2,8 @@
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, translate_errors
+from lib.doctor import fix_ids
 from lib.doctor.artifacts.inventory import describe_machine
-from lib.doctor.artifacts.problem_texts import NEW_EXPERIMENT_FIX_ID
 from lib.doctor.artifacts.rules import diagnose
 from lib.doctor.artifacts.write_test import verify_writable
 from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet
@@ -133,7 +133,7 @@ def _code(backend: Backend, names: list[str]) -> str:
 
 FIXES = (
     Fix(
-        NEW_EXPERIMENT_FIX_ID,
+        fix_ids.NEW_EXPERIMENT,
         "Make a new experiment with a place that works, and log there from now on",
         "Keeps the old runs as they are. Takes a second.",
         preview,

@@ -5,8 +5,8 @@ from pathlib import Path
 from lib.backends import sqlite_store
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.mlflow_client import client, translate_errors
+from lib.doctor import fix_ids
 from lib.doctor.artifacts import folder_search
-from lib.doctor.artifacts.problem_texts import NEW_STORE_FIX_ID
 from lib.doctor.artifacts.write_test import verify_writable
 from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet
 from lib.errors import ActionRefused
@@ -81,7 +81,7 @@ def _code(made: Backend, names: list[str]) -> str:
 
 FIXES = (
     Fix(
-        NEW_STORE_FIX_ID,
+        fix_ids.NEW_STORE,
         "Move to a new, purely local store",
         "Leaves the old experiment where it is.",
         preview,

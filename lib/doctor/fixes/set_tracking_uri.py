@@ -4,7 +4,7 @@ import re
 
 from lib.backends import local_server
 from lib.backends.backend import parse_backend
-from lib.doctor.artifacts.problem_texts import TRACKING_URI_FIX_ID
+from lib.doctor import fix_ids
 from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, Snippet
 from lib.errors import BadInput
 
@@ -47,7 +47,7 @@ def shell_snippets(address: str) -> tuple[Snippet, ...]:
 
 FIXES = (
     Fix(
-        TRACKING_URI_FIX_ID,
+        fix_ids.SET_TRACKING_URI,
         f"Set {TRACKING_URI_VARIABLE} to the server that made it",
         "For a shell: POSIX, PowerShell or cmd form.",
         preview,

@@ -6,8 +6,8 @@ from pathlib import Path
 from lib.backends import local_server
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, installed_mlflow_version, translate_errors
+from lib.doctor import fix_ids
 from lib.doctor.artifacts import folder_search
-from lib.doctor.artifacts.problem_texts import START_SERVER_FIX_ID
 from lib.doctor.artifacts.write_test import verify_writable
 from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Rows, Snippet
 from lib.errors import ActionRefused, BackendError
@@ -100,7 +100,7 @@ def _line(words: list[str]) -> str:
 
 FIXES = (
     Fix(
-        START_SERVER_FIX_ID,
+        fix_ids.START_SERVER,
         "Start a server on this database and use it",
         "Old and new runs work. It runs as long as Podium does.",
         preview,

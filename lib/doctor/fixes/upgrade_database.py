@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lib.backends import sqlite_store
 from lib.backends.mlflow_client import installed_mlflow_version
+from lib.doctor import fix_ids
 from lib.doctor.types import Fix, FixContext, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet
 from lib.errors import ActionRefused, BackendError, NotWritable
 
@@ -85,4 +86,4 @@ def _older(room: FixContext) -> Path:
     return path
 
 
-FIXES = (Fix("upgrade_database", "Upgrade the database", "After a copy was made beside it.", _preview, _upgrade),)
+FIXES = (Fix(fix_ids.UPGRADE_DATABASE, "Upgrade the database", "After a copy was made beside it.", _preview, _upgrade),)
