@@ -1,19 +1,17 @@
 """All active runs and experiments of a backend, read once for the checks that ask about good practice. Writes nothing."""
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cachetools import TTLCache
 
 from lib.backends.backend import Backend
 from lib.doctor.secret_detection import mask_secrets
-from lib.doctor.types import Clock, Rows
+from lib.doctor.types import Clock
 from lib.runs.reading.run_reader import read_change_marker, read_experiments, read_runs
 from lib.runs.table.types import Experiment, RunTable, Search
 
 MAX_RUNS = 20_000
-MAX_ROWS = 50
 _SECONDS = 20.0
 _LOCK = threading.Lock()
 _KNOWN: "TTLCache[tuple[Backend, str | None], ActiveRuns]" = TTLCache(maxsize=4, ttl=_SECONDS)
@@ -58,17 +56,3 @@ def clear_run_cache() -> None:
     """Read anew next time: a cure changed something."""
     with _LOCK:
         _KNOWN.clear()
-
-
-def evidence_rows(rows: Sequence[tuple[str, ...]], max_rows: int = MAX_ROWS) -> Rows:
-    """Evidence for people: the first rows, and a last one that tells how many there are beyond them. Secrets in it are covered."""
-    head = tuple(tuple(mask_secrets(cell) for cell in row) for row in rows[:max_rows])
-    if len(rows) <= max_rows:
-        return head
-    return (*head, (f"and {len(rows) - max_rows:,} more", *("" for _ in rows[0][1:])))
-
-
-def run_label(table: RunTable, run_id: str) -> str:
-    """What people call a run: its name and the beginning of its id, fit to be shown."""
-    name = str(table.identity.at[run_id, "name"] or "")
-    return f"{mask_secrets(name)} ({run_id[:8]})" if name else run_id[:8]

@@ -7,7 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
-from lib.doctor.run_cache import evidence_rows, read_active_runs, run_label
+from lib.doctor.evidence import evidence_rows, run_label
+from lib.doctor.run_cache import read_active_runs
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback
 from lib.registry.reader import read_all_snapshots
 from lib.runs.edit.experiment_changes import DEFAULT_EXPERIMENT_ID

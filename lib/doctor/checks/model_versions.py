@@ -9,7 +9,8 @@ from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, translate_errors
 from lib.doctor import fix_ids
 from lib.doctor.checks.git_commits import FROZEN_COMMIT_TAG, existing_commits, logged_commits
-from lib.doctor.run_cache import evidence_rows, read_active_runs
+from lib.doctor.evidence import evidence_rows
+from lib.doctor.run_cache import read_active_runs
 from lib.doctor.types import Check, Clock, Finding, FixOffer, ProgressCallback, offer_fix
 from lib.errors import NotFound, PodiumError, Unreachable
 from lib.registry.reader import read_all_snapshots

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
 from lib.doctor import fix_ids
-from lib.doctor.run_cache import ActiveRuns, evidence_rows, read_active_runs, run_label
+from lib.doctor.evidence import evidence_rows, run_label
+from lib.doctor.run_cache import ActiveRuns, read_active_runs
 from lib.doctor.secret_detection import Secret, find_secret, mask_secrets
 from lib.doctor.types import Check, Clock, Finding, FixOffer, ProgressCallback, offer_fix
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, translate_errors
 from lib.doctor import fix_ids
-from lib.doctor.run_cache import evidence_rows
+from lib.doctor.evidence import evidence_rows
 from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
 from lib.runs.reading.run_reader import read_experiments
