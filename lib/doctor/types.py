@@ -126,7 +126,7 @@ class FixResult:
 
 @dataclass(frozen=True)
 class FixContext:
-    """Where a cure is carried out: the backend, the clock, a folder for what Podium keeps itself, and the name of who asks.
+    """Where a cure is carried out: the backend, the clock, and a folder for what Podium keeps itself.
 
     A `shared` Podium serves people who must not start programs or reach folders of its machine.
     """
@@ -134,7 +134,6 @@ class FixContext:
     backend: Backend
     clock: Clock
     podium_home: Path
-    user_name: str = ""
     is_shared: bool = False
 
 

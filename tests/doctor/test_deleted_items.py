@@ -21,7 +21,7 @@ from tests.support.ledger_stores import WHY, book_id, trained, writer
 
 @pytest.fixture
 def room(fresh_store, tmp_path):
-    return FixContext(fresh_store, now, tmp_path / "podium", "ana")
+    return FixContext(fresh_store, now, tmp_path / "podium")
 
 
 def looked(store):

@@ -30,7 +30,7 @@ TOKEN = "ghp_" + "aB3dE6gH9" * 4
 
 @pytest.fixture
 def room(fresh_store, tmp_path):
-    return FixContext(fresh_store, now, tmp_path / "podium", "ana")
+    return FixContext(fresh_store, now, tmp_path / "podium")
 
 
 def asked(store, *checks, clock=now):

@@ -56,7 +56,7 @@ def old_folder(tmp_path_factory):
 
 @pytest.fixture
 def room(fresh_store, tmp_path):
-    return FixContext(fresh_store, now, tmp_path / "podium", "ana")
+    return FixContext(fresh_store, now, tmp_path / "podium")
 
 
 def everything(folder):
