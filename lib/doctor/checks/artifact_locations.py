@@ -11,11 +11,11 @@ from lib.doctor import fix_ids
 from lib.doctor.artifacts.inventory import ArtifactInventory, describe_machine, read_inventory
 from lib.doctor.artifacts.problem_texts import PROBLEM_TEXTS
 from lib.doctor.artifacts.rules import CLOUD_STORES, LocationProblem, RecordedLocation, diagnose, is_local_server
+from lib.doctor.evidence import MAX_ROWS
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
 from lib.runs.reading.run_reader import HIDDEN_EXPERIMENTS
 
 CHECK_ID = "locations"
-MAX_ROWS = 50
 ID_SEPARATOR = ","
 """Between the ids of several experiments in what a cure is given."""
 _MANY = {"experiment": "the experiment itself", "run": "runs", "model": "models", "version": "versions"}

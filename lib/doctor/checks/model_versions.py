@@ -17,11 +17,11 @@ from lib.registry.reader import read_all_snapshots
 from lib.registry.snapshot import VersionSnapshot
 from lib.runs.artifacts.files import ArtifactLocation, list_folder
 from lib.runs.artifacts.local_files import folder_of_uri
+from lib.runs.artifacts.mlmodel import MLMODEL_FILE
 from lib.runs.reading.run_reader import read_run
 from lib.runs.table.types import COMMIT_TAG, Run
 
 MAX_VERSIONS = 500
-MLMODEL_FILE = "MLmodel"
 
 
 @dataclass(frozen=True)

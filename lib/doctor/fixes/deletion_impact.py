@@ -17,6 +17,7 @@ from lib.ledger.state.replay import BookState
 from lib.registry.reader import read_all_book_states, read_all_snapshots
 from lib.registry.run_usage import find_version_uses
 from lib.registry.snapshot import RegistrySnapshot
+from lib.runs.artifacts.files import CLOUD_SCHEMES
 from lib.runs.artifacts.local_files import folder_of_uri
 from lib.runs.reading.related_runs import read_children, read_experiment_ref
 from lib.runs.reading.run_reader import read_run, read_runs
@@ -205,12 +206,7 @@ def _forbidden(backend: Backend, found: Sequence[Run], doomed: Sequence[FilesToD
         f"{one.name} keeps its files at a place that is not surely its own, and MLflow would delete that place."
         for one in strange[:MAX_EXAMPLES]
     ]
-    far = {reach for one in (*found, *()) if (reach := unreadable_scheme(one.artifact_uri, backend))} - {
-        "s3",
-        "gs",
-        "wasbs",
-        "abfss",
-    }
+    far = {reach for one in found if (reach := unreadable_scheme(one.artifact_uri, backend))} - CLOUD_SCHEMES
     why += [
         f"Files at {one}: addresses are not reached from the bare database, so MLflow would stop half-way." for one in sorted(far)
     ]

@@ -10,8 +10,6 @@ from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, Fi
 from lib.errors import ActionRefused, BackendError, BadInput
 from lib.runs.edit import experiment_changes
 
-MAX_NAME_LENGTH = 250
-
 
 def inputs(context: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
     """The name of the new experiment, when it is one; several take the names of the old ones with a number."""
@@ -99,7 +97,7 @@ def _asked(call: FixOffer) -> list[str]:
 
 
 def _free(name: str, taken: set[str]) -> str:
-    stem = name[: MAX_NAME_LENGTH - 8]
+    stem = name[: experiment_changes.MAX_NAME_LENGTH - 8]
     return next(new for number in range(2, 10_000) if (new := f"{stem}-{number}") not in taken)
 
 
