@@ -78,15 +78,11 @@ def _from_client(backend: Backend, told: ProgressCallback) -> ArtifactInventory:
 
     asked = client(backend)
     with translate_errors("The list of experiments"):
-        pages = _pages(lambda token: asked.search_experiments(ViewType.ALL, PAGE_SIZE, page_token=token))
-        experiments = [
-            RecordedLocation("experiment", str(e.experiment_id), str(e.experiment_id), e.artifact_location, _gone(e))
-            for e in pages
-        ]
-        names = {
-            str(e.experiment_id): e.name
-            for e in _pages(lambda t: asked.search_experiments(ViewType.ALL, PAGE_SIZE, page_token=t))
-        }
+        found = list(_pages(lambda token: asked.search_experiments(ViewType.ALL, PAGE_SIZE, page_token=token)))
+    experiments = [
+        RecordedLocation("experiment", str(e.experiment_id), str(e.experiment_id), e.artifact_location, _gone(e)) for e in found
+    ]
+    names = {str(e.experiment_id): e.name for e in found}
     told(f"Where do the runs of {len(names)} experiments keep their files?")
     runs = _runs(backend, list(names))
     homes = {place.owner_id: place.experiment_id for place in runs}
