@@ -1,6 +1,6 @@
 """The table of checks and the order in which they run. One that fails is a finding itself, so that the others are still heard.
 
-Each room of checks (`reach`, `locations`, …) has its own tuple; the table only puts them in order.
+Each module of `lib.doctor.checks` has its own tuple; the table only puts them in order.
 """
 
 import time
@@ -20,13 +20,13 @@ from lib.doctor.checks import (
     secrets,
     stale_runs,
 )
-from lib.doctor.checks import backend as reach
+from lib.doctor.checks.backend import CHECKS as BACKEND_CHECKS
 from lib.doctor.run_cache import clear_run_cache
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, Report
 from lib.errors import PodiumError
 
 CHECKS: tuple[Check, ...] = (
-    *reach.CHECKS,
+    *BACKEND_CHECKS,
     *artifact_locations.CHECKS,
     *ledger.CHECKS,
     *model_versions.CHECKS,
