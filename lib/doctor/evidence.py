@@ -19,5 +19,9 @@ def evidence_rows(rows: Sequence[tuple[str, ...]], max_rows: int = MAX_ROWS) -> 
 
 def run_label(table: RunTable, run_id: str) -> str:
     """What people call a run: its name and the beginning of its id, fit to be shown."""
-    name = str(table.identity.at[run_id, "name"] or "")
+    return format_run_label(str(table.identity.at[run_id, "name"] or ""), run_id)
+
+
+def format_run_label(name: str, run_id: str) -> str:
+    """The name of a run, secrets masked, and the beginning of its id; the latter alone for a run without a name."""
     return f"{mask_secrets(name)} ({run_id[:8]})" if name else run_id[:8]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, translate_errors
 from lib.doctor import fix_ids
-from lib.doctor.evidence import evidence_rows
+from lib.doctor.evidence import evidence_rows, format_run_label
 from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
 from lib.runs.reading.run_reader import read_experiments
@@ -33,7 +33,7 @@ class StaleRun:
     @property
     def label(self) -> str:
         """What people call it, secrets covered."""
-        return f"{mask_secrets(self.name)} ({self.run_id[:8]})" if self.name else self.run_id[:8]
+        return format_run_label(self.name, self.run_id)
 
 
 def find_stale_runs(backend: Backend, at: datetime) -> tuple[StaleRun, ...]:

@@ -4,6 +4,7 @@ from lib.backends.backend import Backend
 from lib.backends.sqlite_store import require_writable
 from lib.doctor import fix_ids
 from lib.doctor.checks.deleted_items import read_deleted_runs
+from lib.doctor.evidence import format_run_label
 from lib.doctor.fixes import deletion_impact, mlflow_gc
 from lib.doctor.fixes.deletion_impact import DeletionImpact
 from lib.doctor.secret_detection import mask_secrets
@@ -123,12 +124,12 @@ def _runs_meant(backend: Backend, asked: FixOffer) -> list[tuple[str, str]]:
     if not words:
         raise BadInput("No run was named.", next="Name the beginning of an id from the list.")
     table = read_deleted_runs(backend)
-    known = {run_id: f"{mask_secrets(str(table.identity.at[run_id, 'name'] or 'Run'))} ({run_id[:8]})" for run_id in table.ids}
+    known = {run_id: format_run_label(str(table.identity.at[run_id, "name"] or "Run"), run_id) for run_id in table.ids}
     if words == ["all"]:
         return list(known.items())
     if asked["active"]:
         found = {word: read_run(backend, word) for word in words}
-        return [(word, f"{mask_secrets(one.name or 'Run')} ({word[:8]})") for word, one in found.items()]
+        return [(word, format_run_label(one.name or "Run", word)) for word, one in found.items()]
     meant = {word: [run_id for run_id in known if run_id.startswith(word)] for word in words}
     if wrong := [word for word, hits in meant.items() if len(hits) != 1]:
         raise BadInput(

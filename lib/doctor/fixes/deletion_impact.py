@@ -11,6 +11,7 @@ from pathlib import Path
 from lib.backends.artifact_access import unreadable_scheme
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, translate_errors
+from lib.doctor.evidence import format_run_label
 from lib.doctor.secret_detection import mask_secrets
 from lib.errors import ActionRefused, NotFound
 from lib.ledger.state.replay import BookState
@@ -100,7 +101,7 @@ def assess_experiment_deletion(backend: Backend, experiment_id: str) -> Deletion
     found = _as_runs(table)
     doomed = [*_models_in(backend, experiment_id)]
     restored = [one for one in found if one.lifecycle == "active"]
-    why = [f"{_label(one)} was restored on its own and is active." for one in restored[:MAX_EXAMPLES]]
+    why = [f"{format_run_label(one.name, one.run_id)} was restored on its own and is active." for one in restored[:MAX_EXAMPLES]]
     return DeletionImpact(
         _files(found),
         tuple(doomed),
@@ -220,7 +221,3 @@ def _used(of: Run, models: Sequence[RegistrySnapshot], records: Mapping[str, Boo
 def _is_own(one: FilesToDelete) -> bool:
     """Does the place carry the id of the run or model, as every place does that MLflow makes? Nothing lies in an empty one."""
     return one.size == 0 or not one.location or one.id in one.location.replace("\\", "/").split("/")
-
-
-def _label(one: Run) -> str:
-    return f"{mask_secrets(one.name)} ({one.run_id[:8]})" if one.name else one.run_id[:8]
