@@ -31,36 +31,36 @@ FIXES: tuple[Fix, ...] = (
     *map_folder.FIXES,
 )
 SHARED_PODIUM_MESSAGE = "This Podium is shared, so no cure starts a program or reaches a folder of its machine."
-FIXES_BY_ID = {one.id: one for one in FIXES}
+_FIXES_BY_ID = {fix.id: fix for fix in FIXES}
 
 
 def find_fix(offer: FixOffer) -> Fix | None:
     """The treatment that a finding offers; None when this Podium has none of that id."""
-    return FIXES_BY_ID.get(offer.fix_id)
+    return _FIXES_BY_ID.get(offer.fix_id)
 
 
 def fix_inputs(context: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
     """What a cure must be told before it can be previewed. Raises PodiumError when it cannot be carried out here."""
-    return _known(context, offer).inputs(context, offer)
+    return _require_fix(context, offer).inputs(context, offer)
 
 
 def preview_fix(context: FixContext, offer: FixOffer) -> FixPreview:
     """What a cure would change now. Changes nothing. Raises PodiumError when it cannot be carried out as it is asked for."""
-    return _known(context, offer).preview(context, offer)
+    return _require_fix(context, offer).preview(context, offer)
 
 
 def apply_fix(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
     """Carry a cure out and verify it. Raises PodiumError when it did not work, Refused for one that only a person can carry out."""
-    deed = _known(context, offer).apply
-    if deed is None:
+    apply = _require_fix(context, offer).apply
+    if apply is None:
         raise ActionRefused("This cure is carried out in a shell, not by Podium.", next="Copy the line and run it there.")
-    return deed(context, offer, progress)
+    return apply(context, offer, progress)
 
 
-def _known(room: FixContext, call: FixOffer) -> Fix:
-    found = find_fix(call)
-    if found is None:
-        raise ActionRefused(f"There is no cure called {call.fix_id}.", next="Check again.")
-    if room.is_shared and found.needs_machine_access:
+def _require_fix(context: FixContext, offer: FixOffer) -> Fix:
+    fix = find_fix(offer)
+    if fix is None:
+        raise ActionRefused(f"There is no cure called {offer.fix_id}.", next="Check again.")
+    if context.is_shared and fix.needs_machine_access:
         raise ActionRefused(SHARED_PODIUM_MESSAGE, next="Its operator can do it with a Podium of their own on this backend.")
-    return found
+    return fix

@@ -12,9 +12,9 @@ from lib.runs.reading.run_reader import read_change_marker, read_experiments, re
 from lib.runs.table.types import Experiment, RunTable, Search
 
 MAX_RUNS = 20_000
-_SECONDS = 20.0
+_TTL_SECONDS = 20.0
 _LOCK = threading.Lock()
-_KNOWN: "TTLCache[tuple[Backend, str | None], ActiveRuns]" = TTLCache(maxsize=4, ttl=_SECONDS)
+_CACHE: "TTLCache[tuple[Backend, str | None], ActiveRuns]" = TTLCache(maxsize=4, ttl=_TTL_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -27,32 +27,32 @@ class ActiveRuns:
     @property
     def experiment_names(self) -> dict[str, str]:
         """Experiment id → its name, fit to be shown."""
-        return {one.experiment_id: mask_secrets(one.name) for one in self.experiments}
+        return {experiment.experiment_id: mask_secrets(experiment.name) for experiment in self.experiments}
 
     @property
     def scope_note(self) -> str:
         """Which runs were looked at, when not all were: "Looked at the newest 20,000 of 31,000 runs." """
         if self.table.is_complete:
             return ""
-        of = f" of {self.table.total:,}" if self.table.total else ""
-        return f"Looked at the newest {len(self.table):,}{of} runs."
+        total_text = f" of {self.table.total:,}" if self.table.total else ""
+        return f"Looked at the newest {len(self.table):,}{total_text} runs."
 
 
 def read_active_runs(backend: Backend, clock: Clock) -> ActiveRuns:
     """Read experiments and runs. What was read is kept for twenty seconds while nobody writes to the file, so that checks share it."""
     key = (backend, read_change_marker(backend))
     with _LOCK:
-        if key in _KNOWN:
-            return _KNOWN[key]
-    found = read_experiments(backend)
-    ids = tuple(one.experiment_id for one in found)
-    made = ActiveRuns(found, read_runs(backend, Search(ids, limit=MAX_RUNS), at=clock()))
+        if key in _CACHE:
+            return _CACHE[key]
+    experiments = read_experiments(backend)
+    experiment_ids = tuple(experiment.experiment_id for experiment in experiments)
+    active_runs = ActiveRuns(experiments, read_runs(backend, Search(experiment_ids, limit=MAX_RUNS), at=clock()))
     with _LOCK:
-        _KNOWN[key] = made
-    return made
+        _CACHE[key] = active_runs
+    return active_runs
 
 
 def clear_run_cache() -> None:
     """Read anew next time: a cure changed something."""
     with _LOCK:
-        _KNOWN.clear()
+        _CACHE.clear()

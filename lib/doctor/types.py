@@ -151,7 +151,7 @@ class Fix:
     note: str
     preview: Callable[[FixContext, FixOffer], FixPreview]
     apply: Callable[[FixContext, FixOffer, ProgressCallback], FixResult] | None = None
-    inputs: Callable[[FixContext, FixOffer], tuple[FixInput, ...]] = lambda _room, _call: ()
+    inputs: Callable[[FixContext, FixOffer], tuple[FixInput, ...]] = lambda _context, _offer: ()
     needs_machine_access: bool = False
 
 
@@ -171,7 +171,7 @@ class Report:
 
     def findings_with_level(self, *levels: Level) -> tuple[Finding, ...]:
         """The findings of these levels."""
-        return tuple(one for one in self.findings if one.level in levels)
+        return tuple(finding for finding in self.findings if finding.level in levels)
 
     @property
     def problems_and_notices(self) -> tuple[Finding, ...]:

@@ -19,7 +19,9 @@ class ProblemText:
     level: Level = "problem"
 
 
-_ELSEWHERE = "Choose a cure: a fresh experiment keeps new files here, and old ones can be read from a copy of that folder."
+_OTHER_MACHINE_ADVICE = (
+    "Choose a cure: a fresh experiment keeps new files here, and old ones can be read from a copy of that folder."
+)
 
 PROBLEM_TEXTS: Mapping[LocationProblem, ProblemText] = {
     "proxy": ProblemText(
@@ -42,13 +44,13 @@ PROBLEM_TEXTS: Mapping[LocationProblem, ProblemText] = {
     "windows": ProblemText(
         "The files of {where} belong to a Windows folder",
         "{place} means nothing on this machine: MLflow would make a folder of that odd name wherever a script was started.",
-        _ELSEWHERE,
+        _OTHER_MACHINE_ADVICE,
         (fix_ids.NEW_EXPERIMENT, fix_ids.NEW_STORE, fix_ids.MAP_FOLDER),
     ),
     "posix": ProblemText(
         "The files of {where} belong to a folder of another system",
         "{place} is a folder of Linux or macOS, and this machine runs Windows.",
-        _ELSEWHERE,
+        _OTHER_MACHINE_ADVICE,
         (fix_ids.NEW_EXPERIMENT, fix_ids.NEW_STORE, fix_ids.MAP_FOLDER),
     ),
     "relative": ProblemText(
@@ -63,7 +65,7 @@ PROBLEM_TEXTS: Mapping[LocationProblem, ProblemText] = {
         "The files of {where} belong to a folder that is not on this machine",
         "{place} was probably a folder of the machine on which the experiment was made. Old files cannot be opened here, and new ones "
         "fail or land where nobody looks for them.",
-        _ELSEWHERE,
+        _OTHER_MACHINE_ADVICE,
         (fix_ids.NEW_EXPERIMENT, fix_ids.NEW_STORE, fix_ids.MAP_FOLDER),
     ),
     "unwritable": ProblemText(

@@ -35,7 +35,7 @@ CLOUD_STORES = {
     "abfss": ("azure-storage-file-datalake", "Azure"),
 }
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-_WINDOWS = re.compile(r"^(?:/?[A-Za-z]:[\\/]|\\\\|[^/:]*\\)")
+_WINDOWS_PATH = re.compile(r"^(?:/?[A-Za-z]:[\\/]|\\\\|[^/:]*\\)")
 
 
 @dataclass(frozen=True)
@@ -72,18 +72,18 @@ def diagnose(uri: str, backend: Backend, machine: Machine) -> LocationProblem | 
         return "odd"
     path = local_path(uri)
     if path is not None:
-        return _folder(path, host, backend, machine)
+        return _diagnose_folder(path, host, backend, machine)
     if parts.scheme == "mlflow-artifacts":
-        return _through_a_server(parts.netloc, backend, machine)
+        return _diagnose_proxied(parts.netloc, backend, machine)
     if parts.scheme in CLOUD_STORES:
-        lack = machine.missing_requirement(parts.scheme)
-        return "package" if lack == "package" else "sign_in" if lack else None
+        missing_requirement = machine.missing_requirement(parts.scheme)
+        return "package" if missing_requirement == "package" else "sign_in" if missing_requirement else None
     return "odd"
 
 
 def local_path(uri: str) -> str | None:
     """The folder that a place without a server names, in its own spelling; None for any other place."""
-    if _WINDOWS.match(uri):
+    if _WINDOWS_PATH.match(uri):
         return uri
     parts = urlsplit(uri)
     if parts.scheme == "file":
@@ -97,23 +97,23 @@ def is_local_server(backend: Backend) -> bool:
     return backend.kind == "server" and urlsplit(backend.uri).hostname in LOOPBACK_HOSTS
 
 
-def _through_a_server(netloc: str, backend: Backend, here: Machine) -> LocationProblem | None:
+def _diagnose_proxied(netloc: str, backend: Backend, machine: Machine) -> LocationProblem | None:
     if backend.kind != "server":
         return "proxy"
     if netloc and netloc != urlsplit(backend.uri).netloc:
         return "other_server"
-    return "no_proxy" if here.serves_artifacts is False else None
+    return "no_proxy" if machine.serves_artifacts is False else None
 
 
-def _folder(path: str, host: str, backend: Backend, here: Machine) -> LocationProblem | None:
+def _diagnose_folder(path: str, host: str, backend: Backend, machine: Machine) -> LocationProblem | None:
     if backend.kind == "server":
         return "trap"
     if host not in ("", "localhost"):
         return "elsewhere"
-    windows = bool(_WINDOWS.match(path))
-    if windows != here.is_windows and (windows or path.startswith("/")):
-        return "windows" if windows else "posix"
-    if not windows and not path.startswith("/"):
+    is_windows_path = bool(_WINDOWS_PATH.match(path))
+    if is_windows_path != machine.is_windows and (is_windows_path or path.startswith("/")):
+        return "windows" if is_windows_path else "posix"
+    if not is_windows_path and not path.startswith("/"):
         return "relative"
-    standing = here.path_status(path)
-    return standing if standing in ("elsewhere", "unwritable") else None
+    status = machine.path_status(path)
+    return status if status in ("elsewhere", "unwritable") else None

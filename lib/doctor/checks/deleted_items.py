@@ -16,7 +16,9 @@ DECOY_PREFIX = "podium-removal-"
 
 def read_deleted_runs(backend: Backend) -> RunTable:
     """The deleted runs of active experiments, newest first."""
-    return read_runs(backend, Search(tuple(one.experiment_id for one in read_experiments(backend)), state="deleted"))
+    return read_runs(
+        backend, Search(tuple(experiment.experiment_id for experiment in read_experiments(backend)), state="deleted")
+    )
 
 
 def check_deleted_runs(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
@@ -24,52 +26,52 @@ def check_deleted_runs(backend: Backend, _: Clock, __: ProgressCallback) -> tupl
     table = read_deleted_runs(backend)
     if not len(table):
         return DELETED_RUNS_CHECK.fine_findings("none")
-    names = {one.experiment_id: one.name for one in read_experiments(backend)}
+    experiment_names = {experiment.experiment_id: experiment.name for experiment in read_experiments(backend)}
     rows = [
-        (str(row["name"] or ""), run_id[:8], names.get(str(row["experiment"]), ""), _versions(row["versions"]))
+        (str(row["name"] or ""), run_id[:8], experiment_names.get(str(row["experiment"]), ""), _format_versions(row["versions"]))
         for run_id, row in zip(table.ids, table.identity.to_dict("records"), strict=True)
     ]
-    only = table.ids[0] if len(table) == 1 else ""
+    only_id = table.ids[0] if len(table) == 1 else ""
     return (
         Finding(
             DELETED_RUNS_CHECK.id,
             "notice",
-            "A run is deleted and can be restored" if only else f"{len(table):,} runs are deleted and can be restored",
+            "A run is deleted and can be restored" if only_id else f"{len(table):,} runs are deleted and can be restored",
             f"{len(table):,} deleted",
             ("Run", "Id", "Experiment", "Registered from it"),
             evidence_rows(rows),
             "Their numbers and files are still kept and still take room; lists and comparisons leave them out.",
             "Restore what was deleted by accident. Removing for good is only worth it for room, or for a secret that was logged.",
-            (offer_fix(fix_ids.RESTORE_RUNS, runs=only), offer_fix(fix_ids.REMOVE_RUNS, runs=only)),
+            (offer_fix(fix_ids.RESTORE_RUNS, runs=only_id), offer_fix(fix_ids.REMOVE_RUNS, runs=only_id)),
         ),
     )
 
 
 def check_deleted_experiments(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """List the deleted experiments."""
-    found = [one for one in deleted_experiments(backend) if not one.name.startswith(DECOY_PREFIX)]
-    if not found:
+    experiments = [experiment for experiment in deleted_experiments(backend) if not experiment.name.startswith(DECOY_PREFIX)]
+    if not experiments:
         return DELETED_EXPERIMENTS_CHECK.fine_findings("none")
-    only = found[0].experiment_id if len(found) == 1 else ""
+    only_id = experiments[0].experiment_id if len(experiments) == 1 else ""
     return (
         Finding(
             DELETED_EXPERIMENTS_CHECK.id,
             "notice",
             "An experiment is deleted and can be restored"
-            if only
-            else f"{len(found):,} experiments are deleted and can be restored",
-            f"{len(found):,} deleted",
+            if only_id
+            else f"{len(experiments):,} experiments are deleted and can be restored",
+            f"{len(experiments):,} deleted",
             ("Experiment", "Id"),
-            evidence_rows([(one.name, one.experiment_id) for one in found]),
+            evidence_rows([(experiment.name, experiment.experiment_id) for experiment in experiments]),
             "Its name stays taken, and its runs and files are still kept.",
             "Restore it, which brings back all its runs, also those deleted one by one before; or remove it for good.",
-            (offer_fix(fix_ids.RESTORE_EXPERIMENT, experiment=only), offer_fix(fix_ids.REMOVE_EXPERIMENT, experiment=only)),
+            (offer_fix(fix_ids.RESTORE_EXPERIMENT, experiment=only_id), offer_fix(fix_ids.REMOVE_EXPERIMENT, experiment=only_id)),
         ),
     )
 
 
-def _versions(found: Sequence[object]) -> str:
-    return ", ".join(f"{getattr(one, 'model', '')} v{getattr(one, 'version', '')}" for one in found)
+def _format_versions(versions: Sequence[object]) -> str:
+    return ", ".join(f"{getattr(version, 'model', '')} v{getattr(version, 'version', '')}" for version in versions)
 
 
 DELETED_RUNS_CHECK = Check(

@@ -17,7 +17,7 @@ STALE_AFTER = timedelta(hours=12)
 MAX_RUNS = 1_000
 MAX_CANDIDATES = 200
 MAX_METRICS = 5
-_LIVE = ("RUNNING", "SCHEDULED")
+_LIVE_STATUSES = ("RUNNING", "SCHEDULED")
 
 
 @dataclass(frozen=True)
@@ -38,47 +38,59 @@ class StaleRun:
 
 def find_stale_runs(backend: Backend, at: datetime) -> tuple[StaleRun, ...]:
     """The runs that have been running without a sign of life for twelve hours, longest first; at most 200 are asked for one."""
-    names = {one.experiment_id: mask_secrets(one.name) for one in read_experiments(backend)}
-    if not names:
+    experiment_names = {experiment.experiment_id: mask_secrets(experiment.name) for experiment in read_experiments(backend)}
+    if not experiment_names:
         return ()
-    before = round((at - STALE_AFTER).timestamp() * 1000)
-    there, found = client(backend), []
+    started_before = round((at - STALE_AFTER).timestamp() * 1000)
+    mlflow_client, runs = client(backend), []
     with translate_errors("The running runs"):
-        for status in _LIVE:
-            filter_ = f"attributes.status = '{status}' and attributes.start_time < {before}"
-            found += there.search_runs([*names], filter_, max_results=MAX_RUNS, order_by=["attributes.start_time ASC"])
-    known = []
-    for one in found[:MAX_CANDIDATES]:
-        started = datetime_from_millis(one.info.start_time) or at
-        last = max((started, *_signs(backend, one.info.run_id, sorted(one.data.metrics)[:MAX_METRICS])))
-        if at - last >= STALE_AFTER:
-            known.append(StaleRun(one.info.run_id, one.info.run_name or "", names[str(one.info.experiment_id)], started, last))
-    return tuple(known)
+        for status in _LIVE_STATUSES:
+            filter_ = f"attributes.status = '{status}' and attributes.start_time < {started_before}"
+            runs += mlflow_client.search_runs(
+                [*experiment_names], filter_, max_results=MAX_RUNS, order_by=["attributes.start_time ASC"]
+            )
+    stale_runs = []
+    for run in runs[:MAX_CANDIDATES]:
+        started = datetime_from_millis(run.info.start_time) or at
+        last_activity = max((started, *_read_activity_times(backend, run.info.run_id, sorted(run.data.metrics)[:MAX_METRICS])))
+        if at - last_activity >= STALE_AFTER:
+            stale_runs.append(
+                StaleRun(
+                    run.info.run_id,
+                    run.info.run_name or "",
+                    experiment_names[str(run.info.experiment_id)],
+                    started,
+                    last_activity,
+                )
+            )
+    return tuple(stale_runs)
 
 
-def _signs(backend: Backend, run_id: str, metrics: list[str]) -> list[datetime]:
+def _read_activity_times(backend: Backend, run_id: str, metrics: list[str]) -> list[datetime]:
     """When some of its metrics were logged last."""
     times = list[datetime | None]()
     with translate_errors(f"Run {run_id}"):
         for key in metrics:
             history = client(backend).get_metric_history(run_id, key)
             times.append(datetime_from_millis(max((point.timestamp for point in history), default=None)))
-    return [one for one in times if one]
+    return [time for time in times if time]
 
 
 def check_stale_runs(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
     """Name the runs whose program is taken for dead."""
     at = clock()
-    found = find_stale_runs(backend, at)
-    if not found:
+    stale_runs = find_stale_runs(backend, at)
+    if not stale_runs:
         return STALE_RUNS_CHECK.fine_findings("none")
-    rows = [(one.label, one.experiment_name, _day(one.started_at), _day(one.last_activity_at)) for one in found]
+    rows = [
+        (run.label, run.experiment_name, _format_time(run.started_at), _format_time(run.last_activity_at)) for run in stale_runs
+    ]
     return (
         Finding(
             STALE_RUNS_CHECK.id,
             "notice",
-            f"{_count(len(found))} been running without a sign of life",
-            f"{len(found)} silent for {STALE_AFTER.total_seconds() / 3600:.0f} h",
+            f"{_subject_text(len(stale_runs))} been running without a sign of life",
+            f"{len(stale_runs)} silent for {STALE_AFTER.total_seconds() / 3600:.0f} h",
             ("Run", "Experiment", "Started (UTC)", "Last sign (UTC)"),
             evidence_rows(rows),
             "Its program was most likely ended without telling MLflow. Lists show it as running, and its last numbers may be missing.",
@@ -88,11 +100,11 @@ def check_stale_runs(backend: Backend, clock: Clock, _: ProgressCallback) -> tup
     )
 
 
-def _count(number: int) -> str:
-    return "A run has" if number == 1 else f"{number} runs have"
+def _subject_text(count: int) -> str:
+    return "A run has" if count == 1 else f"{count} runs have"
 
 
-def _day(at: datetime) -> str:
+def _format_time(at: datetime) -> str:
     return f"{at:%d %b %Y, %H:%M}".lstrip("0")
 
 

@@ -16,40 +16,44 @@ if TYPE_CHECKING:
     from lib.runs.table.types import RunTable
 
 
-def _preview(room: FixContext, _: FixOffer) -> FixPreview:
-    table, tags = _tags(room)
-    code = "\n".join(f"client.delete_tag({run!r}, {name!r})" for run, name in tags)
+def _preview(context: FixContext, _: FixOffer) -> FixPreview:
+    table, tags = _find_secret_tags(context)
+    code = "\n".join(f"client.delete_tag({run_id!r}, {name!r})" for run_id, name in tags)
     return FixPreview(
         "Delete the tags that seem to hold a secret",
         (
-            *(f"{run_label(table, run)} loses its tag {mask_secrets(name)}." for run, name in tags),
+            *(f"{run_label(table, run_id)} loses its tag {mask_secrets(name)}." for run_id, name in tags),
             "Copies of the database may still hold them: revoke the secret all the same.",
         ),
-        (Snippet(f"client = MlflowClient(tracking_uri={room.backend.uri!r})\n{mask_secrets(code)}"),),
+        (Snippet(f"client = MlflowClient(tracking_uri={context.backend.uri!r})\n{mask_secrets(code)}"),),
     )
 
 
-def _delete(room: FixContext, _: FixOffer, told: ProgressCallback) -> FixResult:
-    require_writable(room.backend)
-    table, tags = _tags(room)
-    for run, name in tags:
-        told(f"Deleting a tag of {run_label(table, run)}.")
-        with translate_errors(f"Run {run}"):
-            client(room.backend).delete_tag(run, name)
+def _delete_tags(context: FixContext, _: FixOffer, progress: ProgressCallback) -> FixResult:
+    require_writable(context.backend)
+    table, tags = _find_secret_tags(context)
+    for run_id, name in tags:
+        progress(f"Deleting a tag of {run_label(table, run_id)}.")
+        with translate_errors(f"Run {run_id}"):
+            client(context.backend).delete_tag(run_id, name)
     clear_run_cache()
-    if left := [hit for hit in find_secret_matches(read_active_runs(room.backend, room.clock)) if hit[1] == TAG]:
-        raise ActionRefused(f"{len(left)} tags are still there.", next="Somebody may have set them again. Check again.")
-    return FixResult("The tags are gone", tuple((run_label(table, run), f"no tag {mask_secrets(name)}") for run, name in tags))
+    if remaining_tags := [
+        match for match in find_secret_matches(read_active_runs(context.backend, context.clock)) if match[1] == TAG
+    ]:
+        raise ActionRefused(f"{len(remaining_tags)} tags are still there.", next="Somebody may have set them again. Check again.")
+    return FixResult(
+        "The tags are gone", tuple((run_label(table, run_id), f"no tag {mask_secrets(name)}") for run_id, name in tags)
+    )
 
 
-def _tags(room: FixContext) -> tuple["RunTable", list[tuple[str, str]]]:
+def _find_secret_tags(context: FixContext) -> tuple["RunTable", list[tuple[str, str]]]:
     """The tags that hold a secret now. Raises Refused when there is none any more."""
     clear_run_cache()
-    found = read_active_runs(room.backend, room.clock)
-    tags = [(run, name) for run, where, name, _ in find_secret_matches(found) if where == TAG]
+    active_runs = read_active_runs(context.backend, context.clock)
+    tags = [(run_id, name) for run_id, source, name, _ in find_secret_matches(active_runs) if source == TAG]
     if not tags:
         raise ActionRefused("No tag seems to hold a secret any more.", next="Check again.")
-    return found.table, tags
+    return active_runs.table, tags
 
 
 FIXES = (
@@ -58,6 +62,6 @@ FIXES = (
         "Delete these tags",
         "Parameters cannot be deleted, tags can. Takes a second.",
         _preview,
-        _delete,
+        _delete_tags,
     ),
 )

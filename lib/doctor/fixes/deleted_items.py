@@ -27,146 +27,158 @@ from lib.runs.reading.run_reader import read_run, read_runs
 from lib.runs.table.types import Experiment, Search
 
 
-def _restore_runs_preview(room: FixContext, asked: FixOffer) -> FixPreview:
-    chosen = _runs_meant(room.backend, asked)
-    code = "\n".join(f"client.restore_run({run_id!r})" for run_id, _ in chosen)
+def _preview_restore_runs(context: FixContext, offer: FixOffer) -> FixPreview:
+    selected_runs = _select_runs(context.backend, offer)
+    code = "\n".join(f"client.restore_run({run_id!r})" for run_id, _ in selected_runs)
     return FixPreview(
-        f"Restore {_runs(len(chosen))}",
-        tuple(f"{label} is listed and compared again." for _, label in chosen),
-        (Snippet(f"client = MlflowClient(tracking_uri={room.backend.uri!r})\n{code}"),),
+        f"Restore {_runs(len(selected_runs))}",
+        tuple(f"{label} is listed and compared again." for _, label in selected_runs),
+        (Snippet(f"client = MlflowClient(tracking_uri={context.backend.uri!r})\n{code}"),),
         "Delete it again on its page.",
     )
 
 
-def _restore_runs(room: FixContext, asked: FixOffer, told: ProgressCallback) -> FixResult:
-    require_writable(room.backend)
-    chosen = _runs_meant(room.backend, asked)
-    for run_id, label in chosen:
-        told(f"Restoring {label}.")
-        run_changes.apply_change(room.backend, run_changes.restore_change(read_run(room.backend, run_id)))
-    rows = tuple((label, f"is {read_run(room.backend, run_id).lifecycle} again") for run_id, label in chosen)
+def _restore_runs(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
+    require_writable(context.backend)
+    selected_runs = _select_runs(context.backend, offer)
+    for run_id, label in selected_runs:
+        progress(f"Restoring {label}.")
+        run_changes.apply_change(context.backend, run_changes.restore_change(read_run(context.backend, run_id)))
+    rows = tuple((label, f"is {read_run(context.backend, run_id).lifecycle} again") for run_id, label in selected_runs)
     return FixResult(f"{_runs(len(rows)).capitalize()} restored", rows)
 
 
-def _restore_experiment_preview(room: FixContext, asked: FixOffer) -> FixPreview:
-    one = _experiment_meant(room.backend, asked)
-    table = read_runs(room.backend, Search((one.experiment_id,), state="deleted"))
+def _preview_restore_experiment(context: FixContext, offer: FixOffer) -> FixPreview:
+    experiment = _select_experiment(context.backend, offer)
+    table = read_runs(context.backend, Search((experiment.experiment_id,), state="deleted"))
     return FixPreview(
-        f"Restore the experiment {mask_secrets(one.name)}",
+        f"Restore the experiment {mask_secrets(experiment.name)}",
         ("The experiment is listed again.", f"All its {_runs(len(table))} come back, also those deleted one by one before."),
-        (Snippet(f"client = MlflowClient(tracking_uri={room.backend.uri!r})\nclient.restore_experiment({one.experiment_id!r})"),),
+        (
+            Snippet(
+                f"client = MlflowClient(tracking_uri={context.backend.uri!r})\nclient.restore_experiment({experiment.experiment_id!r})"
+            ),
+        ),
         "Delete it again in Compare; runs that were deleted one by one before must be deleted one by one again.",
     )
 
 
-def _restore_experiment(room: FixContext, asked: FixOffer, _: ProgressCallback) -> FixResult:
-    one = _experiment_meant(room.backend, asked)
-    require_writable(room.backend)
-    restore(room.backend, one.experiment_id)
-    table = read_runs(room.backend, Search((one.experiment_id,)))
-    return FixResult(f"{mask_secrets(one.name)} restored", (("Active runs in it now", f"{len(table):,}"),))
+def _restore_experiment(context: FixContext, offer: FixOffer, _: ProgressCallback) -> FixResult:
+    experiment = _select_experiment(context.backend, offer)
+    require_writable(context.backend)
+    restore(context.backend, experiment.experiment_id)
+    table = read_runs(context.backend, Search((experiment.experiment_id,)))
+    return FixResult(f"{mask_secrets(experiment.name)} restored", (("Active runs in it now", f"{len(table):,}"),))
 
 
-def _removal_preview(room: FixContext, loss: DeletionImpact) -> FixPreview:
+def _preview_removal(context: FixContext, impact: DeletionImpact) -> FixPreview:
     """Exactly what would be lost. Raises Refused when something forbids it."""
-    if loss.blockers:
+    if impact.blockers:
         raise ActionRefused(
-            f"This must stay. {' '.join(loss.blockers)}",
+            f"This must stay. {' '.join(impact.blockers)}",
             next="Delete those versions on the Models page first, if nobody will ever need them; or leave it deleted, which harms nothing.",
         )
-    what = [f"The experiment {loss.experiment_name} goes, and its name becomes free"] if loss.experiment_id else []
-    what += [
-        f"Run {one.name} ({one.id[:8]}) goes, with its parameters, metrics, tags and {_size(one.size)} of files"
-        for one in loss.runs
+    changes = [f"The experiment {impact.experiment_name} goes, and its name becomes free"] if impact.experiment_id else []
+    changes += [
+        f"Run {run.name} ({run.id[:8]}) goes, with its parameters, metrics, tags and {_format_size(run.size)} of files"
+        for run in impact.runs
     ]
-    what += [f"Model {one.name} ({one.id}) goes, with {_size(one.size)} of files" for one in loss.models]
-    what += [f"Not deleted yet, so deleted first: {_runs(len(loss.active_run_ids))}"] if loss.active_run_ids else []
-    what += [f"{loss.orphan_count} child runs stay and lose their parent"] if loss.orphan_count else []
-    what += [f"Together that is {_size(loss.size)} of files"]
-    words = mlflow_gc.gc_command(
-        room.backend.uri,
-        [one.id for one in loss.runs],
-        [loss.experiment_id] if loss.experiment_id else ["‹decoy›"],
-        [one.id for one in loss.models] or ["‹decoy›"],
+    changes += [f"Model {model.name} ({model.id}) goes, with {_format_size(model.size)} of files" for model in impact.models]
+    changes += [f"Not deleted yet, so deleted first: {_runs(len(impact.active_run_ids))}"] if impact.active_run_ids else []
+    changes += [f"{impact.orphan_count} child runs stay and lose their parent"] if impact.orphan_count else []
+    changes += [f"Together that is {_format_size(impact.size)} of files"]
+    command = mlflow_gc.gc_command(
+        context.backend.uri,
+        [run.id for run in impact.runs],
+        [impact.experiment_id] if impact.experiment_id else ["‹decoy›"],
+        [model.id for model in impact.models] or ["‹decoy›"],
     )
-    title = f"Remove {mask_secrets(loss.experiment_name) if loss.experiment_id else _runs(len(loss.runs))} for good"
-    return FixPreview(title, tuple(f"{one}." for one in what), (Snippet(" ".join(words), "bash"),), "", loss.confirmation_text)
+    title = f"Remove {mask_secrets(impact.experiment_name) if impact.experiment_id else _runs(len(impact.runs))} for good"
+    return FixPreview(
+        title, tuple(f"{change}." for change in changes), (Snippet(" ".join(command), "bash"),), "", impact.confirmation_text
+    )
 
 
-def _remove(room: FixContext, loss: DeletionImpact, asked: FixOffer, told: ProgressCallback) -> FixResult:
-    cure = _removal_preview(room, loss)
-    if asked[CONFIRMATION_INPUT].strip() != cure.confirmation_text:
-        raise ActionRefused("The name was not typed.", next=f"Type {cure.confirmation_text} to remove it for good.")
-    require_writable(room.backend)
-    told(f"MLflow removes {_runs(len(loss.runs))}. This takes a few seconds and cannot be taken back.")
-    gone = mlflow_gc.delete_permanently(room.backend, loss)
-    rows = [("Runs gone for good", f"{len(gone):,}"), ("Models gone for good", f"{len(loss.models):,}")]
-    rows += [("Files removed", _size(loss.size))]
-    if loss.experiment_id:
-        left = {one.experiment_id for one in deleted_experiments(room.backend)}
+def _remove(context: FixContext, impact: DeletionImpact, offer: FixOffer, progress: ProgressCallback) -> FixResult:
+    preview = _preview_removal(context, impact)
+    if offer[CONFIRMATION_INPUT].strip() != preview.confirmation_text:
+        raise ActionRefused("The name was not typed.", next=f"Type {preview.confirmation_text} to remove it for good.")
+    require_writable(context.backend)
+    progress(f"MLflow removes {_runs(len(impact.runs))}. This takes a few seconds and cannot be taken back.")
+    deleted_run_ids = mlflow_gc.delete_permanently(context.backend, impact)
+    rows = [("Runs gone for good", f"{len(deleted_run_ids):,}"), ("Models gone for good", f"{len(impact.models):,}")]
+    rows += [("Files removed", _format_size(impact.size))]
+    if impact.experiment_id:
+        remaining_ids = {experiment.experiment_id for experiment in deleted_experiments(context.backend)}
         rows.append(
-            (f"Experiment {loss.experiment_name}", "still there" if loss.experiment_id in left else "gone, its name is free")
+            (
+                f"Experiment {impact.experiment_name}",
+                "still there" if impact.experiment_id in remaining_ids else "gone, its name is free",
+            )
         )
     return FixResult("Removed for good", tuple(rows))
 
 
-def _runs_loss(room: FixContext, asked: FixOffer) -> DeletionImpact:
-    return deletion_impact.assess_run_deletion(room.backend, [run_id for run_id, _ in _runs_meant(room.backend, asked)])
+def _assess_runs(context: FixContext, offer: FixOffer) -> DeletionImpact:
+    return deletion_impact.assess_run_deletion(context.backend, [run_id for run_id, _ in _select_runs(context.backend, offer)])
 
 
-def _experiment_loss(room: FixContext, asked: FixOffer) -> DeletionImpact:
-    return deletion_impact.assess_experiment_deletion(room.backend, _experiment_meant(room.backend, asked).experiment_id)
+def _assess_experiment(context: FixContext, offer: FixOffer) -> DeletionImpact:
+    return deletion_impact.assess_experiment_deletion(context.backend, _select_experiment(context.backend, offer).experiment_id)
 
 
-def _runs_meant(backend: Backend, asked: FixOffer) -> list[tuple[str, str]]:
+def _select_runs(backend: Backend, offer: FixOffer) -> list[tuple[str, str]]:
     """Run id and label of what was asked for, by ids or their beginnings. With `active`, an active run may be named by its whole id."""
-    words = asked["runs"].replace(",", " ").split()
-    if not words:
+    prefixes = offer["runs"].replace(",", " ").split()
+    if not prefixes:
         raise BadInput("No run was named.", next="Name the beginning of an id from the list.")
     table = read_deleted_runs(backend)
-    known = {run_id: format_run_label(str(table.identity.at[run_id, "name"] or "Run"), run_id) for run_id in table.ids}
-    if words == ["all"]:
-        return list(known.items())
-    if asked["active"]:
-        found = {word: read_run(backend, word) for word in words}
-        return [(word, format_run_label(one.name or "Run", word)) for word, one in found.items()]
-    meant = {word: [run_id for run_id in known if run_id.startswith(word)] for word in words}
-    if wrong := [word for word, hits in meant.items() if len(hits) != 1]:
+    labels = {run_id: format_run_label(str(table.identity.at[run_id, "name"] or "Run"), run_id) for run_id in table.ids}
+    if prefixes == ["all"]:
+        return list(labels.items())
+    if offer["active"]:
+        runs = {run_id: read_run(backend, run_id) for run_id in prefixes}
+        return [(run_id, format_run_label(run.name or "Run", run_id)) for run_id, run in runs.items()]
+    matches = {prefix: [run_id for run_id in labels if run_id.startswith(prefix)] for prefix in prefixes}
+    if ambiguous_prefixes := [prefix for prefix, hits in matches.items() if len(hits) != 1]:
         raise BadInput(
-            f"{wrong[0][:40]} does not name one of the deleted runs.", next="Use an id from the list, or its beginning."
+            f"{ambiguous_prefixes[0][:40]} does not name one of the deleted runs.",
+            next="Use an id from the list, or its beginning.",
         )
-    return [(run_id, known[run_id]) for run_id in dict.fromkeys(hits[0] for hits in meant.values())]
+    return [(run_id, labels[run_id]) for run_id in dict.fromkeys(hits[0] for hits in matches.values())]
 
 
-def _experiment_meant(backend: Backend, asked: FixOffer) -> Experiment:
+def _select_experiment(backend: Backend, offer: FixOffer) -> Experiment:
     """The deleted experiment of this id or name."""
-    word = asked["experiment"].strip()
-    hits = [one for one in deleted_experiments(backend) if word in (one.experiment_id, one.name)]
-    if len(hits) != 1:
+    name_or_id = offer["experiment"].strip()
+    matches = [
+        experiment for experiment in deleted_experiments(backend) if name_or_id in (experiment.experiment_id, experiment.name)
+    ]
+    if len(matches) != 1:
         raise BadInput(
-            f"{word[:80] or 'Nothing'} is not one of the deleted experiments.", next="Use a name from the list, or its id."
+            f"{name_or_id[:80] or 'Nothing'} is not one of the deleted experiments.", next="Use a name from the list, or its id."
         )
-    return hits[0]
+    return matches[0]
 
 
-def _size(number: int | None) -> str:
-    if number is None:
+def _format_size(size: int | None) -> str:
+    if size is None:
         return "an unknown amount"
-    return f"{number / 1e6:,.1f} MB" if number < 1e9 else f"{number / 1e9:,.1f} GB"
+    return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"
 
 
 def _runs(number: int) -> str:
     return "1 run" if number == 1 else f"{number:,} runs"
 
 
-def _which_runs(_: FixContext, asked: FixOffer) -> tuple[FixInput, ...]:
-    if asked["active"]:
-        return (FixInput("runs", "Which runs", asked["runs"], "Their whole ids with blanks between them"),)
-    return (FixInput("runs", "Which runs", asked["runs"][:8], "The beginnings of their ids with blanks between them, or all"),)
+def _run_inputs(_: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
+    if offer["active"]:
+        return (FixInput("runs", "Which runs", offer["runs"], "Their whole ids with blanks between them"),)
+    return (FixInput("runs", "Which runs", offer["runs"][:8], "The beginnings of their ids with blanks between them, or all"),)
 
 
-def _which_experiment(_: FixContext, asked: FixOffer) -> tuple[FixInput, ...]:
-    return (FixInput("experiment", "Which experiment", asked["experiment"], "Its name or its id"),)
+def _experiment_inputs(_: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
+    return (FixInput("experiment", "Which experiment", offer["experiment"], "Its name or its id"),)
 
 
 FIXES = (
@@ -174,32 +186,32 @@ FIXES = (
         fix_ids.RESTORE_RUNS,
         "Restore runs",
         "They are listed again. Takes a second.",
-        _restore_runs_preview,
+        _preview_restore_runs,
         _restore_runs,
-        _which_runs,
+        _run_inputs,
     ),
     Fix(
         fix_ids.REMOVE_RUNS,
         "Remove runs for good",
         "With their files. Nothing brings them back.",
-        lambda room, asked: _removal_preview(room, _runs_loss(room, asked)),
-        lambda room, asked, told: _remove(room, _runs_loss(room, asked), asked, told),
-        _which_runs,
+        lambda context, offer: _preview_removal(context, _assess_runs(context, offer)),
+        lambda context, offer, progress: _remove(context, _assess_runs(context, offer), offer, progress),
+        _run_inputs,
     ),
     Fix(
         fix_ids.RESTORE_EXPERIMENT,
         "Restore an experiment",
         "With all its runs. Takes a second.",
-        _restore_experiment_preview,
+        _preview_restore_experiment,
         _restore_experiment,
-        _which_experiment,
+        _experiment_inputs,
     ),
     Fix(
         fix_ids.REMOVE_EXPERIMENT,
         "Remove an experiment for good",
         "With its runs, models and files. Nothing brings them back.",
-        lambda room, asked: _removal_preview(room, _experiment_loss(room, asked)),
-        lambda room, asked, told: _remove(room, _experiment_loss(room, asked), asked, told),
-        _which_experiment,
+        lambda context, offer: _preview_removal(context, _assess_experiment(context, offer)),
+        lambda context, offer, progress: _remove(context, _assess_experiment(context, offer), offer, progress),
+        _experiment_inputs,
     ),
 )
