@@ -10,16 +10,15 @@ from lib.backends.backend import Backend
 from lib.doctor import fix_ids
 from lib.doctor.artifacts.inventory import ArtifactInventory, describe_machine, read_inventory
 from lib.doctor.artifacts.problem_texts import PROBLEM_TEXTS
-from lib.doctor.artifacts.rules import CLOUD_STORES, LocationProblem, RecordedLocation, diagnose, is_local_server
-from lib.doctor.evidence import MAX_ROWS
+from lib.doctor.artifacts.rules import CLOUD_STORES, LocationOwner, LocationProblem, RecordedLocation, diagnose, is_local_server
+from lib.doctor.evidence import MAX_ROWS, format_count
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
 from lib.runs.reading.run_reader import HIDDEN_EXPERIMENTS
 
 CHECK_ID = "locations"
 ID_SEPARATOR = ","
 """Between the ids of several experiments in what a cure is given."""
-_MANY = {"experiment": "the experiment itself", "run": "runs", "model": "models", "version": "versions"}
-_ONE = {"run": "run", "model": "model", "version": "version"}
+_CONTENT_TYPES: tuple[LocationOwner, ...] = ("run", "model", "version")
 
 
 def check_artifact_locations(backend: Backend, _: Clock, progress: ProgressCallback) -> tuple[Finding, ...]:
@@ -47,7 +46,7 @@ def _shared_prefix(location: RecordedLocation) -> str:
 def _describe_scope(inventory: ArtifactInventory) -> str:
     counts = Counter(location.owner_type for location in inventory.locations)
     qualifier = "the newest " if inventory.is_truncated else ""
-    return f"{_number(counts['experiment'], 'experiment')}, {qualifier}{_number(counts['run'], 'run')}"
+    return f"{format_count(counts['experiment'], 'experiment')}, {qualifier}{format_count(counts['run'], 'run')}"
 
 
 def _problem_finding(
@@ -116,18 +115,14 @@ def _evidence_row(inventory: ArtifactInventory, experiment_id: str, locations: l
     name = inventory.experiment_names.get(experiment_id) or ", ".join(location.owner_id for location in locations[:3])
     suffix = " (deleted)" if all(location.is_deleted for location in locations) else ""
     counts = Counter(location.owner_type for location in locations)
-    concerns = [_MANY["experiment"]] * bool(counts["experiment"])
-    concerns += [_number(counts[owner], one) for owner, one in _ONE.items() if counts[owner]]  # type: ignore[index]
+    concerns = ["the experiment itself"] * bool(counts["experiment"])
+    concerns += [format_count(counts[owner], owner) for owner in _CONTENT_TYPES if counts[owner]]
     return f"{name}{suffix}", _example_location(locations, experiment_id), ", ".join(concerns)
 
 
 def _cloud_values(locations: list[RecordedLocation]) -> dict[str, str]:
     package, name = CLOUD_STORES.get(locations[0].uri.partition("://")[0], ("", ""))
     return {"package": package, "cloud": name}
-
-
-def _number(number: int, one: str) -> str:
-    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 ARTIFACT_LOCATIONS_CHECK = Check(

@@ -6,7 +6,7 @@ from lib.backends.backend import Backend
 from lib.doctor import fix_ids
 from lib.doctor.evidence import evidence_rows
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
-from lib.runs.edit.experiment_changes import read_deleted_experiments as deleted_experiments
+from lib.runs.edit.experiment_changes import read_deleted_experiments
 from lib.runs.reading.run_reader import read_experiments, read_runs
 from lib.runs.table.types import RunTable, Search
 
@@ -49,7 +49,7 @@ def check_deleted_runs(backend: Backend, _: Clock, __: ProgressCallback) -> tupl
 
 def check_deleted_experiments(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """List the deleted experiments."""
-    experiments = [experiment for experiment in deleted_experiments(backend) if not experiment.name.startswith(DECOY_PREFIX)]
+    experiments = [experiment for experiment in read_deleted_experiments(backend) if not experiment.name.startswith(DECOY_PREFIX)]
     if not experiments:
         return DELETED_EXPERIMENTS_CHECK.fine_findings("none")
     only_id = experiments[0].experiment_id if len(experiments) == 1 else ""

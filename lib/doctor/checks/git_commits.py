@@ -94,9 +94,8 @@ def _read_latest_commits(folder: Path) -> tuple[list[_Commit], str]:
     recipes = (_run_git(folder, "ls-files", "--", *_RECIPE_FILES) or "").split()
     log = _run_git(folder, "log", f"-n{MAX_COMMITS}", "--format=%H %s", "--", *recipes) or ""
     lines = [line.partition(" ") for line in log.splitlines()]
-    return [
-        _Commit(hash_, subject[:120]) for hash_, _, subject in lines
-    ], f" that changed {', '.join(recipes)}" if recipes else ""
+    commits = [_Commit(hash_, subject[:120]) for hash_, _, subject in lines]
+    return commits, f" that changed {', '.join(recipes)}" if recipes else ""
 
 
 def _run_git(folder: Path, *arguments: str, stdin: str = "") -> str | None:

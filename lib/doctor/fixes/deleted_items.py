@@ -4,7 +4,7 @@ from lib.backends.backend import Backend
 from lib.backends.sqlite_store import require_writable
 from lib.doctor import fix_ids
 from lib.doctor.checks.deleted_items import read_deleted_runs
-from lib.doctor.evidence import format_run_label
+from lib.doctor.evidence import format_count, format_run_label
 from lib.doctor.fixes import deletion_impact, mlflow_gc
 from lib.doctor.fixes.deletion_impact import DeletionImpact
 from lib.doctor.secret_detection import mask_secrets
@@ -21,8 +21,7 @@ from lib.doctor.types import (
 )
 from lib.errors import ActionRefused, BadInput
 from lib.runs.edit import run_changes
-from lib.runs.edit.experiment_changes import read_deleted_experiments as deleted_experiments
-from lib.runs.edit.experiment_changes import restore
+from lib.runs.edit.experiment_changes import read_deleted_experiments, restore
 from lib.runs.reading.run_reader import read_run, read_runs
 from lib.runs.table.types import Experiment, Search
 
@@ -31,7 +30,7 @@ def _preview_restore_runs(context: FixContext, offer: FixOffer) -> FixPreview:
     selected_runs = _select_runs(context.backend, offer)
     code = "\n".join(f"client.restore_run({run_id!r})" for run_id, _ in selected_runs)
     return FixPreview(
-        f"Restore {_runs(len(selected_runs))}",
+        f"Restore {format_count(len(selected_runs), 'run')}",
         tuple(f"{label} is listed and compared again." for _, label in selected_runs),
         (Snippet(f"client = MlflowClient(tracking_uri={context.backend.uri!r})\n{code}"),),
         "Delete it again on its page.",
@@ -45,7 +44,7 @@ def _restore_runs(context: FixContext, offer: FixOffer, progress: ProgressCallba
         progress(f"Restoring {label}.")
         run_changes.apply_change(context.backend, run_changes.restore_change(read_run(context.backend, run_id)))
     rows = tuple((label, f"is {read_run(context.backend, run_id).lifecycle} again") for run_id, label in selected_runs)
-    return FixResult(f"{_runs(len(rows)).capitalize()} restored", rows)
+    return FixResult(f"{format_count(len(rows), 'run').capitalize()} restored", rows)
 
 
 def _preview_restore_experiment(context: FixContext, offer: FixOffer) -> FixPreview:
@@ -53,7 +52,10 @@ def _preview_restore_experiment(context: FixContext, offer: FixOffer) -> FixPrev
     table = read_runs(context.backend, Search((experiment.experiment_id,), state="deleted"))
     return FixPreview(
         f"Restore the experiment {mask_secrets(experiment.name)}",
-        ("The experiment is listed again.", f"All its {_runs(len(table))} come back, also those deleted one by one before."),
+        (
+            "The experiment is listed again.",
+            f"All its {format_count(len(table), 'run')} come back, also those deleted one by one before.",
+        ),
         (
             Snippet(
                 f"client = MlflowClient(tracking_uri={context.backend.uri!r})\nclient.restore_experiment({experiment.experiment_id!r})"
@@ -84,7 +86,9 @@ def _preview_removal(context: FixContext, impact: DeletionImpact) -> FixPreview:
         for run in impact.runs
     ]
     changes += [f"Model {model.name} ({model.id}) goes, with {_format_size(model.size)} of files" for model in impact.models]
-    changes += [f"Not deleted yet, so deleted first: {_runs(len(impact.active_run_ids))}"] if impact.active_run_ids else []
+    changes += (
+        [f"Not deleted yet, so deleted first: {format_count(len(impact.active_run_ids), 'run')}"] if impact.active_run_ids else []
+    )
     changes += [f"{impact.orphan_count} child runs stay and lose their parent"] if impact.orphan_count else []
     changes += [f"Together that is {_format_size(impact.size)} of files"]
     command = mlflow_gc.gc_command(
@@ -93,7 +97,7 @@ def _preview_removal(context: FixContext, impact: DeletionImpact) -> FixPreview:
         [impact.experiment_id] if impact.experiment_id else ["‹decoy›"],
         [model.id for model in impact.models] or ["‹decoy›"],
     )
-    title = f"Remove {mask_secrets(impact.experiment_name) if impact.experiment_id else _runs(len(impact.runs))} for good"
+    title = f"Remove {mask_secrets(impact.experiment_name) if impact.experiment_id else format_count(len(impact.runs), 'run')} for good"
     return FixPreview(
         title, tuple(f"{change}." for change in changes), (Snippet(" ".join(command), "bash"),), "", impact.confirmation_text
     )
@@ -104,12 +108,12 @@ def _remove(context: FixContext, impact: DeletionImpact, offer: FixOffer, progre
     if offer[CONFIRMATION_INPUT].strip() != preview.confirmation_text:
         raise ActionRefused("The name was not typed.", next=f"Type {preview.confirmation_text} to remove it for good.")
     require_writable(context.backend)
-    progress(f"MLflow removes {_runs(len(impact.runs))}. This takes a few seconds and cannot be taken back.")
+    progress(f"MLflow removes {format_count(len(impact.runs), 'run')}. This takes a few seconds and cannot be taken back.")
     deleted_run_ids = mlflow_gc.delete_permanently(context.backend, impact)
     rows = [("Runs gone for good", f"{len(deleted_run_ids):,}"), ("Models gone for good", f"{len(impact.models):,}")]
     rows += [("Files removed", _format_size(impact.size))]
     if impact.experiment_id:
-        remaining_ids = {experiment.experiment_id for experiment in deleted_experiments(context.backend)}
+        remaining_ids = {experiment.experiment_id for experiment in read_deleted_experiments(context.backend)}
         rows.append(
             (
                 f"Experiment {impact.experiment_name}",
@@ -152,7 +156,9 @@ def _select_experiment(backend: Backend, offer: FixOffer) -> Experiment:
     """The deleted experiment of this id or name."""
     name_or_id = offer["experiment"].strip()
     matches = [
-        experiment for experiment in deleted_experiments(backend) if name_or_id in (experiment.experiment_id, experiment.name)
+        experiment
+        for experiment in read_deleted_experiments(backend)
+        if name_or_id in (experiment.experiment_id, experiment.name)
     ]
     if len(matches) != 1:
         raise BadInput(
@@ -165,10 +171,6 @@ def _format_size(size: int | None) -> str:
     if size is None:
         return "an unknown amount"
     return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"
-
-
-def _runs(number: int) -> str:
-    return "1 run" if number == 1 else f"{number:,} runs"
 
 
 def _run_inputs(_: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:

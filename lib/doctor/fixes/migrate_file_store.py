@@ -18,7 +18,7 @@ from pathlib import Path
 from lib.backends.backend import sqlite_backend
 from lib.doctor import fix_ids
 from lib.doctor.fixes.upgrade_database import count_rows, require_free_space
-from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Rows, Snippet
+from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet
 from lib.errors import ActionRefused, BackendError, BadInput, NotWritable
 
 TIMEOUT_SECONDS = 3600
@@ -106,7 +106,10 @@ def _migrate_store(context: FixContext, offer: FixOffer, progress: ProgressCallb
         raise ActionRefused(f"{target.name} was made by somebody else meanwhile.", next="Choose another name.") from error
     except OSError as error:
         raise NotWritable(f"{target} cannot be written ({error.strerror}).", next="Choose another folder.") from error
-    rows = _compared(source_counts, target_counts)
+    rows = tuple(  # MLflow adds a tag or two to each run on its way, so more tags than before are no surprise
+        (name.replace("_", " ").capitalize(), f"{target_counts.get(name, 0):,} of {number:,} arrived")
+        for name, number in source_counts.items()
+    )
     missing = [name for name, number in source_counts.items() if target_counts.get(name, 0) < number]
     title = (
         f"{source.name} is in {target.name} now" if not missing else f"{source.name} is in {target.name} now, but not all of it"
@@ -115,13 +118,6 @@ def _migrate_store(context: FixContext, offer: FixOffer, progress: ProgressCallb
         f"Something did not arrive: {', '.join(missing).replace('_', ' ')}. Look for damaged meta.yaml files." if missing else ""
     )
     return FixResult(title, (*rows, ("Backup", str(backup))), next_, sqlite_backend(target))
-
-
-def _compared(there: dict[str, int], arrived: dict[str, int]) -> Rows:
-    """What there was and what arrived. MLflow adds a tag or two to each run on its way, so more tags are no surprise."""
-    return tuple(
-        (name.replace("_", " ").capitalize(), f"{arrived.get(name, 0):,} of {number:,} arrived") for name, number in there.items()
-    )
 
 
 def _run_migration(source: Path, target: Path) -> None:
@@ -140,10 +136,8 @@ def _run_migration(source: Path, target: Path) -> None:
     except subprocess.TimeoutExpired as error:
         raise BackendError("MLflow did not finish within an hour.", next="Run the command in a shell.") from error
     if result.returncode:
-        last_line = ([line for line in (result.stderr or result.stdout).splitlines() if line.strip()] or ["it did not say why"])[
-            -1
-        ]
-        raise BackendError(f"MLflow could not move the store: {last_line[:300]}", next="Mend what it names, then try again.")
+        lines = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()] or ["it did not say why"]
+        raise BackendError(f"MLflow could not move the store: {lines[-1][:300]}", next="Mend what it names, then try again.")
 
 
 def _merge_write_ahead_log(database: Path) -> None:
