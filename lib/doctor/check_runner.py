@@ -45,7 +45,7 @@ QUICK_CHECKS = tuple(check for check in CHECKS if check.is_quick or check.is_pre
 
 
 def no_progress(_: str) -> None:
-    """A listener that does not listen."""
+    """A progress callback that does nothing."""
 
 
 def run_checks(

@@ -1,6 +1,6 @@
-"""The table of cures: what a finding may offer, how each is previewed, and how it is carried out and verified.
+"""The table of fixes: what a finding may offer, how each is previewed, and how it is applied and verified.
 
-A cure is previewed from the state of this moment; carrying it out looks again and refuses when that state has changed.
+A fix is previewed from the current state; applying it reads that state again and refuses when it has changed.
 """
 
 from lib.doctor.fixes import (
@@ -35,22 +35,22 @@ _FIXES_BY_ID = {fix.id: fix for fix in FIXES}
 
 
 def find_fix(offer: FixOffer) -> Fix | None:
-    """The treatment that a finding offers; None when this Podium has none of that id."""
+    """The fix that a finding offers; None when this Podium has none with that id."""
     return _FIXES_BY_ID.get(offer.fix_id)
 
 
 def fix_inputs(context: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
-    """What a cure must be told before it can be previewed. Raises PodiumError when it cannot be carried out here."""
+    """The inputs that a fix needs before it can be previewed. Raises PodiumError when it cannot be applied here."""
     return _require_fix(context, offer).inputs(context, offer)
 
 
 def preview_fix(context: FixContext, offer: FixOffer) -> FixPreview:
-    """What a cure would change now. Changes nothing. Raises PodiumError when it cannot be carried out as it is asked for."""
+    """What a fix would change now. Changes nothing. Raises PodiumError when it cannot be applied with these arguments."""
     return _require_fix(context, offer).preview(context, offer)
 
 
 def apply_fix(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
-    """Carry a cure out and verify it. Raises PodiumError when it did not work, Refused for one that only a person can carry out."""
+    """Apply a fix and verify it. Raises PodiumError when it did not work, ActionRefused for one that only a person can apply."""
     apply = _require_fix(context, offer).apply
     if apply is None:
         raise ActionRefused("This cure is carried out in a shell, not by Podium.", next="Copy the line and run it there.")

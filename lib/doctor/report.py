@@ -24,7 +24,7 @@ def report_lines(report: Report) -> tuple[str, ...]:
 
 
 def report_markdown(report: Report, fix_results: Sequence[FixResult] = ()) -> str:
-    """The whole report: what needs a look with its evidence, what was cured, all checks."""
+    """The whole report: what needs a look with its evidence, what was fixed, all checks."""
     backend_text = f"{_escape_markdown(report.backend.name)} ({_escape_markdown(report.backend.label)})"
     parts = [
         "# Doctor's report",

@@ -39,7 +39,7 @@ class ActiveRuns:
 
 
 def read_active_runs(backend: Backend, clock: Clock) -> ActiveRuns:
-    """Read experiments and runs. What was read is kept for twenty seconds while nobody writes to the file, so that checks share it."""
+    """Read experiments and runs. They are cached for twenty seconds while nobody writes to the file, so that checks share them."""
     key = (backend, read_change_marker(backend))
     with _LOCK:
         if key in _CACHE:
@@ -53,6 +53,6 @@ def read_active_runs(backend: Backend, clock: Clock) -> ActiveRuns:
 
 
 def clear_run_cache() -> None:
-    """Read anew next time: a cure changed something."""
+    """Read again next time, because a fix changed something."""
     with _LOCK:
         _CACHE.clear()

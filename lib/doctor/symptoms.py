@@ -1,4 +1,4 @@
-"""What went wrong? From what people see to the checks that can tell why: the guide's table of troubles (§11). Pure."""
+"""What went wrong? From what people see to the checks that can tell why: the guide's table of problems (§11). Pure."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Finds the folder here in which files of unreachable places really lie: what a server was given as --artifacts-destination, or a copy.
+"""Finds the folder here in which files of unreachable locations really lie: what a server was given as --artifacts-destination, or a copy.
 
 A folder is believed when the folders of runs and models are found below it under their own ids, never by its name alone.
 """
@@ -21,7 +21,7 @@ PROXY_PREFIX = "mlflow-artifacts:/"
 
 @dataclass(frozen=True)
 class LocationSample:
-    """The places of runs and models that begin with a prefix (at most 200 of them), and how many there are in all."""
+    """The locations of runs and models that begin with a prefix (at most 200 of them), and how many there are in all."""
 
     prefix: str
     locations: tuple[RecordedLocation, ...]
@@ -37,7 +37,7 @@ class LocationSample:
 
 
 def sample_locations(backend: Backend, offer: FixOffer) -> LocationSample:
-    """The places that a finding is about, under the prefix that a cure was given, else the one they have in common."""
+    """The locations that a finding is about, under the prefix among the fix's arguments, else the one they have in common."""
     experiment_ids = set(filter(None, offer["experiment"].split(",")))
     locations = [
         location for location in read_inventory(backend, lambda _: None).locations if location.owner_type in ("run", "model")
@@ -59,7 +59,7 @@ def _default_prefix(uri: str) -> str:
 
 
 def guess_folder(backend: Backend, sample: LocationSample) -> Path | None:
-    """The folder below which most of the places are found: the usual names beside the database and here, then their neighbours."""
+    """The folder below which most of the locations are found: the usual names beside the database and here, then their neighbours."""
     candidates = [(sample.count_below(folder), folder) for folder in _candidate_folders(backend)]
     best = max(candidates, key=lambda candidate: candidate[0], default=(0, None))
     return best[1] if best[0] else None

@@ -40,7 +40,7 @@ _INDIRECT_URI = re.compile(r"(?:runs|models):/")
 
 @dataclass(frozen=True)
 class ArtifactInventory:
-    """All places of a backend, and the names of its experiments by id. With `more`, there are runs that were not asked for."""
+    """All artifact locations of a backend, and the names of its experiments by id. One that `is_truncated` leaves runs out."""
 
     locations: tuple[RecordedLocation, ...]
     experiment_names: dict[str, str]
@@ -48,12 +48,12 @@ class ArtifactInventory:
 
 
 def read_inventory(backend: Backend, progress: ProgressCallback) -> ArtifactInventory:
-    """Read all places. Raises PodiumError when the backend stops answering."""
+    """Read all locations. Raises PodiumError when the backend stops answering."""
     return _read_from_tables(backend) or _read_from_client(backend, progress)
 
 
 def describe_machine(backend: Backend) -> Machine:
-    """This machine, as far as places are judged by it."""
+    """This machine, as far as locations are diagnosed by it."""
     database_folder = backend.path.parent if backend.path else None
     return Machine(
         os.name == "nt", lambda path: _path_status(Path(path), database_folder), _missing_requirement, _serves_artifacts(backend)
@@ -165,7 +165,7 @@ def _is_deleted(experiment: Any) -> bool:
 
 
 def _path_status(path: Path, database_folder: Path | None) -> PathStatus:
-    """How an absolute folder stands here. One beside the database may be made later; one of which not even the second level is there
+    """The status of an absolute folder here. One beside the database may be made later; one of which not even the second level is there
     (/home/ana, /mnt/share) belongs to another machine."""
     try:
         existing_folder = next(folder for folder in (path, *path.parents) if folder.exists())

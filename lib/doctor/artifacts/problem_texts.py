@@ -1,4 +1,4 @@
-"""What each trouble with a place of files is called, what follows from it, and which cures it has: one table. Pure."""
+"""What each problem with an artifact location is called, what follows from it, and which fixes it has: one table. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

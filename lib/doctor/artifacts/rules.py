@@ -1,7 +1,6 @@
-"""Whether files can be kept at a place, judged from its address, the backend that names it, and what is known of this machine. Pure.
+"""Whether files can be kept at an artifact location, judged by its URI, its backend and what is known of this machine. Pure.
 
-A place belongs to an experiment, a run, a logged model or a version. Where each stands is read by `kept`, what follows is told by
-`locations`.
+A location belongs to an experiment, a run, a logged model or a version. `inventory` reads them all, `problem_texts` says what follows.
 """
 
 import re
@@ -40,7 +39,7 @@ _WINDOWS_PATH = re.compile(r"^(?:/?[A-Za-z]:[\\/]|\\\\|[^/:]*\\)")
 
 @dataclass(frozen=True)
 class RecordedLocation:
-    """Where the files of one thing belong. `experiment` is the id of the experiment it lies in, empty when that is not known."""
+    """Where the files of one owner belong. `experiment_id` is the experiment it lies in, empty when that is not known."""
 
     owner_type: LocationOwner
     owner_id: str
@@ -51,10 +50,10 @@ class RecordedLocation:
 
 @dataclass(frozen=True)
 class Machine:
-    """What is known of this machine: its kind, how a folder stands on it, and what its clouds lack.
+    """What is known of this machine: its kind, the status of a folder on it, and what its clouds need.
 
-    `stands(path)` tells of an absolute folder. `lacks(scheme)` tells "package", "sign_in" or nothing of a cloud. `proxied` is whether
-    the server hands files on; None for a backend without a server.
+    `path_status(path)` is for an absolute folder. `missing_requirement(scheme)` of a cloud is "package", "sign_in" or empty.
+    `serves_artifacts` is whether the server hands files on; None for a backend without a server.
     """
 
     is_windows: bool
@@ -64,7 +63,7 @@ class Machine:
 
 
 def diagnose(uri: str, backend: Backend, machine: Machine) -> LocationProblem | None:
-    """What is wrong with a place; None when files can be kept there as far as its address tells."""
+    """What is wrong with a location; None when files can be kept there as far as its URI tells."""
     try:
         parts = urlsplit(uri)
         host = parts.hostname or ""
@@ -82,7 +81,7 @@ def diagnose(uri: str, backend: Backend, machine: Machine) -> LocationProblem | 
 
 
 def local_path(uri: str) -> str | None:
-    """The folder that a place without a server names, in its own spelling; None for any other place."""
+    """The folder that a location without a server names, in its own spelling; None for any other location."""
     if _WINDOWS_PATH.match(uri):
         return uri
     parts = urlsplit(uri)

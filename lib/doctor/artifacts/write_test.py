@@ -1,6 +1,6 @@
-"""Proves that files can be kept at a place: writes one small file there, lists it, reads it back and removes it.
+"""Proves that files can be kept at a location: writes one small file there, lists it, reads it back and removes it.
 
-No run is made for it, and MLflow's own cache of places is gone round: it could answer for another backend.
+No run is made for it, and MLflow's own cache of artifact roots is bypassed: it could answer for another backend.
 """
 
 import tempfile
@@ -19,7 +19,7 @@ TEST_TEXT = "Written by Podium's doctor to see whether files can be kept here.\n
 
 
 def verify_writable(backend: Backend, location: str) -> Rows:
-    """Write, list, read and remove a file at a place, as a run would. Returns what was seen.
+    """Write, list, read and remove a file at a location, as a run would. Returns the evidence.
 
     Raises BackendError when one of it does not work; then the file may be left behind, and the error names it.
     """
@@ -46,7 +46,7 @@ def verify_writable(backend: Backend, location: str) -> Rows:
 
 @contextmanager
 def _translate_storage_errors(location: str, name: str) -> Iterator[None]:
-    """Tell what the file system and the network raise as one error that names the place."""
+    """Turn what the file system and the network raise into one error that names the location."""
     try:
         yield
     except (OSError, ImportError) as error:

@@ -1,6 +1,6 @@
-"""The check of artifact locations (the guide's §4, §6 and §12): every experiment, run, logged model and version, judged and told.
+"""The check of artifact locations (the guide's §4, §6 and §12): every experiment, run, logged model and version.
 
-One finding per kind of trouble, with a row per experiment, so that a thousand runs in the same trouble are one thing to mend.
+One finding per kind of problem, with a row per experiment, so that a thousand runs with the same problem are one thing to fix.
 """
 
 from collections import Counter
@@ -17,12 +17,12 @@ from lib.runs.reading.run_reader import HIDDEN_EXPERIMENTS
 
 CHECK_ID = "locations"
 ID_SEPARATOR = ","
-"""Between the ids of several experiments in what a cure is given."""
+"""Between the ids of several experiments in an argument of a fix."""
 _CONTENT_TYPES: tuple[LocationOwner, ...] = ("run", "model", "version")
 
 
 def check_artifact_locations(backend: Backend, _: Clock, progress: ProgressCallback) -> tuple[Finding, ...]:
-    """Judge all places of a backend. Raises PodiumError when it stops answering."""
+    """Diagnose all artifact locations of a backend. Raises PodiumError when it stops answering."""
     inventory, machine = read_inventory(backend, progress), describe_machine(backend)
     affected_locations: dict[LocationProblem, list[RecordedLocation]] = {}
     diagnoses: dict[tuple[str, bool], LocationProblem | None] = {}
@@ -39,7 +39,7 @@ def check_artifact_locations(backend: Backend, _: Clock, progress: ProgressCallb
 
 
 def _shared_prefix(location: RecordedLocation) -> str:
-    """Places of one experiment stand or fall together: they differ only by the ids that follow."""
+    """Locations of one experiment have the same problem or none: they differ only by the ids that follow."""
     return location.uri.partition(f"/{location.owner_id}/")[0] if location.owner_type == "run" else location.uri
 
 
@@ -96,7 +96,7 @@ def _group_by_experiment(locations: Iterable[RecordedLocation]) -> dict[str, lis
 
 
 def _example_location(locations: list[RecordedLocation], experiment_id: str) -> str:
-    """The experiment's own location if it is in trouble, else the first place that is."""
+    """The experiment's own location if it has the problem, else the first location that has."""
     candidates = [location for location in locations if location.experiment_id == experiment_id]
     return next(
         (_strip_credentials(location.uri) for location in candidates if location.owner_type == "experiment"),
@@ -105,7 +105,7 @@ def _example_location(locations: list[RecordedLocation], experiment_id: str) -> 
 
 
 def _strip_credentials(uri: str) -> str:
-    """A place as it may be shown: without user and password."""
+    """A location as it may be shown: without user and password."""
     scheme, sep, rest = uri.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}{sep}{host.rpartition('@')[2]}{slash}{path}" if sep else uri

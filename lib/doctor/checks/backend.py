@@ -1,6 +1,6 @@
 """The checks that come first: does the backend answer, how quickly, may it be opened, can it be written, does its clock agree.
 
-After a problem in one of the `first` ones nothing else is asked: no other check could say anything, and an older database would be
+After a problem in one that `is_prerequisite` nothing else is asked: no other check could say anything, and an older database would be
 changed by the question.
 """
 

@@ -1,6 +1,6 @@
 """Good practice that many forget (guide §10): names that say something, experiments apart, models in Production that are described.
 
-What single runs do not tell is asked in `completeness`.
+What single runs do not tell is checked in `run_metadata`.
 """
 
 import re

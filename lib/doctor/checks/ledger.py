@@ -1,4 +1,4 @@
-"""Whether the record is whole and the registry stands as it says: the answers of `verify` and `drift`, among the other checks.
+"""Whether the ledger is intact and the registry matches it: the answers of `verify` and `drift`, among the other checks.
 
 What is found is settled on the Models page or by the command line, with a reason; so there is no cure here.
 """

@@ -17,7 +17,7 @@ _MLFLOW_TAGS = ("mlflow.log-model.history", "mlflow.runColor", "mlflow.runName")
 MAX_RUNS_OFFERED = 20
 TAG, PARAMETER = "tag", "parameter"
 SecretMatch = tuple[str, str, str, Secret]
-"""Run, where it stands, under which name, what it looks like."""
+"""Run id, source (parameter, tag or name of the run), name, and what it looks like."""
 
 
 def check_secrets(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:

@@ -47,7 +47,7 @@ def _delete_tags(context: FixContext, _: FixOffer, progress: ProgressCallback) -
 
 
 def _find_secret_tags(context: FixContext) -> tuple["RunTable", list[tuple[str, str]]]:
-    """The tags that hold a secret now. Raises Refused when there is none any more."""
+    """The tags that hold a secret now. Raises ActionRefused when there is none any more."""
     clear_run_cache()
     active_runs = read_active_runs(context.backend, context.clock)
     tags = [(run_id, name) for run_id, source, name, _ in find_secret_matches(active_runs) if source == TAG]

@@ -74,7 +74,7 @@ def _restore_experiment(context: FixContext, offer: FixOffer, _: ProgressCallbac
 
 
 def _preview_removal(context: FixContext, impact: DeletionImpact) -> FixPreview:
-    """Exactly what would be lost. Raises Refused when something forbids it."""
+    """Exactly what would be lost. Raises ActionRefused when something forbids it."""
     if impact.blockers:
         raise ActionRefused(
             f"This must stay. {' '.join(impact.blockers)}",
@@ -132,7 +132,7 @@ def _assess_experiment(context: FixContext, offer: FixOffer) -> DeletionImpact:
 
 
 def _select_runs(backend: Backend, offer: FixOffer) -> list[tuple[str, str]]:
-    """Run id and label of what was asked for, by ids or their beginnings. With `active`, an active run may be named by its whole id."""
+    """Ids and labels of the runs that the offer names, by ids or their beginnings. With `active`, complete ids may name active runs."""
     prefixes = offer["runs"].replace(",", " ").split()
     if not prefixes:
         raise BadInput("No run was named.", next="Name the beginning of an id from the list.")

@@ -1,6 +1,6 @@
-"""What removing runs or an experiment for good would take along, and what forbids it. Reads only; `gc` carries it out.
+"""What removing runs or an experiment for good would take along, and what forbids it. Reads only; `mlflow_gc` carries it out.
 
-Protected are Podium's own record, everything a registered version was made from, and places that are not surely the run's own:
+Protected are Podium's own record, everything a registered version was made from, and locations that are not surely the run's own:
 MLflow deletes whatever folder a run names.
 """
 
@@ -41,9 +41,9 @@ class FilesToDelete:
 
 @dataclass(frozen=True)
 class DeletionImpact:
-    """Everything that one removal would take, and `forbidden`: sentences that say why it must not be carried out.
+    """Everything that one removal would take, and its `blockers`: sentences that say why it must not be carried out.
 
-    `experiment` is its id, when it goes too. `active` are the runs that are not deleted yet and would be, softly, before.
+    `experiment_id` is empty unless the experiment goes too. `active_run_ids` are runs that would first be deleted softly.
     """
 
     runs: tuple[FilesToDelete, ...]
@@ -68,7 +68,7 @@ class DeletionImpact:
 
 
 def assess_run_deletion(backend: Backend, run_ids: Sequence[str]) -> DeletionImpact:
-    """What would go with these runs. Raises NotFound for an unknown id, Refused where this backend cannot be cleared from here."""
+    """What would go with these runs. Raises NotFound for an unknown id, ActionRefused where this backend cannot be cleared."""
     _require_database_file(backend)
     if len(run_ids) > MAX_RUNS:
         raise ActionRefused(f"{len(run_ids):,} runs are too many at one time.", next=f"Name at most {MAX_RUNS:,}.")
@@ -89,7 +89,7 @@ def assess_run_deletion(backend: Backend, run_ids: Sequence[str]) -> DeletionImp
 
 
 def assess_experiment_deletion(backend: Backend, experiment_id: str) -> DeletionImpact:
-    """What would go with a deleted experiment. Raises Refused for one that is not deleted, or is Podium's own."""
+    """What would go with a deleted experiment. Raises ActionRefused for one that is not deleted, or is Podium's own."""
     _require_database_file(backend)
     experiment = read_experiment_ref(backend, experiment_id)
     if experiment.is_ledger:
@@ -228,5 +228,5 @@ def _versions_using(run: Run, snapshots: Sequence[RegistrySnapshot], book_states
 
 
 def _is_own(files: FilesToDelete) -> bool:
-    """Does the place carry the id of the run or model, as every place does that MLflow makes? Nothing lies in an empty one."""
+    """Does the location contain the id of the run or model, as all that MLflow makes do? An empty one holds nothing to lose."""
     return files.size == 0 or not files.location or files.id in files.location.replace("\\", "/").split("/")

@@ -45,7 +45,7 @@ def _end_runs(context: FixContext, offer: FixOffer, progress: ProgressCallback, 
 
 
 def _select_runs(context: FixContext, offer: FixOffer) -> tuple[StaleRun, ...]:
-    """The runs meant, as far as they are silent at this moment. Raises BadInput for any that is not."""
+    """The runs that the offer names, if all are stale at this moment. Raises BadInput for any that is not."""
     stale_runs = {run.run_id: run for run in find_stale_runs(context.backend, context.clock())}
     if not stale_runs:
         raise ActionRefused("No run is silent any more.", next="Check again.")

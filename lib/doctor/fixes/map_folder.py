@@ -1,4 +1,4 @@
-"""Beside the four ways out: read old files from a folder here that stands in for the place they belong to. Only for reading."""
+"""Beside the four ways out: read old files from a folder here that stands in for their location. Only for reading."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def inputs(context: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
 
 
 def preview(context: FixContext, offer: FixOffer) -> FixPreview:
-    """How many of the old places are found below the folder. Raises Refused when none is."""
+    """How many of the old places are found below the folder. Raises ActionRefused when none is."""
     sample, folder = _find_sample(context, offer)
     example_uri = sample.locations[0].uri
     return FixPreview(

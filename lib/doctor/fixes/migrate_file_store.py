@@ -1,4 +1,4 @@
-"""The cure for an old file store: MLflow's own `migrate-filestore` in a process of its own, a backup before, a count of what arrived.
+"""The fix for an old file store: MLflow's own `migrate-filestore` in a process of its own, a backup before, a count of what arrived.
 
 The new database is made aside and takes its name only when MLflow has finished. The old folder stays where it is, because the files
 of its runs lie there and the new database leads to them.

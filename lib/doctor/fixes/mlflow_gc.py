@@ -1,4 +1,4 @@
-"""Removing for good, by `mlflow gc` as MLflow ships it, in a process of its own. What may be removed is judged in `removal`.
+"""Removing for good, by `mlflow gc` as MLflow ships it, in a process of its own. What may be removed is decided in `deletion_impact`.
 
 A surprise decides the shape of this module: gc takes *everything* that is deleted of each kind it is given no ids for. So each call
 names runs, experiments and models; where none of a kind is meant, it names a decoy that was made and deleted for this one call.
@@ -35,14 +35,14 @@ class _Decoy:
 
 
 def gc_command(uri: str, run_ids: Sequence[str], experiment_ids: Sequence[str], model_ids: Sequence[str]) -> list[str]:
-    """The words of the call, to be shown and to be run after `python -m`."""
+    """The arguments of the command, to be shown and to be run after `python -m`."""
     ids = (("--run-ids", run_ids), ("--experiment-ids", experiment_ids), ("--logged-model-ids", model_ids))
     arguments = [argument for option, values in ids for argument in (option, ",".join(values))]
     return ["mlflow", "gc", "--backend-store-uri", uri, "--tracking-uri", uri, *arguments]
 
 
 def delete_permanently(backend: Backend, impact: DeletionImpact) -> tuple[str, ...]:
-    """Remove for good what a loss names, and nothing else. Gives the ids of runs that are gone.
+    """Remove for good what a DeletionImpact names, and nothing else. Gives the ids of the deleted runs.
 
     Raises BackendError when MLflow stopped half-way, and says what is gone and what is left.
     """
@@ -69,7 +69,7 @@ def delete_permanently(backend: Backend, impact: DeletionImpact) -> tuple[str, .
 
 
 def _batches(impact: DeletionImpact) -> Iterator[tuple[list[str], list[str], list[str]]]:
-    """Runs and models in portions; the experiment with the last one."""
+    """Runs and models in batches; the experiment with the last one."""
     runs, models = [run.id for run in impact.runs], [model.id for model in impact.models]
     batch_count = max(1, -(-len(runs) // MAX_IDS_PER_CALL), -(-len(models) // MAX_IDS_PER_CALL))
     for index in range(batch_count):

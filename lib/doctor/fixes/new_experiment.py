@@ -1,4 +1,4 @@
-"""The first way out: a fresh experiment, with a place for its files that was tried out. The old one stays as it is, readable."""
+"""The first way out: a fresh experiment, with an artifact location that was tested. The old one stays as it is, readable."""
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, translate_errors

@@ -25,7 +25,7 @@ def inputs(context: FixContext, _: FixOffer) -> tuple[FixInput, ...]:
 
 
 def preview(context: FixContext, offer: FixOffer) -> FixPreview:
-    """What would be made. Raises Refused when a database is there already."""
+    """What would be made. Raises ActionRefused when a database is there already."""
     store, names = _new_store(context, offer), _read_experiment_names(context.backend, offer)
     folder = store.artifact_folder
     return FixPreview(

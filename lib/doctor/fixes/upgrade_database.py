@@ -1,4 +1,4 @@
-"""The cure for a database that an older MLflow made: a whole copy beside it, then MLflow's own upgrade, then a look whether all is there."""
+"""The fix for a database of an older MLflow: a complete copy beside it, MLflow's own upgrade, then a count of what is there."""
 
 import shutil
 import sqlite3
