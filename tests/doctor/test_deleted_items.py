@@ -19,11 +19,6 @@ from tests.runs.test_run_reader import log_run, make_experiment
 from tests.support.ledger_stores import WHY, book_id, trained, writer
 
 
-@pytest.fixture
-def room(fresh_store, tmp_path):
-    return FixContext(fresh_store, now, tmp_path / "podium")
-
-
 def looked(store):
     return {one.check_id: one for one in run_checks(store, now, checks=CHECKS).findings}
 

@@ -14,23 +14,15 @@ from lib.doctor.check_runner import run_checks
 from lib.doctor.checks import git_commits, good_practice, ledger, model_versions, other_stores, run_metadata, secrets, stale_runs
 from lib.doctor.checks.good_practice import is_vague
 from lib.doctor.secret_detection import find_secret, mask_secrets
-from lib.doctor.types import CONFIRMATION_INPUT, FixContext, offer_fix
+from lib.doctor.types import CONFIRMATION_INPUT, offer_fix
 from lib.errors import ActionRefused, BadInput
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.session import now
 from tests.runs.test_run_reader import log_run, make_experiment
+from tests.support.doctor_stores import KEY, PASSWORD, TOKEN, leaky
 from tests.support.ledger_stores import WHY, book_id, trained, writer
-
-KEY = "AKIAIOSFODNN7" + "EXAMPLE"
-PASSWORD = "hunter2-and-more"
-TOKEN = "ghp_" + "aB3dE6gH9" * 4
-
-
-@pytest.fixture
-def room(fresh_store, tmp_path):
-    return FixContext(fresh_store, now, tmp_path / "podium")
 
 
 def asked(store, *checks, clock=now):
@@ -143,17 +135,6 @@ def test_versions_are_looked_at_through_a_server_too(mlflow_server):
     register(writer(mlflow_server), run_id, "doctor-served")
     one = found(mlflow_server, model_versions.MODEL_VERSIONS_CHECK)
     assert not [row for row in one.evidence if row[0] == "doctor-served v1"]
-
-
-def leaky(store):
-    """Runs that hold a key, a password and a token, in a parameter, a tag, an address and a name."""
-    home, there = make_experiment(store, "Wine-Forest"), client(store)
-    first, second = (log_run(store, home, f"run-{n}") for n in (1, 2))
-    there.log_param(first, "aws", KEY)
-    there.set_tag(first, "db", f"postgresql://ana:{PASSWORD}@db/wine")
-    there.log_param(second, "db_password", PASSWORD)
-    there.update_run(second, name=f"run with {TOKEN}")
-    return first, second
 
 
 def test_secrets_are_found_and_masked_in_every_finding_and_cure(room):

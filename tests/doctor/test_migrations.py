@@ -54,11 +54,6 @@ def old_folder(tmp_path_factory):
     return folder / "mlruns"
 
 
-@pytest.fixture
-def room(fresh_store, tmp_path):
-    return FixContext(fresh_store, now, tmp_path / "podium")
-
-
 def everything(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

@@ -1,4 +1,4 @@
-"""Stores made sick on purpose, for the tests of the doctor: made by a real server, or moved from another machine."""
+"""Stores made sick on purpose, for the tests of the doctor: made by a real server, moved from another machine, or leaking secrets."""
 
 import shutil
 import sqlite3
@@ -11,6 +11,11 @@ from mlflow.entities import LoggedModelOutput
 
 from lib.backends.backend import Backend, sqlite_backend
 from tests.support.browser import serve_mlflow
+from tests.support.ledger_stores import trained
+
+KEY = "AKIAIOSFODNN7" + "EXAMPLE"
+PASSWORD = "hunter2-and-more"
+TOKEN = "ghp_" + "aB3dE6gH9" * 4
 
 
 @dataclass(frozen=True)
@@ -65,3 +70,14 @@ def relocate(backend: Backend, old: str, new: str) -> None:
             ("logged_models", "artifact_location"),
         ):
             db.execute(f"update {table} set {column} = replace({column}, ?, ?)", (old, new))
+
+
+def leaky(store):
+    """Runs that hold a key, a password and a token, in a parameter, a tag, an address and a name."""
+    client = MlflowClient(store.uri, store.uri)
+    first, second = (trained(store, f"run-{n}", experiment="Wine-Forest") for n in (1, 2))
+    client.log_param(first, "aws", KEY)
+    client.set_tag(first, "db", f"postgresql://ana:{PASSWORD}@db/wine")
+    client.log_param(second, "db_password", PASSWORD)
+    client.update_run(second, name=f"run with {TOKEN}")
+    return first, second

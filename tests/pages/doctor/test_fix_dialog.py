@@ -8,7 +8,7 @@ from lib.backends.mlflow_client import client
 from lib.cli import podium
 from lib.errors import NotFound
 from lib.runs.reading.run_reader import read_run
-from tests.doctor.test_good_practice import KEY, PASSWORD, TOKEN, leaky
+from tests.support.doctor_stores import KEY, PASSWORD, TOKEN, leaky
 from tests.support.ledger_stores import trained
 
 
