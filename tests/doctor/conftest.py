@@ -7,5 +7,5 @@ from lib.ui.app.session import now
 
 
 @pytest.fixture
-def room(fresh_store, tmp_path):
+def context(fresh_store, tmp_path):
     return FixContext(fresh_store, now, tmp_path / "podium")
