@@ -1,1 +1,1 @@
-"""What is wrong with a backend and how it is mended: checks that look (`checks`), findings that tell, cures that are previewed first (`cures`)."""
+"""What is wrong with a backend and how to fix it: `checks` report findings, `fixes` are previewed before they are applied."""

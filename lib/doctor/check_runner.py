@@ -1,6 +1,6 @@
 """The table of checks and the order in which they run. One that fails is a finding itself, so that the others are still heard.
 
-Each room of checks (`reach`, `locations`, …) has its own tuple; the table only puts them in order.
+Each module of `lib.doctor.checks` has its own tuple; the table only puts them in order.
 """
 
 import time
@@ -20,13 +20,13 @@ from lib.doctor.checks import (
     secrets,
     stale_runs,
 )
-from lib.doctor.checks import backend as reach
+from lib.doctor.checks.backend import CHECKS as BACKEND_CHECKS
 from lib.doctor.run_cache import clear_run_cache
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, Report
 from lib.errors import PodiumError
 
 CHECKS: tuple[Check, ...] = (
-    *reach.CHECKS,
+    *BACKEND_CHECKS,
     *artifact_locations.CHECKS,
     *ledger.CHECKS,
     *model_versions.CHECKS,
@@ -45,7 +45,7 @@ QUICK_CHECKS = tuple(check for check in CHECKS if check.is_quick or check.is_pre
 
 
 def no_progress(_: str) -> None:
-    """A listener that does not listen."""
+    """A progress callback that does nothing."""
 
 
 def run_checks(
@@ -54,27 +54,31 @@ def run_checks(
     """Ask a backend all questions, or only some. Changes nothing and raises nothing but bugs."""
     clear_run_cache()
     at, start = clock(), time.perf_counter()
-    findings, stopped = list[Finding](), ""
+    findings, blocking_check = list[Finding](), ""
     for check in CHECKS if checks is None else checks:
         progress(check.question)
-        found = _skipped(check, stopped) if stopped and not check.is_prerequisite else _asked(check, backend, clock, progress)
-        findings += found
-        if check.is_prerequisite and any(one.level == "problem" for one in found):
-            stopped = stopped or check.title
-    return Report(backend, at, time.perf_counter() - start, installed_mlflow_version(), tuple(findings), stopped)
+        check_findings = (
+            _skipped_findings(check, blocking_check)
+            if blocking_check and not check.is_prerequisite
+            else _run_check(check, backend, clock, progress)
+        )
+        findings += check_findings
+        if check.is_prerequisite and any(finding.level == "problem" for finding in check_findings):
+            blocking_check = blocking_check or check.title
+    return Report(backend, at, time.perf_counter() - start, installed_mlflow_version(), tuple(findings), blocking_check)
 
 
-def _asked(check: Check, backend: Backend, clock: Clock, told: ProgressCallback) -> tuple[Finding, ...]:
+def _run_check(check: Check, backend: Backend, clock: Clock, progress: ProgressCallback) -> tuple[Finding, ...]:
     try:
         with translate_errors(check.title):
-            return check.run(backend, clock, told)
+            return check.run(backend, clock, progress)
     except PodiumError as error:
-        return (_failed(check, error.what, error.next),)
+        return (_failed_finding(check, error.what, error.next),)
     except OSError as error:
-        return (_failed(check, f"{error.strerror or type(error).__name__}: {error.filename or 'a file'}.", ""),)
+        return (_failed_finding(check, f"{error.strerror or type(error).__name__}: {error.filename or 'a file'}.", ""),)
 
 
-def _failed(check: Check, what: str, next_: str) -> Finding:
+def _failed_finding(check: Check, what: str, next_: str) -> Finding:
     return Finding(
         check.id,
         "problem",
@@ -85,5 +89,5 @@ def _failed(check: Check, what: str, next_: str) -> Finding:
     )
 
 
-def _skipped(check: Check, because: str) -> tuple[Finding, ...]:
-    return (Finding(check.id, "skipped", check.title, "not asked", means=f"It was not asked, because of: {because}."),)
+def _skipped_findings(check: Check, blocking_check: str) -> tuple[Finding, ...]:
+    return (Finding(check.id, "skipped", check.title, "not asked", means=f"It was not asked, because of: {blocking_check}."),)

@@ -1,10 +1,12 @@
-"""The table of cures: what a finding may offer, how each is previewed, and how it is carried out and verified.
+"""The table of fixes: what a finding may offer, how each is previewed, and how it is applied and verified.
 
-A cure is previewed from the state of this moment; carrying it out looks again and refuses when that state has changed.
+A fix is previewed from the current state; applying it reads that state again and refuses when it has changed.
 """
 
-from lib.doctor.checks import deleted_items, secrets, stale_runs
 from lib.doctor.fixes import (
+    delete_secret_tags,
+    deleted_items,
+    end_stale_runs,
     map_folder,
     migrate_file_store,
     new_experiment,
@@ -19,9 +21,9 @@ from lib.errors import ActionRefused
 FIXES: tuple[Fix, ...] = (
     *upgrade_database.FIXES,
     *migrate_file_store.FIXES,
-    *stale_runs.FIXES,
+    *end_stale_runs.FIXES,
     *deleted_items.FIXES,
-    *secrets.FIXES,
+    *delete_secret_tags.FIXES,
     *new_experiment.FIXES,
     *start_server.FIXES,
     *set_tracking_uri.FIXES,
@@ -29,36 +31,36 @@ FIXES: tuple[Fix, ...] = (
     *map_folder.FIXES,
 )
 SHARED_PODIUM_MESSAGE = "This Podium is shared, so no cure starts a program or reaches a folder of its machine."
-FIXES_BY_ID = {one.id: one for one in FIXES}
+_FIXES_BY_ID = {fix.id: fix for fix in FIXES}
 
 
 def find_fix(offer: FixOffer) -> Fix | None:
-    """The treatment that a finding offers; None when this Podium has none of that id."""
-    return FIXES_BY_ID.get(offer.fix_id)
+    """The fix that a finding offers; None when this Podium has none with that id."""
+    return _FIXES_BY_ID.get(offer.fix_id)
 
 
 def fix_inputs(context: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
-    """What a cure must be told before it can be previewed. Raises PodiumError when it cannot be carried out here."""
-    return _known(context, offer).inputs(context, offer)
+    """The inputs that a fix needs before it can be previewed. Raises PodiumError when it cannot be applied here."""
+    return _require_fix(context, offer).inputs(context, offer)
 
 
 def preview_fix(context: FixContext, offer: FixOffer) -> FixPreview:
-    """What a cure would change now. Changes nothing. Raises PodiumError when it cannot be carried out as it is asked for."""
-    return _known(context, offer).preview(context, offer)
+    """What a fix would change now. Changes nothing. Raises PodiumError when it cannot be applied with these arguments."""
+    return _require_fix(context, offer).preview(context, offer)
 
 
 def apply_fix(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
-    """Carry a cure out and verify it. Raises PodiumError when it did not work, Refused for one that only a person can carry out."""
-    deed = _known(context, offer).apply
-    if deed is None:
+    """Apply a fix and verify it. Raises PodiumError when it did not work, ActionRefused for one that only a person can apply."""
+    apply = _require_fix(context, offer).apply
+    if apply is None:
         raise ActionRefused("This cure is carried out in a shell, not by Podium.", next="Copy the line and run it there.")
-    return deed(context, offer, progress)
+    return apply(context, offer, progress)
 
 
-def _known(room: FixContext, call: FixOffer) -> Fix:
-    found = find_fix(call)
-    if found is None:
-        raise ActionRefused(f"There is no cure called {call.fix_id}.", next="Check again.")
-    if room.is_shared and found.needs_machine_access:
+def _require_fix(context: FixContext, offer: FixOffer) -> Fix:
+    fix = find_fix(offer)
+    if fix is None:
+        raise ActionRefused(f"There is no cure called {offer.fix_id}.", next="Check again.")
+    if context.is_shared and fix.needs_machine_access:
         raise ActionRefused(SHARED_PODIUM_MESSAGE, next="Its operator can do it with a Podium of their own on this backend.")
-    return found
+    return fix

@@ -1,23 +1,21 @@
 """All active runs and experiments of a backend, read once for the checks that ask about good practice. Writes nothing."""
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cachetools import TTLCache
 
 from lib.backends.backend import Backend
-from lib.doctor.checks.secret_detection import mask_secrets
-from lib.doctor.types import Clock, Rows
+from lib.doctor.secret_detection import mask_secrets
+from lib.doctor.types import Clock
 from lib.runs.reading.run_reader import read_experiments, read_runs
 from lib.runs.reading.sqlite_marker import read_change_marker
 from lib.runs.table.types import Experiment, RunTable, Search
 
 MAX_RUNS = 20_000
-MAX_ROWS = 50
-_SECONDS = 20.0
+_TTL_SECONDS = 20.0
 _LOCK = threading.Lock()
-_KNOWN: "TTLCache[tuple[Backend, str | None], ActiveRuns]" = TTLCache(maxsize=4, ttl=_SECONDS)
+_CACHE: "TTLCache[tuple[Backend, str | None], ActiveRuns]" = TTLCache(maxsize=4, ttl=_TTL_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -30,46 +28,32 @@ class ActiveRuns:
     @property
     def experiment_names(self) -> dict[str, str]:
         """Experiment id → its name, fit to be shown."""
-        return {one.experiment_id: mask_secrets(one.name) for one in self.experiments}
+        return {experiment.experiment_id: mask_secrets(experiment.name) for experiment in self.experiments}
 
     @property
     def scope_note(self) -> str:
         """Which runs were looked at, when not all were: "Looked at the newest 20,000 of 31,000 runs." """
         if self.table.is_complete:
             return ""
-        of = f" of {self.table.total:,}" if self.table.total else ""
-        return f"Looked at the newest {len(self.table):,}{of} runs."
+        total_text = f" of {self.table.total:,}" if self.table.total else ""
+        return f"Looked at the newest {len(self.table):,}{total_text} runs."
 
 
 def read_active_runs(backend: Backend, clock: Clock) -> ActiveRuns:
-    """Read experiments and runs. What was read is kept for twenty seconds while nobody writes to the file, so that checks share it."""
+    """Read experiments and runs. They are cached for twenty seconds while nobody writes to the file, so that checks share them."""
     key = (backend, read_change_marker(backend))
     with _LOCK:
-        if key in _KNOWN:
-            return _KNOWN[key]
-    found = read_experiments(backend)
-    ids = tuple(one.experiment_id for one in found)
-    made = ActiveRuns(found, read_runs(backend, Search(ids, limit=MAX_RUNS), at=clock()))
+        if key in _CACHE:
+            return _CACHE[key]
+    experiments = read_experiments(backend)
+    experiment_ids = tuple(experiment.experiment_id for experiment in experiments)
+    active_runs = ActiveRuns(experiments, read_runs(backend, Search(experiment_ids, limit=MAX_RUNS), at=clock()))
     with _LOCK:
-        _KNOWN[key] = made
-    return made
+        _CACHE[key] = active_runs
+    return active_runs
 
 
 def clear_run_cache() -> None:
-    """Read anew next time: a cure changed something."""
+    """Read again next time, because a fix changed something."""
     with _LOCK:
-        _KNOWN.clear()
-
-
-def evidence_rows(rows: Sequence[tuple[str, ...]], max_rows: int = MAX_ROWS) -> Rows:
-    """Evidence for people: the first rows, and a last one that tells how many there are beyond them. Secrets in it are covered."""
-    head = tuple(tuple(mask_secrets(cell) for cell in row) for row in rows[:max_rows])
-    if len(rows) <= max_rows:
-        return head
-    return (*head, (f"and {len(rows) - max_rows:,} more", *("" for _ in rows[0][1:])))
-
-
-def run_label(table: RunTable, run_id: str) -> str:
-    """What people call a run: its name and the beginning of its id, fit to be shown."""
-    name = str(table.identity.at[run_id, "name"] or "")
-    return f"{mask_secrets(name)} ({run_id[:8]})" if name else run_id[:8]
+        _CACHE.clear()

@@ -1,4 +1,4 @@
-"""What went wrong? From what people see to the checks that can tell why: the guide's table of troubles (§11). Pure."""
+"""What went wrong? From what people see to the checks that can tell why: the guide's table of problems (§11). Pure."""
 
 from dataclasses import dataclass
 
@@ -85,9 +85,9 @@ SYMPTOMS = (
         "Mark it as failed or stopped.",
     ),
 )
-SYMPTOMS_BY_TITLE = {one.title: one for one in SYMPTOMS}
+SYMPTOMS_BY_TITLE = {symptom.title: symptom for symptom in SYMPTOMS}
 
 
 def findings_for_symptom(symptom: Symptom, report: Report) -> tuple[Finding, ...]:
     """What the checks of a symptom found, in the symptom's order."""
-    return tuple(one for check in symptom.check_ids for one in report.findings if one.check_id == check)
+    return tuple(finding for check_id in symptom.check_ids for finding in report.findings if finding.check_id == check_id)

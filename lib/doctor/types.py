@@ -1,4 +1,4 @@
-"""The doctor's values: a check, what it found, the cure that is offered, and how a cure ended. Pure.
+"""The doctor's values: a check, its findings, the fixes they offer, and the result of a fix. Pure.
 
 All text is plain sentences, never Markdown, and holds no secret: findings are copied, downloaded and sent to colleagues.
 """
@@ -14,30 +14,30 @@ from lib.backends.backend import Backend
 Level = Literal["fine", "notice", "problem", "skipped"]
 Clock = Callable[[], datetime]
 ProgressCallback = Callable[[str], None]
-"""Is told, sentence by sentence, what goes on just now: a page shows it, the command line drops it."""
+"""Receives, sentence by sentence, what is being done: a page and a terminal show it."""
 Rows = tuple[tuple[str, ...], ...]
 CONFIRMATION_INPUT = "typed"
-"""The name under which a cure is given what a person typed to confirm it; the deed compares it with the word of that moment."""
+"""The argument that holds what a person typed to confirm a fix; applying compares it with the confirmation text of that moment."""
 
 
 @dataclass(frozen=True)
 class FixOffer:
-    """A cure that a finding offers: the id of a treatment (see `lib.doctor.fix_runner`) and what it is to be carried out on."""
+    """A fix that a finding offers: its id (see `lib.doctor.fix_ids`) and the arguments to apply it with."""
 
     fix_id: str
     arguments: tuple[tuple[str, str], ...] = ()
 
     def __getitem__(self, name: str) -> str:
-        """What was given under a name; empty when nothing was."""
+        """The argument of this name; empty when there is none."""
         return dict(self.arguments).get(name, "")
 
     def with_inputs(self, inputs: Mapping[str, str]) -> "FixOffer":
-        """The same call with a person's answers in it."""
+        """The same offer with a person's inputs as further arguments."""
         return FixOffer(self.fix_id, tuple(sorted((dict(self.arguments) | dict(inputs)).items())))
 
 
 def offer_fix(fix_id: str, **arguments: str) -> FixOffer:
-    """Offer a cure: `call("restore_run", run="8b3e…")`."""
+    """Offer a fix: `offer_fix("restore_runs", runs="8b3e…")`."""
     return FixOffer(fix_id, tuple(sorted(arguments.items())))
 
 
@@ -45,7 +45,7 @@ def offer_fix(fix_id: str, **arguments: str) -> FixOffer:
 class Finding:
     """What a check found.
 
-    `title` is a sentence without a full stop ("Files cannot be saved in wine-remote"), `short` its half line for the list of all
+    `title` is a sentence without a full stop ("Files cannot be saved in wine-remote"), `summary` its half line for the list of all
     checks ("1 of 9 wrong"), `evidence` rows under `columns`, `means` what follows for people's work, `next` what to do.
     """
 
@@ -62,10 +62,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One question to a backend. `ask(backend, clock, told)` answers with one finding or more, and changes nothing.
+    """One question to a backend. `run(backend, clock, progress)` answers with one finding or more, and changes nothing.
 
-    `quick` ones ask little enough for a card on Overview. After a problem in one that stands `first`, the others are skipped: they
-    could not say anything.
+    One that `is_quick` is cheap enough for a card on Overview. After a problem in one that `is_prerequisite`, the others are
+    skipped: they could not say anything.
     """
 
     id: str
@@ -82,7 +82,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Snippet:
-    """Something to copy: the calls or commands that do what a cure does, in one language; `label` when there are several."""
+    """Something to copy: the calls or commands that do what a fix does, in one language; `label` when there are several."""
 
     text: str
     language: Literal["python", "bash", "powershell", "batch", "text"] = "python"
@@ -91,10 +91,10 @@ class Snippet:
 
 @dataclass(frozen=True)
 class FixPreview:
-    """A cure as it would be carried out now, for the eyes of the person who decides.
+    """What a fix would do if it were applied now, for the person who decides.
 
-    `changes` are sentences in their order, `code` the calls or commands that do the same, `undo` says how it is taken back; an empty
-    one means that it cannot be. `confirm` is a word to be typed before; empty for none.
+    `changes` are sentences in their order, `snippets` the calls or commands that do the same, `undo` says how to take it back; empty
+    when that is impossible. `confirmation_text` must be typed before; empty for none.
     """
 
     title: str
@@ -106,7 +106,7 @@ class FixPreview:
 
 @dataclass(frozen=True)
 class FixInput:
-    """Something that a cure must be told: the name it is given under, its label, what stands there at first, and a help line."""
+    """An input that a fix needs: the name of its argument, its label, its default, and a help line."""
 
     name: str
     label: str
@@ -116,7 +116,7 @@ class FixInput:
 
 @dataclass(frozen=True)
 class FixResult:
-    """How a cure ended: what was done, with what it was verified by, and the backend to be used from now on, if another."""
+    """How a fix ended: what was done, the evidence that verified it, and the backend to use from now on, if another."""
 
     title: str
     evidence: Rows = ()
@@ -126,25 +126,24 @@ class FixResult:
 
 @dataclass(frozen=True)
 class FixContext:
-    """Where a cure is carried out: the backend, the clock, a folder for what Podium keeps itself, and the name of who asks.
+    """Where a fix is applied: the backend, the clock, and Podium's own folder.
 
-    A `shared` Podium serves people who must not start programs or reach folders of its machine.
+    A Podium that `is_shared` serves people who must not start programs or reach folders of its machine.
     """
 
     backend: Backend
     clock: Clock
     podium_home: Path
-    user_name: str = ""
     is_shared: bool = False
 
 
 @dataclass(frozen=True)
 class Fix:
-    """A kind of cure: what it is called, one line on what it costs, what it asks, how it is previewed, how it is carried out.
+    """A kind of fix: its title, one line on what it costs, its inputs, how it is previewed, how it is applied.
 
-    `preview` changes nothing. `carry_out` is None for a cure that a person carries out elsewhere, such as a line for a shell. It
-    raises PodiumError when it did not work; what it returns has been verified. One that works `on_machine` starts a program on the
-    machine of Podium, or reads or writes a folder there that a person names.
+    `preview` changes nothing. `apply` is None for a fix that a person applies elsewhere, such as a line for a shell. It raises
+    PodiumError when it did not work; what it returns has been verified. One that `needs_machine_access` starts a program on
+    Podium's machine, or reads or writes a folder there that a person names.
     """
 
     id: str
@@ -152,7 +151,7 @@ class Fix:
     note: str
     preview: Callable[[FixContext, FixOffer], FixPreview]
     apply: Callable[[FixContext, FixOffer, ProgressCallback], FixResult] | None = None
-    inputs: Callable[[FixContext, FixOffer], tuple[FixInput, ...]] = lambda _room, _call: ()
+    inputs: Callable[[FixContext, FixOffer], tuple[FixInput, ...]] = lambda _context, _offer: ()
     needs_machine_access: bool = False
 
 
@@ -160,7 +159,7 @@ class Fix:
 class Report:
     """All findings about one backend, in the order of the checks, when they were made, how long it took, and with which MLflow.
 
-    `stopped` is the title of the check after which the others could not be asked.
+    `blocking_check` is the title of the check after which the others could not be asked.
     """
 
     backend: Backend
@@ -172,7 +171,7 @@ class Report:
 
     def findings_with_level(self, *levels: Level) -> tuple[Finding, ...]:
         """The findings of these levels."""
-        return tuple(one for one in self.findings if one.level in levels)
+        return tuple(finding for finding in self.findings if finding.level in levels)
 
     @property
     def problems_and_notices(self) -> tuple[Finding, ...]:

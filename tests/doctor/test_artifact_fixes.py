@@ -18,7 +18,7 @@ from lib.errors import ActionRefused, BadInput
 from lib.registry.lineage import read_lineage
 from lib.registry.reader import read_snapshot
 from lib.runs.artifacts.files import fetch_file, read_locations
-from tests.support.doctor_stores import copied, make_by_server, relocate
+from tests.support.doctor_stores import copy_store_files, make_store_by_server, relocate
 
 MISMATCH = "When an mlflow-artifacts URI was supplied, the tracking URI must be a valid http or https URI"
 
@@ -27,113 +27,114 @@ def clock():
     return datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
 
 
-def quiet(_):
+def no_progress(_):
     pass
 
 
 @pytest.fixture(scope="module")
-def made_by_server(tmp_path_factory):
-    return make_by_server(tmp_path_factory.mktemp("made") / "store")
+def server_store(tmp_path_factory):
+    return make_store_by_server(tmp_path_factory.mktemp("made") / "store")
 
 
 @pytest.fixture
-def sick(made_by_server, tmp_path, monkeypatch):
+def mismatched_store(server_store, tmp_path, monkeypatch):
     """The bare database of a server that is gone, with its files beside it."""
     monkeypatch.setenv("PODIUM_HOME", str(tmp_path / "podium"))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    return copied(made_by_server, tmp_path / "store")
+    return copy_store_files(server_store, tmp_path / "store")
 
 
 @pytest.fixture
-def room(sick, tmp_path):
-    yield FixContext(sick.database, clock, tmp_path / "podium")
-    for served in local_server.running_servers():
-        local_server.stop(served)
+def context(mismatched_store, tmp_path):
+    yield FixContext(mismatched_store.database, clock, tmp_path / "podium")
+    for server in local_server.running_servers():
+        local_server.stop(server)
 
 
-def found(backend, check="locations"):
-    return [one for one in run_checks(backend, clock).findings if one.check_id == check]
+def findings_of(backend, check="locations"):
+    return [finding for finding in run_checks(backend, clock).findings if finding.check_id == check]
 
 
-def offered(backend, cure):
-    return next(call for one in found(backend) for call in one.fix_offers if call.fix_id == cure)
+def offer_of(backend, fix_id):
+    return next(offer for finding in findings_of(backend) for offer in finding.fix_offers if offer.fix_id == fix_id)
 
 
-def log_a_file(backend, experiment):
+def log_a_file(backend, experiment_id):
     """What the guide's script does; returns what is read back."""
     client = MlflowClient(backend.uri, backend.uri)
-    run = client.create_run(experiment).info.run_id
-    client.log_text(run, "after the cure", "note.txt")
-    return fetch_file(backend, read_locations(backend, run)[0], "note.txt").data
+    run_id = client.create_run(experiment_id).info.run_id
+    client.log_text(run_id, "after the cure", "note.txt")
+    return fetch_file(backend, read_locations(backend, run_id)[0], "note.txt").data
 
 
-def test_the_guides_error_is_there_and_the_doctor_names_everything_it_concerns(sick):
-    client = MlflowClient(sick.database.uri, sick.database.uri)
-    fresh = client.create_run(sick.experiment).info.run_id  # of the old run MLflow's cache still remembers the server
+def test_the_guides_error_is_there_and_the_doctor_names_everything_it_concerns(mismatched_store):
+    client = MlflowClient(mismatched_store.database.uri, mismatched_store.database.uri)
+    # A new run: of the old one MLflow's cache still remembers the server
+    run_id = client.create_run(mismatched_store.experiment).info.run_id
     with pytest.raises(MlflowException, match=MISMATCH):
-        client.log_text(fresh, "x", "x.txt")
-    (finding,) = found(sick.database)
+        client.log_text(run_id, "x", "x.txt")
+    (finding,) = findings_of(mismatched_store.database)
     assert finding.level == "problem"
     assert finding.title == "Files cannot be saved in 2 experiments"
     rows = {row[0]: row[1:] for row in finding.evidence}
     assert rows["wine-remote"] == ("mlflow-artifacts:/1", "the experiment itself, 2 runs, 1 model, 1 version")
     assert rows["Default"] == ("mlflow-artifacts:/0", "the experiment itself")
-    assert all(find_fix(call) for call in finding.fix_offers)
+    assert all(find_fix(offer) for offer in finding.fix_offers)
 
 
-def test_looking_changes_nothing(sick):
-    before = sick.database.path.read_bytes()
-    run_checks(sick.database, clock)
-    assert sick.database.path.read_bytes() == before
+def test_looking_changes_nothing(mismatched_store):
+    bytes_before = mismatched_store.database.path.read_bytes()
+    run_checks(mismatched_store.database, clock)
+    assert mismatched_store.database.path.read_bytes() == bytes_before
 
 
-def test_a_fresh_experiment_takes_files_and_the_old_runs_stay(sick, room):
-    call = offered(sick.database, "fresh_experiment")
-    one = type(call)(call.fix_id, (("experiment", sick.experiment),))
-    told = preview_fix(room, one)
-    assert told.title == "Make wine-remote-2?"
-    assert {e.name for e in MlflowClient(sick.database.uri).search_experiments()} == {"Default", "wine-remote"}
-    done = apply_fix(room, one, quiet)
-    client = MlflowClient(sick.database.uri, sick.database.uri)
-    new = client.get_experiment_by_name("wine-remote-2")
-    assert ("Trial file", "written, listed, read back, removed") in done.evidence
-    assert log_a_file(sick.database, new.experiment_id) == b"after the cure"
-    assert client.get_run(sick.run).data.metrics["accuracy"] == 0.9444
+def test_a_fresh_experiment_takes_files_and_the_old_runs_stay(mismatched_store, context):
+    offer = offer_of(mismatched_store.database, "fresh_experiment")
+    single_offer = type(offer)(offer.fix_id, (("experiment", mismatched_store.experiment),))
+    preview = preview_fix(context, single_offer)
+    assert preview.title == "Make wine-remote-2?"
+    assert {e.name for e in MlflowClient(mismatched_store.database.uri).search_experiments()} == {"Default", "wine-remote"}
+    result = apply_fix(context, single_offer, no_progress)
+    client = MlflowClient(mismatched_store.database.uri, mismatched_store.database.uri)
+    new_experiment = client.get_experiment_by_name("wine-remote-2")
+    assert ("Trial file", "written, listed, read back, removed") in result.evidence
+    assert log_a_file(mismatched_store.database, new_experiment.experiment_id) == b"after the cure"
+    assert client.get_run(mismatched_store.run).data.metrics["accuracy"] == 0.9444
     with pytest.raises(BadInput, match="already"):
-        apply_fix(room, one.with_inputs({"name": "wine-remote-2"}), quiet)
+        apply_fix(context, single_offer.with_inputs({"name": "wine-remote-2"}), no_progress)
 
 
-def test_several_experiments_get_a_fresh_one_each(sick, room):
-    apply_fix(room, offered(sick.database, "fresh_experiment"), quiet)
-    names = {e.name for e in MlflowClient(sick.database.uri).search_experiments()}
+def test_several_experiments_get_a_fresh_one_each(mismatched_store, context):
+    apply_fix(context, offer_of(mismatched_store.database, "fresh_experiment"), no_progress)
+    names = {e.name for e in MlflowClient(mismatched_store.database.uri).search_experiments()}
     assert {"wine-remote-2", "Default-2"} <= names
 
 
-def test_a_server_on_the_same_database_makes_old_and_new_files_work(sick, room, monkeypatch):
-    call = offered(sick.database, "local_server")
-    told = preview_fix(room, call)
-    assert str(sick.folder / "mlartifacts") in " ".join(told.changes)
-    assert any(line.startswith("2 of 2 folders of old runs and models") for line in told.changes)
-    said = []
-    done = apply_fix(room, call, said.append)
-    assert any("The server starts on port" in line for line in said)
-    assert log_a_file(done.backend, sick.experiment) == b"after the cure"
-    assert fetch_file(done.backend, read_locations(done.backend, sick.run)[0], "note.txt").data == b"a note"
-    assert found(done.backend)[0].level == "fine"
-    (served,) = local_server.running_servers()
-    assert served.log_file.stat().st_size > 0
-    again = apply_fix(room, call, quiet)
-    assert again.backend == done.backend
+def test_a_server_on_the_same_database_makes_old_and_new_files_work(mismatched_store, context, monkeypatch):
+    offer = offer_of(mismatched_store.database, "local_server")
+    preview = preview_fix(context, offer)
+    assert str(mismatched_store.folder / "mlartifacts") in " ".join(preview.changes)
+    assert any(line.startswith("2 of 2 folders of old runs and models") for line in preview.changes)
+    progress = []
+    result = apply_fix(context, offer, progress.append)
+    assert any("The server starts on port" in line for line in progress)
+    assert log_a_file(result.backend, mismatched_store.experiment) == b"after the cure"
+    assert fetch_file(result.backend, read_locations(result.backend, mismatched_store.run)[0], "note.txt").data == b"a note"
+    assert findings_of(result.backend)[0].level == "fine"
+    (server,) = local_server.running_servers()
+    assert server.log_file.stat().st_size > 0
+    second_result = apply_fix(context, offer, no_progress)
+    assert second_result.backend == result.backend
     with pytest.raises(ActionRefused, match="runs on this database"):
-        apply_fix(room, call.with_inputs({"destination": str(sick.folder / "other")}), quiet)
+        apply_fix(context, offer.with_inputs({"destination": str(mismatched_store.folder / "other")}), no_progress)
     # the third way out: the variable, in the form of this machine's shell
-    line = preview_fix(room, offered(sick.database, "tracking_variable")).snippets
-    assert [one.language for one in line] == ["bash", "powershell", "batch"]
-    script = f'{line[0].text}\n{sys.executable} -c "{LOG}" {sick.experiment}'
+    snippets = preview_fix(context, offer_of(mismatched_store.database, "tracking_variable")).snippets
+    assert [snippet.language for snippet in snippets] == ["bash", "powershell", "batch"]
+    script = f'{snippets[0].text}\n{sys.executable} -c "{LOG}" {mismatched_store.experiment}'
     env = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")}
-    ran = subprocess.run(["sh", "-c", script], env=env, capture_output=True, text=True, timeout=120, check=False)
-    assert ran.stdout.strip().endswith("note.txt"), ran.stderr
-    local_server.stop(served)
+    process = subprocess.run(["sh", "-c", script], env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert process.stdout.strip().endswith("note.txt"), process.stderr
+    local_server.stop(server)
     assert local_server.running_servers() == ()
 
 
@@ -145,45 +146,45 @@ print(mlflow.MlflowClient().list_artifacts(run.info.run_id)[0].path)
 """
 
 
-def test_the_variable_takes_no_address_that_a_shell_would_read(sick, room):
-    call = offered(sick.database, "tracking_variable")
+def test_the_variable_takes_no_address_that_a_shell_would_read(mismatched_store, context):
+    offer = offer_of(mismatched_store.database, "tracking_variable")
     for address in ("http://x/'; rm -rf ~", "sqlite:///x.db", "http://x/$(id)", "http://x/%PATH%"):
         with pytest.raises(BadInput):
-            preview_fix(room, call.with_inputs({"address": address}))
-    assert "secret" not in str(preview_fix(room, call.with_inputs({"address": "http://ana:secret@h:5000"})))
+            preview_fix(context, offer.with_inputs({"address": address}))
+    assert "secret" not in str(preview_fix(context, offer.with_inputs({"address": "http://ana:secret@h:5000"})))
 
 
-def test_a_local_store_takes_files_and_leaves_the_old_one(sick, room):
-    before = sick.database.path.read_bytes()
-    call = offered(sick.database, "local_store")
-    assert "Nothing is copied" in " ".join(preview_fix(room, call).changes)
-    done = apply_fix(room, call, quiet)
-    new = MlflowClient(done.backend.uri, done.backend.uri).get_experiment_by_name("wine-remote")
-    assert log_a_file(done.backend, new.experiment_id) == b"after the cure"
-    assert found(done.backend)[0].level == "fine"
-    assert sick.database.path.read_bytes() == before
+def test_a_local_store_takes_files_and_leaves_the_old_one(mismatched_store, context):
+    bytes_before = mismatched_store.database.path.read_bytes()
+    offer = offer_of(mismatched_store.database, "local_store")
+    assert "Nothing is copied" in " ".join(preview_fix(context, offer).changes)
+    result = apply_fix(context, offer, no_progress)
+    new_experiment = MlflowClient(result.backend.uri, result.backend.uri).get_experiment_by_name("wine-remote")
+    assert log_a_file(result.backend, new_experiment.experiment_id) == b"after the cure"
+    assert findings_of(result.backend)[0].level == "fine"
+    assert mismatched_store.database.path.read_bytes() == bytes_before
     with pytest.raises(ActionRefused, match="already"):
-        apply_fix(room, call.with_inputs({"folder": str(done.backend.path.parent)}), quiet)
+        apply_fix(context, offer.with_inputs({"folder": str(result.backend.path.parent)}), no_progress)
 
 
-def test_old_files_are_read_from_a_folder_that_stands_in_and_nothing_is_written(sick, room):
-    before = sick.database.path.read_bytes()
-    call = offered(sick.database, "mapped_folder")
-    assert "2 of 2 folders" in " ".join(preview_fix(room, call).changes)
-    apply_fix(room, call, quiet)
-    found_ = read_locations(sick.database, sick.run)
-    assert fetch_file(sick.database, found_[0], "note.txt").data == b"a note"
-    assert fetch_file(sick.database, found_[1], "MLmodel").data.startswith(b"flavors")
-    assert sick.database.path.read_bytes() == before
-    (one,) = artifact_path_map.read_mappings(room.podium_home)
-    artifact_path_map.remove_mapping(room.podium_home, one)
-    assert read_locations(sick.database, sick.run)[0].uri.startswith("mlflow-artifacts:")
+def test_old_files_are_read_from_a_folder_that_stands_in_and_nothing_is_written(mismatched_store, context):
+    bytes_before = mismatched_store.database.path.read_bytes()
+    offer = offer_of(mismatched_store.database, "mapped_folder")
+    assert "2 of 2 folders" in " ".join(preview_fix(context, offer).changes)
+    apply_fix(context, offer, no_progress)
+    locations = read_locations(mismatched_store.database, mismatched_store.run)
+    assert fetch_file(mismatched_store.database, locations[0], "note.txt").data == b"a note"
+    assert fetch_file(mismatched_store.database, locations[1], "MLmodel").data.startswith(b"flavors")
+    assert mismatched_store.database.path.read_bytes() == bytes_before
+    (mapping,) = artifact_path_map.read_mappings(context.podium_home)
+    artifact_path_map.remove_mapping(context.podium_home, mapping)
+    assert read_locations(mismatched_store.database, mismatched_store.run)[0].uri.startswith("mlflow-artifacts:")
 
 
-def test_a_folder_without_the_files_is_refused(sick, room, tmp_path):
+def test_a_folder_without_the_files_is_refused(mismatched_store, context, tmp_path):
     with pytest.raises(ActionRefused, match="none has its folder"):
-        preview_fix(room, offered(sick.database, "mapped_folder").with_inputs({"folder": str(tmp_path)}))
-    assert artifact_path_map.read_mappings(room.podium_home) == ()
+        preview_fix(context, offer_of(mismatched_store.database, "mapped_folder").with_inputs({"folder": str(tmp_path)}))
+    assert artifact_path_map.read_mappings(context.podium_home) == ()
 
 
 @pytest.mark.parametrize(
@@ -200,10 +201,14 @@ def test_a_folder_without_the_files_is_refused(sick, room, tmp_path):
         ("http://[broken/1", "Podium does not know where the files of wine-remote are", "notice"),
     ],
 )
-def test_a_place_of_another_machine_is_named_for_what_it_is(sick, place, title, level):
-    relocate(sick.database, "mlflow-artifacts:/0", str(sick.folder / "files"))
-    relocate(sick.database, "mlflow-artifacts:/1", place)
-    finding = next(one for one in found(sick.database) if any(row[0] == "wine-remote" for row in one.evidence))
+def test_a_place_of_another_machine_is_named_for_what_it_is(mismatched_store, place, title, level):
+    relocate(mismatched_store.database, "mlflow-artifacts:/0", str(mismatched_store.folder / "files"))
+    relocate(mismatched_store.database, "mlflow-artifacts:/1", place)
+    finding = next(
+        candidate
+        for candidate in findings_of(mismatched_store.database)
+        if any(row[0] == "wine-remote" for row in candidate.evidence)
+    )
     if title is None:
         assert "s3://bucket/1" in finding.means
         assert "S3" in finding.means
@@ -211,30 +216,35 @@ def test_a_place_of_another_machine_is_named_for_what_it_is(sick, place, title, 
     assert (finding.title, finding.level) == (title, level)
 
 
-def test_a_moved_store_is_read_where_it_lies_now(sick, room):
-    relocate(sick.database, "mlflow-artifacts:/", "C:/Users/ana/mlruns/")
-    call = offered(sick.database, "mapped_folder")
-    apply_fix(room, call, quiet)
-    assert fetch_file(sick.database, read_locations(sick.database, sick.run)[0], "note.txt").data == b"a note"
-    apply_fix(room, offered(sick.database, "fresh_experiment"), quiet)
-    new = MlflowClient(sick.database.uri, sick.database.uri).get_experiment_by_name("wine-remote-2")
-    assert log_a_file(sick.database, new.experiment_id) == b"after the cure"
+def test_a_moved_store_is_read_where_it_lies_now(mismatched_store, context):
+    relocate(mismatched_store.database, "mlflow-artifacts:/", "C:/Users/ana/mlruns/")
+    offer = offer_of(mismatched_store.database, "mapped_folder")
+    apply_fix(context, offer, no_progress)
+    assert (
+        fetch_file(mismatched_store.database, read_locations(mismatched_store.database, mismatched_store.run)[0], "note.txt").data
+        == b"a note"
+    )
+    apply_fix(context, offer_of(mismatched_store.database, "fresh_experiment"), no_progress)
+    new_experiment = MlflowClient(mismatched_store.database.uri, mismatched_store.database.uri).get_experiment_by_name(
+        "wine-remote-2"
+    )
+    assert log_a_file(mismatched_store.database, new_experiment.experiment_id) == b"after the cure"
 
 
 @pytest.mark.parametrize("cure", ["local_server", "local_store", "mapped_folder", "migrate_file_store"])
-def test_a_shared_podium_starts_nothing_and_reaches_no_folder_of_its_machine(room, cure):
-    shared = replace(room, is_shared=True)
-    wanted = next(one for one in FIXES if one.needs_machine_access and one.id.startswith(cure))
-    for deed in (fix_inputs, preview_fix, lambda where, asked: apply_fix(where, asked, quiet)):
+def test_a_shared_podium_starts_nothing_and_reaches_no_folder_of_its_machine(context, cure):
+    shared_context = replace(context, is_shared=True)
+    fix = next(fix for fix in FIXES if fix.needs_machine_access and fix.id.startswith(cure))
+    for step in (fix_inputs, preview_fix, lambda *arguments: apply_fix(*arguments, no_progress)):
         with pytest.raises(ActionRefused, match="This Podium is shared"):
-            deed(shared, FixOffer(wanted.id))
+            step(shared_context, FixOffer(fix.id))
     assert local_server.running_servers() == ()
 
 
-def test_the_lineage_of_a_version_is_read_through_a_folder_that_stands_in(sick, room):
-    (version,) = MlflowClient(sick.database.uri, sick.database.uri).search_model_versions()
-    seen = read_snapshot(sick.database, version.name).versions[str(version.version)]
-    assert read_lineage(sick.database, version.name, seen).missing
-    apply_fix(room, offered(sick.database, "mapped_folder"), quiet)
-    told = read_lineage(sick.database, version.name, seen)
-    assert (told.missing, len(told.artifact)) == ("", 64)
+def test_the_lineage_of_a_version_is_read_through_a_folder_that_stands_in(mismatched_store, context):
+    (version,) = MlflowClient(mismatched_store.database.uri, mismatched_store.database.uri).search_model_versions()
+    version_snapshot = read_snapshot(mismatched_store.database, version.name).versions[str(version.version)]
+    assert read_lineage(mismatched_store.database, version.name, version_snapshot).missing
+    apply_fix(context, offer_of(mismatched_store.database, "mapped_folder"), no_progress)
+    lineage = read_lineage(mismatched_store.database, version.name, version_snapshot)
+    assert (lineage.missing, len(lineage.artifact)) == ("", 64)

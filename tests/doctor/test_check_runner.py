@@ -26,56 +26,58 @@ def clock():
     return datetime.now(UTC)
 
 
-def one(backend, check, at=clock):
-    return next(found for found in run_checks(backend, at).findings if found.check_id == check)
+def finding_of(backend, check, at=clock):
+    return next(finding for finding in run_checks(backend, at).findings if finding.check_id == check)
 
 
 def test_a_fresh_store_is_well(fresh_store):
     report = run_checks(fresh_store, clock)
-    assert {one.level for one in report.findings if one.check_id in ("schema", "answers", "writable", "locations")} == {"fine"}
+    assert {
+        finding.level for finding in report.findings if finding.check_id in ("schema", "answers", "writable", "locations")
+    } == {"fine"}
 
 
 def test_an_older_database_is_named_and_not_opened(fresh_store):
     with closing(sqlite3.connect(fresh_store.path)) as db, db:
         db.execute("update alembic_version set version_num = '0584bdc529eb'")
-    before = fresh_store.path.read_bytes()
+    bytes_before = fresh_store.path.read_bytes()
     report = run_checks(fresh_store, clock)
-    assert fresh_store.path.read_bytes() == before
-    (ill,) = report.findings_with_level("problem")
-    assert "older than the MLflow here" in ill.title
-    assert [call.fix_id for call in ill.fix_offers] == ["upgrade_database"]
-    assert {found.level for found in report.findings if found.check_id not in ("schema", "answers")} == {"skipped"}
+    assert fresh_store.path.read_bytes() == bytes_before
+    (problem,) = report.findings_with_level("problem")
+    assert "older than the MLflow here" in problem.title
+    assert [offer.fix_id for offer in problem.fix_offers] == ["upgrade_database"]
+    assert {finding.level for finding in report.findings if finding.check_id not in ("schema", "answers")} == {"skipped"}
 
 
 def test_a_missing_database_is_told_and_not_made(tmp_path):
     report = run_checks(sqlite_backend(tmp_path / "none.db"), clock)
-    assert "There is no database none.db" in [found.title for found in report.findings_with_level("problem")]
+    assert "There is no database none.db" in [finding.title for finding in report.findings_with_level("problem")]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dead_server_is_told_within_seconds_and_stops_the_rest():
     report = run_checks(Backend(f"http://127.0.0.1:{free_port()}", "server"), clock)
     assert report.seconds < 5
-    assert one_of(report, "answers").level == "problem"
-    assert one_of(report, "locations").level == "skipped"
+    assert finding_in(report, "answers").level == "problem"
+    assert finding_in(report, "locations").level == "skipped"
 
 
-def one_of(report, check):
-    return next(found for found in report.findings if found.check_id == check)
+def finding_in(report, check):
+    return next(finding for finding in report.findings if finding.check_id == check)
 
 
 def test_a_locked_database_cannot_be_written_and_is_said_so(fresh_store):
-    with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as other:
-        other.execute("begin immediate")
-        assert one(fresh_store, "writable").level == "problem"
+    with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as connection:
+        connection.execute("begin immediate")
+        assert finding_of(fresh_store, "writable").level == "problem"
 
 
 @pytest.mark.parametrize(("hours", "level"), [(0, "fine"), (-1, "problem"), (1, "problem")])
 def test_a_servers_clock_is_compared_with_ours(mlflow_server, hours, level):
-    found = one(mlflow_server, "clock", lambda: datetime.now(UTC) + timedelta(hours=hours))
-    assert found.level == level
-    assert ("behind" in found.title) == (hours > 0)
-    assert ("ahead" in found.title) == (hours < 0)
+    finding = finding_of(mlflow_server, "clock", lambda: datetime.now(UTC) + timedelta(hours=hours))
+    assert finding.level == level
+    assert ("behind" in finding.title) == (hours > 0)
+    assert ("ahead" in finding.title) == (hours < 0)
 
 
 def test_an_old_file_store_beside_the_database_is_found(fresh_store):
@@ -83,21 +85,21 @@ def test_an_old_file_store_beside_the_database_is_found(fresh_store):
     folder.mkdir(parents=True)
     (folder.parent / "meta.yaml").write_text("name: old")
     (folder / "meta.yaml").write_text("run_id: 8b3e")
-    found = one(fresh_store, "file_store")
-    assert found.level == "notice"
-    assert ("Runs in it", "1") in found.evidence
-    assert [call.fix_id for call in found.fix_offers] == ["migrate_file_store"]
+    finding = finding_of(fresh_store, "file_store")
+    assert finding.level == "notice"
+    assert ("Runs in it", "1") in finding.evidence
+    assert [offer.fix_id for offer in finding.fix_offers] == ["migrate_file_store"]
 
 
 def test_files_that_go_past_the_server_are_named_with_the_way_out(mlflow_server, tmp_path):
     client = MlflowClient(mlflow_server.uri, mlflow_server.uri)
     name = f"past-{tmp_path.name}"
     client.create_experiment(name, artifact_location=str(tmp_path / "elsewhere"))
-    found = one(mlflow_server, "locations")
-    assert "to the disk of whoever logs them" in found.title
-    assert name in [row[0] for row in found.evidence]
-    assert found.level == "notice", "on this machine it works, and says so more quietly"
-    assert found.fix_offers[0].fix_id == "fresh_experiment"
+    finding = finding_of(mlflow_server, "locations")
+    assert "to the disk of whoever logs them" in finding.title
+    assert name in [row[0] for row in finding.evidence]
+    assert finding.level == "notice", "on this machine it works, and says so more quietly"
+    assert finding.fix_offers[0].fix_id == "fresh_experiment"
 
 
 class NoProxy(BaseHTTPRequestHandler):
@@ -115,11 +117,11 @@ class NoProxy(BaseHTTPRequestHandler):
 def test_a_server_that_hands_no_files_on_is_told_apart():
     from lib.doctor.artifacts.inventory import describe_machine
 
-    served = HTTPServer(("127.0.0.1", 0), NoProxy)
-    threading.Thread(target=served.serve_forever, daemon=True).start()
-    backend = Backend(f"http://127.0.0.1:{served.server_port}", "server")
+    server = HTTPServer(("127.0.0.1", 0), NoProxy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    backend = Backend(f"http://127.0.0.1:{server.server_port}", "server")
     assert diagnose("mlflow-artifacts:/1", backend, describe_machine(backend)) == "no_proxy"
-    served.shutdown()
+    server.shutdown()
 
 
 @pytest.mark.parametrize(
@@ -136,8 +138,8 @@ def test_a_server_that_hands_no_files_on_is_told_apart():
     ],
 )
 def test_a_place_is_judged_by_its_address_and_the_machine(place, windows, trouble, fresh_store):
-    here = Machine(windows, lambda _: "fine", {"s3": "sign_in", "gs": "package"}.get)
-    assert diagnose(place, fresh_store, here) == trouble
+    machine = Machine(windows, lambda _: "fine", {"s3": "sign_in", "gs": "package"}.get)
+    assert diagnose(place, fresh_store, machine) == trouble
 
 
 def test_a_check_that_fails_is_a_finding_and_the_next_one_is_asked(fresh_store):
@@ -148,21 +150,21 @@ def test_a_check_that_fails_is_a_finding_and_the_next_one_is_asked(fresh_store):
         return (Finding("works", "fine", "It works"),)
 
     report = run_checks(fresh_store, clock, checks=(Check("fails", "This", "?", fails), Check("works", "That", "?", works)))
-    assert [found.level for found in report.findings] == ["problem", "fine"]
+    assert [finding.level for finding in report.findings] == ["problem", "fine"]
     assert report.findings[0].means == "The database is locked by another program."
 
 
 def test_the_report_is_text_for_people_and_json_for_programs(fresh_store):
     MlflowClient(fresh_store.uri).create_experiment("a|b`c<i>", artifact_location="mlflow-artifacts:/9")
     report = run_checks(fresh_store, clock)
-    done = (FixResult("It is well", (("Trial file", "written"),)),)
+    fix_results = (FixResult("It is well", (("Trial file", "written"),)),)
     assert any(line.startswith("BROKEN    Files cannot be saved in a|b`c<i>") for line in report_lines(report))
-    text = report_markdown(report, done)
+    text = report_markdown(report, fix_results)
     assert r"a\|b\`c\<i\>" in text
     assert "## Cured: It is well" in text
-    told = json.loads(json.dumps(report_document(report, done)))
-    (found,) = [one for one in told["findings"] if one["level"] == "problem"]
-    assert found["evidence"][0] == {
+    document = json.loads(json.dumps(report_document(report, fix_results)))
+    (problem,) = [finding for finding in document["findings"] if finding["level"] == "problem"]
+    assert problem["evidence"][0] == {
         "Experiment": "a|b`c<i>",
         "Files belong at": "mlflow-artifacts:/9",
         "Concerns": "the experiment itself",
@@ -178,15 +180,15 @@ def test_every_trouble_of_the_index_leads_to_a_check_that_is_asked(fresh_store):
 
 
 def test_podium_doctor_exits_3_on_findings_and_0_when_well(fresh_store):
-    run = CliRunner()
-    well = run.invoke(podium, ["doctor", "--backend", fresh_store.uri, "--json", "--check", "locations"])
-    assert well.exit_code == 0, well.output
-    assert {one["check"] for one in json.loads(well.stdout)["findings"]} == {"schema", "answers", "locations"}
+    runner = CliRunner()
+    healthy_result = runner.invoke(podium, ["doctor", "--backend", fresh_store.uri, "--json", "--check", "locations"])
+    assert healthy_result.exit_code == 0, healthy_result.output
+    assert {finding["check"] for finding in json.loads(healthy_result.stdout)["findings"]} == {"schema", "answers", "locations"}
     MlflowClient(fresh_store.uri).create_experiment("wine-remote", artifact_location="mlflow-artifacts:/9")
-    ill = run.invoke(podium, ["doctor", "--backend", fresh_store.uri])
-    assert ill.exit_code == 3
-    assert "BROKEN    Files cannot be saved in wine-remote" in ill.stdout
-    assert "Cure: Start a server on this database and use it" in ill.stdout
-    dead = run.invoke(podium, ["doctor", "--backend", f"http://127.0.0.1:{free_port()}"])
-    assert dead.exit_code == 3
-    assert run.invoke(podium, ["doctor", "--check", "nonsense"]).exit_code == 2
+    problem_result = runner.invoke(podium, ["doctor", "--backend", fresh_store.uri])
+    assert problem_result.exit_code == 3
+    assert "BROKEN    Files cannot be saved in wine-remote" in problem_result.stdout
+    assert "Cure: Start a server on this database and use it" in problem_result.stdout
+    dead_server_result = runner.invoke(podium, ["doctor", "--backend", f"http://127.0.0.1:{free_port()}"])
+    assert dead_server_result.exit_code == 3
+    assert runner.invoke(podium, ["doctor", "--check", "nonsense"]).exit_code == 2

@@ -1,4 +1,4 @@
-"""Stores made sick on purpose, for the tests of the doctor: made by a real server, or moved from another machine."""
+"""Stores made sick on purpose, for the tests of the doctor: made by a real server, moved from another machine, or leaking secrets."""
 
 import shutil
 import sqlite3
@@ -11,10 +11,15 @@ from mlflow.entities import LoggedModelOutput
 
 from lib.backends.backend import Backend, sqlite_backend
 from tests.support.browser import serve_mlflow
+from tests.support.ledger_stores import trained
+
+KEY = "AKIAIOSFODNN7" + "EXAMPLE"
+PASSWORD = "hunter2-and-more"
+TOKEN = "ghp_" + "aB3dE6gH9" * 4
 
 
 @dataclass(frozen=True)
-class ServerMade:
+class ServerMadeStore:
     """A database that a server made: experiment `wine-remote` with one run, a file of it, a logged model and a registered version."""
 
     folder: Path
@@ -27,33 +32,33 @@ class ServerMade:
         return sqlite_backend(self.folder / "server.db")
 
 
-def make_by_server(folder: Path) -> ServerMade:
+def make_store_by_server(folder: Path) -> ServerMadeStore:
     """Run a server, log through it, end it: what is left is the guide's artifact-URI mismatch."""
-    served = serve_mlflow(folder)
+    server = serve_mlflow(folder)
     try:
-        client = MlflowClient(served.url, served.url)
-        experiment = client.create_experiment("wine-remote")
-        run = client.create_run(experiment, run_name="forest-5").info.run_id
-        client.log_metric(run, "accuracy", 0.9444)
-        client.log_text(run, "a note", "note.txt")
-        model = client.create_logged_model(experiment_id=experiment, name="forest", source_run_id=run)
+        mlflow_client = MlflowClient(server.url, server.url)
+        experiment_id = mlflow_client.create_experiment("wine-remote")
+        run_id = mlflow_client.create_run(experiment_id, run_name="forest-5").info.run_id
+        mlflow_client.log_metric(run_id, "accuracy", 0.9444)
+        mlflow_client.log_text(run_id, "a note", "note.txt")
+        model = mlflow_client.create_logged_model(experiment_id=experiment_id, name="forest", source_run_id=run_id)
         (folder / "model").mkdir()
         (folder / "model" / "MLmodel").write_text("flavors: {}\n")
-        client.log_model_artifacts(model.model_id, str(folder / "model"))
-        client.finalize_logged_model(model.model_id, "READY")
-        client.log_outputs(run, models=[LoggedModelOutput(model.model_id, 0)])
-        client.create_registered_model("wine-forest")
-        client.create_model_version("wine-forest", f"models:/{model.model_id}", run_id=run, model_id=model.model_id)
-        client.set_terminated(run)
+        mlflow_client.log_model_artifacts(model.model_id, str(folder / "model"))
+        mlflow_client.finalize_logged_model(model.model_id, "READY")
+        mlflow_client.log_outputs(run_id, models=[LoggedModelOutput(model.model_id, 0)])
+        mlflow_client.create_registered_model("wine-forest")
+        mlflow_client.create_model_version("wine-forest", f"models:/{model.model_id}", run_id=run_id, model_id=model.model_id)
+        mlflow_client.set_terminated(run_id)
     finally:
-        served.stop()
-    return ServerMade(folder, experiment, run)
+        server.stop()
+    return ServerMadeStore(folder, experiment_id, run_id)
 
 
-def copied(made: ServerMade, folder: Path) -> ServerMade:
+def copy_store_files(store: ServerMadeStore, folder: Path) -> ServerMadeStore:
     """A copy of its own, files and all."""
-    shutil.copytree(made.folder, folder)
-    return ServerMade(folder, made.experiment, made.run)
+    shutil.copytree(store.folder, folder)
+    return ServerMadeStore(folder, store.experiment, store.run)
 
 
 def relocate(backend: Backend, old: str, new: str) -> None:
@@ -65,3 +70,14 @@ def relocate(backend: Backend, old: str, new: str) -> None:
             ("logged_models", "artifact_location"),
         ):
             db.execute(f"update {table} set {column} = replace({column}, ?, ?)", (old, new))
+
+
+def log_secrets(store):
+    """Runs that hold a key, a password and a token, in a parameter, a tag, an address and a name."""
+    mlflow_client = MlflowClient(store.uri, store.uri)
+    first_id, second_id = (trained(store, f"run-{n}", experiment="Wine-Forest") for n in (1, 2))
+    mlflow_client.log_param(first_id, "aws", KEY)
+    mlflow_client.set_tag(first_id, "db", f"postgresql://ana:{PASSWORD}@db/wine")
+    mlflow_client.log_param(second_id, "db_password", PASSWORD)
+    mlflow_client.update_run(second_id, name=f"run with {TOKEN}")
+    return first_id, second_id

@@ -1,4 +1,4 @@
-"""Finds the folder here in which files of unreachable places really lie: what a server was given as --artifacts-destination, or a copy.
+"""Finds the folder here in which files of unreachable locations really lie: what a server was given as --artifacts-destination, or a copy.
 
 A folder is believed when the folders of runs and models are found below it under their own ids, never by its name alone.
 """
@@ -21,7 +21,7 @@ PROXY_PREFIX = "mlflow-artifacts:/"
 
 @dataclass(frozen=True)
 class LocationSample:
-    """The places of runs and models that begin with a prefix (at most 200 of them), and how many there are in all."""
+    """The locations of runs and models that begin with a prefix (at most 200 of them), and how many there are in all."""
 
     prefix: str
     locations: tuple[RecordedLocation, ...]
@@ -31,33 +31,37 @@ class LocationSample:
         """How many of them have their folder below this one."""
         return sum(
             1
-            for place in self.locations
-            if (found := PathMapping("", self.prefix, str(folder)).local_path(place.uri)) and found.is_dir()
+            for location in self.locations
+            if (path := PathMapping("", self.prefix, str(folder)).local_path(location.uri)) and path.is_dir()
         )
 
 
 def sample_locations(backend: Backend, offer: FixOffer) -> LocationSample:
-    """The places that a finding is about, under the prefix that a cure was given, else the one they have in common."""
-    homes = set(filter(None, offer["experiment"].split(",")))
-    every = [one for one in read_inventory(backend, lambda _: None).locations if one.owner_type in ("run", "model")]
-    mine = [one for one in every if not homes or one.experiment_id in homes]
-    prefix = offer["prefix"] or default_prefix(offer["place"])
-    fitting = [one for one in mine if PathMapping("", prefix, "/").local_path(one.uri) is not None]
-    return LocationSample(prefix, tuple(fitting[:SAMPLE_SIZE]), len(fitting))
+    """The locations that a finding is about, under the prefix among the fix's arguments, else the one they have in common."""
+    experiment_ids = set(filter(None, offer["experiment"].split(",")))
+    locations = [
+        location for location in read_inventory(backend, lambda _: None).locations if location.owner_type in ("run", "model")
+    ]
+    candidates = [location for location in locations if not experiment_ids or location.experiment_id in experiment_ids]
+    prefix = offer["prefix"] or _default_prefix(offer["place"])
+    matching_locations = [
+        location for location in candidates if PathMapping("", prefix, "/").local_path(location.uri) is not None
+    ]
+    return LocationSample(prefix, tuple(matching_locations[:SAMPLE_SIZE]), len(matching_locations))
 
 
-def default_prefix(uri: str) -> str:
+def _default_prefix(uri: str) -> str:
     """What stands before the part that belongs to one experiment: everything up to its last part, or the whole of a server's scheme."""
     if uri.startswith("mlflow-artifacts:"):
         return PROXY_PREFIX
-    cut = max(uri.rstrip("/\\").rfind("/"), uri.rstrip("/\\").rfind("\\"))
-    return uri[:cut] if cut > 0 else uri
+    end = max(uri.rstrip("/\\").rfind("/"), uri.rstrip("/\\").rfind("\\"))
+    return uri[:end] if end > 0 else uri
 
 
 def guess_folder(backend: Backend, sample: LocationSample) -> Path | None:
-    """The folder below which most of the places are found: the usual names beside the database and here, then their neighbours."""
-    counted = [(sample.count_below(folder), folder) for folder in _near(backend)]
-    best = max(counted, key=lambda one: one[0], default=(0, None))
+    """The folder below which most of the locations are found: the usual names beside the database and here, then their neighbours."""
+    candidates = [(sample.count_below(folder), folder) for folder in _candidate_folders(backend)]
+    best = max(candidates, key=lambda candidate: candidate[0], default=(0, None))
     return best[1] if best[0] else None
 
 
@@ -69,8 +73,8 @@ def parse_folder(text: str) -> Path:
     return path
 
 
-def _near(backend: Backend) -> Iterable[Path]:
-    homes = dict.fromkeys([backend.path.parent if backend.path else Path.cwd(), Path.cwd()])
-    usual = [home / name for home in homes for name in USUAL_FOLDER_NAMES]
-    beside = [one for home in homes for one in sorted(home.iterdir())[:100] if one.is_dir()]
-    return dict.fromkeys([*usual, *homes, *beside])
+def _candidate_folders(backend: Backend) -> Iterable[Path]:
+    roots = dict.fromkeys([backend.path.parent if backend.path else Path.cwd(), Path.cwd()])
+    usual_folders = [root / name for root in roots for name in USUAL_FOLDER_NAMES]
+    siblings = [child for root in roots for child in sorted(root.iterdir())[:100] if child.is_dir()]
+    return dict.fromkeys([*usual_folders, *roots, *siblings])

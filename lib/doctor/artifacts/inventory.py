@@ -26,21 +26,21 @@ from lib.runs.reading.sqlite_reader import query_rows
 PAGE_SIZE = 1000
 MAX_RUNS = 20_000
 """Runs up to which a server is asked for where their files are."""
-_VERSIONS = """
+_VERSION_QUERY = """
     SELECT name || ' v' || version, run_id, coalesce(storage_location, source) FROM model_versions
     WHERE current_stage <> 'Deleted_Internal' ORDER BY name, version"""
-_TABLES = (
+_QUERIES = (
     "SELECT experiment_id, name, artifact_location, lifecycle_stage FROM experiments",
     "SELECT run_uuid, experiment_id, artifact_uri, lifecycle_stage FROM runs",
     "SELECT model_id, experiment_id, artifact_location, lifecycle_stage FROM logged_models",
-    _VERSIONS,
+    _VERSION_QUERY,
 )
-_RESOLVED = re.compile(r"(?:runs|models):/")
+_INDIRECT_URI = re.compile(r"(?:runs|models):/")
 
 
 @dataclass(frozen=True)
 class ArtifactInventory:
-    """All places of a backend, and the names of its experiments by id. With `more`, there are runs that were not asked for."""
+    """All artifact locations of a backend, and the names of its experiments by id. One that `is_truncated` leaves runs out."""
 
     locations: tuple[RecordedLocation, ...]
     experiment_names: dict[str, str]
@@ -48,127 +48,148 @@ class ArtifactInventory:
 
 
 def read_inventory(backend: Backend, progress: ProgressCallback) -> ArtifactInventory:
-    """Read all places. Raises PodiumError when the backend stops answering."""
-    return _from_tables(backend) or _from_client(backend, progress)
+    """Read all locations. Raises PodiumError when the backend stops answering."""
+    return _read_from_tables(backend) or _read_from_client(backend, progress)
 
 
 def describe_machine(backend: Backend) -> Machine:
-    """This machine, as far as places are judged by it."""
-    near = backend.path.parent if backend.path else None
-    return Machine(os.name == "nt", lambda path: _standing(Path(path), near), _lacks, _proxied(backend))
+    """This machine, as far as locations are diagnosed by it."""
+    database_folder = backend.path.parent if backend.path else None
+    return Machine(
+        os.name == "nt", lambda path: _path_status(Path(path), database_folder), _missing_requirement, _serves_artifacts(backend)
+    )
 
 
-def _from_tables(backend: Backend) -> ArtifactInventory | None:
-    found = [query_rows(backend, question) for question in _TABLES]
-    if any(answer is None for answer in found):
+def _read_from_tables(backend: Backend) -> ArtifactInventory | None:
+    tables = [query_rows(backend, query) for query in _QUERIES]
+    if any(rows is None for rows in tables):
         return None
-    experiments, runs, models, versions = ([tuple(map(str, row)) for row in answer or ()] for answer in found)
-    places = [RecordedLocation("experiment", id_, id_, uri, state == "deleted") for id_, _, uri, state in experiments]
-    places += [RecordedLocation("run", id_, home, uri, state == "deleted") for id_, home, uri, state in runs]
-    places += [RecordedLocation("model", id_, home, uri, state == "deleted") for id_, home, uri, state in models]
-    homes = {place.owner_id: place.experiment_id for place in places if place.owner_type == "run"}
-    places += [
-        RecordedLocation("version", name, homes.get(run, ""), uri) for name, run, uri in versions if not _RESOLVED.match(uri)
+    experiments, runs, models, versions = ([tuple(map(str, row)) for row in rows or ()] for rows in tables)
+    locations = [RecordedLocation("experiment", id_, id_, uri, state == "deleted") for id_, _, uri, state in experiments]
+    locations += [RecordedLocation("run", id_, experiment_id, uri, state == "deleted") for id_, experiment_id, uri, state in runs]
+    locations += [
+        RecordedLocation("model", id_, experiment_id, uri, state == "deleted") for id_, experiment_id, uri, state in models
     ]
-    return ArtifactInventory(tuple(places), {id_: name for id_, name, *_ in experiments})
+    experiment_of_run = {location.owner_id: location.experiment_id for location in locations if location.owner_type == "run"}
+    locations += [
+        RecordedLocation("version", name, experiment_of_run.get(run_id, ""), uri)
+        for name, run_id, uri in versions
+        if not _INDIRECT_URI.match(uri)
+    ]
+    return ArtifactInventory(tuple(locations), {id_: name for id_, name, *_ in experiments})
 
 
-def _from_client(backend: Backend, told: ProgressCallback) -> ArtifactInventory:
+def _read_from_client(backend: Backend, progress: ProgressCallback) -> ArtifactInventory:
     from mlflow.entities import ViewType
 
-    asked = client(backend)
+    mlflow_client = client(backend)
     with translate_errors("The list of experiments"):
-        pages = _pages(lambda token: asked.search_experiments(ViewType.ALL, PAGE_SIZE, page_token=token))
-        experiments = [
-            RecordedLocation("experiment", str(e.experiment_id), str(e.experiment_id), e.artifact_location, _gone(e))
-            for e in pages
-        ]
-        names = {
-            str(e.experiment_id): e.name
-            for e in _pages(lambda t: asked.search_experiments(ViewType.ALL, PAGE_SIZE, page_token=t))
-        }
-    told(f"Where do the runs of {len(names)} experiments keep their files?")
-    runs = _runs(backend, list(names))
-    homes = {place.owner_id: place.experiment_id for place in runs}
-    rest = [*_models(backend, list(names)), *_versions(backend, homes)]
-    return ArtifactInventory((*experiments, *runs, *rest), names, len(runs) >= MAX_RUNS)
+        experiments = list(_read_pages(lambda token: mlflow_client.search_experiments(ViewType.ALL, PAGE_SIZE, page_token=token)))
+    experiment_locations = [
+        RecordedLocation("experiment", str(e.experiment_id), str(e.experiment_id), e.artifact_location, _is_deleted(e))
+        for e in experiments
+    ]
+    experiment_names = {str(e.experiment_id): e.name for e in experiments}
+    progress(f"Where do the runs of {len(experiment_names)} experiments keep their files?")
+    run_locations = _read_run_locations(backend, list(experiment_names))
+    experiment_of_run = {location.owner_id: location.experiment_id for location in run_locations}
+    other_locations = [
+        *_read_model_locations(backend, list(experiment_names)),
+        *_read_version_locations(backend, experiment_of_run),
+    ]
+    return ArtifactInventory(
+        (*experiment_locations, *run_locations, *other_locations), experiment_names, len(run_locations) >= MAX_RUNS
+    )
 
 
-def _runs(backend: Backend, experiments: list[str]) -> list[RecordedLocation]:
+def _read_run_locations(backend: Backend, experiment_ids: list[str]) -> list[RecordedLocation]:
     from mlflow.entities import ViewType
 
-    found = list[RecordedLocation]()
+    locations = list[RecordedLocation]()
     with translate_errors("The runs"), relaxed_gc():
-        for run in _pages(lambda t: client(backend).search_runs(experiments, "", ViewType.ALL, PAGE_SIZE, page_token=t)):
+        for run in _read_pages(
+            lambda token: client(backend).search_runs(experiment_ids, "", ViewType.ALL, PAGE_SIZE, page_token=token)
+        ):
             info = run.info
-            found.append(
+            locations.append(
                 RecordedLocation(
                     "run", info.run_id, str(info.experiment_id), info.artifact_uri or "", info.lifecycle_stage == "deleted"
                 )
             )
-            if len(found) >= MAX_RUNS:
+            if len(locations) >= MAX_RUNS:
                 break
-    return found
+    return locations
 
 
-def _models(backend: Backend, experiments: list[str]) -> list[RecordedLocation]:
+def _read_model_locations(backend: Backend, experiment_ids: list[str]) -> list[RecordedLocation]:
     """The logged models; none where the server has none."""
     try:
         with translate_errors("The logged models"):
-            asked = _pages(lambda t: client(backend).search_logged_models(experiments, max_results=50, page_token=t))
-            return [RecordedLocation("model", one.model_id, str(one.experiment_id), one.artifact_location) for one in asked]
+            models = _read_pages(
+                lambda token: client(backend).search_logged_models(experiment_ids, max_results=50, page_token=token)
+            )
+            return [
+                RecordedLocation("model", model.model_id, str(model.experiment_id), model.artifact_location) for model in models
+            ]
     except PodiumError:
         return []
 
 
-def _versions(backend: Backend, homes: dict[str, str]) -> list[RecordedLocation]:
+def _read_version_locations(backend: Backend, experiment_of_run: dict[str, str]) -> list[RecordedLocation]:
     with translate_errors("The registered versions"):
-        asked = _pages(lambda t: client(backend).search_model_versions(max_results=PAGE_SIZE, page_token=t))
+        versions = _read_pages(lambda token: client(backend).search_model_versions(max_results=PAGE_SIZE, page_token=token))
         return [
-            RecordedLocation("version", f"{one.name} v{one.version}", homes.get(one.run_id or "", ""), one.source or "")
-            for one in asked
-            if not _RESOLVED.match(one.source or "runs:/")
+            RecordedLocation(
+                "version",
+                f"{version.name} v{version.version}",
+                experiment_of_run.get(version.run_id or "", ""),
+                version.source or "",
+            )
+            for version in versions
+            if not _INDIRECT_URI.match(version.source or "runs:/")
         ]
 
 
-def _pages(ask: Any) -> Iterator[Any]:
+def _read_pages(fetch_page: Any) -> Iterator[Any]:
     token = None
     while True:
-        page = ask(token)
+        page = fetch_page(token)
         yield from page
         token = page.token
         if not token:
             return
 
 
-def _gone(experiment: Any) -> bool:
+def _is_deleted(experiment: Any) -> bool:
     return bool(experiment.lifecycle_stage == "deleted")
 
 
-def _standing(path: Path, near: Path | None) -> PathStatus:
-    """How an absolute folder stands here. One beside the database may be made later; one of which not even the second level is there
+def _path_status(path: Path, database_folder: Path | None) -> PathStatus:
+    """The status of an absolute folder here. One beside the database may be made later; one of which not even the second level is there
     (/home/ana, /mnt/share) belongs to another machine."""
     try:
-        found = next(one for one in (path, *path.parents) if one.exists())
+        existing_folder = next(folder for folder in (path, *path.parents) if folder.exists())
     except (OSError, StopIteration):
         return "elsewhere"
-    beside = near is not None and path.is_relative_to(near)
-    if found != path and len(found.parts) <= 2 and not beside:
+    is_beside_database = database_folder is not None and path.is_relative_to(database_folder)
+    if existing_folder != path and len(existing_folder.parts) <= 2 and not is_beside_database:
         return "elsewhere"
-    if not os.access(found, os.W_OK):
+    if not os.access(existing_folder, os.W_OK):
         return "unwritable"
-    return "fine" if found == path else "absent"
+    return "fine" if existing_folder == path else "absent"
 
 
-def _lacks(scheme: str) -> str:
-    module, names, files = _CLOUDS[scheme]
-    if _missing(module):
+def _missing_requirement(scheme: str) -> str:
+    module, variables, files = _CLOUD_REQUIREMENTS[scheme]
+    if _is_missing(module):
         return "package"
-    given = any(os.environ.get(name) for name in names) or any(Path(file).expanduser().exists() for file in files)
-    return "" if given else "sign_in"
+    has_credentials = any(os.environ.get(variable) for variable in variables) or any(
+        Path(file).expanduser().exists() for file in files
+    )
+    return "" if has_credentials else "sign_in"
 
 
-_CLOUDS = {
+_CLOUD_REQUIREMENTS = {
     "s3": ("boto3", ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"), ("~/.aws/credentials", "~/.aws/config")),
     "gs": (
         "google.cloud.storage",
@@ -180,23 +201,27 @@ _CLOUDS = {
 }
 
 
-def _missing(module: str) -> bool:
+def _is_missing(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is None
     except ModuleNotFoundError:
         return True
 
 
-def _proxied(backend: Backend) -> bool | None:
+def _serves_artifacts(backend: Backend) -> bool | None:
     """Whether a server hands files on: it says 503 when it was started with --no-serve-artifacts. None when it cannot be told."""
     if backend.kind != "server":
         return None
     try:
-        answer = httpx.get(f"{backend.uri}{ARTIFACTS_API_PATH}?path=", timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
+        response = httpx.get(f"{backend.uri}{ARTIFACTS_API_PATH}?path=", timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
     except httpx.HTTPError:
         return None
     return (
-        False if answer.status_code == 503 and "serve-artifacts" in answer.text else True if answer.status_code == 200 else None
+        False
+        if response.status_code == 503 and "serve-artifacts" in response.text
+        else True
+        if response.status_code == 200
+        else None
     )
 
 

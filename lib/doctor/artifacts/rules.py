@@ -1,7 +1,6 @@
-"""Whether files can be kept at a place, judged from its address, the backend that names it, and what is known of this machine. Pure.
+"""Whether files can be kept at an artifact location, judged by its URI, its backend and what is known of this machine. Pure.
 
-A place belongs to an experiment, a run, a logged model or a version. Where each stands is read by `kept`, what follows is told by
-`locations`.
+A location belongs to an experiment, a run, a logged model or a version. `inventory` reads them all, `problem_texts` says what follows.
 """
 
 import re
@@ -35,12 +34,12 @@ CLOUD_STORES = {
     "abfss": ("azure-storage-file-datalake", "Azure"),
 }
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-_WINDOWS = re.compile(r"^(?:/?[A-Za-z]:[\\/]|\\\\|[^/:]*\\)")
+_WINDOWS_PATH = re.compile(r"^(?:/?[A-Za-z]:[\\/]|\\\\|[^/:]*\\)")
 
 
 @dataclass(frozen=True)
 class RecordedLocation:
-    """Where the files of one thing belong. `experiment` is the id of the experiment it lies in, empty when that is not known."""
+    """Where the files of one owner belong. `experiment_id` is the experiment it lies in, empty when that is not known."""
 
     owner_type: LocationOwner
     owner_id: str
@@ -51,10 +50,10 @@ class RecordedLocation:
 
 @dataclass(frozen=True)
 class Machine:
-    """What is known of this machine: its kind, how a folder stands on it, and what its clouds lack.
+    """What is known of this machine: its kind, the status of a folder on it, and what its clouds need.
 
-    `stands(path)` tells of an absolute folder. `lacks(scheme)` tells "package", "sign_in" or nothing of a cloud. `proxied` is whether
-    the server hands files on; None for a backend without a server.
+    `path_status(path)` is for an absolute folder. `missing_requirement(scheme)` of a cloud is "package", "sign_in" or empty.
+    `serves_artifacts` is whether the server hands files on; None for a backend without a server.
     """
 
     is_windows: bool
@@ -64,7 +63,7 @@ class Machine:
 
 
 def diagnose(uri: str, backend: Backend, machine: Machine) -> LocationProblem | None:
-    """What is wrong with a place; None when files can be kept there as far as its address tells."""
+    """What is wrong with a location; None when files can be kept there as far as its URI tells."""
     try:
         parts = urlsplit(uri)
         host = parts.hostname or ""
@@ -72,18 +71,18 @@ def diagnose(uri: str, backend: Backend, machine: Machine) -> LocationProblem | 
         return "odd"
     path = local_path(uri)
     if path is not None:
-        return _folder(path, host, backend, machine)
+        return _diagnose_folder(path, host, backend, machine)
     if parts.scheme == "mlflow-artifacts":
-        return _through_a_server(parts.netloc, backend, machine)
+        return _diagnose_proxied(parts.netloc, backend, machine)
     if parts.scheme in CLOUD_STORES:
-        lack = machine.missing_requirement(parts.scheme)
-        return "package" if lack == "package" else "sign_in" if lack else None
+        missing_requirement = machine.missing_requirement(parts.scheme)
+        return "package" if missing_requirement == "package" else "sign_in" if missing_requirement else None
     return "odd"
 
 
 def local_path(uri: str) -> str | None:
-    """The folder that a place without a server names, in its own spelling; None for any other place."""
-    if _WINDOWS.match(uri):
+    """The folder that a location without a server names, in its own spelling; None for any other location."""
+    if _WINDOWS_PATH.match(uri):
         return uri
     parts = urlsplit(uri)
     if parts.scheme == "file":
@@ -97,23 +96,23 @@ def is_local_server(backend: Backend) -> bool:
     return backend.kind == "server" and urlsplit(backend.uri).hostname in LOOPBACK_HOSTS
 
 
-def _through_a_server(netloc: str, backend: Backend, here: Machine) -> LocationProblem | None:
+def _diagnose_proxied(netloc: str, backend: Backend, machine: Machine) -> LocationProblem | None:
     if backend.kind != "server":
         return "proxy"
     if netloc and netloc != urlsplit(backend.uri).netloc:
         return "other_server"
-    return "no_proxy" if here.serves_artifacts is False else None
+    return "no_proxy" if machine.serves_artifacts is False else None
 
 
-def _folder(path: str, host: str, backend: Backend, here: Machine) -> LocationProblem | None:
+def _diagnose_folder(path: str, host: str, backend: Backend, machine: Machine) -> LocationProblem | None:
     if backend.kind == "server":
         return "trap"
     if host not in ("", "localhost"):
         return "elsewhere"
-    windows = bool(_WINDOWS.match(path))
-    if windows != here.is_windows and (windows or path.startswith("/")):
-        return "windows" if windows else "posix"
-    if not windows and not path.startswith("/"):
+    is_windows_path = bool(_WINDOWS_PATH.match(path))
+    if is_windows_path != machine.is_windows and (is_windows_path or path.startswith("/")):
+        return "windows" if is_windows_path else "posix"
+    if not is_windows_path and not path.startswith("/"):
         return "relative"
-    standing = here.path_status(path)
-    return standing if standing in ("elsewhere", "unwritable") else None
+    status = machine.path_status(path)
+    return status if status in ("elsewhere", "unwritable") else None

@@ -1,112 +1,128 @@
-"""The check of artifact locations (the guide's §4, §6 and §12): every experiment, run, logged model and version, judged and told.
+"""The check of artifact locations (the guide's §4, §6 and §12): every experiment, run, logged model and version.
 
-One finding per kind of trouble, with a row per experiment, so that a thousand runs in the same trouble are one thing to mend.
+One finding per kind of problem, with a row per experiment, so that a thousand runs with the same problem are one thing to fix.
 """
 
 from collections import Counter
 from collections.abc import Iterable
 
 from lib.backends.backend import Backend
+from lib.doctor import fix_ids
 from lib.doctor.artifacts.inventory import ArtifactInventory, describe_machine, read_inventory
-from lib.doctor.artifacts.problem_texts import NEW_EXPERIMENT_FIX_ID, PROBLEM_TEXTS
-from lib.doctor.artifacts.rules import CLOUD_STORES, LocationProblem, RecordedLocation, diagnose, is_local_server
+from lib.doctor.artifacts.problem_texts import PROBLEM_TEXTS
+from lib.doctor.artifacts.rules import CLOUD_STORES, LocationOwner, LocationProblem, RecordedLocation, diagnose, is_local_server
+from lib.doctor.evidence import MAX_ROWS, format_count
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
 from lib.runs.reading.run_reader import HIDDEN_EXPERIMENTS
 
 CHECK_ID = "locations"
-MAX_ROWS = 50
 ID_SEPARATOR = ","
-"""Between the ids of several experiments in what a cure is given."""
-_MANY = {"experiment": "the experiment itself", "run": "runs", "model": "models", "version": "versions"}
-_ONE = {"run": "run", "model": "model", "version": "version"}
+"""Between the ids of several experiments in an argument of a fix."""
+_CONTENT_TYPES: tuple[LocationOwner, ...] = ("run", "model", "version")
 
 
 def check_artifact_locations(backend: Backend, _: Clock, progress: ProgressCallback) -> tuple[Finding, ...]:
-    """Judge all places of a backend. Raises PodiumError when it stops answering."""
-    found, here = read_inventory(backend, progress), describe_machine(backend)
-    ill: dict[LocationProblem, list[RecordedLocation]] = {}
-    judged: dict[tuple[str, bool], LocationProblem | None] = {}
-    for place in found.locations:
-        stem = (_stem(place), place.owner_type == "experiment")
-        if stem not in judged:
-            judged[stem] = diagnose(place.uri, backend, here)
-        if trouble := judged[stem]:
-            ill.setdefault(trouble, []).append(place)
-    findings = tuple(_finding(backend, found, trouble, places) for trouble, places in ill.items())
-    return findings or ARTIFACT_LOCATIONS_CHECK.fine_findings(_all(found))
+    """Diagnose all artifact locations of a backend. Raises PodiumError when it stops answering."""
+    inventory, machine = read_inventory(backend, progress), describe_machine(backend)
+    affected_locations: dict[LocationProblem, list[RecordedLocation]] = {}
+    diagnoses: dict[tuple[str, bool], LocationProblem | None] = {}
+    for location in inventory.locations:
+        key = (_shared_prefix(location), location.owner_type == "experiment")
+        if key not in diagnoses:
+            diagnoses[key] = diagnose(location.uri, backend, machine)
+        if problem := diagnoses[key]:
+            affected_locations.setdefault(problem, []).append(location)
+    findings = tuple(
+        _problem_finding(backend, inventory, problem, locations) for problem, locations in affected_locations.items()
+    )
+    return findings or ARTIFACT_LOCATIONS_CHECK.fine_findings(_describe_scope(inventory))
 
 
-def _stem(place: RecordedLocation) -> str:
-    """Places of one experiment stand or fall together: they differ only by the ids that follow."""
-    return place.uri.partition(f"/{place.owner_id}/")[0] if place.owner_type == "run" else place.uri
+def _shared_prefix(location: RecordedLocation) -> str:
+    """Locations of one experiment have the same problem or none: they differ only by the ids that follow."""
+    return location.uri.partition(f"/{location.owner_id}/")[0] if location.owner_type == "run" else location.uri
 
 
-def _all(found: ArtifactInventory) -> str:
-    counted = Counter(place.owner_type for place in found.locations)
-    more = "the newest " if found.is_truncated else ""
-    return f"{_number(counted['experiment'], 'experiment')}, {more}{_number(counted['run'], 'run')}"
+def _describe_scope(inventory: ArtifactInventory) -> str:
+    counts = Counter(location.owner_type for location in inventory.locations)
+    qualifier = "the newest " if inventory.is_truncated else ""
+    return f"{format_count(counts['experiment'], 'experiment')}, {qualifier}{format_count(counts['run'], 'run')}"
 
 
-def _finding(backend: Backend, found: ArtifactInventory, trouble: LocationProblem, places: list[RecordedLocation]) -> Finding:
-    said, homes = PROBLEM_TEXTS[trouble], _homes(places)
-    shown = [home for home in homes if found.experiment_names.get(home) not in HIDDEN_EXPERIMENTS] or list(homes)
-    where = found.experiment_names.get(shown[0]) or "versions without a run" if len(shown) == 1 else f"{len(shown)} experiments"
-    words = {"where": where, "place": _example(places, shown[0]), **_cloud(places)}
-    active = any(not place.is_deleted for place in places)
-    level = "notice" if trouble == "trap" and is_local_server(backend) else said.level if active else "notice"
-    own = [home for home in shown if home and found.experiment_names.get(home) not in HIDDEN_EXPERIMENTS]
-    given = {"experiment": ID_SEPARATOR.join(own), "place": words["place"], "trouble": trouble}
+def _problem_finding(
+    backend: Backend, inventory: ArtifactInventory, problem: LocationProblem, locations: list[RecordedLocation]
+) -> Finding:
+    text, locations_by_experiment = PROBLEM_TEXTS[problem], _group_by_experiment(locations)
+    experiment_ids = [
+        experiment_id
+        for experiment_id in locations_by_experiment
+        if inventory.experiment_names.get(experiment_id) not in HIDDEN_EXPERIMENTS
+    ] or list(locations_by_experiment)
+    subject = (
+        inventory.experiment_names.get(experiment_ids[0]) or "versions without a run"
+        if len(experiment_ids) == 1
+        else f"{len(experiment_ids)} experiments"
+    )
+    values = {"where": subject, "place": _example_location(locations, experiment_ids[0]), **_cloud_values(locations)}
+    is_active = any(not location.is_deleted for location in locations)
+    level = "notice" if problem == "trap" and is_local_server(backend) else text.level if is_active else "notice"
+    fixable_ids = [
+        experiment_id
+        for experiment_id in experiment_ids
+        if experiment_id and inventory.experiment_names.get(experiment_id) not in HIDDEN_EXPERIMENTS
+    ]
+    arguments = {"experiment": ID_SEPARATOR.join(fixable_ids), "place": values["place"], "trouble": problem}
     return Finding(
         CHECK_ID,
         level,
-        said.title.format(**words),
-        f"{len(shown)} of {len(found.experiment_names)} wrong",
+        text.title.format(**values),
+        f"{len(experiment_ids)} of {len(inventory.experiment_names)} wrong",
         ("Experiment", "Files belong at", "Concerns"),
-        tuple(_row(found, home, homes[home]) for home in shown[:MAX_ROWS]),
-        said.means.format(**words) + ("" if active else " All of it is deleted, so nothing is lost at the moment."),
-        said.next.format(**words),
-        tuple(offer_fix(cure, **given) for cure in said.fix_ids if own or cure != NEW_EXPERIMENT_FIX_ID),
+        tuple(
+            _evidence_row(inventory, experiment_id, locations_by_experiment[experiment_id])
+            for experiment_id in experiment_ids[:MAX_ROWS]
+        ),
+        text.means.format(**values) + ("" if is_active else " All of it is deleted, so nothing is lost at the moment."),
+        text.next.format(**values),
+        tuple(offer_fix(fix_id, **arguments) for fix_id in text.fix_ids if fixable_ids or fix_id != fix_ids.NEW_EXPERIMENT),
     )
 
 
-def _homes(places: Iterable[RecordedLocation]) -> dict[str, list[RecordedLocation]]:
-    homes: dict[str, list[RecordedLocation]] = {}
-    for place in places:
-        homes.setdefault(place.experiment_id, []).append(place)
-    return homes
+def _group_by_experiment(locations: Iterable[RecordedLocation]) -> dict[str, list[RecordedLocation]]:
+    groups: dict[str, list[RecordedLocation]] = {}
+    for location in locations:
+        groups.setdefault(location.experiment_id, []).append(location)
+    return groups
 
 
-def _example(places: list[RecordedLocation], home: str) -> str:
-    """The experiment's own location if it is in trouble, else the first place that is."""
-    mine = [place for place in places if place.experiment_id == home]
+def _example_location(locations: list[RecordedLocation], experiment_id: str) -> str:
+    """The experiment's own location if it has the problem, else the first location that has."""
+    candidates = [location for location in locations if location.experiment_id == experiment_id]
     return next(
-        (strip_credentials(place.uri) for place in mine if place.owner_type == "experiment"), strip_credentials(mine[0].uri)
+        (_strip_credentials(location.uri) for location in candidates if location.owner_type == "experiment"),
+        _strip_credentials(candidates[0].uri),
     )
 
 
-def strip_credentials(uri: str) -> str:
-    """A place as it may be shown: without user and password."""
+def _strip_credentials(uri: str) -> str:
+    """A location as it may be shown: without user and password."""
     scheme, sep, rest = uri.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}{sep}{host.rpartition('@')[2]}{slash}{path}" if sep else uri
 
 
-def _row(found: ArtifactInventory, home: str, places: list[RecordedLocation]) -> tuple[str, str, str]:
-    name = found.experiment_names.get(home) or ", ".join(place.owner_id for place in places[:3])
-    gone = " (deleted)" if all(place.is_deleted for place in places) else ""
-    counted = Counter(place.owner_type for place in places)
-    what = [_MANY["experiment"]] * bool(counted["experiment"])
-    what += [_number(counted[owner], one) for owner, one in _ONE.items() if counted[owner]]  # type: ignore[index]
-    return f"{name}{gone}", _example(places, home), ", ".join(what)
+def _evidence_row(inventory: ArtifactInventory, experiment_id: str, locations: list[RecordedLocation]) -> tuple[str, str, str]:
+    name = inventory.experiment_names.get(experiment_id) or ", ".join(location.owner_id for location in locations[:3])
+    suffix = " (deleted)" if all(location.is_deleted for location in locations) else ""
+    counts = Counter(location.owner_type for location in locations)
+    concerns = ["the experiment itself"] * bool(counts["experiment"])
+    concerns += [format_count(counts[owner], owner) for owner in _CONTENT_TYPES if counts[owner]]
+    return f"{name}{suffix}", _example_location(locations, experiment_id), ", ".join(concerns)
 
 
-def _cloud(places: list[RecordedLocation]) -> dict[str, str]:
-    package, name = CLOUD_STORES.get(places[0].uri.partition("://")[0], ("", ""))
+def _cloud_values(locations: list[RecordedLocation]) -> dict[str, str]:
+    package, name = CLOUD_STORES.get(locations[0].uri.partition("://")[0], ("", ""))
     return {"package": package, "cloud": name}
-
-
-def _number(number: int, one: str) -> str:
-    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 ARTIFACT_LOCATIONS_CHECK = Check(

@@ -1,6 +1,6 @@
 """The checks that come first: does the backend answer, how quickly, may it be opened, can it be written, does its clock agree.
 
-After a problem in one of the `first` ones nothing else is asked: no other check could say anything, and an older database would be
+After a problem in one that `is_prerequisite` nothing else is asked: no other check could say anything, and an older database would be
 changed by the question.
 """
 
@@ -17,43 +17,42 @@ from lib.backends.connectivity import HTTP_TIMEOUT_SECONDS, PROBE_PATH
 from lib.backends.credentials import httpx_auth
 from lib.backends.mlflow_client import installed_mlflow_version, probe, read_server_version
 from lib.backends.quick_summary import can_write
+from lib.doctor import fix_ids
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
 from lib.errors import PodiumError
 
 SLOW_SECONDS = 1.0
 CLOCK_NOTICE_SECONDS, CLOCK_PROBLEM_SECONDS = 5.0, 120.0
 """From when a clock's difference is told, and from when it is a problem: the ledger waits 120 s before it closes for others."""
-UPGRADE_FIX_ID, MIGRATE_FIX_ID = "upgrade_database", "migrate_file_store"
-"""Ids of the cures for an older database and for a file store."""
 
 
 def check_schema(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """Is the database file there, and would MLflow change it by opening it? It is only looked at."""
     if backend.path is None:
-        return (Finding(_SCHEMA.id, "skipped", _SCHEMA.title, "the server's own"),)
-    stand = sqlite_store.read_schema_status(backend.path)
-    if stand.state == "current":
-        return _SCHEMA.fine_findings(f"MLflow {installed_mlflow_version()}")
-    title, means, next_ = _SCHEMAS[stand.state]
+        return (Finding(_SCHEMA_CHECK.id, "skipped", _SCHEMA_CHECK.title, "the server's own"),)
+    status = sqlite_store.read_schema_status(backend.path)
+    if status.state == "current":
+        return _SCHEMA_CHECK.fine_findings(f"MLflow {installed_mlflow_version()}")
+    title, means, next_ = _SCHEMA_TEXTS[status.state]
     return (
         Finding(
-            _SCHEMA.id,
+            _SCHEMA_CHECK.id,
             "problem",
             title.format(file=backend.path.name),
-            stand.state,
+            status.state,
             ("", ""),
             (
-                ("Schema now", stand.revision or "without a number"),
-                ("Schema of this MLflow", stand.required_revision or "not looked up"),
+                ("Schema now", status.revision or "without a number"),
+                ("Schema of this MLflow", status.required_revision or "not looked up"),
             ),
             means,
             next_,
-            (offer_fix(UPGRADE_FIX_ID, file=str(backend.path)),) if stand.state == "older" else (),
+            (offer_fix(fix_ids.UPGRADE_DATABASE, file=str(backend.path)),) if status.state == "older" else (),
         ),
     )
 
 
-_SCHEMAS = {
+_SCHEMA_TEXTS = {
     "older": (
         "{file} is older than the MLflow here",
         "Opening it would change its tables, and the older MLflow could not open it any more. Nothing has been opened.",
@@ -90,17 +89,17 @@ def check_response(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Fi
         probe(backend)
     except PodiumError as error:
         title = "The database does not open" if backend.path else "The server does not answer as it should"
-        return (Finding(_ANSWERS.id, "problem", title, "no answer", means=f"{error.what} {error.means}", next=error.next),)
+        return (Finding(_RESPONSE_CHECK.id, "problem", title, "no answer", means=f"{error.what} {error.means}", next=error.next),)
     seconds = time.perf_counter() - start
-    took = f"{seconds * 1000:,.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    duration = f"{seconds * 1000:,.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
     if seconds < SLOW_SECONDS:
-        return _ANSWERS.fine_findings(took)
+        return _RESPONSE_CHECK.fine_findings(duration)
     return (
         Finding(
-            _ANSWERS.id,
+            _RESPONSE_CHECK.id,
             "notice",
-            f"The {'database' if backend.path else 'server'} took {took} for the smallest question",
-            took,
+            f"The {'database' if backend.path else 'server'} took {duration} for the smallest question",
+            duration,
             means="Every page and every run that logs waits at least as long, once for each call.",
             next="Look at the load of its machine and at the network between; log many metrics in one call.",
         ),
@@ -110,12 +109,12 @@ def check_response(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Fi
 def check_writable(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """Can the database file be written? Nothing is. A server tells only when something is written, so it is not asked."""
     if backend.path is None:
-        return (Finding(_WRITABLE.id, "skipped", _WRITABLE.title, "told when one writes"),)
+        return (Finding(_WRITABLE_CHECK.id, "skipped", _WRITABLE_CHECK.title, "told when one writes"),)
     if can_write(backend.path):
-        return _WRITABLE.fine_findings(f"{backend.path.stat().st_size / 1e6:,.1f} MB")
+        return _WRITABLE_CHECK.fine_findings(f"{backend.path.stat().st_size / 1e6:,.1f} MB")
     return (
         Finding(
-            _WRITABLE.id,
+            _WRITABLE_CHECK.id,
             "problem",
             f"{backend.path.name} cannot be written",
             "only read",
@@ -128,34 +127,37 @@ def check_writable(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Fi
 def check_clock(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
     """How far is the server's clock from this machine's? By the Date of its answer, which knows whole seconds."""
     if backend.kind != "server":
-        return (Finding(_CLOCK.id, "skipped", _CLOCK.title, "one clock only"),)
-    before = clock()
+        return (Finding(_CLOCK_CHECK.id, "skipped", _CLOCK_CHECK.title, "one clock only"),)
+    time_before = clock()
     try:
-        answer = httpx.get(backend.uri + PROBE_PATH, timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
-        said = parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+        response = httpx.get(backend.uri + PROBE_PATH, timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
+        server_time = parsedate_to_datetime(response.headers.get("date", "")).astimezone(UTC)
     except (httpx.HTTPError, ValueError):
-        return (Finding(_CLOCK.id, "skipped", _CLOCK.title, "not told", means="The server's answers carry no date."),)
-    return _judged(said, before, clock())
+        return (Finding(_CLOCK_CHECK.id, "skipped", _CLOCK_CHECK.title, "not told", means="The server's answers carry no date."),)
+    return _clock_findings(server_time, time_before, clock())
 
 
-def _judged(said: datetime, before: datetime, after: datetime) -> tuple[Finding, ...]:
+def _clock_findings(server_time: datetime, before: datetime, after: datetime) -> tuple[Finding, ...]:
     """The Date is cut to seconds and was set somewhere between the two looks at our own clock."""
-    off = 0.0
-    if said > after:
-        off = (said - after).total_seconds()
-    elif (before - said).total_seconds() > 1:
-        off = (said - before).total_seconds() + 1
-    if abs(off) < CLOCK_NOTICE_SECONDS:
-        return _CLOCK.fine_findings("less than 5 s" if off else "they agree")
-    apart = f"{abs(off):,.0f} s {'ahead' if off > 0 else 'behind'}"
+    offset = 0.0
+    if server_time > after:
+        offset = (server_time - after).total_seconds()
+    elif (before - server_time).total_seconds() > 1:
+        offset = (server_time - before).total_seconds() + 1
+    if abs(offset) < CLOCK_NOTICE_SECONDS:
+        return _CLOCK_CHECK.fine_findings("less than 5 s" if offset else "they agree")
+    difference = f"{abs(offset):,.0f} s {'ahead' if offset > 0 else 'behind'}"
     return (
         Finding(
-            _CLOCK.id,
-            "problem" if abs(off) > CLOCK_PROBLEM_SECONDS else "notice",
-            f"The server's clock is {apart}",
-            apart,
+            _CLOCK_CHECK.id,
+            "problem" if abs(offset) > CLOCK_PROBLEM_SECONDS else "notice",
+            f"The server's clock is {difference}",
+            difference,
             ("", ""),
-            (("The server says", f"{said:%Y-%m-%d %H:%M:%S} UTC"), ("This machine says", f"{after:%Y-%m-%d %H:%M:%S} UTC")),
+            (
+                ("The server says", f"{server_time:%Y-%m-%d %H:%M:%S} UTC"),
+                ("This machine says", f"{after:%Y-%m-%d %H:%M:%S} UTC"),
+            ),
             "Times of runs come from this machine, times of versions from the server: what came first may look the wrong way round.",
             "Let both machines set their clocks by the network.",
         ),
@@ -165,28 +167,28 @@ def _judged(said: datetime, before: datetime, after: datetime) -> tuple[Finding,
 def check_file_store(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """Does an old file store lie beside the database? Its runs are not seen from here, and today's MLflow refuses to open it."""
     if backend.path is None:
-        return (Finding(_FILES.id, "skipped", _FILES.title, "a server"),)
-    found = {folder: _runs_in(folder) for folder in _beside(backend.path.parent) if _is_file_store(folder)}
-    if not found:
-        return _FILES.fine_findings("none beside it")
+        return (Finding(_FILE_STORE_CHECK.id, "skipped", _FILE_STORE_CHECK.title, "a server"),)
+    run_counts = {folder: _count_runs(folder) for folder in _candidate_folders(backend.path.parent) if _is_file_store(folder)}
+    if not run_counts:
+        return _FILE_STORE_CHECK.fine_findings("none beside it")
     return tuple(
         Finding(
-            _FILES.id,
+            _FILE_STORE_CHECK.id,
             "notice",
             f"An old file store lies in {folder.name}",
-            f"{runs:,} runs",
+            f"{run_count:,} runs",
             ("", ""),
-            (("Folder", str(folder)), ("Runs in it", f"{runs:,}")),
+            (("Folder", str(folder)), ("Runs in it", f"{run_count:,}")),
             "Its experiments and runs are not seen on this backend, and MLflow 3.17 refuses to open a file store at all.",
             "Move it into a database: nothing of the old folder is changed.",
-            (offer_fix(MIGRATE_FIX_ID, folder=str(folder)),),
+            (offer_fix(fix_ids.MIGRATE_FILE_STORE, folder=str(folder)),),
         )
-        for folder, runs in found.items()
+        for folder, run_count in run_counts.items()
     )
 
 
-def _beside(home: Path) -> tuple[Path, ...]:
-    return tuple(dict.fromkeys((home / "mlruns", Path.cwd() / "mlruns")))
+def _candidate_folders(database_folder: Path) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys((database_folder / "mlruns", Path.cwd() / "mlruns")))
 
 
 def _is_file_store(folder: Path) -> bool:
@@ -194,33 +196,37 @@ def _is_file_store(folder: Path) -> bool:
     return folder.is_dir() and any(folder.glob("*/meta.yaml"))
 
 
-def _runs_in(folder: Path) -> int:
+def _count_runs(folder: Path) -> int:
     return sum(1 for _ in folder.glob("*/*/meta.yaml"))
 
 
 def check_mlflow_version(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """Do the MLflow here and the server's fit together?"""
-    here = installed_mlflow_version()
+    local_version = installed_mlflow_version()
     if backend.kind != "server":
-        return _VERSIONS.fine_findings(f"MLflow {here}")
-    there = read_server_version(backend)
-    if not there:
-        return (Finding(_VERSIONS.id, "skipped", _VERSIONS.title, "not told", means="The server does not tell its version."),)
-    if here.split(".", maxsplit=1)[0] == there.split(".", maxsplit=1)[0]:
-        return _VERSIONS.fine_findings(f"{there} there, {here} here")
+        return _VERSION_CHECK.fine_findings(f"MLflow {local_version}")
+    server_version = read_server_version(backend)
+    if not server_version:
+        return (
+            Finding(
+                _VERSION_CHECK.id, "skipped", _VERSION_CHECK.title, "not told", means="The server does not tell its version."
+            ),
+        )
+    if local_version.split(".", maxsplit=1)[0] == server_version.split(".", maxsplit=1)[0]:
+        return _VERSION_CHECK.fine_findings(f"{server_version} there, {local_version} here")
     return (
         Finding(
-            _VERSIONS.id,
+            _VERSION_CHECK.id,
             "notice",
-            f"The server runs MLflow {there}, and this is {here}",
-            f"{there} there",
+            f"The server runs MLflow {server_version}, and this is {local_version}",
+            f"{server_version} there",
             means="Calls that one of them does not know fail, such as those about logged models before MLflow 3.",
             next="Let both use one major version, or look at what this backend can do before you rely on it.",
         ),
     )
 
 
-_SCHEMA = Check(
+_SCHEMA_CHECK = Check(
     "schema",
     "Database fits this MLflow",
     "Is the database there, and of this MLflow?",
@@ -228,9 +234,11 @@ _SCHEMA = Check(
     is_quick=True,
     is_prerequisite=True,
 )
-_ANSWERS = Check("answers", "Backend answers", "Does the backend answer?", check_response, is_quick=True, is_prerequisite=True)
-_WRITABLE = Check("writable", "Database can be written", "Can the database be written?", check_writable, is_quick=True)
-_VERSIONS = Check("versions", "Versions fit together", "Which MLflow is where?", check_mlflow_version, is_quick=True)
-_CLOCK = Check("clock", "Clocks agree", "Do the clocks agree?", check_clock, is_quick=True)
-_FILES = Check("file_store", "No file store left behind", "Does an old file store lie beside it?", check_file_store)
-CHECKS = (_SCHEMA, _ANSWERS, _WRITABLE, _VERSIONS, _CLOCK, _FILES)
+_RESPONSE_CHECK = Check(
+    "answers", "Backend answers", "Does the backend answer?", check_response, is_quick=True, is_prerequisite=True
+)
+_WRITABLE_CHECK = Check("writable", "Database can be written", "Can the database be written?", check_writable, is_quick=True)
+_VERSION_CHECK = Check("versions", "Versions fit together", "Which MLflow is where?", check_mlflow_version, is_quick=True)
+_CLOCK_CHECK = Check("clock", "Clocks agree", "Do the clocks agree?", check_clock, is_quick=True)
+_FILE_STORE_CHECK = Check("file_store", "No file store left behind", "Does an old file store lie beside it?", check_file_store)
+CHECKS = (_SCHEMA_CHECK, _RESPONSE_CHECK, _WRITABLE_CHECK, _VERSION_CHECK, _CLOCK_CHECK, _FILE_STORE_CHECK)

@@ -1,13 +1,14 @@
 """Good practice that many forget (guide §10): names that say something, experiments apart, models in Production that are described.
 
-What single runs do not tell is asked in `completeness`.
+What single runs do not tell is checked in `run_metadata`.
 """
 
 import re
 from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
-from lib.doctor.run_cache import evidence_rows, read_active_runs, run_label
+from lib.doctor.evidence import evidence_rows, run_label
+from lib.doctor.run_cache import read_active_runs
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback
 from lib.registry.reader import read_all_snapshots
 from lib.runs.edit.experiment_changes import DEFAULT_EXPERIMENT_ID
@@ -15,7 +16,7 @@ from lib.runs.edit.experiment_changes import DEFAULT_EXPERIMENT_ID
 if TYPE_CHECKING:
     from lib.registry.snapshot import RegistrySnapshot
 
-_VAGUE = re.compile(
+_VAGUE_NAME = re.compile(
     r"(my|new|the|first|another|untitled|default)?[\W_]*"
     r"(experiment|exp|tests?|testing|trial|run|model|temp|tmp|demo|foo|bar|baz|untitled|stuff|asdf|xxx|abc|try|new)[\W_]*"
     r"(\d+|v\d+|[a-z]|new|final|old|copy)?",
@@ -27,19 +28,19 @@ _LIVE_TAGS = ("environment", "env", "stage", "deployment", "deployed")
 
 def check_experiment_names(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
     """Which experiments have a name that says nothing, such as Experiment1 or test."""
-    found = read_active_runs(backend, clock)
-    named = [one for one in found.experiments if one.experiment_id != DEFAULT_EXPERIMENT_ID]
-    vague = [one for one in named if is_vague(one.name)]
-    if not vague:
-        return EXPERIMENT_NAMES_CHECK.fine_findings(f"{len(named)} clear")
+    active_runs = read_active_runs(backend, clock)
+    experiments = [experiment for experiment in active_runs.experiments if experiment.experiment_id != DEFAULT_EXPERIMENT_ID]
+    vague_experiments = [experiment for experiment in experiments if is_vague(experiment.name)]
+    if not vague_experiments:
+        return EXPERIMENT_NAMES_CHECK.fine_findings(f"{len(experiments)} clear")
     return (
         Finding(
             EXPERIMENT_NAMES_CHECK.id,
             "notice",
-            _vague_title(len(vague)),
-            f"{len(vague)} of {len(named)} vague",
+            _vague_title(len(vague_experiments)),
+            f"{len(vague_experiments)} of {len(experiments)} vague",
             ("Experiment", "Id"),
-            evidence_rows([(one.name, one.experiment_id) for one in vague]),
+            evidence_rows([(experiment.name, experiment.experiment_id) for experiment in vague_experiments]),
             "In half a year nobody knows what was tried there, and the next person starts again.",
             "Rename it in Compare after the data and the kind of model, such as Wine-Classification-RandomForest. Its runs stay.",
         ),
@@ -48,21 +49,21 @@ def check_experiment_names(backend: Backend, clock: Clock, _: ProgressCallback) 
 
 def is_vague(name: str) -> bool:
     """Is this a name like Experiment1, test, my_model or exp-2?"""
-    return bool(_VAGUE.fullmatch(name.strip())) or len(name.strip()) < 3
+    return bool(_VAGUE_NAME.fullmatch(name.strip())) or len(name.strip()) < 3
 
 
 def check_default_experiment(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
     """Does nearly everything lie in the experiment that takes what names none?"""
-    found = read_active_runs(backend, clock)
-    total, there = len(found.table), int((found.table.identity["experiment"] == DEFAULT_EXPERIMENT_ID).sum())
-    if there < 2 or there * 2 <= total:
-        return DEFAULT_EXPERIMENT_CHECK.fine_findings(f"{there:,} of {total:,} runs there")
+    active_runs = read_active_runs(backend, clock)
+    total, default_count = len(active_runs.table), int((active_runs.table.identity["experiment"] == DEFAULT_EXPERIMENT_ID).sum())
+    if default_count < 2 or default_count * 2 <= total:
+        return DEFAULT_EXPERIMENT_CHECK.fine_findings(f"{default_count:,} of {total:,} runs there")
     return (
         Finding(
             DEFAULT_EXPERIMENT_CHECK.id,
             "notice",
-            f"{'All' if there == total else 'Most'} runs lie in the Default experiment",
-            f"{there:,} of {total:,} runs",
+            f"{'All' if default_count == total else 'Most'} runs lie in the Default experiment",
+            f"{default_count:,} of {total:,} runs",
             means="Runs that have nothing to do with each other stand in one list, so no comparison of all of them means anything.",
             next="Name an experiment before the run starts, one for each kind of model: mlflow.set_experiment(…).",
         ),
@@ -71,21 +72,26 @@ def check_default_experiment(backend: Backend, clock: Clock, _: ProgressCallback
 
 def check_model_descriptions(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """Which models in Production say nothing about themselves."""
-    live = [seen for seen in read_all_snapshots(backend) if seen.slot_states["production"].holders]
-    bare = [seen for seen in live if not _says_something(seen)]
-    if not bare:
-        return MODEL_DESCRIPTIONS_CHECK.fine_findings(f"{len(live)} of {len(live)}" if live else "none in Production")
+    snapshots = [snapshot for snapshot in read_all_snapshots(backend) if snapshot.slot_states["production"].holders]
+    undescribed_models = [snapshot for snapshot in snapshots if not _is_described(snapshot)]
+    if not undescribed_models:
+        return MODEL_DESCRIPTIONS_CHECK.fine_findings(
+            f"{len(snapshots)} of {len(snapshots)}" if snapshots else "none in Production"
+        )
     return (
         Finding(
             MODEL_DESCRIPTIONS_CHECK.id,
             "notice",
             "A model in Production has no description"
-            if len(bare) == 1
-            else f"{len(bare)} models in Production have no description",
-            f"{len(live) - len(bare)} of {len(live)}",
+            if len(undescribed_models) == 1
+            else f"{len(undescribed_models)} models in Production have no description",
+            f"{len(snapshots) - len(undescribed_models)} of {len(snapshots)}",
             ("Model", "In Production"),
             evidence_rows(
-                [(seen.model, ", ".join(f"v{number}" for number in seen.slot_states["production"].holders)) for seen in bare]
+                [
+                    (snapshot.model, ", ".join(f"v{number}" for number in snapshot.slot_states["production"].holders))
+                    for snapshot in undescribed_models
+                ]
             ),
             "Whoever finds the model in a year does not learn what it decides, from which data, and whom to ask.",
             "Describe the model or its version: client.update_registered_model(name, description) or client.update_model_version(…).",
@@ -96,20 +102,23 @@ def check_model_descriptions(backend: Backend, _: Clock, __: ProgressCallback) -
 def check_production_runs(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
     """Which runs say that they serve Production, and no version of any model was made from them."""
     table = read_active_runs(backend, clock).table
-    tags = [one for one in table.tags.columns if one.lower() in _LIVE_TAGS]
-    live = {run: name for name in tags for run in table.tags.index[table.tags[name].str.lower().isin(_LIVE_WORDS)]}
-    loose = [run for run in live if not table.identity.at[run, "versions"]]
-    if not loose:
-        return PRODUCTION_RUNS_CHECK.fine_findings(f"{len(live)} of {len(live)}" if live else "no run says so")
+    tags = [name for name in table.tags.columns if name.lower() in _LIVE_TAGS]
+    tag_of_run = {run_id: name for name in tags for run_id in table.tags.index[table.tags[name].str.lower().isin(_LIVE_WORDS)]}
+    unregistered_runs = [run_id for run_id in tag_of_run if not table.identity.at[run_id, "versions"]]
+    if not unregistered_runs:
+        return PRODUCTION_RUNS_CHECK.fine_findings(f"{len(tag_of_run)} of {len(tag_of_run)}" if tag_of_run else "no run says so")
     return (
         Finding(
             PRODUCTION_RUNS_CHECK.id,
             "notice",
             "A run is tagged as production, and its model is not registered",
-            f"{len(live) - len(loose)} of {len(live)}",
+            f"{len(tag_of_run) - len(unregistered_runs)} of {len(tag_of_run)}",
             ("Run", "Tag", "Logged a model"),
             evidence_rows(
-                [(run_label(table, run), live[run], "yes" if table.identity.at[run, "has_model"] else "no") for run in loose]
+                [
+                    (run_label(table, run_id), tag_of_run[run_id], "yes" if table.identity.at[run_id, "has_model"] else "no")
+                    for run_id in unregistered_runs
+                ]
             ),
             "A model that is used without a version cannot be promoted, rolled back or found in the record.",
             "Register it on the Models page, then promote it with a reason; or correct the tag.",
@@ -117,14 +126,14 @@ def check_production_runs(backend: Backend, clock: Clock, _: ProgressCallback) -
     )
 
 
-def _says_something(seen: "RegistrySnapshot") -> bool:
+def _is_described(snapshot: "RegistrySnapshot") -> bool:
     """Does the model speak of itself, or each version that stands in Production?"""
-    versions = [seen.versions[one] for one in seen.slot_states["production"].holders if one in seen.versions]
-    return bool(seen.description.strip()) or (bool(versions) and all(one.description.strip() for one in versions))
+    versions = [snapshot.versions[number] for number in snapshot.slot_states["production"].holders if number in snapshot.versions]
+    return bool(snapshot.description.strip()) or (bool(versions) and all(version.description.strip() for version in versions))
 
 
-def _vague_title(number: int) -> str:
-    return "An experiment has a name that says nothing" if number == 1 else f"{number} experiments have names that say nothing"
+def _vague_title(count: int) -> str:
+    return "An experiment has a name that says nothing" if count == 1 else f"{count} experiments have names that say nothing"
 
 
 EXPERIMENT_NAMES_CHECK = Check(

@@ -7,19 +7,21 @@ from pathlib import Path
 from lib.backends.artifact_access import unreadable_scheme
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, translate_errors
+from lib.doctor import fix_ids
 from lib.doctor.checks.git_commits import FROZEN_COMMIT_TAG, existing_commits, logged_commits
-from lib.doctor.run_cache import evidence_rows, read_active_runs
+from lib.doctor.evidence import evidence_rows
+from lib.doctor.run_cache import read_active_runs
 from lib.doctor.types import Check, Clock, Finding, FixOffer, ProgressCallback, offer_fix
 from lib.errors import NotFound, PodiumError, Unreachable
 from lib.registry.reader import read_all_snapshots
 from lib.registry.snapshot import VersionSnapshot
 from lib.runs.artifacts.files import ArtifactLocation, list_folder
 from lib.runs.artifacts.local_files import folder_of_uri
+from lib.runs.artifacts.mlmodel import MLMODEL_FILE
 from lib.runs.reading.run_reader import read_run
 from lib.runs.table.types import COMMIT_TAG, Run
 
 MAX_VERSIONS = 500
-MLMODEL_FILE = "MLmodel"
 
 
 @dataclass(frozen=True)
@@ -35,60 +37,72 @@ class MissingPart:
 
 def check_model_versions(backend: Backend, clock: Clock, progress: ProgressCallback) -> tuple[Finding, ...]:
     """Go through the registered versions, those in use first, and see whether all they need is there."""
-    every = [(seen.model, one) for seen in read_all_snapshots(backend) for one in seen.versions.values()]
-    every.sort(key=lambda pair: pair[1].stage not in ("Production", "Staging"))
-    runs = {id_: _run(backend, id_) for id_ in dict.fromkeys(one.run_id for _, one in every[:MAX_VERSIONS]) if id_}
-    gone = _gone_commits(backend, clock, runs)
-    lost = list[MissingPart]()
-    for number, (model, one) in enumerate(every[:MAX_VERSIONS]):
-        if number % 20 == 0:
-            progress(f"Is version {number + 1} of {len(every):,} whole?")
-        lost += _losses(backend, f"{model} v{one.number}", one, runs.get(one.run_id), gone)
-    ill = {one.version for one in lost}
-    of = f"{min(len(every), MAX_VERSIONS):,}" + (f", the first of {len(every):,}" if len(every) > MAX_VERSIONS else "")
-    if not lost:
-        return MODEL_VERSIONS_CHECK.fine_findings(f"{of} of {of}" if every else "none registered")
-    used = any(one.stage in ("Production", "Staging") for one in lost if "files" in one.what)
+    versions = [(snapshot.model, version) for snapshot in read_all_snapshots(backend) for version in snapshot.versions.values()]
+    versions.sort(key=lambda pair: pair[1].stage not in ("Production", "Staging"))
+    runs = {
+        run_id: _find_run(backend, run_id)
+        for run_id in dict.fromkeys(version.run_id for _, version in versions[:MAX_VERSIONS])
+        if run_id
+    }
+    missing_commits = _find_missing_commits(backend, clock, runs)
+    missing_parts = list[MissingPart]()
+    for index, (model, version) in enumerate(versions[:MAX_VERSIONS]):
+        if index % 20 == 0:
+            progress(f"Is version {index + 1} of {len(versions):,} whole?")
+        missing_parts += _find_missing_parts(
+            backend, f"{model} v{version.number}", version, runs.get(version.run_id), missing_commits
+        )
+    incomplete_versions = {part.version for part in missing_parts}
+    scope = f"{min(len(versions), MAX_VERSIONS):,}" + (
+        f", the first of {len(versions):,}" if len(versions) > MAX_VERSIONS else ""
+    )
+    if not missing_parts:
+        return MODEL_VERSIONS_CHECK.fine_findings(f"{scope} of {scope}" if versions else "none registered")
+    is_in_use = any(part.stage in ("Production", "Staging") for part in missing_parts if "files" in part.what)
     return (
         Finding(
             MODEL_VERSIONS_CHECK.id,
-            "problem" if used else "notice",
-            f"{next(iter(ill))} has lost something" if len(ill) == 1 else f"{len(ill)} versions have lost something",
-            f"{len(ill)} of {of} not whole",
+            "problem" if is_in_use else "notice",
+            f"{next(iter(incomplete_versions))} has lost something"
+            if len(incomplete_versions) == 1
+            else f"{len(incomplete_versions)} versions have lost something",
+            f"{len(incomplete_versions)} of {scope} not whole",
             ("Version", "Stage", "Missing", "What follows"),
-            evidence_rows([(one.version, one.stage, one.what, one.means) for one in lost]),
+            evidence_rows([(part.version, part.stage, part.what, part.means) for part in missing_parts]),
             "Such a version cannot be explained or rolled back to as one would expect.",
             "Restore deleted runs. Files that are gone come back only from a backup; archive a version that cannot be loaded.",
-            _cures(lost),
+            _fix_offers(missing_parts),
         ),
     )
 
 
-def _cures(lost: list[MissingPart]) -> tuple[FixOffer, ...]:
-    runs = list(dict.fromkeys(one.restorable_run_id for one in lost if one.restorable_run_id))
-    return (offer_fix("restore_runs", runs=" ".join(runs)),) if runs else ()
+def _fix_offers(missing_parts: list[MissingPart]) -> tuple[FixOffer, ...]:
+    run_ids = list(dict.fromkeys(part.restorable_run_id for part in missing_parts if part.restorable_run_id))
+    return (offer_fix(fix_ids.RESTORE_RUNS, runs=" ".join(run_ids)),) if run_ids else ()
 
 
-def _losses(backend: Backend, name: str, one: VersionSnapshot, made_by: Run | None, gone: set[str]) -> Iterator[MissingPart]:
-    if one.run_id and made_by is None:
-        yield MissingPart(name, one.stage, "the run", "Its parameters, metrics and data are not on this backend any more.")
-    elif made_by and made_by.lifecycle == "deleted":
-        yield MissingPart(name, one.stage, "the run, deleted", "It can be restored until it is removed for good.", made_by.run_id)
-    if made_by and (commit := _commit(made_by)) in gone:
+def _find_missing_parts(
+    backend: Backend, name: str, version: VersionSnapshot, run: Run | None, missing_commits: set[str]
+) -> Iterator[MissingPart]:
+    if version.run_id and run is None:
+        yield MissingPart(name, version.stage, "the run", "Its parameters, metrics and data are not on this backend any more.")
+    elif run and run.lifecycle == "deleted":
+        yield MissingPart(name, version.stage, "the run, deleted", "It can be restored until it is removed for good.", run.run_id)
+    if run and (commit := _commit_of(run)) in missing_commits:
         yield MissingPart(
-            name, one.stage, f"commit {commit[:10]}", "The repository here does not have it any more: it cannot be repeated."
+            name, version.stage, f"commit {commit[:10]}", "The repository here does not have it any more: it cannot be repeated."
         )
-    if why := _files(backend, name, one):
-        yield MissingPart(name, one.stage, "the files", why)
+    if reason := _missing_files_reason(backend, name, version):
+        yield MissingPart(name, version.stage, "the files", reason)
 
 
-def _files(backend: Backend, name: str, one: VersionSnapshot) -> str:
+def _missing_files_reason(backend: Backend, name: str, version: VersionSnapshot) -> str:
     """Why the model's files cannot be loaded; empty when they are there, or lie where nobody looks from here."""
     model = name.rpartition(" v")[0]
     try:
         with translate_errors(name):
-            place = str(client(backend).get_model_version_download_uri(model, one.number))
-        return _look(backend, place, one)
+            location = str(client(backend).get_model_version_download_uri(model, version.number))
+        return _missing_mlmodel_reason(backend, location, version)
     except NotFound:
         return "Where they were is not known any more."
     except Unreachable:
@@ -97,35 +111,35 @@ def _files(backend: Backend, name: str, one: VersionSnapshot) -> str:
         return error.what[:200]
 
 
-def _look(backend: Backend, place: str, one: VersionSnapshot) -> str:
-    here = folder_of_uri(place)
-    if here is not None and backend.path is not None:
-        return "" if (here / MLMODEL_FILE).is_file() else "There is no MLmodel file at its place, so it cannot be loaded."
-    if here is not None or unreadable_scheme(place, backend):
+def _missing_mlmodel_reason(backend: Backend, location: str, version: VersionSnapshot) -> str:
+    folder = folder_of_uri(location)
+    if folder is not None and backend.path is not None:
+        return "" if (folder / MLMODEL_FILE).is_file() else "There is no MLmodel file at its place, so it cannot be loaded."
+    if folder is not None or unreadable_scheme(location, backend):
         return ""  # the server's own folder, or a cloud: the check of locations speaks of these
-    names = {entry.name for entry in list_folder(backend, ArtifactLocation(place, model_id=one.model_id))}
+    names = {entry.name for entry in list_folder(backend, ArtifactLocation(location, model_id=version.model_id))}
     return "" if MLMODEL_FILE in names else "There is no MLmodel file at its place, so it cannot be loaded."
 
 
-def _run(backend: Backend, run_id: str) -> Run | None:
+def _find_run(backend: Backend, run_id: str) -> Run | None:
     try:
         return read_run(backend, run_id)
     except NotFound:
         return None
 
 
-def _commit(of: Run) -> str:
-    return of.tags.get(FROZEN_COMMIT_TAG) or of.tags.get(COMMIT_TAG, "")
+def _commit_of(run: Run) -> str:
+    return run.tags.get(FROZEN_COMMIT_TAG) or run.tags.get(COMMIT_TAG, "")
 
 
-def _gone_commits(backend: Backend, clock: Clock, runs: dict[str, Run | None]) -> set[str]:
+def _find_missing_commits(backend: Backend, clock: Clock, runs: dict[str, Run | None]) -> set[str]:
     """Commits of versions that the repository here lacks, although it has others that runs name: then it is theirs."""
-    asked = {commit for of in runs.values() if of and (commit := _commit(of))}
-    if not asked:
+    commits = {commit for run in runs.values() if run and (commit := _commit_of(run))}
+    if not commits:
         return set()
-    everyone = logged_commits(read_active_runs(backend, clock).table)
-    there = existing_commits(asked | everyone, Path.cwd())
-    return {one for one in asked if len(one) == 40} - there if there else set()
+    run_commits = logged_commits(read_active_runs(backend, clock).table)
+    repository_commits = existing_commits(commits | run_commits, Path.cwd())
+    return {commit for commit in commits if len(commit) == 40} - repository_commits if repository_commits else set()
 
 
 MODEL_VERSIONS_CHECK = Check(

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from lib.backends.backend import Backend, parse_backend
-from lib.doctor.checks.secret_detection import mask_secrets
+from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, Rows
 from lib.errors import BadInput
 
@@ -17,7 +17,7 @@ LOCK_TIMEOUT_SECONDS = 0.5
 
 def check_other_stores(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
     """Look for other stores in the folder of this one and in the one Podium was started in."""
-    rows: Rows = (*_named_elsewhere(backend, os.environ), *_stores(backend))
+    rows: Rows = (*_find_foreign_variables(backend, os.environ), *_find_other_stores(backend))
     if not rows:
         return OTHER_STORES_CHECK.fine_findings("one place")
     return (
@@ -34,40 +34,40 @@ def check_other_stores(backend: Backend, _: Clock, __: ProgressCallback) -> tupl
     )
 
 
-def _named_elsewhere(backend: Backend, environment: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+def _find_foreign_variables(backend: Backend, environment: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     """The variables of MLflow that lead away from this backend."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         value = environment.get(name, "").strip()
         if not value:
             continue
         try:
-            there = parse_backend(value, Path.cwd())
+            other_backend = parse_backend(value, Path.cwd())
         except BadInput:
             yield name, "names a place that Podium cannot open"
             continue
-        if there.uri != backend.uri:
-            yield name, f"names {mask_secrets(there.uri)}"
+        if other_backend.uri != backend.uri:
+            yield name, f"names {mask_secrets(other_backend.uri)}"
 
 
-def _stores(backend: Backend) -> Iterator[tuple[str, ...]]:
+def _find_other_stores(backend: Backend) -> Iterator[tuple[str, ...]]:
     """Other databases of MLflow with runs in them, and file stores."""
     if backend.path is None:
         return
     for folder in dict.fromkeys((backend.path.parent.resolve(), Path.cwd())):
-        files = [one for ending in ("*.db", "*.sqlite", "*.sqlite3") for one in folder.glob(ending)]
-        for one in sorted(files)[:MAX_FILES]:
-            if one.resolve() != backend.path.resolve() and (runs := _runs_in(one)):
-                yield str(one), f"a database of MLflow with {runs:,} runs"
-        notes = sum(1 for _ in (folder / "mlruns").glob("*/*/meta.yaml"))
-        if notes:
-            yield str(folder / "mlruns"), f"a file store with {notes:,} runs"
+        files = [path for pattern in ("*.db", "*.sqlite", "*.sqlite3") for path in folder.glob(pattern)]
+        for path in sorted(files)[:MAX_FILES]:
+            if path.resolve() != backend.path.resolve() and (run_count := _count_runs(path)):
+                yield str(path), f"a database of MLflow with {run_count:,} runs"
+        file_run_count = sum(1 for _ in (folder / "mlruns").glob("*/*/meta.yaml"))
+        if file_run_count:
+            yield str(folder / "mlruns"), f"a file store with {file_run_count:,} runs"
 
 
-def _runs_in(path: Path) -> int:
+def _count_runs(path: Path) -> int:
     """How many runs a database holds; 0 for one that is not MLflow's or cannot be read now."""
     try:
-        address = f"{path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=LOCK_TIMEOUT_SECONDS)) as db:
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_SECONDS)) as db:
             return int(db.execute("select count(*) from runs join experiments using (experiment_id)").fetchone()[0])
     except sqlite3.Error:
         return 0

@@ -1,6 +1,6 @@
-"""What removing runs or an experiment for good would take along, and what forbids it. Reads only; `gc` carries it out.
+"""What removing runs or an experiment for good would take along, and what forbids it. Reads only; `mlflow_gc` carries it out.
 
-Protected are Podium's own record, everything a registered version was made from, and places that are not surely the run's own:
+Protected are Podium's own record, everything a registered version was made from, and locations that are not surely the run's own:
 MLflow deletes whatever folder a run names.
 """
 
@@ -11,12 +11,14 @@ from pathlib import Path
 from lib.backends.artifact_access import unreadable_scheme
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, translate_errors
-from lib.doctor.checks.secret_detection import mask_secrets
+from lib.doctor.evidence import format_run_label
+from lib.doctor.secret_detection import mask_secrets
 from lib.errors import ActionRefused, NotFound
 from lib.ledger.state.replay import BookState
 from lib.registry.reader import read_all_book_states, read_all_snapshots
 from lib.registry.run_usage import find_version_uses
 from lib.registry.snapshot import RegistrySnapshot
+from lib.runs.artifacts.files import CLOUD_SCHEMES
 from lib.runs.artifacts.local_files import folder_of_uri
 from lib.runs.reading.related_runs import read_children, read_experiment_ref
 from lib.runs.reading.run_reader import read_run, read_runs
@@ -39,9 +41,9 @@ class FilesToDelete:
 
 @dataclass(frozen=True)
 class DeletionImpact:
-    """Everything that one removal would take, and `forbidden`: sentences that say why it must not be carried out.
+    """Everything that one removal would take, and its `blockers`: sentences that say why it must not be carried out.
 
-    `experiment` is its id, when it goes too. `active` are the runs that are not deleted yet and would be, softly, before.
+    `experiment_id` is empty unless the experiment goes too. `active_run_ids` are runs that would first be deleted softly.
     """
 
     runs: tuple[FilesToDelete, ...]
@@ -55,7 +57,7 @@ class DeletionImpact:
     @property
     def size(self) -> int:
         """The bytes of all files whose size is known."""
-        return sum(one.size or 0 for one in (*self.runs, *self.models))
+        return sum(files.size or 0 for files in (*self.runs, *self.models))
 
     @property
     def confirmation_text(self) -> str:
@@ -66,50 +68,56 @@ class DeletionImpact:
 
 
 def assess_run_deletion(backend: Backend, run_ids: Sequence[str]) -> DeletionImpact:
-    """What would go with these runs. Raises NotFound for an unknown id, Refused where this backend cannot be cleared from here."""
-    _must_be_a_file(backend)
+    """What would go with these runs. Raises NotFound for an unknown id, ActionRefused where this backend cannot be cleared."""
+    _require_database_file(backend)
     if len(run_ids) > MAX_RUNS:
         raise ActionRefused(f"{len(run_ids):,} runs are too many at one time.", next=f"Name at most {MAX_RUNS:,}.")
-    found = [read_run(backend, run_id) for run_id in run_ids]
-    places = {one.experiment_id: read_experiment_ref(backend, one.experiment_id) for one in found}
-    if any(place.is_ledger for place in places.values()):
+    runs = [read_run(backend, run_id) for run_id in run_ids]
+    experiments = {run.experiment_id: read_experiment_ref(backend, run.experiment_id) for run in runs}
+    if any(experiment.is_ledger for experiment in experiments.values()):
         raise ActionRefused("This run belongs to the record, which nobody removes.")
-    doomed = [model for one in found for model in _models_of(backend, one)]
-    active = tuple(one.run_id for one in found if one.lifecycle == "active")
-    orphans = sum(len(read_children(backend, one)) for one in found[:20])
+    models = [model for run in runs for model in _read_models_of_run(backend, run)]
+    active_run_ids = tuple(run.run_id for run in runs if run.lifecycle == "active")
+    orphan_count = sum(len(read_children(backend, run)) for run in runs[:20])
     return DeletionImpact(
-        _files(found), tuple(doomed), active_run_ids=active, orphan_count=orphans, blockers=_forbidden(backend, found, doomed)
+        _files_of_runs(runs),
+        tuple(models),
+        active_run_ids=active_run_ids,
+        orphan_count=orphan_count,
+        blockers=_find_blockers(backend, runs, models),
     )
 
 
 def assess_experiment_deletion(backend: Backend, experiment_id: str) -> DeletionImpact:
-    """What would go with a deleted experiment. Raises Refused for one that is not deleted, or is Podium's own."""
-    _must_be_a_file(backend)
-    place = read_experiment_ref(backend, experiment_id)
-    if place.is_ledger:
+    """What would go with a deleted experiment. Raises ActionRefused for one that is not deleted, or is Podium's own."""
+    _require_database_file(backend)
+    experiment = read_experiment_ref(backend, experiment_id)
+    if experiment.is_ledger:
         raise ActionRefused("Podium keeps its record in this experiment, and nobody removes it.")
-    if place.lifecycle != "deleted":
-        raise ActionRefused(f"{mask_secrets(place.name)} is not deleted.", next="Delete it first, then look again.")
+    if experiment.lifecycle != "deleted":
+        raise ActionRefused(f"{mask_secrets(experiment.name)} is not deleted.", next="Delete it first, then look again.")
     table = read_runs(backend, Search((experiment_id,), state="all"))
     if len(table) > MAX_RUNS or not table.is_complete:
         raise ActionRefused(
-            f"{mask_secrets(place.name)} holds {len(table):,} runs, and at most {MAX_RUNS:,} are removed at one time.",
+            f"{mask_secrets(experiment.name)} holds {len(table):,} runs, and at most {MAX_RUNS:,} are removed at one time.",
             next="Run mlflow gc in a shell, at a time when nobody works on this backend.",
         )
-    found = _as_runs(table)
-    doomed = [*_models_in(backend, experiment_id)]
-    restored = [one for one in found if one.lifecycle == "active"]
-    why = [f"{_label(one)} was restored on its own and is active." for one in restored[:MAX_EXAMPLES]]
+    runs = _runs_of_table(table)
+    models = [*_read_models_in_experiment(backend, experiment_id)]
+    restored_runs = [run for run in runs if run.lifecycle == "active"]
+    blockers = [
+        f"{format_run_label(run.name, run.run_id)} was restored on its own and is active." for run in restored_runs[:MAX_EXAMPLES]
+    ]
     return DeletionImpact(
-        _files(found),
-        tuple(doomed),
+        _files_of_runs(runs),
+        tuple(models),
         experiment_id,
-        mask_secrets(place.name),
-        blockers=(*why, *_forbidden(backend, found, doomed)),
+        mask_secrets(experiment.name),
+        blockers=(*blockers, *_find_blockers(backend, runs, models)),
     )
 
 
-def _must_be_a_file(backend: Backend) -> None:
+def _require_database_file(backend: Backend) -> None:
     if backend.path is None:
         raise ActionRefused(
             f"Removing for good needs the database itself, and {backend.name} is reached through its server.",
@@ -117,7 +125,7 @@ def _must_be_a_file(backend: Backend) -> None:
         )
 
 
-def _as_runs(table: RunTable) -> list[Run]:
+def _runs_of_table(table: RunTable) -> list[Run]:
     identity = table.identity
     return [
         Run(
@@ -133,98 +141,92 @@ def _as_runs(table: RunTable) -> list[Run]:
     ]
 
 
-def _models_of(backend: Backend, of: Run) -> list[FilesToDelete]:
+def _read_models_of_run(backend: Backend, run: Run) -> list[FilesToDelete]:
     """The models that this run logged itself. One it only used stays, and one that is gone is gone."""
-    made = []
-    for model_id in of.model_ids:
+    models = []
+    for model_id in run.model_ids:
         try:
             with translate_errors(f"Model {model_id}"):
-                found = client(backend).get_logged_model(model_id)
+                model = client(backend).get_logged_model(model_id)
         except NotFound:
             continue
-        if found.source_run_id == of.run_id:
-            made.append(_kept(model_id, found.name or model_id, found.artifact_location or ""))
-    return made
+        if model.source_run_id == run.run_id:
+            models.append(_files_to_delete(model_id, model.name or model_id, model.artifact_location or ""))
+    return models
 
 
-def _models_in(backend: Backend, experiment: str) -> list[FilesToDelete]:
-    found, token = [], None
+def _read_models_in_experiment(backend: Backend, experiment_id: str) -> list[FilesToDelete]:
+    models, token = [], None
     with translate_errors("The logged models"):
         while True:
-            page = client(backend).search_logged_models([experiment], max_results=50, page_token=token)
-            found += [_kept(one.model_id, one.name or one.model_id, one.artifact_location or "") for one in page]
+            page = client(backend).search_logged_models([experiment_id], max_results=50, page_token=token)
+            models += [
+                _files_to_delete(model.model_id, model.name or model.model_id, model.artifact_location or "") for model in page
+            ]
             if not (token := page.token):
-                return found
+                return models
 
 
-def _files(found: Iterable[Run]) -> tuple[FilesToDelete, ...]:
-    return tuple(_kept(one.run_id, one.name or one.run_id[:8], one.artifact_uri) for one in found)
+def _files_of_runs(runs: Iterable[Run]) -> tuple[FilesToDelete, ...]:
+    return tuple(_files_to_delete(run.run_id, run.name or run.run_id[:8], run.artifact_uri) for run in runs)
 
 
-def _kept(id_: str, name: str, place: str) -> FilesToDelete:
-    return FilesToDelete(id_, mask_secrets(name), place, _size(folder_of_uri(place)))
+def _files_to_delete(id_: str, name: str, location: str) -> FilesToDelete:
+    return FilesToDelete(id_, mask_secrets(name), location, _folder_size(folder_of_uri(location)))
 
 
-def _size(at: Path | None) -> int | None:
+def _folder_size(folder: Path | None) -> int | None:
     """The bytes below a folder; 0 when it is not there, None when it is no folder of this machine. Follows no link."""
-    if at is None:
+    if folder is None:
         return None
-    total, waiting = 0, [at] if at.is_dir() else []
-    while waiting:
-        for one in waiting.pop().iterdir():
-            if one.is_symlink():
+    total, pending = 0, [folder] if folder.is_dir() else []
+    while pending:
+        for path in pending.pop().iterdir():
+            if path.is_symlink():
                 continue
-            if one.is_dir():
-                waiting.append(one)
+            if path.is_dir():
+                pending.append(path)
             else:
-                total += one.stat().st_size
+                total += path.stat().st_size
     return total
 
 
-def _forbidden(backend: Backend, found: Sequence[Run], doomed: Sequence[FilesToDelete]) -> tuple[str, ...]:
+def _find_blockers(backend: Backend, runs: Sequence[Run], models: Sequence[FilesToDelete]) -> tuple[str, ...]:
     """Why these must stay: what is registered from them, and places that are not surely theirs."""
-    models = read_all_snapshots(backend)
-    records = read_all_book_states(backend, models)
-    used = [text for one in found for text in _used(one, models, records)]
-    mine = {one.id for one in doomed}
-    made = [
-        f"{seen.model} v{version.number}"
-        for seen in models
-        for version in seen.versions.values()
-        if version.model_id in mine or mine & set(version.source.replace("/", " ").replace(":", " ").split())
+    snapshots = read_all_snapshots(backend)
+    book_states = read_all_book_states(backend, snapshots)
+    run_versions = [text for run in runs for text in _versions_using(run, snapshots, book_states)]
+    model_ids = {model.id for model in models}
+    model_versions = [
+        f"{snapshot.model} v{version.number}"
+        for snapshot in snapshots
+        for version in snapshot.versions.values()
+        if version.model_id in model_ids or model_ids & set(version.source.replace("/", " ").replace(":", " ").split())
     ]
-    names = list(dict.fromkeys(mask_secrets(one) for one in (*used, *made)))
-    why = [
+    names = list(dict.fromkeys(mask_secrets(name) for name in (*run_versions, *model_versions)))
+    blockers = [
         f"{name} was made from it: without its files it could not be rolled back to or explained."
         for name in names[:MAX_EXAMPLES]
     ]
     if len(names) > MAX_EXAMPLES:
-        why.append(f"So were {len(names) - MAX_EXAMPLES} more versions.")
-    strange = [one for one in (*_files(found), *doomed) if not _is_own(one)]
-    why += [
-        f"{one.name} keeps its files at a place that is not surely its own, and MLflow would delete that place."
-        for one in strange[:MAX_EXAMPLES]
+        blockers.append(f"So were {len(names) - MAX_EXAMPLES} more versions.")
+    unsafe_files = [files for files in (*_files_of_runs(runs), *models) if not _is_own(files)]
+    blockers += [
+        f"{files.name} keeps its files at a place that is not surely its own, and MLflow would delete that place."
+        for files in unsafe_files[:MAX_EXAMPLES]
     ]
-    far = {reach for one in (*found, *()) if (reach := unreadable_scheme(one.artifact_uri, backend))} - {
-        "s3",
-        "gs",
-        "wasbs",
-        "abfss",
-    }
-    why += [
-        f"Files at {one}: addresses are not reached from the bare database, so MLflow would stop half-way." for one in sorted(far)
+    schemes = {scheme for run in runs if (scheme := unreadable_scheme(run.artifact_uri, backend))} - CLOUD_SCHEMES
+    blockers += [
+        f"Files at {scheme}: addresses are not reached from the bare database, so MLflow would stop half-way."
+        for scheme in sorted(schemes)
     ]
-    return tuple(why)
+    return tuple(blockers)
 
 
-def _used(of: Run, models: Sequence[RegistrySnapshot], records: Mapping[str, BookState]) -> list[str]:
-    return [f"{use.model} v{use.version}" for use in find_version_uses(of, tuple(models), records)]
+def _versions_using(run: Run, snapshots: Sequence[RegistrySnapshot], book_states: Mapping[str, BookState]) -> list[str]:
+    return [f"{use.model} v{use.version}" for use in find_version_uses(run, tuple(snapshots), book_states)]
 
 
-def _is_own(one: FilesToDelete) -> bool:
-    """Does the place carry the id of the run or model, as every place does that MLflow makes? Nothing lies in an empty one."""
-    return one.size == 0 or not one.location or one.id in one.location.replace("\\", "/").split("/")
-
-
-def _label(one: Run) -> str:
-    return f"{mask_secrets(one.name)} ({one.run_id[:8]})" if one.name else one.run_id[:8]
+def _is_own(files: FilesToDelete) -> bool:
+    """Does the location contain the id of the run or model, as all that MLflow makes do? An empty one holds nothing to lose."""
+    return files.size == 0 or not files.location or files.id in files.location.replace("\\", "/").split("/")

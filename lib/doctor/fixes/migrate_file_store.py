@@ -1,4 +1,4 @@
-"""The cure for an old file store: MLflow's own `migrate-filestore` in a process of its own, a backup before, a count of what arrived.
+"""The fix for an old file store: MLflow's own `migrate-filestore` in a process of its own, a backup before, a count of what arrived.
 
 The new database is made aside and takes its name only when MLflow has finished. The old folder stays where it is, because the files
 of its runs lie there and the new database leads to them.
@@ -16,65 +16,66 @@ from contextlib import closing
 from pathlib import Path
 
 from lib.backends.backend import sqlite_backend
+from lib.doctor import fix_ids
 from lib.doctor.fixes.upgrade_database import count_rows, require_free_space
-from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Rows, Snippet
+from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet
 from lib.errors import ActionRefused, BackendError, BadInput, NotWritable
 
 TIMEOUT_SECONDS = 3600
 COUNTED_TABLES = ("experiments", "runs", "params", "metrics", "tags", "registered_models", "model_versions")
-_NOT_RUNS = {"models", "datasets", "traces", "tags", "artifacts"}
-_FILES = {"artifacts"}
+_NON_RUN_FOLDERS = {"models", "datasets", "traces", "tags", "artifacts"}
+_ARTIFACT_FOLDERS = {"artifacts"}
 
 
-def count_contents(folder: Path) -> dict[str, int]:
+def _count_contents(folder: Path) -> dict[str, int]:
     """What a file store holds, by its own files: experiments, runs, params, metrics (points), tags, registered models, versions."""
-    found = Counter(dict.fromkeys(COUNTED_TABLES, 0))
-    for home in _experiments(folder):
-        found["experiments"] += 1
-        for run in home.iterdir():
-            if run.name not in _NOT_RUNS and (run / "meta.yaml").is_file():
-                found["runs"] += 1
-                found["params"] += _count(run / "params")
-                found["tags"] += _count(run / "tags")
-                found["metrics"] += sum(len(one.read_text().splitlines()) for one in _files(run / "metrics"))
-    for model in (folder / "models").iterdir() if (folder / "models").is_dir() else ():
-        if (model / "meta.yaml").is_file():
-            found["registered_models"] += 1
-            found["model_versions"] += sum(1 for _ in model.glob("version-*/meta.yaml"))
-    return dict(found)
+    counts = Counter(dict.fromkeys(COUNTED_TABLES, 0))
+    for experiment_folder in _experiment_folders(folder):
+        counts["experiments"] += 1
+        for run_folder in experiment_folder.iterdir():
+            if run_folder.name not in _NON_RUN_FOLDERS and (run_folder / "meta.yaml").is_file():
+                counts["runs"] += 1
+                counts["params"] += _count_files(run_folder / "params")
+                counts["tags"] += _count_files(run_folder / "tags")
+                counts["metrics"] += sum(len(file.read_text().splitlines()) for file in _list_files(run_folder / "metrics"))
+    for model_folder in (folder / "models").iterdir() if (folder / "models").is_dir() else ():
+        if (model_folder / "meta.yaml").is_file():
+            counts["registered_models"] += 1
+            counts["model_versions"] += sum(1 for _ in model_folder.glob("version-*/meta.yaml"))
+    return dict(counts)
 
 
-def _experiments(folder: Path) -> Iterator[Path]:
+def _experiment_folders(folder: Path) -> Iterator[Path]:
     """The experiments, deleted ones too, as MLflow's own migration finds them."""
-    for place in (folder, folder / ".trash"):
-        if place.is_dir():
-            yield from (one for one in sorted(place.iterdir()) if _is_number(one.name) and (one / "meta.yaml").is_file())
+    for parent in (folder, folder / ".trash"):
+        if parent.is_dir():
+            yield from (path for path in sorted(parent.iterdir()) if _is_number(path.name) and (path / "meta.yaml").is_file())
 
 
 def _is_number(name: str) -> bool:
     return name.removeprefix("-").isdecimal()
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    return (one for one in folder.rglob("*") if one.is_file()) if folder.is_dir() else iter(())
+def _list_files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else iter(())
 
 
-def _count(folder: Path) -> int:
-    return sum(1 for _ in _files(folder))
+def _count_files(folder: Path) -> int:
+    return sum(1 for _ in _list_files(folder))
 
 
-def _preview(room: FixContext, asked: FixOffer) -> FixPreview:
-    source, target = _source(asked), _target(asked)
-    there = count_contents(source)
-    notes = sum(one.stat().st_size for one in _notes(source))
-    require_free_space(target.parent, notes * 3 + 5_000_000)
-    said = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in there.items() if number)
+def _preview(context: FixContext, offer: FixOffer) -> FixPreview:
+    source, target = _source_folder(offer), _target_file(offer)
+    counts = _count_contents(source)
+    backup_bytes = sum(file.stat().st_size for file in _metadata_files(source))
+    require_free_space(target.parent, backup_bytes * 3 + 5_000_000)
+    contents_text = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number)
     return FixPreview(
         f"Move {source.name} into the database {target.name}",
         (
-            f"A backup of all notes is made first, {notes / 1e6:,.1f} MB: {_backup(room, source).name} in {source.parent}.",
+            f"A backup of all notes is made first, {backup_bytes / 1e6:,.1f} MB: {_backup_path(context, source).name} in {source.parent}.",
             "The files of runs are not in it, because they are not touched.",
-            f"MLflow reads the folder and makes {target}: {said or 'nothing is in it'}.",
+            f"MLflow reads the folder and makes {target}: {contents_text or 'nothing is in it'}.",
             "What arrived is counted and compared.",
             "The folder stays: the files of its runs lie there. Nothing in it is changed.",
             "This browser session goes on with the new database.",
@@ -88,43 +89,43 @@ def _preview(room: FixContext, asked: FixOffer) -> FixPreview:
     )
 
 
-def _move(room: FixContext, asked: FixOffer, told: ProgressCallback) -> FixResult:
-    source, target, there = _source(asked), _target(asked), count_contents(_source(asked))
-    backup = _backup(room, source)
-    told("Making the backup.")
-    _pack(source, backup)
-    told(f"MLflow reads {there['runs']:,} runs. This may take a minute.")
+def _migrate_store(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
+    source, target, source_counts = _source_folder(offer), _target_file(offer), _count_contents(_source_folder(offer))
+    backup = _backup_path(context, source)
+    progress("Making the backup.")
+    _write_backup(source, backup)
+    progress(f"MLflow reads {source_counts['runs']:,} runs. This may take a minute.")
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
-            made = Path(aside) / target.name
-            _migrate(source, made)
-            arrived = count_rows(made, COUNTED_TABLES)
-            _settle(made)
-            os.link(made, target)  # unlike a rename, never over a file that somebody made meanwhile
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+            database = Path(folder) / target.name
+            _run_migration(source, database)
+            target_counts = count_rows(database, COUNTED_TABLES)
+            _merge_write_ahead_log(database)
+            os.link(database, target)  # unlike a rename, never over a file that somebody made meanwhile
     except FileExistsError as error:
         raise ActionRefused(f"{target.name} was made by somebody else meanwhile.", next="Choose another name.") from error
     except OSError as error:
         raise NotWritable(f"{target} cannot be written ({error.strerror}).", next="Choose another folder.") from error
-    rows = _compared(there, arrived)
-    short = [name for name, number in there.items() if arrived.get(name, 0) < number]
-    title = f"{source.name} is in {target.name} now" if not short else f"{source.name} is in {target.name} now, but not all of it"
-    next_ = f"Something did not arrive: {', '.join(short).replace('_', ' ')}. Look for damaged meta.yaml files." if short else ""
+    rows = tuple(  # MLflow adds a tag or two to each run on its way, so more tags than before are no surprise
+        (name.replace("_", " ").capitalize(), f"{target_counts.get(name, 0):,} of {number:,} arrived")
+        for name, number in source_counts.items()
+    )
+    missing = [name for name, number in source_counts.items() if target_counts.get(name, 0) < number]
+    title = (
+        f"{source.name} is in {target.name} now" if not missing else f"{source.name} is in {target.name} now, but not all of it"
+    )
+    next_ = (
+        f"Something did not arrive: {', '.join(missing).replace('_', ' ')}. Look for damaged meta.yaml files." if missing else ""
+    )
     return FixResult(title, (*rows, ("Backup", str(backup))), next_, sqlite_backend(target))
 
 
-def _compared(there: dict[str, int], arrived: dict[str, int]) -> Rows:
-    """What there was and what arrived. MLflow adds a tag or two to each run on its way, so more tags are no surprise."""
-    return tuple(
-        (name.replace("_", " ").capitalize(), f"{arrived.get(name, 0):,} of {number:,} arrived") for name, number in there.items()
-    )
-
-
-def _migrate(source: Path, target: Path) -> None:
-    call = [sys.executable, "-m", "mlflow", "migrate-filestore", "--source", str(source), "--target", f"sqlite:///{target}"]
+def _run_migration(source: Path, target: Path) -> None:
+    command = [sys.executable, "-m", "mlflow", "migrate-filestore", "--source", str(source), "--target", f"sqlite:///{target}"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING_")}
     try:
-        done = subprocess.run(  # noqa: S603 - MLflow's own command on folders that the person named
-            [*call, "--no-progress"],
+        result = subprocess.run(  # noqa: S603 - MLflow's own command on folders that the person named
+            [*command, "--no-progress"],
             cwd=target.parent,
             env=environment | {"MLFLOW_ALLOW_FILE_STORE": "true"},
             capture_output=True,
@@ -134,31 +135,31 @@ def _migrate(source: Path, target: Path) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise BackendError("MLflow did not finish within an hour.", next="Run the command in a shell.") from error
-    if done.returncode:
-        last = ([line for line in (done.stderr or done.stdout).splitlines() if line.strip()] or ["it did not say why"])[-1]
-        raise BackendError(f"MLflow could not move the store: {last[:300]}", next="Mend what it names, then try again.")
+    if result.returncode:
+        lines = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()] or ["it did not say why"]
+        raise BackendError(f"MLflow could not move the store: {lines[-1][:300]}", next="Mend what it names, then try again.")
 
 
-def _settle(made: Path) -> None:
+def _merge_write_ahead_log(database: Path) -> None:
     """MLflow fills the file with a log beside it; bring all into the file itself, as MLflow leaves its other databases."""
-    with closing(sqlite3.connect(made)) as db:
+    with closing(sqlite3.connect(database)) as db:
         db.execute("pragma journal_mode = delete").fetchone()
 
 
-def _notes(source: Path) -> Iterator[Path]:
+def _metadata_files(source: Path) -> Iterator[Path]:
     """Everything but the files of runs and models, which may be huge and are not touched."""
-    for one in sorted(source.iterdir()):
-        if one.is_file():
-            yield one
-        elif one.is_dir() and not one.is_symlink() and one.name not in _FILES:
-            yield from _notes(one)
+    for path in sorted(source.iterdir()):
+        if path.is_file():
+            yield path
+        elif path.is_dir() and not path.is_symlink() and path.name not in _ARTIFACT_FOLDERS:
+            yield from _metadata_files(path)
 
 
-def _pack(source: Path, backup: Path) -> None:
+def _write_backup(source: Path, backup: Path) -> None:
     try:
-        with zipfile.ZipFile(backup, "x", zipfile.ZIP_DEFLATED, strict_timestamps=False) as packed:
-            for one in _notes(source):
-                packed.write(one, one.relative_to(source.parent))
+        with zipfile.ZipFile(backup, "x", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+            for path in _metadata_files(source):
+                archive.write(path, path.relative_to(source.parent))
     except FileExistsError as error:
         raise ActionRefused(f"{backup.name} is there already.", next="Try again in a second.") from error
     except OSError as error:
@@ -168,19 +169,19 @@ def _pack(source: Path, backup: Path) -> None:
         ) from error
 
 
-def _backup(room: FixContext, source: Path) -> Path:
-    return source.parent / f"{source.name}.{room.clock():%Y%m%d-%H%M%S}.zip"
+def _backup_path(context: FixContext, source: Path) -> Path:
+    return source.parent / f"{source.name}.{context.clock():%Y%m%d-%H%M%S}.zip"
 
 
-def _source(asked: FixOffer) -> Path:
-    source = Path(asked["folder"])
-    if not asked["folder"] or not any(_experiments(source)):
+def _source_folder(offer: FixOffer) -> Path:
+    source = Path(offer["folder"])
+    if not offer["folder"] or not any(_experiment_folders(source)):
         raise ActionRefused(f"{source} holds no experiment of a file store.", next="Check again.")
     return source.absolute()
 
 
-def _target(asked: FixOffer) -> Path:
-    name = asked["target"].strip() or _offered(Path(asked["folder"]))
+def _target_file(offer: FixOffer) -> Path:
+    name = offer["target"].strip() or _suggest_target(Path(offer["folder"]))
     target = Path(name).expanduser()
     if not target.is_absolute() or target.suffix != ".db" or not target.parent.is_dir():
         raise BadInput(
@@ -191,24 +192,24 @@ def _target(asked: FixOffer) -> Path:
     return target
 
 
-def _offered(source: Path) -> str:
+def _suggest_target(source: Path) -> str:
     """A name beside the folder that nobody has taken."""
-    names = (source.parent / f"{source.name}{n}.db" for n in ("", *(f"-{n}" for n in range(2, 100))))
-    return str(next((one.absolute() for one in names if not one.exists()), source.parent / f"{source.name}.db"))
+    paths = (source.parent / f"{source.name}{n}.db" for n in ("", *(f"-{n}" for n in range(2, 100))))
+    return str(next((path.absolute() for path in paths if not path.exists()), source.parent / f"{source.name}.db"))
 
 
-def _asks(_: FixContext, asked: FixOffer) -> tuple[FixInput, ...]:
-    return (FixInput("target", "New database", _offered(Path(asked["folder"])), "A file that does not exist yet"),)
+def _inputs(_: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
+    return (FixInput("target", "New database", _suggest_target(Path(offer["folder"])), "A file that does not exist yet"),)
 
 
 FIXES = (
     Fix(
-        "migrate_file_store",
+        fix_ids.MIGRATE_FILE_STORE,
         "Move it into a database",
         "By MLflow's own migration, with a backup.",
         _preview,
-        _move,
-        _asks,
+        _migrate_store,
+        _inputs,
         needs_machine_access=True,
     ),
 )

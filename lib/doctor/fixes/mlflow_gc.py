@@ -1,4 +1,4 @@
-"""Removing for good, by `mlflow gc` as MLflow ships it, in a process of its own. What may be removed is judged in `removal`.
+"""Removing for good, by `mlflow gc` as MLflow ships it, in a process of its own. What may be removed is decided in `deletion_impact`.
 
 A surprise decides the shape of this module: gc takes *everything* that is deleted of each kind it is given no ids for. So each call
 names runs, experiments and models; where none of a kind is meant, it names a decoy that was made and deleted for this one call.
@@ -15,18 +15,18 @@ from ulid import ULID
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, translate_errors
+from lib.doctor.checks.deleted_items import DECOY_PREFIX
 from lib.doctor.fixes.deletion_impact import DeletionImpact
 from lib.errors import BackendError, NotFound
 
 TIMEOUT_SECONDS = 3600
 MAX_IDS_PER_CALL = 500
 """Ids in one call: an argument of a program has its limits."""
-DECOY_PREFIX = "podium-removal-"
-_NOT_FOR_A_CHILD = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_ARTIFACTS_DESTINATION")
+_UNINHERITED_VARIABLES = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_ARTIFACTS_DESTINATION")
 
 
 @dataclass(frozen=True)
-class Decoy:
+class _Decoy:
     """An experiment, a run and a model that exist to be removed."""
 
     experiment_id: str
@@ -35,69 +35,69 @@ class Decoy:
 
 
 def gc_command(uri: str, run_ids: Sequence[str], experiment_ids: Sequence[str], model_ids: Sequence[str]) -> list[str]:
-    """The words of the call, to be shown and to be run after `python -m`."""
+    """The arguments of the command, to be shown and to be run after `python -m`."""
     ids = (("--run-ids", run_ids), ("--experiment-ids", experiment_ids), ("--logged-model-ids", model_ids))
-    named = [word for option, given in ids for word in (option, ",".join(given))]
-    return ["mlflow", "gc", "--backend-store-uri", uri, "--tracking-uri", uri, *named]
+    arguments = [argument for option, values in ids for argument in (option, ",".join(values))]
+    return ["mlflow", "gc", "--backend-store-uri", uri, "--tracking-uri", uri, *arguments]
 
 
 def delete_permanently(backend: Backend, impact: DeletionImpact) -> tuple[str, ...]:
-    """Remove for good what a loss names, and nothing else. Gives the ids of runs that are gone.
+    """Remove for good what a DeletionImpact names, and nothing else. Gives the ids of the deleted runs.
 
     Raises BackendError when MLflow stopped half-way, and says what is gone and what is left.
     """
     for run_id in impact.active_run_ids:
         with translate_errors(f"Run {run_id}"):
             client(backend).delete_run(run_id)
-    for one in impact.models:
-        with translate_errors(f"Model {one.name}"):
-            client(backend).delete_logged_model(one.id)
-    said = ""
-    for runs, models, experiments in _portions(impact):
-        decoy = _decoy(backend)
-        call = gc_command(backend.uri, runs or [decoy.run_id], [*experiments, decoy.experiment_id], models or [decoy.model_id])
-        if said := _run(call):
+    for model in impact.models:
+        with translate_errors(f"Model {model.name}"):
+            client(backend).delete_logged_model(model.id)
+    failure = ""
+    for runs, models, experiments in _batches(impact):
+        decoy = _make_decoy(backend)
+        command = gc_command(backend.uri, runs or [decoy.run_id], [*experiments, decoy.experiment_id], models or [decoy.model_id])
+        if failure := _run_gc(command):
             break
-    left = [one.name for one in impact.runs if _is_there(backend, one.id)]
-    if said or left:
+    remaining_runs = [run.name for run in impact.runs if _run_exists(backend, run.id)]
+    if failure or remaining_runs:
         raise BackendError(
-            f"MLflow stopped: {said or 'it did not say why'}",
-            means=f"{len(impact.runs) - len(left)} of {len(impact.runs)} runs are gone for good, and what is gone does not come back.",
+            f"MLflow stopped: {failure or 'it did not say why'}",
+            means=f"{len(impact.runs) - len(remaining_runs)} of {len(impact.runs)} runs are gone for good, and what is gone does not come back.",
             next="Mend what it names, then look again: what is left can still be restored or removed.",
         )
-    return tuple(one.id for one in impact.runs)
+    return tuple(run.id for run in impact.runs)
 
 
-def _portions(loss: DeletionImpact) -> Iterator[tuple[list[str], list[str], list[str]]]:
-    """Runs and models in portions; the experiment with the last one."""
-    runs, models = [one.id for one in loss.runs], [one.id for one in loss.models]
-    steps = max(1, -(-len(runs) // MAX_IDS_PER_CALL), -(-len(models) // MAX_IDS_PER_CALL))
-    for step in range(steps):
-        here = slice(step * MAX_IDS_PER_CALL, (step + 1) * MAX_IDS_PER_CALL)
-        last = [loss.experiment_id] if loss.experiment_id and step == steps - 1 else []
-        yield runs[here], models[here], last
+def _batches(impact: DeletionImpact) -> Iterator[tuple[list[str], list[str], list[str]]]:
+    """Runs and models in batches; the experiment with the last one."""
+    runs, models = [run.id for run in impact.runs], [model.id for model in impact.models]
+    batch_count = max(1, -(-len(runs) // MAX_IDS_PER_CALL), -(-len(models) // MAX_IDS_PER_CALL))
+    for index in range(batch_count):
+        window = slice(index * MAX_IDS_PER_CALL, (index + 1) * MAX_IDS_PER_CALL)
+        experiment_ids = [impact.experiment_id] if impact.experiment_id and index == batch_count - 1 else []
+        yield runs[window], models[window], experiment_ids
 
 
-def _decoy(backend: Backend) -> Decoy:
+def _make_decoy(backend: Backend) -> _Decoy:
     """Make what gc may take instead of everything. Its folder is never made."""
-    there, name = client(backend), f"{DECOY_PREFIX}{str(ULID()).lower()}"
+    mlflow_client, name = client(backend), f"{DECOY_PREFIX}{str(ULID()).lower()}"
     with translate_errors("Preparing the removal"):
-        experiment = str(there.create_experiment(name, artifact_location=f"{backend.artifact_folder}/{name}"))
-        run = there.create_run(experiment).info.run_id
-        model = there.create_logged_model(experiment, name="decoy").model_id
-        there.delete_logged_model(model)
-        there.delete_run(run)
-        there.delete_experiment(experiment)
-    return Decoy(experiment, run, model)
+        experiment_id = str(mlflow_client.create_experiment(name, artifact_location=f"{backend.artifact_folder}/{name}"))
+        run_id = mlflow_client.create_run(experiment_id).info.run_id
+        model_id = mlflow_client.create_logged_model(experiment_id, name="decoy").model_id
+        mlflow_client.delete_logged_model(model_id)
+        mlflow_client.delete_run(run_id)
+        mlflow_client.delete_experiment(experiment_id)
+    return _Decoy(experiment_id, run_id, model_id)
 
 
-def _run(call: list[str]) -> str:
+def _run_gc(command: list[str]) -> str:
     """Run MLflow. An empty text when it went well, else its last line."""
-    environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_A_CHILD}
+    environment = {name: value for name, value in os.environ.items() if name not in _UNINHERITED_VARIABLES}
     try:
         with tempfile.TemporaryDirectory(prefix="podium-gc-") as folder:
-            done = subprocess.run(  # noqa: S603 - MLflow's own command with ids that were read from the store
-                [sys.executable, "-m", *call],
+            result = subprocess.run(  # noqa: S603 - MLflow's own command with ids that were read from the store
+                [sys.executable, "-m", *command],
                 cwd=folder,
                 env=environment,
                 capture_output=True,
@@ -107,13 +107,13 @@ def _run(call: list[str]) -> str:
             )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)[:200]
-    if done.returncode == 0:
+    if result.returncode == 0:
         return ""
-    lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-    return (lines or [f"exit code {done.returncode}"])[-1][:300]
+    lines = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()]
+    return (lines or [f"exit code {result.returncode}"])[-1][:300]
 
 
-def _is_there(backend: Backend, run_id: str) -> bool:
+def _run_exists(backend: Backend, run_id: str) -> bool:
     try:
         with translate_errors():
             client(backend).get_run(run_id)

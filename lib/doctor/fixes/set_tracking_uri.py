@@ -4,25 +4,25 @@ import re
 
 from lib.backends import local_server
 from lib.backends.backend import parse_backend
-from lib.doctor.artifacts.problem_texts import TRACKING_URI_FIX_ID
+from lib.doctor import fix_ids
 from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, Snippet
 from lib.errors import BadInput
 
 TRACKING_URI_VARIABLE = "MLFLOW_TRACKING_URI"
-_PLAIN = re.compile(r"https?://[A-Za-z0-9.:/_~\[\]-]+")
+_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.:/_~\[\]-]+")
 
 
 def inputs(context: FixContext, _: FixOffer) -> tuple[FixInput, ...]:
     """The address: of the server that Podium started, else MLflow's usual one."""
-    served = local_server.find_server(context.backend)
-    address = served.backend.uri if served else f"http://{local_server.HOST}:{local_server.DEFAULT_PORT}"
+    server = local_server.find_server(context.backend)
+    address = server.backend.uri if server else f"http://{local_server.HOST}:{local_server.DEFAULT_PORT}"
     return (FixInput("address", "Address of the server", address, "The server on which these experiments were made."),)
 
 
 def preview(context: FixContext, offer: FixOffer) -> FixPreview:
     """The lines for the shells. Raises BadInput for an address that is none, or has marks that a shell reads."""
     address = parse_backend(offer["address"] or inputs(context, offer)[0].default, context.podium_home)
-    if address.kind != "server" or not _PLAIN.fullmatch(address.uri):
+    if address.kind != "server" or not _PLAIN_URL.fullmatch(address.uri):
         raise BadInput(f"{address.uri} is no plain address of a server.", next="Type it as http://host:5000, without a password.")
     return FixPreview(
         title=f"Set {TRACKING_URI_VARIABLE}?",
@@ -31,12 +31,12 @@ def preview(context: FixContext, offer: FixOffer) -> FixPreview:
             "It holds for that shell and what is started from it, until the shell is closed.",
             "A script that calls mlflow.set_tracking_uri overrides it.",
         ),
-        snippets=shell_snippets(address.uri),
+        snippets=_shell_snippets(address.uri),
         undo="Close the shell.",
     )
 
 
-def shell_snippets(address: str) -> tuple[Snippet, ...]:
+def _shell_snippets(address: str) -> tuple[Snippet, ...]:
     """One line for each kind of shell."""
     return (
         Snippet(f"export {TRACKING_URI_VARIABLE}='{address}'", "bash", "POSIX (bash, zsh, sh)"),
@@ -47,7 +47,7 @@ def shell_snippets(address: str) -> tuple[Snippet, ...]:
 
 FIXES = (
     Fix(
-        TRACKING_URI_FIX_ID,
+        fix_ids.SET_TRACKING_URI,
         f"Set {TRACKING_URI_VARIABLE} to the server that made it",
         "For a shell: POSIX, PowerShell or cmd form.",
         preview,

@@ -8,7 +8,7 @@ from lib.backends.mlflow_client import client
 from lib.cli import podium
 from lib.errors import NotFound
 from lib.runs.reading.run_reader import read_run
-from tests.doctor.test_good_practice import KEY, PASSWORD, TOKEN, leaky
+from tests.support.doctor_stores import KEY, PASSWORD, TOKEN, log_secrets
 from tests.support.ledger_stores import trained
 
 
@@ -30,7 +30,7 @@ def pressed(page, label):
 
 
 def test_a_secret_is_masked_on_the_page_in_the_report_in_json_and_on_the_command_line(app, fresh_store):
-    leaky(fresh_store)
+    log_secrets(fresh_store)
     page = app("doctor", fresh_store)
     assert "2 runs seem to hold a secret" in shown(page)
     told = [shown(page), repr(page.session_state["doctor.report"])]

@@ -11,7 +11,7 @@ from lib.doctor.fix_runner import apply_fix, find_fix, preview_fix
 from lib.doctor.types import CONFIRMATION_INPUT, FixContext, FixInput, FixOffer, FixPreview
 from lib.errors import PodiumError
 from lib.ui.app.backend_selection import is_shared
-from lib.ui.app.session import current_backend, now, user_name
+from lib.ui.app.session import current_backend, now
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import show_table
@@ -139,4 +139,4 @@ def _leave(word: str = "Cancel") -> None:
 
 
 def _room() -> FixContext:
-    return FixContext(current_backend(), now, podium_home(os.environ), user_name(), is_shared())
+    return FixContext(current_backend(), now, podium_home(os.environ), is_shared())

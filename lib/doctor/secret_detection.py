@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 MASK = "•••"
 MAX_CHARACTERS = 8_000
 """Characters of a value that are looked at: as many as MLflow's database holds of a tag."""
-_ENTROPY = ("Base64 High Entropy String", "Hex High Entropy String")
-_NO_SECRET = (*_ENTROPY, "Secret Keyword", "Public IP (ipv4)", "SoftLayer Credentials", "Cloudant Credentials")
+_ENTROPY_KINDS = ("Base64 High Entropy String", "Hex High Entropy String")
+_UNUSED_KINDS = (*_ENTROPY_KINDS, "Secret Keyword", "Public IP (ipv4)", "SoftLayer Credentials", "Cloudant Credentials")
 """Patterns that a hash, a version number or an address would set off; the first three are asked below, of names that sound secret."""
-_SOUNDS_SECRET = re.compile(
+_SECRET_NAME = re.compile(
     r"(^|[\W_])(access|auth|api|bearer|refresh|hf|secret)?[\W_]*(token|key|secret|credential)s?$", re.IGNORECASE
 )
-_HARMLESS = re.compile(
+_HARMLESS_VALUE = re.compile(
     r"true|false|none|null|nan|yes|no|required|optional|[\d.,eE+-]+|[*•.x]+|<.*>|\$\{?\w+\}?|[\w-]*env[\w-]*", re.IGNORECASE
 )
-_KEY_FILE = "Private Key"
-_SHORTEST = 6
-_ABOUT = re.compile(r"(name|alg\w*|type|path|file|length|policy|id|count|columns?|ttl|days|version)$", re.IGNORECASE)
+_KEY_FILE_KIND = "Private Key"
+_MIN_LENGTH = 6
+_NAME_ABOUT_A_SECRET = re.compile(
+    r"(name|alg\w*|type|path|file|length|policy|id|count|columns?|ttl|days|version)$", re.IGNORECASE
+)
 """How names end that speak about a secret and do not hold it: password_policy, secret_name, api_key_id."""
 
 
@@ -46,23 +48,23 @@ class Secret:
 def find_secret(name: str, value: str) -> Secret | None:
     """The secret in a parameter or tag of this name, or None."""
     text = value[:MAX_CHARACTERS]
-    found = next(_pieces(text), None) or _under_a_telling_name(name, text.strip())
-    return Secret(found[0], len(found[1])) if found else None
+    match = next(_find_pieces(text), None) or _find_by_name(name, text.strip())
+    return Secret(match[0], len(match[1])) if match else None
 
 
 def mask_secrets(text: str) -> str:
     """The same text with every piece that looks like a secret of a known shape covered."""
-    for kind, piece in list(_pieces(text[:MAX_CHARACTERS])):
-        text = MASK if kind == _KEY_FILE else text.replace(piece, MASK)
+    for kind, piece in list(_find_pieces(text[:MAX_CHARACTERS])):
+        text = MASK if kind == _KEY_FILE_KIND else text.replace(piece, MASK)
     return text
 
 
-def _pieces(text: str) -> Iterator[tuple[str, str]]:
+def _find_pieces(text: str) -> Iterator[tuple[str, str]]:
     """Words that hold a known shape, such as a cloud's key, a signed token or an address with a password. Whole words: a pattern may
     match no more than the beginning."""
-    for plugin in _plugins():
+    for plugin in _pattern_plugins():
         pieces = {piece for piece in plugin.analyze_string(text) if isinstance(piece, str) and piece}
-        if pieces and plugin.secret_type == _KEY_FILE:
+        if pieces and plugin.secret_type == _KEY_FILE_KIND:
             yield plugin.secret_type, text
             continue
         for word in text.split() if pieces else ():
@@ -70,14 +72,14 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
                 yield plugin.secret_type, word
 
 
-def _under_a_telling_name(name: str, text: str) -> tuple[str, str] | None:
+def _find_by_name(name: str, text: str) -> tuple[str, str] | None:
     """The whole value, when the name says that it is a password or a key and the value could be one."""
-    if len(text) < _SHORTEST or _HARMLESS.fullmatch(text) or _ABOUT.search(name):
+    if len(text) < _MIN_LENGTH or _HARMLESS_VALUE.fullmatch(text) or _NAME_ABOUT_A_SECRET.search(name):
         return None
-    quoted = text.replace('"', "'")
-    if any(_keyword().analyze_string(f'{name} = "{quoted}"')):
+    quotable_text = text.replace('"', "'")
+    if any(_keyword_plugin().analyze_string(f'{name} = "{quotable_text}"')):
         return "Secret by its name", text
-    if _SOUNDS_SECRET.search(name) and any(_is_random(one, text) for one in _entropies()):
+    if _SECRET_NAME.search(name) and any(_is_random(plugin, text) for plugin in _entropy_plugins()):
         return "Random text under a secret's name", text
     return None
 
@@ -88,21 +90,21 @@ def _is_random(plugin: "BasePlugin", text: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _plugins() -> tuple["BasePlugin", ...]:
-    return tuple(make() for kind, make in _known().items() if kind not in _NO_SECRET)
+def _pattern_plugins() -> tuple["BasePlugin", ...]:
+    return tuple(plugin_class() for kind, plugin_class in _plugin_classes().items() if kind not in _UNUSED_KINDS)
 
 
 @lru_cache(maxsize=1)
-def _keyword() -> "BasePlugin":
-    return _known()["Secret Keyword"]()
+def _keyword_plugin() -> "BasePlugin":
+    return _plugin_classes()["Secret Keyword"]()
 
 
 @lru_cache(maxsize=1)
-def _entropies() -> tuple["BasePlugin", ...]:
-    return tuple(_known()[kind]() for kind in _ENTROPY)
+def _entropy_plugins() -> tuple["BasePlugin", ...]:
+    return tuple(_plugin_classes()[kind]() for kind in _ENTROPY_KINDS)
 
 
-def _known() -> "dict[str, type[BasePlugin]]":
+def _plugin_classes() -> "dict[str, type[BasePlugin]]":
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
     return dict(get_mapping_from_secret_type_to_class())

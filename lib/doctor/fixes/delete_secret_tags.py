@@ -1,0 +1,67 @@
+"""The fix for secrets that were logged as tags: delete these tags. A parameter goes only with its run."""
+
+from typing import TYPE_CHECKING
+
+from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.sqlite_store import require_writable
+from lib.doctor import fix_ids
+from lib.doctor.checks.secrets import TAG, find_secret_matches
+from lib.doctor.evidence import run_label
+from lib.doctor.run_cache import clear_run_cache, read_active_runs
+from lib.doctor.secret_detection import mask_secrets
+from lib.doctor.types import Fix, FixContext, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet
+from lib.errors import ActionRefused
+
+if TYPE_CHECKING:
+    from lib.runs.table.types import RunTable
+
+
+def _preview(context: FixContext, _: FixOffer) -> FixPreview:
+    table, tags = _find_secret_tags(context)
+    code = "\n".join(f"client.delete_tag({run_id!r}, {name!r})" for run_id, name in tags)
+    return FixPreview(
+        "Delete the tags that seem to hold a secret",
+        (
+            *(f"{run_label(table, run_id)} loses its tag {mask_secrets(name)}." for run_id, name in tags),
+            "Copies of the database may still hold them: revoke the secret all the same.",
+        ),
+        (Snippet(f"client = MlflowClient(tracking_uri={context.backend.uri!r})\n{mask_secrets(code)}"),),
+    )
+
+
+def _delete_tags(context: FixContext, _: FixOffer, progress: ProgressCallback) -> FixResult:
+    require_writable(context.backend)
+    table, tags = _find_secret_tags(context)
+    for run_id, name in tags:
+        progress(f"Deleting a tag of {run_label(table, run_id)}.")
+        with translate_errors(f"Run {run_id}"):
+            client(context.backend).delete_tag(run_id, name)
+    clear_run_cache()
+    if remaining_tags := [
+        match for match in find_secret_matches(read_active_runs(context.backend, context.clock)) if match[1] == TAG
+    ]:
+        raise ActionRefused(f"{len(remaining_tags)} tags are still there.", next="Somebody may have set them again. Check again.")
+    return FixResult(
+        "The tags are gone", tuple((run_label(table, run_id), f"no tag {mask_secrets(name)}") for run_id, name in tags)
+    )
+
+
+def _find_secret_tags(context: FixContext) -> tuple["RunTable", list[tuple[str, str]]]:
+    """The tags that hold a secret now. Raises ActionRefused when there is none any more."""
+    clear_run_cache()
+    active_runs = read_active_runs(context.backend, context.clock)
+    tags = [(run_id, name) for run_id, source, name, _ in find_secret_matches(active_runs) if source == TAG]
+    if not tags:
+        raise ActionRefused("No tag seems to hold a secret any more.", next="Check again.")
+    return active_runs.table, tags
+
+
+FIXES = (
+    Fix(
+        fix_ids.DELETE_SECRET_TAGS,
+        "Delete these tags",
+        "Parameters cannot be deleted, tags can. Takes a second.",
+        _preview,
+        _delete_tags,
+    ),
+)

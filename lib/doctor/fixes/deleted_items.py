@@ -1,0 +1,219 @@
+"""The fixes for what was deleted softly: bring runs and experiments back, or remove them for good."""
+
+from lib.backends.backend import Backend
+from lib.backends.sqlite_store import require_writable
+from lib.doctor import fix_ids
+from lib.doctor.checks.deleted_items import read_deleted_runs
+from lib.doctor.evidence import format_count, format_run_label
+from lib.doctor.fixes import deletion_impact, mlflow_gc
+from lib.doctor.fixes.deletion_impact import DeletionImpact
+from lib.doctor.secret_detection import mask_secrets
+from lib.doctor.types import (
+    CONFIRMATION_INPUT,
+    Fix,
+    FixContext,
+    FixInput,
+    FixOffer,
+    FixPreview,
+    FixResult,
+    ProgressCallback,
+    Snippet,
+)
+from lib.errors import ActionRefused, BadInput
+from lib.runs.edit import run_changes
+from lib.runs.edit.experiment_changes import read_deleted_experiments, restore
+from lib.runs.reading.run_reader import read_run, read_runs
+from lib.runs.table.types import Experiment, Search
+
+
+def _preview_restore_runs(context: FixContext, offer: FixOffer) -> FixPreview:
+    selected_runs = _select_runs(context.backend, offer)
+    code = "\n".join(f"client.restore_run({run_id!r})" for run_id, _ in selected_runs)
+    return FixPreview(
+        f"Restore {format_count(len(selected_runs), 'run')}",
+        tuple(f"{label} is listed and compared again." for _, label in selected_runs),
+        (Snippet(f"client = MlflowClient(tracking_uri={context.backend.uri!r})\n{code}"),),
+        "Delete it again on its page.",
+    )
+
+
+def _restore_runs(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
+    require_writable(context.backend)
+    selected_runs = _select_runs(context.backend, offer)
+    for run_id, label in selected_runs:
+        progress(f"Restoring {label}.")
+        run_changes.apply_change(context.backend, run_changes.restore_change(read_run(context.backend, run_id)))
+    rows = tuple((label, f"is {read_run(context.backend, run_id).lifecycle} again") for run_id, label in selected_runs)
+    return FixResult(f"{format_count(len(rows), 'run').capitalize()} restored", rows)
+
+
+def _preview_restore_experiment(context: FixContext, offer: FixOffer) -> FixPreview:
+    experiment = _select_experiment(context.backend, offer)
+    table = read_runs(context.backend, Search((experiment.experiment_id,), state="deleted"))
+    return FixPreview(
+        f"Restore the experiment {mask_secrets(experiment.name)}",
+        (
+            "The experiment is listed again.",
+            f"All its {format_count(len(table), 'run')} come back, also those deleted one by one before.",
+        ),
+        (
+            Snippet(
+                f"client = MlflowClient(tracking_uri={context.backend.uri!r})\nclient.restore_experiment({experiment.experiment_id!r})"
+            ),
+        ),
+        "Delete it again in Compare; runs that were deleted one by one before must be deleted one by one again.",
+    )
+
+
+def _restore_experiment(context: FixContext, offer: FixOffer, _: ProgressCallback) -> FixResult:
+    experiment = _select_experiment(context.backend, offer)
+    require_writable(context.backend)
+    restore(context.backend, experiment.experiment_id)
+    table = read_runs(context.backend, Search((experiment.experiment_id,)))
+    return FixResult(f"{mask_secrets(experiment.name)} restored", (("Active runs in it now", f"{len(table):,}"),))
+
+
+def _preview_removal(context: FixContext, impact: DeletionImpact) -> FixPreview:
+    """Exactly what would be lost. Raises ActionRefused when something forbids it."""
+    if impact.blockers:
+        raise ActionRefused(
+            f"This must stay. {' '.join(impact.blockers)}",
+            next="Delete those versions on the Models page first, if nobody will ever need them; or leave it deleted, which harms nothing.",
+        )
+    changes = [f"The experiment {impact.experiment_name} goes, and its name becomes free"] if impact.experiment_id else []
+    changes += [
+        f"Run {run.name} ({run.id[:8]}) goes, with its parameters, metrics, tags and {_format_size(run.size)} of files"
+        for run in impact.runs
+    ]
+    changes += [f"Model {model.name} ({model.id}) goes, with {_format_size(model.size)} of files" for model in impact.models]
+    changes += (
+        [f"Not deleted yet, so deleted first: {format_count(len(impact.active_run_ids), 'run')}"] if impact.active_run_ids else []
+    )
+    changes += [f"{impact.orphan_count} child runs stay and lose their parent"] if impact.orphan_count else []
+    changes += [f"Together that is {_format_size(impact.size)} of files"]
+    command = mlflow_gc.gc_command(
+        context.backend.uri,
+        [run.id for run in impact.runs],
+        [impact.experiment_id] if impact.experiment_id else ["‹decoy›"],
+        [model.id for model in impact.models] or ["‹decoy›"],
+    )
+    title = f"Remove {mask_secrets(impact.experiment_name) if impact.experiment_id else format_count(len(impact.runs), 'run')} for good"
+    return FixPreview(
+        title, tuple(f"{change}." for change in changes), (Snippet(" ".join(command), "bash"),), "", impact.confirmation_text
+    )
+
+
+def _remove(context: FixContext, impact: DeletionImpact, offer: FixOffer, progress: ProgressCallback) -> FixResult:
+    preview = _preview_removal(context, impact)
+    if offer[CONFIRMATION_INPUT].strip() != preview.confirmation_text:
+        raise ActionRefused("The name was not typed.", next=f"Type {preview.confirmation_text} to remove it for good.")
+    require_writable(context.backend)
+    progress(f"MLflow removes {format_count(len(impact.runs), 'run')}. This takes a few seconds and cannot be taken back.")
+    deleted_run_ids = mlflow_gc.delete_permanently(context.backend, impact)
+    rows = [("Runs gone for good", f"{len(deleted_run_ids):,}"), ("Models gone for good", f"{len(impact.models):,}")]
+    rows += [("Files removed", _format_size(impact.size))]
+    if impact.experiment_id:
+        remaining_ids = {experiment.experiment_id for experiment in read_deleted_experiments(context.backend)}
+        rows.append(
+            (
+                f"Experiment {impact.experiment_name}",
+                "still there" if impact.experiment_id in remaining_ids else "gone, its name is free",
+            )
+        )
+    return FixResult("Removed for good", tuple(rows))
+
+
+def _assess_runs(context: FixContext, offer: FixOffer) -> DeletionImpact:
+    return deletion_impact.assess_run_deletion(context.backend, [run_id for run_id, _ in _select_runs(context.backend, offer)])
+
+
+def _assess_experiment(context: FixContext, offer: FixOffer) -> DeletionImpact:
+    return deletion_impact.assess_experiment_deletion(context.backend, _select_experiment(context.backend, offer).experiment_id)
+
+
+def _select_runs(backend: Backend, offer: FixOffer) -> list[tuple[str, str]]:
+    """Ids and labels of the runs that the offer names, by ids or their beginnings. With `active`, complete ids may name active runs."""
+    prefixes = offer["runs"].replace(",", " ").split()
+    if not prefixes:
+        raise BadInput("No run was named.", next="Name the beginning of an id from the list.")
+    table = read_deleted_runs(backend)
+    labels = {run_id: format_run_label(str(table.identity.at[run_id, "name"] or "Run"), run_id) for run_id in table.ids}
+    if prefixes == ["all"]:
+        return list(labels.items())
+    if offer["active"]:
+        runs = {run_id: read_run(backend, run_id) for run_id in prefixes}
+        return [(run_id, format_run_label(run.name or "Run", run_id)) for run_id, run in runs.items()]
+    matches = {prefix: [run_id for run_id in labels if run_id.startswith(prefix)] for prefix in prefixes}
+    if ambiguous_prefixes := [prefix for prefix, hits in matches.items() if len(hits) != 1]:
+        raise BadInput(
+            f"{ambiguous_prefixes[0][:40]} does not name one of the deleted runs.",
+            next="Use an id from the list, or its beginning.",
+        )
+    return [(run_id, labels[run_id]) for run_id in dict.fromkeys(hits[0] for hits in matches.values())]
+
+
+def _select_experiment(backend: Backend, offer: FixOffer) -> Experiment:
+    """The deleted experiment of this id or name."""
+    name_or_id = offer["experiment"].strip()
+    matches = [
+        experiment
+        for experiment in read_deleted_experiments(backend)
+        if name_or_id in (experiment.experiment_id, experiment.name)
+    ]
+    if len(matches) != 1:
+        raise BadInput(
+            f"{name_or_id[:80] or 'Nothing'} is not one of the deleted experiments.", next="Use a name from the list, or its id."
+        )
+    return matches[0]
+
+
+def _format_size(size: int | None) -> str:
+    if size is None:
+        return "an unknown amount"
+    return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"
+
+
+def _run_inputs(_: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
+    if offer["active"]:
+        return (FixInput("runs", "Which runs", offer["runs"], "Their whole ids with blanks between them"),)
+    return (FixInput("runs", "Which runs", offer["runs"][:8], "The beginnings of their ids with blanks between them, or all"),)
+
+
+def _experiment_inputs(_: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
+    return (FixInput("experiment", "Which experiment", offer["experiment"], "Its name or its id"),)
+
+
+FIXES = (
+    Fix(
+        fix_ids.RESTORE_RUNS,
+        "Restore runs",
+        "They are listed again. Takes a second.",
+        _preview_restore_runs,
+        _restore_runs,
+        _run_inputs,
+    ),
+    Fix(
+        fix_ids.REMOVE_RUNS,
+        "Remove runs for good",
+        "With their files. Nothing brings them back.",
+        lambda context, offer: _preview_removal(context, _assess_runs(context, offer)),
+        lambda context, offer, progress: _remove(context, _assess_runs(context, offer), offer, progress),
+        _run_inputs,
+    ),
+    Fix(
+        fix_ids.RESTORE_EXPERIMENT,
+        "Restore an experiment",
+        "With all its runs. Takes a second.",
+        _preview_restore_experiment,
+        _restore_experiment,
+        _experiment_inputs,
+    ),
+    Fix(
+        fix_ids.REMOVE_EXPERIMENT,
+        "Remove an experiment for good",
+        "With its runs, models and files. Nothing brings them back.",
+        lambda context, offer: _preview_removal(context, _assess_experiment(context, offer)),
+        lambda context, offer, progress: _remove(context, _assess_experiment(context, offer), offer, progress),
+        _experiment_inputs,
+    ),
+)

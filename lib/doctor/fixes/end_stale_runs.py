@@ -1,0 +1,84 @@
+"""The fix for runs whose program died without telling: write down how they ended."""
+
+from typing import Literal
+
+from lib.backends import sqlite_store
+from lib.backends.mlflow_client import client, translate_errors
+from lib.doctor import fix_ids
+from lib.doctor.checks.stale_runs import StaleRun, find_stale_runs
+from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet
+from lib.errors import ActionRefused, BadInput
+from lib.runs.reading.run_reader import read_run
+
+ALL_RUNS = "all"
+TerminalStatus = Literal["FAILED", "KILLED"]
+_STATUS_TEXTS = {"FAILED": "failed", "KILLED": "stopped"}
+
+
+def _preview(context: FixContext, offer: FixOffer, status: TerminalStatus) -> FixPreview:
+    selected_runs = _select_runs(context, offer)
+    code = "\n".join(f"client.set_terminated({run.run_id!r}, {status!r})" for run in selected_runs)
+    return FixPreview(
+        f"Mark {'this run' if len(selected_runs) == 1 else f'these {len(selected_runs)} runs'} as {_STATUS_TEXTS[status]}",
+        tuple(
+            f"{run.label} in {run.experiment_name}: from running to {_STATUS_TEXTS[status]}, ended now." for run in selected_runs
+        ),
+        (Snippet(f"client = MlflowClient(tracking_uri={context.backend.uri!r})\n{code}"),),
+        "A program that still writes to the run can go on; client.update_run(run_id, status='RUNNING') sets the state back.",
+    )
+
+
+def _end_runs(context: FixContext, offer: FixOffer, progress: ProgressCallback, status: TerminalStatus) -> FixResult:
+    sqlite_store.require_writable(context.backend)
+    rows = []
+    for run in _select_runs(context, offer):
+        progress(f"Marking {run.label}.")
+        with translate_errors(f"Run {run.label}"):
+            client(context.backend).set_terminated(run.run_id, status)
+        current_status = read_run(context.backend, run.run_id).status
+        if current_status != status:
+            raise ActionRefused(
+                f"{run.label} says {current_status} all the same.", next="Its program may still run. Check again."
+            )
+        rows.append((run.label, f"says {_STATUS_TEXTS[status]} now"))
+    return FixResult(f"{len(rows)} marked as {_STATUS_TEXTS[status]}", tuple(rows))
+
+
+def _select_runs(context: FixContext, offer: FixOffer) -> tuple[StaleRun, ...]:
+    """The runs that the offer names, if all are stale at this moment. Raises BadInput for any that is not."""
+    stale_runs = {run.run_id: run for run in find_stale_runs(context.backend, context.clock())}
+    if not stale_runs:
+        raise ActionRefused("No run is silent any more.", next="Check again.")
+    prefixes = offer["runs"].replace(",", " ").split() or [ALL_RUNS]
+    if prefixes == [ALL_RUNS]:
+        return tuple(stale_runs.values())
+    matches = {prefix: [run for run_id, run in stale_runs.items() if run_id.startswith(prefix)] for prefix in prefixes}
+    if ambiguous_prefixes := [prefix for prefix, hits in matches.items() if len(hits) != 1]:
+        raise BadInput(
+            f"{ambiguous_prefixes[0][:40]} is not one of the silent runs.", next="Use an id from the list, or its beginning."
+        )
+    return tuple({hits[0].run_id: hits[0] for hits in matches.values()}.values())
+
+
+def _inputs(context: FixContext, _: FixOffer) -> tuple[FixInput, ...]:
+    return (FixInput("runs", "Which runs", ALL_RUNS, "all, or the beginnings of their ids with blanks between them"),)
+
+
+FIXES = (
+    Fix(
+        fix_ids.END_FAILED,
+        "Mark as failed",
+        "When the program broke. Takes a second.",
+        lambda context, offer: _preview(context, offer, "FAILED"),
+        lambda context, offer, progress: _end_runs(context, offer, progress, "FAILED"),
+        _inputs,
+    ),
+    Fix(
+        fix_ids.END_KILLED,
+        "Mark as stopped",
+        "When somebody ended the program. Takes a second.",
+        lambda context, offer: _preview(context, offer, "KILLED"),
+        lambda context, offer, progress: _end_runs(context, offer, progress, "KILLED"),
+        _inputs,
+    ),
+)

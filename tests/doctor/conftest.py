@@ -1,0 +1,11 @@
+"""What the tests of the Doctor share: where a fix is applied."""
+
+import pytest
+
+from lib.doctor.types import FixContext
+from lib.ui.app.session import now
+
+
+@pytest.fixture
+def context(fresh_store, tmp_path):
+    return FixContext(fresh_store, now, tmp_path / "podium")
