@@ -15,7 +15,7 @@ from lib.ledger.state.holdings import recorded_holdings
 from lib.ledger.storage.book_index import DELETED_TAG_PREFIX, INDEX_TAG, mark_book_deleted, read_index_params
 from lib.ledger.storage.book_lookup import ModelIncarnation
 from lib.registry.drift import DriftResolution
-from lib.registry.ledger_writer import _SEEN_WELL, append_restored
+from lib.registry.ledger_writer import _LAST_EXPLAINED, append_restored
 from lib.registry.model_survey import DeletedBook, find_deleted_source_runs, record_changes, survey_models
 from lib.registry.notices import collect_notices
 from lib.registry.promote import MoveRequest, move_version
@@ -300,7 +300,7 @@ def a_new_name(mlflow):
 @pytest.mark.parametrize("deed", [a_new_version_outside, a_restored_book, a_new_name])
 def test_what_the_same_look_records_first_does_not_shorten_the_time_in_which_somebody_moved_a_stage(fresh_store, deed):
     mlflow, model = champion(fresh_store), "beer" if deed is a_new_name else "wine"
-    _SEEN_WELL.clear()
+    _LAST_EXPLAINED.clear()
     before = datetime.now(UTC)
     deed(mlflow)
     if deed is a_restored_book:
