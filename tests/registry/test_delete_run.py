@@ -7,7 +7,8 @@ from mlflow import MlflowClient
 
 from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, NotFound
-from lib.registry.delete_run import delete_run, delete_run_snippet, read_dependents
+from lib.registry.code_snippets import delete_run_snippet
+from lib.registry.delete_run import delete_run, read_dependents
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
 from lib.runs.reading.run_reader import read_run
