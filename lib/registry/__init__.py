@@ -1,4 +1,4 @@
-"""The registry, made to follow the ledger: what is seen, the plan of moves, and the deeds that record and apply a decision.
+"""The model registry, made to follow the ledger: its snapshot, the plan of moves, and the actions that record and apply a decision.
 
-`seen` and `plan` are pure. Nothing outside this room changes a registered model.
+`snapshot` and `move_plan` are pure. Nothing outside this room changes a registered model.
 """

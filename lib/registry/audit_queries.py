@@ -1,7 +1,7 @@
-"""What all books tell of the past: who held a slot at a time, model by model, and every entry of every book in one list.
+"""Audit queries over all books: who held a slot at a time, model by model, and every entry of every book in one list.
 
-Nothing is written. What a look would have to record first counts here as if it had been recorded, so that no answer claims to
-know what was moved outside since the last entry.
+Nothing is written. What a sync would have to record first counts here as if it had been recorded, so that no answer claims to know
+what was moved outside since the last entry.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.storage.book_index import find_book_state
 from lib.registry.move_plan import is_explained
-from lib.registry.reader import LoadedBook as Book
 from lib.registry.reader import (
+    LoadedBook,
     find_book_ids,
     find_renamed_model,
     incarnation_of,
@@ -32,8 +32,8 @@ from lib.registry.reader import (
 )
 from lib.registry.snapshot import RegistrySnapshot
 
-EARLIEST_TIME = datetime.min.replace(tzinfo=UTC)
-EMPTY_STATE = replay(DecodedBook((), ("",), ()))
+_EARLIEST_TIME = datetime.min.replace(tzinfo=UTC)
+_EMPTY_STATE = replay(DecodedBook((), ("",), ()))
 """The state of a model that has no book yet."""
 
 
@@ -48,9 +48,9 @@ class AsOfQuery:
 
 @dataclass(frozen=True)
 class AsOfResult:
-    """The answer for one model. `doubts` counts what does not fit in its book: then the answer may lack an entry.
+    """The answer for one model. `finding_count` is the number of findings in its book: if there are any, the answer may lack an entry.
 
-    `unrecorded` is what a look would have to write first; it counted.
+    `unrecorded_entry` is what a sync would have to append first; it counted.
     """
 
     model: str
@@ -61,7 +61,7 @@ class AsOfResult:
 
 @dataclass(frozen=True)
 class AuditLogEntry:
-    """An entry of the book of a model, at its time; the times of a book never run backwards along its places."""
+    """An entry of the book of a model, at its time; the times of a book never run backwards along its positions."""
 
     model: str
     at: datetime
@@ -70,97 +70,100 @@ class AuditLogEntry:
 
 def query_as_of(backend: Backend, model: str, query: AsOfQuery) -> AsOfResult:
     """Who held a slot of a model. Raises NotFound when there is no such model and never was, or when it has another name now."""
-    seen = read_snapshot(backend, model)
-    before = find_book_state(backend, incarnation_of(seen)) or EMPTY_STATE
-    if seen.created_at and before.is_opened and _known((before,), seen):
-        return _told((before,), seen, query)
-    seen = read_snapshot(backend, model)  # between two readings of the record, so that no move in flight is taken for one outside
-    if seen.created_at is None and (
-        other := find_renamed_model(backend, before.model_created_at) if before.model_created_at else None
+    snapshot = read_snapshot(backend, model)
+    before = find_book_state(backend, incarnation_of(snapshot)) or _EMPTY_STATE
+    if snapshot.created_at and before.is_opened and _is_recorded((before,), snapshot):
+        return _as_of_result((before,), snapshot, query)
+    # read again, between two readings of the book: then no move in flight is taken for an outside move
+    snapshot = read_snapshot(backend, model)
+    if snapshot.created_at is None and (
+        new_name := find_renamed_model(backend, before.model_created_at) if before.model_created_at else None
     ):
-        raise NotFound(f"{model} is now called {other}.", means="", next=f"Its record goes on under {other}.")
-    if seen.created_at is None and not before.is_opened:
+        raise NotFound(f"{model} is now called {new_name}.", means="", next=f"Its record goes on under {new_name}.")
+    if snapshot.created_at is None and not before.is_opened:
         raise NotFound(f"There is no registered model {model}.", means="", next="Check the name.")
-    state = before if _known((before,), seen) else read_book_state(backend, model) or EMPTY_STATE
-    return _told((before, state), seen, query)
+    state = before if _is_recorded((before,), snapshot) else read_book_state(backend, model) or _EMPTY_STATE
+    return _as_of_result((before, state), snapshot, query)
 
 
 def query_as_of_all(backend: Backend, query: AsOfQuery) -> tuple[AsOfResult, ...]:
     """The same for every model, deleted ones that left a record too, by name."""
-    seen = {one.model: one for one in read_all_snapshots(backend)}
-    known = read_books_by_model(backend, tuple(seen.values()))
-    told = list[AsOfResult]()
-    for name in sorted({*seen, *known}):
-        state, one = known[name].state if name in known else EMPTY_STATE, seen.get(name) or RegistrySnapshot(name)
-        sure = _known((state,), one) or not known[name].is_active
-        told.append(_told((state,), one, query) if sure else query_as_of(backend, name, query))
-    return tuple(told)
+    snapshots = {snapshot.model: snapshot for snapshot in read_all_snapshots(backend)}
+    books = read_books_by_model(backend, tuple(snapshots.values()))
+    results = list[AsOfResult]()
+    for model in sorted({*snapshots, *books}):
+        state = books[model].state if model in books else _EMPTY_STATE
+        snapshot = snapshots.get(model) or RegistrySnapshot(model)
+        is_certain = _is_recorded((state,), snapshot) or not books[model].is_active
+        results.append(_as_of_result((state,), snapshot, query) if is_certain else query_as_of(backend, model, query))
+    return tuple(results)
 
 
-def read_books_by_model(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, Book]:
+def read_books_by_model(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, LoadedBook]:
     """Model → its book, those of deleted models under their last name, deleted books too. Writes nothing."""
-    return {model: told for model, (_, told) in read_owned_books(backend, snapshots).items()}
+    return {model: book for model, (_, book) in read_owned_books(backend, snapshots).items()}
 
 
-def read_owned_books(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, tuple[str, Book]]:
+def read_owned_books(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, tuple[str, LoadedBook]]:
     """The same with the run id of each book."""
-    told = read_all_books(backend)
-    owned = {model: (book, told[book]) for model, book in find_book_ids(backend, snapshots, told).items()}
-    taken = {book for book, _ in owned.values()}
-    for book, one in told.items():
-        if book not in taken:
-            owned.setdefault(_last_name(one), (book, one))
-    return owned
+    books = read_all_books(backend)
+    owned_books = {model: (book_id, books[book_id]) for model, book_id in find_book_ids(backend, snapshots, books).items()}
+    owned_ids = {book_id for book_id, _ in owned_books.values()}
+    for book_id, book in books.items():
+        if book_id not in owned_ids:
+            owned_books.setdefault(_last_name(book), (book_id, book))
+    return owned_books
 
 
 def read_audit_log(backend: Backend) -> tuple[AuditLogEntry, ...]:
-    """Every entry of every book, newest first; within a book the order of its places. Writes nothing."""
-    every = [
-        line
+    """Every entry of every book, newest first; within a book in the order of positions. Writes nothing."""
+    log = [
+        log_entry
         for model, book in read_books_by_model(backend, read_all_snapshots(backend)).items()
-        for line in _lines(model, book.state)
+        for log_entry in _log_entries(model, book.state)
     ]
-    return tuple(sorted(every, key=lambda line: (line.at, line.entry.position), reverse=True))
+    return tuple(sorted(log, key=lambda log_entry: (log_entry.at, log_entry.entry.position), reverse=True))
 
 
-def _last_name(book: Book) -> str:
+def _last_name(book: LoadedBook) -> str:
     names = [entry.body.model for entry in book.state.book.entries if entry.body.model]
     return names[-1] if names else book.model
 
 
-def _lines(model: str, state: BookState) -> list[AuditLogEntry]:
-    lines, at = list[AuditLogEntry](), EARLIEST_TIME
+def _log_entries(model: str, state: BookState) -> list[AuditLogEntry]:
+    log, at = list[AuditLogEntry](), _EARLIEST_TIME
     for entry in state.book.entries:
-        with suppress(ValueError):  # an entry that nobody can date stays where it stands
+        with suppress(ValueError):  # an entry without a readable time keeps its place in the order
             at = max(at, parse_timestamp(entry.body.recorded_at))
-        lines.append(AuditLogEntry(model, at, entry))
-    return lines
+        log.append(AuditLogEntry(model, at, entry))
+    return log
 
 
-def _told(states: Sequence[BookState], seen: RegistrySnapshot, question: AsOfQuery) -> AsOfResult:
+def _as_of_result(states: Sequence[BookState], snapshot: RegistrySnapshot, query: AsOfQuery) -> AsOfResult:
     state = states[-1]
-    paper = None if _known(states, seen) else _on_paper(state, seen, question.now)
-    entries, known = (*state.book.entries, *([paper] if paper else [])), None if paper else state.holdings
-    return AsOfResult(seen.model, as_of(entries, question.slot, question.when, known), len(state.book.findings), paper)
+    unrecorded = None if _is_recorded(states, snapshot) else _unrecorded_entry(state, snapshot, query.now)
+    entries, holdings = (*state.book.entries, *([unrecorded] if unrecorded else [])), None if unrecorded else state.holdings
+    answer = as_of(entries, query.slot, query.when, holdings)
+    return AsOfResult(snapshot.model, answer, len(state.book.findings), unrecorded)
 
 
-def _known(states: Sequence[BookState], seen: RegistrySnapshot) -> bool:
+def _is_recorded(states: Sequence[BookState], snapshot: RegistrySnapshot) -> bool:
     """Does the record explain what the registry shows? Without a record there is nothing to explain."""
     state = states[-1]
-    return not state.is_opened or (state.model_created_at == seen.created_at and is_explained(states, seen))
+    return not state.is_opened or (state.model_created_at == snapshot.created_at and is_explained(states, snapshot))
 
 
-def _on_paper(state: BookState, seen: RegistrySnapshot, now: datetime) -> Entry:
-    """The entry that a look would write now; at place 0, for it is not in the book."""
-    at, by = format_timestamp(now), UNKNOWN_ACTOR if state.model_created_at == seen.created_at else PODIUM_ACTOR
-    said: dict[str, Any] = {
-        "model": seen.model,
+def _unrecorded_entry(state: BookState, snapshot: RegistrySnapshot, now: datetime) -> Entry:
+    """The entry that a sync would append now; at position 0, for it is not in the book."""
+    at, is_same_life = format_timestamp(now), state.model_created_at == snapshot.created_at
+    fields: dict[str, Any] = {
+        "model": snapshot.model,
         "recorded_at": at,
-        "by": by,
+        "by": UNKNOWN_ACTOR if is_same_life else PODIUM_ACTOR,
         "backend": BackendRef(kind="", uri=""),
-        "now": seen.slot_states,
+        "now": snapshot.slot_states,
     }
-    if state.model_created_at == seen.created_at:
+    if is_same_life:
         since = min(at, format_timestamp(state.last_observed_at)) if state.last_observed_at else at
-        return Entry(0, "", "", Observed(**said, was=dict(state.observed_slots), window=(since, at)))
-    return Entry(0, "", "", Opened(**said, why="re-created" if seen.created_at else "deleted", created=seen.created_at))
+        return Entry(0, "", "", Observed(**fields, was=dict(state.observed_slots), window=(since, at)))
+    return Entry(0, "", "", Opened(**fields, why="re-created" if snapshot.created_at else "deleted", created=snapshot.created_at))

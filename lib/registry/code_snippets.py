@@ -1,4 +1,4 @@
-"""The plain MLflow calls that do the same as a deed of Podium, to be copied and learned from. Pure."""
+"""The plain MLflow calls that do the same as an action of Podium, to copy and to learn from. Pure."""
 
 from collections.abc import Sequence
 
@@ -7,27 +7,32 @@ from lib.registry.move_plan import Move
 
 
 def load_model_snippet(uri: str, model_uri: str) -> str:
-    """How to load a model: `address` is models:/name@alias or models:/name/version."""
+    """How to load a model: `model_uri` is models:/name@alias or models:/name/version."""
     return f"import mlflow\n\nmlflow.set_tracking_uri({uri!r})\nmodel = mlflow.pyfunc.load_model({model_uri!r})\n"
 
 
 def moves_snippet(uri: str, model: str, moves: Sequence[Move]) -> str:
     """The registry writes of a move. They leave no record of who and why: that is what Podium adds."""
-    return "\n".join([*_client(uri), *(_call(model, move) for move in moves)]) + "\n"
+    return "\n".join([*_client_lines(uri), *(_move_call(model, move) for move in moves)]) + "\n"
 
 
 def register_snippet(uri: str, model: str, source: str, run_id: str, model_id: str = "") -> str:
-    """The registry writes that make a version."""
-    more = f", model_id={model_id!r}" if model_id else ""
-    made = f"client.create_model_version({model!r}, {source!r}, run_id={run_id!r}{more})"
-    return "\n".join([*_client(uri), f"client.create_registered_model({model!r})  # unless it is there", made]) + "\n"
+    """The registry writes that create a version."""
+    model_id_argument = f", model_id={model_id!r}" if model_id else ""
+    call = f"client.create_model_version({model!r}, {source!r}, run_id={run_id!r}{model_id_argument})"
+    return "\n".join([*_client_lines(uri), f"client.create_registered_model({model!r})  # unless it is there", call]) + "\n"
 
 
-def _client(uri: str) -> list[str]:
+def delete_run_snippet(run_id: str, uri: str) -> str:
+    """The call that deletes a run softly."""
+    return f"from mlflow import MlflowClient\n\nclient = MlflowClient(tracking_uri={uri!r})\nclient.delete_run({run_id!r})\n"
+
+
+def _client_lines(uri: str) -> list[str]:
     return ["from mlflow import MlflowClient", "", f"client = MlflowClient(tracking_uri={uri!r}, registry_uri={uri!r})"]
 
 
-def _call(model: str, move: Move) -> str:
+def _move_call(model: str, move: Move) -> str:
     if move.verb == "alias":
         return f"client.set_registered_model_alias({model!r}, {move.target!r}, {move.version!r})"
     if move.verb == "unalias":

@@ -1,6 +1,6 @@
-"""Deleting a run, softly: what depends on it is told first, and the source of a version that somebody uses is not let go unawares.
+"""Soft deletion of a run: what depends on it is shown first, and the source of a version in use needs a typed confirmation.
 
-A deleted run can be restored: MLflow hides it, and keeps its files. Removing it for good is `mlflow gc`'s work, not done here.
+A deleted run can be restored: MLflow hides it and keeps its files. Only `mlflow gc` removes it for good; that is not done here.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ RUNNING_STATUSES = ("RUNNING", "SCHEDULED")
 
 @dataclass(frozen=True)
 class RunDependents:
-    """A run, the versions that came from it, and its child runs (at most 500 of them), as they were at one look."""
+    """A run, the versions that came from it, and its child runs (at most 500 of them), as they were at one moment."""
 
     run: Run
     version_uses: tuple[VersionUse, ...] = ()
@@ -47,45 +47,39 @@ class RunDependents:
 
 
 def read_dependents(backend: Backend, run_id: str) -> RunDependents:
-    """What depends on a run, read now. Raises NotFound for an unknown run."""
-    found = read_run(backend, run_id)
-    models = read_all_snapshots(backend)
-    return RunDependents(
-        found, find_version_uses(found, models, read_all_book_states(backend, models)), read_children(backend, found)
-    )
+    """Read what depends on a run. Raises NotFound for an unknown run."""
+    run = read_run(backend, run_id)
+    snapshots = read_all_snapshots(backend)
+    version_uses = find_version_uses(run, snapshots, read_all_book_states(backend, snapshots))
+    return RunDependents(run, version_uses, read_children(backend, run))
 
 
 def delete_run(backend: Backend, shown_dependents: RunDependents, confirmation: str = "") -> None:
-    """Delete a run softly. `seen` is what the person saw; `typed` repeats its `word` where it has one.
+    """Delete a run softly. `shown_dependents` is what the person saw; `confirmation` repeats its `confirmation_text`, if it has one.
 
-    Raises Refused for a run of the record, for one that is deleted already, when what depends on it changed since the look, and when
-    a version from it is in use (or the run still runs) and nobody insists.
+    Raises ActionRefused for a run of the record, for one that is deleted already, when what depends on it changed since it was shown,
+    and when a version from it is in use (or the run still runs) and the confirmation is missing.
     """
-    now = read_dependents(backend, shown_dependents.run.run_id)
-    if read_experiment_ref(backend, now.run.experiment_id).is_ledger:
+    dependents = read_dependents(backend, shown_dependents.run.run_id)
+    if read_experiment_ref(backend, dependents.run.experiment_id).is_ledger:
         raise ActionRefused("This run belongs to the record, which nobody deletes.")
-    if now.run.lifecycle != "active":
+    if dependents.run.lifecycle != "active":
         raise ActionRefused("The run was deleted already.")
-    if _state(now) != _state(shown_dependents):
+    if _decision_basis(dependents) != _decision_basis(shown_dependents):
         raise ActionRefused("What depends on this run changed since you looked.", next="Look at it again, then decide.")
-    if now.confirmation_text and confirmation.strip() != now.confirmation_text:
-        raise ActionRefused(_why(now), next=f"Type {now.confirmation_text} to delete it all the same.")
-    with translate_errors(f"Run {now.run.run_id}"):
-        client(backend).delete_run(now.run.run_id)
+    if dependents.confirmation_text and confirmation.strip() != dependents.confirmation_text:
+        raise ActionRefused(_blocking_reason(dependents), next=f"Type {dependents.confirmation_text} to delete it all the same.")
+    with translate_errors(f"Run {dependents.run.run_id}"):
+        client(backend).delete_run(dependents.run.run_id)
 
 
-def delete_run_snippet(run_id: str, uri: str) -> str:
-    """The plain MLflow call that does the same, ready to be copied."""
-    return f"from mlflow import MlflowClient\n\nclient = MlflowClient(tracking_uri={uri!r})\nclient.delete_run({run_id!r})\n"
-
-
-def _state(seen: RunDependents) -> tuple[object, ...]:
+def _decision_basis(dependents: RunDependents) -> tuple[object, ...]:
     """What a person decides by; an alias or a stage that moved meanwhile changes it. Child runs are not touched, so they do not count."""
-    return seen.is_running, seen.version_uses
+    return dependents.is_running, dependents.version_uses
 
 
-def _why(now: RunDependents) -> str:
-    if not now.versions_in_use:
+def _blocking_reason(dependents: RunDependents) -> str:
+    if not dependents.versions_in_use:
         return "The run is still running: its program would fail at the next thing it logs."
-    names = ", ".join(f"{use.model} v{use.version}" for use in now.versions_in_use)
+    names = ", ".join(f"{use.model} v{use.version}" for use in dependents.versions_in_use)
     return f"In use and made from this run: {names}."

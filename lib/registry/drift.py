@@ -1,4 +1,4 @@
-"""What can be done when registry and ledger disagree: adopt what stands there, or put back what the ledger wants. Pure."""
+"""What can be done when registry and ledger disagree: adopt what the registry shows, or revert to what the ledger wants. Pure."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from lib.registry.snapshot import version_sort_key
 
 @dataclass(frozen=True)
 class DriftResolution:
-    """One way out of a drift: a move of `version` to a stage, as a decision of this kind."""
+    """One way to resolve a drift: a move of `version` to a stage, as a decision of this kind."""
 
     kind: DecisionKind
     version: str
@@ -21,7 +21,7 @@ class DriftResolution:
 
 @dataclass(frozen=True)
 class Drift:
-    """A slot that shows something else than the ledger wants. `ways` are the ways out: adopt what is shown, or put it back."""
+    """A slot whose observed holders are not the desired one. `resolutions`: adopt what is observed, or revert it."""
 
     slot: Slot
     desired: DesiredHolder
@@ -30,58 +30,72 @@ class Drift:
 
 
 def find_drifts(status: ModelStatus) -> tuple[Drift, ...]:
-    """Every disagreement of a look that nobody is at work on; none while the record tells another life of the model."""
+    """Every disagreement with no open intent; none while the record is about another life of the model."""
     if status.state.model_created_at != status.snapshot.created_at:
         return ()
     return tuple(_drift(status, slot) for slot in status.state.drifted_slots(status.snapshot.slot_states))
 
 
-def _drift(found: ModelStatus, slot: Slot) -> Drift:
-    wanted, shown = found.state.desired_holders()[slot], found.snapshot.slot_states[slot].holders
-    return Drift(slot, wanted, shown, (*_adopt(found, slot, wanted, shown), *_revert(found, slot, wanted, shown)))
+def _drift(status: ModelStatus, slot: Slot) -> Drift:
+    desired, observed = status.state.desired_holders()[slot], status.snapshot.slot_states[slot].holders
+    adopt = _adopt_resolutions(status, slot, desired, observed)
+    revert = _revert_resolutions(status, slot, desired, observed)
+    return Drift(slot, desired, observed, (*adopt, *revert))
 
 
-def _adopt(found: ModelStatus, slot: Slot, wanted: DesiredHolder, shown: tuple[str, ...]) -> list[DriftResolution]:
-    """One way for each version that is shown, the alias first; or, where nobody is shown, that nobody holds the slot."""
-    there = found.snapshot.versions
-    if wanted.holder in there and shown in ((), (wanted.holder,)):  # taken out, or half taken out: of the alias or of the stage
-        return [DriftResolution("adopt", str(wanted.holder), "None" if there[str(wanted.holder)].stage == "None" else "Archived")]
-    return [DriftResolution("adopt", version, SLOTS[slot]) for version in shown if version != wanted.holder and version in there]
+def _adopt_resolutions(
+    status: ModelStatus, slot: Slot, desired: DesiredHolder, observed: tuple[str, ...]
+) -> list[DriftResolution]:
+    """One for each observed version, the alias first; or, where the holder was removed, that nobody holds the slot."""
+    versions = status.snapshot.versions
+    # the holder lost alias and stage, or only one of them
+    if desired.holder in versions and observed in ((), (desired.holder,)):
+        holder = str(desired.holder)
+        return [DriftResolution("adopt", holder, "None" if versions[holder].stage == "None" else "Archived")]
+    return [
+        DriftResolution("adopt", version, SLOTS[slot])
+        for version in observed
+        if version != desired.holder and version in versions
+    ]
 
 
-def _revert(found: ModelStatus, slot: Slot, wanted: DesiredHolder, shown: tuple[str, ...]) -> list[DriftResolution]:
-    there = found.snapshot.versions
-    if wanted.holder in there:
-        return [DriftResolution("revert", str(wanted.holder), SLOTS[slot])]
-    outsiders = [version for version in shown if version not in wanted.holders and version in there]
+def _revert_resolutions(
+    status: ModelStatus, slot: Slot, desired: DesiredHolder, observed: tuple[str, ...]
+) -> list[DriftResolution]:
+    versions = status.snapshot.versions
+    if desired.holder in versions:
+        return [DriftResolution("revert", str(desired.holder), SLOTS[slot])]
+    outsiders = [version for version in observed if version not in desired.holders and version in versions]
     return [DriftResolution("revert", outsiders[0], "Archived")] if outsiders else []
 
 
 def is_fully_recorded(status: ModelStatus) -> bool:
-    """Does the record say all that a look found?"""
-    state, seen = status.state, status.snapshot
-    if not state.is_opened or state.model_created_at != seen.created_at:
+    """Does the record explain all that the registry shows?"""
+    state, snapshot = status.state, status.snapshot
+    if not state.is_opened or state.model_created_at != snapshot.created_at:
         return not state.is_opened
     return (
-        state.model_name in ("", seen.model)
-        and state.known_versions - state.deleted_versions <= set(seen.versions)
-        and is_explained([state], seen)
+        state.model_name in ("", snapshot.model)
+        and state.known_versions - state.deleted_versions <= set(snapshot.versions)
+        and is_explained([state], snapshot)
     )
 
 
 def unrecorded_changes(status: ModelStatus) -> tuple[str, ...]:
-    """What else the next look that may write would put down, in words; drift of a stage is told by `drifts`."""
-    state, seen = status.state, status.snapshot
+    """What else the next sync with write permission would record, as text; drift of a slot is left to `find_drifts`."""
+    state, snapshot = status.state, status.snapshot
     if not state.is_opened:
         return ()
-    if state.model_created_at != seen.created_at:
-        return ("The model was made anew" if seen.created_at else "The model was deleted",)
-    renamed = (
-        [f"The model was renamed from {state.model_name} to {seen.model}"] if state.model_name not in ("", seen.model) else []
+    if state.model_created_at != snapshot.created_at:
+        return ("The model was made anew" if snapshot.created_at else "The model was deleted",)
+    is_renamed = state.model_name not in ("", snapshot.model)
+    rename = [f"The model was renamed from {state.model_name} to {snapshot.model}"] if is_renamed else []
+    deleted_versions = sorted(state.known_versions - state.deleted_versions - set(snapshot.versions), key=version_sort_key)
+    changed_slots = [slot for slot in SLOTS if state.observed_slots[slot] != snapshot.slot_states[slot]]
+    drifted_slots = state.drifted_slots(snapshot.slot_states)
+    moves = [f"{SLOTS[slot]} was moved outside" for slot in changed_slots if slot not in drifted_slots]
+    return (
+        *rename,
+        *(f"v{version} was deleted" for version in deleted_versions),
+        *([] if is_explained([state], snapshot) else moves),
     )
-    gone = sorted(state.known_versions - state.deleted_versions - set(seen.versions), key=version_sort_key)
-    moved = (
-        [] if is_explained([state], seen) else [slot for slot in SLOTS if state.observed_slots[slot] != seen.slot_states[slot]]
-    )
-    stages = [f"{SLOTS[slot]} was moved outside" for slot in moved if slot not in state.drifted_slots(seen.slot_states)]
-    return (*renamed, *(f"v{version} was deleted" for version in gone), *stages)

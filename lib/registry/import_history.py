@@ -1,6 +1,6 @@
-"""Importing a file of earlier decisions into the record of a model.
+"""Import a file of earlier decisions into the record of a model.
 
-The whole file is judged before anything is written. What the record has already is left out, so the same file can be imported again,
+The whole file is checked before anything is written. What the record has already is left out, so the same file can be imported again,
 also after a crash in the middle.
 """
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lib.errors import PodiumError
 from lib.ledger.entry.types import Body, Imported
-from lib.ledger.imports.file_parser import ImportContext, ParsedImportFile, deduplication_key, parse_import_file
+from lib.ledger.imports.file_parser import ImportContext, deduplication_key, parse_import_file
 from lib.ledger.state.holdings import record_start
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer, append
@@ -19,7 +19,7 @@ from lib.registry.reconcile import sync_model_status
 
 @dataclass(frozen=True)
 class ImportFile:
-    """A file as it was given: its name and its bytes. Times without a zone are of `zone`."""
+    """A file as it was uploaded: its name and its bytes. Times without a zone are in `zone`."""
 
     name: str
     data: bytes
@@ -28,7 +28,7 @@ class ImportFile:
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What an import added, by id. `there` lines were in the record already, `others` speak of other models."""
+    """What an import added, by id. `known_count` lines were in the record already, `other_model_count` are about other models."""
 
     model: str
     sha256: str
@@ -38,40 +38,39 @@ class ImportResult:
 
 
 def import_history(writer: Writer, model: str, file: ImportFile) -> ImportResult:
-    """Add what a file tells of the time before the record of a model.
+    """Add what a file says about the time before the record of a model.
 
     Raises NotFound for a model that never was, BadInput with every bad line; then nothing was written.
     """
-    known, now = read_book_state(writer.backend, model), writer.clock()
-    first = record_start(known.book.entries) if known else None
-    told = parse_import_file(file.name, file.data, ImportContext(model, file.zone, now, first or now))
-    found = sync_model_status(writer, model)
-    added = list[str]()
-    for matter in told.entry_fields:
+    state, now = read_book_state(writer.backend, model), writer.clock()
+    started_at = record_start(state.book.entries) if state else None
+    parsed_file = parse_import_file(file.name, file.data, ImportContext(model, file.zone, now, started_at or now))
+    status = sync_model_status(writer, model)
+    added_ids = list[str]()
+    for fields in parsed_file.entry_fields:
         try:
-            entry = _add(writer, found, matter)
+            entry_id = _append_imported(writer, status, fields)
         except PodiumError as error:
-            raise _cut_short(error, len(added)) from error
-        added += [entry] if entry else []
-    return _result(model, told, added)
+            raise _add_progress_hint(error, len(added_ids)) from error
+        added_ids += [entry_id] if entry_id else []
+    known_count = len(parsed_file.entry_fields) - len(added_ids)
+    return ImportResult(model, parsed_file.sha256, tuple(added_ids), known_count, parsed_file.other_model_count)
 
 
-def _add(writer: Writer, found: ModelStatus, matter: dict[str, object]) -> str | None:
-    body = Imported(**writer.common_fields(found.snapshot.model), **matter)  # type: ignore[arg-type]
+def _append_imported(writer: Writer, status: ModelStatus, fields: dict[str, object]) -> str | None:
+    body = Imported(**writer.common_fields(status.snapshot.model), **fields)  # type: ignore[arg-type]
 
     def make(state: BookState) -> Body | None:
-        there = {deduplication_key(entry.body) for entry in state.book.entries if isinstance(entry.body, Imported)}
-        return None if deduplication_key(body) in there else body
+        known_keys = {deduplication_key(entry.body) for entry in state.book.entries if isinstance(entry.body, Imported)}
+        return None if deduplication_key(body) in known_keys else body
 
-    return append(writer.backend, found.book_id, make, found.snapshot.anchors(found.book_id))
-
-
-def _result(model: str, told: ParsedImportFile, added: list[str]) -> ImportResult:
-    return ImportResult(model, told.sha256, tuple(added), len(told.entry_fields) - len(added), told.other_model_count)
+    return append(writer.backend, status.book_id, make, status.snapshot.anchors(status.book_id))
 
 
-def _cut_short(error: PodiumError, done: int) -> PodiumError:
-    """An import that was begun says how far it came."""
+def _add_progress_hint(error: PodiumError, added_count: int) -> PodiumError:
+    """The error of an interrupted import says how many entries were added."""
     return type(error)(
-        error.what, means=f"{done} entries were added before.", next=f"{error.next} Then import the same file again.".strip()
+        error.what,
+        means=f"{added_count} entries were added before.",
+        next=f"{error.next} Then import the same file again.".strip(),
     )

@@ -1,11 +1,11 @@
-"""Where a version comes from, gathered by value: what the run measured, its data, code, environment and the model's own hashes.
+"""The lineage of a version, by value: what its run measured, its data, code and environment, and hashes of the model's files.
 
 Nothing is unpickled: MLmodel and requirements are read as text, the other files are only hashed.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,15 +22,14 @@ from lib.errors import NotFound, PodiumError
 from lib.ledger.entry.types import Lineage, to_json_number
 from lib.registry.snapshot import VersionSnapshot
 from lib.runs.reading.run_reader import read_run
-from lib.runs.table.types import DataInput, Run
+from lib.runs.table.types import COMMIT_TAG, DataInput, Run
 
-MAX_HASHED_BYTES = 500_000_000
+_MAX_HASHED_BYTES = 500_000_000
 """Bytes of a model up to which its files are fetched from a server to be hashed."""
-GIT_COMMIT_TAG = "mlflow.source.git.commit"
 
 
 @dataclass(frozen=True)
-class ModelFileHashes:
+class _ModelFileHashes:
     """Hashes of a model's files (sha256, hex), and why some are missing."""
 
     environment: str = ""
@@ -40,17 +39,16 @@ class ModelFileHashes:
 
 
 def read_lineage(backend: Backend, model: str, version: VersionSnapshot) -> Lineage:
-    """The lineage of a version. What cannot be had is left out, and `missing` says why."""
-    files = _files(backend, model, version)
+    """The lineage of a version. What is not available is left out, and `missing` says why."""
+    hashes = _hash_model_files(backend, model, version)
     try:
-        source = read_run(backend, version.run_id) if version.run_id else None
+        run = read_run(backend, version.run_id) if version.run_id else None
     except NotFound:
-        source, files = (
-            None,
-            ModelFileHashes(files.environment, files.signature, files.artifact, files.missing or "the run is gone"),
-        )
-    made = Lineage(environment=files.environment, signature=files.signature, artifact=files.artifact, missing=files.missing)
-    return made if source is None else made.model_copy(update=_of_run(source))
+        run, hashes = None, replace(hashes, missing=hashes.missing or "the run is gone")
+    lineage = Lineage(
+        environment=hashes.environment, signature=hashes.signature, artifact=hashes.artifact, missing=hashes.missing
+    )
+    return lineage if run is None else lineage.model_copy(update=_run_fields(run))
 
 
 def hash_folder(folder: Path) -> str:
@@ -63,60 +61,64 @@ def hash_folder(folder: Path) -> str:
     return hashlib.sha256("".join(sorted(lines, key=lambda line: line[66:])).encode()).hexdigest() if lines else ""
 
 
-def _of_run(source: Run) -> dict[str, object]:
+def _run_fields(run: Run) -> dict[str, object]:
     return {
-        "run_id": source.run_id,
-        "run_name": source.name,
-        "metrics": {name: to_json_number(value) for name, value in sorted(source.metrics.items())},
-        "parameters": _sha(rfc8785.dumps(dict(source.params))),
-        "data": _digests(source.inputs),
-        "git_commit": source.tags.get(GIT_COMMIT_TAG, ""),
+        "run_id": run.run_id,
+        "run_name": run.name,
+        "metrics": {name: to_json_number(value) for name, value in sorted(run.metrics.items())},
+        "parameters": _sha256(rfc8785.dumps(dict(run.params))),
+        "data": _dataset_digests(run.inputs),
+        "git_commit": run.tags.get(COMMIT_TAG, ""),
     }
 
 
-def _digests(inputs: Sequence[DataInput]) -> dict[str, str]:
-    """Name and use of each dataset → its digest; datasets of the same name are told apart by a number."""
-    found = dict[str, str]()
-    for data in inputs:
-        name = f"{data.name} ({data.context})" if data.context else data.name
-        same = sum(known == name or known.startswith(f"{name} #") for known in found)
-        found[f"{name} #{same + 1}" if same else name] = data.digest
-    return found
+def _dataset_digests(inputs: Sequence[DataInput]) -> dict[str, str]:
+    """Name and use of each dataset → its digest; datasets of the same name are distinguished by a number."""
+    digests = dict[str, str]()
+    for dataset in inputs:
+        name = f"{dataset.name} ({dataset.context})" if dataset.context else dataset.name
+        same_name_count = sum(existing_name == name or existing_name.startswith(f"{name} #") for existing_name in digests)
+        digests[f"{name} #{same_name_count + 1}" if same_name_count else name] = dataset.digest
+    return digests
 
 
-def _files(backend: Backend, model: str, version: VersionSnapshot) -> ModelFileHashes:
+def _hash_model_files(backend: Backend, model: str, version: VersionSnapshot) -> _ModelFileHashes:
     from mlflow.artifacts import download_artifacts
 
     with TemporaryDirectory() as folder:
         try:
-            place = mapped_location(backend, client(backend).get_model_version_download_uri(model, version.number))
-            if far := unreadable_scheme(place, backend):
-                return ModelFileHashes(missing=f"the model's files are at a {far} address, which is not read from here")
-            head = Path(download_artifacts(artifact_uri=f"{place}/MLmodel", dst_path=folder, tracking_uri=client_uri(backend)))
-            described = yaml.safe_load(head.read_text("utf-8"))
-            if not isinstance(described, dict):
-                return ModelFileHashes(missing="the model's MLmodel file is not readable")
-            if _size(described) > MAX_HASHED_BYTES:
-                return _hashed(described, None, "the model is too large to be hashed from here")
-            whole = Path(download_artifacts(artifact_uri=place, dst_path=f"{folder}/model", tracking_uri=client_uri(backend)))
+            location = mapped_location(backend, client(backend).get_model_version_download_uri(model, version.number))
+            if scheme := unreadable_scheme(location, backend):
+                return _ModelFileHashes(missing=f"the model's files are at a {scheme} address, which is not read from here")
+            mlmodel_file = Path(
+                download_artifacts(artifact_uri=f"{location}/MLmodel", dst_path=folder, tracking_uri=client_uri(backend))
+            )
+            mlmodel = yaml.safe_load(mlmodel_file.read_text("utf-8"))
+            if not isinstance(mlmodel, dict):
+                return _ModelFileHashes(missing="the model's MLmodel file is not readable")
+            if _claimed_size(mlmodel) > _MAX_HASHED_BYTES:
+                return _combine_hashes(mlmodel, None, "the model is too large to be hashed from here")
+            model_folder = Path(
+                download_artifacts(artifact_uri=location, dst_path=f"{folder}/model", tracking_uri=client_uri(backend))
+            )
         except (MlflowException, OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-            return ModelFileHashes(missing=f"the model's files cannot be read ({type(error).__name__})")
-        return _hashed(described, whole, "")
+            return _ModelFileHashes(missing=f"the model's files cannot be read ({type(error).__name__})")
+        return _combine_hashes(mlmodel, model_folder, "")
 
 
-def _size(described: dict[str, object]) -> float:
-    """The size a model claims, in bytes; one that says nonsense counts as too large."""
-    claimed = described.get("model_size_bytes") or 0
-    return claimed if isinstance(claimed, int | float) and claimed >= 0 else float("inf")
+def _claimed_size(mlmodel: dict[str, object]) -> float:
+    """The size in bytes that an MLmodel file claims; an invalid one counts as too large."""
+    size = mlmodel.get("model_size_bytes") or 0
+    return size if isinstance(size, int | float) and size >= 0 else float("inf")
 
 
-def _hashed(described: dict[str, object], whole: Path | None, missing: str) -> ModelFileHashes:
-    signature = described.get("signature")
-    requirements = whole / "requirements.txt" if whole else None
-    return ModelFileHashes(
-        environment=_sha(requirements.read_bytes()) if requirements and requirements.is_file() else "",
-        signature=_sha(rfc8785.dumps({str(k): str(v) for k, v in signature.items()})) if isinstance(signature, dict) else "",
-        artifact=hash_folder(whole) if whole else "",
+def _combine_hashes(mlmodel: dict[str, object], model_folder: Path | None, missing: str) -> _ModelFileHashes:
+    signature = mlmodel.get("signature")
+    requirements = model_folder / "requirements.txt" if model_folder else None
+    return _ModelFileHashes(
+        environment=_sha256(requirements.read_bytes()) if requirements and requirements.is_file() else "",
+        signature=_sha256(rfc8785.dumps({str(k): str(v) for k, v in signature.items()})) if isinstance(signature, dict) else "",
+        artifact=hash_folder(model_folder) if model_folder else "",
         missing=missing,
     )
 
@@ -124,20 +126,19 @@ def _hashed(described: dict[str, object], whole: Path | None, missing: str) -> M
 def has_model_files(backend: Backend, model: str, version: str) -> bool:
     """Can the model behind a version still be fetched? True when its MLmodel file is listed where the version points to.
 
-    A place that is not read from here (S3, another host) counts as whole: nothing is known against it.
+    A location that is not read from here (S3, another host) counts as complete: nothing is known against it.
     """
     from mlflow.artifacts import list_artifacts
 
     try:
-        place = mapped_location(backend, client(backend).get_model_version_download_uri(model, version))
-        if unreadable_scheme(place, backend):
+        location = mapped_location(backend, client(backend).get_model_version_download_uri(model, version))
+        if unreadable_scheme(location, backend):
             return True
-        return any(
-            Path(item.path).name == "MLmodel" for item in list_artifacts(artifact_uri=place, tracking_uri=client_uri(backend))
-        )
+        files = list_artifacts(artifact_uri=location, tracking_uri=client_uri(backend))
+        return any(Path(file.path).name == "MLmodel" for file in files)
     except (MlflowException, OSError, ValueError, PodiumError):
         return False
 
 
-def _sha(data: bytes) -> str:
+def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()

@@ -1,6 +1,6 @@
-"""Every model at one look: what was done outside, model by model, read in a few calls; and writing down what nobody recorded.
+"""A survey of all models: what was done outside, model by model, read in a few calls; and recording what nobody recorded.
 
-A reader without write rights sees the same, unrecorded.
+A reader without write permission sees the same, unrecorded.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ from lib.runs.table.types import Run
 
 @dataclass(frozen=True)
 class DeletedBook:
-    """A book of which runs were deleted: its run id, and the runs that are to be restored."""
+    """A book of which runs were deleted: its run id, and the runs to restore."""
 
     book_id: str
     deleted_run_ids: tuple[str, ...]
@@ -35,9 +35,10 @@ class DeletedBook:
 
 @dataclass(frozen=True)
 class ModelSurvey:
-    """All models as the registry shows them, and a look at each that has a record, deleted ones too.
+    """All models as the registry shows them, and the status of each that has a record, deleted ones too.
 
-    `lost` are the models whose book was deleted, all of it or a volume; `gone` those whose book the store has no more, with its run id.
+    `deleted_books`: the models whose book was deleted, all of it or a volume; `missing_books`: those whose book the store no longer has,
+    with its run id.
     """
 
     snapshots: tuple[RegistrySnapshot, ...]
@@ -47,74 +48,77 @@ class ModelSurvey:
 
 
 def survey_models(backend: Backend) -> ModelSurvey:
-    """Look at everything. Writes nothing. Raises LedgerBroken when the index of the ledger was tampered with."""
-    models = read_all_snapshots(backend)
-    seen, owned = {one.model: one for one in models}, read_owned_books(backend, models)
-    looks = {
-        model: ModelStatus(told.state, seen.get(model) or RegistrySnapshot(model), book)
-        for model, (book, told) in owned.items()
-        if told.is_active
+    """Read registry and ledger of every model. Writes nothing. Raises LedgerBroken when the index of the ledger was tampered with."""
+    snapshots = read_all_snapshots(backend)
+    snapshot_by_model = {snapshot.model: snapshot for snapshot in snapshots}
+    owned_books = read_owned_books(backend, snapshots)
+    statuses = {
+        model: ModelStatus(book.state, snapshot_by_model.get(model) or RegistrySnapshot(model), book_id)
+        for model, (book_id, book) in owned_books.items()
+        if book.is_active
     }
-    lost = {model: DeletedBook(book, told.deleted_run_ids) for model, (book, told) in owned.items() if not told.is_active}
-    without = tuple(one for one in models if one.model not in owned)
-    return ModelSurvey(models, looks, lost, _gone(backend, without) if without else {})
+    deleted_books = {
+        model: DeletedBook(book_id, book.deleted_run_ids) for model, (book_id, book) in owned_books.items() if not book.is_active
+    }
+    unowned = tuple(snapshot for snapshot in snapshots if snapshot.model not in owned_books)
+    return ModelSurvey(snapshots, statuses, deleted_books, _find_missing_books(backend, unowned) if unowned else {})
 
 
-def _gone(backend: Backend, models: tuple[RegistrySnapshot, ...]) -> dict[str, str]:
-    """Model → the run that the index names as its book, where the store has no such run any more."""
-    index, gone = read_index_params(backend), dict[str, str]()
-    for one in models:
-        book = resolve_book_id(index, incarnation_of(one), lambda _: None, lambda _: False)
+def _find_missing_books(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, str]:
+    """Model → the run that the index names as its book, where the store no longer has such a run."""
+    index, missing_books = read_index_params(backend), dict[str, str]()
+    for snapshot in snapshots:
+        book_id = resolve_book_id(index, incarnation_of(snapshot), lambda _: None, lambda _: False)
         try:
-            if book:
-                read_book(backend, book)
+            if book_id:
+                read_book(backend, book_id)
         except NotFound:
-            gone[one.model] = str(book)
+            missing_books[snapshot.model] = str(book_id)
         except LedgerBroken:  # deleted, and not gone yet
             continue
-    return gone
+    return missing_books
 
 
 def record_changes(writer: Writer, survey: ModelSurvey) -> bool:
-    """Record what a survey found and no record says yet; tells whether anything was to be recorded.
+    """Record what a survey found and no record has yet; returns whether there was anything to record.
 
     Raises NotWritable when this person may not write.
     """
-    for one in survey.deleted_books.values():
-        mark_book_deleted(writer.backend, one.book_id, format_timestamp(writer.clock()))
-    back = marked_book_ids(writer.backend)
-    due = [
+    for deleted_book in survey.deleted_books.values():
+        mark_book_deleted(writer.backend, deleted_book.book_id, format_timestamp(writer.clock()))
+    restored_ids = marked_book_ids(writer.backend)
+    models = [
         model
-        for model, one in survey.statuses.items()
-        if not is_fully_recorded(one) or one.book_id in back or _overdue(writer, one)
+        for model, status in survey.statuses.items()
+        if not is_fully_recorded(status) or status.book_id in restored_ids or _has_overdue_decision(writer, status)
     ]
-    for model in due:
+    for model in models:
         with suppress(NotFound, LedgerBroken):  # renamed meanwhile, or not sound: the notice says so
             sync_model_status(writer, model)
-    return bool(due)
+    return bool(models)
 
 
-def _overdue(writer: Writer, one: ModelStatus) -> bool:
-    """Was a decision left open for longer than the grace time? Then a look finishes it."""
-    left = time_until_first_due(list_pending_decisions(one.snapshot.model, one.state), writer.clock())
-    return left is not None and not left
+def _has_overdue_decision(writer: Writer, status: ModelStatus) -> bool:
+    """Was a decision left open for longer than the grace period? Then a sync finishes it."""
+    time_left = time_until_first_due(list_pending_decisions(status.snapshot.model, status.state), writer.clock())
+    return time_left is not None and not time_left
 
 
 def find_deleted_source_runs(
     backend: Backend, snapshot: RegistrySnapshot, fetch_run: Callable[[Backend, str], Run | None] = read_run
 ) -> dict[str, str]:
     """Version that holds a stage → the id of the run it came from, where that run is deleted or gone."""
-    held = {number for side in snapshot.slot_states.values() for number in side.holders}
-    lost = dict[str, str]()
-    for number in sorted(held & set(snapshot.versions)):
+    holders = {number for slot_state in snapshot.slot_states.values() for number in slot_state.holders}
+    deleted_runs = dict[str, str]()
+    for number in sorted(holders & set(snapshot.versions)):
         run_id = snapshot.versions[number].run_id
         try:
-            source = fetch_run(backend, run_id) if run_id else None
+            run = fetch_run(backend, run_id) if run_id else None
         except NotFound:
-            source = None
-        if run_id and (source is None or source.lifecycle != "active"):
-            lost[number] = run_id
-    return lost
+            run = None
+        if run_id and (run is None or run.lifecycle != "active"):
+            deleted_runs[number] = run_id
+    return deleted_runs
 
 
 def deleted_book_notice(deleted_book: DeletedBook) -> Notice:
@@ -129,10 +133,10 @@ def deleted_book_notice(deleted_book: DeletedBook) -> Notice:
 
 
 def missing_book_notice(book_id: str) -> Notice:
-    """The notice for a model whose book the store has no more."""
+    """The notice for a model whose book the store no longer has."""
     means = "The index names it, and the store has it no more: it was deleted for good. Nothing can be decided or recorded for this model."
-    cure = (
+    advice = (
         f"Bring run {book_id} back from a backup of the database. Without one, rename the model: a new record begins under the new name, "
         "and what was recorded stands only in packets and heads that were kept elsewhere."
     )
-    return Notice("The book is gone", means, cure, "broken")
+    return Notice("The book is gone", means, advice, "broken")

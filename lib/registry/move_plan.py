@@ -1,4 +1,4 @@
-"""From what is wanted and what is seen to the moves that are left, and whether a sight is explained. Pure."""
+"""From the desired holders and a registry snapshot to the moves that remain, and whether a snapshot is explained. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,14 +11,15 @@ from lib.ledger.state.replay import BookState, DesiredHolder
 from lib.registry.snapshot import RegistrySnapshot, version_sort_key
 
 PREVIEW_ID = "preview"
-"""The id of an intent that is only on paper."""
+"""The id of an intent that exists only in a preview."""
 
 
 @dataclass(frozen=True)
 class Move:
-    """One registry write: point an alias at a version, drop an alias, or put a version into a stage.
+    """One registry write: point an alias at a version, delete an alias, or put a version into a stage.
 
-    `as_tag`: the server keeps no stages, so the stage is written as a tag of the version.
+    `target` is the alias or the stage, `previous` what it replaces: the alias's old version or the version's old stage.
+    `is_stage_tag`: the server has no stages, so the stage is written as a tag of the version.
     """
 
     verb: Literal["alias", "unalias", "stage"]
@@ -29,133 +30,140 @@ class Move:
 
 
 def plan_moves(state: BookState, snapshot: RegistrySnapshot, intent_ids: Collection[str]) -> tuple[Move, ...]:
-    """The writes that are left for the open intents `mine` (ids), in order: alias, stage, others out, aliases off.
+    """The writes that remain for these open intents, in order: alias, stage, others out of the stage, alias deletions.
 
-    Only slots that these intents named are touched, and those in which a version they push out is wanted. A wanted version that is
-    gone is left to people.
+    Only slots that these intents named are touched, and those that should hold a version they push out. A desired version that was
+    deleted is left to people.
     """
-    open_ = [intent for intent in state.open_intents if intent.id in intent_ids and snapshot.is_possible(intent)]
-    want, leaving = state.desired_holders(snapshot.is_possible), _leaving(state, snapshot, open_)
-    slots = _slots(state, snapshot, open_)
-    placed = {w.holder for w in want.values() if w.is_managed and w.holder}
-    out = [move for slot, w in want.items() if slot in slots for move in _for_slot(slot, w, snapshot, leaving, placed)]
-    out += [
-        _to_stage(snapshot, version, stage)
-        for version, stage in leaving.items()
-        if version not in placed
+    intents = [intent for intent in state.open_intents if intent.id in intent_ids and snapshot.is_possible(intent)]
+    desired, target_stages = state.desired_holders(snapshot.is_possible), _target_stages(state, snapshot, intents)
+    slots = _affected_slots(state, snapshot, intents)
+    keepers = {holder.holder for holder in desired.values() if holder.is_managed and holder.holder}
+    moves = [
+        move
+        for slot, holder in desired.items()
+        if slot in slots
+        for move in _moves_for_slot(slot, holder, snapshot, target_stages, keepers)
+    ]
+    moves += [
+        _stage_move(snapshot, version, stage)
+        for version, stage in target_stages.items()
+        if version not in keepers
         and slot_of(snapshot.versions[version].stage) is None
         and snapshot.versions[version].stage != stage
     ]
-    return (*out, *_carried(state, snapshot, open_))
+    return (*moves, *_alias_moves(state, snapshot, intents))
 
 
 def preview_intent(state: BookState, snapshot: RegistrySnapshot, intent_id: str) -> tuple[Move, ...]:
-    """Every move of one intent until nothing is left, found by making each one on paper and looking again."""
-    done: list[Move] = []
+    """Every move of one intent until none remains, found by applying each one to the snapshot and planning again."""
+    preview: list[Move] = []
     for _ in range(100):
-        left = plan_moves(state, snapshot, (intent_id,))
-        if not left:
+        moves = plan_moves(state, snapshot, (intent_id,))
+        if not moves:
             break
-        done.append(left[0])
-        snapshot = apply_move(snapshot, left[0])
-    return tuple(done)
+        preview.append(moves[0])
+        snapshot = apply_move(snapshot, moves[0])
+    return tuple(preview)
 
 
 def apply_move(snapshot: RegistrySnapshot, move: Move) -> RegistrySnapshot:
     """What the registry would show after a move."""
     if move.verb == "stage":
-        moved = replace(snapshot.versions[move.version], stage=move.target, has_explicit_stage=True)
-        return replace(snapshot, versions={**snapshot.versions, move.version: moved})
+        version = replace(snapshot.versions[move.version], stage=move.target, has_explicit_stage=True)
+        return replace(snapshot, versions={**snapshot.versions, move.version: version})
     aliases = {alias: version for alias, version in snapshot.aliases.items() if alias != move.target}
     return replace(snapshot, aliases={**aliases, move.target: move.version} if move.verb == "alias" else aliases)
 
 
 def is_explained(states: Iterable[BookState], snapshot: RegistrySnapshot) -> bool:
-    """Is everything the slots show known, or the work of an intent in flight?
+    """Is everything the slots show recorded, or the work of an intent in flight?
 
-    A writer whose intent is open may be carrying out any later intent too, even one closed meanwhile: all intents from the oldest
-    open place on count. `states` are readings of the book before and after the look at the registry.
+    A writer whose intent is open may be carrying out any later intent too, even one closed meanwhile: all intents from the position
+    of the oldest open one on count. `states` are readings of the book before and after the registry was read.
     """
-    known = tuple(states)
-    if any(dict(state.observed_slots) == snapshot.slot_states for state in known):
+    readings = tuple(states)
+    if any(dict(state.observed_slots) == snapshot.slot_states for state in readings):
         return True
-    flying = _flying(known)
-    return bool(flying) and all(_covered(slot, known, flying, snapshot) for slot in SLOTS)
+    decisions = _decisions_in_flight(readings)
+    return bool(decisions) and all(_is_slot_explained(slot, readings, decisions, snapshot) for slot in SLOTS)
 
 
-def _flying(states: tuple[BookState, ...]) -> list[Decided]:
-    oldest = min((intent.position for intent in states[0].open_intents), default=states[0].book.head + 1)
-    bodies = [intent.body for state in states for intent in state.intents if intent.position >= oldest]
+def _decisions_in_flight(states: tuple[BookState, ...]) -> list[Decided]:
+    first = min((intent.position for intent in states[0].open_intents), default=states[0].book.head + 1)
+    bodies = [intent.body for state in states for intent in state.intents if intent.position >= first]
     return [body for body in bodies if isinstance(body, Decided)]
 
 
-def _covered(slot: Slot, states: tuple[BookState, ...], flying: list[Decided], seen: RegistrySnapshot) -> bool:
-    cover = {body.version for body in flying if body.to == SLOTS[slot]}
-    cover |= {v for state in states for v in (*state.desired_holders()[slot].holders, *state.observed_slots[slot].holders)}
-    between = not seen.has_aliases and any(slot in body.slots or body.to == SLOTS[slot] for body in flying)  # one in, one out
+def _is_slot_explained(slot: Slot, states: tuple[BookState, ...], decisions: list[Decided], snapshot: RegistrySnapshot) -> bool:
+    """Are alias and stage among the versions that the states and the decisions in flight can put there?"""
+    candidates = {body.version for body in decisions if body.to == SLOTS[slot]}
+    candidates |= {v for state in states for v in (*state.desired_holders()[slot].holders, *state.observed_slots[slot].holders)}
+    # without aliases a stage is filled and emptied in two writes: in between it may hold two versions, which shows as no alias
+    is_between_writes = not snapshot.has_aliases and any(slot in body.slots or body.to == SLOTS[slot] for body in decisions)
     may_be_empty = (
-        between
-        or any(body.to != SLOTS[slot] and body.version in cover for body in flying)
+        is_between_writes
+        or any(body.to != SLOTS[slot] and body.version in candidates for body in decisions)
         or any(not state.desired_holders()[slot].holders or state.observed_slots[slot].alias is None for state in states)
     )
-    held = seen.slot_states[slot]
-    return (held.alias in cover or (held.alias is None and may_be_empty)) and set(held.stage) <= cover
+    slot_state = snapshot.slot_states[slot]
+    return (slot_state.alias in candidates or (slot_state.alias is None and may_be_empty)) and set(slot_state.stage) <= candidates
 
 
-def _slots(state: BookState, seen: RegistrySnapshot, intents: Sequence[Entry]) -> set[Slot]:
-    """The slots that intents named, and the named ones in which a version they move or push out is wanted."""
-    names, want = state.slots_by_intent(seen.is_possible), state.desired_holders(seen.is_possible)
-    slots = {slot for intent in intents for slot in names.get(intent.id, ())}
-    moved = {intent.body.version for intent in intents} | {v for slot in slots for v in seen.slot_states[slot].holders}
-    return slots | {slot for slot, w in want.items() if w.is_managed and moved & set(w.holders)}
+def _affected_slots(state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry]) -> set[Slot]:
+    """The slots that intents named, and the managed ones that should hold a version they move or push out."""
+    slots_by_intent, desired = state.slots_by_intent(snapshot.is_possible), state.desired_holders(snapshot.is_possible)
+    slots = {slot for intent in intents for slot in slots_by_intent.get(intent.id, ())}
+    versions = {intent.body.version for intent in intents} | {v for slot in slots for v in snapshot.slot_states[slot].holders}
+    return slots | {slot for slot, holder in desired.items() if holder.is_managed and versions & set(holder.holders)}
 
 
-def _leaving(state: BookState, seen: RegistrySnapshot, intents: Sequence[Entry]) -> dict[str, Stage]:
-    """Version → the stage it leaves for, by the last decision about it, for versions that `intents` speak of."""
-    last = {intent.body.version: intent for intent in state.intents if state.is_effective(intent, seen.is_possible)}
-    found = {}
-    for version in {intent.body.version for intent in intents} & set(seen.versions):
-        body = last[version].body if version in last and seen.is_possible(last[version]) else None
+def _target_stages(state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry]) -> dict[str, Stage]:
+    """Version → the stage outside the slots it goes to by the last decision about it, for the versions of these intents."""
+    last_intents = {intent.body.version: intent for intent in state.intents if state.is_effective(intent, snapshot.is_possible)}
+    stages = {}
+    for version in {intent.body.version for intent in intents} & set(snapshot.versions):
+        body = last_intents[version].body if version in last_intents and snapshot.is_possible(last_intents[version]) else None
         if isinstance(body, Decided) and slot_of(body.to) is None:
-            found[body.version] = body.to
-    return found
+            stages[body.version] = body.to
+    return stages
 
 
-def _for_slot(
-    slot: Slot, want: DesiredHolder, seen: RegistrySnapshot, leaving: Mapping[str, Stage], placed: set[str]
+def _moves_for_slot(
+    slot: Slot, desired: DesiredHolder, snapshot: RegistrySnapshot, target_stages: Mapping[str, Stage], keepers: set[str]
 ) -> list[Move]:
-    holder, stage, shown = want.holder, SLOTS[slot], seen.slot_states[slot]
-    if holder is not None and holder not in seen.versions:
+    holder, stage, slot_state = desired.holder, SLOTS[slot], snapshot.slot_states[slot]
+    if holder is not None and holder not in snapshot.versions:
         return []
-    others = sorted((v for v in shown.stage if v not in want.holders and v not in placed), key=version_sort_key)
-    out = {version: _to_stage(seen, version, leaving.get(version, "Archived")) for version in others}
-    # a stage that only an alias tells of would be lost with it
-    found = [move for version, move in out.items() if not seen.versions[version].has_explicit_stage]
-    if holder is not None and shown.alias != holder and seen.has_aliases:
-        found.append(Move("alias", slot, holder, shown.alias or ""))
-    if holder is not None and (seen.versions[holder].stage != stage or not seen.versions[holder].has_explicit_stage):
-        found.append(_to_stage(seen, holder, stage))
-    found += [move for version, move in out.items() if seen.versions[version].has_explicit_stage]
-    if seen.has_aliases and shown.alias is not None and shown.alias not in want.holders and holder is None:
-        found.append(Move("unalias", slot, shown.alias))
-    return found
+    leavers = sorted((v for v in slot_state.stage if v not in desired.holders and v not in keepers), key=version_sort_key)
+    exits = {version: _stage_move(snapshot, version, target_stages.get(version, "Archived")) for version in leavers}
+    # a stage that is only implied by the alias would be lost with it
+    moves = [move for version, move in exits.items() if not snapshot.versions[version].has_explicit_stage]
+    if holder is not None and slot_state.alias != holder and snapshot.has_aliases:
+        moves.append(Move("alias", slot, holder, slot_state.alias or ""))
+    if holder is not None and (snapshot.versions[holder].stage != stage or not snapshot.versions[holder].has_explicit_stage):
+        moves.append(_stage_move(snapshot, holder, stage))
+    moves += [move for version, move in exits.items() if snapshot.versions[version].has_explicit_stage]
+    if snapshot.has_aliases and slot_state.alias is not None and slot_state.alias not in desired.holders and holder is None:
+        moves.append(Move("unalias", slot, slot_state.alias))
+    return moves
 
 
-def _to_stage(seen: RegistrySnapshot, version: str, stage: Stage) -> Move:
-    return Move("stage", stage, version, seen.versions[version].stage, is_stage_tag=not seen.has_stages)
+def _stage_move(snapshot: RegistrySnapshot, version: str, stage: Stage) -> Move:
+    return Move("stage", stage, version, snapshot.versions[version].stage, is_stage_tag=not snapshot.has_stages)
 
 
-def _carried(state: BookState, seen: RegistrySnapshot, intents: Sequence[Entry]) -> list[Move]:
-    """Other aliases that an open, still wanted intent was asked to take along."""
-    causes = {want.intent_id for want in state.desired_holders(seen.is_possible).values()}
-    bodies = [intent.body for intent in intents if intent.id in causes]
+def _alias_moves(state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry]) -> list[Move]:
+    """Moves for other aliases that an open, still effective intent takes along."""
+    effective_ids = {holder.intent_id for holder in state.desired_holders(snapshot.is_possible).values()}
+    bodies = [intent.body for intent in intents if intent.id in effective_ids]
     pairs = [(alias, body.version) for body in bodies if isinstance(body, Decided) for alias in body.aliases]
-    left = [(alias, version) for alias, version in pairs if seen.has_aliases and seen.aliases.get(alias) != version]
-    return [Move("alias", alias, version, seen.aliases.get(alias, "")) for alias, version in left]
+    remaining = [(alias, version) for alias, version in pairs if snapshot.has_aliases and snapshot.aliases.get(alias) != version]
+    return [Move("alias", alias, version, snapshot.aliases.get(alias, "")) for alias, version in remaining]
 
 
 def add_preview_intent(state: BookState, body: Decided) -> BookState:
     """The state with one more intent, to preview what it would do."""
     entry = Entry(state.book.head + 1, PREVIEW_ID, "", body)
-    reading = replace(state.book, entries=(*state.book.entries, entry))
-    return replace(state, book=reading, intents=(*state.intents, entry))
+    book = replace(state.book, entries=(*state.book.entries, entry))
+    return replace(state, book=book, intents=(*state.intents, entry))

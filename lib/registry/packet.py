@@ -1,10 +1,13 @@
-"""Make a packet of a decision, or of an answer about the past: read the book as it stands, the registry, and what verify says.
+"""Builds the packet of a decision or of an as-of answer: from the book as it is, the registry, and the findings of verify.
 
 Nothing is written. Sources of versions are left out, because an address may carry a key; the backend's address never does.
 """
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,6 +33,7 @@ from lib.ledger.packet.selection import find_entry, proof_positions, related_pos
 from lib.ledger.queries.as_of import answer_sentence, answer_to_json
 from lib.ledger.queries.history import history_rows
 from lib.ledger.queries.time_query import TimeQuery, format_local_time
+from lib.ledger.state.imported_holdings import all_holdings
 from lib.ledger.state.replay import replay
 from lib.ledger.state.volumes import VolumeParams, read_volumes
 from lib.ledger.storage.book import Writer, read_volume_params
@@ -42,101 +46,106 @@ from lib.registry.verify import verify
 
 @dataclass(frozen=True)
 class _Source:
-    """What everything is taken from: the registry at one look, and the parameters of the book's runs with their reading."""
+    """What a packet is built from: the registry, the parameters of the book's runs, the book in them, and what verify found."""
 
-    seen: RegistrySnapshot
-    sheets: ParamsByRun
-    reading: DecodedBook
+    snapshot: RegistrySnapshot
+    params_by_run: ParamsByRun
+    book: DecodedBook
     findings: tuple[dict[str, Any], ...]
 
 
 def build_decision_packet(writer: Writer, model: str, id_or_position: str) -> Packet:
-    """The packet of an entry, named by its id or place, and of what led to it and came of it. Raises NotFound for an unknown one."""
-    source = _read(writer.backend, model)
-    entries = source.reading.entries
+    """The packet of an entry, named by its id or position, with what led to it and what came of it. Raises NotFound for an unknown one."""
+    source = _read_source(writer.backend, model)
+    entries = source.book.entries
     entry = find_entry(entries, id_or_position)
     subject = PacketSubject(kind=DECISION_KIND, model=model, entry=entry.id, place=entry.position)
-    places = related_positions(entries, entry)
-    return _packet(writer, source, subject, said=_told(source.reading, entry), shown=places, kept=places)
-
-
-def build_as_of_packet(writer: Writer, model: str, query: AsOfQuery) -> Packet:
-    """The packet of the answer who held a slot then. It carries the whole book, so that the answer can be found anew."""
-    told = query_as_of(writer.backend, model, query)
-    source = _read(writer.backend, model)
-    entries = (*source.reading.entries, *([told.unrecorded_entry] if told.unrecorded_entry else []))
-    return _packet(
-        writer,
-        source,
-        _asked(model, query),
-        said=f"{model}, {_time_said(query.when)}: {answer_sentence(told.answer)}",
-        answer=answer_to_json(told.answer),
-        unrecorded=canonical_json(told.unrecorded_entry.body) if told.unrecorded_entry else None,
-        shown=proof_positions(entries, told.answer),
-        kept=tuple(entry.position for entry in source.reading.entries),
+    positions = related_positions(entries, entry)
+    return _build_packet(
+        writer, source, subject, said=_entry_sentence(source.book, entry), shown=positions, included_positions=positions
     )
 
 
-def _read(backend: Backend, model: str) -> _Source:
-    seen = read_snapshot(backend, model)
-    book = find_book_id(backend, incarnation_of(seen))
-    if book is None and seen.created_at is None:
+def build_as_of_packet(writer: Writer, model: str, query: AsOfQuery) -> Packet:
+    """The packet of the answer who held a slot then. It carries the whole book, so that the answer can be derived again."""
+    result = query_as_of(writer.backend, model, query)
+    source = _read_source(writer.backend, model)
+    entries = (*source.book.entries, *([result.unrecorded_entry] if result.unrecorded_entry else []))
+    return _build_packet(
+        writer,
+        source,
+        _as_of_subject(model, query),
+        said=f"{model}, {_format_time_query(query.when)}: {answer_sentence(result.answer)}",
+        answer=answer_to_json(result.answer),
+        unrecorded=canonical_json(result.unrecorded_entry.body) if result.unrecorded_entry else None,
+        shown=proof_positions(entries, result.answer),
+        included_positions=tuple(entry.position for entry in source.book.entries),
+    )
+
+
+def _read_source(backend: Backend, model: str) -> _Source:
+    snapshot = read_snapshot(backend, model)
+    book_id = find_book_id(backend, incarnation_of(snapshot))
+    if book_id is None and snapshot.created_at is None:
         raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
-    if book is None:
+    if book_id is None:
         raise NotFound(f"{model} has no record yet.", means="", next="A record begins with the first look that may write.")
-    found = verify(backend, model).findings
-    findings = tuple({"place": one.position, "what": one.what, "means": one.means} for one in found)
-    sheets, reading = _sheets(backend, book)
-    return _Source(seen, sheets, reading, findings)
+    findings = tuple(
+        {"place": finding.position, "what": finding.what, "means": finding.means} for finding in verify(backend, model).findings
+    )
+    params_by_run, book = _read_uncached_book(backend, book_id)
+    return _Source(snapshot, params_by_run, book, findings)
 
 
-def _sheets(backend: Backend, book: str) -> tuple[ParamsByRun, DecodedBook]:
-    """A book through all its volumes, fetched and understood now, with the parameters it was read from."""
-    sheets = dict[str, Mapping[str, str]]()
+def _read_uncached_book(backend: Backend, book_id: str) -> tuple[ParamsByRun, DecodedBook]:
+    """A book through all its volumes, fetched and parsed anew, with the parameters it was read from."""
+    params_by_run = dict[str, Mapping[str, str]]()
 
     def fetch(run_id: str) -> VolumeParams | None:
-        found = read_volume_params(backend, run_id)
-        if found:
-            sheets[run_id] = found.params
-        return found
+        volume = read_volume_params(backend, run_id)
+        if volume:
+            params_by_run[run_id] = volume.params
+        return volume
 
     with translate_errors("The book of this model"), relaxed_gc():
-        told = read_volumes(fetch, book)
-    if told is None:
+        volumes = read_volumes(fetch, book_id)
+    if volumes is None:
         raise NotFound(
-            f"The book of this model, run {book}, is not there any more.", means="", next="Bring it back from a backup."
+            f"The book of this model, run {book_id}, is not there any more.", means="", next="Bring it back from a backup."
         )
-    return sheets, told.book
+    return params_by_run, volumes.book
 
 
-def _packet(writer: Writer, source: _Source, subject: PacketSubject, *, kept: Sequence[int], **more: Any) -> Packet:
-    reading = source.reading
-    shown = [entry for entry in reading.entries if entry.position in more["shown"]]
+def _build_packet(
+    writer: Writer, source: _Source, subject: PacketSubject, *, included_positions: Sequence[int], **fields: Any
+) -> Packet:
+    book = source.book
+    shown_entries = [entry for entry in book.entries if entry.position in fields["shown"]]
     return Packet(
         subject=subject,
         made=PacketOrigin(at=format_timestamp(writer.clock()), by=writer.actor),
         backend={"kind": writer.backend.kind, "uri": writer.backend.uri},
         book=PacketBook(
             model=subject.model,
-            volumes=packet_volumes(source.sheets, reading),
-            head=reading.head,
-            chain=reading.chain,
+            volumes=packet_volumes(source.params_by_run, book),
+            head=book.head,
+            chain=book.chain,
         ),
-        entries=packet_entries(source.sheets, reading, kept),
-        evidence=tuple(found for entry in shown if (found := _evidence(entry))),
-        registry=_registry(source.seen, format_timestamp(writer.clock())),
+        entries=packet_entries(source.params_by_run, book, included_positions),
+        evidence=tuple(evidence for entry in shown_entries if (evidence := _evidence(entry))),
+        registry=_registry_json(source.snapshot, format_timestamp(writer.clock())),
         verify=source.findings,
-        pictures=_pictures(reading.entries, subject, writer),
-        **more,
+        pictures=_render_pictures(book.entries, subject, writer),
+        **fields,
     )
 
 
-def _asked(model: str, question: AsOfQuery) -> PacketSubject:
-    when = question.when
+def _as_of_subject(model: str, query: AsOfQuery) -> PacketSubject:
+    when = query.when
     return PacketSubject(
         kind=AS_OF_KIND,
         model=model,
-        stage=SLOTS[question.slot],
+        stage=SLOTS[query.slot],
         at=format_timestamp(when.at),
         until=format_timestamp(when.until) if when.until else None,
         zone=when.zone,
@@ -144,58 +153,97 @@ def _asked(model: str, question: AsOfQuery) -> PacketSubject:
     )
 
 
-def _time_said(when: TimeQuery) -> str:
+def _format_time_query(when: TimeQuery) -> str:
     """The instant, or the day, that was asked about, in its zone."""
     local = when.at.astimezone(ZoneInfo(when.zone))
     return f"{local.day} {local:%b %Y} ({when.zone})" if when.until else format_local_time(when.at, when.zone)
 
 
-def _told(reading: DecodedBook, entry: Entry) -> str:
+def _entry_sentence(book: DecodedBook, entry: Entry) -> str:
     """An entry in one sentence: what was decided, by whom, when, and how it ended."""
-    state = replay(reading)
-    line = next(one for one in history_rows(state) if one.position == entry.position)
+    row = next(row for row in history_rows(replay(book)) if row.position == entry.position)
     body = entry.body
-    at = f" on {format_local_time(line.at, 'UTC')}" if line.at else ""
-    version = f" v{line.version}" if line.version else ""
+    at = f" on {format_local_time(row.at, 'UTC')}" if row.at else ""
+    version = f" v{row.version}" if row.version else ""
     if not isinstance(body, Decided):
-        return f"Entry {entry.position} of {body.model or 'this model'},{version} {body.type}{at} by {line.actor_name}: {line.summary.rstrip('.')}"
+        return f"Entry {entry.position} of {body.model or 'this model'},{version} {body.type}{at} by {row.actor_name}: {row.summary.rstrip('.')}"
     verdict = {"approve": "approved", "reject": "rejected", "changes": "sent back for changes"}[body.verdict]
-    return f"{body.model}{version}: {verdict} for {body.to} by {line.actor_name}{at}{_ended(reading, entry)}"
+    return f"{body.model}{version}: {verdict} for {body.to} by {row.actor_name}{at}{_outcome_clause(book, entry)}"
 
 
-def _ended(reading: DecodedBook, entry: Entry) -> str:
+def _outcome_clause(book: DecodedBook, entry: Entry) -> str:
     """How an approving decision ended; empty for one that is still open and for the others."""
-    ends = (one for one in reading.entries if isinstance(one.body, Closing) and one.body.intent == entry.id)
-    end = next(ends, None)
-    if end is None or not isinstance(end.body, Closing):
+    closings = (other for other in book.entries if isinstance(other.body, Closing) and other.body.intent == entry.id)
+    closing = next(closings, None)
+    if closing is None or not isinstance(closing.body, Closing):
         return ""
-    out = " and ".join(f"v{number}" for number in end.body.displaced)
-    word = {"APPLIED": "carried out", "OVERTAKEN": "overtaken by a later decision", "FAILED": "not carried out"}[end.body.type]
-    return f"; {word} (entry {end.position}){f', in place of {out}' if out else ''}"
+    displaced = " and ".join(f"v{number}" for number in closing.body.displaced)
+    outcomes = {"APPLIED": "carried out", "OVERTAKEN": "overtaken by a later decision", "FAILED": "not carried out"}
+    outcome = outcomes[closing.body.type]
+    return f"; {outcome} (entry {closing.position}){f', in place of {displaced}' if displaced else ''}"
 
 
 def _evidence(entry: Entry) -> dict[str, Any] | None:
     """Where a version came from, as it was recorded or imported; None for an entry that does not say so."""
     body = entry.body
-    came = body.lineage if isinstance(body, Registered | Imported) else None
-    if came is None or (isinstance(body, Imported) and not to_json(came)):
+    lineage = body.lineage if isinstance(body, Registered | Imported) else None
+    if lineage is None or (isinstance(body, Imported) and not to_json(lineage)):
         return None
-    return {"version": body.version, "place": entry.position, "lineage": to_json(came)}
+    return {"version": body.version, "place": entry.position, "lineage": to_json(lineage)}
 
 
-def _registry(seen: RegistrySnapshot, at: str) -> dict[str, Any]:
-    """The registry at the look of the export."""
+def _registry_json(snapshot: RegistrySnapshot, at: str) -> dict[str, Any]:
+    """The registry as it was read for the export."""
     versions = [
-        {"version": one.number, "stage": one.stage, "created": one.created_at, "run_id": one.run_id, "head": one.head}
-        for one in seen.versions.values()
+        {
+            "version": version.number,
+            "stage": version.stage,
+            "created": version.created_at,
+            "run_id": version.run_id,
+            "head": version.head,
+        }
+        for version in snapshot.versions.values()
     ]
-    holders = {SLOTS[slot]: list(held.holders) for slot, held in seen.slot_states.items()}
-    return {"read_at": at, "created": seen.created_at, "aliases": dict(seen.aliases), "holders": holders, "versions": versions}
+    return {
+        "read_at": at,
+        "created": snapshot.created_at,
+        "aliases": dict(snapshot.aliases),
+        "holders": {SLOTS[slot]: list(slot_state.holders) for slot, slot_state in snapshot.slot_states.items()},
+        "versions": versions,
+    }
 
 
-def _pictures(entries: Sequence[Entry], subject: PacketSubject, writer: Writer) -> dict[str, PacketPicture]:
-    from lib.registry.packet_chart import render_holdings_chart
+def _render_pictures(entries: Sequence[Entry], subject: PacketSubject, writer: Writer) -> dict[str, PacketPicture]:
+    marked_at = parse_timestamp(subject.at) if subject.at else None
+    chart = _render_holdings_chart(entries, subject.model, writer.clock(), marked_at)
+    return {"strip": chart} if chart else {}
 
-    mark = parse_timestamp(subject.at) if subject.at else None
-    drawn = render_holdings_chart(entries, subject.model, writer.clock(), mark)
-    return {"strip": drawn} if drawn else {}
+
+def _render_holdings_chart(
+    entries: Sequence[Entry], model: str, now: datetime, marked_at: datetime | None
+) -> PacketPicture | None:
+    """Who held which stage over time, imported holdings included, as a PNG for paper; None when nobody ever held anything.
+
+    `marked_at` is the instant somebody asked about.
+    """
+    from lib.ledger.charts.holdings_chart import bar_table, holdings_chart
+    from lib.runs.export.chart_image import render_png
+    from lib.theme import FONT_FOLDER, LIGHT
+
+    holdings = all_holdings(entries)
+    if not holdings:
+        return None
+    table = bar_table([(SLOTS[holding.slot], holding) for holding in holdings], now)
+    visible_mark = marked_at if marked_at and marked_at >= table.since.min() else None
+    data = render_png(holdings_chart(table, LIGHT, list(SLOTS.values()), marked_at=visible_mark), LIGHT, FONT_FOLDER)
+    description = "; ".join(
+        f"{SLOTS[holding.slot]}: {'v' + holding.version if holding.version else 'unknown'} from {holding.since:%-d %b %Y} "
+        f"to {f'{holding.until:%-d %b %Y}' if holding.until else 'now'}"
+        for holding in holdings[-12:]
+    )
+    return PacketPicture(
+        type="image/png",
+        alt=f"Who held which stage of {model}{', the last 12 holdings' if len(holdings) > 12 else ''}: {description}",
+        sha256=hashlib.sha256(data).hexdigest(),
+        data=base64.b64encode(data).decode(),
+    )

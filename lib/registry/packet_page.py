@@ -1,6 +1,6 @@
-"""A packet as one page that anybody can read and print: no script, no request, pictures inside, the data at its end.
+"""A packet as one HTML page that anybody can read and print: no script, no request, pictures inside, the data at its end.
 
-Only values go into the template, and it escapes every one; what a text of a stranger would turn or hide becomes visible.
+Only values go into the template, and it escapes every one; invisible characters and direction marks in foreign text become visible.
 """
 
 import re
@@ -21,9 +21,10 @@ from lib.ledger.packet.html_hashes import embed_document
 from lib.ledger.queries.history import HistoryRow, history_rows
 from lib.ledger.queries.time_query import format_local_time
 from lib.ledger.state.replay import replay
+from lib.registry.snapshot import version_list
 
-TEMPLATE_NAME = "packet_page.html"
-ENTRY_LABELS = {
+_TEMPLATE_NAME = "packet_page.html"
+_ENTRY_LABELS = {
     "OPENED": "Record begins",
     "IMPORTED": "Imported",
     "REGISTERED": "Registered",
@@ -43,7 +44,7 @@ ENTRY_LABELS = {
     "VOLUME": "Next volume",
 }
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-_SAID = (
+_FIELDS_SHOWN_ELSEWHERE = (
     "schema",
     "type",
     "model",
@@ -59,7 +60,7 @@ _SAID = (
     "expected",
     "lineage",
 )
-_NAMES = {
+_FIELD_LABELS = {
     "now": "Seen afterwards",
     "was": "Seen before",
     "recorded_at": "Recorded",
@@ -76,101 +77,100 @@ def render_packet(packet: Packet) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: escape_invisible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
+        finalize=lambda value: _escape_invisible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
     )
     document = hashed_document(packet)
-    return embed_document(env.get_template(TEMPLATE_NAME).render(_view(packet, document)), document)
+    return embed_document(env.get_template(_TEMPLATE_NAME).render(_template_values(packet, document)), document)
 
 
 def render_failure_page(error: PodiumError) -> str:
-    """A page in place of a packet that could not be made; it is no packet, and `packet verify` says so."""
-    return f"<!DOCTYPE html><meta charset='utf-8'><title>No packet</title><h1>No packet was made</h1><p>{escape(escape_invisible(str(error)))}</p>"
+    """A page in place of a packet that could not be built; it is not a packet, and `packet verify` says so."""
+    return f"<!DOCTYPE html><meta charset='utf-8'><title>No packet</title><h1>No packet was made</h1><p>{escape(_escape_invisible(str(error)))}</p>"
 
 
-def escape_invisible(text: str) -> str:
-    """Text whose invisible marks and turns of direction are shown as their code, so that nothing reads otherwise than it is."""
-    return _INVISIBLE.sub(lambda mark: f"[U+{ord(mark[0]):04X}]", text)
+def _escape_invisible(text: str) -> str:
+    """Text whose invisible characters and direction marks are replaced by their codes."""
+    return _INVISIBLE.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
 
 
-def _view(packet: Packet, document: dict[str, Any]) -> dict[str, Any]:
-    shown = [one for one in packet.entries if one.place in packet.shown]
-    entries = [Entry(one.place, one.id, one.chain, parse_body(one.text)) for one in packet.entries]
-    told = {line.position: line for line in history_rows(replay(DecodedBook(tuple(entries), ("",), ())))}
-    bodies = {entry.position: entry for entry in entries}
+def _template_values(packet: Packet, document: dict[str, Any]) -> dict[str, Any]:
+    shown_entries = [entry for entry in packet.entries if entry.place in packet.shown]
+    book_entries = [Entry(entry.place, entry.id, entry.chain, parse_body(entry.text)) for entry in packet.entries]
+    rows = {row.position: row for row in history_rows(replay(DecodedBook(tuple(book_entries), ("",), ())))}
+    entry_at = {entry.position: entry for entry in book_entries}
+    subject, answer = packet.subject, packet.answer or {}
     return {
         "packet": packet,
         "hashes": document["hashes"],
         "sha256": document["sha256"],
-        "made_at": _moment(packet.made.at, packet.subject.zone),
-        "why": _entry(told[packet.subject.place], bodies[packet.subject.place], shown[0]) if packet.subject.place else None,
-        "entries": [_entry(told[one.place], bodies[one.place], one) for one in shown],
-        "holders": _holders(packet),
-        "unknown": [_stretch(one, packet.subject.zone) | {"why": one["why"]} for one in (packet.answer or {}).get("unknown", [])],
-        "metrics": sorted({name for one in packet.evidence for name in one["lineage"].get("metrics", {})}),
-        "read_at": _moment(packet.registry["read_at"], "UTC"),
+        "made_at": format_local_time(parse_timestamp(packet.made.at), subject.zone),
+        "why": _entry_values(rows[subject.place], entry_at[subject.place], shown_entries[0]) if subject.place else None,
+        "entries": [_entry_values(rows[entry.place], entry_at[entry.place], entry) for entry in shown_entries],
+        "holders": [holder | _format_span(holder, subject.zone) for holder in answer.get("holders", [])],
+        "unknown": [_format_span(span, subject.zone) | {"why": span["why"]} for span in answer.get("unknown", [])],
+        "metrics": sorted({name for evidence in packet.evidence for name in evidence["lineage"].get("metrics", {})}),
+        "read_at": format_local_time(parse_timestamp(packet.registry["read_at"]), "UTC"),
     }
 
 
-def _entry(line: HistoryRow, entry: Entry, text: PacketEntry) -> dict[str, Any]:
+def _entry_values(row: HistoryRow, entry: Entry, packet_entry: PacketEntry) -> dict[str, Any]:
     body = to_json(entry.body)
     reason = entry.body.reason
     return {
-        "place": line.position,
-        "id": line.id,
-        "word": ENTRY_LABELS.get(line.badge, "Other"),
-        "at": format_local_time(line.at, "UTC") if line.at else "no readable time",
-        "who": line.actor_name,
+        "place": row.position,
+        "id": row.id,
+        "word": _ENTRY_LABELS.get(row.badge, "Other"),
+        "at": format_local_time(row.at, "UTC") if row.at else "no readable time",
+        "who": row.actor_name,
         "how": "as imported"
         if isinstance(entry.body, Imported)
         else "verified"
-        if line.is_verified
+        if row.is_verified
         else "typed, not verified"
-        if line.actor_name not in ("Podium", "unknown")
+        if row.actor_name not in ("Podium", "unknown")
         else "",
-        "version": f"v{line.version}" if line.version else "",
-        "move": f"{line.from_stage} → {line.to_stage}" if line.to_stage else "",
-        "why": line.summary,
-        "instead": line.corrected_summary,
-        "superseded_by": ", ".join(map(str, line.correction_positions)),
+        "version": f"v{row.version}" if row.version else "",
+        "move": f"{row.from_stage} → {row.to_stage}" if row.to_stage else "",
+        "why": row.summary,
+        "instead": row.corrected_summary,
+        "superseded_by": ", ".join(map(str, row.correction_positions)),
         "category": REASON_CATEGORIES.get(reason.category, reason.category) if reason else "",
         "expected": (entry.body.expected or "") if isinstance(entry.body, Decided) else "",
-        "more": _more(body),
-        "sha256": text.sha256,
-        "chain": text.chain,
+        "more": _other_fields(body),
+        "sha256": packet_entry.sha256,
+        "chain": packet_entry.chain,
     }
 
 
-def _more(body: dict[str, Any]) -> dict[str, Any]:
-    """What else the body says, under names for people; what every entry shows anyway and what is empty is left out."""
-    held = {name: _held(value) if name in ("now", "was") and isinstance(value, dict) else value for name, value in body.items()}
-    return {_NAMES.get(name, name.replace("_", " ")): value for name, value in held.items() if name not in _SAID and value}
+def _other_fields(body: dict[str, Any]) -> dict[str, Any]:
+    """The other fields of a body under readable labels; what every entry shows anyway and what is empty is left out."""
+    fields = {
+        name: _format_slot_states(value) if name in ("now", "was") and isinstance(value, dict) else value
+        for name, value in body.items()
+    }
+    return {
+        _FIELD_LABELS.get(name, name.replace("_", " ")): value
+        for name, value in fields.items()
+        if name not in _FIELDS_SHOWN_ELSEWHERE and value
+    }
 
 
-def _held(now: dict[str, Any]) -> str:
-    """Who stood in each stage, as a look saw it."""
+def _format_slot_states(slot_states: dict[str, Any]) -> str:
+    """Who was in each stage, as an entry observed it."""
     parts = []
     for slot, stage in SLOTS.items():
-        held = SlotState.model_validate(now.get(slot, {}))
-        parts.append(f"{stage}: {' and '.join(f'v{number}' for number in held.holders) or 'nobody'}")
+        slot_state = SlotState.model_validate(slot_states.get(slot, {}))
+        parts.append(f"{stage}: {version_list(slot_state.holders)}")
     return ", ".join(parts)
 
 
-def _holders(packet: Packet) -> list[dict[str, Any]]:
-    found = (packet.answer or {}).get("holders", [])
-    return [one | _stretch(one, packet.subject.zone) for one in found]
-
-
-def _stretch(one: dict[str, Any], zone: str) -> dict[str, str]:
+def _format_span(span: dict[str, Any], zone: str) -> dict[str, str]:
     return {
-        "since": _second(one["since"], zone) if one["since"] else "the beginning",
-        "until": _second(one["until"], zone) if one["until"] else "now",
+        "since": _format_second(span["since"], zone) if span["since"] else "the beginning",
+        "until": _format_second(span["until"], zone) if span["until"] else "now",
     }
 
 
-def _second(text: str, zone: str) -> str:
+def _format_second(text: str, zone: str) -> str:
     local = parse_timestamp(text).astimezone(ZoneInfo(zone))
     return f"{local.day} {local:%b %Y, %H:%M:%S} {zone}"
-
-
-def _moment(text: str, zone: str) -> str:
-    return format_local_time(parse_timestamp(text), zone)

@@ -1,4 +1,4 @@
-"""Decisions that are made and not finished: who decided what, and when a look finishes them by itself. Pure."""
+"""Decisions that are made and not finished: who decided what, and when a sync finishes them by itself. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from lib.registry.ledger_writer import GRACE_PERIOD
 
 @dataclass(frozen=True)
 class PendingDecision:
-    """An open decision about a version of a model. `due` is from when on any look that may write finishes it."""
+    """An open decision about a version of a model. From `due_at` on, any sync with write permission finishes it."""
 
     model: str
     entry_id: str
@@ -41,5 +41,5 @@ def list_pending_decisions(model: str, state: BookState) -> tuple[PendingDecisio
 
 
 def time_until_first_due(decisions: Sequence[PendingDecision], now: datetime) -> timedelta | None:
-    """How long until the first of them is finished by a look; None when none is open."""
-    return min((one.time_left(now) for one in decisions), default=None)
+    """How long until the first of them is finished by a sync; None when none is open."""
+    return min((decision.time_left(now) for decision in decisions), default=None)

@@ -1,7 +1,7 @@
-"""Promote, archive, roll back: take a place in the ledger for the decision, then make the registry follow it.
+"""Promote, archive, roll back: record a decision in the ledger, then make the registry follow it.
 
-Every guard stands in the conditional append: the champion the person saw, known drift, the model's identity. A preview works the
-same decision out on paper, so that what a person confirms is what will happen.
+Every guard runs inside the conditional append: known drift, the holder the person decided against, the identity of the model. A
+preview derives the moves from the same entry, so what a person confirms is what will happen.
 """
 
 from collections.abc import Callable
@@ -19,18 +19,19 @@ from lib.registry.lineage import has_model_files
 from lib.registry.move_plan import PREVIEW_ID, Move, add_preview_intent, preview_intent
 from lib.registry.permission_check import require_move_permission
 from lib.registry.reconcile import close_intents, sync_model_status
-from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, version_sort_key
+from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, version_list, version_sort_key
 
 DecisionKind = Literal["promote", "archive", "roll_back", "adopt", "revert"]
 MoveOutcome = Literal["applied", "overtaken", "failed", "unchanged"]
+_DRIFT_ADVICE = "Adopt what stands there with a reason, or put it back; then decide again."
 
 
 @dataclass(frozen=True)
 class MoveRequest:
     """What a person wants: this version in this stage, why, and against which holder they decided.
 
-    `expected` is who they believe holds the slot that the move names (see `Wanted.said`); None asks for no such guard.
-    `aliases` are other aliases of the displaced version that shall go along.
+    `expected_holder` is who they believe holds the slot in question (as `DesiredHolder.holders_text`); None asks for no such guard.
+    `aliases` are other aliases of the displaced version that move along.
     """
 
     model: str
@@ -44,7 +45,7 @@ class MoveRequest:
 
 @dataclass(frozen=True)
 class MoveResult:
-    """How a wish ended. `entry` and `place` are those of the decision; empty when nothing had to be done."""
+    """How a request ended. `entry_id` and `position` are those of the decision; empty when nothing had to be done."""
 
     model: str
     version: str
@@ -60,76 +61,64 @@ class MoveResult:
 def move_version(writer: Writer, request: MoveRequest) -> MoveResult:
     """Record the decision and carry it out; returns how it ended.
 
-    Raises NotFound for an unknown model or version, Refused when the champion is another than expected, when registry and ledger
-    disagree, or when the model was made anew meanwhile; then nothing was written.
+    Raises NotFound for an unknown model or version, ActionRefused when the holder is not the expected one, when registry and ledger
+    disagree, or when the model was re-created meanwhile; then nothing was written.
     """
-    found = sync_model_status(writer, request.model)
-    version = target_version(found.state, found.snapshot, request)
-    if _is_so(found, request):
+    status = sync_model_status(writer, request.model)
+    version = target_version(status.state, status.snapshot, request)
+    if _is_already_done(status, request):
         return MoveResult(request.model, request.version, version.stage, request.to_stage, "unchanged")
-    _guard(found.state, found.snapshot, request)
-    if request.version not in found.state.registered_versions and request.version in found.snapshot.versions:
-        append_registered(writer, found, version, UNKNOWN_ACTOR)
-    require_move_permission(writer.backend, request.model, preview_moves(found, request, writer))
-    entry = append(writer.backend, found.book_id, _decision(writer, found, request), found.snapshot.anchors(found.book_id)) or ""
+    _require_decidable(status.state, status.snapshot, request)
+    if request.version not in status.state.registered_versions and request.version in status.snapshot.versions:
+        append_registered(writer, status, version, UNKNOWN_ACTOR)
+    require_move_permission(writer.backend, request.model, preview_moves(status, request, writer))
+    anchors = status.snapshot.anchors(status.book_id)
+    intent_id = append(writer.backend, status.book_id, _decision(writer, status, request), anchors) or ""
     try:
-        state = close_intents(writer, found, (entry,)).state
+        state = close_intents(writer, status, (intent_id,)).state
     except PodiumError as error:
-        raise _left_open(error) from error
-    return _outcome(state, request, version, entry)
-
-
-def _left_open(error: PodiumError) -> PodiumError:
-    """The decision is written, and something failed before it was carried out: nothing is lost, and nothing is certain."""
-    means = "The decision is in the ledger; how far it was carried out is not certain."
-    return type(error)(
-        error.what, means=means, next=f"{error.next} Then run recover, or look at the model again in two minutes.".strip()
-    )
+        raise _add_recovery_hint(error) from error
+    return _move_result(state, request, version, intent_id)
 
 
 def preview_moves(status: ModelStatus, request: MoveRequest, writer: Writer) -> tuple[Move, ...]:
-    """The registry writes a wish would make, in order, worked out on a look. Writes nothing."""
-    body = _body(writer, status.state, status.snapshot, request)
+    """The registry writes a request would cause, in order. Writes nothing."""
+    body = _decision_body(writer, status.state, status.snapshot, request)
     return preview_intent(add_preview_intent(status.state, body), status.snapshot, PREVIEW_ID)
 
 
 def displaced_versions(status: ModelStatus, request: MoveRequest) -> tuple[str, ...]:
-    """The versions that a wish would push out of the slots it names."""
-    held = {v for slot in _slots(status.state, status.snapshot, request) for v in status.snapshot.slot_states[slot].holders}
-    return tuple(sorted(held - {request.version}, key=version_sort_key)) if slot_of(request.to_stage) else ()
+    """The versions that a request would push out of the slots it names."""
+    slots = _named_slots(status.state, status.snapshot, request)
+    holders = {version for slot in slots for version in status.snapshot.slot_states[slot].holders}
+    return tuple(sorted(holders - {request.version}, key=version_sort_key)) if slot_of(request.to_stage) else ()
 
 
 def desired_holder(status: ModelStatus, request: MoveRequest) -> DesiredHolder:
-    """Who holds the slot that a wish names, by the ledger: what the person decides against."""
-    slot = _slot(status.state, status.snapshot, request)
+    """Who holds the slot in question by the ledger: what the person decides against."""
+    slot = _contested_slot(status.state, status.snapshot, request)
     return status.state.desired_holders(status.snapshot.is_possible)[slot] if slot else DesiredHolder()
 
 
 def rollback_target(writer: Writer, status: ModelStatus) -> str | None:
-    """The last *other* holder of Production that still exists, is the same version and is whole; None when there is none."""
-    now = set(status.snapshot.slot_states["production"].holders)
-    held = [h.version for h in recorded_holdings(status.state.current_life_entries) if h.slot == "production" and h.version]
-    for number in dict.fromkeys(reversed(held)):
-        if (
-            number not in now
-            and number in status.snapshot.versions
-            and has_model_files(writer.backend, status.snapshot.model, number)
-        ):
-            return number
-    return None
+    """The last *other* holder of Production that still exists with its model files; None when there is none."""
+    current_holders = status.snapshot.slot_states["production"].holders
+    candidates = dict.fromkeys(reversed(_production_history(status.state)))
+    existing = (number for number in candidates if number not in current_holders and number in status.snapshot.versions)
+    return next((number for number in existing if has_model_files(writer.backend, status.snapshot.model, number)), None)
 
 
 def roll_back(writer: Writer, model: str, reason: Reason, to_version: str | None, expected_holder: str | None) -> MoveResult:
-    """Put an earlier champion back into Production; by default the last other one that still exists and is whole.
+    """Put an earlier holder back into Production; by default the last other one that still exists with its model files.
 
-    Raises Refused when there is none, or when the version asked for never was in Production or is not whole.
+    Raises ActionRefused when there is none, or when `to_version` never was in Production or has lost its files.
     """
-    found = sync_model_status(writer, model)
-    target = to_version or rollback_target(writer, found)
+    status = sync_model_status(writer, model)
+    target = to_version or rollback_target(writer, status)
     if target is None:
         raise ActionRefused(f"No earlier version of {model} can go back to Production.", next="Promote another version instead.")
-    require_version(found.snapshot, target)
-    if target not in {h.version for h in recorded_holdings(found.state.current_life_entries) if h.slot == "production"}:
+    require_version(status.snapshot, target)
+    if target not in _production_history(status.state):
         raise ActionRefused(
             f"Version {target} of {model} never was in Production.", next="That would be a promotion: promote it instead."
         )
@@ -141,19 +130,12 @@ def roll_back(writer: Writer, model: str, reason: Reason, to_version: str | None
 
 
 def target_version(state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> VersionSnapshot:
-    """The version a wish is about: one that is there, or, to let its deletion stand, one that was deleted while it was wanted."""
+    """The version a request is about: an existing one or, to accept its deletion, one that was deleted while it held a slot."""
     if request.version not in snapshot.versions and request.kind == "adopt" and slot_of(request.to_stage) is None:
-        stage = next(
-            (
-                SLOTS[slot]
-                for slot in state.slots_with_deleted_holder(snapshot.versions)
-                if request.version in state.desired_holders_with_deleted()[slot].holders
-            ),
-            None,
-        )
-        known = state.version_identity(request.version)
-        if stage and known:
-            return VersionSnapshot(request.version, stage, known.created, known.created, known.run_id)
+        slots = _slots_lost_by_deletion(state, snapshot, request.version)
+        identity = state.version_identity(request.version)
+        if slots and identity:
+            return VersionSnapshot(request.version, SLOTS[slots[0]], identity.created, identity.created, identity.run_id)
     return require_version(snapshot, request.version)
 
 
@@ -162,137 +144,157 @@ def require_version(snapshot: RegistrySnapshot, number: str) -> VersionSnapshot:
     if snapshot.created_at is None:
         raise NotFound(f"There is no registered model {snapshot.model}.", next="Check the name.")
     if number not in snapshot.versions:
-        there = ", ".join(snapshot.versions) or "none yet"
-        raise NotFound(f"{snapshot.model} has no version {number}.", next=f"Its versions are: {there}.")
+        numbers = ", ".join(snapshot.versions) or "none yet"
+        raise NotFound(f"{snapshot.model} has no version {number}.", next=f"Its versions are: {numbers}.")
     return snapshot.versions[number]
 
 
-def _decision(writer: Writer, found: ModelStatus, wish: MoveRequest) -> Callable[[BookState], Body | None]:
+def _decision(writer: Writer, status: ModelStatus, request: MoveRequest) -> Callable[[BookState], Body | None]:
+    """Makes the entry from the book as it is at the moment of the append, behind every guard."""
+
     def make(state: BookState) -> Body:
-        if state.model_created_at != found.snapshot.created_at:
-            raise ActionRefused(f"{wish.model} was made anew meanwhile.", next="Look again, then decide.")
-        _guard(state, found.snapshot, wish)
-        return _body(writer, state, found.snapshot, wish)
+        if state.model_created_at != status.snapshot.created_at:
+            raise ActionRefused(f"{request.model} was made anew meanwhile.", next="Look again, then decide.")
+        _require_decidable(state, status.snapshot, request)
+        return _decision_body(writer, state, status.snapshot, request)
 
     return make
 
 
-def _guard(state: BookState, seen: RegistrySnapshot, wish: MoveRequest) -> None:
-    """Raise Refused when registry and ledger disagree, or the slot's holder is not the one the person decided against."""
-    drifted = state.drifted_slots()
-    if wish.kind in ("adopt", "revert"):
-        _guard_drift(drifted, state, seen, wish)
-    elif drifted:
-        stages = " and ".join(SLOTS[slot] for slot in drifted)
+def _decision_body(writer: Writer, state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> Decided:
+    version = target_version(state, snapshot, request)
+    if unknown_aliases := [alias for alias in request.aliases if alias not in snapshot.aliases or alias in SLOTS]:
+        raise BadInput(f"{', '.join(unknown_aliases)} is no alias that could go along.", next="Look again, then decide.")
+    common_fields = writer.common_fields(request.model) | {"from": version.stage}
+    return Decided(
+        **common_fields,
+        verdict="approve",
+        kind=request.kind,
+        version=request.version,
+        identity=version.identity,
+        to=request.to_stage,
+        reason=request.reason,
+        review="none",
+        expected=request.expected_holder,
+        slots=_named_slots(state, snapshot, request),
+        aliases=request.aliases,
+    )
+
+
+def _require_decidable(state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> None:
+    """Raise ActionRefused when registry and ledger disagree, or the slot's holder is not the one the person decided against."""
+    drifted_slots = state.drifted_slots()
+    if request.kind in ("adopt", "revert"):
+        _require_drift(drifted_slots, state, snapshot, request)
+    elif drifted_slots:
+        stages = " and ".join(SLOTS[slot] for slot in drifted_slots)
         raise ActionRefused(
-            f"{stages} of {wish.model} was moved outside Podium, and nobody has said whether that stands.", next=_DRIFT
+            f"{stages} of {request.model} was moved outside Podium, and nobody has said whether that stands.", next=_DRIFT_ADVICE
         )
-    slot = _slot(state, seen, wish)
-    holds = state.desired_holders(seen.is_possible)[slot].holders_text if slot else NO_HOLDER
-    if wish.expected_holder is not None and set(holds.split(",")) != set(wish.expected_holder.split(",")):
+    slot = _contested_slot(state, snapshot, request)
+    holders = state.desired_holders(snapshot.is_possible)[slot].holders_text if slot else NO_HOLDER
+    expected = request.expected_holder
+    if expected is not None and set(holders.split(",")) != set(expected.split(",")):
+        stage = SLOTS[slot] if slot else "a stage"
         raise ActionRefused(
-            f"You decided against {_said(wish.expected_holder)}, but {SLOTS[slot] if slot else 'a stage'} of {wish.model} is held by {_said(holds)} now.",
+            f"You decided against {_describe(expected)}, but {stage} of {request.model} is held by {_describe(holders)} now.",
             next="Look at what changed, then decide again.",
         )
 
 
-def _guard_drift(drifted: tuple[Slot, ...], state: BookState, seen: RegistrySnapshot, wish: MoveRequest) -> None:
-    """To adopt or put back, registry and ledger must still disagree about just this."""
-    slots = [slot for slot in drifted if slot in _slots(state, seen, wish)]
-    if wish.kind == "adopt" and not slots and _is_undecided(state, seen, wish):
+def _require_drift(drifted_slots: tuple[Slot, ...], state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> None:
+    """Raise ActionRefused unless registry and ledger still disagree about just what is to be adopted or reverted."""
+    named_slots = _named_slots(state, snapshot, request)
+    slots = [slot for slot in drifted_slots if slot in named_slots]
+    if request.kind == "adopt" and not slots and _is_undecided(state, snapshot, request):
         return
-    if wish.kind == "adopt":
-        slots = [
-            slot
-            for slot in slots
-            if (wish.version in state.observed_slots[slot].holders) == (SLOTS[slot] == wish.to_stage)
-            or _is_half_out(state, slot, wish)
-        ]
+    if request.kind == "adopt":
+        slots = [slot for slot in slots if _accepts_observed(state, slot, request) or _is_half_removed(state, slot, request)]
     if not slots:
-        raise ActionRefused(f"Registry and ledger of {wish.model} do not disagree about this any more.", next="Look again.")
+        raise ActionRefused(f"Registry and ledger of {request.model} do not disagree about this any more.", next="Look again.")
 
 
-def _is_half_out(state: BookState, slot: Slot, wish: MoveRequest) -> bool:
-    """Did somebody take the holder out of the alias or of the stage only, and shall it be out altogether?"""
-    return wish.to_stage not in SLOTS.values() and state.observed_slots[slot].holders == state.desired_holders()[
-        slot
-    ].holders == (wish.version,)
+def _accepts_observed(state: BookState, slot: Slot, request: MoveRequest) -> bool:
+    """Does the request leave the version where this slot shows it, in or out?"""
+    return (request.version in state.observed_slots[slot].holders) == (SLOTS[slot] == request.to_stage)
 
 
-def _is_undecided(state: BookState, seen: RegistrySnapshot, wish: MoveRequest) -> bool:
-    """Is the version gone that was wanted, or does it stand where nobody ever decided who should?"""
-    slot, want = slot_of(wish.to_stage), state.desired_holders(seen.is_possible)
+def _is_half_removed(state: BookState, slot: Slot, request: MoveRequest) -> bool:
+    """Did the holder lose only its alias or only its stage, and does the request take it out altogether?"""
+    observed, desired = state.observed_slots[slot], state.desired_holders()[slot]
+    return slot_of(request.to_stage) is None and observed.holders == desired.holders == (request.version,)
+
+
+def _is_undecided(state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> bool:
+    """Was the version deleted while it held a slot, or is it in a slot about which nobody ever decided?"""
+    slot = slot_of(request.to_stage)
     if slot is None:
-        return any(
-            wish.version in state.desired_holders_with_deleted()[gone].holders
-            for gone in state.slots_with_deleted_holder(seen.versions)
-        )
-    return not want[slot].is_managed and state.observed_slots[slot].holders == seen.slot_states[slot].holders == (wish.version,)
+        return bool(_slots_lost_by_deletion(state, snapshot, request.version))
+    is_managed = state.desired_holders(snapshot.is_possible)[slot].is_managed
+    recorded_holders, current_holders = state.observed_slots[slot].holders, snapshot.slot_states[slot].holders
+    return not is_managed and recorded_holders == current_holders == (request.version,)
 
 
-_DRIFT = "Adopt what stands there with a reason, or put it back; then decide again."
-
-
-def _said(holders: str) -> str:
-    return "nobody" if holders == "none" else " and ".join(f"v{number}" for number in holders.split(","))
-
-
-def _slots(state: BookState, seen: RegistrySnapshot, wish: MoveRequest) -> tuple[Slot, ...]:
-    """The slots a wish names: the one it fills first, then those its version stands in or should stand in."""
-    wanted, goal = state.desired_holders_with_deleted(seen.is_possible), slot_of(wish.to_stage)
-    left = [slot for slot in SLOTS if wish.version in (*wanted[slot].holders, *seen.slot_states[slot].holders)]
-    return tuple(dict.fromkeys([*([goal] if goal else []), *left]))
-
-
-def _slot(state: BookState, seen: RegistrySnapshot, wish: MoveRequest) -> Slot | None:
-    """The slot whose holder a person decides against; None when the version stands in no slot and goes to none."""
-    return next(iter(_slots(state, seen, wish)), None)
-
-
-def _body(writer: Writer, state: BookState, seen: RegistrySnapshot, wish: MoveRequest) -> Decided:
-    version = target_version(state, seen, wish)
-    if strange := [alias for alias in wish.aliases if alias not in seen.aliases or alias in SLOTS]:
-        raise BadInput(f"{', '.join(strange)} is no alias that could go along.", next="Look again, then decide.")
-    stamp = writer.common_fields(wish.model) | {"from": version.stage}
-    return Decided(
-        **stamp,
-        verdict="approve",
-        kind=wish.kind,
-        version=wish.version,
-        identity=version.identity,
-        to=wish.to_stage,
-        reason=wish.reason,
-        review="none",
-        expected=wish.expected_holder,
-        slots=_slots(state, seen, wish),
-        aliases=wish.aliases,
-    )
-
-
-def _is_so(found: ModelStatus, wish: MoveRequest) -> bool:
-    """Is everything already as wished, in ledger and registry, with nobody at work on it?"""
-    if found.state.open_intents or wish.aliases or wish.kind == "adopt":
+def _is_already_done(status: ModelStatus, request: MoveRequest) -> bool:
+    """Do ledger and registry already show what is requested, with no decision in progress?"""
+    if status.state.open_intents or request.aliases or request.kind == "adopt":
         return False
-    slot, now = slot_of(wish.to_stage), found.snapshot.slot_states
+    slot, slot_states = slot_of(request.to_stage), status.snapshot.slot_states
     if slot is None:
-        held = any(wish.version in side.holders for side in now.values())
-        return not held and found.snapshot.versions[wish.version].stage == wish.to_stage
-    want = found.state.desired_holders()[slot]
-    return want.holder == wish.version and is_fulfilled(want, now[slot])
+        holds_slot = any(request.version in slot_state.holders for slot_state in slot_states.values())
+        return not holds_slot and status.snapshot.versions[request.version].stage == request.to_stage
+    desired = status.state.desired_holders()[slot]
+    return desired.holder == request.version and is_fulfilled(desired, slot_states[slot])
 
 
-def _outcome(state: BookState, wish: MoveRequest, version: VersionSnapshot, entry: str) -> MoveResult:
-    ended = {"APPLIED": "applied", "OVERTAKEN": "overtaken"}.get(state.outcomes.get(entry, ""), "failed")
-    closings = [e.body for e in state.book.entries if isinstance(e.body, Closing) and e.body.intent == entry]
-    place = next((e.position for e in state.book.entries if e.id == entry), 0)
+def _named_slots(state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> tuple[Slot, ...]:
+    """The slots a request names: the one it fills first, then those its version holds by registry or ledger."""
+    target, desired = slot_of(request.to_stage), state.desired_holders_with_deleted(snapshot.is_possible)
+    held_slots = [s for s in SLOTS if request.version in (*desired[s].holders, *snapshot.slot_states[s].holders)]
+    return tuple(dict.fromkeys([*([target] if target else []), *held_slots]))
+
+
+def _contested_slot(state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> Slot | None:
+    """The slot whose holder a person decides against; None when the version is in no slot and goes to none."""
+    return next(iter(_named_slots(state, snapshot, request)), None)
+
+
+def _slots_lost_by_deletion(state: BookState, snapshot: RegistrySnapshot, number: str) -> list[Slot]:
+    """The slots that a deleted version holds by the ledger."""
+    desired = state.desired_holders_with_deleted()
+    return [slot for slot in state.slots_with_deleted_holder(snapshot.versions) if number in desired[slot].holders]
+
+
+def _production_history(state: BookState) -> list[str]:
+    """The versions that held Production by the record, oldest first, repeated for each time."""
+    holdings = recorded_holdings(state.current_life_entries)
+    return [holding.version for holding in holdings if holding.slot == "production" and holding.version]
+
+
+def _move_result(state: BookState, request: MoveRequest, version: VersionSnapshot, intent_id: str) -> MoveResult:
+    outcome = {"APPLIED": "applied", "OVERTAKEN": "overtaken"}.get(state.outcomes.get(intent_id, ""), "failed")
+    entries = state.book.entries
+    closings = [entry.body for entry in entries if isinstance(entry.body, Closing) and entry.body.intent == intent_id]
     return MoveResult(
-        model=wish.model,
-        version=wish.version,
+        model=request.model,
+        version=request.version,
         from_stage=version.stage,
-        to_stage=wish.to_stage,
-        outcome=ended,  # type: ignore[arg-type]
-        entry_id=entry,
-        position=place,
+        to_stage=request.to_stage,
+        outcome=outcome,  # type: ignore[arg-type]
+        entry_id=intent_id,
+        position=next((entry.position for entry in entries if entry.id == intent_id), 0),
         displaced_versions=closings[0].displaced if closings else (),
         failure_reason=(closings[0].why or "") if closings else "The model was deleted or made anew.",
     )
+
+
+def _add_recovery_hint(error: PodiumError) -> PodiumError:
+    """The decision is written, and something failed before it was carried out: nothing is lost, and nothing is certain."""
+    means = "The decision is in the ledger; how far it was carried out is not certain."
+    return type(error)(
+        error.what, means=means, next=f"{error.next} Then run recover, or look at the model again in two minutes.".strip()
+    )
+
+
+def _describe(holders_text: str) -> str:
+    return version_list(() if holders_text == NO_HOLDER else holders_text.split(","))

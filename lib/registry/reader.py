@@ -1,9 +1,10 @@
-"""Reading the registry through MLflow: one model at one look, and all models in three calls."""
+"""Reading registry and books through MLflow: one model at one moment, or all models in three calls."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -29,16 +30,17 @@ from lib.ledger.storage.book_index import (
 from lib.ledger.storage.book_lookup import ModelIncarnation, book_ids, resolve_book_id
 from lib.registry.snapshot import HEAD_TAG, RegistrySnapshot, VersionSnapshot, version_sort_key
 
-PAGE_SIZE = 1000
-MAX_TORN_READS = 20
-MODEL_NAME_TAG = "podium.model"
-OPEN_VOLUMES_FILTER = f"tags.`{KIND_TAG}` = 'book'"
+_MODELS_PER_PAGE, _VERSIONS_PER_PAGE, _RUNS_PER_PAGE = 1000, 10_000, 10_000
+_MAX_TORN_READS = 20
+_MODEL_NAME_TAG = "podium.model"
+_OPEN_VOLUMES_FILTER = f"tags.`{KIND_TAG}` = 'book'"
 """Finished volumes are tagged otherwise. A tag that somebody changed costs a request, and hides nothing."""
+_MISSING = "RESOURCE_DOES_NOT_EXIST"
 
 
 @dataclass(frozen=True)
 class LoadedBook:
-    """What one book holds: added up, which of its runs were deleted, and the name of the model it was made for."""
+    """One book: its state, which of its runs were deleted, and the name of the model it was made for."""
 
     state: BookState
     deleted_run_ids: tuple[str, ...]
@@ -49,28 +51,136 @@ class LoadedBook:
         return not self.deleted_run_ids
 
 
-_MISSING = "RESOURCE_DOES_NOT_EXIST"
-
-
 def read_snapshot(backend: Backend, model: str) -> RegistrySnapshot:
-    """A registered model with all its versions; `created` is None when there is no such model.
+    """A registered model with all its versions; `created_at` is None when there is no such model.
 
-    MLflow gives aliases and stages in two answers. The aliases are read before and after the stages, until both agree, so that no
-    half of a move is taken for a whole one.
+    MLflow gives aliases and stages in two answers. The aliases are read before and after the stages until both agree, so that half
+    of a move is never taken for a whole one.
     """
-    can, found = read_capabilities(backend), _model(backend, model)
-    for _ in range(MAX_TORN_READS):
-        if found is None:
+    capabilities, registered_model = read_capabilities(backend), _read_model(backend, model)
+    for _ in range(_MAX_TORN_READS):
+        if registered_model is None:
             return RegistrySnapshot(model)
-        versions = [v for v in _versions(backend, _named(model)) if v.name == model]
-        again = _model(backend, model)
-        if again is not None and again.aliases == found.aliases:
-            return _seen(again, versions, can)
-        found = again
+        versions = [version for version in _read_versions(backend, _name_filter(model)) if version.name == model]
+        confirmation = _read_model(backend, model)
+        if confirmation is not None and confirmation.aliases == registered_model.aliases:
+            return _snapshot(confirmation, versions, capabilities)
+        registered_model = confirmation
     raise Busy(f"{model} is being moved all the time.", next="Wait a moment, then look again.")
 
 
-def _model(backend: Backend, model: str) -> RegisteredModel | None:
+def read_all_snapshots(backend: Backend) -> tuple[RegistrySnapshot, ...]:
+    """All registered models with their versions, by name."""
+    capabilities = read_capabilities(backend)
+    with translate_errors("The registered models"), relaxed_gc():
+        models = _read_pages(
+            lambda token: client(backend).search_registered_models(max_results=_MODELS_PER_PAGE, page_token=token)
+        )
+    versions = _read_versions(backend, "")
+    return tuple(
+        _snapshot(model, [version for version in versions if version.name == model.name], capabilities)
+        for model in sorted(models, key=lambda model: model.name)
+    )
+
+
+def read_book_state(backend: Backend, model: str) -> BookState | None:
+    """The state of a model's book, or None when it has none yet. Writes nothing."""
+    return find_book_state(backend, incarnation_of(read_snapshot(backend, model)))
+
+
+def incarnation_of(snapshot: RegistrySnapshot) -> ModelIncarnation:
+    """A registered model as the index of the ledger identifies it."""
+    return ModelIncarnation(snapshot.model, snapshot.created_at, snapshot.tagged_book_id)
+
+
+def read_all_books(backend: Backend) -> dict[str, LoadedBook]:
+    """Run id → book, for every book the index names, deleted ones too. Writes nothing.
+
+    Of the finished volumes of long books only those are fetched that this process has not read yet.
+    """
+    experiment_id, indexed_ids = find_ledger_experiment_id(backend), book_ids(read_index_params(backend))
+    if experiment_id is None:
+        return {}
+    with translate_errors("The ledger"), relaxed_gc():
+        runs = _read_runs(backend, experiment_id, _OPEN_VOLUMES_FILTER, ViewType.ACTIVE_ONLY)
+        runs |= _read_runs(backend, experiment_id, "", ViewType.DELETED_ONLY)
+        fetch = partial(_volume_params, backend, runs)
+        volumes_by_book = {
+            book_id: read_volumes(
+                fetch, book_id, book_cache.cached_finished_volumes(backend, book_id), book_cache.decode_volume_cached
+            )
+            for book_id in sorted(indexed_ids)
+        }
+    return {
+        book_id: _loaded_book(runs, volumes, book_cache.replay_cached(backend, book_id, volumes))
+        for book_id, volumes in volumes_by_book.items()
+        if volumes
+    }
+
+
+def read_all_books_uncached(backend: Backend) -> dict[str, LoadedBook]:
+    """The same, all of it fetched, hashed and parsed anew, whatever was read before."""
+    experiment_id, indexed_ids = find_ledger_experiment_id(backend), book_ids(read_index_params(backend))
+    if experiment_id is None:
+        return {}
+    with translate_errors("The ledger"), relaxed_gc():
+        runs = _read_runs(backend, experiment_id, "", ViewType.ALL)
+        fetch = partial(_volume_params, backend, runs)
+        volumes_by_book = {book_id: read_volumes(fetch, book_id) for book_id in sorted(indexed_ids)}
+    return {book_id: _loaded_book(runs, volumes, replay(volumes.book)) for book_id, volumes in volumes_by_book.items() if volumes}
+
+
+def read_sealed_books(backend: Backend) -> dict[str, LoadedBook]:
+    """The same by the seals of the index runs alone, for a ledger whose index cannot be trusted. Books that are gone are left out."""
+    books = dict[str, LoadedBook]()
+    for book_id in sorted(book_ids(read_sealed_index_params(backend))):
+        with suppress(NotFound), translate_errors("The ledger"):
+            runs = {book_id: client(backend).get_run(book_id)}
+            volumes = read_volumes(partial(_volume_params, backend, runs), book_id)
+            books |= {book_id: _loaded_book(runs, volumes, replay(volumes.book))} if volumes else {}
+    return books
+
+
+def read_all_book_states(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, BookState]:
+    """Model → the state of its book, for all models that have one. Writes nothing."""
+    books = read_all_books(backend)
+    book_id_by_model = find_book_ids(backend, snapshots, books)
+    return {model: books[book_id].state for model, book_id in book_id_by_model.items() if books[book_id].is_active}
+
+
+def find_book_ids(
+    backend: Backend, snapshots: tuple[RegistrySnapshot, ...], loaded_books: Mapping[str, LoadedBook]
+) -> dict[str, str]:
+    """Model → the run id of its book, for all models that have one."""
+    index, existing_times = read_index_params(backend), {snapshot.created_at for snapshot in snapshots}
+    created_at_by_book = {book_id: book.state.model_created_at for book_id, book in loaded_books.items() if book.is_active}
+    book_id_by_model = {
+        snapshot.model: resolve_book_id(index, incarnation_of(snapshot), created_at_by_book.get, existing_times.__contains__)
+        for snapshot in snapshots
+    }
+    return {model: book_id for model, book_id in book_id_by_model.items() if book_id is not None and book_id in loaded_books}
+
+
+def find_renamed_model(backend: Backend, created: str) -> str | None:
+    """The name of the one model that was created at this time of the store; tells a renamed model from a deleted one."""
+    models = [snapshot.model for snapshot in read_all_snapshots(backend) if snapshot.created_at == created]
+    return models[0] if len(models) == 1 else None
+
+
+def _volume_params(backend: Backend, runs: Mapping[str, Run], run_id: str) -> VolumeParams | None:
+    """One run of a book: from the runs already fetched, else from the store."""
+    run = runs.get(run_id)
+    return VolumeParams(run.data.params, run.info.lifecycle_stage == "active") if run else read_volume_params(backend, run_id)
+
+
+def _loaded_book(runs: Mapping[str, Run], volumes: BookVolumes, state: BookState) -> LoadedBook:
+    deleted = {run_id for run_id, run in runs.items() if run.info.lifecycle_stage != "active"} | set(volumes.deleted_run_ids)
+    run_ids = [volume.run_id for volume in volumes.book.volumes]
+    names = [runs[run_id].data.tags.get(_MODEL_NAME_TAG, "") for run_id in run_ids if run_id in runs]
+    return LoadedBook(state, tuple(run_id for run_id in run_ids if run_id in deleted), next(iter(names), ""))
+
+
+def _read_model(backend: Backend, model: str) -> RegisteredModel | None:
     try:
         return client(backend).get_registered_model(model)
     except MlflowException as error:
@@ -79,155 +189,62 @@ def _model(backend: Backend, model: str) -> RegisteredModel | None:
         raise to_podium_error(str(error.error_code), str(error), f"Model {model}") from error
 
 
-def read_all_snapshots(backend: Backend) -> tuple[RegistrySnapshot, ...]:
-    """All registered models with their versions, by name."""
-    can = read_capabilities(backend)
-    with translate_errors("The registered models"), relaxed_gc():
-        found, token = list[RegisteredModel](), None
-        while True:
-            page = client(backend).search_registered_models(max_results=PAGE_SIZE, page_token=token)
-            found += page
-            if not (token := page.token):
-                break
-    versions = _versions(backend, "")
-    return tuple(
-        _seen(model, [v for v in versions if v.name == model.name], can) for model in sorted(found, key=lambda m: m.name)
-    )
-
-
-def read_book_state(backend: Backend, model: str) -> BookState | None:
-    """The book of a model added up, or None when it has none yet. Writes nothing."""
-    return find_book_state(backend, incarnation_of(read_snapshot(backend, model)))
-
-
-def incarnation_of(snapshot: RegistrySnapshot) -> ModelIncarnation:
-    """A registered model as the index of the ledger needs to know it."""
-    return ModelIncarnation(snapshot.model, snapshot.created_at, snapshot.tagged_book_id)
-
-
-def read_all_books(backend: Backend) -> dict[str, LoadedBook]:
-    """Run id → what a book holds, for every book the index names, deleted ones too. Writes nothing.
-
-    Of the finished volumes of long books only those are fetched that this process has not read yet.
-    """
-    home, named = find_ledger_experiment_id(backend), book_ids(read_index_params(backend))
-    if home is None:
-        return {}
-    with translate_errors("The ledger"), relaxed_gc():
-        runs = _runs(backend, home, OPEN_VOLUMES_FILTER, ViewType.ACTIVE_ONLY) | _runs(backend, home, "", ViewType.DELETED_ONLY)
-        fetch = partial(_sheet, backend, runs)
-        read_ = {
-            book: read_volumes(fetch, book, book_cache.cached_finished_volumes(backend, book), book_cache.decode_volume_cached)
-            for book in sorted(named)
-        }
-    return {book: _told(runs, one, book_cache.replay_cached(backend, book, one)) for book, one in read_.items() if one}
-
-
-def read_all_books_uncached(backend: Backend) -> dict[str, LoadedBook]:
-    """The same, all of it fetched, hashed and understood now, whatever was read before."""
-    home, named = find_ledger_experiment_id(backend), book_ids(read_index_params(backend))
-    if home is None:
-        return {}
-    with translate_errors("The ledger"), relaxed_gc():
-        runs = _runs(backend, home, "", ViewType.ALL)
-        read_ = {book: read_volumes(partial(_sheet, backend, runs), book) for book in sorted(named)}
-    return {book: _told(runs, one, replay(one.book)) for book, one in read_.items() if one}
-
-
-def read_sealed_books(backend: Backend) -> dict[str, LoadedBook]:
-    """The same by the seals of the index runs alone, for a ledger whose index cannot be trusted. Books that are gone are left out."""
-    found = dict[str, LoadedBook]()
-    for book in sorted(book_ids(read_sealed_index_params(backend))):
-        with suppress(NotFound), translate_errors("The ledger"):
-            runs = {book: client(backend).get_run(book)}
-            read_ = read_volumes(partial(_sheet, backend, runs), book)
-            found |= {book: _told(runs, read_, replay(read_.book))} if read_ else {}
-    return found
-
-
-def read_all_book_states(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, BookState]:
-    """Model → its book added up, for all models that have one. Writes nothing."""
-    told = read_all_books(backend)
-    mine = find_book_ids(backend, snapshots, told)
-    return {model: told[book].state for model, book in mine.items() if told[book].is_active}
-
-
-def find_book_ids(
-    backend: Backend, snapshots: tuple[RegistrySnapshot, ...], loaded_books: Mapping[str, LoadedBook]
-) -> dict[str, str]:
-    """Model → the run id of its book, for all models that have one."""
-    index, living = read_index_params(backend), {seen.created_at for seen in snapshots}
-    lives = {book: one.state.model_created_at for book, one in loaded_books.items() if one.is_active}
-    found = {seen.model: resolve_book_id(index, incarnation_of(seen), lives.get, living.__contains__) for seen in snapshots}
-    return {model: book for model, book in found.items() if book is not None and book in loaded_books}
-
-
-def _runs(backend: Backend, home: str, filter_: str, view: str) -> dict[str, Run]:
-    found, token = dict[str, Run](), None
-    while True:
-        page = client(backend).search_runs([home], filter_, view, 10_000, page_token=token)
-        found |= {run.info.run_id: run for run in page}
-        if not (token := page.token):
-            return found
-
-
-def _sheet(backend: Backend, runs: Mapping[str, Run], run_id: str) -> VolumeParams | None:
-    run = runs.get(run_id)
-    return VolumeParams(run.data.params, run.info.lifecycle_stage == "active") if run else read_volume_params(backend, run_id)
-
-
-def _told(runs: Mapping[str, Run], read_: BookVolumes, state: BookState) -> LoadedBook:
-    deleted = {run_id for run_id, run in runs.items() if run.info.lifecycle_stage != "active"} | set(read_.deleted_run_ids)
-    volumes = [part.run_id for part in read_.book.volumes]
-    names = [runs[one].data.tags.get(MODEL_NAME_TAG, "") for one in volumes if one in runs]
-    return LoadedBook(state, tuple(one for one in volumes if one in deleted), next(iter(names), ""))
-
-
-def find_renamed_model(backend: Backend, created: str) -> str | None:
-    """The name of the one model that was created at this time of the store; tells a renamed model from a deleted one."""
-    same = [seen.model for seen in read_all_snapshots(backend) if seen.created_at == created]
-    return same[0] if len(same) == 1 else None
-
-
-def _versions(backend: Backend, filter_: str) -> list[ModelVersion]:
+def _read_versions(backend: Backend, filter_text: str) -> list[ModelVersion]:
     with translate_errors("The versions"), relaxed_gc():
-        found, token = list[ModelVersion](), None
-        while True:
-            page = client(backend).search_model_versions(filter_, max_results=10_000, page_token=token)
-            found += page
-            if not (token := page.token):
-                return found
+        return _read_pages(
+            lambda token: client(backend).search_model_versions(filter_text, max_results=_VERSIONS_PER_PAGE, page_token=token)
+        )
 
 
-def _named(model: str) -> str:
+def _read_runs(backend: Backend, experiment_id: str, filter_text: str, view: str) -> dict[str, Run]:
+    runs = _read_pages(
+        lambda token: client(backend).search_runs([experiment_id], filter_text, view, _RUNS_PER_PAGE, page_token=token)
+    )
+    return {run.info.run_id: run for run in runs}
+
+
+def _read_pages(search: Callable[[str | None], Any]) -> list[Any]:
+    """All pages of a search of MLflow, given the search for one page token."""
+    items, token = list[Any](), None
+    while True:
+        page = search(token)
+        items += page
+        if not (token := page.token):
+            return items
+
+
+def _name_filter(model: str) -> str:
     """The search filter for a name. MLflow has no escape for quotes, so a name with both kinds is filtered afterwards."""
     if "'" not in model:
         return f"name = '{model}'"
     return f'name = "{model}"' if '"' not in model else ""
 
 
-def _seen(model: RegisteredModel, versions: list[ModelVersion], can: Capabilities) -> RegistrySnapshot:
+def _snapshot(model: RegisteredModel, model_versions: list[ModelVersion], capabilities: Capabilities) -> RegistrySnapshot:
     aliases = {alias: str(number) for alias, number in (model.aliases or {}).items()}
     # a server with stages names one for every version, "None" at least
-    has_stages = can.stages.is_available is not False and all(version.current_stage for version in versions)
-    known = [_version(v) if has_stages else _by_tag(_version(v), v.tags or {}, aliases) for v in versions]
-    known.sort(key=lambda v: version_sort_key(v.number), reverse=True)
+    has_stages = capabilities.stages.is_available is not False and all(version.current_stage for version in model_versions)
+    versions = [
+        _version(version) if has_stages else _infer_stage(_version(version), version.tags or {}, aliases)
+        for version in model_versions
+    ]
+    versions.sort(key=lambda version: version_sort_key(version.number), reverse=True)
     return RegistrySnapshot(
         model=model.name,
         created_at=timestamp_from_millis(model.creation_timestamp),
         description=model.description or "",
         aliases=aliases,
-        versions={version.number: version for version in known},
+        versions={version.number: version for version in versions},
         tagged_book_id=(model.tags or {}).get(BOOK_TAG, ""),
         has_stages=has_stages,
-        has_aliases=can.aliases.is_available is not False,
+        has_aliases=capabilities.aliases.is_available is not False,
     )
 
 
-def _by_tag(version: VersionSnapshot, tags: Mapping[str, str], aliases: Mapping[str, str]) -> VersionSnapshot:
-    """A version of a server without stages: its tag says the stage, else what was left of the stages, else its alias."""
-    if (tagged := tags.get(STAGE_TAG)) in STAGES:
-        return replace(version, stage=str(tagged))
+def _infer_stage(version: VersionSnapshot, tags: Mapping[str, str], aliases: Mapping[str, str]) -> VersionSnapshot:
+    """A version of a server without stages: its tag names the stage, else what is left of real stages, else its alias."""
+    if (tagged_stage := tags.get(STAGE_TAG)) in STAGES:
+        return replace(version, stage=str(tagged_stage))
     stage = next((SLOTS[slot] for slot in SLOTS if aliases.get(slot) == version.number), "None")
     return version if version.stage != "None" or stage == "None" else replace(version, stage=stage, has_explicit_stage=False)
 

@@ -1,7 +1,7 @@
-"""Look, converge, close: how the registry is made to follow the ledger (facts of the protocol: docs/decisions/0002).
+"""Reconciliation: how the registry is made to follow the ledger (the facts of the protocol: docs/decisions/0002).
 
-A look compares registry and ledger and writes down what nobody recorded. Converge makes one move and looks again, until nothing
-differs. A writer closes only intents of its own; what the dead left is closed by `recover`, or by a look after a grace time.
+A sync compares registry and ledger and records what nobody recorded. Convergence makes one move and compares again, until nothing
+differs. A writer closes only its own intents; what a dead writer left open is closed by `recover`, or by a sync after a grace period.
 With no intent open nothing is ever moved.
 """
 
@@ -36,41 +36,39 @@ from lib.registry.permission_check import required_permission
 from lib.registry.reader import incarnation_of, read_snapshot
 from lib.registry.snapshot import HEAD_TAG, RegistrySnapshot
 
-MAX_PASSES = 100
-_RETRY = ("RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INTERNAL_ERROR")
+_MAX_PASSES = 100
+_RETRYABLE_CODES = ("RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INTERNAL_ERROR")
 
 
 def sync_model_status(writer: Writer, model: str) -> ModelStatus:
-    """Compare ledger and registry of a model, write down what nobody recorded, and close what the dead left long ago.
+    """Compare ledger and registry of a model, record what nobody recorded, and close what a dead writer left open long ago.
 
     Raises NotFound when there is no such model and never was, LedgerBroken when the record may not be written.
     """
-    found = _settled(writer, model)
-    old = writer.clock() - GRACE_PERIOD
-    stale = tuple(intent.id for intent in found.state.open_intents if parse_timestamp(intent.body.recorded_at) < old)
-    return close_intents(writer, found, stale) if stale else found
+    status = _record_changes(writer, model)
+    deadline = writer.clock() - GRACE_PERIOD
+    stale = tuple(intent.id for intent in status.state.open_intents if parse_timestamp(intent.body.recorded_at) < deadline)
+    return close_intents(writer, status, stale) if stale else status
 
 
 def read_model_status(backend: Backend, model: str) -> ModelStatus:
-    """A look that writes nothing. A model without a book is shown as if its record began now."""
-    seen = read_snapshot(backend, model)
-    book = find_book_id(backend, incarnation_of(seen)) or ""
-    if book:
-        return ModelStatus(read_book(backend, book), seen, book)
-    if seen.created_at is None:
-        raise _no_model(model)
-    return ModelStatus(initial_state(backend, seen), seen, book)
+    """Ledger and registry of a model; writes nothing. A model without a book is shown as if its record began now."""
+    snapshot = read_snapshot(backend, model)
+    book_id = find_book_id(backend, incarnation_of(snapshot)) or ""
+    if book_id:
+        return ModelStatus(read_book(backend, book_id), snapshot, book_id)
+    if snapshot.created_at is None:
+        raise _unknown_model(model)
+    return ModelStatus(_initial_state(backend, snapshot), snapshot, book_id)
 
 
-def initial_state(backend: Backend, snapshot: RegistrySnapshot) -> BookState:
-    """The record as it would begin with this look, on paper."""
-    place = BackendRef(kind=backend.kind, uri=backend.uri)
-    now = snapshot.created_at or ""
+def _initial_state(backend: Backend, snapshot: RegistrySnapshot) -> BookState:
+    """The state of a record that would begin with this snapshot."""
     body = Opened(
         model=snapshot.model,
-        recorded_at=now,
+        recorded_at=snapshot.created_at or "",
         by=PODIUM_ACTOR,
-        backend=place,
+        backend=BackendRef(kind=backend.kind, uri=backend.uri),
         why="first look",
         created=snapshot.created_at,
         now=snapshot.slot_states,
@@ -79,14 +77,14 @@ def initial_state(backend: Backend, snapshot: RegistrySnapshot) -> BookState:
 
 
 def recover(writer: Writer, model: str) -> tuple[ModelStatus, tuple[str, ...]]:
-    """Finish or give up every open intent of a model at once. Returns the look afterwards and the ids that were closed."""
-    found = _settled(writer, model)
-    left = tuple(intent.id for intent in found.state.open_intents)
-    return (close_intents(writer, found, left) if left else found), left
+    """Finish or give up every open intent of a model at once. Returns the status afterwards and the ids that were closed."""
+    status = _record_changes(writer, model)
+    intent_ids = tuple(intent.id for intent in status.state.open_intents)
+    return (close_intents(writer, status, intent_ids) if intent_ids else status), intent_ids
 
 
 def close_intents(writer: Writer, status: ModelStatus, intent_ids: Collection[str]) -> ModelStatus:
-    """Converge, then close the open intents `mine` (ids); converge again when another intent arrived meanwhile."""
+    """Converge, then close the open intents among `intent_ids`; converge again when another intent arrived meanwhile."""
     status = replace(status, state=read_book(writer.backend, status.book_id))
     while any(intent.id in intent_ids for intent in status.state.open_intents):
         status = _converge(writer, status.snapshot.model, intent_ids)
@@ -98,77 +96,77 @@ def close_intents(writer: Writer, status: ModelStatus, intent_ids: Collection[st
     return status
 
 
-def _settled(writer: Writer, model: str) -> ModelStatus:
-    """Look until everything seen is in the record."""
-    shelf = _shelf(writer, model)
-    for _ in range(MAX_PASSES):
+def _record_changes(writer: Writer, model: str) -> ModelStatus:
+    """Read ledger and registry and append what is missing, until the record explains everything the registry shows."""
+    location = _locate_book(writer, model)
+    for _ in range(_MAX_PASSES):
         at = format_timestamp(writer.clock())
-        state = _read(writer, shelf.book_id, at)
-        found = ModelStatus(state, read_snapshot(writer.backend, model), shelf.book_id, at)
-        if found.snapshot.created_at and found.snapshot.tagged_book_id != shelf.book_id:
-            tag_model_book(writer, model, shelf.book_id)
-        if shelf.deleted_at:
-            append_restored(writer, found, shelf.deleted_at)
-            clear_deleted_mark(writer.backend, shelf.book_id, shelf.deleted_at)
-            shelf = replace(shelf, deleted_at="")
-        elif not append_missing_entries(writer, found):
-            return found
+        state = _read_book(writer, location.book_id, at)
+        status = ModelStatus(state, read_snapshot(writer.backend, model), location.book_id, at)
+        if status.snapshot.created_at and status.snapshot.tagged_book_id != location.book_id:
+            tag_model_book(writer, model, location.book_id)
+        if location.deleted_at:
+            append_restored(writer, status, location.deleted_at)
+            clear_deleted_mark(writer.backend, location.book_id, location.deleted_at)
+            location = replace(location, deleted_at="")
+        elif not append_missing_entries(writer, status):
+            return status
     raise LedgerBroken(f"The record of {model} does not come to rest.", next="Look again when fewer people move it at once.")
 
 
-def _read(writer: Writer, book: str, at: str) -> BookState:
-    """Read a book; that it was found deleted is noted where its deletion cannot reach."""
+def _read_book(writer: Writer, book_id: str, at: str) -> BookState:
+    """Read a book; when it was deleted, note that in the index, where the deletion cannot reach."""
     try:
-        return read_book(writer.backend, book)
+        return read_book(writer.backend, book_id)
     except LedgerBroken:
-        mark_book_deleted(writer.backend, book, at)
+        mark_book_deleted(writer.backend, book_id, at)
         raise
 
 
-def _shelf(writer: Writer, model: str) -> BookLocation:
-    """The book of a model, made when it is missing. Raises LedgerBroken when model or versions carry an unknown book."""
-    seen = read_snapshot(writer.backend, model)
-    if seen.created_at is None:
-        book = find_book_id(writer.backend, incarnation_of(seen))
-        if book is None:
-            raise _no_model(model)
-        return BookLocation(book, frozenset({book}))
-    shelf = ensure_book(writer.backend, incarnation_of(seen))
-    if seen.tagged_book_id and seen.tagged_book_id not in shelf.all_book_ids:
-        raise _stranger(f"{model} belongs to book {seen.tagged_book_id[:8]}…", f"delete its tag {BOOK_TAG}")
-    if strangers := seen.versions_of_other_books(shelf.all_book_ids):
-        raise _stranger(f"Version {strangers[0]} of {model} carries the head of another book", f"delete its tag {HEAD_TAG}")
-    return shelf
+def _locate_book(writer: Writer, model: str) -> BookLocation:
+    """The book of a model, created when it is missing. Raises LedgerBroken when model or versions are tagged with an unknown book."""
+    snapshot = read_snapshot(writer.backend, model)
+    if snapshot.created_at is None:
+        book_id = find_book_id(writer.backend, incarnation_of(snapshot))
+        if book_id is None:
+            raise _unknown_model(model)
+        return BookLocation(book_id, frozenset({book_id}))
+    location = ensure_book(writer.backend, incarnation_of(snapshot))
+    if snapshot.tagged_book_id and snapshot.tagged_book_id not in location.all_book_ids:
+        raise _unknown_book(f"{model} belongs to book {snapshot.tagged_book_id[:8]}…", f"delete its tag {BOOK_TAG}")
+    if numbers := snapshot.versions_of_other_books(location.all_book_ids):
+        raise _unknown_book(f"Version {numbers[0]} of {model} carries the head of another book", f"delete its tag {HEAD_TAG}")
+    return location
 
 
-def _stranger(what: str, cure: str) -> LedgerBroken:
+def _unknown_book(problem: str, fix: str) -> LedgerBroken:
     return LedgerBroken(
-        f"{what}, which the index of this ledger does not name.",
+        f"{problem}, which the index of this ledger does not name.",
         means="Either it was copied from elsewhere, or the book was replaced here. Nothing is written, so that the record does not split.",
-        next=f"If it was copied, {cure}. If not, find out who changed the index.",
+        next=f"If it was copied, {fix}. If not, find out who changed the index.",
     )
 
 
-def _no_model(model: str) -> NotFound:
+def _unknown_model(model: str) -> NotFound:
     return NotFound(f"There is no registered model {model}.", next="Check the name; models are listed on the Models page.")
 
 
-def _converge(writer: Writer, model: str, mine: Collection[str]) -> ModelStatus:
-    """Make one move for the intents `mine` and look again, until nothing is left to do."""
-    failed: PodiumError | None = None
-    for _ in range(MAX_PASSES):
-        found = _settled(writer, model)
-        left = plan_moves(found.state, found.snapshot, mine) if found.snapshot.created_at else ()
-        if not left:
-            return found
-        failed = _make(writer, model, left[0])
-    raise failed or BackendError(
+def _converge(writer: Writer, model: str, intent_ids: Collection[str]) -> ModelStatus:
+    """Make one move for these intents and compare again, until no move is left."""
+    error: PodiumError | None = None
+    for _ in range(_MAX_PASSES):
+        status = _record_changes(writer, model)
+        moves = plan_moves(status.state, status.snapshot, intent_ids) if status.snapshot.created_at else ()
+        if not moves:
+            return status
+        error = _write_move(writer, model, moves[0])
+    raise error or BackendError(
         f"The registry of {model} does not come to rest.", next="Find out who keeps moving it, then run recover."
     )
 
 
-def _make(writer: Writer, model: str, move: Move) -> PodiumError | None:
-    """One registry write. What vanished, or lost a race in the database, is left to the next look and only returned."""
+def _write_move(writer: Writer, model: str, move: Move) -> PodiumError | None:
+    """One registry write. An error that the next comparison may resolve (gone, or a lost race in the database) is only returned."""
     registry = client(writer.backend)
     try:
         if move.verb == "alias":
@@ -180,17 +178,17 @@ def _make(writer: Writer, model: str, move: Move) -> PodiumError | None:
         else:
             registry.transition_model_version_stage(model, move.version, move.target)
     except MlflowException as error:
-        return _failed(writer.backend, model, move, error)
+        return _translate_write_error(writer.backend, model, move, error)
     return None
 
 
-def _failed(backend: Backend, model: str, move: Move, error: MlflowException) -> PodiumError:
-    """What a failed write means: raised when it would fail again, returned when another look may find another way."""
+def _translate_write_error(backend: Backend, model: str, move: Move, error: MlflowException) -> PodiumError:
+    """A failed write as our error: raised when it would fail again, returned when the next comparison may find another way."""
     if error.error_code in PERMISSION_ERROR_CODES:
         raise explain_refusal(backend, Resource("registered_model", model, model), required_permission((move,))) from error
-    told = to_podium_error(str(error.error_code), str(error), model)
+    translated = to_podium_error(str(error.error_code), str(error), model)
     if is_unknown_endpoint(error):
-        forget_capabilities(backend)  # the server is another one than when it was asked: the next look takes another road
-    elif error.error_code not in _RETRY:
-        raise told from error
-    return told
+        forget_capabilities(backend)  # the server changed since it was probed: the next pass plans for what it can do now
+    elif error.error_code not in _RETRYABLE_CODES:
+        raise translated from error
+    return translated

@@ -1,6 +1,6 @@
-"""Which runs a registered version was made from, and which versions somebody uses now: one answer for every deletion. Reads only.
+"""Which runs a registered version came from, and which versions are in use now: one answer for every deletion. Reads only.
 
-Used means: it stands in Production or Staging by the registry or by the record, or an alias leads to it.
+In use means: it is in Production or Staging by the registry or by the record, or an alias points to it.
 """
 
 import re
@@ -17,17 +17,17 @@ from lib.registry.reader import read_all_book_states, read_all_snapshots
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot
 from lib.runs.table.types import Run
 
-_LOGGED = re.compile(r"(?:^models:/|/models/)(m-[^/]+)(?:/|$)")
-"""A logged model in the source of a version: its address, or the folder it lies in."""
-_RUN = re.compile(r"(?:^runs:/+([^/]+)|/([0-9a-f]{32})/artifacts)(?:/|$)")
-"""A run in the source of a version: its address, or the folder of its artifacts."""
+_MODEL_IN_SOURCE = re.compile(r"(?:^models:/|/models/)(m-[^/]+)(?:/|$)")
+"""A logged model in the source of a version: its URI, or its folder."""
+_RUN_IN_SOURCE = re.compile(r"(?:^runs:/+([^/]+)|/([0-9a-f]{32})/artifacts)(?:/|$)")
+"""A run in the source of a version: its URI, or the folder of its artifacts."""
 
 
 @dataclass(frozen=True)
 class VersionUse:
     """A registered version that came from a run. `holdings` are the stages it held or holds, by the record.
 
-    `inside` says that its files lie among the run's own artifacts: they would be lost if the run were ever removed for good.
+    `is_stored_in_run`: its files are among the run's own artifacts and would be lost if the run were ever removed for good.
     """
 
     model: str
@@ -39,79 +39,81 @@ class VersionUse:
 
     @property
     def is_in_use(self) -> bool:
-        """Does it hold a stage by the registry or by the record, or does an alias lead to it?"""
-        return self.stage in SLOTS.values() or bool(self.aliases) or bool(self._held)
+        """Does it hold a stage by the registry or by the record, or does an alias point to it?"""
+        return self.stage in SLOTS.values() or bool(self.aliases) or bool(self._held_stages)
 
     @property
     def label(self) -> str:
         """What is used and how: "forest v3 in Production", "forest v3 as @canary", "forest v3 in Production by the record"."""
         aliases = ", ".join(f"@{alias}" for alias in self.aliases)
-        how = f"as {aliases}" if aliases else f"in {self._held[0]} by the record" if self._held else "and not used"
+        how = f"as {aliases}" if aliases else f"in {self._held_stages[0]} by the record" if self._held_stages else "and not used"
         return f"{self.model} v{self.version} {f'in {self.stage}' if self.stage in SLOTS.values() else how}"
 
     @property
-    def _held(self) -> list[str]:
-        return [SLOTS[one.slot] for one in self.holdings if one.until is None]
+    def _held_stages(self) -> list[str]:
+        return [SLOTS[holding.slot] for holding in self.holdings if holding.until is None]
 
 
 def find_version_uses(run: Run, snapshots: Sequence[RegistrySnapshot], states: Mapping[str, BookState]) -> tuple[VersionUse, ...]:
     """The versions that came from a run, by model and number: those that name it, and those made of its files or of its models."""
     return tuple(
-        _use(seen, version, states.get(seen.model), inside=_lies_in(version, run))
-        for seen in snapshots
-        for version in seen.versions.values()
-        if run.run_id in _runs(version) or _models(version) & set(run.model_ids) or _lies_in(version, run)
+        _version_use(snapshot, version, states.get(snapshot.model), is_stored_in_run=_is_stored_in_run(version, run))
+        for snapshot in snapshots
+        for version in snapshot.versions.values()
+        if run.run_id in _named_run_ids(version) or _model_ids(version) & set(run.model_ids) or _is_stored_in_run(version, run)
     )
 
 
 def find_runs_in_use(backend: Backend) -> dict[str, str]:
-    """Run id → what people call the used versions that came from it: "forest v3 in Production, forest v2 as @canary"."""
-    models = read_all_snapshots(backend)
-    records = read_all_book_states(backend, models)
-    found: dict[str, list[str]] = {}
-    for seen in models:
-        for version in seen.versions.values():
-            use = _use(seen, version, records.get(seen.model), inside=False)
-            for run_id in sorted(_sources(backend, version)) if use.is_in_use else ():
-                found.setdefault(run_id, []).append(use.label)
-    return {run_id: ", ".join(texts) for run_id, texts in found.items()}
+    """Run id → labels of the versions in use that came from it: "forest v3 in Production, forest v2 as @canary"."""
+    snapshots = read_all_snapshots(backend)
+    states = read_all_book_states(backend, snapshots)
+    labels_by_run: dict[str, list[str]] = {}
+    for snapshot in snapshots:
+        for version in snapshot.versions.values():
+            use = _version_use(snapshot, version, states.get(snapshot.model), is_stored_in_run=False)
+            for run_id in sorted(_source_run_ids(backend, version)) if use.is_in_use else ():
+                labels_by_run.setdefault(run_id, []).append(use.label)
+    return {run_id: ", ".join(labels) for run_id, labels in labels_by_run.items()}
 
 
-def _use(seen: RegistrySnapshot, version: VersionSnapshot, record: BookState | None, *, inside: bool) -> VersionUse:
-    held = recorded_holdings(record.book.entries) if record else ()
+def _version_use(
+    snapshot: RegistrySnapshot, version: VersionSnapshot, state: BookState | None, *, is_stored_in_run: bool
+) -> VersionUse:
+    holdings = recorded_holdings(state.book.entries) if state else ()
     return VersionUse(
-        model=seen.model,
+        model=snapshot.model,
         version=version.number,
         stage=version.stage,
-        aliases=tuple(sorted(alias for alias, number in seen.aliases.items() if number == version.number)),
-        holdings=tuple(one for one in held if one.version == version.number),
-        is_stored_in_run=inside,
+        aliases=tuple(sorted(alias for alias, number in snapshot.aliases.items() if number == version.number)),
+        holdings=tuple(holding for holding in holdings if holding.version == version.number),
+        is_stored_in_run=is_stored_in_run,
     )
 
 
-def _sources(backend: Backend, version: VersionSnapshot) -> set[str]:
+def _source_run_ids(backend: Backend, version: VersionSnapshot) -> set[str]:
     """The runs that a version names, and those that logged its model; a model that is gone has no run to protect."""
-    makers = set[str]()
-    for model_id in _models(version):
+    run_ids = set[str]()
+    for model_id in _model_ids(version):
         try:
             with translate_errors(f"Model {model_id}"):
-                makers.add(client(backend).get_logged_model(model_id).source_run_id or "")
+                run_ids.add(client(backend).get_logged_model(model_id).source_run_id or "")
         except NotFound:
             continue
-    return (_runs(version) | makers) - {""}
+    return (_named_run_ids(version) | run_ids) - {""}
 
 
-def _runs(version: VersionSnapshot) -> set[str]:
-    named = _RUN.search(version.source)
-    return {version.run_id, (named[1] or named[2]) if named else ""} - {""}
+def _named_run_ids(version: VersionSnapshot) -> set[str]:
+    match = _RUN_IN_SOURCE.search(version.source)
+    return {version.run_id, (match[1] or match[2]) if match else ""} - {""}
 
 
-def _models(version: VersionSnapshot) -> set[str]:
-    named = _LOGGED.search(version.source)
-    return {version.model_id, named[1] if named else ""} - {""}
+def _model_ids(version: VersionSnapshot) -> set[str]:
+    match = _MODEL_IN_SOURCE.search(version.source)
+    return {version.model_id, match[1] if match else ""} - {""}
 
 
-def _lies_in(version: VersionSnapshot, of: Run) -> bool:
-    """Do its files lie among the run's own artifacts?"""
-    folder = of.artifact_uri.rstrip("/")
-    return version.source.startswith(f"runs:/{of.run_id}/") or (bool(folder) and version.source.startswith(f"{folder}/"))
+def _is_stored_in_run(version: VersionSnapshot, run: Run) -> bool:
+    """Are its files among the run's own artifacts?"""
+    folder = run.artifact_uri.rstrip("/")
+    return version.source.startswith(f"runs:/{run.run_id}/") or (bool(folder) and version.source.startswith(f"{folder}/"))

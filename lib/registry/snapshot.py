@@ -1,6 +1,6 @@
-"""The registry at one look, as values. Pure; `reading` fills it."""
+"""One registered model as the registry shows it at one moment. Pure values; `reader` fills them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lib.ledger.chain.hash_chain import Anchor, Entry
@@ -12,9 +12,9 @@ HEAD_TAG = "podium.head"
 
 @dataclass(frozen=True)
 class VersionSnapshot:
-    """One version as the registry shows it. Times are the store's, as ledger text; `head` is the noted head of the book.
+    """One version as the registry shows it. Times are the store's, as ledger text; `head` is the text of its head tag.
 
-    `is_marked`: its stage is written down as such. On a server without stages it may be known by its alias alone.
+    `has_explicit_stage`: its stage is stored as such. On a server without stages it may be implied by an alias alone.
     """
 
     number: str
@@ -35,9 +35,9 @@ class VersionSnapshot:
 
 @dataclass(frozen=True)
 class RegistrySnapshot:
-    """A registered model at one look; `created` is None when it does not exist. `book` is the run id its tag names.
+    """A registered model at one moment; `created_at` is None when it does not exist. `tagged_book_id` is the run id its tag names.
 
-    A server without stages keeps them as a tag of each version; on one without aliases the stage alone says who stands in a slot.
+    On a server without stages they are kept as a tag of each version; on one without aliases the stage alone says who holds a slot.
     """
 
     model: str
@@ -52,17 +52,17 @@ class RegistrySnapshot:
     @property
     def slot_states(self) -> dict[Slot, SlotState]:
         """What each slot shows: its alias and the versions in its stage."""
-        return {slot: SlotState(alias=self._alias(slot), stage=self._in(stage)) for slot, stage in SLOTS.items()}
+        return {slot: SlotState(alias=self._alias_target(slot), stage=self._versions_in(stage)) for slot, stage in SLOTS.items()}
 
-    def _alias(self, slot: Slot) -> str | None:
+    def _alias_target(self, slot: Slot) -> str | None:
         """The version an alias leads to; without aliases the only one in the stage."""
         if self.has_aliases:
             return self.aliases.get(slot)
-        standing = self._in(SLOTS[slot])
-        return standing[0] if len(standing) == 1 else None
+        numbers = self._versions_in(SLOTS[slot])
+        return numbers[0] if len(numbers) == 1 else None
 
     def anchors(self, book_id: str) -> tuple[Anchor, ...]:
-        """The heads of this book that are noted on the versions. A copied version brings the head of its first book along."""
+        """The heads of this book that the versions are tagged with. A copied version brings along the head of its first book."""
         return tuple(head.anchor for head in self._heads().values() if head.book_id in ("", book_id))
 
     def versions_of_other_books(self, known_books: Collection[str]) -> tuple[str, ...]:
@@ -85,8 +85,13 @@ class RegistrySnapshot:
         """Aliases of a version that Podium does not keep in step, sorted."""
         return tuple(sorted(alias for alias, version in self.aliases.items() if version == number and alias not in SLOTS))
 
-    def _in(self, stage: str) -> tuple[str, ...]:
+    def _versions_in(self, stage: str) -> tuple[str, ...]:
         return tuple(sorted((v.number for v in self.versions.values() if v.stage == stage), key=version_sort_key))
+
+
+def version_list(numbers: Iterable[str]) -> str:
+    """Versions as people write them: "v1 and v2", or "nobody"."""
+    return " and ".join(f"v{number}" for number in numbers) or "nobody"
 
 
 def version_sort_key(number: str) -> tuple[int, str]:
@@ -96,7 +101,7 @@ def version_sort_key(number: str) -> tuple[int, str]:
 
 @dataclass(frozen=True)
 class Head:
-    """A head noted on a version: the place, the chain there, and the run id of the book."""
+    """The head tag of a version: the position, the chain there, and the run id of the book."""
 
     anchor: Anchor
     book_id: str
@@ -108,6 +113,6 @@ class Head:
 
 
 def parse_head(text: str) -> Head | None:
-    """The head in "17 5d9e… 7c1f…"; None when the text is none."""
-    place, chain, book = (*text.split(" "), "", "", "")[:3]
-    return Head(Anchor(int(place), chain), book) if place.isdecimal() and len(chain) == 64 else None
+    """The head in "17 5d9e… 7c1f…"; None when the text is not a head."""
+    position, chain, book_id = (*text.split(" "), "", "", "")[:3]
+    return Head(Anchor(int(position), chain), book_id) if position.isdecimal() and len(chain) == 64 else None

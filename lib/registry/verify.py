@@ -1,4 +1,4 @@
-"""Verify the books: recompute everything from what the store holds now, and compare with the heads noted elsewhere."""
+"""Verify the books: recompute everything from what the store holds now, and compare with anchors noted elsewhere."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,13 +24,13 @@ from lib.registry.reader import (
 )
 from lib.registry.snapshot import RegistrySnapshot
 
-EMPTY_BOOK = DecodedBook((), ("",), ())
-UNNAMED_BOOK = "a book without a name"
+_EMPTY_BOOK = DecodedBook((), ("",), ())
+_UNNAMED_BOOK = "a book without a name"
 
 
 @dataclass(frozen=True)
 class BookVerification:
-    """What was found in one book; `findings` is empty when all is well. `names` are all names its model ever had."""
+    """What was found in one book; `findings` is empty when all is well. `known_names` are all names its model ever had."""
 
     model: str
     book: DecodedBook
@@ -39,89 +39,94 @@ class BookVerification:
 
     @property
     def anchor_line(self) -> str:
-        """The head as a line to be noted elsewhere; empty where there is nothing to note."""
+        """The head as a line to note elsewhere; empty for a book without entries."""
         return format_anchor(self.model, self.book) if self.book.head else ""
 
 
 def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = ()) -> BookVerification:
-    """Judge the book of a model against itself, the heads noted on its versions, and `anchors`. Writes nothing.
+    """Check the book of a model against itself, the heads tagged on its versions, and `anchors`. Writes nothing.
 
     Raises NotFound when the model has no book, LedgerBroken when the index that should name it was tampered with.
     """
-    seen = read_snapshot(backend, model)  # before the book: a head noted in between would seem to be ahead of it
-    book = find_book_id(backend, incarnation_of(seen))
-    if book is None and seen.created_at is None:
+    snapshot = read_snapshot(backend, model)  # before the book: a head noted in between would seem to be ahead of it
+    book_id = find_book_id(backend, incarnation_of(snapshot))
+    if book_id is None and snapshot.created_at is None:
         raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
-    if book is None:
+    if book_id is None:
         raise NotFound(f"{model} has no record yet.", next="A record begins with the first look that may write.")
-    told = read_all_books_uncached(backend)
-    return _judged(model, book, told, seen, anchors) if book in told else _missing(model, book)
+    books = read_all_books_uncached(backend)
+    return _verify_book(model, book_id, books, snapshot, anchors) if book_id in books else _missing_book(model, book_id)
 
 
 def verify_all(backend: Backend, model_anchors: Sequence[ModelAnchor] = ()) -> tuple[BookVerification, ...]:
-    """Judge every book the index names, deleted ones and those of deleted models too, by name, and compare with noted heads.
+    """Check every book the index names, deleted ones and those of deleted models too, by name, and compare with `model_anchors`.
 
-    A head of a model that has no book here is a finding of its own, and so is an index that was tampered with: then the books are
+    An anchor of a model that has no book here is a finding of its own, and so is an index that was tampered with: then the books are
     found by the seals of the index runs.
     """
-    models, index = read_all_snapshots(backend), list[BookVerification]()
+    snapshots, verifications = read_all_snapshots(backend), list[BookVerification]()
     try:
-        named, told = book_ids(read_index_params(backend)), read_all_books_uncached(backend)
-        owners = {book: model for model, book in find_book_ids(backend, models, told).items()}
+        indexed_ids, books = book_ids(read_index_params(backend)), read_all_books_uncached(backend)
+        owners = {book_id: model for model, book_id in find_book_ids(backend, snapshots, books).items()}
     except LedgerBroken as error:
-        told, owners = read_sealed_books(backend), {one.tagged_book_id: one.model for one in models}
-        named = frozenset(told)
-        index.append(BookVerification(INDEX_EXPERIMENT, EMPTY_BOOK, (LedgerFinding(0, "index changed", str(error)),)))
-    seen = {one.model: one for one in models}
-    pairs = sorted((owners.get(book) or one.model, book) for book, one in told.items())
-    found = [_judged(name, book, told, seen[name] if book in owners else RegistrySnapshot(name)) for name, book in pairs]
-    found += [_missing(_noted_owner(models, book), book) for book in sorted(named - set(told))]
-    return _against([*index, *found], model_anchors)
+        books, owners = read_sealed_books(backend), {snapshot.tagged_book_id: snapshot.model for snapshot in snapshots}
+        indexed_ids = frozenset(books)
+        verifications.append(BookVerification(INDEX_EXPERIMENT, _EMPTY_BOOK, (LedgerFinding(0, "index changed", str(error)),)))
+    snapshot_by_model = {snapshot.model: snapshot for snapshot in snapshots}
+    pairs = sorted((owners.get(book_id) or book.model, book_id) for book_id, book in books.items())
+    for model, book_id in pairs:
+        snapshot = snapshot_by_model[model] if book_id in owners else RegistrySnapshot(model)
+        verifications.append(_verify_book(model, book_id, books, snapshot))
+    verifications += [_missing_book(_tagged_owner(snapshots, book_id), book_id) for book_id in sorted(indexed_ids - set(books))]
+    return _compare_anchors(verifications, model_anchors)
 
 
-def _judged(
-    model: str, book: str, told: Mapping[str, LoadedBook], seen: RegistrySnapshot, anchors: Sequence[Anchor] = ()
+def _verify_book(
+    model: str, book_id: str, books: Mapping[str, LoadedBook], snapshot: RegistrySnapshot, anchors: Sequence[Anchor] = ()
 ) -> BookVerification:
-    reading = told[book].state.book
+    book = books[book_id].state.book
     findings = [
-        *collect_findings(reading, (*seen.anchors(book), *anchors)),
-        *carry_findings(reading),
-        *check_clock_skew(reading.entries),
+        *collect_findings(book, (*snapshot.anchors(book_id), *anchors)),
+        *carry_findings(book),
+        *check_clock_skew(book.entries),
     ]
-    for run_id in told[book].deleted_run_ids:
+    for run_id in books[book_id].deleted_run_ids:
         means = f"A run of this book was deleted. Restore run {run_id}, before MLflow's gc removes it."
         findings.append(LedgerFinding(0, "book deleted", means))
-    strangers = set(seen.versions_of_other_books({*told, book}))
-    if seen.tagged_book_id and seen.tagged_book_id not in told:
-        strangers.add(f"the model ({seen.tagged_book_id[:8]}…)")
-    if strangers:
-        means = f"A book that this index does not name is noted on {', '.join(sorted(strangers))}: copied from elsewhere, or replaced here."
+    foreign_tags = set(snapshot.versions_of_other_books({*books, book_id}))
+    if snapshot.tagged_book_id and snapshot.tagged_book_id not in books:
+        foreign_tags.add(f"the model ({snapshot.tagged_book_id[:8]}…)")
+    if foreign_tags:
+        means = f"A book that this index does not name is noted on {', '.join(sorted(foreign_tags))}: copied from elsewhere, or replaced here."
         findings.append(LedgerFinding(0, "replaced book", means))
-    names = frozenset({model, *(entry.body.model for entry in reading.entries if entry.body.model)})
-    return BookVerification(model, reading, tuple(findings), names)
+    names = frozenset({model, *(entry.body.model for entry in book.entries if entry.body.model)})
+    return BookVerification(model, book, tuple(findings), names)
 
 
-def _missing(model: str, book: str) -> BookVerification:
-    means = f"The index names run {book} as this book, and the store has it no more. Bring it back from a backup."
-    return BookVerification(model, EMPTY_BOOK, (LedgerFinding(0, "book missing", means),), frozenset({model}))
+def _missing_book(model: str, book_id: str) -> BookVerification:
+    means = f"The index names run {book_id} as this book, and the store has it no more. Bring it back from a backup."
+    return BookVerification(model, _EMPTY_BOOK, (LedgerFinding(0, "book missing", means),), frozenset({model}))
 
 
-def _noted_owner(models: Sequence[RegistrySnapshot], book: str) -> str:
+def _tagged_owner(snapshots: Sequence[RegistrySnapshot], book_id: str) -> str:
     """The model that carries the run id of a book which is gone."""
-    return next((one.model for one in models if one.tagged_book_id == book), UNNAMED_BOOK)
+    return next((snapshot.model for snapshot in snapshots if snapshot.tagged_book_id == book_id), _UNNAMED_BOOK)
 
 
-def _against(found: Sequence[BookVerification], noted: Sequence[ModelAnchor]) -> tuple[BookVerification, ...]:
-    """Hold each noted head against the books whose models have or had its name; that of the name of today answers for it."""
-    judged = list(found)
-    for one in noted:
-        named = [n for n, v in enumerate(judged) if one.model in {clean_text(v.model), *map(clean_text, v.known_names)}]
-        if not named:
-            means = f"A head at place {one.anchor.position} was noted for {one.model}, and there is no book of it here."
-            judged.append(BookVerification(one.model, EMPTY_BOOK, (LedgerFinding(one.anchor.position, "book missing", means),)))
+def _compare_anchors(
+    verifications: Sequence[BookVerification], model_anchors: Sequence[ModelAnchor]
+) -> tuple[BookVerification, ...]:
+    """Compare each anchor with the books whose models have or had its name; the book of the current name gets the finding."""
+    results = list(verifications)
+    for model_anchor in model_anchors:
+        model, anchor = model_anchor.model, model_anchor.anchor
+        matches = [n for n, v in enumerate(results) if model in {clean_text(v.model), *map(clean_text, v.known_names)}]
+        if not matches:
+            means = f"A head at place {anchor.position} was noted for {model}, and there is no book of it here."
+            results.append(BookVerification(model, _EMPTY_BOOK, (LedgerFinding(anchor.position, "book missing", means),)))
             continue
-        named.sort(key=lambda n: clean_text(judged[n].model) != one.model)
-        told = [collect_findings(replace(judged[n].book, findings=()), [one.anchor]) for n in named]
-        if all(told):
-            judged[named[0]] = replace(judged[named[0]], findings=(*judged[named[0]].findings, *told[0]))
-    return tuple(judged)
+        matches.sort(key=lambda n: clean_text(results[n].model) != model)
+        findings = [collect_findings(replace(results[n].book, findings=()), [anchor]) for n in matches]
+        if all(findings):
+            results[matches[0]] = replace(results[matches[0]], findings=(*results[matches[0]].findings, *findings[0]))
+    return tuple(results)

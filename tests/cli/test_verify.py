@@ -11,8 +11,8 @@ from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.cli import podium
 from lib.registry.promote import MoveRequest, move_version
 from tests.cli.test_ledger_commands import run as run  # noqa: PLC0414 - a fixture
-from tests.registry.test_git_anchor import git
-from tests.registry.test_git_anchor import repository as repository  # noqa: PLC0414 - a fixture
+from tests.support.git_repository import git
+from tests.support.git_repository import repository as repository  # noqa: PLC0414 - a fixture
 from tests.support.ledger_stores import WHY, book_id, registered, writer
 
 

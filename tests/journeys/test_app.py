@@ -16,8 +16,8 @@ from lib.ui.app import preload, security_headers
 
 @pytest.fixture(scope="module")
 def client():
-    with TestClient(entry.app) as asked:
-        yield asked
+    with TestClient(entry.app) as http_client:
+        yield http_client
 
 
 def test_readyz_answers_and_says_whether_the_imports_are_done(client):

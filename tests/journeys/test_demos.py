@@ -51,9 +51,9 @@ def train(folder: Path, script: str, *arguments: str, prepare: str = SPY) -> str
     """Run a demo from a shell in a folder, with nothing said about where to log, and return what it printed."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")}
     command = [sys.executable, "-c", prepare + RUN, str(DEMO_FOLDER / script), *arguments]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    result = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ class Trained:
     def runs(self, experiment: str) -> list[Run]:
         """The runs of an experiment, the first one first."""
         mlflow_client = client(self.backend)
-        found = mlflow_client.get_experiment_by_name(experiment)
-        assert found is not None
-        return list(reversed(mlflow_client.search_runs([found.experiment_id])))
+        found_experiment = mlflow_client.get_experiment_by_name(experiment)
+        assert found_experiment is not None
+        return list(reversed(mlflow_client.search_runs([found_experiment.experiment_id])))
 
     def files(self, run: Run) -> set[str]:
         return {file.path for file in client(self.backend).list_artifacts(run.info.run_id)}
@@ -82,8 +82,8 @@ class Trained:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("demos")
-    said = {"first": train(folder, "01_first_run.py", "--n-estimators", "1", "5", "15")}
-    rest = {
+    output_by_demo = {"first": train(folder, "01_first_run.py", "--n-estimators", "1", "5", "15")}
+    demos = {
         "again": ("01_first_run.py", "--n-estimators", "1", "5", "15", "--experiment", "Again"),
         "id": ("02_experiment_by_id.py", "--author", "Ana"),
         "name": ("03_experiment_by_name.py",),
@@ -91,9 +91,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         "search": ("06_hyperparameter_search.py",),
     }
     with ThreadPoolExecutor(2) as pool:
-        waiting = {name: pool.submit(train, folder, *words) for name, words in rest.items()}
-        said |= {name: future.result() for name, future in waiting.items()}
-    return Trained(sqlite_backend(folder / "mlflow.db"), said)
+        futures = {name: pool.submit(train, folder, *arguments) for name, arguments in demos.items()}
+        output_by_demo |= {name: future.result() for name, future in futures.items()}
+    return Trained(sqlite_backend(folder / "mlflow.db"), output_by_demo)
 
 
 def wine_runs(trained: Trained) -> list[Run]:
@@ -117,7 +117,7 @@ def test_a_second_run_gives_the_same_numbers_from_the_same_data(trained: Trained
     assert [run.data.metrics for run in once] == [run.data.metrics for run in again]
     assert [run.data.params for run in once] == [run.data.params for run in again]
     digests = [{i.dataset.name: i.dataset.digest for i in run.inputs.dataset_inputs} for run in (*once, *again)]
-    assert all(one == digests[0] for one in digests)
+    assert all(digest == digests[0] for digest in digests)
 
 
 @pytest.mark.parametrize("experiment", ["Default", "YT-MLOPS-Exp-2", "YT-MLOPS-Autolog-Exp-1"])
@@ -161,12 +161,12 @@ def test_the_logged_model_loads_and_scores_what_the_run_says(trained: Trained) -
 
 
 def test_forests_are_kept_as_skops_and_autologs_by_cloudpickle(trained: Trained) -> None:
-    kept = {}
+    formats = {}
     for run in (*wine_runs(trained), trained.runs("Breast-Cancer-Rf-HP-Tuning")[0]):
         flavor = yaml.safe_load((trained.model(run) / "MLmodel").read_text())["flavors"]["sklearn"]
-        kept[run.info.run_name] = flavor["serialization_format"]
-    assert kept.pop("autolog-15-trees") == "cloudpickle"
-    assert set(kept.values()) == {"skops"}
+        formats[run.info.run_name] = flavor["serialization_format"]
+    assert formats.pop("autolog-15-trees") == "cloudpickle"
+    assert set(formats.values()) == {"skops"}
 
 
 def test_the_environment_is_written_down_in_exact_versions(trained: Trained) -> None:
@@ -178,7 +178,7 @@ def test_the_environment_is_written_down_in_exact_versions(trained: Trained) -> 
 
 
 def test_no_demo_lets_mlflow_infer_requirements_but_autolog_whose_lesson_it_is(trained: Trained) -> None:
-    inferring = {name for name, said in trained.said.items() if "MLflow infers requirements" in said}
+    inferring = {name for name, output in trained.said.items() if "MLflow infers requirements" in output}
     assert inferring == {"autolog"}
 
 
@@ -213,8 +213,8 @@ def test_the_parent_of_a_search_says_what_won_on_which_rows(trained: Trained) ->
 def test_the_predictions_of_the_search_add_up_to_its_accuracy(trained: Trained) -> None:
     parent = trained.runs("Breast-Cancer-Rf-HP-Tuning")[0]
     lines = mlflow.artifacts.load_text(f"{parent.info.artifact_uri}/test_predictions.csv").splitlines()
-    right = [float(line.split(",")[1]) == float(line.split(",")[2]) for line in lines[1:]]
-    assert sum(right) / len(right) == pytest.approx(parent.data.metrics["accuracy"])
+    is_correct = [float(line.split(",")[1]) == float(line.split(",")[2]) for line in lines[1:]]
+    assert sum(is_correct) / len(is_correct) == pytest.approx(parent.data.metrics["accuracy"])
 
 
 def test_the_search_says_how_far_it_is_in_whole_lines_and_in_order(trained: Trained) -> None:
@@ -224,23 +224,23 @@ def test_the_search_says_how_far_it_is_in_whole_lines_and_in_order(trained: Trai
 
 def test_files_of_a_new_experiment_lie_beside_the_database(trained: Trained) -> None:
     for name in ("Wine-Classification-RandomForest", "YT-MLOPS-Exp-2", "YT-MLOPS-Autolog-Exp-1", "Breast-Cancer-Rf-HP-Tuning"):
-        found = client(trained.backend).get_experiment_by_name(name)
-        assert found.artifact_location == trained.backend.artifact_folder.as_uri()
+        found_experiment = client(trained.backend).get_experiment_by_name(name)
+        assert found_experiment.artifact_location == trained.backend.artifact_folder.as_uri()
 
 
 def test_an_experiment_id_that_does_not_exist_is_told_with_those_that_do(trained: Trained) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, DEMO_FOLDER / "02_experiment_by_id.py", "--experiment-id", "99"],
         cwd=trained.backend.path.parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 2
-    assert "there is no experiment '99' here; there are:" in done.stderr
-    assert "'0': 'Default'" in done.stderr
+    assert result.returncode == 2
+    assert "there is no experiment '99' here; there are:" in result.stderr
+    assert "'0': 'Default'" in result.stderr
 
 
 def test_on_a_server_without_logged_models_the_model_goes_into_the_run(trained: Trained, tmp_path: Path) -> None:
-    said = train(tmp_path, "01_first_run.py", "--n-estimators", "1", prepare=OLD_SERVER)
-    assert "older than MLflow 3" in said
+    output = train(tmp_path, "01_first_run.py", "--n-estimators", "1", prepare=OLD_SERVER)
+    assert "older than MLflow 3" in output
     store = Trained(sqlite_backend(tmp_path / "mlflow.db"), {})
     (run,) = store.runs("Wine-Classification-RandomForest")
     assert "model" in store.files(run)

@@ -33,7 +33,7 @@ from tests.support.dagshub_server import token
 from tests.support.ledger_stores import WHY, writer
 from tests.support.older_server import serve_older
 
-PLACES = (
+BACKENDS = (
     "fresh_store",
     "file_store",
     pytest.param("mlflow_server", marks=pytest.mark.xdist_group("mlflow_server")),
@@ -45,79 +45,81 @@ PLACES = (
 
 @pytest.fixture(scope="module")
 def older_server(tmp_path_factory):
-    served = serve_older(tmp_path_factory.mktemp("older-server"))
-    yield Backend(served.url, "server")
-    served.stop()
+    server = serve_older(tmp_path_factory.mktemp("older-server"))
+    yield Backend(server.url, "server")
+    server.stop()
 
 
 @pytest.fixture
 def file_store(tmp_path, monkeypatch):
     """A folder in MLflow's old format, with its Default experiment."""
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    here = Backend((tmp_path / "mlruns").as_uri(), "file")
-    MlflowClient(here.uri, here.uri).search_experiments()
-    return here
+    backend = Backend((tmp_path / "mlruns").as_uri(), "file")
+    MlflowClient(backend.uri, backend.uri).search_experiments()
+    return backend
 
 
 @pytest.fixture
-def here(request):
-    """The backend, asked as somebody where that is needed; the credential lives as long as the test."""
-    place, held = request.param, None
-    if place in ("fresh_store", "file_store", "mlflow_server"):
-        backend = request.getfixturevalue(place)
-    elif place == "signed_server":
-        backend = request.getfixturevalue(place).backend
-        held = create_credential(backend, "ana", password("ana"))
+def journey_backend(request):
+    """The backend, signed in where that is needed; the credential lives as long as the test."""
+    name, credential = request.param, None
+    if name in ("fresh_store", "file_store", "mlflow_server"):
+        backend = request.getfixturevalue(name)
+    elif name == "signed_server":
+        backend = request.getfixturevalue(name).backend
+        credential = create_credential(backend, "ana", password("ana"))
     else:
         hub = request.getfixturevalue("dagshub")
-        if place == "older":
+        if name == "older":
             hub.repositories["ana/wine"] = request.getfixturevalue("older_server").uri
         backend = hub.backend("ana/wine")
-        held = create_credential(backend, "ana", token("ana"))
-    yield backend.with_principal(held.principal) if held else backend
-    del held
+        credential = create_credential(backend, "ana", token("ana"))
+    yield backend.with_principal(credential.principal) if credential else backend
+    del credential
 
 
-@pytest.mark.parametrize("here", PLACES, indirect=True)
-def test_from_a_launched_demo_to_production_and_back(here, tmp_path, record_property):
+@pytest.mark.parametrize("journey_backend", BACKENDS, indirect=True)
+def test_from_a_launched_demo_to_production_and_back(journey_backend, tmp_path, record_property):
     model = f"wine-{time.time_ns()}"  # a server keeps what other tests made
-    record_property("can", {line.label: line.value for line in capability_rows(read_capabilities(here))})
-    made = [launched(here, tmp_path, trees) for trees in (1, 15)]
-    ids = [run.run_id for run in made]
+    record_property("can", {line.label: line.value for line in capability_rows(read_capabilities(journey_backend))})
+    runs = [launch_demo(journey_backend, tmp_path, trees) for trees in (1, 15)]
+    run_ids = [run.run_id for run in runs]
 
-    table = read_runs(here, Search((made[0].experiment_id,)))
-    assert set(ids) <= set(table.ids)
-    assert "better" in [verdict for row in compare_runs(table, ids[0]) for verdict in row.verdicts]
-    untold = read_capabilities(here).logged_models.is_available is False
+    table = read_runs(journey_backend, Search((runs[0].experiment_id,)))
+    assert set(run_ids) <= set(table.ids)
+    assert "better" in [verdict for row in compare_runs(table, run_ids[0]) for verdict in row.verdicts]
+    untold = read_capabilities(journey_backend).logged_models.is_available is False
     assert find_best_run(table, "metrics.accuracy", untold=untold) is not None
 
-    for run_id in ids:
-        register(writer(here), run_id, model)
-    assert find_candidates(here, ids[0])
-    first = move_version(writer(here), MoveRequest(model, "1", "Production", WHY, expected_holder=NO_HOLDER))
-    second = move_version(writer(here), MoveRequest(model, "2", "Production", WHY, expected_holder="1"))
+    for run_id in run_ids:
+        register(writer(journey_backend), run_id, model)
+    assert find_candidates(journey_backend, run_ids[0])
+    first = move_version(writer(journey_backend), MoveRequest(model, "1", "Production", WHY, expected_holder=NO_HOLDER))
+    second = move_version(writer(journey_backend), MoveRequest(model, "2", "Production", WHY, expected_holder="1"))
     assert (first.outcome, second.outcome, second.displaced_versions) == ("applied", "applied", ("1",))
-    between = read_book_state(here, model).last_observed_at
-    assert roll_back(writer(here), model, WHY, None, "2").version == "1"
+    between = read_book_state(journey_backend, model).last_observed_at
+    assert roll_back(writer(journey_backend), model, WHY, None, "2").version == "1"
 
-    seen = read_snapshot(here, model)
-    assert seen.slot_states["production"].holders == ("1",)
-    assert {version.number: version.stage for version in seen.versions.values()} == {"1": "Production", "2": "Archived"}
+    snapshot = read_snapshot(journey_backend, model)
+    assert snapshot.slot_states["production"].holders == ("1",)
+    assert {version.number: version.stage for version in snapshot.versions.values()} == {"1": "Production", "2": "Archived"}
     for when, holder in ((TimeQuery(between), "2"), (TimeQuery(datetime.now(UTC)), "1")):
-        answer = query_as_of(here, model, AsOfQuery("production", when, datetime.now(UTC))).answer
-        assert [one.version for one in answer.holders] == [holder]
-    assert verify(here, model).findings == ()
+        answer = query_as_of(journey_backend, model, AsOfQuery("production", when, datetime.now(UTC))).answer
+        assert [holding.version for holding in answer.holders] == [holder]
+    assert verify(journey_backend, model).findings == ()
 
 
-def is_local(here):
-    return here.kind in ("sqlite", "file")
+def is_local(backend):
+    return backend.kind in ("sqlite", "file")
 
 
-def launched(here, folder, trees):
-    """The run of a demo that was started as a person starts it, by a keeper of its own."""
-    room = read_job_settings({**os.environ, "PODIUM_HOME": str(folder / "podium")}, folder)
-    demo = catalogue.find_demo("first-run" if is_local(here) else "remote")
-    job = demo_jobs.start_demo_job(room, demo, {"n_estimators": (trees,) if is_local(here) else trees}, here, datetime.now(UTC))
-    assert job_queue.wait(room, job.id, 180).state == "finished", (job.folder / "log.txt").read_text()
-    (run,) = job_queue.find_job_runs(here, job.id)
+def launch_demo(backend, folder, trees):
+    """The run of a demo that was started as a person starts it, by a runner of its own."""
+    settings = read_job_settings({**os.environ, "PODIUM_HOME": str(folder / "podium")}, folder)
+    demo = catalogue.find_demo("first-run" if is_local(backend) else "remote")
+    job = demo_jobs.start_demo_job(
+        settings, demo, {"n_estimators": (trees,) if is_local(backend) else trees}, backend, datetime.now(UTC)
+    )
+    assert job_queue.wait(settings, job.id, 180).state == "finished", (job.folder / "log.txt").read_text()
+    (run,) = job_queue.find_job_runs(backend, job.id)
     return run

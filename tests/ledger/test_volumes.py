@@ -29,7 +29,6 @@ from lib.registry.reader import read_all_books, read_all_books_uncached, read_bo
 from lib.registry.reconcile import recover, sync_model_status
 from lib.registry.verify import verify, verify_all
 from tests.ledger.test_replay import COMMON, now, opened
-from tests.registry.test_races import at_rest
 from tests.support.ledger_stores import WHY, book_id, promoted_in_turn, registered, writer
 from tests.support.ledger_workers import (
     append_and_die,
@@ -38,6 +37,7 @@ from tests.support.ledger_workers import (
     promote_often_in_small_volumes,
     together,
 )
+from tests.support.registry_factories import check_at_rest as at_rest
 
 SMALL = 12
 NOTHING = Carry(now=now(), wanted={})

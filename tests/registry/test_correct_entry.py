@@ -27,41 +27,41 @@ def promoted(fresh_store):
     return fresh_store
 
 
-def entry(backend, type_, model="wine"):
-    return next(one for one in read_book_state(backend, model).book.entries if one.body.type == type_)
+def find_entry(backend, type_, model="wine"):
+    return next(entry for entry in read_book_state(backend, model).book.entries if entry.body.type == type_)
 
 
-def asof(backend, at, monkeypatch):
+def run_asof(backend, at, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", backend.uri)
-    done = CliRunner().invoke(podium, ["asof", "wine", "--at", at, "--json"])
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)["answers"][0]
+    result = CliRunner().invoke(podium, ["asof", "wine", "--at", at, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)["answers"][0]
 
 
 def test_a_corrected_reason_is_read_in_every_answer_and_the_entry_stays_as_it_was(promoted, monkeypatch):
-    decided = entry(promoted, "DECIDED")
-    made = append_correction(writer(promoted, "ben"), "wine", decided.id, Correction(reason=BETTER), MISTAKEN)
-    assert entry(promoted, "DECIDED") == decided
+    decided = find_entry(promoted, "DECIDED")
+    correction_id = append_correction(writer(promoted, "ben"), "wine", decided.id, Correction(reason=BETTER), MISTAKEN)
+    assert find_entry(promoted, "DECIDED") == decided
     assert findings(promoted) == ()
     state = read_book_state(promoted, "wine")
-    (held,) = asof(promoted, state.last_observed_at.isoformat(), monkeypatch)["holders"]
-    assert held["reason"]["text"] == BETTER.text
-    assert held["entries"][-1] == next(one.position for one in state.book.entries if one.id == made)
+    (holder,) = run_asof(promoted, state.last_observed_at.isoformat(), monkeypatch)["holders"]
+    assert holder["reason"]["text"] == BETTER.text
+    assert holder["entries"][-1] == next(entry.position for entry in state.book.entries if entry.id == correction_id)
 
 
 def test_history_and_log_say_by_what_an_entry_is_superseded(promoted, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", promoted.uri)
-    decided = entry(promoted, "DECIDED")
-    made = append_correction(writer(promoted), "wine", decided.id, Correction(note="Seen by the board."), MISTAKEN)
+    decided = find_entry(promoted, "DECIDED")
+    correction_id = append_correction(writer(promoted), "wine", decided.id, Correction(note="Seen by the board."), MISTAKEN)
     for command in (["history", "wine"], ["log"]):
-        told = json.loads(CliRunner().invoke(podium, [*command, "--json"]).stdout)["entries"]
-        assert {one["id"]: one.get("superseded_by") for one in told}[decided.id] == [made]
-        assert sum("superseded_by" in one for one in told) == 1
+        entries = json.loads(CliRunner().invoke(podium, [*command, "--json"]).stdout)["entries"]
+        assert {entry["id"]: entry.get("superseded_by") for entry in entries}[decided.id] == [correction_id]
+        assert sum("superseded_by" in entry for entry in entries) == 1
     assert "superseded by entry" in CliRunner().invoke(podium, ["history", "wine"]).stdout
 
 
 @pytest.mark.parametrize(
-    ("type_", "instead", "said"),
+    ("type_", "instead", "message"),
     [
         ("OPENED", Correction(by=Actor(name="eve")), "The name of an entry"),
         ("APPLIED", Correction(effective_at="2020-01-01T00:00:00.000Z"), "The time of an entry"),
@@ -70,17 +70,17 @@ def test_history_and_log_say_by_what_an_entry_is_superseded(promoted, monkeypatc
         ("DECIDED", Correction(), "changes nothing"),
     ],
 )
-def test_what_the_ledger_itself_saw_cannot_be_corrected(promoted, type_, instead, said):
+def test_what_the_ledger_itself_saw_cannot_be_corrected(promoted, type_, instead, message):
     head = read_book_state(promoted, "wine").book.head
-    with pytest.raises(BadInput, match=said):
-        append_correction(writer(promoted), "wine", entry(promoted, type_).id, instead, MISTAKEN)
+    with pytest.raises(BadInput, match=message):
+        append_correction(writer(promoted), "wine", find_entry(promoted, type_).id, instead, MISTAKEN)
     assert read_book_state(promoted, "wine").book.head == head
 
 
 def test_a_correction_of_nothing_or_of_what_reads_so_already_is_refused(promoted):
     with pytest.raises(NotFound):
         append_correction(writer(promoted), "wine", "01ARZ3NDEKTSV4RRFFQ69G5FAV", Correction(note="x"), MISTAKEN)
-    decided = entry(promoted, "DECIDED")
+    decided = find_entry(promoted, "DECIDED")
     with pytest.raises(ActionRefused, match="reads so already"):
         append_correction(writer(promoted), "wine", decided.id, Correction(reason=WHY), MISTAKEN)
 
@@ -88,12 +88,12 @@ def test_a_correction_of_nothing_or_of_what_reads_so_already_is_refused(promoted
 def test_the_last_of_two_corrections_is_read(promoted):
     from lib.ledger.queries.history import history_rows
 
-    decided = entry(promoted, "DECIDED")
+    decided = find_entry(promoted, "DECIDED")
     for text in ("It was right in seventeen of eighteen.", "It was right in all the eighteen."):
         append_correction(writer(promoted), "wine", decided.id, Correction(reason=make_reason("better", text)), MISTAKEN)
-    line = next(one for one in history_rows(read_book_state(promoted, "wine")) if one.id == decided.id)
-    assert (len(line.correction_positions), line.corrected_summary) == (2, "It was right in all the eighteen.")
-    assert line.summary == WHY.text
+    row = next(row for row in history_rows(read_book_state(promoted, "wine")) if row.id == decided.id)
+    assert (len(row.correction_positions), row.corrected_summary) == (2, "It was right in all the eighteen.")
+    assert row.summary == WHY.text
 
 
 def test_a_correction_that_a_stranger_planted_for_what_the_ledger_saw_says_nothing(promoted):
@@ -102,10 +102,14 @@ def test_a_correction_that_a_stranger_planted_for_what_the_ledger_saw_says_nothi
     from lib.ledger.storage.book import append
     from tests.support.ledger_stores import book_id
 
-    target = entry(promoted, "APPLIED")
-    instead = Correction(effective_at="2020-01-01T00:00:00.000Z")
-    stamp = writer(promoted, "eve").common_fields("wine")
-    append(promoted, book_id(promoted), lambda _: Corrected(**stamp, supersedes=(target.id,), instead=instead, reason=MISTAKEN))
+    target = find_entry(promoted, "APPLIED")
+    correction = Correction(effective_at="2020-01-01T00:00:00.000Z")
+    common_fields = writer(promoted, "eve").common_fields("wine")
+    append(
+        promoted,
+        book_id(promoted),
+        lambda _: Corrected(**common_fields, supersedes=(target.id,), instead=correction, reason=MISTAKEN),
+    )
     entries = read_book_state(promoted, "wine").book.entries
     assert corrections_by_entry_id(entries) == {}
     assert corrected_entries(entries) == entries
@@ -119,11 +123,11 @@ def test_an_imported_time_can_be_corrected_up_to_the_record_and_an_import_taken_
     with pytest.raises(BadInput, match="before the record began"):
         append_correction(writer(fresh_store), "wine", second.id, Correction(effective_at="2099-01-01T00:00:00.000Z"), MISTAKEN)
     append_correction(writer(fresh_store), "wine", second.id, Correction(effective_at="2022-06-01T00:00:00.000Z"), MISTAKEN)
-    assert [h["version"] for h in asof(fresh_store, "2022-09-01", monkeypatch)["holders"]] == ["2"]
+    assert [h["version"] for h in run_asof(fresh_store, "2022-09-01", monkeypatch)["holders"]] == ["2"]
     append_correction(writer(fresh_store), "wine", second.id, Correction(void=True), MISTAKEN)
-    told = asof(fresh_store, "2022-09-01", monkeypatch)
-    assert told["holders"] == []
-    assert "v1 by a.csv, v2 when the record began" in told["unknown"][0]["why"]
+    answer = run_asof(fresh_store, "2022-09-01", monkeypatch)
+    assert answer["holders"] == []
+    assert "v1 by a.csv, v2 when the record began" in answer["unknown"][0]["why"]
     with pytest.raises(ActionRefused, match="taken back"):
         append_correction(writer(fresh_store), "wine", second.id, Correction(note="x"), MISTAKEN)
     again = import_history(writer(fresh_store), "wine", ImportFile("a.csv", lines))

@@ -7,7 +7,8 @@ from mlflow import MlflowClient
 
 from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, NotFound
-from lib.registry.delete_run import delete_run, delete_run_snippet, read_dependents
+from lib.registry.code_snippets import delete_run_snippet
+from lib.registry.delete_run import delete_run, read_dependents
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
 from lib.runs.reading.run_reader import read_run
@@ -29,35 +30,35 @@ def lifecycle(store, run_id):
 
 def test_a_run_nothing_depends_on_is_deleted_at_once_and_can_come_back(fresh_store):
     run_id = trained(fresh_store)
-    seen = read_dependents(fresh_store, run_id)
-    assert (seen.version_uses, seen.children, seen.confirmation_text) == ((), (), "")
-    delete_run(fresh_store, seen)
+    dependents = read_dependents(fresh_store, run_id)
+    assert (dependents.version_uses, dependents.children, dependents.confirmation_text) == ((), (), "")
+    delete_run(fresh_store, dependents)
     assert lifecycle(fresh_store, run_id) == "deleted"
     with pytest.raises(ActionRefused, match="already"):
-        delete_run(fresh_store, seen)
+        delete_run(fresh_store, dependents)
     client(fresh_store).restore_run(run_id)
     assert lifecycle(fresh_store, run_id) == "active"
 
 
 def test_a_version_nobody_holds_is_named_and_does_not_forbid(fresh_store, source):
-    seen = read_dependents(fresh_store, source)
-    assert [(use.model, use.version, use.stage, use.is_in_use, use.is_stored_in_run) for use in seen.version_uses] == [
+    dependents = read_dependents(fresh_store, source)
+    assert [(use.model, use.version, use.stage, use.is_in_use, use.is_stored_in_run) for use in dependents.version_uses] == [
         ("wine", "1", "None", False, False)
     ]
-    delete_run(fresh_store, seen)
+    delete_run(fresh_store, dependents)
     assert lifecycle(fresh_store, source) == "deleted"
 
 
 def test_the_source_of_the_champion_goes_only_when_its_id_is_typed(fresh_store, source):
     move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
-    seen = read_dependents(fresh_store, source)
-    use = seen.versions_in_use[0]
-    assert (use.stage, use.aliases, [one.slot for one in use.holdings]) == ("Production", ("production",), ["production"])
-    for typed in ("", "yes", seen.confirmation_text[:-1]):
+    dependents = read_dependents(fresh_store, source)
+    use = dependents.versions_in_use[0]
+    assert (use.stage, use.aliases, [holding.slot for holding in use.holdings]) == ("Production", ("production",), ["production"])
+    for confirmation in ("", "yes", dependents.confirmation_text[:-1]):
         with pytest.raises(ActionRefused, match="wine v1"):
-            delete_run(fresh_store, seen, typed)
+            delete_run(fresh_store, dependents, confirmation)
     assert lifecycle(fresh_store, source) == "active"
-    delete_run(fresh_store, seen, f" {source[:8]} ")
+    delete_run(fresh_store, dependents, f" {source[:8]} ")
     assert lifecycle(fresh_store, source) == "deleted"
 
 
@@ -75,19 +76,19 @@ def test_a_version_that_held_production_once_is_told_with_its_time(fresh_store, 
 
 
 def test_a_move_between_the_look_and_the_deed_is_noticed(fresh_store, source):
-    seen = read_dependents(fresh_store, source)
+    dependents = read_dependents(fresh_store, source)
     move_version(writer(fresh_store), MoveRequest("wine", "1", "Staging", WHY))
     with pytest.raises(ActionRefused, match="since you looked"):
-        delete_run(fresh_store, seen, source[:8])
+        delete_run(fresh_store, dependents, source[:8])
     assert lifecycle(fresh_store, source) == "active"
 
 
 def test_a_running_run_is_not_deleted_under_its_program(fresh_store):
     run_id = trained(fresh_store, status="RUNNING")
-    seen = read_dependents(fresh_store, run_id)
+    dependents = read_dependents(fresh_store, run_id)
     with pytest.raises(ActionRefused, match="still running"):
-        delete_run(fresh_store, seen)
-    delete_run(fresh_store, seen, seen.confirmation_text)
+        delete_run(fresh_store, dependents)
+    delete_run(fresh_store, dependents, dependents.confirmation_text)
     assert lifecycle(fresh_store, run_id) == "deleted"
 
 
@@ -99,12 +100,12 @@ def test_a_book_of_the_record_is_never_deleted(fresh_store, source):
 
 
 def test_children_are_named_and_stay(fresh_store):
-    home = make_experiment(fresh_store, "search")
-    parent = log_run(fresh_store, home, "parent", model=False)
-    child = log_run(fresh_store, home, "child", parent=parent, model=False)
-    seen = read_dependents(fresh_store, parent)
-    assert [one.name for one in seen.children] == ["child"]
-    delete_run(fresh_store, seen)
+    experiment = make_experiment(fresh_store, "search")
+    parent = log_run(fresh_store, experiment, "parent", model=False)
+    child = log_run(fresh_store, experiment, "child", parent=parent, model=False)
+    dependents = read_dependents(fresh_store, parent)
+    assert [child.name for child in dependents.children] == ["child"]
+    delete_run(fresh_store, dependents)
     assert lifecycle(fresh_store, child) == "active"
 
 
@@ -145,9 +146,9 @@ def test_a_server_tells_and_deletes_the_same(mlflow_server):
     run_id = trained(mlflow_server, "forest-77-trees")
     register(writer(mlflow_server), run_id, name)
     move_version(writer(mlflow_server), MoveRequest(name, "1", "Staging", WHY))
-    seen = read_dependents(mlflow_server, run_id)
-    assert [(use.model, use.version, use.stage) for use in seen.versions_in_use] == [(name, "1", "Staging")]
+    dependents = read_dependents(mlflow_server, run_id)
+    assert [(use.model, use.version, use.stage) for use in dependents.versions_in_use] == [(name, "1", "Staging")]
     with pytest.raises(ActionRefused, match="In use"):
-        delete_run(mlflow_server, replace(seen))
-    delete_run(mlflow_server, seen, seen.confirmation_text)
+        delete_run(mlflow_server, replace(dependents))
+    delete_run(mlflow_server, dependents, dependents.confirmation_text)
     assert lifecycle(mlflow_server, run_id) == "deleted"

@@ -1,7 +1,5 @@
 """A head noted as a git tag: once, under a safe name, only in a repository, and never over another head."""
 
-import subprocess
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,22 +7,10 @@ from hypothesis import strategies as st
 from lib.errors import ActionRefused, BadInput
 from lib.ledger.chain.hash_chain import Anchor
 from lib.registry.git_anchor import create_anchor_tag, tag_name
+from tests.support.git_repository import git
+from tests.support.git_repository import repository as repository  # noqa: PLC0414 - a fixture
 
 HEAD = Anchor(17, "5d" * 32)
-
-
-def git(folder, *words):
-    return subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True, text=True).stdout.strip()
-
-
-@pytest.fixture
-def repository(tmp_path, monkeypatch):
-    for name, value in (("NAME", "ana"), ("EMAIL", "ana@example.org")):
-        monkeypatch.setenv(f"GIT_AUTHOR_{name}", value)
-        monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
-    git(tmp_path, "init", "-q")
-    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "start")
-    return tmp_path
 
 
 def test_a_head_becomes_an_annotated_tag_with_place_and_chain(repository):
@@ -61,6 +47,6 @@ def test_whatever_a_model_is_called_its_tag_has_a_name_that_git_takes(repository
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
-def test_two_models_never_share_a_tag_name(one, other):
-    assert (tag_name(one, 1) == tag_name(other, 1)) == (one == other)
-    assert len(tag_name(one, 1)) < 120
+def test_two_models_never_share_a_tag_name(model, other_model):
+    assert (tag_name(model, 1) == tag_name(other_model, 1)) == (model == other_model)
+    assert len(tag_name(model, 1)) < 120

@@ -36,56 +36,56 @@ def run(fresh_store, monkeypatch, clean_session):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", fresh_store.uri)
     monkeypatch.setenv("PODIUM_USER", "ines")
 
-    def command(*words, code=0):
-        done = CliRunner().invoke(podium, [*words, "--json"])
-        assert done.exit_code == code, (done.output, done.exception)
-        return json.loads(done.stdout) if done.stdout.strip() else None, done.stderr
+    def command(*arguments, exit_code=0):
+        result = CliRunner().invoke(podium, [*arguments, "--json"])
+        assert result.exit_code == exit_code, (result.output, result.exception)
+        return json.loads(result.stdout) if result.stdout.strip() else None, result.stderr
 
     return command
 
 
-def told(*words):
-    done = CliRunner().invoke(podium, [*words])
-    assert done.exit_code == 0, (done.output, done.exception)
-    return done.stdout
+def run_for_text(*arguments):
+    result = CliRunner().invoke(podium, [*arguments])
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.stdout
 
 
-def fraud(backend):
+def register_card_fraud(backend):
     """The bank's model as it stands today: v3 in Production, and no record yet."""
     return registered(backend, "card-fraud", 3, {"1": "Archived", "2": "Archived", "3": "Production"}, {"production": "3"})
 
 
-def csv(*lines, heads="when,version,from,to,by"):
+def csv_file(*lines, heads="when,version,from,to,by"):
     return ImportFile("history.csv", "\n".join([heads, *lines]).encode())
 
 
-def holders(run, at, *more):
-    answer, _ = run("asof", "card-fraud", "--at", at, *more)
+def ask_holders(run, at, *options):
+    answer, _ = run("asof", "card-fraud", "--at", at, *options)
     return answer["answers"][0]
 
 
 def test_the_banks_history_answers_who_was_in_production_on_14_march_2023(run, fresh_store):
-    fraud(fresh_store)
-    done, _ = run("import", "card-fraud", str(FRAUD))
-    assert (len(done["added"]), done["already_there"], done["other_models"]) == (15, 0, 0)
-    answer = holders(run, "2023-03-14")
-    (held,) = answer["holders"]
+    register_card_fraud(fresh_store)
+    result, _ = run("import", "card-fraud", str(FRAUD))
+    assert (len(result["added"]), result["already_there"], result["other_models"]) == (15, 0, 0)
+    answer = ask_holders(run, "2023-03-14")
+    (holder,) = answer["holders"]
     assert answer["unknown"] == []
-    assert (held["version"], held["since"], held["until"]) == ("2", "2023-01-16T09:00:00.000Z", "2024-05-21T14:00:00.000Z")
-    assert held["by"] == {"name": "marta.k", "how": "declared"}
-    assert held["reason"]["text"].startswith("8.3 points more AUC")
-    assert held["metrics"] == {"auc": 0.874, "recall": 0.571, "false_alarms_per_day": 421.0}
-    assert held["data"]["transactions"].startswith("8b3e")
-    assert held["git_commit"].startswith("c5a0e12")
-    assert held["imported"]["source"]["name"] == "fraud-history.csv"
-    assert held["imported"]["by"]["name"] == "ines"
+    assert (holder["version"], holder["since"], holder["until"]) == ("2", "2023-01-16T09:00:00.000Z", "2024-05-21T14:00:00.000Z")
+    assert holder["by"] == {"name": "marta.k", "how": "declared"}
+    assert holder["reason"]["text"].startswith("8.3 points more AUC")
+    assert holder["metrics"] == {"auc": 0.874, "recall": 0.571, "false_alarms_per_day": 421.0}
+    assert holder["data"]["transactions"].startswith("8b3e")
+    assert holder["git_commit"].startswith("c5a0e12")
+    assert holder["imported"]["source"]["name"] == "fraud-history.csv"
+    assert holder["imported"]["by"]["name"] == "ines"
 
 
 def test_the_answer_is_a_sentence_that_can_be_sent_on(run, fresh_store):
-    fraud(fresh_store)
+    register_card_fraud(fresh_store)
     run("import", "card-fraud", str(FRAUD))
-    said = told("asof", "card-fraud", "--at", "2023-03-14", "--zone", "Europe/Berlin")
-    assert "On 14 March 2023 (Europe/Berlin), all day, version 2 of card-fraud was in Production." in said
+    answer = run_for_text("asof", "card-fraud", "--at", "2023-03-14", "--zone", "Europe/Berlin")
+    assert "On 14 March 2023 (Europe/Berlin), all day, version 2 of card-fraud was in Production." in answer
     for part in (
         "from 16 Jan 2023, 10:00 until 21 May 2024, 16:00 Europe/Berlin",
         "marta.k decided this and gave the reason: “8.3 points more AUC",
@@ -98,7 +98,7 @@ def test_the_answer_is_a_sentence_that_can_be_sent_on(run, fresh_store):
         "from the file fraud-history.csv",
         "Podium did not verify them",
     ):
-        assert part in said
+        assert part in answer
 
 
 @pytest.mark.parametrize(
@@ -112,54 +112,54 @@ def test_the_answer_is_a_sentence_that_can_be_sent_on(run, fresh_store):
     ],
 )
 def test_each_holder_is_told_at_its_time(run, fresh_store, at, version):
-    fraud(fresh_store)
+    register_card_fraud(fresh_store)
     run("import", "card-fraud", str(FRAUD))
-    assert [held["version"] for held in holders(run, at)["holders"]] == [version]
+    assert [holder["version"] for holder in ask_holders(run, at)["holders"]] == [version]
 
 
 def test_a_day_of_change_and_the_time_before_the_first_line_are_answers_of_their_own(run, fresh_store):
-    fraud(fresh_store)
+    register_card_fraud(fresh_store)
     run("import", "card-fraud", str(FRAUD))
-    assert "v1 until 09:00, then v2" in told("asof", "card-fraud", "--at", "2023-01-16")
-    assert "The record begins only on 7 Feb 2022" in told("asof", "card-fraud", "--at", "2021-12-24")
-    assert holders(run, "2023-01-12", "--stage", "staging")["holders"][0]["version"] == "2"
-    nobody = holders(run, "2023-06-01", "--stage", "staging")
+    assert "v1 until 09:00, then v2" in run_for_text("asof", "card-fraud", "--at", "2023-01-16")
+    assert "The record begins only on 7 Feb 2022" in run_for_text("asof", "card-fraud", "--at", "2021-12-24")
+    assert ask_holders(run, "2023-01-12", "--stage", "staging")["holders"][0]["version"] == "2"
+    nobody = ask_holders(run, "2023-06-01", "--stage", "staging")
     assert (nobody["holders"], nobody["unknown"]) == ([], [])
-    assert "On 1 June 2023 (UTC), no version of card-fraud was in Staging." in told(
+    assert "On 1 June 2023 (UTC), no version of card-fraud was in Staging." in run_for_text(
         "asof", "card-fraud", "--at", "2023-06-01", "--stage", "staging"
     )
 
 
 def test_what_was_imported_goes_on_in_what_stood_there_when_the_record_began(run, fresh_store):
-    fraud(fresh_store)
+    register_card_fraud(fresh_store)
     run("import", "card-fraud", str(FRAUD))
-    held = holders(run, datetime.now(UTC).isoformat())["holders"][0]
-    assert (held["version"], held["since"], held["until"]) == ("3", "2024-05-21T14:00:00.000Z", None)
-    assert held["by"]["name"] == "marta.k"
+    holder = ask_holders(run, datetime.now(UTC).isoformat())["holders"][0]
+    assert (holder["version"], holder["since"], holder["until"]) == ("3", "2024-05-21T14:00:00.000Z", None)
+    assert holder["by"]["name"] == "marta.k"
 
 
 def test_the_same_file_twice_adds_nothing_and_says_so(run, fresh_store):
-    fraud(fresh_store)
+    register_card_fraud(fresh_store)
     run("import", "card-fraud", str(FRAUD))
     head = read_book_state(fresh_store, "card-fraud").book.head
-    done, _ = run("import", "card-fraud", str(FRAUD))
-    assert (done["added"], done["already_there"]) == ([], 15)
-    assert "Nothing new in fraud-history.csv. 15 entries were there already." in told("import", "card-fraud", str(FRAUD))
+    result, _ = run("import", "card-fraud", str(FRAUD))
+    assert (result["added"], result["already_there"]) == ([], 15)
+    assert "Nothing new in fraud-history.csv. 15 entries were there already." in run_for_text("import", "card-fraud", str(FRAUD))
     assert read_book_state(fresh_store, "card-fraud").book.head == head
 
 
 def test_an_import_that_was_cut_short_is_finished_by_the_next(fresh_store):
-    fraud(fresh_store)
+    register_card_fraud(fresh_store)
     lines = FRAUD.read_bytes().splitlines(keepends=True)
     import_history(writer(fresh_store), "card-fraud", ImportFile("a.csv", b"".join(lines[:6])))
-    done = import_history(writer(fresh_store), "card-fraud", ImportFile("a.csv", b"".join(lines)))
-    assert (len(done.added_entry_ids), done.known_count) == (10, 5)
+    result = import_history(writer(fresh_store), "card-fraud", ImportFile("a.csv", b"".join(lines)))
+    assert (len(result.added_entry_ids), result.known_count) == (10, 5)
     assert findings(fresh_store, "card-fraud") == ()
 
 
 def test_bad_lines_are_named_with_their_number_and_nothing_at_all_is_written(fresh_store):
-    fraud(fresh_store)
-    bad = csv(
+    register_card_fraud(fresh_store)
+    bad = csv_file(
         "2022-02-07T09:00Z,1,None,Production,ana",
         "yesterday,1,None,Production,ana",
         "2022-03-01T09:00Z,,None,Production,ana",
@@ -169,15 +169,15 @@ def test_bad_lines_are_named_with_their_number_and_nothing_at_all_is_written(fre
     )
     with pytest.raises(BadInput) as raised:
         import_history(writer(fresh_store), "card-fraud", bad)
-    said = str(raised.value)
-    assert [f"line {n}:" in said for n in range(2, 8)] == [False, True, True, True, True, True]
-    assert "You probably mean Production." in said
-    assert "has not come yet" in said
+    message = str(raised.value)
+    assert [f"line {n}:" in message for n in range(2, 8)] == [False, True, True, True, True, True]
+    assert "You probably mean Production." in message
+    assert "has not come yet" in message
     assert book_id(fresh_store, "card-fraud") is None
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b"when,version,to\n", "no line below its heading"),
         (b"", "when is missing"),
@@ -200,29 +200,29 @@ def test_bad_lines_are_named_with_their_number_and_nothing_at_all_is_written(fre
         (b"when,version,entry\n2022-02-07T09:00Z,1,FOLLOWED_UP\n", "how it turned out"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_answered_in_words(fresh_store, data, said):
-    fraud(fresh_store)
-    with pytest.raises(BadInput, match=said):
+def test_a_file_that_cannot_be_read_is_answered_in_words(fresh_store, data, message):
+    register_card_fraud(fresh_store)
+    with pytest.raises(BadInput, match=message):
         import_history(writer(fresh_store), "card-fraud", ImportFile("x.csv", data))
     assert book_id(fresh_store, "card-fraud") is None
 
 
 def test_a_json_file_that_is_none_is_called_so_and_not_taken_for_a_table(fresh_store):
-    fraud(fresh_store)
+    register_card_fraud(fresh_store)
     with pytest.raises(BadInput, match="This is no JSON"):
         import_history(writer(fresh_store), "card-fraud", ImportFile("history.json", b"when it was decided: unknown"))
 
 
 def test_what_happened_after_the_record_began_cannot_be_imported(fresh_store):
-    fraud(fresh_store)
+    register_card_fraud(fresh_store)
     sync_model_status(writer(fresh_store), "card-fraud")
     now = datetime.now(UTC).isoformat()
     with pytest.raises(BadInput, match=r"line 2: .* when the record of card-fraud begins"):
-        import_history(writer(fresh_store), "card-fraud", csv(f"{now},1,None,Production,ana"))
+        import_history(writer(fresh_store), "card-fraud", csv_file(f"{now},1,None,Production,ana"))
 
 
 def test_an_import_is_allowed_at_any_time_and_changes_no_wish_and_no_holder_that_the_ledger_saw(fresh_store):
-    fraud(fresh_store)
+    register_card_fraud(fresh_store)
     move_version(writer(fresh_store), MoveRequest("card-fraud", "1", "Production", WHY))
     before = read_book_state(fresh_store, "card-fraud")
     import_history(writer(fresh_store), "card-fraud", ImportFile("f.csv", FRAUD.read_bytes()))
@@ -238,13 +238,13 @@ def test_an_import_is_allowed_at_any_time_and_changes_no_wish_and_no_holder_that
 def test_a_model_that_never_was_and_a_file_that_is_not_there_are_refused(run, fresh_store):
     with pytest.raises(NotFound):
         import_history(writer(fresh_store), "nobody", ImportFile("f.csv", FRAUD.read_bytes()))
-    _, notes = run("import", "card-fraud", "no-such-file.csv", code=1)
+    _, notes = run("import", "card-fraud", "no-such-file.csv", exit_code=1)
     assert "no-such-file.csv cannot be read" in notes
 
 
 def test_control_characters_in_a_file_are_taken_out(fresh_store):
-    fraud(fresh_store)
-    data = csv("2022-02-07T09:00Z,1,None,Production,a\u202ena\x07", heads="when,version,from,to,by")
+    register_card_fraud(fresh_store)
+    data = csv_file("2022-02-07T09:00Z,1,None,Production,a\u202ena\x07", heads="when,version,from,to,by")
     import_history(writer(fresh_store), "card-fraud", data)
     body = read_book_state(fresh_store, "card-fraud").book.entries[-1].body
     assert body.actor.name == "a na"
@@ -255,25 +255,25 @@ def test_on_a_server_a_history_is_imported_asked_and_corrected(mlflow_server):
     model, registry = "card-fraud-served", client(mlflow_server)
     registry.create_registered_model(model)
     for number in ("1", "2", "3"):
-        (made,) = find_candidates(mlflow_server, trained(mlflow_server, f"forest-{number}-trees"))
-        registry.create_model_version(model, made.source, model_id=made.model_id)
+        (candidate,) = find_candidates(mlflow_server, trained(mlflow_server, f"forest-{number}-trees"))
+        registry.create_model_version(model, candidate.source, model_id=candidate.model_id)
     registry.transition_model_version_stage(model, "3", "Production")
     registry.set_registered_model_alias(model, "production", "3")
     ines, at = writer(mlflow_server, "ines"), datetime.now(UTC)
     assert len(import_history(ines, model, ImportFile(FRAUD.name, FRAUD.read_bytes())).added_entry_ids) == 15
     assert import_history(ines, model, ImportFile(FRAUD.name, FRAUD.read_bytes())).added_entry_ids == ()
-    question = AsOfQuery("production", parse_time_query("2023-03-14", at, "Europe/Berlin"), at)
-    (held,) = query_as_of(mlflow_server, model, question).answer.holders
-    assert (held.version, held.actor.name) == ("2", "marta.k")
+    query = AsOfQuery("production", parse_time_query("2023-03-14", at, "Europe/Berlin"), at)
+    (holder,) = query_as_of(mlflow_server, model, query).answer.holders
+    assert (holder.version, holder.actor.name) == ("2", "marta.k")
     decided = next(
         e
         for e in read_book_state(mlflow_server, model).book.entries
-        if e.position in held.entry_positions and e.body.of == "DECIDED"
+        if e.position in holder.entry_positions and e.body.of == "DECIDED"
     )
     better = make_reason("better", "8.3 points more AUC, and 13% fewer false alarms.")
     mistaken = make_reason("housekeeping", "The minutes of the board have other figures.")
     append_correction(writer(mlflow_server, "ben"), model, decided.id, Correction(reason=better), mistaken)
-    (held,) = query_as_of(mlflow_server, model, question).answer.holders
-    assert held.reason == better
+    (holder,) = query_as_of(mlflow_server, model, query).answer.holders
+    assert holder.reason == better
     assert verify(mlflow_server, model).findings == ()
-    assert verify_packet(document_to_json(hashed_document(build_as_of_packet(ines, model, question))).encode()).mismatches == ()
+    assert verify_packet(document_to_json(hashed_document(build_as_of_packet(ines, model, query))).encode()).mismatches == ()

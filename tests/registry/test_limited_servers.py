@@ -36,8 +36,8 @@ TRANSITION, ALIAS = "transition_model_version_stage", "set_registered_model_alia
 def run_with_model_files(backend, name="forest-5-trees"):
     """A finished run whose model lies among its artifacts, as MLflow 2 keeps it."""
     mlflow = client(backend)
-    home = mlflow.get_experiment_by_name("wine-2")
-    run = mlflow.create_run(home.experiment_id if home else mlflow.create_experiment("wine-2"), run_name=name)
+    experiment = mlflow.get_experiment_by_name("wine-2")
+    run = mlflow.create_run(experiment.experiment_id if experiment else mlflow.create_experiment("wine-2"), run_name=name)
     mlflow.log_metric(run.info.run_id, "accuracy", 0.9444)
     with TemporaryDirectory() as folder:
         (Path(folder) / "MLmodel").write_text(MLMODEL)
@@ -47,133 +47,139 @@ def run_with_model_files(backend, name="forest-5-trees"):
     return run.info.run_id
 
 
-def at_rest(backend, model):
+def check_at_rest(backend, model):
     """Ledger and registry agree, nothing is open, the chain is whole; gives the entry types."""
-    seen, state = read_snapshot(backend, model), read_book_state(backend, model)
+    snapshot, state = read_snapshot(backend, model), read_book_state(backend, model)
     assert state.open_intents == ()
     assert verify(backend, model).findings == ()
-    for slot, want in state.desired_holders().items():
-        assert not want.is_managed or is_fulfilled(want, seen.slot_states[slot]), (slot, want, seen.slot_states)
+    for slot, desired in state.desired_holders().items():
+        assert not desired.is_managed or is_fulfilled(desired, snapshot.slot_states[slot]), (slot, desired, snapshot.slot_states)
     return Counter(entry.body.type for entry in state.book.entries)
 
 
-@pytest.mark.parametrize("lacks", LACKS, ids=" and ".join)
-def test_the_journey_on_a_server_without(mlflow_server, lacks):
-    model = f"wine-without-{'-'.join(lacks)}"
-    made = run_with_model_files if "logged models" in lacks else trained
-    with narrowed(mlflow_server, *lacks) as (here, narrow):
-        runs = [made(here, f"forest-{n}-trees") for n in (1, 5, 10)]
-        versions = [register(writer(here), run_id, model).version for run_id in runs]
+@pytest.mark.parametrize("missing_features", LACKS, ids=" and ".join)
+def test_the_journey_on_a_server_without(mlflow_server, missing_features):
+    model = f"wine-without-{'-'.join(missing_features)}"
+    train = run_with_model_files if "logged models" in missing_features else trained
+    with narrowed(mlflow_server, *missing_features) as (backend, proxy):
+        runs = [train(backend, f"forest-{n}-trees") for n in (1, 5, 10)]
+        versions = [register(writer(backend), run_id, model).version for run_id in runs]
         assert versions == ["1", "2", "3"]
-        move_version(writer(here), MoveRequest(model, "1", "Production", WHY, expected_holder=NO_HOLDER))
-        done = move_version(writer(here), MoveRequest(model, "2", "Production", WHY, expected_holder="1"))
-        assert (done.outcome, done.displaced_versions) == ("applied", ("1",))
-        between = read_book_state(here, model).last_observed_at
-        assert roll_back(writer(here), model, WHY, None, "2").version == "1"
-        move_version(writer(here), MoveRequest(model, "3", "Staging", WHY))
-        assert move_version(writer(here), MoveRequest(model, "3", "Archived", WHY, "archive")).outcome == "applied"
-        move_version(writer(here), MoveRequest(model, "3", "Staging", WHY))
+        move_version(writer(backend), MoveRequest(model, "1", "Production", WHY, expected_holder=NO_HOLDER))
+        result = move_version(writer(backend), MoveRequest(model, "2", "Production", WHY, expected_holder="1"))
+        assert (result.outcome, result.displaced_versions) == ("applied", ("1",))
+        between = read_book_state(backend, model).last_observed_at
+        assert roll_back(writer(backend), model, WHY, None, "2").version == "1"
+        move_version(writer(backend), MoveRequest(model, "3", "Staging", WHY))
+        assert move_version(writer(backend), MoveRequest(model, "3", "Archived", WHY, "archive")).outcome == "applied"
+        move_version(writer(backend), MoveRequest(model, "3", "Staging", WHY))
 
-        seen = read_snapshot(here, model)
-        assert (seen.slot_states["production"].holders, seen.slot_states["staging"].holders) == (("1",), ("3",))
-        assert [v.stage for v in seen.versions.values()] == ["Staging", "Archived", "Production"]
-        assert {o.version.version: o.version.stage for o in read_version_origins(here) if o.version.model == model}[
+        snapshot = read_snapshot(backend, model)
+        assert (snapshot.slot_states["production"].holders, snapshot.slot_states["staging"].holders) == (("1",), ("3",))
+        assert [v.stage for v in snapshot.versions.values()] == ["Staging", "Archived", "Production"]
+        assert {o.version.version: o.version.stage for o in read_version_origins(backend) if o.version.model == model}[
             "1"
         ] == "Production"
-        told = as_of(read_book_state(here, model).book.entries, "production", TimeQuery(between))
-        assert [holder.version for holder in told.holders] == ["2"]
-        types = at_rest(here, model)
-        assert (types["OBSERVED"], types["FAILED"], types["OVERTAKEN"]) == (0, 0, 0)
-        lineage = next(e.body for e in read_book_state(here, model).book.entries if e.body.type == "REGISTERED").lineage
+        answer = as_of(read_book_state(backend, model).book.entries, "production", TimeQuery(between))
+        assert [holder.version for holder in answer.holders] == ["2"]
+        entry_counts = check_at_rest(backend, model)
+        assert (entry_counts["OBSERVED"], entry_counts["FAILED"], entry_counts["OVERTAKEN"]) == (0, 0, 0)
+        lineage = next(e.body for e in read_book_state(backend, model).book.entries if e.body.type == "REGISTERED").lineage
         assert lineage.artifact
         assert lineage.missing == ""
-        moved = [path for path in narrow.asked if "logged-models" not in path]
-        assert len(moved) <= 4, "after the one question about it nobody asks for what is not there"
+        refused_paths = [path for path in proxy.asked if "logged-models" not in path]
+        assert len(refused_paths) <= 4, "after the one question about it nobody asks for what is not there"
 
 
 def test_a_model_among_the_artifacts_is_registered_from_there(mlflow_server):
-    with narrowed(mlflow_server, "logged models", answer="dagshub") as (here, _):
-        found = find_candidates(here, run_with_model_files(here))
-        assert [(one.name, one.model_id) for one in found] == [("model", "")]
-        assert found[0].source.endswith("/artifacts/model")
+    with narrowed(mlflow_server, "logged models", answer="dagshub") as (backend, _):
+        candidates = find_candidates(backend, run_with_model_files(backend))
+        assert [(candidate.name, candidate.model_id) for candidate in candidates] == [("model", "")]
+        assert candidates[0].source.endswith("/artifacts/model")
 
 
 def test_without_stages_the_calls_that_are_shown_write_the_tag(mlflow_server):
     model = "wine-shown"
-    with narrowed(mlflow_server, "stages") as (here, _):
-        register(writer(here), trained(here), model)
-        shown = moves_snippet(
-            here.uri,
+    with narrowed(mlflow_server, "stages") as (backend, _):
+        register(writer(backend), trained(backend), model)
+        snippet = moves_snippet(
+            backend.uri,
             model,
-            preview_moves(read_model_status(here, model), MoveRequest(model, "1", "Production", WHY), writer(here)),
+            preview_moves(read_model_status(backend, model), MoveRequest(model, "1", "Production", WHY), writer(backend)),
         )
-        assert ALIAS in shown
-        assert f"set_model_version_tag('{model}', '1', '{STAGE_TAG}', 'Production')" in shown
-        assert TRANSITION not in shown
-        exec(shown, {})
-        assert read_snapshot(here, model).slot_states["production"].alias == "1"
-        assert read_snapshot(here, model).versions["1"].stage == "Production"
+        assert ALIAS in snippet
+        assert f"set_model_version_tag('{model}', '1', '{STAGE_TAG}', 'Production')" in snippet
+        assert TRANSITION not in snippet
+        exec(snippet, {})
+        assert read_snapshot(backend, model).slot_states["production"].alias == "1"
+        assert read_snapshot(backend, model).versions["1"].stage == "Production"
 
 
 def test_without_aliases_a_move_behind_our_back_is_seen_and_can_be_put_back(mlflow_server):
     model = "wine-behind"
-    with narrowed(mlflow_server, "aliases") as (here, _):
+    with narrowed(mlflow_server, "aliases") as (backend, _):
         for n in (1, 2):
-            register(writer(here), trained(here, f"forest-{n}-trees"), model)
-        move_version(writer(here), MoveRequest(model, "1", "Production", WHY))
-        client(here).transition_model_version_stage(model, "2", "Production")
-        client(here).transition_model_version_stage(model, "1", "Archived")
-        drift = find_drifts(sync_model_status(writer(here), model))
-        assert [(one.slot, one.observed) for one in drift] == [("production", ("2",))]
-        back = next(way for way in drift[0].resolutions if way.kind == "revert")
-        move_version(writer(here), MoveRequest(model, back.version, back.to_stage, WHY, "revert"))
-        assert read_snapshot(here, model).slot_states["production"].holders == ("1",)
-        assert at_rest(here, model)["OBSERVED"] == 1
+            register(writer(backend), trained(backend, f"forest-{n}-trees"), model)
+        move_version(writer(backend), MoveRequest(model, "1", "Production", WHY))
+        client(backend).transition_model_version_stage(model, "2", "Production")
+        client(backend).transition_model_version_stage(model, "1", "Archived")
+        drifts = find_drifts(sync_model_status(writer(backend), model))
+        assert [(drift.slot, drift.observed) for drift in drifts] == [("production", ("2",))]
+        revert = next(resolution for resolution in drifts[0].resolutions if resolution.kind == "revert")
+        move_version(writer(backend), MoveRequest(model, revert.version, revert.to_stage, WHY, "revert"))
+        assert read_snapshot(backend, model).slot_states["production"].holders == ("1",)
+        assert check_at_rest(backend, model)["OBSERVED"] == 1
 
 
 def test_a_server_that_loses_its_stages_while_podium_runs_is_noticed_and_the_promotion_is_carried_out(mlflow_server):
     model = "wine-renewed"
-    with narrowed(mlflow_server) as (here, narrow):
+    with narrowed(mlflow_server) as (backend, proxy):
         for n in (1, 2):
-            register(writer(here), trained(here, f"forest-{n}-trees"), model)
-        move_version(writer(here), MoveRequest(model, "1", "Production", WHY))
-        assert read_capabilities(here).stages.is_available
-        narrow.without.add("stages")
-        wish = MoveRequest(model, "2", "Production", WHY)
-        shown = [
-            (step.verb, step.target, step.version) for step in preview_moves(read_model_status(here, model), wish, writer(here))
+            register(writer(backend), trained(backend, f"forest-{n}-trees"), model)
+        move_version(writer(backend), MoveRequest(model, "1", "Production", WHY))
+        assert read_capabilities(backend).stages.is_available
+        proxy.without.add("stages")
+        request = MoveRequest(model, "2", "Production", WHY)
+        moves = [
+            (move.verb, move.target, move.version)
+            for move in preview_moves(read_model_status(backend, model), request, writer(backend))
         ]
-        assert sorted(shown) == [("alias", "production", "2"), ("stage", "Archived", "1"), ("stage", "Production", "2")]
-        assert move_version(writer(here), wish).outcome == "applied"
-        assert {v.number: v.stage for v in read_snapshot(here, model).versions.values()} == {"2": "Production", "1": "Archived"}
-        assert at_rest(here, model)["OBSERVED"] == 0
+        assert sorted(moves) == [("alias", "production", "2"), ("stage", "Archived", "1"), ("stage", "Production", "2")]
+        assert move_version(writer(backend), request).outcome == "applied"
+        assert {v.number: v.stage for v in read_snapshot(backend, model).versions.values()} == {
+            "2": "Production",
+            "1": "Archived",
+        }
+        assert check_at_rest(backend, model)["OBSERVED"] == 0
 
 
 @pytest.mark.parametrize("answer", ["mlflow", "dagshub"])
 def test_a_server_that_stops_taking_stages_in_the_middle_is_asked_again_and_the_decision_is_carried_out(mlflow_server, answer):
     model = f"wine-middle-{answer}"
-    with narrowed(mlflow_server, answer=answer) as (here, narrow):
-        register(writer(here), trained(here), model)
-        assert read_capabilities(here).stages.is_available
-        narrow.without.add("transition")
-        assert move_version(writer(here), MoveRequest(model, "1", "Production", WHY)).outcome == "applied"
-        assert read_capabilities(here).stages.is_available is False
-        assert read_snapshot(here, model).versions["1"].stage == "Production"
-        assert at_rest(here, model)["OBSERVED"] == 0
+    with narrowed(mlflow_server, answer=answer) as (backend, proxy):
+        register(writer(backend), trained(backend), model)
+        assert read_capabilities(backend).stages.is_available
+        proxy.without.add("transition")
+        assert move_version(writer(backend), MoveRequest(model, "1", "Production", WHY)).outcome == "applied"
+        assert read_capabilities(backend).stages.is_available is False
+        assert read_snapshot(backend, model).versions["1"].stage == "Production"
+        assert check_at_rest(backend, model)["OBSERVED"] == 0
 
 
-@pytest.mark.parametrize("lacks", [("stages",), ("aliases",), ("stages", "aliases")], ids=" and ".join)
-def test_two_processes_racing_three_times_leave_one_production(mlflow_server, lacks):
+@pytest.mark.parametrize("missing_features", [("stages",), ("aliases",), ("stages", "aliases")], ids=" and ".join)
+def test_two_processes_racing_three_times_leave_one_production(mlflow_server, missing_features):
     model = "wine"
-    with narrowed(mlflow_server, *lacks) as (here, _):
-        if any(seen.model == model for seen in read_all_snapshots(here)):
-            client(here).delete_registered_model(model)
-        client(here).create_registered_model(model)
+    with narrowed(mlflow_server, *missing_features) as (backend, _):
+        if any(snapshot.model == model for snapshot in read_all_snapshots(backend)):
+            client(backend).delete_registered_model(model)
+        client(backend).create_registered_model(model)
         for n in (1, 2):
-            client(here).create_model_version(model, f"s3://nowhere/{n}")
-        answers = [one for many in together(promote_often, [(here, n, 3) for n in (1, 2)]) for one in many]
-        recover(writer(here), model)
+            client(backend).create_model_version(model, f"s3://nowhere/{n}")
+        answers = [
+            answer for process_answers in together(promote_often, [(backend, n, 3) for n in (1, 2)]) for answer in process_answers
+        ]
+        recover(writer(backend), model)
         assert set(answers) <= {"applied", "overtaken", "unchanged"}
-        types = at_rest(here, model)
-        assert types["OBSERVED"] == 0
-        assert len(read_snapshot(here, model).slot_states["production"].stage) == 1
+        entry_counts = check_at_rest(backend, model)
+        assert entry_counts["OBSERVED"] == 0
+        assert len(read_snapshot(backend, model).slot_states["production"].stage) == 1

@@ -1,4 +1,4 @@
-"""From what is wanted and what is seen to the moves that are left, on paper."""
+"""From desired holders and a snapshot to the moves that remain, without any store."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ STAGES = st.sampled_from(["None", "Staging", "Production", "Archived"])
 NUMBERS = ("1", "2", "3")
 
 
-def shown(stages=("None", "None", "None"), **aliases):
+def registry_snapshot(stages=("None", "None", "None"), **aliases):
     """A registry with versions 1, 2, 3 in these stages and with these aliases."""
     versions = {n: VersionSnapshot(n, stage, created_at="x", updated_at="x") for n, stage in zip(NUMBERS, stages, strict=True)}
     return RegistrySnapshot("m", created_at=BORN, aliases=aliases, versions=versions)
@@ -27,53 +27,54 @@ def shown(stages=("None", "None", "None"), **aliases):
 def registries(draw):
     stages = [draw(STAGES) for _ in NUMBERS]
     names = [name for name in ("production", "staging", "champion") if draw(st.booleans())]
-    return shown(stages, **{name: draw(st.sampled_from(NUMBERS)) for name in names})
+    return registry_snapshot(stages, **{name: draw(st.sampled_from(NUMBERS)) for name in names})
 
 
-def ids(state):
+def intent_ids(state):
     return [intent.id for intent in state.intents]
 
 
-def decided_on(seen, version, to, **more):
-    """A book that began with this sight, and one open intent."""
-    return add_preview_intent(book(opened(seen.now)), intent(version, to, **more))
+def state_with_intent(snapshot, version, to, **fields):
+    """A book that began with this snapshot, and one open intent."""
+    return add_preview_intent(book(opened(snapshot.slot_states)), intent(version, to, **fields))
 
 
 @settings(max_examples=400, deadline=None)
 @given(registries(), st.sampled_from(NUMBERS), STAGES)
-def test_every_move_comes_to_rest_with_what_was_wanted_and_at_most_one_holder(seen, version, to):
-    state = decided_on(seen, version, to)
-    for move in preview_intent(state, seen, PREVIEW_ID):
-        seen = apply_move(seen, move)
-    assert plan_moves(state, seen, ids(state)) == ()
-    for slot, want in state.desired_holders(seen.is_possible).items():
-        assert not want.is_managed or is_fulfilled(want, seen.slot_states[slot])
-    assert seen.versions[version].stage == to
+def test_every_move_comes_to_rest_with_what_was_wanted_and_at_most_one_holder(snapshot, version, to):
+    state = state_with_intent(snapshot, version, to)
+    for move in preview_intent(state, snapshot, PREVIEW_ID):
+        snapshot = apply_move(snapshot, move)
+    assert plan_moves(state, snapshot, intent_ids(state)) == ()
+    for slot, desired in state.desired_holders(snapshot.is_possible).items():
+        assert not desired.is_managed or is_fulfilled(desired, snapshot.slot_states[slot])
+    assert snapshot.versions[version].stage == to
 
 
 @given(registries(), st.sampled_from(NUMBERS), STAGES)
-def test_slots_that_no_intent_named_lose_only_who_is_wanted_elsewhere_and_other_aliases_stay(seen, version, to):
-    state = decided_on(seen, version, to)
-    after = seen
-    for move in preview_intent(state, seen, PREVIEW_ID):
+def test_slots_that_no_intent_named_lose_only_who_is_wanted_elsewhere_and_other_aliases_stay(snapshot, version, to):
+    state = state_with_intent(snapshot, version, to)
+    after = snapshot
+    for move in preview_intent(state, snapshot, PREVIEW_ID):
         after = apply_move(after, move)
-    assert after.aliases.get("champion") == seen.aliases.get("champion")
-    want = state.desired_holders()
-    taken = {holder for one in want.values() if one.is_managed for holder in one.holders}
-    for slot in [slot for slot, one in want.items() if not one.is_managed]:
-        assert after.slot_states[slot].alias == seen.now[slot].alias
-        assert set(after.slot_states[slot].stage) - taken == set(seen.now[slot].stage) - taken
+    assert after.aliases.get("champion") == snapshot.aliases.get("champion")
+    desired = state.desired_holders()
+    moved_versions = {version for holder in desired.values() if holder.is_managed for version in holder.holders}
+    for slot in [slot for slot, holder in desired.items() if not holder.is_managed]:
+        assert after.slot_states[slot].alias == snapshot.slot_states[slot].alias
+        assert set(after.slot_states[slot].stage) - moved_versions == set(snapshot.slot_states[slot].stage) - moved_versions
 
 
 @given(registries())
-def test_without_an_intent_nothing_is_ever_moved(seen):
-    assert plan_moves(book(opened(seen.now)), seen, ()) == ()
+def test_without_an_intent_nothing_is_ever_moved(snapshot):
+    assert plan_moves(book(opened(snapshot.slot_states)), snapshot, ()) == ()
 
 
 def test_the_order_is_alias_then_stage_then_others_out_then_aliases_off():
-    seen = shown(["Production", "Staging", "None"], production="1", staging="2")
+    snapshot = registry_snapshot(["Production", "Staging", "None"], production="1", staging="2")
     verbs = [
-        (move.verb, move.target, move.version) for move in preview_intent(decided_on(seen, "2", "Production"), seen, PREVIEW_ID)
+        (move.verb, move.target, move.version)
+        for move in preview_intent(state_with_intent(snapshot, "2", "Production"), snapshot, PREVIEW_ID)
     ]
     assert verbs == [
         ("alias", "production", "2"),
@@ -84,71 +85,74 @@ def test_the_order_is_alias_then_stage_then_others_out_then_aliases_off():
 
 
 def test_a_wanted_version_that_was_deleted_is_left_to_people():
-    seen = shown()
-    state = book(opened(seen.slot_states), intent("9"), closed(2))
-    assert plan_moves(state, seen, ids(state)) == ()
+    snapshot = registry_snapshot()
+    state = book(opened(snapshot.slot_states), intent("9"), closed(2))
+    assert plan_moves(state, snapshot, intent_ids(state)) == ()
 
 
 def test_an_intent_for_another_version_of_the_same_number_moves_nothing():
-    seen = shown()
-    other = replace(seen, versions={**seen.versions, "1": replace(seen.versions["1"], created="later")})
-    assert plan_moves(decided_on(seen, "1", "Production"), other, (PREVIEW_ID,)) == ()
+    snapshot = registry_snapshot()
+    other = replace(snapshot, versions={**snapshot.versions, "1": replace(snapshot.versions["1"], created_at="later")})
+    assert plan_moves(state_with_intent(snapshot, "1", "Production"), other, (PREVIEW_ID,)) == ()
 
 
 def test_an_alias_is_taken_along_only_while_the_intent_is_open():
-    seen = shown(champion="3")
-    state = decided_on(seen, "1", "Production", aliases=("champion",))
-    assert Move("alias", "champion", "1", "3") in plan_moves(state, seen, ids(state))
-    done = book(opened(seen.slot_states), intent("1", aliases=("champion",)), closed(2, shown=now(["1"])))
-    assert all(move.target != "champion" for move in plan_moves(done, seen, ids(done)))
+    snapshot = registry_snapshot(champion="3")
+    state = state_with_intent(snapshot, "1", "Production", aliases=("champion",))
+    assert Move("alias", "champion", "1", "3") in plan_moves(state, snapshot, intent_ids(state))
+    closed_state = book(opened(snapshot.slot_states), intent("1", aliases=("champion",)), closed(2, shown=now(["1"])))
+    assert all(move.target != "champion" for move in plan_moves(closed_state, snapshot, intent_ids(closed_state)))
 
 
 def test_what_was_last_seen_is_explained_and_an_outside_move_is_not():
     state = book(opened(), intent("1"), closed(2, shown=now(["1"])))
-    assert is_explained([state], shown(["Production", "None", "None"], production="1"))
-    assert not is_explained([state], shown(["Production", "None", "None"], production="2"))
-    assert not is_explained([state], shown(["None", "None", "None"]))
+    assert is_explained([state], registry_snapshot(["Production", "None", "None"], production="1"))
+    assert not is_explained([state], registry_snapshot(["Production", "None", "None"], production="2"))
+    assert not is_explained([state], registry_snapshot(["None", "None", "None"]))
 
 
 def test_every_step_of_a_move_in_flight_is_explained():
-    seen = shown(["Production", "Staging", "None"], production="1", staging="2")
-    state = decided_on(seen, "2", "Production")
-    for move in preview_intent(state, seen, PREVIEW_ID):
-        seen = apply_move(seen, move)
-        assert is_explained([state], seen), (move, seen)
+    snapshot = registry_snapshot(["Production", "Staging", "None"], production="1", staging="2")
+    state = state_with_intent(snapshot, "2", "Production")
+    for move in preview_intent(state, snapshot, PREVIEW_ID):
+        snapshot = apply_move(snapshot, move)
+        assert is_explained([state], snapshot), (move, snapshot)
 
 
 def test_a_third_version_is_not_explained_by_a_move_in_flight():
-    state = decided_on(shown(["Production", "None", "None"], production="1"), "2", "Production")
-    assert not is_explained([state], shown(["Production", "None", "None"], production="3"))
+    state = state_with_intent(registry_snapshot(["Production", "None", "None"], production="1"), "2", "Production")
+    assert not is_explained([state], registry_snapshot(["Production", "None", "None"], production="3"))
 
 
 def test_a_later_intent_that_was_closed_meanwhile_still_explains_the_hand_of_an_earlier_writer():
     state = book(opened(), intent("1"), intent("2"), closed(3, shown=now(["2"])))
-    assert is_explained([state], shown(["None", "Production", "None"], production="1"))
+    assert is_explained([state], registry_snapshot(["None", "Production", "None"], production="1"))
 
 
 def test_a_drift_offers_to_adopt_what_stands_there_and_to_put_back_what_is_wanted():
     state = book(opened(), intent("1"), closed(2, shown=now(["1"])), seen_outside(now(["3"])))
-    (drift,) = find_drifts(ModelStatus(state, shown(["None", "None", "Production"], production="3"), "b"))
-    assert ways(drift) == [("adopt", "3", "Production"), ("revert", "1", "Production")]
-    (empty,) = find_drifts(ModelStatus(state, shown(["Archived", "None", "None"]), "b"))
-    assert ways(empty) == [("adopt", "1", "Archived"), ("revert", "1", "Production")]
-    (alias,) = find_drifts(ModelStatus(state, shown(["Production", "None", "None"], production="3"), "b"))
-    assert ways(alias) == [("adopt", "3", "Production"), ("revert", "1", "Production")]
+    (drift,) = find_drifts(ModelStatus(state, registry_snapshot(["None", "None", "Production"], production="3"), "b"))
+    assert resolutions(drift) == [("adopt", "3", "Production"), ("revert", "1", "Production")]
+    (drift_without_holder,) = find_drifts(ModelStatus(state, registry_snapshot(["Archived", "None", "None"]), "b"))
+    assert resolutions(drift_without_holder) == [("adopt", "1", "Archived"), ("revert", "1", "Production")]
+    (drift_of_alias,) = find_drifts(ModelStatus(state, registry_snapshot(["Production", "None", "None"], production="3"), "b"))
+    assert resolutions(drift_of_alias) == [("adopt", "3", "Production"), ("revert", "1", "Production")]
 
 
 def test_when_nobody_is_wanted_and_several_stand_there_each_can_be_adopted_and_all_taken_out():
     state = book(opened(), intent("1"), closed(2, shown=now(["1"])), intent("1", "Archived", "Production"), closed(4))
-    seen = shown(["None", "Production", "Production"])
-    (drift,) = find_drifts(ModelStatus(state, seen, "b"))
-    assert ways(drift) == [("adopt", "2", "Production"), ("adopt", "3", "Production"), ("revert", "2", "Archived")]
-    out = add_preview_intent(state, intent("2", "Archived", "Production", kind="revert", slots=("production",)))
-    assert [(m.target, m.version) for m in preview_intent(out, seen, PREVIEW_ID)] == [("Archived", "2"), ("Archived", "3")]
+    snapshot = registry_snapshot(["None", "Production", "Production"])
+    (drift,) = find_drifts(ModelStatus(state, snapshot, "b"))
+    assert resolutions(drift) == [("adopt", "2", "Production"), ("adopt", "3", "Production"), ("revert", "2", "Archived")]
+    reverted_state = add_preview_intent(state, intent("2", "Archived", "Production", kind="revert", slots=("production",)))
+    assert [(m.target, m.version) for m in preview_intent(reverted_state, snapshot, PREVIEW_ID)] == [
+        ("Archived", "2"),
+        ("Archived", "3"),
+    ]
 
 
-def ways(drift):
-    return [(way.kind, way.version, way.to_stage) for way in drift.resolutions]
+def resolutions(drift):
+    return [(resolution.kind, resolution.version, resolution.to_stage) for resolution in drift.resolutions]
 
 
 def test_versions_sort_as_numbers():
@@ -164,7 +168,7 @@ def test_a_head_is_a_place_a_chain_and_a_book_and_anything_else_is_none():
 
 def test_the_calls_that_are_shown_are_plain_python_whatever_the_names_hold():
     hostile = "it's \"quoted\"\n'); import os; os.system('true') #"
-    made = [
+    snippets = [
         load_model_snippet("sqlite:///x", f"models:/{hostile}@production"),
         moves_snippet(
             "sqlite:///x",
@@ -175,6 +179,6 @@ def test_the_calls_that_are_shown_are_plain_python_whatever_the_names_hold():
     ]
     import ast
 
-    for code in made:
+    for code in snippets:
         calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
         assert not [call for call in calls if getattr(call.func, "attr", "") == "system"]

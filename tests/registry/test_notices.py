@@ -1,4 +1,4 @@
-"""What is done behind the ledger's back, deed by deed on a real store: named, recorded with its window, and settled by a decision."""
+"""Changes made outside Podium, one by one on a real store: named, recorded with their window, and settled by a decision."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from lib.ledger.state.holdings import recorded_holdings
 from lib.ledger.storage.book_index import DELETED_TAG_PREFIX, INDEX_TAG, mark_book_deleted, read_index_params
 from lib.ledger.storage.book_lookup import ModelIncarnation
 from lib.registry.drift import DriftResolution
-from lib.registry.ledger_writer import _SEEN_WELL, append_restored
+from lib.registry.ledger_writer import _LAST_EXPLAINED, append_restored
 from lib.registry.model_survey import DeletedBook, find_deleted_source_runs, record_changes, survey_models
 from lib.registry.notices import collect_notices
 from lib.registry.promote import MoveRequest, move_version
@@ -24,29 +24,26 @@ from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.register import register
 from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
 from tests.support.ledger_workers import look_and_die, processes
+from tests.support.registry_factories import move_request
 
 
-def to(version, stage="Production", **more):
-    return MoveRequest("wine", version, stage, WHY, **more)
-
-
-def champion(backend, versions=3):
+def promoted_model(backend, versions=3):
     """A model whose v1 was promoted to Production."""
     registered(backend, versions=versions)
-    move_version(writer(backend), to("1"))
+    move_version(writer(backend), move_request("1"))
     return client(backend)
 
 
-def seen(backend, model="wine"):
-    """What a look that may write says."""
+def sync_notices(backend, model="wine"):
+    """The notices after a sync with write permission."""
     return collect_notices(sync_model_status(writer(backend), model), {})
 
 
-def whats(backend, model="wine"):
-    return [(one.what, one.severity) for one in seen(backend, model)]
+def notice_titles(backend, model="wine"):
+    return [(notice.what, notice.severity) for notice in sync_notices(backend, model)]
 
 
-def observed(backend, model="wine"):
+def observed_bodies(backend, model="wine"):
     return [entry.body for entry in read_book_state(backend, model).book.entries if entry.body.type == "OBSERVED"]
 
 
@@ -66,115 +63,117 @@ def put_a_second_into_the_stage(mlflow):
     mlflow.transition_model_version_stage("wine", "2", "Production")
 
 
-@pytest.mark.parametrize("deed", [move_the_alias, drop_the_alias, change_the_stage, put_a_second_into_the_stage])
+@pytest.mark.parametrize("change_outside", [move_the_alias, drop_the_alias, change_the_stage, put_a_second_into_the_stage])
 @pytest.mark.parametrize("kind", ["adopt", "revert"])
-def test_an_alias_or_stage_moved_outside_is_recorded_once_and_can_be_adopted_or_put_back(fresh_store, deed, kind):
-    deed(champion(fresh_store))
+def test_an_alias_or_stage_moved_outside_is_recorded_once_and_can_be_adopted_or_put_back(fresh_store, change_outside, kind):
+    change_outside(promoted_model(fresh_store))
     before = read_book_state(fresh_store, "wine").book.head
     (unrecorded,) = collect_notices(read_model_status(fresh_store, "wine"), {})
     assert (unrecorded.what, unrecorded.position) == ("Production was moved outside", 0)
-    (found,) = seen(fresh_store)
-    assert (found.what, found.position) == ("Production was moved outside", before + 1)
-    seen(fresh_store)
-    (entry,) = observed(fresh_store)
+    (notice,) = sync_notices(fresh_store)
+    assert (notice.what, notice.position) == ("Production was moved outside", before + 1)
+    sync_notices(fresh_store)
+    (entry,) = observed_bodies(fresh_store)
     assert entry.by == UNKNOWN_ACTOR
     assert parse_timestamp(entry.window[0]) <= parse_timestamp(entry.window[1])
-    way = next(way for way in found.resolutions if way.kind == kind)
-    assert move_version(writer(fresh_store), to(way.version, way.to_stage, kind=kind)).outcome == "applied"
-    assert seen(fresh_store) == ()
+    resolution = next(resolution for resolution in notice.resolutions if resolution.kind == kind)
+    assert (
+        move_version(writer(fresh_store), move_request(resolution.version, resolution.to_stage, kind=kind)).outcome == "applied"
+    )
+    assert sync_notices(fresh_store) == ()
 
 
 def test_a_deleted_champion_is_open_until_somebody_lets_it_stand_or_moves_another_there(fresh_store):
-    mlflow = champion(fresh_store)
+    mlflow = promoted_model(fresh_store)
     drop_the_alias(mlflow)
     mlflow.delete_model_version("wine", "1")
-    (found,) = seen(fresh_store)
-    assert (found.what, found.slot) == ("v1 was deleted", "production")
-    assert found.resolutions == (DriftResolution("adopt", "1", "Archived"),)
-    assert observed(fresh_store)[-1].gone == ("1",)
-    assert observed(fresh_store)[found.position - observed_place(fresh_store)].gone == ("1",)
-    done = move_version(writer(fresh_store), to("1", "Archived", kind="adopt"))
-    assert (done.outcome, done.from_stage) == ("applied", "Production")
-    assert seen(fresh_store) == ()
+    (notice,) = sync_notices(fresh_store)
+    assert (notice.what, notice.slot) == ("v1 was deleted", "production")
+    assert notice.resolutions == (DriftResolution("adopt", "1", "Archived"),)
+    assert observed_bodies(fresh_store)[-1].gone == ("1",)
+    assert observed_bodies(fresh_store)[notice.position - first_observed_position(fresh_store)].gone == ("1",)
+    result = move_version(writer(fresh_store), move_request("1", "Archived", kind="adopt"))
+    assert (result.outcome, result.from_stage) == ("applied", "Production")
+    assert sync_notices(fresh_store) == ()
     state = read_book_state(fresh_store, "wine")
     assert state.desired_holders()["production"].holders_text == "none"
     assert state.intents[-1].body.identity == state.version_identity("1")
-    assert move_version(writer(fresh_store), to("2", expected="none")).outcome == "applied"
+    assert move_version(writer(fresh_store), move_request("2", expected_holder="none")).outcome == "applied"
 
 
-def observed_place(backend):
+def first_observed_position(backend):
     return next(e.position for e in read_book_state(backend, "wine").book.entries if e.body.type == "OBSERVED")
 
 
 def test_after_a_champion_was_deleted_another_can_be_promoted_at_once(fresh_store):
-    mlflow = champion(fresh_store)
+    mlflow = promoted_model(fresh_store)
     drop_the_alias(mlflow)
     mlflow.delete_model_version("wine", "1")
-    assert move_version(writer(fresh_store), to("2")).outcome == "applied"
-    assert seen(fresh_store) == ()
+    assert move_version(writer(fresh_store), move_request("2")).outcome == "applied"
+    assert sync_notices(fresh_store) == ()
 
 
 def test_a_reader_sees_a_deleted_champion_before_it_is_recorded(fresh_store):
-    mlflow = champion(fresh_store)
+    mlflow = promoted_model(fresh_store)
     drop_the_alias(mlflow)
     mlflow.delete_model_version("wine", "1")
     before = read_book_state(fresh_store, "wine").book.head
-    told = collect_notices(read_model_status(fresh_store, "wine"), {})
-    assert "v1 was deleted" in [one.what for one in told]
+    notices = collect_notices(read_model_status(fresh_store, "wine"), {})
+    assert "v1 was deleted" in [notice.what for notice in notices]
     assert read_book_state(fresh_store, "wine").book.head == before
 
 
 def test_a_deletion_that_did_not_happen_cannot_be_adopted(fresh_store):
-    champion(fresh_store)
+    promoted_model(fresh_store)
     client(fresh_store).delete_model_version("wine", "3")
     with pytest.raises(NotFound, match="no version 3"):
-        move_version(writer(fresh_store), to("3", "Archived", kind="adopt"))
+        move_version(writer(fresh_store), move_request("3", "Archived", kind="adopt"))
     with pytest.raises(ActionRefused, match="do not disagree"):
-        move_version(writer(fresh_store), to("1", "Archived", kind="adopt"))
+        move_version(writer(fresh_store), move_request("1", "Archived", kind="adopt"))
     assert read_book_state(fresh_store, "wine").intents[-1].body.kind == "promote"
 
 
 def test_a_renamed_model_is_recorded_as_renamed_and_nobody_loses_a_holding(fresh_store):
-    mlflow = champion(fresh_store)
-    held = recorded_holdings(read_book_state(fresh_store, "wine").book.entries)
+    mlflow = promoted_model(fresh_store)
+    holdings = recorded_holdings(read_book_state(fresh_store, "wine").book.entries)
     mlflow.rename_registered_model("wine", "beer")
-    assert [one.what for one in collect_notices(read_model_status(fresh_store, "beer"), {})] == [
+    assert [notice.what for notice in collect_notices(read_model_status(fresh_store, "beer"), {})] == [
         "The model was renamed from wine to beer"
     ]
-    assert whats(fresh_store, "beer") == [("The model was renamed from wine to beer", "told")]
+    assert notice_titles(fresh_store, "beer") == [("The model was renamed from wine to beer", "told")]
     sync_model_status(writer(fresh_store), "beer")
-    (entry,) = observed(fresh_store, "beer")
+    (entry,) = observed_bodies(fresh_store, "beer")
     assert (entry.by, entry.model, entry.was) == (UNKNOWN_ACTOR, "beer", entry.now)
-    assert recorded_holdings(read_book_state(fresh_store, "beer").book.entries) == held
+    assert recorded_holdings(read_book_state(fresh_store, "beer").book.entries) == holdings
     move_version(writer(fresh_store), MoveRequest("beer", "2", "Production", WHY))
-    assert whats(fresh_store, "beer") == []
+    assert notice_titles(fresh_store, "beer") == []
 
 
 def test_a_model_made_anew_is_told_until_the_first_decision_and_its_champion_can_be_adopted(fresh_store):
-    mlflow = champion(fresh_store)
+    mlflow = promoted_model(fresh_store)
     mlflow.delete_registered_model("wine")
     registered(fresh_store, stages={"2": "Production"}, aliases={"production": "2"})
     (unrecorded,) = collect_notices(read_model_status(fresh_store, "wine"), {})
     assert (unrecorded.what, unrecorded.severity) == ("The model was made anew", "drift")
-    (found,) = seen(fresh_store)
-    assert (found.what, found.resolutions) == (
+    (notice,) = sync_notices(fresh_store)
+    assert (notice.what, notice.resolutions) == (
         "The model was deleted and made anew",
         (DriftResolution("adopt", "2", "Production"),),
     )
-    assert move_version(writer(fresh_store), to("2", kind="adopt")).outcome == "applied"
-    assert seen(fresh_store) == ()
+    assert move_version(writer(fresh_store), move_request("2", kind="adopt")).outcome == "applied"
+    assert sync_notices(fresh_store) == ()
     assert read_book_state(fresh_store, "wine").desired_holders()["production"].holder == "2"
 
 
 def test_a_deleted_model_is_told_and_recorded_by_the_survey(fresh_store):
-    champion(fresh_store).delete_registered_model("wine")
-    found = survey_models(fresh_store)
-    assert [(n.what, n.position) for n in collect_notices(found.statuses["wine"], {})] == [("The model was deleted", 0)]
-    assert record_changes(writer(fresh_store), found)
-    found = survey_models(fresh_store)
-    head = found.statuses["wine"].state.book.head
-    assert [(n.what, n.position) for n in collect_notices(found.statuses["wine"], {})] == [("The model was deleted", head)]
-    assert not record_changes(writer(fresh_store), found)
+    promoted_model(fresh_store).delete_registered_model("wine")
+    survey = survey_models(fresh_store)
+    assert [(n.what, n.position) for n in collect_notices(survey.statuses["wine"], {})] == [("The model was deleted", 0)]
+    assert record_changes(writer(fresh_store), survey)
+    survey = survey_models(fresh_store)
+    head = survey.statuses["wine"].state.book.head
+    assert [(n.what, n.position) for n in collect_notices(survey.statuses["wine"], {})] == [("The model was deleted", head)]
+    assert not record_changes(writer(fresh_store), survey)
 
 
 def test_the_survey_writes_nothing_and_write_down_records_what_every_model_lacks(fresh_store):
@@ -182,104 +181,104 @@ def test_the_survey_writes_nothing_and_write_down_records_what_every_model_lacks
         registered(fresh_store, name)
         move_version(writer(fresh_store), MoveRequest(name, "1", "Production", WHY))
     client(fresh_store).set_registered_model_alias("wine", "production", "2")
-    heads = {model: one.state.book.head for model, one in survey_models(fresh_store).statuses.items()}
-    found = survey_models(fresh_store)
-    assert {model: one.state.book.head for model, one in found.statuses.items()} == heads
-    assert record_changes(writer(fresh_store), found)
-    after = {model: one.state.book.head for model, one in survey_models(fresh_store).statuses.items()}
+    heads = {model: status.state.book.head for model, status in survey_models(fresh_store).statuses.items()}
+    survey = survey_models(fresh_store)
+    assert {model: status.state.book.head for model, status in survey.statuses.items()} == heads
+    assert record_changes(writer(fresh_store), survey)
+    after = {model: status.state.book.head for model, status in survey_models(fresh_store).statuses.items()}
     assert after == {"wine": heads["wine"] + 1, "beer": heads["beer"]}
 
 
 def test_a_deleted_book_is_named_and_its_restoring_is_recorded_with_the_time_it_was_missed(fresh_store):
-    mlflow, book = champion(fresh_store), book_id(fresh_store)
+    mlflow, book = promoted_model(fresh_store), book_id(fresh_store)
     mlflow.delete_run(book)
-    found = survey_models(fresh_store)
-    assert found.deleted_books == {"wine": DeletedBook(book, (book,))}
+    survey = survey_models(fresh_store)
+    assert survey.deleted_books == {"wine": DeletedBook(book, (book,))}
     with pytest.raises(LedgerBroken, match=f"Restore run {book}"):
         sync_model_status(writer(fresh_store), "wine")
     mlflow.restore_run(book)
-    assert whats(fresh_store) == [("The book itself was deleted, and restored", "told")]
-    assert whats(fresh_store) == [("The book itself was deleted, and restored", "told")]
-    (entry,) = observed(fresh_store)
+    assert notice_titles(fresh_store) == [("The book itself was deleted, and restored", "told")]
+    assert notice_titles(fresh_store) == [("The book itself was deleted, and restored", "told")]
+    (entry,) = observed_bodies(fresh_store)
     assert entry.by == UNKNOWN_ACTOR
     assert parse_timestamp(entry.window[0]) < parse_timestamp(entry.window[1])
     assert [h.version for h in recorded_holdings(read_book_state(fresh_store, "wine").book.entries)] == ["1"]
-    assert move_version(writer(fresh_store), to("2")).outcome == "applied"
-    assert whats(fresh_store) == []
+    assert move_version(writer(fresh_store), move_request("2")).outcome == "applied"
+    assert notice_titles(fresh_store) == []
 
 
-def hidden_and_back(backend, clock=None):
+def delete_and_restore_book(backend, clock=None):
     """Somebody deletes the book, a look misses it, somebody restores it."""
     client(backend).delete_run(book_id(backend))
     with pytest.raises(LedgerBroken):
-        sync_model_status(clocked(backend, clock or timedelta()), "wine")
+        sync_model_status(writer_ahead(backend, clock or timedelta()), "wine")
     client(backend).restore_run(read_index_params(backend)[ModelIncarnation("wine", None).name_key])
 
 
-def clocked(backend, ahead):
+def writer_ahead(backend, ahead):
     """A writer whose clock is so much ahead."""
     return replace(writer(backend), clock=lambda: datetime.now(UTC) + ahead)
 
 
 def test_a_book_that_is_deleted_and_restored_again_and_again_says_so_each_time(fresh_store):
-    champion(fresh_store)
+    promoted_model(fresh_store)
     for times in (1, 2, 3):
-        hidden_and_back(fresh_store)
-        seen(fresh_store)
-        seen(fresh_store)
-        assert [body.note for body in observed(fresh_store)] == [RESTORED_NOTE] * times
+        delete_and_restore_book(fresh_store)
+        sync_notices(fresh_store)
+        sync_notices(fresh_store)
+        assert [body.note for body in observed_bodies(fresh_store)] == [RESTORED_NOTE] * times
     assert len(read_book_state(fresh_store, "wine").recorded_deletion_times) == 3
 
 
 @pytest.mark.parametrize(("writes", "told"), [(0, 1), (1, 2), (2, 2)])
 def test_a_restoring_is_recorded_though_whoever_recorded_the_last_one_died_before_the_note_was_taken_off(
-    fresh_store, writes, told
+    fresh_store, write_count, note_count
 ):
     """Dead before the entry: both deletions are the one that was missed since the first note."""
-    champion(fresh_store)
-    hidden_and_back(fresh_store)
-    child = processes.Process(target=look_and_die, args=(fresh_store, writes))
+    promoted_model(fresh_store)
+    delete_and_restore_book(fresh_store)
+    child = processes.Process(target=look_and_die, args=(fresh_store, write_count))
     child.start()
     child.join()
     assert child.exitcode == -9
-    assert len(observed(fresh_store)) == min(writes, 1)
-    hidden_and_back(fresh_store)
-    seen(fresh_store)
-    assert [body.note for body in observed(fresh_store)] == [RESTORED_NOTE] * told
+    assert len(observed_bodies(fresh_store)) == min(write_count, 1)
+    delete_and_restore_book(fresh_store)
+    sync_notices(fresh_store)
+    assert [body.note for body in observed_bodies(fresh_store)] == [RESTORED_NOTE] * note_count
 
 
 @pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(days=-1)])
 def test_a_restoring_is_recorded_once_though_the_clock_of_whoever_missed_the_book_is_a_day_off(fresh_store, ahead):
-    champion(fresh_store)
-    hidden_and_back(fresh_store, ahead)
-    found = read_model_status(fresh_store, "wine")
-    (missed,) = (value for name, value in tags_of_the_index(fresh_store).items() if name.startswith(DELETED_TAG_PREFIX))
+    promoted_model(fresh_store)
+    delete_and_restore_book(fresh_store, ahead)
+    status = read_model_status(fresh_store, "wine")
+    (deleted_at,) = (value for name, value in read_index_tags(fresh_store).items() if name.startswith(DELETED_TAG_PREFIX))
     for _ in range(2):  # two who looked at the same time
-        append_restored(writer(fresh_store), found, missed)
-    (entry,) = observed(fresh_store)
-    assert entry.window[0] == missed
+        append_restored(writer(fresh_store), status, deleted_at)
+    (entry,) = observed_bodies(fresh_store)
+    assert entry.window[0] == deleted_at
     assert parse_timestamp(entry.window[0]) <= parse_timestamp(entry.window[1])
 
 
-def tags_of_the_index(backend):
+def read_index_tags(backend):
     index = client(backend).get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG]
     return client(backend).get_run(index).data.tags
 
 
 def test_the_survey_of_all_models_has_a_restored_book_recorded_too(fresh_store):
-    champion(fresh_store)
+    promoted_model(fresh_store)
     client(fresh_store).delete_run(book_id(fresh_store))
     assert not record_changes(writer(fresh_store), survey_models(fresh_store))  # noted only
     client(fresh_store).restore_run(read_index_params(fresh_store)[ModelIncarnation("wine", None).name_key])
     assert record_changes(writer(fresh_store), survey_models(fresh_store))
-    assert [body.note for body in observed(fresh_store)] == [RESTORED_NOTE]
+    assert [body.note for body in observed_bodies(fresh_store)] == [RESTORED_NOTE]
     assert not record_changes(writer(fresh_store), survey_models(fresh_store))
 
 
 def test_a_late_note_of_a_book_that_is_back_says_nothing(fresh_store):
-    champion(fresh_store)
+    promoted_model(fresh_store)
     mark_book_deleted(fresh_store, book_id(fresh_store), "2026-11-24T10:00:00.000Z")
-    assert whats(fresh_store) == []
+    assert notice_titles(fresh_store) == []
 
 
 def a_new_version_outside(mlflow):
@@ -297,56 +296,59 @@ def a_new_name(mlflow):
     mlflow.rename_registered_model("wine", "beer")
 
 
-@pytest.mark.parametrize("deed", [a_new_version_outside, a_restored_book, a_new_name])
-def test_what_the_same_look_records_first_does_not_shorten_the_time_in_which_somebody_moved_a_stage(fresh_store, deed):
-    mlflow, model = champion(fresh_store), "beer" if deed is a_new_name else "wine"
-    _SEEN_WELL.clear()
+@pytest.mark.parametrize("change_outside", [a_new_version_outside, a_restored_book, a_new_name])
+def test_what_the_same_look_records_first_does_not_shorten_the_time_in_which_somebody_moved_a_stage(fresh_store, change_outside):
+    mlflow, model = promoted_model(fresh_store), "beer" if change_outside is a_new_name else "wine"
+    _LAST_EXPLAINED.clear()
     before = datetime.now(UTC)
-    deed(mlflow)
-    if deed is a_restored_book:
-        hidden_and_back(fresh_store)
-    moved = datetime.now(UTC)
-    sync_model_status(clocked(fresh_store, timedelta(minutes=5)), model)
+    change_outside(mlflow)
+    if change_outside is a_restored_book:
+        delete_and_restore_book(fresh_store)
+    moved_at = datetime.now(UTC)
+    sync_model_status(writer_ahead(fresh_store, timedelta(minutes=5)), model)
     *first, entry = read_book_state(fresh_store, model).book.entries
-    assert (first[-1].body.type, entry.body.type) == ("REGISTERED" if deed is a_new_version_outside else "OBSERVED", "OBSERVED")
+    assert (first[-1].body.type, entry.body.type) == (
+        "REGISTERED" if change_outside is a_new_version_outside else "OBSERVED",
+        "OBSERVED",
+    )
     assert parse_timestamp(entry.body.window[0]) <= before
-    (answer,) = [as_of([*first, entry], "production", TimeQuery(moved))]
-    assert (answer.holders, [one.explanation for one in answer.unknown]) == ((), ["moved outside Podium"])
+    (answer,) = [as_of([*first, entry], "production", TimeQuery(moved_at))]
+    assert (answer.holders, [span.explanation for span in answer.unknown]) == ((), ["moved outside Podium"])
 
 
 def test_a_note_of_a_deleted_book_that_is_no_time_is_nobodys_crash(fresh_store):
-    mlflow = champion(fresh_store)
+    mlflow = promoted_model(fresh_store)
     index = mlflow.get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG]
     mlflow.set_tag(index, DELETED_TAG_PREFIX + book_id(fresh_store), "![x](http://evil)")
-    assert whats(fresh_store) == []
+    assert notice_titles(fresh_store) == []
 
 
 def test_an_edited_book_is_named_on_every_look(fresh_store):
-    champion(fresh_store)
+    promoted_model(fresh_store)
     client(fresh_store).log_param(book_id(fresh_store), "000042", "hello")
-    (found,) = seen(fresh_store)
-    assert (found.what, found.severity) == ("Place 42 of the book: beyond the end", "broken")
+    (notice,) = sync_notices(fresh_store)
+    assert (notice.what, notice.severity) == ("Place 42 of the book: beyond the end", "broken")
 
 
 def test_a_champions_deleted_run_is_told_with_what_to_do_until_it_is_restored(fresh_store):
     run_id = trained(fresh_store)
     register(writer(fresh_store), run_id, "wine")
-    move_version(writer(fresh_store), to("1"))
+    move_version(writer(fresh_store), move_request("1"))
     assert find_deleted_source_runs(fresh_store, read_snapshot(fresh_store, "wine")) == {}
     client(fresh_store).delete_run(run_id)
-    lost = find_deleted_source_runs(fresh_store, read_snapshot(fresh_store, "wine"))
-    (found,) = collect_notices(sync_model_status(writer(fresh_store), "wine"), lost)
-    assert (found.what, found.next) == ("The run of v1 was deleted", f"Restore run {run_id}.")
-    told = next(e.body.lineage for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "REGISTERED")
-    assert told.metrics == {"accuracy": 0.9444}
+    deleted_runs = find_deleted_source_runs(fresh_store, read_snapshot(fresh_store, "wine"))
+    (notice,) = collect_notices(sync_model_status(writer(fresh_store), "wine"), deleted_runs)
+    assert (notice.what, notice.next) == ("The run of v1 was deleted", f"Restore run {run_id}.")
+    lineage = next(e.body.lineage for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "REGISTERED")
+    assert lineage.metrics == {"accuracy": 0.9444}
     client(fresh_store).restore_run(run_id)
     assert find_deleted_source_runs(fresh_store, read_snapshot(fresh_store, "wine")) == {}
 
 
 def test_every_head_is_noted_on_some_version_even_when_the_decision_was_about_a_deleted_one(fresh_store):
-    mlflow = champion(fresh_store)
+    mlflow = promoted_model(fresh_store)
     drop_the_alias(mlflow)
     mlflow.delete_model_version("wine", "1")
-    move_version(writer(fresh_store), to("1", "Archived", kind="adopt"))
+    move_version(writer(fresh_store), move_request("1", "Archived", kind="adopt"))
     state = read_book_state(fresh_store, "wine")
     assert state.book.head in [anchor.position for anchor in read_snapshot(fresh_store, "wine").anchors(book_id(fresh_store))]

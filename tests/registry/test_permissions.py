@@ -20,133 +20,139 @@ pytestmark = pytest.mark.xdist_group("users")
 
 @pytest.fixture(scope="module")
 def team(tmp_path_factory):
-    served = serve_with_users(tmp_path_factory.mktemp("users"))
-    yield Backend(served.url, "server")
-    served.stop()
+    server = serve_with_users(tmp_path_factory.mktemp("users"))
+    yield Backend(server.url, "server")
+    server.stop()
 
 
-def train(here, name, experiment):
-    return trained(here, name, experiment=experiment)
+def train(backend, name, experiment):
+    return trained(backend, name, experiment=experiment)
 
 
-def registers(here, run_id, model, name):
-    return register(writer(here, name), run_id, model).version
+def register_as(backend, run_id, model, name):
+    return register(writer(backend, name), run_id, model).version
 
 
-def moves(here, model, version, to, name):
+def move_as(backend, model, version, to, name):
     return move_version(
-        writer(here, name), MoveRequest(model, version, to, WHY, "archive" if to == "Archived" else "promote")
+        writer(backend, name), MoveRequest(model, version, to, WHY, "archive" if to == "Archived" else "promote")
     ).outcome
 
 
-def moves_plainly(here, model, version):
-    client(here).transition_model_version_stage(model, version, "Production")
-    client(here).set_registered_model_alias(model, "production", version)
+def move_outside(backend, model, version):
+    client(backend).transition_model_version_stage(model, version, "Production")
+    client(backend).set_registered_model_alias(model, "production", version)
 
 
-def moves_plainly_off(here, model):
-    client(here).delete_registered_model_alias(model, "production")
+def drop_alias_outside(backend, model):
+    client(backend).delete_registered_model_alias(model, "production")
 
 
-def experiment_of(here, run_id):
-    return client(here).get_run(run_id).info.experiment_id
+def experiment_of(backend, run_id):
+    return client(backend).get_run(run_id).info.experiment_id
 
 
-def sees(here, model):
+def read_drifts(backend, model):
     """What somebody sees, as a page does: recorded if they may, else only shown. Gives the slots that drift, and whether they may."""
     try:
-        found, may_write = sync_model_status(writer(here), model), True
+        status, may_write = sync_model_status(writer(backend), model), True
     except NotWritable:
-        found, may_write = read_model_status(here, model), False
-    return [(one.slot, one.observed) for one in find_drifts(found)], may_write
+        status, may_write = read_model_status(backend, model), False
+    return [(drift.slot, drift.observed) for drift in find_drifts(status)], may_write
 
 
-def surveys(here):
+def record_survey(backend):
     try:
-        return record_changes(writer(here), survey_models(here))
+        return record_changes(writer(backend), survey_models(backend))
     except NotWritable:
         return "may not"
 
 
-def counts(here, model):
-    state = read_book_state(here, model)
-    return len(read_snapshot(here, model).versions), state.book.head if state else 0
+def count_versions_and_entries(backend, model):
+    state = read_book_state(backend, model)
+    return len(read_snapshot(backend, model).versions), state.book.head if state else 0
 
 
-def refused(name, deed, *args):
+def require_refusal(name, action, *args):
     """The missing grant that stops a person."""
-    with pytest.raises(MissingPermission) as told:
-        acting(name, deed, *args)
-    assert told.value.grant_code.split("\n")[-1] in told.value.next
-    return told.value
+    with pytest.raises(MissingPermission) as refusal:
+        acting(name, action, *args)
+    assert refusal.value.grant_code.split("\n")[-1] in refusal.value.next
+    return refusal.value
 
 
 def test_what_the_second_person_needs_is_named_with_the_call_that_grants_it_and_then_works(team):
     model = "wine"
-    one = acting("ana", train, team, "forest-1-tree", "wine-ana")
-    assert acting("ana", registers, team, one, model, "ana") == "1"
-    assert acting("ana", moves, team, model, "1", "Production", "ana") == "applied"
-    two = acting("ben", train, team, "forest-5-trees", "wine-ben")
-    before = acting("ana", counts, team, model)
+    run_id = acting("ana", train, team, "forest-1-tree", "wine-ana")
+    assert acting("ana", register_as, team, run_id, model, "ana") == "1"
+    assert acting("ana", move_as, team, model, "1", "Production", "ana") == "applied"
+    second_run_id = acting("ben", train, team, "forest-5-trees", "wine-ben")
+    before = acting("ana", count_versions_and_entries, team, model)
 
-    missing = refused("ben", registers, team, two, model, "ben")
+    missing = require_refusal("ben", register_as, team, second_run_id, model, "ben")
     assert missing.what.startswith("ben needs the right EDIT on experiment podium-ledger (number ")
-    can = acting("ben", read_capabilities, team)
-    assert (can.user_name, can.write_access.is_available, can.ledger_access.is_available) == ("ben", True, False)
-    assert can.ledger_access.grant_code == missing.grant_code
+    capabilities = acting("ben", read_capabilities, team)
+    assert (capabilities.user_name, capabilities.write_access.is_available, capabilities.ledger_access.is_available) == (
+        "ben",
+        True,
+        False,
+    )
+    assert capabilities.ledger_access.grant_code == missing.grant_code
     acting(ADMIN, run_code, missing.grant_code)
     assert acting("ben", read_capabilities, team).ledger_access.is_available
 
-    missing = refused("ben", registers, team, two, model, "ben")
+    missing = require_refusal("ben", register_as, team, second_run_id, model, "ben")
     assert missing.what.startswith("ben needs the right EDIT on model wine")
-    assert "MANAGE on model wine" in refused("ben", moves, team, model, "1", "Staging", "ben").what  # takes an alias off
-    assert acting("ana", counts, team, model) == before, "nothing was written"
+    assert (
+        "MANAGE on model wine" in require_refusal("ben", move_as, team, model, "1", "Staging", "ben").what
+    )  # takes an alias off
+    assert acting("ana", count_versions_and_entries, team, model) == before, "nothing was written"
     acting("ana", run_code, missing.grant_code)  # who made it may grant it, too
-    assert acting("ben", registers, team, two, model, "ben") == "2"
-    assert acting("ben", moves, team, model, "2", "Production", "ben") == "applied"
+    assert acting("ben", register_as, team, second_run_id, model, "ben") == "2"
+    assert acting("ben", move_as, team, model, "2", "Production", "ben") == "applied"
 
-    before = acting("ana", counts, team, model)
-    missing = refused("ben", moves, team, model, "2", "Archived", "ben")
+    before = acting("ana", count_versions_and_entries, team, model)
+    missing = require_refusal("ben", move_as, team, model, "2", "Archived", "ben")
     assert "MANAGE on model wine" in missing.what
-    assert acting("ana", counts, team, model) == before
+    assert acting("ana", count_versions_and_entries, team, model) == before
     acting(ADMIN, run_code, missing.grant_code)
-    assert acting("ben", moves, team, model, "2", "Archived", "ben") == "applied"
-    assert acting("rae", read_snapshot, team, model).now["production"].holders == ()
+    assert acting("ben", move_as, team, model, "2", "Archived", "ben") == "applied"
+    assert acting("rae", read_snapshot, team, model).slot_states["production"].holders == ()
 
 
 def test_a_reader_sees_a_move_behind_our_back_and_nothing_is_recorded_until_somebody_may(team):
     model = "seen"
     for n in (1, 2):
         run_id = acting("ana", train, team, f"forest-{n}-trees", "wine-ana")
-        acting("ana", registers, team, run_id, model, "ana")
-    acting("ana", moves, team, model, "1", "Production", "ana")
-    acting(ADMIN, moves_plainly, team, model, "2")
-    before = acting("rae", counts, team, model)
+        acting("ana", register_as, team, run_id, model, "ana")
+    acting("ana", move_as, team, model, "1", "Production", "ana")
+    acting(ADMIN, move_outside, team, model, "2")
+    before = acting("rae", count_versions_and_entries, team, model)
     drift = [("production", ("2", "1"))]
-    assert acting("rae", sees, team, model) == (drift, False)
-    assert acting("rae", surveys, team) == "may not"
-    assert acting("rae", counts, team, model) == before
-    missing = refused("rae", moves, team, model, "2", "Staging", "rae")
+    assert acting("rae", read_drifts, team, model) == (drift, False)
+    assert acting("rae", record_survey, team) == "may not"
+    assert acting("rae", count_versions_and_entries, team, model) == before
+    missing = require_refusal("rae", move_as, team, model, "2", "Staging", "rae")
     assert "rae needs the right EDIT" in missing.what
-    assert acting("ana", sees, team, model) == (drift, True)
-    assert acting("rae", counts, team, model) == (before[0], before[1] + 1)
+    assert acting("ana", read_drifts, team, model) == (drift, True)
+    assert acting("rae", count_versions_and_entries, team, model) == (before[0], before[1] + 1)
 
 
 def test_a_reader_finds_the_deeds_greyed_out_with_what_to_ask_for(app, team, monkeypatch):
     model = "greyed"
     run_id = acting("ana", train, team, "forest-1-tree", "wine-ana")
-    acting("ana", registers, team, run_id, model, "ana")
-    acting("ana", moves, team, model, "1", "Production", "ana")
-    acting(ADMIN, moves_plainly_off, team, model)
+    acting("ana", register_as, team, run_id, model, "ana")
+    acting("ana", move_as, team, model, "1", "Production", "ana")
+    acting(ADMIN, drop_alias_outside, team, model)
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "rae")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password("rae"))
     forget_capabilities(team)
     page = app("models", team, model=model, version="1")
-    assert [one for one in page.warning if "the ledger says v1" in one.value]
+    assert [warning for warning in page.warning if "the ledger says v1" in warning.value]
     for key in ("models.register", "models.promote.Staging", "models.archive.Archived"):
         assert page.button(key=key).disabled
         assert "rae needs the right EDIT" in page.button(key=key).help
-    assert any("grant_user_permission('rae', 'experiment'" in code.value for code in page.code)
+    assert any("grant_user_permission('rae', 'experiment'" in block.value for block in page.code)
 
     run = app("run", team, run=run_id)
     for key in ("run.rename", "run.delete", "run.note.edit", "run.tags.edit", "run.register"):
@@ -156,21 +162,21 @@ def test_a_reader_finds_the_deeds_greyed_out_with_what_to_ask_for(app, team, mon
     assert compare.button(key="compare.register").disabled
     assert "rae" in compare.button(key="compare.register").help
 
-    acting("ana", registers, team, run_id, "calm", "ana")
-    acting("ana", moves, team, "calm", "1", "Staging", "ana")
+    acting("ana", register_as, team, run_id, "calm", "ana")
+    acting("ana", move_as, team, "calm", "1", "Staging", "ana")
     page = app("models", team, model="calm", version="1")
     assert page.button(key="models.promote.Production").disabled, "where there is nothing to record, too"
 
 
 def test_where_others_may_not_even_be_read_the_missing_right_is_named_without_its_number(tmp_path):
-    served = serve_with_users(tmp_path, default="NO_PERMISSIONS")
-    here = Backend(served.url, "server")
+    server = serve_with_users(tmp_path, default="NO_PERMISSIONS")
+    backend = Backend(server.url, "server")
     try:
-        one = acting("ana", train, here, "forest-1-tree", "wine-ana")
-        acting("ana", registers, here, one, "wine", "ana")
-        two = acting("ben", train, here, "forest-5-trees", "wine-ben")
-        missing = refused("ben", registers, here, two, "cider", "ben")
+        run_id = acting("ana", train, backend, "forest-1-tree", "wine-ana")
+        acting("ana", register_as, backend, run_id, "wine", "ana")
+        second_run_id = acting("ben", train, backend, "forest-5-trees", "wine-ben")
+        missing = require_refusal("ben", register_as, backend, second_run_id, "cider", "ben")
         assert "podium-ledger" in missing.what
         assert "get_experiment_by_name('podium-ledger')" in missing.grant_code
     finally:
-        served.stop()
+        server.stop()

@@ -7,87 +7,75 @@ from collections import Counter
 import pytest
 
 from lib.backends.mlflow_client import client
-from lib.ledger.state.replay import is_fulfilled
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import recover
-from tests.support.ledger_stores import WHY, findings, registered, writer
+from tests.support.ledger_stores import WHY, registered, writer
 from tests.support.ledger_workers import open_first_book, processes, promote_against, promote_and_die, promote_often_of, together
+from tests.support.registry_factories import check_at_rest
 
 FIRST_WRITES, NEXT_WRITES = 17, 7
 
 
-def at_rest(backend, model="wine"):
-    """Ledger, alias and stage agree, nothing is open, the chain is whole, no place is empty; gives the entry types."""
-    seen, state = read_snapshot(backend, model), read_book_state(backend, model)
-    assert findings(backend, model) == ()
-    assert state.open_intents == ()
-    assert [entry.position for entry in state.book.entries] == list(range(1, state.book.head + 1))
-    for slot, want in state.desired_holders().items():
-        assert not want.is_managed or is_fulfilled(want, seen.slot_states[slot]), (slot, want, seen.slot_states)
-    assert len(seen.slot_states["production"].stage) <= 1
-    return Counter(entry.body.type for entry in state.book.entries)
-
-
-def versions(backend, model, many):
+def create_versions(backend, model, count):
     """A registered model with so many versions, on a file or on a server."""
     if backend.kind == "sqlite":
-        return registered(backend, model, versions=many)
+        return registered(backend, model, versions=count)
     client(backend).create_registered_model(model)
-    for n in range(many):
+    for n in range(count):
         client(backend).create_model_version(model, f"s3://nowhere/{n}")
     return model
 
 
-def race(backend, writers, rounds, model="wine"):
+def run_race(backend, writers, rounds, model="wine"):
     """Let processes promote one version each, again and again; at rest there is one Production, and every decision is in the record."""
-    versions(backend, model, writers)
-    many = together(promote_often_of, [(backend, model, n + 1, rounds) for n in range(writers)])
-    answers = [one for of_one in many for one in of_one]
-    types = at_rest(backend, model)
-    decided = [one for one in answers if one != "unchanged"]
+    create_versions(backend, model, writers)
+    answers_by_process = together(promote_often_of, [(backend, model, n + 1, rounds) for n in range(writers)])
+    answers = [answer for process_answers in answers_by_process for answer in process_answers]
+    entry_counts = check_at_rest(backend, model)
+    decided = [answer for answer in answers if answer != "unchanged"]
     assert set(answers) <= {"applied", "overtaken", "unchanged"}
     assert len(answers) == writers * rounds
-    assert types["DECIDED"] == len(decided) == types["APPLIED"] + types["OVERTAKEN"]
-    assert types["OBSERVED"] == 0
-    assert types["FAILED"] == 0
+    assert entry_counts["DECIDED"] == len(decided) == entry_counts["APPLIED"] + entry_counts["OVERTAKEN"]
+    assert entry_counts["OBSERVED"] == 0
+    assert entry_counts["FAILED"] == 0
     assert len(read_snapshot(backend, model).slot_states["production"].stage) == 1
-    told = {"rounds": writers * rounds, **Counter(answers), "entries": sum(types.values())}
-    print(told)
-    return told
+    counts = {"rounds": writers * rounds, **Counter(answers), "entries": sum(entry_counts.values())}
+    print(counts)
+    return counts
 
 
 def test_four_processes_promoting_ten_times_each_leave_one_production_and_no_false_accusation(fresh_store, record_property):
-    record_property("race", race(fresh_store, 4, 10))
+    record_property("race", run_race(fresh_store, 4, 10))
 
 
 def test_four_processes_promoting_ten_times_each_on_a_server_leave_one_production(mlflow_server, record_property):
-    record_property("race", race(mlflow_server, 4, 10, "raced"))
+    record_property("race", run_race(mlflow_server, 4, 10, "raced"))
 
 
 @pytest.mark.slow
 def test_four_processes_promoting_fifty_times_each_leave_one_production(fresh_store, record_property):
-    record_property("race", race(fresh_store, 4, 50))
+    record_property("race", run_race(fresh_store, 4, 50))
 
 
 @pytest.mark.slow
 def test_four_processes_promoting_fifty_times_each_on_a_server_leave_one_production(mlflow_server, record_property):
-    record_property("race", race(mlflow_server, 4, 50, "raced-long"))
+    record_property("race", run_race(mlflow_server, 4, 50, "raced-long"))
 
 
 def test_of_three_who_decide_against_the_same_champion_one_wins_and_the_others_write_nothing(fresh_store):
     registered(fresh_store, versions=4)
     move_version(writer(fresh_store), MoveRequest("wine", "4", "Production", WHY))
     answers = together(promote_against, [(fresh_store, n, "4") for n in (1, 2, 3)])
-    assert sorted(answer.split(":")[0] for answer in answers) == ["Refused", "Refused", "applied"]
-    assert at_rest(fresh_store)["DECIDED"] == 2
+    assert sorted(answer.split(":")[0] for answer in answers) == ["ActionRefused", "ActionRefused", "applied"]
+    assert check_at_rest(fresh_store)["DECIDED"] == 2
 
 
 def test_processes_opening_the_first_book_of_a_fresh_store_at_once_agree_on_one(fresh_store):
     registered(fresh_store)
     books = together(open_first_book, [(fresh_store,)] * 4)
     assert len(set(books)) == 1
-    assert at_rest(fresh_store) == {"OPENED": 1}
+    assert check_at_rest(fresh_store) == {"OPENED": 1}
 
 
 def kill_and_recover(backend, version, after):
@@ -96,9 +84,9 @@ def kill_and_recover(backend, version, after):
     child.start()
     child.join()
     recover(writer(backend, "bo"), "wine")
-    at_rest(backend)
+    check_at_rest(backend)
     assert move_version(writer(backend, "bo"), MoveRequest("wine", "3", "Production", WHY)).outcome in ("applied", "unchanged")
-    at_rest(backend)
+    check_at_rest(backend)
     return child.exitcode == -9
 
 
@@ -117,8 +105,8 @@ def test_kill_at_every_step_of_a_later_promotion_and_recover(fresh_store, after)
 
 def kill_at_random(backend, rounds, model="wine"):
     """Kill three writers at random moments, recover and look, round after round; gives how many died and how many intents they left."""
-    versions(backend, model, 4)
-    chance, told = random.Random(42), Counter()
+    create_versions(backend, model, 4)
+    generator, counts = random.Random(42), Counter()
     for _ in range(rounds):
         start, answers = processes.Barrier(4), processes.Queue()
         children = [processes.Process(target=promote_often_of, args=(backend, model, n, 500, start, answers)) for n in (1, 2, 3)]
@@ -128,21 +116,21 @@ def kill_at_random(backend, rounds, model="wine"):
         start.wait(60)
         while head(backend, model) == before:  # nobody is killed before there is anything to break off
             assert all(child.is_alive() for child in children)
-        time.sleep(chance.uniform(0, 1.0))
+        time.sleep(generator.uniform(0, 1.0))
         for child in children:
             child.kill()
             child.join()
-            told["kills"] += child.exitcode == -9
-            time.sleep(chance.uniform(0, 0.1))
-        told["left open"] += len(recover(writer(backend, "bo"), model)[1])
-        types = at_rest(backend, model)
-        assert types["OBSERVED"] == 0
-        assert types["DECIDED"] == types["APPLIED"] + types["OVERTAKEN"]
+            counts["kills"] += child.exitcode == -9
+            time.sleep(generator.uniform(0, 0.1))
+        counts["left open"] += len(recover(writer(backend, "bo"), model)[1])
+        entry_counts = check_at_rest(backend, model)
+        assert entry_counts["OBSERVED"] == 0
+        assert entry_counts["DECIDED"] == entry_counts["APPLIED"] + entry_counts["OVERTAKEN"]
     assert move_version(writer(backend), MoveRequest(model, "4", "Production", WHY)).outcome == "applied"
-    assert types["DECIDED"] >= rounds
-    told["entries"] = sum(types.values())
-    print(dict(told))
-    return dict(told)
+    assert entry_counts["DECIDED"] >= rounds
+    counts["entries"] = sum(entry_counts.values())
+    print(dict(counts))
+    return dict(counts)
 
 
 def head(backend, model):
@@ -152,17 +140,17 @@ def head(backend, model):
 
 
 def test_three_writers_killed_at_random_moments_leave_a_record_that_recover_can_finish(fresh_store, record_property):
-    told = kill_at_random(fresh_store, 3)
-    assert told["kills"] == 9
-    record_property("kills", told)
+    counts = kill_at_random(fresh_store, 3)
+    assert counts["kills"] == 9
+    record_property("kills", counts)
 
 
 @pytest.mark.slow
 def test_two_hundred_kills_at_random_moments_leave_a_record_that_recover_can_finish(fresh_store, record_property):
-    told = kill_at_random(fresh_store, 67)
-    assert told["kills"] >= 200
-    assert told["left open"] > 0
-    record_property("kills", told)
+    counts = kill_at_random(fresh_store, 67)
+    assert counts["kills"] >= 200
+    assert counts["left open"] > 0
+    record_property("kills", counts)
 
 
 @pytest.mark.slow

@@ -15,19 +15,19 @@ from tests.support.ledger_stores import registered, trained, writer
 
 
 def lineage_of(backend, model="wine", version="1"):
-    told = [
+    bodies = [
         e.body for e in read_book_state(backend, model).book.entries if e.body.type == "REGISTERED" and e.body.version == version
     ]
-    return told[-1].lineage
+    return bodies[-1].lineage
 
 
 def test_a_model_is_registered_as_new_and_then_as_the_next_version(fresh_store):
     first = register(writer(fresh_store), trained(fresh_store), "wine", "The first forest.")
     second = register(writer(fresh_store), trained(fresh_store, "forest-15-trees"), "wine")
     assert (first.version, second.version) == ("1", "2")
-    seen = read_snapshot(fresh_store, "wine")
-    assert seen.versions["1"].description == "The first forest."
-    assert seen.versions["2"].description == "From run forest-15-trees: accuracy 0.9444."
+    snapshot = read_snapshot(fresh_store, "wine")
+    assert snapshot.versions["1"].description == "The first forest."
+    assert snapshot.versions["2"].description == "From run forest-15-trees: accuracy 0.9444."
     assert [e.body.type for e in read_book_state(fresh_store, "wine").book.entries] == ["OPENED", "REGISTERED", "REGISTERED"]
 
 
@@ -39,28 +39,28 @@ def test_the_lineage_is_kept_by_value_and_outlives_the_run(fresh_store):
     mlflow.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
     register(writer(fresh_store), run_id, "wine")
     mlflow.delete_run(run_id)
-    told = lineage_of(fresh_store)
-    assert (told.run_name, told.git_commit, told.data) == ("forest-5-trees", "c5a0e12", {"wine (training)": "8b3e"})
-    assert told.metrics == {"accuracy": 0.9444}
-    assert told.environment == hashlib.sha256(b"scikit-learn==1.9.1\n").hexdigest()
-    assert len(told.parameters) == len(told.signature) == len(told.artifact) == 64
-    assert told.missing == ""
+    lineage = lineage_of(fresh_store)
+    assert (lineage.run_name, lineage.git_commit, lineage.data) == ("forest-5-trees", "c5a0e12", {"wine (training)": "8b3e"})
+    assert lineage.metrics == {"accuracy": 0.9444}
+    assert lineage.environment == hashlib.sha256(b"scikit-learn==1.9.1\n").hexdigest()
+    assert len(lineage.parameters) == len(lineage.signature) == len(lineage.artifact) == 64
+    assert lineage.missing == ""
 
 
 def test_the_artifact_hash_is_that_of_the_list_sha256sum_prints(tmp_path):
     (tmp_path / "sub").mkdir()
     for name in ("b.txt", "a.txt", "sub/c.txt"):
         (tmp_path / name).write_text(name)
-    listed = subprocess.run(
+    listing = subprocess.run(
         "find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs sha256sum",
         shell=True,
         cwd=tmp_path,
         capture_output=True,
         check=True,
     )
-    assert hash_folder(tmp_path) == hashlib.sha256(listed.stdout).hexdigest()
+    assert hash_folder(tmp_path) == hashlib.sha256(listing.stdout).hexdigest()
     (tmp_path / "a.txt").write_text("changed")
-    assert hash_folder(tmp_path) != hashlib.sha256(listed.stdout).hexdigest()
+    assert hash_folder(tmp_path) != hashlib.sha256(listing.stdout).hexdigest()
 
 
 def test_a_version_whose_files_are_gone_is_not_whole_and_its_lineage_says_so(fresh_store):
@@ -96,17 +96,17 @@ def test_a_model_among_the_artifacts_of_a_run_is_found_where_there_are_no_logged
     (tmp_path / "made" / "MLmodel").write_text("flavors: {}\n")
     mlflow.log_artifacts(run.info.run_id, str(tmp_path / "made"), "model")
     mlflow.set_terminated(run.info.run_id)
-    (found,) = find_candidates(fresh_store, run.info.run_id)
-    assert found.source.endswith("/artifacts/model")
-    made = register(writer(fresh_store), run.info.run_id, "old")
-    assert has_model_files(fresh_store, "old", made.version)
+    (candidate,) = find_candidates(fresh_store, run.info.run_id)
+    assert candidate.source.endswith("/artifacts/model")
+    version = register(writer(fresh_store), run.info.run_id, "old")
+    assert has_model_files(fresh_store, "old", version.version)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("", "no name"), ("a/b", "cannot contain /"), ("<img src=x>", "cannot contain"), ("x" * 201, "200 fit")]
+    ("name", "message"), [("", "no name"), ("a/b", "cannot contain /"), ("<img src=x>", "cannot contain"), ("x" * 201, "200 fit")]
 )
-def test_a_name_the_registry_or_an_address_cannot_take_is_refused_before_anything_is_made(fresh_store, name, said):
-    with pytest.raises(BadInput, match=said):
+def test_a_name_the_registry_or_an_address_cannot_take_is_refused_before_anything_is_made(fresh_store, name, message):
+    with pytest.raises(BadInput, match=message):
         register(writer(fresh_store), trained(fresh_store), name)
     assert client(fresh_store).search_registered_models() == []
 
@@ -118,6 +118,6 @@ def test_a_name_is_cleaned_of_what_nobody_can_see():
 def test_descriptions_begin_with_what_is_known(fresh_store):
     run_id = trained(fresh_store)
     client(fresh_store).set_tag(run_id, "Project", "Wine classification")
-    (found,) = find_candidates(fresh_store, run_id)
-    assert default_description(found) == "From run forest-5-trees: accuracy 0.9444."
-    assert default_model_description(found) == "Wine classification"
+    (candidate,) = find_candidates(fresh_store, run_id)
+    assert default_description(candidate) == "From run forest-5-trees: accuracy 0.9444."
+    assert default_model_description(candidate) == "Wine classification"

@@ -25,38 +25,40 @@ pytestmark = pytest.mark.xdist_group("mlflow_server")
 
 def test_the_whole_journey_on_a_server(mlflow_server, tmp_path):
     probe(mlflow_server)
-    room = read_job_settings({**os.environ, "PODIUM_HOME": str(tmp_path)}, PROJECT_ROOT)
-    job = demo_jobs.start_demo_job(room, catalogue.find_demo("first-run"), {"n_estimators": [1, 5]}, mlflow_server, now())
-    assert job_queue.wait(room, job.id, 120).state == "finished"
-    one, five = job_queue.find_job_runs(mlflow_server, job.id)
-    assert [round(run.metrics["accuracy"], 3) for run in (one, five)] == [0.667, 0.944]
+    settings = read_job_settings({**os.environ, "PODIUM_HOME": str(tmp_path)}, PROJECT_ROOT)
+    job = demo_jobs.start_demo_job(settings, catalogue.find_demo("first-run"), {"n_estimators": [1, 5]}, mlflow_server, now())
+    assert job_queue.wait(settings, job.id, 120).state == "finished"
+    first_run, second_run = job_queue.find_job_runs(mlflow_server, job.id)
+    assert [round(run.metrics["accuracy"], 3) for run in (first_run, second_run)] == [0.667, 0.944]
 
-    first = register(writer(mlflow_server), one.run_id, "wine-server")
-    second = register(writer(mlflow_server), five.run_id, "wine-server")
+    first = register(writer(mlflow_server), first_run.run_id, "wine-server")
+    second = register(writer(mlflow_server), second_run.run_id, "wine-server")
     assert (first.version, second.version) == ("1", "2")
     move_version(writer(mlflow_server), MoveRequest("wine-server", "1", "Production", WHY, expected_holder=NO_HOLDER))
-    done = move_version(writer(mlflow_server), MoveRequest("wine-server", "2", "Production", WHY, expected_holder="1"))
-    assert (done.outcome, done.displaced_versions) == ("applied", ("1",))
+    result = move_version(writer(mlflow_server), MoveRequest("wine-server", "2", "Production", WHY, expected_holder="1"))
+    assert (result.outcome, result.displaced_versions) == ("applied", ("1",))
     assert roll_back(writer(mlflow_server), "wine-server", WHY, None, "2").version == "1"
 
-    seen, verdict = read_snapshot(mlflow_server, "wine-server"), verify(mlflow_server, "wine-server")
-    assert seen.slot_states["production"].holders == ("1",)
+    snapshot, verdict = read_snapshot(mlflow_server, "wine-server"), verify(mlflow_server, "wine-server")
+    assert snapshot.slot_states["production"].holders == ("1",)
     assert verdict.findings == ()
-    told = next(e.body for e in read_book_state(mlflow_server, "wine-server").book.entries if e.body.type == "REGISTERED").lineage
-    assert told.artifact
-    assert told.environment
-    assert told.metrics["accuracy"] == pytest.approx(0.6667, abs=1e-4)
+    lineage = next(
+        e.body for e in read_book_state(mlflow_server, "wine-server").book.entries if e.body.type == "REGISTERED"
+    ).lineage
+    assert lineage.artifact
+    assert lineage.environment
+    assert lineage.metrics["accuracy"] == pytest.approx(0.6667, abs=1e-4)
     assert "models:/wine-server@production" in load_model_snippet(mlflow_server.uri, "models:/wine-server@production")
 
 
 def test_a_registered_model_of_a_server_can_be_fetched_where_its_version_points(mlflow_server):
     run_id = trained(mlflow_server)
     assert find_candidates(mlflow_server, run_id)[0].source.startswith("models:/m-")
-    made = register(writer(mlflow_server), run_id, "wine-fetch")
-    assert client(mlflow_server).get_model_version_download_uri("wine-fetch", made.version)
-    told = read_book_state(mlflow_server, "wine-fetch").book.entries[-1].body
-    assert told.lineage.artifact
-    assert told.lineage.missing == ""
+    version = register(writer(mlflow_server), run_id, "wine-fetch")
+    assert client(mlflow_server).get_model_version_download_uri("wine-fetch", version.version)
+    body = read_book_state(mlflow_server, "wine-fetch").book.entries[-1].body
+    assert body.lineage.artifact
+    assert body.lineage.missing == ""
 
 
 def test_processes_racing_on_a_server_leave_one_production(mlflow_server):
@@ -67,13 +69,13 @@ def test_processes_racing_on_a_server_leave_one_production(mlflow_server):
         registry.create_model_version(name, f"s3://nowhere/{n}")
     together(promote_often_of, [(mlflow_server, name, n, 3) for n in (1, 2, 3)])
     recover(writer(mlflow_server), name)
-    seen, state = read_snapshot(mlflow_server, name), read_book_state(mlflow_server, name)
-    types = [entry.body.type for entry in state.book.entries]
-    assert len(seen.slot_states["production"].stage) == 1
+    snapshot, state = read_snapshot(mlflow_server, name), read_book_state(mlflow_server, name)
+    entry_types = [entry.body.type for entry in state.book.entries]
+    assert len(snapshot.slot_states["production"].stage) == 1
     assert (
-        seen.slot_states["production"].alias
-        == seen.slot_states["production"].stage[0]
+        snapshot.slot_states["production"].alias
+        == snapshot.slot_states["production"].stage[0]
         == state.desired_holders()["production"].holder
     )
-    assert types.count("OBSERVED") == 0
-    assert types.count("DECIDED") == types.count("APPLIED") + types.count("OVERTAKEN")
+    assert entry_types.count("OBSERVED") == 0
+    assert entry_types.count("DECIDED") == entry_types.count("APPLIED") + entry_types.count("OVERTAKEN")

@@ -26,7 +26,7 @@ def members(heading):
 
 
 @pytest.fixture
-def asked(fresh_store):
+def packet_of_answer(fresh_store):
     """The packet of the bank's answer, as it is written down."""
     registered(fresh_store, "card-fraud", 3, {"3": "Production"}, {"production": "3"})
     import_history(writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
@@ -36,8 +36,8 @@ def asked(fresh_store):
     )
 
 
-def test_the_page_names_the_members_of_a_packet_and_no_others(asked):
-    assert members("The document") == set(packet.hashed_document(asked))
+def test_the_page_names_the_members_of_a_packet_and_no_others(packet_of_answer):
+    assert members("The document") == set(packet.hashed_document(packet_of_answer))
     models = {
         "subject": packet.PacketSubject,
         "made": packet.PacketOrigin,
@@ -50,20 +50,20 @@ def test_the_page_names_the_members_of_a_packet_and_no_others(asked):
         assert members(heading) == set(model.model_fields), heading
 
 
-def test_the_page_names_what_stands_in_the_members_without_a_shape_of_their_own(asked):
-    document = packet.hashed_document(asked)
+def test_the_page_names_what_stands_in_the_members_without_a_shape_of_their_own(packet_of_answer):
+    document = packet.hashed_document(packet_of_answer)
     for name in ("answer", "registry"):
         line = next(line for line in PAGE.splitlines() if line.startswith(f"| `{name}`"))
         assert set(document[name]) <= set(re.findall(r"`(\w+)`", line)), name
     assert document["evidence"][0]["lineage"]["metrics"]["auc"] == 0.874
     evidence = next(line for line in PAGE.splitlines() if line.startswith("| `evidence`"))
-    assert all(set(one) <= set(re.findall(r"`(\w+)`", evidence)) for one in document["evidence"])
+    assert all(set(item) <= set(re.findall(r"`(\w+)`", evidence)) for item in document["evidence"])
 
 
-def test_the_code_on_the_page_checks_a_packet_without_podium(asked, tmp_path, monkeypatch):
+def test_the_code_on_the_page_checks_a_packet_without_podium(packet_of_answer, tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    document = packet.hashed_document(asked)
+    document = packet.hashed_document(packet_of_answer)
     (tmp_path / "decision.json").write_text(packet.document_to_json(document))
     exec(code, {})
     document["book"]["volumes"][0]["hashes"][3] = "0" * 64
@@ -75,21 +75,21 @@ def test_the_code_on_the_page_checks_a_packet_without_podium(asked, tmp_path, mo
 def test_the_commands_on_the_page_are_those_there_are():
     from lib.cli import podium
 
-    said = re.findall(r"python -m lib (\w+)(?: (\w+))?", PAGE)
-    assert said
-    for name, below in said:
+    commands = re.findall(r"python -m lib (\w+)(?: (\w+))?", PAGE)
+    assert commands
+    for name, subcommand in commands:
         command = podium.commands[name]
-        assert not hasattr(command, "commands") or below in command.commands
+        assert not hasattr(command, "commands") or subcommand in command.commands
 
 
 def test_the_answer_on_the_page_about_importing_is_the_one_that_is_given(fresh_store):
     registered(fresh_store, "card-fraud", 3, {"3": "Production"}, {"production": "3"})
     import_history(writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
     now = writer(fresh_store).clock()
-    told = query_as_of(
+    result = query_as_of(
         fresh_store, "card-fraud", AsOfQuery("production", parse_time_query("2023-03-14", now, "Europe/Berlin"), now)
     )
     page = (PROJECT_ROOT / "docs" / "import.md").read_text(encoding="utf-8")
-    shown = " ".join(line.removeprefix("> ") for line in page.splitlines() if line.startswith("> "))
+    example = " ".join(line.removeprefix("> ") for line in page.splitlines() if line.startswith("> "))
     when = re.compile(r"imported them on .* Europe/Berlin from")
-    assert when.sub("", shown) == when.sub("", answer_text("card-fraud", told.answer))
+    assert when.sub("", example) == when.sub("", answer_text("card-fraud", result.answer))

@@ -47,7 +47,7 @@ def serve_with_users(folder: Path, default: str = "READ") -> Process:
     folder.mkdir(parents=True, exist_ok=True)
     config, port = folder / "auth.ini", free_port()
     config.write_text(_CONFIG.format(folder=folder, default=default))
-    served = start(
+    server = start(
         [
             *(
                 sys.executable,
@@ -73,9 +73,9 @@ def serve_with_users(folder: Path, default: str = "READ") -> Process:
             "MLFLOW_TRACKING_URI": "",
         },
     )
-    served.wait_for("/health")
-    acting(ADMIN, make_users, served.url)
-    return served
+    server.wait_for("/health")
+    acting(ADMIN, make_users, server.url)
+    return server
 
 
 def make_users(uri: str) -> None:
@@ -91,26 +91,28 @@ def run_code(code: str) -> None:
     exec(code, {})
 
 
-def acting(name: str, deed, *args):
+def acting(name: str, action, *args):
     """Let a person do something in a process of their own; gives what it returned, and raises what it raised."""
     answers = processes.Queue()
-    child = processes.Process(target=_act, args=(name, deed, args, answers))
+    child = processes.Process(target=_act, args=(name, action, args, answers))
     child.start()
-    kind, told = answers.get(timeout=120)
+    kind, value = answers.get(timeout=120)
     child.join()
     if kind == "error":
-        raise told
-    assert kind == "done", told
-    return told
+        raise value
+    assert kind == "done", value
+    return value
 
 
-def _act(name, deed, args, answers) -> None:
+def _act(name, action, args, answers) -> None:
     os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = name, password(name)
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
-    held = [create_credential(one, name, password(name)) for one in args if isinstance(one, Backend)]
-    signed = [one.with_principal(held[0].principal) if isinstance(one, Backend) else one for one in args]
+    credentials = [create_credential(argument, name, password(name)) for argument in args if isinstance(argument, Backend)]
+    signed_arguments = [
+        argument.with_principal(credentials[0].principal) if isinstance(argument, Backend) else argument for argument in args
+    ]
     try:
-        answers.put(("done", deed(*signed)))
+        answers.put(("done", action(*signed_arguments)))
     except PodiumError as error:
         answers.put(("error", error))
     except BaseException as error:

@@ -61,23 +61,23 @@ class Narrow:
         if self.left_out(request.url.path):
             self.asked.append(request.url.path)
             return JSONResponse(ANSWERS[self.answer], 404)
-        kept = {name: value for name, value in request.headers.items() if name not in _HOP}
+        headers_to_send = {name: value for name, value in request.headers.items() if name not in _HOP}
         url = httpx.URL(raw_path=request.scope["raw_path"] + (b"?" + request.scope["query_string"]).rstrip(b"?"))
-        told = self.behind.request(request.method, url, content=body, headers=kept)
-        headers = {name: value for name, value in told.headers.items() if name not in _HOP}
-        return Response(self._narrowed(request.url.path, told), told.status_code, headers)
+        response = self.behind.request(request.method, url, content=body, headers=headers_to_send)
+        headers = {name: value for name, value in response.headers.items() if name not in _HOP}
+        return Response(self._narrowed(request.url.path, response), response.status_code, headers)
 
-    def _narrowed(self, path: str, told: httpx.Response) -> bytes:
-        gone = {key for name in self.without for key in KEYS.get(name, ())}
-        if not gone or not re.search(r"/mlflow/(registered-models|model-versions)", path):
-            return told.content
-        return json.dumps(_without(told.json(), gone)).encode()
+    def _narrowed(self, path: str, response: httpx.Response) -> bytes:
+        hidden_keys = {key for name in self.without for key in KEYS.get(name, ())}
+        if not hidden_keys or not re.search(r"/mlflow/(registered-models|model-versions)", path):
+            return response.content
+        return json.dumps(_without(response.json(), hidden_keys)).encode()
 
 
-def _without(value: object, gone: set[str]) -> object:
+def _without(value: object, hidden_keys: set[str]) -> object:
     if isinstance(value, dict):
-        return {key: _without(inner, gone) for key, inner in value.items() if key not in gone}
-    return [_without(inner, gone) for inner in value] if isinstance(value, list) else value
+        return {key: _without(inner, hidden_keys) for key, inner in value.items() if key not in hidden_keys}
+    return [_without(inner, hidden_keys) for inner in value] if isinstance(value, list) else value
 
 
 @contextlib.contextmanager

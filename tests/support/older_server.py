@@ -17,16 +17,16 @@ def serve_older(folder: Path) -> Process:
     python, port = folder / "venv" / "bin" / "python", free_port()
     _uv("venv", "--python", sys.executable, str(folder / "venv"))
     _uv("pip", "install", "--python", str(python), *NEEDS)
-    places = [f"--backend-store-uri=sqlite:///{folder / 'server.db'}", f"--artifacts-destination={folder / 'mlartifacts'}"]
-    served = start(
-        [str(python), "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1", *places],
+    store_options = [f"--backend-store-uri=sqlite:///{folder / 'server.db'}", f"--artifacts-destination={folder / 'mlartifacts'}"]
+    server = start(
+        [str(python), "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1", *store_options],
         f"http://127.0.0.1:{port}",
         folder / "mlflow.log",
         {"MLFLOW_TRACKING_URI": "", "PATH": f"{python.parent}:/usr/bin:/bin", "PYTHONPATH": ""},
     )
-    served.wait_for("/health")
-    return served
+    server.wait_for("/health")
+    return server
 
 
-def _uv(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "uv", "--quiet", *words], check=True, timeout=600)
+def _uv(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "uv", "--quiet", *arguments], check=True, timeout=600)

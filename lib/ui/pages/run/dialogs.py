@@ -10,7 +10,7 @@ from typing import Literal
 import streamlit as st
 
 from lib.errors import BadInput, PodiumError
-from lib.registry import delete_run
+from lib.registry import code_snippets, delete_run
 from lib.registry.delete_run import RunDependents, read_dependents
 from lib.registry.run_usage import VersionUse
 from lib.runs.edit import run_changes
@@ -180,7 +180,7 @@ def _delete(question: RunDialogState) -> None:
         st.markdown("This hides the run. Nothing of it is lost: **it can be restored** until somebody removes it for good.")
         _dependents(seen)
         typed = _insist(seen)
-        _call(delete_run.delete_run_snippet(seen.run.run_id, current_backend().uri))
+        _call(code_snippets.delete_run_snippet(seen.run.run_id, current_backend().uri))
         if _buttons("Delete"):
             _carry_out(
                 lambda: delete_run.delete_run(current_backend(), seen, typed),

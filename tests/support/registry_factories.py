@@ -1,0 +1,38 @@
+"""Decisions about the model "wine" for tests of the registry: requests, an intent whose writer died, and what must hold at rest."""
+
+from collections import Counter
+
+from lib.ledger.state.replay import is_fulfilled
+from lib.ledger.storage.book import append
+from lib.registry.promote import MoveRequest, _decision
+from lib.registry.reader import read_book_state, read_snapshot
+from lib.registry.reconcile import sync_model_status
+from tests.support.ledger_stores import WHY, findings, writer
+
+
+def move_request(version, stage="Production", **fields):
+    """A request to move a version of wine to a stage."""
+    return MoveRequest("wine", version, stage, WHY, **fields)
+
+
+def leave_intent_open(backend, version="2", stage="Production"):
+    """Decide and vanish before the registry is touched; gives the id of the intent."""
+    status = sync_model_status(writer(backend), "wine")
+    return append(backend, status.book_id, _decision(writer(backend), status, move_request(version, stage)))
+
+
+def entry_types(backend, model="wine"):
+    """The types of all entries in the book of a model, in order."""
+    return [entry.body.type for entry in read_book_state(backend, model).book.entries]
+
+
+def check_at_rest(backend, model="wine"):
+    """Ledger, alias and stage agree, nothing is open, the chain is whole, no position is empty; gives the number of entries by type."""
+    snapshot, state = read_snapshot(backend, model), read_book_state(backend, model)
+    assert findings(backend, model) == ()
+    assert state.open_intents == ()
+    assert [entry.position for entry in state.book.entries] == list(range(1, state.book.head + 1))
+    for slot, desired in state.desired_holders().items():
+        assert not desired.is_managed or is_fulfilled(desired, snapshot.slot_states[slot]), (slot, desired, snapshot.slot_states)
+    assert len(snapshot.slot_states["production"].stage) <= 1
+    return Counter(entry.body.type for entry in state.book.entries)
