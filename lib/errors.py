@@ -1,6 +1,6 @@
 """The whole error tree: what happened, what it means, what to do next.
 
-A foreign exception is translated once, where it enters (see `backends.connect.translated`); pages and the command line
+A foreign exception is translated once, where it enters (see `backends.mlflow_errors.translate_errors`); pages and the command line
 show `PodiumError` and let everything else crash, because everything else is a bug.
 """
 

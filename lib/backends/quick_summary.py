@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from lib.backends.backend import Backend
 from lib.backends.capabilities import read_capabilities
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 
 
 @dataclass(frozen=True)

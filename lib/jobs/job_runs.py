@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, probe, translate_errors
+from lib.backends.mlflow_client import client, probe
+from lib.backends.mlflow_errors import translate_errors
 from lib.backends.sqlite_store import ensure_database
 from lib.jobs.job_folder import is_job_id
 

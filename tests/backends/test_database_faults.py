@@ -8,7 +8,8 @@ from contextlib import closing
 import pytest
 from sqlalchemy import event
 
-from lib.backends.mlflow_client import client, to_podium_error, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import to_podium_error, translate_errors
 from lib.backends.sqlite_store import require_writable
 from lib.errors import BackendError, Busy, NotWritable
 from tests.support.ledger_stores import trained

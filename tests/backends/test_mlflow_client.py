@@ -5,7 +5,8 @@ import gc
 import pytest
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, installed_mlflow_version, probe, relaxed_gc, to_podium_error, translate_errors
+from lib.backends.mlflow_client import client, installed_mlflow_version, probe, relaxed_gc
+from lib.backends.mlflow_errors import to_podium_error, translate_errors
 from lib.errors import BackendError, BadInput, Busy, NotFound, NotWritable, Unreachable
 
 

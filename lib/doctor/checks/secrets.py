@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.backends.sqlite_store import require_writable
 from lib.doctor.checks.secret_detection import Secret, find_secret, mask_secrets
 from lib.doctor.run_cache import ActiveRuns, clear_run_cache, evidence_rows, read_active_runs, run_label

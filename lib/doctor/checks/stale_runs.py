@@ -6,7 +6,8 @@ from typing import Literal
 
 from lib.backends import sqlite_store
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.doctor.checks.secret_detection import mask_secrets
 from lib.doctor.run_cache import evidence_rows
 from lib.doctor.types import (
