@@ -1,20 +1,18 @@
-"""Folders that stand in for places which cannot be reached: only for reading files, kept by Podium and never in the database.
+"""Local folders in place of artifact locations that cannot be reached: for reading files only, and never stored in the database.
 
-What a backend says stays as it is; here is noted "what belongs to this prefix lies in that folder on this machine". One small file in
-Podium's own folder, `PODIUM_HOME` or .podium in the project.
+The backend keeps its URIs. Each mapping says "what begins with this prefix is read from that folder on this machine"; all are in one
+small file in Podium's own folder (`app_files`).
 """
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from lib.backends.app_files import podium_home
 from lib.backends.backend import Backend
 from lib.errors import NotWritable
-
-_PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -33,12 +31,6 @@ class PathMapping:
             return None
         parts = PurePosixPath(unquote(rest) if "://" in location or location.startswith("mlflow-artifacts:") else rest).parts
         return None if ".." in parts else Path(self.folder, *(part for part in parts if part != "/"))
-
-
-def podium_home(environment: Mapping[str, str]) -> Path:
-    """Podium's own folder."""
-    asked = environment.get("PODIUM_HOME", "").strip()
-    return Path(asked).expanduser().absolute() if asked else _PROJECT / ".podium"
 
 
 def read_mappings(folder: Path) -> tuple[PathMapping, ...]:

@@ -28,6 +28,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from lib.backends import dagshub
+from lib.backends.app_files import podium_home
 from lib.backends.backend import Backend, credentials_in, dagshub_backend, parse_backend, password_in
 from lib.errors import ActionRefused, BadInput, Busy, NotFound, NotWritable, PodiumError
 
@@ -75,11 +76,9 @@ class BackendConfig:
 
 
 def config_path(environment: Mapping[str, str], project: Path) -> Path:
-    """`backends.toml`: where `PODIUM_BACKENDS` says, else in the folder that `PODIUM_HOME` names, else in .podium of the project."""
-    asked, home = environment.get("PODIUM_BACKENDS", "").strip(), environment.get("PODIUM_HOME", "").strip()
-    if asked:
-        return Path(asked).expanduser().absolute()
-    return (Path(home).expanduser().absolute() if home else project / ".podium") / "backends.toml"
+    """`backends.toml`: the file that `PODIUM_BACKENDS` names, else the one in Podium's own folder."""
+    path = environment.get("PODIUM_BACKENDS", "").strip()
+    return Path(path).expanduser().absolute() if path else podium_home(environment, project) / "backends.toml"
 
 
 def read_config(file: Path) -> BackendConfig:

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import httpx
 
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend
 from lib.errors import ActionRefused, BackendError, NotWritable
 
 READY_SECONDS = 150.0
 HOST, DEFAULT_PORT = "127.0.0.1", 5000
-_PROJECT = Path(__file__).resolve().parents[2]
 _RUNNING: dict[str, "tuple[LocalServer, subprocess.Popen[bytes]]"] = {}
 _ENDED: list["LocalServer"] = []
 _LOCK = threading.RLock()
@@ -169,7 +169,11 @@ def _launched(database: Backend, destination: Path, home: Path, at: datetime) ->
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
     """Ours without what speaks of another backend, above all without sign-ins."""
     kept = {name: value for name, value in ours.items() if not name.startswith(("MLFLOW_", "PODIUM_", "STREAMLIT_", "DAGSHUB_"))}
-    return kept | {"PYTHONPATH": str(_PROJECT), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return kept | {
+        "PYTHONPATH": str(PROJECT_FOLDER),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
 
 
 def _wait(served: LocalServer, process: "subprocess.Popen[bytes]", told: Callable[[str], None]) -> None:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend, backend_from_environment, credentials_in, parse_backend, password_in
 from lib.errors import BadInput, NeedsMigration, PodiumError
 
 if TYPE_CHECKING:
     from lib.ledger.storage.book import Writer
 
-PROJECT = Path(__file__).resolve().parents[2]
 EXIT_FINDINGS = 3
 
 
@@ -143,9 +143,9 @@ def resolve_backend(name_or_uri: str | None) -> Backend:
     dagshub_tokens.hide_token_variable(os.environ)
     if not name_or_uri:
         return dagshub_tokens.attach_credential_or_token(
-            credentials.take_from_environment(os.environ, backend_from_environment(os.environ, PROJECT))
+            credentials.take_from_environment(os.environ, backend_from_environment(os.environ, PROJECT_FOLDER))
         )
-    file = backend_config.config_path(os.environ, PROJECT)
+    file = backend_config.config_path(os.environ, PROJECT_FOLDER)
     by_name = backend_config.read_config(file).find(name_or_uri) if backend_config.NAME_PATTERN.fullmatch(name_or_uri) else None
     uri = by_name.uri if by_name else name_or_uri
     here = by_name.backend if by_name and by_name.backend else parse_backend(name_or_uri, Path.cwd())

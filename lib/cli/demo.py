@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from lib.cli.context import PROJECT, CommandContext, clock, command
+from lib.backends.app_files import PROJECT_FOLDER
+from lib.cli.context import CommandContext, clock, command
 from lib.cli.query_commands import format_main_metrics
 from lib.launch import catalogue
 
@@ -43,7 +44,7 @@ def run_demo(context: CommandContext, name: str, params: tuple[str, ...]) -> int
     from lib.jobs.job_settings import read_job_settings
     from lib.launch import demo_jobs
 
-    here, room = context.open_backend(), read_job_settings(os.environ, PROJECT)
+    here, room = context.open_backend(), read_job_settings(os.environ, PROJECT_FOLDER)
     job = demo_jobs.start_demo_job(room, chosen, values, here, clock())
     click.echo(f"Job {job.id} runs; its log is {job.folder / 'log.txt'}", err=True)
     job = job_queue.wait(room, job.id)

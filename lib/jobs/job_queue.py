@@ -16,6 +16,7 @@ from filelock import Timeout
 from ulid import ULID
 
 from lib import processes
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend
 from lib.backends.credentials import attach_credential
 from lib.errors import NotFound, NotWritable, PodiumError
@@ -26,7 +27,6 @@ from lib.jobs.job_settings import JobSettings, script_environment, working_folde
 
 __all__ = ["JobSpec", "cancel", "find_job", "find_job_runs", "list_jobs", "reap_lost_jobs", "start_job", "wait"]
 
-PROJECT = Path(__file__).resolve().parents[2]
 CLEANUP_RETRY_AFTER = timedelta(seconds=30)
 """How long to leave a backend alone that did not answer when runs were to be ended."""
 
@@ -74,7 +74,7 @@ def _spec(workshop: JobSettings, order: JobSpec, backend: Backend, at: datetime)
         "arguments": order.arguments,
         "uri": backend.uri,
         "kind": backend.kind,
-        "cwd": str(working_folder(backend, PROJECT)),
+        "cwd": str(working_folder(backend, PROJECT_FOLDER)),
         "limit": workshop.max_running,
         "created": at.isoformat(),
     }
@@ -84,7 +84,7 @@ def _start_keeper(folder: Path, environment: dict[str, str]) -> None:
     with (folder / "keeper.txt").open("ab") as said:
         keeper = subprocess.Popen(  # noqa: S603 - our own module, no shell
             [sys.executable, "-m", "lib.jobs.job_runner", str(folder)],
-            cwd=PROJECT,
+            cwd=PROJECT_FOLDER,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=said,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lib.backends.app_files import podium_home
 from lib.backends.backend import Backend
 from lib.backends.credentials import find_credential
 from lib.errors import BadInput
@@ -40,16 +41,14 @@ class JobSettings:
 
 
 def read_job_settings(environment: Mapping[str, str], project: Path) -> JobSettings:
-    """The workshop that an environment asks for: `PODIUM_HOME` (else .podium in the project) and `PODIUM_JOBS` (else 1).
+    """The settings that an environment asks for: the folder of jobs in Podium's own folder, and `PODIUM_JOBS` (else 1).
 
     Raises BadInput when `PODIUM_JOBS` is not a number from 1 to 64.
     """
-    home = environment.get("PODIUM_HOME", "").strip()
-    asked = environment.get("PODIUM_JOBS", "").strip() or "1"
-    if not asked.isdecimal() or not 1 <= int(asked) <= 64:
-        raise BadInput(f"PODIUM_JOBS is {asked!r}, but must be a number from 1 to 64.", next="Set it anew, then restart.")
-    folder = Path(home).expanduser().absolute() if home else project / ".podium"
-    return JobSettings(folder / "jobs", int(asked), dict(environment))
+    limit = environment.get("PODIUM_JOBS", "").strip() or "1"
+    if not limit.isdecimal() or not 1 <= int(limit) <= 64:
+        raise BadInput(f"PODIUM_JOBS is {limit!r}, but must be a number from 1 to 64.", next="Set it anew, then restart.")
+    return JobSettings(podium_home(environment, project) / "jobs", int(limit), dict(environment))
 
 
 def script_environment(settings: JobSettings, backend: Backend, job_id: str) -> dict[str, str]:

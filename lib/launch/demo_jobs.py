@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend
 from lib.backends.sqlite_store import ensure_database
 from lib.errors import ActionRefused, NotFound
 from lib.jobs.job_folder import Job
-from lib.jobs.job_queue import PROJECT, JobSpec, start_job
+from lib.jobs.job_queue import JobSpec, start_job
 from lib.jobs.job_settings import JobSettings
 from lib.launch import catalogue
 from lib.launch.catalogue import Demo, ParameterInput
 
-DEMO_FOLDER = PROJECT / "demo_experiments"
+DEMO_FOLDER = PROJECT_FOLDER / "demo_experiments"
 
 
 def demo_script_path(demo: Demo) -> Path:

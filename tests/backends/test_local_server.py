@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from lib.backends import local_server
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import sqlite_backend
 from lib.errors import BackendError
-from lib.ui.app.routes import PROJECT_ROOT
 
 
 def running(mark):
@@ -36,7 +36,7 @@ subprocess.Popen([sys.executable, "-m", "lib.backends.server_supervisor", {str(t
 time.sleep(60)
 """
     podium = subprocess.Popen(
-        [sys.executable, "-c", script], cwd=PROJECT_ROOT, env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
+        [sys.executable, "-c", script], cwd=PROJECT_FOLDER, env={**os.environ, "PYTHONPATH": str(PROJECT_FOLDER)}
     )
     wait_until(lambda: len([pid for pid in running(mark) if pid != podium.pid]) >= 2)
     podium.send_signal(signal.SIGKILL)
@@ -48,7 +48,7 @@ def test_a_command_that_ends_by_itself_ends_the_warden_with_its_code_and_its_wor
     command = [sys.executable, "-c", "print('why'); raise SystemExit(7)"]
     kept = subprocess.Popen(
         [sys.executable, "-m", "lib.backends.server_supervisor", str(tmp_path / "log"), *command],
-        cwd=PROJECT_ROOT,
+        cwd=PROJECT_FOLDER,
         stdin=subprocess.PIPE,
     )
     assert kept.wait(30) == 7

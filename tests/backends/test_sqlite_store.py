@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from mlflow import MlflowClient
 
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.sqlite_store import (
     SchemaStatus,
@@ -20,7 +21,6 @@ from lib.backends.sqlite_store import (
     require_readable,
 )
 from lib.errors import ActionRefused, BackendError, Busy, NotFound, NotWritable
-from lib.ui.app.routes import PROJECT_ROOT
 
 
 def test_a_missing_and_an_empty_file_are_told_apart_from_a_foreign_one(tmp_path):
@@ -52,7 +52,7 @@ def test_many_processes_at_once_make_one_store_and_leave_nothing_behind(tmp_path
         "print(ensure_database(sqlite_backend(Path(sys.argv[1]))))"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "mlflow.db")]
-    running = [subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    running = [subprocess.Popen(command, cwd=PROJECT_FOLDER, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert sorted(one.communicate()[0].strip() for one in running) == ["False", "False", "True"]
     assert {file.name for file in tmp_path.iterdir()} <= {"mlflow.db", ".mlflow.db.lock"}
 

@@ -4,17 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.mlflow_client import client
 from lib.cli import podium
 from lib.registry.reader import read_book_state, read_snapshot
 from tests.support.ledger_stores import book_id, registered, trained
 
-ROOT = Path(__file__).resolve().parents[2]
 WHY = ["--reason", "Five trees get seventeen of eighteen right.", "--category", "better"]
 
 
@@ -43,7 +42,7 @@ def test_help_and_usage_errors_import_neither_mlflow_nor_pandas():
             f"import sys\nfrom lib.cli import podium\ntry:\n    podium({words!r})\nexcept SystemExit as e:\n    code = e.code\n"
         )
         script += "heavy = {'mlflow', 'pandas', 'streamlit'} & set(sys.modules)\nassert not heavy, heavy\nsys.exit(code)"
-        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT_FOLDER, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
 
 
@@ -190,10 +189,10 @@ def test_a_demo_runs_and_can_be_promoted_without_a_browser(run, fresh_store):
 def test_python_m_lib_is_the_program_podium():
     done = subprocess.run(
         [sys.executable, "-m", "lib", "--help"],
-        cwd=ROOT,
+        cwd=PROJECT_FOLDER,
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(PROJECT_FOLDER)},
     )
     assert done.stdout.startswith("Usage: podium")

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.errors import BadInput, NotFound, NotWritable
@@ -21,7 +22,6 @@ from lib.jobs.job_folder import Job, JobProgress
 from lib.jobs.job_settings import JobSettings
 from lib.launch import catalogue, demo_jobs
 
-PROJECT = Path(__file__).resolve().parents[2]
 HELLO = "print('run 1/1 hello')"
 SLEEPS = "import time; print('fit 3/9', flush=True); time.sleep(60)"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"
@@ -245,7 +245,7 @@ def test_kill_9_of_the_process_that_started_a_job_does_not_touch_it(
         f"order = job_queue.JobSpec('first-run', 'Work', Path({str(tmp_path / 'work.py')!r}))\n"
         f"job_queue.start_job(shop, order, Backend({fresh_store.uri!r}, 'sqlite'), datetime.now(UTC)); time.sleep(60)"
     )
-    env = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    env = {**os.environ, "PYTHONPATH": str(PROJECT_FOLDER)}
     app = subprocess.Popen([sys.executable, tmp_path / "app.py"], env=env, start_new_session=True)
     until(lambda: job_queue.list_jobs(shop))
     running(shop, job_queue.list_jobs(shop)[0])
