@@ -1,11 +1,14 @@
 """Commands that only tell: models, runs, current, history. They write nothing."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lib.cli.context import CommandContext, command, option_callback, parse_stage_option
 from lib.errors import ActionRefused, NotFound
+
+if TYPE_CHECKING:
+    from lib.ledger.queries.history import HistoryRow
 
 
 @command("models")
@@ -95,13 +98,14 @@ def history(context: CommandContext, model: str) -> None:
         context.print_result({"model": model, "entries": []}, [f"{model} has no record yet."])
         return
     entries = state.book.entries
-    told = [
-        f"{ln.at:%Y-%m-%d %H:%M}Z  {ln.badge:<10}  {_move(ln)}  {ln.actor_name}: {_why(ln)}"
-        for ln in history_rows(state)
-        if ln.at
+    lines = [
+        f"{row.at:%Y-%m-%d %H:%M}Z  {row.badge:<10}  {_format_move(row)}  {row.actor_name}: {_format_summary(row)}"
+        for row in history_rows(state)
+        if row.at
     ]
-    found = corrections_by_entry_id(entries)
-    context.print_result({"model": model, "entries": [entry_to_json(entry, found.get(entry.id, ())) for entry in entries]}, told)
+    corrections = corrections_by_entry_id(entries)
+    document = {"model": model, "entries": [entry_to_json(entry, corrections.get(entry.id, ())) for entry in entries]}
+    context.print_result(document, lines)
 
 
 COMMANDS = (models, runs, current, history)
@@ -124,15 +128,15 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def _why(line: Any) -> str:
+def _format_summary(row: "HistoryRow") -> str:
     """What an entry says; a corrected one with what is to be read instead."""
-    if not line.superseded_by:
-        return str(line.why)
-    return f"{line.why} [superseded by entry {', '.join(map(str, line.superseded_by))}: {line.instead}]"
+    if not row.correction_positions:
+        return row.summary
+    return f"{row.summary} [superseded by entry {', '.join(map(str, row.correction_positions))}: {row.corrected_summary}]"
 
 
-def _move(line: Any) -> str:
-    return f"v{line.version} {line.from_} → {line.to}" if line.to else f"v{line.version}" if line.version else "-"
+def _format_move(row: "HistoryRow") -> str:
+    return f"v{row.version} {row.from_stage} → {row.to_stage}" if row.to_stage else f"v{row.version}" if row.version else "-"
 
 
 def format_main_metrics(metrics: dict[str, Any]) -> str:

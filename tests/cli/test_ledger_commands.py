@@ -9,7 +9,9 @@ from click.testing import CliRunner
 
 from lib.backends.mlflow_client import client
 from lib.cli import podium
-from lib.ledger.entry.vocabulary import parse_timestamp
+from lib.ledger.entry.fields import Correction
+from lib.ledger.entry.vocabulary import make_reason, parse_timestamp
+from lib.registry.correct_entry import append_correction
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
 from tests.support.ledger_stores import book_id, registered, trained, writer
@@ -225,6 +227,19 @@ def test_log_tells_all_books_newest_first_and_filters(run, fresh_store):
     assert run("log", "--limit", "1")[0]["entries"] == entries[:1]
     assert "No entry fits" in said("log", "--type", "FROZEN")
     assert REASON in said("log")
+
+
+def test_history_in_text_names_the_move_and_what_corrects_an_entry(run, fresh_store):
+    registered(fresh_store)
+    run("promote", "wine", "1", "--to", "Production", *WHY)
+    state = read_book_state(fresh_store, "wine")
+    decided = next(entry for entry in state.book.entries if entry.body.type == "DECIDED")
+    correction = Correction(reason=make_reason("needed", "The model in use could not be loaded any more."))
+    append_correction(writer(fresh_store), "wine", decided.id, correction, make_reason("other", "The reason was another one."))
+    lines = said("history", "wine").splitlines()
+    (decision,) = [line for line in lines if "superseded" in line]
+    assert "v1 None → Production" in decision
+    assert f"[superseded by entry {state.book.head + 1}: " in decision
 
 
 def test_drift_tells_and_writes_nothing(run, fresh_store):
