@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from lib.backends.backend import Backend, backend_from_environment, credentials_
 from lib.errors import BadInput, NeedsMigration, PodiumError
 
 if TYPE_CHECKING:
+    from lib.ledger.queries.time_query import TimeQuery
     from lib.ledger.storage.book import Writer
 
 EXIT_FINDINGS = 3
@@ -26,7 +27,7 @@ EXIT_FINDINGS = 3
 
 @dataclass(frozen=True)
 class CommandContext:
-    """The common options as given. `may_create` tells whether this command may make a missing database."""
+    """The common options as typed. `can_create` tells whether this command may make a missing database."""
 
     uri: str | None
     as_json: bool
@@ -35,11 +36,11 @@ class CommandContext:
     can_create: bool = False
 
     def resolve_backend(self) -> Backend:
-        """The backend that is meant, without looking whether it is there."""
+        """The backend that the options or the environment name, without looking whether it is there."""
         return resolve_backend(self.uri)
 
     def open_backend(self) -> Backend:
-        """The backend that is meant, ready to be used: reachable, and of a schema that MLflow will not change.
+        """That backend, ready to be used: reachable, and of a schema that MLflow will not change.
 
         Raises NotFound for a missing database, NeedsMigration for an older one unless `--migrate` was given.
         """
@@ -78,7 +79,7 @@ def clock() -> datetime:
 
 
 def command(name: str, *, can_create: bool = False) -> Callable[[Callable[..., int | None]], click.Command]:
-    """Make a command of a function that takes `Asked` first: common options, errors as one line, exit code from its result."""
+    """Make a command of a function that takes a `CommandContext` first: common options, errors as one line, exit code from its result."""
 
     def decorate(function: Callable[..., int | None]) -> click.Command:
         @functools.wraps(function)
@@ -92,7 +93,7 @@ def command(name: str, *, can_create: bool = False) -> Callable[[Callable[..., i
 
 
 def option_callback(parse_value: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    """A callback that reads an option by `read` and makes its BadInput a usage error."""
+    """A callback that parses an option and turns BadInput into a usage error."""
 
     def callback(_: click.Context, __: click.Parameter, value: str | None) -> Any:
         try:
@@ -104,10 +105,47 @@ def option_callback(parse_value: Callable[[str], Any]) -> Callable[[click.Contex
 
 
 def parse_stage_option(text: str) -> str:
-    """The stage a person means; see `lib.ledger.entry.vocabulary.stage`."""
+    """A stage as typed, checked."""
     from lib.ledger.entry.vocabulary import parse_stage
 
     return parse_stage(text)
+
+
+def require_slot_stage(stage: str) -> None:
+    """Raise a usage error for a stage that no version holds: None and Archived."""
+    if stage not in ("Production", "Staging"):
+        raise click.BadParameter(f"{stage} is held by nobody; ask for Production or Staging.", param_hint="--stage")
+
+
+def parse_zone_option(name: str) -> str:
+    """A time zone as typed, checked."""
+    from lib.ledger.queries.time_query import parse_time_zone
+
+    return parse_time_zone(name).key
+
+
+def parse_time_option(text: str, option: str, zone: str = "UTC") -> "TimeQuery":
+    """A day or an instant as typed. Raises a usage error for one that cannot be."""
+    from lib.ledger.queries.time_query import parse_time_query
+
+    try:
+        return parse_time_query(text, clock(), zone)
+    except BadInput as error:
+        raise click.BadParameter(f"{error.what} {error.next}".strip(), param_hint=option) from error
+
+
+def format_versions(versions: Iterable[str]) -> str:
+    """Versions for people: v1 and v2, or nobody."""
+    return " and ".join(f"v{version}" for version in versions) or "nobody"
+
+
+def format_main_metrics(metrics: Mapping[str, Any]) -> str:
+    """The first metrics of a run for people, accuracy before all others."""
+    first = sorted(metrics.items(), key=lambda metric: metric[0] != "accuracy")[:3]
+    return (
+        ", ".join(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}" for name, value in first)
+        or "no metrics"
+    )
 
 
 def _ended(run: Callable[[], int | None]) -> int:

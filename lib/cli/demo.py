@@ -6,8 +6,7 @@ from typing import Any
 import click
 
 from lib.backends.app_files import PROJECT_FOLDER
-from lib.cli.context import CommandContext, clock, command
-from lib.cli.query_commands import format_main_metrics
+from lib.cli.context import CommandContext, clock, command, format_main_metrics
 from lib.launch import catalogue
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.context import EXIT_FINDINGS, CommandContext, command
+from lib.cli.context import EXIT_FINDINGS, CommandContext, command, format_versions
 from lib.cli.registry_commands import DecisionOptions
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _way(way: "DriftResolution") -> dict[str, Any]:
 def _said(finding: dict[str, Any]) -> str:
     line = f"{finding['what']}."
     if "stage" in finding:
-        line += f" The ledger wants {_holders(finding['wanted'])}, the registry shows {_holders(finding['shown'])}."
+        line += f" The ledger wants {format_versions(finding['wanted'])}, the registry shows {format_versions(finding['shown'])}."
     if done := finding.get("done"):
         return (
             f"{line} {done['kind'].capitalize()}: v{done['version']} to {done['to']}, {done['outcome']} (entry {done['place']})."
@@ -128,7 +128,3 @@ def _said(finding: dict[str, Any]) -> str:
     ways = [f"{way['kind']} v{way['version']} to {way['to']}" for way in finding["ways"]]
     more = [finding[part] for part in ("means", "next") if finding.get(part)]
     return " ".join([line, *more, *([f"Ways out: {', '.join(ways)}."] if ways else [])])
-
-
-def _holders(holders: list[str]) -> str:
-    return " and ".join(f"v{number}" for number in holders) or "nobody"

@@ -4,22 +4,19 @@ from pathlib import Path
 
 import click
 
-from lib.cli.context import CommandContext, command, option_callback
+from lib.cli.context import CommandContext, command, option_callback, parse_zone_option
 from lib.errors import NotFound
-
-
-def _zone(name: str) -> str:
-    """A time zone as typed, checked."""
-    from lib.ledger.queries.time_query import parse_time_zone
-
-    return parse_time_zone(name).key
 
 
 @command("import")
 @click.argument("model")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--zone", default="UTC", show_default=True, callback=option_callback(_zone), help="Of times in FILE that name no zone."
+    "--zone",
+    default="UTC",
+    show_default=True,
+    callback=option_callback(parse_zone_option),
+    help="Of times in FILE that name no zone.",
 )
 def import_(context: CommandContext, model: str, file: Path, zone: str) -> None:
     """Add the earlier decisions in FILE (CSV or JSON, see docs/import.md) to the record of MODEL.

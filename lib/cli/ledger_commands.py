@@ -4,20 +4,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.context import CommandContext, clock, command, option_callback, parse_stage_option
-from lib.errors import BadInput, NotFound
+from lib.cli.context import (
+    CommandContext,
+    clock,
+    command,
+    option_callback,
+    parse_stage_option,
+    parse_time_option,
+    parse_zone_option,
+    require_slot_stage,
+)
+from lib.errors import NotFound
 
 if TYPE_CHECKING:
     from lib.ledger.chain.hash_chain import Entry
-    from lib.ledger.queries.time_query import TimeQuery
     from lib.registry.audit_queries import AsOfResult, AuditLogEntry
-
-
-def parse_zone_option(name: str) -> str:
-    """A time zone as typed, checked."""
-    from lib.ledger.queries.time_query import parse_time_zone
-
-    return parse_time_zone(name).key
 
 
 @command("asof")
@@ -35,8 +36,7 @@ def parse_zone_option(name: str) -> str:
 )
 def asof(context: CommandContext, model: str | None, at: str, stage: str, zone: str) -> None:
     """Say which version of MODEL, or of every model, held a stage then, who decided it, and why."""
-    if stage not in ("Production", "Staging"):
-        raise click.BadParameter(f"{stage} is held by nobody; ask for Production or Staging.", param_hint="--stage")
+    require_slot_stage(stage)
     now = clock()
     when = parse_time_option(at, "--at", zone)
     from lib.ledger.entry.vocabulary import format_timestamp, slot_of
@@ -92,16 +92,6 @@ def log(context: CommandContext, type_: str | None, since: str | None, until: st
 
 
 COMMANDS = (asof, log)
-
-
-def parse_time_option(text: str, option: str, zone: str = "UTC") -> "TimeQuery":
-    """A time as typed. Raises a usage error for one that cannot be."""
-    from lib.ledger.queries.time_query import parse_time_query
-
-    try:
-        return parse_time_query(text, clock(), zone)
-    except BadInput as error:
-        raise click.BadParameter(f"{error.what} {error.next}".strip(), param_hint=option) from error
 
 
 def _said(told: "AsOfResult") -> list[str]:

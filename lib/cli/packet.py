@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.context import EXIT_FINDINGS, CommandContext, clock, command, option_callback, parse_stage_option
-from lib.cli.ledger_commands import parse_time_option, parse_zone_option
+from lib.cli.context import (
+    EXIT_FINDINGS,
+    CommandContext,
+    clock,
+    command,
+    option_callback,
+    parse_stage_option,
+    parse_time_option,
+    parse_zone_option,
+    require_slot_stage,
+)
 from lib.errors import NotFound, NotWritable
 
 if TYPE_CHECKING:
@@ -77,8 +86,7 @@ def _of_entry(asked: CommandContext, model: str, entry: str) -> "Packet":
 
 def _of_time(asked: CommandContext, model: str, at: str, more: dict[str, Any]) -> "Packet":
     when, now = parse_time_option(at, "--at", more["zone"]), clock()
-    if more["stage"] not in ("Production", "Staging"):
-        raise click.BadParameter(f"{more['stage']} is held by nobody; ask for Production or Staging.", param_hint="--stage")
+    require_slot_stage(more["stage"])
     from lib.ledger.entry.vocabulary import slot_of
     from lib.registry.audit_queries import AsOfQuery
     from lib.registry.packet import build_as_of_packet

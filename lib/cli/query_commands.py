@@ -4,7 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.context import CommandContext, command, option_callback, parse_stage_option
+from lib.cli.context import (
+    CommandContext,
+    command,
+    format_main_metrics,
+    format_versions,
+    option_callback,
+    parse_stage_option,
+    require_slot_stage,
+)
 from lib.errors import ActionRefused, NotFound
 
 if TYPE_CHECKING:
@@ -26,7 +34,7 @@ def models(context: CommandContext) -> None:
         for seen in read_all_snapshots(context.open_backend())
     ]
     context.print_result(
-        found, [f"{m['model']}: {m['versions']} versions, Production {_holders(m['production'])}" for m in found]
+        found, [f"{m['model']}: {m['versions']} versions, Production {format_versions(m['production'])}" for m in found]
     )
 
 
@@ -59,8 +67,7 @@ def runs(context: CommandContext, experiment: str, filter_: str) -> None:
 @click.option("--stage", default="Production", show_default=True, callback=option_callback(parse_stage_option))
 def current(context: CommandContext, model: str, stage: str) -> None:
     """Say which version of MODEL holds a stage, since when, and how to load it."""
-    if stage not in ("Production", "Staging"):
-        raise click.BadParameter(f"{stage} is held by nobody; ask for Production or Staging.", param_hint="--stage")
+    require_slot_stage(stage)
     from lib.ledger.entry.vocabulary import format_timestamp, slot_of
     from lib.ledger.state.holdings import current_holding
     from lib.registry.reader import read_book_state, read_snapshot
@@ -72,7 +79,7 @@ def current(context: CommandContext, model: str, stage: str) -> None:
     holders = seen.slot_states[slot].holders if slot else ()
     if len(holders) != 1:
         raise ActionRefused(
-            f"{_holders(list(holders)).capitalize()} {'hold' if holders else 'holds'} {stage} of {model}.", means=""
+            f"{format_versions(holders).capitalize()} {'hold' if holders else 'holds'} {stage} of {model}.", means=""
         )
     state = read_book_state(here, model)
     held = current_holding(state.book.entries, slot) if state and slot else None
@@ -137,16 +144,3 @@ def _format_summary(row: "HistoryRow") -> str:
 
 def _format_move(row: "HistoryRow") -> str:
     return f"v{row.version} {row.from_stage} → {row.to_stage}" if row.to_stage else f"v{row.version}" if row.version else "-"
-
-
-def format_main_metrics(metrics: dict[str, Any]) -> str:
-    """The first metrics of a run for people, accuracy before all others."""
-    first = sorted(metrics.items(), key=lambda metric: metric[0] != "accuracy")[:3]
-    return (
-        ", ".join(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}" for name, value in first)
-        or "no metrics"
-    )
-
-
-def _holders(holders: list[str]) -> str:
-    return " and ".join(f"v{number}" for number in holders) or "nobody"
