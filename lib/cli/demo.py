@@ -40,6 +40,7 @@ def run_demo(context: CommandContext, name: str, params: tuple[str, ...]) -> int
     chosen = catalogue.find_demo(name)
     catalogue.script_arguments(chosen, values)
     from lib.jobs import job_queue
+    from lib.jobs.job_runs import find_job_runs
     from lib.jobs.job_settings import read_job_settings
     from lib.launch import demo_jobs
 
@@ -47,7 +48,7 @@ def run_demo(context: CommandContext, name: str, params: tuple[str, ...]) -> int
     job = demo_jobs.start_demo_job(room, chosen, values, here, clock())
     click.echo(f"Job {job.id} runs; its log is {job.folder / 'log.txt'}", err=True)
     job = job_queue.wait(room, job.id)
-    done = job_queue.find_job_runs(here, job.id)
+    done = find_job_runs(here, job.id)
     runs = [
         {"run_id": r.run_id, "name": r.name, "experiment_id": r.experiment_id, "status": r.status, "metrics": dict(r.metrics)}
         for r in done

@@ -33,7 +33,7 @@ CLEANUP_RETRY_AFTER = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What a job is to run: a script with its arguments, and what people call it. `demo` is the key of a demo."""
+    """What a job is to run: a script with its arguments, its title, and the key of the task, by which whoever ordered it knows it again."""
 
     task: str
     title: str

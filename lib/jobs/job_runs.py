@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, probe
 from lib.backends.mlflow_errors import translate_errors
+from lib.backends.reserved_names import JOB_TAG
 from lib.backends.sqlite_store import ensure_database
 from lib.jobs.job_folder import is_job_id
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-JOB_TAG = "podium.job"
 _PAGE = 500
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from lib.backends.app_files import podium_home
 from lib.backends.backend import Backend
 from lib.backends.credentials import find_credential
+from lib.backends.reserved_names import JOB_TAG
 from lib.errors import BadInput
 
 _PERSON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX")
@@ -66,7 +67,7 @@ def script_environment(settings: JobSettings, backend: Backend, job_id: str) -> 
         "MLFLOW_REGISTRY_URI": backend.uri,
         **(held.environment_variables() if held else {}),
         **({"MLFLOW_ALLOW_FILE_STORE": "true"} if backend.kind == "file" else {}),
-        "MLFLOW_RUN_CONTEXT": json.dumps({"podium.job": job_id}),
+        "MLFLOW_RUN_CONTEXT": json.dumps({JOB_TAG: job_id}),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MPLBACKEND": "Agg",

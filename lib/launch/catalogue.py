@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lib.backends.reserved_names import LEDGER_EXPERIMENT
 from lib.errors import BadInput
 
 ParameterKind = Literal["text", "id", "number", "numbers", "depths"]
@@ -16,7 +17,6 @@ ParameterInput = str | int | Sequence[int | None] | Sequence[int]
 ParameterValue = str | int | tuple[int | None, ...]
 """A value after the check, as the script gets it."""
 MAX_NUMBERS = 8
-RESERVED_NAME = "podium-ledger"
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class DemoParameter:
             raise BadInput(f"{self.label} is empty.", next=f"Type a name, for example {self.default}.")
         if len(text) > 200 or not text.isprintable():
             raise BadInput(f"{self.label} is longer than 200 characters or holds characters that cannot be shown.")
-        if self.name == "experiment" and text.lower().startswith(RESERVED_NAME):
+        if self.name == "experiment" and text.lower().startswith(LEDGER_EXPERIMENT):
             raise BadInput(
-                f"Experiments whose name begins with {RESERVED_NAME} are kept for Podium's own records.",
+                f"Experiments whose name begins with {LEDGER_EXPERIMENT} are kept for Podium's own records.",
                 next="Choose another name.",
             )
         return text
@@ -114,11 +114,6 @@ class Demo:
         if is_server or not self.needs_remote:
             return ""
         return "This demo logs to another machine: it needs a DagsHub repository or an MLflow server, chosen on Settings."
-
-    @property
-    def defaults(self) -> dict[str, ParameterValue]:
-        """The value of every parameter when nothing else is said."""
-        return {parameter.name: parameter.default for parameter in self.parameters}
 
 
 def _experiment(name: str) -> DemoParameter:

@@ -18,7 +18,7 @@ each_demo = pytest.mark.parametrize("demo", list_demos(), ids=lambda demo: demo.
 
 @each_demo
 def test_the_defaults_of_every_demo_pass_its_own_check_unchanged(demo: Demo) -> None:
-    assert parse_values(demo, {}) == demo.defaults
+    assert parse_values(demo, {}) == {parameter.name: parameter.default for parameter in demo.parameters}
 
 
 @each_demo
