@@ -6,8 +6,8 @@
     ├── ActionRefused              a guard refused the action; nothing was written
     ├── LedgerBroken               the ledger cannot be trusted or written
     └── BackendError               the store of runs and models has a problem
-        ├── Unreachable            no answer, or not from MLflow, or no sign-in was given
-        ├── SignInRejected         the sign-in was not accepted
+        ├── Unreachable            no answer, not MLflow, or no sign-in that the server accepts
+        ├── SignInRejected         DagsHub does not accept the token
         ├── Busy                   the database is locked
         ├── NotWritable            a file, a folder or a database cannot be written
         │   └── MissingPermission  the server grants this user too little
@@ -65,13 +65,13 @@ class BackendError(PodiumError):
 
 
 class Unreachable(BackendError):
-    """Nothing answers, what answers is not MLflow, or it asks for a sign-in and there is none."""
+    """Nothing answers, what answers is not MLflow, or it wants another sign-in."""
 
     title = "The backend does not answer"
 
 
 class SignInRejected(BackendError):
-    """The backend answers and does not accept this person's sign-in."""
+    """DagsHub answers and does not accept this person's token."""
 
     title = "The sign-in was not accepted"
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import psutil
 
-GRACE_SECONDS = 3.0
+_GRACE_SECONDS = 3.0
 _POSIX = hasattr(os, "killpg")
 
 
@@ -29,7 +29,7 @@ def is_same_process(pid: int, expected_start: float) -> bool:
     return now > 0 and abs(now - expected_start) < 2.0
 
 
-def end_process_tree(pid: int, grace_seconds: float = GRACE_SECONDS) -> None:
+def end_process_tree(pid: int, grace_seconds: float = _GRACE_SECONDS) -> None:
     """End a script that leads its own group, and all it started: ask, wait up to `grace` seconds, then kill."""
     family = _family(pid)
     _ask(pid, family)

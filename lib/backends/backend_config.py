@@ -33,7 +33,7 @@ from lib.backends.backend import Backend, credentials_in, dagshub_backend, parse
 from lib.errors import ActionRefused, BadInput, Busy, NotFound, NotWritable, PodiumError
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-RESERVED_NAMES = ("default",)
+_RESERVED_NAMES = ("default",)
 ConfiguredKind = Literal["sqlite", "file", "server", "dagshub", "database"]
 _HEADER = re.compile(r"\s*\[")
 _ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
@@ -98,7 +98,7 @@ def read_config(file: Path) -> BackendConfig:
 
 def parse_configured_backend(name: str, uri: str = "", repository: str = "", *, folder: Path) -> ConfiguredBackend:
     """A new entry as a person typed it. Raises BadInput for a bad name or address, and for a password in it."""
-    if not NAME_PATTERN.fullmatch(name) or name in RESERVED_NAMES:
+    if not NAME_PATTERN.fullmatch(name) or name in _RESERVED_NAMES:
         raise BadInput(
             f"{name[:60]!r} cannot be a name.", next="Use up to 40 small letters, digits, - and _, such as team-server."
         )

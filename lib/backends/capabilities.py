@@ -10,18 +10,18 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from lib.backends import dagshub
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import installed_mlflow_version
+from lib.backends.mlflow_client import MLFLOW_VERSION_PATTERN, installed_mlflow_version
 from lib.backends.permissions import find_ledger_resource, find_missing_permission, read_user_name
 from lib.backends.rest_request import API_PATH, RestResponse, send_request
+from lib.backends.sqlite_store import take_write_lock
 from lib.errors import PodiumError
 
-RECHECK_SECONDS = 60.0
+_RECHECK_SECONDS = 60.0
 """After so long something that was missing is asked for again: a right may have been granted, a server renewed."""
 _NOBODY = "podium-probe-of-a-model-that-cannot-be"
 _VERBS = {
@@ -56,8 +56,6 @@ class LengthLimits:
     param: int
     run_tag: int
     version_tag: int
-    model_tag: int = 5_000
-    key: int = 250
     is_known: bool = True
 
 
@@ -89,14 +87,14 @@ class Capabilities:
         )
 
 
-AVAILABLE = Capability(is_available=True)
+_AVAILABLE = Capability(is_available=True)
 _KNOWN: dict[Backend, tuple[float, Capabilities]] = {}
 
 
 def read_capabilities(backend: Backend) -> Capabilities:
     """What a backend can do, asked at the first call. Raises Unreachable when a server does not answer."""
     asked, known = _KNOWN.get(backend, (0.0, None))
-    if known is not None and (known.is_complete or time.monotonic() - asked < RECHECK_SECONDS):
+    if known is not None and (known.is_complete or time.monotonic() - asked < _RECHECK_SECONDS):
         return known
     return refresh_capabilities(backend)
 
@@ -128,18 +126,18 @@ def length_limits(version: str) -> LengthLimits:
 def _of_store(backend: Backend) -> Capabilities:
     """A database or a folder that MLflow opens itself: what the MLflow installed here can do."""
     version, is_folder = installed_mlflow_version(), backend.kind == "file"
-    writing = _file_rights(backend.path) if backend.path else AVAILABLE
+    writing = _file_rights(backend.path) if backend.path else _AVAILABLE
     return Capabilities(
         backend=backend,
         mlflow_version=version,
         user_name="",
-        registry=AVAILABLE,
-        stages=_with_client("stages", AVAILABLE),
-        aliases=_with_client("aliases", AVAILABLE),
-        logged_models=_with_client("logged models", AVAILABLE),
+        registry=_AVAILABLE,
+        stages=_with_client("stages", _AVAILABLE),
+        aliases=_with_client("aliases", _AVAILABLE),
+        logged_models=_with_client("logged models", _AVAILABLE),
         write_access=writing,
         ledger_access=writing,
-        write_once=_STEPS if is_folder else AVAILABLE,
+        write_once=_STEPS if is_folder else _AVAILABLE,
         limits=length_limits(version),
     )
 
@@ -155,7 +153,7 @@ def _file_rights(path: Path) -> Capability:
     """May the file be written? Takes SQLite's write lock for an instant; a file that others keep locked can be written later."""
     if not path.exists():
         return (
-            AVAILABLE
+            _AVAILABLE
             if os.access(path.parent, os.W_OK)
             else Capability(is_available=False, explanation=f"The folder of {path.name} cannot be written.")
         )
@@ -164,13 +162,11 @@ def _file_rights(path: Path) -> Capability:
             is_available=False, explanation=f"{path.name} or its folder may only be read by this account.", fallback=_READING
         )
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0.2, isolation_level=None)) as db:
-            db.execute("begin immediate")
-            db.execute("rollback")
+        take_write_lock(path, timeout_seconds=0.2)
     except sqlite3.OperationalError as error:
         if "locked" not in str(error):
             return Capability(is_available=False, explanation=f"{path.name} cannot be written ({error}).", fallback=_READING)
-    return AVAILABLE
+    return _AVAILABLE
 
 
 _ASK = "Ask an administrator, or whoever manages it, for that right."
@@ -204,7 +200,7 @@ def _of_server(backend: Backend) -> Capabilities:
         logged_models=_with_client("logged models", _told(said["logged models"], _NO_LOGGED)),
         write_access=writing,
         ledger_access=recording,
-        write_once=AVAILABLE if version else _NOT_TRIED,
+        write_once=_AVAILABLE if version else _NOT_TRIED,
         limits=length_limits(version),
     )
 
@@ -236,7 +232,7 @@ _NOT_TRIED = Capability(
 
 
 def _told(said: RestResponse, missing: Capability) -> Capability:
-    return missing if said.is_unknown_endpoint else AVAILABLE
+    return missing if said.is_unknown_endpoint else _AVAILABLE
 
 
 def _with_client(name: str, there: Capability) -> Capability:
@@ -250,8 +246,8 @@ def _with_client(name: str, there: Capability) -> Capability:
 
 
 def _version(said: RestResponse) -> str:
-    told = said.text.strip().strip('"')
-    return told if said.status == 200 and re.fullmatch(r"\d+\.\d+[\w.+-]{0,20}", told) else ""
+    version = said.text.strip().strip('"')
+    return version if said.status == 200 and MLFLOW_VERSION_PATTERN.fullmatch(version) else ""
 
 
 def _server_rights(backend: Backend) -> tuple[str, tuple[Capability, Capability]]:
@@ -261,7 +257,7 @@ def _server_rights(backend: Backend) -> tuple[str, tuple[Capability, Capability]
     """
     if dagshub.repository_of(backend):
         return _hub_rights(backend)
-    name, writing = read_user_name(backend), AVAILABLE
+    name, writing = read_user_name(backend), _AVAILABLE
     if send_request(backend, "POST", f"{API_PATH}/experiments/create", json={"name": ""}).is_denied:
         why = f"{backend.name} lets {name or 'this sign-in'} read, not write."
         return name, (Capability(is_available=False, explanation=why, fallback=_READING),) * 2
@@ -295,7 +291,7 @@ def _hub_rights(backend: Backend) -> tuple[str, tuple[Capability, Capability]]:
         return found.user_name, (
             Capability(is_available=False, explanation=dagshub.read_only_text(found), fallback=f"{_PUSH} {_READING}"),
         ) * 2
-    return found.user_name, (AVAILABLE, AVAILABLE)
+    return found.user_name, (_AVAILABLE, _AVAILABLE)
 
 
 _PUSH = "Ask the owner of the repository for push rights."

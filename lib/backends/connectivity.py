@@ -15,7 +15,7 @@ import httpx
 
 from lib.backends.backend import Backend
 from lib.backends.credentials import client_uri, find_credential, httpx_auth
-from lib.errors import BackendError, NeedsMigration, NotFound, PodiumError, Unreachable
+from lib.errors import BackendError, NotFound, PodiumError, Unreachable
 
 HTTP_TIMEOUT_SECONDS = 2.0
 PROBE_DEADLINE_SECONDS = 4.0
@@ -186,7 +186,7 @@ def _database(backend: Backend) -> None:
         ) from error
     except (SQLAlchemyError, ArgumentError) as error:
         raise _closed(backend, str(error)) from None  # its text could carry the address with the password
-    _judge_schema(backend, tables, rows[0][0] if rows else "")
+    _require_current_schema(backend, tables, rows[0][0] if rows else "")
 
 
 def _closed(backend: Backend, said: str) -> Unreachable:
@@ -198,20 +198,17 @@ def _closed(backend: Backend, said: str) -> Unreachable:
     return unreachable_error(backend, "cannot be reached as a database")
 
 
-def _judge_schema(backend: Backend, tables: set[str], found: str) -> None:
-    from lib.backends.sqlite_store import mlflow_revisions
+def _require_current_schema(backend: Backend, tables: set[str], revision: str) -> None:
+    from lib.backends.sqlite_store import compare_schema, older_schema_error
 
     if "experiments" not in tables:
         raise BackendError(
             f"{backend.name} holds no tables of MLflow yet.", next="Start mlflow server on it once, or run mlflow db upgrade."
         )
-    wanted, known = mlflow_revisions()
-    if found == wanted:
-        return
-    if found in known or not found:
-        raise NeedsMigration(
-            f"{backend.name} was made by an older MLflow (schema {found or 'without a number'}).",
-            means=f"Opening it would change it to schema {wanted}, and the older MLflow could not open it any more.",
-            next="Its administrator makes a copy and runs mlflow db upgrade.",
+    status = compare_schema(revision)
+    if status.state == "older":
+        raise older_schema_error(backend.name, status, "Its administrator makes a copy and runs mlflow db upgrade.")
+    if status.state == "newer":
+        raise BackendError(
+            f"{backend.name} was made by a newer MLflow (schema {revision}).", next="Install that newer MLflow here."
         )
-    raise BackendError(f"{backend.name} was made by a newer MLflow (schema {found}).", next="Install that newer MLflow here.")

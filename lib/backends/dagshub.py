@@ -19,11 +19,11 @@ from lib.backends.backend import Backend
 from lib.backends.credentials import Credential, attach_user, find_credential, httpx_token_auth
 from lib.errors import BadInput, NotFound, NotWritable, PodiumError, SignInRejected, Unreachable
 
-DEFAULT_HOST_URL = "https://dagshub.com"
-HOST_VARIABLE = "DAGSHUB_CLIENT_HOST"
+_DEFAULT_HOST_URL = "https://dagshub.com"
+_HOST_VARIABLE = "DAGSHUB_CLIENT_HOST"
 RETRY_SECONDS = 15.0
 """For so long DagsHub is not asked by the way again after it did not answer; a person who asks is always served."""
-OWNER_LOOKUP_SECONDS = 2.5
+_OWNER_LOOKUP_SECONDS = 2.5
 _LATELY: dict[str, tuple[float, PodiumError]] = {}
 
 
@@ -38,10 +38,10 @@ class RepositoryAccess:
 
 def host_url(environment: Mapping[str, str] = os.environ) -> str:
     """The address of DagsHub: `DAGSHUB_CLIENT_HOST`, for one of one's own, else the usual one. Raises BadInput for no address."""
-    asked = environment.get(HOST_VARIABLE, "").strip().rstrip("/") or DEFAULT_HOST_URL
+    asked = environment.get(_HOST_VARIABLE, "").strip().rstrip("/") or _DEFAULT_HOST_URL
     parts = urlsplit(asked)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise BadInput(f"{HOST_VARIABLE} is not an address.", next="Write it as https://dagshub.example.org, or leave it out.")
+        raise BadInput(f"{_HOST_VARIABLE} is not an address.", next="Write it as https://dagshub.example.org, or leave it out.")
     return asked
 
 
@@ -78,7 +78,7 @@ def check_access(backend: Backend, seconds: float = connectivity.PROBE_DEADLINE_
 
 
 _KEPT = "This says nothing about your token, which was kept. Nothing was changed."
-_LATER = f"Wait a minute, then try again; if it lasts, check the network and, for a DagsHub of your own, {HOST_VARIABLE}."
+_LATER = f"Wait a minute, then try again; if it lasts, check the network and, for a DagsHub of your own, {_HOST_VARIABLE}."
 
 
 def probe_repository(backend: Backend) -> None:
@@ -129,7 +129,7 @@ def identify_token_owner(backend: Backend) -> Credential | None:
     if _told_lately(backend):
         return None
     try:
-        return attach_user(held, check_access(backend, OWNER_LOOKUP_SECONDS).user_name)
+        return attach_user(held, check_access(backend, _OWNER_LOOKUP_SECONDS).user_name)
     except PodiumError as error:
         _LATELY[backend.principal] = (time.monotonic(), error)
         return None

@@ -17,7 +17,7 @@ from lib.backends.backend import Backend
 from lib.errors import BadInput, NotFound
 
 DAGSHUB_TOKEN_VARIABLE = "DAGSHUB_USER_TOKEN"
-TOKEN_CACHE_VARIABLE = "DAGSHUB_CLIENT_TOKENS_CACHE"
+_TOKEN_CACHE_VARIABLE = "DAGSHUB_CLIENT_TOKENS_CACHE"
 _ORDER = ("app-token", "bearer")
 """The client's own order: what was made for programs before what a browser sign-in left."""
 
@@ -66,7 +66,7 @@ def _of_environment() -> str:
 def _place(environment: Mapping[str, str]) -> Path:
     from dagshub.common import config
 
-    return Path(environment.get(TOKEN_CACHE_VARIABLE, "").strip() or config.DEFAULT_TOKENS_CACHE_LOCATION)
+    return Path(environment.get(_TOKEN_CACHE_VARIABLE, "").strip() or config.DEFAULT_TOKENS_CACHE_LOCATION)
 
 
 def _document(file: Path) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend
 from lib.errors import ActionRefused, BackendError, NotWritable
 
-READY_SECONDS = 150.0
+_READY_SECONDS = 150.0
 HOST, DEFAULT_PORT = "127.0.0.1", 5000
 _RUNNING: dict[str, "tuple[LocalServer, subprocess.Popen[bytes]]"] = {}
 _ENDED: list["LocalServer"] = []
@@ -177,7 +177,7 @@ def _environment(ours: Mapping[str, str]) -> dict[str, str]:
 
 
 def _wait(served: LocalServer, process: "subprocess.Popen[bytes]", told: Callable[[str], None]) -> None:
-    end, start_ = time.monotonic() + READY_SECONDS, time.monotonic()
+    end, start_ = time.monotonic() + _READY_SECONDS, time.monotonic()
     while not _is_well(served):
         if process.poll() is not None or time.monotonic() > end:
             said = read_log_tail(served, 3).strip() or "It said nothing."

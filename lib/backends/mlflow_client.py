@@ -25,7 +25,8 @@ from lib.backends.request_auth import install_provider, isolate_artifact_access
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-GC_THRESHOLD = (50_000, 20, 100)
+MLFLOW_VERSION_PATTERN = re.compile(r"\d+\.\d+[\w.+-]{0,20}")
+_GC_THRESHOLD = (50_000, 20, 100)
 _READERS: list[int] = []
 _BEFORE: list[int] = []
 _READERS_LOCK = threading.Lock()
@@ -62,8 +63,8 @@ def read_server_version(backend: Backend) -> str:
         answer = httpx.get(f"{backend.uri}/version", timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
     except httpx.HTTPError:
         return ""
-    told = answer.text.strip()
-    return told if answer.status_code == 200 and re.fullmatch(r"\d+\.\d+[\w.+-]{0,20}", told) else ""
+    text = answer.text.strip()
+    return text if answer.status_code == 200 and MLFLOW_VERSION_PATTERN.fullmatch(text) else ""
 
 
 def probe(backend: Backend) -> None:
@@ -84,7 +85,7 @@ def relaxed_gc() -> Iterator[None]:
     with _READERS_LOCK:
         if not _READERS:
             _BEFORE[:] = gc.get_threshold()
-            gc.set_threshold(*GC_THRESHOLD)
+            gc.set_threshold(*_GC_THRESHOLD)
         _READERS.append(1)
     try:
         yield

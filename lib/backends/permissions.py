@@ -66,7 +66,7 @@ def read_permission(backend: Backend, user_name: str, resource: Resource) -> str
     return told if told in _ORDER else ""
 
 
-def is_sufficient(granted: str, required: Permission) -> bool:
+def _is_sufficient(granted: str, required: Permission) -> bool:
     """Is a right as large as the one that is wanted? What cannot be told is not held against anybody."""
     return not granted or _ORDER.index(granted) >= _ORDER.index(required)
 
@@ -78,7 +78,7 @@ def find_missing_permission(
     if not user_name:
         return None
     has = read_permission(backend, user_name, resource)
-    return None if is_sufficient(has, required) else _missing(backend, user_name, resource, required)
+    return None if _is_sufficient(has, required) else _missing(backend, user_name, resource, required)
 
 
 def explain_refusal(backend: Backend, resource: Resource, required: Permission) -> NotWritable:
@@ -101,7 +101,7 @@ def explain_ledger_refusal(backend: Backend) -> NotWritable:
     return explain_refusal(backend, thing or Resource("experiment", "", LEDGER_EXPERIMENT), "EDIT")
 
 
-def grant_calls(backend: Backend, user_name: str, resource: Resource, required: Permission) -> tuple[str, ...]:
+def _grant_calls(backend: Backend, user_name: str, resource: Resource, required: Permission) -> tuple[str, ...]:
     """The Python calls that grant it, for an administrator or whoever manages the thing.
 
     A smaller right that was granted before stands in the way, and is taken back first.
@@ -126,7 +126,7 @@ def _was_granted(backend: Backend, thing: Resource) -> bool:
 
 
 def _missing(backend: Backend, name: str, thing: Resource, wanted: Permission) -> MissingPermission:
-    calls = grant_calls(backend, name, thing, wanted)
+    calls = _grant_calls(backend, name, thing, wanted)
     imports = [
         "from mlflow.server.auth.client import AuthServiceClient",
         *(["from mlflow import MlflowClient"] if not thing.id else []),

@@ -1,11 +1,10 @@
-"""What can be said about a backend at a glance: does it open, can it be written, where do files go, which MLflow is it.
+"""A backend in four lines: does it open, can it be written, where do files go, which MLflow is it.
 
-Every line is looked up when it is asked for. Cures belong to the doctor, not here.
+Every line is looked up when it is asked for. Fixes belong to the doctor, not here.
 """
 
 import os
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from lib.backends.backend import Backend
 from lib.backends.capabilities import read_capabilities
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
+from lib.backends.sqlite_store import take_write_lock
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,7 @@ def can_write(path: Path) -> bool:
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         return False
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=3, isolation_level=None)) as db:
-            db.execute("begin immediate")
-            db.execute("rollback")
+        take_write_lock(path, timeout_seconds=3)
     except sqlite3.OperationalError:
         return False
     return True

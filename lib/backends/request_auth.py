@@ -18,7 +18,7 @@ from lib.errors import BackendError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-PROVIDER_NAME = "podium-by-principal"
+_PROVIDER_NAME = "podium-by-principal"
 _INSTALLED = threading.Event()
 _LOCK = threading.Lock()
 
@@ -32,7 +32,7 @@ def install_provider(environment: "os._Environ[str] | dict[str, str]" = os.envir
         if not _INSTALLED.is_set():
             _register(environment.get("MLFLOW_TRACKING_AUTH", ""))
             _INSTALLED.set()
-        environment["MLFLOW_TRACKING_AUTH"] = PROVIDER_NAME
+        environment["MLFLOW_TRACKING_AUTH"] = _PROVIDER_NAME
         # A redirect would be signed by ~/.netrc, and it could lead anywhere.
         environment.setdefault("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")
 
@@ -49,11 +49,11 @@ def _register(before: str) -> None:
 
             def get_name(self) -> str:
                 """The name in MLFLOW_TRACKING_AUTH."""
-                return PROVIDER_NAME
+                return _PROVIDER_NAME
 
             def get_auth(self) -> Any:
                 """What `requests` calls with each request."""
-                return _sign if before in ("", PROVIDER_NAME) else _after(registry.fetch_auth(before))
+                return _sign if before in ("", _PROVIDER_NAME) else _after(registry.fetch_auth(before))
 
         providers.register(ByPrincipal)
     except (ImportError, AttributeError, TypeError) as error:

@@ -12,7 +12,7 @@ from lib.backends.credentials import client_uri
 from lib.backends.request_auth import install_provider
 from lib.errors import Unreachable
 
-REQUEST_TIMEOUT_SECONDS = 5.0
+_REQUEST_TIMEOUT_SECONDS = 5.0
 API_PATH = "/api/2.0/mlflow"
 _NOT_THERE = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "FEATURE_DISABLED"})
 
@@ -54,7 +54,7 @@ def send_request(backend: Backend, method: str, path: str, **content: Mapping[st
             path,
             method,
             max_retries=0,
-            timeout=REQUEST_TIMEOUT_SECONDS,
+            timeout=_REQUEST_TIMEOUT_SECONDS,
             raise_on_status=False,
             allow_redirects=False,
             **content,

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from lib.backends.backend import SQLITE_PREFIX, Backend
 from lib.errors import ActionRefused, BackendError, Busy, NeedsMigration, NotFound, NotWritable
 
-FILE_LOCK_SECONDS = 120.0
+_FILE_LOCK_SECONDS = 120.0
 BUSY_TIMEOUT_SECONDS = 3.0
 
 
@@ -45,16 +45,18 @@ def read_schema_status(path: Path) -> SchemaStatus:
     """
     if not path.exists():
         return SchemaStatus("missing")
-    tables, found = _revision(path)
+    tables, revision = _read_tables_and_revision(path)
     if not tables:
         return SchemaStatus("empty")
-    if "experiments" not in tables:
-        return SchemaStatus("foreign")
-    wanted, known = mlflow_revisions()
-    state: Literal["current", "older", "newer"] = (
-        "current" if found == wanted else "older" if found in known or not found else "newer"
-    )
-    return SchemaStatus(state, found, wanted)
+    return compare_schema(revision) if "experiments" in tables else SchemaStatus("foreign")
+
+
+def compare_schema(revision: str) -> SchemaStatus:
+    """How the revision of a database with MLflow's tables stands to the MLflow installed here."""
+    required, known = mlflow_revisions()
+    if revision == required:
+        return SchemaStatus("current", revision, required)
+    return SchemaStatus("older" if revision in known or not revision else "newer", revision, required)
 
 
 def ensure_database(backend: Backend) -> bool:
@@ -77,11 +79,7 @@ def require_openable(backend: Backend) -> None:
     path = _path_of(backend)
     state = read_schema_status(path)
     if state.state == "older":
-        raise NeedsMigration(
-            f"{path.name} was made by an older MLflow (schema {state.revision or 'without a number'}).",
-            means=f"Opening it would change it to schema {state.required_revision}, and the older MLflow could not open it any more.",
-            next="Agree to the change with a backup copy, or choose another database.",
-        )
+        raise older_schema_error(path.name, state, "Agree to the change with a backup copy, or choose another database.")
     if state.state == "newer":
         raise BackendError(
             f"{path.name} was made by a newer MLflow (schema {state.revision}).",
@@ -94,10 +92,19 @@ def require_openable(backend: Backend) -> None:
         )
 
 
+def older_schema_error(name: str, status: SchemaStatus, advice: str) -> NeedsMigration:
+    """The error of a database that an older MLflow made; `advice` says what to do next."""
+    return NeedsMigration(
+        f"{name} was made by an older MLflow (schema {status.revision or 'without a number'}).",
+        means=f"Opening it would change it to schema {status.required_revision}, and the older MLflow could not open it any more.",
+        next=advice,
+    )
+
+
 def require_readable(backend: Backend) -> None:
     """Read one row of a local file, to see that it answers. Raises Busy when it is locked for longer than three seconds."""
     if backend.path is not None:
-        _revision(backend.path)
+        _read_tables_and_revision(backend.path)
 
 
 def require_writable(backend: Backend) -> None:
@@ -107,11 +114,8 @@ def require_writable(backend: Backend) -> None:
     """
     if backend.path is None:
         return
-    address = f"{backend.path.absolute().as_uri()}?mode=rw"
     try:
-        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)) as db:
-            db.execute("begin immediate")
-            db.execute("rollback")
+        take_write_lock(backend.path, BUSY_TIMEOUT_SECONDS)
     except sqlite3.Error as error:
         if "locked" in str(error):
             raise Busy(
@@ -119,6 +123,14 @@ def require_writable(backend: Backend) -> None:
                 next="Close the program that has it open, or wait until it is done, then try again.",
             ) from error
         raise _not_writable(backend.path, error) from error
+
+
+def take_write_lock(path: Path, timeout_seconds: float) -> None:
+    """Take SQLite's write lock for an instant and give it back; nothing is written. Raises sqlite3.Error when that is impossible."""
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(address, uri=True, timeout=timeout_seconds, isolation_level=None)) as connection:
+        connection.execute("begin immediate")
+        connection.execute("rollback")
 
 
 def require_database_file(backend: Backend) -> None:
@@ -194,7 +206,7 @@ def _fill(aside: Path, backend: Backend) -> None:
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """One process at a time makes or migrates this file."""
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=FILE_LOCK_SECONDS)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=_FILE_LOCK_SECONDS)
     try:
         lock.acquire()
     except Timeout as error:
@@ -205,7 +217,7 @@ def _lock(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _revision(path: Path) -> tuple[set[str], str]:
+def _read_tables_and_revision(path: Path) -> tuple[set[str], str]:
     """Table names and the alembic revision of a file, read-only."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)) as db:

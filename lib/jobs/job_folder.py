@@ -29,7 +29,7 @@ LIVE_STATES: tuple[JobState, ...] = ("queued", "running")
 _ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _PROGRESS = re.compile(rb"^(fit|run) (\d{1,9})/([1-9]\d{0,8})\b", re.MULTILINE)
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
-TAIL_BYTES = 64_000
+_TAIL_BYTES = 64_000
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,8 @@ def _last_bytes(path: Path) -> tuple[bytes, bool]:
         return b"", False
     with path.open("rb") as log:
         size = log.seek(0, os.SEEK_END)
-        log.seek(max(0, size - TAIL_BYTES))
-        return log.read(), size > TAIL_BYTES
+        log.seek(max(0, size - _TAIL_BYTES))
+        return log.read(), size > _TAIL_BYTES
 
 
 def _load(path: Path) -> dict[str, Any]:

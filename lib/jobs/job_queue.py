@@ -27,7 +27,7 @@ from lib.jobs.job_settings import JobSettings, script_environment, working_folde
 
 __all__ = ["JobSpec", "cancel", "find_job", "find_job_runs", "list_jobs", "reap_lost_jobs", "start_job", "wait"]
 
-CLEANUP_RETRY_AFTER = timedelta(seconds=30)
+_CLEANUP_RETRY_AFTER = timedelta(seconds=30)
 """How long to leave a backend alone that did not answer when runs were to be ended."""
 
 
@@ -136,7 +136,7 @@ def reap_if_lost(one: Job, at: datetime) -> Job:
     """The job as it stands; one whose keeper is gone is ended first: its script, then its runs (KILLED), then itself."""
     if one.is_live and not _is_newborn(one, at) and not job_folder.has_live_runner(one.folder):
         return _end_lost(one, at)
-    if one.cleanup_attempted_at and at - one.cleanup_attempted_at > CLEANUP_RETRY_AFTER:
+    if one.cleanup_attempted_at and at - one.cleanup_attempted_at > _CLEANUP_RETRY_AFTER:
         _close_runs(one, at)
         return job_folder.read_job(one.folder)
     return one

@@ -21,8 +21,8 @@ from lib.backends.credentials import read_from_environment
 from lib.errors import NotFound, PodiumError
 from lib.jobs import job_folder
 
-POLL_SECONDS = 0.1
-TURN_POLL_SECONDS = 0.25
+_POLL_SECONDS = 0.1
+_TURN_POLL_SECONDS = 0.25
 
 
 class StopRequested(Exception):
@@ -51,7 +51,7 @@ def _wait_for_turn(folder: Path) -> None:
             if _ahead(folder) < limit:
                 job_folder.write_status(folder, state="running", started=_now())
                 return
-        time.sleep(TURN_POLL_SECONDS)
+        time.sleep(_TURN_POLL_SECONDS)
 
 
 def _ahead(folder: Path) -> int:
@@ -109,7 +109,7 @@ def _watch(folder: Path, script: "subprocess.Popen[bytes]") -> int:
     """The exit code of the script. Raises StopAsked when it is to end before."""
     while (code := script.poll()) is None:
         _look_for_stop(folder)
-        time.sleep(POLL_SECONDS)
+        time.sleep(_POLL_SECONDS)
     return code
 
 

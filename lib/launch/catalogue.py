@@ -16,7 +16,7 @@ ParameterInput = str | int | Sequence[int | None] | Sequence[int]
 """A value as it is given: by a widget, or as text by a command line."""
 ParameterValue = str | int | tuple[int | None, ...]
 """A value after the check, as the script gets it."""
-MAX_NUMBERS = 8
+_MAX_NUMBERS = 8
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class DemoParameter:
         words = value.replace(",", " ").split() if isinstance(value, str) else value
         parts = [words] if isinstance(words, int) else words
         numbers = tuple(dict.fromkeys(self._one(part) for part in parts))
-        if not 1 <= len(numbers) <= MAX_NUMBERS:
-            raise BadInput(f"{self.label} needs one to {MAX_NUMBERS} numbers, not {len(numbers)}.", next="Pick at least one.")
+        if not 1 <= len(numbers) <= _MAX_NUMBERS:
+            raise BadInput(f"{self.label} needs one to {_MAX_NUMBERS} numbers, not {len(numbers)}.", next="Pick at least one.")
         return numbers
 
     def _one(self, part: object) -> int | None:
