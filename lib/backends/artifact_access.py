@@ -19,6 +19,6 @@ def unreadable_scheme(location: str, backend: Backend) -> str:
         return ""
     if parts.scheme == "file":
         return "" if parts.netloc in ("", "localhost") else "file"
-    through_it = parts.scheme == "mlflow-artifacts" and parts.netloc in ("", server.netloc)
-    same = backend.kind == "server" and (through_it or parts[:2] == server[:2])
-    return "" if same else parts.scheme
+    is_proxied = parts.scheme == "mlflow-artifacts" and parts.netloc in ("", server.netloc)
+    is_same_server = backend.kind == "server" and (is_proxied or parts[:2] == server[:2])
+    return "" if is_same_server else parts.scheme

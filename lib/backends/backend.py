@@ -81,7 +81,7 @@ def parse_backend(uri: str, folder: Path) -> Backend:
     text = uri.strip()
     if text.startswith(SQLITE_PREFIX) and len(text) > len(SQLITE_PREFIX):
         return sqlite_backend(folder / unquote(text.removeprefix(SQLITE_PREFIX)))
-    parts = _split(text)
+    parts = _split_address(text)
     if parts.scheme in ("http", "https") and parts.hostname:
         host = parts.netloc.rpartition("@")[2]
         return Backend(urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", "")), "server")
@@ -89,7 +89,7 @@ def parse_backend(uri: str, folder: Path) -> Backend:
         return Backend(Path(url2pathname(parts.path)).absolute().as_uri(), "file")
     if parts.scheme.partition("+")[0] in DATABASE_SCHEMES and parts.hostname:
         return Backend(urlunsplit(parts._replace(netloc=_without_password(parts.netloc))), "database")
-    raise _unknown(text, parts.scheme)
+    raise _unknown_backend_error(text, parts.scheme)
 
 
 def dagshub_backend(repository: str, host_url: str = "https://dagshub.com") -> Backend:
@@ -124,51 +124,55 @@ def backend_from_environment(environment: Mapping[str, str], project: Path) -> B
 
     A relative SQLite path in the variable is taken from the current folder, as MLflow does.
     """
-    asked = environment.get("MLFLOW_TRACKING_URI", "").strip()
-    return parse_backend(asked, Path.cwd()) if asked else sqlite_backend(project / "mlflow.db")
+    uri = environment.get("MLFLOW_TRACKING_URI", "").strip()
+    return parse_backend(uri, Path.cwd()) if uri else sqlite_backend(project / "mlflow.db")
 
 
-def _split(text: str) -> SplitResult:
+def _split_address(text: str) -> SplitResult:
     """The parts of an address that can be one: brackets closed, a port that is a number, no secret outside its place."""
-    begin = text.partition("://")[2].partition("/")[0]
+    authority = text.partition("://")[2].partition("/")[0]
     try:
         parts = urlsplit(text)
-        is_sound = parts.port is None or bool(parts.hostname)
+        is_valid = parts.port is None or bool(parts.hostname)
     except ValueError:
-        is_sound = False
-    if not is_sound:
-        after = "@" in text and "@" not in begin
+        is_valid = False
+    if not is_valid:
+        has_late_at_sign = "@" in text and "@" not in authority
         raise BadInput(
-            f"{_shown(text)} is not an address: what stands after the colon is no port.",
+            f"{_without_sign_in(text)} is not an address: what stands after the colon is no port.",
             next="In a password, write %40 for @, %3A for :, %2F for / and %25 for %; or leave it out and sign in on Settings."
-            if after or "@" in begin
+            if has_late_at_sign or "@" in authority
             else "Write the port as a number, such as http://host:5000.",
         )
     if parts.scheme.partition("+")[0] in DATABASE_SCHEMES and _SECRET_OPTIONS.search(parts.query):
         raise BadInput(
-            f"{_shown(text.partition('?')[0])} has a password among its options.",
+            f"{_without_sign_in(text.partition('?')[0])} has a password among its options.",
             next="Put it where a password belongs: scheme://user:${NAME}@host/database.",
         )
     return parts
 
 
 def _without_password(netloc: str) -> str:
-    user, at, host = netloc.rpartition("@")
-    return user.partition(":")[0] + at + host
+    user, separator, host = netloc.rpartition("@")
+    return user.partition(":")[0] + separator + host
 
 
-def _unknown(text: str, scheme: str) -> BadInput:
-    known = ["http", "https", "sqlite", "file", *DATABASE_SCHEMES]
-    near = get_close_matches(scheme or text.partition("/")[0].strip(":"), known, 1, 0.7)
-    hint = f"Did you mean {near[0]}://? " if near and near[0] != scheme else ""
+def _unknown_backend_error(text: str, scheme: str) -> BadInput:
+    schemes = ["http", "https", "sqlite", "file", *DATABASE_SCHEMES]
+    matches = get_close_matches(scheme or text.partition("/")[0].strip(":"), schemes, 1, 0.7)
+    hint = f"Did you mean {matches[0]}://? " if matches and matches[0] != scheme else ""
     return BadInput(
-        f"{_shown(text)} is not a backend that Podium can open.",
+        f"{_without_sign_in(text)} is not a backend that Podium can open.",
         next=f"{hint}Use sqlite:///path/to/mlflow.db, the http(s) address of an MLflow server, file:///path/to/mlruns, or the address"
         " of a PostgreSQL, MySQL or SQL Server database.",
     )
 
 
-def _shown(text: str) -> str:
+def _without_sign_in(text: str) -> str:
     """A URI as it may be shown: without the part in front of @, where a password could stand."""
-    scheme, sep, rest = text.partition("://")
-    return f"{scheme}{sep}{rest.rpartition('@')[2]}"[:120] if sep else text.rpartition("@")[2][:120] or "An empty address"
+    scheme, separator, rest = text.partition("://")
+    return (
+        f"{scheme}{separator}{rest.rpartition('@')[2]}"[:120]
+        if separator
+        else text.rpartition("@")[2][:120] or "An empty address"
+    )

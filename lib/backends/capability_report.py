@@ -23,21 +23,21 @@ class CapabilityRow:
 def capability_rows(capabilities: Capabilities) -> tuple[CapabilityRow, ...]:
     """Everything that was asked, in the order in which people ask."""
     return (
-        _line("Model registry", capabilities.registry),
-        _line("Stages", capabilities.stages),
-        _line("Aliases", capabilities.aliases),
-        _line("Logged models", capabilities.logged_models),
-        _line("Runs can be written", capabilities.write_access),
-        _line("Decisions can be recorded", capabilities.ledger_access),
-        _line("Parameters stay as they are", capabilities.write_once),
-        _longest(capabilities.limits),
+        _capability_row("Model registry", capabilities.registry),
+        _capability_row("Stages", capabilities.stages),
+        _capability_row("Aliases", capabilities.aliases),
+        _capability_row("Logged models", capabilities.logged_models),
+        _capability_row("Runs can be written", capabilities.write_access),
+        _capability_row("Decisions can be recorded", capabilities.ledger_access),
+        _capability_row("Parameters stay as they are", capabilities.write_once),
+        _length_row(capabilities.limits),
     )
 
 
 def capability_document(capabilities: Capabilities) -> dict[str, object]:
     """The same for programs: version, user, and every line by what it is about."""
-    told = {one.label: {"state": one.state, "found": one.value, "why": one.explanation} for one in capability_rows(capabilities)}
-    return {"mlflow": capabilities.mlflow_version, "user": capabilities.user_name, "lines": told}
+    lines = {row.label: {"state": row.state, "found": row.value, "why": row.explanation} for row in capability_rows(capabilities)}
+    return {"mlflow": capabilities.mlflow_version, "user": capabilities.user_name, "lines": lines}
 
 
 def connection_text(capabilities: Capabilities) -> str:
@@ -46,18 +46,22 @@ def connection_text(capabilities: Capabilities) -> str:
     return f"{version} · signed in as {capabilities.user_name}" if capabilities.user_name else version
 
 
-def _line(what: str, one: Capability) -> CapabilityRow:
-    if one.is_available is None:
-        return CapabilityRow("skipped", what, "not certain", one.summary)
+def _capability_row(label: str, capability: Capability) -> CapabilityRow:
+    if capability.is_available is None:
+        return CapabilityRow("skipped", label, "not certain", capability.summary)
     return CapabilityRow(
-        "ok" if one.is_available else "warning", what, "yes" if one.is_available else "no", one.summary, one.grant_code
+        "ok" if capability.is_available else "warning",
+        label,
+        "yes" if capability.is_available else "no",
+        capability.summary,
+        capability.grant_code,
     )
 
 
-def _longest(limits: LengthLimits) -> CapabilityRow:
-    found = f"{limits.param:,} in a parameter, {limits.version_tag:,} in a tag of a version"
+def _length_row(limits: LengthLimits) -> CapabilityRow:
+    value = f"{limits.param:,} in a parameter, {limits.version_tag:,} in a tag of a version"
     if limits.is_known:
-        return CapabilityRow("ok", "Characters that fit", found)
+        return CapabilityRow("ok", "Characters that fit", value)
     return CapabilityRow(
-        "skipped", "Characters that fit", found, "The server does not tell its version, so the least that any had is kept to."
+        "skipped", "Characters that fit", value, "The server does not tell its version, so the least that any had is kept to."
     )

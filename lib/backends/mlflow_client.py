@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MLFLOW_VERSION_PATTERN = re.compile(r"\d+\.\d+[\w.+-]{0,20}")
 _GC_THRESHOLD = (50_000, 20, 100)
 _READERS: list[int] = []
-_BEFORE: list[int] = []
+_PREVIOUS_THRESHOLD: list[int] = []
 _READERS_LOCK = threading.Lock()
 
 
@@ -45,9 +45,9 @@ def client(backend: Backend) -> "MlflowClient":
     elif backend.kind == "file":
         os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"  # MLflow asks for this word before it opens its old format
     uri = client_uri(backend)
-    made = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    isolate_artifact_access(made, uri)
-    return made
+    mlflow_client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    isolate_artifact_access(mlflow_client, uri)
+    return mlflow_client
 
 
 def installed_mlflow_version() -> str:
@@ -60,11 +60,11 @@ def read_server_version(backend: Backend) -> str:
     if backend.kind != "server":
         return installed_mlflow_version()
     try:
-        answer = httpx.get(f"{backend.uri}/version", timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
+        response = httpx.get(f"{backend.uri}/version", timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
     except httpx.HTTPError:
         return ""
-    text = answer.text.strip()
-    return text if answer.status_code == 200 and MLFLOW_VERSION_PATTERN.fullmatch(text) else ""
+    text = response.text.strip()
+    return text if response.status_code == 200 and MLFLOW_VERSION_PATTERN.fullmatch(text) else ""
 
 
 def probe(backend: Backend) -> None:
@@ -84,7 +84,7 @@ def relaxed_gc() -> Iterator[None]:
     """
     with _READERS_LOCK:
         if not _READERS:
-            _BEFORE[:] = gc.get_threshold()
+            _PREVIOUS_THRESHOLD[:] = gc.get_threshold()
             gc.set_threshold(*_GC_THRESHOLD)
         _READERS.append(1)
     try:
@@ -93,4 +93,4 @@ def relaxed_gc() -> Iterator[None]:
         with _READERS_LOCK:
             _READERS.pop()
             if not _READERS:
-                gc.set_threshold(*_BEFORE)
+                gc.set_threshold(*_PREVIOUS_THRESHOLD)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from mlflow.exceptions import MlflowException
 
 PERMISSION_ERROR_CODES = ("PERMISSION_DENIED", "UNAUTHENTICATED")
-_UNKNOWN = re.compile(r"unsupported endpoint|'detail': 'Not Found'", re.IGNORECASE)
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_UNKNOWN_ENDPOINT = re.compile(r"unsupported endpoint|'detail': 'Not Found'", re.IGNORECASE)
+_DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def translate_errors(subject: str = "") -> Iterator[None]:
     except MlflowException as error:
         raise to_podium_error(str(error.error_code), str(error), subject) from error
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in _DISK_FULL_ERRNOS:
             raise to_podium_error("", "no space left") from error
         if error.errno == errno.EROFS:
             raise NotWritable("The disk may only be read.", next="Write to another folder, or mount it for writing.") from error
@@ -35,47 +35,47 @@ def translate_errors(subject: str = "") -> Iterator[None]:
 
 def is_unknown_endpoint(error: "MlflowException") -> bool:
     """Did the server say that it does not know this request at all? Answers without MLflow's words count by what they say."""
-    said = str(error)
-    return error.error_code == "ENDPOINT_NOT_FOUND" or ("Response: {" in said and bool(_UNKNOWN.search(said)))
+    message = str(error)
+    return error.error_code == "ENDPOINT_NOT_FOUND" or ("Response: {" in message and bool(_UNKNOWN_ENDPOINT.search(message)))
 
 
 def to_podium_error(code: str, message: str, subject: str = "") -> PodiumError:
     """The PodiumError for an MLflow `error_code`. The message is shortened and loses any password. Pure."""
-    said, about = _clean(message), subject or "What was asked for"
-    if (trouble := _database(said)) is not None:
-        return trouble
+    text, resource = _clean_message(message), subject or "What was asked for"
+    if (database_error := _database_error(text)) is not None:
+        return database_error
     match code:
         case "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND":
-            return NotFound(f"{about} was not found.", next="It may have been deleted or renamed.")
+            return NotFound(f"{resource} was not found.", next="It may have been deleted or renamed.")
         case "TEMPORARILY_UNAVAILABLE":
             return Busy("The database is locked by another program.", next="Wait a moment, then try again.")
         case "PERMISSION_DENIED" | "UNAUTHENTICATED":
-            return NotWritable(f"The server does not allow this: {said}", next="Ask its administrator for the right to write.")
+            return NotWritable(f"The server does not allow this: {text}", next="Ask its administrator for the right to write.")
         case "INVALID_PARAMETER_VALUE" | "BAD_REQUEST" | "RESOURCE_ALREADY_EXISTS":
-            return BadInput(said)
+            return BadInput(text)
         case _:
-            return _fault(code, said)
+            return _unexpected_error(code, text)
 
 
-def _database(said: str) -> PodiumError | None:
+def _database_error(message: str) -> PodiumError | None:
     """What the database itself complained about, whatever code MLflow gave it: it calls a full disk a passing trouble. Pure."""
-    text = said.lower()
-    if "disk is full" in text or "no space left" in text:
+    lower_text = message.lower()
+    if "disk is full" in lower_text or "no space left" in lower_text:
         return NotWritable(
             "The disk is full.",
             means="What was to be written just now is not there; what was there before is whole.",
             next="Make room on the disk that holds the database and its files, then do it again.",
         )
-    if "readonly database" in text or "read-only" in text:
+    if "readonly database" in lower_text or "read-only" in lower_text:
         return NotWritable("The database cannot be written.", next="Check the rights of the file and its folder.")
-    if "database is locked" in text or "database table is locked" in text:
+    if "database is locked" in lower_text or "database table is locked" in lower_text:
         return Busy(
             "The database is locked by another program.",
             next="Close the program that has it open, or wait until it is done, then try again.",
         )
-    if "unable to open database file" in text:
+    if "unable to open database file" in lower_text:
         return NotWritable("The database file cannot be opened.", next="Check that the file, its folder and the disk are there.")
-    if "disk i/o error" in text or "malformed" in text or "not a database" in text:
+    if "disk i/o error" in lower_text or "malformed" in lower_text or "not a database" in lower_text:
         return BackendError(
             "The database file is damaged, or its disk is.",
             means="Reading and writing it may fail at any time.",
@@ -84,21 +84,23 @@ def _database(said: str) -> PodiumError | None:
     return None
 
 
-def _fault(code: str, said: str) -> BackendError:
-    if code == "ENDPOINT_NOT_FOUND" or _UNKNOWN.search(said):
+def _unexpected_error(code: str, message: str) -> BackendError:
+    if code == "ENDPOINT_NOT_FOUND" or _UNKNOWN_ENDPOINT.search(message):
         return BackendError(
             "The server does not know this request.",
             means="It is older than the MLflow here, or leaves this out. Nothing was changed.",
             next="Look at what this backend can do.",
         )
-    if "Max retries" in said or "Connection" in said:
+    if "Max retries" in message or "Connection" in message:
         return Unreachable("The server stopped answering.", next="Check that it runs, then try again.")
     return BackendError(
-        f"MLflow reported: {said}", means="It is not certain whether anything was changed.", next="Look again before you retry."
+        f"MLflow reported: {message}",
+        means="It is not certain whether anything was changed.",
+        next="Look again before you retry.",
     )
 
 
-def _clean(message: str) -> str:
+def _clean_message(message: str) -> str:
     """The first line of a message, without passwords in URLs, at most 300 characters."""
-    first = re.sub(r"//[^/@\s]+@", "//", message.strip().split("\n", 1)[0])
-    return first if len(first) <= 300 else first[:299] + "…"
+    line = re.sub(r"//[^/@\s]+@", "//", message.strip().split("\n", 1)[0])
+    return line if len(line) <= 300 else line[:299] + "…"

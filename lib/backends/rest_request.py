@@ -14,7 +14,7 @@ from lib.errors import Unreachable
 
 _REQUEST_TIMEOUT_SECONDS = 5.0
 API_PATH = "/api/2.0/mlflow"
-_NOT_THERE = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "FEATURE_DISABLED"})
+_UNKNOWN_ENDPOINT_CODES = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "FEATURE_DISABLED"})
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class RestResponse:
     @property
     def is_unknown_endpoint(self) -> bool:
         """Does the server not know this request at all? Not the same as not finding what was asked for."""
-        return self.error_code in _NOT_THERE or (self.status in (404, 405, 501) and not self.error_code)
+        return self.error_code in _UNKNOWN_ENDPOINT_CODES or (self.status in (404, 405, 501) and not self.error_code)
 
     @property
     def is_denied(self) -> bool:
@@ -49,7 +49,7 @@ def send_request(backend: Backend, method: str, path: str, **content: Mapping[st
 
     install_provider()
     try:
-        answer = http_request(
+        response = http_request(
             get_default_host_creds(client_uri(backend)),
             path,
             method,
@@ -63,14 +63,14 @@ def send_request(backend: Backend, method: str, path: str, **content: Mapping[st
         raise Unreachable(
             f"{backend.name} did not answer.", next="Check the address or start the server, then try again."
         ) from error
-    if answer.status_code >= 500 and answer.status_code != 501 and not _document(answer):
-        raise Unreachable(f"{backend.name} answers with error {answer.status_code}.", next="Wait a moment, then try again.")
-    return RestResponse(int(answer.status_code), _document(answer), str(answer.text)[:200])
+    if response.status_code >= 500 and response.status_code != 501 and not _parse_document(response):
+        raise Unreachable(f"{backend.name} answers with error {response.status_code}.", next="Wait a moment, then try again.")
+    return RestResponse(int(response.status_code), _parse_document(response), str(response.text)[:200])
 
 
-def _document(answer: Any) -> Mapping[str, Any]:
+def _parse_document(response: Any) -> Mapping[str, Any]:
     try:
-        found = answer.json()
+        document = response.json()
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}

@@ -69,24 +69,24 @@ def ensure_database(backend: Backend) -> bool:
     if path is None:
         return False
     if read_schema_status(path).state in ("missing", "empty"):
-        return _create(backend, path)
+        return _create_database(backend, path)
     require_openable(backend)
     return False
 
 
 def require_openable(backend: Backend) -> None:
     """Say whether MLflow could open the local file as it is; makes and changes nothing. Raises as `make_ready` does."""
-    path = _path_of(backend)
-    state = read_schema_status(path)
-    if state.state == "older":
-        raise older_schema_error(path.name, state, "Agree to the change with a backup copy, or choose another database.")
-    if state.state == "newer":
+    path = _require_path(backend)
+    status = read_schema_status(path)
+    if status.state == "older":
+        raise older_schema_error(path.name, status, "Agree to the change with a backup copy, or choose another database.")
+    if status.state == "newer":
         raise BackendError(
-            f"{path.name} was made by a newer MLflow (schema {state.revision}).",
+            f"{path.name} was made by a newer MLflow (schema {status.revision}).",
             means="The MLflow installed here does not know it. Nothing was changed.",
             next="Install that newer MLflow, or choose another database.",
         )
-    if state.state == "foreign":
+    if status.state == "foreign":
         raise BackendError(
             f"{path.name} is a database, but not one of MLflow.", next="Choose another file in MLFLOW_TRACKING_URI."
         )
@@ -122,7 +122,7 @@ def require_writable(backend: Backend) -> None:
                 f"{backend.path.name} is locked by another program.",
                 next="Close the program that has it open, or wait until it is done, then try again.",
             ) from error
-        raise _not_writable(backend.path, error) from error
+        raise _not_writable_error(backend.path, error) from error
 
 
 def take_write_lock(path: Path, timeout_seconds: float) -> None:
@@ -145,11 +145,11 @@ def migrate(backend: Backend, at: datetime) -> Path:
     The copy is made by SQLite's own backup, so it is whole even while others write. Raises Refused when the database is not an
     older one any more, because another process was quicker.
     """
-    path = _path_of(backend)
+    path = _require_path(backend)
     from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine
 
     copy = path.with_name(f"{path.name}.{at:%Y%m%d-%H%M%S}.backup")
-    with _lock(path):
+    with _lock_for_change(path):
         if read_schema_status(path).state != "older":
             raise ActionRefused(f"{path.name} has been changed already.", next="Look again.")
         backup(path, copy)
@@ -172,39 +172,39 @@ def backup(path: Path, copy: Path) -> None:
         ) from error
 
 
-def _create(backend: Backend, path: Path) -> bool:
+def _create_database(backend: Backend, path: Path) -> bool:
     """Make the file aside under a lock, then rename it into place. False when another process was quicker."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(path):
+        with _lock_for_change(path):
             if read_schema_status(path).state not in ("missing", "empty"):
                 return False
-            aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
+            temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
             try:
-                _fill(aside, backend)
-                aside.replace(path)
+                _create_tables(temporary, backend)
+                temporary.replace(path)
             finally:
-                aside.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise _not_writable(path, error) from error
+        raise _not_writable_error(path, error) from error
     except sqlite3.Error as error:
-        raise _not_writable(path, error) from error
+        raise _not_writable_error(path, error) from error
     return True
 
 
-def _fill(aside: Path, backend: Backend) -> None:
+def _create_tables(temporary: Path, backend: Backend) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from sqlalchemy.exc import OperationalError
 
     try:
-        store = SqlAlchemyStore(SQLITE_PREFIX + str(aside), str(backend.artifact_folder))
+        store = SqlAlchemyStore(SQLITE_PREFIX + str(temporary), str(backend.artifact_folder))
     except OperationalError as error:
         raise OSError(str(error.orig)) from error
     store.engine.dispose()
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def _lock_for_change(path: Path) -> Iterator[None]:
     """One process at a time makes or migrates this file."""
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=_FILE_LOCK_SECONDS)
     try:
@@ -220,14 +220,16 @@ def _lock(path: Path) -> Iterator[None]:
 def _read_tables_and_revision(path: Path) -> tuple[set[str], str]:
     """Table names and the alembic revision of a file, read-only."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)) as db:
-            tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
-            rows = db.execute("select version_num from alembic_version").fetchall() if "alembic_version" in tables else []
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
+        ) as connection:
+            tables = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
+            rows = connection.execute("select version_num from alembic_version").fetchall() if "alembic_version" in tables else []
     except sqlite3.DatabaseError as error:
         if "locked" in str(error):
             raise Busy(f"{path.name} is locked by another program.", next="Close that program, then try again.") from error
         if "unable to open" in str(error):
-            raise _not_writable(path, error) from error
+            raise _not_writable_error(path, error) from error
         raise BackendError(
             f"{path.name} is not a SQLite database.", next="Choose another file in MLFLOW_TRACKING_URI."
         ) from error
@@ -244,13 +246,13 @@ def mlflow_revisions() -> tuple[str, set[str]]:
     return script.get_heads()[0], {revision.revision for revision in script.walk_revisions()}
 
 
-def _path_of(backend: Backend) -> Path:
+def _require_path(backend: Backend) -> Path:
     if backend.path is None:
         raise BackendError(f"{backend.name} is not a local database.")
     return backend.path
 
 
-def _not_writable(path: Path, error: Exception) -> NotWritable:
+def _not_writable_error(path: Path, error: Exception) -> NotWritable:
     return NotWritable(
         f"{path} cannot be opened for writing ({error}).",
         next="Check the rights of the folder, or set MLFLOW_TRACKING_URI elsewhere.",

@@ -47,26 +47,28 @@ class CommandContext:
         from lib.backends.mlflow_client import probe
         from lib.backends.sqlite_store import ensure_database, migrate, require_database_file
 
-        here = self.resolve_backend()
-        by_default = not self.uri and not os.environ.get("MLFLOW_TRACKING_URI", "").strip()
-        if not (self.can_create or by_default):
-            require_database_file(here)
+        backend = self.resolve_backend()
+        is_default = not self.uri and not os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+        if not (self.can_create or is_default):
+            require_database_file(backend)
         try:
-            ensure_database(here)
+            ensure_database(backend)
         except NeedsMigration:
             if not self.can_migrate:
                 raise
-            click.echo(f"The database was copied to {migrate(here, clock())} and then migrated.", err=True)
-        probe(here)
-        return here
+            click.echo(f"The database was copied to {migrate(backend, clock())} and then migrated.", err=True)
+        probe(backend)
+        return backend
 
     def open_writer(self) -> "Writer":
         """Who writes, where, and by which clock: the verified name, else `--by`, else PODIUM_USER, else the login."""
         from lib.ledger.storage.book import Writer
         from lib.ledger.storage.identity import resolve_command_actor
 
-        here = self.open_backend()
-        return Writer(here, resolve_command_actor(here, self.user_name, os.environ.get("PODIUM_USER") or _login()), clock)
+        backend = self.open_backend()
+        return Writer(
+            backend, resolve_command_actor(backend, self.user_name, os.environ.get("PODIUM_USER") or _login_name()), clock
+        )
 
     def print_result(self, document: Any, lines: list[str]) -> None:
         """Print one JSON document, or the same for people."""
@@ -83,11 +85,11 @@ def command(name: str, *, can_create: bool = False) -> Callable[[Callable[..., i
 
     def decorate(function: Callable[..., int | None]) -> click.Command:
         @functools.wraps(function)
-        def run(backend: str | None, as_json: bool, by: str, migrate: bool, **more: Any) -> None:  # noqa: FBT001 - click passes them so
+        def run(backend: str | None, as_json: bool, by: str, migrate: bool, **options: Any) -> None:  # noqa: FBT001 - click passes them so
             warnings.filterwarnings("ignore", category=FutureWarning)
-            sys.exit(_ended(lambda: function(CommandContext(backend, as_json, by, migrate, can_create), **more)))
+            sys.exit(_exit_code(lambda: function(CommandContext(backend, as_json, by, migrate, can_create), **options)))
 
-        return click.command(name)(_common(run))
+        return click.command(name)(_add_common_options(run))
 
     return decorate
 
@@ -148,7 +150,7 @@ def format_main_metrics(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _ended(run: Callable[[], int | None]) -> int:
+def _exit_code(run: Callable[[], int | None]) -> int:
     try:
         return run() or 0
     except PodiumError as error:
@@ -156,7 +158,7 @@ def _ended(run: Callable[[], int | None]) -> int:
         return 1
 
 
-def _common(function: Callable[..., None]) -> Callable[..., None]:
+def _add_common_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--migrate", is_flag=True, help="Let MLflow migrate an older database, after a copy was made."),
         click.option("--by", default="", help="Who does this; default: the name the server knows, PODIUM_USER, or your login."),
@@ -184,18 +186,24 @@ def resolve_backend(name_or_uri: str | None) -> Backend:
             credentials.take_from_environment(os.environ, backend_from_environment(os.environ, PROJECT_FOLDER))
         )
     file = backend_config.config_path(os.environ, PROJECT_FOLDER)
-    by_name = backend_config.read_config(file).find(name_or_uri) if backend_config.NAME_PATTERN.fullmatch(name_or_uri) else None
-    uri = by_name.uri if by_name else name_or_uri
-    here = by_name.backend if by_name and by_name.backend else parse_backend(name_or_uri, Path.cwd())
-    usual = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
-    if usual and not parse_backend(usual, Path.cwd()).is_same_store(here):
-        credentials.take_from_environment(os.environ, parse_backend(usual, Path.cwd()))
+    configured_backend = (
+        backend_config.read_config(file).find(name_or_uri) if backend_config.NAME_PATTERN.fullmatch(name_or_uri) else None
+    )
+    uri = configured_backend.uri if configured_backend else name_or_uri
+    backend = (
+        configured_backend.backend
+        if configured_backend and configured_backend.backend
+        else parse_backend(name_or_uri, Path.cwd())
+    )
+    environment_uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+    if environment_uri and not parse_backend(environment_uri, Path.cwd()).is_same_store(backend):
+        credentials.take_from_environment(os.environ, parse_backend(environment_uri, Path.cwd()))
     if credentials_in(uri) or password_in(uri):
         os.environ["MLFLOW_TRACKING_URI"] = uri
-    return dagshub_tokens.attach_credential_or_token(credentials.take_from_environment(os.environ, here))
+    return dagshub_tokens.attach_credential_or_token(credentials.take_from_environment(os.environ, backend))
 
 
-def _login() -> str:
+def _login_name() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

@@ -29,27 +29,27 @@ def import_(context: CommandContext, model: str, file: Path, zone: str) -> None:
         raise NotFound(f"{file} cannot be read: {error.strerror}.", next="Check the name.") from error
     from lib.registry.import_history import ImportFile, import_history
 
-    done = import_history(context.open_writer(), model, ImportFile(file.name, data, zone))
+    result = import_history(context.open_writer(), model, ImportFile(file.name, data, zone))
     document = {
-        "model": done.model,
+        "model": result.model,
         "file": file.name,
-        "sha256": done.sha256,
-        "added": list(done.added_entry_ids),
-        "already_there": done.known_count,
-        "other_models": done.other_model_count,
+        "sha256": result.sha256,
+        "added": list(result.added_entry_ids),
+        "already_there": result.known_count,
+        "other_models": result.other_model_count,
     }
-    said = (
-        f"Imported {_count(len(done.added_entry_ids))} of {model} from {file.name}."
-        if done.added_entry_ids
+    summary = (
+        f"Imported {_entry_count(len(result.added_entry_ids))} of {model} from {file.name}."
+        if result.added_entry_ids
         else f"Nothing new in {file.name}."
     )
-    more = [f"{_count(done.known_count)} were there already."] if done.known_count else []
-    more += [f"Lines of other models, left out: {done.other_model_count}."] if done.other_model_count else []
-    context.print_result(document, [" ".join([said, *more])])
+    notes = [f"{_entry_count(result.known_count)} were there already."] if result.known_count else []
+    notes += [f"Lines of other models, left out: {result.other_model_count}."] if result.other_model_count else []
+    context.print_result(document, [" ".join([summary, *notes])])
 
 
 COMMANDS = (import_,)
 
 
-def _count(number: int) -> str:
-    return f"{number} entr{'y' if number == 1 else 'ies'}"
+def _entry_count(count: int) -> str:
+    return f"{count} entr{'y' if count == 1 else 'ies'}"

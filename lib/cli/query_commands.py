@@ -24,17 +24,17 @@ def models(context: CommandContext) -> None:
     """List the registered models with who holds which stage."""
     from lib.registry.reader import read_all_snapshots
 
-    found = [
+    models = [
         {
-            "model": seen.model,
-            "description": seen.description,
-            "versions": len(seen.versions),
-            **{slot: list(held.holders) for slot, held in seen.slot_states.items()},
+            "model": snapshot.model,
+            "description": snapshot.description,
+            "versions": len(snapshot.versions),
+            **{slot: list(slot_state.holders) for slot, slot_state in snapshot.slot_states.items()},
         }
-        for seen in read_all_snapshots(context.open_backend())
+        for snapshot in read_all_snapshots(context.open_backend())
     ]
     context.print_result(
-        found, [f"{m['model']}: {m['versions']} versions, Production {format_versions(m['production'])}" for m in found]
+        models, [f"{row['model']}: {row['versions']} versions, Production {format_versions(row['production'])}" for row in models]
     )
 
 
@@ -50,16 +50,19 @@ def runs(context: CommandContext, experiment: str, filter_: str) -> None:
     from lib.runs.export.table_files import metrics_by_run
     from lib.runs.reading import run_reader
 
-    here = context.open_backend()
-    known = run_reader.read_experiments(here)
-    same = [e for e in known if e.name == experiment] or [e for e in known if e.experiment_id == experiment]
-    if not same:
+    backend = context.open_backend()
+    experiments = run_reader.read_experiments(backend)
+    matches = [candidate for candidate in experiments if candidate.name == experiment] or [
+        candidate for candidate in experiments if candidate.experiment_id == experiment
+    ]
+    if not matches:
         raise NotFound(
-            f"There is no experiment {experiment}.", next=f"There are: {', '.join(e.name for e in known) or 'none yet'}."
+            f"There is no experiment {experiment}.",
+            next=f"There are: {', '.join(candidate.name for candidate in experiments) or 'none yet'}.",
         )
-    table = run_reader.read_runs(here, run_reader.Search((same[0].experiment_id,), filter_))
-    listed = [_run(table, run_id, metrics) for run_id, metrics in zip(table.ids, metrics_by_run(table), strict=True)]
-    context.print_result(listed, [f"{r['run_id']}  {r['name']}  {format_main_metrics(r['metrics'])}" for r in listed])
+    table = run_reader.read_runs(backend, run_reader.Search((matches[0].experiment_id,), filter_))
+    rows = [_run_to_json(table, run_id, metrics) for run_id, metrics in zip(table.ids, metrics_by_run(table), strict=True)]
+    context.print_result(rows, [f"{row['run_id']}  {row['name']}  {format_main_metrics(row['metrics'])}" for row in rows])
 
 
 @command("current")
@@ -72,19 +75,19 @@ def current(context: CommandContext, model: str, stage: str) -> None:
     from lib.ledger.state.holdings import current_holding
     from lib.registry.reader import read_book_state, read_snapshot
 
-    here, slot = context.open_backend(), slot_of(stage)
-    seen = read_snapshot(here, model)
-    if seen.created_at is None:
+    backend, slot = context.open_backend(), slot_of(stage)
+    snapshot = read_snapshot(backend, model)
+    if snapshot.created_at is None:
         raise NotFound(f"There is no registered model {model}.", next="Check the name.")
-    holders = seen.slot_states[slot].holders if slot else ()
+    holders = snapshot.slot_states[slot].holders if slot else ()
     if len(holders) != 1:
         raise ActionRefused(
             f"{format_versions(holders).capitalize()} {'hold' if holders else 'holds'} {stage} of {model}.", means=""
         )
-    state = read_book_state(here, model)
-    held = current_holding(state.book.entries, slot) if state and slot else None
-    since = {"since": format_timestamp(held.since)} if held and held.version == holders[0] else {}
-    uri = f"models:/{model}@{slot}" if seen.aliases.get(str(slot)) else f"models:/{model}/{stage}"
+    state = read_book_state(backend, model)
+    holding = current_holding(state.book.entries, slot) if state and slot else None
+    since = {"since": format_timestamp(holding.since)} if holding and holding.version == holders[0] else {}
+    uri = f"models:/{model}@{slot}" if snapshot.aliases.get(str(slot)) else f"models:/{model}/{stage}"
     document = {"model": model, "stage": stage, "version": holders[0], **since, "uri": uri}
     context.print_result(document, [f"v{holders[0]} holds {stage} of {model}: {uri}"])
 
@@ -97,10 +100,10 @@ def history(context: CommandContext, model: str) -> None:
     from lib.ledger.state.corrections import corrections_by_entry_id
     from lib.registry.reader import read_book_state, read_snapshot
 
-    here = context.open_backend()
-    state = read_book_state(here, model)
+    backend = context.open_backend()
+    state = read_book_state(backend, model)
     if state is None:
-        if read_snapshot(here, model).created_at is None:
+        if read_snapshot(backend, model).created_at is None:
             raise NotFound(f"There is no registered model {model}.", next="Check the name.")
         context.print_result({"model": model, "entries": []}, [f"{model} has no record yet."])
         return
@@ -118,20 +121,20 @@ def history(context: CommandContext, model: str) -> None:
 COMMANDS = (models, runs, current, history)
 
 
-def _run(table: Any, run_id: str, metrics: dict[str, Any]) -> dict[str, Any]:
-    about = table.identity.loc[run_id]
+def _run_to_json(table: Any, run_id: str, metrics: dict[str, Any]) -> dict[str, Any]:
+    identity = table.identity.loc[run_id]
     params = table.params.loc[run_id].dropna()
     return {
         "run_id": run_id,
-        "name": about["name"],
-        "status": about["status"],
-        "started": about["started"].isoformat() if about["started"] == about["started"] else None,
+        "name": identity["name"],
+        "status": identity["status"],
+        "started": identity["started"].isoformat() if identity["started"] == identity["started"] else None,
         "metrics": metrics,
-        "params": {name: _plain(value) for name, value in params.items()},
+        "params": {name: _to_python(value) for name, value in params.items()},
     }
 
 
-def _plain(value: Any) -> Any:
+def _to_python(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 

@@ -82,7 +82,7 @@ def list_job_ids(folder: Path) -> list[str]:
 
 def read_job(folder: Path) -> Job:
     """The job in its folder. Raises NotFound when there is none."""
-    spec, status = _load(folder / "spec.json"), _load(folder / "status.json")
+    spec, status = _read_json(folder / "spec.json"), _read_json(folder / "status.json")
     if not spec or not status:
         raise NotFound(f"There is no job {folder.name}.", next="Choose one of the earlier jobs.")
     return Job(
@@ -94,35 +94,35 @@ def read_job(folder: Path) -> Job:
         folder=folder,
         state=status["state"],
         created_at=datetime.fromisoformat(spec["created"]),
-        started_at=_time(status.get("started")),
-        ended_at=_time(status.get("ended")),
+        started_at=_parse_time(status.get("started")),
+        ended_at=_parse_time(status.get("ended")),
         exit_code=status.get("code"),
         is_stopping=status["state"] in LIVE_STATES and (folder / "cancel").exists(),
-        cleanup_attempted_at=_time(status.get("runs_open")),
+        cleanup_attempted_at=_parse_time(status.get("runs_open")),
     )
 
 
 def read_job_state(folder: Path) -> str:
     """The state alone, quickly; an empty text when the folder cannot be read."""
-    return str(_load(folder / "status.json").get("state", ""))
+    return str(_read_json(folder / "status.json").get("state", ""))
 
 
 def read_script_process(folder: Path) -> tuple[int, float] | None:
     """Process id and start time of the script of a running job."""
-    child = _load(folder / "status.json").get("child")
+    child = _read_json(folder / "status.json").get("child")
     return (int(child[0]), float(child[1])) if child else None
 
 
 def write_status(folder: Path, **changes: object) -> None:
     """Replace the status by itself and the news, in one step for all who read."""
-    write_json(folder / "status.json", _load(folder / "status.json") | changes)
+    write_json(folder / "status.json", _read_json(folder / "status.json") | changes)
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Write a small JSON file so that nobody ever reads half of it."""
-    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    aside.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    aside.replace(path)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    temporary.replace(path)
 
 
 def alive_lock(folder: Path) -> FileLock:
@@ -143,18 +143,18 @@ def has_live_runner(folder: Path) -> bool:
 
 def read_log_tail(job: Job, lines: int = 200) -> str:
     """The last lines of what the script printed, whole lines only, without terminal codes."""
-    raw, cut = _last_bytes(job.folder / "log.txt")
-    text = raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    whole = text.partition("\n")[2] if cut else text
-    return "\n".join(_CONTROL.sub("", whole).splitlines()[-lines:])
+    content, is_truncated = _last_bytes(job.folder / "log.txt")
+    text = content.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    complete_text = text.partition("\n")[2] if is_truncated else text
+    return "\n".join(_CONTROL.sub("", complete_text).splitlines()[-lines:])
 
 
 def read_progress(job: Job) -> JobProgress | None:
     """The last `fit 12/60` or `run 2/3` of the log; None while nothing of the kind was printed."""
-    found = _PROGRESS.findall(_last_bytes(job.folder / "log.txt")[0])
-    if not found:
+    matches = _PROGRESS.findall(_last_bytes(job.folder / "log.txt")[0])
+    if not matches:
         return None
-    unit, done, total = found[-1]
+    unit, done, total = matches[-1]
     return JobProgress(min(int(done), int(total)), int(total), unit.decode())
 
 
@@ -162,18 +162,18 @@ def _last_bytes(path: Path) -> tuple[bytes, bool]:
     """The end of a file, and whether something stands before it."""
     if not path.exists():
         return b"", False
-    with path.open("rb") as log:
-        size = log.seek(0, os.SEEK_END)
-        log.seek(max(0, size - _TAIL_BYTES))
-        return log.read(), size > _TAIL_BYTES
+    with path.open("rb") as log_file:
+        size = log_file.seek(0, os.SEEK_END)
+        log_file.seek(max(0, size - _TAIL_BYTES))
+        return log_file.read(), size > _TAIL_BYTES
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
 
 
-def _time(text: object) -> datetime | None:
+def _parse_time(text: object) -> datetime | None:
     return datetime.fromisoformat(str(text)).astimezone(UTC) if text else None

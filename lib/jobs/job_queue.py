@@ -47,8 +47,8 @@ def start_job(settings: JobSettings, spec: JobSpec, backend: Backend, at: dateti
     try:
         folder.mkdir(parents=True)
         job_folder.write_json(folder / "status.json", {"state": "queued"})
-        job_folder.write_json(folder / "spec.json", _spec(settings, spec, backend, at))
-        _start_keeper(folder, script_environment(settings, backend, folder.name))
+        job_folder.write_json(folder / "spec.json", _spec_to_json(settings, spec, backend, at))
+        _start_runner(folder, script_environment(settings, backend, folder.name))
     except OSError as error:
         raise NotWritable(
             f"The job could not be started ({error}).", next="Check the rights of the folder, or set PODIUM_HOME."
@@ -56,51 +56,51 @@ def start_job(settings: JobSettings, spec: JobSpec, backend: Backend, at: dateti
     return job_folder.read_job(folder)
 
 
-def _next_id(workshop: JobSettings, at: datetime) -> str:
+def _next_id(settings: JobSettings, at: datetime) -> str:
     """An id that sorts after every earlier one: two jobs ordered within a millisecond keep their order in the queue."""
-    newest = next(iter(job_folder.list_job_ids(workshop.jobs_folder)), "")
-    made = str(ULID.from_datetime(at))
-    while made <= newest and made[:10] == newest[:10]:
+    newest_id = next(iter(job_folder.list_job_ids(settings.jobs_folder)), "")
+    job_id = str(ULID.from_datetime(at))
+    while job_id <= newest_id and job_id[:10] == newest_id[:10]:
         at += timedelta(milliseconds=1)
-        made = str(ULID.from_datetime(at))
-    return made
+        job_id = str(ULID.from_datetime(at))
+    return job_id
 
 
-def _spec(workshop: JobSettings, order: JobSpec, backend: Backend, at: datetime) -> dict[str, object]:
+def _spec_to_json(settings: JobSettings, spec: JobSpec, backend: Backend, at: datetime) -> dict[str, object]:
     return {
-        "demo": order.task,
-        "title": order.title,
-        "script": str(order.script),
-        "arguments": order.arguments,
+        "demo": spec.task,
+        "title": spec.title,
+        "script": str(spec.script),
+        "arguments": spec.arguments,
         "uri": backend.uri,
         "kind": backend.kind,
         "cwd": str(working_folder(backend, PROJECT_FOLDER)),
-        "limit": workshop.max_running,
+        "limit": settings.max_running,
         "created": at.isoformat(),
     }
 
 
-def _start_keeper(folder: Path, environment: dict[str, str]) -> None:
-    with (folder / "keeper.txt").open("ab") as said:
-        keeper = subprocess.Popen(  # noqa: S603 - our own module, no shell
+def _start_runner(folder: Path, environment: dict[str, str]) -> None:
+    with (folder / "keeper.txt").open("ab") as output:
+        runner = subprocess.Popen(  # noqa: S603 - our own module, no shell
             [sys.executable, "-m", "lib.jobs.job_runner", str(folder)],
             cwd=PROJECT_FOLDER,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    threading.Thread(target=keeper.wait, name=f"reap-{folder.name}", daemon=True).start()
+    threading.Thread(target=runner.wait, name=f"reap-{folder.name}", daemon=True).start()
 
 
 def list_jobs(settings: JobSettings, max_count: int = 50) -> list[Job]:
     """The newest jobs, newest first; at most `most` of them."""
-    found = []
-    for one in job_folder.list_job_ids(settings.jobs_folder)[:max_count]:
+    jobs = []
+    for job_id in job_folder.list_job_ids(settings.jobs_folder)[:max_count]:
         with contextlib.suppress(NotFound):
-            found.append(job_folder.read_job(settings.jobs_folder / one))
-    return found
+            jobs.append(job_folder.read_job(settings.jobs_folder / job_id))
+    return jobs
 
 
 def find_job(settings: JobSettings, job_id: str) -> Job:
@@ -112,62 +112,62 @@ def find_job(settings: JobSettings, job_id: str) -> Job:
 
 def cancel(settings: JobSettings, job_id: str) -> None:
     """Ask for a job to be stopped; its keeper does it within seconds. Nothing happens to a job that has ended."""
-    one = find_job(settings, job_id)
-    if one.is_live:
-        (one.folder / "cancel").touch()
+    job = find_job(settings, job_id)
+    if job.is_live:
+        (job.folder / "cancel").touch()
 
 
 def wait(settings: JobSettings, job_id: str, timeout_seconds: float = float("inf")) -> Job:
     """Wait until a job has ended, or `at_most` seconds, and return it as it then stands."""
     deadline = time.monotonic() + timeout_seconds
-    one = find_job(settings, job_id)
-    while one.is_live and time.monotonic() < deadline:
+    job = find_job(settings, job_id)
+    while job.is_live and time.monotonic() < deadline:
         time.sleep(0.1)
-        one = reap_if_lost(find_job(settings, job_id), datetime.now(one.created_at.tzinfo))  # noqa: TID251 - waiting is about the real clock
-    return one
+        job = reap_if_lost(find_job(settings, job_id), datetime.now(job.created_at.tzinfo))  # noqa: TID251 - waiting is about the real clock
+    return job
 
 
 def reap_lost_jobs(settings: JobSettings, at: datetime) -> list[Job]:
     """The newest jobs, after those that lost their keeper were ended. Every page and command looks at jobs through this."""
-    return [reap_if_lost(one, at) for one in list_jobs(settings)]
+    return [reap_if_lost(job, at) for job in list_jobs(settings)]
 
 
-def reap_if_lost(one: Job, at: datetime) -> Job:
+def reap_if_lost(job: Job, at: datetime) -> Job:
     """The job as it stands; one whose keeper is gone is ended first: its script, then its runs (KILLED), then itself."""
-    if one.is_live and not _is_newborn(one, at) and not job_folder.has_live_runner(one.folder):
-        return _end_lost(one, at)
-    if one.cleanup_attempted_at and at - one.cleanup_attempted_at > _CLEANUP_RETRY_AFTER:
-        _close_runs(one, at)
-        return job_folder.read_job(one.folder)
-    return one
+    if job.is_live and not _is_starting(job, at) and not job_folder.has_live_runner(job.folder):
+        return _end_lost(job, at)
+    if job.cleanup_attempted_at and at - job.cleanup_attempted_at > _CLEANUP_RETRY_AFTER:
+        _terminate_runs(job, at)
+        return job_folder.read_job(job.folder)
+    return job
 
 
-def _is_newborn(one: Job, at: datetime) -> bool:
-    return one.state == "queued" and at - one.created_at < job_folder.STARTUP_GRACE_PERIOD
+def _is_starting(job: Job, at: datetime) -> bool:
+    return job.state == "queued" and at - job.created_at < job_folder.STARTUP_GRACE_PERIOD
 
 
-def _end_lost(one: Job, at: datetime) -> Job:
+def _end_lost(job: Job, at: datetime) -> Job:
     """Only one of several who look at once ends it: whoever gets the keeper's lock."""
-    lock = job_folder.alive_lock(one.folder)
+    lock = job_folder.alive_lock(job.folder)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        return one
+        return job
     try:
-        if job_folder.read_job_state(one.folder) in job_folder.LIVE_STATES:
-            child = job_folder.read_script_process(one.folder)
-            if child and processes.is_same_process(*child):
-                processes.end_process_tree(child[0])
-            job_folder.write_status(one.folder, state="lost", ended=at.isoformat())
-            _close_runs(one, at)
+        if job_folder.read_job_state(job.folder) in job_folder.LIVE_STATES:
+            script_process = job_folder.read_script_process(job.folder)
+            if script_process and processes.is_same_process(*script_process):
+                processes.end_process_tree(script_process[0])
+            job_folder.write_status(job.folder, state="lost", ended=at.isoformat())
+            _terminate_runs(job, at)
     finally:
         lock.release()
-    return job_folder.read_job(one.folder)
+    return job_folder.read_job(job.folder)
 
 
-def _close_runs(one: Job, at: datetime) -> None:
+def _terminate_runs(job: Job, at: datetime) -> None:
     """End the runs that are still open; if the backend does not answer, a later look tries again."""
-    job_folder.write_status(one.folder, runs_open=at.isoformat())
+    job_folder.write_status(job.folder, runs_open=at.isoformat())
     with contextlib.suppress(PodiumError):
-        terminate_open_runs(attach_credential(one.backend), one.id)
-        job_folder.write_status(one.folder, runs_open=None)
+        terminate_open_runs(attach_credential(job.backend), job.id)
+        job_folder.write_status(job.folder, runs_open=None)

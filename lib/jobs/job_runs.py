@@ -15,7 +15,7 @@ from lib.jobs.job_folder import is_job_id
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-_PAGE = 500
+_PAGE_SIZE = 500
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def find_job_runs(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
     ensure_database(backend)
     probe(backend)
     with translate_errors(f"The job {job_id}"):
-        found = [_summary(run) for run in _tagged(backend, job_id)]
-    return tuple(sorted(found, key=lambda run: (run.started_at, run.run_id)))
+        summaries = [_summarize_run(run) for run in _find_tagged_runs(backend, job_id)]
+    return tuple(sorted(summaries, key=lambda run: (run.started_at, run.run_id)))
 
 
 def terminate_open_runs(backend: Backend, job_id: str) -> int:
@@ -59,26 +59,28 @@ def _is_missing(backend: Backend) -> bool:
     return backend.path is not None and not backend.path.exists()
 
 
-def _tagged(backend: Backend, job_id: str) -> Iterator["Run"]:
-    mlflow = client(backend)
-    experiments = [one.experiment_id for one in _pages(mlflow.search_experiments)]
-    question = f"tags.\"{JOB_TAG}\" = '{job_id}'"
-    for at in range(0, len(experiments), _PAGE):
-        yield from _pages(mlflow.search_runs, experiment_ids=experiments[at : at + _PAGE], filter_string=question)
+def _find_tagged_runs(backend: Backend, job_id: str) -> Iterator["Run"]:
+    mlflow_client = client(backend)
+    experiments = [experiment.experiment_id for experiment in _iterate_pages(mlflow_client.search_experiments)]
+    filter_string = f"tags.\"{JOB_TAG}\" = '{job_id}'"
+    for start in range(0, len(experiments), _PAGE_SIZE):
+        yield from _iterate_pages(
+            mlflow_client.search_runs, experiment_ids=experiments[start : start + _PAGE_SIZE], filter_string=filter_string
+        )
 
 
-def _pages(ask: Any, **question: object) -> Iterator[Any]:
+def _iterate_pages(search: Any, **arguments: object) -> Iterator[Any]:
     """All answers to a question that MLflow answers page by page."""
     token: str | None = None
     while True:
-        page = ask(**question, max_results=_PAGE, page_token=token)
+        page = search(**arguments, max_results=_PAGE_SIZE, page_token=token)
         yield from page
         token = page.token
         if not token:
             return
 
 
-def _summary(run: "Run") -> RunSummary:
+def _summarize_run(run: "Run") -> RunSummary:
     return RunSummary(
         run_id=run.info.run_id,
         name=run.info.run_name or run.info.run_id,

@@ -11,8 +11,8 @@ from lib.backends.credentials import find_credential
 from lib.backends.reserved_names import JOB_TAG
 from lib.errors import BadInput
 
-_PERSON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX")
-_WINDOWS = (
+_USER_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX")
+_WINDOWS_VARIABLES = (
     "USERNAME",
     "USERPROFILE",
     "APPDATA",
@@ -24,9 +24,9 @@ _WINDOWS = (
     "TEMP",
     "TMP",
 )
-_MACHINE = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
-_NETWORK = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-_TRANSPORT = ("MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
+_MACHINE_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+_NETWORK_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_MLFLOW_TLS_VARIABLES = ("MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,20 @@ def script_environment(settings: JobSettings, backend: Backend, job_id: str) -> 
     `MLFLOW_RUN_CONTEXT` makes MLflow tag every run the process starts, so the script need not know of any job. The credential of the
     backend goes here and nowhere else: not into arguments, nor into the files of the job.
     """
-    held = find_credential(backend)
-    names = [*_PERSON, *_WINDOWS, *_MACHINE, *_NETWORK, *(_TRANSPORT if backend.kind == "server" else ())]
-    inherited = {name: settings.environment[name] for name in names if name in settings.environment}
+    credential = find_credential(backend)
+    names = [
+        *_USER_VARIABLES,
+        *_WINDOWS_VARIABLES,
+        *_MACHINE_VARIABLES,
+        *_NETWORK_VARIABLES,
+        *(_MLFLOW_TLS_VARIABLES if backend.kind == "server" else ()),
+    ]
+    inherited_variables = {name: settings.environment[name] for name in names if name in settings.environment}
     return {
-        **inherited,
+        **inherited_variables,
         "MLFLOW_TRACKING_URI": backend.uri,
         "MLFLOW_REGISTRY_URI": backend.uri,
-        **(held.environment_variables() if held else {}),
+        **(credential.environment_variables() if credential else {}),
         **({"MLFLOW_ALLOW_FILE_STORE": "true"} if backend.kind == "file" else {}),
         "MLFLOW_RUN_CONTEXT": json.dumps({JOB_TAG: job_id}),
         "MLFLOW_DISABLE_TELEMETRY": "true",

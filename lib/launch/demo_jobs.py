@@ -38,8 +38,8 @@ def start_demo_job(
     Raises BadInput for a bad value, Refused when the backend is not what the demo is about, NeedsMigration or another BackendError when
     it is not fit for it, NotWritable when the job's folder cannot be made. Then nothing was started.
     """
-    if why := demo.unavailable_reason(is_server=backend.kind == "server"):
-        raise ActionRefused(why, next="Choose another backend, or another demo.")
-    order = JobSpec(demo.key, demo.title, demo_script_path(demo), catalogue.script_arguments(demo, values))
+    if reason := demo.unavailable_reason(is_server=backend.kind == "server"):
+        raise ActionRefused(reason, next="Choose another backend, or another demo.")
+    spec = JobSpec(demo.key, demo.title, demo_script_path(demo), catalogue.script_arguments(demo, values))
     ensure_database(backend)
-    return start_job(settings, order, backend, at)
+    return start_job(settings, spec, backend, at)

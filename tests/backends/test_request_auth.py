@@ -142,7 +142,7 @@ def test_an_address_for_mlflow_names_a_principal_and_no_secret(people):
 
 
 def test_an_mlflow_that_cannot_be_told_signs_in_nobody(monkeypatch):
-    monkeypatch.setattr(request_auth, "_INSTALLED", threading.Event())
+    monkeypatch.setattr(request_auth, "_IS_INSTALLED", threading.Event())
     monkeypatch.setattr("mlflow.tracking.request_auth.registry._request_auth_provider_registry", None)
     client.cache_clear()
     with pytest.raises(BackendError, match="cannot be told who signs in"):

@@ -133,7 +133,7 @@ def test_one_job_runs_at_a_time_and_the_others_wait_in_the_order_they_came(shop:
 def test_a_job_keeps_its_turn_while_its_keeper_has_not_come_up_yet(
     shop: JobSettings, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_queue, "_start_keeper", lambda *_: None)
+    monkeypatch.setattr(job_queue, "_start_runner", lambda *_: None)
     first, second = run(HELLO), run(HELLO + "#")
     assert first.id < second.id
     assert job_runner._ahead(second.folder) == 1
@@ -210,7 +210,7 @@ def test_after_kill_9_of_the_keeper_the_next_look_ends_script_and_runs(shop: Job
 def test_a_job_whose_keeper_never_appeared_is_lost_after_half_a_minute(
     shop: JobSettings, fresh_store: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_queue, "_start_keeper", lambda *_: None)
+    monkeypatch.setattr(job_queue, "_start_runner", lambda *_: None)
     one = job_queue.start_job(shop, job_queue.JobSpec("first-run", "Unborn", Path("x.py")), fresh_store, now())
     assert job_queue.reap_lost_jobs(shop, now())[0].state == "queued"
     assert job_queue.reap_lost_jobs(shop, now() + timedelta(seconds=31))[0].state == "lost"
