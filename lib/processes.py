@@ -1,6 +1,6 @@
 """Ending a process and all it started: politely first, then not. POSIX ends the whole group; elsewhere the tree below it.
 
-The road for other systems than POSIX goes through psutil and was not tried.
+Other systems than POSIX are handled by psutil; that was not tried.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ def is_same_process(pid: int, expected_start: float) -> bool:
 
 
 def end_process_tree(pid: int, grace_seconds: float = _GRACE_SECONDS) -> None:
-    """End a script that leads its own group, and all it started: ask, wait up to `grace` seconds, then kill."""
+    """End a script that leads its own group, and all it started: ask, wait up to `grace_seconds`, then kill."""
     processes = _process_tree(pid)
     _terminate(pid, processes)
     deadline = time.monotonic() + grace_seconds

@@ -17,14 +17,14 @@ from lib.errors import NotWritable
 
 @dataclass(frozen=True)
 class PathMapping:
-    """On one backend, files whose place begins with `prefix` are read from `folder`."""
+    """On one backend, files whose location begins with `prefix` are read from `folder`."""
 
     uri: str
     prefix: str
     folder: str
 
     def local_path(self, location: str) -> Path | None:
-        """Where a place is read from; None when it does not begin with the prefix, or would lead out of the folder."""
+        """The path a location is read from; None when it does not begin with the prefix, or would lead out of the folder."""
         rest = location.replace("\\", "/").removeprefix(self.prefix.replace("\\", "/"))
         has_prefix = location.replace("\\", "/") != rest or not self.prefix
         if not has_prefix or (rest and not rest.startswith("/") and not self.prefix.endswith(("/", "\\"))):
@@ -34,7 +34,7 @@ class PathMapping:
 
 
 def read_mappings(folder: Path) -> tuple[PathMapping, ...]:
-    """All that are noted in Podium's folder; none where the note is missing or is no such note."""
+    """The mappings in Podium's folder; none when their file is missing or not valid."""
     try:
         entries = json.loads((folder / "mapped.json").read_text(encoding="utf-8"))
         return tuple(PathMapping(str(entry["uri"]), str(entry["prefix"]), str(entry["folder"])) for entry in entries)
@@ -43,7 +43,7 @@ def read_mappings(folder: Path) -> tuple[PathMapping, ...]:
 
 
 def save_mapping(folder: Path, mapping: PathMapping) -> None:
-    """Note a folder, in place of what was noted for the same prefix."""
+    """Save a mapping; it replaces one for the same prefix."""
     _write_mappings(
         folder,
         (*(other for other in read_mappings(folder) if (other.uri, other.prefix) != (mapping.uri, mapping.prefix)), mapping),
@@ -51,12 +51,12 @@ def save_mapping(folder: Path, mapping: PathMapping) -> None:
 
 
 def remove_mapping(folder: Path, mapping: PathMapping) -> None:
-    """Take a folder back."""
+    """Remove a mapping."""
     _write_mappings(folder, tuple(other for other in read_mappings(folder) if other != mapping))
 
 
 def mapped_location(backend: Backend, location: str) -> str:
-    """The place from which files are read: a folder that stands in for it, else the place itself."""
+    """The location that files are read from: the mapped folder, else the location itself."""
     for mapping in read_mappings(podium_home(os.environ)):
         if mapping.uri == backend.uri and (path := mapping.local_path(location)) is not None:
             return str(path)

@@ -1,4 +1,4 @@
-"""A backend as a frozen value, and which one is meant by an address or an environment. Pure."""
+"""A backend as a frozen value, and which one an address or an environment names. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ _SECRET_OPTIONS = re.compile(r"(?i)(pass|pwd|secret|token|odbc_connect)")
 
 @dataclass(frozen=True)
 class Backend:
-    """A place where runs and models live. Holds no secret, so it may be a cache key, be shown and be recorded.
+    """Where runs and models are stored. Holds no secret, so it may be a cache key, be shown and be recorded.
 
-    `uri` is both the tracking and the registry URI of the MLflow client. `kind` tells a local SQLite file, a server that speaks HTTP, a
-    folder in MLflow's old file format, and another database. `principal` says as whom it is asked: the opaque name of a credential
-    that this process holds (`credentials`), empty for nobody. It belongs to the value, so no cache mixes what two people may see.
+    `uri` is both the tracking and the registry URI of the MLflow client. `kind` tells a local SQLite file, an HTTP server, a folder in
+    MLflow's old file format, and another database. `principal` says as whom it is asked: the opaque name of a credential that this
+    process holds (`credentials`), empty for nobody. It belongs to the value, so no cache mixes what two people may see.
     """
 
     uri: str
@@ -59,11 +59,11 @@ class Backend:
         return local.name if local else self.uri
 
     def with_principal(self, principal: str) -> "Backend":
-        """The same place, asked as somebody else."""
+        """The same store, asked as somebody else."""
         return replace(self, principal=principal)
 
     def is_same_store(self, other: "Backend") -> bool:
-        """Whether both name the same place, whoever asks there."""
+        """Whether both name the same store, whoever asks."""
         return (self.uri, self.kind) == (other.uri, other.kind)
 
 
@@ -73,8 +73,8 @@ def sqlite_backend(path: Path) -> Backend:
 
 
 def parse_backend(uri: str, folder: Path) -> Backend:
-    """The backend that `uri` names. A relative SQLite path is taken from `folder`; user and password of a server are left out, and
-    so is the password of a database (`password_in` finds it).
+    """The backend that `uri` names. A relative SQLite path is taken from `folder`; user and password of a server are left
+    out, and so is the password of a database (`password_in` finds it).
 
     Raises BadInput for an empty URI or a kind that Podium does not speak.
     """
@@ -129,7 +129,7 @@ def backend_from_environment(environment: Mapping[str, str], project: Path) -> B
 
 
 def _split_address(text: str) -> SplitResult:
-    """The parts of an address that can be one: brackets closed, a port that is a number, no secret outside its place."""
+    """The parts of an address. Raises BadInput for open brackets, a port that is no number, and a secret among the options."""
     authority = text.partition("://")[2].partition("/")[0]
     try:
         parts = urlsplit(text)
@@ -169,7 +169,7 @@ def _unknown_backend_error(text: str, scheme: str) -> BadInput:
 
 
 def _without_sign_in(text: str) -> str:
-    """A URI as it may be shown: without the part in front of @, where a password could stand."""
+    """A URI as it may be shown: without the part in front of @, where a password could be."""
     scheme, separator, rest = text.partition("://")
     return (
         f"{scheme}{separator}{rest.rpartition('@')[2]}"[:120]

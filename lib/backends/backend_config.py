@@ -43,7 +43,7 @@ _ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 class ConfiguredBackend:
     """A backend with a name. `uri` is as written, with ${NAME} for the password of a database; `repository` only of DagsHub.
 
-    `trouble` says why it cannot be used, in one sentence; then there is no `backend`.
+    `problem` says why it cannot be used, in one sentence; then there is no `backend`.
     """
 
     name: str
@@ -54,13 +54,13 @@ class ConfiguredBackend:
 
     @property
     def kind(self) -> ConfiguredKind:
-        """What it is to people: a DagsHub repository is a server with a name of its own."""
+        """The kind that people see: a DagsHub repository is a server with a name of its own."""
         return "dagshub" if self.repository else self.backend.kind if self.backend else "server"
 
 
 @dataclass(frozen=True)
 class BackendConfig:
-    """What the file says: the backends in its order, and whether this Podium is shared."""
+    """The content of the file: the backends in its order, and whether this Podium is shared."""
 
     backends: tuple[ConfiguredBackend, ...] = ()
     is_shared: bool = False
@@ -82,7 +82,7 @@ def config_path(environment: Mapping[str, str], project: Path) -> Path:
 
 
 def read_config(file: Path) -> BackendConfig:
-    """The named backends of a file; none when it is not there. An entry that is wrong says so and spoils no other.
+    """The named backends of a file; none when it is not there. A wrong entry says so and does not affect others.
 
     Raises BadInput when the file as a whole cannot be read.
     """
@@ -118,7 +118,7 @@ def parse_configured_backend(name: str, uri: str = "", repository: str = "", *, 
 
 
 def add_backend(file: Path, new_backend: ConfiguredBackend) -> None:
-    """Write an entry at the end of the file. Raises Refused when the name is taken or Podium is shared, NotWritable, Busy."""
+    """Write an entry at the end of the file. Raises ActionRefused when the name is taken or Podium is shared, NotWritable, Busy."""
     with _lock_for_change(file):
         config = _require_changeable(file)
         if any(entry.name == new_backend.name for entry in config.backends):
@@ -135,7 +135,7 @@ def add_backend(file: Path, new_backend: ConfiguredBackend) -> None:
 
 
 def remove_backend(file: Path, name: str) -> ConfiguredBackend:
-    """Take an entry out and return it, so that it can be put back. Raises NotFound, Refused when Podium is shared, NotWritable."""
+    """Take an entry out and return it, so that it can be put back. Raises NotFound, ActionRefused when Podium is shared, NotWritable."""
     with _lock_for_change(file):
         config = _require_changeable(file)
         removed_backend = next((entry for entry in config.backends if entry.name == name), None)
@@ -153,7 +153,7 @@ def remove_backend(file: Path, name: str) -> ConfiguredBackend:
 
 
 def _parse_entry(name: str, entry: Any, folder: Path) -> ConfiguredBackend:
-    """One entry of the file, wrong or right."""
+    """One entry of the file; a wrong one has a `problem`."""
     uri, repository, kind = (str(entry.get(key, "")) if isinstance(entry, dict) else "" for key in ("uri", "repository", "kind"))
     try:
         if bool(uri) == bool(repository) or (kind and (kind == "dagshub") != bool(repository)):
@@ -164,7 +164,7 @@ def _parse_entry(name: str, entry: Any, folder: Path) -> ConfiguredBackend:
 
 
 def _stored_uri(uri: str, backend: Backend) -> str:
-    """The address as it is written down: a relative file made absolute, a query that could hold a token left out."""
+    """The address to be stored: a relative file is made absolute, a query that could hold a token is left out."""
     return uri if backend.kind == "database" else backend.uri
 
 
@@ -205,7 +205,7 @@ def _remove_entry(text: str, name: str) -> str:
 
 
 def _replace_file(file: Path, text: str) -> None:
-    """Write the file whole or not at all."""
+    """Write the complete file or nothing."""
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
         temporary.write_text(text, encoding="utf-8")
@@ -218,7 +218,7 @@ def _replace_file(file: Path, text: str) -> None:
 
 @contextmanager
 def _lock_for_change(file: Path) -> Iterator[None]:
-    """One change at a time, by whatever process."""
+    """One change at a time, over all processes."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=5)

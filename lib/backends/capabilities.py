@@ -1,7 +1,7 @@
-"""What a backend can do: asked once per connection, kept in this process, asked again on demand. Leaves nothing behind on a store.
+"""What a backend can do: asked once, cached in this process, asked again on demand. Leaves nothing behind in a store.
 
-Every question is one that changes nothing whatever the answer: about a model that cannot exist, with a name that is empty, or a
-plain reading. What is missing carries the reason and what Podium does instead.
+Every request changes nothing whatever the answer: it is about a model that cannot exist, has an empty name, or only reads. What is
+missing has the reason and what Podium does instead.
 """
 
 import os
@@ -22,7 +22,7 @@ from lib.backends.sqlite_store import take_write_lock
 from lib.errors import PodiumError
 
 _RECHECK_SECONDS = 60.0
-"""After so long something that was missing is asked for again: a right may have been granted, a server renewed."""
+"""What was missing is asked for again after this time: a permission may have been granted, a server updated."""
 _IMPOSSIBLE_MODEL = "podium-probe-of-a-model-that-cannot-be"
 _CLIENT_METHODS = {
     "stages": "transition_model_version_stage",
@@ -33,9 +33,9 @@ _CLIENT_METHODS = {
 
 @dataclass(frozen=True)
 class Capability:
-    """One thing a backend can or cannot do. `has` None: it cannot be told.
+    """One thing a backend can or cannot do. `is_available` None: not known.
 
-    `why` says in a sentence what is missing or not certain, `instead` what Podium does then, `call` what would grant it.
+    `explanation` says in a sentence what is missing or not certain, `fallback` what Podium does then, `grant_code` what would grant it.
     """
 
     is_available: bool | None
@@ -45,13 +45,13 @@ class Capability:
 
     @property
     def summary(self) -> str:
-        """Reason and way round as one text; empty where nothing is missing."""
+        """Explanation and fallback as one text; empty when nothing is missing."""
         return " ".join(part for part in (self.explanation, self.fallback) if part)
 
 
 @dataclass(frozen=True)
 class LengthLimits:
-    """How many characters fit. `told` says whether they are those of a known version, or the least that any version had."""
+    """How many characters fit. `is_known`: the limits of a known version, else the smallest of any version."""
 
     param: int
     run_tag: int
@@ -61,9 +61,9 @@ class LengthLimits:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What one backend can do. `writing` is about anything at all, `recording` about the record of decisions.
+    """What one backend can do. `write_access` is about anything at all, `ledger_access` about the record of decisions.
 
-    `version` is that of the MLflow behind it, `user` whom a server with users takes us for; either may be empty.
+    `mlflow_version` is that of the MLflow behind it, `user_name` whom a server with users takes us for; either may be empty.
     """
 
     backend: Backend
@@ -80,7 +80,7 @@ class Capabilities:
 
     @property
     def is_complete(self) -> bool:
-        """Is nothing missing?"""
+        """Whether nothing is missing."""
         return all(
             capability.is_available is not False
             for capability in (self.registry, self.stages, self.aliases, self.logged_models, self.ledger_access)
@@ -100,19 +100,19 @@ def read_capabilities(backend: Backend) -> Capabilities:
 
 
 def refresh_capabilities(backend: Backend) -> Capabilities:
-    """Ask anew, whatever is known. Raises Unreachable when a server does not answer."""
+    """Ask again, whatever is cached. Raises Unreachable when a server does not answer."""
     capabilities = _read_server_capabilities(backend) if backend.kind == "server" else _read_store_capabilities(backend)
     _CACHE[backend] = (time.monotonic(), capabilities)
     return capabilities
 
 
 def forget_capabilities(backend: Backend) -> None:
-    """Forget what was asked: the backend just said something else."""
+    """Forget the cached answer: the backend has just given another."""
     _CACHE.pop(backend, None)
 
 
 def length_limits(version: str) -> LengthLimits:
-    """The limits of an MLflow version such as "3.17.2"; the least that any version had where it is not told. Pure."""
+    """The limits of an MLflow version such as "3.17.2"; the smallest of any version when it is unknown. Pure."""
     release = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     if not release:
         return LengthLimits(param=500, run_tag=5_000, version_tag=5_000, is_known=False)
@@ -150,7 +150,7 @@ _NO_ATOMIC_WRITES = Capability(
 
 
 def _file_write_access(path: Path) -> Capability:
-    """May the file be written? Takes SQLite's write lock for an instant; a file that others keep locked can be written later."""
+    """Whether the file can be written. Takes SQLite's write lock for an instant; a file that others keep locked can be written later."""
     if not path.exists():
         return (
             _AVAILABLE
@@ -174,7 +174,7 @@ _READING_ONLY = "What was done outside is shown, and not recorded."
 
 
 def _read_server_capabilities(backend: Backend) -> Capabilities:
-    """Ask all questions side by side; each may take its five seconds, none waits for another."""
+    """Send all requests in parallel; each may take its five seconds."""
     questions: dict[str, Callable[[], RestResponse]] = {
         "version": lambda: send_request(backend, "GET", "/version"),
         "registry": lambda: send_request(backend, "GET", f"{API_PATH}/registered-models/search", params={"max_results": "1"}),
@@ -236,7 +236,7 @@ def _endpoint_capability(response: RestResponse, missing: Capability) -> Capabil
 
 
 def _limit_to_client(name: str, capability: Capability) -> Capability:
-    """The same, as far as the MLflow installed here still has the call."""
+    """The capability, if the MLflow installed here still has the call."""
     from mlflow import MlflowClient
 
     if hasattr(MlflowClient, _CLIENT_METHODS[name]):

@@ -1,4 +1,4 @@
-"""What a backend can do, line by line, in words for a page and for the command line. Pure."""
+"""What a backend can do as rows of text, for a page and for the command line. Pure."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,9 +8,9 @@ from lib.backends.capabilities import Capabilities, Capability, LengthLimits
 
 @dataclass(frozen=True)
 class CapabilityRow:
-    """One thing: how it stands, what it is, what was found, and why something is missing with what Podium does instead.
+    """One capability: its state, its name, what was found, and why something is missing with what Podium does instead.
 
-    `call` is Python that would grant it, for an administrator.
+    `grant_code` is Python that would grant it, for an administrator.
     """
 
     state: Literal["ok", "warning", "skipped"]
@@ -21,7 +21,7 @@ class CapabilityRow:
 
 
 def capability_rows(capabilities: Capabilities) -> tuple[CapabilityRow, ...]:
-    """Everything that was asked, in the order in which people ask."""
+    """All capabilities, the most wanted first."""
     return (
         _capability_row("Model registry", capabilities.registry),
         _capability_row("Stages", capabilities.stages),
@@ -35,13 +35,13 @@ def capability_rows(capabilities: Capabilities) -> tuple[CapabilityRow, ...]:
 
 
 def capability_document(capabilities: Capabilities) -> dict[str, object]:
-    """The same for programs: version, user, and every line by what it is about."""
+    """The same for programs: version, user, and the rows by their labels."""
     lines = {row.label: {"state": row.state, "found": row.value, "why": row.explanation} for row in capability_rows(capabilities)}
     return {"mlflow": capabilities.mlflow_version, "user": capabilities.user_name, "lines": lines}
 
 
 def connection_text(capabilities: Capabilities) -> str:
-    """What runs there and who we are to it, as facts joined by dots."""
+    """The version of MLflow and the user, joined by a dot."""
     version = f"MLflow {capabilities.mlflow_version}" if capabilities.mlflow_version else "MLflow of a version that is not told"
     return f"{version} · signed in as {capabilities.user_name}" if capabilities.user_name else version
 

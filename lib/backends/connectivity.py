@@ -1,6 +1,6 @@
-"""Is anybody there, and is it MLflow? Answered within five seconds, whatever the network does, and in words that name the cause.
+"""Does a backend answer, and is it MLflow? Known within five seconds, whatever the network does; an error names the cause.
 
-A client of MLflow would retry for four minutes. A local SQLite file is left to `store`.
+MLflow's own client would retry for four minutes. A local SQLite file is left to `sqlite_store`.
 """
 
 import queue
@@ -23,7 +23,7 @@ PROBE_DEADLINE_SECONDS = 4.0
 PROBE_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
 ResultT = TypeVar("ResultT")
 _DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
-"""From a module that SQLAlchemy asks for to the package that brings it, where the two have not the same name."""
+"""From a module that SQLAlchemy asks for to the package that brings it, where their names differ."""
 
 
 def probe_backend(backend: Backend) -> None:
@@ -38,7 +38,7 @@ def probe_backend(backend: Backend) -> None:
 
 
 def run_with_deadline(backend: Backend, action: Callable[[], ResultT], seconds: float = PROBE_DEADLINE_SECONDS) -> ResultT:
-    """Do it in a thread of its own and wait for some seconds only. A thread that hangs ends with its socket."""
+    """Run an action in a thread of its own and wait for some seconds only. A thread that hangs ends with its socket."""
     outcomes: queue.SimpleQueue[tuple[ResultT] | PodiumError] = queue.SimpleQueue()
 
     def run() -> None:
@@ -69,7 +69,7 @@ def _probe_server(backend: Backend) -> None:
 
 
 def connection_error(backend: Backend, error: BaseException) -> Unreachable:
-    """What stopped a request, found in the chain of what led to it."""
+    """The error of a request that failed, by the chain of its causes."""
     chain, cause = [], error
     while cause is not None and cause not in chain:
         chain.append(cause)

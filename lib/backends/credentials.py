@@ -1,8 +1,8 @@
-"""Credentials: where they come from, how long they are held, and what they become for whoever asks a backend.
+"""Credentials: where they come from, how long they are held, and how they sign in at a backend.
 
-A credential never shows itself: not in repr, str, pickle, copies or `asdict`. A `Backend` carries only its opaque name, `principal`. What
-a person typed is held by that person's session alone and forgotten with it; what came from secrets or the environment is held by the
-process. How MLflow's own client learns of it is left to `signing`.
+A credential never shows its secret: not in repr, str, pickle, copies or `asdict`. A `Backend` carries only its opaque name,
+`principal`. What a person typed is held by that person's session alone and forgotten with it; what came from secrets or the
+environment is held by the process. How MLflow's own client gets it is left to `request_auth`.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ _LOCK = threading.Lock()
 
 
 class Credential:
-    """User and password, or a token, for one address. `principal` is its opaque name: the same for the same words, in this process only.
+    """User and password, or a token, for one address. `principal` is its opaque name: the same for the same input, in this process only.
 
     `user` may be shown; `source` says who gave it, which decides whether a name the server vouches for is that of this session.
     """
@@ -69,7 +69,7 @@ class Credential:
         return "Basic " + b64encode(f"{self.user}:{self.__secret}".encode()).decode()
 
     def covers(self, url: str) -> bool:
-        """Whether a request to this URL stays at the credential's own address. Other hosts and other paths are somebody else's."""
+        """Whether a request to this URL stays at the credential's own address. Other hosts and other paths do not."""
         return _is_below(url, self.uri)
 
     def bearer_header(self) -> str:
@@ -97,7 +97,7 @@ class Credential:
 
 
 class _CredentialAuth(httpx.Auth):
-    """Signs a request of our own, if it goes to the credential's address."""
+    """Signs one of our own requests, if it goes to the credential's address."""
 
     def __init__(self, credential: Credential) -> None:
         self._credential = credential
@@ -109,7 +109,7 @@ class _CredentialAuth(httpx.Auth):
 
 
 class _ApiTokenAuth(httpx.Auth):
-    """Signs a request to the API that stands on the credential's own host, and no other."""
+    """Signs a request to the API on the credential's own host, and no other."""
 
     def __init__(self, credential: Credential, api: str) -> None:
         self._credential, self._api = credential, api
@@ -123,7 +123,7 @@ class _ApiTokenAuth(httpx.Auth):
 def create_credential(backend: Backend, user: str, secret: str, source: CredentialSource = "typed") -> Credential:
     """A credential for a backend's address, known from now on for as long as somebody holds it. `user` is empty for a token.
 
-    Raises BadInput for words that no header can carry.
+    Raises BadInput for what no header can carry.
     """
     if not secret or any(ord(character) < 32 for character in user + secret) or ":" in user:
         raise BadInput(
@@ -142,7 +142,7 @@ def store_credential(credential: Credential) -> None:
 
 
 def find_credential(backend: Backend) -> Credential | None:
-    """The credential a backend is asked with; None for nobody's, or when the session that gave it has ended."""
+    """The credential a backend is asked with; None for nobody, or when the session that gave it has ended."""
     return _LIVE_CREDENTIALS.get(backend.principal) if backend.principal else None
 
 
@@ -155,7 +155,7 @@ def attach_credential(backend: Backend) -> Backend:
 
 
 def attach_user(credential: Credential, user: str) -> Credential:
-    """A credential that was a token alone, as that of a user from now on. One of the process is found so by `known`."""
+    """A credential that was a token alone, as that of a user from now on. `attach_credential` finds it for a token of the process."""
     with_user = credential.with_user(user)
     if credential.source != "typed":
         _CREDENTIALS_WITH_USER[credential.principal] = with_user
@@ -169,7 +169,7 @@ def httpx_auth(backend: Backend) -> httpx.Auth | None:
 
 
 def httpx_token_auth(backend: Backend, api_url: str) -> httpx.Auth | None:
-    """How a token signs in at the API on its own host, whose address is `api`; None for nobody, and for an API on another host."""
+    """How a token signs in at the API on its own host, whose address is `api_url`; None for nobody, and for an API on another host."""
     credential, api = find_credential(backend), urlsplit(api_url)
     if credential is None or not _is_below(credential.uri, urlunsplit((api.scheme, api.netloc, "", "", ""))):
         return None
@@ -177,7 +177,7 @@ def httpx_token_auth(backend: Backend, api_url: str) -> httpx.Auth | None:
 
 
 def client_uri(backend: Backend) -> str:
-    """The URI that MLflow is given for a backend. It is never shown or recorded; see `signing` for what becomes of it."""
+    """The URI that MLflow is given for a backend. It is never shown or recorded; see `request_auth`."""
     credential = find_credential(backend)
     return credential.client_uri() if credential else backend.uri
 
@@ -198,7 +198,7 @@ def take_from_environment(environment: MutableMapping[str, str], backend: Backen
 
 
 def read_from_environment(environment: Mapping[str, str], backend: Backend) -> Backend:
-    """The backend with what an environment holds for it, which stays there: for a keeper, whose script inherits it."""
+    """The backend with what an environment holds for it, which stays there: for a job runner, whose script inherits it."""
     user_and_secret = _read_user_and_secret(environment, backend)
     if user_and_secret:
         store_credential(create_credential(backend, *user_and_secret, "environment"))
@@ -223,16 +223,16 @@ def _read_user_and_secret(environment: Mapping[str, str], backend: Backend) -> t
 
 
 def hide_variables(environment: MutableMapping[str, str], texts: list[str]) -> None:
-    """Take the variables that these texts name as ${NAME} out of an environment, to be filled in by `filled` only."""
+    """Take the variables that these texts name as ${NAME} out of an environment, to be filled in by `expand_variables` only."""
     for name in {name for text in texts for name in _VARIABLE.findall(text)}:
         if environment.get(name):
             _HIDDEN_VARIABLES[name] = environment.pop(name)
 
 
 def expand_variables(text: str) -> str:
-    """A text with its ${NAME} filled in from the variables that were stowed or stand in the environment.
+    """A text with its ${NAME} filled in from the hidden variables or the environment.
 
-    Raises BadInput when one is not set. The value is not decoded: it is the password itself, whatever signs it holds.
+    Raises BadInput when one is not set. The value is not decoded: it is the password itself, whatever characters it has.
     """
 
     def value(match: re.Match[str]) -> str:

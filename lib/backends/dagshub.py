@@ -2,7 +2,7 @@
 
 Its client is used for these two questions only, each with an explicit host and sign-in. Never `dagshub.init`, which makes a public
 repository of a misspelled name and waits for a browser for ever; never its store of tokens, which deletes one when DagsHub has an
-outage. Runs and models are left to MLflow's client, and where tokens come from to `hub_tokens`.
+outage. Runs and models are left to MLflow's client, and where tokens come from to `dagshub_tokens`.
 """
 
 import os
@@ -22,14 +22,14 @@ from lib.errors import BadInput, NotFound, NotWritable, PodiumError, SignInRejec
 _DEFAULT_HOST_URL = "https://dagshub.com"
 _HOST_VARIABLE = "DAGSHUB_CLIENT_HOST"
 RETRY_SECONDS = 15.0
-"""For so long DagsHub is not asked by the way again after it did not answer; a person who asks is always served."""
+"""How long DagsHub is not asked again by itself after it did not answer; a person's own check always asks."""
 _OWNER_LOOKUP_SECONDS = 2.5
 _RECENT_ERRORS: dict[str, tuple[float, PodiumError]] = {}
 
 
 @dataclass(frozen=True)
 class RepositoryAccess:
-    """A repository that is there, and as whom it is asked. `may_push` None: DagsHub did not tell."""
+    """A repository that exists, and as whom it is asked. `can_push` None: DagsHub did not say."""
 
     repository: str
     user_name: str
@@ -37,7 +37,7 @@ class RepositoryAccess:
 
 
 def host_url(environment: Mapping[str, str] = os.environ) -> str:
-    """The address of DagsHub: `DAGSHUB_CLIENT_HOST`, for one of one's own, else the usual one. Raises BadInput for no address."""
+    """The address of DagsHub: `DAGSHUB_CLIENT_HOST`, for one of one's own, else the default. Raises BadInput for what is not an address."""
     url = environment.get(_HOST_VARIABLE, "").strip().rstrip("/") or _DEFAULT_HOST_URL
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
@@ -57,9 +57,9 @@ def repository_of(backend: Backend) -> str:
 
 
 def check_access(backend: Backend, seconds: float = connectivity.PROBE_DEADLINE_SECONDS) -> RepositoryAccess:
-    """Ask DagsHub about the repository and the person. Nothing is made, kept or thrown away, whatever it answers.
+    """Ask DagsHub about the repository and the person. Nothing is created, stored or deleted, whatever it answers.
 
-    Raises NotAdmitted for a token that is not accepted, NotFound for a repository that is not there or not for this person,
+    Raises SignInRejected for a token that is not accepted, NotFound for a repository that is not there or not for this person,
     Unreachable when DagsHub does not answer, is asked too often or has a fault of its own.
     """
     host, repository = host_url(), repository_of(backend)
@@ -105,7 +105,7 @@ def probe_and_check_access(backend: Backend) -> RepositoryAccess:
 
 
 def push_permission_error(access: RepositoryAccess) -> NotWritable:
-    """What somebody without push rights is told, with the way out."""
+    """The error for somebody without push rights, with what to do."""
     return NotWritable(
         read_only_text(access),
         means="Runs, models and the record can be looked at; nothing can be changed.",
@@ -121,7 +121,7 @@ def read_only_text(access: RepositoryAccess) -> str:
 def identify_token_owner(backend: Backend) -> Credential | None:
     """The token of a backend as that of its user, where a token alone is held: MLflow at DagsHub takes it as a password.
 
-    None where there is nothing to find out, and while DagsHub does not tell; then it is asked again after some seconds.
+    None where there is nothing to find out, and while DagsHub does not answer; then it is asked again after some seconds.
     """
     credential = find_credential(backend)
     if credential is None or not credential.is_token or not repository_of(backend):
@@ -136,7 +136,7 @@ def identify_token_owner(backend: Backend) -> Credential | None:
 
 
 def _recent_error(backend: Backend) -> PodiumError | None:
-    """What DagsHub's trouble was a moment ago, so that nobody waits for it once more."""
+    """DagsHub's error of a moment ago, so that nobody waits for it again."""
     failed_at, error = _RECENT_ERRORS.get(backend.principal, (float("-inf"), None))
     return error if time.monotonic() - failed_at < RETRY_SECONDS else None
 
@@ -181,7 +181,7 @@ def _read_access(backend: Backend, repository: str, auth: httpx.Auth) -> Reposit
 
 
 def _status_error(backend: Backend, error: RuntimeError, user: str) -> PodiumError:
-    """What a status means that the client puts into words of its own."""
+    """The error for a status, which the client gives only in its text."""
     match = re.search(r"\bstatus(?: code)? (\d{3})\b", str(error))
     status = int(match[1]) if match else 0
     if status in (401, 403):

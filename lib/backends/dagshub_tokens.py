@@ -19,7 +19,7 @@ from lib.errors import BadInput, NotFound
 DAGSHUB_TOKEN_VARIABLE = "DAGSHUB_USER_TOKEN"
 _TOKEN_CACHE_VARIABLE = "DAGSHUB_CLIENT_TOKENS_CACHE"
 _TOKEN_TYPES = ("app-token", "bearer")
-"""The client's own order: what was made for programs before what a browser sign-in left."""
+"""The client's own order: tokens made for programs before those of a browser sign-in."""
 
 
 def hide_token_variable(environment: MutableMapping[str, str]) -> None:
@@ -30,7 +30,7 @@ def hide_token_variable(environment: MutableMapping[str, str]) -> None:
 def attach_credential_or_token(backend: Backend) -> Backend:
     """The backend, asked with what this process holds: for a repository of DagsHub also with the token of the environment.
 
-    A token alone becomes user and token as soon as DagsHub tells whose it is. Raises BadInput for a token that cannot be sent.
+    A token alone becomes user and token as soon as DagsHub says whose it is. Raises BadInput for a token that cannot be sent.
     """
     attached_backend = credentials.attach_credential(backend)
     if not attached_backend.principal and dagshub.repository_of(backend) and (token := _read_environment_token()):

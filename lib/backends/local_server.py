@@ -1,7 +1,7 @@
 """An MLflow server of Podium's own on a local database: started, watched and stopped by this process, and never outliving it.
 
-It listens on this machine only. A `warden` stands between, so that the server ends with Podium even when Podium is killed. Sessions
-and reruns share what runs: one server per database.
+It listens on this machine only. A `server_supervisor` runs between, so that the server ends with Podium even when Podium is killed.
+Sessions and reruns share one server per database.
 """
 
 import atexit
@@ -46,7 +46,7 @@ class LocalServer:
 
 
 def server_command(database: Backend, artifacts_destination: Path, port: int) -> list[str]:
-    """The words that start such a server, without the Python before them."""
+    """The arguments that start such a server, without the Python before them."""
     return [
         "mlflow",
         "server",
@@ -59,7 +59,7 @@ def server_command(database: Backend, artifacts_destination: Path, port: int) ->
 
 
 def find_free_port() -> int:
-    """MLflow's usual port when nobody listens there, else any free one."""
+    """MLflow's default port when nothing listens there, else any free one."""
     for port in (DEFAULT_PORT, 0):
         with socket.socket() as probe:
             if os.name != "nt":
@@ -77,7 +77,7 @@ def start(
 ) -> LocalServer:
     """Start a server and wait until it answers. One that runs already with the same folder of files is returned as it is.
 
-    `home` is where its log goes. Raises Refused when one runs with another folder of files, BackendError when it ends at once.
+    `home` is where its log goes. Raises ActionRefused when one runs with another folder of files, BackendError when it ends at once.
     """
     with _LOCK:
         if (running_server := find_server(database)) is not None:
@@ -168,7 +168,7 @@ def _launch(database: Backend, destination: Path, home: Path, at: datetime) -> "
 
 
 def _server_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Ours without what speaks of another backend, above all without sign-ins."""
+    """Our environment without what names another backend, above all without sign-ins."""
     inherited_variables = {
         name: value
         for name, value in environment.items()
@@ -199,7 +199,7 @@ def _is_healthy(server: LocalServer) -> bool:
 
 
 def _end_process(process: "subprocess.Popen[bytes]") -> None:
-    """Close the pipe: the warden ends the server, then itself."""
+    """Close the pipe: the supervisor ends the server, then itself."""
     if process.stdin:
         process.stdin.close()
     try:

@@ -1,6 +1,6 @@
 """The MLflow client of a backend, with both URIs explicit. The translation of its errors is left to `mlflow_errors`.
 
-The fluent API and `mlflow.set_tracking_uri` are process-wide and therefore never used here. A dead server is told within
+The fluent API and `mlflow.set_tracking_uri` are process-wide and therefore never used here. A dead server is noticed within
 seconds by our own probe, because MLflow's client would retry for four minutes.
 """
 
@@ -51,12 +51,12 @@ def client(backend: Backend) -> "MlflowClient":
 
 
 def installed_mlflow_version() -> str:
-    """The MLflow installed here, such as "3.17.2". Reads the package's card, imports nothing."""
+    """The MLflow installed here, such as "3.17.2". Reads the package's metadata, imports nothing."""
     return version("mlflow")
 
 
 def read_server_version(backend: Backend) -> str:
-    """The MLflow that a server runs, such as "3.17.2"; that of this machine where there is no server, empty when it does not tell."""
+    """The MLflow that a server runs, such as "3.17.2"; that of this machine where there is no server, empty when it does not say."""
     if backend.kind != "server":
         return installed_mlflow_version()
     try:
@@ -70,8 +70,8 @@ def read_server_version(backend: Backend) -> str:
 def probe(backend: Backend) -> None:
     """Ask a backend one small question and wait for seconds only. A local SQLite file needs no probe.
 
-    Raises Unreachable when nobody answers, when the answer is not MLflow's, or when sign-in is asked for; see `probing`, and `hub`
-    for a repository of DagsHub.
+    Raises Unreachable when nobody answers, when the answer is not MLflow's, or when sign-in is asked for; see `connectivity`, and
+    `dagshub` for a repository of DagsHub.
     """
     (dagshub.probe_repository if dagshub.repository_of(backend) else connectivity.probe_backend)(backend)
 

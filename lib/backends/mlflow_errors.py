@@ -34,7 +34,7 @@ def translate_errors(subject: str = "") -> Iterator[None]:
 
 
 def is_unknown_endpoint(error: "MlflowException") -> bool:
-    """Did the server say that it does not know this request at all? Answers without MLflow's words count by what they say."""
+    """Whether the server does not know this request at all. A response without an error code counts by its text."""
     message = str(error)
     return error.error_code == "ENDPOINT_NOT_FOUND" or ("Response: {" in message and bool(_UNKNOWN_ENDPOINT.search(message)))
 
@@ -58,7 +58,7 @@ def to_podium_error(code: str, message: str, subject: str = "") -> PodiumError:
 
 
 def _database_error(message: str) -> PodiumError | None:
-    """What the database itself complained about, whatever code MLflow gave it: it calls a full disk a passing trouble. Pure."""
+    """What the database itself complained about, whatever code MLflow gave it: it calls a full disk temporary. Pure."""
     lower_text = message.lower()
     if "disk is full" in lower_text or "no space left" in lower_text:
         return NotWritable(

@@ -1,7 +1,7 @@
-"""What a sign-in may do with the things of others on a server with users, and the grant that is missing, ready to be run.
+"""What a user may do with resources of others on a server with users, and the missing grant, ready to be run.
 
-MLflow's basic auth gives whoever makes an experiment or a model every right to it, and others a default that is usually reading.
-Nothing is granted here: only an administrator, or whoever manages the thing, can do that.
+MLflow's basic auth gives whoever creates an experiment or a model every permission on it, and others a default that is usually reading.
+Nothing is granted here: only an administrator, or whoever manages the resource, can do that.
 """
 
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ def find_ledger_resource(backend: Backend) -> Resource | None:
 
 
 def read_permission(backend: Backend, user_name: str, resource: Resource) -> str:
-    """What a user may do with a thing, as the server counts it, defaults included; empty where it cannot be told."""
+    """A user's permission on a resource as the server has it, defaults included; empty when it is unknown."""
     if not resource.id:
         return "NO_PERMISSIONS"
     params = {"username": user_name, "resource_type": resource.kind, "resource_id": resource.id}
@@ -67,14 +67,14 @@ def read_permission(backend: Backend, user_name: str, resource: Resource) -> str
 
 
 def _is_sufficient(granted: str, required: Permission) -> bool:
-    """Is a right as large as the one that is wanted? What cannot be told is not held against anybody."""
+    """Whether a permission is as large as the required one; an unknown one counts as large enough."""
     return not granted or _PERMISSION_ORDER.index(granted) >= _PERMISSION_ORDER.index(required)
 
 
 def find_missing_permission(
     backend: Backend, user_name: str, resource: Resource, required: Permission
 ) -> MissingPermission | None:
-    """The missing grant as an error to be raised; None where nothing is missing or nobody keeps users."""
+    """The missing grant as an error to be raised; None where nothing is missing or the server has no users."""
     if not user_name:
         return None
     permission = read_permission(backend, user_name, resource)
@@ -82,7 +82,7 @@ def find_missing_permission(
 
 
 def explain_refusal(backend: Backend, resource: Resource, required: Permission) -> NotWritable:
-    """Why a server refused a write to a thing, told once it has refused."""
+    """Why a server refused a write to a resource, once it has refused."""
     try:
         user_name = read_user_name(backend)
     except PodiumError:
@@ -102,9 +102,9 @@ def explain_ledger_refusal(backend: Backend) -> NotWritable:
 
 
 def _grant_calls(backend: Backend, user_name: str, resource: Resource, required: Permission) -> tuple[str, ...]:
-    """The Python calls that grant it, for an administrator or whoever manages the thing.
+    """The Python calls that grant it, for an administrator or whoever manages the resource.
 
-    A smaller right that was granted before stands in the way, and is taken back first.
+    A smaller permission that was granted before is in the way, and is revoked first.
     """
     resource_id = (
         repr(resource.id)
@@ -120,7 +120,7 @@ def _grant_calls(backend: Backend, user_name: str, resource: Resource, required:
 
 
 def _has_own_grant(backend: Backend, resource: Resource) -> bool:
-    """Does this sign-in hold a right of its own on the thing, apart from roles and defaults?"""
+    """Whether this user has a permission of its own on the resource, apart from roles and defaults."""
     permissions = send_request(backend, "GET", _OWN_PERMISSIONS_PATH).document.get("permissions")
     rows = [row for row in permissions if isinstance(row, dict)] if isinstance(permissions, list) else []
     own_rows = [row for row in rows if str(row.get("role_name", "")).startswith("__user_")]

@@ -20,7 +20,7 @@ from lib.backends.sqlite_store import take_write_lock
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One line: how it stands, what was checked, what was found. All three in plain words, never Markdown."""
+    """One line: its state, what was checked, what was found. Plain text, never Markdown."""
 
     state: Literal["ok", "warning", "broken", "skipped"]
     label: str
@@ -29,7 +29,7 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class QuickSummary:
-    """The checks of a backend and when it was made; `created` is None when it has no experiment."""
+    """The rows of a backend and when it was created; None when it has no experiment."""
 
     rows: tuple[SummaryRow, ...]
     created: datetime | None

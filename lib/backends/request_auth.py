@@ -2,7 +2,7 @@
 
 MLflow asks a provider, found by a name in `MLFLOW_TRACKING_AUTH`, for every request of this process: tracking, registry, and files in
 whatever thread. It tells the provider nothing but the request. So the URI that a client is given names the principal in front of its
-host (`https://podium-1f…@host/…`, see `credentials.wire`); every request inherits it, and here the name is replaced by the credential,
+host (`https://podium-1f…@host/…`, see `credentials.client_uri`); every request inherits it, and here the name is replaced by the credential,
 or by nothing when the credential is not for this address. `~/.netrc` is never asked, because the request has a sign-in of its own.
 """
 
@@ -26,7 +26,7 @@ _LOCK = threading.Lock()
 def install_provider(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
     """Make MLflow ask here how to sign in. Does so once; a sign-in that was chosen before goes on for what has no principal.
 
-    Raises BackendError when this MLflow cannot be told: then nobody is signed in through it, rather than as somebody else.
+    Raises BackendError when this MLflow has no such provider: then nobody is signed in through it, rather than as somebody else.
     """
     with _LOCK:
         if not _IS_INSTALLED.is_set():

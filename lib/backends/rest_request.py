@@ -1,6 +1,6 @@
-"""One question to a server, signed in as MLflow's client would be, answered within seconds or given up.
+"""One REST request to a server, signed in as MLflow's client would be, answered within seconds or given up.
 
-Used where the client hides what a server said: whether it knows the request at all, and who it takes us for.
+Used where the client hides the response: whether the server knows the request at all, and who it takes us for.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _UNKNOWN_ENDPOINT_CODES = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "F
 
 @dataclass(frozen=True)
 class RestResponse:
-    """What a server said: the HTTP status, and the JSON document (empty for anything else)."""
+    """A server's response: the HTTP status, and the JSON document (empty for anything else)."""
 
     status: int
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -27,22 +27,22 @@ class RestResponse:
 
     @property
     def error_code(self) -> str:
-        """MLflow's word for what went wrong; empty when the answer is not in MLflow's words."""
+        """MLflow's error code; empty when the response has none."""
         return str(self.document.get("error_code") or "")
 
     @property
     def is_unknown_endpoint(self) -> bool:
-        """Does the server not know this request at all? Not the same as not finding what was asked for."""
+        """Whether the server does not know this request at all. Not the same as not finding a resource."""
         return self.error_code in _UNKNOWN_ENDPOINT_CODES or (self.status in (404, 405, 501) and not self.error_code)
 
     @property
     def is_denied(self) -> bool:
-        """Does the server know the request, and refuse it to this sign-in?"""
+        """Whether the server knows the request and refuses it to this user."""
         return self.status in (401, 403) or self.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED")
 
 
 def send_request(backend: Backend, method: str, path: str, **content: Mapping[str, str]) -> RestResponse:
-    """Ask a server once; `content` is `params` or `json`. Raises Unreachable when it does not answer in time, or with a fault."""
+    """Ask a server once; `content` is `params` or `json`. Raises Unreachable when it does not answer in time, or with a server error."""
     from mlflow.exceptions import MlflowException
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request

@@ -1,7 +1,7 @@
 """The process between Podium and a server that it started: it ends the server when Podium ends, however Podium ends.
 
-Started as `python -m lib.backends.server_supervisor LOG COMMAND…` with a pipe as its standard input. Nobody writes into the pipe: when it closes,
-Podium is gone, killed or not. MLflow is not imported here.
+Started as `python -m lib.backends.server_supervisor LOG COMMAND…` with a pipe as its standard input. Nothing writes into the pipe:
+when it closes, Podium is gone, killed or not. MLflow is not imported here.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from lib import processes
 
 
 def supervise(log_file: Path, command: list[str]) -> int:
-    """Run a command until it ends or the pipe closes, with all it says in `log`. Returns its exit code."""
+    """Run a command until it ends or the pipe closes, with its output in `log_file`. Returns its exit code."""
     with log_file.open("ab") as log:
         child = subprocess.Popen(  # noqa: S603 - a list, no shell; only lib.backends.local_server names it
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

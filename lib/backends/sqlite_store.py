@@ -1,8 +1,8 @@
-"""The local SQLite file before MLflow opens it: made whole or not at all, and never migrated unasked.
+"""The local SQLite file before MLflow opens it: created completely or not at all, and never migrated unasked.
 
 MLflow migrates an older database the moment a client touches it, and a process killed while it makes the tables leaves a file
-that MLflow can never open again. So a new file is made aside and renamed, and an old one is looked at read-only first.
-Everything that needs MLflow's own store code stands here; nothing else in Podium does.
+that MLflow can never open again. So a new file is made under another name and renamed, and an old one is first
+opened read-only. Everything that needs MLflow's own store code is here.
 """
 
 import os
@@ -27,10 +27,10 @@ BUSY_TIMEOUT_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class SchemaStatus:
-    """How a database stands to the MLflow installed here.
+    """How the schema of a database compares to that of the MLflow installed here.
 
     `missing` no file · `empty` a file without tables · `current` · `older` opening it would migrate it · `newer` unknown to this MLflow
-    · `foreign` a file that holds something else. `found` and `wanted` are alembic revisions.
+    · `foreign` a file that holds something else. `revision` and `required_revision` are of alembic.
     """
 
     state: Literal["missing", "empty", "current", "older", "newer", "foreign"]
@@ -52,7 +52,7 @@ def read_schema_status(path: Path) -> SchemaStatus:
 
 
 def compare_schema(revision: str) -> SchemaStatus:
-    """How the revision of a database with MLflow's tables stands to the MLflow installed here."""
+    """The status of a database with MLflow's tables, by its revision."""
     required, known = mlflow_revisions()
     if revision == required:
         return SchemaStatus("current", revision, required)
@@ -60,9 +60,9 @@ def compare_schema(revision: str) -> SchemaStatus:
 
 
 def ensure_database(backend: Backend) -> bool:
-    """See to it that MLflow can open the local file without changing its schema; make the file if it is missing.
+    """Make sure that MLflow can open the local file without changing its schema; create the file if it is missing.
 
-    Returns True when the file was made just now. Raises NeedsMigration for an older schema (see `migrate`), BackendError for a
+    Returns True when the file was created just now. Raises NeedsMigration for an older schema (see `migrate`), BackendError for a
     newer one or a file that is no MLflow database, NotWritable when the folder cannot be written.
     """
     path = backend.path
@@ -75,7 +75,7 @@ def ensure_database(backend: Backend) -> bool:
 
 
 def require_openable(backend: Backend) -> None:
-    """Say whether MLflow could open the local file as it is; makes and changes nothing. Raises as `make_ready` does."""
+    """Check that MLflow could open the local file as it is; creates and changes nothing. Raises as `ensure_database` does."""
     path = _require_path(backend)
     status = read_schema_status(path)
     if status.state == "older":
@@ -108,7 +108,7 @@ def require_readable(backend: Backend) -> None:
 
 
 def require_writable(backend: Backend) -> None:
-    """Take the write lock of a local file for an instant, before a deed: MLflow's client would wait twenty seconds for it.
+    """Take the write lock of a local file for an instant, before an action: MLflow's client would wait twenty seconds for it.
 
     Raises Busy when another program holds it for longer than three seconds, NotWritable when the file may only be read.
     """
@@ -142,7 +142,7 @@ def require_database_file(backend: Backend) -> None:
 def migrate(backend: Backend, at: datetime) -> Path:
     """Copy an older database beside itself, then let MLflow migrate the original. Returns the path of the copy.
 
-    The copy is made by SQLite's own backup, so it is whole even while others write. Raises Refused when the database is not an
+    The copy is made by SQLite's own backup, so it is complete even while others write. Raises ActionRefused when the database is not an
     older one any more, because another process was quicker.
     """
     path = _require_path(backend)
@@ -162,7 +162,7 @@ def migrate(backend: Backend, at: datetime) -> Path:
 
 
 def backup(path: Path, copy: Path) -> None:
-    """Copy a SQLite database whole. Raises NotWritable when the copy cannot be written."""
+    """Copy a complete SQLite database. Raises NotWritable when the copy cannot be written."""
     try:
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)
@@ -173,7 +173,7 @@ def backup(path: Path, copy: Path) -> None:
 
 
 def _create_database(backend: Backend, path: Path) -> bool:
-    """Make the file aside under a lock, then rename it into place. False when another process was quicker."""
+    """Create the file under another name and a lock, then rename it into place. False when another process was quicker."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _lock_for_change(path):

@@ -1,4 +1,4 @@
-"""The command import: add earlier decisions, told by a file, to the record of a model."""
+"""The command import: add earlier decisions from a file to the record of a model."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Commands that read the record: asof and log. They write nothing."""
+"""Read-only commands on the ledger: asof and log."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""The commands packet export and packet verify: what a decision or an answer rests on, as one file, and whether that file is whole."""
+"""The commands packet export and packet verify: what a decision or an answer rests on, as one file, and whether that file is intact."""
 
 import shlex
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Commands that only tell: models, runs, current, history. They write nothing."""
+"""Read-only commands: models, runs, current, history."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DecisionOptions:
-    """Why, as typed, and which holder the stage must have for the decision to stand."""
+    """The reason as typed, and which holder the stage must have for the decision to be accepted."""
 
     reason: str
     category: str
@@ -34,7 +34,7 @@ class DecisionOptions:
 
     @property
     def expected_holders(self) -> str | None:
-        """The holder in the words of the ledger: `none`, a version, or several."""
+        """The holder as the ledger writes it: `none`, a version, or several."""
         champion = self.expect_champion
         return None if champion is None else ",".join(part.strip().removeprefix("v") for part in champion.split(","))
 

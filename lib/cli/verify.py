@@ -1,4 +1,4 @@
-"""The command verify: recompute the record and name whatever does not fit; compare with noted heads, or note the heads elsewhere."""
+"""The command verify: recompute the record and name what does not fit; compare with anchors, or note the heads elsewhere."""
 
 import re
 from pathlib import Path

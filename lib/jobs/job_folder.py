@@ -1,10 +1,10 @@
-"""A job as a folder: the order, the state, the log. Everyone who looks reads the same files, so no process has to remember a job.
+"""A job as a folder: the spec, the status, the log. All readers read the same files, so no process has to remember a job.
 
-    spec.json    what was ordered; written once      status.json   how it stands; replaced whole, never half
-    log.txt      what the script printed             cancel        there when someone asked to stop it
-    alive.lock   held by the keeper for as long as it lives; the system lets go of it even after kill -9
+    spec.json    what is to run; written once        status.json   the state; replaced at once, never half written
+    log.txt      what the script printed             cancel        exists when someone asked to stop it
+    alive.lock   held by the runner as long as it lives; the system releases it even after kill -9
 
-Who writes them is left to `jobs` (spec, cancel) and `keeper` (the rest).
+`job_queue` writes spec and cancel, `job_runner` the rest.
 """
 
 import json
@@ -23,7 +23,7 @@ from lib.backends.backend import Backend
 from lib.errors import NotFound
 
 STARTUP_GRACE_PERIOD = timedelta(seconds=30)
-"""How long a keeper may take to appear before its job counts as lost."""
+"""How long a runner may take to start before its job counts as lost."""
 JobState = Literal["queued", "running", "finished", "failed", "stopped", "lost"]
 LIVE_STATES: tuple[JobState, ...] = ("queued", "running")
 _ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -36,8 +36,8 @@ _TAIL_BYTES = 64_000
 class Job:
     """One start of a script.
 
-    `state`: queued and running are live; finished, failed, stopped (on request) and lost (its keeper died) are ends. `stopping`
-    says X
+    `state`: queued and running are live; finished, failed, stopped (on request) and lost (its runner died) are final.
+    `is_stopping`: it is live and was asked to stop. `cleanup_attempted_at` is set while runs of a job that ended badly may be open.
     """
 
     id: str
@@ -114,24 +114,24 @@ def read_script_process(folder: Path) -> tuple[int, float] | None:
 
 
 def write_status(folder: Path, **changes: object) -> None:
-    """Replace the status by itself and the news, in one step for all who read."""
+    """Update the status, in one step for all readers."""
     write_json(folder / "status.json", _read_json(folder / "status.json") | changes)
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Write a small JSON file so that nobody ever reads half of it."""
+    """Write a small JSON file so that nobody reads half of it."""
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
     temporary.replace(path)
 
 
 def alive_lock(folder: Path) -> FileLock:
-    """The lock that a keeper holds. Whoever gets it at once knows that no keeper lives."""
+    """The lock that a runner holds. Whoever gets it at once knows that no runner lives."""
     return FileLock(folder / "alive.lock", is_singleton=False, thread_local=False)
 
 
 def has_live_runner(folder: Path) -> bool:
-    """Whether a living keeper holds the job. Asking takes the lock for an instant at most."""
+    """Whether a living runner holds the job. Checking takes the lock for an instant at most."""
     lock = alive_lock(folder)
     try:
         lock.acquire(timeout=0)

@@ -1,6 +1,6 @@
-"""Starting, listing, stopping and settling jobs. The truth is in the folders (`job`); the script is run by a `keeper`.
+"""Starting, listing, stopping and reaping jobs. Their state is in their folders (`job_folder`); a `job_runner` runs the script.
 
-A job outlives whoever started it. What its keeper left undone because it was killed is settled by the next one who looks.
+A job outlives whoever started it. When its runner was killed, the next reader ends what it left.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ class JobSpec:
 
 
 def start_job(settings: JobSettings, spec: JobSpec, backend: Backend, at: datetime) -> Job:
-    """Write the order down and start its keeper, a process of its own session that nobody has to wait for."""
+    """Write the spec and start its runner, a process in a session of its own that nobody has to wait for."""
     folder = settings.jobs_folder / _next_id(settings, at)
     try:
         folder.mkdir(parents=True)
@@ -95,7 +95,7 @@ def _start_runner(folder: Path, environment: dict[str, str]) -> None:
 
 
 def list_jobs(settings: JobSettings, max_count: int = 50) -> list[Job]:
-    """The newest jobs, newest first; at most `most` of them."""
+    """The newest jobs, newest first; at most `max_count` of them."""
     jobs = []
     for job_id in job_folder.list_job_ids(settings.jobs_folder)[:max_count]:
         with contextlib.suppress(NotFound):
@@ -111,14 +111,14 @@ def find_job(settings: JobSettings, job_id: str) -> Job:
 
 
 def cancel(settings: JobSettings, job_id: str) -> None:
-    """Ask for a job to be stopped; its keeper does it within seconds. Nothing happens to a job that has ended."""
+    """Ask for a job to be stopped; its runner does it within seconds. Nothing happens to a job that has ended."""
     job = find_job(settings, job_id)
     if job.is_live:
         (job.folder / "cancel").touch()
 
 
 def wait(settings: JobSettings, job_id: str, timeout_seconds: float = float("inf")) -> Job:
-    """Wait until a job has ended, or `at_most` seconds, and return it as it then stands."""
+    """Wait until a job has ended, or `timeout_seconds`, and return it as it then is."""
     deadline = time.monotonic() + timeout_seconds
     job = find_job(settings, job_id)
     while job.is_live and time.monotonic() < deadline:
@@ -128,12 +128,12 @@ def wait(settings: JobSettings, job_id: str, timeout_seconds: float = float("inf
 
 
 def reap_lost_jobs(settings: JobSettings, at: datetime) -> list[Job]:
-    """The newest jobs, after those that lost their keeper were ended. Every page and command looks at jobs through this."""
+    """The newest jobs, after those whose runner died were ended. Every page and command reads jobs through this."""
     return [reap_if_lost(job, at) for job in list_jobs(settings)]
 
 
 def reap_if_lost(job: Job, at: datetime) -> Job:
-    """The job as it stands; one whose keeper is gone is ended first: its script, then its runs (KILLED), then itself."""
+    """The job as it is; one whose runner is gone is ended first: its script, then its runs (KILLED), then itself."""
     if job.is_live and not _is_starting(job, at) and not job_folder.has_live_runner(job.folder):
         return _end_lost(job, at)
     if job.cleanup_attempted_at and at - job.cleanup_attempted_at > _CLEANUP_RETRY_AFTER:
@@ -147,7 +147,7 @@ def _is_starting(job: Job, at: datetime) -> bool:
 
 
 def _end_lost(job: Job, at: datetime) -> Job:
-    """Only one of several who look at once ends it: whoever gets the keeper's lock."""
+    """Only one of several concurrent readers ends it: whoever gets the runner's lock."""
     lock = job_folder.alive_lock(job.folder)
     try:
         lock.acquire(timeout=0)
@@ -166,7 +166,7 @@ def _end_lost(job: Job, at: datetime) -> Job:
 
 
 def _terminate_runs(job: Job, at: datetime) -> None:
-    """End the runs that are still open; if the backend does not answer, a later look tries again."""
+    """End the runs that are still open; if the backend does not answer, a later call tries again."""
     job_folder.write_status(job.folder, runs_open=at.isoformat())
     with contextlib.suppress(PodiumError):
         terminate_open_runs(attach_credential(job.backend), job.id)

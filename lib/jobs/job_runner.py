@@ -1,4 +1,4 @@
-"""The process that owns one job: it waits for the job's turn, runs the script, keeps its log and writes down how it ended.
+"""The process that owns one job: it waits for the job's turn, runs the script, writes its log and records how it ended.
 
 Started as `python -m lib.jobs.job_runner FOLDER` in a session of its own, so it lives on when the app is killed. It holds the job's
 `alive.lock` until it ends. MLflow is imported only after a bad end, to set the runs left open to KILLED.
@@ -26,11 +26,11 @@ _TURN_POLL_SECONDS = 0.25
 
 
 class StopRequested(Exception):
-    """SIGTERM came, or the file `cancel` is there."""
+    """SIGTERM came, or the file `cancel` exists."""
 
 
 def run_job(folder: Path) -> None:
-    """Own the job in `folder` from here to its end. Returns at once when it was settled meanwhile."""
+    """Run the job in `folder` to its end. Returns at once when it has ended already."""
     with job_folder.alive_lock(folder):
         if job_folder.read_job_state(folder) != "queued":
             return
@@ -43,7 +43,7 @@ def run_job(folder: Path) -> None:
 
 
 def _wait_for_turn(folder: Path) -> None:
-    """Return once this job stands as running: no more than its `limit` run, and older ones in the queue go first."""
+    """Return once this job is marked as running: no more than its limit run, and older ones in the queue go first."""
     limit = int(json.loads((folder / "spec.json").read_text(encoding="utf-8"))["limit"])
     while True:
         _raise_if_cancelled(folder)
@@ -55,7 +55,7 @@ def _wait_for_turn(folder: Path) -> None:
 
 
 def _count_jobs_ahead(folder: Path) -> int:
-    """How many living jobs run already or were ordered before this one."""
+    """How many live jobs run already or were queued before this one."""
     others = [folder.parent / job_id for job_id in job_folder.list_job_ids(folder.parent) if job_id != folder.name]
     states = [(other, job_folder.read_job_state(other)) for other in others]
     jobs_ahead = [other for other, state in states if state == "running" or (state == "queued" and other.name < folder.name)]
@@ -63,7 +63,7 @@ def _count_jobs_ahead(folder: Path) -> int:
 
 
 def _is_starting(folder: Path) -> bool:
-    """Was this job ordered a moment ago, so that its keeper may not have come up yet? It keeps its turn."""
+    """Whether this job was queued a moment ago, so that its runner may not have started yet. It keeps its turn."""
     if job_folder.read_job_state(folder) != "queued":
         return False
     try:
@@ -94,7 +94,7 @@ def _run_script(folder: Path) -> None:
 def _start_script(folder: Path) -> "subprocess.Popen[bytes]":
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     with (folder / "log.txt").open("ab") as log:
-        return subprocess.Popen(  # noqa: S603 - a list, no shell; only an Order names a script
+        return subprocess.Popen(  # noqa: S603 - a list, no shell; only a JobSpec names a script
             [sys.executable, "-u", spec["script"], *spec["arguments"]],
             cwd=spec["cwd"],
             env=os.environ,
@@ -106,7 +106,7 @@ def _start_script(folder: Path) -> "subprocess.Popen[bytes]":
 
 
 def _wait_for_script(folder: Path, script: "subprocess.Popen[bytes]") -> int:
-    """The exit code of the script. Raises StopAsked when it is to end before."""
+    """The exit code of the script. Raises StopRequested when it is to end before."""
     while (code := script.poll()) is None:
         _raise_if_cancelled(folder)
         time.sleep(_POLL_SECONDS)
@@ -114,7 +114,7 @@ def _wait_for_script(folder: Path, script: "subprocess.Popen[bytes]") -> int:
 
 
 def _record_end(folder: Path, state: str, code: int, pid: int) -> None:
-    """Write the end down last, so that whoever sees it finds the runs ended as well."""
+    """Record the end last, so that whoever sees it finds the runs ended as well."""
     processes.end_process_tree(pid, grace_seconds=0)
     ended = _now()
     are_runs_closed = state == "finished" or _terminate_runs(folder)
@@ -122,7 +122,7 @@ def _record_end(folder: Path, state: str, code: int, pid: int) -> None:
 
 
 def _terminate_runs(folder: Path) -> bool:
-    """Whether no run of the job stands as RUNNING any more."""
+    """End the job's open runs. Whether none is RUNNING any more."""
     from lib.jobs.job_runs import terminate_open_runs
 
     job = job_folder.read_job(folder)

@@ -20,7 +20,7 @@ _PAGE_SIZE = 500
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One run of a job. `parent` is the id of its parent run, or empty; `metrics` are the last values, `params` are text."""
+    """One run of a job. `parent_run_id` is that of its parent run, or empty; `metrics` are the last values, `params` are text."""
 
     run_id: str
     name: str
@@ -47,7 +47,7 @@ def find_job_runs(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
 
 
 def terminate_open_runs(backend: Backend, job_id: str) -> int:
-    """Set the runs of a job that still stand as RUNNING to KILLED. Returns how many there were; raises as `runs_of` does."""
+    """Set the runs of a job that are still RUNNING to KILLED. Returns how many there were; raises as `find_job_runs` does."""
     open_runs = [run for run in find_job_runs(backend, job_id) if run.status == "RUNNING"]
     with translate_errors(f"The job {job_id}"):
         for run in open_runs:
@@ -70,7 +70,7 @@ def _find_tagged_runs(backend: Backend, job_id: str) -> Iterator["Run"]:
 
 
 def _iterate_pages(search: Any, **arguments: object) -> Iterator[Any]:
-    """All answers to a question that MLflow answers page by page."""
+    """All results of a search that MLflow answers page by page."""
     token: str | None = None
     while True:
         page = search(**arguments, max_results=_PAGE_SIZE, page_token=token)

@@ -1,4 +1,4 @@
-"""Where jobs run: their folder, how many run at once, and what of the environment a script inherits. Pure but for paths."""
+"""Settings of jobs: their folder, how many run at once, and what of the environment a script inherits. Pure but for paths."""
 
 import json
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _MLFLOW_TLS_VARIABLES = ("MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER
 
 @dataclass(frozen=True)
 class JobSettings:
-    """`folder` holds one folder per job, `limit` jobs run at once and the others wait, `environment` is that of the app.
+    """`jobs_folder` holds one folder per job, `max_running` jobs run at once and the others wait, `environment` is that of the app.
 
     The environment may hold passwords: it is never shown, written down or put on a command line.
     """
@@ -53,7 +53,7 @@ def read_job_settings(environment: Mapping[str, str], project: Path) -> JobSetti
 
 
 def script_environment(settings: JobSettings, backend: Backend, job_id: str) -> dict[str, str]:
-    """What a script finds in its environment: an allow-list, where to log, and the tag that all its runs get.
+    """The environment of a script: an allow-list, where to log, and the tag that all its runs get.
 
     `MLFLOW_RUN_CONTEXT` makes MLflow tag every run the process starts, so the script need not know of any job. The credential of the
     backend goes here and nowhere else: not into arguments, nor into the files of the job.

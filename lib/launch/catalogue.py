@@ -1,7 +1,7 @@
 """The demos on offer: what each teaches, its parameters with their limits, what it costs. Pure.
 
-Values come from widgets or as text from a command line; both are checked here and become the arguments of the script.
-Where the scripts are and how they are run is left to `demo_jobs` and `jobs`.
+Values come from widgets or as text from a command line; both are checked here and become the arguments of the script. Where the
+scripts are and how they run is left to `demo_jobs`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ class DemoParameter:
     """One parameter of a demo.
 
     `kind` is text, id (of an experiment), number, numbers (several), or depths (several, None for no limit). Numbers lie between
-    `least` and `most`; `choices` are those that a page offers at a click. `default` has the type that `check` returns.
+    `minimum` and `maximum`; `choices` are those that a page offers at a click. `default` has the type that `parse` returns.
     """
 
     name: str
@@ -97,7 +97,7 @@ class DemoParameter:
 class Demo:
     """One demo. `key` names it in addresses and on the command line, `number` is that of the guide and of its script.
 
-    `remote` tells that its lesson is a backend on another machine, so it cannot be learnt on local files.
+    `needs_remote`: its lesson is a backend on another machine, so it cannot be learnt on local files.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""A demo as a job: its script as a file, and its start. What demos mean is left to `catalogue`, what a job is to `jobs`."""
+"""A demo as a job: its script as a file, and its start. The demos are in `catalogue`, jobs in `lib.jobs`."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -35,7 +35,7 @@ def start_demo_job(
 ) -> Job:
     """Start a demo as a job; it waits its turn when others run. Makes a missing local database first.
 
-    Raises BadInput for a bad value, Refused when the backend is not what the demo is about, NeedsMigration or another BackendError when
+    Raises BadInput for a bad value, ActionRefused when the backend is not what the demo is about, NeedsMigration or another BackendError when
     it is not fit for it, NotWritable when the job's folder cannot be made. Then nothing was started.
     """
     if reason := demo.unavailable_reason(is_server=backend.kind == "server"):
