@@ -128,11 +128,15 @@ def _sign_in_error(backend: Backend, status: int, *, has_credential: bool) -> Un
             f"{backend.name} asks for a sign-in ({status}).",
             next="Sign in on Settings; for the command line set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
         )
-    who = f" of {credential.user}" if credential and credential.user else ""
-    what = (
-        f"does not accept the sign-in{who} ({status})" if status == 401 else f"does not let you in{who and ' as' + who[3:]} (403)"
+    of_user = f" of {credential.user}" if credential and credential.user else ""
+    refusal = (
+        f"does not accept the sign-in{of_user} ({status})"
+        if status == 401
+        else f"does not let you in{of_user and ' as' + of_user[3:]} (403)"
     )
-    return Unreachable(f"{backend.name} {what}.", next="Check user and password or token on Settings, or ask its administrator.")
+    return Unreachable(
+        f"{backend.name} {refusal}.", next="Check user and password or token on Settings, or ask its administrator."
+    )
 
 
 def _not_mlflow_error(backend: Backend, detail: str) -> Unreachable:

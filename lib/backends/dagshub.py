@@ -185,8 +185,8 @@ def _status_error(backend: Backend, error: RuntimeError, user: str) -> PodiumErr
     match = re.search(r"\bstatus(?: code)? (\d{3})\b", str(error))
     status = int(match[1]) if match else 0
     if status in (401, 403):
-        what = f"does not let {user} into this repository" if user else "does not accept the token"
-        return SignInRejected(f"{backend.name} {what} ({status}).", next="Make a new token there, under Settings and Tokens.")
+        refusal = f"does not let {user} into this repository" if user else "does not accept the token"
+        return SignInRejected(f"{backend.name} {refusal} ({status}).", next="Make a new token there, under Settings and Tokens.")
     if status == 429:
         return connectivity.unreachable_error(backend, "is asked too often and answers 429")
     return connectivity.unreachable_error(backend, f"answers with error {status}" if status else "answers with an error")

@@ -53,10 +53,10 @@ def read_schema_status(path: Path) -> SchemaStatus:
 
 def compare_schema(revision: str) -> SchemaStatus:
     """The status of a database with MLflow's tables, by its revision."""
-    required, known = mlflow_revisions()
+    required, known_revisions = mlflow_revisions()
     if revision == required:
         return SchemaStatus("current", revision, required)
-    return SchemaStatus("older" if revision in known or not revision else "newer", revision, required)
+    return SchemaStatus("older" if revision in known_revisions or not revision else "newer", revision, required)
 
 
 def ensure_database(backend: Backend) -> bool:

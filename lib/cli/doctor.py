@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @command("doctor")
 @click.option("--check", "only", multiple=True, metavar="ID", help="Only this check; may be given several times.")
 @click.option("--markdown", is_flag=True, help="Print the whole report in Markdown.")
-def doctor(context: CommandContext, only: tuple[str, ...], **more: Any) -> int:
+def doctor(context: CommandContext, only: tuple[str, ...], **options: Any) -> int:
     """Check the backend and say what is wrong, what it means, and which cures there are. Exit 3 when something needs a look."""
     from lib.backends.capabilities import read_capabilities
     from lib.backends.capability_report import capability_document
@@ -35,7 +35,7 @@ def doctor(context: CommandContext, only: tuple[str, ...], **more: Any) -> int:
     capabilities = None if only or report.blocking_check else read_capabilities(backend)
     lines = (
         [report_markdown(report)]
-        if more["markdown"]
+        if options["markdown"]
         else [*report_lines(report), *_finding_lines(report), *_capability_lines(capabilities)]
     )
     document = {"capabilities": capability_document(capabilities) if capabilities else None}

@@ -116,12 +116,12 @@ def _settle_drifts(writer: "Writer", model: str, kind: "DecisionKind", reason: "
 
 
 def _merge_findings(
-    before: list[dict[str, Any]], actions: dict[str, dict[str, Any]], after: list[dict[str, Any]]
+    old_findings: list[dict[str, Any]], actions: dict[str, dict[str, Any]], new_findings: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """The earlier findings, each with what was done about it and whether it stays open; then the new ones."""
-    open_texts, known_texts = {finding["what"] for finding in after}, {finding["what"] for finding in before}
-    findings = [{**finding, "open": finding["what"] in open_texts, **_action_of(actions, finding)} for finding in before]
-    return [*findings, *(finding for finding in after if finding["what"] not in known_texts)]
+    open_texts, known_texts = {finding["what"] for finding in new_findings}, {finding["what"] for finding in old_findings}
+    findings = [{**finding, "open": finding["what"] in open_texts, **_action_of(actions, finding)} for finding in old_findings]
+    return [*findings, *(finding for finding in new_findings if finding["what"] not in known_texts)]
 
 
 def _action_of(actions: dict[str, dict[str, Any]], finding: dict[str, Any]) -> dict[str, Any]:

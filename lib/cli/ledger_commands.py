@@ -67,7 +67,9 @@ def asof(context: CommandContext, model: str | None, at: str, stage: str, zone: 
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many, the newest.")
 def log(context: CommandContext, type_: str | None, since: str | None, until: str | None, **options: Any) -> None:
     """Tell the entries of all books, newest first. Here --by keeps those of one person."""
-    first, last = (parse_time_option(text, name) if text else None for text, name in ((since, "--since"), (until, "--until")))
+    since_query, until_query = (
+        parse_time_option(text, name) if text else None for text, name in ((since, "--since"), (until, "--until"))
+    )
     from lib.ledger.queries.history import entry_to_json
     from lib.ledger.state.corrections import corrections_by_entry_id
     from lib.registry.audit_queries import read_audit_log
@@ -82,8 +84,12 @@ def log(context: CommandContext, type_: str | None, since: str | None, until: st
         if model in (None, row.model)
         and context.user_name in ("", row.entry.body.by.name, _person_of(row))
         and (type_ or row.entry.body.type).upper() == row.entry.body.type.upper()
-        and (first is None or row.at >= first.at)
-        and (last is None or last.is_ongoing or (row.at < last.until if last.until else row.at <= last.at))
+        and (since_query is None or row.at >= since_query.at)
+        and (
+            until_query is None
+            or until_query.is_ongoing
+            or (row.at < until_query.until if until_query.until else row.at <= until_query.at)
+        )
     ][:limit]
     books: dict[str, list[Entry]] = {}
     for row in sorted(rows, key=lambda row: row.entry.position):

@@ -37,7 +37,8 @@ def find_job_runs(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
 
     Raises PodiumError when the backend does not answer or cannot be read.
     """
-    if not is_job_id(job_id) or _is_missing(backend):
+    is_missing = backend.path is not None and not backend.path.exists()
+    if is_missing or not is_job_id(job_id):
         return ()
     ensure_database(backend)
     probe(backend)
@@ -53,10 +54,6 @@ def terminate_open_runs(backend: Backend, job_id: str) -> int:
         for run in open_runs:
             client(backend).set_terminated(run.run_id, "KILLED")
     return len(open_runs)
-
-
-def _is_missing(backend: Backend) -> bool:
-    return backend.path is not None and not backend.path.exists()
 
 
 def _find_tagged_runs(backend: Backend, job_id: str) -> Iterator["Run"]:

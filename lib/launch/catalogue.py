@@ -43,15 +43,15 @@ class DemoParameter:
         """
         match self.kind:
             case "text":
-                return self._text(value)
+                return self._parse_text(value)
             case "id":
-                return self._id(value)
+                return self._parse_id(value)
             case "number":
-                return self._number(value)
+                return self._parse_number(value)
             case "numbers" | "depths":
-                return self._several(value)
+                return self._parse_numbers(value)
 
-    def _text(self, value: ParameterInput) -> str:
+    def _parse_text(self, value: ParameterInput) -> str:
         text = str(value).strip()
         if not text:
             raise BadInput(f"{self.label} is empty.", next=f"Type a name, for example {self.default}.")
@@ -64,7 +64,7 @@ class DemoParameter:
             )
         return text
 
-    def _id(self, value: ParameterInput) -> str:
+    def _parse_id(self, value: ParameterInput) -> str:
         text = str(value).strip()
         if not text.isdecimal() or len(text) > 20:
             raise BadInput(
@@ -73,24 +73,24 @@ class DemoParameter:
             )
         return text
 
-    def _number(self, value: object) -> int:
+    def _parse_number(self, value: object) -> int:
         text = str(value).strip()
         number = int(text) if text.isdecimal() and len(text) < 10 else None
         if number is None or not self.minimum <= number <= self.maximum:
             raise BadInput(f"{self.label} must be a whole number from {self.minimum} to {self.maximum}, not {_quote(value)}.")
         return number
 
-    def _several(self, value: ParameterInput) -> tuple[int | None, ...]:
+    def _parse_numbers(self, value: ParameterInput) -> tuple[int | None, ...]:
         values = value.replace(",", " ").split() if isinstance(value, str) else value
         parts = [values] if isinstance(values, int) else values
-        numbers = tuple(dict.fromkeys(self._one(part) for part in parts))
+        numbers = tuple(dict.fromkeys(self._parse_item(part) for part in parts))
         if not 1 <= len(numbers) <= _MAX_NUMBERS:
             raise BadInput(f"{self.label} needs one to {_MAX_NUMBERS} numbers, not {len(numbers)}.", next="Pick at least one.")
         return numbers
 
-    def _one(self, part: object) -> int | None:
+    def _parse_item(self, part: object) -> int | None:
         is_unlimited = self.kind == "depths" and (part is None or str(part).strip().lower() in ("none", "no limit"))
-        return None if is_unlimited else self._number(part)
+        return None if is_unlimited else self._parse_number(part)
 
 
 @dataclass(frozen=True)

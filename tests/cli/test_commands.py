@@ -86,7 +86,7 @@ def test_a_refusal_is_one_line_on_stderr_and_exit_1_with_the_registry_unchanged(
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "text"),
     [
         (["promote", "wine", "9", "--to", "Production", *WHY], 1, "has no version 9"),
         (["promote", "nope", "1", "--to", "Production", *WHY], 1, "no registered model nope"),
@@ -101,11 +101,11 @@ def test_a_refusal_is_one_line_on_stderr_and_exit_1_with_the_registry_unchanged(
         (["demo", "run", "nope"], 1, "There is no demo"),
     ],
 )
-def test_bad_input_says_what_and_what_next(run, fresh_store, words, code, said):
+def test_bad_input_says_what_and_what_next(run, fresh_store, words, code, text):
     registered(fresh_store)
     document, error = run(*words, code=code)
     assert document is None
-    assert said in error
+    assert text in error
     assert book_id(fresh_store) is None or read_book_state(fresh_store, "wine").intents == ()
 
 

@@ -256,19 +256,19 @@ def test_drift_tells_and_writes_nothing(run, fresh_store):
     assert head(fresh_store) == before
 
 
-@pytest.mark.parametrize(("way", "champion"), [("--adopt", "2"), ("--revert", "1")])
-def test_drift_is_adopted_or_put_back_with_a_reason(run, fresh_store, way, champion):
+@pytest.mark.parametrize(("option", "champion"), [("--adopt", "2"), ("--revert", "1")])
+def test_drift_is_adopted_or_put_back_with_a_reason(run, fresh_store, option, champion):
     registered(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     move_outside(fresh_store, "2")
-    document, _ = run("drift", "wine", way, *WHY)
+    document, _ = run("drift", "wine", option, *WHY)
     (finding,) = document["findings"]
     assert finding["open"] is False
-    assert (finding["done"]["kind"], finding["done"]["version"], finding["done"]["outcome"]) == (way[2:], champion, "applied")
+    assert (finding["done"]["kind"], finding["done"]["version"], finding["done"]["outcome"]) == (option[2:], champion, "applied")
     assert read_snapshot(fresh_store, "wine").slot_states["production"].holders == (champion,)
     assert run("drift", "wine")[0]["findings"] == []
     decided = run("log", "--type", "DECIDED", "--limit", "1")[0]["entries"][0]
-    assert (decided["kind"], decided["place"]) == (way[2:], finding["done"]["place"])
+    assert (decided["kind"], decided["place"]) == (option[2:], finding["done"]["place"])
 
 
 def test_drift_in_both_stages_is_settled_in_one_go(run, fresh_store):

@@ -19,10 +19,10 @@ def test_jobs_lie_in_the_project_unless_the_environment_says_otherwise(tmp_path:
     assert read_job_settings({}, tmp_path).max_running == 1
 
 
-@pytest.mark.parametrize("asked", ["0", "two", "-1", "65", "1.5"])
-def test_a_number_of_jobs_that_makes_no_sense_is_refused(asked: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", ["0", "two", "-1", "65", "1.5"])
+def test_a_number_of_jobs_that_makes_no_sense_is_refused(limit: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="PODIUM_JOBS"):
-        read_job_settings({"PODIUM_JOBS": asked}, tmp_path)
+        read_job_settings({"PODIUM_JOBS": limit}, tmp_path)
 
 
 def test_a_script_on_a_local_file_gets_no_password_and_no_stranger_variable(tmp_path: Path) -> None:

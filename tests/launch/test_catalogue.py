@@ -54,7 +54,7 @@ def test_a_name_that_looks_like_an_option_stays_a_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "message"),
     [
         ("n_estimators", "many", "Trees must be a whole number from 1 to 500, not 'many'"),
         ("n_estimators", [], "Trees needs one to 8 numbers, not 0"),
@@ -73,8 +73,8 @@ def test_a_name_that_looks_like_an_option_stays_a_name() -> None:
         ("learning_rate", "1", "has no parameter 'learning_rate'"),
     ],
 )
-def test_a_bad_value_is_refused_in_words_that_name_it(name: str, value: object, words: str) -> None:
-    with pytest.raises(BadInput, match=re.escape(words)):
+def test_a_bad_value_is_refused_in_words_that_name_it(name: str, value: object, message: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(message)):
         script_arguments(SEARCH, {name: value})
 
 
