@@ -1,7 +1,20 @@
-"""The whole error tree: what happened, what it means, what to do next.
+"""All errors that Podium shows to people: what happened, what it means, what to do next.
 
-A foreign exception is translated once, where it enters (see `backends.connect.translated`); pages and the command line
-show `PodiumError` and let everything else crash, because everything else is a bug.
+    PodiumError
+    ├── BadInput                   what was typed is not possible
+    ├── NotFound                   an experiment, run, model, version or file does not exist
+    ├── ActionRefused              a guard refused the action; nothing was written
+    ├── LedgerBroken               the ledger cannot be trusted or written
+    └── BackendError               the store of runs and models has a problem
+        ├── Unreachable            no answer, not MLflow, or no sign-in that the server accepts
+        ├── SignInRejected         DagsHub does not accept the token
+        ├── Busy                   the database is locked
+        ├── NotWritable            a file, a folder or a database cannot be written
+        │   └── MissingPermission  the server grants this user too little
+        └── NeedsMigration         opening the database would change its schema
+
+A foreign exception is translated once, where it enters (MLflow's in `backends.mlflow_errors`). Pages and the command line show
+`PodiumError` and let everything else crash, because everything else is a bug.
 """
 
 
@@ -22,61 +35,61 @@ class PodiumError(Exception):
 
 
 class BadInput(PodiumError):
-    """What was asked for is not possible as it was typed: an unknown name, a wrong word, a reason that is too short."""
+    """The input is not possible as it was typed: an unknown name, a wrong word, a reason that is too short."""
 
     title = "Please check what was typed"
 
 
 class NotFound(PodiumError):
-    """An experiment, run, model, version or file that is not there."""
+    """An experiment, run, model, version or file does not exist."""
 
     title = "Not found"
 
 
 class ActionRefused(PodiumError):
-    """A guard said no: the world changed since the person looked, or a rule forbids the deed. Nothing was written."""
+    """A guard refused the action: the state changed since the person looked at it, or a rule forbids it. Nothing was written."""
 
     title = "Refused, and nothing was changed"
 
 
 class LedgerBroken(PodiumError):
-    """The record cannot be trusted or written: a broken chain, a replaced book, a head behind its anchor."""
+    """The ledger cannot be trusted or written: a broken chain, a replaced book, a head behind its anchor."""
 
     title = "The ledger needs attention"
 
 
 class BackendError(PodiumError):
-    """The place where runs and models live does not do what it should."""
+    """The backend, where runs and models live, does not do what it should."""
 
     title = "The backend has a problem"
 
 
 class Unreachable(BackendError):
-    """Nobody answers, or what answers is not MLflow."""
+    """Nothing answers, what answers is not MLflow, or it wants another sign-in."""
 
     title = "The backend does not answer"
 
 
 class SignInRejected(BackendError):
-    """The backend answers, and does not take this person's sign-in."""
+    """DagsHub answers and does not accept this person's token."""
 
     title = "The sign-in was not accepted"
 
 
 class Busy(BackendError):
-    """The database is locked by someone else for longer than MLflow waits."""
+    """Another program has locked the database for longer than we wait."""
 
     title = "The database is busy"
 
 
 class NotWritable(BackendError):
-    """A folder or database that cannot be written, or a person who may not write."""
+    """A folder or database cannot be written, or this person may not write."""
 
     title = "Not writable"
 
 
 class MissingPermission(NotWritable):
-    """A server with users lets this one read, not write. `call` is the Python that grants it, for an administrator."""
+    """A server with users lets this one read, not write. `grant_code` is the Python that grants it, for an administrator."""
 
     title = "A right is missing"
 
@@ -86,6 +99,6 @@ class MissingPermission(NotWritable):
 
 
 class NeedsMigration(BackendError):
-    """Opening this database would change its schema, and nobody has agreed to that yet."""
+    """Opening this database would change its schema, and nobody has agreed to that."""
 
     title = "This database is older than MLflow here"

@@ -1,6 +1,6 @@
 """Ending a process and all it started: politely first, then not. POSIX ends the whole group; elsewhere the tree below it.
 
-The road for other systems than POSIX goes through psutil and was not tried.
+Other systems than POSIX are handled by psutil; that was not tried.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import psutil
 
-GRACE_SECONDS = 3.0
+_GRACE_SECONDS = 3.0
 _POSIX = hasattr(os, "killpg")
 
 
@@ -25,49 +25,49 @@ def start_time(pid: int) -> float:
 
 def is_same_process(pid: int, expected_start: float) -> bool:
     """Whether the process of that id is still the one that began then: ids are used again."""
-    now = start_time(pid)
-    return now > 0 and abs(now - expected_start) < 2.0
+    actual_start = start_time(pid)
+    return actual_start > 0 and abs(actual_start - expected_start) < 2.0
 
 
-def end_process_tree(pid: int, grace_seconds: float = GRACE_SECONDS) -> None:
-    """End a script that leads its own group, and all it started: ask, wait up to `grace` seconds, then kill."""
-    family = _family(pid)
-    _ask(pid, family)
+def end_process_tree(pid: int, grace_seconds: float = _GRACE_SECONDS) -> None:
+    """End a script that leads its own group, and all it started: ask, wait up to `grace_seconds`, then kill."""
+    processes = _process_tree(pid)
+    _terminate(pid, processes)
     deadline = time.monotonic() + grace_seconds
-    while time.monotonic() < deadline and any(_runs(process) for process in family):
+    while time.monotonic() < deadline and any(_is_running(process) for process in processes):
         time.sleep(0.05)
-    _kill(pid, family)
+    _kill(pid, processes)
 
 
-def _family(pid: int) -> list[psutil.Process]:
+def _process_tree(pid: int) -> list[psutil.Process]:
     try:
-        script = psutil.Process(pid)
-        return [script, *script.children(recursive=True)]
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
 
 
-def _runs(process: psutil.Process) -> bool:
+def _is_running(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def _ask(pid: int, family: list[psutil.Process]) -> None:
+def _terminate(pid: int, processes: list[psutil.Process]) -> None:
     if _POSIX:
         _signal_group(pid, signal.SIGTERM)
         return
-    for process in family:
-        _quietly(process.terminate)
+    for process in processes:
+        _call_unless_gone(process.terminate)
 
 
-def _kill(pid: int, family: list[psutil.Process]) -> None:
+def _kill(pid: int, processes: list[psutil.Process]) -> None:
     """The group too, because workers whose parent died first are in no tree any more. Reaping is left to the parent."""
     if _POSIX:
         _signal_group(pid, signal.SIGKILL)
-    for process in family:
-        _quietly(process.kill)
+    for process in processes:
+        _call_unless_gone(process.kill)
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
@@ -75,6 +75,6 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         os.killpg(pid, number)
 
 
-def _quietly(deed: Callable[[], None]) -> None:
+def _call_unless_gone(action: Callable[[], None]) -> None:
     with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-        deed()
+        action()

@@ -1,6 +1,6 @@
-"""The theme's colours by role and the place of its fonts, for charts and pictures on every floor. Plain values, no Streamlit.
+"""The theme's colours by role and the folder of its fonts, for all charts and pictures. Plain values, no Streamlit.
 
-The same colours stand in .streamlit/config.toml, which draws the page around the charts. Which mode a browser shows is known to
+The same colours are in .streamlit/config.toml, which draws the page around the charts. Which mode a browser shows is known to
 `lib.ui.components.chart_theme`.
 """
 
@@ -11,7 +11,7 @@ from types import MappingProxyType
 ChartColors = Mapping[str, str]
 
 FONT_FOLDER = Path(__file__).resolve().parent / "ui" / "static" / "fonts"
-"""The folder that holds Inter as TTF. It is served to browsers too, so it stands with the pages' static files."""
+"""The folder that holds Inter as TTF. It is served to browsers too, so it is among the pages' static files."""
 LIGHT: ChartColors = MappingProxyType(
     {
         "ink": "#17202C",

@@ -138,9 +138,9 @@ def dagshub(hub_site: DagsHub, mlflow_server: Backend, monkeypatch: pytest.Monke
     monkeypatch.setenv("DAGSHUB_CLIENT_HOST", hub_site.host)
     monkeypatch.setenv("DAGSHUB_CLIENT_TOKENS_CACHE", str(tmp_path / "no-tokens"))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    for name in ("_OF_PROCESS", "_INTRODUCED", "_VARIABLES"):
+    for name in ("_PROCESS_CREDENTIALS", "_CREDENTIALS_WITH_USER", "_HIDDEN_VARIABLES"):
         monkeypatch.setattr(credentials, name, {})
-    monkeypatch.setattr(dagshub, "_LATELY", {})
+    monkeypatch.setattr(dagshub, "_RECENT_ERRORS", {})
     yield hub_site
     fill(hub_site, mlflow_server)
 

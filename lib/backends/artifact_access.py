@@ -1,4 +1,4 @@
-"""Which places of files are read from here at all: one answer for artifacts, models and lineage. Pure."""
+"""Which artifact locations Podium reads at all: one answer for artifacts, models and lineage. Pure."""
 
 from urllib.parse import urlsplit
 
@@ -6,10 +6,10 @@ from lib.backends.backend import Backend
 
 
 def unreadable_scheme(location: str, backend: Backend) -> str:
-    """The scheme of a place that is not read from here; empty for folders and for what this very server hands out.
+    """The scheme of a location that is not read; empty for folders and for what this very server serves.
 
-    Storage like S3 needs credentials of its own. An address on another host is never asked: MLflow would send it ours. What was
-    logged through a server is reached only through it, not from its bare database.
+    Storage like S3 needs credentials of its own. Another host is never asked: MLflow would send it our credentials. What was logged
+    through a server is read only through it, not from its database alone.
     """
     try:
         parts, server = urlsplit(location), urlsplit(backend.uri)
@@ -19,6 +19,6 @@ def unreadable_scheme(location: str, backend: Backend) -> str:
         return ""
     if parts.scheme == "file":
         return "" if parts.netloc in ("", "localhost") else "file"
-    through_it = parts.scheme == "mlflow-artifacts" and parts.netloc in ("", server.netloc)
-    same = backend.kind == "server" and (through_it or parts[:2] == server[:2])
-    return "" if same else parts.scheme
+    is_proxied = parts.scheme == "mlflow-artifacts" and parts.netloc in ("", server.netloc)
+    is_same_server = backend.kind == "server" and (is_proxied or parts[:2] == server[:2])
+    return "" if is_same_server else parts.scheme

@@ -1,82 +1,74 @@
-"""Folders that stand in for places which cannot be reached: only for reading files, kept by Podium and never in the database.
+"""Local folders in place of artifact locations that cannot be reached: for reading files only, and never stored in the database.
 
-What a backend says stays as it is; here is noted "what belongs to this prefix lies in that folder on this machine". One small file in
-Podium's own folder, `PODIUM_HOME` or .podium in the project.
+The backend keeps its URIs. Each mapping says "what begins with this prefix is read from that folder on this machine"; all are in one
+small file in Podium's own folder (`app_files`).
 """
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from lib.backends.app_files import podium_home
 from lib.backends.backend import Backend
 from lib.errors import NotWritable
-
-_PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class PathMapping:
-    """On one backend, files whose place begins with `prefix` are read from `folder`."""
+    """On one backend, files whose location begins with `prefix` are read from `folder`."""
 
     uri: str
     prefix: str
     folder: str
 
     def local_path(self, location: str) -> Path | None:
-        """Where a place is read from; None when it does not begin with the prefix, or would lead out of the folder."""
+        """The path a location is read from; None when it does not begin with the prefix, or would lead out of the folder."""
         rest = location.replace("\\", "/").removeprefix(self.prefix.replace("\\", "/"))
-        whole = location.replace("\\", "/") != rest or not self.prefix
-        if not whole or (rest and not rest.startswith("/") and not self.prefix.endswith(("/", "\\"))):
+        has_prefix = location.replace("\\", "/") != rest or not self.prefix
+        if not has_prefix or (rest and not rest.startswith("/") and not self.prefix.endswith(("/", "\\"))):
             return None
         parts = PurePosixPath(unquote(rest) if "://" in location or location.startswith("mlflow-artifacts:") else rest).parts
         return None if ".." in parts else Path(self.folder, *(part for part in parts if part != "/"))
 
 
-def podium_home(environment: Mapping[str, str]) -> Path:
-    """Podium's own folder."""
-    asked = environment.get("PODIUM_HOME", "").strip()
-    return Path(asked).expanduser().absolute() if asked else _PROJECT / ".podium"
-
-
 def read_mappings(folder: Path) -> tuple[PathMapping, ...]:
-    """All that are noted in Podium's folder; none where the note is missing or is no such note."""
+    """The mappings in Podium's folder; none when their file is missing or not valid."""
     try:
-        told = json.loads((folder / "mapped.json").read_text(encoding="utf-8"))
-        return tuple(PathMapping(str(one["uri"]), str(one["prefix"]), str(one["folder"])) for one in told)
+        entries = json.loads((folder / "mapped.json").read_text(encoding="utf-8"))
+        return tuple(PathMapping(str(entry["uri"]), str(entry["prefix"]), str(entry["folder"])) for entry in entries)
     except (OSError, ValueError, KeyError, TypeError):
         return ()
 
 
 def save_mapping(folder: Path, mapping: PathMapping) -> None:
-    """Note a folder, in place of what was noted for the same prefix."""
-    _write(
+    """Save a mapping; it replaces one for the same prefix."""
+    _write_mappings(
         folder,
         (*(other for other in read_mappings(folder) if (other.uri, other.prefix) != (mapping.uri, mapping.prefix)), mapping),
     )
 
 
 def remove_mapping(folder: Path, mapping: PathMapping) -> None:
-    """Take a folder back."""
-    _write(folder, tuple(other for other in read_mappings(folder) if other != mapping))
+    """Remove a mapping."""
+    _write_mappings(folder, tuple(other for other in read_mappings(folder) if other != mapping))
 
 
 def mapped_location(backend: Backend, location: str) -> str:
-    """The place from which files are read: a folder that stands in for it, else the place itself."""
-    for one in read_mappings(podium_home(os.environ)):
-        if one.uri == backend.uri and (leads := one.local_path(location)) is not None:
-            return str(leads)
+    """The location that files are read from: the mapped folder, else the location itself."""
+    for mapping in read_mappings(podium_home(os.environ)):
+        if mapping.uri == backend.uri and (path := mapping.local_path(location)) is not None:
+            return str(path)
     return location
 
 
-def _write(folder: Path, all_: tuple[PathMapping, ...]) -> None:
-    aside = folder / f".mapped.{os.getpid()}.new"
+def _write_mappings(folder: Path, mappings: tuple[PathMapping, ...]) -> None:
+    temporary = folder / f".mapped.{os.getpid()}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        aside.write_text(json.dumps([asdict(one) for one in all_], indent=2), encoding="utf-8")
-        aside.replace(folder / "mapped.json")
+        temporary.write_text(json.dumps([asdict(mapping) for mapping in mappings], indent=2), encoding="utf-8")
+        temporary.replace(folder / "mapped.json")
     except OSError as error:
         raise NotWritable(
             f"{folder} cannot be written ({error.strerror}).", next="Check the rights of Podium's folder."

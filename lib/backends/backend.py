@@ -1,4 +1,4 @@
-"""A backend as a frozen value, and which one is meant by an address or an environment. Pure."""
+"""A backend as a frozen value, and which one an address or an environment names. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ _SECRET_OPTIONS = re.compile(r"(?i)(pass|pwd|secret|token|odbc_connect)")
 
 @dataclass(frozen=True)
 class Backend:
-    """A place where runs and models live. Holds no secret, so it may be a cache key, be shown and be recorded.
+    """Where runs and models are stored. Holds no secret, so it may be a cache key, be shown and be recorded.
 
-    `uri` is both the tracking and the registry URI of the MLflow client. `kind` tells a local SQLite file, a server that speaks HTTP, a
-    folder in MLflow's old file format, and another database. `principal` says as whom it is asked: the opaque name of a credential
-    that this process holds (`credentials`), empty for nobody. It belongs to the value, so no cache mixes what two people may see.
+    `uri` is both the tracking and the registry URI of the MLflow client. `kind` tells a local SQLite file, an HTTP server, a folder in
+    MLflow's old file format, and another database. `principal` says as whom it is asked: the opaque name of a credential that this
+    process holds (`credentials`), empty for nobody. It belongs to the value, so no cache mixes what two people may see.
     """
 
     uri: str
@@ -59,11 +59,11 @@ class Backend:
         return local.name if local else self.uri
 
     def with_principal(self, principal: str) -> "Backend":
-        """The same place, asked as somebody else."""
+        """The same store, asked as somebody else."""
         return replace(self, principal=principal)
 
     def is_same_store(self, other: "Backend") -> bool:
-        """Whether both name the same place, whoever asks there."""
+        """Whether both name the same store, whoever asks."""
         return (self.uri, self.kind) == (other.uri, other.kind)
 
 
@@ -73,15 +73,15 @@ def sqlite_backend(path: Path) -> Backend:
 
 
 def parse_backend(uri: str, folder: Path) -> Backend:
-    """The backend that `uri` names. A relative SQLite path is taken from `folder`; user and password of a server are left out, and
-    so is the password of a database (`password_in` finds it).
+    """The backend that `uri` names. A relative SQLite path is taken from `folder`; user and password of a server are left
+    out, and so is the password of a database (`password_in` finds it).
 
     Raises BadInput for an empty URI or a kind that Podium does not speak.
     """
     text = uri.strip()
     if text.startswith(SQLITE_PREFIX) and len(text) > len(SQLITE_PREFIX):
         return sqlite_backend(folder / unquote(text.removeprefix(SQLITE_PREFIX)))
-    parts = _split(text)
+    parts = _split_address(text)
     if parts.scheme in ("http", "https") and parts.hostname:
         host = parts.netloc.rpartition("@")[2]
         return Backend(urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", "")), "server")
@@ -89,7 +89,7 @@ def parse_backend(uri: str, folder: Path) -> Backend:
         return Backend(Path(url2pathname(parts.path)).absolute().as_uri(), "file")
     if parts.scheme.partition("+")[0] in DATABASE_SCHEMES and parts.hostname:
         return Backend(urlunsplit(parts._replace(netloc=_without_password(parts.netloc))), "database")
-    raise _unknown(text, parts.scheme)
+    raise _unknown_backend_error(text, parts.scheme)
 
 
 def dagshub_backend(repository: str, host_url: str = "https://dagshub.com") -> Backend:
@@ -124,51 +124,55 @@ def backend_from_environment(environment: Mapping[str, str], project: Path) -> B
 
     A relative SQLite path in the variable is taken from the current folder, as MLflow does.
     """
-    asked = environment.get("MLFLOW_TRACKING_URI", "").strip()
-    return parse_backend(asked, Path.cwd()) if asked else sqlite_backend(project / "mlflow.db")
+    uri = environment.get("MLFLOW_TRACKING_URI", "").strip()
+    return parse_backend(uri, Path.cwd()) if uri else sqlite_backend(project / "mlflow.db")
 
 
-def _split(text: str) -> SplitResult:
-    """The parts of an address that can be one: brackets closed, a port that is a number, no secret outside its place."""
-    begin = text.partition("://")[2].partition("/")[0]
+def _split_address(text: str) -> SplitResult:
+    """The parts of an address. Raises BadInput for open brackets, a port that is no number, and a secret among the options."""
+    authority = text.partition("://")[2].partition("/")[0]
     try:
         parts = urlsplit(text)
-        is_sound = parts.port is None or bool(parts.hostname)
+        is_valid = parts.port is None or bool(parts.hostname)
     except ValueError:
-        is_sound = False
-    if not is_sound:
-        after = "@" in text and "@" not in begin
+        is_valid = False
+    if not is_valid:
+        has_late_at_sign = "@" in text and "@" not in authority
         raise BadInput(
-            f"{_shown(text)} is not an address: what stands after the colon is no port.",
+            f"{_without_sign_in(text)} is not an address: what stands after the colon is no port.",
             next="In a password, write %40 for @, %3A for :, %2F for / and %25 for %; or leave it out and sign in on Settings."
-            if after or "@" in begin
+            if has_late_at_sign or "@" in authority
             else "Write the port as a number, such as http://host:5000.",
         )
     if parts.scheme.partition("+")[0] in DATABASE_SCHEMES and _SECRET_OPTIONS.search(parts.query):
         raise BadInput(
-            f"{_shown(text.partition('?')[0])} has a password among its options.",
+            f"{_without_sign_in(text.partition('?')[0])} has a password among its options.",
             next="Put it where a password belongs: scheme://user:${NAME}@host/database.",
         )
     return parts
 
 
 def _without_password(netloc: str) -> str:
-    user, at, host = netloc.rpartition("@")
-    return user.partition(":")[0] + at + host
+    user, separator, host = netloc.rpartition("@")
+    return user.partition(":")[0] + separator + host
 
 
-def _unknown(text: str, scheme: str) -> BadInput:
-    known = ["http", "https", "sqlite", "file", *DATABASE_SCHEMES]
-    near = get_close_matches(scheme or text.partition("/")[0].strip(":"), known, 1, 0.7)
-    hint = f"Did you mean {near[0]}://? " if near and near[0] != scheme else ""
+def _unknown_backend_error(text: str, scheme: str) -> BadInput:
+    schemes = ["http", "https", "sqlite", "file", *DATABASE_SCHEMES]
+    matches = get_close_matches(scheme or text.partition("/")[0].strip(":"), schemes, 1, 0.7)
+    hint = f"Did you mean {matches[0]}://? " if matches and matches[0] != scheme else ""
     return BadInput(
-        f"{_shown(text)} is not a backend that Podium can open.",
+        f"{_without_sign_in(text)} is not a backend that Podium can open.",
         next=f"{hint}Use sqlite:///path/to/mlflow.db, the http(s) address of an MLflow server, file:///path/to/mlruns, or the address"
         " of a PostgreSQL, MySQL or SQL Server database.",
     )
 
 
-def _shown(text: str) -> str:
-    """A URI as it may be shown: without the part in front of @, where a password could stand."""
-    scheme, sep, rest = text.partition("://")
-    return f"{scheme}{sep}{rest.rpartition('@')[2]}"[:120] if sep else text.rpartition("@")[2][:120] or "An empty address"
+def _without_sign_in(text: str) -> str:
+    """A URI as it may be shown: without the part in front of @, where a password could be."""
+    scheme, separator, rest = text.partition("://")
+    return (
+        f"{scheme}{separator}{rest.rpartition('@')[2]}"[:120]
+        if separator
+        else text.rpartition("@")[2][:120] or "An empty address"
+    )

@@ -28,11 +28,12 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from lib.backends import dagshub
+from lib.backends.app_files import podium_home
 from lib.backends.backend import Backend, credentials_in, dagshub_backend, parse_backend, password_in
 from lib.errors import ActionRefused, BadInput, Busy, NotFound, NotWritable, PodiumError
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-RESERVED_NAMES = ("default",)
+_RESERVED_NAMES = ("default",)
 ConfiguredKind = Literal["sqlite", "file", "server", "dagshub", "database"]
 _HEADER = re.compile(r"\s*\[")
 _ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
@@ -42,7 +43,7 @@ _ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 class ConfiguredBackend:
     """A backend with a name. `uri` is as written, with ${NAME} for the password of a database; `repository` only of DagsHub.
 
-    `trouble` says why it cannot be used, in one sentence; then there is no `backend`.
+    `problem` says why it cannot be used, in one sentence; then there is no `backend`.
     """
 
     name: str
@@ -53,59 +54,57 @@ class ConfiguredBackend:
 
     @property
     def kind(self) -> ConfiguredKind:
-        """What it is to people: a DagsHub repository is a server with a name of its own."""
+        """The kind that people see: a DagsHub repository is a server with a name of its own."""
         return "dagshub" if self.repository else self.backend.kind if self.backend else "server"
 
 
 @dataclass(frozen=True)
 class BackendConfig:
-    """What the file says: the backends in its order, and whether this Podium is shared."""
+    """The content of the file: the backends in its order, and whether this Podium is shared."""
 
     backends: tuple[ConfiguredBackend, ...] = ()
     is_shared: bool = False
 
     def find(self, name: str) -> ConfiguredBackend:
         """The backend with this name. Raises NotFound, or BadInput for one that is written wrongly."""
-        found = next((one for one in self.backends if one.name == name), None)
-        if found is None:
+        entry = next((entry for entry in self.backends if entry.name == name), None)
+        if entry is None:
             raise NotFound(f"There is no backend called {name[:60]}.", next="Choose one on Settings.")
-        if found.problem:
-            raise BadInput(found.problem, next="Mend backends.toml, or choose another backend.")
-        return found
+        if entry.problem:
+            raise BadInput(entry.problem, next="Mend backends.toml, or choose another backend.")
+        return entry
 
 
 def config_path(environment: Mapping[str, str], project: Path) -> Path:
-    """`backends.toml`: where `PODIUM_BACKENDS` says, else in the folder that `PODIUM_HOME` names, else in .podium of the project."""
-    asked, home = environment.get("PODIUM_BACKENDS", "").strip(), environment.get("PODIUM_HOME", "").strip()
-    if asked:
-        return Path(asked).expanduser().absolute()
-    return (Path(home).expanduser().absolute() if home else project / ".podium") / "backends.toml"
+    """`backends.toml`: the file that `PODIUM_BACKENDS` names, else the one in Podium's own folder."""
+    path = environment.get("PODIUM_BACKENDS", "").strip()
+    return Path(path).expanduser().absolute() if path else podium_home(environment, project) / "backends.toml"
 
 
 def read_config(file: Path) -> BackendConfig:
-    """The named backends of a file; none when it is not there. An entry that is wrong says so and spoils no other.
+    """The named backends of a file; none when it is not there. A wrong entry says so and does not affect others.
 
     Raises BadInput when the file as a whole cannot be read.
     """
-    document = _document(_text(file), file)
-    found = document.get("backends", {})
+    document = _parse_document(_read_text(file), file)
+    entries = document.get("backends", {})
     shared = document.get("shared", False)
-    if not isinstance(found, dict) or not isinstance(shared, bool):
+    if not isinstance(entries, dict) or not isinstance(shared, bool):
         raise BadInput(
             f"{file.name} is not as it should be.", next="shared is true or false, and every backend is a [backends.name]."
         )
-    return BackendConfig(tuple(_entry(name, said, file.parent) for name, said in found.items()), shared)
+    return BackendConfig(tuple(_parse_entry(name, entry, file.parent) for name, entry in entries.items()), shared)
 
 
 def parse_configured_backend(name: str, uri: str = "", repository: str = "", *, folder: Path) -> ConfiguredBackend:
     """A new entry as a person typed it. Raises BadInput for a bad name or address, and for a password in it."""
-    if not NAME_PATTERN.fullmatch(name) or name in RESERVED_NAMES:
+    if not NAME_PATTERN.fullmatch(name) or name in _RESERVED_NAMES:
         raise BadInput(
             f"{name[:60]!r} cannot be a name.", next="Use up to 40 small letters, digits, - and _, such as team-server."
         )
     if repository:
         return ConfiguredBackend(name, repository=repository.strip(), backend=dagshub_backend(repository, dagshub.host_url()))
-    where = parse_backend(uri, folder)
+    backend = parse_backend(uri, folder)
     if credentials_in(uri):
         raise BadInput(
             "The address holds a user or password.", next="Leave them out of it: sign in below, or by secrets or variables."
@@ -115,47 +114,47 @@ def parse_configured_backend(name: str, uri: str = "", repository: str = "", *, 
             "The address holds a password, which this file may not.",
             next="Write ${NAME} in its place and set the variable NAME before Podium is started.",
         )
-    return ConfiguredBackend(name, uri=_kept(uri.strip(), where), backend=where)
+    return ConfiguredBackend(name, uri=_stored_uri(uri.strip(), backend), backend=backend)
 
 
 def add_backend(file: Path, new_backend: ConfiguredBackend) -> None:
-    """Write an entry at the end of the file. Raises Refused when the name is taken or Podium is shared, NotWritable, Busy."""
-    with _changing(file):
-        before = _allowed(file)
-        if any(one.name == new_backend.name for one in before.backends):
+    """Write an entry at the end of the file. Raises ActionRefused when the name is taken or Podium is shared, NotWritable, Busy."""
+    with _lock_for_change(file):
+        config = _require_changeable(file)
+        if any(entry.name == new_backend.name for entry in config.backends):
             raise ActionRefused(
                 f"There is a backend called {new_backend.name} already.", next="Take another name, or remove that one first."
             )
-        text = _text(file)
+        text = _read_text(file)
         body = {"kind": "dagshub", "repository": new_backend.repository} if new_backend.repository else {"uri": new_backend.uri}
         lines = [
             f"[backends.{new_backend.name}]",
             *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in body.items()),
         ]
-        _replace(file, f"{text.rstrip()}\n\n" * bool(text.strip()) + "\n".join(lines) + "\n")
+        _replace_file(file, f"{text.rstrip()}\n\n" * bool(text.strip()) + "\n".join(lines) + "\n")
 
 
 def remove_backend(file: Path, name: str) -> ConfiguredBackend:
-    """Take an entry out and return it, so that it can be put back. Raises NotFound, Refused when Podium is shared, NotWritable."""
-    with _changing(file):
-        before = _allowed(file)
-        gone = next((one for one in before.backends if one.name == name), None)
-        if gone is None:
+    """Take an entry out and return it, so that it can be put back. Raises NotFound, ActionRefused when Podium is shared, NotWritable."""
+    with _lock_for_change(file):
+        config = _require_changeable(file)
+        removed_backend = next((entry for entry in config.backends if entry.name == name), None)
+        if removed_backend is None:
             raise NotFound(f"There is no backend called {name[:60]}.", next="It may have been removed meanwhile.")
-        text = _without(_text(file), name)
-        wanted = _document(_text(file), file)
-        wanted["backends"].pop(name)
-        if _document(text, file).get("backends", {}) != wanted["backends"]:
+        text = _remove_entry(_read_text(file), name)
+        expected_document = _parse_document(_read_text(file), file)
+        expected_document["backends"].pop(name)
+        if _parse_document(text, file).get("backends", {}) != expected_document["backends"]:
             raise ActionRefused(
                 f"{name} is written in a way that is left alone here.", next=f"Take it out of {file.name} by hand."
             )
-        _replace(file, text)
-    return gone
+        _replace_file(file, text)
+    return removed_backend
 
 
-def _entry(name: str, said: Any, folder: Path) -> ConfiguredBackend:
-    """One entry of the file, wrong or right."""
-    uri, repository, kind = (str(said.get(key, "")) if isinstance(said, dict) else "" for key in ("uri", "repository", "kind"))
+def _parse_entry(name: str, entry: Any, folder: Path) -> ConfiguredBackend:
+    """One entry of the file; a wrong one has a `problem`."""
+    uri, repository, kind = (str(entry.get(key, "")) if isinstance(entry, dict) else "" for key in ("uri", "repository", "kind"))
     try:
         if bool(uri) == bool(repository) or (kind and (kind == "dagshub") != bool(repository)):
             raise BadInput(f"{name} needs either a uri, or kind = dagshub with a repository.")
@@ -164,21 +163,21 @@ def _entry(name: str, said: Any, folder: Path) -> ConfiguredBackend:
         return ConfiguredBackend(name[:60], problem=error.what)
 
 
-def _kept(uri: str, where: Backend) -> str:
-    """The address as it is written down: a relative file made absolute, a query that could hold a token left out."""
-    return uri if where.kind == "database" else where.uri
+def _stored_uri(uri: str, backend: Backend) -> str:
+    """The address to be stored: a relative file is made absolute, a query that could hold a token is left out."""
+    return uri if backend.kind == "database" else backend.uri
 
 
-def _allowed(file: Path) -> BackendConfig:
-    names = read_config(file)
-    if names.is_shared:
+def _require_changeable(file: Path) -> BackendConfig:
+    config = read_config(file)
+    if config.is_shared:
         raise ActionRefused(
             "This Podium is shared, so its pages neither add nor remove backends.", next=f"Its operator edits {file.name}."
         )
-    return names
+    return config
 
 
-def _text(file: Path) -> str:
+def _read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8") if file.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
@@ -187,39 +186,39 @@ def _text(file: Path) -> str:
         ) from error
 
 
-def _document(text: str, file: Path) -> dict[str, Any]:
+def _parse_document(text: str, file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"{file.name} is not TOML ({error}).", next="Mend that line, or restore an earlier copy.") from error
 
 
-def _without(text: str, name: str) -> str:
+def _remove_entry(text: str, name: str) -> str:
     """The text without the lines from the header of this entry to the next header."""
     header = re.compile(rf"""\s*\[\s*backends\s*\.\s*["']?{re.escape(name)}["']?\s*\]""")
-    kept, inside = [], False
+    lines, is_inside = [], False
     for line in text.splitlines(keepends=True):
-        inside = bool(header.match(line)) if _HEADER.match(line) else inside
-        if not inside:
-            kept.append(line)
-    return "".join(kept)
+        is_inside = bool(header.match(line)) if _HEADER.match(line) else is_inside
+        if not is_inside:
+            lines.append(line)
+    return "".join(lines)
 
 
-def _replace(file: Path, text: str) -> None:
-    """Write the file whole or not at all."""
-    aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+def _replace_file(file: Path, text: str) -> None:
+    """Write the complete file or nothing."""
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(file)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(file)
     except OSError as error:
         raise NotWritable(f"{file} cannot be written ({error.strerror}).", next="Check the rights of its folder.") from error
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def _changing(file: Path) -> Iterator[None]:
-    """One change at a time, by whatever process."""
+def _lock_for_change(file: Path) -> Iterator[None]:
+    """One change at a time, over all processes."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=5)

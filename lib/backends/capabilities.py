@@ -1,7 +1,7 @@
-"""What a backend can do: asked once per connection, kept in this process, asked again on demand. Leaves nothing behind on a store.
+"""What a backend can do: asked once, cached in this process, asked again on demand. Leaves nothing behind in a store.
 
-Every question is one that changes nothing whatever the answer: about a model that cannot exist, with a name that is empty, or a
-plain reading. What is missing carries the reason and what Podium does instead.
+Every request changes nothing whatever the answer: it is about a model that cannot exist, has an empty name, or only reads. What is
+missing has the reason and what Podium does instead.
 """
 
 import os
@@ -10,21 +10,21 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from lib.backends import dagshub
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import installed_mlflow_version
+from lib.backends.mlflow_client import MLFLOW_VERSION_PATTERN, installed_mlflow_version
 from lib.backends.permissions import find_ledger_resource, find_missing_permission, read_user_name
 from lib.backends.rest_request import API_PATH, RestResponse, send_request
+from lib.backends.sqlite_store import take_write_lock
 from lib.errors import PodiumError
 
-RECHECK_SECONDS = 60.0
-"""After so long something that was missing is asked for again: a right may have been granted, a server renewed."""
-_NOBODY = "podium-probe-of-a-model-that-cannot-be"
-_VERBS = {
+_RECHECK_SECONDS = 60.0
+"""What was missing is asked for again after this time: a permission may have been granted, a server updated."""
+_IMPOSSIBLE_MODEL = "podium-probe-of-a-model-that-cannot-be"
+_CLIENT_METHODS = {
     "stages": "transition_model_version_stage",
     "aliases": "set_registered_model_alias",
     "logged models": "get_logged_model",
@@ -33,9 +33,9 @@ _VERBS = {
 
 @dataclass(frozen=True)
 class Capability:
-    """One thing a backend can or cannot do. `has` None: it cannot be told.
+    """One thing a backend can or cannot do. `is_available` None: not known.
 
-    `why` says in a sentence what is missing or not certain, `instead` what Podium does then, `call` what would grant it.
+    `explanation` says in a sentence what is missing or not certain, `fallback` what Podium does then, `grant_code` what would grant it.
     """
 
     is_available: bool | None
@@ -45,27 +45,25 @@ class Capability:
 
     @property
     def summary(self) -> str:
-        """Reason and way round as one text; empty where nothing is missing."""
+        """Explanation and fallback as one text; empty when nothing is missing."""
         return " ".join(part for part in (self.explanation, self.fallback) if part)
 
 
 @dataclass(frozen=True)
 class LengthLimits:
-    """How many characters fit. `told` says whether they are those of a known version, or the least that any version had."""
+    """How many characters fit. `is_known`: the limits of a known version, else the smallest of any version."""
 
     param: int
     run_tag: int
     version_tag: int
-    model_tag: int = 5_000
-    key: int = 250
     is_known: bool = True
 
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What one backend can do. `writing` is about anything at all, `recording` about the record of decisions.
+    """What one backend can do. `write_access` is about anything at all, `ledger_access` about the record of decisions.
 
-    `version` is that of the MLflow behind it, `user` whom a server with users takes us for; either may be empty.
+    `mlflow_version` is that of the MLflow behind it, `user_name` whom a server with users takes us for; either may be empty.
     """
 
     backend: Backend
@@ -82,134 +80,132 @@ class Capabilities:
 
     @property
     def is_complete(self) -> bool:
-        """Is nothing missing?"""
+        """Whether nothing is missing."""
         return all(
-            one.is_available is not False
-            for one in (self.registry, self.stages, self.aliases, self.logged_models, self.ledger_access)
+            capability.is_available is not False
+            for capability in (self.registry, self.stages, self.aliases, self.logged_models, self.ledger_access)
         )
 
 
-AVAILABLE = Capability(is_available=True)
-_KNOWN: dict[Backend, tuple[float, Capabilities]] = {}
+_AVAILABLE = Capability(is_available=True)
+_CACHE: dict[Backend, tuple[float, Capabilities]] = {}
 
 
 def read_capabilities(backend: Backend) -> Capabilities:
     """What a backend can do, asked at the first call. Raises Unreachable when a server does not answer."""
-    asked, known = _KNOWN.get(backend, (0.0, None))
-    if known is not None and (known.is_complete or time.monotonic() - asked < RECHECK_SECONDS):
-        return known
+    read_at, cached_capabilities = _CACHE.get(backend, (0.0, None))
+    if cached_capabilities is not None and (cached_capabilities.is_complete or time.monotonic() - read_at < _RECHECK_SECONDS):
+        return cached_capabilities
     return refresh_capabilities(backend)
 
 
 def refresh_capabilities(backend: Backend) -> Capabilities:
-    """Ask anew, whatever is known. Raises Unreachable when a server does not answer."""
-    found = _of_server(backend) if backend.kind == "server" else _of_store(backend)
-    _KNOWN[backend] = (time.monotonic(), found)
-    return found
+    """Ask again, whatever is cached. Raises Unreachable when a server does not answer."""
+    capabilities = _read_server_capabilities(backend) if backend.kind == "server" else _read_store_capabilities(backend)
+    _CACHE[backend] = (time.monotonic(), capabilities)
+    return capabilities
 
 
 def forget_capabilities(backend: Backend) -> None:
-    """Forget what was asked: the backend just said something else."""
-    _KNOWN.pop(backend, None)
+    """Forget the cached answer: the backend has just given another."""
+    _CACHE.pop(backend, None)
 
 
 def length_limits(version: str) -> LengthLimits:
-    """The limits of an MLflow version such as "3.17.2"; the least that any version had where it is not told. Pure."""
-    at = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-    if not at:
+    """The limits of an MLflow version such as "3.17.2"; the smallest of any version when it is unknown. Pure."""
+    release = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if not release:
         return LengthLimits(param=500, run_tag=5_000, version_tag=5_000, is_known=False)
     return LengthLimits(
-        param=6_000 if at >= (2, 8) else 500 if at >= (1, 28) else 250,
-        run_tag=8_000 if at >= (2, 17) else 5_000,
-        version_tag=100_000 if at >= (3, 1) else 5_000,
+        param=6_000 if release >= (2, 8) else 500 if release >= (1, 28) else 250,
+        run_tag=8_000 if release >= (2, 17) else 5_000,
+        version_tag=100_000 if release >= (3, 1) else 5_000,
     )
 
 
-def _of_store(backend: Backend) -> Capabilities:
+def _read_store_capabilities(backend: Backend) -> Capabilities:
     """A database or a folder that MLflow opens itself: what the MLflow installed here can do."""
     version, is_folder = installed_mlflow_version(), backend.kind == "file"
-    writing = _file_rights(backend.path) if backend.path else AVAILABLE
+    write_access = _file_write_access(backend.path) if backend.path else _AVAILABLE
     return Capabilities(
         backend=backend,
         mlflow_version=version,
         user_name="",
-        registry=AVAILABLE,
-        stages=_with_client("stages", AVAILABLE),
-        aliases=_with_client("aliases", AVAILABLE),
-        logged_models=_with_client("logged models", AVAILABLE),
-        write_access=writing,
-        ledger_access=writing,
-        write_once=_STEPS if is_folder else AVAILABLE,
+        registry=_AVAILABLE,
+        stages=_limit_to_client("stages", _AVAILABLE),
+        aliases=_limit_to_client("aliases", _AVAILABLE),
+        logged_models=_limit_to_client("logged models", _AVAILABLE),
+        write_access=write_access,
+        ledger_access=write_access,
+        write_once=_NO_ATOMIC_WRITES if is_folder else _AVAILABLE,
         limits=length_limits(version),
     )
 
 
-_STEPS = Capability(
+_NO_ATOMIC_WRITES = Capability(
     is_available=False,
     explanation="A folder of files checks and writes in two steps, so two people who decide at once could both take one place.",
     fallback="Let one person at a time decide, or move to SQLite.",
 )
 
 
-def _file_rights(path: Path) -> Capability:
-    """May the file be written? Takes SQLite's write lock for an instant; a file that others keep locked can be written later."""
+def _file_write_access(path: Path) -> Capability:
+    """Whether the file can be written. Takes SQLite's write lock for an instant; a file that others keep locked can be written later."""
     if not path.exists():
         return (
-            AVAILABLE
+            _AVAILABLE
             if os.access(path.parent, os.W_OK)
             else Capability(is_available=False, explanation=f"The folder of {path.name} cannot be written.")
         )
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         return Capability(
-            is_available=False, explanation=f"{path.name} or its folder may only be read by this account.", fallback=_READING
+            is_available=False, explanation=f"{path.name} or its folder may only be read by this account.", fallback=_READING_ONLY
         )
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0.2, isolation_level=None)) as db:
-            db.execute("begin immediate")
-            db.execute("rollback")
+        take_write_lock(path, timeout_seconds=0.2)
     except sqlite3.OperationalError as error:
         if "locked" not in str(error):
-            return Capability(is_available=False, explanation=f"{path.name} cannot be written ({error}).", fallback=_READING)
-    return AVAILABLE
+            return Capability(is_available=False, explanation=f"{path.name} cannot be written ({error}).", fallback=_READING_ONLY)
+    return _AVAILABLE
 
 
-_ASK = "Ask an administrator, or whoever manages it, for that right."
-_READING = "What was done outside is shown, and not recorded."
+_ASK_ADMINISTRATOR = "Ask an administrator, or whoever manages it, for that right."
+_READING_ONLY = "What was done outside is shown, and not recorded."
 
 
-def _of_server(backend: Backend) -> Capabilities:
-    """Ask all questions side by side; each may take its five seconds, none waits for another."""
+def _read_server_capabilities(backend: Backend) -> Capabilities:
+    """Send all requests in parallel; each may take its five seconds."""
     questions: dict[str, Callable[[], RestResponse]] = {
         "version": lambda: send_request(backend, "GET", "/version"),
         "registry": lambda: send_request(backend, "GET", f"{API_PATH}/registered-models/search", params={"max_results": "1"}),
-        "stages": lambda: send_request(backend, "POST", f"{API_PATH}/model-versions/transition-stage", json=_NO_MOVE),
+        "stages": lambda: send_request(backend, "POST", f"{API_PATH}/model-versions/transition-stage", json=_INVALID_TRANSITION),
         "aliases": lambda: send_request(
-            backend, "GET", f"{API_PATH}/registered-models/alias", params={"name": _NOBODY, "alias": "none"}
+            backend, "GET", f"{API_PATH}/registered-models/alias", params={"name": _IMPOSSIBLE_MODEL, "alias": "none"}
         ),
         "logged models": lambda: send_request(backend, "GET", f"{API_PATH}/logged-models/m-{'0' * 32}"),
     }
     with ThreadPoolExecutor(len(questions) + 1) as threads:
-        rights = threads.submit(_server_rights, backend)
-        asked = {name: threads.submit(question) for name, question in questions.items()}
-        said = {name: future.result() for name, future in asked.items()}
-        name, (writing, recording) = rights.result()
-    version = _version(said["version"])
+        permissions = threads.submit(_read_server_permissions, backend)
+        futures = {name: threads.submit(question) for name, question in questions.items()}
+        responses = {name: future.result() for name, future in futures.items()}
+        name, (write_access, ledger_access) = permissions.result()
+    version = _parse_version(responses["version"])
     return Capabilities(
         backend=backend,
         mlflow_version=version,
         user_name=name,
-        registry=_told(said["registry"], _NO_REGISTRY),
-        stages=_with_client("stages", _told(said["stages"], _NO_STAGES)),
-        aliases=_with_client("aliases", _told(said["aliases"], _NO_ALIASES)),
-        logged_models=_with_client("logged models", _told(said["logged models"], _NO_LOGGED)),
-        write_access=writing,
-        ledger_access=recording,
-        write_once=AVAILABLE if version else _NOT_TRIED,
+        registry=_endpoint_capability(responses["registry"], _NO_REGISTRY),
+        stages=_limit_to_client("stages", _endpoint_capability(responses["stages"], _NO_STAGES)),
+        aliases=_limit_to_client("aliases", _endpoint_capability(responses["aliases"], _NO_ALIASES)),
+        logged_models=_limit_to_client("logged models", _endpoint_capability(responses["logged models"], _NO_LOGGED_MODELS)),
+        write_access=write_access,
+        ledger_access=ledger_access,
+        write_once=_AVAILABLE if version else _VERSION_UNKNOWN,
         limits=length_limits(version),
     )
 
 
-_NO_MOVE = {"name": _NOBODY, "version": "1", "stage": "None", "archive_existing_versions": "false"}
+_INVALID_TRANSITION = {"name": _IMPOSSIBLE_MODEL, "version": "1", "stage": "None", "archive_existing_versions": "false"}
 _NO_REGISTRY = Capability(
     is_available=False,
     explanation="This server does not know the model registry.",
@@ -223,79 +219,82 @@ _NO_STAGES = Capability(
 _NO_ALIASES = Capability(
     is_available=False, explanation="This server does not know aliases.", fallback="Podium moves the stages alone."
 )
-_NO_LOGGED = Capability(
+_NO_LOGGED_MODELS = Capability(
     is_available=False,
     explanation="This server does not know logged models, which came with MLflow 3.",
     fallback="Models are kept among the artifacts of their run, and registered from there.",
 )
-_NOT_TRIED = Capability(
+_VERSION_UNKNOWN = Capability(
     is_available=None,
     explanation="The server does not tell its version, so it is not certain that a parameter can never be changed.",
     fallback="Every entry carries a hash: a change would be named by verify.",
 )
 
 
-def _told(said: RestResponse, missing: Capability) -> Capability:
-    return missing if said.is_unknown_endpoint else AVAILABLE
+def _endpoint_capability(response: RestResponse, missing: Capability) -> Capability:
+    return missing if response.is_unknown_endpoint else _AVAILABLE
 
 
-def _with_client(name: str, there: Capability) -> Capability:
-    """The same, as far as the MLflow installed here still has the call."""
+def _limit_to_client(name: str, capability: Capability) -> Capability:
+    """The capability, if the MLflow installed here still has the call."""
     from mlflow import MlflowClient
 
-    if hasattr(MlflowClient, _VERBS[name]):
-        return there
-    missing = {"stages": _NO_STAGES, "aliases": _NO_ALIASES, "logged models": _NO_LOGGED}[name]
+    if hasattr(MlflowClient, _CLIENT_METHODS[name]):
+        return capability
+    missing = {"stages": _NO_STAGES, "aliases": _NO_ALIASES, "logged models": _NO_LOGGED_MODELS}[name]
     return Capability(is_available=False, explanation=f"The MLflow installed here has no {name}.", fallback=missing.fallback)
 
 
-def _version(said: RestResponse) -> str:
-    told = said.text.strip().strip('"')
-    return told if said.status == 200 and re.fullmatch(r"\d+\.\d+[\w.+-]{0,20}", told) else ""
+def _parse_version(response: RestResponse) -> str:
+    version = response.text.strip().strip('"')
+    return version if response.status == 200 and MLFLOW_VERSION_PATTERN.fullmatch(version) else ""
 
 
-def _server_rights(backend: Backend) -> tuple[str, tuple[Capability, Capability]]:
+def _read_server_permissions(backend: Backend) -> tuple[str, tuple[Capability, Capability]]:
     """Who we are to the server, whether we may write anything at all, and whether we may write the record.
 
     An experiment without a name can never be made, but only those who might make one are told so.
     """
     if dagshub.repository_of(backend):
-        return _hub_rights(backend)
-    name, writing = read_user_name(backend), AVAILABLE
+        return _read_dagshub_permissions(backend)
+    name, write_access = read_user_name(backend), _AVAILABLE
     if send_request(backend, "POST", f"{API_PATH}/experiments/create", json={"name": ""}).is_denied:
-        why = f"{backend.name} lets {name or 'this sign-in'} read, not write."
-        return name, (Capability(is_available=False, explanation=why, fallback=_READING),) * 2
+        explanation = f"{backend.name} lets {name or 'this sign-in'} read, not write."
+        return name, (Capability(is_available=False, explanation=explanation, fallback=_READING_ONLY),) * 2
     if (
         name
-        and (home := find_ledger_resource(backend)) is not None
-        and (missing := find_missing_permission(backend, name, home, "EDIT"))
+        and (ledger := find_ledger_resource(backend)) is not None
+        and (missing_permission := find_missing_permission(backend, name, ledger, "EDIT"))
     ):
         return name, (
-            writing,
+            write_access,
             Capability(
-                is_available=False, explanation=missing.what, fallback=f"{_ASK} {_READING}", grant_code=missing.grant_code
+                is_available=False,
+                explanation=missing_permission.what,
+                fallback=f"{_ASK_ADMINISTRATOR} {_READING_ONLY}",
+                grant_code=missing_permission.grant_code,
             ),
         )
-    return name, (writing, writing)
+    return name, (write_access, write_access)
 
 
-def _hub_rights(backend: Backend) -> tuple[str, tuple[Capability, Capability]]:
+def _read_dagshub_permissions(backend: Backend) -> tuple[str, tuple[Capability, Capability]]:
     """The same on DagsHub, which tells whose a token is and whether that person may push to the repository.
 
     What it does not tell is asked of MLflow behind it.
     """
     try:
-        found = dagshub.check_access(backend)
+        access = dagshub.check_access(backend)
     except PodiumError:
-        found = dagshub.RepositoryAccess(dagshub.repository_of(backend), "", None)
-    reads = found.can_push is False
-    if found.can_push is None:
-        reads = send_request(backend, "POST", f"{API_PATH}/experiments/create", json={"name": ""}).is_denied
-    if reads:
-        return found.user_name, (
-            Capability(is_available=False, explanation=dagshub.read_only_text(found), fallback=f"{_PUSH} {_READING}"),
+        access = dagshub.RepositoryAccess(dagshub.repository_of(backend), "", None)
+    is_read_only = access.can_push is False
+    if access.can_push is None:
+        is_read_only = send_request(backend, "POST", f"{API_PATH}/experiments/create", json={"name": ""}).is_denied
+    if is_read_only:
+        return access.user_name, (
+            Capability(is_available=False, explanation=dagshub.read_only_text(access), fallback=f"{_ASK_OWNER} {_READING_ONLY}"),
         ) * 2
-    return found.user_name, (AVAILABLE, AVAILABLE)
+    return access.user_name, (_AVAILABLE, _AVAILABLE)
 
 
-_PUSH = "Ask the owner of the repository for push rights."
+_ASK_OWNER = "Ask the owner of the repository for push rights."

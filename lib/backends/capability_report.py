@@ -1,4 +1,4 @@
-"""What a backend can do, line by line, in words for a page and for the command line. Pure."""
+"""What a backend can do as rows of text, for a page and for the command line. Pure."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,9 +8,9 @@ from lib.backends.capabilities import Capabilities, Capability, LengthLimits
 
 @dataclass(frozen=True)
 class CapabilityRow:
-    """One thing: how it stands, what it is, what was found, and why something is missing with what Podium does instead.
+    """One capability: its state, its name, what was found, and why something is missing with what Podium does instead.
 
-    `call` is Python that would grant it, for an administrator.
+    `grant_code` is Python that would grant it, for an administrator.
     """
 
     state: Literal["ok", "warning", "skipped"]
@@ -21,43 +21,47 @@ class CapabilityRow:
 
 
 def capability_rows(capabilities: Capabilities) -> tuple[CapabilityRow, ...]:
-    """Everything that was asked, in the order in which people ask."""
+    """All capabilities, the most wanted first."""
     return (
-        _line("Model registry", capabilities.registry),
-        _line("Stages", capabilities.stages),
-        _line("Aliases", capabilities.aliases),
-        _line("Logged models", capabilities.logged_models),
-        _line("Runs can be written", capabilities.write_access),
-        _line("Decisions can be recorded", capabilities.ledger_access),
-        _line("Parameters stay as they are", capabilities.write_once),
-        _longest(capabilities.limits),
+        _capability_row("Model registry", capabilities.registry),
+        _capability_row("Stages", capabilities.stages),
+        _capability_row("Aliases", capabilities.aliases),
+        _capability_row("Logged models", capabilities.logged_models),
+        _capability_row("Runs can be written", capabilities.write_access),
+        _capability_row("Decisions can be recorded", capabilities.ledger_access),
+        _capability_row("Parameters stay as they are", capabilities.write_once),
+        _length_row(capabilities.limits),
     )
 
 
 def capability_document(capabilities: Capabilities) -> dict[str, object]:
-    """The same for programs: version, user, and every line by what it is about."""
-    told = {one.label: {"state": one.state, "found": one.value, "why": one.explanation} for one in capability_rows(capabilities)}
-    return {"mlflow": capabilities.mlflow_version, "user": capabilities.user_name, "lines": told}
+    """The same for programs: version, user, and the rows by their labels."""
+    lines = {row.label: {"state": row.state, "found": row.value, "why": row.explanation} for row in capability_rows(capabilities)}
+    return {"mlflow": capabilities.mlflow_version, "user": capabilities.user_name, "lines": lines}
 
 
 def connection_text(capabilities: Capabilities) -> str:
-    """What runs there and who we are to it, as facts joined by dots."""
+    """The version of MLflow and the user, joined by a dot."""
     version = f"MLflow {capabilities.mlflow_version}" if capabilities.mlflow_version else "MLflow of a version that is not told"
     return f"{version} · signed in as {capabilities.user_name}" if capabilities.user_name else version
 
 
-def _line(what: str, one: Capability) -> CapabilityRow:
-    if one.is_available is None:
-        return CapabilityRow("skipped", what, "not certain", one.summary)
+def _capability_row(label: str, capability: Capability) -> CapabilityRow:
+    if capability.is_available is None:
+        return CapabilityRow("skipped", label, "not certain", capability.summary)
     return CapabilityRow(
-        "ok" if one.is_available else "warning", what, "yes" if one.is_available else "no", one.summary, one.grant_code
+        "ok" if capability.is_available else "warning",
+        label,
+        "yes" if capability.is_available else "no",
+        capability.summary,
+        capability.grant_code,
     )
 
 
-def _longest(limits: LengthLimits) -> CapabilityRow:
-    found = f"{limits.param:,} in a parameter, {limits.version_tag:,} in a tag of a version"
+def _length_row(limits: LengthLimits) -> CapabilityRow:
+    value = f"{limits.param:,} in a parameter, {limits.version_tag:,} in a tag of a version"
     if limits.is_known:
-        return CapabilityRow("ok", "Characters that fit", found)
+        return CapabilityRow("ok", "Characters that fit", value)
     return CapabilityRow(
-        "skipped", "Characters that fit", found, "The server does not tell its version, so the least that any had is kept to."
+        "skipped", "Characters that fit", value, "The server does not tell its version, so the least that any had is kept to."
     )

@@ -1,6 +1,6 @@
-"""Is anybody there, and is it MLflow? Answered within five seconds, whatever the network does, and in words that name the cause.
+"""Does a backend answer, and is it MLflow? Known within five seconds, whatever the network does; an error names the cause.
 
-A client of MLflow would retry for four minutes. A local SQLite file is left to `store`.
+MLflow's own client would retry for four minutes. A local SQLite file is left to `sqlite_store`.
 """
 
 import queue
@@ -15,7 +15,7 @@ import httpx
 
 from lib.backends.backend import Backend
 from lib.backends.credentials import client_uri, find_credential, httpx_auth
-from lib.errors import BackendError, NeedsMigration, NotFound, PodiumError, Unreachable
+from lib.errors import BackendError, NotFound, PodiumError, Unreachable
 
 HTTP_TIMEOUT_SECONDS = 2.0
 PROBE_DEADLINE_SECONDS = 4.0
@@ -23,75 +23,75 @@ PROBE_DEADLINE_SECONDS = 4.0
 PROBE_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
 ResultT = TypeVar("ResultT")
 _DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
-"""From a module that SQLAlchemy asks for to the package that brings it, where the two have not the same name."""
+"""From a module that SQLAlchemy asks for to the package that brings it, where their names differ."""
 
 
 def probe_backend(backend: Backend) -> None:
     """Ask one small question. Raises Unreachable, NotFound, NeedsMigration or another BackendError with the cause."""
     match backend.kind:
         case "server":
-            run_with_deadline(backend, lambda: _server(backend))
+            run_with_deadline(backend, lambda: _probe_server(backend))
         case "file":
-            _folder(backend)
+            _probe_folder(backend)
         case "database":
-            run_with_deadline(backend, lambda: _database(backend))
+            run_with_deadline(backend, lambda: _probe_database(backend))
 
 
 def run_with_deadline(backend: Backend, action: Callable[[], ResultT], seconds: float = PROBE_DEADLINE_SECONDS) -> ResultT:
-    """Do it in a thread of its own and wait for some seconds only. A thread that hangs ends with its socket."""
-    done: queue.SimpleQueue[tuple[ResultT] | PodiumError] = queue.SimpleQueue()
+    """Run an action in a thread of its own and wait for some seconds only. A thread that hangs ends with its socket."""
+    outcomes: queue.SimpleQueue[tuple[ResultT] | PodiumError] = queue.SimpleQueue()
 
     def run() -> None:
         try:
-            done.put((action(),))
+            outcomes.put((action(),))
         except PodiumError as error:
-            done.put(error)
+            outcomes.put(error)
 
     threading.Thread(target=run, name="probe", daemon=True).start()
     try:
-        said = done.get(timeout=seconds)
+        outcome = outcomes.get(timeout=seconds)
     except queue.Empty:
         raise unreachable_error(backend, f"did not answer within {seconds:g} s") from None
-    if isinstance(said, PodiumError):
-        raise said
-    return said[0]
+    if isinstance(outcome, PodiumError):
+        raise outcome
+    return outcome[0]
 
 
-def _server(backend: Backend) -> None:
-    signed = httpx_auth(backend)
+def _probe_server(backend: Backend) -> None:
+    auth = httpx_auth(backend)
     try:
-        answer = httpx.get(backend.uri + PROBE_PATH, timeout=HTTP_TIMEOUT_SECONDS, auth=signed, follow_redirects=False)
+        response = httpx.get(backend.uri + PROBE_PATH, timeout=HTTP_TIMEOUT_SECONDS, auth=auth, follow_redirects=False)
     except httpx.TimeoutException as error:
         raise unreachable_error(backend, f"did not answer within {HTTP_TIMEOUT_SECONDS:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         raise connection_error(backend, error) from None  # the request it holds could carry a sign-in
-    _judge(backend, answer, signed=signed is not None)
+    _require_mlflow_response(backend, response, has_credential=auth is not None)
 
 
 def connection_error(backend: Backend, error: BaseException) -> Unreachable:
-    """What stopped a request, found in the chain of what led to it."""
-    chain, one = [], error
-    while one is not None and one not in chain:
-        chain.append(one)
-        one = one.__cause__ or one.__context__  # type: ignore[assignment]
-    said = " ".join(map(str, chain))
-    if any(isinstance(one, socket.gaierror) for one in chain) or isinstance(error, UnicodeError):
+    """The error of a request that failed, by the chain of its causes."""
+    chain, cause = [], error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
+    text = " ".join(map(str, chain))
+    if any(isinstance(cause, socket.gaierror) for cause in chain) or isinstance(error, UnicodeError):
         return Unreachable(
             f"No host is called {urlsplit(backend.uri).hostname}.", next="Check the spelling, and whether a VPN is needed."
         )
-    if any(isinstance(one, ssl.SSLError) for one in chain) or "SSL" in said:
-        return _insecure(backend, said)
+    if any(isinstance(cause, ssl.SSLError) for cause in chain) or "SSL" in text:
+        return _tls_error(backend, text)
     if isinstance(error, httpx.RemoteProtocolError):
-        return _no_mlflow(backend, "in another language than HTTP")
-    return unreachable_error(backend, "cannot be reached: nothing listens there" if "refused" in said else "cannot be reached")
+        return _not_mlflow_error(backend, "in another language than HTTP")
+    return unreachable_error(backend, "cannot be reached: nothing listens there" if "refused" in text else "cannot be reached")
 
 
-def _insecure(backend: Backend, said: str) -> Unreachable:
-    if "CERTIFICATE_VERIFY_FAILED" in said:
-        how = "It may be another machine than it says, so nothing was sent."
+def _tls_error(backend: Backend, text: str) -> Unreachable:
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        meaning = "It may be another machine than it says, so nothing was sent."
         return Unreachable(
             f"{backend.name} shows a certificate that this machine does not trust.",
-            means=how,
+            means=meaning,
             next="If it is your own authority's, set SSL_CERT_FILE and REQUESTS_CA_BUNDLE to its file before Podium is started.",
         )
     return Unreachable(
@@ -99,10 +99,10 @@ def _insecure(backend: Backend, said: str) -> Unreachable:
     )
 
 
-def _judge(backend: Backend, answer: httpx.Response, *, signed: bool) -> None:
-    status = answer.status_code
-    if status == 401 or (status == 403 and "Invalid Host header" not in answer.text[:400]):
-        raise _not_admitted(backend, status, signed=signed)
+def _require_mlflow_response(backend: Backend, response: httpx.Response, *, has_credential: bool) -> None:
+    status = response.status_code
+    if status == 401 or (status == 403 and "Invalid Host header" not in response.text[:400]):
+        raise _sign_in_error(backend, status, has_credential=has_credential)
     if status == 403:
         raise Unreachable(
             f"{backend.name} does not answer to this name.",
@@ -112,32 +112,36 @@ def _judge(backend: Backend, answer: httpx.Response, *, signed: bool) -> None:
         raise unreachable_error(backend, "is asked too often and answers 429")
     if status >= 500:
         raise unreachable_error(backend, f"answers with error {status}")
-    if answer.is_redirect:
-        target = urlsplit(answer.headers.get("location", ""))
-        where = f" but sends on to {target.hostname}" if target.hostname else " but sends on elsewhere"
-        raise _no_mlflow(backend, f"not as an MLflow server does,{where}")
-    if status != 200 or "json" not in answer.headers.get("content-type", ""):
-        page = ": it shows a web page" if "html" in answer.headers.get("content-type", "") else ""
-        raise _no_mlflow(backend, f"not as an MLflow server does{page}")
+    if response.is_redirect:
+        target = urlsplit(response.headers.get("location", ""))
+        detail = f" but sends on to {target.hostname}" if target.hostname else " but sends on elsewhere"
+        raise _not_mlflow_error(backend, f"not as an MLflow server does,{detail}")
+    if status != 200 or "json" not in response.headers.get("content-type", ""):
+        detail = ": it shows a web page" if "html" in response.headers.get("content-type", "") else ""
+        raise _not_mlflow_error(backend, f"not as an MLflow server does{detail}")
 
 
-def _not_admitted(backend: Backend, status: int, *, signed: bool) -> Unreachable:
-    held = find_credential(backend)
-    if not signed:
+def _sign_in_error(backend: Backend, status: int, *, has_credential: bool) -> Unreachable:
+    credential = find_credential(backend)
+    if not has_credential:
         return Unreachable(
             f"{backend.name} asks for a sign-in ({status}).",
             next="Sign in on Settings; for the command line set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
         )
-    who = f" of {held.user}" if held and held.user else ""
-    what = (
-        f"does not accept the sign-in{who} ({status})" if status == 401 else f"does not let you in{who and ' as' + who[3:]} (403)"
+    of_user = f" of {credential.user}" if credential and credential.user else ""
+    refusal = (
+        f"does not accept the sign-in{of_user} ({status})"
+        if status == 401
+        else f"does not let you in{of_user and ' as' + of_user[3:]} (403)"
     )
-    return Unreachable(f"{backend.name} {what}.", next="Check user and password or token on Settings, or ask its administrator.")
-
-
-def _no_mlflow(backend: Backend, how: str) -> Unreachable:
     return Unreachable(
-        f"{backend.name} answers, but {how}.",
+        f"{backend.name} {refusal}.", next="Check user and password or token on Settings, or ask its administrator."
+    )
+
+
+def _not_mlflow_error(backend: Backend, detail: str) -> Unreachable:
+    return Unreachable(
+        f"{backend.name} answers, but {detail}.",
         next="Check the address: it must be the one that mlflow server printed, with no page behind it.",
     )
 
@@ -147,7 +151,7 @@ def unreachable_error(backend: Backend, detail: str) -> Unreachable:
     return Unreachable(f"{backend.name} {detail}.", next="Check the address or start the server, then try again.")
 
 
-def _folder(backend: Backend) -> None:
+def _probe_folder(backend: Backend) -> None:
     """A file store must be there already: MLflow would make a folder of any misspelled name."""
     folder = backend.folder
     if folder is None or not folder.is_dir():
@@ -158,7 +162,7 @@ def _folder(backend: Backend) -> None:
         )
 
 
-def _database(backend: Backend) -> None:
+def _probe_database(backend: Backend) -> None:
     """Connect and read the number of its schema. MLflow would change an older or empty one at once, so it is not asked here."""
     from sqlalchemy import create_engine, inspect
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -168,9 +172,9 @@ def _database(backend: Backend) -> None:
     try:
         engine = create_engine(client_uri(backend), poolclass=NullPool)
         tables = set(inspect(engine).get_table_names())
-        with engine.connect() as opened:
+        with engine.connect() as connection:
             rows = (
-                opened.exec_driver_sql("select version_num from alembic_version").fetchall()
+                connection.exec_driver_sql("select version_num from alembic_version").fetchall()
                 if "alembic_version" in tables
                 else []
             )
@@ -185,12 +189,12 @@ def _database(backend: Backend) -> None:
             f"Nobody knows this driver for {family}.", next="Leave out what follows the + in its address."
         ) from error
     except (SQLAlchemyError, ArgumentError) as error:
-        raise _closed(backend, str(error)) from None  # its text could carry the address with the password
-    _judge_schema(backend, tables, rows[0][0] if rows else "")
+        raise _database_error(backend, str(error)) from None  # its text could carry the address with the password
+    _require_current_schema(backend, tables, rows[0][0] if rows else "")
 
 
-def _closed(backend: Backend, said: str) -> Unreachable:
-    if "password" in said or "denied" in said or "authentication" in said.lower():
+def _database_error(backend: Backend, message: str) -> Unreachable:
+    if "password" in message or "denied" in message or "authentication" in message.lower():
         return Unreachable(
             f"{backend.name} does not accept the user or the password.",
             next="Check the variable that the address names, or sign in again.",
@@ -198,20 +202,17 @@ def _closed(backend: Backend, said: str) -> Unreachable:
     return unreachable_error(backend, "cannot be reached as a database")
 
 
-def _judge_schema(backend: Backend, tables: set[str], found: str) -> None:
-    from lib.backends.sqlite_store import mlflow_revisions
+def _require_current_schema(backend: Backend, tables: set[str], revision: str) -> None:
+    from lib.backends.sqlite_store import compare_schema, older_schema_error
 
     if "experiments" not in tables:
         raise BackendError(
             f"{backend.name} holds no tables of MLflow yet.", next="Start mlflow server on it once, or run mlflow db upgrade."
         )
-    wanted, known = mlflow_revisions()
-    if found == wanted:
-        return
-    if found in known or not found:
-        raise NeedsMigration(
-            f"{backend.name} was made by an older MLflow (schema {found or 'without a number'}).",
-            means=f"Opening it would change it to schema {wanted}, and the older MLflow could not open it any more.",
-            next="Its administrator makes a copy and runs mlflow db upgrade.",
+    status = compare_schema(revision)
+    if status.state == "older":
+        raise older_schema_error(backend.name, status, "Its administrator makes a copy and runs mlflow db upgrade.")
+    if status.state == "newer":
+        raise BackendError(
+            f"{backend.name} was made by a newer MLflow (schema {revision}).", next="Install that newer MLflow here."
         )
-    raise BackendError(f"{backend.name} was made by a newer MLflow (schema {found}).", next="Install that newer MLflow here.")

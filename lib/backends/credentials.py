@@ -1,8 +1,8 @@
-"""Credentials: where they come from, how long they are held, and what they become for whoever asks a backend.
+"""Credentials: where they come from, how long they are held, and how they sign in at a backend.
 
-A credential never shows itself: not in repr, str, pickle, copies or `asdict`. A `Backend` carries only its opaque name, `principal`. What
-a person typed is held by that person's session alone and forgotten with it; what came from secrets or the environment is held by the
-process. How MLflow's own client learns of it is left to `signing`.
+A credential never shows its secret: not in repr, str, pickle, copies or `asdict`. A `Backend` carries only its opaque name,
+`principal`. What a person typed is held by that person's session alone and forgotten with it; what came from secrets or the
+environment is held by the process. How MLflow's own client gets it is left to `request_auth`.
 """
 
 import hashlib
@@ -26,17 +26,17 @@ from lib.errors import BadInput
 CredentialSource = Literal["typed", "secrets", "environment"]
 USER_VARIABLE, PASSWORD_VARIABLE, TOKEN_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
 PRINCIPAL_PREFIX = "podium-"
-_KEY = secrets.token_bytes(32)
+_HMAC_KEY = secrets.token_bytes(32)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_HELD: "WeakValueDictionary[str, Credential]" = WeakValueDictionary()
-_OF_PROCESS: "dict[tuple[str, str], Credential]" = {}
-_INTRODUCED: "dict[str, Credential]" = {}
-_VARIABLES: dict[str, str] = {}
+_LIVE_CREDENTIALS: "WeakValueDictionary[str, Credential]" = WeakValueDictionary()
+_PROCESS_CREDENTIALS: "dict[tuple[str, str], Credential]" = {}
+_CREDENTIALS_WITH_USER: "dict[str, Credential]" = {}
+_HIDDEN_VARIABLES: dict[str, str] = {}
 _LOCK = threading.Lock()
 
 
 class Credential:
-    """User and password, or a token, for one address. `principal` is its opaque name: the same for the same words, in this process only.
+    """User and password, or a token, for one address. `principal` is its opaque name: the same for the same input, in this process only.
 
     `user` may be shown; `source` says who gave it, which decides whether a name the server vouches for is that of this session.
     """
@@ -47,8 +47,8 @@ class Credential:
         self.uri, self.user, self.source = backend.uri, user, source
         self.__secret = secret
         self.is_token = backend.kind == "server" and not user
-        words = "\0".join((backend.uri, user, secret, source)).encode()
-        self.principal = PRINCIPAL_PREFIX + hmac.new(_KEY, words, hashlib.sha256).hexdigest()[:24]
+        identity = "\0".join((backend.uri, user, secret, source)).encode()
+        self.principal = PRINCIPAL_PREFIX + hmac.new(_HMAC_KEY, identity, hashlib.sha256).hexdigest()[:24]
 
     def __repr__(self) -> str:
         return f"<a credential for {self.uri}>"
@@ -69,7 +69,7 @@ class Credential:
         return "Basic " + b64encode(f"{self.user}:{self.__secret}".encode()).decode()
 
     def covers(self, url: str) -> bool:
-        """Whether a request to this URL stays at the credential's own address. Other hosts and other paths are somebody else's."""
+        """Whether a request to this URL stays at the credential's own address. Other hosts and other paths do not."""
         return _is_below(url, self.uri)
 
     def bearer_header(self) -> str:
@@ -96,8 +96,8 @@ class Credential:
         return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{quote(self.__secret, safe='')}@{host}"))
 
 
-class _Signed(httpx.Auth):
-    """Signs a request of our own, if it goes to the credential's address."""
+class _CredentialAuth(httpx.Auth):
+    """Signs one of our own requests, if it goes to the credential's address."""
 
     def __init__(self, credential: Credential) -> None:
         self._credential = credential
@@ -108,8 +108,8 @@ class _Signed(httpx.Auth):
         yield request
 
 
-class _AtApi(httpx.Auth):
-    """Signs a request to the API that stands on the credential's own host, and no other."""
+class _ApiTokenAuth(httpx.Auth):
+    """Signs a request to the API on the credential's own host, and no other."""
 
     def __init__(self, credential: Credential, api: str) -> None:
         self._credential, self._api = credential, api
@@ -123,63 +123,63 @@ class _AtApi(httpx.Auth):
 def create_credential(backend: Backend, user: str, secret: str, source: CredentialSource = "typed") -> Credential:
     """A credential for a backend's address, known from now on for as long as somebody holds it. `user` is empty for a token.
 
-    Raises BadInput for words that no header can carry.
+    Raises BadInput for what no header can carry.
     """
-    if not secret or any(ord(letter) < 32 for letter in user + secret) or ":" in user:
+    if not secret or any(ord(character) < 32 for character in user + secret) or ":" in user:
         raise BadInput(
             "This user and password cannot be sent.", next="A user has no colon, and neither has a line break or is empty."
         )
     if backend.kind == "server" and not user and not secret.isascii():
         raise BadInput("This token cannot be sent.", next="A token holds plain letters, digits and marks only.")
-    made = Credential(backend, user, secret, source)
+    credential = Credential(backend, user, secret, source)
     with _LOCK:
-        return _HELD.setdefault(made.principal, made)
+        return _LIVE_CREDENTIALS.setdefault(credential.principal, credential)
 
 
 def store_credential(credential: Credential) -> None:
     """Hold a credential for the life of this process: for those that came from secrets or the environment."""
-    _OF_PROCESS[credential.uri, credential.source] = credential
+    _PROCESS_CREDENTIALS[credential.uri, credential.source] = credential
 
 
 def find_credential(backend: Backend) -> Credential | None:
-    """The credential a backend is asked with; None for nobody's, or when the session that gave it has ended."""
-    return _HELD.get(backend.principal) if backend.principal else None
+    """The credential a backend is asked with; None for nobody, or when the session that gave it has ended."""
+    return _LIVE_CREDENTIALS.get(backend.principal) if backend.principal else None
 
 
 def attach_credential(backend: Backend) -> Backend:
     """The backend, asked with what this process holds for its address: secrets before the environment; else as it is."""
-    held = _OF_PROCESS.get((backend.uri, "secrets")) or _OF_PROCESS.get((backend.uri, "environment"))
-    if held is None or backend.principal:
+    credential = _PROCESS_CREDENTIALS.get((backend.uri, "secrets")) or _PROCESS_CREDENTIALS.get((backend.uri, "environment"))
+    if credential is None or backend.principal:
         return backend
-    return backend.with_principal(_INTRODUCED.get(held.principal, held).principal)
+    return backend.with_principal(_CREDENTIALS_WITH_USER.get(credential.principal, credential).principal)
 
 
 def attach_user(credential: Credential, user: str) -> Credential:
-    """A credential that was a token alone, as that of a user from now on. One of the process is found so by `known`."""
-    made = credential.with_user(user)
+    """A credential that was a token alone, as that of a user from now on. `attach_credential` finds it for a token of the process."""
+    with_user = credential.with_user(user)
     if credential.source != "typed":
-        _INTRODUCED[credential.principal] = made
-    return made
+        _CREDENTIALS_WITH_USER[credential.principal] = with_user
+    return with_user
 
 
 def httpx_auth(backend: Backend) -> httpx.Auth | None:
     """How our own requests sign in at a backend; None for nobody."""
-    held = find_credential(backend)
-    return _Signed(held) if held and backend.kind == "server" else None
+    credential = find_credential(backend)
+    return _CredentialAuth(credential) if credential and backend.kind == "server" else None
 
 
 def httpx_token_auth(backend: Backend, api_url: str) -> httpx.Auth | None:
-    """How a token signs in at the API on its own host, whose address is `api`; None for nobody, and for an API on another host."""
-    held, own = find_credential(backend), urlsplit(api_url)
-    if held is None or not _is_below(held.uri, urlunsplit((own.scheme, own.netloc, "", "", ""))):
+    """How a token signs in at the API on its own host, whose address is `api_url`; None for nobody, and for an API on another host."""
+    credential, api = find_credential(backend), urlsplit(api_url)
+    if credential is None or not _is_below(credential.uri, urlunsplit((api.scheme, api.netloc, "", "", ""))):
         return None
-    return _AtApi(held, api_url)
+    return _ApiTokenAuth(credential, api_url)
 
 
 def client_uri(backend: Backend) -> str:
-    """The URI that MLflow is given for a backend. It is never shown or recorded; see `signing` for what becomes of it."""
-    held = find_credential(backend)
-    return held.client_uri() if held else backend.uri
+    """The URI that MLflow is given for a backend. It is never shown or recorded; see `request_auth`."""
+    credential = find_credential(backend)
+    return credential.client_uri() if credential else backend.uri
 
 
 def take_from_environment(environment: MutableMapping[str, str], backend: Backend) -> Backend:
@@ -187,25 +187,25 @@ def take_from_environment(environment: MutableMapping[str, str], backend: Backen
 
     From then on the environment can be shown and inherited. User and password in its variables win over those in its address.
     """
-    found = _found(environment, backend)
+    user_and_secret = _read_user_and_secret(environment, backend)
     for name in (USER_VARIABLE, PASSWORD_VARIABLE, TOKEN_VARIABLE):
         environment.pop(name, None)
     if environment.get("MLFLOW_TRACKING_URI", "").strip():
         environment["MLFLOW_TRACKING_URI"] = backend.uri
-    if found:
-        store_credential(create_credential(backend, *found, "environment"))
+    if user_and_secret:
+        store_credential(create_credential(backend, *user_and_secret, "environment"))
     return attach_credential(backend)
 
 
 def read_from_environment(environment: Mapping[str, str], backend: Backend) -> Backend:
-    """The backend with what an environment holds for it, which stays there: for a keeper, whose script inherits it."""
-    found = _found(environment, backend)
-    if found:
-        store_credential(create_credential(backend, *found, "environment"))
+    """The backend with what an environment holds for it, which stays there: for a job runner, whose script inherits it."""
+    user_and_secret = _read_user_and_secret(environment, backend)
+    if user_and_secret:
+        store_credential(create_credential(backend, *user_and_secret, "environment"))
     return attach_credential(backend)
 
 
-def _found(environment: Mapping[str, str], backend: Backend) -> tuple[str, str] | None:
+def _read_user_and_secret(environment: Mapping[str, str], backend: Backend) -> tuple[str, str] | None:
     """User and secret for a backend in an environment."""
     address = environment.get("MLFLOW_TRACKING_URI", "")
     if backend.kind == "database":
@@ -223,36 +223,36 @@ def _found(environment: Mapping[str, str], backend: Backend) -> tuple[str, str] 
 
 
 def hide_variables(environment: MutableMapping[str, str], texts: list[str]) -> None:
-    """Take the variables that these texts name as ${NAME} out of an environment, to be filled in by `filled` only."""
+    """Take the variables that these texts name as ${NAME} out of an environment, to be filled in by `expand_variables` only."""
     for name in {name for text in texts for name in _VARIABLE.findall(text)}:
         if environment.get(name):
-            _VARIABLES[name] = environment.pop(name)
+            _HIDDEN_VARIABLES[name] = environment.pop(name)
 
 
 def expand_variables(text: str) -> str:
-    """A text with its ${NAME} filled in from the variables that were stowed or stand in the environment.
+    """A text with its ${NAME} filled in from the hidden variables or the environment.
 
-    Raises BadInput when one is not set. The value is not decoded: it is the password itself, whatever signs it holds.
+    Raises BadInput when one is not set. The value is not decoded: it is the password itself, whatever characters it has.
     """
 
-    def value(found: re.Match[str]) -> str:
-        told = _VARIABLES.get(found[1]) or os.environ.get(found[1], "")
-        if not told:
-            raise BadInput(f"The variable {found[1]} is not set.", next=f"Set {found[1]} before Podium is started.")
-        return told
+    def value(match: re.Match[str]) -> str:
+        content = _HIDDEN_VARIABLES.get(match[1]) or os.environ.get(match[1], "")
+        if not content:
+            raise BadInput(f"The variable {match[1]} is not set.", next=f"Set {match[1]} before Podium is started.")
+        return content
 
     return _VARIABLE.sub(value, text)
 
 
 def _is_below(url: str, address: str) -> bool:
     """Whether a URL has the scheme, host and port of an address and goes to its path or below it."""
-    asked, own = urlsplit(url), urlsplit(address)
-    same = (asked.scheme, asked.hostname, _port(asked.scheme, asked.port)) == (
-        own.scheme,
-        own.hostname,
-        _port(own.scheme, own.port),
+    target, base = urlsplit(url), urlsplit(address)
+    is_same_host = (target.scheme, target.hostname, _port(target.scheme, target.port)) == (
+        base.scheme,
+        base.hostname,
+        _port(base.scheme, base.port),
     )
-    return same and f"{asked.path}/".startswith(f"{own.path.rstrip('/')}/") and ".." not in asked.path.split("/")
+    return is_same_host and f"{target.path}/".startswith(f"{base.path.rstrip('/')}/") and ".." not in target.path.split("/")
 
 
 def _port(scheme: str, port: int | None) -> int | None:

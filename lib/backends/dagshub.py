@@ -2,7 +2,7 @@
 
 Its client is used for these two questions only, each with an explicit host and sign-in. Never `dagshub.init`, which makes a public
 repository of a misspelled name and waits for a browser for ever; never its store of tokens, which deletes one when DagsHub has an
-outage. Runs and models are left to MLflow's client, and where tokens come from to `hub_tokens`.
+outage. Runs and models are left to MLflow's client, and where tokens come from to `dagshub_tokens`.
 """
 
 import os
@@ -19,17 +19,17 @@ from lib.backends.backend import Backend
 from lib.backends.credentials import Credential, attach_user, find_credential, httpx_token_auth
 from lib.errors import BadInput, NotFound, NotWritable, PodiumError, SignInRejected, Unreachable
 
-DEFAULT_HOST_URL = "https://dagshub.com"
-HOST_VARIABLE = "DAGSHUB_CLIENT_HOST"
+_DEFAULT_HOST_URL = "https://dagshub.com"
+_HOST_VARIABLE = "DAGSHUB_CLIENT_HOST"
 RETRY_SECONDS = 15.0
-"""For so long DagsHub is not asked by the way again after it did not answer; a person who asks is always served."""
-OWNER_LOOKUP_SECONDS = 2.5
-_LATELY: dict[str, tuple[float, PodiumError]] = {}
+"""How long DagsHub is not asked again by itself after it did not answer; a person's own check always asks."""
+_OWNER_LOOKUP_SECONDS = 2.5
+_RECENT_ERRORS: dict[str, tuple[float, PodiumError]] = {}
 
 
 @dataclass(frozen=True)
 class RepositoryAccess:
-    """A repository that is there, and as whom it is asked. `may_push` None: DagsHub did not tell."""
+    """A repository that exists, and as whom it is asked. `can_push` None: DagsHub did not say."""
 
     repository: str
     user_name: str
@@ -37,12 +37,12 @@ class RepositoryAccess:
 
 
 def host_url(environment: Mapping[str, str] = os.environ) -> str:
-    """The address of DagsHub: `DAGSHUB_CLIENT_HOST`, for one of one's own, else the usual one. Raises BadInput for no address."""
-    asked = environment.get(HOST_VARIABLE, "").strip().rstrip("/") or DEFAULT_HOST_URL
-    parts = urlsplit(asked)
+    """The address of DagsHub: `DAGSHUB_CLIENT_HOST`, for one of one's own, else the default. Raises BadInput for what is not an address."""
+    url = environment.get(_HOST_VARIABLE, "").strip().rstrip("/") or _DEFAULT_HOST_URL
+    parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise BadInput(f"{HOST_VARIABLE} is not an address.", next="Write it as https://dagshub.example.org, or leave it out.")
-    return asked
+        raise BadInput(f"{_HOST_VARIABLE} is not an address.", next="Write it as https://dagshub.example.org, or leave it out.")
+    return url
 
 
 def repository_of(backend: Backend) -> str:
@@ -50,62 +50,62 @@ def repository_of(backend: Backend) -> str:
     if backend.kind != "server":
         return ""
     try:
-        found = re.fullmatch(re.escape(host_url()) + r"/([^/]+/[^/]+)\.mlflow", backend.uri)
+        match = re.fullmatch(re.escape(host_url()) + r"/([^/]+/[^/]+)\.mlflow", backend.uri)
     except BadInput:
         return ""
-    return found[1] if found else ""
+    return match[1] if match else ""
 
 
 def check_access(backend: Backend, seconds: float = connectivity.PROBE_DEADLINE_SECONDS) -> RepositoryAccess:
-    """Ask DagsHub about the repository and the person. Nothing is made, kept or thrown away, whatever it answers.
+    """Ask DagsHub about the repository and the person. Nothing is created, stored or deleted, whatever it answers.
 
-    Raises NotAdmitted for a token that is not accepted, NotFound for a repository that is not there or not for this person,
+    Raises SignInRejected for a token that is not accepted, NotFound for a repository that is not there or not for this person,
     Unreachable when DagsHub does not answer, is asked too often or has a fault of its own.
     """
-    site, repository = host_url(), repository_of(backend)
-    signed = httpx_token_auth(backend, f"{site}/api/v1")
-    if signed is None:
-        raise _nobody(backend)
-    _ready()
+    host, repository = host_url(), repository_of(backend)
+    auth = httpx_token_auth(backend, f"{host}/api/v1")
+    if auth is None:
+        raise _no_token_error(backend)
+    _prepare_client()
     try:
-        found = connectivity.run_with_deadline(backend, lambda: _asked(backend, repository, signed), seconds)
+        access = connectivity.run_with_deadline(backend, lambda: _read_access(backend, repository, auth), seconds)
     except Unreachable as error:
-        trouble = Unreachable(error.what, means=_KEPT, next=_LATER)
-        _LATELY[backend.principal] = (time.monotonic(), trouble)
-        raise trouble from None
-    _LATELY.pop(backend.principal, None)
-    return found
+        outage = Unreachable(error.what, means=_TOKEN_WAS_KEPT, next=_TRY_LATER)
+        _RECENT_ERRORS[backend.principal] = (time.monotonic(), outage)
+        raise outage from None
+    _RECENT_ERRORS.pop(backend.principal, None)
+    return access
 
 
-_KEPT = "This says nothing about your token, which was kept. Nothing was changed."
-_LATER = f"Wait a minute, then try again; if it lasts, check the network and, for a DagsHub of your own, {HOST_VARIABLE}."
+_TOKEN_WAS_KEPT = "This says nothing about your token, which was kept. Nothing was changed."
+_TRY_LATER = f"Wait a minute, then try again; if it lasts, check the network and, for a DagsHub of your own, {_HOST_VARIABLE}."
 
 
 def probe_repository(backend: Backend) -> None:
     """Ask a repository's MLflow one small question. When it does not answer well, DagsHub's own API says why, within the same time."""
-    begun = time.monotonic()
+    started_at = time.monotonic()
     try:
         connectivity.probe_backend(backend)
     except Unreachable as error:
         if find_credential(backend) is None and "asks for a sign-in" in error.what:
-            raise _nobody(backend) from None
-        left = connectivity.PROBE_DEADLINE_SECONDS - (time.monotonic() - begun)
-        if lately := _told_lately(backend):
-            raise lately from None
-        if find_credential(backend) is not None and left > 0:
-            check_access(backend, left)
+            raise _no_token_error(backend) from None
+        seconds_left = connectivity.PROBE_DEADLINE_SECONDS - (time.monotonic() - started_at)
+        if recent_error := _recent_error(backend):
+            raise recent_error from None
+        if find_credential(backend) is not None and seconds_left > 0:
+            check_access(backend, seconds_left)
         raise
 
 
 def probe_and_check_access(backend: Backend) -> RepositoryAccess:
     """Ask both within the same time: MLflow, then DagsHub. Raises what they raise."""
-    begun = time.monotonic()
+    started_at = time.monotonic()
     probe_repository(backend)
-    return check_access(backend, max(0.5, connectivity.PROBE_DEADLINE_SECONDS + 0.5 - (time.monotonic() - begun)))
+    return check_access(backend, max(0.5, connectivity.PROBE_DEADLINE_SECONDS + 0.5 - (time.monotonic() - started_at)))
 
 
 def push_permission_error(access: RepositoryAccess) -> NotWritable:
-    """What somebody without push rights is told, with the way out."""
+    """The error for somebody without push rights, with what to do."""
     return NotWritable(
         read_only_text(access),
         means="Runs, models and the record can be looked at; nothing can be changed.",
@@ -121,45 +121,45 @@ def read_only_text(access: RepositoryAccess) -> str:
 def identify_token_owner(backend: Backend) -> Credential | None:
     """The token of a backend as that of its user, where a token alone is held: MLflow at DagsHub takes it as a password.
 
-    None where there is nothing to find out, and while DagsHub does not tell; then it is asked again after some seconds.
+    None where there is nothing to find out, and while DagsHub does not answer; then it is asked again after some seconds.
     """
-    held = find_credential(backend)
-    if held is None or not held.is_token or not repository_of(backend):
+    credential = find_credential(backend)
+    if credential is None or not credential.is_token or not repository_of(backend):
         return None
-    if _told_lately(backend):
+    if _recent_error(backend):
         return None
     try:
-        return attach_user(held, check_access(backend, OWNER_LOOKUP_SECONDS).user_name)
+        return attach_user(credential, check_access(backend, _OWNER_LOOKUP_SECONDS).user_name)
     except PodiumError as error:
-        _LATELY[backend.principal] = (time.monotonic(), error)
+        _RECENT_ERRORS[backend.principal] = (time.monotonic(), error)
         return None
 
 
-def _told_lately(backend: Backend) -> PodiumError | None:
-    """What DagsHub's trouble was a moment ago, so that nobody waits for it once more."""
-    at, error = _LATELY.get(backend.principal, (float("-inf"), None))
-    return error if time.monotonic() - at < RETRY_SECONDS else None
+def _recent_error(backend: Backend) -> PodiumError | None:
+    """DagsHub's error of a moment ago, so that nobody waits for it again."""
+    failed_at, error = _RECENT_ERRORS.get(backend.principal, (float("-inf"), None))
+    return error if time.monotonic() - failed_at < RETRY_SECONDS else None
 
 
-def _ready() -> None:
+def _prepare_client() -> None:
     """Import the client before the seconds count, and bound its own waiting: it reads its limit as text, and then fails."""
     from dagshub.common import config
 
     config.http_timeout = connectivity.PROBE_DEADLINE_SECONDS
 
 
-def _asked(backend: Backend, repository: str, signed: httpx.Auth) -> RepositoryAccess:
+def _read_access(backend: Backend, repository: str, auth: httpx.Auth) -> RepositoryAccess:
     from dacite import DaciteError
     from dagshub.common.api import RepoAPI, UserAPI
     from dagshub.common.api.repo import RepoNotFoundError
     from dagshub.common.api.user import UserNotFoundError
 
-    site, user = host_url(), ""
+    host, user = host_url(), ""
     try:
-        user = UserAPI.get_user_from_token(signed, host=site).username
+        user = UserAPI.get_user_from_token(auth, host=host).username
         if not user:
-            raise _no_hub(backend)
-        told = RepoAPI(repository, host=site, auth=signed).get_repo_info()
+            raise _not_dagshub_error(backend)
+        repository_info = RepoAPI(repository, host=host, auth=auth).get_repo_info()
     except RepoNotFoundError:
         raise NotFound(
             f"{backend.name} has no repository {repository} that {user} may see.",
@@ -167,36 +167,36 @@ def _asked(backend: Backend, repository: str, signed: httpx.Auth) -> RepositoryA
             next="Check the spelling of owner and repository; for a private one ask its owner to let you in.",
         ) from None
     except RuntimeError as error:
-        raise _refusal(backend, error, user) from None  # what the server said could hold anything
+        raise _status_error(backend, error, user) from None  # what the server said could hold anything
     except httpx.HTTPError as error:
         raise connectivity.connection_error(backend, error) from None  # the request it holds carries a sign-in
     except DaciteError:
         if user:
             return RepositoryAccess(repository, user, None)
-        raise _no_hub(backend) from None
+        raise _not_dagshub_error(backend) from None
     except (UserNotFoundError, ValueError, TypeError, KeyError):
-        raise _no_hub(backend) from None
-    pushes = (told.permissions or {}).get("push")
-    return RepositoryAccess(repository, user, pushes if isinstance(pushes, bool) else None)
+        raise _not_dagshub_error(backend) from None
+    can_push = (repository_info.permissions or {}).get("push")
+    return RepositoryAccess(repository, user, can_push if isinstance(can_push, bool) else None)
 
 
-def _refusal(backend: Backend, error: RuntimeError, user: str) -> PodiumError:
-    """What a status means that the client puts into words of its own."""
-    found = re.search(r"\bstatus(?: code)? (\d{3})\b", str(error))
-    status = int(found[1]) if found else 0
+def _status_error(backend: Backend, error: RuntimeError, user: str) -> PodiumError:
+    """The error for a status, which the client gives only in its text."""
+    match = re.search(r"\bstatus(?: code)? (\d{3})\b", str(error))
+    status = int(match[1]) if match else 0
     if status in (401, 403):
-        what = f"does not let {user} into this repository" if user else "does not accept the token"
-        return SignInRejected(f"{backend.name} {what} ({status}).", next="Make a new token there, under Settings and Tokens.")
+        refusal = f"does not let {user} into this repository" if user else "does not accept the token"
+        return SignInRejected(f"{backend.name} {refusal} ({status}).", next="Make a new token there, under Settings and Tokens.")
     if status == 429:
         return connectivity.unreachable_error(backend, "is asked too often and answers 429")
     return connectivity.unreachable_error(backend, f"answers with error {status}" if status else "answers with an error")
 
 
-def _no_hub(backend: Backend) -> Unreachable:
+def _not_dagshub_error(backend: Backend) -> Unreachable:
     return connectivity.unreachable_error(backend, "answers, but not as DagsHub does")
 
 
-def _nobody(backend: Backend) -> Unreachable:
+def _no_token_error(backend: Backend) -> Unreachable:
     return Unreachable(
         f"{repository_of(backend)} on {backend.name} asks for a sign-in: there is no token.",
         next="Give a DagsHub token on Settings, or set DAGSHUB_USER_TOKEN before Podium is started.",

@@ -17,9 +17,9 @@ from lib.backends.backend import Backend
 from lib.errors import BadInput, NotFound
 
 DAGSHUB_TOKEN_VARIABLE = "DAGSHUB_USER_TOKEN"
-TOKEN_CACHE_VARIABLE = "DAGSHUB_CLIENT_TOKENS_CACHE"
-_ORDER = ("app-token", "bearer")
-"""The client's own order: what was made for programs before what a browser sign-in left."""
+_TOKEN_CACHE_VARIABLE = "DAGSHUB_CLIENT_TOKENS_CACHE"
+_TOKEN_TYPES = ("app-token", "bearer")
+"""The client's own order: tokens made for programs before those of a browser sign-in."""
 
 
 def hide_token_variable(environment: MutableMapping[str, str]) -> None:
@@ -30,14 +30,14 @@ def hide_token_variable(environment: MutableMapping[str, str]) -> None:
 def attach_credential_or_token(backend: Backend) -> Backend:
     """The backend, asked with what this process holds: for a repository of DagsHub also with the token of the environment.
 
-    A token alone becomes user and token as soon as DagsHub tells whose it is. Raises BadInput for a token that cannot be sent.
+    A token alone becomes user and token as soon as DagsHub says whose it is. Raises BadInput for a token that cannot be sent.
     """
-    found = credentials.attach_credential(backend)
-    if not found.principal and dagshub.repository_of(backend) and (token := _of_environment()):
+    attached_backend = credentials.attach_credential(backend)
+    if not attached_backend.principal and dagshub.repository_of(backend) and (token := _read_environment_token()):
         credentials.store_credential(credentials.create_credential(backend, "", token, "environment"))
-        found = credentials.attach_credential(backend)
-    better = dagshub.identify_token_owner(found)
-    return found.with_principal(better.principal) if better else found
+        attached_backend = credentials.attach_credential(backend)
+    credential = dagshub.identify_token_owner(attached_backend)
+    return attached_backend.with_principal(credential.principal) if credential else attached_backend
 
 
 def read_cached_token(at: datetime, environment: Mapping[str, str] = os.environ) -> str:
@@ -45,46 +45,46 @@ def read_cached_token(at: datetime, environment: Mapping[str, str] = os.environ)
 
     Raises NotFound when there is none that is still valid at `at`, BadInput when the file cannot be read.
     """
-    site = dagshub.host_url(environment)
-    rows = _document(_place(environment)).get(site)
+    host = dagshub.host_url(environment)
+    rows = _read_token_cache(_token_cache_path(environment)).get(host)
     valid = [row for row in rows if _is_valid(row, at)] if isinstance(rows, list) else []
-    valid.sort(key=lambda row: _ORDER.index(row["token_type"]))
+    valid.sort(key=lambda row: _TOKEN_TYPES.index(row["token_type"]))
     if not valid:
         raise NotFound(
-            f"The dagshub client keeps no valid token for {site} on this machine.",
+            f"The dagshub client keeps no valid token for {host} on this machine.",
             next="Sign in with it once (dagshub login), or paste a token here.",
         )
     return str(valid[0]["access_token"])
 
 
-def _of_environment() -> str:
+def _read_environment_token() -> str:
     with suppress(BadInput):  # not set
         return credentials.expand_variables(f"${{{DAGSHUB_TOKEN_VARIABLE}}}").strip()
     return ""
 
 
-def _place(environment: Mapping[str, str]) -> Path:
+def _token_cache_path(environment: Mapping[str, str]) -> Path:
     from dagshub.common import config
 
-    return Path(environment.get(TOKEN_CACHE_VARIABLE, "").strip() or config.DEFAULT_TOKENS_CACHE_LOCATION)
+    return Path(environment.get(_TOKEN_CACHE_VARIABLE, "").strip() or config.DEFAULT_TOKENS_CACHE_LOCATION)
 
 
-def _document(file: Path) -> Mapping[str, Any]:
+def _read_token_cache(file: Path) -> Mapping[str, Any]:
     try:
-        said = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        document = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadInput(
             f"The file in which dagshub keeps tokens cannot be read ({type(error).__name__}).", next="Paste a token instead."
         ) from None  # what stands in it could be shown
-    return said if isinstance(said, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def _is_valid(row: object, at: datetime) -> bool:
     """A token of a kind we know that has not run out. A time that cannot be read is left for DagsHub to judge."""
-    if not isinstance(row, dict) or row.get("token_type") not in _ORDER or not row.get("access_token"):
+    if not isinstance(row, dict) or row.get("token_type") not in _TOKEN_TYPES or not row.get("access_token"):
         return False
     try:
-        ends = datetime.fromisoformat(str(row.get("expiry")))
+        expires_at = datetime.fromisoformat(str(row.get("expiry")))
     except ValueError:  # "never"
         return True
-    return (ends if ends.tzinfo else ends.replace(tzinfo=UTC)) > at
+    return (expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)) > at

@@ -1,7 +1,7 @@
 """An MLflow server of Podium's own on a local database: started, watched and stopped by this process, and never outliving it.
 
-It listens on this machine only. A `warden` stands between, so that the server ends with Podium even when Podium is killed. Sessions
-and reruns share what runs: one server per database.
+It listens on this machine only. A `server_supervisor` runs between, so that the server ends with Podium even when Podium is killed.
+Sessions and reruns share one server per database.
 """
 
 import atexit
@@ -18,14 +18,14 @@ from pathlib import Path
 
 import httpx
 
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend
 from lib.errors import ActionRefused, BackendError, NotWritable
 
-READY_SECONDS = 150.0
+_READY_SECONDS = 150.0
 HOST, DEFAULT_PORT = "127.0.0.1", 5000
-_PROJECT = Path(__file__).resolve().parents[2]
-_RUNNING: dict[str, "tuple[LocalServer, subprocess.Popen[bytes]]"] = {}
-_ENDED: list["LocalServer"] = []
+_RUNNING_SERVERS: dict[str, "tuple[LocalServer, subprocess.Popen[bytes]]"] = {}
+_ENDED_SERVERS: list["LocalServer"] = []
 _LOCK = threading.RLock()
 
 
@@ -46,7 +46,7 @@ class LocalServer:
 
 
 def server_command(database: Backend, artifacts_destination: Path, port: int) -> list[str]:
-    """The words that start such a server, without the Python before them."""
+    """The arguments that start such a server, without the Python before them."""
     return [
         "mlflow",
         "server",
@@ -59,7 +59,7 @@ def server_command(database: Backend, artifacts_destination: Path, port: int) ->
 
 
 def find_free_port() -> int:
-    """MLflow's usual port when nobody listens there, else any free one."""
+    """MLflow's default port when nothing listens there, else any free one."""
     for port in (DEFAULT_PORT, 0):
         with socket.socket() as probe:
             if os.name != "nt":
@@ -77,54 +77,55 @@ def start(
 ) -> LocalServer:
     """Start a server and wait until it answers. One that runs already with the same folder of files is returned as it is.
 
-    `home` is where its log goes. Raises Refused when one runs with another folder of files, BackendError when it ends at once.
+    `home` is where its log goes. Raises ActionRefused when one runs with another folder of files, BackendError when it ends at once.
     """
     with _LOCK:
-        if (known := find_server(database)) is not None:
-            if known.artifacts_destination != artifacts_destination:
+        if (running_server := find_server(database)) is not None:
+            if running_server.artifacts_destination != artifacts_destination:
                 raise ActionRefused(
-                    f"A server with the files of {known.artifacts_destination} runs on this database.", next="Stop it first."
+                    f"A server with the files of {running_server.artifacts_destination} runs on this database.",
+                    next="Stop it first.",
                 )
-            return known
-        served, process = _launched(database, artifacts_destination, home, at)
-        _RUNNING[database.uri] = served, process
-    well = False
+            return running_server
+        server, process = _launch(database, artifacts_destination, home, at)
+        _RUNNING_SERVERS[database.uri] = server, process
+    is_started = False
     try:
-        _wait(served, process, progress)
-        well = True
+        _wait_until_healthy(server, process, progress)
+        is_started = True
     finally:  # also when the person closes the page while it starts
-        if not well:
-            stop(served)
-    return served
+        if not is_started:
+            stop(server)
+    return server
 
 
 def running_servers() -> tuple[LocalServer, ...]:
     """The servers of this process that have not ended."""
     with _LOCK:
-        gone = [uri for uri, (_, process) in _RUNNING.items() if process.poll() is not None]
-        _ENDED.extend(_RUNNING.pop(uri)[0] for uri in gone)
-        return tuple(served for served, _ in _RUNNING.values())
+        ended_uris = [uri for uri, (_, process) in _RUNNING_SERVERS.items() if process.poll() is not None]
+        _ENDED_SERVERS.extend(_RUNNING_SERVERS.pop(uri)[0] for uri in ended_uris)
+        return tuple(server for server, _ in _RUNNING_SERVERS.values())
 
 
 def ended_servers() -> tuple[LocalServer, ...]:
     """Those that ended without being asked to, and that no newer one replaces."""
-    now_on = {one.database for one in running_servers()}
-    return tuple(one for one in _ENDED if one.database not in now_on)
+    served_databases = {server.database for server in running_servers()}
+    return tuple(server for server in _ENDED_SERVERS if server.database not in served_databases)
 
 
 def find_server(database: Backend) -> LocalServer | None:
     """The server that runs on a database, if one of this process does."""
-    return next((one for one in running_servers() if one.database == database), None)
+    return next((server for server in running_servers() if server.database == database), None)
 
 
 def stop(server: LocalServer) -> None:
     """End a server and wait until it is gone. Nothing happens when it has ended already."""
     with _LOCK:
-        known = _RUNNING.get(server.database.uri)
-        if known is None or known[0] != server:
+        entry = _RUNNING_SERVERS.get(server.database.uri)
+        if entry is None or entry[0] != server:
             return
-        del _RUNNING[server.database.uri]
-    _end(known[1])
+        del _RUNNING_SERVERS[server.database.uri]
+    _end_process(entry[1])
 
 
 def read_log_tail(server: LocalServer, lines: int = 12) -> str:
@@ -137,7 +138,7 @@ def read_log_tail(server: LocalServer, lines: int = 12) -> str:
         return ""
 
 
-def _launched(database: Backend, destination: Path, home: Path, at: datetime) -> "tuple[LocalServer, subprocess.Popen[bytes]]":
+def _launch(database: Backend, destination: Path, home: Path, at: datetime) -> "tuple[LocalServer, subprocess.Popen[bytes]]":
     port = find_free_port()
     folder = home / "servers"
     try:
@@ -145,52 +146,60 @@ def _launched(database: Backend, destination: Path, home: Path, at: datetime) ->
         destination.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NotWritable(f"{error.filename} cannot be made.", next="Choose another folder.") from error
-    log = folder / f"{at:%Y%m%d-%H%M%S}-{port}.log"
+    log_file = folder / f"{at:%Y%m%d-%H%M%S}-{port}.log"
     process = subprocess.Popen(  # noqa: S603 - a list, no shell
         [
             sys.executable,
             "-m",
             "lib.backends.server_supervisor",
-            str(log),
+            str(log_file),
             sys.executable,
             "-m",
             *server_command(database, destination, port),
         ],
         cwd=folder,
-        env=_environment(os.environ),
+        env=_server_environment(os.environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    return LocalServer(Backend(f"http://{HOST}:{port}", "server"), database, destination, log, at), process
+    return LocalServer(Backend(f"http://{HOST}:{port}", "server"), database, destination, log_file, at), process
 
 
-def _environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """Ours without what speaks of another backend, above all without sign-ins."""
-    kept = {name: value for name, value in ours.items() if not name.startswith(("MLFLOW_", "PODIUM_", "STREAMLIT_", "DAGSHUB_"))}
-    return kept | {"PYTHONPATH": str(_PROJECT), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+def _server_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Our environment without what names another backend, above all without sign-ins."""
+    inherited_variables = {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(("MLFLOW_", "PODIUM_", "STREAMLIT_", "DAGSHUB_"))
+    }
+    return inherited_variables | {
+        "PYTHONPATH": str(PROJECT_FOLDER),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
 
 
-def _wait(served: LocalServer, process: "subprocess.Popen[bytes]", told: Callable[[str], None]) -> None:
-    end, start_ = time.monotonic() + READY_SECONDS, time.monotonic()
-    while not _is_well(served):
-        if process.poll() is not None or time.monotonic() > end:
-            said = read_log_tail(served, 3).strip() or "It said nothing."
-            raise BackendError(f"The server did not start. {said[-400:]}", next=f"Its log is {served.log_file}.")
-        told(f"The server starts on port {served.port}: {time.monotonic() - start_:.0f} s")
+def _wait_until_healthy(server: LocalServer, process: "subprocess.Popen[bytes]", progress: Callable[[str], None]) -> None:
+    deadline, started_at = time.monotonic() + _READY_SECONDS, time.monotonic()
+    while not _is_healthy(server):
+        if process.poll() is not None or time.monotonic() > deadline:
+            log_tail = read_log_tail(server, 3).strip() or "It said nothing."
+            raise BackendError(f"The server did not start. {log_tail[-400:]}", next=f"Its log is {server.log_file}.")
+        progress(f"The server starts on port {server.port}: {time.monotonic() - started_at:.0f} s")
         time.sleep(0.3)
 
 
-def _is_well(served: LocalServer) -> bool:
+def _is_healthy(server: LocalServer) -> bool:
     try:
-        return httpx.get(f"{served.backend.uri}/health", timeout=2.0).status_code == 200
+        return httpx.get(f"{server.backend.uri}/health", timeout=2.0).status_code == 200
     except httpx.HTTPError:
         return False
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Close the pipe: the warden ends the server, then itself."""
+def _end_process(process: "subprocess.Popen[bytes]") -> None:
+    """Close the pipe: the supervisor ends the server, then itself."""
     if process.stdin:
         process.stdin.close()
     try:
@@ -202,5 +211,5 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 @atexit.register
 def _stop_all() -> None:
-    for served in running_servers():
-        stop(served)
+    for server in running_servers():
+        stop(server)

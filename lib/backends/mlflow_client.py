@@ -1,10 +1,9 @@
-"""The MLflow client of a backend, with both URIs explicit, and the translation of its errors.
+"""The MLflow client of a backend, with both URIs explicit. The translation of its errors is left to `mlflow_errors`.
 
-The fluent API and `mlflow.set_tracking_uri` are process-wide and therefore never used here. A dead server is told within
+The fluent API and `mlflow.set_tracking_uri` are process-wide and therefore never used here. A dead server is noticed within
 seconds by our own probe, because MLflow's client would retry for four minutes.
 """
 
-import errno
 import gc
 import os
 import re
@@ -22,18 +21,15 @@ from lib.backends.backend import Backend
 from lib.backends.connectivity import HTTP_TIMEOUT_SECONDS
 from lib.backends.credentials import client_uri, httpx_auth
 from lib.backends.request_auth import install_provider, isolate_artifact_access
-from lib.errors import BackendError, BadInput, Busy, NotFound, NotWritable, PodiumError, Unreachable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
 
-GC_THRESHOLD = (50_000, 20, 100)
+MLFLOW_VERSION_PATTERN = re.compile(r"\d+\.\d+[\w.+-]{0,20}")
+_GC_THRESHOLD = (50_000, 20, 100)
 _READERS: list[int] = []
-_BEFORE: list[int] = []
+_PREVIOUS_THRESHOLD: list[int] = []
 _READERS_LOCK = threading.Lock()
-PERMISSION_ERROR_CODES = ("PERMISSION_DENIED", "UNAUTHENTICATED")
-_UNKNOWN = re.compile(r"unsupported endpoint|'detail': 'Not Found'", re.IGNORECASE)
 
 
 @lru_cache(maxsize=64)
@@ -49,126 +45,35 @@ def client(backend: Backend) -> "MlflowClient":
     elif backend.kind == "file":
         os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"  # MLflow asks for this word before it opens its old format
     uri = client_uri(backend)
-    made = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    isolate_artifact_access(made, uri)
-    return made
+    mlflow_client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    isolate_artifact_access(mlflow_client, uri)
+    return mlflow_client
 
 
 def installed_mlflow_version() -> str:
-    """The MLflow installed here, such as "3.17.2". Reads the package's card, imports nothing."""
+    """The MLflow installed here, such as "3.17.2". Reads the package's metadata, imports nothing."""
     return version("mlflow")
 
 
 def read_server_version(backend: Backend) -> str:
-    """The MLflow that a server runs, such as "3.17.2"; that of this machine where there is no server, empty when it does not tell."""
+    """The MLflow that a server runs, such as "3.17.2"; that of this machine where there is no server, empty when it does not say."""
     if backend.kind != "server":
         return installed_mlflow_version()
     try:
-        answer = httpx.get(f"{backend.uri}/version", timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
+        response = httpx.get(f"{backend.uri}/version", timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
     except httpx.HTTPError:
         return ""
-    told = answer.text.strip()
-    return told if answer.status_code == 200 and re.fullmatch(r"\d+\.\d+[\w.+-]{0,20}", told) else ""
+    text = response.text.strip()
+    return text if response.status_code == 200 and MLFLOW_VERSION_PATTERN.fullmatch(text) else ""
 
 
 def probe(backend: Backend) -> None:
     """Ask a backend one small question and wait for seconds only. A local SQLite file needs no probe.
 
-    Raises Unreachable when nobody answers, when the answer is not MLflow's, or when sign-in is asked for; see `probing`, and `hub`
-    for a repository of DagsHub.
+    Raises Unreachable when nobody answers, when the answer is not MLflow's, or when sign-in is asked for; see `connectivity`, and
+    `dagshub` for a repository of DagsHub.
     """
     (dagshub.probe_repository if dagshub.repository_of(backend) else connectivity.probe_backend)(backend)
-
-
-@contextmanager
-def translate_errors(subject: str = "") -> Iterator[None]:
-    """Turn an MLflow exception into a PodiumError, once, where it enters. `subject` names what was asked for."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        yield
-    except MlflowException as error:
-        raise to_podium_error(str(error.error_code), str(error), subject) from error
-    except OSError as error:
-        if error.errno in _FULL:
-            raise to_podium_error("", "no space left") from error
-        if error.errno == errno.EROFS:
-            raise NotWritable("The disk may only be read.", next="Write to another folder, or mount it for writing.") from error
-        raise
-
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-def is_unknown_endpoint(error: "MlflowException") -> bool:
-    """Did the server say that it does not know this request at all? Answers without MLflow's words count by what they say."""
-    said = str(error)
-    return error.error_code == "ENDPOINT_NOT_FOUND" or ("Response: {" in said and bool(_UNKNOWN.search(said)))
-
-
-def to_podium_error(code: str, message: str, subject: str = "") -> PodiumError:
-    """The PodiumError for an MLflow `error_code`. The message is shortened and loses any password. Pure."""
-    said, about = _clean(message), subject or "What was asked for"
-    if (trouble := _database(said)) is not None:
-        return trouble
-    match code:
-        case "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND":
-            return NotFound(f"{about} was not found.", next="It may have been deleted or renamed.")
-        case "TEMPORARILY_UNAVAILABLE":
-            return Busy("The database is locked by another program.", next="Wait a moment, then try again.")
-        case "PERMISSION_DENIED" | "UNAUTHENTICATED":
-            return NotWritable(f"The server does not allow this: {said}", next="Ask its administrator for the right to write.")
-        case "INVALID_PARAMETER_VALUE" | "BAD_REQUEST" | "RESOURCE_ALREADY_EXISTS":
-            return BadInput(said)
-        case _:
-            return _fault(code, said)
-
-
-def _database(said: str) -> PodiumError | None:
-    """What the database itself complained about, whatever code MLflow gave it: it calls a full disk a passing trouble. Pure."""
-    text = said.lower()
-    if "disk is full" in text or "no space left" in text:
-        return NotWritable(
-            "The disk is full.",
-            means="What was to be written just now is not there; what was there before is whole.",
-            next="Make room on the disk that holds the database and its files, then do it again.",
-        )
-    if "readonly database" in text or "read-only" in text:
-        return NotWritable("The database cannot be written.", next="Check the rights of the file and its folder.")
-    if "database is locked" in text or "database table is locked" in text:
-        return Busy(
-            "The database is locked by another program.",
-            next="Close the program that has it open, or wait until it is done, then try again.",
-        )
-    if "unable to open database file" in text:
-        return NotWritable("The database file cannot be opened.", next="Check that the file, its folder and the disk are there.")
-    if "disk i/o error" in text or "malformed" in text or "not a database" in text:
-        return BackendError(
-            "The database file is damaged, or its disk is.",
-            means="Reading and writing it may fail at any time.",
-            next="Stop every program that uses it, copy the file to another disk, and go back to a backup if it cannot be opened.",
-        )
-    return None
-
-
-def _fault(code: str, said: str) -> BackendError:
-    if code == "ENDPOINT_NOT_FOUND" or _UNKNOWN.search(said):
-        return BackendError(
-            "The server does not know this request.",
-            means="It is older than the MLflow here, or leaves this out. Nothing was changed.",
-            next="Look at what this backend can do.",
-        )
-    if "Max retries" in said or "Connection" in said:
-        return Unreachable("The server stopped answering.", next="Check that it runs, then try again.")
-    return BackendError(
-        f"MLflow reported: {said}", means="It is not certain whether anything was changed.", next="Look again before you retry."
-    )
-
-
-def _clean(message: str) -> str:
-    """The first line of a message, without passwords in URLs, at most 300 characters."""
-    first = re.sub(r"//[^/@\s]+@", "//", message.strip().split("\n", 1)[0])
-    return first if len(first) <= 300 else first[:299] + "…"
 
 
 @contextmanager
@@ -179,8 +84,8 @@ def relaxed_gc() -> Iterator[None]:
     """
     with _READERS_LOCK:
         if not _READERS:
-            _BEFORE[:] = gc.get_threshold()
-            gc.set_threshold(*GC_THRESHOLD)
+            _PREVIOUS_THRESHOLD[:] = gc.get_threshold()
+            gc.set_threshold(*_GC_THRESHOLD)
         _READERS.append(1)
     try:
         yield
@@ -188,4 +93,4 @@ def relaxed_gc() -> Iterator[None]:
         with _READERS_LOCK:
             _READERS.pop()
             if not _READERS:
-                gc.set_threshold(*_BEFORE)
+                gc.set_threshold(*_PREVIOUS_THRESHOLD)

@@ -1,11 +1,10 @@
-"""What can be said about a backend at a glance: does it open, can it be written, where do files go, which MLflow is it.
+"""A backend in four lines: does it open, can it be written, where do files go, which MLflow is it.
 
-Every line is looked up when it is asked for. Cures belong to the doctor, not here.
+Every line is looked up when it is asked for. Fixes belong to the doctor, not here.
 """
 
 import os
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +13,14 @@ from urllib.parse import urlsplit
 
 from lib.backends.backend import Backend
 from lib.backends.capabilities import read_capabilities
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
+from lib.backends.sqlite_store import take_write_lock
 
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One line: how it stands, what was checked, what was found. All three in plain words, never Markdown."""
+    """One line: its state, what was checked, what was found. Plain text, never Markdown."""
 
     state: Literal["ok", "warning", "broken", "skipped"]
     label: str
@@ -28,7 +29,7 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class QuickSummary:
-    """The checks of a backend and when it was made; `created` is None when it has no experiment."""
+    """The rows of a backend and when it was created; None when it has no experiment."""
 
     rows: tuple[SummaryRow, ...]
     created: datetime | None
@@ -38,24 +39,24 @@ def read_quick_summary(backend: Backend) -> QuickSummary:
     """Look at a backend that answers. Raises BackendError when it stops doing so."""
     location, created = _oldest_experiment(backend)
     if backend.path is not None:
-        return QuickSummary((_database(backend.path), _folder(backend), _registry(backend)), created)
-    return QuickSummary((_files(location), _registry(backend)), created)
+        return QuickSummary((_database_row(backend.path), _artifact_folder_row(backend), _registry_row(backend)), created)
+    return QuickSummary((_artifact_location_row(location), _registry_row(backend)), created)
 
 
 def _oldest_experiment(backend: Backend) -> tuple[str, datetime | None]:
     """Artifact location and time of creation of the oldest experiment: Default, in every store that still has it."""
     with translate_errors("The oldest experiment"):
-        found = client(backend).search_experiments(max_results=1, order_by=["creation_time ASC"])
-    if not found or found[0].creation_time is None:
+        experiments = client(backend).search_experiments(max_results=1, order_by=["creation_time ASC"])
+    if not experiments or experiments[0].creation_time is None:
         return "", None
-    return found[0].artifact_location, datetime.fromtimestamp(found[0].creation_time / 1000, UTC)
+    return experiments[0].artifact_location, datetime.fromtimestamp(experiments[0].creation_time / 1000, UTC)
 
 
-def _database(path: Path) -> SummaryRow:
-    megabytes = f"{path.name}, {path.stat().st_size / 1e6:,.1f}\N{NO-BREAK SPACE}MB"
+def _database_row(path: Path) -> SummaryRow:
+    value = f"{path.name}, {path.stat().st_size / 1e6:,.1f}\N{NO-BREAK SPACE}MB"
     if can_write(path):
-        return SummaryRow("ok", "Database opens and can be written", megabytes)
-    return SummaryRow("warning", "Database opens, but cannot be written", megabytes)
+        return SummaryRow("ok", "Database opens and can be written", value)
+    return SummaryRow("warning", "Database opens, but cannot be written", value)
 
 
 def can_write(path: Path) -> bool:
@@ -63,15 +64,13 @@ def can_write(path: Path) -> bool:
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         return False
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=3, isolation_level=None)) as db:
-            db.execute("begin immediate")
-            db.execute("rollback")
+        take_write_lock(path, timeout_seconds=3)
     except sqlite3.OperationalError:
         return False
     return True
 
 
-def _folder(backend: Backend) -> SummaryRow:
+def _artifact_folder_row(backend: Backend) -> SummaryRow:
     folder = backend.artifact_folder
     if folder is None:
         return SummaryRow("skipped", "Files", "")
@@ -80,7 +79,7 @@ def _folder(backend: Backend) -> SummaryRow:
     return SummaryRow("warning", "The folder for files cannot be written", f"{folder.name}/")
 
 
-def _files(location: str) -> SummaryRow:
+def _artifact_location_row(location: str) -> SummaryRow:
     scheme = urlsplit(location).scheme
     if scheme == "mlflow-artifacts":
         return SummaryRow("ok", "Files go through the server", "mlflow-artifacts")
@@ -89,10 +88,14 @@ def _files(location: str) -> SummaryRow:
     return SummaryRow("warning", "Files go past the server", f"{scheme or 'a folder'}: this machine must reach it too")
 
 
-def _registry(backend: Backend) -> SummaryRow:
-    can = read_capabilities(backend)
-    told = f"MLflow {can.mlflow_version}" if can.mlflow_version else "version not told"
-    missing = [word for word, one in (("stages", can.stages), ("aliases", can.aliases)) if one.is_available is False]
-    if missing:
-        return SummaryRow("warning", f"No {' and no '.join(missing)} here", told)
-    return SummaryRow("ok", "Stages and aliases supported", told)
+def _registry_row(backend: Backend) -> SummaryRow:
+    capabilities = read_capabilities(backend)
+    version = f"MLflow {capabilities.mlflow_version}" if capabilities.mlflow_version else "version not told"
+    missing_names = [
+        name
+        for name, capability in (("stages", capabilities.stages), ("aliases", capabilities.aliases))
+        if capability.is_available is False
+    ]
+    if missing_names:
+        return SummaryRow("warning", f"No {' and no '.join(missing_names)} here", version)
+    return SummaryRow("ok", "Stages and aliases supported", version)

@@ -2,7 +2,7 @@
 
 MLflow asks a provider, found by a name in `MLFLOW_TRACKING_AUTH`, for every request of this process: tracking, registry, and files in
 whatever thread. It tells the provider nothing but the request. So the URI that a client is given names the principal in front of its
-host (`https://podium-1f…@host/…`, see `credentials.wire`); every request inherits it, and here the name is replaced by the credential,
+host (`https://podium-1f…@host/…`, see `credentials.client_uri`); every request inherits it, and here the name is replaced by the credential,
 or by nothing when the credential is not for this address. `~/.netrc` is never asked, because the request has a sign-in of its own.
 """
 
@@ -18,26 +18,26 @@ from lib.errors import BackendError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-PROVIDER_NAME = "podium-by-principal"
-_INSTALLED = threading.Event()
+_PROVIDER_NAME = "podium-by-principal"
+_IS_INSTALLED = threading.Event()
 _LOCK = threading.Lock()
 
 
 def install_provider(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
     """Make MLflow ask here how to sign in. Does so once; a sign-in that was chosen before goes on for what has no principal.
 
-    Raises BackendError when this MLflow cannot be told: then nobody is signed in through it, rather than as somebody else.
+    Raises BackendError when this MLflow has no such provider: then nobody is signed in through it, rather than as somebody else.
     """
     with _LOCK:
-        if not _INSTALLED.is_set():
+        if not _IS_INSTALLED.is_set():
             _register(environment.get("MLFLOW_TRACKING_AUTH", ""))
-            _INSTALLED.set()
-        environment["MLFLOW_TRACKING_AUTH"] = PROVIDER_NAME
+            _IS_INSTALLED.set()
+        environment["MLFLOW_TRACKING_AUTH"] = _PROVIDER_NAME
         # A redirect would be signed by ~/.netrc, and it could lead anywhere.
         environment.setdefault("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")
 
 
-def _register(before: str) -> None:
+def _register(previous_provider: str) -> None:
     try:
         from mlflow.tracking.request_auth import registry
         from mlflow.tracking.request_auth.abstract_request_auth_provider import RequestAuthProvider
@@ -49,11 +49,15 @@ def _register(before: str) -> None:
 
             def get_name(self) -> str:
                 """The name in MLFLOW_TRACKING_AUTH."""
-                return PROVIDER_NAME
+                return _PROVIDER_NAME
 
             def get_auth(self) -> Any:
                 """What `requests` calls with each request."""
-                return _sign if before in ("", PROVIDER_NAME) else _after(registry.fetch_auth(before))
+                return (
+                    _sign
+                    if previous_provider in ("", _PROVIDER_NAME)
+                    else _sign_or_delegate(registry.fetch_auth(previous_provider))
+                )
 
         providers.register(ByPrincipal)
     except (ImportError, AttributeError, TypeError) as error:
@@ -71,20 +75,20 @@ def _sign(request: Any) -> Any:
     if principal.startswith(PRINCIPAL_PREFIX):
         request.url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         request.headers.pop("Authorization", None)
-        held = find_credential(Backend("", "server", principal))
-        if held and held.covers(request.url):
-            request.headers["Authorization"] = held.authorization_header()
+        credential = find_credential(Backend("", "server", principal))
+        if credential and credential.covers(request.url):
+            request.headers["Authorization"] = credential.authorization_header()
     elif not (os.environ.get(USER_VARIABLE) or os.environ.get(TOKEN_VARIABLE)):
         request.headers.pop("Authorization", None)  # of ~/.mlflow/credentials, which names no address
     return request
 
 
-def _after(other: Any) -> Any:
+def _sign_or_delegate(previous_auth: Any) -> Any:
     """A sign-in that was chosen before, for requests that name no principal."""
 
     def sign(request: Any) -> Any:
         is_ours = (urlsplit(request.url).username or "").startswith(PRINCIPAL_PREFIX)
-        return _sign(request) if is_ours or other is None else other(request)
+        return _sign(request) if is_ours or previous_auth is None else previous_auth(request)
 
     return sign
 
@@ -103,11 +107,11 @@ def isolate_artifact_access(client: "MlflowClient", uri: str) -> None:
     def repository(resource_id: str, *, resource: str = "run") -> Any:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        place = (
+        location = (
             client.get_run(resource_id).info.artifact_uri
             if resource == "run"
             else client.get_logged_model(resource_id).artifact_location
         )
-        return get_artifact_repository(place, tracking_uri=uri, registry_uri=uri)
+        return get_artifact_repository(location, tracking_uri=uri, registry_uri=uri)
 
     tracking._get_artifact_repo = repository  # noqa: SLF001 - see above

@@ -1,6 +1,6 @@
-"""One question to a server, signed in as MLflow's client would be, answered within seconds or given up.
+"""One REST request to a server, signed in as MLflow's client would be, answered within seconds or given up.
 
-Used where the client hides what a server said: whether it knows the request at all, and who it takes us for.
+Used where the client hides the response: whether the server knows the request at all, and who it takes us for.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from lib.backends.credentials import client_uri
 from lib.backends.request_auth import install_provider
 from lib.errors import Unreachable
 
-REQUEST_TIMEOUT_SECONDS = 5.0
+_REQUEST_TIMEOUT_SECONDS = 5.0
 API_PATH = "/api/2.0/mlflow"
-_NOT_THERE = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "FEATURE_DISABLED"})
+_UNKNOWN_ENDPOINT_CODES = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "FEATURE_DISABLED"})
 
 
 @dataclass(frozen=True)
 class RestResponse:
-    """What a server said: the HTTP status, and the JSON document (empty for anything else)."""
+    """A server's response: the HTTP status, and the JSON document (empty for anything else)."""
 
     status: int
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -27,34 +27,34 @@ class RestResponse:
 
     @property
     def error_code(self) -> str:
-        """MLflow's word for what went wrong; empty when the answer is not in MLflow's words."""
+        """MLflow's error code; empty when the response has none."""
         return str(self.document.get("error_code") or "")
 
     @property
     def is_unknown_endpoint(self) -> bool:
-        """Does the server not know this request at all? Not the same as not finding what was asked for."""
-        return self.error_code in _NOT_THERE or (self.status in (404, 405, 501) and not self.error_code)
+        """Whether the server does not know this request at all. Not the same as not finding a resource."""
+        return self.error_code in _UNKNOWN_ENDPOINT_CODES or (self.status in (404, 405, 501) and not self.error_code)
 
     @property
     def is_denied(self) -> bool:
-        """Does the server know the request, and refuse it to this sign-in?"""
+        """Whether the server knows the request and refuses it to this user."""
         return self.status in (401, 403) or self.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED")
 
 
 def send_request(backend: Backend, method: str, path: str, **content: Mapping[str, str]) -> RestResponse:
-    """Ask a server once; `content` is `params` or `json`. Raises Unreachable when it does not answer in time, or with a fault."""
+    """Ask a server once; `content` is `params` or `json`. Raises Unreachable when it does not answer in time, or with a server error."""
     from mlflow.exceptions import MlflowException
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 
     install_provider()
     try:
-        answer = http_request(
+        response = http_request(
             get_default_host_creds(client_uri(backend)),
             path,
             method,
             max_retries=0,
-            timeout=REQUEST_TIMEOUT_SECONDS,
+            timeout=_REQUEST_TIMEOUT_SECONDS,
             raise_on_status=False,
             allow_redirects=False,
             **content,
@@ -63,14 +63,14 @@ def send_request(backend: Backend, method: str, path: str, **content: Mapping[st
         raise Unreachable(
             f"{backend.name} did not answer.", next="Check the address or start the server, then try again."
         ) from error
-    if answer.status_code >= 500 and answer.status_code != 501 and not _document(answer):
-        raise Unreachable(f"{backend.name} answers with error {answer.status_code}.", next="Wait a moment, then try again.")
-    return RestResponse(int(answer.status_code), _document(answer), str(answer.text)[:200])
+    if response.status_code >= 500 and response.status_code != 501 and not _parse_document(response):
+        raise Unreachable(f"{backend.name} answers with error {response.status_code}.", next="Wait a moment, then try again.")
+    return RestResponse(int(response.status_code), _parse_document(response), str(response.text)[:200])
 
 
-def _document(answer: Any) -> Mapping[str, Any]:
+def _parse_document(response: Any) -> Mapping[str, Any]:
     try:
-        found = answer.json()
+        document = response.json()
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}

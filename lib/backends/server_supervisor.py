@@ -1,7 +1,7 @@
 """The process between Podium and a server that it started: it ends the server when Podium ends, however Podium ends.
 
-Started as `python -m lib.backends.server_supervisor LOG COMMAND…` with a pipe as its standard input. Nobody writes into the pipe: when it closes,
-Podium is gone, killed or not. MLflow is not imported here.
+Started as `python -m lib.backends.server_supervisor LOG COMMAND…` with a pipe as its standard input. Nothing writes into the pipe:
+when it closes, Podium is gone, killed or not. MLflow is not imported here.
 """
 
 import contextlib
@@ -17,19 +17,19 @@ from lib import processes
 
 
 def supervise(log_file: Path, command: list[str]) -> int:
-    """Run a command until it ends or the pipe closes, with all it says in `log`. Returns its exit code."""
-    with log_file.open("ab") as out:
+    """Run a command until it ends or the pipe closes, with its output in `log_file`. Returns its exit code."""
+    with log_file.open("ab") as log:
         child = subprocess.Popen(  # noqa: S603 - a list, no shell; only lib.backends.local_server names it
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
     threading.Thread(target=_end_with_podium, args=(child.pid,), daemon=True).start()
-    with contextlib.suppress(_Asked):
+    with contextlib.suppress(_StopRequested):
         return child.wait()
     processes.end_process_tree(child.pid)
     return child.wait()
 
 
-class _Asked(Exception):
+class _StopRequested(Exception):
     """SIGTERM came."""
 
 
@@ -39,10 +39,10 @@ def _end_with_podium(pid: int) -> None:
     processes.end_process_tree(pid)
 
 
-def _ask(_: int, __: FrameType | None) -> None:
-    raise _Asked
+def _raise_stop(_: int, __: FrameType | None) -> None:
+    raise _StopRequested
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _ask)
+    signal.signal(signal.SIGTERM, _raise_stop)
     sys.exit(supervise(Path(sys.argv[1]), sys.argv[2:]))

@@ -18,6 +18,13 @@ def podium() -> None:
     """Compare MLflow runs, promote the winner, and be able to say why."""
 
 
-_TOLD = (*query_commands.COMMANDS, *ledger_commands.COMMANDS, *verify.COMMANDS, *packet.COMMANDS)
-for _command in (demo.demo, *_TOLD, *registry_commands.COMMANDS, *drift.COMMANDS, *import_history.COMMANDS, *doctor.COMMANDS):
+_READING_COMMANDS = (*query_commands.COMMANDS, *ledger_commands.COMMANDS, *verify.COMMANDS, *packet.COMMANDS)
+for _command in (
+    demo.demo,
+    *_READING_COMMANDS,
+    *registry_commands.COMMANDS,
+    *drift.COMMANDS,
+    *import_history.COMMANDS,
+    *doctor.COMMANDS,
+):
     podium.add_command(_command)

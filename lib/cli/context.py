@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend, backend_from_environment, credentials_in, parse_backend, password_in
 from lib.errors import BadInput, NeedsMigration, PodiumError
 
 if TYPE_CHECKING:
+    from lib.ledger.queries.time_query import TimeQuery
     from lib.ledger.storage.book import Writer
 
-PROJECT = Path(__file__).resolve().parents[2]
 EXIT_FINDINGS = 3
 
 
 @dataclass(frozen=True)
 class CommandContext:
-    """The common options as given. `may_create` tells whether this command may make a missing database."""
+    """The common options as typed. `can_create` tells whether this command may make a missing database."""
 
     uri: str | None
     as_json: bool
@@ -35,37 +36,39 @@ class CommandContext:
     can_create: bool = False
 
     def resolve_backend(self) -> Backend:
-        """The backend that is meant, without looking whether it is there."""
+        """The backend that the options or the environment name, without looking whether it is there."""
         return resolve_backend(self.uri)
 
     def open_backend(self) -> Backend:
-        """The backend that is meant, ready to be used: reachable, and of a schema that MLflow will not change.
+        """That backend, ready to be used: reachable, and of a schema that MLflow will not change.
 
         Raises NotFound for a missing database, NeedsMigration for an older one unless `--migrate` was given.
         """
         from lib.backends.mlflow_client import probe
         from lib.backends.sqlite_store import ensure_database, migrate, require_database_file
 
-        here = self.resolve_backend()
-        by_default = not self.uri and not os.environ.get("MLFLOW_TRACKING_URI", "").strip()
-        if not (self.can_create or by_default):
-            require_database_file(here)
+        backend = self.resolve_backend()
+        is_default = not self.uri and not os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+        if not (self.can_create or is_default):
+            require_database_file(backend)
         try:
-            ensure_database(here)
+            ensure_database(backend)
         except NeedsMigration:
             if not self.can_migrate:
                 raise
-            click.echo(f"The database was copied to {migrate(here, clock())} and then migrated.", err=True)
-        probe(here)
-        return here
+            click.echo(f"The database was copied to {migrate(backend, clock())} and then migrated.", err=True)
+        probe(backend)
+        return backend
 
     def open_writer(self) -> "Writer":
         """Who writes, where, and by which clock: the verified name, else `--by`, else PODIUM_USER, else the login."""
         from lib.ledger.storage.book import Writer
         from lib.ledger.storage.identity import resolve_command_actor
 
-        here = self.open_backend()
-        return Writer(here, resolve_command_actor(here, self.user_name, os.environ.get("PODIUM_USER") or _login()), clock)
+        backend = self.open_backend()
+        return Writer(
+            backend, resolve_command_actor(backend, self.user_name, os.environ.get("PODIUM_USER") or _login_name()), clock
+        )
 
     def print_result(self, document: Any, lines: list[str]) -> None:
         """Print one JSON document, or the same for people."""
@@ -78,21 +81,21 @@ def clock() -> datetime:
 
 
 def command(name: str, *, can_create: bool = False) -> Callable[[Callable[..., int | None]], click.Command]:
-    """Make a command of a function that takes `Asked` first: common options, errors as one line, exit code from its result."""
+    """Make a command of a function that takes a `CommandContext` first: common options, errors as one line, exit code from its result."""
 
     def decorate(function: Callable[..., int | None]) -> click.Command:
         @functools.wraps(function)
-        def run(backend: str | None, as_json: bool, by: str, migrate: bool, **more: Any) -> None:  # noqa: FBT001 - click passes them so
+        def run(backend: str | None, as_json: bool, by: str, migrate: bool, **options: Any) -> None:  # noqa: FBT001 - click passes them so
             warnings.filterwarnings("ignore", category=FutureWarning)
-            sys.exit(_ended(lambda: function(CommandContext(backend, as_json, by, migrate, can_create), **more)))
+            sys.exit(_exit_code(lambda: function(CommandContext(backend, as_json, by, migrate, can_create), **options)))
 
-        return click.command(name)(_common(run))
+        return click.command(name)(_add_common_options(run))
 
     return decorate
 
 
 def option_callback(parse_value: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    """A callback that reads an option by `read` and makes its BadInput a usage error."""
+    """A callback that parses an option and turns BadInput into a usage error."""
 
     def callback(_: click.Context, __: click.Parameter, value: str | None) -> Any:
         try:
@@ -104,13 +107,50 @@ def option_callback(parse_value: Callable[[str], Any]) -> Callable[[click.Contex
 
 
 def parse_stage_option(text: str) -> str:
-    """The stage a person means; see `lib.ledger.entry.vocabulary.stage`."""
+    """A stage as typed, checked."""
     from lib.ledger.entry.vocabulary import parse_stage
 
     return parse_stage(text)
 
 
-def _ended(run: Callable[[], int | None]) -> int:
+def require_slot_stage(stage: str) -> None:
+    """Raise a usage error for a stage that no version holds: None and Archived."""
+    if stage not in ("Production", "Staging"):
+        raise click.BadParameter(f"{stage} is held by nobody; ask for Production or Staging.", param_hint="--stage")
+
+
+def parse_zone_option(name: str) -> str:
+    """A time zone as typed, checked."""
+    from lib.ledger.queries.time_query import parse_time_zone
+
+    return parse_time_zone(name).key
+
+
+def parse_time_option(text: str, option: str, zone: str = "UTC") -> "TimeQuery":
+    """A day or an instant as typed. Raises a usage error for one that cannot be."""
+    from lib.ledger.queries.time_query import parse_time_query
+
+    try:
+        return parse_time_query(text, clock(), zone)
+    except BadInput as error:
+        raise click.BadParameter(f"{error.what} {error.next}".strip(), param_hint=option) from error
+
+
+def format_versions(versions: Iterable[str]) -> str:
+    """Versions for people: v1 and v2, or nobody."""
+    return " and ".join(f"v{version}" for version in versions) or "nobody"
+
+
+def format_main_metrics(metrics: Mapping[str, Any]) -> str:
+    """The first metrics of a run for people, accuracy before all others."""
+    first = sorted(metrics.items(), key=lambda metric: metric[0] != "accuracy")[:3]
+    return (
+        ", ".join(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}" for name, value in first)
+        or "no metrics"
+    )
+
+
+def _exit_code(run: Callable[[], int | None]) -> int:
     try:
         return run() or 0
     except PodiumError as error:
@@ -118,7 +158,7 @@ def _ended(run: Callable[[], int | None]) -> int:
         return 1
 
 
-def _common(function: Callable[..., None]) -> Callable[..., None]:
+def _add_common_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--migrate", is_flag=True, help="Let MLflow migrate an older database, after a copy was made."),
         click.option("--by", default="", help="Who does this; default: the name the server knows, PODIUM_USER, or your login."),
@@ -143,21 +183,27 @@ def resolve_backend(name_or_uri: str | None) -> Backend:
     dagshub_tokens.hide_token_variable(os.environ)
     if not name_or_uri:
         return dagshub_tokens.attach_credential_or_token(
-            credentials.take_from_environment(os.environ, backend_from_environment(os.environ, PROJECT))
+            credentials.take_from_environment(os.environ, backend_from_environment(os.environ, PROJECT_FOLDER))
         )
-    file = backend_config.config_path(os.environ, PROJECT)
-    by_name = backend_config.read_config(file).find(name_or_uri) if backend_config.NAME_PATTERN.fullmatch(name_or_uri) else None
-    uri = by_name.uri if by_name else name_or_uri
-    here = by_name.backend if by_name and by_name.backend else parse_backend(name_or_uri, Path.cwd())
-    usual = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
-    if usual and not parse_backend(usual, Path.cwd()).is_same_store(here):
-        credentials.take_from_environment(os.environ, parse_backend(usual, Path.cwd()))
+    file = backend_config.config_path(os.environ, PROJECT_FOLDER)
+    configured_backend = (
+        backend_config.read_config(file).find(name_or_uri) if backend_config.NAME_PATTERN.fullmatch(name_or_uri) else None
+    )
+    uri = configured_backend.uri if configured_backend else name_or_uri
+    backend = (
+        configured_backend.backend
+        if configured_backend and configured_backend.backend
+        else parse_backend(name_or_uri, Path.cwd())
+    )
+    environment_uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+    if environment_uri and not parse_backend(environment_uri, Path.cwd()).is_same_store(backend):
+        credentials.take_from_environment(os.environ, parse_backend(environment_uri, Path.cwd()))
     if credentials_in(uri) or password_in(uri):
         os.environ["MLFLOW_TRACKING_URI"] = uri
-    return dagshub_tokens.attach_credential_or_token(credentials.take_from_environment(os.environ, here))
+    return dagshub_tokens.attach_credential_or_token(credentials.take_from_environment(os.environ, backend))
 
 
-def _login() -> str:
+def _login_name() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

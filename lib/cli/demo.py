@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from lib.cli.context import PROJECT, CommandContext, clock, command
-from lib.cli.query_commands import format_main_metrics
+from lib.backends.app_files import PROJECT_FOLDER
+from lib.cli.context import CommandContext, clock, command, format_main_metrics
 from lib.launch import catalogue
 
 
@@ -18,17 +18,17 @@ def demo() -> None:
 @command("list")
 def list_demos(context: CommandContext) -> None:
     """List the demos with their parameters."""
-    found = [
+    demos = [
         {
-            "name": one.key,
-            "title": one.title,
-            "lesson": one.lesson,
-            "script": f"demo_experiments/{one.script}",
-            "parameters": {p.name: _plain(p.default) for p in one.parameters},
+            "name": demo.key,
+            "title": demo.title,
+            "lesson": demo.lesson,
+            "script": f"demo_experiments/{demo.script}",
+            "parameters": {parameter.name: _to_json(parameter.default) for parameter in demo.parameters},
         }
-        for one in catalogue.list_demos()
+        for demo in catalogue.list_demos()
     ]
-    context.print_result({"demos": found}, [f"{d['name']:<10}  {d['title']}: {d['lesson']}" for d in found])
+    context.print_result({"demos": demos}, [f"{demo['name']:<10}  {demo['title']}: {demo['lesson']}" for demo in demos])
 
 
 @command("run", can_create=True)
@@ -36,24 +36,31 @@ def list_demos(context: CommandContext) -> None:
 @click.option("--param", "params", multiple=True, metavar="K=V", help="A parameter, for example n_estimators=1,5,15")
 def run_demo(context: CommandContext, name: str, params: tuple[str, ...]) -> int:
     """Run demo NAME and wait until it has ended."""
-    values = dict(_pair(text) for text in params)
-    chosen = catalogue.find_demo(name)
-    catalogue.script_arguments(chosen, values)
+    values = dict(_parse_parameter(text) for text in params)
+    demo = catalogue.find_demo(name)
+    catalogue.script_arguments(demo, values)
     from lib.jobs import job_queue
+    from lib.jobs.job_runs import find_job_runs
     from lib.jobs.job_settings import read_job_settings
     from lib.launch import demo_jobs
 
-    here, room = context.open_backend(), read_job_settings(os.environ, PROJECT)
-    job = demo_jobs.start_demo_job(room, chosen, values, here, clock())
+    backend, settings = context.open_backend(), read_job_settings(os.environ, PROJECT_FOLDER)
+    job = demo_jobs.start_demo_job(settings, demo, values, backend, clock())
     click.echo(f"Job {job.id} runs; its log is {job.folder / 'log.txt'}", err=True)
-    job = job_queue.wait(room, job.id)
-    done = job_queue.find_job_runs(here, job.id)
-    runs = [
-        {"run_id": r.run_id, "name": r.name, "experiment_id": r.experiment_id, "status": r.status, "metrics": dict(r.metrics)}
-        for r in done
+    job = job_queue.wait(settings, job.id)
+    runs = find_job_runs(backend, job.id)
+    rows = [
+        {
+            "run_id": run.run_id,
+            "name": run.name,
+            "experiment_id": run.experiment_id,
+            "status": run.status,
+            "metrics": dict(run.metrics),
+        }
+        for run in runs
     ]
-    lines = [f"{r.run_id}  {r.name}  {format_main_metrics(dict(r.metrics))}" for r in done]
-    context.print_result({"demo": name, "status": job.state, "runs": runs}, lines or [f"The job ended as {job.state}."])
+    lines = [f"{run.run_id}  {run.name}  {format_main_metrics(dict(run.metrics))}" for run in runs]
+    context.print_result({"demo": name, "status": job.state, "runs": rows}, lines or [f"The job ended as {job.state}."])
     if job.state != "finished":
         click.echo(f"podium: The demo ended as {job.state}. The log says why: {job.folder / 'log.txt'}", err=True)
     return 0 if job.state == "finished" else 1
@@ -63,12 +70,12 @@ demo.add_command(list_demos)
 demo.add_command(run_demo)
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, sign, value = text.partition("=")
-    if not sign or not name:
+def _parse_parameter(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
         raise click.BadParameter(f"{text!r} is not K=V.", param_hint="--param")
     return name.strip(), value
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value

@@ -1,71 +1,77 @@
-"""The command doctor: all checks on a backend, told in lines or as JSON. It changes nothing; cures are carried out on the Doctor page."""
+"""The command doctor: all checks on a backend, as lines or as JSON. It changes nothing; fixes are applied on the Doctor page."""
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lib.cli.context import EXIT_FINDINGS, CommandContext, clock, command
 
+if TYPE_CHECKING:
+    from lib.backends.capabilities import Capabilities
+    from lib.doctor.types import Report
+
 
 @command("doctor")
 @click.option("--check", "only", multiple=True, metavar="ID", help="Only this check; may be given several times.")
 @click.option("--markdown", is_flag=True, help="Print the whole report in Markdown.")
-def doctor(context: CommandContext, only: tuple[str, ...], **more: Any) -> int:
+def doctor(context: CommandContext, only: tuple[str, ...], **options: Any) -> int:
     """Check the backend and say what is wrong, what it means, and which cures there are. Exit 3 when something needs a look."""
-    from lib.backends import capability_report as abilities
     from lib.backends.capabilities import read_capabilities
-    from lib.doctor import report as told
+    from lib.backends.capability_report import capability_document
     from lib.doctor.check_runner import CHECKS, no_progress, run_checks
+    from lib.doctor.report import report_document, report_lines, report_markdown
 
-    unknown = [one for one in only if one not in {check.id for check in CHECKS}]
-    if unknown:
-        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(check.id for check in CHECKS)}.", param_hint="--check")
-    here = context.resolve_backend()
-    chosen = [check for check in CHECKS if not only or check.is_prerequisite or check.id in only]
-    listener: Callable[[str], None] = no_progress if context.as_json else _say
-    report = run_checks(here, clock, listener, chosen)
-    can = None if only or report.blocking_check else read_capabilities(here)
+    unknown_ids = [check_id for check_id in only if check_id not in {check.id for check in CHECKS}]
+    if unknown_ids:
+        raise click.BadParameter(
+            f"{unknown_ids[0]!r} is none of {', '.join(check.id for check in CHECKS)}.", param_hint="--check"
+        )
+    backend = context.resolve_backend()
+    selected_checks = [check for check in CHECKS if not only or check.is_prerequisite or check.id in only]
+    progress: Callable[[str], None] = no_progress if context.as_json else _print_progress
+    report = run_checks(backend, clock, progress, selected_checks)
+    capabilities = None if only or report.blocking_check else read_capabilities(backend)
     lines = (
-        [told.report_markdown(report)]
-        if more["markdown"]
-        else [*told.report_lines(report), *_explained(report), *_abilities(can)]
+        [report_markdown(report)]
+        if options["markdown"]
+        else [*report_lines(report), *_finding_lines(report), *_capability_lines(capabilities)]
     )
-    context.print_result(
-        told.report_document(report) | {"capabilities": abilities.capability_document(can) if can else None}, lines
-    )
+    document = {"capabilities": capability_document(capabilities) if capabilities else None}
+    context.print_result(report_document(report) | document, lines)
     return EXIT_FINDINGS if report.problems_and_notices else 0
 
 
 COMMANDS = (doctor,)
 
 
-def _say(what: str) -> None:
+def _print_progress(text: str) -> None:
     if sys.stderr.isatty():
-        click.echo(what, err=True)
+        click.echo(text, err=True)
 
 
-def _abilities(can: Any) -> list[str]:
+def _capability_lines(capabilities: "Capabilities | None") -> list[str]:
     """What the backend can do, line by line; nothing when it was not asked."""
     from lib.backends.capability_report import capability_rows, connection_text
 
-    if can is None:
+    if capabilities is None:
         return []
-    told = [
-        f"  {one.label:<30} {' '.join(part for part in (one.value, one.explanation) if part)}" for one in capability_rows(can)
+    lines = [
+        f"  {row.label:<30} {' '.join(part for part in (row.value, row.explanation) if part)}"
+        for row in capability_rows(capabilities)
     ]
-    return ["", f"What this backend can do ({connection_text(can)})", *told]
+    return ["", f"What this backend can do ({connection_text(capabilities)})", *lines]
 
 
-def _explained(report: Any) -> list[str]:
-    """What each finding means and which cures the Doctor page has for it."""
+def _finding_lines(report: "Report") -> list[str]:
+    """What each finding means and which fixes the Doctor page has for it."""
     from lib.doctor.fix_runner import find_fix
 
-    said = list[str]()
-    for one in report.ill:
-        cures = [known.title for call in one.cures if (known := find_fix(call))]
-        said += ["", one.title, *(f"  {text}" for text in (one.means, one.next) if text)]
-        said += [f"  {'; '.join(' · '.join(row) for row in one.evidence[:5])}"] if one.evidence else []
-        said += [f"  Cure: {title}" for title in cures]
-    return said
+    lines = list[str]()
+    for finding in report.problems_and_notices:
+        titles = [fix.title for offer in finding.fix_offers if (fix := find_fix(offer))]
+        lines += ["", finding.title, *(f"  {text}" for text in (finding.means, finding.next) if text)]
+        lines += [f"  {'; '.join(' · '.join(row) for row in finding.evidence[:5])}"] if finding.evidence else []
+        lines += [f"  Cure: {title}" for title in titles]
+    return lines

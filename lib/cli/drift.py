@@ -1,10 +1,10 @@
-"""The command drift: where registry and ledger disagree, and settling it by a decision. Without --adopt or --revert it only tells."""
+"""The command drift: where registry and ledger disagree, and settling it by a decision. Without --adopt or --revert it is read-only."""
 
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.context import EXIT_FINDINGS, CommandContext, command
+from lib.cli.context import EXIT_FINDINGS, CommandContext, command, format_versions
 from lib.cli.registry_commands import DecisionOptions
 
 if TYPE_CHECKING:
@@ -29,106 +29,115 @@ def drift(context: CommandContext, model: str, kind: "DecisionKind | None", reas
         raise click.UsageError("A reason is for --adopt or --revert.")
     if kind and not (reason and category):
         raise click.UsageError("--adopt and --revert need --reason and --category.")
-    why: Reason | None = DecisionOptions(reason, category, None).checked_reason if kind else None
+    checked_reason: Reason | None = DecisionOptions(reason, category, None).checked_reason if kind else None
     from lib.registry.model_survey import find_deleted_source_runs
     from lib.registry.reconcile import read_model_status
 
     writer = context.open_writer() if kind else None
-    here = writer.backend if writer else context.open_backend()
-    seen = read_model_status(here, model)
-    lost = find_deleted_source_runs(here, seen.snapshot)
-    found = _findings(seen, lost)
-    if seen.state.open_intents:
+    backend = writer.backend if writer else context.open_backend()
+    status = read_model_status(backend, model)
+    deleted_runs = find_deleted_source_runs(backend, status.snapshot)
+    findings = _read_findings(status, deleted_runs)
+    if status.state.open_intents:
         click.echo("podium: A decision is still being carried out; recover finishes what was left open.", err=True)
-    if kind and why and writer:
-        found = _settled(found, _settle(writer, model, kind, why), _findings(read_model_status(here, model), lost))
+    if kind and checked_reason and writer:
+        findings = _merge_findings(
+            findings,
+            _settle_drifts(writer, model, kind, checked_reason),
+            _read_findings(read_model_status(backend, model), deleted_runs),
+        )
     context.print_result(
-        {"model": model, "findings": found}, [_said(one) for one in found] or [f"Nothing in {model} was moved outside."]
+        {"model": model, "findings": findings},
+        [_finding_text(finding) for finding in findings] or [f"Nothing in {model} was moved outside."],
     )
-    return EXIT_FINDINGS if any(one["open"] for one in found) else 0
+    return EXIT_FINDINGS if any(finding["open"] for finding in findings) else 0
 
 
 COMMANDS = (drift,)
 
 
-def _findings(seen: "ModelStatus", lost: "Mapping[str, str]") -> list[dict[str, Any]]:
-    """What a look found; a finding is open while somebody has to decide, record or restore something."""
+def _read_findings(status: "ModelStatus", deleted_runs: "Mapping[str, str]") -> list[dict[str, Any]]:
+    """What differs or was noticed; a finding is open while somebody has to decide, record or restore something."""
     from lib.ledger.entry.vocabulary import SLOTS
     from lib.registry.drift import find_drifts
     from lib.registry.notices import collect_notices
 
-    moved = [
+    drifts = [
         {
-            "what": f"{SLOTS[one.slot]} was moved outside",
-            "stage": SLOTS[one.slot],
-            "wanted": list(one.desired.holders),
-            "shown": list(one.observed),
-            "ways": [_way(way) for way in one.resolutions],
+            "what": f"{SLOTS[drift.slot]} was moved outside",
+            "stage": SLOTS[drift.slot],
+            "wanted": list(drift.desired.holders),
+            "shown": list(drift.observed),
+            "ways": [_resolution_to_json(resolution) for resolution in drift.resolutions],
             "open": True,
         }
-        for one in find_drifts(seen)
+        for drift in find_drifts(status)
     ]
-    known = {one["what"] for one in moved}
-    told = [
+    drift_texts = {drift["what"] for drift in drifts}
+    notices = [
         {
-            "what": one.what,
-            "means": one.means,
-            "next": one.next,
-            "ways": [_way(way) for way in one.resolutions],
-            "open": one.severity != "told" or not one.position,
+            "what": notice.what,
+            "means": notice.means,
+            "next": notice.next,
+            "ways": [_resolution_to_json(resolution) for resolution in notice.resolutions],
+            "open": notice.severity != "told" or not notice.position,
         }
-        for one in collect_notices(seen, lost)
-        if one.what not in known
+        for notice in collect_notices(status, deleted_runs)
+        if notice.what not in drift_texts
     ]
-    return [*moved, *told]
+    return [*drifts, *notices]
 
 
-def _settle(writer: "Writer", model: str, kind: "DecisionKind", why: "Reason") -> dict[str, dict[str, Any]]:
-    """Decide on one finding after the other, each by the first way of this kind. Returns what was found → what was done."""
+def _settle_drifts(writer: "Writer", model: str, kind: "DecisionKind", reason: "Reason") -> dict[str, dict[str, Any]]:
+    """Decide on one finding after the other, each by its first resolution of this kind. Returns what was done by the text of the finding."""
     from lib.ledger.entry.vocabulary import SLOTS
     from lib.registry.notices import collect_notices
     from lib.registry.promote import MoveRequest, move_version
     from lib.registry.reconcile import sync_model_status
 
-    done = dict[str, dict[str, Any]]()
+    actions = dict[str, dict[str, Any]]()
     for _ in SLOTS:
-        open_ = [one for one in collect_notices(sync_model_status(writer, model), {}) if one.what not in done]
-        first = next(((one.what, way) for one in open_ for way in one.resolutions if way.kind == kind), None)
-        if first is None:
+        notices = [notice for notice in collect_notices(sync_model_status(writer, model), {}) if notice.what not in actions]
+        choice = next(
+            ((notice.what, resolution) for notice in notices for resolution in notice.resolutions if resolution.kind == kind),
+            None,
+        )
+        if choice is None:
             break
-        what, way = first
-        moved = move_version(writer, MoveRequest(model, way.version, way.to_stage, why, kind))
-        done[what] = {**_way(way), "outcome": moved.outcome, "entry": moved.entry_id, "place": moved.position}
-    return done
+        text, resolution = choice
+        result = move_version(writer, MoveRequest(model, resolution.version, resolution.to_stage, reason, kind))
+        actions[text] = {
+            **_resolution_to_json(resolution),
+            "outcome": result.outcome,
+            "entry": result.entry_id,
+            "place": result.position,
+        }
+    return actions
 
 
-def _settled(found: list[dict[str, Any]], done: dict[str, dict[str, Any]], left: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The findings of before, each with what was done about it and whether it stays open; then those that are new."""
-    still = {one["what"] for one in left}
-    told = [{**one, "open": one["what"] in still, **_done(done, one)} for one in found]
-    return [*told, *(one for one in left if one["what"] not in {known["what"] for known in found})]
+def _merge_findings(
+    old_findings: list[dict[str, Any]], actions: dict[str, dict[str, Any]], new_findings: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The earlier findings, each with what was done about it and whether it stays open; then the new ones."""
+    open_texts, known_texts = {finding["what"] for finding in new_findings}, {finding["what"] for finding in old_findings}
+    findings = [{**finding, "open": finding["what"] in open_texts, **_action_of(actions, finding)} for finding in old_findings]
+    return [*findings, *(finding for finding in new_findings if finding["what"] not in known_texts)]
 
 
-def _done(done: dict[str, dict[str, Any]], finding: dict[str, Any]) -> dict[str, Any]:
-    return {"done": done[finding["what"]]} if finding["what"] in done else {}
+def _action_of(actions: dict[str, dict[str, Any]], finding: dict[str, Any]) -> dict[str, Any]:
+    return {"done": actions[finding["what"]]} if finding["what"] in actions else {}
 
 
-def _way(way: "DriftResolution") -> dict[str, Any]:
-    return {"kind": way.kind, "version": way.version, "to": way.to_stage}
+def _resolution_to_json(resolution: "DriftResolution") -> dict[str, Any]:
+    return {"kind": resolution.kind, "version": resolution.version, "to": resolution.to_stage}
 
 
-def _said(finding: dict[str, Any]) -> str:
+def _finding_text(finding: dict[str, Any]) -> str:
     line = f"{finding['what']}."
     if "stage" in finding:
-        line += f" The ledger wants {_holders(finding['wanted'])}, the registry shows {_holders(finding['shown'])}."
-    if done := finding.get("done"):
-        return (
-            f"{line} {done['kind'].capitalize()}: v{done['version']} to {done['to']}, {done['outcome']} (entry {done['place']})."
-        )
-    ways = [f"{way['kind']} v{way['version']} to {way['to']}" for way in finding["ways"]]
-    more = [finding[part] for part in ("means", "next") if finding.get(part)]
-    return " ".join([line, *more, *([f"Ways out: {', '.join(ways)}."] if ways else [])])
-
-
-def _holders(holders: list[str]) -> str:
-    return " and ".join(f"v{number}" for number in holders) or "nobody"
+        line += f" The ledger wants {format_versions(finding['wanted'])}, the registry shows {format_versions(finding['shown'])}."
+    if action := finding.get("done"):
+        return f"{line} {action['kind'].capitalize()}: v{action['version']} to {action['to']}, {action['outcome']} (entry {action['place']})."
+    resolutions = [f"{resolution['kind']} v{resolution['version']} to {resolution['to']}" for resolution in finding["ways"]]
+    explanations = [finding[key] for key in ("means", "next") if finding.get(key)]
+    return " ".join([line, *explanations, *([f"Ways out: {', '.join(resolutions)}."] if resolutions else [])])

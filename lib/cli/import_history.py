@@ -1,25 +1,22 @@
-"""The command import: add earlier decisions, told by a file, to the record of a model."""
+"""The command import: add earlier decisions from a file to the record of a model."""
 
 from pathlib import Path
 
 import click
 
-from lib.cli.context import CommandContext, command, option_callback
+from lib.cli.context import CommandContext, command, option_callback, parse_zone_option
 from lib.errors import NotFound
-
-
-def _zone(name: str) -> str:
-    """A time zone as typed, checked."""
-    from lib.ledger.queries.time_query import parse_time_zone
-
-    return parse_time_zone(name).key
 
 
 @command("import")
 @click.argument("model")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--zone", default="UTC", show_default=True, callback=option_callback(_zone), help="Of times in FILE that name no zone."
+    "--zone",
+    default="UTC",
+    show_default=True,
+    callback=option_callback(parse_zone_option),
+    help="Of times in FILE that name no zone.",
 )
 def import_(context: CommandContext, model: str, file: Path, zone: str) -> None:
     """Add the earlier decisions in FILE (CSV or JSON, see docs/import.md) to the record of MODEL.
@@ -32,27 +29,27 @@ def import_(context: CommandContext, model: str, file: Path, zone: str) -> None:
         raise NotFound(f"{file} cannot be read: {error.strerror}.", next="Check the name.") from error
     from lib.registry.import_history import ImportFile, import_history
 
-    done = import_history(context.open_writer(), model, ImportFile(file.name, data, zone))
+    result = import_history(context.open_writer(), model, ImportFile(file.name, data, zone))
     document = {
-        "model": done.model,
+        "model": result.model,
         "file": file.name,
-        "sha256": done.sha256,
-        "added": list(done.added_entry_ids),
-        "already_there": done.known_count,
-        "other_models": done.other_model_count,
+        "sha256": result.sha256,
+        "added": list(result.added_entry_ids),
+        "already_there": result.known_count,
+        "other_models": result.other_model_count,
     }
-    said = (
-        f"Imported {_count(len(done.added_entry_ids))} of {model} from {file.name}."
-        if done.added_entry_ids
+    summary = (
+        f"Imported {_entry_count(len(result.added_entry_ids))} of {model} from {file.name}."
+        if result.added_entry_ids
         else f"Nothing new in {file.name}."
     )
-    more = [f"{_count(done.known_count)} were there already."] if done.known_count else []
-    more += [f"Lines of other models, left out: {done.other_model_count}."] if done.other_model_count else []
-    context.print_result(document, [" ".join([said, *more])])
+    notes = [f"{_entry_count(result.known_count)} were there already."] if result.known_count else []
+    notes += [f"Lines of other models, left out: {result.other_model_count}."] if result.other_model_count else []
+    context.print_result(document, [" ".join([summary, *notes])])
 
 
 COMMANDS = (import_,)
 
 
-def _count(number: int) -> str:
-    return f"{number} entr{'y' if number == 1 else 'ies'}"
+def _entry_count(count: int) -> str:
+    return f"{count} entr{'y' if count == 1 else 'ies'}"

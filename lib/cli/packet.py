@@ -1,4 +1,4 @@
-"""The commands packet export and packet verify: what a decision or an answer rests on, as one file, and whether that file is whole."""
+"""The commands packet export and packet verify: what a decision or an answer rests on, as one file, and whether that file is intact."""
 
 import shlex
 from pathlib import Path
@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.context import EXIT_FINDINGS, CommandContext, clock, command, option_callback, parse_stage_option
-from lib.cli.ledger_commands import parse_time_option, parse_zone_option
+from lib.cli.context import (
+    EXIT_FINDINGS,
+    CommandContext,
+    clock,
+    command,
+    option_callback,
+    parse_stage_option,
+    parse_time_option,
+    parse_zone_option,
+    require_slot_stage,
+)
 from lib.errors import NotFound, NotWritable
 
 if TYPE_CHECKING:
@@ -33,19 +42,19 @@ def packet() -> None:
     help="With --at: the time zone of WHEN.",
 )
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="FILE.html or FILE.json")
-def export(context: CommandContext, model: str, entry: str | None, at: str | None, **more: Any) -> None:
+def export(context: CommandContext, model: str, entry: str | None, at: str | None, **options: Any) -> None:
     """Write a packet of MODEL: of an entry with what belongs to it, or of the answer who held a stage then."""
-    out: Path = more["out"]
+    out: Path = options["out"]
     if bool(entry) == bool(at):
         raise click.UsageError("Name the entry (--entry) or the time (--at), one of the two.")
     if out.suffix.lower() not in (".html", ".json"):
         raise click.BadParameter("The file must end in .html or .json.", param_hint="--out")
-    made = _of_entry(context, model, entry) if entry else _of_time(context, model, str(at), more)
-    document = _write(made, out)
-    summary = {"model": model, "file": str(out), "kind": made.subject.kind, "sha256": document["sha256"]}
-    summary |= {"head": made.book.head, "chain": made.book.chain, "findings": list(made.verify)}
-    context.print_result(summary, [made.said + ".", f"Written to {out}; sha256 of the packet: {document['sha256']}"])
-    if made.verify:
+    packet = _build_decision_packet(context, model, entry) if entry else _build_as_of_packet(context, model, str(at), options)
+    document = _write_packet(packet, out)
+    summary = {"model": model, "file": str(out), "kind": packet.subject.kind, "sha256": document["sha256"]}
+    summary |= {"head": packet.book.head, "chain": packet.book.chain, "findings": list(packet.verify)}
+    context.print_result(summary, [packet.said + ".", f"Written to {out}; sha256 of the packet: {document['sha256']}"])
+    if packet.verify:
         click.echo(f"podium: Something in the book of {model} does not fit; the packet says what.", err=True)
 
 
@@ -59,9 +68,9 @@ def verify(context: CommandContext, file: Path) -> int:
         data = file.read_bytes()
     except OSError as error:
         raise NotFound(f"{file} cannot be read.", means="", next="Check the name.") from error
-    found = verify_packet(data)
-    context.print_result(_verdict(file, found), _said(file, found))
-    return EXIT_FINDINGS if found.mismatches else 0
+    verification = verify_packet(data)
+    context.print_result(_verification_to_json(file, verification), _verification_lines(file, verification))
+    return EXIT_FINDINGS if verification.mismatches else 0
 
 
 packet.add_command(export)
@@ -69,29 +78,28 @@ packet.add_command(verify)
 COMMANDS = (packet,)
 
 
-def _of_entry(asked: CommandContext, model: str, entry: str) -> "Packet":
+def _build_decision_packet(context: CommandContext, model: str, entry: str) -> "Packet":
     from lib.registry.packet import build_decision_packet
 
-    return build_decision_packet(asked.open_writer(), model, entry)
+    return build_decision_packet(context.open_writer(), model, entry)
 
 
-def _of_time(asked: CommandContext, model: str, at: str, more: dict[str, Any]) -> "Packet":
-    when, now = parse_time_option(at, "--at", more["zone"]), clock()
-    if more["stage"] not in ("Production", "Staging"):
-        raise click.BadParameter(f"{more['stage']} is held by nobody; ask for Production or Staging.", param_hint="--stage")
+def _build_as_of_packet(context: CommandContext, model: str, at: str, options: dict[str, Any]) -> "Packet":
+    when, now = parse_time_option(at, "--at", options["zone"]), clock()
+    require_slot_stage(options["stage"])
     from lib.ledger.entry.vocabulary import slot_of
     from lib.registry.audit_queries import AsOfQuery
     from lib.registry.packet import build_as_of_packet
 
-    return build_as_of_packet(asked.open_writer(), model, AsOfQuery(slot_of(more["stage"]) or "production", when, now))
+    return build_as_of_packet(context.open_writer(), model, AsOfQuery(slot_of(options["stage"]) or "production", when, now))
 
 
-def _write(made: "Packet", out: Path) -> dict[str, Any]:
+def _write_packet(packet: "Packet", out: Path) -> dict[str, Any]:
     from lib.ledger.packet.document import document_to_json, hashed_document
     from lib.registry.packet_page import render_packet
 
-    document = hashed_document(made)
-    text = render_packet(made) if out.suffix.lower() == ".html" else document_to_json(document)
+    document = hashed_document(packet)
+    text = render_packet(packet) if out.suffix.lower() == ".html" else document_to_json(document)
     try:
         out.write_bytes(text.encode())
     except OSError as error:
@@ -99,21 +107,23 @@ def _write(made: "Packet", out: Path) -> dict[str, Any]:
     return document
 
 
-def _verdict(file: Path, found: "PacketVerification") -> dict[str, Any]:
-    held = found.packet
-    about = {"model": held.book.model, "said": held.said, "head": held.book.head, "chain": held.book.chain} if held else {}
-    findings = [{"part": one.section, "what": one.what} for one in found.mismatches]
-    return {"file": str(file), **about, "sha256": found.sha256 or None, "findings": findings}
+def _verification_to_json(file: Path, verification: "PacketVerification") -> dict[str, Any]:
+    packet = verification.packet
+    summary = (
+        {"model": packet.book.model, "said": packet.said, "head": packet.book.head, "chain": packet.book.chain} if packet else {}
+    )
+    findings = [{"part": mismatch.section, "what": mismatch.what} for mismatch in verification.mismatches]
+    return {"file": str(file), **summary, "sha256": verification.sha256 or None, "findings": findings}
 
 
-def _said(file: Path, found: "PacketVerification") -> list[str]:
-    if found.mismatches:
-        return [f"{file}: does not match", *(f"  {one.section}: {one.what}" for one in found.mismatches)]
-    assert found.packet
-    book = found.packet.book
+def _verification_lines(file: Path, verification: "PacketVerification") -> list[str]:
+    if verification.mismatches:
+        return [f"{file}: does not match", *(f"  {mismatch.section}: {mismatch.what}" for mismatch in verification.mismatches)]
+    assert verification.packet
+    book = verification.packet.book
     return [
-        f"{file}: matches itself, {len(found.packet.entries)} entries, chain of {book.head} places.",
-        f"  {found.packet.said}.",
-        f"  sha256 of the packet: {found.sha256}",
+        f"{file}: matches itself, {len(verification.packet.entries)} entries, chain of {book.head} places.",
+        f"  {verification.packet.said}.",
+        f"  sha256 of the packet: {verification.sha256}",
         f"  To compare with the book: podium verify {shlex.quote(book.model)} --anchor {book.head}:{book.chain}",
     ]

@@ -1,11 +1,22 @@
-"""Commands that only tell: models, runs, current, history. They write nothing."""
+"""Read-only commands: models, runs, current, history."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.context import CommandContext, command, option_callback, parse_stage_option
+from lib.cli.context import (
+    CommandContext,
+    command,
+    format_main_metrics,
+    format_versions,
+    option_callback,
+    parse_stage_option,
+    require_slot_stage,
+)
 from lib.errors import ActionRefused, NotFound
+
+if TYPE_CHECKING:
+    from lib.ledger.queries.history import HistoryRow
 
 
 @command("models")
@@ -13,17 +24,17 @@ def models(context: CommandContext) -> None:
     """List the registered models with who holds which stage."""
     from lib.registry.reader import read_all_snapshots
 
-    found = [
+    models = [
         {
-            "model": seen.model,
-            "description": seen.description,
-            "versions": len(seen.versions),
-            **{slot: list(held.holders) for slot, held in seen.slot_states.items()},
+            "model": snapshot.model,
+            "description": snapshot.description,
+            "versions": len(snapshot.versions),
+            **{slot: list(slot_state.holders) for slot, slot_state in snapshot.slot_states.items()},
         }
-        for seen in read_all_snapshots(context.open_backend())
+        for snapshot in read_all_snapshots(context.open_backend())
     ]
     context.print_result(
-        found, [f"{m['model']}: {m['versions']} versions, Production {_holders(m['production'])}" for m in found]
+        models, [f"{row['model']}: {row['versions']} versions, Production {format_versions(row['production'])}" for row in models]
     )
 
 
@@ -40,16 +51,19 @@ def runs(context: CommandContext, experiment: str, filter_: str) -> None:
     from lib.runs.reading import run_reader
     from lib.runs.table.types import Search
 
-    here = context.open_backend()
-    known = run_reader.read_experiments(here)
-    same = [e for e in known if e.name == experiment] or [e for e in known if e.experiment_id == experiment]
-    if not same:
+    backend = context.open_backend()
+    experiments = run_reader.read_experiments(backend)
+    matches = [candidate for candidate in experiments if candidate.name == experiment] or [
+        candidate for candidate in experiments if candidate.experiment_id == experiment
+    ]
+    if not matches:
         raise NotFound(
-            f"There is no experiment {experiment}.", next=f"There are: {', '.join(e.name for e in known) or 'none yet'}."
+            f"There is no experiment {experiment}.",
+            next=f"There are: {', '.join(candidate.name for candidate in experiments) or 'none yet'}.",
         )
-    table = run_reader.read_runs(here, Search((same[0].experiment_id,), filter_))
-    listed = [_run(table, run_id, metrics) for run_id, metrics in zip(table.ids, metrics_by_run(table), strict=True)]
-    context.print_result(listed, [f"{r['run_id']}  {r['name']}  {format_main_metrics(r['metrics'])}" for r in listed])
+    table = run_reader.read_runs(backend, Search((matches[0].experiment_id,), filter_))
+    rows = [_run_to_json(table, run_id, metrics) for run_id, metrics in zip(table.ids, metrics_by_run(table), strict=True)]
+    context.print_result(rows, [f"{row['run_id']}  {row['name']}  {format_main_metrics(row['metrics'])}" for row in rows])
 
 
 @command("current")
@@ -57,25 +71,24 @@ def runs(context: CommandContext, experiment: str, filter_: str) -> None:
 @click.option("--stage", default="Production", show_default=True, callback=option_callback(parse_stage_option))
 def current(context: CommandContext, model: str, stage: str) -> None:
     """Say which version of MODEL holds a stage, since when, and how to load it."""
-    if stage not in ("Production", "Staging"):
-        raise click.BadParameter(f"{stage} is held by nobody; ask for Production or Staging.", param_hint="--stage")
+    require_slot_stage(stage)
     from lib.ledger.entry.vocabulary import format_timestamp, slot_of
     from lib.ledger.state.holdings import current_holding
     from lib.registry.reader import read_book_state, read_snapshot
 
-    here, slot = context.open_backend(), slot_of(stage)
-    seen = read_snapshot(here, model)
-    if seen.created_at is None:
+    backend, slot = context.open_backend(), slot_of(stage)
+    snapshot = read_snapshot(backend, model)
+    if snapshot.created_at is None:
         raise NotFound(f"There is no registered model {model}.", next="Check the name.")
-    holders = seen.slot_states[slot].holders if slot else ()
+    holders = snapshot.slot_states[slot].holders if slot else ()
     if len(holders) != 1:
         raise ActionRefused(
-            f"{_holders(list(holders)).capitalize()} {'hold' if holders else 'holds'} {stage} of {model}.", means=""
+            f"{format_versions(holders).capitalize()} {'hold' if holders else 'holds'} {stage} of {model}.", means=""
         )
-    state = read_book_state(here, model)
-    held = current_holding(state.book.entries, slot) if state and slot else None
-    since = {"since": format_timestamp(held.since)} if held and held.version == holders[0] else {}
-    uri = f"models:/{model}@{slot}" if seen.aliases.get(str(slot)) else f"models:/{model}/{stage}"
+    state = read_book_state(backend, model)
+    holding = current_holding(state.book.entries, slot) if state and slot else None
+    since = {"since": format_timestamp(holding.since)} if holding and holding.version == holders[0] else {}
+    uri = f"models:/{model}@{slot}" if snapshot.aliases.get(str(slot)) else f"models:/{model}/{stage}"
     document = {"model": model, "stage": stage, "version": holders[0], **since, "uri": uri}
     context.print_result(document, [f"v{holders[0]} holds {stage} of {model}: {uri}"])
 
@@ -88,62 +101,50 @@ def history(context: CommandContext, model: str) -> None:
     from lib.ledger.state.corrections import corrections_by_entry_id
     from lib.registry.reader import read_book_state, read_snapshot
 
-    here = context.open_backend()
-    state = read_book_state(here, model)
+    backend = context.open_backend()
+    state = read_book_state(backend, model)
     if state is None:
-        if read_snapshot(here, model).created_at is None:
+        if read_snapshot(backend, model).created_at is None:
             raise NotFound(f"There is no registered model {model}.", next="Check the name.")
         context.print_result({"model": model, "entries": []}, [f"{model} has no record yet."])
         return
     entries = state.book.entries
-    told = [
-        f"{ln.at:%Y-%m-%d %H:%M}Z  {ln.badge:<10}  {_move(ln)}  {ln.actor_name}: {_why(ln)}"
-        for ln in history_rows(state)
-        if ln.at
+    lines = [
+        f"{row.at:%Y-%m-%d %H:%M}Z  {row.badge:<10}  {_format_move(row)}  {row.actor_name}: {_format_summary(row)}"
+        for row in history_rows(state)
+        if row.at
     ]
-    found = corrections_by_entry_id(entries)
-    context.print_result({"model": model, "entries": [entry_to_json(entry, found.get(entry.id, ())) for entry in entries]}, told)
+    corrections = corrections_by_entry_id(entries)
+    document = {"model": model, "entries": [entry_to_json(entry, corrections.get(entry.id, ())) for entry in entries]}
+    context.print_result(document, lines)
 
 
 COMMANDS = (models, runs, current, history)
 
 
-def _run(table: Any, run_id: str, metrics: dict[str, Any]) -> dict[str, Any]:
-    about = table.identity.loc[run_id]
+def _run_to_json(table: Any, run_id: str, metrics: dict[str, Any]) -> dict[str, Any]:
+    identity = table.identity.loc[run_id]
     params = table.params.loc[run_id].dropna()
     return {
         "run_id": run_id,
-        "name": about["name"],
-        "status": about["status"],
-        "started": about["started"].isoformat() if about["started"] == about["started"] else None,
+        "name": identity["name"],
+        "status": identity["status"],
+        "started": identity["started"].isoformat() if identity["started"] == identity["started"] else None,
         "metrics": metrics,
-        "params": {name: _plain(value) for name, value in params.items()},
+        "params": {name: _to_python(value) for name, value in params.items()},
     }
 
 
-def _plain(value: Any) -> Any:
+def _to_python(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def _why(line: Any) -> str:
+def _format_summary(row: "HistoryRow") -> str:
     """What an entry says; a corrected one with what is to be read instead."""
-    if not line.superseded_by:
-        return str(line.why)
-    return f"{line.why} [superseded by entry {', '.join(map(str, line.superseded_by))}: {line.instead}]"
+    if not row.correction_positions:
+        return row.summary
+    return f"{row.summary} [superseded by entry {', '.join(map(str, row.correction_positions))}: {row.corrected_summary}]"
 
 
-def _move(line: Any) -> str:
-    return f"v{line.version} {line.from_} → {line.to}" if line.to else f"v{line.version}" if line.version else "-"
-
-
-def format_main_metrics(metrics: dict[str, Any]) -> str:
-    """The first metrics of a run for people, accuracy before all others."""
-    first = sorted(metrics.items(), key=lambda metric: metric[0] != "accuracy")[:3]
-    return (
-        ", ".join(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}" for name, value in first)
-        or "no metrics"
-    )
-
-
-def _holders(holders: list[str]) -> str:
-    return " and ".join(f"v{number}" for number in holders) or "nobody"
+def _format_move(row: "HistoryRow") -> str:
+    return f"v{row.version} {row.from_stage} → {row.to_stage}" if row.to_stage else f"v{row.version}" if row.version else "-"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DecisionOptions:
-    """Why, as typed, and which holder the stage must have for the decision to stand."""
+    """The reason as typed, and which holder the stage must have for the decision to be accepted."""
 
     reason: str
     category: str
@@ -34,22 +34,22 @@ class DecisionOptions:
 
     @property
     def expected_holders(self) -> str | None:
-        """The holder in the words of the ledger: `none`, a version, or several."""
+        """The holder as the ledger writes it: `none`, a version, or several."""
         champion = self.expect_champion
         return None if champion is None else ",".join(part.strip().removeprefix("v") for part in champion.split(","))
 
 
-def _decision(function: Callable[..., int]) -> Any:
+def _decision_options(function: Callable[..., int]) -> Any:
     """The options that say why, and the guard against another champion, handed on as one `decision`."""
 
     @functools.wraps(function)
-    def gathered(asked: CommandContext, reason: str, category: str, expect_champion: str | None, **more: Any) -> int:
-        return function(asked, decision=DecisionOptions(reason, category, expect_champion), **more)
+    def run(context: CommandContext, reason: str, category: str, expect_champion: str | None, **arguments: Any) -> int:
+        return function(context, decision=DecisionOptions(reason, category, expect_champion), **arguments)
 
-    return _why_options(gathered)
+    return _add_reason_options(run)
 
 
-def _why_options(function: Any) -> Any:
+def _add_reason_options(function: Any) -> Any:
     function = click.option("--expect-champion", metavar="V|none", help="Refuse when another version holds the stage.")(function)
     function = click.option("--category", required=True, help="better, needed, compliance, incident, housekeeping or other.")(
         function
@@ -63,39 +63,44 @@ def _why_options(function: Any) -> Any:
 @click.option("--description", default="", help="What this version is; default: where it comes from and what it measured.")
 def register(context: CommandContext, run_id: str, model: str, description: str) -> None:
     """Register the model of run RUN_ID as a new version."""
-    from lib.registry.register import register as make
+    from lib.registry.register import register as register_version
 
-    made = make(context.open_writer(), run_id, model, description)
-    document = {"model": made.model, "version": made.version, "entry": made.entry_id, "place": made.position}
-    context.print_result(document, [f"Registered v{made.version} of {made.model} (entry {made.position})."])
+    result = register_version(context.open_writer(), run_id, model, description)
+    document = {
+        "model": result.model,
+        "version": result.version,
+        "entry": result.entry_id,
+        "place": result.position,
+    }
+    context.print_result(document, [f"Registered v{result.version} of {result.model} (entry {result.position})."])
 
 
 @command("promote")
 @click.argument("model")
 @click.argument("version")
 @click.option("--to", "stage", required=True, metavar="STAGE", callback=option_callback(parse_stage_option))
-@_decision
+@_decision_options
 def promote(context: CommandContext, model: str, version: str, stage: str, decision: DecisionOptions) -> int:
     """Move VERSION of MODEL to a stage: Production, Staging, Archived or None."""
-    why = decision.checked_reason
+    reason = decision.checked_reason
     from lib.registry.promote import MoveRequest, move_version
 
     kind = "archive" if stage == "Archived" else "promote"
-    wish = MoveRequest(model, _number(version), stage, why, kind, decision.expected_holders)  # type: ignore[arg-type]
-    return _answer(context, move_version(context.open_writer(), wish))
+    request = MoveRequest(model, _version_number(version), stage, reason, kind, decision.expected_holders)  # type: ignore[arg-type]
+    return _print_move(context, move_version(context.open_writer(), request))
 
 
 @command("rollback")
 @click.argument("model")
 @click.option("--to-version", metavar="V", help="Default: the last other version that was in Production and is whole.")
-@_decision
+@_decision_options
 def rollback(context: CommandContext, model: str, to_version: str | None, decision: DecisionOptions) -> int:
     """Put an earlier version of MODEL back into Production."""
-    why = decision.checked_reason
+    reason = decision.checked_reason
     from lib.registry.promote import roll_back
 
-    target = _number(to_version) if to_version else None
-    return _answer(context, roll_back(context.open_writer(), model, why, target, decision.expected_holders))
+    target = _version_number(to_version) if to_version else None
+    return _print_move(context, roll_back(context.open_writer(), model, reason, target, decision.expected_holders))
 
 
 @command("recover")
@@ -103,54 +108,57 @@ def rollback(context: CommandContext, model: str, to_version: str | None, decisi
 def recover(context: CommandContext, model: str | None) -> int:
     """Finish or give up decisions that were left open, of MODEL or of all models."""
     from lib.registry.reader import read_all_snapshots
-    from lib.registry.reconcile import recover as finish
+    from lib.registry.reconcile import recover as recover_model
 
     writer = context.open_writer()
-    names = [model] if model else [seen.model for seen in read_all_snapshots(writer.backend)]
-    done, broken = [], list[str]()
+    names = [model] if model else [snapshot.model for snapshot in read_all_snapshots(writer.backend)]
+    closed_decisions, errors = [], list[str]()
     for name in names:
         try:
-            found, closed = finish(writer, name)
+            status, entry_ids = recover_model(writer, name)
         except PodiumError as error:
-            broken.append(f"podium: {name}: {' '.join(str(error).split())}")
+            errors.append(f"podium: {name}: {' '.join(str(error).split())}")
             continue
-        done += [
-            {"model": name, "entry": entry, "outcome": found.state.outcomes.get(entry, "FAILED").lower()} for entry in closed
+        closed_decisions += [
+            {"model": name, "entry": entry_id, "outcome": status.state.outcomes.get(entry_id, "FAILED").lower()}
+            for entry_id in entry_ids
         ]
-    said = [f"{d['model']}: decision {d['entry']} {d['outcome']}." for d in done] or ["Nothing was left open."]
-    context.print_result({"closed": done}, said)
-    for line in broken:
-        click.echo(line, err=True)
-    return 1 if broken else 0
+    lines = [f"{row['model']}: decision {row['entry']} {row['outcome']}." for row in closed_decisions] or [
+        "Nothing was left open."
+    ]
+    context.print_result({"closed": closed_decisions}, lines)
+    for error_line in errors:
+        click.echo(error_line, err=True)
+    return 1 if errors else 0
 
 
 COMMANDS = (register, promote, rollback, recover)
 
 
-def _answer(asked: CommandContext, moved: "MoveResult") -> int:
+def _print_move(context: CommandContext, result: "MoveResult") -> int:
     document: dict[str, Any] = {
-        "model": moved.model,
-        "version": moved.version,
-        "from": moved.from_stage,
-        "to": moved.to_stage,
-        "outcome": moved.outcome,
-        "displaced": list(moved.displaced_versions),
+        "model": result.model,
+        "version": result.version,
+        "from": result.from_stage,
+        "to": result.to_stage,
+        "outcome": result.outcome,
+        "displaced": list(result.displaced_versions),
     }
-    if moved.entry_id:
-        document |= {"entry": moved.entry_id, "place": moved.position}
-    out = " and ".join(f"v{number}" for number in moved.displaced_versions)
-    said = {
-        "applied": f"v{moved.version} of {moved.model} is in {moved.to_stage}{f', in place of {out}' if out else ''} (entry {moved.position}).",
-        "overtaken": f"Recorded as entry {moved.position}, but a later decision came first.",
-        "unchanged": f"v{moved.version} of {moved.model} is in {moved.to_stage} already.",
-        "failed": f"Entry {moved.position} could not be carried out: {moved.failure_reason}",
+    if result.entry_id:
+        document |= {"entry": result.entry_id, "place": result.position}
+    displaced = " and ".join(f"v{version}" for version in result.displaced_versions)
+    messages = {
+        "applied": f"v{result.version} of {result.model} is in {result.to_stage}{f', in place of {displaced}' if displaced else ''} (entry {result.position}).",
+        "overtaken": f"Recorded as entry {result.position}, but a later decision came first.",
+        "unchanged": f"v{result.version} of {result.model} is in {result.to_stage} already.",
+        "failed": f"Entry {result.position} could not be carried out: {result.failure_reason}",
     }
-    asked.print_result(document, [said[moved.outcome]])
-    if moved.outcome == "failed":
-        click.echo(f"podium: {said['failed']}", err=True)
-    return 1 if moved.outcome == "failed" else 0
+    context.print_result(document, [messages[result.outcome]])
+    if result.outcome == "failed":
+        click.echo(f"podium: {messages['failed']}", err=True)
+    return 1 if result.outcome == "failed" else 0
 
 
-def _number(version: str) -> str:
+def _version_number(version: str) -> str:
     """A version as typed: 3 or v3."""
     return version.removeprefix("v")

@@ -1,4 +1,4 @@
-"""The command verify: recompute the record and name whatever does not fit; compare with noted heads, or note the heads elsewhere."""
+"""The command verify: recompute the record and name what does not fit; compare with anchors, or note the heads elsewhere."""
 
 import re
 from pathlib import Path
@@ -14,106 +14,118 @@ if TYPE_CHECKING:
     from lib.ledger.chain.hash_chain import Anchor
     from lib.registry.verify import BookVerification
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_ANCHOR_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @command("verify")
 @click.argument("model", required=False)
 @click.option("--anchor", "anchors", multiple=True, metavar="N:CHAIN", help="A head of MODEL noted elsewhere.")
-@click.option("--against", type=_FILE, metavar="FILE", help="Heads noted elsewhere, one N:CHAIN MODEL a line, as --heads prints.")
+@click.option(
+    "--against", type=_ANCHOR_FILE, metavar="FILE", help="Heads noted elsewhere, one N:CHAIN MODEL a line, as --heads prints."
+)
 @click.option("--heads", is_flag=True, help="Print the heads as lines to be noted elsewhere.")
 @click.option("--tag", "repository", type=click.Path(path_type=Path), metavar="FOLDER", help="Note the heads as git tags there.")
-def verify(context: CommandContext, model: str | None, anchors: tuple[str, ...], **more: Any) -> int:
+def verify(context: CommandContext, model: str | None, anchors: tuple[str, ...], **options: Any) -> int:
     """Recompute the record of MODEL, or of all models, and name whatever does not fit."""
-    noted = [_anchor(text) for text in anchors]
-    if noted and not model:
+    parsed_anchors = [_parse_anchor(text) for text in anchors]
+    if parsed_anchors and not model:
         raise click.UsageError("--anchor needs a MODEL.")
-    against = _lines(more["against"]) if more["against"] else ()
-    verdicts = _judged(context, model, noted, against)
-    found = any(one.findings for one in verdicts)
-    tags = _tagged(more["repository"], verdicts) if more["repository"] and not found else {}
+    noted_anchors = _read_anchors(options["against"]) if options["against"] else ()
+    verifications = _verify_books(context, model, parsed_anchors, noted_anchors)
+    has_findings = any(verification.findings for verification in verifications)
+    tags = _create_tags(options["repository"], verifications) if options["repository"] and not has_findings else {}
     lines = (
-        [one.anchor_line for one in verdicts if one.anchor_line]
-        if more["heads"]
-        else [line for one in verdicts for line in _said(one)]
+        [verification.anchor_line for verification in verifications if verification.anchor_line]
+        if options["heads"]
+        else [line for verification in verifications for line in _verification_lines(verification)]
     )
     lines += [f"{name}: noted as tag {tag}." for name, tag in tags.items()]
-    context.print_result({"models": [_verdict(one, tags) for one in verdicts]}, lines or ["No record yet."])
-    if found and more["repository"]:
+    context.print_result(
+        {"models": [_verification_to_json(verification, tags) for verification in verifications]}, lines or ["No record yet."]
+    )
+    if has_findings and options["repository"]:
         click.echo("podium: No tag was made, because something does not fit.", err=True)
-    if found and more["heads"] and not context.as_json:
+    if has_findings and options["heads"] and not context.as_json:
         click.echo("podium: Something does not fit; verify says what.", err=True)
-    return EXIT_FINDINGS if found else 0
+    return EXIT_FINDINGS if has_findings else 0
 
 
 COMMANDS = (verify,)
 
 
-def _judged(
-    asked: CommandContext, model: str | None, anchors: "list[Anchor]", against: "tuple[ModelAnchor, ...]"
+def _verify_books(
+    context: CommandContext, model: str | None, anchors: "list[Anchor]", noted_anchors: "tuple[ModelAnchor, ...]"
 ) -> "tuple[BookVerification, ...]":
     from lib.errors import LedgerBroken
     from lib.ledger.chain.anchor_text import ModelAnchor
-    from lib.registry.verify import verify as judge
+    from lib.registry.verify import verify as verify_book
     from lib.registry.verify import verify_all
 
-    here = asked.open_backend()
+    backend = context.open_backend()
     if model is None:
-        return verify_all(here, against)
-    mine = [one.anchor for one in against if one.model in ("", model)]
+        return verify_all(backend, noted_anchors)
+    model_anchors = [noted_anchor.anchor for noted_anchor in noted_anchors if noted_anchor.model in ("", model)]
     try:
-        return (judge(here, model, [*anchors, *mine]),)
+        return (verify_book(backend, model, [*anchors, *model_anchors]),)
     except LedgerBroken:  # the index cannot be trusted: that is a finding, and the books are found by their seals
-        every = verify_all(here, [ModelAnchor(model, one) for one in (*anchors, *mine)])
-        return tuple(one for one in every if one.model == model or not one.known_names)
+        verifications = verify_all(backend, [ModelAnchor(model, anchor) for anchor in (*anchors, *model_anchors)])
+        return tuple(book for book in verifications if book.model == model or not book.known_names)
     except NotFound:
-        if not (anchors or mine):
+        if not (anchors or model_anchors):
             raise
-        return tuple(
-            one for one in verify_all(here, [ModelAnchor(model, one) for one in (*anchors, *mine)]) if one.model == model
-        )
+        verifications = verify_all(backend, [ModelAnchor(model, anchor) for anchor in (*anchors, *model_anchors)])
+        return tuple(book for book in verifications if book.model == model)
 
 
-def _tagged(folder: Path, verdicts: "tuple[BookVerification, ...]") -> dict[str, str]:
+def _create_tags(folder: Path, verifications: "tuple[BookVerification, ...]") -> dict[str, str]:
     from lib.ledger.chain.hash_chain import Anchor
     from lib.registry.git_anchor import create_anchor_tag
 
-    heads = [one for one in verdicts if one.anchor_line]
-    return {one.model: create_anchor_tag(folder, one.model, Anchor(one.book.head, one.book.chain)) for one in heads}
+    anchored_books = [verification for verification in verifications if verification.anchor_line]
+    return {
+        verification.model: create_anchor_tag(folder, verification.model, Anchor(verification.book.head, verification.book.chain))
+        for verification in anchored_books
+    }
 
 
-def _verdict(verdict: "BookVerification", tags: dict[str, str]) -> dict[str, Any]:
-    reading = verdict.book
-    findings = [{"place": f.position, "what": f.what, "means": f.means} for f in verdict.findings]
-    told = {
-        "model": verdict.model,
-        "entries": len(reading.entries),
-        "head": reading.head,
-        "chain": reading.chain,
+def _verification_to_json(verification: "BookVerification", tags: dict[str, str]) -> dict[str, Any]:
+    book = verification.book
+    findings = [{"place": finding.position, "what": finding.what, "means": finding.means} for finding in verification.findings]
+    document = {
+        "model": verification.model,
+        "entries": len(book.entries),
+        "head": book.head,
+        "chain": book.chain,
         "findings": findings,
     }
-    return told | ({"tag": tags[verdict.model]} if verdict.model in tags else {})
+    return document | ({"tag": tags[verification.model]} if verification.model in tags else {})
 
 
-def _said(verdict: "BookVerification") -> list[str]:
-    found = [f"  {f'place {f.position}: ' if f.position else ''}{f.what}. {f.means}" for f in verdict.findings]
-    return [f"{verdict.model}: {len(verdict.book.entries)} entries, {'chain intact' if not found else 'findings:'}", *found]
+def _verification_lines(verification: "BookVerification") -> list[str]:
+    findings = [
+        f"  {f'place {finding.position}: ' if finding.position else ''}{finding.what}. {finding.means}"
+        for finding in verification.findings
+    ]
+    return [
+        f"{verification.model}: {len(verification.book.entries)} entries, {'chain intact' if not findings else 'findings:'}",
+        *findings,
+    ]
 
 
-def _lines(path: Path) -> "tuple[ModelAnchor, ...]":
+def _read_anchors(path: Path) -> "tuple[ModelAnchor, ...]":
     from lib.ledger.chain.anchor_text import parse_anchors
 
     try:
         return parse_anchors(path.read_text(encoding="utf-8-sig"))
     except (BadInput, UnicodeDecodeError) as error:
-        said = str(error) if isinstance(error, BadInput) else "The file is no text in UTF-8."
-        raise click.BadParameter(said, param_hint="--against") from error
+        message = str(error) if isinstance(error, BadInput) else "The file is no text in UTF-8."
+        raise click.BadParameter(message, param_hint="--against") from error
 
 
-def _anchor(text: str) -> "Anchor":
+def _parse_anchor(text: str) -> "Anchor":
     if not re.fullmatch(r"\d{1,6}:[0-9a-f]{64}", text):
         raise click.BadParameter("An anchor is N:CHAIN, a place and 64 hexadecimal digits.", param_hint="--anchor")
     from lib.ledger.chain.hash_chain import Anchor
 
-    place, _, chain = text.partition(":")
-    return Anchor(int(place), chain)
+    position, _, chain = text.partition(":")
+    return Anchor(int(position), chain)

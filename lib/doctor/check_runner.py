@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import installed_mlflow_version, translate_errors
+from lib.backends.mlflow_client import installed_mlflow_version
+from lib.backends.mlflow_errors import translate_errors
 from lib.doctor.checks import (
     artifact_locations,
     deleted_items,

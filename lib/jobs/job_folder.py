@@ -1,10 +1,10 @@
-"""A job as a folder: the order, the state, the log. Everyone who looks reads the same files, so no process has to remember a job.
+"""A job as a folder: the spec, the status, the log. All readers read the same files, so no process has to remember a job.
 
-    spec.json    what was ordered; written once      status.json   how it stands; replaced whole, never half
-    log.txt      what the script printed             cancel        there when someone asked to stop it
-    alive.lock   held by the keeper for as long as it lives; the system lets go of it even after kill -9
+    spec.json    what is to run; written once        status.json   the state; replaced at once, never half written
+    log.txt      what the script printed             cancel        exists when someone asked to stop it
+    alive.lock   held by the runner as long as it lives; the system releases it even after kill -9
 
-Who writes them is left to `jobs` (spec, cancel) and `keeper` (the rest).
+`job_queue` writes spec and cancel, `job_runner` the rest.
 """
 
 import json
@@ -23,21 +23,21 @@ from lib.backends.backend import Backend
 from lib.errors import NotFound
 
 STARTUP_GRACE_PERIOD = timedelta(seconds=30)
-"""How long a keeper may take to appear before its job counts as lost."""
+"""How long a runner may take to start before its job counts as lost."""
 JobState = Literal["queued", "running", "finished", "failed", "stopped", "lost"]
 LIVE_STATES: tuple[JobState, ...] = ("queued", "running")
 _ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _PROGRESS = re.compile(rb"^(fit|run) (\d{1,9})/([1-9]\d{0,8})\b", re.MULTILINE)
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
-TAIL_BYTES = 64_000
+_TAIL_BYTES = 64_000
 
 
 @dataclass(frozen=True)
 class Job:
     """One start of a script.
 
-    `state`: queued and running are live; finished, failed, stopped (on request) and lost (its keeper died) are ends. `stopping`
-    says X
+    `state`: queued and running are live; finished, failed, stopped (on request) and lost (its runner died) are final.
+    `is_stopping`: it is live and was asked to stop. `cleanup_attempted_at` is set while runs of a job that ended badly may be open.
     """
 
     id: str
@@ -82,7 +82,7 @@ def list_job_ids(folder: Path) -> list[str]:
 
 def read_job(folder: Path) -> Job:
     """The job in its folder. Raises NotFound when there is none."""
-    spec, status = _load(folder / "spec.json"), _load(folder / "status.json")
+    spec, status = _read_json(folder / "spec.json"), _read_json(folder / "status.json")
     if not spec or not status:
         raise NotFound(f"There is no job {folder.name}.", next="Choose one of the earlier jobs.")
     return Job(
@@ -94,44 +94,44 @@ def read_job(folder: Path) -> Job:
         folder=folder,
         state=status["state"],
         created_at=datetime.fromisoformat(spec["created"]),
-        started_at=_time(status.get("started")),
-        ended_at=_time(status.get("ended")),
+        started_at=_parse_time(status.get("started")),
+        ended_at=_parse_time(status.get("ended")),
         exit_code=status.get("code"),
         is_stopping=status["state"] in LIVE_STATES and (folder / "cancel").exists(),
-        cleanup_attempted_at=_time(status.get("runs_open")),
+        cleanup_attempted_at=_parse_time(status.get("runs_open")),
     )
 
 
 def read_job_state(folder: Path) -> str:
     """The state alone, quickly; an empty text when the folder cannot be read."""
-    return str(_load(folder / "status.json").get("state", ""))
+    return str(_read_json(folder / "status.json").get("state", ""))
 
 
 def read_script_process(folder: Path) -> tuple[int, float] | None:
     """Process id and start time of the script of a running job."""
-    child = _load(folder / "status.json").get("child")
+    child = _read_json(folder / "status.json").get("child")
     return (int(child[0]), float(child[1])) if child else None
 
 
 def write_status(folder: Path, **changes: object) -> None:
-    """Replace the status by itself and the news, in one step for all who read."""
-    write_json(folder / "status.json", _load(folder / "status.json") | changes)
+    """Update the status, in one step for all readers."""
+    write_json(folder / "status.json", _read_json(folder / "status.json") | changes)
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Write a small JSON file so that nobody ever reads half of it."""
-    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    aside.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    aside.replace(path)
+    """Write a small JSON file so that nobody reads half of it."""
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    temporary.replace(path)
 
 
 def alive_lock(folder: Path) -> FileLock:
-    """The lock that a keeper holds. Whoever gets it at once knows that no keeper lives."""
+    """The lock that a runner holds. Whoever gets it at once knows that no runner lives."""
     return FileLock(folder / "alive.lock", is_singleton=False, thread_local=False)
 
 
 def has_live_runner(folder: Path) -> bool:
-    """Whether a living keeper holds the job. Asking takes the lock for an instant at most."""
+    """Whether a living runner holds the job. Checking takes the lock for an instant at most."""
     lock = alive_lock(folder)
     try:
         lock.acquire(timeout=0)
@@ -143,18 +143,18 @@ def has_live_runner(folder: Path) -> bool:
 
 def read_log_tail(job: Job, lines: int = 200) -> str:
     """The last lines of what the script printed, whole lines only, without terminal codes."""
-    raw, cut = _last_bytes(job.folder / "log.txt")
-    text = raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    whole = text.partition("\n")[2] if cut else text
-    return "\n".join(_CONTROL.sub("", whole).splitlines()[-lines:])
+    content, is_truncated = _last_bytes(job.folder / "log.txt")
+    text = content.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    complete_text = text.partition("\n")[2] if is_truncated else text
+    return "\n".join(_CONTROL.sub("", complete_text).splitlines()[-lines:])
 
 
 def read_progress(job: Job) -> JobProgress | None:
     """The last `fit 12/60` or `run 2/3` of the log; None while nothing of the kind was printed."""
-    found = _PROGRESS.findall(_last_bytes(job.folder / "log.txt")[0])
-    if not found:
+    matches = _PROGRESS.findall(_last_bytes(job.folder / "log.txt")[0])
+    if not matches:
         return None
-    unit, done, total = found[-1]
+    unit, done, total = matches[-1]
     return JobProgress(min(int(done), int(total)), int(total), unit.decode())
 
 
@@ -162,18 +162,18 @@ def _last_bytes(path: Path) -> tuple[bytes, bool]:
     """The end of a file, and whether something stands before it."""
     if not path.exists():
         return b"", False
-    with path.open("rb") as log:
-        size = log.seek(0, os.SEEK_END)
-        log.seek(max(0, size - TAIL_BYTES))
-        return log.read(), size > TAIL_BYTES
+    with path.open("rb") as log_file:
+        size = log_file.seek(0, os.SEEK_END)
+        log_file.seek(max(0, size - _TAIL_BYTES))
+        return log_file.read(), size > _TAIL_BYTES
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
 
 
-def _time(text: object) -> datetime | None:
+def _parse_time(text: object) -> datetime | None:
     return datetime.fromisoformat(str(text)).astimezone(UTC) if text else None

@@ -1,6 +1,6 @@
-"""Starting, listing, stopping and settling jobs. The truth is in the folders (`job`); the script is run by a `keeper`.
+"""Starting, listing, stopping and reaping jobs. Their state is in their folders (`job_folder`); a `job_runner` runs the script.
 
-A job outlives whoever started it. What its keeper left undone because it was killed is settled by the next one who looks.
+A job outlives whoever started it. When its runner was killed, the next reader ends what it left.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from filelock import Timeout
 from ulid import ULID
 
 from lib import processes
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend
 from lib.backends.credentials import attach_credential
 from lib.errors import NotFound, NotWritable, PodiumError
@@ -26,14 +27,13 @@ from lib.jobs.job_settings import JobSettings, script_environment, working_folde
 
 __all__ = ["JobSpec", "cancel", "find_job", "find_job_runs", "list_jobs", "reap_lost_jobs", "start_job", "wait"]
 
-PROJECT = Path(__file__).resolve().parents[2]
-CLEANUP_RETRY_AFTER = timedelta(seconds=30)
+_CLEANUP_RETRY_AFTER = timedelta(seconds=30)
 """How long to leave a backend alone that did not answer when runs were to be ended."""
 
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What a job is to run: a script with its arguments, and what people call it. `demo` is the key of a demo."""
+    """What a job is to run: a script with its arguments, its title, and the key of the task, by which whoever ordered it knows it again."""
 
     task: str
     title: str
@@ -42,13 +42,13 @@ class JobSpec:
 
 
 def start_job(settings: JobSettings, spec: JobSpec, backend: Backend, at: datetime) -> Job:
-    """Write the order down and start its keeper, a process of its own session that nobody has to wait for."""
+    """Write the spec and start its runner, a process in a session of its own that nobody has to wait for."""
     folder = settings.jobs_folder / _next_id(settings, at)
     try:
         folder.mkdir(parents=True)
         job_folder.write_json(folder / "status.json", {"state": "queued"})
-        job_folder.write_json(folder / "spec.json", _spec(settings, spec, backend, at))
-        _start_keeper(folder, script_environment(settings, backend, folder.name))
+        job_folder.write_json(folder / "spec.json", _spec_to_json(settings, spec, backend, at))
+        _start_runner(folder, script_environment(settings, backend, folder.name))
     except OSError as error:
         raise NotWritable(
             f"The job could not be started ({error}).", next="Check the rights of the folder, or set PODIUM_HOME."
@@ -56,51 +56,51 @@ def start_job(settings: JobSettings, spec: JobSpec, backend: Backend, at: dateti
     return job_folder.read_job(folder)
 
 
-def _next_id(workshop: JobSettings, at: datetime) -> str:
+def _next_id(settings: JobSettings, at: datetime) -> str:
     """An id that sorts after every earlier one: two jobs ordered within a millisecond keep their order in the queue."""
-    newest = next(iter(job_folder.list_job_ids(workshop.jobs_folder)), "")
-    made = str(ULID.from_datetime(at))
-    while made <= newest and made[:10] == newest[:10]:
+    newest_id = next(iter(job_folder.list_job_ids(settings.jobs_folder)), "")
+    job_id = str(ULID.from_datetime(at))
+    while job_id <= newest_id and job_id[:10] == newest_id[:10]:
         at += timedelta(milliseconds=1)
-        made = str(ULID.from_datetime(at))
-    return made
+        job_id = str(ULID.from_datetime(at))
+    return job_id
 
 
-def _spec(workshop: JobSettings, order: JobSpec, backend: Backend, at: datetime) -> dict[str, object]:
+def _spec_to_json(settings: JobSettings, spec: JobSpec, backend: Backend, at: datetime) -> dict[str, object]:
     return {
-        "demo": order.task,
-        "title": order.title,
-        "script": str(order.script),
-        "arguments": order.arguments,
+        "demo": spec.task,
+        "title": spec.title,
+        "script": str(spec.script),
+        "arguments": spec.arguments,
         "uri": backend.uri,
         "kind": backend.kind,
-        "cwd": str(working_folder(backend, PROJECT)),
-        "limit": workshop.max_running,
+        "cwd": str(working_folder(backend, PROJECT_FOLDER)),
+        "limit": settings.max_running,
         "created": at.isoformat(),
     }
 
 
-def _start_keeper(folder: Path, environment: dict[str, str]) -> None:
-    with (folder / "keeper.txt").open("ab") as said:
-        keeper = subprocess.Popen(  # noqa: S603 - our own module, no shell
+def _start_runner(folder: Path, environment: dict[str, str]) -> None:
+    with (folder / "keeper.txt").open("ab") as output:
+        runner = subprocess.Popen(  # noqa: S603 - our own module, no shell
             [sys.executable, "-m", "lib.jobs.job_runner", str(folder)],
-            cwd=PROJECT,
+            cwd=PROJECT_FOLDER,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    threading.Thread(target=keeper.wait, name=f"reap-{folder.name}", daemon=True).start()
+    threading.Thread(target=runner.wait, name=f"reap-{folder.name}", daemon=True).start()
 
 
 def list_jobs(settings: JobSettings, max_count: int = 50) -> list[Job]:
-    """The newest jobs, newest first; at most `most` of them."""
-    found = []
-    for one in job_folder.list_job_ids(settings.jobs_folder)[:max_count]:
+    """The newest jobs, newest first; at most `max_count` of them."""
+    jobs = []
+    for job_id in job_folder.list_job_ids(settings.jobs_folder)[:max_count]:
         with contextlib.suppress(NotFound):
-            found.append(job_folder.read_job(settings.jobs_folder / one))
-    return found
+            jobs.append(job_folder.read_job(settings.jobs_folder / job_id))
+    return jobs
 
 
 def find_job(settings: JobSettings, job_id: str) -> Job:
@@ -111,63 +111,63 @@ def find_job(settings: JobSettings, job_id: str) -> Job:
 
 
 def cancel(settings: JobSettings, job_id: str) -> None:
-    """Ask for a job to be stopped; its keeper does it within seconds. Nothing happens to a job that has ended."""
-    one = find_job(settings, job_id)
-    if one.is_live:
-        (one.folder / "cancel").touch()
+    """Ask for a job to be stopped; its runner does it within seconds. Nothing happens to a job that has ended."""
+    job = find_job(settings, job_id)
+    if job.is_live:
+        (job.folder / "cancel").touch()
 
 
 def wait(settings: JobSettings, job_id: str, timeout_seconds: float = float("inf")) -> Job:
-    """Wait until a job has ended, or `at_most` seconds, and return it as it then stands."""
+    """Wait until a job has ended, or `timeout_seconds`, and return it as it then is."""
     deadline = time.monotonic() + timeout_seconds
-    one = find_job(settings, job_id)
-    while one.is_live and time.monotonic() < deadline:
+    job = find_job(settings, job_id)
+    while job.is_live and time.monotonic() < deadline:
         time.sleep(0.1)
-        one = reap_if_lost(find_job(settings, job_id), datetime.now(one.created_at.tzinfo))  # noqa: TID251 - waiting is about the real clock
-    return one
+        job = reap_if_lost(find_job(settings, job_id), datetime.now(job.created_at.tzinfo))  # noqa: TID251 - waiting is about the real clock
+    return job
 
 
 def reap_lost_jobs(settings: JobSettings, at: datetime) -> list[Job]:
-    """The newest jobs, after those that lost their keeper were ended. Every page and command looks at jobs through this."""
-    return [reap_if_lost(one, at) for one in list_jobs(settings)]
+    """The newest jobs, after those whose runner died were ended. Every page and command reads jobs through this."""
+    return [reap_if_lost(job, at) for job in list_jobs(settings)]
 
 
-def reap_if_lost(one: Job, at: datetime) -> Job:
-    """The job as it stands; one whose keeper is gone is ended first: its script, then its runs (KILLED), then itself."""
-    if one.is_live and not _is_newborn(one, at) and not job_folder.has_live_runner(one.folder):
-        return _end_lost(one, at)
-    if one.cleanup_attempted_at and at - one.cleanup_attempted_at > CLEANUP_RETRY_AFTER:
-        _close_runs(one, at)
-        return job_folder.read_job(one.folder)
-    return one
+def reap_if_lost(job: Job, at: datetime) -> Job:
+    """The job as it is; one whose runner is gone is ended first: its script, then its runs (KILLED), then itself."""
+    if job.is_live and not _is_starting(job, at) and not job_folder.has_live_runner(job.folder):
+        return _end_lost(job, at)
+    if job.cleanup_attempted_at and at - job.cleanup_attempted_at > _CLEANUP_RETRY_AFTER:
+        _terminate_runs(job, at)
+        return job_folder.read_job(job.folder)
+    return job
 
 
-def _is_newborn(one: Job, at: datetime) -> bool:
-    return one.state == "queued" and at - one.created_at < job_folder.STARTUP_GRACE_PERIOD
+def _is_starting(job: Job, at: datetime) -> bool:
+    return job.state == "queued" and at - job.created_at < job_folder.STARTUP_GRACE_PERIOD
 
 
-def _end_lost(one: Job, at: datetime) -> Job:
-    """Only one of several who look at once ends it: whoever gets the keeper's lock."""
-    lock = job_folder.alive_lock(one.folder)
+def _end_lost(job: Job, at: datetime) -> Job:
+    """Only one of several concurrent readers ends it: whoever gets the runner's lock."""
+    lock = job_folder.alive_lock(job.folder)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        return one
+        return job
     try:
-        if job_folder.read_job_state(one.folder) in job_folder.LIVE_STATES:
-            child = job_folder.read_script_process(one.folder)
-            if child and processes.is_same_process(*child):
-                processes.end_process_tree(child[0])
-            job_folder.write_status(one.folder, state="lost", ended=at.isoformat())
-            _close_runs(one, at)
+        if job_folder.read_job_state(job.folder) in job_folder.LIVE_STATES:
+            script_process = job_folder.read_script_process(job.folder)
+            if script_process and processes.is_same_process(*script_process):
+                processes.end_process_tree(script_process[0])
+            job_folder.write_status(job.folder, state="lost", ended=at.isoformat())
+            _terminate_runs(job, at)
     finally:
         lock.release()
-    return job_folder.read_job(one.folder)
+    return job_folder.read_job(job.folder)
 
 
-def _close_runs(one: Job, at: datetime) -> None:
-    """End the runs that are still open; if the backend does not answer, a later look tries again."""
-    job_folder.write_status(one.folder, runs_open=at.isoformat())
+def _terminate_runs(job: Job, at: datetime) -> None:
+    """End the runs that are still open; if the backend does not answer, a later call tries again."""
+    job_folder.write_status(job.folder, runs_open=at.isoformat())
     with contextlib.suppress(PodiumError):
-        terminate_open_runs(attach_credential(one.backend), one.id)
-        job_folder.write_status(one.folder, runs_open=None)
+        terminate_open_runs(attach_credential(job.backend), job.id)
+        job_folder.write_status(job.folder, runs_open=None)

@@ -1,4 +1,4 @@
-"""The process that owns one job: it waits for the job's turn, runs the script, keeps its log and writes down how it ended.
+"""The process that owns one job: it waits for the job's turn, runs the script, writes its log and records how it ended.
 
 Started as `python -m lib.jobs.job_runner FOLDER` in a session of its own, so it lives on when the app is killed. It holds the job's
 `alive.lock` until it ends. MLflow is imported only after a bad end, to set the runs left open to KILLED.
@@ -21,16 +21,16 @@ from lib.backends.credentials import read_from_environment
 from lib.errors import NotFound, PodiumError
 from lib.jobs import job_folder
 
-POLL_SECONDS = 0.1
-TURN_POLL_SECONDS = 0.25
+_POLL_SECONDS = 0.1
+_TURN_POLL_SECONDS = 0.25
 
 
 class StopRequested(Exception):
-    """SIGTERM came, or the file `cancel` is there."""
+    """SIGTERM came, or the file `cancel` exists."""
 
 
 def run_job(folder: Path) -> None:
-    """Own the job in `folder` from here to its end. Returns at once when it was settled meanwhile."""
+    """Run the job in `folder` to its end. Returns at once when it has ended already."""
     with job_folder.alive_lock(folder):
         if job_folder.read_job_state(folder) != "queued":
             return
@@ -39,31 +39,31 @@ def run_job(folder: Path) -> None:
         except StopRequested:
             job_folder.write_status(folder, state="stopped", ended=_now())
             return
-        _run(folder)
+        _run_script(folder)
 
 
 def _wait_for_turn(folder: Path) -> None:
-    """Return once this job stands as running: no more than its `limit` run, and older ones in the queue go first."""
+    """Return once this job is marked as running: no more than its limit run, and older ones in the queue go first."""
     limit = int(json.loads((folder / "spec.json").read_text(encoding="utf-8"))["limit"])
     while True:
-        _look_for_stop(folder)
+        _raise_if_cancelled(folder)
         with FileLock(folder.parent / "turn.lock"):
-            if _ahead(folder) < limit:
+            if _count_jobs_ahead(folder) < limit:
                 job_folder.write_status(folder, state="running", started=_now())
                 return
-        time.sleep(TURN_POLL_SECONDS)
+        time.sleep(_TURN_POLL_SECONDS)
 
 
-def _ahead(folder: Path) -> int:
-    """How many living jobs run already or were ordered before this one."""
-    others = [folder.parent / one for one in job_folder.list_job_ids(folder.parent) if one != folder.name]
+def _count_jobs_ahead(folder: Path) -> int:
+    """How many live jobs run already or were queued before this one."""
+    others = [folder.parent / job_id for job_id in job_folder.list_job_ids(folder.parent) if job_id != folder.name]
     states = [(other, job_folder.read_job_state(other)) for other in others]
-    before = [other for other, state in states if state == "running" or (state == "queued" and other.name < folder.name)]
-    return sum(job_folder.has_live_runner(other) or _is_starting(other) for other in before)
+    jobs_ahead = [other for other, state in states if state == "running" or (state == "queued" and other.name < folder.name)]
+    return sum(job_folder.has_live_runner(other) or _is_starting(other) for other in jobs_ahead)
 
 
 def _is_starting(folder: Path) -> bool:
-    """Was this job ordered a moment ago, so that its keeper may not have come up yet? It keeps its turn."""
+    """Whether this job was queued a moment ago, so that its runner may not have started yet. It keeps its turn."""
     if job_folder.read_job_state(folder) != "queued":
         return False
     try:
@@ -72,29 +72,29 @@ def _is_starting(folder: Path) -> bool:
         return False
 
 
-def _run(folder: Path) -> None:
+def _run_script(folder: Path) -> None:
     try:
-        script = _start(folder)
+        script = _start_script(folder)
     except OSError as error:
-        _note(folder, f"The script could not be started: {error}")
+        _append_to_log(folder, f"The script could not be started: {error}")
         job_folder.write_status(folder, state="failed", ended=_now())
         return
     job_folder.write_status(folder, child=[script.pid, processes.start_time(script.pid)])
     try:
-        code = _watch(folder, script)
+        code = _wait_for_script(folder, script)
         state = "finished" if code == 0 else "failed"
     except StopRequested:
         state = "stopped"
         processes.end_process_tree(script.pid)
         code = script.wait()
-        _note(folder, "Stopped on request.")
-    _conclude(folder, state, code, script.pid)
+        _append_to_log(folder, "Stopped on request.")
+    _record_end(folder, state, code, script.pid)
 
 
-def _start(folder: Path) -> "subprocess.Popen[bytes]":
+def _start_script(folder: Path) -> "subprocess.Popen[bytes]":
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     with (folder / "log.txt").open("ab") as log:
-        return subprocess.Popen(  # noqa: S603 - a list, no shell; only an Order names a script
+        return subprocess.Popen(  # noqa: S603 - a list, no shell; only a JobSpec names a script
             [sys.executable, "-u", spec["script"], *spec["arguments"]],
             cwd=spec["cwd"],
             env=os.environ,
@@ -105,55 +105,55 @@ def _start(folder: Path) -> "subprocess.Popen[bytes]":
         )
 
 
-def _watch(folder: Path, script: "subprocess.Popen[bytes]") -> int:
-    """The exit code of the script. Raises StopAsked when it is to end before."""
+def _wait_for_script(folder: Path, script: "subprocess.Popen[bytes]") -> int:
+    """The exit code of the script. Raises StopRequested when it is to end before."""
     while (code := script.poll()) is None:
-        _look_for_stop(folder)
-        time.sleep(POLL_SECONDS)
+        _raise_if_cancelled(folder)
+        time.sleep(_POLL_SECONDS)
     return code
 
 
-def _conclude(folder: Path, state: str, code: int, pid: int) -> None:
-    """Write the end down last, so that whoever sees it finds the runs ended as well."""
+def _record_end(folder: Path, state: str, code: int, pid: int) -> None:
+    """Record the end last, so that whoever sees it finds the runs ended as well."""
     processes.end_process_tree(pid, grace_seconds=0)
     ended = _now()
-    closed = state == "finished" or _end_runs(folder)
-    job_folder.write_status(folder, state=state, code=code, ended=ended, runs_open=None if closed else ended)
+    are_runs_closed = state == "finished" or _terminate_runs(folder)
+    job_folder.write_status(folder, state=state, code=code, ended=ended, runs_open=None if are_runs_closed else ended)
 
 
-def _end_runs(folder: Path) -> bool:
-    """Whether no run of the job stands as RUNNING any more."""
+def _terminate_runs(folder: Path) -> bool:
+    """End the job's open runs. Whether none is RUNNING any more."""
     from lib.jobs.job_runs import terminate_open_runs
 
-    one = job_folder.read_job(folder)
+    job = job_folder.read_job(folder)
     try:
-        ended = terminate_open_runs(read_from_environment(os.environ, one.backend), one.id)
+        run_count = terminate_open_runs(read_from_environment(os.environ, job.backend), job.id)
     except PodiumError as error:
-        _note(folder, f"Its runs could not be ended: {error}")
+        _append_to_log(folder, f"Its runs could not be ended: {error}")
         return False
-    if ended:
-        _note(folder, f"Runs left open and now ended as KILLED: {ended}.")
+    if run_count:
+        _append_to_log(folder, f"Runs left open and now ended as KILLED: {run_count}.")
     return True
 
 
-def _note(folder: Path, text: str) -> None:
+def _append_to_log(folder: Path, text: str) -> None:
     with (folder / "log.txt").open("ab") as log:
         log.write(f"\n— {text}\n".encode())
 
 
-def _look_for_stop(folder: Path) -> None:
+def _raise_if_cancelled(folder: Path) -> None:
     if (folder / "cancel").exists():
         raise StopRequested
 
 
-def _obey_signals(folder: Path) -> None:
+def _handle_signals(folder: Path) -> None:
     """Signals become the same file that a page writes, so there is one way to stop."""
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
+    def request_stop(_number: int, _frame: FrameType | None) -> None:
         (folder / "cancel").touch()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, ask)
+        signal.signal(number, request_stop)
 
 
 def _now() -> str:
@@ -161,5 +161,5 @@ def _now() -> str:
 
 
 if __name__ == "__main__":
-    _obey_signals(Path(sys.argv[1]))
+    _handle_signals(Path(sys.argv[1]))
     run_job(Path(sys.argv[1]))

@@ -6,20 +6,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, probe, translate_errors
+from lib.backends.mlflow_client import client, probe
+from lib.backends.mlflow_errors import translate_errors
+from lib.backends.reserved_names import JOB_TAG
 from lib.backends.sqlite_store import ensure_database
 from lib.jobs.job_folder import is_job_id
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-JOB_TAG = "podium.job"
-_PAGE = 500
+_PAGE_SIZE = 500
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One run of a job. `parent` is the id of its parent run, or empty; `metrics` are the last values, `params` are text."""
+    """One run of a job. `parent_run_id` is that of its parent run, or empty; `metrics` are the last values, `params` are text."""
 
     run_id: str
     name: str
@@ -36,17 +37,18 @@ def find_job_runs(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
 
     Raises PodiumError when the backend does not answer or cannot be read.
     """
-    if not is_job_id(job_id) or _is_missing(backend):
+    is_missing = backend.path is not None and not backend.path.exists()
+    if is_missing or not is_job_id(job_id):
         return ()
     ensure_database(backend)
     probe(backend)
     with translate_errors(f"The job {job_id}"):
-        found = [_summary(run) for run in _tagged(backend, job_id)]
-    return tuple(sorted(found, key=lambda run: (run.started_at, run.run_id)))
+        summaries = [_summarize_run(run) for run in _find_tagged_runs(backend, job_id)]
+    return tuple(sorted(summaries, key=lambda run: (run.started_at, run.run_id)))
 
 
 def terminate_open_runs(backend: Backend, job_id: str) -> int:
-    """Set the runs of a job that still stand as RUNNING to KILLED. Returns how many there were; raises as `runs_of` does."""
+    """Set the runs of a job that are still RUNNING to KILLED. Returns how many there were; raises as `find_job_runs` does."""
     open_runs = [run for run in find_job_runs(backend, job_id) if run.status == "RUNNING"]
     with translate_errors(f"The job {job_id}"):
         for run in open_runs:
@@ -54,30 +56,28 @@ def terminate_open_runs(backend: Backend, job_id: str) -> int:
     return len(open_runs)
 
 
-def _is_missing(backend: Backend) -> bool:
-    return backend.path is not None and not backend.path.exists()
+def _find_tagged_runs(backend: Backend, job_id: str) -> Iterator["Run"]:
+    mlflow_client = client(backend)
+    experiments = [experiment.experiment_id for experiment in _iterate_pages(mlflow_client.search_experiments)]
+    filter_string = f"tags.\"{JOB_TAG}\" = '{job_id}'"
+    for start in range(0, len(experiments), _PAGE_SIZE):
+        yield from _iterate_pages(
+            mlflow_client.search_runs, experiment_ids=experiments[start : start + _PAGE_SIZE], filter_string=filter_string
+        )
 
 
-def _tagged(backend: Backend, job_id: str) -> Iterator["Run"]:
-    mlflow = client(backend)
-    experiments = [one.experiment_id for one in _pages(mlflow.search_experiments)]
-    question = f"tags.\"{JOB_TAG}\" = '{job_id}'"
-    for at in range(0, len(experiments), _PAGE):
-        yield from _pages(mlflow.search_runs, experiment_ids=experiments[at : at + _PAGE], filter_string=question)
-
-
-def _pages(ask: Any, **question: object) -> Iterator[Any]:
-    """All answers to a question that MLflow answers page by page."""
+def _iterate_pages(search: Any, **arguments: object) -> Iterator[Any]:
+    """All results of a search that MLflow answers page by page."""
     token: str | None = None
     while True:
-        page = ask(**question, max_results=_PAGE, page_token=token)
+        page = search(**arguments, max_results=_PAGE_SIZE, page_token=token)
         yield from page
         token = page.token
         if not token:
             return
 
 
-def _summary(run: "Run") -> RunSummary:
+def _summarize_run(run: "Run") -> RunSummary:
     return RunSummary(
         run_id=run.info.run_id,
         name=run.info.run_name or run.info.run_id,

@@ -1,16 +1,18 @@
-"""Where jobs run: their folder, how many run at once, and what of the environment a script inherits. Pure but for paths."""
+"""Settings of jobs: their folder, how many run at once, and what of the environment a script inherits. Pure but for paths."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lib.backends.app_files import podium_home
 from lib.backends.backend import Backend
 from lib.backends.credentials import find_credential
+from lib.backends.reserved_names import JOB_TAG
 from lib.errors import BadInput
 
-_PERSON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX")
-_WINDOWS = (
+_USER_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX")
+_WINDOWS_VARIABLES = (
     "USERNAME",
     "USERPROFILE",
     "APPDATA",
@@ -22,14 +24,14 @@ _WINDOWS = (
     "TEMP",
     "TMP",
 )
-_MACHINE = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
-_NETWORK = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-_TRANSPORT = ("MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
+_MACHINE_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+_NETWORK_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_MLFLOW_TLS_VARIABLES = ("MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
 
 
 @dataclass(frozen=True)
 class JobSettings:
-    """`folder` holds one folder per job, `limit` jobs run at once and the others wait, `environment` is that of the app.
+    """`jobs_folder` holds one folder per job, `max_running` jobs run at once and the others wait, `environment` is that of the app.
 
     The environment may hold passwords: it is never shown, written down or put on a command line.
     """
@@ -40,34 +42,38 @@ class JobSettings:
 
 
 def read_job_settings(environment: Mapping[str, str], project: Path) -> JobSettings:
-    """The workshop that an environment asks for: `PODIUM_HOME` (else .podium in the project) and `PODIUM_JOBS` (else 1).
+    """The settings that an environment asks for: the folder of jobs in Podium's own folder, and `PODIUM_JOBS` (else 1).
 
     Raises BadInput when `PODIUM_JOBS` is not a number from 1 to 64.
     """
-    home = environment.get("PODIUM_HOME", "").strip()
-    asked = environment.get("PODIUM_JOBS", "").strip() or "1"
-    if not asked.isdecimal() or not 1 <= int(asked) <= 64:
-        raise BadInput(f"PODIUM_JOBS is {asked!r}, but must be a number from 1 to 64.", next="Set it anew, then restart.")
-    folder = Path(home).expanduser().absolute() if home else project / ".podium"
-    return JobSettings(folder / "jobs", int(asked), dict(environment))
+    limit = environment.get("PODIUM_JOBS", "").strip() or "1"
+    if not limit.isdecimal() or not 1 <= int(limit) <= 64:
+        raise BadInput(f"PODIUM_JOBS is {limit!r}, but must be a number from 1 to 64.", next="Set it anew, then restart.")
+    return JobSettings(podium_home(environment, project) / "jobs", int(limit), dict(environment))
 
 
 def script_environment(settings: JobSettings, backend: Backend, job_id: str) -> dict[str, str]:
-    """What a script finds in its environment: an allow-list, where to log, and the tag that all its runs get.
+    """The environment of a script: an allow-list, where to log, and the tag that all its runs get.
 
     `MLFLOW_RUN_CONTEXT` makes MLflow tag every run the process starts, so the script need not know of any job. The credential of the
     backend goes here and nowhere else: not into arguments, nor into the files of the job.
     """
-    held = find_credential(backend)
-    names = [*_PERSON, *_WINDOWS, *_MACHINE, *_NETWORK, *(_TRANSPORT if backend.kind == "server" else ())]
-    inherited = {name: settings.environment[name] for name in names if name in settings.environment}
+    credential = find_credential(backend)
+    names = [
+        *_USER_VARIABLES,
+        *_WINDOWS_VARIABLES,
+        *_MACHINE_VARIABLES,
+        *_NETWORK_VARIABLES,
+        *(_MLFLOW_TLS_VARIABLES if backend.kind == "server" else ()),
+    ]
+    inherited_variables = {name: settings.environment[name] for name in names if name in settings.environment}
     return {
-        **inherited,
+        **inherited_variables,
         "MLFLOW_TRACKING_URI": backend.uri,
         "MLFLOW_REGISTRY_URI": backend.uri,
-        **(held.environment_variables() if held else {}),
+        **(credential.environment_variables() if credential else {}),
         **({"MLFLOW_ALLOW_FILE_STORE": "true"} if backend.kind == "file" else {}),
-        "MLFLOW_RUN_CONTEXT": json.dumps({"podium.job": job_id}),
+        "MLFLOW_RUN_CONTEXT": json.dumps({JOB_TAG: job_id}),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MPLBACKEND": "Agg",

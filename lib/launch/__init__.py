@@ -1,1 +1,1 @@
-"""Training as a job: the demos on offer (`catalogue`), their start as jobs (`demo_jobs`), and jobs that outlive the server (`jobs`)."""
+"""The demos: what they are (`catalogue`) and their start as jobs (`demo_jobs`)."""

@@ -1,19 +1,20 @@
-"""A demo as a job: its script as a file, and its start. What demos mean is left to `catalogue`, what a job is to `jobs`."""
+"""A demo as a job: its script as a file, and its start. The demos are in `catalogue`, jobs in `lib.jobs`."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend
 from lib.backends.sqlite_store import ensure_database
 from lib.errors import ActionRefused, NotFound
 from lib.jobs.job_folder import Job
-from lib.jobs.job_queue import PROJECT, JobSpec, start_job
+from lib.jobs.job_queue import JobSpec, start_job
 from lib.jobs.job_settings import JobSettings
 from lib.launch import catalogue
 from lib.launch.catalogue import Demo, ParameterInput
 
-DEMO_FOLDER = PROJECT / "demo_experiments"
+DEMO_FOLDER = PROJECT_FOLDER / "demo_experiments"
 
 
 def demo_script_path(demo: Demo) -> Path:
@@ -34,11 +35,11 @@ def start_demo_job(
 ) -> Job:
     """Start a demo as a job; it waits its turn when others run. Makes a missing local database first.
 
-    Raises BadInput for a bad value, Refused when the backend is not what the demo is about, NeedsMigration or another BackendError when
+    Raises BadInput for a bad value, ActionRefused when the backend is not what the demo is about, NeedsMigration or another BackendError when
     it is not fit for it, NotWritable when the job's folder cannot be made. Then nothing was started.
     """
-    if why := demo.unavailable_reason(is_server=backend.kind == "server"):
-        raise ActionRefused(why, next="Choose another backend, or another demo.")
-    order = JobSpec(demo.key, demo.title, demo_script_path(demo), catalogue.script_arguments(demo, values))
+    if reason := demo.unavailable_reason(is_server=backend.kind == "server"):
+        raise ActionRefused(reason, next="Choose another backend, or another demo.")
+    spec = JobSpec(demo.key, demo.title, demo_script_path(demo), catalogue.script_arguments(demo, values))
     ensure_database(backend)
-    return start_job(settings, order, backend, at)
+    return start_job(settings, spec, backend, at)

@@ -6,7 +6,8 @@ A deleted run can be restored: MLflow hides it and keeps its files. Only `mlflow
 from dataclasses import dataclass
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.errors import ActionRefused
 from lib.registry.reader import read_all_book_states, read_all_snapshots
 from lib.registry.run_usage import VersionUse, find_version_uses

@@ -9,7 +9,8 @@ from datetime import timedelta
 from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import PERMISSION_ERROR_CODES, client, to_podium_error
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error
 from lib.backends.permissions import Resource, explain_refusal
 from lib.errors import NotFound
 from lib.ledger.chain.hash_chain import Anchor, Entry

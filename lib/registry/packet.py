@@ -12,7 +12,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import relaxed_gc, translate_errors
+from lib.backends.mlflow_client import relaxed_gc
+from lib.backends.mlflow_errors import translate_errors
 from lib.errors import NotFound
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.entry.types import Closing, Decided, Imported, Registered, canonical_json, to_json

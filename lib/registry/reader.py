@@ -12,7 +12,8 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
 from lib.backends.capabilities import Capabilities, read_capabilities
-from lib.backends.mlflow_client import client, relaxed_gc, to_podium_error, translate_errors
+from lib.backends.mlflow_client import client, relaxed_gc
+from lib.backends.mlflow_errors import to_podium_error, translate_errors
 from lib.backends.reserved_names import STAGE_TAG
 from lib.errors import Busy, NotFound
 from lib.ledger.entry.vocabulary import SLOTS, STAGES, timestamp_from_millis

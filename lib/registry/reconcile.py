@@ -12,7 +12,8 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
 from lib.backends.capabilities import forget_capabilities
-from lib.backends.mlflow_client import PERMISSION_ERROR_CODES, client, is_unknown_endpoint, to_podium_error
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, is_unknown_endpoint, to_podium_error
 from lib.backends.permissions import Resource, explain_refusal
 from lib.backends.reserved_names import STAGE_TAG
 from lib.errors import BackendError, LedgerBroken, NotFound, PodiumError

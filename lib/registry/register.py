@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, to_podium_error, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import to_podium_error, translate_errors
 from lib.errors import ActionRefused, BadInput, NotWritable, PodiumError
 from lib.ledger.entry.vocabulary import clean_text
 from lib.ledger.storage.book import Writer, read_book

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.errors import NotFound
 from lib.ledger.entry.vocabulary import SLOTS
 from lib.ledger.state.holdings import Holding, recorded_holdings

@@ -9,7 +9,7 @@ SERVER, FILE = Backend("http://mlflow:5000", "server"), sqlite_backend(Path("/x/
 
 
 def test_only_this_server_and_folders_are_within_reach():
-    near = (
+    readable = (
         "/a/b",
         "file:///a",
         "C:\\a",
@@ -17,7 +17,7 @@ def test_only_this_server_and_folders_are_within_reach():
         "mlflow-artifacts://mlflow:5000/1",
         "http://mlflow:5000/api/2.0/x",
     )
-    far = (
+    unreadable = (
         "s3://b/x",
         "http://mlflow:5001/x",
         "https://mlflow:5000/x",
@@ -25,14 +25,28 @@ def test_only_this_server_and_folders_are_within_reach():
         "gs://b",
         "ftp://mlflow:5000/x",
     )
-    assert [unreadable_scheme(place, SERVER) for place in near] == [""] * len(near)
-    assert [unreadable_scheme(place, SERVER) for place in far] == ["s3", "http", "https", "mlflow-artifacts", "gs", "ftp"]
+    assert [unreadable_scheme(location, SERVER) for location in readable] == [""] * len(readable)
+    assert [unreadable_scheme(location, SERVER) for location in unreadable] == [
+        "s3",
+        "http",
+        "https",
+        "mlflow-artifacts",
+        "gs",
+        "ftp",
+    ]
 
 
 def test_a_database_alone_reaches_folders_only():
-    far = ("http://mlflow:5000/x", "mlflow-artifacts:/1", "mlflow-artifacts://mlflow/1", "s3://b", "dbfs:/x", "file://else/a")
-    assert all(unreadable_scheme(place, FILE) for place in far)
-    assert not any(unreadable_scheme(place, FILE) for place in ("/a", "file:///a", "mlruns/0", ""))
+    unreadable = (
+        "http://mlflow:5000/x",
+        "mlflow-artifacts:/1",
+        "mlflow-artifacts://mlflow/1",
+        "s3://b",
+        "dbfs:/x",
+        "file://else/a",
+    )
+    assert all(unreadable_scheme(location, FILE) for location in unreadable)
+    assert not any(unreadable_scheme(location, FILE) for location in ("/a", "file:///a", "mlruns/0", ""))
 
 
 def test_what_is_no_address_is_out_of_reach():

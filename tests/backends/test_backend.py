@@ -15,7 +15,7 @@ from lib.backends.backend import (
 )
 from lib.errors import BadInput
 
-HERE = Path("/projects/demo")
+PROJECT = Path("/projects/demo")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ HERE = Path("/projects/demo")
     ],
 )
 def test_an_address_names_a_backend_without_secrets(address, uri):
-    assert parse_backend(address, HERE).uri == uri
+    assert parse_backend(address, PROJECT).uri == uri
 
 
 @pytest.mark.parametrize(
@@ -52,20 +52,20 @@ def test_an_address_names_a_backend_without_secrets(address, uri):
 )
 def test_an_address_that_cannot_be_opened_is_refused_without_showing_a_password(address):
     with pytest.raises(BadInput) as refused:
-        parse_backend(address, HERE)
+        parse_backend(address, PROJECT)
     assert "secret" not in str(refused.value)
     assert refused.value.next
 
 
 def test_a_database_is_named_without_its_password():
-    backend = parse_backend("postgresql+psycopg2://u:sec%2Fret@h:5432/db?sslmode=require", HERE)
+    backend = parse_backend("postgresql+psycopg2://u:sec%2Fret@h:5432/db?sslmode=require", PROJECT)
     assert backend == Backend("postgresql+psycopg2://u@h:5432/db?sslmode=require", "database")
     assert password_in("postgresql://u:${DB_PASSWORD}@h/db") == "${DB_PASSWORD}"
     assert backend.name == "h:5432"
 
 
 def test_a_file_store_and_a_dagshub_repository_have_addresses():
-    assert parse_backend("file:///data/mlruns", HERE).folder == Path("/data/mlruns")
+    assert parse_backend("file:///data/mlruns", PROJECT).folder == Path("/data/mlruns")
     assert dagshub_backend("team/fraud").uri == "https://dagshub.com/team/fraud.mlflow"
     for nonsense in ("fraud", "team/fraud/x", "../..", "team/a b"):
         with pytest.raises(BadInput):
@@ -74,7 +74,7 @@ def test_a_file_store_and_a_dagshub_repository_have_addresses():
 
 def test_a_typo_gets_a_hint():
     with pytest.raises(BadInput, match="Did you mean http://"):
-        parse_backend("htp://localhost:5000", HERE)
+        parse_backend("htp://localhost:5000", PROJECT)
 
 
 def test_who_asks_is_part_of_the_value():
@@ -92,17 +92,17 @@ def test_credentials_are_decoded_and_only_taken_from_http_addresses():
 
 
 def test_the_environment_wins_over_the_projects_own_file():
-    assert backend_from_environment({}, HERE) == Backend("sqlite:////projects/demo/mlflow.db", "sqlite")
-    assert backend_from_environment({"MLFLOW_TRACKING_URI": " "}, HERE) == backend_from_environment({}, HERE)
-    assert backend_from_environment({"MLFLOW_TRACKING_URI": "http://localhost:5000"}, HERE).kind == "server"
+    assert backend_from_environment({}, PROJECT) == Backend("sqlite:////projects/demo/mlflow.db", "sqlite")
+    assert backend_from_environment({"MLFLOW_TRACKING_URI": " "}, PROJECT) == backend_from_environment({}, PROJECT)
+    assert backend_from_environment({"MLFLOW_TRACKING_URI": "http://localhost:5000"}, PROJECT).kind == "server"
 
 
 def test_a_relative_file_in_the_environment_is_taken_from_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert backend_from_environment({"MLFLOW_TRACKING_URI": "sqlite:///other.db"}, HERE).path == Path.cwd() / "other.db"
+    assert backend_from_environment({"MLFLOW_TRACKING_URI": "sqlite:///other.db"}, PROJECT).path == Path.cwd() / "other.db"
 
 
 def test_a_backend_says_where_it_is():
-    local, server = sqlite_backend(HERE / "mlflow.db"), Backend("https://example.org:5000/x", "server")
-    assert (local.name, local.label, local.artifact_folder) == ("Local SQLite", "mlflow.db", HERE / "mlruns")
+    local, server = sqlite_backend(PROJECT / "mlflow.db"), Backend("https://example.org:5000/x", "server")
+    assert (local.name, local.label, local.artifact_folder) == ("Local SQLite", "mlflow.db", PROJECT / "mlruns")
     assert (server.name, server.label, server.path, server.artifact_folder) == ("example.org:5000", server.uri, None, None)

@@ -29,22 +29,22 @@ def file(tmp_path):
 
 
 def test_the_file_names_backends_in_its_order(file):
-    names = read_config(file)
-    assert [(one.name, one.kind) for one in names.backends] == [("team", "server"), ("fraud", "dagshub")]
-    assert names.find("fraud").backend == Backend("https://dagshub.com/team/fraud.mlflow", "server")
-    assert not names.is_shared
+    config = read_config(file)
+    assert [(backend.name, backend.kind) for backend in config.backends] == [("team", "server"), ("fraud", "dagshub")]
+    assert config.find("fraud").backend == Backend("https://dagshub.com/team/fraud.mlflow", "server")
+    assert not config.is_shared
     assert read_config(file.with_name("none.toml")).backends == ()
 
 
 def test_adding_and_removing_leaves_the_rest_to_the_letter(file):
     add_backend(file, parse_configured_backend("books", "postgresql://podium:${BOOKS}@db/mlflow", folder=file.parent))
-    added = file.read_text()
-    assert added.startswith(TEXT.rstrip())
+    text_with_backend = file.read_text()
+    assert text_with_backend.startswith(TEXT.rstrip())
     assert read_config(file).find("books").backend == Backend("postgresql://podium@db/mlflow", "database")
-    gone = remove_backend(file, "books")
+    removed_backend = remove_backend(file, "books")
     assert file.read_text().rstrip() == TEXT.rstrip()
-    add_backend(file, gone)
-    assert file.read_text() == added
+    add_backend(file, removed_backend)
+    assert file.read_text() == text_with_backend
 
 
 def test_a_name_is_taken_once_and_found_or_not(file):
@@ -73,9 +73,9 @@ def test_a_name_that_could_be_misread_is_refused(name, tmp_path):
     ],
 )
 def test_a_password_is_never_written(uri, file):
-    with pytest.raises(BadInput) as told:
+    with pytest.raises(BadInput) as error:
         add_backend(file, parse_configured_backend("leak", uri, folder=file.parent))
-    assert "s3cret" not in str(told.value) + file.read_text()
+    assert "s3cret" not in str(error.value) + file.read_text()
 
 
 def test_a_token_in_a_query_is_left_out(file):
@@ -95,10 +95,10 @@ def test_a_shared_podium_changes_nothing(file):
 
 def test_one_wrong_entry_says_so_and_spoils_no_other(file):
     file.write_text(TEXT + '[backends.bad]\nuri = "htp://x"\n[backends.both]\nuri = "http://x"\nrepository = "a/b"\n')
-    names = read_config(file)
-    assert [bool(one.problem) for one in names.backends] == [False, False, True, True]
+    config = read_config(file)
+    assert [bool(backend.problem) for backend in config.backends] == [False, False, True, True]
     with pytest.raises(BadInput, match="htp"):
-        names.find("bad")
+        config.find("bad")
 
 
 @pytest.mark.parametrize("text", ["[backends", "backends = 3", 'shared = "yes"', "\x00"])
@@ -115,9 +115,9 @@ def test_an_entry_written_inline_is_left_alone(file):
 
 
 def test_what_is_written_is_toml_whatever_a_path_holds(tmp_path):
-    odd = tmp_path / 'a "quoted" \\ path\u00e9'
-    add_backend(tmp_path / "b.toml", parse_configured_backend("odd", f"sqlite:///{odd}", folder=tmp_path))
-    assert tomllib.loads((tmp_path / "b.toml").read_text())["backends"]["odd"]["uri"] == f"sqlite:///{odd}"
+    path = tmp_path / 'a "quoted" \\ path\u00e9'
+    add_backend(tmp_path / "b.toml", parse_configured_backend("odd", f"sqlite:///{path}", folder=tmp_path))
+    assert tomllib.loads((tmp_path / "b.toml").read_text())["backends"]["odd"]["uri"] == f"sqlite:///{path}"
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):

@@ -25,62 +25,47 @@ from lib.backends.capabilities import refresh_capabilities
 from lib.backends.credentials import create_credential, find_credential, take_from_environment
 from lib.backends.mlflow_client import client, probe
 from lib.errors import BadInput, NotFound, PodiumError, SignInRejected, Unreachable
-from tests.backends.test_connectivity import answer, serving
 from tests.support.dagshub_server import token
+from tests.support.dagshub_token_file import TOKENS
+from tests.support.scripted_server import http_response, scripted_server
 
-WINE, NOW = "ana/wine", datetime(2026, 11, 24, tzinfo=UTC)
-TOKENS = """version: '1'
-{host}:
-- access_token: browser-token
-  expiry: '2030-01-01T00:00:00.000000Z'
-  token_type: bearer
-- access_token: old-token
-  expiry: '2020-01-01T00:00:00.000000Z'
-  token_type: bearer
-- access_token: {token}
-  expiry: never
-  token_type: app-token
-https://dagshub.com:
-- access_token: for-another-host
-  expiry: never
-  token_type: app-token
-"""
+REPOSITORY, NOW = "ana/wine", datetime(2026, 11, 24, tzinfo=UTC)
 
 
 @pytest.fixture
-def holding(dagshub):
+def backend_of(dagshub):
     """A function that gives a repository asked by a person, as they are once DagsHub has told their name."""
-    held = []
+    credentials = []
 
-    def hold(name, repository=WINE, secret=None, user=None):
-        here = dagshub.backend(repository)
-        held.append(create_credential(here, name if user is None else user, secret or token(name)))
-        return here.with_principal(held[-1].principal)
+    def sign_in(name, repository=REPOSITORY, secret=None, user=None):
+        backend = dagshub.backend(repository)
+        credentials.append(create_credential(backend, name if user is None else user, secret or token(name)))
+        return backend.with_principal(credentials[-1].principal)
 
-    return hold
+    return sign_in
 
 
-def told(deed):
+def error_of(action):
     """What an error says, and that it was said within five seconds."""
-    begun = time.monotonic()
+    started_at = time.monotonic()
     with pytest.raises(PodiumError) as error:
-        deed()
-    assert time.monotonic() - begun < 5
+        action()
+    assert time.monotonic() - started_at < 5
     assert error.value.next
     assert "dhp-" not in str(error.value) + repr(error.value.__cause__)
     return error.value
 
 
-def test_whose_a_token_is_and_what_it_may_do(dagshub, holding):
-    assert dagshub_api.check_access(holding("ana", user="")) == dagshub_api.RepositoryAccess(WINE, "ana", can_push=True)
-    assert dagshub_api.check_access(holding("rae", user="")) == dagshub_api.RepositoryAccess(WINE, "rae", can_push=False)
-    assert [line[:3] for line in dagshub.log[:2]] == [("GET", "/api/v1/user", 200), ("GET", f"/api/v1/repos/{WINE}", 200)]
+def test_whose_a_token_is_and_what_it_may_do(dagshub, backend_of):
+    assert dagshub_api.check_access(backend_of("ana", user="")) == dagshub_api.RepositoryAccess(REPOSITORY, "ana", can_push=True)
+    assert dagshub_api.check_access(backend_of("rae", user="")) == dagshub_api.RepositoryAccess(REPOSITORY, "rae", can_push=False)
+    assert [line[:3] for line in dagshub.log[:2]] == [("GET", "/api/v1/user", 200), ("GET", f"/api/v1/repos/{REPOSITORY}", 200)]
     assert not dagshub.made()
 
 
 def test_the_name_of_a_backend_leads_to_the_host_that_is_set(dagshub, tmp_path):
-    assert parse_configured_backend("wine", repository=WINE, folder=tmp_path).backend == dagshub.backend(WINE)
-    assert dagshub.repository_of(dagshub.backend(WINE)) == WINE
+    assert parse_configured_backend("wine", repository=REPOSITORY, folder=tmp_path).backend == dagshub.backend(REPOSITORY)
+    assert dagshub.repository_of(dagshub.backend(REPOSITORY)) == REPOSITORY
     for other in ("https://dagshub.com/ana/wine.mlflow", f"{dagshub.host}/ana/wine", f"{dagshub.host}/a/b/c.mlflow"):
         assert dagshub.repository_of(Backend(other, "server")) == ""
     with pytest.raises(BadInput, match="DAGSHUB_CLIENT_HOST"):
@@ -88,20 +73,20 @@ def test_the_name_of_a_backend_leads_to_the_host_that_is_set(dagshub, tmp_path):
     assert dagshub_api.host_url({}) == "https://dagshub.com"
 
 
-def test_a_typo_or_a_private_repository_is_told_and_nothing_is_made(dagshub, holding):
+def test_a_typo_or_a_private_repository_is_told_and_nothing_is_made(dagshub, backend_of):
     for repository, name in (("ana/wien", "ana"), ("nobody/wine", "ana"), ("team/secret", "ben")):
         for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
-            error = told(lambda ask=ask, one=(name, repository): ask(holding(*one)))
+            error = error_of(lambda ask=ask, arguments=(name, repository): ask(backend_of(*arguments)))
             assert isinstance(error, NotFound)
             assert f"no repository {repository} that {name} may see" in error.what
-    assert dagshub_api.check_access(holding("ana", "team/secret")).can_push
+    assert dagshub_api.check_access(backend_of("ana", "team/secret")).can_push
     assert not dagshub.made()
-    assert set(dagshub.repositories) == {WINE, "team/secret"}
+    assert set(dagshub.repositories) == {REPOSITORY, "team/secret"}
 
 
-def test_a_wrong_token_is_refused_in_words_and_no_browser_is_asked_for(dagshub, holding):
+def test_a_wrong_token_is_refused_in_words_and_no_browser_is_asked_for(dagshub, backend_of):
     for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
-        error = told(lambda ask=ask: ask(holding("ana", secret="dhp-wrong")))
+        error = error_of(lambda ask=ask: ask(backend_of("ana", secret="dhp-wrong")))
         assert isinstance(error, SignInRejected)
         assert "does not accept the token (401)" in error.what
     assert not dagshub.made()
@@ -109,13 +94,13 @@ def test_a_wrong_token_is_refused_in_words_and_no_browser_is_asked_for(dagshub, 
 
 def test_nobody_is_told_to_give_a_token(dagshub):
     for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
-        error = told(lambda ask=ask: ask(dagshub.backend(WINE)))
+        error = error_of(lambda ask=ask: ask(dagshub.backend(REPOSITORY)))
         assert "asks for a sign-in" in error.what
         assert "DAGSHUB_USER_TOKEN" in error.next
 
 
 @pytest.mark.parametrize(
-    ("fault", "says"),
+    ("fault", "text"),
     [
         (401, "does not accept the token (401)"),
         (403, "does not accept the token (403)"),
@@ -126,79 +111,86 @@ def test_nobody_is_told_to_give_a_token(dagshub):
         (503, "error 503"),
     ],
 )
-def test_whatever_dagshub_answers_is_told_within_seconds(dagshub, holding, fault, says):
+def test_whatever_dagshub_answers_is_told_within_seconds(dagshub, backend_of, fault, text):
     dagshub.fault = fault
     for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
-        error = told(lambda ask=ask: ask(holding("ana")))
-        assert says in error.what
+        error = error_of(lambda ask=ask: ask(backend_of("ana")))
+        assert text in error.what
         assert ("token, which was kept" in error.means) == (fault not in (401, 403))
     dagshub.fault = 0
-    assert dagshub_api.check_access(holding("ana")).user_name == "ana", "nothing was remembered of the bad time"
+    assert dagshub_api.check_access(backend_of("ana")).user_name == "ana", "nothing was remembered of the bad time"
 
 
-def test_a_fault_of_one_door_is_told_with_its_own_reason(dagshub, holding):
-    dagshub.readers.add(("ana", WINE))
-    assert dagshub_api.probe_and_check_access(holding("ana")).can_push is False
-    dagshub.repositories[WINE] = "http://127.0.0.1:9"  # MLflow behind it is down, DagsHub is not
-    assert "error 500" in told(lambda: dagshub_api.probe_and_check_access(holding("ana"))).what
+def test_a_fault_of_one_door_is_told_with_its_own_reason(dagshub, backend_of):
+    dagshub.readers.add(("ana", REPOSITORY))
+    assert dagshub_api.probe_and_check_access(backend_of("ana")).can_push is False
+    dagshub.repositories[REPOSITORY] = "http://127.0.0.1:9"  # MLflow behind it is down, DagsHub is not
+    assert "error 500" in error_of(lambda: dagshub_api.probe_and_check_access(backend_of("ana"))).what
 
 
-def test_a_slow_answer_is_given_up_within_five_seconds(dagshub, holding):
+def test_a_slow_answer_is_given_up_within_five_seconds(dagshub, backend_of):
     dagshub.slow = 30
     for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
-        error = told(lambda ask=ask: ask(holding("ana")))
+        error = error_of(lambda ask=ask: ask(backend_of("ana")))
         assert "did not answer within" in error.what
         assert "token, which was kept" in error.means
 
 
-def test_a_dead_host_and_a_setting_that_breaks_the_client_are_survived(dagshub, holding, monkeypatch):
+def test_a_dead_host_and_a_setting_that_breaks_the_client_are_survived(dagshub, backend_of, monkeypatch):
     monkeypatch.setattr("dagshub.common.config.http_timeout", "5")  # as DAGSHUB_HTTP_TIMEOUT leaves it
-    assert dagshub_api.check_access(holding("ana")).user_name == "ana"
+    assert dagshub_api.check_access(backend_of("ana")).user_name == "ana"
     monkeypatch.setenv("DAGSHUB_CLIENT_HOST", "http://127.0.0.1:9")
-    here = Backend(f"http://127.0.0.1:9/{WINE}.mlflow", "server")
-    held = create_credential(here, "ana", token("ana"))
-    assert "nothing listens there" in told(lambda: dagshub_api.check_access(here.with_principal(held.principal))).what
+    backend = Backend(f"http://127.0.0.1:9/{REPOSITORY}.mlflow", "server")
+    credential = create_credential(backend, "ana", token("ana"))
+    assert (
+        "nothing listens there" in error_of(lambda: dagshub_api.check_access(backend.with_principal(credential.principal))).what
+    )
 
 
 def test_a_redirect_takes_no_token_to_another_host(dagshub, monkeypatch):
-    heard = []
+    requests_seen = []
 
     class Elsewhere(BaseHTTPRequestHandler):
         def do_GET(self):
-            heard.append((self.path, "authorization" in self.headers))
+            requests_seen.append((self.path, "authorization" in self.headers))
             self.send_response(200)
             self.end_headers()
 
     with HTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere:
         threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
-        with serving(answer(302, extra=f"location: http://localhost:{elsewhere.server_port}/api/v1/user\r\n")) as port:
+        with scripted_server(
+            http_response(302, extra=f"location: http://localhost:{elsewhere.server_port}/api/v1/user\r\n")
+        ) as port:
             monkeypatch.setenv("DAGSHUB_CLIENT_HOST", f"http://127.0.0.1:{port}")
-            here = Backend(f"http://127.0.0.1:{port}/{WINE}.mlflow", "server")
-            held = create_credential(here, "ana", token("ana"))
-            assert "not as DagsHub does" in told(lambda: dagshub_api.check_access(here.with_principal(held.principal))).what
+            backend = Backend(f"http://127.0.0.1:{port}/{REPOSITORY}.mlflow", "server")
+            credential = create_credential(backend, "ana", token("ana"))
+            assert (
+                "not as DagsHub does"
+                in error_of(lambda: dagshub_api.check_access(backend.with_principal(credential.principal))).what
+            )
         elsewhere.shutdown()
-    assert heard == [("/api/v1/user", False)]
+    assert requests_seen == [("/api/v1/user", False)]
 
 
-def test_an_answer_in_another_form_is_no_crash(dagshub, holding, monkeypatch):
+def test_an_answer_in_another_form_is_no_crash(dagshub, backend_of, monkeypatch):
     monkeypatch.setattr("tests.support.dagshub_server.repository_card", lambda *_: {"id": "not a number"})
-    assert dagshub_api.check_access(holding("ana")) == dagshub_api.RepositoryAccess(WINE, "ana", can_push=None)
+    assert dagshub_api.check_access(backend_of("ana")) == dagshub_api.RepositoryAccess(REPOSITORY, "ana", can_push=None)
     monkeypatch.setattr("tests.support.dagshub_server.user_card", lambda _: {"hello": 1})
-    assert "not as DagsHub does" in told(lambda: dagshub_api.check_access(holding("ana"))).what
+    assert "not as DagsHub does" in error_of(lambda: dagshub_api.check_access(backend_of("ana"))).what
 
 
 def test_the_token_of_the_environment_leaves_it_and_goes_to_dagshub_only(dagshub):
     environment = {"DAGSHUB_USER_TOKEN": token("ana"), "PATH": "/bin"}
     dagshub_tokens.hide_token_variable(environment)
     assert environment == {"PATH": "/bin"}
-    here = dagshub_tokens.attach_credential_or_token(dagshub.backend(WINE))
-    assert (find_credential(here).user, find_credential(here).source, find_credential(here).is_token) == (
+    backend = dagshub_tokens.attach_credential_or_token(dagshub.backend(REPOSITORY))
+    assert (find_credential(backend).user, find_credential(backend).source, find_credential(backend).is_token) == (
         "ana",
         "environment",
         False,
     )
-    probe(here)
-    assert dagshub_tokens.attach_credential_or_token(dagshub.backend(WINE)) == here
+    probe(backend)
+    assert dagshub_tokens.attach_credential_or_token(dagshub.backend(REPOSITORY)) == backend
     assert len(dagshub.asked("/api")) == 2, "asked once whose it is"
     for other in ("https://dagshub.com/ana/wine.mlflow", "https://example.org/ana/wine.mlflow"):
         assert dagshub_tokens.attach_credential_or_token(Backend(other, "server")).principal == ""
@@ -207,37 +199,43 @@ def test_the_token_of_the_environment_leaves_it_and_goes_to_dagshub_only(dagshub
 def test_while_dagshub_is_down_the_token_is_kept_and_known_again_later(dagshub, monkeypatch):
     dagshub_tokens.hide_token_variable({"DAGSHUB_USER_TOKEN": token("ana")})
     dagshub.fault = 502
-    here = dagshub_tokens.attach_credential_or_token(dagshub.backend(WINE))
-    assert find_credential(here).is_token
-    assert dagshub_tokens.attach_credential_or_token(dagshub.backend(WINE)) == here
+    backend = dagshub_tokens.attach_credential_or_token(dagshub.backend(REPOSITORY))
+    assert find_credential(backend).is_token
+    assert dagshub_tokens.attach_credential_or_token(dagshub.backend(REPOSITORY)) == backend
     assert len(dagshub.log) == 1, "a page that asks ten times waits once"
     dagshub.fault = 0
     monkeypatch.setattr(dagshub_api, "RETRY_SECONDS", 0)
-    assert find_credential(dagshub_tokens.attach_credential_or_token(dagshub.backend(WINE))).user == "ana"
+    assert find_credential(dagshub_tokens.attach_credential_or_token(dagshub.backend(REPOSITORY))).user == "ana"
 
 
 def test_user_and_password_of_the_environment_come_before_the_token(dagshub):
-    own = {"MLFLOW_TRACKING_USERNAME": "ben", "MLFLOW_TRACKING_PASSWORD": token("ben"), "DAGSHUB_USER_TOKEN": token("ana")}
-    dagshub_tokens.hide_token_variable(own)
+    environment = {
+        "MLFLOW_TRACKING_USERNAME": "ben",
+        "MLFLOW_TRACKING_PASSWORD": token("ben"),
+        "DAGSHUB_USER_TOKEN": token("ana"),
+    }
+    dagshub_tokens.hide_token_variable(environment)
     assert (
-        find_credential(dagshub_tokens.attach_credential_or_token(take_from_environment(own, dagshub.backend(WINE)))).user
+        find_credential(
+            dagshub_tokens.attach_credential_or_token(take_from_environment(environment, dagshub.backend(REPOSITORY)))
+        ).user
         == "ben"
     )
-    assert own == {}
+    assert environment == {}
 
 
 def test_the_token_that_the_client_keeps_is_read_and_never_changed(dagshub, tmp_path):
-    kept = tmp_path / "tokens"
-    kept.write_text(TOKENS.format(host=dagshub.host, token=token("ana")))
-    before = (kept.read_bytes(), kept.stat().st_mtime_ns)
-    environment = {"DAGSHUB_CLIENT_HOST": dagshub.host, "DAGSHUB_CLIENT_TOKENS_CACHE": str(kept)}
-    found = dagshub_tokens.read_cached_token(NOW, environment)
-    assert found == token("ana")
+    token_file = tmp_path / "tokens"
+    token_file.write_text(TOKENS.format(host=dagshub.host, token=token("ana")))
+    before = (token_file.read_bytes(), token_file.stat().st_mtime_ns)
+    environment = {"DAGSHUB_CLIENT_HOST": dagshub.host, "DAGSHUB_CLIENT_TOKENS_CACHE": str(token_file)}
+    cached_token = dagshub_tokens.read_cached_token(NOW, environment)
+    assert cached_token == token("ana")
     dagshub.fault = 502
-    held = create_credential(dagshub.backend(WINE), "", found)
-    told(lambda: dagshub_api.check_access(dagshub.backend(WINE).with_principal(held.principal)))
-    assert (kept.read_bytes(), kept.stat().st_mtime_ns) == before
-    kept.write_text(kept.read_text().replace("app-token", "of-another-kind"))
+    credential = create_credential(dagshub.backend(REPOSITORY), "", cached_token)
+    error_of(lambda: dagshub_api.check_access(dagshub.backend(REPOSITORY).with_principal(credential.principal)))
+    assert (token_file.read_bytes(), token_file.stat().st_mtime_ns) == before
+    token_file.write_text(token_file.read_text().replace("app-token", "of-another-kind"))
     assert dagshub_tokens.read_cached_token(NOW, environment) == "browser-token"
     assert not dagshub.made()
 
@@ -246,12 +244,12 @@ def test_the_token_that_the_client_keeps_is_read_and_never_changed(dagshub, tmp_
 def test_a_file_without_a_token_for_this_host_is_told(dagshub, tmp_path, text):
     (tmp_path / "tokens").write_text(text.replace("{host}", dagshub.host))
     environment = {"DAGSHUB_CLIENT_HOST": dagshub.host, "DAGSHUB_CLIENT_TOKENS_CACHE": str(tmp_path / "tokens")}
-    assert isinstance(told(lambda: dagshub_tokens.read_cached_token(NOW, environment)), NotFound | BadInput)
+    assert isinstance(error_of(lambda: dagshub_tokens.read_cached_token(NOW, environment)), NotFound | BadInput)
 
 
-def test_two_people_on_one_repository_are_never_mixed(dagshub, holding, tmp_path):
+def test_two_people_on_one_repository_are_never_mixed(dagshub, backend_of, tmp_path):
     """One writes and one reads, in turns, at once, and in MLflow's own threads; every request is looked up in the log."""
-    ana, rae = holding("ana"), holding("rae")
+    ana, rae = backend_of("ana"), backend_of("rae")
     experiment = client(ana).create_experiment(f"two-people-{time.time_ns()}")
     run = client(ana).create_run(experiment).info.run_id  # one run for both: MLflow keeps the way to a run's files
     (tmp_path / "many").mkdir()
@@ -259,28 +257,30 @@ def test_two_people_on_one_repository_are_never_mixed(dagshub, holding, tmp_path
         (tmp_path / "many" / f"{number} ö%.txt").write_text(str(number))
     refused = []
 
-    def work(who, backend):
-        write = client(backend)
+    def log_as(user, backend):
+        mlflow_client = client(backend)
         for step in range(5):
-            metric = partial(write.log_metric, run, "m", step)
-            for do in (metric, partial(write.log_artifacts, run, str(tmp_path / "many"), who)):
+            metric = partial(mlflow_client.log_metric, run, "m", step)
+            for action in (metric, partial(mlflow_client.log_artifacts, run, str(tmp_path / "many"), user)):
                 try:
-                    do()
+                    action()
                 except (MlflowException, requests.HTTPError) as error:
-                    refused.append((who, "403" in str(error)))
+                    refused.append((user, "403" in str(error)))
 
-    both = [threading.Thread(target=work, args=one) for one in (("ana", ana), ("rae", rae))]
-    for one in both:
-        one.start()
-    for one in both:
-        one.join()
+    threads = [threading.Thread(target=log_as, args=arguments) for arguments in (("ana", ana), ("rae", rae))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert refused == [("rae", True)] * 10
     assert client(rae).get_run(run).data.metrics == {"m": 4.0}
-    assert [one.path for one in client(rae).list_artifacts(run)] == ["ana"]
+    assert [item.path for item in client(rae).list_artifacts(run)] == ["ana"]
     with ThreadPoolExecutor(6) as pool:
-        places = list(pool.map(lambda n: client((ana, rae)[n % 2]).download_artifacts(run, "ana"), range(6)))
-    assert {len(list(Path(place).iterdir())) for place in places} == {12}
-    writes = [line for line in dagshub.asked(f"/{WINE}.mlflow") if line.method in ("PUT", "POST") and "search" not in line.path]
+        folders = list(pool.map(lambda n: client((ana, rae)[n % 2]).download_artifacts(run, "ana"), range(6)))
+    assert {len(list(Path(folder).iterdir())) for folder in folders} == {12}
+    writes = [
+        line for line in dagshub.asked(f"/{REPOSITORY}.mlflow") if line.method in ("PUT", "POST") and "search" not in line.path
+    ]
     assert {line.user for line in writes if line.status < 300} == {"ana"}
     assert {line.user for line in writes if line.status == 403} == {"rae"}
     fetched = [line for line in dagshub.log if "/mlflow-artifacts/" in line.path and line.method == "GET"]
@@ -288,40 +288,49 @@ def test_two_people_on_one_repository_are_never_mixed(dagshub, holding, tmp_path
     assert Counter(line.user for line in fetched if " ö%.txt" in line.path) == {"ana": 36, "rae": 36}
 
 
-def test_what_a_repository_can_do_is_asked_of_both(dagshub, holding):
-    can = refresh_capabilities(holding("ana"))
-    assert (can.user_name, can.write_access.is_available, can.ledger_access.is_available, can.logged_models.is_available) == (
+def test_what_a_repository_can_do_is_asked_of_both(dagshub, backend_of):
+    capabilities = refresh_capabilities(backend_of("ana"))
+    assert (
+        capabilities.user_name,
+        capabilities.write_access.is_available,
+        capabilities.ledger_access.is_available,
+        capabilities.logged_models.is_available,
+    ) == (
         "ana",
         True,
         True,
         True,
     )
-    can = refresh_capabilities(holding("rae"))
-    assert (can.user_name, can.write_access.is_available, can.ledger_access.is_available) == ("rae", False, False)
-    assert "rae may read ana/wine, not write" in can.write_access.explanation
-    assert "push rights" in can.ledger_access.summary
+    capabilities = refresh_capabilities(backend_of("rae"))
+    assert (capabilities.user_name, capabilities.write_access.is_available, capabilities.ledger_access.is_available) == (
+        "rae",
+        False,
+        False,
+    )
+    assert "rae may read ana/wine, not write" in capabilities.write_access.explanation
+    assert "push rights" in capabilities.ledger_access.summary
     dagshub.unsupported = re.compile("logged-models")
-    assert refresh_capabilities(holding("ana")).logged_models.is_available is False
+    assert refresh_capabilities(backend_of("ana")).logged_models.is_available is False
 
 
-def test_rights_that_dagshub_does_not_tell_are_asked_of_mlflow(dagshub, holding, monkeypatch):
+def test_rights_that_dagshub_does_not_tell_are_asked_of_mlflow(dagshub, backend_of, monkeypatch):
     monkeypatch.setattr("tests.support.dagshub_server.repository_card", lambda *_: {"id": "not a number"})
-    assert refresh_capabilities(holding("rae")).write_access.is_available is False
-    assert refresh_capabilities(holding("ana")).write_access.is_available is True
+    assert refresh_capabilities(backend_of("rae")).write_access.is_available is False
+    assert refresh_capabilities(backend_of("ana")).write_access.is_available is True
 
 
 def test_the_command_line_signs_in_by_the_token_alone(dagshub, tmp_path):
     environment = {"PATH": os.environ["PATH"], "PODIUM_HOME": str(tmp_path), "DAGSHUB_CLIENT_HOST": dagshub.host}
-    (tmp_path / "backends.toml").write_text(f'[backends.wine]\nkind = "dagshub"\nrepository = "{WINE}"\n')
+    (tmp_path / "backends.toml").write_text(f'[backends.wine]\nkind = "dagshub"\nrepository = "{REPOSITORY}"\n')
     command = [sys.executable, "-m", "lib", "models", "--json", "--backend", "wine"]
-    done = subprocess.run(
+    result = subprocess.run(
         command, env={**environment, "DAGSHUB_USER_TOKEN": token("ana")}, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    assert {line.user for line in dagshub.asked(f"/{WINE}.mlflow")} == {"ana"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "asks for a sign-in" in done.stderr
+    assert result.returncode == 0, result.stderr
+    assert {line.user for line in dagshub.asked(f"/{REPOSITORY}.mlflow")} == {"ana"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "asks for a sign-in" in result.stderr
     assert not dagshub.made()
 
 

@@ -8,20 +8,21 @@ from contextlib import closing
 import pytest
 from sqlalchemy import event
 
-from lib.backends.mlflow_client import client, to_podium_error, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import to_podium_error, translate_errors
 from lib.backends.sqlite_store import require_writable
 from lib.errors import BackendError, Busy, NotWritable
 from tests.support.ledger_stores import trained
 
 
-def hampered(store, pragma):
+def set_pragma(store, pragma):
     """Let every connection that MLflow opens from now on suffer from this."""
     engine = client(store)._tracking_client.store.engine
     event.listen(engine, "connect", lambda connection, _: connection.execute(pragma).close())
     engine.dispose()
 
 
-def write_much(store, run_id):
+def write_many_tags(store, run_id):
     with translate_errors("The run"):
         for n in range(200):
             client(store).set_tag(run_id, f"big.{n}", "x" * 5000)
@@ -29,46 +30,46 @@ def write_much(store, run_id):
 
 def test_a_full_disk_is_called_full_and_what_was_there_is_whole(fresh_store):
     run_id = trained(fresh_store)
-    with closing(sqlite3.connect(fresh_store.path)) as db:
-        pages = db.execute("pragma page_count").fetchone()[0]
-    hampered(fresh_store, f"pragma max_page_count = {pages + 3}")
+    with closing(sqlite3.connect(fresh_store.path)) as connection:
+        pages = connection.execute("pragma page_count").fetchone()[0]
+    set_pragma(fresh_store, f"pragma max_page_count = {pages + 3}")
     with pytest.raises(NotWritable, match=r"The disk is full.*there before is whole.*Make room"):
-        write_much(fresh_store, run_id)
+        write_many_tags(fresh_store, run_id)
     assert client(fresh_store).get_run(run_id).data.metrics == {"accuracy": 0.9444}
 
 
 def test_a_read_only_database_is_called_so(fresh_store):
     run_id = trained(fresh_store)
-    hampered(fresh_store, "pragma query_only = 1")
+    set_pragma(fresh_store, "pragma query_only = 1")
     with pytest.raises(NotWritable, match=r"cannot be written.*rights"):
-        write_much(fresh_store, run_id)
+        write_many_tags(fresh_store, run_id)
 
 
 def test_a_database_locked_by_another_program_is_told_in_seconds_and_works_again_afterwards(fresh_store):
     run_id = trained(fresh_store)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as other:
         other.execute("begin immediate")
-        start = time.monotonic()
+        started_at = time.monotonic()
         with pytest.raises(Busy, match=r"locked by another program.*Close the program"):
             require_writable(fresh_store)
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - started_at < 5
         other.execute("rollback")
     require_writable(fresh_store)
     client(fresh_store).set_tag(run_id, "free", "again")
 
 
 @pytest.mark.parametrize(
-    ("message", "error", "said"),
+    ("message", "error", "text"),
     [
         ("(sqlite3.OperationalError) unable to open database file", NotWritable, "cannot be opened"),
         ("(sqlite3.OperationalError) disk I/O error", BackendError, "damaged"),
         ("(sqlite3.DatabaseError) database disk image is malformed", BackendError, "damaged"),
     ],
 )
-def test_other_troubles_of_a_database_are_not_called_a_lock(message, error, said):
-    told = to_podium_error("TEMPORARILY_UNAVAILABLE", message)
-    assert type(told) is error
-    assert said in told.what
+def test_other_troubles_of_a_database_are_not_called_a_lock(message, error, text):
+    podium_error = to_podium_error("TEMPORARILY_UNAVAILABLE", message)
+    assert type(podium_error) is error
+    assert text in podium_error.what
 
 
 def test_a_full_disk_under_files_is_told_and_other_faults_stay_what_they_are():

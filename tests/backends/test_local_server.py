@@ -11,48 +11,48 @@ import psutil
 import pytest
 
 from lib.backends import local_server
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import sqlite_backend
 from lib.errors import BackendError
-from lib.ui.app.routes import PROJECT_ROOT
 
 
-def running(mark):
-    return [one.pid for one in psutil.process_iter(["cmdline"]) if mark in " ".join(one.info["cmdline"] or ())]
+def process_ids(marker):
+    return [process.pid for process in psutil.process_iter(["cmdline"]) if marker in " ".join(process.info["cmdline"] or ())]
 
 
-def wait_until(what, seconds=15):
-    end = time.monotonic() + seconds
-    while not what() and time.monotonic() < end:
+def wait_until(condition, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert what()
+    assert condition()
 
 
 def test_what_the_warden_keeps_ends_when_podium_is_killed(tmp_path):
-    mark = f"sleep-{tmp_path.name}-{os.getpid()}"
+    marker = f"sleep-{tmp_path.name}-{os.getpid()}"
     script = f"""
 import subprocess, sys, time
 subprocess.Popen([sys.executable, "-m", "lib.backends.server_supervisor", {str(tmp_path / "log")!r}, sys.executable, "-c",
-    "import time; time.sleep(60)  # {mark}"], stdin=subprocess.PIPE, start_new_session=True)
+    "import time; time.sleep(60)  # {marker}"], stdin=subprocess.PIPE, start_new_session=True)
 time.sleep(60)
 """
     podium = subprocess.Popen(
-        [sys.executable, "-c", script], cwd=PROJECT_ROOT, env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
+        [sys.executable, "-c", script], cwd=PROJECT_FOLDER, env={**os.environ, "PYTHONPATH": str(PROJECT_FOLDER)}
     )
-    wait_until(lambda: len([pid for pid in running(mark) if pid != podium.pid]) >= 2)
+    wait_until(lambda: len([pid for pid in process_ids(marker) if pid != podium.pid]) >= 2)
     podium.send_signal(signal.SIGKILL)
     podium.wait()
-    wait_until(lambda: running(mark) == [])
+    wait_until(lambda: process_ids(marker) == [])
 
 
 def test_a_command_that_ends_by_itself_ends_the_warden_with_its_code_and_its_words_in_the_log(tmp_path):
     command = [sys.executable, "-c", "print('why'); raise SystemExit(7)"]
-    kept = subprocess.Popen(
+    supervisor = subprocess.Popen(
         [sys.executable, "-m", "lib.backends.server_supervisor", str(tmp_path / "log"), *command],
-        cwd=PROJECT_ROOT,
+        cwd=PROJECT_FOLDER,
         stdin=subprocess.PIPE,
     )
-    assert kept.wait(30) == 7
-    kept.stdin.close()
+    assert supervisor.wait(30) == 7
+    supervisor.stdin.close()
     assert (tmp_path / "log").read_text() == "why\n"
 
 

@@ -5,15 +5,16 @@ import gc
 import pytest
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, installed_mlflow_version, probe, relaxed_gc, to_podium_error, translate_errors
+from lib.backends.mlflow_client import client, installed_mlflow_version, probe, relaxed_gc
+from lib.backends.mlflow_errors import to_podium_error, translate_errors
 from lib.errors import BackendError, BadInput, Busy, NotFound, NotWritable, Unreachable
 
 
 def test_the_client_has_both_addresses_and_is_made_once(fresh_store):
-    made = client(fresh_store)
-    assert made.tracking_uri == fresh_store.uri
-    assert made._registry_uri == fresh_store.uri
-    assert client(Backend(fresh_store.uri, "sqlite")) is made
+    mlflow_client = client(fresh_store)
+    assert mlflow_client.tracking_uri == fresh_store.uri
+    assert mlflow_client._registry_uri == fresh_store.uri
+    assert client(Backend(fresh_store.uri, "sqlite")) is mlflow_client
 
 
 def test_a_local_file_needs_no_probe_and_a_dead_address_is_unreachable(fresh_store):
@@ -40,10 +41,10 @@ def test_each_error_of_mlflow_has_one_meaning(code, message, error):
 
 
 def test_a_translated_error_is_one_short_line_without_a_password():
-    said = str(to_podium_error("INTERNAL_ERROR", "GET https://anna:secret@example.org failed " + "x" * 900 + "\nTraceback", ""))
-    assert "secret" not in said
-    assert "Traceback" not in said
-    assert len(said) < 450
+    text = str(to_podium_error("INTERNAL_ERROR", "GET https://anna:secret@example.org failed " + "x" * 900 + "\nTraceback", ""))
+    assert "secret" not in text
+    assert "Traceback" not in text
+    assert len(text) < 450
 
 
 def test_a_missing_thing_is_named(fresh_store):

@@ -8,17 +8,17 @@ from mlflow import MlflowClient
 from lib.backends.quick_summary import can_write, read_quick_summary
 
 
-def said(found):
-    return {check.label: (check.state, check.value) for check in found.rows}
+def rows_by_label(summary):
+    return {row.label: (row.state, row.value) for row in summary.rows}
 
 
 def test_a_fresh_store_is_healthy_and_says_how_big_it_is(fresh_store):
-    found = read_quick_summary(fresh_store)
-    lines = said(found)
-    assert {state for state, _ in lines.values()} == {"ok"}
-    assert lines["Database opens and can be written"][1].startswith("mlflow.db, ")
-    assert lines["Files go to a folder beside it"] == ("ok", "mlruns/")
-    assert found.created is not None
+    summary = read_quick_summary(fresh_store)
+    rows = rows_by_label(summary)
+    assert {state for state, _ in rows.values()} == {"ok"}
+    assert rows["Database opens and can be written"][1].startswith("mlflow.db, ")
+    assert rows["Files go to a folder beside it"] == ("ok", "mlruns/")
+    assert summary.created is not None
 
 
 def test_a_database_that_another_program_writes_is_not_called_writable(fresh_store):
@@ -42,6 +42,6 @@ def test_a_store_without_any_experiment_has_no_birthday(fresh_store):
 
 def test_a_server_says_its_own_version_and_where_files_go(mlflow_server):
     MlflowClient(mlflow_server.uri, mlflow_server.uri).search_experiments()
-    lines = said(read_quick_summary(mlflow_server))
-    assert lines["Files go through the server"][0] == "ok"
-    assert lines["Stages and aliases supported"][1].startswith("MLflow 3.")
+    rows = rows_by_label(read_quick_summary(mlflow_server))
+    assert rows["Files go through the server"][0] == "ok"
+    assert rows["Stages and aliases supported"][1].startswith("MLflow 3.")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from mlflow import MlflowClient
 
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.sqlite_store import (
     SchemaStatus,
@@ -20,15 +21,14 @@ from lib.backends.sqlite_store import (
     require_readable,
 )
 from lib.errors import ActionRefused, BackendError, Busy, NotFound, NotWritable
-from lib.ui.app.routes import PROJECT_ROOT
 
 
 def test_a_missing_and_an_empty_file_are_told_apart_from_a_foreign_one(tmp_path):
     assert read_schema_status(tmp_path / "none.db") == SchemaStatus("missing")
     (tmp_path / "empty.db").touch()
     assert read_schema_status(tmp_path / "empty.db") == SchemaStatus("empty")
-    with closing(sqlite3.connect(tmp_path / "other.db")) as db, db:
-        db.execute("create table notes (text)")
+    with closing(sqlite3.connect(tmp_path / "other.db")) as connection, connection:
+        connection.execute("create table notes (text)")
     assert read_schema_status(tmp_path / "other.db") == SchemaStatus("foreign")
 
 
@@ -52,8 +52,8 @@ def test_many_processes_at_once_make_one_store_and_leave_nothing_behind(tmp_path
         "print(ensure_database(sqlite_backend(Path(sys.argv[1]))))"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "mlflow.db")]
-    running = [subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    assert sorted(one.communicate()[0].strip() for one in running) == ["False", "False", "True"]
+    processes = [subprocess.Popen(command, cwd=PROJECT_FOLDER, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert sorted(process.communicate()[0].strip() for process in processes) == ["False", "False", "True"]
     assert {file.name for file in tmp_path.iterdir()} <= {"mlflow.db", ".mlflow.db.lock"}
 
 
@@ -77,8 +77,8 @@ def test_a_folder_that_is_a_file_is_not_writable(tmp_path):
 
 
 def test_a_foreign_database_is_refused_and_left_alone(tmp_path):
-    with closing(sqlite3.connect(tmp_path / "other.db")) as db, db:
-        db.execute("create table notes (text)")
+    with closing(sqlite3.connect(tmp_path / "other.db")) as connection, connection:
+        connection.execute("create table notes (text)")
     before = (tmp_path / "other.db").read_bytes()
     with pytest.raises(BackendError, match="not one of MLflow"):
         ensure_database(sqlite_backend(tmp_path / "other.db"))

@@ -12,31 +12,31 @@ from lib.jobs.job_folder import Job, JobProgress
 
 
 @pytest.fixture
-def one(tmp_path: Path) -> Job:
+def job(tmp_path: Path) -> Job:
     return Job(
         "x", "first-run", "A job", (), Backend("sqlite:////x.db", "sqlite"), tmp_path, "running", datetime(2026, 1, 1, tzinfo=UTC)
     )
 
 
-def log(one: Job, text: bytes) -> None:
-    (one.folder / "log.txt").write_bytes(text)
+def write_log(job: Job, text: bytes) -> None:
+    (job.folder / "log.txt").write_bytes(text)
 
 
-def test_a_job_that_has_printed_nothing_has_an_empty_tail_and_no_progress(one: Job) -> None:
-    assert (job_folder.read_log_tail(one), job_folder.read_progress(one)) == ("", None)
+def test_a_job_that_has_printed_nothing_has_an_empty_tail_and_no_progress(job: Job) -> None:
+    assert (job_folder.read_log_tail(job), job_folder.read_progress(job)) == ("", None)
 
 
-def test_the_tail_of_a_long_log_begins_with_a_whole_line(one: Job) -> None:
-    log(one, b"".join(b"line %06d\n" % number for number in range(20_000)))
-    lines = job_folder.read_log_tail(one, 10_000).splitlines()
+def test_the_tail_of_a_long_log_begins_with_a_whole_line(job: Job) -> None:
+    write_log(job, b"".join(b"line %06d\n" % number for number in range(20_000)))
+    lines = job_folder.read_log_tail(job, 10_000).splitlines()
     assert lines[-1] == "line 019999"
     assert all(len(line) == len("line 000000") for line in lines)
-    assert job_folder.read_log_tail(one, 2).splitlines() == ["line 019998", "line 019999"]
+    assert job_folder.read_log_tail(job, 2).splitlines() == ["line 019998", "line 019999"]
 
 
-def test_terminal_codes_and_broken_bytes_do_not_reach_the_page(one: Job) -> None:
-    log(one, b"\x1b[31mred\x1b[0m \x07bell \xff end\r\nnext\rover")
-    assert job_folder.read_log_tail(one) == "red bell � end\nnext\nover"
+def test_terminal_codes_and_broken_bytes_do_not_reach_the_page(job: Job) -> None:
+    write_log(job, b"\x1b[31mred\x1b[0m \x07bell \xff end\r\nnext\rover")
+    assert job_folder.read_log_tail(job) == "red bell � end\nnext\nover"
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ def test_terminal_codes_and_broken_bytes_do_not_reach_the_page(one: Job) -> None
         (b"fit 1/0\n", None),
     ],
 )
-def test_progress_is_the_last_line_that_counts(one: Job, text: bytes, expected: JobProgress | None) -> None:
-    log(one, text)
-    assert job_folder.read_progress(one) == expected
+def test_progress_is_the_last_line_that_counts(job: Job, text: bytes, expected: JobProgress | None) -> None:
+    write_log(job, text)
+    assert job_folder.read_progress(job) == expected
 
 
 def test_a_folder_without_its_files_is_no_job(tmp_path: Path) -> None:

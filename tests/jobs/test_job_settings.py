@@ -19,29 +19,29 @@ def test_jobs_lie_in_the_project_unless_the_environment_says_otherwise(tmp_path:
     assert read_job_settings({}, tmp_path).max_running == 1
 
 
-@pytest.mark.parametrize("asked", ["0", "two", "-1", "65", "1.5"])
-def test_a_number_of_jobs_that_makes_no_sense_is_refused(asked: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", ["0", "two", "-1", "65", "1.5"])
+def test_a_number_of_jobs_that_makes_no_sense_is_refused(limit: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="PODIUM_JOBS"):
-        read_job_settings({"PODIUM_JOBS": asked}, tmp_path)
+        read_job_settings({"PODIUM_JOBS": limit}, tmp_path)
 
 
 def test_a_script_on_a_local_file_gets_no_password_and_no_stranger_variable(tmp_path: Path) -> None:
-    found = script_environment(JobSettings(tmp_path, 1, SECRET), sqlite_backend(tmp_path / "m.db"), "J")
-    assert set(SECRET) & set(found) == {"PATH"}
-    assert found["MLFLOW_TRACKING_URI"] == found["MLFLOW_REGISTRY_URI"] == f"sqlite:///{tmp_path / 'm.db'}"
+    environment = script_environment(JobSettings(tmp_path, 1, SECRET), sqlite_backend(tmp_path / "m.db"), "J")
+    assert set(SECRET) & set(environment) == {"PATH"}
+    assert environment["MLFLOW_TRACKING_URI"] == environment["MLFLOW_REGISTRY_URI"] == f"sqlite:///{tmp_path / 'm.db'}"
 
 
 def test_a_script_on_a_server_signs_in_as_whoever_started_it_and_the_address_names_nobody(tmp_path: Path) -> None:
-    held = create_credential(SERVER, "bo", "p@w")
-    found = script_environment(JobSettings(tmp_path, 1, SECRET), SERVER.with_principal(held.principal), "J")
-    assert (found["MLFLOW_TRACKING_USERNAME"], found["MLFLOW_TRACKING_PASSWORD"]) == ("bo", "p@w")
-    assert "AWS_SECRET_ACCESS_KEY" not in found
-    assert found["MLFLOW_TRACKING_URI"] == SERVER.uri
+    credential = create_credential(SERVER, "bo", "p@w")
+    environment = script_environment(JobSettings(tmp_path, 1, SECRET), SERVER.with_principal(credential.principal), "J")
+    assert (environment["MLFLOW_TRACKING_USERNAME"], environment["MLFLOW_TRACKING_PASSWORD"]) == ("bo", "p@w")
+    assert "AWS_SECRET_ACCESS_KEY" not in environment
+    assert environment["MLFLOW_TRACKING_URI"] == SERVER.uri
 
 
 def test_a_script_on_a_server_that_nobody_signed_in_at_gets_no_sign_in(tmp_path: Path) -> None:
-    found = script_environment(JobSettings(tmp_path, 1, SECRET), SERVER, "J")
-    assert not [name for name in found if name.startswith("MLFLOW_TRACKING_") and name != "MLFLOW_TRACKING_URI"]
+    environment = script_environment(JobSettings(tmp_path, 1, SECRET), SERVER, "J")
+    assert not [name for name in environment if name.startswith("MLFLOW_TRACKING_") and name != "MLFLOW_TRACKING_URI"]
 
 
 def test_a_script_runs_beside_its_database_or_in_the_project(tmp_path: Path) -> None:

@@ -18,17 +18,17 @@ each_demo = pytest.mark.parametrize("demo", list_demos(), ids=lambda demo: demo.
 
 @each_demo
 def test_the_defaults_of_every_demo_pass_its_own_check_unchanged(demo: Demo) -> None:
-    assert parse_values(demo, {}) == demo.defaults
+    assert parse_values(demo, {}) == {parameter.name: parameter.default for parameter in demo.parameters}
 
 
 @each_demo
 def test_every_parameter_is_an_option_of_the_script_with_the_same_default(demo: Demo) -> None:
     source = demo_jobs.read_demo_script(demo)
     for parameter in demo.parameters:
-        found = re.search(rf'"--{parameter.name.replace("_", "-")}".*?default=(\[.*?\]|".*?"|\d+)', source)
-        assert found, parameter.name
+        match = re.search(rf'"--{parameter.name.replace("_", "-")}".*?default=(\[.*?\]|".*?"|\d+)', source)
+        assert match, parameter.name
         default = list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
-        assert found[1].strip('"') == str(default)
+        assert match[1].strip('"') == str(default)
 
 
 @each_demo
@@ -45,8 +45,8 @@ def test_the_default_search_is_the_one_of_the_guide() -> None:
 
 
 def test_text_from_a_command_line_is_read_as_numbers() -> None:
-    words = script_arguments(SEARCH, {"n_estimators": "1, 5,5", "max_depth": "none 3", "folds": "2"})
-    assert words[1:8] == ("--n-estimators", "1", "5", "--max-depth", "none", "3", "--folds=2")
+    arguments = script_arguments(SEARCH, {"n_estimators": "1, 5,5", "max_depth": "none 3", "folds": "2"})
+    assert arguments[1:8] == ("--n-estimators", "1", "5", "--max-depth", "none", "3", "--folds=2")
 
 
 def test_a_name_that_looks_like_an_option_stays_a_name() -> None:
@@ -54,7 +54,7 @@ def test_a_name_that_looks_like_an_option_stays_a_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "message"),
     [
         ("n_estimators", "many", "Trees must be a whole number from 1 to 500, not 'many'"),
         ("n_estimators", [], "Trees needs one to 8 numbers, not 0"),
@@ -73,8 +73,8 @@ def test_a_name_that_looks_like_an_option_stays_a_name() -> None:
         ("learning_rate", "1", "has no parameter 'learning_rate'"),
     ],
 )
-def test_a_bad_value_is_refused_in_words_that_name_it(name: str, value: object, words: str) -> None:
-    with pytest.raises(BadInput, match=re.escape(words)):
+def test_a_bad_value_is_refused_in_words_that_name_it(name: str, value: object, message: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(message)):
         script_arguments(SEARCH, {name: value})
 
 
@@ -92,10 +92,10 @@ def test_an_unknown_demo_is_refused_with_those_that_exist() -> None:
 def test_whatever_is_typed_is_refused_or_becomes_words_without_a_line_break(value: object) -> None:
     for parameter in SEARCH.parameters:
         try:
-            words = script_arguments(SEARCH, {parameter.name: value})
+            arguments = script_arguments(SEARCH, {parameter.name: value})
         except BadInput:
             continue
-        assert all(word.isprintable() for word in words)
+        assert all(argument.isprintable() for argument in arguments)
         assert parse_values(SEARCH, {parameter.name: value}) == parse_values(
             SEARCH, parse_values(SEARCH, {parameter.name: value})
         )
@@ -109,8 +109,8 @@ def test_the_page_offers_only_choices_that_are_accepted(demo: Demo) -> None:
 
 
 def test_help_explains_the_parameters_of_a_script() -> None:
-    said = subprocess.run(
+    text = subprocess.run(
         [sys.executable, demo_jobs.demo_script_path(SEARCH), "--help"], capture_output=True, text=True, check=True
     ).stdout
-    assert "Lesson: one parent run" in said
-    assert all(f"--{parameter.name.replace('_', '-')}" in said for parameter in SEARCH.parameters)
+    assert "Lesson: one parent run" in text
+    assert all(f"--{parameter.name.replace('_', '-')}" in text for parameter in SEARCH.parameters)

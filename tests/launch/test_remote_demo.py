@@ -28,15 +28,19 @@ SCORES = {"accuracy": 17 / 18, "precision": 0.9333333333333332, "recall": 0.9523
 
 
 @pytest.fixture
-def shell(dagshub, tmp_path):
+def run_script(dagshub, tmp_path):
     """A function that runs the demo from a shell in an empty folder, with nothing set but what a student sets."""
     folder = tmp_path / "empty"
     folder.mkdir()
 
-    def run(*arguments, **more):
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        cache = {"DAGSHUB_CLIENT_TOKENS_CACHE": str(tmp_path / "tokens"), "BROWSER": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        env = {**kept, **cache, "DAGSHUB_CLIENT_HOST": dagshub.host, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", **more}
+    def run(*arguments, **variables):
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        settings = {
+            "DAGSHUB_CLIENT_TOKENS_CACHE": str(tmp_path / "tokens"),
+            "BROWSER": "true",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+        env = {**inherited, **settings, "DAGSHUB_CLIENT_HOST": dagshub.host, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", **variables}
         command = [sys.executable, str(demo_jobs.demo_script_path(REMOTE)), *arguments]
         return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
 
@@ -49,34 +53,34 @@ def shell(dagshub, tmp_path):
 @pytest.fixture
 def ana(dagshub):
     """The repository, asked by Ana."""
-    held = create_credential(dagshub.backend(WINE), "ana", token("ana"))
-    yield dagshub.backend(WINE).with_principal(held.principal)
-    del held
+    credential = create_credential(dagshub.backend(WINE), "ana", token("ana"))
+    yield dagshub.backend(WINE).with_principal(credential.principal)
+    del credential
 
 
 def new_experiment():
     return f"YT-MLOPS-Dagshub-{time.time_ns()}"
 
 
-def only_run(here, experiment):
-    (run,) = client(here).search_runs([client(here).get_experiment_by_name(experiment).experiment_id])
+def only_run(backend, experiment):
+    (run,) = client(backend).search_runs([client(backend).get_experiment_by_name(experiment).experiment_id])
     return run
 
 
-def test_from_a_shell_the_run_is_in_the_repository_and_nothing_on_this_disk(shell, ana):
+def test_from_a_shell_the_run_is_in_the_repository_and_nothing_on_this_disk(run_script, ana):
     experiment = new_experiment()
-    done = shell("--repo", WINE, "--experiment", experiment, DAGSHUB_USER_TOKEN=token("ana"))
-    assert done.returncode == 0, done.stderr
-    assert "run 1/1 forest-15-trees: accuracy 0.9444 on 18 test rows" in done.stdout
+    result = run_script("--repo", WINE, "--experiment", experiment, DAGSHUB_USER_TOKEN=token("ana"))
+    assert result.returncode == 0, result.stderr
+    assert "run 1/1 forest-15-trees: accuracy 0.9444 on 18 test rows" in result.stdout
     run = only_run(ana, experiment)
     assert {name: run.data.metrics[name] for name in SCORES} == pytest.approx(SCORES, abs=1e-12)
     assert (run.data.params["n_estimators"], run.data.params["max_depth"], run.data.params["test_rows"]) == ("15", "10", "18")
     assert {"Author", "Project", "purpose", "model_type"} <= set(run.data.tags)
-    files = {one.path for one in client(ana).list_artifacts(run.info.run_id)}
+    files = {item.path for item in client(ana).list_artifacts(run.info.run_id)}
     assert {"confusion_matrix.png", "requirements.txt", "04_remote_dagshub.py"} <= files
-    assert {tag.value for one in run.inputs.dataset_inputs for tag in one.tags} == {"training", "testing"}
+    assert {tag.value for dataset in run.inputs.dataset_inputs for tag in dataset.tags} == {"training", "testing"}
     assert run.outputs.model_outputs
-    assert token("ana") not in done.stdout + done.stderr
+    assert token("ana") not in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(
@@ -90,30 +94,30 @@ def test_from_a_shell_the_run_is_in_the_repository_and_nothing_on_this_disk(shel
         ([], {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}, "say where to log"),
     ],
 )
-def test_a_wrong_call_is_told_and_makes_neither_repository_nor_file(shell, arguments, environment, says):
-    done = shell(*arguments, **environment)
-    assert done.returncode != 0
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_wrong_call_is_told_and_makes_neither_repository_nor_file(run_script, arguments, environment, says):
+    result = run_script(*arguments, **environment)
+    assert result.returncode != 0
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
 
 
-def test_during_an_outage_the_script_ends_with_a_sentence(shell, dagshub):
+def test_during_an_outage_the_script_ends_with_a_sentence(run_script, dagshub):
     dagshub.fault = 503
-    done = shell("--repo", WINE, DAGSHUB_USER_TOKEN=token("ana"))
-    assert (done.returncode, "503" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+    result = run_script("--repo", WINE, DAGSHUB_USER_TOKEN=token("ana"))
+    assert (result.returncode, "503" in result.stderr, "Traceback" in result.stderr) == (1, True, False)
 
 
 def test_without_logged_models_it_still_registers_and_reaches_production(dagshub, ana, tmp_path):
     dagshub.unsupported = re.compile("logged-models|/api/3.0/")
-    experiment, room = new_experiment(), read_job_settings({**os.environ, "PODIUM_HOME": str(tmp_path)}, tmp_path)
-    job = demo_jobs.start_demo_job(room, REMOTE, {"experiment": experiment}, ana, datetime.now(UTC))
-    done = job_queue.wait(room, job.id, 120)
-    said = (job.folder / "log.txt").read_text()
-    assert done.state == "finished", said
-    assert "older than MLflow 3" in said
+    experiment, settings = new_experiment(), read_job_settings({**os.environ, "PODIUM_HOME": str(tmp_path)}, tmp_path)
+    job = demo_jobs.start_demo_job(settings, REMOTE, {"experiment": experiment}, ana, datetime.now(UTC))
+    ended_job = job_queue.wait(settings, job.id, 120)
+    log = (job.folder / "log.txt").read_text()
+    assert ended_job.state == "finished", log
+    assert "older than MLflow 3" in log
     run = only_run(ana, experiment)
-    (found,) = find_candidates(ana, run.info.run_id)
-    assert found.source.endswith("/artifacts/model")
+    (candidate,) = find_candidates(ana, run.info.run_id)
+    assert candidate.source.endswith("/artifacts/model")
     model = f"remote-{time.time_ns()}"
     assert register(writer(ana), run.info.run_id, model).version == "1"
     assert move_version(writer(ana), MoveRequest(model, "1", "Production", WHY, expected_holder=NO_HOLDER)).outcome == "applied"
@@ -121,16 +125,16 @@ def test_without_logged_models_it_still_registers_and_reaches_production(dagshub
 
 
 def test_on_local_files_it_is_refused_with_the_reason(fresh_store, tmp_path):
-    room = read_job_settings({"PODIUM_HOME": str(tmp_path / "podium")}, tmp_path)
+    settings = read_job_settings({"PODIUM_HOME": str(tmp_path / "podium")}, tmp_path)
     with pytest.raises(ActionRefused, match="logs to another machine"):
-        demo_jobs.start_demo_job(room, REMOTE, {}, fresh_store, datetime.now(UTC))
-    assert job_queue.list_jobs(room) == []
+        demo_jobs.start_demo_job(settings, REMOTE, {}, fresh_store, datetime.now(UTC))
+    assert job_queue.list_jobs(settings) == []
 
 
 def test_the_page_greys_it_out_on_local_files(app, fresh_store):
     page = app("launch", fresh_store, demo="remote")
     assert page.button(key="launch.start").disabled
-    assert any("another machine" in one.value for one in page.caption)
+    assert any("another machine" in caption.value for caption in page.caption)
 
 
 def test_on_a_server_it_can_be_started(app, mlflow_server):

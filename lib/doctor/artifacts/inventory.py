@@ -17,7 +17,8 @@ import httpx
 from lib.backends.backend import Backend
 from lib.backends.connectivity import HTTP_TIMEOUT_SECONDS
 from lib.backends.credentials import httpx_auth
-from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
+from lib.backends.mlflow_client import client, relaxed_gc
+from lib.backends.mlflow_errors import translate_errors
 from lib.doctor.artifacts.rules import Machine, PathStatus, RecordedLocation
 from lib.doctor.types import ProgressCallback
 from lib.errors import PodiumError

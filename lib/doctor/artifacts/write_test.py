@@ -11,7 +11,7 @@ from pathlib import Path
 from ulid import ULID
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import translate_errors
+from lib.backends.mlflow_errors import translate_errors
 from lib.doctor.types import Rows
 from lib.errors import BackendError
 

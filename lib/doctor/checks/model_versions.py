@@ -6,7 +6,8 @@ from pathlib import Path
 
 from lib.backends.artifact_access import unreadable_scheme
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.doctor import fix_ids
 from lib.doctor.checks.git_commits import FROZEN_COMMIT_TAG, existing_commits, logged_commits
 from lib.doctor.evidence import evidence_rows

@@ -8,7 +8,14 @@ from lib.doctor import fix_ids
 from lib.doctor.evidence import evidence_rows, run_label
 from lib.doctor.run_cache import ActiveRuns, read_active_runs
 from lib.doctor.secret_detection import Secret, find_secret, mask_secrets
-from lib.doctor.types import Check, Clock, Finding, FixOffer, ProgressCallback, offer_fix
+from lib.doctor.types import (
+    Check,
+    Clock,
+    Finding,
+    FixOffer,
+    ProgressCallback,
+    offer_fix,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

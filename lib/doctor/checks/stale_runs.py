@@ -4,11 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.doctor import fix_ids
 from lib.doctor.evidence import evidence_rows, format_run_label
 from lib.doctor.secret_detection import mask_secrets
-from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
+from lib.doctor.types import (
+    Check,
+    Clock,
+    Finding,
+    ProgressCallback,
+    offer_fix,
+)
 from lib.runs.reading.run_reader import read_experiments
 from lib.runs.table.types import datetime_from_millis
 

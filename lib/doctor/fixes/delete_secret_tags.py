@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.backends.sqlite_store import require_writable
 from lib.doctor import fix_ids
 from lib.doctor.checks.secrets import TAG, find_secret_matches

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from lib.backends.artifact_access import unreadable_scheme
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.doctor.evidence import format_run_label
 from lib.doctor.secret_detection import mask_secrets
 from lib.errors import ActionRefused, NotFound

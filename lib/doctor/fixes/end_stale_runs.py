@@ -3,7 +3,8 @@
 from typing import Literal
 
 from lib.backends import sqlite_store
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.doctor import fix_ids
 from lib.doctor.checks.stale_runs import StaleRun, find_stale_runs
 from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from ulid import ULID
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.doctor.checks.deleted_items import DECOY_PREFIX
 from lib.doctor.fixes.deletion_impact import DeletionImpact
 from lib.errors import BackendError, NotFound

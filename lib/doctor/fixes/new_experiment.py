@@ -1,7 +1,8 @@
 """The first way out: a fresh experiment, with an artifact location that was tested. The old one stays as it is, readable."""
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.doctor import fix_ids
 from lib.doctor.artifacts.inventory import describe_machine
 from lib.doctor.artifacts.rules import diagnose

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from lib.backends import sqlite_store
 from lib.backends.backend import Backend, sqlite_backend
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.doctor import fix_ids
 from lib.doctor.artifacts import folder_search
 from lib.doctor.artifacts.write_test import verify_writable

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from lib.backends import local_server
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, installed_mlflow_version, translate_errors
+from lib.backends.mlflow_client import client, installed_mlflow_version
+from lib.backends.mlflow_errors import translate_errors
 from lib.doctor import fix_ids
 from lib.doctor.artifacts import folder_search
 from lib.doctor.artifacts.write_test import verify_writable

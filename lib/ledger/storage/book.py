@@ -19,7 +19,8 @@ from ulid import ULID
 
 from lib.backends.backend import Backend
 from lib.backends.capabilities import read_capabilities
-from lib.backends.mlflow_client import PERMISSION_ERROR_CODES, client, relaxed_gc, to_podium_error, translate_errors
+from lib.backends.mlflow_client import client, relaxed_gc
+from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error, translate_errors
 from lib.backends.permissions import explain_ledger_refusal
 from lib.errors import Busy, LedgerBroken
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, blocking_finding, chunk_length_for, encode_entry, param_key

@@ -12,7 +12,8 @@ from mlflow.entities import Experiment, Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import PERMISSION_ERROR_CODES, client, to_podium_error, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error, translate_errors
 from lib.backends.permissions import explain_ledger_refusal
 from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
 from lib.errors import Busy, LedgerBroken, NotFound

@@ -19,7 +19,8 @@ from lib.backends.artifact_access import unreadable_scheme
 from lib.backends.artifact_path_map import mapped_location
 from lib.backends.backend import Backend
 from lib.backends.credentials import client_uri
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.errors import ActionRefused, BackendError, BadInput, NotFound
 from lib.runs.artifacts import local_files, server_files
 from lib.runs.reading.run_reader import read_run

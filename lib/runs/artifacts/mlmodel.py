@@ -13,7 +13,8 @@ import yaml
 from lib.backends.artifact_access import unreadable_scheme
 from lib.backends.artifact_path_map import mapped_location
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.errors import ActionRefused, BadInput, NotFound
 from lib.runs.artifacts.files import ArtifactLocation, fetch_file, list_folder
 from lib.runs.table.types import Run

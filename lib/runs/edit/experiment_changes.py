@@ -13,7 +13,8 @@ from mlflow.exceptions import MlflowException
 from ulid import ULID
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, to_podium_error, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import to_podium_error, translate_errors
 from lib.backends.reserved_names import LEDGER_EXPERIMENT
 from lib.errors import ActionRefused, BadInput, NotFound
 from lib.runs.reading.run_reader import HIDDEN_EXPERIMENTS, read_run, read_runs

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.errors import ActionRefused, BadInput
 from lib.runs.reading.related_runs import read_experiment_ref
 from lib.runs.reading.run_reader import read_run

@@ -16,7 +16,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from ulid import ULID
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, to_podium_error, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import to_podium_error, translate_errors
 from lib.errors import BadInput, NotFound
 
 VIEW_TAG_PREFIX = "podium.view."

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
+from lib.backends.mlflow_client import client, relaxed_gc
+from lib.backends.mlflow_errors import translate_errors
 from lib.runs.reading.run_reader import read_experiments
 from lib.runs.table.types import PARENT_TAG
 

@@ -11,7 +11,8 @@ from typing import Literal
 import pandas as pd
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
+from lib.backends.mlflow_client import client, relaxed_gc
+from lib.backends.mlflow_errors import translate_errors
 from lib.runs.analysis.metric_direction import metric_direction
 from lib.runs.reading.metric_history import THREAD_COUNT
 from lib.runs.reading.sqlite_reader import json_array, query_rows

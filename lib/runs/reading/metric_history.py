@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
+from lib.backends.mlflow_client import client, relaxed_gc
+from lib.backends.mlflow_errors import translate_errors
 from lib.runs.reading.sqlite_reader import json_array, query_rows
 from lib.runs.table.number_format import is_finite_number
 

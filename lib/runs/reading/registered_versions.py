@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
 from lib.backends.capabilities import read_capabilities
-from lib.backends.mlflow_client import client, translate_errors
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
 from lib.backends.reserved_names import STAGE_TAG
 from lib.errors import Busy, PodiumError, Unreachable
 from lib.runs.table.types import RegisteredVersion

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
+from lib.backends.mlflow_client import client, relaxed_gc
+from lib.backends.mlflow_errors import translate_errors
 from lib.errors import NotFound
 from lib.runs.reading.run_reader import HIDDEN_EXPERIMENTS, read_run
 from lib.runs.table.types import PARENT_TAG, Run

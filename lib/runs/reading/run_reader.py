@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, relaxed_gc, translate_errors
+from lib.backends.mlflow_client import client, relaxed_gc
+from lib.backends.mlflow_errors import translate_errors
 from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
 from lib.errors import NotFound
 from lib.runs.reading import sqlite_reader

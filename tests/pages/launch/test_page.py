@@ -170,7 +170,7 @@ def test_a_failed_job_shows_its_exit_code_and_the_end_of_its_log(
 def test_a_job_whose_keeper_was_killed_is_shown_as_stopped(
     app: OpenPage, fresh_store: Backend, shop: JobSettings, monkeypatch: pytest.MonkeyPatch, start: Start
 ) -> None:
-    monkeypatch.setattr(job_queue, "_start_keeper", lambda *_: None)
+    monkeypatch.setattr(job_queue, "_start_runner", lambda *_: None)
     monkeypatch.setattr("lib.jobs.job_folder.STARTUP_GRACE_PERIOD", timedelta(0))
     one = start("print()")
     job_folder.write_status(one.folder, state="running", started=datetime.now(UTC).isoformat())

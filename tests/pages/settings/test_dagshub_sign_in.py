@@ -19,9 +19,9 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
 from lib.ui.app.routes import PROJECT_ROOT
 from lib.ui.app.session import now
-from tests.backends.test_dagshub import TOKENS
 from tests.pages.settings.test_page import held_by, press, seen, submit, visit, write
 from tests.support.dagshub_server import token
+from tests.support.dagshub_token_file import TOKENS
 from tests.support.ledger_stores import WHY, writer
 
 WINE = "ana/wine"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from lib.backends.artifact_path_map import podium_home
+from lib.backends.app_files import podium_home
 from lib.doctor import fix_runner
 from lib.doctor.fix_runner import apply_fix, find_fix, preview_fix
 from lib.doctor.types import CONFIRMATION_INPUT, FixContext, FixInput, FixOffer, FixPreview

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import streamlit as st
 
-from lib.backends import artifact_path_map, local_server
+from lib.backends import app_files, artifact_path_map, local_server
 from lib.backends.backend import Backend
 from lib.backends.capabilities import read_capabilities
 from lib.doctor.check_runner import CHECKS
@@ -99,7 +99,7 @@ def _stop(one: local_server.LocalServer) -> None:
 
 def show_mapped_folders(backend: Backend) -> None:
     """The folders that stand in for places which cannot be reached, each with the button that takes it back."""
-    folder = artifact_path_map.podium_home(os.environ)
+    folder = app_files.podium_home(os.environ)
     found = [one for one in artifact_path_map.read_mappings(folder) if one.uri == backend.uri]
     if not found:
         return
