@@ -96,7 +96,7 @@ def on_brush_change(plot: str, key: str, axes: Sequence[Axis], decode: BrushDeco
 def request_redraw(plot: str) -> None:
     """Have a plot drawn anew, without what was clicked in it."""
     place = f"compare.brushes.{plot}"
-    st.session_state[place] = replace(st.session_state[place], of="")
+    st.session_state[place] = replace(st.session_state[place], axes_digest="")
 
 
 def let_pointer_through() -> None:
