@@ -10,7 +10,8 @@ from mlflow.entities import Metric
 from lib.backends.mlflow_client import client
 from lib.runs.filters.facets import AnyOfFacet, ContainsFacet, RangeFacet
 from lib.ui.pages.compare import queries
-from lib.ui.pages.compare.facet_widgets import _key
+from lib.ui.pages.compare.facet_widgets import _facet_key
+from lib.ui.queries import runs
 from tests.runs.test_run_reader import NOON, log_run, make_experiment
 from tests.support.compare_page import EVIL, chart_spec, open_popover, page_text, query_values, run_names
 
@@ -38,7 +39,7 @@ def experiments_multiselect(page):
 
 
 def facet_widget(page, kind: str, facet, part: str):
-    return getattr(open_popover(page, "refine"), kind)(key=_key(facet, part))
+    return getattr(open_popover(page, "refine"), kind)(key=_facet_key(facet, part))
 
 
 def refine_label(page) -> str:
@@ -146,7 +147,7 @@ def test_a_range_is_added_changed_and_taken_away_by_its_chip(app, fresh_store, w
     assert sorted(run_names(page)) == ["forest-15", "forest-5"]
     facet_widget(page, "number_input", facet, "most").set_value(0.92).run()
     assert "leaves nothing" in page_text(page)  # both are at 0.944
-    page.button(key=_key(facet, "chip")).click().run()
+    page.button(key=_facet_key(facet, "chip")).click().run()
     assert query_values(page, "facet") == []
     assert len(run_names(page)) == 3
 
@@ -159,7 +160,7 @@ def test_values_are_added_changed_and_removed(app, fresh_store, wine):
     facet_widget(page, "multiselect", facet, "values").set_value(["5"]).run()
     assert query_values(page, "facet") == ["params.trees=5"]
     assert run_names(page) == ["forest-5"]
-    assert page.button(key=_key(facet, "chip")).label == "trees is 5"
+    assert page.button(key=_facet_key(facet, "chip")).label == "trees is 5"
     facet_widget(page, "button", facet, "gone").click().run()
     assert len(run_names(page)) == 3
 
@@ -379,8 +380,8 @@ def test_each_run_has_a_link_to_its_page(app, fresh_store, wine):
 
 
 def test_a_reading_is_fresh_at_once_after_somebody_wrote_and_not_repeated_when_nobody_did(app, fresh_store, wine, monkeypatch):
-    reads, read_runs = [], queries.read_runs
-    monkeypatch.setattr(queries, "read_runs", lambda *args, **options: reads.append(1) or read_runs(*args, **options))
+    reads, read_runs = [], runs.read_runs
+    monkeypatch.setattr(runs, "read_runs", lambda *args, **options: reads.append(1) or read_runs(*args, **options))
     page = app("compare", fresh_store, experiment=wine[0])
     page.segmented_control(key="compare.plot").set_value("Scatter").run()
     app("compare", fresh_store, experiment=wine[0], filter="metrics.accuracy > 0.9")
@@ -392,8 +393,8 @@ def test_a_reading_is_fresh_at_once_after_somebody_wrote_and_not_repeated_when_n
 
 
 def test_a_server_reading_lasts_and_the_button_says_how_many_came_since(app, fresh_store, wine, monkeypatch):
-    monkeypatch.setattr(queries, "read_change_marker", lambda backend: None)
-    monkeypatch.setattr(queries, "CACHE_SECONDS", 60)
+    monkeypatch.setattr(runs, "read_change_marker", lambda backend: None)
+    monkeypatch.setattr(runs, "CACHE_SECONDS", 60)
     page = app("compare", fresh_store, experiment=wine[0])
     assert "new" not in page.button(key="compare.again").label
     for n in range(2):
@@ -407,8 +408,8 @@ def test_a_server_reading_lasts_and_the_button_says_how_many_came_since(app, fre
 
 
 def test_the_first_run_of_an_empty_experiment_is_new(app, fresh_store, monkeypatch):
-    monkeypatch.setattr(queries, "read_change_marker", lambda backend: None)
-    monkeypatch.setattr(queries, "CACHE_SECONDS", 60)
+    monkeypatch.setattr(runs, "read_change_marker", lambda backend: None)
+    monkeypatch.setattr(runs, "CACHE_SECONDS", 60)
     experiment = make_experiment(fresh_store, "empty")
     page = app("compare", fresh_store, experiment=experiment)
     log_run(fresh_store, experiment, "first")

@@ -215,7 +215,7 @@ def _draw_brushes_page() -> None:
 
     from lib.runs.plots.axes import build_axis
     from lib.ui.pages.compare import brush
-    from lib.ui.pages.compare.plot_parallel import _told
+    from lib.ui.pages.compare.plot_parallel import _decode_brushes
     from tests.runs.test_frames import made, runs_of
 
     runs = runs_of(*(made(str(n), params={"n": n, "k": n}) for n in range(11)))
@@ -227,7 +227,7 @@ def _draw_brushes_page() -> None:
         {"b_n0": {}, "b_n1": {"norm": [0.31, 2]}},
     ):
         st.session_state["key"] = {"selection": selection}
-        brush.on_brush_change("p", "key", axes, lambda previous, current: _told(axes, previous, current))
+        brush.on_brush_change("p", "key", axes, lambda previous, current: _decode_brushes(axes, previous, current))
         st.text(" ".join(st.query_params.get_all("range")))
         numbers.append(brush.brush_state("p", axes).redraw_count)
     brush.update_ranges({"params.k": None}, axes)

@@ -5,10 +5,11 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.runs.artifacts.files import ArtifactLocation
 from lib.runs.table.types import Run
-from lib.ui.components.artifact_browser import cached_locations, show_file_browser
+from lib.ui.components.artifact_browser import show_file_browser
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import card
+from lib.ui.queries.artifacts import cached_locations
 
 
 def show_artifacts(backend: Backend, run: Run) -> None:

@@ -17,8 +17,8 @@ from lib.runs.reading.metric_history import read_histories as histories_of
 from lib.runs.reading.related_runs import ExperimentRef, RelatedRuns
 from lib.runs.table.number_format import is_finite_number
 from lib.runs.table.types import Run
-from lib.ui.pages.compare.again import clear_run_caches
 from lib.ui.queries import registry
+from lib.ui.queries.runs import clear_run_caches
 
 MAX_HISTORIES = 60
 """Of how many metrics the history is read; the others are shown with their last value."""
