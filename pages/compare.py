@@ -12,38 +12,39 @@ from lib.ui.pages.compare.plot_card import show_plot_card
 from lib.ui.pages.compare.table import show_run_table, sorted_rows
 from lib.ui.pages.compare.toolbar import show_header, show_toolbar
 from lib.ui.pages.compare.view_state import resolve_view, update_url, view_from_url
+from lib.ui.queries.runs import cached_experiments
 
 # Choose
-here, wish = current_backend(), view_from_url()
+backend, requested_view = current_backend(), view_from_url()
 with queries.keep_header_on_error():
-    catalogue = queries.cached_experiments(here)
-    there = tuple(one.experiment_id for one in catalogue.select(wish.experiment))
-    view = replace(wish, experiment=there or (catalogue.newest_id,) * bool(catalogue.newest_id))
-    found = queries.search_runs(here, view) if view.experiment else None
-if found is None:
+    experiment_list = cached_experiments(backend)
+    experiment_ids = tuple(experiment.experiment_id for experiment in experiment_list.select(requested_view.experiment))
+    view = replace(requested_view, experiment=experiment_ids or (experiment_list.newest_id,) * bool(experiment_list.newest_id))
+    result = queries.search_runs(backend, view) if view.experiment else None
+if result is None:
     empty_states.show_no_experiment()
     st.stop()
 update_url(experiment=view.experiment)
-view = resolve_view(view, found.all_runs)
-show_header(here, view, catalogue, found)
-empty_states.show_missing_experiments(wish, view, catalogue)
-show_toolbar(view, catalogue, found)
-empty_states.show_missing_runs(wish, found)
+view = resolve_view(view, result.all_runs)
+show_header(backend, view, experiment_list, result)
+empty_states.show_missing_experiments(requested_view, view, experiment_list)
+show_toolbar(view, experiment_list, result)
+empty_states.show_missing_runs(requested_view, result)
 
 # Look
-if not len(found.all_runs):
+if not len(result.all_runs):
     empty_states.show_no_run(view)
     st.stop()
-if not len(found.runs):
+if not len(result.runs):
     empty_states.show_no_match(view)
     st.stop()
-rows = sorted_rows(view, found.runs)
-listed = [line.run_id for line in rows]
-show_plot_card(view, subset(found.runs, listed), found.all_runs, catalogue.names_by_id)
+rows = sorted_rows(view, result.runs)
+listed_run_ids = [row.run_id for row in rows]
+show_plot_card(view, subset(result.runs, listed_run_ids), result.all_runs, experiment_list.names_by_id)
 left, right = st.columns([13, 7], gap="medium")
 with left:
-    show_run_table(here, view, found.runs, rows, catalogue.names_by_id)
+    show_run_table(backend, view, result.runs, rows, experiment_list.names_by_id)
 
-# Act: the deed of this page stands in its header, what it is decided by stands here
+# Act: the action of this page is in its header; what it is decided by is here
 with right:
-    show_differences(view, found.all_runs, listed, catalogue.names_by_id)
+    show_differences(view, result.all_runs, listed_run_ids, experiment_list.names_by_id)

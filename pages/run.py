@@ -19,32 +19,33 @@ from lib.ui.pages.run import (
 )
 
 # Choose
-here = current_backend()
-run = empty_states.load_run(here, st.query_params.get("run", ""))
+backend = current_backend()
+run = empty_states.load_run(backend, st.query_params.get("run", ""))
 if run is None:
     st.stop()
-home, kin = queries.cached_experiment_ref(here, run.experiment_id), queries.cached_related_runs(here, run)
-places = queries.model_locations(here, run)
-header.show_header(run, home, kin, has_model=bool(places))
-header.show_live_status(here, run)
+experiment_ref = queries.cached_experiment_ref(backend, run.experiment_id)
+related_runs = queries.cached_related_runs(backend, run)
+locations = queries.model_locations(backend, run)
+header.show_header(run, experiment_ref, related_runs, has_model=bool(locations))
+header.show_live_status(backend, run)
 flash.show_flash(flash.RUN)
-empty_states.show_run_banner(run, home)
-may_change = run.lifecycle == "active" and not home.is_ledger
+empty_states.show_run_banner(run, experiment_ref)
+can_edit = run.lifecycle == "active" and not experiment_ref.is_ledger
 
 # Look
 left, right = st.columns([13, 7], gap="medium")
 with left:
-    metrics.show_metrics(here, run)
+    metrics.show_metrics(backend, run)
     parameters.show_parameters(run)
     parameters.show_inputs(run)
-    logged_models.show_logged_models(here, places)
-    artifacts.show_artifacts(here, run)
+    logged_models.show_logged_models(backend, locations)
+    artifacts.show_artifacts(backend, run)
 with right:
-    header.show_identity(run, home)
-    note_and_tags.show_note(run, can_edit=may_change)
-    note_and_tags.show_tags(run, can_edit=may_change)
+    header.show_identity(run, experiment_ref)
+    note_and_tags.show_note(run, can_edit=can_edit)
+    note_and_tags.show_tags(run, can_edit=can_edit)
     with error_boundary():
-        lineage.show_lineage(run, kin, queries.run_usage(here, run))
+        lineage.show_lineage(run, related_runs, queries.run_usage(backend, run))
 
 # Act
 dialogs.show_run_dialog(run)

@@ -1,11 +1,10 @@
 """Files of a run or model on a page: a tree to choose from, and beside it a harmless preview and the download.
 
-Every page that shows files uses `browse`; Compare shows the same `preview_of` side by side. Nothing of a file reaches Markdown or HTML.
+Pages show files with `show_file_browser`; Compare shows two `cached_preview`s side by side. File content never reaches Markdown or HTML.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
@@ -14,64 +13,36 @@ from lib.backends.backend import Backend
 from lib.errors import PodiumError
 from lib.runs.artifacts import files
 from lib.runs.artifacts.files import MAX_DOWNLOAD_BYTES, MAX_PREVIEW_BYTES, ArtifactEntry, ArtifactLocation, ArtifactTree
-from lib.runs.artifacts.previews import Preview, build_preview
+from lib.runs.artifacts.previews import Preview
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import NBSP, escape, format_count
 from lib.ui.components.layout import show_empty_state
+from lib.ui.queries.artifacts import cached_preview, cached_tree
 
-CACHE_SECONDS = 30
 MAX_VISIBLE_ROWS = 12
 INDENT = NBSP * 4
 TEXT_HEIGHT = 420
 MODEL_FILE = "MLmodel"
 
 
-@dataclass(frozen=True)
-class FilePreview:
-    """A file as it can be shown: its preview, its whole size in bytes and the SHA-256 of its bytes."""
-
-    preview: Preview
-    size: int
-    digest: str
-
-
-@st.cache_data(ttl=CACHE_SECONDS, max_entries=64, show_spinner=False)
-def cached_locations(backend: Backend, run_id: str) -> tuple[ArtifactLocation, ...]:
-    """The places of a run: its own files, then those of its models."""
-    return files.read_locations(backend, run_id)
-
-
-@st.cache_data(ttl=CACHE_SECONDS, max_entries=64, show_spinner=False)
-def cached_tree(backend: Backend, location: ArtifactLocation, path: str = "") -> ArtifactTree:
-    """What lies in a place below a folder."""
-    return files.walk_tree(backend, location, path)
-
-
-@st.cache_data(ttl=CACHE_SECONDS, max_entries=32, show_spinner=False)
-def cached_preview(backend: Backend, location: ArtifactLocation, path: str) -> FilePreview:
-    """A file to be shown. Raises Refused for one that is too large for that."""
-    content = files.fetch_file(backend, location, path)
-    return FilePreview(build_preview(path, content.data), len(content.data), content.digest)
-
-
 def show_file_browser(backend: Backend, location: ArtifactLocation, key: str) -> None:
-    """The files of a place. `key` begins with the page's name and is another one for each place on the page."""
+    """The files of a location. `key` begins with the page's name and is another one for each location on the page."""
     root = str(st.session_state.get(f"{key}.root", ""))
     try:
         tree = cached_tree(backend, location, root)
     except PodiumError as error:
         show_error(error)
         if root:
-            st.button("Back to all files", key=f"{key}.back", on_click=_open, args=(key, ""))
+            st.button("Back to all files", key=f"{key}.back", on_click=_open_folder, args=(key, ""))
         return
     if not tree.entries:
         show_empty_state("folder_open", "No files", "This folder is empty." if root else "Nothing was logged here as a file.")
         return
     left, right = st.columns([2, 3], gap="small")
     with left:
-        chosen = _choose(tree, root, key)
+        entry = _select_entry(tree, root, key)
     with right:
-        _look(backend, location, chosen, key)
+        _show_entry(backend, location, entry, key)
 
 
 def show_preview(file_preview: Preview, name: str) -> None:
@@ -115,23 +86,23 @@ def download_button(backend: Backend, location: ArtifactLocation, path: str, key
     )
 
 
-def _choose(tree: ArtifactTree, root: str, key: str) -> ArtifactEntry:
-    """The tree as a table of one column to pick from; what is picked is kept by its path."""
-    paths = [one.path for one in tree.entries]
-    kept = st.session_state.get(f"{key}.path")
-    at = paths.index(kept) if kept in paths else _first(tree.entries)
-    models = _models(tree.entries)
-    names = [f"{INDENT * (one.path.count('/') - _depth(root))}{_named(one, models)}" for one in tree.entries]
-    frame = pd.DataFrame({"name": names, "size": [format_size(one.size) for one in tree.entries]})
+def _select_entry(tree: ArtifactTree, root: str, key: str) -> ArtifactEntry:
+    """The tree as a table of one column to pick from; the selected entry is remembered by its path."""
+    paths = [entry.path for entry in tree.entries]
+    selected_path = st.session_state.get(f"{key}.path")
+    selected_index = paths.index(selected_path) if selected_path in paths else _first_entry_index(tree.entries)
+    model_folders = _model_folders(tree.entries)
+    names = [f"{INDENT * (entry.path.count('/') - _depth(root))}{_entry_label(entry, model_folders)}" for entry in tree.entries]
+    frame = pd.DataFrame({"name": names, "size": [format_size(entry.size) for entry in tree.entries]})
     table_key = f"{key}.tree.{hashlib.sha256(chr(0).join(paths).encode()).hexdigest()[:12]}"
-    picked = st.dataframe(
+    event = st.dataframe(
         frame,
         hide_index=True,
         height=32 + 31 * min(len(frame), MAX_VISIBLE_ROWS) + 2,
         column_config={"name": st.column_config.TextColumn("File"), "size": st.column_config.TextColumn("Size", width=80)},
         on_select="rerun",
         selection_mode="single-row",
-        selection_default={"selection": {"rows": [at]}},
+        selection_default={"selection": {"rows": [selected_index]}},
         key=table_key,
         alt=f"{len(paths)} files and folders",
     )
@@ -141,76 +112,78 @@ def _choose(tree: ArtifactTree, root: str, key: str) -> ArtifactEntry:
             icon=":material/arrow_upward:",
             key=f"{key}.back",
             type="tertiary",
-            on_click=_open,
+            on_click=_open_folder,
             args=(key, ""),
         )
     if tree.has_more:
         st.caption(
             f"Showing the first {format_count(len(paths), 'file or folder', 'files and folders')}. Open a folder to see what else is in it."
         )
-    rows = picked["selection"]["rows"]
-    chosen = tree.entries[rows[0] if rows and rows[0] < len(paths) else at]
-    st.session_state[f"{key}.path"] = chosen.path
-    return chosen
+    rows = event["selection"]["rows"]
+    selected_entry = tree.entries[rows[0] if rows and rows[0] < len(paths) else selected_index]
+    st.session_state[f"{key}.path"] = selected_entry.path
+    return selected_entry
 
 
-def _first(entries: Sequence[ArtifactEntry]) -> int:
+def _first_entry_index(entries: Sequence[ArtifactEntry]) -> int:
     """Where to begin: the first file that can be shown, one that lies least deep."""
-    fit = [place for place, one in enumerate(entries) if not one.is_folder and (one.size or 0) <= MAX_PREVIEW_BYTES]
-    return min(fit, key=lambda place: (entries[place].path.count("/"), place), default=0)
+    candidates = [index for index, entry in enumerate(entries) if not entry.is_folder and (entry.size or 0) <= MAX_PREVIEW_BYTES]
+    return min(candidates, key=lambda index: (entries[index].path.count("/"), index), default=0)
 
 
 def _depth(root: str) -> int:
     return root.count("/") + 1 if root else 0
 
 
-def _models(entries: Sequence[ArtifactEntry]) -> set[str]:
+def _model_folders(entries: Sequence[ArtifactEntry]) -> set[str]:
     """Paths of the folders that hold a model."""
-    return {one.path.rpartition("/")[0] for one in entries if one.name == MODEL_FILE and not one.is_folder}
+    return {entry.path.rpartition("/")[0] for entry in entries if entry.name == MODEL_FILE and not entry.is_folder}
 
 
-def _named(entry: ArtifactEntry, models: set[str]) -> str:
-    return f"{entry.name}/ (model)" if entry.path in models else f"{entry.name}/" if entry.is_folder else entry.name
+def _entry_label(entry: ArtifactEntry, model_folders: set[str]) -> str:
+    return f"{entry.name}/ (model)" if entry.path in model_folders else f"{entry.name}/" if entry.is_folder else entry.name
 
 
-def _look(backend: Backend, place: ArtifactLocation, entry: ArtifactEntry, key: str) -> None:
+def _show_entry(backend: Backend, location: ArtifactLocation, entry: ArtifactEntry, key: str) -> None:
     st.code(entry.path, language=None, wrap_lines=True)
     if entry.is_folder:
         st.caption("A folder.")
-        st.button("Open this folder", icon=":material/folder_open:", key=f"{key}.open", on_click=_open, args=(key, entry.path))
+        st.button(
+            "Open this folder", icon=":material/folder_open:", key=f"{key}.open", on_click=_open_folder, args=(key, entry.path)
+        )
         return
     if entry.size is not None and entry.size > MAX_PREVIEW_BYTES:
-        _too_large(backend, place, entry, key)
+        _show_too_large(backend, location, entry, key)
         return
     with error_boundary():
-        _preview(backend, place, entry, key)
+        _show_file(backend, location, entry, key)
 
 
-def _preview(backend: Backend, place: ArtifactLocation, entry: ArtifactEntry, key: str) -> None:
-    shown = cached_preview(backend, place, entry.path)
+def _show_file(backend: Backend, location: ArtifactLocation, entry: ArtifactEntry, key: str) -> None:
+    file_preview = cached_preview(backend, location, entry.path)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(f"{escape(shown.preview.description)} · {format_size(shown.size)}", width="stretch")
-        download_button(backend, place, entry.path, f"{key}.download")
-    show_preview(shown.preview, entry.path)
+        st.caption(f"{escape(file_preview.preview.description)} · {format_size(file_preview.size)}", width="stretch")
+        download_button(backend, location, entry.path, f"{key}.download")
+    show_preview(file_preview.preview, entry.path)
 
 
-def _too_large(backend: Backend, place: ArtifactLocation, entry: ArtifactEntry, key: str) -> None:
+def _show_too_large(backend: Backend, location: ArtifactLocation, entry: ArtifactEntry, key: str) -> None:
     """It is offered for download, up to a size; beyond that the MLflow client is the way."""
     fits = entry.size is not None and entry.size <= MAX_DOWNLOAD_BYTES
-    way = (
+    advice = (
         "Download it to look at it."
         if fits
         else f"Files above {format_size(MAX_DOWNLOAD_BYTES)} are fetched with the MLflow client."
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(
-            f"{format_size(entry.size)}: not shown, because it is larger than {format_size(MAX_PREVIEW_BYTES)}. {way}",
+            f"{format_size(entry.size)}: not shown, because it is larger than {format_size(MAX_PREVIEW_BYTES)}. {advice}",
             width="stretch",
         )
         if fits:
-            download_button(backend, place, entry.path, f"{key}.download")
+            download_button(backend, location, entry.path, f"{key}.download")
 
 
-def _open(key: str, path: str) -> None:
+def _open_folder(key: str, path: str) -> None:
     st.session_state[f"{key}.root"] = path
     st.session_state.pop(f"{key}.path", None)

@@ -21,9 +21,9 @@ from lib.ui.pages.compare.view_state import PLOT_NAMES, ViewState, resolve_view
 from tests.conftest import copy_store
 from tests.support.run_factories import NOON, RUN_SCRIPTS, log_run, make_experiment
 
-TELL = "\nprint('IDS=' + __import__('json').dumps(list(runs['run_id'])))\n"
+PRINT_RUN_IDS = "\nprint('IDS=' + __import__('json').dumps(list(runs['run_id'])))\n"
 NARROW = {"facet": ("params.n:1..3", "metrics.acc:0.1..0.6"), "state": "all"}
-ODD = {
+ODD_VIEWS = {
     "all": {},
     "deleted": {"state": "deleted"},
     "both": {"state": "all", "children": "best", "color": "metrics.acc"},
@@ -53,14 +53,16 @@ ODD = {
     "picked and hidden by the filter": {"pick": (0, 5, 1), "only": "1", "filter": "metrics.acc > 0.2"},
     "nobody": {"plot": "nope", "stat": "nope", "state": "nope", "x": "params.zzz", "pick": ("nope",), "only": "1"},
 }
-WISHES = ODD | {
-    f"{plot} {number}": {"plot": plot} | more for plot in PLOT_NAMES for number, more in enumerate(({}, NARROW, {"pick": (2, 5)}))
+VIEW_PARAMETERS = ODD_VIEWS | {
+    f"{plot} {number}": {"plot": plot} | parameters
+    for plot in PLOT_NAMES
+    for number, parameters in enumerate(({}, NARROW, {"pick": (2, 5)}))
 }
 
 
-def filled(store: Backend) -> tuple[list[str], list[str]]:
+def fill_store(store: Backend) -> tuple[list[str], list[str]]:
     """Two experiments with families of two floors, odd numbers, words among numbers, deleted runs: their ids, and those of the runs."""
-    homes = [make_experiment(store, name) for name in ("one", "two")]
+    experiment_ids = [make_experiment(store, name) for name in ("one", "two")]
     ids: list[str] = []
     for n in range(14):
         params = {"n": n % 5, "mode": "ab"[n % 2], "mixed": "x" if n == 3 else n, "hot": ("1.0", "1", "1e0")[n % 3]}
@@ -69,9 +71,18 @@ def filled(store: Backend) -> tuple[list[str], list[str]]:
         metrics = {"acc": float("nan") if n == 2 else n / 14, "log loss": 1 - n / 14, "odd": odd}
         parent = {1: 0, 2: 0, 3: 0, 6: 4, 7: 4, 9: 6}.get(n)
         name = "Forest =x" if n == 5 else f"r{n}"
-        above = None if parent is None else ids[parent]
+        parent_id = None if parent is None else ids[parent]
         ids.append(
-            log_run(store, homes[n // 10], name, params=params, metrics=metrics, parent=above, minute=n * 700, model=False)
+            log_run(
+                store,
+                experiment_ids[n // 10],
+                name,
+                params=params,
+                metrics=metrics,
+                parent=parent_id,
+                minute=n * 700,
+                model=False,
+            )
         )
     client(store).set_tag(ids[8], "mlflow.parentRunId", ids[8])
     client(store).log_batch(
@@ -81,58 +92,60 @@ def filled(store: Backend) -> tuple[list[str], list[str]]:
         ids[7], metrics=[Metric("log loss", value, NOON + step, step) for step, value in enumerate((float("nan"), 1e-4, 0.7), 1)]
     )
     client(store).delete_run(ids[3])
-    return homes, ids
+    return experiment_ids, ids
 
 
-def view_of(wish: dict, homes: list[str], ids: list[str]) -> ViewState:
-    known = dict(wish)
-    known["experiment"] = tuple(homes[one] for one in known.get("experiment", (0,)))
-    known["pick"] = tuple(ids[one] if isinstance(one, int) else one for one in known.get("pick", ()))
-    known["parent"] = ids[known["parent"]] if "parent" in known else ""
-    return ViewState(**known)
+def build_view(parameters: dict, experiment_ids: list[str], ids: list[str]) -> ViewState:
+    fields = dict(parameters)
+    fields["experiment"] = tuple(experiment_ids[key] for key in fields.get("experiment", (0,)))
+    fields["pick"] = tuple(ids[key] if isinstance(key, int) else key for key in fields.get("pick", ()))
+    fields["parent"] = ids[fields["parent"]] if "parent" in fields else ""
+    return ViewState(**fields)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> dict[str, tuple[list[str], str, ScriptSpec]]:
+def script_results(
+    tmp_path_factory: pytest.TempPathFactory, empty_database: Path
+) -> dict[str, tuple[list[str], str, ScriptSpec]]:
     """What the page shows and what the script said, by the name of the wish."""
     store = copy_store(empty_database, tmp_path_factory.mktemp("code-store"))
     folder = tmp_path_factory.mktemp("code")
-    homes, ids = filled(store)
-    shown: dict[str, tuple[list[str], ScriptSpec]] = {}
-    for name, wish in WISHES.items():
-        found = search_runs(store, view_of(wish, homes, ids))
-        view = resolve_view(view_of(wish, homes, ids), found.all_runs)
-        listed = subset(found.runs, [line.run_id for line in sorted_rows(view, found.runs)])
-        how = build_script_spec(view, found, store, script_conditions(view)[0])
-        shown[name] = list(runs_to_draw(view, listed, found.all_runs).ids), how
+    experiment_ids, ids = fill_store(store)
+    expected: dict[str, tuple[list[str], ScriptSpec]] = {}
+    for name, parameters in VIEW_PARAMETERS.items():
+        result = search_runs(store, build_view(parameters, experiment_ids, ids))
+        view = resolve_view(build_view(parameters, experiment_ids, ids), result.all_runs)
+        listed_runs = subset(result.runs, [row.run_id for row in sorted_rows(view, result.runs)])
+        spec = build_script_spec(view, result, store, script_conditions(view)[0])
+        expected[name] = list(runs_to_draw(view, listed_runs, result.all_runs).ids), spec
         (folder / name).mkdir()
-        (folder / name / "script.py").write_text(build_script(how) + TELL, encoding="utf-8")
-    plain = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-    run = [sys.executable, "-c", RUN_SCRIPTS, str(folder)]
-    subprocess.run(run, env=plain | {"MLFLOW_DISABLE_TELEMETRY": "true"}, timeout=240, check=True)
-    return {name: (ids_, (folder / name / "said.txt").read_text("utf-8"), how) for name, (ids_, how) in shown.items()}
+        (folder / name / "script.py").write_text(build_script(spec) + PRINT_RUN_IDS, encoding="utf-8")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    command = [sys.executable, "-c", RUN_SCRIPTS, str(folder)]
+    subprocess.run(command, env=environment | {"MLFLOW_DISABLE_TELEMETRY": "true"}, timeout=240, check=True)
+    return {name: (run_ids, (folder / name / "said.txt").read_text("utf-8"), spec) for name, (run_ids, spec) in expected.items()}
 
 
-@pytest.mark.parametrize("name", WISHES)
-def test_the_script_of_a_view_leaves_the_runs_that_the_page_shows(made, name):
-    ids, said, how = made[name]
-    if "at least eight runs" in said:
-        assert how.plot == "Importance"
+@pytest.mark.parametrize("name", VIEW_PARAMETERS)
+def test_the_script_of_a_view_leaves_the_runs_that_the_page_shows(script_results, name):
+    ids, output, spec = script_results[name]
+    if "at least eight runs" in output:
+        assert spec.plot == "Importance"
         return
-    assert said.startswith("ok"), said
-    left = json.loads(said.rpartition("IDS=")[2])
-    assert set(left) == set(how.selected_run_ids if how.plot == "Differences" else ids)
+    assert output.startswith("ok"), output
+    script_ids = json.loads(output.rpartition("IDS=")[2])
+    assert set(script_ids) == set(spec.selected_run_ids if spec.plot == "Differences" else ids)
 
 
-def test_the_differences_of_the_script_are_between_the_runs_that_the_page_compares(made):
-    ids, _, how = made["Differences 0"]
-    assert len(how.selected_run_ids) > 2
-    assert how.baseline == how.selected_run_ids[0]
-    assert set(how.selected_run_ids) <= set(ids)
+def test_the_differences_of_the_script_are_between_the_runs_that_the_page_compares(script_results):
+    ids, _, spec = script_results["Differences 0"]
+    assert len(spec.selected_run_ids) > 2
+    assert spec.baseline == spec.selected_run_ids[0]
+    assert set(spec.selected_run_ids) <= set(ids)
 
 
-def test_the_script_draws_the_columns_that_the_page_chooses(made):
-    assert made["Contour 0"][2].z == "metrics.acc"
-    assert made["Contour 0"][2].x.startswith("params.")
-    assert made["Curves 0"][2].selected_run_ids == ()
-    assert len(made["Box 0"][2].by) == 1
+def test_the_script_draws_the_columns_that_the_page_chooses(script_results):
+    assert script_results["Contour 0"][2].z == "metrics.acc"
+    assert script_results["Contour 0"][2].x.startswith("params.")
+    assert script_results["Curves 0"][2].selected_run_ids == ()
+    assert len(script_results["Box 0"][2].by) == 1

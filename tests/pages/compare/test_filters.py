@@ -10,8 +10,9 @@ from mlflow.entities import Metric
 from lib.backends.mlflow_client import client
 from lib.runs.filters.facets import AnyOfFacet, ContainsFacet, RangeFacet
 from lib.ui.pages.compare import queries
-from lib.ui.pages.compare.facet_widgets import _key
-from tests.pages.compare.test_page import EVIL, address, chart, names, said, search, unfolded, wine  # noqa: F401 - fixtures
+from lib.ui.pages.compare.facet_widgets import _facet_key
+from lib.ui.queries import runs
+from tests.support.compare_page import EVIL, chart_spec, open_popover, page_text, query_values, run_names
 from tests.support.run_factories import NOON, log_run, make_experiment
 
 
@@ -22,91 +23,93 @@ def nets(fresh_store):
     ids = []
     for n in range(3):
         run_id = log_run(fresh_store, experiment, f"net-{n}", params={"n": n}, metrics={"accuracy": 0.9 - n / 10}, minute=n)
-        later = [
+        points = [
             ("accuracy", 0.1, 1),
             ("accuracy", 0.5 + n / 100, 2),
             ("log loss", 0.1 * (n + 1), 0),
             ("log loss", 2 - n / 10, 1),
         ]
-        client(fresh_store).log_batch(run_id, [Metric(key, value, NOON + step, step) for key, value, step in later])
+        client(fresh_store).log_batch(run_id, [Metric(key, value, NOON + step, step) for key, value, step in points])
         ids.append(run_id)
     return experiment, ids
 
 
-def together(page):
-    return unfolded(page, "more").multiselect(key="compare.together")
+def experiments_multiselect(page):
+    return open_popover(page, "more").multiselect(key="compare.together")
 
 
-def facet(page, kind: str, one, part: str):
-    return getattr(unfolded(page, "refine"), kind)(key=_key(one, part))
+def facet_widget(page, kind: str, facet, part: str):
+    return getattr(open_popover(page, "refine"), kind)(key=_facet_key(facet, part))
 
 
-def folded(page) -> str:
+def refine_label(page) -> str:
     """The label of the popover with the conditions."""
-    return next(one.proto.popover.label for one in page.get("popover") if one.proto.popover.label.startswith("Refine"))
+    return next(
+        popover.proto.popover.label for popover in page.get("popover") if popover.proto.popover.label.startswith("Refine")
+    )
 
 
-def text_of(page) -> str:
-    return said(page).replace("\u00a0", " ").replace("&#46;", ".").replace("&#95;", "_")
+def unescaped_text(page) -> str:
+    return page_text(page).replace("\u00a0", " ").replace("&#46;", ".").replace("&#95;", "_")
 
 
-def column(page, name: str) -> list:
+def column_values(page, name: str) -> list:
     return page.dataframe[0].value[name].tolist()
 
 
 def headings(page) -> dict[str, str]:
-    return {name: one.get("label") for name, one in json.loads(page.dataframe[0].proto.columns).items()}
+    return {name: column.get("label") for name, column in json.loads(page.dataframe[0].proto.columns).items()}
 
 
 # Several experiments
 
 
-def test_experiments_are_compared_together_named_in_the_header_and_told_apart_in_the_table(app, fresh_store, wine, search):  # noqa: F811
+def test_experiments_are_compared_together_named_in_the_header_and_told_apart_in_the_table(app, fresh_store, wine, search):
     page = app("compare", fresh_store, experiment=wine[0])
-    together(page).set_value([wine[0], search[0]]).run()
-    assert address(page, "experiment") == [wine[0], search[0]]
+    experiments_multiselect(page).set_value([wine[0], search[0]]).run()
+    assert query_values(page, "experiment") == [wine[0], search[0]]
     assert page.caption[0].value.replace("\u00a0", " ").startswith("wine, search · 6 runs")
     assert page.selectbox(key="compare.experiment").options[0].replace("\u00a0", " ") == "2 experiments"
-    assert dict(zip(names(page), column(page, "experiment"), strict=True)) == {
+    assert dict(zip(run_names(page), column_values(page, "experiment"), strict=True)) == {
         **dict.fromkeys(["forest-1", "forest-5", "forest-15"], "wine"),
         **dict.fromkeys(["grid", "trial-1", "trial-2"], "search"),
     }
 
 
-def test_the_last_experiment_cannot_be_taken_away(app, fresh_store, wine):  # noqa: F811
+def test_the_last_experiment_cannot_be_taken_away(app, fresh_store, wine):
     page = app("compare", fresh_store, experiment=wine[0])
-    together(page).set_value([]).run()
-    assert address(page, "experiment") == [wine[0]]
-    assert together(page).value == [wine[0]]
-    assert len(names(page)) == 3
+    experiments_multiselect(page).set_value([]).run()
+    assert query_values(page, "experiment") == [wine[0]]
+    assert experiments_multiselect(page).value == [wine[0]]
+    assert len(run_names(page)) == 3
 
 
-def test_one_of_several_experiments_is_chosen_alone_again(app, fresh_store, wine, search):  # noqa: F811
+def test_one_of_several_experiments_is_chosen_alone_again(app, fresh_store, wine, search):
     page = app("compare", fresh_store, experiment=[wine[0], search[0]])
     page.selectbox(key="compare.experiment").set_value(search[0]).run()
-    assert address(page, "experiment") == [search[0]]
-    assert together(page).value == [search[0]]
+    assert query_values(page, "experiment") == [search[0]]
+    assert experiments_multiselect(page).value == [search[0]]
 
 
 # State, days
 
 
-def test_deleted_runs_are_shown_alone_or_with_the_others(app, fresh_store, wine):  # noqa: F811
+def test_deleted_runs_are_shown_alone_or_with_the_others(app, fresh_store, wine):
     page = app("compare", fresh_store, experiment=wine[0], state="deleted")
-    assert "No deleted run" in said(page)
+    assert "No deleted run" in page_text(page)
     client(fresh_store).delete_run(wine[1][1])
     page.button(key="compare.clear").click().run()
-    assert sorted(names(page)) == ["forest-1", "forest-15"]
-    unfolded(page, "refine").segmented_control(key="compare.state").set_value("deleted").run()
-    assert names(page) == ["forest-5"]
-    assert address(page, "state") == ["deleted"]
-    unfolded(page, "refine").segmented_control(key="compare.state").set_value("all").run()
-    assert len(names(page)) == 3
-    unfolded(page, "refine").segmented_control(key="compare.state").set_value("active").run()
-    assert sorted(names(page)) == ["forest-1", "forest-15"]
+    assert sorted(run_names(page)) == ["forest-1", "forest-15"]
+    open_popover(page, "refine").segmented_control(key="compare.state").set_value("deleted").run()
+    assert run_names(page) == ["forest-5"]
+    assert query_values(page, "state") == ["deleted"]
+    open_popover(page, "refine").segmented_control(key="compare.state").set_value("all").run()
+    assert len(run_names(page)) == 3
+    open_popover(page, "refine").segmented_control(key="compare.state").set_value("active").run()
+    assert sorted(run_names(page)) == ["forest-1", "forest-15"]
 
 
-def test_a_view_of_deleted_runs_does_not_call_the_active_ones_new(app, fresh_store, wine):  # noqa: F811
+def test_a_view_of_deleted_runs_does_not_call_the_active_ones_new(app, fresh_store, wine):
     client(fresh_store).delete_run(wine[1][0])
     page = app("compare", fresh_store, experiment=wine[0], state="deleted")
     assert "new" not in page.button(key="compare.again").label
@@ -117,129 +120,129 @@ def test_days_narrow_the_runs_and_nonsense_in_their_place_is_no_day(app, fresh_s
     for day in range(3):
         log_run(fresh_store, experiment, f"day-{day}", metrics={"a": day}, minute=day * 24 * 60)
     page = app("compare", fresh_store, experiment=experiment, since="2023-11-15")
-    assert sorted(names(page)) == ["day-1", "day-2"]
+    assert sorted(run_names(page)) == ["day-1", "day-2"]
     from datetime import date
 
-    unfolded(page, "refine").date_input(key="compare.until").set_value(date(2023, 11, 15)).run()
-    assert names(page) == ["day-1"]
-    assert address(page, "until") == ["2023-11-15"]
-    unfolded(page, "refine").date_input(key="compare.since").set_value(None).run()
-    assert sorted(names(page)) == ["day-0", "day-1"]
+    open_popover(page, "refine").date_input(key="compare.until").set_value(date(2023, 11, 15)).run()
+    assert run_names(page) == ["day-1"]
+    assert query_values(page, "until") == ["2023-11-15"]
+    open_popover(page, "refine").date_input(key="compare.since").set_value(None).run()
+    assert sorted(run_names(page)) == ["day-0", "day-1"]
     page = app("compare", fresh_store, experiment=experiment, since="yesterday", until="2023-99-99")
-    assert len(names(page)) == 3
-    assert folded(page) == "Refine"
+    assert len(run_names(page)) == 3
+    assert refine_label(page) == "Refine"
 
 
 # Facets
 
 
-def test_a_range_is_added_changed_and_taken_away_by_its_chip(app, fresh_store, wine):  # noqa: F811
-    page = unfolded(app("compare", fresh_store, experiment=wine[0]), "refine")
+def test_a_range_is_added_changed_and_taken_away_by_its_chip(app, fresh_store, wine):
+    page = open_popover(app("compare", fresh_store, experiment=wine[0]), "refine")
     page.selectbox(key="compare.narrow").set_value("metrics.accuracy").run()
-    assert address(page, "facet") == ["metrics.accuracy:.."]
-    assert len(names(page)) == 3
-    one = RangeFacet("metrics.accuracy")
-    facet(page, "number_input", one, "least").set_value(0.9).run()
-    assert address(page, "facet") == ["metrics.accuracy:0.9.."]
-    assert sorted(names(page)) == ["forest-15", "forest-5"]
-    facet(page, "number_input", one, "most").set_value(0.92).run()
-    assert "leaves nothing" in said(page)  # both are at 0.944
-    page.button(key=_key(one, "chip")).click().run()
-    assert address(page, "facet") == []
-    assert len(names(page)) == 3
+    assert query_values(page, "facet") == ["metrics.accuracy:.."]
+    assert len(run_names(page)) == 3
+    facet = RangeFacet("metrics.accuracy")
+    facet_widget(page, "number_input", facet, "least").set_value(0.9).run()
+    assert query_values(page, "facet") == ["metrics.accuracy:0.9.."]
+    assert sorted(run_names(page)) == ["forest-15", "forest-5"]
+    facet_widget(page, "number_input", facet, "most").set_value(0.92).run()
+    assert "leaves nothing" in page_text(page)  # both are at 0.944
+    page.button(key=_facet_key(facet, "chip")).click().run()
+    assert query_values(page, "facet") == []
+    assert len(run_names(page)) == 3
 
 
-def test_values_are_added_changed_and_removed(app, fresh_store, wine):  # noqa: F811
-    page = unfolded(app("compare", fresh_store, experiment=wine[0]), "refine")
+def test_values_are_added_changed_and_removed(app, fresh_store, wine):
+    page = open_popover(app("compare", fresh_store, experiment=wine[0]), "refine")
     page.selectbox(key="compare.narrow").set_value("params.trees").run()
-    one = AnyOfFacet("params.trees", ())
-    assert sorted(facet(page, "multiselect", one, "values").value) == ["1", "15", "5"]
-    facet(page, "multiselect", one, "values").set_value(["5"]).run()
-    assert address(page, "facet") == ["params.trees=5"]
-    assert names(page) == ["forest-5"]
-    assert page.button(key=_key(one, "chip")).label == "trees is 5"
-    facet(page, "button", one, "gone").click().run()
-    assert len(names(page)) == 3
+    facet = AnyOfFacet("params.trees", ())
+    assert sorted(facet_widget(page, "multiselect", facet, "values").value) == ["1", "15", "5"]
+    facet_widget(page, "multiselect", facet, "values").set_value(["5"]).run()
+    assert query_values(page, "facet") == ["params.trees=5"]
+    assert run_names(page) == ["forest-5"]
+    assert page.button(key=_facet_key(facet, "chip")).label == "trees is 5"
+    facet_widget(page, "button", facet, "gone").click().run()
+    assert len(run_names(page)) == 3
 
 
-def test_a_part_of_a_name_narrows_the_runs(app, fresh_store, wine):  # noqa: F811
-    page = unfolded(app("compare", fresh_store, experiment=wine[0]), "refine")
+def test_a_part_of_a_name_narrows_the_runs(app, fresh_store, wine):
+    page = open_popover(app("compare", fresh_store, experiment=wine[0]), "refine")
     page.selectbox(key="compare.narrow").set_value("name").run()
-    facet(page, "text_input", ContainsFacet("name", ""), "part").set_value("FOREST-1").run()
-    assert sorted(names(page)) == ["forest-1", "forest-15"]
-    assert address(page, "facet") == ["name~FOREST-1"]
+    facet_widget(page, "text_input", ContainsFacet("name", ""), "part").set_value("FOREST-1").run()
+    assert sorted(run_names(page)) == ["forest-1", "forest-15"]
+    assert query_values(page, "facet") == ["name~FOREST-1"]
 
 
-def test_a_link_carries_all_kinds_and_they_count_together(app, fresh_store, wine):  # noqa: F811
-    wanted = ["metrics.accuracy:0.9..", "params.trees=5|15|~", "name~5"]
-    page = app("compare", fresh_store, experiment=wine[0], facet=wanted)
-    assert sorted(names(page)) == ["forest-15", "forest-5"]
-    assert address(page, "facet") == wanted
-    assert folded(page) == "Refine: 3"
+def test_a_link_carries_all_kinds_and_they_count_together(app, fresh_store, wine):
+    facets = ["metrics.accuracy:0.9..", "params.trees=5|15|~", "name~5"]
+    page = app("compare", fresh_store, experiment=wine[0], facet=facets)
+    assert sorted(run_names(page)) == ["forest-15", "forest-5"]
+    assert query_values(page, "facet") == facets
+    assert refine_label(page) == "Refine: 3"
 
 
 def test_a_column_with_a_hostile_name_is_a_facet_like_any_other(app, fresh_store):
     experiment, odd = make_experiment(fresh_store, "odd"), "a:b=c~d|e%3A `x` [y]($z$)"
-    evil = EVIL[:60]
-    for n, value in enumerate((evil, "x|y", "~")):
-        log_run(fresh_store, experiment, f"r{n}", metrics={"m": n}, minute=n, tags={odd: value, evil: str(n)})
-    page = unfolded(app("compare", fresh_store, experiment=experiment), "refine")
-    for column_ in (f"tags.{odd}", f"tags.{evil}"):
-        unfolded(page, "refine").selectbox(key="compare.narrow").set_value(column_).run()
-    facet(page, "multiselect", AnyOfFacet(f"tags.{odd}", ()), "values").set_value([evil, "~"]).run()
-    assert sorted(names(page)) == ["r0", "r2"]
-    assert "![x]" not in said(page)
-    assert not any("![x]" in one.label or "<img" in one.label for one in page.button)
-    kept = address(page, "facet")
-    page = app("compare", fresh_store, experiment=experiment, facet=kept)
-    assert sorted(names(page)) == ["r0", "r2"]
+    hostile_name = EVIL[:60]
+    for n, value in enumerate((hostile_name, "x|y", "~")):
+        log_run(fresh_store, experiment, f"r{n}", metrics={"m": n}, minute=n, tags={odd: value, hostile_name: str(n)})
+    page = open_popover(app("compare", fresh_store, experiment=experiment), "refine")
+    for name in (f"tags.{odd}", f"tags.{hostile_name}"):
+        open_popover(page, "refine").selectbox(key="compare.narrow").set_value(name).run()
+    facet_widget(page, "multiselect", AnyOfFacet(f"tags.{odd}", ()), "values").set_value([hostile_name, "~"]).run()
+    assert sorted(run_names(page)) == ["r0", "r2"]
+    assert "![x]" not in page_text(page)
+    assert not any("![x]" in button.label or "<img" in button.label for button in page.button)
+    facets = query_values(page, "facet")
+    page = app("compare", fresh_store, experiment=experiment, facet=facets)
+    assert sorted(run_names(page)) == ["r0", "r2"]
 
 
-def test_a_facet_on_a_column_that_is_not_there_is_named_and_can_be_taken_away(app, fresh_store, wine):  # noqa: F811
+def test_a_facet_on_a_column_that_is_not_there_is_named_and_can_be_taken_away(app, fresh_store, wine):
     page = app("compare", fresh_store, experiment=wine[0], facet=["metrics.gone:0..1", "params.seed=42"])
-    assert "No run here has a metric called gone" in said(page)
-    assert "The filter" not in said(page)
+    assert "No run here has a metric called gone" in page_text(page)
+    assert "The filter" not in page_text(page)
     page.button(key="compare.clear").click().run()
-    assert len(names(page)) == 3
+    assert len(run_names(page)) == 3
     page = app("compare", fresh_store, experiment=wine[0], facet="params.gone=~")
-    assert "No run here has a parameter called gone" in said(page)
-    assert len(names(page)) == 3
+    assert "No run here has a parameter called gone" in page_text(page)
+    assert len(run_names(page)) == 3
 
 
-def test_a_filter_and_conditions_that_leave_nothing_are_both_named_and_cleared(app, fresh_store, wine):  # noqa: F811
+def test_a_filter_and_conditions_that_leave_nothing_are_both_named_and_cleared(app, fresh_store, wine):
     page = app("compare", fresh_store, experiment=wine[0], filter="metrics.accuracy > 0.9", facet="params.trees=1")
-    assert "together with what is set under Refine leaves nothing" in said(page)
+    assert "together with what is set under Refine leaves nothing" in page_text(page)
     page.button(key="compare.clear").click().run()
-    assert len(names(page)) == 3
+    assert len(run_names(page)) == 3
     assert not {"filter", "facet"} & set(page.query_params)
 
 
 # Families
 
 
-def test_only_the_children_of_a_parent_are_chosen_and_let_go(app, fresh_store, search):  # noqa: F811
-    page = unfolded(app("compare", fresh_store, experiment=search[0]), "refine")
+def test_only_the_children_of_a_parent_are_chosen_and_let_go(app, fresh_store, search):
+    page = open_popover(app("compare", fresh_store, experiment=search[0]), "refine")
     page.selectbox(key="compare.parent").set_value(search[1]).run()
-    assert sorted(names(page)) == ["trial-1", "trial-2"]
-    assert address(page, "parent") == [search[1]]
-    unfolded(page, "refine").selectbox(key="compare.parent").set_value("").run()
-    assert len(names(page)) == 3
+    assert sorted(run_names(page)) == ["trial-1", "trial-2"]
+    assert query_values(page, "parent") == [search[1]]
+    open_popover(page, "refine").selectbox(key="compare.parent").set_value("").run()
+    assert len(run_names(page)) == 3
 
 
-def test_a_parent_that_has_no_children_leaves_nothing_and_says_so(app, fresh_store, wine):  # noqa: F811
+def test_a_parent_that_has_no_children_leaves_nothing_and_says_so(app, fresh_store, wine):
     page = app("compare", fresh_store, experiment=wine[0], parent=wine[1][0])
-    assert "What is set under Refine leaves nothing" in said(page)
-    assert unfolded(page, "refine").selectbox(key="compare.parent").value == wine[1][0]
+    assert "What is set under Refine leaves nothing" in page_text(page)
+    assert open_popover(page, "refine").selectbox(key="compare.parent").value == wine[1][0]
     page.button(key="compare.clear").click().run()
-    assert len(names(page)) == 3
+    assert len(run_names(page)) == 3
 
 
-def test_the_best_child_stands_for_its_parent(app, fresh_store, search):  # noqa: F811
+def test_the_best_child_stands_for_its_parent(app, fresh_store, search):
     for color in ("metrics.cv", "", "nonsense"):
         page = app("compare", fresh_store, experiment=search[0], children="best", color=color)
-        assert names(page) == (["trial-2"] if color == "metrics.cv" else names(page))
-        assert "grid" not in names(page)
-        assert len(names(page)) == 1
+        assert run_names(page) == (["trial-2"] if color == "metrics.cv" else run_names(page))
+        assert "grid" not in run_names(page)
+        assert len(run_names(page)) == 1
 
 
 # Values of a metric
@@ -248,14 +251,14 @@ def test_the_best_child_stands_for_its_parent(app, fresh_store, search):  # noqa
 @pytest.mark.parametrize(("stat", "wanted"), [("best", [0.9, 0.8, 0.7]), ("min", [0.1] * 3), ("max", [0.9, 0.8, 0.7])])
 def test_the_value_of_a_metric_is_chosen_for_table_chart_and_deed(app, fresh_store, nets, stat, wanted):
     page = app("compare", fresh_store, experiment=nets[0])
-    assert column(page, "metrics.accuracy") == [0.52, 0.51, 0.5]
+    assert column_values(page, "metrics.accuracy") == [0.52, 0.51, 0.5]
     page.selectbox(key="compare.stat").set_value(stat).run()
-    assert address(page, "stat") == [stat]
-    assert column(page, "metrics.accuracy") == wanted
-    least = {"best": [0.1, 0.2, 0.3], "min": [0.1, 0.2, 0.3], "max": [2.0, 1.9, 1.8]}[stat]
-    assert sorted(column(page, "metrics.log loss")) == pytest.approx(sorted(least))
+    assert query_values(page, "stat") == [stat]
+    assert column_values(page, "metrics.accuracy") == wanted
+    losses = {"best": [0.1, 0.2, 0.3], "min": [0.1, 0.2, 0.3], "max": [2.0, 1.9, 1.8]}[stat]
+    assert sorted(column_values(page, "metrics.log loss")) == pytest.approx(sorted(losses))
     page.segmented_control(key="compare.plot").set_value("Scatter").run()
-    assert ('"domain": [0.7, 0.9]' in json.dumps(json.loads(chart(page)))) == (stat != "min")
+    assert ('"domain": [0.7, 0.9]' in json.dumps(chart_spec(page))) == (stat != "min")
     page = app("compare", fresh_store, experiment=nets[0], stat=stat)
     best = (
         "net-2: accuracy ↑ 0.1000. 2 other runs measured the same; this is the newest."
@@ -269,12 +272,12 @@ def test_the_value_of_a_metric_is_chosen_for_table_chart_and_deed(app, fresh_sto
 
 
 @pytest.fixture
-def few(monkeypatch):
+def small_run_limit(monkeypatch):
     """Only the two newest runs are read at first."""
     monkeypatch.setattr(queries, "DEFAULT_RUN_LIMITS", {"sqlite": 2, "server": 2})
 
 
-def many(store, number: int = 12) -> tuple[str, list[str]]:
+def make_runs(store, number: int = 12) -> tuple[str, list[str]]:
     experiment = make_experiment(store, "many")
     return experiment, [
         log_run(
@@ -289,86 +292,86 @@ def many(store, number: int = 12) -> tuple[str, list[str]]:
     ]
 
 
-def test_the_newest_runs_are_read_and_the_page_says_of_how_many(app, fresh_store, few):
-    experiment, _ = many(fresh_store)
+def test_the_newest_runs_are_read_and_the_page_says_of_how_many(app, fresh_store, small_run_limit):
+    experiment, _ = make_runs(fresh_store)
     page = app("compare", fresh_store, experiment=experiment)
-    assert names(page) == ["run-11", "run-10"]
-    assert "2 of 12 runs" in text_of(page)
-    assert "Showing the newest 2 of 12 runs." in text_of(page)
+    assert run_names(page) == ["run-11", "run-10"]
+    assert "2 of 12 runs" in unescaped_text(page)
+    assert "Showing the newest 2 of 12 runs." in unescaped_text(page)
     page.button(key="compare.more").click().run()
-    assert address(page, "limit") == ["10"]
-    assert "Showing the newest 10 of 12 runs." in text_of(page)
+    assert query_values(page, "limit") == ["10"]
+    assert "Showing the newest 10 of 12 runs." in unescaped_text(page)
     assert page.button(key="compare.more").label == "Read all 12"
     page.button(key="compare.more").click().run()
-    assert len(names(page)) == 12
-    assert "Showing the newest" not in text_of(page)
+    assert len(run_names(page)) == 12
+    assert "Showing the newest" not in unescaped_text(page)
 
 
 @pytest.mark.parametrize("plot", ["Parallel", "Scatter", "Curves", "Differences"])
-def test_a_filter_then_searches_in_the_backend_and_what_it_finds_is_whole(app, fresh_store, few, plot):
-    experiment, ids = many(fresh_store)
+def test_a_filter_then_searches_in_the_backend_and_what_it_finds_is_whole(app, fresh_store, small_run_limit, plot):
+    experiment, ids = make_runs(fresh_store)
     page = app(
         "compare", fresh_store, experiment=experiment, filter="metrics.accuracy < 0.09", plot=plot, pick=ids[:2], limit="3"
     )
     assert page.dataframe[len(page.dataframe) - 1].value["name"].tolist() == ["run-1", "run-0"]
-    assert "The filter searched all 12 runs, not only the newest 3." in text_of(page)
-    assert address(page, "pick") == ids[:2]
-    assert "not in this experiment" not in said(page)
+    assert "The filter searched all 12 runs, not only the newest 3." in unescaped_text(page)
+    assert query_values(page, "pick") == ids[:2]
+    assert "not in this experiment" not in page_text(page)
     page = app("compare", fresh_store, experiment=experiment, filter="metrics.accuracy < 0.2")
-    assert "Showing the newest 2 that it finds; there are more." in text_of(page)
-    assert "2 of 12 runs" in text_of(page)
+    assert "Showing the newest 2 that it finds; there are more." in unescaped_text(page)
+    assert "2 of 12 runs" in unescaped_text(page)
 
 
-def test_a_picked_run_that_is_older_than_what_was_read_is_shown_all_the_same(app, fresh_store, few):
-    experiment, ids = many(fresh_store)
+def test_a_picked_run_that_is_older_than_what_was_read_is_shown_all_the_same(app, fresh_store, small_run_limit):
+    experiment, ids = make_runs(fresh_store)
     page = app("compare", fresh_store, experiment=experiment, pick=[ids[0], ids[11], "0" * 32])
-    assert names(page) == ["run-11", "run-10"]
-    assert "0" * 12 in said(page)
-    assert ids[0][:12] not in said(page)
-    assert any("run-0" in one.proto.label.replace("&#45;", "-") for one in page.get("page_link"))
-    assert "Not in the table: A" in text_of(page)
+    assert run_names(page) == ["run-11", "run-10"]
+    assert "0" * 12 in page_text(page)
+    assert ids[0][:12] not in page_text(page)
+    assert any("run-0" in link.proto.label.replace("&#45;", "-") for link in page.get("page_link"))
+    assert "Not in the table: A" in unescaped_text(page)
 
 
-def test_no_more_runs_are_asked_for_than_mlflow_gives(app, fresh_store, few):
-    experiment, _ = many(fresh_store, 3)
+def test_no_more_runs_are_asked_for_than_mlflow_gives(app, fresh_store, small_run_limit):
+    experiment, _ = make_runs(fresh_store, 3)
     for limit in ("9" * 40, "-1", "x", "0"):
         page = app("compare", fresh_store, experiment=experiment, limit=limit)
-        assert len(names(page)) == (3 if limit.startswith("9") else 2)
+        assert len(run_names(page)) == (3 if limit.startswith("9") else 2)
 
 
 # Columns
 
 
-def test_columns_are_chosen_put_in_order_kept_at_the_left_and_unknown_ones_dropped(app, fresh_store, wine):  # noqa: F811
-    wanted = ["status", "metrics.nope", "params.trees", "metrics.accuracy", "odd"]
-    page = app("compare", fresh_store, experiment=wine[0], columns=wanted, pin=["params.trees", "odd"])
-    there = ["name", "status", "params.trees", "metrics.accuracy"]
-    assert [name for name in page.dataframe[0].value if name not in ("open", "curve")] == there
-    pinned = {name for name, one in json.loads(page.dataframe[0].proto.columns).items() if one.get("pinned")}
+def test_columns_are_chosen_put_in_order_kept_at_the_left_and_unknown_ones_dropped(app, fresh_store, wine):
+    column_names = ["status", "metrics.nope", "params.trees", "metrics.accuracy", "odd"]
+    page = app("compare", fresh_store, experiment=wine[0], columns=column_names, pin=["params.trees", "odd"])
+    visible = ["name", "status", "params.trees", "metrics.accuracy"]
+    assert [name for name in page.dataframe[0].value if name not in ("open", "curve")] == visible
+    pinned = {name for name, column in json.loads(page.dataframe[0].proto.columns).items() if column.get("pinned")}
     assert pinned >= {"name", "params.trees"}
     assert "status" not in pinned
-    assert unfolded(page, "columns").multiselect(key="compare.columns").value == there[1:]
+    assert open_popover(page, "columns").multiselect(key="compare.columns").value == visible[1:]
     page.multiselect(key="compare.columns").set_value(["metrics.log loss", "params.trees"]).run()
-    assert address(page, "columns") == ["metrics.log loss", "params.trees"]
-    unfolded(page, "columns").multiselect(key="compare.pin").set_value(["metrics.log loss"]).run()
-    assert address(page, "pin") == ["metrics.log loss"]
-    unfolded(page, "columns").button(key="compare.usual").click().run()
+    assert query_values(page, "columns") == ["metrics.log loss", "params.trees"]
+    open_popover(page, "columns").multiselect(key="compare.pin").set_value(["metrics.log loss"]).run()
+    assert query_values(page, "pin") == ["metrics.log loss"]
+    open_popover(page, "columns").button(key="compare.usual").click().run()
     assert not {"columns", "pin"} & set(page.query_params)
 
 
-def test_the_best_cell_of_each_metric_is_marked_by_its_own_direction(app, fresh_store, wine):  # noqa: F811
+def test_the_best_cell_of_each_metric_is_marked_by_its_own_direction(app, fresh_store, wine):
     page = app("compare", fresh_store, experiment=wine[0], sort="name", order="rising")
     css = page.dataframe[0].proto.arrow_data.styler.styles
-    order = names(page)
-    marked = {(row, order[row]) for row in range(3) if f"row{row}_" in css}
-    assert {name for _, name in marked} == {"forest-5", "forest-15"}
+    order = run_names(page)
+    best_cells = {(row, order[row]) for row in range(3) if f"row{row}_" in css}
+    assert {name for _, name in best_cells} == {"forest-5", "forest-15"}
     assert "font-weight: 700" in css
 
 
-def test_each_run_has_a_link_to_its_page(app, fresh_store, wine):  # noqa: F811
+def test_each_run_has_a_link_to_its_page(app, fresh_store, wine):
     page = app("compare", fresh_store, experiment=wine[0], sort="name", order="rising")
-    by = dict(zip(names(page), column(page, "open"), strict=True))
-    assert by == {f"forest-{n}": f"run?run={run_id}" for n, run_id in zip((1, 5, 15), wine[1], strict=True)}
+    links = dict(zip(run_names(page), column_values(page, "open"), strict=True))
+    assert links == {f"forest-{n}": f"run?run={run_id}" for n, run_id in zip((1, 5, 15), wine[1], strict=True)}
     page = app("run", fresh_store, run=wine[1][1])
     assert page.title[0].value == "forest&#45;5"
 
@@ -376,37 +379,37 @@ def test_each_run_has_a_link_to_its_page(app, fresh_store, wine):  # noqa: F811
 # How fresh
 
 
-def test_a_reading_is_fresh_at_once_after_somebody_wrote_and_not_repeated_when_nobody_did(app, fresh_store, wine, monkeypatch):  # noqa: F811
-    count, real = [], queries.read_runs
-    monkeypatch.setattr(queries, "read_runs", lambda *args, **more: count.append(1) or real(*args, **more))
+def test_a_reading_is_fresh_at_once_after_somebody_wrote_and_not_repeated_when_nobody_did(app, fresh_store, wine, monkeypatch):
+    reads, read_runs = [], runs.read_runs
+    monkeypatch.setattr(runs, "read_runs", lambda *args, **options: reads.append(1) or read_runs(*args, **options))
     page = app("compare", fresh_store, experiment=wine[0])
     page.segmented_control(key="compare.plot").set_value("Scatter").run()
     app("compare", fresh_store, experiment=wine[0], filter="metrics.accuracy > 0.9")
-    assert len(count) == 1
+    assert len(reads) == 1
     log_run(fresh_store, wine[0], "forest-40", params={"trees": 40}, metrics={"accuracy": 1.0}, minute=9)
     page.run()
-    assert "forest-40" in names(page)
-    assert len(count) == 2
+    assert "forest-40" in run_names(page)
+    assert len(reads) == 2
 
 
-def test_a_server_reading_lasts_and_the_button_says_how_many_came_since(app, fresh_store, wine, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(queries, "read_change_marker", lambda here: None)
-    monkeypatch.setattr(queries, "CACHE_SECONDS", 60)
+def test_a_server_reading_lasts_and_the_button_says_how_many_came_since(app, fresh_store, wine, monkeypatch):
+    monkeypatch.setattr(runs, "read_change_marker", lambda backend: None)
+    monkeypatch.setattr(runs, "CACHE_SECONDS", 60)
     page = app("compare", fresh_store, experiment=wine[0])
     assert "new" not in page.button(key="compare.again").label
     for n in range(2):
         log_run(fresh_store, wine[0], f"late-{n}", metrics={"accuracy": 1.0}, minute=20 + n)
     page.run()
-    assert len(names(page)) == 3
+    assert len(run_names(page)) == 3
     assert page.button(key="compare.again").label.endswith("**2 new**")
     page.button(key="compare.again").click().run()
-    assert len(names(page)) == 5
+    assert len(run_names(page)) == 5
     assert "new" not in page.button(key="compare.again").label
 
 
 def test_the_first_run_of_an_empty_experiment_is_new(app, fresh_store, monkeypatch):
-    monkeypatch.setattr(queries, "read_change_marker", lambda here: None)
-    monkeypatch.setattr(queries, "CACHE_SECONDS", 60)
+    monkeypatch.setattr(runs, "read_change_marker", lambda backend: None)
+    monkeypatch.setattr(runs, "CACHE_SECONDS", 60)
     experiment = make_experiment(fresh_store, "empty")
     page = app("compare", fresh_store, experiment=experiment)
     log_run(fresh_store, experiment, "first")
@@ -417,7 +420,7 @@ def test_the_first_run_of_an_empty_experiment_is_new(app, fresh_store, monkeypat
 # Long names
 
 
-def test_two_labels_with_one_beginning_stay_two_everywhere(app, fresh_store):
+def test_two_axis_labelswith_one_beginning_stay_two_everywhere(app, fresh_store):
     experiment, stem = (
         make_experiment(fresh_store, "twins"),
         "a very long name that says the same for a long while and then ends in ",
@@ -435,15 +438,15 @@ def test_two_labels_with_one_beginning_stay_two_everywhere(app, fresh_store):
         for n in range(6)
     ]
     page = app("compare", fresh_store, experiment=experiment)
-    heads = [one for name, one in headings(page).items() if name.startswith(("params.a", "metrics."))]
-    assert len(set(heads)) == len(heads) == 4
-    assert len(set(names(page))) == 6
-    spec = json.loads(chart(page))
+    labels = [label for name, label in headings(page).items() if name.startswith(("params.a", "metrics."))]
+    assert len(set(labels)) == len(labels) == 4
+    assert len(set(run_names(page))) == 6
+    spec = chart_spec(page)
     axis = next(layer["encoding"]["x"]["axis"]["labelExpr"] for layer in spec["layer"] if layer["encoding"]["x"].get("axis"))
-    shown = list(json.JSONDecoder().raw_decode(axis)[0].values())
-    assert len(set(shown)) == len(shown) == 5
+    axis_labels = list(json.JSONDecoder().raw_decode(axis)[0].values())
+    assert len(set(axis_labels)) == len(axis_labels) == 5
     page = app("compare", fresh_store, experiment=experiment, plot="Box", by="params.kind", y=f"metrics.{twins[0]}")
-    boxes = json.loads(chart(page))["layer"][0]["encoding"]["x"]["axis"]["labelExpr"]
+    boxes = chart_spec(page)["layer"][0]["encoding"]["x"]["axis"]["labelExpr"]
     labels = [label for label, _ in json.JSONDecoder().raw_decode(boxes)[0]]
     assert len(set(labels)) == len(labels) == 2
     page = app("compare", fresh_store, experiment=experiment, plot="Differences", pick=ids[:2])
@@ -467,14 +470,14 @@ def test_a_metric_a_parameter_and_a_tag_of_one_name_stay_three_in_every_list(app
     page = app("compare", fresh_store, experiment=experiment)
     for name in ("params.x", "params.status", "status", "metrics.x"):
         page.selectbox(key="compare.sort").set_value(name).run()
-        assert address(page, "sort") == [name]
+        assert query_values(page, "sort") == [name]
     for name in ("params.x", "tags.x", "metrics.x"):
-        unfolded(page, "refine").selectbox(key="compare.narrow").set_value(name).run()
-        assert address(page, "facet")[-1].startswith(name)
+        open_popover(page, "refine").selectbox(key="compare.narrow").set_value(name).run()
+        assert query_values(page, "facet")[-1].startswith(name)
     page = app("compare", fresh_store, experiment=experiment, plot="Scatter")
     for name in ("params.x", "metrics.x"):
         page.selectbox(key="compare.x").set_value(name).run()
-        assert address(page, "x") == [name]
+        assert query_values(page, "x") == [name]
 
 
 def test_two_parents_of_one_name_stay_two(app, fresh_store):
@@ -484,33 +487,33 @@ def test_two_parents_of_one_name_stay_two(app, fresh_store):
         log_run(fresh_store, experiment, f"trial-{n}", parent=parents[n % 2], params={"n": n}, minute=n + 5)
     page = app("compare", fresh_store, experiment=experiment)
     for number, parent in enumerate(parents):
-        unfolded(page, "refine").selectbox(key="compare.parent").set_value(parent).run()
-        assert address(page, "parent") == [parent]
-        assert sorted(names(page)) == [f"trial-{number}", f"trial-{number + 2}"]
+        open_popover(page, "refine").selectbox(key="compare.parent").set_value(parent).run()
+        assert query_values(page, "parent") == [parent]
+        assert sorted(run_names(page)) == [f"trial-{number}", f"trial-{number + 2}"]
 
 
 # On a server
 
 
-def test_on_a_server_compare_gives_the_same_answers(app, fresh_store, mlflow_server, few):
-    told = []
+def test_on_a_server_compare_gives_the_same_answers(app, fresh_store, mlflow_server, small_run_limit):
+    answers = []
     for store in (fresh_store, mlflow_server):
         st.cache_resource.clear()  # the backend of a process
         st.cache_data.clear()
-        experiment, ids = many(store)
+        experiment, ids = make_runs(store)
         client(store).log_batch(ids[11], [Metric("accuracy", 0.99, NOON, 1), Metric("accuracy", 0.2, NOON, 2)])
         client(store).log_dict(ids[0], {"a": 1}, "a.json")
         page = app("compare", store, experiment=experiment, stat="best", limit="12")
-        answer = [dict(zip(names(page), column(page, "metrics.accuracy"), strict=True))]
+        answer = [dict(zip(run_names(page), column_values(page, "metrics.accuracy"), strict=True))]
         page = app("compare", store, experiment=experiment, filter="params.old = 'x'")
-        answer += [names(page), "The filter searched all" in text_of(page)]
+        answer += [run_names(page), "The filter searched all" in unescaped_text(page)]
         page = app("compare", store, experiment=experiment, filter="metrics.accuracy < 0.09", pick=ids[:2], limit="5")
-        answer += [names(page), "not in this experiment" in said(page)]
+        answer += [run_names(page), "not in this experiment" in page_text(page)]
         page = app("compare", store, experiment=experiment, plot="Curves", limit="12")
         answer += [page.get("vega_lite_chart")[0].proto.alt]
         page = app("compare", store, experiment=experiment, plot="Artifacts", pick=ids[:2], limit="12")
-        answer += ["a.json" in text_of(page)]
+        answer += ["a.json" in unescaped_text(page)]
         page = app("run", store, run=ids[0])
         answer += [page.title[0].value]
-        told.append(answer)
-    assert told[0] == told[1]
+        answers.append(answer)
+    assert answers[0] == answers[1]

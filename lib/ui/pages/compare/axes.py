@@ -28,17 +28,17 @@ LINEAR_PREFIX = "-"
 
 def selected_axes(view: ViewState, runs: RunTable) -> AxisSelection:
     """The axes that the address names and these runs can fill, in its order; without any, those that differ."""
-    named = [name for name in view.axes if has_column(runs, name) and can_be_axis(column_values(runs, name))]
-    if not named:
+    drawable_names = [name for name in view.axes if has_column(runs, name) and can_be_axis(column_values(runs, name))]
+    if not drawable_names:
         return choose_axes(runs, view.color)
-    return AxisSelection(tuple(named[:MAX_AXES]), tuple(named[MAX_AXES:]))
+    return AxisSelection(tuple(drawable_names[:MAX_AXES]), tuple(drawable_names[MAX_AXES:]))
 
 
 def short_column_labels(names: Iterable[str], max_length: int = 26) -> dict[str, str]:
     """Columns as options are read: without their kind unless two would then read the same, long ones cut so that none do."""
     full = unique_labels(names)
-    cut = short_labels(list(full.values()), max_length)
-    return {name: cut[text] for name, text in full.items()}
+    short = short_labels(list(full.values()), max_length)
+    return {name: short[text] for name, text in full.items()}
 
 
 def axis_scale(view: ViewState, name: str) -> AxisScale:
@@ -48,9 +48,9 @@ def axis_scale(view: ViewState, name: str) -> AxisScale:
 
 def show_axis_selector(view: ViewState, runs: RunTable, axes: Sequence[Axis]) -> None:
     """The axes in the reader's order, and which of them are logarithmic."""
-    names = tuple(one.name for one in axes)
+    names = tuple(axis.name for axis in axes)
     options = short_column_labels(dict.fromkeys([*names, *plottable_columns(runs)]))
-    with lazy_popover("axes", "Axes", icon=":material/tune:", width="content") as is_open:
+    with lazy_popover("compare.drawer.axes", "Axes", icon=":material/tune:", width="content") as is_open:
         if not is_open:
             return
         st.multiselect(
@@ -62,55 +62,57 @@ def show_axis_selector(view: ViewState, runs: RunTable, axes: Sequence[Axis]) ->
             **bind_widget("axes", list(names)),
         )
         show_scale_selector(axes)
-        auto = {"on_click": update_url, "kwargs": {"axes": ()}, "disabled": not view.axes}
-        st.button("Choose for me", type="tertiary", key="compare.axes_auto", **auto)
+        reset_kwargs = {"on_click": update_url, "kwargs": {"axes": ()}, "disabled": not view.axes}
+        st.button("Choose for me", type="tertiary", key="compare.axes_auto", **reset_kwargs)
 
 
 def show_scale_selector(axes: Sequence[Axis]) -> None:
     """Which of the axes of numbers above zero are logarithmic."""
-    able = [
-        one
-        for one in axes
-        if not one.categories and can_use_log_scale([value for value in one.values if isinstance(value, float)])
+    scalable_axes = [
+        axis
+        for axis in axes
+        if not axis.categories and can_use_log_scale([value for value in axis.values if isinstance(value, float)])
     ]
-    names, on = tuple(one.name for one in able), [one.name for one in able if one.is_log]
-    if able:
-        follows = bind_callback("compare.log", on, lambda chosen: _scales(chosen, names))
-        st.pills("Logarithmic", names, format_func=short_column_labels(names).__getitem__, selection_mode="multi", **follows)
+    names, log_names = tuple(axis.name for axis in scalable_axes), [axis.name for axis in scalable_axes if axis.is_log]
+    if scalable_axes:
+        binding = bind_callback("compare.log", log_names, lambda selected_names: _write_scales(selected_names, names))
+        st.pills("Logarithmic", names, format_func=short_column_labels(names).__getitem__, selection_mode="multi", **binding)
 
 
-def _scales(chosen: Sequence[str], names: Sequence[str]) -> None:
+def _write_scales(selected_names: Sequence[str], names: Sequence[str]) -> None:
     """Each axis that was offered is then said to be one or the other; the rest of the address stays."""
     others = [text for text in view_from_url().log if text.removeprefix(LINEAR_PREFIX) not in names]
-    update_url(log=(*others, *(name if name in chosen else LINEAR_PREFIX + name for name in names)))
+    update_url(log=(*others, *(name if name in selected_names else LINEAR_PREFIX + name for name in names)))
 
 
 def show_range_sliders(axes: Sequence[Axis]) -> None:
     """A slider per axis. Its stops are the values that are there."""
-    kept = {one.column: one for one in ranges_from_url(axes)}
+    ranges_by_column = {axis_range.column: axis_range for axis_range in ranges_from_url(axes)}
     with lazy_popover(
-        "ranges", f"Ranges: {len(kept)}" if kept else "Ranges", icon=":material/linear_scale:", width="content"
+        "compare.drawer.ranges",
+        f"Ranges: {len(ranges_by_column)}" if ranges_by_column else "Ranges",
+        icon=":material/linear_scale:",
+        width="content",
     ) as is_open:
         if not is_open:
             return
         st.caption("Each slider does what a brush on its axis does.")
-        titles = short_column_labels(one.name for one in axes)
-        for one in axes:
-            if len(every := slider_stops(one)) > 1:
-                _slider(
-                    one, titles[one.name], tuple(step.label for step in every), selected_stops(kept.get(one.name), every), axes
-                )
+        titles = short_column_labels(axis.name for axis in axes)
+        for axis in axes:
+            if len(stops := slider_stops(axis)) > 1:
+                ends = selected_stops(ranges_by_column.get(axis.name), stops)
+                _range_slider(axis, titles[axis.name], tuple(stop.label for stop in stops), ends, axes)
 
 
-def _slider(one: Axis, title: str, places: Sequence[str], ends: tuple[str, str], axes: Sequence[Axis]) -> None:
+def _range_slider(axis: Axis, title: str, stop_labels: Sequence[str], ends: tuple[str, str], axes: Sequence[Axis]) -> None:
     """A slider over the values of an axis.
 
-    Its ends are its default, which counts when the drawer opens: a slider that session_state alone calls a range is none once it is
+    Its ends are its default, which counts when the popover opens: a slider that session_state alone calls a range is none once it is
     gone. The key tells the values apart, since a slider keeps its ends by their place among them.
     """
-    key = f"compare.range.{digest(one.name, places)}"
-    st.select_slider(escape(title), places, ends, key=key, on_change=_slid, args=(key, one, axes), width=320)
+    key = f"compare.range.{digest(axis.name, stop_labels)}"
+    st.select_slider(escape(title), stop_labels, ends, key=key, on_change=_on_slider_change, args=(key, axis, axes), width=320)
 
 
-def _slid(key: str, one: Axis, axes: Sequence[Axis]) -> None:
-    update_ranges({one.name: range_from_stops(one, *st.session_state[key])}, axes)
+def _on_slider_change(key: str, axis: Axis, axes: Sequence[Axis]) -> None:
+    update_ranges({axis.name: range_from_stops(axis, *st.session_state[key])}, axes)

@@ -11,7 +11,7 @@ from lib.runs.analysis.grouping import EXPERIMENT_COLUMN
 from lib.runs.export.script import Condition, ScriptSpec, build_script
 from lib.runs.export.table_files import safe_file_name
 from lib.runs.filters.facets import ContainsFacet, Facet, RangeFacet
-from lib.runs.plots.contour import axis_columns as columns_of
+from lib.runs.plots.contour import axis_columns
 from lib.runs.table.run_table import metric_columns, subset
 from lib.runs.table.types import RunTable, Search
 from lib.ui.app.session import current_backend
@@ -21,24 +21,29 @@ from lib.ui.pages.compare.axes import selected_axes
 from lib.ui.pages.compare.facet_widgets import describe_facet, parse_facets
 from lib.ui.pages.compare.metric_selector import resolve_metric
 from lib.ui.pages.compare.plot_context import runs_to_draw
-from lib.ui.pages.compare.queries import ExperimentList, SearchResult
+from lib.ui.pages.compare.queries import SearchResult
 from lib.ui.pages.compare.table import sorted_rows
 from lib.ui.pages.compare.view_state import ViewState, plottable_columns
+from lib.ui.queries.runs import ExperimentList
 
 
 def code_button(view: ViewState, experiment_list: ExperimentList, result: SearchResult) -> None:
     """The button in the header that opens the dialog."""
     if st.button("Code", icon=":material/code:", key="compare.code", help="The code that makes this view"):
-        named = "-".join(one.name for one in experiment_list.select(view.experiment)[:3])
-        conditions, untold = script_conditions(view)
-        _show(build_script(build_script_spec(view, result, current_backend(), conditions)), safe_file_name(named, "py"), untold)
+        file_stem = "-".join(experiment.name for experiment in experiment_list.select(view.experiment)[:3])
+        conditions, omitted_conditions = script_conditions(view)
+        _code_dialog(
+            build_script(build_script_spec(view, result, current_backend(), conditions)),
+            safe_file_name(file_stem, "py"),
+            omitted_conditions,
+        )
 
 
 @st.dialog("The code that makes this", width="large", icon=":material/code:")
-def _show(code: str, name: str, untold: Sequence[str]) -> None:
-    if untold:
+def _code_dialog(code: str, name: str, omitted_conditions: Sequence[str]) -> None:
+    if omitted_conditions:
         st.warning(
-            f"Not in the script, because MLflow's table of runs has no such column: {', '.join(map(escape, untold))}.",
+            f"Not in the script, because MLflow's table of runs has no such column: {', '.join(map(escape, omitted_conditions))}.",
             icon=":material/info:",
         )
     st.caption("Plain MLflow, pandas and Altair. It reads the runs anew, narrows them as this page does, and draws them plainly.")
@@ -56,9 +61,11 @@ def _show(code: str, name: str, untold: Sequence[str]) -> None:
 
 def script_conditions(view: ViewState) -> tuple[list[Condition], list[str]]:
     """The facets of the view as conditions of a script, and in words those that it cannot have."""
-    there = parse_facets(view.facet)
-    kept = [facet for facet in there if facet.column not in ("dataset", "version")]
-    return [_condition(facet) for facet in kept], [describe_facet(facet) for facet in there if facet not in kept]
+    facets = parse_facets(view.facet)
+    supported_facets = [facet for facet in facets if facet.column not in ("dataset", "version")]
+    return [_condition(facet) for facet in supported_facets], [
+        describe_facet(facet) for facet in facets if facet not in supported_facets
+    ]
 
 
 def _condition(facet: Facet) -> Condition:
@@ -73,12 +80,14 @@ def _condition(facet: Facet) -> Condition:
 def build_script_spec(
     view: ViewState, result: SearchResult, backend: Backend, conditions: Sequence[Condition] = ()
 ) -> ScriptSpec:
-    """What the page shows, as a recipe: gaps of the address are filled as the plots fill them."""
-    left = subset(result.runs, [line.run_id for line in sorted_rows(view, result.runs)]) if len(result.runs) else result.runs
-    runs = runs_to_draw(view, left, result.all_runs)
-    whole = ScriptSpec(
+    """What the page shows, as the spec of a script: gaps of the address are filled as the plots fill them."""
+    matching_runs = (
+        subset(result.runs, [row.run_id for row in sorted_rows(view, result.runs)]) if len(result.runs) else result.runs
+    )
+    runs = runs_to_draw(view, matching_runs, result.all_runs)
+    spec = ScriptSpec(
         uri=backend.uri,
-        search=Search(view.experiment, left.search.filter, left.search.state, left.search.limit),
+        search=Search(view.experiment, matching_runs.search.filter, matching_runs.search.state, matching_runs.search.limit),
         conditions=tuple(conditions),
         since=view.since,
         until=view.until,
@@ -92,57 +101,60 @@ def build_script_spec(
         axes=tuple(selected_axes(view, runs).names) if len(runs) else (),
         log=view.log,
         along=view.along,
-        smooth=_share(view.smooth),
+        smooth=_parse_smoothing(view.smooth),
         baseline=view.base,
     )
     if view.plot == "Differences":
-        return _differences(whole, view, runs, result.all_runs)
-    return _drawn(whole, view, runs, backend) if metric_columns(runs) or plottable_columns(runs) else whole
+        return _add_compared_runs(spec, view, runs, result.all_runs)
+    return _add_plot_columns(spec, view, runs, backend) if metric_columns(runs) or plottable_columns(runs) else spec
 
 
-def _drawn(whole: ScriptSpec, view: ViewState, runs: RunTable, here: Backend) -> ScriptSpec:
+def _add_plot_columns(spec: ScriptSpec, view: ViewState, runs: RunTable, backend: Backend) -> ScriptSpec:
     """With the columns that the plot draws of these runs."""
-    places, metric = plottable_columns(runs), resolve_metric(view, runs)
+    column_names, metric = plottable_columns(runs), resolve_metric(view, runs)
     match view.plot:
-        case "Scatter" if places:
-            x, y = (name if name in places else places[0] for name in (view.x, view.y))
-            return replace(whole, x=x, y=y)
-        case "Contour" if metric and len(names := columns_of(runs)) > 1:
+        case "Scatter" if column_names:
+            x, y = (name if name in column_names else column_names[0] for name in (view.x, view.y))
+            return replace(spec, x=x, y=y)
+        case "Contour" if metric and len(names := axis_columns(runs)) > 1:
             (x, y), z = plot_contour.resolve_axes(runs, names, view.z or view.color)
-            return replace(whole, x=x, y=y, z=z)
+            return replace(spec, x=x, y=y, z=z)
         case "Box" if metric:
-            return replace(whole, y=metric, by=(_in_mlflow(plot_box.group_column(view, runs, metric)),))
+            return replace(spec, y=metric, by=(_mlflow_column_name(plot_box.group_column(view, runs, metric)),))
         case "Groups":
-            return replace(whole, y=metric, by=tuple(map(_in_mlflow, plot_groups.group_columns(view, runs))))
+            return replace(spec, y=metric, by=tuple(map(_mlflow_column_name, plot_groups.group_columns(view, runs))))
         case "Curves" if metric_columns(runs):
-            return _curves(whole, view, runs, here)
-    return replace(whole, y=metric)
+            return _add_curve_runs(spec, view, runs, backend)
+    return replace(spec, y=metric)
 
 
-def _in_mlflow(name: str) -> str:
+def _mlflow_column_name(name: str) -> str:
     """What MLflow's own table calls a column."""
     return "experiment_id" if name == EXPERIMENT_COLUMN else name
 
 
-def _curves(whole: ScriptSpec, view: ViewState, runs: RunTable, here: Backend) -> ScriptSpec:
+def _add_curve_runs(spec: ScriptSpec, view: ViewState, runs: RunTable, backend: Backend) -> ScriptSpec:
     """All runs are drawn where they are few; else those that the plot chose are named."""
-    metric, ids = plot_curves.curve_metric_and_run_ids(here, runs, view)
-    if len(ids) == len(runs) and not whole.only_selected:
-        return replace(whole, y=metric, selected_run_ids=())
-    return replace(whole, y=metric, selected_run_ids=ids, only_selected=True)
+    metric, ids = plot_curves.curve_metric_and_run_ids(backend, runs, view)
+    if len(ids) == len(runs) and not spec.only_selected:
+        return replace(spec, y=metric, selected_run_ids=())
+    return replace(spec, y=metric, selected_run_ids=ids, only_selected=True)
 
 
-def _differences(whole: ScriptSpec, view: ViewState, runs: RunTable, every: RunTable) -> ScriptSpec:
+def _add_compared_runs(spec: ScriptSpec, view: ViewState, runs: RunTable, all_runs: RunTable) -> ScriptSpec:
     """The compared runs are named, and so is the one they are compared with."""
-    ids = comparison.runs_to_compare(every, runs, view.pick, view.color)
+    ids = comparison.runs_to_compare(all_runs, runs, view.pick, view.color)
     if not ids:
-        return whole
+        return spec
     return replace(
-        whole, selected_run_ids=tuple(ids), only_selected=True, baseline=comparison.choose_baseline(subset(every, ids), view.base)
+        spec,
+        selected_run_ids=tuple(ids),
+        only_selected=True,
+        baseline=comparison.choose_baseline(subset(all_runs, ids), view.base),
     )
 
 
-def _share(text: str) -> float:
+def _parse_smoothing(text: str) -> float:
     try:
         return float(text or 0)
     except ValueError:

@@ -1,13 +1,16 @@
 """The columns of Compare's table: which ones, in which order, how each one looks, and which cells are the best of their metric."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lib.backends.backend import Backend
 from lib.runs.analysis.metric_direction import metric_direction, metric_title
+from lib.runs.reading.metric_history import read_sparklines
 from lib.runs.table.number_format import finite_numbers, short_labels
 from lib.runs.table.run_table import (
     METRIC_PREFIX,
@@ -22,11 +25,13 @@ from lib.runs.table.types import RunTable
 from lib.ui.components.badges import RUN_STATUS_BADGES, badge_column_options
 from lib.ui.components.formatting import strip_invisible
 from lib.ui.pages.compare.run_picker import MAX_CELL_LENGTH, distinct_cell_texts, heading_width, text_width
-from lib.ui.pages.compare.sparklines import CURVE_COLUMN
 from lib.ui.pages.compare.view_state import ViewState, column_label
 
 IDENTITY_COLUMNS = ("started", "seconds", "status", "user", "experiment", "versions", "source", "git_commit")
 """Columns of the identity that a reader may choose; the name always stands first."""
+CURVE_COLUMN = "curve"
+MAX_SPARKLINE_ROWS = 500
+"""Rows up to which curves are drawn in the table: each is up to thirty numbers to be sent."""
 FINISHED = "FINISHED"
 MAX_COLUMNS = 60
 MAX_HIGHLIGHTED_ROWS = 500
@@ -36,8 +41,8 @@ MAX_HIGHLIGHTED_ROWS = 500
 def visible_columns(view: ViewState, table: RunTable) -> list[str]:
     """The columns in their order: those of the address that are there, else those worth showing."""
     known = set(available_columns(table))
-    asked = [name for name in view.columns if name in known]
-    return (asked or default_columns(view, table))[:MAX_COLUMNS]
+    selected_columns = [name for name in view.columns if name in known]
+    return (selected_columns or _default_columns(view, table))[:MAX_COLUMNS]
 
 
 def available_columns(table: RunTable) -> list[str]:
@@ -63,50 +68,69 @@ def sortable_columns(table: RunTable) -> list[str]:
 def column_label_with_kind(name: str) -> str:
     """A column as a list of all columns names it: what it is called, and whether it is a metric, a parameter or a tag."""
     kinds = {METRIC_PREFIX: "metric", PARAM_PREFIX: "parameter", TAG_PREFIX: "tag"}
-    kind = next((word for prefix, word in kinds.items() if name.startswith(prefix)), "fact")
+    kind = next((label for prefix, label in kinds.items() if name.startswith(prefix)), "fact")
     return f"{column_label(name)} ({kind})"
 
 
-def default_columns(view: ViewState, table: RunTable) -> list[str]:
+def _default_columns(view: ViewState, table: RunTable) -> list[str]:
     """The metric that colours, differing parameters, the other metrics, times; status, experiment and versions if they tell something."""
     special = [
         ("status", bool((table.identity.status != FINISHED).any())),
         ("experiment", table.identity.experiment.nunique() > 1),
     ]
     special.append(("versions", any(map(len, table.identity.versions))))
-    scores = [name for name in metric_columns(table) if name != view.color]
-    facts = ["started", "seconds", *(name for name, tells in special if tells)]
-    return [*([view.color] if view.color else []), *varying_params(table), *scores, *facts]
+    other_metrics = [name for name in metric_columns(table) if name != view.color]
+    facts = ["started", "seconds", *(name for name, is_informative in special if is_informative)]
+    return [*([view.color] if view.color else []), *varying_params(table), *other_metrics, *facts]
 
 
 def cell_values(table: RunTable, name: str, experiment_names: Mapping[str, str]) -> Any:
-    """What stands in a column, an array or a list; `names` are those of the experiments."""
+    """The cells of a column, an array or a list. `experiment_names` are by id."""
     values = column_values(table, name)
     if name.startswith(METRIC_PREFIX):
         return finite_numbers(values)
     if name == "status":
         return [[RUN_STATUS_BADGES.get(status, RUN_STATUS_BADGES[FINISHED])[2]] for status in values]
     if name == "experiment":
-        return [strip_invisible(experiment_names.get(one, one)) for one in values]
+        return [strip_invisible(experiment_names.get(experiment_id, experiment_id)) for experiment_id in values]
     if name == "versions":
-        return [", ".join(f"{strip_invisible(one.model)} v{one.version}" for one in held) for held in values]
+        return [", ".join(f"{strip_invisible(version.model)} v{version.version}" for version in versions) for versions in values]
     return values.array if pd.api.types.is_numeric_dtype(values) else distinct_cell_texts(values.array, MAX_CELL_LENGTH)
+
+
+def sparkline_values(backend: Backend, view: ViewState, table: RunTable, run_ids: Sequence[str]) -> list[list[float]] | None:
+    """A few values of the metric that colours, per run; None when no run logged it more than once, or for a table that is too long.
+
+    A server is asked only when the reader chose the column, and then for the first fifty runs: each curve costs it a request.
+    """
+    is_visible = CURVE_COLUMN in view.columns or (backend.path is not None and not view.columns)
+    if not is_visible or not view.color or len(run_ids) > MAX_SPARKLINE_ROWS:
+        return None
+    sparklines = _cached_sparklines(backend, tuple(run_ids), view.color.removeprefix(METRIC_PREFIX), table.read_at)
+    return [sparklines.get(run_id, []) for run_id in run_ids] if any(len(values) > 1 for values in sparklines.values()) else None
+
+
+@st.cache_data(ttl=600, max_entries=16, show_spinner=False)
+def _cached_sparklines(
+    backend: Backend, run_ids: tuple[str, ...], metric: str, read_at: datetime | None
+) -> dict[str, list[float]]:
+    return read_sparklines(backend, run_ids, metric)
 
 
 def column_headings(names: Sequence[str]) -> dict[str, str]:
     """A heading for each column: two with the same beginning stay two, and so do a metric and a parameter of one name."""
     full = {name: metric_title(column_label(name)) if name.startswith(METRIC_PREFIX) else column_label(name) for name in names}
-    twice = {title for title in full.values() if list(full.values()).count(title) > 1}
-    told = {name: column_label_with_kind(name) if title in twice else title for name, title in full.items()}
-    short = short_labels(list(told.values()), 26)
-    return {name: short[title] for name, title in told.items()}
+    repeated_titles = {title for title in full.values() if list(full.values()).count(title) > 1}
+    titles = {name: column_label_with_kind(name) if title in repeated_titles else title for name, title in full.items()}
+    short = short_labels(list(titles.values()), 26)
+    return {name: short[title] for name, title in titles.items()}
 
 
 def column_config(view: ViewState, table: RunTable, name: str, title: str) -> Any:
     """The column's format and width under this heading."""
     values, pinned = column_values(table, name), name in view.pin
     if name.startswith(METRIC_PREFIX):
-        return _metric(name, values, title, pinned=pinned or name == view.color, bar=name == view.color)
+        return _metric_column(name, values, title, pinned=pinned or name == view.color, bar=name == view.color)
     if name == "started":
         return st.column_config.DatetimeColumn(
             "Started (UTC)", format="D MMM YYYY, HH:mm", timezone="UTC", width=140, pinned=pinned
@@ -115,37 +139,37 @@ def column_config(view: ViewState, table: RunTable, name: str, title: str) -> An
         return st.column_config.NumberColumn("Took", format="%.1f s", width=70, pinned=pinned)
     if name == "status":
         return st.column_config.MultiselectColumn("Status", width=110, pinned=pinned, **badge_column_options(RUN_STATUS_BADGES))
-    return _plain(values, title, pinned=pinned)
+    return _plain_column(values, title, pinned=pinned)
 
 
-def _plain(values: "pd.Series", title: str, *, pinned: bool) -> Any:
+def _plain_column(values: "pd.Series", title: str, *, pinned: bool) -> Any:
     if pd.api.types.is_numeric_dtype(values):
         return st.column_config.NumberColumn(title, width=heading_width(title, 60), pinned=pinned)
     return st.column_config.TextColumn(title, width=heading_width(title, text_width(values)), pinned=pinned)
 
 
-def _metric(name: str, values: "pd.Series[float]", title: str, *, pinned: bool, bar: bool) -> Any:
+def _metric_column(name: str, values: "pd.Series[float]", title: str, *, pinned: bool, bar: bool) -> Any:
     low, high = min_and_max(finite_numbers(values))
-    form = "%.4f" if max(-low, high) <= 1 else "%.3f" if max(-low, high) < 100 else "%.1f"
+    number_format = "%.4f" if max(-low, high) <= 1 else "%.3f" if max(-low, high) < 100 else "%.1f"
     if bar and high > low and metric_direction(column_label(name)) == "more":
         floor = low - (high - low) / 4
         note = f"The bar runs from {floor:.4g} to {high:.4g}."
         return st.column_config.ProgressColumn(
-            title, min_value=floor, max_value=high, format=form, color="blue", width=146, pinned=pinned, help=note
+            title, min_value=floor, max_value=high, format=number_format, color="blue", width=146, pinned=pinned, help=note
         )
-    return st.column_config.NumberColumn(title, format=form, width=heading_width(title, 78), pinned=pinned)
+    return st.column_config.NumberColumn(title, format=number_format, width=heading_width(title, 78), pinned=pinned)
 
 
 def best_rows(numbers: np.ndarray, name: str) -> list[int]:
     """The rows with the best value of a metric, NaN being none; no row where neither way is better or all are the same."""
-    towards = metric_direction(name.removeprefix(METRIC_PREFIX))
+    direction = metric_direction(name.removeprefix(METRIC_PREFIX))
     low, high = min_and_max(numbers)
-    if towards == "neither" or low == high:
+    if direction == "neither" or low == high:
         return []
-    return np.flatnonzero(numbers == (low if towards == "less" else high)).tolist()
+    return np.flatnonzero(numbers == (low if direction == "less" else high)).tolist()
 
 
 def min_and_max(numbers: np.ndarray) -> tuple[float, float]:
     """The smallest and the largest number, NaN left out; both are 0 where there is none."""
-    there = numbers[~np.isnan(numbers)]
-    return (float(there.min()), float(there.max())) if len(there) else (0.0, 0.0)
+    real_numbers = numbers[~np.isnan(numbers)]
+    return (float(real_numbers.min()), float(real_numbers.max())) if len(real_numbers) else (0.0, 0.0)

@@ -24,88 +24,104 @@ def show_differences(
 ) -> None:
     """Two to four picked runs against each other; with fewer, the next step.
 
-    `listed` are the runs in the table, `names` those of the experiments by id.
+    `listed_run_ids` are the runs in the table; `experiment_names` are by id.
     """
-    compared = view.pick[: len(LETTERS)]
-    if len(compared) < 2:
-        _pick_two(view, all_runs)
+    compared_run_ids = view.pick[: len(LETTERS)]
+    if len(compared_run_ids) < 2:
+        _show_pick_hint(view, all_runs)
         return
-    letters = LETTERS[: len(compared)]
+    letters = LETTERS[: len(compared_run_ids)]
     title = f"{', '.join(letters[:-1])} and {letters[-1]}"
     with card(title, "only what differs"):
-        _who(all_runs, compared, experiment_names if len(view.experiment) > 1 else {})
-        found = [row for row in compare_runs(subset(all_runs, compared), compared[1], view.color) if row.kind in SHOWN_KINDS]
-        _rows(found, letters)
-        _foot(all_runs, view.pick, listed_run_ids, count_equal_rows(found))
+        _show_run_links(all_runs, compared_run_ids, experiment_names if len(view.experiment) > 1 else {})
+        rows = [
+            row
+            for row in compare_runs(subset(all_runs, compared_run_ids), compared_run_ids[1], view.color)
+            if row.kind in SHOWN_KINDS
+        ]
+        _show_rows(rows, letters)
+        _show_footer(all_runs, view.pick, listed_run_ids, count_equal_rows(rows))
 
 
-def _pick_two(view: ViewState, whole: RunTable) -> None:
+def _show_pick_hint(view: ViewState, all_runs: RunTable) -> None:
     """What to do next, and the way to the one run that is picked."""
-    if len(whole) < 2 and not view.pick:
+    if len(all_runs) < 2 and not view.pick:
         return
     with card("Side by side", "one picked" if view.pick else "nothing picked"):
         for run_id in view.pick:
-            page_link(f"Open {escape(whole.identity.name[run_id] or run_id)}", "run", icon="open_in_new", query={"run": run_id})
-        if len(whole) < 2:
+            page_link(
+                f"Open {escape(all_runs.identity.name[run_id] or run_id)}", "run", icon="open_in_new", query={"run": run_id}
+            )
+        if len(all_runs) < 2:
             return
         show_empty_state("compare_arrows", "Pick two runs", "Tick them in the table: what differs between them stands here.")
-        pair = top_two_runs(whole, view.color) if view.color else []
-        if len(pair) == 2:
+        best_run_ids = top_two_runs(all_runs, view.color) if view.color else []
+        if len(best_run_ids) == 2:
             with st.container(horizontal_alignment="center"):
-                st.button("Compare the best two", key="compare.best_two", on_click=update_url, kwargs={"pick": tuple(pair)})
+                st.button(
+                    "Compare the best two", key="compare.best_two", on_click=update_url, kwargs={"pick": tuple(best_run_ids)}
+                )
         st.space("small")
 
 
-def _who(whole: RunTable, compared: Sequence[str], homes: Mapping[str, str]) -> None:
+def _show_run_links(all_runs: RunTable, compared_run_ids: Sequence[str], experiment_names: Mapping[str, str]) -> None:
     """A chip per run that leads to its page; two of one name, and runs of several experiments, are told apart."""
-    names, experiments = (whole.identity[what].loc[list(compared)] for what in ("name", "experiment"))
+    names, experiments = (all_runs.identity[column].loc[list(compared_run_ids)] for column in ("name", "experiment"))
     with st.container(gap=None):
-        for letter, mark, run_id in zip(LETTERS, LINE_SYMBOLS, compared, strict=False):
-            twin = [run_id[:8]] if (names == names[run_id]).sum() > 1 else []
-            home = [homes[experiments[run_id]]] if experiments[run_id] in homes else []
-            more = f" :gray[{escape(' · '.join([*home, *twin]))}]" if home or twin else ""
+        for letter, symbol, run_id in zip(LETTERS, LINE_SYMBOLS, compared_run_ids, strict=False):
+            id_parts = [run_id[:8]] if (names == names[run_id]).sum() > 1 else []
+            experiment_parts = [experiment_names[experiments[run_id]]] if experiments[run_id] in experiment_names else []
+            suffix = f" :gray[{escape(' · '.join([*experiment_parts, *id_parts]))}]" if experiment_parts or id_parts else ""
             with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
-                st.markdown(f":gray-badge[{letter} {mark}]", width="content")
-                page_link(f"{escape(names[run_id] or run_id)}{more}", "run", icon="open_in_new", query={"run": run_id})
+                st.markdown(f":gray-badge[{letter} {symbol}]", width="content")
+                page_link(f"{escape(names[run_id] or run_id)}{suffix}", "run", icon="open_in_new", query={"run": run_id})
 
 
-def _rows(found: Sequence[ComparisonRow], letters: str) -> None:
-    differing = [row for row in found if row.is_different]
-    if not differing:
+def _show_rows(rows: Sequence[ComparisonRow], letters: str) -> None:
+    different_rows = [row for row in rows if row.is_different]
+    if not different_rows:
         st.caption("Nothing differs: the same metrics, parameters, data and code.")
         return
-    two = len(letters) == 2
-    heads = [" ", *letters, *(["A − B"] if two else [])]
+    is_pair = len(letters) == 2
+    headings = [" ", *letters, *(["A − B"] if is_pair else [])]
     show_table(
-        [(f":gray[{_named(row)}]", *map(escape, row.values), *([_change(row)] if two else [])) for row in differing], heads
+        [
+            (f":gray[{_row_title(row)}]", *map(escape, row.values), *([_change_text(row)] if is_pair else []))
+            for row in different_rows
+        ],
+        headings,
     )
 
 
-def _named(row: ComparisonRow) -> str:
+def _row_title(row: ComparisonRow) -> str:
     return escape(
         metric_title(row.name).replace(" ↑", f"{NBSP}↑").replace(" ↓", f"{NBSP}↓") if row.kind == "metric" else row.name
     )
 
 
-def _change(row: ComparisonRow) -> str:
+def _change_text(row: ComparisonRow) -> str:
     """How far A is from B."""
-    word = f" :{VERDICT_COLORS[row.verdicts[0]]}[{row.verdicts[0]}]" if row.verdicts[0] else ""
-    return escape(row.changes[0]) + word
+    verdict_text = f" :{VERDICT_COLORS[row.verdicts[0]]}[{row.verdicts[0]}]" if row.verdicts[0] else ""
+    return escape(row.changes[0]) + verdict_text
 
 
-def _foot(whole: RunTable, picked: Sequence[str], listed: Sequence[str], same: int) -> None:
-    compared = picked[: len(LETTERS)]
+def _show_footer(all_runs: RunTable, selected_run_ids: Sequence[str], listed_run_ids: Sequence[str], same_count: int) -> None:
+    compared_run_ids = selected_run_ids[: len(LETTERS)]
     notes = []
-    if hidden := [letter for letter, run_id in zip(LETTERS, compared, strict=False) if run_id not in set(listed)]:
-        notes.append(f"Not in the table: {', '.join(hidden)}.")
-    if same:
+    if hidden_letters := [
+        letter for letter, run_id in zip(LETTERS, compared_run_ids, strict=False) if run_id not in set(listed_run_ids)
+    ]:
+        notes.append(f"Not in the table: {', '.join(hidden_letters)}.")
+    if same_count:
         notes.append(
-            f"{format_count(same, 'metric or parameter', 'metrics and parameters')} {'is' if same == 1 else 'are'} the same."
+            f"{format_count(same_count, 'metric or parameter', 'metrics and parameters')} {'is' if same_count == 1 else 'are'} the same."
         )
-    if len(picked) > len(compared):
-        notes.append(f"{format_count(len(picked) - len(compared), 'more picked run')} not shown: four stand side by side.")
-    if rows := test_row_count(subset(whole, compared)):
-        notes.append(f"One run each on {format_count(rows, 'row')}: a difference of one row is no evidence yet.")
+    if len(selected_run_ids) > len(compared_run_ids):
+        notes.append(
+            f"{format_count(len(selected_run_ids) - len(compared_run_ids), 'more picked run')} not shown: four stand side by side."
+        )
+    if row_count := test_row_count(subset(all_runs, compared_run_ids)):
+        notes.append(f"One run each on {format_count(row_count, 'row')}: a difference of one row is no evidence yet.")
     if notes:
         st.caption(" ".join(notes))
     st.button("Clear the picks", type="tertiary", key="compare.let_go", on_click=update_url, kwargs={"pick": (), "only": ""})

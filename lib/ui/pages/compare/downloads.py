@@ -1,7 +1,7 @@
 """The downloads of Compare in one menu: the table as CSV and JSON, the chart as PNG and SVG.
 
 Each file is made when it is clicked, on a thread of its own, so nothing of the page may be asked for there: what a file needs is
-fixed while the page is drawn. The chart is looked for on the canvas at the click, because the menu is drawn before it.
+fixed while the page is drawn. The chart is looked up in the drawn charts at the click, because the menu is drawn before it.
 """
 
 from collections.abc import Callable
@@ -16,50 +16,51 @@ from lib.ui.components.chart_theme import chart_colors
 from lib.ui.components.formatting import format_count
 from lib.ui.pages.compare import drawn_charts
 from lib.ui.pages.compare.drawn_charts import DrawnCharts
-from lib.ui.pages.compare.queries import ExperimentList, SearchResult
+from lib.ui.pages.compare.queries import SearchResult
 from lib.ui.pages.compare.table import sorted_rows
 from lib.ui.pages.compare.view_state import ViewState
+from lib.ui.queries.runs import ExperimentList
 
 NO_CHART = "This view has no chart."
 
 
 def show_download_menu(view: ViewState, experiment_list: ExperimentList, result: SearchResult) -> None:
-    """The button in the header. Begins the sheet that this run of the page draws on."""
-    sheet, colours, table = drawn_charts.reset_drawn_charts(), chart_colors(), result.runs
-    ids = [line.run_id for line in sorted_rows(view, table)] if len(table) else []
-    named = "-".join(one.name for one in experiment_list.select(view.experiment)[:3])
+    """The button in the header. Begins a new record of the charts that this run of the page draws."""
+    charts, colours, table = drawn_charts.reset_drawn_charts(), chart_colors(), result.runs
+    ids = [row.run_id for row in sorted_rows(view, table)] if len(table) else []
+    file_stem = "-".join(experiment.name for experiment in experiment_list.select(view.experiment)[:3])
     with st.popover("Download", icon=":material/download:"):
         st.caption(f"The table: {format_count(len(ids), 'run')} in this order, with all columns. Times in UTC.")
         with st.container(horizontal=True, gap="small"):
-            _button("CSV", lambda: as_csv(table, ids), safe_file_name(named, "csv"), "text/csv")
-            _button("JSON", lambda: as_json(table, ids), safe_file_name(named, "json"), "application/json")
+            _download_button("CSV", lambda: as_csv(table, ids), safe_file_name(file_stem, "csv"), "text/csv")
+            _download_button("JSON", lambda: as_json(table, ids), safe_file_name(file_stem, "json"), "application/json")
         st.caption("The chart, in the colours of this page. A brush is not part of it.")
-        picture = f"{named}-{view.plot}"
+        chart_file_stem = f"{file_stem}-{view.plot}"
         with st.container(horizontal=True, gap="small"):
-            _button("PNG", lambda: as_png(sheet, colours), safe_file_name(picture, "png"), "image/png")
-            _button("SVG", lambda: as_svg(sheet, colours), safe_file_name(picture, "svg"), "image/svg+xml")
+            _download_button("PNG", lambda: as_png(charts, colours), safe_file_name(chart_file_stem, "png"), "image/png")
+            _download_button("SVG", lambda: as_svg(charts, colours), safe_file_name(chart_file_stem, "svg"), "image/svg+xml")
 
 
 def as_png(charts: DrawnCharts, colours: ChartColors) -> bytes:
-    """The main chart of a sheet as PNG; a view without one says so in the picture."""
+    """The main chart as PNG; a view without one says so in the picture."""
     from lib.runs.export.chart_image import render_png
 
-    return render_png(charts.main_chart or _nothing(colours), colours, FONT_FOLDER)
+    return render_png(charts.main_chart or _placeholder_chart(colours), colours, FONT_FOLDER)
 
 
 def as_svg(charts: DrawnCharts, colours: ChartColors) -> str:
-    """The main chart of a sheet as SVG; a view without one says so in the picture."""
+    """The main chart as SVG; a view without one says so in the picture."""
     from lib.runs.export.chart_image import render_svg
 
-    return render_svg(charts.main_chart or _nothing(colours), colours, FONT_FOLDER)
+    return render_svg(charts.main_chart or _placeholder_chart(colours), colours, FONT_FOLDER)
 
 
-def _button(kind: str, made: Callable[[], bytes | str], name: str, mime: str) -> None:
+def _download_button(kind: str, build_file: Callable[[], bytes | str], name: str, mime: str) -> None:
     st.download_button(
-        kind, made, name, mime, key=f"compare.download.{kind.lower()}", on_click="ignore", icon=":material/download:"
+        kind, build_file, name, mime, key=f"compare.download.{kind.lower()}", on_click="ignore", icon=":material/download:"
     )
 
 
-def _nothing(colours: ChartColors) -> alt.Chart:
+def _placeholder_chart(colours: ChartColors) -> alt.Chart:
     text = alt.Chart(alt.InlineData(values=[{"said": NO_CHART}])).mark_text(fontSize=15, color=colours["soft"])
     return text.encode(text="said:N").properties(height=200).configure_view(stroke=None)

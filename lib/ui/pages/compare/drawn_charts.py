@@ -1,8 +1,8 @@
 """The one place where Compare puts a chart on the page, and where the download finds it again.
 
-Every plot calls `draw` instead of `st.altair_chart`, with the same key and `alt`: `draw(chart, "compare.scatter", "Accuracy against…")`,
-or `picked = draw(chart, key, alt, on_select="rerun")["selection"]`. The first chart of a run is the one that is downloaded. A page
-asks for a `fresh` sheet before it draws, so a chart of the last run is never handed out; a fragment draws onto the sheet of its page.
+Every plot calls `draw_chart` instead of `st.altair_chart`, with the same key and `alt`: `draw_chart(chart, "compare.scatter",
+"Accuracy against…")`, or `event = draw_chart(chart, key, alt, on_select="rerun")["selection"]`. The first chart of a run is the one that
+is downloaded. A page calls `reset_drawn_charts` before it draws, so a chart of the last run is never handed out.
 """
 
 from dataclasses import dataclass, field
@@ -30,31 +30,31 @@ class DrawnCharts:
 
 
 def reset_drawn_charts() -> DrawnCharts:
-    """An empty sheet for the charts of this run."""
-    made = st.session_state[DRAWN_CHARTS_KEY] = DrawnCharts()
-    return made
+    """An empty record for the charts of this run."""
+    charts = st.session_state[DRAWN_CHARTS_KEY] = DrawnCharts()
+    return charts
 
 
 def draw_chart(chart: Any, key: str, alt: str, **selection: Any) -> Any:
     """Draw an Altair chart over the width of its card and remember it. Gives what `st.altair_chart` gives: the selection."""
-    sheet = st.session_state.get(DRAWN_CHARTS_KEY)
-    if isinstance(sheet, DrawnCharts):
-        sheet.charts[key] = chart
-    return st.altair_chart(_taken_as_built(chart), key=key, alt=alt, **selection)
+    drawn_charts = st.session_state.get(DRAWN_CHARTS_KEY)
+    if isinstance(drawn_charts, DrawnCharts):
+        drawn_charts.charts[key] = chart
+    return st.altair_chart(_without_validation(chart), key=key, alt=alt, **selection)
 
 
-class _Built(alt.LayerChart):
+class _UnvalidatedChart(alt.LayerChart):
     """A chart that is drawn as it was built: Altair holds one against its whole grammar each time, half of what a click costs.
 
     The tests of every plot do that.
     """
 
-    def to_dict(self, validate: bool = True, **more: Any) -> dict[str, Any]:  # noqa: FBT001, FBT002 - Altair's own
+    def to_dict(self, validate: bool = True, **kwargs: Any) -> dict[str, Any]:  # noqa: FBT001, FBT002 - Altair's own
         """The chart as Vega-Lite, unchecked."""
-        return super().to_dict(validate=False, **more)
+        return super().to_dict(validate=False, **kwargs)
 
 
-def _taken_as_built(chart: Any) -> Any:
+def _without_validation(chart: Any) -> Any:
     if type(chart) is alt.LayerChart:
-        object.__setattr__(chart, "__class__", _Built)
+        object.__setattr__(chart, "__class__", _UnvalidatedChart)
     return chart

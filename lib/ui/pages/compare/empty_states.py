@@ -8,8 +8,9 @@ from lib.ui.app.routes import switch_page
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import card, page_header, show_empty_state
 from lib.ui.pages.compare.filter_panel import count_conditions
-from lib.ui.pages.compare.queries import ExperimentList, SearchResult
+from lib.ui.pages.compare.queries import SearchResult
 from lib.ui.pages.compare.view_state import ViewState, update_url
+from lib.ui.queries.runs import ExperimentList
 
 
 def show_no_experiment() -> None:
@@ -26,7 +27,7 @@ def show_no_run(view: ViewState) -> None:
     if view.state == "deleted":
         with card():
             show_empty_state("delete", "No deleted run", "Nothing in this experiment was deleted.")
-            _to_take_away("Show the active runs", state="")
+            _clear_button("Show the active runs", state="")
         return
     with card():
         show_empty_state("play_circle", "No run yet", "Start a demo, or log a run from your own script, then read again.")
@@ -35,20 +36,19 @@ def show_no_run(view: ViewState) -> None:
 
 def show_no_match(view: ViewState) -> None:
     """The filter, or what stands under Refine, leaves no run."""
-    why = [f"The filter {escape(view.filter)}"] * bool(view.filter) + ["what is set under Refine"] * bool(count_conditions(view))
+    reasons = [f"The filter {escape(view.filter)}"] * bool(view.filter) + ["what is set under Refine"] * bool(
+        count_conditions(view)
+    )
+    subject = " together with ".join(reasons)
     with card():
-        show_empty_state("search_off", "No run matches", f"{_sentence(' together with '.join(why))} leaves nothing.")
+        show_empty_state("search_off", "No run matches", f"{subject[:1].upper()}{subject[1:]} leaves nothing.")
         if count_conditions(view):
-            _to_take_away("Clear all conditions", filter="", facet=(), since="", until="", parent="", children="")
+            _clear_button("Clear all conditions", filter="", facet=(), since="", until="", parent="", children="")
         else:
-            _to_take_away("Clear the filter", filter="")
+            _clear_button("Clear the filter", filter="")
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _to_take_away(label: str, **changes: object) -> None:
+def _clear_button(label: str, **changes: object) -> None:
     with st.container(horizontal_alignment="center"):
         st.button(label, type="primary", key="compare.clear", on_click=update_url, kwargs=changes)
     st.space("small")
@@ -64,10 +64,10 @@ def launch_button(label: str, kind: Literal["primary", "secondary"] = "primary")
 
 def show_missing_experiments(requested_view: ViewState, view: ViewState, experiment_list: ExperimentList) -> None:
     """Name what a link asked for and this backend does not have."""
-    shown = experiment_list.select(view.experiment)
-    missing = [one for one in requested_view.experiment if one not in view.experiment]
-    if missing and shown:
-        names = ", ".join(escape(one.name) for one in shown)
+    experiments = experiment_list.select(view.experiment)
+    missing = [experiment_id for experiment_id in requested_view.experiment if experiment_id not in view.experiment]
+    if missing and experiments:
+        names = ", ".join(escape(experiment.name) for experiment in experiments)
         st.info(
             f"Experiment {', '.join(map(escape, missing))} is not on this backend, or was deleted. Showing {names}"
             f"{'' if set(requested_view.experiment) & set(view.experiment) else ' instead'}.",
@@ -80,5 +80,5 @@ def show_missing_runs(requested_view: ViewState, result: SearchResult) -> None:
     missing = [run_id for run_id in requested_view.pick if run_id not in result.all_runs.identity.index]
     if missing:
         names = ", ".join(escape(run_id[:12]) for run_id in missing[:5])
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        st.markdown(f":small[:orange[:material/info: Picked in this link, but not in this experiment: {names}{more}.]]")
+        more_text = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        st.markdown(f":small[:orange[:material/info: Picked in this link, but not in this experiment: {names}{more_text}.]]")

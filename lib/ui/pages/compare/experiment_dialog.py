@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Literal
 
 import streamlit as st
 
@@ -16,15 +15,14 @@ from lib.ui.components import flash
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import show_table
-from lib.ui.components.popover import popover_key
 from lib.ui.components.write_access import write_button_kwargs
-from lib.ui.pages.compare.again import clear_run_caches
-from lib.ui.pages.compare.queries import ExperimentList
 from lib.ui.pages.compare.view_state import ViewState, update_url, view_from_url
+from lib.ui.queries.runs import ExperimentList, clear_run_caches
 
-DIALOG_KEY, SEEN_KEY = "compare.experiments.open", "compare.experiments.seen"
+DIALOG_KEY, HELD_VERSIONS_KEY = "compare.experiments.open", "compare.experiments.seen"
+POPOVER_KEY = "compare.drawer.more"
+"""The popover of the toolbar that holds the button."""
 CREATE, RENAME, DELETE, RESTORE = ACTIONS = ("Create", "Rename", "Delete", "Restore")
-ExperimentAction = Literal["Create", "Rename", "Delete", "Restore"]
 
 
 def experiments_button() -> None:
@@ -34,7 +32,7 @@ def experiments_button() -> None:
         icon=":material/science:",
         type="tertiary",
         key="compare.experiments",
-        on_click=_open,
+        on_click=_open_dialog,
         **{"help": "Create, rename, delete or restore an experiment", **write_button_kwargs(current_backend())},
     )
 
@@ -42,158 +40,170 @@ def experiments_button() -> None:
 def show_experiment_dialog(view: ViewState, experiment_list: ExperimentList) -> None:
     """Draw the dialog when it was opened."""
     if DIALOG_KEY in st.session_state:
-        frame = st.dialog("Experiments", width="medium", icon=":material/science:", on_dismiss=_close)
-        frame(_dialog)(experiment_list.select(view.experiment) or experiment_list.experiments[:1], experiment_list.experiments)
+        dialog = st.dialog("Experiments", width="medium", icon=":material/science:", on_dismiss=_close_dialog)
+        dialog(_dialog_body)(
+            experiment_list.select(view.experiment) or experiment_list.experiments[:1], experiment_list.experiments
+        )
 
 
-def _open() -> None:
+def _open_dialog() -> None:
     """The popover that the button stands in closes with it: it would lie over the dialog."""
-    st.session_state[popover_key("more")] = False
+    st.session_state[POPOVER_KEY] = False
     st.session_state[DIALOG_KEY] = True
 
 
-def _close() -> None:
+def _close_dialog() -> None:
     st.session_state.pop(DIALOG_KEY, None)
 
 
-def _dialog(here: Sequence[Experiment], known: Sequence[Experiment]) -> None:
-    deed = st.segmented_control(
+def _dialog_body(current_experiments: Sequence[Experiment], all_experiments: Sequence[Experiment]) -> None:
+    action = st.segmented_control(
         "What", ACTIONS, default=CREATE, required=True, label_visibility="collapsed", key="compare.experiments.deed"
     )
     with error_boundary():
-        if deed == CREATE:
-            _create()
-        elif deed == RESTORE:
-            _restore()
-        elif chosen := _choose(known, here[0].experiment_id if here else ""):
-            _rename(chosen) if deed == RENAME else _delete(chosen)
+        if action == CREATE:
+            _create_form()
+        elif action == RESTORE:
+            _restore_form()
+        elif experiment := _select_experiment(
+            all_experiments, current_experiments[0].experiment_id if current_experiments else ""
+        ):
+            _rename_form(experiment) if action == RENAME else _delete_form(experiment)
 
 
-def _choose(known: Sequence[Experiment], now: str) -> Experiment | None:
-    by_id = {one.experiment_id: one for one in known}
+def _select_experiment(experiments: Sequence[Experiment], current_id: str) -> Experiment | None:
+    by_id = {experiment.experiment_id: experiment for experiment in experiments}
     ids = list(by_id)
-    chosen = st.selectbox(
+    selected_id = st.selectbox(
         "Experiment",
         ids,
-        ids.index(now) if now in by_id else 0,
-        format_func=lambda one: by_id[one].name,
+        ids.index(current_id) if current_id in by_id else 0,
+        format_func=lambda experiment_id: by_id[experiment_id].name,
         key="compare.experiments.which",
     )
-    return by_id.get(chosen)
+    return by_id.get(selected_id)
 
 
-def _create() -> None:
+def _create_form() -> None:
     name = st.text_input(
         "Name", key="compare.experiments.new", max_chars=experiment_changes.MAX_NAME_LENGTH, placeholder="card-fraud"
     )
-    place = " Its artifacts lie beside the database." if current_backend().path else ""
-    _steps(f"An empty experiment is made.{place} Nothing else changes.")
-    if _confirmed(CREATE):
+    location_note = " Its artifacts lie beside the database." if current_backend().path else ""
+    _show_steps(f"An empty experiment is made.{location_note} Nothing else changes.")
+    if _confirm_buttons(CREATE):
         try:
-            made = experiment_changes.create(current_backend(), name)
+            experiment_id = experiment_changes.create(current_backend(), name)
         except PodiumError as error:
             show_error(error)
             return
-        _finish(f"Created {escape(name.strip())}.", made)
+        _finish(f"Created {escape(name.strip())}.", experiment_id)
 
 
-def _rename(chosen: Experiment) -> None:
+def _rename_form(experiment: Experiment) -> None:
     name = st.text_input(
         "New name",
-        chosen.name,
-        key=f"compare.experiments.name.{chosen.experiment_id}",
+        experiment.name,
+        key=f"compare.experiments.name.{experiment.experiment_id}",
         max_chars=experiment_changes.MAX_NAME_LENGTH,
     )
-    _steps(
+    _show_steps(
         "The name changes, for everyone. Runs, id and links stay.",
         "A script that names the experiment makes a new one under the old name.",
     )
-    if _confirmed(RENAME):
+    if _confirm_buttons(RENAME):
         try:
-            experiment_changes.rename(current_backend(), chosen.experiment_id, name)
+            experiment_changes.rename(current_backend(), experiment.experiment_id, name)
         except PodiumError as error:
             show_error(error)
             return
-        _finish(f"Renamed {escape(chosen.name)} to {escape(name.strip())}.", chosen.experiment_id)
+        _finish(f"Renamed {escape(experiment.name)} to {escape(name.strip())}.", experiment.experiment_id)
 
 
-def _delete(chosen: Experiment) -> None:
+def _delete_form(experiment: Experiment) -> None:
     with st.spinner("Counting its runs…"):
-        held = find_runs_in_use(current_backend())
-        found = experiment_changes.read_experiment_contents(current_backend(), chosen.experiment_id, held)
-    runs = f"{'' if found.is_exact else 'more than '}{format_count(found.run_count, 'run')}"
-    _steps(
-        f"{escape(chosen.name)} is hidden with {runs}. Metrics and files stay, and Restore brings them back.",
+        runs_in_use = find_runs_in_use(current_backend())
+        contents = experiment_changes.read_experiment_contents(current_backend(), experiment.experiment_id, runs_in_use)
+    run_count_text = f"{'' if contents.is_exact else 'more than '}{format_count(contents.run_count, 'run')}"
+    _show_steps(
+        f"{escape(experiment.name)} is hidden with {run_count_text}. Metrics and files stay, and Restore brings them back.",
         "Its name stays taken. Scripts that log into it by its name fail until it is restored.",
     )
-    insisted = _insisted(chosen, found)
-    if _confirmed(DELETE):
+    confirmed_versions = _confirm_held_versions(experiment, contents)
+    if _confirm_buttons(DELETE):
         try:
-            experiment_changes.delete(current_backend(), chosen.experiment_id, held, insisted)
+            experiment_changes.delete(current_backend(), experiment.experiment_id, runs_in_use, confirmed_versions)
         except PodiumError as error:
             show_error(error)
             return
-        _finish(f"Deleted {escape(chosen.name)} with {runs}. Restore brings it back.", "")
+        _finish(f"Deleted {escape(experiment.name)} with {run_count_text}. Restore brings it back.", "")
 
 
-def _insisted(chosen: Experiment, found: ExperimentContents) -> tuple[str, ...]:
+def _confirm_held_versions(experiment: Experiment, contents: ExperimentContents) -> tuple[str, ...]:
     """The held versions that the person wants to leave without their run, by typing the experiment's name.
 
     What became held since the dialog was drawn last was not seen, so nobody insisted on it.
     """
-    before, st.session_state[SEEN_KEY] = st.session_state.get(SEEN_KEY), (chosen.experiment_id, found.held_versions)
-    if not found.held_versions:
+    previous, st.session_state[HELD_VERSIONS_KEY] = (
+        st.session_state.get(HELD_VERSIONS_KEY),
+        (experiment.experiment_id, contents.held_versions),
+    )
+    if not contents.held_versions:
         return ()
     st.warning(
-        f"Runs of it are the source of {escape(', '.join(found.held_versions))}. These versions stay and can be loaded, but where they come from "
+        f"Runs of it are the source of {escape(', '.join(contents.held_versions))}. These versions stay and can be loaded, but where they come from "
         "is hidden.",
         icon=":material/warning:",
     )
-    typed = st.text_input(
-        "Type the experiment's name to delete it all the same", key=f"compare.experiments.typed.{chosen.experiment_id}"
+    typed_name = st.text_input(
+        "Type the experiment's name to delete it all the same", key=f"compare.experiments.typed.{experiment.experiment_id}"
     )
-    return found.held_versions if typed == chosen.name and before == st.session_state[SEEN_KEY] else ()
+    return contents.held_versions if typed_name == experiment.name and previous == st.session_state[HELD_VERSIONS_KEY] else ()
 
 
-def _restore() -> None:
-    gone = {one.experiment_id: one for one in experiment_changes.read_deleted_experiments(current_backend())}
-    if not gone:
+def _restore_form() -> None:
+    deleted_experiments = {
+        experiment.experiment_id: experiment for experiment in experiment_changes.read_deleted_experiments(current_backend())
+    }
+    if not deleted_experiments:
         st.caption("No experiment is deleted.")
         return
-    chosen = st.selectbox(
-        "Deleted experiment", list(gone), format_func=lambda one: f"{gone[one].name} · {one}", key="compare.experiments.gone"
+    selected_id = st.selectbox(
+        "Deleted experiment",
+        list(deleted_experiments),
+        format_func=lambda experiment_id: f"{deleted_experiments[experiment_id].name} · {experiment_id}",
+        key="compare.experiments.gone",
     )
-    _steps(
-        f"{escape(gone[chosen].name)} is shown again with all its runs.",
+    _show_steps(
+        f"{escape(deleted_experiments[selected_id].name)} is shown again with all its runs.",
         "Runs that were deleted one by one before come back too: MLflow does not tell them apart.",
     )
-    if _confirmed(RESTORE):
+    if _confirm_buttons(RESTORE):
         try:
-            experiment_changes.restore(current_backend(), chosen)
+            experiment_changes.restore(current_backend(), selected_id)
         except PodiumError as error:
             show_error(error)
             return
-        _finish(f"Restored {escape(gone[chosen].name)}.", chosen)
+        _finish(f"Restored {escape(deleted_experiments[selected_id].name)}.", selected_id)
 
 
-def _steps(*told: str) -> None:
+def _show_steps(*steps: str) -> None:
     st.markdown("This is exactly what will happen:")
-    show_table([(str(number), text) for number, text in enumerate(told, 1)])
+    show_table([(str(number), text) for number, text in enumerate(steps, 1)])
 
 
-def _confirmed(deed: str) -> bool:
-    """Cancel, then the deed's own word. True when it was pressed."""
+def _confirm_buttons(action: str) -> bool:
+    """Cancel, then the name of the action. True when it was pressed."""
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="compare.experiments.cancel"):
-            _close()
+            _close_dialog()
             st.rerun()
-        return st.button(deed, key="compare.experiments.confirm", type="primary", icon=":material/check:")
+        return st.button(action, key="compare.experiments.confirm", type="primary", icon=":material/check:")
 
 
 def _finish(text: str, go_to: str) -> None:
     """Say what was done and show the experiment; "" leaves one that is gone. Names of the old one mean nothing in a new one."""
     clear_run_caches()
-    _close()
+    _close_dialog()
     flash.set_flash(flash.COMPARE, text)
     if (go_to,) != view_from_url().experiment:
         update_url(**asdict(ViewState(experiment=(go_to,) if go_to else (), plot=view_from_url().plot)))

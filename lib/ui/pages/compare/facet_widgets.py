@@ -23,49 +23,54 @@ ADD_KEY = "compare.narrow"
 
 def parse_facets(texts: Sequence[str]) -> list[Facet]:
     """The facets of an address; what is none is left out."""
-    return [facet for one in texts if (facet := parse_facet(one)) is not None]
+    return [facet for text in texts if (facet := parse_facet(text)) is not None]
 
 
 def show_facet_widgets(view: ViewState, all_runs: RunTable) -> None:
     """A select box that adds a facet, and a widget for each that is there."""
-    offers = {offer.column: offer for offer in build_facet_options(all_runs)}
-    there = parse_facets(view.facet)
-    options = unique_labels(offers, column_title)
+    options_by_column = {option.column: option for option in build_facet_options(all_runs)}
+    facets = parse_facets(view.facet)
+    labels = unique_labels(options_by_column, _column_title)
     st.selectbox(
         "Narrow by",
-        [column for column in offers if column not in {one.column for one in there}],
+        [column for column in options_by_column if column not in {facet.column for facet in facets}],
         index=None,
-        format_func=options.__getitem__,
+        format_func=labels.__getitem__,
         placeholder="A metric, parameter, tag or fact",
         key=ADD_KEY,
-        on_change=_add,
-        args=(offers,),
+        on_change=_add_facet,
+        args=(options_by_column,),
     )
-    for facet in there:
+    for facet in facets:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False):
-            _widget(facet, offers.get(facet.column, FacetOption(facet.column)))
+            _show_facet_widget(facet, options_by_column.get(facet.column, FacetOption(facet.column)))
             st.button(
-                "Remove", icon=":material/close:", type="tertiary", key=_key(facet, "gone"), on_click=remove_facet, args=(facet,)
+                "Remove",
+                icon=":material/close:",
+                type="tertiary",
+                key=_facet_key(facet, "gone"),
+                on_click=_remove_facet,
+                args=(facet,),
             )
 
 
-def column_title(column: str) -> str:
+def _column_title(column: str) -> str:
     """A column as people read it; a metric with its arrow."""
     return metric_title(column_label(column)) if column.startswith(METRIC_PREFIX) else column_label(column)
 
 
 def show_filter_chips(view: ViewState) -> None:
     """Every facet as a button that takes it away."""
-    there = parse_facets(view.facet)
-    if not there:
+    facets = parse_facets(view.facet)
+    if not facets:
         return
     with st.container(horizontal=True, gap="xsmall"):
-        for facet in there:
+        for facet in facets:
             st.button(
                 escape(describe_facet(facet)),
                 icon=":material/close:",
-                key=_key(facet, "chip"),
-                on_click=remove_facet,
+                key=_facet_key(facet, "chip"),
+                on_click=_remove_facet,
                 args=(facet,),
                 help="Take this condition away",
             )
@@ -77,10 +82,10 @@ def describe_facet(facet: Facet) -> str:
     if isinstance(facet, ContainsFacet):
         return f"{name} has {facet.part[:40] or 'a value'}"
     if isinstance(facet, AnyOfFacet):
-        cut = short_labels([value for value in facet.values if value is not None], 30)
-        values = ["not set" if value is None else cut[value] for value in facet.values]
-        more = f" or {len(values) - 3} more" if len(values) > 3 else ""
-        return f"{name} is {' or '.join(values[:3]) or 'any'}{more}"
+        short = short_labels([value for value in facet.values if value is not None], 30)
+        values = ["not set" if value is None else short[value] for value in facet.values]
+        more_text = f" or {len(values) - 3} more" if len(values) > 3 else ""
+        return f"{name} is {' or '.join(values[:3]) or 'any'}{more_text}"
     low, high = (format_param(end) if end is not None else "" for end in (facet.least, facet.most))
     return (
         f"{name} {low} to {high}"
@@ -93,74 +98,74 @@ def describe_facet(facet: Facet) -> str:
     )
 
 
-def remove_facet(facet: Facet) -> None:
+def _remove_facet(facet: Facet) -> None:
     """Take a facet out of the address."""
-    update_url(facet=tuple(one for one in view_from_url().facet if one != format_facet(facet)))
+    update_url(facet=tuple(text for text in view_from_url().facet if text != format_facet(facet)))
 
 
-def replace_facet(old: Facet, new: Facet) -> None:
+def _replace_facet(old: Facet, new: Facet) -> None:
     """Put another facet in the place of one."""
-    update_url(facet=tuple(format_facet(new) if one == format_facet(old) else one for one in view_from_url().facet))
+    update_url(facet=tuple(format_facet(new) if text == format_facet(old) else text for text in view_from_url().facet))
 
 
-def _add(offers: dict[str, FacetOption]) -> None:
+def _add_facet(options_by_column: dict[str, FacetOption]) -> None:
     column = st.session_state[ADD_KEY]
     st.session_state[ADD_KEY] = None
-    if column in offers:
-        update_url(facet=(*view_from_url().facet, format_facet(_first(offers[column]))))
+    if column in options_by_column:
+        update_url(facet=(*view_from_url().facet, format_facet(_widest_facet(options_by_column[column]))))
 
 
-def _first(offer: FacetOption) -> Facet:
+def _widest_facet(option: FacetOption) -> Facet:
     """The widest facet of a column: it leaves every run that has a value."""
     if (
-        can_have_range(offer.column)
-        and offer.least is not None
-        and (offer.distinct_count > MAX_LISTED_VALUES or not offer.values)
+        can_have_range(option.column)
+        and option.least is not None
+        and (option.distinct_count > MAX_LISTED_VALUES or not option.values)
     ):
-        return RangeFacet(offer.column)
-    if offer.column == "name" or not offer.values:
-        return ContainsFacet(offer.column, "")
+        return RangeFacet(option.column)
+    if option.column == "name" or not option.values:
+        return ContainsFacet(option.column, "")
     return AnyOfFacet(
-        offer.column, tuple(value for value, _ in offer.values[:MAX_LISTED_VALUES]) + ((None,) if offer.missing_count else ())
+        option.column, tuple(value for value, _ in option.values[:MAX_LISTED_VALUES]) + ((None,) if option.missing_count else ())
     )
 
 
-def _widget(facet: Facet, offer: FacetOption) -> None:
-    name = column_title(facet.column)
+def _show_facet_widget(facet: Facet, option: FacetOption) -> None:
+    name = _column_title(facet.column)
     if isinstance(facet, RangeFacet):
-        st.number_input(f"{name} from", format="%g", placeholder=format_param(offer.least), **_bound(facet, "least"))
-        st.number_input(f"{name} to", format="%g", placeholder=format_param(offer.most), **_bound(facet, "most"))
+        st.number_input(f"{name} from", format="%g", placeholder=format_param(option.least), **_bind_facet_widget(facet, "least"))
+        st.number_input(f"{name} to", format="%g", placeholder=format_param(option.most), **_bind_facet_widget(facet, "most"))
     elif isinstance(facet, AnyOfFacet):
-        _values(facet, offer)
+        _show_value_select(facet, option)
     else:
-        st.text_input(f"{name} has", **_bound(facet, "part"))
+        st.text_input(f"{name} has", **_bind_facet_widget(facet, "part"))
 
 
-def _values(facet: AnyOfFacet, offer: FacetOption) -> None:
-    counts: dict[str | None, int] = dict(offer.values) | ({None: offer.missing_count} if offer.missing_count else {})
+def _show_value_select(facet: AnyOfFacet, option: FacetOption) -> None:
+    counts: dict[str | None, int] = dict(option.values) | ({None: option.missing_count} if option.missing_count else {})
     st.multiselect(
-        f"{column_title(facet.column)} is",
+        f"{_column_title(facet.column)} is",
         [*counts, *(value for value in facet.values if value not in counts)],
         format_func=lambda value: f"{'not set' if value is None else value} ({format_count(counts.get(value, 0), 'run')})",
-        **_bound(facet, "values"),
+        **_bind_facet_widget(facet, "values"),
     )
 
 
-def _bound(facet: Facet, name: str) -> dict[str, Any]:
+def _bind_facet_widget(facet: Facet, name: str) -> dict[str, Any]:
     """Key and callback of a widget that shows one part of a facet and writes the facet anew when a person moves it."""
-    key, value = _key(facet, name), getattr(facet, name)
-    shown = list(value) if isinstance(value, tuple) else value
-    if st.session_state.get(key, ...) != shown:
-        st.session_state[key] = shown
-    return {"key": key, "on_change": _follow, "args": (facet, name, key)}
+    key, value = _facet_key(facet, name), getattr(facet, name)
+    widget_value = list(value) if isinstance(value, tuple) else value
+    if st.session_state.get(key, ...) != widget_value:
+        st.session_state[key] = widget_value
+    return {"key": key, "on_change": _on_facet_change, "args": (facet, name, key)}
 
 
-def _follow(facet: Facet, name: str, key: str) -> None:
+def _on_facet_change(facet: Facet, name: str, key: str) -> None:
     value = st.session_state[key]
-    changed: Any = {name: tuple(value) if isinstance(value, list) else value}
-    replace_facet(facet, replace(facet, **changed))
+    changes: Any = {name: tuple(value) if isinstance(value, list) else value}
+    _replace_facet(facet, replace(facet, **changes))
 
 
-def _key(facet: Facet, name: str) -> str:
+def _facet_key(facet: Facet, name: str) -> str:
     """By the column and the kind of condition, never by its place in the list."""
     return f"compare.facet.{name}.{hashlib.sha256(f'{type(facet).__name__} {facet.column}'.encode()).hexdigest()[:12]}"

@@ -19,15 +19,17 @@ CHILDREN_LABELS = {"shown": "All runs", "hidden": "Parents only", "best": "Best 
 
 def show_filter_panel(view: ViewState, result: SearchResult) -> None:
     """The popover beside the filter; its label says how much is set."""
-    number = count_conditions(view)
-    label = f"Refine: {number}" if number else "Refine"
-    with lazy_popover("refine", label, icon=":material/tune:", help="Narrow the runs without writing a filter") as is_open:
+    condition_count = count_conditions(view)
+    label = f"Refine: {condition_count}" if condition_count else "Refine"
+    with lazy_popover(
+        "compare.drawer.refine", label, icon=":material/tune:", help="Narrow the runs without writing a filter"
+    ) as is_open:
         if is_open:
-            _everything(view, result)
+            _show_filter_widgets(view, result)
 
 
-def _everything(view: ViewState, found: SearchResult) -> None:
-    show_facet_widgets(view, found.all_runs)
+def _show_filter_widgets(view: ViewState, result: SearchResult) -> None:
+    show_facet_widgets(view, result.all_runs)
     st.segmented_control(
         "Runs",
         list(STATE_LABELS),
@@ -35,22 +37,28 @@ def _everything(view: ViewState, found: SearchResult) -> None:
         required=True,
         **bind_widget("state", view.state or "active"),
     )
-    _times(view)
-    _families(view, found.all_runs)
-    _conditions(found)
+    _show_date_inputs(view)
+    _show_family_widgets(view, result.all_runs)
+    _show_condition_select(result)
 
 
 def count_conditions(view: ViewState) -> int:
     """How many things narrow the runs beside the filter."""
-    set_ = (_day(view.since), _day(view.until), view.parent, view.state not in ("", "active"), view.children == "best")
-    return len(parse_facets(view.facet)) + sum(map(bool, set_))
+    conditions = (
+        _parse_day(view.since),
+        _parse_day(view.until),
+        view.parent,
+        view.state not in ("", "active"),
+        view.children == "best",
+    )
+    return len(parse_facets(view.facet)) + sum(map(bool, conditions))
 
 
-def _conditions(found: SearchResult) -> None:
+def _show_condition_select(result: SearchResult) -> None:
     """Conditions with the names and values of these runs, to be added to the filter."""
     st.selectbox(
         "Add to the filter",
-        found.filter_names.conditions,
+        result.filter_names.conditions,
         index=None,
         placeholder="Type to find a name",
         key=ADD_KEY,
@@ -60,39 +68,39 @@ def _conditions(found: SearchResult) -> None:
 
 
 def _add_condition() -> None:
-    chosen = st.session_state[ADD_KEY]
+    condition = st.session_state[ADD_KEY]
     st.session_state[ADD_KEY] = None
-    if chosen:
-        before = view_from_url().filter.strip()
-        update_url(filter=f"{before} and {chosen}" if before else chosen)
+    if condition:
+        filter_text = view_from_url().filter.strip()
+        update_url(filter=f"{filter_text} and {condition}" if filter_text else condition)
 
 
-def _times(view: ViewState) -> None:
+def _show_date_inputs(view: ViewState) -> None:
     with st.container(horizontal=True, gap="small"):
         for name, label in (("since", "Started from (UTC)"), ("until", "Started until (UTC)")):
             key = f"compare.{name}"
-            st.session_state[key] = _day(getattr(view, name))
-            st.date_input(label, key=key, format="YYYY-MM-DD", on_change=_follow_day, args=(name, key), width=170)
+            st.session_state[key] = _parse_day(getattr(view, name))
+            st.date_input(label, key=key, format="YYYY-MM-DD", on_change=_on_day_change, args=(name, key), width=170)
 
 
-def _follow_day(name: str, key: str) -> None:
-    chosen = st.session_state[key]
-    update_url(**{name: chosen.isoformat() if chosen else ""})
+def _on_day_change(name: str, key: str) -> None:
+    day = st.session_state[key]
+    update_url(**{name: day.isoformat() if day else ""})
 
 
-def _day(text: str) -> date | None:
+def _parse_day(text: str) -> date | None:
     try:
         return date.fromisoformat(text[:10]) if text else None
     except ValueError:
         return None
 
 
-def _families(view: ViewState, whole: RunTable) -> None:
+def _show_family_widgets(view: ViewState, all_runs: RunTable) -> None:
     """Parents and children, where there are any."""
-    families = family_sizes(whole)
+    families = family_sizes(all_runs)
     if not families and not view.parent:
         return
-    above = dict.fromkeys([*families, *filter(None, [view.parent])])
+    parent_ids = dict.fromkeys([*families, *filter(None, [view.parent])])
     st.session_state["compare.families"] = view.children
     st.segmented_control(
         "Parents and children",
@@ -102,12 +110,19 @@ def _families(view: ViewState, whole: RunTable) -> None:
         key="compare.families",
         on_change=lambda: update_url(children=st.session_state["compare.families"]),
     )
-    names = {one: str(whole.identity.name.get(one, one)) for one in above}
-    texts = {one: f"{name} ({format_count(families.get(one, 0), 'child', 'children')})" for one, name in names.items()}
-    options = unique_labels(above, lambda one: texts[one])
+    names = {parent_id: str(all_runs.identity.name.get(parent_id, parent_id)) for parent_id in parent_ids}
+    texts = {
+        parent_id: f"{name} ({format_count(families.get(parent_id, 0), 'child', 'children')})"
+        for parent_id, name in names.items()
+    }
+    options = unique_labels(parent_ids, lambda parent_id: texts[parent_id])
     st.selectbox(
         "Only the children of",
-        ["", *above],
-        format_func=lambda one: (texts[one] if options[one] != one else f"{texts[one]} {one[:8]}") if one else "any parent",
+        ["", *parent_ids],
+        format_func=lambda parent_id: (
+            (texts[parent_id] if options[parent_id] != parent_id else f"{texts[parent_id]} {parent_id[:8]}")
+            if parent_id
+            else "any parent"
+        ),
         **bind_widget("parent", view.parent),
     )

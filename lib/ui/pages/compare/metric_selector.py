@@ -32,14 +32,14 @@ def resolve_metric(view: ViewState, runs: RunTable) -> str:
 
 def show_metric_selector(view: ViewState, runs: RunTable, label: str) -> str:
     """The metric that `y` in the address names, else the one that colours, to be changed by a select box. "" when there is none."""
-    chosen = resolve_metric(view, runs)
-    if chosen:
-        column_selectbox(label, measurable_metrics(runs), bind_widget("y", chosen))
+    metric = resolve_metric(view, runs)
+    if metric:
+        column_selectbox(label, measurable_metrics(runs), bind_widget("y", metric))
     else:
         show_empty_state(
             "query_stats", "No metric to show", "None of these runs has a number in a metric. Log one, or change the filter."
         )
-    return chosen
+    return metric
 
 
 def column_selectbox(label: str, names: Sequence[str], widget_kwargs: dict[str, Any]) -> None:
@@ -62,13 +62,18 @@ def run_click_kwargs(name: str, selected_run_ids: Sequence[str]) -> dict[str, An
     The picks are part of the key: a chart that kept its selection would not notice a second click on the same run.
     """
     key = f"compare.{name}." + hashlib.sha256("\n".join(selected_run_ids).encode()).hexdigest()[:16]
-    return {"key": key, "selection_mode": POINT_SELECTION, "on_select": lambda: _turn(key)}
+    return {"key": key, "selection_mode": POINT_SELECTION, "on_select": lambda: _on_run_click(key)}
 
 
-def _turn(key: str) -> None:
-    chosen = [row["run_id"] for row in st.session_state[key]["selection"].get(POINT_SELECTION, []) if "run_id" in row]
-    before = view_from_url().pick
-    update_url(pick=(*(run_id for run_id in before if run_id not in chosen), *(one for one in chosen if one not in before)))
+def _on_run_click(key: str) -> None:
+    clicked_run_ids = [row["run_id"] for row in st.session_state[key]["selection"].get(POINT_SELECTION, []) if "run_id" in row]
+    selected_run_ids = view_from_url().pick
+    update_url(
+        pick=(
+            *(run_id for run_id in selected_run_ids if run_id not in clicked_run_ids),
+            *(run_id for run_id in clicked_run_ids if run_id not in selected_run_ids),
+        )
+    )
 
 
 def column_label_with_tag(name: str) -> str:
@@ -78,5 +83,5 @@ def column_label_with_tag(name: str) -> str:
 
 def column_list_text(names: Sequence[str], max_names: int = 6) -> str:
     """Columns in a sentence, as Markdown; the first few and how many more."""
-    more = f" and {len(names) - max_names} more" if len(names) > max_names else ""
-    return ", ".join(escape(column_label_with_tag(name)) for name in names[:max_names]) + more
+    more_text = f" and {len(names) - max_names} more" if len(names) > max_names else ""
+    return ", ".join(escape(column_label_with_tag(name)) for name in names[:max_names]) + more_text

@@ -33,8 +33,8 @@ def draw(context: PlotContext) -> None:
     view, runs = context.view, context.runs
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         metric = show_metric_selector(view, runs, "Up")
-        by = _by(view, runs, metric) if metric else ""
-    if not metric or not by:
+        group_by = _select_group_column(view, runs, metric) if metric else ""
+    if not metric or not group_by:
         if metric:
             show_empty_state(
                 "candlestick_chart",
@@ -42,87 +42,97 @@ def draw(context: PlotContext) -> None:
                 "A box plot takes a parameter or a tag with at least two different values.",
             )
         return
-    made = group_runs(runs, [by], metric, range_levels)
-    shown = _in_order(box.limit_groups(made.groups, view.pick), metric, view)
-    inside = {run_id for group in shown for run_id in group.run_ids}
-    members = subset(runs, [run_id for run_id in runs.ids if run_id in inside])
-    drawn = style.sample_runs(members, view.pick, box.MAX_POINTS)
+    grouping = group_runs(runs, [group_by], metric, range_levels)
+    shown_groups = _sort_groups(box.limit_groups(grouping.groups, view.pick), metric, view)
+    shown_run_ids = {run_id for group in shown_groups for run_id in group.run_ids}
+    grouped_runs = subset(runs, [run_id for run_id in runs.ids if run_id in shown_run_ids])
+    drawn_runs = style.sample_runs(grouped_runs, view.pick, box.MAX_POINTS)
     drawn_charts.draw_chart(
-        box.box_plot(drawn, metric, shown, context.style), **run_click_kwargs("box", view.pick), alt=_finding(metric, by, shown)
+        box.box_plot(drawn_runs, metric, shown_groups, context.style),
+        **run_click_kwargs("box", view.pick),
+        alt=_chart_description(metric, group_by, shown_groups),
     )
     show_plot_footer(
         view,
-        [*_left_out(made, shown), _points(drawn, members), *_how(made, by), PICK_HINT, "↑ more is better, ↓ less is better."],
+        [
+            *_omission_notes(grouping, shown_groups),
+            _sample_note(drawn_runs, grouped_runs),
+            *_reading_notes(grouping, group_by),
+            PICK_HINT,
+            "↑ more is better, ↓ less is better.",
+        ],
     )
 
 
 def group_column(view: ViewState, runs: RunTable, metric: str) -> str:
     """The column that makes the groups: that of the address, else the one that tells most; "" when there is none."""
     names = groupable_columns(runs)
-    telling_ = rank_columns(runs, [name for name in names if name != PARENT_COLUMN], metric)
-    return next((name for name in view.by if name in names), "") or next(iter(telling_), "")
+    ranked_columns = rank_columns(runs, [name for name in names if name != PARENT_COLUMN], metric)
+    return next((name for name in view.by if name in names), "") or next(iter(ranked_columns), "")
 
 
-def _by(view: ViewState, runs: RunTable, metric: str) -> str:
+def _select_group_column(view: ViewState, runs: RunTable, metric: str) -> str:
     names = groupable_columns(runs)
-    chosen = group_column(view, runs, metric)
-    if not chosen:
+    column = group_column(view, runs, metric)
+    if not column:
         return ""
     order = MEDIAN if MEDIAN in view.by else ""
     column_selectbox(
-        "Groups", names, bind_callback("compare.box.by", chosen, lambda name: update_url(by=(name, *filter(None, [order]))))
+        "Groups", names, bind_callback("compare.box.by", column, lambda name: update_url(by=(name, *filter(None, [order]))))
     )
-    binding = bind_callback("compare.box.order", order, lambda word: update_url(by=(chosen, *filter(None, [word]))))
+    binding = bind_callback(
+        "compare.box.order", order, lambda selected_order: update_url(by=(column, *filter(None, [selected_order])))
+    )
     st.selectbox(
         "Order", list(ORDER_LABELS), format_func=ORDER_LABELS.__getitem__, label_visibility="collapsed", width=150, **binding
     )
-    return chosen
+    return column
 
 
-def _in_order(groups: list[Group], metric: str, view: ViewState) -> list[Group]:
+def _sort_groups(groups: list[Group], metric: str, view: ViewState) -> list[Group]:
     if MEDIAN not in view.by:
         return groups
     falling = metric_direction(metric.removeprefix(METRIC_PREFIX)) != "less"
     return sorted(groups, key=lambda group: box.five_number_summary(group.numbers).median, reverse=falling)
 
 
-def _finding(metric: str, by: str, shown: Sequence[Group]) -> str:
-    said = [
+def _chart_description(metric: str, group_by: str, shown_groups: Sequence[Group]) -> str:
+    parts = [
         f"{group.label} has a median of {format_number(box.five_number_summary(group.numbers).median)}, n = {len(group.numbers)}"
-        for group in shown
+        for group in shown_groups
     ]
-    return f"{style.column_title(metric)} by {column_label_with_tag(by)}: {'; '.join(said)}"
+    return f"{style.column_title(metric)} by {column_label_with_tag(group_by)}: {'; '.join(parts)}"
 
 
-def _left_out(made: Grouping, shown: Sequence[Group]) -> list[str]:
+def _omission_notes(grouping: Grouping, shown_groups: Sequence[Group]) -> list[str]:
     notes = []
-    if len(shown) < len(made.groups):
-        runs = sum(len(group.numbers) for group in made.groups) - sum(len(group.numbers) for group in shown)
+    if len(shown_groups) < len(grouping.groups):
+        runs = sum(len(group.numbers) for group in grouping.groups) - sum(len(group.numbers) for group in shown_groups)
         notes.append(
-            f"Showing {len(shown)} of {len(made.groups):,} groups, the largest and those of picked runs: {format_count(runs, 'run')} not drawn."
+            f"Showing {len(shown_groups)} of {len(grouping.groups):,} groups, the largest and those of picked runs: {format_count(runs, 'run')} not drawn."
         )
-    if made.unmeasured_count:
+    if grouping.unmeasured_count:
         notes.append(
-            f"{format_count(made.unmeasured_count, 'run')} without a number in this metric {'is' if made.unmeasured_count == 1 else 'are'} not drawn."
+            f"{format_count(grouping.unmeasured_count, 'run')} without a number in this metric {'is' if grouping.unmeasured_count == 1 else 'are'} not drawn."
         )
     return notes
 
 
-def _points(drawn: RunTable, members: RunTable) -> str:
-    if len(drawn) == len(members):
+def _sample_note(drawn_runs: RunTable, grouped_runs: RunTable) -> str:
+    if len(drawn_runs) == len(grouped_runs):
         return ""
-    return f"Showing a sample of {len(drawn):,} of {format_count(len(members), 'run')} as points; the boxes are of all of them."
+    return f"Showing a sample of {len(drawn_runs):,} of {format_count(len(grouped_runs), 'run')} as points; the boxes are of all of them."
 
 
-def _how(made: Grouping, by: str) -> list[str]:
+def _reading_notes(grouping: Grouping, group_by: str) -> list[str]:
     notes = (
         [
-            f"{escape(column_label_with_tag(by))} has too many values for a group each: each group is a range with about as many runs."
+            f"{escape(column_label_with_tag(group_by))} has too many values for a group each: each group is a range with about as many runs."
         ]
-        if made.range_columns
+        if grouping.range_columns
         else []
     )
-    few = sum(len(group.numbers) < 5 for group in made.groups)
+    small_group_count = sum(len(group.numbers) < 5 for group in grouping.groups)
     return [*notes, "Box: the middle half of the runs; whiskers: the last run within 1.5 boxes."] + (
-        ["With fewer than five runs, look at the points, not at the box."] if few else []
+        ["With fewer than five runs, look at the points, not at the box."] if small_group_count else []
     )

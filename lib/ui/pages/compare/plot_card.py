@@ -22,7 +22,7 @@ from lib.ui.pages.compare.plot_context import PlotContext, build_plot_context
 from lib.ui.pages.compare.view_state import ViewState, plottable_columns, update_url
 
 PlotFunction = Callable[[PlotContext], None]
-"""Draws a plot, what stands around it, and its foot."""
+"""Draws a plot with its controls and its footer."""
 PLOT_FUNCTIONS: Mapping[str, PlotFunction] = {
     "Parallel": plot_parallel.draw,
     "Scatter": plot_scatter.draw,
@@ -39,16 +39,16 @@ PLOTS_OF_ONE_RUN = ("Curves", "Differences", "Artifacts")
 
 
 def show_plot_card(view: ViewState, listed_runs: RunTable, all_runs: RunTable, experiment_names: Mapping[str, str]) -> None:
-    """The plot that the address asks for. `names` are those of the experiments, by id."""
-    drawn = build_plot_context(view, listed_runs, all_runs, experiment_names)
+    """The plot that the address asks for. `experiment_names` are by id."""
+    context = build_plot_context(view, listed_runs, all_runs, experiment_names)
     with card(key="compare-chart"):
-        if view.plot not in PLOTS_OF_ONE_RUN and not plottable_columns(drawn.runs):
-            _nothing_to_draw(view, listed_runs)
+        if view.plot not in PLOTS_OF_ONE_RUN and not plottable_columns(context.runs):
+            _show_nothing_to_draw(view, listed_runs)
         else:
-            PLOT_FUNCTIONS[view.plot](drawn)
+            PLOT_FUNCTIONS[view.plot](context)
 
 
-def _nothing_to_draw(view: ViewState, table: RunTable) -> None:
+def _show_nothing_to_draw(view: ViewState, table: RunTable) -> None:
     if view.only:
         show_empty_state(
             "scatter_plot", "Nothing differs between the picked runs", "They have the same parameters and the same metrics."

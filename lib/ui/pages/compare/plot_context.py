@@ -9,13 +9,12 @@ from lib.runs.table.run_table import subset, with_experiment_names
 from lib.runs.table.types import RunTable
 from lib.ui.components.chart_theme import chart_colors
 from lib.ui.components.formatting import strip_invisible
-from lib.ui.pages.compare.marks import has_flag
-from lib.ui.pages.compare.view_state import COLOR_BY_EXPERIMENT, ViewState
+from lib.ui.pages.compare.view_state import COLOR_BY_EXPERIMENT, ViewState, has_flag
 
 
 @dataclass(frozen=True)
 class PlotContext:
-    """`runs` are those that the filter leaves, or the picked ones; `whole` are all runs of the reading."""
+    """`runs` are those that the filter leaves, or the picked ones; `all_runs` are all that were read."""
 
     view: ViewState
     runs: RunTable
@@ -31,14 +30,18 @@ def runs_to_draw(view: ViewState, listed_runs: RunTable, all_runs: RunTable) -> 
 def build_plot_context(
     view: ViewState, listed_runs: RunTable, all_runs: RunTable, experiment_names: Mapping[str, str]
 ) -> PlotContext:
-    """The scene of a view: the runs in the table, or the picked ones, which a filter may hide there.
+    """The context of a view: the runs in the table, or the picked ones, which a filter may hide there.
 
-    Of several experiments each is called by its name, so that equal runs of two of them stay two; `names` are those of all, by id.
+    Of several experiments each is called by its name, so that equal runs of two of them stay two; `experiment_names` are by id.
     """
-    runs, seen = runs_to_draw(view, listed_runs, all_runs), chart_style(all_runs, view.color, view.pick, chart_colors())
+    runs, style = runs_to_draw(view, listed_runs, all_runs), chart_style(all_runs, view.color, view.pick, chart_colors())
     if len(view.experiment) < 2:
-        return PlotContext(view, runs, all_runs, seen)
-    homes = tuple((one, strip_invisible(experiment_names.get(one, one))) for one in view.experiment)
-    tint: Literal["metric", "experiment"] = "experiment" if has_flag(view, COLOR_BY_EXPERIMENT) else "metric"
-    seen = replace(seen, experiment_names=tuple(name for _, name in homes), color_by=tint)
-    return PlotContext(view, with_experiment_names(runs, homes), with_experiment_names(all_runs, homes), seen)
+        return PlotContext(view, runs, all_runs, style)
+    experiment_labels = tuple(
+        (experiment_id, strip_invisible(experiment_names.get(experiment_id, experiment_id))) for experiment_id in view.experiment
+    )
+    color_by: Literal["metric", "experiment"] = "experiment" if has_flag(view, COLOR_BY_EXPERIMENT) else "metric"
+    style = replace(style, experiment_names=tuple(name for _, name in experiment_labels), color_by=color_by)
+    return PlotContext(
+        view, with_experiment_names(runs, experiment_labels), with_experiment_names(all_runs, experiment_labels), style
+    )

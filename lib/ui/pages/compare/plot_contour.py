@@ -30,24 +30,28 @@ EMPTY_TITLE = "No surface to draw"
 def draw(context: PlotContext) -> None:
     """A metric over two columns with numbers."""
     view, runs = context.view, context.runs
-    names, scores = contour.axis_columns(runs), measurable_metrics(runs)
-    if len(names) < 2 or not scores:
-        least = f"at least {contour.MIN_DISTINCT_VALUES} different numbers"
+    names, metrics = contour.axis_columns(runs), measurable_metrics(runs)
+    if len(names) < 2 or not metrics:
+        requirement = f"at least {contour.MIN_DISTINCT_VALUES} different numbers"
         show_empty_state(
-            "landscape", EMPTY_TITLE, f"A contour takes two columns with {least} each and a metric. {_would_do(names)}"
+            "landscape",
+            EMPTY_TITLE,
+            f"A contour takes two columns with {requirement} each and a metric. {_usable_columns_text(names)}",
         )
         return
-    axes, metric = _choose(runs, names, view.z or view.color)
-    found = contour.compute_coordinates(runs, axes, metric)
-    if needs := contour.surface_problem(found, axes):
-        show_empty_state("landscape", EMPTY_TITLE, f"{needs} {_would_do(_fit(runs, names, axes[0], metric))}")
+    axes, metric = _select_axes(runs, names, view.z or view.color)
+    coordinates = contour.compute_coordinates(runs, axes, metric)
+    if problem := contour.surface_problem(coordinates, axes):
+        show_empty_state(
+            "landscape", EMPTY_TITLE, f"{problem} {_usable_columns_text(_usable_columns(runs, names, axes[0], metric))}"
+        )
         return
     drawn_charts.draw_chart(
         contour.contour_plot(runs, axes, metric, context.style),
         **run_click_kwargs("contour", view.pick),
-        alt=_finding(runs, axes, metric, found),
+        alt=_chart_description(runs, axes, metric, coordinates),
     )
-    show_plot_footer(view, _notes(found, runs))
+    show_plot_footer(view, _notes(coordinates, runs))
 
 
 def resolve_axes(runs: RunTable, names: Sequence[str], preferred_metric: str) -> tuple[tuple[str, str], str]:
@@ -55,51 +59,51 @@ def resolve_axes(runs: RunTable, names: Sequence[str], preferred_metric: str) ->
 
     And the metric that makes the surface: the one wanted, where it can be measured.
     """
-    wish, scores = view_from_url(), measurable_metrics(runs)
-    metric = preferred_metric if preferred_metric in scores else scores[0]
+    view, metrics = view_from_url(), measurable_metrics(runs)
+    metric = preferred_metric if preferred_metric in metrics else metrics[0]
     params = rank_columns(runs, [name for name in names if name.startswith(PARAM_PREFIX)], metric)
-    best = [*params, *(name for name in names if name not in params and name != metric), metric]
-    across = wish.x if wish.x in names else best[0]
-    up = wish.y if wish.y in names and wish.y not in (across, metric) else next(name for name in best if name != across)
-    return (across, up), metric
+    ranked_columns = [*params, *(name for name in names if name not in params and name != metric), metric]
+    x = view.x if view.x in names else ranked_columns[0]
+    y = view.y if view.y in names and view.y not in (x, metric) else next(name for name in ranked_columns if name != x)
+    return (x, y), metric
 
 
-def _choose(runs: RunTable, names: Sequence[str], wanted: str) -> tuple[tuple[str, str], str]:
-    (across, up), metric = resolve_axes(runs, names, wanted)
+def _select_axes(runs: RunTable, names: Sequence[str], preferred_metric: str) -> tuple[tuple[str, str], str]:
+    (x, y), metric = resolve_axes(runs, names, preferred_metric)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         column_selectbox("Surface", measurable_metrics(runs), bind_widget("z", metric))
-        column_selectbox("Up", names, bind_widget("y", up))
-        column_selectbox("Across", names, bind_widget("x", across))
-    return (across, up), metric
+        column_selectbox("Up", names, bind_widget("y", y))
+        column_selectbox("Across", names, bind_widget("x", x))
+    return (x, y), metric
 
 
-def _fit(runs: RunTable, names: Sequence[str], across: str, metric: str) -> list[str]:
+def _usable_columns(runs: RunTable, names: Sequence[str], x: str, metric: str) -> list[str]:
     """The columns that would make a surface with the one across."""
-    pairs = [(across, name) for name in names if name not in (across, metric)]
+    pairs = [(x, name) for name in names if name not in (x, metric)]
     return [pair[1] for pair in pairs if not contour.surface_problem(contour.compute_coordinates(runs, pair, metric), pair)]
 
 
-def _would_do(names: Sequence[str]) -> str:
+def _usable_columns_text(names: Sequence[str]) -> str:
     return f"Columns that would do: {column_list_text(names)}." if names else ""
 
 
-def _finding(runs: RunTable, axes: tuple[str, str], metric: str, found: RunCoordinates) -> str:
-    title = f"{style.column_title(metric)} over {style.column_title(axes[0])} and {style.column_title(axes[1])}, interpolated between {len(found.run_ids)} runs"
-    best = contour.best_run_id(found, metric)
-    return f"{title}; the best run is {runs.identity.name[best]}" if best else title
+def _chart_description(runs: RunTable, axes: tuple[str, str], metric: str, coordinates: RunCoordinates) -> str:
+    title = f"{style.column_title(metric)} over {style.column_title(axes[0])} and {style.column_title(axes[1])}, interpolated between {len(coordinates.run_ids)} runs"
+    best_id = contour.best_run_id(coordinates, metric)
+    return f"{title}; the best run is {runs.identity.name[best_id]}" if best_id else title
 
 
-def _notes(found: RunCoordinates, runs: RunTable) -> list[str]:
-    drawn, apart = len(found.run_ids), len(found.run_ids) - found.duplicate_count
-    notes = [f"Interpolated between {format_count(drawn, 'run')}: between the points the surface is a guess."]
-    if drawn < len(runs):
-        notes.append(f"Showing {drawn:,} of {format_count(len(runs), 'run')}; the rest have no number in one of the three.")
-    if drawn > MAX_POINTS:
+def _notes(coordinates: RunCoordinates, runs: RunTable) -> list[str]:
+    drawn_count, distinct_count = len(coordinates.run_ids), len(coordinates.run_ids) - coordinates.duplicate_count
+    notes = [f"Interpolated between {format_count(drawn_count, 'run')}: between the points the surface is a guess."]
+    if drawn_count < len(runs):
+        notes.append(f"Showing {drawn_count:,} of {format_count(len(runs), 'run')}; the rest have no number in one of the three.")
+    if drawn_count > MAX_POINTS:
         notes.append(f"Showing a sample of {MAX_POINTS:,} as points; the surface is of all of them.")
-    if found.duplicate_count and apart <= MAX_DISTINCT_POINTS:
+    if coordinates.duplicate_count and distinct_count <= MAX_DISTINCT_POINTS:
         notes.append(
-            f"{format_count(drawn, 'run')} stand on {format_count(apart, 'place')}: where several stand on one, the surface takes their average."
+            f"{format_count(drawn_count, 'run')} stand on {format_count(distinct_count, 'place')}: where several stand on one, the surface takes their average."
         )
-    if apart > MAX_DISTINCT_POINTS:
-        notes.append(f"They stand on {apart:,} places: those that nearly touch are averaged.")
+    if distinct_count > MAX_DISTINCT_POINTS:
+        notes.append(f"They stand on {distinct_count:,} places: those that nearly touch are averaged.")
     return [*notes, PICK_HINT]

@@ -21,39 +21,39 @@ def sample_note(drawn_runs: RunTable, runs: RunTable) -> str:
 
 def run_count_text(drawn_runs: RunTable, runs: RunTable) -> str:
     """The same for an `alt`: "300 of 5,000 runs"."""
-    some = f"{len(drawn_runs):,} of " if len(drawn_runs) < len(runs) else ""
-    return f"{some}{len(runs):,} run{'' if len(runs) == 1 else 's'}"
+    prefix = f"{len(drawn_runs):,} of " if len(drawn_runs) < len(runs) else ""
+    return f"{prefix}{len(runs):,} run{'' if len(runs) == 1 else 's'}"
 
 
 def always_drawn_run_ids(context: PlotContext) -> tuple[str, ...]:
     """The runs that no sample may leave out: the picked ones and the best by the metric that colours."""
-    return (*context.view.pick, *_best(context)[:1])
+    return (*context.view.pick, *_best_run_ids(context)[:1])
 
 
 def best_run_text(context: PlotContext) -> str:
     """Which of these runs is best by the metric that colours, in one plain sentence; nothing without such a run."""
-    if not (equal := _best(context)):
+    if not (best_run_ids := _best_run_ids(context)):
         return ""
-    first, metric = equal[0], context.view.color
-    best = format_number(column_values(context.runs, metric)[first])
-    more = f" and {format_count(len(equal) - 1, 'other')}" if equal[1:] else ""
-    return f"The best {metric_title(metric.removeprefix(METRIC_PREFIX))} is {best}, of {context.runs.identity.name[first] or first}{more}."
+    first, metric = best_run_ids[0], context.view.color
+    best_value = format_number(column_values(context.runs, metric)[first])
+    more_text = f" and {format_count(len(best_run_ids) - 1, 'other')}" if best_run_ids[1:] else ""
+    return f"The best {metric_title(metric.removeprefix(METRIC_PREFIX))} is {best_value}, of {context.runs.identity.name[first] or first}{more_text}."
 
 
 def has_best_run(context: PlotContext) -> bool:
     """Has a run a number in the metric that colours, and is that better one way? Else there are first runs, but no best ones."""
-    return bool(_best(context))
+    return bool(_best_run_ids(context))
 
 
-def _best(scene: PlotContext) -> list[str]:
+def _best_run_ids(context: PlotContext) -> list[str]:
     """The runs with the best value of the metric that colours; none where neither way is better."""
-    name = scene.view.color
-    towards = metric_direction(name.removeprefix(METRIC_PREFIX))
-    if not has_column(scene.runs, name) or towards == "neither":
+    name = context.view.color
+    direction = metric_direction(name.removeprefix(METRIC_PREFIX))
+    if not has_column(context.runs, name) or direction == "neither":
         return []
-    real = {run_id: value for run_id, value in column_values(scene.runs, name).items() if is_finite_number(value)}
-    best = (min if towards == "less" else max)(real.values(), default=None)
-    return [str(run_id) for run_id, value in real.items() if value == best]
+    finite_values = {run_id: value for run_id, value in column_values(context.runs, name).items() if is_finite_number(value)}
+    best_value = (min if direction == "less" else max)(finite_values.values(), default=None)
+    return [str(run_id) for run_id, value in finite_values.items() if value == best_value]
 
 
 def show_plot_footer(view: ViewState, notes: list[str]) -> None:
@@ -63,8 +63,10 @@ def show_plot_footer(view: ViewState, notes: list[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(" ".join(note for note in notes if note), width="stretch")
         if len(view.pick) > 1:
-            st.toggle("Only the picked runs", **(bind_widget("only", bool(view.only)) | {"on_change": _only, "args": ()}))
+            st.toggle(
+                "Only the picked runs", **(bind_widget("only", bool(view.only)) | {"on_change": _on_only_change, "args": ()})
+            )
 
 
-def _only() -> None:
+def _on_only_change() -> None:
     update_url(only="picked" if st.session_state["compare.only"] else "")

@@ -25,7 +25,7 @@ from lib.ui.pages.compare.plot_footer import show_plot_footer
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _reckoned(key: str, metric: str, _runs: RunTable) -> ImportanceResult:
+def _cached_importances(key: str, metric: str, _runs: RunTable) -> ImportanceResult:
     """Kept by what the runs hold, not by when they were read: the same runs need no second forest."""
     return compute_importances(_runs, metric)
 
@@ -36,59 +36,63 @@ def draw(context: PlotContext) -> None:
     metric = show_metric_selector(view, runs, "Explain")
     if not metric:
         return
-    if needs := missing_requirement(runs, metric):
-        show_empty_state("bar_chart", "No importance to show", needs)
+    if problem := missing_requirement(runs, metric):
+        show_empty_state("bar_chart", "No importance to show", problem)
         return
     with st.spinner("Growing forests…", show_time=True):
-        made = _reckoned(input_hash(runs, metric), metric, runs)
-    shown = made.params[:MAX_ROWS]
-    st.markdown(_finding(made, metric))
-    if made.r_squared >= MIN_R_SQUARED:
+        result = _cached_importances(input_hash(runs, metric), metric, runs)
+    shown_params = result.params[:MAX_ROWS]
+    st.markdown(_finding_text(result, metric))
+    if result.r_squared >= MIN_R_SQUARED:
         drawn_charts.draw_chart(
-            importance.importance_plot(shown, context.style.colors), key="compare.importance", alt=_said(made, metric, shown)
+            importance.importance_plot(shown_params, context.style.colors),
+            key="compare.importance",
+            alt=_chart_description(result, metric, shown_params),
         )
-    show_plot_footer(view, _notes(made, runs, shown))
+    show_plot_footer(view, _notes(result, runs, shown_params))
 
 
-def _finding(made: ImportanceResult, metric: str) -> str:
+def _finding_text(result: ImportanceResult, metric: str) -> str:
     name = escape(column_label_with_tag(metric))
-    if made.r_squared < MIN_R_SQUARED:
+    if result.r_squared < MIN_R_SQUARED:
         return f":orange[:material/help: Cannot tell] what {name} depends on: these parameters explain next to nothing of its differences."
-    clear = [one for one in made.params if one.is_clear]
-    most = "" if not clear else " Most of it comes from" if clear[0].mean * 2 > made.r_squared else " First comes"
-    most += (
+    clear_params = [param for param in result.params if param.is_clear]
+    leaders_text = (
+        "" if not clear_params else " Most of it comes from" if clear_params[0].mean * 2 > result.r_squared else " First comes"
+    )
+    leaders_text += (
         " **"
-        + "**, then ".join(escape(column_label_with_tag(one.name).strip()) for one in clear[:2])
-        + ("." if clear[1:] else "**.")
-        if clear
+        + "**, then ".join(escape(column_label_with_tag(param.name).strip()) for param in clear_params[:2])
+        + ("." if clear_params[1:] else "**.")
+        if clear_params
         else ""
     )
-    return f"The forest explains {format_percent(made.r_squared)} of the differences in {name} among runs it has not seen.{most}"
+    return f"The forest explains {format_percent(result.r_squared)} of the differences in {name} among runs it has not seen.{leaders_text}"
 
 
-def _said(made: ImportanceResult, metric: str, shown: Sequence[ParamImportance]) -> str:
-    parts = "; ".join(f"{style.column_title(one.name)} {format_percent(one.mean)}" for one in shown[:5])
-    return f"Importance of parameters for {style.column_title(metric)}, explained {format_percent(made.r_squared)}: {parts}"
+def _chart_description(result: ImportanceResult, metric: str, shown_params: Sequence[ParamImportance]) -> str:
+    parts = "; ".join(f"{style.column_title(param.name)} {format_percent(param.mean)}" for param in shown_params[:5])
+    return f"Importance of parameters for {style.column_title(metric)}, explained {format_percent(result.r_squared)}: {parts}"
 
 
-def _notes(made: ImportanceResult, runs: RunTable, shown: Sequence[ParamImportance]) -> list[str]:
-    lost = len(runs) - made.measured_count
+def _notes(result: ImportanceResult, runs: RunTable, shown_params: Sequence[ParamImportance]) -> list[str]:
+    unmeasured_count = len(runs) - result.measured_count
     notes = [
-        f"A sample of {made.sampled_count:,} of {format_count(made.measured_count, 'run')}."
-        if made.sampled_count < made.measured_count
+        f"A sample of {result.sampled_count:,} of {format_count(result.measured_count, 'run')}."
+        if result.sampled_count < result.measured_count
         else ""
     ]
-    notes.append(f"{format_count(lost, 'run')} without a number in this metric left out." if lost else "")
-    if made.r_squared < MIN_R_SQUARED:
+    notes.append(f"{format_count(unmeasured_count, 'run')} without a number in this metric left out." if unmeasured_count else "")
+    if result.r_squared < MIN_R_SQUARED:
         return [
             *notes,
             f"A forest that learned two thirds of the runs foretells the rest no better than {format_percent(MIN_R_SQUARED)}.",
         ]
-    more = (
-        f"Showing the first {len(shown)} of {format_count(len(made.params), 'parameter')}."
-        if len(shown) < len(made.params)
+    more_text = (
+        f"Showing the first {len(shown_params)} of {format_count(len(result.params), 'parameter')}."
+        if len(shown_params) < len(result.params)
         else ""
     )
-    words = f"Line: lowest and highest of {ROUNDS} rounds; cannot tell: no more than chance alone gives."
+    legend = f"Line: lowest and highest of {ROUNDS} rounds; cannot tell: no more than chance alone gives."
     caution = "Parameters that move together share their importance, and what goes along with a metric need not be its cause."
-    return [*notes, more, words, caution]
+    return [*notes, more_text, legend, caution]

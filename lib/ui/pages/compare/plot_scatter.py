@@ -10,8 +10,7 @@ from lib.runs.analysis.metric_direction import metric_direction
 from lib.runs.analysis.pareto import pareto_front
 from lib.runs.plots import scatter, style
 from lib.runs.plots.axes import Axis, build_axis
-from lib.runs.plots.axis_ranges import AxisRange, range_from_box, runs_in_ranges
-from lib.runs.plots.axis_ranges import describe_range as said_range
+from lib.runs.plots.axis_ranges import AxisRange, describe_range, range_from_box, runs_in_ranges
 from lib.runs.plots.trend import NoTrend, Trend, fit_trend
 from lib.runs.table.run_table import METRIC_PREFIX, varying_params
 from lib.runs.table.types import RunTable
@@ -44,7 +43,7 @@ AxisPair = tuple[Axis, Axis]
 
 
 @dataclass(frozen=True)
-class Overlay:
+class _Overlay:
     """The runs on the front and the trend, each None when it is not wanted, and what is to be said of them, as plain text."""
 
     front: tuple[str, ...] | None
@@ -56,41 +55,45 @@ def draw(context: PlotContext) -> None:
     """A point per run at the two chosen columns."""
     view, runs = context.view, context.runs
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        x, y = _places(view, plottable_columns(runs))
+        x, y = _select_columns(view, plottable_columns(runs))
         axes = build_axis(runs, x, axis_scale(view, x)), build_axis(runs, y, axis_scale(view, y))
-        with lazy_popover("scales", "Scales", icon=":material/tune:", width="content") as is_open:
+        with lazy_popover("compare.drawer.scales", "Scales", icon=":material/tune:", width="content") as is_open:
             if is_open:
                 show_scale_selector(axes)
-        over = build_overlay(context, axes)
-        _marks(view, over)
-    lost = scatter.count_unplotted(axes)
-    if lost == len(runs):
+        overlay = _build_overlay(context, axes)
+        _overlay_pills(view, overlay)
+    unplotted_count = scatter.count_unplotted(axes)
+    if unplotted_count == len(runs):
         show_empty_state(
             "scatter_plot", "No point to draw", "A point takes a run with a value in both columns; here is none. Choose another."
         )
         return
-    shown = style.sample_runs(runs, (*always_drawn_run_ids(context), *(over.front or ())), scatter.MOST_POINTS)
-    clicked = _plot(context, axes, over, shown)
-    missing = f"{format_count(lost, 'run')} without both values {'is' if lost == 1 else 'are'} not drawn." if lost else ""
+    drawn_runs = style.sample_runs(runs, (*always_drawn_run_ids(context), *(overlay.front or ())), scatter.MOST_POINTS)
+    clicked_run_ids = _show_plot(context, axes, overlay, drawn_runs)
+    missing_note = (
+        f"{format_count(unplotted_count, 'run')} without both values {'is' if unplotted_count == 1 else 'are'} not drawn."
+        if unplotted_count
+        else ""
+    )
     show_plot_footer(
         view,
         [
-            sample_note(shown, runs),
-            *map(escape, over.notes),
-            missing,
+            sample_note(drawn_runs, runs),
+            *map(escape, overlay.notes),
+            missing_note,
             "Drag a box or click a point. ↑ more is better, ↓ less is better.",
         ],
     )
-    _held(context, axes, clicked)
+    _show_selection(context, axes, clicked_run_ids)
 
 
-def _places(view: ViewState, places: Sequence[str]) -> tuple[str, str]:
-    x, y = (name if name in places else places[0] for name in (view.x, view.y))
-    options = short_column_labels(places)
+def _select_columns(view: ViewState, column_names: Sequence[str]) -> tuple[str, str]:
+    x, y = (name if name in column_names else column_names[0] for name in (view.x, view.y))
+    options = short_column_labels(column_names)
     for field, title, value in (("y", "Up", y), ("x", "Across", x)):
         st.selectbox(
             title,
-            places,
+            column_names,
             format_func=lambda name, title=title: f"{title}: {options[name]}",
             label_visibility="collapsed",
             width=230,
@@ -99,129 +102,143 @@ def _places(view: ViewState, places: Sequence[str]) -> tuple[str, str]:
     return x, y
 
 
-def _marks(view: ViewState, over: Overlay) -> None:
-    kept = bind_widget("mark", [mark for mark in view.mark if mark in OVERLAY_LABELS]) | {"on_change": _marked, "args": ()}
+def _overlay_pills(view: ViewState, overlay: _Overlay) -> None:
+    binding = bind_widget("mark", [flag for flag in view.mark if flag in OVERLAY_LABELS]) | {
+        "on_change": _on_overlay_change,
+        "args": (),
+    }
     st.pills(
         "Over the points",
         list(OVERLAY_LABELS),
         format_func=OVERLAY_LABELS.__getitem__,
         selection_mode="multi",
         label_visibility="collapsed",
-        **kept,
+        **binding,
     )
-    if over.front:
-        ids = tuple(dict.fromkeys((*view.pick, *over.front)))
+    if overlay.front:
+        ids = tuple(dict.fromkeys((*view.pick, *overlay.front)))
         st.button("Pick the front", type="tertiary", key="compare.pick_front", on_click=update_url, kwargs={"pick": ids})
 
 
-def _marked() -> None:
-    others = [mark for mark in view_from_url().mark if mark not in OVERLAY_LABELS]
+def _on_overlay_change() -> None:
+    others = [flag for flag in view_from_url().mark if flag not in OVERLAY_LABELS]
     update_url(mark=(*others, *st.session_state["compare.mark"]))
 
 
-def build_overlay(context: PlotContext, axes: AxisPair) -> Overlay:
+def _build_overlay(context: PlotContext, axes: AxisPair) -> _Overlay:
     """What the address wants over the points, of all runs and not only of those that are drawn."""
     notes: list[str] = []
-    line, kept = None, None
+    trend, front = None, None
     if "pareto" in context.view.mark:
-        kept = _front(context, axes)
-        notes.append(_front_said(context, axes, kept))
+        front = _pareto_run_ids(context, axes)
+        notes.append(_front_note(context, axes, front))
     if "trend" in context.view.mark:
-        line = _trend(axes)
-        notes.append(_trend_said(axes, line))
-    return Overlay(kept, line if isinstance(line, Trend) else None, tuple(notes))
+        trend = _compute_trend(axes)
+        notes.append(_trend_note(axes, trend))
+    return _Overlay(front, trend if isinstance(trend, Trend) else None, tuple(notes))
 
 
-def _front(scene: PlotContext, axes: AxisPair) -> tuple[str, ...] | None:
-    names = [one.name for one in axes]
-    ways = metric_direction(names[0].removeprefix(METRIC_PREFIX)), metric_direction(names[1].removeprefix(METRIC_PREFIX))
-    if "neither" in ways or not all(name.startswith(METRIC_PREFIX) for name in names) or names[0] == names[1]:
+def _pareto_run_ids(context: PlotContext, axes: AxisPair) -> tuple[str, ...] | None:
+    names = [axis.name for axis in axes]
+    directions = metric_direction(names[0].removeprefix(METRIC_PREFIX)), metric_direction(names[1].removeprefix(METRIC_PREFIX))
+    if "neither" in directions or not all(name.startswith(METRIC_PREFIX) for name in names) or names[0] == names[1]:
         return None
-    across, up = (scatter.plot_values(one) for one in axes)
-    return tuple(scene.runs.ids[row] for row in pareto_front(list(zip(across, up, strict=True)), ways))
+    x_values, y_values = (scatter.plot_values(axis) for axis in axes)
+    return tuple(context.runs.ids[row] for row in pareto_front(list(zip(x_values, y_values, strict=True)), directions))
 
 
-def _front_said(scene: PlotContext, axes: AxisPair, kept: Sequence[str] | None) -> str:
-    if kept is None:
+def _front_note(context: PlotContext, axes: AxisPair, front: Sequence[str] | None) -> str:
+    if front is None:
         return "A Pareto front needs two different metrics, each better one way."
-    names = scene.runs.identity.name
-    said_ = [f"{names[one] or one}" + (f" ({one[:8]})" if list(names).count(names[one]) > 1 else "") for one in kept[:MAX_NAMES]]
-    more = f" and {len(kept) - MAX_NAMES:,} more" if len(kept) > MAX_NAMES else ""
-    titles = " and ".join(one.title for one in axes)
-    return f"Pareto front of {titles}, {len(kept):,} of {format_count(len(scene.runs), 'run')}: {', '.join(said_)}{more}."
+    names = context.runs.identity.name
+    run_labels = [
+        f"{names[run_id] or run_id}" + (f" ({run_id[:8]})" if list(names).count(names[run_id]) > 1 else "")
+        for run_id in front[:MAX_NAMES]
+    ]
+    more_text = f" and {len(front) - MAX_NAMES:,} more" if len(front) > MAX_NAMES else ""
+    titles = " and ".join(axis.title for axis in axes)
+    return f"Pareto front of {titles}, {len(front):,} of {format_count(len(context.runs), 'run')}: {', '.join(run_labels)}{more_text}."
 
 
-def _trend(axes: AxisPair) -> Trend | NoTrend:
-    across, up = axes
-    if across.categories or up.categories:
+def _compute_trend(axes: AxisPair) -> Trend | NoTrend:
+    x_axis, y_axis = axes
+    if x_axis.categories or y_axis.categories:
         return NoTrend("A trend needs numbers on both axes.")
-    return fit_trend(scatter.plot_values(across), scatter.plot_values(up), log_x=across.is_log, log_y=up.is_log)
+    return fit_trend(scatter.plot_values(x_axis), scatter.plot_values(y_axis), log_x=x_axis.is_log, log_y=y_axis.is_log)
 
 
-def _trend_said(axes: AxisPair, line: Trend | NoTrend) -> str:
-    if isinstance(line, NoTrend):
-        return line.reason
-    across, up = (column_label(one.name) for one in axes)
-    goes = {
-        "up": f"{up} rises with {across}",
-        "down": f"{up} falls with {across}",
-        "unclear": f"cannot tell whether {up} follows {across}",
+def _trend_note(axes: AxisPair, trend: Trend | NoTrend) -> str:
+    if isinstance(trend, NoTrend):
+        return trend.reason
+    x_label, y_label = (column_label(axis.name) for axis in axes)
+    direction_texts = {
+        "up": f"{y_label} rises with {x_label}",
+        "down": f"{y_label} falls with {x_label}",
+        "unclear": f"cannot tell whether {y_label} follows {x_label}",
     }
-    bent = " and ".join(name for name, one in zip((across, up), axes, strict=True) if one.is_log)
-    logs = f", fitted to the logarithm of {bent}" if bent else ""
-    return f"Trend: {goes[line.direction]}. Straight line through {format_count(line.n, 'run')} with the 95% interval of its mean{logs}."
+    log_labels = " and ".join(name for name, axis in zip((x_label, y_label), axes, strict=True) if axis.is_log)
+    log_note = f", fitted to the logarithm of {log_labels}" if log_labels else ""
+    return f"Trend: {direction_texts[trend.direction]}. Straight line through {format_count(trend.n, 'run')} with the 95% interval of its mean{log_note}."
 
 
-def _plot(scene: PlotContext, axes: AxisPair, over: Overlay, shown: RunTable) -> tuple[str, ...]:
+def _show_plot(context: PlotContext, axes: AxisPair, overlay: _Overlay, drawn_runs: RunTable) -> tuple[str, ...]:
     """The chart. Returns the runs that were clicked."""
-    runs, state = scene.runs, brush_state(PLOT, axes)
+    runs, state = context.runs, brush_state(PLOT, axes)
     rows = {run_id: row for row, run_id in enumerate(runs.ids)}
-    kept = [rows[run_id] for run_id in shown.ids]
-    here, key = (axes[0].take_rows(kept), axes[1].take_rows(kept)), f"compare.scatter.{state.redraw_count}"
+    drawn_rows = [rows[run_id] for run_id in drawn_runs.ids]
+    drawn_axes, key = (axes[0].take_rows(drawn_rows), axes[1].take_rows(drawn_rows)), f"compare.scatter.{state.redraw_count}"
     let_pointer_through()
-    drawn_over = scatter.ScatterOverlay(state.spans, _line(axes, over, rows), over.trend)
-    told = drawn_charts.draw_chart(
+    scatter_overlay = scatter.ScatterOverlay(state.spans, _front_line(axes, overlay, rows), overlay.trend)
+    event = drawn_charts.draw_chart(
         cached_chart(
-            digest(PLOT, shown.search, shown.read_at, shown.ids, state.axes_digest, scene.style, drawn_over),
-            lambda: scatter.scatter_plot(shown, here, scene.style, drawn_over),
+            digest(
+                PLOT, drawn_runs.search, drawn_runs.read_at, drawn_runs.ids, state.axes_digest, context.style, scatter_overlay
+            ),
+            lambda: scatter.scatter_plot(drawn_runs, drawn_axes, context.style, scatter_overlay),
         ),
         key=key,
-        on_select=lambda: on_brush_change(PLOT, key, axes, lambda before, now: _told(axes, before, now)),
+        on_select=lambda: on_brush_change(PLOT, key, axes, lambda previous, current: _decode_box(axes, previous, current)),
         selection_mode=[scatter.BOX_SELECTION, scatter.CLICK_SELECTION],
-        alt=f"{axes[1].title} against {axes[0].title}, a point for each of {run_count_text(shown, runs)}. {best_run_text(scene)} {' '.join(over.notes)}",
+        alt=f"{axes[1].title} against {axes[0].title}, a point for each of {run_count_text(drawn_runs, runs)}. {best_run_text(context)} {' '.join(overlay.notes)}",
     )
-    ids = [point.get("run_id") for point in (told["selection"].get(scatter.CLICK_SELECTION) or [])]
+    ids = [point.get("run_id") for point in (event["selection"].get(scatter.CLICK_SELECTION) or [])]
     return tuple(run_id for run_id in ids if run_id in rows)
 
 
-def _line(axes: AxisPair, over: Overlay, rows: Mapping[str, int]) -> scatter.Polyline | None:
-    if not over.front:
+def _front_line(axes: AxisPair, overlay: _Overlay, rows: Mapping[str, int]) -> scatter.Polyline | None:
+    if not overlay.front:
         return None
-    across, up = (tuple(scatter.plot_values(one)[rows[run_id]] or 0.0 for run_id in over.front) for one in axes)
+    x_values, y_values = (tuple(scatter.plot_values(axis)[rows[run_id]] or 0.0 for run_id in overlay.front) for axis in axes)
     return scatter.Polyline(
-        across, up, "after" if metric_direction(axes[0].name.removeprefix(METRIC_PREFIX)) == "less" else "before"
+        x_values, y_values, "after" if metric_direction(axes[0].name.removeprefix(METRIC_PREFIX)) == "less" else "before"
     )
 
 
-def _told(axes: AxisPair, before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, AxisRange | None]:
+def _decode_box(axes: AxisPair, previous: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, AxisRange | None]:
     """Both columns, when the box changed; without a box, no range."""
-    if now.get(scatter.BOX_SELECTION) == before.get(scatter.BOX_SELECTION):
+    if current.get(scatter.BOX_SELECTION) == previous.get(scatter.BOX_SELECTION):
         return {}
-    box = now.get(scatter.BOX_SELECTION) or {}
-    return {one.name: range_from_box(one, *box[field]) if field in box else None for field, one in zip("xy", axes, strict=True)}
+    box = current.get(scatter.BOX_SELECTION) or {}
+    return {
+        axis.name: range_from_box(axis, *box[field]) if field in box else None for field, axis in zip("xy", axes, strict=True)
+    }
 
 
-def _held(scene: PlotContext, axes: AxisPair, clicked: Sequence[str]) -> None:
-    kept, by = ranges_from_url(axes), {one.name: one for one in axes}
-    ids = tuple(runs_in_ranges(kept, axes, scene.runs.ids)) if kept else tuple(clicked)
-    if not kept and not clicked:
+def _show_selection(context: PlotContext, axes: AxisPair, clicked_run_ids: Sequence[str]) -> None:
+    ranges, axes_by_name = ranges_from_url(axes), {axis.name: axis for axis in axes}
+    ids = tuple(runs_in_ranges(ranges, axes, context.runs.ids)) if ranges else tuple(clicked_run_ids)
+    if not ranges and not clicked_run_ids:
         return
-    where = "in the box" if kept else "clicked"
-    said_ = tuple(said_range(one, by[one.column]) for one in kept)
-    columns = tuple(dict.fromkeys([*filter(None, [scene.view.color]), *by, *varying_params(scene.runs)]))[:MAX_COLUMNS]
-    show_plot_selection(scene, PlotSelection(ids, where, said_, columns, lambda: _let_go(axes, kept), ranges_as_facets(axes)))
+    where_text = "in the box" if ranges else "clicked"
+    range_texts = tuple(describe_range(axis_range, axes_by_name[axis_range.column]) for axis_range in ranges)
+    columns = tuple(dict.fromkeys([*filter(None, [context.view.color]), *axes_by_name, *varying_params(context.runs)]))[
+        :MAX_COLUMNS
+    ]
+    show_plot_selection(
+        context, PlotSelection(ids, where_text, range_texts, columns, lambda: _clear_ranges(axes, ranges), ranges_as_facets(axes))
+    )
 
 
-def _let_go(axes: AxisPair, kept: Sequence[AxisRange]) -> None:
-    update_ranges({one.column: None for one in kept}, axes)
+def _clear_ranges(axes: AxisPair, ranges: Sequence[AxisRange]) -> None:
+    update_ranges({axis_range.column: None for axis_range in ranges}, axes)
     request_redraw(PLOT)

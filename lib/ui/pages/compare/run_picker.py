@@ -21,7 +21,7 @@ MAX_CELL_LENGTH = 24
 
 @dataclass(frozen=True)
 class PickerTable:
-    """What is drawn: the run of each row, the cells, how the columns look, how many rows are seen at once; `look` of the whole table."""
+    """What is drawn: the run of each row, the cells, how the columns look, how many rows are visible at once; `options` of `st.dataframe`."""
 
     name: str
     run_ids: tuple[str, ...]
@@ -34,18 +34,18 @@ class PickerTable:
 
 def show_run_picker(view: ViewState, table: PickerTable) -> None:
     """The table. Its key is a hash of the ids, so that a row never stands for another run than the one that was clicked."""
-    key, picked = picker_key(table.name, table.run_ids), set(view.pick)
-    wanted = [row for row, run_id in enumerate(table.run_ids) if run_id in picked]
-    if key in st.session_state and sorted(st.session_state[key]["selection"]["rows"]) != wanted:
-        st.session_state[key] = {"selection": {"rows": wanted}}
+    key, selected_run_ids = _picker_key(table.name, table.run_ids), set(view.pick)
+    selected_rows = [row for row, run_id in enumerate(table.run_ids) if run_id in selected_run_ids]
+    if key in st.session_state and sorted(st.session_state[key]["selection"]["rows"]) != selected_rows:
+        st.session_state[key] = {"selection": {"rows": selected_rows}}
     st.dataframe(
         table.cells,
         key=key,
         hide_index=True,
         height="content" if len(table.run_ids) <= table.visible_rows else 32 + 31 * table.visible_rows + 2,
-        on_select=lambda: on_row_selection(key, table.run_ids, wanted),
+        on_select=lambda: on_row_selection(key, table.run_ids, selected_rows),
         selection_mode="multi-row",
-        selection_default={"selection": {"rows": wanted}},
+        selection_default={"selection": {"rows": selected_rows}},
         column_config=table.column_config,
         placeholder="",
         alt=table.alt,
@@ -53,7 +53,7 @@ def show_run_picker(view: ViewState, table: PickerTable) -> None:
     )
 
 
-def picker_key(name: str, run_ids: Sequence[str]) -> str:
+def _picker_key(name: str, run_ids: Sequence[str]) -> str:
     """Under which key a table of these runs stands."""
     return f"compare.{name}." + hashlib.sha256("\n".join(run_ids).encode()).hexdigest()[:16]
 
@@ -61,14 +61,18 @@ def picker_key(name: str, run_ids: Sequence[str]) -> str:
 def on_row_selection(key: str, run_ids: Sequence[str], drawn_rows: Sequence[int]) -> None:
     """Rows to ids, at once. Picks keep their order; those that are no rows here stay picked.
 
-    Streamlit also calls this when the browser only repeats what was `drawn`, in a rerun that another widget asked for.
+    Streamlit also calls this when the browser only repeats what was drawn (`drawn_rows`), in a rerun that another widget asked for.
     """
-    chosen = st.session_state[key]["selection"]["rows"]
-    if sorted(chosen) == list(drawn_rows):
+    selected_rows = st.session_state[key]["selection"]["rows"]
+    if sorted(selected_rows) == list(drawn_rows):
         return
-    rows, here = {run_ids[row] for row in chosen}, set(run_ids)
-    before = dict.fromkeys(run_id for run_id in view_from_url().pick if run_id in rows or run_id not in here)
-    update_url(pick=(*before, *(run_id for run_id in run_ids if run_id in rows and run_id not in before)))
+    ticked_run_ids, table_run_ids = {run_ids[row] for row in selected_rows}, set(run_ids)
+    remaining_run_ids = dict.fromkeys(
+        run_id for run_id in view_from_url().pick if run_id in ticked_run_ids or run_id not in table_run_ids
+    )
+    update_url(
+        pick=(*remaining_run_ids, *(run_id for run_id in run_ids if run_id in ticked_run_ids and run_id not in remaining_run_ids))
+    )
 
 
 def run_names(table: RunTable) -> list[str]:
@@ -81,12 +85,12 @@ def distinct_cell_texts(texts: Iterable[Any], max_length: int) -> list[Any]:
 
     The whole text stands in the difference card and in every download.
     """
-    every = list(texts)
-    long = {one for one in every if isinstance(one, str) and len(one) > max_length}
-    if len({one[:max_length] for one in long}) == len(long):
-        return every
-    short = short_labels(sorted(long), max_length)
-    return [short.get(one, one) if isinstance(one, str) else one for one in every]
+    cell_values = list(texts)
+    long_texts = {value for value in cell_values if isinstance(value, str) and len(value) > max_length}
+    if len({text[:max_length] for text in long_texts}) == len(long_texts):
+        return cell_values
+    short = short_labels(sorted(long_texts), max_length)
+    return [short.get(value, value) if isinstance(value, str) else value for value in cell_values]
 
 
 def heading_width(title: str, min_width: int) -> int:
@@ -96,5 +100,5 @@ def heading_width(title: str, min_width: int) -> int:
 
 def text_width(values: "pd.Series") -> int:
     """Pixels for the longest of these texts, as far as a cell shows it."""
-    longest = max((len(str(one)) for one in values.dropna().unique()), default=0)
+    longest = max((len(str(value)) for value in values.dropna().unique()), default=0)
     return max(84, 8 * min(longest, MAX_CELL_LENGTH) + 16)

@@ -18,16 +18,16 @@ from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import escape, format_count, format_time
 from lib.ui.components.layout import show_table
 from lib.ui.components.write_access import write_button_kwargs
-from lib.ui.pages.compare.queries import CACHE_SECONDS, ExperimentList
 from lib.ui.pages.compare.view_state import QUERY_PARAMETERS, REPEATED_PARAMETERS, ViewState, share_link, update_url
+from lib.ui.queries.runs import CACHE_SECONDS, ExperimentList
 
 DIALOG_KEY, MENU_KEY = "compare.views.open", "compare.views.menu"
 SavedViewAction = Literal["Save", "Rename", "Delete"]
 
 
 @dataclass(frozen=True)
-class SavedViewDialogState:
-    """What a dialog asks, fixed when it was opened: the deed, and the view that it is about."""
+class _DialogState:
+    """What a dialog asks, fixed when it was opened: the action, and the view that it is about."""
 
     action: SavedViewAction
     saved_view: SavedView
@@ -39,8 +39,8 @@ class SavedViewDialogState:
 
 
 @st.cache_data(ttl=CACHE_SECONDS, max_entries=64, show_spinner=False)
-def _kept(here: Backend, experiment: str) -> SavedViews:
-    return saved_views.read_saved_views(here, experiment)
+def _cached_saved_views(backend: Backend, experiment_id: str) -> SavedViews:
+    return saved_views.read_saved_views(backend, experiment_id)
 
 
 def show_saved_views_menu(view: ViewState, experiment_list: ExperimentList) -> None:
@@ -48,17 +48,17 @@ def show_saved_views_menu(view: ViewState, experiment_list: ExperimentList) -> N
 
     The views are read when it is opened: whoever never opens it waits for nothing.
     """
-    with st.popover("Views", icon=":material/bookmarks:", key=MENU_KEY, on_change="rerun") as opened:
-        if not opened.open:
+    with st.popover("Views", icon=":material/bookmarks:", key=MENU_KEY, on_change="rerun") as popover:
+        if not popover.open:
             return
         with error_boundary():
-            _list(view, experiment_list)
-        fresh = SavedView("", view.experiment[0], "", share_link("").partition("?")[2], "", now())
-        _act(
+            _show_saved_views(view, experiment_list)
+        new_view = SavedView("", view.experiment[0], "", share_link("").partition("?")[2], "", now())
+        _menu_button(
             "Save this view",
             "save",
-            _ask,
-            SavedViewDialogState("Save", fresh),
+            _open_dialog,
+            _DialogState("Save", new_view),
             icon=":material/bookmark_add:",
             **write_button_kwargs(current_backend(), view.experiment[0]),
         )
@@ -66,116 +66,129 @@ def show_saved_views_menu(view: ViewState, experiment_list: ExperimentList) -> N
         st.code(share_link(st.context.url or "") + backend_query_suffix(), language=None, wrap_lines=True)
 
 
-def _act(label: str, key: str, deed: Callable[..., None], about: object, **look: Any) -> None:
+def _menu_button(label: str, key: str, action: Callable[..., None], argument: object, **button_kwargs: Any) -> None:
     """A button of the menu, which closes with it: an open menu would lie over a dialog."""
-    st.button(label, key=f"compare.views.{key}", on_click=_closing, args=(deed, about), **look)
+    st.button(label, key=f"compare.views.{key}", on_click=_close_menu_and_call, args=(action, argument), **button_kwargs)
 
 
-def _closing(deed: Callable[..., None], about: object) -> None:
+def _close_menu_and_call(action: Callable[..., None], argument: object) -> None:
     st.session_state[MENU_KEY] = False
-    deed(about)
+    action(argument)
 
 
 def show_saved_view_dialog() -> None:
     """Draw the dialog that was opened, if any."""
-    question = st.session_state.get(DIALOG_KEY)
-    if isinstance(question, SavedViewDialogState):
-        st.dialog(question.title, width="medium", icon=":material/bookmark:", on_dismiss=_close)(_confirm)(question)
+    state = st.session_state.get(DIALOG_KEY)
+    if isinstance(state, _DialogState):
+        st.dialog(state.title, width="medium", icon=":material/bookmark:", on_dismiss=_close_dialog)(_dialog_body)(state)
 
 
-def _list(view: ViewState, catalogue: ExperimentList) -> None:
-    found = [_kept(current_backend(), experiment) for experiment in view.experiment]
-    views, skipped = [one for kept in found for one in kept.views], sum(kept.skipped_count for kept in found)
-    names = {one.experiment_id: one.name for one in catalogue.experiments}
-    for one in views:
-        _row(one, names.get(one.experiment_id, "") if len(view.experiment) > 1 else "")
-    if not views:
+def _show_saved_views(view: ViewState, experiment_list: ExperimentList) -> None:
+    saved_by_experiment = [_cached_saved_views(current_backend(), experiment_id) for experiment_id in view.experiment]
+    saved_views_list = [saved_view for saved in saved_by_experiment for saved_view in saved.views]
+    skipped_count = sum(saved.skipped_count for saved in saved_by_experiment)
+    names = {experiment.experiment_id: experiment.name for experiment in experiment_list.experiments}
+    for saved_view in saved_views_list:
+        _show_saved_view(saved_view, names.get(saved_view.experiment_id, "") if len(view.experiment) > 1 else "")
+    if not saved_views_list:
         st.caption("No view is saved yet. A saved view is there for everyone who uses this backend.")
-    if skipped:
+    if skipped_count:
         st.caption(
-            f"{format_count(skipped, 'tag')} of the experiment {'looks' if skipped == 1 else 'look'} like a view, but cannot be read."
+            f"{format_count(skipped_count, 'tag')} of the experiment {'looks' if skipped_count == 1 else 'look'} like a view, but cannot be read."
         )
 
 
-def _row(one: SavedView, experiment: str) -> None:
+def _show_saved_view(saved_view: SavedView, experiment_name: str) -> None:
     """A view: its name and its facts at the left, what can be done with it at the right."""
-    facts = [f"by {escape(one.by)}, typed" if one.by else "", format_time(one.at), escape(experiment)]
+    facts = [f"by {escape(saved_view.by)}, typed" if saved_view.by else "", format_time(saved_view.at), escape(experiment_name)]
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
         with st.container(gap=None, width=300):
-            st.markdown(f"**{escape(one.name)}**")
+            st.markdown(f"**{escape(saved_view.name)}**")
             st.caption(" · ".join(fact for fact in facts if fact))
-        _act("Open", f"{one.key}.open", open_saved_view, one, type="tertiary")
-        _act("", f"{one.key}.rename", _ask, SavedViewDialogState("Rename", one), **_icon("edit", "Rename this view"))
-        _act("", f"{one.key}.delete", _ask, SavedViewDialogState("Delete", one), **_icon("delete", "Delete this view"))
+        _menu_button("Open", f"{saved_view.key}.open", _open_saved_view, saved_view, type="tertiary")
+        _menu_button(
+            "",
+            f"{saved_view.key}.rename",
+            _open_dialog,
+            _DialogState("Rename", saved_view),
+            **_icon_button_kwargs("edit", "Rename this view"),
+        )
+        _menu_button(
+            "",
+            f"{saved_view.key}.delete",
+            _open_dialog,
+            _DialogState("Delete", saved_view),
+            **_icon_button_kwargs("delete", "Delete this view"),
+        )
 
 
-def _icon(name: str, meaning: str) -> dict[str, str]:
-    return {"icon": f":material/{name}:", "help": meaning, "type": "tertiary"}
+def _icon_button_kwargs(icon: str, help_text: str) -> dict[str, str]:
+    return {"icon": f":material/{icon}:", "help": help_text, "type": "tertiary"}
 
 
-def open_saved_view(saved_view: SavedView) -> None:
+def _open_saved_view(saved_view: SavedView) -> None:
     """Put a kept view into the address. Names that Compare does not know are left out: a tag may come from anyone."""
     try:
-        said = parse_qs(saved_view.query, max_num_fields=1_000)
+        parameters = parse_qs(saved_view.query, max_num_fields=1_000)
     except ValueError:
-        said = {}
-    wanted: dict[str, Any] = {name: tuple(dict.fromkeys(said.get(name, ()))) for name in REPEATED_PARAMETERS}
-    wanted |= {name: said.get(name, [""])[0] for name in QUERY_PARAMETERS if name not in REPEATED_PARAMETERS}
-    update_url(**(wanted | {"experiment": wanted["experiment"] or (saved_view.experiment_id,)}))
+        parameters = {}
+    changes: dict[str, Any] = {name: tuple(dict.fromkeys(parameters.get(name, ()))) for name in REPEATED_PARAMETERS}
+    changes |= {name: parameters.get(name, [""])[0] for name in QUERY_PARAMETERS if name not in REPEATED_PARAMETERS}
+    update_url(**(changes | {"experiment": changes["experiment"] or (saved_view.experiment_id,)}))
 
 
-def _ask(question: SavedViewDialogState) -> None:
-    st.session_state[DIALOG_KEY] = question
+def _open_dialog(state: _DialogState) -> None:
+    st.session_state[DIALOG_KEY] = state
 
 
-def _close() -> None:
+def _close_dialog() -> None:
     st.session_state.pop(DIALOG_KEY, None)
 
 
-def _confirm(question: SavedViewDialogState) -> None:
-    deed, view = question.action, question.saved_view
-    name = view.name
-    if deed != "Delete":
-        name = st.text_input("Name", view.name, key="compare.views.name", max_chars=saved_views.MAX_NAME_LENGTH)
-    by = ask_user_name() if deed == "Save" else view.by
-    wanted = replace(view, name=name, by=by)
+def _dialog_body(state: _DialogState) -> None:
+    action, saved_view = state.action, state.saved_view
+    name = saved_view.name
+    if action != "Delete":
+        name = st.text_input("Name", saved_view.name, key="compare.views.name", max_chars=saved_views.MAX_NAME_LENGTH)
+    by = ask_user_name() if action == "Save" else saved_view.by
+    changed_view = replace(saved_view, name=name, by=by)
     st.markdown("This is exactly what will happen:")
-    show_table([("1", _told(question))])
+    show_table([("1", _effect_text(state))])
     with st.expander("The MLflow call that does the same", icon=":material/code:"):
-        st.code(saved_views.code_snippet(current_backend().uri, wanted, deed), language="python")
+        st.code(saved_views.code_snippet(current_backend().uri, changed_view, action), language="python")
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="compare.views.cancel"):
-            _close()
+            _close_dialog()
             st.rerun()
-        if st.button(deed, key="compare.views.confirm", type="primary", icon=":material/check:"):
-            _do(question, wanted)
+        if st.button(action, key="compare.views.confirm", type="primary", icon=":material/check:"):
+            _carry_out(state, changed_view)
 
 
-def _told(question: SavedViewDialogState) -> str:
-    where = "a tag of the experiment, where everyone who uses this backend finds it"
-    if question.action == "Save":
-        return f"The view is written into {where}, with your name and the time."
-    if question.action == "Rename":
-        return f"The name changes in {where}. Who saved it and when stays."
-    return f"The view is taken out of {where}. No run changes, and links that were sent still work."
+def _effect_text(state: _DialogState) -> str:
+    location = "a tag of the experiment, where everyone who uses this backend finds it"
+    if state.action == "Save":
+        return f"The view is written into {location}, with your name and the time."
+    if state.action == "Rename":
+        return f"The name changes in {location}. Who saved it and when stays."
+    return f"The view is taken out of {location}. No run changes, and links that were sent still work."
 
 
-def _do(question: SavedViewDialogState, wanted: SavedView) -> None:
+def _carry_out(state: _DialogState, changed_view: SavedView) -> None:
     try:
-        if question.action == "Save":
-            saved_views.save(current_backend(), wanted)
-            remember_user_name(wanted.by)
-        elif question.action == "Rename":
-            saved_views.rename(current_backend(), question.saved_view, wanted.name)
+        if state.action == "Save":
+            saved_views.save(current_backend(), changed_view)
+            remember_user_name(changed_view.by)
+        elif state.action == "Rename":
+            saved_views.rename(current_backend(), state.saved_view, changed_view.name)
         else:
-            saved_views.delete(current_backend(), question.saved_view)
+            saved_views.delete(current_backend(), state.saved_view)
     except PodiumError as error:
         show_error(error)
         return
-    _kept.clear()
-    _close()
-    flash.set_flash(flash.COMPARE, f"{_PAST[question.action]} the view {escape(' '.join(wanted.name.split()))}.")
+    _cached_saved_views.clear()
+    _close_dialog()
+    flash.set_flash(flash.COMPARE, f"{_DONE_VERBS[state.action]} the view {escape(' '.join(changed_view.name.split()))}.")
     st.rerun()
 
 
-_PAST: dict[SavedViewAction, str] = {"Save": "Saved", "Rename": "Renamed", "Delete": "Deleted"}
+_DONE_VERBS: dict[SavedViewAction, str] = {"Save": "Saved", "Rename": "Renamed", "Delete": "Deleted"}

@@ -31,7 +31,7 @@ MAX_PICKS_AT_ONCE = 50
 class PlotSelection:
     """What is selected: the runs, in words where ("in the ranges") and by what ("trees 5 to 15"), which columns to show, the way back.
 
-    `conditions` are the same ranges as facets.
+    `facets` are the same ranges as facets of the address.
     """
 
     run_ids: tuple[str, ...]
@@ -49,73 +49,82 @@ def show_plot_selection(context: PlotContext, selection: PlotSelection) -> None:
             f"**{len(selection.run_ids):,} of {format_count(len(context.runs), 'run')} {selection.where_text}**", width="content"
         )
         st.caption(escape(" · ".join(selection.range_texts)), width="stretch")
-        _deeds(selection)
+        _show_actions(selection)
     if selection.run_ids:
-        _table(context, selection)
+        _show_selected_runs(context, selection)
 
 
-def _deeds(held: PlotSelection) -> None:
-    first = held.run_ids[:MAX_PICKS_AT_ONCE]
-    new = [run_id for run_id in first if run_id not in set(view_from_url().pick)]
-    which = (
+def _show_actions(selection: PlotSelection) -> None:
+    first_run_ids = selection.run_ids[:MAX_PICKS_AT_ONCE]
+    new_run_ids = [run_id for run_id in first_run_ids if run_id not in set(view_from_url().pick)]
+    runs_text = (
         "this run"
-        if len(held.run_ids) == 1
+        if len(selection.run_ids) == 1
         else "these"
-        if len(held.run_ids) <= MAX_PICKS_AT_ONCE
+        if len(selection.run_ids) <= MAX_PICKS_AT_ONCE
         else f"the first {MAX_PICKS_AT_ONCE}"
     )
     st.button(
-        f"Pick {which}", icon=":material/check_box:", key="compare.pick_these", on_click=_add, args=(new,), disabled=not new
+        f"Pick {runs_text}",
+        icon=":material/check_box:",
+        key="compare.pick_these",
+        on_click=_add_picks,
+        args=(new_run_ids,),
+        disabled=not new_run_ids,
     )
-    if held.facets:
+    if selection.facets:
         st.button(
             "Keep only these",
             icon=":material/filter_alt:",
             type="tertiary",
             key="compare.keep_only",
-            on_click=_narrow,
-            args=(held,),
+            on_click=_add_facets,
+            args=(selection,),
             help="Narrow the whole page to these ranges: they become conditions that you can take away one by one.",
         )
-    st.button("Let go", type="tertiary", key="compare.let_go_of_range", on_click=held.clear, help="Clear what is selected here")
+    st.button(
+        "Let go", type="tertiary", key="compare.let_go_of_range", on_click=selection.clear, help="Clear what is selected here"
+    )
 
 
-def _narrow(held: PlotSelection) -> None:
-    update_url(facet=tuple(dict.fromkeys((*view_from_url().facet, *held.facets))))
-    held.clear()
+def _add_facets(selection: PlotSelection) -> None:
+    update_url(facet=tuple(dict.fromkeys((*view_from_url().facet, *selection.facets))))
+    selection.clear()
 
 
-def _add(ids: Sequence[str]) -> None:
-    update_url(pick=tuple(dict.fromkeys((*view_from_url().pick, *ids))))
+def _add_picks(run_ids: Sequence[str]) -> None:
+    update_url(pick=tuple(dict.fromkeys((*view_from_url().pick, *run_ids))))
 
 
-def _table(scene: PlotContext, held: PlotSelection) -> None:
-    sheet, look = _sheet(scene, held)
-    said = f"The {len(held.run_ids)} selected runs"
-    show_run_picker(scene.view, PickerTable("brushed", held.run_ids, sheet, look, MAX_VISIBLE_ROWS, said, {"width": "content"}))
+def _show_selected_runs(context: PlotContext, selection: PlotSelection) -> None:
+    cells, column_config = _build_table(context, selection)
+    alt = f"The {len(selection.run_ids)} selected runs"
+    show_run_picker(
+        context.view, PickerTable("brushed", selection.run_ids, cells, column_config, MAX_VISIBLE_ROWS, alt, {"width": "content"})
+    )
 
 
-def _sheet(scene: PlotContext, held: PlotSelection) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _build_table(context: PlotContext, selection: PlotSelection) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The cells by column name, which no two columns share, and how each is headed and written."""
-    part = subset(scene.all_runs, held.run_ids)
-    cells: dict[str, Any] = {"run": run_names(part)}
-    look: dict[str, Any] = {"run": st.column_config.TextColumn("Run", width=150, pinned=True)}
-    if scene.style.experiment_names:
-        cells["home"] = distinct_cell_texts(part.identity.experiment, MAX_CELL_LENGTH)
-        look["home"] = st.column_config.TextColumn(
-            "Experiment", width=heading_width("Experiment", text_width(part.identity.experiment))
+    selected_runs = subset(context.all_runs, selection.run_ids)
+    cells: dict[str, Any] = {"run": run_names(selected_runs)}
+    column_config: dict[str, Any] = {"run": st.column_config.TextColumn("Run", width=150, pinned=True)}
+    if context.style.experiment_names:
+        cells["home"] = distinct_cell_texts(selected_runs.identity.experiment, MAX_CELL_LENGTH)
+        column_config["home"] = st.column_config.TextColumn(
+            "Experiment", width=heading_width("Experiment", text_width(selected_runs.identity.experiment))
         )
-    titles = short_labels([column_title(name) for name in held.columns], 24)
-    for name in held.columns:
-        values = column_values(part, name)
+    titles = short_labels([column_title(name) for name in selection.columns], 24)
+    for name in selection.columns:
+        values = column_values(selected_runs, name)
         cells[name] = finite_numbers(values) if name.startswith(METRIC_PREFIX) else distinct_cell_texts(values, MAX_CELL_LENGTH)
-        look[name] = _column(name, values, titles[column_title(name)])
-    return pd.DataFrame(cells), look
+        column_config[name] = _column_config(name, values, titles[column_title(name)])
+    return pd.DataFrame(cells), column_config
 
 
-def _column(name: str, values: "pd.Series", title: str) -> Any:
+def _column_config(name: str, values: "pd.Series", title: str) -> Any:
     note = escape(name) if "…" in title else None
     if not pd.api.types.is_numeric_dtype(values):
         return st.column_config.TextColumn(title, width=heading_width(title, text_width(values)), help=note)
-    small = name.startswith(METRIC_PREFIX) and all(abs(value) <= 1 for value in values if is_finite_number(value))
-    return st.column_config.NumberColumn(title, width=heading_width(title, 90), help=note, format="%.4f" if small else None)
+    is_fraction = name.startswith(METRIC_PREFIX) and all(abs(value) <= 1 for value in values if is_finite_number(value))
+    return st.column_config.NumberColumn(title, width=heading_width(title, 90), help=note, format="%.4f" if is_fraction else None)

@@ -82,20 +82,20 @@ REPEATED_PARAMETERS = tuple(field.name for field in fields(ViewState) if field.d
 def view_from_url() -> ViewState:
     """The view in the address; when it says nothing, the one that this browser session left."""
     if not any(name in st.query_params for name in QUERY_PARAMETERS) and LAST_VIEW_KEY in st.session_state:
-        _write(st.session_state[LAST_VIEW_KEY])
-    said: dict[str, Any] = {name: st.query_params.get(name, "") for name in QUERY_PARAMETERS if name not in REPEATED_PARAMETERS}
-    said |= {name: tuple(dict.fromkeys(st.query_params.get_all(name))) for name in REPEATED_PARAMETERS}
-    return ViewState(**said)
+        _write_query_parameters(st.session_state[LAST_VIEW_KEY])
+    values: dict[str, Any] = {name: st.query_params.get(name, "") for name in QUERY_PARAMETERS if name not in REPEATED_PARAMETERS}
+    values |= {name: tuple(dict.fromkeys(st.query_params.get_all(name))) for name in REPEATED_PARAMETERS}
+    return ViewState(**values)
 
 
 def update_url(**changes: Any) -> None:
     """Write changes into the address. To be called in a callback, or with what was fallen back to."""
     view = replace(view_from_url(), **changes)
     st.session_state[LAST_VIEW_KEY] = view
-    _write(view)
+    _write_query_parameters(view)
 
 
-def _write(view: ViewState) -> None:
+def _write_query_parameters(view: ViewState) -> None:
     for name, value in asdict(view).items():
         if value:
             st.query_params[name] = list(value) if name in REPEATED_PARAMETERS else value
@@ -108,48 +108,66 @@ def bind_widget(name: str, value: Any) -> dict[str, Any]:
     key = f"compare.{name}"
     if st.session_state.get(key) != value:
         st.session_state[key] = value
-    return {"key": key, "on_change": _follow, "args": (name, key)}
+    return {"key": key, "on_change": _on_widget_change, "args": (name, key)}
 
 
-def _follow(name: str, key: str) -> None:
+def _on_widget_change(name: str, key: str) -> None:
     value = st.session_state[key]
     update_url(**{name: tuple(value or ()) if name in REPEATED_PARAMETERS else value or ""})
 
 
 def bind_callback(key: str, value: Any, on_change: Callable[[Any], None]) -> dict[str, Any]:
-    """Key and callback of a widget that shows `value` and hands what a person chose to `change`."""
+    """Key and callback of a widget that shows `value` and hands what a person chose to `on_change`."""
     if st.session_state.get(key) != value:
         st.session_state[key] = value
     return {"key": key, "on_change": lambda: on_change(st.session_state[key])}
 
 
+def has_flag(view: ViewState, flag: str) -> bool:
+    """Is this switch of the view on? Switches are words in `mark`, such as "all" or "transposed"."""
+    return flag in view.mark
+
+
+def flag_toggle(view: ViewState, flag: str, label: str) -> None:
+    """A switch that follows the address. `label` is ours, never foreign text."""
+    key = f"compare.mark.{flag}"
+    if st.session_state.get(key) != has_flag(view, flag):
+        st.session_state[key] = has_flag(view, flag)
+    st.toggle(label, key=key, on_change=_on_flag_change, args=(flag, key))
+
+
+def _on_flag_change(flag: str, key: str) -> None:
+    others = tuple(name for name in view_from_url().mark if name != flag)
+    update_url(mark=(*others, flag) if st.session_state[key] else others)
+
+
 def change_experiment(experiment_ids: Sequence[str]) -> None:
     """Go to the chosen one of the experiments: names and picks of the old one mean nothing there, the kind of plot stays."""
-    chosen = st.session_state["compare.experiment"]
-    if chosen not in experiment_ids:
+    experiment_id = st.session_state["compare.experiment"]
+    if experiment_id not in experiment_ids:
         return
-    view = ViewState(experiment=(chosen,), plot=view_from_url().plot)
+    view = ViewState(experiment=(experiment_id,), plot=view_from_url().plot)
     st.session_state[LAST_VIEW_KEY] = view
-    _write(view)
+    _write_query_parameters(view)
 
 
 def resolve_view(view: ViewState, table: RunTable) -> ViewState:
     """The view with every gap filled and every unknown name replaced by what fits these runs. Does not touch the address."""
-    scores = metric_columns(table)
-    color = view.color if view.color in scores else next(iter(scores), "")
+    metrics = metric_columns(table)
+    color = view.color if view.color in metrics else next(iter(metrics), "")
     sort = view.sort if has_column(table, view.sort) else color or PLAIN_COLUMNS[0]
-    falls = not (sort.startswith(METRIC_PREFIX) and metric_direction(sort.removeprefix(METRIC_PREFIX)) == "less")
-    places = plottable_columns(table)
-    x = view.x if view.x in places else next(iter(places), "")
-    up = [name for name in (color, *places) if name in places and name != x]
+    is_falling = not (sort.startswith(METRIC_PREFIX) and metric_direction(sort.removeprefix(METRIC_PREFIX)) == "less")
+    column_names = plottable_columns(table)
+    x = view.x if view.x in column_names else next(iter(column_names), "")
+    y_names = [name for name in (color, *column_names) if name in column_names and name != x]
     return replace(
         view,
         color=color,
         plot=view.plot if view.plot in PLOT_NAMES else PLOT_NAMES[0],
         x=x,
-        y=view.y if view.y in places else next(iter(up), x),
+        y=view.y if view.y in column_names else next(iter(y_names), x),
         sort=sort,
-        order=view.order if view.order in ("falling", "rising") else "falling" if falls else "rising",
+        order=view.order if view.order in ("falling", "rising") else "falling" if is_falling else "rising",
         children=view.children if view.children in ("shown", "hidden", "best") else "shown",
         stat=view.stat if view.stat in STATS else "last",
         pick=tuple(run_id for run_id in view.pick if run_id in table.identity.index),
@@ -158,11 +176,11 @@ def resolve_view(view: ViewState, table: RunTable) -> ViewState:
 
 def plottable_columns(table: RunTable) -> list[str]:
     """Columns that a scatter can use: parameters that differ, then metrics that differ."""
-    return list(_drawable(table))
+    return list(_plottable_columns(table))
 
 
 @memoize_by_table
-def _drawable(table: RunTable) -> tuple[str, ...]:
+def _plottable_columns(table: RunTable) -> tuple[str, ...]:
     names = [*varying_params(table), *metric_columns(table)]
     return tuple(name for name in names if can_be_axis(column_values(table, name)))
 
@@ -180,8 +198,8 @@ def unique_labels(names: Iterable[str], label_of: Callable[[str], str] = column_
     A select box knows its options by what is written on them: of two that read the same it takes the wrong one.
     """
     texts = {name: label_of(name) for name in names}
-    often = Counter(texts.values())
-    return {name: text if often[text] == 1 else name for name, text in texts.items()}
+    counts = Counter(texts.values())
+    return {name: text if counts[text] == 1 else name for name, text in texts.items()}
 
 
 def share_link(page_url: str) -> str:

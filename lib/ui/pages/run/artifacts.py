@@ -5,26 +5,27 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.runs.artifacts.files import ArtifactLocation
 from lib.runs.table.types import Run
-from lib.ui.components.artifact_browser import cached_locations, show_file_browser
+from lib.ui.components.artifact_browser import show_file_browser
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import card
+from lib.ui.queries.artifacts import cached_locations
 
 
 def show_artifacts(backend: Backend, run: Run) -> None:
     """The files of one place; with models, a choice between them and the run's own."""
     with card("Artifacts", key="run.artifacts"), error_boundary():
-        places = cached_locations(backend, run.run_id)
-        number = _choose(places) if len(places) > 1 else 0
-        show_file_browser(backend, places[number], f"run.files.{run.run_id}.{number}")
+        locations = cached_locations(backend, run.run_id)
+        index = _select_location(locations) if len(locations) > 1 else 0
+        show_file_browser(backend, locations[index], f"run.files.{run.run_id}.{index}")
 
 
-def _choose(places: tuple[ArtifactLocation, ...]) -> int:
+def _select_location(locations: tuple[ArtifactLocation, ...]) -> int:
     return st.segmented_control(
         "Whose files",
-        range(len(places)),
-        format_func=lambda number: (
-            f"Files of {escape(places[number].name)}" if places[number].model_id else "The run's own files"
+        range(len(locations)),
+        format_func=lambda index: (
+            f"Files of {escape(locations[index].name)}" if locations[index].model_id else "The run's own files"
         ),
         default=0,
         required=True,

@@ -33,8 +33,8 @@ RunDialogKind = Literal["rename", "note", "tag", "delete", "restore"]
 
 
 @dataclass(frozen=True)
-class RunDialogState:
-    """What a dialog asks, about the run as it was when the dialog was opened. `seen` is read for a deletion."""
+class _RunDialogState:
+    """What a dialog asks, about the run as it was when the dialog was opened. `dependents` are read for a deletion."""
 
     kind: RunDialogKind
     run: Run
@@ -55,184 +55,192 @@ class RunDialogState:
 
 def open_run_dialog(kind: RunDialogKind, run: Run) -> None:
     """Open a dialog at the next run of the page."""
-    st.session_state[DIALOG_KEY] = RunDialogState(kind, run)
+    st.session_state[DIALOG_KEY] = _RunDialogState(kind, run)
 
 
-def close_run_dialog() -> None:
+def _close_run_dialog() -> None:
     """Forget the open dialog."""
     st.session_state.pop(DIALOG_KEY, None)
 
 
 def show_run_dialog(run: Run) -> None:
     """Draw the dialog that was opened on this run, if any."""
-    question = st.session_state.get(DIALOG_KEY)
-    if not isinstance(question, RunDialogState) or question.run.run_id != run.run_id:
-        close_run_dialog()
+    state = st.session_state.get(DIALOG_KEY)
+    if not isinstance(state, _RunDialogState) or state.run.run_id != run.run_id:
+        _close_run_dialog()
         return
     icons = {"delete": "delete", "restore": "restore_from_trash"}
-    body = {"rename": _rename, "note": _note, "tag": _tag, "delete": _delete, "restore": _restore}[question.kind]
-    st.dialog(question.title, width="medium", icon=f":material/{icons.get(question.kind, 'edit')}:", on_dismiss=close_run_dialog)(
+    body = {"rename": _rename_form, "note": _note_form, "tag": _tag_form, "delete": _delete_form, "restore": _restore_form}[
+        state.kind
+    ]
+    st.dialog(state.title, width="medium", icon=f":material/{icons.get(state.kind, 'edit')}:", on_dismiss=_close_run_dialog)(
         body
-    )(question)
+    )(state)
 
 
-def _rename(question: RunDialogState) -> None:
+def _rename_form(state: _RunDialogState) -> None:
     name = st.text_input(
-        "Its new name", question.run.name[: run_changes.MAX_NAME_LENGTH], key="run.name", max_chars=run_changes.MAX_NAME_LENGTH
+        "Its new name", state.run.name[: run_changes.MAX_NAME_LENGTH], key="run.name", max_chars=run_changes.MAX_NAME_LENGTH
     )
     st.caption("The id stays, and so do all links to the run.")
-    _offer(
+    _show_change_form(
         "Rename",
-        lambda: run_changes.rename_change(question.run, name),
+        lambda: run_changes.rename_change(state.run, name),
         lambda change: f"It is called {escape(change.value)} now.",
     )
 
 
-def _note(question: RunDialogState) -> None:
+def _note_form(state: _RunDialogState) -> None:
     text = st.text_area(
         "Note",
-        question.run.tags.get(NOTE_TAG, "")[: run_changes.MAX_VALUE_LENGTH],
+        state.run.tags.get(NOTE_TAG, "")[: run_changes.MAX_VALUE_LENGTH],
         key="run.note.text",
         height=180,
         max_chars=run_changes.MAX_VALUE_LENGTH,
     )
     st.caption("Shown as it is typed. MLflow's own page shows the same note.")
-    _offer("Keep the note", lambda: run_changes.note_change(question.run, text), lambda _: "The note is kept.")
+    _show_change_form("Keep the note", lambda: run_changes.note_change(state.run, text), lambda _: "The note is kept.")
 
 
-def _tag(question: RunDialogState) -> None:
-    own = sorted(key for key in question.run.tags if not is_reserved_tag(key))
-    chosen = st.selectbox("Tag", [NEW_TAG_LABEL, *own], key="run.tag.which") if own else NEW_TAG_LABEL
+def _tag_form(state: _RunDialogState) -> None:
+    own_keys = sorted(key for key in state.run.tags if not is_reserved_tag(key))
+    selected_key = st.selectbox("Tag", [NEW_TAG_LABEL, *own_keys], key="run.tag.which") if own_keys else NEW_TAG_LABEL
     key = (
-        st.text_input("Its name", key="run.tag.key", max_chars=run_changes.MAX_KEY_LENGTH) if chosen == NEW_TAG_LABEL else chosen
+        st.text_input("Its name", key="run.tag.key", max_chars=run_changes.MAX_KEY_LENGTH)
+        if selected_key == NEW_TAG_LABEL
+        else selected_key
     )
-    before = question.run.tags.get(chosen, "")[: run_changes.MAX_VALUE_LENGTH] if chosen != NEW_TAG_LABEL else ""
-    value = st.text_area("Its value", before, key=f"run.tag.value.{chosen}", height=92, max_chars=run_changes.MAX_VALUE_LENGTH)
-    removes = chosen != NEW_TAG_LABEL and st.toggle("Take this tag away", key=f"run.tag.remove.{chosen}")
-    if removes:
-        _offer(
+    old_value = state.run.tags.get(selected_key, "")[: run_changes.MAX_VALUE_LENGTH] if selected_key != NEW_TAG_LABEL else ""
+    value = st.text_area(
+        "Its value", old_value, key=f"run.tag.value.{selected_key}", height=92, max_chars=run_changes.MAX_VALUE_LENGTH
+    )
+    is_removal = selected_key != NEW_TAG_LABEL and st.toggle("Take this tag away", key=f"run.tag.remove.{selected_key}")
+    if is_removal:
+        _show_change_form(
             "Remove the tag",
-            lambda: run_changes.untag_change(question.run, key),
+            lambda: run_changes.untag_change(state.run, key),
             lambda change: f"Tag {escape(change.key)} is gone.",
         )
     else:
-        _offer(
+        _show_change_form(
             "Keep the tag",
-            lambda: run_changes.tag_change(question.run, key, value),
+            lambda: run_changes.tag_change(state.run, key, value),
             lambda change: f"Tag {escape(change.key)} is kept.",
         )
 
 
-def _restore(question: RunDialogState) -> None:
+def _restore_form(state: _RunDialogState) -> None:
     st.markdown("The run comes back as it was, with everything it logged. Its child runs are not touched.")
-    _offer("Restore", lambda: run_changes.restore_change(question.run), lambda _: "The run is back.")
+    _show_change_form("Restore", lambda: run_changes.restore_change(state.run), lambda _: "The run is back.")
 
 
-def _offer(verb: str, make: Callable[[], Change], done: Callable[[Change], str]) -> None:
+def _show_change_form(verb: str, build_change: Callable[[], Change], done_text: Callable[[Change], str]) -> None:
     """Preview the change and its call, then the two buttons. While it says nothing new, only the button's answer tells why."""
     try:
-        change, problem = make(), None
+        change, problem = build_change(), None
     except BadInput as error:
         change, problem = None, error
     if change:
-        _preview(change)
-        _call(run_changes.code_snippet(change, current_backend().uri))
-    pressed = _buttons(verb)
-    if pressed and problem:
+        _show_preview(change)
+        _show_code(run_changes.code_snippet(change, current_backend().uri))
+    is_confirmed = _show_buttons(verb)
+    if is_confirmed and problem:
         show_error(problem)
-    if pressed and change:
-        _carry_out(lambda: apply_change(current_backend(), change), done(change))
+    if is_confirmed and change:
+        _apply_and_close(lambda: apply_change(current_backend(), change), done_text(change))
 
 
-def _preview(change: Change) -> None:
+def _show_preview(change: Change) -> None:
     """What it says now and what it will say."""
     if change.action == "restore":
         return
-    what = "Name" if change.action == "rename" else "Note" if change.key == NOTE_TAG else f"Tag {escape(change.key)}"
-    before = ":gray[nothing]" if change.expected is None else escape(_cut(change.expected))
-    after = ":gray[nothing]" if change.action == "untag" else escape(_cut(change.value))
+    field_name = "Name" if change.action == "rename" else "Note" if change.key == NOTE_TAG else f"Tag {escape(change.key)}"
+    old_text = ":gray[nothing]" if change.expected is None else escape(_shorten(change.expected))
+    new_text = ":gray[nothing]" if change.action == "untag" else escape(_shorten(change.value))
     st.markdown("This is exactly what will change:")
-    show_table([(what, before, after)], ["", "Now", "Then"])
+    show_table([(field_name, old_text, new_text)], ["", "Now", "Then"])
 
 
-def _cut(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= MAX_TEXT_LENGTH else f"{text[:MAX_TEXT_LENGTH]}… ({len(text):,} characters)"
 
 
-def _call(code: str) -> None:
+def _show_code(code: str) -> None:
     with st.expander("The MLflow call that does the same", icon=":material/code:"):
         st.code(code, language="python")
 
 
-def _buttons(verb: str) -> bool:
+def _show_buttons(verb: str) -> bool:
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="run.cancel"):
-            close_run_dialog()
+            _close_run_dialog()
             st.rerun()
         return st.button(verb, key="run.confirm", type="primary", icon=":material/check:")
 
 
-def _delete(question: RunDialogState) -> None:
+def _delete_form(state: _RunDialogState) -> None:
     """What depends on the run; one that is in use must be insisted on by typing its id."""
     with error_boundary():
-        seen = question.dependents or read_dependents(current_backend(), question.run.run_id)
-        st.session_state[DIALOG_KEY] = RunDialogState("delete", question.run, seen)
+        dependents = state.dependents or read_dependents(current_backend(), state.run.run_id)
+        st.session_state[DIALOG_KEY] = _RunDialogState("delete", state.run, dependents)
         st.markdown("This hides the run. Nothing of it is lost: **it can be restored** until somebody removes it for good.")
-        _dependents(seen)
-        typed = _insist(seen)
-        _call(code_snippets.delete_run_snippet(seen.run.run_id, current_backend().uri))
-        if _buttons("Delete"):
-            _carry_out(
-                lambda: delete_run.delete_run(current_backend(), seen, typed),
+        _show_dependents(dependents)
+        typed_text = _ask_confirmation(dependents)
+        _show_code(code_snippets.delete_run_snippet(dependents.run.run_id, current_backend().uri))
+        if _show_buttons("Delete"):
+            _apply_and_close(
+                lambda: delete_run.delete_run(current_backend(), dependents, typed_text),
                 "The run is deleted. It can be restored from this page.",
             )
 
 
-def _dependents(seen: RunDependents) -> None:
-    if not seen.version_uses and not seen.children:
+def _show_dependents(dependents: RunDependents) -> None:
+    if not dependents.version_uses and not dependents.children:
         st.caption("No registered version and no child run depends on it.")
         return
     rows = [
-        (f"{escape(use.model)} {version_label(use.version)} {badge_markdown(STAGE_BADGES, use.stage)}", _means(use))
-        for use in seen.version_uses[:MAX_LISTED]
+        (f"{escape(use.model)} {version_label(use.version)} {badge_markdown(STAGE_BADGES, use.stage)}", _use_text(use))
+        for use in dependents.version_uses[:MAX_LISTED]
     ]
-    if seen.children:
-        many = format_count(len(seen.children), "child run") + (" or more" if seen.has_more_children else "")
-        rows.append((many, "stay, under a parent that is hidden"))
+    if dependents.children:
+        children_text = format_count(len(dependents.children), "child run") + (" or more" if dependents.has_more_children else "")
+        rows.append((children_text, "stay, under a parent that is hidden"))
     st.markdown("What depends on it:")
     show_table(rows)
-    if len(seen.version_uses) > MAX_LISTED:
-        st.caption(f"Showing {MAX_LISTED} of {format_count(len(seen.version_uses), 'version')}.")
+    if len(dependents.version_uses) > MAX_LISTED:
+        st.caption(f"Showing {MAX_LISTED} of {format_count(len(dependents.version_uses), 'version')}.")
 
 
-def _means(use: VersionUse) -> str:
-    told = [holding_text(one) for one in use.holdings[-2:]]
-    told += [f"alias {escape(', '.join(use.aliases))}"] if use.aliases else []
-    files = (
+def _use_text(use: VersionUse) -> str:
+    parts = [holding_text(holding) for holding in use.holdings[-2:]]
+    parts += [f"alias {escape(', '.join(use.aliases))}"] if use.aliases else []
+    files_text = (
         "its files lie in this run and stay until it is removed for good"
         if use.is_stored_in_run
         else "keeps its files and still loads"
     )
-    return " · ".join([*told, files])
+    return " · ".join([*parts, files_text])
 
 
-def _insist(seen: RunDependents) -> str:
-    if not seen.confirmation_text:
+def _ask_confirmation(dependents: RunDependents) -> str:
+    if not dependents.confirmation_text:
         return ""
-    why = "A version that is in use was made from this run: its evidence would be hidden." if seen.versions_in_use else ""
-    live = "The run is still running: its program would fail at the next thing it logs." if seen.is_running else ""
-    st.warning(" ".join(part for part in (why, live) if part), icon=":material/warning:")
-    return st.text_input(f"Type {seen.confirmation_text} to delete it all the same", key="run.typed")
+    in_use_note = (
+        "A version that is in use was made from this run: its evidence would be hidden." if dependents.versions_in_use else ""
+    )
+    running_note = "The run is still running: its program would fail at the next thing it logs." if dependents.is_running else ""
+    st.warning(" ".join(part for part in (in_use_note, running_note) if part), icon=":material/warning:")
+    return st.text_input(f"Type {dependents.confirmation_text} to delete it all the same", key="run.typed")
 
 
-def _carry_out(deed: Callable[[], None], done: str) -> None:
+def _apply_and_close(action: Callable[[], None], done_text: str) -> None:
     """Do it and leave the dialog; an error stays inside it."""
     try:
-        deed()
+        action()
     except PodiumError as error:
         show_error(error)
         return
     queries.clear_caches()
-    flash.set_flash(flash.RUN, done)
-    close_run_dialog()
+    flash.set_flash(flash.RUN, done_text)
+    _close_run_dialog()
     st.rerun()

@@ -17,17 +17,17 @@ from lib.ui.pages.run import dialogs, queries
 def load_run(backend: Backend, run_id: str) -> Run | None:
     """The run that the address names; without one, the page says so and leads to Compare."""
     if not run_id:
-        _nothing("No run is chosen", "Open one from Compare, or from any page that names a run.")
+        _show_no_run("No run is chosen", "Open one from Compare, or from any page that names a run.")
         return None
     try:
         return queries.cached_run(backend, run_id)
     except NotFound as error:
-        gone = "It may have been removed for good, or be on another backend."
-        _nothing("There is no such run here", f"{escape(error.what)} {gone}")
+        hint = "It may have been removed for good, or be on another backend."
+        _show_no_run("There is no such run here", f"{escape(error.what)} {hint}")
         return None
 
 
-def _nothing(title: str, text: str) -> None:
+def _show_no_run(title: str, text: str) -> None:
     with page_header("Run", "One run whole"):
         pass
     with card(key="run.nothing"):
@@ -46,11 +46,15 @@ def show_run_banner(run: Run, experiment_ref: ExperimentRef) -> None:
     if run.lifecycle == "active":
         return
     with st.container(border=True, key="run.deleted"):
-        also = f" Its experiment {escape(experiment_ref.name)} was deleted, too." if experiment_ref.lifecycle != "active" else ""
+        experiment_note = (
+            f" Its experiment {escape(experiment_ref.name)} was deleted, too." if experiment_ref.lifecycle != "active" else ""
+        )
         st.warning(
-            f"MLflow hides it; nothing of it is lost until somebody removes it for good.{also}",
+            f"MLflow hides it; nothing of it is lost until somebody removes it for good.{experiment_note}",
             title="This run was deleted",
             icon=":material/delete:",
         )
-        look, off = ":material/restore_from_trash:", write_button_kwargs(current_backend(), run.experiment_id)
-        st.button("Restore", icon=look, key="run.restore", on_click=dialogs.open_run_dialog, args=("restore", run), **off)
+        icon, button_kwargs = ":material/restore_from_trash:", write_button_kwargs(current_backend(), run.experiment_id)
+        st.button(
+            "Restore", icon=icon, key="run.restore", on_click=dialogs.open_run_dialog, args=("restore", run), **button_kwargs
+        )

@@ -21,39 +21,57 @@ from lib.ui.pages.run import dialogs, queries
 MAX_TITLE_LENGTH = 90
 MAX_PRESELECTED = 4
 REFRESH_SECONDS = 5
-"""Seconds between two looks at a running run."""
+"""Seconds between two reads of a running run."""
 
 
 def show_header(run: Run, experiment_ref: ExperimentRef, related_runs: RelatedRuns, *, has_model: bool) -> None:
-    """Name, one line of facts, and the deeds."""
+    """Name, one line of facts, and the actions."""
     name = run.name or run.run_id
     title = name if len(name) <= MAX_TITLE_LENGTH else f"{name[:MAX_TITLE_LENGTH]}…"
-    with page_header(escape(title), _line(run, experiment_ref)):
+    with page_header(escape(title), _facts_line(run, experiment_ref)):
         if run.lifecycle == "active" and not experiment_ref.is_ledger:
-            _deeds(run, related_runs, has_model=has_model)
+            _show_actions(run, related_runs, has_model=has_model)
 
 
-def _line(of: Run, home: ExperimentRef) -> str:
-    told = [
-        badge_markdown(RUN_STATUS_BADGES, of.status) if of.status in RUN_STATUS_BADGES else escape(of.status),
-        f"in {escape(home.name)}",
-        f"started {format_recent_age(of.started, now())}" if of.started else "",
-        f"by {escape(of.user)}" if of.user else "",
-        "deleted" if of.lifecycle != "active" else "",
+def _facts_line(run: Run, experiment_ref: ExperimentRef) -> str:
+    parts = [
+        badge_markdown(RUN_STATUS_BADGES, run.status) if run.status in RUN_STATUS_BADGES else escape(run.status),
+        f"in {escape(experiment_ref.name)}",
+        f"started {format_recent_age(run.started, now())}" if run.started else "",
+        f"by {escape(run.user)}" if run.user else "",
+        "deleted" if run.lifecycle != "active" else "",
     ]
-    return " · ".join(part for part in told if part)
+    return " · ".join(part for part in parts if part)
 
 
-def _deeds(of: Run, kin: RelatedRuns, *, has_model: bool) -> None:
-    off = write_button_kwargs(current_backend(), of.experiment_id)
-    ask = dialogs.open_run_dialog
-    st.button("Rename", type="tertiary", icon=":material/edit:", key="run.rename", on_click=ask, args=("rename", of), **off)
-    st.button("Delete", type="tertiary", icon=":material/delete:", key="run.delete", on_click=ask, args=("delete", of), **off)
-    can = has_model and of.status not in RUNNING_STATUSES
-    if can and st.button("Register", icon=":material/add_box:", key="run.register", **record_button_kwargs(current_backend())):
-        switch_page("models", register=of.run_id)
+def _show_actions(run: Run, related_runs: RelatedRuns, *, has_model: bool) -> None:
+    button_kwargs = write_button_kwargs(current_backend(), run.experiment_id)
+    open_dialog = dialogs.open_run_dialog
+    st.button(
+        "Rename",
+        type="tertiary",
+        icon=":material/edit:",
+        key="run.rename",
+        on_click=open_dialog,
+        args=("rename", run),
+        **button_kwargs,
+    )
+    st.button(
+        "Delete",
+        type="tertiary",
+        icon=":material/delete:",
+        key="run.delete",
+        on_click=open_dialog,
+        args=("delete", run),
+        **button_kwargs,
+    )
+    can_register = has_model and run.status not in RUNNING_STATUSES
+    if can_register and st.button(
+        "Register", icon=":material/add_box:", key="run.register", **record_button_kwargs(current_backend())
+    ):
+        switch_page("models", register=run.run_id)
     if st.button("Compare with its siblings", type="primary", icon=":material/compare_arrows:", key="run.siblings"):
-        switch_page("compare", **compare_siblings_query(of, kin))
+        switch_page("compare", **compare_siblings_query(run, related_runs))
 
 
 def compare_siblings_query(run: Run, related_runs: RelatedRuns) -> dict[str, str | list[str]]:
@@ -61,9 +79,13 @@ def compare_siblings_query(run: Run, related_runs: RelatedRuns) -> dict[str, str
 
     The siblings of a run without a parent are all runs of its experiment.
     """
-    beside = [one.run_id for one in related_runs.siblings]
-    picked = [run.run_id, *(beside if len(beside) < MAX_PRESELECTED else ())]
-    return {"experiment": run.experiment_id, "parent": related_runs.parent_id if related_runs.siblings else "", "pick": picked}
+    sibling_ids = [sibling.run_id for sibling in related_runs.siblings]
+    selected_run_ids = [run.run_id, *(sibling_ids if len(sibling_ids) < MAX_PRESELECTED else ())]
+    return {
+        "experiment": run.experiment_id,
+        "parent": related_runs.parent_id if related_runs.siblings else "",
+        "pick": selected_run_ids,
+    }
 
 
 def show_identity(run: Run, experiment_ref: ExperimentRef) -> None:
@@ -79,34 +101,40 @@ def show_identity(run: Run, experiment_ref: ExperimentRef) -> None:
         )
 
 
-def _facts(of: Run, home: ExperimentRef) -> dict[str, str]:
-    took = format_duration(of.ended - of.started) if of.started and of.ended else ""
-    long_name = escape(of.name) if len(of.name) > MAX_TITLE_LENGTH else ""
+def _facts(run: Run, experiment_ref: ExperimentRef) -> dict[str, str]:
+    duration = format_duration(run.ended - run.started) if run.started and run.ended else ""
+    long_name = escape(run.name) if len(run.name) > MAX_TITLE_LENGTH else ""
     return {
         "Name": long_name,
-        "Experiment": "" if home.lifecycle == "active" else f"{escape(home.name)}, deleted",
-        "Started": format_time(of.started) if of.started else "",
-        "Ended": format_time(of.ended) if of.ended else "",
-        "Took": took,
-        "By": escape(of.user),
-        "Source": escape(PurePosixPath(of.tags.get(SOURCE_TAG, "").replace("\\", "/")).name[:80]),
+        "Experiment": "" if experiment_ref.lifecycle == "active" else f"{escape(experiment_ref.name)}, deleted",
+        "Started": format_time(run.started) if run.started else "",
+        "Ended": format_time(run.ended) if run.ended else "",
+        "Took": duration,
+        "By": escape(run.user),
+        "Source": escape(PurePosixPath(run.tags.get(SOURCE_TAG, "").replace("\\", "/")).name[:80]),
     }
 
 
 def show_live_status(backend: Backend, run: Run) -> None:
-    """Look at a running run every few seconds, and draw the page anew when it has something new to tell."""
+    """Read a running run every few seconds, and rerun the page when it changed."""
     if run.status in RUNNING_STATUSES and run.lifecycle == "active":
-        st.fragment(_beat, run_every=REFRESH_SECONDS)(backend, run)
+        st.fragment(_refresh_live_status, run_every=REFRESH_SECONDS)(backend, run)
 
 
-def _beat(here: Backend, of: Run) -> None:
-    since = f"Running for {format_duration(now() - of.started)}." if of.started else "Running."
+def _refresh_live_status(backend: Backend, run: Run) -> None:
+    since = f"Running for {format_duration(now() - run.started)}." if run.started else "Running."
     st.caption(f":blue[:material/progress_activity:] {since} Looks again every {REFRESH_SECONDS}{NBSP}s.")
     with error_boundary():
-        if _news(run_reader.read_run(here, of.run_id)) != _news(of):
-            queries.cached_run.clear(here, of.run_id)
+        if _run_fingerprint(run_reader.read_run(backend, run.run_id)) != _run_fingerprint(run):
+            queries.cached_run.clear(backend, run.run_id)
             st.rerun()
 
 
-def _news(of: Run) -> tuple[object, ...]:
-    return of.status, of.lifecycle, sorted((name, str(value)) for name, value in of.metrics.items()), len(of.params), len(of.tags)
+def _run_fingerprint(run: Run) -> tuple[object, ...]:
+    return (
+        run.status,
+        run.lifecycle,
+        sorted((name, str(value)) for name, value in run.metrics.items()),
+        len(run.params),
+        len(run.tags),
+    )

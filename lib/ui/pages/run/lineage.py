@@ -22,61 +22,71 @@ FROZEN_TAG = "git_commit"
 def show_lineage(run: Run, related_runs: RelatedRuns, uses: Sequence[VersionUse]) -> None:
     """Who made it possible and what came of it. Empty parts are left out."""
     with card("Where it belongs", key="run.lineage"):
-        told = _facts(run, related_runs)
-        if told:
-            show_facts(told)
+        facts = _lineage_facts(run, related_runs)
+        if facts:
+            show_facts(facts)
         with st.container(gap=None):
             if related_runs.parent:
-                _relative(related_runs.parent, f"its parent{_gone(related_runs.parent)}", "arrow_upward")
+                deleted = ", deleted" if related_runs.parent.lifecycle != "active" else ""
+                _related_run_button(related_runs.parent, f"its parent{deleted}", "arrow_upward")
             for child in related_runs.children[:MAX_CHILDREN]:
-                _relative(child, "child run", "subdirectory_arrow_right")
+                _related_run_button(child, "child run", "subdirectory_arrow_right")
         if len(related_runs.children) > 1:
-            _all_children(run, related_runs)
+            _compare_children_link(run, related_runs)
         for use in uses:
-            _use(use)
-        if not told and not related_runs.parent and not related_runs.children and not uses:
+            _show_version_use(use)
+        if not facts and not related_runs.parent and not related_runs.children and not uses:
             st.caption("It has no parent, no child runs, no commit, and no registered version.")
 
 
-def _facts(of: Run, kin: RelatedRuns) -> dict[str, str]:
-    gone = f"{escape(kin.parent_id[:40])}, gone for good" if kin.parent_id and not kin.parent else ""
-    frozen = of.tags.get(FROZEN_TAG, "")
-    told = {
-        "Parent": gone,
-        "Siblings": _many(len(kin.siblings), more=kin.has_more) if kin.siblings else "",
-        "Commit": f"`{_hash(of.tags.get(COMMIT_TAG, ''))}`" if of.tags.get(COMMIT_TAG) else "",
-        "Frozen as": f"`{_hash(frozen)}`" if frozen else "",
+def _lineage_facts(run: Run, related_runs: RelatedRuns) -> dict[str, str]:
+    missing_parent = (
+        f"{escape(related_runs.parent_id[:40])}, gone for good" if related_runs.parent_id and not related_runs.parent else ""
+    )
+    frozen_commit = run.tags.get(FROZEN_TAG, "")
+    facts = {
+        "Parent": missing_parent,
+        "Siblings": _run_count_text(len(related_runs.siblings), has_more=related_runs.has_more) if related_runs.siblings else "",
+        "Commit": f"`{_safe_hash(run.tags.get(COMMIT_TAG, ''))}`" if run.tags.get(COMMIT_TAG) else "",
+        "Frozen as": f"`{_safe_hash(frozen_commit)}`" if frozen_commit else "",
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in facts.items() if value}
 
 
-def _all_children(of: Run, kin: RelatedRuns) -> None:
-    every = _many(len(kin.children), more=kin.has_more)
-    query: dict[str, str | list[str]] = {"experiment": of.experiment_id, "parent": of.run_id}
-    page_link(f"Compare its {every}", "compare", icon="compare_arrows", query=query)
+def _compare_children_link(run: Run, related_runs: RelatedRuns) -> None:
+    children_text = _run_count_text(len(related_runs.children), has_more=related_runs.has_more)
+    query: dict[str, str | list[str]] = {"experiment": run.experiment_id, "parent": run.run_id}
+    page_link(f"Compare its {children_text}", "compare", icon="compare_arrows", query=query)
 
 
-def _relative(one: RelatedRun, what: str, icon: str) -> None:
+def _related_run_button(related_run: RelatedRun, relation: str, icon: str) -> None:
     """The way to a related run. A page link to the page that is open would be drawn as the chosen one."""
-    label = f"{escape(_cut(one.name))} :gray[{what}]"
-    st.button(label, type="tertiary", icon=f":material/{icon}:", key=f"run.to.{one.run_id}", on_click=_open, args=(one.run_id,))
+    label = f"{escape(_shorten_name(related_run.name))} :gray[{relation}]"
+    st.button(
+        label,
+        type="tertiary",
+        icon=f":material/{icon}:",
+        key=f"run.to.{related_run.run_id}",
+        on_click=_open_run,
+        args=(related_run.run_id,),
+    )
 
 
-def _open(run_id: str) -> None:
+def _open_run(run_id: str) -> None:
     st.query_params["run"] = run_id
 
 
-def _cut(name: str) -> str:
+def _shorten_name(name: str) -> str:
     return name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…"
 
 
-def _use(use: VersionUse) -> None:
+def _show_version_use(use: VersionUse) -> None:
     """A registered version: what it is called, its stage, and since when or until when it was in Production."""
     aliases = "".join(f" :gray-badge[{escape(alias)}]" for alias in use.aliases if alias not in SLOTS)
     label = f"{escape(use.model)} v{escape(use.version)} {badge_markdown(STAGE_BADGES, use.stage)}{aliases}"
     page_link(label, "models", icon="deployed_code", query={"model": use.model, "version": use.version})
     if use.holdings:
-        st.caption(" · ".join(holding_text(one) for one in use.holdings[-3:]))
+        st.caption(" · ".join(holding_text(holding) for holding in use.holdings[-3:]))
 
 
 def holding_text(holding: Holding) -> str:
@@ -85,14 +95,10 @@ def holding_text(holding: Holding) -> str:
     return f"{SLOTS[holding.slot]} {'' if holding.until else 'since '}{format_date(holding.since)}{until}"
 
 
-def _many(number: int, *, more: bool) -> str:
-    return format_count(number, "run") + (" or more" if more else "")
+def _run_count_text(number: int, *, has_more: bool) -> str:
+    return format_count(number, "run") + (" or more" if has_more else "")
 
 
-def _gone(one: RelatedRun) -> str:
-    return ", deleted" if one.lifecycle != "active" else ""
-
-
-def _hash(text: str) -> str:
+def _safe_hash(text: str) -> str:
     """A commit as it may stand between code marks: letters and digits only."""
-    return "".join(mark for mark in text if mark.isalnum())[:12]
+    return "".join(character for character in text if character.isalnum())[:12]

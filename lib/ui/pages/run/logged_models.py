@@ -27,72 +27,83 @@ GENERIC_FLAVOURS = ("python_function",)
 
 def show_logged_models(backend: Backend, locations: Sequence[ArtifactLocation]) -> None:
     """A card per model, the one of the highest step first."""
-    for place in locations[:MAX_MODELS]:
-        with st.container(border=True, key=f"run.model.{place.model_id or locations.index(place)}", gap="small"):
+    for location in locations[:MAX_MODELS]:
+        with st.container(border=True, key=f"run.model.{location.model_id or locations.index(location)}", gap="small"):
             show_card_header(
-                "Model", "read from MLmodel, never loaded", (MODEL_STATUS_BADGES, place.status) if place.status else None
+                "Model", "read from MLmodel, never loaded", (MODEL_STATUS_BADGES, location.status) if location.status else None
             )
             with error_boundary():
-                _told(place, queries.cached_model_file(backend, place))
-            if place.model_id:
-                st.code(f"models:/{place.model_id}", language=None)
+                _show_model_file(location, queries.cached_model_file(backend, location))
+            if location.model_id:
+                st.code(f"models:/{location.model_id}", language=None)
     if len(locations) > MAX_MODELS:
         st.caption(f"Showing {MAX_MODELS} of {format_count(len(locations), 'model')}.")
 
 
-def _told(place: ArtifactLocation, found: ModelFile) -> None:
-    kinds = [name for name in found.flavours if name not in GENERIC_FLAVOURS] or list(found.flavours)
-    told = {
-        "Name": escape(place.name),
-        "Flavour": " · ".join(_flavour(found, name) for name in kinds),
+def _show_model_file(location: ArtifactLocation, model_file: ModelFile) -> None:
+    flavours = [name for name in model_file.flavours if name not in GENERIC_FLAVOURS] or list(model_file.flavours)
+    facts = {
+        "Name": escape(location.name),
+        "Flavour": " · ".join(_flavour_text(model_file, name) for name in flavours),
         "Made with": " · ".join(
-            part for part in (_with("MLflow", found.mlflow_version), _with("Python", found.python_version)) if part
+            part
+            for part in (
+                _product_version("MLflow", model_file.mlflow_version),
+                _product_version("Python", model_file.python_version),
+            )
+            if part
         ),
-        "Size": _size(found.size_bytes),
-        "Takes": _columns(found, found.inputs),
-        "Gives": _columns(found, found.outputs),
-        "Parameters": _columns(found, found.params) if found.params else "",
+        "Size": _format_size(model_file.size_bytes),
+        "Takes": _columns_text(model_file, model_file.inputs),
+        "Gives": _columns_text(model_file, model_file.outputs),
+        "Parameters": _columns_text(model_file, model_file.params) if model_file.params else "",
     }
-    show_facts({name: value for name, value in told.items() if value})
+    show_facts({name: value for name, value in facts.items() if value})
     with st.container(horizontal=True, gap="small"):
-        if len(found.inputs) + len(found.outputs) + len(found.params) > MAX_SIGNATURE_COLUMNS:
+        if len(model_file.inputs) + len(model_file.outputs) + len(model_file.params) > MAX_SIGNATURE_COLUMNS:
             with st.popover("Whole signature", type="tertiary", icon=":material/schema:"):
-                _signature(found)
-        if found.requirements:
-            with st.popover(format_count(len(found.requirements), "requirement"), type="tertiary", icon=":material/package_2:"):
-                st.code("\n".join(found.requirements), language=None)
+                _show_signature(model_file)
+        if model_file.requirements:
+            with st.popover(
+                format_count(len(model_file.requirements), "requirement"), type="tertiary", icon=":material/package_2:"
+            ):
+                st.code("\n".join(model_file.requirements), language=None)
 
 
-def _flavour(found: ModelFile, name: str) -> str:
-    said = found.flavours[name]
-    version = next((value for key, value in said.items() if key.endswith("_version") and key != "python_version"), "")
-    kept = said.get("serialization_format", "")
-    return escape(" ".join(part for part in (name, version, f"({kept})" if kept else "") if part))
+def _flavour_text(model_file: ModelFile, name: str) -> str:
+    details = model_file.flavours[name]
+    version = next((value for key, value in details.items() if key.endswith("_version") and key != "python_version"), "")
+    serialization = details.get("serialization_format", "")
+    return escape(" ".join(part for part in (name, version, f"({serialization})" if serialization else "") if part))
 
 
-def _with(what: str, version: str) -> str:
-    return f"{what}{NBSP}{escape(version)}" if version else ""
+def _product_version(product: str, version: str) -> str:
+    return f"{product}{NBSP}{escape(version)}" if version else ""
 
 
-def _size(size: int | None) -> str:
+def _format_size(size: int | None) -> str:
     if size is None:
         return ""
     return f"{size / 1e6:,.1f}{NBSP}MB" if size >= 1e5 else f"{size / 1e3:,.1f}{NBSP}kB"
 
 
-def _columns(found: ModelFile, columns: Sequence[SignatureColumn]) -> str:
+def _columns_text(model_file: ModelFile, columns: Sequence[SignatureColumn]) -> str:
     """The first columns with their types, and how many there are."""
     if not columns:
-        return "nothing named" if found.has_signature else "no signature"
-    first = ", ".join(f"{escape(one.name)} :gray[{escape(one.type)}]" for one in columns[:MAX_SIGNATURE_COLUMNS])
-    return first if len(columns) <= MAX_SIGNATURE_COLUMNS else f"{first} and {len(columns) - MAX_SIGNATURE_COLUMNS} more"
+        return "nothing named" if model_file.has_signature else "no signature"
+    first_columns = ", ".join(f"{escape(column.name)} :gray[{escape(column.type)}]" for column in columns[:MAX_SIGNATURE_COLUMNS])
+    return (
+        first_columns
+        if len(columns) <= MAX_SIGNATURE_COLUMNS
+        else f"{first_columns} and {len(columns) - MAX_SIGNATURE_COLUMNS} more"
+    )
 
 
-def _signature(found: ModelFile) -> None:
+def _show_signature(model_file: ModelFile) -> None:
     rows = [
-        (f":gray[{where}]", escape(one.name), escape(one.type), "" if one.is_required else "optional")
-        for where, columns in (("takes", found.inputs), ("gives", found.outputs), ("parameter", found.params))
-        for one in columns
+        (f":gray[{direction}]", escape(column.name), escape(column.type), "" if column.is_required else "optional")
+        for direction, columns in (("takes", model_file.inputs), ("gives", model_file.outputs), ("parameter", model_file.params))
+        for column in columns
     ]
     show_table(rows[:MAX_COLUMNS], ["", "Name", "Type", " "])
     if len(rows) > MAX_COLUMNS:

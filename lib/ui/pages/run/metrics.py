@@ -32,28 +32,28 @@ def show_metrics(backend: Backend, run: Run) -> None:
             show_empty_state("monitoring", "No metric yet", "A metric appears here as soon as the run logs one.")
             st.space("small")
             return
-        tracks: Mapping[str, MetricHistory] = {}
+        histories: Mapping[str, MetricHistory] = {}
         with error_boundary():
-            tracks = queries.cached_histories(backend, run)
-        moving = [name for name in names if name in tracks and len(tracks[name].values) > 1]
-        names = [*moving, *(name for name in names if name not in moving)]
-        picked = _table(run, names, tracks) if moving else _plain(run, names)
-        if len(names) > len(tracks):
-            st.caption(f"Histories of {len(tracks)} of {format_count(len(names), 'metric')} were read.")
-        if picked in moving:
-            _curve(run, picked, tracks[picked])
+            histories = queries.cached_histories(backend, run)
+        names_with_history = [name for name in names if name in histories and len(histories[name].values) > 1]
+        names = [*names_with_history, *(name for name in names if name not in names_with_history)]
+        selected_name = _show_history_table(run, names, histories) if names_with_history else _show_value_table(run, names)
+        if len(names) > len(histories):
+            st.caption(f"Histories of {len(histories)} of {format_count(len(names), 'metric')} were read.")
+        if selected_name in names_with_history:
+            _show_history_chart(run, selected_name, histories[selected_name])
 
 
-def _plain(of: Run, names: list[str]) -> str:
+def _show_value_table(run: Run, names: list[str]) -> str:
     """One value each: nothing to draw."""
     rows = pd.DataFrame(
-        {"metric": [metric_title(name) for name in names], "value": [format_number(of.metrics[name]) for name in names]}
+        {"metric": [metric_title(name) for name in names], "value": [format_number(run.metrics[name]) for name in names]}
     )
     st.dataframe(
         rows,
         hide_index=True,
         key="run.values",
-        height=_height(len(names)),
+        height=_table_height(len(names)),
         column_config={
             "metric": st.column_config.TextColumn("Metric", width=390),
             "value": st.column_config.TextColumn("Value", width=140, alignment="right"),
@@ -63,81 +63,85 @@ def _plain(of: Run, names: list[str]) -> str:
     return ""
 
 
-def _table(of: Run, names: list[str], tracks: Mapping[str, MetricHistory]) -> str:
+def _show_history_table(run: Run, names: list[str], histories: Mapping[str, MetricHistory]) -> str:
     """The table to pick from; gives the name of the picked metric. Its key is a hash of the names: a row never stands for another."""
-    key = "run.metric." + hashlib.sha256("\n".join([of.run_id, *names]).encode()).hexdigest()[:16]
+    key = "run.metric." + hashlib.sha256("\n".join([run.run_id, *names]).encode()).hexdigest()[:16]
     event: Any = st.dataframe(
-        pd.DataFrame([_row(of, name, tracks.get(name)) for name in names]),
+        pd.DataFrame([_history_row(run, name, histories.get(name)) for name in names]),
         hide_index=True,
         key=key,
-        height=_height(len(names)),
+        height=_table_height(len(names)),
         on_select="rerun",
         selection_mode="single-row-required",
         selection_default={"selection": {"rows": [0]}},
-        column_config=_columns(),
+        column_config=_column_config(),
         alt=f"{len(names)} metrics with last, best, lowest and highest value; pick one to see its history",
     )
     rows = event["selection"]["rows"]
     return names[rows[0]] if rows else names[0]
 
 
-def _row(of: Run, name: str, track: MetricHistory | None) -> dict[str, Any]:
-    real = track.real_values if track else ()
-    top = best_value(name, track) if track else None
+def _history_row(run: Run, name: str, history: MetricHistory | None) -> dict[str, Any]:
+    numbers = history.real_values if history else ()
+    best = best_value(name, history) if history else None
     return {
         "metric": metric_title(name),
-        "last": format_number(of.metrics[name]),
-        "best": format_number(top),
-        "low": format_number(min(real, default=None)),
-        "high": format_number(max(real, default=None)),
-        "points": len(track.values) if track else None,
-        "history": list(MetricHistory(track.steps, track.values).downsample(SPARKLINE_POINTS).real_values)
-        if track and len(real) > 1
+        "last": format_number(run.metrics[name]),
+        "best": format_number(best),
+        "low": format_number(min(numbers, default=None)),
+        "high": format_number(max(numbers, default=None)),
+        "points": len(history.values) if history else None,
+        "history": list(MetricHistory(history.steps, history.values).downsample(SPARKLINE_POINTS).real_values)
+        if history and len(numbers) > 1
         else None,
     }
 
 
-def _columns() -> dict[str, Any]:
+def _column_config() -> dict[str, Any]:
     column = st.column_config
-    told = {"last": "Last", "best": "Best", "low": "Lowest", "high": "Highest"}
+    value_titles = {"last": "Last", "best": "Best", "low": "Lowest", "high": "Highest"}
     return {
         "metric": column.TextColumn("Metric", width=150),
-        **{name: column.TextColumn(title, width=76, alignment="right") for name, title in told.items()},
+        **{name: column.TextColumn(title, width=76, alignment="right") for name, title in value_titles.items()},
         "points": column.NumberColumn("Points", width=62),
         "history": column.LineChartColumn("History", width=124, color="blue"),
     }
 
 
-def _height(rows: int) -> int | str:
+def _table_height(rows: int) -> int | str:
     return "content" if rows <= MAX_VISIBLE_ROWS else 32 + 31 * MAX_VISIBLE_ROWS + 2
 
 
-def _curve(of: Run, name: str, track: MetricHistory) -> None:
-    thin = track.downsample(CHART_POINTS)
-    frame = pd.DataFrame({"step": thin.steps, "value": [value if is_finite_number(value) else None for value in thin.values]})
-    first, last = track.real_values[:1], track.real_values[-1:]
+def _show_history_chart(run: Run, name: str, history: MetricHistory) -> None:
+    downsampled = history.downsample(CHART_POINTS)
+    frame = pd.DataFrame(
+        {"step": downsampled.steps, "value": [value if is_finite_number(value) else None for value in downsampled.values]}
+    )
+    first, last = history.real_values[:1], history.real_values[-1:]
     st.altair_chart(
-        history_chart(frame, metric_title(name), chart_colors()),
+        _history_chart(frame, metric_title(name), chart_colors()),
         key="run.curve",
         alt=f"{name} from {format_number(first[0]) if first else 'nothing'} to {format_number(last[0]) if last else 'nothing'} "
-        f"over {format_count(len(track.values), 'point')}",
+        f"over {format_count(len(history.values), 'point')}",
     )
-    odd = len(track.values) - len(track.real_values)
+    omitted_count = len(history.values) - len(history.real_values)
     notes = [
-        f"Showing {len(thin.values)} of {len(track.values):,} points." if len(thin.values) < len(track.values) else "",
-        f"{format_count(odd, 'value')} that {'is' if odd == 1 else 'are'} no number {'is' if odd == 1 else 'are'} left out."
-        if odd
+        f"Showing {len(downsampled.values)} of {len(history.values):,} points."
+        if len(downsampled.values) < len(history.values)
+        else "",
+        f"{format_count(omitted_count, 'value')} that {'is' if omitted_count == 1 else 'are'} no number {'is' if omitted_count == 1 else 'are'} left out."
+        if omitted_count
         else "",
     ]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(" ".join(note for note in notes if note), width="stretch")
         query: dict[str, str | list[str]] = {
-            "experiment": of.experiment_id, "plot": "Curves", "y": f"metrics.{name}", "pick": [of.run_id], "only": "picked",
+            "experiment": run.experiment_id, "plot": "Curves", "y": f"metrics.{name}", "pick": [run.run_id], "only": "picked",
         }  # fmt: skip
         page_link(f"{escape(name)} beside other runs", "compare", icon="show_chart", query=query)
 
 
-def history_chart(frame: pd.DataFrame, title: str, colors: ChartColors) -> alt.LayerChart:
+def _history_chart(frame: pd.DataFrame, title: str, colors: ChartColors) -> alt.LayerChart:
     """One history over its steps: `frame` has step and value, a value that is missing leaves a gap."""
     soft = colors["soft"]
     x = alt.X(

@@ -25,32 +25,34 @@ def show_note(run: Run, *, can_edit: bool) -> None:
             st.caption("Nobody wrote one yet.")
         if can_edit:
             label, icon = ("Edit the note", "edit") if note else ("Write a note", "add")
-            _edit(label, icon, "note", run)
+            _edit_button(label, icon, "note", run)
 
 
 def show_tags(run: Run, *, can_edit: bool) -> None:
     """Tags that people and scripts set; those of MLflow and Podium themselves are folded."""
-    own = {key: value for key, value in sorted(run.tags.items()) if not is_reserved_tag(key)}
-    theirs = {key: value for key, value in sorted(run.tags.items()) if is_reserved_tag(key) and key != NOTE_TAG}
-    with card("Tags", format_count(len(own), "tag") if own else "", key="run.tags"):
-        if own:
-            show_table([_row(key, value) for key, value in own.items()])
+    own_tags = {key: value for key, value in sorted(run.tags.items()) if not is_reserved_tag(key)}
+    reserved_tags = {key: value for key, value in sorted(run.tags.items()) if is_reserved_tag(key) and key != NOTE_TAG}
+    with card("Tags", format_count(len(own_tags), "tag") if own_tags else "", key="run.tags"):
+        if own_tags:
+            show_table([_tag_row(key, value) for key, value in own_tags.items()])
         else:
             st.caption("None yet.")
         with st.container(horizontal=True, gap="small"):
             if can_edit:
-                label, icon = ("Change the tags", "edit") if own else ("Add a tag", "add")
-                _edit(label, icon, "tag", run)
-            if theirs:
-                with st.popover(f"{len(theirs)} set by programs", type="tertiary"):
-                    show_table([_row(key, value) for key, value in theirs.items()])
+                label, icon = ("Change the tags", "edit") if own_tags else ("Add a tag", "add")
+                _edit_button(label, icon, "tag", run)
+            if reserved_tags:
+                with st.popover(f"{len(reserved_tags)} set by programs", type="tertiary"):
+                    show_table([_tag_row(key, value) for key, value in reserved_tags.items()])
 
 
-def _edit(label: str, icon: str, what: Literal["note", "tag"], of: Run) -> None:
-    look, off = f":material/{icon}:", write_button_kwargs(current_backend(), of.experiment_id)
-    key = {"note": "run.note.edit", "tag": "run.tags.edit"}[what]
-    st.button(label, type="tertiary", icon=look, key=key, on_click=dialogs.open_run_dialog, args=(what, of), **off)
+def _edit_button(label: str, icon: str, kind: Literal["note", "tag"], run: Run) -> None:
+    button_icon, button_kwargs = f":material/{icon}:", write_button_kwargs(current_backend(), run.experiment_id)
+    key = {"note": "run.note.edit", "tag": "run.tags.edit"}[kind]
+    st.button(
+        label, type="tertiary", icon=button_icon, key=key, on_click=dialogs.open_run_dialog, args=(kind, run), **button_kwargs
+    )
 
 
-def _row(key: str, value: str) -> tuple[str, str]:
+def _tag_row(key: str, value: str) -> tuple[str, str]:
     return f":gray[{escape(key)}]", escape(value if len(value) <= MAX_TEXT_LENGTH else f"{value[:MAX_TEXT_LENGTH]}…")

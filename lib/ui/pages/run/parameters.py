@@ -37,14 +37,14 @@ def show_inputs(run: Run) -> None:
         return
     with card("Data", format_count(len(run.inputs), "dataset"), key="run.inputs"):
         rows = [
-            (escape(one.name), escape(one.context), f"{short_hash(escape(one.digest))}", _source(one.source))
-            for one in run.inputs[:50]
+            (escape(dataset.name), escape(dataset.context), f"{short_hash(escape(dataset.digest))}", _source_text(dataset.source))
+            for dataset in run.inputs[:50]
         ]
         show_table(rows, ["Dataset", "Used for", "Digest", "Source"])
         if len(run.inputs) > len(rows):
             st.caption(f"Showing {len(rows)} of {format_count(len(run.inputs), 'dataset')}.")
 
 
-def _source(text: str) -> str:
+def _source_text(text: str) -> str:
     """Where data came from; MLflow keeps it as JSON, often with the code's own tags in it, so a long one is cut."""
     return escape(text if len(text) <= 80 else f"{text[:79]}…")

@@ -1,4 +1,4 @@
-"""What the Run page reads, kept for a few seconds and forgotten after every deed."""
+"""What the Run page reads, cached for a few seconds and cleared after every change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from lib.runs.artifacts import mlmodel
 from lib.runs.artifacts.files import ArtifactLocation
 from lib.runs.artifacts.mlmodel import ModelFile
 from lib.runs.reading import related_runs, run_reader
-from lib.runs.reading.metric_history import read_histories as histories_of
+from lib.runs.reading.metric_history import read_histories
 from lib.runs.reading.related_runs import ExperimentRef, RelatedRuns
 from lib.runs.table.number_format import is_finite_number
 from lib.runs.table.types import Run
-from lib.ui.pages.compare.again import clear_run_caches
 from lib.ui.queries import registry
+from lib.ui.queries.runs import clear_run_caches
 
 MAX_HISTORIES = 60
 """Of how many metrics the history is read; the others are shown with their last value."""
@@ -39,24 +39,24 @@ class MetricHistory:
         return tuple(value for value in self.values if is_finite_number(value))
 
     def downsample(self, max_points: int) -> "MetricHistory":
-        """About `most` points, evenly taken, the first, last, lowest and highest among them."""
-        every = range(len(self.values))
-        if len(every) <= max_points:
+        """About `max_points` points, evenly taken, the first, last, lowest and highest among them."""
+        indices = range(len(self.values))
+        if len(indices) <= max_points:
             return self
-        kept = {round(place * (len(every) - 1) / (max_points - 3)) for place in range(max_points - 2)}
-        real = [place for place in every if is_finite_number(self.values[place])]
-        if real:
-            kept |= {min(real, key=self.values.__getitem__), max(real, key=self.values.__getitem__)}
-        chosen = sorted(kept)
-        return MetricHistory(tuple(self.steps[place] for place in chosen), tuple(self.values[place] for place in chosen))
+        sampled = {round(index * (len(indices) - 1) / (max_points - 3)) for index in range(max_points - 2)}
+        finite_indices = [index for index in indices if is_finite_number(self.values[index])]
+        if finite_indices:
+            sampled |= {min(finite_indices, key=self.values.__getitem__), max(finite_indices, key=self.values.__getitem__)}
+        ordered = sorted(sampled)
+        return MetricHistory(tuple(self.steps[index] for index in ordered), tuple(self.values[index] for index in ordered))
 
 
 def best_value(metric: str, history: MetricHistory) -> float | None:
     """The best value of a history by the metric's direction; None where neither way is better, or no value is real."""
-    towards = metric_direction(metric)
-    if towards == "neither" or not history.real_values:
+    direction = metric_direction(metric)
+    if direction == "neither" or not history.real_values:
         return None
-    return max(history.real_values) if towards == "more" else min(history.real_values)
+    return max(history.real_values) if direction == "more" else min(history.real_values)
 
 
 @st.cache_data(ttl="5s", max_entries=64, show_spinner=False)
@@ -78,14 +78,14 @@ def cached_experiment_ref(backend: Backend, experiment_id: str) -> ExperimentRef
 
 
 @st.cache_data(ttl="60s", max_entries=64, show_spinner=False)
-def _models(here: Backend, of: Run) -> tuple[ArtifactLocation, ...]:
-    return mlmodel.read_model_locations(here, of)
+def _cached_model_locations(backend: Backend, run: Run) -> tuple[ArtifactLocation, ...]:
+    return mlmodel.read_model_locations(backend, run)
 
 
 def model_locations(backend: Backend, run: Run) -> tuple[ArtifactLocation, ...]:
-    """The models it logged; none where they cannot be read, which the card of the artifacts tells."""
+    """The models it logged; none where they cannot be read, which the card of the artifacts reports."""
     try:
-        return _models(backend, run)
+        return _cached_model_locations(backend, run)
     except PodiumError:
         return ()
 
@@ -98,28 +98,36 @@ def cached_model_file(backend: Backend, location: ArtifactLocation) -> ModelFile
 
 def run_usage(backend: Backend, run: Run) -> tuple[VersionUse, ...]:
     """The registered versions that came from it."""
-    known = registry.load_registry(backend)
-    return find_version_uses(run, known.models, known.states)
+    loaded_registry = registry.load_registry(backend)
+    return find_version_uses(run, loaded_registry.models, loaded_registry.states)
 
 
 def cached_histories(backend: Backend, run: Run) -> dict[str, MetricHistory]:
-    """The histories of its first metrics by name; a run that got another value since is read anew."""
+    """The histories of its first metrics by name; a run that got another value since is read again."""
     names = tuple(sorted(run.metrics))[:MAX_HISTORIES]
-    return _histories(backend, run.run_id, names, (run.status, tuple(str(run.metrics[name]) for name in names)))
+    return _cached_histories(backend, run.run_id, names, (run.status, tuple(str(run.metrics[name]) for name in names)))
 
 
 @st.cache_data(ttl="60s", max_entries=64, show_spinner="Reading the histories…")
-def _histories(here: Backend, run_id: str, names: Sequence[str], stamp: object) -> dict[str, MetricHistory]:
-    found = histories_of(here, [run_id], names)
-    tracks = {
-        str(name): MetricHistory(tuple(points.step), tuple(points.value)) for name, points in found.groupby("metric", sort=False)
+def _cached_histories(backend: Backend, run_id: str, names: Sequence[str], stamp: object) -> dict[str, MetricHistory]:
+    all_points = read_histories(backend, [run_id], names)
+    histories = {
+        str(name): MetricHistory(tuple(points.step), tuple(points.value))
+        for name, points in all_points.groupby("metric", sort=False)
     }
-    return {name: tracks[name] for name in names if name in tracks}
+    return {name: histories[name] for name in names if name in histories}
 
 
 def clear_caches() -> None:
-    """Read runs, models and records anew: something was changed."""
-    for read in (cached_run, cached_related_runs, cached_experiment_ref, _models, _histories, registry.source_run):
-        read.clear()
+    """Read runs, models and records again: something was changed."""
+    for cached_function in (
+        cached_run,
+        cached_related_runs,
+        cached_experiment_ref,
+        _cached_model_locations,
+        _cached_histories,
+        registry.source_run,
+    ):
+        cached_function.clear()
     registry.clear_cache()
     clear_run_caches()

@@ -1,0 +1,67 @@
+"""Cached reads of the files of runs and models: where they lie, what is there, and a preview of each."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from lib.backends.backend import Backend
+from lib.runs.artifacts import files
+from lib.runs.artifacts.files import ArtifactLocation, ArtifactTree
+from lib.runs.artifacts.previews import Preview, build_preview
+
+CACHE_SECONDS = 30
+MODEL_PREFIX = "models:/"
+
+
+@dataclass(frozen=True)
+class FilePreview:
+    """A file as it can be shown: its preview, its full size in bytes and the SHA-256 of its bytes."""
+
+    preview: Preview
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """A file of one run. Files of two runs belong together when they have the same key in `cached_files`."""
+
+    location: ArtifactLocation
+    path: str
+    size: int | None
+
+
+@st.cache_data(ttl=CACHE_SECONDS, max_entries=64, show_spinner=False)
+def cached_locations(backend: Backend, run_id: str) -> tuple[ArtifactLocation, ...]:
+    """The artifact locations of a run: its own files, then those of its models."""
+    return files.read_locations(backend, run_id)
+
+
+@st.cache_data(ttl=CACHE_SECONDS, max_entries=64, show_spinner=False)
+def cached_tree(backend: Backend, location: ArtifactLocation, path: str = "") -> ArtifactTree:
+    """The files and folders of a location below a folder."""
+    return files.walk_tree(backend, location, path)
+
+
+@st.cache_data(ttl=CACHE_SECONDS, max_entries=32, show_spinner=False)
+def cached_preview(backend: Backend, location: ArtifactLocation, path: str) -> FilePreview:
+    """A file to be shown. Raises Refused for one that is too large for that."""
+    content = files.fetch_file(backend, location, path)
+    return FilePreview(build_preview(path, content.data), len(content.data), content.digest)
+
+
+@st.cache_data(ttl=CACHE_SECONDS, max_entries=64, show_spinner="Reading the list of files…")
+def cached_files(backend: Backend, run_id: str) -> tuple[dict[str, RunFile], bool]:
+    """The files of a run and of the models it logged, and whether there are more. A key names a model by its name: ids differ by run."""
+    run_files: dict[str, RunFile] = {}
+    has_more, model_names = False, set[str]()
+    for location in cached_locations(backend, run_id):
+        tree = cached_tree(backend, location)
+        has_more = has_more or tree.has_more
+        name = f"{location.name} ({len(model_names) + 1})" if location.name in model_names else location.name
+        model_names |= {location.name} if location.model_id else set()
+        prefix = f"{MODEL_PREFIX}{name}/" if location.model_id else ""
+        for entry in tree.entries:
+            if not entry.is_folder:
+                run_files.setdefault(prefix + entry.path, RunFile(location, entry.path, entry.size))
+    return run_files, has_more
