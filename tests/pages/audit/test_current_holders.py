@@ -78,8 +78,8 @@ def test_every_filter_leaves_exactly_the_entries_that_fit_it(fresh_store):
 
     assert left() == {(row.model, row.entry.position) for row in rows}
     assert left(model="beer") | left(model="wine") == left()
-    assert left(people=("ana",)) & left(people=("bo",)) == set()
-    assert left(words="WINE v3") == {
+    assert left(actors=("ana",)) & left(actors=("bo",)) == set()
+    assert left(text="WINE v3") == {
         (row.model, row.entry.position) for row in rows if row.history_row.version == "3" and row.model == "wine"
     }
     assert left(stages=("Production", "Staging")) >= left(stages=("Production",))

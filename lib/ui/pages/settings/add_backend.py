@@ -75,9 +75,9 @@ def _read(kind: str, name: str, where: str) -> ConfiguredBackend:
 
 def _offer_untested() -> None:
     new, state = st.session_state.get(UNTESTED_KEY, (None, None))
-    if new is None or state is None or state.trouble is None:
+    if new is None or state is None or state.problem is None:
         return
-    show_error(state.trouble)
+    show_error(state.problem)
     if st.button("Add it all the same", key="settings.anyway", icon=":material/add:"):
         try:
             _write(new, state)

@@ -115,8 +115,8 @@ def _row(one: ConfiguredBackend, *, shared: bool) -> None:
                 st.caption(_where(one, kind))
             _buttons(one, is_used=is_used, shared=shared)
         tested = st.session_state.get(STATUSES_KEY, {}).get(key)
-        if tested and tested.trouble:
-            show_error(tested.trouble)
+        if tested and tested.problem:
+            show_error(tested.problem)
 
 
 def _title(one: ConfiguredBackend) -> str:
@@ -137,7 +137,9 @@ def _badges(one: ConfiguredBackend, *, is_used: bool) -> None:
         show_badge(HEALTH_BADGES, "broken", "Cannot be used")
     elif tested:
         show_badge(
-            HEALTH_BADGES, tested.word, {"ok": "Answers", "warning": "Needs something", "broken": "Does not answer"}[tested.word]
+            HEALTH_BADGES,
+            tested.health,
+            {"ok": "Answers", "warning": "Needs something", "broken": "Does not answer"}[tested.health],
         )
 
 
