@@ -11,7 +11,6 @@ from lib.ui.components.formatting import (
     escape,
     format_age,
     format_count,
-    format_difference,
     format_duration,
     format_metric,
     format_recent_age,
@@ -73,7 +72,6 @@ def test_times_are_in_utc_whatever_zone_they_came_in():
 def test_numbers_have_a_real_minus_and_counts_have_thousands():
     assert format_metric(-0.5) == "−0.5000"
     assert format_metric(None) == ""
-    assert format_difference(0.0278) == "+0.0278"
     assert format_count(1, "run") == f"1{NBSP}run"
     assert format_count(24000, "run") == f"24,000{NBSP}runs"
     assert format_count(2, "entry", "entries") == f"2{NBSP}entries"

@@ -156,7 +156,7 @@ def _ask_consent(here: Backend) -> None:
     with st.container(width=720), card("Opening it changes its tables", key="gate.consent"):
         show_facts(
             {
-                "Database": f"{escape(path)}, {format_size(path.stat().st_size)}",
+                "Database": f"{escape(path)}, {_format_size(path.stat().st_size)}",
                 "Schema now": escape(stand.revision or "without a number"),
                 "Schema afterwards": f"{escape(stand.required_revision)}, of MLflow{NBSP}{mlflow_client.installed_mlflow_version()}",
                 "Runs, models, files": "stay as they are",
@@ -188,6 +188,6 @@ def _say_what_was_copied() -> None:
         st.success(f"The database was copied to {escape(copy)} and opened.", icon=":material/check_circle:")
 
 
-def format_size(size: int) -> str:
+def _format_size(size: int) -> str:
     """A file size as people read it: 0.4 MB, 3.2 GB."""
     return f"{size / 1e6:,.1f}{NBSP}MB" if size < 1e9 else f"{size / 1e9:,.1f}{NBSP}GB"

@@ -67,11 +67,6 @@ def format_metric(value: float | None, digits: int = 4) -> str:
     return "" if value is None else f"{value:.{digits}f}".replace("-", MINUS)
 
 
-def format_difference(value: float, digits: int = 4) -> str:
-    """A difference with its sign: +0.0278, −0.016."""
-    return f"{value:+.{digits}f}".replace("-", MINUS)
-
-
 def format_count(number: int, singular: str, plural: str = "") -> str:
     """ "1 run", "24,000 runs"."""
     return f"{number:,}{NBSP}{singular if number == 1 else plural or singular + 's'}"

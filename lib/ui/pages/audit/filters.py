@@ -33,15 +33,15 @@ def matches_filter(row: AuditRow, entry_filter: EntryFilter) -> bool:
         entry_filter.model in (ALL_MODELS, row.model)
         and (not entry_filter.kinds or kind_label(row) in entry_filter.kinds)
         and (not entry_filter.actors or row.history_row.actor_name in entry_filter.actors)
-        and (not entry_filter.stages or not mentioned_stages(row).isdisjoint(entry_filter.stages))
-        and (not entry_filter.versions or not mentioned_versions(row).isdisjoint(entry_filter.versions))
+        and (not entry_filter.stages or not _mentioned_stages(row).isdisjoint(entry_filter.stages))
+        and (not entry_filter.versions or not _mentioned_versions(row).isdisjoint(entry_filter.versions))
         and _within(row, entry_filter.days)
         and entry_filter.text.lower()
         in f"{row.model} v{row.history_row.version} {row.history_row.summary} {row.history_row.corrected_summary} {row.history_row.actor_name}".lower()
     )
 
 
-def mentioned_stages(row: AuditRow) -> set[str]:
+def _mentioned_stages(row: AuditRow) -> set[str]:
     """The stages an entry speaks of: from and to, those a displaced version left, those that were moved outside."""
     body, named = row.entry.body, {row.history_row.from_stage, row.history_row.to_stage}
     if isinstance(body, Observed):
@@ -49,7 +49,7 @@ def mentioned_stages(row: AuditRow) -> set[str]:
     return named - {""}
 
 
-def mentioned_versions(row: AuditRow) -> set[str]:
+def _mentioned_versions(row: AuditRow) -> set[str]:
     """The versions an entry speaks of."""
     body, named = row.entry.body, {row.history_row.version}
     if isinstance(body, Closing):
@@ -86,7 +86,7 @@ def _more(every: Sequence[AuditRow], wish: EntryFilter) -> EntryFilter:
     query = st.query_params
     used = sum(name in query for name in ("audit.stages", "audit.version", "audit.days"))
     with st.popover(f"More · {used}" if used else "More", icon=":material/filter_list:", key="audit.more"):
-        known = {number for row in every if wish.model in (ALL_MODELS, row.model) for number in mentioned_versions(row)}
+        known = {number for row in every if wish.model in (ALL_MODELS, row.model) for number in _mentioned_versions(row)}
         stages = _several("Stages", "Any stage", list(STAGES), "stretch")
         versions = _several("Version", "Any version", sorted(known, key=version_sort_key), "stretch")
         days = st.date_input(

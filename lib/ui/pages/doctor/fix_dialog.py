@@ -52,7 +52,7 @@ def open_fix_dialog(offer: FixOffer) -> None:
     st.session_state[DIALOG_KEY] = question
 
 
-def close_fix_dialog() -> None:
+def _close_fix_dialog() -> None:
     """Forget the open dialog."""
     st.session_state.pop(DIALOG_KEY, None)
 
@@ -61,7 +61,9 @@ def show_fix_dialog() -> None:
     """Draw the dialog that was opened, if any."""
     question = st.session_state.get(DIALOG_KEY)
     if isinstance(question, FixDialogState):
-        st.dialog(escape(question.title), width="medium", icon=":material/healing:", on_dismiss=close_fix_dialog)(_draw)(question)
+        st.dialog(escape(question.title), width="medium", icon=":material/healing:", on_dismiss=_close_fix_dialog)(_draw)(
+            question
+        )
 
 
 def _draw(question: FixDialogState) -> None:
@@ -83,7 +85,7 @@ def _draw(question: FixDialogState) -> None:
     sure = _sure(question, told)
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="doctor.cancel"):
-            close_fix_dialog()
+            _close_fix_dialog()
             st.rerun()
         verb = escape(told.title.removesuffix("?"))
         if st.button(verb, type="primary", icon=":material/healing:", key="doctor.carry_out", disabled=not sure):
@@ -127,14 +129,14 @@ def _carry_out(call: FixOffer, progress: "st.delta_generator.DeltaGenerator") ->
             show_error(error)
         return
     add_fix_result(here, done)
-    close_fix_dialog()
+    _close_fix_dialog()
     st.rerun()
 
 
 def _leave(word: str = "Cancel") -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button(word, key="doctor.leave"):
-            close_fix_dialog()
+            _close_fix_dialog()
             st.rerun()
 
 

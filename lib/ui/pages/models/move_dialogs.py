@@ -84,7 +84,7 @@ def open_move_dialog(cached_status: LoadedModelStatus, number: str, to: Stage, k
     )
 
 
-def close_move_dialog() -> None:
+def _close_move_dialog() -> None:
     """Forget the open dialog."""
     st.session_state.pop(DIALOG_KEY, None)
 
@@ -93,7 +93,7 @@ def show_move_dialog() -> None:
     """Draw the dialog that was opened, if any."""
     question = st.session_state.get(DIALOG_KEY)
     if isinstance(question, MoveDialogState):
-        st.dialog(question.title, width="medium", icon=":material/balance:", on_dismiss=close_move_dialog)(_confirm)(question)
+        st.dialog(question.title, width="medium", icon=":material/balance:", on_dismiss=_close_move_dialog)(_confirm)(question)
 
 
 def _confirm(question: MoveDialogState) -> None:
@@ -117,7 +117,7 @@ def _confirm(question: MoveDialogState) -> None:
         st.caption("They move the version, and leave no record of who did it and why.")
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="models.cancel"):
-            close_move_dialog()
+            _close_move_dialog()
             st.rerun()
         if st.button(question.button_label, key="models.confirm", type="primary", icon=":material/check:"):
             _decide(question, (category, said, name, typed), along)
@@ -181,7 +181,7 @@ def _decide(question: MoveDialogState, typed: tuple[str, str, str, str], along: 
     remember_user_name(name)
     kind, text = _done(done)
     flash.set_flash(flash.MODELS, text, kind)
-    close_move_dialog()
+    _close_move_dialog()
     clear_cache()
     st.rerun()
 
