@@ -1,7 +1,7 @@
 """The theme's colours by role and the place of its fonts, for charts and pictures on every floor. Plain values, no Streamlit.
 
 The same colours stand in .streamlit/config.toml, which draws the page around the charts. Which mode a browser shows is known to
-`lib.ui.components.chart_theme`.
+`lib.ui.components.badges`.
 """
 
 from collections.abc import Mapping

@@ -3,10 +3,11 @@
 import streamlit as st
 
 from lib.jobs import job_queue
+from lib.ui.app.jobs import job_settings
 from lib.ui.app.session import current_backend, now
 from lib.ui.components.formatting import format_count
 from lib.ui.components.layout import card, page_header, show_empty_state
-from lib.ui.pages.launch.form import ask_parameters, choose_demo, job_settings, open_script_dialog, start_button
+from lib.ui.pages.launch.form import ask_parameters, choose_demo, open_script_dialog, start_button
 from lib.ui.pages.launch.job import find_selected_job, show_job, show_job_list
 
 here, place = current_backend(), job_settings()

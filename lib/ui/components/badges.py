@@ -1,4 +1,4 @@
-"""The visual vocabulary: one icon and one colour per word.
+"""The visual vocabulary: one icon and one colour per word, and the colours of charts.
 
 Green, red and orange judge; blue, violet and gray say where or what.
 """
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+
+from lib.theme import DARK, LIGHT, ChartColors
 
 Badge = tuple[str, str, str]
 """Colour, Material icon, what people read."""
@@ -30,6 +32,8 @@ HEALTH_BADGES: Mapping[str, Badge] = {
     "broken": ("red", "error", "Broken"),
     "skipped": ("gray", "remove", "Skipped"),
 }
+HEALTH_BY_LEVEL = {"problem": "broken", "notice": "warning", "fine": "ok", "skipped": "skipped"}
+"""The badge of HEALTH_BADGES for each level of a finding."""
 ENTRY_BADGES: Mapping[str, Badge] = {
     "OPENED": ("gray", "flag", "Record begins"),
     "IMPORTED": ("gray", "download", "Imported"),
@@ -74,3 +78,8 @@ def badge_column_options(badges: Mapping[str, Badge]) -> dict[str, Any]:
     """Options and colours for `st.column_config.MultiselectColumn`, so that a data-frame cell looks like the badge."""
     said = {word[2]: word[0] for word in badges.values()}
     return {"options": list(said), "color": list(said.values())}
+
+
+def chart_colors() -> ChartColors:
+    """The colours of the mode this browser shows, for the pure chart builders."""
+    return DARK if st.context.theme.type == "dark" else LIGHT

@@ -19,7 +19,7 @@ from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_ga
 from lib.ledger.queries.version_metrics import main_metrics
 from lib.ledger.state.imported_holdings import all_holdings
 from lib.ui.app.session import now
-from lib.ui.components.chart_theme import chart_colors
+from lib.ui.components.badges import chart_colors
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import NBSP, escape, format_metric, strip_invisible, version_label
 from lib.ui.components.layout import card

@@ -19,14 +19,12 @@ from lib.ledger.state.imported_holdings import all_holdings
 from lib.registry.snapshot import RegistrySnapshot
 from lib.runs.analysis.metric_direction import ARROWS, metric_direction
 from lib.ui.app.session import now
-from lib.ui.components.badges import STAGE_BADGES, badge_column_options
-from lib.ui.components.chart_theme import chart_colors
+from lib.ui.components.badges import STAGE_BADGES, badge_column_options, chart_colors
 from lib.ui.components.formatting import format_count
 from lib.ui.components.layout import card, show_empty_state
 from lib.ui.pages.audit.entry_table import open_entry
 from lib.ui.queries.registry import LoadedRegistry
 
-HOLDERS_VIEW, VERSIONS_VIEW, ENTRIES_VIEW = "Now", "Versions", "Entries"
 MAX_LANES = 20
 """How many models the strip shows."""
 _OF = "audit.of"

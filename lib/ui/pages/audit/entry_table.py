@@ -14,7 +14,7 @@ import streamlit as st
 from lib.ledger.entry.types import Closing, Decided, Observed, Registered
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR, REASON_CATEGORIES, UNKNOWN_ACTOR, parse_timestamp
 from lib.ledger.queries.history import HistoryRow
-from lib.ui.app.routes import page_link
+from lib.ui.app.routes import page_link, switch_page
 from lib.ui.components.badges import ENTRY_BADGES, STAGE_BADGES, badge_column_options, badge_markdown
 from lib.ui.components.formatting import escape, format_count, format_metric, format_time, short_hash, version_label
 from lib.ui.components.layout import card, show_card_header, show_empty_state, show_facts
@@ -28,6 +28,15 @@ MAX_TABLE_ROWS = 2_000
 """Rows of the table on one page: more make every click slow."""
 OPENED_ENTRY_KEY, TABLE_GENERATION_KEY = "audit.opened", "audit.turn"
 """The entry that was opened from elsewhere, and how often that happened: the table begins anew with it."""
+
+
+def show_no_entries() -> None:
+    """In place of the table while no book has an entry: where the first one comes from."""
+    with card(key="audit.empty"):
+        show_empty_state("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
+        with st.container(horizontal=True, horizontal_alignment="center"):
+            if st.button("Open the models", icon=":material/deployed_code:", key="audit.models"):
+                switch_page("models")
 
 
 def open_entry(entry_id: str) -> None:

@@ -7,12 +7,11 @@ import streamlit as st
 from lib.doctor.fix_runner import SHARED_PODIUM_MESSAGE, find_fix
 from lib.doctor.types import Finding, Fix, FixOffer
 from lib.ui.app.backend_selection import is_shared
-from lib.ui.components.badges import HEALTH_BADGES
+from lib.ui.components.badges import HEALTH_BADGES, HEALTH_BY_LEVEL
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import card, show_empty_state, show_table
 from lib.ui.pages.doctor.fix_dialog import open_fix_dialog
 
-HEALTH_BY_LEVEL = {"problem": "broken", "notice": "warning", "fine": "ok", "skipped": "skipped"}
 MAX_EVIDENCE_ROWS = 5
 
 

@@ -15,11 +15,11 @@ from lib.doctor.report import report_document, report_lines, report_markdown
 from lib.doctor.types import Finding, FixResult, Report
 from lib.ui.app.backend_selection import add_and_switch_backend, is_shared
 from lib.ui.components import capability_panel
+from lib.ui.components.badges import HEALTH_BY_LEVEL
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_time
 from lib.ui.components.layout import card, show_checks, show_facts, show_table
 from lib.ui.components.write_access import disabled_kwargs
-from lib.ui.pages.doctor.findings import HEALTH_BY_LEVEL
 from lib.ui.pages.doctor.report_state import clear_report, fix_results
 
 _WORST = ("problem", "notice", "fine", "skipped")

@@ -5,9 +5,9 @@ import streamlit as st
 from lib.doctor.symptoms import SYMPTOMS_BY_TITLE, Symptom, findings_for_symptom
 from lib.doctor.types import Finding, Report
 from lib.ui.app.routes import page_link
+from lib.ui.components.badges import HEALTH_BY_LEVEL
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import card, show_checks
-from lib.ui.pages.doctor.findings import HEALTH_BY_LEVEL
 
 
 def choose_symptom() -> Symptom | None:

@@ -1,27 +1,20 @@
 """The form of the Launch page: a demo, its parameters as widgets, what it costs, the start, and its script to read."""
 
-import os
 import shlex
 
 import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.backends.dagshub import repository_of
-from lib.jobs.job_settings import JobSettings, read_job_settings
 from lib.launch import catalogue, demo_jobs
 from lib.launch.catalogue import Demo, DemoParameter, ParameterInput
-from lib.ui.app.routes import PROJECT_ROOT, switch_page
-from lib.ui.app.session import current_backend, now, user_name
+from lib.ui.app.jobs import start_demo
+from lib.ui.app.session import current_backend, user_name
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape
 from lib.ui.components.write_access import disabled_kwargs, write_button_kwargs
 
 DEMO_KEY = "launch.demo"
-
-
-def job_settings() -> JobSettings:
-    """Where this process runs its jobs. Raises BadInput when PODIUM_JOBS makes no sense."""
-    return read_job_settings(os.environ, PROJECT_ROOT)
 
 
 def choose_demo() -> Demo:
@@ -95,13 +88,6 @@ def start_button(demo: Demo, values: dict[str, ParameterInput], backend: Backend
             **(disabled_kwargs(why) or write_button_kwargs(backend)),
         ):
             start_demo(demo, values, backend)
-
-
-def start_demo(demo: Demo, values: dict[str, ParameterInput], backend: Backend) -> None:
-    """Start a demo and show its job; for every page that starts one. Raises PodiumError when nothing was started."""
-    with st.spinner("Starting…"):
-        job = demo_jobs.start_demo_job(job_settings(), demo, values, backend, now())
-    switch_page("launch", demo=demo.key, job=job.id)
 
 
 def _place(demo: Demo) -> list[str]:

@@ -9,12 +9,12 @@ from lib.backends.backend import Backend
 from lib.errors import NotFound
 from lib.jobs import job_folder, job_queue
 from lib.jobs.job_folder import Job, JobProgress
+from lib.ui.app.jobs import job_settings
 from lib.ui.app.session import now
 from lib.ui.components.badges import RUN_STATUS_BADGES, show_badge
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import NBSP, escape, format_count, format_duration, format_recent_age, format_time
 from lib.ui.components.layout import card
-from lib.ui.pages.launch.form import job_settings
 from lib.ui.pages.launch.result import show_result
 
 STATUS_BY_STATE = {

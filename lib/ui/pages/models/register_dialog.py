@@ -1,6 +1,7 @@
 """The register dialog: a run's model becomes a new model or a new version, with a description that is asked for."""
 
 import re
+from typing import Any
 
 import streamlit as st
 
@@ -22,12 +23,23 @@ RUN_KEY = "models.register.run"
 NEW_MODEL, NEW_VERSION = "New model", "New version"
 
 
+def register_button(disabled: dict[str, Any]) -> None:
+    """The button that opens the dialog; `disabled` greys it out with a reason, see `write_access`."""
+    st.button(
+        "Register a version",
+        icon=":material/add_box:",
+        key="models.register",
+        on_click=open_register_dialog,
+        **disabled,
+    )
+
+
 def open_register_dialog(run_id: str = "") -> None:
     """Open the dialog at the next run of the page; without a run it asks for one."""
     st.session_state[RUN_KEY] = run_id
 
 
-def close_register_dialog() -> None:
+def _close_register_dialog() -> None:
     """Forget the dialog."""
     st.session_state.pop(RUN_KEY, None)
     st.query_params.pop("register", None)
@@ -38,7 +50,7 @@ def show_register_dialog() -> None:
     if "register" in st.query_params and RUN_KEY not in st.session_state:
         open_register_dialog(st.query_params["register"])
     if RUN_KEY in st.session_state:
-        st.dialog("Register a model?", width="medium", icon=":material/add_box:", on_dismiss=close_register_dialog)(_dialog)(
+        st.dialog("Register a model?", width="medium", icon=":material/add_box:", on_dismiss=_close_register_dialog)(_dialog)(
             current_backend()
         )
 
@@ -92,7 +104,7 @@ def _form(here: Backend, chosen: ModelCandidate) -> None:
         st.code(register_snippet(here.uri, name, chosen.source, chosen.run.run_id, chosen.model_id), language="python")
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="models.register.cancel"):
-            close_register_dialog()
+            _close_register_dialog()
             st.rerun()
         if st.button("Register", key="models.register.confirm", type="primary", icon=":material/add_box:"):
             _register(chosen, (name, description, person))
@@ -140,7 +152,7 @@ def _register(chosen: ModelCandidate, typed: tuple[str, str, str]) -> None:
         flash.MODELS,
         f"Entry {made.position} recorded. {version_label(made.version)} of {escape(made.model)} is registered.",
     )
-    close_register_dialog()
+    _close_register_dialog()
     clear_cache()
     st.query_params["model"] = made.model
     st.query_params["version"] = made.version

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from lib.backends.backend import Backend
+from lib.launch.catalogue import find_demo
+from lib.ui.app.jobs import start_demo
 from lib.ui.app.routes import switch_page
+from lib.ui.components.error_box import error_boundary
+
+FIRST_DEMO, TREE_COUNTS = "first-run", (1, 5, 15)
+"""What the first step runs: the wine forest with 1, 5 and 15 trees."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ FIRST_STEPS = (
 
 
 def show_first_steps(current_step: int, on_launch: Callable[[], None]) -> None:
-    """Draw the three steps; `reached` is the number of the one to take now, those before it are done."""
+    """Draw the three steps; `current_step` is the number of the one to take now, those before it are done."""
     acts: dict[int, Callable[[], None]] = {1: on_launch, 2: lambda: switch_page("compare"), 3: lambda: switch_page("models")}
     with st.container(gap="xsmall", width=860):
         st.header("From a first run to a decision you can explain", anchor=False)
@@ -77,3 +84,9 @@ _INTRODUCTION = {
     2: "The first runs are recorded. Compare them, then register the better one.",
     3: "A version is registered. Put it in Production with a reason.",
 }
+
+
+def launch_wine_demo(backend: Backend) -> None:
+    """Start the wine demo as one job of three runs and go to it. What goes wrong is said where the button stands."""
+    with error_boundary():
+        start_demo(find_demo(FIRST_DEMO), {"n_estimators": TREE_COUNTS}, backend)

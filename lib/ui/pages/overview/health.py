@@ -7,10 +7,9 @@ from lib.doctor.check_runner import QUICK_CHECKS, run_checks
 from lib.doctor.types import Finding, Report
 from lib.ui.app.routes import page_link
 from lib.ui.app.session import now
+from lib.ui.components.badges import HEALTH_BY_LEVEL
 from lib.ui.components.formatting import escape, format_recent_age
 from lib.ui.components.layout import card, show_checks
-
-_STATES = {"fine": "ok", "notice": "warning", "problem": "broken", "skipped": "skipped"}
 
 
 @st.cache_data(ttl="2min", max_entries=16, show_spinner=False)
@@ -24,7 +23,7 @@ def show_health(backend: Backend) -> None:
     report = cached_quick_report(backend)
     found = [*report.problems_and_notices, *report.findings_with_level("fine"), *report.findings_with_level("skipped")]
     with card("Health", f"checked {format_recent_age(report.at, now())}", key="overview.health"):
-        show_checks([(_STATES[one.level], escape(one.title), escape(_short(one))) for one in found])
+        show_checks([(HEALTH_BY_LEVEL[one.level], escape(one.title), escape(_short(one))) for one in found])
         page_link("Open Doctor", "doctor", icon="stethoscope")
 
 

@@ -15,8 +15,7 @@ from lib.ledger.state.imported_holdings import all_holdings
 from lib.registry.snapshot import RegistrySnapshot
 from lib.ui.app.routes import page_link, switch_page
 from lib.ui.app.session import now
-from lib.ui.components.badges import ENTRY_BADGES, HEALTH_BADGES, STAGE_BADGES, badge_markdown, icon_markdown
-from lib.ui.components.chart_theme import chart_colors
+from lib.ui.components.badges import ENTRY_BADGES, HEALTH_BADGES, STAGE_BADGES, badge_markdown, chart_colors, icon_markdown
 from lib.ui.components.drift_banner import show_drift_summary
 from lib.ui.components.formatting import escape, format_count, format_date, format_metric, format_time, version_label
 from lib.ui.components.layout import card, show_empty_state, show_table
@@ -27,7 +26,7 @@ MAX_ROWS = 6
 """How many models and entries the cards show."""
 
 
-def setup_progress(backend: Backend) -> Literal["nothing", "registered", "in production"]:
+def _setup_progress(backend: Backend) -> Literal["nothing", "registered", "in production"]:
     """How far the models of a backend have come: the steps are drawn until the first one is in Production."""
     models = load_registry(backend).models
     if any(seen.slot_states["production"].holders for seen in models):
@@ -38,14 +37,14 @@ def setup_progress(backend: Backend) -> Literal["nothing", "registered", "in pro
 def show_summary(backend: Backend) -> None:
     """The answer first, under the title: how many models are in Production, how many were moved outside, and what to settle."""
     found = load_registry(backend)
-    if said := summary_text(backend):
+    if said := _summary_text(backend):
         st.markdown(f":gray[{said}]")
     show_drift_summary(found)
-    if setup_progress(backend) == "registered":
+    if _setup_progress(backend) == "registered":
         show_first_steps(3, lambda: switch_page("models"))
 
 
-def summary_text(backend: Backend) -> str:
+def _summary_text(backend: Backend) -> str:
     """How many models are in Production, and how many were moved outside; empty before there is one."""
     found = load_registry(backend)
     held = sum(bool(seen.slot_states["production"].holders) for seen in found.models)
