@@ -60,8 +60,10 @@ class SecurityHeadersMiddleware:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                ours = dict(security_headers())
-                message["headers"] = [pair for pair in message["headers"] if pair[0] not in ours] + list(ours.items())
+                extra_headers = dict(security_headers())
+                message["headers"] = [pair for pair in message["headers"] if pair[0] not in extra_headers] + list(
+                    extra_headers.items()
+                )
             await send(message)
 
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)

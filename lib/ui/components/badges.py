@@ -57,15 +57,15 @@ ENTRY_BADGES: Mapping[str, Badge] = {
 
 
 def show_badge(badges: Mapping[str, Badge], key: str, text: str = "") -> None:
-    """Draw the badge of a word; `text` replaces what it says and must be harmless already."""
-    color, icon, said = badges.get(key, ("gray", "circle", key))
-    st.badge(text or said, icon=f":material/{icon}:", color=color)
+    """Draw the badge of a key; `text` replaces its label and must be harmless already."""
+    color, icon, label = badges.get(key, ("gray", "circle", key))
+    st.badge(text or label, icon=f":material/{icon}:", color=color)
 
 
 def badge_markdown(badges: Mapping[str, Badge], key: str, text: str = "") -> str:
     """The same badge as Markdown, for table cells and running text; `text` must be harmless already."""
-    color, icon, said = badges.get(key, ("gray", "circle", "Other"))
-    return f":{color}-badge[:material/{icon}: {text or said}]"
+    color, icon, label = badges.get(key, ("gray", "circle", "Other"))
+    return f":{color}-badge[:material/{icon}: {text or label}]"
 
 
 def icon_markdown(badges: Mapping[str, Badge], key: str) -> str:
@@ -76,8 +76,8 @@ def icon_markdown(badges: Mapping[str, Badge], key: str) -> str:
 
 def badge_column_options(badges: Mapping[str, Badge]) -> dict[str, Any]:
     """Options and colours for `st.column_config.MultiselectColumn`, so that a data-frame cell looks like the badge."""
-    said = {word[2]: word[0] for word in badges.values()}
-    return {"options": list(said), "color": list(said.values())}
+    color_by_label = {badge[2]: badge[0] for badge in badges.values()}
+    return {"options": list(color_by_label), "color": list(color_by_label.values())}
 
 
 def chart_colors() -> ChartColors:

@@ -30,64 +30,80 @@ MAX_CHECKED_MODELS = 20
 
 
 def read_notices(backend: Backend, status: ModelStatus) -> tuple[Notice, ...]:
-    """Everything a look found, deleted source runs included."""
+    """Everything there is to say about a model, deleted source runs included."""
     return collect_notices(status, find_deleted_source_runs(backend, status.snapshot, source_run))
 
 
 def show_drift_summary(registry: LoadedRegistry) -> None:
     """One box for all models: which were moved outside, or have no sound book, with a link to each. Nothing when all is well."""
-    here = current_backend()
-    looks = enumerate(sorted(registry.statuses.items()))
-    told = [
+    backend = current_backend()
+    statuses = enumerate(sorted(registry.statuses.items()))
+    notices = [
         (model, notice)
-        for number, (model, look) in looks
-        for notice in (read_notices(here, look) if number < MAX_CHECKED_MODELS else collect_notices(look, {}))
+        for number, (model, status) in statuses
+        for notice in (read_notices(backend, status) if number < MAX_CHECKED_MODELS else collect_notices(status, {}))
     ]
-    broken_off = [(model, deleted_book_notice(lost)) for model, lost in registry.deleted_books.items()]
-    told = broken_off + [(model, missing_book_notice(book)) for model, book in registry.missing_books.items()] + told
-    due = sorted({model for model, notice in told if notice.severity != "told"})
-    if not due:
+    deleted_notices = [(model, deleted_book_notice(deleted_book)) for model, deleted_book in registry.deleted_books.items()]
+    notices = (
+        deleted_notices
+        + [(model, missing_book_notice(missing_book_id)) for model, missing_book_id in registry.missing_books.items()]
+        + notices
+    )
+    models = sorted({model for model, notice in notices if notice.severity != "told"})
+    if not models:
         return
     lines = [
-        f"**{escape(model)}**: {_whats([one for name, one in told if name == model and one.severity != 'told'])}" for model in due
+        f"**{escape(model)}**: {_notice_texts([notice for name, notice in notices if name == model and notice.severity != 'told'])}"
+        for model in models
     ]
-    more = f"\n- and {format_count(len(due) - MAX_LISTED_MODELS, 'more model')}" if len(due) > MAX_LISTED_MODELS else ""
-    broken = any(notice.severity == "broken" for _, notice in told)
+    more_line = (
+        f"\n- and {format_count(len(models) - MAX_LISTED_MODELS, 'more model')}" if len(models) > MAX_LISTED_MODELS else ""
+    )
+    is_broken = any(notice.severity == "broken" for _, notice in notices)
     with st.container(border=True, key="outside.banner"):
-        box = st.error if broken else st.warning
+        box = st.error if is_broken else st.warning
         box(
-            "\n".join(f"- {line}" for line in lines[:MAX_LISTED_MODELS]) + more,
-            title="A record needs attention" if broken else "Moved outside Podium",
-            icon=f":material/{NOTICE_ICONS['broken' if broken else 'drift']}:",
+            "\n".join(f"- {line}" for line in lines[:MAX_LISTED_MODELS]) + more_line,
+            title="A record needs attention" if is_broken else "Moved outside Podium",
+            icon=f":material/{NOTICE_ICONS['broken' if is_broken else 'drift']}:",
         )
         with st.container(horizontal=True, gap="small"):
-            for model in [one for one in due if one in registry.statuses][:MAX_LISTED_MODELS]:
+            for model in [model for model in models if model in registry.statuses][:MAX_LISTED_MODELS]:
                 page_link(f"Settle {escape(model)}", "models", icon="deployed_code", query={"model": model})
 
 
 def show_deleted_models(registry: LoadedRegistry) -> None:
     """One box for the models that were deleted lately: what stays of them, and what can be done."""
-    deleted = {model: _last(look.state) for model, look in sorted(registry.statuses.items()) if look.snapshot.created_at is None}
-    late = [(model, line) for model, line in deleted.items() if line.at and now() - line.at < RECENT_DELETION_PERIOD]
-    if not late:
+    last_rows = {
+        model: _last_row(status.state)
+        for model, status in sorted(registry.statuses.items())
+        if status.snapshot.created_at is None
+    }
+    recent = [(model, row) for model, row in last_rows.items() if row.at and now() - row.at < RECENT_DELETION_PERIOD]
+    if not recent:
         return
-    named = [
-        f"- **{escape(model)}**: seen on {format_time(line.at)} :gray[Entry {line.position}]"
-        for model, line in late[:MAX_LISTED_MODELS]
+    lines = [
+        f"- **{escape(model)}**: seen on {format_time(row.at)} :gray[Entry {row.position}]"
+        for model, row in recent[:MAX_LISTED_MODELS]
     ]
-    more = [f"- and {format_count(len(late) - MAX_LISTED_MODELS, 'more model')}"] if len(late) > MAX_LISTED_MODELS else []
+    more_lines = (
+        [f"- and {format_count(len(recent) - MAX_LISTED_MODELS, 'more model')}"] if len(recent) > MAX_LISTED_MODELS else []
+    )
     with st.container(border=True, key="outside.deleted"):
         st.info(
-            "\n".join([*named, *more, "", DELETED_TEXT]),
-            title="A model was deleted" if len(late) == 1 else f"{format_count(len(late), 'model')} were deleted",
+            "\n".join([*lines, *more_lines, "", DELETED_TEXT]),
+            title="A model was deleted" if len(recent) == 1 else f"{format_count(len(recent), 'model')} were deleted",
             icon=":material/delete:",
         )
 
 
-def _last(state: BookState) -> HistoryRow:
+def _last_row(state: BookState) -> HistoryRow:
     """The newest entry: of a deleted model, the one that says so."""
     return history_rows(state)[0]
 
 
-def _whats(told: Sequence[Notice]) -> str:
-    return "; ".join(f"{escape(one.what)}. {escape(one.next)}" if one.severity == "broken" else escape(one.what) for one in told)
+def _notice_texts(notices: Sequence[Notice]) -> str:
+    return "; ".join(
+        f"{escape(notice.what)}. {escape(notice.next)}" if notice.severity == "broken" else escape(notice.what)
+        for notice in notices
+    )

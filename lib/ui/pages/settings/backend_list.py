@@ -20,9 +20,9 @@ from lib.ui.app.backend_selection import (
     default_backend,
     read_config,
     resolve_configured_backend,
-    resolve_session_backend,
     switch_backend,
 )
+from lib.ui.app.session import current_backend
 from lib.ui.components import capability_panel, flash
 from lib.ui.components.badges import HEALTH_BADGES, show_badge
 from lib.ui.components.error_box import show_error
@@ -88,7 +88,7 @@ def show_backend_list(config: BackendConfig) -> None:
 def show_backend_capabilities() -> None:
     """What the backend in use can do; nothing while it does not answer, which its row and the sidebar tell."""
     with suppress(PodiumError):
-        here = resolve_session_backend()
+        here = current_backend()
         if ping_backend(here).problem is None:
             with st.spinner("Asking what it can do…"):
                 can = read_capabilities(here)
