@@ -1,4 +1,4 @@
-"""Doctor: what is wrong first, each with its cures; every check beside it, and the report to hand on."""
+"""Doctor: what is wrong first, each with its fixes; every check beside it, and the report to hand on."""
 
 import streamlit as st
 

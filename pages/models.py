@@ -35,33 +35,33 @@ requested_model = st.query_params.get("model", names[0])
 model = requested_model if requested_model in names else names[0]
 st.query_params["model"] = model
 try:
-    model_status = load_model_status(backend, model)
+    cached_status = load_model_status(backend, model)
 except (LedgerBroken, NotFound) as error:
     with page_header(escape(model), "Its record cannot be read"):
         cards.show_model_menu(names, model)
     drift.show_unreadable_model(backend, model, error)
     st.stop()
-with page_header(escape(model), cards.header_note(model_status)):
+with page_header(escape(model), cards.header_note(cached_status)):
     cards.show_model_menu(names, model)
-    register_dialog.register_button(disabled_kwargs(model_status.disabled_reason))
+    register_dialog.register_button(disabled_kwargs(cached_status.disabled_reason))
 if requested_model != model:
     drift.show_unknown_model(backend, requested_model, model)
 flash.show_flash(flash.MODELS)
 
 # Look
-drift.show_drift_banner(model_status)
-show_pending(list_pending_decisions(model, model_status.status.state), can_write=model_status.can_write)
-cards.show_holdings_chart(model_status, chart_colors())
-numbers = list(model_status.status.snapshot.versions)
+drift.show_drift_banner(cached_status)
+show_pending(list_pending_decisions(model, cached_status.status.state), can_write=cached_status.can_write)
+cards.show_holdings_chart(cached_status, chart_colors())
+numbers = list(cached_status.status.snapshot.versions)
 left_column, right_column = st.columns([13, 7], gap="medium")
 if numbers:
     requested_version = st.query_params.get("version", "")
     with left_column:
-        number = show_version_table(model_status, requested_version if requested_version in numbers else numbers[0])
+        number = show_version_table(cached_status, requested_version if requested_version in numbers else numbers[0])
         st.query_params["version"] = number
-        cards.show_history(model_status, number)
+        cards.show_history(cached_status, number)
     with right_column:
-        cards.show_version(model_status, number)
+        cards.show_version(cached_status, number)
 
 # Act
 register_dialog.show_register_dialog()

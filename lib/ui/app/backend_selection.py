@@ -49,7 +49,7 @@ def default_backend() -> Backend:
     Takes what signs in out of the environment. Raises BadInput for an address that Podium cannot open.
     """
     _read_secret(DEFAULT_NAME)  # first: Streamlit copies what stands at the top of its secrets into the environment
-    with suppress(PodiumError):  # a file that cannot be read is told where it is needed
+    with suppress(PodiumError):  # a file that cannot be read is reported where it is needed
         credentials.hide_variables(os.environ, [configured_backend.uri for configured_backend in read_config().backends])
     dagshub_tokens.hide_token_variable(os.environ)
     backend = credentials.take_from_environment(os.environ, backend_from_environment(os.environ, PROJECT_ROOT))
@@ -143,7 +143,7 @@ def attach_session_credential(backend: Backend, name: str) -> Backend:
 
 
 def _identify_token_owner(backend: Backend, credential: Credential) -> Credential | None:
-    """A DagsHub token that was typed while DagsHub could not tell whose it is, once it tells."""
+    """The credential of a DagsHub token that was typed while DagsHub could not say whose it is; None until it can."""
     identified_credential = dagshub.identify_token_owner(backend.with_principal(credential.principal))
     if identified_credential:
         st.session_state[CREDENTIALS_KEY] = {**st.session_state[CREDENTIALS_KEY], backend.uri: identified_credential}

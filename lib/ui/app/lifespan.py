@@ -34,7 +34,7 @@ async def readyz(_: Request) -> JSONResponse:
 
 
 async def redirect_to_front_page(request: Request) -> RedirectResponse:
-    """The first page by its name: Streamlit knows it only as the bare address and would tell that there is no such page."""
+    """The first page by its name: Streamlit knows it only as the bare address and would say that there is no such page."""
     return RedirectResponse("./" + (f"?{request.url.query}" if request.url.query else ""))
 
 

@@ -36,7 +36,7 @@ def script_files(manifest: Mapping[str, Mapping[str, Any]], names: Iterable[str]
 
 @cache
 def preload_links() -> bytes:
-    """The lines to be added to the page that the installed Streamlit serves; nothing where its build tells no names."""
+    """The lines to add to the page that the installed Streamlit serves; empty where its build has no manifest."""
     static = Path(st.__file__).with_name("static")
     try:
         manifest, html = json.loads((static / "manifest.json").read_bytes()), (static / "index.html").read_text(encoding="utf-8")

@@ -69,7 +69,7 @@ def badge_markdown(badges: Mapping[str, Badge], key: str, text: str = "") -> str
 
 
 def icon_markdown(badges: Mapping[str, Badge], key: str) -> str:
-    """The icon of a word alone, coloured, as Markdown. Its word must stand beside it."""
+    """The icon of a badge alone, coloured, as Markdown. Its label must be next to it."""
     color, name, _ = badges[key]
     return f":{color}[:material/{name}:]"
 

@@ -10,7 +10,7 @@ from lib.ui.components.layout import card, show_table
 
 
 def show_capabilities(capabilities: Capabilities) -> None:
-    """Draw the card. Everything was asked before; the button asks anew."""
+    """Draw the card from what was read before; the button reads it again."""
     with card("What this backend can do", escape(connection_text(capabilities)), key="capabilities.panel"):
         rows = capability_rows(capabilities)
         show_table([_table_row(row) for row in rows])

@@ -1,4 +1,4 @@
-"""What was done outside Podium, as one box for all models. The Models page shows each model's in full, with the ways out."""
+"""What was done outside Podium, as one box for all models. The Models page shows a model's drift in full, with the ways to resolve it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -22,7 +22,7 @@ DELETED_TEXT = (
     "back from a backup. A model that is registered anew under the same name goes on in the same book."
 )
 RECENT_DELETION_PERIOD = timedelta(days=30)
-"""For how long a deleted model is told without being asked for."""
+"""For how long a deleted model is shown without being asked for."""
 MAX_LISTED_MODELS = 5
 """How many models the short banner names."""
 MAX_CHECKED_MODELS = 20

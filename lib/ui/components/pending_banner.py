@@ -20,7 +20,7 @@ REFRESH_INTERVAL, REREAD_KEY = "5s", "unfinished.reread"
 
 
 def show_pending(decisions: Sequence[PendingDecision], *, can_write: bool) -> None:
-    """Draw nothing when nothing is open; else look again every few seconds, and read anew once a look finishes them."""
+    """Draw nothing when nothing is open; else check again every few seconds, and read again once they can be finished."""
     if not decisions:
         st.session_state.pop(REREAD_KEY, None)
     else:
@@ -42,7 +42,7 @@ def _show_decisions(decisions: tuple[PendingDecision, ...], can_write: bool) -> 
                 _finish_decisions(model)
     if (
         can_write and not time_left and REREAD_KEY not in st.session_state
-    ):  # once: what a look could not finish is not asked for ever
+    ):  # once: what a read could not finish is not tried for ever
         st.session_state[REREAD_KEY] = True
         clear_cache()
         st.rerun()

@@ -17,7 +17,7 @@ def disabled_kwargs(reason: str) -> dict[str, Any]:
 
 
 def missing_reason(capability: Capability) -> str:
-    """Why something is not possible; empty where it is, or where it cannot be told."""
+    """Why something is not possible; empty where it is, or where that is unknown."""
     return capability.explanation if capability.is_available is False else ""
 
 

@@ -1,4 +1,4 @@
-"""What was done to a model outside Podium, with the ways out; and what stands in place of a model that cannot be shown."""
+"""What was done to a model outside Podium, with the ways to resolve it; and what replaces a model that cannot be shown."""
 
 import streamlit as st
 
@@ -17,20 +17,20 @@ from lib.ui.queries.registry import LoadedModelStatus, load_registry
 
 
 def show_drift_banner(cached_status: LoadedModelStatus) -> None:
-    """One box per thing a look found, with the ways out."""
+    """One box per notice, with the ways to resolve it."""
     for number, notice in enumerate(read_notices(current_backend(), cached_status.status)):
         with st.container(border=True, key=f"models.outside.{notice.slot or number}"):
-            _box(notice, f"{escape(notice.means)} {escape(notice.next)}{_recorded(notice)}")
+            _show_notice(notice, f"{escape(notice.means)} {escape(notice.next)}{_position_text(notice)}")
             if notice.resolutions and cached_status.can_write:
-                _ways_out(cached_status, notice)
+                _show_resolutions(cached_status, notice)
 
 
 def show_unreadable_model(backend: Backend, model: str, error: PodiumError) -> None:
     """In place of a model whose record cannot be read: why, and the way to the check."""
-    gone = load_registry(backend).missing_books.get(model) if isinstance(error, NotFound) else None
-    if gone:
-        notice = missing_book_notice(gone)
-        _box(notice, f"{escape(notice.means)} {escape(notice.next)}")
+    missing_book_id = load_registry(backend).missing_books.get(model) if isinstance(error, NotFound) else None
+    if missing_book_id:
+        notice = missing_book_notice(missing_book_id)
+        _show_notice(notice, f"{escape(notice.means)} {escape(notice.next)}")
     else:
         show_error(error)
     if not isinstance(error, LedgerBroken):
@@ -47,28 +47,30 @@ def show_unknown_model(backend: Backend, requested_model: str, shown_model: str)
         page_link(f"The record of {escape(requested_model)} on the Audit page", "audit", icon="history", query=query)
 
 
-def _box(notice: Notice, text: str) -> None:
+def _show_notice(notice: Notice, text: str) -> None:
     box = {"broken": st.error, "drift": st.warning, "told": st.info}[notice.severity]
     box(text, title=escape(notice.what), icon=f":material/{NOTICE_ICONS[notice.severity]}:")
 
 
-def _recorded(notice: Notice) -> str:
+def _position_text(notice: Notice) -> str:
     return f" :gray[Entry {notice.position}]" if notice.position else ""
 
 
-def _ways_out(sight: LoadedModelStatus, notice: Notice) -> None:
+def _show_resolutions(cached_status: LoadedModelStatus, notice: Notice) -> None:
     with st.container(horizontal=True, gap="small"):
-        for way in notice.resolutions:
+        for resolution in notice.resolutions:
             st.button(
-                _way_said(way),
-                key=f"models.{way.kind}.{notice.slot}.{way.version}.{way.to_stage}",
+                _resolution_label(resolution),
+                key=f"models.{resolution.kind}.{notice.slot}.{resolution.version}.{resolution.to_stage}",
                 on_click=move_dialogs.open_move_dialog,
-                args=(sight, way.version, way.to_stage, way.kind),
+                args=(cached_status, resolution.version, resolution.to_stage, resolution.kind),
             )
 
 
-def _way_said(way: DriftResolution) -> str:
-    fills = way.to_stage in ("Production", "Staging")
-    if way.kind == "adopt":
-        return f"Adopt {version_label(way.version)} with a reason" if fills else "Adopt nobody, with a reason"
-    return f"Put {version_label(way.version)} back" if fills else f"Take {version_label(way.version)} out again"
+def _resolution_label(resolution: DriftResolution) -> str:
+    fills_stage = resolution.to_stage in ("Production", "Staging")
+    if resolution.kind == "adopt":
+        return f"Adopt {version_label(resolution.version)} with a reason" if fills_stage else "Adopt nobody, with a reason"
+    return (
+        f"Put {version_label(resolution.version)} back" if fills_stage else f"Take {version_label(resolution.version)} out again"
+    )

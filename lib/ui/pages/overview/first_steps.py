@@ -53,33 +53,33 @@ FIRST_STEPS = (
 
 def show_first_steps(current_step: int, on_launch: Callable[[], None]) -> None:
     """Draw the three steps; `current_step` is the number of the one to take now, those before it are done."""
-    acts: dict[int, Callable[[], None]] = {1: on_launch, 2: lambda: switch_page("compare"), 3: lambda: switch_page("models")}
+    actions: dict[int, Callable[[], None]] = {1: on_launch, 2: lambda: switch_page("compare"), 3: lambda: switch_page("models")}
     with st.container(gap="xsmall", width=860):
         st.header("From a first run to a decision you can explain", anchor=False)
-        st.markdown(_INTRODUCTION[current_step])
+        st.markdown(_INTRODUCTION_BY_STEP[current_step])
     with st.grid(3, gap="medium", row_height=240):
         for number, step in enumerate(FIRST_STEPS, start=1):
-            if _draw(step, number, current_step):
-                acts[number]()
+            if _show_step(step, number, current_step):
+                actions[number]()
 
 
-def _draw(step: FirstStep, number: int, reached: int) -> bool:
+def _show_step(step: FirstStep, number: int, current_step: int) -> bool:
     """One card; True when its button was pressed. Only the step to take now has one."""
     with st.container(border=True, height="stretch", key=f"overview.step{number}", gap="small"):
-        if number < reached:
+        if number < current_step:
             st.badge(f"Step {number} · done", icon=":material/check:", color="gray")
         else:
-            st.badge(f"Step {number}", icon=f":material/{step.icon}:", color="blue" if number == reached else "gray")
+            st.badge(f"Step {number}", icon=f":material/{step.icon}:", color="blue" if number == current_step else "gray")
         st.markdown(f"**{step.title}**  \n:gray[{step.text}]")
         st.space("stretch")
-        if number > reached:
+        if number > current_step:
             st.caption(f":material/lock: {step.unlock_text}")
-        if number != reached:
+        if number != current_step:
             return False
         return bool(st.button(step.button_label, type="primary", icon=f":material/{step.icon}:", key="overview.next"))
 
 
-_INTRODUCTION = {
+_INTRODUCTION_BY_STEP = {
     1: "Nothing is recorded here yet. These three steps take about four minutes, and each one leaves behind what the next one needs.",
     2: "The first runs are recorded. Compare them, then register the better one.",
     3: "A version is registered. Put it in Production with a reason.",
