@@ -43,7 +43,7 @@ def test_ordinary_words_stay_as_they_are(text):
 
 
 @pytest.mark.parametrize(
-    ("length", "said"),
+    ("length", "text"),
     [
         (timedelta(seconds=12), "12 s"),
         (timedelta(seconds=-1), "0 s"),
@@ -52,8 +52,8 @@ def test_ordinary_words_stay_as_they_are(text):
         (timedelta(days=491), "491 days"),
     ],
 )
-def test_a_length_of_time_has_one_unit(length, said):
-    assert format_duration(length) == said.replace(" ", NBSP)
+def test_a_length_of_time_has_one_unit(length, text):
+    assert format_duration(length) == text.replace(" ", NBSP)
 
 
 def test_what_is_new_happened_a_moment_ago():
@@ -64,8 +64,8 @@ def test_what_is_new_happened_a_moment_ago():
 
 
 def test_times_are_in_utc_whatever_zone_they_came_in():
-    east = NOON.astimezone(tz=None)
-    assert format_time(east).replace(NBSP, " ") == "14 Mar 2023, 12:00 UTC"
+    local_noon = NOON.astimezone(tz=None)
+    assert format_time(local_noon).replace(NBSP, " ") == "14 Mar 2023, 12:00 UTC"
     assert format_time(None) == ""
 
 
