@@ -118,13 +118,8 @@ def _show_result(result: VerifyResult) -> None:
     else:
         with card("What does not fit", summary, key="audit.findings"):
             rows = [
-                (escape(verdict.model), _position_text(finding.position), f"**{escape(finding.what)}**", escape(finding.means))
+                (escape(verdict.model), str(finding.position or ""), f"**{escape(finding.what)}**", escape(finding.means))
                 for verdict, finding in problems
             ]
             show_table(rows, ["Book", "Place", "Finding", "What it means"])
     st.caption(LIMITS_TEXT)
-
-
-def _position_text(position: int) -> str:
-    """A finding about a whole book has no position."""
-    return str(position) if position else ""

@@ -12,7 +12,7 @@ from lib.backends.capabilities import read_capabilities
 from lib.doctor.check_runner import CHECKS
 from lib.doctor.fix_runner import SHARED_PODIUM_MESSAGE
 from lib.doctor.report import report_document, report_lines, report_markdown
-from lib.doctor.types import Finding, FixResult, Report
+from lib.doctor.types import Finding, Report
 from lib.ui.app.backend_selection import add_and_switch_backend, is_shared
 from lib.ui.components import capability_panel
 from lib.ui.components.badges import HEALTH_BY_LEVEL
@@ -53,7 +53,7 @@ def show_fix_results(backend: Backend) -> None:
     """What was carried out in this browser session, each with its proof."""
     for number, result in enumerate(reversed(fix_results(backend))):
         with st.container(key=f"doctor.done-{number}"):
-            st.success(_result_text(result), icon=":material/check_circle:")
+            st.success(f"**{escape(result.title)}.** {escape(result.next)}", icon=":material/check_circle:")
             if result.backend:
                 _use_backend_button(result.backend, number)
             with st.expander("What was verified"):
@@ -67,10 +67,6 @@ def _use_backend_button(backend: Backend, number: int) -> None:
         with error_boundary():
             add_and_switch_backend(backend)
             st.rerun()
-
-
-def _result_text(result: FixResult) -> str:
-    return f"**{escape(result.title)}.** {escape(result.next)}"
 
 
 def show_servers() -> None:

@@ -134,14 +134,11 @@ def _show_progress(progress: JobProgress | None, job: Job) -> None:
     elif progress is None:
         st.progress(0.0, text="Starting: Python imports MLflow and scikit-learn, which takes a few seconds")
     else:
+        last_step = " · writing down what came out" if progress.done == progress.total else ""
         st.progress(
             progress.done / progress.total,
-            text=f"{progress.unit.capitalize()} {progress.done} of {progress.total}{_last_step_text(progress)}",
+            text=f"{progress.unit.capitalize()} {progress.done} of {progress.total}{last_step}",
         )
-
-
-def _last_step_text(progress: JobProgress) -> str:
-    return " · writing down what came out" if progress.done == progress.total else ""
 
 
 def _show_log(job: Job) -> None:

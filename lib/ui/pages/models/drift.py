@@ -20,7 +20,8 @@ def show_drift_banner(cached_status: LoadedModelStatus) -> None:
     """One box per notice, with the ways to resolve it."""
     for number, notice in enumerate(read_notices(current_backend(), cached_status.status)):
         with st.container(border=True, key=f"models.outside.{notice.slot or number}"):
-            _show_notice(notice, f"{escape(notice.means)} {escape(notice.next)}{_position_text(notice)}")
+            position = f" :gray[Entry {notice.position}]" if notice.position else ""
+            _show_notice(notice, f"{escape(notice.means)} {escape(notice.next)}{position}")
             if notice.resolutions and cached_status.can_write:
                 _show_resolutions(cached_status, notice)
 
@@ -50,10 +51,6 @@ def show_unknown_model(backend: Backend, requested_model: str, shown_model: str)
 def _show_notice(notice: Notice, text: str) -> None:
     box = {"broken": st.error, "drift": st.warning, "told": st.info}[notice.severity]
     box(text, title=escape(notice.what), icon=f":material/{NOTICE_ICONS[notice.severity]}:")
-
-
-def _position_text(notice: Notice) -> str:
-    return f" :gray[Entry {notice.position}]" if notice.position else ""
 
 
 def _show_resolutions(cached_status: LoadedModelStatus, notice: Notice) -> None:

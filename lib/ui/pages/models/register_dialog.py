@@ -97,7 +97,7 @@ def _show_form(backend: Backend, candidate: ModelCandidate) -> None:
         required=True,
         key="models.register.as",
     )
-    name = _ask_model_name(kind, models, backend, candidate)
+    name = _ask_model_name(kind, models, candidate)
     description = st.text_area(
         "What is it?",
         default_description(candidate),
@@ -118,10 +118,12 @@ def _show_form(backend: Backend, candidate: ModelCandidate) -> None:
             _register(candidate, (name, description, person_name))
 
 
-def _ask_model_name(kind: str, models: tuple[str, ...], backend: Backend, candidate: ModelCandidate) -> str:
+def _ask_model_name(kind: str, models: tuple[str, ...], candidate: ModelCandidate) -> str:
+    suggested_name = _suggested_name(candidate)
     if kind == NEW_VERSION:
-        return st.selectbox("Model", models, key="models.register.model", index=_suggested_index(backend, models, candidate))
-    return st.text_input("Name of the model", _suggested_name(candidate), key="models.register.name", max_chars=200)
+        index = models.index(suggested_name) if suggested_name in models else 0
+        return st.selectbox("Model", models, key="models.register.model", index=index)
+    return st.text_input("Name of the model", suggested_name, key="models.register.name", max_chars=200)
 
 
 def _suggested_name(candidate: ModelCandidate) -> str:
@@ -129,11 +131,6 @@ def _suggested_name(candidate: ModelCandidate) -> str:
     base_name = re.sub(r"[-_ ]*\d+[-_ ]*\w*$", "", candidate.run.name)
     purpose = candidate.run.tags.get("Project") or base_name or "model"
     return re.sub(r"[^\w .\-]+", "-", purpose).strip("-. ").lower().replace(" ", "-")[:60]
-
-
-def _suggested_index(backend: Backend, models: tuple[str, ...], candidate: ModelCandidate) -> int:
-    suggested_name = _suggested_name(candidate)
-    return models.index(suggested_name) if suggested_name in models else 0
 
 
 def _candidate_facts(candidate: ModelCandidate) -> dict[str, str]:

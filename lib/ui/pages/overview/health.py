@@ -13,14 +13,14 @@ from lib.ui.components.layout import card, show_checks
 
 
 @st.cache_data(ttl="2min", max_entries=16, show_spinner=False)
-def cached_quick_report(backend: Backend) -> Report:
+def _cached_quick_report(backend: Backend) -> Report:
     """The doctor's cheap checks of a backend, asked at most every two minutes for all sessions together."""
     return run_checks(backend, now, checks=QUICK_CHECKS)
 
 
 def show_health(backend: Backend) -> None:
     """What the checks found, worst first; one line each."""
-    report = cached_quick_report(backend)
+    report = _cached_quick_report(backend)
     findings = [*report.problems_and_notices, *report.findings_with_level("fine"), *report.findings_with_level("skipped")]
     with card("Health", f"checked {format_recent_age(report.at, now())}", key="overview.health"):
         show_checks(

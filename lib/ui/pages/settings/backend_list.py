@@ -105,26 +105,21 @@ def _own_backend() -> Backend | None:
 
 
 def _show_row(configured_backend: ConfiguredBackend, *, is_shared: bool) -> None:
-    key, is_used = (
-        configured_backend.name,
-        current_backend_name() == ("" if configured_backend.name == DEFAULT_NAME else configured_backend.name),
-    )
+    name = configured_backend.name
+    is_own = name == DEFAULT_NAME
+    title, is_used = ("Podium’s own", current_backend_name() == "") if is_own else (name, current_backend_name() == name)
     icon, kind = BACKEND_KINDS[configured_backend.kind]
-    with st.container(border=False, gap="xxsmall", key=f"settings.row.{key}"):
+    with st.container(border=False, gap="xxsmall", key=f"settings.row.{name}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             with st.container(gap=None, width="stretch"):
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                    st.markdown(f":material/{icon}: **{escape(_title_text(configured_backend))}**", width="content")
+                    st.markdown(f":material/{icon}: **{escape(title)}**", width="content")
                     _show_badges(configured_backend, is_used=is_used)
                 st.caption(_location_text(configured_backend, kind))
             _show_buttons(configured_backend, is_used=is_used, is_shared=is_shared)
-        status = st.session_state.get(STATUSES_KEY, {}).get(key)
+        status = st.session_state.get(STATUSES_KEY, {}).get(name)
         if status and status.problem:
             show_error(status.problem)
-
-
-def _title_text(configured_backend: ConfiguredBackend) -> str:
-    return "Podium’s own" if configured_backend.name == DEFAULT_NAME else configured_backend.name
 
 
 def _location_text(configured_backend: ConfiguredBackend, kind: str) -> str:
