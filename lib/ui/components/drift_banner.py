@@ -79,20 +79,22 @@ def show_deleted_models(registry: LoadedRegistry) -> None:
         for model, status in sorted(registry.statuses.items())
         if status.snapshot.created_at is None
     }
-    recent = [(model, row) for model, row in last_rows.items() if row.at and now() - row.at < RECENT_DELETION_PERIOD]
-    if not recent:
+    recent_rows = [(model, row) for model, row in last_rows.items() if row.at and now() - row.at < RECENT_DELETION_PERIOD]
+    if not recent_rows:
         return
     lines = [
         f"- **{escape(model)}**: seen on {format_time(row.at)} :gray[Entry {row.position}]"
-        for model, row in recent[:MAX_LISTED_MODELS]
+        for model, row in recent_rows[:MAX_LISTED_MODELS]
     ]
     more_lines = (
-        [f"- and {format_count(len(recent) - MAX_LISTED_MODELS, 'more model')}"] if len(recent) > MAX_LISTED_MODELS else []
+        [f"- and {format_count(len(recent_rows) - MAX_LISTED_MODELS, 'more model')}"]
+        if len(recent_rows) > MAX_LISTED_MODELS
+        else []
     )
     with st.container(border=True, key="outside.deleted"):
         st.info(
             "\n".join([*lines, *more_lines, "", DELETED_TEXT]),
-            title="A model was deleted" if len(recent) == 1 else f"{format_count(len(recent), 'model')} were deleted",
+            title="A model was deleted" if len(recent_rows) == 1 else f"{format_count(len(recent_rows), 'model')} were deleted",
             icon=":material/delete:",
         )
 

@@ -16,8 +16,8 @@ def escape(text: object) -> str:
     Every mark becomes a character reference; `:`, `@` and `www` get an invisible joiner, because bare addresses and
     `:material/…:` fire without any mark. Not for text that people copy: use `st.code` for ids.
     """
-    quiet = _MARKUP.sub(lambda mark: f"&#{ord(mark[1])};", strip_invisible(text))
-    return quiet.replace(":", ":" + _JOINER).replace("@", "@" + _JOINER).replace("www", "w" + _JOINER + "ww")
+    escaped = _MARKUP.sub(lambda mark: f"&#{ord(mark[1])};", strip_invisible(text))
+    return escaped.replace(":", ":" + _JOINER).replace("@", "@" + _JOINER).replace("www", "w" + _JOINER + "ww")
 
 
 def strip_invisible(text: object) -> str:

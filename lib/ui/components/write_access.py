@@ -32,12 +32,12 @@ def write_button_kwargs(backend: Backend, experiment: str = "") -> dict[str, Any
 def _missing_edit_permission(backend: Backend, experiment: str) -> str:
     """The missing permission on an experiment, by its id; empty where the server keeps no users."""
     user_name = read_capabilities(backend).user_name
-    missing = (
+    error = (
         find_missing_permission(backend, user_name, Resource("experiment", experiment, experiment), "EDIT")
         if user_name and experiment
         else None
     )
-    return missing.what if missing else ""
+    return error.what if error else ""
 
 
 def record_button_kwargs(backend: Backend) -> dict[str, Any]:

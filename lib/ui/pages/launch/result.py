@@ -74,13 +74,13 @@ def _show_trials(runs: Sequence[RunSummary]) -> None:
     """The trials of a search, best first: what differs between them, then how they scored."""
     if not runs:
         return
-    best_first = sorted(runs, key=lambda run: (-run.metrics.get(TRIAL_METRIC, float("-inf")), run.name))
-    varied_params = [name for name in best_first[0].params if len({run.params.get(name) for run in runs}) > 1]
+    sorted_runs = sorted(runs, key=lambda run: (-run.metrics.get(TRIAL_METRIC, float("-inf")), run.name))
+    varied_params = [name for name in sorted_runs[0].params if len({run.params.get(name) for run in runs}) > 1]
     scores = [run.metrics[TRIAL_METRIC] for run in runs if TRIAL_METRIC in run.metrics] or [0.0, 1.0]
     low, high = _bar_minimum(min(scores), max(scores)), max(scores)
     st.caption(f"{format_count(len(runs), 'trial')}, best first; the bar runs from {low:.3f} to {high:.4f}")
     st.dataframe(
-        _trial_table(best_first, varied_params),
+        _trial_table(sorted_runs, varied_params),
         hide_index=True,
         key="launch.trials",
         height=32 + 31 * min(len(runs), ROWS_WITHOUT_SCROLLING) + 2,

@@ -95,11 +95,15 @@ def _facts(cached_status: LoadedModelStatus, version: VersionSnapshot) -> dict[s
 
 def _join_holdings(holdings: Sequence[Holding]) -> list[Holding]:
     """What was imported up to the beginning of the record, and goes on in it, is one holding."""
-    joined = list[Holding]()
+    joined_holdings = list[Holding]()
     for holding in holdings:
-        continues = bool(joined) and joined[-1].until == holding.since
-        joined = [*joined[:-1], replace(joined[-1], until=holding.until)] if continues else [*joined, holding]
-    return joined
+        continues = bool(joined_holdings) and joined_holdings[-1].until == holding.since
+        joined_holdings = (
+            [*joined_holdings[:-1], replace(joined_holdings[-1], until=holding.until)]
+            if continues
+            else [*joined_holdings, holding]
+        )
+    return joined_holdings
 
 
 def _holding_text(holding: Holding) -> str:

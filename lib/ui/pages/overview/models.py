@@ -83,12 +83,12 @@ def show_latest_entries(backend: Backend) -> None:
     """The newest entries of all books: when, what, which version, who."""
     states = load_registry(backend).states
     rows = [(model, row) for model, state in states.items() for row in history_rows(state)[:MAX_ROWS] if row.at]
-    newest = sorted(rows, key=lambda pair: (pair[1].at, pair[1].position), reverse=True)[:MAX_ROWS]
+    newest_rows = sorted(rows, key=lambda pair: (pair[1].at, pair[1].position), reverse=True)[:MAX_ROWS]
     with card(
         "Latest entries", _count_note(sum(state.book.head for state in states.values()), "entries"), key="overview.entries"
     ):
-        if newest:
-            show_table([_entry_row(model, row) for model, row in newest])
+        if newest_rows:
+            show_table([_entry_row(model, row) for model, row in newest_rows])
             page_link("Open the audit", "audit", icon="history")
             return
         show_empty_state("history", "No entry yet", "An entry appears with the first version that is registered or moved.")

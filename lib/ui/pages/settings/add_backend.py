@@ -46,7 +46,7 @@ def show_add_form(*, is_shared: bool) -> None:
             st.caption("It is tested first. Only its name and address are written down.")
             if st.form_submit_button("Test and add", type="primary", icon=":material/add:"):
                 _test_and_add(kind, name.strip(), address.strip())
-        _offer_untested()
+        _show_untested_backend()
 
 
 def _test_and_add(kind: str, name: str, address: str) -> None:
@@ -73,7 +73,7 @@ def _parse_form(kind: str, name: str, address: str) -> ConfiguredBackend:
     )
 
 
-def _offer_untested() -> None:
+def _show_untested_backend() -> None:
     configured_backend, status = st.session_state.get(UNTESTED_KEY, (None, None))
     if configured_backend is None or status is None or status.problem is None:
         return
