@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 ChartColors = Mapping[str, str]
 
-FONT_FOLDER = Path(__file__).resolve().parent / "ui" / "static" / "fonts"
+FONT_FOLDER = Path(__file__).resolve().parent / "ui" / "app" / "static" / "fonts"
 """The folder that holds Inter as TTF. It is served to browsers too, so it stands with the pages' static files."""
 LIGHT: ChartColors = MappingProxyType(
     {

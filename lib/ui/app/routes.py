@@ -10,7 +10,8 @@ BACKEND_PARAMETER, BACKEND_KEY = "backend", "session.backend"
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 PAGES_FOLDER = PROJECT_ROOT / "pages"
 SHELL_SCRIPT = PROJECT_ROOT / "lib" / "ui" / "app" / "shell.py"
-STATIC_FOLDER = PROJECT_ROOT / "lib" / "ui" / "static"
+STATIC_FOLDER = SHELL_SCRIPT.with_name("static")
+"""What Streamlit serves under /app/static: the folder has to lie beside the script that it runs."""
 
 
 def page_path(name: str) -> Path:
