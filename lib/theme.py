@@ -1,7 +1,7 @@
 """The theme's colours by role and the folder of its fonts, for all charts and pictures. Plain values, no Streamlit.
 
 The same colours are in .streamlit/config.toml, which draws the page around the charts. Which mode a browser shows is known to
-`lib.ui.components.chart_theme`.
+`lib.ui.components.badges`.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 ChartColors = Mapping[str, str]
 
-FONT_FOLDER = Path(__file__).resolve().parent / "ui" / "static" / "fonts"
+FONT_FOLDER = Path(__file__).resolve().parent / "ui" / "app" / "static" / "fonts"
 """The folder that holds Inter as TTF. It is served to browsers too, so it is among the pages' static files."""
 LIGHT: ChartColors = MappingProxyType(
     {

@@ -4,61 +4,49 @@ import streamlit as st
 
 from lib.errors import LedgerBroken
 from lib.registry.pending_decisions import list_pending_decisions
-from lib.ui.app.routes import switch_page
 from lib.ui.app.session import current_backend
 from lib.ui.components import flash
 from lib.ui.components.drift_banner import show_deleted_models, show_drift_summary
 from lib.ui.components.formatting import format_count
-from lib.ui.components.layout import card, page_header, show_empty_state
+from lib.ui.components.layout import page_header
 from lib.ui.components.pending_banner import show_pending
+from lib.ui.pages.audit import correction_dialog, entry_table, verify
 from lib.ui.pages.audit.as_of import show_as_of_query
-from lib.ui.pages.audit.correction_dialog import show_correction_dialog
-from lib.ui.pages.audit.current_holders import (
-    ENTRIES_VIEW,
-    HOLDERS_VIEW,
-    VERSIONS_VIEW,
-    show_current_holders,
-    show_version_metrics,
-)
+from lib.ui.pages.audit.current_holders import show_current_holders, show_version_metrics
 from lib.ui.pages.audit.entry_rows import audit_rows
-from lib.ui.pages.audit.entry_table import find_opened_row, show_entry, show_entry_table, show_unknown_entry, update_url
 from lib.ui.pages.audit.filters import show_filters
-from lib.ui.pages.audit.verify import anchors_button, show_broken_index, show_verdicts, verify_button
 from lib.ui.queries.registry import load_registry
 
+ENTRIES_VIEW, HOLDERS_VIEW, VERSIONS_VIEW = "Entries", "Now", "Versions"
+
 # Choose
-here = current_backend()
+backend = current_backend()
 try:
-    found = load_registry(here)
+    registry = load_registry(backend)
 except LedgerBroken as error:
-    show_broken_index(here, error)
+    verify.show_broken_index(backend, error)
     st.stop()
-every = audit_rows(found)
-books = format_count(len({row.model for row in every}), "book")
-with page_header("Audit", f"{format_count(len(every), 'entry', 'entries')} in {books} · who moved what, when and why"):
-    anchors_button(found)
-    verify_button()
-if not every:
-    show_drift_summary(found)
-    show_verdicts(here)
-    if not found.deleted_books and not found.missing_books:
-        with card(key="audit.empty"):
-            show_empty_state("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
-            with st.container(horizontal=True, horizontal_alignment="center"):
-                if st.button("Open the models", icon=":material/deployed_code:", key="audit.models"):
-                    switch_page("models")
+all_rows = audit_rows(registry)
+books = format_count(len({row.model for row in all_rows}), "book")
+with page_header("Audit", f"{format_count(len(all_rows), 'entry', 'entries')} in {books} · who moved what, when and why"):
+    verify.anchors_button(registry)
+    verify.verify_button()
+if not all_rows:
+    show_drift_summary(registry)
+    verify.show_verdicts(backend)
+    if not registry.deleted_books and not registry.missing_books:
+        entry_table.show_no_entries()
     st.stop()
 flash.show_flash(flash.CORRECTION)
 
 # Look: the answer first, then what is asked for below it
 flash.show_flash(flash.MODELS)
-show_drift_summary(found)
-show_deleted_models(found)
-show_pending(
-    [one for model, state in found.states.items() for one in list_pending_decisions(model, state)], can_write=found.can_write
-)
-show_as_of_query(found)
-show_verdicts(here)
+show_drift_summary(registry)
+show_deleted_models(registry)
+decisions = [decision for model, state in registry.states.items() for decision in list_pending_decisions(model, state)]
+show_pending(decisions, can_write=registry.can_write)
+show_as_of_query(registry)
+verify.show_verdicts(backend)
 view = st.segmented_control(
     "Show",
     [ENTRIES_VIEW, HOLDERS_VIEW, VERSIONS_VIEW],
@@ -68,21 +56,22 @@ view = st.segmented_control(
     required=True,
     label_visibility="collapsed",
 )
-left = show_filters(every) if view == ENTRIES_VIEW else every
-show_unknown_entry(every)
-row = find_opened_row(every)
-wide, narrow = st.columns([13, 7], gap="medium") if row or view == ENTRIES_VIEW else (st.container(), st.container())
-with wide:
+filtered_rows = show_filters(all_rows) if view == ENTRIES_VIEW else all_rows
+entry_table.show_unknown_entry(all_rows)
+row = entry_table.find_opened_row(all_rows)
+has_two_columns = row is not None or view == ENTRIES_VIEW
+left_column, right_column = st.columns([13, 7], gap="medium") if has_two_columns else (st.container(), st.container())
+with left_column:
     if view == HOLDERS_VIEW:
-        show_current_holders(found)
+        show_current_holders(registry)
     if view == VERSIONS_VIEW:
-        show_version_metrics(found, str(st.session_state.get("audit.of", every[0].model)))
+        show_version_metrics(registry, str(st.session_state.get("audit.of", all_rows[0].model)))
     if view == ENTRIES_VIEW:
-        row = show_entry_table(left, every)
+        row = entry_table.show_entry_table(filtered_rows, all_rows)
 if row is not None:
-    with narrow:
-        show_entry(row)
-    update_url(row)
+    with right_column:
+        entry_table.show_entry(row)
+    entry_table.update_url(row)
 
 # Act
-show_correction_dialog()
+correction_dialog.show_correction_dialog()

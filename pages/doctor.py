@@ -1,4 +1,4 @@
-"""Doctor: what is wrong first, each with its cures; every check beside it, and the report to hand on."""
+"""Doctor: what is wrong first, each with its fixes; every check beside it, and the report to hand on."""
 
 import streamlit as st
 
@@ -11,25 +11,25 @@ from lib.ui.pages.doctor.report_state import clear_report, report_summary, sessi
 from lib.ui.pages.doctor.symptoms import choose_symptom, show_symptom, sort_by_symptom
 
 # Choose
-here = current_backend()
-top = st.container()
-report = session_report(here)
-with top, page_header("Doctor", report_summary(report)):
+backend = current_backend()
+header = st.container()
+report = session_report(backend)
+with header, page_header("Doctor", report_summary(report)):
     sidebar.copy_report_button(report)
     st.button("Check again", type="primary", icon=":material/refresh:", key="doctor.again", on_click=clear_report)
 
 # Look
-sidebar.show_fix_results(here)
-left, right = st.columns([13, 7], gap="medium")
-with left:
+sidebar.show_fix_results(backend)
+left_column, right_column = st.columns([13, 7], gap="medium")
+with left_column:
     symptom = choose_symptom()
     if symptom:
         show_symptom(symptom, report)
     show_findings(sort_by_symptom(report.problems_and_notices, symptom))
-    sidebar.show_backend_capabilities(here, report)
-with right:
+    sidebar.show_backend_capabilities(backend, report)
+with right_column:
     sidebar.show_servers()
-    sidebar.show_mapped_folders(here)
+    sidebar.show_mapped_folders(backend)
     sidebar.show_all_checks(report)
     sidebar.show_short_report(report)
 

@@ -3,30 +3,31 @@
 import streamlit as st
 
 from lib.jobs import job_queue
+from lib.ui.app.jobs import job_settings
 from lib.ui.app.session import current_backend, now
 from lib.ui.components.formatting import format_count
 from lib.ui.components.layout import card, page_header, show_empty_state
-from lib.ui.pages.launch.form import ask_parameters, choose_demo, job_settings, open_script_dialog, start_button
+from lib.ui.pages.launch.form import ask_parameters, choose_demo, open_script_dialog, start_button
 from lib.ui.pages.launch.job import find_selected_job, show_job, show_job_list
 
-here, place = current_backend(), job_settings()
-known = job_queue.reap_lost_jobs(place, now())
-shown = find_selected_job(known)
-busy = sum(one.is_live for one in known) >= place.max_running
+backend, settings = current_backend(), job_settings()
+jobs = job_queue.reap_lost_jobs(settings, now())
+selected_job = find_selected_job(jobs)
+is_busy = sum(job.is_live for job in jobs) >= settings.max_running
 
-top = st.container()
-left, right = st.columns([7, 13], gap="medium")
+header = st.container()
+left_column, right_column = st.columns([7, 13], gap="medium")
 
-with left:
+with left_column:
     with card("New job", key="launch.form"):
         demo = choose_demo()
         values = ask_parameters(demo)
-        start_button(demo, values, here, is_busy=busy)
-    show_job_list(known, shown)
+        start_button(demo, values, backend, is_busy=is_busy)
+    show_job_list(jobs, selected_job)
 
-with right:
-    if shown:
-        show_job(shown, known, here)
+with right_column:
+    if selected_job:
+        show_job(selected_job, jobs, backend)
     else:
         with card(key="launch.nothing"):
             show_empty_state(
@@ -34,8 +35,8 @@ with right:
             )
             st.space("small")
 
-at_once = "One job" if place.max_running == 1 else f"Up to {format_count(place.max_running, 'job')}"
-runs = "runs" if place.max_running == 1 else "run"
-with top, page_header("Launch", f"{at_once} {runs} at a time on this machine. A job goes on when you leave the page."):
+job_limit = "One job" if settings.max_running == 1 else f"Up to {format_count(settings.max_running, 'job')}"
+verb = "runs" if settings.max_running == 1 else "run"
+with header, page_header("Launch", f"{job_limit} {verb} at a time on this machine. A job goes on when you leave the page."):
     if st.button("Read the script", type="tertiary", icon=":material/code:", key="launch.script"):
         open_script_dialog(demo, values)

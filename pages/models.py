@@ -7,30 +7,21 @@ from lib.registry.pending_decisions import list_pending_decisions
 from lib.ui.app.routes import switch_page
 from lib.ui.app.session import current_backend
 from lib.ui.components import flash
-from lib.ui.components.chart_theme import chart_colors
-from lib.ui.components.drift_banner import show_drift_banner, show_unknown_model, show_unreadable_model
+from lib.ui.components.badges import chart_colors
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import card, page_header, show_empty_state
 from lib.ui.components.pending_banner import show_pending
 from lib.ui.components.write_access import disabled_kwargs, record_button_kwargs
-from lib.ui.pages.models import move_dialogs, register_dialog
-from lib.ui.pages.models.cards import header_note, show_history, show_holdings_chart, show_model_menu, show_version
+from lib.ui.pages.models import cards, drift, move_dialogs, register_dialog
 from lib.ui.pages.models.version_table import show_version_table
 from lib.ui.queries.registry import load_model_status, model_names
 
-here = current_backend()
-names = model_names(here)
+backend = current_backend()
+names = model_names(backend)
 
 if not names:
     with page_header("Models", "No model is registered yet"):
-        off = record_button_kwargs(here)
-        st.button(
-            "Register a version",
-            icon=":material/add_box:",
-            key="models.register",
-            on_click=register_dialog.open_register_dialog,
-            **off,
-        )
+        register_dialog.register_button(record_button_kwargs(backend))
     with card(key="models.empty"):
         show_empty_state("deployed_code", "No model yet", "Train one, compare the runs, then register the better one.")
         with st.container(horizontal=True, horizontal_alignment="center"):
@@ -40,44 +31,37 @@ if not names:
     st.stop()
 
 # Choose
-asked = st.query_params.get("model", names[0])
-model = asked if asked in names else names[0]
+requested_model = st.query_params.get("model", names[0])
+model = requested_model if requested_model in names else names[0]
 st.query_params["model"] = model
 try:
-    seen = load_model_status(here, model)
+    cached_status = load_model_status(backend, model)
 except (LedgerBroken, NotFound) as error:
     with page_header(escape(model), "Its record cannot be read"):
-        show_model_menu(names, model)
-    show_unreadable_model(here, model, error)
+        cards.show_model_menu(names, model)
+    drift.show_unreadable_model(backend, model, error)
     st.stop()
-with page_header(escape(model), header_note(seen)):
-    show_model_menu(names, model)
-    off = disabled_kwargs(seen.disabled_reason)
-    st.button(
-        "Register a version",
-        icon=":material/add_box:",
-        key="models.register",
-        on_click=register_dialog.open_register_dialog,
-        **off,
-    )
-if asked != model:
-    show_unknown_model(here, asked, model)
+with page_header(escape(model), cards.header_note(cached_status)):
+    cards.show_model_menu(names, model)
+    register_dialog.register_button(disabled_kwargs(cached_status.disabled_reason))
+if requested_model != model:
+    drift.show_unknown_model(backend, requested_model, model)
 flash.show_flash(flash.MODELS)
 
 # Look
-show_drift_banner(seen)
-show_pending(list_pending_decisions(model, seen.status.state), can_write=seen.can_write)
-show_holdings_chart(seen, chart_colors())
-numbers = list(seen.status.snapshot.versions)
-left, right = st.columns([13, 7], gap="medium")
+drift.show_drift_banner(cached_status)
+show_pending(list_pending_decisions(model, cached_status.status.state), can_write=cached_status.can_write)
+cards.show_holdings_chart(cached_status, chart_colors())
+numbers = list(cached_status.status.snapshot.versions)
+left_column, right_column = st.columns([13, 7], gap="medium")
 if numbers:
-    wanted = st.query_params.get("version", "")
-    with left:
-        number = show_version_table(seen, wanted if wanted in numbers else numbers[0])
+    requested_version = st.query_params.get("version", "")
+    with left_column:
+        number = show_version_table(cached_status, requested_version if requested_version in numbers else numbers[0])
         st.query_params["version"] = number
-        show_history(seen, number)
-    with right:
-        show_version(seen, number)
+        cards.show_history(cached_status, number)
+    with right_column:
+        cards.show_version(cached_status, number)
 
 # Act
 register_dialog.show_register_dialog()

@@ -9,40 +9,39 @@ from lib.ui.app.session import current_backend, now
 from lib.ui.components.formatting import escape, format_recent_age
 from lib.ui.components.layout import page_header
 from lib.ui.pages.overview.cards import show_backend_checks, show_recent_runs
-from lib.ui.pages.overview.first_steps import show_first_steps
+from lib.ui.pages.overview.first_steps import launch_wine_demo, show_first_steps
 from lib.ui.pages.overview.health import show_health
-from lib.ui.pages.overview.launch_wine import launch_wine_demo
 from lib.ui.pages.overview.models import show_champions, show_latest_entries, show_summary
 from lib.ui.pages.overview.parallel import show_in_parallel
 from lib.ui.queries.registry import model_names
 
-here = current_backend()
-runs, has_models = read_latest_runs(here, 6), bool(model_names(here))
+backend = current_backend()
+runs, has_models = read_latest_runs(backend, 6), bool(model_names(backend))
 is_new = not runs and not has_models
-found = read_quick_summary(here) if is_new else None
-age = f" · created {format_recent_age(found.created, now())}" if found and found.created else ""
+summary = read_quick_summary(backend) if is_new else None
+age = f" · created {format_recent_age(summary.created, now())}" if summary and summary.created else ""
 
-with page_header("Overview", f"{escape(here.name)} · {escape(here.label)}{age}"):
+with page_header("Overview", f"{escape(backend.name)} · {escape(backend.label)}{age}"):
     if runs and st.button("Launch a demo", icon=":material/play_arrow:", key="overview.launch"):
         switch_page("launch")
 
 if has_models:
-    show_in_parallel(show_summary, here)
+    show_in_parallel(show_summary, backend)
 else:
     st.space("small")
-    show_first_steps(2 if runs else 1, lambda: launch_wine_demo(here))
+    show_first_steps(2 if runs else 1, lambda: launch_wine_demo(backend))
     st.space("xsmall")
 
-if found:
-    show_backend_checks(found.rows)
+if summary:
+    show_backend_checks(summary.rows)
     st.stop()
 
-left, right = st.columns([13, 7], gap="medium")
-with left:
+left_column, right_column = st.columns([13, 7], gap="medium")
+with left_column:
     if has_models:
-        show_in_parallel(show_champions, here, rows=6)
+        show_in_parallel(show_champions, backend, rows=6)
     show_recent_runs(runs)
-with right:
+with right_column:
     if has_models:
-        show_in_parallel(show_latest_entries, here, rows=6)
-    show_in_parallel(show_health, here, rows=7)
+        show_in_parallel(show_latest_entries, backend, rows=6)
+    show_in_parallel(show_health, backend, rows=7)

@@ -15,7 +15,7 @@ from lib.ui.pages.settings.backend_list import (
 )
 from lib.ui.pages.settings.sign_in import show_sign_in
 
-names = read_config_or_show_error()
+config = read_config_or_show_error()
 with page_header(
     "Settings",
     f"This browser session uses {escape(current_backend_name()) or 'Podium’s own backend'}. Other people choose for themselves.",
@@ -23,11 +23,11 @@ with page_header(
     pass
 show_last_result()
 
-left, right = st.columns([13, 7], gap="medium")
-with left:
-    show_backend_list(names)
+left_column, right_column = st.columns([13, 7], gap="medium")
+with left_column:
+    show_backend_list(config)
     show_backend_capabilities()
-with right:
+with right_column:
     with error_boundary():
         show_sign_in()
-    show_add_form(is_shared=names.is_shared)
+    show_add_form(is_shared=config.is_shared)

@@ -22,10 +22,10 @@ from lib.ui.app.routes import SHELL_SCRIPT, page_path
 from tests.support import install_browser
 from tests.support.auth_server import Signed, serve_with_users
 from tests.support.browser import Driver, Process, launch, serve_mlflow, serve_podium
-from tests.support.dagshub_server import DagsHub, fill, pretending
+from tests.support.dagshub_server import DagsHub, reset_site, serve_dagshub
 
-SECONDS = 60
-SIGN_INS = (
+TIMEOUT_SECONDS = 60
+CREDENTIAL_VARIABLES = (
     *("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
     "DAGSHUB_USER_TOKEN",
 )
@@ -56,10 +56,10 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def empty_database(shared_folder: Path) -> Path:
     """An empty database, made once for all workers. To be copied, never opened."""
-    made = shared_folder / "template" / "mlflow.db"
+    database = shared_folder / "template" / "mlflow.db"
     with FileLock(shared_folder / "template.lock"):
-        ensure_database(sqlite_backend(made))
-    return made
+        ensure_database(sqlite_backend(database))
+    return database
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def copy_store(template: Path, folder: Path) -> Backend:
 @pytest.fixture
 def clean_session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No cache, credential or backend from another test."""
-    for name in SIGN_INS:
+    for name in CREDENTIAL_VARIABLES:
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("PODIUM_HOME", str(tmp_path / "podium"))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -100,13 +100,13 @@ def app(clean_session: None, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
 
     def open_page(name: str, backend: Backend | str, /, **query: str | list[str]) -> AppTest:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", backend if isinstance(backend, str) else backend.uri)
-        test = AppTest.from_file(str(SHELL_SCRIPT), default_timeout=SECONDS)
+        page = AppTest.from_file(str(SHELL_SCRIPT), default_timeout=TIMEOUT_SECONDS)
         for key, value in query.items():
-            test.query_params[key] = value
-        test.switch_page(str(page_path(name)))
-        test.run()
-        assert not test.exception, [error.value for error in test.exception]
-        return test
+            page.query_params[key] = value
+        page.switch_page(str(page_path(name)))
+        page.run()
+        assert not page.exception, [error.value for error in page.exception]
+        return page
 
     return open_page
 
@@ -114,16 +114,16 @@ def app(clean_session: None, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
 @pytest.fixture(scope="session")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     """A real `mlflow server`, started once. It keeps what tests write, so each test makes names of its own."""
-    served = serve_mlflow(tmp_path_factory.mktemp("mlflow-server"))
-    yield Backend(served.url, "server")
-    served.stop()
+    server = serve_mlflow(tmp_path_factory.mktemp("mlflow-server"))
+    yield Backend(server.url, "server")
+    server.stop()
 
 
 @pytest.fixture(scope="session")
 def hub_site(mlflow_server: Backend) -> Iterator[DagsHub]:
     """The stand-in for DagsHub before the MLflow server, started once."""
-    with pretending() as site:
-        fill(site, mlflow_server)
+    with serve_dagshub() as site:
+        reset_site(site, mlflow_server)
         yield site
 
 
@@ -132,8 +132,8 @@ def dagshub(hub_site: DagsHub, mlflow_server: Backend, monkeypatch: pytest.Monke
     """The stand-in as every test finds it: this process takes it for DagsHub, and no token is kept or set anywhere."""
     from lib.backends import credentials, dagshub
 
-    fill(hub_site, mlflow_server)
-    for name in SIGN_INS:
+    reset_site(hub_site, mlflow_server)
+    for name in CREDENTIAL_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DAGSHUB_CLIENT_HOST", hub_site.host)
     monkeypatch.setenv("DAGSHUB_CLIENT_TOKENS_CACHE", str(tmp_path / "no-tokens"))
@@ -142,27 +142,27 @@ def dagshub(hub_site: DagsHub, mlflow_server: Backend, monkeypatch: pytest.Monke
         monkeypatch.setattr(credentials, name, {})
     monkeypatch.setattr(dagshub, "_RECENT_ERRORS", {})
     yield hub_site
-    fill(hub_site, mlflow_server)
+    reset_site(hub_site, mlflow_server)
 
 
 @pytest.fixture(scope="session")
 def signed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
     """A real `mlflow server` that asks for a sign-in, started once."""
-    served = serve_with_users(tmp_path_factory.mktemp("signed-server"))
-    yield Signed(served)
-    served.stop()
+    server = serve_with_users(tmp_path_factory.mktemp("signed-server"))
+    yield Signed(server)
+    server.stop()
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium or Chrome, started once. Fails without one, unless PODIUM_NO_BROWSER=1."""
-    if install_browser.unwanted():
+    if install_browser.is_opted_out():
         pytest.skip("PODIUM_NO_BROWSER=1")
-    found = install_browser.find()
-    if found is None:
+    path = install_browser.find()
+    if path is None:
         pytest.fail("No browser. `make test` sees to one; PODIUM_NO_BROWSER=1 leaves these tests out.")
-    with sync_playwright() as play:
-        chromium = launch(play, found)
+    with sync_playwright() as playwright:
+        chromium = launch(playwright, path)
         yield chromium
         chromium.close()
 
@@ -188,16 +188,16 @@ def window(browser: Browser) -> Iterator[Callable[..., Driver]]:
 
     At the end of the test there must have been no request to another host, no error in a page and no dialog.
     """
-    opened: list[Driver] = []
+    drivers: list[Driver] = []
 
-    def open_window(served: Process, scheme: str = "light", width: int = 1440, height: int = 900) -> Driver:
+    def open_window(process: Process, scheme: str = "light", width: int = 1440, height: int = 900) -> Driver:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, timezone_id="UTC", locale="en-GB"
         )
-        opened.append(Driver(context.new_page(), served.url))
-        return opened[-1]
+        drivers.append(Driver(context.new_page(), process.url))
+        return drivers[-1]
 
     yield open_window
-    for driver in opened:
+    for driver in drivers:
         driver.page.context.close()
-    assert [problem for driver in opened for problem in driver.problems] == []
+    assert [problem for driver in drivers for problem in driver.problems] == []

@@ -54,13 +54,13 @@ def test_a_deep_link_opens_its_page_with_the_navigation(window, podium, empty_ba
 
 
 def test_the_first_visit_of_a_cold_server_may_be_a_deep_link(window, empty_database, tmp_path):
-    served = serve_podium(copy_store(empty_database, tmp_path / "store").uri, tmp_path / "run")
+    process = serve_podium(copy_store(empty_database, tmp_path / "store").uri, tmp_path / "run")
     try:
-        driver = window(served).open("/compare")
+        driver = window(process).open("/compare")
         expect(driver.page.get_by_role("heading", level=1)).to_have_text("Compare")
         expect(driver.page.get_by_test_id("stSidebarNavLink")).to_have_count(len(MENU_PAGES))
     finally:
-        served.stop()
+        process.stop()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -92,9 +92,9 @@ def test_a_dead_server_is_told_and_the_page_comes_back_when_it_lives_again(windo
     for name in ("USERNAME", "PASSWORD", "TOKEN"):
         monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
     server = serve_mlflow(tmp_path / "server")
-    served = serve_podium(server.url, tmp_path / "run")
+    process = serve_podium(server.url, tmp_path / "run")
     try:
-        driver = window(served).open("/compare")
+        driver = window(process).open("/compare")
         expect(driver.page.get_by_role("heading", level=1)).to_have_text("Compare")
         server.stop()
         driver.page.get_by_test_id("stSidebarNavLink").filter(has_text="Overview").click()
@@ -106,42 +106,42 @@ def test_a_dead_server_is_told_and_the_page_comes_back_when_it_lives_again(windo
         driver.click("Try again")
         expect(driver.page.get_by_role("heading", level=1)).to_have_text("Launch")
     finally:
-        served.stop()
+        process.stop()
         server.stop()
 
 
 def test_a_fault_shows_one_calm_box_and_its_text_stays_in_the_log(window, podium, empty_backend, tmp_path):
-    served = serve_podium(empty_backend.uri, tmp_path / "run", PYTHONPATH=str(_broken(tmp_path)))
+    process = serve_podium(empty_backend.uri, tmp_path / "run", PYTHONPATH=str(_write_broken_customization(tmp_path)))
     try:
-        driver = window(served).open()
+        driver = window(process).open()
         box = driver.page.get_by_test_id("stAlert")
         expect(box).to_contain_text("Something went wrong here")
-        name = re.search(r"id ([0-9a-f]{8})", box.inner_text()).group(1)
+        error_id = re.search(r"id ([0-9a-f]{8})", box.inner_text()).group(1)
         assert "a secret stands here" not in driver.page.content()
-        log = served.log.read_text()
-        assert name in log
+        log = process.log.read_text()
+        assert error_id in log
         assert "a secret stands here" in log
     finally:
-        served.stop()
+        process.stop()
 
 
-def _broken(folder):
+def _write_broken_customization(folder):
     """A `sitecustomize` that breaks one function of Podium, as a bug would."""
-    place = folder / "broken"
-    place.mkdir()
-    (place / "sitecustomize.py").write_text(
+    customization_folder = folder / "broken"
+    customization_folder.mkdir()
+    (customization_folder / "sitecustomize.py").write_text(
         f"import sys\nsys.path.insert(0, {str(PROJECT_ROOT)!r})\n"
         "import lib.backends.quick_summary as quick_summary\n"
         "def read_quick_summary(backend):\n    raise RuntimeError('a secret stands here')\n"
         "quick_summary.read_quick_summary = read_quick_summary\n"
     )
-    return place
+    return customization_folder
 
 
 def test_the_first_step_trains_three_forests_and_leads_to_compare(window, podium, empty_database, tmp_path):
-    served = serve_podium(copy_store(empty_database, tmp_path / "store").uri, tmp_path / "run")
+    process = serve_podium(copy_store(empty_database, tmp_path / "store").uri, tmp_path / "run")
     try:
-        driver = window(served).open().click("Launch the wine demo")
+        driver = window(process).open().click("Launch the wine demo")
         expect(driver.page).to_have_url(re.compile(r"/launch\?.*job="))
         for _ in range(60):
             driver.visit("Overview")
@@ -151,4 +151,4 @@ def test_the_first_step_trains_three_forests_and_leads_to_compare(window, podium
         driver.click("Compare the runs")
         expect(driver.page.get_by_role("heading", level=1)).to_have_text("Compare")
     finally:
-        served.stop()
+        process.stop()

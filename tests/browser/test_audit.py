@@ -15,41 +15,47 @@ from tests.support.ledger_stores import registered
 
 pytestmark = pytest.mark.browser
 FRAUD = "docs/examples/fraud-history.csv"
-SWAPPED = "The minutes of the board name 8.3 points of AUC and 13% fewer alarms: the figures were swapped."
-RIGHT = "8.3 points more AUC on the same 24,000 transactions, and 13% fewer false alarms."
+CORRECTION_REASON = "The minutes of the board name 8.3 points of AUC and 13% fewer alarms: the figures were swapped."
+CORRECTED_TEXT = "8.3 points more AUC on the same 24,000 transactions, and 13% fewer false alarms."
 
 
-def podium_says(backend, *words):
+def run_podium(backend, *arguments):
     """Run the command line as a pipeline would, from the project's folder."""
     env = {**os.environ, "MLFLOW_TRACKING_URI": backend.uri, "PODIUM_USER": "ines"}
-    done = subprocess.run(
-        [sys.executable, "-m", "lib", *words], cwd=PROJECT_ROOT, env=env, capture_output=True, text=True, check=True, timeout=120
+    process = subprocess.run(
+        [sys.executable, "-m", "lib", *arguments],
+        cwd=PROJECT_ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
-    return done.stdout
+    return process.stdout
 
 
-def kept(driver, label, path):
-    with driver.page.expect_download() as held:
+def save_download(driver, label, path):
+    with driver.page.expect_download() as download:
         driver.page.get_by_role("button", name=label, exact=True).last.click()
-    held.value.save_as(path)
+    download.value.save_as(path)
     return path
 
 
 def test_an_imported_history_is_asked_corrected_and_taken_along(window, podium, fresh_store, tmp_path):
     registered(fresh_store, "card-fraud", 3, {"1": "Archived", "2": "Archived", "3": "Production"}, {"production": "3"})
-    assert "Imported 15 entries of card-fraud" in podium_says(fresh_store, "import", "card-fraud", FRAUD)
+    assert "Imported 15 entries of card-fraud" in run_podium(fresh_store, "import", "card-fraud", FRAUD)
     driver = window(podium(fresh_store)).open("/audit?audit.of=card-fraud&audit.on=2023-03-14&audit.zone=Europe%2FBerlin")
     page = driver.page
     page.get_by_role("heading", name="v2 was in Production, all day").wait_for()
-    said = page.get_by_text("On 14 March 2023 (Europe/Berlin), all day, version 2 of card-fraud was in Production.")
-    assert "31% fewer false alarms" in said.inner_text()
+    sentence = page.get_by_text("On 14 March 2023 (Europe/Berlin), all day, version 2 of card-fraud was in Production.")
+    assert "31% fewer false alarms" in sentence.inner_text()
 
     decided = next(e for e in read_book_state(fresh_store, "card-fraud").book.entries if getattr(e.body, "of", "") == "DECIDED")
     driver.click(f"Why: entry {decided.position}")
     driver.click("Correct this entry")
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Reason of the entry").fill(RIGHT)
-    dialog.get_by_label("Why it is corrected, for a reader in two years").fill(SWAPPED)
+    dialog.get_by_label("Reason of the entry").fill(CORRECTED_TEXT)
+    dialog.get_by_label("Why it is corrected, for a reader in two years").fill(CORRECTION_REASON)
     dialog.get_by_role("textbox", name="Your name").fill("ben")
     dialog.get_by_role("textbox", name="Your name").press("Tab")
     driver.settle()
@@ -59,21 +65,23 @@ def test_an_imported_history_is_asked_corrected_and_taken_along(window, podium, 
     driver.settle()
     last = read_book_state(fresh_store, "card-fraud").book.entries[-1]
     assert (last.body.type, last.body.by.name, last.body.supersedes) == ("CORRECTED", "ben", (decided.id,))
-    said = page.get_by_text("On 14 March 2023 (Europe/Berlin), all day, version 2").inner_text()
-    assert "13% fewer false alarms" in said
-    assert "31%" not in said
-    assert f"and {last.position} of the model's record" in said
+    sentence = page.get_by_text("On 14 March 2023 (Europe/Berlin), all day, version 2").inner_text()
+    assert "13% fewer false alarms" in sentence
+    assert "31%" not in sentence
+    assert f"and {last.position} of the model's record" in sentence
     assert "8.3 points more AUC" in page.locator(".st-key-audit-entry del").first.inner_text()
 
-    rows = list(csv.DictReader(io.StringIO(kept(driver, "Download as CSV", tmp_path / "all.csv").read_text("utf-8-sig"))))
+    rows = list(
+        csv.DictReader(io.StringIO(save_download(driver, "Download as CSV", tmp_path / "all.csv").read_text("utf-8-sig")))
+    )
     assert len(rows) == last.position
     (row,) = [row for row in rows if row["id"] == decided.id]
-    assert (row["instead"], row["superseded_by"]) == (f"Decided then: {RIGHT}", str(last.position))
+    assert (row["instead"], row["superseded_by"]) == (f"Decided then: {CORRECTED_TEXT}", str(last.position))
 
     driver.key("audit.packet.asof").locator("button").first.click()
     page.get_by_text("This answer with the entries that prove it.").wait_for()
-    packet = kept(driver, "HTML to read and print", tmp_path / "answer.html")
+    packet = save_download(driver, "HTML to read and print", tmp_path / "answer.html")
     assert verify_packet(packet.read_bytes()).mismatches == ()
-    assert "matches itself" in podium_says(fresh_store, "packet", "verify", str(packet))
-    assert RIGHT in packet.read_text("utf-8")
+    assert "matches itself" in run_podium(fresh_store, "packet", "verify", str(packet))
+    assert CORRECTED_TEXT in packet.read_text("utf-8")
     driver.shot(tmp_path / "end.png")

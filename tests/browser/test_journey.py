@@ -10,14 +10,14 @@ from tests.conftest import copy_store
 from tests.support.browser import serve_podium
 from tests.support.ledger_stores import findings
 
-WHY = "Fifteen trees get seventeen of eighteen wines right."
+REASON = "Fifteen trees get seventeen of eighteen wines right."
 
 
-def answer_the_dialog(driver, verb, why, version=""):
+def confirm_dialog(driver, label, reason, version=""):
     """Fill the open dialog and confirm it."""
     dialog = driver.page.get_by_role("dialog")
     expect(dialog).to_contain_text("This is exactly what will happen")
-    dialog.get_by_role("textbox", name="Why, for a reader in two years").fill(why)
+    dialog.get_by_role("textbox", name="Why, for a reader in two years").fill(reason)
     name = dialog.get_by_role("textbox", name="Your name")
     if name.count():
         name.fill("ana")
@@ -25,16 +25,16 @@ def answer_the_dialog(driver, verb, why, version=""):
         dialog.get_by_role("textbox", name="Type the version to confirm").fill(version)
         dialog.get_by_role("textbox", name="Type the version to confirm").press("Tab")
     driver.settle()
-    dialog.get_by_role("button", name=verb).click()
+    dialog.get_by_role("button", name=label).click()
     expect(dialog).to_have_count(0)
     driver.settle()
 
 
-def register_a_run(driver, model, new):
+def confirm_registration(driver, model, is_new):
     """Confirm the register dialog, for a new model or as the next version."""
     dialog = driver.page.get_by_role("dialog")
     expect(dialog).to_contain_text("Measured")
-    if new:
+    if is_new:
         dialog.get_by_role("textbox", name="Name of the model").fill(model)
         dialog.get_by_role("textbox", name="Your name").fill("ana")
         dialog.get_by_role("textbox", name="Your name").press("Tab")
@@ -47,9 +47,9 @@ def register_a_run(driver, model, new):
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), pytest.param("dark", 1280, marks=pytest.mark.slow)])
 def test_from_an_empty_store_to_a_promoted_model_with_a_record_and_back(window, empty_database, tmp_path, scheme, width):
     backend = copy_store(empty_database, tmp_path / "store")
-    served = serve_podium(backend.uri, tmp_path / "run")
+    process = serve_podium(backend.uri, tmp_path / "run")
     try:
-        driver = window(served, scheme=scheme, width=width).open()
+        driver = window(process, scheme=scheme, width=width).open()
         page = driver.page
 
         driver.click("Launch the wine demo")
@@ -62,39 +62,39 @@ def test_from_an_empty_store_to_a_promoted_model_with_a_record_and_back(window, 
 
         driver.click("Register the best")
         expect(page).to_have_url(re.compile("/models"))
-        register_a_run(driver, "wine-forest", new=True)
+        confirm_registration(driver, "wine-forest", is_new=True)
         expect(page.get_by_test_id("stAlert").first).to_contain_text("Entry 2 recorded")
 
         driver.click("Move to Production")
         expect(page.get_by_role("dialog")).to_contain_text("Record your decision as entry 3")
-        answer_the_dialog(driver, "Move v1 to Production", WHY, "v1")
+        confirm_dialog(driver, "Move v1 to Production", REASON, "v1")
         expect(page.get_by_test_id("stAlert").first).to_contain_text("v1 is in Production")
         history = driver.key("models.history")
-        expect(history).to_contain_text(WHY)
+        expect(history).to_contain_text(REASON)
         expect(history).to_contain_text("ana")
 
         driver.click("Register a version")
         driver.settle()
-        register_a_run(driver, "wine-forest", new=False)
+        confirm_registration(driver, "wine-forest", is_new=False)
         driver.click("Move to Production")
-        answer_the_dialog(driver, "Move v2 to Production", "Five trees are as good and answer sooner.", "v2")
+        confirm_dialog(driver, "Move v2 to Production", "Five trees are as good and answer sooner.", "v2")
         expect(page.get_by_test_id("stAlert").first).to_contain_text("v2 is in Production, in place of v1")
 
         driver.open("/models?model=wine-forest&version=1")
         driver.click("Roll back to v1")
-        answer_the_dialog(driver, "Roll back to v1", "Answers slowly since this morning, going back.", "v1")
+        confirm_dialog(driver, "Roll back to v1", "Answers slowly since this morning, going back.", "v1")
         expect(page.get_by_test_id("stAlert").first).to_contain_text("v1 is in Production, in place of v2")
         expect(driver.key("models.strip").locator("canvas, svg").first).to_be_visible()
 
         driver.visit("Overview")
         expect(driver.key("overview.production")).to_contain_text("as decided")
     finally:
-        served.stop()
-    seen, state = read_snapshot(backend, "wine-forest"), read_book_state(backend, "wine-forest")
-    assert seen.aliases == {"production": "1"}
-    assert [(v.number, v.stage) for v in seen.versions.values()] == [("2", "Archived"), ("1", "Production")]
-    told = [entry.body for entry in state.intents]
-    assert [(body.kind, body.version, body.by.name, body.expected) for body in told] == [
+        process.stop()
+    snapshot, state = read_snapshot(backend, "wine-forest"), read_book_state(backend, "wine-forest")
+    assert snapshot.aliases == {"production": "1"}
+    assert [(version.number, version.stage) for version in snapshot.versions.values()] == [("2", "Archived"), ("1", "Production")]
+    bodies = [entry.body for entry in state.intents]
+    assert [(body.kind, body.version, body.by.name, body.expected) for body in bodies] == [
         ("promote", "1", "ana", "none"),
         ("promote", "2", "ana", "1"),
         ("roll_back", "1", "ana", "2"),

@@ -6,14 +6,14 @@ import pytest
 
 from benchmarks.__main__ import Plan, figures_to_json, measure, render_page
 from benchmarks.figures import Figure, figure_table, measure_quickest
-from tests.support.install_browser import unwanted
+from tests.support.install_browser import is_opted_out
 
 TINY = Plan(read=(20, 200), steps=5, reactions=(20, 40), rounds=1, client=20, served=(120,), entries=(20, 40))
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-@pytest.mark.skipif(unwanted(), reason="PODIUM_NO_BROWSER=1")
+@pytest.mark.skipif(is_opted_out(), reason="PODIUM_NO_BROWSER=1")
 def test_every_benchmark_runs_through_with_tiny_stores(tmp_path, clean_session):
     figures = list(measure(TINY, tmp_path))
     said = " ".join(one.what for one in figures)

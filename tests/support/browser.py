@@ -36,7 +36,7 @@ SETTLED = """() => {
   window.stillSince = still ? window.stillSince || performance.now() : 0;
   return still && performance.now() - window.stillSince > 250;
 }"""
-PATIENCE = 60_000
+TIMEOUT_MILLISECONDS = 60_000
 
 
 def free_port() -> int:
@@ -61,22 +61,22 @@ class Process:
 
     def wait_for(self, path: str, seconds: float = 90) -> None:
         """Wait until `path` answers; raises with the log when the process ends or the time is over."""
-        end = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds
         while True:
             try:
-                with urllib.request.urlopen(self.url + path, timeout=2) as answer:
-                    if answer.status == 200:
+                with urllib.request.urlopen(self.url + path, timeout=2) as response:
+                    if response.status == 200:
                         return
             except OSError:
-                if self.process.poll() is not None or time.monotonic() > end:
+                if self.process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(self.log.read_text(errors="replace")[-4000:]) from None
             time.sleep(0.1)
 
     def stop(self) -> None:
         """End the whole group, gently first."""
-        for kind in (signal.SIGTERM, signal.SIGKILL):
+        for signal_number in (signal.SIGTERM, signal.SIGKILL):
             if self.process.poll() is None:
-                os.killpg(self.process.pid, kind)
+                os.killpg(self.process.pid, signal_number)
                 try:
                     self.process.wait(15)
                 except subprocess.TimeoutExpired:
@@ -85,9 +85,9 @@ class Process:
 
 def start(command: list[str], url: str, log: Path, env: dict[str, str]) -> Process:
     """Start a server and return at once; see `Process.wait_for`."""
-    with log.open("wb") as out:
+    with log.open("wb") as log_file:
         process = subprocess.Popen(
-            command, cwd=log.parent, env={**os.environ, **env}, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            command, cwd=log.parent, env={**os.environ, **env}, stdout=log_file, stderr=subprocess.STDOUT, start_new_session=True
         )
     return Process(url, process, log)
 
@@ -97,32 +97,32 @@ def serve_podium(tracking_uri: str, folder: Path, **env: str) -> Process:
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     flags = [f"--server.port={port}", "--server.headless=true", "--server.fileWatcherType=none"]
-    served = start(
+    process = start(
         [sys.executable, "-m", "streamlit", "run", str(PROJECT_ROOT / "app.py"), *flags],
         f"http://127.0.0.1:{port}",
         folder / "podium.log",
         {"MLFLOW_TRACKING_URI": tracking_uri, "PODIUM_HOME": str(folder / "podium"), **env},
     )
-    served.wait_for("/_stcore/health")
-    return served
+    process.wait_for("/_stcore/health")
+    return process
 
 
 def serve_mlflow(folder: Path, port: int = 0, database: Path | None = None) -> Process:
     """Run a real `mlflow server` on a free port with everything below `folder`, or on a database file that is there already."""
     folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
-    places = [
+    store_options = [
         f"--backend-store-uri=sqlite:///{database or folder / 'server.db'}",
         f"--artifacts-destination={folder / 'mlartifacts'}",
     ]
-    served = start(
-        [sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1", *places],
+    process = start(
+        [sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1", *store_options],
         f"http://127.0.0.1:{port}",
         folder / "mlflow.log",
         {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_TRACKING_URI": ""},
     )
-    served.wait_for("/health")
-    return served
+    process.wait_for("/health")
+    return process
 
 
 @dataclass
@@ -134,14 +134,14 @@ class Driver:
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.set_default_timeout(PATIENCE)
+        self.page.set_default_timeout(TIMEOUT_MILLISECONDS)
         self.page.on("request", lambda request: self._note_request(request.url))
         self.page.on("pageerror", lambda error: self.problems.append(f"error in the page: {error}"))
         self.page.on("dialog", lambda dialog: (self.problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
 
     def _note_request(self, url: str) -> None:
-        here = (self.base, self.base.replace("http", "ws", 1), "data:", "blob:")
-        if not url.startswith(here):
+        allowed_prefixes = (self.base, self.base.replace("http", "ws", 1), "data:", "blob:")
+        if not url.startswith(allowed_prefixes):
             self.problems.append(f"request to another host: {url}")
 
     def open(self, path: str = "/") -> "Driver":
@@ -152,7 +152,7 @@ class Driver:
     def settle(self) -> "Driver":
         """Wait until the script has ended, nothing is stale and no skeleton is left."""
         self.page.evaluate("window.stillSince = 0")
-        self.page.wait_for_function(SETTLED, timeout=PATIENCE)
+        self.page.wait_for_function(SETTLED, timeout=TIMEOUT_MILLISECONDS)
         return self
 
     def click(self, label: str) -> "Driver":

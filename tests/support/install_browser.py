@@ -10,26 +10,30 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-PLACES = (
+BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+BROWSER_PATHS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
 
 
-def unwanted() -> bool:
+def is_opted_out() -> bool:
     """True when the person said that browser tests may be left out."""
     return os.environ.get("PODIUM_NO_BROWSER") == "1"
 
 
 def find() -> str | None:
     """The path of a browser that starts; None when there is none. PODIUM_BROWSER names one of your own."""
-    named = os.environ.get("PODIUM_BROWSER")
-    candidates = [named] if named else [*filter(None, map(shutil.which, NAMES)), *PLACES, _playwrights_own()]
-    return next((path for path in candidates if path and _starts(path)), None)
+    configured_path = os.environ.get("PODIUM_BROWSER")
+    candidates = (
+        [configured_path]
+        if configured_path
+        else [*filter(None, map(shutil.which, BROWSER_NAMES)), *BROWSER_PATHS, _playwright_browser()]
+    )
+    return next((path for path in candidates if path and _can_start(path)), None)
 
 
-def _starts(path: str) -> bool:
+def _can_start(path: str) -> bool:
     """Ubuntu's `chromium-browser` may be a stub that only names a snap, so the file alone says nothing."""
     if not Path(path).is_file():
         return False
@@ -39,7 +43,7 @@ def _starts(path: str) -> bool:
         return False
 
 
-def _playwrights_own() -> str | None:
+def _playwright_browser() -> str | None:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -52,11 +56,11 @@ def fetch() -> str | None:
     """Install a browser: Debian's when this is root on a Debian, else Playwright's own."""
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         print("Installing Debian's chromium for the browser tests…", flush=True)
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "-qq", "update"], env=quiet, stdout=subprocess.DEVNULL, check=False)
-        subprocess.run(["apt-get", "-qq", "install", "-y", "chromium"], env=quiet, stdout=subprocess.DEVNULL, check=False)
-        if found := find():
-            return found
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "-qq", "update"], env=environment, stdout=subprocess.DEVNULL, check=False)
+        subprocess.run(["apt-get", "-qq", "install", "-y", "chromium"], env=environment, stdout=subprocess.DEVNULL, check=False)
+        if path := find():
+            return path
     print("Fetching Playwright's Chromium for the browser tests…", flush=True)
     subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
     return find()
@@ -64,12 +68,12 @@ def fetch() -> str | None:
 
 def main() -> int:
     """Exit 0 with a browser, or without one when that is allowed."""
-    if unwanted():
+    if is_opted_out():
         print("PODIUM_NO_BROWSER=1: the browser tests are left out.")
         return 0
-    found = find() or fetch()
-    if found:
-        print(f"Browser for the tests: {found}")
+    path = find() or fetch()
+    if path:
+        print(f"Browser for the tests: {path}")
         return 0
     print(
         "\nNO BROWSER for the browser tests, and none could be installed.\n"

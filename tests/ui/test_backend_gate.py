@@ -21,16 +21,16 @@ from lib.backends.sqlite_store import read_schema_status
 from lib.ui.app.routes import page_path
 
 
-def titles(page):
+def page_titles(page):
     return [title.value for title in page.title]
 
 
-def told(page):
+def error_texts(page):
     return [f"{error.proto.title} {error.value}" if hasattr(error.proto, "title") else error.value for error in page.error]
 
 
 @contextmanager
-def answering(status, kind, body):
+def serve_answer(status, kind, body):
     """A server on this machine that gives every question the same answer."""
 
     class Answer(BaseHTTPRequestHandler):
@@ -55,15 +55,15 @@ def answering(status, kind, body):
 @pytest.fixture(scope="session")
 def older_database(shared_folder):
     """A database as an MLflow some months older left it, made by MLflow's own migrations."""
-    made = shared_folder / "older" / "mlflow.db"
+    database = shared_folder / "older" / "mlflow.db"
     with FileLock(shared_folder / "older.lock"):
-        if not made.exists():
-            made.parent.mkdir()
-            _make_older(made)
-    return made
+        if not database.exists():
+            database.parent.mkdir()
+            create_older_database(database)
+    return database
 
 
-def _make_older(file):
+def create_older_database(file):
     engine = create_sqlalchemy_engine(SQLITE_PREFIX + str(file))
     config = _get_alembic_config(SQLITE_PREFIX + str(file))
     steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
@@ -84,16 +84,16 @@ def older_store(older_database, tmp_path):
 def test_a_missing_database_is_made_and_the_page_opens(app, tmp_path):
     backend = sqlite_backend(tmp_path / "new" / "mlflow.db")
     page = app("compare", backend)
-    assert titles(page) == ["Compare"]
+    assert page_titles(page) == ["Compare"]
     assert read_schema_status(backend.path).state == "current"
 
 
 def test_an_older_database_is_not_touched_before_someone_agrees(app, older_store):
     before = older_store.path.read_bytes()
     page = app("overview", older_store)
-    assert titles(page) == ["This database is older than the MLflow here"]
+    assert page_titles(page) == ["This database is older than the MLflow here"]
     page.switch_page(str(page_path("compare"))).run()
-    assert titles(page) == ["This database is older than the MLflow here"]
+    assert page_titles(page) == ["This database is older than the MLflow here"]
     assert older_store.path.read_bytes() == before
     assert [file.name for file in older_store.path.parent.glob("*.db*")] == ["mlflow.db"]
 
@@ -109,69 +109,69 @@ def test_after_consent_the_copy_is_there_and_other_sessions_get_in(app, older_st
     first, second = app("compare", older_store), app("compare", older_store)
     first.button(key="gate.migrate").click().run()
     copies = [*older_store.path.parent.glob("mlflow.db.*.backup")]
-    assert titles(first) == ["Compare"]
+    assert page_titles(first) == ["Compare"]
     assert len(copies) == 1
     assert read_schema_status(copies[0]).state == "older"
     assert copies[0].name.replace(".", "") in "".join(box.value for box in first.success).replace("&#46;", "").replace(
         "&#45;", "-"
     )
     second.run()
-    assert titles(second) == ["Compare"]
+    assert page_titles(second) == ["Compare"]
 
 
 def test_two_people_who_agree_at_once_make_one_copy(app, older_store):
     first, second = app("compare", older_store), app("compare", older_store)
     first.button(key="gate.migrate").click().run()
     second.button(key="gate.migrate").click().run()
-    assert titles(second) == ["Compare"]
+    assert page_titles(second) == ["Compare"]
     assert len([*older_store.path.parent.glob("mlflow.db.*.backup")]) == 1
 
 
 def test_a_newer_database_is_refused(app, fresh_store):
     with closing(sqlite3.connect(fresh_store.path)) as db, db:
         db.execute("update alembic_version set version_num = 'ffffffffffff'")
-    assert "newer MLflow" in told(app("overview", fresh_store))[0]
+    assert "newer MLflow" in error_texts(app("overview", fresh_store))[0]
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(app, tmp_path):
     file = tmp_path / "notes.db"
     file.write_text("my notes, longer than a header")
-    assert "is not a SQLite database" in told(app("overview", sqlite_backend(file)))[0].replace("&#46;", ".")
+    assert "is not a SQLite database" in error_texts(app("overview", sqlite_backend(file)))[0].replace("&#46;", ".")
     assert file.read_text().startswith("my notes")
 
 
 def test_a_folder_that_cannot_be_written_is_told(app, tmp_path):
     (tmp_path / "file").write_text("")
     page = app("overview", sqlite_backend(tmp_path / "file" / "mlflow.db"))
-    assert titles(page) == ["Podium cannot open its backend"]
-    assert "cannot be opened for writing" in told(page)[0]
+    assert page_titles(page) == ["Podium cannot open its backend"]
+    assert "cannot be opened for writing" in error_texts(page)[0]
 
 
 def test_a_locked_database_is_told_and_the_page_comes_back(app, fresh_store):
-    with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as other:
-        other.execute("begin exclusive")
+    with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as connection:
+        connection.execute("begin exclusive")
         page = app("compare", fresh_store)
-        assert "is locked by another program" in told(page)[0]
-        other.execute("rollback")
+        assert "is locked by another program" in error_texts(page)[0]
+        connection.execute("rollback")
     page.button(key="gate.again").click().run()
-    assert titles(page) == ["Compare"]
+    assert page_titles(page) == ["Compare"]
 
 
 def test_a_dead_server_is_told_within_five_seconds_and_the_navigation_lives(app):
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
+    with socket.socket() as silent_socket:
+        silent_socket.bind(("127.0.0.1", 0))
+        silent_socket.listen()
         start = monotonic()
-        page = app("compare", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        page = app("compare", f"http://127.0.0.1:{silent_socket.getsockname()[1]}")
         assert monotonic() - start < 5
-    assert titles(page) == ["Podium cannot reach its backend"]
-    assert "did not answer within 2 s" in told(page)[0].replace("&#46;", ".")
+    assert page_titles(page) == ["Podium cannot reach its backend"]
+    assert "did not answer within 2 s" in error_texts(page)[0].replace("&#46;", ".")
     page.switch_page(str(page_path("launch"))).run()
     assert not page.exception
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "body", "said"),
+    ("status", "kind", "body", "message"),
     [
         (200, "text/html", b"<html><script>alert(1)</script></html>", "not as an MLflow server does"),
         (404, "application/json", b"{}", "not as an MLflow server does"),
@@ -180,21 +180,21 @@ def test_a_dead_server_is_told_within_five_seconds_and_the_navigation_lives(app)
         (503, "text/plain", b"", "answers with error 503"),
     ],
 )
-def test_an_answer_that_is_not_mlflows_is_told(app, status, kind, body, said):
-    with answering(status, kind, body) as address:
-        assert said in told(app("overview", address))[0].replace("&#45;", "-")
+def test_an_answer_that_is_not_mlflows_is_told(app, status, kind, body, message):
+    with serve_answer(status, kind, body) as address:
+        assert message in error_texts(app("overview", address))[0].replace("&#45;", "-")
 
 
 def test_an_address_that_podium_cannot_open_is_told(app):
-    assert "postgresql" in told(app("overview", "postgresql://user:secret@host/db"))[0]
+    assert "postgresql" in error_texts(app("overview", "postgresql://user:secret@host/db"))[0]
 
 
 def test_a_password_in_the_address_is_never_shown(app):
-    with answering(503, "text/plain", b"") as address:
+    with serve_answer(503, "text/plain", b"") as address:
         page = app("overview", address.replace("//", "//anna:s3cret@"))
-    shown = "".join(str(getattr(node, "proto", "")) for root in (page.main, page.sidebar) for node in root)
-    assert "503" in shown
-    assert "s3cret" not in shown
+    browser_content = "".join(str(getattr(node, "proto", "")) for root in (page.main, page.sidebar) for node in root)
+    assert "503" in browser_content
+    assert "s3cret" not in browser_content
 
 
 def test_a_database_that_disappears_is_made_again(app, fresh_store):
@@ -202,4 +202,4 @@ def test_a_database_that_disappears_is_made_again(app, fresh_store):
     fresh_store.path.unlink()
     st.cache_resource.clear()
     page.run()
-    assert titles(page) == ["Compare"]
+    assert page_titles(page) == ["Compare"]

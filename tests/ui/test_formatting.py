@@ -11,7 +11,6 @@ from lib.ui.components.formatting import (
     escape,
     format_age,
     format_count,
-    format_difference,
     format_duration,
     format_metric,
     format_recent_age,
@@ -44,7 +43,7 @@ def test_ordinary_words_stay_as_they_are(text):
 
 
 @pytest.mark.parametrize(
-    ("length", "said"),
+    ("length", "text"),
     [
         (timedelta(seconds=12), "12 s"),
         (timedelta(seconds=-1), "0 s"),
@@ -53,8 +52,8 @@ def test_ordinary_words_stay_as_they_are(text):
         (timedelta(days=491), "491 days"),
     ],
 )
-def test_a_length_of_time_has_one_unit(length, said):
-    assert format_duration(length) == said.replace(" ", NBSP)
+def test_a_length_of_time_has_one_unit(length, text):
+    assert format_duration(length) == text.replace(" ", NBSP)
 
 
 def test_what_is_new_happened_a_moment_ago():
@@ -65,15 +64,14 @@ def test_what_is_new_happened_a_moment_ago():
 
 
 def test_times_are_in_utc_whatever_zone_they_came_in():
-    east = NOON.astimezone(tz=None)
-    assert format_time(east).replace(NBSP, " ") == "14 Mar 2023, 12:00 UTC"
+    local_noon = NOON.astimezone(tz=None)
+    assert format_time(local_noon).replace(NBSP, " ") == "14 Mar 2023, 12:00 UTC"
     assert format_time(None) == ""
 
 
 def test_numbers_have_a_real_minus_and_counts_have_thousands():
     assert format_metric(-0.5) == "−0.5000"
     assert format_metric(None) == ""
-    assert format_difference(0.0278) == "+0.0278"
     assert format_count(1, "run") == f"1{NBSP}run"
     assert format_count(24000, "run") == f"24,000{NBSP}runs"
     assert format_count(2, "entry", "entries") == f"2{NBSP}entries"

@@ -16,12 +16,12 @@ def test_a_visitor_in_the_middle_of_the_warm_up_waits_for_it_instead_of_running_
         "threading.Thread(target=warm_up).start()\nwarm_up()\nassert WARM_UP_DONE.is_set()\n"
         "import mlflow.store.db.utils\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
 
 
 @pytest.mark.parametrize(
-    ("headless", "platform", "environment", "wanted"),
+    ("headless", "platform", "environment", "expected"),
     [
         (False, "linux", {"DISPLAY": ":0"}, True),
         (False, "linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
@@ -31,8 +31,8 @@ def test_a_visitor_in_the_middle_of_the_warm_up_waits_for_it_instead_of_running_
         (False, "win32", {}, True),
     ],
 )
-def test_a_browser_opens_only_where_there_is_a_screen(headless, platform, environment, wanted):
-    assert can_open_browser(headless, platform, environment) is wanted
+def test_a_browser_opens_only_where_there_is_a_screen(headless, platform, environment, expected):
+    assert can_open_browser(headless, platform, environment) is expected
 
 
 def test_a_taken_port_is_said_in_one_line():

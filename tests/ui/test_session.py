@@ -14,17 +14,17 @@ from lib.ui.app.session import normalize_name
 SERVER = Backend("https://example.org/mlflow", "server")
 
 
-def signed(backend):
+def authorization_header(backend):
     request = httpx.Request("GET", f"{backend.uri}/api")
     return next(httpx_auth(backend).auth_flow(request)).headers["authorization"] if httpx_auth(backend) else None
 
 
 def test_credentials_leave_the_address_and_belong_to_it():
     environment = {"MLFLOW_TRACKING_URI": "https://anna:p%40ss@example.org/mlflow"}
-    here = take_from_environment(environment, SERVER)
+    backend = take_from_environment(environment, SERVER)
     assert environment == {"MLFLOW_TRACKING_URI": "https://example.org/mlflow"}
-    assert signed(here) == "Basic YW5uYTpwQHNz"
-    assert signed(SERVER) is None
+    assert authorization_header(backend) == "Basic YW5uYTpwQHNz"
+    assert authorization_header(SERVER) is None
 
 
 def test_variables_win_over_the_address_and_leave_the_environment():
@@ -34,9 +34,9 @@ def test_variables_win_over_the_address_and_leave_the_environment():
         "MLFLOW_TRACKING_PASSWORD": "y",
         "PATH": "/bin",
     }
-    here = take_from_environment(environment, SERVER)
+    backend = take_from_environment(environment, SERVER)
     assert environment == {"MLFLOW_TRACKING_URI": "https://example.org/mlflow", "PATH": "/bin"}
-    assert find_credential(here).user == "ben"
+    assert find_credential(backend).user == "ben"
 
 
 @pytest.mark.parametrize("address", ["", "sqlite:////tmp/a@b.db"])
@@ -56,14 +56,14 @@ def test_mlflows_client_retries_once_unless_someone_decided_otherwise(monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("typed_name", "name"),
     [("  Marta   K. ", "Marta K."), ("a\x00b\u202ec", "a b c"), ("", ""), ("x" * 99, "x" * 60), ("\u200b\n\t", "")],
 )
-def test_a_name_loses_what_cannot_be_seen(typed, kept):
-    assert normalize_name(typed) == kept
+def test_a_name_loses_what_cannot_be_seen(typed_name, name):
+    assert normalize_name(typed_name) == name
 
 
-def _asks():
+def _ask_page():
     import streamlit as st
 
     from lib.ui.app.session import ask_user_name, remember_user_name, user_name
@@ -76,7 +76,7 @@ def _asks():
 
 
 def test_the_name_is_asked_once_per_browser_session():
-    page = AppTest.from_function(_asks, default_timeout=30).run()
+    page = AppTest.from_function(_ask_page, default_timeout=30).run()
     page.text_input[0].set_value("  Marta\u202e K. ").run()
     page.button[0].click().run()
     assert not page.text_input
@@ -86,5 +86,5 @@ def test_the_name_is_asked_once_per_browser_session():
 def test_the_login_of_this_machine_is_offered_on_this_machine_only(monkeypatch):
     monkeypatch.setenv("PODIUM_USER", "marta")
     monkeypatch.setattr("lib.ui.app.session.LOOPBACK_HOSTS", ("localhost",))
-    page = AppTest.from_function(_asks, default_timeout=30).run()
+    page = AppTest.from_function(_ask_page, default_timeout=30).run()
     assert page.text_input[0].value == ""

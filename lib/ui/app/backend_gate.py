@@ -54,26 +54,26 @@ def ping_backend(backend: Backend) -> PingResult:
 def ensure_backend_ready() -> bool:
     """True when the page may run. Otherwise the reason stands in its place, with what to do."""
     try:
-        here = current_backend()
+        backend = current_backend()
     except PodiumError as error:
-        _say_no_backend(error)
+        _show_no_backend(error)
         return False
     with error_boundary():
-        with st.spinner(_waiting(here)):
+        with st.spinner(_waiting_text(backend)):
             warm_up()
-            beat = ping_backend(here)
-        _foot(here, beat)
-        if beat.problem is None:
-            _say_what_was_copied()
+            ping = ping_backend(backend)
+        _show_sidebar_footer(backend, ping)
+        if ping.problem is None:
+            _show_backup_message()
             return True
-        if isinstance(beat.problem, NeedsMigration) and here.path:
-            _ask_consent(here)
+        if isinstance(ping.problem, NeedsMigration) and backend.path:
+            _ask_migration_consent(backend)
         else:
-            _say_trouble(here, beat.problem)
+            _show_backend_problem(backend, ping.problem)
     return False
 
 
-def _say_no_backend(error: PodiumError) -> None:
+def _show_no_backend(error: PodiumError) -> None:
     """The backend of the address is not there: the error, and two ways on."""
     st.title("Podium cannot open its backend", anchor=False)
     show_error(error)
@@ -93,50 +93,50 @@ def show_sidebar_status() -> None:
     with st.spinner("Starting…"):
         warm_up()
     with suppress(PodiumError):
-        here = current_backend()
-        _foot(here, ping_backend(here))
+        backend = current_backend()
+        _show_sidebar_footer(backend, ping_backend(backend))
 
 
-def _waiting(here: Backend) -> str:
-    if here.path is None:
-        return f"Asking {escape(here.name)}…"
-    if here.path.exists():
-        return f"Opening {escape(here.label)}…"
-    return f"Making {escape(here.label)}: MLflow sets up its tables. This takes a few seconds, once."
+def _waiting_text(backend: Backend) -> str:
+    if backend.path is None:
+        return f"Asking {escape(backend.name)}…"
+    if backend.path.exists():
+        return f"Opening {escape(backend.label)}…"
+    return f"Making {escape(backend.label)}: MLflow sets up its tables. This takes a few seconds, once."
 
 
-def _foot(here: Backend, beat: PingResult) -> None:
+def _show_sidebar_footer(backend: Backend, ping: PingResult) -> None:
     """The end of the sidebar: which backend, where, and when it answered."""
     with st.sidebar, st.container(key="shell.backend", gap=None):
         st.caption("Backend")
-        page_link(escape(current_backend_name() or here.name), "settings", icon="database")
-        local = here.path or here.folder
-        if local is not None:
-            st.caption(escape(here.label), help=escape(local))
+        page_link(escape(current_backend_name() or backend.name), "settings", icon="database")
+        local_path = backend.path or backend.folder
+        if local_path is not None:
+            st.caption(escape(backend.label), help=escape(local_path))
         elif current_backend_name():
-            st.caption(escape(here.name))
-        if held := find_credential(here):
-            st.caption(f"as {escape(held.user)}" if held.user else "signed in with a token")
-        st.caption(f"{_answer(beat)} · {beat.at:%H:%M:%S}{NBSP}UTC")
+            st.caption(escape(backend.name))
+        if credential := find_credential(backend):
+            st.caption(f"as {escape(credential.user)}" if credential.user else "signed in with a token")
+        st.caption(f"{_ping_text(ping)} · {ping.at:%H:%M:%S}{NBSP}UTC")
 
 
-def _answer(beat: PingResult) -> str:
-    if isinstance(beat.problem, NeedsMigration):
+def _ping_text(ping: PingResult) -> str:
+    if isinstance(ping.problem, NeedsMigration):
         return "Not opened yet"
-    if beat.problem and "asks for a sign-in" in beat.problem.what:
+    if ping.problem and "asks for a sign-in" in ping.problem.what:
         return "Asks for a sign-in"
-    return "Does not answer" if beat.problem else f"Answers in {_span(beat.seconds)}"
+    return "Does not answer" if ping.problem else f"Answers in {_format_seconds(ping.seconds)}"
 
 
-def _span(seconds: float) -> str:
+def _format_seconds(seconds: float) -> str:
     return f"{max(1, round(seconds * 1000))}{NBSP}ms" if seconds < 1 else f"{seconds:.1f}{NBSP}s"
 
 
-def _say_trouble(here: Backend, trouble: PodiumError) -> None:
-    st.title("Podium cannot open its backend" if here.path else "Podium cannot reach its backend", anchor=False)
+def _show_backend_problem(backend: Backend, problem: PodiumError) -> None:
+    st.title("Podium cannot open its backend" if backend.path else "Podium cannot reach its backend", anchor=False)
     st.space("small")
     with st.container(width=720, gap="small", key="gate.trouble"):
-        show_error(trouble)
+        show_error(problem)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button("Try again", icon=":material/refresh:", key="gate.again", on_click=ping_backend.clear)
             if st.button("Open Settings", type="tertiary", icon=":material/settings:", key="gate.settings"):
@@ -144,21 +144,21 @@ def _say_trouble(here: Backend, trouble: PodiumError) -> None:
             st.caption("The page you asked for opens as soon as the backend answers.")
 
 
-def _ask_consent(here: Backend) -> None:
+def _ask_migration_consent(backend: Backend) -> None:
     """The card before an older database: what would change, where the copy goes, one button. Nothing is opened before it."""
-    path = here.path
+    path = backend.path
     if path is None:
         return
-    stand = sqlite_store.read_schema_status(path)
+    schema_status = sqlite_store.read_schema_status(path)
     st.title("This database is older than the MLflow here", anchor=False)
     st.caption("Podium has only looked at it. Nothing is opened and nothing is changed until you agree.")
     st.space("small")
     with st.container(width=720), card("Opening it changes its tables", key="gate.consent"):
         show_facts(
             {
-                "Database": f"{escape(path)}, {format_size(path.stat().st_size)}",
-                "Schema now": escape(stand.revision or "without a number"),
-                "Schema afterwards": f"{escape(stand.required_revision)}, of MLflow{NBSP}{mlflow_client.installed_mlflow_version()}",
+                "Database": f"{escape(path)}, {_format_size(path.stat().st_size)}",
+                "Schema now": escape(schema_status.revision or "without a number"),
+                "Schema afterwards": f"{escape(schema_status.required_revision)}, of MLflow{NBSP}{mlflow_client.installed_mlflow_version()}",
                 "Runs, models, files": "stay as they are",
                 "The older MLflow": "cannot open it any more",
                 "Copy beforehand": f"in {escape(path.parent)}, named {escape(path.name)}.‹date and time›.backup",
@@ -168,26 +168,26 @@ def _ask_consent(here: Backend) -> None:
             "To go back, stop Podium and rename the copy. To leave this file alone, start Podium with another MLFLOW_TRACKING_URI."
         )
         if st.button("Copy, then open", type="primary", icon=":material/file_copy:", key="gate.migrate"):
-            _copy_and_open(here)
+            _migrate_database(backend)
 
 
-def _copy_and_open(here: Backend) -> None:
+def _migrate_database(backend: Backend) -> None:
     with error_boundary():
         try:
             with st.spinner("Copying, then changing the tables…"):
-                st.session_state["gate.copy"] = str(sqlite_store.migrate(here, now()))
+                st.session_state["gate.copy"] = str(sqlite_store.migrate(backend, now()))
         except ActionRefused:  # another session was quicker
             pass
         ping_backend.clear()
         st.rerun()
 
 
-def _say_what_was_copied() -> None:
-    copy = st.session_state.pop("gate.copy", "")
-    if copy:
-        st.success(f"The database was copied to {escape(copy)} and opened.", icon=":material/check_circle:")
+def _show_backup_message() -> None:
+    backup_path = st.session_state.pop("gate.copy", "")
+    if backup_path:
+        st.success(f"The database was copied to {escape(backup_path)} and opened.", icon=":material/check_circle:")
 
 
-def format_size(size: int) -> str:
+def _format_size(size: int) -> str:
     """A file size as people read it: 0.4 MB, 3.2 GB."""
     return f"{size / 1e6:,.1f}{NBSP}MB" if size < 1e9 else f"{size / 1e9:,.1f}{NBSP}GB"

@@ -25,7 +25,7 @@ DEFAULT_NAME = "default"
 
 
 def config_path() -> Path:
-    """Where `backends.toml` is; see `named.place`."""
+    """Where `backends.toml` is; see `backend_config.config_path`."""
     return backend_config.config_path(os.environ, PROJECT_ROOT)
 
 
@@ -48,13 +48,13 @@ def default_backend() -> Backend:
 
     Takes what signs in out of the environment. Raises BadInput for an address that Podium cannot open.
     """
-    _secret_of(DEFAULT_NAME)  # first: Streamlit copies what stands at the top of its secrets into the environment
-    with suppress(PodiumError):  # a file that cannot be read is told where it is needed
-        credentials.hide_variables(os.environ, [one.uri for one in read_config().backends])
+    _read_secret(DEFAULT_NAME)  # first: Streamlit copies what stands at the top of its secrets into the environment
+    with suppress(PodiumError):  # a file that cannot be read is reported where it is needed
+        credentials.hide_variables(os.environ, [configured_backend.uri for configured_backend in read_config().backends])
     dagshub_tokens.hide_token_variable(os.environ)
-    home = credentials.take_from_environment(os.environ, backend_from_environment(os.environ, PROJECT_ROOT))
+    backend = credentials.take_from_environment(os.environ, backend_from_environment(os.environ, PROJECT_ROOT))
     configure_mlflow_client()
-    return home
+    return backend
 
 
 def configure_mlflow_client() -> None:
@@ -70,9 +70,9 @@ def current_backend_name() -> str:
 
 def sync_backend_with_url() -> None:
     """Take the backend that the address names, or put the chosen one's name there. Once per run of a page, before it."""
-    asked = st.query_params.get(BACKEND_PARAMETER, "")
-    if asked and asked != current_backend_name():
-        switch_backend("" if asked == DEFAULT_NAME else asked)
+    requested_name = st.query_params.get(BACKEND_PARAMETER, "")
+    if requested_name and requested_name != current_backend_name():
+        switch_backend("" if requested_name == DEFAULT_NAME else requested_name)
     if current_backend_name():
         st.query_params[BACKEND_PARAMETER] = current_backend_name()
     elif BACKEND_PARAMETER in st.query_params:
@@ -98,31 +98,32 @@ def add_and_switch_backend(backend: Backend) -> None:
     """
     if backend.is_same_store(default_backend()):
         return switch_backend("")
-    known = read_config().backends
-    name = next((one.name for one in known if one.backend and one.backend.is_same_store(backend)), "")
+    configured_backends = read_config().backends
+    name = next(
+        (
+            configured.name
+            for configured in configured_backends
+            if configured.backend and configured.backend.is_same_store(backend)
+        ),
+        "",
+    )
     if not name:
         stem = re.sub(r"[^a-z0-9]+", "-", (backend.path.parent.name if backend.path else backend.name).lower()).strip("-")[:36]
-        taken = {one.name for one in known} | {DEFAULT_NAME, ""}
-        name = next(new for new in (stem, *(f"{stem or 'backend'}-{n}" for n in range(2, 1000))) if new not in taken)
+        taken_names = {configured.name for configured in configured_backends} | {DEFAULT_NAME, ""}
+        name = next(
+            candidate
+            for candidate in (stem, *(f"{stem or 'backend'}-{n}" for n in range(2, 1000)))
+            if candidate not in taken_names
+        )
         backend_config.add_backend(config_path(), backend_config.parse_configured_backend(name, backend.uri, folder=PROJECT_ROOT))
     return switch_backend(name)
-
-
-def resolve_session_backend() -> Backend:
-    """The backend of this session, asked as whoever signed in. Raises NotFound or BadInput for a name that leads nowhere."""
-    home = default_backend()
-    return (
-        attach_session_credential(home, DEFAULT_NAME)
-        if not current_backend_name()
-        else resolve_configured_backend(read_config().find(current_backend_name()))
-    )
 
 
 def resolve_configured_backend(configured_backend: ConfiguredBackend) -> Backend:
     """A named backend, signed in. Raises BadInput when its password's variable is not set."""
     assert configured_backend.backend is not None
     secret = password_in(configured_backend.uri)
-    if secret and not _typed(configured_backend.backend):
+    if secret and not _typed_credential(configured_backend.backend):
         user = configured_backend.uri.partition("://")[2].partition(":")[0]
         credentials.store_credential(
             credentials.create_credential(configured_backend.backend, user, credentials.expand_variables(secret), "environment")
@@ -132,47 +133,47 @@ def resolve_configured_backend(configured_backend: ConfiguredBackend) -> Backend
 
 def attach_session_credential(backend: Backend, name: str) -> Backend:
     """The backend with its credential: typed in this session, else from secrets, else from the environment."""
-    typed = _typed(backend)
-    if typed:
-        return backend.with_principal((_introduced(backend, typed) or typed).principal)
-    secret = _secret_of(name)
+    credential = _typed_credential(backend)
+    if credential:
+        return backend.with_principal((_identify_token_owner(backend, credential) or credential).principal)
+    secret = _read_secret(name)
     if secret and backend.kind in ("server", "database"):
         credentials.store_credential(credentials.create_credential(backend, *secret, "secrets"))
     return dagshub_tokens.attach_credential_or_token(backend.with_principal(""))
 
 
-def _introduced(backend: Backend, typed: Credential) -> Credential | None:
-    """A DagsHub token that was typed while DagsHub could not tell whose it is, once it tells."""
-    made = dagshub.identify_token_owner(backend.with_principal(typed.principal))
-    if made:
-        st.session_state[CREDENTIALS_KEY] = {**st.session_state[CREDENTIALS_KEY], backend.uri: made}
-    return made
+def _identify_token_owner(backend: Backend, credential: Credential) -> Credential | None:
+    """The credential of a DagsHub token that was typed while DagsHub could not say whose it is; None until it can."""
+    identified_credential = dagshub.identify_token_owner(backend.with_principal(credential.principal))
+    if identified_credential:
+        st.session_state[CREDENTIALS_KEY] = {**st.session_state[CREDENTIALS_KEY], backend.uri: identified_credential}
+    return identified_credential
 
 
 def sign_in(backend: Backend, user: str, secret: str) -> Backend:
     """Remember what a person typed, for this session and this address only. Raises BadInput for what cannot be sent."""
-    made = credentials.create_credential(backend.with_principal(""), user.strip(), secret, "typed")
-    st.session_state[CREDENTIALS_KEY] = {**st.session_state.get(CREDENTIALS_KEY, {}), backend.uri: made}
-    return backend.with_principal(made.principal)
+    credential = credentials.create_credential(backend.with_principal(""), user.strip(), secret, "typed")
+    st.session_state[CREDENTIALS_KEY] = {**st.session_state.get(CREDENTIALS_KEY, {}), backend.uri: credential}
+    return backend.with_principal(credential.principal)
 
 
 def sign_out(backend: Backend) -> None:
     """Forget what was typed for an address."""
     st.session_state[CREDENTIALS_KEY] = {
-        uri: one for uri, one in st.session_state.get(CREDENTIALS_KEY, {}).items() if uri != backend.uri
+        uri: credential for uri, credential in st.session_state.get(CREDENTIALS_KEY, {}).items() if uri != backend.uri
     }
 
 
-def _typed(backend: Backend) -> Credential | None:
-    found = st.session_state.get(CREDENTIALS_KEY, {}).get(backend.uri)
-    return found if isinstance(found, Credential) else None
+def _typed_credential(backend: Backend) -> Credential | None:
+    credential = st.session_state.get(CREDENTIALS_KEY, {}).get(backend.uri)
+    return credential if isinstance(credential, Credential) else None
 
 
-def _secret_of(name: str) -> tuple[str, str] | None:
+def _read_secret(name: str) -> tuple[str, str] | None:
     """User and password, or nobody and a token, that Streamlit's secrets hold under [backends.NAME]."""
     try:
-        said = st.secrets.get("backends", {}).get(name, {})
+        secret = st.secrets.get("backends", {}).get(name, {})
     except (StreamlitSecretNotFoundError, AttributeError):
         return None
-    user, password, token = (str(said.get(key, "")) for key in ("user", "password", "token"))
+    user, password, token = (str(secret.get(key, "")) for key in ("user", "password", "token"))
     return ("", token) if token else (user, password) if user and password else None

@@ -16,10 +16,10 @@ def show_crash_box(error: Exception) -> bool:
     if isinstance(error, PodiumError):
         show_error(error)
         return True
-    name = secrets.token_hex(4)
-    _LOG.error("error %s: %s, see the traceback above", name, type(error).__name__)
+    error_id = secrets.token_hex(4)
+    _LOG.error("error %s: %s, see the traceback above", error_id, type(error).__name__)
     st.error(
-        f"This is a fault in Podium, not in what you did. Reload the page; if it comes back, report id `{name}`, which stands in the server's log.",
+        f"This is a fault in Podium, not in what you did. Reload the page; if it comes back, report id `{error_id}`, which stands in the server's log.",
         title="Something went wrong here",
         icon=":material/error:",
     )

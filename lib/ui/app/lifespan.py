@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 
 WARM_UP_DONE = threading.Event()
-_IMPORTING = threading.Lock()
+_IMPORT_LOCK = threading.Lock()
 HEAVY_MODULES = ("pandas", "altair", "mlflow.tracking", "mlflow.store.db.utils")
 DEFAULT_PORT = 8501
 
@@ -34,7 +34,7 @@ async def readyz(_: Request) -> JSONResponse:
 
 
 async def redirect_to_front_page(request: Request) -> RedirectResponse:
-    """The first page by its name: Streamlit knows it only as the bare address and would tell that there is no such page."""
+    """The first page by its name: Streamlit knows it only as the bare address and would say that there is no such page."""
     return RedirectResponse("./" + (f"?{request.url.query}" if request.url.query else ""))
 
 
@@ -46,7 +46,7 @@ def warm_up() -> None:
     """
     if WARM_UP_DONE.is_set():
         return
-    with _IMPORTING:
+    with _IMPORT_LOCK:
         for name in HEAVY_MODULES:
             import_module(name)
         WARM_UP_DONE.set()
@@ -56,8 +56,8 @@ def local_url() -> str:
     """The address a browser on this machine opens."""
     host = st.get_option("server.address") or "localhost"
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    shown = "localhost" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
-    return f"http://{shown}:{st.get_option('server.port')}/{base}"
+    browser_host = "localhost" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+    return f"http://{browser_host}:{st.get_option('server.port')}/{base}"
 
 
 def port_taken_message(port: int) -> str:

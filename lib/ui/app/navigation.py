@@ -36,14 +36,14 @@ HIDDEN_PAGES = (
 def show_navigation() -> st.Page:
     """Draw the sidebar's sections and return the page that the address names. The first page is the default one."""
     sections: dict[str, list[st.Page]] = {}
-    for entry in (*MENU_PAGES, *HIDDEN_PAGES):
+    for info in (*MENU_PAGES, *HIDDEN_PAGES):
         page = st.Page(
-            page_path(entry.name),
-            title=entry.title,
-            icon=f":material/{entry.icon}:",
-            help=entry.help,
-            default=entry is MENU_PAGES[0],
-            visibility="hidden" if entry in HIDDEN_PAGES else "visible",
+            page_path(info.name),
+            title=info.title,
+            icon=f":material/{info.icon}:",
+            help=info.help,
+            default=info is MENU_PAGES[0],
+            visibility="hidden" if info in HIDDEN_PAGES else "visible",
         )
-        sections.setdefault(entry.section, []).append(page)
+        sections.setdefault(info.section, []).append(page)
     return st.navigation(sections, expanded=True)

@@ -10,7 +10,8 @@ BACKEND_PARAMETER, BACKEND_KEY = "backend", "session.backend"
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 PAGES_FOLDER = PROJECT_ROOT / "pages"
 SHELL_SCRIPT = PROJECT_ROOT / "lib" / "ui" / "app" / "shell.py"
-STATIC_FOLDER = PROJECT_ROOT / "lib" / "ui" / "static"
+STATIC_FOLDER = SHELL_SCRIPT.with_name("static")
+"""What Streamlit serves under /app/static: the folder has to lie beside the script that it runs."""
 
 
 def page_path(name: str) -> Path:
@@ -20,21 +21,21 @@ def page_path(name: str) -> Path:
 
 def switch_page(name: str, **query: str | list[str]) -> None:
     """Go to another page now. Values of `query` go into the address, and so does the name of the backend in use."""
-    st.switch_page(page_path(name), query_params=_carried(query))
+    st.switch_page(page_path(name), query_params=_query_with_backend(query))
 
 
 def page_link(label: str, name: str, *, icon: str, query: dict[str, str | list[str]] | None = None) -> None:
     """A link to another page, to be opened in a new tab as well. `label` is Markdown."""
-    st.page_link(page_path(name), label=label, icon=f":material/{icon}:", query_params=_carried(query or {}) or None)
+    st.page_link(page_path(name), label=label, icon=f":material/{icon}:", query_params=_query_with_backend(query or {}) or None)
 
 
-def _carried(query: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
+def _query_with_backend(query: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
     """What goes into an address: what has a value, and which backend it is about."""
-    chosen = st.session_state.get(BACKEND_KEY, "")
-    return {key: value for key, value in query.items() if value} | ({BACKEND_PARAMETER: chosen} if chosen else {})
+    backend_name = st.session_state.get(BACKEND_KEY, "")
+    return {key: value for key, value in query.items() if value} | ({BACKEND_PARAMETER: backend_name} if backend_name else {})
 
 
 def backend_query_suffix() -> str:
     """The end of an address that is sent on: the name of the backend in use, if it is not the process's own."""
-    chosen = st.session_state.get(BACKEND_KEY, "")
-    return f"&{BACKEND_PARAMETER}={chosen}" if chosen else ""
+    backend_name = st.session_state.get(BACKEND_KEY, "")
+    return f"&{BACKEND_PARAMETER}={backend_name}" if backend_name else ""

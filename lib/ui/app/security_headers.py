@@ -39,7 +39,7 @@ def content_security_policy(hashes: Iterable[str]) -> str:
 
 
 @cache
-def security_headers() -> tuple[tuple[bytes, bytes], ...]:
+def _security_headers() -> tuple[tuple[bytes, bytes], ...]:
     """All headers, computed once from the page that the installed Streamlit serves."""
     page = Path(st.__file__).with_name("static").joinpath("index.html").read_text(encoding="utf-8")
     return (
@@ -60,8 +60,10 @@ class SecurityHeadersMiddleware:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                ours = dict(security_headers())
-                message["headers"] = [pair for pair in message["headers"] if pair[0] not in ours] + list(ours.items())
+                extra_headers = dict(_security_headers())
+                message["headers"] = [pair for pair in message["headers"] if pair[0] not in extra_headers] + list(
+                    extra_headers.items()
+                )
             await send(message)
 
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)

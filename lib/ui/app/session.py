@@ -8,7 +8,14 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.ui.app.backend_selection import resolve_session_backend
+from lib.ui.app.backend_selection import (
+    DEFAULT_NAME,
+    attach_session_credential,
+    current_backend_name,
+    default_backend,
+    read_config,
+    resolve_configured_backend,
+)
 from lib.ui.components.formatting import strip_invisible
 
 USER_NAME_KEY = "session.person"
@@ -17,11 +24,12 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def current_backend() -> Backend:
-    """The backend of this browser session, asked as whoever signed in; see `choosing`.
+    """The backend of this browser session, asked as whoever signed in; see `backend_selection`.
 
     Raises BadInput or NotFound for one that Podium cannot open.
     """
-    return resolve_session_backend()
+    backend, name = default_backend(), current_backend_name()
+    return resolve_configured_backend(read_config().find(name)) if name else attach_session_credential(backend, DEFAULT_NAME)
 
 
 def now() -> datetime:
@@ -38,14 +46,14 @@ def ask_user_name() -> str:
     """Ask for the person's name, once per browser session, and return it. Draws nothing when it is known already."""
     if user_name():
         return user_name()
-    typed = st.text_input(
-        "Your name", _first_guess(), max_chars=MAX_NAME_LENGTH, key="session.name", help="Recorded as typed, not verified."
+    typed_name = st.text_input(
+        "Your name", _suggested_name(), max_chars=MAX_NAME_LENGTH, key="session.name", help="Recorded as typed, not verified."
     )
-    return normalize_name(typed)
+    return normalize_name(typed_name)
 
 
 def remember_user_name(name: str) -> None:
-    """Remember the name for the rest of this browser session. To be called with the deed that records it."""
+    """Remember the name for the rest of this browser session. To be called with the action that records it."""
     st.session_state[USER_NAME_KEY] = normalize_name(name)
 
 
@@ -54,9 +62,9 @@ def normalize_name(name: str) -> str:
     return " ".join(strip_invisible(name).split())[:MAX_NAME_LENGTH].strip()
 
 
-def _first_guess() -> str:
+def _suggested_name() -> str:
     """The login of this machine, offered only to a browser on this machine: elsewhere it would name the server's account."""
-    return (os.environ.get("PODIUM_USER") or _login()) if is_on_this_machine() else ""
+    return (os.environ.get("PODIUM_USER") or _login_name()) if is_on_this_machine() else ""
 
 
 def is_on_this_machine() -> bool:
@@ -65,7 +73,7 @@ def is_on_this_machine() -> bool:
     return st.get_option("server.address") in LOOPBACK_HOSTS and host in (None, *LOOPBACK_HOSTS)
 
 
-def _login() -> str:
+def _login_name() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # no login name on this system

@@ -8,5 +8,5 @@ from lib.ui.app.session import current_backend, now, user_name
 
 def writer(typed_name: str = "") -> Writer:
     """The typed name on this backend, on a shared server through its service account; Podium itself while nobody is named."""
-    here = current_backend()
-    return Writer(here, resolve_session_actor(here, typed_name or user_name() or PODIUM_ACTOR.name), now)
+    backend = current_backend()
+    return Writer(backend, resolve_session_actor(backend, typed_name or user_name() or PODIUM_ACTOR.name), now)

@@ -1,4 +1,4 @@
-"""The visual vocabulary: one icon and one colour per word.
+"""The visual vocabulary: one icon and one colour per word, and the colours of charts.
 
 Green, red and orange judge; blue, violet and gray say where or what.
 """
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+
+from lib.theme import DARK, LIGHT, ChartColors
 
 Badge = tuple[str, str, str]
 """Colour, Material icon, what people read."""
@@ -30,6 +32,8 @@ HEALTH_BADGES: Mapping[str, Badge] = {
     "broken": ("red", "error", "Broken"),
     "skipped": ("gray", "remove", "Skipped"),
 }
+HEALTH_BY_LEVEL = {"problem": "broken", "notice": "warning", "fine": "ok", "skipped": "skipped"}
+"""The badge of HEALTH_BADGES for each level of a finding."""
 ENTRY_BADGES: Mapping[str, Badge] = {
     "OPENED": ("gray", "flag", "Record begins"),
     "IMPORTED": ("gray", "download", "Imported"),
@@ -53,24 +57,29 @@ ENTRY_BADGES: Mapping[str, Badge] = {
 
 
 def show_badge(badges: Mapping[str, Badge], key: str, text: str = "") -> None:
-    """Draw the badge of a word; `text` replaces what it says and must be harmless already."""
-    color, icon, said = badges.get(key, ("gray", "circle", key))
-    st.badge(text or said, icon=f":material/{icon}:", color=color)
+    """Draw the badge of a key; `text` replaces its label and must be harmless already."""
+    color, icon, label = badges.get(key, ("gray", "circle", key))
+    st.badge(text or label, icon=f":material/{icon}:", color=color)
 
 
 def badge_markdown(badges: Mapping[str, Badge], key: str, text: str = "") -> str:
     """The same badge as Markdown, for table cells and running text; `text` must be harmless already."""
-    color, icon, said = badges.get(key, ("gray", "circle", "Other"))
-    return f":{color}-badge[:material/{icon}: {text or said}]"
+    color, icon, label = badges.get(key, ("gray", "circle", "Other"))
+    return f":{color}-badge[:material/{icon}: {text or label}]"
 
 
 def icon_markdown(badges: Mapping[str, Badge], key: str) -> str:
-    """The icon of a word alone, coloured, as Markdown. Its word must stand beside it."""
+    """The icon of a badge alone, coloured, as Markdown. Its label must be next to it."""
     color, name, _ = badges[key]
     return f":{color}[:material/{name}:]"
 
 
 def badge_column_options(badges: Mapping[str, Badge]) -> dict[str, Any]:
     """Options and colours for `st.column_config.MultiselectColumn`, so that a data-frame cell looks like the badge."""
-    said = {word[2]: word[0] for word in badges.values()}
-    return {"options": list(said), "color": list(said.values())}
+    color_by_label = {badge[2]: badge[0] for badge in badges.values()}
+    return {"options": list(color_by_label), "color": list(color_by_label.values())}
+
+
+def chart_colors() -> ChartColors:
+    """The colours of the mode this browser shows, for the pure chart builders."""
+    return DARK if st.context.theme.type == "dark" else LIGHT

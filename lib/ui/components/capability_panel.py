@@ -10,14 +10,14 @@ from lib.ui.components.layout import card, show_table
 
 
 def show_capabilities(capabilities: Capabilities) -> None:
-    """Draw the card. Everything was asked before; the button asks anew."""
+    """Draw the card from what was read before; the button reads it again."""
     with card("What this backend can do", escape(connection_text(capabilities)), key="capabilities.panel"):
-        told = capability_rows(capabilities)
-        show_table([_row(line) for line in told])
-        for line in told:
-            if line.grant_code:
-                st.caption(f"{line.label}: an administrator, or whoever manages it, can run this.")
-                st.code(line.grant_code, language="python", wrap_lines=True)
+        rows = capability_rows(capabilities)
+        show_table([_table_row(row) for row in rows])
+        for row in rows:
+            if row.grant_code:
+                st.caption(f"{row.label}: an administrator, or whoever manages it, can run this.")
+                st.code(row.grant_code, language="python", wrap_lines=True)
         st.button(
             "Ask again",
             key="capabilities.again",
@@ -29,9 +29,9 @@ def show_capabilities(capabilities: Capabilities) -> None:
         )
 
 
-def _row(line: CapabilityRow) -> tuple[str, str, str]:
+def _table_row(row: CapabilityRow) -> tuple[str, str, str]:
     return (
-        f"{icon_markdown(HEALTH_BADGES, line.state)} {line.label}",
-        line.value,
-        f":gray[{escape(line.explanation)}]" if line.explanation else "",
+        f"{icon_markdown(HEALTH_BADGES, row.state)} {row.label}",
+        row.value,
+        f":gray[{escape(row.explanation)}]" if row.explanation else "",
     )

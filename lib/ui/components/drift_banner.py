@@ -1,4 +1,4 @@
-"""What was done outside Podium, shown where people look: in full with the ways out on Models, as one line per model elsewhere."""
+"""What was done outside Podium, as one box for all models. The Models page shows a model's drift in full, with the ways to resolve it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -6,19 +6,15 @@ from datetime import timedelta
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.errors import LedgerBroken, NotFound, PodiumError
 from lib.ledger.queries.history import HistoryRow, history_rows
 from lib.ledger.state.replay import BookState
-from lib.registry.drift import DriftResolution
 from lib.registry.ledger_writer import ModelStatus
 from lib.registry.model_survey import deleted_book_notice, find_deleted_source_runs, missing_book_notice
 from lib.registry.notices import Notice, collect_notices
 from lib.ui.app.routes import page_link
 from lib.ui.app.session import current_backend, now
-from lib.ui.components.error_box import show_error
-from lib.ui.components.formatting import escape, format_count, format_time, version_label
-from lib.ui.pages.models import move_dialogs
-from lib.ui.queries.registry import LoadedModelStatus, LoadedRegistry, load_registry, source_run
+from lib.ui.components.formatting import escape, format_count, format_time
+from lib.ui.queries.registry import LoadedRegistry, source_run
 
 NOTICE_ICONS = {"broken": "error", "drift": "visibility", "told": "info"}
 DELETED_TEXT = (
@@ -26,7 +22,7 @@ DELETED_TEXT = (
     "back from a backup. A model that is registered anew under the same name goes on in the same book."
 )
 RECENT_DELETION_PERIOD = timedelta(days=30)
-"""For how long a deleted model is told without being asked for."""
+"""For how long a deleted model is shown without being asked for."""
 MAX_LISTED_MODELS = 5
 """How many models the short banner names."""
 MAX_CHECKED_MODELS = 20
@@ -34,122 +30,82 @@ MAX_CHECKED_MODELS = 20
 
 
 def read_notices(backend: Backend, status: ModelStatus) -> tuple[Notice, ...]:
-    """Everything a look found, deleted source runs included."""
+    """Everything there is to say about a model, deleted source runs included."""
     return collect_notices(status, find_deleted_source_runs(backend, status.snapshot, source_run))
-
-
-def show_drift_banner(cached_status: LoadedModelStatus) -> None:
-    """One box per thing a look found, with the ways out."""
-    for number, notice in enumerate(read_notices(current_backend(), cached_status.status)):
-        with st.container(border=True, key=f"models.outside.{notice.slot or number}"):
-            _box(notice, f"{escape(notice.means)} {escape(notice.next)}{_recorded(notice)}")
-            if notice.resolutions and cached_status.can_write:
-                _ways_out(cached_status, notice)
 
 
 def show_drift_summary(registry: LoadedRegistry) -> None:
     """One box for all models: which were moved outside, or have no sound book, with a link to each. Nothing when all is well."""
-    here = current_backend()
-    looks = enumerate(sorted(registry.statuses.items()))
-    told = [
+    backend = current_backend()
+    statuses = enumerate(sorted(registry.statuses.items()))
+    notices = [
         (model, notice)
-        for number, (model, look) in looks
-        for notice in (read_notices(here, look) if number < MAX_CHECKED_MODELS else collect_notices(look, {}))
+        for number, (model, status) in statuses
+        for notice in (read_notices(backend, status) if number < MAX_CHECKED_MODELS else collect_notices(status, {}))
     ]
-    broken_off = [(model, deleted_book_notice(lost)) for model, lost in registry.deleted_books.items()]
-    told = broken_off + [(model, missing_book_notice(book)) for model, book in registry.missing_books.items()] + told
-    due = sorted({model for model, notice in told if notice.severity != "told"})
-    if not due:
+    deleted_notices = [(model, deleted_book_notice(deleted_book)) for model, deleted_book in registry.deleted_books.items()]
+    notices = (
+        deleted_notices
+        + [(model, missing_book_notice(missing_book_id)) for model, missing_book_id in registry.missing_books.items()]
+        + notices
+    )
+    models = sorted({model for model, notice in notices if notice.severity != "told"})
+    if not models:
         return
     lines = [
-        f"**{escape(model)}**: {_whats([one for name, one in told if name == model and one.severity != 'told'])}" for model in due
+        f"**{escape(model)}**: {_notice_texts([notice for name, notice in notices if name == model and notice.severity != 'told'])}"
+        for model in models
     ]
-    more = f"\n- and {format_count(len(due) - MAX_LISTED_MODELS, 'more model')}" if len(due) > MAX_LISTED_MODELS else ""
-    broken = any(notice.severity == "broken" for _, notice in told)
+    more_line = (
+        f"\n- and {format_count(len(models) - MAX_LISTED_MODELS, 'more model')}" if len(models) > MAX_LISTED_MODELS else ""
+    )
+    is_broken = any(notice.severity == "broken" for _, notice in notices)
     with st.container(border=True, key="outside.banner"):
-        box = st.error if broken else st.warning
+        box = st.error if is_broken else st.warning
         box(
-            "\n".join(f"- {line}" for line in lines[:MAX_LISTED_MODELS]) + more,
-            title="A record needs attention" if broken else "Moved outside Podium",
-            icon=f":material/{NOTICE_ICONS['broken' if broken else 'drift']}:",
+            "\n".join(f"- {line}" for line in lines[:MAX_LISTED_MODELS]) + more_line,
+            title="A record needs attention" if is_broken else "Moved outside Podium",
+            icon=f":material/{NOTICE_ICONS['broken' if is_broken else 'drift']}:",
         )
         with st.container(horizontal=True, gap="small"):
-            for model in [one for one in due if one in registry.statuses][:MAX_LISTED_MODELS]:
+            for model in [model for model in models if model in registry.statuses][:MAX_LISTED_MODELS]:
                 page_link(f"Settle {escape(model)}", "models", icon="deployed_code", query={"model": model})
 
 
 def show_deleted_models(registry: LoadedRegistry) -> None:
     """One box for the models that were deleted lately: what stays of them, and what can be done."""
-    deleted = {model: _last(look.state) for model, look in sorted(registry.statuses.items()) if look.snapshot.created_at is None}
-    late = [(model, line) for model, line in deleted.items() if line.at and now() - line.at < RECENT_DELETION_PERIOD]
-    if not late:
+    last_rows = {
+        model: _last_row(status.state)
+        for model, status in sorted(registry.statuses.items())
+        if status.snapshot.created_at is None
+    }
+    recent_rows = [(model, row) for model, row in last_rows.items() if row.at and now() - row.at < RECENT_DELETION_PERIOD]
+    if not recent_rows:
         return
-    named = [
-        f"- **{escape(model)}**: seen on {format_time(line.at)} :gray[Entry {line.position}]"
-        for model, line in late[:MAX_LISTED_MODELS]
+    lines = [
+        f"- **{escape(model)}**: seen on {format_time(row.at)} :gray[Entry {row.position}]"
+        for model, row in recent_rows[:MAX_LISTED_MODELS]
     ]
-    more = [f"- and {format_count(len(late) - MAX_LISTED_MODELS, 'more model')}"] if len(late) > MAX_LISTED_MODELS else []
+    more_lines = (
+        [f"- and {format_count(len(recent_rows) - MAX_LISTED_MODELS, 'more model')}"]
+        if len(recent_rows) > MAX_LISTED_MODELS
+        else []
+    )
     with st.container(border=True, key="outside.deleted"):
         st.info(
-            "\n".join([*named, *more, "", DELETED_TEXT]),
-            title="A model was deleted" if len(late) == 1 else f"{format_count(len(late), 'model')} were deleted",
+            "\n".join([*lines, *more_lines, "", DELETED_TEXT]),
+            title="A model was deleted" if len(recent_rows) == 1 else f"{format_count(len(recent_rows), 'model')} were deleted",
             icon=":material/delete:",
         )
 
 
-def show_unreadable_model(backend: Backend, model: str, error: PodiumError) -> None:
-    """In place of a model whose record cannot be read: why, and the way to the check."""
-    gone = load_registry(backend).missing_books.get(model) if isinstance(error, NotFound) else None
-    if gone:
-        notice = missing_book_notice(gone)
-        _box(notice, f"{escape(notice.means)} {escape(notice.next)}")
-    else:
-        show_error(error)
-    if not isinstance(error, LedgerBroken):
-        page_link("Verify on the Audit page", "audit", icon="fingerprint")
-
-
-def show_unknown_model(backend: Backend, requested_model: str, shown_model: str) -> None:
-    """Say that another model is shown than was asked for; the record of a deleted one is a click away."""
-    st.warning(
-        f"There is no registered model {escape(requested_model)}. Here is {escape(shown_model)}.", icon=":material/search_off:"
-    )
-    if requested_model in load_registry(backend).states:
-        query: dict[str, str | list[str]] = {"audit.of": requested_model, "audit.model": requested_model}
-        page_link(f"The record of {escape(requested_model)} on the Audit page", "audit", icon="history", query=query)
-
-
-def _last(state: BookState) -> HistoryRow:
+def _last_row(state: BookState) -> HistoryRow:
     """The newest entry: of a deleted model, the one that says so."""
     return history_rows(state)[0]
 
 
-def _whats(told: Sequence[Notice]) -> str:
-    return "; ".join(f"{escape(one.what)}. {escape(one.next)}" if one.severity == "broken" else escape(one.what) for one in told)
-
-
-def _box(notice: Notice, text: str) -> None:
-    box = {"broken": st.error, "drift": st.warning, "told": st.info}[notice.severity]
-    box(text, title=escape(notice.what), icon=f":material/{NOTICE_ICONS[notice.severity]}:")
-
-
-def _recorded(notice: Notice) -> str:
-    return f" :gray[Entry {notice.position}]" if notice.position else ""
-
-
-def _ways_out(sight: LoadedModelStatus, notice: Notice) -> None:
-    with st.container(horizontal=True, gap="small"):
-        for way in notice.resolutions:
-            st.button(
-                _way_said(way),
-                key=f"models.{way.kind}.{notice.slot}.{way.version}.{way.to_stage}",
-                on_click=move_dialogs.open_move_dialog,
-                args=(sight, way.version, way.to_stage, way.kind),
-            )
-
-
-def _way_said(way: DriftResolution) -> str:
-    fills = way.to_stage in ("Production", "Staging")
-    if way.kind == "adopt":
-        return f"Adopt {version_label(way.version)} with a reason" if fills else "Adopt nobody, with a reason"
-    return f"Put {version_label(way.version)} back" if fills else f"Take {version_label(way.version)} out again"
+def _notice_texts(notices: Sequence[Notice]) -> str:
+    return "; ".join(
+        f"{escape(notice.what)}. {escape(notice.next)}" if notice.severity == "broken" else escape(notice.what)
+        for notice in notices
+    )

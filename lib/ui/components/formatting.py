@@ -16,8 +16,8 @@ def escape(text: object) -> str:
     Every mark becomes a character reference; `:`, `@` and `www` get an invisible joiner, because bare addresses and
     `:material/…:` fire without any mark. Not for text that people copy: use `st.code` for ids.
     """
-    quiet = _MARKUP.sub(lambda mark: f"&#{ord(mark[1])};", strip_invisible(text))
-    return quiet.replace(":", ":" + _JOINER).replace("@", "@" + _JOINER).replace("www", "w" + _JOINER + "ww")
+    escaped = _MARKUP.sub(lambda mark: f"&#{ord(mark[1])};", strip_invisible(text))
+    return escaped.replace(":", ":" + _JOINER).replace("@", "@" + _JOINER).replace("www", "w" + _JOINER + "ww")
 
 
 def strip_invisible(text: object) -> str:
@@ -65,11 +65,6 @@ def format_duration(duration: timedelta) -> str:
 def format_metric(value: float | None, digits: int = 4) -> str:
     """A metric: four decimals, a real minus, an empty text where there is none."""
     return "" if value is None else f"{value:.{digits}f}".replace("-", MINUS)
-
-
-def format_difference(value: float, digits: int = 4) -> str:
-    """A difference with its sign: +0.0278, −0.016."""
-    return f"{value:+.{digits}f}".replace("-", MINUS)
 
 
 def format_count(number: int, singular: str, plural: str = "") -> str:

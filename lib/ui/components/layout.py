@@ -1,6 +1,6 @@
 """Page furniture: header, card, facts, checks, empty state.
 
-Text that is passed in is Markdown, so foreign text comes as `md(…)`.
+Text that is passed in is Markdown, so foreign text comes as `escape(…)`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,15 +54,15 @@ def show_facts(rows: Mapping[str, str]) -> None:
 
 
 def show_checks(rows: Sequence[tuple[str, str, str]]) -> None:
-    """State (a word of HEALTH), what was checked, what was found."""
-    show_table([(f"{icon_markdown(HEALTH_BADGES, state)} {what}", f":gray[{found}]") for state, what, found in rows])
+    """State (a key of HEALTH_BADGES), what was checked, what was found."""
+    show_table([(f"{icon_markdown(HEALTH_BADGES, state)} {label}", f":gray[{value}]") for state, label, value in rows])
 
 
 def show_table(rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> None:
     """A dense table to read, cells in Markdown; without `columns` it has no heading line."""
     width = max((len(row) for row in rows), default=len(columns))
-    heads = list(columns) or [str(n) for n in range(width)]
-    st.table(pd.DataFrame(rows, columns=heads), border="horizontal", hide_index=True, hide_header=not columns)
+    headings = list(columns) or [str(n) for n in range(width)]
+    st.table(pd.DataFrame(rows, columns=headings), border="horizontal", hide_index=True, hide_header=not columns)
 
 
 def show_empty_state(icon: str, title: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What somebody who may only read is told: deeds are greyed out with the reason, and the missing right can be asked for."""
+"""What somebody who may only read sees: actions are greyed out with the reason, and the missing permission can be asked for."""
 
 from typing import Any
 
@@ -12,30 +12,32 @@ from lib.ui.components.formatting import escape
 
 
 def disabled_kwargs(reason: str) -> dict[str, Any]:
-    """Arguments of a button whose deed is not possible, the reason as its help; none where nothing speaks against it."""
+    """Arguments of a button whose action is not possible, the reason as its help; none where nothing speaks against it."""
     return {"disabled": True, "help": escape(reason)} if reason else {}
 
 
-def missing_reason(ability: Capability) -> str:
-    """Why something is not possible; empty where it is, or where it cannot be told."""
-    return ability.explanation if ability.is_available is False else ""
+def missing_reason(capability: Capability) -> str:
+    """Why something is not possible; empty where it is, or where that is unknown."""
+    return capability.explanation if capability.is_available is False else ""
 
 
 def write_button_kwargs(backend: Backend, experiment: str = "") -> dict[str, Any]:
     """Arguments of a button that changes an experiment or its runs, or makes one: greyed out for somebody who may only read."""
-    return disabled_kwargs(missing_reason(read_capabilities(backend).write_access) or _lacking(backend, experiment))
+    return disabled_kwargs(
+        missing_reason(read_capabilities(backend).write_access) or _missing_edit_permission(backend, experiment)
+    )
 
 
 @st.cache_data(ttl=60, max_entries=256, show_spinner=False)
-def _lacking(here: Backend, experiment: str) -> str:
-    """The missing right on an experiment, by its id; empty where nobody keeps users."""
-    name = read_capabilities(here).user_name
-    missing = (
-        find_missing_permission(here, name, Resource("experiment", experiment, experiment), "EDIT")
-        if name and experiment
+def _missing_edit_permission(backend: Backend, experiment: str) -> str:
+    """The missing permission on an experiment, by its id; empty where the server keeps no users."""
+    user_name = read_capabilities(backend).user_name
+    error = (
+        find_missing_permission(backend, user_name, Resource("experiment", experiment, experiment), "EDIT")
+        if user_name and experiment
         else None
     )
-    return missing.what if missing else ""
+    return error.what if error else ""
 
 
 def record_button_kwargs(backend: Backend) -> dict[str, Any]:

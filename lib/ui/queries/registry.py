@@ -1,4 +1,4 @@
-"""What the pages read of models and records, cached for a few seconds and forgotten after every deed."""
+"""What the pages read of models and records, cached for a few seconds and cleared after every action."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from lib.ui.app.session import now
 
 @dataclass(frozen=True)
 class LoadedModelStatus:
-    """A look with its age, and whether it may be acted on: a reader without write rights only sees, and `why_not` tells why."""
+    """The status of a model with its age, and whether it may be acted on; without write rights, `write_error` says why not."""
 
     status: ModelStatus
     read_at: datetime
@@ -42,17 +42,17 @@ class LoadedModelStatus:
 @st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
 def model_names(backend: Backend) -> tuple[str, ...]:
     """The names of all registered models."""
-    return tuple(seen.model for seen in read_all_snapshots(backend))
+    return tuple(snapshot.model for snapshot in read_all_snapshots(backend))
 
 
 @st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
 def load_model_status(backend: Backend, model: str) -> LoadedModelStatus:
-    """Look at a model: what nobody recorded is written down, unless this backend may only be read."""
+    """Read a model's status. Writes: what nobody recorded yet is recorded, unless this backend may only be read."""
     try:
-        found, missing = sync_model_status(Writer(backend, PODIUM_ACTOR, now), model), find_decision_blocker(backend, model)
+        status, write_error = sync_model_status(Writer(backend, PODIUM_ACTOR, now), model), find_decision_blocker(backend, model)
     except NotWritable as error:
-        found, missing = read_model_status(backend, model), error
-    return LoadedModelStatus(found, now(), can_write=missing is None, write_error=missing)
+        status, write_error = read_model_status(backend, model), error
+    return LoadedModelStatus(status, now(), can_write=write_error is None, write_error=write_error)
 
 
 @st.cache_data(ttl="60s", max_entries=500, show_spinner=False)
@@ -74,7 +74,7 @@ def cached_rollback_target(backend: Backend, model: str, head: int) -> str | Non
 class LoadedRegistry:
     """All models, and the records there are, those of deleted models too.
 
-    `lost`: those whose book was deleted; `gone`: those whose book the store has no more, with its run id.
+    `deleted_books`: those whose book was deleted; `missing_books`: those whose book the store no longer has, with its run id.
     """
 
     models: tuple[RegistrySnapshot, ...]
@@ -87,21 +87,21 @@ class LoadedRegistry:
 
 @st.cache_resource(ttl="10s", max_entries=16, show_spinner=False)
 def load_registry(backend: Backend) -> LoadedRegistry:
-    """Read all models and their records; what nobody recorded is written down, unless this backend may only be read.
+    """Read all models and their records. Writes: what nobody recorded yet is recorded, unless this backend may only be read.
 
     One value for all sessions, never to be changed: copying 10,000 entries takes seconds.
     """
-    found, may_write = survey_models(backend), read_capabilities(backend).ledger_access.is_available is not False
+    survey, can_write = survey_models(backend), read_capabilities(backend).ledger_access.is_available is not False
     try:
-        if record_changes(Writer(backend, PODIUM_ACTOR, now), found):
-            found = survey_models(backend)
+        if record_changes(Writer(backend, PODIUM_ACTOR, now), survey):
+            survey = survey_models(backend)
     except NotWritable:
-        may_write = False
-    records = {model: one.state for model, one in found.statuses.items()}
-    return LoadedRegistry(found.snapshots, records, found.statuses, found.deleted_books, found.missing_books, may_write)
+        can_write = False
+    states = {model: status.state for model, status in survey.statuses.items()}
+    return LoadedRegistry(survey.snapshots, states, survey.statuses, survey.deleted_books, survey.missing_books, can_write)
 
 
 def clear_cache() -> None:
-    """Read models and records anew: something was changed."""
-    for read in (model_names, load_model_status, cached_rollback_target, load_registry):
-        read.clear()
+    """Read models and records again: something was changed."""
+    for query in (model_names, load_model_status, cached_rollback_target, load_registry):
+        query.clear()

@@ -20,20 +20,19 @@ from lib.registry.register import register
 from lib.ui.pages.audit import entry_rows, entry_table
 from lib.ui.pages.audit.downloads import encode_csv, encode_json
 from lib.ui.pages.audit.filters import EntryFilter, matches_filter
-from lib.ui.pages.audit.packet_button import packet_html
-from lib.ui.pages.audit.packet_button import packet_json as packet_data
+from lib.ui.pages.audit.packet_button import packet_html, packet_json
 from lib.ui.queries.registry import LoadedRegistry
 from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
 
 NBSP = "\N{NO-BREAK SPACE}"
 
 
-def texts(page):
+def page_text(page):
     kinds = ("markdown", "caption", "warning", "error")
-    return " ".join(str(one.value) for kind in kinds for one in getattr(page, kind)).replace(NBSP, " ")
+    return " ".join(str(element.value) for kind in kinds for element in getattr(page, kind)).replace(NBSP, " ")
 
 
-def a_history(backend):
+def write_history(backend):
     """wine: v1, then v2 in Production, v3 in Staging; beer: v1 in Production."""
     for name, accuracy in (("forest-1-tree", 0.8333), ("forest-5-trees", 0.9444), ("forest-9-trees", 0.9722)):
         register(writer(backend, "jo"), trained(backend, name, accuracy), "wine", "Trees.")
@@ -44,57 +43,59 @@ def a_history(backend):
     move_version(writer(backend, "ana"), MoveRequest("beer", "1", "Production", WHY))
 
 
-def every_row(backend):
-    models = read_all_snapshots(backend)
-    records = {seen.model: found for seen in models if (found := read_book_state(backend, seen.model))}
-    return entry_rows.audit_rows(LoadedRegistry(models, records))
+def all_rows(backend):
+    snapshots = read_all_snapshots(backend)
+    states = {snapshot.model: state for snapshot in snapshots if (state := read_book_state(backend, snapshot.model))}
+    return entry_rows.audit_rows(LoadedRegistry(snapshots, states))
 
 
-def entry(backend, type_, version, model="wine"):
+def find_entry(backend, type_, version, model="wine"):
     return next(e for e in read_book_state(backend, model).book.entries if (e.body.type, e.body.version) == (type_, version))
 
 
 def test_filters_by_stage_version_and_day_stand_in_the_address_and_say_how_many_are_left(app, fresh_store):
-    a_history(fresh_store)
+    write_history(fresh_store)
     page = app("audit", fresh_store, **{"audit.stages": "Staging"})
     assert page.dataframe[0].value["model"].tolist() == ["wine v3", "wine v3"]
-    assert "showing 2 of" in texts(page)
+    assert "showing 2 of" in page_text(page)
     page = app("audit", fresh_store, **{"audit.version": "1", "audit.model": "wine"})
     assert set(page.dataframe[0].value["model"]) == {"wine v1", "wine v2"}  # v2 took its place
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     page = app("audit", fresh_store, **{"audit.days": [today, today]})
-    assert len(page.dataframe[0].value) == len(every_row(fresh_store))
+    assert len(page.dataframe[0].value) == len(all_rows(fresh_store))
     page = app("audit", fresh_store, **{"audit.days": ["2020-01-01", "2020-12-31"]})
-    assert "No entry matches" in texts(page)
+    assert "No entry matches" in page_text(page)
 
 
 def test_every_filter_leaves_exactly_the_entries_that_fit_it(fresh_store):
-    a_history(fresh_store)
+    write_history(fresh_store)
     client(fresh_store).set_registered_model_alias("wine", "production", "1")
-    rows = every_row(fresh_store)
+    rows = all_rows(fresh_store)
 
-    def left(**wish):
-        return {(row.model, row.entry.position) for row in rows if matches_filter(row, EntryFilter(**wish))}
+    def matching_positions(**conditions):
+        return {(row.model, row.entry.position) for row in rows if matches_filter(row, EntryFilter(**conditions))}
 
-    assert left() == {(row.model, row.entry.position) for row in rows}
-    assert left(model="beer") | left(model="wine") == left()
-    assert left(people=("ana",)) & left(people=("bo",)) == set()
-    assert left(words="WINE v3") == {
+    assert matching_positions() == {(row.model, row.entry.position) for row in rows}
+    assert matching_positions(model="beer") | matching_positions(model="wine") == matching_positions()
+    assert matching_positions(actors=("ana",)) & matching_positions(actors=("bo",)) == set()
+    assert matching_positions(text="WINE v3") == {
         (row.model, row.entry.position) for row in rows if row.history_row.version == "3" and row.model == "wine"
     }
-    assert left(stages=("Production", "Staging")) >= left(stages=("Production",))
-    assert left(days=(date(2100, 1, 1),)) == set()
-    assert left(days=(date(2000, 1, 1),)) == left()
-    assert left(kinds=("Approved",), versions=("2",)) == {("wine", entry(fresh_store, "DECIDED", "2").position)}
+    assert matching_positions(stages=("Production", "Staging")) >= matching_positions(stages=("Production",))
+    assert matching_positions(days=(date(2100, 1, 1),)) == set()
+    assert matching_positions(days=(date(2000, 1, 1),)) == matching_positions()
+    assert matching_positions(kinds=("Approved",), versions=("2",)) == {
+        ("wine", find_entry(fresh_store, "DECIDED", "2").position)
+    }
 
 
 def test_entries_leave_as_csv_that_no_spreadsheet_runs_and_as_json(fresh_store):
     registered(fresh_store)
-    evil = make_reason("better", "It measured better, twice, on the rows.").model_copy(
+    hostile_reason = make_reason("better", "It measured better, twice, on the rows.").model_copy(
         update={"text": '=HYPERLINK("http://evil.example")'}
     )
-    move_version(writer(fresh_store, "@ana"), MoveRequest("wine", "1", "Production", evil))
-    rows = every_row(fresh_store)
+    move_version(writer(fresh_store, "@ana"), MoveRequest("wine", "1", "Production", hostile_reason))
+    rows = all_rows(fresh_store)
     text = encode_csv(rows).decode("utf-8-sig")
     assert encode_csv(rows).startswith(b"\xef\xbb\xbf")
     cells = list(csv.DictReader(io.StringIO(text)))
@@ -106,25 +107,25 @@ def test_entries_leave_as_csv_that_no_spreadsheet_runs_and_as_json(fresh_store):
 
 
 def test_more_entries_than_a_page_of_the_table_are_paged_and_none_is_lost(app, fresh_store, monkeypatch):
-    a_history(fresh_store)
+    write_history(fresh_store)
     monkeypatch.setattr(entry_table, "MAX_TABLE_ROWS", 4)
     page = app("audit", fresh_store)
-    total = len(every_row(fresh_store))
+    total = len(all_rows(fresh_store))
     pager = next(box for box in page.selectbox if box.key.startswith("audit.page."))
     assert pager.options[0] == f"1 to 4 of {total}"
-    seen = []
+    listed_positions = []
     for option in pager.options:
         next(box for box in page.selectbox if box.key.startswith("audit.page.")).select(option).run()
         assert not page.exception
-        seen += list(zip(page.dataframe[0].value["model"], page.dataframe[0].value["place"], strict=True))
-    assert len(seen) == len(set(seen)) == total
-    oldest = every_row(fresh_store)[-1]
+        listed_positions += list(zip(page.dataframe[0].value["model"], page.dataframe[0].value["place"], strict=True))
+    assert len(listed_positions) == len(set(listed_positions)) == total
+    oldest = all_rows(fresh_store)[-1]
     page = app("audit", fresh_store, entry=oldest.entry.id)
     assert page.subheader[-1].value == f"Entry {oldest.entry.position}"
 
 
 def test_now_shows_model_by_stage_with_the_age_of_each_holding(app, fresh_store):
-    a_history(fresh_store)
+    write_history(fresh_store)
     registered(fresh_store, "cider")
     page = app("audit", fresh_store, **{"audit.view": "Now"})
     table = page.dataframe[0].value
@@ -140,17 +141,17 @@ def test_now_shows_model_by_stage_with_the_age_of_each_holding(app, fresh_store)
 
 
 def test_versions_shows_the_metric_of_a_choice_for_the_model_that_is_asked_about(app, fresh_store):
-    a_history(fresh_store)
+    write_history(fresh_store)
     page = app("audit", fresh_store, **{"audit.view": "Versions", "audit.of": "wine"})
     assert page.selectbox(key="audit.metric").options == ["accuracy"]
-    assert "3 versions without a known interval" in texts(page)
+    assert "3 versions without a known interval" in page_text(page)
     page = app("audit", fresh_store, **{"audit.view": "Versions", "audit.of": "beer"})
-    assert "Nothing was measured" in texts(page)
+    assert "Nothing was measured" in page_text(page)
 
 
 def test_the_decision_behind_an_answer_is_one_click_away_even_when_a_filter_hides_it(app, fresh_store):
-    a_history(fresh_store)
-    decided = entry(fresh_store, "DECIDED", "2")
+    write_history(fresh_store)
+    decided = find_entry(fresh_store, "DECIDED", "2")
     page = app("audit", fresh_store, **{"audit.of": "wine", "audit.kind": "Registered"})
     page.button(key=f"audit.why.{decided.id}").click().run()
     assert not page.exception
@@ -163,23 +164,23 @@ def test_the_decision_behind_an_answer_is_one_click_away_even_when_a_filter_hide
 
 
 def test_packets_from_the_page_match_themselves_and_a_failure_is_no_packet(fresh_store):
-    a_history(fresh_store)
-    who, at = writer(fresh_store), datetime.now(UTC)
-    for make in (
-        lambda: build_decision_packet(who, "wine", entry(fresh_store, "DECIDED", "2").id),
-        lambda: build_as_of_packet(who, "wine", AsOfQuery("production", TimeQuery(at), at)),
+    write_history(fresh_store)
+    packet_writer, at = writer(fresh_store), datetime.now(UTC)
+    for build in (
+        lambda: build_decision_packet(packet_writer, "wine", find_entry(fresh_store, "DECIDED", "2").id),
+        lambda: build_as_of_packet(packet_writer, "wine", AsOfQuery("production", TimeQuery(at), at)),
     ):
-        assert verify_packet(packet_html(make)).mismatches == ()
-        assert verify_packet(packet_data(make)).mismatches == ()
-    broken = packet_html(lambda: build_decision_packet(who, "<b>", "1"))
-    assert verify_packet(broken).packet is None
-    assert b"&lt;b&gt;" in broken
-    assert verify_packet(packet_data(lambda: build_decision_packet(who, "none", "1"))).packet is None
+        assert verify_packet(packet_html(build)).mismatches == ()
+        assert verify_packet(packet_json(build)).mismatches == ()
+    failure_page = packet_html(lambda: build_decision_packet(packet_writer, "<b>", "1"))
+    assert verify_packet(failure_page).packet is None
+    assert b"&lt;b&gt;" in failure_page
+    assert verify_packet(packet_json(lambda: build_decision_packet(packet_writer, "none", "1"))).packet is None
 
 
 @pytest.mark.browser
 def test_a_click_on_the_strip_opens_the_entry_and_its_packet_can_be_kept(window, podium, fresh_store, tmp_path):
-    a_history(fresh_store)
+    write_history(fresh_store)
     driver = window(podium(fresh_store)).open("/audit?audit.of=wine&audit.kind=Registered")
     applied = next(
         e for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "APPLIED" and e.body.displaced == ("1",)
@@ -195,19 +196,19 @@ def test_a_click_on_the_strip_opens_the_entry_and_its_packet_can_be_kept(window,
     assert "audit.kind=Registered" in driver.page.url
     driver.key("audit.packet.entry").locator("button").first.click()
     time.sleep(0.5)
-    for label, ending in (("HTML to read and print", "html"), ("JSON", "json")):
-        with driver.page.expect_download() as held:
+    for label, suffix in (("HTML to read and print", "html"), ("JSON", "json")):
+        with driver.page.expect_download() as download:
             driver.page.get_by_role("button", name=label, exact=True).click()
-        held.value.save_as(tmp_path / f"packet.{ending}")
-        found = verify_packet((tmp_path / f"packet.{ending}").read_bytes())
-        assert found.mismatches == ()
-        assert found.packet.subject.entry == applied.id
-        assert found.packet.book.volumes[0].run_id == book_id(fresh_store)
+        download.value.save_as(tmp_path / f"packet.{suffix}")
+        verification = verify_packet((tmp_path / f"packet.{suffix}").read_bytes())
+        assert verification.mismatches == ()
+        assert verification.packet.subject.entry == applied.id
+        assert verification.packet.book.volumes[0].run_id == book_id(fresh_store)
 
 
 @pytest.mark.browser
 def test_the_day_that_was_asked_about_stays_in_the_address_after_a_click(window, podium, fresh_store):
-    a_history(fresh_store)
+    write_history(fresh_store)
     driver = window(podium(fresh_store)).open("/audit?audit.on=2023-04-14&audit.of=wine")
     driver.click("Verify")
     assert "audit.on=2023-04-14" in driver.page.url

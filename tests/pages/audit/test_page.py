@@ -3,49 +3,40 @@
 from lib.backends.mlflow_client import client
 from lib.registry.promote import MoveRequest, move_version
 from tests.support.ledger_stores import WHY, book_id, registered, writer
+from tests.support.page_driver import compare_anchors, entries_table, page_text
 
 
-def texts(page):
-    return " ".join(
-        str(one.value) for kind in ("markdown", "caption", "success", "error", "warning") for one in getattr(page, kind)
-    )
-
-
-def two_books(backend):
-    for name, who in (("wine", "ana"), ("beer", "bo")):
+def write_two_books(backend):
+    for name, actor_name in (("wine", "ana"), ("beer", "bo")):
         registered(backend, name)
-        move_version(writer(backend, who), MoveRequest(name, "1", "Production", WHY))
-
-
-def listed(page):
-    return page.dataframe[0].value
+        move_version(writer(backend, actor_name), MoveRequest(name, "1", "Production", WHY))
 
 
 def test_without_an_entry_the_page_names_the_next_step(app, fresh_store):
     page = app("audit", fresh_store)
-    assert "No entry yet" in texts(page)
+    assert "No entry yet" in page_text(page)
     assert page.button(key="audit.models")
 
 
 def test_the_entries_of_all_books_are_listed_newest_first(app, fresh_store):
-    two_books(fresh_store)
-    table = listed(app("audit", fresh_store))
+    write_two_books(fresh_store)
+    table = entries_table(app("audit", fresh_store))
     assert len(table) == 8
     assert table["at"].is_monotonic_decreasing
     assert set(table["who"]) == {"ana", "bo", "Podium", "unknown"}
 
 
 def test_filters_from_the_address_leave_what_was_asked_for_and_say_how_many(app, fresh_store):
-    two_books(fresh_store)
+    write_two_books(fresh_store)
     page = app("audit", fresh_store, **{"audit.model": "wine", "audit.kind": "Approved"})
-    assert listed(page)["model"].tolist() == ["wine v1"]
-    assert "showing 1 of 8" in texts(page).replace("\N{NO-BREAK SPACE}", " ")
+    assert entries_table(page)["model"].tolist() == ["wine v1"]
+    assert "showing 1 of 8" in page_text(page).replace("\N{NO-BREAK SPACE}", " ")
     page.text_input(key="audit.text").set_value("no such text").run()
-    assert "No entry matches" in texts(page)
+    assert "No entry matches" in page_text(page)
 
 
 def test_an_entry_named_in_the_address_is_shown_in_full_with_its_evidence(app, fresh_store):
-    two_books(fresh_store)
+    write_two_books(fresh_store)
     from lib.registry.reader import read_book_state
 
     decided = next(e for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "DECIDED")
@@ -58,67 +49,62 @@ def test_an_entry_named_in_the_address_is_shown_in_full_with_its_evidence(app, f
 
 
 def test_verify_says_that_all_is_well_or_what_does_not_fit(app, fresh_store):
-    two_books(fresh_store)
+    write_two_books(fresh_store)
     page = app("audit", fresh_store)
     page.button(key="audit.verify").click().run()
     assert "Chain intact" in page.success[0].value
     client(fresh_store).log_param(book_id(fresh_store), "000042", "hello")
     page.button(key="audit.verify").click().run()
     assert not page.success
-    assert any("beyond" in str(one.value) for one in page.table)
+    assert any("beyond" in str(table.value) for table in page.table)
 
 
 def test_foreign_text_stays_text(app, fresh_store):
     registered(fresh_store)
-    why = WHY.model_copy(update={"text": "![x](http://evil.example/x) :red[fake] <b>bold</b> and more"})
-    move_version(writer(fresh_store, "[ana](http://evil)"), MoveRequest("wine", "1", "Production", why))
+    reason = WHY.model_copy(update={"text": "![x](http://evil.example/x) :red[fake] <b>bold</b> and more"})
+    move_version(writer(fresh_store, "[ana](http://evil)"), MoveRequest("wine", "1", "Production", reason))
     page = app("audit", fresh_store, **{"audit.kind": "Approved"})
-    assert "![" not in texts(page)
-    assert ":red[" not in texts(page)
-    assert not any("](http" in str(one.value) for one in page.table)
+    assert "![" not in page_text(page)
+    assert ":red[" not in page_text(page)
+    assert not any("](http" in str(table.value) for table in page.table)
 
 
 def test_the_page_answers_which_version_held_a_stage_that_day_who_put_it_there_and_why(app, fresh_store):
-    two_books(fresh_store)
+    write_two_books(fresh_store)
     page = app("audit", fresh_store, **{"audit.of": "wine"})
     assert page.header[0].value.startswith("v1 was in Production") or "until" in page.header[0].value
-    assert "put there by **ana**" in texts(page)
+    assert "put there by **ana**" in page_text(page)
     page = app("audit", fresh_store, **{"audit.of": "wine", "audit.on": "2023-03-14"})
     assert "The record begins only on" in page.header[0].value
 
 
 def test_the_entries_of_a_deleted_model_are_still_told(app, fresh_store):
-    two_books(fresh_store)
+    write_two_books(fresh_store)
     client(fresh_store).delete_registered_model("beer")
     page = app("audit", fresh_store, **{"audit.model": "beer"})
-    assert len(listed(page)) == 5
-    assert listed(page)["what"].tolist()[0] == "The model was deleted"
-    assert {name.split()[0] for name in listed(page)["model"]} == {"beer"}
-
-
-def noted(page, text):
-    page.text_area(key="audit.heads.text").set_value(text)
-    return next(one for one in page.button if one.key == "audit.heads.compare").click().run()
+    assert len(entries_table(page)) == 5
+    assert entries_table(page)["what"].tolist()[0] == "The model was deleted"
+    assert {name.split()[0] for name in entries_table(page)["model"]} == {"beer"}
 
 
 def test_heads_can_be_copied_and_a_noted_one_is_compared(app, fresh_store):
-    two_books(fresh_store)
+    write_two_books(fresh_store)
     page = app("audit", fresh_store)
     lines = page.code[0].value.splitlines()
     assert [line.split(" ", 1)[1] for line in lines] == ["beer", "wine"]
-    noted(page, lines[1])
+    compare_anchors(page, lines[1])
     assert "compared with 1 noted head" in page.success[0].value.replace("\N{NO-BREAK SPACE}", " ")
-    noted(page, f"9:{'a' * 64} wine")
+    compare_anchors(page, f"9:{'a' * 64} wine")
     assert not page.success
-    assert any("head behind its anchor" in one.value.to_string() for one in page.table)
-    assert "is no signature" in texts(page).replace("It is no", "is no")
+    assert any("head behind its anchor" in table.value.to_string() for table in page.table)
+    assert "is no signature" in page_text(page).replace("It is no", "is no")
 
 
 def test_a_head_that_cannot_be_read_or_names_no_book_is_said_in_place(app, fresh_store):
-    two_books(fresh_store)
+    write_two_books(fresh_store)
     page = app("audit", fresh_store)
-    noted(page, "hello ![x](http://evil.example)")
-    assert "is no noted head" in texts(page)
-    assert "![" not in texts(page)
-    noted(page, f"9:{'a' * 64}")
-    assert "could belong to any book" in texts(page)
+    compare_anchors(page, "hello ![x](http://evil.example)")
+    assert "is no noted head" in page_text(page)
+    assert "![" not in page_text(page)
+    compare_anchors(page, f"9:{'a' * 64}")
+    assert "could belong to any book" in page_text(page)

@@ -12,7 +12,7 @@ from tests.support.doctor_stores import KEY, PASSWORD, TOKEN, log_secrets
 from tests.support.ledger_stores import trained
 
 
-def shown(page):
+def page_content(page):
     """Everything a page tells its browser."""
     return "\n".join(
         [
@@ -24,7 +24,7 @@ def shown(page):
     )
 
 
-def pressed(page, label):
+def click_button(page, label):
     next(button for button in page.button if button.label == label).click()
     return page.run()
 
@@ -32,29 +32,29 @@ def pressed(page, label):
 def test_a_secret_is_masked_on_the_page_in_the_report_in_json_and_on_the_command_line(app, fresh_store):
     log_secrets(fresh_store)
     page = app("doctor", fresh_store)
-    assert "2 runs seem to hold a secret" in shown(page)
-    told = [shown(page), repr(page.session_state["doctor.report"])]
-    told.append(shown(pressed(page, "Preview this cure")))
-    for words in (["doctor"], ["doctor", "--json"], ["doctor", "--markdown"]):
-        done = CliRunner().invoke(podium, [*words, "--backend", fresh_store.uri])
-        assert done.exit_code == 3
-        told.append(done.output)
-    assert any(one["check"] == "secrets" for one in json.loads(told[-2])["findings"])
+    assert "2 runs seem to hold a secret" in page_content(page)
+    outputs = [page_content(page), repr(page.session_state["doctor.report"])]
+    outputs.append(page_content(click_button(page, "Preview this cure")))
+    for arguments in (["doctor"], ["doctor", "--json"], ["doctor", "--markdown"]):
+        result = CliRunner().invoke(podium, [*arguments, "--backend", fresh_store.uri])
+        assert result.exit_code == 3
+        outputs.append(result.output)
+    assert any(finding["check"] == "secrets" for finding in json.loads(outputs[-2])["findings"])
     for secret in (KEY, PASSWORD, TOKEN):
-        assert [one for one in told if secret in one or secret[3:12] in one] == []
+        assert [output for output in outputs if secret in output or secret[3:12] in output] == []
 
 
 def test_a_run_is_removed_for_good_only_after_its_name_was_typed(app, fresh_store):
     run_id = trained(fresh_store, "forest-5-oops")
     client(fresh_store).delete_run(run_id)
     page = app("doctor", fresh_store)
-    card = next(radio for radio in page.radio if any("Remove runs" in str(option) for option in radio.options))
-    card.set_value(1).run()
-    next(b for b in page.button if b.key == card.key.replace("choice", "preview")).click().run()
-    deed = next(button for button in page.button if button.key == "doctor.carry_out")
-    assert deed.disabled
-    typed = next(field for field in page.text_input if "confirm" in field.key)
-    typed.set_value("forest-5-oops").run()
+    choice = next(radio for radio in page.radio if any("Remove runs" in str(option) for option in radio.options))
+    choice.set_value(1).run()
+    next(button for button in page.button if button.key == choice.key.replace("choice", "preview")).click().run()
+    confirm_button = next(button for button in page.button if button.key == "doctor.carry_out")
+    assert confirm_button.disabled
+    name_field = next(field for field in page.text_input if "confirm" in field.key)
+    name_field.set_value("forest-5-oops").run()
     next(button for button in page.button if button.key == "doctor.carry_out").click().run()
     assert next(box.value for box in page.success).startswith("**Removed for good")
     try:

@@ -4,7 +4,7 @@ import pytest
 from mlflow import MlflowClient
 
 
-def words(page):
+def page_text(page):
     return " ".join(element.value for element in (*page.markdown, *page.caption, *page.header, *page.subheader))
 
 
@@ -23,9 +23,9 @@ def test_an_empty_store_shows_three_steps_and_one_button(app, fresh_store):
     page = app("overview", fresh_store)
     assert [header.value for header in page.header] == ["From a first run to a decision you can explain"]
     assert [button.label for button in page.button] == ["Launch the wine demo"]
-    assert "Opens when a run exists" in words(page)
-    assert "Opens when a version is registered" in words(page)
-    assert "created" in words(page)
+    assert "Opens when a run exists" in page_text(page)
+    assert "Opens when a version is registered" in page_text(page)
+    assert "created" in page_text(page)
 
 
 def test_an_empty_store_shows_no_empty_tables(app, fresh_store):
@@ -60,13 +60,13 @@ def test_the_second_step_leads_to_compare(app, three_runs):
 
 
 def test_a_server_is_named_in_the_header(app, mlflow_server):
-    assert mlflow_server.name.split(":")[1] in words(app("overview", mlflow_server))
+    assert mlflow_server.name.split(":")[1] in page_text(app("overview", mlflow_server))
 
 
 def test_the_health_card_tells_the_doctors_cheap_checks_with_their_age_and_leads_to_doctor(app, three_runs):
     page = app("overview", three_runs)
     assert "Health" in [card.value for card in page.subheader]
-    assert "checked a moment ago" in words(page)
+    assert "checked a moment ago" in page_text(page)
     cells = " ".join(table.value.to_string() for table in page.table)
     assert "Ledger intact" in cells
     assert "Runs that ended say so" in cells

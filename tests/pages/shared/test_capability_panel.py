@@ -13,57 +13,57 @@ from tests.support.limited_server import narrowed
 pytestmark = pytest.mark.xdist_group("mlflow_server")
 
 
-def panel(can):
+def show_panel(capabilities):
     from lib.ui.components.capability_panel import show_capabilities
 
-    show_capabilities(can)
+    show_capabilities(capabilities)
 
 
-def cells(page):
+def panel_rows(page):
     """The rows of the panel's table: what, found, why."""
     return {row[0].split("] ", 1)[-1]: (row[1], row[2]) for row in page.table[0].value.itertuples(index=False)}
 
 
 def test_the_panel_of_a_whole_backend_says_yes_to_everything(clean_session, fresh_store):
-    page = AppTest.from_function(panel, args=(read_capabilities(fresh_store),)).run()
+    page = AppTest.from_function(show_panel, args=(read_capabilities(fresh_store),)).run()
     assert not page.exception
-    rows = cells(page)
-    assert {found for found, _ in list(rows.values())[:-1]} == {"yes"}
+    rows = panel_rows(page)
+    assert {value for value, _ in list(rows.values())[:-1]} == {"yes"}
     assert rows["Characters that fit"][0].startswith("6,000 in a parameter")
 
 
 def test_the_panel_gives_the_reason_and_the_way_round_and_asks_again(clean_session, mlflow_server):
-    with narrowed(mlflow_server, "stages", "version") as (here, narrow):
-        page = AppTest.from_function(panel, args=(read_capabilities(here),)).run()
-        rows = cells(page)
+    with narrowed(mlflow_server, "stages", "version") as (backend, limited_server):
+        page = AppTest.from_function(show_panel, args=(read_capabilities(backend),)).run()
+        rows = panel_rows(page)
         assert rows["Stages"][0] == "no"
         assert "does not know stages" in rows["Stages"][1]
         assert "podium" in rows["Stages"][1]
         assert rows["Parameters stay as they are"][0] == "not certain"
-        asked = len(narrow.asked)
+        request_count = len(limited_server.asked)
         page.button(key="capabilities.again").click().run()
-        assert len(narrow.asked) > asked
+        assert len(limited_server.asked) > request_count
 
 
 def test_on_a_hosted_server_a_reader_finds_deeds_greyed_out_with_the_reason(app, mlflow_server):
     register(writer(mlflow_server), trained(mlflow_server), "wine-hosted")
     client(mlflow_server).set_registered_model_alias("wine-hosted", "staging", "1")
-    with narrowed(mlflow_server, "writing") as (here, _):
-        assert app("launch", here).button(key="launch.start").disabled
-        page = app("models", here, model="wine-hosted", version="1")
-        moves = page.button(key="models.promote.Production")
-        assert moves.disabled
-        assert "in read experiment podium" in moves.help
-        assert "push rights" in " ".join(one.value for one in page.caption)
+    with narrowed(mlflow_server, "writing") as (backend, _):
+        assert app("launch", backend).button(key="launch.start").disabled
+        page = app("models", backend, model="wine-hosted", version="1")
+        move_button = page.button(key="models.promote.Production")
+        assert move_button.disabled
+        assert "in read experiment podium" in move_button.help
+        assert "push rights" in " ".join(caption.value for caption in page.caption)
 
 
 def test_a_model_is_loaded_by_its_stage_where_there_are_no_aliases(app, mlflow_server):
-    with narrowed(mlflow_server, "aliases") as (here, _):
-        register(writer(here), trained(here), "wine-loaded")
-        move_version(writer(here), MoveRequest("wine-loaded", "1", "Production", WHY))
-        page = app("models", here, model="wine-loaded", version="1")
+    with narrowed(mlflow_server, "aliases") as (backend, _):
+        register(writer(backend), trained(backend), "wine-loaded")
+        move_version(writer(backend), MoveRequest("wine-loaded", "1", "Production", WHY))
+        page = app("models", backend, model="wine-loaded", version="1")
         assert "models:/wine-loaded/Production" in [code.value for code in page.code]
-        assert "Follows the stage" in " ".join(one.value for one in page.caption)
+        assert "Follows the stage" in " ".join(caption.value for caption in page.caption)
 
 
 def test_registering_is_offered_where_nothing_speaks_against_it(app, fresh_store):

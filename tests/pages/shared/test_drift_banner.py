@@ -16,43 +16,43 @@ from lib.registry.reconcile import sync_model_status
 from lib.registry.register import register
 from lib.ui.app.routes import SHELL_SCRIPT, page_path
 from lib.ui.queries.registry import clear_cache
-from tests.pages.models.test_page import button, decide
 from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
+from tests.support.page_driver import confirm_move, find_button
 
 
-def texts(page):
+def page_text(page):
     kinds = ("markdown", "caption", "success", "error", "warning", "info")
-    return " ".join(f"{getattr(one, 'title', '')} {one.value}" for kind in kinds for one in getattr(page, kind))
+    return " ".join(f"{getattr(element, 'title', '')} {element.value}" for kind in kinds for element in getattr(page, kind))
 
 
-def titles(page):
-    return " ".join(str(one.proto) for kind in ("error", "warning", "info") for one in getattr(page, kind))
+def box_texts(page):
+    return " ".join(str(box.proto) for kind in ("error", "warning", "info") for box in getattr(page, kind))
 
 
-def champion(backend, name="wine"):
+def promote_first(backend, name="wine"):
     registered(backend, name)
     move_version(writer(backend), MoveRequest(name, "1", "Production", WHY))
     return client(backend)
 
 
-def left_open(backend, seconds=0, version="2"):
+def leave_decision_open(backend, seconds=0, version="2"):
     """Ana decides and her machine dies before the registry is touched, so many seconds ago."""
-    ana = Writer(backend, Actor(name="ana"), lambda: datetime.now(UTC) - timedelta(seconds=seconds))
-    found = sync_model_status(writer(backend), "wine")
-    return append(backend, found.book_id, _decision(ana, found, MoveRequest("wine", version, "Production", WHY)))
+    ana_writer = Writer(backend, Actor(name="ana"), lambda: datetime.now(UTC) - timedelta(seconds=seconds))
+    status = sync_model_status(writer(backend), "wine")
+    return append(backend, status.book_id, _decision(ana_writer, status, MoveRequest("wine", version, "Production", WHY)))
 
 
 @pytest.mark.parametrize("name", ["models", "audit", "overview"])
 def test_every_page_that_shows_a_champion_says_that_it_was_moved_outside_and_records_it(app, fresh_store, name):
-    champion(fresh_store).set_registered_model_alias("wine", "production", "2")
+    promote_first(fresh_store).set_registered_model_alias("wine", "production", "2")
     page = app(name, fresh_store)
-    assert "Production was moved outside" in titles(page) + texts(page)
+    assert "Production was moved outside" in box_texts(page) + page_text(page)
     assert read_book_state(fresh_store, "wine").book.entries[-1].body.type == "OBSERVED"
 
 
 @pytest.mark.parametrize("name", ["models", "audit", "overview"])
 def test_a_page_where_all_is_as_decided_shows_no_banner(app, fresh_store, name):
-    champion(fresh_store)
+    promote_first(fresh_store)
     page = app(name, fresh_store)
     assert not page.warning
     assert not page.error
@@ -60,64 +60,64 @@ def test_a_page_where_all_is_as_decided_shows_no_banner(app, fresh_store, name):
 
 
 def test_a_deleted_champion_can_be_let_stand_on_the_page(app, fresh_store):
-    mlflow = champion(fresh_store)
-    mlflow.delete_registered_model_alias("wine", "production")
-    mlflow.delete_model_version("wine", "1")
+    mlflow_client = promote_first(fresh_store)
+    mlflow_client.delete_registered_model_alias("wine", "production")
+    mlflow_client.delete_model_version("wine", "1")
     page = app("models", fresh_store, model="wine")
-    assert "v1 was deleted" in titles(page)
-    button(page, "Adopt nobody, with a reason").click().run()
-    decide(page, typed=None)
+    assert "v1 was deleted" in box_texts(page)
+    find_button(page, "Adopt nobody, with a reason").click().run()
+    confirm_move(page, version=None)
     assert not page.exception
     assert read_book_state(fresh_store, "wine").intents[-1].body.kind == "adopt"
-    assert "v1 was deleted" not in titles(page)
+    assert "v1 was deleted" not in box_texts(page)
 
 
 def test_a_renamed_model_a_deleted_book_and_a_deleted_run_are_told(app, fresh_store):
     run_id = trained(fresh_store)
     register(writer(fresh_store), run_id, "wine")
     move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
-    mlflow = client(fresh_store)
-    mlflow.rename_registered_model("wine", "beer")
-    mlflow.delete_run(run_id)
+    mlflow_client = client(fresh_store)
+    mlflow_client.rename_registered_model("wine", "beer")
+    mlflow_client.delete_run(run_id)
     page = app("models", fresh_store, model="beer")
-    assert "renamed from wine to beer" in titles(page)
-    assert "The run of v1 was deleted" in titles(page)
-    assert "The run of v1 was deleted" in texts(app("overview", fresh_store))
-    mlflow.delete_run(book_id(fresh_store, "beer"))
+    assert "renamed from wine to beer" in box_texts(page)
+    assert "The run of v1 was deleted" in box_texts(page)
+    assert "The run of v1 was deleted" in page_text(app("overview", fresh_store))
+    mlflow_client.delete_run(book_id(fresh_store, "beer"))
     clear_cache()
     for name in ("audit", "overview"):
         page = app(name, fresh_store)
         if name == "overview":
-            assert "The book was deleted" in texts(page)
-            assert any("its book was deleted" in one.value.to_string() for one in page.table)
+            assert "The book was deleted" in page_text(page)
+            assert any("its book was deleted" in table.value.to_string() for table in page.table)
 
 
 def test_an_open_decision_is_shown_to_others_with_the_time_it_finishes_by_itself(app, fresh_store):
-    champion(fresh_store)
-    left_open(fresh_store, seconds=20)
+    promote_first(fresh_store)
+    leave_decision_open(fresh_store, seconds=20)
     for name in ("models", "audit"):
-        said = texts(app(name, fresh_store)).replace("\N{NO-BREAK SPACE}", " ")
-        assert "decided by ana 2" in said
-        assert "not finished; finishing by itself in" in said
+        text = page_text(app(name, fresh_store)).replace("\N{NO-BREAK SPACE}", " ")
+        assert "decided by ana 2" in text
+        assert "not finished; finishing by itself in" in text
     assert read_snapshot(fresh_store, "wine").aliases["production"] == "1"
 
 
 @pytest.mark.parametrize("name", ["models", "audit"])
 def test_whoever_sees_an_open_decision_can_finish_it_at_once(app, fresh_store, name):
-    champion(fresh_store)
-    intent = left_open(fresh_store)
+    promote_first(fresh_store)
+    intent = leave_decision_open(fresh_store)
     page = app(name, fresh_store)
     page.button(key="unfinished.finish.wine").click().run()
     assert not page.exception
-    assert "wine: moved" in texts(page)
+    assert "wine: moved" in page_text(page)
     assert read_book_state(fresh_store, "wine").outcomes[intent] == "APPLIED"
     assert read_snapshot(fresh_store, "wine").aliases["production"] == "2"
-    assert not any(one.key == "unfinished.finish.wine" for one in page.button)
+    assert not any(button.key == "unfinished.finish.wine" for button in page.button)
 
 
 def test_two_browsers_that_finish_the_same_decision_close_it_once(app, fresh_store):
-    champion(fresh_store)
-    intent = left_open(fresh_store)
+    promote_first(fresh_store)
+    intent = leave_decision_open(fresh_store)
     first = app("models", fresh_store, model="wine")
     second = AppTest.from_file(str(SHELL_SCRIPT), default_timeout=60)
     second.switch_page(str(page_path("models")))
@@ -127,23 +127,23 @@ def test_two_browsers_that_finish_the_same_decision_close_it_once(app, fresh_sto
     assert not first.exception
     assert not second.exception
     state = read_book_state(fresh_store, "wine")
-    assert [e.body.type for e in state.book.entries if getattr(e.body, "intent", "") == intent] == ["APPLIED"]
+    assert [entry.body.type for entry in state.book.entries if getattr(entry.body, "intent", "") == intent] == ["APPLIED"]
     assert read_snapshot(fresh_store, "wine").slot_states["production"].holders == ("2",)
 
 
 @pytest.mark.parametrize("name", ["models", "audit", "overview"])
 def test_a_decision_older_than_the_grace_time_is_finished_by_the_look_of_any_page(app, fresh_store, name):
-    champion(fresh_store)
-    intent = left_open(fresh_store, seconds=GRACE_PERIOD.total_seconds() + 5)
+    promote_first(fresh_store)
+    intent = leave_decision_open(fresh_store, seconds=GRACE_PERIOD.total_seconds() + 5)
     page = app(name, fresh_store)
     assert read_book_state(fresh_store, "wine").outcomes[intent] == "APPLIED"
-    assert not any(one.key == "unfinished.finish.wine" for one in page.button)
+    assert not any(button.key == "unfinished.finish.wine" for button in page.button)
 
 
 def test_what_is_pending_says_when_it_is_due(fresh_store):
-    champion(fresh_store)
-    left_open(fresh_store)
-    (one,) = list_pending_decisions("wine", read_book_state(fresh_store, "wine"))
-    assert (one.version, one.to_stage, one.actor_name) == ("2", "Production", "ana")
-    assert one.time_left(one.at + timedelta(seconds=20)) == timedelta(seconds=100)
-    assert one.time_left(one.at + timedelta(days=1)) == timedelta()
+    promote_first(fresh_store)
+    leave_decision_open(fresh_store)
+    (decision,) = list_pending_decisions("wine", read_book_state(fresh_store, "wine"))
+    assert (decision.version, decision.to_stage, decision.actor_name) == ("2", "Production", "ana")
+    assert decision.time_left(decision.at + timedelta(seconds=20)) == timedelta(seconds=100)
+    assert decision.time_left(decision.at + timedelta(days=1)) == timedelta()

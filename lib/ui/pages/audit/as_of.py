@@ -19,7 +19,7 @@ from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_ga
 from lib.ledger.queries.version_metrics import main_metrics
 from lib.ledger.state.imported_holdings import all_holdings
 from lib.ui.app.session import now
-from lib.ui.components.chart_theme import chart_colors
+from lib.ui.components.badges import chart_colors
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import NBSP, escape, format_metric, strip_invisible, version_label
 from lib.ui.components.layout import card
@@ -39,7 +39,7 @@ def show_as_of_query(registry: LoadedRegistry) -> None:
     if not models:
         return
     with card(key="audit.asof"):
-        _say_when_unknown(models)
+        _warn_unknown_model(models)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             model = st.selectbox("Which version of", models, key="audit.of", bind="query-params", width=220)
             stage = st.selectbox("was in", list(SLOTS.values()), key="audit.stage", bind="query-params", width=140)
@@ -52,23 +52,25 @@ def show_as_of_query(registry: LoadedRegistry) -> None:
                 format="DD/MM/YYYY",
                 width=150,
             )
-            clock = st.time_input("at", None, key="audit.at", bind="query-params", width=110, help="Empty: the whole day")
-            zone = st.selectbox("of time zone", _zones(), key="audit.zone", bind="query-params", width=170)
-            offset = _which(day, clock, zone)
+            time_of_day = st.time_input("at", None, key="audit.at", bind="query-params", width=110, help="Empty: the whole day")
+            zone = st.selectbox("of time zone", _zone_names(), key="audit.zone", bind="query-params", width=170)
+            offset = _ask_offset(day, time_of_day, zone)
         try:
-            when = parse_time_query(_asked(day, clock) + offset, now(), zone)
+            when = parse_time_query(_time_text(day, time_of_day) + offset, now(), zone)
         except PodiumError as error:
             show_error(error)
             return
         slot: Slot = "production" if stage == "Production" else "staging"
-        _answered(registry, model, as_of(registry.states[model].book.entries, slot, when, registry.states[model].holdings))
+        _show_answer(registry, model, as_of(registry.states[model].book.entries, slot, when, registry.states[model].holdings))
 
 
-def _say_when_unknown(models: list[str]) -> None:
+def _warn_unknown_model(models: list[str]) -> None:
     """A link may name a model that never had a record here: the answer must not seem to be about that one."""
-    asked = st.query_params.get("audit.of")
-    if asked and asked not in models:
-        st.warning(f"There is no record of a model {escape(asked)}. Below is another one.", icon=":material/search_off:")
+    requested_model = st.query_params.get("audit.of")
+    if requested_model and requested_model not in models:
+        st.warning(
+            f"There is no record of a model {escape(requested_model)}. Below is another one.", icon=":material/search_off:"
+        )
 
 
 @cache
@@ -76,72 +78,75 @@ def _named_zones() -> tuple[str, ...]:
     return tuple(sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))))
 
 
-def _zones() -> list[str]:
+def _zone_names() -> list[str]:
     """UTC, the zone of this browser, then every other."""
-    here = st.context.timezone or UTC_NAME
-    return list(dict.fromkeys([UTC_NAME, *([here] if here in _named_zones() else []), *_named_zones()]))
+    browser_zone = st.context.timezone or UTC_NAME
+    return list(dict.fromkeys([UTC_NAME, *([browser_zone] if browser_zone in _named_zones() else []), *_named_zones()]))
 
 
-def _asked(day: date | None, clock: time | None) -> str:
+def _time_text(day: date | None, time_of_day: time | None) -> str:
     """The day, or the instant, as text."""
     day = day or now().date()
-    return f"{day:%Y-%m-%d}" if clock is None else f"{day:%Y-%m-%d}T{clock:%H:%M}"
+    return f"{day:%Y-%m-%d}" if time_of_day is None else f"{day:%Y-%m-%d}T{time_of_day:%H:%M}"
 
 
-def _which(day: date | None, clock: time | None, zone: str) -> str:
+def _ask_offset(day: date | None, time_of_day: time | None, zone: str) -> str:
     """Where clocks were put back, a time came twice: let the person say which of the two. Gives its offset, else nothing."""
-    if day is None or clock is None:
+    if day is None or time_of_day is None:
         return ""
-    both = [datetime.combine(day, clock, ZoneInfo(zone)).replace(fold=fold) for fold in (0, 1)]
-    first, second = (f"{one:%z}"[:3] + ":" + f"{one:%z}"[3:5] for one in both)
-    if not is_in_gap_or_fold(both[0]) or both[0].astimezone(UTC) > both[1].astimezone(UTC):  # once, or never
+    instants = [datetime.combine(day, time_of_day, ZoneInfo(zone)).replace(fold=fold) for fold in (0, 1)]
+    first_offset, second_offset = (f"{instant:%z}"[:3] + ":" + f"{instant:%z}"[3:5] for instant in instants)
+    if not is_in_gap_or_fold(instants[0]) or instants[0].astimezone(UTC) > instants[1].astimezone(UTC):  # once, or never
         return ""
-    names = {first: "the first", second: "the second, clocks put back"}
-    kept = st.segmented_control(
-        "which came twice", list(names), default=first, format_func=names.__getitem__, key="audit.which", required=True
+    labels = {first_offset: "the first", second_offset: "the second, clocks put back"}
+    offset = st.segmented_control(
+        "which came twice", list(labels), default=first_offset, format_func=labels.__getitem__, key="audit.which", required=True
     )
-    return str(kept)
+    return str(offset)
 
 
-def _answered(found: LoadedRegistry, model: str, answer: AsOfAnswer) -> None:
-    left, right = st.columns([9, 11], gap="large", vertical_alignment="center")
-    with left:
-        line = answer_sentence(answer)
-        (st.header if len(line) <= MAX_HEADLINE_LENGTH else st.subheader)(escape(line), anchor=False)
-        for held in answer.holders[:3]:
-            st.markdown(_why(held, answer.query.zone))
+def _show_answer(registry: LoadedRegistry, model: str, answer: AsOfAnswer) -> None:
+    left_column, right_column = st.columns([9, 11], gap="large", vertical_alignment="center")
+    with left_column:
+        sentence = answer_sentence(answer)
+        (st.header if len(sentence) <= MAX_HEADLINE_LENGTH else st.subheader)(escape(sentence), anchor=False)
+        for holder in answer.holders[:3]:
+            st.markdown(_holder_text(holder, answer.query.zone))
         if len(answer.holders) > 3:
             st.caption(f"Showing 3 of {len(answer.holders)} holders.")
         with st.container(horizontal=True, gap="small"):
-            _why_buttons(found, model, answer)
+            _decision_buttons(registry, model, answer)
             answer_packet_button(model, answer.slot, answer.query)
-    with right:
-        drawn = bar_table([(SLOTS[h.slot], h) for h in all_holdings(found.states[model].book.entries)], now())
-        if len(drawn):
+    with right_column:
+        bars = bar_table([(SLOTS[h.slot], h) for h in all_holdings(registry.states[model].book.entries)], now())
+        if len(bars):
             chart = holdings_chart(
-                drawn, chart_colors(), list(SLOTS.values()), marked_at=_mark(answer.query, drawn.since.min().to_pydatetime())
+                bars, chart_colors(), list(SLOTS.values()), marked_at=_query_mark(answer.query, bars.since.min().to_pydatetime())
             )
             key = "audit.strip." + hashlib.sha256(model.encode()).hexdigest()[:12]
             st.altair_chart(
                 make_clickable(chart),
                 key=key,
                 alt=f"Holdings of {model}; {answer_sentence(answer)}",
-                on_select=partial(_clicked, key, _ids(found, model)),
+                on_select=partial(_open_selected_entry, key, _entry_ids(registry, model)),
                 selection_mode="holding",
             )
             st.caption("Click a bar for its entry · drag to move, Shift and wheel to zoom")
-    if (look := found.statuses.get(model)) and look.snapshot.created_at is None:
+    if (status := registry.statuses.get(model)) and status.snapshot.created_at is None:
         st.caption(
             ":material/delete: This model was deleted from the registry. Its record stays, and answers for the time before."
         )
-    if any(one.explanation == BEFORE_RECORD and one.until and answer.query.end <= one.until for one in answer.unknown):
-        _before(model)
+    if any(
+        interval.explanation == BEFORE_RECORD and interval.until and answer.query.end <= interval.until
+        for interval in answer.unknown
+    ):
+        _show_import_hint(model)
     st.caption("The answer in words, to send on")
-    told = strip_invisible(answer_text(model, answer))
-    st.code(told, language=None, wrap_lines=True, height="content" if len(answer.holders) <= 1 else 190)
+    text = strip_invisible(answer_text(model, answer))
+    st.code(text, language=None, wrap_lines=True, height="content" if len(answer.holders) <= 1 else 190)
 
 
-def _before(model: str) -> None:
+def _show_import_hint(model: str) -> None:
     """The way to an answer for a time before the record."""
     st.caption(
         "That is before the record begins. Decisions of that time can be imported from a file, and stay marked as imported:"
@@ -149,11 +154,13 @@ def _before(model: str) -> None:
     st.code(f"python -m lib import {shlex.quote(strip_invisible(model))} history.csv", language="bash")
 
 
-def _why_buttons(found: LoadedRegistry, model: str, answer: AsOfAnswer) -> None:
+def _decision_buttons(registry: LoadedRegistry, model: str, answer: AsOfAnswer) -> None:
     """The way to the decision behind each holder that is shown."""
-    proof = {place for holder in answer.holders[:3] for place in holder.entry_positions}
-    decided = [e for e in found.states[model].book.entries if e.position in proof and _decides(e.body)]
-    for entry in decided[:3]:
+    proof_positions = {position for holder in answer.holders[:3] for position in holder.entry_positions}
+    decisions = [
+        entry for entry in registry.states[model].book.entries if entry.position in proof_positions and _is_decision(entry.body)
+    ]
+    for entry in decisions[:3]:
         st.button(
             f"Why: entry {entry.position}",
             icon=":material/gavel:",
@@ -163,46 +170,46 @@ def _why_buttons(found: LoadedRegistry, model: str, answer: AsOfAnswer) -> None:
         )
 
 
-def _decides(body: Body) -> bool:
+def _is_decision(body: Body) -> bool:
     return isinstance(body, Decided) or (isinstance(body, Imported) and body.of == "DECIDED")
 
 
-def _ids(found: LoadedRegistry, model: str) -> dict[int, str]:
-    return {entry.position: entry.id for entry in found.states[model].book.entries}
+def _entry_ids(registry: LoadedRegistry, model: str) -> dict[int, str]:
+    return {entry.position: entry.id for entry in registry.states[model].book.entries}
 
 
-def _clicked(key: str, ids: Mapping[int, str]) -> None:
+def _open_selected_entry(key: str, ids: Mapping[int, str]) -> None:
     """Open the entry by which a holding began."""
-    picked = st.session_state[key]["selection"].get("holding") or []
-    if picked and (entry_id := ids.get(picked[0].get("place", 0))):
+    selection = st.session_state[key]["selection"].get("holding") or []
+    if selection and (entry_id := ids.get(selection[0].get("place", 0))):
         open_entry(entry_id)
 
 
-def _mark(when: TimeQuery, begins: datetime) -> datetime | None:
+def _query_mark(when: TimeQuery, record_start: datetime) -> datetime | None:
     """Where to draw what was asked about: a day in its middle, nothing for a time before the record."""
-    if when.end < begins:
+    if when.end < record_start:
         return None
-    return max(begins, when.at + (when.end - when.at) / 2)
+    return max(record_start, when.at + (when.end - when.at) / 2)
 
 
-def _why(held: Holder, zone: str) -> str:
-    """Who put a version there, when, why, and what it had measured; the places of the entries that prove it."""
-    told = f"{version_label(held.version)} since {format_local_time(held.since, zone).replace(' ', NBSP)}"
-    if held.reason:
-        told += f", put there by **{escape(held.actor.name)}**: *{escape(held.reason.text)}* ({REASON_CATEGORIES.get(held.reason.category, 'other').lower()})"
+def _holder_text(holder: Holder, zone: str) -> str:
+    """Who put a version there, when, why, and what it had measured; the positions of the entries that prove it."""
+    text = f"{version_label(holder.version)} since {format_local_time(holder.since, zone).replace(' ', NBSP)}"
+    if holder.reason:
+        text += f", put there by **{escape(holder.actor.name)}**: *{escape(holder.reason.text)}* ({REASON_CATEGORIES.get(holder.reason.category, 'other').lower()})"
     else:
-        told += ", without a decision in the record"
-    names = main_metrics(name for name, value in held.metrics.items() if isinstance(value, float | int))
-    numbers = [(name, held.metrics[name]) for name in names][:2]
-    measured = " · ".join(f"{escape(name)} {_figure(float(value))}" for name, value in numbers)
-    proof = ", ".join(str(place) for place in held.entry_positions)
-    return f"{told}. {measured}  \n:gray[Entries {proof}{_imported(held)}]"
+        text += ", without a decision in the record"
+    names = main_metrics(name for name, value in holder.metrics.items() if isinstance(value, float | int))
+    metrics = [(name, holder.metrics[name]) for name in names][:2]
+    metrics_text = " · ".join(f"{escape(name)} {_format_value(float(value))}" for name, value in metrics)
+    positions = ", ".join(str(position) for position in holder.entry_positions)
+    return f"{text}. {metrics_text}  \n:gray[Entries {positions}{_import_source_text(holder)}]"
 
 
-def _figure(value: float) -> str:
+def _format_value(value: float) -> str:
     """A metric; a large whole number is a count and needs no decimals."""
     return f"{value:,.0f}" if abs(value) >= 10 and value.is_integer() else format_metric(value)
 
 
-def _imported(held: Holder) -> str:
-    return f" · imported from {escape(held.import_body.source.name)}" if held.import_body else ""
+def _import_source_text(holder: Holder) -> str:
+    return f" · imported from {escape(holder.import_body.source.name)}" if holder.import_body else ""

@@ -55,8 +55,10 @@ class CorrectionDialogState:
 def correction_button(model: str, entry: Entry, corrections: Sequence[Entry]) -> None:
     """Open the dialog; an entry that was taken back offers nothing any more."""
     body: Body | None = entry.body
-    for one in corrections:
-        body = corrected_body(body, one.body.instead) if body and isinstance(one.body, Corrected) else None
+    for correction_entry in corrections:
+        body = (
+            corrected_body(body, correction_entry.body.instead) if body and isinstance(correction_entry.body, Corrected) else None
+        )
     if body and st.button(
         "Correct this entry",
         icon=":material/edit:",
@@ -69,32 +71,32 @@ def correction_button(model: str, entry: Entry, corrections: Sequence[Entry]) ->
 
 def show_correction_dialog() -> None:
     """Draw the dialog that was opened, if any."""
-    question = st.session_state.get(DIALOG_KEY)
-    if isinstance(question, CorrectionDialogState):
-        title = f"Correct entry {question.position}?"
-        st.dialog(title, width="medium", icon=":material/edit:", on_dismiss=_close)(_ask)(question)
+    dialog_state = st.session_state.get(DIALOG_KEY)
+    if isinstance(dialog_state, CorrectionDialogState):
+        title = f"Correct entry {dialog_state.position}?"
+        st.dialog(title, width="medium", icon=":material/edit:", on_dismiss=_close_dialog)(_show_form)(dialog_state)
 
 
-def _close() -> None:
+def _close_dialog() -> None:
     st.session_state.pop(DIALOG_KEY, None)
 
 
-def _ask(question: CorrectionDialogState) -> None:
+def _show_form(dialog_state: CorrectionDialogState) -> None:
     part = st.selectbox(
-        "What is wrong", correctable_fields(question.body), format_func=PART_LABELS.__getitem__, key="audit.correct.part"
+        "What is wrong", correctable_fields(dialog_state.body), format_func=PART_LABELS.__getitem__, key="audit.correct.part"
     )
-    said = _typed(question, part)
-    instead: Correction | None = None
+    answer = _ask_value(dialog_state, part)
+    correction: Correction | None = None
     try:
-        instead = _instead(part, said, question)
+        correction = _read_correction(part, answer, dialog_state)
     except BadInput as error:
         show_error(error)
-    if instead:
-        _preview(question, instead)
-    kind = st.selectbox(
+    if correction:
+        _show_preview(dialog_state, correction)
+    category = st.selectbox(
         "Kind of reason", list(REASON_CATEGORIES), 4, format_func=REASON_CATEGORIES.__getitem__, key="audit.correct.category"
     )
-    why = st.text_area(
+    reason_text = st.text_area(
         "Why it is corrected, for a reader in two years",
         key="audit.correct.why",
         height=92,
@@ -103,24 +105,26 @@ def _ask(question: CorrectionDialogState) -> None:
     name = ask_user_name()
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="audit.correct.cancel"):
-            _close()
+            _close_dialog()
             st.rerun()
-        verb = f"Correct entry {question.position}"
-        pressed = st.button(verb, key="audit.correct.confirm", type="primary", icon=":material/check:", disabled=instead is None)
-    if pressed and instead:
-        _record(question, instead, (kind, why, name))
+        label = f"Correct entry {dialog_state.position}"
+        is_confirmed = st.button(
+            label, key="audit.correct.confirm", type="primary", icon=":material/check:", disabled=correction is None
+        )
+    if is_confirmed and correction:
+        _record_correction(dialog_state, correction, (category, reason_text, name))
 
 
-def _typed(question: CorrectionDialogState, part: str) -> tuple[str, str]:
+def _ask_value(dialog_state: CorrectionDialogState, part: str) -> tuple[str, str]:
     """What is to be read instead, and its category where it is a reason."""
-    body, key = question.body, f"audit.correct.{part}"
+    body, key = dialog_state.body, f"audit.correct.{part}"
     if part == "void":
         return "", ""
     if part == "reason" and body.reason:
-        kinds = list(REASON_CATEGORIES)
-        at = kinds.index(body.reason.category) if body.reason.category in kinds else len(kinds) - 1
+        categories = list(REASON_CATEGORIES)
+        index = categories.index(body.reason.category) if body.reason.category in categories else len(categories) - 1
         category = st.selectbox(
-            "Category of the entry", kinds, at, format_func=REASON_CATEGORIES.__getitem__, key=f"{key}.category"
+            "Category of the entry", categories, index, format_func=REASON_CATEGORIES.__getitem__, key=f"{key}.category"
         )
         text = st.text_area("Reason of the entry", body.reason.text, key=f"{key}.text", height=92)
         return text or "", category
@@ -132,27 +136,27 @@ def _typed(question: CorrectionDialogState, part: str) -> tuple[str, str]:
     return st.text_input("Time", body.effective_at or "", key=f"{key}.text", help=help_) or "", ""
 
 
-def _instead(part: str, said: tuple[str, str], question: CorrectionDialogState) -> Correction | None:
+def _read_correction(part: str, answer: tuple[str, str], dialog_state: CorrectionDialogState) -> Correction | None:
     """The correction as typed; None while it changes nothing. Raises BadInput for what cannot be read."""
-    text, category = clean_text(said[0]), said[1]
-    body = question.body
+    text, category = clean_text(answer[0]), answer[1]
+    body = dialog_state.body
     match part:
         case "reason":
-            made = Correction(
+            correction = Correction(
                 reason=make_reason(category, text) if Reason(category=category, text=text) != body.reason else body.reason
             )
         case "note":
-            made = Correction(note=_short(text))
+            correction = Correction(note=_checked_note(text))
         case "by":
-            made = Correction(by=declared_actor(text))
+            correction = Correction(by=declared_actor(text))
         case "effective_at":
-            made = Correction(effective_at=_instant(text))
+            correction = Correction(effective_at=_parse_instant(text))
         case _:
-            made = Correction(void=True)
-    return None if corrected_body(body, made) == body else made
+            correction = Correction(void=True)
+    return None if corrected_body(body, correction) == body else correction
 
 
-def _short(text: str) -> str:
+def _checked_note(text: str) -> str:
     if len(text) > MAX_REASON_LENGTH:
         raise BadInput(
             f"The note has {len(text):,} characters; {MAX_REASON_LENGTH:,} fit.", next="Say it shorter and link to the rest."
@@ -160,35 +164,37 @@ def _short(text: str) -> str:
     return text
 
 
-def _instant(text: str) -> str:
+def _parse_instant(text: str) -> str:
     when = parse_time_query(text, now())
     if when.until is not None:
         raise BadInput("A day is no instant.", next="Write the time too, for example 2023-01-16T09:00Z.")
     return format_timestamp(when.at)
 
 
-def _preview(question: CorrectionDialogState, instead: Correction) -> None:
+def _show_preview(dialog_state: CorrectionDialogState, correction: Correction) -> None:
     st.markdown("This is exactly what will happen:")
     steps = [
         "Your correction is recorded as a further entry of the ledger",
-        f"Entry {question.position} stays as it is, and is shown struck through beside it",
+        f"Entry {dialog_state.position} stays as it is, and is shown struck through beside it",
     ]
     show_table([(str(n), step) for n, step in enumerate(steps, 1)])
-    show_facts(correction_facts(instead))
+    show_facts(correction_facts(correction))
 
 
-def _record(question: CorrectionDialogState, instead: Correction, typed_: tuple[str, str, str]) -> None:
+def _record_correction(dialog_state: CorrectionDialogState, correction: Correction, answers: tuple[str, str, str]) -> None:
     """Record the correction and leave the dialog; an error stays inside it."""
-    kind, why, name = typed_
+    category, reason_text, name = answers
     try:
         with st.spinner("Recording the correction…"):
-            append_correction(writer(name), question.model, question.entry_id, instead, make_reason(kind, why))
+            append_correction(
+                writer(name), dialog_state.model, dialog_state.entry_id, correction, make_reason(category, reason_text)
+            )
     except PodiumError as error:
         show_error(error)
         return
     remember_user_name(name)
-    flash.set_flash(flash.CORRECTION, f"Entry {question.position} of {escape(question.model)} is corrected.")
-    _close()
+    flash.set_flash(flash.CORRECTION, f"Entry {dialog_state.position} of {escape(dialog_state.model)} is corrected.")
+    _close_dialog()
     clear_cache()
     st.rerun()
 

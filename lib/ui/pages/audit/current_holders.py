@@ -19,59 +19,64 @@ from lib.ledger.state.imported_holdings import all_holdings
 from lib.registry.snapshot import RegistrySnapshot
 from lib.runs.analysis.metric_direction import ARROWS, metric_direction
 from lib.ui.app.session import now
-from lib.ui.components.badges import STAGE_BADGES, badge_column_options
-from lib.ui.components.chart_theme import chart_colors
+from lib.ui.components.badges import STAGE_BADGES, badge_column_options, chart_colors
 from lib.ui.components.formatting import format_count
 from lib.ui.components.layout import card, show_empty_state
 from lib.ui.pages.audit.entry_table import open_entry
 from lib.ui.queries.registry import LoadedRegistry
 
-HOLDERS_VIEW, VERSIONS_VIEW, ENTRIES_VIEW = "Now", "Versions", "Entries"
 MAX_LANES = 20
 """How many models the strip shows."""
-_OF = "audit.of"
+_AS_OF_MODEL_KEY = "audit.of"
 
 
 def show_current_holders(registry: LoadedRegistry) -> None:
     """Every model and stage: who holds it, since when, for how long, by whose decision. A click asks about that model above."""
-    models = sorted(registry.models, key=lambda seen: seen.model)
-    with card("Who holds what now", _said(models), key="audit.board"):
+    models = sorted(registry.models, key=lambda snapshot: snapshot.model)
+    with card("Who holds what now", _note_text(models), key="audit.board"):
         if not models:
             show_empty_state("deployed_code", "No model yet", "A model appears when a version is registered.")
             return
-        lines = [line for seen in models for line in _lines(registry, seen, now())]
-        known, key = frozenset(registry.states), "audit.board.table"
+        rows = [row for snapshot in models for row in _holder_rows(registry, snapshot, now())]
+        recorded_models, key = frozenset(registry.states), "audit.board.table"
         st.dataframe(
-            pd.DataFrame(lines),
+            pd.DataFrame(rows),
             hide_index=True,
             key=key,
-            on_select=partial(_asked, key, [str(line["model"]) for line in lines], known),
+            on_select=partial(_select_as_of_model, key, [str(row["model"]) for row in rows], recorded_models),
             selection_mode="single-row",
-            column_config=_columns(),
+            column_config=_column_config(),
             placeholder="",
-            height="content" if len(lines) <= 14 else 32 + 31 * 14 + 2,
+            height="content" if len(rows) <= 14 else 32 + 31 * 14 + 2,
             alt=f"Holders of {len(models)} models by stage",
         )
         st.caption("Tick a line to ask about its model above.")
-    _lanes(registry, models)
+    _show_lanes(registry, models)
 
 
-def _lanes(found: LoadedRegistry, models: Sequence[RegistrySnapshot]) -> None:
+def _show_lanes(registry: LoadedRegistry, models: Sequence[RegistrySnapshot]) -> None:
     """Who held Production over time, a lane per model; a click opens the entry by which a holding began."""
-    states = {seen.model: found.states[seen.model] for seen in models if seen.model in found.states}
-    held = [(m, h) for m, state in states.items() for h in all_holdings(state.book.entries) if h.slot == "production"]
-    every = list(dict.fromkeys(model for model, _ in held))
-    if not every:
+    states = {snapshot.model: registry.states[snapshot.model] for snapshot in models if snapshot.model in registry.states}
+    holdings = [(model, h) for model, state in states.items() for h in all_holdings(state.book.entries) if h.slot == "production"]
+    lanes = list(dict.fromkeys(model for model, _ in holdings))
+    if not lanes:
         return
-    lanes, key = every[:MAX_LANES], "audit.lanes"
-    note = f"showing {MAX_LANES} of {len(every):,} models" if len(every) > MAX_LANES else "times in UTC"
-    ids = {(m, e.position): e.id for m in lanes for e in states[m].book.entries}
+    shown_lanes, key = lanes[:MAX_LANES], "audit.lanes"
+    note = f"showing {MAX_LANES} of {len(lanes):,} models" if len(lanes) > MAX_LANES else "times in UTC"
+    ids = {(model, entry.position): entry.id for model in shown_lanes for entry in states[model].book.entries}
     with card("Who held Production", note, key="audit.lanes.card"):
         st.altair_chart(
-            make_clickable(holdings_chart(bar_table([(m, h) for m, h in held if m in lanes], now()), chart_colors(), lanes, 34)),
+            make_clickable(
+                holdings_chart(
+                    bar_table([(model, h) for model, h in holdings if model in shown_lanes], now()),
+                    chart_colors(),
+                    shown_lanes,
+                    34,
+                )
+            ),
             key=key,
-            alt=f"Production over time of {', '.join(lanes)}",
-            on_select=partial(_bar, key, ids),
+            alt=f"Production over time of {', '.join(shown_lanes)}",
+            on_select=partial(_open_selected_holding, key, ids),
             selection_mode="holding",
         )
 
@@ -80,92 +85,94 @@ def show_version_metrics(registry: LoadedRegistry, model: str) -> None:
     """The version timeline of a model: one metric at each registration, and who held Production behind it."""
     state = registry.states.get(model)
     entries = state.book.entries if state else ()
-    known = metric_names(entries)
+    names = metric_names(entries)
     with card("What the versions measured", "times in UTC", key="audit.versions"):
-        if not known:
+        if not names:
             show_empty_state(
                 "timeline", "Nothing was measured", "Versions registered through Podium bring the metrics of their run along."
             )
             return
-        metric = st.selectbox("Metric", known, key="audit.metric", bind="query-params", width=280, label_visibility="collapsed")
-        shown = version_metrics(entries, metric or known[0])
-        if shown:
-            _drawn(model, metric or known[0], shown, entries)
+        metric = st.selectbox("Metric", names, key="audit.metric", bind="query-params", width=280, label_visibility="collapsed")
+        points = version_metrics(entries, metric or names[0])
+        if points:
+            _show_metric_chart(model, metric or names[0], points, entries)
 
 
-def _drawn(model: str, metric: str, shown: Sequence[VersionMetric], entries: Sequence[Entry]) -> None:
-    held = [one for one in all_holdings(entries) if one.slot == "production"]
+def _show_metric_chart(model: str, metric: str, points: Sequence[VersionMetric], entries: Sequence[Entry]) -> None:
+    holdings = [h for h in all_holdings(entries) if h.slot == "production"]
     key, arrow = "audit.timeline", ARROWS[metric_direction(metric)]
     st.altair_chart(
-        version_metric_chart(shown, held, chart_colors(), now(), f"{model}: {metric} {arrow}".strip()),
+        version_metric_chart(points, holdings, chart_colors(), now(), f"{model}: {metric} {arrow}".strip()),
         key=key,
-        alt=f"{metric} of {format_count(len(shown), 'version')} of {model}: "
-        + ", ".join(f"v{one.version} {one.value:.4f}" for one in shown),
-        on_select=partial(_opened, key),
+        alt=f"{metric} of {format_count(len(points), 'version')} of {model}: "
+        + ", ".join(f"v{point.version} {point.value:.4f}" for point in points),
+        on_select=partial(_open_selected_version, key),
         selection_mode="version",
     )
-    ways = sorted({one.interval_source for one in shown if one.interval_source})
-    without = sum(one.low is None for one in shown)
-    said = [f"Lines: {', '.join(ways)}."] if ways else []
-    said += [f"{format_count(without, 'version')} without a known interval."] if without else []
-    st.caption(" ".join([*said, "Bands: who held Production. Click a point for its entry."]))
+    interval_sources = sorted({point.interval_source for point in points if point.interval_source})
+    without_interval = sum(point.low is None for point in points)
+    notes = [f"Lines: {', '.join(interval_sources)}."] if interval_sources else []
+    notes += [f"{format_count(without_interval, 'version')} without a known interval."] if without_interval else []
+    st.caption(" ".join([*notes, "Bands: who held Production. Click a point for its entry."]))
 
 
-def _opened(key: str) -> None:
-    picked = st.session_state[key]["selection"].get("version") or []
-    if picked and isinstance(picked[0].get("entry"), str):
-        open_entry(picked[0]["entry"])
+def _open_selected_version(key: str) -> None:
+    selection = st.session_state[key]["selection"].get("version") or []
+    if selection and isinstance(selection[0].get("entry"), str):
+        open_entry(selection[0]["entry"])
 
 
-def _asked(key: str, shown: Sequence[str], known: Collection[str]) -> None:
-    """Ask about the picked model in the box above; one without a record cannot be asked about."""
-    picked = st.session_state[key]["selection"]["rows"]
-    if picked and shown[picked[0]] in known:
-        st.session_state[_OF] = shown[picked[0]]
+def _select_as_of_model(key: str, models: Sequence[str], recorded_models: Collection[str]) -> None:
+    """Ask about the selected model in the box above; one without a record cannot be asked about."""
+    selected_rows = st.session_state[key]["selection"]["rows"]
+    if selected_rows and models[selected_rows[0]] in recorded_models:
+        st.session_state[_AS_OF_MODEL_KEY] = models[selected_rows[0]]
 
 
-def _said(models: Sequence[RegistrySnapshot]) -> str:
-    held = sum(bool(seen.slot_states["production"].holders) for seen in models)
-    return f"{format_count(len(models), 'model')}, {held:,} in Production"
+def _note_text(models: Sequence[RegistrySnapshot]) -> str:
+    champion_count = sum(bool(snapshot.slot_states["production"].holders) for snapshot in models)
+    return f"{format_count(len(models), 'model')}, {champion_count:,} in Production"
 
 
-def _lines(found: LoadedRegistry, seen: RegistrySnapshot, at: datetime) -> list[dict[str, Any]]:
+def _holder_rows(registry: LoadedRegistry, snapshot: RegistrySnapshot, at: datetime) -> list[dict[str, Any]]:
     """A line for Production, held or not, and one for Staging where somebody stands there."""
-    state = found.states.get(seen.model)
+    state = registry.states.get(snapshot.model)
     entries = state.book.entries if state else ()
-    drifted = state.drifted_slots(seen.slot_states) if state else ()
-    slots = [slot for slot in SLOTS if slot == "production" or seen.slot_states[slot].holders]
+    drifted_slots = state.drifted_slots(snapshot.slot_states) if state else ()
+    slots = [slot for slot in SLOTS if slot == "production" or snapshot.slot_states[slot].holders]
     return [
-        {"model": seen.model, "stage": [SLOTS[slot]], **_held(seen, slot, entries, at)}
-        | {"state": "moved outside" if slot in drifted else "" if state else _without(found, seen.model)}
+        {"model": snapshot.model, "stage": [SLOTS[slot]], **_holder_cells(snapshot, slot, entries, at)}
+        | {"state": "moved outside" if slot in drifted_slots else "" if state else _missing_record_text(registry, snapshot.model)}
         for slot in slots
     ]
 
 
-def _without(found: LoadedRegistry, model: str) -> str:
-    return "book deleted" if model in found.deleted_books else "book gone" if model in found.missing_books else "no record yet"
+def _missing_record_text(registry: LoadedRegistry, model: str) -> str:
+    return (
+        "book deleted" if model in registry.deleted_books else "book gone" if model in registry.missing_books else "no record yet"
+    )
 
 
-def _held(seen: RegistrySnapshot, slot: Slot, entries: Sequence[Entry], at: datetime) -> dict[str, Any]:
+def _holder_cells(snapshot: RegistrySnapshot, slot: Slot, entries: Sequence[Entry], at: datetime) -> dict[str, Any]:
     """Who holds a slot, and since when and by whom as far as the record says so."""
-    holders = seen.slot_states[slot].holders
-    told = as_of(entries, slot, TimeQuery(at)).holders if holders else ()
-    one = next((held for held in told if (held.version,) == holders), None)
+    holders = snapshot.slot_states[slot].holders
+    known_holders = as_of(entries, slot, TimeQuery(at)).holders if holders else ()
+    holder = next((holder for holder in known_holders if (holder.version,) == holders), None)
     return {
         "version": " and ".join(f"v{number}" for number in holders) or "nobody",
-        "since": one.since if one else None,
-        "days": (at - one.since).total_seconds() / 86_400 if one else None,
-        "by": one.actor.name if one and one.actor not in (PODIUM_ACTOR, UNKNOWN_ACTOR) else "",
+        "since": holder.since if holder else None,
+        "days": (at - holder.since).total_seconds() / 86_400 if holder else None,
+        "by": holder.actor.name if holder and holder.actor not in (PODIUM_ACTOR, UNKNOWN_ACTOR) else "",
     }
 
 
-def _bar(key: str, ids: Mapping[tuple[str, int], str]) -> None:
-    picked = st.session_state[key]["selection"].get("holding") or []
-    if picked and (entry_id := ids.get((picked[0].get("lane", ""), picked[0].get("place", 0)))):
+def _open_selected_holding(key: str, ids: Mapping[tuple[str, int], str]) -> None:
+    selection = st.session_state[key]["selection"].get("holding") or []
+    if selection and (entry_id := ids.get((selection[0].get("lane", ""), selection[0].get("place", 0)))):
         open_entry(entry_id)
 
 
-def _columns() -> dict[str, Any]:
+def _column_config() -> dict[str, Any]:
     column = st.column_config
     return {
         "model": column.TextColumn("Model", width=150),

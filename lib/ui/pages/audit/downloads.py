@@ -1,4 +1,4 @@
-"""The entries that the filters leave as files to take along: CSV and JSON. Packets stand in `audit_packet`."""
+"""The entries that the filters leave as files to take along: CSV and JSON. Packets are in `packet_button`."""
 
 import csv
 import io
@@ -36,12 +36,12 @@ CSV_COLUMNS = (
 def show_download_buttons(rows: Sequence[AuditRow]) -> None:
     """All entries that fit the filter as files; each is made when it is clicked."""
     with st.container(horizontal=True, gap="small"):
-        for kind, made, mime in (("CSV", encode_csv, "text/csv"), ("JSON", encode_json, "application/json")):
+        for kind, encode, mime_type in (("CSV", encode_csv, "text/csv"), ("JSON", encode_json, "application/json")):
             st.download_button(
                 f"Download as {kind}",
-                partial(made, rows),
+                partial(encode, rows),
                 f"entries.{kind.lower()}",
-                mime,
+                mime_type,
                 icon=":material/download:",
                 key=f"audit.download.{kind.lower()}",
                 type="tertiary",
@@ -58,30 +58,30 @@ def encode_json(rows: Sequence[AuditRow]) -> bytes:
 
 def encode_csv(rows: Sequence[AuditRow]) -> bytes:
     """The entries as a sheet, times in UTC. No cell runs as a formula; UTF-8 with a mark, because Excel needs one."""
-    sheet = io.StringIO()
-    write = csv.writer(sheet, lineterminator="\r\n")
-    write.writerow(CSV_COLUMNS)
-    write.writerows([escape_formula(cell) for cell in _cells(row)] for row in rows)
-    return (BOM + sheet.getvalue()).encode("utf-8", "replace")
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(CSV_COLUMNS)
+    writer.writerows([escape_formula(cell) for cell in _cells(row)] for row in rows)
+    return (BOM + buffer.getvalue()).encode("utf-8", "replace")
 
 
 def _cells(row: AuditRow) -> tuple[str, ...]:
-    line, body = row.history_row, row.entry.body
-    at = format_timestamp(line.at) if line.at else ""
+    history_row, body = row.history_row, row.entry.body
+    at = format_timestamp(history_row.at) if history_row.at else ""
     category = body.reason.category if body.reason else ""
-    moved = (line.version, line.from_stage, line.to_stage)
+    move = (history_row.version, history_row.from_stage, history_row.to_stage)
     return (
         row.model,
-        str(line.position),
+        str(history_row.position),
         at,
         body.type,
-        *moved,
-        line.actor_name,
+        *move,
+        history_row.actor_name,
         "imported" if isinstance(body, Imported) else body.by.how,
         category,
-        line.summary,
-        line.corrected_summary,
-        " ".join(map(str, line.correction_positions)),
-        line.id,
+        history_row.summary,
+        history_row.corrected_summary,
+        " ".join(map(str, history_row.correction_positions)),
+        history_row.id,
         row.entry.chain,
     )

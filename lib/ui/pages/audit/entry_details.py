@@ -18,26 +18,29 @@ from lib.ledger.entry.vocabulary import REASON_CATEGORIES, parse_timestamp
 from lib.ui.components.badges import HEALTH_BADGES, STAGE_BADGES, badge_markdown, icon_markdown
 from lib.ui.components.formatting import escape, format_metric, format_time, short_hash
 
-_ANSWERS = {"PASS": ("ok", "pass"), "FAIL": ("broken", "fail"), "INCONCLUSIVE": ("warning", "cannot tell")}
+_GATE_ANSWERS = {"PASS": ("ok", "pass"), "FAIL": ("broken", "fail"), "INCONCLUSIVE": ("warning", "cannot tell")}
 
 
 def entry_facts(body: Body) -> dict[str, str]:
     """Name and value in Markdown; empty for entries whose card says everything already."""
     match body:
         case Imported():
-            told = _imported(body)
+            facts = _import_facts(body)
         case Requested():
-            told = _requested(body)
+            facts = _request_facts(body)
         case Decided():
-            told = _decided(body)
+            facts = _decision_facts(body)
         case Corrected():
-            told = {"Corrects": ", ".join(short_hash(escape(one)) for one in body.supersedes), **correction_facts(body.instead)}
+            facts = {
+                "Corrects": ", ".join(short_hash(escape(entry_id)) for entry_id in body.supersedes),
+                **correction_facts(body.instead),
+            }
         case _:
-            told = _short(body)
-    return {name: value for name, value in told.items() if value}
+            facts = _other_facts(body)
+    return {name: value for name, value in facts.items() if value}
 
 
-def _short(body: Body) -> dict[str, str]:
+def _other_facts(body: Body) -> dict[str, str]:
     """The entries that carry one or two things."""
     match body:
         case Withdrawn():
@@ -58,33 +61,35 @@ def _short(body: Body) -> dict[str, str]:
 
 def correction_facts(correction: Correction) -> dict[str, str]:
     """What a correction puts in place of what the entry says."""
-    told = {
-        "Reason now": f"{escape(correction.reason.text)} ({_category(correction.reason.category)})" if correction.reason else "",
+    facts = {
+        "Reason now": f"{escape(correction.reason.text)} ({_category_label(correction.reason.category)})"
+        if correction.reason
+        else "",
         "Note now": escape(correction.note or ""),
         "Name now": escape(correction.by.name) if correction.by else "",
         "Time now": format_time(parse_timestamp(correction.effective_at)) if correction.effective_at else "",
         "Taken back": "It was imported by mistake" if correction.void else "",
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in facts.items() if value}
 
 
-def _imported(body: Imported) -> dict[str, str]:
+def _import_facts(body: Imported) -> dict[str, str]:
     source = body.source
     return {
-        "Reason": _category(body.reason.category) if body.reason else "",
-        "Move": _move(body.from_ or "", body.to or ""),
+        "Reason": _category_label(body.reason.category) if body.reason else "",
+        "Move": _move_text(body.from_ or "", body.to or ""),
         "Note": escape(body.note or "") if body.reason else "",
         "Known only as": " to ".join(format_time(parse_timestamp(at)) for at in body.window) if body.window else "",
-        **(_lineage(body.lineage) if body.lineage else {}),
+        **(_lineage_facts(body.lineage) if body.lineage else {}),
         "Imported by": f"{escape(body.by.name)} on {format_time(parse_timestamp(body.recorded_at))}",
         "From": f"{escape(source.name)}{f', line {source.line}' if source.line else ''} :gray[sha256 {short_hash(source.sha256)}]",
     }
 
 
-def _requested(body: Requested) -> dict[str, str]:
+def _request_facts(body: Requested) -> dict[str, str]:
     return {
-        "Reason": _category(body.reason.category),
-        "Move": _move(body.from_, body.to),
+        "Reason": _category_label(body.reason.category),
+        "Move": _move_text(body.from_, body.to),
         "Risk": escape(body.risk),
         "Conditions": escape("; ".join(body.conditions)),
         "Evidence": short_hash(escape(body.evidence.sha)) if body.evidence else "",
@@ -92,39 +97,40 @@ def _requested(body: Requested) -> dict[str, str]:
     }
 
 
-def _decided(body: Decided) -> dict[str, str]:
-    waived = [
-        f"{escape(one.gate)} until {format_time(parse_timestamp(one.expires_at))}: {escape(one.reason.text)}"
-        for one in body.waivers or ()
+def _decision_facts(body: Decided) -> dict[str, str]:
+    waivers = [
+        f"{escape(waiver.gate)} until {format_time(parse_timestamp(waiver.expires_at))}: {escape(waiver.reason.text)}"
+        for waiver in body.waivers or ()
     ]
     return {
         "Request": short_hash(escape(body.request or "")),
         "Policy": escape(body.policy.name) if body.policy else "",
-        "Gates": ", ".join(_gate(one) for one in body.gates or ()),
-        "Waived": "; ".join(waived),
+        "Gates": ", ".join(_gate_text(gate) for gate in body.gates or ()),
+        "Waived": "; ".join(waivers),
         "Look back on": format_time(parse_timestamp(body.follow_up_at)) if body.follow_up_at else "",
     }
 
 
-def _gate(gate: Gate) -> str:
-    state, word = _ANSWERS[gate.answer]
-    return f"{icon_markdown(HEALTH_BADGES, state)} {escape(gate.name)} {word}"
+def _gate_text(gate: Gate) -> str:
+    state, answer = _GATE_ANSWERS[gate.answer]
+    return f"{icon_markdown(HEALTH_BADGES, state)} {escape(gate.name)} {answer}"
 
 
-def _lineage(came: Lineage) -> dict[str, str]:
-    measured = [
-        f"{escape(n)} {format_metric(v) if isinstance(v, float) else escape(v)}" for n, v in list(came.metrics.items())[:4]
+def _lineage_facts(lineage: Lineage) -> dict[str, str]:
+    metrics = [
+        f"{escape(name)} {format_metric(value) if isinstance(value, float) else escape(value)}"
+        for name, value in list(lineage.metrics.items())[:4]
     ]
     return {
-        "Measured": " · ".join(measured),
-        "Data": " · ".join(f"{escape(name)} {short_hash(escape(digest))}" for name, digest in came.data.items()),
-        "Commit": short_hash(escape(came.git_commit)),
+        "Measured": " · ".join(metrics),
+        "Data": " · ".join(f"{escape(name)} {short_hash(escape(digest))}" for name, digest in lineage.data.items()),
+        "Commit": short_hash(escape(lineage.git_commit)),
     }
 
 
-def _move(from_: str, to: str) -> str:
+def _move_text(from_: str, to: str) -> str:
     return " → ".join(badge_markdown(STAGE_BADGES, stage) for stage in (from_, to) if stage)
 
 
-def _category(name: str) -> str:
+def _category_label(name: str) -> str:
     return REASON_CATEGORIES.get(name, escape(name))

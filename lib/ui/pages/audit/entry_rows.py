@@ -23,23 +23,23 @@ class AuditRow:
 
 
 def audit_rows(registry: LoadedRegistry) -> Sequence[AuditRow]:
-    """Every entry of every book, newest first; within one moment, the higher place first. Never to be changed."""
-    return _rows(tuple((model, state.book.chain) for model, state in registry.states.items()), registry)
+    """Every entry of every book, newest first; within one moment, the higher position first. Never to be changed."""
+    return _cached_rows(tuple((model, state.book.chain) for model, state in registry.states.items()), registry)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _rows(heads: tuple[tuple[str, str], ...], _found: LoadedRegistry) -> tuple[AuditRow, ...]:
+def _cached_rows(heads: tuple[tuple[str, str], ...], _registry: LoadedRegistry) -> tuple[AuditRow, ...]:
     """Made once for these heads: they name the books' contents, so nothing has to be forgotten."""
-    every = [
-        AuditRow(model, entry, line, corrections.get(entry.id, ()))
+    rows = [
+        AuditRow(model, entry, history_row, corrections.get(entry.id, ()))
         for model, _ in heads
-        for state in [_found.states[model]]
+        for state in [_registry.states[model]]
         for corrections in [corrections_by_entry_id(state.book.entries)]
-        for entry, line in zip(reversed(state.book.entries), history_rows(state), strict=True)
+        for entry, history_row in zip(reversed(state.book.entries), history_rows(state), strict=True)
     ]
     return tuple(
         sorted(
-            every,
+            rows,
             key=lambda row: (row.history_row.at.timestamp() if row.history_row.at else 0.0, row.history_row.position),
             reverse=True,
         )

@@ -33,37 +33,39 @@ def matches_filter(row: AuditRow, entry_filter: EntryFilter) -> bool:
         entry_filter.model in (ALL_MODELS, row.model)
         and (not entry_filter.kinds or kind_label(row) in entry_filter.kinds)
         and (not entry_filter.actors or row.history_row.actor_name in entry_filter.actors)
-        and (not entry_filter.stages or not mentioned_stages(row).isdisjoint(entry_filter.stages))
-        and (not entry_filter.versions or not mentioned_versions(row).isdisjoint(entry_filter.versions))
-        and _within(row, entry_filter.days)
+        and (not entry_filter.stages or not _mentioned_stages(row).isdisjoint(entry_filter.stages))
+        and (not entry_filter.versions or not _mentioned_versions(row).isdisjoint(entry_filter.versions))
+        and _is_within(row, entry_filter.days)
         and entry_filter.text.lower()
         in f"{row.model} v{row.history_row.version} {row.history_row.summary} {row.history_row.corrected_summary} {row.history_row.actor_name}".lower()
     )
 
 
-def mentioned_stages(row: AuditRow) -> set[str]:
+def _mentioned_stages(row: AuditRow) -> set[str]:
     """The stages an entry speaks of: from and to, those a displaced version left, those that were moved outside."""
-    body, named = row.entry.body, {row.history_row.from_stage, row.history_row.to_stage}
+    body, stages = row.entry.body, {row.history_row.from_stage, row.history_row.to_stage}
     if isinstance(body, Observed):
-        named |= {stage for slot, stage in SLOTS.items() if body.was.get(slot) != body.now.get(slot)}
-    return named - {""}
+        stages |= {stage for slot, stage in SLOTS.items() if body.was.get(slot) != body.now.get(slot)}
+    return stages - {""}
 
 
-def mentioned_versions(row: AuditRow) -> set[str]:
+def _mentioned_versions(row: AuditRow) -> set[str]:
     """The versions an entry speaks of."""
-    body, named = row.entry.body, {row.history_row.version}
+    body, versions = row.entry.body, {row.history_row.version}
     if isinstance(body, Closing):
-        named |= set(body.displaced)
+        versions |= set(body.displaced)
     if isinstance(body, Observed):
-        moved = [side.get(slot) for slot in SLOTS if body.was.get(slot) != body.now.get(slot) for side in (body.was, body.now)]
-        named |= {version for held in moved if held for version in held.holders} | set(body.gone)
-    return named - {""}
+        slot_states = [
+            side.get(slot) for slot in SLOTS if body.was.get(slot) != body.now.get(slot) for side in (body.was, body.now)
+        ]
+        versions |= {version for slot_state in slot_states if slot_state for version in slot_state.holders} | set(body.gone)
+    return versions - {""}
 
 
 def show_filters(rows: Sequence[AuditRow]) -> list[AuditRow]:
     """The filters in one line; gives the rows they leave."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        words = st.text_input(
+        text = st.text_input(
             "Find",
             placeholder="Find in reasons and names",
             key="audit.text",
@@ -75,41 +77,45 @@ def show_filters(rows: Sequence[AuditRow]) -> list[AuditRow]:
         model = st.selectbox(
             "Model", [ALL_MODELS, *models], key="audit.model", bind="query-params", width=190, label_visibility="collapsed"
         )
-        kinds = _several("Kind", "Any kind", list(dict.fromkeys(kind_label(row) for row in rows)), 190)
-        people = _several("By", "Anybody", sorted({row.history_row.actor_name for row in rows}), 170)
-        wish = _more(rows, EntryFilter(words or "", model or ALL_MODELS, kinds, people))
-    return [row for row in rows if matches_filter(row, wish)]
+        kinds = _ask_multiple("Kind", "Any kind", list(dict.fromkeys(kind_label(row) for row in rows)), 190)
+        actors = _ask_multiple("By", "Anybody", sorted({row.history_row.actor_name for row in rows}), 170)
+        entry_filter = _ask_more_filters(rows, EntryFilter(text or "", model or ALL_MODELS, kinds, actors))
+    return [row for row in rows if matches_filter(row, entry_filter)]
 
 
-def _more(every: Sequence[AuditRow], wish: EntryFilter) -> EntryFilter:
+def _ask_more_filters(rows: Sequence[AuditRow], entry_filter: EntryFilter) -> EntryFilter:
     """The filters that are asked for less often; the button says how many of them are set."""
     query = st.query_params
-    used = sum(name in query for name in ("audit.stages", "audit.version", "audit.days"))
-    with st.popover(f"More · {used}" if used else "More", icon=":material/filter_list:", key="audit.more"):
-        known = {number for row in every if wish.model in (ALL_MODELS, row.model) for number in mentioned_versions(row)}
-        stages = _several("Stages", "Any stage", list(STAGES), "stretch")
-        versions = _several("Version", "Any version", sorted(known, key=version_sort_key), "stretch")
+    active_count = sum(name in query for name in ("audit.stages", "audit.version", "audit.days"))
+    with st.popover(f"More · {active_count}" if active_count else "More", icon=":material/filter_list:", key="audit.more"):
+        known_versions = {
+            number for row in rows if entry_filter.model in (ALL_MODELS, row.model) for number in _mentioned_versions(row)
+        }
+        stages = _ask_multiple("Stages", "Any stage", list(STAGES), "stretch")
+        versions = _ask_multiple("Version", "Any version", sorted(known_versions, key=version_sort_key), "stretch")
         days = st.date_input(
             "Days (UTC), from and to", (), key="audit.days", bind="query-params", format="DD/MM/YYYY", min_value=date(2015, 1, 1)
         )
-    chosen = days if isinstance(days, tuple) else (days,) if days else ()
-    return EntryFilter(wish.text, wish.model, wish.kinds, wish.actors, stages, versions, chosen)
+    day_range = days if isinstance(days, tuple) else (days,) if days else ()
+    return EntryFilter(
+        entry_filter.text, entry_filter.model, entry_filter.kinds, entry_filter.actors, stages, versions, day_range
+    )
 
 
-def _several(name: str, nothing: str, options: list[str], width: int | str) -> tuple[str, ...]:
-    picked = st.multiselect(
-        name,
+def _ask_multiple(label: str, placeholder: str, options: list[str], width: int | str) -> tuple[str, ...]:
+    selection = st.multiselect(
+        label,
         options,
-        key=f"audit.{name.lower()}",
+        key=f"audit.{label.lower()}",
         bind="query-params",
-        placeholder=nothing,
+        placeholder=placeholder,
         width=width,
         label_visibility="collapsed",
     )
-    return tuple(picked)
+    return tuple(selection)
 
 
-def _within(row: AuditRow, days: Sequence[date]) -> bool:
+def _is_within(row: AuditRow, days: Sequence[date]) -> bool:
     """A range with one end so far means: from that day on."""
     if not days:
         return True

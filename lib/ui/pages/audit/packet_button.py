@@ -21,26 +21,26 @@ from lib.ui.components.formatting import escape
 
 def entry_packet_button(model: str, entry_id: str, position: int) -> None:
     """The packet of one entry."""
-    who = writer()
+    packet_writer = writer()
 
-    def made() -> Packet:
+    def build_packet() -> Packet:
         from lib.registry.packet import build_decision_packet
 
-        return build_decision_packet(who, model, entry_id)
+        return build_decision_packet(packet_writer, model, entry_id)
 
-    _menu("entry", made, f"{model}-entry-{position}", "This entry, what led to it and what came of it.")
+    _packet_menu("entry", build_packet, f"{model}-entry-{position}", "This entry, what led to it and what came of it.")
 
 
 def answer_packet_button(model: str, slot: Slot, when: TimeQuery) -> None:
     """The packet of the answer who held a stage then."""
-    who, question = writer(), AsOfQuery(slot, when, now())
+    packet_writer, query = writer(), AsOfQuery(slot, when, now())
 
-    def made() -> Packet:
+    def build_packet() -> Packet:
         from lib.registry.packet import build_as_of_packet
 
-        return build_as_of_packet(who, model, question)
+        return build_as_of_packet(packet_writer, model, query)
 
-    _menu("asof", made, f"{model}-{slot}-{when.at:%Y-%m-%d}", "This answer with the entries that prove it.")
+    _packet_menu("asof", build_packet, f"{model}-{slot}-{when.at:%Y-%m-%d}", "This answer with the entries that prove it.")
 
 
 def packet_html(build_packet: Callable[[], Packet]) -> bytes:
@@ -63,14 +63,24 @@ def packet_json(build_packet: Callable[[], Packet]) -> bytes:
         return json.dumps({"error": str(error)}).encode()
 
 
-def _menu(key: str, made: Callable[[], Packet], name: str, what: str) -> None:
+def _packet_menu(key: str, build_packet: Callable[[], Packet], name: str, description: str) -> None:
     with st.popover("Packet", icon=":material/folder_zip:", key=f"audit.packet.{key}"):
-        st.caption(f"{escape(what)} It stands without Podium and without the backend; nothing is written.")
+        st.caption(f"{escape(description)} It stands without Podium and without the backend; nothing is written.")
         with st.container(horizontal=True, gap="small"):
-            _button(f"{key}.html", "HTML to read and print", lambda: packet_html(made), safe_file_name(name, "html"), "text/html")
-            _button(f"{key}.json", "JSON", lambda: packet_json(made), safe_file_name(name, "json"), "application/json")
+            _packet_download_button(
+                f"{key}.html",
+                "HTML to read and print",
+                lambda: packet_html(build_packet),
+                safe_file_name(name, "html"),
+                "text/html",
+            )
+            _packet_download_button(
+                f"{key}.json", "JSON", lambda: packet_json(build_packet), safe_file_name(name, "json"), "application/json"
+            )
         st.caption("To check one later, anywhere: podium packet verify FILE")
 
 
-def _button(key: str, label: str, made: Callable[[], bytes], name: str, mime: str) -> None:
-    st.download_button(label, made, name, mime, key=f"audit.packet.{key}.download", on_click="ignore", icon=":material/download:")
+def _packet_download_button(key: str, label: str, build_file: Callable[[], bytes], name: str, mime_type: str) -> None:
+    st.download_button(
+        label, build_file, name, mime_type, key=f"audit.packet.{key}.download", on_click="ignore", icon=":material/download:"
+    )

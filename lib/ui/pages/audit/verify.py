@@ -42,87 +42,84 @@ def anchors_button(registry: LoadedRegistry) -> None:
     with st.popover("Noted heads", icon=":material/anchor:", help="Keep a head where this database cannot reach it"):
         st.markdown("**Note the heads elsewhere**: in a mail, a ticket, or a commit on another host.")
         st.code("\n".join(lines), language=None, height=150 if len(lines) > 3 else "content")
-        _ask(lines)
+        _anchor_form(lines)
 
 
 def show_broken_index(backend: Backend, error: LedgerBroken) -> None:
-    """The page while the index of the ledger cannot be trusted: why, the cure, and the check, which does without the index."""
+    """The page while the index of the ledger cannot be trusted: why, the fix, and the check, which does without the index."""
     with page_header("Audit", "The entries cannot be shown: the index that names the books was changed"):
         with st.popover("Noted heads", icon=":material/anchor:", help="Compare with heads that were kept elsewhere"):
-            _ask([])
+            _anchor_form([])
         verify_button()
     show_error(error)
     st.caption("Verify finds the books without the index, by their seals, and judges each of them.")
     show_verdicts(backend)
 
 
-def _ask(lines: list[str]) -> None:
-    """A place to bring noted heads back to. `lines` are the heads of today, as far as they are known."""
+def _anchor_form(anchor_lines: list[str]) -> None:
+    """A place to bring noted heads back to. `anchor_lines` are the heads of today, as far as they are known."""
     with st.form("audit.heads", border=False):
-        typed = st.text_area(
+        text = st.text_area(
             "Compare with a noted head",
             key="audit.heads.text",
             height=110,
-            placeholder=lines[0] if lines else "17:5d9e… card-fraud",
+            placeholder=anchor_lines[0] if anchor_lines else "17:5d9e… card-fraud",
             help="One line for each head, as it was copied here. A bare 17:5d9e… will do when there is one book.",
         )
         if st.form_submit_button("Compare", icon=":material/fingerprint:", key="audit.heads.compare"):
-            _compare(typed, lines)
+            _request_comparison(text, anchor_lines)
 
 
-def _compare(typed: str, lines: list[str]) -> None:
+def _request_comparison(text: str, anchor_lines: list[str]) -> None:
     """Check what was typed and ask for a verification that holds it against the books."""
     try:
-        noted = parse_anchors(typed)
-        if not noted:
+        anchors = parse_anchors(text)
+        if not anchors:
             raise BadInput("No head was typed.", next="Paste a line as it was noted.")
-        if len(lines) != 1 and any(not one.model for one in noted):
+        if len(anchor_lines) != 1 and any(not anchor.model for anchor in anchors):
             raise BadInput("A head without a model's name could belong to any book.", next="Add the name after it.")
     except PodiumError as error:
         show_error(error)
         return
-    only = lines[0].split(" ", 1)[1] if len(lines) == 1 else ""
-    st.session_state[ANCHORS_KEY] = tuple(ModelAnchor(one.model or only, one.anchor) for one in noted)
+    only_model = anchor_lines[0].split(" ", 1)[1] if len(anchor_lines) == 1 else ""
+    st.session_state[ANCHORS_KEY] = tuple(ModelAnchor(anchor.model or only_model, anchor.anchor) for anchor in anchors)
     st.session_state[VERIFY_REQUESTED_KEY] = True
 
 
 def verify_button() -> None:
-    """Ask for a check at the next run of the page; it reads the store anew, never a cache."""
+    """Ask for a check at the next run of the page; it reads the store again, never a cache."""
     if st.button("Verify", icon=":material/fingerprint:", key="audit.verify"):
         st.session_state[VERIFY_REQUESTED_KEY] = True
 
 
 def show_verdicts(backend: Backend) -> None:
     """The result of a check that was asked for."""
-    noted = st.session_state.pop(ANCHORS_KEY, ())
+    anchors = st.session_state.pop(ANCHORS_KEY, ())
     if not st.session_state.pop(VERIFY_REQUESTED_KEY, False):
         return
     with error_boundary():
         with st.spinner("Reading and recomputing every book…"):
             start = time.perf_counter()
-            found = VerifyResult(verify_all(backend, noted), len(noted), time.perf_counter() - start)
-        _said(found)
+            result = VerifyResult(verify_all(backend, anchors), len(anchors), time.perf_counter() - start)
+        _show_result(result)
 
 
-def _said(found: VerifyResult) -> None:
-    entries = sum(len(one.book.entries) for one in found.verdicts)
-    broken = [(one, finding) for one in found.verdicts for finding in one.findings]
-    books = sum(one.model != INDEX_EXPERIMENT for one in found.verdicts)
-    whole = f"{format_count(entries, 'entry', 'entries')} in {format_count(books, 'book')}, checked in {found.seconds:.2f}{NBSP}s"
-    if found.anchor_count:
-        whole += f", compared with {format_count(found.anchor_count, 'noted head')}"
-    if not broken:
-        st.success(f"Chain intact: {whole}.", icon=":material/check_circle:")
+def _show_result(result: VerifyResult) -> None:
+    entries = sum(len(verdict.book.entries) for verdict in result.verdicts)
+    problems = [(verdict, finding) for verdict in result.verdicts for finding in verdict.findings]
+    books = sum(verdict.model != INDEX_EXPERIMENT for verdict in result.verdicts)
+    summary = (
+        f"{format_count(entries, 'entry', 'entries')} in {format_count(books, 'book')}, checked in {result.seconds:.2f}{NBSP}s"
+    )
+    if result.anchor_count:
+        summary += f", compared with {format_count(result.anchor_count, 'noted head')}"
+    if not problems:
+        st.success(f"Chain intact: {summary}.", icon=":material/check_circle:")
     else:
-        with card("What does not fit", whole, key="audit.findings"):
+        with card("What does not fit", summary, key="audit.findings"):
             rows = [
-                (escape(one.model), _place(finding.position), f"**{escape(finding.what)}**", escape(finding.means))
-                for one, finding in broken
+                (escape(verdict.model), str(finding.position or ""), f"**{escape(finding.what)}**", escape(finding.means))
+                for verdict, finding in problems
             ]
             show_table(rows, ["Book", "Place", "Finding", "What it means"])
     st.caption(LIMITS_TEXT)
-
-
-def _place(place: int) -> str:
-    """A finding about a whole book has no place."""
-    return str(place) if place else ""

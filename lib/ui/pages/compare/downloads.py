@@ -12,7 +12,7 @@ import streamlit as st
 from lib.runs.export.table_files import as_csv, as_json, safe_file_name
 from lib.runs.plots.style import ChartColors
 from lib.theme import FONT_FOLDER
-from lib.ui.components.chart_theme import chart_colors
+from lib.ui.components.badges import chart_colors
 from lib.ui.components.formatting import format_count
 from lib.ui.pages.compare import drawn_charts
 from lib.ui.pages.compare.drawn_charts import DrawnCharts

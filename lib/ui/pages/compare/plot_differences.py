@@ -14,7 +14,7 @@ from lib.runs.plots.style import LETTERS
 from lib.runs.table.number_format import short_labels
 from lib.runs.table.run_table import subset
 from lib.runs.table.types import RunTable
-from lib.ui.components.chart_theme import chart_colors
+from lib.ui.components.badges import chart_colors
 from lib.ui.components.formatting import NBSP, escape, format_count
 from lib.ui.components.layout import show_empty_state
 from lib.ui.pages.compare.plot_context import PlotContext

@@ -1,4 +1,4 @@
-"""What needs a look: a card for each finding with its evidence, what it means, and the cures to choose from."""
+"""What needs a look: a card for each finding with its evidence, what it means, and the fixes to choose from."""
 
 from hashlib import sha256
 
@@ -7,12 +7,11 @@ import streamlit as st
 from lib.doctor.fix_runner import SHARED_PODIUM_MESSAGE, find_fix
 from lib.doctor.types import Finding, Fix, FixOffer
 from lib.ui.app.backend_selection import is_shared
-from lib.ui.components.badges import HEALTH_BADGES
+from lib.ui.components.badges import HEALTH_BADGES, HEALTH_BY_LEVEL
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import card, show_empty_state, show_table
 from lib.ui.pages.doctor.fix_dialog import open_fix_dialog
 
-HEALTH_BY_LEVEL = {"problem": "broken", "notice": "warning", "fine": "ok", "skipped": "skipped"}
 MAX_EVIDENCE_ROWS = 5
 
 
@@ -21,66 +20,69 @@ def show_findings(findings: tuple[Finding, ...]) -> None:
     if not findings:
         with card(key="doctor.well"):
             show_empty_state("check_circle", "Nothing needs a look", "All checks that could be asked found nothing wrong.")
-    for one in findings:
-        _card(one)
+    for finding in findings:
+        _show_finding(finding)
 
 
-def _card(one: Finding) -> None:
-    key = _key(one)
-    known, shared = [(call, known) for call in one.fix_offers if (known := find_fix(call))], is_shared()
-    offers = [(call, cure) for call, cure in known if not (shared and cure.needs_machine_access)]
+def _show_finding(finding: Finding) -> None:
+    key = _finding_key(finding)
+    fixes, is_shared_podium = [(offer, fix) for offer in finding.fix_offers if (fix := find_fix(offer))], is_shared()
+    offers = [(offer, fix) for offer, fix in fixes if not (is_shared_podium and fix.needs_machine_access)]
     with card(
-        escape(one.title), escape(one.summary), badge=(HEALTH_BADGES, HEALTH_BY_LEVEL[one.level]), key=f"doctor.card-{key}"
+        escape(finding.title),
+        escape(finding.summary),
+        badge=(HEALTH_BADGES, HEALTH_BY_LEVEL[finding.level]),
+        key=f"doctor.card-{key}",
     ):
         if len(offers) == 1:
             with st.container(horizontal=True, vertical_alignment="center", gap="medium", wrap=False):
                 with st.container(gap="small"):
-                    _told(one)
-                _button(key, *offers[0])
+                    _show_meaning(finding)
+                _fix_button(key, *offers[0])
             return
-        _told(one)
+        _show_meaning(finding)
         if offers:
-            _choice(key, offers)
-        elif known:
+            _choose_fix(key, offers)
+        elif fixes:
             st.caption(escape(SHARED_PODIUM_MESSAGE))
 
 
-def _told(one: Finding) -> None:
-    st.markdown(escape(one.means))
-    if one.evidence and (len(one.evidence) > 1 or not one.means):
-        _evidence(one)
-    elif one.evidence:
-        st.caption(" · ".join(escape(cell) for cell in one.evidence[0] if cell))
-    if one.next:
-        st.caption(escape(one.next))
+def _show_meaning(finding: Finding) -> None:
+    st.markdown(escape(finding.means))
+    if finding.evidence and (len(finding.evidence) > 1 or not finding.means):
+        _show_evidence(finding)
+    elif finding.evidence:
+        st.caption(" · ".join(escape(cell) for cell in finding.evidence[0] if cell))
+    if finding.next:
+        st.caption(escape(finding.next))
 
 
-def _evidence(one: Finding) -> None:
-    rows = [tuple(escape(cell) for cell in row) for row in one.evidence]
-    columns = one.columns if any(one.columns) else ()
+def _show_evidence(finding: Finding) -> None:
+    rows = [tuple(escape(cell) for cell in row) for row in finding.evidence]
+    columns = finding.columns if any(finding.columns) else ()
     show_table(rows[:MAX_EVIDENCE_ROWS], columns)
     if len(rows) > MAX_EVIDENCE_ROWS:
         with st.expander(f"{format_count(len(rows) - MAX_EVIDENCE_ROWS, 'more row')}"):
             show_table(rows[MAX_EVIDENCE_ROWS:], columns)
 
 
-def _button(key: str, call: FixOffer, known: Fix) -> None:
-    if st.button(known.title, icon=":material/healing:", key=f"doctor.cure-{key}", help=known.note):
-        open_fix_dialog(call)
+def _fix_button(key: str, offer: FixOffer, fix: Fix) -> None:
+    if st.button(fix.title, icon=":material/healing:", key=f"doctor.cure-{key}", help=fix.note):
+        open_fix_dialog(offer)
 
 
-def _choice(key: str, offers: list[tuple[FixOffer, Fix]]) -> None:
-    chosen = st.radio(
+def _choose_fix(key: str, offers: list[tuple[FixOffer, Fix]]) -> None:
+    selected_index = st.radio(
         "Cure",
         range(len(offers)),
         format_func=lambda number: escape(offers[number][1].title),
-        captions=[escape(known.note) for _, known in offers],
+        captions=[escape(fix.note) for _, fix in offers],
         key=f"doctor.choice-{key}",
     )
     if st.button("Preview this cure", icon=":material/healing:", key=f"doctor.preview-{key}"):
-        open_fix_dialog(offers[chosen or 0][0])
+        open_fix_dialog(offers[selected_index or 0][0])
 
 
-def _key(one: Finding) -> str:
-    """What the finding is about, not its place on the page: the next report may hold others before it."""
-    return sha256(repr((one.check_id, one.title, one.fix_offers)).encode()).hexdigest()[:12]
+def _finding_key(finding: Finding) -> str:
+    """What the finding is about, not its position on the page: the next report may hold others before it."""
+    return sha256(repr((finding.check_id, finding.title, finding.fix_offers)).encode()).hexdigest()[:12]

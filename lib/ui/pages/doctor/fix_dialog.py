@@ -1,4 +1,4 @@
-"""The dialog of a cure: what it must be told, exactly what will change, the calls that do the same, then the deed and its proof."""
+"""The dialog of a fix: what it needs to know, exactly what will change, the calls that do the same, then the action and its proof."""
 
 import os
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ DIALOG_KEY = "doctor.open"
 
 @dataclass(frozen=True)
 class FixDialogState:
-    """A cure that a person looks at: what it is called, the call, what it asks, whether a person carries it out elsewhere."""
+    """A fix that a person looks at: its title, the offer, what it asks, and whether a person carries it out elsewhere."""
 
     title: str
     offer: FixOffer
@@ -35,108 +35,116 @@ class FixDialogState:
 
 
 def open_fix_dialog(offer: FixOffer) -> None:
-    """Open the dialog for a cure at the end of this run of the page."""
-    known = find_fix(offer)
-    if known is None:
+    """Open the dialog for a fix at the end of this run of the page."""
+    fix = find_fix(offer)
+    if fix is None:
         return
     try:
-        asks = fix_runner.fix_inputs(_room(), offer)
-        title = known.title if asks else preview_fix(_room(), offer).title
+        inputs = fix_runner.fix_inputs(_fix_context(), offer)
+        title = fix.title if inputs else preview_fix(_fix_context(), offer).title
     except PodiumError as error:
         show_error(error)
         return
-    question = FixDialogState(title, offer, asks, known.apply is None)
-    for one in question.inputs:
-        st.session_state.pop(question.widget_key(one.name), None)
-    st.session_state.pop(question.widget_key("confirm"), None)
-    st.session_state[DIALOG_KEY] = question
+    dialog_state = FixDialogState(title, offer, inputs, fix.apply is None)
+    for fix_input in dialog_state.inputs:
+        st.session_state.pop(dialog_state.widget_key(fix_input.name), None)
+    st.session_state.pop(dialog_state.widget_key("confirm"), None)
+    st.session_state[DIALOG_KEY] = dialog_state
 
 
-def close_fix_dialog() -> None:
+def _close_fix_dialog() -> None:
     """Forget the open dialog."""
     st.session_state.pop(DIALOG_KEY, None)
 
 
 def show_fix_dialog() -> None:
     """Draw the dialog that was opened, if any."""
-    question = st.session_state.get(DIALOG_KEY)
-    if isinstance(question, FixDialogState):
-        st.dialog(escape(question.title), width="medium", icon=":material/healing:", on_dismiss=close_fix_dialog)(_draw)(question)
+    dialog_state = st.session_state.get(DIALOG_KEY)
+    if isinstance(dialog_state, FixDialogState):
+        st.dialog(escape(dialog_state.title), width="medium", icon=":material/healing:", on_dismiss=_close_fix_dialog)(
+            _show_dialog
+        )(dialog_state)
 
 
-def _draw(question: FixDialogState) -> None:
+def _show_dialog(dialog_state: FixDialogState) -> None:
     progress = st.empty()
-    answers = {one.name: _asked(question, one) for one in question.inputs}
-    call = question.offer.with_inputs(answers)
+    answers = {fix_input.name: _ask_input(dialog_state, fix_input) for fix_input in dialog_state.inputs}
+    offer = dialog_state.offer.with_inputs(answers)
     try:
-        told = preview_fix(_room(), call)
+        preview = preview_fix(_fix_context(), offer)
     except PodiumError as error:
         show_error(error)
-        _leave()
+        _leave_button()
         return
-    show_table([(str(number), escape(text)) for number, text in enumerate(told.changes, 1)])
-    _snippets(told, unfolded=question.is_manual)
-    st.caption(f"To take it back: {escape(told.undo)}" if told.undo else "This cannot be taken back.")
-    if question.is_manual:
-        _leave("Close")
+    show_table([(str(number), escape(text)) for number, text in enumerate(preview.changes, 1)])
+    _show_snippets(preview, is_expanded=dialog_state.is_manual)
+    st.caption(f"To take it back: {escape(preview.undo)}" if preview.undo else "This cannot be taken back.")
+    if dialog_state.is_manual:
+        _leave_button("Close")
         return
-    sure = _sure(question, told)
+    is_confirmed = _ask_confirmation(dialog_state, preview)
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="doctor.cancel"):
-            close_fix_dialog()
+            _close_fix_dialog()
             st.rerun()
-        verb = escape(told.title.removesuffix("?"))
-        if st.button(verb, type="primary", icon=":material/healing:", key="doctor.carry_out", disabled=not sure):
-            _carry_out(
-                call.with_inputs({CONFIRMATION_INPUT: told.confirmation_text}) if told.confirmation_text else call, progress
+        label = escape(preview.title.removesuffix("?"))
+        if st.button(label, type="primary", icon=":material/healing:", key="doctor.carry_out", disabled=not is_confirmed):
+            _apply_offer(
+                offer.with_inputs({CONFIRMATION_INPUT: preview.confirmation_text}) if preview.confirmation_text else offer,
+                progress,
             )
 
 
-def _asked(question: FixDialogState, one: FixInput) -> str:
-    return str(st.text_input(one.label, one.default, key=question.widget_key(one.name), help=one.help or None) or "")
+def _ask_input(dialog_state: FixDialogState, fix_input: FixInput) -> str:
+    return str(
+        st.text_input(
+            fix_input.label, fix_input.default, key=dialog_state.widget_key(fix_input.name), help=fix_input.help or None
+        )
+        or ""
+    )
 
 
-def _snippets(told: FixPreview, *, unfolded: bool) -> None:
-    if not told.snippets:
+def _show_snippets(preview: FixPreview, *, is_expanded: bool) -> None:
+    if not preview.snippets:
         return
-    place = st.container(gap="small") if unfolded else st.expander("The calls that do the same", icon=":material/code:")
-    with place:
-        for one in told.snippets:
-            if one.label:
-                st.caption(escape(one.label))
-            st.code(one.text, language=None if one.language == "text" else one.language, wrap_lines=True)
+    container = st.container(gap="small") if is_expanded else st.expander("The calls that do the same", icon=":material/code:")
+    with container:
+        for snippet in preview.snippets:
+            if snippet.label:
+                st.caption(escape(snippet.label))
+            st.code(snippet.text, language=None if snippet.language == "text" else snippet.language, wrap_lines=True)
 
 
-def _sure(question: FixDialogState, told: FixPreview) -> bool:
-    if not told.confirmation_text:
+def _ask_confirmation(dialog_state: FixDialogState, preview: FixPreview) -> bool:
+    if not preview.confirmation_text:
         return True
-    typed = st.text_input(f"Type {escape(told.confirmation_text)} to go on", key=question.widget_key("confirm"))
-    return str(typed or "").strip() == told.confirmation_text
+    answer = st.text_input(f"Type {escape(preview.confirmation_text)} to go on", key=dialog_state.widget_key("confirm"))
+    return str(answer or "").strip() == preview.confirmation_text
 
 
-def _carry_out(call: FixOffer, progress: "st.delta_generator.DeltaGenerator") -> None:
-    """Do it with what goes on in sight; the result stands on the page afterwards, an error in the dialog."""
-    here = current_backend()
+def _apply_offer(offer: FixOffer, progress: "st.delta_generator.DeltaGenerator") -> None:
+    """Apply the fix with its progress in sight; the result is shown on the page afterwards, an error in the dialog."""
+    backend = current_backend()
     try:
-        place = progress.container()
-        with place, st.spinner("At it…"):
-            line = place.empty()
-            done = apply_fix(_room(), call, lambda what: line.caption(escape(what)))
+        container = progress.container()
+        with container, st.spinner("At it…"):
+            status_line = container.empty()
+            result = apply_fix(_fix_context(), offer, lambda text: status_line.caption(escape(text)))
     except PodiumError as error:
         with progress.container():
             show_error(error)
         return
-    add_fix_result(here, done)
-    close_fix_dialog()
+    add_fix_result(backend, result)
+    _close_fix_dialog()
     st.rerun()
 
 
-def _leave(word: str = "Cancel") -> None:
+def _leave_button(label: str = "Cancel") -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button(word, key="doctor.leave"):
-            close_fix_dialog()
+        if st.button(label, key="doctor.leave"):
+            _close_fix_dialog()
             st.rerun()
 
 
-def _room() -> FixContext:
+def _fix_context() -> FixContext:
     return FixContext(current_backend(), now, podium_home(os.environ), is_shared())

@@ -23,25 +23,25 @@ MAX_RUN_LINKS = 4
 def show_result(job: Job, backend: Backend) -> None:
     """The runs of a job that has ended. Its backend is asked again after half a minute."""
     with error_boundary():
-        place = backend if job.backend.is_same_store(backend) else attach_credential(job.backend)
-        runs = _runs(place, job.id)
+        job_backend = backend if job.backend.is_same_store(backend) else attach_credential(job.backend)
+        runs = _cached_runs(job_backend, job.id)
         if not runs:
             st.caption("It left no run on its backend.")
             return
-        tops, trials = [run for run in runs if not run.parent_run_id], [run for run in runs if run.parent_run_id]
-        _metrics(tops)
-        _trials(trials)
-        _way_on(tops, len(trials), place, backend)
+        top_runs, trials = [run for run in runs if not run.parent_run_id], [run for run in runs if run.parent_run_id]
+        _show_metrics(top_runs)
+        _show_trials(trials)
+        _show_links(top_runs, len(trials), job_backend, backend)
 
 
 @st.cache_data(ttl=30, show_spinner="Reading its runs…")
-def _runs(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
+def _cached_runs(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
     return find_job_runs(backend, job_id)
 
 
-def _metrics(runs: Sequence[RunSummary]) -> None:
+def _show_metrics(runs: Sequence[RunSummary]) -> None:
     """Every metric of the runs that stand for themselves, the usual ones first."""
-    names = sorted({name for run in runs for name in run.metrics}, key=lambda name: (*_rank(name), name))
+    names = sorted({name for run in runs for name in run.metrics}, key=lambda name: (*_metric_rank(name), name))
     table = pd.DataFrame(
         {
             "run": [run.name for run in runs],
@@ -66,33 +66,33 @@ def _metrics(runs: Sequence[RunSummary]) -> None:
     )
 
 
-def _rank(name: str) -> tuple[int, int]:
+def _metric_rank(name: str) -> tuple[int, int]:
     return (0, FIRST_METRICS.index(name)) if name in FIRST_METRICS else (1, 0)
 
 
-def _trials(runs: Sequence[RunSummary]) -> None:
+def _show_trials(runs: Sequence[RunSummary]) -> None:
     """The trials of a search, best first: what differs between them, then how they scored."""
     if not runs:
         return
-    best_first = sorted(runs, key=lambda run: (-run.metrics.get(TRIAL_METRIC, float("-inf")), run.name))
-    varied = [name for name in best_first[0].params if len({run.params.get(name) for run in runs}) > 1]
+    sorted_runs = sorted(runs, key=lambda run: (-run.metrics.get(TRIAL_METRIC, float("-inf")), run.name))
+    varied_params = [name for name in sorted_runs[0].params if len({run.params.get(name) for run in runs}) > 1]
     scores = [run.metrics[TRIAL_METRIC] for run in runs if TRIAL_METRIC in run.metrics] or [0.0, 1.0]
-    low, high = _floor(min(scores), max(scores)), max(scores)
+    low, high = _bar_minimum(min(scores), max(scores)), max(scores)
     st.caption(f"{format_count(len(runs), 'trial')}, best first; the bar runs from {low:.3f} to {high:.4f}")
     st.dataframe(
-        _trial_table(best_first, varied),
+        _trial_table(sorted_runs, varied_params),
         hide_index=True,
         key="launch.trials",
         height=32 + 31 * min(len(runs), ROWS_WITHOUT_SCROLLING) + 2,
         alt="The trials of the search, best first",
-        column_config=_trial_columns(varied, low, high),
+        column_config=_trial_columns(varied_params, low, high),
     )
 
 
-def _trial_table(runs: Sequence[RunSummary], varied: Sequence[str]) -> pd.DataFrame:
+def _trial_table(runs: Sequence[RunSummary], varied_params: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(
         {"trial": [run.name for run in runs]}
-        | {name: [run.params.get(name) for run in runs] for name in varied}
+        | {name: [run.params.get(name) for run in runs] for name in varied_params}
         | {
             "score": [run.metrics.get(TRIAL_METRIC) for run in runs],
             "spread": [run.metrics.get("std_cv_accuracy") for run in runs],
@@ -100,10 +100,10 @@ def _trial_table(runs: Sequence[RunSummary], varied: Sequence[str]) -> pd.DataFr
     )
 
 
-def _trial_columns(varied: Sequence[str], low: float, high: float) -> dict[str, object]:
+def _trial_columns(varied_params: Sequence[str], low: float, high: float) -> dict[str, object]:
     return {
         "trial": st.column_config.TextColumn("Trial", width=72),
-        **{name: st.column_config.TextColumn(name, width=96) for name in varied},
+        **{name: st.column_config.TextColumn(name, width=96) for name in varied_params},
         "score": st.column_config.ProgressColumn(
             "Mean accuracy", min_value=low, max_value=high, format="%.4f", color="blue", width=176
         ),
@@ -111,18 +111,18 @@ def _trial_columns(varied: Sequence[str], low: float, high: float) -> dict[str, 
     }
 
 
-def _floor(low: float, high: float) -> float:
+def _bar_minimum(low: float, high: float) -> float:
     """Where the bars begin: below the worst, so that it still has one."""
     return max(0.0, low - max(high - low, 0.01) / 2)
 
 
-def _way_on(tops: Sequence[RunSummary], trials: int, backend: Backend, here: Backend) -> None:
-    if backend != here:
+def _show_links(top_runs: Sequence[RunSummary], trial_count: int, backend: Backend, session_backend: Backend) -> None:
+    if backend != session_backend:
         st.caption(f"These runs are on another backend: {escape(backend.name)}, {escape(backend.label)}.")
         return
-    for run in tops[:MAX_RUN_LINKS]:
+    for run in top_runs[:MAX_RUN_LINKS]:
         page_link(f"Open {escape(run.name)}", "run", icon="science", query={"run": run.run_id})
-    picked = [run.run_id for run in tops] if len(tops) > 1 else []
-    query: dict[str, str | list[str]] = {"experiment": tops[0].experiment_id} | ({"pick": picked} if picked else {})
-    label = "Compare its runs" if trials or picked else "Compare it with the other runs of its experiment"
+    run_ids = [run.run_id for run in top_runs] if len(top_runs) > 1 else []
+    query: dict[str, str | list[str]] = {"experiment": top_runs[0].experiment_id} | ({"pick": run_ids} if run_ids else {})
+    label = "Compare its runs" if trial_count or run_ids else "Compare it with the other runs of its experiment"
     page_link(label, "compare", icon="compare_arrows", query=query)

@@ -1,1 +1,1 @@
-"""The Models page in parts: cards, versions, and the dialogs that register and move."""
+"""The Models page in parts: cards, versions, drift, and the dialogs that register and move."""

@@ -39,133 +39,143 @@ from lib.ui.queries.registry import LoadedModelStatus, cached_rollback_target, s
 
 def show_holdings_chart(cached_status: LoadedModelStatus, colors: ChartColors) -> None:
     """Who held which stage, over time."""
-    held = all_holdings(cached_status.status.state.book.entries)
+    holdings = all_holdings(cached_status.status.state.book.entries)
     with card("Who held which stage", "times in UTC", key="models.strip"):
-        if not held:
+        if not holdings:
             show_empty_state("trophy", "Nobody has held a stage yet", "Choose a version below and move it, with a reason.")
             return
         lanes = list(SLOTS.values())
-        drawn = bar_table([(SLOTS[h.slot], h) for h in held], now())
-        st.altair_chart(holdings_chart(drawn, colors, lanes), key="models.strip.chart", alt=_strip_said(held))
+        bars = bar_table([(SLOTS[h.slot], h) for h in holdings], now())
+        st.altair_chart(holdings_chart(bars, colors, lanes), key="models.strip.chart", alt=_holdings_text(holdings))
 
 
-def _strip_said(held: tuple[Holding, ...]) -> str:
-    parts = [f"v{h.version or ' unknown'} in {SLOTS[h.slot]} since {h.since:%-d %b %Y}" for h in held if h.until is None]
-    return f"{len(held)} holdings; now {', '.join(parts) or 'nobody'}"
+def _holdings_text(holdings: tuple[Holding, ...]) -> str:
+    parts = [f"v{h.version or ' unknown'} in {SLOTS[h.slot]} since {h.since:%-d %b %Y}" for h in holdings if h.until is None]
+    return f"{len(holdings)} holdings; now {', '.join(parts) or 'nobody'}"
 
 
 def show_version(cached_status: LoadedModelStatus, number: str) -> None:
     """The chosen version: what it is, what can be done with it."""
-    seen = cached_status.status.snapshot
-    chosen = require_version(seen, number)
+    snapshot = cached_status.status.snapshot
+    version = require_version(snapshot, number)
     with st.container(border=True, key="models.version"):
-        show_card_header(version_label(number), "", (STAGE_BADGES, chosen.stage))
-        show_facts(_facts(cached_status, chosen))
-        if source_run(current_backend(), chosen.run_id):
-            page_link("Open its run", "run", icon="science", query={"run": chosen.run_id})
-        _actions(cached_status, chosen)
-        _load(seen, chosen)
+        show_card_header(version_label(number), "", (STAGE_BADGES, version.stage))
+        show_facts(_facts(cached_status, version))
+        if source_run(current_backend(), version.run_id):
+            page_link("Open its run", "run", icon="science", query={"run": version.run_id})
+        _show_actions(cached_status, version)
+        _show_load_snippet(snapshot, version)
 
 
-def _facts(sight: LoadedModelStatus, chosen: VersionSnapshot) -> dict[str, str]:
-    run = source_run(current_backend(), chosen.run_id)
-    told = {"About": escape(chosen.description)} if chosen.description else {}
-    held = [h for h in all_holdings(sight.status.state.book.entries) if h.version == chosen.number and h.slot == "production"]
-    if held:
-        told["Production"] = ", ".join(_held(h) for h in _joined(held)[-3:])
+def _facts(cached_status: LoadedModelStatus, version: VersionSnapshot) -> dict[str, str]:
+    run = source_run(current_backend(), version.run_id)
+    facts = {"About": escape(version.description)} if version.description else {}
+    holdings = [
+        h for h in all_holdings(cached_status.status.state.book.entries) if h.version == version.number and h.slot == "production"
+    ]
+    if holdings:
+        facts["Production"] = ", ".join(_holding_text(h) for h in _join_holdings(holdings)[-3:])
     if run:
-        runs = list(read_source_runs(sight.status.snapshot, current_backend()).values())
-        metrics, params = rank_names([one.metrics for one in runs]), rank_names([one.params for one in runs])
-        told["Run"] = f"{escape(run.name)} :gray[{run.run_id[:8]}]"
-        told["Measured"] = (
+        runs = list(read_source_runs(cached_status.status.snapshot, current_backend()).values())
+        metrics, params = rank_names([run.metrics for run in runs]), rank_names([run.params for run in runs])
+        facts["Run"] = f"{escape(run.name)} :gray[{run.run_id[:8]}]"
+        facts["Measured"] = (
             " · ".join([f"{escape(name)} {format_metric(run.metrics[name])}" for name in metrics if name in run.metrics][:6])
             or "nothing"
         )
-        told["Parameters"] = (
+        facts["Parameters"] = (
             " · ".join([f"{escape(name)} {escape(run.params[name])}" for name in params if name in run.params][:4]) or "none"
         )
-    others = sight.status.snapshot.other_aliases(chosen.number)
+    others = cached_status.status.snapshot.other_aliases(version.number)
     if others:
-        told["Other aliases"] = ", ".join(escape(alias) for alias in others)
-    told["Created"] = format_time(pd.Timestamp(chosen.created_at).to_pydatetime())
-    return told
+        facts["Other aliases"] = ", ".join(escape(alias) for alias in others)
+    facts["Created"] = format_time(pd.Timestamp(version.created_at).to_pydatetime())
+    return facts
 
 
-def _joined(held: Sequence[Holding]) -> list[Holding]:
+def _join_holdings(holdings: Sequence[Holding]) -> list[Holding]:
     """What was imported up to the beginning of the record, and goes on in it, is one holding."""
-    joined = list[Holding]()
-    for one in held:
-        goes_on = bool(joined) and joined[-1].until == one.since
-        joined = [*joined[:-1], replace(joined[-1], until=one.until)] if goes_on else [*joined, one]
-    return joined
+    joined_holdings = list[Holding]()
+    for holding in holdings:
+        continues = bool(joined_holdings) and joined_holdings[-1].until == holding.since
+        joined_holdings = (
+            [*joined_holdings[:-1], replace(joined_holdings[-1], until=holding.until)]
+            if continues
+            else [*joined_holdings, holding]
+        )
+    return joined_holdings
 
 
-def _held(holding: Holding) -> str:
+def _holding_text(holding: Holding) -> str:
     """From when until when; with the time of day when it was less than a day."""
     until = holding.until or now()
-    show = format_date if until - holding.since > timedelta(days=1) else format_time
-    return f"{show(holding.since)} to {show(holding.until) if holding.until else 'now'}"
+    format_end = format_date if until - holding.since > timedelta(days=1) else format_time
+    return f"{format_end(holding.since)} to {format_end(holding.until) if holding.until else 'now'}"
 
 
-def _actions(sight: LoadedModelStatus, chosen: VersionSnapshot) -> None:
+def _show_actions(cached_status: LoadedModelStatus, version: VersionSnapshot) -> None:
     """At most one primary button; each opens a preview."""
-    if sight.can_write and find_drifts(sight.status):
+    if cached_status.can_write and find_drifts(cached_status.status):
         st.caption("First say above whether the move made outside shall stand.")
         return
-    held = {h.version for h in recorded_holdings(sight.status.state.current_life_entries) if h.slot == "production"}
-    before = chosen.number in held and chosen.number not in sight.status.snapshot.slot_states["production"].holders
-    if before:
-        _button(sight, chosen, f"Roll back to {version_label(chosen.number)}", ("undo", "Production", "roll_back"))
-    elif chosen.stage != "Production" or not _is_champion(sight, chosen):
-        _button(sight, chosen, "Move to Production", ("trophy", "Production", "promote"))
+    past_champions = {
+        h.version for h in recorded_holdings(cached_status.status.state.current_life_entries) if h.slot == "production"
+    }
+    was_champion = (
+        version.number in past_champions and version.number not in cached_status.status.snapshot.slot_states["production"].holders
+    )
+    if was_champion:
+        _move_button(cached_status, version, f"Roll back to {version_label(version.number)}", ("undo", "Production", "roll_back"))
+    elif version.stage != "Production" or not _is_champion(cached_status, version):
+        _move_button(cached_status, version, "Move to Production", ("trophy", "Production", "promote"))
     with st.container(horizontal=True, gap="small"):
-        if chosen.stage != "Staging":
-            _button(sight, chosen, "Move to Staging", ("stairs", "Staging", "promote"))
-        if chosen.stage != "Archived":
-            _button(sight, chosen, "Archive", ("inventory_2", "Archived", "archive"))
-    if sight.write_error:
-        show_missing_permission(sight.write_error)
+        if version.stage != "Staging":
+            _move_button(cached_status, version, "Move to Staging", ("stairs", "Staging", "promote"))
+        if version.stage != "Archived":
+            _move_button(cached_status, version, "Archive", ("inventory_2", "Archived", "archive"))
+    if cached_status.write_error:
+        show_missing_permission(cached_status.write_error)
     else:
         st.caption("Opens a preview. Nothing moves before you confirm.")
 
 
-def _button(sight: LoadedModelStatus, chosen: VersionSnapshot, label: str, deed: tuple[str, Any, Any]) -> None:
-    name, to, kind = deed
+def _move_button(cached_status: LoadedModelStatus, version: VersionSnapshot, label: str, action: tuple[str, Any, Any]) -> None:
+    icon, to_stage, kind = action
     st.button(
         label,
-        key=f"models.{kind}.{to}",
-        icon=f":material/{name}:",
-        type="primary" if to == "Production" else "secondary",
+        key=f"models.{kind}.{to_stage}",
+        icon=f":material/{icon}:",
+        type="primary" if to_stage == "Production" else "secondary",
         width="stretch",
         on_click=move_dialogs.open_move_dialog,
-        args=(sight, chosen.number, to, kind),
-        **disabled_kwargs(sight.disabled_reason),
+        args=(cached_status, version.number, to_stage, kind),
+        **disabled_kwargs(cached_status.disabled_reason),
     )
 
 
-def _is_champion(sight: LoadedModelStatus, chosen: VersionSnapshot) -> bool:
+def _is_champion(cached_status: LoadedModelStatus, version: VersionSnapshot) -> bool:
     return (
-        sight.status.snapshot.slot_states["production"].holders == (chosen.number,)
-        and sight.status.snapshot.slot_states["production"].alias is not None
+        cached_status.status.snapshot.slot_states["production"].holders == (version.number,)
+        and cached_status.status.snapshot.slot_states["production"].alias is not None
     )
 
 
-def _load(seen: RegistrySnapshot, chosen: VersionSnapshot) -> None:
-    slot = next((alias for alias in SLOTS if seen.slot_states[alias].alias == chosen.number), None)
-    follows = f"@{slot}" if seen.has_aliases else f"/{chosen.stage}"
-    address = f"models:/{seen.model}{follows if slot else f'/{chosen.number}'}"
+def _show_load_snippet(snapshot: RegistrySnapshot, version: VersionSnapshot) -> None:
+    slot = next((alias for alias in SLOTS if snapshot.slot_states[alias].alias == version.number), None)
+    reference = f"@{slot}" if snapshot.has_aliases else f"/{version.stage}"
+    address = f"models:/{snapshot.model}{reference if slot else f'/{version.number}'}"
     with st.popover("How do I load it?", icon=":material/content_copy:"):
         st.code(address, language=None)
         st.code(load_model_snippet(current_backend().uri, address), language="python")
-        by = "alias" if seen.has_aliases else "stage"
-        st.caption(f"Follows the {by}: whoever holds it is loaded." if slot else "Always loads this very version.")
+        pointer = "alias" if snapshot.has_aliases else "stage"
+        st.caption(f"Follows the {pointer}: whoever holds it is loaded." if slot else "Always loads this very version.")
 
 
 def show_history(cached_status: LoadedModelStatus, number: str) -> None:
     """Who moved it, when and why; of the chosen version or of the whole model."""
     state = cached_status.status.state
     with card("History", format_count(len(state.book.entries), "ledger entry", "ledger entries"), key="models.history"):
-        of = st.segmented_control(
+        selection = st.segmented_control(
             "Entries",
             [version_label(number), "All versions"],
             default=version_label(number),
@@ -173,73 +183,75 @@ def show_history(cached_status: LoadedModelStatus, number: str) -> None:
             key="models.of",
             label_visibility="collapsed",
         )
-        told = history_rows(state, number if of == version_label(number) else "")
-        if not told or cached_status.status.book_id == "":
+        rows = history_rows(state, number if selection == version_label(number) else "")
+        if not rows or cached_status.status.book_id == "":
             show_empty_state("history", "No entry yet", "An entry appears when a version is registered or moved.")
             return
-        heads = ["When (UTC)", "Entry", "Version", f"From{NBSP}→{NBSP}to", "Why", "By"]
-        apart = {2} if of == version_label(number) else set()
-        rows = [_row(line) for line in told[:100]]
-        show_table([_without(row, apart) for row in rows], _without(heads, apart))
-        shown = f"Showing 100 of {len(told):,} entries. " if len(told) > 100 else ""
-        st.caption(f"{shown}Names are as typed, not verified, unless they carry a tick.")
+        headings = ["When (UTC)", "Entry", "Version", f"From{NBSP}→{NBSP}to", "Why", "By"]
+        hidden_columns = {2} if selection == version_label(number) else set()
+        cells = [_history_cells(history_row) for history_row in rows[:100]]
+        show_table([_without_columns(row, hidden_columns) for row in cells], _without_columns(headings, hidden_columns))
+        limit_note = f"Showing 100 of {len(rows):,} entries. " if len(rows) > 100 else ""
+        st.caption(f"{limit_note}Names are as typed, not verified, unless they carry a tick.")
 
 
-def _without(cells: Sequence[str], apart: Collection[int]) -> tuple[str, ...]:
+def _without_columns(cells: Sequence[str], hidden_columns: Collection[int]) -> tuple[str, ...]:
     """The version needs no column where all lines are of one."""
-    return tuple(cell for n, cell in enumerate(cells) if n not in apart)
+    return tuple(cell for n, cell in enumerate(cells) if n not in hidden_columns)
 
 
-def _row(line: HistoryRow) -> tuple[str, ...]:
+def _history_cells(row: HistoryRow) -> tuple[str, ...]:
     stage = (
-        f"{icon_markdown(STAGE_BADGES, line.from_stage)}{NBSP}→{NBSP}{icon_markdown(STAGE_BADGES, line.to_stage)}"
-        if line.to_stage and line.from_stage in STAGE_BADGES
+        f"{icon_markdown(STAGE_BADGES, row.from_stage)}{NBSP}→{NBSP}{icon_markdown(STAGE_BADGES, row.to_stage)}"
+        if row.to_stage and row.from_stage in STAGE_BADGES
         else ""
     )
-    who = escape(line.actor_name) + (" :material/verified:" if line.is_verified else "")
-    at = format_time(line.at).removesuffix("UTC").strip()
+    actor = escape(row.actor_name) + (" :material/verified:" if row.is_verified else "")
+    time = format_time(row.at).removesuffix("UTC").strip()
     return (
-        f":gray[{at}]",
-        badge_markdown(ENTRY_BADGES, line.badge),
-        version_label(line.version) if line.version else "",
+        f":gray[{time}]",
+        badge_markdown(ENTRY_BADGES, row.badge),
+        version_label(row.version) if row.version else "",
         stage,
-        _said(line),
-        who,
+        _summary_text(row),
+        actor,
     )
 
 
-def _said(line: HistoryRow) -> str:
+def _summary_text(row: HistoryRow) -> str:
     """What an entry says; what was corrected is struck through, beside what is to be read instead."""
-    if not line.correction_positions:
-        return escape(line.summary)
-    return f"~~{escape(line.summary.strip())}~~ {escape(line.corrected_summary)} :gray[(entry {line.correction_positions[-1]})]"
+    if not row.correction_positions:
+        return escape(row.summary)
+    return f"~~{escape(row.summary.strip())}~~ {escape(row.corrected_summary)} :gray[(entry {row.correction_positions[-1]})]"
 
 
 def show_model_menu(names: tuple[str, ...], model: str) -> None:
     """A menu to the other models."""
     others = [name for name in names if name != model]
     if others:
-        picked = st.menu_button("Other models", others, format_func=escape, key="models.other", icon=":material/deployed_code:")
-        if picked:
-            switch_page("models", model=picked)
+        selected_model = st.menu_button(
+            "Other models", others, format_func=escape, key="models.other", icon=":material/deployed_code:"
+        )
+        if selected_model:
+            switch_page("models", model=selected_model)
 
 
 def header_note(cached_status: LoadedModelStatus) -> str:
     """The line under the title: what the model is, how much is known of it, whether a roll-back would work, how old this is."""
-    found = cached_status.status
+    status = cached_status.status
     facts = [
-        escape(found.snapshot.description[:160]),
-        format_count(len(found.snapshot.versions), "version"),
-        format_count(found.state.book.head if found.book_id else 0, "ledger entry", "ledger entries"),
-        _way_back_line(cached_status),
+        escape(status.snapshot.description[:160]),
+        format_count(len(status.snapshot.versions), "version"),
+        format_count(status.state.book.head if status.book_id else 0, "ledger entry", "ledger entries"),
+        _rollback_text(cached_status),
         f"read {format_recent_age(cached_status.read_at, now())}",
     ]
     return " · ".join(fact for fact in facts if fact)
 
 
-def _way_back_line(sight: LoadedModelStatus) -> str:
-    found = sight.status
-    if not found.snapshot.slot_states["production"].holders:
+def _rollback_text(cached_status: LoadedModelStatus) -> str:
+    status = cached_status.status
+    if not status.snapshot.slot_states["production"].holders:
         return ""
-    back = cached_rollback_target(current_backend(), found.snapshot.model, found.state.book.head)
-    return f"way back: {version_label(back)}" if back else "no way back yet"
+    target = cached_rollback_target(current_backend(), status.snapshot.model, status.state.book.head)
+    return f"way back: {version_label(target)}" if target else "no way back yet"

@@ -36,7 +36,7 @@ DIALOG_KEY = "models.open"
 
 @dataclass(frozen=True)
 class MoveDialogState:
-    """What a dialog asks, fixed when it was opened: the wish without its reason, and what it would do."""
+    """What a dialog asks, fixed when it was opened: the request without its reason, and what it would do."""
 
     model: str
     version: str
@@ -60,143 +60,162 @@ class MoveDialogState:
 
     @property
     def button_label(self) -> str:
-        """The button's word: the same deed as in the title."""
+        """The label of the button: the same action as in the title."""
         return self.title.removesuffix("?")
 
 
 def open_move_dialog(cached_status: LoadedModelStatus, number: str, to: Stage, kind: DecisionKind) -> None:
-    """Open the dialog for a move at the next run of the page. Works out on paper what the move would do."""
-    found = cached_status.status
-    stand_in = Reason(category="other", text="")
-    wish = MoveRequest(found.snapshot.model, number, to, stand_in, kind)
-    others = tuple((alias, out) for out in displaced_versions(found, wish) for alias in found.snapshot.other_aliases(out))
+    """Open the dialog for a move at the next run of the page, with a preview of what the move would do."""
+    status = cached_status.status
+    placeholder_reason = Reason(category="other", text="")
+    request = MoveRequest(status.snapshot.model, number, to, placeholder_reason, kind)
+    displaced_aliases = tuple(
+        (alias, displaced_version)
+        for displaced_version in displaced_versions(status, request)
+        for alias in status.snapshot.other_aliases(displaced_version)
+    )
     st.session_state[DIALOG_KEY] = MoveDialogState(
-        model=found.snapshot.model,
+        model=status.snapshot.model,
         version=number,
-        from_=target_version(found.state, found.snapshot, wish).stage,
+        from_=target_version(status.state, status.snapshot, request).stage,
         to=to,
         kind=kind,
-        expected_champion=desired_holder(found, wish).holders_text,
-        position=found.state.book.head
-        + (1 if number in found.state.registered_versions or number not in found.snapshot.versions else 2),
-        moves=preview_moves(found, wish, writer()),
-        displaced_aliases=others,
+        expected_champion=desired_holder(status, request).holders_text,
+        position=status.state.book.head
+        + (1 if number in status.state.registered_versions or number not in status.snapshot.versions else 2),
+        moves=preview_moves(status, request, writer()),
+        displaced_aliases=displaced_aliases,
     )
 
 
-def close_move_dialog() -> None:
+def _close_move_dialog() -> None:
     """Forget the open dialog."""
     st.session_state.pop(DIALOG_KEY, None)
 
 
 def show_move_dialog() -> None:
     """Draw the dialog that was opened, if any."""
-    question = st.session_state.get(DIALOG_KEY)
-    if isinstance(question, MoveDialogState):
-        st.dialog(question.title, width="medium", icon=":material/balance:", on_dismiss=close_move_dialog)(_confirm)(question)
+    dialog_state = st.session_state.get(DIALOG_KEY)
+    if isinstance(dialog_state, MoveDialogState):
+        st.dialog(dialog_state.title, width="medium", icon=":material/balance:", on_dismiss=_close_move_dialog)(_show_form)(
+            dialog_state
+        )
 
 
-def _confirm(question: MoveDialogState) -> None:
+def _show_form(dialog_state: MoveDialogState) -> None:
     st.markdown("This is exactly what will happen, in this order:")
-    show_table([(str(n), text) for n, text in enumerate(_told(question), 1)])
-    along = _aliases(question)
-    kinds = list(REASON_CATEGORIES)
-    usual = kinds.index(_USUAL.get(question.kind, "better"))
-    category = st.selectbox("Kind of reason", kinds, usual, format_func=REASON_CATEGORIES.__getitem__, key="models.category")
-    said = st.text_area(
+    show_table([(str(n), text) for n, text in enumerate(_preview_texts(dialog_state), 1)])
+    moved_aliases = _ask_aliases(dialog_state)
+    categories = list(REASON_CATEGORIES)
+    default_index = categories.index(_DEFAULT_CATEGORIES.get(dialog_state.kind, "better"))
+    category = st.selectbox(
+        "Kind of reason", categories, default_index, format_func=REASON_CATEGORIES.__getitem__, key="models.category"
+    )
+    reason_text = st.text_area(
         "Why, for a reader in two years",
         key="models.reason",
         height=92,
-        placeholder=_HINTS.get(question.kind, _HINT),
+        placeholder=_REASON_EXAMPLES.get(dialog_state.kind, _REASON_EXAMPLE),
     )
     name = ask_user_name()
-    typed = _type_the_version(question)
+    typed_version = _ask_version(dialog_state)
     with st.expander("The MLflow calls that do the same", icon=":material/code:"):
-        also = [Move("alias", alias, question.version) for alias in along]
-        st.code(moves_snippet(current_backend().uri, question.model, [*question.moves, *also]), language="python")
+        alias_moves = [Move("alias", alias, dialog_state.version) for alias in moved_aliases]
+        st.code(moves_snippet(current_backend().uri, dialog_state.model, [*dialog_state.moves, *alias_moves]), language="python")
         st.caption("They move the version, and leave no record of who did it and why.")
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="models.cancel"):
-            close_move_dialog()
+            _close_move_dialog()
             st.rerun()
-        if st.button(question.button_label, key="models.confirm", type="primary", icon=":material/check:"):
-            _decide(question, (category, said, name, typed), along)
+        if st.button(dialog_state.button_label, key="models.confirm", type="primary", icon=":material/check:"):
+            _decide(dialog_state, (category, reason_text, name, typed_version), moved_aliases)
 
 
-_USUAL: dict[DecisionKind, str] = {"roll_back": "incident", "archive": "housekeeping", "revert": "housekeeping"}
-_HINT = "Two more of 18 held-out wines are right; nothing else changed."
-_HINTS = {
+_DEFAULT_CATEGORIES: dict[DecisionKind, str] = {"roll_back": "incident", "archive": "housekeeping", "revert": "housekeeping"}
+_REASON_EXAMPLE = "Two more of 18 held-out wines are right; nothing else changed."
+_REASON_EXAMPLES = {
     "archive": "Replaced by v2 two releases ago, nobody loads it any more.",
     "roll_back": "v3 answers 40 ms slower since Monday; v2 did not.",
 }
 
 
-def _told(question: MoveDialogState) -> list[str]:
+def _preview_texts(dialog_state: MoveDialogState) -> list[str]:
     return [
-        f"Record your decision as entry {question.position} of the ledger",
-        *(_move_said(step) for step in question.moves),
+        f"Record your decision as entry {dialog_state.position} of the ledger",
+        *(_move_text(move) for move in dialog_state.moves),
         "Read the registry back and record the outcome",
     ]
 
 
-def _move_said(step: Move) -> str:
-    if step.verb == "alias":
-        return f"Alias `{step.target}`: {version_label(step.previous) + ' → ' if step.previous else ''}**{version_label(step.version)}**"
-    if step.verb == "unalias":
-        return f"Alias `{step.target}` is taken off {version_label(step.version)}"
-    return f"{version_label(step.version)}: {badge_markdown(STAGE_BADGES, step.previous)} → {badge_markdown(STAGE_BADGES, step.target)}"
+def _move_text(move: Move) -> str:
+    if move.verb == "alias":
+        return f"Alias `{move.target}`: {version_label(move.previous) + ' → ' if move.previous else ''}**{version_label(move.version)}**"
+    if move.verb == "unalias":
+        return f"Alias `{move.target}` is taken off {version_label(move.version)}"
+    return f"{version_label(move.version)}: {badge_markdown(STAGE_BADGES, move.previous)} → {badge_markdown(STAGE_BADGES, move.target)}"
 
 
-def _aliases(question: MoveDialogState) -> tuple[str, ...]:
+def _ask_aliases(dialog_state: MoveDialogState) -> tuple[str, ...]:
     """Other aliases on displaced versions: they stay, unless the person takes them along."""
-    along = []
-    for alias, out in question.displaced_aliases:
-        label = f"Alias **{escape(alias)}** stays on {version_label(out)}; take it along to {version_label(question.version)}"
+    moved_aliases = []
+    for alias, displaced_version in dialog_state.displaced_aliases:
+        label = f"Alias **{escape(alias)}** stays on {version_label(displaced_version)}; take it along to {version_label(dialog_state.version)}"
         if st.checkbox(label, key=f"models.along.{alias}"):
-            along.append(alias)
-    return tuple(along)
+            moved_aliases.append(alias)
+    return tuple(moved_aliases)
 
 
-def _type_the_version(question: MoveDialogState) -> str:
-    if question.to != "Production":
-        return version_label(question.version)
-    return st.text_input("Type the version to confirm", placeholder=version_label(question.version), key="models.typed")
+def _ask_version(dialog_state: MoveDialogState) -> str:
+    if dialog_state.to != "Production":
+        return version_label(dialog_state.version)
+    return st.text_input("Type the version to confirm", placeholder=version_label(dialog_state.version), key="models.typed")
 
 
-def _decide(question: MoveDialogState, typed: tuple[str, str, str, str], along: tuple[str, ...]) -> None:
+def _decide(dialog_state: MoveDialogState, answers: tuple[str, str, str, str], moved_aliases: tuple[str, ...]) -> None:
     """Check what was typed, carry the decision out, and leave the dialog; an error stays inside it."""
-    category, said, name, confirmed = typed
+    category, reason_text, name, typed_version = answers
     try:
-        if confirmed.strip().lower().removeprefix("v") != question.version:
+        if typed_version.strip().lower().removeprefix("v") != dialog_state.version:
             raise BadInput(
-                "The version that was typed is not the one to be moved.", next=f"Type {version_label(question.version)}."
+                "The version that was typed is not the one to be moved.", next=f"Type {version_label(dialog_state.version)}."
             )
-        why = make_reason(category, said)
-        wish = MoveRequest(question.model, question.version, question.to, why, question.kind, question.expected_champion, along)
+        reason = make_reason(category, reason_text)
+        request = MoveRequest(
+            dialog_state.model,
+            dialog_state.version,
+            dialog_state.to,
+            reason,
+            dialog_state.kind,
+            dialog_state.expected_champion,
+            moved_aliases,
+        )
         with st.spinner("Recording the decision and moving the version…"):
-            done = move_version(writer(name), wish)
+            result = move_version(writer(name), request)
     except PodiumError as error:
         show_error(error)
         return
     remember_user_name(name)
-    kind, text = _done(done)
+    kind, text = _result_message(result)
     flash.set_flash(flash.MODELS, text, kind)
-    close_move_dialog()
+    _close_move_dialog()
     clear_cache()
     st.rerun()
 
 
-def _done(done: MoveResult) -> tuple[Literal["success", "warning"], str]:
-    out = " and ".join(version_label(number) for number in done.displaced_versions)
-    match done.outcome:
+def _result_message(result: MoveResult) -> tuple[Literal["success", "warning"], str]:
+    displaced_text = " and ".join(version_label(number) for number in result.displaced_versions)
+    match result.outcome:
         case "applied":
             return (
                 "success",
-                f"Entry {done.position} recorded. {version_label(done.version)} is in {done.to_stage}{f', in place of {out}' if out else ''}.",
+                f"Entry {result.position} recorded. {version_label(result.version)} is in {result.to_stage}{f', in place of {displaced_text}' if displaced_text else ''}.",
             )
         case "unchanged":
-            return "success", f"{version_label(done.version)} is in {done.to_stage} already. Nothing was changed."
+            return "success", f"{version_label(result.version)} is in {result.to_stage} already. Nothing was changed."
         case "overtaken":
-            return "warning", f"Entry {done.position} recorded, but a later decision came first. Look at the history."
+            return "warning", f"Entry {result.position} recorded, but a later decision came first. Look at the history."
         case _:
-            return "warning", f"Entry {done.position} recorded, but it could not be carried out. {escape(done.failure_reason)}"
+            return (
+                "warning",
+                f"Entry {result.position} recorded, but it could not be carried out. {escape(result.failure_reason)}",
+            )

@@ -1,6 +1,7 @@
 """The register dialog: a run's model becomes a new model or a new version, with a description that is asked for."""
 
 import re
+from typing import Any
 
 import streamlit as st
 
@@ -23,12 +24,23 @@ RUN_KEY = "models.register.run"
 NEW_MODEL, NEW_VERSION = "New model", "New version"
 
 
+def register_button(disabled: dict[str, Any]) -> None:
+    """The button that opens the dialog; `disabled` greys it out with a reason, see `write_access`."""
+    st.button(
+        "Register a version",
+        icon=":material/add_box:",
+        key="models.register",
+        on_click=open_register_dialog,
+        **disabled,
+    )
+
+
 def open_register_dialog(run_id: str = "") -> None:
     """Open the dialog at the next run of the page; without a run it asks for one."""
     st.session_state[RUN_KEY] = run_id
 
 
-def close_register_dialog() -> None:
+def _close_register_dialog() -> None:
     """Forget the dialog."""
     st.session_state.pop(RUN_KEY, None)
     st.query_params.pop("register", None)
@@ -39,40 +51,46 @@ def show_register_dialog() -> None:
     if "register" in st.query_params and RUN_KEY not in st.session_state:
         open_register_dialog(st.query_params["register"])
     if RUN_KEY in st.session_state:
-        st.dialog("Register a model?", width="medium", icon=":material/add_box:", on_dismiss=close_register_dialog)(_dialog)(
-            current_backend()
-        )
+        st.dialog("Register a model?", width="medium", icon=":material/add_box:", on_dismiss=_close_register_dialog)(
+            _show_dialog
+        )(current_backend())
 
 
-def _dialog(here: Backend) -> None:
-    run_id = st.session_state.get(RUN_KEY) or _choose_run(here)
+def _show_dialog(backend: Backend) -> None:
+    run_id = st.session_state.get(RUN_KEY) or _choose_run(backend)
     if not run_id:
         return
     with error_boundary():
-        chosen = find_candidates(here, run_id)[0]
-        _form(here, chosen)
+        candidate = find_candidates(backend, run_id)[0]
+        _show_form(backend, candidate)
 
 
-def _choose_run(here: Backend) -> str:
+def _choose_run(backend: Backend) -> str:
     """Experiment, then a run of it that has a model."""
-    known = {one.experiment_id: one.name for one in read_experiments(here)}
-    if not known:
+    experiments = {experiment.experiment_id: experiment.name for experiment in read_experiments(backend)}
+    if not experiments:
         st.markdown("There is no run yet. Launch a demo first.")
         return ""
-    experiment = st.selectbox("Experiment", list(known), format_func=known.__getitem__, key="models.register.experiment")
-    table = read_runs(here, Search((experiment,)))
-    untold = read_capabilities(here).logged_models.is_available is False  # then only the files of a run tell
-    fit = table.identity["has_model"] | untold
-    names = {str(run): str(name) for run, name in table.identity.loc[fit, "name"].items()}
+    experiment = st.selectbox(
+        "Experiment", list(experiments), format_func=experiments.__getitem__, key="models.register.experiment"
+    )
+    table = read_runs(backend, Search((experiment,)))
+    is_logged_model_unknown = (
+        read_capabilities(backend).logged_models.is_available is False
+    )  # then only the files of a run show it
+    has_model = table.identity["has_model"] | is_logged_model_unknown
+    names = {str(run): str(name) for run, name in table.identity.loc[has_model, "name"].items()}
     if not names:
         st.markdown("No run of this experiment has logged a model.")
         return ""
-    return st.selectbox("Run", list(names), format_func=lambda one: f"{names[one]} · {one[:8]}", key="models.register.pick")
+    return st.selectbox(
+        "Run", list(names), format_func=lambda run_id: f"{names[run_id]} · {run_id[:8]}", key="models.register.pick"
+    )
 
 
-def _form(here: Backend, chosen: ModelCandidate) -> None:
-    show_facts(_about(chosen))
-    models = model_names(here)
+def _show_form(backend: Backend, candidate: ModelCandidate) -> None:
+    show_facts(_candidate_facts(candidate))
+    models = model_names(backend)
     kind = st.segmented_control(
         "As",
         [NEW_MODEL, NEW_VERSION] if models else [NEW_MODEL],
@@ -80,45 +98,44 @@ def _form(here: Backend, chosen: ModelCandidate) -> None:
         required=True,
         key="models.register.as",
     )
-    name = _model_name(kind, models, here, chosen)
+    name = _ask_model_name(kind, models, candidate)
     description = st.text_area(
         "What is it?",
-        default_description(chosen),
-        key=f"models.register.text.{chosen.run.run_id}",
+        default_description(candidate),
+        key=f"models.register.text.{candidate.run.run_id}",
         height=76,
         help="Kept with the version.",
     )
-    person = ask_user_name()
+    person_name = ask_user_name()
     with st.expander("The MLflow calls that do the same", icon=":material/code:"):
-        st.code(register_snippet(here.uri, name, chosen.source, chosen.run.run_id, chosen.model_id), language="python")
+        st.code(
+            register_snippet(backend.uri, name, candidate.source, candidate.run.run_id, candidate.model_id), language="python"
+        )
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="models.register.cancel"):
-            close_register_dialog()
+            _close_register_dialog()
             st.rerun()
         if st.button("Register", key="models.register.confirm", type="primary", icon=":material/add_box:"):
-            _register(chosen, (name, description, person))
+            _register(candidate, (name, description, person_name))
 
 
-def _model_name(kind: str, models: tuple[str, ...], here: Backend, chosen: ModelCandidate) -> str:
+def _ask_model_name(kind: str, models: tuple[str, ...], candidate: ModelCandidate) -> str:
+    suggested_name = _suggested_name(candidate)
     if kind == NEW_VERSION:
-        return st.selectbox("Model", models, key="models.register.model", index=_likely(here, models, chosen))
-    return st.text_input("Name of the model", _suggestion(chosen), key="models.register.name", max_chars=200)
+        index = models.index(suggested_name) if suggested_name in models else 0
+        return st.selectbox("Model", models, key="models.register.model", index=index)
+    return st.text_input("Name of the model", suggested_name, key="models.register.name", max_chars=200)
 
 
-def _suggestion(chosen: ModelCandidate) -> str:
+def _suggested_name(candidate: ModelCandidate) -> str:
     """A name from the run's own: forest-15-trees becomes forest."""
-    kept = re.sub(r"[-_ ]*\d+[-_ ]*\w*$", "", chosen.run.name)
-    purpose = chosen.run.tags.get("Project") or kept or "model"
+    base_name = re.sub(r"[-_ ]*\d+[-_ ]*\w*$", "", candidate.run.name)
+    purpose = candidate.run.tags.get("Project") or base_name or "model"
     return re.sub(r"[^\w .\-]+", "-", purpose).strip("-. ").lower().replace(" ", "-")[:60]
 
 
-def _likely(here: Backend, models: tuple[str, ...], chosen: ModelCandidate) -> int:
-    wanted = _suggestion(chosen)
-    return models.index(wanted) if wanted in models else 0
-
-
-def _about(chosen: ModelCandidate) -> dict[str, str]:
-    run = chosen.run
+def _candidate_facts(candidate: ModelCandidate) -> dict[str, str]:
+    run = candidate.run
     metrics = " · ".join(f"{escape(name)} {format_metric(value)}" for name, value in sorted(run.metrics.items())[:4])
     params = " · ".join(f"{escape(name)} {escape(value)}" for name, value in sorted(run.params.items())[:4])
     return {
@@ -128,21 +145,21 @@ def _about(chosen: ModelCandidate) -> dict[str, str]:
     }
 
 
-def _register(chosen: ModelCandidate, typed: tuple[str, str, str]) -> None:
-    name, description, person = typed
+def _register(candidate: ModelCandidate, answers: tuple[str, str, str]) -> None:
+    name, description, person_name = answers
     try:
         with st.spinner("Registering and recording where it comes from…"):
-            made = register(writer(person), chosen.run.run_id, name, description)
+            registered_version = register(writer(person_name), candidate.run.run_id, name, description)
     except (PodiumError, NotFound) as error:
         show_error(error)
         return
-    remember_user_name(person)
+    remember_user_name(person_name)
     flash.set_flash(
         flash.MODELS,
-        f"Entry {made.position} recorded. {version_label(made.version)} of {escape(made.model)} is registered.",
+        f"Entry {registered_version.position} recorded. {version_label(registered_version.version)} of {escape(registered_version.model)} is registered.",
     )
-    close_register_dialog()
+    _close_register_dialog()
     clear_cache()
-    st.query_params["model"] = made.model
-    st.query_params["version"] = made.version
+    st.query_params["model"] = registered_version.model
+    st.query_params["version"] = registered_version.version
     st.rerun()

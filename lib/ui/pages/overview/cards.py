@@ -1,4 +1,4 @@
-"""The cards of Overview that speak of runs and of the backend. Those that speak of models are in `overview_models`."""
+"""The cards of Overview that speak of runs and of the backend. Those that speak of models are in `models`."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ def show_recent_runs(runs: Sequence[LatestRun]) -> None:
             show_empty_state("science", "No run yet", "A run appears here as soon as a demo or a script logs one.")
             return
         ids = [run.run_id for run in runs]
-        opened = "overview.open." + hashlib.sha256("|".join(ids).encode()).hexdigest()[:12]
+        button_key = "overview.open." + hashlib.sha256("|".join(ids).encode()).hexdigest()[:12]
         st.dataframe(
-            _table(runs),
+            _runs_frame(runs),
             hide_index=True,
             key="overview.runs",
             height="content",
@@ -37,15 +37,15 @@ def show_recent_runs(runs: Sequence[LatestRun]) -> None:
                 ),
                 "started": st.column_config.DatetimeColumn("Started (UTC)", format="D MMM, HH:mm", width=100),
                 "took": st.column_config.TextColumn("Took", width=48),
-                "open": st.column_config.ButtonColumn("", type="tertiary", width=48, key=opened),
+                "open": st.column_config.ButtonColumn("", type="tertiary", width=48, key=button_key),
             },
         )
-        if click := st.session_state.get(opened):
+        if click := st.session_state.get(button_key):
             switch_page("run", run=ids[click["row"]])
         page_link("Compare the runs", "compare", icon="compare_arrows")
 
 
-def _table(runs: Sequence[LatestRun]) -> pd.DataFrame:
+def _runs_frame(runs: Sequence[LatestRun]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "run": [run.name for run in runs],

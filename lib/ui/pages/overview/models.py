@@ -1,6 +1,6 @@
 """The cards of Overview that speak of models: who is in Production, and the latest entries of the ledger.
 
-All models are read in a few calls; what nobody recorded is written down by the reading (`models_reads.registry`).
+All models are read in a few calls; reading records what nobody recorded yet (`queries.registry.load_registry`).
 """
 
 from typing import Literal
@@ -15,8 +15,7 @@ from lib.ledger.state.imported_holdings import all_holdings
 from lib.registry.snapshot import RegistrySnapshot
 from lib.ui.app.routes import page_link, switch_page
 from lib.ui.app.session import now
-from lib.ui.components.badges import ENTRY_BADGES, HEALTH_BADGES, STAGE_BADGES, badge_markdown, icon_markdown
-from lib.ui.components.chart_theme import chart_colors
+from lib.ui.components.badges import ENTRY_BADGES, HEALTH_BADGES, STAGE_BADGES, badge_markdown, chart_colors, icon_markdown
 from lib.ui.components.drift_banner import show_drift_summary
 from lib.ui.components.formatting import escape, format_count, format_date, format_metric, format_time, version_label
 from lib.ui.components.layout import card, show_empty_state, show_table
@@ -27,60 +26,69 @@ MAX_ROWS = 6
 """How many models and entries the cards show."""
 
 
-def setup_progress(backend: Backend) -> Literal["nothing", "registered", "in production"]:
+def _setup_progress(backend: Backend) -> Literal["nothing", "registered", "in production"]:
     """How far the models of a backend have come: the steps are drawn until the first one is in Production."""
     models = load_registry(backend).models
-    if any(seen.slot_states["production"].holders for seen in models):
+    if any(snapshot.slot_states["production"].holders for snapshot in models):
         return "in production"
-    return "registered" if any(seen.versions for seen in models) else "nothing"
+    return "registered" if any(snapshot.versions for snapshot in models) else "nothing"
 
 
 def show_summary(backend: Backend) -> None:
     """The answer first, under the title: how many models are in Production, how many were moved outside, and what to settle."""
-    found = load_registry(backend)
-    if said := summary_text(backend):
-        st.markdown(f":gray[{said}]")
-    show_drift_summary(found)
-    if setup_progress(backend) == "registered":
+    registry = load_registry(backend)
+    if text := _summary_text(backend):
+        st.markdown(f":gray[{text}]")
+    show_drift_summary(registry)
+    if _setup_progress(backend) == "registered":
         show_first_steps(3, lambda: switch_page("models"))
 
 
-def summary_text(backend: Backend) -> str:
+def _summary_text(backend: Backend) -> str:
     """How many models are in Production, and how many were moved outside; empty before there is one."""
-    found = load_registry(backend)
-    held = sum(bool(seen.slot_states["production"].holders) for seen in found.models)
-    drifted = sum(bool(state.drifted_slots(seen.slot_states)) for seen in found.models if (state := found.states.get(seen.model)))
-    outside = f" · {format_count(drifted, 'model')} moved outside Podium" if drifted else ""
-    return f"{format_count(held, 'model')} in Production{outside}" if held else ""
+    registry = load_registry(backend)
+    champion_count = sum(bool(snapshot.slot_states["production"].holders) for snapshot in registry.models)
+    drift_count = sum(
+        bool(state.drifted_slots(snapshot.slot_states))
+        for snapshot in registry.models
+        if (state := registry.states.get(snapshot.model))
+    )
+    drift_text = f" · {format_count(drift_count, 'model')} moved outside Podium" if drift_count else ""
+    return f"{format_count(champion_count, 'model')} in Production{drift_text}" if champion_count else ""
 
 
 def show_champions(backend: Backend) -> None:
     """The champion of each model, since when, and how it measured."""
-    found = load_registry(backend)
-    models = [seen for seen in found.models if seen.slot_states["production"].holders]
+    registry = load_registry(backend)
+    models = [snapshot for snapshot in registry.models if snapshot.slot_states["production"].holders]
     if not models:
         return
-    with card("In Production", _more(len(models), "models"), key="overview.production"):
-        shown = models[:MAX_ROWS]
-        held = [(seen.model, h) for seen in shown for h in _production(found, seen)]
-        if held:
-            lanes = [seen.model for seen in shown]
-            said = f"Production over time of {', '.join(lanes)}"
-            st.altair_chart(holdings_chart(bar_table(held, now()), chart_colors(), lanes, 34), key="overview.strip", alt=said)
-        show_table([_champion(backend, found, seen) for seen in shown], ["Model", "Champion", "Since", "Measured", "State"])
+    with card("In Production", _count_note(len(models), "models"), key="overview.production"):
+        snapshots = models[:MAX_ROWS]
+        holdings = [(snapshot.model, h) for snapshot in snapshots for h in _production_holdings(registry, snapshot)]
+        if holdings:
+            lanes = [snapshot.model for snapshot in snapshots]
+            alt = f"Production over time of {', '.join(lanes)}"
+            st.altair_chart(holdings_chart(bar_table(holdings, now()), chart_colors(), lanes, 34), key="overview.strip", alt=alt)
+        show_table(
+            [_champion_row(backend, registry, snapshot) for snapshot in snapshots],
+            ["Model", "Champion", "Since", "Measured", "State"],
+        )
         with st.container(horizontal=True, gap="small"):
-            for seen in shown:
-                page_link(f"Open {escape(seen.model)}", "models", icon="deployed_code", query={"model": seen.model})
+            for snapshot in snapshots:
+                page_link(f"Open {escape(snapshot.model)}", "models", icon="deployed_code", query={"model": snapshot.model})
 
 
 def show_latest_entries(backend: Backend) -> None:
     """The newest entries of all books: when, what, which version, who."""
-    records = load_registry(backend).states
-    told = [(model, line) for model, state in records.items() for line in history_rows(state)[:MAX_ROWS] if line.at]
-    newest = sorted(told, key=lambda pair: (pair[1].at, pair[1].position), reverse=True)[:MAX_ROWS]
-    with card("Latest entries", _more(sum(state.book.head for state in records.values()), "entries"), key="overview.entries"):
-        if newest:
-            show_table([_entry(model, line) for model, line in newest])
+    states = load_registry(backend).states
+    rows = [(model, row) for model, state in states.items() for row in history_rows(state)[:MAX_ROWS] if row.at]
+    newest_rows = sorted(rows, key=lambda pair: (pair[1].at, pair[1].position), reverse=True)[:MAX_ROWS]
+    with card(
+        "Latest entries", _count_note(sum(state.book.head for state in states.values()), "entries"), key="overview.entries"
+    ):
+        if newest_rows:
+            show_table([_entry_row(model, row) for model, row in newest_rows])
             page_link("Open the audit", "audit", icon="history")
             return
         show_empty_state("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
@@ -89,55 +97,59 @@ def show_latest_entries(backend: Backend) -> None:
                 switch_page("models")
 
 
-def _more(number: int, what: str) -> str:
-    return f"showing {MAX_ROWS} of {number:,} {what}" if number > MAX_ROWS else "all models"
+def _count_note(count: int, noun: str) -> str:
+    return f"showing {MAX_ROWS} of {count:,} {noun}" if count > MAX_ROWS else "all models"
 
 
-def _production(found: LoadedRegistry, seen: RegistrySnapshot) -> list[Holding]:
-    state = found.states.get(seen.model)
+def _production_holdings(registry: LoadedRegistry, snapshot: RegistrySnapshot) -> list[Holding]:
+    state = registry.states.get(snapshot.model)
     return [h for h in all_holdings(state.book.entries) if h.slot == "production"] if state else []
 
 
-def _champion(backend: Backend, found: LoadedRegistry, seen: RegistrySnapshot) -> tuple[str, ...]:
-    holders, held = seen.slot_states["production"].holders, _production(found, seen)
-    since = next((h.since for h in held if h.until is None and h.version in holders), None)
+def _champion_row(backend: Backend, registry: LoadedRegistry, snapshot: RegistrySnapshot) -> tuple[str, ...]:
+    holders, holdings = snapshot.slot_states["production"].holders, _production_holdings(registry, snapshot)
+    since = next((h.since for h in holdings if h.until is None and h.version in holders), None)
     champions = " ".join(badge_markdown(STAGE_BADGES, "Production", version_label(number)) for number in holders)
     return (
-        f"**{escape(seen.model)}**",
+        f"**{escape(snapshot.model)}**",
         champions,
         format_date(since) or "before the record",
-        _measured(backend, seen, holders),
-        _state(found, seen),
+        _metric_text(backend, snapshot, holders),
+        _state_text(registry, snapshot),
     )
 
 
-def _measured(backend: Backend, seen: RegistrySnapshot, holders: tuple[str, ...]) -> str:
-    run = source_run(backend, seen.versions[holders[0]].run_id) if len(holders) == 1 and holders[0] in seen.versions else None
-    first = sorted(run.metrics.items(), key=lambda metric: (metric[0] not in ("accuracy", "auc"), metric[0])) if run else []
-    return f"{escape(first[0][0])} {format_metric(first[0][1])}" if first else ""
+def _metric_text(backend: Backend, snapshot: RegistrySnapshot, holders: tuple[str, ...]) -> str:
+    run = (
+        source_run(backend, snapshot.versions[holders[0]].run_id)
+        if len(holders) == 1 and holders[0] in snapshot.versions
+        else None
+    )
+    metrics = sorted(run.metrics.items(), key=lambda metric: (metric[0] not in ("accuracy", "auc"), metric[0])) if run else []
+    return f"{escape(metrics[0][0])} {format_metric(metrics[0][1])}" if metrics else ""
 
 
-def _state(found: LoadedRegistry, seen: RegistrySnapshot) -> str:
+def _state_text(registry: LoadedRegistry, snapshot: RegistrySnapshot) -> str:
     """Whether registry and ledger agree, in a word."""
-    state = found.states.get(seen.model)
-    if seen.model in found.deleted_books:
+    state = registry.states.get(snapshot.model)
+    if snapshot.model in registry.deleted_books:
         return f"{icon_markdown(HEALTH_BADGES, 'broken')} its book was deleted"
-    if seen.model in found.missing_books:
+    if snapshot.model in registry.missing_books:
         return f"{icon_markdown(HEALTH_BADGES, 'broken')} its book is gone"
     if state is None:
         return ":gray[no record yet]"
     if state.open_intents:
         return ":gray[a move is under way]"
-    drifted = state.drifted_slots(seen.slot_states)
+    drifted_slots = state.drifted_slots(snapshot.slot_states)
     return (
         f"{icon_markdown(HEALTH_BADGES, 'warning')} moved outside"
-        if drifted
+        if drifted_slots
         else f"{icon_markdown(HEALTH_BADGES, 'ok')} as decided"
     )
 
 
-def _entry(model: str, line: HistoryRow) -> tuple[str, ...]:
-    what = f"**{escape(model)}** {version_label(line.version) if line.version else ''} {f'to {escape(line.to_stage)}' if line.to_stage else ''}"
+def _entry_row(model: str, row: HistoryRow) -> tuple[str, ...]:
+    text = f"**{escape(model)}** {version_label(row.version) if row.version else ''} {f'to {escape(row.to_stage)}' if row.to_stage else ''}"
     return badge_markdown(
-        ENTRY_BADGES, line.badge
-    ), f"{what}  \n:gray[{escape(line.actor_name)} · {format_time(line.at).removesuffix('UTC').strip()}]"
+        ENTRY_BADGES, row.badge
+    ), f"{text}  \n:gray[{escape(row.actor_name)} · {format_time(row.at).removesuffix('UTC').strip()}]"

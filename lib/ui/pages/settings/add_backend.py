@@ -38,56 +38,56 @@ def show_add_form(*, is_shared: bool) -> None:
             st.caption("This Podium is shared, so its pages add no backends: a page could make this machine call any address.")
             st.caption("Its operator adds them to backends.toml.")
             return
-        kind = st.selectbox("Kind", list(ADDRESS_FIELDS), format_func=lambda one: BACKEND_KINDS[one][1], key="settings.kind")
+        kind = st.selectbox("Kind", list(ADDRESS_FIELDS), format_func=lambda key: BACKEND_KINDS[key][1], key="settings.kind")
         label, example, hint = ADDRESS_FIELDS[kind]
         with st.form("settings.new", border=False):
             name = st.text_input("Name", key="settings.name", placeholder="team-server", max_chars=40)
-            where = st.text_input(label, key=f"settings.where.{kind}", placeholder=example, help=hint, autocomplete="off")
+            address = st.text_input(label, key=f"settings.where.{kind}", placeholder=example, help=hint, autocomplete="off")
             st.caption("It is tested first. Only its name and address are written down.")
             if st.form_submit_button("Test and add", type="primary", icon=":material/add:"):
-                _add(kind, name.strip(), where.strip())
-        _offer_untested()
+                _test_and_add(kind, name.strip(), address.strip())
+        _show_untested_backend()
 
 
-def _add(kind: str, name: str, where: str) -> None:
+def _test_and_add(kind: str, name: str, address: str) -> None:
     """Test it and write it down; when it does not answer, say why and offer to add it all the same."""
     st.session_state.pop(UNTESTED_KEY, None)
     try:
-        new = _read(kind, name, where)
+        configured_backend = _parse_form(kind, name, address)
         with st.spinner("Testing…"):
-            state = check_backend(resolve_configured_backend(new))
-        if state.health == "broken":
-            st.session_state[UNTESTED_KEY] = (new, state)
+            status = check_backend(resolve_configured_backend(configured_backend))
+        if status.health == "broken":
+            st.session_state[UNTESTED_KEY] = (configured_backend, status)
         else:
-            _write(new, state)
+            _save_backend(configured_backend, status)
     except PodiumError as error:
         show_error(error)
 
 
-def _read(kind: str, name: str, where: str) -> ConfiguredBackend:
+def _parse_form(kind: str, name: str, address: str) -> ConfiguredBackend:
     if kind == "dagshub":
-        return backend_config.parse_configured_backend(name, repository=where or "-", folder=PROJECT_ROOT)
+        return backend_config.parse_configured_backend(name, repository=address or "-", folder=PROJECT_ROOT)
     prefix = {"sqlite": "sqlite:///", "file": "file://"}.get(kind, "")
     return backend_config.parse_configured_backend(
-        name, where if where.startswith(prefix) or not where else prefix + where, folder=PROJECT_ROOT
+        name, address if address.startswith(prefix) or not address else prefix + address, folder=PROJECT_ROOT
     )
 
 
-def _offer_untested() -> None:
-    new, state = st.session_state.get(UNTESTED_KEY, (None, None))
-    if new is None or state is None or state.trouble is None:
+def _show_untested_backend() -> None:
+    configured_backend, status = st.session_state.get(UNTESTED_KEY, (None, None))
+    if configured_backend is None or status is None or status.problem is None:
         return
-    show_error(state.trouble)
+    show_error(status.problem)
     if st.button("Add it all the same", key="settings.anyway", icon=":material/add:"):
         try:
-            _write(new, state)
+            _save_backend(configured_backend, status)
         except PodiumError as error:
             show_error(error)
 
 
-def _write(new: ConfiguredBackend, state: BackendStatus) -> None:
-    backend_config.add_backend(config_path(), new)
+def _save_backend(configured_backend: ConfiguredBackend, status: BackendStatus) -> None:
+    backend_config.add_backend(config_path(), configured_backend)
     st.session_state.pop(UNTESTED_KEY, None)
-    st.session_state[STATUSES_KEY] = {**st.session_state.get(STATUSES_KEY, {}), new.name: state}
-    flash.set_flash(flash.SETTINGS, f"{escape(new.name)} is in the list now. Press Use to work on it.")
+    st.session_state[STATUSES_KEY] = {**st.session_state.get(STATUSES_KEY, {}), configured_backend.name: status}
+    flash.set_flash(flash.SETTINGS, f"{escape(configured_backend.name)} is in the list now. Press Use to work on it.")
     st.rerun()

@@ -1,4 +1,4 @@
-"""The list on Settings: every backend with its place and state; use, test and remove it. A removal can be undone."""
+"""The list on Settings: every backend with its location and status; use, test and remove it. A removal can be undone."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,9 +20,9 @@ from lib.ui.app.backend_selection import (
     default_backend,
     read_config,
     resolve_configured_backend,
-    resolve_session_backend,
     switch_backend,
 )
+from lib.ui.app.session import current_backend
 from lib.ui.components import capability_panel, flash
 from lib.ui.components.badges import HEALTH_BADGES, show_badge
 from lib.ui.components.error_box import show_error
@@ -41,7 +41,7 @@ STATUSES_KEY, REMOVED_KEY, PROBLEM_KEY = "settings.tested", "settings.removed", 
 
 @dataclass(frozen=True)
 class BackendStatus:
-    """How a test ended: a word of HEALTH, and what is wrong, if anything."""
+    """How a test ended: a key of HEALTH_BADGES, and what is wrong, if anything."""
 
     health: str
     problem: PodiumError | None = None
@@ -61,13 +61,14 @@ def show_last_result() -> None:
     if problem := st.session_state.pop(PROBLEM_KEY, None):
         show_error(problem)
     flash.show_flash(flash.SETTINGS)
-    gone = st.session_state.get(REMOVED_KEY)
-    if isinstance(gone, ConfiguredBackend):
+    removed_backend = st.session_state.get(REMOVED_KEY)
+    if isinstance(removed_backend, ConfiguredBackend):
         with st.container(horizontal=True, vertical_alignment="center", key="settings.gone"):
             st.info(
-                f"{escape(gone.name)} was taken out of the list. What is stored there was not touched.", icon=":material/delete:"
+                f"{escape(removed_backend.name)} was taken out of the list. What is stored there was not touched.",
+                icon=":material/delete:",
             )
-            st.button("Undo", icon=":material/undo:", key="settings.undo", on_click=run_action, args=(_put_back,))
+            st.button("Undo", icon=":material/undo:", key="settings.undo", on_click=run_action, args=(_undo_removal,))
 
 
 def show_backend_list(config: BackendConfig) -> None:
@@ -76,26 +77,26 @@ def show_backend_list(config: BackendConfig) -> None:
         "shared: its operator edits the list" if config.is_shared else f"kept in {escape(config_path().name)}, without any secret"
     )
     with card("Backends", note, key="settings.backends"):
-        home = _own()
-        if home:
-            _row(ConfiguredBackend(DEFAULT_NAME, backend=home), shared=True)
-        for one in config.backends:
-            _row(one, shared=config.is_shared)
+        own_backend = _own_backend()
+        if own_backend:
+            _show_row(ConfiguredBackend(DEFAULT_NAME, backend=own_backend), is_shared=True)
+        for configured_backend in config.backends:
+            _show_row(configured_backend, is_shared=config.is_shared)
         if not config.backends:
             st.caption("Add a server, a database or another file at the right, and switch between them here.")
 
 
 def show_backend_capabilities() -> None:
-    """What the backend in use can do; nothing while it does not answer, which its row and the sidebar tell."""
+    """What the backend in use can do; nothing while it does not answer, which its row and the sidebar say."""
     with suppress(PodiumError):
-        here = resolve_session_backend()
-        if ping_backend(here).problem is None:
+        backend = current_backend()
+        if ping_backend(backend).problem is None:
             with st.spinner("Asking what it can do…"):
-                can = read_capabilities(here)
-            capability_panel.show_capabilities(can)
+                capabilities = read_capabilities(backend)
+            capability_panel.show_capabilities(capabilities)
 
 
-def _own() -> Backend | None:
+def _own_backend() -> Backend | None:
     try:
         return default_backend()
     except PodiumError as error:
@@ -103,62 +104,62 @@ def _own() -> Backend | None:
         return None
 
 
-def _row(one: ConfiguredBackend, *, shared: bool) -> None:
-    key, is_used = one.name, current_backend_name() == ("" if one.name == DEFAULT_NAME else one.name)
-    icon, kind = BACKEND_KINDS[one.kind]
-    with st.container(border=False, gap="xxsmall", key=f"settings.row.{key}"):
+def _show_row(configured_backend: ConfiguredBackend, *, is_shared: bool) -> None:
+    name = configured_backend.name
+    is_own = name == DEFAULT_NAME
+    title, is_used = ("Podium’s own", current_backend_name() == "") if is_own else (name, current_backend_name() == name)
+    icon, kind = BACKEND_KINDS[configured_backend.kind]
+    with st.container(border=False, gap="xxsmall", key=f"settings.row.{name}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             with st.container(gap=None, width="stretch"):
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                    st.markdown(f":material/{icon}: **{escape(_title(one))}**", width="content")
-                    _badges(one, is_used=is_used)
-                st.caption(_where(one, kind))
-            _buttons(one, is_used=is_used, shared=shared)
-        tested = st.session_state.get(STATUSES_KEY, {}).get(key)
-        if tested and tested.trouble:
-            show_error(tested.trouble)
+                    st.markdown(f":material/{icon}: **{escape(title)}**", width="content")
+                    _show_badges(configured_backend, is_used=is_used)
+                st.caption(_location_text(configured_backend, kind))
+            _show_buttons(configured_backend, is_used=is_used, is_shared=is_shared)
+        status = st.session_state.get(STATUSES_KEY, {}).get(name)
+        if status and status.problem:
+            show_error(status.problem)
 
 
-def _title(one: ConfiguredBackend) -> str:
-    return "Podium’s own" if one.name == DEFAULT_NAME else one.name
+def _location_text(configured_backend: ConfiguredBackend, kind: str) -> str:
+    if configured_backend.problem or configured_backend.backend is None:
+        return escape(configured_backend.problem)
+    return f"{kind} · {escape(configured_backend.repository or configured_backend.backend.path or configured_backend.backend.folder or configured_backend.backend.uri)}"
 
 
-def _where(one: ConfiguredBackend, kind: str) -> str:
-    if one.problem or one.backend is None:
-        return escape(one.problem)
-    return f"{kind} · {escape(one.repository or one.backend.path or one.backend.folder or one.backend.uri)}"
-
-
-def _badges(one: ConfiguredBackend, *, is_used: bool) -> None:
+def _show_badges(configured_backend: ConfiguredBackend, *, is_used: bool) -> None:
     if is_used:
         st.badge("In use", icon=":material/check:", color="blue")
-    tested = st.session_state.get(STATUSES_KEY, {}).get(one.name)
-    if one.problem:
+    status = st.session_state.get(STATUSES_KEY, {}).get(configured_backend.name)
+    if configured_backend.problem:
         show_badge(HEALTH_BADGES, "broken", "Cannot be used")
-    elif tested:
+    elif status:
         show_badge(
-            HEALTH_BADGES, tested.word, {"ok": "Answers", "warning": "Needs something", "broken": "Does not answer"}[tested.word]
+            HEALTH_BADGES,
+            status.health,
+            {"ok": "Answers", "warning": "Needs something", "broken": "Does not answer"}[status.health],
         )
 
 
-def _buttons(one: ConfiguredBackend, *, is_used: bool, shared: bool) -> None:
-    name, is_bad = one.name, bool(one.problem)
+def _show_buttons(configured_backend: ConfiguredBackend, *, is_used: bool, is_shared: bool) -> None:
+    name, is_bad = configured_backend.name, bool(configured_backend.problem)
     st.button(
         "Test",
         icon=":material/network_check:",
         key=f"settings.test.{name}",
         disabled=is_bad,
         on_click=run_action,
-        args=(_test, one),
+        args=(_test_backend, configured_backend),
     )
-    use = "" if name == DEFAULT_NAME else name
+    target_name = "" if name == DEFAULT_NAME else name
     st.button(
         "Use",
         icon=":material/swap_horiz:",
         key=f"settings.use.{name}",
         disabled=is_bad or is_used,
         on_click=run_action,
-        args=(_use, use),
+        args=(_use_backend, target_name),
     )
     if name != DEFAULT_NAME:
         st.button(
@@ -166,12 +167,12 @@ def _buttons(one: ConfiguredBackend, *, is_used: bool, shared: bool) -> None:
             type="tertiary",
             icon=":material/delete:",
             key=f"settings.remove.{name}",
-            disabled=shared,
+            disabled=is_shared,
             help="This Podium is shared: its operator edits backends.toml."
-            if shared
+            if is_shared
             else "Only takes it off this list; it can be undone.",
             on_click=run_action,
-            args=(_remove, one),
+            args=(_remove_backend, configured_backend),
         )
 
 
@@ -182,7 +183,7 @@ def check_backend(backend: Backend) -> BackendStatus:
         if backend.path is not None:
             sqlite_store.require_openable(backend)
         if dagshub.repository_of(backend):
-            return _state_at_hub(backend)
+            return _check_dagshub(backend)
         mlflow_client.probe(backend)
     except NeedsMigration as error:
         return BackendStatus("warning", error)
@@ -191,42 +192,42 @@ def check_backend(backend: Backend) -> BackendStatus:
     return BackendStatus("ok")
 
 
-def _state_at_hub(backend: Backend) -> BackendStatus:
+def _check_dagshub(backend: Backend) -> BackendStatus:
     """A repository of DagsHub is asked through MLflow and through DagsHub, which knows who may only read."""
-    found = dagshub.probe_and_check_access(backend)
-    return BackendStatus("warning", dagshub.push_permission_error(found)) if found.can_push is False else BackendStatus("ok")
+    access = dagshub.probe_and_check_access(backend)
+    return BackendStatus("warning", dagshub.push_permission_error(access)) if access.can_push is False else BackendStatus("ok")
 
 
 def run_action(action: Callable[..., None], *args: object) -> None:
-    """Do what a button says; what goes wrong is told at the top of the page."""
+    """Do what a button says; what goes wrong is shown at the top of the page."""
     try:
         action(*args)
     except PodiumError as error:
         st.session_state[PROBLEM_KEY] = error
 
 
-def _test(one: ConfiguredBackend) -> None:
+def _test_backend(configured_backend: ConfiguredBackend) -> None:
     backend = (
         attach_session_credential(default_backend(), DEFAULT_NAME)
-        if one.name == DEFAULT_NAME
-        else resolve_configured_backend(one)
+        if configured_backend.name == DEFAULT_NAME
+        else resolve_configured_backend(configured_backend)
     )
-    st.session_state[STATUSES_KEY] = {**st.session_state.get(STATUSES_KEY, {}), one.name: check_backend(backend)}
+    st.session_state[STATUSES_KEY] = {**st.session_state.get(STATUSES_KEY, {}), configured_backend.name: check_backend(backend)}
 
 
-def _use(name: str) -> None:
+def _use_backend(name: str) -> None:
     switch_backend(name)
     ping_backend.clear()
     flash.set_flash(flash.SETTINGS, f"This browser session now uses {escape(name) or 'Podium’s own backend'}.")
 
 
-def _remove(one: ConfiguredBackend) -> None:
-    gone = backend_config.remove_backend(config_path(), one.name)
-    if current_backend_name() == one.name:
+def _remove_backend(configured_backend: ConfiguredBackend) -> None:
+    removed_backend = backend_config.remove_backend(config_path(), configured_backend.name)
+    if current_backend_name() == configured_backend.name:
         switch_backend("")
-    st.session_state[REMOVED_KEY] = gone
+    st.session_state[REMOVED_KEY] = removed_backend
 
 
-def _put_back() -> None:
+def _undo_removal() -> None:
     backend_config.add_backend(config_path(), st.session_state[REMOVED_KEY])
     del st.session_state[REMOVED_KEY]

@@ -33,53 +33,53 @@ def show_token_form(backend: Backend) -> None:
             help="DagsHub makes one under your picture, Settings, Tokens.",
         )
         if st.form_submit_button("Sign in", icon=":material/login:"):
-            _try(backend, lambda: token)
+            _sign_in_with_token(backend, lambda: token)
     st.caption("Kept in memory for this browser session. It goes to this repository and to DagsHub’s own API, nowhere else.")
-    own_machine = is_on_this_machine() and not is_shared()
-    if own_machine and st.button(
+    is_own_machine = is_on_this_machine() and not is_shared()
+    if is_own_machine and st.button(
         "Use the token kept by dagshub on this machine",
         type="tertiary",
         icon=":material/key:",
         key="settings.kept",
         help="The file in which the dagshub client keeps its tokens is read, and never changed.",
     ):
-        _try(backend, lambda: dagshub_tokens.read_cached_token(now()))
+        _sign_in_with_token(backend, lambda: dagshub_tokens.read_cached_token(now()))
 
 
 def show_read_only_note(backend: Backend) -> None:
-    """A line for somebody who may only read; nothing while the backend does not answer, which the sidebar tells."""
-    if ping_backend(backend).problem is None and (why := missing_reason(read_capabilities(backend).write_access)):
-        st.caption(f":material/visibility: {escape(why)}")
+    """A line for somebody who may only read; nothing while the backend does not answer, which the sidebar says."""
+    if ping_backend(backend).problem is None and (reason := missing_reason(read_capabilities(backend).write_access)):
+        st.caption(f":material/visibility: {escape(reason)}")
 
 
-def _try(here: Backend, token: Callable[[], str]) -> None:
+def _sign_in_with_token(backend: Backend, read_token: Callable[[], str]) -> None:
     """Sign in as whom DagsHub names; a token that it refuses is not kept."""
     try:
-        given = token().strip()
-        if not given:
+        secret = read_token().strip()
+        if not secret:
             raise BadInput("There is no token.", next="Paste it into the field.")
-        found = _whose(here, given)
-        sign_in(here, found.user_name, given)
+        access = _check_token_owner(backend, secret)
+        sign_in(backend, access.user_name, secret)
     except PodiumError as error:
         show_error(error)
         return
     ping_backend.clear()
-    remember_user_name(found.user_name)
-    flash.set_flash(flash.SETTINGS, _welcome(found))
+    remember_user_name(access.user_name)
+    flash.set_flash(flash.SETTINGS, _welcome_text(access))
     st.rerun()
 
 
-def _whose(here: Backend, token: str) -> RepositoryAccess:
-    """Whose a token is. One that DagsHub cannot judge just now is kept as it is: its trouble says nothing about the token."""
-    bare = credentials.create_credential(here.with_principal(""), "", token)
+def _check_token_owner(backend: Backend, token: str) -> RepositoryAccess:
+    """Whose a token is. One that DagsHub cannot check right now is kept as it is: an outage says nothing about the token."""
+    credential = credentials.create_credential(backend.with_principal(""), "", token)
     try:
         with st.spinner("Asking DagsHub whose token it is…"):
-            return dagshub.check_access(here.with_principal(bare.principal))
+            return dagshub.check_access(backend.with_principal(credential.principal))
     except Unreachable:
-        sign_in(here, "", token)
+        sign_in(backend, "", token)
         raise
 
 
-def _welcome(found: RepositoryAccess) -> str:
-    signed = f"Signed in as {escape(found.user_name)}, to whom DagsHub says this token belongs."
-    return f"{signed} {escape(dagshub.read_only_text(found))}" if found.can_push is False else signed
+def _welcome_text(access: RepositoryAccess) -> str:
+    text = f"Signed in as {escape(access.user_name)}, to whom DagsHub says this token belongs."
+    return f"{text} {escape(dagshub.read_only_text(access))}" if access.can_push is False else text

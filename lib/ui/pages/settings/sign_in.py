@@ -26,60 +26,66 @@ SIGN_IN_METHODS = ("User and password", "Token")
 
 def show_sign_in() -> None:
     """As whom the backend in use is asked, and the form to ask as oneself. Nothing for a file."""
-    here = current_backend()
-    if here.kind not in ("server", "database"):
+    backend = current_backend()
+    if backend.kind not in ("server", "database"):
         return
-    held = find_credential(here)
-    repository = repository_of(here)
-    with card("Sign-in", escape(repository or here.name), key="settings.sign"):
-        if held:
-            who = f"as **{escape(held.user)}**" if held.user else "with a token"
-            st.markdown(f":material/key: Signed in {who}")
-            st.caption(SOURCE_LABELS[held.source])
+    credential = find_credential(backend)
+    repository = repository_of(backend)
+    with card("Sign-in", escape(repository or backend.name), key="settings.sign"):
+        if credential:
+            text = f"as **{escape(credential.user)}**" if credential.user else "with a token"
+            st.markdown(f":material/key: Signed in {text}")
+            st.caption(SOURCE_LABELS[credential.source])
             if repository:
-                show_read_only_note(here)
+                show_read_only_note(backend)
         else:
             st.markdown(":material/no_accounts: Asked as nobody")
-        if held and held.source == "typed":
-            st.button("Sign out", icon=":material/logout:", key="settings.sign_out", on_click=run_action, args=(_sign_out, here))
+        if credential and credential.source == "typed":
+            st.button(
+                "Sign out",
+                icon=":material/logout:",
+                key="settings.sign_out",
+                on_click=run_action,
+                args=(_sign_out_backend, backend),
+            )
         else:
-            (show_token_form if repository else _form)(here)
+            (show_token_form if repository else _sign_in_form)(backend)
 
 
-def _form(here: Backend) -> None:
-    way = SIGN_IN_METHODS[0]
-    if here.kind == "server":
-        way = st.segmented_control(
+def _sign_in_form(backend: Backend) -> None:
+    method = SIGN_IN_METHODS[0]
+    if backend.kind == "server":
+        method = st.segmented_control(
             "How", SIGN_IN_METHODS, default=SIGN_IN_METHODS[0], required=True, key="settings.way", label_visibility="collapsed"
         )
     with st.form("settings.form", border=False, clear_on_submit=True):
-        user = st.text_input("User", key="settings.user", autocomplete="username") if way == SIGN_IN_METHODS[0] else ""
+        user = st.text_input("User", key="settings.user", autocomplete="username") if method == SIGN_IN_METHODS[0] else ""
         secret = st.text_input(
-            "Password" if way == SIGN_IN_METHODS[0] else "Token", type="password", key="settings.secret", autocomplete="off"
+            "Password" if method == SIGN_IN_METHODS[0] else "Token", type="password", key="settings.secret", autocomplete="off"
         )
         if st.form_submit_button("Sign in", icon=":material/login:"):
-            _try(here, user, secret)
+            _try_sign_in(backend, user, secret)
     st.caption("Kept in memory for this browser session. It goes to this address and nowhere else.")
 
 
-def _try(here: Backend, user: str, secret: str) -> None:
+def _try_sign_in(backend: Backend, user: str, secret: str) -> None:
     """Sign in, if the backend lets this person in; otherwise the reason, and nothing is kept."""
-    asked = sign_in(here, user, secret)
-    state = check_backend(asked)
-    if state.health == "broken" and state.problem:
-        sign_out(here)
-        show_error(state.problem)
+    signed_backend = sign_in(backend, user, secret)
+    status = check_backend(signed_backend)
+    if status.health == "broken" and status.problem:
+        sign_out(backend)
+        show_error(status.problem)
         return
-    name = read_verified_name(asked)
+    name = read_verified_name(signed_backend)
     if name:
         remember_user_name(name)
     ping_backend.clear()
     welcome = f" as {escape(name)}, the name its server vouches for." if name else "."
-    flash.set_flash(flash.SETTINGS, f"Signed in at {escape(here.name)}{welcome}")
+    flash.set_flash(flash.SETTINGS, f"Signed in at {escape(backend.name)}{welcome}")
     st.rerun()
 
 
-def _sign_out(here: Backend) -> None:
-    sign_out(here)
+def _sign_out_backend(backend: Backend) -> None:
+    sign_out(backend)
     ping_backend.clear()
-    flash.set_flash(flash.SETTINGS, f"Signed out at {escape(here.name)}.")
+    flash.set_flash(flash.SETTINGS, f"Signed out at {escape(backend.name)}.")

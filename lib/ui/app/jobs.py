@@ -1,0 +1,24 @@
+"""Starting a demo from a page: where this process runs its jobs, and the way from the start to the job."""
+
+import os
+
+import streamlit as st
+
+from lib.backends.backend import Backend
+from lib.jobs.job_settings import JobSettings, read_job_settings
+from lib.launch import demo_jobs
+from lib.launch.catalogue import Demo, ParameterInput
+from lib.ui.app.routes import PROJECT_ROOT, switch_page
+from lib.ui.app.session import now
+
+
+def job_settings() -> JobSettings:
+    """Where this process runs its jobs. Raises BadInput when PODIUM_JOBS makes no sense."""
+    return read_job_settings(os.environ, PROJECT_ROOT)
+
+
+def start_demo(demo: Demo, values: dict[str, ParameterInput], backend: Backend) -> None:
+    """Start a demo and show its job; for every page that starts one. Raises PodiumError when nothing was started."""
+    with st.spinner("Starting…"):
+        job = demo_jobs.start_demo_job(job_settings(), demo, values, backend, now())
+    switch_page("launch", demo=demo.key, job=job.id)

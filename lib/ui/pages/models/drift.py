@@ -1,0 +1,73 @@
+"""What was done to a model outside Podium, with the ways to resolve it; and what replaces a model that cannot be shown."""
+
+import streamlit as st
+
+from lib.backends.backend import Backend
+from lib.errors import LedgerBroken, NotFound, PodiumError
+from lib.registry.drift import DriftResolution
+from lib.registry.model_survey import missing_book_notice
+from lib.registry.notices import Notice
+from lib.ui.app.routes import page_link
+from lib.ui.app.session import current_backend
+from lib.ui.components.drift_banner import NOTICE_ICONS, read_notices
+from lib.ui.components.error_box import show_error
+from lib.ui.components.formatting import escape, version_label
+from lib.ui.pages.models import move_dialogs
+from lib.ui.queries.registry import LoadedModelStatus, load_registry
+
+
+def show_drift_banner(cached_status: LoadedModelStatus) -> None:
+    """One box per notice, with the ways to resolve it."""
+    for number, notice in enumerate(read_notices(current_backend(), cached_status.status)):
+        with st.container(border=True, key=f"models.outside.{notice.slot or number}"):
+            position = f" :gray[Entry {notice.position}]" if notice.position else ""
+            _show_notice(notice, f"{escape(notice.means)} {escape(notice.next)}{position}")
+            if notice.resolutions and cached_status.can_write:
+                _show_resolutions(cached_status, notice)
+
+
+def show_unreadable_model(backend: Backend, model: str, error: PodiumError) -> None:
+    """In place of a model whose record cannot be read: why, and the way to the check."""
+    missing_book_id = load_registry(backend).missing_books.get(model) if isinstance(error, NotFound) else None
+    if missing_book_id:
+        notice = missing_book_notice(missing_book_id)
+        _show_notice(notice, f"{escape(notice.means)} {escape(notice.next)}")
+    else:
+        show_error(error)
+    if not isinstance(error, LedgerBroken):
+        page_link("Verify on the Audit page", "audit", icon="fingerprint")
+
+
+def show_unknown_model(backend: Backend, requested_model: str, shown_model: str) -> None:
+    """Say that another model is shown than was asked for; the record of a deleted one is a click away."""
+    st.warning(
+        f"There is no registered model {escape(requested_model)}. Here is {escape(shown_model)}.", icon=":material/search_off:"
+    )
+    if requested_model in load_registry(backend).states:
+        query: dict[str, str | list[str]] = {"audit.of": requested_model, "audit.model": requested_model}
+        page_link(f"The record of {escape(requested_model)} on the Audit page", "audit", icon="history", query=query)
+
+
+def _show_notice(notice: Notice, text: str) -> None:
+    box = {"broken": st.error, "drift": st.warning, "told": st.info}[notice.severity]
+    box(text, title=escape(notice.what), icon=f":material/{NOTICE_ICONS[notice.severity]}:")
+
+
+def _show_resolutions(cached_status: LoadedModelStatus, notice: Notice) -> None:
+    with st.container(horizontal=True, gap="small"):
+        for resolution in notice.resolutions:
+            st.button(
+                _resolution_label(resolution),
+                key=f"models.{resolution.kind}.{notice.slot}.{resolution.version}.{resolution.to_stage}",
+                on_click=move_dialogs.open_move_dialog,
+                args=(cached_status, resolution.version, resolution.to_stage, resolution.kind),
+            )
+
+
+def _resolution_label(resolution: DriftResolution) -> str:
+    fills_stage = resolution.to_stage in ("Production", "Staging")
+    if resolution.kind == "adopt":
+        return f"Adopt {version_label(resolution.version)} with a reason" if fills_stage else "Adopt nobody, with a reason"
+    return (
+        f"Put {version_label(resolution.version)} back" if fills_stage else f"Take {version_label(resolution.version)} out again"
+    )
