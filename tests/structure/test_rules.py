@@ -1,7 +1,8 @@
-"""The rules of the house that no linter knows: sizes, who may draw, whose state is global, what a demo may import."""
+"""The rules of the house that no linter knows: sizes, names, who may draw, whose state is global, what a demo may import."""
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,125 @@ OURS = [PROJECT_ROOT / "app.py", *PAGES, *MODULES]
 FUNCTION_LINES = 40
 ARGUMENTS = 5
 VAGUE = re.compile(r"util|helper|manager|^base$|common|misc")
+EVERYDAY = frozenset(
+    [
+        "added",
+        "again",
+        "all",
+        "anew",
+        "any",
+        "around",
+        "aside",
+        "asked",
+        "asking",
+        "before",
+        "behind",
+        "beside",
+        "best",
+        "called",
+        "chosen",
+        "cut",
+        "deed",
+        "deeds",
+        "done",
+        "drawn",
+        "each",
+        "else",
+        "elsewhere",
+        "every",
+        "explained",
+        "fine",
+        "found",
+        "fresh",
+        "given",
+        "gone",
+        "good",
+        "greyed",
+        "heard",
+        "held",
+        "here",
+        "how",
+        "ill",
+        "kept",
+        "known",
+        "lacking",
+        "lacks",
+        "left",
+        "like",
+        "listed",
+        "look",
+        "looked",
+        "lost",
+        "made",
+        "many",
+        "meant",
+        "measured",
+        "mended",
+        "missed",
+        "most",
+        "named",
+        "needed",
+        "none",
+        "noted",
+        "nothing",
+        "offered",
+        "on",
+        "one",
+        "others",
+        "ours",
+        "out",
+        "outside",
+        "own",
+        "picked",
+        "placed",
+        "quick",
+        "quietly",
+        "read_again",
+        "remembered",
+        "room",
+        "said",
+        "saved",
+        "seen",
+        "settled",
+        "shop",
+        "shown",
+        "so",
+        "some",
+        "stands",
+        "standing",
+        "told",
+        "the",
+        "there",
+        "thing",
+        "things",
+        "this",
+        "typed",
+        "understood",
+        "unfinished",
+        "used",
+        "usual",
+        "wanted",
+        "way",
+        "ways",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "whole",
+        "whose",
+        "why",
+        "wish",
+        "wished",
+        "with",
+        "without",
+        "word",
+        "words",
+        "written",
+        "wrote",
+    ]
+)
+"""Words that may be part of a name and are none by themselves: they do not say what a thing is. MLflow's own compounds are names."""
 
 
 def named(path: Path) -> str:
@@ -79,6 +199,39 @@ def test_public_names_have_a_docstring(path):
 @pytest.mark.parametrize("path", OURS, ids=named)
 def test_no_file_has_a_vague_name(path):
     assert not VAGUE.search(path.stem)
+    assert path.stem not in EVERYDAY
+
+
+@pytest.mark.parametrize("path", OURS, ids=named)
+def test_no_class_or_public_function_has_an_everyday_word_for_a_name(path):
+    definitions = [
+        node for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert [node.name for node in definitions if node.name.lower() in EVERYDAY] == []
+
+
+def test_a_test_module_is_no_library():
+    """What tests share is in tests/support or in a conftest."""
+    modules = [*PROJECT_ROOT.glob("tests/**/*.py"), *PROJECT_ROOT.glob("benchmarks/**/*.py")]
+    assert len(modules) > 100
+    wrong = {
+        named(path): taken
+        for path in modules
+        if (taken := sorted(name for name in imports(path) if name.startswith("tests.") and ".test_" in name))
+    }
+    assert wrong == {}
+
+
+def test_benchmarks_take_nothing_from_the_tests_but_their_support():
+    names = {name for path in PROJECT_ROOT.glob("benchmarks/**/*.py") for name in imports(path) if name.split(".")[0] == "tests"}
+    assert names
+    assert {name for name in names if not name.startswith("tests.support")} == set()
+
+
+def test_every_folder_of_tests_is_a_room_or_a_kind_of_test():
+    folders = {path.name for path in (PROJECT_ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    rooms = {path.name for path in (PROJECT_ROOT / "lib").iterdir() if path.is_dir()}
+    assert folders - rooms == {"browser", "journeys", "pages", "structure", "support"}
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if "ui" not in path.parts], ids=named)
@@ -127,10 +280,25 @@ def test_every_widget_on_a_page_has_a_key_that_names_its_page(path):
     assert {line: key for line, key in keys.items() if not key or (key[0] in "'\"" and "." not in key)} == {}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if "Pure." in (ast.get_docstring(tree(path)) or "")], ids=named)
+def calls_itself_pure(path: Path) -> bool:
+    """Whether a module's docstring has the word "Pure" as a sentence of its own, or in front of a semicolon."""
+    return re.search(r"\bPure[.;]", ast.get_docstring(tree(path)) or "") is not None
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if calls_itself_pure(path)], ids=named)
 def test_a_module_that_calls_itself_pure_is(path):
     impure = {"mlflow", "sqlite3", "subprocess", "os", "time", "random", "secrets", "streamlit", "httpx"}
     assert not {name.split(".")[0] for name in imports(path)} & impure
+
+
+def test_the_contract_of_purity_names_every_module_that_calls_itself_pure():
+    contracts = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    (contract,) = (contract for contract in contracts if contract["name"].startswith("Pure"))
+    sources = contract["source_modules"]
+    dotted = {".".join(path.relative_to(PROJECT_ROOT).with_suffix("").parts) for path in MODULES if calls_itself_pure(path)}
+    covered = lambda name: any(name == source or name.startswith(source + ".") for source in sources)  # noqa: E731
+    assert len(dotted) > 60
+    assert sorted(name for name in dotted if not covered(name.removesuffix(".__init__"))) == []
 
 
 def _may_be_left_out(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[int]:
