@@ -14,7 +14,7 @@ from lib.ledger.storage.book import read_book
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.verify import verify
 from tests.support.browser import free_port
-from tests.support.ledger_stores import book_id, findings, writer
+from tests.support.ledger_stores import book_id_of, ledger_findings, make_writer
 from tests.support.limited_server import narrowed
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
@@ -112,11 +112,11 @@ def test_where_the_version_is_not_told_the_least_that_any_had_is_kept_to(mlflow_
         client(backend).create_registered_model(model)
         client(backend).create_model_version(model, "s3://nowhere/1")
         reason = make_reason("better", "Measured better on the same rows. " * 30)
-        assert move_version(writer(backend), MoveRequest(model, "1", "Production", reason)).outcome == "applied"
-        state = read_book(backend, book_id(backend, model))
-        values = client(backend).get_run(book_id(backend, model)).data.params.values()
+        assert move_version(make_writer(backend), MoveRequest(model, "1", "Production", reason)).outcome == "applied"
+        state = read_book(backend, book_id_of(backend, model))
+        values = client(backend).get_run(book_id_of(backend, model)).data.params.values()
         assert max(map(len, values)) <= 500
-        assert findings(backend, model) == ()
+        assert ledger_findings(backend, model) == ()
         assert verify(backend, model).findings == ()
         assert next(iter(state.intents)).body.reason == reason
 

@@ -12,7 +12,7 @@ from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import to_podium_error, translate_errors
 from lib.backends.sqlite_store import require_writable
 from lib.errors import BackendError, Busy, NotWritable
-from tests.support.ledger_stores import trained
+from tests.support.ledger_stores import make_trained_run
 
 
 def set_pragma(store, pragma):
@@ -29,7 +29,7 @@ def write_many_tags(store, run_id):
 
 
 def test_a_full_disk_is_called_full_and_what_was_there_is_whole(fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     with closing(sqlite3.connect(fresh_store.path)) as connection:
         pages = connection.execute("pragma page_count").fetchone()[0]
     set_pragma(fresh_store, f"pragma max_page_count = {pages + 3}")
@@ -39,14 +39,14 @@ def test_a_full_disk_is_called_full_and_what_was_there_is_whole(fresh_store):
 
 
 def test_a_read_only_database_is_called_so(fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     set_pragma(fresh_store, "pragma query_only = 1")
     with pytest.raises(NotWritable, match=r"cannot be written.*rights"):
         write_many_tags(fresh_store, run_id)
 
 
 def test_a_database_locked_by_another_program_is_told_in_seconds_and_works_again_afterwards(fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as other:
         other.execute("begin immediate")
         started_at = time.monotonic()

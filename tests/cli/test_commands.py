@@ -9,7 +9,7 @@ import pytest
 from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.mlflow_client import client
 from lib.registry.reader import read_book_state, read_snapshot
-from tests.support.ledger_stores import book_id, registered, trained
+from tests.support.ledger_stores import book_id_of, make_registered_model, make_trained_run
 
 WHY = ["--reason", "Five trees get seventeen of eighteen right.", "--category", "better"]
 
@@ -28,7 +28,7 @@ def test_help_and_usage_errors_import_neither_mlflow_nor_pandas():
 
 
 def test_register_promote_history_current_and_verify_speak_json(run, fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     registered_version, _ = run("register", run_id, "--model", "wine", "--description", "Five trees.")
     assert (registered_version["model"], registered_version["version"], registered_version["place"]) == ("wine", "1", 2)
     move, _ = run("promote", "wine", "1", "--to", "production", *WHY, "--expect-champion", "none")
@@ -59,7 +59,7 @@ def test_register_promote_history_current_and_verify_speak_json(run, fresh_store
 
 
 def test_promoting_what_is_there_already_is_unchanged_and_leaves_no_entry(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     move, _ = run("promote", "wine", "v1", "--to", "Production", *WHY)
     assert move["outcome"] == "unchanged"
@@ -67,7 +67,7 @@ def test_promoting_what_is_there_already_is_unchanged_and_leaves_no_entry(run, f
 
 
 def test_rollback_goes_back_and_says_to_which(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     for version in "12":
         run("promote", "wine", version, "--to", "Production", *WHY)
     move, _ = run("rollback", "wine", *WHY, "--expect-champion", "2")
@@ -75,7 +75,7 @@ def test_rollback_goes_back_and_says_to_which(run, fresh_store):
 
 
 def test_a_refusal_is_one_line_on_stderr_and_exit_1_with_the_registry_unchanged(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     before = read_snapshot(fresh_store, "wine"), read_book_state(fresh_store, "wine").book.head
     document, stderr = run("promote", "wine", "2", "--to", "Production", *WHY, "--expect-champion", "3", code=1)
@@ -102,17 +102,17 @@ def test_a_refusal_is_one_line_on_stderr_and_exit_1_with_the_registry_unchanged(
     ],
 )
 def test_bad_input_says_what_and_what_next(run, fresh_store, words, code, text):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     document, error = run(*words, code=code)
     assert document is None
     assert text in error
-    assert book_id(fresh_store) is None or read_book_state(fresh_store, "wine").intents == ()
+    assert book_id_of(fresh_store) is None or read_book_state(fresh_store, "wine").intents == ()
 
 
 def test_verify_ends_with_3_when_the_book_was_tampered_with(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
-    client(fresh_store).log_param(book_id(fresh_store), "000009", "hello")
+    client(fresh_store).log_param(book_id_of(fresh_store), "000009", "hello")
     verdict, _ = run("verify", "wine", code=3)
     assert [finding["what"] for finding in verdict["models"][0]["findings"]] == ["beyond the end"]
     verdict, _ = run("verify", "wine", "--anchor", f"3:{'0' * 64}", code=3)
@@ -127,7 +127,7 @@ def test_a_missing_database_that_was_asked_for_is_an_error_and_is_not_made(run, 
 
 
 def test_the_runs_of_an_experiment_come_with_numbers_as_json_can_hold_them(run, fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     for name, value in (("loss", "nan"), ("high", "inf"), ("low", "-inf")):
         client(fresh_store).log_metric(run_id, name, float(value))
     run_without_metrics = client(fresh_store).create_run(client(fresh_store).get_run(run_id).info.experiment_id).info.run_id
@@ -142,7 +142,7 @@ def test_the_runs_of_an_experiment_come_with_numbers_as_json_can_hold_them(run, 
 
 
 def test_recover_says_when_nothing_was_left_open(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     document, _ = run("recover")
     assert document == {"closed": []}
 

@@ -13,7 +13,7 @@ from lib.ledger.entry.vocabulary import make_reason, parse_timestamp
 from lib.registry.correct_entry import append_correction
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
-from tests.support.ledger_stores import book_id, registered, trained, writer
+from tests.support.ledger_stores import book_id_of, make_registered_model, make_trained_run, make_writer
 
 REASON = "Five trees get seventeen of eighteen right."
 WHY = ["--reason", REASON, "--category", "better"]
@@ -46,7 +46,7 @@ def quiet_moment():
 
 
 def test_asof_has_exactly_the_shape_of_the_contract(run, fresh_store):
-    run("register", trained(fresh_store), "--model", "wine", "--description", "Five trees.")
+    run("register", make_trained_run(fresh_store), "--model", "wine", "--description", "Five trees.")
     run("promote", "wine", "1", "--to", "Production", *WHY)
     at = quiet_moment()
     before = head(fresh_store)
@@ -82,7 +82,7 @@ def test_asof_has_exactly_the_shape_of_the_contract(run, fresh_store):
 
 
 def test_asof_a_day_has_every_holder_and_says_so_in_words(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     for version in "12":
         run("promote", "wine", version, "--to", "Production", *WHY)
     day = read_book_state(fresh_store, "wine").last_observed_at.date().isoformat()
@@ -97,12 +97,12 @@ def test_asof_a_day_has_every_holder_and_says_so_in_words(run, fresh_store):
 
 
 def test_asof_before_the_record_of_nobody_and_without_a_record_are_answers(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     document, _ = run("asof", "wine", "--at", "2020-01-01")
     assert document["answers"][0]["unknown"] == [{"since": None, "until": None, "why": "there is no record"}]
     assert "There is no record yet" in output_of("asof", "wine", "--at", "2020-01-01")
-    assert book_id(fresh_store) is None
-    sync_model_status(writer(fresh_store), "wine")
+    assert book_id_of(fresh_store) is None
+    sync_model_status(make_writer(fresh_store), "wine")
     document, _ = run("asof", "wine", "--at", "2020-01-01")
     assert document["answers"][0]["unknown"][0]["why"] == "before the record begins"
     assert "The record begins only on" in output_of("asof", "wine", "--at", "2020-01-01")
@@ -116,7 +116,7 @@ def test_asof_before_the_record_of_nobody_and_without_a_record_are_answers(run, 
 
 def test_asof_without_a_model_answers_for_each_deleted_ones_too(run, fresh_store):
     for name in ("wine", "gone", "untouched"):
-        registered(fresh_store, name)
+        make_registered_model(fresh_store, name)
     for name in ("wine", "gone"):
         run("promote", name, "1", "--to", "Production", *WHY)
     at = quiet_moment()
@@ -132,7 +132,7 @@ def test_asof_without_a_model_answers_for_each_deleted_ones_too(run, fresh_store
 
 
 def test_asof_claims_nothing_about_a_time_since_which_the_registry_was_moved_outside(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     moment = quiet_moment()
     move_outside(fresh_store, "2")
@@ -145,9 +145,9 @@ def test_asof_claims_nothing_about_a_time_since_which_the_registry_was_moved_out
 
 
 def test_asof_says_when_the_book_does_not_fit(run, fresh_store):
-    registered(fresh_store)
-    sync_model_status(writer(fresh_store), "wine")
-    client(fresh_store).log_param(book_id(fresh_store), "000099", "hello")
+    make_registered_model(fresh_store)
+    sync_model_status(make_writer(fresh_store), "wine")
+    client(fresh_store).log_param(book_id_of(fresh_store), "000099", "hello")
     _, notes = run("asof", "wine", "--at", quiet_moment())
     assert "verify says what" in notes
 
@@ -188,16 +188,16 @@ def test_asof_says_when_the_book_does_not_fit(run, fresh_store):
     ],
 )
 def test_bad_input_says_what_and_what_next(run, fresh_store, words, code, text):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     document, error = run(*words, code=code)
     assert document is None
     assert text in error
-    assert book_id(fresh_store) is None
+    assert book_id_of(fresh_store) is None
 
 
 def test_log_tells_all_books_newest_first_and_filters(run, fresh_store):
-    registered(fresh_store)
-    registered(fresh_store, "beer")
+    make_registered_model(fresh_store)
+    make_registered_model(fresh_store, "beer")
     assert run("log")[0] == {"entries": []}
     run("promote", "wine", "1", "--to", "Production", *WHY)
     moment = quiet_moment()
@@ -219,12 +219,14 @@ def test_log_tells_all_books_newest_first_and_filters(run, fresh_store):
 
 
 def test_history_in_text_names_the_move_and_what_corrects_an_entry(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     state = read_book_state(fresh_store, "wine")
     decided = next(entry for entry in state.book.entries if entry.body.type == "DECIDED")
     correction = Correction(reason=make_reason("needed", "The model in use could not be loaded any more."))
-    append_correction(writer(fresh_store), "wine", decided.id, correction, make_reason("other", "The reason was another one."))
+    append_correction(
+        make_writer(fresh_store), "wine", decided.id, correction, make_reason("other", "The reason was another one.")
+    )
     lines = output_of("history", "wine").splitlines()
     (decision,) = [line for line in lines if "superseded" in line]
     assert "v1 None → Production" in decision
@@ -232,7 +234,7 @@ def test_history_in_text_names_the_move_and_what_corrects_an_entry(run, fresh_st
 
 
 def test_drift_tells_and_writes_nothing(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     assert run("drift", "wine")[0] == {"model": "wine", "findings": []}
     run("promote", "wine", "1", "--to", "Production", *WHY)
     assert run("drift", "wine")[0] == {"model": "wine", "findings": []}
@@ -258,7 +260,7 @@ def test_drift_tells_and_writes_nothing(run, fresh_store):
 
 @pytest.mark.parametrize(("option", "champion"), [("--adopt", "2"), ("--revert", "1")])
 def test_drift_is_adopted_or_put_back_with_a_reason(run, fresh_store, option, champion):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     move_outside(fresh_store, "2")
     document, _ = run("drift", "wine", option, *WHY)
@@ -272,7 +274,7 @@ def test_drift_is_adopted_or_put_back_with_a_reason(run, fresh_store, option, ch
 
 
 def test_drift_in_both_stages_is_settled_in_one_go(run, fresh_store):
-    registered(fresh_store, versions=4)
+    make_registered_model(fresh_store, versions=4)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     run("promote", "wine", "2", "--to", "Staging", *WHY)
     move_outside(fresh_store, "3")
@@ -285,13 +287,13 @@ def test_drift_in_both_stages_is_settled_in_one_go(run, fresh_store):
 
 
 def test_what_a_look_has_not_recorded_yet_is_named_too(run, fresh_store):
-    registered(fresh_store)
-    sync_model_status(writer(fresh_store), "wine")
+    make_registered_model(fresh_store)
+    sync_model_status(make_writer(fresh_store), "wine")
     client(fresh_store).delete_model_version("wine", "3")
     move_outside(fresh_store, "2")
     document, _ = run("drift", "wine", code=3)
     assert [finding["what"] for finding in document["findings"]] == ["v3 was deleted", "Production was moved outside"]
-    sync_model_status(writer(fresh_store), "wine")
+    sync_model_status(make_writer(fresh_store), "wine")
     assert run("drift", "wine")[0]["findings"] == []
     client(fresh_store).delete_registered_model("wine")
     document, _ = run("drift", "wine", code=3)
@@ -299,7 +301,7 @@ def test_what_a_look_has_not_recorded_yet_is_named_too(run, fresh_store):
 
 
 def test_a_drift_that_cannot_be_settled_that_way_stays_open(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     client(fresh_store).delete_registered_model_alias("wine", "production")
     client(fresh_store).delete_model_version("wine", "1")
@@ -313,13 +315,15 @@ def test_a_drift_that_cannot_be_settled_that_way_stays_open(run, fresh_store):
 @pytest.mark.parametrize("kind", ["a newer schema", "no JSON"])
 def test_a_book_with_an_entry_that_is_not_understood_is_read_as_far_as_it_is_known(run, fresh_store, tmp_path, kind):
     from lib.ledger.chain.hash_chain import encode_entry, param_key
-    from tests.support.ledger_entries import newer
+    from tests.support.ledger_entries import make_newer_entry
 
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     state = read_book_state(fresh_store, "wine")
     invalid_param = param_key(state.book.head + 1), encode_entry("01ARZ3NDEKTSV4RRFFQ69G5FAV", "no { JSON", state.book.chain)[0]
-    client(fresh_store).log_param(book_id(fresh_store), *(newer(state) if kind == "a newer schema" else invalid_param))
+    client(fresh_store).log_param(
+        book_id_of(fresh_store), *(make_newer_entry(state) if kind == "a newer schema" else invalid_param)
+    )
     holders = run("asof", "wine", "--at", quiet_moment())[0]["answers"][0]["holders"]
     assert [holder["version"] for holder in holders] == ["1"]
     assert len(run("history", "wine")[0]["entries"]) == state.book.head + 1

@@ -12,15 +12,15 @@ from lib.cli import podium
 from lib.registry.promote import MoveRequest, move_version
 from tests.support.git_repository import git
 from tests.support.git_repository import repository as repository  # noqa: PLC0414 - a fixture
-from tests.support.ledger_stores import WHY, book_id, registered, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 
 
 @pytest.fixture
 def two_books(run, fresh_store):
     """Two books on the backend of the commands."""
     for name in ("wine", "red wine"):
-        registered(fresh_store, name)
-        move_version(writer(fresh_store), MoveRequest(name, "1", "Production", WHY))
+        make_registered_model(fresh_store, name)
+        move_version(make_writer(fresh_store), MoveRequest(name, "1", "Production", REASON))
     return fresh_store
 
 
@@ -59,7 +59,7 @@ def test_heads_are_noted_as_git_tags_unless_something_does_not_fit(run, two_book
     document, _ = run("verify", "--tag", str(repository))
     assert sorted(git(repository, "tag").splitlines()) == sorted(verdict["tag"] for verdict in document["models"])
     assert json.dumps(run("verify", "--tag", str(repository))[0]) == json.dumps(document)
-    client(two_books).log_param(book_id(two_books), "000042", "hello")
+    client(two_books).log_param(book_id_of(two_books), "000042", "hello")
     _, notes = run("verify", "--tag", str(repository), code=3)
     assert "No tag was made" in notes
     assert run("verify", "red wine", "--tag", str(repository / "nowhere"), code=1)[1].startswith("podium: ")

@@ -15,7 +15,7 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.session import now
-from tests.support.ledger_stores import WHY, book_id, trained, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_trained_run, make_writer
 from tests.support.run_factories import log_run, make_experiment
 
 
@@ -43,12 +43,12 @@ def artifact_folder(store, run_id):
 
 
 def test_a_store_without_deleted_things_is_fine(fresh_store):
-    trained(fresh_store)
+    make_trained_run(fresh_store)
     assert {finding.level for finding in check_deleted_items(fresh_store).values()} == {"fine"}
 
 
 def test_a_deleted_run_is_found_and_restored(context):
-    run_id = trained(context.backend, "forest-5-oops")
+    run_id = make_trained_run(context.backend, "forest-5-oops")
     client(context.backend).delete_run(run_id)
     finding = check_deleted_items(context.backend)["deleted_runs"]
     assert (finding.level, finding.evidence[0][:3]) == ("notice", ("forest-5-oops", run_id[:8], "wine"))
@@ -58,7 +58,7 @@ def test_a_deleted_run_is_found_and_restored(context):
 
 
 def test_a_deleted_experiment_is_restored_with_its_runs(context):
-    run_id = trained(context.backend)
+    run_id = make_trained_run(context.backend)
     experiment_id = read_run(context.backend, run_id).experiment_id
     client(context.backend).delete_experiment(experiment_id)
     finding = check_deleted_items(context.backend)["deleted_experiments"]
@@ -69,7 +69,10 @@ def test_a_deleted_experiment_is_restored_with_its_runs(context):
 
 def test_removing_one_run_takes_its_files_and_model_and_nothing_else_that_is_deleted(context):
     mlflow_client = client(context.backend)
-    removed_id, other_id = trained(context.backend, "forest-5-doomed"), trained(context.backend, "forest-9-spared")
+    removed_id, other_id = (
+        make_trained_run(context.backend, "forest-5-doomed"),
+        make_trained_run(context.backend, "forest-9-spared"),
+    )
     mlflow_client.log_text(removed_id, "x" * 2_000_000, "big.txt")
     model_folder = Path(mlflow_client.get_logged_model(read_run(context.backend, removed_id).model_ids[0]).artifact_location)
     other_experiment = make_experiment(context.backend, "old")
@@ -96,7 +99,10 @@ def test_removing_one_run_takes_its_files_and_model_and_nothing_else_that_is_del
 
 def test_removing_an_experiment_frees_its_name_and_spares_the_others(context):
     mlflow_client = client(context.backend)
-    removed_id, other_id = trained(context.backend), log_run(context.backend, make_experiment(context.backend, "kept"), "kept")
+    removed_id, other_id = (
+        make_trained_run(context.backend),
+        log_run(context.backend, make_experiment(context.backend, "kept"), "kept"),
+    )
     mlflow_client.delete_run(other_id)
     experiment_id = read_run(context.backend, removed_id).experiment_id
     model_folder = Path(mlflow_client.get_logged_model(read_run(context.backend, removed_id).model_ids[0]).artifact_location)
@@ -110,7 +116,7 @@ def test_removing_an_experiment_frees_its_name_and_spares_the_others(context):
 
 
 def test_nothing_goes_without_the_name_typed(context):
-    run_id = trained(context.backend)
+    run_id = make_trained_run(context.backend)
     client(context.backend).delete_run(run_id)
     for typed_text in ("", "forest", "yes"):
         with pytest.raises(ActionRefused, match="not typed"):
@@ -119,10 +125,13 @@ def test_nothing_goes_without_the_name_typed(context):
 
 
 def test_what_a_version_was_made_from_stays_whether_it_is_held_or_not(context):
-    champion_id, unstaged_id = trained(context.backend, "forest-5-held"), trained(context.backend, "forest-9-loose")
+    champion_id, unstaged_id = (
+        make_trained_run(context.backend, "forest-5-held"),
+        make_trained_run(context.backend, "forest-9-loose"),
+    )
     for run_id in (champion_id, unstaged_id):
-        register(writer(context.backend), run_id, "wine")
-    move_version(writer(context.backend), MoveRequest("wine", "1", "Production", WHY))
+        register(make_writer(context.backend), run_id, "wine")
+    move_version(make_writer(context.backend), MoveRequest("wine", "1", "Production", REASON))
     experiment_id = read_run(context.backend, champion_id).experiment_id
     client(context.backend).delete_experiment(experiment_id)
     for offer, version in (
@@ -153,8 +162,8 @@ def test_a_run_that_names_a_strange_folder_is_not_removed(context, tmp_path):
 
 
 def test_the_record_is_never_removed(context):
-    register(writer(context.backend), trained(context.backend), "wine")
-    book_run_id = book_id(context.backend)
+    register(make_writer(context.backend), make_trained_run(context.backend), "wine")
+    book_run_id = book_id_of(context.backend)
     with pytest.raises(ActionRefused, match="record"):
         assess_run_deletion(context.backend, [book_run_id])
     experiment_id = client(context.backend).get_experiment_by_name("podium-ledger").experiment_id

@@ -21,7 +21,7 @@ from lib.registry.register import register
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.session import now
 from tests.support.doctor_stores import KEY, PASSWORD, TOKEN, log_secrets
-from tests.support.ledger_stores import WHY, book_id, trained, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_trained_run, make_writer
 from tests.support.run_factories import log_run, make_experiment
 
 
@@ -77,9 +77,9 @@ def test_what_runs_do_not_tell_is_counted_by_what_is_missing(fresh_store):
 
 
 def test_a_champion_without_description_is_told_until_it_has_one(fresh_store):
-    register(writer(fresh_store), trained(fresh_store), "wine")
+    register(make_writer(fresh_store), make_trained_run(fresh_store), "wine")
     assert finding_of(fresh_store, good_practice.MODEL_DESCRIPTIONS_CHECK).summary == "none in Production"
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     client(fresh_store).update_registered_model("wine", "")
     client(fresh_store).update_model_version("wine", "1", "")
     assert finding_of(fresh_store, good_practice.MODEL_DESCRIPTIONS_CHECK).evidence == (("wine", "v1"),)
@@ -88,18 +88,18 @@ def test_a_champion_without_description_is_told_until_it_has_one(fresh_store):
 
 
 def test_a_run_tagged_production_without_a_version_is_told(fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     client(fresh_store).set_tag(run_id, "environment", "Production")
     assert finding_of(fresh_store, good_practice.PRODUCTION_RUNS_CHECK).evidence[0][1:] == ("environment", "yes")
-    register(writer(fresh_store), run_id, "wine")
+    register(make_writer(fresh_store), run_id, "wine")
     assert finding_of(fresh_store, good_practice.PRODUCTION_RUNS_CHECK).level == "fine"
 
 
 def test_a_silent_run_is_marked_and_one_that_still_logs_is_left_alone(context):
     mlflow_client = client(context.backend)
     stale_id, active_id = (
-        trained(context.backend, "forest-5-dead", status="RUNNING"),
-        trained(context.backend, "forest-9-alive", status="RUNNING"),
+        make_trained_run(context.backend, "forest-5-dead", status="RUNNING"),
+        make_trained_run(context.backend, "forest-9-alive", status="RUNNING"),
     )
     later = now() + timedelta(days=2)
     mlflow_client.log_metric(active_id, "loss", 0.1, timestamp=int((later - timedelta(minutes=5)).timestamp() * 1000))
@@ -117,9 +117,9 @@ def test_a_silent_run_is_marked_and_one_that_still_logs_is_left_alone(context):
 
 
 def test_a_version_that_lost_its_run_its_files_or_both_is_named(context):
-    first_id, second_id, third_id = (trained(context.backend, f"forest-{n}-trees") for n in (5, 10, 15))
+    first_id, second_id, third_id = (make_trained_run(context.backend, f"forest-{n}-trees") for n in (5, 10, 15))
     for run_id in (first_id, second_id, third_id):
-        register(writer(context.backend), run_id, "wine")
+        register(make_writer(context.backend), run_id, "wine")
     assert finding_of(context.backend, model_versions.MODEL_VERSIONS_CHECK).summary == "3 of 3"
     client(context.backend).delete_run(first_id)
     model_folder = Path(
@@ -133,8 +133,8 @@ def test_a_version_that_lost_its_run_its_files_or_both_is_named(context):
 
 
 def test_versions_are_looked_at_through_a_server_too(mlflow_server):
-    run_id = trained(mlflow_server, "forest-77-served")
-    register(writer(mlflow_server), run_id, "doctor-served")
+    run_id = make_trained_run(mlflow_server, "forest-77-served")
+    register(make_writer(mlflow_server), run_id, "doctor-served")
     finding = finding_of(mlflow_server, model_versions.MODEL_VERSIONS_CHECK)
     assert not [row for row in finding.evidence if row[0] == "doctor-served v1"]
 
@@ -207,7 +207,7 @@ def test_stores_beside_each_other_and_a_variable_elsewhere_are_told(fresh_store,
     from tests.conftest import copy_store
 
     other_store = copy_store(empty_database, tmp_path / "other")
-    trained(other_store)
+    make_trained_run(other_store)
     other_store.path.rename(fresh_store.path.with_name("second.db"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ana:{PASSWORD}@tracking.example:5000")
     finding = finding_of(fresh_store, other_stores.OTHER_STORES_CHECK)
@@ -236,10 +236,10 @@ def test_commits_without_a_run_and_versions_without_their_commit_are_told(fresh_
     git(project, "commit", "-q", "-m", "words only")
     monkeypatch.chdir(project)
     assert finding_of(fresh_store, git_commits.COMMITS_CHECK).level == "skipped"
-    run_ids = [trained(fresh_store, f"forest-{n}-trees") for n in (5, 9)]
+    run_ids = [make_trained_run(fresh_store, f"forest-{n}-trees") for n in (5, 9)]
     client(fresh_store).set_tag(run_ids[0], "git_commit", hashes[0])
     client(fresh_store).set_tag(run_ids[1], "git_commit", "f" * 40)
-    register(writer(fresh_store), run_ids[1], "wine")
+    register(make_writer(fresh_store), run_ids[1], "wine")
     finding = finding_of(fresh_store, git_commits.COMMITS_CHECK)
     assert [row[1] for row in finding.evidence] == ["try 2 trees", "try 1 trees"]
     versions_finding = finding_of(fresh_store, model_versions.MODEL_VERSIONS_CHECK)
@@ -253,10 +253,10 @@ def test_the_record_is_judged_and_a_move_outside_is_told(fresh_store):
         "none yet",
         "none recorded yet",
     ]
-    register(writer(fresh_store), trained(fresh_store), "wine")
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    register(make_writer(fresh_store), make_trained_run(fresh_store), "wine")
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     assert {finding.level for finding in findings_by_check(fresh_store, *ledger.CHECKS).values()} == {"fine"}
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     assert finding_of(fresh_store, ledger.DRIFT_CHECK).title == "wine was moved outside Podium"
-    client(fresh_store).set_model_version_tag("wine", "1", "podium.head", f"99 {'a' * 64} {book_id(fresh_store)}")
+    client(fresh_store).set_model_version_tag("wine", "1", "podium.head", f"99 {'a' * 64} {book_id_of(fresh_store)}")
     assert finding_of(fresh_store, ledger.LEDGER_CHECK).level == "problem"

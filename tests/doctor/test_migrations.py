@@ -19,7 +19,7 @@ from lib.doctor.checks.backend import CHECKS
 from lib.doctor.types import FixContext, offer_fix
 from lib.errors import ActionRefused, BadInput, NotWritable
 from lib.ui.app.session import now
-from tests.support.ledger_stores import trained
+from tests.support.ledger_stores import make_trained_run
 
 FILE_STORE_SCRIPT = """
 import mlflow
@@ -115,7 +115,7 @@ def downgrade(store):
 
 
 def test_an_older_database_is_upgraded_after_a_copy_and_nothing_is_lost(context):
-    trained(context.backend)
+    make_trained_run(context.backend)
     downgrade(context.backend)
     assert read_schema_status(context.backend.path).state == "older"
     finding = run_checks(context.backend, now, checks=CHECKS).findings[0]

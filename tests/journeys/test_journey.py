@@ -30,7 +30,7 @@ from lib.runs.table.run_table import find_best_run
 from lib.runs.table.types import Search
 from tests.support.auth_server import password
 from tests.support.dagshub_server import token
-from tests.support.ledger_stores import WHY, writer
+from tests.support.ledger_stores import REASON, make_writer
 from tests.support.older_server import serve_older
 
 BACKENDS = (
@@ -92,13 +92,13 @@ def test_from_a_launched_demo_to_production_and_back(journey_backend, tmp_path, 
     assert find_best_run(table, "metrics.accuracy", untold=untold) is not None
 
     for run_id in run_ids:
-        register(writer(journey_backend), run_id, model)
+        register(make_writer(journey_backend), run_id, model)
     assert find_candidates(journey_backend, run_ids[0])
-    first = move_version(writer(journey_backend), MoveRequest(model, "1", "Production", WHY, expected_holder=NO_HOLDER))
-    second = move_version(writer(journey_backend), MoveRequest(model, "2", "Production", WHY, expected_holder="1"))
+    first = move_version(make_writer(journey_backend), MoveRequest(model, "1", "Production", REASON, expected_holder=NO_HOLDER))
+    second = move_version(make_writer(journey_backend), MoveRequest(model, "2", "Production", REASON, expected_holder="1"))
     assert (first.outcome, second.outcome, second.displaced_versions) == ("applied", "applied", ("1",))
     between = read_book_state(journey_backend, model).last_observed_at
-    assert roll_back(writer(journey_backend), model, WHY, None, "2").version == "1"
+    assert roll_back(make_writer(journey_backend), model, REASON, None, "2").version == "1"
 
     snapshot = read_snapshot(journey_backend, model)
     assert snapshot.slot_states["production"].holders == ("1",)

@@ -23,7 +23,7 @@ from lib.ledger.storage.book_lookup import ModelIncarnation
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reconcile import sync_model_status
 from tests.ledger.test_replay import opened
-from tests.support.ledger_stores import WHY, book_id, registered, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 
 WINE = ModelIncarnation("wine", "a")
 
@@ -111,16 +111,16 @@ def test_threads_of_one_process_appending_at_once_lose_nothing(fresh_store, book
 
 
 def test_a_backend_that_fails_after_the_decision_says_that_it_is_recorded(monkeypatch, fresh_store):
-    registered(fresh_store)
-    sync_model_status(writer(fresh_store), "wine")
+    make_registered_model(fresh_store)
+    sync_model_status(make_writer(fresh_store), "wine")
 
     def locked(*_):
         raise MlflowException("database is locked", TEMPORARILY_UNAVAILABLE)
 
     monkeypatch.setattr(client(fresh_store), "set_registered_model_alias", locked)
     with pytest.raises(Busy, match="The decision is in the ledger"):
-        move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
-    assert len(read_book(fresh_store, book_id(fresh_store)).open_intents) == 1
+        move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    assert len(read_book(fresh_store, book_id_of(fresh_store)).open_intents) == 1
 
 
 def test_each_model_has_one_book_and_finding_writes_nothing(fresh_store):

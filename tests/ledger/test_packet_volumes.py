@@ -19,7 +19,7 @@ from lib.registry.packet import build_as_of_packet, build_decision_packet
 from lib.registry.packet_page import render_packet
 from lib.registry.reader import read_book_state
 from tests.conftest import copy_store
-from tests.support.ledger_stores import book_id, promoted_in_turn, writer
+from tests.support.ledger_stores import book_id_of, make_writer, promote_in_turn
 
 SMALL = 12
 
@@ -30,7 +30,7 @@ def store(empty_database, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(volumes, "VOLUME_CAPACITY", SMALL)
         backend = copy_store(empty_database, tmp_path_factory.mktemp("volumes") / "store")
-        promoted_in_turn(backend, 14)
+        promote_in_turn(backend, 14)
     book_cache.clear_cache()
     return backend
 
@@ -44,7 +44,7 @@ def reading(store):
 
 def answered(backend):
     at = datetime.now(UTC)
-    return build_as_of_packet(writer(backend), "wine", AsOfQuery("production", TimeQuery(at), at))
+    return build_as_of_packet(make_writer(backend), "wine", AsOfQuery("production", TimeQuery(at), at))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def made(store, reading):
         next(e.position for e in reading.entries if e.position >= part.first_position and e.body.type == "DECIDED")
         for part in reading.volumes
     ]
-    return [*(build_decision_packet(writer(store), "wine", str(place)) for place in first), answered(store)]
+    return [*(build_decision_packet(make_writer(store), "wine", str(place)) for place in first), answered(store)]
 
 
 def parts(text):
@@ -161,12 +161,12 @@ def test_export_and_verify_on_the_command_line_go_through_all_volumes(store, rea
 def test_a_damaged_volume_in_the_store_is_told_in_the_packet(store, reading, tmp_path):
     """On a copy: a stray value behind the end of the first volume, and later the second one deleted."""
     backend = copy_store(store.path, tmp_path / "damaged")
-    assert book_id(backend) == reading.volumes[0].run_id
+    assert book_id_of(backend) == reading.volumes[0].run_id
     client(backend).log_param(reading.volumes[0].run_id, param_key(14), "stray")
-    told = build_decision_packet(writer(backend), "wine", "5")
+    told = build_decision_packet(make_writer(backend), "wine", "5")
     assert [(one["place"], one["what"]) for one in told.verify] == [(14, "beyond the end")]
     assert parts(render_packet(told)) == set()
     client(backend).delete_run(reading.volumes[1].run_id)
-    told = build_decision_packet(writer(backend), "wine", "29")
+    told = build_decision_packet(make_writer(backend), "wine", "29")
     assert "book deleted" in [one["what"] for one in told.verify]
     assert parts(render_packet(told)) == set()

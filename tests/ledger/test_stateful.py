@@ -34,7 +34,7 @@ from lib.registry.reader import read_snapshot
 from lib.registry.reconcile import recover, sync_model_status
 from lib.registry.verify import verify
 from tests.conftest import copy_store
-from tests.support.ledger_stores import WHY, registered, writer
+from tests.support.ledger_stores import REASON, make_registered_model, make_writer
 
 TOUCHES = ("set_registered_model_alias", "delete_registered_model_alias", "transition_model_version_stage")
 WRITES = (*TOUCHES, "log_param", "create_run", "set_model_version_tag", "set_registered_model_tag", "set_tag")
@@ -108,7 +108,7 @@ class Ledger(RuleBasedStateMachine):
             self.outside("set_registered_model_alias", "production", holder)
             self.outside("transition_model_version_stage", holder, "Production")
         self.sample(dict.fromkeys(SLOTS, UNKNOWN))
-        self.book = sync_model_status(writer(self.backend), "wine").book_id
+        self.book = sync_model_status(make_writer(self.backend), "wine").book_id
         self.settle()
         self.sample()
 
@@ -154,7 +154,7 @@ class Ledger(RuleBasedStateMachine):
         That the book was away and is back is recorded first, once for each time it was missed, and moves nobody.
         """
         before, due = self.state, self.due()
-        found = sync_model_status(writer(self.backend), "wine")
+        found = sync_model_status(make_writer(self.backend), "wine")
         self.compared(before, due)
         return found
 
@@ -185,18 +185,18 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(n=VERSIONS)
     def promote(self, n):
-        self.do(MoveRequest("wine", self.version(n), "Production", WHY))
+        self.do(MoveRequest("wine", self.version(n), "Production", REASON))
 
     @rule(n=VERSIONS, to=st.sampled_from(["Staging", "Production", "Archived", "None"]))
     def decide(self, n, to):
-        self.do(MoveRequest("wine", self.version(n), to, WHY))
+        self.do(MoveRequest("wine", self.version(n), to, REASON))
 
     @rule()
     def back(self):
         self.looked()
         drifted = self.state.drifted_slots()
         try:
-            done = roll_back(writer(self.backend), "wine", WHY, None, None)
+            done = roll_back(make_writer(self.backend), "wine", REASON, None, None)
             assert not drifted
             assert done.outcome in ("applied", "unchanged")
             COUNTS["rolled back"] += 1
@@ -212,18 +212,18 @@ class Ledger(RuleBasedStateMachine):
         ways = [way for drift in find_drifts(found) for way in drift.resolutions]
         if ways:
             way = ways[n % len(ways)]
-            self.do(MoveRequest("wine", way.version, way.to_stage, WHY, kind=way.kind))
+            self.do(MoveRequest("wine", way.version, way.to_stage, REASON, kind=way.kind))
             COUNTS[way.kind] += 1
 
     @rule(n=VERSIONS, to=st.sampled_from(["Production", "Staging", "Archived"]), after=st.integers(0, 14), late=st.booleans())
     def die(self, n, to, after, late):
         """Die at a step of a decision, before or after any of its writes; somebody finishes it at once, or later, or never."""
         self.looked()
-        self.hands.left, wish = after, MoveRequest("wine", self.version(n), to, WHY)
+        self.hands.left, wish = after, MoveRequest("wine", self.version(n), to, REASON)
         before = self.state
         self.fog = self.fog or bool(before.open_intents)
         try:
-            move_version(writer(self.backend), wish)
+            move_version(make_writer(self.backend), wish)
         except Died:
             COUNTS["died"] += 1
         except ActionRefused:
@@ -242,7 +242,7 @@ class Ledger(RuleBasedStateMachine):
         """Recover what the dead left."""
         self.looked()
         before = self.state
-        _, closed = recover(writer(self.backend, "bo"), "wine")
+        _, closed = recover(make_writer(self.backend, "bo"), "wine")
         assert set(closed) == {intent.id for intent in before.open_intents}
         assert not self.state.open_intents
         if closed:
@@ -285,7 +285,7 @@ class Ledger(RuleBasedStateMachine):
         before, due, died = self.state, self.due(), False
         self.hands.left = after
         try:
-            sync_model_status(writer(self.backend), "wine")
+            sync_model_status(make_writer(self.backend), "wine")
         except Died:
             died = True
             COUNTS["died looking"] += 1
@@ -305,7 +305,7 @@ class Ledger(RuleBasedStateMachine):
             self.restorings += 1  # else the last time was not recorded yet: the book is still missed since then
         client(self.backend).delete_run(run_id)
         with pytest.raises(LedgerBroken):
-            move_version(writer(self.backend), MoveRequest("wine", version, "Production", WHY))
+            move_version(make_writer(self.backend), MoveRequest("wine", version, "Production", REASON))
         client(self.backend).restore_run(run_id)
         assert self.seen == before
         COUNTS["restored"] += 1
@@ -316,7 +316,7 @@ class Ledger(RuleBasedStateMachine):
         self.looked()
         before, drifted = self.state, self.state.drifted_slots()
         try:
-            done = move_version(writer(self.backend), wish)
+            done = move_version(make_writer(self.backend), wish)
             assert done.outcome in ("applied", "unchanged", "overtaken")
             assert done.outcome == "unchanged" or wish.kind in ("adopt", "revert") or not drifted
             COUNTS[done.outcome] += 1
@@ -398,7 +398,7 @@ def said(holders):
 def template(empty_database, tmp_path_factory):
     """A store with a model of four versions, made once."""
     store = copy_store(empty_database, tmp_path_factory.mktemp("stateful"))
-    registered(store, versions=4)
+    make_registered_model(store, versions=4)
     return store.path
 
 

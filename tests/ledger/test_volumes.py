@@ -29,13 +29,13 @@ from lib.registry.reader import read_all_books, read_all_books_uncached, read_bo
 from lib.registry.reconcile import recover, sync_model_status
 from lib.registry.verify import verify, verify_all
 from tests.ledger.test_replay import COMMON, now, opened
-from tests.support.ledger_stores import WHY, book_id, promoted_in_turn, registered, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer, promote_in_turn
 from tests.support.ledger_workers import (
     append_and_die,
     append_often_in_small_volumes,
     processes,
     promote_often_in_small_volumes,
-    together,
+    run_together,
 )
 from tests.support.registry_factories import check_at_rest as at_rest
 
@@ -191,7 +191,7 @@ def test_a_process_that_remembers_a_later_day_follows_a_database_that_was_put_ba
 
 def long_story(backend):
     """Nine promotions of a model in turn: a book of two volumes."""
-    return promoted_in_turn(backend, 9)
+    return promote_in_turn(backend, 9)
 
 
 def test_history_log_as_of_and_the_strip_go_through_all_volumes(fresh_store):
@@ -233,7 +233,7 @@ def test_every_book_is_the_same_with_and_without_what_is_remembered(fresh_store)
     assert read_all_books(fresh_store) == read_all_books_uncached(fresh_store)
     book_cache.clear_cache()
     assert read_all_books(fresh_store) == read_all_books_uncached(fresh_store)
-    first = book_id(fresh_store)
+    first = book_id_of(fresh_store)
     client(fresh_store).set_tag(first, "podium.kind", "hidden")
     book_cache.clear_cache()
     (told,) = read_all_books(fresh_store).values()
@@ -244,7 +244,7 @@ def test_every_book_is_the_same_with_and_without_what_is_remembered(fresh_store)
 def test_a_renamed_model_keeps_its_volumes(fresh_store):
     head = long_story(fresh_store).book.head
     client(fresh_store).rename_registered_model("wine", "wine-old")
-    assert move_version(writer(fresh_store), MoveRequest("wine-old", "1", "Production", WHY)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), MoveRequest("wine-old", "1", "Production", REASON)).outcome == "applied"
     added = [e.body.type for e in read_book_state(fresh_store, "wine-old").book.entries if e.position > head]
     assert [one for one in added if one != "VOLUME"] == ["OBSERVED", "DECIDED", "APPLIED"]
 
@@ -256,10 +256,10 @@ def test_a_deleted_volume_stops_the_writing_and_is_named_by_verify(fresh_store, 
     assert "book deleted" in [f.what for f in verify(fresh_store, "wine").findings]
     book_cache.clear_cache()
     with pytest.raises(LedgerBroken, match="deleted"):
-        move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+        move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     client(fresh_store).restore_run(volume)
     assert verify(fresh_store, "wine").findings == ()
-    assert move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)).outcome == "applied"
 
 
 def planted(backend, book, next_):
@@ -280,11 +280,11 @@ def test_a_volume_that_leads_nowhere_or_back_is_named_and_stops_the_writing(fres
 
 
 def test_a_carry_that_its_entries_do_not_add_up_to_is_named_by_verify(fresh_store):
-    registered(fresh_store)
-    book = sync_model_status(writer(fresh_store), "wine").book_id
+    make_registered_model(fresh_store)
+    book = sync_model_status(make_writer(fresh_store), "wine").book_id
     other = client(fresh_store).create_run(client(fresh_store).get_run(book).info.experiment_id).info.run_id
     planted(fresh_store, book, other)
-    assert move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)).outcome == "applied"
     assert [(f.position, f.what, f.blocks_writing) for f in verify(fresh_store, "wine").findings] == [
         (2, "carry differs", False),
         (2, "clock ran backwards", False),  # what was planted is of an earlier day
@@ -320,7 +320,7 @@ def test_death_at_every_step_of_beginning_another_volume_leaves_one_that_others_
 
 def test_four_processes_at_the_end_of_a_volume_agree_on_the_next_and_lose_nothing(fresh_store, book):
     fill(fresh_store, book, SMALL - 1)
-    together(append_often_in_small_volumes, [(fresh_store, book, SMALL, f"p{n}", 8) for n in range(4)])
+    run_together(append_often_in_small_volumes, [(fresh_store, book, SMALL, f"p{n}", 8) for n in range(4)])
     reading = read_book(fresh_store, book).book
     notes = [body.note for body in bodies(reading)][SMALL - 1 :]
     assert sorted(notes) == sorted(f"p{n} {one}" for n in range(4) for one in range(8))
@@ -334,9 +334,9 @@ def test_four_processes_at_the_end_of_a_volume_agree_on_the_next_and_lose_nothin
 
 
 def test_processes_promoting_across_the_ends_of_volumes_leave_one_production(fresh_store):
-    registered(fresh_store, versions=3)
-    together(promote_often_in_small_volumes, [(fresh_store, SMALL, n, 5) for n in (1, 2, 3)])
-    recover(writer(fresh_store), "wine")
+    make_registered_model(fresh_store, versions=3)
+    run_together(promote_often_in_small_volumes, [(fresh_store, SMALL, n, 5) for n in (1, 2, 3)])
+    recover(make_writer(fresh_store), "wine")
     types = at_rest(fresh_store)
     assert types["VOLUME"] >= 1, "how many promotions found something to change differs from run to run"
     assert types["OBSERVED"] == 0

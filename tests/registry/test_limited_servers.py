@@ -24,8 +24,8 @@ from lib.registry.reconcile import read_model_status, recover, sync_model_status
 from lib.registry.register import find_candidates, register
 from lib.registry.verify import verify
 from lib.runs.reading.registered_versions import read_version_origins
-from tests.support.ledger_stores import MLMODEL, WHY, trained, writer
-from tests.support.ledger_workers import promote_often, together
+from tests.support.ledger_stores import MLMODEL, REASON, make_trained_run, make_writer
+from tests.support.ledger_workers import promote_often, run_together
 from tests.support.limited_server import narrowed
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
@@ -60,19 +60,19 @@ def check_at_rest(backend, model):
 @pytest.mark.parametrize("missing_features", LACKS, ids=" and ".join)
 def test_the_journey_on_a_server_without(mlflow_server, missing_features):
     model = f"wine-without-{'-'.join(missing_features)}"
-    train = run_with_model_files if "logged models" in missing_features else trained
+    train = run_with_model_files if "logged models" in missing_features else make_trained_run
     with narrowed(mlflow_server, *missing_features) as (backend, proxy):
         runs = [train(backend, f"forest-{n}-trees") for n in (1, 5, 10)]
-        versions = [register(writer(backend), run_id, model).version for run_id in runs]
+        versions = [register(make_writer(backend), run_id, model).version for run_id in runs]
         assert versions == ["1", "2", "3"]
-        move_version(writer(backend), MoveRequest(model, "1", "Production", WHY, expected_holder=NO_HOLDER))
-        result = move_version(writer(backend), MoveRequest(model, "2", "Production", WHY, expected_holder="1"))
+        move_version(make_writer(backend), MoveRequest(model, "1", "Production", REASON, expected_holder=NO_HOLDER))
+        result = move_version(make_writer(backend), MoveRequest(model, "2", "Production", REASON, expected_holder="1"))
         assert (result.outcome, result.displaced_versions) == ("applied", ("1",))
         between = read_book_state(backend, model).last_observed_at
-        assert roll_back(writer(backend), model, WHY, None, "2").version == "1"
-        move_version(writer(backend), MoveRequest(model, "3", "Staging", WHY))
-        assert move_version(writer(backend), MoveRequest(model, "3", "Archived", WHY, "archive")).outcome == "applied"
-        move_version(writer(backend), MoveRequest(model, "3", "Staging", WHY))
+        assert roll_back(make_writer(backend), model, REASON, None, "2").version == "1"
+        move_version(make_writer(backend), MoveRequest(model, "3", "Staging", REASON))
+        assert move_version(make_writer(backend), MoveRequest(model, "3", "Archived", REASON, "archive")).outcome == "applied"
+        move_version(make_writer(backend), MoveRequest(model, "3", "Staging", REASON))
 
         snapshot = read_snapshot(backend, model)
         assert (snapshot.slot_states["production"].holders, snapshot.slot_states["staging"].holders) == (("1",), ("3",))
@@ -101,11 +101,11 @@ def test_a_model_among_the_artifacts_is_registered_from_there(mlflow_server):
 def test_without_stages_the_calls_that_are_shown_write_the_tag(mlflow_server):
     model = "wine-shown"
     with narrowed(mlflow_server, "stages") as (backend, _):
-        register(writer(backend), trained(backend), model)
+        register(make_writer(backend), make_trained_run(backend), model)
         snippet = moves_snippet(
             backend.uri,
             model,
-            preview_moves(read_model_status(backend, model), MoveRequest(model, "1", "Production", WHY), writer(backend)),
+            preview_moves(read_model_status(backend, model), MoveRequest(model, "1", "Production", REASON), make_writer(backend)),
         )
         assert ALIAS in snippet
         assert f"set_model_version_tag('{model}', '1', '{STAGE_TAG}', 'Production')" in snippet
@@ -119,14 +119,14 @@ def test_without_aliases_a_move_behind_our_back_is_seen_and_can_be_put_back(mlfl
     model = "wine-behind"
     with narrowed(mlflow_server, "aliases") as (backend, _):
         for n in (1, 2):
-            register(writer(backend), trained(backend, f"forest-{n}-trees"), model)
-        move_version(writer(backend), MoveRequest(model, "1", "Production", WHY))
+            register(make_writer(backend), make_trained_run(backend, f"forest-{n}-trees"), model)
+        move_version(make_writer(backend), MoveRequest(model, "1", "Production", REASON))
         client(backend).transition_model_version_stage(model, "2", "Production")
         client(backend).transition_model_version_stage(model, "1", "Archived")
-        drifts = find_drifts(sync_model_status(writer(backend), model))
+        drifts = find_drifts(sync_model_status(make_writer(backend), model))
         assert [(drift.slot, drift.observed) for drift in drifts] == [("production", ("2",))]
         revert = next(resolution for resolution in drifts[0].resolutions if resolution.kind == "revert")
-        move_version(writer(backend), MoveRequest(model, revert.version, revert.to_stage, WHY, "revert"))
+        move_version(make_writer(backend), MoveRequest(model, revert.version, revert.to_stage, REASON, "revert"))
         assert read_snapshot(backend, model).slot_states["production"].holders == ("1",)
         assert check_at_rest(backend, model)["OBSERVED"] == 1
 
@@ -135,17 +135,17 @@ def test_a_server_that_loses_its_stages_while_podium_runs_is_noticed_and_the_pro
     model = "wine-renewed"
     with narrowed(mlflow_server) as (backend, proxy):
         for n in (1, 2):
-            register(writer(backend), trained(backend, f"forest-{n}-trees"), model)
-        move_version(writer(backend), MoveRequest(model, "1", "Production", WHY))
+            register(make_writer(backend), make_trained_run(backend, f"forest-{n}-trees"), model)
+        move_version(make_writer(backend), MoveRequest(model, "1", "Production", REASON))
         assert read_capabilities(backend).stages.is_available
         proxy.without.add("stages")
-        request = MoveRequest(model, "2", "Production", WHY)
+        request = MoveRequest(model, "2", "Production", REASON)
         moves = [
             (move.verb, move.target, move.version)
-            for move in preview_moves(read_model_status(backend, model), request, writer(backend))
+            for move in preview_moves(read_model_status(backend, model), request, make_writer(backend))
         ]
         assert sorted(moves) == [("alias", "production", "2"), ("stage", "Archived", "1"), ("stage", "Production", "2")]
-        assert move_version(writer(backend), request).outcome == "applied"
+        assert move_version(make_writer(backend), request).outcome == "applied"
         assert {v.number: v.stage for v in read_snapshot(backend, model).versions.values()} == {
             "2": "Production",
             "1": "Archived",
@@ -157,10 +157,10 @@ def test_a_server_that_loses_its_stages_while_podium_runs_is_noticed_and_the_pro
 def test_a_server_that_stops_taking_stages_in_the_middle_is_asked_again_and_the_decision_is_carried_out(mlflow_server, answer):
     model = f"wine-middle-{answer}"
     with narrowed(mlflow_server, answer=answer) as (backend, proxy):
-        register(writer(backend), trained(backend), model)
+        register(make_writer(backend), make_trained_run(backend), model)
         assert read_capabilities(backend).stages.is_available
         proxy.without.add("transition")
-        assert move_version(writer(backend), MoveRequest(model, "1", "Production", WHY)).outcome == "applied"
+        assert move_version(make_writer(backend), MoveRequest(model, "1", "Production", REASON)).outcome == "applied"
         assert read_capabilities(backend).stages.is_available is False
         assert read_snapshot(backend, model).versions["1"].stage == "Production"
         assert check_at_rest(backend, model)["OBSERVED"] == 0
@@ -176,9 +176,11 @@ def test_two_processes_racing_three_times_leave_one_production(mlflow_server, mi
         for n in (1, 2):
             client(backend).create_model_version(model, f"s3://nowhere/{n}")
         answers = [
-            answer for process_answers in together(promote_often, [(backend, n, 3) for n in (1, 2)]) for answer in process_answers
+            answer
+            for process_answers in run_together(promote_often, [(backend, n, 3) for n in (1, 2)])
+            for answer in process_answers
         ]
-        recover(writer(backend), model)
+        recover(make_writer(backend), model)
         assert set(answers) <= {"applied", "overtaken", "unchanged"}
         entry_counts = check_at_rest(backend, model)
         assert entry_counts["OBSERVED"] == 0

@@ -22,21 +22,21 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.register import register
-from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_trained_run, make_writer
 from tests.support.ledger_workers import look_and_die, processes
 from tests.support.registry_factories import move_request
 
 
 def promoted_model(backend, versions=3):
     """A model whose v1 was promoted to Production."""
-    registered(backend, versions=versions)
-    move_version(writer(backend), move_request("1"))
+    make_registered_model(backend, versions=versions)
+    move_version(make_writer(backend), move_request("1"))
     return client(backend)
 
 
 def sync_notices(backend, model="wine"):
     """The notices after a sync with write permission."""
-    return collect_notices(sync_model_status(writer(backend), model), {})
+    return collect_notices(sync_model_status(make_writer(backend), model), {})
 
 
 def notice_titles(backend, model="wine"):
@@ -78,7 +78,8 @@ def test_an_alias_or_stage_moved_outside_is_recorded_once_and_can_be_adopted_or_
     assert parse_timestamp(entry.window[0]) <= parse_timestamp(entry.window[1])
     resolution = next(resolution for resolution in notice.resolutions if resolution.kind == kind)
     assert (
-        move_version(writer(fresh_store), move_request(resolution.version, resolution.to_stage, kind=kind)).outcome == "applied"
+        move_version(make_writer(fresh_store), move_request(resolution.version, resolution.to_stage, kind=kind)).outcome
+        == "applied"
     )
     assert sync_notices(fresh_store) == ()
 
@@ -92,13 +93,13 @@ def test_a_deleted_champion_is_open_until_somebody_lets_it_stand_or_moves_anothe
     assert notice.resolutions == (DriftResolution("adopt", "1", "Archived"),)
     assert observed_bodies(fresh_store)[-1].gone == ("1",)
     assert observed_bodies(fresh_store)[notice.position - first_observed_position(fresh_store)].gone == ("1",)
-    result = move_version(writer(fresh_store), move_request("1", "Archived", kind="adopt"))
+    result = move_version(make_writer(fresh_store), move_request("1", "Archived", kind="adopt"))
     assert (result.outcome, result.from_stage) == ("applied", "Production")
     assert sync_notices(fresh_store) == ()
     state = read_book_state(fresh_store, "wine")
     assert state.desired_holders()["production"].holders_text == "none"
     assert state.intents[-1].body.identity == state.version_identity("1")
-    assert move_version(writer(fresh_store), move_request("2", expected_holder="none")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), move_request("2", expected_holder="none")).outcome == "applied"
 
 
 def first_observed_position(backend):
@@ -109,7 +110,7 @@ def test_after_a_champion_was_deleted_another_can_be_promoted_at_once(fresh_stor
     mlflow = promoted_model(fresh_store)
     drop_the_alias(mlflow)
     mlflow.delete_model_version("wine", "1")
-    assert move_version(writer(fresh_store), move_request("2")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), move_request("2")).outcome == "applied"
     assert sync_notices(fresh_store) == ()
 
 
@@ -127,9 +128,9 @@ def test_a_deletion_that_did_not_happen_cannot_be_adopted(fresh_store):
     promoted_model(fresh_store)
     client(fresh_store).delete_model_version("wine", "3")
     with pytest.raises(NotFound, match="no version 3"):
-        move_version(writer(fresh_store), move_request("3", "Archived", kind="adopt"))
+        move_version(make_writer(fresh_store), move_request("3", "Archived", kind="adopt"))
     with pytest.raises(ActionRefused, match="do not disagree"):
-        move_version(writer(fresh_store), move_request("1", "Archived", kind="adopt"))
+        move_version(make_writer(fresh_store), move_request("1", "Archived", kind="adopt"))
     assert read_book_state(fresh_store, "wine").intents[-1].body.kind == "promote"
 
 
@@ -141,18 +142,18 @@ def test_a_renamed_model_is_recorded_as_renamed_and_nobody_loses_a_holding(fresh
         "The model was renamed from wine to beer"
     ]
     assert notice_titles(fresh_store, "beer") == [("The model was renamed from wine to beer", "told")]
-    sync_model_status(writer(fresh_store), "beer")
+    sync_model_status(make_writer(fresh_store), "beer")
     (entry,) = observed_bodies(fresh_store, "beer")
     assert (entry.by, entry.model, entry.was) == (UNKNOWN_ACTOR, "beer", entry.now)
     assert recorded_holdings(read_book_state(fresh_store, "beer").book.entries) == holdings
-    move_version(writer(fresh_store), MoveRequest("beer", "2", "Production", WHY))
+    move_version(make_writer(fresh_store), MoveRequest("beer", "2", "Production", REASON))
     assert notice_titles(fresh_store, "beer") == []
 
 
 def test_a_model_made_anew_is_told_until_the_first_decision_and_its_champion_can_be_adopted(fresh_store):
     mlflow = promoted_model(fresh_store)
     mlflow.delete_registered_model("wine")
-    registered(fresh_store, stages={"2": "Production"}, aliases={"production": "2"})
+    make_registered_model(fresh_store, stages={"2": "Production"}, aliases={"production": "2"})
     (unrecorded,) = collect_notices(read_model_status(fresh_store, "wine"), {})
     assert (unrecorded.what, unrecorded.severity) == ("The model was made anew", "drift")
     (notice,) = sync_notices(fresh_store)
@@ -160,7 +161,7 @@ def test_a_model_made_anew_is_told_until_the_first_decision_and_its_champion_can
         "The model was deleted and made anew",
         (DriftResolution("adopt", "2", "Production"),),
     )
-    assert move_version(writer(fresh_store), move_request("2", kind="adopt")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), move_request("2", kind="adopt")).outcome == "applied"
     assert sync_notices(fresh_store) == ()
     assert read_book_state(fresh_store, "wine").desired_holders()["production"].holder == "2"
 
@@ -169,33 +170,33 @@ def test_a_deleted_model_is_told_and_recorded_by_the_survey(fresh_store):
     promoted_model(fresh_store).delete_registered_model("wine")
     survey = survey_models(fresh_store)
     assert [(n.what, n.position) for n in collect_notices(survey.statuses["wine"], {})] == [("The model was deleted", 0)]
-    assert record_changes(writer(fresh_store), survey)
+    assert record_changes(make_writer(fresh_store), survey)
     survey = survey_models(fresh_store)
     head = survey.statuses["wine"].state.book.head
     assert [(n.what, n.position) for n in collect_notices(survey.statuses["wine"], {})] == [("The model was deleted", head)]
-    assert not record_changes(writer(fresh_store), survey)
+    assert not record_changes(make_writer(fresh_store), survey)
 
 
 def test_the_survey_writes_nothing_and_write_down_records_what_every_model_lacks(fresh_store):
     for name in ("wine", "beer"):
-        registered(fresh_store, name)
-        move_version(writer(fresh_store), MoveRequest(name, "1", "Production", WHY))
+        make_registered_model(fresh_store, name)
+        move_version(make_writer(fresh_store), MoveRequest(name, "1", "Production", REASON))
     client(fresh_store).set_registered_model_alias("wine", "production", "2")
     heads = {model: status.state.book.head for model, status in survey_models(fresh_store).statuses.items()}
     survey = survey_models(fresh_store)
     assert {model: status.state.book.head for model, status in survey.statuses.items()} == heads
-    assert record_changes(writer(fresh_store), survey)
+    assert record_changes(make_writer(fresh_store), survey)
     after = {model: status.state.book.head for model, status in survey_models(fresh_store).statuses.items()}
     assert after == {"wine": heads["wine"] + 1, "beer": heads["beer"]}
 
 
 def test_a_deleted_book_is_named_and_its_restoring_is_recorded_with_the_time_it_was_missed(fresh_store):
-    mlflow, book = promoted_model(fresh_store), book_id(fresh_store)
+    mlflow, book = promoted_model(fresh_store), book_id_of(fresh_store)
     mlflow.delete_run(book)
     survey = survey_models(fresh_store)
     assert survey.deleted_books == {"wine": DeletedBook(book, (book,))}
     with pytest.raises(LedgerBroken, match=f"Restore run {book}"):
-        sync_model_status(writer(fresh_store), "wine")
+        sync_model_status(make_writer(fresh_store), "wine")
     mlflow.restore_run(book)
     assert notice_titles(fresh_store) == [("The book itself was deleted, and restored", "told")]
     assert notice_titles(fresh_store) == [("The book itself was deleted, and restored", "told")]
@@ -203,13 +204,13 @@ def test_a_deleted_book_is_named_and_its_restoring_is_recorded_with_the_time_it_
     assert entry.by == UNKNOWN_ACTOR
     assert parse_timestamp(entry.window[0]) < parse_timestamp(entry.window[1])
     assert [h.version for h in recorded_holdings(read_book_state(fresh_store, "wine").book.entries)] == ["1"]
-    assert move_version(writer(fresh_store), move_request("2")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), move_request("2")).outcome == "applied"
     assert notice_titles(fresh_store) == []
 
 
 def delete_and_restore_book(backend, clock=None):
     """Somebody deletes the book, a look misses it, somebody restores it."""
-    client(backend).delete_run(book_id(backend))
+    client(backend).delete_run(book_id_of(backend))
     with pytest.raises(LedgerBroken):
         sync_model_status(writer_ahead(backend, clock or timedelta()), "wine")
     client(backend).restore_run(read_index_params(backend)[ModelIncarnation("wine", None).name_key])
@@ -217,7 +218,7 @@ def delete_and_restore_book(backend, clock=None):
 
 def writer_ahead(backend, ahead):
     """A writer whose clock is so much ahead."""
-    return replace(writer(backend), clock=lambda: datetime.now(UTC) + ahead)
+    return replace(make_writer(backend), clock=lambda: datetime.now(UTC) + ahead)
 
 
 def test_a_book_that_is_deleted_and_restored_again_and_again_says_so_each_time(fresh_store):
@@ -254,7 +255,7 @@ def test_a_restoring_is_recorded_once_though_the_clock_of_whoever_missed_the_boo
     status = read_model_status(fresh_store, "wine")
     (deleted_at,) = (value for name, value in read_index_tags(fresh_store).items() if name.startswith(DELETED_TAG_PREFIX))
     for _ in range(2):  # two who looked at the same time
-        append_restored(writer(fresh_store), status, deleted_at)
+        append_restored(make_writer(fresh_store), status, deleted_at)
     (entry,) = observed_bodies(fresh_store)
     assert entry.window[0] == deleted_at
     assert parse_timestamp(entry.window[0]) <= parse_timestamp(entry.window[1])
@@ -267,17 +268,17 @@ def read_index_tags(backend):
 
 def test_the_survey_of_all_models_has_a_restored_book_recorded_too(fresh_store):
     promoted_model(fresh_store)
-    client(fresh_store).delete_run(book_id(fresh_store))
-    assert not record_changes(writer(fresh_store), survey_models(fresh_store))  # noted only
+    client(fresh_store).delete_run(book_id_of(fresh_store))
+    assert not record_changes(make_writer(fresh_store), survey_models(fresh_store))  # noted only
     client(fresh_store).restore_run(read_index_params(fresh_store)[ModelIncarnation("wine", None).name_key])
-    assert record_changes(writer(fresh_store), survey_models(fresh_store))
+    assert record_changes(make_writer(fresh_store), survey_models(fresh_store))
     assert [body.note for body in observed_bodies(fresh_store)] == [RESTORED_NOTE]
-    assert not record_changes(writer(fresh_store), survey_models(fresh_store))
+    assert not record_changes(make_writer(fresh_store), survey_models(fresh_store))
 
 
 def test_a_late_note_of_a_book_that_is_back_says_nothing(fresh_store):
     promoted_model(fresh_store)
-    mark_book_deleted(fresh_store, book_id(fresh_store), "2026-11-24T10:00:00.000Z")
+    mark_book_deleted(fresh_store, book_id_of(fresh_store), "2026-11-24T10:00:00.000Z")
     assert notice_titles(fresh_store) == []
 
 
@@ -319,25 +320,25 @@ def test_what_the_same_look_records_first_does_not_shorten_the_time_in_which_som
 def test_a_note_of_a_deleted_book_that_is_no_time_is_nobodys_crash(fresh_store):
     mlflow = promoted_model(fresh_store)
     index = mlflow.get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG]
-    mlflow.set_tag(index, DELETED_TAG_PREFIX + book_id(fresh_store), "![x](http://evil)")
+    mlflow.set_tag(index, DELETED_TAG_PREFIX + book_id_of(fresh_store), "![x](http://evil)")
     assert notice_titles(fresh_store) == []
 
 
 def test_an_edited_book_is_named_on_every_look(fresh_store):
     promoted_model(fresh_store)
-    client(fresh_store).log_param(book_id(fresh_store), "000042", "hello")
+    client(fresh_store).log_param(book_id_of(fresh_store), "000042", "hello")
     (notice,) = sync_notices(fresh_store)
     assert (notice.what, notice.severity) == ("Place 42 of the book: beyond the end", "broken")
 
 
 def test_a_champions_deleted_run_is_told_with_what_to_do_until_it_is_restored(fresh_store):
-    run_id = trained(fresh_store)
-    register(writer(fresh_store), run_id, "wine")
-    move_version(writer(fresh_store), move_request("1"))
+    run_id = make_trained_run(fresh_store)
+    register(make_writer(fresh_store), run_id, "wine")
+    move_version(make_writer(fresh_store), move_request("1"))
     assert find_deleted_source_runs(fresh_store, read_snapshot(fresh_store, "wine")) == {}
     client(fresh_store).delete_run(run_id)
     deleted_runs = find_deleted_source_runs(fresh_store, read_snapshot(fresh_store, "wine"))
-    (notice,) = collect_notices(sync_model_status(writer(fresh_store), "wine"), deleted_runs)
+    (notice,) = collect_notices(sync_model_status(make_writer(fresh_store), "wine"), deleted_runs)
     assert (notice.what, notice.next) == ("The run of v1 was deleted", f"Restore run {run_id}.")
     lineage = next(e.body.lineage for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "REGISTERED")
     assert lineage.metrics == {"accuracy": 0.9444}
@@ -349,6 +350,6 @@ def test_every_head_is_noted_on_some_version_even_when_the_decision_was_about_a_
     mlflow = promoted_model(fresh_store)
     drop_the_alias(mlflow)
     mlflow.delete_model_version("wine", "1")
-    move_version(writer(fresh_store), move_request("1", "Archived", kind="adopt"))
+    move_version(make_writer(fresh_store), move_request("1", "Archived", kind="adopt"))
     state = read_book_state(fresh_store, "wine")
-    assert state.book.head in [anchor.position for anchor in read_snapshot(fresh_store, "wine").anchors(book_id(fresh_store))]
+    assert state.book.head in [anchor.position for anchor in read_snapshot(fresh_store, "wine").anchors(book_id_of(fresh_store))]

@@ -13,7 +13,7 @@ from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.register import register
 from tests.support.auth_server import ADMIN, acting, password, run_code, serve_with_users
-from tests.support.ledger_stores import WHY, trained, writer
+from tests.support.ledger_stores import REASON, make_trained_run, make_writer
 
 pytestmark = pytest.mark.xdist_group("users")
 
@@ -26,16 +26,16 @@ def team(tmp_path_factory):
 
 
 def train(backend, name, experiment):
-    return trained(backend, name, experiment=experiment)
+    return make_trained_run(backend, name, experiment=experiment)
 
 
 def register_as(backend, run_id, model, name):
-    return register(writer(backend, name), run_id, model).version
+    return register(make_writer(backend, name), run_id, model).version
 
 
 def move_as(backend, model, version, to, name):
     return move_version(
-        writer(backend, name), MoveRequest(model, version, to, WHY, "archive" if to == "Archived" else "promote")
+        make_writer(backend, name), MoveRequest(model, version, to, REASON, "archive" if to == "Archived" else "promote")
     ).outcome
 
 
@@ -55,7 +55,7 @@ def experiment_of(backend, run_id):
 def read_drifts(backend, model):
     """What somebody sees, as a page does: recorded if they may, else only shown. Gives the slots that drift, and whether they may."""
     try:
-        status, may_write = sync_model_status(writer(backend), model), True
+        status, may_write = sync_model_status(make_writer(backend), model), True
     except NotWritable:
         status, may_write = read_model_status(backend, model), False
     return [(drift.slot, drift.observed) for drift in find_drifts(status)], may_write
@@ -63,7 +63,7 @@ def read_drifts(backend, model):
 
 def record_survey(backend):
     try:
-        return record_changes(writer(backend), survey_models(backend))
+        return record_changes(make_writer(backend), survey_models(backend))
     except NotWritable:
         return "may not"
 

@@ -11,7 +11,7 @@ from lib.runs.artifacts import mlmodel
 from lib.runs.artifacts.files import ArtifactLocation
 from lib.runs.artifacts.mlmodel import SignatureColumn, parse_model_file, read_model_file, read_model_locations
 from lib.runs.reading.run_reader import read_run
-from tests.support.ledger_stores import MLMODEL, trained
+from tests.support.ledger_stores import MLMODEL, make_trained_run
 from tests.support.run_factories import MODEL_FILE, log_run, log_run_with_model, make_experiment
 
 
@@ -126,7 +126,9 @@ def test_files_elsewhere_are_not_asked_for(fresh_store, uri):
 
 
 def test_a_model_that_was_really_trained_by_a_demo_shape_is_read(fresh_store):
-    model_file = read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, trained(fresh_store)))[0])
+    model_file = read_model_file(
+        fresh_store, read_model_locations(fresh_store, read_run(fresh_store, make_trained_run(fresh_store)))[0]
+    )
     assert (model_file.size_bytes, model_file.has_signature, json.dumps(model_file.requirements)) == (
         10,
         True,

@@ -11,7 +11,7 @@ from mlflow.entities import LoggedModelOutput
 
 from lib.backends.backend import Backend, sqlite_backend
 from tests.support.browser import serve_mlflow
-from tests.support.ledger_stores import trained
+from tests.support.ledger_stores import make_trained_run
 
 KEY = "AKIAIOSFODNN7" + "EXAMPLE"
 PASSWORD = "hunter2-and-more"
@@ -75,7 +75,7 @@ def relocate(backend: Backend, old: str, new: str) -> None:
 def log_secrets(store):
     """Runs that hold a key, a password and a token, in a parameter, a tag, an address and a name."""
     mlflow_client = MlflowClient(store.uri, store.uri)
-    first_id, second_id = (trained(store, f"run-{n}", experiment="Wine-Forest") for n in (1, 2))
+    first_id, second_id = (make_trained_run(store, f"run-{n}", experiment="Wine-Forest") for n in (1, 2))
     mlflow_client.log_param(first_id, "aws", KEY)
     mlflow_client.set_tag(first_id, "db", f"postgresql://ana:{PASSWORD}@db/wine")
     mlflow_client.log_param(second_id, "db_password", PASSWORD)

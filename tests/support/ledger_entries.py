@@ -33,7 +33,7 @@ NOW = {"production": SlotState(alias="1", stage=("1",)), "staging": SlotState()}
 REQUEST, DECISION = "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAW"
 
 
-def one_of_each(stamp):
+def make_unusual_bodies(stamp):
     """Bodies of every type that no look and no move writes; VOLUME is left out, because a book ends with it."""
     move = {"version": "1", "identity": IDENTITY, "from": "None", "to": "Production", "reason": WHY}
     gates = (Gate(name="accuracy", answer="PASS", measured=0.94, limit=0.9), Gate(name="same rows", answer="INCONCLUSIVE"))
@@ -57,7 +57,7 @@ def one_of_each(stamp):
     ]
 
 
-def every_type(stamp):
+def make_body_of_each_type(stamp):
     """A body of each type there is."""
     move = {"version": "1", "identity": IDENTITY, "from": "None", "to": "Production", "reason": WHY}
     return [
@@ -66,7 +66,7 @@ def every_type(stamp):
         Decided(**stamp, **move, verdict="approve", kind="promote", slots=("production",)),
         *(Closing(**stamp, type=ended, intent=DECISION, now=NOW) for ended in ("APPLIED", "OVERTAKEN", "FAILED")),
         Observed(**stamp, was=NOW, now=NOW, window=(AT, AT)),
-        *one_of_each(stamp),
+        *make_unusual_bodies(stamp),
         Volume(
             **stamp,
             next="0123456789abcdef",
@@ -75,7 +75,7 @@ def every_type(stamp):
     ]
 
 
-def newer(state):
+def make_newer_entry(state):
     """Key and value of a next place, of a schema that this Podium does not know."""
     said = {"schema": 2, "type": "PLEDGED", "model": "wine", "recorded_at": LATER, "by": {"name": "zoe", "how": "declared"}}
     text = json.dumps({**said, "reason": {"category": "other", "text": "Something that schema 2 can say."}, "pledge": [1, 2]})

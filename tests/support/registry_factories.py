@@ -7,18 +7,18 @@ from lib.ledger.storage.book import append
 from lib.registry.promote import MoveRequest, _decision
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
-from tests.support.ledger_stores import WHY, findings, writer
+from tests.support.ledger_stores import REASON, ledger_findings, make_writer
 
 
 def move_request(version, stage="Production", **fields):
     """A request to move a version of wine to a stage."""
-    return MoveRequest("wine", version, stage, WHY, **fields)
+    return MoveRequest("wine", version, stage, REASON, **fields)
 
 
 def leave_intent_open(backend, version="2", stage="Production"):
     """Decide and vanish before the registry is touched; gives the id of the intent."""
-    status = sync_model_status(writer(backend), "wine")
-    return append(backend, status.book_id, _decision(writer(backend), status, move_request(version, stage)))
+    status = sync_model_status(make_writer(backend), "wine")
+    return append(backend, status.book_id, _decision(make_writer(backend), status, move_request(version, stage)))
 
 
 def entry_types(backend, model="wine"):
@@ -29,7 +29,7 @@ def entry_types(backend, model="wine"):
 def check_at_rest(backend, model="wine"):
     """Ledger, alias and stage agree, nothing is open, the chain is whole, no position is empty; gives the number of entries by type."""
     snapshot, state = read_snapshot(backend, model), read_book_state(backend, model)
-    assert findings(backend, model) == ()
+    assert ledger_findings(backend, model) == ()
     assert state.open_intents == ()
     assert [entry.position for entry in state.book.entries] == list(range(1, state.book.head + 1))
     for slot, desired in state.desired_holders().items():

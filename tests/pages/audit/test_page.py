@@ -2,14 +2,14 @@
 
 from lib.backends.mlflow_client import client
 from lib.registry.promote import MoveRequest, move_version
-from tests.support.ledger_stores import WHY, book_id, registered, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 from tests.support.page_driver import compare_anchors, entries_table, page_text
 
 
 def write_two_books(backend):
     for name, actor_name in (("wine", "ana"), ("beer", "bo")):
-        registered(backend, name)
-        move_version(writer(backend, actor_name), MoveRequest(name, "1", "Production", WHY))
+        make_registered_model(backend, name)
+        move_version(make_writer(backend, actor_name), MoveRequest(name, "1", "Production", REASON))
 
 
 def test_without_an_entry_the_page_names_the_next_step(app, fresh_store):
@@ -53,16 +53,16 @@ def test_verify_says_that_all_is_well_or_what_does_not_fit(app, fresh_store):
     page = app("audit", fresh_store)
     page.button(key="audit.verify").click().run()
     assert "Chain intact" in page.success[0].value
-    client(fresh_store).log_param(book_id(fresh_store), "000042", "hello")
+    client(fresh_store).log_param(book_id_of(fresh_store), "000042", "hello")
     page.button(key="audit.verify").click().run()
     assert not page.success
     assert any("beyond" in str(table.value) for table in page.table)
 
 
 def test_foreign_text_stays_text(app, fresh_store):
-    registered(fresh_store)
-    reason = WHY.model_copy(update={"text": "![x](http://evil.example/x) :red[fake] <b>bold</b> and more"})
-    move_version(writer(fresh_store, "[ana](http://evil)"), MoveRequest("wine", "1", "Production", reason))
+    make_registered_model(fresh_store)
+    reason = REASON.model_copy(update={"text": "![x](http://evil.example/x) :red[fake] <b>bold</b> and more"})
+    move_version(make_writer(fresh_store, "[ana](http://evil)"), MoveRequest("wine", "1", "Production", reason))
     page = app("audit", fresh_store, **{"audit.kind": "Approved"})
     assert "![" not in page_text(page)
     assert ":red[" not in page_text(page)

@@ -21,7 +21,7 @@ from lib.ui.app.routes import PROJECT_ROOT
 from lib.ui.app.session import now
 from tests.support.dagshub_server import token
 from tests.support.dagshub_token_file import TOKENS
-from tests.support.ledger_stores import WHY, writer
+from tests.support.ledger_stores import REASON, make_writer
 from tests.support.page_driver import browser_content, click_button, session_credential, submit_form, visit, write_config
 
 WINE = "ana/wine"
@@ -192,8 +192,10 @@ def test_a_whole_journey_leaves_the_token_nowhere(settings, dagshub, tmp_path, t
     (run,) = job_queue.find_job_runs(backend, job.id)
     assert set(PROJECT_ROOT.iterdir()) == project_files, "nothing is left where it ran"
     assert not {"model", "confusion_matrix.png"} & {file.name for file in tmp_path.rglob("*")}
-    register(writer(backend), run.run_id, "wine-of-a-secret-journey")
-    move_version(writer(backend), MoveRequest("wine-of-a-secret-journey", "1", "Production", WHY, expected_holder=NO_HOLDER))
+    register(make_writer(backend), run.run_id, "wine-of-a-secret-journey")
+    move_version(
+        make_writer(backend), MoveRequest("wine-of-a-secret-journey", "1", "Production", REASON, expected_holder=NO_HOLDER)
+    )
 
     errors = []
     dagshub.fault = 502

@@ -15,13 +15,13 @@ from tests.ledger.test_tampering import (
     rename_the_index,
     repoint_the_index,
 )
-from tests.support.ledger_stores import WHY, book_id, registered, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 
 
 def register_two_models(backend):
     for name in ("beer", "wine"):
-        registered(backend, name)
-        move_version(writer(backend), MoveRequest(name, "1", "Production", WHY))
+        make_registered_model(backend, name)
+        move_version(make_writer(backend), MoveRequest(name, "1", "Production", REASON))
     return client(backend)
 
 
@@ -77,7 +77,7 @@ def test_with_a_changed_index_the_other_pages_lead_to_verify(app, fresh_store, n
 
 
 def test_a_deleted_book_leaves_the_other_models_within_reach(app, fresh_store):
-    register_two_models(fresh_store).delete_run(book_id(fresh_store, "wine"))
+    register_two_models(fresh_store).delete_run(book_id_of(fresh_store, "wine"))
     page = app("models", fresh_store, model="wine")
     assert page.title[0].value == "wine"
     assert "The book of this model was deleted" in page_text(page)
@@ -87,7 +87,7 @@ def test_a_deleted_book_leaves_the_other_models_within_reach(app, fresh_store):
 
 def test_a_book_that_is_gone_for_good_is_told_everywhere_with_what_to_do(app, fresh_store):
     register_two_models(fresh_store)
-    book = book_id(fresh_store, "wine")
+    book = book_id_of(fresh_store, "wine")
     purge_run(fresh_store, book)
     assert survey_models(fresh_store).missing_books == {"wine": book}
     for name in ("audit", "overview"):
@@ -103,9 +103,9 @@ def test_a_book_that_is_gone_for_good_is_told_everywhere_with_what_to_do(app, fr
 
 
 def test_when_every_book_is_gone_the_page_says_so_and_verify_names_them(app, fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
-    purge_run(fresh_store, book_id(fresh_store))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    purge_run(fresh_store, book_id_of(fresh_store))
     page = app("audit", fresh_store)
     assert "The book is gone" in page_text(page)
     page.button(key="audit.verify").click().run()
@@ -114,9 +114,9 @@ def test_when_every_book_is_gone_the_page_says_so_and_verify_names_them(app, fre
 
 def test_without_a_backup_a_renamed_model_begins_a_new_record_and_verify_goes_on_naming_the_loss(app, fresh_store):
     mlflow_client = register_two_models(fresh_store)
-    purge_run(fresh_store, book_id(fresh_store, "wine"))
+    purge_run(fresh_store, book_id_of(fresh_store, "wine"))
     mlflow_client.rename_registered_model("wine", "red-wine")
-    assert move_version(writer(fresh_store), MoveRequest("red-wine", "2", "Production", WHY)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), MoveRequest("red-wine", "2", "Production", REASON)).outcome == "applied"
     findings_by_model = {
         verification.model: [finding.what for finding in verification.findings] for verification in verify_all(fresh_store)
     }
@@ -153,6 +153,6 @@ def test_a_model_that_was_deleted_long_ago_is_told_only_to_whoever_asks(app, fre
 
 def test_a_model_without_a_record_yet_is_not_taken_for_one_whose_book_is_gone(fresh_store):
     register_two_models(fresh_store)
-    registered(fresh_store, "new")
+    make_registered_model(fresh_store, "new")
     assert [snapshot.model for snapshot in read_all_snapshots(fresh_store)] == ["beer", "new", "wine"]
     assert survey_models(fresh_store).missing_books == {}

@@ -16,7 +16,7 @@ from lib.registry.reconcile import sync_model_status
 from lib.registry.register import register
 from lib.ui.app.routes import SHELL_SCRIPT, page_path
 from lib.ui.queries.registry import clear_cache
-from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_trained_run, make_writer
 from tests.support.page_driver import confirm_move, find_button
 
 
@@ -30,16 +30,16 @@ def box_texts(page):
 
 
 def promote_first(backend, name="wine"):
-    registered(backend, name)
-    move_version(writer(backend), MoveRequest(name, "1", "Production", WHY))
+    make_registered_model(backend, name)
+    move_version(make_writer(backend), MoveRequest(name, "1", "Production", REASON))
     return client(backend)
 
 
 def leave_decision_open(backend, seconds=0, version="2"):
     """Ana decides and her machine dies before the registry is touched, so many seconds ago."""
     ana_writer = Writer(backend, Actor(name="ana"), lambda: datetime.now(UTC) - timedelta(seconds=seconds))
-    status = sync_model_status(writer(backend), "wine")
-    return append(backend, status.book_id, _decision(ana_writer, status, MoveRequest("wine", version, "Production", WHY)))
+    status = sync_model_status(make_writer(backend), "wine")
+    return append(backend, status.book_id, _decision(ana_writer, status, MoveRequest("wine", version, "Production", REASON)))
 
 
 @pytest.mark.parametrize("name", ["models", "audit", "overview"])
@@ -73,9 +73,9 @@ def test_a_deleted_champion_can_be_let_stand_on_the_page(app, fresh_store):
 
 
 def test_a_renamed_model_a_deleted_book_and_a_deleted_run_are_told(app, fresh_store):
-    run_id = trained(fresh_store)
-    register(writer(fresh_store), run_id, "wine")
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    run_id = make_trained_run(fresh_store)
+    register(make_writer(fresh_store), run_id, "wine")
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     mlflow_client = client(fresh_store)
     mlflow_client.rename_registered_model("wine", "beer")
     mlflow_client.delete_run(run_id)
@@ -83,7 +83,7 @@ def test_a_renamed_model_a_deleted_book_and_a_deleted_run_are_told(app, fresh_st
     assert "renamed from wine to beer" in box_texts(page)
     assert "The run of v1 was deleted" in box_texts(page)
     assert "The run of v1 was deleted" in page_text(app("overview", fresh_store))
-    mlflow_client.delete_run(book_id(fresh_store, "beer"))
+    mlflow_client.delete_run(book_id_of(fresh_store, "beer"))
     clear_cache()
     for name in ("audit", "overview"):
         page = app(name, fresh_store)
