@@ -39,7 +39,8 @@ def asof(context: CommandContext, model: str | None, at: str, stage: str, zone: 
         raise click.BadParameter(f"{stage} is held by nobody; ask for Production or Staging.", param_hint="--stage")
     now = clock()
     when = parse_time_option(at, "--at", zone)
-    from lib.ledger.entry.vocabulary import format_timestamp, slot_of
+    from lib.ledger.entry.timestamps import format_timestamp
+    from lib.ledger.entry.vocabulary import slot_of
     from lib.ledger.queries.as_of import answer_to_json
     from lib.registry.audit_queries import AsOfQuery, query_as_of, query_as_of_all
 
@@ -113,7 +114,7 @@ def _said(told: "AsOfResult") -> list[str]:
 
 
 def _told(lines: "list[AuditLogEntry]") -> list[str]:
-    from lib.ledger.entry.vocabulary import format_timestamp
+    from lib.ledger.entry.timestamps import format_timestamp
 
     told = []
     for line in lines:

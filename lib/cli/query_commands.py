@@ -58,7 +58,8 @@ def current(context: CommandContext, model: str, stage: str) -> None:
     """Say which version of MODEL holds a stage, since when, and how to load it."""
     if stage not in ("Production", "Staging"):
         raise click.BadParameter(f"{stage} is held by nobody; ask for Production or Staging.", param_hint="--stage")
-    from lib.ledger.entry.vocabulary import format_timestamp, slot_of
+    from lib.ledger.entry.timestamps import format_timestamp
+    from lib.ledger.entry.vocabulary import slot_of
     from lib.ledger.state.holdings import current_holding
     from lib.registry.reader import read_book_state, read_snapshot
 

@@ -12,8 +12,9 @@ from lib.backends.backend import Backend
 from lib.backends.mlflow_client import relaxed_gc, translate_errors
 from lib.errors import NotFound
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
+from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
 from lib.ledger.entry.types import Closing, Decided, Imported, Registered, canonical_json, to_json
-from lib.ledger.entry.vocabulary import SLOTS, format_timestamp, parse_timestamp
+from lib.ledger.entry.vocabulary import SLOTS
 from lib.ledger.packet.document import (
     AS_OF_KIND,
     DECISION_KIND,

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from lib.backends.mlflow_client import client
 from lib.cli import podium
-from lib.ledger.entry.vocabulary import parse_timestamp
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
 from tests.support.ledger_stores import book_id, registered, trained, writer

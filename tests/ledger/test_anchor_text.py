@@ -11,8 +11,8 @@ from lib.errors import BadInput
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor, parse_anchor, parse_anchors
 from lib.ledger.chain.clock_check import check_clock_skew
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, Entry
+from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import UnknownBody
-from lib.ledger.entry.vocabulary import format_timestamp
 
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)

@@ -18,7 +18,8 @@ from lib.backends.mlflow_client import client
 from lib.cli import podium
 from lib.errors import NotFound
 from lib.ledger.chain.hash_chain import chain_seed, next_chain
-from lib.ledger.entry.vocabulary import format_timestamp, make_reason
+from lib.ledger.entry.timestamps import format_timestamp
+from lib.ledger.entry.vocabulary import make_reason
 from lib.ledger.packet.document import SECTIONS, document_to_json, hash_json, hashed_document
 from lib.ledger.packet.html_hashes import split_page
 from lib.ledger.packet.verify import verify_packet

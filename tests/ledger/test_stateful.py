@@ -21,8 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from lib.backends.backend import sqlite_backend
 from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, LedgerBroken
+from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
 from lib.ledger.entry.types import Closing
-from lib.ledger.entry.vocabulary import SLOTS, format_timestamp, parse_timestamp
+from lib.ledger.entry.vocabulary import SLOTS
 from lib.ledger.queries.as_of import as_of
 from lib.ledger.queries.time_query import parse_time_query
 from lib.ledger.state import volumes

@@ -7,8 +7,9 @@ from ulid import ULID
 
 from lib.backends.mlflow_client import client
 from lib.ledger.chain.hash_chain import encode_entry, param_key
+from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import Closing, Decided, SlotState, canonical_json
-from lib.ledger.entry.vocabulary import Actor, format_timestamp, make_reason
+from lib.ledger.entry.vocabulary import Actor, make_reason
 from lib.ledger.state import volumes
 from lib.ledger.storage import book as ledger_book
 from lib.ledger.storage.book import Writer, read_book

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from lib.ledger.chain.hash_chain import Entry, LedgerFinding
-from lib.ledger.entry.vocabulary import parse_timestamp
+from lib.ledger.entry.timestamps import parse_timestamp
 
 MAX_CLOCK_SKEW = timedelta(seconds=1)
 """How far the clocks of two machines may differ before anybody is told."""

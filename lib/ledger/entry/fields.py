@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from lib.ledger.entry.vocabulary import Actor, Reason, parse_timestamp
+from lib.ledger.entry.timestamps import parse_timestamp
+from lib.ledger.entry.vocabulary import Actor, Reason
 
 Number = float | int | str
 """A JSON number, or one of the strings NaN, Infinity, -Infinity."""

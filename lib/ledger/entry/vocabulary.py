@@ -1,8 +1,7 @@
-"""The words of the ledger: stages and slots, who acts and why, times as text. Pure."""
+"""The words of the ledger: stages and slots, who acts and why. Pure."""
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -109,21 +108,3 @@ def slot_of(stage: str) -> Slot | None:
 def clean_text(text: str) -> str:
     """What a person typed, without control or invisible characters; runs of them become one space."""
     return _CONTROL.sub(" ", text).strip()
-
-
-def format_timestamp(at: datetime) -> str:
-    """A time as the ledger writes it: ISO 8601, UTC, milliseconds, Z."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def parse_timestamp(text: str) -> datetime:
-    """The time that `as_text` wrote. Raises ValueError for anything that is no time with a zone."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("a time without a zone")
-    return at
-
-
-def timestamp_from_millis(millis: int) -> str:
-    """MLflow's milliseconds since 1970 as the ledger writes a time."""
-    return format_timestamp(datetime.fromtimestamp(millis / 1000, UTC))

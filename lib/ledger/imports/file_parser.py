@@ -17,6 +17,7 @@ import rfc8785
 
 from lib.errors import BadInput
 from lib.ledger.entry.fields import Number, Source
+from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import Imported, Lineage, to_json
 from lib.ledger.entry.types import to_json_number as as_number
 from lib.ledger.entry.vocabulary import (
@@ -27,7 +28,6 @@ from lib.ledger.entry.vocabulary import (
     Reason,
     clean_text,
     declared_actor,
-    format_timestamp,
     parse_stage,
     slot_of,
 )

@@ -18,7 +18,8 @@ from pydantic import ValidationError
 
 from lib.ledger.chain.hash_chain import Entry, chain_seed, next_chain
 from lib.ledger.entry.schema import parse_body
-from lib.ledger.entry.vocabulary import parse_timestamp, slot_of
+from lib.ledger.entry.timestamps import parse_timestamp
+from lib.ledger.entry.vocabulary import slot_of
 from lib.ledger.packet.document import (
     AS_OF_KIND,
     FORMAT_VERSION,

@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.fields import Number
+from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
 from lib.ledger.entry.types import Closing, Decided, Imported, Lineage, Opened, Registered, to_json
-from lib.ledger.entry.vocabulary import SLOTS, UNKNOWN_ACTOR, Actor, Reason, Slot, format_timestamp, parse_timestamp
+from lib.ledger.entry.vocabulary import SLOTS, UNKNOWN_ACTOR, Actor, Reason, Slot
 from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_gap_or_fold
 from lib.ledger.state.corrections import corrected_entries, corrections_by_entry_id
 from lib.ledger.state.holdings import Holding, record_start

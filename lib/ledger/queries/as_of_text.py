@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from lib.ledger.entry.fields import Number
-from lib.ledger.entry.vocabulary import PODIUM_ACTOR, REASON_CATEGORIES, SLOTS, UNKNOWN_ACTOR, parse_timestamp
+from lib.ledger.entry.timestamps import parse_timestamp
+from lib.ledger.entry.vocabulary import PODIUM_ACTOR, REASON_CATEGORIES, SLOTS, UNKNOWN_ACTOR
 from lib.ledger.queries.as_of import BEFORE_RECORD, NO_RECORD, AsOfAnswer, Holder, UnknownInterval, answer_sentence
 from lib.ledger.queries.time_query import TimeQuery, format_local_time
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from lib.ledger.chain.hash_chain import Entry
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import (
     Body,
     Closing,
@@ -23,7 +24,7 @@ from lib.ledger.entry.types import (
     Withdrawn,
     to_json,
 )
-from lib.ledger.entry.vocabulary import SLOTS, parse_timestamp
+from lib.ledger.entry.vocabulary import SLOTS
 from lib.ledger.state.corrections import corrected_entries, corrections_by_entry_id
 from lib.ledger.state.replay import BookState
 

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.fields import Number
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Opened, Registered
-from lib.ledger.entry.vocabulary import parse_timestamp
 
 INTERVAL_SUFFIXES = (("_low", "_high"), ("_lower", "_upper"), ("_ci_low", "_ci_high"), (".low", ".high"), ("_min", "_max"))
 LOGGED_BOUNDS, LOGGED_STANDARD_DEVIATION = "as logged", "± one standard deviation, as logged"

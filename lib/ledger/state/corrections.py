@@ -9,8 +9,9 @@ from typing import Any
 
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.fields import Correction
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Body, Corrected, Decided, FollowedUp, Imported, Opened, Requested
-from lib.ledger.entry.vocabulary import PODIUM_ACTOR, UNKNOWN_ACTOR, parse_timestamp
+from lib.ledger.entry.vocabulary import PODIUM_ACTOR, UNKNOWN_ACTOR
 
 _REASONED = Decided | Requested | FollowedUp | Corrected | Imported
 

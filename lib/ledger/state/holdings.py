@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lib.ledger.chain.hash_chain import Entry
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Body, Closing, Decided, Observed, Opened, SlotState
-from lib.ledger.entry.vocabulary import SLOTS, Slot, parse_timestamp, slot_of
+from lib.ledger.entry.vocabulary import SLOTS, Slot, slot_of
 
 
 @dataclass(frozen=True)

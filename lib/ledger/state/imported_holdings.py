@@ -12,8 +12,9 @@ from datetime import datetime
 from itertools import groupby, pairwise
 
 from lib.ledger.chain.hash_chain import Entry
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Imported, Lineage, Opened
-from lib.ledger.entry.vocabulary import SLOTS, Actor, Reason, Slot, parse_timestamp
+from lib.ledger.entry.vocabulary import SLOTS, Actor, Reason, Slot
 from lib.ledger.state.corrections import corrected_entries
 from lib.ledger.state.holdings import Holding, recorded_holdings
 

@@ -10,8 +10,9 @@ from datetime import datetime
 from functools import cached_property
 
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, Entry, LedgerFinding, collect_findings
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import EMPTY_SLOT_STATES, Body, Closing, Decided, Identity, Observed, Opened, Registered, SlotState
-from lib.ledger.entry.vocabulary import NO_HOLDER, RESTORED_NOTE, SLOTS, Slot, parse_timestamp, slot_of
+from lib.ledger.entry.vocabulary import NO_HOLDER, RESTORED_NOTE, SLOTS, Slot, slot_of
 from lib.ledger.state.holdings import Holding
 from lib.ledger.state.imported_holdings import all_holdings
 

@@ -23,8 +23,9 @@ from lib.backends.mlflow_client import PERMISSION_ERROR_CODES, client, relaxed_g
 from lib.backends.permissions import explain_ledger_refusal
 from lib.errors import Busy, LedgerBroken
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, blocking_finding, chunk_length_for, encode_entry, param_key
+from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Body, canonical_json
-from lib.ledger.entry.vocabulary import Actor, format_timestamp
+from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.state.volumes import VolumeParams, is_volume_full, make_volume_end, read_volumes
 from lib.ledger.storage import book_cache

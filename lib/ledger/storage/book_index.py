@@ -16,7 +16,7 @@ from lib.backends.mlflow_client import PERMISSION_ERROR_CODES, client, to_podium
 from lib.backends.permissions import explain_ledger_refusal
 from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
 from lib.errors import Busy, LedgerBroken, NotFound
-from lib.ledger.entry.vocabulary import format_timestamp, parse_timestamp, timestamp_from_millis
+from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp, timestamp_from_millis
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import read_book, read_deleted_book
 from lib.ledger.storage.book_lookup import ModelIncarnation, book_ids, resolve_book_id
