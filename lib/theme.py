@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 ChartColors = Mapping[str, str]
+"""Colours by role: ink, soft, hair, page, a colour for each kind of bar and the text on it (now, on_now …), ramp1 to ramp5, kind1 to kind6."""
 
 FONT_FOLDER = Path(__file__).resolve().parent / "ui" / "static" / "fonts"
 """The folder that holds Inter as TTF. It is served to browsers too, so it stands with the pages' static files."""

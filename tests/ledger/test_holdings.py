@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lib.ledger.charts.holdings_chart import bar_table, holdings_chart
 from lib.ledger.entry.types import Observed
 from lib.ledger.queries.history import history_rows
-from lib.ledger.state.holdings import Holding, current_holding, decision_of, recorded_holdings
+from lib.ledger.state.holdings import Holding, current_holding, recorded_holdings
 from lib.theme import LIGHT
 from tests.ledger.test_replay import COMMON, VERSIONS, book, closed, intent, now, opened
 
@@ -69,7 +69,8 @@ def test_two_in_one_slot_are_unknown_with_the_reason():
 def test_the_decision_behind_a_holding_can_be_found():
     entries = book(timed(opened(), 1), timed(intent("2"), 2), timed(closed(2, shown=now(["2"])), 3)).book.entries
     held = current_holding(entries, "production")
-    assert decision_of(entries, held).version == "2"
+    (decision,) = [entry.body for entry in entries if entry.id == held.decision_id]
+    assert decision.version == "2"
     assert current_holding(entries, "staging") is None
 
 

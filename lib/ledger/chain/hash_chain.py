@@ -7,16 +7,22 @@ is seeded with the chain so far and its own run id.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from lib.ledger.entry.schema import parse_body
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import SCHEMA_VERSION, Body, Volume
 
 CHUNK_LENGTH = 5_600
+"""Characters of a body that fit behind the header in one parameter value of 6,000."""
 HEADER_LENGTH = 160
-"""Characters of a place before the body: id, two hashes and the spaces between, and one to spare."""
-"""Characters of a body that fit beside the hashes in one parameter value of 6,000."""
+"""Characters before the body: the id, two hashes, the spaces between them, and one to spare."""
+MAX_CLOCK_SKEW = timedelta(seconds=1)
+"""How far the clocks of two machines may differ before it is reported."""
+_MAX_POSITIONS_LISTED = 5
 BodyParser = Callable[[str, str], Body]
 """From the sha256 of a text and the text to the body; a text always gives the same one, so it may be remembered by its sha256."""
 _PLACE = re.compile(r"\d{6}")
@@ -96,14 +102,19 @@ class DecodedBook:
         return bool(self.volumes) and self.volumes[-1].first_position > self.head
 
 
+def hash_text(text: str) -> str:
+    """sha256 of a text in UTF-8."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def chain_seed(run_id: str, previous_chain: str = "") -> str:
     """The chain before the first entry of a volume: ties it to its run, and to the chain `before` it where there is one."""
-    return _sha(previous_chain + run_id if previous_chain else "podium " + run_id)
+    return hash_text(previous_chain + run_id if previous_chain else "podium " + run_id)
 
 
 def next_chain(previous_chain: str, body_sha: str) -> str:
     """The chain after an entry whose body has this sha256."""
-    return _sha(previous_chain + body_sha)
+    return hash_text(previous_chain + body_sha)
 
 
 def param_key(position: int) -> str:
@@ -120,7 +131,7 @@ def encode_entry(
     entry_id: str, body_text: str, previous_chain: str, chunk_length: int = CHUNK_LENGTH
 ) -> tuple[str, dict[str, str]]:
     """The value of a place, and the parameters its body goes on in (none when it fits into `room` characters)."""
-    body_sha = _sha(body_text)
+    body_sha = hash_text(body_text)
     rest = [body_text[at : at + chunk_length] for at in range(chunk_length, len(body_text), chunk_length)]
     return f"{entry_id} {body_sha} {next_chain(previous_chain, body_sha)} {body_text[:chunk_length]}", {
         f"{entry_id}.{n:02d}": part for n, part in enumerate(rest)
@@ -155,7 +166,7 @@ def decode_volume(
             moved = None if voids else _reordered(params, place, tip)
             findings.append(moved or _void(place, part, voids))
             voids += [part[3]] if part and part[3] not in chains else []
-            tip = next_chain(tip, _sha(raw))
+            tip = next_chain(tip, hash_text(raw))
         chains.append(tip)
         if entries and entries[-1].position == place and isinstance(entries[-1].body, Volume):
             break
@@ -166,6 +177,22 @@ def decode_volume(
 def collect_findings(book: DecodedBook, anchors: Iterable[Anchor]) -> tuple[LedgerFinding, ...]:
     """Every finding of a book, those against heads noted elsewhere included; empty when all is well."""
     return (*book.findings, *(finding for anchor in anchors if (finding := _against(book, anchor))))
+
+
+def check_clock_skew(entries: Sequence[Entry]) -> tuple[LedgerFinding, ...]:
+    """One finding when an entry claims to be more than a second older than the entry before it: where, and by how much."""
+    times = [(entry.position, at) for entry in entries if (at := _recorded_time(entry)) is not None]
+    jumps = [(position, before - at) for (_, before), (position, at) in pairwise(times) if before - at > MAX_CLOCK_SKEW]
+    if not jumps:
+        return ()
+    positions = ", ".join(str(position) for position, _ in jumps[:_MAX_POSITIONS_LISTED])
+    more = f" and {len(jumps) - _MAX_POSITIONS_LISTED} more" if jumps[_MAX_POSITIONS_LISTED:] else ""
+    means = (
+        f"By its own time, what stands at place {positions}{more} was written before the entry in front of it, by up to "
+        f"{max(length for _, length in jumps).total_seconds():,.0f} s: the clocks of two machines differ. "
+        "The order is that of the places; answers take the later of both times."
+    )
+    return (LedgerFinding(jumps[0][0], "clock ran backwards", means),)
 
 
 def blocking_finding(findings: Iterable[LedgerFinding]) -> LedgerFinding | None:
@@ -182,7 +209,7 @@ def _whole(part: re.Match[str], raw: str, params: Mapping[str, str]) -> str:
 
 
 def _entry(place: int, part: re.Match[str], text: str, understand: BodyParser) -> Entry | LedgerFinding:
-    whole = _sha(text) == part[2]
+    whole = hash_text(text) == part[2]
     if not whole and not text.endswith("}"):
         return LedgerFinding(
             place, "missing", "The end of this entry is missing: it was cut, or a parameter that holds a part of it was deleted."
@@ -250,5 +277,8 @@ def _against(reading: DecodedBook, anchor: Anchor) -> LedgerFinding | None:
     return None
 
 
-def _sha(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def _recorded_time(entry: Entry) -> datetime | None:
+    try:
+        return parse_timestamp(entry.body.recorded_at)
+    except ValueError:
+        return None

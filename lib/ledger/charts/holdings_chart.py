@@ -4,7 +4,7 @@ Solid blue holds Production now, gray held it, pale violet stood in Staging; an 
 an imported entry tells is paler, with a dashed edge.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import altair as alt
@@ -12,9 +12,8 @@ import pandas as pd
 
 from lib.ledger.entry.vocabulary import SLOTS
 from lib.ledger.state.holdings import Holding
+from lib.theme import ChartColors
 
-ChartColors = Mapping[str, str]
-"""Colours by role: ink, soft, hair, page, now, past, staging, unknown and the text on each (on_now …)."""
 BAR_KINDS = ("now", "past", "staging", "unknown")
 BAR_COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "from_text", "until_text", "known_from", "place")
 IMPORT_SOURCE = "an imported file"

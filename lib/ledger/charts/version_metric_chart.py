@@ -6,9 +6,10 @@ from datetime import datetime
 import altair as alt
 import pandas as pd
 
-from lib.ledger.charts.holdings_chart import TIME_FORMAT, ChartColors, bar_table, style_chart, time_axis
+from lib.ledger.charts.holdings_chart import TIME_FORMAT, bar_table, style_chart, time_axis
 from lib.ledger.queries.version_metrics import VersionMetric
 from lib.ledger.state.holdings import Holding
+from lib.theme import ChartColors
 
 CHART_HEIGHT = 250
 

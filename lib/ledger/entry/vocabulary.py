@@ -1,7 +1,7 @@
 """The words of the ledger: stages and slots, who acts and why. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -103,6 +103,11 @@ def parse_stage(text: str) -> Stage:
 def slot_of(stage: str) -> Slot | None:
     """The alias that goes with a stage; None for stages that nobody holds."""
     return next((slot for slot, name in SLOTS.items() if name == stage), None)
+
+
+def version_list(versions: Iterable[str]) -> str:
+    """Versions for people: `v1 and v2`, or `nobody`."""
+    return " and ".join(f"v{version}" for version in versions) or "nobody"
 
 
 def clean_text(text: str) -> str:

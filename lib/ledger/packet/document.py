@@ -15,7 +15,7 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib.errors import LedgerBroken
-from lib.ledger.chain.hash_chain import DecodedBook, Entry, VolumeRef, next_chain, param_key
+from lib.ledger.chain.hash_chain import DecodedBook, Entry, VolumeRef, hash_text, next_chain, param_key
 from lib.ledger.entry.vocabulary import Actor, Stage
 
 FormatVersion = Literal[1]
@@ -143,11 +143,6 @@ def document_to_json(document: Mapping[str, Any]) -> str:
 def hash_json(part: Any) -> str:
     """sha256 of a part, RFC 8785. Raises ValueError for what cannot be written that way."""
     return hashlib.sha256(rfc8785.dumps(part)).hexdigest()
-
-
-def hash_text(text: str) -> str:
-    """sha256 of a text in UTF-8."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def recompute_chains(volumes: Sequence[PacketVolume]) -> list[str]:

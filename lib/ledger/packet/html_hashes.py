@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lib.ledger.packet.document import document_to_json, hash_text
+from lib.ledger.chain.hash_chain import hash_text
+from lib.ledger.packet.document import document_to_json
 
 DATA_SECTION, REST_SECTION = "packet-data", "rest"
 _DATA = re.compile(f'(?<=<pre id="{DATA_SECTION}">).*?(?=</pre>)', re.DOTALL)

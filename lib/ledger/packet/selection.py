@@ -4,7 +4,7 @@ A decision is followed through the ids that entries name each other by, so it do
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from lib.errors import NotFound
 from lib.ledger.chain.hash_chain import Entry
@@ -74,14 +74,10 @@ def _linked(life: Sequence[Entry], entry: Entry) -> list[Entry]:
     reached, todo = {entry.id}, [entry.id]
     while todo:
         at = todo.pop()
-        new = (names.get(at, set()) | _naming(names, at)) - reached
+        new = (names.get(at, set()) | {other for other, ids in names.items() if at in ids}) - reached
         reached |= new
         todo += new
     return [one for one in life if one.id in reached]
-
-
-def _naming(names: Mapping[str, Iterable[str]], entry_id: str) -> set[str]:
-    return {other for other, named in names.items() if entry_id in named}
 
 
 def _versions(body: Body) -> set[str]:

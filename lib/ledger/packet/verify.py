@@ -16,7 +16,7 @@ from typing import Any
 import rfc8785
 from pydantic import ValidationError
 
-from lib.ledger.chain.hash_chain import Entry, chain_seed, next_chain
+from lib.ledger.chain.hash_chain import Entry, chain_seed, hash_text, next_chain
 from lib.ledger.entry.schema import parse_body
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.vocabulary import slot_of
@@ -27,7 +27,6 @@ from lib.ledger.packet.document import (
     Packet,
     document_to_json,
     hash_json,
-    hash_text,
     recompute_chains,
 )
 from lib.ledger.packet.html_hashes import DATA_SECTION, split_page
@@ -166,12 +165,8 @@ def _pictures(packet: Packet) -> Iterator[Mismatch]:
             data = base64.b64decode(picture.data, validate=True)
         except (binascii.Error, ValueError):
             data = b""
-        if base64.b64encode(data).decode() != picture.data or _sha_bytes(data) != picture.sha256:
+        if base64.b64encode(data).decode() != picture.data or hashlib.sha256(data).hexdigest() != picture.sha256:
             yield Mismatch(f"picture {name}", "The picture is not the one that was exported.")
-
-
-def _sha_bytes(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _answer(packet: Packet) -> Iterator[Mismatch]:

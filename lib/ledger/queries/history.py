@@ -24,7 +24,7 @@ from lib.ledger.entry.types import (
     Withdrawn,
     to_json,
 )
-from lib.ledger.entry.vocabulary import SLOTS
+from lib.ledger.entry.vocabulary import SLOTS, version_list
 from lib.ledger.state.corrections import corrected_entries, corrections_by_entry_id
 from lib.ledger.state.replay import BookState
 
@@ -169,21 +169,20 @@ def _closing(state: BookState, body: Closing) -> str:
 
 def _observed(body: Observed) -> str:
     said = [
-        f"{stage}: {_holders(body.was[slot])} → {_holders(body.now[slot])}" for slot, stage in SLOTS.items() if _moved(body, slot)
+        f"{stage}: {_holders(body.was[slot])} → {_holders(body.now[slot])}"
+        for slot, stage in SLOTS.items()
+        if body.was[slot] != body.now[slot]
     ]
     said += [f"v{number} was deleted" for number in body.gone]
     said += [body.note] if body.note else []
     return "; ".join(said) or "Something was changed and put back"
 
 
-def _moved(body: Observed, slot: Any) -> bool:
-    return bool(body.was[slot] != body.now[slot])
-
-
 def _holders(held: SlotState) -> str:
     alias = f"alias on v{held.alias}" if held.alias and held.stage != (held.alias,) else ""
-    stage = " and ".join(f"v{number}" for number in held.stage)
-    return ", ".join(part for part in (stage, alias) if part) or "nobody"
+    if alias and not held.stage:
+        return alias
+    return ", ".join(part for part in (version_list(held.stage), alias) if part)
 
 
 def _versions(body: Body) -> set[str]:
@@ -191,7 +190,9 @@ def _versions(body: Body) -> set[str]:
     if isinstance(body, Closing):
         named |= set(body.displaced)
     if isinstance(body, Observed):
-        was_or_is = {v for side in (body.was, body.now) for slot in SLOTS if _moved(body, slot) for v in side[slot].holders}
+        was_or_is = {
+            v for side in (body.was, body.now) for slot in SLOTS if body.was[slot] != body.now[slot] for v in side[slot].holders
+        }
         named |= was_or_is | set(body.gone)
     return {version for version in named if version}
 

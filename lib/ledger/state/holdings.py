@@ -12,7 +12,7 @@ from datetime import datetime
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Body, Closing, Decided, Observed, Opened, SlotState
-from lib.ledger.entry.vocabulary import SLOTS, Slot, slot_of
+from lib.ledger.entry.vocabulary import SLOTS, Slot, slot_of, version_list
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _told(entries: Iterable[Entry]) -> Iterable[_Told]:
         if isinstance(body, Opened):
             decided.clear()
         if isinstance(body, Opened | Closing | Observed):
-            clock = _later(clock, _time(body))
+            clock = _later(clock, parse_timestamp(body.effective_at or body.recorded_at))
             if isinstance(body, Observed) and body.is_unmoved:
                 continue  # nobody looked at who holds what
             dark, seen = sure if isinstance(body, Opened) else _dark(body, seen, clock), clock
@@ -110,19 +110,9 @@ def _next(done: list[Holding], before: Holding | None, after: Holding | None, to
 def _held(slot: Slot, told: _Told) -> Holding | None:
     holders, place = told.now[slot].holders, told.entry.position
     if len(holders) > 1:
-        return Holding(slot, None, told.at, None, place, explanation=f"{' and '.join(f'v{v}' for v in holders)} at once")
+        return Holding(slot, None, told.at, None, place, explanation=f"{version_list(holders)} at once")
     return Holding(slot, holders[0], told.at, None, place, told.decided.get((slot, holders[0]), "")) if holders else None
-
-
-def _time(body: Body) -> datetime:
-    return parse_timestamp(body.effective_at or body.recorded_at)
 
 
 def _later(clock: datetime | None, at: datetime) -> datetime:
     return at if clock is None or at > clock else clock
-
-
-def decision_of(entries: Iterable[Entry], holding: Holding) -> Decided | None:
-    """The decision that led to a holding; None for an outside move or the state before the record."""
-    bodies = (entry.body for entry in entries if entry.id == holding.decision_id)
-    return next((body for body in bodies if isinstance(body, Decided)), None)

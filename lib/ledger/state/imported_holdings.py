@@ -14,7 +14,7 @@ from itertools import groupby, pairwise
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Imported, Lineage, Opened
-from lib.ledger.entry.vocabulary import SLOTS, Actor, Reason, Slot
+from lib.ledger.entry.vocabulary import SLOTS, Actor, Reason, Slot, version_list
 from lib.ledger.state.corrections import corrected_entries
 from lib.ledger.state.holdings import Holding, recorded_holdings
 
@@ -89,7 +89,11 @@ def imported_evidence(entries: Sequence[Entry], holding: Holding) -> ImportedEvi
     until = parse_timestamp(main.body.window[1] if main.body.window else main.body.effective_at)
     earlier = [entry for entry in lines if parse_timestamp(entry.body.effective_at or "") <= until]
     earlier.sort(key=lambda entry: (parse_timestamp(entry.body.effective_at or ""), entry.position))
-    made = [e for e in earlier if isinstance(e.body, Imported) and _approves(e.body) and e.body.to == stage]
+    made = [
+        e
+        for e in earlier
+        if isinstance(e.body, Imported) and e.body.of == "DECIDED" and e.body.verdict == "approve" and e.body.to == stage
+    ]
     decided = made[-1].body if made else main.body
     assert isinstance(decided, Imported)
     came, proof = _lineage(earlier)
@@ -97,10 +101,6 @@ def imported_evidence(entries: Sequence[Entry], holding: Holding) -> ImportedEvi
     places = {main.position, *(entry.position for entry in (*made[-1:], *born)), *proof}
     note = next((e.body.note or "" for e in born), "")
     return ImportedEvidence(decided.actor, decided.reason or main.body.reason, came, tuple(sorted(places)), main.body, note)
-
-
-def _approves(body: Imported) -> bool:
-    return body.of == "DECIDED" and body.verdict == "approve"
 
 
 def _lineage(lines: Sequence[Entry]) -> tuple[Lineage, set[int]]:
@@ -145,9 +145,11 @@ def _slot(steps: Sequence[_Step], slot: Slot, opening: tuple[Entry, Opened]) -> 
     cut = [_agreed([one for account in accounts if (one := _at(account, a))], a, b) for a, b in pairwise(ends)]
     joined = _joined(cut)
     if joined and joined[-1].now is not None and set(joined[-1].now) != set(opening[1].now[slot].holders):
-        shown = _said(opening[1].now[slot].holders)
+        shown = version_list(opening[1].now[slot].holders)
         joined[-1] = replace(
-            joined[-1], now=None, why=f"{_said(joined[-1].now)} by {_file(steps, joined[-1])}, {shown} when the record began"
+            joined[-1],
+            now=None,
+            why=f"{version_list(joined[-1].now)} by {_file(steps, joined[-1])}, {shown} when the record began",
         )
     held = [_holding(one, slot, opening[0].position if one.until == begins else one.ended) for one in joined]
     return [one for one in held if one is not None]
@@ -162,10 +164,10 @@ def _account(steps: Sequence[_Step], file: str, begins: datetime) -> list[_Stret
         until = max(step.at, after.dark if after else last)
         stretch = _Stretch(step.at, until, step.now, step.entry.position, file, after.entry.position if after else 0)
         if len(step.now) > 1:
-            stretch = replace(stretch, now=None, why=f"{_said(step.now)} at once")
+            stretch = replace(stretch, now=None, why=f"{version_list(step.now)} at once")
         elif after and after.was is not None and set(after.was) != set(step.now):
             name = _name(step)
-            why = f"{_said(step.now)} by line {_line(step)}, {_said(after.was)} by line {_line(after)} of {name}"
+            why = f"{version_list(step.now)} by line {_line(step)}, {version_list(after.was)} by line {_line(after)} of {name}"
             stretch = replace(stretch, now=None, why=why)
         said.append(stretch)
         if after and after.at > until:
@@ -198,7 +200,7 @@ def _agreed(told: Sequence[_Stretch], since: datetime, until: datetime) -> _Stre
     one = replace((sure or told)[0], since=since, until=until)
     if len(says) < 2:
         return one
-    why = "contradicting accounts: " + ", ".join(dict.fromkeys(_said(s.now or ()) for s in sure))
+    why = "contradicting accounts: " + ", ".join(dict.fromkeys(version_list(s.now or ()) for s in sure))
     return replace(one, now=None, why=why)
 
 
@@ -218,10 +220,6 @@ def _holding(one: _Stretch, slot: Slot, ended: int) -> Holding | None:
         return None
     version = one.now[0] if one.now else None
     return Holding(slot, version, one.since, one.until, one.place, explanation=one.why, end_position=ended, is_imported=True)
-
-
-def _said(holders: Sequence[str]) -> str:
-    return " and ".join(f"v{version}" for version in holders) or "nobody"
 
 
 def _name(step: _Step) -> str:

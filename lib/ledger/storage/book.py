@@ -117,7 +117,10 @@ def append(backend: Backend, book_id: str, make_body: BodyFactory, anchors: tupl
             continue
         tried.append(str(ULID()))
         locked = _try_place(backend, state.book, (tried[-1], canonical_json(body))) == _LOCKED
-    return _no_place(book_id)
+    raise LedgerBroken(
+        f"No place could be taken in book {book_id[:8]}… after {MAX_ATTEMPTS} tries.",
+        next="Try again when fewer people write at once.",
+    )
 
 
 def _try_place(backend: Backend, reading: DecodedBook, entry: tuple[str, str]) -> str:
@@ -160,10 +163,3 @@ def _must_be_sound(state: BookState, anchors: tuple[Anchor, ...]) -> None:
             means=f"{found.means} Nothing is written until this is settled.",
             next="Compare with a backup or an exported record, and find out who changed the database.",
         )
-
-
-def _no_place(book: str) -> str:
-    raise LedgerBroken(
-        f"No place could be taken in book {book[:8]}… after {MAX_ATTEMPTS} tries.",
-        next="Try again when fewer people write at once.",
-    )

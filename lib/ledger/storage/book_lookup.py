@@ -4,9 +4,10 @@ A book tells the life of one registered model at a time, named by the model's cr
 name of a model and, where that is not enough, under name and creation time together.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from lib.ledger.chain.hash_chain import hash_text
 
 BOOK_PARAM_PREFIX = "book."
 
@@ -64,4 +65,4 @@ def book_ids(index_params: Mapping[str, str]) -> frozenset[str]:
 
 
 def _slot(text: str) -> str:
-    return BOOK_PARAM_PREFIX + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return BOOK_PARAM_PREFIX + hash_text(text)[:32]
