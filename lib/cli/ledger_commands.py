@@ -106,8 +106,7 @@ def parse_time_option(text: str, option: str, zone: str = "UTC") -> "TimeQuery":
 
 
 def _said(told: "AsOfResult") -> list[str]:
-    from lib.ledger.queries.as_of import answer_sentence
-    from lib.ledger.queries.as_of_text import answer_text
+    from lib.ledger.queries.as_of_text import answer_sentence, answer_text
 
     lines = [f"{told.model}: {answer_sentence(told.answer)}.", f"  {answer_text(told.model, told.answer)}"]
     return lines + [f"  Unknown: {one.explanation}." for one in told.answer.unknown if one.since]

@@ -28,7 +28,8 @@ from lib.ledger.packet.document import (
     packet_volumes,
 )
 from lib.ledger.packet.selection import find_entry, proof_positions, related_positions
-from lib.ledger.queries.as_of import answer_sentence, answer_to_json
+from lib.ledger.queries.as_of import answer_to_json
+from lib.ledger.queries.as_of_text import answer_sentence
 from lib.ledger.queries.history import history_rows
 from lib.ledger.queries.time_query import TimeQuery, format_local_time
 from lib.ledger.state.replay import replay

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
 from lib.ledger.entry.types import Closing, Decided, Lineage, Observed, Opened, Registered
 from lib.ledger.entry.vocabulary import SLOTS, Actor
-from lib.ledger.queries.as_of import BEFORE_RECORD, NO_RECORD, answer_sentence, answer_to_json, as_of
+from lib.ledger.queries.as_of import BEFORE_RECORD, NO_RECORD, answer_to_json, as_of
+from lib.ledger.queries.as_of_text import answer_sentence
 from lib.ledger.queries.time_query import TimeQuery, parse_time_query
 from tests.ledger.test_holdings import at, outside, timed, when
 from tests.ledger.test_replay import BORN_AGAIN, COMMON, book, closed, intent, now, opened

@@ -15,8 +15,8 @@ from lib.ledger.charts.holdings_chart import bar_table
 from lib.ledger.entry.schema import parse_body
 from lib.ledger.entry.types import Imported, canonical_json
 from lib.ledger.imports.file_parser import ImportContext, parse_import_file
-from lib.ledger.queries.as_of import BEFORE_RECORD, answer_sentence, as_of
-from lib.ledger.queries.as_of_text import answer_text
+from lib.ledger.queries.as_of import BEFORE_RECORD, as_of
+from lib.ledger.queries.as_of_text import answer_sentence, answer_text
 from lib.ledger.queries.time_query import TimeQuery, parse_time_query
 from lib.ledger.state.holdings import recorded_holdings
 from lib.ledger.state.imported_holdings import all_holdings, imported_holdings
