@@ -53,15 +53,15 @@ def test_an_empty_book_wants_nothing_and_has_no_opinion():
 
 def test_what_stood_there_when_the_record_began_is_remembered_but_not_wished_for():
     state = book(opened(now(["1"])))
-    want = state.desired_holders()["production"]
-    assert (want.holder, want.is_managed) == ("1", False)
+    desired = state.desired_holders()["production"]
+    assert (desired.holder, desired.is_managed) == ("1", False)
     assert state.drifted_slots(now(["2"])) == ()
 
 
 def test_two_holders_at_the_beginning_are_nobodys_pick():
-    want = book(opened(now(["1", "2"], alias=False))).desired_holders()["production"]
-    assert want.holder is None
-    assert want.holders_text == "1,2"
+    desired = book(opened(now(["1", "2"], alias=False))).desired_holders()["production"]
+    assert desired.holder is None
+    assert desired.holders_text == "1,2"
 
 
 def test_an_intent_is_wanted_from_the_moment_it_is_written():
@@ -160,14 +160,14 @@ def test_the_time_of_the_last_entry_never_runs_backwards():
 @given(st.lists(st.tuples(VERSIONS, st.sampled_from(["Production", "Staging", "Archived", "None"])), max_size=12))
 def test_no_version_is_ever_wanted_in_two_slots_and_no_slot_wants_two(moves):
     state = book(opened(), *(intent(version, to) for version, to in moves))
-    want = state.desired_holders()
-    holders = [holder for one in want.values() for holder in one.holders]
+    desired = state.desired_holders()
+    holders = [holder for slot_holder in desired.values() for holder in slot_holder.holders]
     assert len(holders) == len(set(holders))
-    assert all(len(one.holders) <= 1 for one in want.values())
+    assert all(len(slot_holder.holders) <= 1 for slot_holder in desired.values())
     for slot, stage in (("production", "Production"), ("staging", "Staging")):
-        last = dict(moves)
-        wanted_here = want[slot].holder
-        assert wanted_here is None or last[wanted_here] == stage
+        last_stages = dict(moves)
+        slot_version = desired[slot].holder
+        assert slot_version is None or last_stages[slot_version] == stage
 
 
 def test_podium_itself_is_an_actor_whose_name_nobody_vouches_for():
