@@ -12,8 +12,19 @@ from lib.ledger.entry.vocabulary import SLOTS, Actor
 from lib.ledger.queries.as_of import BEFORE_RECORD, NO_RECORD, answer_to_json, as_of
 from lib.ledger.queries.as_of_text import answer_sentence
 from lib.ledger.queries.time_query import TimeQuery, parse_time_query
-from tests.ledger.test_holdings import at, outside, timed, when
-from tests.ledger.test_replay import BORN_AGAIN, COMMON, book, closed, intent, now, opened
+from tests.support.ledger_factories import (
+    BORN_AGAIN,
+    COMMON,
+    at,
+    book,
+    closed,
+    intent,
+    now,
+    opened,
+    outside,
+    timed,
+    when,
+)
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 DAY = parse_time_query("2026-11-24", NOON)

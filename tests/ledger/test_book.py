@@ -16,7 +16,7 @@ from lib.ledger.storage.book_index import ensure_book, find_book_id, read_index_
 from lib.ledger.storage.book_lookup import ModelIncarnation
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reconcile import sync_model_status
-from tests.ledger.test_replay import opened
+from tests.support.ledger_factories import opened
 from tests.support.ledger_stores import WHY, book_id, registered, writer
 
 WINE = ModelIncarnation("wine", "a")

@@ -7,27 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.ledger.charts.holdings_chart import bar_table, holdings_chart
-from lib.ledger.entry.types import Observed
 from lib.ledger.queries.history import history_rows
 from lib.ledger.state.holdings import Holding, current_holding, recorded_holdings
 from lib.theme import LIGHT
-from tests.ledger.test_replay import COMMON, VERSIONS, book, closed, intent, now, opened
-
-
-def at(hour):
-    return f"2026-11-24T{hour:02d}:00:00.000Z"
-
-
-def when(hour):
-    return datetime(2026, 11, 24, hour, tzinfo=UTC)
-
-
-def timed(body, hour, **more):
-    return body.model_copy(update={"recorded_at": at(hour), **more})
-
-
-def outside(shown, since, until):
-    return Observed(**{**COMMON, "recorded_at": at(until)}, was=now(), now=shown, window=(at(since), at(until)))
+from tests.support.ledger_factories import VERSIONS, at, book, closed, intent, now, opened, outside, timed, when
 
 
 def production_holdings(*bodies):

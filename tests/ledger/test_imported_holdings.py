@@ -21,7 +21,7 @@ from lib.ledger.queries.time_query import TimeQuery, parse_time_query
 from lib.ledger.state.holdings import recorded_holdings
 from lib.ledger.state.imported_holdings import all_holdings, imported_holdings
 from lib.ui.app.routes import PROJECT_ROOT
-from tests.ledger.test_replay import COMMON, book, closed, intent, now, opened
+from tests.support.ledger_factories import COMMON, book, closed, intent, now, opened
 
 RECORD_BEGIN = datetime(2026, 11, 24, 10, tzinfo=UTC)
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)

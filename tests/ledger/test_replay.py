@@ -3,45 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.ledger.chain.hash_chain import DecodedBook, Entry
-from lib.ledger.entry.types import BackendRef, Closing, Decided, Identity, Observed, Opened, Registered, SlotState, UnknownBody
-from lib.ledger.entry.vocabulary import PODIUM_ACTOR, Actor, Reason
-from lib.ledger.state.replay import replay
-
-AT = "2026-11-24T10:00:00.000Z"
-BORN, BORN_AGAIN = "2026-01-01T00:00:00.000Z", "2026-02-01T00:00:00.000Z"
-COMMON = {"model": "m", "recorded_at": AT, "by": Actor(name="ana"), "backend": BackendRef(kind="sqlite", uri="sqlite:///x")}
-VERSIONS = st.sampled_from(["1", "2", "3"])
-
-
-def book(*bodies):
-    """A folded book with these bodies; the entry at place n has the id `e<n>`."""
-    entries = tuple(Entry(n, f"e{n}", f"c{n}", body) for n, body in enumerate(bodies, 1))
-    return replay(DecodedBook(entries, tuple(f"c{n}" for n in range(len(bodies) + 1)), ()))
-
-
-def now(production=(), staging=(), alias=True):
-    """What the slots show; by default the alias goes with the stage."""
-    slots = {"production": tuple(production), "staging": tuple(staging)}
-    return {slot: SlotState(alias=held[0] if held and alias else None, stage=held) for slot, held in slots.items()}
-
-
-def opened(shown=None, created=BORN, why="first look"):
-    return Opened(**COMMON, why=why, created=created, now=shown or now(), versions={n: Identity(created="x") for n in "123"})
-
-
-def intent(version, to="Production", from_="None", **more):
-    why = Reason(category="better", text="x" * 20)
-    more = {"verdict": "approve", "kind": "promote"} | more
-    return Decided(**COMMON, version=version, identity=Identity(created="x"), to=to, reason=why, **{"from": from_}, **more)
-
-
-def closed(place, ended="APPLIED", shown=None, **more):
-    return Closing(**COMMON, type=ended, intent=f"e{place}", now=shown or now(), **more)
-
-
-def seen_outside(shown, gone=()):
-    return Observed(**COMMON, was=now(), now=shown, gone=gone, window=(AT, AT))
+from lib.ledger.entry.types import Identity, Registered, SlotState, UnknownBody
+from lib.ledger.entry.vocabulary import PODIUM_ACTOR
+from tests.support.ledger_factories import BORN_AGAIN, COMMON, VERSIONS, book, closed, intent, now, opened, seen_outside
 
 
 def test_an_empty_book_wants_nothing_and_has_no_opinion():

@@ -17,8 +17,8 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.ui.app.routes import PROJECT_ROOT
-from tests.ledger.test_replay import COMMON
 from tests.support.ledger_entries import make_body_of_each_type, newer
+from tests.support.ledger_factories import COMMON
 from tests.support.ledger_stores import WHY, book_id, registered, writer
 
 SCHEMA_FILE = PROJECT_ROOT / "docs" / "entries.schema.json"

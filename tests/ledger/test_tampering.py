@@ -4,8 +4,7 @@ What the chain alone cannot show is shown with a head that was noted elsewhere; 
 """
 
 import hashlib
-import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,18 +12,27 @@ from mlflow.exceptions import MlflowException
 from ulid import ULID
 
 from lib.backends.mlflow_client import client
-from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
+from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.chain.anchor_text import ModelAnchor, parse_anchor
 from lib.ledger.chain.hash_chain import Anchor, chain_seed, encode_entry, param_key
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer
-from lib.ledger.storage.book_index import INDEX_TAG
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.registry.verify import verify, verify_all
 from tests.support.ledger_stores import WHY, book_id, registered, writer
+from tests.support.ledger_tampering import (
+    delete_the_index_experiment,
+    delete_the_index_run,
+    delete_the_ledger,
+    execute,
+    point_the_index_at_another_run,
+    rename_the_index,
+    rename_the_ledger,
+    repoint_the_index,
+)
 
 PLACES = 9
 """A book with three promotions: OPENED, then for v1 and v2 REGISTERED, DECIDED, APPLIED, then DECIDED and APPLIED of v1 again."""
@@ -41,7 +49,7 @@ def book(fresh_store):
 
 
 class TamperedBook:
-    """A book with a knife in it."""
+    """A book whose values are changed directly in the database."""
 
     def __init__(self, backend, run_id):
         self.backend, self.run_id = backend, run_id
@@ -64,11 +72,6 @@ class TamperedBook:
 
     def find_problems(self, *anchors):
         return [(finding.position, finding.what) for finding in verify(self.backend, "wine", anchors).findings]
-
-
-def execute(backend, sql, *values):
-    with closing(sqlite3.connect(backend.path)) as db, db:
-        return db.execute(sql, values).fetchall()
 
 
 def edit_a_body(book):
@@ -254,38 +257,6 @@ def test_a_book_that_was_removed_for_good_is_missing(book):
     assert book.told() == [(0, "book missing")]
     with pytest.raises((NotFound, LedgerBroken)):
         move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY))
-
-
-def rename_the_index(mlflow):
-    mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, "elsewhere")
-
-
-def repoint_the_index(mlflow):
-    mlflow.set_experiment_tag(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, INDEX_TAG, "f" * 32)
-
-
-def delete_the_index_experiment(mlflow):
-    mlflow.delete_experiment(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id)
-
-
-def delete_the_index_run(mlflow):
-    mlflow.delete_run(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG])
-
-
-def rename_the_ledger(mlflow):
-    mlflow.rename_experiment(mlflow.get_experiment_by_name(LEDGER_EXPERIMENT).experiment_id, "elsewhere")
-
-
-def delete_the_ledger(mlflow):
-    mlflow.delete_experiment(mlflow.get_experiment_by_name(LEDGER_EXPERIMENT).experiment_id)
-
-
-def point_the_index_at_another_run(mlflow):
-    """A second index with a book of its own, noted wherever the first one was."""
-    experiment = mlflow.get_experiment_by_name(LEDGER_EXPERIMENT)
-    other_run_id = mlflow.create_run(experiment.experiment_id).info.run_id
-    for name in (LEDGER_EXPERIMENT, INDEX_EXPERIMENT):
-        mlflow.set_experiment_tag(mlflow.get_experiment_by_name(name).experiment_id, INDEX_TAG, other_run_id)
 
 
 @pytest.mark.parametrize(

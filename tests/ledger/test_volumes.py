@@ -28,8 +28,8 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_all_books, read_all_books_uncached, read_book_state, read_snapshot
 from lib.registry.reconcile import recover, sync_model_status
 from lib.registry.verify import verify, verify_all
-from tests.ledger.test_replay import COMMON, now, opened
 from tests.registry.test_races import at_rest
+from tests.support.ledger_factories import COMMON, now, opened
 from tests.support.ledger_stores import WHY, book_id, promoted_in_turn, registered, writer
 from tests.support.ledger_workers import (
     append_and_die,

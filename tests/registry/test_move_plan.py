@@ -11,7 +11,7 @@ from lib.registry.drift import find_drifts
 from lib.registry.ledger_writer import ModelStatus
 from lib.registry.move_plan import PREVIEW_ID, Move, add_preview_intent, apply_move, is_explained, plan_moves, preview_intent
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, parse_head, version_sort_key
-from tests.ledger.test_replay import BORN, book, closed, intent, now, opened, seen_outside
+from tests.support.ledger_factories import BORN, book, closed, intent, now, opened, seen_outside
 
 STAGES = st.sampled_from(["None", "Staging", "Production", "Archived"])
 NUMBERS = ("1", "2", "3")
