@@ -104,8 +104,8 @@ def test_a_version_that_leaves_a_stage_in_which_another_stood_contradicts_the_li
 
 
 def test_two_files_that_contradict_each_other_are_unknown_for_as_long_as_they_do():
-    other = import_lines("2022-06-01T00:00Z,9,None,Production,eve", name="b.csv")
-    bodies = [*import_lines(*THREE_LINES), *other]
+    other_bodies = import_lines("2022-06-01T00:00Z,9,None,Production,eve", name="b.csv")
+    bodies = [*import_lines(*THREE_LINES), *other_bodies]
     assert sentence_on(bodies, "2022-03-01") == "v1 was in Production, all day"
     assert explanations_on(bodies, "2022-09-01") == ["contradicting accounts: v1, v9"]
     assert sentence_on(bodies, "2023-06-01") == "v2 was in Production, all day"

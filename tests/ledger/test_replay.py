@@ -109,16 +109,16 @@ def test_what_is_registered_or_decided_about_is_known():
 
 
 def test_an_entry_nobody_knows_changes_nothing():
-    before = book(opened(now(["1"])), intent("2"))
-    after = book(opened(now(["1"])), intent("2"), UnknownBody(type="REQUESTED", model="m"))
-    assert after.desired_holders() == before.desired_holders()
-    assert after.open_intents == before.open_intents
+    state_before = book(opened(now(["1"])), intent("2"))
+    state_after = book(opened(now(["1"])), intent("2"), UnknownBody(type="REQUESTED", model="m"))
+    assert state_after.desired_holders() == state_before.desired_holders()
+    assert state_after.open_intents == state_before.open_intents
 
 
 def test_the_time_of_the_last_entry_never_runs_backwards():
-    early = opened().model_copy(update={"recorded_at": "2025-01-01T00:00:00.000Z"})
-    late = intent("1")
-    assert book(late, early).last_observed_at == book(early, late).last_observed_at
+    opening = opened().model_copy(update={"recorded_at": "2025-01-01T00:00:00.000Z"})
+    decision = intent("1")
+    assert book(decision, opening).last_observed_at == book(opening, decision).last_observed_at
 
 
 @given(st.lists(st.tuples(VERSIONS, st.sampled_from(["Production", "Staging", "Archived", "None"])), max_size=12))

@@ -119,16 +119,16 @@ def test_a_body_that_is_no_json_is_shown_and_the_writing_goes_on(fresh_store):
 
 def test_an_unknown_type_of_this_schema_is_shown_and_changes_nothing(fresh_store):
     registered(fresh_store)
-    before = sync_model_status(writer(fresh_store), "wine").state
+    state_before = sync_model_status(writer(fresh_store), "wine").state
     stamp = writer(fresh_store).common_fields("wine")
     append(fresh_store, book_id(fresh_store), lambda _: UnknownBody(**stamp, type="SUNG", reason=WHY))
-    after = read_book_state(fresh_store, "wine")
-    assert (after.observed_slots, after.desired_holders(), after.open_intents) == (
-        before.observed_slots,
-        before.desired_holders(),
-        before.open_intents,
+    state_after = read_book_state(fresh_store, "wine")
+    assert (state_after.observed_slots, state_after.desired_holders(), state_after.open_intents) == (
+        state_before.observed_slots,
+        state_before.desired_holders(),
+        state_before.open_intents,
     )
-    assert parse_body(canonical_json(after.book.entries[-1].body)).type == "SUNG"
+    assert parse_body(canonical_json(state_after.book.entries[-1].body)).type == "SUNG"
 
 
 @pytest.mark.parametrize("text", ["x" * 10_000, "", "x" * (MIN_REASON_LENGTH - 1), "\x00\u202e" * 40])

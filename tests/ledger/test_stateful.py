@@ -138,25 +138,29 @@ class LedgerMachine(RuleBasedStateMachine):
             self.pending.append(self.samples[-1])
         time.sleep(0.002)
 
-    def settle(self, answer_for_change=lambda slot, before, at: UNKNOWN):
+    def settle(self, answer_for_change=lambda slot, holders_before, at: UNKNOWN):
         """A look has just compared registry and ledger: what was asked for since the last one has an answer now."""
         slot_states = self.snapshot.slot_states
         for at, answer in self.pending:
             for slot in SLOTS:
-                before, after = self.recorded_slots[slot].holders, slot_states[slot].holders
-                answer[slot] = expected_holder(before) if before == after else answer_for_change(slot, before, at)
+                holders_before, holders_after = self.recorded_slots[slot].holders, slot_states[slot].holders
+                answer[slot] = (
+                    expected_holder(holders_before)
+                    if holders_before == holders_after
+                    else answer_for_change(slot, holders_before, at)
+                )
                 if self.is_uncertain:
                     answer[slot] = ANY
         self.pending, self.recorded_slots = [], slot_states
 
-    def look(self):
+    def sync(self):
         """A look before a step: settles what was moved outside, and checks that it was recorded (I4).
 
         That the book was away and is back is recorded first, once for each time it was missed, and moves nobody.
         """
-        before, due = self.state, self.due_records()
+        state_before, expected_records = self.state, self.due_records()
         status = sync_model_status(writer(self.backend), "wine")
-        self.compare_recorded(before, due)
+        self.compare_recorded(state_before, expected_records)
         return status
 
     def due_records(self):
@@ -168,12 +172,12 @@ class LedgerMachine(RuleBasedStateMachine):
             (snapshot.slot_states, deleted_versions)
         ] if snapshot.slot_states != self.recorded_slots or deleted_versions else []
 
-    def compare_recorded(self, before, due, has_died=False):
+    def compare_recorded(self, state_before, expected_records, has_died=False):
         """A look has recorded what was due, or died on the way: then the first part of it."""
-        added_entries = self.state.book.entries[len(before.book.entries) :]
+        added_entries = self.state.book.entries[len(state_before.book.entries) :]
         observed = [(entry.body.now, set(entry.body.gone)) for entry in added_entries if entry.body.type == "OBSERVED"]
-        restorings, moves = due
-        if before.open_intents:
+        restorings, moves = expected_records
+        if state_before.open_intents:
             assert has_died or observed[: len(restorings)] == restorings, "I4"
             assert len(restored_bodies(added_entries)) == len(restorings) or has_died, "I4"
             return
@@ -195,8 +199,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.carry_out(MoveRequest("wine", self.version(n), to, WHY))
 
     @rule()
-    def back(self):
-        self.look()
+    def roll_back_champion(self):
+        self.sync()
         drifted = self.state.drifted_slots()
         try:
             result = roll_back(writer(self.backend), "wine", WHY, None, None)
@@ -211,26 +215,31 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.recorded_slots and self.state.drifted_slots(self.snapshot.slot_states))
     @rule(n=st.integers(0, 5))
     def adopt_or_revert(self, n):
-        status = self.look()
+        status = self.sync()
         resolutions = [resolution for drift in find_drifts(status) for resolution in drift.resolutions]
         if resolutions:
             resolution = resolutions[n % len(resolutions)]
             self.carry_out(MoveRequest("wine", resolution.version, resolution.to_stage, WHY, kind=resolution.kind))
             COUNTS[resolution.kind] += 1
 
-    @rule(n=VERSIONS, to=st.sampled_from(["Production", "Staging", "Archived"]), after=st.integers(0, 14), is_late=st.booleans())
-    def die(self, n, to, after, is_late):
+    @rule(
+        n=VERSIONS,
+        to=st.sampled_from(["Production", "Staging", "Archived"]),
+        write_limit=st.integers(0, 14),
+        is_late=st.booleans(),
+    )
+    def die(self, n, to, write_limit, is_late):
         """Die at a step of a decision, before or after any of its writes; somebody finishes it at once, or later, or never."""
-        self.look()
-        self.client_watch.writes_left, request = after, MoveRequest("wine", self.version(n), to, WHY)
-        before = self.state
-        self.is_uncertain = self.is_uncertain or bool(before.open_intents)
+        self.sync()
+        self.client_watch.writes_left, request = write_limit, MoveRequest("wine", self.version(n), to, WHY)
+        state_before = self.state
+        self.is_uncertain = self.is_uncertain or bool(state_before.open_intents)
         try:
             move_version(writer(self.backend), request)
         except ProcessDied:
             COUNTS["died"] += 1
         except ActionRefused:
-            assert before.drifted_slots()
+            assert state_before.drifted_slots()
         finally:
             self.client_watch.writes_left = None
         if not self.state.open_intents:
@@ -243,20 +252,20 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def finish(self):
         """Recover what the dead left."""
-        self.look()
-        before = self.state
+        self.sync()
+        state_before = self.state
         _, closed = recover(writer(self.backend, "bo"), "wine")
-        assert set(closed) == {intent.id for intent in before.open_intents}
+        assert set(closed) == {intent.id for intent in state_before.open_intents}
         assert not self.state.open_intents
         if closed:
             COUNTS["recovered"] += len(closed)
             self.settle(lambda slot, holders, at: self.expected_after_recovery(closed[0], slot, holders, at))
-        self.look()
+        self.sync()
         self.sample()
 
     @rule()
     def just_look(self):
-        self.look()
+        self.sync()
         self.sample()
 
     @rule(
@@ -281,12 +290,12 @@ class LedgerMachine(RuleBasedStateMachine):
             self.hide_and_restore_the_book(version)
         self.finish_meddling()
 
-    @rule(after=st.integers(0, 6), n=VERSIONS)
-    def die_looking(self, after, n):
+    @rule(write_limit=st.integers(0, 6), n=VERSIONS)
+    def die_looking(self, write_limit, n):
         """Die at a step of the look that finds the book restored."""
         self.hide_and_restore_the_book(self.version(n))
-        before, due, has_died = self.state, self.due_records(), False
-        self.client_watch.writes_left = after
+        state_before, expected_records, has_died = self.state, self.due_records(), False
+        self.client_watch.writes_left = write_limit
         try:
             sync_model_status(writer(self.backend), "wine")
         except ProcessDied:
@@ -294,7 +303,7 @@ class LedgerMachine(RuleBasedStateMachine):
             COUNTS["died looking"] += 1
         finally:
             self.client_watch.writes_left = None
-        self.compare_recorded(before, due, has_died)
+        self.compare_recorded(state_before, expected_records, has_died)
         self.finish_meddling()
 
     def delete_version(self, version):
@@ -303,21 +312,21 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def hide_and_restore_the_book(self, version):
         """Somebody deletes the run the book goes on in; nothing can be decided until it is restored."""
-        run_id, before = self.state.book.volumes[-1].run_id, self.snapshot
+        run_id, snapshot_before = self.state.book.volumes[-1].run_id, self.snapshot
         if len(restored_bodies(self.state.book.entries)) == self.restoring_count:
             self.restoring_count += 1  # else the last time was not recorded yet: the book is still missed since then
         client(self.backend).delete_run(run_id)
         with pytest.raises(LedgerBroken):
             move_version(writer(self.backend), MoveRequest("wine", version, "Production", WHY))
         client(self.backend).restore_run(run_id)
-        assert self.snapshot == before
+        assert self.snapshot == snapshot_before
         COUNTS["restored"] += 1
 
     # how a step ends
 
     def carry_out(self, request):
-        self.look()
-        before, drifted_slots = self.state, self.state.drifted_slots()
+        self.sync()
+        state_before, drifted_slots = self.state, self.state.drifted_slots()
         try:
             result = move_version(writer(self.backend), request)
             assert result.outcome in ("applied", "unchanged", "overtaken")
@@ -326,13 +335,13 @@ class LedgerMachine(RuleBasedStateMachine):
         except ActionRefused:
             assert drifted_slots
             COUNTS["refused"] += 1
-        self.is_uncertain = self.is_uncertain or bool(before.open_intents)
+        self.is_uncertain = self.is_uncertain or bool(state_before.open_intents)
         self.finish_decision()
 
     def finish_decision(self):
         """A decision has been carried out, or nothing was written: what was asked for before it stays as it was known."""
         if not self.state.open_intents:
-            self.settle(lambda slot, before, at: expected_holder(before))
+            self.settle(lambda slot, holders_before, at: expected_holder(holders_before))
             self.is_uncertain = False
         self.sample()
 
@@ -341,12 +350,12 @@ class LedgerMachine(RuleBasedStateMachine):
         self.is_uncertain = self.is_uncertain or bool(self.state.open_intents)
         self.sample()
 
-    def expected_after_recovery(self, intent, slot, before, at):
+    def expected_after_recovery(self, intent, slot, holders_before, at):
         """One intent of a dead writer was finished: it took effect when the stage of its version was set, or only now."""
         body = next(entry.body for entry in self.state.intents if entry.id == intent)
         version = self.snapshot.versions.get(body.version)
         moved_at = parse_timestamp(version.updated_at) if version and version.updated_at >= body.recorded_at else utc_now()
-        return expected_holder(before if at < moved_at else self.snapshot.slot_states[slot].holders)
+        return expected_holder(holders_before if at < moved_at else self.snapshot.slot_states[slot].holders)
 
     # what always holds
 

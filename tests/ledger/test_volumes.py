@@ -316,10 +316,10 @@ def test_a_value_planted_beyond_the_end_of_a_finished_volume_is_named_and_blocks
     assert [(f.position, f.what) for f in read_book(fresh_store, book_run_id).findings()] == [(14, "beyond the end")]
 
 
-@pytest.mark.parametrize("after", range(6))
-def test_death_at_every_step_of_beginning_another_volume_leaves_one_that_others_go_on_in(fresh_store, book_run_id, after):
+@pytest.mark.parametrize("write_limit", range(6))
+def test_death_at_every_step_of_beginning_another_volume_leaves_one_that_others_go_on_in(fresh_store, book_run_id, write_limit):
     append_bodies(fresh_store, book_run_id, SMALL_CAPACITY)
-    child = processes.Process(target=append_and_die, args=(fresh_store, book_run_id, SMALL_CAPACITY, after))
+    child = processes.Process(target=append_and_die, args=(fresh_store, book_run_id, SMALL_CAPACITY, write_limit))
     child.start()
     child.join()
     assert child.exitcode == -9
@@ -327,7 +327,7 @@ def test_death_at_every_step_of_beginning_another_volume_leaves_one_that_others_
     state = read_book(fresh_store, book_run_id)
     assert [body.note for body in bodies_of(state.book)] == [
         *(f"entry {n}" for n in range(SMALL_CAPACITY)),
-        *(["mine"] if after == 5 else []),
+        *(["mine"] if write_limit == 5 else []),
         "entry 0",
         "entry 1",
     ]

@@ -58,16 +58,16 @@ def open_first_book(backend: Backend, start, answers) -> None:
     answers.put(sync_model_status(writer(backend), "wine").book_id)
 
 
-def promote_and_die(backend: Backend, version: str, after: int) -> None:
+def promote_and_die(backend: Backend, version: str, write_limit: int) -> None:
     """Promote a version and kill this process right after its nth write (0: before the first)."""
-    _die_after_writes(backend, after)
+    _die_after_writes(backend, write_limit)
     move_version(writer(backend), MoveRequest("wine", version, "Production", WHY))
     sys.exit(0)
 
 
-def look_and_die(backend: Backend, after: int) -> None:
+def look_and_die(backend: Backend, write_limit: int) -> None:
     """Look at wine and kill this process right after its nth write (0: before the first)."""
-    _die_after_writes(backend, after)
+    _die_after_writes(backend, write_limit)
     sync_model_status(writer(backend), "wine")
 
 
@@ -84,10 +84,10 @@ def append_often_in_small_volumes(backend: Backend, book_id: str, capacity: int,
     answers.put([append(backend, book_id, lambda _, n=n: _note(f"{name} {n}")) for n in range(rounds)])
 
 
-def append_and_die(backend: Backend, book_id: str, capacity: int, after: int) -> None:
+def append_and_die(backend: Backend, book_id: str, capacity: int, write_limit: int) -> None:
     """Append one entry and kill this process right after its nth write (0: before the first)."""
     volumes.VOLUME_CAPACITY = capacity
-    _die_after_writes(backend, after)
+    _die_after_writes(backend, write_limit)
     append(backend, book_id, lambda _: _note("mine"))
 
 
@@ -105,15 +105,15 @@ def _promote(backend: Backend, version: str, expected: str | None = None, model:
         return f"{type(error).__name__}: {error}"
 
 
-def _die_after_writes(backend: Backend, after: int) -> None:
+def _die_after_writes(backend: Backend, write_limit: int) -> None:
     """Count the writes of the client, and kill this process like a power cut once there were so many."""
     write_count = 0
 
     def die_when_due() -> None:
-        if write_count >= after:
+        if write_count >= write_limit:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def counted(method):
+    def count_calls(method):
         def call(*args, **kwargs):
             nonlocal write_count
             die_when_due()
@@ -126,7 +126,7 @@ def _die_after_writes(backend: Backend, after: int) -> None:
 
     die_when_due()
     for name in WRITES:
-        setattr(client(backend), name, counted(getattr(client(backend), name)))
+        setattr(client(backend), name, count_calls(getattr(client(backend), name)))
 
 
 def together(target, arguments) -> list:

@@ -183,13 +183,13 @@ def collect_findings(book: DecodedBook, anchors: Iterable[Anchor]) -> tuple[Ledg
 def check_clock_skew(entries: Sequence[Entry]) -> tuple[LedgerFinding, ...]:
     """One finding when an entry claims to be more than a second older than the entry before it: where, and by how much."""
     times = [(entry.position, at) for entry in entries if (at := _recorded_time(entry)) is not None]
-    jumps = [(position, before - at) for (_, before), (position, at) in pairwise(times) if before - at > MAX_CLOCK_SKEW]
+    jumps = [(position, previous - at) for (_, previous), (position, at) in pairwise(times) if previous - at > MAX_CLOCK_SKEW]
     if not jumps:
         return ()
     positions = ", ".join(str(position) for position, _ in jumps[:_MAX_POSITIONS_LISTED])
-    more = f" and {len(jumps) - _MAX_POSITIONS_LISTED} more" if jumps[_MAX_POSITIONS_LISTED:] else ""
+    more_text = f" and {len(jumps) - _MAX_POSITIONS_LISTED} more" if jumps[_MAX_POSITIONS_LISTED:] else ""
     means = (
-        f"By its own time, what stands at place {positions}{more} was written before the entry in front of it, by up to "
+        f"By its own time, what stands at place {positions}{more_text} was written before the entry in front of it, by up to "
         f"{max(length for _, length in jumps).total_seconds():,.0f} s: the clocks of two machines differ. "
         "The order is that of the places; answers take the later of both times."
     )

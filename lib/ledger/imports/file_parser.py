@@ -88,8 +88,8 @@ def parse_import_file(name: str, data: bytes, context: ImportContext) -> ParsedI
         except BadInput as error:
             problems.append(f"line {row.line_number}: {error.what} {error.next}".strip())
     if problems:
-        more = f" And {len(problems) - MAX_PROBLEMS_LISTED} more lines." if len(problems) > MAX_PROBLEMS_LISTED else ""
-        raise _file_error(" ".join(problems[:MAX_PROBLEMS_LISTED]) + more, "Set these lines right, then import again.")
+        more_text = f" And {len(problems) - MAX_PROBLEMS_LISTED} more lines." if len(problems) > MAX_PROBLEMS_LISTED else ""
+        raise _file_error(" ".join(problems[:MAX_PROBLEMS_LISTED]) + more_text, "Set these lines right, then import again.")
     if not rows:
         raise _file_error("The file has no line below its heading.")
     timed_fields.sort(key=lambda timed: timed[0].at)

@@ -171,8 +171,8 @@ def _packet_volume(params: Mapping[str, str], book: DecodedBook, volume: VolumeR
 
 def _body_sha(value: str, chain_step: tuple[str, str], position: int) -> str:
     """The sha256 that the chain went on with: the one written before an entry, or that of a whole value that is none."""
-    claimed = value[27:91]
-    for candidate in (claimed, hash_text(value)):
+    claimed_sha = value[27:91]
+    for candidate in (claimed_sha, hash_text(value)):
         if next_chain(chain_step[0], candidate) == chain_step[1]:
             return candidate
     raise LedgerBroken(f"The value at place {position} was changed while it was read.", next="Try again.")

@@ -91,8 +91,8 @@ def _slot_holdings(holdings: Sequence[Holding], slot: Slot) -> list[Holding]:
     if imported_part and recorded_part:
         last, first = imported_part[-1], recorded_part[0]
         if last.version and (last.version, last.until) == (first.version, first.since):
-            joined = replace(last, until=first.until, end_position=first.end_position)
-            return [*imported_part[:-1], joined, *recorded_part[1:]]
+            joined_holding = replace(last, until=first.until, end_position=first.end_position)
+            return [*imported_part[:-1], joined_holding, *recorded_part[1:]]
     return [*imported_part, *recorded_part]
 
 

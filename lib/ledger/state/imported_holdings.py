@@ -176,8 +176,8 @@ def _account_intervals(steps: Sequence[_Step], file: str, record_begin: datetime
             interval = replace(interval, holders=None, explanation=f"{version_list(step.holders)} at once")
         elif next_step and next_step.previous_holders is not None and set(next_step.previous_holders) != set(step.holders):
             line, next_line = _line_number(step), _line_number(next_step)
-            before, after = version_list(step.holders), version_list(next_step.previous_holders)
-            explanation = f"{before} by line {line}, {after} by line {next_line} of {_file_name(step)}"
+            holders_text, next_holders_text = version_list(step.holders), version_list(next_step.previous_holders)
+            explanation = f"{holders_text} by line {line}, {next_holders_text} by line {next_line} of {_file_name(step)}"
             interval = replace(interval, holders=None, explanation=explanation)
         intervals.append(interval)
         if next_step and next_step.at > until:
