@@ -25,7 +25,7 @@ from lib.registry.audit_queries import AsOfQuery, query_as_of, read_audit_log
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.verify import verify
 from tests.support.browser import serve_mlflow
-from tests.support.long_books import REASON, long_book
+from tests.support.long_books import REASON, make_long_book
 
 MODEL = "wine"
 SHORT = 5
@@ -51,7 +51,7 @@ def entries(folder: Path, sizes: Sequence[int] = (100, 2_000, 10_000), rounds: i
 def _store(folder: Path, size: int) -> Backend:
     store = sqlite_backend(folder / "mlflow.db")
     ensure_database(store)
-    long_book(store, size, MODEL)
+    make_long_book(store, size, MODEL)
     return store
 
 

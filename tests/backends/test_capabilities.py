@@ -14,7 +14,7 @@ from lib.ledger.storage.book import read_book
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.verify import verify
 from tests.support.browser import free_port
-from tests.support.ledger_stores import book_id, findings, writer
+from tests.support.ledger_stores import book_id_of, ledger_findings, make_writer
 from tests.support.limited_server import narrowed
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
@@ -96,11 +96,11 @@ def test_where_the_version_is_not_told_the_least_that_any_had_is_kept_to(mlflow_
         client(here).create_registered_model(model)
         client(here).create_model_version(model, "s3://nowhere/1")
         why = make_reason("better", "Measured better on the same rows. " * 30)
-        assert move_version(writer(here), MoveRequest(model, "1", "Production", why)).outcome == "applied"
-        state = read_book(here, book_id(here, model))
-        values = client(here).get_run(book_id(here, model)).data.params.values()
+        assert move_version(make_writer(here), MoveRequest(model, "1", "Production", why)).outcome == "applied"
+        state = read_book(here, book_id_of(here, model))
+        values = client(here).get_run(book_id_of(here, model)).data.params.values()
         assert max(map(len, values)) <= 500
-        assert findings(here, model) == ()
+        assert ledger_findings(here, model) == ()
         assert verify(here, model).findings == ()
         assert next(iter(state.intents)).body.reason == why
 

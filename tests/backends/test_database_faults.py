@@ -11,7 +11,7 @@ from sqlalchemy import event
 from lib.backends.mlflow_client import client, to_podium_error, translate_errors
 from lib.backends.sqlite_store import require_writable
 from lib.errors import BackendError, Busy, NotWritable
-from tests.support.ledger_stores import trained
+from tests.support.ledger_stores import make_trained_run
 
 
 def hampered(store, pragma):
@@ -28,7 +28,7 @@ def write_much(store, run_id):
 
 
 def test_a_full_disk_is_called_full_and_what_was_there_is_whole(fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     with closing(sqlite3.connect(fresh_store.path)) as db:
         pages = db.execute("pragma page_count").fetchone()[0]
     hampered(fresh_store, f"pragma max_page_count = {pages + 3}")
@@ -38,14 +38,14 @@ def test_a_full_disk_is_called_full_and_what_was_there_is_whole(fresh_store):
 
 
 def test_a_read_only_database_is_called_so(fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     hampered(fresh_store, "pragma query_only = 1")
     with pytest.raises(NotWritable, match=r"cannot be written.*rights"):
         write_much(fresh_store, run_id)
 
 
 def test_a_database_locked_by_another_program_is_told_in_seconds_and_works_again_afterwards(fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as other:
         other.execute("begin immediate")
         start = time.monotonic()

@@ -11,7 +11,7 @@ import pytest
 from lib.ledger.packet.verify import verify_packet
 from lib.registry.reader import read_book_state
 from lib.ui.app.routes import PROJECT_ROOT
-from tests.support.ledger_stores import registered
+from tests.support.ledger_stores import make_registered_model
 
 pytestmark = pytest.mark.browser
 FRAUD = "docs/examples/fraud-history.csv"
@@ -36,7 +36,9 @@ def kept(driver, label, path):
 
 
 def test_an_imported_history_is_asked_corrected_and_taken_along(window, podium, fresh_store, tmp_path):
-    registered(fresh_store, "card-fraud", 3, {"1": "Archived", "2": "Archived", "3": "Production"}, {"production": "3"})
+    make_registered_model(
+        fresh_store, "card-fraud", 3, {"1": "Archived", "2": "Archived", "3": "Production"}, {"production": "3"}
+    )
     assert "Imported 15 entries of card-fraud" in podium_says(fresh_store, "import", "card-fraud", FRAUD)
     driver = window(podium(fresh_store)).open("/audit?audit.of=card-fraud&audit.on=2023-03-14&audit.zone=Europe%2FBerlin")
     page = driver.page

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from lib.registry.reader import read_book_state, read_snapshot
 from tests.conftest import copy_store
 from tests.support.browser import serve_podium
-from tests.support.ledger_stores import findings
+from tests.support.ledger_stores import ledger_findings
 
 WHY = "Fifteen trees get seventeen of eighteen wines right."
 
@@ -99,4 +99,4 @@ def test_from_an_empty_store_to_a_promoted_model_with_a_record_and_back(window, 
         ("promote", "2", "ana", "1"),
         ("roll_back", "1", "ana", "2"),
     ]
-    assert findings(backend, "wine-forest") == ()
+    assert ledger_findings(backend, "wine-forest") == ()

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from lib.backends.mlflow_client import client
 from lib.cli import podium
 from lib.registry.reader import read_book_state, read_snapshot
-from tests.support.ledger_stores import book_id, registered, trained
+from tests.support.ledger_stores import book_id_of, make_registered_model, make_trained_run
 
 ROOT = Path(__file__).resolve().parents[2]
 WHY = ["--reason", "Five trees get seventeen of eighteen right.", "--category", "better"]
@@ -48,7 +48,7 @@ def test_help_and_usage_errors_import_neither_mlflow_nor_pandas():
 
 
 def test_register_promote_history_current_and_verify_speak_json(run, fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     made, _ = run("register", run_id, "--model", "wine", "--description", "Five trees.")
     assert (made["model"], made["version"], made["place"]) == ("wine", "1", 2)
     moved, _ = run("promote", "wine", "1", "--to", "production", *WHY, "--expect-champion", "none")
@@ -79,7 +79,7 @@ def test_register_promote_history_current_and_verify_speak_json(run, fresh_store
 
 
 def test_promoting_what_is_there_already_is_unchanged_and_leaves_no_entry(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     again, _ = run("promote", "wine", "v1", "--to", "Production", *WHY)
     assert again["outcome"] == "unchanged"
@@ -87,7 +87,7 @@ def test_promoting_what_is_there_already_is_unchanged_and_leaves_no_entry(run, f
 
 
 def test_rollback_goes_back_and_says_to_which(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     for version in "12":
         run("promote", "wine", version, "--to", "Production", *WHY)
     back, _ = run("rollback", "wine", *WHY, "--expect-champion", "2")
@@ -95,7 +95,7 @@ def test_rollback_goes_back_and_says_to_which(run, fresh_store):
 
 
 def test_a_refusal_is_one_line_on_stderr_and_exit_1_with_the_registry_unchanged(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     before = read_snapshot(fresh_store, "wine"), read_book_state(fresh_store, "wine").book.head
     document, said = run("promote", "wine", "2", "--to", "Production", *WHY, "--expect-champion", "3", code=1)
@@ -122,17 +122,17 @@ def test_a_refusal_is_one_line_on_stderr_and_exit_1_with_the_registry_unchanged(
     ],
 )
 def test_bad_input_says_what_and_what_next(run, fresh_store, words, code, said):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     document, error = run(*words, code=code)
     assert document is None
     assert said in error
-    assert book_id(fresh_store) is None or read_book_state(fresh_store, "wine").intents == ()
+    assert book_id_of(fresh_store) is None or read_book_state(fresh_store, "wine").intents == ()
 
 
 def test_verify_ends_with_3_when_the_book_was_tampered_with(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
-    client(fresh_store).log_param(book_id(fresh_store), "000009", "hello")
+    client(fresh_store).log_param(book_id_of(fresh_store), "000009", "hello")
     verdict, _ = run("verify", "wine", code=3)
     assert [f["what"] for f in verdict["models"][0]["findings"]] == ["beyond the end"]
     verdict, _ = run("verify", "wine", "--anchor", f"3:{'0' * 64}", code=3)
@@ -147,7 +147,7 @@ def test_a_missing_database_that_was_asked_for_is_an_error_and_is_not_made(run, 
 
 
 def test_the_runs_of_an_experiment_come_with_numbers_as_json_can_hold_them(run, fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     for name, value in (("loss", "nan"), ("high", "inf"), ("low", "-inf")):
         client(fresh_store).log_metric(run_id, name, float(value))
     bare = client(fresh_store).create_run(client(fresh_store).get_run(run_id).info.experiment_id).info.run_id
@@ -162,7 +162,7 @@ def test_the_runs_of_an_experiment_come_with_numbers_as_json_can_hold_them(run, 
 
 
 def test_recover_says_when_nothing_was_left_open(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     done, _ = run("recover")
     assert done == {"closed": []}
 

@@ -12,7 +12,7 @@ from lib.cli import podium
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
-from tests.support.ledger_stores import book_id, registered, trained, writer
+from tests.support.ledger_stores import book_id_of, make_registered_model, make_trained_run, make_writer
 
 REASON = "Five trees get seventeen of eighteen right."
 WHY = ["--reason", REASON, "--category", "better"]
@@ -59,7 +59,7 @@ def moment():
 
 
 def test_asof_has_exactly_the_shape_of_the_contract(run, fresh_store):
-    run("register", trained(fresh_store), "--model", "wine", "--description", "Five trees.")
+    run("register", make_trained_run(fresh_store), "--model", "wine", "--description", "Five trees.")
     run("promote", "wine", "1", "--to", "Production", *WHY)
     at = moment()
     before = head(fresh_store)
@@ -95,7 +95,7 @@ def test_asof_has_exactly_the_shape_of_the_contract(run, fresh_store):
 
 
 def test_asof_a_day_has_every_holder_and_says_so_in_words(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     for version in "12":
         run("promote", "wine", version, "--to", "Production", *WHY)
     day = read_book_state(fresh_store, "wine").last_observed_at.date().isoformat()
@@ -110,12 +110,12 @@ def test_asof_a_day_has_every_holder_and_says_so_in_words(run, fresh_store):
 
 
 def test_asof_before_the_record_of_nobody_and_without_a_record_are_answers(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     told, _ = run("asof", "wine", "--at", "2020-01-01")
     assert told["answers"][0]["unknown"] == [{"since": None, "until": None, "why": "there is no record"}]
     assert "There is no record yet" in said("asof", "wine", "--at", "2020-01-01")
-    assert book_id(fresh_store) is None
-    sync_model_status(writer(fresh_store), "wine")
+    assert book_id_of(fresh_store) is None
+    sync_model_status(make_writer(fresh_store), "wine")
     told, _ = run("asof", "wine", "--at", "2020-01-01")
     assert told["answers"][0]["unknown"][0]["why"] == "before the record begins"
     assert "The record begins only on" in said("asof", "wine", "--at", "2020-01-01")
@@ -125,7 +125,7 @@ def test_asof_before_the_record_of_nobody_and_without_a_record_are_answers(run, 
 
 def test_asof_without_a_model_answers_for_each_deleted_ones_too(run, fresh_store):
     for name in ("wine", "gone", "untouched"):
-        registered(fresh_store, name)
+        make_registered_model(fresh_store, name)
     for name in ("wine", "gone"):
         run("promote", name, "1", "--to", "Production", *WHY)
     at = moment()
@@ -141,7 +141,7 @@ def test_asof_without_a_model_answers_for_each_deleted_ones_too(run, fresh_store
 
 
 def test_asof_claims_nothing_about_a_time_since_which_the_registry_was_moved_outside(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     held = moment()
     outside(fresh_store, "2")
@@ -154,9 +154,9 @@ def test_asof_claims_nothing_about_a_time_since_which_the_registry_was_moved_out
 
 
 def test_asof_says_when_the_book_does_not_fit(run, fresh_store):
-    registered(fresh_store)
-    sync_model_status(writer(fresh_store), "wine")
-    client(fresh_store).log_param(book_id(fresh_store), "000099", "hello")
+    make_registered_model(fresh_store)
+    sync_model_status(make_writer(fresh_store), "wine")
+    client(fresh_store).log_param(book_id_of(fresh_store), "000099", "hello")
     _, notes = run("asof", "wine", "--at", moment())
     assert "verify says what" in notes
 
@@ -197,16 +197,16 @@ def test_asof_says_when_the_book_does_not_fit(run, fresh_store):
     ],
 )
 def test_bad_input_says_what_and_what_next(run, fresh_store, words, code, text):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     document, error = run(*words, code=code)
     assert document is None
     assert text in error
-    assert book_id(fresh_store) is None
+    assert book_id_of(fresh_store) is None
 
 
 def test_log_tells_all_books_newest_first_and_filters(run, fresh_store):
-    registered(fresh_store)
-    registered(fresh_store, "beer")
+    make_registered_model(fresh_store)
+    make_registered_model(fresh_store, "beer")
     assert run("log")[0] == {"entries": []}
     run("promote", "wine", "1", "--to", "Production", *WHY)
     between = moment()
@@ -228,7 +228,7 @@ def test_log_tells_all_books_newest_first_and_filters(run, fresh_store):
 
 
 def test_drift_tells_and_writes_nothing(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     assert run("drift", "wine")[0] == {"model": "wine", "findings": []}
     run("promote", "wine", "1", "--to", "Production", *WHY)
     assert run("drift", "wine")[0] == {"model": "wine", "findings": []}
@@ -254,7 +254,7 @@ def test_drift_tells_and_writes_nothing(run, fresh_store):
 
 @pytest.mark.parametrize(("way", "champion"), [("--adopt", "2"), ("--revert", "1")])
 def test_drift_is_adopted_or_put_back_with_a_reason(run, fresh_store, way, champion):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     outside(fresh_store, "2")
     told, _ = run("drift", "wine", way, *WHY)
@@ -268,7 +268,7 @@ def test_drift_is_adopted_or_put_back_with_a_reason(run, fresh_store, way, champ
 
 
 def test_drift_in_both_stages_is_settled_in_one_go(run, fresh_store):
-    registered(fresh_store, versions=4)
+    make_registered_model(fresh_store, versions=4)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     run("promote", "wine", "2", "--to", "Staging", *WHY)
     outside(fresh_store, "3")
@@ -281,13 +281,13 @@ def test_drift_in_both_stages_is_settled_in_one_go(run, fresh_store):
 
 
 def test_what_a_look_has_not_recorded_yet_is_named_too(run, fresh_store):
-    registered(fresh_store)
-    sync_model_status(writer(fresh_store), "wine")
+    make_registered_model(fresh_store)
+    sync_model_status(make_writer(fresh_store), "wine")
     client(fresh_store).delete_model_version("wine", "3")
     outside(fresh_store, "2")
     told, _ = run("drift", "wine", code=3)
     assert [one["what"] for one in told["findings"]] == ["v3 was deleted", "Production was moved outside"]
-    sync_model_status(writer(fresh_store), "wine")
+    sync_model_status(make_writer(fresh_store), "wine")
     assert run("drift", "wine")[0]["findings"] == []
     client(fresh_store).delete_registered_model("wine")
     told, _ = run("drift", "wine", code=3)
@@ -295,7 +295,7 @@ def test_what_a_look_has_not_recorded_yet_is_named_too(run, fresh_store):
 
 
 def test_a_drift_that_cannot_be_settled_that_way_stays_open(run, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     client(fresh_store).delete_registered_model_alias("wine", "production")
     client(fresh_store).delete_model_version("wine", "1")
@@ -309,13 +309,13 @@ def test_a_drift_that_cannot_be_settled_that_way_stays_open(run, fresh_store):
 @pytest.mark.parametrize("kind", ["a newer schema", "no JSON"])
 def test_a_book_with_an_entry_that_is_not_understood_is_read_as_far_as_it_is_known(run, fresh_store, tmp_path, kind):
     from lib.ledger.chain.hash_chain import encode_entry, param_key
-    from tests.support.ledger_entries import newer
+    from tests.support.ledger_entries import make_newer_entry
 
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     state = read_book_state(fresh_store, "wine")
     planted = param_key(state.book.head + 1), encode_entry("01ARZ3NDEKTSV4RRFFQ69G5FAV", "no { JSON", state.book.chain)[0]
-    client(fresh_store).log_param(book_id(fresh_store), *(newer(state) if kind == "a newer schema" else planted))
+    client(fresh_store).log_param(book_id_of(fresh_store), *(make_newer_entry(state) if kind == "a newer schema" else planted))
     held = run("asof", "wine", "--at", moment())[0]["answers"][0]["holders"]
     assert [one["version"] for one in held] == ["1"]
     assert len(run("history", "wine")[0]["entries"]) == state.book.head + 1

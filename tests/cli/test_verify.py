@@ -13,15 +13,15 @@ from lib.registry.promote import MoveRequest, move_version
 from tests.cli.test_ledger_commands import run as run  # noqa: PLC0414 - a fixture
 from tests.registry.test_git_anchor import git
 from tests.registry.test_git_anchor import repository as repository  # noqa: PLC0414 - a fixture
-from tests.support.ledger_stores import WHY, book_id, registered, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 
 
 @pytest.fixture
 def two(run, fresh_store):
     """Two books on the backend of the commands."""
     for name in ("wine", "red wine"):
-        registered(fresh_store, name)
-        move_version(writer(fresh_store), MoveRequest(name, "1", "Production", WHY))
+        make_registered_model(fresh_store, name)
+        move_version(make_writer(fresh_store), MoveRequest(name, "1", "Production", REASON))
     return fresh_store
 
 
@@ -60,7 +60,7 @@ def test_heads_are_noted_as_git_tags_unless_something_does_not_fit(run, two, rep
     told, _ = run("verify", "--tag", str(repository))
     assert sorted(git(repository, "tag").splitlines()) == sorted(one["tag"] for one in told["models"])
     assert json.dumps(run("verify", "--tag", str(repository))[0]) == json.dumps(told)
-    client(two).log_param(book_id(two), "000042", "hello")
+    client(two).log_param(book_id_of(two), "000042", "hello")
     _, notes = run("verify", "--tag", str(repository), code=3)
     assert "No tag was made" in notes
     assert run("verify", "red wine", "--tag", str(repository / "nowhere"), code=1)[1].startswith("podium: ")

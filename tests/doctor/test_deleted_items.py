@@ -16,7 +16,7 @@ from lib.registry.register import register
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.session import now
 from tests.runs.test_run_reader import log_run, make_experiment
-from tests.support.ledger_stores import WHY, book_id, trained, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_trained_run, make_writer
 
 
 @pytest.fixture
@@ -48,12 +48,12 @@ def files_of(store, run_id):
 
 
 def test_a_store_without_deleted_things_is_fine(fresh_store):
-    trained(fresh_store)
+    make_trained_run(fresh_store)
     assert {one.level for one in looked(fresh_store).values()} == {"fine"}
 
 
 def test_a_deleted_run_is_found_and_restored(room):
-    run_id = trained(room.backend, "forest-5-oops")
+    run_id = make_trained_run(room.backend, "forest-5-oops")
     client(room.backend).delete_run(run_id)
     found = looked(room.backend)["deleted_runs"]
     assert (found.level, found.evidence[0][:3]) == ("notice", ("forest-5-oops", run_id[:8], "wine"))
@@ -63,7 +63,7 @@ def test_a_deleted_run_is_found_and_restored(room):
 
 
 def test_a_deleted_experiment_is_restored_with_its_runs(room):
-    run_id = trained(room.backend)
+    run_id = make_trained_run(room.backend)
     home = read_run(room.backend, run_id).experiment_id
     client(room.backend).delete_experiment(home)
     found = looked(room.backend)["deleted_experiments"]
@@ -74,7 +74,7 @@ def test_a_deleted_experiment_is_restored_with_its_runs(room):
 
 def test_removing_one_run_takes_its_files_and_model_and_nothing_else_that_is_deleted(room):
     there = client(room.backend)
-    doomed, spared = trained(room.backend, "forest-5-doomed"), trained(room.backend, "forest-9-spared")
+    doomed, spared = make_trained_run(room.backend, "forest-5-doomed"), make_trained_run(room.backend, "forest-9-spared")
     there.log_text(doomed, "x" * 2_000_000, "big.txt")
     model = Path(there.get_logged_model(read_run(room.backend, doomed).model_ids[0]).artifact_location)
     other = make_experiment(room.backend, "old")
@@ -101,7 +101,7 @@ def test_removing_one_run_takes_its_files_and_model_and_nothing_else_that_is_del
 
 def test_removing_an_experiment_frees_its_name_and_spares_the_others(room):
     there = client(room.backend)
-    gone, kept = trained(room.backend), log_run(room.backend, make_experiment(room.backend, "kept"), "kept")
+    gone, kept = make_trained_run(room.backend), log_run(room.backend, make_experiment(room.backend, "kept"), "kept")
     there.delete_run(kept)
     home = read_run(room.backend, gone).experiment_id
     model = Path(there.get_logged_model(read_run(room.backend, gone).model_ids[0]).artifact_location)
@@ -115,7 +115,7 @@ def test_removing_an_experiment_frees_its_name_and_spares_the_others(room):
 
 
 def test_nothing_goes_without_the_name_typed(room):
-    run_id = trained(room.backend)
+    run_id = make_trained_run(room.backend)
     client(room.backend).delete_run(run_id)
     for typed in ("", "forest", "yes"):
         with pytest.raises(ActionRefused, match="not typed"):
@@ -124,10 +124,10 @@ def test_nothing_goes_without_the_name_typed(room):
 
 
 def test_what_a_version_was_made_from_stays_whether_it_is_held_or_not(room):
-    held, loose = trained(room.backend, "forest-5-held"), trained(room.backend, "forest-9-loose")
+    held, loose = make_trained_run(room.backend, "forest-5-held"), make_trained_run(room.backend, "forest-9-loose")
     for one in (held, loose):
-        register(writer(room.backend), one, "wine")
-    move_version(writer(room.backend), MoveRequest("wine", "1", "Production", WHY))
+        register(make_writer(room.backend), one, "wine")
+    move_version(make_writer(room.backend), MoveRequest("wine", "1", "Production", REASON))
     home = read_run(room.backend, held).experiment_id
     client(room.backend).delete_experiment(home)
     for asked, version in (
@@ -158,8 +158,8 @@ def test_a_run_that_names_a_strange_folder_is_not_removed(room, tmp_path):
 
 
 def test_the_record_is_never_removed(room):
-    register(writer(room.backend), trained(room.backend), "wine")
-    book = book_id(room.backend)
+    register(make_writer(room.backend), make_trained_run(room.backend), "wine")
+    book = book_id_of(room.backend)
     with pytest.raises(ActionRefused, match="record"):
         assess_run_deletion(room.backend, [book])
     home = client(room.backend).get_experiment_by_name("podium-ledger").experiment_id

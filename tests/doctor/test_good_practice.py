@@ -21,7 +21,7 @@ from lib.registry.register import register
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.session import now
 from tests.runs.test_run_reader import log_run, make_experiment
-from tests.support.ledger_stores import WHY, book_id, trained, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_trained_run, make_writer
 
 KEY = "AKIAIOSFODNN7" + "EXAMPLE"
 PASSWORD = "hunter2-and-more"
@@ -85,9 +85,9 @@ def test_what_runs_do_not_tell_is_counted_by_what_is_missing(fresh_store):
 
 
 def test_a_champion_without_description_is_told_until_it_has_one(fresh_store):
-    register(writer(fresh_store), trained(fresh_store), "wine")
+    register(make_writer(fresh_store), make_trained_run(fresh_store), "wine")
     assert found(fresh_store, good_practice.MODEL_DESCRIPTIONS_CHECK).summary == "none in Production"
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     client(fresh_store).update_registered_model("wine", "")
     client(fresh_store).update_model_version("wine", "1", "")
     assert found(fresh_store, good_practice.MODEL_DESCRIPTIONS_CHECK).evidence == (("wine", "v1"),)
@@ -96,18 +96,18 @@ def test_a_champion_without_description_is_told_until_it_has_one(fresh_store):
 
 
 def test_a_run_tagged_production_without_a_version_is_told(fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     client(fresh_store).set_tag(run_id, "environment", "Production")
     assert found(fresh_store, good_practice.PRODUCTION_RUNS_CHECK).evidence[0][1:] == ("environment", "yes")
-    register(writer(fresh_store), run_id, "wine")
+    register(make_writer(fresh_store), run_id, "wine")
     assert found(fresh_store, good_practice.PRODUCTION_RUNS_CHECK).level == "fine"
 
 
 def test_a_silent_run_is_marked_and_one_that_still_logs_is_left_alone(room):
     there = client(room.backend)
     dead, alive = (
-        trained(room.backend, "forest-5-dead", status="RUNNING"),
-        trained(room.backend, "forest-9-alive", status="RUNNING"),
+        make_trained_run(room.backend, "forest-5-dead", status="RUNNING"),
+        make_trained_run(room.backend, "forest-9-alive", status="RUNNING"),
     )
     later = now() + timedelta(days=2)
     there.log_metric(alive, "loss", 0.1, timestamp=int((later - timedelta(minutes=5)).timestamp() * 1000))
@@ -125,9 +125,9 @@ def test_a_silent_run_is_marked_and_one_that_still_logs_is_left_alone(room):
 
 
 def test_a_version_that_lost_its_run_its_files_or_both_is_named(room):
-    first, second, third = (trained(room.backend, f"forest-{n}-trees") for n in (5, 10, 15))
+    first, second, third = (make_trained_run(room.backend, f"forest-{n}-trees") for n in (5, 10, 15))
     for one in (first, second, third):
-        register(writer(room.backend), one, "wine")
+        register(make_writer(room.backend), one, "wine")
     assert found(room.backend, model_versions.MODEL_VERSIONS_CHECK).summary == "3 of 3"
     client(room.backend).delete_run(first)
     place = Path(client(room.backend).get_logged_model(read_run(room.backend, second).model_ids[0]).artifact_location)
@@ -139,8 +139,8 @@ def test_a_version_that_lost_its_run_its_files_or_both_is_named(room):
 
 
 def test_versions_are_looked_at_through_a_server_too(mlflow_server):
-    run_id = trained(mlflow_server, "forest-77-served")
-    register(writer(mlflow_server), run_id, "doctor-served")
+    run_id = make_trained_run(mlflow_server, "forest-77-served")
+    register(make_writer(mlflow_server), run_id, "doctor-served")
     one = found(mlflow_server, model_versions.MODEL_VERSIONS_CHECK)
     assert not [row for row in one.evidence if row[0] == "doctor-served v1"]
 
@@ -224,7 +224,7 @@ def test_stores_beside_each_other_and_a_variable_elsewhere_are_told(fresh_store,
     from tests.conftest import copy_store
 
     other = copy_store(empty_database, tmp_path / "other")
-    trained(other)
+    make_trained_run(other)
     other.path.rename(fresh_store.path.with_name("second.db"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ana:{PASSWORD}@tracking.example:5000")
     one = found(fresh_store, other_stores.OTHER_STORES_CHECK)
@@ -253,10 +253,10 @@ def test_commits_without_a_run_and_versions_without_their_commit_are_told(fresh_
     git(project, "commit", "-q", "-m", "words only")
     monkeypatch.chdir(project)
     assert found(fresh_store, git_commits.COMMITS_CHECK).level == "skipped"
-    runs = [trained(fresh_store, f"forest-{n}-trees") for n in (5, 9)]
+    runs = [make_trained_run(fresh_store, f"forest-{n}-trees") for n in (5, 9)]
     client(fresh_store).set_tag(runs[0], "git_commit", hashes[0])
     client(fresh_store).set_tag(runs[1], "git_commit", "f" * 40)
-    register(writer(fresh_store), runs[1], "wine")
+    register(make_writer(fresh_store), runs[1], "wine")
     one = found(fresh_store, git_commits.COMMITS_CHECK)
     assert [row[1] for row in one.evidence] == ["try 2 trees", "try 1 trees"]
     lost = found(fresh_store, model_versions.MODEL_VERSIONS_CHECK)
@@ -267,10 +267,10 @@ def test_commits_without_a_run_and_versions_without_their_commit_are_told(fresh_
 
 def test_the_record_is_judged_and_a_move_outside_is_told(fresh_store):
     assert [one.summary for one in asked(fresh_store, *ledger.CHECKS).values()] == ["none yet", "none recorded yet"]
-    register(writer(fresh_store), trained(fresh_store), "wine")
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    register(make_writer(fresh_store), make_trained_run(fresh_store), "wine")
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     assert {one.level for one in asked(fresh_store, *ledger.CHECKS).values()} == {"fine"}
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     assert found(fresh_store, ledger.DRIFT_CHECK).title == "wine was moved outside Podium"
-    client(fresh_store).set_model_version_tag("wine", "1", "podium.head", f"99 {'a' * 64} {book_id(fresh_store)}")
+    client(fresh_store).set_model_version_tag("wine", "1", "podium.head", f"99 {'a' * 64} {book_id_of(fresh_store)}")
     assert found(fresh_store, ledger.LEDGER_CHECK).level == "problem"

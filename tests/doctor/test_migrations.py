@@ -19,7 +19,7 @@ from lib.doctor.checks.backend import CHECKS
 from lib.doctor.types import FixContext, offer_fix
 from lib.errors import ActionRefused, BadInput, NotWritable
 from lib.ui.app.session import now
-from tests.support.ledger_stores import trained
+from tests.support.ledger_stores import make_trained_run
 
 OLD = """
 import mlflow
@@ -120,7 +120,7 @@ def aged(store):
 
 
 def test_an_older_database_is_upgraded_after_a_copy_and_nothing_is_lost(room):
-    trained(room.backend)
+    make_trained_run(room.backend)
     aged(room.backend)
     assert read_schema_status(room.backend.path).state == "older"
     found = run_checks(room.backend, now, checks=CHECKS).findings[0]

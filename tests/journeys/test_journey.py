@@ -30,7 +30,7 @@ from lib.runs.table.run_table import find_best_run
 from lib.runs.table.types import Search
 from tests.support.auth_server import password
 from tests.support.dagshub_server import token
-from tests.support.ledger_stores import WHY, writer
+from tests.support.ledger_stores import REASON, make_writer
 from tests.support.older_server import serve_older
 
 PLACES = (
@@ -92,13 +92,13 @@ def test_from_a_launched_demo_to_production_and_back(here, tmp_path, record_prop
     assert find_best_run(table, "metrics.accuracy", untold=untold) is not None
 
     for run_id in ids:
-        register(writer(here), run_id, model)
+        register(make_writer(here), run_id, model)
     assert find_candidates(here, ids[0])
-    first = move_version(writer(here), MoveRequest(model, "1", "Production", WHY, expected_holder=NO_HOLDER))
-    second = move_version(writer(here), MoveRequest(model, "2", "Production", WHY, expected_holder="1"))
+    first = move_version(make_writer(here), MoveRequest(model, "1", "Production", REASON, expected_holder=NO_HOLDER))
+    second = move_version(make_writer(here), MoveRequest(model, "2", "Production", REASON, expected_holder="1"))
     assert (first.outcome, second.outcome, second.displaced_versions) == ("applied", "applied", ("1",))
     between = read_book_state(here, model).last_observed_at
-    assert roll_back(writer(here), model, WHY, None, "2").version == "1"
+    assert roll_back(make_writer(here), model, REASON, None, "2").version == "1"
 
     seen = read_snapshot(here, model)
     assert seen.slot_states["production"].holders == ("1",)

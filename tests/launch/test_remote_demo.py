@@ -20,7 +20,7 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_snapshot
 from lib.registry.register import find_candidates, register
 from tests.support.dagshub_server import token
-from tests.support.ledger_stores import WHY, writer
+from tests.support.ledger_stores import REASON, make_writer
 
 REMOTE = catalogue.find_demo("remote")
 WINE = "ana/wine"
@@ -115,8 +115,11 @@ def test_without_logged_models_it_still_registers_and_reaches_production(dagshub
     (found,) = find_candidates(ana, run.info.run_id)
     assert found.source.endswith("/artifacts/model")
     model = f"remote-{time.time_ns()}"
-    assert register(writer(ana), run.info.run_id, model).version == "1"
-    assert move_version(writer(ana), MoveRequest(model, "1", "Production", WHY, expected_holder=NO_HOLDER)).outcome == "applied"
+    assert register(make_writer(ana), run.info.run_id, model).version == "1"
+    assert (
+        move_version(make_writer(ana), MoveRequest(model, "1", "Production", REASON, expected_holder=NO_HOLDER)).outcome
+        == "applied"
+    )
     assert read_snapshot(ana, model).slot_states["production"].holders == ("1",)
 
 

@@ -16,8 +16,8 @@ from lib.ledger.storage.book_index import ensure_book, find_book_id, read_index_
 from lib.ledger.storage.book_lookup import ModelIncarnation
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reconcile import sync_model_status
-from tests.support.ledger_factories import opened
-from tests.support.ledger_stores import WHY, book_id, registered, writer
+from tests.support.ledger_factories import make_opened
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 
 WINE = ModelIncarnation("wine", "a")
 
@@ -44,7 +44,7 @@ def make_log_param_fail(monkeypatch, backend, error, after_writing, times=1):
 
 def test_an_entry_whose_answer_was_lost_is_written_once(monkeypatch, fresh_store, book_run_id):
     make_log_param_fail(monkeypatch, fresh_store, MlflowException("connection lost", INTERNAL_ERROR), after_writing=True)
-    entry = append(fresh_store, book_run_id, lambda state: opened())
+    entry = append(fresh_store, book_run_id, lambda state: make_opened())
     assert [e.id for e in read_book(fresh_store, book_run_id).book.entries] == [entry]
 
 
@@ -52,7 +52,7 @@ def test_an_entry_that_was_not_written_is_tried_again(monkeypatch, fresh_store, 
     make_log_param_fail(
         monkeypatch, fresh_store, MlflowException("connection lost", INTERNAL_ERROR), after_writing=False, times=3
     )
-    append(fresh_store, book_run_id, lambda state: opened())
+    append(fresh_store, book_run_id, lambda state: make_opened())
     assert read_book(fresh_store, book_run_id).book.head == 1
 
 
@@ -61,14 +61,14 @@ def test_a_database_that_stays_locked_ends_in_a_clear_error_and_no_entry(monkeyp
         monkeypatch, fresh_store, MlflowException("database is locked", TEMPORARILY_UNAVAILABLE), after_writing=False, times=99
     )
     with pytest.raises(Busy, match="locked"):
-        append(fresh_store, book_run_id, lambda state: opened())
+        append(fresh_store, book_run_id, lambda state: make_opened())
     assert read_book(fresh_store, book_run_id).book.head == 0
 
 
 def test_a_reader_without_rights_is_told_so(monkeypatch, fresh_store, book_run_id):
     make_log_param_fail(monkeypatch, fresh_store, MlflowException("READ is not EDIT", PERMISSION_DENIED), after_writing=False)
     with pytest.raises(NotWritable):
-        append(fresh_store, book_run_id, lambda state: opened())
+        append(fresh_store, book_run_id, lambda state: make_opened())
 
 
 def test_make_is_asked_again_with_the_new_state_when_the_place_was_lost(fresh_store, book_run_id):
@@ -77,8 +77,8 @@ def test_make_is_asked_again_with_the_new_state_when_the_place_was_lost(fresh_st
     def make(state):
         heads.append(state.book.head)
         if len(heads) == 1:
-            append(fresh_store, book_run_id, lambda _: opened())
-        return opened(why="re-created")
+            append(fresh_store, book_run_id, lambda _: make_opened())
+        return make_opened(why="re-created")
 
     append(fresh_store, book_run_id, make)
     assert heads == [0, 1]
@@ -96,7 +96,7 @@ def test_a_guard_that_refuses_leaves_nothing(fresh_store, book_run_id):
 
 
 def test_threads_of_one_process_appending_at_once_lose_nothing(fresh_store, book_run_id):
-    threads = [threading.Thread(target=append, args=(fresh_store, book_run_id, lambda state: opened())) for _ in range(8)]
+    threads = [threading.Thread(target=append, args=(fresh_store, book_run_id, lambda state: make_opened())) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -107,16 +107,16 @@ def test_threads_of_one_process_appending_at_once_lose_nothing(fresh_store, book
 
 
 def test_a_backend_that_fails_after_the_decision_says_that_it_is_recorded(monkeypatch, fresh_store):
-    registered(fresh_store)
-    sync_model_status(writer(fresh_store), "wine")
+    make_registered_model(fresh_store)
+    sync_model_status(make_writer(fresh_store), "wine")
 
     def locked(*_):
         raise MlflowException("database is locked", TEMPORARILY_UNAVAILABLE)
 
     monkeypatch.setattr(client(fresh_store), "set_registered_model_alias", locked)
     with pytest.raises(Busy, match="The decision is in the ledger"):
-        move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
-    assert len(read_book(fresh_store, book_id(fresh_store)).open_intents) == 1
+        move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    assert len(read_book(fresh_store, book_id_of(fresh_store)).open_intents) == 1
 
 
 def test_each_model_has_one_book_and_finding_writes_nothing(fresh_store):

@@ -21,7 +21,14 @@ from lib.ledger.queries.time_query import TimeQuery, parse_time_query
 from lib.ledger.state.holdings import recorded_holdings
 from lib.ledger.state.imported_holdings import all_holdings, imported_holdings
 from lib.ui.app.routes import PROJECT_ROOT
-from tests.support.ledger_factories import COMMON, book, closed, intent, now, opened
+from tests.support.ledger_factories import (
+    COMMON_FIELDS,
+    make_book_state,
+    make_closing,
+    make_intent,
+    make_opened,
+    make_slot_states,
+)
 
 RECORD_BEGIN = datetime(2026, 11, 24, 10, tzinfo=UTC)
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -32,11 +39,11 @@ START = datetime(2022, 1, 1, tzinfo=UTC)
 def import_lines(*lines, name="a.csv", header="when,version,from,to,by"):
     """The bodies of a file with these lines."""
     entry_fields = parse_import_file(name, "\n".join([header, *lines]).encode(), CONTEXT).entry_fields
-    return [Imported(**COMMON, **fields) for fields in entry_fields]
+    return [Imported(**COMMON_FIELDS, **fields) for fields in entry_fields]
 
 
 def make_entries(*bodies, holders=("3",)):
-    return book(opened(now(holders)), *bodies).book.entries
+    return make_book_state(make_opened(make_slot_states(holders)), *bodies).book.entries
 
 
 def sentence_on(bodies, at, slot="production", holders=("3",)):
@@ -118,7 +125,7 @@ def test_a_last_line_that_is_not_what_the_record_began_with_is_unknown_from_ther
 
 
 def test_what_was_imported_ends_where_the_record_begins_or_goes_on_in_it():
-    bodies = (*import_lines(*THREE_LINES), intent("2"), closed(5, shown=now(["2"])))
+    bodies = (*import_lines(*THREE_LINES), make_intent("2"), make_closing(5, slot_states=make_slot_states(["2"])))
     (holder,) = as_of(make_entries(*bodies), "production", TimeQuery(datetime(2025, 1, 1, tzinfo=UTC))).holders
     assert (holder.version, holder.actor.name, holder.until) == ("3", "ben", RECORD_BEGIN)
     answer = as_of(make_entries(*import_lines(*THREE_LINES)), "production", parse_time_query("2026-11-29", NOON))
@@ -178,7 +185,11 @@ def test_one_account_is_read_by_its_times_in_whatever_order_it_was_written(moves
 @given(st.lists(MOVES, min_size=1, max_size=3), st.lists(st.sampled_from("123"), max_size=3))
 @settings(deadline=None)
 def test_whatever_is_imported_says_nothing_of_the_records_own_time_and_never_two_at_once(files, moves):
-    own_bodies = [body for n, version in enumerate(moves) for body in (intent(version), closed(2 + 2 * n, shown=now([version])))]
+    own_bodies = [
+        body
+        for n, version in enumerate(moves)
+        for body in (make_intent(version), make_closing(2 + 2 * n, slot_states=make_slot_states([version])))
+    ]
     imported_bodies = [body for n, file in enumerate(files) for body in import_lines(*make_lines(file), name=f"{n}.csv")]
     plain_entries, all_entries = make_entries(*own_bodies), make_entries(*own_bodies, *imported_bodies)
     assert [holding for holding in all_holdings(all_entries) if not holding.is_imported] == list(recorded_holdings(plain_entries))
@@ -250,7 +261,7 @@ NAMES = st.sampled_from(
 def test_whatever_is_read_from_odd_objects_can_be_written(objects):
     with suppress(BadInput):
         for one in parse_import_file("x", json.dumps(objects).encode(), CONTEXT).entry_fields:
-            text = canonical_json(Imported(**COMMON, **one))
+            text = canonical_json(Imported(**COMMON_FIELDS, **one))
             assert canonical_json(parse_body(text)) == text
             assert parse_body(text).type == "IMPORTED"
 

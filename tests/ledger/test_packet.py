@@ -31,7 +31,7 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
 from lib.registry.register import register
 from tests.conftest import copy_store
-from tests.support.ledger_stores import book_id, registered, trained, writer
+from tests.support.ledger_stores import book_id_of, make_registered_model, make_trained_run, make_writer
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<script>alert(1)</script> **bold** [x](http://evil.example) \" ' & {{ 7*7 }} "
@@ -46,9 +46,9 @@ def store(empty_database, tmp_path_factory):
     """wine: v1 then v2 in Production, with evidence; who and why are hostile."""
     backend = copy_store(empty_database, tmp_path_factory.mktemp("packet") / "store")
     for name, accuracy in (("forest-1-tree", 0.8333), ("forest-5-trees", 0.9444)):
-        register(writer(backend), trained(backend, name, accuracy), "wine", "Trees.")
-    move_version(writer(backend, "ana"), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
-    move_version(writer(backend, "<b>bo</b>"), MoveRequest("wine", "2", "Production", HOSTILE_REASON))
+        register(make_writer(backend), make_trained_run(backend, name, accuracy), "wine", "Trees.")
+    move_version(make_writer(backend, "ana"), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
+    move_version(make_writer(backend, "<b>bo</b>"), MoveRequest("wine", "2", "Production", HOSTILE_REASON))
     return backend
 
 
@@ -58,7 +58,7 @@ def utc_now():
 
 def make_answer_packet(backend, model="wine"):
     at = utc_now()
-    return build_as_of_packet(writer(backend), model, AsOfQuery("production", TimeQuery(at), at))
+    return build_as_of_packet(make_writer(backend), model, AsOfQuery("production", TimeQuery(at), at))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def decision(store):
         for entry in read_book_state(store, "wine").book.entries
         if entry.body.type == "DECIDED" and entry.body.version == "2"
     )
-    return build_decision_packet(writer(store), "wine", str(position))
+    return build_decision_packet(make_writer(store), "wine", str(position))
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +110,13 @@ def test_a_packet_of_a_decision_holds_what_led_to_it_and_what_came_of_it(decisio
 
 
 def test_the_id_of_an_entry_names_it_as_well_as_its_place(store, decision):
-    packet = build_decision_packet(writer(store), "wine", decision.subject.entry.lower())
+    packet = build_decision_packet(make_writer(store), "wine", decision.subject.entry.lower())
     assert (packet.said, packet.entries) == (decision.said, decision.entries)
     for unknown in ("99", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "", "²"):
         with pytest.raises(NotFound):
-            build_decision_packet(writer(store), "wine", unknown)
+            build_decision_packet(make_writer(store), "wine", unknown)
     with pytest.raises(NotFound):
-        build_decision_packet(writer(store), "no such model", "1")
+        build_decision_packet(make_writer(store), "no such model", "1")
 
 
 def test_a_packet_of_an_answer_holds_the_whole_book_and_the_answer_follows_from_it(answer):
@@ -127,8 +127,8 @@ def test_a_packet_of_an_answer_holds_the_whole_book_and_the_answer_follows_from_
 
 
 def test_a_move_nobody_recorded_is_in_the_packet_of_an_answer(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
     client(fresh_store).transition_model_version_stage("wine", "2", "Production", archive_existing_versions=True)
     client(fresh_store).set_registered_model_alias("wine", "production", "2")
     packet = make_answer_packet(fresh_store)
@@ -138,28 +138,28 @@ def test_a_move_nobody_recorded_is_in_the_packet_of_an_answer(fresh_store):
 
 
 def test_a_version_with_a_huge_metric_has_its_packets(fresh_store):
-    register(writer(fresh_store), trained(fresh_store, "forest-1-tree", 1.5e17), "wine", "Trees.")
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
-    for packet in (build_decision_packet(writer(fresh_store), "wine", "3"), make_answer_packet(fresh_store)):
+    register(make_writer(fresh_store), make_trained_run(fresh_store, "forest-1-tree", 1.5e17), "wine", "Trees.")
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
+    for packet in (build_decision_packet(make_writer(fresh_store), "wine", "3"), make_answer_packet(fresh_store)):
         for text in (render_packet(packet), document_to_json(hashed_document(packet))):
             assert verify_packet(text.encode()).mismatches == ()
 
 
 def test_a_model_that_was_deleted_still_has_its_packets(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
     client(fresh_store).delete_registered_model("wine")
-    packet = build_decision_packet(writer(fresh_store), "wine", "2")
+    packet = build_decision_packet(make_writer(fresh_store), "wine", "2")
     assert packet.registry["created"] is None
     assert not verify_packet(render_packet(packet).encode()).mismatches
 
 
 def test_what_does_not_fit_in_the_book_is_in_the_packet_and_stray_values_keep_their_place(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
     head = read_book_state(fresh_store, "wine").book.head
-    client(fresh_store).log_param(book_id(fresh_store), f"{head + 1:06d}", "a stray <b>value</b>")
-    move_version(writer(fresh_store), MoveRequest("wine", "2", "Production", HOSTILE_REASON))
+    client(fresh_store).log_param(book_id_of(fresh_store), f"{head + 1:06d}", "a stray <b>value</b>")
+    move_version(make_writer(fresh_store), MoveRequest("wine", "2", "Production", HOSTILE_REASON))
     packet = make_answer_packet(fresh_store)
     assert [finding["what"] for finding in packet.verify] == ["void"]
     assert packet.book.head > head + 2
@@ -285,7 +285,7 @@ def test_a_packet_carries_no_secret(store, decision, monkeypatch):
     registry = client(store)
     registry.create_registered_model("leaky")
     registry.create_model_version("leaky", "s3://key:hunter2@bucket/model?X-Amz-Signature=abc")
-    move_version(writer(store), MoveRequest("leaky", "1", "Production", HOSTILE_REASON))
+    move_version(make_writer(store), MoveRequest("leaky", "1", "Production", HOSTILE_REASON))
     page = render_packet(make_answer_packet(store, "leaky"))
     assert not [secret for secret in ("s3cret-word", "t0ken-word", "hunter2", "X-Amz-Signature") if secret in page]
 

@@ -19,7 +19,7 @@ from lib.registry.packet import build_as_of_packet, build_decision_packet
 from lib.registry.packet_page import render_packet
 from lib.registry.reader import read_book_state
 from tests.conftest import copy_store
-from tests.support.ledger_stores import book_id, promoted_in_turn, writer
+from tests.support.ledger_stores import book_id_of, make_writer, promote_in_turn
 
 SMALL = 12
 
@@ -30,7 +30,7 @@ def store(empty_database, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(volumes, "VOLUME_CAPACITY", SMALL)
         backend = copy_store(empty_database, tmp_path_factory.mktemp("volumes") / "store")
-        promoted_in_turn(backend, 14)
+        promote_in_turn(backend, 14)
     book_cache.clear_cache()
     return backend
 
@@ -44,7 +44,7 @@ def decoded_book(store):
 
 def make_answer_packet(backend):
     at = datetime.now(UTC)
-    return build_as_of_packet(writer(backend), "wine", AsOfQuery("production", TimeQuery(at), at))
+    return build_as_of_packet(make_writer(backend), "wine", AsOfQuery("production", TimeQuery(at), at))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,10 @@ def packets(store, decoded_book):
         )
         for volume in decoded_book.volumes
     ]
-    return [*(build_decision_packet(writer(store), "wine", str(position)) for position in positions), make_answer_packet(store)]
+    return [
+        *(build_decision_packet(make_writer(store), "wine", str(position)) for position in positions),
+        make_answer_packet(store),
+    ]
 
 
 def mismatched_sections(text):
@@ -182,12 +185,12 @@ def test_export_and_verify_on_the_command_line_go_through_all_volumes(store, dec
 def test_a_damaged_volume_in_the_store_is_told_in_the_packet(store, decoded_book, tmp_path):
     """On a copy: a stray value behind the end of the first volume, and later the second one deleted."""
     backend = copy_store(store.path, tmp_path / "damaged")
-    assert book_id(backend) == decoded_book.volumes[0].run_id
+    assert book_id_of(backend) == decoded_book.volumes[0].run_id
     client(backend).log_param(decoded_book.volumes[0].run_id, param_key(14), "stray")
-    packet = build_decision_packet(writer(backend), "wine", "5")
+    packet = build_decision_packet(make_writer(backend), "wine", "5")
     assert [(finding["place"], finding["what"]) for finding in packet.verify] == [(14, "beyond the end")]
     assert mismatched_sections(render_packet(packet)) == set()
     client(backend).delete_run(decoded_book.volumes[1].run_id)
-    packet = build_decision_packet(writer(backend), "wine", "29")
+    packet = build_decision_packet(make_writer(backend), "wine", "29")
     assert "book deleted" in [finding["what"] for finding in packet.verify]
     assert mismatched_sections(render_packet(packet)) == set()

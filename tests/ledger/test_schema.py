@@ -17,12 +17,12 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.ui.app.routes import PROJECT_ROOT
-from tests.support.ledger_entries import make_body_of_each_type, newer
-from tests.support.ledger_factories import COMMON
-from tests.support.ledger_stores import WHY, book_id, registered, writer
+from tests.support.ledger_entries import make_body_of_each_type, make_newer_entry
+from tests.support.ledger_factories import COMMON_FIELDS
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 
 SCHEMA_FILE = PROJECT_ROOT / "docs" / "entries.schema.json"
-BODIES = make_body_of_each_type(COMMON)
+BODIES = make_body_of_each_type(COMMON_FIELDS)
 
 
 def body_id(body):
@@ -59,11 +59,11 @@ def test_an_entry_without_what_its_type_needs_does_not_fit(body):
 
 
 def test_entries_that_were_really_written_fit_the_published_schema(fresh_store):
-    registered(fresh_store, versions=2)
-    book_writer = writer(fresh_store)
+    make_registered_model(fresh_store, versions=2)
+    book_writer = make_writer(fresh_store)
     lines = b"when,version,to,by,reason,metric.auc\n2022-02-07,1,Production,ana,it was the first,0.9\n"
     import_history(book_writer, "wine", ImportFile("a.csv", lines))
-    move_version(book_writer, MoveRequest("wine", "1", "Production", WHY))
+    move_version(book_writer, MoveRequest("wine", "1", "Production", REASON))
     entry = read_book_state(fresh_store, "wine").book.entries[1]
     append_correction(
         book_writer,
@@ -82,20 +82,20 @@ def test_entries_that_were_really_written_fit_the_published_schema(fresh_store):
 def test_an_entry_of_a_newer_schema_is_read_as_far_as_it_is_known_and_nothing_is_written(fresh_store):
     from lib.backends.mlflow_client import client
 
-    registered(fresh_store)
-    sync_model_status(writer(fresh_store), "wine")
-    client(fresh_store).log_param(book_id(fresh_store), *newer(read_book_state(fresh_store, "wine")))
+    make_registered_model(fresh_store)
+    sync_model_status(make_writer(fresh_store), "wine")
+    client(fresh_store).log_param(book_id_of(fresh_store), *make_newer_entry(read_book_state(fresh_store, "wine")))
     entry = read_book_state(fresh_store, "wine").book.entries[-1]
     assert isinstance(entry.body, UnknownBody)
     assert (entry.body.type, entry.body.by.name, entry.body.schema_) == ("PLEDGED", "zoe", 2)
     assert entry.body.reason.text == "Something that schema 2 can say."
     head = read_book_state(fresh_store, "wine").book.head
     for write in (
-        lambda: move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY)),
+        lambda: move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)),
         lambda: import_history(
-            writer(fresh_store), "wine", ImportFile("a.csv", b"when,version,to\n2022-02-07T09:00Z,1,Production\n")
+            make_writer(fresh_store), "wine", ImportFile("a.csv", b"when,version,to\n2022-02-07T09:00Z,1,Production\n")
         ),
-        lambda: append_correction(writer(fresh_store), "wine", entry.id, Correction(note="x"), WHY),
+        lambda: append_correction(make_writer(fresh_store), "wine", entry.id, Correction(note="x"), REASON),
     ):
         with pytest.raises(LedgerBroken, match="newer schema"):
             write()
@@ -108,20 +108,20 @@ def test_a_body_that_is_no_json_is_shown_and_the_writing_goes_on(fresh_store):
     from lib.backends.mlflow_client import client
     from lib.ledger.chain.hash_chain import encode_entry, param_key
 
-    registered(fresh_store)
-    sync_model_status(writer(fresh_store), "wine")
+    make_registered_model(fresh_store)
+    sync_model_status(make_writer(fresh_store), "wine")
     book = read_book_state(fresh_store, "wine").book
     value, _ = encode_entry(str(ULID()), "{ this is no JSON", book.chain)
-    client(fresh_store).log_param(book_id(fresh_store), param_key(book.head + 1), value)
+    client(fresh_store).log_param(book_id_of(fresh_store), param_key(book.head + 1), value)
     assert read_book_state(fresh_store, "wine").book.entries[-1].body.note == "not readable"
-    assert move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)).outcome == "applied"
 
 
 def test_an_unknown_type_of_this_schema_is_shown_and_changes_nothing(fresh_store):
-    registered(fresh_store)
-    state_before = sync_model_status(writer(fresh_store), "wine").state
-    stamp = writer(fresh_store).common_fields("wine")
-    append(fresh_store, book_id(fresh_store), lambda _: UnknownBody(**stamp, type="SUNG", reason=WHY))
+    make_registered_model(fresh_store)
+    state_before = sync_model_status(make_writer(fresh_store), "wine").state
+    stamp = make_writer(fresh_store).common_fields("wine")
+    append(fresh_store, book_id_of(fresh_store), lambda _: UnknownBody(**stamp, type="SUNG", reason=REASON))
     state_after = read_book_state(fresh_store, "wine")
     assert (state_after.observed_slots, state_after.desired_holders(), state_after.open_intents) == (
         state_before.observed_slots,

@@ -35,7 +35,7 @@ from lib.registry.reader import read_snapshot
 from lib.registry.reconcile import recover, sync_model_status
 from lib.registry.verify import verify
 from tests.conftest import copy_store
-from tests.support.ledger_stores import WHY, registered, writer
+from tests.support.ledger_stores import REASON, make_registered_model, make_writer
 
 REGISTRY_WRITES = ("set_registered_model_alias", "delete_registered_model_alias", "transition_model_version_stage")
 WRITES = (*REGISTRY_WRITES, "log_param", "create_run", "set_model_version_tag", "set_registered_model_tag", "set_tag")
@@ -109,7 +109,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.move_outside("set_registered_model_alias", "production", holder)
             self.move_outside("transition_model_version_stage", holder, "Production")
         self.sample(dict.fromkeys(SLOTS, UNKNOWN))
-        self.book_id = sync_model_status(writer(self.backend), "wine").book_id
+        self.book_id = sync_model_status(make_writer(self.backend), "wine").book_id
         self.settle()
         self.sample()
 
@@ -159,7 +159,7 @@ class LedgerMachine(RuleBasedStateMachine):
         That the book was away and is back is recorded first, once for each time it was missed, and moves nobody.
         """
         state_before, expected_records = self.state, self.due_records()
-        status = sync_model_status(writer(self.backend), "wine")
+        status = sync_model_status(make_writer(self.backend), "wine")
         self.compare_recorded(state_before, expected_records)
         return status
 
@@ -192,18 +192,18 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(n=VERSIONS)
     def promote(self, n):
-        self.carry_out(MoveRequest("wine", self.version(n), "Production", WHY))
+        self.carry_out(MoveRequest("wine", self.version(n), "Production", REASON))
 
     @rule(n=VERSIONS, to=st.sampled_from(["Staging", "Production", "Archived", "None"]))
     def decide(self, n, to):
-        self.carry_out(MoveRequest("wine", self.version(n), to, WHY))
+        self.carry_out(MoveRequest("wine", self.version(n), to, REASON))
 
     @rule()
     def roll_back_champion(self):
         self.sync()
         drifted = self.state.drifted_slots()
         try:
-            result = roll_back(writer(self.backend), "wine", WHY, None, None)
+            result = roll_back(make_writer(self.backend), "wine", REASON, None, None)
             assert not drifted
             assert result.outcome in ("applied", "unchanged")
             COUNTS["rolled back"] += 1
@@ -219,7 +219,7 @@ class LedgerMachine(RuleBasedStateMachine):
         resolutions = [resolution for drift in find_drifts(status) for resolution in drift.resolutions]
         if resolutions:
             resolution = resolutions[n % len(resolutions)]
-            self.carry_out(MoveRequest("wine", resolution.version, resolution.to_stage, WHY, kind=resolution.kind))
+            self.carry_out(MoveRequest("wine", resolution.version, resolution.to_stage, REASON, kind=resolution.kind))
             COUNTS[resolution.kind] += 1
 
     @rule(
@@ -231,11 +231,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def die(self, n, to, write_limit, is_late):
         """Die at a step of a decision, before or after any of its writes; somebody finishes it at once, or later, or never."""
         self.sync()
-        self.client_watch.writes_left, request = write_limit, MoveRequest("wine", self.version(n), to, WHY)
+        self.client_watch.writes_left, request = write_limit, MoveRequest("wine", self.version(n), to, REASON)
         state_before = self.state
         self.is_uncertain = self.is_uncertain or bool(state_before.open_intents)
         try:
-            move_version(writer(self.backend), request)
+            move_version(make_writer(self.backend), request)
         except ProcessDied:
             COUNTS["died"] += 1
         except ActionRefused:
@@ -254,7 +254,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Recover what the dead left."""
         self.sync()
         state_before = self.state
-        _, closed = recover(writer(self.backend, "bo"), "wine")
+        _, closed = recover(make_writer(self.backend, "bo"), "wine")
         assert set(closed) == {intent.id for intent in state_before.open_intents}
         assert not self.state.open_intents
         if closed:
@@ -297,7 +297,7 @@ class LedgerMachine(RuleBasedStateMachine):
         state_before, expected_records, has_died = self.state, self.due_records(), False
         self.client_watch.writes_left = write_limit
         try:
-            sync_model_status(writer(self.backend), "wine")
+            sync_model_status(make_writer(self.backend), "wine")
         except ProcessDied:
             has_died = True
             COUNTS["died looking"] += 1
@@ -317,7 +317,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.restoring_count += 1  # else the last time was not recorded yet: the book is still missed since then
         client(self.backend).delete_run(run_id)
         with pytest.raises(LedgerBroken):
-            move_version(writer(self.backend), MoveRequest("wine", version, "Production", WHY))
+            move_version(make_writer(self.backend), MoveRequest("wine", version, "Production", REASON))
         client(self.backend).restore_run(run_id)
         assert self.snapshot == snapshot_before
         COUNTS["restored"] += 1
@@ -328,7 +328,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.sync()
         state_before, drifted_slots = self.state, self.state.drifted_slots()
         try:
-            result = move_version(writer(self.backend), request)
+            result = move_version(make_writer(self.backend), request)
             assert result.outcome in ("applied", "unchanged", "overtaken")
             assert result.outcome == "unchanged" or request.kind in ("adopt", "revert") or not drifted_slots
             COUNTS[result.outcome] += 1
@@ -415,7 +415,7 @@ def expected_holder(holders):
 def template(empty_database, tmp_path_factory):
     """A store with a model of four versions, made once."""
     store = copy_store(empty_database, tmp_path_factory.mktemp("stateful"))
-    registered(store, versions=4)
+    make_registered_model(store, versions=4)
     return store.path
 
 

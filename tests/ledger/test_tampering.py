@@ -22,7 +22,7 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.registry.verify import verify, verify_all
-from tests.support.ledger_stores import WHY, book_id, registered, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 from tests.support.ledger_tampering import (
     delete_the_index_experiment,
     delete_the_index_run,
@@ -41,11 +41,11 @@ PLACES = 9
 @pytest.fixture
 def book(fresh_store):
     """A store with one book of nine places and no head noted on any version, so that the chain stands alone."""
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     for version in "121":
-        move_version(writer(fresh_store), MoveRequest("wine", version, "Production", WHY))
+        move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production", REASON))
     execute(fresh_store, "delete from model_version_tags")
-    return TamperedBook(fresh_store, book_id(fresh_store))
+    return TamperedBook(fresh_store, book_id_of(fresh_store))
 
 
 class TamperedBook:
@@ -103,11 +103,11 @@ def swap_the_last_two(book):
 
 
 def copy_from_another_book(book):
-    registered(book.backend, "beer")
+    make_registered_model(book.backend, "beer")
     for version in "121":
-        move_version(writer(book.backend), MoveRequest("beer", version, "Production", WHY))
+        move_version(make_writer(book.backend), MoveRequest("beer", version, "Production", REASON))
     for position, value in execute(
-        book.backend, "select key, value from params where run_uuid = ? and key < ?", book_id(book.backend, "beer"), "1"
+        book.backend, "select key, value from params where run_uuid = ? and key < ?", book_id_of(book.backend, "beer"), "1"
     ):
         book.put(int(position), value)
 
@@ -180,17 +180,17 @@ def test_what_is_done_to_the_database_is_named_alone_or_with_a_noted_head(book, 
 def test_a_broken_chain_stops_the_writing(book, tamper):
     tamper(book)
     with pytest.raises(LedgerBroken, match="chain broken"):
-        move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY))
+        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
 
 
 @pytest.mark.parametrize("tamper", [delete_a_place, cut_the_tail, rewrite_the_last, rewrite_the_whole_book])
 def test_a_head_on_a_version_stops_the_writing_where_the_chain_alone_would_not(fresh_store, tamper):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     for version in "121":
-        move_version(writer(fresh_store), MoveRequest("wine", version, "Production", WHY))
-    tamper(TamperedBook(fresh_store, book_id(fresh_store)))
+        move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production", REASON))
+    tamper(TamperedBook(fresh_store, book_id_of(fresh_store)))
     with pytest.raises(LedgerBroken, match="anchor"):
-        move_version(writer(fresh_store), MoveRequest("wine", "3", "Production", WHY))
+        move_version(make_writer(fresh_store), MoveRequest("wine", "3", "Production", REASON))
 
 
 def test_through_the_api_no_entry_can_be_edited_overwritten_or_deleted(book):
@@ -214,7 +214,7 @@ def test_strays_planted_through_the_api_are_named_at_their_places_and_never_bloc
     mlflow.log_param(book.run_id, param_key(PLACES + 30), "hello")
     mlflow.log_param(book.run_id, param_key(PLACES + 40), planted_value)
     assert book.told(book.anchor) == [(10, "void"), (39, "beyond the end"), (49, "beyond the end")]
-    assert move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY)).outcome == "applied"
+    assert move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
 
 
 def test_two_entries_planted_beyond_the_end_that_go_on_from_one_another_are_a_gap_and_do_not_block_at_once(book):
@@ -223,7 +223,7 @@ def test_two_entries_planted_beyond_the_end_that_go_on_from_one_another_are_a_ga
     client(book.backend).log_param(book.run_id, param_key(PLACES + 30), first_value)
     client(book.backend).log_param(book.run_id, param_key(PLACES + 31), second_value)
     assert book.told(book.anchor) == [(10, "gap")]
-    assert move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY)).outcome == "applied"
+    assert move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
 
 
 def test_a_well_formed_entry_under_a_false_name_shows_nowhere_and_that_is_said(book):
@@ -245,7 +245,7 @@ def test_a_deleted_book_is_named_and_a_restored_one_is_whole_again(book):
     mlflow.delete_run(book.run_id)
     assert book.told(book.anchor) == [(0, "book deleted")]
     with pytest.raises(LedgerBroken, match="was deleted"):
-        move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY))
+        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
     mlflow.restore_run(book.run_id)
     assert book.told(book.anchor) == []
 
@@ -256,7 +256,7 @@ def test_a_book_that_was_removed_for_good_is_missing(book):
     assert [(v.model, [f.what for f in v.findings]) for v in verify_all(book.backend)] == [("wine", ["book missing"])]
     assert book.told() == [(0, "book missing")]
     with pytest.raises((NotFound, LedgerBroken)):
-        move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY))
+        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
 
 
 @pytest.mark.parametrize(
@@ -278,15 +278,15 @@ def test_an_index_that_was_changed_is_named_with_its_cure_and_the_books_are_judg
     assert (wine.model, wine.book.head) == ("wine", PLACES)
     assert {f.what for f in wine.findings} <= {"book deleted"}
     with pytest.raises(LedgerBroken):
-        move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY))
+        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
 
 
 def test_an_index_pointed_at_another_run_everywhere_is_a_replaced_book(book):
     point_the_index_at_another_run(client(book.backend))
     with pytest.raises(LedgerBroken, match="does not name"):
-        move_version(writer(book.backend), MoveRequest("wine", "3", "Production", WHY))
+        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
     with pytest.raises(LedgerBroken, match="does not name"):
-        sync_model_status(writer(book.backend), "wine")
+        sync_model_status(make_writer(book.backend), "wine")
 
 
 def test_a_book_replaced_by_another_of_the_same_index_differs_from_the_noted_head(book):
@@ -305,9 +305,9 @@ def test_the_head_as_a_line_is_what_verify_compares_with(book):
 def test_a_head_noted_under_a_name_that_another_model_took_over_belongs_to_the_renamed_one(book):
     anchor = ModelAnchor("wine", book.anchor)
     client(book.backend).rename_registered_model("wine", "wine-old")
-    registered(book.backend)
+    make_registered_model(book.backend)
     for name in ("wine", "wine-old"):
-        sync_model_status(writer(book.backend), name)
+        sync_model_status(make_writer(book.backend), name)
     assert [v.findings for v in verify_all(book.backend, [anchor])] == [(), ()]
     cut_the_tail(book)
     assert [f.what for v in verify_all(book.backend, [anchor]) for f in v.findings]
@@ -315,15 +315,15 @@ def test_a_head_noted_under_a_name_that_another_model_took_over_belongs_to_the_r
 
 @pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(days=-1)])
 def test_a_clock_that_is_a_day_off_changes_no_order_and_is_told(fresh_store, ahead):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     skewed_writer = Writer(fresh_store, Actor(name="bo"), lambda: datetime.now(UTC) + ahead)
     for book_writer, version in (
-        (writer(fresh_store), "1"),
+        (make_writer(fresh_store), "1"),
         (skewed_writer, "2"),
-        (writer(fresh_store), "3"),
+        (make_writer(fresh_store), "3"),
         (skewed_writer, "1"),
     ):
-        assert move_version(book_writer, MoveRequest("wine", version, "Production", WHY)).outcome == "applied"
+        assert move_version(book_writer, MoveRequest("wine", version, "Production", REASON)).outcome == "applied"
     state = read_book_state(fresh_store, "wine")
     assert [(e.body.version, e.body.by.name) for e in state.intents] == [("1", "ana"), ("2", "bo"), ("3", "ana"), ("1", "bo")]
     assert state.open_intents == ()

@@ -17,7 +17,7 @@ from lib.registry.register import register
 from lib.runs.export.chart_image import render_svg
 from lib.theme import DARK, LIGHT
 from lib.ui.app.routes import STATIC_FOLDER
-from tests.support.ledger_stores import trained, writer
+from tests.support.ledger_stores import make_trained_run, make_writer
 
 
 @pytest.fixture
@@ -25,16 +25,16 @@ def entries(fresh_store):
     from lib.backends.mlflow_client import client
     from lib.ledger.state.holdings import recorded_holdings
     from lib.registry.promote import MoveRequest, move_version
-    from tests.support.ledger_stores import WHY
+    from tests.support.ledger_stores import REASON
 
     for n, (name, value) in enumerate((("forest-1-tree", 0.8), ("forest-5-trees", 0.9)), 1):
-        run_id = trained(fresh_store, name, value)
+        run_id = make_trained_run(fresh_store, name, value)
         for metric, number in (("accuracy_low", value - 0.1), ("accuracy_high", value + 0.1), ("mean_cv", 0.7), ("std_cv", 0.02)):
             if n == 2:
                 client(fresh_store).log_metric(run_id, metric, number)
         client(fresh_store).log_metric(run_id, "auc", float("nan") if n == 1 else 0.95)
-        register(writer(fresh_store), run_id, "wine", "Trees.")
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+        register(make_writer(fresh_store), run_id, "wine", "Trees.")
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     entries = read_book_state(fresh_store, "wine").book.entries
     assert recorded_holdings(entries)
     return entries

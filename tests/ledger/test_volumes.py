@@ -29,18 +29,18 @@ from lib.registry.reader import read_all_books, read_all_books_uncached, read_bo
 from lib.registry.reconcile import recover, sync_model_status
 from lib.registry.verify import verify, verify_all
 from tests.registry.test_races import at_rest
-from tests.support.ledger_factories import COMMON, now, opened
-from tests.support.ledger_stores import WHY, book_id, promoted_in_turn, registered, writer
+from tests.support.ledger_factories import COMMON_FIELDS, make_opened, make_slot_states
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer, promote_in_turn
 from tests.support.ledger_workers import (
     append_and_die,
     append_often_in_small_volumes,
     processes,
     promote_often_in_small_volumes,
-    together,
+    run_together,
 )
 
 SMALL_CAPACITY = 12
-EMPTY_CARRY = Carry(now=now(), wanted={})
+EMPTY_CARRY = Carry(now=make_slot_states(), wanted={})
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def bodies_of(book):
 
 
 def make_numbered_body(n):
-    return opened(why="re-created").model_copy(update={"note": f"entry {n}"})
+    return make_opened(why="re-created").model_copy(update={"note": f"entry {n}"})
 
 
 def append_bodies(backend, book_run_id, n):
@@ -81,7 +81,7 @@ def make_volumes(lengths, notes):
         decoded_book = decode_volume(params, run_id, book_so_far)
         for body in [
             *notes_left[:length],
-            *([Volume(**COMMON, next=f"{n + 1:032x}", carry=EMPTY_CARRY)] if n + 1 < len(lengths) else []),
+            *([Volume(**COMMON_FIELDS, next=f"{n + 1:032x}", carry=EMPTY_CARRY)] if n + 1 < len(lengths) else []),
         ]:
             value, chunks = encode_entry(str(ULID()), canonical_json(body), decoded_book.tip)
             params |= {param_key(decoded_book.head + 1): value, **chunks}
@@ -208,7 +208,7 @@ def test_a_process_that_remembers_a_later_day_follows_a_database_that_was_put_ba
 
 def make_two_volume_book(backend):
     """Nine promotions of a model in turn: a book of two volumes."""
-    return promoted_in_turn(backend, 9)
+    return promote_in_turn(backend, 9)
 
 
 def test_history_log_as_of_and_the_strip_go_through_all_volumes(fresh_store):
@@ -250,7 +250,7 @@ def test_every_book_is_the_same_with_and_without_what_is_remembered(fresh_store)
     assert read_all_books(fresh_store) == read_all_books_uncached(fresh_store)
     book_cache.clear_cache()
     assert read_all_books(fresh_store) == read_all_books_uncached(fresh_store)
-    first_run_id = book_id(fresh_store)
+    first_run_id = book_id_of(fresh_store)
     client(fresh_store).set_tag(first_run_id, "podium.kind", "hidden")
     book_cache.clear_cache()
     (book_reading,) = read_all_books(fresh_store).values()
@@ -261,7 +261,7 @@ def test_every_book_is_the_same_with_and_without_what_is_remembered(fresh_store)
 def test_a_renamed_model_keeps_its_volumes(fresh_store):
     head = make_two_volume_book(fresh_store).book.head
     client(fresh_store).rename_registered_model("wine", "wine-old")
-    assert move_version(writer(fresh_store), MoveRequest("wine-old", "1", "Production", WHY)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), MoveRequest("wine-old", "1", "Production", REASON)).outcome == "applied"
     added_types = [entry.body.type for entry in read_book_state(fresh_store, "wine-old").book.entries if entry.position > head]
     assert [entry_type for entry_type in added_types if entry_type != "VOLUME"] == ["OBSERVED", "DECIDED", "APPLIED"]
 
@@ -273,15 +273,17 @@ def test_a_deleted_volume_stops_the_writing_and_is_named_by_verify(fresh_store, 
     assert "book deleted" in [f.what for f in verify(fresh_store, "wine").findings]
     book_cache.clear_cache()
     with pytest.raises(LedgerBroken, match="deleted"):
-        move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+        move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     client(fresh_store).restore_run(run_id)
     assert verify(fresh_store, "wine").findings == ()
-    assert move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)).outcome == "applied"
 
 
 def plant_volume_end(backend, book_run_id, next_run_id):
     state = read_book(backend, book_run_id)
-    value, _ = encode_entry(str(ULID()), canonical_json(Volume(**COMMON, next=next_run_id, carry=EMPTY_CARRY)), state.book.tip)
+    value, _ = encode_entry(
+        str(ULID()), canonical_json(Volume(**COMMON_FIELDS, next=next_run_id, carry=EMPTY_CARRY)), state.book.tip
+    )
     client(backend).log_param(state.book.volumes[-1].run_id, param_key(state.book.head + 1), value)
 
 
@@ -297,11 +299,11 @@ def test_a_volume_that_leads_nowhere_or_back_is_named_and_stops_the_writing(fres
 
 
 def test_a_carry_that_its_entries_do_not_add_up_to_is_named_by_verify(fresh_store):
-    registered(fresh_store)
-    book_run_id = sync_model_status(writer(fresh_store), "wine").book_id
+    make_registered_model(fresh_store)
+    book_run_id = sync_model_status(make_writer(fresh_store), "wine").book_id
     other_run_id = client(fresh_store).create_run(client(fresh_store).get_run(book_run_id).info.experiment_id).info.run_id
     plant_volume_end(fresh_store, book_run_id, other_run_id)
-    assert move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)).outcome == "applied"
     assert [(f.position, f.what, f.blocks_writing) for f in verify(fresh_store, "wine").findings] == [
         (2, "carry differs", False),
         (2, "clock ran backwards", False),  # what was planted is of an earlier day
@@ -337,7 +339,7 @@ def test_death_at_every_step_of_beginning_another_volume_leaves_one_that_others_
 
 def test_four_processes_at_the_end_of_a_volume_agree_on_the_next_and_lose_nothing(fresh_store, book_run_id):
     append_bodies(fresh_store, book_run_id, SMALL_CAPACITY - 1)
-    together(append_often_in_small_volumes, [(fresh_store, book_run_id, SMALL_CAPACITY, f"p{n}", 8) for n in range(4)])
+    run_together(append_often_in_small_volumes, [(fresh_store, book_run_id, SMALL_CAPACITY, f"p{n}", 8) for n in range(4)])
     decoded_book = read_book(fresh_store, book_run_id).book
     notes = [body.note for body in bodies_of(decoded_book)][SMALL_CAPACITY - 1 :]
     assert sorted(notes) == sorted(f"p{n} {number}" for n in range(4) for number in range(8))
@@ -351,9 +353,9 @@ def test_four_processes_at_the_end_of_a_volume_agree_on_the_next_and_lose_nothin
 
 
 def test_processes_promoting_across_the_ends_of_volumes_leave_one_production(fresh_store):
-    registered(fresh_store, versions=3)
-    together(promote_often_in_small_volumes, [(fresh_store, SMALL_CAPACITY, n, 5) for n in (1, 2, 3)])
-    recover(writer(fresh_store), "wine")
+    make_registered_model(fresh_store, versions=3)
+    run_together(promote_often_in_small_volumes, [(fresh_store, SMALL_CAPACITY, n, 5) for n in (1, 2, 3)])
+    recover(make_writer(fresh_store), "wine")
     types = at_rest(fresh_store)
     assert types["VOLUME"] >= 1, "how many promotions found something to change differs from run to run"
     assert types["OBSERVED"] == 0

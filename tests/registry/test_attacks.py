@@ -22,7 +22,7 @@ from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import recover, sync_model_status
 from lib.registry.register import register
 from tests.registry.test_protocol import leave_an_intent_open, to, types
-from tests.support.ledger_stores import WHY, registered, trained, writer
+from tests.support.ledger_stores import REASON, make_registered_model, make_trained_run, make_writer
 
 
 def outside(backend, version, stage="Production", alias="production"):
@@ -35,23 +35,23 @@ def later(backend):
 
 
 def test_to_adopt_what_is_not_there_any_more_is_refused(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     with pytest.raises(ActionRefused, match="do not disagree"):
-        move_version(writer(fresh_store), to("3", kind="adopt"))
+        move_version(make_writer(fresh_store), to("3", kind="adopt"))
     outside(fresh_store, "3")
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
-    sync_model_status(writer(fresh_store), "wine")
+    sync_model_status(make_writer(fresh_store), "wine")
     outside(fresh_store, "1")
     client(fresh_store).transition_model_version_stage("wine", "3", "None")
     with pytest.raises(ActionRefused, match="do not disagree"):
-        move_version(writer(fresh_store), to("3", kind="adopt", expected="1"))
+        move_version(make_writer(fresh_store), to("3", kind="adopt", expected="1"))
     assert read_snapshot(fresh_store, "wine").aliases["production"] == "1"
 
 
 def test_finishing_a_dead_decision_never_undoes_a_drift_in_another_slot(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     leave = leave_an_intent_open_for(fresh_store, "2", "Staging")
     outside(fresh_store, "3")
     sync_model_status(later(fresh_store), "wine")
@@ -64,45 +64,45 @@ def leave_an_intent_open_for(backend, version, stage):
     from lib.ledger.storage.book import append
     from lib.registry.promote import _decision
 
-    found = sync_model_status(writer(backend), "wine")
-    return append(backend, found.book_id, _decision(writer(backend), found, MoveRequest("wine", version, stage, WHY)))
+    found = sync_model_status(make_writer(backend), "wine")
+    return append(backend, found.book_id, _decision(make_writer(backend), found, MoveRequest("wine", version, stage, REASON)))
 
 
 def test_adopting_one_slot_leaves_the_drift_of_the_other_to_be_decided(fresh_store):
-    registered(fresh_store, versions=4)
-    move_version(writer(fresh_store), to("1"))
-    move_version(writer(fresh_store), to("2", "Staging"))
+    make_registered_model(fresh_store, versions=4)
+    move_version(make_writer(fresh_store), to("1"))
+    move_version(make_writer(fresh_store), to("2", "Staging"))
     outside(fresh_store, "3")
     outside(fresh_store, "4", "Staging", "staging")
-    found = sync_model_status(writer(fresh_store), "wine")
+    found = sync_model_status(make_writer(fresh_store), "wine")
     assert {drift.slot for drift in find_drifts(found)} == {"production", "staging"}
-    move_version(writer(fresh_store), to("3", kind="adopt"))
+    move_version(make_writer(fresh_store), to("3", kind="adopt"))
     assert read_snapshot(fresh_store, "wine").aliases["staging"] == "4"
-    assert [drift.slot for drift in find_drifts(sync_model_status(writer(fresh_store), "wine"))] == ["staging"]
+    assert [drift.slot for drift in find_drifts(sync_model_status(make_writer(fresh_store), "wine"))] == ["staging"]
 
 
 def test_an_alias_moved_alone_can_be_adopted(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     client(fresh_store).set_registered_model_alias("wine", "production", "3")
-    sync_model_status(writer(fresh_store), "wine")
-    assert move_version(writer(fresh_store), to("3", kind="adopt")).outcome == "applied"
+    sync_model_status(make_writer(fresh_store), "wine")
+    assert move_version(make_writer(fresh_store), to("3", kind="adopt")).outcome == "applied"
     seen = read_snapshot(fresh_store, "wine")
     assert seen.slot_states["production"].holders == ("3",)
     assert seen.versions["1"].stage == "Archived"
 
 
 def test_several_that_stand_where_nobody_should_can_be_taken_out_together(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
-    move_version(writer(fresh_store), to("1", "Archived", kind="archive"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
+    move_version(make_writer(fresh_store), to("1", "Archived", kind="archive"))
     for version in "23":
         client(fresh_store).transition_model_version_stage("wine", version, "Production")
-    (drift,) = find_drifts(sync_model_status(writer(fresh_store), "wine"))
+    (drift,) = find_drifts(sync_model_status(make_writer(fresh_store), "wine"))
     out = drift.resolutions[-1]
-    assert move_version(writer(fresh_store), to(out.version, out.to_stage, kind=out.kind)).displaced_versions == ("3",)
+    assert move_version(make_writer(fresh_store), to(out.version, out.to_stage, kind=out.kind)).displaced_versions == ("3",)
     assert read_snapshot(fresh_store, "wine").slot_states["production"].holders == ()
-    assert move_version(writer(fresh_store), to("2")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("2")).outcome == "applied"
 
 
 def test_credentials_are_never_sent_to_a_host_that_a_version_names(fresh_store, monkeypatch):
@@ -134,29 +134,29 @@ def test_credentials_are_never_sent_to_a_host_that_a_version_names(fresh_store, 
     "content", ["model_size_bytes: [1]\n", "model_size_bytes: .inf\n", "[" * 3000, "just text", "model_size_bytes: -1\n"]
 )
 def test_a_nonsense_mlmodel_is_a_missing_lineage_and_no_crash(fresh_store, content):
-    registered(fresh_store, versions=1)
+    make_registered_model(fresh_store, versions=1)
     (fresh_store.artifact_folder / "plain-1" / "MLmodel").write_text(content)
-    assert move_version(writer(fresh_store), to("1")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("1")).outcome == "applied"
     told = next(e.body.lineage for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "REGISTERED")
     assert told.missing
 
 
 @pytest.mark.parametrize("code", [TEMPORARILY_UNAVAILABLE, INVALID_PARAMETER_VALUE])
 def test_whatever_fails_after_the_decision_says_that_it_is_recorded(monkeypatch, fresh_store, code):
-    registered(fresh_store)
-    sync_model_status(writer(fresh_store), "wine")
+    make_registered_model(fresh_store)
+    sync_model_status(make_writer(fresh_store), "wine")
 
     def fail(*_):
         raise MlflowException("no", code)
 
     monkeypatch.setattr(client(fresh_store), "set_registered_model_alias", fail)
     with pytest.raises((Busy, BadInput), match="The decision is in the ledger"):
-        move_version(writer(fresh_store), to("1"))
+        move_version(make_writer(fresh_store), to("1"))
 
 
 def test_a_model_renamed_in_mid_move_is_told_truly_and_can_be_recovered(monkeypatch, fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     real = client(fresh_store).set_registered_model_alias
 
     def rename_first(*args):
@@ -166,24 +166,24 @@ def test_a_model_renamed_in_mid_move_is_told_truly_and_can_be_recovered(monkeypa
 
     monkeypatch.setattr(client(fresh_store), "set_registered_model_alias", rename_first)
     with pytest.raises(NotFound, match="The decision is in the ledger"):
-        move_version(writer(fresh_store), to("2"))
-    recover(writer(fresh_store), "beer")
+        move_version(make_writer(fresh_store), to("2"))
+    recover(make_writer(fresh_store), "beer")
     assert read_snapshot(fresh_store, "beer").slot_states["production"].holders == ("2",)
 
 
 def test_a_head_that_cannot_be_noted_does_not_undo_a_decision(monkeypatch, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
 
     def fail(*_):
         raise MlflowException("locked", TEMPORARILY_UNAVAILABLE)
 
     monkeypatch.setattr(client(fresh_store), "set_model_version_tag", fail)
-    assert move_version(writer(fresh_store), to("1")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("1")).outcome == "applied"
 
 
 def test_registering_that_fails_half_way_says_which_version_is_made(monkeypatch, fresh_store):
-    run_id = trained(fresh_store)
-    register(writer(fresh_store), run_id, "wine")
+    run_id = make_trained_run(fresh_store)
+    register(make_writer(fresh_store), run_id, "wine")
     real, made = client(fresh_store).log_param, []
 
     def log_param(*args):
@@ -193,7 +193,7 @@ def test_registering_that_fails_half_way_says_which_version_is_made(monkeypatch,
 
     monkeypatch.setattr(client(fresh_store), "log_param", log_param)
     with pytest.raises(Busy, match=r"Version 2 of wine is made.*Do not register it again"):
-        register(writer(fresh_store), run_id, "wine")
+        register(make_writer(fresh_store), run_id, "wine")
     monkeypatch.setattr(client(fresh_store), "log_param", real)
     sync_model_status(later(fresh_store), "wine")
     assert types(fresh_store).count("REGISTERED") == 2
@@ -203,45 +203,45 @@ def test_the_time_of_a_move_is_the_stores_only_when_the_store_moved_a_stage(fres
     import sqlite3
     from contextlib import closing
 
-    registered(fresh_store, stages={"1": "Production"})
+    make_registered_model(fresh_store, stages={"1": "Production"})
     with closing(sqlite3.connect(fresh_store.path)) as db, db:
         db.execute("update model_versions set last_updated_time = 1600000000000")
-    move_version(writer(fresh_store), to("1"))
+    move_version(make_writer(fresh_store), to("1"))
     applied = read_book_state(fresh_store, "wine").book.entries[-1].body
     assert (applied.type, applied.effective_at) == ("APPLIED", None)
 
 
 def test_an_outside_move_is_not_older_than_the_last_look_that_saw_all_was_well(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     looked = format_timestamp(datetime.now(UTC))
-    sync_model_status(writer(fresh_store), "wine")
+    sync_model_status(make_writer(fresh_store), "wine")
     outside(fresh_store, "3")
-    sync_model_status(writer(fresh_store), "wine")
+    sync_model_status(make_writer(fresh_store), "wine")
     since, until = read_book_state(fresh_store, "wine").book.entries[-1].body.window
     assert looked <= since <= until
 
 
 def test_a_champion_by_alias_alone_is_displaced_too(fresh_store):
-    registered(fresh_store, aliases={"production": "1", "champion": "1"})
-    found = sync_model_status(writer(fresh_store), "wine")
+    make_registered_model(fresh_store, aliases={"production": "1", "champion": "1"})
+    found = sync_model_status(make_writer(fresh_store), "wine")
     assert displaced_versions(found, to("2")) == ("1",)
-    assert move_version(writer(fresh_store), to("2")).displaced_versions == ("1",)
+    assert move_version(make_writer(fresh_store), to("2")).displaced_versions == ("1",)
 
 
 def test_displaced_is_told_even_when_the_dead_had_archived_already(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     leave_an_intent_open(fresh_store)
     outside(fresh_store, "2")
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
-    recover(writer(fresh_store, "bo"), "wine")
+    recover(make_writer(fresh_store, "bo"), "wine")
     assert read_book_state(fresh_store, "wine").book.entries[-1].body.displaced == ("1",)
 
 
 def test_many_versions_made_outside_are_recorded_in_one_look(fresh_store):
-    registered(fresh_store, versions=1)
-    sync_model_status(writer(fresh_store), "wine")
+    make_registered_model(fresh_store, versions=1)
+    sync_model_status(make_writer(fresh_store), "wine")
     for _ in range(110):
         client(fresh_store).create_model_version("wine", "s3://elsewhere/model")
     sync_model_status(later(fresh_store), "wine")
@@ -250,44 +250,44 @@ def test_many_versions_made_outside_are_recorded_in_one_look(fresh_store):
 
 def test_a_machine_whose_clock_is_ahead_still_registers_in_its_own_name(fresh_store):
     ahead = Writer(fresh_store, Actor(name="ana"), lambda: datetime.now(UTC) + timedelta(minutes=10))
-    register(ahead, trained(fresh_store), "wine")
+    register(ahead, make_trained_run(fresh_store), "wine")
     told = [e.body for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "REGISTERED"]
     assert [body.by.name for body in told] == ["ana"]
 
 
 def test_datasets_of_the_same_name_are_all_kept(fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     for digest in ("aaa", "bbb"):
         data = Dataset(name="dataset", digest=digest, source_type="local", source="{}")
         client(fresh_store).log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "train")])])
-    register(writer(fresh_store), run_id, "wine")
+    register(make_writer(fresh_store), run_id, "wine")
     told = read_book_state(fresh_store, "wine").book.entries[-1].body.lineage
     assert told.data == {"dataset (train)": "aaa", "dataset (train) #2": "bbb"}
 
 
 def test_a_guard_that_names_no_slot_must_expect_nobody(fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     with pytest.raises(ActionRefused, match="You decided against v7"):
-        move_version(writer(fresh_store), to("3", "Archived", kind="archive", expected="7"))
-    assert move_version(writer(fresh_store), to("3", "Archived", kind="archive", expected="none")).outcome == "applied"
+        move_version(make_writer(fresh_store), to("3", "Archived", kind="archive", expected="7"))
+    assert move_version(make_writer(fresh_store), to("3", "Archived", kind="archive", expected="none")).outcome == "applied"
 
 
 def test_holders_of_a_guard_may_come_in_any_order(fresh_store):
-    registered(fresh_store, stages={"1": "Production", "2": "Production"}, aliases={"production": "2"})
-    assert move_version(writer(fresh_store), to("3", expected="1,2")).outcome == "applied"
+    make_registered_model(fresh_store, stages={"1": "Production", "2": "Production"}, aliases={"production": "2"})
+    assert move_version(make_writer(fresh_store), to("3", expected="1,2")).outcome == "applied"
 
 
 def test_a_model_with_an_odd_name_gets_its_next_version(fresh_store):
-    registered(fresh_store, "it's (v2)")
-    assert register(writer(fresh_store), trained(fresh_store), "it's (v2)").version == "4"
+    make_registered_model(fresh_store, "it's (v2)")
+    assert register(make_writer(fresh_store), make_trained_run(fresh_store), "it's (v2)").version == "4"
 
 
 def test_a_later_move_to_none_wins_over_an_earlier_archive(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     leave_an_intent_open_for(fresh_store, "1", "Archived")
     leave_an_intent_open_for(fresh_store, "1", "None")
-    recover(writer(fresh_store), "wine")
+    recover(make_writer(fresh_store), "wine")
     assert read_snapshot(fresh_store, "wine").versions["1"].stage == "None"
     assert set(read_book_state(fresh_store, "wine").outcomes.values()) == {"APPLIED", "OVERTAKEN"}
 
@@ -297,8 +297,8 @@ def test_a_roll_back_target_at_another_host_can_be_chosen_without_a_crash(fresh_
     for _ in range(2):
         client(fresh_store).create_model_version("wine", "http://elsewhere.invalid/x")
     for version in "12":
-        move_version(writer(fresh_store), to(version))
-    assert roll_back(writer(fresh_store), "wine", WHY, None, "2").version == "1"
+        move_version(make_writer(fresh_store), to(version))
+    assert roll_back(make_writer(fresh_store), "wine", REASON, None, "2").version == "1"
 
 
 def test_a_model_logged_through_a_server_is_not_called_broken_on_the_bare_database(fresh_store):

@@ -13,7 +13,7 @@ from lib.registry.correct_entry import append_correction
 from lib.registry.import_history import ImportFile, import_history
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
-from tests.support.ledger_stores import WHY, findings, registered, writer
+from tests.support.ledger_stores import REASON, ledger_findings, make_registered_model, make_writer
 
 MISTAKEN = make_reason("other", "The figures of the two models were swapped.")
 BETTER = make_reason("better", "Seventeen of eighteen held-out wines are right.")
@@ -22,8 +22,8 @@ BETTER = make_reason("better", "Seventeen of eighteen held-out wines are right."
 @pytest.fixture
 def promoted(fresh_store):
     """A model whose first version was promoted by ana."""
-    registered(fresh_store)
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     return fresh_store
 
 
@@ -40,9 +40,9 @@ def asof(backend, at, monkeypatch):
 
 def test_a_corrected_reason_is_read_in_every_answer_and_the_entry_stays_as_it_was(promoted, monkeypatch):
     decided = entry(promoted, "DECIDED")
-    made = append_correction(writer(promoted, "ben"), "wine", decided.id, Correction(reason=BETTER), MISTAKEN)
+    made = append_correction(make_writer(promoted, "ben"), "wine", decided.id, Correction(reason=BETTER), MISTAKEN)
     assert entry(promoted, "DECIDED") == decided
-    assert findings(promoted) == ()
+    assert ledger_findings(promoted) == ()
     state = read_book_state(promoted, "wine")
     (held,) = asof(promoted, state.last_observed_at.isoformat(), monkeypatch)["holders"]
     assert held["reason"]["text"] == BETTER.text
@@ -52,7 +52,7 @@ def test_a_corrected_reason_is_read_in_every_answer_and_the_entry_stays_as_it_wa
 def test_history_and_log_say_by_what_an_entry_is_superseded(promoted, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", promoted.uri)
     decided = entry(promoted, "DECIDED")
-    made = append_correction(writer(promoted), "wine", decided.id, Correction(note="Seen by the board."), MISTAKEN)
+    made = append_correction(make_writer(promoted), "wine", decided.id, Correction(note="Seen by the board."), MISTAKEN)
     for command in (["history", "wine"], ["log"]):
         told = json.loads(CliRunner().invoke(podium, [*command, "--json"]).stdout)["entries"]
         assert {one["id"]: one.get("superseded_by") for one in told}[decided.id] == [made]
@@ -73,16 +73,16 @@ def test_history_and_log_say_by_what_an_entry_is_superseded(promoted, monkeypatc
 def test_what_the_ledger_itself_saw_cannot_be_corrected(promoted, type_, instead, said):
     head = read_book_state(promoted, "wine").book.head
     with pytest.raises(BadInput, match=said):
-        append_correction(writer(promoted), "wine", entry(promoted, type_).id, instead, MISTAKEN)
+        append_correction(make_writer(promoted), "wine", entry(promoted, type_).id, instead, MISTAKEN)
     assert read_book_state(promoted, "wine").book.head == head
 
 
 def test_a_correction_of_nothing_or_of_what_reads_so_already_is_refused(promoted):
     with pytest.raises(NotFound):
-        append_correction(writer(promoted), "wine", "01ARZ3NDEKTSV4RRFFQ69G5FAV", Correction(note="x"), MISTAKEN)
+        append_correction(make_writer(promoted), "wine", "01ARZ3NDEKTSV4RRFFQ69G5FAV", Correction(note="x"), MISTAKEN)
     decided = entry(promoted, "DECIDED")
     with pytest.raises(ActionRefused, match="reads so already"):
-        append_correction(writer(promoted), "wine", decided.id, Correction(reason=WHY), MISTAKEN)
+        append_correction(make_writer(promoted), "wine", decided.id, Correction(reason=REASON), MISTAKEN)
 
 
 def test_the_last_of_two_corrections_is_read(promoted):
@@ -90,41 +90,45 @@ def test_the_last_of_two_corrections_is_read(promoted):
 
     decided = entry(promoted, "DECIDED")
     for text in ("It was right in seventeen of eighteen.", "It was right in all the eighteen."):
-        append_correction(writer(promoted), "wine", decided.id, Correction(reason=make_reason("better", text)), MISTAKEN)
+        append_correction(make_writer(promoted), "wine", decided.id, Correction(reason=make_reason("better", text)), MISTAKEN)
     line = next(one for one in history_rows(read_book_state(promoted, "wine")) if one.id == decided.id)
     assert (len(line.correction_positions), line.corrected_summary) == (2, "It was right in all the eighteen.")
-    assert line.summary == WHY.text
+    assert line.summary == REASON.text
 
 
 def test_a_correction_that_a_stranger_planted_for_what_the_ledger_saw_says_nothing(promoted):
     from lib.ledger.entry.types import Corrected
     from lib.ledger.state.corrections import corrected_entries, corrections_by_entry_id
     from lib.ledger.storage.book import append
-    from tests.support.ledger_stores import book_id
+    from tests.support.ledger_stores import book_id_of
 
     target = entry(promoted, "APPLIED")
     instead = Correction(effective_at="2020-01-01T00:00:00.000Z")
-    stamp = writer(promoted, "eve").common_fields("wine")
-    append(promoted, book_id(promoted), lambda _: Corrected(**stamp, supersedes=(target.id,), instead=instead, reason=MISTAKEN))
+    stamp = make_writer(promoted, "eve").common_fields("wine")
+    append(
+        promoted, book_id_of(promoted), lambda _: Corrected(**stamp, supersedes=(target.id,), instead=instead, reason=MISTAKEN)
+    )
     entries = read_book_state(promoted, "wine").book.entries
     assert corrections_by_entry_id(entries) == {}
     assert corrected_entries(entries) == entries
 
 
 def test_an_imported_time_can_be_corrected_up_to_the_record_and_an_import_taken_back(fresh_store, monkeypatch):
-    registered(fresh_store, versions=2, stages={"2": "Production"}, aliases={"production": "2"})
+    make_registered_model(fresh_store, versions=2, stages={"2": "Production"}, aliases={"production": "2"})
     lines = b"when,version,to,by\n2022-02-07T09:00Z,1,Production,ana\n2023-01-16T09:00Z,2,Production,ana\n"
-    import_history(writer(fresh_store), "wine", ImportFile("a.csv", lines))
+    import_history(make_writer(fresh_store), "wine", ImportFile("a.csv", lines))
     second = read_book_state(fresh_store, "wine").book.entries[-1]
     with pytest.raises(BadInput, match="before the record began"):
-        append_correction(writer(fresh_store), "wine", second.id, Correction(effective_at="2099-01-01T00:00:00.000Z"), MISTAKEN)
-    append_correction(writer(fresh_store), "wine", second.id, Correction(effective_at="2022-06-01T00:00:00.000Z"), MISTAKEN)
+        append_correction(
+            make_writer(fresh_store), "wine", second.id, Correction(effective_at="2099-01-01T00:00:00.000Z"), MISTAKEN
+        )
+    append_correction(make_writer(fresh_store), "wine", second.id, Correction(effective_at="2022-06-01T00:00:00.000Z"), MISTAKEN)
     assert [h["version"] for h in asof(fresh_store, "2022-09-01", monkeypatch)["holders"]] == ["2"]
-    append_correction(writer(fresh_store), "wine", second.id, Correction(void=True), MISTAKEN)
+    append_correction(make_writer(fresh_store), "wine", second.id, Correction(void=True), MISTAKEN)
     told = asof(fresh_store, "2022-09-01", monkeypatch)
     assert told["holders"] == []
     assert "v1 by a.csv, v2 when the record began" in told["unknown"][0]["why"]
     with pytest.raises(ActionRefused, match="taken back"):
-        append_correction(writer(fresh_store), "wine", second.id, Correction(note="x"), MISTAKEN)
-    again = import_history(writer(fresh_store), "wine", ImportFile("a.csv", lines))
+        append_correction(make_writer(fresh_store), "wine", second.id, Correction(note="x"), MISTAKEN)
+    again = import_history(make_writer(fresh_store), "wine", ImportFile("a.csv", lines))
     assert (again.added_entry_ids, again.known_count) == ((), 2)

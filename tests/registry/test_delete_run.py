@@ -12,14 +12,14 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
 from lib.runs.reading.run_reader import read_run
 from tests.runs.test_run_reader import log_run, make_experiment
-from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_trained_run, make_writer
 
 
 @pytest.fixture
 def source(fresh_store):
     """A run whose model is version 1 of "wine"."""
-    run_id = trained(fresh_store)
-    register(writer(fresh_store), run_id, "wine")
+    run_id = make_trained_run(fresh_store)
+    register(make_writer(fresh_store), run_id, "wine")
     return run_id
 
 
@@ -28,7 +28,7 @@ def lifecycle(store, run_id):
 
 
 def test_a_run_nothing_depends_on_is_deleted_at_once_and_can_come_back(fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     seen = read_dependents(fresh_store, run_id)
     assert (seen.version_uses, seen.children, seen.confirmation_text) == ((), (), "")
     delete_run(fresh_store, seen)
@@ -49,7 +49,7 @@ def test_a_version_nobody_holds_is_named_and_does_not_forbid(fresh_store, source
 
 
 def test_the_source_of_the_champion_goes_only_when_its_id_is_typed(fresh_store, source):
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     seen = read_dependents(fresh_store, source)
     use = seen.versions_in_use[0]
     assert (use.stage, use.aliases, [one.slot for one in use.holdings]) == ("Production", ("production",), ["production"])
@@ -67,8 +67,8 @@ def test_an_alias_of_the_team_counts_as_use(fresh_store, source):
 
 
 def test_a_version_that_held_production_once_is_told_with_its_time(fresh_store, source):
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Archived", WHY, "archive"))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Archived", REASON, "archive"))
     use = read_dependents(fresh_store, source).version_uses[0]
     assert use.holdings[0].until is not None
     assert not use.is_in_use
@@ -76,14 +76,14 @@ def test_a_version_that_held_production_once_is_told_with_its_time(fresh_store, 
 
 def test_a_move_between_the_look_and_the_deed_is_noticed(fresh_store, source):
     seen = read_dependents(fresh_store, source)
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Staging", WHY))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Staging", REASON))
     with pytest.raises(ActionRefused, match="since you looked"):
         delete_run(fresh_store, seen, source[:8])
     assert lifecycle(fresh_store, source) == "active"
 
 
 def test_a_running_run_is_not_deleted_under_its_program(fresh_store):
-    run_id = trained(fresh_store, status="RUNNING")
+    run_id = make_trained_run(fresh_store, status="RUNNING")
     seen = read_dependents(fresh_store, run_id)
     with pytest.raises(ActionRefused, match="still running"):
         delete_run(fresh_store, seen)
@@ -92,7 +92,7 @@ def test_a_running_run_is_not_deleted_under_its_program(fresh_store):
 
 
 def test_a_book_of_the_record_is_never_deleted(fresh_store, source):
-    book = book_id(fresh_store)
+    book = book_id_of(fresh_store)
     with pytest.raises(ActionRefused, match="record"):
         delete_run(fresh_store, read_dependents(fresh_store, book), book[:8])
     assert lifecycle(fresh_store, book) == "active"
@@ -109,7 +109,7 @@ def test_children_are_named_and_stay(fresh_store):
 
 
 def test_a_version_without_its_run_is_known_by_its_model(fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     model_id = read_run(fresh_store, run_id).model_ids[0]
     registry = client(fresh_store)
     registry.create_registered_model("wine")
@@ -118,14 +118,14 @@ def test_a_version_without_its_run_is_known_by_its_model(fresh_store):
 
 
 def test_a_version_whose_files_lie_in_the_run_says_so(fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     client(fresh_store).create_registered_model("old")
     client(fresh_store).create_model_version("old", f"{read_run(fresh_store, run_id).artifact_uri}/model", run_id=run_id)
     assert [use.is_stored_in_run for use in read_dependents(fresh_store, run_id).version_uses] == [True]
 
 
 def test_models_of_others_are_no_dependents(fresh_store, source):
-    registered(fresh_store, "other")
+    make_registered_model(fresh_store, "other")
     assert {use.model for use in read_dependents(fresh_store, source).version_uses} == {"wine"}
 
 
@@ -135,16 +135,16 @@ def test_an_unknown_run_is_not_found(fresh_store):
 
 
 def test_the_call_that_is_shown_does_the_same(fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     exec(delete_run_snippet(run_id, fresh_store.uri), {"MlflowClient": MlflowClient})
     assert lifecycle(fresh_store, run_id) == "deleted"
 
 
 def test_a_server_tells_and_deletes_the_same(mlflow_server):
     name = "deleted by a test"
-    run_id = trained(mlflow_server, "forest-77-trees")
-    register(writer(mlflow_server), run_id, name)
-    move_version(writer(mlflow_server), MoveRequest(name, "1", "Staging", WHY))
+    run_id = make_trained_run(mlflow_server, "forest-77-trees")
+    register(make_writer(mlflow_server), run_id, name)
+    move_version(make_writer(mlflow_server), MoveRequest(name, "1", "Staging", REASON))
     seen = read_dependents(mlflow_server, run_id)
     assert [(use.model, use.version, use.stage) for use in seen.versions_in_use] == [(name, "1", "Staging")]
     with pytest.raises(ActionRefused, match="In use"):

@@ -25,7 +25,7 @@ from lib.registry.reconcile import sync_model_status
 from lib.registry.register import find_candidates
 from lib.registry.verify import verify
 from lib.ui.app.routes import PROJECT_ROOT
-from tests.support.ledger_stores import WHY, book_id, findings, registered, trained, writer
+from tests.support.ledger_stores import REASON, book_id_of, ledger_findings, make_registered_model, make_trained_run, make_writer
 
 EXAMPLES = PROJECT_ROOT / "docs" / "examples"
 FRAUD = EXAMPLES / "fraud-history.csv"
@@ -53,7 +53,9 @@ def told(*words):
 
 def fraud(backend):
     """The bank's model as it stands today: v3 in Production, and no record yet."""
-    return registered(backend, "card-fraud", 3, {"1": "Archived", "2": "Archived", "3": "Production"}, {"production": "3"})
+    return make_registered_model(
+        backend, "card-fraud", 3, {"1": "Archived", "2": "Archived", "3": "Production"}, {"production": "3"}
+    )
 
 
 def csv(*lines, heads="when,version,from,to,by"):
@@ -152,10 +154,10 @@ def test_the_same_file_twice_adds_nothing_and_says_so(run, fresh_store):
 def test_an_import_that_was_cut_short_is_finished_by_the_next(fresh_store):
     fraud(fresh_store)
     lines = FRAUD.read_bytes().splitlines(keepends=True)
-    import_history(writer(fresh_store), "card-fraud", ImportFile("a.csv", b"".join(lines[:6])))
-    done = import_history(writer(fresh_store), "card-fraud", ImportFile("a.csv", b"".join(lines)))
+    import_history(make_writer(fresh_store), "card-fraud", ImportFile("a.csv", b"".join(lines[:6])))
+    done = import_history(make_writer(fresh_store), "card-fraud", ImportFile("a.csv", b"".join(lines)))
     assert (len(done.added_entry_ids), done.known_count) == (10, 5)
-    assert findings(fresh_store, "card-fraud") == ()
+    assert ledger_findings(fresh_store, "card-fraud") == ()
 
 
 def test_bad_lines_are_named_with_their_number_and_nothing_at_all_is_written(fresh_store):
@@ -169,12 +171,12 @@ def test_bad_lines_are_named_with_their_number_and_nothing_at_all_is_written(fre
         "2099-01-01T00:00Z,1,None,Production,ana",
     )
     with pytest.raises(BadInput) as raised:
-        import_history(writer(fresh_store), "card-fraud", bad)
+        import_history(make_writer(fresh_store), "card-fraud", bad)
     said = str(raised.value)
     assert [f"line {n}:" in said for n in range(2, 8)] == [False, True, True, True, True, True]
     assert "You probably mean Production." in said
     assert "has not come yet" in said
-    assert book_id(fresh_store, "card-fraud") is None
+    assert book_id_of(fresh_store, "card-fraud") is None
 
 
 @pytest.mark.parametrize(
@@ -204,29 +206,29 @@ def test_bad_lines_are_named_with_their_number_and_nothing_at_all_is_written(fre
 def test_a_file_that_cannot_be_read_is_answered_in_words(fresh_store, data, said):
     fraud(fresh_store)
     with pytest.raises(BadInput, match=said):
-        import_history(writer(fresh_store), "card-fraud", ImportFile("x.csv", data))
-    assert book_id(fresh_store, "card-fraud") is None
+        import_history(make_writer(fresh_store), "card-fraud", ImportFile("x.csv", data))
+    assert book_id_of(fresh_store, "card-fraud") is None
 
 
 def test_a_json_file_that_is_none_is_called_so_and_not_taken_for_a_table(fresh_store):
     fraud(fresh_store)
     with pytest.raises(BadInput, match="This is no JSON"):
-        import_history(writer(fresh_store), "card-fraud", ImportFile("history.json", b"when it was decided: unknown"))
+        import_history(make_writer(fresh_store), "card-fraud", ImportFile("history.json", b"when it was decided: unknown"))
 
 
 def test_what_happened_after_the_record_began_cannot_be_imported(fresh_store):
     fraud(fresh_store)
-    sync_model_status(writer(fresh_store), "card-fraud")
+    sync_model_status(make_writer(fresh_store), "card-fraud")
     now = datetime.now(UTC).isoformat()
     with pytest.raises(BadInput, match=r"line 2: .* when the record of card-fraud begins"):
-        import_history(writer(fresh_store), "card-fraud", csv(f"{now},1,None,Production,ana"))
+        import_history(make_writer(fresh_store), "card-fraud", csv(f"{now},1,None,Production,ana"))
 
 
 def test_an_import_is_allowed_at_any_time_and_changes_no_wish_and_no_holder_that_the_ledger_saw(fresh_store):
     fraud(fresh_store)
-    move_version(writer(fresh_store), MoveRequest("card-fraud", "1", "Production", WHY))
+    move_version(make_writer(fresh_store), MoveRequest("card-fraud", "1", "Production", REASON))
     before = read_book_state(fresh_store, "card-fraud")
-    import_history(writer(fresh_store), "card-fraud", ImportFile("f.csv", FRAUD.read_bytes()))
+    import_history(make_writer(fresh_store), "card-fraud", ImportFile("f.csv", FRAUD.read_bytes()))
     after = read_book_state(fresh_store, "card-fraud")
     assert after.desired_holders() == before.desired_holders()
     assert (after.observed_slots, after.open_intents, after.drifted_slots()) == (
@@ -238,7 +240,7 @@ def test_an_import_is_allowed_at_any_time_and_changes_no_wish_and_no_holder_that
 
 def test_a_model_that_never_was_and_a_file_that_is_not_there_are_refused(run, fresh_store):
     with pytest.raises(NotFound):
-        import_history(writer(fresh_store), "nobody", ImportFile("f.csv", FRAUD.read_bytes()))
+        import_history(make_writer(fresh_store), "nobody", ImportFile("f.csv", FRAUD.read_bytes()))
     _, notes = run("import", "card-fraud", "no-such-file.csv", code=1)
     assert "no-such-file.csv cannot be read" in notes
 
@@ -246,7 +248,7 @@ def test_a_model_that_never_was_and_a_file_that_is_not_there_are_refused(run, fr
 def test_control_characters_in_a_file_are_taken_out(fresh_store):
     fraud(fresh_store)
     data = csv("2022-02-07T09:00Z,1,None,Production,a\u202ena\x07", heads="when,version,from,to,by")
-    import_history(writer(fresh_store), "card-fraud", data)
+    import_history(make_writer(fresh_store), "card-fraud", data)
     body = read_book_state(fresh_store, "card-fraud").book.entries[-1].body
     assert body.actor.name == "a na"
     assert parse_timestamp(body.effective_at).year == 2022
@@ -256,11 +258,11 @@ def test_on_a_server_a_history_is_imported_asked_and_corrected(mlflow_server):
     model, registry = "card-fraud-served", client(mlflow_server)
     registry.create_registered_model(model)
     for number in ("1", "2", "3"):
-        (made,) = find_candidates(mlflow_server, trained(mlflow_server, f"forest-{number}-trees"))
+        (made,) = find_candidates(mlflow_server, make_trained_run(mlflow_server, f"forest-{number}-trees"))
         registry.create_model_version(model, made.source, model_id=made.model_id)
     registry.transition_model_version_stage(model, "3", "Production")
     registry.set_registered_model_alias(model, "production", "3")
-    ines, at = writer(mlflow_server, "ines"), datetime.now(UTC)
+    ines, at = make_writer(mlflow_server, "ines"), datetime.now(UTC)
     assert len(import_history(ines, model, ImportFile(FRAUD.name, FRAUD.read_bytes())).added_entry_ids) == 15
     assert import_history(ines, model, ImportFile(FRAUD.name, FRAUD.read_bytes())).added_entry_ids == ()
     question = AsOfQuery("production", parse_time_query("2023-03-14", at, "Europe/Berlin"), at)
@@ -273,7 +275,7 @@ def test_on_a_server_a_history_is_imported_asked_and_corrected(mlflow_server):
     )
     better = make_reason("better", "8.3 points more AUC, and 13% fewer false alarms.")
     mistaken = make_reason("housekeeping", "The minutes of the board have other figures.")
-    append_correction(writer(mlflow_server, "ben"), model, decided.id, Correction(reason=better), mistaken)
+    append_correction(make_writer(mlflow_server, "ben"), model, decided.id, Correction(reason=better), mistaken)
     (held,) = query_as_of(mlflow_server, model, question).answer.holders
     assert held.reason == better
     assert verify(mlflow_server, model).findings == ()

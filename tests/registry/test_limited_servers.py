@@ -24,8 +24,8 @@ from lib.registry.reconcile import read_model_status, recover, sync_model_status
 from lib.registry.register import find_candidates, register
 from lib.registry.verify import verify
 from lib.runs.reading.registered_versions import read_version_origins
-from tests.support.ledger_stores import MLMODEL, WHY, trained, writer
-from tests.support.ledger_workers import promote_often, together
+from tests.support.ledger_stores import MLMODEL, REASON, make_trained_run, make_writer
+from tests.support.ledger_workers import promote_often, run_together
 from tests.support.limited_server import narrowed
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
@@ -60,19 +60,19 @@ def at_rest(backend, model):
 @pytest.mark.parametrize("lacks", LACKS, ids=" and ".join)
 def test_the_journey_on_a_server_without(mlflow_server, lacks):
     model = f"wine-without-{'-'.join(lacks)}"
-    made = run_with_model_files if "logged models" in lacks else trained
+    made = run_with_model_files if "logged models" in lacks else make_trained_run
     with narrowed(mlflow_server, *lacks) as (here, narrow):
         runs = [made(here, f"forest-{n}-trees") for n in (1, 5, 10)]
-        versions = [register(writer(here), run_id, model).version for run_id in runs]
+        versions = [register(make_writer(here), run_id, model).version for run_id in runs]
         assert versions == ["1", "2", "3"]
-        move_version(writer(here), MoveRequest(model, "1", "Production", WHY, expected_holder=NO_HOLDER))
-        done = move_version(writer(here), MoveRequest(model, "2", "Production", WHY, expected_holder="1"))
+        move_version(make_writer(here), MoveRequest(model, "1", "Production", REASON, expected_holder=NO_HOLDER))
+        done = move_version(make_writer(here), MoveRequest(model, "2", "Production", REASON, expected_holder="1"))
         assert (done.outcome, done.displaced_versions) == ("applied", ("1",))
         between = read_book_state(here, model).last_observed_at
-        assert roll_back(writer(here), model, WHY, None, "2").version == "1"
-        move_version(writer(here), MoveRequest(model, "3", "Staging", WHY))
-        assert move_version(writer(here), MoveRequest(model, "3", "Archived", WHY, "archive")).outcome == "applied"
-        move_version(writer(here), MoveRequest(model, "3", "Staging", WHY))
+        assert roll_back(make_writer(here), model, REASON, None, "2").version == "1"
+        move_version(make_writer(here), MoveRequest(model, "3", "Staging", REASON))
+        assert move_version(make_writer(here), MoveRequest(model, "3", "Archived", REASON, "archive")).outcome == "applied"
+        move_version(make_writer(here), MoveRequest(model, "3", "Staging", REASON))
 
         seen = read_snapshot(here, model)
         assert (seen.slot_states["production"].holders, seen.slot_states["staging"].holders) == (("1",), ("3",))
@@ -101,11 +101,11 @@ def test_a_model_among_the_artifacts_is_registered_from_there(mlflow_server):
 def test_without_stages_the_calls_that_are_shown_write_the_tag(mlflow_server):
     model = "wine-shown"
     with narrowed(mlflow_server, "stages") as (here, _):
-        register(writer(here), trained(here), model)
+        register(make_writer(here), make_trained_run(here), model)
         shown = moves_snippet(
             here.uri,
             model,
-            preview_moves(read_model_status(here, model), MoveRequest(model, "1", "Production", WHY), writer(here)),
+            preview_moves(read_model_status(here, model), MoveRequest(model, "1", "Production", REASON), make_writer(here)),
         )
         assert ALIAS in shown
         assert f"set_model_version_tag('{model}', '1', '{STAGE_TAG}', 'Production')" in shown
@@ -119,14 +119,14 @@ def test_without_aliases_a_move_behind_our_back_is_seen_and_can_be_put_back(mlfl
     model = "wine-behind"
     with narrowed(mlflow_server, "aliases") as (here, _):
         for n in (1, 2):
-            register(writer(here), trained(here, f"forest-{n}-trees"), model)
-        move_version(writer(here), MoveRequest(model, "1", "Production", WHY))
+            register(make_writer(here), make_trained_run(here, f"forest-{n}-trees"), model)
+        move_version(make_writer(here), MoveRequest(model, "1", "Production", REASON))
         client(here).transition_model_version_stage(model, "2", "Production")
         client(here).transition_model_version_stage(model, "1", "Archived")
-        drift = find_drifts(sync_model_status(writer(here), model))
+        drift = find_drifts(sync_model_status(make_writer(here), model))
         assert [(one.slot, one.observed) for one in drift] == [("production", ("2",))]
         back = next(way for way in drift[0].resolutions if way.kind == "revert")
-        move_version(writer(here), MoveRequest(model, back.version, back.to_stage, WHY, "revert"))
+        move_version(make_writer(here), MoveRequest(model, back.version, back.to_stage, REASON, "revert"))
         assert read_snapshot(here, model).slot_states["production"].holders == ("1",)
         assert at_rest(here, model)["OBSERVED"] == 1
 
@@ -135,16 +135,17 @@ def test_a_server_that_loses_its_stages_while_podium_runs_is_noticed_and_the_pro
     model = "wine-renewed"
     with narrowed(mlflow_server) as (here, narrow):
         for n in (1, 2):
-            register(writer(here), trained(here, f"forest-{n}-trees"), model)
-        move_version(writer(here), MoveRequest(model, "1", "Production", WHY))
+            register(make_writer(here), make_trained_run(here, f"forest-{n}-trees"), model)
+        move_version(make_writer(here), MoveRequest(model, "1", "Production", REASON))
         assert read_capabilities(here).stages.is_available
         narrow.without.add("stages")
-        wish = MoveRequest(model, "2", "Production", WHY)
+        wish = MoveRequest(model, "2", "Production", REASON)
         shown = [
-            (step.verb, step.target, step.version) for step in preview_moves(read_model_status(here, model), wish, writer(here))
+            (step.verb, step.target, step.version)
+            for step in preview_moves(read_model_status(here, model), wish, make_writer(here))
         ]
         assert sorted(shown) == [("alias", "production", "2"), ("stage", "Archived", "1"), ("stage", "Production", "2")]
-        assert move_version(writer(here), wish).outcome == "applied"
+        assert move_version(make_writer(here), wish).outcome == "applied"
         assert {v.number: v.stage for v in read_snapshot(here, model).versions.values()} == {"2": "Production", "1": "Archived"}
         assert at_rest(here, model)["OBSERVED"] == 0
 
@@ -153,10 +154,10 @@ def test_a_server_that_loses_its_stages_while_podium_runs_is_noticed_and_the_pro
 def test_a_server_that_stops_taking_stages_in_the_middle_is_asked_again_and_the_decision_is_carried_out(mlflow_server, answer):
     model = f"wine-middle-{answer}"
     with narrowed(mlflow_server, answer=answer) as (here, narrow):
-        register(writer(here), trained(here), model)
+        register(make_writer(here), make_trained_run(here), model)
         assert read_capabilities(here).stages.is_available
         narrow.without.add("transition")
-        assert move_version(writer(here), MoveRequest(model, "1", "Production", WHY)).outcome == "applied"
+        assert move_version(make_writer(here), MoveRequest(model, "1", "Production", REASON)).outcome == "applied"
         assert read_capabilities(here).stages.is_available is False
         assert read_snapshot(here, model).versions["1"].stage == "Production"
         assert at_rest(here, model)["OBSERVED"] == 0
@@ -171,8 +172,8 @@ def test_two_processes_racing_three_times_leave_one_production(mlflow_server, la
         client(here).create_registered_model(model)
         for n in (1, 2):
             client(here).create_model_version(model, f"s3://nowhere/{n}")
-        answers = [one for many in together(promote_often, [(here, n, 3) for n in (1, 2)]) for one in many]
-        recover(writer(here), model)
+        answers = [one for many in run_together(promote_often, [(here, n, 3) for n in (1, 2)]) for one in many]
+        recover(make_writer(here), model)
         assert set(answers) <= {"applied", "overtaken", "unchanged"}
         types = at_rest(here, model)
         assert types["OBSERVED"] == 0

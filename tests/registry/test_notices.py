@@ -23,24 +23,24 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.register import register
-from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_trained_run, make_writer
 from tests.support.ledger_workers import look_and_die, processes
 
 
 def to(version, stage="Production", **more):
-    return MoveRequest("wine", version, stage, WHY, **more)
+    return MoveRequest("wine", version, stage, REASON, **more)
 
 
 def champion(backend, versions=3):
     """A model whose v1 was promoted to Production."""
-    registered(backend, versions=versions)
-    move_version(writer(backend), to("1"))
+    make_registered_model(backend, versions=versions)
+    move_version(make_writer(backend), to("1"))
     return client(backend)
 
 
 def seen(backend, model="wine"):
     """What a look that may write says."""
-    return collect_notices(sync_model_status(writer(backend), model), {})
+    return collect_notices(sync_model_status(make_writer(backend), model), {})
 
 
 def whats(backend, model="wine"):
@@ -81,7 +81,7 @@ def test_an_alias_or_stage_moved_outside_is_recorded_once_and_can_be_adopted_or_
     assert entry.by == UNKNOWN_ACTOR
     assert parse_timestamp(entry.window[0]) <= parse_timestamp(entry.window[1])
     way = next(way for way in found.resolutions if way.kind == kind)
-    assert move_version(writer(fresh_store), to(way.version, way.to_stage, kind=kind)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to(way.version, way.to_stage, kind=kind)).outcome == "applied"
     assert seen(fresh_store) == ()
 
 
@@ -94,13 +94,13 @@ def test_a_deleted_champion_is_open_until_somebody_lets_it_stand_or_moves_anothe
     assert found.resolutions == (DriftResolution("adopt", "1", "Archived"),)
     assert observed(fresh_store)[-1].gone == ("1",)
     assert observed(fresh_store)[found.position - observed_place(fresh_store)].gone == ("1",)
-    done = move_version(writer(fresh_store), to("1", "Archived", kind="adopt"))
+    done = move_version(make_writer(fresh_store), to("1", "Archived", kind="adopt"))
     assert (done.outcome, done.from_stage) == ("applied", "Production")
     assert seen(fresh_store) == ()
     state = read_book_state(fresh_store, "wine")
     assert state.desired_holders()["production"].holders_text == "none"
     assert state.intents[-1].body.identity == state.version_identity("1")
-    assert move_version(writer(fresh_store), to("2", expected="none")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("2", expected="none")).outcome == "applied"
 
 
 def observed_place(backend):
@@ -111,7 +111,7 @@ def test_after_a_champion_was_deleted_another_can_be_promoted_at_once(fresh_stor
     mlflow = champion(fresh_store)
     drop_the_alias(mlflow)
     mlflow.delete_model_version("wine", "1")
-    assert move_version(writer(fresh_store), to("2")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("2")).outcome == "applied"
     assert seen(fresh_store) == ()
 
 
@@ -129,9 +129,9 @@ def test_a_deletion_that_did_not_happen_cannot_be_adopted(fresh_store):
     champion(fresh_store)
     client(fresh_store).delete_model_version("wine", "3")
     with pytest.raises(NotFound, match="no version 3"):
-        move_version(writer(fresh_store), to("3", "Archived", kind="adopt"))
+        move_version(make_writer(fresh_store), to("3", "Archived", kind="adopt"))
     with pytest.raises(ActionRefused, match="do not disagree"):
-        move_version(writer(fresh_store), to("1", "Archived", kind="adopt"))
+        move_version(make_writer(fresh_store), to("1", "Archived", kind="adopt"))
     assert read_book_state(fresh_store, "wine").intents[-1].body.kind == "promote"
 
 
@@ -143,18 +143,18 @@ def test_a_renamed_model_is_recorded_as_renamed_and_nobody_loses_a_holding(fresh
         "The model was renamed from wine to beer"
     ]
     assert whats(fresh_store, "beer") == [("The model was renamed from wine to beer", "told")]
-    sync_model_status(writer(fresh_store), "beer")
+    sync_model_status(make_writer(fresh_store), "beer")
     (entry,) = observed(fresh_store, "beer")
     assert (entry.by, entry.model, entry.was) == (UNKNOWN_ACTOR, "beer", entry.now)
     assert recorded_holdings(read_book_state(fresh_store, "beer").book.entries) == held
-    move_version(writer(fresh_store), MoveRequest("beer", "2", "Production", WHY))
+    move_version(make_writer(fresh_store), MoveRequest("beer", "2", "Production", REASON))
     assert whats(fresh_store, "beer") == []
 
 
 def test_a_model_made_anew_is_told_until_the_first_decision_and_its_champion_can_be_adopted(fresh_store):
     mlflow = champion(fresh_store)
     mlflow.delete_registered_model("wine")
-    registered(fresh_store, stages={"2": "Production"}, aliases={"production": "2"})
+    make_registered_model(fresh_store, stages={"2": "Production"}, aliases={"production": "2"})
     (unrecorded,) = collect_notices(read_model_status(fresh_store, "wine"), {})
     assert (unrecorded.what, unrecorded.severity) == ("The model was made anew", "drift")
     (found,) = seen(fresh_store)
@@ -162,7 +162,7 @@ def test_a_model_made_anew_is_told_until_the_first_decision_and_its_champion_can
         "The model was deleted and made anew",
         (DriftResolution("adopt", "2", "Production"),),
     )
-    assert move_version(writer(fresh_store), to("2", kind="adopt")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("2", kind="adopt")).outcome == "applied"
     assert seen(fresh_store) == ()
     assert read_book_state(fresh_store, "wine").desired_holders()["production"].holder == "2"
 
@@ -171,33 +171,33 @@ def test_a_deleted_model_is_told_and_recorded_by_the_survey(fresh_store):
     champion(fresh_store).delete_registered_model("wine")
     found = survey_models(fresh_store)
     assert [(n.what, n.position) for n in collect_notices(found.statuses["wine"], {})] == [("The model was deleted", 0)]
-    assert record_changes(writer(fresh_store), found)
+    assert record_changes(make_writer(fresh_store), found)
     found = survey_models(fresh_store)
     head = found.statuses["wine"].state.book.head
     assert [(n.what, n.position) for n in collect_notices(found.statuses["wine"], {})] == [("The model was deleted", head)]
-    assert not record_changes(writer(fresh_store), found)
+    assert not record_changes(make_writer(fresh_store), found)
 
 
 def test_the_survey_writes_nothing_and_write_down_records_what_every_model_lacks(fresh_store):
     for name in ("wine", "beer"):
-        registered(fresh_store, name)
-        move_version(writer(fresh_store), MoveRequest(name, "1", "Production", WHY))
+        make_registered_model(fresh_store, name)
+        move_version(make_writer(fresh_store), MoveRequest(name, "1", "Production", REASON))
     client(fresh_store).set_registered_model_alias("wine", "production", "2")
     heads = {model: one.state.book.head for model, one in survey_models(fresh_store).statuses.items()}
     found = survey_models(fresh_store)
     assert {model: one.state.book.head for model, one in found.statuses.items()} == heads
-    assert record_changes(writer(fresh_store), found)
+    assert record_changes(make_writer(fresh_store), found)
     after = {model: one.state.book.head for model, one in survey_models(fresh_store).statuses.items()}
     assert after == {"wine": heads["wine"] + 1, "beer": heads["beer"]}
 
 
 def test_a_deleted_book_is_named_and_its_restoring_is_recorded_with_the_time_it_was_missed(fresh_store):
-    mlflow, book = champion(fresh_store), book_id(fresh_store)
+    mlflow, book = champion(fresh_store), book_id_of(fresh_store)
     mlflow.delete_run(book)
     found = survey_models(fresh_store)
     assert found.deleted_books == {"wine": DeletedBook(book, (book,))}
     with pytest.raises(LedgerBroken, match=f"Restore run {book}"):
-        sync_model_status(writer(fresh_store), "wine")
+        sync_model_status(make_writer(fresh_store), "wine")
     mlflow.restore_run(book)
     assert whats(fresh_store) == [("The book itself was deleted, and restored", "told")]
     assert whats(fresh_store) == [("The book itself was deleted, and restored", "told")]
@@ -205,13 +205,13 @@ def test_a_deleted_book_is_named_and_its_restoring_is_recorded_with_the_time_it_
     assert entry.by == UNKNOWN_ACTOR
     assert parse_timestamp(entry.window[0]) < parse_timestamp(entry.window[1])
     assert [h.version for h in recorded_holdings(read_book_state(fresh_store, "wine").book.entries)] == ["1"]
-    assert move_version(writer(fresh_store), to("2")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("2")).outcome == "applied"
     assert whats(fresh_store) == []
 
 
 def hidden_and_back(backend, clock=None):
     """Somebody deletes the book, a look misses it, somebody restores it."""
-    client(backend).delete_run(book_id(backend))
+    client(backend).delete_run(book_id_of(backend))
     with pytest.raises(LedgerBroken):
         sync_model_status(clocked(backend, clock or timedelta()), "wine")
     client(backend).restore_run(read_index_params(backend)[ModelIncarnation("wine", None).name_key])
@@ -219,7 +219,7 @@ def hidden_and_back(backend, clock=None):
 
 def clocked(backend, ahead):
     """A writer whose clock is so much ahead."""
-    return replace(writer(backend), clock=lambda: datetime.now(UTC) + ahead)
+    return replace(make_writer(backend), clock=lambda: datetime.now(UTC) + ahead)
 
 
 def test_a_book_that_is_deleted_and_restored_again_and_again_says_so_each_time(fresh_store):
@@ -256,7 +256,7 @@ def test_a_restoring_is_recorded_once_though_the_clock_of_whoever_missed_the_boo
     found = read_model_status(fresh_store, "wine")
     (missed,) = (value for name, value in tags_of_the_index(fresh_store).items() if name.startswith(DELETED_TAG_PREFIX))
     for _ in range(2):  # two who looked at the same time
-        append_restored(writer(fresh_store), found, missed)
+        append_restored(make_writer(fresh_store), found, missed)
     (entry,) = observed(fresh_store)
     assert entry.window[0] == missed
     assert parse_timestamp(entry.window[0]) <= parse_timestamp(entry.window[1])
@@ -269,17 +269,17 @@ def tags_of_the_index(backend):
 
 def test_the_survey_of_all_models_has_a_restored_book_recorded_too(fresh_store):
     champion(fresh_store)
-    client(fresh_store).delete_run(book_id(fresh_store))
-    assert not record_changes(writer(fresh_store), survey_models(fresh_store))  # noted only
+    client(fresh_store).delete_run(book_id_of(fresh_store))
+    assert not record_changes(make_writer(fresh_store), survey_models(fresh_store))  # noted only
     client(fresh_store).restore_run(read_index_params(fresh_store)[ModelIncarnation("wine", None).name_key])
-    assert record_changes(writer(fresh_store), survey_models(fresh_store))
+    assert record_changes(make_writer(fresh_store), survey_models(fresh_store))
     assert [body.note for body in observed(fresh_store)] == [RESTORED_NOTE]
-    assert not record_changes(writer(fresh_store), survey_models(fresh_store))
+    assert not record_changes(make_writer(fresh_store), survey_models(fresh_store))
 
 
 def test_a_late_note_of_a_book_that_is_back_says_nothing(fresh_store):
     champion(fresh_store)
-    mark_book_deleted(fresh_store, book_id(fresh_store), "2026-11-24T10:00:00.000Z")
+    mark_book_deleted(fresh_store, book_id_of(fresh_store), "2026-11-24T10:00:00.000Z")
     assert whats(fresh_store) == []
 
 
@@ -318,25 +318,25 @@ def test_what_the_same_look_records_first_does_not_shorten_the_time_in_which_som
 def test_a_note_of_a_deleted_book_that_is_no_time_is_nobodys_crash(fresh_store):
     mlflow = champion(fresh_store)
     index = mlflow.get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG]
-    mlflow.set_tag(index, DELETED_TAG_PREFIX + book_id(fresh_store), "![x](http://evil)")
+    mlflow.set_tag(index, DELETED_TAG_PREFIX + book_id_of(fresh_store), "![x](http://evil)")
     assert whats(fresh_store) == []
 
 
 def test_an_edited_book_is_named_on_every_look(fresh_store):
     champion(fresh_store)
-    client(fresh_store).log_param(book_id(fresh_store), "000042", "hello")
+    client(fresh_store).log_param(book_id_of(fresh_store), "000042", "hello")
     (found,) = seen(fresh_store)
     assert (found.what, found.severity) == ("Place 42 of the book: beyond the end", "broken")
 
 
 def test_a_champions_deleted_run_is_told_with_what_to_do_until_it_is_restored(fresh_store):
-    run_id = trained(fresh_store)
-    register(writer(fresh_store), run_id, "wine")
-    move_version(writer(fresh_store), to("1"))
+    run_id = make_trained_run(fresh_store)
+    register(make_writer(fresh_store), run_id, "wine")
+    move_version(make_writer(fresh_store), to("1"))
     assert find_deleted_source_runs(fresh_store, read_snapshot(fresh_store, "wine")) == {}
     client(fresh_store).delete_run(run_id)
     lost = find_deleted_source_runs(fresh_store, read_snapshot(fresh_store, "wine"))
-    (found,) = collect_notices(sync_model_status(writer(fresh_store), "wine"), lost)
+    (found,) = collect_notices(sync_model_status(make_writer(fresh_store), "wine"), lost)
     assert (found.what, found.next) == ("The run of v1 was deleted", f"Restore run {run_id}.")
     told = next(e.body.lineage for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "REGISTERED")
     assert told.metrics == {"accuracy": 0.9444}
@@ -348,6 +348,6 @@ def test_every_head_is_noted_on_some_version_even_when_the_decision_was_about_a_
     mlflow = champion(fresh_store)
     drop_the_alias(mlflow)
     mlflow.delete_model_version("wine", "1")
-    move_version(writer(fresh_store), to("1", "Archived", kind="adopt"))
+    move_version(make_writer(fresh_store), to("1", "Archived", kind="adopt"))
     state = read_book_state(fresh_store, "wine")
-    assert state.book.head in [anchor.position for anchor in read_snapshot(fresh_store, "wine").anchors(book_id(fresh_store))]
+    assert state.book.head in [anchor.position for anchor in read_snapshot(fresh_store, "wine").anchors(book_id_of(fresh_store))]

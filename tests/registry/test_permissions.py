@@ -13,7 +13,7 @@ from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.register import register
 from tests.support.auth_server import ADMIN, acting, password, run_code, serve_with_users
-from tests.support.ledger_stores import WHY, trained, writer
+from tests.support.ledger_stores import REASON, make_trained_run, make_writer
 
 pytestmark = pytest.mark.xdist_group("users")
 
@@ -26,16 +26,16 @@ def team(tmp_path_factory):
 
 
 def train(here, name, experiment):
-    return trained(here, name, experiment=experiment)
+    return make_trained_run(here, name, experiment=experiment)
 
 
 def registers(here, run_id, model, name):
-    return register(writer(here, name), run_id, model).version
+    return register(make_writer(here, name), run_id, model).version
 
 
 def moves(here, model, version, to, name):
     return move_version(
-        writer(here, name), MoveRequest(model, version, to, WHY, "archive" if to == "Archived" else "promote")
+        make_writer(here, name), MoveRequest(model, version, to, REASON, "archive" if to == "Archived" else "promote")
     ).outcome
 
 
@@ -55,7 +55,7 @@ def experiment_of(here, run_id):
 def sees(here, model):
     """What somebody sees, as a page does: recorded if they may, else only shown. Gives the slots that drift, and whether they may."""
     try:
-        found, may_write = sync_model_status(writer(here), model), True
+        found, may_write = sync_model_status(make_writer(here), model), True
     except NotWritable:
         found, may_write = read_model_status(here, model), False
     return [(one.slot, one.observed) for one in find_drifts(found)], may_write
@@ -63,7 +63,7 @@ def sees(here, model):
 
 def surveys(here):
     try:
-        return record_changes(writer(here), survey_models(here))
+        return record_changes(make_writer(here), survey_models(here))
     except NotWritable:
         return "may not"
 

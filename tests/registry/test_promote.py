@@ -11,7 +11,7 @@ from lib.ledger.state.holdings import recorded_holdings
 from lib.registry.promote import MoveRequest, desired_holder, move_version, preview_moves, roll_back, rollback_target
 from lib.registry.reader import read_all_book_states, read_all_snapshots, read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, recover, sync_model_status
-from tests.support.ledger_stores import WHY, findings, registered, writer
+from tests.support.ledger_stores import REASON, ledger_findings, make_registered_model, make_writer
 
 
 def types(backend, model="wine"):
@@ -26,28 +26,28 @@ def in_force(backend, model="wine"):
     assert held.alias == want.holder
     assert held.stage == want.holders
     assert not state.open_intents
-    assert not findings(backend, model)
+    assert not ledger_findings(backend, model)
     return want.holder
 
 
 def to(version, stage_="Production", **more):
-    return MoveRequest("wine", version, stage_, WHY, **more)
+    return MoveRequest("wine", version, stage_, REASON, **more)
 
 
 def test_a_first_promotion_sets_alias_and_stage_and_records_who_when_and_why(fresh_store):
-    registered(fresh_store)
-    done = move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    done = move_version(make_writer(fresh_store), to("1"))
     assert (done.outcome, done.from_stage, done.displaced_versions) == ("applied", "None", ())
     assert in_force(fresh_store) == "1"
     assert types(fresh_store) == ["OPENED", "REGISTERED", "DECIDED", "APPLIED"]
     line = next(line for line in history_rows(read_book_state(fresh_store, "wine")) if line.badge == "approve")
-    assert (line.actor_name, line.from_stage, line.to_stage, line.summary) == ("ana", "None", "Production", WHY.text)
+    assert (line.actor_name, line.from_stage, line.to_stage, line.summary) == ("ana", "None", "Production", REASON.text)
 
 
 def test_a_second_promotion_archives_the_champion_and_says_so(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
-    done = move_version(writer(fresh_store), to("2"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
+    done = move_version(make_writer(fresh_store), to("2"))
     assert done.displaced_versions == ("1",)
     assert in_force(fresh_store) == "2"
     assert read_snapshot(fresh_store, "wine").versions["1"].stage == "Archived"
@@ -60,56 +60,56 @@ def test_a_second_promotion_archives_the_champion_and_says_so(fresh_store):
 
 
 def test_promoting_out_of_staging_empties_staging(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("2", "Staging"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("2", "Staging"))
     assert read_snapshot(fresh_store, "wine").aliases == {"staging": "2"}
-    move_version(writer(fresh_store), to("2"))
+    move_version(make_writer(fresh_store), to("2"))
     assert read_snapshot(fresh_store, "wine").aliases == {"production": "2"}
     assert in_force(fresh_store) == "2"
 
 
 def test_archiving_the_champion_leaves_nobody_in_production(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
-    done = move_version(writer(fresh_store), to("1", "Archived", kind="archive", expected="1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
+    done = move_version(make_writer(fresh_store), to("1", "Archived", kind="archive", expected="1"))
     assert done.outcome == "applied"
     assert in_force(fresh_store) is None
     assert read_snapshot(fresh_store, "wine").aliases == {}
 
 
 def test_a_version_can_be_moved_back_to_none_and_archived_from_there(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
-    assert move_version(writer(fresh_store), to("1", "None")).outcome == "applied"
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
+    assert move_version(make_writer(fresh_store), to("1", "None")).outcome == "applied"
     assert read_snapshot(fresh_store, "wine").versions["1"].stage == "None"
-    assert move_version(writer(fresh_store), to("1", "Archived", kind="archive")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("1", "Archived", kind="archive")).outcome == "applied"
     assert read_snapshot(fresh_store, "wine").versions["1"].stage == "Archived"
 
 
 def test_what_is_already_so_is_unchanged_and_leaves_no_entry(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     before = types(fresh_store)
-    assert move_version(writer(fresh_store), to("1")).outcome == "unchanged"
+    assert move_version(make_writer(fresh_store), to("1")).outcome == "unchanged"
     assert types(fresh_store) == before
 
 
 def test_a_decision_against_another_champion_is_refused_and_leaves_no_entry(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1", expected="none"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1", expected="none"))
     before = types(fresh_store)
     with pytest.raises(ActionRefused, match="You decided against nobody, but Production of wine is held by v1"):
-        move_version(writer(fresh_store), to("2", expected="none"))
+        move_version(make_writer(fresh_store), to("2", expected="none"))
     assert types(fresh_store) == before
     assert in_force(fresh_store) == "1"
 
 
 def test_the_preview_is_exactly_what_happens(fresh_store):
-    registered(fresh_store, aliases={"champion": "1"})
-    move_version(writer(fresh_store), to("1"))
-    move_version(writer(fresh_store), to("2", "Staging"))
+    make_registered_model(fresh_store, aliases={"champion": "1"})
+    move_version(make_writer(fresh_store), to("1"))
+    move_version(make_writer(fresh_store), to("2", "Staging"))
     found = read_model_status(fresh_store, "wine")
-    said = [(m.verb, m.target, m.version) for m in preview_moves(found, to("2"), writer(fresh_store))]
+    said = [(m.verb, m.target, m.version) for m in preview_moves(found, to("2"), make_writer(fresh_store))]
     assert said == [
         ("alias", "production", "2"),
         ("stage", "Production", "2"),
@@ -122,29 +122,29 @@ def test_the_preview_is_exactly_what_happens(fresh_store):
     for verb in ("set_registered_model_alias", "delete_registered_model_alias", "transition_model_version_stage"):
         real = getattr(registry, verb)
         setattr(registry, verb, lambda *a, real=real, verb=verb: (calls.append(verb), real(*a)))
-    move_version(writer(fresh_store), to("2"))
+    move_version(make_writer(fresh_store), to("2"))
     assert len(calls) == len(said)
 
 
 def test_other_aliases_stay_unless_they_are_asked_along(fresh_store):
-    registered(fresh_store, aliases={"champion": "1"})
-    move_version(writer(fresh_store), to("1"))
-    move_version(writer(fresh_store), to("2"))
+    make_registered_model(fresh_store, aliases={"champion": "1"})
+    move_version(make_writer(fresh_store), to("1"))
+    move_version(make_writer(fresh_store), to("2"))
     assert read_snapshot(fresh_store, "wine").aliases["champion"] == "1"
-    move_version(writer(fresh_store), to("3", aliases=("champion",)))
+    move_version(make_writer(fresh_store), to("3", aliases=("champion",)))
     assert read_snapshot(fresh_store, "wine").aliases == {"champion": "3", "production": "3"}
     decided = [e.body for e in read_book_state(fresh_store, "wine").book.entries if isinstance(e.body, Decided)]
     assert decided[-1].aliases == ("champion",)
 
 
 def test_a_roll_back_goes_to_the_last_other_champion_that_is_whole(fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     for version in "123":
-        move_version(writer(fresh_store), to(version))
+        move_version(make_writer(fresh_store), to(version))
     client(fresh_store).delete_model_version("wine", "2")
-    sync_model_status(writer(fresh_store), "wine")
-    assert rollback_target(writer(fresh_store), read_model_status(fresh_store, "wine")) == "1"
-    done = roll_back(writer(fresh_store), "wine", WHY, None, "3")
+    sync_model_status(make_writer(fresh_store), "wine")
+    assert rollback_target(make_writer(fresh_store), read_model_status(fresh_store, "wine")) == "1"
+    done = roll_back(make_writer(fresh_store), "wine", REASON, None, "3")
     assert (done.version, done.outcome) == ("1", "applied")
     assert in_force(fresh_store) == "1"
     assert next(line for line in history_rows(read_book_state(fresh_store, "wine")) if line.to_stage).badge in (
@@ -154,67 +154,67 @@ def test_a_roll_back_goes_to_the_last_other_champion_that_is_whole(fresh_store):
 
 
 def test_a_roll_back_without_an_earlier_champion_is_refused(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     with pytest.raises(ActionRefused, match="No earlier version"):
-        roll_back(writer(fresh_store), "wine", WHY, None, None)
+        roll_back(make_writer(fresh_store), "wine", REASON, None, None)
     with pytest.raises(ActionRefused, match="never was in Production"):
-        roll_back(writer(fresh_store), "wine", WHY, "2", None)
+        roll_back(make_writer(fresh_store), "wine", REASON, "2", None)
 
 
 def test_a_move_made_outside_is_recorded_as_seen_and_blocks_the_next_decision(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     client(fresh_store).set_registered_model_alias("wine", "production", "3")
     with pytest.raises(ActionRefused, match="moved outside Podium"):
-        move_version(writer(fresh_store), to("2"))
+        move_version(make_writer(fresh_store), to("2"))
     assert types(fresh_store)[-1] == "OBSERVED"
     assert read_snapshot(fresh_store, "wine").aliases["production"] == "3"
     client(fresh_store).set_registered_model_alias("wine", "production", "1")
-    assert move_version(writer(fresh_store), to("2")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("2")).outcome == "applied"
 
 
 def test_a_deleted_version_is_recorded_once(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     client(fresh_store).delete_model_version("wine", "3")
     for _ in range(3):
-        sync_model_status(writer(fresh_store), "wine")
+        sync_model_status(make_writer(fresh_store), "wine")
     assert types(fresh_store).count("OBSERVED") == 1
     assert read_book_state(fresh_store, "wine").book.entries[-1].body.gone == ("3",)
 
 
 def test_a_model_made_anew_begins_a_new_record_in_the_same_book(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     client(fresh_store).delete_registered_model("wine")
-    sync_model_status(writer(fresh_store), "wine")
-    registered(fresh_store)
-    sync_model_status(writer(fresh_store), "wine")
+    sync_model_status(make_writer(fresh_store), "wine")
+    make_registered_model(fresh_store)
+    sync_model_status(make_writer(fresh_store), "wine")
     assert [e.body.why for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "OPENED"] == [
         "first look",
         "deleted",
         "re-created",
     ]
-    assert move_version(writer(fresh_store), to("2", expected="none")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("2", expected="none")).outcome == "applied"
 
 
 def test_a_renamed_model_keeps_its_history(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     client(fresh_store).rename_registered_model("wine", "wine-forest")
     with pytest.raises(NotFound, match="is now called wine-forest"):
-        sync_model_status(writer(fresh_store), "wine")
-    sync_model_status(writer(fresh_store), "wine-forest")
+        sync_model_status(make_writer(fresh_store), "wine")
+    sync_model_status(make_writer(fresh_store), "wine-forest")
     assert types(fresh_store, "wine-forest")[:2] == ["OPENED", "REGISTERED"]
     assert read_book_state(fresh_store, "wine-forest").desired_holders()["production"].holder == "1"
 
 
 def test_reading_writes_nothing(fresh_store):
-    registered(fresh_store, stages={"1": "Production"})
+    make_registered_model(fresh_store, stages={"1": "Production"})
     before = fresh_store.path.read_bytes()
     found = read_model_status(fresh_store, "wine")
-    preview_moves(found, to("2"), writer(fresh_store))
+    preview_moves(found, to("2"), make_writer(fresh_store))
     read_all_book_states(fresh_store, read_all_snapshots(fresh_store))
     assert read_book_state(fresh_store, "wine") is None
     assert fresh_store.path.read_bytes() == before
@@ -222,8 +222,8 @@ def test_reading_writes_nothing(fresh_store):
 
 def test_all_models_and_their_records_come_in_one_sweep(fresh_store):
     for name in ("wine", 'it\'s "quoted"'):
-        registered(fresh_store, name, 2)
-        move_version(writer(fresh_store), MoveRequest(name, "1", "Production", WHY))
+        make_registered_model(fresh_store, name, 2)
+        move_version(make_writer(fresh_store), MoveRequest(name, "1", "Production", REASON))
     models = read_all_snapshots(fresh_store)
     records = read_all_book_states(fresh_store, models)
     assert {name: state.desired_holders()["production"].holder for name, state in records.items()} == {
@@ -233,30 +233,30 @@ def test_all_models_and_their_records_come_in_one_sweep(fresh_store):
 
 
 def test_recover_finishes_what_is_open_and_moves_nothing_otherwise(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     client(fresh_store).set_registered_model_alias("wine", "production", "2")
-    _, closed = recover(writer(fresh_store), "wine")
+    _, closed = recover(make_writer(fresh_store), "wine")
     assert closed == ()
     assert read_snapshot(fresh_store, "wine").aliases["production"] == "2"
 
 
 def test_an_entry_as_json_has_the_names_of_the_contract(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     decided = next(e for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "DECIDED")
     shown = entry_to_json(decided)
     assert list(shown)[:9] == ["place", "id", "type", "version", "from", "to", "by", "reason", "recorded_at"]
     assert shown["from"] == "None"
-    assert shown["reason"] == {"category": "better", "text": WHY.text}
+    assert shown["reason"] == {"category": "better", "text": REASON.text}
     assert "expected" not in shown
 
 
 @pytest.mark.parametrize(("model", "version"), [("nope", "1"), ("wine", "9")])
 def test_an_unknown_model_or_version_is_named(fresh_store, model, version):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     with pytest.raises(NotFound):
-        move_version(writer(fresh_store), MoveRequest(model, version, "Production", WHY))
+        move_version(make_writer(fresh_store), MoveRequest(model, version, "Production", REASON))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from lib.registry.promote import MoveRequest, _decision, desired_holder, move_ve
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.snapshot import HEAD_TAG
-from tests.support.ledger_stores import WHY, registered, writer
+from tests.support.ledger_stores import REASON, make_registered_model, make_writer
 
 
 def types(backend):
@@ -24,20 +24,20 @@ def types(backend):
 
 
 def to(version, stage="Production", **more):
-    return MoveRequest("wine", version, stage, WHY, **more)
+    return MoveRequest("wine", version, stage, REASON, **more)
 
 
 def leave_an_intent_open(backend, version="2"):
     """Decide and vanish before the registry is touched."""
-    found = sync_model_status(writer(backend), "wine")
-    return append(backend, found.book_id, _decision(writer(backend), found, to(version)))
+    found = sync_model_status(make_writer(backend), "wine")
+    return append(backend, found.book_id, _decision(make_writer(backend), found, to(version)))
 
 
 def test_a_look_leaves_a_strangers_intent_alone_until_the_grace_time_is_over(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     intent = leave_an_intent_open(fresh_store)
-    sync_model_status(writer(fresh_store, "bo"), "wine")
+    sync_model_status(make_writer(fresh_store, "bo"), "wine")
     assert [entry.id for entry in read_book_state(fresh_store, "wine").open_intents] == [intent]
     assert read_snapshot(fresh_store, "wine").aliases["production"] == "1"
     later = Writer(fresh_store, Actor(name="bo"), lambda: datetime.now(UTC) + GRACE_PERIOD + timedelta(seconds=1))
@@ -47,9 +47,9 @@ def test_a_look_leaves_a_strangers_intent_alone_until_the_grace_time_is_over(fre
 
 
 def test_two_productions_from_before_are_left_alone_by_a_move_to_staging(fresh_store):
-    registered(fresh_store, stages={"1": "Production", "2": "Production"}, aliases={"champion": "2"})
+    make_registered_model(fresh_store, stages={"1": "Production", "2": "Production"}, aliases={"champion": "2"})
     before = read_snapshot(fresh_store, "wine").slot_states["production"]
-    move_version(writer(fresh_store), to("3", "Staging"))
+    move_version(make_writer(fresh_store), to("3", "Staging"))
     seen = read_snapshot(fresh_store, "wine")
     assert seen.slot_states["production"] == before
     assert seen.aliases == {"champion": "2", "staging": "3"}
@@ -57,75 +57,75 @@ def test_two_productions_from_before_are_left_alone_by_a_move_to_staging(fresh_s
 
 
 def test_a_promotion_to_production_displaces_all_who_stood_there_before(fresh_store):
-    registered(fresh_store, stages={"1": "Production", "2": "Production"}, aliases={"champion": "2"})
-    done = move_version(writer(fresh_store), to("3", expected="1,2"))
+    make_registered_model(fresh_store, stages={"1": "Production", "2": "Production"}, aliases={"champion": "2"})
+    done = move_version(make_writer(fresh_store), to("3", expected="1,2"))
     assert done.displaced_versions == ("1", "2")
     assert read_snapshot(fresh_store, "wine").slot_states["production"].stage == ("3",)
     assert read_snapshot(fresh_store, "wine").aliases == {"champion": "2", "production": "3"}
 
 
 def test_archiving_one_of_two_productions_leaves_the_other(fresh_store):
-    registered(fresh_store, stages={"1": "Production", "2": "Production"})
-    move_version(writer(fresh_store), to("1", "Archived", kind="archive"))
+    make_registered_model(fresh_store, stages={"1": "Production", "2": "Production"})
+    move_version(make_writer(fresh_store), to("1", "Archived", kind="archive"))
     assert read_snapshot(fresh_store, "wine").slot_states["production"].stage == ("2",)
     assert read_book_state(fresh_store, "wine").desired_holders()["production"].holder == "2"
 
 
 def test_a_renamed_index_experiment_stops_the_writing_instead_of_forking_the_ledger(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     mlflow = client(fresh_store)
     mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, "elsewhere")
     mlflow.delete_registered_model_tag("wine", BOOK_TAG)
     with pytest.raises(LedgerBroken, match="is gone"):
-        move_version(writer(fresh_store), to("2"))
+        move_version(make_writer(fresh_store), to("2"))
     assert mlflow.get_experiment_by_name(INDEX_EXPERIMENT) is None
 
 
 def test_a_repointed_index_tag_stops_the_writing(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     mlflow = client(fresh_store)
     mlflow.set_experiment_tag(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, INDEX_TAG, "f" * 32)
     with pytest.raises(LedgerBroken, match="names another"):
-        move_version(writer(fresh_store), to("2"))
+        move_version(make_writer(fresh_store), to("2"))
 
 
 def test_an_index_that_lost_both_its_experiment_and_its_note_is_still_noticed(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     mlflow = client(fresh_store)
     mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, "elsewhere")
     mlflow.set_experiment_tag(mlflow.get_experiment_by_name(LEDGER_EXPERIMENT).experiment_id, INDEX_TAG, "")
     with pytest.raises(LedgerBroken, match="An index exists"):
-        move_version(writer(fresh_store), to("2"))
+        move_version(make_writer(fresh_store), to("2"))
 
 
 def test_a_replaced_book_stops_the_writing(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     client(fresh_store).set_registered_model_tag("wine", BOOK_TAG, "f" * 32)
     with pytest.raises(LedgerBroken, match="belongs to book"):
-        move_version(writer(fresh_store), to("2"))
+        move_version(make_writer(fresh_store), to("2"))
 
 
 def test_a_head_behind_its_anchor_stops_the_writing(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
     client(fresh_store).set_model_version_tag("wine", "3", HEAD_TAG, f"99 {'0' * 64}")
     with pytest.raises(LedgerBroken, match="head behind its anchor"):
-        move_version(writer(fresh_store), to("2"))
+        move_version(make_writer(fresh_store), to("2"))
 
 
 def test_a_deleted_book_stops_the_writing_and_goes_on_when_restored(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
-    book = sync_model_status(writer(fresh_store), "wine").book_id
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
+    book = sync_model_status(make_writer(fresh_store), "wine").book_id
     client(fresh_store).delete_run(book)
     with pytest.raises(LedgerBroken, match="was deleted"):
-        move_version(writer(fresh_store), to("2"))
+        move_version(make_writer(fresh_store), to("2"))
     client(fresh_store).restore_run(book)
-    assert move_version(writer(fresh_store), to("2")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("2")).outcome == "applied"
 
 
 def test_a_run_with_a_metric_of_nan_can_be_promoted(fresh_store):
@@ -136,7 +136,7 @@ def test_a_run_with_a_metric_of_nan_can_be_promoted(fresh_store):
     mlflow.set_terminated(run.info.run_id)
     mlflow.create_registered_model("wine")
     mlflow.create_model_version("wine", "/nowhere/model", run_id=run.info.run_id)
-    assert move_version(writer(fresh_store), to("1")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("1")).outcome == "applied"
     told = next(e.body for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "REGISTERED").lineage
     # MLflow's SQL store keeps infinity as the largest number it has
     assert told.metrics == {"accuracy": 0.9, "loss": "NaN", "speed": pytest.approx(1.797e308, rel=1e-3)}
@@ -144,8 +144,8 @@ def test_a_run_with_a_metric_of_nan_can_be_promoted(fresh_store):
 
 
 def test_index_and_books_are_ended_at_birth_and_keep_their_files_beside_the_database(fresh_store):
-    registered(fresh_store)
-    sync_model_status(writer(fresh_store), "wine")
+    make_registered_model(fresh_store)
+    sync_model_status(make_writer(fresh_store), "wine")
     mlflow = client(fresh_store)
     home = mlflow.get_experiment_by_name(LEDGER_EXPERIMENT)
     runs = mlflow.search_runs([home.experiment_id])
@@ -155,20 +155,20 @@ def test_index_and_books_are_ended_at_birth_and_keep_their_files_beside_the_data
 
 
 def test_a_stray_parameter_in_a_book_is_named_and_does_not_stop_a_promotion(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("1"))
-    book, head = sync_model_status(writer(fresh_store), "wine").book_id, read_book_state(fresh_store, "wine").book.head
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("1"))
+    book, head = sync_model_status(make_writer(fresh_store), "wine").book_id, read_book_state(fresh_store, "wine").book.head
     client(fresh_store).log_param(book, param_key(head + 1), "hello")
     client(fresh_store).log_param(book, param_key(head + 7), "hello")
-    assert move_version(writer(fresh_store), to("2")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("2")).outcome == "applied"
     assert [f.what for f in read_book_state(fresh_store, "wine").findings()] == ["void", "beyond the end"]
 
 
 def test_a_version_made_outside_is_recorded_once_it_is_older_than_the_grace_time(fresh_store):
-    registered(fresh_store)
-    sync_model_status(writer(fresh_store), "wine")
+    make_registered_model(fresh_store)
+    sync_model_status(make_writer(fresh_store), "wine")
     client(fresh_store).create_model_version("wine", "/nowhere/model")
-    sync_model_status(writer(fresh_store), "wine")
+    sync_model_status(make_writer(fresh_store), "wine")
     assert types(fresh_store) == ["OPENED"]
     later = Writer(fresh_store, Actor(name="bo"), lambda: datetime.now(UTC) + GRACE_PERIOD + timedelta(seconds=1))
     sync_model_status(later, "wine")
@@ -178,16 +178,16 @@ def test_a_version_made_outside_is_recorded_once_it_is_older_than_the_grace_time
 
 
 def test_a_long_reason_goes_on_in_further_parameters(fresh_store):
-    registered(fresh_store)
-    long = WHY.model_copy(update={"text": "ü€😀" * 3000})
-    assert move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", long)).outcome == "applied"
+    make_registered_model(fresh_store)
+    long = REASON.model_copy(update={"text": "ü€😀" * 3000})
+    assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", long)).outcome == "applied"
     decided = next(e.body for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "DECIDED")
     assert decided.reason.text == long.text
 
 
 def test_a_store_without_record_shows_its_champion_before_anything_is_written(fresh_store):
-    registered(fresh_store, stages={"1": "Production"})
+    make_registered_model(fresh_store, stages={"1": "Production"})
     assert desired_holder(read_model_status(fresh_store, "wine"), to("2")).holders_text == "1"
     with pytest.raises(ActionRefused):
-        move_version(writer(fresh_store), to("2", expected="none"))
+        move_version(make_writer(fresh_store), to("2", expected="none"))
     assert read_snapshot(fresh_store, "wine").aliases == {}

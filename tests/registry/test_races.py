@@ -11,8 +11,15 @@ from lib.ledger.state.replay import is_fulfilled
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import recover
-from tests.support.ledger_stores import WHY, findings, registered, writer
-from tests.support.ledger_workers import open_first_book, processes, promote_against, promote_and_die, promote_often_of, together
+from tests.support.ledger_stores import REASON, ledger_findings, make_registered_model, make_writer
+from tests.support.ledger_workers import (
+    open_first_book,
+    processes,
+    promote_against,
+    promote_and_die,
+    promote_often_of,
+    run_together,
+)
 
 FIRST_WRITES, NEXT_WRITES = 17, 7
 
@@ -20,7 +27,7 @@ FIRST_WRITES, NEXT_WRITES = 17, 7
 def at_rest(backend, model="wine"):
     """Ledger, alias and stage agree, nothing is open, the chain is whole, no place is empty; gives the entry types."""
     seen, state = read_snapshot(backend, model), read_book_state(backend, model)
-    assert findings(backend, model) == ()
+    assert ledger_findings(backend, model) == ()
     assert state.open_intents == ()
     assert [entry.position for entry in state.book.entries] == list(range(1, state.book.head + 1))
     for slot, want in state.desired_holders().items():
@@ -32,7 +39,7 @@ def at_rest(backend, model="wine"):
 def versions(backend, model, many):
     """A registered model with so many versions, on a file or on a server."""
     if backend.kind == "sqlite":
-        return registered(backend, model, versions=many)
+        return make_registered_model(backend, model, versions=many)
     client(backend).create_registered_model(model)
     for n in range(many):
         client(backend).create_model_version(model, f"s3://nowhere/{n}")
@@ -42,7 +49,7 @@ def versions(backend, model, many):
 def race(backend, writers, rounds, model="wine"):
     """Let processes promote one version each, again and again; at rest there is one Production, and every decision is in the record."""
     versions(backend, model, writers)
-    many = together(promote_often_of, [(backend, model, n + 1, rounds) for n in range(writers)])
+    many = run_together(promote_often_of, [(backend, model, n + 1, rounds) for n in range(writers)])
     answers = [one for of_one in many for one in of_one]
     types = at_rest(backend, model)
     decided = [one for one in answers if one != "unchanged"]
@@ -76,16 +83,16 @@ def test_four_processes_promoting_fifty_times_each_on_a_server_leave_one_product
 
 
 def test_of_three_who_decide_against_the_same_champion_one_wins_and_the_others_write_nothing(fresh_store):
-    registered(fresh_store, versions=4)
-    move_version(writer(fresh_store), MoveRequest("wine", "4", "Production", WHY))
-    answers = together(promote_against, [(fresh_store, n, "4") for n in (1, 2, 3)])
+    make_registered_model(fresh_store, versions=4)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "4", "Production", REASON))
+    answers = run_together(promote_against, [(fresh_store, n, "4") for n in (1, 2, 3)])
     assert sorted(answer.split(":")[0] for answer in answers) == ["Refused", "Refused", "applied"]
     assert at_rest(fresh_store)["DECIDED"] == 2
 
 
 def test_processes_opening_the_first_book_of_a_fresh_store_at_once_agree_on_one(fresh_store):
-    registered(fresh_store)
-    books = together(open_first_book, [(fresh_store,)] * 4)
+    make_registered_model(fresh_store)
+    books = run_together(open_first_book, [(fresh_store,)] * 4)
     assert len(set(books)) == 1
     assert at_rest(fresh_store) == {"OPENED": 1}
 
@@ -95,23 +102,26 @@ def kill_and_recover(backend, version, after):
     child = processes.Process(target=promote_and_die, args=(backend, version, after))
     child.start()
     child.join()
-    recover(writer(backend, "bo"), "wine")
+    recover(make_writer(backend, "bo"), "wine")
     at_rest(backend)
-    assert move_version(writer(backend, "bo"), MoveRequest("wine", "3", "Production", WHY)).outcome in ("applied", "unchanged")
+    assert move_version(make_writer(backend, "bo"), MoveRequest("wine", "3", "Production", REASON)).outcome in (
+        "applied",
+        "unchanged",
+    )
     at_rest(backend)
     return child.exitcode == -9
 
 
 @pytest.mark.parametrize("after", range(FIRST_WRITES + 1))
 def test_kill_at_every_step_of_the_very_first_promotion_and_recover(fresh_store, after):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     assert kill_and_recover(fresh_store, "1", after)
 
 
 @pytest.mark.parametrize("after", range(NEXT_WRITES + 1))
 def test_kill_at_every_step_of_a_later_promotion_and_recover(fresh_store, after):
-    registered(fresh_store)
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     assert kill_and_recover(fresh_store, "2", after)
 
 
@@ -134,11 +144,11 @@ def kill_at_random(backend, rounds, model="wine"):
             child.join()
             told["kills"] += child.exitcode == -9
             time.sleep(chance.uniform(0, 0.1))
-        told["left open"] += len(recover(writer(backend, "bo"), model)[1])
+        told["left open"] += len(recover(make_writer(backend, "bo"), model)[1])
         types = at_rest(backend, model)
         assert types["OBSERVED"] == 0
         assert types["DECIDED"] == types["APPLIED"] + types["OVERTAKEN"]
-    assert move_version(writer(backend), MoveRequest(model, "4", "Production", WHY)).outcome == "applied"
+    assert move_version(make_writer(backend), MoveRequest(model, "4", "Production", REASON)).outcome == "applied"
     assert types["DECIDED"] >= rounds
     told["entries"] = sum(types.values())
     print(dict(told))
@@ -171,12 +181,12 @@ def test_writers_killed_on_a_server_leave_a_record_that_recover_can_finish(mlflo
 
 
 def test_a_killed_promotion_is_finished_by_recover_in_the_name_of_the_one_who_decided(fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     child = processes.Process(target=promote_and_die, args=(fresh_store, "1", 13))
     child.start()
     child.join()
     assert [entry.body.type for entry in read_book_state(fresh_store, "wine").open_intents] == ["DECIDED"]
-    _, closed = recover(writer(fresh_store, "bo"), "wine")
+    _, closed = recover(make_writer(fresh_store, "bo"), "wine")
     assert len(closed) == 1
     entries = read_book_state(fresh_store, "wine").book.entries
     assert [(e.body.type, e.body.by.name) for e in entries[-2:]] == [("DECIDED", "ana"), ("APPLIED", "bo")]

@@ -11,7 +11,7 @@ from lib.errors import ActionRefused, BadInput, NotFound
 from lib.registry.lineage import has_model_files, hash_folder
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.register import default_description, default_model_description, find_candidates, parse_model_name, register
-from tests.support.ledger_stores import registered, trained, writer
+from tests.support.ledger_stores import make_registered_model, make_trained_run, make_writer
 
 
 def lineage_of(backend, model="wine", version="1"):
@@ -22,8 +22,8 @@ def lineage_of(backend, model="wine", version="1"):
 
 
 def test_a_model_is_registered_as_new_and_then_as_the_next_version(fresh_store):
-    first = register(writer(fresh_store), trained(fresh_store), "wine", "The first forest.")
-    second = register(writer(fresh_store), trained(fresh_store, "forest-15-trees"), "wine")
+    first = register(make_writer(fresh_store), make_trained_run(fresh_store), "wine", "The first forest.")
+    second = register(make_writer(fresh_store), make_trained_run(fresh_store, "forest-15-trees"), "wine")
     assert (first.version, second.version) == ("1", "2")
     seen = read_snapshot(fresh_store, "wine")
     assert seen.versions["1"].description == "The first forest."
@@ -33,11 +33,11 @@ def test_a_model_is_registered_as_new_and_then_as_the_next_version(fresh_store):
 
 def test_the_lineage_is_kept_by_value_and_outlives_the_run(fresh_store):
     mlflow = client(fresh_store)
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     mlflow.set_tag(run_id, "mlflow.source.git.commit", "c5a0e12")
     data = Dataset(name="wine", digest="8b3e", source_type="local", source="{}")
     mlflow.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
-    register(writer(fresh_store), run_id, "wine")
+    register(make_writer(fresh_store), run_id, "wine")
     mlflow.delete_run(run_id)
     told = lineage_of(fresh_store)
     assert (told.run_name, told.git_commit, told.data) == ("forest-5-trees", "c5a0e12", {"wine (training)": "8b3e"})
@@ -64,7 +64,7 @@ def test_the_artifact_hash_is_that_of_the_list_sha256sum_prints(tmp_path):
 
 
 def test_a_version_whose_files_are_gone_is_not_whole_and_its_lineage_says_so(fresh_store):
-    registered(fresh_store, versions=1)
+    make_registered_model(fresh_store, versions=1)
     assert has_model_files(fresh_store, "wine", "1")
     client(fresh_store).create_model_version("wine", "/nowhere/model")
     assert not has_model_files(fresh_store, "wine", "2")
@@ -80,11 +80,11 @@ def test_a_run_is_refused_with_the_reason_when_it_cannot_be_registered(fresh_sto
     with pytest.raises(NotFound):
         find_candidates(fresh_store, "f" * 32)
     with pytest.raises(ActionRefused, match="still running"):
-        find_candidates(fresh_store, trained(fresh_store, "a-1", status="RUNNING"))
-    deleted = trained(fresh_store, "a-2")
+        find_candidates(fresh_store, make_trained_run(fresh_store, "a-1", status="RUNNING"))
+    deleted = make_trained_run(fresh_store, "a-2")
     client(fresh_store).delete_run(deleted)
     with pytest.raises(ActionRefused, match="was deleted"):
-        register(writer(fresh_store), deleted, "wine")
+        register(make_writer(fresh_store), deleted, "wine")
     assert read_snapshot(fresh_store, "wine").created_at is None
 
 
@@ -98,7 +98,7 @@ def test_a_model_among_the_artifacts_of_a_run_is_found_where_there_are_no_logged
     mlflow.set_terminated(run.info.run_id)
     (found,) = find_candidates(fresh_store, run.info.run_id)
     assert found.source.endswith("/artifacts/model")
-    made = register(writer(fresh_store), run.info.run_id, "old")
+    made = register(make_writer(fresh_store), run.info.run_id, "old")
     assert has_model_files(fresh_store, "old", made.version)
 
 
@@ -107,7 +107,7 @@ def test_a_model_among_the_artifacts_of_a_run_is_found_where_there_are_no_logged
 )
 def test_a_name_the_registry_or_an_address_cannot_take_is_refused_before_anything_is_made(fresh_store, name, said):
     with pytest.raises(BadInput, match=said):
-        register(writer(fresh_store), trained(fresh_store), name)
+        register(make_writer(fresh_store), make_trained_run(fresh_store), name)
     assert client(fresh_store).search_registered_models() == []
 
 
@@ -116,7 +116,7 @@ def test_a_name_is_cleaned_of_what_nobody_can_see():
 
 
 def test_descriptions_begin_with_what_is_known(fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     client(fresh_store).set_tag(run_id, "Project", "Wine classification")
     (found,) = find_candidates(fresh_store, run_id)
     assert default_description(found) == "From run forest-5-trees: accuracy 0.9444."

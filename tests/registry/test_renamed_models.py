@@ -11,11 +11,11 @@ from lib.registry.reader import read_all_book_states, read_all_snapshots, read_b
 from lib.registry.reconcile import recover, sync_model_status
 from lib.registry.snapshot import HEAD_TAG
 from lib.registry.verify import verify, verify_all
-from tests.support.ledger_stores import WHY, book_id, findings, registered, writer
+from tests.support.ledger_stores import REASON, book_id_of, ledger_findings, make_registered_model, make_writer
 
 
 def to(model, version="1", stage="Production"):
-    return MoveRequest(model, version, stage, WHY)
+    return MoveRequest(model, version, stage, REASON)
 
 
 def champion(backend, model):
@@ -23,99 +23,99 @@ def champion(backend, model):
 
 
 def test_a_new_model_under_the_old_name_of_a_renamed_one_gets_a_book_of_its_own(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("wine"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("wine"))
     client(fresh_store).rename_registered_model("wine", "wine-old")
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     for _ in range(2):
-        sync_model_status(writer(fresh_store), "wine")
-        sync_model_status(writer(fresh_store), "wine-old")
-    assert book_id(fresh_store, "wine") != book_id(fresh_store, "wine-old")
+        sync_model_status(make_writer(fresh_store), "wine")
+        sync_model_status(make_writer(fresh_store), "wine-old")
+    assert book_id_of(fresh_store, "wine") != book_id_of(fresh_store, "wine-old")
     assert champion(fresh_store, "wine-old") == "1"
-    move_version(writer(fresh_store), to("wine", "2"))
+    move_version(make_writer(fresh_store), to("wine", "2"))
     assert (champion(fresh_store, "wine"), champion(fresh_store, "wine-old")) == ("2", "1")
     assert [e.body.type for e in read_book_state(fresh_store, "wine-old").book.entries].count("OPENED") == 1
 
 
 def test_two_models_that_swap_names_keep_their_records(fresh_store):
     for name, version in (("a", "1"), ("b", "2")):
-        registered(fresh_store, name)
-        move_version(writer(fresh_store), to(name, version))
+        make_registered_model(fresh_store, name)
+        move_version(make_writer(fresh_store), to(name, version))
     mlflow = client(fresh_store)
     for old, new in (("a", "x"), ("b", "a"), ("x", "b")):
         mlflow.rename_registered_model(old, new)
     assert (champion(fresh_store, "a"), champion(fresh_store, "b")) == ("2", "1")
-    move_version(writer(fresh_store), to("a", "3"))
+    move_version(make_writer(fresh_store), to("a", "3"))
     assert (champion(fresh_store, "a"), champion(fresh_store, "b")) == ("3", "1")
-    assert findings(fresh_store, "a") == findings(fresh_store, "b") == ()
+    assert ledger_findings(fresh_store, "a") == ledger_findings(fresh_store, "b") == ()
     assert set(read_all_book_states(fresh_store, read_all_snapshots(fresh_store))) == {"a", "b"}
 
 
 def test_a_rename_onto_the_name_of_a_deleted_model_keeps_the_record_it_came_with(fresh_store):
     for name in ("a", "b"):
-        registered(fresh_store, name)
-        move_version(writer(fresh_store), to(name))
+        make_registered_model(fresh_store, name)
+        move_version(make_writer(fresh_store), to(name))
     client(fresh_store).delete_registered_model("b")
     client(fresh_store).rename_registered_model("a", "b")
-    move_version(writer(fresh_store), to("b", "2"))
+    move_version(make_writer(fresh_store), to("b", "2"))
     assert champion(fresh_store, "b") == "2"
-    assert findings(fresh_store, "b") == ()
+    assert ledger_findings(fresh_store, "b") == ()
 
 
 def test_a_rename_forth_and_back_leaves_one_record_in_every_sweep(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("wine"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("wine"))
     for old, new in (("wine", "beer"), ("beer", "wine")):
         client(fresh_store).rename_registered_model(old, new)
-        sync_model_status(writer(fresh_store), new)
+        sync_model_status(make_writer(fresh_store), new)
     assert set(read_all_book_states(fresh_store, read_all_snapshots(fresh_store))) == {"wine"}
     assert [(v.model, v.findings) for v in verify_all(fresh_store)] == [("wine", ())]
 
 
 def test_the_tag_that_leads_to_the_book_is_put_back_when_it_was_dropped(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("wine"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("wine"))
     client(fresh_store).delete_registered_model_tag("wine", "podium.book")
-    sync_model_status(writer(fresh_store), "wine")
+    sync_model_status(make_writer(fresh_store), "wine")
     client(fresh_store).rename_registered_model("wine", "beer")
-    sync_model_status(writer(fresh_store), "beer")
+    sync_model_status(make_writer(fresh_store), "beer")
     assert champion(fresh_store, "beer") == "1"
 
 
 def test_a_version_that_mlflow_copied_with_its_tags_does_not_stop_the_other_model(fresh_store):
-    registered(fresh_store, "dev")
-    move_version(writer(fresh_store), to("dev"))
+    make_registered_model(fresh_store, "dev")
+    move_version(make_writer(fresh_store), to("dev"))
     client(fresh_store).copy_model_version("models:/dev/1", "prod")
     assert client(fresh_store).get_model_version("prod", "1").tags[HEAD_TAG]
-    assert move_version(writer(fresh_store), to("prod")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("prod")).outcome == "applied"
     assert [v.findings for v in verify_all(fresh_store)] == [(), ()]
 
 
 def test_a_head_of_an_unknown_book_is_named_with_the_way_out(fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     client(fresh_store).set_model_version_tag("wine", "2", HEAD_TAG, f"7 {'a' * 64} {'b' * 32}")
     with pytest.raises(LedgerBroken, match=r"If it was copied, delete its tag podium\.head"):
-        sync_model_status(writer(fresh_store), "wine")
+        sync_model_status(make_writer(fresh_store), "wine")
     client(fresh_store).delete_model_version_tag("wine", "2", HEAD_TAG)
-    assert move_version(writer(fresh_store), to("wine")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("wine")).outcome == "applied"
 
 
 def test_a_decision_left_open_is_closed_when_its_model_is_deleted(fresh_store):
     from tests.registry.test_protocol import leave_an_intent_open
 
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("wine"))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("wine"))
     intent = leave_an_intent_open(fresh_store)
     client(fresh_store).delete_registered_model("wine")
-    recover(writer(fresh_store), "wine")
+    recover(make_writer(fresh_store), "wine")
     told = [e.body for e in read_book_state(fresh_store, "wine").book.entries]
     assert [(body.type, getattr(body, "intent", "")) for body in told[-2:]] == [("FAILED", intent), ("OPENED", "")]
 
 
 def test_verify_names_a_deleted_or_hidden_book_among_all(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("wine"))
-    book = book_id(fresh_store)
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("wine"))
+    book = book_id_of(fresh_store)
     client(fresh_store).set_tag(book, "podium.kind", "hidden")
     assert [v.model for v in verify_all(fresh_store)] == ["wine"]
     client(fresh_store).delete_run(book)
@@ -124,7 +124,7 @@ def test_verify_names_a_deleted_or_hidden_book_among_all(fresh_store):
 
 
 def test_a_model_without_a_record_is_said_so(fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     with pytest.raises(NotFound, match="no record yet"):
         verify(fresh_store, "wine")
     assert verify_all(fresh_store) == ()
@@ -149,12 +149,12 @@ def test_a_well_formed_entry_with_nonsense_in_it_cannot_break_reading(fresh_stor
     from lib.ledger.queries.history import entry_to_json, history_rows
     from lib.ledger.state.holdings import recorded_holdings
 
-    registered(fresh_store)
-    move_version(writer(fresh_store), to("wine"))
-    state, book = read_book_state(fresh_store, "wine"), book_id(fresh_store)
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), to("wine"))
+    state, book = read_book_state(fresh_store, "wine"), book_id_of(fresh_store)
     value, _ = encode_entry(str(ULID()), planted, state.book.chain)
     client(fresh_store).log_param(book, param_key(state.book.head + 1), value)
-    assert move_version(writer(fresh_store), to("wine", "2")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), to("wine", "2")).outcome == "applied"
     after = read_book_state(fresh_store, "wine")
     assert what in [e.body.type for e in after.book.entries]
     assert history_rows(after)

@@ -9,7 +9,7 @@ from lib.registry.register import register
 from lib.registry.run_usage import find_runs_in_use
 from lib.runs.reading.run_reader import read_run
 from tests.runs.test_run_reader import log_run, make_experiment
-from tests.support.ledger_stores import WHY, trained, writer
+from tests.support.ledger_stores import REASON, make_trained_run, make_writer
 
 
 def test_versions_in_a_stage_or_under_an_alias_name_their_runs_and_others_do_not(fresh_store):
@@ -58,9 +58,9 @@ def test_a_version_that_names_one_run_and_the_model_of_another_came_from_both(fr
 
 
 def test_what_only_the_record_still_holds_is_held_for_the_run_and_for_its_experiment(fresh_store):
-    run_id = trained(fresh_store)
-    register(writer(fresh_store), run_id, "wine")
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    run_id = make_trained_run(fresh_store)
+    register(make_writer(fresh_store), run_id, "wine")
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     client(fresh_store).delete_registered_model_alias("wine", "production")
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     said = "wine v1 in Production by the record"

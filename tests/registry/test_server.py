@@ -17,8 +17,8 @@ from lib.registry.register import find_candidates, register
 from lib.registry.verify import verify
 from lib.ui.app.routes import PROJECT_ROOT
 from lib.ui.app.session import now
-from tests.support.ledger_stores import WHY, trained, writer
-from tests.support.ledger_workers import promote_often_of, together
+from tests.support.ledger_stores import REASON, make_trained_run, make_writer
+from tests.support.ledger_workers import promote_often_of, run_together
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
 
@@ -31,13 +31,13 @@ def test_the_whole_journey_on_a_server(mlflow_server, tmp_path):
     one, five = job_queue.find_job_runs(mlflow_server, job.id)
     assert [round(run.metrics["accuracy"], 3) for run in (one, five)] == [0.667, 0.944]
 
-    first = register(writer(mlflow_server), one.run_id, "wine-server")
-    second = register(writer(mlflow_server), five.run_id, "wine-server")
+    first = register(make_writer(mlflow_server), one.run_id, "wine-server")
+    second = register(make_writer(mlflow_server), five.run_id, "wine-server")
     assert (first.version, second.version) == ("1", "2")
-    move_version(writer(mlflow_server), MoveRequest("wine-server", "1", "Production", WHY, expected_holder=NO_HOLDER))
-    done = move_version(writer(mlflow_server), MoveRequest("wine-server", "2", "Production", WHY, expected_holder="1"))
+    move_version(make_writer(mlflow_server), MoveRequest("wine-server", "1", "Production", REASON, expected_holder=NO_HOLDER))
+    done = move_version(make_writer(mlflow_server), MoveRequest("wine-server", "2", "Production", REASON, expected_holder="1"))
     assert (done.outcome, done.displaced_versions) == ("applied", ("1",))
-    assert roll_back(writer(mlflow_server), "wine-server", WHY, None, "2").version == "1"
+    assert roll_back(make_writer(mlflow_server), "wine-server", REASON, None, "2").version == "1"
 
     seen, verdict = read_snapshot(mlflow_server, "wine-server"), verify(mlflow_server, "wine-server")
     assert seen.slot_states["production"].holders == ("1",)
@@ -50,9 +50,9 @@ def test_the_whole_journey_on_a_server(mlflow_server, tmp_path):
 
 
 def test_a_registered_model_of_a_server_can_be_fetched_where_its_version_points(mlflow_server):
-    run_id = trained(mlflow_server)
+    run_id = make_trained_run(mlflow_server)
     assert find_candidates(mlflow_server, run_id)[0].source.startswith("models:/m-")
-    made = register(writer(mlflow_server), run_id, "wine-fetch")
+    made = register(make_writer(mlflow_server), run_id, "wine-fetch")
     assert client(mlflow_server).get_model_version_download_uri("wine-fetch", made.version)
     told = read_book_state(mlflow_server, "wine-fetch").book.entries[-1].body
     assert told.lineage.artifact
@@ -65,8 +65,8 @@ def test_processes_racing_on_a_server_leave_one_production(mlflow_server):
     registry.create_registered_model(name)
     for n in (1, 2, 3):
         registry.create_model_version(name, f"s3://nowhere/{n}")
-    together(promote_often_of, [(mlflow_server, name, n, 3) for n in (1, 2, 3)])
-    recover(writer(mlflow_server), name)
+    run_together(promote_often_of, [(mlflow_server, name, n, 3) for n in (1, 2, 3)])
+    recover(make_writer(mlflow_server), name)
     seen, state = read_snapshot(mlflow_server, name), read_book_state(mlflow_server, name)
     types = [entry.body.type for entry in state.book.entries]
     assert len(seen.slot_states["production"].stage) == 1

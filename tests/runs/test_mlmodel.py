@@ -13,7 +13,7 @@ from lib.runs.artifacts.files import ArtifactLocation
 from lib.runs.artifacts.mlmodel import SignatureColumn, parse_model_file, read_model_file, read_model_locations
 from lib.runs.reading.run_reader import read_run
 from tests.runs.test_run_reader import log_run, make_experiment
-from tests.support.ledger_stores import MLMODEL, trained
+from tests.support.ledger_stores import MLMODEL, make_trained_run
 
 WHOLE = """
 artifact_path: models:/m-1
@@ -153,7 +153,9 @@ def test_files_elsewhere_are_not_asked_for(fresh_store, place):
 
 
 def test_a_model_that_was_really_trained_by_a_demo_shape_is_read(fresh_store):
-    found = read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, trained(fresh_store)))[0])
+    found = read_model_file(
+        fresh_store, read_model_locations(fresh_store, read_run(fresh_store, make_trained_run(fresh_store)))[0]
+    )
     assert (found.size_bytes, found.has_signature, json.dumps(found.requirements)) == (10, True, '["scikit-learn==1.9.1"]')
 
 

@@ -12,7 +12,7 @@ from lib.registry.audit_queries import AsOfQuery, query_as_of
 from lib.registry.import_history import ImportFile, import_history
 from lib.registry.packet import build_as_of_packet
 from lib.ui.app.routes import PROJECT_ROOT
-from tests.support.ledger_stores import registered, writer
+from tests.support.ledger_stores import make_registered_model, make_writer
 
 PAGE = (PROJECT_ROOT / "docs" / "packet.md").read_text(encoding="utf-8")
 FRAUD = PROJECT_ROOT / "docs" / "examples" / "fraud-history.csv"
@@ -28,11 +28,11 @@ def members(heading):
 @pytest.fixture
 def asked(fresh_store):
     """The packet of the bank's answer, as it is written down."""
-    registered(fresh_store, "card-fraud", 3, {"3": "Production"}, {"production": "3"})
-    import_history(writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
-    now = writer(fresh_store).clock()
+    make_registered_model(fresh_store, "card-fraud", 3, {"3": "Production"}, {"production": "3"})
+    import_history(make_writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
+    now = make_writer(fresh_store).clock()
     return build_as_of_packet(
-        writer(fresh_store), "card-fraud", AsOfQuery("production", parse_time_query("2023-03-14", now), now)
+        make_writer(fresh_store), "card-fraud", AsOfQuery("production", parse_time_query("2023-03-14", now), now)
     )
 
 
@@ -83,9 +83,9 @@ def test_the_commands_on_the_page_are_those_there_are():
 
 
 def test_the_answer_on_the_page_about_importing_is_the_one_that_is_given(fresh_store):
-    registered(fresh_store, "card-fraud", 3, {"3": "Production"}, {"production": "3"})
-    import_history(writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
-    now = writer(fresh_store).clock()
+    make_registered_model(fresh_store, "card-fraud", 3, {"3": "Production"}, {"production": "3"})
+    import_history(make_writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
+    now = make_writer(fresh_store).clock()
     told = query_as_of(
         fresh_store, "card-fraud", AsOfQuery("production", parse_time_query("2023-03-14", now, "Europe/Berlin"), now)
     )

@@ -33,7 +33,7 @@ SLOT_STATES = {"production": SlotState(alias="1", stage=("1",)), "staging": Slot
 REQUEST, DECISION = "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAW"
 
 
-def one_of_each(stamp):
+def make_unusual_bodies(stamp):
     """Bodies of every type that no look and no move writes; VOLUME is left out, because a book ends with it."""
     move = {"version": "1", "identity": IDENTITY, "from": "None", "to": "Production", "reason": REASON}
     gates = (Gate(name="accuracy", answer="PASS", measured=0.94, limit=0.9), Gate(name="same rows", answer="INCONCLUSIVE"))
@@ -66,7 +66,7 @@ def make_body_of_each_type(stamp):
         Decided(**stamp, **move, verdict="approve", kind="promote", slots=("production",)),
         *(Closing(**stamp, type=outcome, intent=DECISION, now=SLOT_STATES) for outcome in ("APPLIED", "OVERTAKEN", "FAILED")),
         Observed(**stamp, was=SLOT_STATES, now=SLOT_STATES, window=(AT, AT)),
-        *one_of_each(stamp),
+        *make_unusual_bodies(stamp),
         Volume(
             **stamp,
             next="0123456789abcdef",
@@ -75,7 +75,7 @@ def make_body_of_each_type(stamp):
     ]
 
 
-def newer(state):
+def make_newer_entry(state):
     """Key and value of a next place, of a schema that this Podium does not know."""
     fields = {"schema": 2, "type": "PLEDGED", "model": "wine", "recorded_at": LATER, "by": {"name": "zoe", "how": "declared"}}
     text = json.dumps({**fields, "reason": {"category": "other", "text": "Something that schema 2 can say."}, "pledge": [1, 2]})

@@ -13,15 +13,15 @@ from lib.ledger.storage.book_index import find_book_id
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import incarnation_of, read_book_state, read_snapshot
 
-WHY = make_reason("better", "Measured better on the same rows, twice.")
+REASON = make_reason("better", "Measured better on the same rows, twice.")
 MLMODEL = "flavors: {}\nmodel_size_bytes: 10\nsignature:\n  inputs: '[]'\nmodel_uuid: m\n"
 
 
-def writer(backend, name="ana"):
+def make_writer(backend, name="ana"):
     return Writer(backend, Actor(name=name), lambda: datetime.now(UTC))
 
 
-def model_folder(backend, n=1):
+def make_model_folder(backend, n=1):
     """A folder that looks like a logged model."""
     folder = Path(backend.artifact_folder) / f"plain-{n}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -30,12 +30,12 @@ def model_folder(backend, n=1):
     return folder
 
 
-def registered(backend, name="wine", versions=3, stages=None, aliases=None):
+def make_registered_model(backend, name="wine", versions=3, stages=None, aliases=None):
     """A registered model made by plain MLflow, with these many versions, stages and aliases."""
     registry = client(backend)
     registry.create_registered_model(name)
     for n in range(1, versions + 1):
-        registry.create_model_version(name, str(model_folder(backend, n)))
+        registry.create_model_version(name, str(make_model_folder(backend, n)))
     for version, stage in (stages or {}).items():
         registry.transition_model_version_stage(name, version, stage)
     for alias, version in (aliases or {}).items():
@@ -43,7 +43,7 @@ def registered(backend, name="wine", versions=3, stages=None, aliases=None):
     return name
 
 
-def trained(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED", experiment="wine"):
+def make_trained_run(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED", experiment="wine"):
     """A finished run with a model, made by plain MLflow calls."""
     mlflow = client(backend)
     experiment_found = mlflow.get_experiment_by_name(experiment)
@@ -64,19 +64,19 @@ def trained(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED", 
     return run.info.run_id
 
 
-def promoted_in_turn(backend, times, name="wine"):
+def promote_in_turn(backend, times, name="wine"):
     """A model whose versions 1, 2 and 3 were put into Production in turn, so many times."""
-    registered(backend, name)
-    results = [move_version(writer(backend), MoveRequest(name, str(n % 3 + 1), "Production", WHY)) for n in range(times)]
+    make_registered_model(backend, name)
+    results = [move_version(make_writer(backend), MoveRequest(name, str(n % 3 + 1), "Production", REASON)) for n in range(times)]
     assert {result.outcome for result in results} == {"applied"}
     return read_book_state(backend, name)
 
 
-def book_id(backend, model="wine"):
+def book_id_of(backend, model="wine"):
     """The run id of a model's book, None when it has none."""
     return find_book_id(backend, incarnation_of(read_snapshot(backend, model)))
 
 
-def findings(backend, model="wine"):
+def ledger_findings(backend, model="wine"):
     """What does not fit in a model's book, the heads noted on its versions included."""
-    return read_book_state(backend, model).findings(read_snapshot(backend, model).anchors(book_id(backend, model)))
+    return read_book_state(backend, model).findings(read_snapshot(backend, model).anchors(book_id_of(backend, model)))

@@ -14,7 +14,7 @@ from lib.ledger.state import volumes
 from lib.ledger.storage.book import append
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reconcile import sync_model_status
-from tests.support.ledger_stores import WHY, writer
+from tests.support.ledger_stores import REASON, make_writer
 
 WRITES = (
     "create_experiment",
@@ -46,7 +46,7 @@ def promote_often_of(backend: Backend, model: str, version: int, rounds: int, st
 
 def promote_against(backend: Backend, version: int, expected: str, start, answers) -> None:
     """Promote version `me` once, decided against the champion everybody saw."""
-    sync_model_status(writer(backend), "wine")
+    sync_model_status(make_writer(backend), "wine")
     start.wait()
     answers.put(_promote(backend, str(version), expected))
 
@@ -55,20 +55,20 @@ def open_first_book(backend: Backend, start, answers) -> None:
     """Open the book of a model in a store that has no ledger yet."""
     client(backend).search_experiments(max_results=1)
     start.wait()
-    answers.put(sync_model_status(writer(backend), "wine").book_id)
+    answers.put(sync_model_status(make_writer(backend), "wine").book_id)
 
 
 def promote_and_die(backend: Backend, version: str, write_limit: int) -> None:
     """Promote a version and kill this process right after its nth write (0: before the first)."""
     _die_after_writes(backend, write_limit)
-    move_version(writer(backend), MoveRequest("wine", version, "Production", WHY))
+    move_version(make_writer(backend), MoveRequest("wine", version, "Production", REASON))
     sys.exit(0)
 
 
 def look_and_die(backend: Backend, write_limit: int) -> None:
     """Look at wine and kill this process right after its nth write (0: before the first)."""
     _die_after_writes(backend, write_limit)
-    sync_model_status(writer(backend), "wine")
+    sync_model_status(make_writer(backend), "wine")
 
 
 def promote_often_in_small_volumes(backend: Backend, capacity: int, version: int, rounds: int, start, answers) -> None:
@@ -99,7 +99,7 @@ def _note(text: str) -> Opened:
 def _promote(backend: Backend, version: str, expected: str | None = None, model: str = "wine") -> str:
     try:
         return move_version(
-            writer(backend, f"w{version}"), MoveRequest(model, version, "Production", WHY, expected_holder=expected)
+            make_writer(backend, f"w{version}"), MoveRequest(model, version, "Production", REASON, expected_holder=expected)
         ).outcome
     except PodiumError as error:
         return f"{type(error).__name__}: {error}"
@@ -129,7 +129,7 @@ def _die_after_writes(backend: Backend, write_limit: int) -> None:
         setattr(client(backend), name, count_calls(getattr(client(backend), name)))
 
 
-def together(target, arguments) -> list:
+def run_together(target, arguments) -> list:
     """Run `target` in one process per argument tuple, released at the same moment; gives their answers."""
     start, answers = processes.Barrier(len(arguments)), processes.Queue()
     children = [processes.Process(target=_answer, args=(target, args, start, answers)) for args in arguments]

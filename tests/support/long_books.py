@@ -15,16 +15,16 @@ from lib.ledger.storage import book as ledger_book
 from lib.ledger.storage.book import Writer, read_book
 from lib.registry.reconcile import sync_model_status
 from lib.registry.snapshot import RegistrySnapshot
-from tests.support.ledger_stores import registered, writer
+from tests.support.ledger_stores import make_registered_model, make_writer
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 STEP = timedelta(hours=1)
 REASON = make_reason("better", "Two points more on the rows of last month, and no slice lost anything. " * 8)
 
 
-def long_book(backend, entries, name="wine"):
+def make_long_book(backend, entries, name="wine"):
     """The run id of a book with at least this many entries, of a model whose registry shows what the last one says."""
-    registered(backend, name, versions=3)
+    make_registered_model(backend, name, versions=3)
     registry = client(backend)
     registry.set_registered_model_alias(name, "production", "1")
     registry.transition_model_version_stage(name, "1", "Production")
@@ -53,7 +53,7 @@ def grow(backend, book_id, snapshot: RegistrySnapshot, entries):
 
 
 def _common_fields(backend, snapshot, n):
-    return writer(backend).common_fields(snapshot.model) | {"recorded_at": format_timestamp(START + n * STEP)}
+    return make_writer(backend).common_fields(snapshot.model) | {"recorded_at": format_timestamp(START + n * STEP)}
 
 
 def _slot_states(version):

@@ -23,7 +23,7 @@ from lib.ui.pages.audit.filters import EntryFilter, matches_filter
 from lib.ui.pages.audit.packet_button import packet_html
 from lib.ui.pages.audit.packet_button import packet_json as packet_data
 from lib.ui.queries.registry import LoadedRegistry
-from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_trained_run, make_writer
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -36,12 +36,12 @@ def texts(page):
 def a_history(backend):
     """wine: v1, then v2 in Production, v3 in Staging; beer: v1 in Production."""
     for name, accuracy in (("forest-1-tree", 0.8333), ("forest-5-trees", 0.9444), ("forest-9-trees", 0.9722)):
-        register(writer(backend, "jo"), trained(backend, name, accuracy), "wine", "Trees.")
-    registered(backend, "beer")
-    move_version(writer(backend, "ana"), MoveRequest("wine", "1", "Production", WHY))
-    move_version(writer(backend, "bo"), MoveRequest("wine", "2", "Production", WHY))
-    move_version(writer(backend, "bo"), MoveRequest("wine", "3", "Staging", WHY))
-    move_version(writer(backend, "ana"), MoveRequest("beer", "1", "Production", WHY))
+        register(make_writer(backend, "jo"), make_trained_run(backend, name, accuracy), "wine", "Trees.")
+    make_registered_model(backend, "beer")
+    move_version(make_writer(backend, "ana"), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(backend, "bo"), MoveRequest("wine", "2", "Production", REASON))
+    move_version(make_writer(backend, "bo"), MoveRequest("wine", "3", "Staging", REASON))
+    move_version(make_writer(backend, "ana"), MoveRequest("beer", "1", "Production", REASON))
 
 
 def every_row(backend):
@@ -89,11 +89,11 @@ def test_every_filter_leaves_exactly_the_entries_that_fit_it(fresh_store):
 
 
 def test_entries_leave_as_csv_that_no_spreadsheet_runs_and_as_json(fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     evil = make_reason("better", "It measured better, twice, on the rows.").model_copy(
         update={"text": '=HYPERLINK("http://evil.example")'}
     )
-    move_version(writer(fresh_store, "@ana"), MoveRequest("wine", "1", "Production", evil))
+    move_version(make_writer(fresh_store, "@ana"), MoveRequest("wine", "1", "Production", evil))
     rows = every_row(fresh_store)
     text = encode_csv(rows).decode("utf-8-sig")
     assert encode_csv(rows).startswith(b"\xef\xbb\xbf")
@@ -125,7 +125,7 @@ def test_more_entries_than_a_page_of_the_table_are_paged_and_none_is_lost(app, f
 
 def test_now_shows_model_by_stage_with_the_age_of_each_holding(app, fresh_store):
     a_history(fresh_store)
-    registered(fresh_store, "cider")
+    make_registered_model(fresh_store, "cider")
     page = app("audit", fresh_store, **{"audit.view": "Now"})
     table = page.dataframe[0].value
     assert [(m, s[0], v) for m, s, v in zip(table["model"], table["stage"], table["version"], strict=True)] == [
@@ -164,7 +164,7 @@ def test_the_decision_behind_an_answer_is_one_click_away_even_when_a_filter_hide
 
 def test_packets_from_the_page_match_themselves_and_a_failure_is_no_packet(fresh_store):
     a_history(fresh_store)
-    who, at = writer(fresh_store), datetime.now(UTC)
+    who, at = make_writer(fresh_store), datetime.now(UTC)
     for make in (
         lambda: build_decision_packet(who, "wine", entry(fresh_store, "DECIDED", "2").id),
         lambda: build_as_of_packet(who, "wine", AsOfQuery("production", TimeQuery(at), at)),
@@ -202,7 +202,7 @@ def test_a_click_on_the_strip_opens_the_entry_and_its_packet_can_be_kept(window,
         found = verify_packet((tmp_path / f"packet.{ending}").read_bytes())
         assert found.mismatches == ()
         assert found.packet.subject.entry == applied.id
-        assert found.packet.book.volumes[0].run_id == book_id(fresh_store)
+        assert found.packet.book.volumes[0].run_id == book_id_of(fresh_store)
 
 
 @pytest.mark.browser

@@ -9,8 +9,8 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.ui.app.routes import PROJECT_ROOT
-from tests.support.ledger_entries import one_of_each
-from tests.support.ledger_stores import WHY, book_id, registered, writer
+from tests.support.ledger_entries import make_unusual_bodies
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 
 FRAUD = PROJECT_ROOT / "docs" / "examples" / "fraud-history.csv"
 MISTAKEN = "The minutes of the board say something else."
@@ -28,8 +28,10 @@ def facts(page):
 @pytest.fixture
 def bank(fresh_store):
     """The bank's model with its history imported by ines."""
-    registered(fresh_store, "card-fraud", 3, {"1": "Archived", "2": "Archived", "3": "Production"}, {"production": "3"})
-    import_history(writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
+    make_registered_model(
+        fresh_store, "card-fraud", 3, {"1": "Archived", "2": "Archived", "3": "Production"}, {"production": "3"}
+    )
+    import_history(make_writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
     return fresh_store
 
 
@@ -43,8 +45,8 @@ def test_the_page_answers_the_banks_question_in_words_that_can_be_sent_on(app, b
 
 
 def test_before_the_record_the_page_names_the_command_that_imports(app, fresh_store):
-    registered(fresh_store, "it's wine")
-    sync_model_status(writer(fresh_store), "it's wine")
+    make_registered_model(fresh_store, "it's wine")
+    sync_model_status(make_writer(fresh_store), "it's wine")
     page = app("audit", fresh_store, **{"audit.on": "2023-03-14"})
     assert "before the record begins" in texts(page)
     assert "python -m lib import 'it'\"'\"'s wine' history.csv" in [one.value for one in page.code]
@@ -62,8 +64,8 @@ def test_an_imported_entry_says_who_imported_it_from_what(app, bank):
 
 
 def test_a_correction_is_previewed_recorded_and_shown_beside_what_is_struck_through(app, fresh_store):
-    registered(fresh_store, "wine")
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    make_registered_model(fresh_store, "wine")
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     decided = next(e for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "DECIDED")
     page = app("audit", fresh_store, entry=decided.id)
     page.button(key="audit.correct").click().run()
@@ -87,11 +89,11 @@ def test_a_correction_is_previewed_recorded_and_shown_beside_what_is_struck_thro
 
 
 def test_every_kind_of_entry_has_its_badge_and_its_line(app, fresh_store):
-    registered(fresh_store, "wine")
-    sync_model_status(writer(fresh_store), "wine")
-    stamp = writer(fresh_store).common_fields("wine")
-    book = book_id(fresh_store, "wine")
-    for body in one_of_each(stamp):
+    make_registered_model(fresh_store, "wine")
+    sync_model_status(make_writer(fresh_store), "wine")
+    stamp = make_writer(fresh_store).common_fields("wine")
+    book = book_id_of(fresh_store, "wine")
+    for body in make_unusual_bodies(stamp):
         append(fresh_store, book, lambda _, body=body: body)
     page = app("audit", fresh_store)
     table = page.dataframe[0].value
@@ -114,12 +116,12 @@ def test_every_kind_of_entry_has_its_badge_and_its_line(app, fresh_store):
 
 
 def test_a_book_of_a_newer_schema_is_shown_as_far_as_it_is_known(app, fresh_store):
-    from tests.support.ledger_entries import newer
+    from tests.support.ledger_entries import make_newer_entry
 
-    registered(fresh_store, "wine")
-    sync_model_status(writer(fresh_store), "wine")
-    key, value = newer(read_book_state(fresh_store, "wine"))
-    client(fresh_store).log_param(book_id(fresh_store, "wine"), key, value)
+    make_registered_model(fresh_store, "wine")
+    sync_model_status(make_writer(fresh_store), "wine")
+    key, value = make_newer_entry(read_book_state(fresh_store, "wine"))
+    client(fresh_store).log_param(book_id_of(fresh_store, "wine"), key, value)
     page = app("audit", fresh_store)
     assert page.dataframe[0].value["what"].iloc[0] == "Something that schema 2 can say."
     assert page.dataframe[0].value["who"].iloc[0] == "zoe"
@@ -133,11 +135,11 @@ def test_a_book_of_a_newer_schema_is_shown_as_far_as_it_is_known(app, fresh_stor
 
 
 def test_hostile_text_of_a_file_stays_text(app, fresh_store):
-    registered(fresh_store, "wine")
+    make_registered_model(fresh_store, "wine")
     evil = (
         b'when,version,to,by,reason\n2022-02-07T09:00Z,1,Production,[ana](http://evil),"![x](http://evil/x) ~~:red[no]~~ <b>"\n'
     )
-    import_history(writer(fresh_store), "wine", ImportFile("<b>![x](y).csv", evil))
+    import_history(make_writer(fresh_store), "wine", ImportFile("<b>![x](y).csv", evil))
     page = app("audit", fresh_store, **{"audit.kind": "Imported", "audit.on": "2022-03-01"})
     shown = " ".join(str(one.value) for kind in (page.markdown, page.caption, page.table, page.header) for one in kind)
     assert "![" not in shown

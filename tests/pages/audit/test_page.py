@@ -2,7 +2,7 @@
 
 from lib.backends.mlflow_client import client
 from lib.registry.promote import MoveRequest, move_version
-from tests.support.ledger_stores import WHY, book_id, registered, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 
 
 def texts(page):
@@ -13,8 +13,8 @@ def texts(page):
 
 def two_books(backend):
     for name, who in (("wine", "ana"), ("beer", "bo")):
-        registered(backend, name)
-        move_version(writer(backend, who), MoveRequest(name, "1", "Production", WHY))
+        make_registered_model(backend, name)
+        move_version(make_writer(backend, who), MoveRequest(name, "1", "Production", REASON))
 
 
 def listed(page):
@@ -62,16 +62,16 @@ def test_verify_says_that_all_is_well_or_what_does_not_fit(app, fresh_store):
     page = app("audit", fresh_store)
     page.button(key="audit.verify").click().run()
     assert "Chain intact" in page.success[0].value
-    client(fresh_store).log_param(book_id(fresh_store), "000042", "hello")
+    client(fresh_store).log_param(book_id_of(fresh_store), "000042", "hello")
     page.button(key="audit.verify").click().run()
     assert not page.success
     assert any("beyond" in str(one.value) for one in page.table)
 
 
 def test_foreign_text_stays_text(app, fresh_store):
-    registered(fresh_store)
-    why = WHY.model_copy(update={"text": "![x](http://evil.example/x) :red[fake] <b>bold</b> and more"})
-    move_version(writer(fresh_store, "[ana](http://evil)"), MoveRequest("wine", "1", "Production", why))
+    make_registered_model(fresh_store)
+    why = REASON.model_copy(update={"text": "![x](http://evil.example/x) :red[fake] <b>bold</b> and more"})
+    move_version(make_writer(fresh_store, "[ana](http://evil)"), MoveRequest("wine", "1", "Production", why))
     page = app("audit", fresh_store, **{"audit.kind": "Approved"})
     assert "![" not in texts(page)
     assert ":red[" not in texts(page)

@@ -9,7 +9,7 @@ from lib.registry.reader import read_book_state
 from lib.ui.queries.registry import clear_cache
 from tests.conftest import copy_store
 from tests.pages.audit.test_page import listed, noted, texts
-from tests.support.ledger_stores import promoted_in_turn
+from tests.support.ledger_stores import promote_in_turn
 
 SMALL = 12
 
@@ -19,7 +19,7 @@ def long_store(empty_database, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(volumes, "VOLUME_CAPACITY", SMALL)
         backend = copy_store(empty_database, tmp_path_factory.mktemp("audit-volumes") / "store")
-        promoted_in_turn(backend, 14)
+        promote_in_turn(backend, 14)
     book_cache.clear_cache()
     return backend
 

@@ -9,7 +9,7 @@ from lib.cli import podium
 from lib.errors import NotFound
 from lib.runs.reading.run_reader import read_run
 from tests.doctor.test_good_practice import KEY, PASSWORD, TOKEN, leaky
-from tests.support.ledger_stores import trained
+from tests.support.ledger_stores import make_trained_run
 
 
 def shown(page):
@@ -45,7 +45,7 @@ def test_a_secret_is_masked_on_the_page_in_the_report_in_json_and_on_the_command
 
 
 def test_a_run_is_removed_for_good_only_after_its_name_was_typed(app, fresh_store):
-    run_id = trained(fresh_store, "forest-5-oops")
+    run_id = make_trained_run(fresh_store, "forest-5-oops")
     client(fresh_store).delete_run(run_id)
     page = app("doctor", fresh_store)
     card = next(radio for radio in page.radio if any("Remove runs" in str(option) for option in radio.options))

@@ -7,7 +7,7 @@ from lib.ledger.entry.vocabulary import make_reason
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.ui.pages.models.move_dialogs import DIALOG_KEY
-from tests.support.ledger_stores import WHY, registered, trained, writer
+from tests.support.ledger_stores import REASON, make_registered_model, make_trained_run, make_writer
 
 
 def button(page, label):
@@ -36,7 +36,7 @@ def test_without_a_model_the_page_names_the_next_step(app, fresh_store):
 
 
 def test_a_link_with_a_run_opens_the_register_dialog_and_registers(app, fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     page = app("models", fresh_store, register=run_id)
     page.text_input(key="models.register.name").set_value("wine-forest")
     page.text_input(key="session.name").set_value("ana")
@@ -49,7 +49,7 @@ def test_a_link_with_a_run_opens_the_register_dialog_and_registers(app, fresh_st
 
 
 def test_moving_to_production_needs_a_reason_and_the_version_typed(app, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     page = app("models", fresh_store, model="wine", version="1")
     button(page, "Move to Production").click().run()
     decide(page, typed="v2")
@@ -67,7 +67,7 @@ def test_moving_to_production_needs_a_reason_and_the_version_typed(app, fresh_st
 
 
 def test_the_name_is_asked_once_per_browser_session(app, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     page = app("models", fresh_store, model="wine", version="1")
     button(page, "Move to Staging").click().run()
     decide(page, typed=None)
@@ -78,18 +78,18 @@ def test_the_name_is_asked_once_per_browser_session(app, fresh_store):
 
 
 def test_a_decision_is_refused_when_the_champion_changed_since_the_dialog_opened(app, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     page = app("models", fresh_store, model="wine", version="1")
     button(page, "Move to Production").click().run()
-    move_version(writer(fresh_store, "bo"), MoveRequest("wine", "2", "Production", WHY))
+    move_version(make_writer(fresh_store, "bo"), MoveRequest("wine", "2", "Production", REASON))
     decide(page)
     assert "You decided against nobody" in texts(page).replace("&#45;", "-")
     assert read_snapshot(fresh_store, "wine").aliases == {"production": "2"}
 
 
 def test_the_dialog_says_which_version_is_displaced_and_which_alias_stays(app, fresh_store):
-    registered(fresh_store, aliases={"champion": "1"})
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    make_registered_model(fresh_store, aliases={"champion": "1"})
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     page = app("models", fresh_store, model="wine", version="2")
     button(page, "Move to Production").click().run()
     steps = page.table[-1].value.iloc[:, 1].tolist()
@@ -102,8 +102,8 @@ def test_the_dialog_says_which_version_is_displaced_and_which_alias_stays(app, f
 
 
 def test_a_move_seen_outside_is_shown_and_can_be_put_back(app, fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     client(fresh_store).set_registered_model_alias("wine", "production", "3")
     client(fresh_store).transition_model_version_stage("wine", "3", "Production")
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
@@ -117,8 +117,8 @@ def test_a_move_seen_outside_is_shown_and_can_be_put_back(app, fresh_store):
 
 
 def test_a_move_seen_outside_can_be_adopted_with_a_reason(app, fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     client(fresh_store).delete_registered_model_alias("wine", "production")
     page = app("models", fresh_store, model="wine")
@@ -129,9 +129,9 @@ def test_a_move_seen_outside_can_be_adopted_with_a_reason(app, fresh_store):
 
 
 def test_a_roll_back_is_offered_for_an_earlier_champion(app, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     for version in "12":
-        move_version(writer(fresh_store), MoveRequest("wine", version, "Production", WHY))
+        move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production", REASON))
     page = app("models", fresh_store, model="wine", version="1")
     assert "way back: v1" in texts(page)
     button(page, "Roll back to v1").click().run()
@@ -140,9 +140,9 @@ def test_a_roll_back_is_offered_for_an_earlier_champion(app, fresh_store):
 
 
 def test_the_history_tells_who_when_why_from_where_to_where(app, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     why = make_reason("better", "Better by <b>two</b> of :red[eighteen] rows, ![x](http://evil.example/x).")
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", why))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", why))
     page = app("models", fresh_store, model="wine", version="1")
     rows = next(one.value for one in page.table if "Entry" in one.value)
     approved = rows[rows["Entry"].str.contains("Approved")].iloc[0]
@@ -154,7 +154,7 @@ def test_the_history_tells_who_when_why_from_where_to_where(app, fresh_store):
 
 
 def test_an_unknown_model_in_the_address_is_said_and_another_is_shown(app, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     page = app("models", fresh_store, model="no ![x](http://evil.example) such")
     assert "There is no registered model" in texts(page)
     assert "![" not in texts(page)
@@ -165,7 +165,7 @@ def test_an_unknown_model_in_the_address_is_said_and_another_is_shown(app, fresh
     ("status", "said"), [("RUNNING", "is still running"), ("deleted", "was deleted"), ("none", "has no model")]
 )
 def test_a_run_that_cannot_be_registered_is_refused_with_the_reason(app, fresh_store, status, said):
-    run_id = trained(fresh_store, status="RUNNING" if status == "RUNNING" else "FINISHED")
+    run_id = make_trained_run(fresh_store, status="RUNNING" if status == "RUNNING" else "FINISHED")
     if status == "deleted":
         client(fresh_store).delete_run(run_id)
     if status == "none":

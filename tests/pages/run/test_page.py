@@ -26,7 +26,7 @@ from lib.ui.pages.run import header, queries
 from lib.ui.pages.run.queries import MetricHistory, best_value
 from tests.runs.test_mlmodel import WHOLE, with_model
 from tests.runs.test_run_reader import NOON, log_run, make_experiment
-from tests.support.ledger_stores import WHY, book_id, trained, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_trained_run, make_writer
 
 EVIL = "![x](http://evil/x) <script>alert(1)</script> :material/home: $x$ `c` [l](javascript:1)"
 
@@ -180,9 +180,9 @@ def test_a_model_of_mlflow_2_is_recognised(app, fresh_store, home):
 
 
 def test_parent_children_and_versions_are_linked(app, fresh_store, home):
-    parent = trained(fresh_store)
-    register(writer(fresh_store), parent, "forest")
-    move_version(writer(fresh_store), MoveRequest("forest", "1", "Production", WHY))
+    parent = make_trained_run(fresh_store)
+    register(make_writer(fresh_store), parent, "forest")
+    move_version(make_writer(fresh_store), MoveRequest("forest", "1", "Production", REASON))
     child = log_run(fresh_store, read_run(fresh_store, parent).experiment_id, "trial", parent=parent, model=False)
     page = app("run", fresh_store, run=parent)
     assert any(one.key == f"run.to.{child}" for one in page.button)
@@ -216,7 +216,7 @@ def test_compare_with_its_siblings_is_one_click(app, fresh_store, made):
 
 
 def test_register_leads_to_models_with_the_run(app, fresh_store):
-    run_id = trained(fresh_store)
+    run_id = make_trained_run(fresh_store)
     page = app("run", fresh_store, run=run_id)
     button(page, "Register").click().run()
     assert not page.exception
@@ -319,9 +319,9 @@ def test_a_run_is_deleted_and_restored(app, fresh_store, made):
 
 
 def test_the_source_of_the_champion_is_deleted_only_when_insisted_on(app, fresh_store):
-    run_id = trained(fresh_store)
-    register(writer(fresh_store), run_id, "forest")
-    move_version(writer(fresh_store), MoveRequest("forest", "1", "Production", WHY))
+    run_id = make_trained_run(fresh_store)
+    register(make_writer(fresh_store), run_id, "forest")
+    move_version(make_writer(fresh_store), MoveRequest("forest", "1", "Production", REASON))
     page = app("run", fresh_store, run=run_id)
     button(page, "Delete").click().run()
     assert "forest v1" in tables(page)
@@ -335,8 +335,8 @@ def test_the_source_of_the_champion_is_deleted_only_when_insisted_on(app, fresh_
 
 
 def test_a_book_of_the_record_offers_no_deed(app, fresh_store):
-    register(writer(fresh_store), trained(fresh_store), "forest")
-    page = app("run", fresh_store, run=book_id(fresh_store, "forest"))
+    register(make_writer(fresh_store), make_trained_run(fresh_store), "forest")
+    page = app("run", fresh_store, run=book_id_of(fresh_store, "forest"))
     assert "part of the record" in texts(page)
     assert not {"Rename", "Delete", "Change the tags", "Add a tag", "Write a note"} & set(labels(page))
 
@@ -351,7 +351,7 @@ def test_a_dialog_of_one_run_does_not_open_on_another(app, fresh_store, home, ma
 
 
 def test_a_running_run_says_so_and_is_not_registered(app, fresh_store):
-    run_id = trained(fresh_store, status="RUNNING")
+    run_id = make_trained_run(fresh_store, status="RUNNING")
     page = app("run", fresh_store, run=run_id)
     assert "Running for" in texts(page)
     assert "Register" not in labels(page)
@@ -401,8 +401,8 @@ def links(page):
 
 
 def test_models_and_audit_lead_to_the_run_a_version_was_made_from(app, fresh_store):
-    run_id = trained(fresh_store)
-    register(writer(fresh_store), run_id, "forest")
+    run_id = make_trained_run(fresh_store)
+    register(make_writer(fresh_store), run_id, "forest")
     assert links(app("models", fresh_store, model="forest"))["Open its run"] == f"run={run_id}"
     assert links(app("audit", fresh_store))["Open the run it was made from"] == f"run={run_id}"
 

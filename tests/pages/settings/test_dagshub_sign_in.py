@@ -22,7 +22,7 @@ from lib.ui.app.session import now
 from tests.backends.test_dagshub import TOKENS
 from tests.pages.settings.test_page import held_by, press, seen, submit, visit, write
 from tests.support.dagshub_server import token
-from tests.support.ledger_stores import WHY, writer
+from tests.support.ledger_stores import REASON, make_writer
 
 WINE = "ana/wine"
 
@@ -190,8 +190,8 @@ def test_a_whole_journey_leaves_the_token_nowhere(settings, dagshub, tmp_path, t
     (run,) = job_queue.find_job_runs(here, job.id)
     assert set(PROJECT_ROOT.iterdir()) == left, "nothing is left where it ran"
     assert not {"model", "confusion_matrix.png"} & {one.name for one in tmp_path.rglob("*")}
-    register(writer(here), run.run_id, "wine-of-a-secret-journey")
-    move_version(writer(here), MoveRequest("wine-of-a-secret-journey", "1", "Production", WHY, expected_holder=NO_HOLDER))
+    register(make_writer(here), run.run_id, "wine-of-a-secret-journey")
+    move_version(make_writer(here), MoveRequest("wine-of-a-secret-journey", "1", "Production", REASON, expected_holder=NO_HOLDER))
 
     errors = []
     dagshub.fault = 502

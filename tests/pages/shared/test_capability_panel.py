@@ -7,7 +7,7 @@ from lib.backends.capabilities import read_capabilities
 from lib.backends.mlflow_client import client
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
-from tests.support.ledger_stores import WHY, registered, trained, writer
+from tests.support.ledger_stores import REASON, make_registered_model, make_trained_run, make_writer
 from tests.support.limited_server import narrowed
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
@@ -46,7 +46,7 @@ def test_the_panel_gives_the_reason_and_the_way_round_and_asks_again(clean_sessi
 
 
 def test_on_a_hosted_server_a_reader_finds_deeds_greyed_out_with_the_reason(app, mlflow_server):
-    register(writer(mlflow_server), trained(mlflow_server), "wine-hosted")
+    register(make_writer(mlflow_server), make_trained_run(mlflow_server), "wine-hosted")
     client(mlflow_server).set_registered_model_alias("wine-hosted", "staging", "1")
     with narrowed(mlflow_server, "writing") as (here, _):
         assert app("launch", here).button(key="launch.start").disabled
@@ -59,13 +59,13 @@ def test_on_a_hosted_server_a_reader_finds_deeds_greyed_out_with_the_reason(app,
 
 def test_a_model_is_loaded_by_its_stage_where_there_are_no_aliases(app, mlflow_server):
     with narrowed(mlflow_server, "aliases") as (here, _):
-        register(writer(here), trained(here), "wine-loaded")
-        move_version(writer(here), MoveRequest("wine-loaded", "1", "Production", WHY))
+        register(make_writer(here), make_trained_run(here), "wine-loaded")
+        move_version(make_writer(here), MoveRequest("wine-loaded", "1", "Production", REASON))
         page = app("models", here, model="wine-loaded", version="1")
         assert "models:/wine-loaded/Production" in [code.value for code in page.code]
         assert "Follows the stage" in " ".join(one.value for one in page.caption)
 
 
 def test_registering_is_offered_where_nothing_speaks_against_it(app, fresh_store):
-    registered(fresh_store)
+    make_registered_model(fresh_store)
     assert not app("models", fresh_store).button(key="models.register").disabled

@@ -8,7 +8,7 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_all_snapshots
 from lib.registry.verify import verify_all
 from lib.ui.queries.registry import clear_cache
-from tests.support.ledger_stores import WHY, book_id, registered, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 from tests.support.ledger_tampering import (
     delete_the_index_experiment,
     delete_the_index_run,
@@ -20,8 +20,8 @@ from tests.support.ledger_tampering import (
 
 def two(backend):
     for name in ("beer", "wine"):
-        registered(backend, name)
-        move_version(writer(backend), MoveRequest(name, "1", "Production", WHY))
+        make_registered_model(backend, name)
+        move_version(make_writer(backend), MoveRequest(name, "1", "Production", REASON))
     return client(backend)
 
 
@@ -77,7 +77,7 @@ def test_with_a_changed_index_the_other_pages_lead_to_verify(app, fresh_store, n
 
 
 def test_a_deleted_book_leaves_the_other_models_within_reach(app, fresh_store):
-    two(fresh_store).delete_run(book_id(fresh_store, "wine"))
+    two(fresh_store).delete_run(book_id_of(fresh_store, "wine"))
     page = app("models", fresh_store, model="wine")
     assert page.title[0].value == "wine"
     assert "The book of this model was deleted" in texts(page)
@@ -87,7 +87,7 @@ def test_a_deleted_book_leaves_the_other_models_within_reach(app, fresh_store):
 
 def test_a_book_that_is_gone_for_good_is_told_everywhere_with_what_to_do(app, fresh_store):
     two(fresh_store)
-    book = book_id(fresh_store, "wine")
+    book = book_id_of(fresh_store, "wine")
     purge(fresh_store, book)
     assert survey_models(fresh_store).missing_books == {"wine": book}
     for name in ("audit", "overview"):
@@ -103,9 +103,9 @@ def test_a_book_that_is_gone_for_good_is_told_everywhere_with_what_to_do(app, fr
 
 
 def test_when_every_book_is_gone_the_page_says_so_and_verify_names_them(app, fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
-    purge(fresh_store, book_id(fresh_store))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    purge(fresh_store, book_id_of(fresh_store))
     page = app("audit", fresh_store)
     assert "The book is gone" in texts(page)
     page.button(key="audit.verify").click().run()
@@ -114,9 +114,9 @@ def test_when_every_book_is_gone_the_page_says_so_and_verify_names_them(app, fre
 
 def test_without_a_backup_a_renamed_model_begins_a_new_record_and_verify_goes_on_naming_the_loss(app, fresh_store):
     mlflow = two(fresh_store)
-    purge(fresh_store, book_id(fresh_store, "wine"))
+    purge(fresh_store, book_id_of(fresh_store, "wine"))
     mlflow.rename_registered_model("wine", "red-wine")
-    assert move_version(writer(fresh_store), MoveRequest("red-wine", "2", "Production", WHY)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), MoveRequest("red-wine", "2", "Production", REASON)).outcome == "applied"
     found = {one.model: [finding.what for finding in one.findings] for one in verify_all(fresh_store)}
     assert found["beer"] == []
     assert "book missing" in [what for named in found.values() for what in named]
@@ -151,6 +151,6 @@ def test_a_model_that_was_deleted_long_ago_is_told_only_to_whoever_asks(app, fre
 
 def test_a_model_without_a_record_yet_is_not_taken_for_one_whose_book_is_gone(fresh_store):
     two(fresh_store)
-    registered(fresh_store, "new")
+    make_registered_model(fresh_store, "new")
     assert [one.model for one in read_all_snapshots(fresh_store)] == ["beer", "new", "wine"]
     assert survey_models(fresh_store).missing_books == {}

@@ -17,7 +17,7 @@ from lib.registry.register import register
 from lib.ui.app.routes import SHELL_SCRIPT, page_path
 from lib.ui.queries.registry import clear_cache
 from tests.pages.models.test_page import button, decide
-from tests.support.ledger_stores import WHY, book_id, registered, trained, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_trained_run, make_writer
 
 
 def texts(page):
@@ -30,16 +30,16 @@ def titles(page):
 
 
 def champion(backend, name="wine"):
-    registered(backend, name)
-    move_version(writer(backend), MoveRequest(name, "1", "Production", WHY))
+    make_registered_model(backend, name)
+    move_version(make_writer(backend), MoveRequest(name, "1", "Production", REASON))
     return client(backend)
 
 
 def left_open(backend, seconds=0, version="2"):
     """Ana decides and her machine dies before the registry is touched, so many seconds ago."""
     ana = Writer(backend, Actor(name="ana"), lambda: datetime.now(UTC) - timedelta(seconds=seconds))
-    found = sync_model_status(writer(backend), "wine")
-    return append(backend, found.book_id, _decision(ana, found, MoveRequest("wine", version, "Production", WHY)))
+    found = sync_model_status(make_writer(backend), "wine")
+    return append(backend, found.book_id, _decision(ana, found, MoveRequest("wine", version, "Production", REASON)))
 
 
 @pytest.mark.parametrize("name", ["models", "audit", "overview"])
@@ -73,9 +73,9 @@ def test_a_deleted_champion_can_be_let_stand_on_the_page(app, fresh_store):
 
 
 def test_a_renamed_model_a_deleted_book_and_a_deleted_run_are_told(app, fresh_store):
-    run_id = trained(fresh_store)
-    register(writer(fresh_store), run_id, "wine")
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    run_id = make_trained_run(fresh_store)
+    register(make_writer(fresh_store), run_id, "wine")
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     mlflow = client(fresh_store)
     mlflow.rename_registered_model("wine", "beer")
     mlflow.delete_run(run_id)
@@ -83,7 +83,7 @@ def test_a_renamed_model_a_deleted_book_and_a_deleted_run_are_told(app, fresh_st
     assert "renamed from wine to beer" in titles(page)
     assert "The run of v1 was deleted" in titles(page)
     assert "The run of v1 was deleted" in texts(app("overview", fresh_store))
-    mlflow.delete_run(book_id(fresh_store, "beer"))
+    mlflow.delete_run(book_id_of(fresh_store, "beer"))
     clear_cache()
     for name in ("audit", "overview"):
         page = app(name, fresh_store)

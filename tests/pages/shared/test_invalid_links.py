@@ -13,7 +13,7 @@ from lib.registry.reconcile import sync_model_status
 from lib.ui.app.routes import PROJECT_ROOT
 from lib.ui.app.session import now
 from tests.pages.models.test_page import button
-from tests.support.ledger_stores import WHY, book_id, registered, writer
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 
 FRAUD = PROJECT_ROOT / "docs" / "examples" / "fraud-history.csv"
 LONG = "It measured better. " * 500
@@ -21,15 +21,15 @@ LONG = "It measured better. " * 500
 
 @pytest.fixture
 def bank(fresh_store):
-    registered(fresh_store, "card-fraud", 3, {"3": "Production"}, {"production": "3"})
-    import_history(writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
+    make_registered_model(fresh_store, "card-fraud", 3, {"3": "Production"}, {"production": "3"})
+    import_history(make_writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
     return fresh_store
 
 
 @pytest.fixture
 def wine(fresh_store):
-    registered(fresh_store)
-    move_version(writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     return fresh_store
 
 
@@ -128,7 +128,7 @@ def test_ten_thousand_characters_in_a_correction_are_refused_and_stay_in_the_box
 def test_an_entry_whose_body_is_no_json_breaks_no_page(app, wine, name, text):
     state = read_book_state(wine, "wine")
     value, _ = encode_entry("01ARZ3NDEKTSV4RRFFQ69G5FAV", text, state.book.chain)
-    client(wine).log_param(book_id(wine), param_key(state.book.head + 1), value)
+    client(wine).log_param(book_id_of(wine), param_key(state.book.head + 1), value)
     page = app(name, wine, **({"entry": "01ARZ3NDEKTSV4RRFFQ69G5FAV"} if name == "audit" else {}))
     assert page.title
     assert not page.exception
@@ -136,4 +136,4 @@ def test_an_entry_whose_body_is_no_json_breaks_no_page(app, wine, name, text):
         assert page.code[-1].value.startswith(f"{state.book.head + 1:06d}")
         page.button(key="audit.verify").click().run()
         assert not page.exception
-    sync_model_status(writer(wine), "wine")
+    sync_model_status(make_writer(wine), "wine")
