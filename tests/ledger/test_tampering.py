@@ -170,10 +170,10 @@ IN_THE_DATABASE = [
 @pytest.mark.parametrize(("tamper", "alone", "anchored"), IN_THE_DATABASE, ids=lambda problem: getattr(problem, "__name__", ""))
 def test_what_is_done_to_the_database_is_named_alone_or_with_a_noted_head(book, tamper, alone, anchored):
     tamper(book)
-    problems = book.told()
+    problems = book.find_problems()
     assert [one for one in alone if one not in problems] == []
     assert bool(problems) == bool(alone)
-    assert book.told(book.anchor) == [*problems, *anchored]
+    assert book.find_problems(book.anchor) == [*problems, *anchored]
 
 
 @pytest.mark.parametrize("tamper", [swap_two, copy_one_entry_from_another_book, put_an_entry_in_the_middle])
@@ -204,7 +204,7 @@ def test_through_the_api_no_entry_can_be_edited_overwritten_or_deleted(book):
     mlflow.log_metric(book.run_id, param_key(3), 1.0)
     mlflow.set_terminated(book.run_id, "FAILED")
     assert book.params == params
-    assert book.told(book.anchor) == []
+    assert book.find_problems(book.anchor) == []
 
 
 def test_strays_planted_through_the_api_are_named_at_their_places_and_never_block(book):
@@ -213,7 +213,7 @@ def test_strays_planted_through_the_api_are_named_at_their_places_and_never_bloc
     mlflow.log_param(book.run_id, param_key(PLACES + 1), "hello")
     mlflow.log_param(book.run_id, param_key(PLACES + 30), "hello")
     mlflow.log_param(book.run_id, param_key(PLACES + 40), planted_value)
-    assert book.told(book.anchor) == [(10, "void"), (39, "beyond the end"), (49, "beyond the end")]
+    assert book.find_problems(book.anchor) == [(10, "void"), (39, "beyond the end"), (49, "beyond the end")]
     assert move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
 
 
@@ -222,7 +222,7 @@ def test_two_entries_planted_beyond_the_end_that_go_on_from_one_another_are_a_ga
     second_value = encode_entry(str(ULID()), '{"type":"LIE"}', first_value.split(" ", 3)[2])[0]
     client(book.backend).log_param(book.run_id, param_key(PLACES + 30), first_value)
     client(book.backend).log_param(book.run_id, param_key(PLACES + 31), second_value)
-    assert book.told(book.anchor) == [(10, "gap")]
+    assert book.find_problems(book.anchor) == [(10, "gap")]
     assert move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
 
 
@@ -237,24 +237,24 @@ def test_a_well_formed_entry_under_a_false_name_shows_nowhere_and_that_is_said(b
         .replace(recorded_at, decoded_book.entries[-1].body.recorded_at)
     )
     client(book.backend).log_param(book.run_id, param_key(PLACES + 1), encode_entry(str(ULID()), body, chain)[0])
-    assert book.told(book.anchor) == []
+    assert book.find_problems(book.anchor) == []
 
 
 def test_a_deleted_book_is_named_and_a_restored_one_is_whole_again(book):
     mlflow = client(book.backend)
     mlflow.delete_run(book.run_id)
-    assert book.told(book.anchor) == [(0, "book deleted")]
+    assert book.find_problems(book.anchor) == [(0, "book deleted")]
     with pytest.raises(LedgerBroken, match="was deleted"):
         move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
     mlflow.restore_run(book.run_id)
-    assert book.told(book.anchor) == []
+    assert book.find_problems(book.anchor) == []
 
 
 def test_a_book_that_was_removed_for_good_is_missing(book):
     for table in ("params", "tags", "latest_metrics", "metrics", "runs"):
         execute(book.backend, f"delete from {table} where run_uuid = ?", book.run_id)
     assert [(v.model, [f.what for f in v.findings]) for v in verify_all(book.backend)] == [("wine", ["book missing"])]
-    assert book.told() == [(0, "book missing")]
+    assert book.find_problems() == [(0, "book missing")]
     with pytest.raises((NotFound, LedgerBroken)):
         move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
 
