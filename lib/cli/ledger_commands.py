@@ -39,7 +39,8 @@ def asof(context: CommandContext, model: str | None, at: str, stage: str, zone: 
     require_slot_stage(stage)
     now = clock()
     when = parse_time_option(at, "--at", zone)
-    from lib.ledger.entry.vocabulary import format_timestamp, slot_of
+    from lib.ledger.entry.timestamps import format_timestamp
+    from lib.ledger.entry.vocabulary import slot_of
     from lib.ledger.queries.as_of import answer_to_json
     from lib.registry.audit_queries import AsOfQuery, query_as_of, query_as_of_all
 
@@ -105,15 +106,14 @@ COMMANDS = (asof, log)
 
 
 def _answer_lines(result: "AsOfResult") -> list[str]:
-    from lib.ledger.queries.as_of import answer_sentence
-    from lib.ledger.queries.as_of_text import answer_text
+    from lib.ledger.queries.as_of_text import answer_sentence, answer_text
 
     lines = [f"{result.model}: {answer_sentence(result.answer)}.", f"  {answer_text(result.model, result.answer)}"]
     return lines + [f"  Unknown: {interval.explanation}." for interval in result.answer.unknown if interval.since]
 
 
 def _entry_lines(rows: "list[AuditLogEntry]") -> list[str]:
-    from lib.ledger.entry.vocabulary import format_timestamp
+    from lib.ledger.entry.timestamps import format_timestamp
 
     lines = []
     for row in rows:

@@ -72,7 +72,8 @@ def runs(context: CommandContext, experiment: str, filter_: str) -> None:
 def current(context: CommandContext, model: str, stage: str) -> None:
     """Say which version of MODEL holds a stage, since when, and how to load it."""
     require_slot_stage(stage)
-    from lib.ledger.entry.vocabulary import format_timestamp, slot_of
+    from lib.ledger.entry.timestamps import format_timestamp
+    from lib.ledger.entry.vocabulary import slot_of
     from lib.ledger.state.holdings import current_holding
     from lib.registry.reader import read_book_state, read_snapshot
 

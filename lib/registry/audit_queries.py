@@ -13,8 +13,9 @@ from typing import Any
 from lib.backends.backend import Backend
 from lib.errors import NotFound
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
+from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
 from lib.ledger.entry.types import BackendRef, Observed, Opened
-from lib.ledger.entry.vocabulary import PODIUM_ACTOR, UNKNOWN_ACTOR, Slot, format_timestamp, parse_timestamp
+from lib.ledger.entry.vocabulary import PODIUM_ACTOR, UNKNOWN_ACTOR, Slot
 from lib.ledger.queries.as_of import AsOfAnswer, as_of
 from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state.replay import BookState, replay

@@ -14,8 +14,9 @@ from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error
 from lib.backends.permissions import Resource, explain_refusal
 from lib.errors import NotFound
 from lib.ledger.chain.hash_chain import Anchor, Entry
+from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import Body, Closing, Decided, Observed, Opened, Registered
-from lib.ledger.entry.vocabulary import PODIUM_ACTOR, RESTORED_NOTE, SLOTS, UNKNOWN_ACTOR, Actor, format_timestamp
+from lib.ledger.entry.vocabulary import PODIUM_ACTOR, RESTORED_NOTE, SLOTS, UNKNOWN_ACTOR, Actor
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer, append
 from lib.ledger.storage.book_index import BOOK_TAG

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from lib.backends.backend import Backend
 from lib.errors import LedgerBroken, NotFound
-from lib.ledger.entry.vocabulary import format_timestamp
+from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.storage.book import Writer, read_book
 from lib.ledger.storage.book_index import mark_book_deleted, marked_book_ids, read_index_params
 from lib.ledger.storage.book_lookup import resolve_book_id

@@ -16,8 +16,9 @@ from lib.backends.mlflow_client import relaxed_gc
 from lib.backends.mlflow_errors import translate_errors
 from lib.errors import NotFound
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
+from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
 from lib.ledger.entry.types import Closing, Decided, Imported, Registered, canonical_json, to_json
-from lib.ledger.entry.vocabulary import SLOTS, format_timestamp, parse_timestamp
+from lib.ledger.entry.vocabulary import SLOTS
 from lib.ledger.packet.document import (
     AS_OF_KIND,
     DECISION_KIND,
@@ -31,7 +32,8 @@ from lib.ledger.packet.document import (
     packet_volumes,
 )
 from lib.ledger.packet.selection import find_entry, proof_positions, related_positions
-from lib.ledger.queries.as_of import answer_sentence, answer_to_json
+from lib.ledger.queries.as_of import answer_to_json
+from lib.ledger.queries.as_of_text import answer_sentence
 from lib.ledger.queries.history import history_rows
 from lib.ledger.queries.time_query import TimeQuery, format_local_time
 from lib.ledger.state.imported_holdings import all_holdings

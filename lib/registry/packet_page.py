@@ -14,8 +14,9 @@ from markupsafe import escape
 from lib.errors import PodiumError
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.entry.schema import parse_body
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Decided, Imported, SlotState, to_json
-from lib.ledger.entry.vocabulary import REASON_CATEGORIES, SLOTS, parse_timestamp
+from lib.ledger.entry.vocabulary import REASON_CATEGORIES, SLOTS
 from lib.ledger.packet.document import Packet, PacketEntry, hashed_document
 from lib.ledger.packet.html_hashes import embed_document
 from lib.ledger.queries.history import HistoryRow, history_rows

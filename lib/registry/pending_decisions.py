@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Decided
-from lib.ledger.entry.vocabulary import parse_timestamp
 from lib.ledger.state.replay import BookState
 from lib.registry.ledger_writer import GRACE_PERIOD
 

@@ -16,7 +16,8 @@ from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import to_podium_error, translate_errors
 from lib.backends.reserved_names import STAGE_TAG
 from lib.errors import Busy, NotFound
-from lib.ledger.entry.vocabulary import SLOTS, STAGES, timestamp_from_millis
+from lib.ledger.entry.timestamps import timestamp_from_millis
+from lib.ledger.entry.vocabulary import SLOTS, STAGES
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.state.volumes import BookVolumes, VolumeParams, read_volumes
 from lib.ledger.storage import book_cache

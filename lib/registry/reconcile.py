@@ -18,8 +18,9 @@ from lib.backends.permissions import Resource, explain_refusal
 from lib.backends.reserved_names import STAGE_TAG
 from lib.errors import BackendError, LedgerBroken, NotFound, PodiumError
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
+from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
 from lib.ledger.entry.types import BackendRef, Opened
-from lib.ledger.entry.vocabulary import PODIUM_ACTOR, format_timestamp, parse_timestamp
+from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.storage.book import Writer, read_book
 from lib.ledger.storage.book_index import BOOK_TAG, BookLocation, clear_deleted_mark, ensure_book, find_book_id, mark_book_deleted

@@ -7,8 +7,7 @@ from lib.backends.backend import Backend
 from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor
-from lib.ledger.chain.clock_check import check_clock_skew
-from lib.ledger.chain.hash_chain import Anchor, DecodedBook, LedgerFinding, collect_findings
+from lib.ledger.chain.hash_chain import Anchor, DecodedBook, LedgerFinding, check_clock_skew, collect_findings
 from lib.ledger.entry.vocabulary import clean_text
 from lib.ledger.state.volumes import carry_findings
 from lib.ledger.storage.book_index import find_book_id, read_index_params

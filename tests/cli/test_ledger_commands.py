@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from lib.backends.mlflow_client import client
 from lib.cli import podium
 from lib.ledger.entry.fields import Correction
-from lib.ledger.entry.vocabulary import make_reason, parse_timestamp
+from lib.ledger.entry.timestamps import parse_timestamp
+from lib.ledger.entry.vocabulary import make_reason
 from lib.registry.correct_entry import append_correction
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status

@@ -18,7 +18,8 @@ from lib.backends.mlflow_client import client
 from lib.cli import podium
 from lib.errors import NotFound
 from lib.ledger.chain.hash_chain import chain_seed, next_chain
-from lib.ledger.entry.vocabulary import format_timestamp, make_reason
+from lib.ledger.entry.timestamps import format_timestamp
+from lib.ledger.entry.vocabulary import make_reason
 from lib.ledger.packet.document import SECTIONS, document_to_json, hash_json, hashed_document
 from lib.ledger.packet.html_hashes import split_page
 from lib.ledger.packet.verify import verify_packet
@@ -35,7 +36,9 @@ from tests.support.ledger_stores import book_id_of, make_registered_model, make_
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<script>alert(1)</script> **bold** [x](http://evil.example) \" ' & {{ 7*7 }} "
 RTL = "\N{RIGHT-TO-LEFT OVERRIDE}desrever\N{RIGHT-TO-LEFT ISOLATE}"
-WHY = make_reason("better", HOSTILE + "and it measured better, twice.").model_copy(update={"text": f"{HOSTILE}{RTL} twice"})
+HOSTILE_REASON = make_reason("better", HOSTILE + "and it measured better, twice.").model_copy(
+    update={"text": f"{HOSTILE}{RTL} twice"}
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,40 +47,42 @@ def store(empty_database, tmp_path_factory):
     backend = copy_store(empty_database, tmp_path_factory.mktemp("packet") / "store")
     for name, accuracy in (("forest-1-tree", 0.8333), ("forest-5-trees", 0.9444)):
         register(make_writer(backend), make_trained_run(backend, name, accuracy), "wine", "Trees.")
-    move_version(make_writer(backend, "ana"), MoveRequest("wine", "1", "Production", WHY))
-    move_version(make_writer(backend, "<b>bo</b>"), MoveRequest("wine", "2", "Production", WHY))
+    move_version(make_writer(backend, "ana"), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
+    move_version(make_writer(backend, "<b>bo</b>"), MoveRequest("wine", "2", "Production", HOSTILE_REASON))
     return backend
 
 
-def present():
+def utc_now():
     return datetime.now(UTC)
 
 
-def answered(backend, model="wine"):
-    at = present()
+def make_answer_packet(backend, model="wine"):
+    at = utc_now()
     return build_as_of_packet(make_writer(backend), model, AsOfQuery("production", TimeQuery(at), at))
 
 
 @pytest.fixture(scope="module")
 def decision(store):
-    place = next(
-        e.position for e in read_book_state(store, "wine").book.entries if e.body.type == "DECIDED" and e.body.version == "2"
+    position = next(
+        entry.position
+        for entry in read_book_state(store, "wine").book.entries
+        if entry.body.type == "DECIDED" and entry.body.version == "2"
     )
-    return build_decision_packet(make_writer(store), "wine", str(place))
+    return build_decision_packet(make_writer(store), "wine", str(position))
 
 
 @pytest.fixture(scope="module")
 def answer(store):
-    return answered(store)
+    return make_answer_packet(store)
 
 
 @pytest.fixture(scope="module")
 def files(decision, answer):
-    return [text for one in (decision, answer) for text in (render_packet(one), document_to_json(hashed_document(one)))]
+    return [text for packet in (decision, answer) for text in (render_packet(packet), document_to_json(hashed_document(packet)))]
 
 
-def parts(text):
-    return {one.section for one in verify_packet(text.encode()).mismatches}
+def mismatched_sections(text):
+    return {mismatch.section for mismatch in verify_packet(text.encode()).mismatches}
 
 
 def test_packets_as_they_were_made_match_themselves(files):
@@ -86,24 +91,27 @@ def test_packets_as_they_were_made_match_themselves(files):
 
 
 def test_a_packet_of_a_decision_holds_what_led_to_it_and_what_came_of_it(decision, store):
-    entries = {one.place: json.loads(one.text) for one in decision.entries}
-    kinds = {(body["type"], body.get("version")) for body in entries.values()}
-    assert {("OPENED", None), ("REGISTERED", "1"), ("REGISTERED", "2"), ("DECIDED", "2")} <= kinds
-    assert ("DECIDED", "1") not in kinds
-    assert [body["displaced"] for body in entries.values() if body["type"] == "APPLIED"] == [["1"]]
+    bodies = {entry.place: json.loads(entry.text) for entry in decision.entries}
+    types = {(body["type"], body.get("version")) for body in bodies.values()}
+    assert {("OPENED", None), ("REGISTERED", "1"), ("REGISTERED", "2"), ("DECIDED", "2")} <= types
+    assert ("DECIDED", "1") not in types
+    assert [body["displaced"] for body in bodies.values() if body["type"] == "APPLIED"] == [["1"]]
     assert re.fullmatch(
         r"wine v2: approved for Production by <b>bo</b> on .* UTC; carried out \(entry \d+\), in place of v1", decision.said
     )
-    assert {one["version"]: one["lineage"]["metrics"]["accuracy"] for one in decision.evidence} == {"1": 0.8333, "2": 0.9444}
+    assert {evidence["version"]: evidence["lineage"]["metrics"]["accuracy"] for evidence in decision.evidence} == {
+        "1": 0.8333,
+        "2": 0.9444,
+    }
     assert decision.registry["holders"]["Production"] == ["2"]
     assert decision.verify == ()
-    found = read_book_state(store, "wine").book
-    assert (decision.book.head, decision.book.chain) == (found.head, found.chain)
+    book = read_book_state(store, "wine").book
+    assert (decision.book.head, decision.book.chain) == (book.head, book.chain)
 
 
 def test_the_id_of_an_entry_names_it_as_well_as_its_place(store, decision):
-    again = build_decision_packet(make_writer(store), "wine", decision.subject.entry.lower())
-    assert (again.said, again.entries) == (decision.said, decision.entries)
+    packet = build_decision_packet(make_writer(store), "wine", decision.subject.entry.lower())
+    assert (packet.said, packet.entries) == (decision.said, decision.entries)
     for unknown in ("99", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "", "²"):
         with pytest.raises(NotFound):
             build_decision_packet(make_writer(store), "wine", unknown)
@@ -113,61 +121,61 @@ def test_the_id_of_an_entry_names_it_as_well_as_its_place(store, decision):
 
 def test_a_packet_of_an_answer_holds_the_whole_book_and_the_answer_follows_from_it(answer):
     assert answer.said.endswith("v2 was in Production")
-    assert [one.place for one in answer.entries] == list(range(1, answer.book.head + 1))
-    forged = hashed_document(answer.model_copy(update={"answer": answer.answer | {"holders": []}}))
-    assert parts(document_to_json(forged)) == {"answer"}
+    assert [entry.place for entry in answer.entries] == list(range(1, answer.book.head + 1))
+    forged_document = hashed_document(answer.model_copy(update={"answer": answer.answer | {"holders": []}}))
+    assert mismatched_sections(document_to_json(forged_document)) == {"answer"}
 
 
 def test_a_move_nobody_recorded_is_in_the_packet_of_an_answer(fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
     client(fresh_store).transition_model_version_stage("wine", "2", "Production", archive_existing_versions=True)
     client(fresh_store).set_registered_model_alias("wine", "production", "2")
-    made = answered(fresh_store)
-    assert made.unrecorded
-    assert not verify_packet(render_packet(made).encode()).mismatches
-    assert parts(document_to_json(hashed_document(made.model_copy(update={"unrecorded": None})))) == {"answer"}
+    packet = make_answer_packet(fresh_store)
+    assert packet.unrecorded
+    assert not verify_packet(render_packet(packet).encode()).mismatches
+    assert mismatched_sections(document_to_json(hashed_document(packet.model_copy(update={"unrecorded": None})))) == {"answer"}
 
 
 def test_a_version_with_a_huge_metric_has_its_packets(fresh_store):
     register(make_writer(fresh_store), make_trained_run(fresh_store, "forest-1-tree", 1.5e17), "wine", "Trees.")
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
-    for made in (build_decision_packet(make_writer(fresh_store), "wine", "3"), answered(fresh_store)):
-        for text in (render_packet(made), document_to_json(hashed_document(made))):
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
+    for packet in (build_decision_packet(make_writer(fresh_store), "wine", "3"), make_answer_packet(fresh_store)):
+        for text in (render_packet(packet), document_to_json(hashed_document(packet))):
             assert verify_packet(text.encode()).mismatches == ()
 
 
 def test_a_model_that_was_deleted_still_has_its_packets(fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
     client(fresh_store).delete_registered_model("wine")
-    made = build_decision_packet(make_writer(fresh_store), "wine", "2")
-    assert made.registry["created"] is None
-    assert not verify_packet(render_packet(made).encode()).mismatches
+    packet = build_decision_packet(make_writer(fresh_store), "wine", "2")
+    assert packet.registry["created"] is None
+    assert not verify_packet(render_packet(packet).encode()).mismatches
 
 
 def test_what_does_not_fit_in_the_book_is_in_the_packet_and_stray_values_keep_their_place(fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", WHY))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
     head = read_book_state(fresh_store, "wine").book.head
     client(fresh_store).log_param(book_id_of(fresh_store), f"{head + 1:06d}", "a stray <b>value</b>")
-    move_version(make_writer(fresh_store), MoveRequest("wine", "2", "Production", WHY))
-    made = answered(fresh_store)
-    assert [one["what"] for one in made.verify] == ["void"]
-    assert made.book.head > head + 2
-    assert head + 1 not in [one.place for one in made.entries]
-    assert not verify_packet(render_packet(made).encode()).mismatches
+    move_version(make_writer(fresh_store), MoveRequest("wine", "2", "Production", HOSTILE_REASON))
+    packet = make_answer_packet(fresh_store)
+    assert [finding["what"] for finding in packet.verify] == ["void"]
+    assert packet.book.head > head + 2
+    assert head + 1 not in [entry.place for entry in packet.entries]
+    assert not verify_packet(render_packet(packet).encode()).mismatches
 
 
-@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize("index", range(4))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_one_character_changed_anywhere_is_found(files, which, data):
-    text = files[which]
+def test_one_character_changed_anywhere_is_found(files, index, data):
+    text = files[index]
     at = data.draw(st.integers(0, len(text) - 1))
-    other = data.draw(st.sampled_from("aZ09 <>&\"'{},:\n\\é").filter(lambda one: one != text[at]))
-    for edited in (text[:at] + other + text[at + 1 :], text[:at] + text[at + 1 :], text[:at] + other + text[at:]):
-        assert verify_packet(edited.encode()).mismatches
+    character = data.draw(st.sampled_from("aZ09 <>&\"'{},:\n\\é").filter(lambda char: char != text[at]))
+    for edited_text in (text[:at] + character + text[at + 1 :], text[:at] + text[at + 1 :], text[:at] + character + text[at:]):
+        assert verify_packet(edited_text.encode()).mismatches
 
 
 @settings(max_examples=100, deadline=None)
@@ -180,82 +188,86 @@ def test_bytes_that_are_no_packet_are_called_so(noise):
 @pytest.mark.parametrize("name", SECTIONS)
 def test_a_part_that_was_taken_out_or_exchanged_is_named(answer, name):
     document = hashed_document(answer)
-    assert name in parts(document_to_json({key: value for key, value in document.items() if key != name}))
-    assert name in parts(document_to_json(document | {name: {"deep": [None]}}))
+    assert name in mismatched_sections(document_to_json({key: value for key, value in document.items() if key != name}))
+    assert name in mismatched_sections(document_to_json(document | {name: {"deep": [None]}}))
 
 
 def test_an_edited_entry_picture_hash_and_page_are_named_by_what_they_are(decision):
     document = hashed_document(decision)
 
-    def resealed(**parts_):
-        changed = document | parts_
-        hashes = {name: hash_json(changed[name]) for name in SECTIONS}
-        return document_to_json(changed | {"hashes": hashes, "sha256": hash_json(hashes)})
+    def resealed(**changes):
+        changed_document = document | changes
+        hashes = {name: hash_json(changed_document[name]) for name in SECTIONS}
+        return document_to_json(changed_document | {"hashes": hashes, "sha256": hash_json(hashes)})
 
     entries = json.loads(json.dumps(document["entries"]))
     entries[2]["text"] = entries[2]["text"].replace("wine", "beer")
-    assert parts(resealed(entries=entries)) == {f"entry {entries[2]['place']}"}
+    assert mismatched_sections(resealed(entries=entries)) == {f"entry {entries[2]['place']}"}
     picture = document["pictures"]["strip"] | {"data": base64.b64encode(b"another").decode()}
-    assert parts(resealed(pictures={"strip": picture})) == {"picture strip"}
-    assert parts(resealed(book=document["book"] | {"chain": "0" * 64})) == {"book"}
-    assert parts(document_to_json(document | {"sha256": "0" * 64})) == {"sha256"}
-    drawn = render_packet(decision)
-    assert parts(drawn.replace("carried out", "carried off", 1)) == {"page: answer"}
-    assert parts(drawn.replace("base64,iVBOR", "base64,iVBOS", 1)) == {"page: picture-strip"}
-    assert parts(drawn.replace("font-weight: 650", "font-weight: 651")) == {"page: rest"}
+    assert mismatched_sections(resealed(pictures={"strip": picture})) == {"picture strip"}
+    assert mismatched_sections(resealed(book=document["book"] | {"chain": "0" * 64})) == {"book"}
+    assert mismatched_sections(document_to_json(document | {"sha256": "0" * 64})) == {"sha256"}
+    page = render_packet(decision)
+    assert mismatched_sections(page.replace("carried out", "carried off", 1)) == {"page: answer"}
+    assert mismatched_sections(page.replace("base64,iVBOR", "base64,iVBOS", 1)) == {"page: picture-strip"}
+    assert mismatched_sections(page.replace("font-weight: 650", "font-weight: 651")) == {"page: rest"}
 
 
 def test_a_book_that_goes_on_in_another_run_is_followed(answer):
-    document, one = hashed_document(answer), answer.book.volumes[0]
-    half = len(one.hashes) // 2
-    end = one.before
-    for body_sha in one.hashes[:half]:
-        end = next_chain(end, body_sha)
-    first = one.model_copy(update={"hashes": one.hashes[:half]})
-    assert one.before == chain_seed(one.run_id)
-    wrong = one.model_copy(update={"run_id": "next", "first": half + 1, "before": end, "hashes": one.hashes[half:]})
-    broken = answer.model_copy(update={"book": answer.book.model_copy(update={"volumes": (first, wrong)})})
-    assert "book" in parts(document_to_json(hashed_document(broken)))
-    right = wrong.model_copy(update={"before": next_chain(end, "next")})
-    found = parts(
+    document, volume = hashed_document(answer), answer.book.volumes[0]
+    half = len(volume.hashes) // 2
+    end_chain = volume.before
+    for body_sha in volume.hashes[:half]:
+        end_chain = next_chain(end_chain, body_sha)
+    first_volume = volume.model_copy(update={"hashes": volume.hashes[:half]})
+    assert volume.before == chain_seed(volume.run_id)
+    wrong_volume = volume.model_copy(
+        update={"run_id": "next", "first": half + 1, "before": end_chain, "hashes": volume.hashes[half:]}
+    )
+    broken_packet = answer.model_copy(update={"book": answer.book.model_copy(update={"volumes": (first_volume, wrong_volume)})})
+    assert "book" in mismatched_sections(document_to_json(hashed_document(broken_packet)))
+    right_volume = wrong_volume.model_copy(update={"before": next_chain(end_chain, "next")})
+    sections = mismatched_sections(
         document_to_json(
-            hashed_document(answer.model_copy(update={"book": answer.book.model_copy(update={"volumes": (first, right)})}))
+            hashed_document(
+                answer.model_copy(update={"book": answer.book.model_copy(update={"volumes": (first_volume, right_volume)})})
+            )
         )
     )
-    assert "book" in found  # the head is that of one run
-    assert document["book"]["head"] == len(one.hashes)
+    assert "book" in sections  # the head is that of one run
+    assert document["book"]["head"] == len(volume.hashes)
 
 
 class _Tags(HTMLParser):
     def __init__(self):
         super().__init__()
-        self.seen, self.addresses = set(), []
+        self.names, self.addresses = set(), []
 
     def handle_starttag(self, tag, attrs):
-        self.seen.add(tag)
+        self.names.add(tag)
         self.addresses += [value for name, value in attrs if name in ("src", "href", "srcset", "action", "data", "background")]
         assert not [name for name, _ in attrs if name.startswith("on")]
 
 
 def test_the_page_has_no_script_asks_for_nothing_and_hostile_texts_stay_text(decision, answer):
-    for made in (decision, answer):
-        drawn, tags = render_packet(made), _Tags()
-        tags.feed(drawn)
-        assert not tags.seen & {"script", "link", "iframe", "object", "form", "a", "b", "i", "base"}
+    for packet in (decision, answer):
+        page, tags = render_packet(packet), _Tags()
+        tags.feed(page)
+        assert not tags.names & {"script", "link", "iframe", "object", "form", "a", "b", "i", "base"}
         assert tags.addresses
         assert all(address.startswith("data:image/png;base64,") for address in tags.addresses)
-        assert "url(" not in drawn
-        assert "@import" not in drawn
-        assert "&lt;script&gt;alert(1)&lt;/script&gt; **bold**" in drawn
-        assert "{{ 7*7 }}" in drawn
-        assert not set("\N{RIGHT-TO-LEFT OVERRIDE}\N{RIGHT-TO-LEFT ISOLATE}") & set(drawn)
-        assert "[U+202E]desrever" in drawn
-        assert "@media print" in drawn
+        assert "url(" not in page
+        assert "@import" not in page
+        assert "&lt;script&gt;alert(1)&lt;/script&gt; **bold**" in page
+        assert "{{ 7*7 }}" in page
+        assert not set("\N{RIGHT-TO-LEFT OVERRIDE}\N{RIGHT-TO-LEFT ISOLATE}") & set(page)
+        assert "[U+202E]desrever" in page
+        assert "@media print" in page
 
 
 def test_the_page_reads_as_a_story_without_any_tool(decision):
-    drawn = render_packet(decision)
-    for said in (
+    page = render_packet(decision)
+    for text in (
         "carried out (entry",
         "typed, not verified",
         "Measured better",
@@ -263,8 +275,8 @@ def test_the_page_reads_as_a_story_without_any_tool(decision):
         "Head of the book",
         "Who held which stage",
     ):
-        assert said in drawn
-    assert split_page(drawn).hashes.keys() >= {"answer", "check", "picture-strip", "evidence", "registry", "hashes", "rest"}
+        assert text in page
+    assert split_page(page).hashes.keys() >= {"answer", "check", "picture-strip", "evidence", "registry", "hashes", "rest"}
 
 
 def test_a_packet_carries_no_secret(store, decision, monkeypatch):
@@ -273,57 +285,57 @@ def test_a_packet_carries_no_secret(store, decision, monkeypatch):
     registry = client(store)
     registry.create_registered_model("leaky")
     registry.create_model_version("leaky", "s3://key:hunter2@bucket/model?X-Amz-Signature=abc")
-    move_version(make_writer(store), MoveRequest("leaky", "1", "Production", WHY))
-    drawn = render_packet(answered(store, "leaky"))
-    assert not [word for word in ("s3cret-word", "t0ken-word", "hunter2", "X-Amz-Signature") if word in drawn]
+    move_version(make_writer(store), MoveRequest("leaky", "1", "Production", HOSTILE_REASON))
+    page = render_packet(make_answer_packet(store, "leaky"))
+    assert not [secret for secret in ("s3cret-word", "t0ken-word", "hunter2", "X-Amz-Signature") if secret in page]
 
 
 @pytest.fixture
-def run(store, monkeypatch, clean_session):
+def packet_command(store, monkeypatch, clean_session):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
     monkeypatch.setenv("PODIUM_USER", "pipeline")
 
-    def command(*words, code=0):
-        done = CliRunner().invoke(podium, ["packet", *map(str, words), "--json"])
-        assert done.exit_code == code, (done.output, done.exception)
-        return json.loads(done.stdout) if done.stdout.strip() else None, done.stderr
+    def invoke(*arguments, code=0):
+        result = CliRunner().invoke(podium, ["packet", *map(str, arguments), "--json"])
+        assert result.exit_code == code, (result.output, result.exception)
+        return json.loads(result.stdout) if result.stdout.strip() else None, result.stderr
 
-    return command
+    return invoke
 
 
-def test_export_and_verify_speak_the_same_hash_and_head(run, tmp_path, decision):
+def test_export_and_verify_speak_the_same_hash_and_head(packet_command, tmp_path, decision):
     for ending in ("html", "json"):
         out = tmp_path / f"packet.{ending}"
-        made, _ = run("export", "wine", "--entry", decision.subject.place, "--out", out)
-        told, _ = run("verify", out)
-        assert made["sha256"] == told["sha256"]
-        assert (made["head"], made["chain"]) == (told["head"], told["chain"])
-        assert told["findings"] == []
+        exported, _ = packet_command("export", "wine", "--entry", decision.subject.place, "--out", out)
+        verified, _ = packet_command("verify", out)
+        assert exported["sha256"] == verified["sha256"]
+        assert (exported["head"], exported["chain"]) == (verified["head"], verified["chain"])
+        assert verified["findings"] == []
         out.write_text(out.read_text().replace("carried out", "carried off", 1))
-        told, _ = run("verify", out, code=3)
-        assert told["findings"]
-    made, _ = run(
-        "export", "wine", "--at", format_timestamp(present()), "--stage", "production", "--zone", "Europe/Berlin", "--out", out
+        verified, _ = packet_command("verify", out, code=3)
+        assert verified["findings"]
+    exported, _ = packet_command(
+        "export", "wine", "--at", format_timestamp(utc_now()), "--stage", "production", "--zone", "Europe/Berlin", "--out", out
     )
-    assert made["kind"] == "as of"
-    assert run("verify", out)[0]["said"].endswith("v2 was in Production")
+    assert exported["kind"] == "as of"
+    assert packet_command("verify", out)[0]["said"].endswith("v2 was in Production")
 
 
-def test_export_names_what_was_typed_wrongly_and_writes_nothing(run, tmp_path):
+def test_export_names_what_was_typed_wrongly_and_writes_nothing(packet_command, tmp_path):
     out = tmp_path / "packet.html"
-    for words in (
+    for arguments in (
         ["wine"],
         ["wine", "--entry", "2", "--at", "2023-03-14"],
         ["wine", "--at", "some day"],
         ["wine", "--at", "2023-03-14", "--stage", "Archived"],
         ["wine", "--at", "2023-03-14", "--zone", "Mars"],
     ):
-        run("export", *words, "--out", out, code=2)
-    run("export", "wine", "--entry", "2", "--out", tmp_path / "packet.pdf", code=2)
-    run("export", "wine", "--entry", "77", "--out", out, code=1)
-    run("export", "wine", "--entry", "2", "--out", tmp_path / "no" / "folder.html", code=1)
+        packet_command("export", *arguments, "--out", out, code=2)
+    packet_command("export", "wine", "--entry", "2", "--out", tmp_path / "packet.pdf", code=2)
+    packet_command("export", "wine", "--entry", "77", "--out", out, code=1)
+    packet_command("export", "wine", "--entry", "2", "--out", tmp_path / "no" / "folder.html", code=1)
     assert not list(tmp_path.glob("packet*"))
-    assert "cannot be read" in run("verify", out, code=1)[1]
+    assert "cannot be read" in packet_command("verify", out, code=1)[1]
 
 
 def test_verify_needs_no_backend_and_imports_neither_mlflow_nor_pandas(tmp_path, files):
@@ -341,5 +353,5 @@ for n in range(4):
 heavy = {{"mlflow", "pandas", "streamlit", "altair", "httpx", "jinja2", "sqlite3"}} & set(sys.modules)
 assert not heavy, heavy
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr

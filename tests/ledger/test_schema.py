@@ -17,66 +17,66 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.ui.app.routes import PROJECT_ROOT
-from tests.ledger.test_replay import COMMON
 from tests.support.ledger_entries import make_body_of_each_type, make_newer_entry
+from tests.support.ledger_factories import COMMON_FIELDS
 from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 
-PUBLISHED = PROJECT_ROOT / "docs" / "entries.schema.json"
-BODIES = make_body_of_each_type(COMMON)
+SCHEMA_FILE = PROJECT_ROOT / "docs" / "entries.schema.json"
+BODIES = make_body_of_each_type(COMMON_FIELDS)
 
 
-def named(body):
+def body_id(body):
     return f"{body.type}-{getattr(body, 'verdict', getattr(body, 'outcome', ''))}"
 
 
 def test_the_published_schema_is_that_of_the_models():
     """To renew it: python -c "import json; from lib.ledger.entry.schema import entry_json_schema; print(json.dumps(entry_json_schema(), indent=2))" > docs/entries.schema.json"""
-    assert json.loads(PUBLISHED.read_text()) == entry_json_schema()
+    assert json.loads(SCHEMA_FILE.read_text()) == entry_json_schema()
     Draft202012Validator.check_schema(entry_json_schema())
 
 
-@pytest.mark.parametrize("body", BODIES, ids=named)
+@pytest.mark.parametrize("body", BODIES, ids=body_id)
 def test_an_entry_of_each_type_fits_the_published_schema_and_is_read_as_it_was_written(body):
     text = canonical_json(body)
-    Draft202012Validator(json.loads(PUBLISHED.read_text())).validate(json.loads(text))
-    again = parse_body(text)
-    assert type(again) is type(body)
-    assert canonical_json(again) == text
+    Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).validate(json.loads(text))
+    parsed_body = parse_body(text)
+    assert type(parsed_body) is type(body)
+    assert canonical_json(parsed_body) == text
 
 
 def test_the_page_of_entries_names_every_type():
-    told = (PROJECT_ROOT / "docs" / "entries.md").read_text()
+    text = (PROJECT_ROOT / "docs" / "entries.md").read_text()
     assert {body.type for body in BODIES} == set(entry_json_schema()["discriminator"]["mapping"])
-    assert [body.type for body in BODIES if body.type not in told] == []
+    assert [body.type for body in BODIES if body.type not in text] == []
 
 
-@pytest.mark.parametrize("body", BODIES, ids=named)
+@pytest.mark.parametrize("body", BODIES, ids=body_id)
 def test_an_entry_without_what_its_type_needs_does_not_fit(body):
-    validator = Draft202012Validator(json.loads(PUBLISHED.read_text()))
-    for missing in ("type", "schema", "by", "recorded_at", "model"):
-        raw = {name: value for name, value in to_json(body).items() if name != missing}
+    validator = Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
+    for missing_field in ("type", "schema", "by", "recorded_at", "model"):
+        raw = {name: value for name, value in to_json(body).items() if name != missing_field}
         assert not validator.is_valid(raw)
 
 
 def test_entries_that_were_really_written_fit_the_published_schema(fresh_store):
     make_registered_model(fresh_store, versions=2)
-    ana = make_writer(fresh_store)
+    book_writer = make_writer(fresh_store)
     lines = b"when,version,to,by,reason,metric.auc\n2022-02-07,1,Production,ana,it was the first,0.9\n"
-    import_history(ana, "wine", ImportFile("a.csv", lines))
-    move_version(ana, MoveRequest("wine", "1", "Production", REASON))
+    import_history(book_writer, "wine", ImportFile("a.csv", lines))
+    move_version(book_writer, MoveRequest("wine", "1", "Production", REASON))
     entry = read_book_state(fresh_store, "wine").book.entries[1]
     append_correction(
-        ana,
+        book_writer,
         "wine",
         entry.id,
         Correction(note="Seen in the minutes."),
         make_reason("other", "The minutes of the board were found."),
     )
-    validator = Draft202012Validator(json.loads(PUBLISHED.read_text()))
+    validator = Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
     entries = read_book_state(fresh_store, "wine").book.entries
-    assert {one.body.type for one in entries} >= {"OPENED", "IMPORTED", "REGISTERED", "DECIDED", "APPLIED", "CORRECTED"}
-    for one in entries:
-        validator.validate(json.loads(canonical_json(one.body)))
+    assert {entry.body.type for entry in entries} >= {"OPENED", "IMPORTED", "REGISTERED", "DECIDED", "APPLIED", "CORRECTED"}
+    for entry in entries:
+        validator.validate(json.loads(canonical_json(entry.body)))
 
 
 def test_an_entry_of_a_newer_schema_is_read_as_far_as_it_is_known_and_nothing_is_written(fresh_store):
@@ -90,7 +90,7 @@ def test_an_entry_of_a_newer_schema_is_read_as_far_as_it_is_known_and_nothing_is
     assert (entry.body.type, entry.body.by.name, entry.body.schema_) == ("PLEDGED", "zoe", 2)
     assert entry.body.reason.text == "Something that schema 2 can say."
     head = read_book_state(fresh_store, "wine").book.head
-    for deed in (
+    for write in (
         lambda: move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)),
         lambda: import_history(
             make_writer(fresh_store), "wine", ImportFile("a.csv", b"when,version,to\n2022-02-07T09:00Z,1,Production\n")
@@ -98,7 +98,7 @@ def test_an_entry_of_a_newer_schema_is_read_as_far_as_it_is_known_and_nothing_is
         lambda: append_correction(make_writer(fresh_store), "wine", entry.id, Correction(note="x"), REASON),
     ):
         with pytest.raises(LedgerBroken, match="newer schema"):
-            deed()
+            write()
     assert read_book_state(fresh_store, "wine").book.head == head
 
 
@@ -110,25 +110,25 @@ def test_a_body_that_is_no_json_is_shown_and_the_writing_goes_on(fresh_store):
 
     make_registered_model(fresh_store)
     sync_model_status(make_writer(fresh_store), "wine")
-    reading = read_book_state(fresh_store, "wine").book
-    value, _ = encode_entry(str(ULID()), "{ this is no JSON", reading.chain)
-    client(fresh_store).log_param(book_id_of(fresh_store), param_key(reading.head + 1), value)
+    book = read_book_state(fresh_store, "wine").book
+    value, _ = encode_entry(str(ULID()), "{ this is no JSON", book.chain)
+    client(fresh_store).log_param(book_id_of(fresh_store), param_key(book.head + 1), value)
     assert read_book_state(fresh_store, "wine").book.entries[-1].body.note == "not readable"
     assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)).outcome == "applied"
 
 
 def test_an_unknown_type_of_this_schema_is_shown_and_changes_nothing(fresh_store):
     make_registered_model(fresh_store)
-    before = sync_model_status(make_writer(fresh_store), "wine").state
+    state_before = sync_model_status(make_writer(fresh_store), "wine").state
     stamp = make_writer(fresh_store).common_fields("wine")
     append(fresh_store, book_id_of(fresh_store), lambda _: UnknownBody(**stamp, type="SUNG", reason=REASON))
-    after = read_book_state(fresh_store, "wine")
-    assert (after.observed_slots, after.desired_holders(), after.open_intents) == (
-        before.observed_slots,
-        before.desired_holders(),
-        before.open_intents,
+    state_after = read_book_state(fresh_store, "wine")
+    assert (state_after.observed_slots, state_after.desired_holders(), state_after.open_intents) == (
+        state_before.observed_slots,
+        state_before.desired_holders(),
+        state_before.open_intents,
     )
-    assert parse_body(canonical_json(after.book.entries[-1].body)).type == "SUNG"
+    assert parse_body(canonical_json(state_after.book.entries[-1].body)).type == "SUNG"
 
 
 @pytest.mark.parametrize("text", ["x" * 10_000, "", "x" * (MIN_REASON_LENGTH - 1), "\x00\u202e" * 40])

@@ -21,8 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from lib.backends.backend import sqlite_backend
 from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, LedgerBroken
+from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
 from lib.ledger.entry.types import Closing
-from lib.ledger.entry.vocabulary import SLOTS, format_timestamp, parse_timestamp
+from lib.ledger.entry.vocabulary import SLOTS
 from lib.ledger.queries.as_of import as_of
 from lib.ledger.queries.time_query import parse_time_query
 from lib.ledger.state import volumes
@@ -36,79 +37,79 @@ from lib.registry.verify import verify
 from tests.conftest import copy_store
 from tests.support.ledger_stores import REASON, make_registered_model, make_writer
 
-TOUCHES = ("set_registered_model_alias", "delete_registered_model_alias", "transition_model_version_stage")
-WRITES = (*TOUCHES, "log_param", "create_run", "set_model_version_tag", "set_registered_model_tag", "set_tag")
+REGISTRY_WRITES = ("set_registered_model_alias", "delete_registered_model_alias", "transition_model_version_stage")
+WRITES = (*REGISTRY_WRITES, "log_param", "create_run", "set_model_version_tag", "set_registered_model_tag", "set_tag")
 UNKNOWN, ANY = "unknown", "any"
 VERSIONS = st.integers(0, 3)
 COUNTS = Counter()
 
 
-class Died(Exception):
+class ProcessDied(Exception):
     """The process was killed here."""
 
 
-def now():
+def utc_now():
     return datetime.now(UTC)
 
 
-class Hands:
+class WatchedClient:
     """The client of a store: outside moves go through it as they are, Podium's writes are watched and may be cut off."""
 
     def __init__(self, backend, allowed):
-        self.left, self.real, self.allowed = None, {}, allowed
+        self.writes_left, self.real_methods, self.may_touch = None, {}, allowed
         for name in WRITES:
-            self.real[name] = getattr(client(backend), name)
-            setattr(client(backend), name, self.watched(name))
+            self.real_methods[name] = getattr(client(backend), name)
+            setattr(client(backend), name, self.watch(name))
 
-    def watched(self, name):
-        def call(*args, **more):
-            assert name not in TOUCHES or self.allowed(), f"{name} with no intent open (I5)"
-            self.pay()
-            result = self.real[name](*args, **more)
-            self.pay()
+    def watch(self, name):
+        def call(*args, **kwargs):
+            assert name not in REGISTRY_WRITES or self.may_touch(), f"{name} with no intent open (I5)"
+            self.count_write()
+            result = self.real_methods[name](*args, **kwargs)
+            self.count_write()
             return result
 
         return call
 
-    def pay(self):
+    def count_write(self):
         """Two chances to die at each write: before it, and after it."""
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                raise Died
+        if self.writes_left is not None:
+            self.writes_left -= 1
+            if self.writes_left < 0:
+                raise ProcessDied
 
 
-class Ledger(RuleBasedStateMachine):
-    """The machine. `known` is what each slot showed when Podium last wrote it down; samples are instants between steps."""
+class LedgerMachine(RuleBasedStateMachine):
+    """The machine. `recorded_slots` is what each slot showed when Podium last wrote it down; samples are instants between steps."""
 
     template: ClassVar[Path]
 
     def __init__(self):
         super().__init__()
-        self.places, volumes.VOLUME_CAPACITY = volumes.VOLUME_CAPACITY, 10
+        self.capacity_before, volumes.VOLUME_CAPACITY = volumes.VOLUME_CAPACITY, 10
         self.folder = Path(tempfile.mkdtemp())
         shutil.copy(self.template, self.folder / "mlflow.db")
         self.backend = sqlite_backend(self.folder / "mlflow.db")
-        self.book = None
-        self.hands = Hands(self.backend, lambda: read_book(self.backend, self.book).open_intents)
+        self.book_id = None
+        self.client_watch = WatchedClient(self.backend, lambda: read_book(self.backend, self.book_id).open_intents)
         self.samples, self.pending = [], []
-        self.known, self.chain = None, ()
-        self.fog, self.restorings = False, 0
+        self.recorded_slots, self.known_places = None, ()
+        self.is_uncertain, self.restoring_count = False, 0
 
     def teardown(self):
-        if self.book:
+        if self.book_id:
             assert verify(self.backend, "wine").findings == ()
             COUNTS["volumes"] += len(self.state.book.volumes)
-        volumes.VOLUME_CAPACITY = self.places
+        volumes.VOLUME_CAPACITY = self.capacity_before
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @initialize(holder=st.sampled_from(["", "1"]))
     def begin(self, holder):
         if holder:
-            self.outside("set_registered_model_alias", "production", holder)
-            self.outside("transition_model_version_stage", holder, "Production")
+            self.move_outside("set_registered_model_alias", "production", holder)
+            self.move_outside("transition_model_version_stage", holder, "Production")
         self.sample(dict.fromkeys(SLOTS, UNKNOWN))
-        self.book = sync_model_status(make_writer(self.backend), "wine").book_id
+        self.book_id = sync_model_status(make_writer(self.backend), "wine").book_id
         self.settle()
         self.sample()
 
@@ -116,281 +117,297 @@ class Ledger(RuleBasedStateMachine):
 
     @property
     def state(self):
-        return read_book(self.backend, self.book)
+        return read_book(self.backend, self.book_id)
 
     @property
-    def seen(self):
+    def snapshot(self):
         return read_snapshot(self.backend, "wine")
 
     def version(self, n):
-        there = sorted(self.seen.versions)
-        return there[n % len(there)]
+        versions = sorted(self.snapshot.versions)
+        return versions[n % len(versions)]
 
-    def outside(self, name, *args):
-        self.hands.real[name]("wine", *args)
+    def move_outside(self, name, *args):
+        self.client_watch.real_methods[name]("wine", *args)
 
     def sample(self, answer=None):
         """An instant after a step; what should be answered for it is known at once, or by the next look."""
         time.sleep(0.002)
-        self.samples.append((now(), dict(answer or {})))
+        self.samples.append((utc_now(), dict(answer or {})))
         if answer is None:
             self.pending.append(self.samples[-1])
         time.sleep(0.002)
 
-    def settle(self, changed=lambda slot, before, at: UNKNOWN):
+    def settle(self, answer_for_change=lambda slot, holders_before, at: UNKNOWN):
         """A look has just compared registry and ledger: what was asked for since the last one has an answer now."""
-        shown = self.seen.slot_states
+        slot_states = self.snapshot.slot_states
         for at, answer in self.pending:
             for slot in SLOTS:
-                before, after = self.known[slot].holders, shown[slot].holders
-                answer[slot] = said(before) if before == after else changed(slot, before, at)
-                if self.fog:
+                holders_before, holders_after = self.recorded_slots[slot].holders, slot_states[slot].holders
+                answer[slot] = (
+                    expected_holder(holders_before)
+                    if holders_before == holders_after
+                    else answer_for_change(slot, holders_before, at)
+                )
+                if self.is_uncertain:
                     answer[slot] = ANY
-        self.pending, self.known = [], shown
+        self.pending, self.recorded_slots = [], slot_states
 
-    def looked(self):
+    def sync(self):
         """A look before a step: settles what was moved outside, and checks that it was recorded (I4).
 
         That the book was away and is back is recorded first, once for each time it was missed, and moves nobody.
         """
-        before, due = self.state, self.due()
-        found = sync_model_status(make_writer(self.backend), "wine")
-        self.compared(before, due)
-        return found
+        state_before, expected_records = self.state, self.due_records()
+        status = sync_model_status(make_writer(self.backend), "wine")
+        self.compare_recorded(state_before, expected_records)
+        return status
 
-    def due(self):
+    def due_records(self):
         """What a look has to record, in order, as (now, gone): the restored book, then what was moved outside."""
-        state, shown = self.state, self.seen
-        back = [(state.observed_slots, set())] * (self.restorings - len(restored(state.book.entries)))
-        gone = state.known_versions - state.deleted_versions - set(shown.versions)
-        return back, [(shown.slot_states, gone)] if shown.slot_states != self.known or gone else []
+        state, snapshot = self.state, self.snapshot
+        restorings = [(state.observed_slots, set())] * (self.restoring_count - len(restored_bodies(state.book.entries)))
+        deleted_versions = state.known_versions - state.deleted_versions - set(snapshot.versions)
+        return restorings, [
+            (snapshot.slot_states, deleted_versions)
+        ] if snapshot.slot_states != self.recorded_slots or deleted_versions else []
 
-    def compared(self, before, due, died=False):
+    def compare_recorded(self, state_before, expected_records, has_died=False):
         """A look has recorded what was due, or died on the way: then the first part of it."""
-        added = self.state.book.entries[len(before.book.entries) :]
-        told = [(entry.body.now, set(entry.body.gone)) for entry in added if entry.body.type == "OBSERVED"]
-        back, moved = due
-        if before.open:
-            assert died or told[: len(back)] == back, "I4"
-            assert len(restored(added)) == len(back) or died, "I4"
+        added_entries = self.state.book.entries[len(state_before.book.entries) :]
+        observed = [(entry.body.now, set(entry.body.gone)) for entry in added_entries if entry.body.type == "OBSERVED"]
+        restorings, moves = expected_records
+        if state_before.open_intents:
+            assert has_died or observed[: len(restorings)] == restorings, "I4"
+            assert len(restored_bodies(added_entries)) == len(restorings) or has_died, "I4"
             return
-        every = [*back, *moved]
-        assert told == (every[: len(told)] if died else every), "I4"
-        COUNTS["observed"] += len(told)
-        if not died or (moved and told == every):
+        all_due = [*restorings, *moves]
+        assert observed == (all_due[: len(observed)] if has_died else all_due), "I4"
+        COUNTS["observed"] += len(observed)
+        if not has_died or (moves and observed == all_due):
             self.settle()
-            self.fog = False
+            self.is_uncertain = False
 
     # what people do
 
     @rule(n=VERSIONS)
     def promote(self, n):
-        self.do(MoveRequest("wine", self.version(n), "Production", REASON))
+        self.carry_out(MoveRequest("wine", self.version(n), "Production", REASON))
 
     @rule(n=VERSIONS, to=st.sampled_from(["Staging", "Production", "Archived", "None"]))
     def decide(self, n, to):
-        self.do(MoveRequest("wine", self.version(n), to, REASON))
+        self.carry_out(MoveRequest("wine", self.version(n), to, REASON))
 
     @rule()
-    def back(self):
-        self.looked()
+    def roll_back_champion(self):
+        self.sync()
         drifted = self.state.drifted_slots()
         try:
-            done = roll_back(make_writer(self.backend), "wine", REASON, None, None)
+            result = roll_back(make_writer(self.backend), "wine", REASON, None, None)
             assert not drifted
-            assert done.outcome in ("applied", "unchanged")
+            assert result.outcome in ("applied", "unchanged")
             COUNTS["rolled back"] += 1
         except ActionRefused as refused:
-            told = str(refused)
-            assert drifted or "No earlier version" in told
-        self.after()
+            message = str(refused)
+            assert drifted or "No earlier version" in message
+        self.finish_decision()
 
-    @precondition(lambda self: self.known and self.state.drifted_slots(self.seen.slot_states))
+    @precondition(lambda self: self.recorded_slots and self.state.drifted_slots(self.snapshot.slot_states))
     @rule(n=st.integers(0, 5))
     def adopt_or_revert(self, n):
-        found = self.looked()
-        ways = [way for drift in find_drifts(found) for way in drift.resolutions]
-        if ways:
-            way = ways[n % len(ways)]
-            self.do(MoveRequest("wine", way.version, way.to_stage, REASON, kind=way.kind))
-            COUNTS[way.kind] += 1
+        status = self.sync()
+        resolutions = [resolution for drift in find_drifts(status) for resolution in drift.resolutions]
+        if resolutions:
+            resolution = resolutions[n % len(resolutions)]
+            self.carry_out(MoveRequest("wine", resolution.version, resolution.to_stage, REASON, kind=resolution.kind))
+            COUNTS[resolution.kind] += 1
 
-    @rule(n=VERSIONS, to=st.sampled_from(["Production", "Staging", "Archived"]), after=st.integers(0, 14), late=st.booleans())
-    def die(self, n, to, after, late):
+    @rule(
+        n=VERSIONS,
+        to=st.sampled_from(["Production", "Staging", "Archived"]),
+        write_limit=st.integers(0, 14),
+        is_late=st.booleans(),
+    )
+    def die(self, n, to, write_limit, is_late):
         """Die at a step of a decision, before or after any of its writes; somebody finishes it at once, or later, or never."""
-        self.looked()
-        self.hands.left, wish = after, MoveRequest("wine", self.version(n), to, REASON)
-        before = self.state
-        self.fog = self.fog or bool(before.open_intents)
+        self.sync()
+        self.client_watch.writes_left, request = write_limit, MoveRequest("wine", self.version(n), to, REASON)
+        state_before = self.state
+        self.is_uncertain = self.is_uncertain or bool(state_before.open_intents)
         try:
-            move_version(make_writer(self.backend), wish)
-        except Died:
+            move_version(make_writer(self.backend), request)
+        except ProcessDied:
             COUNTS["died"] += 1
         except ActionRefused:
-            assert before.drifted_slots()
+            assert state_before.drifted_slots()
         finally:
-            self.hands.left = None
+            self.client_watch.writes_left = None
         if not self.state.open_intents:
-            self.after()
+            self.finish_decision()
             return
         self.sample()
-        if not late:
+        if not is_late:
             self.finish()
 
     @rule()
     def finish(self):
         """Recover what the dead left."""
-        self.looked()
-        before = self.state
+        self.sync()
+        state_before = self.state
         _, closed = recover(make_writer(self.backend, "bo"), "wine")
-        assert set(closed) == {intent.id for intent in before.open_intents}
+        assert set(closed) == {intent.id for intent in state_before.open_intents}
         assert not self.state.open_intents
         if closed:
             COUNTS["recovered"] += len(closed)
-            self.settle(lambda slot, holders, at: self.moved(closed[0], slot, holders, at))
-        self.looked()
+            self.settle(lambda slot, holders, at: self.expected_after_recovery(closed[0], slot, holders, at))
+        self.sync()
         self.sample()
 
     @rule()
     def just_look(self):
-        self.looked()
+        self.sync()
         self.sample()
 
     @rule(
         n=VERSIONS,
-        deed=st.sampled_from(["alias", "stage", "drop", "archive", "both", "delete", "hide"]),
+        action=st.sampled_from(["alias", "stage", "drop", "archive", "both", "delete", "hide"]),
         slot=st.sampled_from(list(SLOTS)),
     )
-    def meddle(self, n, deed, slot):
+    def meddle(self, n, action, slot):
         """Somebody moves the registry outside Podium."""
         version = self.version(n)
-        if deed in ("alias", "both"):
-            self.outside("set_registered_model_alias", slot, version)
-        if deed in ("stage", "both"):
-            self.outside("transition_model_version_stage", version, SLOTS[slot])
-        if deed == "drop":
-            self.outside("delete_registered_model_alias", slot)
-        if deed == "archive":
-            self.outside("transition_model_version_stage", version, "Archived")
-        if deed == "delete":
-            self.delete(version)
-        if deed == "hide":
+        if action in ("alias", "both"):
+            self.move_outside("set_registered_model_alias", slot, version)
+        if action in ("stage", "both"):
+            self.move_outside("transition_model_version_stage", version, SLOTS[slot])
+        if action == "drop":
+            self.move_outside("delete_registered_model_alias", slot)
+        if action == "archive":
+            self.move_outside("transition_model_version_stage", version, "Archived")
+        if action == "delete":
+            self.delete_version(version)
+        if action == "hide":
             self.hide_and_restore_the_book(version)
-        self.meddled()
+        self.finish_meddling()
 
-    @rule(after=st.integers(0, 6), n=VERSIONS)
-    def die_looking(self, after, n):
+    @rule(write_limit=st.integers(0, 6), n=VERSIONS)
+    def die_looking(self, write_limit, n):
         """Die at a step of the look that finds the book restored."""
         self.hide_and_restore_the_book(self.version(n))
-        before, due, died = self.state, self.due(), False
-        self.hands.left = after
+        state_before, expected_records, has_died = self.state, self.due_records(), False
+        self.client_watch.writes_left = write_limit
         try:
             sync_model_status(make_writer(self.backend), "wine")
-        except Died:
-            died = True
+        except ProcessDied:
+            has_died = True
             COUNTS["died looking"] += 1
         finally:
-            self.hands.left = None
-        self.compared(before, due, died)
-        self.meddled()
+            self.client_watch.writes_left = None
+        self.compare_recorded(state_before, expected_records, has_died)
+        self.finish_meddling()
 
-    def delete(self, version):
-        if len(self.seen.versions) > 2:
+    def delete_version(self, version):
+        if len(self.snapshot.versions) > 2:
             client(self.backend).delete_model_version("wine", version)
 
     def hide_and_restore_the_book(self, version):
         """Somebody deletes the run the book goes on in; nothing can be decided until it is restored."""
-        run_id, before = self.state.book.volumes[-1].run_id, self.seen
-        if len(restored(self.state.book.entries)) == self.restorings:
-            self.restorings += 1  # else the last time was not recorded yet: the book is still missed since then
+        run_id, snapshot_before = self.state.book.volumes[-1].run_id, self.snapshot
+        if len(restored_bodies(self.state.book.entries)) == self.restoring_count:
+            self.restoring_count += 1  # else the last time was not recorded yet: the book is still missed since then
         client(self.backend).delete_run(run_id)
         with pytest.raises(LedgerBroken):
             move_version(make_writer(self.backend), MoveRequest("wine", version, "Production", REASON))
         client(self.backend).restore_run(run_id)
-        assert self.seen == before
+        assert self.snapshot == snapshot_before
         COUNTS["restored"] += 1
 
     # how a step ends
 
-    def do(self, wish):
-        self.looked()
-        before, drifted = self.state, self.state.drifted_slots()
+    def carry_out(self, request):
+        self.sync()
+        state_before, drifted_slots = self.state, self.state.drifted_slots()
         try:
-            done = move_version(make_writer(self.backend), wish)
-            assert done.outcome in ("applied", "unchanged", "overtaken")
-            assert done.outcome == "unchanged" or wish.kind in ("adopt", "revert") or not drifted
-            COUNTS[done.outcome] += 1
+            result = move_version(make_writer(self.backend), request)
+            assert result.outcome in ("applied", "unchanged", "overtaken")
+            assert result.outcome == "unchanged" or request.kind in ("adopt", "revert") or not drifted_slots
+            COUNTS[result.outcome] += 1
         except ActionRefused:
-            assert drifted
+            assert drifted_slots
             COUNTS["refused"] += 1
-        self.fog = self.fog or bool(before.open_intents)
-        self.after()
+        self.is_uncertain = self.is_uncertain or bool(state_before.open_intents)
+        self.finish_decision()
 
-    def after(self):
+    def finish_decision(self):
         """A decision has been carried out, or nothing was written: what was asked for before it stays as it was known."""
         if not self.state.open_intents:
-            self.settle(lambda slot, before, at: said(before))
-            self.fog = False
+            self.settle(lambda slot, holders_before, at: expected_holder(holders_before))
+            self.is_uncertain = False
         self.sample()
 
-    def meddled(self):
+    def finish_meddling(self):
         COUNTS["meddled"] += 1
-        self.fog = self.fog or bool(self.state.open_intents)
+        self.is_uncertain = self.is_uncertain or bool(self.state.open_intents)
         self.sample()
 
-    def moved(self, intent, slot, before, at):
+    def expected_after_recovery(self, intent, slot, holders_before, at):
         """One intent of a dead writer was finished: it took effect when the stage of its version was set, or only now."""
         body = next(entry.body for entry in self.state.intents if entry.id == intent)
-        version = self.seen.versions.get(body.version)
-        when = parse_timestamp(version.updated_at) if version and version.updated_at >= body.recorded_at else now()
-        return said(before if at < when else self.seen.slot_states[slot].holders)
+        version = self.snapshot.versions.get(body.version)
+        moved_at = parse_timestamp(version.updated_at) if version and version.updated_at >= body.recorded_at else utc_now()
+        return expected_holder(holders_before if at < moved_at else self.snapshot.slot_states[slot].holders)
 
     # what always holds
 
     @invariant()
     def the_record_and_the_registry_are_sound(self):
-        if self.book:
-            state, seen = self.state, self.seen
+        if self.book_id:
+            state, snapshot = self.state, self.snapshot
             self.places_never_change(state.book)
             self.an_intent_is_closed_once(state)
-            if not state.open_intents and self.known == seen.slot_states:
-                self.all_agree_at_rest(state, seen)
+            if not state.open_intents and self.recorded_slots == snapshot.slot_states:
+                self.all_agree_at_rest(state, snapshot)
             self.as_of_answers_like_the_model(state.book.entries)
 
-    def places_never_change(self, reading):
-        chain = tuple((entry.position, entry.id, entry.chain) for entry in reading.entries)
-        assert chain[: len(self.chain)] == self.chain, "I1"
-        assert [place for place, _, _ in chain] == list(range(1, reading.head + 1)), "I1"
-        assert reading.findings == (), "I1"
-        self.chain = chain
+    def places_never_change(self, book):
+        chain = tuple((entry.position, entry.id, entry.chain) for entry in book.entries)
+        assert chain[: len(self.known_places)] == self.known_places, "I1"
+        assert [position for position, _, _ in chain] == list(range(1, book.head + 1)), "I1"
+        assert book.findings == (), "I1"
+        self.known_places = chain
 
-    def all_agree_at_rest(self, state, seen):
-        drift = state.drifted_slots(seen.slot_states)
-        for slot, want in state.desired_holders().items():
-            assert slot in drift or not want.is_managed or is_fulfilled(want, seen.slot_states[slot]), "I2"
-            assert slot in drift or not want.is_managed or len(seen.slot_states[slot].holders) <= 1, "I2"
+    def all_agree_at_rest(self, state, snapshot):
+        drift = state.drifted_slots(snapshot.slot_states)
+        for slot, desired in state.desired_holders().items():
+            assert slot in drift or not desired.is_managed or is_fulfilled(desired, snapshot.slot_states[slot]), "I2"
+            assert slot in drift or not desired.is_managed or len(snapshot.slot_states[slot].holders) <= 1, "I2"
 
     def an_intent_is_closed_once(self, state):
         closings = Counter(entry.body.intent for entry in state.book.entries if isinstance(entry.body, Closing))
         intents = {entry.id for entry in state.book.entries if entry.body.type == "DECIDED"}
         assert set(closings.values()) <= {1}, "I3"
-        assert set(closings) | {entry.id for entry in state.open} == intents, "I3"
+        assert set(closings) | {entry.id for entry in state.open_intents} == intents, "I3"
 
     def as_of_answers_like_the_model(self, entries):
         for at, answer in self.samples:
             for slot, expected in answer.items():
-                got = as_of(entries, slot, parse_time_query(format_timestamp(at), now()))
-                versions = tuple(holder.version for holder in got.holders)
-                told = UNKNOWN if got.unknown else versions[0] if versions else None
-                assert expected == ANY or (told, len(versions) <= 1) == (expected, True), (at, slot, expected, got)
+                as_of_answer = as_of(entries, slot, parse_time_query(format_timestamp(at), utc_now()))
+                versions = tuple(holder.version for holder in as_of_answer.holders)
+                held_version = UNKNOWN if as_of_answer.unknown else versions[0] if versions else None
+                assert expected == ANY or (held_version, len(versions) <= 1) == (expected, True), (
+                    at,
+                    slot,
+                    expected,
+                    as_of_answer,
+                )
                 COUNTS["asked"] += expected != ANY
 
 
-def restored(entries):
+def restored_bodies(entries):
     return [entry.body for entry in entries if entry.body.type == "OBSERVED" and entry.body.note]
 
 
-def said(holders):
+def expected_holder(holders):
     return UNKNOWN if len(holders) > 1 else holders[0] if holders else None
 
 
@@ -403,7 +420,7 @@ def template(empty_database, tmp_path_factory):
 
 
 def run(template, examples, steps, record_property):
-    Ledger.template = template
+    LedgerMachine.template = template
     COUNTS.clear()
     sizes = {
         "max_examples": examples,
@@ -412,7 +429,7 @@ def run(template, examples, steps, record_property):
         "print_blob": True,
         "phases": (Phase.generate, Phase.shrink),
     }
-    run_state_machine_as_test(Ledger, settings=settings(**sizes, suppress_health_check=list(HealthCheck), database=None))
+    run_state_machine_as_test(LedgerMachine, settings=settings(**sizes, suppress_health_check=list(HealthCheck), database=None))
     record_property("counts", dict(COUNTS))
     print(dict(COUNTS))
 

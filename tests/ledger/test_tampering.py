@@ -4,8 +4,7 @@ What the chain alone cannot show is shown with a head that was noted elsewhere; 
 """
 
 import hashlib
-import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,18 +12,27 @@ from mlflow.exceptions import MlflowException
 from ulid import ULID
 
 from lib.backends.mlflow_client import client
-from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
+from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.chain.anchor_text import ModelAnchor, parse_anchor
 from lib.ledger.chain.hash_chain import Anchor, chain_seed, encode_entry, param_key
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer
-from lib.ledger.storage.book_index import INDEX_TAG
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.registry.verify import verify, verify_all
 from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_tampering import (
+    delete_the_index_experiment,
+    delete_the_index_run,
+    delete_the_ledger,
+    execute,
+    point_the_index_at_another_run,
+    rename_the_index,
+    rename_the_ledger,
+    repoint_the_index,
+)
 
 PLACES = 9
 """A book with three promotions: OPENED, then for v1 and v2 REGISTERED, DECIDED, APPLIED, then DECIDED and APPLIED of v1 again."""
@@ -37,36 +45,33 @@ def book(fresh_store):
     for version in "121":
         move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production", REASON))
     execute(fresh_store, "delete from model_version_tags")
-    return Tampered(fresh_store, book_id_of(fresh_store))
+    return TamperedBook(fresh_store, book_id_of(fresh_store))
 
 
-class Tampered:
-    """A book with a knife in it."""
+class TamperedBook:
+    """A book whose values are changed directly in the database."""
 
     def __init__(self, backend, run_id):
         self.backend, self.run_id = backend, run_id
-        reading = read_book_state(backend, "wine").book
-        assert reading.head == PLACES
-        self.anchor = Anchor(reading.head, reading.chain)
+        decoded_book = read_book_state(backend, "wine").book
+        assert decoded_book.head == PLACES
+        self.anchor = Anchor(decoded_book.head, decoded_book.chain)
 
     @property
     def params(self):
         return dict(execute(self.backend, "select key, value from params where run_uuid = ?", self.run_id))
 
-    def put(self, place, value):
-        self.remove(place)
-        execute(self.backend, "insert into params (run_uuid, key, value) values (?, ?, ?)", self.run_id, param_key(place), value)
+    def put(self, position, value):
+        self.remove(position)
+        execute(
+            self.backend, "insert into params (run_uuid, key, value) values (?, ?, ?)", self.run_id, param_key(position), value
+        )
 
-    def remove(self, place):
-        execute(self.backend, "delete from params where run_uuid = ? and key = ?", self.run_id, param_key(place))
+    def remove(self, position):
+        execute(self.backend, "delete from params where run_uuid = ? and key = ?", self.run_id, param_key(position))
 
-    def told(self, *anchors):
+    def find_problems(self, *anchors):
         return [(finding.position, finding.what) for finding in verify(self.backend, "wine", anchors).findings]
-
-
-def execute(backend, sql, *values):
-    with closing(sqlite3.connect(backend.path)) as db, db:
-        return db.execute(sql, values).fetchall()
 
 
 def edit_a_body(book):
@@ -86,38 +91,38 @@ def delete_the_place_before_the_last(book):
 
 
 def swap_two(book):
-    one, other = book.params[param_key(4)], book.params[param_key(6)]
-    book.put(4, other)
-    book.put(6, one)
+    first, second = book.params[param_key(4)], book.params[param_key(6)]
+    book.put(4, second)
+    book.put(6, first)
 
 
 def swap_the_last_two(book):
-    one, other = book.params[param_key(8)], book.params[param_key(9)]
-    book.put(8, other)
-    book.put(9, one)
+    first, second = book.params[param_key(8)], book.params[param_key(9)]
+    book.put(8, second)
+    book.put(9, first)
 
 
 def copy_from_another_book(book):
     make_registered_model(book.backend, "beer")
     for version in "121":
         move_version(make_writer(book.backend), MoveRequest("beer", version, "Production", REASON))
-    for place, value in execute(
+    for position, value in execute(
         book.backend, "select key, value from params where run_uuid = ? and key < ?", book_id_of(book.backend, "beer"), "1"
     ):
-        book.put(int(place), value)
+        book.put(int(position), value)
 
 
 def copy_one_entry_from_another_book(book):
-    whole = book.params
+    params = book.params
     copy_from_another_book(book)
-    stolen = book.params[param_key(5)]
-    for place in range(1, PLACES + 1):
-        book.put(place, stolen if place == 5 else whole[param_key(place)])
+    copied_value = book.params[param_key(5)]
+    for position in range(1, PLACES + 1):
+        book.put(position, copied_value if position == 5 else params[param_key(position)])
 
 
 def cut_the_tail(book):
-    for place in (7, 8, 9):
-        book.remove(place)
+    for position in (7, 8, 9):
+        book.remove(position)
 
 
 def rewrite_the_last(book):
@@ -128,17 +133,17 @@ def rewrite_the_last(book):
 
 def rewrite_the_whole_book(book):
     chain = chain_seed(book.run_id)
-    for place, value in sorted(book.params.items()):
+    for position, value in sorted(book.params.items()):
         body = value.split(" ", 3)[3].replace("Measured better on", "Measured worse on")
-        made = encode_entry(value[:26], body, chain)[0]
-        book.put(int(place), made)
-        chain = made.split(" ", 3)[2]
+        new_value = encode_entry(value[:26], body, chain)[0]
+        book.put(int(position), new_value)
+        chain = new_value.split(" ", 3)[2]
 
 
 def put_an_entry_in_the_middle(book):
     values = book.params
-    for place in range(PLACES, 4, -1):
-        book.put(place + 1, values[param_key(place)])
+    for position in range(PLACES, 4, -1):
+        book.put(position + 1, values[param_key(position)])
     book.put(5, encode_entry(str(ULID()), '{"type":"LIE"}', values[param_key(4)].split(" ", 3)[2])[0])
 
 
@@ -162,127 +167,100 @@ IN_THE_DATABASE = [
 ]
 
 
-@pytest.mark.parametrize(("deed", "alone", "anchored"), IN_THE_DATABASE, ids=lambda one: getattr(one, "__name__", ""))
-def test_what_is_done_to_the_database_is_named_alone_or_with_a_noted_head(book, deed, alone, anchored):
-    deed(book)
-    told = book.told()
-    assert [one for one in alone if one not in told] == []
-    assert bool(told) == bool(alone)
-    assert book.told(book.anchor) == [*told, *anchored]
+@pytest.mark.parametrize(("tamper", "alone", "anchored"), IN_THE_DATABASE, ids=lambda problem: getattr(problem, "__name__", ""))
+def test_what_is_done_to_the_database_is_named_alone_or_with_a_noted_head(book, tamper, alone, anchored):
+    tamper(book)
+    problems = book.find_problems()
+    assert [one for one in alone if one not in problems] == []
+    assert bool(problems) == bool(alone)
+    assert book.find_problems(book.anchor) == [*problems, *anchored]
 
 
-@pytest.mark.parametrize("deed", [swap_two, copy_one_entry_from_another_book, put_an_entry_in_the_middle])
-def test_a_broken_chain_stops_the_writing(book, deed):
-    deed(book)
+@pytest.mark.parametrize("tamper", [swap_two, copy_one_entry_from_another_book, put_an_entry_in_the_middle])
+def test_a_broken_chain_stops_the_writing(book, tamper):
+    tamper(book)
     with pytest.raises(LedgerBroken, match="chain broken"):
         move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
 
 
-@pytest.mark.parametrize("deed", [delete_a_place, cut_the_tail, rewrite_the_last, rewrite_the_whole_book])
-def test_a_head_on_a_version_stops_the_writing_where_the_chain_alone_would_not(fresh_store, deed):
+@pytest.mark.parametrize("tamper", [delete_a_place, cut_the_tail, rewrite_the_last, rewrite_the_whole_book])
+def test_a_head_on_a_version_stops_the_writing_where_the_chain_alone_would_not(fresh_store, tamper):
     make_registered_model(fresh_store)
     for version in "121":
         move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production", REASON))
-    deed(Tampered(fresh_store, book_id_of(fresh_store)))
+    tamper(TamperedBook(fresh_store, book_id_of(fresh_store)))
     with pytest.raises(LedgerBroken, match="anchor"):
         move_version(make_writer(fresh_store), MoveRequest("wine", "3", "Production", REASON))
 
 
 def test_through_the_api_no_entry_can_be_edited_overwritten_or_deleted(book):
     mlflow = client(book.backend)
-    before = book.params
-    for place in range(1, PLACES + 1):
+    params = book.params
+    for position in range(1, PLACES + 1):
         with suppress(MlflowException):
-            mlflow.log_param(book.run_id, param_key(place), "changed")
+            mlflow.log_param(book.run_id, param_key(position), "changed")
     mlflow.set_tag(book.run_id, param_key(3), "changed")
     mlflow.delete_tag(book.run_id, param_key(3))
     mlflow.log_metric(book.run_id, param_key(3), 1.0)
     mlflow.set_terminated(book.run_id, "FAILED")
-    assert book.params == before
-    assert book.told(book.anchor) == []
+    assert book.params == params
+    assert book.find_problems(book.anchor) == []
 
 
 def test_strays_planted_through_the_api_are_named_at_their_places_and_never_block(book):
     mlflow = client(book.backend)
-    planted = encode_entry(str(ULID()), '{"type":"LIE"}', "f" * 64)[0]
+    planted_value = encode_entry(str(ULID()), '{"type":"LIE"}', "f" * 64)[0]
     mlflow.log_param(book.run_id, param_key(PLACES + 1), "hello")
     mlflow.log_param(book.run_id, param_key(PLACES + 30), "hello")
-    mlflow.log_param(book.run_id, param_key(PLACES + 40), planted)
-    assert book.told(book.anchor) == [(10, "void"), (39, "beyond the end"), (49, "beyond the end")]
+    mlflow.log_param(book.run_id, param_key(PLACES + 40), planted_value)
+    assert book.find_problems(book.anchor) == [(10, "void"), (39, "beyond the end"), (49, "beyond the end")]
     assert move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
 
 
 def test_two_entries_planted_beyond_the_end_that_go_on_from_one_another_are_a_gap_and_do_not_block_at_once(book):
-    first = encode_entry(str(ULID()), '{"type":"LIE"}', "f" * 64)[0]
-    second = encode_entry(str(ULID()), '{"type":"LIE"}', first.split(" ", 3)[2])[0]
-    client(book.backend).log_param(book.run_id, param_key(PLACES + 30), first)
-    client(book.backend).log_param(book.run_id, param_key(PLACES + 31), second)
-    assert book.told(book.anchor) == [(10, "gap")]
+    first_value = encode_entry(str(ULID()), '{"type":"LIE"}', "f" * 64)[0]
+    second_value = encode_entry(str(ULID()), '{"type":"LIE"}', first_value.split(" ", 3)[2])[0]
+    client(book.backend).log_param(book.run_id, param_key(PLACES + 30), first_value)
+    client(book.backend).log_param(book.run_id, param_key(PLACES + 31), second_value)
+    assert book.find_problems(book.anchor) == [(10, "gap")]
     assert move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
 
 
 def test_a_well_formed_entry_under_a_false_name_shows_nowhere_and_that_is_said(book):
     """By construction: whoever may append may lie about who they are; only `by.how` says how sure a name is."""
-    reading = read_book_state(book.backend, "wine").book
-    old, chain = reading.entries[4].body.recorded_at, reading.chain
-    body = book.params[param_key(5)].split(" ", 3)[3].replace('"ana"', '"eve"').replace(old, reading.entries[-1].body.recorded_at)
+    decoded_book = read_book_state(book.backend, "wine").book
+    recorded_at, chain = decoded_book.entries[4].body.recorded_at, decoded_book.chain
+    body = (
+        book.params[param_key(5)]
+        .split(" ", 3)[3]
+        .replace('"ana"', '"eve"')
+        .replace(recorded_at, decoded_book.entries[-1].body.recorded_at)
+    )
     client(book.backend).log_param(book.run_id, param_key(PLACES + 1), encode_entry(str(ULID()), body, chain)[0])
-    assert book.told(book.anchor) == []
+    assert book.find_problems(book.anchor) == []
 
 
 def test_a_deleted_book_is_named_and_a_restored_one_is_whole_again(book):
     mlflow = client(book.backend)
     mlflow.delete_run(book.run_id)
-    assert book.told(book.anchor) == [(0, "book deleted")]
+    assert book.find_problems(book.anchor) == [(0, "book deleted")]
     with pytest.raises(LedgerBroken, match="was deleted"):
         move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
     mlflow.restore_run(book.run_id)
-    assert book.told(book.anchor) == []
+    assert book.find_problems(book.anchor) == []
 
 
 def test_a_book_that_was_removed_for_good_is_missing(book):
     for table in ("params", "tags", "latest_metrics", "metrics", "runs"):
         execute(book.backend, f"delete from {table} where run_uuid = ?", book.run_id)
     assert [(v.model, [f.what for f in v.findings]) for v in verify_all(book.backend)] == [("wine", ["book missing"])]
-    assert book.told() == [(0, "book missing")]
+    assert book.find_problems() == [(0, "book missing")]
     with pytest.raises((NotFound, LedgerBroken)):
         move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
 
 
-def rename_the_index(mlflow):
-    mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, "elsewhere")
-
-
-def repoint_the_index(mlflow):
-    mlflow.set_experiment_tag(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, INDEX_TAG, "f" * 32)
-
-
-def delete_the_index_experiment(mlflow):
-    mlflow.delete_experiment(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id)
-
-
-def delete_the_index_run(mlflow):
-    mlflow.delete_run(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG])
-
-
-def rename_the_ledger(mlflow):
-    mlflow.rename_experiment(mlflow.get_experiment_by_name(LEDGER_EXPERIMENT).experiment_id, "elsewhere")
-
-
-def delete_the_ledger(mlflow):
-    mlflow.delete_experiment(mlflow.get_experiment_by_name(LEDGER_EXPERIMENT).experiment_id)
-
-
-def point_the_index_at_another_run(mlflow):
-    """A second index with a book of its own, noted wherever the first one was."""
-    home = mlflow.get_experiment_by_name(LEDGER_EXPERIMENT)
-    other = mlflow.create_run(home.experiment_id).info.run_id
-    for name in (LEDGER_EXPERIMENT, INDEX_EXPERIMENT):
-        mlflow.set_experiment_tag(mlflow.get_experiment_by_name(name).experiment_id, INDEX_TAG, other)
-
-
 @pytest.mark.parametrize(
-    ("deed", "cure"),
+    ("tamper", "fix"),
     [
         (rename_the_index, "Rename the experiment with tag podium.index"),
         (repoint_the_index, "Set its tag podium.index back to"),
@@ -292,11 +270,11 @@ def point_the_index_at_another_run(mlflow):
         (delete_the_ledger, "Restore it in MLflow"),
     ],
 )
-def test_an_index_that_was_changed_is_named_with_its_cure_and_the_books_are_judged_all_the_same(book, deed, cure):
-    deed(client(book.backend))
+def test_an_index_that_was_changed_is_named_with_its_cure_and_the_books_are_judged_all_the_same(book, tamper, fix):
+    tamper(client(book.backend))
     index, wine = verify_all(book.backend)
     assert (index.model, [f.what for f in index.findings]) == (INDEX_EXPERIMENT, ["index changed"])
-    assert cure in index.findings[0].means
+    assert fix in index.findings[0].means
     assert (wine.model, wine.book.head) == ("wine", PLACES)
     assert {f.what for f in wine.findings} <= {"book deleted"}
     with pytest.raises(LedgerBroken):
@@ -312,11 +290,11 @@ def test_an_index_pointed_at_another_run_everywhere_is_a_replaced_book(book):
 
 
 def test_a_book_replaced_by_another_of_the_same_index_differs_from_the_noted_head(book):
-    noted = ModelAnchor("wine", book.anchor)
-    assert [v.findings for v in verify_all(book.backend, [noted])] == [()]
+    anchor = ModelAnchor("wine", book.anchor)
+    assert [v.findings for v in verify_all(book.backend, [anchor])] == [()]
     assert [f.what for f in verify_all(book.backend, [ModelAnchor("beer", book.anchor)])[1].findings] == ["book missing"]
-    wrong = ModelAnchor("wine", Anchor(3, hashlib.sha256(b"x").hexdigest()))
-    assert [f.what for v in verify_all(book.backend, [wrong]) for f in v.findings] == ["differs from its anchor"]
+    wrong_anchor = ModelAnchor("wine", Anchor(3, hashlib.sha256(b"x").hexdigest()))
+    assert [f.what for v in verify_all(book.backend, [wrong_anchor]) for f in v.findings] == ["differs from its anchor"]
 
 
 def test_the_head_as_a_line_is_what_verify_compares_with(book):
@@ -325,22 +303,27 @@ def test_the_head_as_a_line_is_what_verify_compares_with(book):
 
 
 def test_a_head_noted_under_a_name_that_another_model_took_over_belongs_to_the_renamed_one(book):
-    noted = ModelAnchor("wine", book.anchor)
+    anchor = ModelAnchor("wine", book.anchor)
     client(book.backend).rename_registered_model("wine", "wine-old")
     make_registered_model(book.backend)
     for name in ("wine", "wine-old"):
         sync_model_status(make_writer(book.backend), name)
-    assert [v.findings for v in verify_all(book.backend, [noted])] == [(), ()]
+    assert [v.findings for v in verify_all(book.backend, [anchor])] == [(), ()]
     cut_the_tail(book)
-    assert [f.what for v in verify_all(book.backend, [noted]) for f in v.findings]
+    assert [f.what for v in verify_all(book.backend, [anchor]) for f in v.findings]
 
 
 @pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(days=-1)])
 def test_a_clock_that_is_a_day_off_changes_no_order_and_is_told(fresh_store, ahead):
     make_registered_model(fresh_store)
-    skewed = Writer(fresh_store, Actor(name="bo"), lambda: datetime.now(UTC) + ahead)
-    for who, version in ((make_writer(fresh_store), "1"), (skewed, "2"), (make_writer(fresh_store), "3"), (skewed, "1")):
-        assert move_version(who, MoveRequest("wine", version, "Production", REASON)).outcome == "applied"
+    skewed_writer = Writer(fresh_store, Actor(name="bo"), lambda: datetime.now(UTC) + ahead)
+    for book_writer, version in (
+        (make_writer(fresh_store), "1"),
+        (skewed_writer, "2"),
+        (make_writer(fresh_store), "3"),
+        (skewed_writer, "1"),
+    ):
+        assert move_version(book_writer, MoveRequest("wine", version, "Production", REASON)).outcome == "applied"
     state = read_book_state(fresh_store, "wine")
     assert [(e.body.version, e.body.by.name) for e in state.intents] == [("1", "ana"), ("2", "bo"), ("3", "ana"), ("1", "bo")]
     assert state.open_intents == ()

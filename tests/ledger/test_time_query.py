@@ -25,26 +25,26 @@ BERLIN = "Europe/Berlin"
     ],
 )
 def test_an_instant_is_read_with_its_own_zone_else_with_the_one_given(text, zone, at):
-    when = parse_time_query(text, NOW, zone)
-    assert (when.at, when.until, when.zone) == (at, None, zone)
+    query = parse_time_query(text, NOW, zone)
+    assert (query.at, query.until, query.zone) == (at, None, zone)
 
 
 @pytest.mark.parametrize(
     ("day", "zone", "hours"), [("2023-03-14", "UTC", 24), ("2023-03-26", BERLIN, 23), ("2023-10-29", BERLIN, 25)]
 )
 def test_a_bare_date_is_that_whole_day_in_its_zone(day, zone, hours):
-    when = parse_time_query(day, NOW, zone)
-    assert when.until - when.at == timedelta(hours=hours)
-    assert not when.is_ongoing
+    query = parse_time_query(day, NOW, zone)
+    assert query.until - query.at == timedelta(hours=hours)
+    assert not query.is_ongoing
 
 
 def test_today_ends_at_the_present():
-    when = parse_time_query("2026-11-24", NOW)
-    assert (when.at.hour, when.until, when.is_ongoing) == (0, NOW, True)
+    query = parse_time_query("2026-11-24", NOW)
+    assert (query.at.hour, query.until, query.is_ongoing) == (0, NOW, True)
 
 
 @pytest.mark.parametrize(
-    ("text", "zone", "said"),
+    ("text", "zone", "message"),
     [
         ("14.03.2023", "UTC", "cannot be read as a time"),
         ("", "UTC", "Nothing cannot be read"),
@@ -64,8 +64,8 @@ def test_today_ends_at_the_present():
         ("2023-03-26T02:30", BERLIN, "never came"),
     ],
 )
-def test_what_is_no_time_or_no_single_time_is_said_in_plain_words(text, zone, said):
-    with pytest.raises(BadInput, match=said) as raised:
+def test_what_is_no_time_or_no_single_time_is_said_in_plain_words(text, zone, message):
+    with pytest.raises(BadInput, match=message) as raised:
         parse_time_query(text, NOW, zone)
     assert "\x1b" not in str(raised.value)
 

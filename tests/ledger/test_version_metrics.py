@@ -35,9 +35,9 @@ def entries(fresh_store):
         client(fresh_store).log_metric(run_id, "auc", float("nan") if n == 1 else 0.95)
         register(make_writer(fresh_store), run_id, "wine", "Trees.")
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
-    found = read_book_state(fresh_store, "wine").book.entries
-    assert recorded_holdings(found)
-    return found
+    entries = read_book_state(fresh_store, "wine").book.entries
+    assert recorded_holdings(entries)
+    return entries
 
 
 def test_the_ends_of_an_interval_are_no_metrics_of_their_own(entries):
@@ -55,7 +55,7 @@ def test_an_interval_is_told_where_it_was_logged_and_nowhere_else(entries):
         pytest.approx(0.72),
         LOGGED_STANDARD_DEVIATION,
     )
-    assert [one.version for one in version_metrics(entries, "auc")] == ["2"]  # NaN is no value
+    assert [point.version for point in version_metrics(entries, "auc")] == ["2"]  # NaN is no value
     assert version_metrics(entries, "none") == ()
 
 
@@ -64,12 +64,12 @@ def test_an_interval_is_told_where_it_was_logged_and_nowhere_else(entries):
 def test_the_timeline_draws_points_names_intervals_and_bands(entries, metric, ink):
     from lib.ledger.state.holdings import recorded_holdings
 
-    held = [one for one in recorded_holdings(entries) if one.slot == "production"]
-    for behind in (held, []):
-        drawn = render_svg(
-            version_metric_chart(version_metrics(entries, metric), behind, ink, datetime.now(UTC), "wine"),
+    holdings = [holding for holding in recorded_holdings(entries) if holding.slot == "production"]
+    for bands in (holdings, []):
+        svg = render_svg(
+            version_metric_chart(version_metrics(entries, metric), bands, ink, datetime.now(UTC), "wine"),
             ink,
             STATIC_FOLDER / "fonts",
         )
-        assert "v2" in drawn
-        assert "wine" in drawn
+        assert "v2" in svg
+        assert "wine" in svg

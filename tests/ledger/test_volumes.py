@@ -28,7 +28,7 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_all_books, read_all_books_uncached, read_book_state, read_snapshot
 from lib.registry.reconcile import recover, sync_model_status
 from lib.registry.verify import verify, verify_all
-from tests.ledger.test_replay import COMMON, now, opened
+from tests.support.ledger_factories import COMMON_FIELDS, make_opened, make_slot_states
 from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer, promote_in_turn
 from tests.support.ledger_workers import (
     append_and_die,
@@ -37,55 +37,58 @@ from tests.support.ledger_workers import (
     promote_often_in_small_volumes,
     run_together,
 )
-from tests.support.registry_factories import check_at_rest as at_rest
+from tests.support.registry_factories import check_at_rest
 
-SMALL = 12
-NOTHING = Carry(now=now(), wanted={})
+SMALL_CAPACITY = 12
+EMPTY_CARRY = Carry(now=make_slot_states(), wanted={})
 
 
 @pytest.fixture(autouse=True)
 def small_volumes(monkeypatch):
-    monkeypatch.setattr(volumes, "VOLUME_CAPACITY", SMALL)
+    monkeypatch.setattr(volumes, "VOLUME_CAPACITY", SMALL_CAPACITY)
     book_cache.clear_cache()
 
 
 @pytest.fixture
-def book(fresh_store):
+def book_run_id(fresh_store):
     return ensure_book(fresh_store, ModelIncarnation("wine", "a")).book_id
 
 
-def bodies(reading):
-    return [entry.body for entry in reading.entries if entry.body.type != "VOLUME"]
+def bodies_of(book):
+    return [entry.body for entry in book.entries if entry.body.type != "VOLUME"]
 
 
-def said(n):
-    return opened(why="re-created").model_copy(update={"note": f"entry {n}"})
+def make_numbered_body(n):
+    return make_opened(why="re-created").model_copy(update={"note": f"entry {n}"})
 
 
-def fill(backend, book, n):
-    for one in range(n):
-        append(backend, book, lambda _, one=one: said(one))
+def append_bodies(backend, book_run_id, n):
+    for number in range(n):
+        append(backend, book_run_id, lambda _, number=number: make_numbered_body(number))
 
 
-def runs(backend):
+def book_runs(backend):
     """The runs of the ledger that are no index, with their tags."""
-    home = client(backend).get_experiment_by_name("podium-ledger").experiment_id
-    return [run for run in client(backend).search_runs([home], "") if run.data.tags["podium.kind"] != "index"]
+    experiment_id = client(backend).get_experiment_by_name("podium-ledger").experiment_id
+    return [run for run in client(backend).search_runs([experiment_id], "") if run.data.tags["podium.kind"] != "index"]
 
 
-def paper(lengths, notes):
-    """The sheets of a book on paper whose volumes have these lengths, written as `append` does."""
-    sheets, before, left = {}, None, list(notes)
+def make_volumes(lengths, notes):
+    """The parameters of a book in memory whose volumes have these lengths, written as `append` does."""
+    volumes_by_run, book_so_far, notes_left = {}, None, list(notes)
     for n, length in enumerate(lengths):
         run_id, params = f"{n:032x}", {}
-        reading = decode_volume(params, run_id, before)
-        for body in [*left[:length], *([Volume(**COMMON, next=f"{n + 1:032x}", carry=NOTHING)] if n + 1 < len(lengths) else [])]:
-            value, more = encode_entry(str(ULID()), canonical_json(body), reading.tip)
-            params |= {param_key(reading.head + 1): value, **more}
-            reading = decode_volume(params, run_id, before)
-        left, before = left[length:], reading
-        sheets[run_id] = VolumeParams(params)
-    return sheets, reading
+        decoded_book = decode_volume(params, run_id, book_so_far)
+        for body in [
+            *notes_left[:length],
+            *([Volume(**COMMON_FIELDS, next=f"{n + 1:032x}", carry=EMPTY_CARRY)] if n + 1 < len(lengths) else []),
+        ]:
+            value, chunks = encode_entry(str(ULID()), canonical_json(body), decoded_book.tip)
+            params |= {param_key(decoded_book.head + 1): value, **chunks}
+            decoded_book = decode_volume(params, run_id, book_so_far)
+        notes_left, book_so_far = notes_left[length:], decoded_book
+        volumes_by_run[run_id] = VolumeParams(params)
+    return volumes_by_run, decoded_book
 
 
 LENGTHS = st.lists(st.integers(0, 5), min_size=1, max_size=4)
@@ -94,196 +97,212 @@ LENGTHS = st.lists(st.integers(0, 5), min_size=1, max_size=4)
 @settings(deadline=None)
 @given(LENGTHS)
 def test_a_book_says_the_same_however_it_is_divided(lengths):
-    notes = [said(n) for n in range(sum(lengths))]
-    sheets, _ = paper(lengths, notes)
-    reading = read_volumes(sheets.get, f"{0:032x}").book
-    assert bodies(reading) == notes
-    assert reading.findings == ()
-    assert [entry.position for entry in reading.entries] == list(range(1, reading.head + 1))
-    assert len(reading.volumes) == len(lengths)
+    bodies = [make_numbered_body(n) for n in range(sum(lengths))]
+    volumes_by_run, _ = make_volumes(lengths, bodies)
+    book = read_volumes(volumes_by_run.get, f"{0:032x}").book
+    assert bodies_of(book) == bodies
+    assert book.findings == ()
+    assert [entry.position for entry in book.entries] == list(range(1, book.head + 1))
+    assert len(book.volumes) == len(lengths)
 
 
 @settings(deadline=None)
 @given(LENGTHS, st.data())
 def test_what_was_remembered_of_a_book_changes_no_reading_of_it_whatever_was_done_to_the_open_volume(lengths, data):
-    sheets, _ = paper(lengths, [said(n) for n in range(sum(lengths))])
-    first = read_volumes(sheets.get, f"{0:032x}", None, book_cache.decode_volume_cached)
-    state, last = replay(first.book), dict(sheets[f"{len(lengths) - 1:032x}"].params)
+    volumes_by_run, _ = make_volumes(lengths, [make_numbered_body(n) for n in range(sum(lengths))])
+    first_reading = read_volumes(volumes_by_run.get, f"{0:032x}", None, book_cache.decode_volume_cached)
+    state, last_params = replay(first_reading.book), dict(volumes_by_run[f"{len(lengths) - 1:032x}"].params)
     for _ in range(data.draw(st.integers(0, 3))):
-        name = data.draw(st.sampled_from([*last, param_key(first.book.head + 1), param_key(first.book.head + 2)]))
-        last[name] = data.draw(
+        name = data.draw(
+            st.sampled_from([*last_params, param_key(first_reading.book.head + 1), param_key(first_reading.book.head + 2)])
+        )
+        last_params[name] = data.draw(
             st.sampled_from(
-                [*last.values(), "stray", last.get(name, "")[:-3] + "x", last.get(name, "").replace("entry", "other")]
+                [
+                    *last_params.values(),
+                    "stray",
+                    last_params.get(name, "")[:-3] + "x",
+                    last_params.get(name, "").replace("entry", "other"),
+                ]
             )
         )
-    after = {**sheets, f"{len(lengths) - 1:032x}": VolumeParams(last)}
-    anew, quick = (
-        read_volumes(after.get, f"{0:032x}"),
-        read_volumes(after.get, f"{0:032x}", first.finished_volumes, book_cache.decode_volume_cached),
+    changed_volumes = {**volumes_by_run, f"{len(lengths) - 1:032x}": VolumeParams(last_params)}
+    fresh_reading, cached_reading = (
+        read_volumes(changed_volumes.get, f"{0:032x}"),
+        read_volumes(changed_volumes.get, f"{0:032x}", first_reading.finished_volumes, book_cache.decode_volume_cached),
     )
-    assert quick.book == anew.book
-    assert replay_from(replay(anew.book), quick.book).holdings == replay(anew.book).holdings
-    assert replay_from(state, quick.book) == replay(anew.book)
+    assert cached_reading.book == fresh_reading.book
+    assert replay_from(replay(fresh_reading.book), cached_reading.book).holdings == replay(fresh_reading.book).holdings
+    assert replay_from(state, cached_reading.book) == replay(fresh_reading.book)
 
 
 @settings(deadline=None)
 @given(LENGTHS.filter(lambda lengths: sum(lengths[:-1])))
 def test_the_next_volume_does_not_continue_a_book_whose_end_was_rewritten(lengths):
-    last = f"{len(lengths) - 1:032x}"
-    sheets, _ = paper(lengths, [said(n) for n in range(sum(lengths))])
-    other, _ = paper(lengths, [said(n + 100) for n in range(sum(lengths))])
-    forged = read_volumes({**other, last: sheets[last]}.get, f"{0:032x}").book
-    assert [f.what for f in forged.findings] == ["void", *["chain broken"] * (lengths[-1] - 1)][: lengths[-1]]
+    last_run_id = f"{len(lengths) - 1:032x}"
+    volumes_by_run, _ = make_volumes(lengths, [make_numbered_body(n) for n in range(sum(lengths))])
+    other_volumes, _ = make_volumes(lengths, [make_numbered_body(n + 100) for n in range(sum(lengths))])
+    forged_book = read_volumes({**other_volumes, last_run_id: volumes_by_run[last_run_id]}.get, f"{0:032x}").book
+    assert [finding.what for finding in forged_book.findings] == ["void", *["chain broken"] * (lengths[-1] - 1)][: lengths[-1]]
 
 
-def test_a_full_volume_is_followed_by_another_and_places_go_on_counting(fresh_store, book):
-    fill(fresh_store, book, 30)
-    state = read_book(fresh_store, book)
-    assert [(part.first_position, part.run_id == book) for part in state.book.volumes] == [(1, True), (14, False), (27, False)]
+def test_a_full_volume_is_followed_by_another_and_places_go_on_counting(fresh_store, book_run_id):
+    append_bodies(fresh_store, book_run_id, 30)
+    state = read_book(fresh_store, book_run_id)
+    assert [(volume.first_position, volume.run_id == book_run_id) for volume in state.book.volumes] == [
+        (1, True),
+        (14, False),
+        (27, False),
+    ]
     assert [entry.position for entry in state.book.entries] == list(range(1, 33))
-    assert [body.note for body in bodies(state.book)] == [f"entry {n}" for n in range(30)]
+    assert [body.note for body in bodies_of(state.book)] == [f"entry {n}" for n in range(30)]
     assert state.findings() == carry_findings(state.book) == ()
-    one, two = state.book.volumes[0].run_id, state.book.volumes[1]
-    ends = next(entry for entry in state.book.entries if entry.body.type == "VOLUME")
-    assert (ends.body.next, two.chain_before) == (two.run_id, chain_seed(two.run_id, ends.chain))
-    assert client(fresh_store).get_run(two.run_id).info.status == "FINISHED"
-    assert client(fresh_store).get_run(one).data.tags["podium.kind"] == "volume"
+    first_run_id, second_volume = state.book.volumes[0].run_id, state.book.volumes[1]
+    volume_end = next(entry for entry in state.book.entries if entry.body.type == "VOLUME")
+    assert (volume_end.body.next, second_volume.chain_before) == (
+        second_volume.run_id,
+        chain_seed(second_volume.run_id, volume_end.chain),
+    )
+    assert client(fresh_store).get_run(second_volume.run_id).info.status == "FINISHED"
+    assert client(fresh_store).get_run(first_run_id).data.tags["podium.kind"] == "volume"
 
 
-def test_a_guard_that_refuses_at_a_full_volume_begins_no_other(fresh_store, book):
-    fill(fresh_store, book, SMALL)
-    assert append(fresh_store, book, lambda _: None) is None
-    assert len(runs(fresh_store)) == 1
+def test_a_guard_that_refuses_at_a_full_volume_begins_no_other(fresh_store, book_run_id):
+    append_bodies(fresh_store, book_run_id, SMALL_CAPACITY)
+    assert append(fresh_store, book_run_id, lambda _: None) is None
+    assert len(book_runs(fresh_store)) == 1
 
 
-def test_a_look_at_a_long_book_fetches_only_its_last_volume(fresh_store, monkeypatch, book):
-    fill(fresh_store, book, 30)
-    read_book(fresh_store, book)
-    real, asked = client(fresh_store).get_run, []
-    monkeypatch.setattr(client(fresh_store), "get_run", lambda run_id: asked.append(run_id) or real(run_id))
-    state = read_book(fresh_store, book)
-    assert asked == [state.book.volumes[-1].run_id]
-    assert len(bodies(state.book)) == 30
+def test_a_look_at_a_long_book_fetches_only_its_last_volume(fresh_store, monkeypatch, book_run_id):
+    append_bodies(fresh_store, book_run_id, 30)
+    read_book(fresh_store, book_run_id)
+    get_run, asked_ids = client(fresh_store).get_run, []
+    monkeypatch.setattr(client(fresh_store), "get_run", lambda run_id: asked_ids.append(run_id) or get_run(run_id))
+    state = read_book(fresh_store, book_run_id)
+    assert asked_ids == [state.book.volumes[-1].run_id]
+    assert len(bodies_of(state.book)) == 30
 
 
-def test_a_look_understands_only_what_is_new(fresh_store, monkeypatch, book):
-    fill(fresh_store, book, 5)
+def test_a_look_understands_only_what_is_new(fresh_store, monkeypatch, book_run_id):
+    append_bodies(fresh_store, book_run_id, 5)
     book_cache.clear_cache()
-    real, texts = book_cache.parse_body, []
-    monkeypatch.setattr(book_cache, "parse_body", lambda text: texts.append(text) or real(text))
-    read_book(fresh_store, book)
-    read_book(fresh_store, book)
-    append(fresh_store, book, lambda _: said(99))
-    read_book(fresh_store, book)
+    parse_body, texts = book_cache.parse_body, []
+    monkeypatch.setattr(book_cache, "parse_body", lambda text: texts.append(text) or parse_body(text))
+    read_book(fresh_store, book_run_id)
+    read_book(fresh_store, book_run_id)
+    append(fresh_store, book_run_id, lambda _: make_numbered_body(99))
+    read_book(fresh_store, book_run_id)
     assert len(texts) == 6
 
 
-def test_a_process_that_remembers_a_later_day_follows_a_database_that_was_put_back(fresh_store, book):
-    fill(fresh_store, book, SMALL)
-    path, earlier = fresh_store.path, fresh_store.path.read_bytes()
-    fill(fresh_store, book, 3)
-    assert read_book(fresh_store, book).book.head == 16
-    path.write_bytes(earlier)
-    assert read_book(fresh_store, book).book.head == SMALL
-    fill(fresh_store, book, 2)
-    assert read_book(fresh_store, book).book.head == 15
+def test_a_process_that_remembers_a_later_day_follows_a_database_that_was_put_back(fresh_store, book_run_id):
+    append_bodies(fresh_store, book_run_id, SMALL_CAPACITY)
+    path, earlier_bytes = fresh_store.path, fresh_store.path.read_bytes()
+    append_bodies(fresh_store, book_run_id, 3)
+    assert read_book(fresh_store, book_run_id).book.head == 16
+    path.write_bytes(earlier_bytes)
+    assert read_book(fresh_store, book_run_id).book.head == SMALL_CAPACITY
+    append_bodies(fresh_store, book_run_id, 2)
+    assert read_book(fresh_store, book_run_id).book.head == 15
 
 
-def long_story(backend):
+def make_two_volume_book(backend):
     """Nine promotions of a model in turn: a book of two volumes."""
     return promote_in_turn(backend, 9)
 
 
 def test_history_log_as_of_and_the_strip_go_through_all_volumes(fresh_store):
-    state = long_story(fresh_store)
+    state = make_two_volume_book(fresh_store)
     assert len(state.book.volumes) == 2
     assert len(state.intents) == 9
-    assert len([one for one in recorded_holdings(state.current_life_entries) if one.slot == "production"]) == 9
-    assert [line.position for line in history_rows(state)] == list(range(state.book.head, 0, -1))
+    assert len([holding for holding in recorded_holdings(state.current_life_entries) if holding.slot == "production"]) == 9
+    assert [row.position for row in history_rows(state)] == list(range(state.book.head, 0, -1))
     assert [entry_to_json(entry)["place"] for entry in state.book.entries] == list(range(1, state.book.head + 1))
-    assert [line.entry.position for line in read_audit_log(fresh_store)] == list(range(state.book.head, 0, -1))
+    assert [row.entry.position for row in read_audit_log(fresh_store)] == list(range(state.book.head, 0, -1))
     for entry in state.book.entries:
         if entry.body.type == "APPLIED":
             at = entry.body.effective_at
-            question = AsOfQuery("production", parse_time_query(at, datetime.now(UTC)), datetime.now(UTC))
-            (holder,) = query_as_of(fresh_store, "wine", question).answer.holders
+            query = AsOfQuery("production", parse_time_query(at, datetime.now(UTC)), datetime.now(UTC))
+            (holder,) = query_as_of(fresh_store, "wine", query).answer.holders
             assert holder.version == entry.body.version
             assert entry.position in holder.entry_positions
 
 
 def test_the_line_of_a_volume_says_so_in_words(fresh_store):
-    state = long_story(fresh_store)
-    (line,) = [line for line in history_rows(state) if line.badge == "VOLUME"]
-    assert line.summary == "The book goes on in another run"
+    state = make_two_volume_book(fresh_store)
+    (row,) = [row for row in history_rows(state) if row.badge == "VOLUME"]
+    assert row.summary == "The book goes on in another run"
 
 
 def test_verify_goes_through_all_volumes_and_takes_anchors_of_every_place(fresh_store):
-    state = long_story(fresh_store)
-    anchors = [Anchor(place, chain) for place, chain in enumerate(state.book.chains) if place]
+    state = make_two_volume_book(fresh_store)
+    anchors = [Anchor(position, chain) for position, chain in enumerate(state.book.chains) if position]
     verdict = verify(fresh_store, "wine", anchors)
     assert (verdict.findings, verdict.book.head) == ((), state.book.head)
-    assert [one.findings for one in verify_all(fresh_store)] == [()]
-    beyond = verify(fresh_store, "wine", [Anchor(state.book.head + 1, "0" * 64)])
-    assert [f.what for f in beyond.findings] == ["head behind its anchor"]
+    assert [verification.findings for verification in verify_all(fresh_store)] == [()]
+    beyond_end = verify(fresh_store, "wine", [Anchor(state.book.head + 1, "0" * 64)])
+    assert [f.what for f in beyond_end.findings] == ["head behind its anchor"]
     assert [f.position for f in verify(fresh_store, "wine", [Anchor(5, "0" * 64)]).findings] == [5]
 
 
 def test_every_book_is_the_same_with_and_without_what_is_remembered(fresh_store):
-    long_story(fresh_store)
+    make_two_volume_book(fresh_store)
     assert read_all_books(fresh_store) == read_all_books_uncached(fresh_store)
     book_cache.clear_cache()
     assert read_all_books(fresh_store) == read_all_books_uncached(fresh_store)
-    first = book_id_of(fresh_store)
-    client(fresh_store).set_tag(first, "podium.kind", "hidden")
+    first_run_id = book_id_of(fresh_store)
+    client(fresh_store).set_tag(first_run_id, "podium.kind", "hidden")
     book_cache.clear_cache()
-    (told,) = read_all_books(fresh_store).values()
-    assert told.is_active
-    assert told.state.book == read_book_state(fresh_store, "wine").book
+    (book_reading,) = read_all_books(fresh_store).values()
+    assert book_reading.is_active
+    assert book_reading.state.book == read_book_state(fresh_store, "wine").book
 
 
 def test_a_renamed_model_keeps_its_volumes(fresh_store):
-    head = long_story(fresh_store).book.head
+    head = make_two_volume_book(fresh_store).book.head
     client(fresh_store).rename_registered_model("wine", "wine-old")
     assert move_version(make_writer(fresh_store), MoveRequest("wine-old", "1", "Production", REASON)).outcome == "applied"
-    added = [e.body.type for e in read_book_state(fresh_store, "wine-old").book.entries if e.position > head]
-    assert [one for one in added if one != "VOLUME"] == ["OBSERVED", "DECIDED", "APPLIED"]
+    added_types = [entry.body.type for entry in read_book_state(fresh_store, "wine-old").book.entries if entry.position > head]
+    assert [entry_type for entry_type in added_types if entry_type != "VOLUME"] == ["OBSERVED", "DECIDED", "APPLIED"]
 
 
-@pytest.mark.parametrize("which", [0, 1])
-def test_a_deleted_volume_stops_the_writing_and_is_named_by_verify(fresh_store, which):
-    volume = long_story(fresh_store).book.volumes[which].run_id
-    client(fresh_store).delete_run(volume)
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_deleted_volume_stops_the_writing_and_is_named_by_verify(fresh_store, index):
+    run_id = make_two_volume_book(fresh_store).book.volumes[index].run_id
+    client(fresh_store).delete_run(run_id)
     assert "book deleted" in [f.what for f in verify(fresh_store, "wine").findings]
     book_cache.clear_cache()
     with pytest.raises(LedgerBroken, match="deleted"):
         move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
-    client(fresh_store).restore_run(volume)
+    client(fresh_store).restore_run(run_id)
     assert verify(fresh_store, "wine").findings == ()
     assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)).outcome == "applied"
 
 
-def planted(backend, book, next_):
-    state = read_book(backend, book)
-    value, _ = encode_entry(str(ULID()), canonical_json(Volume(**COMMON, next=next_, carry=NOTHING)), state.book.tip)
+def plant_volume_end(backend, book_run_id, next_run_id):
+    state = read_book(backend, book_run_id)
+    value, _ = encode_entry(
+        str(ULID()), canonical_json(Volume(**COMMON_FIELDS, next=next_run_id, carry=EMPTY_CARRY)), state.book.tip
+    )
     client(backend).log_param(state.book.volumes[-1].run_id, param_key(state.book.head + 1), value)
 
 
 @pytest.mark.parametrize(("next_", "what"), [("f" * 32, "volume missing"), ("", "volume named twice")])
-def test_a_volume_that_leads_nowhere_or_back_is_named_and_stops_the_writing(fresh_store, book, next_, what):
-    fill(fresh_store, book, 3)
-    planted(fresh_store, book, next_ or book)
-    state = read_book(fresh_store, book)
+def test_a_volume_that_leads_nowhere_or_back_is_named_and_stops_the_writing(fresh_store, book_run_id, next_, what):
+    append_bodies(fresh_store, book_run_id, 3)
+    plant_volume_end(fresh_store, book_run_id, next_ or book_run_id)
+    state = read_book(fresh_store, book_run_id)
     assert [(f.position, f.what) for f in state.findings()] == [(4, what)]
-    assert len(bodies(state.book)) == 3
+    assert len(bodies_of(state.book)) == 3
     with pytest.raises(LedgerBroken, match=what):
-        fill(fresh_store, book, 1)
+        append_bodies(fresh_store, book_run_id, 1)
 
 
 def test_a_carry_that_its_entries_do_not_add_up_to_is_named_by_verify(fresh_store):
     make_registered_model(fresh_store)
-    book = sync_model_status(make_writer(fresh_store), "wine").book_id
-    other = client(fresh_store).create_run(client(fresh_store).get_run(book).info.experiment_id).info.run_id
-    planted(fresh_store, book, other)
+    book_run_id = sync_model_status(make_writer(fresh_store), "wine").book_id
+    other_run_id = client(fresh_store).create_run(client(fresh_store).get_run(book_run_id).info.experiment_id).info.run_id
+    plant_volume_end(fresh_store, book_run_id, other_run_id)
     assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)).outcome == "applied"
     assert [(f.position, f.what, f.blocks_writing) for f in verify(fresh_store, "wine").findings] == [
         (2, "carry differs", False),
@@ -291,26 +310,26 @@ def test_a_carry_that_its_entries_do_not_add_up_to_is_named_by_verify(fresh_stor
     ]
 
 
-def test_a_value_planted_beyond_the_end_of_a_finished_volume_is_named_and_blocks_nothing(fresh_store, book):
-    fill(fresh_store, book, 20)
-    client(fresh_store).log_param(book, param_key(14), "stray")
+def test_a_value_planted_beyond_the_end_of_a_finished_volume_is_named_and_blocks_nothing(fresh_store, book_run_id):
+    append_bodies(fresh_store, book_run_id, 20)
+    client(fresh_store).log_param(book_run_id, param_key(14), "stray")
     book_cache.clear_cache()
-    fill(fresh_store, book, 1)
-    assert [(f.position, f.what) for f in read_book(fresh_store, book).findings()] == [(14, "beyond the end")]
+    append_bodies(fresh_store, book_run_id, 1)
+    assert [(f.position, f.what) for f in read_book(fresh_store, book_run_id).findings()] == [(14, "beyond the end")]
 
 
-@pytest.mark.parametrize("after", range(6))
-def test_death_at_every_step_of_beginning_another_volume_leaves_one_that_others_go_on_in(fresh_store, book, after):
-    fill(fresh_store, book, SMALL)
-    child = processes.Process(target=append_and_die, args=(fresh_store, book, SMALL, after))
+@pytest.mark.parametrize("write_limit", range(6))
+def test_death_at_every_step_of_beginning_another_volume_leaves_one_that_others_go_on_in(fresh_store, book_run_id, write_limit):
+    append_bodies(fresh_store, book_run_id, SMALL_CAPACITY)
+    child = processes.Process(target=append_and_die, args=(fresh_store, book_run_id, SMALL_CAPACITY, write_limit))
     child.start()
     child.join()
     assert child.exitcode == -9
-    fill(fresh_store, book, 2)
-    state = read_book(fresh_store, book)
-    assert [body.note for body in bodies(state.book)] == [
-        *(f"entry {n}" for n in range(SMALL)),
-        *(["mine"] if after == 5 else []),
+    append_bodies(fresh_store, book_run_id, 2)
+    state = read_book(fresh_store, book_run_id)
+    assert [body.note for body in bodies_of(state.book)] == [
+        *(f"entry {n}" for n in range(SMALL_CAPACITY)),
+        *(["mine"] if write_limit == 5 else []),
         "entry 0",
         "entry 1",
     ]
@@ -318,26 +337,26 @@ def test_death_at_every_step_of_beginning_another_volume_leaves_one_that_others_
     assert state.findings() == carry_findings(state.book) == ()
 
 
-def test_four_processes_at_the_end_of_a_volume_agree_on_the_next_and_lose_nothing(fresh_store, book):
-    fill(fresh_store, book, SMALL - 1)
-    run_together(append_often_in_small_volumes, [(fresh_store, book, SMALL, f"p{n}", 8) for n in range(4)])
-    reading = read_book(fresh_store, book).book
-    notes = [body.note for body in bodies(reading)][SMALL - 1 :]
-    assert sorted(notes) == sorted(f"p{n} {one}" for n in range(4) for one in range(8))
+def test_four_processes_at_the_end_of_a_volume_agree_on_the_next_and_lose_nothing(fresh_store, book_run_id):
+    append_bodies(fresh_store, book_run_id, SMALL_CAPACITY - 1)
+    run_together(append_often_in_small_volumes, [(fresh_store, book_run_id, SMALL_CAPACITY, f"p{n}", 8) for n in range(4)])
+    decoded_book = read_book(fresh_store, book_run_id).book
+    notes = [body.note for body in bodies_of(decoded_book)][SMALL_CAPACITY - 1 :]
+    assert sorted(notes) == sorted(f"p{n} {number}" for n in range(4) for number in range(8))
     assert [[note for note in notes if note.startswith(f"p{n}")] for n in range(4)] == [
-        [f"p{n} {one}" for one in range(8)] for n in range(4)
+        [f"p{n} {number}" for number in range(8)] for n in range(4)
     ]
-    assert [entry.position for entry in reading.entries] == list(range(1, reading.head + 1))
-    assert [part.first_position for part in reading.volumes] == [1, 14, 27, 40]
-    assert len({part.run_id for part in reading.volumes}) == 4
-    assert reading.findings == carry_findings(reading) == ()
+    assert [entry.position for entry in decoded_book.entries] == list(range(1, decoded_book.head + 1))
+    assert [volume.first_position for volume in decoded_book.volumes] == [1, 14, 27, 40]
+    assert len({volume.run_id for volume in decoded_book.volumes}) == 4
+    assert decoded_book.findings == carry_findings(decoded_book) == ()
 
 
 def test_processes_promoting_across_the_ends_of_volumes_leave_one_production(fresh_store):
     make_registered_model(fresh_store, versions=3)
-    run_together(promote_often_in_small_volumes, [(fresh_store, SMALL, n, 5) for n in (1, 2, 3)])
+    run_together(promote_often_in_small_volumes, [(fresh_store, SMALL_CAPACITY, n, 5) for n in (1, 2, 3)])
     recover(make_writer(fresh_store), "wine")
-    types = at_rest(fresh_store)
+    types = check_at_rest(fresh_store)
     assert types["VOLUME"] >= 1, "how many promotions found something to change differs from run to run"
     assert types["OBSERVED"] == 0
     assert types["DECIDED"] == types["APPLIED"] + types["OVERTAKEN"]
@@ -345,15 +364,15 @@ def test_processes_promoting_across_the_ends_of_volumes_leave_one_production(fre
     assert len(read_snapshot(fresh_store, "wine").slot_states["production"].stage) == 1
 
 
-def test_an_open_volume_is_hashed_again_as_soon_as_one_letter_differs(fresh_store, monkeypatch, book):
-    fill(fresh_store, book, 4)
+def test_an_open_volume_is_hashed_again_as_soon_as_one_letter_differs(fresh_store, monkeypatch, book_run_id):
+    append_bodies(fresh_store, book_run_id, 4)
     book_cache.clear_cache()
-    real, hashed = book_cache.decode_volume, []
-    monkeypatch.setattr(book_cache, "decode_volume", lambda *asked: hashed.append(asked[1]) or real(*asked))
-    before = read_book(fresh_store, book)
-    assert read_book(fresh_store, book).book is before.book
-    assert hashed == [book]
+    decode_volume, hashed_ids = book_cache.decode_volume, []
+    monkeypatch.setattr(book_cache, "decode_volume", lambda *args: hashed_ids.append(args[1]) or decode_volume(*args))
+    state = read_book(fresh_store, book_run_id)
+    assert read_book(fresh_store, book_run_id).book is state.book
+    assert hashed_ids == [book_run_id]
     with closing(sqlite3.connect(fresh_store.path)) as db, db:
-        db.execute("update params set value = replace(value, '}', ' }') where run_uuid = ? and key = '000003'", (book,))
-    assert [one.what for one in read_book(fresh_store, book).book.findings] == ["edited"]
-    assert hashed == [book, book]
+        db.execute("update params set value = replace(value, '}', ' }') where run_uuid = ? and key = '000003'", (book_run_id,))
+    assert [finding.what for finding in read_book(fresh_store, book_run_id).book.findings] == ["edited"]
+    assert hashed_ids == [book_run_id, book_run_id]

@@ -11,7 +11,8 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UN
 
 from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, BadInput, Busy, NotFound
-from lib.ledger.entry.vocabulary import Actor, format_timestamp
+from lib.ledger.entry.timestamps import format_timestamp
+from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer
 from lib.registry.drift import find_drifts
 from lib.registry.ledger_writer import GRACE_PERIOD

@@ -10,7 +10,8 @@ from lib.backends.mlflow_client import client
 from lib.cli import podium
 from lib.errors import BadInput, NotFound
 from lib.ledger.entry.fields import Correction
-from lib.ledger.entry.vocabulary import make_reason, parse_timestamp
+from lib.ledger.entry.timestamps import parse_timestamp
+from lib.ledger.entry.vocabulary import make_reason
 from lib.ledger.packet.document import document_to_json, hashed_document
 from lib.ledger.packet.verify import verify_packet
 from lib.ledger.queries.time_query import parse_time_query

@@ -11,7 +11,15 @@ from lib.registry.drift import find_drifts
 from lib.registry.ledger_writer import ModelStatus
 from lib.registry.move_plan import PREVIEW_ID, Move, add_preview_intent, apply_move, is_explained, plan_moves, preview_intent
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, parse_head, version_sort_key
-from tests.ledger.test_replay import BORN, book, closed, intent, now, opened, seen_outside
+from tests.support.ledger_factories import (
+    CREATED_AT,
+    make_book_state,
+    make_closing,
+    make_intent,
+    make_observed,
+    make_opened,
+    make_slot_states,
+)
 
 STAGES = st.sampled_from(["None", "Staging", "Production", "Archived"])
 NUMBERS = ("1", "2", "3")
@@ -20,7 +28,7 @@ NUMBERS = ("1", "2", "3")
 def registry_snapshot(stages=("None", "None", "None"), **aliases):
     """A registry with versions 1, 2, 3 in these stages and with these aliases."""
     versions = {n: VersionSnapshot(n, stage, created_at="x", updated_at="x") for n, stage in zip(NUMBERS, stages, strict=True)}
-    return RegistrySnapshot("m", created_at=BORN, aliases=aliases, versions=versions)
+    return RegistrySnapshot("m", created_at=CREATED_AT, aliases=aliases, versions=versions)
 
 
 @st.composite
@@ -36,7 +44,7 @@ def intent_ids(state):
 
 def state_with_intent(snapshot, version, to, **fields):
     """A book that began with this snapshot, and one open intent."""
-    return add_preview_intent(book(opened(snapshot.slot_states)), intent(version, to, **fields))
+    return add_preview_intent(make_book_state(make_opened(snapshot.slot_states)), make_intent(version, to, **fields))
 
 
 @settings(max_examples=400, deadline=None)
@@ -67,7 +75,7 @@ def test_slots_that_no_intent_named_lose_only_who_is_wanted_elsewhere_and_other_
 
 @given(registries())
 def test_without_an_intent_nothing_is_ever_moved(snapshot):
-    assert plan_moves(book(opened(snapshot.slot_states)), snapshot, ()) == ()
+    assert plan_moves(make_book_state(make_opened(snapshot.slot_states)), snapshot, ()) == ()
 
 
 def test_the_order_is_alias_then_stage_then_others_out_then_aliases_off():
@@ -86,7 +94,7 @@ def test_the_order_is_alias_then_stage_then_others_out_then_aliases_off():
 
 def test_a_wanted_version_that_was_deleted_is_left_to_people():
     snapshot = registry_snapshot()
-    state = book(opened(snapshot.slot_states), intent("9"), closed(2))
+    state = make_book_state(make_opened(snapshot.slot_states), make_intent("9"), make_closing(2))
     assert plan_moves(state, snapshot, intent_ids(state)) == ()
 
 
@@ -100,12 +108,16 @@ def test_an_alias_is_taken_along_only_while_the_intent_is_open():
     snapshot = registry_snapshot(champion="3")
     state = state_with_intent(snapshot, "1", "Production", aliases=("champion",))
     assert Move("alias", "champion", "1", "3") in plan_moves(state, snapshot, intent_ids(state))
-    closed_state = book(opened(snapshot.slot_states), intent("1", aliases=("champion",)), closed(2, shown=now(["1"])))
+    closed_state = make_book_state(
+        make_opened(snapshot.slot_states),
+        make_intent("1", aliases=("champion",)),
+        make_closing(2, slot_states=make_slot_states(["1"])),
+    )
     assert all(move.target != "champion" for move in plan_moves(closed_state, snapshot, intent_ids(closed_state)))
 
 
 def test_what_was_last_seen_is_explained_and_an_outside_move_is_not():
-    state = book(opened(), intent("1"), closed(2, shown=now(["1"])))
+    state = make_book_state(make_opened(), make_intent("1"), make_closing(2, slot_states=make_slot_states(["1"])))
     assert is_explained([state], registry_snapshot(["Production", "None", "None"], production="1"))
     assert not is_explained([state], registry_snapshot(["Production", "None", "None"], production="2"))
     assert not is_explained([state], registry_snapshot(["None", "None", "None"]))
@@ -125,12 +137,19 @@ def test_a_third_version_is_not_explained_by_a_move_in_flight():
 
 
 def test_a_later_intent_that_was_closed_meanwhile_still_explains_the_hand_of_an_earlier_writer():
-    state = book(opened(), intent("1"), intent("2"), closed(3, shown=now(["2"])))
+    state = make_book_state(
+        make_opened(), make_intent("1"), make_intent("2"), make_closing(3, slot_states=make_slot_states(["2"]))
+    )
     assert is_explained([state], registry_snapshot(["None", "Production", "None"], production="1"))
 
 
 def test_a_drift_offers_to_adopt_what_stands_there_and_to_put_back_what_is_wanted():
-    state = book(opened(), intent("1"), closed(2, shown=now(["1"])), seen_outside(now(["3"])))
+    state = make_book_state(
+        make_opened(),
+        make_intent("1"),
+        make_closing(2, slot_states=make_slot_states(["1"])),
+        make_observed(make_slot_states(["3"])),
+    )
     (drift,) = find_drifts(ModelStatus(state, registry_snapshot(["None", "None", "Production"], production="3"), "b"))
     assert resolutions(drift) == [("adopt", "3", "Production"), ("revert", "1", "Production")]
     (drift_without_holder,) = find_drifts(ModelStatus(state, registry_snapshot(["Archived", "None", "None"]), "b"))
@@ -140,11 +159,17 @@ def test_a_drift_offers_to_adopt_what_stands_there_and_to_put_back_what_is_wante
 
 
 def test_when_nobody_is_wanted_and_several_stand_there_each_can_be_adopted_and_all_taken_out():
-    state = book(opened(), intent("1"), closed(2, shown=now(["1"])), intent("1", "Archived", "Production"), closed(4))
+    state = make_book_state(
+        make_opened(),
+        make_intent("1"),
+        make_closing(2, slot_states=make_slot_states(["1"])),
+        make_intent("1", "Archived", "Production"),
+        make_closing(4),
+    )
     snapshot = registry_snapshot(["None", "Production", "Production"])
     (drift,) = find_drifts(ModelStatus(state, snapshot, "b"))
     assert resolutions(drift) == [("adopt", "2", "Production"), ("adopt", "3", "Production"), ("revert", "2", "Archived")]
-    reverted_state = add_preview_intent(state, intent("2", "Archived", "Production", kind="revert", slots=("production",)))
+    reverted_state = add_preview_intent(state, make_intent("2", "Archived", "Production", kind="revert", slots=("production",)))
     assert [(m.target, m.version) for m in preview_intent(reverted_state, snapshot, PREVIEW_ID)] == [
         ("Archived", "2"),
         ("Archived", "3"),

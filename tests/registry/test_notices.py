@@ -8,7 +8,8 @@ import pytest
 from lib.backends.mlflow_client import client
 from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.errors import ActionRefused, LedgerBroken, NotFound
-from lib.ledger.entry.vocabulary import RESTORED_NOTE, UNKNOWN_ACTOR, parse_timestamp
+from lib.ledger.entry.timestamps import parse_timestamp
+from lib.ledger.entry.vocabulary import RESTORED_NOTE, UNKNOWN_ACTOR
 from lib.ledger.queries.as_of import as_of
 from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state.holdings import recorded_holdings

@@ -4,8 +4,8 @@ import pytest
 from mlflow import MlflowClient
 
 from lib.backends.mlflow_client import client
+from lib.backends.reserved_names import LEDGER_EXPERIMENT
 from lib.errors import ActionRefused, BadInput, NotFound
-from lib.ledger.storage.book_index import LEDGER_EXPERIMENT
 from lib.runs.edit.run_changes import (
     NOTE_TAG,
     Change,

@@ -46,19 +46,19 @@ def make_registered_model(backend, name="wine", versions=3, stages=None, aliases
 def make_trained_run(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED", experiment="wine"):
     """A finished run with a model, made by plain MLflow calls."""
     mlflow = client(backend)
-    home = mlflow.get_experiment_by_name(experiment)
-    place = str(backend.artifact_folder / experiment) if backend.artifact_folder else None
-    experiment = home.experiment_id if home else mlflow.create_experiment(experiment, place)
+    experiment_found = mlflow.get_experiment_by_name(experiment)
+    artifact_location = str(backend.artifact_folder / experiment) if backend.artifact_folder else None
+    experiment = experiment_found.experiment_id if experiment_found else mlflow.create_experiment(experiment, artifact_location)
     run = mlflow.create_run(experiment, run_name=name)
     mlflow.log_metric(run.info.run_id, "accuracy", accuracy)
     mlflow.log_param(run.info.run_id, "n_estimators", name.split("-")[1])
-    logged = mlflow.create_logged_model(experiment, name="model", source_run_id=run.info.run_id)
+    logged_model = mlflow.create_logged_model(experiment, name="model", source_run_id=run.info.run_id)
     with TemporaryDirectory() as folder:
         (Path(folder) / "MLmodel").write_text(MLMODEL)
         (Path(folder) / "requirements.txt").write_text("scikit-learn==1.9.1\n")
-        mlflow.log_model_artifacts(logged.model_id, folder)
-    mlflow.finalize_logged_model(logged.model_id, "READY")
-    mlflow.log_outputs(run.info.run_id, models=[LoggedModelOutput(logged.model_id, 0)])
+        mlflow.log_model_artifacts(logged_model.model_id, folder)
+    mlflow.finalize_logged_model(logged_model.model_id, "READY")
+    mlflow.log_outputs(run.info.run_id, models=[LoggedModelOutput(logged_model.model_id, 0)])
     if status != "RUNNING":
         mlflow.set_terminated(run.info.run_id, status)
     return run.info.run_id
@@ -67,8 +67,8 @@ def make_trained_run(backend, name="forest-5-trees", accuracy=0.9444, status="FI
 def promote_in_turn(backend, times, name="wine"):
     """A model whose versions 1, 2 and 3 were put into Production in turn, so many times."""
     make_registered_model(backend, name)
-    done = [move_version(make_writer(backend), MoveRequest(name, str(n % 3 + 1), "Production", REASON)) for n in range(times)]
-    assert {one.outcome for one in done} == {"applied"}
+    results = [move_version(make_writer(backend), MoveRequest(name, str(n % 3 + 1), "Production", REASON)) for n in range(times)]
+    assert {result.outcome for result in results} == {"applied"}
     return read_book_state(backend, name)
 
 

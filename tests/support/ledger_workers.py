@@ -33,22 +33,22 @@ processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["tests.support.ledger_workers"])
 
 
-def promote_often(backend: Backend, me: int, rounds: int, start, answers) -> None:
+def promote_often(backend: Backend, version: int, rounds: int, start, answers) -> None:
     """Promote version `me` of wine again and again, as fast as it goes."""
-    promote_often_of(backend, "wine", me, rounds, start, answers)
+    promote_often_of(backend, "wine", version, rounds, start, answers)
 
 
-def promote_often_of(backend: Backend, model: str, me: int, rounds: int, start, answers) -> None:
+def promote_often_of(backend: Backend, model: str, version: int, rounds: int, start, answers) -> None:
     """The same for a model of another name: tests on one server share its registry."""
     start.wait()
-    answers.put([_promote(backend, str(me), model=model) for _ in range(rounds)])
+    answers.put([_promote(backend, str(version), model=model) for _ in range(rounds)])
 
 
-def promote_against(backend: Backend, me: int, expected: str, start, answers) -> None:
+def promote_against(backend: Backend, version: int, expected: str, start, answers) -> None:
     """Promote version `me` once, decided against the champion everybody saw."""
     sync_model_status(make_writer(backend), "wine")
     start.wait()
-    answers.put(_promote(backend, str(me), expected))
+    answers.put(_promote(backend, str(version), expected))
 
 
 def open_first_book(backend: Backend, start, answers) -> None:
@@ -58,42 +58,42 @@ def open_first_book(backend: Backend, start, answers) -> None:
     answers.put(sync_model_status(make_writer(backend), "wine").book_id)
 
 
-def promote_and_die(backend: Backend, version: str, after: int) -> None:
+def promote_and_die(backend: Backend, version: str, write_limit: int) -> None:
     """Promote a version and kill this process right after its nth write (0: before the first)."""
-    _die_after(backend, after)
+    _die_after_writes(backend, write_limit)
     move_version(make_writer(backend), MoveRequest("wine", version, "Production", REASON))
     sys.exit(0)
 
 
-def look_and_die(backend: Backend, after: int) -> None:
+def look_and_die(backend: Backend, write_limit: int) -> None:
     """Look at wine and kill this process right after its nth write (0: before the first)."""
-    _die_after(backend, after)
+    _die_after_writes(backend, write_limit)
     sync_model_status(make_writer(backend), "wine")
 
 
-def promote_often_in_small_volumes(backend: Backend, places: int, me: int, rounds: int, start, answers) -> None:
+def promote_often_in_small_volumes(backend: Backend, capacity: int, version: int, rounds: int, start, answers) -> None:
     """The same with volumes of so few places."""
-    volumes.VOLUME_CAPACITY = places
-    promote_often(backend, me, rounds, start, answers)
+    volumes.VOLUME_CAPACITY = capacity
+    promote_often(backend, version, rounds, start, answers)
 
 
-def append_often_in_small_volumes(backend: Backend, book: str, places: int, me: str, rounds: int, start, answers) -> None:
+def append_often_in_small_volumes(backend: Backend, book_id: str, capacity: int, name: str, rounds: int, start, answers) -> None:
     """Append entries that say who wrote them, in order, with volumes of so few places."""
-    volumes.VOLUME_CAPACITY = places
+    volumes.VOLUME_CAPACITY = capacity
     start.wait()
-    answers.put([append(backend, book, lambda _, n=n: _note(f"{me} {n}")) for n in range(rounds)])
+    answers.put([append(backend, book_id, lambda _, n=n: _note(f"{name} {n}")) for n in range(rounds)])
 
 
-def append_and_die(backend: Backend, book: str, places: int, after: int) -> None:
+def append_and_die(backend: Backend, book_id: str, capacity: int, write_limit: int) -> None:
     """Append one entry and kill this process right after its nth write (0: before the first)."""
-    volumes.VOLUME_CAPACITY = places
-    _die_after(backend, after)
-    append(backend, book, lambda _: _note("mine"))
+    volumes.VOLUME_CAPACITY = capacity
+    _die_after_writes(backend, write_limit)
+    append(backend, book_id, lambda _: _note("mine"))
 
 
 def _note(text: str) -> Opened:
-    said = {"model": "m", "recorded_at": "2026-11-24T10:00:00.000Z", "by": PODIUM_ACTOR, "backend": BackendRef(kind="", uri="")}
-    return Opened(**said, why="re-created", now=dict(EMPTY_SLOT_STATES), note=text)
+    fields = {"model": "m", "recorded_at": "2026-11-24T10:00:00.000Z", "by": PODIUM_ACTOR, "backend": BackendRef(kind="", uri="")}
+    return Opened(**fields, why="re-created", now=dict(EMPTY_SLOT_STATES), note=text)
 
 
 def _promote(backend: Backend, version: str, expected: str | None = None, model: str = "wine") -> str:
@@ -105,20 +105,20 @@ def _promote(backend: Backend, version: str, expected: str | None = None, model:
         return f"{type(error).__name__}: {error}"
 
 
-def _die_after(backend: Backend, after: int) -> None:
+def _die_after_writes(backend: Backend, write_limit: int) -> None:
     """Count the writes of the client, and kill this process like a power cut once there were so many."""
-    done = 0
+    write_count = 0
 
     def die_when_due() -> None:
-        if done >= after:
+        if write_count >= write_limit:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def counted(real):
-        def call(*args, **more):
-            nonlocal done
+    def count_calls(method):
+        def call(*args, **kwargs):
+            nonlocal write_count
             die_when_due()
-            result = real(*args, **more)
-            done += 1
+            result = method(*args, **kwargs)
+            write_count += 1
             die_when_due()
             return result
 
@@ -126,23 +126,23 @@ def _die_after(backend: Backend, after: int) -> None:
 
     die_when_due()
     for name in WRITES:
-        setattr(client(backend), name, counted(getattr(client(backend), name)))
+        setattr(client(backend), name, count_calls(getattr(client(backend), name)))
 
 
 def run_together(target, arguments) -> list:
     """Run `target` in one process per argument tuple, released at the same moment; gives their answers."""
     start, answers = processes.Barrier(len(arguments)), processes.Queue()
-    children = [processes.Process(target=_answering, args=(target, args, start, answers)) for args in arguments]
+    children = [processes.Process(target=_answer, args=(target, args, start, answers)) for args in arguments]
     for child in children:
         child.start()
-    got = [answers.get(timeout=300) for _ in children]
+    results = [answers.get(timeout=300) for _ in children]
     for child in children:
         child.join()
-    assert not [one for one in got if isinstance(one, Exception)], got
-    return got
+    assert not [result for result in results if isinstance(result, Exception)], results
+    return results
 
 
-def _answering(target, args, start, answers) -> None:
+def _answer(target, args, start, answers) -> None:
     """Run the target; what it raises is its answer, so that nobody waits for one who crashed."""
     try:
         target(*args, start, answers)

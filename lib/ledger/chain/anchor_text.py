@@ -10,7 +10,7 @@ from lib.errors import BadInput
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook
 from lib.ledger.entry.vocabulary import clean_text
 
-_LINE = re.compile(r"(\d{1,6}):([0-9a-f]{64})(?:\s+(\S.*))?", re.ASCII)
+_ANCHOR_LINE = re.compile(r"(\d{1,6}):([0-9a-f]{64})(?:\s+(\S.*))?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,22 @@ def format_anchor(model: str, book: DecodedBook) -> str:
 
 
 def parse_anchor(text: str) -> ModelAnchor:
-    """A line as `line` wrote it, or a bare N:CHAIN. Raises BadInput for anything else."""
-    found = _LINE.fullmatch(text.strip())
-    if found is None:
+    """A line as `format_anchor` wrote it, or a bare N:CHAIN. Raises BadInput for anything else."""
+    match = _ANCHOR_LINE.fullmatch(text.strip())
+    if match is None:
         raise BadInput(
             f"{clean_text(text)[:40] or 'Nothing'} is no noted head.",
             next="A head is N:CHAIN, a place and 64 hexadecimal digits.",
         )
-    return ModelAnchor((found[3] or "").strip(), Anchor(int(found[1]), found[2]))
+    return ModelAnchor((match[3] or "").strip(), Anchor(int(match[1]), match[2]))
 
 
 def parse_anchors(text: str) -> tuple[ModelAnchor, ...]:
     """Every noted head of a text, one a line. Raises BadInput that names the first line which is none."""
-    noted = []
-    for number, one in enumerate(text.splitlines(), 1):
+    anchors = []
+    for number, line in enumerate(text.splitlines(), 1):
         try:
-            noted += [parse_anchor(one)] if one.strip() else []
+            anchors += [parse_anchor(line)] if line.strip() else []
         except BadInput as error:
             raise BadInput(f"Line {number}: {error.what}", next=error.next) from error
-    return tuple(noted)
+    return tuple(anchors)

@@ -4,7 +4,7 @@ Solid blue holds Production now, gray held it, pale violet stood in Staging; an 
 an imported entry tells is paler, with a dashed edge.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import altair as alt
@@ -12,9 +12,8 @@ import pandas as pd
 
 from lib.ledger.entry.vocabulary import SLOTS
 from lib.ledger.state.holdings import Holding
+from lib.theme import ChartColors
 
-ChartColors = Mapping[str, str]
-"""Colours by role: ink, soft, hair, page, now, past, staging, unknown and the text on each (on_now …)."""
 BAR_KINDS = ("now", "past", "staging", "unknown")
 BAR_COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "from_text", "until_text", "known_from", "place")
 IMPORT_SOURCE = "an imported file"
@@ -25,14 +24,14 @@ TIME_FORMAT = "%-d %b %Y, %H:%M:%S UTC"
 
 def bar_table(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFrame:
     """One row per bar: lane, version, stage, since, until, kind. Rows are (lane, holding); open holdings end at `until`."""
-    made = [
+    bars = [
         (
             lane,
             f"v{h.version}" if h.version else "unknown",
             SLOTS[h.slot],
             h.since,
             h.until or max(until, h.since),
-            _kind(h),
+            _bar_kind(h),
             f"{h.since:{TIME_FORMAT}}",
             f"{h.until:{TIME_FORMAT}}" if h.until else "still there",
             IMPORT_SOURCE if h.is_imported else "the record",
@@ -40,24 +39,24 @@ def bar_table(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFr
         )
         for lane, h in rows
     ]
-    table = pd.DataFrame(made, columns=list(BAR_COLUMNS))
+    table = pd.DataFrame(bars, columns=list(BAR_COLUMNS))
     return table.assign(since=pd.to_datetime(table.since, utc=True), until=pd.to_datetime(table.until, utc=True))
 
 
 def holdings_chart(
     table: pd.DataFrame, colors: ChartColors, lanes: Sequence[str], row_height: int = 36, marked_at: datetime | None = None
 ) -> alt.LayerChart:
-    """The chart of `bars`: lanes in the given order, version names inside the bars that are wide enough.
+    """The chart of a `bar_table`: lanes in the given order, version names inside the bars that are wide enough.
 
-    `mark` is the instant somebody asked about: a rule in ink, named.
+    `marked_at` is the instant somebody asked about: a rule in ink, named.
     """
     span = (table.until.max() - table.since.min()).total_seconds() or 1.0
-    lasted = (table.until - table.since).dt.total_seconds()
-    crowded = len(table) > MAX_BARS_WITH_EDGES and lasted < span * 0.006
-    shown = table.assign(
-        wide=lasted > span * 0.035,
+    durations = (table.until - table.since).dt.total_seconds()
+    is_crowded = len(table) > MAX_BARS_WITH_EDGES and durations < span * 0.006
+    bars = table.assign(
+        wide=durations > span * 0.035,
         mid=table.since + (table.until - table.since) / 2,
-        edge=pd.Series(crowded, index=table.index).map({True: 0.0, False: 1.5}),
+        edge=pd.Series(is_crowded, index=table.index).map({True: 0.0, False: 1.5}),
     )
     y = alt.Y(
         "lane:N",
@@ -67,37 +66,39 @@ def holdings_chart(
         scale=alt.Scale(domain=list(lanes), paddingInner=0.22, paddingOuter=0.1),
     )
     x = alt.X("since:T", title=None, axis=time_axis(span), scale=alt.Scale(type="utc"))
-    base = alt.Chart(shown)
-    told = alt.datum.known_from == IMPORT_SOURCE
-    drawn = base.mark_bar(cornerRadius=4).encode(
+    base = alt.Chart(bars)
+    is_imported = alt.datum.known_from == IMPORT_SOURCE
+    bar_marks = base.mark_bar(cornerRadius=4).encode(
         x=x,
         x2="until:T",
         y=y,
-        color=_color([colors[kind] for kind in BAR_KINDS]),
-        fillOpacity=alt.condition(told, alt.value(0.5), alt.value(1)),
-        stroke=alt.condition(told, alt.value(colors["soft"]), alt.value(colors["page"])),
+        color=_kind_color([colors[kind] for kind in BAR_KINDS]),
+        fillOpacity=alt.condition(is_imported, alt.value(0.5), alt.value(1)),
+        stroke=alt.condition(is_imported, alt.value(colors["soft"]), alt.value(colors["page"])),
         strokeWidth=alt.StrokeWidth("edge:Q", scale=None),
-        strokeDash=alt.condition(told, alt.value([4, 3]), alt.value([1, 0])),
+        strokeDash=alt.condition(is_imported, alt.value([4, 3]), alt.value([1, 0])),
         tooltip=_tooltip(),
     )
-    named = base.transform_filter(alt.datum.wide).mark_text(fontSize=12, fontWeight=600)
-    text = named.encode(x="mid:T", y=y, text="version:N", color=_color([colors[f"on_{kind}"] for kind in BAR_KINDS]))
-    layers = alt.layer(drawn, text, *(_marked(marked_at, colors) if marked_at else ())).resolve_scale(color="independent")
+    label_base = base.transform_filter(alt.datum.wide).mark_text(fontSize=12, fontWeight=600)
+    labels = label_base.encode(x="mid:T", y=y, text="version:N", color=_kind_color([colors[f"on_{kind}"] for kind in BAR_KINDS]))
+    layers = alt.layer(bar_marks, labels, *(_time_marker(marked_at, colors) if marked_at else ())).resolve_scale(
+        color="independent"
+    )
     return style_chart(layers.properties(height=row_height * len(lanes) + 28 + (18 if marked_at else 0)), colors)
 
 
-def _marked(at: datetime, ink: ChartColors) -> tuple[alt.Chart, alt.Chart]:
+def _time_marker(at: datetime, colors: ChartColors) -> tuple[alt.Chart, alt.Chart]:
     base = alt.Chart(pd.DataFrame({"at": [pd.Timestamp(at)], "said": [f"{at:%-d %b %Y}"]}))
     label = base.mark_text(
-        color=ink["ink"], fontSize=12, fontWeight=600, align="left", dx=6, dy=-2, baseline="bottom", clip=False
+        color=colors["ink"], fontSize=12, fontWeight=600, align="left", dx=6, dy=-2, baseline="bottom", clip=False
     )
     return (
-        base.mark_rule(color=ink["ink"], strokeWidth=2).encode(x="at:T"),
+        base.mark_rule(color=colors["ink"], strokeWidth=2).encode(x="at:T"),
         label.encode(x="at:T", y=alt.value(0), text="said:N"),
     )
 
 
-def _kind(holding: Holding) -> str:
+def _bar_kind(holding: Holding) -> str:
     if holding.version is None:
         return "unknown"
     if holding.slot == "staging":
@@ -106,7 +107,7 @@ def _kind(holding: Holding) -> str:
 
 
 def time_axis(span_seconds: float) -> alt.Axis:
-    """Ticks in UTC, as coarse as `span` (seconds) allows."""
+    """Ticks in UTC, as coarse as the span allows."""
     days = span_seconds / 86_400
     form = "%H:%M:%S" if days < 0.003 else "%H:%M" if days < 1.5 else "%-d %b" if days < 200 else "%b %Y" if days < 900 else "%Y"
     return alt.Axis(
@@ -120,7 +121,7 @@ def time_axis(span_seconds: float) -> alt.Axis:
     )
 
 
-def _color(colors: list[str]) -> alt.Color:
+def _kind_color(colors: list[str]) -> alt.Color:
     return alt.Color("kind:N", legend=None, scale=alt.Scale(domain=list(BAR_KINDS), range=colors))
 
 

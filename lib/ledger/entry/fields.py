@@ -4,20 +4,21 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from lib.ledger.entry.vocabulary import Actor, Reason, parse_timestamp
+from lib.ledger.entry.timestamps import parse_timestamp
+from lib.ledger.entry.vocabulary import Actor, Reason
 
 Number = float | int | str
 """A JSON number, or one of the strings NaN, Infinity, -Infinity."""
 
 
-def _moment(text: str) -> str:
+def _check_timestamp(text: str) -> str:
     """A time with its zone; anything else makes the entry one that nobody can understand."""
     parse_timestamp(text)
     return text
 
 
-Timestamp = Annotated[str, AfterValidator(_moment)]
-"""A time as `words.as_text` writes it."""
+Timestamp = Annotated[str, AfterValidator(_check_timestamp)]
+"""A time as `format_timestamp` writes it."""
 
 
 class LedgerValue(BaseModel):

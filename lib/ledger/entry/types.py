@@ -1,6 +1,6 @@
 """The shapes of ledger entries, schema 1 (contract §2; published in docs/entries.schema.json). Pure.
 
-What Podium writes is checked on the way in. What it reads may come from anyone: `shapes` finds out which of these it is.
+What Podium writes is checked on the way in. What it reads may come from anyone: `schema` finds out which of these it is.
 """
 
 import math

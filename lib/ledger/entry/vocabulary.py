@@ -1,8 +1,7 @@
-"""The words of the ledger: stages and slots, who acts and why, times as text. Pure."""
+"""The vocabulary of the ledger: stages and slots, who acts and why. Pure."""
 
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -26,15 +25,15 @@ MAX_REASON_LENGTH = 2000
 MAX_NAME_LENGTH = 60
 NO_HOLDER = "none"
 RESTORED_NOTE = "The book itself was deleted, and restored"
-"""What the entry that says so says."""
-_WRONG_STAGES = {
+"""The note of the entry that records this."""
+_STAGE_SUGGESTIONS = {
     "archive": "Archived",
     "development": "None (or Staging)",
     "dev": "None (or Staging)",
     "prod": "Production",
     "stage": "Staging",
 }
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+_INVISIBLE_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 
 
 class Actor(BaseModel):
@@ -60,44 +59,46 @@ class Reason(BaseModel):
 
 def make_reason(category: str, text: str) -> Reason:
     """The reason as typed, cleaned. Raises BadInput for an unknown category or a text that is empty, short or too long."""
-    said = clean_text(text)
+    reason_text = clean_text(text)
     if category not in REASON_CATEGORIES:
         raise BadInput(
             f"{clean_text(category) or 'Nothing'} is no category of reasons.", next=f"Use one of: {', '.join(REASON_CATEGORIES)}."
         )
-    if len(said) < MIN_REASON_LENGTH:
-        missing = MIN_REASON_LENGTH - len(said)
+    if len(reason_text) < MIN_REASON_LENGTH:
+        missing = MIN_REASON_LENGTH - len(reason_text)
         raise BadInput(
-            f"The reason has {len(said)} characters.", next=f"Say in {missing} more what a reader in two years needs to know."
+            f"The reason has {len(reason_text)} characters.",
+            next=f"Say in {missing} more what a reader in two years needs to know.",
         )
-    if len(said) > MAX_REASON_LENGTH:
+    if len(reason_text) > MAX_REASON_LENGTH:
         raise BadInput(
-            f"The reason has {len(said):,} characters; {MAX_REASON_LENGTH:,} fit.", next="Say it shorter and link to the rest."
+            f"The reason has {len(reason_text):,} characters; {MAX_REASON_LENGTH:,} fit.",
+            next="Say it shorter and link to the rest.",
         )
-    return Reason(category=category, text=said)
+    return Reason(category=category, text=reason_text)
 
 
 def declared_actor(name: str, via: str | None = None) -> Actor:
     """An actor from a typed name. Raises BadInput when nothing readable is left of it."""
-    said = clean_text(name)
-    if not said:
+    actor_name = clean_text(name)
+    if not actor_name:
         raise BadInput("Nobody is named as the one who does this.", next="Say your name.")
-    if len(said) > MAX_NAME_LENGTH:
+    if len(actor_name) > MAX_NAME_LENGTH:
         raise BadInput(
-            f"The name has {len(said)} characters; {MAX_NAME_LENGTH} fit.", next="Use the name your team knows you by."
+            f"The name has {len(actor_name)} characters; {MAX_NAME_LENGTH} fit.", next="Use the name your team knows you by."
         )
-    return Actor(name=said, via=via)
+    return Actor(name=actor_name, via=via)
 
 
 def parse_stage(text: str) -> Stage:
     """The stage a person means; capitals do not matter. Raises BadInput with the right word for the usual wrong ones."""
-    for known in STAGES:
-        if known.lower() == text.strip().lower():
-            return known
-    right = _WRONG_STAGES.get(text.strip().lower())
+    for stage in STAGES:
+        if stage.lower() == text.strip().lower():
+            return stage
+    suggestion = _STAGE_SUGGESTIONS.get(text.strip().lower())
     raise BadInput(
         f"{clean_text(text)[:40] or 'Nothing'} is no stage.",
-        next=f"You probably mean {right}." if right else f"The stages are {', '.join(STAGES)}.",
+        next=f"You probably mean {suggestion}." if suggestion else f"The stages are {', '.join(STAGES)}.",
     )
 
 
@@ -106,24 +107,11 @@ def slot_of(stage: str) -> Slot | None:
     return next((slot for slot, name in SLOTS.items() if name == stage), None)
 
 
+def version_list(versions: Iterable[str]) -> str:
+    """Versions for people: `v1 and v2`, or `nobody`."""
+    return " and ".join(f"v{version}" for version in versions) or "nobody"
+
+
 def clean_text(text: str) -> str:
     """What a person typed, without control or invisible characters; runs of them become one space."""
-    return _CONTROL.sub(" ", text).strip()
-
-
-def format_timestamp(at: datetime) -> str:
-    """A time as the ledger writes it: ISO 8601, UTC, milliseconds, Z."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def parse_timestamp(text: str) -> datetime:
-    """The time that `as_text` wrote. Raises ValueError for anything that is no time with a zone."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("a time without a zone")
-    return at
-
-
-def timestamp_from_millis(millis: int) -> str:
-    """MLflow's milliseconds since 1970 as the ledger writes a time."""
-    return format_timestamp(datetime.fromtimestamp(millis / 1000, UTC))
+    return _INVISIBLE_CHARACTERS.sub(" ", text).strip()

@@ -17,8 +17,8 @@ import rfc8785
 
 from lib.errors import BadInput
 from lib.ledger.entry.fields import Number, Source
-from lib.ledger.entry.types import Imported, Lineage, to_json
-from lib.ledger.entry.types import to_json_number as as_number
+from lib.ledger.entry.timestamps import format_timestamp
+from lib.ledger.entry.types import Imported, Lineage, to_json, to_json_number
 from lib.ledger.entry.vocabulary import (
     MAX_REASON_LENGTH,
     REASON_CATEGORIES,
@@ -27,7 +27,6 @@ from lib.ledger.entry.vocabulary import (
     Reason,
     clean_text,
     declared_actor,
-    format_timestamp,
     parse_stage,
     slot_of,
 )
@@ -38,10 +37,12 @@ IMPORT_COLUMNS = (
 )  # fmt: skip
 IMPORTABLE_TYPES = ("REGISTERED", "REQUESTED", "WITHDRAWN", "DECIDED", "APPLIED", "FAILED", "FOLLOWED_UP")
 METRIC_PREFIX, DATA_PREFIX = "metric.", "data."
+_PREFIXES = (METRIC_PREFIX, DATA_PREFIX)
+_VERDICTS = ("approve", "reject", "changes")
 MAX_FILE_BYTES = 10_000_000
 MAX_PROBLEMS_LISTED = 8
-"""How many faults one message names."""
-_APART = ("recorded_at", "by", "backend", "source", "was", "now")
+"""How many problems one message names."""
+_IGNORED_FIELDS = ("recorded_at", "by", "backend", "source", "was", "now")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class ImportRow:
 
 @dataclass(frozen=True)
 class ParsedImportFile:
-    """What a file tells of one model: the matter of its entries in the order of their times, and how many lines speak of others."""
+    """What a file tells of one model: the fields of its entries in the order of their times, and how many lines are of others."""
 
     name: str
     sha256: str
@@ -75,228 +76,218 @@ class ParsedImportFile:
 def parse_import_file(name: str, data: bytes, context: ImportContext) -> ParsedImportFile:
     """Read a file of earlier decisions. Raises BadInput with every line that cannot be, and why."""
     is_json = name.lower().endswith(".json") or data.lstrip()[:1] in (b"[", b"{")
-    rows = _json_rows(data) if is_json else _csv_rows(data)
-    others = [row for row in rows if _text(row, "model") not in ("", context.model)]
-    mine = [row for row in rows if row not in others]
-    sha, faults, told = hashlib.sha256(data).hexdigest(), list[str](), list[tuple[TimeQuery, dict[str, Any]]]()
-    for row in mine:
+    rows = _parse_json(data) if is_json else _parse_csv(data)
+    other_rows = [row for row in rows if _cell_text(row, "model") not in ("", context.model)]
+    own_rows = [row for row in rows if row not in other_rows]
+    sha256, problems, timed_fields = hashlib.sha256(data).hexdigest(), list[str](), list[tuple[TimeQuery, dict[str, Any]]]()
+    for row in own_rows:
         try:
-            when = _when(row, context)
-            told.append(
-                (when, _matter(row, when, Source(name=clean_text(name)[:200] or "a file", sha256=sha, line=row.line_number)))
-            )
+            query = _parse_when(row, context)
+            source = Source(name=clean_text(name)[:200] or "a file", sha256=sha256, line=row.line_number)
+            timed_fields.append((query, _parse_entry_fields(row, query, source)))
         except BadInput as error:
-            faults.append(f"line {row.line_number}: {error.what} {error.next}".strip())
-    if faults:
-        more = f" And {len(faults) - MAX_PROBLEMS_LISTED} more lines." if len(faults) > MAX_PROBLEMS_LISTED else ""
-        raise BadInput(
-            " ".join(faults[:MAX_PROBLEMS_LISTED]) + more,
-            means="Nothing was imported.",
-            next="Set these lines right, then import again.",
-        )
+            problems.append(f"line {row.line_number}: {error.what} {error.next}".strip())
+    if problems:
+        more_text = f" And {len(problems) - MAX_PROBLEMS_LISTED} more lines." if len(problems) > MAX_PROBLEMS_LISTED else ""
+        raise _file_error(" ".join(problems[:MAX_PROBLEMS_LISTED]) + more_text, "Set these lines right, then import again.")
     if not rows:
-        raise BadInput("The file has no line below its heading.", means="Nothing was imported.", next="See docs/import.md.")
-    told.sort(key=lambda one: one[0].at)
-    return ParsedImportFile(name, sha, tuple(_with_holders(matter for _, matter in told)), len(others))
+        raise _file_error("The file has no line below its heading.")
+    timed_fields.sort(key=lambda timed: timed[0].at)
+    return ParsedImportFile(name, sha256, tuple(_add_holders(fields for _, fields in timed_fields)), len(other_rows))
 
 
 def deduplication_key(body: Imported) -> str:
     """What makes an imported entry the same as another: all it tells, but not which file told it and who imported it."""
-    told = {name: value for name, value in to_json(body).items() if name not in _APART}
-    return rfc8785.dumps(told).decode()
+    fields = {name: value for name, value in to_json(body).items() if name not in _IGNORED_FIELDS}
+    return rfc8785.dumps(fields).decode()
 
 
-def _csv_rows(data: bytes) -> list[ImportRow]:
-    text = _decoded(data)
-    first = text.split("\n", 1)[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in first and "," not in first else ",", strict=True)
-    rows, start = list[ImportRow](), 1
+def _parse_csv(data: bytes) -> list[ImportRow]:
+    text = _decode(data)
+    first_line = text.split("\n", 1)[0]
+    delimiter = ";" if ";" in first_line and "," not in first_line else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows, line_number = list[ImportRow](), 1
     try:
-        heads = _heads(next(reader, []))
-        start = reader.line_num + 1
+        columns = _parse_columns(next(reader, []))
+        line_number = reader.line_num + 1
         for cells in reader:
-            if len(cells) > len(heads):
-                raise BadInput(
-                    f"line {start}: there are {len(cells)} values for {len(heads)} columns.", next="Quote values with commas."
-                )
+            if len(cells) > len(columns):
+                what = f"line {line_number}: there are {len(cells)} values for {len(columns)} columns."
+                raise BadInput(what, next="Quote values with commas.")
             if any(cell.strip() for cell in cells):
-                rows.append(ImportRow(start, dict(zip(heads, cells, strict=False))))
-            start = reader.line_num + 1
+                rows.append(ImportRow(line_number, dict(zip(columns, cells, strict=False))))
+            line_number = reader.line_num + 1
     except csv.Error as error:
-        raise BadInput(
-            f"line {start}: this is no CSV ({error}).", means="Nothing was imported.", next="See docs/import.md."
-        ) from error
+        raise _file_error(f"line {line_number}: this is no CSV ({error}).") from error
     return rows
 
 
-def _json_rows(data: bytes) -> list[ImportRow]:
+def _parse_json(data: bytes) -> list[ImportRow]:
     try:
-        made = json.loads(_decoded(data))
-        json.dumps(made, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        document = json.loads(_decode(data))
+        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
-        raise BadInput(
-            f"This is no JSON: {clean_text(str(error))[:100]}.", means="Nothing was imported.", next="See docs/import.md."
-        ) from error
-    found = made.get("entries") if isinstance(made, dict) else made
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise BadInput("The JSON is no list of objects.", means="Nothing was imported.", next="See docs/import.md.")
-    rows = [ImportRow(n, _flat(one)) for n, one in enumerate(found, 1)]
-    _heads(dict.fromkeys(name for row in rows for name in row.values))
+        raise _file_error(f"This is no JSON: {clean_text(str(error))[:100]}.") from error
+    objects = document.get("entries") if isinstance(document, dict) else document
+    if not isinstance(objects, list) or not all(isinstance(item, dict) for item in objects):
+        raise _file_error("The JSON is no list of objects.")
+    rows = [ImportRow(n, _flatten(item)) for n, item in enumerate(objects, 1)]
+    _parse_columns(dict.fromkeys(name for row in rows for name in row.values))
     return rows
 
 
-def _flat(one: Mapping[str, Any]) -> dict[str, Any]:
+def _flatten(item: Mapping[str, Any]) -> dict[str, Any]:
     """Objects `metrics` and `data` as the columns they would be in a CSV."""
-    flat = {name: value for name, value in one.items() if name not in ("metrics", "data")}
+    flat = {name: value for name, value in item.items() if name not in ("metrics", "data")}
     for name, prefix in (("metrics", METRIC_PREFIX), ("data", DATA_PREFIX)):
-        inner = one.get(name) or {}
+        inner = item.get(name) or {}
         flat |= {prefix + key: value for key, value in inner.items()} if isinstance(inner, dict) else {name: inner}
     return flat
 
 
-def _decoded(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     if len(data) > MAX_FILE_BYTES:
-        raise BadInput(
-            f"The file has {len(data):,} bytes; {MAX_FILE_BYTES:,} can be read.", means="Nothing was imported.", next="Split it."
-        )
+        raise _file_error(f"The file has {len(data):,} bytes; {MAX_FILE_BYTES:,} can be read.", "Split it.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadInput("The file is not UTF-8 text.", means="Nothing was imported.", next="Save it as UTF-8.") from error
+        raise _file_error("The file is not UTF-8 text.", "Save it as UTF-8.") from error
 
 
-def _heads(names: Iterable[str]) -> list[str]:
-    heads = [clean_text(name) for name in names]
-    strange = [
-        name
-        for name in heads
-        if name not in IMPORT_COLUMNS and not (name.startswith((METRIC_PREFIX, DATA_PREFIX)) and len(name.split(".", 1)[1]))
-    ]
-    missing = [name for name in ("when", "version") if name not in heads]
-    twice = sorted({name for name in heads if heads.count(name) > 1})
-    if strange or missing or twice:
-        told = [f"{clean_text(name)[:40] or 'an empty name'} is no column" for name in strange]
-        told += [f"{name} is missing" for name in missing] + [f"{clean_text(name)[:40]} stands there twice" for name in twice]
-        raise BadInput(
-            f"line 1: {', '.join(told[:MAX_PROBLEMS_LISTED])}.",
-            means="Nothing was imported.",
-            next=f"The columns are {', '.join(IMPORT_COLUMNS)}, metric.NAME and data.NAME.",
-        )
-    return heads
+def _file_error(what: str, fix: str = "See docs/import.md.") -> BadInput:
+    return BadInput(what, means="Nothing was imported.", next=fix)
 
 
-def _when(row: ImportRow, frame: ImportContext) -> TimeQuery:
-    when = parse_time_query(_text(row, "when"), frame.now, frame.zone)
-    if when.end > frame.record_start or when.at >= frame.record_start:
-        raise BadInput(
-            f"{_text(row, 'when')} is not before {format_local_time(frame.record_start, frame.zone)}, when the record of {frame.model} begins."
-        )
-    return when
+def _parse_columns(names: Iterable[str]) -> list[str]:
+    columns = [clean_text(name) for name in names]
+    known_names = [*IMPORT_COLUMNS, *(name for name in columns if name.startswith(_PREFIXES) and name not in _PREFIXES)]
+    unknown_names = [name for name in columns if name not in known_names]
+    missing_names = [name for name in ("when", "version") if name not in columns]
+    repeated_names = sorted({name for name in columns if columns.count(name) > 1})
+    if unknown_names or missing_names or repeated_names:
+        problems = [f"{clean_text(name)[:40] or 'an empty name'} is no column" for name in unknown_names]
+        problems += [f"{name} is missing" for name in missing_names]
+        problems += [f"{clean_text(name)[:40]} stands there twice" for name in repeated_names]
+        fix = f"The columns are {', '.join(IMPORT_COLUMNS)}, metric.NAME and data.NAME."
+        raise _file_error(f"line 1: {', '.join(problems[:MAX_PROBLEMS_LISTED])}.", fix)
+    return columns
 
 
-def _matter(row: ImportRow, when: TimeQuery, source: Source) -> dict[str, Any]:
+def _parse_when(row: ImportRow, context: ImportContext) -> TimeQuery:
+    query = parse_time_query(_cell_text(row, "when"), context.now, context.zone)
+    if query.end > context.record_start or query.at >= context.record_start:
+        begin = format_local_time(context.record_start, context.zone)
+        raise BadInput(f"{_cell_text(row, 'when')} is not before {begin}, when the record of {context.model} begins.")
+    return query
+
+
+def _parse_entry_fields(row: ImportRow, query: TimeQuery, source: Source) -> dict[str, Any]:
     """What the line says, without who imports it and without the holders."""
-    of = _one_of(row, "entry", IMPORTABLE_TYPES, str.upper) or "APPLIED"
-    text, name, note = (_text(row, key) for key in ("reason", "by", "note"))
-    made: dict[str, Any] = {
-        "of": of,
-        "effective_at": format_timestamp(when.at),
-        "window": (format_timestamp(when.at), format_timestamp(when.until)) if when.until else None,
-        "version": _version(row),
+    entry_type = _parse_choice(row, "entry", IMPORTABLE_TYPES, str.upper) or "APPLIED"
+    text, name, note = (_cell_text(row, key) for key in ("reason", "by", "note"))
+    fields: dict[str, Any] = {
+        "of": entry_type,
+        "effective_at": format_timestamp(query.at),
+        "window": (format_timestamp(query.at), format_timestamp(query.until)) if query.until else None,
+        "version": _parse_version(row),
         "actor": declared_actor(name) if name else Actor(name=UNKNOWN_ACTOR.name),
-        "reason": Reason(category=_one_of(row, "category", REASON_CATEGORIES, str.lower) or "other", text=_short("reason", text))
-        if text
-        else None,
-        "note": _short("note", note) or None,
-        "from_": parse_stage(_text(row, "from")) if _text(row, "from") else None,
-        "to": parse_stage(_text(row, "to")) if _text(row, "to") else None,
-        "verdict": (_one_of(row, "verdict", ("approve", "reject", "changes"), str.lower) or "approve")
-        if of == "DECIDED"
-        else None,
-        "outcome": _one_of(row, "outcome", ("right", "wrong"), str.lower),
-        "lineage": _lineage(row),
+        "reason": _parse_reason(row, text) if text else None,
+        "note": _require_length("note", note) or None,
+        "from_": parse_stage(_cell_text(row, "from")) if _cell_text(row, "from") else None,
+        "to": parse_stage(_cell_text(row, "to")) if _cell_text(row, "to") else None,
+        "verdict": (_parse_choice(row, "verdict", _VERDICTS, str.lower) or "approve") if entry_type == "DECIDED" else None,
+        "outcome": _parse_choice(row, "outcome", ("right", "wrong"), str.lower),
+        "lineage": _parse_lineage(row),
         "source": source,
     }
-    _must_say_where(made)
-    return made
+    _require_stages_and_outcome(fields)
+    return fields
 
 
-def _must_say_where(made: Mapping[str, Any]) -> None:
-    of, from_, to = made["of"], made["from_"], made["to"]
-    if of == "APPLIED" and to is None:
+def _parse_reason(row: ImportRow, text: str) -> Reason:
+    category = _parse_choice(row, "category", REASON_CATEGORIES, str.lower) or "other"
+    return Reason(category=category, text=_require_length("reason", text))
+
+
+def _require_stages_and_outcome(fields: Mapping[str, Any]) -> None:
+    entry_type, from_, to = fields["of"], fields["from_"], fields["to"]
+    if entry_type == "APPLIED" and to is None:
         raise BadInput("It does not say where the version went (to).")
-    if of == "APPLIED" and slot_of(to) is None and from_ is None:
+    if entry_type == "APPLIED" and slot_of(to) is None and from_ is None:
         raise BadInput(f"It does not say which stage the version left for {to} (from).")
-    if of == "APPLIED" and from_ == to:
+    if entry_type == "APPLIED" and from_ == to:
         raise BadInput(f"It says that the version went from {to} to {to}.")
-    if of == "FOLLOWED_UP" and made["outcome"] is None:
+    if entry_type == "FOLLOWED_UP" and fields["outcome"] is None:
         raise BadInput("It does not say how it turned out (outcome): right or wrong.")
 
 
-def _with_holders(told: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+def _add_holders(entry_fields: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     """The same with the holders after each move. A version leaves a stage once; being pushed out by another counts as leaving."""
-    holds, out = dict[str, str](), set[tuple[str, str]]()
-    for one in told:
-        if one["of"] != "APPLIED":
-            yield one
+    holders, displaced_versions = dict[str, str](), set[tuple[str, str]]()
+    for fields in entry_fields:
+        if fields["of"] != "APPLIED":
+            yield fields
             continue
-        version, was, now = one["version"], dict[str, Any](), dict[str, Any]()
-        goal, left = slot_of(one["to"]), slot_of(one["from_"] or "")
-        if left:
-            pushed = (left, version) in out
-            now[left] = {"stage": (holds[left],) if pushed and left in holds else ()}
-            was |= {} if pushed else {left: {"stage": (version,)}}
-            if not pushed:
-                holds.pop(left, None)
-        if goal:
-            out |= {(goal, holds[goal])} if holds.get(goal, version) != version else set()
-            out -= {(goal, version)}
-            holds[goal], now[goal] = version, {"stage": (version,)}
-        yield {**one, "was": was or None, "now": now or None}
+        version, holders_before, holders_after = fields["version"], dict[str, Any](), dict[str, Any]()
+        target_slot, source_slot = slot_of(fields["to"]), slot_of(fields["from_"] or "")
+        if source_slot:
+            was_displaced = (source_slot, version) in displaced_versions
+            holders_after[source_slot] = {"stage": (holders[source_slot],) if was_displaced and source_slot in holders else ()}
+            holders_before |= {} if was_displaced else {source_slot: {"stage": (version,)}}
+            if not was_displaced:
+                holders.pop(source_slot, None)
+        if target_slot:
+            displaced_versions |= {(target_slot, holders[target_slot])} if holders.get(target_slot, version) != version else set()
+            displaced_versions -= {(target_slot, version)}
+            holders[target_slot], holders_after[target_slot] = version, {"stage": (version,)}
+        yield {**fields, "was": holders_before or None, "now": holders_after or None}
 
 
-def _lineage(row: ImportRow) -> Lineage | None:
+def _parse_lineage(row: ImportRow) -> Lineage | None:
     metrics = {
-        key.removeprefix(METRIC_PREFIX): _number(row, key)
+        key.removeprefix(METRIC_PREFIX): _parse_number(row, key)
         for key in row.values
-        if key.startswith(METRIC_PREFIX) and _text(row, key)
+        if key.startswith(METRIC_PREFIX) and _cell_text(row, key)
     }
     data = {
-        key.removeprefix(DATA_PREFIX): _text(row, key) for key in row.values if key.startswith(DATA_PREFIX) and _text(row, key)
+        key.removeprefix(DATA_PREFIX): _cell_text(row, key)
+        for key in row.values
+        if key.startswith(DATA_PREFIX) and _cell_text(row, key)
     }
-    told = Lineage(run_id=_text(row, "run_id"), git_commit=_text(row, "git_commit"), metrics=metrics, data=data)
-    return told if told != Lineage() else None
+    lineage = Lineage(run_id=_cell_text(row, "run_id"), git_commit=_cell_text(row, "git_commit"), metrics=metrics, data=data)
+    return lineage if lineage != Lineage() else None
 
 
-def _number(row: ImportRow, key: str) -> Number:
+def _parse_number(row: ImportRow, key: str) -> Number:
     try:
-        return as_number(float(_text(row, key)))
+        return to_json_number(float(_cell_text(row, key)))
     except ValueError as error:
-        raise BadInput(f"{_text(row, key)[:40]} is no number ({clean_text(key)[:40]}).") from error
+        raise BadInput(f"{_cell_text(row, key)[:40]} is no number ({clean_text(key)[:40]}).") from error
 
 
-def _version(row: ImportRow) -> str:
-    version = _text(row, "version")
+def _parse_version(row: ImportRow) -> str:
+    version = _cell_text(row, "version")
     version = version[1:] if version[:1] in ("v", "V") and version[1:2].isdigit() else version
     if not version or len(version) > 40:
         raise BadInput("It names no version." if not version else "The version is longer than 40 characters.")
     return version
 
 
-def _one_of(row: ImportRow, key: str, known: Iterable[str], form: Callable[[str], str]) -> str | None:
-    value = form(_text(row, key))
-    if value and value not in known:
-        raise BadInput(f"{value[:40]} cannot stand in {key}; use one of {', '.join(known)}.")
+def _parse_choice(row: ImportRow, key: str, choices: Iterable[str], normalize: Callable[[str], str]) -> str | None:
+    value = normalize(_cell_text(row, key))
+    if value and value not in choices:
+        raise BadInput(f"{value[:40]} cannot stand in {key}; use one of {', '.join(choices)}.")
     return value or None
 
 
-def _short(key: str, text: str) -> str:
+def _require_length(key: str, text: str) -> str:
     if len(text) > MAX_REASON_LENGTH:
         raise BadInput(f"The {key} has {len(text):,} characters; {MAX_REASON_LENGTH:,} fit.")
     return text
 
 
-def _text(row: ImportRow, key: str) -> str:
+def _cell_text(row: ImportRow, key: str) -> str:
     value = row.values.get(key)
     if isinstance(value, dict | list):
         raise BadInput(f"{key} holds more than one value.")

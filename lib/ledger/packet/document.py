@@ -1,7 +1,7 @@
 """A packet: what one decision, or one answer about the past, rests on, as a document that stands without the backend. Pure.
 
 It carries entries as they were written, the hashes of the whole book up to its head, evidence, the registry at that moment and a
-picture, and a hash of each part. `packet_check` holds such a document against itself. The hashes show what was changed in a file;
+picture, and a hash of each part. `verify` checks such a document against itself. The hashes show what was changed in a file;
 they are no signature: compare the head with the book, or the packet's own hash with one that was noted elsewhere.
 """
 
@@ -15,7 +15,7 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib.errors import LedgerBroken
-from lib.ledger.chain.hash_chain import DecodedBook, Entry, VolumeRef, next_chain, param_key
+from lib.ledger.chain.hash_chain import DecodedBook, Entry, VolumeRef, hash_text, next_chain, param_key
 from lib.ledger.entry.vocabulary import Actor, Stage
 
 FormatVersion = Literal[1]
@@ -24,7 +24,7 @@ FORMAT_VERSION: FormatVersion = 1
 DECISION_KIND: SubjectKind = "decision"
 AS_OF_KIND: SubjectKind = "as of"
 ParamsByRun = Mapping[str, Mapping[str, str]]
-"""Run id → its parameters, for every run of a book that a reading was decoded from."""
+"""Run id → its parameters, for every run that a book was decoded from."""
 
 
 class _Part(BaseModel):
@@ -113,19 +113,22 @@ SECTIONS = tuple(Packet.model_fields)
 
 def packet_volumes(params_by_run: ParamsByRun, book: DecodedBook) -> tuple[PacketVolume, ...]:
     """The hashes of a book, volume by volume; one that is still empty is named by the entry before it, and left out."""
-    ends = [*(part.first_position for part in book.volumes[1:]), book.head + 1]
+    ends = [*(volume.first_position for volume in book.volumes[1:]), book.head + 1]
     return tuple(
-        _volume(params_by_run[part.run_id], book, part, end)
-        for part, end in zip(book.volumes, ends, strict=True)
-        if part.first_position < end or part.first_position == 1
+        _packet_volume(params_by_run[volume.run_id], book, volume, end)
+        for volume, end in zip(book.volumes, ends, strict=True)
+        if volume.first_position < end or volume.first_position == 1
     )
 
 
 def packet_entries(params_by_run: ParamsByRun, book: DecodedBook, positions: Iterable[int]) -> tuple[PacketEntry, ...]:
     """The entries at these places as they stand in the book; places that hold no readable entry are left out."""
-    wanted, firsts = set(positions), [part.first_position for part in book.volumes]
-    chosen = [entry for entry in book.entries if entry.position in wanted]
-    return tuple(_written(params_by_run[book.volumes[bisect_right(firsts, one.position) - 1].run_id], one) for one in chosen)
+    wanted_positions, first_positions = set(positions), [volume.first_position for volume in book.volumes]
+    chosen_entries = [entry for entry in book.entries if entry.position in wanted_positions]
+    return tuple(
+        _packet_entry(params_by_run[book.volumes[bisect_right(first_positions, entry.position) - 1].run_id], entry)
+        for entry in chosen_entries
+    )
 
 
 def hashed_document(packet: Packet) -> dict[str, Any]:
@@ -145,44 +148,39 @@ def hash_json(part: Any) -> str:
     return hashlib.sha256(rfc8785.dumps(part)).hexdigest()
 
 
-def hash_text(text: str) -> str:
-    """sha256 of a text in UTF-8."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def recompute_chains(volumes: Sequence[PacketVolume]) -> list[str]:
     """The chain after each place of these volumes, recomputed; the first is the one before place 1."""
-    made = [volumes[0].before]
-    for one in volumes:
-        at = one.before
-        for body_sha in one.hashes:
-            at = next_chain(at, body_sha)
-            made.append(at)
-    return made
+    chains = [volumes[0].before]
+    for volume in volumes:
+        chain = volume.before
+        for body_sha in volume.hashes:
+            chain = next_chain(chain, body_sha)
+            chains.append(chain)
+    return chains
 
 
-def _volume(params: Mapping[str, str], reading: DecodedBook, part: VolumeRef, end: int) -> PacketVolume:
+def _packet_volume(params: Mapping[str, str], book: DecodedBook, volume: VolumeRef, end: int) -> PacketVolume:
     """One volume, up to before the place `end`."""
-    before = [part.chain_before, *reading.chains[part.first_position : end]]
+    previous_chains = [volume.chain_before, *book.chains[volume.first_position : end]]
     hashes = tuple(
-        _body_sha(params[param_key(place)], (before[n], reading.chains[place]), place)
-        for n, place in enumerate(range(part.first_position, end))
+        _body_sha(params[param_key(position)], (previous_chains[n], book.chains[position]), position)
+        for n, position in enumerate(range(volume.first_position, end))
     )
-    return PacketVolume(run_id=part.run_id, first=part.first_position, before=part.chain_before, hashes=hashes)
+    return PacketVolume(run_id=volume.run_id, first=volume.first_position, before=volume.chain_before, hashes=hashes)
 
 
-def _body_sha(raw: str, step: tuple[str, str], place: int) -> str:
+def _body_sha(value: str, chain_step: tuple[str, str], position: int) -> str:
     """The sha256 that the chain went on with: the one written before an entry, or that of a whole value that is none."""
-    claimed = raw[27:91]
-    for candidate in (claimed, hash_text(raw)):
-        if next_chain(step[0], candidate) == step[1]:
+    claimed_sha = value[27:91]
+    for candidate in (claimed_sha, hash_text(value)):
+        if next_chain(chain_step[0], candidate) == chain_step[1]:
             return candidate
-    raise LedgerBroken(f"The value at place {place} was changed while it was read.", next="Try again.")
+    raise LedgerBroken(f"The value at place {position} was changed while it was read.", next="Try again.")
 
 
-def _written(params: Mapping[str, str], entry: Entry) -> PacketEntry:
-    raw = params[param_key(entry.position)]
-    text, n = raw[27 + 64 + 1 + 64 + 1 :], 0
-    while (more := params.get(f"{entry.id}.{n:02d}")) is not None:
-        text, n = text + more, n + 1
+def _packet_entry(params: Mapping[str, str], entry: Entry) -> PacketEntry:
+    value = params[param_key(entry.position)]
+    text, n = value[27 + 64 + 1 + 64 + 1 :], 0
+    while (chunk := params.get(f"{entry.id}.{n:02d}")) is not None:
+        text, n = text + chunk, n + 1
     return PacketEntry(place=entry.position, id=entry.id, sha256=hash_text(text), chain=entry.chain, text=text)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lib.ledger.packet.document import document_to_json, hash_text
+from lib.ledger.chain.hash_chain import hash_text
+from lib.ledger.packet.document import document_to_json
 
 DATA_SECTION, REST_SECTION = "packet-data", "rest"
 _DATA = re.compile(f'(?<=<pre id="{DATA_SECTION}">).*?(?=</pre>)', re.DOTALL)
@@ -26,17 +27,17 @@ class PageSections:
 
 def split_page(page: str) -> PageSections | None:
     """Take a page apart; None for one that does not hold the data exactly once."""
-    found = _DATA.findall(page)
-    if len(found) != 1:
+    matches = _DATA.findall(page)
+    if len(matches) != 1:
         return None
     shell = _DATA.sub("", page)
     hashes = {name: hash_text(text) for name, text in _SECTION.findall(shell)}
-    return PageSections(found[0], hashes | {REST_SECTION: hash_text(_SECTION.sub(r'<section id="\1"></section>', shell))})
+    return PageSections(matches[0], hashes | {REST_SECTION: hash_text(_SECTION.sub(r'<section id="\1"></section>', shell))})
 
 
 def embed_document(page: str, document: Mapping[str, Any]) -> str:
     """Put the document and the hashes of the page's own parts into the page. Its place for the data must still be empty."""
-    hollow = split_page(page)
-    assert hollow is not None
-    held = document_to_json({"packet": document, "page": hollow.hashes})
-    return _DATA.sub(lambda _: html.escape(held, quote=False), page)
+    sections = split_page(page)
+    assert sections is not None
+    data_text = document_to_json({"packet": document, "page": sections.hashes})
+    return _DATA.sub(lambda _: html.escape(data_text, quote=False), page)

@@ -4,7 +4,7 @@ A decision is followed through the ids that entries name each other by, so it do
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from lib.errors import NotFound
 from lib.ledger.chain.hash_chain import Entry
@@ -14,80 +14,80 @@ from lib.ledger.state.holdings import Holding
 from lib.ledger.state.imported_holdings import all_holdings
 
 VERSION_ENTRY_TYPES = ("FROZEN", "FOLLOWED_UP", "CORRECTED")
-_ID = re.compile(r'"([0-9A-HJKMNP-TV-Z]{26})"')
+_ENTRY_ID = re.compile(r'"([0-9A-HJKMNP-TV-Z]{26})"')
 
 
 def find_entry(entries: Sequence[Entry], id_or_position: str) -> Entry:
     """The entry with this id, or at this place. Raises NotFound when the book has none."""
-    wanted = id_or_position.strip()
+    key = id_or_position.strip()
     for entry in entries:
-        if entry.id == wanted.upper() or (wanted.isascii() and wanted.isdigit() and entry.position == int(wanted)):
+        if entry.id == key.upper() or (key.isascii() and key.isdigit() and entry.position == int(key)):
             return entry
-    raise NotFound(f"The record of this model has no entry {wanted[:40]}.", means="", next="history names places and ids.")
+    raise NotFound(f"The record of this model has no entry {key[:40]}.", means="", next="history names places and ids.")
 
 
 def related_positions(entries: Sequence[Entry], entry: Entry) -> tuple[int, ...]:
     """The places that belong to an entry: what it names, what names it, where its versions come from, where the record begins."""
-    life = _life(entries, entry)
-    linked = _linked(life, entry)
-    versions = {number for one in linked for number in _versions(one.body)}
-    more = (
-        one.position
-        for one in life
-        if isinstance(one.body, Opened)
-        or (isinstance(one.body, Registered) and one.body.version in versions)
-        or (one.body.type in VERSION_ENTRY_TYPES and one.body.version == entry.body.version and one.body.version)
+    life_entries = _life_entries(entries, entry)
+    linked_entries = _linked_entries(life_entries, entry)
+    versions = {version for other in linked_entries for version in _mentioned_versions(other.body)}
+    more_positions = (
+        other.position
+        for other in life_entries
+        if isinstance(other.body, Opened)
+        or (isinstance(other.body, Registered) and other.body.version in versions)
+        or (other.body.type in VERSION_ENTRY_TYPES and other.body.version == entry.body.version and other.body.version)
     )
-    return tuple(sorted({*(one.position for one in linked), *more}))
+    return tuple(sorted({*(other.position for other in linked_entries), *more_positions}))
 
 
 def proof_positions(entries: Sequence[Entry], answer: AsOfAnswer) -> tuple[int, ...]:
     """The places that prove an answer: those of the holdings it speaks of, else those between which nobody held the slot."""
-    held = [h for h in all_holdings(entries) if h.slot == answer.slot]
-    met = [h for h in held if h.since <= answer.query.end and (h.until is None or h.until >= answer.query.at)]
-    near = met or _neighbours(held, answer)
-    first = [entry.position for entry in entries if isinstance(entry.body, Opened)][:1]
-    named = {place for holder in answer.holders for place in holder.entry_positions}
-    return tuple(sorted({*first, *named, *(place for h in near for place in (h.position, h.end_position))} - {0}))
+    holdings = [h for h in all_holdings(entries) if h.slot == answer.slot]
+    overlapping = [h for h in holdings if h.since <= answer.query.end and (h.until is None or h.until >= answer.query.at)]
+    proof_holdings = overlapping or _adjacent_holdings(holdings, answer)
+    positions = {position for h in proof_holdings for position in (h.position, h.end_position)}
+    positions |= {position for holder in answer.holders for position in holder.entry_positions}
+    positions |= set([entry.position for entry in entries if isinstance(entry.body, Opened)][:1])
+    return tuple(sorted(positions - {0}))
 
 
-def _neighbours(held: Sequence[Holding], answer: AsOfAnswer) -> list[Holding]:
-    before = [h for h in held if h.until is not None and h.until <= answer.query.at][-1:]
-    return before + [h for h in held if h.since >= answer.query.end][:1]
+def _adjacent_holdings(holdings: Sequence[Holding], answer: AsOfAnswer) -> list[Holding]:
+    previous_holdings = [h for h in holdings if h.until is not None and h.until <= answer.query.at][-1:]
+    return previous_holdings + [h for h in holdings if h.since >= answer.query.end][:1]
 
 
-def _life(entries: Sequence[Entry], entry: Entry) -> list[Entry]:
+def _life_entries(entries: Sequence[Entry], entry: Entry) -> list[Entry]:
     """The entries of the life of the model that this entry belongs to."""
-    life = list[Entry]()
-    for one in entries:
-        if isinstance(one.body, Opened):
-            if one.position > entry.position:
+    life_entries = list[Entry]()
+    for other in entries:
+        if isinstance(other.body, Opened):
+            if other.position > entry.position:
                 break
-            life = []
-        life.append(one)
-    return life
+            life_entries = []
+        life_entries.append(other)
+    return life_entries
 
 
-def _linked(life: Sequence[Entry], entry: Entry) -> list[Entry]:
-    known = {one.id: one for one in life}
-    names = {one.id: set(_ID.findall(canonical_json(one.body))) & known.keys() for one in life}
-    reached, todo = {entry.id}, [entry.id]
-    while todo:
-        at = todo.pop()
-        new = (names.get(at, set()) | _naming(names, at)) - reached
-        reached |= new
-        todo += new
-    return [one for one in life if one.id in reached]
+def _linked_entries(life_entries: Sequence[Entry], entry: Entry) -> list[Entry]:
+    entries_by_id = {other.id: other for other in life_entries}
+    mentioned_ids = {
+        other.id: set(_ENTRY_ID.findall(canonical_json(other.body))) & entries_by_id.keys() for other in life_entries
+    }
+    reached_ids, pending_ids = {entry.id}, [entry.id]
+    while pending_ids:
+        entry_id = pending_ids.pop()
+        mentioning_ids = {other_id for other_id, ids in mentioned_ids.items() if entry_id in ids}
+        new_ids = (mentioned_ids.get(entry_id, set()) | mentioning_ids) - reached_ids
+        reached_ids |= new_ids
+        pending_ids += new_ids
+    return [other for other in life_entries if other.id in reached_ids]
 
 
-def _naming(names: Mapping[str, Iterable[str]], entry_id: str) -> set[str]:
-    return {other for other, named in names.items() if entry_id in named}
-
-
-def _versions(body: Body) -> set[str]:
-    named = {body.version} if body.version else set()
+def _mentioned_versions(body: Body) -> set[str]:
+    versions = {body.version} if body.version else set()
     if isinstance(body, Closing):
-        named |= set(body.displaced)
+        versions |= set(body.displaced)
     if isinstance(body, Decided) and body.expected:
-        named |= set(body.expected.split(","))
-    return {number for number in named if number}
+        versions |= set(body.expected.split(","))
+    return {version for version in versions if version}

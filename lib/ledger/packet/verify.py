@@ -16,9 +16,10 @@ from typing import Any
 import rfc8785
 from pydantic import ValidationError
 
-from lib.ledger.chain.hash_chain import Entry, chain_seed, next_chain
+from lib.ledger.chain.hash_chain import Entry, chain_seed, hash_text, next_chain
 from lib.ledger.entry.schema import parse_body
-from lib.ledger.entry.vocabulary import parse_timestamp, slot_of
+from lib.ledger.entry.timestamps import parse_timestamp
+from lib.ledger.entry.vocabulary import slot_of
 from lib.ledger.packet.document import (
     AS_OF_KIND,
     FORMAT_VERSION,
@@ -26,7 +27,6 @@ from lib.ledger.packet.document import (
     Packet,
     document_to_json,
     hash_json,
-    hash_text,
     recompute_chains,
 )
 from lib.ledger.packet.html_hashes import DATA_SECTION, split_page
@@ -51,7 +51,7 @@ class PacketVerification:
     mismatches: tuple[Mismatch, ...]
 
 
-class _Unreadable(Exception):
+class _UnreadablePacket(Exception):
     """Not the text of a packet."""
 
 
@@ -59,121 +59,125 @@ def verify_packet(data: bytes) -> PacketVerification:
     """Check the bytes of a packet, HTML or JSON. Never raises on foreign bytes."""
     try:
         text = data.decode("utf-8").replace("\r\n", "\n")
-        document, around = _read(text)
-    except (UnicodeDecodeError, _Unreadable, RecursionError) as error:
-        why = str(error) if isinstance(error, _Unreadable) else "it is not the text that Podium writes"
-        return PacketVerification(None, "", (Mismatch("the file", f"This is no packet that can be read: {why}."),))
-    found = [*around, *_hashes(document)]
+        document, page_mismatches = _read_document(text)
+    except (UnicodeDecodeError, _UnreadablePacket, RecursionError) as error:
+        problem = str(error) if isinstance(error, _UnreadablePacket) else "it is not the text that Podium writes"
+        return PacketVerification(None, "", (Mismatch("the file", f"This is no packet that can be read: {problem}."),))
+    mismatches = [*page_mismatches, *_hash_mismatches(document)]
     try:
         packet = Packet.model_validate({name: document[name] for name in SECTIONS if name in document})
     except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
+        section = ".".join(map(str, error.errors()[0]["loc"]))
         return PacketVerification(
-            None, "", (*found, Mismatch(where or "the file", "This part does not have the shape of a packet."))
+            None, "", (*mismatches, Mismatch(section or "the file", "This part does not have the shape of a packet."))
         )
-    found += [*_chain(packet), *_entries(packet), *_pictures(packet), *_answer(packet)]
-    return PacketVerification(packet, str(document.get("sha256", "")), tuple(dict.fromkeys(found)))
+    mismatches += [
+        *_chain_mismatches(packet),
+        *_entry_mismatches(packet),
+        *_picture_mismatches(packet),
+        *_answer_mismatches(packet),
+    ]
+    return PacketVerification(packet, str(document.get("sha256", "")), tuple(dict.fromkeys(mismatches)))
 
 
-def _read(text: str) -> tuple[dict[str, Any], list[Mismatch]]:
+def _read_document(text: str) -> tuple[dict[str, Any], list[Mismatch]]:
     """The document in a file, and what does not match around it: the page, or the way the data is written."""
     if not text.lstrip().startswith("<"):
-        return _strict(text)
+        return _parse_document(text)
     page = split_page(text)
     if page is None:
-        raise _Unreadable("it does not hold the data of one")
-    outer, found = _strict(html.unescape(page.data))
-    document = outer.get("packet")
+        raise _UnreadablePacket("it does not hold the data of one")
+    container, mismatches = _parse_document(html.unescape(page.data))
+    document = container.get("packet")
     if not isinstance(document, dict):
-        raise _Unreadable("its data has no packet")
+        raise _UnreadablePacket("its data has no packet")
     if html.escape(html.unescape(page.data), quote=False) != page.data:
-        found.append(Mismatch(DATA_SECTION, "The data at the end is not written as Podium writes it."))
-    noted = outer.get("page")
-    return document, [*found, *_page(noted if isinstance(noted, dict) else {}, page.hashes)]
+        mismatches.append(Mismatch(DATA_SECTION, "The data at the end is not written as Podium writes it."))
+    noted_hashes = container.get("page")
+    return document, [*mismatches, *_page_mismatches(noted_hashes if isinstance(noted_hashes, dict) else {}, page.hashes)]
 
 
-def _strict(text: str) -> tuple[dict[str, Any], list[Mismatch]]:
+def _parse_document(text: str) -> tuple[dict[str, Any], list[Mismatch]]:
     try:
         document = json.loads(text)
-        same = isinstance(document, dict) and document_to_json(document) == text
+        is_canonical = isinstance(document, dict) and document_to_json(document) == text
     except (ValueError, RecursionError) as error:
-        raise _Unreadable("its data is no JSON any more") from error
+        raise _UnreadablePacket("its data is no JSON any more") from error
     if not isinstance(document, dict):
-        raise _Unreadable("its data is no JSON document")
-    return document, [] if same else [Mismatch("the file", "It is not written as Podium writes it: a character was changed.")]
+        raise _UnreadablePacket("its data is no JSON document")
+    if is_canonical:
+        return document, []
+    return document, [Mismatch("the file", "It is not written as Podium writes it: a character was changed.")]
 
 
-def _page(noted: dict[str, Any], shown: dict[str, str]) -> list[Mismatch]:
-    names = [name for name in {**noted, **shown} if noted.get(name) != shown.get(name)]
+def _page_mismatches(noted_hashes: dict[str, Any], page_hashes: dict[str, str]) -> list[Mismatch]:
+    names = [name for name in {**noted_hashes, **page_hashes} if noted_hashes.get(name) != page_hashes.get(name)]
     return [Mismatch(f"page: {name}", "What the page shows here is not what was exported.") for name in names]
 
 
-def _hashes(document: dict[str, Any]) -> Iterator[Mismatch]:
-    noted = document.get("hashes")
-    noted = noted if isinstance(noted, dict) else {}
+def _hash_mismatches(document: dict[str, Any]) -> Iterator[Mismatch]:
+    noted_hashes = document.get("hashes")
+    noted_hashes = noted_hashes if isinstance(noted_hashes, dict) else {}
     if document.get("packet") != FORMAT_VERSION:
         yield Mismatch("packet", f"This is format {str(document.get('packet'))[:20]}; this Podium reads format {FORMAT_VERSION}.")
-    for name in dict.fromkeys([*SECTIONS, *noted, *document]):
+    for name in dict.fromkeys([*SECTIONS, *noted_hashes, *document]):
         if name in ("hashes", "sha256"):
             continue
         if name not in SECTIONS:
             yield Mismatch(name, "This part is none of a packet.")
-        elif name not in document or _digest(document[name]) != noted.get(name):
+        elif name not in document or _hash_or_empty(document[name]) != noted_hashes.get(name):
             yield Mismatch(name, "This part is not what was exported, or its hash was changed.")
-    if _digest(noted) != document.get("sha256"):
+    if _hash_or_empty(noted_hashes) != document.get("sha256"):
         yield Mismatch("sha256", "The hash over all parts does not match.")
 
 
-def _digest(part: Any) -> str:
+def _hash_or_empty(part: Any) -> str:
     try:
         return hash_json(part)
     except (rfc8785.CanonicalizationError, ValueError, RecursionError):
         return ""
 
 
-def _chain(packet: Packet) -> Iterator[Mismatch]:
+def _chain_mismatches(packet: Packet) -> Iterator[Mismatch]:
     volumes = packet.book.volumes
-    end, place = "", 1
-    for one in volumes:
-        if one.before != (next_chain(end, one.run_id) if end else chain_seed(one.run_id)) or one.first != place:
-            yield Mismatch("book", f"The chain does not begin where the book {one.run_id[:8]}… begins.")
-        end, place = recompute_chains([one])[-1], place + len(one.hashes)
-    if (packet.book.head, packet.book.chain) != (place - 1, end):
+    end_chain, position = "", 1
+    for volume in volumes:
+        seed = next_chain(end_chain, volume.run_id) if end_chain else chain_seed(volume.run_id)
+        if volume.before != seed or volume.first != position:
+            yield Mismatch("book", f"The chain does not begin where the book {volume.run_id[:8]}… begins.")
+        end_chain, position = recompute_chains([volume])[-1], position + len(volume.hashes)
+    if (packet.book.head, packet.book.chain) != (position - 1, end_chain):
         yield Mismatch("book", "The hashes of the entries do not lead to the head that is named.")
 
 
-def _entries(packet: Packet) -> Iterator[Mismatch]:
-    hashes = [body_sha for one in packet.book.volumes for body_sha in one.hashes]
-    links, places = recompute_chains(packet.book.volumes), {entry.place for entry in packet.entries}
+def _entry_mismatches(packet: Packet) -> Iterator[Mismatch]:
+    hashes = [body_sha for volume in packet.book.volumes for body_sha in volume.hashes]
+    chains, positions = recompute_chains(packet.book.volumes), {entry.place for entry in packet.entries}
     for entry in packet.entries:
-        there = 1 <= entry.place < len(links)
-        if hash_text(entry.text) != entry.sha256 or not there or hashes[entry.place - 1] != entry.sha256:
+        is_in_book = 1 <= entry.place < len(chains)
+        if hash_text(entry.text) != entry.sha256 or not is_in_book or hashes[entry.place - 1] != entry.sha256:
             yield Mismatch(f"entry {entry.place}", "The text of this entry is not the one that the chain was made from.")
-        elif links[entry.place] != entry.chain:
+        elif chains[entry.place] != entry.chain:
             yield Mismatch(f"entry {entry.place}", "This entry does not stand in the chain at this place.")
-    for place in packet.shown:
-        if place not in places:
-            yield Mismatch(f"entry {place}", "This entry is named, and is not in the packet.")
-    about = packet.subject
-    if about.place is not None and not any((one.place, one.id) == (about.place, about.entry) for one in packet.entries):
-        yield Mismatch(f"entry {about.place}", "The packet is about this entry, and does not hold it.")
+    for position in packet.shown:
+        if position not in positions:
+            yield Mismatch(f"entry {position}", "This entry is named, and is not in the packet.")
+    subject, entry_keys = packet.subject, {(entry.place, entry.id) for entry in packet.entries}
+    if subject.place is not None and (subject.place, subject.entry) not in entry_keys:
+        yield Mismatch(f"entry {subject.place}", "The packet is about this entry, and does not hold it.")
 
 
-def _pictures(packet: Packet) -> Iterator[Mismatch]:
+def _picture_mismatches(packet: Packet) -> Iterator[Mismatch]:
     for name, picture in packet.pictures.items():
         try:
             data = base64.b64decode(picture.data, validate=True)
         except (binascii.Error, ValueError):
             data = b""
-        if base64.b64encode(data).decode() != picture.data or _sha_bytes(data) != picture.sha256:
+        if base64.b64encode(data).decode() != picture.data or hashlib.sha256(data).hexdigest() != picture.sha256:
             yield Mismatch(f"picture {name}", "The picture is not the one that was exported.")
 
 
-def _sha_bytes(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _answer(packet: Packet) -> Iterator[Mismatch]:
+def _answer_mismatches(packet: Packet) -> Iterator[Mismatch]:
     """An answer has to follow from the entries, read once more."""
     subject = packet.subject
     if subject.kind != AS_OF_KIND:
@@ -181,24 +185,26 @@ def _answer(packet: Packet) -> Iterator[Mismatch]:
     slot = slot_of(subject.stage or "")
     try:
         until = parse_timestamp(subject.until) if subject.until else None
-        when = TimeQuery(parse_timestamp(subject.at or ""), until, subject.zone, subject.so_far)
+        query = TimeQuery(parse_timestamp(subject.at or ""), until, subject.zone, subject.so_far)
     except ValueError:
         slot = None
     if slot is None:
         yield Mismatch("subject", "What was asked cannot be read.")
         return
-    entries = [Entry(one.place, one.id, one.chain, parse_body(one.text)) for one in packet.entries]
+    entries = [Entry(entry.place, entry.id, entry.chain, parse_body(entry.text)) for entry in packet.entries]
     entries += [Entry(0, "", "", parse_body(packet.unrecorded))] if packet.unrecorded else []
-    if _core(answer_to_json(as_of(entries, slot, when))) != _core(packet.answer or {}):
+    if _essence(answer_to_json(as_of(entries, slot, query))) != _essence(packet.answer or {}):
         yield Mismatch("answer", "The answer does not follow from the entries.")
 
 
-def _core(answer: dict[str, Any]) -> Any:
+def _essence(answer: dict[str, Any]) -> Any:
     """What an answer stands and falls with: who held the stage from when until when, and what is unknown."""
     holders, unknown = answer.get("holders"), answer.get("unknown")
-    if not isinstance(holders, list) or not isinstance(unknown, list) or not all(isinstance(o, dict) for o in holders + unknown):
+    if not isinstance(holders, list) or not isinstance(unknown, list):
+        return None
+    if not all(isinstance(item, dict) for item in holders + unknown):
         return None
     return (
-        [(one.get("version"), one.get("since"), one.get("until")) for one in holders],
-        [(one.get("since"), one.get("until")) for one in unknown],
+        [(holder.get("version"), holder.get("since"), holder.get("until")) for holder in holders],
+        [(interval.get("since"), interval.get("until")) for interval in unknown],
     )

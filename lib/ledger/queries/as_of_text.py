@@ -1,29 +1,47 @@
-"""The answer to an as-of question as sentences that can be sent on: who, when, why, on what evidence, and how that is known. Pure."""
+"""The answer to an as-of query as text that can be sent on: who, when, why, on what evidence, and how that is known. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from lib.ledger.entry.fields import Number
-from lib.ledger.entry.vocabulary import PODIUM_ACTOR, REASON_CATEGORIES, SLOTS, UNKNOWN_ACTOR, parse_timestamp
-from lib.ledger.queries.as_of import BEFORE_RECORD, NO_RECORD, AsOfAnswer, Holder, UnknownInterval, answer_sentence
-from lib.ledger.queries.time_query import TimeQuery, format_local_time
+from lib.ledger.entry.timestamps import parse_timestamp
+from lib.ledger.entry.vocabulary import PODIUM_ACTOR, REASON_CATEGORIES, SLOTS, UNKNOWN_ACTOR
+from lib.ledger.queries.as_of import BEFORE_RECORD, NO_RECORD, AsOfAnswer, Holder, UnknownInterval
+from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_gap_or_fold
 
 MAX_HOLDERS_LISTED = 4
 """How many holdings of one day are told in full."""
 MAX_METRICS_LISTED = 4
 """How many metrics the sentences name; the entry has them all."""
+MAX_MOVES_LISTED = 8
+"""How many moves of one day a sentence tells one by one."""
+
+
+def answer_sentence(answer: AsOfAnswer) -> str:
+    """The answer in one sentence for people, without a full stop; times are of the zone that was asked in."""
+    segments, stage = _segments(answer), SLOTS[answer.slot]
+    if len(segments) > 1:
+        return _segments_sentence(segments, answer.query)
+    content = segments[0].content
+    if isinstance(content, UnknownInterval):
+        return _unknown_clause(content, answer.query)
+    day_text = "" if answer.query.until is None else ", all day so far" if answer.query.is_ongoing else ", all day"
+    return f"v{content.version} was in {stage}{day_text}" if content else f"Nothing was in {stage}"
 
 
 def answer_text(model: str, answer: AsOfAnswer) -> str:
     """The whole answer in full sentences; times are of the zone that was asked in. Foreign text stands in it as it was written."""
-    held, when = answer.holders, answer.query
-    if len(held) <= MAX_HOLDERS_LISTED:
-        return " ".join([_lead(model, answer), *(part for one in held for part in _holder(one, when))])
-    between = (
-        f"In between there were {len(held) - MAX_HOLDERS_LISTED + 1:,} more holdings; the packet of this answer has each of them."
-    )
-    first = [part for one in held[: MAX_HOLDERS_LISTED - 1] for part in _holder(one, when)]
-    return " ".join([_lead(model, answer), *first, between, *_holder(held[-1], when)])
+    holders, query = answer.holders, answer.query
+    if len(holders) <= MAX_HOLDERS_LISTED:
+        sentences = [sentence for holder in holders for sentence in _holder_sentences(holder, query)]
+        return " ".join([_opening_sentence(model, answer), *sentences])
+    more_count = len(holders) - MAX_HOLDERS_LISTED + 1
+    omission = f"In between there were {more_count:,} more holdings; the packet of this answer has each of them."
+    first_sentences = [sentence for holder in holders[: MAX_HOLDERS_LISTED - 1] for sentence in _holder_sentences(holder, query)]
+    return " ".join([_opening_sentence(model, answer), *first_sentences, omission, *_holder_sentences(holders[-1], query)])
 
 
 def format_time_query(query: TimeQuery) -> str:
@@ -34,109 +52,165 @@ def format_time_query(query: TimeQuery) -> str:
     return f"{at.day} {at:%B %Y}{' so far' if query.is_ongoing else ''} ({query.zone})"
 
 
-def _lead(model: str, answer: AsOfAnswer) -> str:
-    stage, day, line = SLOTS[answer.slot], format_time_query(answer.query), answer_sentence(answer)
+def _opening_sentence(model: str, answer: AsOfAnswer) -> str:
+    stage, day, sentence = SLOTS[answer.slot], format_time_query(answer.query), answer_sentence(answer)
     if not answer.holders and not answer.unknown:
         return f"On {day}, no version of {model} was in {stage}."
-    if len(answer.holders) == 1 and line.startswith(f"v{answer.holders[0].version} was in"):
-        throughout = ", all day" if answer.query.until and not answer.query.is_ongoing else ""
-        return f"On {day}{throughout}, version {answer.holders[0].version} of {model} was in {stage}."
+    if len(answer.holders) == 1 and sentence.startswith(f"v{answer.holders[0].version} was in"):
+        all_day = ", all day" if answer.query.until and not answer.query.is_ongoing else ""
+        return f"On {day}{all_day}, version {answer.holders[0].version} of {model} was in {stage}."
     if len(answer.unknown) == 1 and not answer.holders:
-        return _unknown(model, answer.unknown[0], answer)
-    return f"On {day}, {stage} of {model} was held in turn: {line}."
+        return _unknown_sentence(model, answer.unknown[0], answer)
+    return f"On {day}, {stage} of {model} was held in turn: {sentence}."
 
 
-def _unknown(model: str, one: UnknownInterval, answer: AsOfAnswer) -> str:
+def _unknown_sentence(model: str, interval: UnknownInterval, answer: AsOfAnswer) -> str:
     zone, stage, day = answer.query.zone, SLOTS[answer.slot], format_time_query(answer.query)
-    if one.explanation == NO_RECORD:
+    if interval.explanation == NO_RECORD:
         return f"There is no record of {model}, so nobody can say which version was in {stage} on {day}."
-    if one.explanation == BEFORE_RECORD:
-        begins = format_local_time(one.until or answer.query.at, zone)
-        return f"The record of {model} says nothing about {stage} before {begins}, so it cannot say which version was there on {day}."
-    since = f"between {format_local_time(one.since, zone)} and " if one.since else "until "
+    if interval.explanation == BEFORE_RECORD:
+        at = format_local_time(interval.until or answer.query.at, zone)
+        return f"The record of {model} says nothing about {stage} before {at}, so it cannot say which version was there on {day}."
+    since_text = f"between {format_local_time(interval.since, zone)} and " if interval.since else "until "
     span = (
-        f"{since}{format_local_time(one.until, zone)}"
-        if one.until
-        else f"since {format_local_time(one.since or answer.query.at, zone)}"
+        f"{since_text}{format_local_time(interval.until, zone)}"
+        if interval.until
+        else f"since {format_local_time(interval.since or answer.query.at, zone)}"
     )
-    return f"Nobody can say which version of {model} was in {stage} on {day}: that is unknown {span} ({one.explanation})."
+    return f"Nobody can say which version of {model} was in {stage} on {day}: that is unknown {span} ({interval.explanation})."
 
 
-def _holder(held: Holder, when: TimeQuery) -> list[str]:
+def _holder_sentences(holder: Holder, query: TimeQuery) -> list[str]:
     """Since when, by whom and why; what it had measured; how that is known."""
-    name, zone = f"Version {held.version}", when.zone
+    name, zone = f"Version {holder.version}", query.zone
     return [
-        f"{name} {_span(held, zone)}.",
-        _decision(held),
-        *([f"{name} is described as “{held.note.rstrip().rstrip('.')}”."] if held.note else []),
-        *_evidence(held),
-        _proof(held, zone),
+        f"{name} {_holding_period(holder, zone)}.",
+        _decision_sentence(holder),
+        *([f"{name} is described as “{holder.note.rstrip().rstrip('.')}”."] if holder.note else []),
+        *_evidence_sentences(holder),
+        _proof_sentences(holder, zone),
     ]
 
 
-def _span(held: Holder, zone: str) -> str:
+def _holding_period(holder: Holder, zone: str) -> str:
     """From when until when; with seconds where it was within a minute."""
-    since = format_local_time(held.since, zone)
-    if held.until is None:
+    since = format_local_time(holder.since, zone)
+    if holder.until is None:
         return f"has been there since {since}"
-    until = format_local_time(held.until, zone)
+    until = format_local_time(holder.until, zone)
     if since == until:
-        first, last = (at.astimezone(ZoneInfo(zone)) for at in (held.since, held.until))
+        first, last = (at.astimezone(ZoneInfo(zone)) for at in (holder.since, holder.until))
         return f"was there on {first.day} {first:%b %Y} from {first:%H:%M:%S} until {last:%H:%M:%S} {zone}"
     return f"was there from {since.removesuffix(f' {zone}')} until {until}"
 
 
-def _decision(held: Holder) -> str:
-    if held.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR) or held.reason is None:
-        if held.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR):
+def _decision_sentence(holder: Holder) -> str:
+    if holder.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR) or holder.reason is None:
+        if holder.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR):
             return "Neither who put it there nor a reason is recorded."
-        return f"{held.actor.name} put it there. No reason is recorded."
-    kind = REASON_CATEGORIES.get(held.reason.category, "Something else").lower()
-    return f"{held.actor.name} decided this and gave the reason: “{held.reason.text.rstrip()}” (kind of reason: {kind})."
+        return f"{holder.actor.name} put it there. No reason is recorded."
+    category = REASON_CATEGORIES.get(holder.reason.category, "Something else").lower()
+    return f"{holder.actor.name} decided this and gave the reason: “{holder.reason.text.rstrip()}” (kind of reason: {category})."
 
 
-def _evidence(held: Holder) -> list[str]:
-    metrics = ", ".join(f"{name} {_number(value)}" for name, value in list(held.metrics.items())[:MAX_METRICS_LISTED])
-    more = len(held.metrics) - MAX_METRICS_LISTED
-    data = ", ".join(f"{name} {_cut(digest)}" for name, digest in held.data.items())
+def _evidence_sentences(holder: Holder) -> list[str]:
+    metrics = ", ".join(f"{name} {_format_number(value)}" for name, value in list(holder.metrics.items())[:MAX_METRICS_LISTED])
+    more_count = len(holder.metrics) - MAX_METRICS_LISTED
+    data = ", ".join(f"{name} {_shorten_hash(digest)}" for name, digest in holder.data.items())
     parts = [
-        f"metrics {metrics}{f' and {more} more' if more > 0 else ''}" if metrics else "",
+        f"metrics {metrics}{f' and {more_count} more' if more_count > 0 else ''}" if metrics else "",
         f"data {data}" if data else "",
-        f"code of commit {_cut(held.git_commit)}" if held.git_commit else "",
+        f"code of commit {_shorten_hash(holder.git_commit)}" if holder.git_commit else "",
     ]
-    lacking = [name for name, told in zip(("metrics", "data", "code"), parts, strict=True) if not told]
-    known = "; ".join(part for part in parts if part)
+    missing_names = [name for name, part in zip(("metrics", "data", "code"), parts, strict=True) if not part]
+    recorded_text = "; ".join(part for part in parts if part)
     return [
-        *([f"Recorded with it: {known}."] if known else []),
-        *([f"Not recorded: its {_list(lacking)}."] if lacking else []),
+        *([f"Recorded with it: {recorded_text}."] if recorded_text else []),
+        *([f"Not recorded: its {_join_with_and(missing_names)}."] if missing_names else []),
     ]
 
 
-def _proof(held: Holder, zone: str) -> str:
-    places = _list([str(place) for place in held.entry_positions])
-    proof = f"This rests on entr{'y' if len(held.entry_positions) == 1 else 'ies'} {places} of the model's record in Podium"
-    if held.import_body is None:
-        sure = (
-            ""
-            if held.actor.how != "declared" or held.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR)
-            else "; the name was typed in and not verified"
-        )
-        return f"{proof}{sure}."
-    told = held.import_body
-    at = format_local_time(parse_timestamp(told.recorded_at), zone)
+def _proof_sentences(holder: Holder, zone: str) -> str:
+    positions = _join_with_and([str(position) for position in holder.entry_positions])
+    ending = "y" if len(holder.entry_positions) == 1 else "ies"
+    sentence = f"This rests on entr{ending} {positions} of the model's record in Podium"
+    if holder.import_body is None:
+        is_verified = holder.actor.how != "declared" or holder.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR)
+        caveat = "" if is_verified else "; the name was typed in and not verified"
+        return f"{sentence}{caveat}."
+    source, importer = holder.import_body.source, holder.import_body.by.name
+    at = format_local_time(parse_timestamp(holder.import_body.recorded_at), zone)
     return (
-        f"{proof}. They were not made at that time: {told.by.name} imported them on {at} from the file {told.source.name} "
-        f"(sha256 {_cut(told.source.sha256)}). Names, times and reasons are those of that file; Podium did not verify them."
+        f"{sentence}. They were not made at that time: {importer} imported them on {at} from the file {source.name} "
+        f"(sha256 {_shorten_hash(source.sha256)}). Names, times and reasons are those of that file; Podium did not verify them."
     )
 
 
-def _number(value: Number) -> str:
+def _format_number(value: Number) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _list(words: Sequence[str]) -> str:
-    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part) if words else "none"
+def _join_with_and(items: Sequence[str]) -> str:
+    return " and ".join(text for text in (", ".join(items[:-1]), items[-1]) if text) if items else "none"
 
 
-def _cut(hash_: str) -> str:
-    return hash_ if len(hash_) <= 12 else f"{hash_[:12]}…"
+def _shorten_hash(digest: str) -> str:
+    return digest if len(digest) <= 12 else f"{digest[:12]}…"
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """One after the other within what was asked: from `since` on a holder, an unknown interval, or nobody (None)."""
+
+    since: datetime
+    content: Holder | UnknownInterval | None
+
+
+def _segments(answer: AsOfAnswer) -> list[_Segment]:
+    query = answer.query
+    contents: list[Holder | UnknownInterval] = [*answer.unknown, *answer.holders]
+    contents.sort(key=lambda content: content.since.timestamp() if content.since else float("-inf"))
+    segments, at = list[_Segment](), query.at
+    for content in contents:
+        if content.since and content.since > at:
+            segments.append(_Segment(at, None))
+        at = max(at, content.since or at)
+        segments.append(_Segment(at, content))
+        at = query.end if content.until is None else max(at, content.until)
+    if at < query.end or not segments:
+        segments.append(_Segment(at, None))
+    return segments
+
+
+def _segments_sentence(all_segments: Sequence[_Segment], query: TimeQuery) -> str:
+    names = [_segment_name(segment.content) for segment in all_segments]
+    segments = [segment for n, segment in enumerate(all_segments) if n == 0 or names[n] != names[n - 1]]
+    if len(segments) == 1:
+        return f"{_segment_name(segments[0].content).capitalize()}, all day"
+    local_times = [segment.since.astimezone(ZoneInfo(query.zone)) for segment in segments[1:]]
+    time_format = "%H:%M:%S" if any(f"{a:%H:%M}" == f"{b:%H:%M}" for a, b in pairwise(local_times)) else "%H:%M"
+    clock_texts = [f"{at:{time_format}} ({at:%z})" if is_in_gap_or_fold(at) else f"{at:{time_format}}" for at in local_times]
+    texts = [f"{_segment_name(segment.content)} until {text}" for segment, text in zip(segments, clock_texts, strict=False)]
+    if len(texts) > MAX_MOVES_LISTED:
+        texts = [*texts[: MAX_MOVES_LISTED // 2], f"{len(texts) - MAX_MOVES_LISTED // 2 - 1:,} more moves", texts[-1]]
+    sentence = ", then ".join([*texts, _segment_name(segments[-1].content)])
+    return sentence if isinstance(segments[0].content, Holder) else sentence[0].upper() + sentence[1:]
+
+
+def _segment_name(content: Holder | UnknownInterval | None) -> str:
+    if isinstance(content, Holder):
+        return f"v{content.version}"
+    return "nothing" if content is None else "no record" if content.explanation == BEFORE_RECORD else "unknown"
+
+
+def _unknown_clause(interval: UnknownInterval, query: TimeQuery) -> str:
+    if interval.explanation == NO_RECORD:
+        return "There is no record yet"
+    if interval.since is None:
+        return f"The record begins only on {format_local_time(interval.until or query.at, query.zone)}"
+    local_ends = [at.astimezone(ZoneInfo(query.zone)) for at in (interval.since, interval.until) if at]
+    is_same_year = {at.year for at in local_ends} == {query.at.astimezone(ZoneInfo(query.zone)).year}
+    end_texts = [f"{at.day} {at:%b, %H:%M}" if is_same_year else f"{at.day} {at:%b %Y, %H:%M}" for at in local_ends]
+    if interval.until is None:
+        return f"Unknown since {end_texts[0]} {query.zone}"
+    return f"Unknown between {end_texts[0]} and {end_texts[1]} {query.zone}"

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from lib.ledger.chain.hash_chain import Entry
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import (
     Body,
     Closing,
@@ -23,20 +24,20 @@ from lib.ledger.entry.types import (
     Withdrawn,
     to_json,
 )
-from lib.ledger.entry.vocabulary import SLOTS, parse_timestamp
+from lib.ledger.entry.vocabulary import SLOTS, version_list
 from lib.ledger.state.corrections import corrected_entries, corrections_by_entry_id
 from lib.ledger.state.replay import BookState
 
-_OPENED = {"first look": "The record begins", "re-created": "The model was made anew", "deleted": "The model was deleted"}
-_PARTS = ("place", "id", "type", "version", "from", "to", "by", "reason", "recorded_at", "effective_at")
+_OPENED_TEXTS = {"first look": "The record begins", "re-created": "The model was made anew", "deleted": "The model was deleted"}
+_JSON_ORDER = ("place", "id", "type", "version", "from", "to", "by", "reason", "recorded_at", "effective_at")
 
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One entry in a history. `word` names its badge; `from_` and `to` are stages, empty where nothing was to move.
+    """One entry in a history. `badge` names its badge; `from_stage` and `to_stage` are empty where nothing was to move.
 
-    `who` is the name as recorded, `verified` tells whether somebody vouches for it. `at` is None when no time can be read.
-    `superseded_by` are the places of the corrections, `instead` is what is to be read in place of `why` by the last of them.
+    `actor_name` is the name as recorded; it `is_verified` when somebody vouches for it. `at` is None when no time can be read.
+    `correction_positions` are those of the corrections, `corrected_summary` is what is to be read in place of `summary`.
     """
 
     position: int
@@ -55,55 +56,58 @@ class HistoryRow:
 
 def history_rows(state: BookState, version: str = "") -> tuple[HistoryRow, ...]:
     """The lines of a book, newest first; with `version` only those that concern it."""
-    found = corrections_by_entry_id(state.book.entries)
-    now = {entry.id: entry for entry in corrected_entries(state.book.entries)} if found else {}
-    every = [_line(state, entry) for entry in reversed(state.book.entries)]
-    every = [_superseded(state, line, found[line.id], now.get(line.id)) if line.id in found else line for line in every]
-    about = {entry.position for entry in state.book.entries if not version or version in _versions(entry.body)}
-    return tuple(line for line in every if line.position in about)
+    corrections = corrections_by_entry_id(state.book.entries)
+    corrected_by_id = {entry.id: entry for entry in corrected_entries(state.book.entries)} if corrections else {}
+    rows = [_history_row(state, entry) for entry in reversed(state.book.entries)]
+    rows = [
+        _with_corrections(state, row, corrections[row.id], corrected_by_id.get(row.id)) if row.id in corrections else row
+        for row in rows
+    ]
+    positions = {entry.position for entry in state.book.entries if not version or version in _concerned_versions(entry.body)}
+    return tuple(row for row in rows if row.position in positions)
 
 
 def entry_to_json(entry: Entry, corrections: Sequence[Entry] = ()) -> dict[str, Any]:
     """An entry as `history` prints it: place, id and the body, absent fields absent; the ids of the corrections of it."""
     body = to_json(entry.body)
-    named = {**body, "place": entry.position, "id": entry.id}
+    fields = {**body, "place": entry.position, "id": entry.id}
     if corrections:
-        named["superseded_by"] = [one.id for one in corrections]
-    return {name: named[name] for name in (*_PARTS, *sorted(named)) if name in named}
+        fields["superseded_by"] = [correction.id for correction in corrections]
+    return {name: fields[name] for name in (*_JSON_ORDER, *sorted(fields)) if name in fields}
 
 
-def _line(state: BookState, entry: Entry) -> HistoryRow:
+def _history_row(state: BookState, entry: Entry) -> HistoryRow:
     body = entry.body
-    moved = state.find_intent(body.intent) if isinstance(body, Closing) else body
-    from_, to = (getattr(moved, name, None) for name in ("from_", "to"))
+    moved_body = state.find_intent(body.intent) if isinstance(body, Closing) else body
+    from_, to = (getattr(moved_body, name, None) for name in ("from_", "to"))
     return HistoryRow(
         position=entry.position,
         id=entry.id,
-        badge=_word(body),
-        version=(moved.version if moved else body.version) or "",
-        at=_at(body),
+        badge=_badge(body),
+        version=(moved_body.version if moved_body else body.version) or "",
+        at=_time(body),
         actor_name=body.actor.name if isinstance(body, Imported) else body.by.name,
         is_verified=body.by.how != "declared" and not isinstance(body, Imported),
-        summary=_why(state, body),
+        summary=_summary(state, body),
         from_stage=from_ if isinstance(from_, str) else "",
         to_stage=to if isinstance(to, str) else "",
     )
 
 
-def _superseded(state: BookState, line: HistoryRow, corrections: Sequence[Entry], now: Entry | None) -> HistoryRow:
-    places = tuple(one.position for one in corrections)
-    if now is None:
-        return replace(line, correction_positions=places, corrected_summary="Taken back: it was imported by mistake")
-    read = _line(state, now)
-    told = (
-        [read.summary]
-        + ([f"by {read.actor_name}"] if read.actor_name != line.actor_name else [])
-        + ([f"at {read.at:%Y-%m-%d %H:%M}Z"] if read.at and read.at != line.at else [])
+def _with_corrections(state: BookState, row: HistoryRow, corrections: Sequence[Entry], corrected: Entry | None) -> HistoryRow:
+    positions = tuple(correction.position for correction in corrections)
+    if corrected is None:
+        return replace(row, correction_positions=positions, corrected_summary="Taken back: it was imported by mistake")
+    corrected_row = _history_row(state, corrected)
+    texts = (
+        [corrected_row.summary]
+        + ([f"by {corrected_row.actor_name}"] if corrected_row.actor_name != row.actor_name else [])
+        + ([f"at {corrected_row.at:%Y-%m-%d %H:%M}Z"] if corrected_row.at and corrected_row.at != row.at else [])
     )
-    return replace(line, correction_positions=places, corrected_summary=", ".join(told))
+    return replace(row, correction_positions=positions, corrected_summary=", ".join(texts))
 
 
-def _word(body: Body) -> str:
+def _badge(body: Body) -> str:
     if isinstance(body, FollowedUp):
         return "FOLLOWED_UP" if body.outcome == "right" else "wrong"
     if not isinstance(body, Decided):
@@ -111,28 +115,28 @@ def _word(body: Body) -> str:
     return "roll_back" if body.verdict == "approve" and body.kind == "roll_back" else body.verdict
 
 
-def _why(state: BookState, body: Body) -> str:
+def _summary(state: BookState, body: Body) -> str:
     match body:
         case Opened():
-            return _OPENED[body.why]
+            return _OPENED_TEXTS[body.why]
         case Registered():
             return body.note or (f"From run {body.lineage.run_name}" if body.lineage.run_name else "A version came to be")
         case Decided() | Requested() | FollowedUp():
             return body.reason.text
         case Observed():
-            return _observed(body)
+            return _observed_summary(body)
         case Closing():
-            return _closing(state, body)
+            return _closing_summary(state, body)
         case _:
-            return _later(body)
+            return _rare_summary(body)
 
 
-def _later(body: Body) -> str:
-    """What the entries say that no look writes."""
+def _rare_summary(body: Body) -> str:
+    """The summary of the types that reading the registry never writes."""
     match body:
         case Imported():
-            told = body.reason.text if body.reason else body.note or ""
-            return f"{_IMPORTED[body.of]}{f': {told}' if told else ''}"
+            text = body.reason.text if body.reason else body.note or ""
+            return f"{_IMPORTED_TEXTS[body.of]}{f': {text}' if text else ''}"
         case Withdrawn():
             return body.reason.text if body.reason else "The request was taken back"
         case Frozen():
@@ -145,7 +149,7 @@ def _later(body: Body) -> str:
             return body.note or (body.reason.text if body.reason else "An entry that this Podium does not know")
 
 
-_IMPORTED = {
+_IMPORTED_TEXTS = {
     "REGISTERED": "Registered then",
     "REQUESTED": "Asked for then",
     "WITHDRAWN": "Taken back then",
@@ -156,46 +160,46 @@ _IMPORTED = {
 }
 
 
-def _closing(state: BookState, body: Closing) -> str:
+def _closing_summary(state: BookState, body: Closing) -> str:
     if body.type == "FAILED":
         return body.why or "The version could not be moved"
     if body.type == "OVERTAKEN":
         return "A later decision came first"
-    out = ", ".join(f"v{number}" for number in body.displaced)
+    displaced_text = ", ".join(f"v{version}" for version in body.displaced)
     intent = state.find_intent(body.intent)
-    return f"In place of {out}" if out else intent.reason.text if intent else ""
+    return f"In place of {displaced_text}" if displaced_text else intent.reason.text if intent else ""
 
 
-def _observed(body: Observed) -> str:
-    said = [
-        f"{stage}: {_holders(body.was[slot])} → {_holders(body.now[slot])}" for slot, stage in SLOTS.items() if _moved(body, slot)
+def _observed_summary(body: Observed) -> str:
+    texts = [
+        f"{stage}: {_slot_text(body.was[slot])} → {_slot_text(body.now[slot])}"
+        for slot, stage in SLOTS.items()
+        if body.was[slot] != body.now[slot]
     ]
-    said += [f"v{number} was deleted" for number in body.gone]
-    said += [body.note] if body.note else []
-    return "; ".join(said) or "Something was changed and put back"
+    texts += [f"v{version} was deleted" for version in body.gone]
+    texts += [body.note] if body.note else []
+    return "; ".join(texts) or "Something was changed and put back"
 
 
-def _moved(body: Observed, slot: Any) -> bool:
-    return bool(body.was[slot] != body.now[slot])
+def _slot_text(slot_state: SlotState) -> str:
+    alias = f"alias on v{slot_state.alias}" if slot_state.alias and slot_state.stage != (slot_state.alias,) else ""
+    if alias and not slot_state.stage:
+        return alias
+    return ", ".join(text for text in (version_list(slot_state.stage), alias) if text)
 
 
-def _holders(held: SlotState) -> str:
-    alias = f"alias on v{held.alias}" if held.alias and held.stage != (held.alias,) else ""
-    stage = " and ".join(f"v{number}" for number in held.stage)
-    return ", ".join(part for part in (stage, alias) if part) or "nobody"
-
-
-def _versions(body: Body) -> set[str]:
-    named = {body.version} if body.version else set()
+def _concerned_versions(body: Body) -> set[str]:
+    versions = {body.version} if body.version else set()
     if isinstance(body, Closing):
-        named |= set(body.displaced)
+        versions |= set(body.displaced)
     if isinstance(body, Observed):
-        was_or_is = {v for side in (body.was, body.now) for slot in SLOTS if _moved(body, slot) for v in side[slot].holders}
-        named |= was_or_is | set(body.gone)
-    return {version for version in named if version}
+        changed_slots = [slot for slot in SLOTS if body.was[slot] != body.now[slot]]
+        versions |= {v for slot_states in (body.was, body.now) for slot in changed_slots for v in slot_states[slot].holders}
+        versions |= set(body.gone)
+    return {version for version in versions if version}
 
 
-def _at(body: Body) -> datetime | None:
+def _time(body: Body) -> datetime | None:
     try:
         return parse_timestamp(body.effective_at or body.recorded_at)
     except ValueError:

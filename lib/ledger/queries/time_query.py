@@ -11,15 +11,15 @@ from zoneinfo import ZoneInfo
 from lib.errors import BadInput
 from lib.ledger.entry.vocabulary import clean_text
 
-_WHEN = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?) ?(Z|[+-]\d\d:\d\d)?)?", re.ASCII | re.IGNORECASE)
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?) ?(Z|[+-]\d\d:\d\d)?)?", re.ASCII | re.IGNORECASE)
 _EXAMPLES = "Write 2023-03-14 for that whole day, or 2023-03-14T09:00Z for an instant."
 
 
 @dataclass(frozen=True)
 class TimeQuery:
-    """An instant `at`, or a stretch from `at` up to but without `until`; times in UTC. `zone` is where the person reads the clock.
+    """An instant `at`, or an interval from `at` up to but without `until`, in UTC. `zone` is where the person reads the clock.
 
-    `so_far` tells that the day has not ended yet: `until` is then the present, because nobody knows what is to come.
+    It `is_ongoing` while the day has not ended: `until` is then the present, because nobody knows what is to come.
     """
 
     at: datetime
@@ -38,16 +38,18 @@ def parse_time_query(text: str, now: datetime, zone: str = "UTC") -> TimeQuery:
 
     Raises BadInput for what is no time or no zone, for a local time that never came or came twice, and for the future.
     """
-    found, there = _WHEN.fullmatch(text.strip()), parse_time_zone(zone)
-    if found is None:
+    match, time_zone = _TIME.fullmatch(text.strip()), parse_time_zone(zone)
+    if match is None:
         raise BadInput(f"{clean_text(text)[:40] or 'Nothing'} cannot be read as a time.", next=_EXAMPLES)
     try:
-        when = _instant(found, there) if found[2] else _day(date.fromisoformat(found[1]), there, now)
+        query = _parse_instant(match, time_zone) if match[2] else _parse_day(date.fromisoformat(match[1]), time_zone, now)
     except (ValueError, OverflowError) as error:
         raise BadInput(f"{clean_text(text)} is no day or time of the calendar.", next=_EXAMPLES) from error
-    if when.at > now:
-        raise BadInput(f"{format_local_time(when.at, there.key)} has not come yet.", next="The record can only tell of the past.")
-    return when
+    if query.at > now:
+        raise BadInput(
+            f"{format_local_time(query.at, time_zone.key)} has not come yet.", next="The record can only tell of the past."
+        )
+    return query
 
 
 def parse_time_zone(name: str) -> ZoneInfo:
@@ -71,29 +73,30 @@ def is_in_gap_or_fold(local: datetime) -> bool:
     return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
 
-def _day(day: date, zone: ZoneInfo, now: datetime) -> TimeQuery:
+def _parse_day(day: date, zone: ZoneInfo, now: datetime) -> TimeQuery:
     since, until = (datetime.combine(d, time(), zone).astimezone(UTC) for d in (day, day + timedelta(days=1)))
     return TimeQuery(since, min(until, now) if now > since else until, zone.key, is_ongoing=now < until)
 
 
-def _instant(found: re.Match[str], zone: ZoneInfo) -> TimeQuery:
-    at = datetime.fromisoformat(f"{found[1]}T{found[2]}{(found[3] or '').upper()}")
+def _parse_instant(match: re.Match[str], zone: ZoneInfo) -> TimeQuery:
+    at = datetime.fromisoformat(f"{match[1]}T{match[2]}{(match[3] or '').upper()}")
     if at.tzinfo is None:
         at = at.replace(tzinfo=zone)
-        _must_have_come_once(at)
+        _refuse_gap_and_fold(at)
     return TimeQuery(at.astimezone(UTC), zone=zone.key)
 
 
-def _must_have_come_once(local: datetime) -> None:
+def _refuse_gap_and_fold(local: datetime) -> None:
     if not is_in_gap_or_fold(local):
         return
     first, second = (f"{local.replace(fold=fold).isoformat()}" for fold in (0, 1))
-    where, clock = local.tzinfo, f"{local:%H:%M}"
+    time_zone, time_text = local.tzinfo, f"{local:%H:%M}"
     if local.replace(fold=0).utcoffset() > local.replace(fold=1).utcoffset():  # type: ignore[operator]
         raise BadInput(
-            f"{clock} came twice that day in {where}, because clocks were put back.",
+            f"{time_text} came twice that day in {time_zone}, because clocks were put back.",
             next=f"Write {first} for the first or {second} for the second.",
         )
     raise BadInput(
-        f"{clock} never came that day in {where}, because clocks were put forward.", next="Ask for a time before or after."
+        f"{time_text} never came that day in {time_zone}, because clocks were put forward.",
+        next="Ask for a time before or after.",
     )

@@ -11,19 +11,19 @@ from datetime import datetime
 
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.fields import Number
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Opened, Registered
-from lib.ledger.entry.vocabulary import parse_timestamp
 
 INTERVAL_SUFFIXES = (("_low", "_high"), ("_lower", "_upper"), ("_ci_low", "_ci_high"), (".low", ".high"), ("_min", "_max"))
 LOGGED_BOUNDS, LOGGED_STANDARD_DEVIATION = "as logged", "± one standard deviation, as logged"
-_FIRST = ("accuracy", "auc", "f1")
+_USUAL_METRICS = ("accuracy", "auc", "f1")
 
 
 @dataclass(frozen=True)
 class VersionMetric:
     """A version at its registration with the value of one metric; `low` and `high` are None where no interval is known.
 
-    `how` says what the interval is. `entry` is the id of the entry that says all this.
+    `interval_source` says what the interval is. `entry_id` is the entry that says all this.
     """
 
     version: str
@@ -38,44 +38,46 @@ class VersionMetric:
 def metric_names(entries: Sequence[Entry]) -> tuple[str, ...]:
     """The metrics that were recorded with versions, the usual ones first; the ends of intervals are no metrics of their own."""
     bodies = [entry.body for entry in entries if isinstance(entry.body, Registered)]
-    every = {name for body in bodies for name, value in body.lineage.metrics.items() if _float(value) is not None}
-    return main_metrics(every)
+    names = {name for body in bodies for name, value in body.lineage.metrics.items() if _finite_float(value) is not None}
+    return main_metrics(names)
 
 
 def main_metrics(names: Iterable[str]) -> tuple[str, ...]:
     """Names of metrics without those that are the ends or the spread of another one, the usual ones first."""
-    every = set(names)
-    ends = {name + end for name in every for pair in INTERVAL_SUFFIXES for end in pair} | {_spread(name) for name in every}
-    return tuple(sorted(every - ends, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)))
+    all_names = set(names)
+    interval_names = {name + suffix for name in all_names for suffixes in INTERVAL_SUFFIXES for suffix in suffixes}
+    interval_names |= {_spread_name(name) for name in all_names}
+    rank = {name: n for n, name in enumerate(_USUAL_METRICS)}
+    return tuple(sorted(all_names - interval_names, key=lambda name: (rank.get(name, len(rank)), name)))
 
 
 def version_metrics(entries: Sequence[Entry], metric: str) -> tuple[VersionMetric, ...]:
     """The versions of the model's present life that have this metric, in the order of their registration."""
-    found = list[VersionMetric]()
+    points = list[VersionMetric]()
     for entry in entries:
         body = entry.body
         if isinstance(body, Opened):
-            found = []
-        if isinstance(body, Registered) and (value := _float(body.lineage.metrics.get(metric))) is not None:
-            low, high, how = _interval(metric, value, body.lineage.metrics)
+            points = []
+        if isinstance(body, Registered) and (value := _finite_float(body.lineage.metrics.get(metric))) is not None:
+            low, high, source = _interval(metric, value, body.lineage.metrics)
             at = parse_timestamp(body.effective_at or body.identity.created or body.recorded_at)
-            found.append(VersionMetric(body.version, at, value, low, high, how, entry.id))
-    return tuple(found)
+            points.append(VersionMetric(body.version, at, value, low, high, source, entry.id))
+    return tuple(points)
 
 
-def _interval(metric: str, value: float, measured: Mapping[str, Number]) -> tuple[float | None, float | None, str]:
+def _interval(metric: str, value: float, metrics: Mapping[str, Number]) -> tuple[float | None, float | None, str]:
     for first, last in INTERVAL_SUFFIXES:
-        low, high = (_float(measured.get(metric + end)) for end in (first, last))
+        low, high = (_finite_float(metrics.get(metric + end)) for end in (first, last))
         if low is not None and high is not None and low <= value <= high:
             return low, high, LOGGED_BOUNDS
-    spread = _float(measured.get(_spread(metric)))
+    spread = _finite_float(metrics.get(_spread_name(metric)))
     return (value - spread, value + spread, LOGGED_STANDARD_DEVIATION) if spread is not None and spread >= 0 else (None, None, "")
 
 
-def _spread(metric: str) -> str:
+def _spread_name(metric: str) -> str:
     return metric.replace("mean", "std", 1) if "mean" in metric else ""
 
 
-def _float(value: Number | None) -> float | None:
+def _finite_float(value: Number | None) -> float | None:
     """The value as a finite number; None for words such as NaN, and for nothing."""
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

@@ -10,16 +10,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lib.ledger.chain.hash_chain import Entry
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Body, Closing, Decided, Observed, Opened, SlotState
-from lib.ledger.entry.vocabulary import SLOTS, Slot, parse_timestamp, slot_of
+from lib.ledger.entry.vocabulary import SLOTS, Slot, slot_of, version_list
 
 
 @dataclass(frozen=True)
 class Holding:
-    """A version in a slot, from `since` until `until` (None: still). `place` is the entry that says so, `ended` the one that ends it.
+    """A version in a slot, from `since` until `until` (None: still), by the entry at `position` until the one at `end_position`.
 
-    `version` is None while it is unknown who held the slot; `why` then says why. `decided` is the id of the decision behind it,
-    empty for an outside move or the state before the record. `imported` marks what only an imported entry tells.
+    `version` is None while it is unknown who held the slot; `explanation` then says why. `decision_id` is the decision behind it,
+    empty for an outside move or the state before the record. `is_imported` marks what only an imported entry tells.
     """
 
     slot: Slot
@@ -34,24 +35,25 @@ class Holding:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _HolderReport:
     """An entry that says who holds what: at what time, since when it was not known (None: it was), by which decisions."""
 
     entry: Entry
-    now: dict[Slot, SlotState]
+    slot_states: dict[Slot, SlotState]
     at: datetime
-    dark: datetime | None
-    decided: dict[tuple[Slot, str], str]
+    unknown_since: datetime | None
+    decision_ids: dict[tuple[Slot, str], str]
 
 
 def recorded_holdings(entries: Iterable[Entry]) -> tuple[Holding, ...]:
     """Every holding of a book, oldest first; slots that nobody held leave gaps."""
-    done: list[Holding] = []
-    current: dict[Slot, Holding | None] = dict.fromkeys(SLOTS)
-    for told in _told(entries):
+    holdings: list[Holding] = []
+    open_holdings: dict[Slot, Holding | None] = dict.fromkeys(SLOTS)
+    for report in _holder_reports(entries):
         for slot in SLOTS:
-            current[slot] = _next(done, current[slot], _held(slot, told), told)
-    return tuple(sorted([*done, *(holding for holding in current.values() if holding)], key=lambda h: (h.since, h.position)))
+            open_holdings[slot] = _next_holding(holdings, open_holdings[slot], _slot_holding(slot, report), report)
+    holdings += [holding for holding in open_holdings.values() if holding]
+    return tuple(sorted(holdings, key=lambda holding: (holding.since, holding.position)))
 
 
 def current_holding(entries: Iterable[Entry], slot: Slot) -> Holding | None:
@@ -61,67 +63,63 @@ def current_holding(entries: Iterable[Entry], slot: Slot) -> Holding | None:
 
 def record_start(entries: Iterable[Entry]) -> datetime | None:
     """When the record first says who holds what; None when it never does."""
-    return next((told.at for told in _told(entries)), None)
+    return next((report.at for report in _holder_reports(entries)), None)
 
 
-def _told(entries: Iterable[Entry]) -> Iterable[_Told]:
+def _holder_reports(entries: Iterable[Entry]) -> Iterable[_HolderReport]:
     clock: datetime | None = None
-    seen: datetime | None = None
-    sure: datetime | None = None
-    shown: dict[Slot, SlotState] | None = None
-    decided: dict[tuple[Slot, str], str] = {}
+    last_report_at: datetime | None = None
+    last_certain_at: datetime | None = None
+    last_slot_states: dict[Slot, SlotState] | None = None
+    decision_ids: dict[tuple[Slot, str], str] = {}
     for entry in entries:
         body = entry.body
-        if isinstance(body, Decided) and body.verdict == "approve" and (goal := slot_of(body.to)):
-            decided[goal, body.version] = entry.id
+        if isinstance(body, Decided) and body.verdict == "approve" and (target_slot := slot_of(body.to)):
+            decision_ids[target_slot, body.version] = entry.id
         if isinstance(body, Opened):
-            decided.clear()
+            decision_ids.clear()
         if isinstance(body, Opened | Closing | Observed):
-            clock = _later(clock, _time(body))
+            clock = _later_time(clock, parse_timestamp(body.effective_at or body.recorded_at))
             if isinstance(body, Observed) and body.is_unmoved:
                 continue  # nobody looked at who holds what
-            dark, seen = sure if isinstance(body, Opened) else _dark(body, seen, clock), clock
-            yield _Told(entry, body.now, clock, dark, decided if isinstance(body, Closing) else {})
+            unknown_since = last_certain_at if isinstance(body, Opened) else _window_start(body, last_report_at, clock)
+            last_report_at = clock
+            yield _HolderReport(entry, body.now, clock, unknown_since, decision_ids if isinstance(body, Closing) else {})
             # a decision that failed because the model was gone is closed with what was known, not with what was seen
-            blind = isinstance(body, Closing) and body.type == "FAILED" and body.now == shown
-            sure, shown = sure if blind else clock, body.now
+            is_unverified = isinstance(body, Closing) and body.type == "FAILED" and body.now == last_slot_states
+            last_certain_at, last_slot_states = last_certain_at if is_unverified else clock, body.now
 
 
-def _dark(body: Body, before: datetime | None, at: datetime) -> datetime | None:
+def _window_start(body: Body, previous: datetime | None, at: datetime) -> datetime | None:
     """Where the window of an outside move begins; never before what was told last, and never after its end."""
-    return min(_later(before, parse_timestamp(body.window[0])), at) if isinstance(body, Observed) and before else None
+    return min(_later_time(previous, parse_timestamp(body.window[0])), at) if isinstance(body, Observed) and previous else None
 
 
-def _next(done: list[Holding], before: Holding | None, after: Holding | None, told: _Told) -> Holding | None:
-    """End the holding before when another begins; an outside move leaves an unknown stretch between them."""
-    anew = isinstance(told.entry.body, Opened)
-    if before and after and before.version == after.version and before.explanation == after.explanation and not anew:
-        return before
-    since = told.at if told.dark is None else told.dark
-    if before:
-        done.append(replace(before, until=since, end_position=told.entry.position))
-    if since < told.at and (one := after or before):
-        why = "the model was deleted or made anew" if anew else "moved outside Podium"
-        done.append(Holding(one.slot, None, since, told.at, told.entry.position, explanation=why))
-    return after
+def _next_holding(
+    holdings: list[Holding], previous: Holding | None, following: Holding | None, report: _HolderReport
+) -> Holding | None:
+    """End the holding before when another begins; an outside move leaves an unknown interval between them."""
+    is_new_life = isinstance(report.entry.body, Opened)
+    is_same = previous and following and (previous.version, previous.explanation) == (following.version, following.explanation)
+    if is_same and not is_new_life:
+        return previous
+    since = report.at if report.unknown_since is None else report.unknown_since
+    if previous:
+        holdings.append(replace(previous, until=since, end_position=report.entry.position))
+    if since < report.at and (holding := following or previous):
+        explanation = "the model was deleted or made anew" if is_new_life else "moved outside Podium"
+        holdings.append(Holding(holding.slot, None, since, report.at, report.entry.position, explanation=explanation))
+    return following
 
 
-def _held(slot: Slot, told: _Told) -> Holding | None:
-    holders, place = told.now[slot].holders, told.entry.position
+def _slot_holding(slot: Slot, report: _HolderReport) -> Holding | None:
+    holders, position = report.slot_states[slot].holders, report.entry.position
     if len(holders) > 1:
-        return Holding(slot, None, told.at, None, place, explanation=f"{' and '.join(f'v{v}' for v in holders)} at once")
-    return Holding(slot, holders[0], told.at, None, place, told.decided.get((slot, holders[0]), "")) if holders else None
+        return Holding(slot, None, report.at, None, position, explanation=f"{version_list(holders)} at once")
+    if not holders:
+        return None
+    return Holding(slot, holders[0], report.at, None, position, report.decision_ids.get((slot, holders[0]), ""))
 
 
-def _time(body: Body) -> datetime:
-    return parse_timestamp(body.effective_at or body.recorded_at)
-
-
-def _later(clock: datetime | None, at: datetime) -> datetime:
+def _later_time(clock: datetime | None, at: datetime) -> datetime:
     return at if clock is None or at > clock else clock
-
-
-def decision_of(entries: Iterable[Entry], holding: Holding) -> Decided | None:
-    """The decision that led to a holding; None for an outside move or the state before the record."""
-    bodies = (entry.body for entry in entries if entry.id == holding.decision_id)
-    return next((body for body in bodies if isinstance(body, Decided)), None)

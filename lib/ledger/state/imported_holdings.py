@@ -12,8 +12,9 @@ from datetime import datetime
 from itertools import groupby, pairwise
 
 from lib.ledger.chain.hash_chain import Entry
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Imported, Lineage, Opened
-from lib.ledger.entry.vocabulary import SLOTS, Actor, Reason, Slot, parse_timestamp
+from lib.ledger.entry.vocabulary import SLOTS, Actor, Reason, Slot, version_list
 from lib.ledger.state.corrections import corrected_entries
 from lib.ledger.state.holdings import Holding, recorded_holdings
 
@@ -32,36 +33,36 @@ class ImportedEvidence:
 
 @dataclass(frozen=True)
 class _Step:
-    """A line of an account about one slot: the holders since `at`; between `dark` and `at` it was not known yet."""
+    """A line of an account about one slot: the holders since `at`; between `unknown_since` and `at` it was not known yet."""
 
     entry: Entry
     file: str
-    dark: datetime
+    unknown_since: datetime
     at: datetime
-    was: tuple[str, ...] | None
-    now: tuple[str, ...]
+    previous_holders: tuple[str, ...] | None
+    holders: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Stretch:
-    """What one account says of a stretch of time; `now` is None where it does not know, and `why` then says why."""
+class _Interval:
+    """What one account says of a stretch of time; `holders` is None where it does not know; `explanation` then says why."""
 
     since: datetime
     until: datetime
-    now: tuple[str, ...] | None
-    place: int
+    holders: tuple[str, ...] | None
+    position: int
     file: str
-    ended: int = 0
-    why: str = ""
+    end_position: int = 0
+    explanation: str = ""
 
 
 def imported_holdings(entries: Sequence[Entry]) -> tuple[Holding, ...]:
-    """Every holding before the record as it was imported, oldest first; `imported` is set. Slots that nobody held leave gaps."""
+    """Every holding before the record as it was imported, oldest first; `is_imported` is set. Slots that nobody held leave gaps."""
     opening = _opening(entries)
     if opening is None:
         return ()
-    held = [one for slot in SLOTS for one in _slot(_steps(entries, slot), slot, opening)]
-    return tuple(sorted(held, key=lambda holding: (holding.since, holding.position)))
+    holdings = [holding for slot in SLOTS for holding in _slot_holdings(_steps(entries, slot), slot, opening)]
+    return tuple(sorted(holdings, key=lambda holding: (holding.since, holding.position)))
 
 
 def all_holdings(entries: Sequence[Entry]) -> tuple[Holding, ...]:
@@ -76,41 +77,42 @@ def imported_since(entries: Sequence[Entry], slot: Slot) -> datetime | None:
 
 def imported_evidence(entries: Sequence[Entry], holding: Holding) -> ImportedEvidence | None:
     """What the imported entries say of an imported holding; None when the entry is not there any more."""
-    lines = [
+    version_entries = [
         entry
         for entry in corrected_entries(entries)
         if isinstance(entry.body, Imported) and entry.body.version == holding.version
     ]
-    main = next((entry for entry in lines if entry.position == holding.position), None)
-    if main is None or not isinstance(main.body, Imported):
+    main_entry = next((entry for entry in version_entries if entry.position == holding.position), None)
+    if main_entry is None or not isinstance(main_entry.body, Imported):
         return None
     stage = SLOTS[holding.slot]
-    until = parse_timestamp(main.body.window[1] if main.body.window else main.body.effective_at)
-    earlier = [entry for entry in lines if parse_timestamp(entry.body.effective_at or "") <= until]
-    earlier.sort(key=lambda entry: (parse_timestamp(entry.body.effective_at or ""), entry.position))
-    made = [e for e in earlier if isinstance(e.body, Imported) and _approves(e.body) and e.body.to == stage]
-    decided = made[-1].body if made else main.body
-    assert isinstance(decided, Imported)
-    came, proof = _lineage(earlier)
-    born = [e for e in earlier if isinstance(e.body, Imported) and e.body.of == "REGISTERED"][-1:]
-    places = {main.position, *(entry.position for entry in (*made[-1:], *born)), *proof}
-    note = next((e.body.note or "" for e in born), "")
-    return ImportedEvidence(decided.actor, decided.reason or main.body.reason, came, tuple(sorted(places)), main.body, note)
+    until = parse_timestamp(main_entry.body.window[1] if main_entry.body.window else main_entry.body.effective_at)
+    earlier_entries = [entry for entry in version_entries if parse_timestamp(entry.body.effective_at or "") <= until]
+    earlier_entries.sort(key=lambda entry: (parse_timestamp(entry.body.effective_at or ""), entry.position))
+    approvals = [
+        e
+        for e in earlier_entries
+        if isinstance(e.body, Imported) and e.body.of == "DECIDED" and e.body.verdict == "approve" and e.body.to == stage
+    ]
+    decision = approvals[-1].body if approvals else main_entry.body
+    assert isinstance(decision, Imported)
+    lineage, proof_positions = _merge_lineage(earlier_entries)
+    registrations = [e for e in earlier_entries if isinstance(e.body, Imported) and e.body.of == "REGISTERED"][-1:]
+    positions = {main_entry.position, *(entry.position for entry in (*approvals[-1:], *registrations)), *proof_positions}
+    note = next((e.body.note or "" for e in registrations), "")
+    reason = decision.reason or main_entry.body.reason
+    return ImportedEvidence(decision.actor, reason, lineage, tuple(sorted(positions)), main_entry.body, note)
 
 
-def _approves(body: Imported) -> bool:
-    return body.of == "DECIDED" and body.verdict == "approve"
-
-
-def _lineage(lines: Sequence[Entry]) -> tuple[Lineage, set[int]]:
+def _merge_lineage(entries: Sequence[Entry]) -> tuple[Lineage, set[int]]:
     """Each part from the last line that tells it, and the places of those lines."""
-    parts, proof = dict[str, object](), dict[str, int]()
-    for entry in lines:
-        came = entry.body.lineage if isinstance(entry.body, Imported) else None
+    parts, positions = dict[str, object](), dict[str, int]()
+    for entry in entries:
+        lineage = entry.body.lineage if isinstance(entry.body, Imported) else None
         for name in ("metrics", "data", "git_commit", "run_id"):
-            if came and getattr(came, name):
-                parts[name], proof[name] = getattr(came, name), entry.position
-    return Lineage.model_validate(parts), set(proof.values())
+            if lineage and getattr(lineage, name):
+                parts[name], positions[name] = getattr(lineage, name), entry.position
+    return Lineage.model_validate(parts), set(positions.values())
 
 
 def _opening(entries: Iterable[Entry]) -> tuple[Entry, Opened] | None:
@@ -120,112 +122,124 @@ def _opening(entries: Iterable[Entry]) -> tuple[Entry, Opened] | None:
 def _steps(entries: Sequence[Entry], slot: Slot) -> list[_Step]:
     """The imported lines about a slot, in the order of their times; what claims to be of the record's own time does not count."""
     opening = _opening(entries)
-    begins = parse_timestamp(opening[1].recorded_at) if opening else None
+    record_begin = parse_timestamp(opening[1].recorded_at) if opening else None
     steps = list[_Step]()
     for entry in corrected_entries(entries):
         body = entry.body
-        if not isinstance(body, Imported) or body.now is None or slot not in body.now or begins is None:
+        if not isinstance(body, Imported) or body.now is None or slot not in body.now or record_begin is None:
             continue
-        dark, at = (parse_timestamp(text) for text in body.window or (body.effective_at, body.effective_at))
-        if at <= begins and dark < begins:
-            was = body.was[slot].holders if body.was and slot in body.was else None
-            steps.append(_Step(entry, body.source.sha256, dark, at, was, body.now[slot].holders))
-    return sorted(steps, key=lambda step: (step.dark, step.at, _line(step), step.entry.position))
+        unknown_since, at = (parse_timestamp(text) for text in body.window or (body.effective_at, body.effective_at))
+        if at <= record_begin and unknown_since < record_begin:
+            previous_holders = body.was[slot].holders if body.was and slot in body.was else None
+            steps.append(_Step(entry, body.source.sha256, unknown_since, at, previous_holders, body.now[slot].holders))
+    return sorted(steps, key=lambda step: (step.unknown_since, step.at, _line_number(step), step.entry.position))
 
 
-def _line(step: _Step) -> int:
+def _line_number(step: _Step) -> int:
     return step.entry.body.source.line if isinstance(step.entry.body, Imported) else 0
 
 
-def _slot(steps: Sequence[_Step], slot: Slot, opening: tuple[Entry, Opened]) -> list[Holding]:
-    begins = parse_timestamp(opening[1].recorded_at)
-    accounts = [_account(steps, file, begins) for file in dict.fromkeys(step.file for step in steps)]
-    ends = sorted({at for account in accounts for one in account for at in (one.since, one.until)})
-    cut = [_agreed([one for account in accounts if (one := _at(account, a))], a, b) for a, b in pairwise(ends)]
-    joined = _joined(cut)
-    if joined and joined[-1].now is not None and set(joined[-1].now) != set(opening[1].now[slot].holders):
-        shown = _said(opening[1].now[slot].holders)
-        joined[-1] = replace(
-            joined[-1], now=None, why=f"{_said(joined[-1].now)} by {_file(steps, joined[-1])}, {shown} when the record began"
-        )
-    held = [_holding(one, slot, opening[0].position if one.until == begins else one.ended) for one in joined]
-    return [one for one in held if one is not None]
+def _slot_holdings(steps: Sequence[_Step], slot: Slot, opening: tuple[Entry, Opened]) -> list[Holding]:
+    record_begin = parse_timestamp(opening[1].recorded_at)
+    accounts = [_account_intervals(steps, file, record_begin) for file in dict.fromkeys(step.file for step in steps)]
+    boundaries = sorted({at for account in accounts for interval in account for at in (interval.since, interval.until)})
+    intervals = [
+        _combine_accounts([interval for account in accounts if (interval := _interval_at(account, a))], a, b)
+        for a, b in pairwise(boundaries)
+    ]
+    intervals, opening_holders = _join_intervals(intervals), opening[1].now[slot].holders
+    if intervals and (last_holders := intervals[-1].holders) is not None and set(last_holders) != set(opening_holders):
+        file_name = next((_file_name(step) for step in steps if step.entry.position == intervals[-1].position), "")
+        explanation = f"{version_list(last_holders)} by {file_name}, {version_list(opening_holders)} when the record began"
+        intervals[-1] = replace(intervals[-1], holders=None, explanation=explanation)
+    holdings = [
+        _holding(interval, slot, opening[0].position if interval.until == record_begin else interval.end_position)
+        for interval in intervals
+    ]
+    return [holding for holding in holdings if holding is not None]
 
 
-def _account(steps: Sequence[_Step], file: str, begins: datetime) -> list[_Stretch]:
+def _account_intervals(steps: Sequence[_Step], file: str, record_begin: datetime) -> list[_Interval]:
     """What one file says, from its first line on. Its last word stands until any other file speaks, or the record begins."""
-    own = [_at_once(list(same)) for _, same in groupby((s for s in steps if s.file == file), key=lambda s: (s.dark, s.at))]
-    last = min((step.dark for step in steps if step.file != file and step.dark > own[-1].at), default=begins)
-    said = list[_Stretch]()
-    for step, after in zip(own, [*own[1:], None], strict=True):
-        until = max(step.at, after.dark if after else last)
-        stretch = _Stretch(step.at, until, step.now, step.entry.position, file, after.entry.position if after else 0)
-        if len(step.now) > 1:
-            stretch = replace(stretch, now=None, why=f"{_said(step.now)} at once")
-        elif after and after.was is not None and set(after.was) != set(step.now):
-            name = _name(step)
-            why = f"{_said(step.now)} by line {_line(step)}, {_said(after.was)} by line {_line(after)} of {name}"
-            stretch = replace(stretch, now=None, why=why)
-        said.append(stretch)
-        if after and after.at > until:
-            said.append(_Stretch(until, after.at, None, after.entry.position, file, why="moved at some time of that day"))
-    return [one for one in said if one.since < one.until]
+    own_steps = [
+        _merge_simultaneous(list(group))
+        for _, group in groupby((s for s in steps if s.file == file), key=lambda s: (s.unknown_since, s.at))
+    ]
+    other_steps = (step for step in steps if step.file != file and step.unknown_since > own_steps[-1].at)
+    last_until = min((step.unknown_since for step in other_steps), default=record_begin)
+    intervals = list[_Interval]()
+    for step, next_step in zip(own_steps, [*own_steps[1:], None], strict=True):
+        until = max(step.at, next_step.unknown_since if next_step else last_until)
+        end_position = next_step.entry.position if next_step else 0
+        interval = _Interval(step.at, until, step.holders, step.entry.position, file, end_position)
+        if len(step.holders) > 1:
+            interval = replace(interval, holders=None, explanation=f"{version_list(step.holders)} at once")
+        elif next_step and next_step.previous_holders is not None and set(next_step.previous_holders) != set(step.holders):
+            line, next_line = _line_number(step), _line_number(next_step)
+            holders_text, next_holders_text = version_list(step.holders), version_list(next_step.previous_holders)
+            explanation = f"{holders_text} by line {line}, {next_holders_text} by line {next_line} of {_file_name(step)}"
+            interval = replace(interval, holders=None, explanation=explanation)
+        intervals.append(interval)
+        if next_step and next_step.at > until:
+            explanation = "moved at some time of that day"
+            intervals.append(_Interval(until, next_step.at, None, next_step.entry.position, file, explanation=explanation))
+    return [interval for interval in intervals if interval.since < interval.until]
 
 
-def _at(account: Sequence[_Stretch], at: datetime) -> _Stretch | None:
+def _interval_at(account: Sequence[_Interval], at: datetime) -> _Interval | None:
     """What an account says of an instant; its stretches stand in the order of time."""
-    n = bisect_right(account, at, key=lambda one: one.since) - 1
-    return account[n] if n >= 0 and at < account[n].until else None
+    index = bisect_right(account, at, key=lambda interval: interval.since) - 1
+    return account[index] if index >= 0 and at < account[index].until else None
 
 
-def _at_once(same: Sequence[_Step]) -> _Step:
+def _merge_simultaneous(steps: Sequence[_Step]) -> _Step:
     """The lines of one instant as one: the last counts, unless two of them put different versions into the slot."""
-    entered = [step for step in same if step.now and step.entry.body.version in step.now]
-    put = tuple(dict.fromkeys(str(step.entry.body.version) for step in entered)) if same[0].dark == same[0].at else ()
-    if len(put) > 1:
-        return replace(same[-1], now=put, was=same[0].was)
-    last = next((step for step in reversed(entered) if step.now == same[-1].now), same[-1])
-    return replace(last, was=same[0].was)
+    entering_steps = [step for step in steps if step.holders and step.entry.body.version in step.holders]
+    versions = tuple(dict.fromkeys(str(step.entry.body.version) for step in entering_steps))
+    if len(versions) > 1 and steps[0].unknown_since == steps[0].at:
+        return replace(steps[-1], holders=versions, previous_holders=steps[0].previous_holders)
+    last_step = next((step for step in reversed(entering_steps) if step.holders == steps[-1].holders), steps[-1])
+    return replace(last_step, previous_holders=steps[0].previous_holders)
 
 
-def _agreed(told: Sequence[_Stretch], since: datetime, until: datetime) -> _Stretch:
+def _combine_accounts(intervals: Sequence[_Interval], since: datetime, until: datetime) -> _Interval:
     """What all accounts of a stretch agree on. One that does not know says nothing where another does."""
-    if not told:
-        return _Stretch(since, until, None, 0, "", why="no account tells of it")
-    sure = [one for one in told if one.now is not None]
-    says = {one.now for one in sure}
-    one = replace((sure or told)[0], since=since, until=until)
-    if len(says) < 2:
-        return one
-    why = "contradicting accounts: " + ", ".join(dict.fromkeys(_said(s.now or ()) for s in sure))
-    return replace(one, now=None, why=why)
+    if not intervals:
+        return _Interval(since, until, None, 0, "", explanation="no account tells of it")
+    certain_intervals = [interval for interval in intervals if interval.holders is not None]
+    combined = replace((certain_intervals or intervals)[0], since=since, until=until)
+    if len({interval.holders for interval in certain_intervals}) < 2:
+        return combined
+    texts = dict.fromkeys(version_list(interval.holders or ()) for interval in certain_intervals)
+    return replace(combined, holders=None, explanation="contradicting accounts: " + ", ".join(texts))
 
 
-def _joined(cut: Sequence[_Stretch]) -> list[_Stretch]:
+def _join_intervals(intervals: Sequence[_Interval]) -> list[_Interval]:
     """Neighbours that say the same become one."""
-    joined = list[_Stretch]()
-    for one in cut:
-        if joined and (joined[-1].now, joined[-1].why, joined[-1].until) == (one.now, one.why, one.since):
-            joined[-1] = replace(joined[-1], until=one.until, ended=one.ended)
+    joined_intervals = list[_Interval]()
+    for interval in intervals:
+        last = joined_intervals[-1] if joined_intervals else None
+        if last and (last.holders, last.explanation, last.until) == (interval.holders, interval.explanation, interval.since):
+            joined_intervals[-1] = replace(last, until=interval.until, end_position=interval.end_position)
         else:
-            joined.append(one)
-    return joined
+            joined_intervals.append(interval)
+    return joined_intervals
 
 
-def _holding(one: _Stretch, slot: Slot, ended: int) -> Holding | None:
-    if one.now == ():
+def _holding(interval: _Interval, slot: Slot, end_position: int) -> Holding | None:
+    if interval.holders == ():
         return None
-    version = one.now[0] if one.now else None
-    return Holding(slot, version, one.since, one.until, one.place, explanation=one.why, end_position=ended, is_imported=True)
+    return Holding(
+        slot,
+        version=interval.holders[0] if interval.holders else None,
+        since=interval.since,
+        until=interval.until,
+        position=interval.position,
+        explanation=interval.explanation,
+        end_position=end_position,
+        is_imported=True,
+    )
 
 
-def _said(holders: Sequence[str]) -> str:
-    return " and ".join(f"v{version}" for version in holders) or "nobody"
-
-
-def _name(step: _Step) -> str:
+def _file_name(step: _Step) -> str:
     return step.entry.body.source.name if isinstance(step.entry.body, Imported) else ""
-
-
-def _file(steps: Sequence[_Step], stretch: _Stretch) -> str:
-    return next((_name(step) for step in steps if step.entry.position == stretch.place), "")

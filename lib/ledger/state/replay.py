@@ -1,7 +1,7 @@
 """What a book adds up to: who should hold each slot, what was last seen, which intents are open. Pure.
 
-The order is the place, never a clock. A slot is *named* once an intent moved a version into or out of it; before that the
-ledger has no wish for it and only remembers what was seen.
+The order is that of the positions, never a clock. A slot is *managed* once an intent moved a version into or out of it (the
+contract says *named*); before that the ledger wants nothing for it and only remembers what was seen.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -10,8 +10,9 @@ from datetime import datetime
 from functools import cached_property
 
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, Entry, LedgerFinding, collect_findings
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import EMPTY_SLOT_STATES, Body, Closing, Decided, Identity, Observed, Opened, Registered, SlotState
-from lib.ledger.entry.vocabulary import NO_HOLDER, RESTORED_NOTE, SLOTS, Slot, parse_timestamp, slot_of
+from lib.ledger.entry.vocabulary import NO_HOLDER, RESTORED_NOTE, SLOTS, Slot, slot_of
 from lib.ledger.state.holdings import Holding
 from lib.ledger.state.imported_holdings import all_holdings
 
@@ -21,10 +22,10 @@ IntentPredicate = Callable[[Entry], bool]
 
 @dataclass(frozen=True)
 class DesiredHolder:
-    """Who should hold a slot. `named` tells whether an intent ever spoke of it; `cause` is the id of that intent.
+    """Who should hold a slot. It `is_managed` once an intent spoke of it; `intent_id` is that intent.
 
-    Several holders mean: several stood there when the record began, and nobody has decided yet. `shown` is whatever alias or stage
-    of an unnamed slot point to, a version that stands in another slot included.
+    Several holders mean: several stood there when the record began, and nobody has decided yet. `observed_versions` is whatever
+    alias or stage of an unmanaged slot point to, a version that stands in another slot included.
     """
 
     holders: tuple[str, ...] = ()
@@ -45,9 +46,10 @@ class DesiredHolder:
 
 @dataclass(frozen=True)
 class BookState:
-    """A book at its head. `created` is the creation time of the registered model whose life the book tells.
+    """A book at its head. `model_created_at` is the creation time of the registered model whose life the book tells.
 
-    `last` is when an entry was last made from a sight of the registry: what was moved outside and is not recorded was moved later.
+    `last_observed_at` is when an entry was last made from a snapshot of the registry: what was moved outside and is not recorded
+    was moved later.
     """
 
     book: DecodedBook
@@ -76,9 +78,10 @@ class BookState:
 
     def desired_holders(self, is_possible: IntentPredicate = lambda _: True) -> dict[Slot, DesiredHolder]:
         """Who should hold each slot. Failed and impossible intents and versions seen to be gone do not count."""
-        want = self.desired_holders_with_deleted(is_possible)
+        desired = self.desired_holders_with_deleted(is_possible)
         return {
-            slot: replace(w, holders=tuple(v for v in w.holders if v not in self.deleted_versions)) for slot, w in want.items()
+            slot: replace(holder, holders=tuple(v for v in holder.holders if v not in self.deleted_versions))
+            for slot, holder in desired.items()
         }
 
     def desired_holders_with_deleted(self, is_possible: IntentPredicate = lambda _: True) -> dict[Slot, DesiredHolder]:
@@ -91,40 +94,44 @@ class BookState:
 
     def is_effective(self, entry: Entry, is_possible: IntentPredicate) -> bool:
         """Does an intent still wish for something? Not when it failed, nor when it is open and became impossible."""
-        ended = self.outcomes.get(entry.id)
-        return ended != "FAILED" and (ended is not None or is_possible(entry))
+        outcome = self.outcomes.get(entry.id)
+        return outcome != "FAILED" and (outcome is not None or is_possible(entry))
 
-    def _replay(self, possible: IntentPredicate) -> tuple[dict[Slot, DesiredHolder], dict[str, frozenset[Slot]]]:
-        want, names = {slot: DesiredHolder() for slot in SLOTS}, dict[str, frozenset[Slot]]()
+    def _replay(self, is_possible: IntentPredicate) -> tuple[dict[Slot, DesiredHolder], dict[str, frozenset[Slot]]]:
+        desired, slots_by_intent = {slot: DesiredHolder() for slot in SLOTS}, dict[str, frozenset[Slot]]()
         for entry in self.current_life_entries:
-            if (seen := _now_of(entry.body)) is not None:
-                stands = holders_by_slot(seen)
-                want = {
-                    slot: w if w.is_managed else DesiredHolder(stands[slot], observed_versions=seen[slot].holders)
-                    for slot, w in want.items()
+            if (slot_states := _slot_states_of(entry.body)) is not None:
+                holders = holders_by_slot(slot_states)
+                desired = {
+                    slot: holder
+                    if holder.is_managed
+                    else DesiredHolder(holders[slot], observed_versions=slot_states[slot].holders)
+                    for slot, holder in desired.items()
                 }
-            if _approves(entry.body) and self.is_effective(entry, possible):
-                want = _after(want, entry)
-                names[entry.id] = frozenset(slot for slot, w in want.items() if w.intent_id == entry.id)
-        return want, names
+            if _is_approval(entry.body) and self.is_effective(entry, is_possible):
+                desired = _desired_after(desired, entry)
+                slots_by_intent[entry.id] = frozenset(slot for slot, holder in desired.items() if holder.intent_id == entry.id)
+        return desired, slots_by_intent
 
     def drifted_slots(self, observed: Mapping[Slot, SlotState] | None = None) -> tuple[Slot, ...]:
-        """Named slots that show something else than is wanted, while nobody is at work on them."""
+        """Managed slots that show something else than is wanted, while no intent is open."""
         if self.open_intents:
             return ()
-        shown = self.observed_slots if observed is None else observed
+        slot_states = self.observed_slots if observed is None else observed
         return tuple(
-            slot for slot, want in self.desired_holders().items() if want.is_managed and not is_fulfilled(want, shown[slot])
+            slot
+            for slot, desired in self.desired_holders().items()
+            if desired.is_managed and not is_fulfilled(desired, slot_states[slot])
         )
 
     def slots_with_deleted_holder(self, existing_versions: Collection[str]) -> tuple[Slot, ...]:
-        """Named slots whose wanted version is not there any more, while nobody has decided anew."""
+        """Managed slots whose wanted version is not there any more, while nobody has decided anew."""
         if self.open_intents:
             return ()
         return tuple(
             slot
-            for slot, want in self.desired_holders_with_deleted().items()
-            if want.is_managed and set(want.holders) - set(existing_versions)
+            for slot, desired in self.desired_holders_with_deleted().items()
+            if desired.is_managed and set(desired.holders) - set(existing_versions)
         )
 
     def version_identity(self, version: str) -> Identity | None:
@@ -144,10 +151,10 @@ class BookState:
 
     def find_intent(self, entry_id: str) -> Decided | None:
         """The approving decision with this id, of any life of the model."""
-        return self._decided.get(entry_id)
+        return self._decisions_by_id.get(entry_id)
 
     @cached_property
-    def _decided(self) -> Mapping[str, Decided]:
+    def _decisions_by_id(self) -> Mapping[str, Decided]:
         """Id → decision; of several with one id, which somebody planted, the first."""
         return {entry.id: entry.body for entry in reversed(self.book.entries) if isinstance(entry.body, Decided)}
 
@@ -166,28 +173,28 @@ class BookState:
     @property
     def current_life_entries(self) -> tuple[Entry, ...]:
         """The entries since the record of the present life began."""
-        starts = [n for n, entry in enumerate(self.book.entries) if isinstance(entry.body, Opened)]
-        return self.book.entries[starts[-1] :] if starts else ()
+        opening_indexes = [index for index, entry in enumerate(self.book.entries) if isinstance(entry.body, Opened)]
+        return self.book.entries[opening_indexes[-1] :] if opening_indexes else ()
 
 
 def replay(book: DecodedBook) -> BookState:
     """Add up the entries of a book, in their order."""
     state = BookState(book)
     for entry in book.entries:
-        state = _step(state, entry)
+        state = _apply(state, entry)
     return state
 
 
 def replay_from(previous_state: BookState, book: DecodedBook) -> BookState:
-    """The same as `fold(reading)`, in less time where `before` has added up its first entries already."""
+    """The same as `replay(book)`, in less time where `previous_state` has added up its first entries already."""
     if book == previous_state.book:
         return previous_state
-    done = len(previous_state.book.entries)
-    if book.entries[:done] != previous_state.book.entries:
+    known_count = len(previous_state.book.entries)
+    if book.entries[:known_count] != previous_state.book.entries:
         return replay(book)
     state = replace(previous_state, book=book)
-    for entry in book.entries[done:]:
-        state = _step(state, entry)
+    for entry in book.entries[known_count:]:
+        state = _apply(state, entry)
     return state
 
 
@@ -207,17 +214,18 @@ def is_fulfilled(desired: DesiredHolder, observed: SlotState) -> bool:
     return observed.alias == desired.holder and observed.stage == desired.holders
 
 
-def _step(state: BookState, entry: Entry) -> BookState:
-    state = replace(state, last_observed_at=_latest(state.last_observed_at, entry.body)) if _saw(entry.body) else state
+def _apply(state: BookState, entry: Entry) -> BookState:
+    if _has_seen_registry(entry.body):
+        state = replace(state, last_observed_at=_latest_time(state.last_observed_at, entry.body))
     match entry.body:
         case Opened() as body:
-            known = frozenset([*body.versions, *(version for held in body.now.values() for version in held.holders)])
+            holders = (version for slot_state in body.now.values() for version in slot_state.holders)
             return BookState(
                 state.book,
                 is_opened=True,
                 model_created_at=body.created,
                 observed_slots=body.now,
-                known_versions=known,
+                known_versions=frozenset([*body.versions, *holders]),
                 last_observed_at=state.last_observed_at,
             )
         case Registered() as body:
@@ -230,41 +238,41 @@ def _step(state: BookState, entry: Entry) -> BookState:
             return replace(state, intents=(*state.intents, entry), known_versions=state.known_versions | {body.version})
         case Observed() as body:
             return replace(state, observed_slots=body.now, deleted_versions=state.deleted_versions | set(body.gone))
-        case Closing() as body if body.intent not in state.outcomes and any(i.id == body.intent for i in reversed(state.intents)):
+        case Closing() as body if body.intent not in state.outcomes and any(e.id == body.intent for e in reversed(state.intents)):
             return replace(state, observed_slots=body.now, outcomes={**state.outcomes, body.intent: body.type})
         case _:
             return state
 
 
-def _after(want: Mapping[Slot, DesiredHolder], entry: Entry) -> dict[Slot, DesiredHolder]:
+def _desired_after(desired: Mapping[Slot, DesiredHolder], entry: Entry) -> dict[Slot, DesiredHolder]:
     """The wish after one more approving decision: its version leaves every other slot and takes the one it is meant for."""
     body = entry.body
     assert isinstance(body, Decided)
-    goal, left = slot_of(body.to), dict(want)
-    for slot, now in want.items():
-        if slot == goal:
-            left[slot] = DesiredHolder((body.version,), entry.id, is_managed=True)
-        elif slot in body.slots or body.version in (*now.holders, *now.observed_versions):
-            left[slot] = DesiredHolder(tuple(v for v in now.holders if v != body.version), entry.id, is_managed=True)
-    return left
+    target_slot, new_desired = slot_of(body.to), dict(desired)
+    for slot, holder in desired.items():
+        if slot == target_slot:
+            new_desired[slot] = DesiredHolder((body.version,), entry.id, is_managed=True)
+        elif slot in body.slots or body.version in (*holder.holders, *holder.observed_versions):
+            new_desired[slot] = DesiredHolder(tuple(v for v in holder.holders if v != body.version), entry.id, is_managed=True)
+    return new_desired
 
 
-def _approves(body: Body) -> bool:
+def _is_approval(body: Body) -> bool:
     return isinstance(body, Decided) and body.verdict == "approve"
 
 
-def _saw(body: Body) -> bool:
+def _has_seen_registry(body: Body) -> bool:
     """Was the registry looked at for this entry, and all that had been moved in it recorded?"""
-    return _approves(body) or (_now_of(body) is not None and not (isinstance(body, Observed) and body.is_unmoved))
+    return _is_approval(body) or (_slot_states_of(body) is not None and not (isinstance(body, Observed) and body.is_unmoved))
 
 
-def _now_of(body: Body) -> Mapping[Slot, SlotState] | None:
+def _slot_states_of(body: Body) -> Mapping[Slot, SlotState] | None:
     return body.now if isinstance(body, Opened | Observed | Closing) else None
 
 
-def _latest(last: datetime | None, body: Body) -> datetime | None:
+def _latest_time(previous: datetime | None, body: Body) -> datetime | None:
     try:
         at = parse_timestamp(body.recorded_at)
     except ValueError:
-        return last
-    return at if last is None or at > last else last
+        return previous
+    return at if previous is None or at > previous else previous

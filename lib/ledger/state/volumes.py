@@ -1,7 +1,7 @@
-"""A long book stands in several runs, its volumes. Here they are followed from the first to the last, and a volume's end is made. Pure.
+"""A long book stands in several runs, its volumes: here they are read from the first to the last, and a volume's end is made. Pure.
 
 The last entry of a finished volume is a VOLUME: it names the next run and carries what the book added up to. The carry is never
-decided by; `misfits` compares it with what the entries before it add up to.
+decided by; `carry_findings` compares it with what the entries before it add up to.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,14 +25,14 @@ class VolumeParams:
 
 
 VolumeFetcher = Callable[[str], VolumeParams | None]
-"""From a run id to its sheet; None when there is no such run."""
+"""From a run id to its parameters; None when there is no such run."""
 VolumeDecoder = Callable[[Mapping[str, str], str, DecodedBook | None], DecodedBook]
-"""What `decode` does, which may be saved where nothing has changed."""
+"""What `decode_volume` does, which may be cached."""
 
 
 @dataclass(frozen=True)
 class BookVolumes:
-    """A book read to its end. `finished` is its reading up to the last finished volume, None while the first one is open."""
+    """A book read to its end. `finished_volumes` is the book up to its last finished volume, None while the first one is open."""
 
     book: DecodedBook
     finished_volumes: DecodedBook | None
@@ -42,24 +42,24 @@ class BookVolumes:
 def read_volumes(
     fetch: VolumeFetcher, book_id: str, finished_volumes: DecodedBook | None = None, decoder: VolumeDecoder = decode_volume
 ) -> BookVolumes | None:
-    """Read a book through all its volumes, or only those after `finished`; None when its first run is not there.
+    """Read a book through all its volumes, or only those after `finished_volumes`; None when its first run is not there.
 
-    Never raises by itself: a volume that is missing, or named twice, becomes a finding that stops the writing. What was finished is
-    read anew when the volume after it is missing: the database may have been put back to an earlier day.
+    Never raises by itself: a volume that is missing, or named twice, becomes a finding that blocks writing. Finished volumes are
+    read again when the volume after them is missing: the database may have been put back to an earlier day.
     """
-    reading, deleted, known = finished_volumes, list[str](), finished_volumes
+    book, deleted_run_ids, known_volumes = finished_volumes, list[str](), finished_volumes
     run_id = finished_volumes.next_run_id if finished_volumes else book_id
     while run_id is not None:
-        sheet = None if reading and run_id in {part.run_id for part in reading.volumes} else fetch(run_id)
-        if sheet is None and known:
+        volume = None if book and run_id in {volume_ref.run_id for volume_ref in book.volumes} else fetch(run_id)
+        if volume is None and known_volumes:
             return read_volumes(fetch, book_id, None, decoder)
-        if sheet is None:
-            return BookVolumes(_broken(reading, run_id), finished_volumes, tuple(deleted)) if reading else None
-        deleted += [] if sheet.is_active else [run_id]
-        reading = decoder(sheet.params, run_id, reading)
-        run_id = reading.next_run_id
-        finished_volumes = reading if run_id else finished_volumes
-    return BookVolumes(reading, finished_volumes, tuple(deleted)) if reading else None
+        if volume is None:
+            return BookVolumes(_with_broken_end(book, run_id), finished_volumes, tuple(deleted_run_ids)) if book else None
+        deleted_run_ids += [] if volume.is_active else [run_id]
+        book = decoder(volume.params, run_id, book)
+        run_id = book.next_run_id
+        finished_volumes = book if run_id else finished_volumes
+    return BookVolumes(book, finished_volumes, tuple(deleted_run_ids)) if book else None
 
 
 def is_volume_full(book: DecodedBook) -> bool:
@@ -81,12 +81,12 @@ def make_volume_end(state: BookState, cause: Body, run_id: str) -> Volume:
 
 def make_carry(state: BookState) -> Carry:
     """What a book adds up to at its head."""
-    want = state.desired_holders()
+    desired = state.desired_holders()
     return Carry(
         created=state.model_created_at,
         now=dict(state.observed_slots),
-        wanted={slot: one.holders for slot, one in want.items()},
-        named=tuple(slot for slot, one in want.items() if one.is_managed),
+        wanted={slot: holder.holders for slot, holder in desired.items()},
+        named=tuple(slot for slot, holder in desired.items() if holder.is_managed),
         open=tuple(entry.id for entry in state.open_intents),
         known=tuple(sorted(state.known_versions)),
         registered=tuple(sorted(state.registered_versions)),
@@ -96,22 +96,22 @@ def make_carry(state: BookState) -> Carry:
 
 def carry_findings(book: DecodedBook) -> tuple[LedgerFinding, ...]:
     """The volumes that carry something else than the entries before them add up to."""
-    found, state = list[LedgerFinding](), replay(DecodedBook((), book.chains[:1], ()))
+    findings, state = list[LedgerFinding](), replay(DecodedBook((), book.chains[:1], ()))
     for n, entry in enumerate(book.entries):
         if isinstance(entry.body, Volume):
             state = replay_from(state, replace(book, entries=book.entries[:n]))
             if make_carry(state) != entry.body.carry:
-                found.append(LedgerFinding(entry.position, "carry differs", _CARRY))
-    return tuple(found)
+                findings.append(LedgerFinding(entry.position, "carry differs", _CARRY))
+    return tuple(findings)
 
 
-def _broken(reading: DecodedBook | None, run_id: str) -> DecodedBook:
-    assert reading is not None
-    told = "volume named twice" if run_id in {part.run_id for part in reading.volumes} else "volume missing"
-    means = f"The book goes on in run {run_id[:8]}…, {_TWICE if told == 'volume named twice' else _MISSING}"
-    return replace(reading, findings=(*reading.findings, LedgerFinding(reading.head, told, means, blocks_writing=True)))
+def _with_broken_end(book: DecodedBook | None, run_id: str) -> DecodedBook:
+    assert book is not None
+    problem = "volume named twice" if run_id in {volume_ref.run_id for volume_ref in book.volumes} else "volume missing"
+    means = f"The book goes on in run {run_id[:8]}…, {_TWICE_MEANS if problem == 'volume named twice' else _MISSING_MEANS}"
+    return replace(book, findings=(*book.findings, LedgerFinding(book.head, problem, means, blocks_writing=True)))
 
 
 _CARRY = "What this volume carries on is not what its entries add up to. Nothing is decided by it; somebody wrote it by hand."
-_MISSING = "which is not there. It was removed for good, and what it held is lost unless it was exported."
-_TWICE = "which is one of its earlier volumes: somebody wrote this entry by hand."
+_MISSING_MEANS = "which is not there. It was removed for good, and what it held is lost unless it was exported."
+_TWICE_MEANS = "which is one of its earlier volumes: somebody wrote this entry by hand."

@@ -24,8 +24,9 @@ from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error, 
 from lib.backends.permissions import explain_ledger_refusal
 from lib.errors import Busy, LedgerBroken
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, blocking_finding, chunk_length_for, encode_entry, param_key
+from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Body, canonical_json
-from lib.ledger.entry.vocabulary import Actor, format_timestamp
+from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.state.volumes import VolumeParams, is_volume_full, make_volume_end, read_volumes
 from lib.ledger.storage import book_cache
@@ -33,7 +34,7 @@ from lib.ledger.storage import book_cache
 MAX_ATTEMPTS = 200
 BodyFactory = Callable[[BookState], Body | None]
 KIND_TAG, FINISHED_VOLUME_KIND = "podium.kind", "volume"
-_GONE = "RESOURCE_DOES_NOT_EXIST"
+_NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
 _LOCKED = "TEMPORARILY_UNAVAILABLE"
 
 
@@ -48,31 +49,31 @@ class Writer:
     def common_fields(self, model: str, actor: Actor | None = None) -> dict[str, Any]:
         """What every entry says besides its own matter."""
         versions = {"mlflow": installed("mlflow")}
-        place = BackendRef(kind=self.backend.kind, uri=self.backend.uri, versions=versions)
-        return {"model": model, "recorded_at": format_timestamp(self.clock()), "by": actor or self.actor, "backend": place}
+        backend_ref = BackendRef(kind=self.backend.kind, uri=self.backend.uri, versions=versions)
+        return {"model": model, "recorded_at": format_timestamp(self.clock()), "by": actor or self.actor, "backend": backend_ref}
 
 
 def read_book(backend: Backend, book_id: str) -> BookState:
-    """A book added up, with all its volumes. `book` is the run id of the first one; finished ones are fetched once per process.
+    """A book added up, with all its volumes. `book_id` is the run id of the first one; finished ones are fetched once per process.
 
     Raises LedgerBroken when a run was deleted, NotFound when it is not there.
     """
     with translate_errors("The book of this model"), relaxed_gc():
-        told = read_volumes(
-            partial(_active, backend, book_id),
+        volumes = read_volumes(
+            partial(_fetch_active_volume, backend, book_id),
             book_id,
             book_cache.cached_finished_volumes(backend, book_id),
             book_cache.decode_volume_cached,
         )
-    assert told is not None  # `_active` raises
-    return book_cache.replay_cached(backend, book_id, told)
+    assert volumes is not None  # `_fetch_active_volume` raises
+    return book_cache.replay_cached(backend, book_id, volumes)
 
 
 def read_deleted_book(backend: Backend, book_id: str) -> BookState | None:
     """A book of which a run is deleted, added up as if none were; None when all of it is active, or it is not there."""
     with translate_errors("The book of this model"), relaxed_gc():
-        told = read_volumes(partial(read_volume_params, backend), book_id, None, book_cache.decode_volume_cached)
-    return replay(told.book) if told and told.deleted_run_ids else None
+        volumes = read_volumes(partial(read_volume_params, backend), book_id, None, book_cache.decode_volume_cached)
+    return replay(volumes.book) if volumes and volumes.deleted_run_ids else None
 
 
 def read_volume_params(backend: Backend, run_id: str) -> VolumeParams | None:
@@ -80,54 +81,57 @@ def read_volume_params(backend: Backend, run_id: str) -> VolumeParams | None:
     try:
         run = client(backend).get_run(run_id)
     except MlflowException as error:
-        if error.error_code == _GONE:
+        if error.error_code == _NOT_FOUND:
             return None
         raise
     return VolumeParams(run.data.params, run.info.lifecycle_stage == "active")
 
 
-def _active(backend: Backend, book: str, run_id: str) -> VolumeParams | None:
-    found = read_volume_params(backend, run_id)
-    if found is None and run_id == book:
-        raise to_podium_error(_GONE, "", "The book of this model")
-    if found and not found.is_active:
+def _fetch_active_volume(backend: Backend, book_id: str, run_id: str) -> VolumeParams | None:
+    volume = read_volume_params(backend, run_id)
+    if volume is None and run_id == book_id:
+        raise to_podium_error(_NOT_FOUND, "", "The book of this model")
+    if volume and not volume.is_active:
         raise LedgerBroken("The book of this model was deleted.", next=f"Restore run {run_id} in MLflow, then try again.")
-    return found
+    return volume
 
 
 def append(backend: Backend, book_id: str, make_body: BodyFactory, anchors: tuple[Anchor, ...] = ()) -> str | None:
-    """Append the entry that `make(state)` returns and give its id; None when `make` finds nothing to say.
+    """Append the entry that `make_body(state)` returns and give its id; None when it returns none.
 
-    `make` may raise Refused; then nothing is written. Raises LedgerBroken when the book may not be written (`stopper`) or no place
+    `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing or no position
     could be had, NotWritable when this person may not write, Busy when the database stays locked.
     """
-    tried: list[str] = []
-    locked = False
+    attempt_ids: list[str] = []
+    is_locked = False
     for _ in range(MAX_ATTEMPTS):
         state = read_book(backend, book_id)
-        if won := [entry_id for entry_id in tried if entry_id in state.entry_ids]:
-            return won[0]
-        if locked:
+        if written_ids := [entry_id for entry_id in attempt_ids if entry_id in state.entry_ids]:
+            return written_ids[0]
+        if is_locked:
             raise Busy("The database has been locked by another program for too long.", next="Wait a moment, then try again.")
-        _must_be_sound(state, anchors)
+        _require_sound_book(state, anchors)
         if (body := make_body(state)) is None:
             return None
         if is_volume_full(state.book):
-            locked = _roll_over(backend, book_id, state, body) == _LOCKED
+            is_locked = _roll_over(backend, book_id, state, body) == _LOCKED
             continue
-        tried.append(str(ULID()))
-        locked = _try_place(backend, state.book, (tried[-1], canonical_json(body))) == _LOCKED
-    return _no_place(book_id)
+        attempt_ids.append(str(ULID()))
+        is_locked = _try_to_log(backend, state.book, (attempt_ids[-1], canonical_json(body))) == _LOCKED
+    raise LedgerBroken(
+        f"No place could be taken in book {book_id[:8]}… after {MAX_ATTEMPTS} tries.",
+        next="Try again when fewer people write at once.",
+    )
 
 
-def _try_place(backend: Backend, reading: DecodedBook, entry: tuple[str, str]) -> str:
+def _try_to_log(backend: Backend, book: DecodedBook, entry: tuple[str, str]) -> str:
     """Try to take the next place; gives the error code, which says nothing about success: the caller reads."""
-    value, more = encode_entry(*entry, reading.tip, chunk_length_for(read_capabilities(backend).limits.param))
-    volume = reading.volumes[-1].run_id
+    value, chunks = encode_entry(*entry, book.tip, chunk_length_for(read_capabilities(backend).limits.param))
+    run_id = book.volumes[-1].run_id
     try:
-        for name, part in more.items():
-            client(backend).log_param(volume, name, part)
-        client(backend).log_param(volume, param_key(reading.head + 1), value)
+        for name, chunk in chunks.items():
+            client(backend).log_param(run_id, name, chunk)
+        client(backend).log_param(run_id, param_key(book.head + 1), value)
     except MlflowException as error:
         if error.error_code in PERMISSION_ERROR_CODES:
             raise explain_ledger_refusal(backend) from error
@@ -136,34 +140,27 @@ def _try_place(backend: Backend, reading: DecodedBook, entry: tuple[str, str]) -
     return ""
 
 
-def _roll_over(backend: Backend, book: str, state: BookState, cause: Body) -> str:
+def _roll_over(backend: Backend, book_id: str, state: BookState, cause: Body) -> str:
     """Let the book go on in another run. Of several who try at once one takes the place; the runs of the others stay empty."""
     with translate_errors("The next volume of this book"):
-        first = client(backend).get_run(book)
-        tags = {KIND_TAG: "book", "podium.model": first.data.tags.get("podium.model", cause.model)}
+        first_run = client(backend).get_run(book_id)
+        tags = {KIND_TAG: "book", "podium.model": first_run.data.tags.get("podium.model", cause.model)}
         number = len(state.book.volumes) + 1
-        name = f"{first.info.run_name[:200]}, volume {number}"
-        candidate = client(backend).create_run(first.info.experiment_id, run_name=name, tags=tags).info.run_id
+        name = f"{first_run.info.run_name[:200]}, volume {number}"
+        candidate = client(backend).create_run(first_run.info.experiment_id, run_name=name, tags=tags).info.run_id
         client(backend).set_terminated(candidate)
-    told = _try_place(backend, state.book, (str(ULID()), canonical_json(make_volume_end(state, cause, candidate))))
-    if told:
-        return told
+    error_code = _try_to_log(backend, state.book, (str(ULID()), canonical_json(make_volume_end(state, cause, candidate))))
+    if error_code:
+        return error_code
     with suppress(MlflowException):  # only spares readers of many books the fetching of what they know already
         client(backend).set_tag(state.book.volumes[-1].run_id, KIND_TAG, FINISHED_VOLUME_KIND)
-    return told
+    return error_code
 
 
-def _must_be_sound(state: BookState, anchors: tuple[Anchor, ...]) -> None:
-    if found := blocking_finding(state.findings(anchors)):
+def _require_sound_book(state: BookState, anchors: tuple[Anchor, ...]) -> None:
+    if finding := blocking_finding(state.findings(anchors)):
         raise LedgerBroken(
-            f"At place {found.position} of the book: {found.what}.",
-            means=f"{found.means} Nothing is written until this is settled.",
+            f"At place {finding.position} of the book: {finding.what}.",
+            means=f"{finding.means} Nothing is written until this is settled.",
             next="Compare with a backup or an exported record, and find out who changed the database.",
         )
-
-
-def _no_place(book: str) -> str:
-    raise LedgerBroken(
-        f"No place could be taken in book {book[:8]}… after {MAX_ATTEMPTS} tries.",
-        next="Try again when fewer people write at once.",
-    )

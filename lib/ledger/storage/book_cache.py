@@ -1,7 +1,7 @@
-"""What this process remembers of books, so that a look understands only what is new. Shared by all rooms and threads, bounded.
+"""What this process remembers of books, so that only new entries are parsed. Shared by all threads, bounded.
 
-Three things are kept. A body, by the sha256 of its text. An open volume as it was read last: every look still fetches each of its
-places, and only when all are word for word the same is the hashing saved. And a book as it was added up last, with its finished
+Three things are kept. A body, by the sha256 of its text. An open volume as it was read last: its places are still fetched
+each time, and only when all are word for word the same is the hashing saved. And a book as it was added up last, with its finished
 volumes, which nobody changes through MLflow and which are therefore not fetched again. `verify` uses none of them.
 """
 
@@ -26,57 +26,59 @@ MAX_ENTRIES = 40_000
 
 
 @dataclass(frozen=True)
-class _Book:
+class _CachedBook:
     state: BookState
-    finished: DecodedBook | None
+    finished_volumes: DecodedBook | None
 
 
 @dataclass(frozen=True)
-class _Volume:
+class _CachedVolume:
     params: Mapping[str, str]
-    before: DecodedBook | None
-    reading: DecodedBook
+    book_so_far: DecodedBook | None
+    book: DecodedBook
 
 
 _LOCK = threading.Lock()
-_BODIES: LRUCache[str, tuple[Body, int]] = LRUCache(MAX_CHARACTERS, getsizeof=lambda kept: kept[1])
-_VOLUMES: LRUCache[str, _Volume] = LRUCache(MAX_CHARACTERS, getsizeof=lambda kept: sum(map(len, kept.params.values())) + 1)
-_BOOKS: LRUCache[tuple[Backend, str], _Book] = LRUCache(MAX_ENTRIES, getsizeof=lambda kept: len(kept.state.book.entries) + 1)
+_BODIES: LRUCache[str, tuple[Body, int]] = LRUCache(MAX_CHARACTERS, getsizeof=lambda item: item[1])
+_VOLUMES: LRUCache[str, _CachedVolume] = LRUCache(MAX_CHARACTERS, getsizeof=lambda item: sum(map(len, item.params.values())) + 1)
+_BOOKS: LRUCache[tuple[Backend, str], _CachedBook] = LRUCache(
+    MAX_ENTRIES, getsizeof=lambda item: len(item.state.book.entries) + 1
+)
 
 
 def parse_cached(sha256: str, text: str) -> Body:
     """The body in a text with this sha256."""
     with _LOCK:
-        kept = _BODIES.get(sha256)
-    if kept is None:
-        kept = parse_body(text), len(text)
-        _keep(_BODIES, sha256, kept)
-    return kept[0]
+        body_and_size = _BODIES.get(sha256)
+    if body_and_size is None:
+        body_and_size = parse_body(text), len(text)
+        _store(_BODIES, sha256, body_and_size)
+    return body_and_size[0]
 
 
 def decode_volume_cached(params: Mapping[str, str], run_id: str, book_so_far: DecodedBook | None) -> DecodedBook:
-    """A volume read as `decode` does; one that is word for word what it was, after the same volumes, is not hashed again."""
+    """A volume read as `decode_volume` does; one that is word for word what it was, after the same volumes, is not hashed again."""
     with _LOCK:
-        kept = _VOLUMES.get(run_id)
-    if kept is None or kept.before != book_so_far or kept.params != params:
-        kept = _Volume(dict(params), book_so_far, decode_volume(params, run_id, book_so_far, parse_cached))
-        _keep(_VOLUMES, run_id, kept)
-    return kept.reading
+        volume = _VOLUMES.get(run_id)
+    if volume is None or volume.book_so_far != book_so_far or volume.params != params:
+        volume = _CachedVolume(dict(params), book_so_far, decode_volume(params, run_id, book_so_far, parse_cached))
+        _store(_VOLUMES, run_id, volume)
+    return volume.book
 
 
 def cached_finished_volumes(backend: Backend, book_id: str) -> DecodedBook | None:
     """The finished volumes of a book, as far as they were read before."""
     with _LOCK:
-        kept = _BOOKS.get((backend, book_id))
-    return kept.finished if kept else None
+        book = _BOOKS.get((backend, book_id))
+    return book.finished_volumes if book else None
 
 
 def replay_cached(backend: Backend, book_id: str, volumes: BookVolumes) -> BookState:
     """The state of a book that was just read; only entries that the last reading did not have are added."""
     with _LOCK:
-        kept = _BOOKS.get((backend, book_id))
-    state = replay_from(kept.state, volumes.book) if kept else replay(volumes.book)
-    _keep(_BOOKS, (backend, book_id), _Book(state, volumes.finished_volumes))
+        book = _BOOKS.get((backend, book_id))
+    state = replay_from(book.state, volumes.book) if book else replay(volumes.book)
+    _store(_BOOKS, (backend, book_id), _CachedBook(state, volumes.finished_volumes))
     return state
 
 
@@ -88,9 +90,9 @@ def clear_cache() -> None:
         _BOOKS.clear()
 
 
-def _keep(where: LRUCache[Any, Any], name: object, what: object) -> None:
+def _store(cache: LRUCache[Any, Any], key: object, value: object) -> None:
     with _LOCK:
         try:
-            where[name] = what
+            cache[key] = value
         except ValueError:  # larger than everything that may be remembered
             return

@@ -17,7 +17,7 @@ from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error, 
 from lib.backends.permissions import explain_ledger_refusal
 from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
 from lib.errors import Busy, LedgerBroken, NotFound
-from lib.ledger.entry.vocabulary import format_timestamp, parse_timestamp, timestamp_from_millis
+from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp, timestamp_from_millis
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import read_book, read_deleted_book
 from lib.ledger.storage.book_lookup import ModelIncarnation, book_ids, resolve_book_id
@@ -30,7 +30,7 @@ _EXISTS = "RESOURCE_ALREADY_EXISTS"
 class BookLocation:
     """The book of a model (its run id), and the run ids of all books the index names.
 
-    `deleted` is when a look found this book deleted, as ledger text; empty when none did since that was last recorded.
+    `deleted_at` is when this book was found deleted, as a timestamp; empty when it was not since that was last recorded.
     """
 
     book_id: str
@@ -40,20 +40,21 @@ class BookLocation:
 
 def find_book_id(backend: Backend, incarnation: ModelIncarnation) -> str | None:
     """The run id of the book of a model, or None when there is none yet. Writes nothing."""
-    return resolve_book_id(read_index_params(backend), incarnation, partial(_told, backend), partial(_lives, backend))
+    params = read_index_params(backend)
+    return resolve_book_id(params, incarnation, partial(_read_created_at, backend), partial(_model_exists, backend))
 
 
 def find_book_state(backend: Backend, incarnation: ModelIncarnation) -> BookState | None:
     """The book of a model added up, or None when there is none yet; each book is read once. Writes nothing."""
-    seen = dict[str, BookState]()
+    states = dict[str, BookState]()
 
-    def told(book: str) -> str | None:
+    def read_created_at(book_id: str) -> str | None:
         with suppress(NotFound, LedgerBroken):
-            seen[book] = read_book(backend, book)
-        return seen[book].model_created_at if book in seen else None
+            states[book_id] = read_book(backend, book_id)
+        return states[book_id].model_created_at if book_id in states else None
 
-    book = resolve_book_id(read_index_params(backend), incarnation, told, partial(_lives, backend))
-    return None if book is None else seen.get(book) or read_book(backend, book)
+    book_id = resolve_book_id(read_index_params(backend), incarnation, read_created_at, partial(_model_exists, backend))
+    return None if book_id is None else states.get(book_id) or read_book(backend, book_id)
 
 
 def ensure_book(backend: Backend, incarnation: ModelIncarnation) -> BookLocation:
@@ -61,35 +62,30 @@ def ensure_book(backend: Backend, incarnation: ModelIncarnation) -> BookLocation
 
     Raises LedgerBroken when the index was tampered with, NotWritable when this person may not write.
     """
-    index = _find_index(backend) or _make_index(backend)
-    run = _index_run(backend, index)
-    params = dict(run.data.params)
-    found = resolve_book_id(params, incarnation, partial(_told, backend), partial(_lives, backend))
-    if found is None:
-        found = _make_book(
-            backend, index, incarnation, incarnation.incarnation_key if incarnation.name_key in params else incarnation.name_key
-        )
-    elif found == incarnation.tagged_book_id and found not in (
-        params.get(incarnation.name_key),
-        params.get(incarnation.incarnation_key),
-    ):
-        _take(backend, index, incarnation.incarnation_key, found)  # a renamed model finds its book without its tag, too
-    return BookLocation(found, book_ids(params) | {found}, _noted_time(run, found))
+    index_id = _find_index_id(backend) or _create_index(backend)
+    run = _read_index_run(backend, index_id)
+    params, name_key, incarnation_key = dict(run.data.params), incarnation.name_key, incarnation.incarnation_key
+    book_id = resolve_book_id(params, incarnation, partial(_read_created_at, backend), partial(_model_exists, backend))
+    if book_id is None:
+        book_id = _elect_book(backend, index_id, incarnation, incarnation_key if name_key in params else name_key)
+    elif book_id == incarnation.tagged_book_id and book_id not in (params.get(name_key), params.get(incarnation_key)):
+        _claim_param(backend, index_id, incarnation_key, book_id)  # a renamed model finds its book without its tag, too
+    return BookLocation(book_id, book_ids(params) | {book_id}, _deletion_time(run, book_id))
 
 
 def read_index_params(backend: Backend) -> dict[str, str]:
     """What the index names, empty when there is no ledger yet. Writes nothing."""
-    index = _find_index(backend)
-    return _params(backend, index) if index else {}
+    index_id = _find_index_id(backend)
+    return _read_params(backend, index_id) if index_id else {}
 
 
 def read_sealed_index_params(backend: Backend) -> dict[str, str]:
     """What every index run that carries its own seal names, wherever it stands: for a ledger whose index was tampered with."""
     with translate_errors("The index of the ledger"):
-        homes = [one.experiment_id for one in client(backend).search_experiments(ViewType.ALL)]
-        found = client(backend).search_runs(homes, "params.index != ''", ViewType.ALL) if homes else ()
-    sealed = [run for run in found if run.data.params.get("index") == run.info.run_id]
-    return {name: value for run in sealed for name, value in run.data.params.items()}
+        experiment_ids = [experiment.experiment_id for experiment in client(backend).search_experiments(ViewType.ALL)]
+        runs = client(backend).search_runs(experiment_ids, "params.index != ''", ViewType.ALL) if experiment_ids else ()
+    index_runs = [run for run in runs if run.data.params.get("index") == run.info.run_id]
+    return {name: value for run in index_runs for name, value in run.data.params.items()}
 
 
 def mark_book_deleted(backend: Backend, book_id: str, at: str) -> None:
@@ -98,152 +94,148 @@ def mark_book_deleted(backend: Backend, book_id: str, at: str) -> None:
     The first note counts. One whose restoring the book records already is of an earlier deletion: whoever recorded it died before
     the note was taken off.
     """
-    index, there = _find_index(backend), read_deleted_book(backend, book_id)
-    if index is None or there is None:
+    index_id, state = _find_index_id(backend), read_deleted_book(backend, book_id)
+    if index_id is None or state is None:
         return
-    noted = _noted_time(_index_run(backend, index), book_id)
-    if not noted or noted in there.recorded_deletion_times:
-        _tag(backend, index, DELETED_TAG_PREFIX + book_id, at)
+    marked_at = _deletion_time(_read_index_run(backend, index_id), book_id)
+    if not marked_at or marked_at in state.recorded_deletion_times:
+        _try_set_tag(backend, index_id, DELETED_TAG_PREFIX + book_id, at)
 
 
 def clear_deleted_mark(backend: Backend, book_id: str, at: str) -> None:
     """Take that note off again: the book is back, and says so itself. A later note stays."""
-    index = _find_index(backend)
-    if index and _noted_time(_index_run(backend, index), book_id) == at:
-        _tag(backend, index, DELETED_TAG_PREFIX + book_id, "")
+    index_id = _find_index_id(backend)
+    if index_id and _deletion_time(_read_index_run(backend, index_id), book_id) == at:
+        _try_set_tag(backend, index_id, DELETED_TAG_PREFIX + book_id, "")
 
 
 def marked_book_ids(backend: Backend) -> frozenset[str]:
     """The books that were found deleted and have not said since that they are back."""
-    index = _find_index(backend)
-    run = _index_run(backend, index) if index else None
-    return frozenset(book for book in book_ids(run.data.params) if _noted_time(run, book)) if run else frozenset()
+    index_id = _find_index_id(backend)
+    run = _read_index_run(backend, index_id) if index_id else None
+    return frozenset(book_id for book_id in book_ids(run.data.params) if _deletion_time(run, book_id)) if run else frozenset()
 
 
 def find_ledger_experiment_id(backend: Backend) -> str | None:
     """The id of the ledger's experiment, or None when there is none yet."""
-    found = _experiment(backend, LEDGER_EXPERIMENT)
-    return found.experiment_id if found else None
+    experiment = _find_experiment(backend, LEDGER_EXPERIMENT)
+    return experiment.experiment_id if experiment else None
 
 
-def _find_index(backend: Backend) -> str | None:
+def _find_index_id(backend: Backend) -> str | None:
     """The index run by the tag of its experiment, checked against the tag of the ledger's experiment."""
-    ledger, index = _experiment(backend, LEDGER_EXPERIMENT), _experiment(backend, INDEX_EXPERIMENT)
-    noted = ledger.tags.get(INDEX_TAG) if ledger else None
-    elected = index.tags.get(INDEX_TAG) if index else None
-    if noted and elected != noted:
-        named = "names another" if elected else "does not name it" if index else "is gone"
-        cure = (
-            f"Set its tag {INDEX_TAG} back to {noted}"
+    ledger, index = _find_experiment(backend, LEDGER_EXPERIMENT), _find_experiment(backend, INDEX_EXPERIMENT)
+    expected_id = ledger.tags.get(INDEX_TAG) if ledger else None
+    index_id = index.tags.get(INDEX_TAG) if index else None
+    if expected_id and index_id != expected_id:
+        problem = "names another" if index_id else "does not name it" if index else "is gone"
+        fix = (
+            f"Set its tag {INDEX_TAG} back to {expected_id}"
             if index
-            else f"Rename the experiment with tag {INDEX_TAG} = {noted} back to {INDEX_EXPERIMENT}"
+            else f"Rename the experiment with tag {INDEX_TAG} = {expected_id} back to {INDEX_EXPERIMENT}"
         )
-        raise _tampered(f"The index should be run {noted[:8]}…, but experiment {INDEX_EXPERIMENT} {named}.", cure)
-    if index and not elected:
-        raise _tampered(
-            f"Experiment {INDEX_EXPERIMENT} has lost the tag that names the index.",
-            f"Set its tag {INDEX_TAG} to the run with parameter index",
-        )
-    if index and not ledger and _experiment(backend, LEDGER_EXPERIMENT) is None:  # read again: the two may just have been made
-        raise _tampered(
-            f"Experiment {LEDGER_EXPERIMENT} is gone.", f"Rename the experiment that holds the books back to {LEDGER_EXPERIMENT}"
-        )
-    return elected
+        raise _tampering_error(f"The index should be run {expected_id[:8]}…, but experiment {INDEX_EXPERIMENT} {problem}.", fix)
+    if index and not index_id:
+        fix = f"Set its tag {INDEX_TAG} to the run with parameter index"
+        raise _tampering_error(f"Experiment {INDEX_EXPERIMENT} has lost the tag that names the index.", fix)
+    # read again: the two may just have been made
+    if index and not ledger and _find_experiment(backend, LEDGER_EXPERIMENT) is None:
+        fix = f"Rename the experiment that holds the books back to {LEDGER_EXPERIMENT}"
+        raise _tampering_error(f"Experiment {LEDGER_EXPERIMENT} is gone.", fix)
+    return index_id
 
 
-def _make_index(backend: Backend) -> str:
-    home = _made(backend, LEDGER_EXPERIMENT)
+def _create_index(backend: Backend) -> str:
+    ledger = _ensure_experiment(backend, LEDGER_EXPERIMENT)
     with translate_errors("The ledger"):
-        sealed = client(backend).search_runs([home.experiment_id], "params.index != ''", max_results=2)
-    if sealed:
-        if (made := _find_index(backend)) is not None:  # somebody was quicker
-            return made
-        run_id = str(sealed[0].info.run_id)
-        raise _tampered(
-            "An index exists, but its experiment and its tag are gone.",
-            f"Rename the experiment with tag {INDEX_TAG} = {run_id} back to {INDEX_EXPERIMENT}",
-        )
-    candidate = _run(backend, home.experiment_id, "index", {"podium.kind": "index"})
-    return str(_made(backend, INDEX_EXPERIMENT, {INDEX_TAG: candidate}).tags[INDEX_TAG])
+        sealed_runs = client(backend).search_runs([ledger.experiment_id], "params.index != ''", max_results=2)
+    if sealed_runs:
+        if (index_id := _find_index_id(backend)) is not None:  # somebody was quicker
+            return index_id
+        run_id = str(sealed_runs[0].info.run_id)
+        fix = f"Rename the experiment with tag {INDEX_TAG} = {run_id} back to {INDEX_EXPERIMENT}"
+        raise _tampering_error("An index exists, but its experiment and its tag are gone.", fix)
+    candidate = _create_ended_run(backend, ledger.experiment_id, "index", {"podium.kind": "index"})
+    return str(_ensure_experiment(backend, INDEX_EXPERIMENT, {INDEX_TAG: candidate}).tags[INDEX_TAG])
 
 
-def _note_index(backend: Backend, index: str) -> None:
+def _tag_ledger_experiment(backend: Backend, index_id: str) -> None:
     """Note the index on the ledger's experiment too, so that a renamed index experiment is noticed.
 
     When several write the same tag at once, the database lets one through; the note is there for all of them.
     """
-    home = _made(backend, LEDGER_EXPERIMENT)
-    if home.tags.get(INDEX_TAG) == index:
+    ledger = _ensure_experiment(backend, LEDGER_EXPERIMENT)
+    if ledger.tags.get(INDEX_TAG) == index_id:
         return
     try:
-        client(backend).set_experiment_tag(home.experiment_id, INDEX_TAG, index)
+        client(backend).set_experiment_tag(ledger.experiment_id, INDEX_TAG, index_id)
     except MlflowException as error:
-        if _made(backend, LEDGER_EXPERIMENT).tags.get(INDEX_TAG) != index:
+        if _ensure_experiment(backend, LEDGER_EXPERIMENT).tags.get(INDEX_TAG) != index_id:
             raise to_podium_error(str(error.error_code), str(error), LEDGER_EXPERIMENT) from error
 
 
-def _make_book(backend: Backend, index: str, life: ModelIncarnation, slot: str) -> str:
-    """Elect a book in a slot of the index: that of the name where it was free, else that of this very life.
+def _elect_book(backend: Backend, index_id: str, incarnation: ModelIncarnation, key: str) -> str:
+    """Elect a book under a key of the index: that of the name where it was free, else that of this very incarnation.
 
-    The slot is chosen by the reading that found no book: all who found none then stand for the same election.
+    The key is chosen by the reading that found no book: all who found none then stand for the same election.
     """
-    if "index" not in _params(backend, index):
-        _take(backend, index, "index", index)
-    _note_index(backend, index)
-    tags = {"podium.kind": "book", "podium.model": life.model}
-    candidate = _run(backend, _made(backend, LEDGER_EXPERIMENT).experiment_id, f"book of {life.model}"[:200], tags)
-    _take(backend, index, slot, candidate)
-    elected = _params(backend, index).get(slot)
-    if elected is None:
-        raise Busy(f"The book of {life.model} could not be made.", next="Wait a moment, then try again.")
-    return elected
+    if "index" not in _read_params(backend, index_id):
+        _claim_param(backend, index_id, "index", index_id)
+    _tag_ledger_experiment(backend, index_id)
+    tags = {"podium.kind": "book", "podium.model": incarnation.model}
+    ledger = _ensure_experiment(backend, LEDGER_EXPERIMENT)
+    candidate = _create_ended_run(backend, ledger.experiment_id, f"book of {incarnation.model}"[:200], tags)
+    _claim_param(backend, index_id, key, candidate)
+    elected_id = _read_params(backend, index_id).get(key)
+    if elected_id is None:
+        raise Busy(f"The book of {incarnation.model} could not be made.", next="Wait a moment, then try again.")
+    return elected_id
 
 
-def _told(backend: Backend, book: str) -> str | None:
+def _read_created_at(backend: Backend, book_id: str) -> str | None:
     """The creation time of the model whose life a book tells; None for a book without one, or one that was deleted."""
     try:
-        return read_book(backend, book).model_created_at
+        return read_book(backend, book_id).model_created_at
     except (NotFound, LedgerBroken):
         return None
 
 
-def _lives(backend: Backend, created: str) -> bool:
+def _model_exists(backend: Backend, created_at: str) -> bool:
     with translate_errors("The registered models"):
-        found, token = set[str](), None
+        creation_times, token = set[str](), None
         while True:
             page = client(backend).search_registered_models(max_results=1000, page_token=token)
-            found |= {timestamp_from_millis(model.creation_timestamp) for model in page}
+            creation_times |= {timestamp_from_millis(model.creation_timestamp) for model in page}
             if not (token := page.token):
-                return created in found
+                return created_at in creation_times
 
 
-def _params(backend: Backend, index: str) -> dict[str, str]:
-    return dict(_index_run(backend, index).data.params)
+def _read_params(backend: Backend, index_id: str) -> dict[str, str]:
+    return dict(_read_index_run(backend, index_id).data.params)
 
 
-def _index_run(backend: Backend, index: str) -> Run:
+def _read_index_run(backend: Backend, index_id: str) -> Run:
     """The index run, its seal checked."""
     with translate_errors("The index of the ledger"):
-        run = client(backend).get_run(index)
+        run = client(backend).get_run(index_id)
     if run.info.lifecycle_stage != "active":
-        raise LedgerBroken("The index of the ledger was deleted.", next=f"Restore run {index} in MLflow, then try again.")
-    if run.data.params.get("index", index) != index:
-        sealed = run.data.params["index"]
-        raise _tampered(
-            "The index run carries the seal of another run.", f"Set tag {INDEX_TAG} of experiment {INDEX_EXPERIMENT} to {sealed}"
-        )
+        raise LedgerBroken("The index of the ledger was deleted.", next=f"Restore run {index_id} in MLflow, then try again.")
+    if run.data.params.get("index", index_id) != index_id:
+        sealed_id = run.data.params["index"]
+        fix = f"Set tag {INDEX_TAG} of experiment {INDEX_EXPERIMENT} to {sealed_id}"
+        raise _tampering_error("The index run carries the seal of another run.", fix)
     return run
 
 
-def _noted_time(index: Run, book: str) -> str:
-    """When a book was found deleted, as ledger text; anybody can write a tag, so what is no time counts as none."""
+def _deletion_time(index_run: Run, book_id: str) -> str:
+    """When a book was found deleted, as a timestamp; anybody can write a tag, so what is no time counts as none."""
     try:
-        return format_timestamp(parse_timestamp(index.data.tags.get(DELETED_TAG_PREFIX + book, "")))
+        return format_timestamp(parse_timestamp(index_run.data.tags.get(DELETED_TAG_PREFIX + book_id, "")))
     except ValueError:
         return ""
 
 
-def _tag(backend: Backend, run_id: str, name: str, value: str) -> None:
+def _try_set_tag(backend: Backend, run_id: str, name: str, value: str) -> None:
     """A note on the index that may be lost without harm."""
     try:
         client(backend).set_tag(run_id, name, value)
@@ -251,7 +243,7 @@ def _tag(backend: Backend, run_id: str, name: str, value: str) -> None:
         return
 
 
-def _take(backend: Backend, run_id: str, name: str, value: str) -> None:
+def _claim_param(backend: Backend, run_id: str, name: str, value: str) -> None:
     """Write a write-once parameter, or lose to whoever was first: the caller reads what stands there."""
     try:
         client(backend).log_param(run_id, name, value)
@@ -260,7 +252,7 @@ def _take(backend: Backend, run_id: str, name: str, value: str) -> None:
             raise explain_ledger_refusal(backend) from error
 
 
-def _run(backend: Backend, experiment_id: str, name: str, tags: dict[str, str]) -> str:
+def _create_ended_run(backend: Backend, experiment_id: str, name: str, tags: dict[str, str]) -> str:
     """A run of the ledger, ended at birth: parameters can still be added, and no list shows it as running."""
     try:
         run_id = str(client(backend).create_run(experiment_id, run_name=name, tags=tags).info.run_id)
@@ -272,35 +264,31 @@ def _run(backend: Backend, experiment_id: str, name: str, tags: dict[str, str]) 
     return run_id
 
 
-def _experiment(backend: Backend, name: str) -> Experiment | None:
+def _find_experiment(backend: Backend, name: str) -> Experiment | None:
     with translate_errors(name):
-        found = client(backend).get_experiment_by_name(name)
-    if found is not None and found.lifecycle_stage != "active":
-        raise LedgerBroken(
-            f"Experiment {name} was deleted, and with it the record.", next="Restore it in MLflow, then try again."
-        )
-    return found
+        experiment = client(backend).get_experiment_by_name(name)
+    if experiment is not None and experiment.lifecycle_stage != "active":
+        what = f"Experiment {name} was deleted, and with it the record."
+        raise LedgerBroken(what, next="Restore it in MLflow, then try again.")
+    return experiment
 
 
-def _made(backend: Backend, name: str, tags: dict[str, str] | None = None) -> Experiment:
+def _ensure_experiment(backend: Backend, name: str, tags: dict[str, str] | None = None) -> Experiment:
     """The experiment of this name, made with these tags unless somebody was quicker: the name is unique in the store."""
-    if (found := _experiment(backend, name)) is not None:
-        return found
-    place = str(backend.artifact_folder / name) if backend.artifact_folder else None
+    if (experiment := _find_experiment(backend, name)) is not None:
+        return experiment
+    artifact_location = str(backend.artifact_folder / name) if backend.artifact_folder else None
     try:
-        client(backend).create_experiment(name, artifact_location=place, tags=tags)
+        client(backend).create_experiment(name, artifact_location=artifact_location, tags=tags)
     except MlflowException as error:
         if error.error_code != _EXISTS:
             raise to_podium_error(str(error.error_code), str(error), name) from error
-    made = _experiment(backend, name)
-    if made is None:
+    experiment = _find_experiment(backend, name)
+    if experiment is None:
         raise LedgerBroken(f"Experiment {name} vanished while it was made.", next="Try again.")
-    return made
+    return experiment
 
 
-def _tampered(what: str, cure: str) -> LedgerBroken:
-    return LedgerBroken(
-        what,
-        means="Nothing is written, so that the record does not split in two.",
-        next=f"{cure}, then try again.",
-    )
+def _tampering_error(what: str, fix: str) -> LedgerBroken:
+    means = "Nothing is written, so that the record does not split in two."
+    return LedgerBroken(what, means=means, next=f"{fix}, then try again.")

@@ -11,12 +11,12 @@ from lib.ledger.entry.vocabulary import Actor, declared_actor
 
 def read_verified_name(backend: Backend) -> str | None:
     """The name a server knows this credential by (`users/current`); None when it has no sign-in or none was given."""
-    signed = httpx_auth(backend)
-    if backend.kind != "server" or signed is None:
+    auth = httpx_auth(backend)
+    if backend.kind != "server" or auth is None:
         return None
     try:
-        answer = httpx.get(f"{backend.uri}/api/2.0/mlflow/users/current", auth=signed, timeout=HTTP_TIMEOUT_SECONDS)
-        name = answer.json()["user"]["username"] if answer.status_code == 200 else None
+        response = httpx.get(f"{backend.uri}/api/2.0/mlflow/users/current", auth=auth, timeout=HTTP_TIMEOUT_SECONDS)
+        name = response.json()["user"]["username"] if response.status_code == 200 else None
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return None
     return name if isinstance(name, str) else None
@@ -25,7 +25,7 @@ def read_verified_name(backend: Backend) -> str | None:
 def resolve_command_actor(backend: Backend, given_name: str, default_name: str) -> Actor:
     """The actor of a command: the verified name, else the given one, else the default.
 
-    Raises Refused when the name that was given is not the one the server vouches for, BadInput when no name is left.
+    Raises ActionRefused when the name that was given is not the one the server vouches for, BadInput when no name is left.
     """
     verified = read_verified_name(backend)
     if verified is None:
@@ -43,9 +43,9 @@ def resolve_session_actor(backend: Backend, user_name: str) -> Actor:
 
     A credential that the process holds for everybody is a service account, and vouches for nobody.
     """
-    held = find_credential(backend)
-    verified = read_verified_name(backend) if held and held.source == "typed" else None
+    credential = find_credential(backend)
+    verified = read_verified_name(backend) if credential and credential.source == "typed" else None
     if verified:
         return Actor(name=verified, how="server")
-    serves_all = held and held.user and held.source != "typed" and backend.kind == "server"
-    return declared_actor(user_name, f"service account {held.user}" if held and serves_all else None)
+    is_shared = credential and credential.user and credential.source != "typed" and backend.kind == "server"
+    return declared_actor(user_name, f"service account {credential.user}" if credential and is_shared else None)

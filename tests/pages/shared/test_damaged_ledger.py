@@ -8,14 +8,14 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_all_snapshots
 from lib.registry.verify import verify_all
 from lib.ui.queries.registry import clear_cache
-from tests.ledger.test_tampering import (
+from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_tampering import (
     delete_the_index_experiment,
     delete_the_index_run,
     execute,
     rename_the_index,
     repoint_the_index,
 )
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 
 
 def register_two_models(backend):

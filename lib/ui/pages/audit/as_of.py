@@ -13,8 +13,8 @@ from lib.errors import PodiumError
 from lib.ledger.charts.holdings_chart import bar_table, holdings_chart, make_clickable
 from lib.ledger.entry.types import Body, Decided, Imported
 from lib.ledger.entry.vocabulary import REASON_CATEGORIES, SLOTS, Slot
-from lib.ledger.queries.as_of import BEFORE_RECORD, AsOfAnswer, Holder, answer_sentence, as_of
-from lib.ledger.queries.as_of_text import answer_text
+from lib.ledger.queries.as_of import BEFORE_RECORD, AsOfAnswer, Holder, as_of
+from lib.ledger.queries.as_of_text import answer_sentence, answer_text
 from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_gap_or_fold, parse_time_query
 from lib.ledger.queries.version_metrics import main_metrics
 from lib.ledger.state.imported_holdings import all_holdings

@@ -8,6 +8,7 @@ import streamlit as st
 from lib.errors import BadInput, PodiumError
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.fields import Correction
+from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import Body, Corrected, Imported
 from lib.ledger.entry.vocabulary import (
     MAX_REASON_LENGTH,
@@ -16,7 +17,6 @@ from lib.ledger.entry.vocabulary import (
     Reason,
     clean_text,
     declared_actor,
-    format_timestamp,
     make_reason,
 )
 from lib.ledger.queries.time_query import parse_time_query

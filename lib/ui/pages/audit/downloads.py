@@ -8,8 +8,8 @@ from functools import partial
 
 import streamlit as st
 
+from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import Imported
-from lib.ledger.entry.vocabulary import format_timestamp
 from lib.ledger.queries.history import entry_to_json
 from lib.runs.export.table_files import BOM, escape_formula
 from lib.ui.pages.audit.entry_rows import AuditRow

@@ -1,6 +1,7 @@
 """What an entry carries beyond its sentence, as the facts of its card: imports, requests, gates, freezes, corrections."""
 
 from lib.ledger.entry.fields import Correction, Gate
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import (
     SCHEMA_VERSION,
     Body,
@@ -14,7 +15,7 @@ from lib.ledger.entry.types import (
     Volume,
     Withdrawn,
 )
-from lib.ledger.entry.vocabulary import REASON_CATEGORIES, parse_timestamp
+from lib.ledger.entry.vocabulary import REASON_CATEGORIES
 from lib.ui.components.badges import HEALTH_BADGES, STAGE_BADGES, badge_markdown, icon_markdown
 from lib.ui.components.formatting import escape, format_metric, format_time, short_hash
 

@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Closing, Decided, Observed, Registered
-from lib.ledger.entry.vocabulary import PODIUM_ACTOR, REASON_CATEGORIES, UNKNOWN_ACTOR, parse_timestamp
+from lib.ledger.entry.vocabulary import PODIUM_ACTOR, REASON_CATEGORIES, UNKNOWN_ACTOR
 from lib.ledger.queries.history import HistoryRow
 from lib.ui.app.routes import page_link, switch_page
 from lib.ui.components.badges import ENTRY_BADGES, STAGE_BADGES, badge_column_options, badge_markdown

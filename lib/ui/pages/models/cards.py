@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lib.ledger.charts.holdings_chart import ChartColors, bar_table, holdings_chart
+from lib.ledger.charts.holdings_chart import bar_table, holdings_chart
 from lib.ledger.entry.vocabulary import SLOTS
 from lib.ledger.queries.history import HistoryRow, history_rows
 from lib.ledger.state.holdings import Holding, recorded_holdings
@@ -17,6 +17,7 @@ from lib.registry.code_snippets import load_model_snippet
 from lib.registry.drift import find_drifts
 from lib.registry.promote import require_version
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot
+from lib.theme import ChartColors
 from lib.ui.app.routes import page_link, switch_page
 from lib.ui.app.session import current_backend, now
 from lib.ui.components.badges import ENTRY_BADGES, STAGE_BADGES, badge_markdown, icon_markdown
