@@ -88,8 +88,8 @@ def test_from_a_launched_demo_to_production_and_back(journey_backend, tmp_path, 
     table = read_runs(journey_backend, Search((runs[0].experiment_id,)))
     assert set(run_ids) <= set(table.ids)
     assert "better" in [verdict for row in compare_runs(table, run_ids[0]) for verdict in row.verdicts]
-    untold = read_capabilities(journey_backend).logged_models.is_available is False
-    assert find_best_run(table, "metrics.accuracy", untold=untold) is not None
+    models_unknown = read_capabilities(journey_backend).logged_models.is_available is False
+    assert find_best_run(table, "metrics.accuracy", models_unknown=models_unknown) is not None
 
     for run_id in run_ids:
         register(make_writer(journey_backend), run_id, model)

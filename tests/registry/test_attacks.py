@@ -135,7 +135,7 @@ def test_a_nonsense_mlmodel_is_a_missing_lineage_and_no_crash(fresh_store, conte
     assert lineage.missing
 
 
-@pytest.mark.parametrize("code", [TEMPORARILY_UNAVAILABLE, INVALID_PARAMETER_VALUE])
+@pytest.mark.parametrize("error_code", [TEMPORARILY_UNAVAILABLE, INVALID_PARAMETER_VALUE])
 def test_whatever_fails_after_the_decision_says_that_it_is_recorded(monkeypatch, fresh_store, error_code):
     make_registered_model(fresh_store)
     sync_model_status(make_writer(fresh_store), "wine")

@@ -232,7 +232,7 @@ def test_a_book_that_is_deleted_and_restored_again_and_again_says_so_each_time(f
     assert len(read_book_state(fresh_store, "wine").recorded_deletion_times) == 3
 
 
-@pytest.mark.parametrize(("writes", "told"), [(0, 1), (1, 2), (2, 2)])
+@pytest.mark.parametrize(("write_count", "note_count"), [(0, 1), (1, 2), (2, 2)])
 def test_a_restoring_is_recorded_though_whoever_recorded_the_last_one_died_before_the_note_was_taken_off(
     fresh_store, write_count, note_count
 ):
