@@ -65,9 +65,9 @@ def test_whose_a_token_is_and_what_it_may_do(dagshub, backend_of):
 
 def test_the_name_of_a_backend_leads_to_the_host_that_is_set(dagshub, tmp_path):
     assert parse_configured_backend("wine", repository=REPOSITORY, folder=tmp_path).backend == dagshub.backend(REPOSITORY)
-    assert dagshub.repository_of(dagshub.backend(REPOSITORY)) == REPOSITORY
+    assert dagshub_api.repository_of(dagshub.backend(REPOSITORY)) == REPOSITORY
     for other in ("https://dagshub.com/ana/wine.mlflow", f"{dagshub.host}/ana/wine", f"{dagshub.host}/a/b/c.mlflow"):
-        assert dagshub.repository_of(Backend(other, "server")) == ""
+        assert dagshub_api.repository_of(Backend(other, "server")) == ""
     with pytest.raises(BadInput, match="DAGSHUB_CLIENT_HOST"):
         dagshub_api.host_url({"DAGSHUB_CLIENT_HOST": "dagshub.example.org"})
     assert dagshub_api.host_url({}) == "https://dagshub.com"
