@@ -4,7 +4,7 @@ What a page needs on top (no-break spaces, Markdown) is in `ui.components.format
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 CONTROLS = r"\x00-\x1f\x7f"
 """ASCII control characters, tabs and line ends included."""
@@ -27,7 +27,7 @@ def strip_invisible(text: object) -> str:
     return _UNSEEN.sub(" ", str(text))
 
 
-def clean_typed_text(text: str) -> str:
+def clean_text(text: str) -> str:
     """What a person typed, without control or invisible characters; runs of them become one space."""
     return _UNTYPED.sub(" ", text).strip()
 
@@ -54,6 +54,6 @@ def join_words(words: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
-def version_list(versions: Sequence[str]) -> str:
+def version_list(versions: Iterable[str]) -> str:
     """Versions as people say them, "v1 and v2"; "nobody" for none."""
     return " and ".join(f"v{version}" for version in versions) or "nobody"

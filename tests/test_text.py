@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from lib.text import clean_typed_text, format_count, format_large_size, format_size, join_words, strip_invisible, version_list
+from lib.text import clean_text, format_count, format_large_size, format_size, join_words, strip_invisible, version_list
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 entries"), (1, "1 entry"), (24_000, "24,000 entries")])
@@ -41,8 +41,8 @@ HIDDEN = [
 
 
 def test_a_typed_text_keeps_no_character_that_nobody_sees():
-    assert [char for char in (*HIDDEN, "\u2028", "\u2029", "\ufeff") if clean_typed_text(f"a{char}b") != "a b"] == []
-    assert clean_typed_text(" \u200b\n v1\t ") == "v1"
+    assert [char for char in (*HIDDEN, "\u2028", "\u2029", "\ufeff") if clean_text(f"a{char}b") != "a b"] == []
+    assert clean_text(" \u200b\n v1\t ") == "v1"
 
 
 def test_a_text_on_a_screen_cannot_be_turned_around_or_broken():

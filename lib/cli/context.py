@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,11 +134,6 @@ def parse_time_option(text: str, option: str, zone: str = "UTC") -> "TimeQuery":
         return parse_time_query(text, clock(), zone)
     except BadInput as error:
         raise click.BadParameter(f"{error.what} {error.next}".strip(), param_hint=option) from error
-
-
-def format_versions(versions: Iterable[str]) -> str:
-    """Versions for people: v1 and v2, or nobody."""
-    return " and ".join(f"v{version}" for version in versions) or "nobody"
 
 
 def format_main_metrics(metrics: Mapping[str, Any]) -> str:

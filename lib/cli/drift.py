@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.context import EXIT_FINDINGS, CommandContext, command, format_versions
+from lib.cli.context import EXIT_FINDINGS, CommandContext, command
 from lib.cli.registry_commands import DecisionOptions
+from lib.text import version_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,7 +136,7 @@ def _resolution_to_json(resolution: "DriftResolution") -> dict[str, Any]:
 def _finding_text(finding: dict[str, Any]) -> str:
     line = f"{finding['what']}."
     if "stage" in finding:
-        line += f" The ledger wants {format_versions(finding['wanted'])}, the registry shows {format_versions(finding['shown'])}."
+        line += f" The ledger wants {version_list(finding['wanted'])}, the registry shows {version_list(finding['shown'])}."
     if action := finding.get("done"):
         return f"{line} {action['kind'].capitalize()}: v{action['version']} to {action['to']}, {action['outcome']} (entry {action['place']})."
     resolutions = [f"{resolution['kind']} v{resolution['version']} to {resolution['to']}" for resolution in finding["ways"]]

@@ -8,12 +8,12 @@ from lib.cli.context import (
     CommandContext,
     command,
     format_main_metrics,
-    format_versions,
     option_callback,
     parse_stage_option,
     require_slot_stage,
 )
 from lib.errors import ActionRefused, NotFound
+from lib.text import version_list
 
 if TYPE_CHECKING:
     from lib.ledger.queries.history import HistoryRow
@@ -34,7 +34,7 @@ def models(context: CommandContext) -> None:
         for snapshot in read_all_snapshots(context.open_backend())
     ]
     context.print_result(
-        models, [f"{row['model']}: {row['versions']} versions, Production {format_versions(row['production'])}" for row in models]
+        models, [f"{row['model']}: {row['versions']} versions, Production {version_list(row['production'])}" for row in models]
     )
 
 
@@ -84,7 +84,7 @@ def current(context: CommandContext, model: str, stage: str) -> None:
     holders = snapshot.slot_states[slot].holders if slot else ()
     if len(holders) != 1:
         raise ActionRefused(
-            f"{format_versions(holders).capitalize()} {'hold' if holders else 'holds'} {stage} of {model}.", means=""
+            f"{version_list(holders).capitalize()} {'hold' if holders else 'holds'} {stage} of {model}.", means=""
         )
     state = read_book_state(backend, model)
     holding = current_holding(state.book.entries, slot) if state and slot else None

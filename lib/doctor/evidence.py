@@ -25,8 +25,3 @@ def run_label(table: RunTable, run_id: str) -> str:
 def format_run_label(name: str, run_id: str) -> str:
     """The name of a run, secrets masked, and the beginning of its id; the latter alone for a run without a name."""
     return f"{mask_secrets(name)} ({run_id[:8]})" if name else run_id[:8]
-
-
-def format_count(number: int, noun: str) -> str:
-    """A number with its noun: "1 run", "2,140 runs"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from lib.backends.backend import Backend
 from lib.errors import NotFound
+from lib.text import CONTROLS_IN_LINES
 
 STARTUP_GRACE_PERIOD = timedelta(seconds=30)
 """How long a runner may take to start before its job counts as lost."""
@@ -28,7 +29,7 @@ JobState = Literal["queued", "running", "finished", "failed", "stopped", "lost"]
 LIVE_STATES: tuple[JobState, ...] = ("queued", "running")
 _ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _PROGRESS = re.compile(rb"^(fit|run) (\d{1,9})/([1-9]\d{0,8})\b", re.MULTILINE)
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(rf"\x1b\[[0-9;?]*[A-Za-z]|[{CONTROLS_IN_LINES}]")
 _TAIL_BYTES = 64_000
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lib.errors import ActionRefused, BadInput
 from lib.ledger.chain.hash_chain import Anchor
-from lib.ledger.entry.vocabulary import clean_text
+from lib.text import clean_text
 
 _TIMEOUT_SECONDS = 30
 _MAX_MODEL_LENGTH = 80

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from lib.backends.backend import Backend
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.entry.timestamps import format_timestamp
+from lib.ledger.state.book_lookup import resolve_book_id
 from lib.ledger.storage.book import Writer, read_book
 from lib.ledger.storage.book_index import mark_book_deleted, marked_book_ids, read_index_params
-from lib.ledger.storage.book_lookup import resolve_book_id
 from lib.registry.audit_queries import read_owned_books
 from lib.registry.drift import is_fully_recorded
 from lib.registry.ledger_writer import ModelStatus

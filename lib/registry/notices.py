@@ -12,7 +12,8 @@ from lib.ledger.entry.vocabulary import SLOTS, Slot
 from lib.ledger.state.replay import BookState
 from lib.registry.drift import Drift, DriftResolution, find_drifts, unrecorded_changes
 from lib.registry.ledger_writer import ModelStatus
-from lib.registry.snapshot import version_list, version_sort_key
+from lib.registry.snapshot import version_sort_key
+from lib.text import version_list
 
 Severity = Literal["broken", "drift", "told"]
 """The book is not sound · somebody must decide · told until the next decision, and nothing waits for it."""

@@ -22,7 +22,15 @@ from lib.ledger.packet.html_hashes import embed_document
 from lib.ledger.queries.history import HistoryRow, history_rows
 from lib.ledger.queries.time_query import format_local_time
 from lib.ledger.state.replay import replay
-from lib.registry.snapshot import version_list
+from lib.text import (
+    BYTE_ORDER_MARK,
+    C1_CONTROLS,
+    CONTROLS_IN_LINES,
+    DIRECTION_OVERRIDES,
+    LINE_SEPARATORS,
+    ZERO_WIDTH,
+    version_list,
+)
 
 _TEMPLATE_NAME = "packet_page.html"
 _ENTRY_LABELS = {
@@ -44,7 +52,9 @@ _ENTRY_LABELS = {
     "FOLLOWED_UP": "Looked back on",
     "VOLUME": "Next volume",
 }
-_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_INVISIBLE = re.compile(
+    f"[{CONTROLS_IN_LINES}{C1_CONTROLS}\\u061c{ZERO_WIDTH}{LINE_SEPARATORS}{DIRECTION_OVERRIDES}\\u2060-\\u2065{BYTE_ORDER_MARK}]"
+)
 _FIELDS_SHOWN_ELSEWHERE = (
     "schema",
     "type",

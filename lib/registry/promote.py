@@ -19,7 +19,8 @@ from lib.registry.lineage import has_model_files
 from lib.registry.move_plan import PREVIEW_ID, Move, add_preview_intent, preview_intent
 from lib.registry.permission_check import require_move_permission
 from lib.registry.reconcile import close_intents, sync_model_status
-from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, version_list, version_sort_key
+from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, version_sort_key
+from lib.text import version_list
 
 DecisionKind = Literal["promote", "archive", "roll_back", "adopt", "revert"]
 MoveOutcome = Literal["applied", "overtaken", "failed", "unchanged"]
@@ -291,9 +292,8 @@ def _move_result(state: BookState, request: MoveRequest, version: VersionSnapsho
 def _add_recovery_hint(error: PodiumError) -> PodiumError:
     """The decision is written, and something failed before it was carried out: nothing is lost, and nothing is certain."""
     means = "The decision is in the ledger; how far it was carried out is not certain."
-    return type(error)(
-        error.what, means=means, next=f"{error.next} Then run recover, or look at the model again in two minutes.".strip()
-    )
+    hint = f"{error.next} Then run recover, or look at the model again in two minutes.".strip()
+    return type(error)(error.what, means=means, next=hint)
 
 
 def _describe(holders_text: str) -> str:

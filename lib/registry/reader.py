@@ -18,6 +18,7 @@ from lib.backends.reserved_names import STAGE_TAG
 from lib.errors import Busy, NotFound
 from lib.ledger.entry.timestamps import timestamp_from_millis
 from lib.ledger.entry.vocabulary import SLOTS, STAGES
+from lib.ledger.state.book_lookup import ModelIncarnation, book_ids, resolve_book_id
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.state.volumes import BookVolumes, VolumeParams, read_volumes
 from lib.ledger.storage import book_cache
@@ -29,7 +30,6 @@ from lib.ledger.storage.book_index import (
     read_index_params,
     read_sealed_index_params,
 )
-from lib.ledger.storage.book_lookup import ModelIncarnation, book_ids, resolve_book_id
 from lib.registry.snapshot import HEAD_TAG, RegistrySnapshot, VersionSnapshot, version_sort_key
 
 _MODELS_PER_PAGE, _VERSIONS_PER_PAGE, _RUNS_PER_PAGE = 1000, 10_000, 10_000

@@ -15,7 +15,6 @@ from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import to_podium_error, translate_errors
 from lib.errors import ActionRefused, BadInput, NotWritable, PodiumError
-from lib.ledger.entry.vocabulary import clean_text
 from lib.ledger.storage.book import Writer, read_book
 from lib.registry.delete_run import RUNNING_STATUSES
 from lib.registry.ledger_writer import append_registered
@@ -26,6 +25,7 @@ from lib.registry.reconcile import sync_model_status
 from lib.runs.artifacts.mlmodel import read_model_locations
 from lib.runs.reading.run_reader import read_run
 from lib.runs.table.types import Run
+from lib.text import clean_text
 
 _MAX_MODEL_NAME_LENGTH = 200
 _ALREADY_EXISTS = "RESOURCE_ALREADY_EXISTS"

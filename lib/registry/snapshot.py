@@ -1,6 +1,6 @@
 """One registered model as the registry shows it at one moment. Pure values; `reader` fills them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from lib.ledger.chain.hash_chain import Anchor, Entry
@@ -87,11 +87,6 @@ class RegistrySnapshot:
 
     def _versions_in(self, stage: str) -> tuple[str, ...]:
         return tuple(sorted((v.number for v in self.versions.values() if v.stage == stage), key=version_sort_key))
-
-
-def version_list(numbers: Iterable[str]) -> str:
-    """Versions as people write them: "v1 and v2", or "nobody"."""
-    return " and ".join(f"v{number}" for number in numbers) or "nobody"
 
 
 def version_sort_key(number: str) -> tuple[int, str]:

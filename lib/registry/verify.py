@@ -8,10 +8,9 @@ from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, LedgerFinding, check_clock_skew, collect_findings
-from lib.ledger.entry.vocabulary import clean_text
+from lib.ledger.state.book_lookup import book_ids
 from lib.ledger.state.volumes import carry_findings
 from lib.ledger.storage.book_index import find_book_id, read_index_params
-from lib.ledger.storage.book_lookup import book_ids
 from lib.registry.reader import (
     LoadedBook,
     find_book_ids,
@@ -22,6 +21,7 @@ from lib.registry.reader import (
     read_snapshot,
 )
 from lib.registry.snapshot import RegistrySnapshot
+from lib.text import clean_text
 
 _EMPTY_BOOK = DecodedBook((), ("",), ())
 _UNNAMED_BOOK = "a book without a name"

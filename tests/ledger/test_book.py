@@ -10,12 +10,13 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, PERMISSION_DENIED, TEMP
 from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, Busy, NotFound, NotWritable
 from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp, timestamp_from_millis
-from lib.ledger.entry.vocabulary import Actor, clean_text, declared_actor
+from lib.ledger.entry.vocabulary import Actor, declared_actor
+from lib.ledger.state.book_lookup import ModelIncarnation
 from lib.ledger.storage.book import append, read_book
 from lib.ledger.storage.book_index import ensure_book, find_book_id, read_index_params
-from lib.ledger.storage.book_lookup import ModelIncarnation
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reconcile import sync_model_status
+from lib.text import clean_text
 from tests.support.ledger_factories import make_opened
 from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 

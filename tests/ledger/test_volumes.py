@@ -16,13 +16,13 @@ from lib.ledger.entry.types import Carry, Volume, canonical_json
 from lib.ledger.queries.history import entry_to_json, history_rows
 from lib.ledger.queries.time_query import parse_time_query
 from lib.ledger.state import volumes
+from lib.ledger.state.book_lookup import ModelIncarnation
 from lib.ledger.state.holdings import recorded_holdings
 from lib.ledger.state.replay import replay, replay_from
 from lib.ledger.state.volumes import VolumeParams, carry_findings, read_volumes
 from lib.ledger.storage import book_cache
 from lib.ledger.storage.book import append, read_book
 from lib.ledger.storage.book_index import ensure_book
-from lib.ledger.storage.book_lookup import ModelIncarnation
 from lib.registry.audit_queries import AsOfQuery, query_as_of, read_audit_log
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_all_books, read_all_books_uncached, read_book_state, read_snapshot

@@ -5,7 +5,7 @@ import pytest
 from lib.backends.mlflow_client import client
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.chain.hash_chain import param_key
-from lib.ledger.storage.book_lookup import ModelIncarnation, resolve_book_id
+from lib.ledger.state.book_lookup import ModelIncarnation, resolve_book_id
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_all_book_states, read_all_snapshots, read_book_state
 from lib.registry.reconcile import recover, sync_model_status

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.text import strip_invisible
 from lib.ui.components.formatting import (
     NBSP,
     escape,
@@ -16,7 +17,6 @@ from lib.ui.components.formatting import (
     format_recent_age,
     format_time,
     short_hash,
-    strip_invisible,
     version_label,
 )
 

@@ -4,7 +4,7 @@ from lib.backends.backend import Backend
 from lib.backends.sqlite_store import require_writable
 from lib.doctor import fix_ids
 from lib.doctor.checks.deleted_items import read_deleted_runs
-from lib.doctor.evidence import format_count, format_run_label
+from lib.doctor.evidence import format_run_label
 from lib.doctor.fixes import deletion_impact, mlflow_gc
 from lib.doctor.fixes.deletion_impact import DeletionImpact
 from lib.doctor.secret_detection import mask_secrets
@@ -24,6 +24,7 @@ from lib.runs.edit import run_changes
 from lib.runs.edit.experiment_changes import read_deleted_experiments, restore
 from lib.runs.reading.run_reader import read_run, read_runs
 from lib.runs.table.types import Experiment, Search
+from lib.text import format_count, format_large_size
 
 
 def _preview_restore_runs(context: FixContext, offer: FixOffer) -> FixPreview:
@@ -168,9 +169,7 @@ def _select_experiment(backend: Backend, offer: FixOffer) -> Experiment:
 
 
 def _format_size(size: int | None) -> str:
-    if size is None:
-        return "an unknown amount"
-    return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"
+    return "an unknown amount" if size is None else format_large_size(size)
 
 
 def _run_inputs(_: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lib.errors import BadInput
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook
-from lib.ledger.entry.vocabulary import clean_text
+from lib.text import clean_text
 
 _ANCHOR_LINE = re.compile(r"(\d{1,6}):([0-9a-f]{64})(?:\s+(\S.*))?", re.ASCII)
 

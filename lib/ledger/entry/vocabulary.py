@@ -1,12 +1,12 @@
 """The vocabulary of the ledger: stages and slots, who acts and why. Pure."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from lib.errors import BadInput
+from lib.text import clean_text
 
 Stage = Literal["None", "Staging", "Production", "Archived"]
 Slot = Literal["production", "staging"]
@@ -33,7 +33,6 @@ _STAGE_SUGGESTIONS = {
     "prod": "Production",
     "stage": "Staging",
 }
-_INVISIBLE_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 
 
 class Actor(BaseModel):
@@ -105,13 +104,3 @@ def parse_stage(text: str) -> Stage:
 def slot_of(stage: str) -> Slot | None:
     """The alias that goes with a stage; None for stages that nobody holds."""
     return next((slot for slot, name in SLOTS.items() if name == stage), None)
-
-
-def version_list(versions: Iterable[str]) -> str:
-    """Versions for people: `v1 and v2`, or `nobody`."""
-    return " and ".join(f"v{version}" for version in versions) or "nobody"
-
-
-def clean_text(text: str) -> str:
-    """What a person typed, without control or invisible characters; runs of them become one space."""
-    return _INVISIBLE_CHARACTERS.sub(" ", text).strip()

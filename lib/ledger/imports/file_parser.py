@@ -25,12 +25,12 @@ from lib.ledger.entry.vocabulary import (
     UNKNOWN_ACTOR,
     Actor,
     Reason,
-    clean_text,
     declared_actor,
     parse_stage,
     slot_of,
 )
 from lib.ledger.queries.time_query import TimeQuery, format_local_time, parse_time_query
+from lib.text import clean_text
 
 IMPORT_COLUMNS = (
     "when", "version", "entry", "from", "to", "by", "category", "reason", "note", "verdict", "outcome", "model", "run_id", "git_commit",

@@ -24,9 +24,10 @@ from lib.ledger.entry.types import (
     Withdrawn,
     to_json,
 )
-from lib.ledger.entry.vocabulary import SLOTS, version_list
+from lib.ledger.entry.vocabulary import SLOTS
 from lib.ledger.state.corrections import corrected_entries, corrections_by_entry_id
 from lib.ledger.state.replay import BookState
+from lib.text import version_list
 
 _OPENED_TEXTS = {"first look": "The record begins", "re-created": "The model was made anew", "deleted": "The model was deleted"}
 _JSON_ORDER = ("place", "id", "type", "version", "from", "to", "by", "reason", "recorded_at", "effective_at")

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from lib.errors import BadInput
-from lib.ledger.entry.vocabulary import clean_text
+from lib.text import clean_text
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?) ?(Z|[+-]\d\d:\d\d)?)?", re.ASCII | re.IGNORECASE)
 _EXAMPLES = "Write 2023-03-14 for that whole day, or 2023-03-14T09:00Z for an instant."

@@ -12,7 +12,8 @@ from datetime import datetime
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Body, Closing, Decided, Observed, Opened, SlotState
-from lib.ledger.entry.vocabulary import SLOTS, Slot, slot_of, version_list
+from lib.ledger.entry.vocabulary import SLOTS, Slot, slot_of
+from lib.text import version_list
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from itertools import groupby, pairwise
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Imported, Lineage, Opened
-from lib.ledger.entry.vocabulary import SLOTS, Actor, Reason, Slot, version_list
+from lib.ledger.entry.vocabulary import SLOTS, Actor, Reason, Slot
 from lib.ledger.state.corrections import corrected_entries
 from lib.ledger.state.holdings import Holding, recorded_holdings
+from lib.text import version_list
 
 
 @dataclass(frozen=True)

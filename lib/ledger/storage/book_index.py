@@ -18,9 +18,9 @@ from lib.backends.permissions import explain_ledger_refusal
 from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
 from lib.errors import Busy, LedgerBroken, NotFound
 from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp, timestamp_from_millis
+from lib.ledger.state.book_lookup import ModelIncarnation, book_ids, resolve_book_id
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import read_book, read_deleted_book
-from lib.ledger.storage.book_lookup import ModelIncarnation, book_ids, resolve_book_id
 
 INDEX_TAG, BOOK_TAG, DELETED_TAG_PREFIX = "podium.index", "podium.book", "podium.deleted."
 _EXISTS = "RESOURCE_ALREADY_EXISTS"

@@ -24,6 +24,7 @@ from lib.backends.mlflow_errors import translate_errors
 from lib.errors import ActionRefused, BackendError, BadInput, NotFound
 from lib.runs.artifacts import local_files, server_files
 from lib.runs.reading.run_reader import read_run
+from lib.text import CONTROLS
 
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -33,7 +34,7 @@ MAX_PREVIEW_BYTES = 10_000_000
 MAX_DOWNLOAD_BYTES = 200_000_000
 MAX_MODELS = 10
 CLOUD_SCHEMES = frozenset({"s3", "gs", "wasbs", "abfss"})
-_FORBIDDEN_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\\]")
+_FORBIDDEN_CHARACTERS = re.compile(rf"[{CONTROLS}\\]")
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ from lib.errors import ActionRefused, BadInput
 from lib.runs.reading.related_runs import read_experiment_ref
 from lib.runs.reading.run_reader import read_run
 from lib.runs.table.types import Run
+from lib.text import CONTROLS_IN_LINES, DIRECTION_OVERRIDES, ZERO_WIDTH
 
 NOTE_TAG = "mlflow.note.content"
 RESERVED_PREFIXES = ("mlflow.", "podium.")
 """How tags begin that programs read: no page changes them by hand."""
 MAX_NAME_LENGTH, MAX_KEY_LENGTH, MAX_VALUE_LENGTH = 250, 250, 8000
 """What MLflow's database holds; it would cut a longer value silently."""
-_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL_CHARACTERS = re.compile(f"[{CONTROLS_IN_LINES}{ZERO_WIDTH}{DIRECTION_OVERRIDES}]")
 _KEY_PATTERN = re.compile(r"[\w\-. :/]+")
 
 ChangeAction = Literal["rename", "tag", "untag", "restore"]

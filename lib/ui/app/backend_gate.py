@@ -15,6 +15,7 @@ from lib.backends import mlflow_client, sqlite_store
 from lib.backends.backend import Backend
 from lib.backends.credentials import find_credential
 from lib.errors import ActionRefused, NeedsMigration, PodiumError
+from lib.text import format_large_size
 from lib.ui.app.backend_selection import current_backend_name, default_backend, switch_backend
 from lib.ui.app.lifespan import warm_up
 from lib.ui.app.routes import page_link, switch_page
@@ -190,4 +191,4 @@ def _show_backup_message() -> None:
 
 def _format_size(size: int) -> str:
     """A file size as people read it: 0.4 MB, 3.2 GB."""
-    return f"{size / 1e6:,.1f}{NBSP}MB" if size < 1e9 else f"{size / 1e9:,.1f}{NBSP}GB"
+    return format_large_size(size).replace(" ", NBSP)

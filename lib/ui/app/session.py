@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from lib.backends.backend import Backend
+from lib.text import strip_invisible
 from lib.ui.app.backend_selection import (
     DEFAULT_NAME,
     attach_session_credential,
@@ -16,7 +17,6 @@ from lib.ui.app.backend_selection import (
     read_config,
     resolve_configured_backend,
 )
-from lib.ui.components.formatting import strip_invisible
 
 USER_NAME_KEY = "session.person"
 MAX_NAME_LENGTH = 60

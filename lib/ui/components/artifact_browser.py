@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from lib import text as plain_text
 from lib.backends.backend import Backend
 from lib.errors import PodiumError
 from lib.runs.artifacts import files
@@ -65,11 +66,7 @@ def show_preview(file_preview: Preview, name: str) -> None:
 
 def format_size(size: int | None) -> str:
     """12 B, 3.4 kB, 0.4 MB; an empty text where nobody tells."""
-    if size is None:
-        return ""
-    if size < 1000:
-        return f"{size}{NBSP}B"
-    return f"{size / 1000:,.1f}{NBSP}kB" if size < 100_000 else f"{size / 1e6:,.1f}{NBSP}MB"
+    return "" if size is None else plain_text.format_size(size).replace(" ", NBSP)
 
 
 def download_button(backend: Backend, location: ArtifactLocation, path: str, key: str) -> None:

@@ -3,10 +3,11 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+from lib import text as plain_text
+
 NBSP = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 _JOINER = "\N{WORD JOINER}"
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$^=&\"'/])")
 
 
@@ -16,13 +17,8 @@ def escape(text: object) -> str:
     Every mark becomes a character reference; `:`, `@` and `www` get an invisible joiner, because bare addresses and
     `:material/…:` fire without any mark. Not for text that people copy: use `st.code` for ids.
     """
-    escaped = _MARKUP.sub(lambda mark: f"&#{ord(mark[1])};", strip_invisible(text))
+    escaped = _MARKUP.sub(lambda mark: f"&#{ord(mark[1])};", plain_text.strip_invisible(text))
     return escaped.replace(":", ":" + _JOINER).replace("@", "@" + _JOINER).replace("www", "w" + _JOINER + "ww")
-
-
-def strip_invisible(text: object) -> str:
-    """Text without control characters and without invisible marks that turn or hide what follows."""
-    return _INVISIBLE.sub(" ", str(text))
 
 
 def version_label(number: str) -> str:
@@ -69,7 +65,7 @@ def format_metric(value: float | None, digits: int = 4) -> str:
 
 def format_count(number: int, singular: str, plural: str = "") -> str:
     """ "1 run", "24,000 runs"."""
-    return f"{number:,}{NBSP}{singular if number == 1 else plural or singular + 's'}"
+    return plain_text.format_count(number, singular, plural).replace(" ", NBSP, 1)
 
 
 def short_hash(hash_: str) -> str:

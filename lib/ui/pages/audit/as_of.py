@@ -18,10 +18,11 @@ from lib.ledger.queries.as_of_text import answer_sentence, answer_text
 from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_gap_or_fold, parse_time_query
 from lib.ledger.queries.version_metrics import main_metrics
 from lib.ledger.state.imported_holdings import all_holdings
+from lib.text import strip_invisible
 from lib.ui.app.session import now
 from lib.ui.components.badges import chart_colors
 from lib.ui.components.error_box import show_error
-from lib.ui.components.formatting import NBSP, escape, format_metric, strip_invisible, version_label
+from lib.ui.components.formatting import NBSP, escape, format_metric, version_label
 from lib.ui.components.layout import card
 from lib.ui.pages.audit.entry_table import open_entry
 from lib.ui.pages.audit.packet_button import answer_packet_button

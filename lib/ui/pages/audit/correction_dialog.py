@@ -10,18 +10,11 @@ from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.fields import Correction
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import Body, Corrected, Imported
-from lib.ledger.entry.vocabulary import (
-    MAX_REASON_LENGTH,
-    REASON_CATEGORIES,
-    Actor,
-    Reason,
-    clean_text,
-    declared_actor,
-    make_reason,
-)
+from lib.ledger.entry.vocabulary import MAX_REASON_LENGTH, REASON_CATEGORIES, Actor, Reason, declared_actor, make_reason
 from lib.ledger.queries.time_query import parse_time_query
 from lib.ledger.state.corrections import correctable_fields, corrected_body
 from lib.registry.correct_entry import append_correction
+from lib.text import clean_text
 from lib.ui.app.session import MAX_NAME_LENGTH, ask_user_name, current_backend, now, remember_user_name
 from lib.ui.app.writer import writer
 from lib.ui.components import flash

@@ -22,8 +22,8 @@ from lib.runs.table.run_table import (
     varying_params,
 )
 from lib.runs.table.types import RunTable
+from lib.text import strip_invisible
 from lib.ui.components.badges import RUN_STATUS_BADGES, badge_column_options
-from lib.ui.components.formatting import strip_invisible
 from lib.ui.pages.compare.run_picker import MAX_CELL_LENGTH, distinct_cell_texts, heading_width, text_width
 from lib.ui.pages.compare.view_state import ViewState, column_label
 

@@ -6,8 +6,9 @@ import streamlit as st
 
 from lib.runs.edit.run_changes import NOTE_TAG, is_reserved_tag
 from lib.runs.table.types import Run
+from lib.text import strip_invisible
 from lib.ui.app.session import current_backend
-from lib.ui.components.formatting import escape, format_count, strip_invisible
+from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import card, show_table
 from lib.ui.components.write_access import write_button_kwargs
 from lib.ui.pages.run import dialogs
