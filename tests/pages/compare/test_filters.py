@@ -420,7 +420,7 @@ def test_the_first_run_of_an_empty_experiment_is_new(app, fresh_store, monkeypat
 # Long names
 
 
-def test_two_axis_labelswith_one_beginning_stay_two_everywhere(app, fresh_store):
+def test_two_labels_with_one_beginning_stay_two_everywhere(app, fresh_store):
     experiment, stem = (
         make_experiment(fresh_store, "twins"),
         "a very long name that says the same for a long while and then ends in ",
