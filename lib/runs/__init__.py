@@ -1,5 +1,5 @@
 """The runs of an experiment: read once into frozen values (`reading`), then judged and drawn by pure functions.
 
-`values` says what comes out of a reading, `frames` types it, `grammar` and `filters` check a search, `table` orders and compares,
-`plots` draws. Nothing here changes a run.
+`table` has the values and typed tables, `filters` checks and evaluates a search, `analysis` compares and groups, `plots` draws, `export`
+makes files and scripts, `artifacts` shows what runs logged. Only `edit` changes anything.
 """
