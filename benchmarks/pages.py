@@ -18,7 +18,7 @@ from benchmarks.reading import LINEAR
 from benchmarks.stores import experiment_of, filled
 from lib.backends.backend import Backend
 from lib.runs.plots.parallel import MAX_LINES
-from lib.runs.plots.scatter import MOST_POINTS
+from lib.runs.plots.scatter import MAX_POINTS
 from lib.runs.reading.run_reader import read_runs
 from lib.runs.table.run_table import varying_params
 from lib.runs.table.types import Search
@@ -106,7 +106,7 @@ def _lines(count: int) -> Until:
 
 
 def _points(count: int) -> Until:
-    return _seen(_MARKS % (POINTS, min(count, MOST_POINTS)))
+    return _seen(_MARKS % (POINTS, min(count, MAX_POINTS)))
 
 
 def reactions(browser: Browser, sizes: Sequence[int], folder: Path, rounds: int) -> Iterator[Figure]:

@@ -15,7 +15,7 @@ from benchmarks.figures import Figure, goal
 from benchmarks.pages import LINES, PAINTED, POINTS, ROWS, Until, Visits, serving
 from benchmarks.stores import experiment_of
 from lib.backends.backend import Backend
-from lib.runs.plots.scatter import MOST_POINTS
+from lib.runs.plots.scatter import MAX_POINTS
 from lib.runs.reading.run_reader import read_runs
 from lib.runs.table.types import Search
 from tests.support.browser import SETTLED, serve_podium
@@ -72,7 +72,7 @@ def _ours(url: str, experiment: str, ids: Sequence[str], count: int) -> tuple[Wa
     """From the Overview to all runs, and from all runs, of which a hundred are picked, to these."""
     page = f"/compare?experiment={experiment}"
     picks = page + "".join(f"&pick={one}" for one in ids)
-    everything = _seen(f"({_MARKS % POINTS} >= {min(count, MOST_POINTS)} || {PAINTED}) && {ROWS}")
+    everything = _seen(f"({_MARKS % POINTS} >= {min(count, MAX_POINTS)} || {PAINTED}) && {ROWS}")
     lines = _MARKS % LINES
     these = _seen(f"{lines} >= {len(ids)} && {lines} < {2 * len(ids)} && {ROWS}")
     return (

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.runs.plots.axes import MAX_AXES, MISSING_COORDINATE, NO_VALUE, build_axis, choose_axes, needs_log_scale
+from lib.runs.plots.axes import MAX_AXES, MISSING_COORDINATE, build_axis, choose_axes, needs_log_scale
 from lib.runs.plots.parallel import MAX_LINES, parallel_plot
 from lib.runs.plots.scatter import BOX_SELECTION, ScatterOverlay, count_unplotted, scatter_plot
 from lib.runs.plots.style import chart_style, sample_runs
+from lib.runs.table.number_format import NO_VALUE
 from lib.runs.table.run_table import subset, with_experiment_names
 from lib.theme import DARK, LIGHT
 from tests.runs.test_frames import made, runs_of

@@ -23,8 +23,7 @@ from lib.runs.analysis.grouping import (
     rank_groups,
     varying_settings,
 )
-from lib.runs.plots.axes import NO_VALUE
-from lib.runs.table.number_format import is_finite_number
+from lib.runs.table.number_format import NO_VALUE, is_finite_number
 from lib.statistics.samples import summarize
 from tests.runs.test_frames import column, made, runs_of
 

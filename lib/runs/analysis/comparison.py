@@ -15,7 +15,15 @@ import pandas as pd
 
 from lib.runs.analysis.metric_direction import MetricVerdict, metric_direction, metric_verdict
 from lib.runs.export.table_files import escape_formula
-from lib.runs.table.number_format import MINUS, format_change, format_number, format_param, is_finite_number, short_labels
+from lib.runs.table.number_format import (
+    MINUS,
+    NO_VALUE,
+    format_change,
+    format_number,
+    format_param,
+    is_finite_number,
+    short_labels,
+)
 from lib.runs.table.run_table import METRIC_PREFIX, column_values, metric_columns, sort_runs
 from lib.runs.table.types import COMMIT_TAG, RunTable
 
@@ -81,16 +89,12 @@ def runs_to_compare(all_runs: RunTable, filtered_runs: RunTable, selected_run_id
     here = [run_id for run_id in selected_run_ids if run_id in all_runs.identity.index]
     if len(here) > 1:
         return here[:MAX_RUNS]
-    others = (
-        _best_first(filtered_runs, color)
-        if color in metric_columns(filtered_runs) and metric_direction(color.removeprefix(METRIC_PREFIX)) != "neither"
-        else list(filtered_runs.ids)
-    )
+    direction = metric_direction(color.removeprefix(METRIC_PREFIX))
+    if color in metric_columns(filtered_runs) and direction != "neither":
+        others = sort_runs(filtered_runs, color, descending=direction != "less")
+    else:
+        others = list(filtered_runs.ids)
     return list(dict.fromkeys([*here, *others]))[:DEFAULT_RUN_COUNT]
-
-
-def _best_first(left: RunTable, color: str) -> list[str]:
-    return sort_runs(left, color, descending=metric_direction(color.removeprefix(METRIC_PREFIX)) != "less")
 
 
 def compare_runs(runs: RunTable, baseline: str, first_metric: str = "") -> list[ComparisonRow]:
@@ -143,7 +147,7 @@ def count_equal_rows(rows: Sequence[ComparisonRow]) -> int:
 
 def _of_metric(name: str, values: list[float], at: int) -> ComparisonRow:
     base = values[at]
-    texts = tuple("no value" if value != value else format_number(value) for value in values)  # noqa: PLR0124 - NaN
+    texts = tuple(NO_VALUE if value != value else format_number(value) for value in values)  # noqa: PLR0124 - NaN
     raw = tuple("" if value != value else repr(float(value)) for value in values)  # noqa: PLR0124 - NaN
     gaps = [
         value - base if is_finite_number(value) and is_finite_number(base) and n != at else None for n, value in enumerate(values)

@@ -62,7 +62,7 @@ class _Sheet:
     target: Floats
 
 
-def runs_with_metric(table: RunTable, metric: str) -> RunTable:
+def _runs_with_metric(table: RunTable, metric: str) -> RunTable:
     """The runs with a number in the metric."""
     return subset(
         table, [run_id for run_id, value in zip(table.ids, column_values(table, metric), strict=True) if is_finite_number(value)]
@@ -71,7 +71,7 @@ def runs_with_metric(table: RunTable, metric: str) -> RunTable:
 
 def missing_requirement(table: RunTable, metric: str) -> str:
     """What these runs lack for an importance, in a sentence; an empty text when it can be reckoned."""
-    runs = runs_with_metric(table, metric)
+    runs = _runs_with_metric(table, metric)
     if len(runs) < MIN_RUNS:
         return f"It takes at least {MIN_RUNS} runs with a number in this metric; here are {len(runs)}."
     if column_values(runs, metric).nunique() < 2:
@@ -97,7 +97,7 @@ def compute_importances(table: RunTable, metric: str) -> ImportanceResult:
     Parameters that move together share their importance. Shuffled copies of some parameters stand among them, to show what chance
     alone gives (Kursa, Rudnicki 2010).
     """
-    runs = runs_with_metric(table, metric)
+    runs = _runs_with_metric(table, metric)
     chance = np.random.default_rng(int(input_hash(runs, metric)[:16], 16))
     ids = sorted(runs.ids)
     if len(ids) > MAX_SAMPLED_RUNS:

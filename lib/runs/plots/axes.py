@@ -14,7 +14,14 @@ import pandas as pd
 
 from lib.runs.analysis.metric_direction import metric_title
 from lib.runs.table.memo import memoize_by_table
-from lib.runs.table.number_format import finite_numbers, format_number, format_param, is_finite_number, natural_sort_key
+from lib.runs.table.number_format import (
+    NO_VALUE,
+    finite_numbers,
+    format_number,
+    format_param,
+    is_finite_number,
+    natural_sort_key,
+)
 from lib.runs.table.run_table import METRIC_PREFIX, PARAM_PREFIX, column_values, metric_columns, varying_params
 from lib.runs.table.types import RunTable
 
@@ -26,7 +33,6 @@ MIN_LOG_DECADES = 1.5
 MIN_LOG_VALUE, MAX_EXPONENT = 1e-300, 307.0
 """A browser's logarithm ends near these: what is smaller keeps an axis linear, and no end of an axis lies beyond."""
 MISSING_COORDINATE = -0.13
-NO_VALUE = "no value"
 MIN_TICK_GAP = 0.05
 """Share of an axis below which two tick labels would touch."""
 AxisScale = Literal["automatic", "log", "linear"]
@@ -97,7 +103,7 @@ class AxisSelection:
 def choose_axes(table: RunTable, color_column: str = "") -> AxisSelection:
     """Parameters that differ, then metrics that differ; the one that colours comes last and never falls out."""
     params = varying_params(table)
-    wordy = [name for name in params if has_too_many_categories(column_values(table, name))]
+    wordy = [name for name in params if _has_too_many_categories(column_values(table, name))]
     scores = [
         name for name in reversed(metric_columns(table)) if name != color_column and _different(column_values(table, name)) > 1
     ]
@@ -115,7 +121,7 @@ def _shared(params: list[str], scores: list[str], room: int) -> list[str]:
 
 def can_be_axis(values: "pd.Series") -> bool:
     """Does it hold at least two different values that can be placed?"""
-    return _different(values) > 1 and not has_too_many_categories(values)
+    return _different(values) > 1 and not _has_too_many_categories(values)
 
 
 def _different(values: "pd.Series") -> int:
@@ -126,7 +132,7 @@ def _different(values: "pd.Series") -> int:
     return len(np.unique(numbers[~np.isnan(numbers)]))
 
 
-def has_too_many_categories(values: "pd.Series") -> bool:
+def _has_too_many_categories(values: "pd.Series") -> bool:
     """Is it text with more values than an axis can label?"""
     return not pd.api.types.is_numeric_dtype(values) and values.nunique() > MAX_CATEGORIES
 

@@ -18,7 +18,6 @@ from lib.runs.analysis.grouping import Group
 from lib.runs.plots.axes import needs_log_scale
 from lib.runs.plots.style import (
     IS_SELECTED_EXPR,
-    ChartColors,
     ChartStyle,
     chart_data,
     color_encoding,
@@ -26,10 +25,12 @@ from lib.runs.plots.style import (
     combine_layers,
     letter_layers,
     run_tooltips,
+    y_title,
 )
 from lib.runs.table.number_format import format_number, is_finite_number, short_labels
 from lib.runs.table.run_table import column_values
 from lib.runs.table.types import RunTable
+from lib.theme import ChartColors
 
 MAX_GROUPS = 12
 MAX_POINTS = 1000
@@ -73,7 +74,7 @@ def box_plot(runs: RunTable, metric: str, groups: Sequence[Group], style: ChartS
     y = _up([number for group in groups for number in group.numbers])
     points = alt.Chart(_points(runs, metric, groups, style))
     at = {"x": _across(groups), "y": alt.Y("value:Q", **y), "tooltip": _tooltip(metric, style)}
-    said = alt.TitleParams(column_title(metric), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
+    said = y_title(metric, ink)
     dots = points.mark_point(
         filled=True, size=38 if len(runs) <= CROWDED_POINTS else 20, opacity=0.85, stroke=ink["page"], strokeWidth=0.6
     )

@@ -27,6 +27,7 @@ from lib.runs.plots.style import (
     letter_layers,
     run_tooltips,
     sample_runs,
+    y_title,
 )
 from lib.runs.table.number_format import finite_numbers, format_number, is_finite_number
 from lib.runs.table.run_table import METRIC_PREFIX, metric_columns, subset, varying_params
@@ -59,13 +60,11 @@ class RunCoordinates:
 
 @dataclass(frozen=True)
 class Surface:
-    """The interpolated heights over a square grid, NaN outside the hull; the same with what lies beyond, the hull's corners in
-    order, and how many places were averaged into cells."""
+    """The interpolated heights over a square grid, NaN outside the hull; the same with what lies beyond; the hull's corners in order."""
 
     heights: Floats
     unmasked_heights: Floats
     hull: Floats
-    averaged: int
 
 
 def axis_columns(table: RunTable) -> list[str]:
@@ -125,9 +124,7 @@ def interpolate_surface(coordinates: RunCoordinates) -> Surface:
 
     scale = np.abs(coordinates.heights).max()
     spots, heights = _averaged(coordinates.points, coordinates.heights / scale)
-    averaged = 0
     if len(spots) > MAX_DISTINCT_POINTS:
-        averaged = len(spots)
         spots, heights = _averaged(np.round(spots * 29) / 29, heights)
     steps = np.linspace(0, 1, GRID_SIZE)
     grid = np.column_stack([side.ravel() for side in np.meshgrid(steps, steps)])
@@ -136,9 +133,7 @@ def interpolate_surface(coordinates: RunCoordinates) -> Surface:
     hull = ConvexHull(coordinates.points)
     inside = (grid @ hull.equations[:, :2].T + hull.equations[:, 2] <= 1e-9).all(axis=1)
     square = (GRID_SIZE, GRID_SIZE)
-    return Surface(
-        np.where(inside, guessed, np.nan).reshape(square), guessed.reshape(square), coordinates.points[hull.vertices], averaged
-    )
+    return Surface(np.where(inside, guessed, np.nan).reshape(square), guessed.reshape(square), coordinates.points[hull.vertices])
 
 
 def _averaged(spots: Floats, heights: Floats) -> tuple[Floats, Floats]:
@@ -184,7 +179,7 @@ def contour_plot(table: RunTable, axes: tuple[str, str], metric: str, style: Cha
     layers += _best(points, best, at, style) + letter_layers(
         points.transform_filter(IS_SELECTED_EXPR), at | {"tooltip": tips}, ink
     )
-    said = alt.TitleParams(column_title(axes[1]), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
+    said = y_title(axes[1], ink)
     return combine_layers(layers, ink).properties(title=said)
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from tsdownsample import LTTBDownsampler
 
 from lib.runs.export.table_files import escape_formula
+from lib.runs.plots.axes import MIN_LOG_VALUE
 from lib.runs.table.number_format import STORED_INFINITY
 
 XAxisKind = Literal["step", "wall", "relative"]
@@ -22,8 +23,6 @@ X_AXIS_KINDS: tuple[XAxisKind, ...] = get_args(XAxisKind)
 MAX_SMOOTHING = 0.99
 BAND_GRID_SIZE = 200
 """Places at which a band is reckoned, at most."""
-MIN_LOG_VALUE = 1e-300
-"""What is smaller has no place on a log axis either: a browser's logarithm ends near there."""
 _UNITS = ((7200.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 _Bent = Callable[[Any], Any]
 
@@ -113,14 +112,11 @@ def downsample_points(curve_points: CurvePoints, max_points: int, field: str = "
     for _, points in placed.groupby("run_id", sort=False):
         up = curve_points.scale_transform(points[field].to_numpy(dtype="float64"))
         if len(points) > max_points:
-            chosen = _shape().downsample(points["at"].to_numpy(), np.ascontiguousarray(up), n_out=max_points)
+            downsampler = LTTBDownsampler()  # type: ignore[no-untyped-call]
+            chosen = downsampler.downsample(points["at"].to_numpy(), np.ascontiguousarray(up), n_out=max_points)
             points = points.iloc[chosen]  # noqa: PLW2901 - the same points, fewer
         kept.append(points)
     return pd.concat(kept) if kept else placed
-
-
-def _shape() -> LTTBDownsampler:
-    return LTTBDownsampler()  # type: ignore[no-untyped-call]
 
 
 def min_max_band(curve_points: CurvePoints) -> pd.DataFrame:

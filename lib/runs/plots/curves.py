@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from lib.runs.analysis.metric_direction import metric_direction
-from lib.runs.plots.curve_points import MIN_LOG_VALUE, CurvePoints, downsample_points, min_max_band
+from lib.runs.plots.axes import MIN_LOG_VALUE
+from lib.runs.plots.curve_points import CurvePoints, downsample_points, min_max_band
 from lib.runs.plots.style import (
     IS_SELECTED_EXPR,
     ChartStyle,
@@ -22,6 +23,7 @@ from lib.runs.plots.style import (
     combine_layers,
     dash_encoding,
     run_tooltips,
+    y_title,
 )
 from lib.runs.table.number_format import STORED_INFINITY, format_number
 from lib.runs.table.run_table import METRIC_PREFIX
@@ -58,9 +60,7 @@ def curve_plot(
         *_read(curve_points, runs, at, (metric, style)),
         *_letters(curve_points, lines, at, style),
     ]
-    said = alt.TitleParams(
-        column_title(metric), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8, limit=900
-    )
+    said = y_title(metric, ink, limit=900)
     return combine_layers(layers, ink).properties(title=said)
 
 

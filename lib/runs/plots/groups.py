@@ -1,7 +1,7 @@
 """Error bars: the mean of each group of repeated runs with its interval, the runs behind it, and a word for how it stands. Pure."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -11,7 +11,6 @@ from lib.runs.analysis.grouping import RankedGroup
 from lib.runs.plots.box import CROWDED_POINTS, MAX_POINTS, add_click_selection, jitter
 from lib.runs.plots.style import (
     IS_SELECTED_EXPR,
-    ChartColors,
     ChartStyle,
     chart_data,
     color_encoding,
@@ -24,6 +23,7 @@ from lib.runs.plots.style import (
 from lib.runs.table.number_format import STORED_INFINITY, format_number, is_finite_number, short_labels
 from lib.runs.table.run_table import subset
 from lib.runs.table.types import RunTable
+from lib.theme import ChartColors
 
 MAX_ROWS = 20
 ROW_HEIGHT, EXTRA_HEIGHT = 31, 58
@@ -62,7 +62,7 @@ def group_plot(runs: RunTable, metric: str, rows: Sequence[RankedGroup], style: 
         *_runs(runs, rows, style, {"x": x, "y": y}),
         bars.encode(x=_at("low", x), x2="high:Q", y=y, tooltip=tips),
         means.encode(x=x, y=y, fill=fill, tooltip=tips),
-        _words(base, y, ink),
+        row_text(base, y, ink, "standing"),
     ]
     return combine_layers(layers, ink).properties(
         height=max(ROW_HEIGHT * len(rows) + EXTRA_HEIGHT, 180), padding={"left": 0, "right": 96, "top": 2, "bottom": 5}
@@ -91,7 +91,11 @@ def _rows(rows: Sequence[RankedGroup]) -> pd.DataFrame:
 
 
 def _runs(runs: RunTable, rows: Sequence[RankedGroup], look: ChartStyle, at: dict[str, Any]) -> list[alt.Chart]:
-    drawn = {run_id: (place, number) for place, row in enumerate(rows) for run_id, number in _members(row)}
+    drawn = {
+        run_id: (place, number)
+        for place, row in enumerate(rows)
+        for run_id, number in zip(row.group.run_ids, row.group.numbers, strict=True)
+    }
     some = sample_runs(subset(runs, [run_id for run_id in runs.ids if run_id in drawn]), look.selected_run_ids, MAX_POINTS)
     data = chart_data(some, look).assign(
         place=[drawn[run_id][0] + _BELOW + _SPREAD * jitter(run_id) for run_id in some.ids],
@@ -106,20 +110,16 @@ def _runs(runs: RunTable, rows: Sequence[RankedGroup], look: ChartStyle, at: dic
     return [add_click_selection(dots), *letter_layers(points.transform_filter(IS_SELECTED_EXPR), at, look.colors)]
 
 
-def _members(row: RankedGroup) -> Iterator[tuple[str, float]]:
-    return zip(row.group.run_ids, row.group.numbers, strict=True)
-
-
 def _at(field: str, x: alt.X) -> alt.X:
     made = x.copy()
     made.shorthand = f"{field}:Q"
     return made
 
 
-def _words(base: alt.Chart, y: alt.Y, ink: ChartColors) -> alt.Chart:
-    """How a group stands, right of the picture."""
-    style: dict[str, Any] = {"align": "left", "dx": 12, "fontSize": 11.5, "color": ink["ink"]}
-    return base.mark_text(**style).encode(x=alt.value("width"), y=y, text="standing:N")
+def row_text(base: alt.Chart, y: alt.Y, colors: ChartColors, field: str) -> alt.Chart:
+    """A text for each row, right of the plot."""
+    style: dict[str, Any] = {"align": "left", "dx": 12, "fontSize": 11.5, "color": colors["ink"]}
+    return base.mark_text(**style).encode(x=alt.value("width"), y=y, text=f"{field}:N")
 
 
 def _side(rows: Sequence[RankedGroup]) -> dict[str, Any]:

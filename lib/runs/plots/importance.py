@@ -7,9 +7,10 @@ import altair as alt
 import pandas as pd
 
 from lib.runs.analysis.param_importance import ParamImportance
-from lib.runs.plots.groups import EXTRA_HEIGHT, row_axis
-from lib.runs.plots.style import ChartColors, column_title, combine_layers
+from lib.runs.plots.groups import EXTRA_HEIGHT, row_axis, row_text
+from lib.runs.plots.style import column_title, combine_layers
 from lib.runs.table.number_format import MINUS, short_labels
+from lib.theme import ChartColors
 
 MAX_ROWS, ROW_HEIGHT = 20, 27
 AXIS_TITLE = "Share of the differences that comes from the parameter"
@@ -29,7 +30,7 @@ def importance_plot(importances: Sequence[ParamImportance], colors: ChartColors)
     bars = base.mark_bar(size=12, cornerRadiusEnd=3).encode(x=x, x2="zero:Q", y=y, color=fill, tooltip=tips)
     ends: dict[str, Any] = {"x": alt.X("low:Q", axis=_AXIS), "x2": "high:Q", "y": y, "tooltip": tips}
     halo, line = (base.mark_rule(strokeWidth=width, color=colors[role]) for width, role in ((4.5, "page"), (1.8, "soft")))
-    layers = [bars, halo.encode(**ends), line.encode(**ends), _words(base, y, colors)]
+    layers = [bars, halo.encode(**ends), line.encode(**ends), row_text(base, y, colors, "word")]
     return combine_layers(layers, colors).properties(
         height=max(ROW_HEIGHT * len(importances) + EXTRA_HEIGHT, 150), padding={"left": 0, "right": 96, "top": 2, "bottom": 5}
     )
@@ -80,8 +81,3 @@ def _labels(found: Sequence[ParamImportance]) -> list[str]:
     names = [column_title(one.name) for one in found]
     short = short_labels(names, 36)
     return [short[name] for name in names]
-
-
-def _words(base: alt.Chart, y: alt.Y, ink: ChartColors) -> alt.Chart:
-    style: dict[str, Any] = {"align": "left", "dx": 12, "fontSize": 11.5, "color": ink["ink"]}
-    return base.mark_text(**style).encode(x=alt.value("width"), y=y, text="word:N")

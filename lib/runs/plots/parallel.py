@@ -14,7 +14,6 @@ import pandas as pd
 from lib.runs.plots.axes import MISSING_COORDINATE, Axis
 from lib.runs.plots.style import (
     IS_SELECTED_EXPR,
-    ChartColors,
     ChartStyle,
     chart_data,
     color_encoding,
@@ -24,6 +23,7 @@ from lib.runs.plots.style import (
 )
 from lib.runs.table.number_format import short_labels
 from lib.runs.table.types import RunTable
+from lib.theme import ChartColors
 
 MAX_LINES = 300
 """More lines make the pointer lag: a hover takes 0.2 s with 500."""

@@ -12,7 +12,6 @@ from lib.runs.plots.axes import Axis
 from lib.runs.plots.axis_ranges import plot_value_at
 from lib.runs.plots.style import (
     IS_SELECTED_EXPR,
-    ChartColors,
     ChartStyle,
     chart_data,
     color_encoding,
@@ -20,12 +19,14 @@ from lib.runs.plots.style import (
     combine_layers,
     letter_layers,
     run_tooltips,
+    y_title,
 )
 from lib.runs.plots.trend import Trend
 from lib.runs.table.number_format import short_labels
 from lib.runs.table.types import RunTable
+from lib.theme import ChartColors
 
-MOST_POINTS = 5000
+MAX_POINTS = 5000
 CROWDED_POINTS = 1000
 """More points are drawn smaller and without a rim, which would cover what lies below."""
 BOX_SELECTION, CLICK_SELECTION = "box", "click"
@@ -73,7 +74,7 @@ def scatter_plot(
     at = {"x": alt.X("x:Q", **_axis(across), title=column_title(across.name)), "y": alt.Y("y:Q", **_axis(up), title=None)}
     tips = {"tooltip": _tooltip(axes, style)}
     base = alt.Chart(data)
-    title = alt.TitleParams(column_title(up.name), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
+    title = y_title(up.name, ink)
     layers = [
         *(_trend(overlay.trend, at, ink) if overlay.trend else []),
         *([_front(overlay.front, at, ink)] if overlay.front else []),

@@ -6,7 +6,7 @@ their letter. Names from a backend go into data and into JSON-quoted labels only
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,9 +20,8 @@ from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.number_format import finite_numbers, short_labels
 from lib.runs.table.run_table import METRIC_PREFIX, column_values, subset
 from lib.runs.table.types import RunTable
+from lib.theme import ChartColors
 
-ChartColors = Mapping[str, str]
-"""Colours by role: ink, soft, hair, page, past, brush, ramp1 (worst) to ramp5 (best), and kind1 to kind6 for kinds without an order."""
 LETTERS = "ABCD"
 DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3])
 HEIGHT = 300
@@ -97,6 +96,13 @@ def column_title(name: str) -> str:
     """A column as people read it: its name without the kind, a metric with its arrow."""
     short = name.removeprefix(METRIC_PREFIX)
     return metric_title(short) if name.startswith(METRIC_PREFIX) else name.partition(".")[2] or name
+
+
+def y_title(column_name: str, colors: ChartColors, limit: Any = alt.Undefined) -> alt.TitleParams:
+    """The title of the vertical axis, above the plot; `limit` is its greatest width in pixels."""
+    return alt.TitleParams(
+        column_title(column_name), anchor="start", fontSize=11, fontWeight="normal", color=colors["soft"], offset=8, limit=limit
+    )
 
 
 def chart_data(table: RunTable, style: ChartStyle) -> pd.DataFrame:

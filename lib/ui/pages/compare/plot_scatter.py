@@ -69,7 +69,7 @@ def draw(context: PlotContext) -> None:
             "scatter_plot", "No point to draw", "A point takes a run with a value in both columns; here is none. Choose another."
         )
         return
-    shown = style.sample_runs(runs, (*always_drawn_run_ids(context), *(over.front or ())), scatter.MOST_POINTS)
+    shown = style.sample_runs(runs, (*always_drawn_run_ids(context), *(over.front or ())), scatter.MAX_POINTS)
     clicked = _plot(context, axes, over, shown)
     missing = f"{format_count(lost, 'run')} without both values {'is' if lost == 1 else 'are'} not drawn." if lost else ""
     show_plot_footer(
