@@ -18,7 +18,7 @@ from benchmarks.reading import MAX_LINEAR_GROWTH
 from benchmarks.stores import experiment_id_of, fill_store
 from lib.backends.backend import Backend
 from lib.runs.plots.parallel import MAX_LINES
-from lib.runs.plots.scatter import MOST_POINTS
+from lib.runs.plots.scatter import MAX_POINTS
 from lib.runs.reading.run_reader import read_runs
 from lib.runs.table.run_table import varying_params
 from lib.runs.table.types import Search
@@ -106,7 +106,7 @@ def _wait_for_lines(count: int) -> PageAction:
 
 
 def _wait_for_points(count: int) -> PageAction:
-    return _wait_for(_ARE_MARKS_DRAWN % (POINTS, min(count, MOST_POINTS)))
+    return _wait_for(_ARE_MARKS_DRAWN % (POINTS, min(count, MAX_POINTS)))
 
 
 def measure_reactions(browser: Browser, sizes: Sequence[int], folder: Path, rounds: int) -> Iterator[Figure]:

@@ -15,7 +15,7 @@ from benchmarks.figures import Figure, judge_goal
 from benchmarks.pages import ARE_ROWS_PAINTED, IS_PAINTED, LINES, POINTS, PageAction, Visits, stop_after
 from benchmarks.stores import experiment_id_of
 from lib.backends.backend import Backend
-from lib.runs.plots.scatter import MOST_POINTS
+from lib.runs.plots.scatter import MAX_POINTS
 from lib.runs.reading.run_reader import read_runs
 from lib.runs.table.types import Search
 from tests.support.browser import SETTLED, serve_podium
@@ -76,9 +76,7 @@ def _podium_journeys(url: str, experiment: str, ids: Sequence[str], count: int) 
     """From the Overview to all runs, and from all runs, of which a hundred are picked, to these."""
     path = f"/compare?experiment={experiment}"
     selected_path = path + "".join(f"&pick={run_id}" for run_id in ids)
-    is_everything_drawn = _wait_for(
-        f"({_MARK_COUNT % POINTS} >= {min(count, MOST_POINTS)} || {IS_PAINTED}) && {ARE_ROWS_PAINTED}"
-    )
+    is_everything_drawn = _wait_for(f"({_MARK_COUNT % POINTS} >= {min(count, MAX_POINTS)} || {IS_PAINTED}) && {ARE_ROWS_PAINTED}")
     lines = _MARK_COUNT % LINES
     are_selected_drawn = _wait_for(f"{lines} >= {len(ids)} && {lines} < {2 * len(ids)} && {ARE_ROWS_PAINTED}")
     return (

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 ChartColors = Mapping[str, str]
+"""Colours by role: ink, soft, hair, page, past, brush, ramp1 (worst) to ramp5 (best), kind1 to kind6 for kinds without an order, and others."""
 
 FONT_FOLDER = Path(__file__).resolve().parent / "ui" / "app" / "static" / "fonts"
 """The folder that holds Inter as TTF. It is served to browsers too, so it is among the pages' static files."""

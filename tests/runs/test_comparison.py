@@ -26,15 +26,15 @@ from tests.support.run_factories import make_run, make_run_table
 ACC, LOSS = "metrics.accuracy", "metrics.log loss"
 
 
-def differing(table: RunTable, base: str, first: str = "") -> list[ComparisonRow]:
-    return [row for row in compare_runs(table, base, first) if row.is_different]
+def differing_rows(table: RunTable, baseline: str, first_metric: str = "") -> list[ComparisonRow]:
+    return [row for row in compare_runs(table, baseline, first_metric) if row.is_different]
 
 
 def test_two_picked_runs_show_what_differs_with_sign_and_word():
     a = make_run("a", params={"n": 15, "kind": "x", "same": 1}, metrics={"accuracy": 1.0, "log loss": 0.2, "flat": 1})
     b = make_run("b", params={"n": 5, "kind": "y", "same": 1}, metrics={"accuracy": 0.9, "log loss": 0.1, "flat": 1})
-    found = [(row.name, row.values, row.changes[0], row.verdicts[0]) for row in differing(make_run_table(a, b), "b", LOSS)]
-    assert found == [
+    rows = [(row.name, row.values, row.changes[0], row.verdicts[0]) for row in differing_rows(make_run_table(a, b), "b", LOSS)]
+    assert rows == [
         ("log loss", ("0.2000", "0.1000"), "+0.1000", "worse"),
         ("accuracy", ("1.0000", "0.9000"), "+0.1000", "better"),
         ("kind", ("x", "y"), "", ""),
@@ -48,7 +48,7 @@ def test_the_baseline_itself_has_no_change_and_every_other_run_has_its_own():
     (row,) = compare_runs(runs, "1")
     assert row.changes == ("−0.1000", "", "+0.1000")
     assert row.verdicts == ("worse", "", "better")
-    assert [verdict_summary([row], place) for place in range(3)] == ["1 worse", "", "1 better"]
+    assert [verdict_summary([row], index) for index in range(3)] == ["1 worse", "", "1 better"]
 
 
 def test_runs_stand_in_the_order_they_were_given():
@@ -66,8 +66,8 @@ def test_missing_values_other_data_code_and_environment_are_differences_too():
     }
     a = make_run("a", metrics={"m": 1}, inputs=(DataInput("wine", "d1", "testing"),), tags=tags)
     b = make_run("b", params={"n": 1}, inputs=(DataInput("wine", "d2", "testing"),))
-    found = {(row.kind, row.name): row.values for row in differing(make_run_table(a, b), "a")}
-    assert found == {
+    values_by_row = {(row.kind, row.name): row.values for row in differing_rows(make_run_table(a, b), "a")}
+    assert values_by_row == {
         ("metric", "m"): ("1.0000", "no value"),
         ("parameter", "n"): ("not set", "1"),
         ("data", "wine (testing)"): ("d1", "d2"),
@@ -82,7 +82,7 @@ def test_two_commits_that_begin_alike_stay_two():
     runs = make_run_table(
         make_run("a", tags={COMMIT_TAG: "0" * 36 + "abcd"}), make_run("b", tags={COMMIT_TAG: "0" * 36 + "abce"})
     )
-    (row,) = differing(runs, "a")
+    (row,) = differing_rows(runs, "a")
     assert len(set(row.values)) == 2
 
 
@@ -95,18 +95,18 @@ def test_a_run_that_read_the_same_data_twice_shows_both_digests():
     runs = make_run_table(
         make_run("a", inputs=(DataInput("w", "d1"), DataInput("w", "d2"))), make_run("b", inputs=(DataInput("w", "d1"),))
     )
-    assert [row.values for row in differing(runs, "a")] == [("d1, d2", "d1")]
+    assert [row.values for row in differing_rows(runs, "a")] == [("d1, d2", "d1")]
 
 
 def test_twins_have_no_difference():
     runs = make_run_table(make_run("a", metrics={"m": math.nan, "z": 0.0}), make_run("b", metrics={"m": math.nan, "z": -0.0}))
-    assert differing(runs, "a") == []
+    assert differing_rows(runs, "a") == []
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1.7976931348623157e308])
 def test_what_is_no_number_is_not_judged(value):
     for pair in ((value, 1.0), (1.0, value), (value, value)):
-        runs = make_run_table(*(make_run(str(n), metrics={"accuracy": one, "other": n}) for n, one in enumerate(pair)))
+        runs = make_run_table(*(make_run(str(n), metrics={"accuracy": number, "other": n}) for n, number in enumerate(pair)))
         row = next((row for row in compare_runs(runs, "0") if row.name == "accuracy"), None)
         assert row is None or (set(row.changes), set(row.verdicts)) == ({""}, {""})
 
@@ -120,8 +120,8 @@ def test_the_baseline_is_the_one_asked_for_else_the_champion_else_the_first():
     runs = make_run_table(make_run("a"), make_run("b"), make_run("c"))
     assert (choose_baseline(runs, ""), choose_baseline(runs, "c"), choose_baseline(runs, "gone")) == ("a", "c", "a")
     versions = [(), (RegisteredVersion("card", "2", "Staging"),), (RegisteredVersion("card", "1", "Production"),)]
-    crowned = replace(runs, identity=runs.identity.assign(versions=versions))
-    assert (choose_baseline(crowned, ""), choose_baseline(crowned, "a")) == ("c", "a")
+    runs_with_versions = replace(runs, identity=runs.identity.assign(versions=versions))
+    assert (choose_baseline(runs_with_versions, ""), choose_baseline(runs_with_versions, "a")) == ("c", "a")
 
 
 def test_picked_runs_are_compared_else_the_best_ten_and_one_picked_run_with_them():
@@ -132,39 +132,39 @@ def test_picked_runs_are_compared_else_the_best_ten_and_one_picked_run_with_them
     assert runs_to_compare(runs, runs, ["r3"], ACC)[:2] == ["r3", "r29"]
     assert len(runs_to_compare(runs, runs, [f"r{n}" for n in range(30)], ACC)) == 20
     assert runs_to_compare(runs, subset(runs, ["r7"]), [], "") == ["r7"]
-    counted = make_run_table(*(make_run(f"r{n}", metrics={"epoch": n}) for n in range(30)))
-    assert runs_to_compare(counted, counted, [], "metrics.epoch") == list(counted.ids[:10])
+    runs_by_epoch = make_run_table(*(make_run(f"r{n}", metrics={"epoch": n}) for n in range(30)))
+    assert runs_to_compare(runs_by_epoch, runs_by_epoch, [], "metrics.epoch") == list(runs_by_epoch.ids[:10])
 
 
 def test_one_dataset_in_two_contexts_stays_two():
-    twice = (DataInput("training data", "d1", "train"), DataInput("training data", "d2", "training"))
+    inputs = (DataInput("training data", "d1", "train"), DataInput("training data", "d2", "training"))
     names = [
-        row.name for row in compare_runs(make_run_table(make_run("a", inputs=twice), make_run("b")), "a") if row.kind == "data"
+        row.name for row in compare_runs(make_run_table(make_run("a", inputs=inputs), make_run("b")), "a") if row.kind == "data"
     ]
     assert names == ["training data (train)", "training data (training)"]
 
 
-def read(text: str) -> list[list[str]]:
+def parse_csv(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text, newline="")))
 
 
 def test_the_file_holds_what_was_logged_and_each_change_with_its_word():
     a = make_run("a", params={"n": "015"}, metrics={"accuracy": 0.123456789})
     b = make_run("b", params={"n": "=1+2"}, metrics={"accuracy": 0.1})
-    assert read(rows_as_csv(compare_runs(make_run_table(a, b), "a"), ["first", "second"])) == [
+    assert parse_csv(rows_as_csv(compare_runs(make_run_table(a, b), "a"), ["first", "second"])) == [
         ["kind", "name", "first", "second", "change of second", "verdict of second"],
         ["metric", "accuracy", "0.123456789", "0.1", "-0.0235", "worse"],
         ["parameter", "n", "015", "'=1+2", "", ""],
     ]
 
 
-texts = st.text(st.sampled_from("=+-@\t\r\n019.eE\",;' aü＝"), min_size=1, max_size=8)
+TEXTS = st.text(st.sampled_from("=+-@\t\r\n019.eE\",;' aü＝"), min_size=1, max_size=8)
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(texts, min_size=2, max_size=2), texts)
+@given(st.lists(TEXTS, min_size=2, max_size=2), TEXTS)
 def test_no_cell_of_the_file_begins_a_formula(values, name):
     runs = make_run_table(*(make_run(str(n), params={name: value}, tags={name: value}) for n, value in enumerate(values)))
-    for line in read(rows_as_csv(compare_runs(runs, "0"), values)):
-        for cell in line:
+    for cells in parse_csv(rows_as_csv(compare_runs(runs, "0"), values)):
+        for cell in cells:
             assert not cell.startswith(table_files._FORMULA_STARTS) or float(cell) == float(cell)

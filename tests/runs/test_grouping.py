@@ -23,20 +23,19 @@ from lib.runs.analysis.grouping import (
     rank_groups,
     varying_settings,
 )
-from lib.runs.plots.axes import NO_VALUE
-from lib.runs.table.number_format import is_finite_number
+from lib.runs.table.number_format import NO_VALUE, is_finite_number
 from lib.statistics.samples import summarize
 from tests.support.run_factories import make_run, make_run_table, text_column
 
-ODD = st.sampled_from([math.nan, math.inf, -math.inf, 1.7976931348623157e308, 0.0, 5.0])
+ODD_NUMBER = st.sampled_from([math.nan, math.inf, -math.inf, 1.7976931348623157e308, 0.0, 5.0])
 
 
-def group(name: str, *numbers: float) -> Group:
+def make_group(name: str, *numbers: float) -> Group:
     return Group((name,), tuple(f"{name}{n}" for n in range(len(numbers))), numbers)
 
 
 def standings(*groups: Group, metric: str = "metrics.accuracy") -> dict[str, str]:
-    return {one.group.label: one.standing for one in rank_groups(groups, metric)}
+    return {row.group.label: row.standing for row in rank_groups(groups, metric)}
 
 
 def test_levels_stand_in_natural_order_with_the_missing_last():
@@ -64,8 +63,8 @@ def test_two_texts_that_differ_in_case_or_space_stay_two():
 @given(st.lists(st.one_of(st.none(), st.text(max_size=4)), min_size=1, max_size=20))
 def test_equal_level_means_equal_value(values):
     levels = exact_levels(text_column(*values))
-    pairs = [(one, other) for one in range(len(values)) for other in range(len(values))]
-    assert all((levels.codes[one] == levels.codes[other]) == (values[one] == values[other]) for one, other in pairs)
+    pairs = [(first, second) for first in range(len(values)) for second in range(len(values))]
+    assert all((levels.codes[first] == levels.codes[second]) == (values[first] == values[second]) for first, second in pairs)
     assert len(set(levels.labels)) == len(levels.labels)
 
 
@@ -80,9 +79,11 @@ def test_ranges_do_not_overlap_and_hold_about_as_many_runs_each(numbers):
     levels = range_levels(pd.Series([*numbers, math.nan]))
     assert levels.are_ranges
     assert levels.labels[-1] == "no value"
-    inside = [[one for one, code in zip(numbers, levels.codes, strict=False) if code == level] for level in range(RANGE_COUNT)]
-    assert all(max(low) < min(high) for low, high in pairwise(inside))
-    assert max(map(len, inside)) - min(map(len, inside)) <= 1
+    numbers_by_range = [
+        [number for number, code in zip(numbers, levels.codes, strict=False) if code == level] for level in range(RANGE_COUNT)
+    ]
+    assert all(max(low) < min(high) for low, high in pairwise(numbers_by_range))
+    assert max(map(len, numbers_by_range)) - min(map(len, numbers_by_range)) <= 1
 
 
 def test_many_equal_numbers_stay_in_one_range():
@@ -91,22 +92,22 @@ def test_many_equal_numbers_stay_in_one_range():
 
 
 @settings(deadline=None, max_examples=40, derandomize=True)
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.one_of(ODD, st.floats())), min_size=1, max_size=15))
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.one_of(ODD_NUMBER, st.floats())), min_size=1, max_size=15))
 def test_every_run_with_a_number_is_in_one_group_and_the_others_are_counted(rows):
     table = make_run_table(
         *(make_run(str(n), params={"p": text}, metrics={"m": number}) for n, (text, number) in enumerate(rows))
     )
-    found = group_runs(table, ["params.p"], "metrics.m")
-    ids = [run_id for one in found.groups for run_id in one.run_ids]
+    grouping = group_runs(table, ["params.p"], "metrics.m")
+    ids = [run_id for group in grouping.groups for run_id in group.run_ids]
     assert sorted(ids) == sorted(str(n) for n, (_, number) in enumerate(rows) if is_finite_number(number))
-    assert found.unmeasured_count == len(rows) - len(ids)
-    assert all(map(is_finite_number, (number for one in found.groups for number in one.numbers)))
+    assert grouping.unmeasured_count == len(rows) - len(ids)
+    assert all(map(is_finite_number, (number for group in grouping.groups for number in group.numbers)))
 
 
 def test_groups_are_made_of_tags_and_parameters_together():
     runs = [make_run(f"{team}{n}", params={"n": n}, metrics={"m": 1}, tags={"team": team}) for team in ("a", "b") for n in (1, 2)]
-    found = group_runs(make_run_table(*runs), ["tags.team", "params.n"], "metrics.m")
-    assert [one.label for one in found.groups] == ["a · 1", "a · 2", "b · 1", "b · 2"]
+    grouping = group_runs(make_run_table(*runs), ["tags.team", "params.n"], "metrics.m")
+    assert [group.label for group in grouping.groups] == ["a · 1", "a · 2", "b · 1", "b · 2"]
 
 
 def test_a_parameter_with_one_value_that_some_runs_lack_makes_groups_and_names_of_runs_do_not():
@@ -136,16 +137,16 @@ def test_by_default_runs_are_grouped_by_all_that_differs_but_the_seed():
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(st.lists(st.floats(-1e6, 1e6).map(lambda number: round(number, 3)), min_size=2, max_size=30))
 def test_the_summary_is_the_textbooks(numbers):
-    one = summarize(numbers)
+    summary = summarize(numbers)
     sd = float(np.std(numbers, ddof=1)) if len(set(numbers)) > 1 else 0.0
-    half = float(stats.t.ppf(0.975, len(numbers) - 1)) * sd / math.sqrt(len(numbers))
-    wanted = [float(np.mean(numbers)), sd, float(np.mean(numbers)) - half, float(np.mean(numbers)) + half]
-    assert [one.mean, one.sd, one.low, one.high] == pytest.approx(wanted, rel=1e-6, abs=1e-6)
+    half_width = float(stats.t.ppf(0.975, len(numbers) - 1)) * sd / math.sqrt(len(numbers))
+    expected = [float(np.mean(numbers)), sd, float(np.mean(numbers)) - half_width, float(np.mean(numbers)) + half_width]
+    assert [summary.mean, summary.sd, summary.low, summary.high] == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
 def test_one_run_has_a_mean_and_no_interval():
-    one = summarize([0.9])
-    assert (one.n, one.mean, one.sd, one.low, one.high) == (1, 0.9, None, None, None)
+    summary = summarize([0.9])
+    assert (summary.n, summary.mean, summary.sd, summary.low, summary.high) == (1, 0.9, None, None, None)
 
 
 def test_very_large_numbers_have_a_finite_mean():
@@ -153,46 +154,46 @@ def test_very_large_numbers_have_a_finite_mean():
 
 
 def test_a_group_far_below_the_leader_is_worse_and_one_that_overlaps_cannot_be_told():
-    best, near, far = group("a", 0.90, 0.92, 0.94), group("b", 0.89, 0.91, 0.93), group("c", 0.50, 0.52, 0.54)
+    best, near, far = make_group("a", 0.90, 0.92, 0.94), make_group("b", 0.89, 0.91, 0.93), make_group("c", 0.50, 0.52, 0.54)
     assert standings(far, near, best) == {"a": "best", "b": "cannot tell", "c": "worse"}
 
 
 def test_where_less_is_better_the_lowest_mean_leads():
-    low, high = group("low", 0.10, 0.12, 0.11), group("high", 0.9, 0.91, 0.92)
-    assert [one.group.label for one in rank_groups([high, low], "metrics.log loss")] == ["low", "high"]
+    low, high = make_group("low", 0.10, 0.12, 0.11), make_group("high", 0.9, 0.91, 0.92)
+    assert [row.group.label for row in rank_groups([high, low], "metrics.log loss")] == ["low", "high"]
     assert standings(high, low, metric="metrics.log loss") == {"low": "best", "high": "worse"}
 
 
 def test_a_single_run_never_leads_and_nothing_is_said_about_it():
-    assert standings(group("lucky", 0.99), group("b", 0.90, 0.91)) == {"lucky": "cannot tell", "b": "best"}
+    assert standings(make_group("lucky", 0.99), make_group("b", 0.90, 0.91)) == {"lucky": "cannot tell", "b": "best"}
 
 
 def test_repeats_that_agree_to_the_last_digit_prove_nothing():
-    assert standings(group("a", 0.9, 0.9), group("b", 0.8, 0.8)) == {"a": "best", "b": "cannot tell"}
+    assert standings(make_group("a", 0.9, 0.9), make_group("b", 0.8, 0.8)) == {"a": "best", "b": "cannot tell"}
 
 
 def test_without_repeats_nobody_can_tell():
-    assert set(standings(group("a", 0.9), group("b", 0.1)).values()) == {"cannot tell"}
+    assert set(standings(make_group("a", 0.9), make_group("b", 0.1)).values()) == {"cannot tell"}
 
 
 def test_where_no_way_is_better_nobody_leads():
-    assert set(standings(group("a", 1, 2), group("b", 5, 6), metric="metrics.epochs").values()) == {""}
+    assert set(standings(make_group("a", 1, 2), make_group("b", 5, 6), metric="metrics.epochs").values()) == {""}
 
 
 def test_the_verdict_is_welchs_test_with_holms_correction():
-    chance = np.random.default_rng(7)
-    groups = [group(f"g{n}", *chance.normal(-n / 3, 1, 8)) for n in range(6)]
+    generator = np.random.default_rng(7)
+    groups = [make_group(f"g{n}", *generator.normal(-n / 3, 1, 8)) for n in range(6)]
     rows = rank_groups(groups, "metrics.accuracy")
-    lead = next(row for row in rows if row.standing == "best")
+    leader = next(row for row in rows if row.standing == "best")
     others = sorted(
-        (float(stats.ttest_ind(lead.group.numbers, row.group.numbers, equal_var=False).pvalue), row.standing)
+        (float(stats.ttest_ind(leader.group.numbers, row.group.numbers, equal_var=False).pvalue), row.standing)
         for row in rows
-        if row is not lead
+        if row is not leader
     )
-    standing = True
-    for rank, (chance_of_it, verdict) in enumerate(others):
-        standing = standing and chance_of_it <= 0.05 / (len(others) - rank)
-        assert verdict == ("worse" if standing else "cannot tell")
+    is_rejected = True
+    for rank, (p_value, standing) in enumerate(others):
+        is_rejected = is_rejected and p_value <= 0.05 / (len(others) - rank)
+        assert standing == ("worse" if is_rejected else "cannot tell")
 
 
 def test_the_column_that_tells_most_comes_first_and_many_small_groups_do_not_fool_it():

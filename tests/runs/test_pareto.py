@@ -9,36 +9,36 @@ from hypothesis import strategies as st
 from lib.runs.analysis.pareto import pareto_front
 
 VALUE = st.one_of(st.integers(-3, 3).map(float), st.floats(allow_nan=True, allow_infinity=True), st.none())
-WAY = st.sampled_from(["more", "less"])
+DIRECTION = st.sampled_from(["more", "less"])
 
 
-def beats(one, other, ways) -> bool:
+def beats(first, second, directions) -> bool:
     """Is `one` at least as good in both, and better in one?"""
-    gains = [(a - b) * (1 if way == "more" else -1) for a, b, way in zip(one, other, ways, strict=True)]
+    gains = [(a - b) * (1 if direction == "more" else -1) for a, b, direction in zip(first, second, directions, strict=True)]
     return min(gains) >= 0 and max(gains) > 0
 
 
-def real(point) -> bool:
+def has_finite_values(point) -> bool:
     return all(value is not None and math.isfinite(value) and abs(value) < 8e307 for value in point)
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
-@given(st.lists(st.tuples(VALUE, VALUE), max_size=25), st.tuples(WAY, WAY))
-def test_no_member_of_the_front_is_beaten_and_everybody_else_is(points, ways):
-    kept = pareto_front(points, ways)
-    there = [place for place, point in enumerate(points) if real(point)]
-    for place in there:
-        beaten = any(beats(points[other], points[place], ways) for other in there)
-        assert beaten == (place not in kept)
-    assert set(kept) <= set(there)
-    assert len(set(kept)) == len(kept)
+@given(st.lists(st.tuples(VALUE, VALUE), max_size=25), st.tuples(DIRECTION, DIRECTION))
+def test_no_member_of_the_front_is_beaten_and_everybody_else_is(points, directions):
+    front = pareto_front(points, directions)
+    finite_indices = [index for index, point in enumerate(points) if has_finite_values(point)]
+    for index in finite_indices:
+        is_beaten = any(beats(points[other], points[index], directions) for other in finite_indices)
+        assert is_beaten == (index not in front)
+    assert set(front) <= set(finite_indices)
+    assert len(set(front)) == len(front)
 
 
 @settings(deadline=None, max_examples=40, derandomize=True)
-@given(st.lists(st.tuples(VALUE, VALUE), max_size=25), st.tuples(WAY, WAY))
-def test_the_front_runs_from_left_to_right(points, ways):
-    across = [points[place][0] for place in pareto_front(points, ways)]
-    assert across == sorted(across)
+@given(st.lists(st.tuples(VALUE, VALUE), max_size=25), st.tuples(DIRECTION, DIRECTION))
+def test_the_front_runs_from_left_to_right(points, directions):
+    x_values = [points[index][0] for index in pareto_front(points, directions)]
+    assert x_values == sorted(x_values)
 
 
 def test_twins_share_their_place_on_the_front():

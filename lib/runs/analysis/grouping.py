@@ -1,4 +1,4 @@
-"""Puts runs into groups by parameters and tags, and says what their repeats are worth: mean, spread, interval, who leads. Pure.
+"""Puts runs into groups by parameters and tags, and says what their repeats show: mean, spread, interval, which group leads. Pure.
 
 Two values are one group only when they are the same value: labels are for the eye and never decide. Runs without a number in the
 metric belong to no group and are counted. What the groups look like is the business of `plots`.
@@ -12,9 +12,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from lib.runs.analysis.metric_direction import metric_direction
-from lib.runs.plots.axes import NO_VALUE
 from lib.runs.table.memo import memoize_by_table
-from lib.runs.table.number_format import format_param, is_finite_number, natural_sort_key
+from lib.runs.table.number_format import NO_VALUE, format_param, is_finite_number, natural_sort_key
 from lib.runs.table.run_table import METRIC_PREFIX, column_values, varying_params
 from lib.runs.table.types import PARENT_TAG, RunTable
 from lib.statistics.samples import SampleSummary, epsilon_squared, reject_by_holm, summarize, welch_p_value
@@ -24,12 +23,14 @@ EXPERIMENT_COLUMN = "experiment"
 PARENT_COLUMN = TAG_PREFIX + PARENT_TAG
 """A family is no setting: runs are grouped by it only when the reader says so."""
 MAX_DISTINCT_NUMBERS = 12
-"""Different numbers up to which each is a group of its own in `ranged`."""
+"""Different numbers up to which each is a group of its own in `range_levels`."""
 RANGE_COUNT = 5
 GroupStanding = Literal["best", "cannot tell", "worse", ""]
-_PRIVATE = frozenset({"mlflow.runName", "mlflow.note.content", "mlflow.log-model.history", "mlflow.loggedArtifacts"})
+_EXCLUDED_TAGS = frozenset({"mlflow.runName", "mlflow.note.content", "mlflow.log-model.history", "mlflow.loggedArtifacts"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_REPEATS = frozenset({"seed", "seeds", "fold", "folds", "repeat", "repeats", "repetition", "replicate", "replica", "rep", "rng"})
+_REPEAT_WORDS = frozenset(
+    {"seed", "seeds", "fold", "folds", "repeat", "repeats", "repetition", "replicate", "replica", "rep", "rng"}
+)
 
 
 @dataclass(frozen=True)
@@ -75,16 +76,18 @@ class RankedGroup:
 
 def groupable_columns(table: RunTable) -> list[str]:
     """Columns that make at least two groups: the experiment, parameters, then tags as `tags.name`. A missing value counts as one."""
-    homes = [EXPERIMENT_COLUMN] * (table.identity.experiment.nunique() > 1)
+    experiments = [EXPERIMENT_COLUMN] * (table.identity.experiment.nunique() > 1)
     params = ["params." + str(name) for name in table.params if table.params[name].nunique(dropna=False) > 1]
-    tags = [TAG_PREFIX + str(name) for name in table.tags if name not in _PRIVATE and table.tags[name].nunique(dropna=False) > 1]
-    return homes + params + tags
+    tags = [
+        TAG_PREFIX + str(name) for name in table.tags if name not in _EXCLUDED_TAGS and table.tags[name].nunique(dropna=False) > 1
+    ]
+    return experiments + params + tags
 
 
 def is_repeat_column(name: str) -> bool:
     """Does the column only tell repeats of a run apart, such as a seed or a fold? Judged by the words in its name."""
     words = {word.lower() for word in _WORD.findall(name)}
-    return bool(words & _REPEATS) or {"random", "state"} <= words
+    return bool(words & _REPEAT_WORDS) or {"random", "state"} <= words
 
 
 def varying_settings(table: RunTable) -> list[str]:
@@ -99,47 +102,47 @@ def grouping_values(table: RunTable, name: str) -> "pd.Series":
 
 def exact_levels(values: "pd.Series") -> Levels:
     """A level for each different value: numbers by size, then words; runs without a value come last."""
-    numeric = pd.api.types.is_numeric_dtype(values)
-    listed = [None if pd.isna(value) else value for value in values.tolist()]
-    present = sorted({value for value in listed if value is not None}, key=None if numeric else natural_sort_key)
-    codes = {value: number for number, value in enumerate(present)} | {None: len(present)}
-    labels = _numbers(present) if numeric else [_read(value) for value in present]
-    lost = [NO_VALUE] if None in listed else []
-    return Levels(_told_apart([*labels, *lost]), tuple(codes[value] for value in listed))
+    is_numeric = pd.api.types.is_numeric_dtype(values)
+    cells = [None if pd.isna(value) else value for value in values.tolist()]
+    distinct_values = sorted({value for value in cells if value is not None}, key=None if is_numeric else natural_sort_key)
+    codes = {value: number for number, value in enumerate(distinct_values)} | {None: len(distinct_values)}
+    labels = _number_labels(distinct_values) if is_numeric else [_text_label(value) for value in distinct_values]
+    missing_label = [NO_VALUE] if None in cells else []
+    return Levels(_unique_labels([*labels, *missing_label]), tuple(codes[value] for value in cells))
 
 
 def range_levels(values: "pd.Series") -> Levels:
-    """The same, but a number with more than `MOST_VALUES` values is cut into `RANGES` ranges that hold about as many runs each."""
+    """The same, but a number with more than `MAX_DISTINCT_NUMBERS` values is cut into `RANGE_COUNT` ranges that hold about as many runs each."""
     if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= MAX_DISTINCT_NUMBERS:
         return exact_levels(values)
-    plain = values.astype("float64")
-    share = (plain.rank(method="min") - 1) / plain.notna().sum()
-    codes = (share * RANGE_COUNT).fillna(RANGE_COUNT).astype("int64")
-    present = sorted(set(codes))
-    labels = [_range(plain[codes == code]) if code < RANGE_COUNT else NO_VALUE for code in present]
-    return Levels(_told_apart(labels), tuple(present.index(code) for code in codes), are_ranges=True)
+    numbers = values.astype("float64")
+    rank_share = (numbers.rank(method="min") - 1) / numbers.notna().sum()
+    codes = (rank_share * RANGE_COUNT).fillna(RANGE_COUNT).astype("int64")
+    distinct_codes = sorted(set(codes))
+    labels = [_range_label(numbers[codes == code]) if code < RANGE_COUNT else NO_VALUE for code in distinct_codes]
+    return Levels(_unique_labels(labels), tuple(distinct_codes.index(code) for code in codes), are_ranges=True)
 
 
 def group_runs(
     table: RunTable, column_names: Sequence[str], metric: str, make_levels: Callable[["pd.Series"], Levels] = exact_levels
 ) -> Grouping:
-    """The runs with a number in `metric`, grouped by the columns `names`, each cut by `exact` or `ranged`."""
+    """The runs with a number in `metric`, grouped by these columns, each cut by `exact_levels` or `range_levels`."""
     levels = [make_levels(grouping_values(table, name)) for name in column_names]
-    codes = zip(*(one.codes for one in levels), strict=True) if levels else ((),) * len(table)
+    codes = zip(*(column_levels.codes for column_levels in levels), strict=True) if levels else ((),) * len(table)
     members: dict[tuple[int, ...], list[tuple[str, float]]] = {}
     for run_id, number, code in zip(table.ids, column_values(table, metric), codes, strict=True):
         if is_finite_number(number):
             members.setdefault(code, []).append((run_id, float(number)))
     groups = tuple(
         Group(
-            tuple(one.labels[place] for one, place in zip(levels, code, strict=True)),
+            tuple(column_levels.labels[level] for column_levels, level in zip(levels, code, strict=True)),
             tuple(run_id for run_id, _ in members[code]),
             tuple(number for _, number in members[code]),
         )
         for code in sorted(members)
     )
-    cut_up = tuple(name for name, one in zip(column_names, levels, strict=True) if one.are_ranges)
-    return Grouping(groups, cut_up, len(table) - sum(len(group.numbers) for group in groups))
+    range_columns = tuple(name for name, column_levels in zip(column_names, levels, strict=True) if column_levels.are_ranges)
+    return Grouping(groups, range_columns, len(table) - sum(len(group.numbers) for group in groups))
 
 
 def rank_columns(table: RunTable, column_names: Sequence[str], metric: str) -> list[str]:
@@ -147,11 +150,11 @@ def rank_columns(table: RunTable, column_names: Sequence[str], metric: str) -> l
 
     Measured by ε² (Kelley 1935), which is not fooled by many small groups; a guess for what to look at first, no finding.
     """
-    return sorted(column_names, key=lambda name: -_share(table, name, metric))
+    return sorted(column_names, key=lambda name: -_explained_share(table, name, metric))
 
 
 @memoize_by_table
-def _share(table: RunTable, name: str, metric: str) -> float:
+def _explained_share(table: RunTable, name: str, metric: str) -> float:
     return epsilon_squared([group.numbers for group in group_runs(table, [name], metric, range_levels).groups])
 
 
@@ -161,43 +164,43 @@ def rank_groups(groups: Sequence[Group], metric: str) -> list[RankedGroup]:
     A group is worse than the leader when Welch's test says so at 5 % after Holm's correction for looking at all of them (Welch 1947,
     Holm 1979); else nobody can tell. Nobody can tell either from one run, or when repeats agree to the last digit in both groups.
     """
-    towards = metric_direction(metric.removeprefix(METRIC_PREFIX))
-    made = [RankedGroup(group, summarize(group.numbers)) for group in groups]
-    made.sort(key=lambda one: one.summary.mean, reverse=towards != "less")
-    lead = next((one for one in made if one.summary.n > 1), None)
-    if towards == "neither" or len(made) < 2:
-        return made
-    if lead is None:
-        return [RankedGroup(one.group, one.summary, "cannot tell") for one in made]
-    others = [one for one in made if one is not lead]
-    worse = reject_by_holm([welch_p_value(lead.summary, one.summary) for one in others])
-    verdicts: dict[int, GroupStanding] = {
-        id(one): "worse" if so else "cannot tell" for one, so in zip(others, worse, strict=True)
+    direction = metric_direction(metric.removeprefix(METRIC_PREFIX))
+    rows = [RankedGroup(group, summarize(group.numbers)) for group in groups]
+    rows.sort(key=lambda row: row.summary.mean, reverse=direction != "less")
+    leader = next((row for row in rows if row.summary.n > 1), None)
+    if direction == "neither" or len(rows) < 2:
+        return rows
+    if leader is None:
+        return [RankedGroup(row.group, row.summary, "cannot tell") for row in rows]
+    others = [row for row in rows if row is not leader]
+    is_worse = reject_by_holm([welch_p_value(leader.summary, row.summary) for row in others])
+    standings: dict[int, GroupStanding] = {
+        id(row): "worse" if row_is_worse else "cannot tell" for row, row_is_worse in zip(others, is_worse, strict=True)
     }
-    return [RankedGroup(one.group, one.summary, verdicts.get(id(one), "best")) for one in made]
+    return [RankedGroup(row.group, row.summary, standings.get(id(row), "best")) for row in rows]
 
 
-def _read(text: str) -> str:
-    """A text as a label; one that shows nothing is said."""
+def _text_label(text: str) -> str:
+    """A text as a label; an empty or blank one is described."""
     return text if text.strip() else "blank text" if text else "empty text"
 
 
-def _numbers(present: Sequence[Any]) -> list[str]:
-    labels = [format_param(value) for value in present]
-    return labels if len(set(labels)) == len(labels) else [str(value) for value in present]
+def _number_labels(values: Sequence[Any]) -> list[str]:
+    labels = [format_param(value) for value in values]
+    return labels if len(set(labels)) == len(labels) else [str(value) for value in values]
 
 
-def _range(values: "pd.Series") -> str:
+def _range_label(values: "pd.Series") -> str:
     low, high = float(values.min()), float(values.max())
-    return " to ".join(_numbers(sorted({low, high})))
+    return " to ".join(_number_labels(sorted({low, high})))
 
 
-def _told_apart(labels: Sequence[str]) -> tuple[str, ...]:
-    """The same labels, a repeated one with its number: a value may read like the word for no value."""
-    made: dict[str, None] = {}
+def _unique_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """The same labels, a repeated one with its number: a value may read like `NO_VALUE`."""
+    unique_labels: dict[str, None] = {}
     for label in labels:
-        number, one = 2, label
-        while one in made:
-            number, one = number + 1, f"{label} ({number})"
-        made[one] = None
-    return tuple(made)
+        number, candidate = 2, label
+        while candidate in unique_labels:
+            number, candidate = number + 1, f"{label} ({number})"
+        unique_labels[candidate] = None
+    return tuple(unique_labels)

@@ -11,8 +11,8 @@ MetricVerdict = Literal["better", "worse", "same", ""]
 ARROWS = {"more": "↑", "less": "↓", "neither": ""}
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_TURNED = frozenset({"neg", "negative", "inverse", "inv"})
-_ERRORS = {
+_NEGATIONS = frozenset({"neg", "negative", "inverse", "inv"})
+_ERROR_WORDS = {
     "loss",
     "logloss",
     "error",
@@ -30,8 +30,22 @@ _ERRORS = {
     "brier",
     "deviance",
 }
-_SPENDING = {"time", "seconds", "secs", "sec", "ms", "millis", "minutes", "duration", "latency", "cost", "memory", "bytes", "mb"}
-_OTHERS = {
+_COST_WORDS = {
+    "time",
+    "seconds",
+    "secs",
+    "sec",
+    "ms",
+    "millis",
+    "minutes",
+    "duration",
+    "latency",
+    "cost",
+    "memory",
+    "bytes",
+    "mb",
+}
+_OTHER_LESS_WORDS = {
     "perplexity",
     "entropy",
     "crossentropy",
@@ -54,11 +68,11 @@ _OTHERS = {
     "crps",
     "false",
 }
-_LESS = frozenset(_ERRORS | _SPENDING | _OTHERS)
-_COUNTS = {"epoch", "epochs", "step", "steps", "iteration", "iterations", "count", "rows", "samples", "n", "num", "number"}
-_NEITHER = frozenset(_COUNTS | {"std", "sd", "var", "lr", "timestamp"})
-_TIMES = frozenset({"s", "sec", "secs", "second", "seconds", "ms", "minute", "min", "hour", "h"})
-_SYSTEM = "system/"
+_LESS_WORDS = frozenset(_ERROR_WORDS | _COST_WORDS | _OTHER_LESS_WORDS)
+_COUNT_WORDS = {"epoch", "epochs", "step", "steps", "iteration", "iterations", "count", "rows", "samples", "n", "num", "number"}
+_NEITHER_WORDS = frozenset(_COUNT_WORDS | {"std", "sd", "var", "lr", "timestamp"})
+_TIME_UNITS = frozenset({"s", "sec", "secs", "second", "seconds", "ms", "minute", "min", "hour", "h"})
+_SYSTEM_PREFIX = "system/"
 """In front of what MLflow logs of the machine itself."""
 
 
@@ -67,18 +81,20 @@ def metric_direction(metric: str) -> Direction:
 
     `neg_log_loss` is turned round, as scikit-learn does; what is done per second is better more, and of "per" only what stands before counts.
     """
-    said = [word.lower() for word in _WORD.findall(metric)]
-    before, after = (said[: said.index("per")], said[said.index("per") + 1 :]) if "per" in said else (said, [])
-    words = set(before)
-    if metric.startswith(_SYSTEM) or {"learning", "rate"} <= words:
+    all_words = [word.lower() for word in _WORD.findall(metric)]
+    main_words, unit_words = (
+        (all_words[: all_words.index("per")], all_words[all_words.index("per") + 1 :]) if "per" in all_words else (all_words, [])
+    )
+    words = set(main_words)
+    if metric.startswith(_SYSTEM_PREFIX) or {"learning", "rate"} <= words:
         return "neither"
-    if _TIMES & set(after[:1]):
-        return "less" if words & (_ERRORS | _OTHERS | {"cost"}) else "more"
-    if "likelihood" in words and words & _TURNED:
+    if _TIME_UNITS & set(unit_words[:1]):
+        return "less" if words & (_ERROR_WORDS | _OTHER_LESS_WORDS | {"cost"}) else "more"
+    if "likelihood" in words and words & _NEGATIONS:
         return "less"
-    if words & _LESS:
-        return "more" if words & _TURNED else "less"
-    return "neither" if words & _NEITHER else "more"
+    if words & _LESS_WORDS:
+        return "more" if words & _NEGATIONS else "less"
+    return "neither" if words & _NEITHER_WORDS else "more"
 
 
 def metric_title(metric: str) -> str:
@@ -88,9 +104,9 @@ def metric_title(metric: str) -> str:
 
 def metric_verdict(metric: str, change: float) -> MetricVerdict:
     """What a change of a metric means, in one word; an empty text where neither way is better or the change is no number."""
-    towards = metric_direction(metric)
-    if change != change or towards == "neither":  # noqa: PLR0124 - NaN is the one value that differs from itself
+    direction = metric_direction(metric)
+    if change != change or direction == "neither":  # noqa: PLR0124 - NaN is the one value that differs from itself
         return ""
     if change == 0:
         return "same"
-    return "better" if (change > 0) == (towards == "more") else "worse"
+    return "better" if (change > 0) == (direction == "more") else "worse"

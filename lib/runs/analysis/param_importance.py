@@ -43,8 +43,8 @@ class ParamImportance:
 class ImportanceResult:
     """The parameters, the most important first.
 
-    `explained` is the share of the differences (R²) that the forest foretells in runs it has not seen; it may be below zero.
-    `used` of the `measured` runs were taken.
+    `r_squared` is the share of the differences that the forest predicts in runs it has not seen; it may be below zero.
+    `sampled_count` of the `measured_count` runs were used.
     """
 
     r_squared: float
@@ -54,7 +54,7 @@ class ImportanceResult:
 
 
 @dataclass(frozen=True)
-class _Sheet:
+class _TrainingData:
     """The runs as numbers: a block of columns per parameter, and the metric with mean 0 and spread 1."""
 
     columns: Floats
@@ -62,7 +62,7 @@ class _Sheet:
     target: Floats
 
 
-def runs_with_metric(table: RunTable, metric: str) -> RunTable:
+def _runs_with_metric(table: RunTable, metric: str) -> RunTable:
     """The runs with a number in the metric."""
     return subset(
         table, [run_id for run_id, value in zip(table.ids, column_values(table, metric), strict=True) if is_finite_number(value)]
@@ -70,8 +70,8 @@ def runs_with_metric(table: RunTable, metric: str) -> RunTable:
 
 
 def missing_requirement(table: RunTable, metric: str) -> str:
-    """What these runs lack for an importance, in a sentence; an empty text when it can be reckoned."""
-    runs = runs_with_metric(table, metric)
+    """What these runs lack for an importance, in a sentence; an empty text when it can be computed."""
+    runs = _runs_with_metric(table, metric)
     if len(runs) < MIN_RUNS:
         return f"It takes at least {MIN_RUNS} runs with a number in this metric; here are {len(runs)}."
     if column_values(runs, metric).nunique() < 2:
@@ -89,90 +89,100 @@ def input_hash(table: RunTable, metric: str) -> str:
 
 
 def compute_importances(table: RunTable, metric: str) -> ImportanceResult:
-    """The importance of every parameter that differs, for runs of which `lacks` says nothing.
+    """The importance of every parameter that differs, for runs that meet the requirements (see `missing_requirement`).
 
-    In each of five rounds the runs are dealt into three parts; a forest that learned two parts foretells the third, as it is and with
+    In each of five rounds the runs are dealt into three parts; a forest that learned two parts predicts the third, as it is and with
     one parameter shuffled among its runs (Breiman 2001). The squared error that this adds is twice the variance that comes from the
     parameter (Gregorutti, Michel, Saint-Pierre 2017), so half of it is the parameter's share of the squared differences from the mean.
     Parameters that move together share their importance. Shuffled copies of some parameters stand among them, to show what chance
     alone gives (Kursa, Rudnicki 2010).
     """
-    runs = runs_with_metric(table, metric)
-    chance = np.random.default_rng(int(input_hash(runs, metric)[:16], 16))
+    runs = _runs_with_metric(table, metric)
+    generator = np.random.default_rng(int(input_hash(runs, metric)[:16], 16))
     ids = sorted(runs.ids)
     if len(ids) > MAX_SAMPLED_RUNS:
-        ids = [ids[place] for place in sorted(chance.choice(len(ids), MAX_SAMPLED_RUNS, replace=False))]
-    taken = subset(runs, ids)
-    names = varying_params(taken)
-    sheet = _sheet(taken, names, metric)
-    rounds = np.array([_round(_with_copies(sheet, chance), chance) for _ in range(ROUNDS)])
+        ids = [ids[index] for index in sorted(generator.choice(len(ids), MAX_SAMPLED_RUNS, replace=False))]
+    sampled_runs = subset(runs, ids)
+    names = varying_params(sampled_runs)
+    data = _training_data(sampled_runs, names, metric)
+    rounds = np.array([_prediction_errors(_add_shuffled_copies(data, generator), generator) for _ in range(ROUNDS)])
     shares = (rounds[:, 1:] - rounds[:, :1]) / 2
-    by_chance = max(0.0, float(shares[:, len(names) :].max()))
-    numbers = [(float(one.mean()), float(one.min()), float(one.max())) for one in shares.T]
-    found = [ParamImportance(name, *three, three[1] > by_chance) for name, three in zip(names, numbers, strict=False)]
-    found.sort(key=lambda one: -one.mean)
-    return ImportanceResult(float(1 - rounds[:, 0].mean()), len(taken), len(runs), tuple(found))
+    max_chance_share = max(0.0, float(shares[:, len(names) :].max()))
+    share_ranges = [
+        (float(param_shares.mean()), float(param_shares.min()), float(param_shares.max())) for param_shares in shares.T
+    ]
+    importances = [
+        ParamImportance(name, *share_range, share_range[1] > max_chance_share)
+        for name, share_range in zip(names, share_ranges, strict=False)
+    ]
+    importances.sort(key=lambda importance: -importance.mean)
+    return ImportanceResult(float(1 - rounds[:, 0].mean()), len(sampled_runs), len(runs), tuple(importances))
 
 
-def _round(sheet: _Sheet, chance: np.random.Generator) -> Floats:
+def _prediction_errors(data: _TrainingData, generator: np.random.Generator) -> Floats:
     """The share that a forest gets wrong in parts it has not learned: as they are, then with each parameter shuffled."""
     from sklearn.ensemble import RandomForestRegressor
 
-    wrong = np.zeros(1 + len(sheet.blocks))
-    parts = np.array_split(chance.permutation(len(sheet.target)), FOLDS)
-    for number, part in enumerate(parts):
-        rest = np.concatenate([one for place, one in enumerate(parts) if place != number])
+    errors = np.zeros(1 + len(data.blocks))
+    folds = np.array_split(generator.permutation(len(data.target)), FOLDS)
+    for test_fold, test_rows in enumerate(folds):
+        training_rows = np.concatenate([rows for fold, rows in enumerate(folds) if fold != test_fold])
         forest = RandomForestRegressor(
-            TREES, min_samples_leaf=max(2, len(rest) // 250), max_features=0.5, random_state=int(chance.integers(2**31)), n_jobs=1
+            TREES,
+            min_samples_leaf=max(2, len(training_rows) // 250),
+            max_features=0.5,
+            random_state=int(generator.integers(2**31)),
+            n_jobs=1,
         )
-        forest.fit(sheet.columns[rest], sheet.target[rest])
-        asked = np.concatenate(list(_shuffled(sheet, part, chance)))
-        foretold = forest.predict(asked).reshape(len(wrong), len(part))
-        wrong += ((foretold - sheet.target[part]) ** 2).sum(axis=1)
-    return wrong / (sheet.target**2).sum()
+        forest.fit(data.columns[training_rows], data.target[training_rows])
+        inputs = np.concatenate(list(_shuffled_inputs(data, test_rows, generator)))
+        predictions = forest.predict(inputs).reshape(len(errors), len(test_rows))
+        errors += ((predictions - data.target[test_rows]) ** 2).sum(axis=1)
+    return errors / (data.target**2).sum()
 
 
-def _with_copies(sheet: _Sheet, chance: np.random.Generator) -> _Sheet:
-    """The same sheet and up to `COPIES` parameters once more, shuffled among all runs."""
-    chosen = chance.choice(len(sheet.blocks), min(SHUFFLED_COPIES, len(sheet.blocks)), replace=False)
-    columns, blocks = [sheet.columns], list(sheet.blocks)
-    for place in chosen:
-        copy = sheet.columns[chance.permutation(len(sheet.target)), sheet.blocks[place]]
+def _add_shuffled_copies(data: _TrainingData, generator: np.random.Generator) -> _TrainingData:
+    """The same data and up to `SHUFFLED_COPIES` parameters once more, shuffled among all runs."""
+    copied_blocks = generator.choice(len(data.blocks), min(SHUFFLED_COPIES, len(data.blocks)), replace=False)
+    columns, blocks = [data.columns], list(data.blocks)
+    for index in copied_blocks:
+        copy = data.columns[generator.permutation(len(data.target)), data.blocks[index]]
         blocks.append(slice(blocks[-1].stop, blocks[-1].stop + copy.shape[1]))
         columns.append(copy)
-    return _Sheet(np.concatenate(columns, axis=1), tuple(blocks), sheet.target)
+    return _TrainingData(np.concatenate(columns, axis=1), tuple(blocks), data.target)
 
 
-def _shuffled(sheet: _Sheet, part: "np.ndarray[Any, Any]", chance: np.random.Generator) -> Iterator[Floats]:
-    rows = sheet.columns[part]
+def _shuffled_inputs(data: _TrainingData, test_rows: "np.ndarray[Any, Any]", generator: np.random.Generator) -> Iterator[Floats]:
+    rows = data.columns[test_rows]
     yield rows
-    for block in sheet.blocks:
-        other = rows.copy()
-        other[:, block] = rows[chance.permutation(len(part)), block]
-        yield other
+    for block in data.blocks:
+        shuffled_rows = rows.copy()
+        shuffled_rows[:, block] = rows[generator.permutation(len(test_rows)), block]
+        yield shuffled_rows
 
 
-def _sheet(table: RunTable, names: Sequence[str], metric: str) -> _Sheet:
-    made = [_columns(column_values(table, name)) for name in names]
-    ends = np.cumsum([0, *(one.shape[1] for one in made)])
+def _training_data(table: RunTable, names: Sequence[str], metric: str) -> _TrainingData:
+    blocks = [_encode_param(column_values(table, name)) for name in names]
+    offsets = np.cumsum([0, *(block.shape[1] for block in blocks)])
     target = column_values(table, metric).to_numpy(dtype="float64")
     target = target / (np.abs(target).max() or 1.0)
     target = target - target.mean()
-    return _Sheet(
-        np.concatenate(made, axis=1),
-        tuple(slice(int(start), int(end)) for start, end in pairwise(ends)),
+    return _TrainingData(
+        np.concatenate(blocks, axis=1),
+        tuple(slice(int(start), int(end)) for start, end in pairwise(offsets)),
         target / (target.std() or 1.0),
     )
 
 
-def _columns(values: "pd.Series") -> Floats:
+def _encode_param(values: "pd.Series") -> Floats:
     """A number as its rank, which is all that a tree sees of it, with 0 for none; a text as one column per frequent value."""
     if pd.api.types.is_numeric_dtype(values):
         ranks = values.rank(method="dense").fillna(0)
         return np.array([ranks], dtype="float64").T
     texts = values.astype("object").where(values.notna(), None)
-    counted = texts.value_counts(dropna=False)
-    frequent = sorted(counted.index, key=lambda text: (-counted[text] if text is not None else 0, str(text)))[:MAX_CATEGORIES]
+    counts = texts.value_counts(dropna=False)
+    frequent_texts = sorted(counts.index, key=lambda text: (-counts[text] if text is not None else 0, str(text)))[:MAX_CATEGORIES]
     return np.stack(
-        [[float(one == text) if text is not None else float(one is None) for one in texts] for text in frequent], axis=1
+        [[float(value == text) if text is not None else float(value is None) for value in texts] for text in frequent_texts],
+        axis=1,
     )

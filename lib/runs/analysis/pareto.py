@@ -16,14 +16,14 @@ def pareto_front(points: Sequence[Point], directions: tuple[Direction, Direction
     """
     if "neither" in directions:
         raise ValueError("a front needs two metrics that are better one way")
-    signs = [1.0 if way == "less" else -1.0 for way in directions]
-    costs = {place: (signs[0] * x, signs[1] * y) for place, (x, y) in enumerate(points) if _both(x, y)}  # type: ignore[operator]
-    kept: list[int] = []
-    for place in sorted(costs, key=lambda place: costs[place]):
-        if not kept or costs[place][1] < costs[kept[-1]][1] or costs[place] == costs[kept[-1]]:
-            kept.append(place)
-    return kept if directions[0] == "less" else kept[::-1]
-
-
-def _both(x: float | None, y: float | None) -> bool:
-    return is_finite_number(x) and is_finite_number(y)
+    signs = [1.0 if direction == "less" else -1.0 for direction in directions]
+    costs = {
+        index: (signs[0] * x, signs[1] * y)  # type: ignore[operator]
+        for index, (x, y) in enumerate(points)
+        if is_finite_number(x) and is_finite_number(y)
+    }
+    front: list[int] = []
+    for index in sorted(costs, key=lambda index: costs[index]):
+        if not front or costs[index][1] < costs[front[-1]][1] or costs[index] == costs[front[-1]]:
+            front.append(index)
+    return front if directions[0] == "less" else front[::-1]

@@ -11,7 +11,7 @@ MAX_DIFFERING_LINES = 3000
 """Lines that differ in place, up to which they are compared line by line."""
 CONTEXT_LINES = 3
 MAX_LINE_LENGTH = 1000
-_NUMBER = re.compile(r"([+-])(\d+)")
+_LINE_NUMBER = re.compile(r"([+-])(\d+)")
 
 
 @dataclass(frozen=True)
@@ -34,28 +34,31 @@ def diff(first: str, second: str, context_lines: int = CONTEXT_LINES) -> Diff:
     old, new = first.splitlines(), second.splitlines()
     if old == new:
         return Diff()
-    start, end = _shared(old, new)
+    start, end = _count_common_lines(old, new)
     if max(len(old), len(new)) - start - end > MAX_DIFFERING_LINES:
         return Diff(reason=f"More than {MAX_DIFFERING_LINES:,} lines differ: too many to compare line by line.")
-    before = max(0, start - context_lines)  # only the part that differs is compared, the lines around it stay
-    after = max(0, end - context_lines)
-    kept = (old[before : len(old) - after], new[before : len(new) - after])
-    lines = [_placed(line, before) for line in list(difflib.unified_diff(*kept, n=context_lines, lineterm=""))[2:]]
+    skipped_start = max(0, start - context_lines)  # only the part that differs is compared, the lines around it stay
+    skipped_end = max(0, end - context_lines)
+    compared = (old[skipped_start : len(old) - skipped_end], new[skipped_start : len(new) - skipped_end])
+    lines = [
+        _shift_line_numbers(line, skipped_start)
+        for line in list(difflib.unified_diff(*compared, n=context_lines, lineterm=""))[2:]
+    ]
     signs = [line[:1] for line in lines]
     return Diff(tuple(line[:MAX_LINE_LENGTH] for line in lines), signs.count("+"), signs.count("-"))
 
 
-def _placed(line: str, before: int) -> str:
+def _shift_line_numbers(line: str, offset: int) -> str:
     """A line of a difference; where it says at which lines it stands, those of the whole texts."""
     if not line.startswith("@@"):
         return line
-    return _NUMBER.sub(lambda at: f"{at[1]}{int(at[2]) + before}", line)
+    return _LINE_NUMBER.sub(lambda match: f"{match[1]}{int(match[2]) + offset}", line)
 
 
-def _shared(old: list[str], new: list[str]) -> tuple[int, int]:
+def _count_common_lines(old: list[str], new: list[str]) -> tuple[int, int]:
     """How many lines both begin with, and how many more they end with."""
-    most = min(len(old), len(new))
-    start = next((n for n in range(most) if old[n] != new[n]), most)
-    room = most - start
-    end = next((n for n in range(room) if old[-1 - n] != new[-1 - n]), room)
+    max_count = min(len(old), len(new))
+    start = next((n for n in range(max_count) if old[n] != new[n]), max_count)
+    remaining = max_count - start
+    end = next((n for n in range(remaining) if old[-1 - n] != new[-1 - n]), remaining)
     return start, end

@@ -14,7 +14,7 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-from lib.runs.plots.style import ChartColors
+from lib.theme import ChartColors
 
 WIDTH = 1100
 SCALE = 2

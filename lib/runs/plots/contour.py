@@ -27,6 +27,7 @@ from lib.runs.plots.style import (
     letter_layers,
     run_tooltips,
     sample_runs,
+    y_title,
 )
 from lib.runs.table.number_format import finite_numbers, format_number, is_finite_number
 from lib.runs.table.run_table import METRIC_PREFIX, metric_columns, subset, varying_params
@@ -35,7 +36,7 @@ from lib.runs.table.types import RunTable
 MIN_RUNS = 8
 MIN_DISTINCT_VALUES = 3
 MAX_DISTINCT_POINTS = 900
-"""Different places up to which each counts for itself; more are averaged in the cells of a 30 × 30 grid."""
+"""Distinct points up to which each counts for itself; more are averaged in the cells of a 30 × 30 grid."""
 GRID_SIZE, CONTOUR_LEVELS, AXIS_MARGIN = 60, 8, 0.04
 _SMOOTHING = 0.02
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -53,232 +54,245 @@ class RunCoordinates:
 
     @property
     def duplicate_count(self) -> int:
-        """How many runs stand where another one stands."""
+        """How many runs have the same point as another one."""
         return len(self.points) - len(np.unique(self.points, axis=0)) if len(self.points) else 0
 
 
 @dataclass(frozen=True)
 class Surface:
-    """The interpolated heights over a square grid, NaN outside the hull; the same with what lies beyond, the hull's corners in
-    order, and how many places were averaged into cells."""
+    """The interpolated heights over a square grid, NaN outside the hull; the same with what lies beyond; the hull's corners in order."""
 
     heights: Floats
     unmasked_heights: Floats
     hull: Floats
-    averaged: int
 
 
 def axis_columns(table: RunTable) -> list[str]:
     """Columns that can be an axis: parameters, then metrics, with at least three different numbers."""
-    return [name for name in [*varying_params(table), *metric_columns(table)] if _different(table, name) >= MIN_DISTINCT_VALUES]
+    names = [*varying_params(table), *metric_columns(table)]
+    return [name for name in names if _count_distinct_numbers(table, name) >= MIN_DISTINCT_VALUES]
 
 
-def _different(table: RunTable, name: str) -> int:
-    values = grouping_values(table, name)
-    numbers = finite_numbers(values)
+def _count_distinct_numbers(table: RunTable, name: str) -> int:
+    numbers = finite_numbers(grouping_values(table, name))
     return len(np.unique(numbers[~np.isnan(numbers)]))
 
 
 def compute_coordinates(table: RunTable, axes: tuple[str, str], metric: str) -> RunCoordinates:
-    """Where the runs with all three numbers stand."""
-    wanted = [list(grouping_values(table, name)) for name in (*axes, metric)]
+    """The points and heights of the runs with all three numbers."""
+    columns = [list(grouping_values(table, name)) for name in (*axes, metric)]
     rows = [
         (run_id, *map(float, numbers))
-        for run_id, *numbers in zip(table.ids, *wanted, strict=True)
+        for run_id, *numbers in zip(table.ids, *columns, strict=True)
         if all(is_finite_number(number) for number in numbers)
     ]
     data = np.array([row[1:] for row in rows], dtype="float64").reshape(-1, 3)
-    bent = (needs_log_scale(data[:, 0].tolist()), needs_log_scale(data[:, 1].tolist()))
-    flat = [np.log10(data[:, side]) if bent[side] else data[:, side] for side in (0, 1)]
-    ends = [(float(one.min()), float(one.max())) if len(one) else (0.0, 0.0) for one in flat]
-    spots = np.column_stack([_share(one, end) for one, end in zip(flat, ends, strict=True)])
-    return RunCoordinates(tuple(row[0] for row in rows), (ends[0], ends[1]), bent, spots, data[:, 2])
+    log_axes = (needs_log_scale(data[:, 0].tolist()), needs_log_scale(data[:, 1].tolist()))
+    scaled = [np.log10(data[:, side]) if log_axes[side] else data[:, side] for side in (0, 1)]
+    limits = [(float(values.min()), float(values.max())) if len(values) else (0.0, 0.0) for values in scaled]
+    points = np.column_stack([_normalize(values, limit) for values, limit in zip(scaled, limits, strict=True)])
+    return RunCoordinates(tuple(row[0] for row in rows), (limits[0], limits[1]), log_axes, points, data[:, 2])
 
 
-def _share(values: Floats, ends: tuple[float, float]) -> Floats:
-    low, high = ends
-    half = (high / 2 - low / 2) or 1.0  # halves: the distance of two very large numbers does not fit
-    return (values / 2 - low / 2) / half
+def _normalize(values: Floats, limits: tuple[float, float]) -> Floats:
+    low, high = limits
+    half_range = (high / 2 - low / 2) or 1.0  # halves: the distance of two very large numbers does not fit
+    return (values / 2 - low / 2) / half_range
 
 
 def surface_problem(coordinates: RunCoordinates, axes: tuple[str, str]) -> str:
     """What these runs lack for a surface, in a sentence; an empty text when it can be drawn. Column names are left to the caller."""
     if len(coordinates.run_ids) < MIN_RUNS:
         return f"It takes at least {MIN_RUNS} runs with a number in all three; here are {len(coordinates.run_ids)}."
-    few = [side for side in (0, 1) if len(np.unique(coordinates.points[:, side])) < MIN_DISTINCT_VALUES]
-    if few or axes[0] == axes[1]:
+    short_axes = [side for side in (0, 1) if len(np.unique(coordinates.points[:, side])) < MIN_DISTINCT_VALUES]
+    if short_axes or axes[0] == axes[1]:
         return f"It takes two different columns with at least {MIN_DISTINCT_VALUES} different numbers each."
-    if not _spans(coordinates.points):
+    if not _spans_area(coordinates.points):
         return "All runs lie on one line: the two columns move together, so there is no surface between them."
     return "" if coordinates.heights.min() < coordinates.heights.max() else "The metric is the same in all these runs."
 
 
-def _spans(spots: Floats) -> bool:
-    sizes = np.linalg.svd(spots - spots.mean(axis=0), compute_uv=False)
-    return bool(sizes[-1] > 1e-6 * sizes[0])
+def _spans_area(points: Floats) -> bool:
+    singular_values = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    return bool(singular_values[-1] > 1e-6 * singular_values[0])
 
 
 def interpolate_surface(coordinates: RunCoordinates) -> Surface:
-    """Thin-plate splines through the places (Duchon 1977), lightly smoothed, kept within the measured range, for places that span an area."""
+    """Thin-plate splines through the points (Duchon 1977), lightly smoothed, kept within the measured range; the points must span an area."""
     from scipy.interpolate import RBFInterpolator
     from scipy.spatial import ConvexHull
 
     scale = np.abs(coordinates.heights).max()
-    spots, heights = _averaged(coordinates.points, coordinates.heights / scale)
-    averaged = 0
-    if len(spots) > MAX_DISTINCT_POINTS:
-        averaged = len(spots)
-        spots, heights = _averaged(np.round(spots * 29) / 29, heights)
+    points, heights = _average_duplicates(coordinates.points, coordinates.heights / scale)
+    if len(points) > MAX_DISTINCT_POINTS:
+        points, heights = _average_duplicates(np.round(points * 29) / 29, heights)
     steps = np.linspace(0, 1, GRID_SIZE)
-    grid = np.column_stack([side.ravel() for side in np.meshgrid(steps, steps)])
-    guessed = RBFInterpolator(spots, heights, smoothing=_SMOOTHING, kernel="thin_plate_spline")(grid)
-    guessed = np.clip(guessed, heights.min(), heights.max()) * scale
+    grid = np.column_stack([coordinate.ravel() for coordinate in np.meshgrid(steps, steps)])
+    interpolated = RBFInterpolator(points, heights, smoothing=_SMOOTHING, kernel="thin_plate_spline")(grid)
+    interpolated = np.clip(interpolated, heights.min(), heights.max()) * scale
     hull = ConvexHull(coordinates.points)
-    inside = (grid @ hull.equations[:, :2].T + hull.equations[:, 2] <= 1e-9).all(axis=1)
-    square = (GRID_SIZE, GRID_SIZE)
+    is_inside = (grid @ hull.equations[:, :2].T + hull.equations[:, 2] <= 1e-9).all(axis=1)
+    shape = (GRID_SIZE, GRID_SIZE)
     return Surface(
-        np.where(inside, guessed, np.nan).reshape(square), guessed.reshape(square), coordinates.points[hull.vertices], averaged
+        np.where(is_inside, interpolated, np.nan).reshape(shape), interpolated.reshape(shape), coordinates.points[hull.vertices]
     )
 
 
-def _averaged(spots: Floats, heights: Floats) -> tuple[Floats, Floats]:
-    places_, which = np.unique(spots, axis=0, return_inverse=True)
-    return places_, np.bincount(which.ravel(), weights=heights) / np.bincount(which.ravel())
+def _average_duplicates(points: Floats, heights: Floats) -> tuple[Floats, Floats]:
+    distinct_points, indices = np.unique(points, axis=0, return_inverse=True)
+    return distinct_points, np.bincount(indices.ravel(), weights=heights) / np.bincount(indices.ravel())
 
 
 def best_run_id(coordinates: RunCoordinates, metric: str) -> str:
     """The run with the best value among these; an empty text when nobody can say which way is better."""
-    towards = metric_direction(metric.removeprefix(METRIC_PREFIX))
-    if towards == "neither":
+    direction = metric_direction(metric.removeprefix(METRIC_PREFIX))
+    if direction == "neither":
         return ""
-    return coordinates.run_ids[int(coordinates.heights.argmin() if towards == "less" else coordinates.heights.argmax())]
+    return coordinates.run_ids[int(coordinates.heights.argmin() if direction == "less" else coordinates.heights.argmax())]
 
 
 def contour_plot(table: RunTable, axes: tuple[str, str], metric: str, style: ChartStyle) -> alt.LayerChart:
-    """The surface, its lines, the runs, the best of them and the picked ones.
+    """The surface, its lines, the runs, the best of them and the selected ones.
 
     The ramp spans the surface, which is flatter than the runs where it averages them; so the runs are drawn without a colour.
     """
-    found, ink = compute_coordinates(table, axes, metric), style.colors
-    made, best = interpolate_surface(found), best_run_id(found, metric)
-    runs = sample_runs(subset(table, found.run_ids), (*style.selected_run_ids, best), MAX_POINTS)
-    by = replace(
+    coordinates, colors = compute_coordinates(table, axes, metric), style.colors
+    surface, best_run = interpolate_surface(coordinates), best_run_id(coordinates, metric)
+    runs = sample_runs(subset(table, coordinates.run_ids), (*style.selected_run_ids, best_run), MAX_POINTS)
+    surface_style = replace(
         style,
         color_by="metric",
         color_column=metric,
-        color_low=float(np.nanmin(made.heights)),
-        color_high=float(np.nanmax(made.heights)),
+        color_low=float(np.nanmin(surface.heights)),
+        color_high=float(np.nanmax(surface.heights)),
     )
     data = chart_data(runs, style).assign(
         **{key: list(grouping_values(runs, name)) for key, name in zip("xy", axes, strict=True)}
     )
-    data = data.assign(**{key: list(build_axis(runs, name).texts) for key, name in zip(_TIPS, (*axes, metric), strict=True)})
-    at: dict[str, Any] = {"x": _along(alt.X, axes[0], found, 0), "y": _along(alt.Y, axes[1], found, 1)}
-    tips = run_tooltips(style)
-    tips += [alt.Tooltip(f"{key}:N", title=column_title(name)) for key, name in zip(_TIPS, (*axes, metric), strict=True)]
+    tooltip_columns = dict(zip(_TOOLTIP_FIELDS, (*axes, metric), strict=True))
+    data = data.assign(**{key: list(build_axis(runs, name).texts) for key, name in tooltip_columns.items()})
+    encoding: dict[str, Any] = {
+        "x": _position_channel(alt.X, axes[0], coordinates, 0),
+        "y": _position_channel(alt.Y, axes[1], coordinates, 1),
+    }
+    tooltips = run_tooltips(style)
+    tooltips += [alt.Tooltip(f"{key}:N", title=column_title(name)) for key, name in tooltip_columns.items()]
     points = alt.Chart(data)
     dots = points.mark_point(
-        filled=True, size=34 if len(runs) <= CROWDED_POINTS else 14, opacity=1, stroke=ink["page"], strokeWidth=1
+        filled=True, size=34 if len(runs) <= CROWDED_POINTS else 14, opacity=1, stroke=colors["page"], strokeWidth=1
     )
-    layers = [*_ground(made, found, at, by), add_click_selection(dots.encode(**at, tooltip=tips, color=alt.value(ink["soft"])))]
-    layers += _best(points, best, at, style) + letter_layers(
-        points.transform_filter(IS_SELECTED_EXPR), at | {"tooltip": tips}, ink
+    layers = [
+        *_surface_layers(surface, coordinates, encoding, surface_style),
+        add_click_selection(dots.encode(**encoding, tooltip=tooltips, color=alt.value(colors["soft"]))),
+    ]
+    layers += _best_run_layers(points, best_run, encoding, style) + letter_layers(
+        points.transform_filter(IS_SELECTED_EXPR), encoding | {"tooltip": tooltips}, colors
     )
-    said = alt.TitleParams(column_title(axes[1]), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
-    return combine_layers(layers, ink).properties(title=said)
+    return combine_layers(layers, colors).properties(title=y_title(axes[1], colors))
 
 
-_TIPS = ("across", "up", "height")
+_TOOLTIP_FIELDS = ("across", "up", "height")
 
 
-def _ground(made: Surface, found: RunCoordinates, at: dict[str, Any], by: ChartStyle) -> list[alt.Chart]:
+def _surface_layers(
+    surface: Surface, coordinates: RunCoordinates, encoding: dict[str, Any], style: ChartStyle
+) -> list[alt.Chart]:
     """Cells that overlap by a little, since a seam would show through between them; what is outside the hull, hidden; lines."""
-    steps, half = np.linspace(0, 1, GRID_SIZE), 0.5 / (GRID_SIZE - 1)
-    rows, places_ = np.nonzero(_grown(~np.isnan(made.heights)))
-    sides = {
-        "x": _back(steps[places_] - half, found, 0),
-        "x2": _back(steps[places_] + half * 1.4, found, 0),
-        "y": _back(steps[rows] - half, found, 1),
-        "y2": _back(steps[rows] + half * 1.4, found, 1),
+    steps, half_cell = np.linspace(0, 1, GRID_SIZE), 0.5 / (GRID_SIZE - 1)
+    rows, columns = np.nonzero(_dilate_mask(~np.isnan(surface.heights)))
+    edges = {
+        "x": _denormalize(steps[columns] - half_cell, coordinates, 0),
+        "x2": _denormalize(steps[columns] + half_cell * 1.4, coordinates, 0),
+        "y": _denormalize(steps[rows] - half_cell, coordinates, 1),
+        "y2": _denormalize(steps[rows] + half_cell * 1.4, coordinates, 1),
     }
-    heights = made.unmasked_heights[rows, places_]
-    cells = pd.DataFrame(sides | {"shade": heights, "said": [format_number(float(one)) for one in heights]})
-    tip = [alt.Tooltip("said:N", title=f"{column_title(by.color_column)} (interpolated)")]
-    rects = (
-        alt.Chart(cells).mark_rect(clip=True).encode(**at, x2="x2:Q", y2="y2:Q", color=color_encoding(by, "legend"), tooltip=tip)
-    )
-    lines = alt.Chart(_lines(made, found)).mark_line(color=by.colors["page"], opacity=0.7, strokeWidth=1)
-    outside = alt.Chart(_outside(made, found)).mark_line(fill=by.colors["page"], strokeWidth=0, interpolate="linear-closed")
-    return [rects, lines.encode(**at, detail="line:N", order="step:Q"), outside.encode(**at, order="step:Q")]
+    heights = surface.unmasked_heights[rows, columns]
+    cells = pd.DataFrame(edges | {"shade": heights, "said": [format_number(float(height)) for height in heights]})
+    tooltip = [alt.Tooltip("said:N", title=f"{column_title(style.color_column)} (interpolated)")]
+    rects = alt.Chart(cells).mark_rect(clip=True)
+    cell_layer = rects.encode(**encoding, x2="x2:Q", y2="y2:Q", color=color_encoding(style, "legend"), tooltip=tooltip)
+    lines = alt.Chart(_contour_lines(surface, coordinates)).mark_line(color=style.colors["page"], opacity=0.7, strokeWidth=1)
+    outside_path = alt.Chart(_outside_path(surface, coordinates))
+    outside = outside_path.mark_line(fill=style.colors["page"], strokeWidth=0, interpolate="linear-closed")
+    return [cell_layer, lines.encode(**encoding, detail="line:N", order="step:Q"), outside.encode(**encoding, order="step:Q")]
 
 
-def _grown(inside: "np.ndarray[Any, np.dtype[np.bool_]]") -> "np.ndarray[Any, np.dtype[np.bool_]]":
+def _dilate_mask(mask: "np.ndarray[Any, np.dtype[np.bool_]]") -> "np.ndarray[Any, np.dtype[np.bool_]]":
     """The cells and their neighbours, so that the hull cuts cells and no gap is left at its edge."""
-    padded = np.pad(inside, 1)
-    moves = [(down, right) for down in (0, 1, 2) for right in (0, 1, 2)]
-    return np.any([padded[down : down + GRID_SIZE, right : right + GRID_SIZE] for down, right in moves], axis=0)
+    padded = np.pad(mask, 1)
+    offsets = [(down, right) for down in (0, 1, 2) for right in (0, 1, 2)]
+    return np.any([padded[down : down + GRID_SIZE, right : right + GRID_SIZE] for down, right in offsets], axis=0)
 
 
-def _outside(made: Surface, found: RunCoordinates) -> pd.DataFrame:
-    """One path round the picture and back round the hull the other way, which leaves the hull open."""
+def _outside_path(surface: Surface, coordinates: RunCoordinates) -> pd.DataFrame:
+    """One path round the plot and back round the hull the other way, which leaves the hull open."""
     low, high = -AXIS_MARGIN, 1 + AXIS_MARGIN
     corners = np.array([[low, low], [low, high], [high, high], [high, low], [low, low]])
-    path = np.concatenate([corners, made.hull, made.hull[:1]])
-    return pd.DataFrame({"x": _back(path[:, 0], found, 0), "y": _back(path[:, 1], found, 1), "step": range(len(path))})
+    path = np.concatenate([corners, surface.hull, surface.hull[:1]])
+    return pd.DataFrame(
+        {"x": _denormalize(path[:, 0], coordinates, 0), "y": _denormalize(path[:, 1], coordinates, 1), "step": range(len(path))}
+    )
 
 
-def _lines(made: Surface, found: RunCoordinates) -> pd.DataFrame:
+def _contour_lines(surface: Surface, coordinates: RunCoordinates) -> pd.DataFrame:
     from contourpy import contour_generator
 
     steps = np.linspace(0, 1, GRID_SIZE)
-    tracer = contour_generator(steps, steps, np.ma.masked_invalid(made.heights))
-    levels = np.linspace(np.nanmin(made.heights), np.nanmax(made.heights), CONTOUR_LEVELS + 2)[1:-1]
-    traced = [np.asarray(line, dtype="float64") for level in levels for line in tracer.lines(float(level))]
-    parts = [
+    tracer = contour_generator(steps, steps, np.ma.masked_invalid(surface.heights))
+    levels = np.linspace(np.nanmin(surface.heights), np.nanmax(surface.heights), CONTOUR_LEVELS + 2)[1:-1]
+    lines = [np.asarray(line, dtype="float64") for level in levels for line in tracer.lines(float(level))]
+    frames = [
         pd.DataFrame(
-            {"line": number, "step": range(len(line)), "x": _back(line[:, 0], found, 0), "y": _back(line[:, 1], found, 1)}
+            {
+                "line": number,
+                "step": range(len(line)),
+                "x": _denormalize(line[:, 0], coordinates, 0),
+                "y": _denormalize(line[:, 1], coordinates, 1),
+            }
         )
-        for number, line in enumerate(traced)
+        for number, line in enumerate(lines)
     ]
-    return pd.concat(parts) if parts else pd.DataFrame({"line": [], "step": [], "x": [], "y": []}, dtype="float64")
+    return pd.concat(frames) if frames else pd.DataFrame({"line": [], "step": [], "x": [], "y": []}, dtype="float64")
 
 
-def _best(points: alt.Chart, run_id: str, at: dict[str, Any], look: ChartStyle) -> list[alt.Chart]:
+def _best_run_layers(points: alt.Chart, run_id: str, encoding: dict[str, Any], style: ChartStyle) -> list[alt.Chart]:
     if not run_id:
         return []
-    chosen = points.transform_filter(alt.FieldEqualPredicate(field="run_id", equal=run_id))
-    style: dict[str, Any] = {"align": "left", "dx": 11, "dy": 10, "fontSize": 12, "fontWeight": 600}
-    words = {"text": alt.value("best")}
-    ends = {"fill": look.colors["page"], "stroke": look.colors["soft"]}
-    diamond = chosen.mark_point(shape="diamond", filled=True, size=150, strokeWidth=1.8, opacity=1, **ends)
-    halo = chosen.mark_text(**style, stroke=look.colors["page"], strokeWidth=4)
+    best_point = points.transform_filter(alt.FieldEqualPredicate(field="run_id", equal=run_id))
+    text_options: dict[str, Any] = {"align": "left", "dx": 11, "dy": 10, "fontSize": 12, "fontWeight": 600}
+    text = {"text": alt.value("best")}
+    marker_colors = {"fill": style.colors["page"], "stroke": style.colors["soft"]}
+    diamond = best_point.mark_point(shape="diamond", filled=True, size=150, strokeWidth=1.8, opacity=1, **marker_colors)
+    halo = best_point.mark_text(**text_options, stroke=style.colors["page"], strokeWidth=4)
     return [
-        diamond.encode(**at),
-        halo.encode(**at, **words),
-        chosen.mark_text(**style, color=look.colors["ink"]).encode(**at, **words),
+        diamond.encode(**encoding),
+        halo.encode(**encoding, **text),
+        best_point.mark_text(**text_options, color=style.colors["ink"]).encode(**encoding, **text),
     ]
 
 
-def _back(shares: Floats, found: RunCoordinates, side: int) -> Floats:
+def _denormalize(shares: Floats, coordinates: RunCoordinates, side: int) -> Floats:
     """From a share of an axis to its values."""
-    low, high = found.axis_limits[side]
-    plain = low * (1 - shares) + high * shares
-    return 10**plain if found.log_axes[side] else plain
+    low, high = coordinates.axis_limits[side]
+    values = low * (1 - shares) + high * shares
+    return 10**values if coordinates.log_axes[side] else values
 
 
-def _along(channel: Any, name: str, found: RunCoordinates, side: int) -> Any:
-    numbers = sorted({float(one) for one in _back(found.points[:, side], found, side)})
-    few = _whole(numbers)
-    ticks: dict[str, Any] = {"values": few, "format": ",d"} if few else {"tickCount": 6}
-    look = alt.Axis(domain=False, ticks=False, grid=False, labelPadding=6, titlePadding=8, titleAnchor="end", **ticks)
-    ends = [float(one) for one in _back(np.array([-AXIS_MARGIN, 1 + AXIS_MARGIN]), found, side)]
-    scale = alt.Scale(type="log" if found.log_axes[side] else "linear", domain=ends, nice=False, zero=False)
+def _position_channel(channel: Any, name: str, coordinates: RunCoordinates, side: int) -> Any:
+    numbers = sorted({float(number) for number in _denormalize(coordinates.points[:, side], coordinates, side)})
+    tick_values = _integer_ticks(numbers)
+    tick_options: dict[str, Any] = {"values": tick_values, "format": ",d"} if tick_values else {"tickCount": 6}
+    axis = alt.Axis(domain=False, ticks=False, grid=False, labelPadding=6, titlePadding=8, titleAnchor="end", **tick_options)
+    limits = [float(number) for number in _denormalize(np.array([-AXIS_MARGIN, 1 + AXIS_MARGIN]), coordinates, side)]
+    scale = alt.Scale(type="log" if coordinates.log_axes[side] else "linear", domain=limits, nice=False, zero=False)
     field = "xy"[side]
-    return channel(f"{field}:Q", title=column_title(name) if side == 0 else None, axis=look, scale=scale)
+    return channel(f"{field}:Q", title=column_title(name) if side == 0 else None, axis=axis, scale=scale)
 
 
-def _whole(numbers: Sequence[float]) -> list[int]:
-    """The numbers themselves as ticks, when they are few and whole."""
-    near = sorted({round(one) for one in numbers if abs(one) < 1e15})
-    fit = len(near) <= 8 and all(any(math.isclose(one, whole, abs_tol=1e-9) for whole in near) for one in numbers)
-    return near if fit else []
+def _integer_ticks(numbers: Sequence[float]) -> list[int]:
+    """The numbers themselves as ticks, when they are few integers."""
+    integers = sorted({round(number) for number in numbers if abs(number) < 1e15})
+    are_integers = len(integers) <= 8 and all(
+        any(math.isclose(number, integer, abs_tol=1e-9) for integer in integers) for number in numbers
+    )
+    return integers if are_integers else []

@@ -1,7 +1,7 @@
-"""Error bars: the mean of each group of repeated runs with its interval, the runs behind it, and a word for how it stands. Pure."""
+"""Error bars: the mean of each group of repeated runs with its interval, the runs behind it, and its standing. Pure."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -11,7 +11,6 @@ from lib.runs.analysis.grouping import RankedGroup
 from lib.runs.plots.box import CROWDED_POINTS, MAX_POINTS, add_click_selection, jitter
 from lib.runs.plots.style import (
     IS_SELECTED_EXPR,
-    ChartColors,
     ChartStyle,
     chart_data,
     color_encoding,
@@ -24,11 +23,12 @@ from lib.runs.plots.style import (
 from lib.runs.table.number_format import STORED_INFINITY, format_number, is_finite_number, short_labels
 from lib.runs.table.run_table import subset
 from lib.runs.table.types import RunTable
+from lib.theme import ChartColors
 
 MAX_ROWS = 20
 ROW_HEIGHT, EXTRA_HEIGHT = 31, 58
-_ABOVE, _BELOW, _SPREAD = -0.14, 0.17, 0.24
-"""Where in its row the mean stands, and the runs, which would hide it."""
+_MEAN_OFFSET, _RUNS_OFFSET, _JITTER_HEIGHT = -0.14, 0.17, 0.24
+"""Where the mean is in its row, and where the runs are, which would hide it."""
 AxisLimits = tuple[float, float]
 
 
@@ -36,10 +36,12 @@ def axis_limits(rows: Sequence[RankedGroup]) -> AxisLimits:
     """Where the axis begins and ends: it holds all runs, and intervals up to half of that width more on either side."""
     numbers = [number for row in rows for number in row.group.numbers]
     low, high = min(numbers), max(numbers)
-    room = (high / 2 - low / 2) or abs(high) * 0.05 or 1.0
-    bars = [end for row in rows for end in (row.summary.low, row.summary.high) if end is not None and is_finite_number(end)]
-    left = max(low - room, min([low - room * 0.06, *bars]), -STORED_INFINITY)
-    return left, min(high + room, max([high + room * 0.06, *bars]), STORED_INFINITY)
+    margin = (high / 2 - low / 2) or abs(high) * 0.05 or 1.0
+    interval_ends = [
+        end for row in rows for end in (row.summary.low, row.summary.high) if end is not None and is_finite_number(end)
+    ]
+    lower_limit = max(low - margin, min([low - margin * 0.06, *interval_ends]), -STORED_INFINITY)
+    return lower_limit, min(high + margin, max([high + margin * 0.06, *interval_ends]), STORED_INFINITY)
 
 
 def has_clipped_interval(rows: Sequence[RankedGroup]) -> bool:
@@ -50,82 +52,88 @@ def has_clipped_interval(rows: Sequence[RankedGroup]) -> bool:
 
 def group_plot(runs: RunTable, metric: str, rows: Sequence[RankedGroup], style: ChartStyle) -> alt.LayerChart:
     """The rows from top to bottom as they come. Runs are small points, means are squares, one run alone is a hollow one."""
-    ink, data = style.colors, _rows(rows)
-    base, ends = alt.Chart(data), axis_limits(rows)
-    x = alt.X("mean:Q", title=column_title(metric), axis=_AXIS, scale=alt.Scale(domain=list(ends), nice=False, zero=False))
-    y = alt.Y("place:Q", **_side(rows))
-    bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2, color=ink["soft"], clip=True)
-    means = base.mark_point(filled=True, size=80, opacity=1, stroke=ink["soft"], strokeWidth=1.8, shape="square")
-    fill = alt.when("datum.n > 1").then(alt.value(ink["soft"])).otherwise(alt.value(ink["page"]))
-    tips = [alt.Tooltip(f"{key}:N", title=title) for key, title in _SAID.items()]
+    colors, data = style.colors, _group_data(rows)
+    base, limits = alt.Chart(data), axis_limits(rows)
+    x = alt.X("mean:Q", title=column_title(metric), axis=_X_AXIS, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
+    y = alt.Y("place:Q", **_group_axis(rows))
+    bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2, color=colors["soft"], clip=True)
+    means = base.mark_point(filled=True, size=80, opacity=1, stroke=colors["soft"], strokeWidth=1.8, shape="square")
+    fill = alt.when("datum.n > 1").then(alt.value(colors["soft"])).otherwise(alt.value(colors["page"]))
+    tooltips = [alt.Tooltip(f"{key}:N", title=title) for key, title in _TOOLTIP_TITLES.items()]
     layers = [
-        *_runs(runs, rows, style, {"x": x, "y": y}),
-        bars.encode(x=_at("low", x), x2="high:Q", y=y, tooltip=tips),
-        means.encode(x=x, y=y, fill=fill, tooltip=tips),
-        _words(base, y, ink),
+        *_run_layers(runs, rows, style, {"x": x, "y": y}),
+        bars.encode(x=_x_channel("low", x), x2="high:Q", y=y, tooltip=tooltips),
+        means.encode(x=x, y=y, fill=fill, tooltip=tooltips),
+        row_text(base, y, colors, "standing"),
     ]
-    return combine_layers(layers, ink).properties(
+    return combine_layers(layers, colors).properties(
         height=max(ROW_HEIGHT * len(rows) + EXTRA_HEIGHT, 180), padding={"left": 0, "right": 96, "top": 2, "bottom": 5}
     )
 
 
-_SAID = {"group": "Group", "n": "Runs", "said": "Mean", "said_sd": "Standard deviation", "said_bar": "95% interval"}
-_AXIS = alt.Axis(
+_TOOLTIP_TITLES = {"group": "Group", "n": "Runs", "said": "Mean", "said_sd": "Standard deviation", "said_bar": "95% interval"}
+_X_AXIS = alt.Axis(
     domain=False, ticks=False, grid=True, gridDash=[2, 3], labelPadding=6, titlePadding=8, titleAnchor="end", tickCount=7
 )
 
 
-def _rows(rows: Sequence[RankedGroup]) -> pd.DataFrame:
-    made = []
-    for place, row in enumerate(rows):
-        one = row.summary
-        bar = f"{format_number(one.low)} to {format_number(one.high)}" if one.low is not None else "none: one run has no spread"
-        said = {
-            "said": format_number(one.mean),
-            "said_sd": format_number(one.sd) or "none",
-            "said_bar": bar,
+def _group_data(rows: Sequence[RankedGroup]) -> pd.DataFrame:
+    data_rows = []
+    for index, row in enumerate(rows):
+        summary = row.summary
+        interval = (
+            f"{format_number(summary.low)} to {format_number(summary.high)}"
+            if summary.low is not None
+            else "none: one run has no spread"
+        )
+        texts = {
+            "said": format_number(summary.mean),
+            "said_sd": format_number(summary.sd) or "none",
+            "said_bar": interval,
             "standing": row.standing,
         }
-        made.append({"place": place + _ABOVE, "group": row.group.label, **vars(one), **said})
-    return pd.DataFrame(made).astype({"low": "float64", "high": "float64", "sd": "float64"})
+        data_rows.append({"place": index + _MEAN_OFFSET, "group": row.group.label, **vars(summary), **texts})
+    return pd.DataFrame(data_rows).astype({"low": "float64", "high": "float64", "sd": "float64"})
 
 
-def _runs(runs: RunTable, rows: Sequence[RankedGroup], look: ChartStyle, at: dict[str, Any]) -> list[alt.Chart]:
-    drawn = {run_id: (place, number) for place, row in enumerate(rows) for run_id, number in _members(row)}
-    some = sample_runs(subset(runs, [run_id for run_id in runs.ids if run_id in drawn]), look.selected_run_ids, MAX_POINTS)
-    data = chart_data(some, look).assign(
-        place=[drawn[run_id][0] + _BELOW + _SPREAD * jitter(run_id) for run_id in some.ids],
-        mean=[drawn[run_id][1] for run_id in some.ids],
-        said=[format_number(drawn[run_id][1]) for run_id in some.ids],
+def _run_layers(runs: RunTable, rows: Sequence[RankedGroup], style: ChartStyle, encoding: dict[str, Any]) -> list[alt.Chart]:
+    row_and_number = {
+        run_id: (index, number)
+        for index, row in enumerate(rows)
+        for run_id, number in zip(row.group.run_ids, row.group.numbers, strict=True)
+    }
+    sampled_runs = sample_runs(
+        subset(runs, [run_id for run_id in runs.ids if run_id in row_and_number]), style.selected_run_ids, MAX_POINTS
+    )
+    data = chart_data(sampled_runs, style).assign(
+        place=[row_and_number[run_id][0] + _RUNS_OFFSET + _JITTER_HEIGHT * jitter(run_id) for run_id in sampled_runs.ids],
+        mean=[row_and_number[run_id][1] for run_id in sampled_runs.ids],
+        said=[format_number(row_and_number[run_id][1]) for run_id in sampled_runs.ids],
     )
     points = alt.Chart(data)
-    at = at | {"tooltip": [*run_tooltips(look), alt.Tooltip("said:N", title="Value")]}
-    dots = points.mark_point(filled=True, size=30 if len(some) <= CROWDED_POINTS else 16, opacity=0.75).encode(
-        **at, color=color_encoding(look, "no legend")
+    encoding = encoding | {"tooltip": [*run_tooltips(style), alt.Tooltip("said:N", title="Value")]}
+    dots = points.mark_point(filled=True, size=30 if len(sampled_runs) <= CROWDED_POINTS else 16, opacity=0.75).encode(
+        **encoding, color=color_encoding(style, "no legend")
     )
-    return [add_click_selection(dots), *letter_layers(points.transform_filter(IS_SELECTED_EXPR), at, look.colors)]
+    return [add_click_selection(dots), *letter_layers(points.transform_filter(IS_SELECTED_EXPR), encoding, style.colors)]
 
 
-def _members(row: RankedGroup) -> Iterator[tuple[str, float]]:
-    return zip(row.group.run_ids, row.group.numbers, strict=True)
+def _x_channel(field: str, x: alt.X) -> alt.X:
+    channel = x.copy()
+    channel.shorthand = f"{field}:Q"
+    return channel
 
 
-def _at(field: str, x: alt.X) -> alt.X:
-    made = x.copy()
-    made.shorthand = f"{field}:Q"
-    return made
+def row_text(base: alt.Chart, y: alt.Y, colors: ChartColors, field: str) -> alt.Chart:
+    """A text for each row, right of the plot."""
+    style: dict[str, Any] = {"align": "left", "dx": 12, "fontSize": 11.5, "color": colors["ink"]}
+    return base.mark_text(**style).encode(x=alt.value("width"), y=y, text=f"{field}:N")
 
 
-def _words(base: alt.Chart, y: alt.Y, ink: ChartColors) -> alt.Chart:
-    """How a group stands, right of the picture."""
-    style: dict[str, Any] = {"align": "left", "dx": 12, "fontSize": 11.5, "color": ink["ink"]}
-    return base.mark_text(**style).encode(x=alt.value("width"), y=y, text="standing:N")
-
-
-def _side(rows: Sequence[RankedGroup]) -> dict[str, Any]:
+def _group_axis(rows: Sequence[RankedGroup]) -> dict[str, Any]:
     """A label per row at the left, with the number of runs."""
-    short = short_labels([row.group.label for row in rows], 44)
-    labels = [f"{short[row.group.label]}\N{EM SPACE}n = {row.summary.n:,}" for row in rows]
+    short_names = short_labels([row.group.label for row in rows], 44)
+    labels = [f"{short_names[row.group.label]}\N{EM SPACE}n = {row.summary.n:,}" for row in rows]
     return row_axis(labels)
 
 

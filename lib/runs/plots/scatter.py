@@ -12,7 +12,6 @@ from lib.runs.plots.axes import Axis
 from lib.runs.plots.axis_ranges import plot_value_at
 from lib.runs.plots.style import (
     IS_SELECTED_EXPR,
-    ChartColors,
     ChartStyle,
     chart_data,
     color_encoding,
@@ -20,19 +19,21 @@ from lib.runs.plots.style import (
     combine_layers,
     letter_layers,
     run_tooltips,
+    y_title,
 )
 from lib.runs.plots.trend import Trend
 from lib.runs.table.number_format import short_labels
 from lib.runs.table.types import RunTable
+from lib.theme import ChartColors
 
-MOST_POINTS = 5000
+MAX_POINTS = 5000
 CROWDED_POINTS = 1000
 """More points are drawn smaller and without a rim, which would cover what lies below."""
 BOX_SELECTION, CLICK_SELECTION = "box", "click"
 """The names of the two selections."""
 AXIS_MARGIN = 0.04
-"""Room beyond the outermost points, as a share of the axis."""
-_LOOK: dict[str, Any] = {
+"""Space beyond the outermost points, as a share of the axis."""
+_AXIS_OPTIONS: dict[str, Any] = {
     "domain": False,
     "ticks": False,
     "grid": True,
@@ -54,7 +55,7 @@ class Polyline:
 
 @dataclass(frozen=True)
 class ScatterOverlay:
-    """What is drawn over the points: a box from the start (places by column), a front, a trend."""
+    """What is drawn over the points: an initial box (spans by column), a front, a trend."""
 
     spans: Mapping[str, tuple[float, float]]
     front: Polyline | None = None
@@ -64,29 +65,31 @@ class ScatterOverlay:
 def scatter_plot(
     table: RunTable, axes: tuple[Axis, Axis], style: ChartStyle, overlay: ScatterOverlay | None = None
 ) -> alt.LayerChart:
-    """The runs at two axes (across, up) that hold these runs in the same order; those without both values are not drawn: see `unplaced`."""
-    (across, up), ink, overlay = axes, style.colors, overlay or ScatterOverlay({})
+    """The runs at two axes (across, up) that hold these runs in the same order; those without both values are not drawn: see `count_unplotted`."""
+    (across, up), colors, overlay = axes, style.colors, overlay or ScatterOverlay({})
     data = chart_data(table, style).assign(
         x=pd.Series(plot_values(across)), y=pd.Series(plot_values(up)), across=list(across.texts), up=list(up.texts)
     )
     data = data.dropna(subset=["x", "y"])
-    at = {"x": alt.X("x:Q", **_axis(across), title=column_title(across.name)), "y": alt.Y("y:Q", **_axis(up), title=None)}
-    tips = {"tooltip": _tooltip(axes, style)}
+    encoding = {
+        "x": alt.X("x:Q", **_axis_options(across), title=column_title(across.name)),
+        "y": alt.Y("y:Q", **_axis_options(up), title=None),
+    }
+    tooltip = {"tooltip": _point_tooltips(axes, style)}
     base = alt.Chart(data)
-    title = alt.TitleParams(column_title(up.name), anchor="start", fontSize=11, fontWeight="normal", color=ink["soft"], offset=8)
     layers = [
-        *(_trend(overlay.trend, at, ink) if overlay.trend else []),
-        *([_front(overlay.front, at, ink)] if overlay.front else []),
-        _points(base, style, at | tips, _selections(axes, overlay, ink)),
-        *letter_layers(base.transform_filter(IS_SELECTED_EXPR), at | tips, ink, ring_size=170),
+        *(_trend_layers(overlay.trend, encoding, colors) if overlay.trend else []),
+        *([_front_layer(overlay.front, encoding, colors)] if overlay.front else []),
+        _point_layer(base, style, encoding | tooltip, _selections(axes, overlay, colors)),
+        *letter_layers(base.transform_filter(IS_SELECTED_EXPR), encoding | tooltip, colors, ring_size=170),
     ]
-    return combine_layers(layers, ink).properties(title=title)
+    return combine_layers(layers, colors).properties(title=y_title(up.name, colors))
 
 
 def plot_values(axis: Axis) -> list[float | None]:
-    """Where the runs stand on an axis drawn in values: numbers, or the numbers of lanes; None for a run without a value."""
-    lanes = {lane: float(number) for number, lane in enumerate(axis.categories)}
-    return [lanes[value] if isinstance(value, str) else value for value in axis.values]
+    """The plot values of the runs on an axis drawn in values: numbers, or the indices of categories; None for a run without a value."""
+    category_index = {category: float(index) for index, category in enumerate(axis.categories)}
+    return [category_index[value] if isinstance(value, str) else value for value in axis.values]
 
 
 def count_unplotted(axes: tuple[Axis, Axis]) -> int:
@@ -94,70 +97,76 @@ def count_unplotted(axes: tuple[Axis, Axis]) -> int:
     return sum(None in pair for pair in zip(axes[0].values, axes[1].values, strict=True))
 
 
-def _selections(axes: tuple[Axis, Axis], over: ScatterOverlay, ink: ChartColors) -> list[alt.Parameter]:
-    start: dict[str, Any] = {}
-    if any(one.name in over.spans for one in axes):
-        ends = {field: over.spans.get(one.name, (-AXIS_MARGIN, 1 + AXIS_MARGIN)) for field, one in zip("xy", axes, strict=True)}
-        start = {
-            "value": {field: [plot_value_at(one, end) for end in ends[field]] for field, one in zip("xy", axes, strict=True)}
+def _selections(axes: tuple[Axis, Axis], overlay: ScatterOverlay, colors: ChartColors) -> list[alt.Parameter]:
+    initial_value: dict[str, Any] = {}
+    if any(axis.name in overlay.spans for axis in axes):
+        spans = {
+            field: overlay.spans.get(axis.name, (-AXIS_MARGIN, 1 + AXIS_MARGIN)) for field, axis in zip("xy", axes, strict=True)
         }
-    mark = alt.BrushConfig(fill=ink["brush"], fillOpacity=0.1, stroke=ink["brush"], strokeOpacity=0.7)
-    box = alt.selection_interval(name=BOX_SELECTION, encodings=["x", "y"], translate=False, zoom=False, mark=mark, **start)
+        initial_value = {
+            "value": {field: [plot_value_at(axis, end) for end in spans[field]] for field, axis in zip("xy", axes, strict=True)}
+        }
+    mark = alt.BrushConfig(fill=colors["brush"], fillOpacity=0.1, stroke=colors["brush"], strokeOpacity=0.7)
+    box = alt.selection_interval(
+        name=BOX_SELECTION, encodings=["x", "y"], translate=False, zoom=False, mark=mark, **initial_value
+    )
     return [box, alt.selection_point(name=CLICK_SELECTION, fields=["run_id"], on="click")]
 
 
-def _points(base: alt.Chart, look: ChartStyle, at: dict[str, Any], selections: Sequence[alt.Parameter]) -> alt.Chart:
+def _point_layer(base: alt.Chart, style: ChartStyle, encoding: dict[str, Any], selections: Sequence[alt.Parameter]) -> alt.Chart:
     box, click = selections
-    many = len(base.data) > CROWDED_POINTS
-    seen = alt.when(box & click).then(alt.value(0.6 if many else 0.85)).otherwise(alt.value(0.06 if many else 0.12))
-    rim: dict[str, Any] = {} if many else {"stroke": look.colors["page"], "strokeWidth": 0.8}
-    points = base.mark_point(filled=True, size=30 if many else 80, **rim)
-    return points.encode(**at, color=color_encoding(look, "legend"), opacity=seen).add_params(*selections)
+    is_crowded = len(base.data) > CROWDED_POINTS
+    opacity = (
+        alt.when(box & click).then(alt.value(0.6 if is_crowded else 0.85)).otherwise(alt.value(0.06 if is_crowded else 0.12))
+    )
+    stroke: dict[str, Any] = {} if is_crowded else {"stroke": style.colors["page"], "strokeWidth": 0.8}
+    points = base.mark_point(filled=True, size=30 if is_crowded else 80, **stroke)
+    return points.encode(**encoding, color=color_encoding(style, "legend"), opacity=opacity).add_params(*selections)
 
 
-def _front(front: Polyline, at: dict[str, Any], ink: ChartColors) -> alt.Chart:
+def _front_layer(front: Polyline, encoding: dict[str, Any], colors: ChartColors) -> alt.Chart:
     data = pd.DataFrame({"x": front.x, "y": front.y, "step": range(len(front.x))})
-    line = alt.Chart(data).mark_line(interpolate=f"step-{front.step}", stroke=ink["ink"], strokeWidth=1.5)
-    return line.encode(**at, order="step:Q")
+    line = alt.Chart(data).mark_line(interpolate=f"step-{front.step}", stroke=colors["ink"], strokeWidth=1.5)
+    return line.encode(**encoding, order="step:Q")
 
 
-def _trend(trend: Trend, at: dict[str, Any], ink: ChartColors) -> list[alt.Chart]:
+def _trend_layers(trend: Trend, encoding: dict[str, Any], colors: ChartColors) -> list[alt.Chart]:
     """The line in a pale band, both cut off at the edge of the plot."""
     base = alt.Chart(pd.DataFrame({"x": trend.x, "y": trend.mean, "low": trend.low, "high": trend.high}))
-    band = base.mark_area(color=ink["soft"], opacity=0.16, clip=True)
-    up = at["y"].copy()
-    up.shorthand = "low:Q"
+    band = base.mark_area(color=colors["soft"], opacity=0.16, clip=True)
+    y = encoding["y"].copy()
+    y.shorthand = "low:Q"
     return [
-        band.encode(x=at["x"], y=up, y2="high:Q"),
-        base.mark_line(stroke=ink["soft"], strokeWidth=2, clip=True).encode(**at),
+        band.encode(x=encoding["x"], y=y, y2="high:Q"),
+        base.mark_line(stroke=colors["soft"], strokeWidth=2, clip=True).encode(**encoding),
     ]
 
 
-def _tooltip(axes: tuple[Axis, Axis], look: ChartStyle) -> list[alt.Tooltip]:
-    color = look.color_column
-    tips = run_tooltips(look)
-    tips += [alt.Tooltip(f"{key}:N", title=column_title(one.name)) for key, one in zip(("across", "up"), axes, strict=True)]
-    named = [one.name for one in axes]
-    return tips + ([alt.Tooltip("shaded:N", title=column_title(color))] if color and color not in named else [])
+def _point_tooltips(axes: tuple[Axis, Axis], style: ChartStyle) -> list[alt.Tooltip]:
+    color = style.color_column
+    tooltips = run_tooltips(style)
+    tooltips += [alt.Tooltip(f"{key}:N", title=column_title(axis.name)) for key, axis in zip(("across", "up"), axes, strict=True)]
+    axis_names = [axis.name for axis in axes]
+    return tooltips + ([alt.Tooltip("shaded:N", title=column_title(color))] if color and color not in axis_names else [])
 
 
-def _axis(one: Axis) -> dict[str, Any]:
-    """Scale and look of an axis: a log scale where the axis is one, a lane per text."""
-    if one.categories:
-        return _lanes(one)
-    real = sorted({value for value in one.values if isinstance(value, float)})
-    few = len(real) <= 8 and all(value.is_integer() for value in real)
-    ticks: dict[str, Any] = {"values": real, "format": ",d"} if few else {"tickCount": 6}
-    ends = [one.value_at(-AXIS_MARGIN), one.value_at(1 + AXIS_MARGIN)]
+def _axis_options(axis: Axis) -> dict[str, Any]:
+    """Scale and style of an axis: a log scale where the axis has one, a position per category."""
+    if axis.categories:
+        return _category_options(axis)
+    numbers = sorted({value for value in axis.values if isinstance(value, float)})
+    are_few_integers = len(numbers) <= 8 and all(value.is_integer() for value in numbers)
+    tick_options: dict[str, Any] = {"values": numbers, "format": ",d"} if are_few_integers else {"tickCount": 6}
+    limits = [axis.value_at(-AXIS_MARGIN), axis.value_at(1 + AXIS_MARGIN)]
     return {
-        "axis": alt.Axis(**_LOOK, **ticks),
-        "scale": alt.Scale(type="log" if one.is_log else "linear", domain=ends, zero=False, nice=False),
+        "axis": alt.Axis(**_AXIS_OPTIONS, **tick_options),
+        "scale": alt.Scale(type="log" if axis.is_log else "linear", domain=limits, zero=False, nice=False),
     }
 
 
-def _lanes(one: Axis) -> dict[str, Any]:
-    labels = short_labels(one.categories, 20)
-    said = json.dumps([labels[lane] for lane in one.categories])
-    ticks = list(range(len(one.categories)))
-    look = alt.Axis(**_LOOK, labelAngle=0, labelLimit=0, labelExpr=f"{said}[datum.value]", values=ticks)
-    return {"axis": look, "scale": alt.Scale(domain=[-0.6, len(one.categories) - 0.4], zero=False, nice=False)}
+def _category_options(axis: Axis) -> dict[str, Any]:
+    labels = short_labels(axis.categories, 20)
+    label_texts = json.dumps([labels[category] for category in axis.categories])
+    ticks = list(range(len(axis.categories)))
+    category_axis = alt.Axis(**_AXIS_OPTIONS, labelAngle=0, labelLimit=0, labelExpr=f"{label_texts}[datum.value]", values=ticks)
+    return {"axis": category_axis, "scale": alt.Scale(domain=[-0.6, len(axis.categories) - 0.4], zero=False, nice=False)}

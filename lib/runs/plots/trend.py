@@ -43,31 +43,33 @@ def fit_trend(xs: Sequence[float | None], ys: Sequence[float | None], *, log_x: 
     pairs = [(x, y) for x, y in zip(xs, ys, strict=True) if x is not None and y is not None]
     if len(pairs) < MIN_POINTS:
         return NoTrend(f"A trend needs {MIN_POINTS} runs with both values, here are {len(pairs)}.")
-    (x, x_unit), (y, y_unit) = (_scale(_to_axis([pair[i] for pair in pairs], log=log)) for i, log in enumerate((log_x, log_y)))
+    (x, x_unit), (y, y_unit) = (
+        _scale_to_unit(_to_axis([pair[i] for pair in pairs], is_log=is_log)) for i, is_log in enumerate((log_x, log_y))
+    )
     if float(np.ptp(x)) < 1e-12:
         return NoTrend("A trend needs at least two different values across.")
     at = np.linspace(x.min(), x.max(), GRID_SIZE)
     fit = fit_line(x, y, at)
     mean, low, high = (
-        _from_axis(values * y_unit, log=log_y) for values in (fit.mean, fit.mean - fit.half_width, fit.mean + fit.half_width)
+        _from_axis(values * y_unit, is_log=log_y) for values in (fit.mean, fit.mean - fit.half_width, fit.mean + fit.half_width)
     )
     is_clear = abs(fit.slope) > max(fit.slope_half_width, 1e-12)
     direction: TrendDirection = "unclear" if not is_clear else "up" if fit.slope > 0 else "down"
-    return Trend(_from_axis(at * x_unit, log=log_x), mean, low, high, direction, len(pairs))
+    return Trend(_from_axis(at * x_unit, is_log=log_x), mean, low, high, direction, len(pairs))
 
 
-def _to_axis(values: Sequence[float], *, log: bool) -> "np.ndarray":
+def _to_axis(values: Sequence[float], *, is_log: bool) -> "np.ndarray":
     numbers = np.asarray(values, dtype=float)
-    return np.log10(numbers) if log else numbers
+    return np.log10(numbers) if is_log else numbers
 
 
-def _scale(values: "np.ndarray") -> tuple["np.ndarray", float]:
+def _scale_to_unit(values: "np.ndarray") -> tuple["np.ndarray", float]:
     """The values in units of the largest, so that no square overflows."""
     unit = float(np.abs(values).max()) or 1.0
     return values / unit, unit
 
 
-def _from_axis(values: "np.ndarray", *, log: bool) -> tuple[float, ...]:
+def _from_axis(values: "np.ndarray", *, is_log: bool) -> tuple[float, ...]:
     with np.errstate(over="ignore"):
-        numbers = 10**values if log else values
+        numbers = 10**values if is_log else values
     return tuple(float(value) for value in np.clip(numbers, -1e308, 1e308))

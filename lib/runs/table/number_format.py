@@ -93,3 +93,7 @@ def short_labels(names: Sequence[str], width: int = 18) -> dict[str, str]:
         labels[name] = label
         used_labels.add(label)
     return labels
+
+
+NO_VALUE = "no value"
+"""What is shown where a run has no value: at a tick, as a group, in a cell."""

@@ -10,8 +10,7 @@ import altair as alt
 import streamlit as st
 
 from lib.runs.export.table_files import as_csv, as_json, safe_file_name
-from lib.runs.plots.style import ChartColors
-from lib.theme import FONT_FOLDER
+from lib.theme import FONT_FOLDER, ChartColors
 from lib.ui.components.badges import chart_colors
 from lib.ui.components.formatting import format_count
 from lib.ui.pages.compare import drawn_charts

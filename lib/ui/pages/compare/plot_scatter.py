@@ -68,7 +68,7 @@ def draw(context: PlotContext) -> None:
             "scatter_plot", "No point to draw", "A point takes a run with a value in both columns; here is none. Choose another."
         )
         return
-    drawn_runs = style.sample_runs(runs, (*always_drawn_run_ids(context), *(overlay.front or ())), scatter.MOST_POINTS)
+    drawn_runs = style.sample_runs(runs, (*always_drawn_run_ids(context), *(overlay.front or ())), scatter.MAX_POINTS)
     clicked_run_ids = _show_plot(context, axes, overlay, drawn_runs)
     missing_note = (
         f"{format_count(unplotted_count, 'run')} without both values {'is' if unplotted_count == 1 else 'are'} not drawn."
