@@ -95,36 +95,36 @@ def unpack_store(folder):
     return sqlite_backend(folder / "mlflow.db")
 
 
-def answer_of(line, *more):
-    """What a command line answers, told as in expected.json: see `answer` in make.py."""
-    done = CliRunner().invoke(podium, [*shlex.split(line)[3:], *more])
-    said = json.loads(done.stdout) if done.stdout else None
-    for one in said.get("answers", ()) if isinstance(said, dict) else ():
-        for gap in one["unknown"]:
-            gap["until"] = "now" if gap["until"] and gap["until"] > said["at"] else gap["until"]
-    return {"line": line, "code": done.exit_code, "answer": said}
+def replay_command_line(line, *options):
+    """What a command line answers, in the form of expected.json: see `answer` in make.py."""
+    result = CliRunner().invoke(podium, [*shlex.split(line)[3:], *options])
+    document = json.loads(result.stdout) if result.stdout else None
+    for answer in document.get("answers", ()) if isinstance(document, dict) else ():
+        for gap in answer["unknown"]:
+            gap["until"] = "now" if gap["until"] and gap["until"] > document["at"] else gap["until"]
+    return {"line": line, "code": result.exit_code, "answer": document}
 
 
-def run_command(store, *words):
+def run_command(store, *arguments):
     """The document that a command prints, which must end well."""
-    done = CliRunner().invoke(podium, [*words, "--json", "--backend", store.uri])
-    assert done.exit_code == 0, (done.output, done.exception)
-    return json.loads(done.stdout)
+    result = CliRunner().invoke(podium, [*arguments, "--json", "--backend", store.uri])
+    assert result.exit_code == 0, (result.output, result.exception)
+    return json.loads(result.stdout)
 
 
-def ledger_findings(verified):
+def ledger_findings(verification):
     """What `verify` found, of all the models that it tells of."""
-    assert verified["models"]
-    return [(one["model"], found) for one in verified["models"] for found in one["findings"]]
+    assert verification["models"]
+    return [(report["model"], finding) for report in verification["models"] for finding in report["findings"]]
 
 
-def entries_before(model):
+def expected_entries(model):
     """The entries of a book as that commit told them."""
-    return next(one["answer"]["entries"] for one in EXPECTED["commands"] if f" history {model} " in one["line"])
+    return next(command["answer"]["entries"] for command in EXPECTED["commands"] if f" history {model} " in command["line"])
 
 
 @pytest.fixture(scope="module")
-def untouched(tmp_path_factory):
+def original_store(tmp_path_factory):
     """A copy of the store that is only looked at."""
     return unpack_store(tmp_path_factory.mktemp("untouched"))
 
@@ -136,72 +136,76 @@ def store(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def continued(tmp_path_factory):
+def continued_store(tmp_path_factory):
     """A copy in which today's code went on with these books; that of churn goes on in a further volume."""
-    here = unpack_store(tmp_path_factory.mktemp("continued"))
+    store = unpack_store(tmp_path_factory.mktemp("continued"))
     for model, version in CONTINUED_MODELS.items():
         stage = "Staging" if model == "wine-forest" else "Production"
-        run_command(here, "promote", model, version, "--to", stage, *REASON)
+        run_command(store, "promote", model, version, "--to", stage, *REASON)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(volumes, "VOLUME_CAPACITY", 4)
-        run_command(here, "promote", "churn", "1", "--to", "Production", *REASON)
-    return here
+        run_command(store, "promote", "churn", "1", "--to", "Production", *REASON)
+    return store
 
 
 @pytest.fixture(scope="module")
 def old_tree(tmp_path_factory):
     """The project as that commit had it."""
-    place = tmp_path_factory.mktemp("old")
+    folder = tmp_path_factory.mktemp("old")
     with tarfile.open(FOLDER / "podium.tar.gz") as archive:
-        archive.extractall(place, filter="data")
-    return place / "podium"
+        archive.extractall(folder, filter="data")
+    return folder / "podium"
 
 
 @pytest.fixture(scope="module")
-def old_code(old_tree):
+def run_old_code(old_tree):
     """A function that runs a program in the code of that commit, and gives what it prints."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "PODIUM_"))}
-    env = kept | {"PYTHONPATH": str(old_tree), "PODIUM_HOME": str(old_tree / ".podium"), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    inherited_env = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "PODIUM_"))}
+    env = inherited_env | {
+        "PYTHONPATH": str(old_tree),
+        "PODIUM_HOME": str(old_tree / ".podium"),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
 
-    def run(*words):
-        done = subprocess.run(words, cwd=old_tree, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)
+    def run_program(*command):
+        process = subprocess.run(command, cwd=old_tree, env=env, capture_output=True, text=True, check=False)
+        assert process.returncode == 0, process.stdout + process.stderr
+        return json.loads(process.stdout)
 
-    return run
-
-
-@pytest.mark.parametrize("told", EXPECTED["commands"], ids=case_id)
-def test_a_command_answers_as_it_did(untouched, told):
-    assert answer_of(told["line"], "--backend", untouched.uri) == told
+    return run_program
 
 
-@pytest.mark.parametrize("told", EXPECTED["packets"], ids=case_id)
-def test_a_packet_is_whole(monkeypatch, told):
+@pytest.mark.parametrize("command", EXPECTED["commands"], ids=case_id)
+def test_a_command_answers_as_it_did(original_store, command):
+    assert replay_command_line(command["line"], "--backend", original_store.uri) == command
+
+
+@pytest.mark.parametrize("command", EXPECTED["packets"], ids=case_id)
+def test_a_packet_is_whole(monkeypatch, command):
     monkeypatch.chdir(FOLDER)
-    assert told["answer"]["findings"] == []
-    assert answer_of(told["line"]) == told
+    assert command["answer"]["findings"] == []
+    assert replay_command_line(command["line"]) == command
 
 
 def test_the_backends_in_the_file_are_the_same():
-    found = [
+    backends = [
         {
-            "name": one.name,
-            "kind": one.kind,
-            "uri": one.uri,
-            "repository": one.repository,
-            "trouble": one.problem,
-            "backend": {"uri": one.backend.uri, "kind": one.backend.kind, "principal": one.backend.principal},
+            "name": entry.name,
+            "kind": entry.kind,
+            "uri": entry.uri,
+            "repository": entry.repository,
+            "trouble": entry.problem,
+            "backend": {"uri": entry.backend.uri, "kind": entry.backend.kind, "principal": entry.backend.principal},
         }
-        for one in read_config(FOLDER / "backends.toml").backends
+        for entry in read_config(FOLDER / "backends.toml").backends
     ]
-    assert found == EXPECTED["backends"]
+    assert backends == EXPECTED["backends"]
 
 
 def test_a_job_is_read_from_its_folder_with_state_log_and_parameters():
     (folder,) = (FOLDER / "job").iterdir()
     job, progress = read_job(folder), read_progress(read_job(folder))
-    found = {
+    job_values = {
         "id": job.id,
         "demo": job.task,
         "title": job.title,
@@ -218,15 +222,15 @@ def test_a_job_is_read_from_its_folder_with_state_log_and_parameters():
         "progress": {"done": progress.done, "total": progress.total, "unit": progress.unit},
         "log": read_log_tail(job),
     }
-    assert found == {name: value for name, value in EXPECTED["job"].items() if name != "runs"}
+    assert job_values == {name: value for name, value in EXPECTED["job"].items() if name != "runs"}
 
 
-def test_the_runs_of_a_job_are_found_by_their_tag(untouched):
-    found = [
+def test_the_runs_of_a_job_are_found_by_their_tag(original_store):
+    runs = [
         {"run_id": run.run_id, "name": run.name, "status": run.status, "metrics": run.metrics, "params": run.params}
-        for run in find_job_runs(untouched, EXPECTED["job"]["id"])
+        for run in find_job_runs(original_store, EXPECTED["job"]["id"])
     ]
-    assert found == EXPECTED["job"]["runs"]
+    assert runs == EXPECTED["job"]["runs"]
 
 
 def read_compare_links():
@@ -248,36 +252,39 @@ def read_compare_links():
 
 
 @pytest.fixture(scope="module")
-def parsed_links(untouched):
+def parsed_links(original_store):
     """What Compare makes of each link, and last of the saved view; starting a page takes longer than looking."""
     page = AppTest.from_function(read_compare_links)
-    page.session_state["backend"] = untouched
+    page.session_state["backend"] = original_store
     page.session_state["sources"] = [
         *(link["query"] for link in COMPARE_LINKS),
-        *saved_views.read_saved_views(untouched, EXPECTED["views"][0]["experiment"]).views,
+        *saved_views.read_saved_views(original_store, EXPECTED["views"][0]["experiment"]).views,
     ]
     page.run()
     assert not page.exception, [error.value for error in page.exception]
-    return [values_by_parameter(*one) for one in page.session_state["read"]]
+    return [values_by_parameter(*link_values) for link_values in page.session_state["read"]]
 
 
 def values_by_parameter(view, result, address):
-    """What was parsed_links, under the names that stand in addresses, and the address as it is written again."""
+    """What was read out of a link, under the names that stand in addresses, and the address as it is written again."""
     axes = [build_axis(result.all_runs, text.partition(":")[0]) for text in view.range]
-    conditions, ranges = [facets.parse_facet(text) for text in view.facet], parse_ranges(view.range, axes)
-    told = {
-        "view": {name: value for name, value in by_parameter(view).items() if value},
-        "filter": [[one.kind, one.name, one.comparator, one.value] for one in parse_filter(view.filter)],
-        "facet": [facet_as_list(one) for one in conditions],
-        "range": [[one.column, one.low, one.high] for one in ranges],
+    selected_facets, ranges = [facets.parse_facet(text) for text in view.facet], parse_ranges(view.range, axes)
+    values = {
+        "view": {name: value for name, value in view_by_parameter(view).items() if value},
+        "filter": [[clause.kind, clause.name, clause.comparator, clause.value] for clause in parse_filter(view.filter)],
+        "facet": [facet_as_list(facet) for facet in selected_facets],
+        "range": [[axis_range.column, axis_range.low, axis_range.high] for axis_range in ranges],
         "runs": list(result.runs.ids),
     }
-    again = {"facet": [facets.format_facet(one) for one in conditions], "range": [format_range(one) for one in ranges]}
-    said = parse_qs(address.partition("?")[2])
-    return told, said | {name: texts for name, texts in again.items() if texts}
+    formatted_values = {
+        "facet": [facets.format_facet(facet) for facet in selected_facets],
+        "range": [format_range(axis_range) for axis_range in ranges],
+    }
+    parameters = parse_qs(address.partition("?")[2])
+    return values, parameters | {name: texts for name, texts in formatted_values.items() if texts}
 
 
-def by_parameter(view):
+def view_by_parameter(view):
     """The parts of a view under the names by which an address carries them; the code may call them as it likes."""
     return {
         "experiment": list(view.experiment),
@@ -325,7 +332,7 @@ def facet_as_list(facet):
 
 
 def test_every_name_of_an_address_of_compare_is_in_one_of_the_links():
-    assert {name for link in COMPARE_LINKS for name in link["query"]} == {*by_parameter(ViewState()), "backend"}
+    assert {name for link in COMPARE_LINKS for name in link["query"]} == {*view_by_parameter(ViewState()), "backend"}
 
 
 @pytest.mark.parametrize("number", range(len(COMPARE_LINKS)))
@@ -335,55 +342,55 @@ def test_compare_understands_a_link_as_it_did_and_writes_the_same(parsed_links, 
     assert parsed_links[number] == (link["understood"], address)
 
 
-def test_a_saved_view_is_listed_and_opens(untouched, parsed_links):
-    told = EXPECTED["views"]
-    found = saved_views.read_saved_views(untouched, told[0]["experiment"])
-    kept = [
+def test_a_saved_view_is_listed_and_opens(original_store, parsed_links):
+    expected_views = EXPECTED["views"]
+    result = saved_views.read_saved_views(original_store, expected_views[0]["experiment"])
+    views = [
         {
-            "key": one.key,
-            "experiment": one.experiment_id,
-            "name": one.name,
-            "query": one.query,
-            "by": one.by,
-            "at": str(one.at),
+            "key": view.key,
+            "experiment": view.experiment_id,
+            "name": view.name,
+            "query": view.query,
+            "by": view.by,
+            "at": str(view.at),
         }
-        for one in found.views
+        for view in result.views
     ]
-    assert (kept, found.skipped_count) == (told, 0)
-    assert parsed_links[-1] == (COMPARE_LINKS[0]["understood"], parse_qs(told[0]["query"]))
+    assert (views, result.skipped_count) == (expected_views, 0)
+    assert parsed_links[-1] == (COMPARE_LINKS[0]["understood"], parse_qs(expected_views[0]["query"]))
 
 
 @pytest.mark.parametrize("link", PAGE_LINKS, ids=case_id)
 def test_a_page_opens_by_a_link_and_shows_what_it_showed(app, store, tmp_path, link):
     """There is nothing at the default backend: whatever is shown came from the one that the link names."""
-    at_home = tmp_path / "podium"
-    shutil.copytree(FOLDER / "job", at_home / "jobs")
-    for ordered in at_home.glob("jobs/*/spec.json"):
-        ordered.write_text(ordered.read_text().replace("/podium/mlflow.db", str(store.path)))
-    add_backend(at_home / "backends.toml", parse_configured_backend("bank", store.uri, folder=tmp_path))
+    podium_home = tmp_path / "podium"
+    shutil.copytree(FOLDER / "job", podium_home / "jobs")
+    for spec_file in podium_home.glob("jobs/*/spec.json"):
+        spec_file.write_text(spec_file.read_text().replace("/podium/mlflow.db", str(store.path)))
+    add_backend(podium_home / "backends.toml", parse_configured_backend("bank", store.uri, folder=tmp_path))
     page = app(link["page"], f"sqlite:///{tmp_path}/nothing.db", **link["query"])
-    kinds = (page.selectbox, page.multiselect, page.text_input, page.date_input, page.time_input)
-    boxes = {box.key: json_value(box.value) for kind in kinds for box in kind if box.key in link["query"]}
-    first = {"register": page.text_area, "demo": page.selectbox}
-    boxes |= {name: box[0].value for name, box in first.items() if name in link["query"]}
-    titles = [html.unescape(one.value) for kind in (page.title, page.header) for one in kind]
-    after = {name: [value] if isinstance(value, str) else list(value) for name, value in page.query_params.items()}
-    assert after == link["after"]
-    assert {"titles": titles, "boxes": boxes, "rows": [len(one.value) for one in page.dataframe]} == link["shown"]
+    widget_lists = (page.selectbox, page.multiselect, page.text_input, page.date_input, page.time_input)
+    boxes = {box.key: json_value(box.value) for widgets in widget_lists for box in widgets if box.key in link["query"]}
+    first_widgets = {"register": page.text_area, "demo": page.selectbox}
+    boxes |= {name: widgets[0].value for name, widgets in first_widgets.items() if name in link["query"]}
+    titles = [html.unescape(heading.value) for headings in (page.title, page.header) for heading in headings]
+    final_query = {name: [value] if isinstance(value, str) else list(value) for name, value in page.query_params.items()}
+    assert final_query == link["after"]
+    assert {"titles": titles, "boxes": boxes, "rows": [len(table.value) for table in page.dataframe]} == link["shown"]
 
 
 def json_value(value):
     """A value of a widget as JSON has it."""
-    return [json_value(one) for one in value] if isinstance(value, list | tuple) else str(value)
+    return [json_value(item) for item in value] if isinstance(value, list | tuple) else str(value)
 
 
 @pytest.mark.parametrize("model", CONTINUED_MODELS)
-def test_a_book_is_continued_and_whole(continued, model):
-    before = entries_before(model)
-    now = run_command(continued, "history", model)["entries"]
-    assert now[: len(before)] == before
-    assert [one["type"] for one in now[len(before) :]].count("APPLIED") >= 1
-    assert ledger_findings(run_command(continued, "verify", model)) == []
+def test_a_book_is_continued_and_whole(continued_store, model):
+    old_entries = expected_entries(model)
+    entries = run_command(continued_store, "history", model)["entries"]
+    assert entries[: len(old_entries)] == old_entries
+    assert [entry["type"] for entry in entries[len(old_entries) :]].count("APPLIED") >= 1
+    assert ledger_findings(run_command(continued_store, "verify", model)) == []
 
 
 @pytest.mark.parametrize(
@@ -393,37 +400,39 @@ def test_a_book_is_continued_and_whole(continued, model):
         ("restored", "The book itself was deleted, and restored"),
     ],
 )
-def test_what_befell_a_book_since_that_commit_looked_is_recorded(continued, model, note):
-    added = run_command(continued, "history", model)["entries"][len(entries_before(model)) :]
-    assert [one["note"] for one in added if one["type"] == "OBSERVED"] == [note]
+def test_what_befell_a_book_since_that_commit_looked_is_recorded(continued_store, model, note):
+    new_entries = run_command(continued_store, "history", model)["entries"][len(expected_entries(model)) :]
+    assert [entry["note"] for entry in new_entries if entry["type"] == "OBSERVED"] == [note]
 
 
 def test_a_head_that_is_noted_on_a_version_tells_that_the_end_of_a_book_was_cut_off(store):
-    told = EXPECTED["cut"]
+    command = EXPECTED["cut"]
     with closing(sqlite3.connect(store.path)) as db, db:
-        db.execute(told["sql"])
-    assert answer_of(told["line"], "--backend", store.uri) | {"sql": told["sql"]} == told
-    assert ledger_findings(told["answer"]) != []
+        db.execute(command["sql"])
+    assert replay_command_line(command["line"], "--backend", store.uri) | {"sql": command["sql"]} == command
+    assert ledger_findings(command["answer"]) != []
 
 
-def test_the_heads_that_were_noted_elsewhere_fit_the_books_that_went_on(continued):
+def test_the_heads_that_were_noted_elsewhere_fit_the_books_that_went_on(continued_store):
     heads = (FOLDER / "heads.txt").read_text(encoding="utf-8")
-    assert run_command(continued, "verify", "--against", str(FOLDER / "heads.txt")) == run_command(continued, "verify")
-    assert len(heads.splitlines()) == len(run_command(continued, "verify")["models"])
+    assert run_command(continued_store, "verify", "--against", str(FOLDER / "heads.txt")) == run_command(
+        continued_store, "verify"
+    )
+    assert len(heads.splitlines()) == len(run_command(continued_store, "verify")["models"])
 
 
 def test_a_head_is_noted_in_git_under_the_same_name():
-    assert [[model, place, tag_name(model, place)] for model, place, _ in EXPECTED["git_tags"]] == EXPECTED["git_tags"]
+    assert [[model, position, tag_name(model, position)] for model, position, _ in EXPECTED["git_tags"]] == EXPECTED["git_tags"]
 
 
-def test_today_is_written_under_the_names_of_then(untouched, continued):
+def test_today_is_written_under_the_names_of_then(original_store, continued_store):
     """No tag of ours has a name that commit does not know, and what each entry of a type said then, each of that type says today."""
-    assert podium_tags(continued) <= podium_tags(untouched)
-    then, now = bodies_by_id(untouched), bodies_by_id(continued)
-    assert len(now) > len(then)
-    for entry_id in now.keys() - then.keys():
-        said = [set(body) for body in then.values() if body["type"] == now[entry_id]["type"]]
-        assert set.intersection(*said) <= set(now[entry_id])
+    assert podium_tags(continued_store) <= podium_tags(original_store)
+    old_bodies, bodies = bodies_by_id(original_store), bodies_by_id(continued_store)
+    assert len(bodies) > len(old_bodies)
+    for entry_id in bodies.keys() - old_bodies.keys():
+        old_fields = [set(body) for body in old_bodies.values() if body["type"] == bodies[entry_id]["type"]]
+        assert set.intersection(*old_fields) <= set(bodies[entry_id])
 
 
 def podium_tags(store):
@@ -438,26 +447,26 @@ def bodies_by_id(store):
     """Every entry as it stands in the store, by its id; one that goes on in a second parameter is left out."""
     with closing(sqlite3.connect(store.path)) as db:
         rows = db.execute("select value from params where length(key) = 6 and key > '0' and key < '1'").fetchall()
-    parts = [value.split(" ", 3) for (value,) in rows]
-    return {part[0]: json.loads(part[3]) for part in parts if part[3].endswith("}")}
+    entries = [value.split(" ", 3) for (value,) in rows]
+    return {parts[0]: json.loads(parts[3]) for parts in entries if parts[3].endswith("}")}
 
 
-def test_a_new_volume_follows_those_that_were_there(continued):
-    then = [one["type"] for one in entries_before("churn")].count("VOLUME")
-    now = [one["type"] for one in run_command(continued, "history", "churn")["entries"]].count("VOLUME")
-    assert (then, now > then) == (2, True)
+def test_a_new_volume_follows_those_that_were_there(continued_store):
+    old_count = [entry["type"] for entry in expected_entries("churn")].count("VOLUME")
+    count = [entry["type"] for entry in run_command(continued_store, "history", "churn")["entries"]].count("VOLUME")
+    assert (old_count, count > old_count) == (2, True)
 
 
 def test_a_decision_that_was_left_open_is_carried_out(store):
-    intent = entries_before("wine")[-1]["id"]
-    assert run_command(store, "recover", "--by", "zoe")["closed"] == [{"model": "wine", "entry": intent, "outcome": "applied"}]
+    intent_id = expected_entries("wine")[-1]["id"]
+    assert run_command(store, "recover", "--by", "zoe")["closed"] == [{"model": "wine", "entry": intent_id, "outcome": "applied"}]
     assert run_command(store, "current", "wine")["version"] == "2"
     assert ledger_findings(run_command(store, "verify")) == []
 
 
 def test_drift_that_nobody_had_seen_is_adopted(store):
     assert run_command(store, "drift", "pricing", "--adopt", *REASON)["findings"][0]["done"]["outcome"] == "applied"
-    assert [one["type"] for one in run_command(store, "history", "pricing")["entries"]][-4:] == [
+    assert [entry["type"] for entry in run_command(store, "history", "pricing")["entries"]][-4:] == [
         "OBSERVED",
         "REGISTERED",
         "DECIDED",
@@ -467,9 +476,9 @@ def test_drift_that_nobody_had_seen_is_adopted(store):
 
 
 def test_lines_that_were_imported_are_known_again(store, old_tree):
-    history = old_tree / "docs" / "examples" / "fraud-history.csv"
-    done = run_command(store, "import", "card-fraud", str(history), "--by", "zoe")
-    assert (done["added"], done["already_there"]) == ([], 15)
+    history_file = old_tree / "docs" / "examples" / "fraud-history.csv"
+    result = run_command(store, "import", "card-fraud", str(history_file), "--by", "zoe")
+    assert (result["added"], result["already_there"]) == ([], 15)
 
 
 def test_a_run_that_was_logged_is_registered_as_a_further_version(store):
@@ -478,41 +487,41 @@ def test_a_run_that_was_logged_is_registered_as_a_further_version(store):
     assert ledger_findings(run_command(store, "verify")) == []
 
 
-def test_the_old_code_reads_and_verifies_what_todays_code_continued(continued, old_code):
-    found = old_code(*OLD_COMMAND, "verify", "--backend", continued.uri, "--json")
-    assert ledger_findings(found) == []
-    assert found == run_command(continued, "verify")
+def test_the_old_code_reads_and_verifies_what_todays_code_continued(continued_store, run_old_code):
+    verification = run_old_code(*OLD_COMMAND, "verify", "--backend", continued_store.uri, "--json")
+    assert ledger_findings(verification) == []
+    assert verification == run_command(continued_store, "verify")
 
 
 @pytest.mark.parametrize("name", ["today.json", "today.html"])
-def test_the_old_code_finds_a_packet_of_today_whole(continued, tmp_path, old_code, name):
-    run_command(continued, "packet", "export", "churn", "--entry", "3", "--out", str(tmp_path / name), "--by", "zoe")
-    assert old_code(*OLD_COMMAND, "packet", "verify", str(tmp_path / name), "--json")["findings"] == []
+def test_the_old_code_finds_a_packet_of_today_whole(continued_store, tmp_path, run_old_code, name):
+    run_command(continued_store, "packet", "export", "churn", "--entry", "3", "--out", str(tmp_path / name), "--by", "zoe")
+    assert run_old_code(*OLD_COMMAND, "packet", "verify", str(tmp_path / name), "--json")["findings"] == []
 
 
 def test_the_old_code_reads_entries_views_backends_and_jobs_of_today_and_its_decision_is_read_today(
-    continued, tmp_path, old_code
+    continued_store, tmp_path, run_old_code
 ):
-    here = sqlite_backend(Path(shutil.copy(continued.path, tmp_path)))
-    experiment = EXPECTED["views"][0]["experiment"]
-    view = saved_views.save(here, saved_views.SavedView("", experiment, "Of today", "plot=Box", "zoe", datetime.now(UTC)))
-    backends = Path(shutil.copy(FOLDER / "backends.toml", tmp_path))
-    add_backend(backends, parse_configured_backend("today", "https://today.example.org", folder=tmp_path))
+    backend = sqlite_backend(Path(shutil.copy(continued_store.path, tmp_path)))
+    experiment_id = EXPECTED["views"][0]["experiment"]
+    view = saved_views.save(backend, saved_views.SavedView("", experiment_id, "Of today", "plot=Box", "zoe", datetime.now(UTC)))
+    backends_file = Path(shutil.copy(FOLDER / "backends.toml", tmp_path))
+    add_backend(backends_file, parse_configured_backend("today", "https://today.example.org", folder=tmp_path))
     (tmp_path / "hello.py").write_text("print('run 1/1 hello')")
     settings = read_job_settings({**os.environ, "PODIUM_HOME": str(tmp_path / "home")}, tmp_path)
-    started = job_queue.start_job(
-        settings, job_queue.JobSpec("first-run", "Hello", tmp_path / "hello.py"), here, datetime.now(UTC)
+    job = job_queue.start_job(
+        settings, job_queue.JobSpec("first-run", "Hello", tmp_path / "hello.py"), backend, datetime.now(UTC)
     )
-    done = job_queue.wait(settings, started.id, 120)
-    log, places = run_command(here, "log"), (str(here.path), experiment, str(backends), str(done.folder))
-    told = old_code(sys.executable, "-c", OLD_LOOK, *places, "promote", "churn", "2", "--to", "Production", *REASON)
-    assert told == {
+    job = job_queue.wait(settings, job.id, 120)
+    log, paths = run_command(backend, "log"), (str(backend.path), experiment_id, str(backends_file), str(job.folder))
+    answers = run_old_code(sys.executable, "-c", OLD_LOOK, *paths, "promote", "churn", "2", "--to", "Production", *REASON)
+    assert answers == {
         "log": log,
-        "views": [[one.name, one.query, one.by] for one in saved_views.read_saved_views(here, experiment).views],
-        "backends": [[one.name, one.kind, one.uri, one.repository] for one in read_config(backends).backends],
+        "views": [[entry.name, entry.query, entry.by] for entry in saved_views.read_saved_views(backend, experiment_id).views],
+        "backends": [[entry.name, entry.kind, entry.uri, entry.repository] for entry in read_config(backends_file).backends],
         "job": ["Hello", "finished", 0, "run 1/1 hello"],
         "outcome": "applied",
     }
-    assert [view.name, view.query, view.by] in told["views"]
-    assert run_command(here, "current", "churn")["version"] == "2"
-    assert ledger_findings(run_command(here, "verify")) == []
+    assert [view.name, view.query, view.by] in answers["views"]
+    assert run_command(backend, "current", "churn")["version"] == "2"
+    assert ledger_findings(run_command(backend, "verify")) == []

@@ -16,7 +16,7 @@ TINY = Plan(read=(20, 200), steps=5, reactions=(20, 40), rounds=1, client=20, se
 @pytest.mark.skipif(is_opted_out(), reason="PODIUM_NO_BROWSER=1")
 def test_every_benchmark_runs_through_with_tiny_stores(tmp_path, clean_session):
     figures = list(measure(TINY, tmp_path))
-    said = " ".join(one.what for one in figures)
+    measurements = " ".join(figure.what for figure in figures)
     kinds = ("read 200 runs, SQLite", "the client reads", "histories of 50 runs, 5 steps, server", "read 120 runs, server")
     kinds += (
         "open Compare, 40 runs",
@@ -34,21 +34,21 @@ def test_every_benchmark_runs_through_with_tiny_stores(tmp_path, clean_session):
         "append at 40 entries",
         "verify 40 entries",
     )
-    assert [kind for kind in kinds if kind not in said] == []
-    assert all(one.podium > 0 for one in figures)
+    assert [kind for kind in kinds if kind not in measurements] == []
+    assert all(figure.podium > 0 for figure in figures)
     assert len(json.loads(figures_to_json(figures, 1.0))["figures"]) == len(figures)
     assert render_page(figures).count("\n| ") == len(figures) + 1
 
 
 def test_the_ways_take_turns_and_the_quickest_round_counts():
     ticks = iter([0.0, 3.0, 10.0, 11.0, 20.0, 22.0, 30.0, 35.0])
-    order = []
-    took = measure_quickest({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2, lambda: next(ticks))
-    assert order == ["a", "b", "a", "b"]
-    assert took == {"a": 2.0, "b": 1.0}
+    calls = []
+    durations = measure_quickest({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2, lambda: next(ticks))
+    assert calls == ["a", "b", "a", "b"]
+    assert durations == {"a": 2.0, "b": 1.0}
 
 
 def test_a_figure_says_its_ratios_and_whether_its_goal_was_kept():
-    one = Figure("read", 0.2, peer=4.0, peer_is="MLflow", floor=0.1, floor_is="fetch", goal="≥ 10×", kept=True)
-    assert (one.times_faster, one.above_floor) == (20, 2)
-    assert "| read | 200 ms | 4.0 s MLflow | **20× as quick** | 100 ms fetch | 2× | ≥ 10×: kept |" in figure_table([one])
+    figure = Figure("read", 0.2, peer=4.0, peer_is="MLflow", floor=0.1, floor_is="fetch", goal="≥ 10×", kept=True)
+    assert (figure.times_faster, figure.above_floor) == (20, 2)
+    assert "| read | 200 ms | 4.0 s MLflow | **20× as quick** | 100 ms fetch | 2× | ≥ 10×: kept |" in figure_table([figure])

@@ -5,7 +5,16 @@ import re
 
 import pytest
 
-from lib.ledger.packet import document as packet
+from lib.ledger.packet.document import (
+    PacketBook,
+    PacketEntry,
+    PacketOrigin,
+    PacketPicture,
+    PacketSubject,
+    PacketVolume,
+    document_to_json,
+    hashed_document,
+)
 from lib.ledger.queries.as_of_text import answer_text
 from lib.ledger.queries.time_query import parse_time_query
 from lib.registry.audit_queries import AsOfQuery, query_as_of
@@ -18,15 +27,15 @@ PAGE = (PROJECT_ROOT / "docs" / "packet.md").read_text(encoding="utf-8")
 FRAUD = PROJECT_ROOT / "docs" / "examples" / "fraud-history.csv"
 
 
-def members(heading):
+def table_members(heading):
     """The names in the first column of the table under a heading."""
-    below = re.split(r"^#+ ", PAGE.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
-    cells = [line.split("|")[1] for line in below.splitlines() if line.startswith("| `")]
+    section = re.split(r"^#+ ", PAGE.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
 
 
 @pytest.fixture
-def packet_of_answer(fresh_store):
+def answer_packet(fresh_store):
     """The packet of the bank's answer, as it is written down."""
     make_registered_model(fresh_store, "card-fraud", 3, {"3": "Production"}, {"production": "3"})
     import_history(make_writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
@@ -36,22 +45,22 @@ def packet_of_answer(fresh_store):
     )
 
 
-def test_the_page_names_the_members_of_a_packet_and_no_others(packet_of_answer):
-    assert members("The document") == set(packet.hashed_document(packet_of_answer))
+def test_the_page_names_the_members_of_a_packet_and_no_others(answer_packet):
+    assert table_members("The document") == set(hashed_document(answer_packet))
     models = {
-        "subject": packet.PacketSubject,
-        "made": packet.PacketOrigin,
-        "book": packet.PacketBook,
-        "volumes": packet.PacketVolume,
-        "entries": packet.PacketEntry,
-        "pictures": packet.PacketPicture,
+        "subject": PacketSubject,
+        "made": PacketOrigin,
+        "book": PacketBook,
+        "volumes": PacketVolume,
+        "entries": PacketEntry,
+        "pictures": PacketPicture,
     }
     for heading, model in models.items():
-        assert members(heading) == set(model.model_fields), heading
+        assert table_members(heading) == set(model.model_fields), heading
 
 
-def test_the_page_names_what_stands_in_the_members_without_a_shape_of_their_own(packet_of_answer):
-    document = packet.hashed_document(packet_of_answer)
+def test_the_page_names_what_stands_in_the_members_without_a_shape_of_their_own(answer_packet):
+    document = hashed_document(answer_packet)
     for name in ("answer", "registry"):
         line = next(line for line in PAGE.splitlines() if line.startswith(f"| `{name}`"))
         assert set(document[name]) <= set(re.findall(r"`(\w+)`", line)), name
@@ -60,11 +69,11 @@ def test_the_page_names_what_stands_in_the_members_without_a_shape_of_their_own(
     assert all(set(item) <= set(re.findall(r"`(\w+)`", evidence)) for item in document["evidence"])
 
 
-def test_the_code_on_the_page_checks_a_packet_without_podium(packet_of_answer, tmp_path, monkeypatch):
+def test_the_code_on_the_page_checks_a_packet_without_podium(answer_packet, tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    document = packet.hashed_document(packet_of_answer)
-    (tmp_path / "decision.json").write_text(packet.document_to_json(document))
+    document = hashed_document(answer_packet)
+    (tmp_path / "decision.json").write_text(document_to_json(document))
     exec(code, {})
     document["book"]["volumes"][0]["hashes"][3] = "0" * 64
     (tmp_path / "decision.json").write_text(json.dumps(document))
@@ -91,5 +100,5 @@ def test_the_answer_on_the_page_about_importing_is_the_one_that_is_given(fresh_s
     )
     page = (PROJECT_ROOT / "docs" / "import.md").read_text(encoding="utf-8")
     example = " ".join(line.removeprefix("> ") for line in page.splitlines() if line.startswith("> "))
-    when = re.compile(r"imported them on .* Europe/Berlin from")
-    assert when.sub("", example) == when.sub("", answer_text("card-fraud", result.answer))
+    import_time = re.compile(r"imported them on .* Europe/Berlin from")
+    assert import_time.sub("", example) == import_time.sub("", answer_text("card-fraud", result.answer))

@@ -137,27 +137,27 @@ EVERYDAY = frozenset(
 """Words that may be part of a name and are none by themselves: they do not say what a thing is. MLflow's own compounds are names."""
 
 
-def named(path: Path) -> str:
+def relative_path(path: Path) -> str:
     return str(path.relative_to(PROJECT_ROOT))
 
 
-def tree(path: Path) -> ast.Module:
+def parse_module(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imports(path: Path) -> set[str]:
+def imported_names(path: Path) -> set[str]:
     """The full names of everything a file imports, wherever the import stands."""
-    found = set()
-    for node in ast.walk(tree(path)):
+    names = set()
+    for node in ast.walk(parse_module(path)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
 
 
-def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+def functions_in(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [node for node in ast.walk(parse_module(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
 def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -166,161 +166,171 @@ def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return body[-1].end_lineno - body[0].lineno + 1 if body else 0
 
 
-@pytest.mark.parametrize("path", OURS, ids=named)
+@pytest.mark.parametrize("path", OURS, ids=relative_path)
 def test_a_module_has_at_most_300_lines_and_a_page_80(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= (80 if path in PAGES else 300)
 
 
-@pytest.mark.parametrize("path", OURS, ids=named)
+@pytest.mark.parametrize("path", OURS, ids=relative_path)
 def test_a_module_begins_with_what_it_is_for(path):
-    assert len((ast.get_docstring(tree(path)) or "").split()) >= 4
+    assert len((ast.get_docstring(parse_module(path)) or "").split()) >= 4
 
 
-@pytest.mark.parametrize("path", [*MODULES, *PAGES], ids=named)
+@pytest.mark.parametrize("path", [*MODULES, *PAGES], ids=relative_path)
 def test_functions_are_short_and_take_few_arguments(path):
-    long = {one.name: body_lines(one) for one in functions(path) if body_lines(one) > FUNCTION_LINES}
-    assert long == {}
-    wide = {one.name for one in functions(path) if _positional(one) > ARGUMENTS}
-    assert wide == set()
+    functions = functions_in(path)
+    assert {function.name: lines for function in functions if (lines := body_lines(function)) > FUNCTION_LINES} == {}
+    assert {function.name for function in functions if _count_arguments(function) > ARGUMENTS} == set()
 
 
-def _positional(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    return len([one for one in (*function.args.posonlyargs, *function.args.args) if one.arg not in ("self", "cls")])
+def _count_arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    arguments = (*function.args.posonlyargs, *function.args.args)
+    return len([argument for argument in arguments if argument.arg not in ("self", "cls")])
 
 
-@pytest.mark.parametrize("path", OURS, ids=named)
+@pytest.mark.parametrize("path", OURS, ids=relative_path)
 def test_public_names_have_a_docstring(path):
-    public = [
-        node for node in tree(path).body if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    definitions = [
+        node
+        for node in parse_module(path).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
     ]
-    assert [node.name for node in public if not ast.get_docstring(node)] == []
+    assert [node.name for node in definitions if not ast.get_docstring(node)] == []
 
 
-@pytest.mark.parametrize("path", OURS, ids=named)
+@pytest.mark.parametrize("path", OURS, ids=relative_path)
 def test_no_file_has_a_vague_name(path):
     assert not VAGUE.search(path.stem)
     assert path.stem not in EVERYDAY
 
 
-@pytest.mark.parametrize("path", OURS, ids=named)
+@pytest.mark.parametrize("path", OURS, ids=relative_path)
 def test_no_class_or_public_function_has_an_everyday_word_for_a_name(path):
     definitions = [
-        node for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        node for node in ast.walk(parse_module(path)) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     assert [node.name for node in definitions if node.name.lower() in EVERYDAY] == []
 
 
 def test_a_test_module_is_no_library():
     """What tests share is in tests/support or in a conftest."""
-    written_before = PROJECT_ROOT / "tests" / "support" / "written_by_533b392"
+    old_code_folder = PROJECT_ROOT / "tests" / "support" / "written_by_533b392"
     modules = [
         path
         for folder in ("tests", "benchmarks")
         for path in PROJECT_ROOT.glob(f"{folder}/**/*.py")
-        if not path.is_relative_to(written_before)
+        if not path.is_relative_to(old_code_folder)
     ]
     assert len(modules) > 100
-    wrong = {
-        named(path): taken
+    test_imports = {
+        relative_path(path): names
         for path in modules
-        if (taken := sorted(name for name in imports(path) if name.startswith("tests.") and ".test_" in name))
+        if (names := sorted(name for name in imported_names(path) if name.startswith("tests.") and ".test_" in name))
     }
-    assert wrong == {}
+    assert test_imports == {}
 
 
 def test_benchmarks_take_nothing_from_the_tests_but_their_support():
-    names = {name for path in PROJECT_ROOT.glob("benchmarks/**/*.py") for name in imports(path) if name.split(".")[0] == "tests"}
+    names = {
+        name for path in PROJECT_ROOT.glob("benchmarks/**/*.py") for name in imported_names(path) if name.split(".")[0] == "tests"
+    }
     assert names
     assert {name for name in names if not name.startswith("tests.support")} == set()
 
 
 def test_every_folder_of_tests_is_a_room_or_a_kind_of_test():
-    folders = {path.name for path in (PROJECT_ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    rooms = {path.name for path in (PROJECT_ROOT / "lib").iterdir() if path.is_dir()}
-    assert folders - rooms == {"browser", "journeys", "pages", "structure", "support"}
+    test_folders = {path.name for path in (PROJECT_ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    lib_folders = {path.name for path in (PROJECT_ROOT / "lib").iterdir() if path.is_dir()}
+    assert test_folders - lib_folders == {"browser", "journeys", "pages", "structure", "support"}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if "ui" not in path.parts], ids=named)
+@pytest.mark.parametrize("path", [path for path in MODULES if "ui" not in path.parts], ids=relative_path)
 def test_streamlit_is_drawn_with_only_in_app_pages_and_lib_ui(path):
-    assert not {name for name in imports(path) if name.split(".")[0] == "streamlit"}
+    assert not {name for name in imported_names(path) if name.split(".")[0] == "streamlit"}
 
 
-@pytest.mark.parametrize("path", [*PAGES, PROJECT_ROOT / "app.py", *PROJECT_ROOT.glob("lib/ui/**/*.py")], ids=named)
+@pytest.mark.parametrize("path", [*PAGES, PROJECT_ROOT / "app.py", *PROJECT_ROOT.glob("lib/ui/**/*.py")], ids=relative_path)
 def test_pages_and_lib_ui_never_touch_mlflow_themselves(path):
-    roots = {name.split(".")[0] for name in imports(path)}
+    roots = {name.split(".")[0] for name in imported_names(path)}
     assert not roots & {"mlflow", "sqlite3", "sklearn", "dagshub"}
 
 
-@pytest.mark.parametrize("path", OURS, ids=named)
+@pytest.mark.parametrize("path", OURS, ids=relative_path)
 def test_mlflows_global_state_is_never_set_in_the_apps_process(path):
     text = path.read_text(encoding="utf-8")
-    called = {node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)}
-    assert not called & {"set_tracking_uri", "set_registry_uri", "set_experiment", "start_run", "load_model", "autolog"}
+    attributes = {node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)}
+    assert not attributes & {"set_tracking_uri", "set_registry_uri", "set_experiment", "start_run", "load_model", "autolog"}
 
 
-@pytest.mark.parametrize("path", OURS, ids=named)
+@pytest.mark.parametrize("path", OURS, ids=relative_path)
 def test_nobody_catches_every_exception(path):
-    handlers = [node for node in ast.walk(tree(path)) if isinstance(node, ast.ExceptHandler)]
+    handlers = [node for node in ast.walk(parse_module(path)) if isinstance(node, ast.ExceptHandler)]
     assert not [node.lineno for node in handlers if node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")]
 
 
-@pytest.mark.parametrize("path", DEMOS, ids=named)
+@pytest.mark.parametrize("path", DEMOS, ids=relative_path)
 def test_a_demo_is_a_plain_script_without_lib_and_streamlit(path):
-    assert not {name.split(".")[0] for name in imports(path)} & {"lib", "streamlit", "app"}
+    assert not {name.split(".")[0] for name in imported_names(path)} & {"lib", "streamlit", "app"}
 
 
-@pytest.mark.parametrize("path", [*PAGES, *PROJECT_ROOT.glob("lib/ui/**/*.py")], ids=named)
+@pytest.mark.parametrize("path", [*PAGES, *PROJECT_ROOT.glob("lib/ui/**/*.py")], ids=relative_path)
 def test_every_widget_on_a_page_has_a_key_that_names_its_page(path):
     """A widget without a key loses its state when its label changes; a key without a prefix collides with another page's."""
     widgets = {"button", "text_input", "text_area", "selectbox", "multiselect", "pills", "segmented_control", "toggle", "slider"}
     calls = [
         node
-        for node in ast.walk(tree(path))
+        for node in ast.walk(parse_module(path))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in widgets
         and ast.unparse(node.func.value) == "st"
-        and not any(word.arg is None for word in node.keywords)  # **bound("x") brings its key along
+        and not any(keyword.arg is None for keyword in node.keywords)  # **bound("x") brings its key along
     ]
-    keys = {call.lineno: next((ast.unparse(word.value) for word in call.keywords if word.arg == "key"), "") for call in calls}
+    keys = {
+        call.lineno: next((ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg == "key"), "") for call in calls
+    }
     assert {line: key for line, key in keys.items() if not key or (key[0] in "'\"" and "." not in key)} == {}
 
 
-def calls_itself_pure(path: Path) -> bool:
+def is_declared_pure(path: Path) -> bool:
     """Whether a module's docstring has the word "Pure" as a sentence of its own, or in front of a semicolon."""
-    return re.search(r"\bPure[.;]", ast.get_docstring(tree(path)) or "") is not None
+    return re.search(r"\bPure[.;]", ast.get_docstring(parse_module(path)) or "") is not None
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if calls_itself_pure(path)], ids=named)
+@pytest.mark.parametrize("path", [path for path in MODULES if is_declared_pure(path)], ids=relative_path)
 def test_a_module_that_calls_itself_pure_is(path):
     impure = {"mlflow", "sqlite3", "subprocess", "os", "time", "random", "secrets", "streamlit", "httpx"}
-    assert not {name.split(".")[0] for name in imports(path)} & impure
+    assert not {name.split(".")[0] for name in imported_names(path)} & impure
+
+
+def _is_in_any(module: str, packages: list[str]) -> bool:
+    """Whether a module is one of these, or lies in one of them; all by their dotted names."""
+    return any(module == package or module.startswith(package + ".") for package in packages)
 
 
 def test_the_contract_of_purity_names_every_module_that_calls_itself_pure():
     contracts = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
     (contract,) = (contract for contract in contracts if contract["name"].startswith("Pure"))
     sources = contract["source_modules"]
-    dotted = {".".join(path.relative_to(PROJECT_ROOT).with_suffix("").parts) for path in MODULES if calls_itself_pure(path)}
-    covered = lambda name: any(name == source or name.startswith(source + ".") for source in sources)  # noqa: E731
-    assert len(dotted) > 60
-    assert sorted(name for name in dotted if not covered(name.removesuffix(".__init__"))) == []
+    modules = {".".join(path.relative_to(PROJECT_ROOT).with_suffix("").parts) for path in MODULES if is_declared_pure(path)}
+    assert len(modules) > 60
+    assert sorted(module for module in modules if not _is_in_any(module.removesuffix(".__init__"), sources)) == []
 
 
-def _may_be_left_out(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[int]:
-    """Lines of this function that make an empty place only sometimes: in a branch, in a loop, or after a way out."""
-    found, left = [], False
+def _conditional_placeholder_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[int]:
+    """Lines of this function that make a placeholder only sometimes: in a branch, in a loop, or after a way out."""
+    lines, may_have_returned = [], False
     for statement in function.body:
-        places = [
+        placeholder_lines = [
             node.lineno for node in ast.walk(statement) if isinstance(node, ast.Call) and ast.unparse(node.func) == "st.empty"
         ]
-        branches = isinstance(statement, ast.If | ast.For | ast.While | ast.Match | ast.Try | ast.FunctionDef)
-        found += places if left or branches else []
-        left = left or any(isinstance(node, ast.Return | ast.Raise) for node in ast.walk(statement))
-    return found
+        is_conditional = isinstance(statement, ast.If | ast.For | ast.While | ast.Match | ast.Try | ast.FunctionDef)
+        lines += placeholder_lines if may_have_returned or is_conditional else []
+        may_have_returned = may_have_returned or any(isinstance(node, ast.Return | ast.Raise) for node in ast.walk(statement))
+    return lines
 
 
-@pytest.mark.parametrize("path", [*PAGES, *PROJECT_ROOT.glob("lib/ui/**/*.py")], ids=named)
+@pytest.mark.parametrize("path", [*PAGES, *PROJECT_ROOT.glob("lib/ui/**/*.py")], ids=relative_path)
 def test_a_place_for_progress_is_there_in_every_run_of_a_page(path):
     """One that comes and goes shifts what follows, and the browser draws every chart anew, also one that a hand is brushing."""
-    assert {one.name: lines for one in functions(path) if (lines := _may_be_left_out(one))} == {}
+    assert {function.name: lines for function in functions_in(path) if (lines := _conditional_placeholder_lines(function))} == {}

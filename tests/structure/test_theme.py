@@ -20,10 +20,10 @@ SAME = {
 }
 
 
-@pytest.mark.parametrize(("mode", "ink"), [("light", LIGHT), ("dark", DARK)])
-def test_the_charts_have_the_colours_of_the_page(mode, ink):
-    assert {role: ink[role] for role in SAME} == {role: THEME[mode][name] for role, name in SAME.items()}
-    assert ink.keys() == LIGHT.keys()
+@pytest.mark.parametrize(("mode", "colors"), [("light", LIGHT), ("dark", DARK)])
+def test_the_charts_have_the_colours_of_the_page(mode, colors):
+    assert {role: colors[role] for role in SAME} == {role: THEME[mode][name] for role, name in SAME.items()}
+    assert colors.keys() == LIGHT.keys()
 
 
 def test_the_fonts_of_pictures_are_shipped():
