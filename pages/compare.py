@@ -7,8 +7,8 @@ import streamlit as st
 from lib.runs.table.run_table import subset
 from lib.ui.app.session import current_backend
 from lib.ui.pages.compare import empty_states, queries
-from lib.ui.pages.compare.differences import show_differences
 from lib.ui.pages.compare.plot_card import show_plot_card
+from lib.ui.pages.compare.side_by_side import show_differences
 from lib.ui.pages.compare.table import show_run_table, sorted_rows
 from lib.ui.pages.compare.toolbar import show_header, show_toolbar
 from lib.ui.pages.compare.view_state import resolve_view, update_url, view_from_url

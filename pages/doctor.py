@@ -4,7 +4,7 @@ import streamlit as st
 
 from lib.ui.app.session import current_backend
 from lib.ui.components.layout import page_header
-from lib.ui.pages.doctor import sidebar
+from lib.ui.pages.doctor import side_column
 from lib.ui.pages.doctor.findings import show_findings
 from lib.ui.pages.doctor.fix_dialog import show_fix_dialog
 from lib.ui.pages.doctor.report_state import clear_report, report_summary, session_report
@@ -15,23 +15,23 @@ backend = current_backend()
 header = st.container()
 report = session_report(backend)
 with header, page_header("Doctor", report_summary(report)):
-    sidebar.copy_report_button(report)
+    side_column.copy_report_button(report)
     st.button("Check again", type="primary", icon=":material/refresh:", key="doctor.again", on_click=clear_report)
 
 # Look
-sidebar.show_fix_results(backend)
+side_column.show_fix_results(backend)
 left_column, right_column = st.columns([13, 7], gap="medium")
 with left_column:
     symptom = choose_symptom()
     if symptom:
         show_symptom(symptom, report)
     show_findings(sort_by_symptom(report.problems_and_notices, symptom))
-    sidebar.show_backend_capabilities(backend, report)
+    side_column.show_backend_capabilities(backend, report)
 with right_column:
-    sidebar.show_servers()
-    sidebar.show_mapped_folders(backend)
-    sidebar.show_all_checks(report)
-    sidebar.show_short_report(report)
+    side_column.show_servers()
+    side_column.show_mapped_folders(backend)
+    side_column.show_all_checks(report)
+    side_column.show_short_report(report)
 
 # Act
 show_fix_dialog()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from lib.errors import LedgerBroken, NotFound
 from lib.registry.pending_decisions import list_pending_decisions
-from lib.ui.app.routes import switch_page
+from lib.ui.app.page_links import switch_page
 from lib.ui.app.session import current_backend
 from lib.ui.components import flash
 from lib.ui.components.badges import chart_colors

@@ -4,15 +4,15 @@ import streamlit as st
 
 from lib.backends.quick_summary import read_quick_summary
 from lib.runs.reading.latest_runs import read_latest_runs
-from lib.ui.app.routes import switch_page
+from lib.ui.app.page_links import switch_page
 from lib.ui.app.session import current_backend, now
 from lib.ui.components.formatting import escape, format_recent_age
 from lib.ui.components.layout import page_header
 from lib.ui.pages.overview.cards import show_backend_checks, show_recent_runs
+from lib.ui.pages.overview.concurrent_cards import show_in_parallel
 from lib.ui.pages.overview.first_steps import launch_wine_demo, show_first_steps
 from lib.ui.pages.overview.health import show_health
 from lib.ui.pages.overview.models import show_champions, show_latest_entries, show_summary
-from lib.ui.pages.overview.parallel import show_in_parallel
 from lib.ui.queries.registry import model_names
 
 backend = current_backend()

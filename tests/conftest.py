@@ -18,7 +18,7 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.sqlite_store import ensure_database
-from lib.ui.app.routes import SHELL_SCRIPT, page_path
+from lib.ui.app.page_links import SHELL_SCRIPT, page_path
 from tests.support import install_browser
 from tests.support.auth_server import Signed, serve_with_users
 from tests.support.browser import Driver, Process, launch, serve_mlflow, serve_podium

@@ -1,1 +1,1 @@
-"""Where runs and models live: what a backend is (`uri`), how to reach it (`connect`), and the local SQLite file (`store`)."""
+"""Where runs and models live: the `Backend` value (`backend`), the MLflow client (`mlflow_client`), and the local SQLite file (`sqlite_store`)."""

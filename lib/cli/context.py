@@ -62,8 +62,8 @@ class CommandContext:
 
     def open_writer(self) -> "Writer":
         """Who writes, where, and by which clock: the verified name, else `--by`, else PODIUM_USER, else the login."""
+        from lib.ledger.storage.actor import resolve_command_actor
         from lib.ledger.storage.book import Writer
-        from lib.ledger.storage.identity import resolve_command_actor
 
         backend = self.open_backend()
         return Writer(

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from lib.ledger.entry.vocabulary import Reason
     from lib.ledger.storage.book import Writer
+    from lib.registry.change_recorder import ModelStatus
     from lib.registry.drift import DriftResolution
-    from lib.registry.ledger_writer import ModelStatus
     from lib.registry.promote import DecisionKind
 
 

@@ -79,7 +79,7 @@ COMMANDS = (packet,)
 
 
 def _build_decision_packet(context: CommandContext, model: str, entry: str) -> "Packet":
-    from lib.registry.packet import build_decision_packet
+    from lib.registry.packet_builder import build_decision_packet
 
     return build_decision_packet(context.open_writer(), model, entry)
 
@@ -89,7 +89,7 @@ def _build_as_of_packet(context: CommandContext, model: str, at: str, options: d
     require_slot_stage(options["stage"])
     from lib.ledger.entry.vocabulary import slot_of
     from lib.registry.audit_queries import AsOfQuery
-    from lib.registry.packet import build_as_of_packet
+    from lib.registry.packet_builder import build_as_of_packet
 
     return build_as_of_packet(context.open_writer(), model, AsOfQuery(slot_of(options["stage"]) or "production", when, now))
 

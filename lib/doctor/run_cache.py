@@ -9,7 +9,7 @@ from lib.backends.backend import Backend
 from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Clock
 from lib.runs.reading.run_reader import read_experiments, read_runs
-from lib.runs.reading.sqlite_marker import read_change_marker
+from lib.runs.reading.sqlite_change_marker import read_change_marker
 from lib.runs.table.types import Experiment, RunTable, Search
 
 MAX_RUNS = 20_000

@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,8 +23,6 @@ from lib.backends.backend import Backend
 from lib.errors import NotFound
 from lib.text import CONTROLS_IN_LINES
 
-STARTUP_GRACE_PERIOD = timedelta(seconds=30)
-"""How long a runner may take to start before its job counts as lost."""
 JobState = Literal["queued", "running", "finished", "failed", "stopped", "lost"]
 LIVE_STATES: tuple[JobState, ...] = ("queued", "running")
 _ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")

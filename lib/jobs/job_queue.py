@@ -20,7 +20,7 @@ from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend
 from lib.backends.credentials import attach_credential
 from lib.errors import NotFound, NotWritable, PodiumError
-from lib.jobs import job_folder
+from lib.jobs import job_folder, job_settings
 from lib.jobs.job_folder import Job
 from lib.jobs.job_runs import find_job_runs, terminate_open_runs
 from lib.jobs.job_settings import JobSettings, script_environment, working_folder
@@ -143,7 +143,7 @@ def reap_if_lost(job: Job, at: datetime) -> Job:
 
 
 def _is_starting(job: Job, at: datetime) -> bool:
-    return job.state == "queued" and at - job.created_at < job_folder.STARTUP_GRACE_PERIOD
+    return job.state == "queued" and at - job.created_at < job_settings.STARTUP_GRACE_PERIOD
 
 
 def _end_lost(job: Job, at: datetime) -> Job:

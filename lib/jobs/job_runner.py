@@ -19,7 +19,7 @@ from filelock import FileLock
 from lib import processes
 from lib.backends.credentials import read_from_environment
 from lib.errors import NotFound, PodiumError
-from lib.jobs import job_folder
+from lib.jobs import job_folder, job_settings
 
 _POLL_SECONDS = 0.1
 _TURN_POLL_SECONDS = 0.25
@@ -67,7 +67,7 @@ def _is_starting(folder: Path) -> bool:
     if job_folder.read_job_state(folder) != "queued":
         return False
     try:
-        return datetime.now(UTC) - job_folder.read_job(folder).created_at < job_folder.STARTUP_GRACE_PERIOD  # noqa: TID251 - this process is the edge
+        return datetime.now(UTC) - job_folder.read_job(folder).created_at < job_settings.STARTUP_GRACE_PERIOD  # noqa: TID251 - this process is the edge
     except NotFound:  # removed meanwhile
         return False
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from lib.backends.app_files import podium_home
@@ -27,6 +28,8 @@ _WINDOWS_VARIABLES = (
 _MACHINE_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 _NETWORK_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _MLFLOW_TLS_VARIABLES = ("MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
+STARTUP_GRACE_PERIOD = timedelta(seconds=30)
+"""How long a runner may take to start before its job counts as lost."""
 
 
 @dataclass(frozen=True)

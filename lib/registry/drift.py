@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lib.ledger.entry.vocabulary import SLOTS, Slot, Stage
 from lib.ledger.state.replay import DesiredHolder
-from lib.registry.ledger_writer import ModelStatus
+from lib.registry.change_recorder import ModelStatus
 from lib.registry.move_plan import is_explained
 from lib.registry.promote import DecisionKind
 from lib.registry.snapshot import version_sort_key

@@ -14,8 +14,8 @@ from lib.ledger.state.book_lookup import resolve_book_id
 from lib.ledger.storage.book import Writer, read_book
 from lib.ledger.storage.book_index import mark_book_deleted, marked_book_ids, read_index_params
 from lib.registry.audit_queries import read_owned_books
+from lib.registry.change_recorder import ModelStatus
 from lib.registry.drift import is_fully_recorded
-from lib.registry.ledger_writer import ModelStatus
 from lib.registry.notices import Notice
 from lib.registry.pending_decisions import list_pending_decisions, time_until_first_due
 from lib.registry.reader import incarnation_of, read_all_snapshots

@@ -10,8 +10,8 @@ from typing import Literal
 from lib.ledger.entry.types import Observed, Opened
 from lib.ledger.entry.vocabulary import SLOTS, Slot
 from lib.ledger.state.replay import BookState
+from lib.registry.change_recorder import ModelStatus
 from lib.registry.drift import Drift, DriftResolution, find_drifts, unrecorded_changes
-from lib.registry.ledger_writer import ModelStatus
 from lib.registry.snapshot import version_sort_key
 from lib.text import version_list
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Decided
 from lib.ledger.state.replay import BookState
-from lib.registry.ledger_writer import GRACE_PERIOD
+from lib.registry.change_recorder import GRACE_PERIOD
 
 
 @dataclass(frozen=True)

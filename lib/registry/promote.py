@@ -14,7 +14,7 @@ from lib.ledger.entry.vocabulary import NO_HOLDER, SLOTS, UNKNOWN_ACTOR, Reason,
 from lib.ledger.state.holdings import recorded_holdings
 from lib.ledger.state.replay import BookState, DesiredHolder, is_fulfilled
 from lib.ledger.storage.book import Writer, append
-from lib.registry.ledger_writer import ModelStatus, append_registered
+from lib.registry.change_recorder import ModelStatus, append_registered
 from lib.registry.lineage import has_model_files
 from lib.registry.move_plan import PREVIEW_ID, Move, add_preview_intent, preview_intent
 from lib.registry.permission_check import require_move_permission

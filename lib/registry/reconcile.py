@@ -24,7 +24,7 @@ from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.storage.book import Writer, read_book
 from lib.ledger.storage.book_index import BOOK_TAG, BookLocation, clear_deleted_mark, ensure_book, find_book_id, mark_book_deleted
-from lib.registry.ledger_writer import (
+from lib.registry.change_recorder import (
     GRACE_PERIOD,
     ModelStatus,
     append_closing,

@@ -16,8 +16,8 @@ from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import to_podium_error, translate_errors
 from lib.errors import ActionRefused, BadInput, NotWritable, PodiumError
 from lib.ledger.storage.book import Writer, read_book
+from lib.registry.change_recorder import append_registered
 from lib.registry.delete_run import RUNNING_STATUSES
-from lib.registry.ledger_writer import append_registered
 from lib.registry.permission_check import require_ledger_permission, require_move_permission
 from lib.registry.promote import require_version
 from lib.registry.reader import read_snapshot

@@ -1,4 +1,4 @@
-"""Samples of numbers: summary with an interval, Welch's test, Holm's correction, and ε² as the size of an effect. Pure.
+"""Samples of numbers: their summary with an interval, and ε² as the size of an effect between groups. Pure.
 
 Numbers may be as large as a float can be. So they are divided by the largest before they are squared, and multiplied again at the end.
 """
@@ -36,31 +36,6 @@ def summarize(numbers: Sequence[float]) -> SampleSummary:
     sd = 0.0 if min(scaled) == max(scaled) else math.sqrt(math.fsum((x - mean) ** 2 for x in scaled) / (n - 1))
     half_width = float(stdtrit(n - 1, (1 + CONFIDENCE_LEVEL) / 2)) * sd / math.sqrt(n)
     return SampleSummary(n, *(value * scale for value in (mean, sd, mean - half_width, mean + half_width)))
-
-
-def welch_p_value(first: SampleSummary, second: SampleSummary) -> float:
-    """The two-sided p-value of Welch's test for unequal variances (Welch 1947).
-
-    1 when the test cannot be made: a sample of one number, or no spread in either.
-    """
-    from scipy.stats import ttest_ind_from_stats
-
-    if first.sd is None or second.sd is None or not (first.sd or second.sd):
-        return 1.0
-    scale = max(first.sd, second.sd)
-    means, deviations = (first.mean / scale, second.mean / scale), (first.sd / scale, second.sd / scale)
-    test = ttest_ind_from_stats(means[0], deviations[0], first.n, means[1], deviations[1], second.n, equal_var=False)
-    return float(test.pvalue)
-
-
-def reject_by_holm(p_values: Sequence[float]) -> list[bool]:
-    """Which hypotheses are rejected at 5 % when all of them are tested together (Holm 1979)."""
-    from statsmodels.stats.multitest import multipletests
-
-    if not p_values:
-        return []
-    rejected, *_ = multipletests(p_values, alpha=1 - CONFIDENCE_LEVEL, method="holm")
-    return [bool(value) for value in rejected]
 
 
 def epsilon_squared(groups: Sequence[Sequence[float]]) -> float:

@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 from playwright.sync_api import expect
 
 from lib.ui.app.navigation import MENU_PAGES
-from lib.ui.app.routes import PROJECT_ROOT
+from lib.ui.app.page_links import PROJECT_ROOT
 from tests.conftest import copy_store
 from tests.support.browser import serve_mlflow, serve_podium
 

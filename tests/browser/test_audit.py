@@ -10,7 +10,7 @@ import pytest
 
 from lib.ledger.packet.verify import verify_packet
 from lib.registry.reader import read_book_state
-from lib.ui.app.routes import PROJECT_ROOT
+from lib.ui.app.page_links import PROJECT_ROOT
 from tests.support.ledger_stores import make_registered_model
 
 pytestmark = pytest.mark.browser

@@ -139,7 +139,7 @@ def test_a_job_keeps_its_turn_while_its_keeper_has_not_come_up_yet(
     assert first.id < second.id
     assert job_runner._count_jobs_ahead(second.folder) == 1
     assert job_runner._count_jobs_ahead(first.folder) == 0
-    monkeypatch.setattr("lib.jobs.job_folder.STARTUP_GRACE_PERIOD", timedelta(0))
+    monkeypatch.setattr("lib.jobs.job_settings.STARTUP_GRACE_PERIOD", timedelta(0))
     assert job_runner._count_jobs_ahead(second.folder) == 0
     job_queue.reap_lost_jobs(settings, now())
 

@@ -20,7 +20,7 @@ from lib.ledger.queries.as_of_text import answer_sentence, answer_text
 from lib.ledger.queries.time_query import TimeQuery, parse_time_query
 from lib.ledger.state.holdings import recorded_holdings
 from lib.ledger.state.imported_holdings import all_holdings, imported_holdings
-from lib.ui.app.routes import PROJECT_ROOT
+from lib.ui.app.page_links import PROJECT_ROOT
 from tests.support.ledger_factories import (
     COMMON_FIELDS,
     make_book_state,

@@ -25,7 +25,7 @@ from lib.ledger.packet.html_hashes import split_page
 from lib.ledger.packet.verify import verify_packet
 from lib.ledger.queries.time_query import TimeQuery
 from lib.registry.audit_queries import AsOfQuery
-from lib.registry.packet import build_as_of_packet, build_decision_packet
+from lib.registry.packet_builder import build_as_of_packet, build_decision_packet
 from lib.registry.packet_page import render_packet
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state

@@ -15,7 +15,7 @@ from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state import volumes
 from lib.ledger.storage import book_cache
 from lib.registry.audit_queries import AsOfQuery
-from lib.registry.packet import build_as_of_packet, build_decision_packet
+from lib.registry.packet_builder import build_as_of_packet, build_decision_packet
 from lib.registry.packet_page import render_packet
 from lib.registry.reader import read_book_state
 from tests.conftest import copy_store

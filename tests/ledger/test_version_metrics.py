@@ -16,7 +16,7 @@ from lib.registry.reader import read_book_state
 from lib.registry.register import register
 from lib.runs.export.chart_image import render_svg
 from lib.theme import DARK, LIGHT
-from lib.ui.app.routes import STATIC_FOLDER
+from lib.ui.app.page_links import STATIC_FOLDER
 from tests.support.ledger_stores import make_trained_run, make_writer
 
 

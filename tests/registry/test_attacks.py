@@ -14,8 +14,8 @@ from lib.errors import ActionRefused, BadInput, Busy, NotFound
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer
+from lib.registry.change_recorder import GRACE_PERIOD
 from lib.registry.drift import find_drifts
-from lib.registry.ledger_writer import GRACE_PERIOD
 from lib.registry.lineage import has_model_files, read_lineage
 from lib.registry.promote import displaced_versions, move_version, roll_back
 from lib.registry.reader import read_book_state, read_snapshot

@@ -18,13 +18,13 @@ from lib.ledger.queries.time_query import parse_time_query
 from lib.registry.audit_queries import AsOfQuery, query_as_of
 from lib.registry.correct_entry import append_correction
 from lib.registry.import_history import ImportFile, import_history
-from lib.registry.packet import build_as_of_packet
+from lib.registry.packet_builder import build_as_of_packet
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.registry.register import find_candidates
 from lib.registry.verify import verify
-from lib.ui.app.routes import PROJECT_ROOT
+from lib.ui.app.page_links import PROJECT_ROOT
 from tests.support.ledger_stores import REASON, book_id_of, ledger_findings, make_registered_model, make_trained_run, make_writer
 
 EXAMPLES = PROJECT_ROOT / "docs" / "examples"

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.ledger.state.replay import is_fulfilled
+from lib.registry.change_recorder import ModelStatus
 from lib.registry.code_snippets import load_model_snippet, moves_snippet, register_snippet
 from lib.registry.drift import find_drifts
-from lib.registry.ledger_writer import ModelStatus
 from lib.registry.move_plan import PREVIEW_ID, Move, add_preview_intent, apply_move, is_explained, plan_moves, preview_intent
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, parse_head, version_sort_key
 from tests.support.ledger_factories import (

@@ -15,8 +15,8 @@ from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state.book_lookup import ModelIncarnation
 from lib.ledger.state.holdings import recorded_holdings
 from lib.ledger.storage.book_index import DELETED_TAG_PREFIX, INDEX_TAG, mark_book_deleted, read_index_params
+from lib.registry.change_recorder import _LAST_EXPLAINED, append_restored
 from lib.registry.drift import DriftResolution
-from lib.registry.ledger_writer import _LAST_EXPLAINED, append_restored
 from lib.registry.model_survey import DeletedBook, find_deleted_source_runs, record_changes, survey_models
 from lib.registry.notices import collect_notices
 from lib.registry.promote import MoveRequest, move_version

@@ -11,7 +11,7 @@ from lib.ledger.chain.hash_chain import param_key
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer
 from lib.ledger.storage.book_index import BOOK_TAG, INDEX_TAG
-from lib.registry.ledger_writer import GRACE_PERIOD
+from lib.registry.change_recorder import GRACE_PERIOD
 from lib.registry.promote import MoveRequest, desired_holder, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status

@@ -15,7 +15,7 @@ from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import recover
 from lib.registry.register import find_candidates, register
 from lib.registry.verify import verify
-from lib.ui.app.routes import PROJECT_ROOT
+from lib.ui.app.page_links import PROJECT_ROOT
 from lib.ui.app.session import now
 from tests.support.ledger_stores import REASON, make_trained_run, make_writer
 from tests.support.ledger_workers import promote_often_of, run_together

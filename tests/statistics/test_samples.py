@@ -1,56 +1,6 @@
-"""Samples: summaries, Welch's test, Holm's correction and ε² equal the formulas that they are taken from."""
+"""Samples: ε² is the share of the variance between groups. The summary is tested where it is used, in tests/runs/test_grouping."""
 
-import math
-
-import numpy as np
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy import special
-
-from lib.statistics.samples import SampleSummary, epsilon_squared, reject_by_holm, summarize, welch_p_value
-
-NUMBER = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
-SAMPLE = st.lists(NUMBER, min_size=2, max_size=12)
-SUMMARY = SAMPLE.map(summarize)
-
-
-@settings(deadline=None, max_examples=200, derandomize=True)
-@given(SUMMARY, SUMMARY)
-def test_welchs_p_value_is_that_of_his_formula(first, second):
-    if not (first.sd or second.sd):
-        assert welch_p_value(first, second) == 1.0
-        return
-    parts = [first.sd**2 / first.n, second.sd**2 / second.n]
-    degrees = sum(parts) ** 2 / (parts[0] ** 2 / (first.n - 1) + parts[1] ** 2 / (second.n - 1))
-    expected = 2 * special.stdtr(degrees, -abs(first.mean - second.mean) / math.sqrt(sum(parts)))
-    assert welch_p_value(first, second) == pytest.approx(expected, rel=1e-9, abs=1e-9)
-
-
-def test_one_number_is_no_sample_to_test():
-    assert welch_p_value(SampleSummary(1, 0.9), summarize([0.1, 0.2])) == 1.0
-    assert welch_p_value(summarize([0.1, 0.2]), SampleSummary(1, 0.9)) == 1.0
-
-
-def test_very_large_numbers_can_be_tested():
-    apart = welch_p_value(summarize([1e300, 1.1e300, 0.9e300]), summarize([-1e300, -1.1e300, -0.9e300]))
-    assert 0 < apart < 0.01
-
-
-@settings(deadline=None, max_examples=300, derandomize=True)
-@given(st.lists(st.sampled_from([0.0, 1e-6, 0.004, 0.01, 0.0125, 0.05 / 3, 0.025, 0.05, 0.051, 0.4, 1.0]), max_size=8))
-def test_holm_rejects_the_smallest_p_values_until_the_first_that_is_too_large(p_values):
-    expected, is_open = [False] * len(p_values), True
-    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
-        is_open = is_open and p_values[index] <= 0.05 / (len(p_values) - rank)
-        expected[index] = is_open
-    thresholds = [0.05 / (len(p_values) - rank) for rank in range(len(p_values))]
-    if not any(math.isclose(p, t, rel_tol=1e-12) for p in p_values for t in thresholds):
-        assert reject_by_holm(p_values) == expected
-
-
-def test_nothing_tested_is_nothing_rejected():
-    assert reject_by_holm([]) == []
+from lib.statistics.samples import epsilon_squared
 
 
 def test_epsilon_squared_is_one_for_groups_without_spread_and_zero_for_equal_groups():

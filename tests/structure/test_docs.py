@@ -19,8 +19,8 @@ from lib.ledger.queries.as_of_text import answer_text
 from lib.ledger.queries.time_query import parse_time_query
 from lib.registry.audit_queries import AsOfQuery, query_as_of
 from lib.registry.import_history import ImportFile, import_history
-from lib.registry.packet import build_as_of_packet
-from lib.ui.app.routes import PROJECT_ROOT
+from lib.registry.packet_builder import build_as_of_packet
+from lib.ui.app.page_links import PROJECT_ROOT
 from tests.support.ledger_stores import make_registered_model, make_writer
 
 PAGE = (PROJECT_ROOT / "docs" / "packet.md").read_text(encoding="utf-8")

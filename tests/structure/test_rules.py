@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.ui.app.routes import PROJECT_ROOT
+from lib.ui.app.page_links import PROJECT_ROOT
 
 MODULES = sorted(PROJECT_ROOT.glob("lib/**/*.py"))
 PAGES = sorted(PROJECT_ROOT.glob("pages/*.py"))

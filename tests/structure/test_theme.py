@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from lib.theme import DARK, FONT_FOLDER, LIGHT
-from lib.ui.app.routes import PROJECT_ROOT
+from lib.ui.app.page_links import PROJECT_ROOT
 
 THEME = tomllib.loads((PROJECT_ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
 SAME = {

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
 from lib.backends.credentials import Credential
-from lib.ui.app.routes import page_path
+from lib.ui.app.page_links import page_path
 
 TEXT_KINDS = ("markdown", "caption", "success", "error", "warning")
 

@@ -18,7 +18,7 @@ from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 
 from lib.backends.backend import SQLITE_PREFIX, sqlite_backend
 from lib.backends.sqlite_store import read_schema_status
-from lib.ui.app.routes import page_path
+from lib.ui.app.page_links import page_path
 
 
 def page_titles(page):

@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 
 from lib.ui.app.lifespan import can_open_browser, local_url, port_taken_message
-from lib.ui.app.routes import PROJECT_ROOT
+from lib.ui.app.page_links import PROJECT_ROOT
 
 
 def test_a_visitor_in_the_middle_of_the_warm_up_waits_for_it_instead_of_running_into_it():

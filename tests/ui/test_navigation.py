@@ -3,7 +3,7 @@
 import pytest
 
 from lib.ui.app.navigation import MENU_PAGES
-from lib.ui.app.routes import page_path
+from lib.ui.app.page_links import page_path
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in MENU_PAGES])

@@ -16,7 +16,8 @@ from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.number_format import NO_VALUE, format_param, is_finite_number, natural_sort_key
 from lib.runs.table.run_table import METRIC_PREFIX, column_values, varying_params
 from lib.runs.table.types import PARENT_TAG, RunTable
-from lib.statistics.samples import SampleSummary, epsilon_squared, reject_by_holm, summarize, welch_p_value
+from lib.statistics.hypothesis_tests import reject_by_holm, welch_p_value
+from lib.statistics.samples import SampleSummary, epsilon_squared, summarize
 
 TAG_PREFIX = "tags."
 EXPERIMENT_COLUMN = "experiment"

@@ -18,7 +18,7 @@ from lib.errors import ActionRefused, NeedsMigration, PodiumError
 from lib.text import format_large_size
 from lib.ui.app.backend_selection import current_backend_name, default_backend, switch_backend
 from lib.ui.app.lifespan import warm_up
-from lib.ui.app.routes import page_link, switch_page
+from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.app.session import current_backend, now
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import NBSP, escape

@@ -17,7 +17,7 @@ from lib.backends.backend import Backend, backend_from_environment, password_in
 from lib.backends.backend_config import BackendConfig, ConfiguredBackend
 from lib.backends.credentials import Credential
 from lib.errors import PodiumError
-from lib.ui.app.routes import BACKEND_KEY, BACKEND_PARAMETER, PROJECT_ROOT
+from lib.ui.app.page_links import BACKEND_KEY, BACKEND_PARAMETER, PROJECT_ROOT
 
 CREDENTIALS_KEY = "session.signed"
 PRESERVED_KEY_PREFIXES = ("session.", "settings.")

@@ -8,7 +8,7 @@ from lib.backends.backend import Backend
 from lib.jobs.job_settings import JobSettings, read_job_settings
 from lib.launch import demo_jobs
 from lib.launch.catalogue import Demo, ParameterInput
-from lib.ui.app.routes import PROJECT_ROOT, switch_page
+from lib.ui.app.page_links import PROJECT_ROOT, switch_page
 from lib.ui.app.session import now
 
 

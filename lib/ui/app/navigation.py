@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from lib.ui.app.routes import page_path
+from lib.ui.app.page_links import page_path
 
 
 @dataclass(frozen=True)

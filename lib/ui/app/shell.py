@@ -4,7 +4,7 @@ import streamlit as st
 
 from lib.ui.app import backend_gate, navigation
 from lib.ui.app.backend_selection import sync_backend_with_url
-from lib.ui.app.routes import STATIC_FOLDER
+from lib.ui.app.page_links import STATIC_FOLDER
 from lib.ui.components.error_box import error_boundary
 
 UNGATED_PAGES = ("settings", "doctor")

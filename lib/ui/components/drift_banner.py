@@ -8,10 +8,10 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.ledger.queries.history import HistoryRow, history_rows
 from lib.ledger.state.replay import BookState
-from lib.registry.ledger_writer import ModelStatus
+from lib.registry.change_recorder import ModelStatus
 from lib.registry.model_survey import deleted_book_notice, find_deleted_source_runs, missing_book_notice
 from lib.registry.notices import Notice, collect_notices
-from lib.ui.app.routes import page_link
+from lib.ui.app.page_links import page_link
 from lib.ui.app.session import current_backend, now
 from lib.ui.components.formatting import escape, format_count, format_time
 from lib.ui.queries.registry import LoadedRegistry, source_run

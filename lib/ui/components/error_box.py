@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from lib.errors import BackendError, LedgerBroken, PodiumError
-from lib.ui.app.routes import page_link
+from lib.ui.app.page_links import page_link
 from lib.ui.components.formatting import escape
 
 

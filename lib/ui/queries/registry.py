@@ -12,7 +12,7 @@ from lib.errors import NotFound, NotWritable
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer
-from lib.registry.ledger_writer import ModelStatus
+from lib.registry.change_recorder import ModelStatus
 from lib.registry.model_survey import DeletedBook, record_changes, survey_models
 from lib.registry.permission_check import find_decision_blocker
 from lib.registry.promote import rollback_target

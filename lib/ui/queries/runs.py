@@ -15,7 +15,7 @@ from cachetools import TLRUCache
 from lib.backends.backend import Backend
 from lib.runs.reading.metric_history import read_histories, read_history_lengths
 from lib.runs.reading.run_reader import find_newest_experiment, read_experiments, read_runs
-from lib.runs.reading.sqlite_marker import read_change_marker
+from lib.runs.reading.sqlite_change_marker import read_change_marker
 from lib.runs.table.types import Experiment, RunTable, Search
 from lib.ui.app.session import now
 from lib.ui.queries.artifacts import cached_files, cached_locations, cached_preview, cached_tree

@@ -13,7 +13,7 @@ from lib.ledger.entry.vocabulary import make_reason
 from lib.ledger.packet.verify import verify_packet
 from lib.ledger.queries.time_query import TimeQuery
 from lib.registry.audit_queries import AsOfQuery
-from lib.registry.packet import build_as_of_packet, build_decision_packet
+from lib.registry.packet_builder import build_as_of_packet, build_decision_packet
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_all_snapshots, read_book_state
 from lib.registry.register import register

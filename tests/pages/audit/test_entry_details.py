@@ -8,7 +8,7 @@ from lib.registry.import_history import ImportFile, import_history
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
-from lib.ui.app.routes import PROJECT_ROOT
+from lib.ui.app.page_links import PROJECT_ROOT
 from tests.support.ledger_entries import make_unusual_bodies
 from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 

@@ -173,7 +173,7 @@ def test_a_job_whose_keeper_was_killed_is_shown_as_stopped(
     app: OpenPage, fresh_store: Backend, settings: JobSettings, monkeypatch: pytest.MonkeyPatch, start: Start
 ) -> None:
     monkeypatch.setattr(job_queue, "_start_runner", lambda *_: None)
-    monkeypatch.setattr("lib.jobs.job_folder.STARTUP_GRACE_PERIOD", timedelta(0))
+    monkeypatch.setattr("lib.jobs.job_settings.STARTUP_GRACE_PERIOD", timedelta(0))
     job = start("print()")
     job_folder.write_status(job.folder, state="running", started=datetime.now(UTC).isoformat())
     page = app("launch", fresh_store, job=job.id)

@@ -21,7 +21,7 @@ from lib.runs.edit import run_changes
 from lib.runs.edit.run_changes import NOTE_TAG
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.navigation import HIDDEN_PAGES, MENU_PAGES
-from lib.ui.app.routes import page_path
+from lib.ui.app.page_links import page_path
 from lib.ui.pages.run import header, queries
 from lib.ui.pages.run.queries import MetricHistory, best_value
 from tests.support.ledger_stores import REASON, book_id_of, make_trained_run, make_writer

@@ -17,7 +17,7 @@ from lib.launch import catalogue, demo_jobs
 from lib.ledger.entry.vocabulary import NO_HOLDER
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
-from lib.ui.app.routes import PROJECT_ROOT
+from lib.ui.app.page_links import PROJECT_ROOT
 from lib.ui.app.session import now
 from tests.support.dagshub_server import token
 from tests.support.dagshub_token_file import TOKENS

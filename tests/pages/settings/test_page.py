@@ -19,7 +19,7 @@ from lib.backends.mlflow_client import client
 from lib.jobs import job_queue
 from lib.jobs.job_settings import read_job_settings
 from lib.launch import catalogue, demo_jobs
-from lib.ui.app.routes import PROJECT_ROOT
+from lib.ui.app.page_links import PROJECT_ROOT
 from lib.ui.app.session import now
 from tests.conftest import copy_store
 from tests.support.auth_server import password

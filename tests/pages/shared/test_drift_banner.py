@@ -8,13 +8,13 @@ from streamlit.testing.v1 import AppTest
 from lib.backends.mlflow_client import client
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer, append
-from lib.registry.ledger_writer import GRACE_PERIOD
+from lib.registry.change_recorder import GRACE_PERIOD
 from lib.registry.pending_decisions import list_pending_decisions
 from lib.registry.promote import MoveRequest, _decision, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
 from lib.registry.register import register
-from lib.ui.app.routes import SHELL_SCRIPT, page_path
+from lib.ui.app.page_links import SHELL_SCRIPT, page_path
 from lib.ui.queries.registry import clear_cache
 from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_trained_run, make_writer
 from tests.support.page_driver import confirm_move, find_button

@@ -14,7 +14,7 @@ from tests.ledger_stores import writer
 from lib.backends import named
 from lib.launch import job
 from lib.ledger.packet import dumps, sealed
-from lib.registry.packet import of_answer, of_decision
+from lib.registry.packet_builder import of_answer, of_decision
 from lib.registry.packet_page import page
 
 HOME = "/podium"

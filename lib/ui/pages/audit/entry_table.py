@@ -15,7 +15,7 @@ from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Closing, Decided, Observed, Registered
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR, REASON_CATEGORIES, UNKNOWN_ACTOR
 from lib.ledger.queries.history import HistoryRow
-from lib.ui.app.routes import page_link, switch_page
+from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.components.badges import ENTRY_BADGES, STAGE_BADGES, badge_column_options, badge_markdown
 from lib.ui.components.formatting import escape, format_count, format_metric, format_time, short_hash, version_label
 from lib.ui.components.layout import card, show_card_header, show_empty_state, show_facts

@@ -15,7 +15,7 @@ from lib.ledger.queries.time_query import TimeQuery
 from lib.registry.audit_queries import AsOfQuery
 from lib.runs.export.table_files import safe_file_name
 from lib.ui.app.session import now
-from lib.ui.app.writer import writer
+from lib.ui.app.session_writer import writer
 from lib.ui.components.formatting import escape
 
 
@@ -24,7 +24,7 @@ def entry_packet_button(model: str, entry_id: str, position: int) -> None:
     packet_writer = writer()
 
     def build_packet() -> Packet:
-        from lib.registry.packet import build_decision_packet
+        from lib.registry.packet_builder import build_decision_packet
 
         return build_decision_packet(packet_writer, model, entry_id)
 
@@ -36,7 +36,7 @@ def answer_packet_button(model: str, slot: Slot, when: TimeQuery) -> None:
     packet_writer, query = writer(), AsOfQuery(slot, when, now())
 
     def build_packet() -> Packet:
-        from lib.registry.packet import build_as_of_packet
+        from lib.registry.packet_builder import build_as_of_packet
 
         return build_as_of_packet(packet_writer, model, query)
 

@@ -19,8 +19,8 @@ from lib.ui.components.formatting import escape
 from lib.ui.pages.compare import plot_box, plot_contour, plot_curves, plot_groups
 from lib.ui.pages.compare.axes import selected_axes
 from lib.ui.pages.compare.facet_widgets import describe_facet, parse_facets
-from lib.ui.pages.compare.metric_selector import resolve_metric
 from lib.ui.pages.compare.plot_context import runs_to_draw
+from lib.ui.pages.compare.plot_controls import resolve_metric
 from lib.ui.pages.compare.queries import SearchResult
 from lib.ui.pages.compare.table import sorted_rows
 from lib.ui.pages.compare.view_state import ViewState, plottable_columns

@@ -4,7 +4,7 @@ from typing import Literal
 
 import streamlit as st
 
-from lib.ui.app.routes import switch_page
+from lib.ui.app.page_links import switch_page
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import card, page_header, show_empty_state
 from lib.ui.pages.compare.filter_panel import count_conditions

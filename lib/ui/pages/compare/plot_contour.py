@@ -13,14 +13,8 @@ from lib.runs.table.types import RunTable
 from lib.ui.components.formatting import format_count
 from lib.ui.components.layout import show_empty_state
 from lib.ui.pages.compare import drawn_charts
-from lib.ui.pages.compare.metric_selector import (
-    PICK_HINT,
-    column_list_text,
-    column_selectbox,
-    measurable_metrics,
-    run_click_kwargs,
-)
 from lib.ui.pages.compare.plot_context import PlotContext
+from lib.ui.pages.compare.plot_controls import PICK_HINT, column_list_text, column_selectbox, measurable_metrics, run_click_kwargs
 from lib.ui.pages.compare.plot_footer import show_plot_footer
 from lib.ui.pages.compare.view_state import bind_widget, view_from_url
 

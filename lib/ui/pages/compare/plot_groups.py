@@ -28,14 +28,14 @@ from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import show_empty_state
 from lib.ui.components.popover import lazy_popover
 from lib.ui.pages.compare import drawn_charts
-from lib.ui.pages.compare.metric_selector import (
+from lib.ui.pages.compare.plot_context import PlotContext
+from lib.ui.pages.compare.plot_controls import (
     PICK_HINT,
     column_label_with_tag,
     column_list_text,
     run_click_kwargs,
     show_metric_selector,
 )
-from lib.ui.pages.compare.plot_context import PlotContext
 from lib.ui.pages.compare.plot_footer import show_plot_footer
 from lib.ui.pages.compare.view_state import ViewState, bind_widget, unique_labels, update_url
 

@@ -19,8 +19,8 @@ from lib.runs.table.types import RunTable
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import show_empty_state
 from lib.ui.pages.compare import drawn_charts
-from lib.ui.pages.compare.metric_selector import column_label_with_tag, show_metric_selector
 from lib.ui.pages.compare.plot_context import PlotContext
+from lib.ui.pages.compare.plot_controls import column_label_with_tag, show_metric_selector
 from lib.ui.pages.compare.plot_footer import show_plot_footer
 
 

@@ -11,7 +11,7 @@ from lib.backends.backend import Backend
 from lib.errors import PodiumError
 from lib.runs.edit import saved_views
 from lib.runs.edit.saved_views import SavedView, SavedViews
-from lib.ui.app.routes import backend_query_suffix
+from lib.ui.app.page_links import backend_query_suffix
 from lib.ui.app.session import ask_user_name, current_backend, now, remember_user_name
 from lib.ui.components import flash
 from lib.ui.components.error_box import error_boundary, show_error

@@ -7,7 +7,7 @@ from lib.backends.capabilities import read_capabilities
 from lib.runs.analysis.metric_direction import metric_title
 from lib.runs.table.run_table import METRIC_PREFIX, BestRun, find_best_run, metric_columns, points_per_row
 from lib.runs.table.types import RunTable
-from lib.ui.app.routes import switch_page
+from lib.ui.app.page_links import switch_page
 from lib.ui.components import flash
 from lib.ui.components.formatting import escape, format_count, format_metric
 from lib.ui.components.layout import page_header

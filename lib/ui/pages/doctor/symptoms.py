@@ -4,7 +4,7 @@ import streamlit as st
 
 from lib.doctor.symptoms import SYMPTOMS_BY_TITLE, Symptom, findings_for_symptom
 from lib.doctor.types import Finding, Report
-from lib.ui.app.routes import page_link
+from lib.ui.app.page_links import page_link
 from lib.ui.components.badges import HEALTH_BY_LEVEL
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import card, show_checks

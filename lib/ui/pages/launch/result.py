@@ -9,7 +9,7 @@ from lib.backends.backend import Backend
 from lib.backends.credentials import attach_credential
 from lib.jobs.job_folder import Job
 from lib.jobs.job_runs import RunSummary, find_job_runs
-from lib.ui.app.routes import page_link
+from lib.ui.app.page_links import page_link
 from lib.ui.components.badges import RUN_STATUS_BADGES, badge_column_options
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count

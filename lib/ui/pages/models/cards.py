@@ -18,7 +18,7 @@ from lib.registry.drift import find_drifts
 from lib.registry.promote import require_version
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot
 from lib.theme import ChartColors
-from lib.ui.app.routes import page_link, switch_page
+from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.app.session import current_backend, now
 from lib.ui.components.badges import ENTRY_BADGES, STAGE_BADGES, badge_markdown, icon_markdown
 from lib.ui.components.formatting import (

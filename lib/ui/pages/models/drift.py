@@ -7,7 +7,7 @@ from lib.errors import LedgerBroken, NotFound, PodiumError
 from lib.registry.drift import DriftResolution
 from lib.registry.model_survey import missing_book_notice
 from lib.registry.notices import Notice
-from lib.ui.app.routes import page_link
+from lib.ui.app.page_links import page_link
 from lib.ui.app.session import current_backend
 from lib.ui.components.drift_banner import NOTICE_ICONS, read_notices
 from lib.ui.components.error_box import show_error

@@ -1,6 +1,6 @@
-"""The dialogs of the Models page: register, and move a version. Each shows exactly what will change before it does.
+"""The dialog that moves a version: it shows exactly what will change before it does.
 
-A dialog stays as it was opened: the champion it was opened against is checked again when the decision is written.
+It stays as it was opened: the champion it was opened against is checked again when the decision is written.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from lib.registry.promote import (
     target_version,
 )
 from lib.ui.app.session import ask_user_name, current_backend, remember_user_name
-from lib.ui.app.writer import writer
+from lib.ui.app.session_writer import writer
 from lib.ui.components import flash
 from lib.ui.components.badges import STAGE_BADGES, badge_markdown
 from lib.ui.components.error_box import show_error

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lib.backends.quick_summary import SummaryRow
 from lib.runs.reading.latest_runs import LatestRun, headline_metric
-from lib.ui.app.routes import page_link, switch_page
+from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.components.badges import RUN_STATUS_BADGES, badge_column_options
 from lib.ui.components.formatting import escape, format_duration
 from lib.ui.components.layout import card, show_checks, show_empty_state

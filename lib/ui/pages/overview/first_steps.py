@@ -8,7 +8,7 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.launch.catalogue import find_demo
 from lib.ui.app.jobs import start_demo
-from lib.ui.app.routes import switch_page
+from lib.ui.app.page_links import switch_page
 from lib.ui.components.error_box import error_boundary
 
 FIRST_DEMO, TREE_COUNTS = "first-run", (1, 5, 15)

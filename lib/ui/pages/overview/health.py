@@ -5,7 +5,7 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.doctor.check_runner import QUICK_CHECKS, run_checks
 from lib.doctor.types import Finding, Report
-from lib.ui.app.routes import page_link
+from lib.ui.app.page_links import page_link
 from lib.ui.app.session import now
 from lib.ui.components.badges import HEALTH_BY_LEVEL
 from lib.ui.components.formatting import escape, format_recent_age

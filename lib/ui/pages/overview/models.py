@@ -13,7 +13,7 @@ from lib.ledger.queries.history import HistoryRow, history_rows
 from lib.ledger.state.holdings import Holding
 from lib.ledger.state.imported_holdings import all_holdings
 from lib.registry.snapshot import RegistrySnapshot
-from lib.ui.app.routes import page_link, switch_page
+from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.app.session import now
 from lib.ui.components.badges import ENTRY_BADGES, HEALTH_BADGES, STAGE_BADGES, badge_markdown, chart_colors, icon_markdown
 from lib.ui.components.drift_banner import show_drift_summary

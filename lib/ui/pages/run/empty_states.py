@@ -6,7 +6,7 @@ from lib.backends.backend import Backend
 from lib.errors import NotFound
 from lib.runs.reading.related_runs import ExperimentRef
 from lib.runs.table.types import Run
-from lib.ui.app.routes import switch_page
+from lib.ui.app.page_links import switch_page
 from lib.ui.app.session import current_backend
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import card, page_header, show_empty_state

@@ -9,7 +9,7 @@ from lib.registry.delete_run import RUNNING_STATUSES
 from lib.runs.reading import run_reader
 from lib.runs.reading.related_runs import ExperimentRef, RelatedRuns
 from lib.runs.table.types import SOURCE_TAG, Run
-from lib.ui.app.routes import page_link, switch_page
+from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.app.session import current_backend, now
 from lib.ui.components.badges import RUN_STATUS_BADGES, badge_markdown
 from lib.ui.components.error_box import error_boundary

@@ -9,7 +9,7 @@ from lib.ledger.state.holdings import Holding
 from lib.registry.run_usage import VersionUse
 from lib.runs.reading.related_runs import RelatedRun, RelatedRuns
 from lib.runs.table.types import COMMIT_TAG, Run
-from lib.ui.app.routes import page_link
+from lib.ui.app.page_links import page_link
 from lib.ui.components.badges import STAGE_BADGES, badge_markdown
 from lib.ui.components.formatting import escape, format_count, format_date
 from lib.ui.components.layout import card, show_facts

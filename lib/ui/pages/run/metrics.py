@@ -13,7 +13,7 @@ from lib.runs.analysis.metric_direction import metric_title
 from lib.runs.table.number_format import format_number, is_finite_number
 from lib.runs.table.types import Run
 from lib.theme import ChartColors
-from lib.ui.app.routes import page_link
+from lib.ui.app.page_links import page_link
 from lib.ui.components.badges import chart_colors
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count

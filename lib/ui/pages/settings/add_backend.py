@@ -6,7 +6,7 @@ from lib.backends import backend_config
 from lib.backends.backend_config import ConfiguredBackend
 from lib.errors import PodiumError
 from lib.ui.app.backend_selection import config_path, resolve_configured_backend
-from lib.ui.app.routes import PROJECT_ROOT
+from lib.ui.app.page_links import PROJECT_ROOT
 from lib.ui.components import flash
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape

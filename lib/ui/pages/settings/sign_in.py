@@ -5,7 +5,7 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.backends.credentials import find_credential
 from lib.backends.dagshub import repository_of
-from lib.ledger.storage.identity import read_verified_name
+from lib.ledger.storage.actor import read_verified_name
 from lib.ui.app.backend_gate import ping_backend
 from lib.ui.app.backend_selection import sign_in, sign_out
 from lib.ui.app.session import current_backend, remember_user_name

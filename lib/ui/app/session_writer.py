@@ -1,8 +1,8 @@
 """Who writes from a page. Apart from `session`, because it needs MLflow and the first page should not wait for that."""
 
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
+from lib.ledger.storage.actor import resolve_session_actor
 from lib.ledger.storage.book import Writer
-from lib.ledger.storage.identity import resolve_session_actor
 from lib.ui.app.session import current_backend, now, user_name
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.mlflow_client import client
-from lib.runs.reading import sqlite_marker
-from lib.runs.reading.sqlite_marker import read_change_marker
+from lib.runs.reading import sqlite_change_marker
+from lib.runs.reading.sqlite_change_marker import read_change_marker
 from tests.conftest import copy_store
 from tests.support.run_factories import log_run, make_experiment
 
@@ -72,7 +72,7 @@ def test_a_server_and_a_missing_file_have_none(tmp_path):
 
 
 def test_nobody_waits_for_a_mark_and_a_locked_file_has_none_for_now(fresh_store, monkeypatch):
-    monkeypatch.setattr(sqlite_marker, "LOCK_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite_change_marker, "LOCK_TIMEOUT_SECONDS", 0.01)
     read_change_marker(fresh_store)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None, timeout=0)) as db:
         db.execute("begin exclusive")  # a mark that held a lock would forbid this
@@ -92,11 +92,11 @@ def test_a_path_with_marks_of_an_address_is_watched(fresh_store, tmp_path, name)
 
 
 def test_many_threads_and_many_files_share_the_marks(fresh_store, tmp_path, monkeypatch):
-    monkeypatch.setattr(sqlite_marker, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(sqlite_change_marker, "MAX_CONNECTIONS", 2)
     stores = [fresh_store]
     for n in range(3):
         shutil.copy(fresh_store.path, tmp_path / f"{n}.db")
         stores.append(sqlite_backend(tmp_path / f"{n}.db"))
     with ThreadPoolExecutor(8) as pool:
         assert None not in list(pool.map(read_change_marker, stores * 20))
-    assert len(sqlite_marker._OPEN_FILES) <= 2
+    assert len(sqlite_change_marker._OPEN_FILES) <= 2

@@ -9,7 +9,7 @@ from lib.runs.analysis.metric_direction import metric_title
 from lib.runs.plots.style import LETTERS
 from lib.runs.table.run_table import subset, test_row_count, top_two_runs
 from lib.runs.table.types import RunTable
-from lib.ui.app.routes import page_link
+from lib.ui.app.page_links import page_link
 from lib.ui.components.formatting import NBSP, escape, format_count
 from lib.ui.components.layout import card, show_empty_state, show_table
 from lib.ui.pages.compare.view_state import ViewState, update_url
