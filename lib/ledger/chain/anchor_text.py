@@ -1,6 +1,6 @@
 """Heads noted elsewhere, as a line a person can copy into a mail or a file and bring back later. Pure.
 
-A line is `17:5d9e… card-fraud`: the place, the chain up to there, and the name of the model.
+A line is `17:5d9e… card-fraud`: the position, the chain up to there, and the name of the model.
 """
 
 import re

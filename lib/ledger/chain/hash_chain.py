@@ -32,7 +32,7 @@ _ENTRY_VALUE = re.compile(r"([0-9A-Z]{26}) ([0-9a-f]{64}) ([0-9a-f]{64}) ", re.A
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the ledger at its place (its number in the book, from 1), with its id and the chain up to here."""
+    """One line of the ledger at its position (its number in the book, from 1), with its id and the chain up to here."""
 
     position: int
     id: str
@@ -52,7 +52,7 @@ class LedgerFinding:
 
 @dataclass(frozen=True)
 class Anchor:
-    """A head noted elsewhere: the chain as it was at a place."""
+    """A head noted elsewhere: the chain as it was at a position."""
 
     position: int
     chain: str
@@ -60,7 +60,7 @@ class Anchor:
 
 @dataclass(frozen=True)
 class VolumeRef:
-    """One volume: the run it stands in, its first place, and the chain before that place."""
+    """One volume: the run it stands in, its first position, and the chain before that position."""
 
     run_id: str
     first_position: int
@@ -69,7 +69,7 @@ class VolumeRef:
 
 @dataclass(frozen=True)
 class DecodedBook:
-    """A whole book: its entries, the head (last place), the chain at each place, and what does not fit; then its volumes."""
+    """A book: its entries, the head (last position), the chain at each position, and what does not fit; then its volumes."""
 
     entries: tuple[Entry, ...]
     chains: tuple[str, ...]
@@ -119,7 +119,7 @@ def next_chain(previous_chain: str, body_sha: str) -> str:
 
 
 def param_key(position: int) -> str:
-    """The parameter that holds a place: 000001, 000002 …"""
+    """The parameter that holds a position: 000001, 000002 …"""
     return f"{position:06d}"
 
 
@@ -131,7 +131,7 @@ def chunk_length_for(max_param_length: int) -> int:
 def encode_entry(
     entry_id: str, body_text: str, previous_chain: str, chunk_length: int = CHUNK_LENGTH
 ) -> tuple[str, dict[str, str]]:
-    """The value of a place, and the parameters its body goes on in (none when it fits into `chunk_length` characters)."""
+    """The value of a position, and the parameters its body goes on in (none when it fits into `chunk_length` characters)."""
     body_sha = hash_text(body_text)
     chunks = [body_text[start : start + chunk_length] for start in range(chunk_length, len(body_text), chunk_length)]
     return f"{entry_id} {body_sha} {next_chain(previous_chain, body_sha)} {body_text[:chunk_length]}", {
@@ -236,7 +236,7 @@ def _void_finding(position: int, match: re.Match[str] | None, claimed_chains: It
 
 
 def _reordering_finding(params: Mapping[str, str], position: int, tip: str) -> LedgerFinding | None:
-    """The entry that would go on from the chain, when it stands at another place of the volume."""
+    """The entry that would go on from the chain, when it stands at another position of the volume."""
     for name, value in params.items():
         match = _ENTRY_VALUE.match(value) if _POSITION_KEY.fullmatch(name) else None
         if match and match[3] == next_chain(tip, match[2]):
@@ -271,7 +271,7 @@ def _findings_beyond_end(params: Mapping[str, str], first_position: int, end_pos
 
 
 def _continues_previous(params: Mapping[str, str], position: int) -> bool:
-    """Does the value of a place go on from what the value before it claims?"""
+    """Does the value of a position go on from what the value before it claims?"""
     previous_match, match = (_ENTRY_VALUE.match(params.get(param_key(n), "")) for n in (position - 1, position))
     return bool(previous_match and match and match[3] == next_chain(previous_match[3], match[2]))
 

@@ -1,7 +1,7 @@
-"""The holding strip: a lane per stage (or per model), a bar per holding. Pure: holdings in, chart out.
+"""The holdings chart: a lane per stage (or per model), a bar per holding. Pure: holdings in, chart out.
 
-Solid blue holds Production now, gray held it, pale violet stood in Staging; an unknown stretch is hatched out by its word. What only
-an imported entry tells is paler, with a dashed edge.
+Solid blue holds Production now, gray held it, pale violet stood in Staging; an unknown interval says so in words. What only an
+imported entry tells is paler, with a dashed edge.
 """
 
 from collections.abc import Sequence
@@ -132,13 +132,13 @@ def _tooltip() -> list[alt.Tooltip]:
 
 
 def make_clickable(chart: alt.LayerChart) -> alt.LayerChart:
-    """The strip with its time to be moved and zoomed (shift and wheel), and bars to be clicked: selection `holding`, lane and place."""
+    """The chart with its time to be moved and zoomed (shift and wheel) and bars to be clicked: selection `holding`, lane and place."""
     zoom = alt.selection_interval(name="zoom", bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]")
     return chart.add_params(alt.selection_point(name="holding", fields=["lane", "place"], on="click"), zoom)
 
 
 def style_chart(chart: alt.LayerChart, colors: ChartColors) -> alt.LayerChart:
-    """The look of a chart of the record: no frame, soft labels, room at the right and below."""
+    """The style of a chart of the record: no frame, soft labels, room at the right and below."""
     return (
         chart.properties(padding={"left": 0, "right": 4, "top": 2, "bottom": 5})
         .configure_view(stroke=None)

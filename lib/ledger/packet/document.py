@@ -122,7 +122,7 @@ def packet_volumes(params_by_run: ParamsByRun, book: DecodedBook) -> tuple[Packe
 
 
 def packet_entries(params_by_run: ParamsByRun, book: DecodedBook, positions: Iterable[int]) -> tuple[PacketEntry, ...]:
-    """The entries at these places as they stand in the book; places that hold no readable entry are left out."""
+    """The entries at these positions as they stand in the book; positions that hold no readable entry are left out."""
     wanted_positions, first_positions = set(positions), [volume.first_position for volume in book.volumes]
     chosen_entries = [entry for entry in book.entries if entry.position in wanted_positions]
     return tuple(
@@ -149,7 +149,7 @@ def hash_json(part: Any) -> str:
 
 
 def recompute_chains(volumes: Sequence[PacketVolume]) -> list[str]:
-    """The chain after each place of these volumes, recomputed; the first is the one before place 1."""
+    """The chain after each position of these volumes, recomputed; the first is the one before position 1."""
     chains = [volumes[0].before]
     for volume in volumes:
         chain = volume.before
@@ -160,7 +160,7 @@ def recompute_chains(volumes: Sequence[PacketVolume]) -> list[str]:
 
 
 def _packet_volume(params: Mapping[str, str], book: DecodedBook, volume: VolumeRef, end: int) -> PacketVolume:
-    """One volume, up to before the place `end`."""
+    """One volume, up to before the position `end`."""
     previous_chains = [volume.chain_before, *book.chains[volume.first_position : end]]
     hashes = tuple(
         _body_sha(params[param_key(position)], (previous_chains[n], book.chains[position]), position)

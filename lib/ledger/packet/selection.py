@@ -18,7 +18,7 @@ _ENTRY_ID = re.compile(r'"([0-9A-HJKMNP-TV-Z]{26})"')
 
 
 def find_entry(entries: Sequence[Entry], id_or_position: str) -> Entry:
-    """The entry with this id, or at this place. Raises NotFound when the book has none."""
+    """The entry with this id, or at this position. Raises NotFound when the book has none."""
     key = id_or_position.strip()
     for entry in entries:
         if entry.id == key.upper() or (key.isascii() and key.isdigit() and entry.position == int(key)):
@@ -27,7 +27,7 @@ def find_entry(entries: Sequence[Entry], id_or_position: str) -> Entry:
 
 
 def related_positions(entries: Sequence[Entry], entry: Entry) -> tuple[int, ...]:
-    """The places that belong to an entry: what it names, what names it, where its versions come from, where the record begins."""
+    """The positions of what an entry names, what names it, where its versions come from, and where the record begins."""
     life_entries = _life_entries(entries, entry)
     linked_entries = _linked_entries(life_entries, entry)
     versions = {version for other in linked_entries for version in _mentioned_versions(other.body)}
@@ -42,7 +42,7 @@ def related_positions(entries: Sequence[Entry], entry: Entry) -> tuple[int, ...]
 
 
 def proof_positions(entries: Sequence[Entry], answer: AsOfAnswer) -> tuple[int, ...]:
-    """The places that prove an answer: those of the holdings it speaks of, else those between which nobody held the slot."""
+    """The positions that prove an answer: those of the holdings it speaks of, else those between which nobody held the slot."""
     holdings = [h for h in all_holdings(entries) if h.slot == answer.slot]
     overlapping = [h for h in holdings if h.since <= answer.query.end and (h.until is None or h.until >= answer.query.at)]
     proof_holdings = overlapping or _adjacent_holdings(holdings, answer)

@@ -116,7 +116,7 @@ def _imported_holder(evidence: ImportedEvidence | None, holding: Holding) -> Hol
 
 
 def _with_correction_positions(holder: Holder, entries: Sequence[Entry], corrections: Mapping[str, tuple[Entry, ...]]) -> Holder:
-    """The same with the places of the corrections of its proof."""
+    """The same with the positions of the corrections of its proof."""
     entry_ids = {entry.id for entry in entries if entry.position in holder.entry_positions}
     correction_positions = {correction.position for entry_id in entry_ids for correction in corrections.get(entry_id, ())}
     return replace(holder, entry_positions=tuple(sorted({*holder.entry_positions, *correction_positions})))

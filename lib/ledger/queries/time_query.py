@@ -29,7 +29,7 @@ class TimeQuery:
 
     @property
     def end(self) -> datetime:
-        """The end of it: the instant itself, or where the stretch ends."""
+        """The end of it: the instant itself, or where the interval ends."""
         return self.until or self.at
 
 

@@ -1,8 +1,8 @@
 """Who held which slot from when until when. Pure; only entries that say what was seen count, never intents.
 
-The order is the place; the time of an entry is the store's where it is known, and never runs backwards along the places. Inside
-the window of an outside move, or while a model was deleted or made anew, the holder is unknown, and so is it while several
-versions stand in one slot.
+The order is that of the positions; the time of an entry is the store's where it is known, and never runs backwards along them.
+The holder is unknown inside the window of an outside move, while a model was deleted or made anew, and while several versions
+stand in one slot.
 """
 
 from collections.abc import Iterable

@@ -22,7 +22,7 @@ from lib.text import version_list
 
 @dataclass(frozen=True)
 class ImportedEvidence:
-    """What the imported entries say of a holding: who decided it, why, what the version was, and the places that say so."""
+    """What the imported entries say of a holding: who decided it, why, what the version was, and the positions that say so."""
 
     actor: Actor
     reason: Reason | None
@@ -46,7 +46,7 @@ class _Step:
 
 @dataclass(frozen=True)
 class _Interval:
-    """What one account says of a stretch of time; `holders` is None where it does not know; `explanation` then says why."""
+    """What one account says of an interval of time; `holders` is None where it does not know; `explanation` then says why."""
 
     since: datetime
     until: datetime
@@ -106,7 +106,7 @@ def imported_evidence(entries: Sequence[Entry], holding: Holding) -> ImportedEvi
 
 
 def _merge_lineage(entries: Sequence[Entry]) -> tuple[Lineage, set[int]]:
-    """Each part from the last line that tells it, and the places of those lines."""
+    """Each part from the last line that tells it, and the positions of those lines."""
     parts, positions = dict[str, object](), dict[str, int]()
     for entry in entries:
         lineage = entry.body.lineage if isinstance(entry.body, Imported) else None
@@ -188,7 +188,7 @@ def _account_intervals(steps: Sequence[_Step], file: str, record_begin: datetime
 
 
 def _interval_at(account: Sequence[_Interval], at: datetime) -> _Interval | None:
-    """What an account says of an instant; its stretches stand in the order of time."""
+    """What an account says of an instant; its intervals stand in the order of time."""
     index = bisect_right(account, at, key=lambda interval: interval.since) - 1
     return account[index] if index >= 0 and at < account[index].until else None
 
@@ -204,7 +204,7 @@ def _merge_simultaneous(steps: Sequence[_Step]) -> _Step:
 
 
 def _combine_accounts(intervals: Sequence[_Interval], since: datetime, until: datetime) -> _Interval:
-    """What all accounts of a stretch agree on. One that does not know says nothing where another does."""
+    """What all accounts of an interval agree on. One that does not know says nothing where another does."""
     if not intervals:
         return _Interval(since, until, None, 0, "", explanation="no account tells of it")
     certain_intervals = [interval for interval in intervals if interval.holders is not None]

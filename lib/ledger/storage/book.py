@@ -1,7 +1,7 @@
-"""Reading a book and appending to it. Logging a parameter is write-once in MLflow, so whoever logs place n first owns it.
+"""Reading a book and appending to it. Logging a parameter is write-once in MLflow, so whoever logs position n first owns it.
 
-`append` is conditional: the entry is made from the state it will follow, and is made again whenever the place was lost. Every
-guard stands in that function. After any error the book is read, because a lost place, a lost answer and a deleted run look alike.
+`append` is conditional: the entry is made from the state it will follow, and made again whenever the position was lost. Every guard
+stands in that function. After any error the book is read, because a lost position, a lost answer and a deleted run look alike.
 """
 
 import secrets
@@ -125,7 +125,7 @@ def append(backend: Backend, book_id: str, make_body: BodyFactory, anchors: tupl
 
 
 def _try_to_log(backend: Backend, book: DecodedBook, entry: tuple[str, str]) -> str:
-    """Try to take the next place; gives the error code, which says nothing about success: the caller reads."""
+    """Try to take the next position; gives the error code, which says nothing about success: the caller reads."""
     value, chunks = encode_entry(*entry, book.tip, chunk_length_for(read_capabilities(backend).limits.param))
     run_id = book.volumes[-1].run_id
     try:
@@ -141,7 +141,7 @@ def _try_to_log(backend: Backend, book: DecodedBook, entry: tuple[str, str]) -> 
 
 
 def _roll_over(backend: Backend, book_id: str, state: BookState, cause: Body) -> str:
-    """Let the book go on in another run. Of several who try at once one takes the place; the runs of the others stay empty."""
+    """Let the book go on in another run. Of several who try at once one takes the position; the runs of the others stay empty."""
     with translate_errors("The next volume of this book"):
         first_run = client(backend).get_run(book_id)
         tags = {KIND_TAG: "book", "podium.model": first_run.data.tags.get("podium.model", cause.model)}

@@ -1,8 +1,8 @@
-"""What this process remembers of books, so that only new entries are parsed. Shared by all threads, bounded.
+"""What this process caches of books, so that only new entries are parsed. Shared by all threads, bounded.
 
-Three things are kept. A body, by the sha256 of its text. An open volume as it was read last: its places are still fetched
-each time, and only when all are word for word the same is the hashing saved. And a book as it was added up last, with its finished
-volumes, which nobody changes through MLflow and which are therefore not fetched again. `verify` uses none of them.
+Three things are cached. A body, by the sha256 of its text. An open volume as it was read last: its values are fetched each time,
+and only when none differs is the hashing saved. And a book as it was added up last, with its finished volumes, which nobody
+changes through MLflow and which are therefore not fetched again. `verify` uses none of them.
 """
 
 import threading
@@ -20,9 +20,9 @@ from lib.ledger.state.replay import BookState, replay, replay_from
 from lib.ledger.state.volumes import BookVolumes
 
 MAX_CHARACTERS = 24_000_000
-"""Of texts whose bodies are remembered: about 16,000 entries."""
+"""Of texts whose bodies are cached: about 16,000 entries."""
 MAX_ENTRIES = 40_000
-"""Of all books that are remembered together."""
+"""Of all books that are cached together."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def replay_cached(backend: Backend, book_id: str, volumes: BookVolumes) -> BookS
 
 
 def clear_cache() -> None:
-    """Remember nothing any more."""
+    """Forget everything."""
     with _LOCK:
         _BODIES.clear()
         _VOLUMES.clear()
