@@ -420,7 +420,7 @@ def test_overview_opens_the_run_of_the_row_that_was_clicked(app, fresh_store, ex
 OPEN_IT = """
 import sys
 from streamlit.testing.v1 import AppTest
-from lib.ui.app.routes import SHELL_SCRIPT, page_path
+from lib.ui.app.page_links import SHELL_SCRIPT, page_path
 page = AppTest.from_file(str(SHELL_SCRIPT), default_timeout=60)
 page.query_params["run"] = sys.argv[1]
 page.switch_page(str(page_path("run")))
