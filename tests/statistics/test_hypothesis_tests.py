@@ -38,15 +38,20 @@ def test_very_large_numbers_can_be_tested():
 
 
 @settings(deadline=None, max_examples=300, derandomize=True)
-@given(st.lists(st.sampled_from([0.0, 1e-6, 0.004, 0.01, 0.0125, 0.05 / 3, 0.025, 0.05, 0.051, 0.4, 1.0]), max_size=8))
+@given(st.lists(st.integers(0, 90).map(lambda n: n * 0.0007 + 0.0001), max_size=8))
 def test_holm_rejects_the_smallest_p_values_until_the_first_that_is_too_large(p_values):
+    """No p-value of the sample is on a threshold, where rounding would decide."""
     expected, is_open = [False] * len(p_values), True
     for rank, index in enumerate(np.argsort(p_values, kind="stable")):
-        is_open = is_open and p_values[index] <= 0.05 / (len(p_values) - rank)
+        threshold = 0.05 / (len(p_values) - rank)
+        assert not math.isclose(p_values[index], threshold, rel_tol=1e-9)
+        is_open = is_open and p_values[index] <= threshold
         expected[index] = is_open
-    thresholds = [0.05 / (len(p_values) - rank) for rank in range(len(p_values))]
-    if not any(math.isclose(p, t, rel_tol=1e-12) for p in p_values for t in thresholds):
-        assert reject_by_holm(p_values) == expected
+    assert reject_by_holm(p_values) == expected
+
+
+def test_holm_stops_where_the_false_discovery_rate_would_go_on():
+    assert reject_by_holm([0.001, 0.02, 0.03, 0.04]) == [True, False, False, False]
 
 
 def test_nothing_tested_is_nothing_rejected():
