@@ -8,11 +8,11 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from lib.ui.app.crash_page import show_crash_box
 from lib.ui.app.lifespan import lifespan, readyz, redirect_to_front_page
 from lib.ui.app.page_links import SHELL_SCRIPT
 from lib.ui.app.preload import PreloadMiddleware
 from lib.ui.app.security_headers import SecurityHeadersMiddleware
+from lib.ui.components.error_box import show_crash_box
 
 app = st.App(
     SHELL_SCRIPT,

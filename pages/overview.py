@@ -8,10 +8,8 @@ from lib.ui.app.page_links import switch_page
 from lib.ui.app.session import current_backend, now
 from lib.ui.components.formatting import escape, format_recent_age
 from lib.ui.components.layout import page_header
-from lib.ui.pages.overview.cards import show_backend_checks, show_recent_runs
-from lib.ui.pages.overview.concurrent_cards import show_in_parallel
+from lib.ui.pages.overview.cards import show_backend_checks, show_health, show_in_parallel, show_recent_runs
 from lib.ui.pages.overview.first_steps import launch_wine_demo, show_first_steps
-from lib.ui.pages.overview.health import show_health
 from lib.ui.pages.overview.models import show_champions, show_latest_entries, show_summary
 from lib.ui.queries.registry import model_names
 

@@ -131,12 +131,12 @@ def test_a_server_that_does_not_answer_is_told_within_seconds_and_not_remembered
 
 
 @pytest.mark.parametrize(
-    ("version", "param", "run_tag", "version_tag"),
-    [("3.17.2", 6000, 8000, 100_000), ("2.22.5", 6000, 8000, 5000), ("2.7.1", 500, 5000, 5000), ("1.27.0", 250, 5000, 5000)],
+    ("version", "param", "version_tag"),
+    [("3.17.2", 6000, 100_000), ("2.22.5", 6000, 5000), ("2.7.1", 500, 5000), ("1.27.0", 250, 5000)],
 )
-def test_limits_are_those_of_the_version(version, param, run_tag, version_tag):
+def test_limits_are_those_of_the_version(version, param, version_tag):
     limits = length_limits(version)
-    assert (limits.param, limits.run_tag, limits.version_tag, limits.is_known) == (param, run_tag, version_tag, True)
+    assert (limits.param, limits.version_tag, limits.is_known) == (param, version_tag, True)
 
 
 def test_what_was_forgotten_is_asked_again(fresh_store):

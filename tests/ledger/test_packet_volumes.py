@@ -13,13 +13,12 @@ from lib.ledger.packet.document import SECTIONS, document_to_json, hash_json, ha
 from lib.ledger.packet.verify import verify_packet
 from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state import volumes
-from lib.ledger.storage import book_cache
 from lib.registry.audit_queries import AsOfQuery
 from lib.registry.packet_builder import build_as_of_packet, build_decision_packet
 from lib.registry.packet_page import render_packet
 from lib.registry.reader import read_book_state
 from tests.conftest import copy_store
-from tests.support.ledger_stores import book_id_of, make_writer, promote_in_turn
+from tests.support.ledger_stores import book_id_of, clear_book_cache, make_writer, promote_in_turn
 
 SMALL = 12
 
@@ -31,7 +30,7 @@ def store(empty_database, tmp_path_factory):
         patch.setattr(volumes, "VOLUME_CAPACITY", SMALL)
         backend = copy_store(empty_database, tmp_path_factory.mktemp("volumes") / "store")
         promote_in_turn(backend, 14)
-    book_cache.clear_cache()
+    clear_book_cache()
     return backend
 
 

@@ -29,7 +29,7 @@ from lib.registry.reader import read_all_books, read_all_books_uncached, read_bo
 from lib.registry.reconcile import recover, sync_model_status
 from lib.registry.verify import verify, verify_all
 from tests.support.ledger_factories import COMMON_FIELDS, make_opened, make_slot_states
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer, promote_in_turn
+from tests.support.ledger_stores import REASON, book_id_of, clear_book_cache, make_registered_model, make_writer, promote_in_turn
 from tests.support.ledger_workers import (
     append_and_die,
     append_often_in_small_volumes,
@@ -46,7 +46,7 @@ EMPTY_CARRY = Carry(now=make_slot_states(), wanted={})
 @pytest.fixture(autouse=True)
 def small_volumes(monkeypatch):
     monkeypatch.setattr(volumes, "VOLUME_CAPACITY", SMALL_CAPACITY)
-    book_cache.clear_cache()
+    clear_book_cache()
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_a_look_at_a_long_book_fetches_only_its_last_volume(fresh_store, monkeyp
 
 def test_a_look_understands_only_what_is_new(fresh_store, monkeypatch, book_run_id):
     append_bodies(fresh_store, book_run_id, 5)
-    book_cache.clear_cache()
+    clear_book_cache()
     parse_body, texts = book_cache.parse_body, []
     monkeypatch.setattr(book_cache, "parse_body", lambda text: texts.append(text) or parse_body(text))
     read_book(fresh_store, book_run_id)
@@ -248,11 +248,11 @@ def test_verify_goes_through_all_volumes_and_takes_anchors_of_every_place(fresh_
 def test_every_book_is_the_same_with_and_without_what_is_remembered(fresh_store):
     make_two_volume_book(fresh_store)
     assert read_all_books(fresh_store) == read_all_books_uncached(fresh_store)
-    book_cache.clear_cache()
+    clear_book_cache()
     assert read_all_books(fresh_store) == read_all_books_uncached(fresh_store)
     first_run_id = book_id_of(fresh_store)
     client(fresh_store).set_tag(first_run_id, "podium.kind", "hidden")
-    book_cache.clear_cache()
+    clear_book_cache()
     (book_reading,) = read_all_books(fresh_store).values()
     assert book_reading.is_active
     assert book_reading.state.book == read_book_state(fresh_store, "wine").book
@@ -271,7 +271,7 @@ def test_a_deleted_volume_stops_the_writing_and_is_named_by_verify(fresh_store, 
     run_id = make_two_volume_book(fresh_store).book.volumes[index].run_id
     client(fresh_store).delete_run(run_id)
     assert "book deleted" in [f.what for f in verify(fresh_store, "wine").findings]
-    book_cache.clear_cache()
+    clear_book_cache()
     with pytest.raises(LedgerBroken, match="deleted"):
         move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     client(fresh_store).restore_run(run_id)
@@ -313,7 +313,7 @@ def test_a_carry_that_its_entries_do_not_add_up_to_is_named_by_verify(fresh_stor
 def test_a_value_planted_beyond_the_end_of_a_finished_volume_is_named_and_blocks_nothing(fresh_store, book_run_id):
     append_bodies(fresh_store, book_run_id, 20)
     client(fresh_store).log_param(book_run_id, param_key(14), "stray")
-    book_cache.clear_cache()
+    clear_book_cache()
     append_bodies(fresh_store, book_run_id, 1)
     assert [(f.position, f.what) for f in read_book(fresh_store, book_run_id).findings()] == [(14, "beyond the end")]
 
@@ -366,7 +366,7 @@ def test_processes_promoting_across_the_ends_of_volumes_leave_one_production(fre
 
 def test_an_open_volume_is_hashed_again_as_soon_as_one_letter_differs(fresh_store, monkeypatch, book_run_id):
     append_bodies(fresh_store, book_run_id, 4)
-    book_cache.clear_cache()
+    clear_book_cache()
     decode_volume, hashed_ids = book_cache.decode_volume, []
     monkeypatch.setattr(book_cache, "decode_volume", lambda *args: hashed_ids.append(args[1]) or decode_volume(*args))
     state = read_book(fresh_store, book_run_id)

@@ -8,6 +8,7 @@ from mlflow.entities import LoggedModelOutput
 
 from lib.backends.mlflow_client import client
 from lib.ledger.entry.vocabulary import Actor, make_reason
+from lib.ledger.storage import book_cache
 from lib.ledger.storage.book import Writer
 from lib.ledger.storage.book_index import find_book_id
 from lib.registry.promote import MoveRequest, move_version
@@ -19,6 +20,13 @@ MLMODEL = "flavors: {}\nmodel_size_bytes: 10\nsignature:\n  inputs: '[]'\nmodel_
 
 def make_writer(backend, name="ana"):
     return Writer(backend, Actor(name=name), lambda: datetime.now(UTC))
+
+
+def clear_book_cache():
+    """Let the next reading of any book begin from the store, as in a new process."""
+    with book_cache._LOCK:
+        for cache in (book_cache._BODIES, book_cache._VOLUMES, book_cache._BOOKS):
+            cache.clear()
 
 
 def make_model_folder(backend, n=1):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lib.backends.backend import Backend
 from lib.doctor import fix_ids
-from lib.doctor.evidence import evidence_rows
+from lib.doctor.report import evidence_rows
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
 from lib.runs.edit.experiment_changes import read_deleted_experiments
 from lib.runs.reading.run_reader import read_experiments, read_runs

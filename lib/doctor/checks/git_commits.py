@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib.backends.backend import Backend
-from lib.doctor.evidence import evidence_rows
+from lib.doctor.report import evidence_rows
 from lib.doctor.run_cache import read_active_runs
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback
 from lib.runs.table.types import RunTable

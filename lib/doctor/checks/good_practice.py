@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
-from lib.doctor.evidence import evidence_rows, run_label
+from lib.doctor.report import evidence_rows, run_label
 from lib.doctor.run_cache import read_active_runs
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback
 from lib.registry.reader import read_all_snapshots

@@ -4,7 +4,7 @@ What is found is settled on the Models page or by the command line, with a reaso
 """
 
 from lib.backends.backend import Backend
-from lib.doctor.evidence import evidence_rows
+from lib.doctor.report import evidence_rows
 from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback
 from lib.errors import LedgerBroken

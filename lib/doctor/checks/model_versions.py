@@ -10,7 +10,7 @@ from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
 from lib.doctor import fix_ids
 from lib.doctor.checks.git_commits import FROZEN_COMMIT_TAG, existing_commits, logged_commits
-from lib.doctor.evidence import evidence_rows
+from lib.doctor.report import evidence_rows
 from lib.doctor.run_cache import read_active_runs
 from lib.doctor.types import Check, Clock, Finding, FixOffer, ProgressCallback, offer_fix
 from lib.errors import NotFound, PodiumError, Unreachable

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
 from lib.doctor import fix_ids
-from lib.doctor.evidence import evidence_rows, run_label
+from lib.doctor.report import evidence_rows, run_label
 from lib.doctor.run_cache import ActiveRuns, read_active_runs
 from lib.doctor.secret_detection import Secret, find_secret, mask_secrets
 from lib.doctor.types import (

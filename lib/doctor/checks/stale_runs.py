@@ -7,7 +7,7 @@ from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
 from lib.doctor import fix_ids
-from lib.doctor.evidence import evidence_rows, format_run_label
+from lib.doctor.report import evidence_rows, format_run_label
 from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import (
     Check,

@@ -7,7 +7,7 @@ from lib.backends.mlflow_errors import translate_errors
 from lib.backends.sqlite_store import require_writable
 from lib.doctor import fix_ids
 from lib.doctor.checks.secrets import TAG, find_secret_matches
-from lib.doctor.evidence import run_label
+from lib.doctor.report import run_label
 from lib.doctor.run_cache import clear_run_cache, read_active_runs
 from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Fix, FixContext, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet

@@ -4,9 +4,9 @@ from lib.backends.backend import Backend
 from lib.backends.sqlite_store import require_writable
 from lib.doctor import fix_ids
 from lib.doctor.checks.deleted_items import read_deleted_runs
-from lib.doctor.evidence import format_run_label
 from lib.doctor.fixes import deletion_impact, mlflow_gc
 from lib.doctor.fixes.deletion_impact import DeletionImpact
+from lib.doctor.report import format_run_label
 from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import (
     CONFIRMATION_INPUT,

@@ -12,7 +12,7 @@ from lib.backends.artifact_access import unreadable_scheme
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
-from lib.doctor.evidence import format_run_label
+from lib.doctor.report import format_run_label
 from lib.doctor.secret_detection import mask_secrets
 from lib.errors import ActionRefused, NotFound
 from lib.ledger.state.replay import BookState

@@ -82,14 +82,6 @@ def replay_cached(backend: Backend, book_id: str, volumes: BookVolumes) -> BookS
     return state
 
 
-def clear_cache() -> None:
-    """Forget everything."""
-    with _LOCK:
-        _BODIES.clear()
-        _VOLUMES.clear()
-        _BOOKS.clear()
-
-
 def _store(cache: LRUCache[Any, Any], key: object, value: object) -> None:
     with _LOCK:
         try:

@@ -1,8 +1,12 @@
-"""What belongs to this process and this browser session: the backend in use, the clock, and the person's name."""
+"""What belongs to this process and this browser session: the backend in use, the clock, the person's name, and who writes.
+
+What needs MLflow is imported where it is used: the first page does not wait for it.
+"""
 
 import getpass
 import os
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -17,6 +21,9 @@ from lib.ui.app.backend_selection import (
     read_config,
     resolve_configured_backend,
 )
+
+if TYPE_CHECKING:
+    from lib.ledger.storage.book import Writer
 
 USER_NAME_KEY = "session.person"
 MAX_NAME_LENGTH = 60
@@ -78,3 +85,13 @@ def _login_name() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # no login name on this system
         return ""
+
+
+def writer(typed_name: str = "") -> "Writer":
+    """The typed name on this backend, on a shared server through its service account; Podium itself while nobody is named."""
+    from lib.ledger.entry.vocabulary import PODIUM_ACTOR
+    from lib.ledger.storage.actor import resolve_session_actor
+    from lib.ledger.storage.book import Writer
+
+    backend = current_backend()
+    return Writer(backend, resolve_session_actor(backend, typed_name or user_name() or PODIUM_ACTOR.name), now)

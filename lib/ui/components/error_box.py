@@ -1,5 +1,10 @@
-"""The one calm error box: what happened, what it means, what to do. It stands where the thing failed, never over the page."""
+"""The one calm error box: what happened, what it means, what to do. It stands where the thing failed, never over the page.
 
+For a bug there is a box with an id; the traceback goes to the log under the same id.
+"""
+
+import logging
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,3 +32,21 @@ def error_boundary() -> Iterator[None]:
         yield
     except PodiumError as error:
         show_error(error)
+
+
+_LOG = logging.getLogger("podium")
+
+
+def show_crash_box(error: Exception) -> bool:
+    """Draw the box in place of the exception, which Streamlit has logged already. True: Streamlit shows nothing itself."""
+    if isinstance(error, PodiumError):
+        show_error(error)
+        return True
+    error_id = secrets.token_hex(4)
+    _LOG.error("error %s: %s, see the traceback above", error_id, type(error).__name__)
+    st.error(
+        f"This is a fault in Podium, not in what you did. Reload the page; if it comes back, report id `{error_id}`, which stands in the server's log.",
+        title="Something went wrong here",
+        icon=":material/error:",
+    )
+    return True

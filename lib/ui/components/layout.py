@@ -1,11 +1,11 @@
-"""Page furniture: header, card, facts, checks, empty state.
+"""Page furniture: header, card, facts, checks, empty state, popover.
 
 Text that is passed in is Markdown, so foreign text comes as `escape(…)`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -70,3 +70,14 @@ def show_empty_state(icon: str, title: str, text: str) -> None:
     st.space("small")
     st.markdown(f":gray[:material/{icon}:] **{title}**", text_alignment="center")
     st.caption(text, text_alignment="center")
+
+
+@contextmanager
+def lazy_popover(key: str, label: str, **options: Any) -> Iterator[bool]:
+    """A popover under this label, which may change while it is open: `with lazy_popover(…) as is_open: if is_open: …`.
+
+    Whether it is open is kept in session_state under `key`. What is in it is drawn only while it is open: what session_state says about
+    a widget in a closed popover never reaches the browser, so opened later it would show what it showed last, and write that back.
+    """
+    with st.popover(label, key=key, on_change="rerun", **options) as popover:
+        yield bool(popover.open)

@@ -8,8 +8,7 @@ import streamlit as st
 from lib.errors import PodiumError
 from lib.registry.pending_decisions import PendingDecision, time_until_first_due
 from lib.registry.reconcile import recover
-from lib.ui.app.session import now
-from lib.ui.app.session_writer import writer
+from lib.ui.app.session import now, writer
 from lib.ui.components import flash
 from lib.ui.components.badges import STAGE_BADGES, badge_markdown
 from lib.ui.components.error_box import show_error

@@ -4,11 +4,10 @@ import pytest
 
 from lib.backends.mlflow_client import client
 from lib.ledger.state import volumes
-from lib.ledger.storage import book_cache
 from lib.registry.reader import read_book_state
 from lib.ui.queries.registry import clear_cache
 from tests.conftest import copy_store
-from tests.support.ledger_stores import promote_in_turn
+from tests.support.ledger_stores import clear_book_cache, promote_in_turn
 from tests.support.page_driver import compare_anchors, entries_table, page_text
 
 SMALL = 12
@@ -20,7 +19,7 @@ def long_store(empty_database, tmp_path_factory):
         patch.setattr(volumes, "VOLUME_CAPACITY", SMALL)
         backend = copy_store(empty_database, tmp_path_factory.mktemp("audit-volumes") / "store")
         promote_in_turn(backend, 14)
-    book_cache.clear_cache()
+    clear_book_cache()
     return backend
 
 
@@ -95,7 +94,7 @@ def test_verify_and_noted_heads_go_through_all_volumes(app, store, book):
 
 def test_a_volume_that_was_deleted_is_said_with_what_to_do_and_what_is_left_is_checked(app, store, book):
     client(store).delete_run(book.volumes[1].run_id)
-    book_cache.clear_cache()
+    clear_book_cache()
     page = app("audit", store)
     assert not page.exception
     assert f"The book was deleted. Restore run {book.volumes[1].run_id}" in plain_text(page)

@@ -15,8 +15,7 @@ from lib.ledger.queries.time_query import parse_time_query
 from lib.ledger.state.corrections import correctable_fields, corrected_body
 from lib.registry.correct_entry import append_correction
 from lib.text import clean_text
-from lib.ui.app.session import MAX_NAME_LENGTH, ask_user_name, current_backend, now, remember_user_name
-from lib.ui.app.session_writer import writer
+from lib.ui.app.session import MAX_NAME_LENGTH, ask_user_name, current_backend, now, remember_user_name, writer
 from lib.ui.components import flash
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape

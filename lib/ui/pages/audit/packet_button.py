@@ -14,8 +14,7 @@ from lib.ledger.packet.document import Packet
 from lib.ledger.queries.time_query import TimeQuery
 from lib.registry.audit_queries import AsOfQuery
 from lib.runs.export.table_files import safe_file_name
-from lib.ui.app.session import now
-from lib.ui.app.session_writer import writer
+from lib.ui.app.session import now, writer
 from lib.ui.components.formatting import escape
 
 

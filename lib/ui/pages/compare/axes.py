@@ -10,7 +10,7 @@ from lib.runs.table.number_format import short_labels
 from lib.runs.table.run_table import column_values, has_column
 from lib.runs.table.types import RunTable
 from lib.ui.components.formatting import escape
-from lib.ui.components.popover import lazy_popover
+from lib.ui.components.layout import lazy_popover
 from lib.ui.pages.compare.brush import digest, ranges_from_url, update_ranges
 from lib.ui.pages.compare.view_state import (
     ViewState,

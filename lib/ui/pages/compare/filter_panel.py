@@ -7,7 +7,7 @@ import streamlit as st
 from lib.runs.analysis.run_tree import family_sizes
 from lib.runs.table.types import RunTable
 from lib.ui.components.formatting import format_count
-from lib.ui.components.popover import lazy_popover
+from lib.ui.components.layout import lazy_popover
 from lib.ui.pages.compare.facet_widgets import parse_facets, show_facet_widgets
 from lib.ui.pages.compare.queries import SearchResult
 from lib.ui.pages.compare.view_state import ViewState, bind_widget, unique_labels, update_url, view_from_url

@@ -25,8 +25,7 @@ from lib.runs.table.number_format import format_number, short_labels
 from lib.runs.table.types import RunTable
 from lib.statistics.samples import SampleSummary
 from lib.ui.components.formatting import escape, format_count
-from lib.ui.components.layout import show_empty_state
-from lib.ui.components.popover import lazy_popover
+from lib.ui.components.layout import lazy_popover, show_empty_state
 from lib.ui.pages.compare import drawn_charts
 from lib.ui.pages.compare.plot_context import PlotContext
 from lib.ui.pages.compare.plot_controls import (

@@ -15,8 +15,7 @@ from lib.runs.plots.trend import NoTrend, Trend, fit_trend
 from lib.runs.table.run_table import METRIC_PREFIX, varying_params
 from lib.runs.table.types import RunTable
 from lib.ui.components.formatting import escape, format_count
-from lib.ui.components.layout import show_empty_state
-from lib.ui.components.popover import lazy_popover
+from lib.ui.components.layout import lazy_popover, show_empty_state
 from lib.ui.pages.compare import drawn_charts
 from lib.ui.pages.compare.axes import axis_scale, short_column_labels, show_scale_selector
 from lib.ui.pages.compare.brush import (

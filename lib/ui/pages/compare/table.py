@@ -12,8 +12,7 @@ from lib.runs.analysis.run_tree import TreeRow, build_run_tree
 from lib.runs.table.run_table import METRIC_PREFIX, ConstantParam, constant_params, sort_runs, subset
 from lib.runs.table.types import RunTable
 from lib.ui.components.formatting import escape, format_count
-from lib.ui.components.layout import card
-from lib.ui.components.popover import lazy_popover
+from lib.ui.components.layout import card, lazy_popover
 from lib.ui.pages.compare.columns import (
     CURVE_COLUMN,
     MAX_HIGHLIGHTED_ROWS,

@@ -10,8 +10,7 @@ from lib.runs.table.types import RunTable
 from lib.ui.app.page_links import switch_page
 from lib.ui.components import flash
 from lib.ui.components.formatting import escape, format_count, format_metric
-from lib.ui.components.layout import page_header
-from lib.ui.components.popover import lazy_popover
+from lib.ui.components.layout import lazy_popover, page_header
 from lib.ui.components.write_access import record_button_kwargs
 from lib.ui.pages.compare import code_dialog, downloads, experiment_dialog, saved_views_menu
 from lib.ui.pages.compare.facet_widgets import show_filter_chips

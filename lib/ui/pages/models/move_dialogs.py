@@ -22,8 +22,7 @@ from lib.registry.promote import (
     preview_moves,
     target_version,
 )
-from lib.ui.app.session import ask_user_name, current_backend, remember_user_name
-from lib.ui.app.session_writer import writer
+from lib.ui.app.session import ask_user_name, current_backend, remember_user_name, writer
 from lib.ui.components import flash
 from lib.ui.components.badges import STAGE_BADGES, badge_markdown
 from lib.ui.components.error_box import show_error

@@ -12,8 +12,7 @@ from lib.registry.code_snippets import register_snippet
 from lib.registry.register import ModelCandidate, default_description, find_candidates, register
 from lib.runs.reading.run_reader import read_experiments, read_runs
 from lib.runs.table.types import Search
-from lib.ui.app.session import ask_user_name, current_backend, remember_user_name
-from lib.ui.app.session_writer import writer
+from lib.ui.app.session import ask_user_name, current_backend, remember_user_name, writer
 from lib.ui.components import flash
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import escape, format_metric, version_label
