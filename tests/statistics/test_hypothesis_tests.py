@@ -1,5 +1,6 @@
 """Hypothesis tests: Welch's test and Holm's correction equal the formulas that they are taken from."""
 
+import gc
 import math
 
 import numpy as np
@@ -37,6 +38,16 @@ def test_very_large_numbers_can_be_tested():
     assert 0 < apart < 0.01
 
 
+@pytest.fixture(scope="module")
+def frozen_heap():
+    """statsmodels collects garbage at every call, which takes seconds in a process that has run many tests: there is little to look at."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("frozen_heap")
 @settings(deadline=None, max_examples=300, derandomize=True)
 @given(st.lists(st.integers(0, 90).map(lambda n: n * 0.0007 + 0.0001), max_size=8))
 def test_holm_rejects_the_smallest_p_values_until_the_first_that_is_too_large(p_values):
