@@ -72,7 +72,7 @@ def append_registered(writer: Writer, status: ModelStatus, version: VersionSnaps
         note = version.description[:500] or None
         return Registered(**common_fields, version=version.number, identity=version.identity, lineage=lineage, note=note)
 
-    return append(writer.backend, status.book_id, make, status.snapshot.anchors(status.book_id))
+    return append(writer, status.book_id, make, status.snapshot.anchors(status.book_id))
 
 
 def append_closing(writer: Writer, status: ModelStatus, intent: Entry) -> None:
@@ -100,7 +100,7 @@ def append_closing(writer: Writer, status: ModelStatus, intent: Entry) -> None:
             why="The version was deleted or is another one now." if outcome == "FAILED" else None,
         )
 
-    append(writer.backend, status.book_id, make, snapshot.anchors(status.book_id))
+    append(writer, status.book_id, make, snapshot.anchors(status.book_id))
 
 
 def tag_version_head(writer: Writer, status: ModelStatus, intent: Entry) -> None:
@@ -153,7 +153,7 @@ def _append_opened(writer: Writer, status: ModelStatus) -> bool:
             versions=identities,
         )
 
-    append(writer.backend, status.book_id, make, snapshot.anchors(status.book_id))
+    append(writer, status.book_id, make, snapshot.anchors(status.book_id))
     return True
 
 
@@ -172,7 +172,7 @@ def _append_failed(writer: Writer, status: ModelStatus, intent: Entry) -> None:
             why="The model was deleted or made anew.",
         )
 
-    append(writer.backend, status.book_id, make, status.snapshot.anchors(status.book_id))
+    append(writer, status.book_id, make, status.snapshot.anchors(status.book_id))
 
 
 def _unknown_versions(writer: Writer, status: ModelStatus) -> list[VersionSnapshot]:
@@ -204,7 +204,7 @@ def _append_observed(writer: Writer, status: ModelStatus, deleted_versions: froz
             window=(since, until),
         )
 
-    append(writer.backend, status.book_id, make, snapshot.anchors(status.book_id))
+    append(writer, status.book_id, make, snapshot.anchors(status.book_id))
     return True
 
 
@@ -217,7 +217,7 @@ def _append_renamed(writer: Writer, status: ModelStatus) -> bool:
             return None
         return _observed_note(writer, snapshot, state, f"The model was renamed from {state.model_name} to {snapshot.model}")
 
-    append(writer.backend, status.book_id, make, snapshot.anchors(status.book_id))
+    append(writer, status.book_id, make, snapshot.anchors(status.book_id))
     return True
 
 
@@ -229,7 +229,7 @@ def append_restored(writer: Writer, status: ModelStatus, deleted_at: str) -> Non
             return None
         return _observed_note(writer, status.snapshot, state, RESTORED_NOTE, deleted_at)
 
-    append(writer.backend, status.book_id, make, status.snapshot.anchors(status.book_id))
+    append(writer, status.book_id, make, status.snapshot.anchors(status.book_id))
 
 
 def _observed_note(writer: Writer, snapshot: RegistrySnapshot, state: BookState, note: str, since: str = "") -> Observed:

@@ -74,7 +74,7 @@ def move_version(writer: Writer, request: MoveRequest) -> MoveResult:
         append_registered(writer, status, version, UNKNOWN_ACTOR)
     require_move_permission(writer.backend, request.model, preview_moves(status, request, writer))
     anchors = status.snapshot.anchors(status.book_id)
-    intent_id = append(writer.backend, status.book_id, _decision(writer, status, request), anchors) or ""
+    intent_id = append(writer, status.book_id, _decision(writer, status, request), anchors) or ""
     try:
         state = close_intents(writer, status, (intent_id,)).state
     except PodiumError as error:

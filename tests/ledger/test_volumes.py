@@ -64,7 +64,7 @@ def make_numbered_body(n):
 
 def append_bodies(backend, book_run_id, n):
     for number in range(n):
-        append(backend, book_run_id, lambda _, number=number: make_numbered_body(number))
+        append(make_writer(backend), book_run_id, lambda _, number=number: make_numbered_body(number))
 
 
 def book_runs(backend):
@@ -169,7 +169,7 @@ def test_a_full_volume_is_followed_by_another_and_places_go_on_counting(fresh_st
 
 def test_a_guard_that_refuses_at_a_full_volume_begins_no_other(fresh_store, book_run_id):
     append_bodies(fresh_store, book_run_id, SMALL_CAPACITY)
-    assert append(fresh_store, book_run_id, lambda _: None) is None
+    assert append(make_writer(fresh_store), book_run_id, lambda _: None) is None
     assert len(book_runs(fresh_store)) == 1
 
 
@@ -190,7 +190,7 @@ def test_a_look_understands_only_what_is_new(fresh_store, monkeypatch, book_run_
     monkeypatch.setattr(book_cache, "parse_body", lambda text: texts.append(text) or parse_body(text))
     read_book(fresh_store, book_run_id)
     read_book(fresh_store, book_run_id)
-    append(fresh_store, book_run_id, lambda _: make_numbered_body(99))
+    append(make_writer(fresh_store), book_run_id, lambda _: make_numbered_body(99))
     read_book(fresh_store, book_run_id)
     assert len(texts) == 6
 

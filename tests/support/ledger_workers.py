@@ -81,14 +81,14 @@ def append_often_in_small_volumes(backend: Backend, book_id: str, capacity: int,
     """Append entries that say who wrote them, in order, with volumes of so few places."""
     volumes.VOLUME_CAPACITY = capacity
     start.wait()
-    answers.put([append(backend, book_id, lambda _, n=n: _note(f"{name} {n}")) for n in range(rounds)])
+    answers.put([append(make_writer(backend), book_id, lambda _, n=n: _note(f"{name} {n}")) for n in range(rounds)])
 
 
 def append_and_die(backend: Backend, book_id: str, capacity: int, write_limit: int) -> None:
     """Append one entry and kill this process right after its nth write (0: before the first)."""
     volumes.VOLUME_CAPACITY = capacity
     _die_after_writes(backend, write_limit)
-    append(backend, book_id, lambda _: _note("mine"))
+    append(make_writer(backend), book_id, lambda _: _note("mine"))
 
 
 def _note(text: str) -> Opened:

@@ -18,7 +18,7 @@ def move_request(version, stage="Production", **fields):
 def leave_intent_open(backend, version="2", stage="Production"):
     """Decide and vanish before the registry is touched; gives the id of the intent."""
     status = sync_model_status(make_writer(backend), "wine")
-    return append(backend, status.book_id, _decision(make_writer(backend), status, move_request(version, stage)))
+    return append(make_writer(backend), status.book_id, _decision(make_writer(backend), status, move_request(version, stage)))
 
 
 def entry_types(backend, model="wine"):

@@ -96,13 +96,13 @@ def _fetch_active_volume(backend: Backend, book_id: str, run_id: str) -> VolumeP
     return volume
 
 
-def append(backend: Backend, book_id: str, make_body: BodyFactory, anchors: tuple[Anchor, ...] = ()) -> str | None:
+def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[Anchor, ...] = ()) -> str | None:
     """Append the entry that `make_body(state)` returns and give its id; None when it returns none.
 
     `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing or no position
     could be had, NotWritable when this person may not write, Busy when the database stays locked.
     """
-    attempt_ids: list[str] = []
+    backend, attempt_ids = writer.backend, list[str]()
     is_locked = False
     for _ in range(MAX_ATTEMPTS):
         state = read_book(backend, book_id)
@@ -114,18 +114,19 @@ def append(backend: Backend, book_id: str, make_body: BodyFactory, anchors: tupl
         if (body := make_body(state)) is None:
             return None
         if is_volume_full(state.book):
-            is_locked = _roll_over(backend, book_id, state, body) == _LOCKED
+            is_locked = _roll_over(writer, book_id, state, body) == _LOCKED
             continue
         attempt_ids.append(str(ULID()))
-        is_locked = _try_to_log(backend, state.book, (attempt_ids[-1], canonical_json(body))) == _LOCKED
+        is_locked = _try_to_log(writer, state.book, (attempt_ids[-1], canonical_json(body))) == _LOCKED
     raise LedgerBroken(
         f"No place could be taken in book {book_id[:8]}… after {MAX_ATTEMPTS} tries.",
         next="Try again when fewer people write at once.",
     )
 
 
-def _try_to_log(backend: Backend, book: DecodedBook, entry: tuple[str, str]) -> str:
+def _try_to_log(writer: Writer, book: DecodedBook, entry: tuple[str, str]) -> str:
     """Try to take the next position; gives the error code, which says nothing about success: the caller reads."""
+    backend = writer.backend
     value, chunks = encode_entry(*entry, book.tip, chunk_length_for(read_capabilities(backend).limits.param))
     run_id = book.volumes[-1].run_id
     try:
@@ -140,8 +141,9 @@ def _try_to_log(backend: Backend, book: DecodedBook, entry: tuple[str, str]) -> 
     return ""
 
 
-def _roll_over(backend: Backend, book_id: str, state: BookState, cause: Body) -> str:
+def _roll_over(writer: Writer, book_id: str, state: BookState, cause: Body) -> str:
     """Let the book go on in another run. Of several who try at once one takes the position; the runs of the others stay empty."""
+    backend = writer.backend
     with translate_errors("The next volume of this book"):
         first_run = client(backend).get_run(book_id)
         tags = {KIND_TAG: "book", "podium.model": first_run.data.tags.get("podium.model", cause.model)}
@@ -149,7 +151,7 @@ def _roll_over(backend: Backend, book_id: str, state: BookState, cause: Body) ->
         name = f"{first_run.info.run_name[:200]}, volume {number}"
         candidate = client(backend).create_run(first_run.info.experiment_id, run_name=name, tags=tags).info.run_id
         client(backend).set_terminated(candidate)
-    error_code = _try_to_log(backend, state.book, (str(ULID()), canonical_json(make_volume_end(state, cause, candidate))))
+    error_code = _try_to_log(writer, state.book, (str(ULID()), canonical_json(make_volume_end(state, cause, candidate))))
     if error_code:
         return error_code
     with suppress(MlflowException):  # only spares readers of many books the fetching of what they know already

@@ -39,7 +39,7 @@ def leave_decision_open(backend, seconds=0, version="2"):
     """Ana decides and her machine dies before the registry is touched, so many seconds ago."""
     ana_writer = Writer(backend, Actor(name="ana"), lambda: datetime.now(UTC) - timedelta(seconds=seconds))
     status = sync_model_status(make_writer(backend), "wine")
-    return append(backend, status.book_id, _decision(ana_writer, status, MoveRequest("wine", version, "Production", REASON)))
+    return append(ana_writer, status.book_id, _decision(ana_writer, status, MoveRequest("wine", version, "Production", REASON)))
 
 
 @pytest.mark.parametrize("name", ["models", "audit", "overview"])
