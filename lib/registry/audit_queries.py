@@ -20,7 +20,8 @@ from lib.ledger.queries.as_of import AsOfAnswer, as_of
 from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.storage.book_index import find_book_state
-from lib.registry.move_plan import is_explained
+from lib.registry.explanation import is_explained
+from lib.registry.model_status import intents_in_flight
 from lib.registry.reader import (
     LoadedBook,
     find_book_ids,
@@ -73,8 +74,9 @@ def query_as_of(backend: Backend, model: str, query: AsOfQuery) -> AsOfResult:
     """Who held a slot of a model. Raises NotFound when there is no such model and never was, or when it has another name now."""
     snapshot = read_snapshot(backend, model)
     before = find_book_state(backend, incarnation_of(snapshot)) or _EMPTY_STATE
-    if snapshot.created_at and before.is_opened and _is_recorded((before,), snapshot):
-        return _as_of_result((before,), snapshot, query)
+    in_flight = intents_in_flight(backend, before, query.now)
+    if snapshot.created_at and before.is_opened and _is_recorded((before,), snapshot, in_flight):
+        return _as_of_result((before,), snapshot, query, in_flight)
     # read again, between two readings of the book: then no move in flight is taken for an outside move
     snapshot = read_snapshot(backend, model)
     if snapshot.created_at is None and (
@@ -83,8 +85,8 @@ def query_as_of(backend: Backend, model: str, query: AsOfQuery) -> AsOfResult:
         raise NotFound(f"{model} is now called {new_name}.", means="", next=f"Its record goes on under {new_name}.")
     if snapshot.created_at is None and not before.is_opened:
         raise NotFound(f"There is no registered model {model}.", means="", next="Check the name.")
-    state = before if _is_recorded((before,), snapshot) else read_book_state(backend, model) or _EMPTY_STATE
-    return _as_of_result((before, state), snapshot, query)
+    state = before if _is_recorded((before,), snapshot, in_flight) else read_book_state(backend, model) or _EMPTY_STATE
+    return _as_of_result((before, state), snapshot, query, in_flight)
 
 
 def query_as_of_all(backend: Backend, query: AsOfQuery) -> tuple[AsOfResult, ...]:
@@ -95,8 +97,9 @@ def query_as_of_all(backend: Backend, query: AsOfQuery) -> tuple[AsOfResult, ...
     for model in sorted({*snapshots, *books}):
         state = books[model].state if model in books else _EMPTY_STATE
         snapshot = snapshots.get(model) or RegistrySnapshot(model)
-        is_certain = _is_recorded((state,), snapshot) or not books[model].is_active
-        results.append(_as_of_result((state,), snapshot, query) if is_certain else query_as_of(backend, model, query))
+        in_flight = intents_in_flight(backend, state, query.now)
+        is_certain = _is_recorded((state,), snapshot, in_flight) or not books[model].is_active
+        results.append(_as_of_result((state,), snapshot, query, in_flight) if is_certain else query_as_of(backend, model, query))
     return tuple(results)
 
 
@@ -140,18 +143,20 @@ def _log_entries(model: str, state: BookState) -> list[AuditLogEntry]:
     return log
 
 
-def _as_of_result(states: Sequence[BookState], snapshot: RegistrySnapshot, query: AsOfQuery) -> AsOfResult:
+def _as_of_result(
+    states: Sequence[BookState], snapshot: RegistrySnapshot, query: AsOfQuery, in_flight: frozenset[str]
+) -> AsOfResult:
     state = states[-1]
-    unrecorded = None if _is_recorded(states, snapshot) else _unrecorded_entry(state, snapshot, query.now)
+    unrecorded = None if _is_recorded(states, snapshot, in_flight) else _unrecorded_entry(state, snapshot, query.now)
     entries, holdings = (*state.book.entries, *([unrecorded] if unrecorded else [])), None if unrecorded else state.holdings
     answer = as_of(entries, query.slot, query.when, holdings)
     return AsOfResult(snapshot.model, answer, len(state.book.findings), unrecorded)
 
 
-def _is_recorded(states: Sequence[BookState], snapshot: RegistrySnapshot) -> bool:
+def _is_recorded(states: Sequence[BookState], snapshot: RegistrySnapshot, in_flight: frozenset[str]) -> bool:
     """Does the record explain what the registry shows? Without a record there is nothing to explain."""
     state = states[-1]
-    return not state.is_opened or (state.model_created_at == snapshot.created_at and is_explained(states, snapshot))
+    return not state.is_opened or (state.model_created_at == snapshot.created_at and is_explained(states, snapshot, in_flight))
 
 
 def _unrecorded_entry(state: BookState, snapshot: RegistrySnapshot, now: datetime) -> Entry:

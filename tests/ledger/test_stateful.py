@@ -30,12 +30,14 @@ from lib.ledger.state import volumes
 from lib.ledger.state.replay import is_fulfilled
 from lib.ledger.storage.book import read_book
 from lib.registry.drift import find_drifts
-from lib.registry.promote import MoveRequest, move_version, roll_back
+from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_snapshot
-from lib.registry.reconcile import recover, sync_model_status
+from lib.registry.reconcile import sync_model_status
+from lib.registry.roll_back import roll_back
 from lib.registry.verify import verify
 from tests.conftest import copy_store
 from tests.support.ledger_stores import REASON, make_registered_model, make_writer
+from tests.support.registry_factories import finish_open_decisions
 
 REGISTRY_WRITES = ("set_registered_model_alias", "delete_registered_model_alias", "transition_model_version_stage")
 WRITES = (*REGISTRY_WRITES, "log_param", "create_run", "set_model_version_tag", "set_registered_model_tag", "set_tag")
@@ -254,7 +256,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Recover what the dead left."""
         self.sync()
         state_before = self.state
-        _, closed = recover(make_writer(self.backend, "bo"), "wine")
+        _, closed = finish_open_decisions(make_writer(self.backend, "bo"), "wine")
         assert set(closed) == {intent.id for intent in state_before.open_intents}
         assert not self.state.open_intents
         if closed:

@@ -26,7 +26,7 @@ from lib.ledger.storage.book_index import ensure_book
 from lib.registry.audit_queries import AsOfQuery, query_as_of, read_audit_log
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_all_books, read_all_books_uncached, read_book_state, read_snapshot
-from lib.registry.reconcile import recover, sync_model_status
+from lib.registry.reconcile import sync_model_status
 from lib.registry.verify import verify, verify_all
 from tests.support.ledger_factories import COMMON_FIELDS, make_opened, make_slot_states
 from tests.support.ledger_stores import REASON, book_id_of, clear_book_cache, make_registered_model, make_writer, promote_in_turn
@@ -37,7 +37,7 @@ from tests.support.ledger_workers import (
     promote_often_in_small_volumes,
     run_together,
 )
-from tests.support.registry_factories import check_at_rest
+from tests.support.registry_factories import check_at_rest, finish_open_decisions
 
 SMALL_CAPACITY = 12
 EMPTY_CARRY = Carry(now=make_slot_states(), wanted={})
@@ -355,7 +355,7 @@ def test_four_processes_at_the_end_of_a_volume_agree_on_the_next_and_lose_nothin
 def test_processes_promoting_across_the_ends_of_volumes_leave_one_production(fresh_store):
     make_registered_model(fresh_store, versions=3)
     run_together(promote_often_in_small_volumes, [(fresh_store, SMALL_CAPACITY, n, 5) for n in (1, 2, 3)])
-    recover(make_writer(fresh_store), "wine")
+    finish_open_decisions(make_writer(fresh_store), "wine")
     types = check_at_rest(fresh_store)
     assert types["VOLUME"] >= 1, "how many promotions found something to change differs from run to run"
     assert types["OBSERVED"] == 0

@@ -1,5 +1,7 @@
 """A team on a server with users: two who decide and one who reads, each in a process of their own."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from lib.backends.backend import Backend
@@ -57,13 +59,13 @@ def read_drifts(backend, model):
     try:
         status, may_write = sync_model_status(make_writer(backend), model), True
     except NotWritable:
-        status, may_write = read_model_status(backend, model), False
+        status, may_write = read_model_status(backend, model, datetime.now(UTC)), False
     return [(drift.slot, drift.observed) for drift in find_drifts(status)], may_write
 
 
 def record_survey(backend):
     try:
-        return record_changes(make_writer(backend), survey_models(backend))
+        return record_changes(make_writer(backend), survey_models(backend, datetime.now(UTC)))
     except NotWritable:
         return "may not"
 

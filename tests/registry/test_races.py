@@ -9,7 +9,6 @@ import pytest
 from lib.backends.mlflow_client import client
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
-from lib.registry.reconcile import recover
 from tests.support.ledger_stores import REASON, make_registered_model, make_writer
 from tests.support.ledger_workers import (
     open_first_book,
@@ -19,7 +18,7 @@ from tests.support.ledger_workers import (
     promote_often_of,
     run_together,
 )
-from tests.support.registry_factories import check_at_rest
+from tests.support.registry_factories import check_at_rest, finish_open_decisions
 
 FIRST_WRITES, NEXT_WRITES = 17, 7
 
@@ -90,7 +89,7 @@ def kill_and_recover(backend, version, after):
     child = processes.Process(target=promote_and_die, args=(backend, version, after))
     child.start()
     child.join()
-    recover(make_writer(backend, "bo"), "wine")
+    finish_open_decisions(make_writer(backend, "bo"), "wine")
     check_at_rest(backend)
     assert move_version(make_writer(backend, "bo"), MoveRequest("wine", "3", "Production", REASON)).outcome in (
         "applied",
@@ -132,7 +131,7 @@ def kill_at_random(backend, rounds, model="wine"):
             child.join()
             counts["kills"] += child.exitcode == -9
             time.sleep(generator.uniform(0, 0.1))
-        counts["left open"] += len(recover(make_writer(backend, "bo"), model)[1])
+        counts["left open"] += len(finish_open_decisions(make_writer(backend, "bo"), model)[1])
         entry_counts = check_at_rest(backend, model)
         assert entry_counts["OBSERVED"] == 0
         assert entry_counts["DECIDED"] == entry_counts["APPLIED"] + entry_counts["OVERTAKEN"]
@@ -174,7 +173,7 @@ def test_a_killed_promotion_is_finished_by_recover_in_the_name_of_the_one_who_de
     child.start()
     child.join()
     assert [entry.body.type for entry in read_book_state(fresh_store, "wine").open_intents] == ["DECIDED"]
-    _, closed = recover(make_writer(fresh_store, "bo"), "wine")
+    _, closed = finish_open_decisions(make_writer(fresh_store, "bo"), "wine")
     assert len(closed) == 1
     entries = read_book_state(fresh_store, "wine").book.entries
     assert [(e.body.type, e.body.by.name) for e in entries[-2:]] == [("DECIDED", "ana"), ("APPLIED", "bo")]

@@ -8,11 +8,11 @@ from lib.ledger.chain.hash_chain import param_key
 from lib.ledger.state.book_lookup import ModelIncarnation, resolve_book_id
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_all_book_states, read_all_snapshots, read_book_state
-from lib.registry.reconcile import recover, sync_model_status
+from lib.registry.reconcile import sync_model_status
 from lib.registry.snapshot import HEAD_TAG
 from lib.registry.verify import verify, verify_all
 from tests.support.ledger_stores import REASON, book_id_of, ledger_findings, make_registered_model, make_writer
-from tests.support.registry_factories import leave_intent_open
+from tests.support.registry_factories import finish_open_decisions, leave_intent_open
 
 
 def move_request(model, version="1", stage="Production"):
@@ -106,7 +106,7 @@ def test_a_decision_left_open_is_closed_when_its_model_is_deleted(fresh_store):
     move_version(make_writer(fresh_store), move_request("wine"))
     intent = leave_intent_open(fresh_store)
     client(fresh_store).delete_registered_model("wine")
-    recover(make_writer(fresh_store), "wine")
+    finish_open_decisions(make_writer(fresh_store), "wine")
     bodies = [e.body for e in read_book_state(fresh_store, "wine").book.entries]
     assert [(body.type, getattr(body, "intent", "")) for body in bodies[-2:]] == [("FAILED", intent), ("OPENED", "")]
 

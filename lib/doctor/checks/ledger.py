@@ -38,10 +38,10 @@ def check_ledger(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Find
     )
 
 
-def check_drift(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
+def check_drift(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
     """Which models were moved behind the record's back."""
     try:
-        survey = survey_models(backend)
+        survey = survey_models(backend, clock())
     except LedgerBroken as error:
         return (Finding(DRIFT_CHECK.id, "skipped", DRIFT_CHECK.title, "not asked", means=error.what),)
     rows = [

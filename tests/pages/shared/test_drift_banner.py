@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from lib.backends.mlflow_client import client
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer, append
-from lib.registry.change_recorder import GRACE_PERIOD
+from lib.registry.model_status import GRACE_PERIOD
 from lib.registry.pending_decisions import list_pending_decisions
 from lib.registry.promote import MoveRequest, _decision, move_version
 from lib.registry.reader import read_book_state, read_snapshot

@@ -138,7 +138,8 @@ def _holder_rows(registry: LoadedRegistry, snapshot: RegistrySnapshot, at: datet
     """A line for Production, held or not, and one for Staging where somebody stands there."""
     state = registry.states.get(snapshot.model)
     entries = state.book.entries if state else ()
-    drifted_slots = state.drifted_slots(snapshot.slot_states) if state else ()
+    status = registry.statuses.get(snapshot.model)
+    drifted_slots = status.drifted_slots if status else ()
     slots = [slot for slot in SLOTS if slot == "production" or snapshot.slot_states[slot].holders]
     return [
         {"model": snapshot.model, "stage": [SLOTS[slot]], **_holder_cells(snapshot, slot, entries, at)}

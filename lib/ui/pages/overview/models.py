@@ -48,11 +48,7 @@ def _summary_text(backend: Backend) -> str:
     """How many models are in Production, and how many were moved outside; empty before there is one."""
     registry = load_registry(backend)
     champion_count = sum(bool(snapshot.slot_states["production"].holders) for snapshot in registry.models)
-    drift_count = sum(
-        bool(state.drifted_slots(snapshot.slot_states))
-        for snapshot in registry.models
-        if (state := registry.states.get(snapshot.model))
-    )
+    drift_count = sum(bool(status.drifted_slots) for status in registry.statuses.values() if status.snapshot.created_at)
     drift_text = f" · {format_count(drift_count, 'model')} moved outside Podium" if drift_count else ""
     return f"{format_count(champion_count, 'model')} in Production{drift_text}" if champion_count else ""
 
@@ -131,21 +127,18 @@ def _metric_text(backend: Backend, snapshot: RegistrySnapshot, holders: tuple[st
 
 def _state_text(registry: LoadedRegistry, snapshot: RegistrySnapshot) -> str:
     """Whether registry and ledger agree, in a word."""
-    state = registry.states.get(snapshot.model)
+    status = registry.statuses.get(snapshot.model)
     if snapshot.model in registry.deleted_books:
         return f"{icon_markdown(HEALTH_BADGES, 'broken')} its book was deleted"
     if snapshot.model in registry.missing_books:
         return f"{icon_markdown(HEALTH_BADGES, 'broken')} its book is gone"
-    if state is None:
+    if status is None:
         return ":gray[no record yet]"
-    if state.open_intents:
-        return ":gray[a move is under way]"
-    drifted_slots = state.drifted_slots(snapshot.slot_states)
-    return (
-        f"{icon_markdown(HEALTH_BADGES, 'warning')} moved outside"
-        if drifted_slots
-        else f"{icon_markdown(HEALTH_BADGES, 'ok')} as decided"
-    )
+    if status.drifted_slots:
+        return f"{icon_markdown(HEALTH_BADGES, 'warning')} moved outside"
+    if {intent.id for intent in status.state.open_intents} - status.in_flight:
+        return f"{icon_markdown(HEALTH_BADGES, 'warning')} a decision is not finished"
+    return ":gray[a move is under way]" if status.in_flight else f"{icon_markdown(HEALTH_BADGES, 'ok')} as decided"
 
 
 def _entry_row(model: str, row: HistoryRow) -> tuple[str, ...]:
