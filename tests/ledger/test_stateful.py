@@ -28,11 +28,12 @@ from lib.ledger.queries.as_of import as_of
 from lib.ledger.queries.time_query import parse_time_query
 from lib.ledger.state import volumes
 from lib.ledger.state.replay import is_fulfilled
-from lib.ledger.storage.book import read_book
+from lib.ledger.storage.book import append, read_book
 from lib.registry.drift import find_drifts
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.promote import MoveRequest, _decision_body, move_version
 from lib.registry.reader import read_snapshot
-from lib.registry.reconcile import sync_model_status
+from lib.registry.reconcile import read_model_status, sync_model_status
+from lib.registry.recover import recover_decisions
 from lib.registry.roll_back import roll_back
 from lib.registry.verify import verify
 from tests.conftest import copy_store
@@ -263,6 +264,36 @@ class LedgerMachine(RuleBasedStateMachine):
             COUNTS["recovered"] += len(closed)
             self.settle(lambda slot, holders, at: self.expected_after_recovery(closed[0], slot, holders, at))
         self.sync()
+        self.sample()
+
+    @rule(n=st.integers(0, 5))
+    def give_up_what_is_open(self, n):
+        """Somebody gives up one of the open decisions: its slots go back to what is wanted without it."""
+        self.sync()
+        open_intents = self.state.open_intents
+        if not open_intents:
+            return
+        intent, self.is_uncertain = open_intents[n % len(open_intents)], True
+        (closed,) = recover_decisions(make_writer(self.backend, "bo"), "wine", [intent.id], "give up", REASON)
+        assert closed.outcome == "FAILED"
+        assert [other.id for other in self.state.open_intents] == [other.id for other in open_intents if other is not intent]
+        COUNTS["given up"] += 1
+        self.settle()
+        self.sync()
+        self.sample()
+
+    @rule(n=VERSIONS, to=st.sampled_from(["Staging", "Production", "Archived"]))
+    def plant(self, n, to):
+        """Somebody who may only write the ledger decides in another's name: nobody carries it out."""
+        self.sync()
+        snapshot, status = self.snapshot, read_model_status(self.backend, "wine", utc_now())
+        request = MoveRequest("wine", self.version(n), to, REASON)
+        body = _decision_body(make_writer(self.backend, "mallory"), status.state, snapshot, request)
+        append(make_writer(self.backend, "mallory"), self.book_id, lambda _: body)
+        sync_model_status(make_writer(self.backend), "wine")
+        assert self.snapshot == snapshot
+        COUNTS["planted"] += 1
+        self.is_uncertain = True
         self.sample()
 
     @rule()
