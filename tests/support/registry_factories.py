@@ -22,11 +22,11 @@ def leave_intent_open(backend, version="2", stage="Production"):
     return append(make_writer(backend), status.book_id, _decision(make_writer(backend), status, move_request(version, stage)))
 
 
-def finish_open_decisions(writer, model="wine"):
-    """Finish whatever was left open; gives the status afterwards and the ids that were closed."""
+def finish_open_decisions(writer, model="wine", choice="finish"):
+    """Finish whatever was left open, or give it up; gives the status afterwards and the ids that were closed."""
     status = sync_model_status(writer, model)
     intent_ids = [intent.id for intent in status.state.open_intents]
-    closed = recover_decisions(writer, model, intent_ids, "finish", REASON) if intent_ids else ()
+    closed = recover_decisions(writer, model, intent_ids, choice, REASON) if intent_ids else ()
     return sync_model_status(writer, model), tuple(decision.intent_id for decision in closed)
 
 
