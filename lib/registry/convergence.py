@@ -42,13 +42,13 @@ class WriteJournal:
     """What this writer did and saw while it carries decisions out: its moves, and every version it saw in a slot."""
 
     moves: list[Move] = field(default_factory=list)
-    seen: Mapping[Slot, set[str]] = field(default_factory=lambda: {slot: set() for slot in SLOTS})
+    seen_holders: Mapping[Slot, set[str]] = field(default_factory=lambda: {slot: set() for slot in SLOTS})
     wait_until: float | None = None
 
     def add_snapshot(self, snapshot: RegistrySnapshot) -> None:
         """Note who holds each slot."""
         for slot, slot_state in snapshot.slot_states.items():
-            self.seen[slot].update(slot_state.holders or (NOBODY,))
+            self.seen_holders[slot].update(slot_state.holders or (NOBODY,))
 
 
 def carry_out(
@@ -84,7 +84,7 @@ def give_up(writer: Writer, status: ModelStatus, intent: Entry, reason: Reason) 
         moves = (
             plan_give_up(status.state, status.snapshot, intent)
             if is_open and status.snapshot.created_at
-            else plan_repair(status.state, status.snapshot, (), journal.moves, journal.seen)
+            else plan_repair(status.state, status.snapshot, (), journal.moves, journal.seen_holders)
         )
         if moves:
             error = write_move(writer, status.snapshot.model, moves[0])
@@ -118,7 +118,7 @@ def _converge(writer: Writer, model: str, intent_ids: Collection[str], journal: 
         in_force = [intent for intent in own_intents if is_in_force(state, intent, counts)]
         if any(find_overtaking_intent(state, snapshot, intent) for intent in in_force) and _wait(writer, status, journal):
             continue
-        moves = plan_repair(state, snapshot, intent_ids, journal.moves, journal.seen)
+        moves = plan_repair(state, snapshot, intent_ids, journal.moves, journal.seen_holders)
         moves = moves or plan_moves(state, snapshot, [intent.id for intent in in_force])
         if not moves or not snapshot.created_at:
             return status

@@ -79,7 +79,7 @@ def settled_or(intent_ids: Collection[str], state: BookState, snapshot: Registry
 
 def preview_intent(state: BookState, snapshot: RegistrySnapshot, intent_id: str) -> tuple[Move, ...]:
     """Every move of one intent until none remains, in order."""
-    return preview_plan(lambda shown: plan_moves(state, shown, (intent_id,)), snapshot)
+    return preview_plan(lambda snapshot_then: plan_moves(state, snapshot_then, (intent_id,)), snapshot)
 
 
 def preview_plan(plan: Callable[[RegistrySnapshot], tuple[Move, ...]], snapshot: RegistrySnapshot) -> tuple[Move, ...]:

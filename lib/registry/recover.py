@@ -36,7 +36,7 @@ def preview_recovery(status: ModelStatus, intent_id: str, choice: RecoveryChoice
         return ()
     if choice == "finish":
         return preview_intent(status.state, status.snapshot, intent_id)
-    return preview_plan(lambda shown: plan_give_up(status.state, shown, intent), status.snapshot)
+    return preview_plan(lambda snapshot_then: plan_give_up(status.state, snapshot_then, intent), status.snapshot)
 
 
 def recover_decisions(

@@ -37,11 +37,11 @@ def plan_repair(
     snapshot: RegistrySnapshot,
     own_ids: Collection[str],
     moves: Sequence[Move],
-    seen: Mapping[Slot, Collection[str]],
+    seen_holders: Mapping[Slot, Collection[str]],
 ) -> tuple[Move, ...]:
     """The writes that take own `moves` back where they still show and the ledger wants another holder now.
 
-    A slot is set only to a holder that was `seen` in it (`NOBODY` for none), so that a planted entry moves nothing.
+    A slot is set only to one of its `seen_holders` (`NOBODY` for none), so that a planted entry moves nothing.
     """
     counts = settled_or(own_ids, state, snapshot)
     desired = state.holders_decided_by(counts)
@@ -52,7 +52,9 @@ def plan_repair(
     own_bodies = [intent.body for intent in state.intents if intent.id in own_ids]
     exits = {b.version: b.from_ for b in own_bodies if isinstance(b, Decided) and slot_of(b.from_) is None}
     certain = {
-        slot: goal for slot, goal in goals.items() if set(goal.holders or (NOBODY,)) <= set(seen[slot]) and _exist(goal, snapshot)
+        slot: goal
+        for slot, goal in goals.items()
+        if set(goal.holders or (NOBODY,)) <= set(seen_holders[slot]) and _exist(goal, snapshot)
     }
     repairs = [_repair(move, snapshot, goals, certain, exits) for move in reversed(moves)]
     return tuple(repair for repair in repairs if repair)
@@ -67,11 +69,11 @@ def _repair(
 ) -> Move | None:
     """The write that takes one own move back; None where it does not show any more, or nobody knows for certain what belongs there."""
     if move.verb != "stage":
-        goal, shown = certain.get(cast("Slot", move.target)), snapshot.aliases.get(move.target)
-        is_shown = shown == (move.version if move.verb == "alias" else None)
-        if goal is None or not is_shown or goal.alias == shown:
+        goal, holder = certain.get(cast("Slot", move.target)), snapshot.aliases.get(move.target)
+        is_visible = holder == (move.version if move.verb == "alias" else None)
+        if goal is None or not is_visible or goal.alias == holder:
             return None
-        return Move("alias", move.target, goal.alias, shown or "") if goal.alias else Move("unalias", move.target, move.version)
+        return Move("alias", move.target, goal.alias, holder or "") if goal.alias else Move("unalias", move.target, move.version)
     version = snapshot.versions.get(move.version)
     if version is None or version.stage != move.target:
         return None
@@ -103,23 +105,23 @@ def _moves_to_goal(
     slot: Slot, goal: SlotState, snapshot: RegistrySnapshot, goals: Mapping[Slot, SlotState], exits: Mapping[str, Stage]
 ) -> list[Move]:
     """The writes that make a slot show its goal: alias, stage, others out, alias off. Versions that are gone are left out."""
-    shown, stage = snapshot.slot_states[slot], SLOTS[slot]
+    slot_state, stage = snapshot.slot_states[slot], SLOTS[slot]
     homes = {version: SLOTS[other] for other, other_goal in goals.items() for version in other_goal.stage}
     moves = list[Move]()
-    if snapshot.has_aliases and goal.alias in snapshot.versions and shown.alias != goal.alias:
-        moves.append(Move("alias", slot, str(goal.alias), shown.alias or ""))
+    if snapshot.has_aliases and goal.alias in snapshot.versions and slot_state.alias != goal.alias:
+        moves.append(Move("alias", slot, str(goal.alias), slot_state.alias or ""))
     moves += [
         make_stage_move(snapshot, version, stage)
         for version in goal.stage
-        if version in snapshot.versions and version not in shown.stage
+        if version in snapshot.versions and version not in slot_state.stage
     ]
     moves += [
         make_stage_move(snapshot, version, homes.get(version) or exits.get(version, "Archived"))
-        for version in sorted(shown.stage, key=version_sort_key)
+        for version in sorted(slot_state.stage, key=version_sort_key)
         if version not in goal.stage
     ]
-    if snapshot.has_aliases and goal.alias is None and shown.alias is not None:
-        moves.append(Move("unalias", slot, shown.alias))
+    if snapshot.has_aliases and goal.alias is None and slot_state.alias is not None:
+        moves.append(Move("unalias", slot, slot_state.alias))
     return moves
 
 
