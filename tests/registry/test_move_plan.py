@@ -93,6 +93,31 @@ def test_the_order_is_alias_then_stage_then_others_out_then_aliases_off():
     ]
 
 
+def test_whoever_empties_a_slot_leaves_alone_what_another_is_moving_into_it():
+    snapshot = registry_snapshot(["Production", "None", "None"], production="2")  # the other has moved the alias
+    state = make_book_state(
+        make_opened(make_slot_states(["1"])), make_intent("2"), make_intent("1", "Archived", "Production", slots=("production",))
+    )
+    assert plan_moves(state, snapshot, ("e3",)) == (Move("stage", "Archived", "1", "Production"),)
+    assert Move("unalias", "production", "2") in plan_moves(
+        make_book_state(make_opened(make_slot_states(["1"])), make_intent("1", "Archived", "Production", slots=("production",))),
+        snapshot,
+        ("e2",),
+    )
+
+
+def test_a_later_decision_that_was_settled_meanwhile_is_not_carried_out_along_the_way():
+    """v1 leaves Production for v2. That v1 belongs in Staging was decided later, by somebody else."""
+    snapshot = registry_snapshot(["Production", "None", "Staging"], production="1", staging="3")
+    held = make_slot_states(["1"])
+    entries = [make_opened(held), make_intent("3", "Staging"), make_closing(2, slot_states=held), make_intent("2")]
+    later = [make_intent("1", "Staging", "Production"), make_closing(5, slot_states=held)]
+    moves = preview_intent(make_book_state(*entries, *later), snapshot, "e4")
+    assert Move("alias", "staging", "1", "3") not in moves
+    assert Move("stage", "Staging", "1", "Production") not in moves
+    assert Move("stage", "Production", "2", "None") in moves
+
+
 def test_a_wanted_version_that_was_deleted_is_left_to_people():
     snapshot = registry_snapshot()
     state = make_book_state(make_opened(snapshot.slot_states), make_intent("9"), make_closing(2))

@@ -144,6 +144,34 @@ def test_a_planted_decision_that_claims_to_be_applied_moves_nobody_and_shows_as_
     assert drift.desired.holders == ("3",)
 
 
+def test_a_writer_that_waits_stops_as_soon_as_the_later_decision_is_applied(promoted, monkeypatch):
+    monkeypatch.setattr(convergence, "LATER_DECISION_WAIT", 30)
+    real_alias, real_stage, later_ids, moved_versions = *registry_methods(promoted), [], []
+
+    def decide_first(*args):
+        real_alias(*args)
+        if not later_ids:
+            later_ids.append(leave_intent_open(promoted, "3"))
+            finish = threading.Timer(0.3, recover_decisions, (make_writer(promoted, "bo"), "wine", later_ids, "finish", MINE))
+            finish.start()
+
+    def note_stage(name, version, stage):
+        moved_versions.append((version, stage))
+        return real_stage(name, version, stage)
+
+    monkeypatch.setattr(client(promoted), "set_registered_model_alias", decide_first)
+    monkeypatch.setattr(client(promoted), "transition_model_version_stage", note_stage)
+    result = move_version(make_writer(promoted), move_request("2"))
+    assert (result.outcome, result.waiting_for) == ("overtaken", "")
+    assert "2" not in [version for version, _ in moved_versions]
+    assert production_of(promoted).holders == ("3",)
+    check_at_rest(promoted)
+
+
+def registry_methods(backend):
+    return client(backend).set_registered_model_alias, client(backend).transition_model_version_stage
+
+
 def test_putting_a_drift_back_carries_out_no_planted_decision(promoted):
     plant_decision(promoted, age=timedelta(minutes=5))
     client(promoted).set_registered_model_alias("wine", "production", "4")
