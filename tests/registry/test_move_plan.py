@@ -106,16 +106,18 @@ def test_whoever_empties_a_slot_leaves_alone_what_another_is_moving_into_it():
     )
 
 
-def test_a_later_decision_that_was_settled_meanwhile_is_not_carried_out_along_the_way():
-    """v1 leaves Production for v2. That v1 belongs in Staging was decided later, by somebody else."""
-    snapshot = registry_snapshot(["Production", "None", "Staging"], production="1", staging="3")
-    held = make_slot_states(["1"])
-    entries = [make_opened(held), make_intent("3", "Staging"), make_closing(2, slot_states=held), make_intent("2")]
-    later = [make_intent("1", "Staging", "Production"), make_closing(5, slot_states=held)]
+def test_a_version_that_is_pushed_out_goes_where_it_was_wanted_unless_that_was_decided_otherwise_meanwhile():
+    """v1 belongs in Staging, stands in Production, and leaves it for v2; later somebody archives v1 for good."""
+    snapshot = registry_snapshot(["Production", "None", "None"], production="1")
+    shown = make_slot_states(["1"])
+    entries = [make_opened(shown), make_intent("1", "Staging"), make_closing(2, slot_states=shown), make_intent("2")]
+    later = [make_intent("1", "Archived", "Production"), make_closing(5, slot_states=shown)]
+    to_staging = Move("stage", "Staging", "1", "Production")
+    assert to_staging in preview_intent(make_book_state(*entries), snapshot, "e4")
     moves = preview_intent(make_book_state(*entries, *later), snapshot, "e4")
-    assert Move("alias", "staging", "1", "3") not in moves
-    assert Move("stage", "Staging", "1", "Production") not in moves
-    assert Move("stage", "Production", "2", "None") in moves
+    assert to_staging not in moves
+    assert Move("stage", "Archived", "1", "Production") in moves
+    assert not any(move.target == "staging" for move in moves)
 
 
 def test_a_wanted_version_that_was_deleted_is_left_to_people():
