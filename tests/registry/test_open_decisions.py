@@ -9,6 +9,7 @@ from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, NotFound
 from lib.ledger.entry.types import Closing, Decided, Observed
 from lib.ledger.entry.vocabulary import Actor, make_reason
+from lib.ledger.queries.history import history_rows
 from lib.ledger.queries.time_query import parse_time_query
 from lib.ledger.storage.book import Writer, append
 from lib.registry import convergence
@@ -210,6 +211,7 @@ def test_a_person_finishes_the_decision_of_another_and_is_recorded_as_who_did(pr
     assert (closed.outcome, production_of(promoted).holders) == ("APPLIED", ("2",))
     closing = read_book_state(promoted, "wine").book.entries[-1].body
     assert (closing.by.name, closing.reason) == ("bo", MINE)
+    assert history_rows(read_book_state(promoted, "wine"))[0].summary == f"In place of v1: {MINE.text}"
     check_at_rest(promoted)
 
 
@@ -228,6 +230,8 @@ def test_a_decision_that_is_given_up_half_way_puts_everything_back(promoted, mon
     )
     closing = read_book_state(promoted, "wine").book.entries[-1].body
     assert (closing.type, closing.by.name, closing.reason) == ("FAILED", "bo", MINE)
+    (row, *_) = history_rows(read_book_state(promoted, "wine"))
+    assert row.summary == f"It was given up before it was carried out: {MINE.text}"
     check_at_rest(promoted)
 
 
