@@ -8,6 +8,7 @@ import click
 
 from lib.cli.context import EXIT_FINDINGS, CommandContext, command
 from lib.errors import BadInput, NotFound
+from lib.text import format_count
 
 if TYPE_CHECKING:
     from lib.ledger.chain.anchor_text import ModelAnchor
@@ -106,8 +107,11 @@ def _verification_lines(verification: "BookVerification") -> list[str]:
         f"  {f'place {finding.position}: ' if finding.position else ''}{finding.what}. {finding.means}"
         for finding in verification.findings
     ]
+    part_count = verification.book.abandoned_part_count
+    abandoned_parts = f"{format_count(part_count, 'part')} of entries that took no place, " if part_count else ""
+    entries = f"{len(verification.book.entries)} entries"
     return [
-        f"{verification.model}: {len(verification.book.entries)} entries, {'chain intact' if not findings else 'findings:'}",
+        f"{verification.model}: {entries}, {abandoned_parts}{'chain intact' if not findings else 'findings:'}",
         *findings,
     ]
 

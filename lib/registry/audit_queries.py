@@ -18,8 +18,9 @@ from lib.ledger.entry.types import BackendRef, Observed, Opened
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR, UNKNOWN_ACTOR, Slot
 from lib.ledger.queries.as_of import AsOfAnswer, as_of
 from lib.ledger.queries.time_query import TimeQuery
+from lib.ledger.state.book_lookup import name_key
 from lib.ledger.state.replay import BookState, replay
-from lib.ledger.storage.book_index import find_book_state
+from lib.ledger.storage.book_index import find_book_state, read_index_params
 from lib.registry.explanation import is_explained
 from lib.registry.model_status import intents_in_flight
 from lib.registry.reader import (
@@ -98,8 +99,11 @@ def query_as_of_all(backend: Backend, query: AsOfQuery) -> tuple[AsOfResult, ...
         state = books[model].state if model in books else _EMPTY_STATE
         snapshot = snapshots.get(model) or RegistrySnapshot(model)
         in_flight = intents_in_flight(backend, state, query.now)
-        is_certain = _is_recorded((state,), snapshot, in_flight) or not books[model].is_active
-        results.append(_as_of_result((state,), snapshot, query, in_flight) if is_certain else query_as_of(backend, model, query))
+        result = _as_of_result((state,), snapshot, query, in_flight)
+        if not _is_recorded((state,), snapshot, in_flight) and books[model].is_active:
+            with suppress(NotFound):  # renamed meanwhile, or a book that no model had
+                result = query_as_of(backend, model, query)
+        results.append(result)
     return tuple(results)
 
 
@@ -109,13 +113,15 @@ def read_books_by_model(backend: Backend, snapshots: tuple[RegistrySnapshot, ...
 
 
 def read_owned_books(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, tuple[str, LoadedBook]]:
-    """The same with the run id of each book."""
+    """The same with the run id of each book. Where several have one name, that which the index names by it has it; none is left out."""
     books = read_all_books(backend)
     owned_books = {model: (book_id, books[book_id]) for model, book_id in find_book_ids(backend, snapshots, books).items()}
     owned_ids = {book_id for book_id, _ in owned_books.values()}
-    for book_id, book in books.items():
-        if book_id not in owned_ids:
-            owned_books.setdefault(_last_name(book), (book_id, book))
+    names = {book_id: _last_name(book) for book_id, book in books.items() if book_id not in owned_ids and book.state.book.head}
+    index = read_index_params(backend) if len(set(names.values())) < len(names) else {}
+    for book_id, name in sorted(names.items(), key=lambda item: (index.get(name_key(item[1])) != item[0], item)):
+        label = f"{name} (book {book_id[:8]}…)" if name in owned_books else name
+        owned_books[label] = book_id, books[book_id]
     return owned_books
 
 

@@ -74,7 +74,7 @@ def _find_missing_books(backend: Backend, snapshots: tuple[RegistrySnapshot, ...
     """Model → the run that the index names as its book, where the store no longer has such a run."""
     index, missing_books = read_index_params(backend), dict[str, str]()
     for snapshot in snapshots:
-        book_id = resolve_book_id(index, incarnation_of(snapshot), lambda _: None, lambda _: False)
+        book_id = resolve_book_id(index, incarnation_of(snapshot), lambda _: None, dict)
         try:
             if book_id:
                 read_book(backend, book_id)

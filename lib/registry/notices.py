@@ -56,7 +56,7 @@ def _damage_notices(status: ModelStatus) -> list[Notice]:
     findings = status.state.findings(status.snapshot.anchors(status.book_id))
     notices = [
         Notice(
-            f"Place {finding.position} of the book: {finding.what}",
+            f"{f'Place {finding.position} of the' if finding.position else 'The'} book: {finding.what}",
             finding.means,
             "Run verify, and compare with a noted head.",
             "broken",

@@ -1,6 +1,6 @@
 """Reading registry and books through MLflow: one model at one moment, or all models in three calls."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,11 +18,11 @@ from lib.backends.reserved_names import STAGE_TAG
 from lib.errors import Busy, NotFound
 from lib.ledger.entry.timestamps import timestamp_from_millis
 from lib.ledger.entry.vocabulary import SLOTS, STAGES
-from lib.ledger.state.book_lookup import ModelIncarnation, book_ids, resolve_book_id
+from lib.ledger.state.book_lookup import ModelIncarnation, book_ids, book_lives, group_tagged_books, resolve_book_id
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.state.volumes import BookVolumes, VolumeParams, read_volumes
 from lib.ledger.storage import book_cache
-from lib.ledger.storage.book import KIND_TAG, read_volume_params
+from lib.ledger.storage.book import KIND_TAG, read_named_params
 from lib.ledger.storage.book_index import (
     BOOK_TAG,
     find_book_state,
@@ -34,6 +34,8 @@ from lib.registry.snapshot import HEAD_TAG, RegistrySnapshot, VersionSnapshot, v
 
 _MODELS_PER_PAGE, _VERSIONS_PER_PAGE, _RUNS_PER_PAGE = 1000, 10_000, 10_000
 _MAX_TORN_READS = 20
+_MAX_SINGLE_READS = 100
+"""So many runs of a ledger are read one by one; beyond that, all of it at once."""
 _MODEL_NAME_TAG = "podium.model"
 _OPEN_VOLUMES_FILTER = f"tags.`{KIND_TAG}` = 'book'"
 """Finished volumes are tagged otherwise. A tag that somebody changed costs a request, and hides nothing."""
@@ -92,7 +94,7 @@ def read_book_state(backend: Backend, model: str) -> BookState | None:
 
 def incarnation_of(snapshot: RegistrySnapshot) -> ModelIncarnation:
     """A registered model as the index of the ledger identifies it."""
-    return ModelIncarnation(snapshot.model, snapshot.created_at, snapshot.tagged_book_id)
+    return ModelIncarnation(snapshot.model, snapshot.created_at, snapshot.tagged_book_id, snapshot.head_book_ids)
 
 
 def read_all_books(backend: Backend) -> dict[str, LoadedBook]:
@@ -106,12 +108,13 @@ def read_all_books(backend: Backend) -> dict[str, LoadedBook]:
     with translate_errors("The ledger"), relaxed_gc():
         runs = _read_runs(backend, experiment_id, _OPEN_VOLUMES_FILTER, ViewType.ACTIVE_ONLY)
         runs |= _read_runs(backend, experiment_id, "", ViewType.DELETED_ONLY)
+        finished_volumes = {book_id: book_cache.cached_finished_volumes(backend, book_id) for book_id in indexed_ids}
+        if len([book_id for book_id in indexed_ids if not finished_volumes[book_id] and book_id not in runs]) > _MAX_SINGLE_READS:
+            runs |= _read_runs(backend, experiment_id, "", ViewType.ACTIVE_ONLY)
         fetch = partial(_volume_params, backend, runs)
         volumes_by_book = {
-            book_id: read_volumes(
-                fetch, book_id, book_cache.cached_finished_volumes(backend, book_id), book_cache.decode_volume_cached
-            )
-            for book_id in sorted(indexed_ids)
+            book_id: read_volumes(fetch, book_id, finished_volumes[book_id], book_cache.decode_volume_cached)
+            for book_id in _readable_book_ids(indexed_ids, {*runs, *filter(finished_volumes.get, indexed_ids)})
         }
     return {
         book_id: _loaded_book(runs, volumes, book_cache.replay_cached(backend, book_id, volumes))
@@ -128,7 +131,7 @@ def read_all_books_uncached(backend: Backend) -> dict[str, LoadedBook]:
     with translate_errors("The ledger"), relaxed_gc():
         runs = _read_runs(backend, experiment_id, "", ViewType.ALL)
         fetch = partial(_volume_params, backend, runs)
-        volumes_by_book = {book_id: read_volumes(fetch, book_id) for book_id in sorted(indexed_ids)}
+        volumes_by_book = {book_id: read_volumes(fetch, book_id) for book_id in _readable_book_ids(indexed_ids, runs)}
     return {book_id: _loaded_book(runs, volumes, replay(volumes.book)) for book_id, volumes in volumes_by_book.items() if volumes}
 
 
@@ -154,10 +157,10 @@ def find_book_ids(
     backend: Backend, snapshots: tuple[RegistrySnapshot, ...], loaded_books: Mapping[str, LoadedBook]
 ) -> dict[str, str]:
     """Model → the run id of its book, for all models that have one."""
-    index, existing_times = read_index_params(backend), {snapshot.created_at for snapshot in snapshots}
-    created_at_by_book = {book_id: book.state.model_created_at for book_id, book in loaded_books.items() if book.is_active}
+    index, tagged_books = read_index_params(backend), group_tagged_books(map(incarnation_of, snapshots))
+    lives_by_book = {book_id: book_lives(book.state) for book_id, book in loaded_books.items()}
     book_id_by_model = {
-        snapshot.model: resolve_book_id(index, incarnation_of(snapshot), created_at_by_book.get, existing_times.__contains__)
+        snapshot.model: resolve_book_id(index, incarnation_of(snapshot), lives_by_book.get, lambda: tagged_books)
         for snapshot in snapshots
     }
     return {model: book_id for model, book_id in book_id_by_model.items() if book_id is not None and book_id in loaded_books}
@@ -169,10 +172,16 @@ def find_renamed_model(backend: Backend, created: str) -> str | None:
     return models[0] if len(models) == 1 else None
 
 
+def _readable_book_ids(indexed_ids: Collection[str], known_ids: Collection[str]) -> list[str]:
+    """The books to read. Where the index names too many that are not known to stand in the ledger, somebody planted them."""
+    unknown_count = len([book_id for book_id in indexed_ids if book_id not in known_ids])
+    return sorted(book_id for book_id in indexed_ids if book_id in known_ids or unknown_count <= _MAX_SINGLE_READS)
+
+
 def _volume_params(backend: Backend, runs: Mapping[str, Run], run_id: str) -> VolumeParams | None:
     """One run of a book: from the runs already fetched, else from the store."""
     run = runs.get(run_id)
-    return VolumeParams(run.data.params, run.info.lifecycle_stage == "active") if run else read_volume_params(backend, run_id)
+    return VolumeParams(run.data.params, run.info.lifecycle_stage == "active") if run else read_named_params(backend, run_id)
 
 
 def _loaded_book(runs: Mapping[str, Run], volumes: BookVolumes, state: BookState) -> LoadedBook:

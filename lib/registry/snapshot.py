@@ -69,6 +69,11 @@ class RegistrySnapshot:
         """Versions that carry the head of a book which is not among the known ones."""
         return tuple(number for number, head in self._heads().items() if head.book_id and head.book_id not in known_books)
 
+    @property
+    def head_book_ids(self) -> tuple[str, ...]:
+        """The books that the heads on the versions name."""
+        return tuple(dict.fromkeys(head.book_id for head in self._heads().values() if head.book_id))
+
     def _heads(self) -> dict[str, "Head"]:
         return {version.number: head for version in self.versions.values() if (head := parse_head(version.head))}
 

@@ -7,8 +7,10 @@ from lib.backends.backend import Backend
 from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor
-from lib.ledger.chain.hash_chain import Anchor, DecodedBook, LedgerFinding, check_clock_skew, collect_findings
-from lib.ledger.state.book_lookup import book_ids
+from lib.ledger.chain.book_findings import check_clock_skew, collect_findings
+from lib.ledger.chain.hash_chain import Anchor, DecodedBook, LedgerFinding
+from lib.ledger.state.book_lookup import BookLives, book_ids, book_lives
+from lib.ledger.state.index_findings import find_index_strays
 from lib.ledger.state.volumes import carry_findings
 from lib.ledger.storage.book_index import find_book_id, read_index_params
 from lib.registry.reader import (
@@ -25,6 +27,8 @@ from lib.text import clean_text
 
 _EMPTY_BOOK = DecodedBook((), ("",), ())
 _UNNAMED_BOOK = "a book without a name"
+_MAX_MISSING_BOOKS = 20
+"""So many are named one by one; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -65,18 +69,25 @@ def verify_all(backend: Backend, model_anchors: Sequence[ModelAnchor] = ()) -> t
     """
     snapshots, verifications = read_all_snapshots(backend), list[BookVerification]()
     try:
-        indexed_ids, books = book_ids(read_index_params(backend)), read_all_books_uncached(backend)
+        index_params, books = read_index_params(backend), read_all_books_uncached(backend)
+        indexed_ids, index_findings = book_ids(index_params), _find_index_strays(index_params, books, snapshots)
         owners = {book_id: model for model, book_id in find_book_ids(backend, snapshots, books).items()}
     except LedgerBroken as error:
         books, owners = read_sealed_books(backend), {snapshot.tagged_book_id: snapshot.model for snapshot in snapshots}
-        indexed_ids = frozenset(books)
-        verifications.append(BookVerification(INDEX_EXPERIMENT, _EMPTY_BOOK, (LedgerFinding(0, "index changed", str(error)),)))
+        indexed_ids, index_findings = frozenset(books), (LedgerFinding(0, "index changed", str(error)),)
     snapshot_by_model = {snapshot.model: snapshot for snapshot in snapshots}
     pairs = sorted((owners.get(book_id) or book.model, book_id) for book_id, book in books.items())
     for model, book_id in pairs:
         snapshot = snapshot_by_model[model] if book_id in owners else RegistrySnapshot(model)
         verifications.append(_verify_book(model, book_id, books, snapshot))
-    verifications += [_missing_book(_tagged_owner(snapshots, book_id), book_id) for book_id in sorted(indexed_ids - set(books))]
+    missing_books = [(_tagged_owner(snapshots, book_id), book_id) for book_id in sorted(indexed_ids - set(books))]
+    missing_books.sort(key=lambda owner_and_id: owner_and_id[0] == _UNNAMED_BOOK)
+    verifications += [_missing_book(model, book_id) for model, book_id in missing_books[:_MAX_MISSING_BOOKS]]
+    if more_count := len(missing_books[_MAX_MISSING_BOOKS:]):
+        means = f"The index names {more_count:,} more runs as books, and the store has none of them: removed for good, or never there."
+        index_findings = (*index_findings, LedgerFinding(0, "book missing", means))
+    if index_findings:
+        verifications.insert(0, BookVerification(INDEX_EXPERIMENT, _EMPTY_BOOK, index_findings))
     return _compare_anchors(verifications, model_anchors)
 
 
@@ -100,6 +111,16 @@ def _verify_book(
         findings.append(LedgerFinding(0, "replaced book", means))
     names = frozenset({model, *(entry.body.model for entry in book.entries if entry.body.model)})
     return BookVerification(model, book, tuple(findings), names)
+
+
+def _find_index_strays(
+    index_params: Mapping[str, str], books: Mapping[str, LoadedBook], snapshots: Sequence[RegistrySnapshot]
+) -> tuple[LedgerFinding, ...]:
+    lives_by_book = {
+        book_id: book_lives(book.state) if book.state.book.entries else BookLives(lives=frozenset([(book.model, "")]))
+        for book_id, book in books.items()
+    }
+    return find_index_strays(index_params, lives_by_book, map(incarnation_of, snapshots))
 
 
 def _missing_book(model: str, book_id: str) -> BookVerification:

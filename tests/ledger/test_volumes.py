@@ -11,8 +11,8 @@ from ulid import ULID
 
 from lib.backends.mlflow_client import client
 from lib.errors import LedgerBroken
-from lib.ledger.chain.hash_chain import Anchor, chain_seed, decode_volume, encode_entry, param_key
-from lib.ledger.entry.types import Carry, Volume, canonical_json
+from lib.ledger.chain.hash_chain import Anchor, chain_seed, encode_entry, param_key
+from lib.ledger.entry.types import Volume, canonical_json
 from lib.ledger.queries.history import entry_to_json, history_rows
 from lib.ledger.queries.time_query import parse_time_query
 from lib.ledger.state import volumes
@@ -28,7 +28,7 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_all_books, read_all_books_uncached, read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
 from lib.registry.verify import verify, verify_all
-from tests.support.ledger_factories import COMMON_FIELDS, make_opened, make_slot_states
+from tests.support.ledger_factories import COMMON_FIELDS, EMPTY_CARRY, make_opened, make_volumes
 from tests.support.ledger_stores import REASON, book_id_of, clear_book_cache, make_registered_model, make_writer, promote_in_turn
 from tests.support.ledger_workers import (
     append_and_die,
@@ -40,7 +40,6 @@ from tests.support.ledger_workers import (
 from tests.support.registry_factories import check_at_rest, finish_open_decisions
 
 SMALL_CAPACITY = 12
-EMPTY_CARRY = Carry(now=make_slot_states(), wanted={})
 
 
 @pytest.fixture(autouse=True)
@@ -71,24 +70,6 @@ def book_runs(backend):
     """The runs of the ledger that are no index, with their tags."""
     experiment_id = client(backend).get_experiment_by_name("podium-ledger").experiment_id
     return [run for run in client(backend).search_runs([experiment_id], "") if run.data.tags["podium.kind"] != "index"]
-
-
-def make_volumes(lengths, notes):
-    """The parameters of a book in memory whose volumes have these lengths, written as `append` does."""
-    volumes_by_run, book_so_far, notes_left = {}, None, list(notes)
-    for n, length in enumerate(lengths):
-        run_id, params = f"{n:032x}", {}
-        decoded_book = decode_volume(params, run_id, book_so_far)
-        for body in [
-            *notes_left[:length],
-            *([Volume(**COMMON_FIELDS, next=f"{n + 1:032x}", carry=EMPTY_CARRY)] if n + 1 < len(lengths) else []),
-        ]:
-            value, chunks = encode_entry(str(ULID()), canonical_json(body), decoded_book.tip)
-            params |= {param_key(decoded_book.head + 1): value, **chunks}
-            decoded_book = decode_volume(params, run_id, book_so_far)
-        notes_left, book_so_far = notes_left[length:], decoded_book
-        volumes_by_run[run_id] = VolumeParams(params)
-    return volumes_by_run, decoded_book
 
 
 LENGTHS = st.lists(st.integers(0, 5), min_size=1, max_size=4)

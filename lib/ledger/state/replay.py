@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
-from lib.ledger.chain.hash_chain import Anchor, DecodedBook, Entry, LedgerFinding, collect_findings
+from lib.ledger.chain.book_findings import collect_findings
+from lib.ledger.chain.hash_chain import Anchor, DecodedBook, Entry, LedgerFinding
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import EMPTY_SLOT_STATES, Body, Closing, Decided, Identity, Observed, Opened, Registered, SlotState
 from lib.ledger.entry.vocabulary import NO_HOLDER, RESTORED_NOTE, SLOTS, Slot, slot_of

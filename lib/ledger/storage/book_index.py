@@ -4,9 +4,7 @@ A unique experiment name elects the index run, a write-once parameter of the ind
 stands in three places (contract §3.5), so that a renamed experiment or a dropped tag is noticed instead of forking the ledger.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 from mlflow.entities import Experiment, Run, ViewType
 from mlflow.exceptions import MlflowException
@@ -16,13 +14,15 @@ from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error, translate_errors
 from lib.backends.permissions import explain_ledger_refusal
 from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
-from lib.errors import Busy, LedgerBroken, NotFound
-from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp, timestamp_from_millis
-from lib.ledger.state.book_lookup import ModelIncarnation, book_ids, resolve_book_id
+from lib.errors import Busy, LedgerBroken
+from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
+from lib.ledger.state.book_lookup import ModelIncarnation, book_ids, free_index_key
 from lib.ledger.state.replay import BookState
+from lib.ledger.storage import book_finder
 from lib.ledger.storage.book import read_book, read_deleted_book
+from lib.ledger.storage.book_finder import BookFinder
 
-INDEX_TAG, BOOK_TAG, DELETED_TAG_PREFIX = "podium.index", "podium.book", "podium.deleted."
+INDEX_TAG, BOOK_TAG, DELETED_TAG_PREFIX = "podium.index", book_finder.BOOK_TAG, "podium.deleted."
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
 
 
@@ -40,21 +40,14 @@ class BookLocation:
 
 def find_book_id(backend: Backend, incarnation: ModelIncarnation) -> str | None:
     """The run id of the book of a model, or None when there is none yet. Writes nothing."""
-    params = read_index_params(backend)
-    return resolve_book_id(params, incarnation, partial(_read_created_at, backend), partial(_model_exists, backend))
+    return BookFinder(backend).find(read_index_params(backend), incarnation)
 
 
 def find_book_state(backend: Backend, incarnation: ModelIncarnation) -> BookState | None:
     """The book of a model added up, or None when there is none yet; each book is read once. Writes nothing."""
-    states = dict[str, BookState]()
-
-    def read_created_at(book_id: str) -> str | None:
-        with suppress(NotFound, LedgerBroken):
-            states[book_id] = read_book(backend, book_id)
-        return states[book_id].model_created_at if book_id in states else None
-
-    book_id = resolve_book_id(read_index_params(backend), incarnation, read_created_at, partial(_model_exists, backend))
-    return None if book_id is None else states.get(book_id) or read_book(backend, book_id)
+    finder = BookFinder(backend)
+    book_id = finder.find(read_index_params(backend), incarnation)
+    return None if book_id is None else finder.states.get(book_id) or read_book(backend, book_id)
 
 
 def ensure_book(backend: Backend, incarnation: ModelIncarnation) -> BookLocation:
@@ -64,12 +57,12 @@ def ensure_book(backend: Backend, incarnation: ModelIncarnation) -> BookLocation
     """
     index_id = _find_index_id(backend) or _create_index(backend)
     run = _read_index_run(backend, index_id)
-    params, name_key, incarnation_key = dict(run.data.params), incarnation.name_key, incarnation.incarnation_key
-    book_id = resolve_book_id(params, incarnation, partial(_read_created_at, backend), partial(_model_exists, backend))
+    params = dict(run.data.params)
+    book_id = BookFinder(backend).find(params, incarnation)
     if book_id is None:
-        book_id = _elect_book(backend, index_id, incarnation, incarnation_key if name_key in params else name_key)
-    elif book_id == incarnation.tagged_book_id and book_id not in (params.get(name_key), params.get(incarnation_key)):
-        _claim_param(backend, index_id, incarnation_key, book_id)  # a renamed model finds its book without its tag, too
+        book_id = _elect_book(backend, index_id, incarnation)
+    elif book_id not in map(params.get, incarnation.index_keys):  # a renamed model finds its book without its tag, too
+        _claim_param(backend, index_id, incarnation.incarnation_key, book_id)
     return BookLocation(book_id, book_ids(params) | {book_id}, _deletion_time(run, book_id))
 
 
@@ -174,40 +167,26 @@ def _tag_ledger_experiment(backend: Backend, index_id: str) -> None:
             raise to_podium_error(str(error.error_code), str(error), LEDGER_EXPERIMENT) from error
 
 
-def _elect_book(backend: Backend, index_id: str, incarnation: ModelIncarnation, key: str) -> str:
-    """Elect a book under a key of the index: that of the name where it was free, else that of this very incarnation.
+def _elect_book(backend: Backend, index_id: str, incarnation: ModelIncarnation) -> str:
+    """Elect a book under the first key of the index that is free: that of the name, else one of this very incarnation.
 
-    The key is chosen by the reading that found no book: all who found none then stand for the same election.
+    Who comes second finds the book of the first. What stands under a key counts only if it can be the book of this model.
     """
-    if "index" not in _read_params(backend, index_id):
+    params = _read_params(backend, index_id)
+    if "index" not in params:
         _claim_param(backend, index_id, "index", index_id)
     _tag_ledger_experiment(backend, index_id)
     tags = {"podium.kind": "book", "podium.model": incarnation.model}
     ledger = _ensure_experiment(backend, LEDGER_EXPERIMENT)
     candidate = _create_ended_run(backend, ledger.experiment_id, f"book of {incarnation.model}"[:200], tags)
-    _claim_param(backend, index_id, key, candidate)
-    elected_id = _read_params(backend, index_id).get(key)
-    if elected_id is None:
-        raise Busy(f"The book of {incarnation.model} could not be made.", next="Wait a moment, then try again.")
+    while (elected_id := BookFinder(backend).find(params, incarnation)) is None:
+        if (key := free_index_key(params, incarnation)) is None:
+            problem = f"Wherever the index could name a book of {incarnation.model}, it names one of another model."
+            raise _tampering_error(problem, "Rename the model")
+        _claim_param(backend, index_id, key, candidate)
+        if key not in (params := _read_params(backend, index_id)):
+            raise Busy(f"The book of {incarnation.model} could not be made.", next="Wait a moment, then try again.")
     return elected_id
-
-
-def _read_created_at(backend: Backend, book_id: str) -> str | None:
-    """The creation time of the model whose life a book tells; None for a book without one, or one that was deleted."""
-    try:
-        return read_book(backend, book_id).model_created_at
-    except (NotFound, LedgerBroken):
-        return None
-
-
-def _model_exists(backend: Backend, created_at: str) -> bool:
-    with translate_errors("The registered models"):
-        creation_times, token = set[str](), None
-        while True:
-            page = client(backend).search_registered_models(max_results=1000, page_token=token)
-            creation_times |= {timestamp_from_millis(model.creation_timestamp) for model in page}
-            if not (token := page.token):
-                return created_at in creation_times
 
 
 def _read_params(backend: Backend, index_id: str) -> dict[str, str]:
