@@ -57,7 +57,7 @@ def asof(context: CommandContext, model: str | None, at: str, stage: str, zone: 
     )
     for result in results:
         if result.finding_count:
-            click.echo(f"podium: Something in the book of {result.model} does not fit; verify says what.", err=True)
+            click.echo(f"podium: Something in the record of {result.model} does not fit; verify says what.", err=True)
 
 
 @command("log")

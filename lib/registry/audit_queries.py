@@ -6,7 +6,7 @@ what was moved outside since the last entry.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,10 +16,11 @@ from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
 from lib.ledger.entry.types import BackendRef, Observed, Opened
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR, UNKNOWN_ACTOR, Slot
-from lib.ledger.queries.as_of import AsOfAnswer, as_of
+from lib.ledger.queries.as_of import OUT_OF_REACH, AsOfAnswer, UnknownInterval, as_of
 from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.storage.book_index import find_book_state
+from lib.ledger.storage.inventory_reader import find_unexplained
 from lib.registry.move_plan import is_explained
 from lib.registry.reader import (
     LoadedBook,
@@ -50,6 +51,7 @@ class AsOfQuery:
 @dataclass(frozen=True)
 class AsOfResult:
     """The answer for one model. `finding_count` is the number of findings in its book: if there are any, the answer may lack an entry.
+    Of a model without a record it is what no index explains: then nobody can say that there is none.
 
     `unrecorded_entry` is what a sync would have to append first; it counted.
     """
@@ -84,19 +86,23 @@ def query_as_of(backend: Backend, model: str, query: AsOfQuery) -> AsOfResult:
     if snapshot.created_at is None and not before.is_opened:
         raise NotFound(f"There is no registered model {model}.", means="", next="Check the name.")
     state = before if _is_recorded((before,), snapshot) else read_book_state(backend, model) or _EMPTY_STATE
-    return _as_of_result((before, state), snapshot, query)
+    unexplained_count = 0 if state.is_opened else len(find_unexplained(backend))
+    return _as_of_result((before, state), snapshot, query, unexplained_count)
 
 
 def query_as_of_all(backend: Backend, query: AsOfQuery) -> tuple[AsOfResult, ...]:
     """The same for every model, deleted ones that left a record too, by name."""
     snapshots = {snapshot.model: snapshot for snapshot in read_all_snapshots(backend)}
     books = read_books_by_model(backend, tuple(snapshots.values()))
-    results = list[AsOfResult]()
+    results, is_complete = list[AsOfResult](), all(model in books for model in snapshots)
+    unexplained_count = 0 if is_complete else len(find_unexplained(backend))
     for model in sorted({*snapshots, *books}):
         state = books[model].state if model in books else _EMPTY_STATE
         snapshot = snapshots.get(model) or RegistrySnapshot(model)
         is_certain = _is_recorded((state,), snapshot) or not books[model].is_active
-        results.append(_as_of_result((state,), snapshot, query) if is_certain else query_as_of(backend, model, query))
+        results.append(
+            _as_of_result((state,), snapshot, query, unexplained_count) if is_certain else query_as_of(backend, model, query)
+        )
     return tuple(results)
 
 
@@ -140,11 +146,16 @@ def _log_entries(model: str, state: BookState) -> list[AuditLogEntry]:
     return log
 
 
-def _as_of_result(states: Sequence[BookState], snapshot: RegistrySnapshot, query: AsOfQuery) -> AsOfResult:
+def _as_of_result(
+    states: Sequence[BookState], snapshot: RegistrySnapshot, query: AsOfQuery, unexplained_count: int = 0
+) -> AsOfResult:
     state = states[-1]
     unrecorded = None if _is_recorded(states, snapshot) else _unrecorded_entry(state, snapshot, query.now)
     entries, holdings = (*state.book.entries, *([unrecorded] if unrecorded else [])), None if unrecorded else state.holdings
     answer = as_of(entries, query.slot, query.when, holdings)
+    if unexplained_count and not entries:
+        answer = replace(answer, unknown=(UnknownInterval(None, None, OUT_OF_REACH),))
+        return AsOfResult(snapshot.model, answer, unexplained_count, unrecorded)
     return AsOfResult(snapshot.model, answer, len(state.book.findings), unrecorded)
 
 

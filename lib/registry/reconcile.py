@@ -15,7 +15,7 @@ from lib.backends.capabilities import forget_capabilities
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, is_unknown_endpoint, to_podium_error
 from lib.backends.permissions import Resource, explain_refusal
-from lib.backends.reserved_names import STAGE_TAG
+from lib.backends.reserved_names import BOOK_TAG, HEAD_TAG, STAGE_TAG
 from lib.errors import BackendError, LedgerBroken, NotFound, PodiumError
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
@@ -23,7 +23,8 @@ from lib.ledger.entry.types import BackendRef, Opened
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.storage.book import Writer, read_book
-from lib.ledger.storage.book_index import BOOK_TAG, BookLocation, clear_deleted_mark, ensure_book, find_book_id, mark_book_deleted
+from lib.ledger.storage.book_index import BookLocation, clear_deleted_mark, ensure_book, find_book_id, mark_book_deleted
+from lib.ledger.storage.inventory_reader import require_explained_inventory
 from lib.registry.change_recorder import (
     GRACE_PERIOD,
     ModelStatus,
@@ -36,7 +37,7 @@ from lib.registry.change_recorder import (
 from lib.registry.move_plan import Move, plan_moves
 from lib.registry.permission_check import required_permission
 from lib.registry.reader import incarnation_of, read_snapshot
-from lib.registry.snapshot import HEAD_TAG, RegistrySnapshot
+from lib.registry.snapshot import RegistrySnapshot
 
 _MAX_PASSES = 100
 _RETRYABLE_CODES = ("RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INTERNAL_ERROR")
@@ -54,13 +55,17 @@ def sync_model_status(writer: Writer, model: str) -> ModelStatus:
 
 
 def read_model_status(backend: Backend, model: str) -> ModelStatus:
-    """Ledger and registry of a model; writes nothing. A model without a book is shown as if its record began now."""
+    """Ledger and registry of a model; writes nothing. A model without a book is shown as if its record began now.
+
+    Raises LedgerBroken when it has no book and something of Podium is unexplained: its record may only be out of reach.
+    """
     snapshot = read_snapshot(backend, model)
     book_id = find_book_id(backend, incarnation_of(snapshot)) or ""
     if book_id:
         return ModelStatus(read_book(backend, book_id), snapshot, book_id)
     if snapshot.created_at is None:
         raise _unknown_model(model)
+    require_explained_inventory(backend)
     return ModelStatus(_initial_state(backend, snapshot), snapshot, book_id)
 
 

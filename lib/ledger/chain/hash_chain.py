@@ -42,12 +42,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class LedgerFinding:
-    """What does not fit in a book: where, what, and what it means. It `blocks_writing` when nothing may be written any more."""
+    """What does not fit in a book: where, what, and what it means. It `blocks_writing` when nothing may be written any more.
+
+    `subject` is the run or the tag it is about, where it is about one: by it a finding is the same again at the next reading.
+    """
 
     position: int
     what: str
     means: str
     blocks_writing: bool = False
+    subject: str = ""
 
 
 @dataclass(frozen=True)
@@ -279,11 +283,15 @@ def _continues_previous(params: Mapping[str, str], position: int) -> bool:
 def _anchor_finding(book: DecodedBook, anchor: Anchor) -> LedgerFinding | None:
     if anchor.position > book.head:
         means = (
-            f"{anchor.position} entries were noted elsewhere, {book.head} are here: the end was cut off, or this is another book."
+            f"{anchor.position} entries were noted elsewhere, {book.head} are here: the end was cut off, this is another book, or the "
+            "note is false. A tag on a version can be written by anybody who may change the model."
         )
         return LedgerFinding(anchor.position, "head behind its anchor", means, blocks_writing=True)
     if book.chains[anchor.position] != anchor.chain:
-        means = "The book up to here is not the one that was noted elsewhere: it was rewritten."
+        means = (
+            "The book up to here is not the one that was noted elsewhere: it was rewritten, or the note is false. A tag on a version "
+            "can be written by anybody who may change the model."
+        )
         return LedgerFinding(anchor.position, "differs from its anchor", means, blocks_writing=True)
     return None
 
