@@ -25,6 +25,8 @@ from lib.registry.snapshot import RegistrySnapshot
 
 NO_RECORD_TEXT = "No record yet."
 """Said only where nothing of Podium was found, and nothing is known to be hidden."""
+_MAX_SINGLE_READS = 100
+"""Of books that the search did not find: they are empty, gone or unreadable, and anybody who may write can make the index name more."""
 
 
 @dataclass(frozen=True)
@@ -51,23 +53,22 @@ def ledger_tags(snapshots: Iterable[RegistrySnapshot]) -> tuple[LedgerTag, ...]:
 
 def read_indexed_books(backend: Backend, inventory: LedgerInventory, book_ids: Collection[str] | None = None) -> IndexedBooks:
     """The books that count, or these, hashed and parsed anew, deleted ones too; fetched as far as the inventory lacks them."""
-    books, absent_ids, refused_ids = dict[str, LoadedBook](), list[str](), list[str]()
-    fetch = partial(_volume_params, backend, inventory)
+    ids = sorted(inventory.book_ids if book_ids is None else book_ids)
+    missing_ids = [book_id for book_id in ids if book_id not in inventory.runs][_MAX_SINGLE_READS:]
+    books, refused_ids = dict[str, LoadedBook](), list[str]()
     with translate_errors("The ledger"), relaxed_gc():
-        for book_id in sorted(inventory.book_ids if book_ids is None else book_ids):
+        for book_id in sorted(set(ids) - set(missing_ids)):
             try:
-                volumes = read_volumes(fetch, book_id)
+                volumes = read_volumes(partial(_volume_params, backend, inventory), book_id)
             except MlflowException as error:
                 if error.error_code not in PERMISSION_ERROR_CODES:
                     raise
                 refused_ids.append(book_id)
                 continue
-            if volumes is None:
-                absent_ids.append(book_id)
-                continue
             model = inventory.runs[book_id].model if book_id in inventory.runs else ""
-            books[book_id] = LoadedBook(replay(volumes.book), volumes.deleted_run_ids, model)
-    return IndexedBooks(books, tuple(absent_ids), tuple(refused_ids))
+            books |= {book_id: LoadedBook(replay(volumes.book), volumes.deleted_run_ids, model)} if volumes else {}
+            missing_ids += [] if volumes else [book_id]
+    return IndexedBooks(books, tuple(missing_ids), tuple(refused_ids))
 
 
 def describe_absence(backend: Backend) -> str:

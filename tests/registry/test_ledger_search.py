@@ -365,7 +365,9 @@ def test_what_a_lost_race_leaves_and_ordinary_runs_are_no_finding(recorded):
 def test_no_record_yet_is_said_only_where_there_is_nothing_of_podium(fresh_store):
     make_registered_model(fresh_store)
     mlflow = client(fresh_store)
-    mlflow.log_param(mlflow.create_run(mlflow.create_experiment("iris")).info.run_id, "index", "7")
+    run = mlflow.create_run(mlflow.create_experiment("iris")).info.run_id
+    mlflow.log_param(run, "index", "7" * 32)
+    mlflow.log_param(run, param_key(1), "0.5")
     assert verify_all(fresh_store) == ()
     assert describe_absence(fresh_store) == "No record yet."
     with pytest.raises(NotFound, match="wine has no record yet"):

@@ -98,7 +98,7 @@ def _run_findings(inventory: LedgerInventory) -> list[InventoryFinding]:
     copies = [run for run in runs if _is_copied_index(run) or _is_copied_book(run, books)]
     original_ids = _original_ids(inventory, copies) if copies else {}
     findings += [_copy_finding(run, original_ids.get(run.params.get(FIRST_PLACE, ""), "")) for run in copies]
-    volumes = [run for run in runs if run.places and FIRST_PLACE not in run.params and _holds_entries(run)]
+    volumes = [run for run in runs if run.places and FIRST_PLACE not in run.params and run.holds_entries]
     if volumes:
         named_books = (book for book_id in inventory.book_ids if (book := inventory.read_book(book_id)))
         explained_ids = _volume_ids([*named_books, *books.values()])
@@ -190,12 +190,7 @@ def _is_copied_index(run: LedgerRun) -> bool:
 
 def _is_copied_book(run: LedgerRun, books: dict[str, DecodedBook]) -> bool:
     """Does it hold entries that do not go on from its own run id?"""
-    return run.run_id in books and not books[run.run_id].entries and _holds_entries(run)
-
-
-def _holds_entries(run: LedgerRun) -> bool:
-    """Has any place of a run the form of an entry?"""
-    return any([len(part) for part in run.params[place].split(" ", 3)[:3]] == [26, 64, 64] for place in run.places)
+    return run.run_id in books and not books[run.run_id].entries and run.holds_entries
 
 
 def _volume_ids(books: Iterable[DecodedBook]) -> frozenset[str]:

@@ -65,6 +65,11 @@ class LedgerRun:
         """The parameters that are places of a book, in order."""
         return tuple(sorted(name for name in self.params if _PLACE.fullmatch(name)))
 
+    @property
+    def holds_entries(self) -> bool:
+        """Has any of its places the form of an entry?"""
+        return any([len(part) for part in self.params[place].split(" ", 3)[:3]] == [26, 64, 64] for place in self.places)
+
 
 @dataclass(frozen=True)
 class LedgerTag:

@@ -7,10 +7,9 @@ record writes in the opposite order, so nothing of theirs is seen without its ex
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import product
 
 from mlflow.entities import Experiment, Run, ViewType
 from mlflow.exceptions import MlflowException
@@ -42,11 +41,11 @@ from lib.ledger.state.ledger_inventory import (
 )
 from lib.ledger.storage.index_run import find_index_id, read_index_run
 
-_EXPERIMENTS_PER_SEARCH, _RUNS_PER_PAGE, _MODELS_PER_PAGE, _VERSIONS_PER_PAGE = 1000, 10_000, 1000, 10_000
+_EXPERIMENTS_PER_SEARCH, _RUNS_PER_PAGE, _MODELS_PER_PAGE, _VERSIONS_PER_PAGE = 1000, 1000, 1000, 10_000
 _MAX_LOOKUPS = 20
 """Of runs that only tags name: anybody who may change a model can write any number of tags."""
-_MAX_EXCLUDED = 500
-"""Books that a search leaves out by name: more make the search itself slow."""
+_MAX_EXCLUDED = 1000
+"""Runs that a search leaves out by name: MLflow reads no longer filter."""
 _SECOND_LOOK_SECONDS = 0.2
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _SEALS = f"params.{SEAL_PARAM} LIKE '{'_' * 32}'"
@@ -57,7 +56,7 @@ _MISSING, _BAD_FILTER_CODES = "RESOURCE_DOES_NOT_EXIST", ("INVALID_PARAMETER_VAL
 
 def read_inventory(backend: Backend, tags: Sequence[LedgerTag]) -> LedgerInventory:
     """Everything of Podium that this account may read. `tags` are those of all models, read before. Writes nothing."""
-    return _read_inventory(backend, tags, partial(_search_runs, backend, (_SEALS, _FIRST_PLACES, _KINDS)))
+    return _read_inventory(backend, tags, partial(_search_all_runs, backend))
 
 
 def read_ledger_tags(backend: Backend) -> tuple[LedgerTag, ...]:
@@ -97,7 +96,11 @@ def _read_inventory(backend: Backend, tags: Sequence[LedgerTag], search: Callabl
     with translate_errors("The search for the ledger"), relaxed_gc():
         found_experiments = read_pages(lambda token: client(backend).search_experiments(ViewType.ALL, page_token=token))
         experiments = {experiment.experiment_id: _ledger_experiment(experiment) for experiment in found_experiments}
-        runs = {run.info.run_id: _ledger_run(run, experiments) for run in search(list(experiments)) if _holds_ledger(run)}
+        runs = {
+            run.info.run_id: ledger_run
+            for run in search(list(experiments))
+            if _is_of_ledger(ledger_run := _ledger_run(run, experiments), run.data.tags)
+        }
     index_id, index_params, index_problem = "", dict[str, str](), ""
     try:
         index_id = find_index_id(backend) or ""
@@ -118,34 +121,45 @@ def _read_inventory(backend: Backend, tags: Sequence[LedgerTag], search: Callabl
         return replace(inventory, lookups=_look_up(backend, {tag.book_id for tag in inventory.unexplained_tags} - set(runs)))
 
 
-def _search_runs(backend: Backend, filters: Iterable[str], experiment_ids: Sequence[str]) -> list[Run]:
-    """The runs of these experiments that fit any of the filters, deleted ones too."""
-    starts, runs = range(0, len(experiment_ids), _EXPERIMENTS_PER_SEARCH), list[Run]()
-    for filter_text, start in product(filters, starts):
-        batch = list(experiment_ids[start : start + _EXPERIMENTS_PER_SEARCH])
-        search = partial(client(backend).search_runs, batch, filter_text, ViewType.ALL, _RUNS_PER_PAGE, None)
-        runs += read_pages(search)
-    return runs
+def _search_all_runs(backend: Backend, experiment_ids: Sequence[str]) -> list[Run]:
+    """Every run with a seal, with the tag of the ledger, or with a first place."""
+    runs = [*_search_runs(backend, _SEALS, experiment_ids), *_search_runs(backend, _KINDS, experiment_ids)]
+    return runs + _search_first_places(backend, experiment_ids, {run.info.run_id for run in runs})
 
 
 def _search_unnamed_runs(backend: Backend, experiment_ids: Sequence[str]) -> list[Run]:
     """The indexes by their seals, and the books that the index does not name: of a whole ledger next to nothing is moved.
 
-    Later volumes of a book have no first place and are left out, too. A server that does not know the filter is asked for all books.
+    Later volumes of a book have no first place and are left out, too.
     """
     try:
         index_id = find_index_id(backend)
         named_ids = book_ids(read_index_run(backend, index_id).data.params) if index_id else frozenset[str]()
     except LedgerBroken:
         named_ids = frozenset()
-    quoted_ids = ", ".join(f"'{run_id}'" for run_id in sorted(named_ids) if _RUN_ID.fullmatch(run_id))
-    if quoted_ids and len(named_ids) <= _MAX_EXCLUDED:
+    return _search_runs(backend, _SEALS, experiment_ids) + _search_first_places(backend, experiment_ids, named_ids)
+
+
+def _search_first_places(backend: Backend, experiment_ids: Sequence[str], known_ids: Collection[str]) -> list[Run]:
+    """The runs that begin a book, without the known ones; with them where those are too many, or the server does not know the filter."""
+    quoted_ids = [f"'{run_id}'" for run_id in sorted(known_ids) if _RUN_ID.fullmatch(run_id)]
+    if 0 < len(quoted_ids) <= _MAX_EXCLUDED:
         try:
-            return _search_runs(backend, (_SEALS, f"{_FIRST_PLACES} AND attributes.run_id NOT IN ({quoted_ids})"), experiment_ids)
+            filter_text = f"{_FIRST_PLACES} AND attributes.run_id NOT IN ({', '.join(quoted_ids)})"
+            return _search_runs(backend, filter_text, experiment_ids)
         except MlflowException as error:
             if error.error_code not in _BAD_FILTER_CODES:
                 raise
-    return _search_runs(backend, (_SEALS, _FIRST_PLACES), experiment_ids)
+    return _search_runs(backend, _FIRST_PLACES, experiment_ids)
+
+
+def _search_runs(backend: Backend, filter_text: str, experiment_ids: Sequence[str]) -> list[Run]:
+    """The runs of these experiments that fit a filter, deleted ones too."""
+    runs = list[Run]()
+    for start in range(0, len(experiment_ids), _EXPERIMENTS_PER_SEARCH):
+        batch = list(experiment_ids[start : start + _EXPERIMENTS_PER_SEARCH])
+        runs += read_pages(partial(client(backend).search_runs, batch, filter_text, ViewType.ALL, _RUNS_PER_PAGE, None))
+    return runs
 
 
 def _look_up(backend: Backend, run_ids: Iterable[str]) -> dict[str, RunLookup]:
@@ -162,12 +176,9 @@ def _look_up(backend: Backend, run_ids: Iterable[str]) -> dict[str, RunLookup]:
     return lookups
 
 
-def _holds_ledger(run: Run) -> bool:
-    """Is it of Podium at all? Other runs may have a parameter `index` of that length."""
-    params = run.data.params
-    return (
-        KIND_TAG in run.data.tags or FIRST_PLACE in params or params.get(SEAL_PARAM) == run.info.run_id or bool(book_ids(params))
-    )
+def _is_of_ledger(run: LedgerRun, tags: Mapping[str, str]) -> bool:
+    """Is it of Podium at all? Other runs may have a parameter `index` of that length, or one called 000001."""
+    return KIND_TAG in tags or run.is_sealed or bool(run.book_ids) or run.holds_entries
 
 
 def _ledger_run(run: Run, experiments: Mapping[str, LedgerExperiment]) -> LedgerRun:
