@@ -6,7 +6,7 @@ what was moved outside since the last entry.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,11 +16,12 @@ from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
 from lib.ledger.entry.types import BackendRef, Observed, Opened
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR, UNKNOWN_ACTOR, Slot
-from lib.ledger.queries.as_of import AsOfAnswer, as_of
+from lib.ledger.queries.as_of import OUT_OF_REACH, AsOfAnswer, UnknownInterval, as_of
 from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state.book_lookup import name_key
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.storage.book_index import find_book_state, read_index_params
+from lib.ledger.storage.inventory_reader import find_unexplained
 from lib.registry.explanation import is_explained
 from lib.registry.model_status import intents_in_flight
 from lib.registry.reader import (
@@ -52,6 +53,7 @@ class AsOfQuery:
 @dataclass(frozen=True)
 class AsOfResult:
     """The answer for one model. `finding_count` is the number of findings in its book: if there are any, the answer may lack an entry.
+    Of a model without a record it is what no index explains: then nobody can say that there is none.
 
     `unrecorded_entry` is what a sync would have to append first; it counted.
     """
@@ -87,19 +89,21 @@ def query_as_of(backend: Backend, model: str, query: AsOfQuery) -> AsOfResult:
     if snapshot.created_at is None and not before.is_opened:
         raise NotFound(f"There is no registered model {model}.", means="", next="Check the name.")
     state = before if _is_recorded((before,), snapshot, in_flight) else read_book_state(backend, model) or _EMPTY_STATE
-    return _as_of_result((before, state), snapshot, query, in_flight)
+    result = _as_of_result((before, state), snapshot, query, in_flight)
+    return result if state.is_opened else _with_unexplained(result, len(find_unexplained(backend)))
 
 
 def query_as_of_all(backend: Backend, query: AsOfQuery) -> tuple[AsOfResult, ...]:
     """The same for every model, deleted ones that left a record too, by name."""
     snapshots = {snapshot.model: snapshot for snapshot in read_all_snapshots(backend)}
     books = read_books_by_model(backend, tuple(snapshots.values()))
-    results = list[AsOfResult]()
+    results, is_complete = list[AsOfResult](), all(model in books for model in snapshots)
+    unexplained_count = 0 if is_complete else len(find_unexplained(backend))
     for model in sorted({*snapshots, *books}):
         state = books[model].state if model in books else _EMPTY_STATE
         snapshot = snapshots.get(model) or RegistrySnapshot(model)
         in_flight = intents_in_flight(backend, state, query.now)
-        result = _as_of_result((state,), snapshot, query, in_flight)
+        result = _with_unexplained(_as_of_result((state,), snapshot, query, in_flight), unexplained_count)
         if not _is_recorded((state,), snapshot, in_flight) and books[model].is_active:
             with suppress(NotFound):  # renamed meanwhile, or a book that no model had
                 result = query_as_of(backend, model, query)
@@ -157,6 +161,14 @@ def _as_of_result(
     entries, holdings = (*state.book.entries, *([unrecorded] if unrecorded else [])), None if unrecorded else state.holdings
     answer = as_of(entries, query.slot, query.when, holdings)
     return AsOfResult(snapshot.model, answer, len(state.book.findings), unrecorded)
+
+
+def _with_unexplained(result: AsOfResult, unexplained_count: int) -> AsOfResult:
+    """Without an entry nothing is known for certain while something of Podium is unexplained: the record may be out of reach."""
+    if not unexplained_count or result.answer.holders or result.answer.unknown:
+        return result
+    answer = replace(result.answer, unknown=(UnknownInterval(None, None, OUT_OF_REACH),))
+    return replace(result, answer=answer, finding_count=unexplained_count)
 
 
 def _is_recorded(states: Sequence[BookState], snapshot: RegistrySnapshot, in_flight: frozenset[str]) -> bool:

@@ -11,20 +11,21 @@ from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error
 from lib.backends.permissions import Resource, explain_refusal
+from lib.backends.reserved_names import BOOK_TAG, HEAD_TAG
 from lib.errors import NotFound
+from lib.ledger.chain.anchor_text import Head
 from lib.ledger.chain.hash_chain import Anchor, Entry
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import Body, Closing, Decided, Observed, Opened, Registered
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR, RESTORED_NOTE, SLOTS, UNKNOWN_ACTOR, Actor, Reason
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer, append
-from lib.ledger.storage.book_index import BOOK_TAG
 from lib.registry.explanation import is_explained
 from lib.registry.lineage import read_lineage
 from lib.registry.model_status import GRACE_PERIOD, ModelStatus
 from lib.registry.move_plan import is_in_force, settled_or
 from lib.registry.reader import find_renamed_model
-from lib.registry.snapshot import HEAD_TAG, Head, RegistrySnapshot, VersionSnapshot, version_sort_key
+from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, version_sort_key
 
 GIVEN_UP = "It was given up before it was carried out."
 _LAST_EXPLAINED: dict[tuple[Backend, str], str] = {}

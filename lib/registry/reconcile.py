@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from lib.backends.backend import Backend
+from lib.backends.reserved_names import BOOK_TAG, HEAD_TAG
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.entry.timestamps import format_timestamp
@@ -15,17 +16,21 @@ from lib.ledger.entry.types import BackendRef, Opened
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.storage.book import Writer, read_book
-from lib.ledger.storage.book_index import BOOK_TAG, BookLocation, clear_deleted_mark, ensure_book, find_book_id, mark_book_deleted
+from lib.ledger.storage.book_index import BookLocation, clear_deleted_mark, ensure_book, find_book_id, mark_book_deleted
+from lib.ledger.storage.inventory_reader import require_explained_inventory
 from lib.registry.change_recorder import append_missing_entries, append_restored, tag_model_book
 from lib.registry.model_status import ModelStatus, intents_in_flight
 from lib.registry.reader import incarnation_of, read_snapshot
-from lib.registry.snapshot import HEAD_TAG, RegistrySnapshot
+from lib.registry.snapshot import RegistrySnapshot
 
 _MAX_PASSES = 100
 
 
 def read_model_status(backend: Backend, model: str, now: datetime) -> ModelStatus:
-    """Ledger and registry of a model at this moment; writes nothing. A model without a book is shown as if its record began now."""
+    """Ledger and registry of a model at this moment; writes nothing. A model without a book is shown as if its record began now.
+
+    Raises LedgerBroken when it has no book and something of Podium is unexplained: its record may only be out of reach.
+    """
     snapshot = read_snapshot(backend, model)
     book_id = find_book_id(backend, incarnation_of(snapshot)) or ""
     if book_id:
@@ -33,6 +38,7 @@ def read_model_status(backend: Backend, model: str, now: datetime) -> ModelStatu
         return ModelStatus(state, snapshot, book_id, format_timestamp(now), intents_in_flight(backend, state, now))
     if snapshot.created_at is None:
         raise _unknown_model(model)
+    require_explained_inventory(backend)
     return ModelStatus(_initial_state(backend, snapshot), snapshot, book_id)
 
 

@@ -9,7 +9,7 @@ from mlflow.entities import Param
 from ulid import ULID
 
 from lib.backends.mlflow_client import client
-from lib.backends.reserved_names import INDEX_EXPERIMENT
+from lib.backends.reserved_names import INDEX_EXPERIMENT, INDEX_TAG
 from lib.cli import podium
 from lib.errors import LedgerBroken
 from lib.ledger.chain.body_parts import END_OF_BODY, part_key
@@ -23,7 +23,7 @@ from lib.ledger.state import volumes
 from lib.ledger.state.book_lookup import ModelIncarnation
 from lib.ledger.storage import book as ledger_book
 from lib.ledger.storage.book import append, read_book
-from lib.ledger.storage.book_index import INDEX_TAG, ensure_book
+from lib.ledger.storage.book_index import ensure_book
 from lib.registry.audit_queries import AsOfQuery, query_as_of, query_as_of_all, read_audit_log
 from lib.registry.model_survey import survey_models
 from lib.registry.notices import collect_notices
@@ -289,7 +289,7 @@ def test_the_record_of_a_deleted_model_is_not_hidden_by_a_book_of_its_name(promo
     results = query_as_of_all(promoted_store, query)
     assert [result.answer.holders for result in results if result.model == "wine"] == before
     assert len([result for result in results if result.model.startswith("wine (book ")]) == 3
-    assert {"wine", "nobody"} <= set(survey_models(promoted_store).statuses)
+    assert {"wine", "nobody"} <= set(survey_models(promoted_store, datetime.now(UTC)).statuses)
 
 
 def test_names_that_lead_nowhere_cost_a_few_calls_and_no_answer(promoted_store, monkeypatch):
@@ -325,7 +325,7 @@ def test_hundreds_of_strays_are_told_in_a_few_lines_everywhere(promoted_store, m
         mlflow.log_batch(book, params=[Param(param_key(start + n), "x") for n in range(100)])
     mlflow.log_batch(book, params=[Param(part_key(str(ULID()), 0), "x") for _ in range(100)])
     assert len(verify(promoted_store, "wine").findings) == 11
-    assert len(collect_notices(read_model_status(promoted_store, "wine"), {})) == 4
+    assert len(collect_notices(read_model_status(promoted_store, "wine", datetime.now(UTC)), {})) == 4
     monkeypatch.setenv("MLFLOW_TRACKING_URI", promoted_store.uri)
     result = CliRunner().invoke(podium, ["verify", "wine"])
     assert result.exit_code == 3

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lib.backends.mlflow_client import client
-from lib.backends.reserved_names import INDEX_EXPERIMENT
+from lib.backends.reserved_names import INDEX_EXPERIMENT, INDEX_TAG
 from lib.errors import ActionRefused, LedgerBroken, NotFound
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.vocabulary import RESTORED_NOTE, UNKNOWN_ACTOR
@@ -14,7 +14,7 @@ from lib.ledger.queries.as_of import as_of
 from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state.book_lookup import ModelIncarnation
 from lib.ledger.state.holdings import recorded_holdings
-from lib.ledger.storage.book_index import DELETED_TAG_PREFIX, INDEX_TAG, mark_book_deleted, read_index_params
+from lib.ledger.storage.book_index import DELETED_TAG_PREFIX, mark_book_deleted, read_index_params
 from lib.registry.change_recorder import _LAST_EXPLAINED, append_restored
 from lib.registry.drift import DriftResolution
 from lib.registry.model_survey import DeletedBook, find_deleted_source_runs, record_changes, survey_models

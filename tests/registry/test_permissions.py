@@ -12,6 +12,7 @@ from lib.backends.mlflow_client import client
 from lib.errors import MissingPermission, NotWritable
 from lib.ledger.entry.timestamps import format_timestamp, timestamp_from_millis
 from lib.registry.drift import find_drifts
+from lib.registry.ledger_search import describe_unreadable
 from lib.registry.model_survey import record_changes, survey_models
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
@@ -249,5 +250,8 @@ def test_where_others_may_not_even_be_read_the_missing_right_is_named_without_it
         missing = require_refusal("ben", register_as, backend, second_run_id, "cider", "ben")
         assert "podium-ledger" in missing.what
         assert "get_experiment_by_name('podium-ledger')" in missing.grant_code
+        assert acting("rae", describe_unreadable, backend) == (
+            "This account can read only the experiments that were granted to it: there may be others."
+        )
     finally:
         server.stop()

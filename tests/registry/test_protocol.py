@@ -5,17 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lib.backends.mlflow_client import client
-from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
+from lib.backends.reserved_names import BOOK_TAG, HEAD_TAG, INDEX_EXPERIMENT, INDEX_TAG, LEDGER_EXPERIMENT
 from lib.errors import ActionRefused, LedgerBroken
 from lib.ledger.chain.hash_chain import param_key
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer
-from lib.ledger.storage.book_index import BOOK_TAG, INDEX_TAG
 from lib.registry.model_status import GRACE_PERIOD
 from lib.registry.promote import MoveRequest, desired_holder, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
-from lib.registry.snapshot import HEAD_TAG
 from tests.support.ledger_stores import REASON, make_registered_model, make_writer
 from tests.support.registry_factories import entry_types, leave_intent_open, move_request
 

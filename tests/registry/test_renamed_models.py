@@ -3,13 +3,13 @@
 import pytest
 
 from lib.backends.mlflow_client import client
+from lib.backends.reserved_names import HEAD_TAG
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.chain.hash_chain import param_key
 from lib.ledger.state.book_lookup import BookLives, ModelIncarnation, resolve_book_id
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_all_book_states, read_all_snapshots, read_book_state
 from lib.registry.reconcile import sync_model_status
-from lib.registry.snapshot import HEAD_TAG
 from lib.registry.verify import verify, verify_all
 from tests.support.ledger_stores import REASON, book_id_of, ledger_findings, make_registered_model, make_writer
 from tests.support.registry_factories import finish_open_decisions, leave_intent_open

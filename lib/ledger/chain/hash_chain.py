@@ -30,12 +30,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class LedgerFinding:
-    """What does not fit in a book: where, what, and what it means. It `blocks_writing` when nothing may be written any more."""
+    """What does not fit in a book: where, what, and what it means. It `blocks_writing` when nothing may be written any more.
+
+    `subject` is the run or the tag it is about, where it is about one: by it a finding is the same again at the next reading.
+    """
 
     position: int
     what: str
     means: str
     blocks_writing: bool = False
+    subject: str = ""
 
 
 @dataclass(frozen=True)

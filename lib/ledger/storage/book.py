@@ -23,6 +23,7 @@ from lib.backends.capabilities import read_capabilities
 from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error, translate_errors
 from lib.backends.permissions import explain_ledger_refusal
+from lib.backends.reserved_names import BOOK_MODEL_TAG, KIND_TAG
 from lib.errors import Busy, LedgerBroken
 from lib.ledger.chain.body_parts import END_OF_BODY
 from lib.ledger.chain.book_findings import blocking_finding
@@ -39,7 +40,7 @@ MAX_ATTEMPTS = 200
 MAX_PARAMS_PER_CALL = 100
 """MLflow takes so many parameters at once."""
 BodyFactory = Callable[[BookState], Body | None]
-KIND_TAG, FINISHED_VOLUME_KIND = "podium.kind", "volume"
+FINISHED_VOLUME_KIND = "volume"
 _NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
 _LOCKED = "TEMPORARILY_UNAVAILABLE"
 
@@ -187,7 +188,7 @@ def _roll_over(writer: Writer, book_id: str, state: BookState, cause: Body) -> s
     backend = writer.backend
     with translate_errors("The next volume of this book"):
         first_run = client(backend).get_run(book_id)
-        tags = {KIND_TAG: "book", "podium.model": first_run.data.tags.get("podium.model", cause.model)}
+        tags = {KIND_TAG: "book", BOOK_MODEL_TAG: first_run.data.tags.get(BOOK_MODEL_TAG, cause.model)}
         number = len(state.book.volumes) + 1
         name = f"{first_run.info.run_name[:200]}, volume {number}"
         candidate = client(backend).create_run(first_run.info.experiment_id, run_name=name, tags=tags).info.run_id

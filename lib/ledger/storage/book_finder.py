@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client
+from lib.backends.mlflow_client import client, read_pages
 from lib.backends.mlflow_errors import translate_errors
+from lib.backends.reserved_names import BOOK_TAG
 from lib.errors import LedgerBroken, NotFound, NotWritable
 from lib.ledger.entry.timestamps import timestamp_from_millis
 from lib.ledger.state.book_lookup import BookLives, ModelIncarnation, book_lives, group_tagged_books, resolve_book_id
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import read_book, read_deleted_book
-
-BOOK_TAG = "podium.book"
 
 
 class BookFinder:
@@ -37,13 +36,10 @@ class BookFinder:
         return book_lives(state)
 
     def _read_tagged_books(self) -> dict[str, tuple[str, ...]]:
-        models, token = list[ModelIncarnation](), None
+        search = client(self._backend).search_registered_models
         with translate_errors("The registered models"):
-            while True:
-                page = client(self._backend).search_registered_models(max_results=1000, page_token=token)
-                models += [
-                    ModelIncarnation(m.name, timestamp_from_millis(m.creation_timestamp), (m.tags or {}).get(BOOK_TAG, ""))
-                    for m in page
-                ]
-                if not (token := page.token):
-                    return group_tagged_books(models)
+            models = read_pages(lambda token: search(max_results=1000, page_token=token))
+        return group_tagged_books(
+            ModelIncarnation(m.name, timestamp_from_millis(m.creation_timestamp), (m.tags or {}).get(BOOK_TAG, ""))
+            for m in models
+        )

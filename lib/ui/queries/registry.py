@@ -12,6 +12,7 @@ from lib.errors import NotFound, NotWritable
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer
+from lib.ledger.storage.inventory_reader import find_unexplained
 from lib.registry.model_status import ModelStatus
 from lib.registry.model_survey import DeletedBook, record_changes, survey_models
 from lib.registry.permission_check import find_decision_blocker
@@ -101,7 +102,13 @@ def load_registry(backend: Backend) -> LoadedRegistry:
     return LoadedRegistry(survey.snapshots, states, survey.statuses, survey.deleted_books, survey.missing_books, can_write)
 
 
+@st.cache_data(ttl="2min", max_entries=16, show_spinner=False)
+def has_unexplained_record(backend: Backend) -> bool:
+    """Is there a record that no index explains? Then nobody may say of a model that it has no record yet. A search of the whole store."""
+    return bool(find_unexplained(backend))
+
+
 def clear_cache() -> None:
     """Read models and records again: something was changed."""
-    for query in (model_names, load_model_status, cached_rollback_target, load_registry):
+    for query in (model_names, load_model_status, cached_rollback_target, load_registry, has_unexplained_record):
         query.clear()

@@ -12,6 +12,7 @@ from lib.ledger.charts.holdings_chart import bar_table, holdings_chart
 from lib.ledger.queries.history import HistoryRow, history_rows
 from lib.ledger.state.holdings import Holding
 from lib.ledger.state.imported_holdings import all_holdings
+from lib.registry.model_status import ModelStatus
 from lib.registry.snapshot import RegistrySnapshot
 from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.app.session import now
@@ -19,8 +20,9 @@ from lib.ui.components.badges import ENTRY_BADGES, HEALTH_BADGES, STAGE_BADGES, 
 from lib.ui.components.drift_banner import show_drift_summary
 from lib.ui.components.formatting import escape, format_count, format_date, format_metric, format_time, version_label
 from lib.ui.components.layout import card, show_empty_state, show_table
+from lib.ui.components.unexplained_record import show_unexplained_record
 from lib.ui.pages.overview.first_steps import show_first_steps
-from lib.ui.queries.registry import LoadedRegistry, load_registry, source_run
+from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record, load_registry, source_run
 
 MAX_ROWS = 6
 """How many models and entries the cards show."""
@@ -87,6 +89,8 @@ def show_latest_entries(backend: Backend) -> None:
             show_table([_entry_row(model, row) for model, row in newest_rows])
             page_link("Open the audit", "audit", icon="history")
             return
+        if show_unexplained_record():
+            return
         show_empty_state("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
         with st.container(horizontal=True, horizontal_alignment="center"):
             if st.button("Register a version", icon=":material/add_box:", key="overview.register"):
@@ -111,7 +115,7 @@ def _champion_row(backend: Backend, registry: LoadedRegistry, snapshot: Registry
         champions,
         format_date(since) or "before the record",
         _metric_text(backend, snapshot, holders),
-        _state_text(registry, snapshot),
+        _state_text(backend, registry, snapshot),
     )
 
 
@@ -125,15 +129,21 @@ def _metric_text(backend: Backend, snapshot: RegistrySnapshot, holders: tuple[st
     return f"{escape(metrics[0][0])} {format_metric(metrics[0][1])}" if metrics else ""
 
 
-def _state_text(registry: LoadedRegistry, snapshot: RegistrySnapshot) -> str:
+def _state_text(backend: Backend, registry: LoadedRegistry, snapshot: RegistrySnapshot) -> str:
     """Whether registry and ledger agree, in a word."""
     status = registry.statuses.get(snapshot.model)
     if snapshot.model in registry.deleted_books:
         return f"{icon_markdown(HEALTH_BADGES, 'broken')} its book was deleted"
     if snapshot.model in registry.missing_books:
         return f"{icon_markdown(HEALTH_BADGES, 'broken')} its book is gone"
-    if status is None:
-        return ":gray[no record yet]"
+    if status is not None:
+        return _agreement_text(status)
+    is_unclear = has_unexplained_record(backend)
+    return f"{icon_markdown(HEALTH_BADGES, 'broken')} record unclear" if is_unclear else ":gray[no record yet]"
+
+
+def _agreement_text(status: ModelStatus) -> str:
+    """Whether the registry shows what was decided, for a model with a record."""
     if status.drifted_slots:
         return f"{icon_markdown(HEALTH_BADGES, 'warning')} moved outside"
     if {intent.id for intent in status.state.open_intents} - status.in_flight:
