@@ -3,8 +3,6 @@
 Every entry is made from the book as it is when its position is taken, so nothing is recorded twice and nobody is accused falsely.
 """
 
-from collections.abc import Collection
-
 from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
@@ -65,23 +63,21 @@ def append_registered(writer: Writer, status: ModelStatus, version: VersionSnaps
     return append(writer, status.book_id, make, status.snapshot.anchors(status.book_id))
 
 
-def append_closing(
-    writer: Writer, status: ModelStatus, intent: Entry, own_ids: Collection[str], reason: Reason | None = None
-) -> str | None:
+def append_closing(writer: Writer, status: ModelStatus, intent: Entry, reason: Reason | None = None) -> str | None:
     """Record how an intent ended; None when somebody else closed it, or the decisions changed since the status was read.
 
-    `own_ids` are the intents that this writer carries out together; `reason` is that of a person who finishes another's decision.
+    `reason` is that of a person who finishes the decision of another.
     """
     snapshot, converged_state = status.snapshot, status.state
     outcome = _outcome(intent, converged_state, snapshot)
-    desired = converged_state.holders_decided_by(settled_or(own_ids, converged_state, snapshot))
+    desired = converged_state.holders_decided_by(settled_or((intent.id,), converged_state, snapshot))
 
     def make(state: BookState) -> Body | None:
         if (
             intent.id in state.outcomes
             or state.model_created_at != converged_state.model_created_at
             or _outcome(intent, state, snapshot) != outcome
-            or state.holders_decided_by(settled_or(own_ids, state, snapshot)) != desired
+            or state.holders_decided_by(settled_or((intent.id,), state, snapshot)) != desired
         ):
             return None
         return Closing(

@@ -6,7 +6,7 @@ is taken back, to the holder the ledger wants by then.
 """
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mlflow.exceptions import MlflowException
@@ -51,24 +51,20 @@ class WriteJournal:
             self.seen_holders[slot].update(slot_state.holders or (NOBODY,))
 
 
-def carry_out(
-    writer: Writer, status: ModelStatus, intent_ids: Collection[str], reason: Reason | None = None
-) -> tuple[ModelStatus, tuple[str, ...]]:
-    """Carry these open decisions out together and close them. Returns the status afterwards and the ids this writer closed.
+def carry_out(writer: Writer, status: ModelStatus, intent: Entry, reason: Reason | None = None) -> tuple[ModelStatus, bool]:
+    """Carry an open decision out and close it. Returns the status afterwards, and whether this writer closed it.
 
-    Raises BackendError when the registry does not come to rest.
+    `reason` is that of a person who finishes the decision of another. Raises BackendError when the registry does not come to rest.
     """
-    journal, closed_ids = WriteJournal(), list[str]()
+    journal, is_closed_here = WriteJournal(), False
     status = replace(status, state=read_book(writer.backend, status.book_id))
-    while any(intent.id in intent_ids for intent in status.state.open_intents):
-        status = _converge(writer, status.snapshot.model, intent_ids, journal)
-        intent = next((intent for intent in status.state.open_intents if intent.id in intent_ids), None)
-        if intent is not None:
-            if append_closing(writer, status, intent, intent_ids, reason):
-                closed_ids.append(intent.id)
+    while any(other.id == intent.id for other in status.state.open_intents):
+        status = _converge(writer, status.snapshot.model, intent, journal)
+        if any(other.id == intent.id for other in status.state.open_intents):
+            is_closed_here = append_closing(writer, status, intent, reason) is not None
             status = replace(status, state=read_book(writer.backend, status.book_id))
             tag_version_head(writer, status, intent)
-    return status, tuple(closed_ids)
+    return status, is_closed_here
 
 
 def give_up(writer: Writer, status: ModelStatus, intent: Entry, reason: Reason) -> tuple[ModelStatus, bool]:
@@ -106,20 +102,19 @@ def find_overtaking_intent(state: BookState, snapshot: RegistrySnapshot, intent:
     return next((other for other in later if not is_in_force(state, intent, counts_with[other.id])), None)
 
 
-def _converge(writer: Writer, model: str, intent_ids: Collection[str], journal: WriteJournal) -> ModelStatus:
-    """Make one move for these intents and compare again, until no move is left or nothing of them is in force."""
+def _converge(writer: Writer, model: str, intent: Entry, journal: WriteJournal) -> ModelStatus:
+    """Make one move for this intent and compare again, until no move is left."""
     error: PodiumError | None = None
     for _ in range(_MAX_PASSES):
         status = sync_model_status(writer, model)
         state, snapshot = status.state, status.snapshot
         journal.add_snapshot(snapshot)
-        own_intents = [intent for intent in state.open_intents if intent.id in intent_ids and snapshot.is_possible(intent)]
-        counts = settled_or(intent_ids, state, snapshot)
-        in_force = [intent for intent in own_intents if is_in_force(state, intent, counts)]
-        if any(find_overtaking_intent(state, snapshot, intent) for intent in in_force) and _wait(writer, status, journal):
+        is_open = intent.id not in state.outcomes and snapshot.is_possible(intent)
+        if is_open and find_overtaking_intent(state, snapshot, intent) and _wait(writer, status, journal):
             continue
-        moves = plan_repair(state, snapshot, intent_ids, journal.moves, journal.seen_holders)
-        moves = moves or plan_moves(state, snapshot, [intent.id for intent in in_force])
+        moves = plan_repair(state, snapshot, (intent.id,), journal.moves, journal.seen_holders)
+        if not moves and is_open and is_in_force(state, intent, settled_or((intent.id,), state, snapshot)):
+            moves = plan_moves(state, snapshot, (intent.id,))
         if not moves or not snapshot.created_at:
             return status
         error = write_move(writer, model, moves[0])

@@ -42,13 +42,17 @@ def plan_moves(state: BookState, snapshot: RegistrySnapshot, intent_ids: Collect
     counts = _own_decisions(state, snapshot, intents)
     target_stages = _target_stages(state, snapshot, intents, counts)
     slots, desired = _affected_slots(state, snapshot, intents, counts)
-    keepers = {holder.holder for holder in desired.values() if holder.is_managed and holder.holder}
+    keepers = {
+        holder.holder
+        for slot, holder in desired.items()
+        if holder.is_managed and holder.holder and _may_move(state, intents, slot, holder, holder.holder)
+    }
     moves = [
         move
         for slot, holder in desired.items()
         if slot in slots
         for move in _moves_for_slot(slot, holder, snapshot, target_stages, keepers)
-        if holder.holder is not None or move.version not in _rival_versions(state, intents, slot)
+        if _may_move(state, intents, slot, holder, move.version)
     ]
     moves += [
         make_stage_move(snapshot, version, stage)
@@ -110,11 +114,18 @@ def _own_decisions(state: BookState, snapshot: RegistrySnapshot, intents: Sequen
     return lambda entry: entry.position <= last_position and counts(entry)
 
 
-def _rival_versions(state: BookState, intents: Sequence[Entry], slot: Slot) -> set[str | None]:
-    """The versions that open decisions of others are moving into a slot: whoever only empties it leaves them alone."""
-    own_ids = {intent.id for intent in intents}
-    bodies = [intent.body for intent in state.open_intents if intent.id not in own_ids]
-    return {body.version for body in bodies if isinstance(body, Decided) and body.to == SLOTS[slot]}
+def _may_move(state: BookState, intents: Sequence[Entry], slot: Slot, holder: DesiredHolder, version: str) -> bool:
+    """Is it for these intents to move a version in a slot? They may in the one they fill. In one that a later decision filled, only
+    their own versions; in one that they only empty, all but those that open decisions of others are moving into it."""
+    stage, own_ids = SLOTS[slot], {intent.id for intent in intents}
+    if any(isinstance(intent.body, Decided) and intent.body.to == stage for intent in intents):
+        return True
+    last_position = max((intent.position for intent in intents), default=0)
+    fillers = [o for o in state.intents if o.id not in own_ids and isinstance(o.body, Decided) and o.body.to == stage]
+    if any(other.position > last_position and state.is_settled(other) for other in fillers):
+        return version in {intent.body.version for intent in intents}
+    rivals = {other.body.version for other in fillers if other.id not in state.outcomes}
+    return holder.holder is not None or version not in rivals
 
 
 def _affected_slots(

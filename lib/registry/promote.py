@@ -5,14 +5,14 @@ preview derives the moves from the same entry, so what a person confirms is what
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lib.errors import ActionRefused, BadInput, NotFound, PodiumError
 from lib.ledger.entry.types import Body, Closing, Decided
 from lib.ledger.entry.vocabulary import NO_HOLDER, SLOTS, UNKNOWN_ACTOR, Reason, Slot, Stage, slot_of
 from lib.ledger.state.replay import BookState, DesiredHolder, is_fulfilled
-from lib.ledger.storage.book import Writer, append
+from lib.ledger.storage.book import Writer, append, read_book
 from lib.registry.change_recorder import append_registered
 from lib.registry.convergence import carry_out, find_overtaking_intent
 from lib.registry.model_status import ModelStatus
@@ -83,7 +83,9 @@ def move_version(writer: Writer, request: MoveRequest) -> MoveResult:
     anchors = status.snapshot.anchors(status.book_id)
     intent_id = append(writer, status.book_id, _decision(writer, status, request), anchors) or ""
     try:
-        status, _ = carry_out(writer, status, (intent_id,))
+        status = replace(status, state=read_book(writer.backend, status.book_id))
+        intent = next(entry for entry in status.state.intents if entry.id == intent_id)
+        status, _ = carry_out(writer, status, intent)
     except PodiumError as error:
         raise _add_recovery_hint(error) from error
     return _move_result(status, request, version, intent_id)

@@ -42,7 +42,7 @@ def preview_recovery(status: ModelStatus, intent_id: str, choice: RecoveryChoice
 def recover_decisions(
     writer: Writer, model: str, intent_ids: Sequence[str], choice: RecoveryChoice, reason: Reason
 ) -> tuple[ClosedDecision, ...]:
-    """Finish open decisions of a model together, or give them up, the newest first. Returns how each ended, in the order of the book.
+    """Finish open decisions of a model, or give them up, the newest first. Returns how each ended, in the order of the book.
 
     Raises NotFound when there is no such decision, ActionRefused when somebody else closed one first, MissingPermission when this
     person may not write the record or change the model; then nothing was moved.
@@ -54,11 +54,9 @@ def recover_decisions(
     require_move_permission(writer.backend, model, moves)
     closed_ids = set[str]()
     try:
-        if choice == "finish":
-            status, finished_ids = carry_out(writer, status, intent_ids, reason)
-            closed_ids |= set(finished_ids)
-        for intent in reversed(intents if choice == "give up" else []):
-            status, is_closed_here = give_up(writer, status, intent, reason)
+        for intent in reversed(intents):  # an earlier one finds out what came of the later ones, and does not wait for them
+            recover_one = carry_out if choice == "finish" else give_up
+            status, is_closed_here = recover_one(writer, status, intent, reason)
             closed_ids |= {intent.id} if is_closed_here else set()
     except PodiumError as error:
         means = "It is not certain how far the registry was moved. What was not closed is still open."

@@ -6,7 +6,7 @@ from typing import cast
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.types import EMPTY_SLOT_STATES, Closing, Decided, Observed, Opened, SlotState
 from lib.ledger.entry.vocabulary import SLOTS, Slot, Stage, slot_of
-from lib.ledger.state.replay import BookState
+from lib.ledger.state.replay import BookState, DesiredHolder
 from lib.registry.move_plan import Move, make_stage_move, settled_or
 from lib.registry.snapshot import RegistrySnapshot, version_sort_key
 
@@ -23,7 +23,8 @@ def plan_give_up(state: BookState, snapshot: RegistrySnapshot, intent: Entry) ->
     assert isinstance(body, Decided)
     counts = settled_or((intent.id,), state, snapshot)
     slots = {*state.slots_by_intent(counts).get(intent.id, ()), *body.slots}
-    goals = _goals(state, slots, {slot: _recorded_before(state, intent)[slot] for slot in SLOTS})
+    all_goals = _goals(state.settled_holders(), _recorded_before(state, intent))
+    goals = {slot: goal for slot, goal in all_goals.items() if slot in slots}
     exits: dict[str, Stage] = {body.version: body.from_} if slot_of(body.from_) is None else {}
     moves = [move for slot, goal in goals.items() for move in _moves_to_goal(slot, goal, snapshot, goals, exits)]
     version = snapshot.versions.get(body.version)
@@ -44,11 +45,7 @@ def plan_repair(
     A slot is set only to one of its `seen_holders` (`NOBODY` for none), so that a planted entry moves nothing.
     """
     counts = settled_or(own_ids, state, snapshot)
-    desired = state.holders_decided_by(counts)
-    goals = {
-        slot: SlotState(alias=holder.holder, stage=holder.holders) if holder.is_managed else state.observed_slots[slot]
-        for slot, holder in desired.items()
-    }
+    goals = _goals(state.holders_decided_by(counts), state.observed_slots)
     own_bodies = [intent.body for intent in state.intents if intent.id in own_ids]
     exits = {b.version: b.from_ for b in own_bodies if isinstance(b, Decided) and slot_of(b.from_) is None}
     certain = {
@@ -85,12 +82,15 @@ def _repair(
     return None
 
 
-def _goals(state: BookState, slots: Collection[Slot], recorded: Mapping[Slot, SlotState]) -> dict[Slot, SlotState]:
-    """What each slot should show by what was settled; for a slot about which nobody decided, what is `recorded` of it."""
+def _goals(desired: Mapping[Slot, DesiredHolder], recorded: Mapping[Slot, SlotState]) -> dict[Slot, SlotState]:
+    """What each slot should show by decisions; for a slot about which nobody decided, what is `recorded` of it, without the versions
+    that belong elsewhere by a decision."""
+    placed_versions = {version for holder in desired.values() if holder.is_managed for version in holder.holders}
     return {
-        slot: SlotState(alias=holder.holder, stage=holder.holders) if holder.is_managed else recorded[slot]
-        for slot, holder in state.settled_holders().items()
-        if slot in slots
+        slot: SlotState(alias=holder.holder, stage=holder.holders)
+        if holder.is_managed
+        else SlotState(alias=recorded[slot].alias, stage=tuple(v for v in recorded[slot].stage if v not in placed_versions))
+        for slot, holder in desired.items()
     }
 
 

@@ -30,6 +30,7 @@ from lib.ledger.state import volumes
 from lib.ledger.state.replay import is_fulfilled
 from lib.ledger.storage.book import append, read_book
 from lib.registry.drift import find_drifts
+from lib.registry.model_status import intents_in_flight
 from lib.registry.promote import MoveRequest, _decision_body, move_version
 from lib.registry.reader import read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
@@ -126,6 +127,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def snapshot(self):
         return read_snapshot(self.backend, "wine")
 
+    @property
+    def drifted_slots(self):
+        """What the record says was moved outside, and no decision that is being carried out explains."""
+        return self.state.drifted_slots(in_flight=intents_in_flight(self.backend, self.state, utc_now()))
+
     def version(self, n):
         versions = sorted(self.snapshot.versions)
         return versions[n % len(versions)]
@@ -204,7 +210,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def roll_back_champion(self):
         self.sync()
-        drifted = self.state.drifted_slots()
+        drifted = self.drifted_slots
         try:
             result = roll_back(make_writer(self.backend), "wine", REASON, None, None)
             assert not drifted
@@ -235,14 +241,14 @@ class LedgerMachine(RuleBasedStateMachine):
         """Die at a step of a decision, before or after any of its writes; somebody finishes it at once, or later, or never."""
         self.sync()
         self.client_watch.writes_left, request = write_limit, MoveRequest("wine", self.version(n), to, REASON)
-        state_before = self.state
+        state_before, drifted_slots = self.state, self.drifted_slots
         self.is_uncertain = self.is_uncertain or bool(state_before.open_intents)
         try:
             move_version(make_writer(self.backend), request)
         except ProcessDied:
             COUNTS["died"] += 1
         except ActionRefused:
-            assert state_before.drifted_slots()
+            assert drifted_slots
         finally:
             self.client_watch.writes_left = None
         if not self.state.open_intents:
@@ -359,7 +365,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def carry_out(self, request):
         self.sync()
-        state_before, drifted_slots = self.state, self.state.drifted_slots()
+        state_before, drifted_slots = self.state, self.drifted_slots
         try:
             result = move_version(make_writer(self.backend), request)
             assert result.outcome in ("applied", "unchanged", "overtaken")

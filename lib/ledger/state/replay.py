@@ -128,12 +128,16 @@ class BookState:
     def drifted_slots(
         self, observed: Mapping[Slot, SlotState] | None = None, in_flight: Collection[str] = ()
     ) -> tuple[Slot, ...]:
-        """Managed slots that show something else than was decided; those that an intent `in_flight` is moving are left out."""
+        """Managed slots that show something else than was decided, unless an intent `in_flight` can have put it there."""
         slot_states, moving = self.observed_slots if observed is None else observed, self._slots_in_flight(in_flight)
+        bodies = [intent.body for intent in self.intents if intent.id in in_flight]
+        arriving = {slot: {b.version for b in bodies if isinstance(b, Decided) and b.to == SLOTS[slot]} for slot in SLOTS}
         return tuple(
             slot
             for slot, desired in self.settled_holders().items()
-            if desired.is_managed and slot not in moving and not is_fulfilled(desired, slot_states[slot])
+            if desired.is_managed
+            and not is_fulfilled(desired, slot_states[slot])
+            and not (slot in moving and {*slot_states[slot].holders} <= {*desired.holders, *arriving[slot]})
         )
 
     def slots_with_deleted_holder(self, existing_versions: Collection[str], in_flight: Collection[str] = ()) -> tuple[Slot, ...]:
