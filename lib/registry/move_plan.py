@@ -115,16 +115,21 @@ def _own_decisions(state: BookState, snapshot: RegistrySnapshot, intents: Sequen
 
 
 def _may_move(state: BookState, intents: Sequence[Entry], slot: Slot, holder: DesiredHolder, version: str) -> bool:
-    """Is it for these intents to move a version in a slot? They may in the one they fill. In one that a later decision filled, only
-    their own versions; in one that they only empty, all but those that open decisions of others are moving into it."""
+    """Is it for these intents to move a version in a slot?
+
+    In the one they fill, yes. Else only their own versions where a later decision filled the slot or speaks of the version, and in a
+    slot that they only empty, not those that open decisions of others are moving into it.
+    """
     stage, own_ids = SLOTS[slot], {intent.id for intent in intents}
     if any(isinstance(intent.body, Decided) and intent.body.to == stage for intent in intents):
         return True
     last_position = max((intent.position for intent in intents), default=0)
-    fillers = [o for o in state.intents if o.id not in own_ids and isinstance(o.body, Decided) and o.body.to == stage]
-    if any(other.position > last_position and state.is_settled(other) for other in fillers):
+    others = [(other, other.body) for other in state.intents if other.id not in own_ids]
+    later_bodies = [body for other, body in others if other.position > last_position and state.is_settled(other)]
+    if any(isinstance(body, Decided) and (body.to == stage or body.version == version) for body in later_bodies):
         return version in {intent.body.version for intent in intents}
-    rivals = {other.body.version for other in fillers if other.id not in state.outcomes}
+    open_bodies = [body for other, body in others if other.id not in state.outcomes]
+    rivals = {body.version for body in open_bodies if isinstance(body, Decided) and body.to == stage}
     return holder.holder is not None or version not in rivals
 
 
