@@ -91,11 +91,15 @@ def _position_ranges(positions: Sequence[int]) -> list[str]:
 def _anchor_finding(book: DecodedBook, anchor: Anchor) -> LedgerFinding | None:
     if anchor.position > book.head:
         means = (
-            f"{anchor.position} entries were noted elsewhere, {book.head} are here: the end was cut off, or this is another book."
+            f"{anchor.position} entries were noted elsewhere, {book.head} are here: the end was cut off, this is another book, or the "
+            "note is false. A tag on a version can be written by anybody who may change the model."
         )
         return LedgerFinding(anchor.position, "head behind its anchor", means, blocks_writing=True)
     if book.chains[anchor.position] != anchor.chain:
-        means = "The book up to here is not the one that was noted elsewhere: it was rewritten."
+        means = (
+            "The book up to here is not the one that was noted elsewhere: it was rewritten, or the note is false. A tag on a version "
+            "can be written by anybody who may change the model."
+        )
         return LedgerFinding(anchor.position, "differs from its anchor", means, blocks_writing=True)
     return None
 
