@@ -90,7 +90,7 @@ def query_as_of(backend: Backend, model: str, query: AsOfQuery) -> AsOfResult:
         raise NotFound(f"There is no registered model {model}.", means="", next="Check the name.")
     state = before if _is_recorded((before,), snapshot, in_flight) else read_book_state(backend, model) or _EMPTY_STATE
     result = _as_of_result((before, state), snapshot, query, in_flight)
-    return result if state.is_opened else _with_unexplained(result, len(find_unexplained(backend)))
+    return result if state.book.entries else _with_unexplained(result, len(find_unexplained(backend)))
 
 
 def query_as_of_all(backend: Backend, query: AsOfQuery) -> tuple[AsOfResult, ...]:
@@ -103,7 +103,8 @@ def query_as_of_all(backend: Backend, query: AsOfQuery) -> tuple[AsOfResult, ...
         state = books[model].state if model in books else _EMPTY_STATE
         snapshot = snapshots.get(model) or RegistrySnapshot(model)
         in_flight = intents_in_flight(backend, state, query.now)
-        result = _with_unexplained(_as_of_result((state,), snapshot, query, in_flight), unexplained_count)
+        result = _as_of_result((state,), snapshot, query, in_flight)
+        result = result if state.book.entries else _with_unexplained(result, unexplained_count)
         if not _is_recorded((state,), snapshot, in_flight) and books[model].is_active:
             with suppress(NotFound):  # renamed meanwhile, or a book that no model had
                 result = query_as_of(backend, model, query)
@@ -165,7 +166,7 @@ def _as_of_result(
 
 def _with_unexplained(result: AsOfResult, unexplained_count: int) -> AsOfResult:
     """Without an entry nothing is known for certain while something of Podium is unexplained: the record may be out of reach."""
-    if not unexplained_count or result.answer.holders or result.answer.unknown:
+    if not unexplained_count or result.unrecorded_entry:
         return result
     answer = replace(result.answer, unknown=(UnknownInterval(None, None, OUT_OF_REACH),))
     return replace(result, answer=answer, finding_count=unexplained_count)

@@ -44,14 +44,17 @@ def add_recorded(world, name, has_tag):
     world.index[world.models[-1].name_key] = book
 
 
-def add_renamed(world, name, has_claim):
+def add_renamed(world, name, is_settled):
     """A renamed model, and a new one under its old name with a book of its own."""
     book, new_book, time = f"book-of-{name}", f"second-of-{name}", f"{name} 1"
     world.lives |= {book: make_lives((name, time)), new_book: make_lives((name, f"{name} 2"))}
-    renamed, successor = ModelIncarnation(f"{name}-old", time, book), ModelIncarnation(name, f"{name} 2", new_book)
+    renamed, successor = (
+        ModelIncarnation(f"{name}-old", time, book),
+        ModelIncarnation(name, f"{name} 2", new_book if is_settled else ""),
+    )
     world.models += [renamed, successor]
     world.index |= {successor.name_key: book, successor.incarnation_key: new_book}
-    world.index |= {renamed.incarnation_key: book} if has_claim else {}
+    world.index |= {renamed.incarnation_key: book} if is_settled else {}
 
 
 def add_recreated(world, name, _):
@@ -115,6 +118,8 @@ def test_no_addition_to_the_index_or_to_a_book_changes_whose_book_is_whose(attac
             assert book_after == book_before
         else:
             assert book_after not in world.lives, "the book of another model"
+    owned_books = [book for model in world.models if (book := world.find(model, index, lives)) in world.lives]
+    assert len(set(owned_books)) == len(owned_books), "never shared"
 
 
 @settings(deadline=None)

@@ -14,8 +14,8 @@ from ulid import ULID
 
 from lib.ledger.chain.body_parts import END_OF_BODY, part_key
 from lib.ledger.chain.book_decoder import decode_volume
-from lib.ledger.chain.book_findings import MAX_FINDINGS_OF_A_KIND, collect_findings
-from lib.ledger.chain.hash_chain import CHUNK_LENGTH, encode_entry, hash_text, next_chain, param_key
+from lib.ledger.chain.book_findings import MAX_FINDINGS_OF_A_KIND, collect_findings, condense_findings
+from lib.ledger.chain.hash_chain import CHUNK_LENGTH, LedgerFinding, encode_entry, hash_text, next_chain, param_key
 from lib.ledger.entry.types import Volume, canonical_json
 from lib.ledger.packet.document import packet_entries, packet_volumes
 from lib.ledger.queries.as_of import as_of
@@ -283,6 +283,12 @@ def test_thousands_of_one_kind_are_told_in_few_findings_that_count_them(plant):
     named = len(findings) - len(further)
     assert named + sum(further) == len(planted_book.findings)
     assert {f.what for f in findings if f.blocks_writing} == {f.what for f in planted_book.findings if f.blocks_writing}
+
+
+def test_findings_in_few_words_block_as_all_of_them_did():
+    findings = [LedgerFinding(n, "newer schema", "", blocks_writing=n == 30) for n in range(1, 40)]
+    assert [f.position for f in condense_findings(findings) if f.blocks_writing] == [MAX_FINDINGS_OF_A_KIND + 1]
+    assert condense_findings(findings[:MAX_FINDINGS_OF_A_KIND]) == tuple(findings[:MAX_FINDINGS_OF_A_KIND])
 
 
 def test_the_places_of_many_findings_are_told_as_stretches():
