@@ -103,7 +103,7 @@ def _append_action(backend: Backend) -> Callable[[], object]:
     def make(_: BookState) -> Body:
         return last.model_copy(update={"verdict": "reject"})
 
-    return lambda: append(backend, book, make)
+    return lambda: append(_writer(backend), book, make)
 
 
 def _book_id(backend: Backend) -> str:

@@ -43,7 +43,7 @@ flash.show_flash(flash.CORRECTION)
 flash.show_flash(flash.MODELS)
 show_drift_summary(registry)
 show_deleted_models(registry)
-decisions = [decision for model, state in registry.states.items() for decision in list_pending_decisions(model, state)]
+decisions = [decision for status in registry.statuses.values() for decision in list_pending_decisions(status)]
 show_pending(decisions, can_write=registry.can_write)
 show_as_of_query(registry)
 verify.show_verdicts(backend)

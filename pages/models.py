@@ -50,7 +50,7 @@ flash.show_flash(flash.MODELS)
 
 # Look
 drift.show_drift_banner(cached_status)
-show_pending(list_pending_decisions(model, cached_status.status.state), can_write=cached_status.can_write)
+show_pending(list_pending_decisions(cached_status.status), can_write=cached_status.can_write)
 cards.show_holdings_chart(cached_status, chart_colors())
 numbers = list(cached_status.status.snapshot.versions)
 left_column, right_column = st.columns([13, 7], gap="medium")

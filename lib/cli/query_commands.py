@@ -100,6 +100,7 @@ def history(context: CommandContext, model: str) -> None:
     """Tell who moved which version of MODEL, when and why (newest first; as JSON in the order of the book)."""
     from lib.ledger.queries.history import entry_to_json, history_rows
     from lib.ledger.state.corrections import corrections_by_entry_id
+    from lib.ledger.storage.inventory_reader import require_explained_inventory
     from lib.registry.reader import read_book_state, read_snapshot
 
     backend = context.open_backend()
@@ -107,6 +108,7 @@ def history(context: CommandContext, model: str) -> None:
     if state is None:
         if read_snapshot(backend, model).created_at is None:
             raise NotFound(f"There is no registered model {model}.", next="Check the name.")
+        require_explained_inventory(backend)
         context.print_result({"model": model, "entries": []}, [f"{model} has no record yet."])
         return
     entries = state.book.entries

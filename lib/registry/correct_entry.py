@@ -24,7 +24,7 @@ def append_correction(writer: Writer, model: str, entry_id: str, correction: Cor
         fields = {"version": entry.body.version, "caused_by": entry_id, "supersedes": (entry_id,), "reason": reason}
         return Corrected(**writer.common_fields(model), **fields, instead=correction)  # type: ignore[arg-type]
 
-    return append(writer.backend, status.book_id, make, status.snapshot.anchors(status.book_id)) or ""
+    return append(writer, status.book_id, make, status.snapshot.anchors(status.book_id)) or ""
 
 
 def _require_correctable(state: BookState, entry_id: str, correction: Correction) -> None:

@@ -12,7 +12,7 @@ from lib.ledger.imports.file_parser import ImportContext, deduplication_key, par
 from lib.ledger.state.holdings import record_start
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer, append
-from lib.registry.change_recorder import ModelStatus
+from lib.registry.model_status import ModelStatus
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 
@@ -64,7 +64,7 @@ def _append_imported(writer: Writer, status: ModelStatus, fields: dict[str, obje
         known_keys = {deduplication_key(entry.body) for entry in state.book.entries if isinstance(entry.body, Imported)}
         return None if deduplication_key(body) in known_keys else body
 
-    return append(writer.backend, status.book_id, make, status.snapshot.anchors(status.book_id))
+    return append(writer, status.book_id, make, status.snapshot.anchors(status.book_id))
 
 
 def _add_progress_hint(error: PodiumError, added_count: int) -> PodiumError:

@@ -45,7 +45,7 @@ def make_log_param_fail(monkeypatch, backend, error, after_writing, times=1):
 
 def test_an_entry_whose_answer_was_lost_is_written_once(monkeypatch, fresh_store, book_run_id):
     make_log_param_fail(monkeypatch, fresh_store, MlflowException("connection lost", INTERNAL_ERROR), after_writing=True)
-    entry = append(fresh_store, book_run_id, lambda state: make_opened())
+    entry = append(make_writer(fresh_store), book_run_id, lambda state: make_opened())
     assert [e.id for e in read_book(fresh_store, book_run_id).book.entries] == [entry]
 
 
@@ -53,7 +53,7 @@ def test_an_entry_that_was_not_written_is_tried_again(monkeypatch, fresh_store, 
     make_log_param_fail(
         monkeypatch, fresh_store, MlflowException("connection lost", INTERNAL_ERROR), after_writing=False, times=3
     )
-    append(fresh_store, book_run_id, lambda state: make_opened())
+    append(make_writer(fresh_store), book_run_id, lambda state: make_opened())
     assert read_book(fresh_store, book_run_id).book.head == 1
 
 
@@ -62,14 +62,14 @@ def test_a_database_that_stays_locked_ends_in_a_clear_error_and_no_entry(monkeyp
         monkeypatch, fresh_store, MlflowException("database is locked", TEMPORARILY_UNAVAILABLE), after_writing=False, times=99
     )
     with pytest.raises(Busy, match="locked"):
-        append(fresh_store, book_run_id, lambda state: make_opened())
+        append(make_writer(fresh_store), book_run_id, lambda state: make_opened())
     assert read_book(fresh_store, book_run_id).book.head == 0
 
 
 def test_a_reader_without_rights_is_told_so(monkeypatch, fresh_store, book_run_id):
     make_log_param_fail(monkeypatch, fresh_store, MlflowException("READ is not EDIT", PERMISSION_DENIED), after_writing=False)
     with pytest.raises(NotWritable):
-        append(fresh_store, book_run_id, lambda state: make_opened())
+        append(make_writer(fresh_store), book_run_id, lambda state: make_opened())
 
 
 def test_make_is_asked_again_with_the_new_state_when_the_place_was_lost(fresh_store, book_run_id):
@@ -78,10 +78,10 @@ def test_make_is_asked_again_with_the_new_state_when_the_place_was_lost(fresh_st
     def make(state):
         heads.append(state.book.head)
         if len(heads) == 1:
-            append(fresh_store, book_run_id, lambda _: make_opened())
+            append(make_writer(fresh_store), book_run_id, lambda _: make_opened())
         return make_opened(why="re-created")
 
-    append(fresh_store, book_run_id, make)
+    append(make_writer(fresh_store), book_run_id, make)
     assert heads == [0, 1]
     assert [e.body.why for e in read_book(fresh_store, book_run_id).book.entries] == ["first look", "re-created"]
 
@@ -91,13 +91,16 @@ def test_a_guard_that_refuses_leaves_nothing(fresh_store, book_run_id):
         raise ActionRefused("no")
 
     with pytest.raises(ActionRefused):
-        append(fresh_store, book_run_id, refuse)
-    assert append(fresh_store, book_run_id, lambda state: None) is None
+        append(make_writer(fresh_store), book_run_id, refuse)
+    assert append(make_writer(fresh_store), book_run_id, lambda state: None) is None
     assert read_book(fresh_store, book_run_id).book.head == 0
 
 
 def test_threads_of_one_process_appending_at_once_lose_nothing(fresh_store, book_run_id):
-    threads = [threading.Thread(target=append, args=(fresh_store, book_run_id, lambda state: make_opened())) for _ in range(8)]
+    threads = [
+        threading.Thread(target=append, args=(make_writer(fresh_store), book_run_id, lambda state: make_opened()))
+        for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

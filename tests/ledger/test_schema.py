@@ -121,7 +121,7 @@ def test_an_unknown_type_of_this_schema_is_shown_and_changes_nothing(fresh_store
     make_registered_model(fresh_store)
     state_before = sync_model_status(make_writer(fresh_store), "wine").state
     stamp = make_writer(fresh_store).common_fields("wine")
-    append(fresh_store, book_id_of(fresh_store), lambda _: UnknownBody(**stamp, type="SUNG", reason=REASON))
+    append(make_writer(fresh_store), book_id_of(fresh_store), lambda _: UnknownBody(**stamp, type="SUNG", reason=REASON))
     state_after = read_book_state(fresh_store, "wine")
     assert (state_after.observed_slots, state_after.desired_holders(), state_after.open_intents) == (
         state_before.observed_slots,

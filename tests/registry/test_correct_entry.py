@@ -106,7 +106,7 @@ def test_a_correction_that_a_stranger_planted_for_what_the_ledger_saw_says_nothi
     correction = Correction(effective_at="2020-01-01T00:00:00.000Z")
     common_fields = make_writer(promoted, "eve").common_fields("wine")
     append(
-        promoted,
+        make_writer(promoted),
         book_id_of(promoted),
         lambda _: Corrected(**common_fields, supersedes=(target.id,), instead=correction, reason=MISTAKEN),
     )

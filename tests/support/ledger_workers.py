@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
@@ -14,6 +15,7 @@ from lib.ledger.state import volumes
 from lib.ledger.storage.book import append
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reconcile import sync_model_status
+from lib.registry.recover import recover_decisions
 from tests.support.ledger_stores import REASON, make_writer
 
 WRITES = (
@@ -65,6 +67,28 @@ def promote_and_die(backend: Backend, version: str, write_limit: int) -> None:
     sys.exit(0)
 
 
+def recover_and_die(backend: Backend, intent_id: str, choice, write_limit: int) -> None:
+    """Finish an open decision or give it up, and kill this process right after its nth write (0: before the first)."""
+    _die_after_writes(backend, write_limit)
+    recover_decisions(make_writer(backend, "cy"), "wine", (intent_id,), choice, REASON)
+    sys.exit(0)
+
+
+def recover_often(backend: Backend, seconds: float, start, answers) -> None:
+    """Finish and give up, in turn, whatever decision is found open, for so many seconds."""
+    start.wait()
+    outcomes, end = list[str](), time.monotonic() + seconds
+    while time.monotonic() < end:
+        status = sync_model_status(make_writer(backend, "meddler"), "wine")
+        for intent in status.state.open_intents[:1]:
+            choice = "finish" if len(outcomes) % 2 else "give up"
+            try:
+                outcomes += [recover_decisions(make_writer(backend, "cy"), "wine", (intent.id,), choice, REASON)[0].outcome]
+            except PodiumError as error:
+                outcomes.append(type(error).__name__)
+    answers.put(outcomes)
+
+
 def look_and_die(backend: Backend, write_limit: int) -> None:
     """Look at wine and kill this process right after its nth write (0: before the first)."""
     _die_after_writes(backend, write_limit)
@@ -81,14 +105,14 @@ def append_often_in_small_volumes(backend: Backend, book_id: str, capacity: int,
     """Append entries that say who wrote them, in order, with volumes of so few places."""
     volumes.VOLUME_CAPACITY = capacity
     start.wait()
-    answers.put([append(backend, book_id, lambda _, n=n: _note(f"{name} {n}")) for n in range(rounds)])
+    answers.put([append(make_writer(backend), book_id, lambda _, n=n: _note(f"{name} {n}")) for n in range(rounds)])
 
 
 def append_and_die(backend: Backend, book_id: str, capacity: int, write_limit: int) -> None:
     """Append one entry and kill this process right after its nth write (0: before the first)."""
     volumes.VOLUME_CAPACITY = capacity
     _die_after_writes(backend, write_limit)
-    append(backend, book_id, lambda _: _note("mine"))
+    append(make_writer(backend), book_id, lambda _: _note("mine"))
 
 
 def _note(text: str) -> Opened:

@@ -162,13 +162,15 @@ _IMPORTED_TEXTS = {
 
 
 def _closing_summary(state: BookState, body: Closing) -> str:
-    if body.type == "FAILED":
-        return body.why or "The version could not be moved"
-    if body.type == "OVERTAKEN":
-        return "A later decision came first"
-    displaced_text = ", ".join(f"v{version}" for version in body.displaced)
+    """How a decision ended; with the reason of whoever finished the decision of another, or gave it up."""
     intent = state.find_intent(body.intent)
-    return f"In place of {displaced_text}" if displaced_text else intent.reason.text if intent else ""
+    displaced_text = f"In place of {', '.join(f'v{version}' for version in body.displaced)}" if body.displaced else ""
+    outcome_text = {
+        "FAILED": body.why or "The version could not be moved",
+        "OVERTAKEN": "A later decision came first",
+        "APPLIED": displaced_text or (intent.reason.text if intent and not body.reason else ""),
+    }[body.type]
+    return f"{outcome_text.rstrip('.')}: {body.reason.text}".removeprefix(": ") if body.reason else outcome_text
 
 
 def _observed_summary(body: Observed) -> str:

@@ -94,7 +94,7 @@ def test_every_kind_of_entry_has_its_badge_and_its_line(app, fresh_store):
     common_fields = make_writer(fresh_store).common_fields("wine")
     book = book_id_of(fresh_store, "wine")
     for body in make_unusual_bodies(common_fields):
-        append(fresh_store, book, lambda _, body=body: body)
+        append(make_writer(fresh_store), book, lambda _, body=body: body)
     page = app("audit", fresh_store)
     table = page.dataframe[0].value
     kinds = {cell[0] for cell in table["entry"]}
