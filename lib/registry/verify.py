@@ -7,6 +7,7 @@ from lib.backends.backend import Backend
 from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor
+from lib.ledger.chain.entry_signatures import signature_findings
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, LedgerFinding, check_clock_skew, collect_findings
 from lib.ledger.state.book_lookup import book_ids
 from lib.ledger.state.volumes import carry_findings
@@ -87,6 +88,7 @@ def _verify_book(
     findings = [
         *collect_findings(book, (*snapshot.anchors(book_id), *anchors)),
         *carry_findings(book),
+        *signature_findings(book),
         *check_clock_skew(book.entries),
     ]
     for run_id in books[book_id].deleted_run_ids:

@@ -102,13 +102,19 @@ def replay_command_line(line, *options):
     for answer in document.get("answers", ()) if isinstance(document, dict) else ():
         for gap in answer["unknown"]:
             gap["until"] = "now" if gap["until"] and gap["until"] > document["at"] else gap["until"]
+    for report in document.get("models", ()) if isinstance(document, dict) else ():
+        assert report.pop("signatures") == {
+            "trusted": 0,
+            "unknown": 0,
+            "none": report["entries"],
+        }  # what that commit did not count
     return {"line": line, "code": result.exit_code, "answer": document}
 
 
-def run_command(store, *arguments):
+def run_command(store, *arguments, code=0):
     """The document that a command prints, which must end well."""
     result = CliRunner().invoke(podium, [*arguments, "--json", "--backend", store.uri])
-    assert result.exit_code == 0, (result.output, result.exception)
+    assert result.exit_code == code, (result.output, result.exception)
     return json.loads(result.stdout)
 
 
@@ -490,7 +496,11 @@ def test_a_run_that_was_logged_is_registered_as_a_further_version(store):
 def test_the_old_code_reads_and_verifies_what_todays_code_continued(continued_store, run_old_code):
     verification = run_old_code(*OLD_COMMAND, "verify", "--backend", continued_store.uri, "--json")
     assert ledger_findings(verification) == []
-    assert verification == run_command(continued_store, "verify")
+    todays_verification = run_command(continued_store, "verify")
+    counts = [report.pop("signatures") for report in todays_verification["models"]]
+    assert verification == todays_verification
+    assert sum(count["trusted"] for count in counts) > 20  # entries that commit reads with their signatures
+    assert sum(count["unknown"] for count in counts) == 0
 
 
 @pytest.mark.parametrize("name", ["today.json", "today.html"])
@@ -524,4 +534,5 @@ def test_the_old_code_reads_entries_views_backends_and_jobs_of_today_and_its_dec
     }
     assert [view.name, view.query, view.by] in answers["views"]
     assert run_command(backend, "current", "churn")["version"] == "2"
-    assert ledger_findings(run_command(backend, "verify")) == []
+    findings = ledger_findings(run_command(backend, "verify", code=3))
+    assert {(model, finding["what"]) for model, finding in findings} == {("churn", "unsigned after signed")}

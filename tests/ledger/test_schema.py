@@ -17,6 +17,7 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.ui.app.page_links import PROJECT_ROOT
+from tests.support.entry_signing import make_private_key
 from tests.support.ledger_entries import make_body_of_each_type, make_newer_entry
 from tests.support.ledger_factories import COMMON_FIELDS
 from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
@@ -79,16 +80,18 @@ def test_entries_that_were_really_written_fit_the_published_schema(fresh_store):
         validator.validate(json.loads(canonical_json(entry.body)))
 
 
-def test_an_entry_of_a_newer_schema_is_read_as_far_as_it_is_known_and_nothing_is_written(fresh_store):
+def test_a_signed_entry_of_a_newer_schema_is_read_as_far_as_it_is_known_and_nothing_is_written(fresh_store):
     from lib.backends.mlflow_client import client
 
     make_registered_model(fresh_store)
     sync_model_status(make_writer(fresh_store), "wine")
-    client(fresh_store).log_param(book_id_of(fresh_store), *make_newer_entry(read_book_state(fresh_store, "wine")))
+    client(fresh_store).log_param(
+        book_id_of(fresh_store), *make_newer_entry(read_book_state(fresh_store, "wine"), make_private_key("a newer Podium"))
+    )
     entry = read_book_state(fresh_store, "wine").book.entries[-1]
     assert isinstance(entry.body, UnknownBody)
-    assert (entry.body.type, entry.body.by.name, entry.body.schema_) == ("PLEDGED", "zoe", 2)
-    assert entry.body.reason.text == "Something that schema 2 can say."
+    assert (entry.body.type, entry.body.by.name, entry.body.schema_) == ("PLEDGED", "zoe", 3)
+    assert entry.body.reason.text == "Something that schema 3 can say."
     head = read_book_state(fresh_store, "wine").book.head
     for write in (
         lambda: move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)),

@@ -1,10 +1,5 @@
 """A body of each type of entry, for the tests of shapes, schema and page."""
 
-import json
-
-from ulid import ULID
-
-from lib.ledger.chain.hash_chain import encode_entry, param_key
 from lib.ledger.entry.fields import Correction, Evidence, Gate, Policy, Source, Waiver
 from lib.ledger.entry.types import (
     Carry,
@@ -25,6 +20,7 @@ from lib.ledger.entry.types import (
     Withdrawn,
 )
 from lib.ledger.entry.vocabulary import Actor, make_reason
+from tests.support.entry_signing import make_param
 
 AT, LATER = "2022-02-07T09:00:00.000Z", "2099-01-01T00:00:00.000Z"
 REASON = make_reason("better", "Measured better on the same rows, twice.")
@@ -75,9 +71,8 @@ def make_body_of_each_type(stamp):
     ]
 
 
-def make_newer_entry(state):
-    """Key and value of a next place, of a schema that this Podium does not know."""
-    fields = {"schema": 2, "type": "PLEDGED", "model": "wine", "recorded_at": LATER, "by": {"name": "zoe", "how": "declared"}}
-    text = json.dumps({**fields, "reason": {"category": "other", "text": "Something that schema 2 can say."}, "pledge": [1, 2]})
-    value, _ = encode_entry(str(ULID()), text, state.book.chain)
-    return param_key(state.book.head + 1), value
+def make_newer_entry(state, private_key=None):
+    """Key and value of a next place, of a schema that this Podium does not know; signed if there is a key."""
+    fields = {"schema": 3, "type": "PLEDGED", "model": "wine", "recorded_at": LATER, "by": {"name": "zoe", "how": "declared"}}
+    fields |= {"reason": {"category": "other", "text": "Something that schema 3 can say."}, "pledge": [1, 2]}
+    return make_param(state.book, fields, private_key)

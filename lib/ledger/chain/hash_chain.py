@@ -1,9 +1,8 @@
 """Entry n of a book is one write-once parameter: `<ULID> <sha256 of body> <chain> <body>`. Pure.
 
-Here entries are encoded, decoded and checked. chain n = sha256(chain n−1 + sha256 of body n), seeded with the book's run id. A body
-too long for one parameter goes on in parameters `<ULID>.00`, `<ULID>.01` … A long book goes on in further runs, its volumes:
-positions go on counting, and the chain of a volume is seeded with the chain so far and its own run id. The order of a book is that
-of the positions, never a time; `check_clock_skew` reports clocks that differ.
+chain n = sha256(chain n−1 + sha256 of body n), seeded with the book's run id. A body too long for one parameter goes on in parameters
+`<ULID>.00`, `<ULID>.01` … A long book goes on in further runs, its volumes: positions go on counting, and the chain of a volume is
+seeded with the chain so far and its own run id. The order is that of the positions; `check_clock_skew` reports clocks that differ.
 """
 
 import hashlib
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from lib.ledger.chain.signatures import SignedPosition, find_signature, hash_unsigned_text, is_valid_signature
 from lib.ledger.entry.schema import parse_body
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import SCHEMA_VERSION, Body, Volume
@@ -32,12 +32,13 @@ _ENTRY_VALUE = re.compile(r"([0-9A-Z]{26}) ([0-9a-f]{64}) ([0-9a-f]{64}) ", re.A
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the ledger at its position (its number in the book, from 1), with its id and the chain up to here."""
+    """One line of the ledger at its position (from 1), with its id, the chain up to here, and the sha256 of its body without `sig`."""
 
     position: int
     id: str
     chain: str
     body: Body
+    unsigned_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,8 @@ def decode_volume(
         position, match = len(chains), _ENTRY_VALUE.match(value)
         if match and match[3] == next_chain(tip, match[2]):
             entry = _decode_entry(position, match, _full_text(match, value, params), body_parser)
-            findings += [entry] if isinstance(entry, LedgerFinding) else _newer_schema_findings(entry)
+            signed_at = SignedPosition((book.volumes or (volume,))[0].run_id, run_id, position, match[1], tip)
+            findings += [entry] if isinstance(entry, LedgerFinding) else _newer_schema_findings(entry, signed_at)
             entries += [] if isinstance(entry, LedgerFinding) else [entry]
             tip = match[3]
         else:
@@ -217,14 +219,17 @@ def _decode_entry(position: int, match: re.Match[str], text: str, body_parser: B
     if not is_intact:
         means = "The text of this entry is not what was written: it was changed in the database itself."
         return LedgerFinding(position, "edited", means)
-    return Entry(position, match[1], match[3], body_parser(match[2], text))
+    body = body_parser(match[2], text)
+    return Entry(position, match[1], match[3], body, hash_unsigned_text(text, body))
 
 
-def _newer_schema_findings(entry: Entry) -> list[LedgerFinding]:
+def _newer_schema_findings(entry: Entry, position: SignedPosition) -> list[LedgerFinding]:
     if entry.body.schema_ <= SCHEMA_VERSION:
         return []
-    means = "A newer Podium wrote this. It can be read as far as it is known; this Podium writes nothing here."
-    return [LedgerFinding(entry.position, "newer schema", means, blocks_writing=True)]
+    is_signed = is_valid_signature(find_signature(entry.body), position, entry.unsigned_sha256)
+    effect = "and writes nothing here" if is_signed else "and goes on, because no Podium signed it"
+    means = f"A newer Podium knows this kind of entry; this one shows what it can read of it {effect}."
+    return [LedgerFinding(entry.position, "newer schema", means, blocks_writing=is_signed)]
 
 
 def _void_finding(position: int, match: re.Match[str] | None, claimed_chains: Iterable[str]) -> LedgerFinding:

@@ -97,5 +97,6 @@ def _unknown_body(raw: dict[str, Any]) -> UnknownBody:
     for name, adapter in _READABLE_PARTS.items():
         with suppress(ValidationError):
             fields |= {name: adapter.validate_python(raw[name])} if name in raw else {}
+    fields |= {"sig": raw["sig"]} if "sig" in raw else {}
     schema = raw.get("schema")
     return UnknownBody(**{"type": "?", **fields, "schema": schema if isinstance(schema, int) else 0})

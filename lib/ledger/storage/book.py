@@ -24,12 +24,14 @@ from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error, 
 from lib.backends.permissions import explain_ledger_refusal
 from lib.errors import Busy, LedgerBroken
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, blocking_finding, chunk_length_for, encode_entry, param_key
+from lib.ledger.chain.signatures import SignedPosition, signed_body_text
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Body, canonical_json
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.state.volumes import VolumeParams, is_volume_full, make_volume_end, read_volumes
 from lib.ledger.storage import book_cache
+from lib.ledger.storage.signing_keys import Signer
 
 MAX_ATTEMPTS = 200
 BodyFactory = Callable[[BookState], Body | None]
@@ -40,11 +42,12 @@ _LOCKED = "TEMPORARILY_UNAVAILABLE"
 
 @dataclass(frozen=True)
 class Writer:
-    """Who writes, where, and by which clock (UTC)."""
+    """Who writes, where, by which clock (UTC), and with which key; without a signer the entries stay unsigned."""
 
     backend: Backend
     actor: Actor
     clock: Callable[[], datetime] = field(compare=False)
+    signer: Signer | None = field(default=None, compare=False, repr=False)
 
     def common_fields(self, model: str, actor: Actor | None = None) -> dict[str, Any]:
         """What every entry says besides its own matter."""
@@ -100,7 +103,7 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
     """Append the entry that `make_body(state)` returns and give its id; None when it returns none.
 
     `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing or no position
-    could be had, NotWritable when this person may not write, Busy when the database stays locked.
+    could be had, NotWritable when this person may not write or the signing key cannot be used, Busy when the database stays locked.
     """
     backend, attempt_ids = writer.backend, list[str]()
     is_locked = False
@@ -117,18 +120,20 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
             is_locked = _roll_over(writer, book_id, state, body) == _LOCKED
             continue
         attempt_ids.append(str(ULID()))
-        is_locked = _try_to_log(writer, state.book, (attempt_ids[-1], canonical_json(body))) == _LOCKED
+        is_locked = _try_to_log(writer, state.book, attempt_ids[-1], body) == _LOCKED
     raise LedgerBroken(
         f"No place could be taken in book {book_id[:8]}… after {MAX_ATTEMPTS} tries.",
         next="Try again when fewer people write at once.",
     )
 
 
-def _try_to_log(writer: Writer, book: DecodedBook, entry: tuple[str, str]) -> str:
-    """Try to take the next position; gives the error code, which says nothing about success: the caller reads."""
-    backend = writer.backend
-    value, chunks = encode_entry(*entry, book.tip, chunk_length_for(read_capabilities(backend).limits.param))
-    run_id = book.volumes[-1].run_id
+def _try_to_log(writer: Writer, book: DecodedBook, entry_id: str, body: Body) -> str:
+    """Sign an entry for the next position and try to take it; gives the error code, which says nothing about success: the caller reads."""
+    backend, run_id = writer.backend, book.volumes[-1].run_id
+    signed_at = SignedPosition(book.volumes[0].run_id, run_id, book.head + 1, entry_id, book.tip)
+    key = writer.signer.load_key() if writer.signer else None
+    body_text = signed_body_text(body, signed_at, key) if key else canonical_json(body)
+    value, chunks = encode_entry(entry_id, body_text, book.tip, chunk_length_for(read_capabilities(backend).limits.param))
     try:
         for name, chunk in chunks.items():
             client(backend).log_param(run_id, name, chunk)
@@ -151,7 +156,7 @@ def _roll_over(writer: Writer, book_id: str, state: BookState, cause: Body) -> s
         name = f"{first_run.info.run_name[:200]}, volume {number}"
         candidate = client(backend).create_run(first_run.info.experiment_id, run_name=name, tags=tags).info.run_id
         client(backend).set_terminated(candidate)
-    error_code = _try_to_log(writer, state.book, (str(ULID()), canonical_json(make_volume_end(state, cause, candidate))))
+    error_code = _try_to_log(writer, state.book, str(ULID()), make_volume_end(state, cause, candidate))
     if error_code:
         return error_code
     with suppress(MlflowException):  # only spares readers of many books the fetching of what they know already

@@ -23,6 +23,7 @@ from lib.ui.app.backend_selection import (
 )
 
 if TYPE_CHECKING:
+    from lib.ledger.entry.vocabulary import Actor
     from lib.ledger.storage.book import Writer
 
 USER_NAME_KEY = "session.person"
@@ -91,7 +92,14 @@ def writer(typed_name: str = "") -> "Writer":
     """The typed name on this backend, on a shared server through its service account; Podium itself while nobody is named."""
     from lib.ledger.entry.vocabulary import PODIUM_ACTOR
     from lib.ledger.storage.actor import resolve_session_actor
-    from lib.ledger.storage.book import Writer
 
     backend = current_backend()
-    return Writer(backend, resolve_session_actor(backend, typed_name or user_name() or PODIUM_ACTOR.name), now)
+    return create_writer(backend, resolve_session_actor(backend, typed_name or user_name() or PODIUM_ACTOR.name))
+
+
+def create_writer(backend: Backend, actor: "Actor") -> "Writer":
+    """Somebody who writes by the clock of the pages and with the key of this Podium."""
+    from lib.ledger.storage.book import Writer
+    from lib.ledger.storage.signing_keys import create_signer
+
+    return Writer(backend, actor, now, create_signer(os.environ, now))
