@@ -123,7 +123,7 @@ def _verification_lines(verification: "BookVerification", keys: "TrustedKeys") -
     return [
         f"{verification.model}: {len(verification.book.entries)} entries, {'chain intact' if not findings else 'findings:'}",
         *findings,
-        *([f"  Signatures: {count_signatures(verification.book, keys)}."] if verification.book.entries else []),
+        *([f"  {count_signatures(verification.book, keys)}."] if verification.book.entries else []),
     ]
 
 

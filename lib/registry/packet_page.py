@@ -15,10 +15,11 @@ from lib.errors import PodiumError
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.entry.schema import parse_body
 from lib.ledger.entry.timestamps import parse_timestamp
-from lib.ledger.entry.types import Decided, Imported, SlotState, to_json
+from lib.ledger.entry.types import Decided, SlotState, to_json
 from lib.ledger.entry.vocabulary import REASON_CATEGORIES, SLOTS
 from lib.ledger.packet.document import Packet, PacketEntry, hashed_document
 from lib.ledger.packet.html_hashes import embed_document
+from lib.ledger.queries.actor_names import NAME_STATUS_TEXTS
 from lib.ledger.queries.history import HistoryRow, history_rows
 from lib.ledger.queries.time_query import format_local_time
 from lib.ledger.state.replay import replay
@@ -70,6 +71,7 @@ _FIELDS_SHOWN_ELSEWHERE = (
     "verdict",
     "expected",
     "lineage",
+    "sig",
 )
 _FIELD_LABELS = {
     "now": "Seen afterwards",
@@ -132,14 +134,8 @@ def _entry_values(row: HistoryRow, entry: Entry, packet_entry: PacketEntry) -> d
         "id": row.id,
         "word": _ENTRY_LABELS.get(row.badge, "Other"),
         "at": format_local_time(row.at, "UTC") if row.at else "no readable time",
-        "who": row.actor_name,
-        "how": "as imported"
-        if isinstance(entry.body, Imported)
-        else "verified"
-        if row.is_verified
-        else "typed, not verified"
-        if row.actor_name not in ("Podium", "unknown")
-        else "",
+        "who": row.displayed_name,
+        "how": NAME_STATUS_TEXTS[row.name_status],
         "version": f"v{row.version}" if row.version else "",
         "move": f"{row.from_stage} → {row.to_stage}" if row.to_stage else "",
         "why": row.summary,

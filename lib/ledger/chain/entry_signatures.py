@@ -29,7 +29,7 @@ class SignatureCounts:
     none: int = 0
 
     def __str__(self) -> str:
-        parts = {"by a trusted key": self.trusted, "by an unknown key": self.unknown, "not signed": self.none}
+        parts = {"signed by a trusted key": self.trusted, "signed by an unknown key": self.unknown, "not signed": self.none}
         return ", ".join(f"{count:,} {label}" for label, count in parts.items() if count) or "no entry"
 
 
@@ -43,10 +43,16 @@ def signature_status(book: DecodedBook, entry: Entry, keys: TrustedKeys) -> Sign
 
 
 def signature_status_at(book: DecodedBook, position: int, keys: TrustedKeys) -> SignatureStatus:
-    """The same for the entry at a position, as it stands in the book and not as it was corrected."""
+    """The same for the entry at a position."""
+    entry = find_entry_at(book, position)
+    return signature_status(book, entry, keys) if entry else "none"
+
+
+def find_entry_at(book: DecodedBook, position: int) -> Entry | None:
+    """The entry at a position as it stands in the book, whatever corrected it; None where there is none."""
     index = bisect_left(book.entries, position, key=lambda entry: entry.position)
     is_there = index < len(book.entries) and book.entries[index].position == position
-    return signature_status(book, book.entries[index], keys) if is_there else "none"
+    return book.entries[index] if is_there else None
 
 
 def has_valid_signature(book: DecodedBook, entry: Entry) -> bool:

@@ -18,6 +18,10 @@ MAX_METRICS_LISTED = 4
 """How many metrics the sentences name; the entry has them all."""
 MAX_MOVES_LISTED = 8
 """How many moves of one day a sentence tells one by one."""
+_NAME_CAVEATS = {
+    "typed": "; the name was typed in and not verified",
+    "claimed": "; the name is a claim, because no key that is trusted here signed the decision",
+}
 
 
 def answer_sentence(answer: AsOfAnswer) -> str:
@@ -108,9 +112,17 @@ def _decision_sentence(holder: Holder) -> str:
     if holder.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR) or holder.reason is None:
         if holder.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR):
             return "Neither who put it there nor a reason is recorded."
-        return f"{holder.actor.name} put it there. No reason is recorded."
+        return f"{_actor_text(holder)} put it there. No reason is recorded."
     category = REASON_CATEGORIES.get(holder.reason.category, "Something else").lower()
-    return f"{holder.actor.name} decided this and gave the reason: “{holder.reason.text.rstrip()}” (kind of reason: {category})."
+    return (
+        f"{_actor_text(holder)} decided this and gave the reason: “{holder.reason.text.rstrip()}” (kind of reason: {category})."
+    )
+
+
+def _actor_text(holder: Holder) -> str:
+    """Who decided; of an imported holding, whom its file names."""
+    is_claim = holder.name_status == "claimed" and not holder.import_body
+    return f"Somebody who claims to be {holder.actor.name}" if is_claim else holder.actor.name
 
 
 def _evidence_sentences(holder: Holder) -> list[str]:
@@ -135,10 +147,9 @@ def _proof_sentences(holder: Holder, zone: str) -> str:
     ending = "y" if len(holder.entry_positions) == 1 else "ies"
     sentence = f"This rests on entr{ending} {positions} of the model's record in Podium"
     if holder.import_body is None:
-        is_verified = holder.actor.how != "declared" or holder.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR)
-        caveat = "" if is_verified else "; the name was typed in and not verified"
-        return f"{sentence}{caveat}."
+        return f"{sentence}{_NAME_CAVEATS.get(holder.name_status, '')}."
     source, importer = holder.import_body.source, holder.import_body.by.name
+    importer = f"somebody who claims to be {importer}" if holder.name_status == "claimed" else importer
     at = format_local_time(parse_timestamp(holder.import_body.recorded_at), zone)
     return (
         f"{sentence}. They were not made at that time: {importer} imported them on {at} from the file {source.name} "

@@ -22,11 +22,11 @@ from lib.ui.components.formatting import escape, format_metric, format_time, sho
 _GATE_ANSWERS = {"PASS": ("ok", "pass"), "FAIL": ("broken", "fail"), "INCONCLUSIVE": ("warning", "cannot tell")}
 
 
-def entry_facts(body: Body) -> dict[str, str]:
-    """Name and value in Markdown; empty for entries whose card says everything already."""
+def entry_facts(body: Body, writer_name: str) -> dict[str, str]:
+    """Name and value in Markdown; empty for entries whose card says everything already. `writer_name` is the name as it is shown."""
     match body:
         case Imported():
-            facts = _import_facts(body)
+            facts = _import_facts(body, writer_name)
         case Requested():
             facts = _request_facts(body)
         case Decided():
@@ -74,7 +74,7 @@ def correction_facts(correction: Correction) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _import_facts(body: Imported) -> dict[str, str]:
+def _import_facts(body: Imported, importer: str) -> dict[str, str]:
     source = body.source
     return {
         "Reason": _category_label(body.reason.category) if body.reason else "",
@@ -82,7 +82,7 @@ def _import_facts(body: Imported) -> dict[str, str]:
         "Note": escape(body.note or "") if body.reason else "",
         "Known only as": " to ".join(format_time(parse_timestamp(at)) for at in body.window) if body.window else "",
         **(_lineage_facts(body.lineage) if body.lineage else {}),
-        "Imported by": f"{escape(body.by.name)} on {format_time(parse_timestamp(body.recorded_at))}",
+        "Imported by": f"{escape(importer)} on {format_time(parse_timestamp(body.recorded_at))}",
         "From": f"{escape(source.name)}{f', line {source.line}' if source.line else ''} :gray[sha256 {short_hash(source.sha256)}]",
     }
 
