@@ -52,6 +52,8 @@ _ENTRY_LABELS = {
     "CORRECTED": "Corrected",
     "FOLLOWED_UP": "Looked back on",
     "VOLUME": "Next volume",
+    "SETTLED": "Settled",
+    "POLICY": "Policy",
 }
 _INVISIBLE = re.compile(
     f"[{CONTROLS_IN_LINES}{C1_CONTROLS}\\u061c{ZERO_WIDTH}{LINE_SEPARATORS}{DIRECTION_OVERRIDES}\\u2060-\\u2065{BYTE_ORDER_MARK}]"
@@ -152,7 +154,9 @@ def _entry_values(row: HistoryRow, entry: Entry, packet_entry: PacketEntry) -> d
 def _other_fields(body: dict[str, Any]) -> dict[str, Any]:
     """The other fields of a body under readable labels; what every entry shows anyway and what is empty is left out."""
     fields = {
-        name: _format_slot_states(value) if name in ("now", "was") and isinstance(value, dict) else value
+        name: _format_slot_states(value)
+        if name in ("now", "was") and isinstance(value, dict) and value.keys() <= SLOTS.keys()
+        else value
         for name, value in body.items()
     }
     return {

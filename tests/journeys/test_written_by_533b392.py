@@ -30,8 +30,14 @@ from lib.jobs import job_queue
 from lib.jobs.job_folder import read_job, read_log_tail, read_progress
 from lib.jobs.job_runs import find_job_runs
 from lib.jobs.job_settings import read_job_settings
+from lib.ledger.entry.schema_2_types import PolicySet
+from lib.ledger.entry.vocabulary import Actor, make_reason
 from lib.ledger.state import volumes
+from lib.ledger.storage.book import Writer, append
+from lib.ledger.storage.book_index import find_book_id
+from lib.ledger.storage.signing_keys import create_signer
 from lib.registry.git_anchor import tag_name
+from lib.registry.reader import incarnation_of, read_snapshot
 from lib.runs.edit import saved_views
 from lib.runs.filters import facets
 from lib.runs.plots.axes import build_axis
@@ -501,6 +507,23 @@ def test_the_old_code_reads_and_verifies_what_todays_code_continued(continued_st
     assert verification == todays_verification
     assert sum(count["trusted"] for count in counts) > 20  # entries that commit reads with their signatures
     assert sum(count["unknown"] for count in counts) == 0
+
+
+def test_the_old_code_reads_a_book_with_an_entry_of_schema_2_and_writes_nothing_into_it(continued_store, tmp_path, run_old_code):
+    """It knows schema 1, which everything else is written in, and leaves alone what it cannot judge."""
+    backend = sqlite_backend(Path(shutil.copy(continued_store.path, tmp_path)))
+    writer = Writer(backend, Actor(name="zoe"), lambda: datetime.now(UTC), create_signer(os.environ, lambda: datetime.now(UTC)))
+    book_id, fields = find_book_id(backend, incarnation_of(read_snapshot(backend, "churn"))), writer.common_fields("churn")
+    reason = make_reason("compliance", "The board asks for reviews from here on.")
+    policy = PolicySet(**fields, name="strict", sha="ab", text="review: required", require_review=True, reason=reason)
+    append(writer, book_id, lambda _: policy)
+    history = run_old_code(*OLD_COMMAND, "history", "churn", "--backend", backend.uri, "--json")
+    assert (history["entries"][-1]["type"], history["entries"][-1]["schema"]) == ("POLICY", 2)
+    assert [entry["schema"] for entry in history["entries"][:-1]] == [1] * (len(history["entries"]) - 1)
+    with pytest.raises(AssertionError, match="newer schema"):
+        run_old_code(*OLD_COMMAND, "promote", "churn", "2", "--to", "Production", *REASON, "--backend", backend.uri, "--json")
+    assert run_command(backend, "history", "churn")["entries"][-1]["type"] == "POLICY"
+    assert run_command(backend, "promote", "churn", "2", "--to", "Production", *REASON)["outcome"] == "applied"
 
 
 @pytest.mark.parametrize("name", ["today.json", "today.html"])

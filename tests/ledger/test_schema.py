@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 
 from lib.errors import LedgerBroken
 from lib.ledger.entry.fields import Correction
-from lib.ledger.entry.schema import entry_json_schema, parse_body
+from lib.ledger.entry.schema import entry_json_schema, is_newer_body, parse_body
 from lib.ledger.entry.types import UnknownBody, canonical_json, to_json
 from lib.ledger.entry.vocabulary import MIN_REASON_LENGTH, make_reason
 from lib.ledger.storage.book import append
@@ -132,6 +132,29 @@ def test_an_unknown_type_of_this_schema_is_shown_and_changes_nothing(fresh_store
         state_before.open_intents,
     )
     assert parse_body(canonical_json(state_after.book.entries[-1].body)).type == "SUNG"
+
+
+@pytest.mark.parametrize("body", BODIES, ids=body_id)
+def test_a_type_under_the_other_schema_is_not_understood_and_is_nothing_newer(body):
+    """Schema 2 is for its own types alone: a book that never needs one stays schema 1, for every reader."""
+    raw = to_json(body)
+    assert raw["schema"] == (2 if body.type in ("SETTLED", "POLICY") else 1)
+    other_body = parse_body(json.dumps(raw | {"schema": 3 - raw["schema"]}))
+    assert (type(other_body), other_body.type, is_newer_body(other_body)) == (UnknownBody, body.type, False)
+    assert is_newer_body(parse_body(json.dumps(raw | {"schema": 3})))
+
+
+@pytest.mark.parametrize("type_name", ["ALIASED", "RENAMED", "DELETED", "PLEDGED", "?"])
+def test_a_type_of_schema_2_that_is_not_known_here_is_a_newer_one(type_name):
+    raw = {"schema": 2, "type": type_name, "model": "wine"}
+    assert is_newer_body(parse_body(json.dumps(raw)))
+    assert not is_newer_body(parse_body(json.dumps(raw | {"schema": 1})))
+
+
+@pytest.mark.parametrize("schema", [None, "2", 2.5, [2], {"2": 2}, -1, 0, True, 10**30, 10**9])
+def test_no_schema_however_odd_makes_reading_fail(schema):
+    body = parse_body(json.dumps({"schema": schema, "type": "SETTLED", "model": "wine", "sig": {"key": [], "value": None}}))
+    assert (body.type, is_newer_body(body)) == ("SETTLED", schema == 10**9)
 
 
 @pytest.mark.parametrize("text", ["x" * 10_000, "", "x" * (MIN_REASON_LENGTH - 1), "\x00\u202e" * 40])

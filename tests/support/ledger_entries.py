@@ -1,6 +1,7 @@
 """A body of each type of entry, for the tests of shapes, schema and page."""
 
 from lib.ledger.entry.fields import Correction, Evidence, Gate, Policy, Source, Waiver
+from lib.ledger.entry.schema_2_types import HeadRef, PolicySet, Settled
 from lib.ledger.entry.types import (
     Carry,
     Closing,
@@ -63,11 +64,22 @@ def make_body_of_each_type(stamp):
         *(Closing(**stamp, type=outcome, intent=DECISION, now=SLOT_STATES) for outcome in ("APPLIED", "OVERTAKEN", "FAILED")),
         Observed(**stamp, was=SLOT_STATES, now=SLOT_STATES, window=(AT, AT)),
         *make_unusual_bodies(stamp),
+        *make_second_schema_bodies(stamp),
         Volume(
             **stamp,
             next="0123456789abcdef",
             carry=Carry(created=AT, now=SLOT_STATES, wanted={"production": ("1",), "staging": ()}, open=(DECISION,)),
         ),
+    ]
+
+
+def make_second_schema_bodies(stamp):
+    """A body of each type of schema 2."""
+    head = HeadRef(book="0123456789abcdef", place=7, chain="ab" * 32)
+    return [
+        Settled(**stamp, places=(5, 9), why="newer schema", reason=REASON),
+        Settled(**stamp, was=head, now=head, why="replaced book", reason=REASON),
+        PolicySet(**stamp, name="strict", sha="ab" * 32, text="review: required", require_review=True, reason=REASON),
     ]
 
 

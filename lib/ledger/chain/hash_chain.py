@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from lib.ledger.chain.signatures import SignedPosition, find_signature, hash_unsigned_text, is_valid_signature
-from lib.ledger.entry.schema import parse_body
+from lib.ledger.entry.schema import is_newer_body, parse_body
 from lib.ledger.entry.timestamps import parse_timestamp
-from lib.ledger.entry.types import SCHEMA_VERSION, Body, Volume
+from lib.ledger.entry.types import Body, Volume
 
 CHUNK_LENGTH = 5_600
 """Characters of a body that fit behind the header in one parameter value of 6,000."""
@@ -224,7 +224,7 @@ def _decode_entry(position: int, match: re.Match[str], text: str, body_parser: B
 
 
 def _newer_schema_findings(entry: Entry, position: SignedPosition) -> list[LedgerFinding]:
-    if entry.body.schema_ <= SCHEMA_VERSION:
+    if not is_newer_body(entry.body):
         return []
     is_signed = is_valid_signature(find_signature(entry.body), position, entry.unsigned_sha256)
     effect = "and writes nothing here" if is_signed else "and goes on, because no Podium signed it"

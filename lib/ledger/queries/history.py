@@ -8,6 +8,7 @@ from typing import Any
 from lib.ledger.chain.entry_signatures import signature_status_at
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.chain.signatures import SignatureStatus, TrustedKeys
+from lib.ledger.entry.schema_2_types import PolicySet, Settled
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import (
     Body,
@@ -144,7 +145,7 @@ def _summary(state: BookState, body: Body) -> str:
             return _OPENED_TEXTS[body.why]
         case Registered():
             return body.note or (f"From run {body.lineage.run_name}" if body.lineage.run_name else "A version came to be")
-        case Decided() | Requested() | FollowedUp():
+        case Decided() | Requested() | FollowedUp() | Corrected() | Settled():
             return body.reason.text
         case Observed():
             return _observed_summary(body)
@@ -164,8 +165,8 @@ def _rare_summary(body: Body) -> str:
             return body.reason.text if body.reason else "The request was taken back"
         case Frozen():
             return f"Run {body.run_id[:8]} committed as {body.git_commit[:8]}"
-        case Corrected():
-            return body.reason.text
+        case PolicySet():
+            return f"{body.name}, reviews {'required' if body.require_review else 'not required'}: {body.reason.text}"
         case Volume():
             return body.note or "The book goes on in another run"
         case _:

@@ -1,9 +1,10 @@
 """What an entry carries beyond its sentence, as the facts of its card: imports, requests, gates, freezes, corrections."""
 
 from lib.ledger.entry.fields import Correction, Gate
+from lib.ledger.entry.schema import is_newer_body
+from lib.ledger.entry.schema_2_types import PolicySet, Settled
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import (
-    SCHEMA_VERSION,
     Body,
     Corrected,
     Decided,
@@ -57,7 +58,22 @@ def _other_facts(body: Body) -> dict[str, str]:
         case Volume():
             return {"Goes on in": short_hash(escape(body.next))}
         case _:
-            return {"Schema": f"{body.schema_}, newer than this Podium knows"} if body.schema_ > SCHEMA_VERSION else {}
+            return _second_schema_facts(body)
+
+
+def _second_schema_facts(body: Body) -> dict[str, str]:
+    """The entries of schema 2, and those of which only a newer Podium knows what they carry."""
+    match body:
+        case Settled():
+            heads = [f"place {head.place} of {short_hash(escape(head.book))}" for head in (body.was, body.now) if head]
+            return {"Settles": escape(body.why), "Places": ", ".join(map(str, body.places)), "Books": " → ".join(heads)}
+        case PolicySet():
+            return {
+                "Policy": f"{escape(body.name)} :gray[sha256 {short_hash(escape(body.sha))}]",
+                "Reviews": "required" if body.require_review else "not required",
+            }
+        case _:
+            return {"Schema": f"{body.schema_}, of which this Podium does not know this entry"} if is_newer_body(body) else {}
 
 
 def correction_facts(correction: Correction) -> dict[str, str]:
