@@ -16,11 +16,12 @@ from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.entry.schema import parse_body
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Decided, SlotState, to_json
-from lib.ledger.entry.vocabulary import REASON_CATEGORIES, SLOTS
+from lib.ledger.entry.vocabulary import REASON_CATEGORIES, SLOTS, Actor
 from lib.ledger.packet.document import Packet, PacketEntry, hashed_document
 from lib.ledger.packet.html_hashes import embed_document
-from lib.ledger.queries.actor_names import NAME_STATUS_TEXTS
-from lib.ledger.queries.history import HistoryRow, history_rows
+from lib.ledger.packet.signatures import exporters_keys, packet_book
+from lib.ledger.queries.actor_names import NAME_STATUS_TEXTS, actor_status, name_in_sentence
+from lib.ledger.queries.history import HistoryRow, history_rows, verify_names
 from lib.ledger.queries.time_query import format_local_time
 from lib.ledger.state.replay import replay
 from lib.text import (
@@ -111,7 +112,8 @@ def _escape_invisible(text: str) -> str:
 def _template_values(packet: Packet, document: dict[str, Any]) -> dict[str, Any]:
     shown_entries = [entry for entry in packet.entries if entry.place in packet.shown]
     book_entries = [Entry(entry.place, entry.id, entry.chain, parse_body(entry.text)) for entry in packet.entries]
-    rows = {row.position: row for row in history_rows(replay(DecodedBook(tuple(book_entries), ("",), ())))}
+    history = history_rows(replay(DecodedBook(tuple(book_entries), ("",), ())))
+    rows = {row.position: row for row in verify_names(history, packet_book(packet), exporters_keys(packet))}
     entry_at = {entry.position: entry for entry in book_entries}
     subject, answer = packet.subject, packet.answer or {}
     return {
@@ -121,7 +123,7 @@ def _template_values(packet: Packet, document: dict[str, Any]) -> dict[str, Any]
         "made_at": format_local_time(parse_timestamp(packet.made.at), subject.zone),
         "why": _entry_values(rows[subject.place], entry_at[subject.place], shown_entries[0]) if subject.place else None,
         "entries": [_entry_values(rows[entry.place], entry_at[entry.place], entry) for entry in shown_entries],
-        "holders": [holder | _format_span(holder, subject.zone) for holder in answer.get("holders", [])],
+        "holders": [holder | _format_span(holder, subject.zone) | _holder_names(holder) for holder in answer.get("holders", [])],
         "unknown": [_format_span(span, subject.zone) | {"why": span["why"]} for span in answer.get("unknown", [])],
         "metrics": sorted({name for evidence in packet.evidence for name in evidence["lineage"].get("metrics", {})}),
         "read_at": format_local_time(parse_timestamp(packet.registry["read_at"]), "UTC"),
@@ -173,6 +175,13 @@ def _format_slot_states(slot_states: dict[str, Any]) -> str:
         slot_state = SlotState.model_validate(slot_states.get(slot, {}))
         parts.append(f"{stage}: {version_list(slot_state.holders)}")
     return ", ".join(parts)
+
+
+def _holder_names(holder: dict[str, Any]) -> dict[str, str]:
+    """Who decided, and how sure that is, as people read it."""
+    actor = Actor.model_validate(holder["by"])
+    status = actor_status(actor, holder.get("signature", "none"))
+    return {"who": name_in_sentence(actor.name, status), "how": NAME_STATUS_TEXTS[status]}
 
 
 def _format_span(span: dict[str, Any], zone: str) -> dict[str, str]:

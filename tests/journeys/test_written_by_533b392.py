@@ -179,9 +179,9 @@ def run_old_code(old_tree):
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
 
-    def run_program(*command):
+    def run_program(*command, code=0):
         process = subprocess.run(command, cwd=old_tree, env=env, capture_output=True, text=True, check=False)
-        assert process.returncode == 0, process.stdout + process.stderr
+        assert process.returncode == code, process.stdout + process.stderr
         return json.loads(process.stdout)
 
     return run_program
@@ -527,9 +527,11 @@ def test_the_old_code_reads_a_book_with_an_entry_of_schema_2_and_writes_nothing_
 
 
 @pytest.mark.parametrize("name", ["today.json", "today.html"])
-def test_the_old_code_finds_a_packet_of_today_whole(continued_store, tmp_path, run_old_code, name):
+def test_the_old_code_says_of_a_packet_of_today_that_it_cannot_read_this_format(continued_store, tmp_path, run_old_code, name):
     run_command(continued_store, "packet", "export", "churn", "--entry", "3", "--out", str(tmp_path / name), "--by", "zoe")
-    assert run_old_code(*OLD_COMMAND, "packet", "verify", str(tmp_path / name), "--json")["findings"] == []
+    findings = run_old_code(*OLD_COMMAND, "packet", "verify", str(tmp_path / name), "--json", code=3)["findings"]
+    assert {"part": "packet", "what": "This is format 2; this Podium reads format 1."} in findings
+    assert {finding["part"] for finding in findings} <= {"packet", "keys", "signatures"}
 
 
 def test_the_old_code_reads_entries_views_backends_and_jobs_of_today_and_its_decision_is_read_today(
@@ -546,7 +548,11 @@ def test_the_old_code_reads_entries_views_backends_and_jobs_of_today_and_its_dec
         settings, job_queue.JobSpec("first-run", "Hello", tmp_path / "hello.py"), backend, datetime.now(UTC)
     )
     job = job_queue.wait(settings, job.id, 120)
-    log, paths = run_command(backend, "log"), (str(backend.path), experiment_id, str(backends_file), str(job.folder))
+    log = run_command(backend, "log")
+    assert {entry.pop("signature") for entry in log["entries"] if "sig" in entry} == {
+        "trusted"
+    }  # what that commit does not judge
+    paths = (str(backend.path), experiment_id, str(backends_file), str(job.folder))
     answers = run_old_code(sys.executable, "-c", OLD_LOOK, *paths, "promote", "churn", "2", "--to", "Production", *REASON)
     assert answers == {
         "log": log,

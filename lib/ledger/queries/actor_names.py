@@ -43,6 +43,11 @@ def writer_status(book: DecodedBook, entry: Entry, keys: TrustedKeys) -> NameSta
     return actor_status(entry.body.by, signature_status(book, entry, keys)) if status == "claimed" else status
 
 
+def name_in_sentence(name: str, status: NameStatus) -> str:
+    """The same within a sentence."""
+    return f"somebody who claims to be {name}" if status == "claimed" else name
+
+
 def displayed_name(name: str, status: NameStatus) -> str:
     """A name as people read it: "claims to be ana" where nobody who is trusted here says that it is she."""
     return f"claims to be {name}" if status == "claimed" else name

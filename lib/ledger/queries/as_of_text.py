@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from lib.ledger.entry.fields import Number
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR, REASON_CATEGORIES, SLOTS, UNKNOWN_ACTOR
+from lib.ledger.queries.actor_names import name_in_sentence
 from lib.ledger.queries.as_of import BEFORE_RECORD, NO_RECORD, AsOfAnswer, Holder, UnknownInterval
 from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_gap_or_fold
 
@@ -149,7 +150,7 @@ def _proof_sentences(holder: Holder, zone: str) -> str:
     if holder.import_body is None:
         return f"{sentence}{_NAME_CAVEATS.get(holder.name_status, '')}."
     source, importer = holder.import_body.source, holder.import_body.by.name
-    importer = f"somebody who claims to be {importer}" if holder.name_status == "claimed" else importer
+    importer = name_in_sentence(importer, holder.name_status)
     at = format_local_time(parse_timestamp(holder.import_body.recorded_at), zone)
     return (
         f"{sentence}. They were not made at that time: {importer} imported them on {at} from the file {source.name} "
