@@ -1,6 +1,8 @@
 """The command verify: recompute the record and name what does not fit; compare with anchors, or note the heads elsewhere."""
 
+import os
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from lib.backends.backend import Backend
     from lib.ledger.chain.anchor_text import ModelAnchor
     from lib.ledger.chain.hash_chain import Anchor
+    from lib.ledger.chain.signatures import TrustedKeys
     from lib.registry.verify import BookVerification
 
 _ANCHOR_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -38,17 +41,16 @@ def verify(context: CommandContext, model: str | None, anchors: tuple[str, ...],
     backend = context.open_backend()
     verifications = _verify_books(backend, model, parsed_anchors, noted_anchors)
     has_findings = any(verification.findings for verification in verifications)
+    keys = _read_keys()
     tags = _create_tags(options["repository"], verifications) if options["repository"] and not has_findings else {}
     lines = (
         [verification.anchor_line for verification in verifications if verification.anchor_line]
         if options["heads"]
-        else [line for verification in verifications for line in _verification_lines(verification)]
+        else [line for verification in verifications for line in _verification_lines(verification, keys)]
     )
     lines += [f"{name}: noted as tag {tag}." for name, tag in tags.items()]
-    context.print_result(
-        {"models": [_verification_to_json(verification, tags) for verification in verifications]},
-        lines or ([] if verifications else [describe_absence(backend)]),
-    )
+    documents = [_verification_to_json(verification, tags, keys) for verification in verifications]
+    context.print_result({"models": documents}, lines or ([] if verifications else [describe_absence(backend)]))
     if unreadable_text := describe_unreadable(backend):
         click.echo(f"podium: {unreadable_text}", err=True)
     if has_findings and options["repository"]:
@@ -95,7 +97,15 @@ def _create_tags(folder: Path, verifications: "tuple[BookVerification, ...]") ->
     }
 
 
-def _verification_to_json(verification: "BookVerification", tags: dict[str, str]) -> dict[str, Any]:
+def _read_keys() -> "TrustedKeys":
+    from lib.ledger.storage.key_trust import read_trusted_keys
+
+    return read_trusted_keys(os.environ)
+
+
+def _verification_to_json(verification: "BookVerification", tags: dict[str, str], keys: "TrustedKeys") -> dict[str, Any]:
+    from lib.ledger.chain.entry_signatures import count_signatures
+
     book = verification.book
     findings = [{"place": finding.position, "what": finding.what, "means": finding.means} for finding in verification.findings]
     document = {
@@ -103,12 +113,15 @@ def _verification_to_json(verification: "BookVerification", tags: dict[str, str]
         "entries": len(book.entries),
         "head": book.head,
         "chain": book.chain,
+        "signatures": asdict(count_signatures(book, keys)),
         "findings": findings,
     }
     return document | ({"tag": tags[verification.model]} if verification.model in tags else {})
 
 
-def _verification_lines(verification: "BookVerification") -> list[str]:
+def _verification_lines(verification: "BookVerification", keys: "TrustedKeys") -> list[str]:
+    from lib.ledger.chain.entry_signatures import count_signatures
+
     findings = [
         f"  {f'place {finding.position}: ' if finding.position else ''}{finding.what}. {finding.means}"
         for finding in verification.findings
@@ -119,6 +132,7 @@ def _verification_lines(verification: "BookVerification") -> list[str]:
     return [
         f"{verification.model}: {entries}, {abandoned_parts}{'chain intact' if not findings else 'findings:'}",
         *findings,
+        *([f"  {count_signatures(verification.book, keys)}."] if verification.book.entries else []),
     ]
 
 

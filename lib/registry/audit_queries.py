@@ -6,7 +6,7 @@ what was moved outside since the last entry.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,22 +55,24 @@ class AsOfResult:
     """The answer for one model. `finding_count` is the number of findings in its book: if there are any, the answer may lack an entry.
     Of a model without a record it is what no index explains: then nobody can say that there is none.
 
-    `unrecorded_entry` is what a sync would have to append first; it counted.
+    `unrecorded_entry` is what a sync would have to append first; it counted. `book` is what the answer was found in.
     """
 
     model: str
     answer: AsOfAnswer
     finding_count: int
+    book: DecodedBook
     unrecorded_entry: Entry | None = None
 
 
 @dataclass(frozen=True)
 class AuditLogEntry:
-    """An entry of the book of a model, at its time; the times of a book never run backwards along its positions."""
+    """An entry of the `book` of a model, at its time; the times of a book never run backwards along its positions."""
 
     model: str
     at: datetime
     entry: Entry
+    book: DecodedBook = field(compare=False, repr=False)
 
 
 def query_as_of(backend: Backend, model: str, query: AsOfQuery) -> AsOfResult:
@@ -150,7 +152,7 @@ def _log_entries(model: str, state: BookState) -> list[AuditLogEntry]:
     for entry in state.book.entries:
         with suppress(ValueError):  # an entry without a readable time keeps its place in the order
             at = max(at, parse_timestamp(entry.body.recorded_at))
-        log.append(AuditLogEntry(model, at, entry))
+        log.append(AuditLogEntry(model, at, entry, state.book))
     return log
 
 
@@ -161,7 +163,7 @@ def _as_of_result(
     unrecorded = None if _is_recorded(states, snapshot, in_flight) else _unrecorded_entry(state, snapshot, query.now)
     entries, holdings = (*state.book.entries, *([unrecorded] if unrecorded else [])), None if unrecorded else state.holdings
     answer = as_of(entries, query.slot, query.when, holdings)
-    return AsOfResult(snapshot.model, answer, len(state.book.findings), unrecorded)
+    return AsOfResult(snapshot.model, answer, len(state.book.findings), state.book, unrecorded)
 
 
 def _with_unexplained(result: AsOfResult, unexplained_count: int) -> AsOfResult:

@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
@@ -16,6 +18,7 @@ from lib.ledger.storage.book import append
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reconcile import sync_model_status
 from lib.registry.recover import recover_decisions
+from tests.support.entry_signing import fingerprint_of, make_signer
 from tests.support.ledger_stores import REASON, make_writer
 
 WRITES = (
@@ -106,6 +109,19 @@ def append_often_in_small_volumes(backend: Backend, book_id: str, capacity: int,
     volumes.VOLUME_CAPACITY = capacity
     start.wait()
     answers.put([append(make_writer(backend), book_id, lambda _, n=n: _note(f"{name} {n}")) for n in range(rounds)])
+
+
+def append_signed(backend: Backend, book_id: str, podium_home: str, start, answers) -> None:
+    """Append two entries, signed with the key of this folder."""
+    writer = replace(make_writer(backend), signer=make_signer(Path(podium_home)))
+    start.wait()
+    answers.put([append(writer, book_id, lambda _, n=n: _note(f"signed {n}")) for n in range(2)])
+
+
+def load_signing_key(podium_home: str, start, answers) -> None:
+    """Say which key a process would sign with that finds this folder as it is."""
+    start.wait()
+    answers.put(fingerprint_of(make_signer(Path(podium_home)).load_key()))
 
 
 def append_and_die(backend: Backend, book_id: str, capacity: int, write_limit: int) -> None:

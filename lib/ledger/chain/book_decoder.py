@@ -20,8 +20,9 @@ from lib.ledger.chain.hash_chain import (
     next_chain,
     param_key,
 )
-from lib.ledger.entry.schema import parse_body
-from lib.ledger.entry.types import SCHEMA_VERSION, Body, Volume
+from lib.ledger.chain.signatures import SignedPosition, find_signature, hash_unsigned_text, is_valid_signature
+from lib.ledger.entry.schema import is_newer_body, parse_body
+from lib.ledger.entry.types import Body, Volume
 from lib.text import format_count
 
 BodyParser = Callable[[str, str], Body]
@@ -59,7 +60,8 @@ def decode_volume(
                 if match[1] in entry_ids
                 else _decode_entry(position, match, bodies.read(match[1], match[2], value[match.end() :]), body_parser)
             )
-            findings += [entry] if isinstance(entry, LedgerFinding) else _newer_schema_findings(entry)
+            signed_at = SignedPosition((book.volumes or (volume,))[0].run_id, run_id, position, match[1], tip)
+            findings += [entry] if isinstance(entry, LedgerFinding) else _newer_schema_findings(entry, signed_at)
             entries += [] if isinstance(entry, LedgerFinding) else [entry]
             entry_ids.add(match[1])
             tip = match[3]
@@ -140,7 +142,8 @@ def _decode_entry(position: int, match: re.Match[str], body: BodyText, body_pars
             "It says nothing."
         )
         return LedgerFinding(position, "edited", means)
-    return Entry(position, match[1], match[3], body_parser(match[2], body.text))
+    parsed_body = body_parser(match[2], body.text)
+    return Entry(position, match[1], match[3], parsed_body, hash_unsigned_text(body.text, parsed_body))
 
 
 def _repeated_id_finding(position: int) -> LedgerFinding:
@@ -148,11 +151,13 @@ def _repeated_id_finding(position: int) -> LedgerFinding:
     return LedgerFinding(position, "repeated id", means)
 
 
-def _newer_schema_findings(entry: Entry) -> list[LedgerFinding]:
-    if entry.body.schema_ <= SCHEMA_VERSION:
+def _newer_schema_findings(entry: Entry, position: SignedPosition) -> list[LedgerFinding]:
+    if not is_newer_body(entry.body):
         return []
-    means = "A newer Podium wrote this. It can be read as far as it is known; this Podium writes nothing here."
-    return [LedgerFinding(entry.position, "newer schema", means, blocks_writing=True)]
+    is_signed = is_valid_signature(find_signature(entry.body), position, entry.unsigned_sha256)
+    effect = "and writes nothing here" if is_signed else "and goes on, because no Podium signed it"
+    means = f"A newer Podium knows this kind of entry; this one shows what it can read of it {effect}."
+    return [LedgerFinding(entry.position, "newer schema", means, blocks_writing=is_signed)]
 
 
 def _void_finding(position: int) -> LedgerFinding:

@@ -20,12 +20,13 @@ HEADER_LENGTH = 160
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the ledger at its position (its number in the book, from 1), with its id and the chain up to here."""
+    """One line of the ledger at its position (from 1), with its id, the chain up to here, and the sha256 of its body without `sig`."""
 
     position: int
     id: str
     chain: str
     body: Body
+    unsigned_sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from lib.errors import Busy, LedgerBroken
 from lib.ledger.chain.body_parts import END_OF_BODY
 from lib.ledger.chain.book_findings import blocking_finding
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, chunk_length_for, encode_entry, hash_text, next_chain, param_key
+from lib.ledger.chain.signatures import SignedPosition, signed_body_text
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Body, canonical_json
 from lib.ledger.entry.vocabulary import Actor
@@ -35,6 +36,7 @@ from lib.ledger.state.book_lookup import RUN_ID
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.state.volumes import VolumeParams, is_volume_full, make_volume_end, read_volumes
 from lib.ledger.storage import book_cache
+from lib.ledger.storage.signing_keys import Signer
 
 MAX_ATTEMPTS = 200
 MAX_PARAMS_PER_CALL = 100
@@ -47,11 +49,12 @@ _LOCKED = "TEMPORARILY_UNAVAILABLE"
 
 @dataclass(frozen=True)
 class Writer:
-    """Who writes, where, and by which clock (UTC)."""
+    """Who writes, where, by which clock (UTC), and with which key; without a signer the entries stay unsigned."""
 
     backend: Backend
     actor: Actor
     clock: Callable[[], datetime] = field(compare=False)
+    signer: Signer | None = field(default=None, compare=False, repr=False)
 
     def common_fields(self, model: str, actor: Actor | None = None) -> dict[str, Any]:
         """What every entry says besides its own matter."""
@@ -129,7 +132,7 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
     """Append the entry that `make_body(state)` returns and give its id; None when it returns none.
 
     `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing or no position
-    could be had, NotWritable when this person may not write, Busy when the database stays locked.
+    could be had, NotWritable when this person may not write or the signing key cannot be used, Busy when the database stays locked.
     """
     backend, attempted_chains = writer.backend, dict[str, str]()  # by id; who sees the parts of a body may use its id
     is_locked, has_ended_bodies = False, False
@@ -150,7 +153,8 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
         if is_volume_full(state.book):
             is_locked = _roll_over(writer, book_id, state, body) == _LOCKED
             continue
-        entry_id, text = str(ULID()), canonical_json(body)
+        entry_id = str(ULID())
+        text = _sign_body(writer, state.book, entry_id, body)
         attempted_chains[entry_id] = next_chain(state.book.tip, hash_text(text))
         is_locked = _try_to_log(writer, state.book, (entry_id, text)) == _LOCKED
     raise LedgerBroken(
@@ -164,6 +168,13 @@ def _end_open_bodies(backend: Backend, book: DecodedBook) -> None:
     params = [Param(key, END_OF_BODY) for key in book.open_part_keys[:MAX_PARAMS_PER_CALL]]
     with suppress(MlflowException):
         client(backend).log_batch(book.volumes[-1].run_id, params=params)
+
+
+def _sign_body(writer: Writer, book: DecodedBook, entry_id: str, body: Body) -> str:
+    """The text of a body for the next position, signed where the writer has a key."""
+    signed_at = SignedPosition(book.volumes[0].run_id, book.volumes[-1].run_id, book.head + 1, entry_id, book.tip)
+    key = writer.signer.load_key() if writer.signer else None
+    return signed_body_text(body, signed_at, key) if key else canonical_json(body)
 
 
 def _try_to_log(writer: Writer, book: DecodedBook, entry: tuple[str, str]) -> str:
@@ -193,7 +204,9 @@ def _roll_over(writer: Writer, book_id: str, state: BookState, cause: Body) -> s
         name = f"{first_run.info.run_name[:200]}, volume {number}"
         candidate = client(backend).create_run(first_run.info.experiment_id, run_name=name, tags=tags).info.run_id
         client(backend).set_terminated(candidate)
-    error_code = _try_to_log(writer, state.book, (str(ULID()), canonical_json(make_volume_end(state, cause, candidate))))
+    entry_id = str(ULID())
+    text = _sign_body(writer, state.book, entry_id, make_volume_end(state, cause, candidate))
+    error_code = _try_to_log(writer, state.book, (entry_id, text))
     if error_code:
         return error_code
     with suppress(MlflowException):  # only spares readers of many books the fetching of what they know already

@@ -11,7 +11,6 @@ from lib.backends.capabilities import read_capabilities
 from lib.errors import NotFound, NotWritable
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state.replay import BookState
-from lib.ledger.storage.book import Writer
 from lib.ledger.storage.inventory_reader import find_unexplained
 from lib.registry.model_status import ModelStatus
 from lib.registry.model_survey import DeletedBook, record_changes, survey_models
@@ -22,7 +21,7 @@ from lib.registry.roll_back import rollback_target
 from lib.registry.snapshot import RegistrySnapshot
 from lib.runs.reading.run_reader import read_run
 from lib.runs.table.types import Run
-from lib.ui.app.session import now
+from lib.ui.app.session import create_writer, now
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,10 @@ def model_names(backend: Backend) -> tuple[str, ...]:
 def load_model_status(backend: Backend, model: str) -> LoadedModelStatus:
     """Read a model's status. Writes: what nobody recorded yet is recorded, unless this backend may only be read."""
     try:
-        status, write_error = sync_model_status(Writer(backend, PODIUM_ACTOR, now), model), find_decision_blocker(backend, model)
+        status, write_error = (
+            sync_model_status(create_writer(backend, PODIUM_ACTOR), model),
+            find_decision_blocker(backend, model),
+        )
     except NotWritable as error:
         status, write_error = read_model_status(backend, model, now()), error
     return LoadedModelStatus(status, now(), can_write=write_error is None, write_error=write_error)
@@ -68,7 +70,7 @@ def source_run(backend: Backend, run_id: str) -> Run | None:
 @st.cache_data(ttl="60s", max_entries=64, show_spinner=False)
 def cached_rollback_target(backend: Backend, model: str, head: int) -> str | None:
     """The version a roll-back would go to; None when there is none."""
-    return rollback_target(Writer(backend, PODIUM_ACTOR, now), read_model_status(backend, model, now()))
+    return rollback_target(create_writer(backend, PODIUM_ACTOR), read_model_status(backend, model, now()))
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def load_registry(backend: Backend) -> LoadedRegistry:
     """
     survey, can_write = survey_models(backend, now()), read_capabilities(backend).ledger_access.is_available is not False
     try:
-        if record_changes(Writer(backend, PODIUM_ACTOR, now), survey):
+        if record_changes(create_writer(backend, PODIUM_ACTOR), survey):
             survey = survey_models(backend, now())
     except NotWritable:
         can_write = False

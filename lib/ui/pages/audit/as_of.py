@@ -13,13 +13,13 @@ from lib.errors import PodiumError
 from lib.ledger.charts.holdings_chart import bar_table, holdings_chart, make_clickable
 from lib.ledger.entry.types import Body, Decided, Imported
 from lib.ledger.entry.vocabulary import REASON_CATEGORIES, SLOTS, Slot
-from lib.ledger.queries.as_of import BEFORE_RECORD, AsOfAnswer, Holder, as_of
+from lib.ledger.queries.as_of import BEFORE_RECORD, AsOfAnswer, Holder, as_of, verify_holders
 from lib.ledger.queries.as_of_text import answer_sentence, answer_text
 from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_gap_or_fold, parse_time_query
 from lib.ledger.queries.version_metrics import main_metrics
 from lib.ledger.state.imported_holdings import all_holdings
 from lib.text import strip_invisible
-from lib.ui.app.session import current_backend, now
+from lib.ui.app.session import current_backend, now, trusted_keys
 from lib.ui.components.badges import chart_colors
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import NBSP, escape, format_metric, version_label
@@ -62,7 +62,9 @@ def show_as_of_query(registry: LoadedRegistry) -> None:
             show_error(error)
             return
         slot: Slot = "production" if stage == "Production" else "staging"
-        _show_answer(registry, model, as_of(registry.states[model].book.entries, slot, when, registry.states[model].holdings))
+        state = registry.states[model]
+        answer = as_of(state.book.entries, slot, when, state.holdings)
+        _show_answer(registry, model, verify_holders(answer, state.book, trusted_keys()))
 
 
 def _warn_unknown_model(models: list[str]) -> None:
@@ -196,7 +198,7 @@ def _holder_text(holder: Holder, zone: str) -> str:
     """Who put a version there, when, why, and what it had measured; the positions of the entries that prove it."""
     text = f"{version_label(holder.version)} since {format_local_time(holder.since, zone).replace(' ', NBSP)}"
     if holder.reason:
-        text += f", put there by **{escape(holder.actor.name)}**: *{escape(holder.reason.text)}* ({REASON_CATEGORIES.get(holder.reason.category, 'other').lower()})"
+        text += f", put there by **{escape(holder.displayed_name)}**: *{escape(holder.reason.text)}* ({REASON_CATEGORIES.get(holder.reason.category, 'other').lower()})"
     else:
         text += ", without a decision in the record"
     names = main_metrics(name for name, value in holder.metrics.items() if isinstance(value, float | int))

@@ -3,7 +3,7 @@ does not fit. And the other half of it: the heads of today, to be noted elsewher
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import streamlit as st
 
@@ -11,8 +11,10 @@ from lib.backends.backend import Backend
 from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.errors import BadInput, LedgerBroken, PodiumError
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor, parse_anchors
+from lib.ledger.chain.entry_signatures import SignatureCounts, count_signatures
 from lib.registry.ledger_search import describe_absence, describe_unreadable
 from lib.registry.verify import BookVerification, verify_all
+from lib.ui.app.session import trusted_keys
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import NBSP, escape, format_count
 from lib.ui.components.layout import card, page_header, show_table
@@ -22,7 +24,7 @@ VERIFY_REQUESTED_KEY, ANCHORS_KEY = "audit.verify.asked", "audit.verify.noted"
 LIMITS_TEXT = (
     "A chain shows what was changed since a head was noted elsewhere, and an edited entry or a broken order at any time. It is no "
     "signature: whoever can write to the database itself and knows this format could cut the end, or rewrite a book and every head "
-    "noted in the same database. Who wrote an entry is as sure as the name beside it says."
+    "noted in the same database, though not under a trusted key. Who wrote an entry is as sure as the name beside it says."
 )
 
 
@@ -119,6 +121,9 @@ def _show_result(result: VerifyResult) -> None:
     summary = (
         f"{format_count(entries, 'entry', 'entries')} in {format_count(books, 'book')}, checked in {result.seconds:.2f}{NBSP}s"
     )
+    counts = [count_signatures(verdict.book, trusted_keys()) for verdict in result.verdicts]
+    total = SignatureCounts(*(sum(part) for part in zip(*map(astuple, counts), strict=True))) if counts else SignatureCounts()
+    summary += f", {total}" if entries else ""
     if result.anchor_count:
         summary += f", compared with {format_count(result.anchor_count, 'noted head')}"
     if result.absence_text:

@@ -9,13 +9,14 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.ledger.charts.holdings_chart import bar_table, holdings_chart
-from lib.ledger.queries.history import HistoryRow, history_rows
+from lib.ledger.queries.history import HistoryRow, history_rows, verify_names
 from lib.ledger.state.holdings import Holding
 from lib.ledger.state.imported_holdings import all_holdings
 from lib.registry.model_status import ModelStatus
 from lib.registry.snapshot import RegistrySnapshot
 from lib.ui.app.page_links import page_link, switch_page
-from lib.ui.app.session import now
+from lib.ui.app.session import now, trusted_keys
+from lib.ui.components.actor_name import actor_markdown
 from lib.ui.components.badges import ENTRY_BADGES, HEALTH_BADGES, STAGE_BADGES, badge_markdown, chart_colors, icon_markdown
 from lib.ui.components.drift_banner import show_drift_summary
 from lib.ui.components.formatting import escape, format_count, format_date, format_metric, format_time, version_label
@@ -86,7 +87,8 @@ def show_latest_entries(backend: Backend) -> None:
         "Latest entries", _count_note(sum(state.book.head for state in states.values()), "entries"), key="overview.entries"
     ):
         if newest_rows:
-            show_table([_entry_row(model, row) for model, row in newest_rows])
+            keys = trusted_keys()
+            show_table([_entry_row(model, *verify_names([row], states[model].book, keys)) for model, row in newest_rows])
             page_link("Open the audit", "audit", icon="history")
             return
         if show_unexplained_record():
@@ -155,4 +157,4 @@ def _entry_row(model: str, row: HistoryRow) -> tuple[str, ...]:
     text = f"**{escape(model)}** {version_label(row.version) if row.version else ''} {f'to {escape(row.to_stage)}' if row.to_stage else ''}"
     return badge_markdown(
         ENTRY_BADGES, row.badge
-    ), f"{text}  \n:gray[{escape(row.actor_name)} · {format_time(row.at).removesuffix('UTC').strip()}]"
+    ), f"{text}  \n:gray[{actor_markdown(row.actor_name, row.name_status)} · {format_time(row.at).removesuffix('UTC').strip()}]"
