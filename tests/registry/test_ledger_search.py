@@ -24,6 +24,7 @@ from tests.support.ledger_tampering import (
     purge_run,
     rename_both,
     rename_the_index,
+    rename_the_ledger,
     replace_the_record,
     rewrite_book,
 )
@@ -99,9 +100,26 @@ def test_a_second_index_in_an_experiment_of_its_own_is_named_even_when_it_is_del
     index = plant_an_index(mlflow, rewrite_book(mlflow, book_id_of(recorded), elsewhere), elsewhere)
     mlflow.delete_experiment(elsewhere)
     assert findings_by_model(recorded) == {INDEX_EXPERIMENT: ["two indexes", "book of another index"], "wine": []}
-    assert f"Run {index[:8]}… was begun" in finding_of(recorded, "two indexes").means
-    assert "experiment my tests (number 3, deleted), was deleted" in finding_of(recorded, "two indexes").means
+    assert (
+        f"Run {index[:8]}… (deleted) in experiment my tests (number 3, deleted) was begun"
+        in finding_of(recorded, "two indexes").means
+    )
     check_that_no_record_begins(recorded)
+
+
+def test_books_whose_experiment_was_renamed_go_on_where_another_one_leads_to_the_same_index(recorded):
+    """The index names a book by its run id: where the run stands hides nothing."""
+    mlflow = client(recorded)
+    book = book_id_of(recorded)
+    index = mlflow.get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG]
+    rename_the_ledger(mlflow)
+    mlflow.create_experiment(LEDGER_EXPERIMENT, tags={INDEX_TAG: index})
+    assert findings_by_model(recorded) == {"wine": []}
+    assert move_version(make_writer(recorded), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
+    assert book_id_of(recorded) == book
+    make_registered_model(recorded, "beer")
+    assert sync_model_status(make_writer(recorded), "beer").state.is_opened
+    assert findings_by_model(recorded) == {"wine": [], "beer": []}
 
 
 def test_an_index_without_a_seal_that_all_tags_name_does_not_hide_the_sealed_one(recorded):

@@ -64,8 +64,8 @@ def _two_indexes_text(inventory: LedgerInventory, named_index: LedgerRun, other_
     notes += [] if named_index.is_sealed else ["without a seal of its own"]
     named_text = f"run {named_index.run_id}" + (f" ({', '.join(notes)})" if notes else "")
     begun_texts = [
-        f"Run {index.run_id[:8]}… was begun {index.started_at or 'at an unknown time'} in {index.experiment.label}"
-        f"{'' if index.is_active else ', was deleted'} and names {_books_text(inventory, index)}."
+        f"Run {index.run_id[:8]}…{'' if index.is_active else ' (deleted)'} in {index.experiment.label} was begun "
+        f"{f'{index.started_at} by its own account' if index.started_at else 'at an unknown time'} and names {_books_text(inventory, index)}."
         for index in (named_index, other_index)
     ]
     return (
@@ -110,7 +110,7 @@ def _book_finding(inventory: LedgerInventory, run: LedgerRun, book: DecodedBook)
     naming_indexes = [index for index in inventory.sealed_indexes if run.run_id in index.book_ids]
     named_text = f"only index {naming_indexes[0].run_id[:8]}… names it" if naming_indexes else "no index names it"
     means = (
-        f"Run {run.run_id} in {run.experiment.label}{'' if run.is_active else ', deleted,'} is a book of {_model_text(run)} with "
+        f"Run {run.run_id}{'' if run.is_active else ' (deleted)'} in {run.experiment.label} is a book of {_model_text(run)} with "
         f"{_entries_text(book)}, head {book.head}:{book.chain[:8]}…, and {named_text}. Either the index that named it is gone, or "
         "somebody wrote this book by hand."
     )
