@@ -318,6 +318,9 @@ def test_a_book_and_an_index_copied_into_another_experiment_are_named_copies(rec
     assert f"belong to run {book}: this is a copy and not the record" in means[copied_book]
     assert f"belong to run {index}: this is a copy and not the record" in means[copied_index]
     check_that_no_record_begins(recorded)
+    for run_id in (copied_book, copied_index):
+        mlflow.delete_run(run_id)
+    assert findings_by_model(recorded) == {"wine": []}
 
 
 def test_a_store_into_which_another_one_was_imported_says_so_and_begins_nothing(recorded, tmp_path, empty_database):

@@ -4,7 +4,7 @@ Each is a sign that a record was replaced, hidden or copied, so no new index or 
 is none: its runs carry no seal and hold no entries.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lib.backends.reserved_names import INDEX_EXPERIMENT, INDEX_TAG, LEDGER_EXPERIMENT
@@ -92,29 +92,43 @@ def _books_text(inventory: LedgerInventory, index: LedgerRun) -> str:
 def _run_findings(inventory: LedgerInventory) -> list[InventoryFinding]:
     runs = [run for run_id, run in sorted(inventory.runs.items()) if run_id not in inventory.book_ids and not run.is_sealed]
     books = {run.run_id: book for run in runs if FIRST_PLACE in run.params and (book := inventory.read_book(run.run_id))}
+    index_id_by_book = {book_id: index.run_id for index in inventory.sealed_indexes for book_id in index.book_ids}
     findings = [
-        _book_finding(inventory, run, books[run.run_id]) for run in runs if run.run_id in books and books[run.run_id].entries
+        _book_finding(run, books[run.run_id], index_id_by_book.get(run.run_id, ""))
+        for run in runs
+        if run.run_id in books and books[run.run_id].entries
     ]
-    copies = [run for run in runs if _is_copied_index(run) or _is_copied_book(run, books)]
+    copies = [run for run in runs if run.is_active and (_is_copied_index(run) or _is_copied_book(run, books))]
     original_ids = _original_ids(inventory, copies) if copies else {}
     findings += [_copy_finding(run, original_ids.get(run.params.get(FIRST_PLACE, ""), "")) for run in copies]
-    volumes = [run for run in runs if run.places and FIRST_PLACE not in run.params and run.holds_entries]
-    if volumes:
-        named_books = (book for book_id in inventory.book_ids if (book := inventory.read_book(book_id)))
-        explained_ids = _volume_ids([*named_books, *books.values()])
-        findings += [_volume_finding(run) for run in volumes if run.run_id not in explained_ids]
-    return findings
+    volumes = {run.run_id: run for run in runs if FIRST_PLACE not in run.params and run.holds_entries}
+    return findings + [_volume_finding(volumes[run_id]) for run_id in sorted(_unexplained_volume_ids(inventory, volumes, books))]
 
 
-def _book_finding(inventory: LedgerInventory, run: LedgerRun, book: DecodedBook) -> InventoryFinding:
-    naming_indexes = [index for index in inventory.sealed_indexes if run.run_id in index.book_ids]
-    named_text = f"only index {naming_indexes[0].run_id[:8]}… names it" if naming_indexes else "no index names it"
+def _unexplained_volume_ids(
+    inventory: LedgerInventory, volumes: Mapping[str, LedgerRun], books: Mapping[str, DecodedBook]
+) -> set[str]:
+    """The volumes that no book goes on in. Books are decoded until all are explained, those of the same models first."""
+    unexplained_ids = set(volumes) - {volume.run_id for book in books.values() for volume in book.volumes}
+    models = {run.model for run in volumes.values()}
+    named_runs = [run for book_id in sorted(inventory.book_ids) if (run := inventory.runs.get(book_id))]
+    for run in sorted(named_runs, key=lambda run: run.model not in models):
+        if not unexplained_ids:
+            break
+        if book := inventory.read_book(run.run_id):
+            unexplained_ids -= {volume.run_id for volume in book.volumes}
+    return unexplained_ids
+
+
+def _book_finding(run: LedgerRun, book: DecodedBook, index_id: str) -> InventoryFinding:
+    """A book that the index which counts does not name. `index_id` is another one that names it, if there is one."""
+    named_text = f"only index {index_id[:8]}… names it" if index_id else "no index names it"
     means = (
         f"Run {run.run_id}{'' if run.is_active else ' (deleted)'} in {run.experiment.label} is a book of {_model_text(run)} with "
         f"{_entries_text(book)}, head {book.head}:{book.chain[:8]}…, and {named_text}. Either the index that named it is gone, or "
         "somebody wrote this book by hand."
     )
-    what = "book of another index" if naming_indexes else "book without an index"
+    what = "book of another index" if index_id else "book without an index"
     return InventoryFinding(0, what, means, subject=run.run_id)
 
 
@@ -130,7 +144,8 @@ def _copy_finding(run: LedgerRun, original_book_id: str) -> InventoryFinding:
     original_id = run.params[SEAL_PARAM] if _is_copied_index(run) else original_book_id
     means = (
         f"Run {run.run_id} in {run.experiment.label} holds the parameters of {what}, and they belong to "
-        f"{f'run {clean_text(original_id)[:40]}' if original_id else 'another run'}: this is a copy and not the record. Delete it, unless somebody needs it."
+        f"{f'run {clean_text(original_id)[:40]}' if original_id else 'another run'}: this is a copy and not the record. A "
+        "deleted copy is no finding any more."
     )
     return InventoryFinding(0, "copy", means, subject=run.run_id)
 
@@ -191,10 +206,6 @@ def _is_copied_index(run: LedgerRun) -> bool:
 def _is_copied_book(run: LedgerRun, books: dict[str, DecodedBook]) -> bool:
     """Does it hold entries that do not go on from its own run id?"""
     return run.run_id in books and not books[run.run_id].entries and run.holds_entries
-
-
-def _volume_ids(books: Iterable[DecodedBook]) -> frozenset[str]:
-    return frozenset(volume.run_id for book in books for volume in book.volumes)
 
 
 def _entries_text(book: DecodedBook) -> str:
