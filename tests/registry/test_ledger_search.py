@@ -218,6 +218,20 @@ def test_how_a_renamed_ledger_is_put_back_is_said_and_works(recorded):
     assert move_version(make_writer(recorded), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
 
 
+def test_a_renamed_ledger_is_put_back_although_another_one_has_taken_its_name(recorded):
+    mlflow = client(recorded)
+    index = mlflow.get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG]
+    _, election = rename_both(mlflow)
+    namesake = mlflow.create_experiment(LEDGER_EXPERIMENT)
+    assert (
+        f"To put it back, set tag podium.index of experiment podium-ledger (number {namesake}), which is another one, to {index}, then "
+        f"rename experiment old-2 (number {election}) back to podium-ledger-index."
+    ) in finding_of(recorded, "index changed").means
+    mlflow.set_experiment_tag(namesake, INDEX_TAG, index)
+    mlflow.rename_experiment(election, INDEX_EXPERIMENT)
+    assert findings_by_model(recorded) == {"wine": []}
+
+
 def test_of_a_record_removed_for_good_the_tags_on_its_models_still_tell(recorded):
     mlflow = client(recorded)
     book, index = book_id_of(recorded), mlflow.get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG]

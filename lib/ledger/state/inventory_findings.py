@@ -44,9 +44,12 @@ def _index_findings(inventory: LedgerInventory) -> list[InventoryFinding]:
 
 def _misplaced_index_text(inventory: LedgerInventory, index: LedgerRun) -> str:
     """An index that names and tags lead to no more: where it stands, and how they lead there again."""
-    home = index.experiment
+    home, namesakes = index.experiment, [e for e in inventory.experiments if e.name == LEDGER_EXPERIMENT]
     fixes = [] if home.is_active else [f"restore {home.label}"]
-    fixes += [] if home.name == LEDGER_EXPERIMENT else [f"rename {home.label} back to {LEDGER_EXPERIMENT}"]
+    if not namesakes:
+        fixes.append(f"rename {home.label} back to {LEDGER_EXPERIMENT}")
+    elif namesakes[0].experiment_id != home.experiment_id:
+        fixes.append(f"set tag {INDEX_TAG} of {namesakes[0].label}, which is another one, to {index.run_id}")
     elections = [e for e in inventory.experiments if e.index_tag == index.run_id and e.experiment_id != home.experiment_id]
     fixes.append(
         f"rename {elections[0].label} back to {INDEX_EXPERIMENT}"
