@@ -19,7 +19,7 @@ _PERMISSION_ORDER = ("DENY", "NO_PERMISSIONS", "READ", "USE", "EDIT", "MANAGE")
 _PERMISSION_PATH = "/api/3.0/mlflow/users/permissions/get"
 _OWN_PERMISSIONS_PATH = "/api/3.0/mlflow/users/current/permissions"
 _IMPOSSIBLE_EXPERIMENT = "999999999"
-_MAX_EXPERIMENTS_ASKED = 100
+_MAX_EXPERIMENTS_ASKED = 50
 _ASK_OWNER = "Ask its owner for the right to write (on DagsHub: push rights to the repository)."
 
 

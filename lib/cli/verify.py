@@ -40,6 +40,7 @@ def verify(context: CommandContext, model: str | None, anchors: tuple[str, ...],
 
     backend = context.open_backend()
     verifications = _verify_books(backend, model, parsed_anchors, noted_anchors)
+    unreadable_text = describe_unreadable(backend)
     has_findings = any(verification.findings for verification in verifications)
     keys = _read_keys()
     tags = _create_tags(options["repository"], verifications) if options["repository"] and not has_findings else {}
@@ -51,7 +52,7 @@ def verify(context: CommandContext, model: str | None, anchors: tuple[str, ...],
     lines += [f"{name}: noted as tag {tag}." for name, tag in tags.items()]
     documents = [_verification_to_json(verification, tags, keys) for verification in verifications]
     context.print_result({"models": documents}, lines or ([] if verifications else [describe_absence(backend)]))
-    if unreadable_text := describe_unreadable(backend):
+    if unreadable_text:
         click.echo(f"podium: {unreadable_text}", err=True)
     if has_findings and options["repository"]:
         click.echo("podium: No tag was made, because something does not fit.", err=True)

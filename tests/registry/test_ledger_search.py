@@ -26,6 +26,7 @@ from tests.support.ledger_tampering import (
     purge_run,
     rename_both,
     rename_the_index,
+    rename_the_ledger,
     replace_the_record,
     rewrite_book,
 )
@@ -101,9 +102,26 @@ def test_a_second_index_in_an_experiment_of_its_own_is_named_even_when_it_is_del
     index = plant_an_index(mlflow, rewrite_book(mlflow, book_id_of(recorded), elsewhere), elsewhere)
     mlflow.delete_experiment(elsewhere)
     assert findings_by_model(recorded) == {INDEX_EXPERIMENT: ["two indexes", "book of another index"], "wine": []}
-    assert f"Run {index[:8]}… was begun" in finding_of(recorded, "two indexes").means
-    assert "experiment my tests (number 3, deleted), was deleted" in finding_of(recorded, "two indexes").means
+    assert (
+        f"Run {index[:8]}… (deleted) in experiment my tests (number 3, deleted) was begun"
+        in finding_of(recorded, "two indexes").means
+    )
     check_that_no_record_begins(recorded)
+
+
+def test_books_whose_experiment_was_renamed_go_on_where_another_one_leads_to_the_same_index(recorded):
+    """The index names a book by its run id: where the run stands hides nothing."""
+    mlflow = client(recorded)
+    book = book_id_of(recorded)
+    index = mlflow.get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG]
+    rename_the_ledger(mlflow)
+    mlflow.create_experiment(LEDGER_EXPERIMENT, tags={INDEX_TAG: index})
+    assert findings_by_model(recorded) == {"wine": []}
+    assert move_version(make_writer(recorded), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
+    assert book_id_of(recorded) == book
+    make_registered_model(recorded, "beer")
+    assert sync_model_status(make_writer(recorded), "beer").state.is_opened
+    assert findings_by_model(recorded) == {"wine": [], "beer": []}
 
 
 def test_an_index_without_a_seal_that_all_tags_name_does_not_hide_the_sealed_one(recorded):
@@ -200,6 +218,20 @@ def test_how_a_renamed_ledger_is_put_back_is_said_and_works(recorded):
     mlflow.rename_experiment(index, INDEX_EXPERIMENT)
     assert findings_by_model(recorded) == {"wine": []}
     assert move_version(make_writer(recorded), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
+
+
+def test_a_renamed_ledger_is_put_back_although_another_one_has_taken_its_name(recorded):
+    mlflow = client(recorded)
+    index = mlflow.get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG]
+    _, election = rename_both(mlflow)
+    namesake = mlflow.create_experiment(LEDGER_EXPERIMENT)
+    assert (
+        f"To put it back, set tag podium.index of experiment podium-ledger (number {namesake}), which is another one, to {index}, then "
+        f"rename experiment old-2 (number {election}) back to podium-ledger-index."
+    ) in finding_of(recorded, "index changed").means
+    mlflow.set_experiment_tag(namesake, INDEX_TAG, index)
+    mlflow.rename_experiment(election, INDEX_EXPERIMENT)
+    assert findings_by_model(recorded) == {"wine": []}
 
 
 def test_of_a_record_removed_for_good_the_tags_on_its_models_still_tell(recorded):
@@ -302,6 +334,9 @@ def test_a_book_and_an_index_copied_into_another_experiment_are_named_copies(rec
     assert f"belong to run {book}: this is a copy and not the record" in means[copied_book]
     assert f"belong to run {index}: this is a copy and not the record" in means[copied_index]
     check_that_no_record_begins(recorded)
+    for run_id in (copied_book, copied_index):
+        mlflow.delete_run(run_id)
+    assert findings_by_model(recorded) == {"wine": []}
 
 
 def test_a_store_into_which_another_one_was_imported_says_so_and_begins_nothing(recorded, tmp_path, empty_database):

@@ -187,6 +187,6 @@ def test_thousands_of_tags_cost_no_call_each(databases, tmp_path, monkeypatch):
     for n in range(60):
         version = client(backend).create_model_version("spam", "s3://nowhere").version
         client(backend).set_model_version_tag("spam", version, "podium.head", f"1 {'a' * 64} {n:032x}")
-    numbers = around_each(monkeypatch, backend, ("get_run",), lambda _: None)
+    numbers = around_each(monkeypatch, backend, ("get_run",), lambda _: None, before=True)
     assert len(find_unexplained(backend)) == len(ledger_tags(read_all_snapshots(backend))) - 2 == 60
-    assert len(numbers) <= 25
+    assert 20 <= len(numbers) <= 25

@@ -4,7 +4,7 @@ Each is a sign that a record was replaced, hidden or copied, so no new index or 
 is none: its runs carry no seal and hold no entries.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lib.backends.reserved_names import INDEX_EXPERIMENT, INDEX_TAG, LEDGER_EXPERIMENT
@@ -44,9 +44,12 @@ def _index_findings(inventory: LedgerInventory) -> list[InventoryFinding]:
 
 def _misplaced_index_text(inventory: LedgerInventory, index: LedgerRun) -> str:
     """An index that names and tags lead to no more: where it stands, and how they lead there again."""
-    home = index.experiment
+    home, namesakes = index.experiment, [e for e in inventory.experiments if e.name == LEDGER_EXPERIMENT]
     fixes = [] if home.is_active else [f"restore {home.label}"]
-    fixes += [] if home.name == LEDGER_EXPERIMENT else [f"rename {home.label} back to {LEDGER_EXPERIMENT}"]
+    if not namesakes:
+        fixes.append(f"rename {home.label} back to {LEDGER_EXPERIMENT}")
+    elif namesakes[0].experiment_id != home.experiment_id:
+        fixes.append(f"set tag {INDEX_TAG} of {namesakes[0].label}, which is another one, to {index.run_id}")
     elections = [e for e in inventory.experiments if e.index_tag == index.run_id and e.experiment_id != home.experiment_id]
     fixes.append(
         f"rename {elections[0].label} back to {INDEX_EXPERIMENT}"
@@ -64,8 +67,8 @@ def _two_indexes_text(inventory: LedgerInventory, named_index: LedgerRun, other_
     notes += [] if named_index.is_sealed else ["without a seal of its own"]
     named_text = f"run {named_index.run_id}" + (f" ({', '.join(notes)})" if notes else "")
     begun_texts = [
-        f"Run {index.run_id[:8]}… was begun {index.started_at or 'at an unknown time'} in {index.experiment.label}"
-        f"{'' if index.is_active else ', was deleted'} and names {_books_text(inventory, index)}."
+        f"Run {index.run_id[:8]}…{'' if index.is_active else ' (deleted)'} in {index.experiment.label} was begun "
+        f"{f'{index.started_at} by its own account' if index.started_at else 'at an unknown time'} and names {_books_text(inventory, index)}."
         for index in (named_index, other_index)
     ]
     return (
@@ -92,29 +95,43 @@ def _books_text(inventory: LedgerInventory, index: LedgerRun) -> str:
 def _run_findings(inventory: LedgerInventory) -> list[InventoryFinding]:
     runs = [run for run_id, run in sorted(inventory.runs.items()) if run_id not in inventory.book_ids and not run.is_sealed]
     books = {run.run_id: book for run in runs if FIRST_PLACE in run.params and (book := inventory.read_book(run.run_id))}
+    index_id_by_book = {book_id: index.run_id for index in inventory.sealed_indexes for book_id in index.book_ids}
     findings = [
-        _book_finding(inventory, run, books[run.run_id]) for run in runs if run.run_id in books and books[run.run_id].entries
+        _book_finding(run, books[run.run_id], index_id_by_book.get(run.run_id, ""))
+        for run in runs
+        if run.run_id in books and books[run.run_id].entries
     ]
-    copies = [run for run in runs if _is_copied_index(run) or _is_copied_book(run, books)]
+    copies = [run for run in runs if run.is_active and (_is_copied_index(run) or _is_copied_book(run, books))]
     original_ids = _original_ids(inventory, copies) if copies else {}
     findings += [_copy_finding(run, original_ids.get(run.params.get(FIRST_PLACE, ""), "")) for run in copies]
-    volumes = [run for run in runs if run.places and FIRST_PLACE not in run.params and run.holds_entries]
-    if volumes:
-        named_books = (book for book_id in inventory.book_ids if (book := inventory.read_book(book_id)))
-        explained_ids = _volume_ids([*named_books, *books.values()])
-        findings += [_volume_finding(run) for run in volumes if run.run_id not in explained_ids]
-    return findings
+    volumes = {run.run_id: run for run in runs if FIRST_PLACE not in run.params and run.holds_entries}
+    return findings + [_volume_finding(volumes[run_id]) for run_id in sorted(_unexplained_volume_ids(inventory, volumes, books))]
 
 
-def _book_finding(inventory: LedgerInventory, run: LedgerRun, book: DecodedBook) -> InventoryFinding:
-    naming_indexes = [index for index in inventory.sealed_indexes if run.run_id in index.book_ids]
-    named_text = f"only index {naming_indexes[0].run_id[:8]}… names it" if naming_indexes else "no index names it"
+def _unexplained_volume_ids(
+    inventory: LedgerInventory, volumes: Mapping[str, LedgerRun], books: Mapping[str, DecodedBook]
+) -> set[str]:
+    """The volumes that no book goes on in. Books are decoded until all are explained, those of the same models first."""
+    unexplained_ids = set(volumes) - {volume.run_id for book in books.values() for volume in book.volumes}
+    models = {run.model for run in volumes.values()}
+    named_runs = [run for book_id in sorted(inventory.book_ids) if (run := inventory.runs.get(book_id))]
+    for run in sorted(named_runs, key=lambda run: run.model not in models):
+        if not unexplained_ids:
+            break
+        if book := inventory.read_book(run.run_id):
+            unexplained_ids -= {volume.run_id for volume in book.volumes}
+    return unexplained_ids
+
+
+def _book_finding(run: LedgerRun, book: DecodedBook, index_id: str) -> InventoryFinding:
+    """A book that the index which counts does not name. `index_id` is another one that names it, if there is one."""
+    named_text = f"only index {index_id[:8]}… names it" if index_id else "no index names it"
     means = (
-        f"Run {run.run_id} in {run.experiment.label}{'' if run.is_active else ', deleted,'} is a book of {_model_text(run)} with "
+        f"Run {run.run_id}{'' if run.is_active else ' (deleted)'} in {run.experiment.label} is a book of {_model_text(run)} with "
         f"{_entries_text(book)}, head {book.head}:{book.chain[:8]}…, and {named_text}. Either the index that named it is gone, or "
         "somebody wrote this book by hand."
     )
-    what = "book of another index" if naming_indexes else "book without an index"
+    what = "book of another index" if index_id else "book without an index"
     return InventoryFinding(0, what, means, subject=run.run_id)
 
 
@@ -130,7 +147,8 @@ def _copy_finding(run: LedgerRun, original_book_id: str) -> InventoryFinding:
     original_id = run.params[SEAL_PARAM] if _is_copied_index(run) else original_book_id
     means = (
         f"Run {run.run_id} in {run.experiment.label} holds the parameters of {what}, and they belong to "
-        f"{f'run {clean_text(original_id)[:40]}' if original_id else 'another run'}: this is a copy and not the record. Delete it, unless somebody needs it."
+        f"{f'run {clean_text(original_id)[:40]}' if original_id else 'another run'}: this is a copy and not the record. A "
+        "deleted copy is no finding any more."
     )
     return InventoryFinding(0, "copy", means, subject=run.run_id)
 
@@ -191,10 +209,6 @@ def _is_copied_index(run: LedgerRun) -> bool:
 def _is_copied_book(run: LedgerRun, books: dict[str, DecodedBook]) -> bool:
     """Does it hold entries that do not go on from its own run id?"""
     return run.run_id in books and not books[run.run_id].entries and run.holds_entries
-
-
-def _volume_ids(books: Iterable[DecodedBook]) -> frozenset[str]:
-    return frozenset(volume.run_id for book in books for volume in book.volumes)
 
 
 def _entries_text(book: DecodedBook) -> str:

@@ -1,7 +1,7 @@
 """The search for everything of Podium in a store, wherever it stands: in renamed, deleted and other experiments, and on models.
 
-It moves every book, so it is for `verify`, the Doctor, and the moment a new index or book would begin; never for a model that has its
-book. What explains is read after what is to be explained (tags, experiments, runs, then the index): a writer who is just beginning a
+It is for `verify` and the Doctor, which move every book, and for the moment a new index or book would begin; never for a model that has
+its book. What explains is read after what is to be explained (tags, experiments, runs, then the index): a writer who is just beginning a
 record writes in the opposite order, so nothing of theirs is seen without its explanation.
 """
 

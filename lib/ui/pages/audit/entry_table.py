@@ -20,9 +20,9 @@ from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.app.session import trusted_keys
 from lib.ui.components.actor_name import actor_badge_markdown
 from lib.ui.components.badges import ENTRY_BADGES, STAGE_BADGES, badge_column_options, badge_markdown
+from lib.ui.components.drift_banner import show_unexplained_record
 from lib.ui.components.formatting import escape, format_count, format_metric, format_time, short_hash, version_label
 from lib.ui.components.layout import card, show_card_header, show_empty_state, show_facts
-from lib.ui.components.unexplained_record import show_unexplained_record
 from lib.ui.pages.audit.correction_dialog import correction_button
 from lib.ui.pages.audit.downloads import show_download_buttons
 from lib.ui.pages.audit.entry_details import entry_facts

@@ -18,10 +18,9 @@ from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.app.session import now, trusted_keys
 from lib.ui.components.actor_name import actor_markdown
 from lib.ui.components.badges import ENTRY_BADGES, HEALTH_BADGES, STAGE_BADGES, badge_markdown, chart_colors, icon_markdown
-from lib.ui.components.drift_banner import show_drift_summary
+from lib.ui.components.drift_banner import show_drift_summary, show_unexplained_record
 from lib.ui.components.formatting import escape, format_count, format_date, format_metric, format_time, version_label
 from lib.ui.components.layout import card, show_empty_state, show_table
-from lib.ui.components.unexplained_record import show_unexplained_record
 from lib.ui.pages.overview.first_steps import show_first_steps
 from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record, load_registry, source_run
 
