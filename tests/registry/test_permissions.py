@@ -191,9 +191,9 @@ def test_a_decision_planted_by_who_may_only_write_the_ledger_is_carried_out_by_n
     for n in (1, 2, 3):
         acting("ana", register_as, team, acting("ana", train, team, f"forest-{n}-trees", "wine-ana"), model, "ana")
     acting("ana", move_as, team, model, "1", "Production", "ana")
-    grant = require_refusal("ben", move_as, team, model, "2", "Staging", "ben")
-    if "podium-ledger" in grant.what:
-        acting(ADMIN, run_code, grant.grant_code)
+    grant_code = acting("ben", read_capabilities, team).ledger_access.grant_code
+    if grant_code:  # no other test has given it yet
+        acting(ADMIN, run_code, grant_code)
     planted_id = acting("ben", plant_decision, team, model, "3")
     assert "model planted" in require_refusal("ben", recover_as, team, model, planted_id, "finish", "ben").what
     assert "model planted" in require_refusal("ben", recover_as, team, model, planted_id, "give up", "ben").what
