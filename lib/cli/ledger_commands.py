@@ -65,7 +65,7 @@ def asof(context: CommandContext, model: str | None, at: str, stage: str, zone: 
     )
     for result in results:
         if result.finding_count:
-            click.echo(f"podium: Something in the book of {result.model} does not fit; verify says what.", err=True)
+            click.echo(f"podium: Something in the record of {result.model} does not fit; verify says what.", err=True)
 
 
 @command("log")
@@ -80,11 +80,15 @@ def log(context: CommandContext, type_: str | None, since: str | None, until: st
         parse_time_option(text, name) if text else None for text, name in ((since, "--since"), (until, "--until"))
     )
     from lib.ledger.state.corrections import corrections_by_entry_id
+    from lib.ledger.storage.inventory_reader import require_explained_inventory
     from lib.ledger.storage.key_trust import read_trusted_keys
     from lib.registry.audit_queries import read_audit_log
 
     model, limit = options["model"], options["limit"]
-    rows = read_audit_log(context.open_backend())
+    backend = context.open_backend()
+    rows = read_audit_log(backend)
+    if not rows or model not in (None, *(row.model for row in rows)):
+        require_explained_inventory(backend)
     if model and model not in {row.model for row in rows}:
         raise NotFound(f"There is no record of {model}.", means="", next="Check the name.")
     selected_rows = [

@@ -102,6 +102,7 @@ def history(context: CommandContext, model: str) -> None:
     from lib.ledger.chain.entry_signatures import signature_status
     from lib.ledger.queries.history import entry_to_json, history_rows, verify_names
     from lib.ledger.state.corrections import corrections_by_entry_id
+    from lib.ledger.storage.inventory_reader import require_explained_inventory
     from lib.ledger.storage.key_trust import read_trusted_keys
     from lib.registry.reader import read_book_state, read_snapshot
 
@@ -110,6 +111,7 @@ def history(context: CommandContext, model: str) -> None:
     if state is None:
         if read_snapshot(backend, model).created_at is None:
             raise NotFound(f"There is no registered model {model}.", next="Check the name.")
+        require_explained_inventory(backend)
         context.print_result({"model": model, "entries": []}, [f"{model} has no record yet."])
         return
     book, keys = state.book, read_trusted_keys(os.environ)

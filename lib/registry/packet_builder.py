@@ -42,8 +42,9 @@ from lib.ledger.queries.time_query import TimeQuery, format_local_time
 from lib.ledger.state.imported_holdings import all_holdings
 from lib.ledger.state.replay import replay
 from lib.ledger.state.volumes import VolumeParams, read_volumes
-from lib.ledger.storage.book import Writer, read_volume_params
+from lib.ledger.storage.book import Writer, read_named_params
 from lib.ledger.storage.book_index import find_book_id
+from lib.ledger.storage.inventory_reader import require_explained_inventory
 from lib.registry.audit_queries import AsOfQuery, query_as_of
 from lib.registry.reader import incarnation_of, read_snapshot
 from lib.registry.snapshot import RegistrySnapshot
@@ -98,6 +99,8 @@ def build_as_of_packet(writer: Writer, model: str, query: AsOfQuery, keys: Trust
 def _read_source(backend: Backend, model: str, keys: TrustedKeys) -> _Source:
     snapshot = read_snapshot(backend, model)
     book_id = find_book_id(backend, incarnation_of(snapshot))
+    if book_id is None:
+        require_explained_inventory(backend)
     if book_id is None and snapshot.created_at is None:
         raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
     if book_id is None:
@@ -114,7 +117,7 @@ def _read_uncached_book(backend: Backend, book_id: str) -> tuple[ParamsByRun, De
     params_by_run = dict[str, Mapping[str, str]]()
 
     def fetch(run_id: str) -> VolumeParams | None:
-        volume = read_volume_params(backend, run_id)
+        volume = read_named_params(backend, run_id)
         if volume:
             params_by_run[run_id] = volume.params
         return volume

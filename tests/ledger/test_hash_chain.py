@@ -6,16 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ulid import ULID
 
-from lib.ledger.chain.hash_chain import (
-    Anchor,
-    blocking_finding,
-    chain_seed,
-    collect_findings,
-    decode_volume,
-    encode_entry,
-    next_chain,
-    param_key,
-)
+from lib.ledger.chain.book_decoder import decode_volume
+from lib.ledger.chain.book_findings import blocking_finding, collect_findings
+from lib.ledger.chain.hash_chain import Anchor, chain_seed, encode_entry, next_chain, param_key
 from lib.ledger.entry.schema import parse_body
 from lib.ledger.entry.types import UnknownBody, canonical_json, to_json, to_json_number
 

@@ -16,6 +16,7 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib.errors import LedgerBroken
+from lib.ledger.chain.body_parts import read_body_text
 from lib.ledger.chain.hash_chain import DecodedBook, Entry, VolumeRef, hash_text, next_chain, param_key
 from lib.ledger.entry.vocabulary import Actor, Stage
 
@@ -216,7 +217,5 @@ def _body_sha(value: str, chain_step: tuple[str, str], position: int) -> str:
 
 def _packet_entry(params: Mapping[str, str], entry: Entry) -> PacketEntry:
     value = params[param_key(entry.position)]
-    text, n = value[27 + 64 + 1 + 64 + 1 :], 0
-    while (chunk := params.get(f"{entry.id}.{n:02d}")) is not None:
-        text, n = text + chunk, n + 1
+    text = read_body_text(params, entry.id, value[27:91], value[27 + 64 + 1 + 64 + 1 :]).text
     return PacketEntry(place=entry.position, id=entry.id, sha256=hash_text(text), chain=entry.chain, text=text)

@@ -25,6 +25,7 @@ from lib.ledger.state.imported_holdings import ImportedEvidence, all_holdings, i
 
 BEFORE_RECORD = "before the record begins"
 NO_RECORD = "there is no record"
+OUT_OF_REACH = "no index leads to a record, and there is one here that nothing explains"
 
 
 @dataclass(frozen=True)

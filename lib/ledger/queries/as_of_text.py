@@ -10,7 +10,7 @@ from lib.ledger.entry.fields import Number
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR, REASON_CATEGORIES, SLOTS, UNKNOWN_ACTOR
 from lib.ledger.queries.actor_names import name_in_sentence
-from lib.ledger.queries.as_of import BEFORE_RECORD, NO_RECORD, AsOfAnswer, Holder, UnknownInterval
+from lib.ledger.queries.as_of import BEFORE_RECORD, NO_RECORD, OUT_OF_REACH, AsOfAnswer, Holder, UnknownInterval
 from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_gap_or_fold
 
 MAX_HOLDERS_LISTED = 4
@@ -73,6 +73,11 @@ def _unknown_sentence(model: str, interval: UnknownInterval, answer: AsOfAnswer)
     zone, stage, day = answer.query.zone, SLOTS[answer.slot], format_time_query(answer.query)
     if interval.explanation == NO_RECORD:
         return f"There is no record of {model}, so nobody can say which version was in {stage} on {day}."
+    if interval.explanation == OUT_OF_REACH:
+        return (
+            f"Nobody can say which version of {model} was in {stage} on {day}: no index leads to its record, and there is one here that "
+            "nothing explains. Verify names what there is."
+        )
     if interval.explanation == BEFORE_RECORD:
         at = format_local_time(interval.until or answer.query.at, zone)
         return f"The record of {model} says nothing about {stage} before {at}, so it cannot say which version was there on {day}."
@@ -218,6 +223,8 @@ def _segment_name(content: Holder | UnknownInterval | None) -> str:
 def _unknown_clause(interval: UnknownInterval, query: TimeQuery) -> str:
     if interval.explanation == NO_RECORD:
         return "There is no record yet"
+    if interval.explanation == OUT_OF_REACH:
+        return "Unknown: no index leads to its record"
     if interval.since is None:
         return f"The record begins only on {format_local_time(interval.until or query.at, query.zone)}"
     local_ends = [at.astimezone(ZoneInfo(query.zone)) for at in (interval.since, interval.until) if at]

@@ -8,7 +8,7 @@ from typing import Any
 from lib.ledger.chain.entry_signatures import signature_status_at
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.chain.signatures import SignatureStatus, TrustedKeys
-from lib.ledger.entry.schema_2_types import PolicySet, Settled
+from lib.ledger.entry.schema_2_types import PolicySet, Settlement
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import (
     Body,
@@ -145,7 +145,7 @@ def _summary(state: BookState, body: Body) -> str:
             return _OPENED_TEXTS[body.why]
         case Registered():
             return body.note or (f"From run {body.lineage.run_name}" if body.lineage.run_name else "A version came to be")
-        case Decided() | Requested() | FollowedUp() | Corrected() | Settled():
+        case Decided() | Requested() | FollowedUp() | Corrected() | Settlement():
             return body.reason.text
         case Observed():
             return _observed_summary(body)
@@ -185,13 +185,15 @@ _IMPORTED_TEXTS = {
 
 
 def _closing_summary(state: BookState, body: Closing) -> str:
-    if body.type == "FAILED":
-        return body.why or "The version could not be moved"
-    if body.type == "OVERTAKEN":
-        return "A later decision came first"
-    displaced_text = ", ".join(f"v{version}" for version in body.displaced)
+    """How a decision ended; with the reason of whoever finished the decision of another, or gave it up."""
     intent = state.find_intent(body.intent)
-    return f"In place of {displaced_text}" if displaced_text else intent.reason.text if intent else ""
+    displaced_text = f"In place of {', '.join(f'v{version}' for version in body.displaced)}" if body.displaced else ""
+    outcome_text = {
+        "FAILED": body.why or "The version could not be moved",
+        "OVERTAKEN": "A later decision came first",
+        "APPLIED": displaced_text or (intent.reason.text if intent and not body.reason else ""),
+    }[body.type]
+    return f"{outcome_text.rstrip('.')}: {body.reason.text}".removeprefix(": ") if body.reason else outcome_text
 
 
 def _observed_summary(body: Observed) -> str:

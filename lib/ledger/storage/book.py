@@ -14,6 +14,7 @@ from functools import partial
 from importlib.metadata import version as installed
 from typing import Any
 
+from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
 from ulid import ULID
 
@@ -22,20 +23,26 @@ from lib.backends.capabilities import read_capabilities
 from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error, translate_errors
 from lib.backends.permissions import explain_ledger_refusal
+from lib.backends.reserved_names import BOOK_MODEL_TAG, KIND_TAG
 from lib.errors import Busy, LedgerBroken
-from lib.ledger.chain.hash_chain import Anchor, DecodedBook, blocking_finding, chunk_length_for, encode_entry, param_key
+from lib.ledger.chain.body_parts import END_OF_BODY
+from lib.ledger.chain.book_findings import blocking_finding
+from lib.ledger.chain.hash_chain import Anchor, DecodedBook, chunk_length_for, encode_entry, hash_text, next_chain, param_key
 from lib.ledger.chain.signatures import SignedPosition, signed_body_text
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Body, canonical_json
 from lib.ledger.entry.vocabulary import Actor
+from lib.ledger.state.book_lookup import RUN_ID
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.state.volumes import VolumeParams, is_volume_full, make_volume_end, read_volumes
 from lib.ledger.storage import book_cache
 from lib.ledger.storage.signing_keys import Signer
 
 MAX_ATTEMPTS = 200
+MAX_PARAMS_PER_CALL = 100
+"""MLflow takes so many parameters at once."""
 BodyFactory = Callable[[BookState], Body | None]
-KIND_TAG, FINISHED_VOLUME_KIND = "podium.kind", "volume"
+FINISHED_VOLUME_KIND = "volume"
 _NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
 _LOCKED = "TEMPORARILY_UNAVAILABLE"
 
@@ -75,28 +82,50 @@ def read_book(backend: Backend, book_id: str) -> BookState:
 def read_deleted_book(backend: Backend, book_id: str) -> BookState | None:
     """A book of which a run is deleted, added up as if none were; None when all of it is active, or it is not there."""
     with translate_errors("The book of this model"), relaxed_gc():
-        volumes = read_volumes(partial(read_volume_params, backend), book_id, None, book_cache.decode_volume_cached)
+        volumes = read_volumes(partial(read_named_params, backend), book_id, None, book_cache.decode_volume_cached)
     return replay(volumes.book) if volumes and volumes.deleted_run_ids else None
 
 
 def read_volume_params(backend: Backend, run_id: str) -> VolumeParams | None:
-    """One run of a book; None when it is not there."""
+    """One run of a book; None when it is not there, or when this is the id of no run."""
+    run = _find_run(backend, run_id)
+    return VolumeParams(run.data.params, run.info.lifecycle_stage == "active") if run else None
+
+
+def read_named_params(backend: Backend, run_id: str) -> VolumeParams | None:
+    """The same for a run that an entry or the index names, which anybody can do: None also when this person may not read it."""
     try:
-        run = client(backend).get_run(run_id)
+        return read_volume_params(backend, run_id)
+    except MlflowException as error:
+        if error.error_code in PERMISSION_ERROR_CODES:
+            return None
+        raise
+
+
+def _find_run(backend: Backend, run_id: str) -> Run | None:
+    if not RUN_ID.fullmatch(run_id):
+        return None
+    try:
+        return client(backend).get_run(run_id)
     except MlflowException as error:
         if error.error_code == _NOT_FOUND:
             return None
         raise
-    return VolumeParams(run.data.params, run.info.lifecycle_stage == "active")
 
 
 def _fetch_active_volume(backend: Backend, book_id: str, run_id: str) -> VolumeParams | None:
-    volume = read_volume_params(backend, run_id)
+    volume = read_volume_params(backend, run_id) if run_id == book_id else read_named_params(backend, run_id)
     if volume is None and run_id == book_id:
         raise to_podium_error(_NOT_FOUND, "", "The book of this model")
-    if volume and not volume.is_active:
+    if volume and not volume.is_active and _is_beside(backend, book_id, run_id):
         raise LedgerBroken("The book of this model was deleted.", next=f"Restore run {run_id} in MLflow, then try again.")
-    return volume
+    return volume if volume and volume.is_active else None
+
+
+def _is_beside(backend: Backend, book_id: str, run_id: str) -> bool:
+    """Does a volume stand in the experiment of its book? Somebody can name a run that only they can restore."""
+    book_run, run = _find_run(backend, book_id), _find_run(backend, run_id)
+    return bool(book_run and run and book_run.info.experiment_id == run.info.experiment_id)
 
 
 def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[Anchor, ...] = ()) -> str | None:
@@ -105,35 +134,54 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
     `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing or no position
     could be had, NotWritable when this person may not write or the signing key cannot be used, Busy when the database stays locked.
     """
-    backend, attempt_ids = writer.backend, list[str]()
-    is_locked = False
+    backend, attempted_chains = writer.backend, dict[str, str]()  # by id; who sees the parts of a body may use its id
+    is_locked, has_ended_bodies = False, False
     for _ in range(MAX_ATTEMPTS):
         state = read_book(backend, book_id)
-        if written_ids := [entry_id for entry_id in attempt_ids if entry_id in state.entry_ids]:
+        if written_ids := [entry.id for entry in state.book.entries if attempted_chains.get(entry.id) == entry.chain]:
             return written_ids[0]
         if is_locked:
             raise Busy("The database has been locked by another program for too long.", next="Wait a moment, then try again.")
         _require_sound_book(state, anchors)
         if (body := make_body(state)) is None:
             return None
+        if state.book.open_part_keys and not has_ended_bodies:
+            _end_open_bodies(backend, state.book)
+            has_ended_bodies = True  # before each place once: what is still open then is ended by the next append
+            continue
+        has_ended_bodies = False
         if is_volume_full(state.book):
             is_locked = _roll_over(writer, book_id, state, body) == _LOCKED
             continue
-        attempt_ids.append(str(ULID()))
-        is_locked = _try_to_log(writer, state.book, attempt_ids[-1], body) == _LOCKED
+        entry_id = str(ULID())
+        text = _signed_text(writer, state.book, entry_id, body)
+        attempted_chains[entry_id] = next_chain(state.book.tip, hash_text(text))
+        is_locked = _try_to_log(writer, state.book, (entry_id, text)) == _LOCKED
     raise LedgerBroken(
         f"No place could be taken in book {book_id[:8]}… after {MAX_ATTEMPTS} tries.",
         next="Try again when fewer people write at once.",
     )
 
 
-def _try_to_log(writer: Writer, book: DecodedBook, entry_id: str, body: Body) -> str:
-    """Sign an entry for the next position and try to take it; gives the error code, which says nothing about success: the caller reads."""
-    backend, run_id = writer.backend, book.volumes[-1].run_id
-    signed_at = SignedPosition(book.volumes[0].run_id, run_id, book.head + 1, entry_id, book.tip)
+def _end_open_bodies(backend: Backend, book: DecodedBook) -> None:
+    """End bodies that do not fit their hash, the oldest first, so that nobody completes one when later entries stand behind it."""
+    params = [Param(key, END_OF_BODY) for key in book.open_part_keys[:MAX_PARAMS_PER_CALL]]
+    with suppress(MlflowException):
+        client(backend).log_batch(book.volumes[-1].run_id, params=params)
+
+
+def _signed_text(writer: Writer, book: DecodedBook, entry_id: str, body: Body) -> str:
+    """The text of a body for the next position, signed if the writer has a key."""
     key = writer.signer.load_key() if writer.signer else None
-    body_text = signed_body_text(body, signed_at, key) if key else canonical_json(body)
-    value, chunks = encode_entry(entry_id, body_text, book.tip, chunk_length_for(read_capabilities(backend).limits.param))
+    position = SignedPosition(book.volumes[0].run_id, book.volumes[-1].run_id, book.head + 1, entry_id, book.tip)
+    return signed_body_text(body, position, key) if key else canonical_json(body)
+
+
+def _try_to_log(writer: Writer, book: DecodedBook, entry: tuple[str, str]) -> str:
+    """Try to take the next position; gives the error code, which says nothing about success: the caller reads."""
+    backend = writer.backend
+    value, chunks = encode_entry(*entry, book.tip, chunk_length_for(read_capabilities(backend).limits.param))
+    run_id = book.volumes[-1].run_id
     try:
         for name, chunk in chunks.items():
             client(backend).log_param(run_id, name, chunk)
@@ -151,12 +199,14 @@ def _roll_over(writer: Writer, book_id: str, state: BookState, cause: Body) -> s
     backend = writer.backend
     with translate_errors("The next volume of this book"):
         first_run = client(backend).get_run(book_id)
-        tags = {KIND_TAG: "book", "podium.model": first_run.data.tags.get("podium.model", cause.model)}
+        tags = {KIND_TAG: "book", BOOK_MODEL_TAG: first_run.data.tags.get(BOOK_MODEL_TAG, cause.model)}
         number = len(state.book.volumes) + 1
         name = f"{first_run.info.run_name[:200]}, volume {number}"
         candidate = client(backend).create_run(first_run.info.experiment_id, run_name=name, tags=tags).info.run_id
         client(backend).set_terminated(candidate)
-    error_code = _try_to_log(writer, state.book, str(ULID()), make_volume_end(state, cause, candidate))
+    entry_id = str(ULID())
+    text = _signed_text(writer, state.book, entry_id, make_volume_end(state, cause, candidate))
+    error_code = _try_to_log(writer, state.book, (entry_id, text))
     if error_code:
         return error_code
     with suppress(MlflowException):  # only spares readers of many books the fetching of what they know already

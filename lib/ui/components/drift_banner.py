@@ -8,7 +8,7 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.ledger.queries.history import HistoryRow, history_rows
 from lib.ledger.state.replay import BookState
-from lib.registry.change_recorder import ModelStatus
+from lib.registry.model_status import ModelStatus
 from lib.registry.model_survey import deleted_book_notice, find_deleted_source_runs, missing_book_notice
 from lib.registry.notices import Notice, collect_notices
 from lib.ui.app.page_links import page_link

@@ -19,14 +19,14 @@ from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_ga
 from lib.ledger.queries.version_metrics import main_metrics
 from lib.ledger.state.imported_holdings import all_holdings
 from lib.text import strip_invisible
-from lib.ui.app.session import now, trusted_keys
+from lib.ui.app.session import current_backend, now, trusted_keys
 from lib.ui.components.badges import chart_colors
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import NBSP, escape, format_metric, version_label
 from lib.ui.components.layout import card
 from lib.ui.pages.audit.entry_table import open_entry
 from lib.ui.pages.audit.packet_button import answer_packet_button
-from lib.ui.queries.registry import LoadedRegistry
+from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record
 
 EARLIEST_DATE = date(2000, 1, 1)
 UTC_NAME = "UTC"
@@ -71,9 +71,8 @@ def _warn_unknown_model(models: list[str]) -> None:
     """A link may name a model that never had a record here: the answer must not seem to be about that one."""
     requested_model = st.query_params.get("audit.of")
     if requested_model and requested_model not in models:
-        st.warning(
-            f"There is no record of a model {escape(requested_model)}. Below is another one.", icon=":material/search_off:"
-        )
+        subject = "No index leads to a record" if has_unexplained_record(current_backend()) else "There is no record"
+        st.warning(f"{subject} of a model {escape(requested_model)}. Below is another one.", icon=":material/search_off:")
 
 
 @cache

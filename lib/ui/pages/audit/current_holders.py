@@ -20,12 +20,12 @@ from lib.ledger.state.imported_holdings import all_holdings
 from lib.ledger.state.replay import BookState
 from lib.registry.snapshot import RegistrySnapshot
 from lib.runs.analysis.metric_direction import ARROWS, metric_direction
-from lib.ui.app.session import now, trusted_keys
+from lib.ui.app.session import current_backend, now, trusted_keys
 from lib.ui.components.badges import STAGE_BADGES, badge_column_options, chart_colors
 from lib.ui.components.formatting import format_count
 from lib.ui.components.layout import card, show_empty_state
 from lib.ui.pages.audit.entry_table import open_entry
-from lib.ui.queries.registry import LoadedRegistry
+from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record
 
 MAX_LANES = 20
 """How many models the strip shows."""
@@ -140,13 +140,16 @@ def _note_text(models: Sequence[RegistrySnapshot]) -> str:
 def _holder_rows(registry: LoadedRegistry, snapshot: RegistrySnapshot, at: datetime, keys: TrustedKeys) -> list[dict[str, Any]]:
     """A line for Production, held or not, and one for Staging where somebody stands there."""
     state = registry.states.get(snapshot.model)
-    drifted_slots = state.drifted_slots(snapshot.slot_states) if state else ()
+    status = registry.statuses.get(snapshot.model)
+    drifted_slots = status.drifted_slots if status else ()
     slots = [slot for slot in SLOTS if slot == "production" or snapshot.slot_states[slot].holders]
     return [
         {
             "model": snapshot.model,
             "stage": [SLOTS[slot]],
-            **_holder_cells(snapshot, _find_holders(state, slot, at, keys), slot, at),
+            **_holder_cells(
+                snapshot, _find_holders(state, slot, at, keys) if snapshot.slot_states[slot].holders else (), slot, at
+            ),
         }
         | {"state": "moved outside" if slot in drifted_slots else "" if state else _missing_record_text(registry, snapshot.model)}
         for slot in slots
@@ -154,9 +157,11 @@ def _holder_rows(registry: LoadedRegistry, snapshot: RegistrySnapshot, at: datet
 
 
 def _missing_record_text(registry: LoadedRegistry, model: str) -> str:
-    return (
-        "book deleted" if model in registry.deleted_books else "book gone" if model in registry.missing_books else "no record yet"
-    )
+    if model in registry.deleted_books:
+        return "book deleted"
+    if model in registry.missing_books:
+        return "book gone"
+    return "record unclear" if has_unexplained_record(current_backend()) else "no record yet"
 
 
 def _find_holders(state: BookState | None, slot: Slot, at: datetime, keys: TrustedKeys) -> tuple[Holder, ...]:

@@ -22,6 +22,7 @@ from lib.ui.components.actor_name import actor_badge_markdown
 from lib.ui.components.badges import ENTRY_BADGES, STAGE_BADGES, badge_column_options, badge_markdown
 from lib.ui.components.formatting import escape, format_count, format_metric, format_time, short_hash, version_label
 from lib.ui.components.layout import card, show_card_header, show_empty_state, show_facts
+from lib.ui.components.unexplained_record import show_unexplained_record
 from lib.ui.pages.audit.correction_dialog import correction_button
 from lib.ui.pages.audit.downloads import show_download_buttons
 from lib.ui.pages.audit.entry_details import entry_facts
@@ -35,7 +36,9 @@ OPENED_ENTRY_KEY, TABLE_GENERATION_KEY = "audit.opened", "audit.turn"
 
 
 def show_no_entries() -> None:
-    """In place of the table while no book has an entry: where the first one comes from."""
+    """In place of the table while no book has an entry: where the first one comes from, unless there is a record out of reach."""
+    if show_unexplained_record():
+        return
     with card(key="audit.empty"):
         show_empty_state("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
         with st.container(horizontal=True, horizontal_alignment="center"):

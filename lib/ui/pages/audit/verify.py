@@ -12,6 +12,7 @@ from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.errors import BadInput, LedgerBroken, PodiumError
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor, parse_anchors
 from lib.ledger.chain.entry_signatures import SignatureCounts, count_signatures
+from lib.registry.ledger_search import describe_absence, describe_unreadable
 from lib.registry.verify import BookVerification, verify_all
 from lib.ui.app.session import trusted_keys
 from lib.ui.components.error_box import error_boundary, show_error
@@ -29,11 +30,16 @@ LIMITS_TEXT = (
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What a check found, with how many noted heads it compared, and how long it took in seconds."""
+    """What a check found, with how many noted heads it compared, and how long it took in seconds.
+
+    `absence_text` is what to say where there is no book, `unreadable_text` what could not be searched with this account.
+    """
 
     verdicts: tuple[BookVerification, ...]
     anchor_count: int
     seconds: float
+    absence_text: str
+    unreadable_text: str
 
 
 def anchors_button(registry: LoadedRegistry) -> None:
@@ -102,7 +108,9 @@ def show_verdicts(backend: Backend) -> None:
     with error_boundary():
         with st.spinner("Reading and recomputing every book…"):
             start = time.perf_counter()
-            result = VerifyResult(verify_all(backend, anchors), len(anchors), time.perf_counter() - start)
+            verdicts = verify_all(backend, anchors)
+            absence_text, unreadable_text = "" if verdicts else describe_absence(backend), describe_unreadable(backend)
+            result = VerifyResult(verdicts, len(anchors), time.perf_counter() - start, absence_text, unreadable_text)
         _show_result(result)
 
 
@@ -118,7 +126,9 @@ def _show_result(result: VerifyResult) -> None:
     summary += f", {total}" if entries else ""
     if result.anchor_count:
         summary += f", compared with {format_count(result.anchor_count, 'noted head')}"
-    if not problems:
+    if result.absence_text:
+        st.info(result.absence_text, icon=":material/search_off:")
+    elif not problems:
         st.success(f"Chain intact: {summary}.", icon=":material/check_circle:")
     else:
         with card("What does not fit", summary, key="audit.findings"):
@@ -127,4 +137,4 @@ def _show_result(result: VerifyResult) -> None:
                 for verdict, finding in problems
             ]
             show_table(rows, ["Book", "Place", "Finding", "What it means"])
-    st.caption(LIMITS_TEXT)
+    st.caption(f"{result.unreadable_text} {LIMITS_TEXT}".strip())
