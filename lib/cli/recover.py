@@ -1,5 +1,6 @@
 """The command recover: list the decisions that were never closed, finish them, or give them up with a reason."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,6 +50,7 @@ def _read_open_decisions(
     context: CommandContext, writer: "Writer | None", model: str | None, intent_id: str | None
 ) -> "list[PendingDecision]":
     """Every open decision, by model and position. Raises NotFound for an unknown model or decision."""
+    from lib.ledger.storage.key_trust import read_trusted_keys
     from lib.registry.model_survey import survey_models
     from lib.registry.pending_decisions import list_pending_decisions
     from lib.registry.reconcile import read_model_status
@@ -59,7 +61,8 @@ def _read_open_decisions(
         if model
         else [status for _, status in sorted(survey_models(backend, clock()).statuses.items())]
     )
-    decisions = [decision for status in statuses for decision in list_pending_decisions(status)]
+    keys = read_trusted_keys(os.environ)
+    decisions = [decision for status in statuses for decision in list_pending_decisions(status, keys)]
     if intent_id is None:
         return decisions
     chosen = [decision for decision in decisions if decision.entry_id == intent_id]
@@ -117,6 +120,6 @@ def _decision_line(decision: "PendingDecision") -> str:
     from lib.text import clean_text
 
     return (
-        f"{clean_text(decision.model)}: v{decision.version} to {decision.to_stage}, decided by {clean_text(decision.actor.name)} at "
+        f"{clean_text(decision.model)}: v{decision.version} to {decision.to_stage}, decided by {clean_text(decision.actor_name)} at "
         f"{format_timestamp(decision.at)[:16]}Z (entry {decision.position}, {decision.entry_id}). {decision.progress_text}"
     )

@@ -129,11 +129,11 @@ def _verification_lines(verification: "BookVerification", keys: "TrustedKeys") -
     ]
     part_count = verification.book.abandoned_part_count
     abandoned_parts = f"{format_count(part_count, 'part')} of entries that took no place, " if part_count else ""
-    entries = f"{len(verification.book.entries)} entries"
+    counts = f" ({count_signatures(verification.book, keys)})" if verification.book.entries else ""
+    entries = f"{len(verification.book.entries)} entries{counts}"
     return [
         f"{verification.model}: {entries}, {abandoned_parts}{'chain intact' if not findings else 'findings:'}",
         *findings,
-        *([f"  {count_signatures(verification.book, keys)}."] if verification.book.entries else []),
     ]
 
 

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from lib.ledger.chain.signatures import NO_KEYS, TrustedKeys
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Decided
 from lib.ledger.entry.vocabulary import Actor, slot_of
+from lib.ledger.queries.actor_names import NameStatus, name_in_sentence, writer_status
 from lib.registry.model_status import ModelStatus
 from lib.registry.move_plan import Move, preview_intent
 from lib.text import format_count
@@ -15,6 +17,7 @@ from lib.text import format_count
 class PendingDecision:
     """An open decision about a version of a model. `moves_left` are the registry writes that it still needs, in order.
 
+    `name_status` tells how sure the name of the actor is, by the keys that were asked.
     `is_in_flight`: young enough that its writer is probably still at work. `has_begun`: the registry shows some of it.
     """
 
@@ -24,10 +27,16 @@ class PendingDecision:
     version: str
     to_stage: str
     actor: Actor
+    name_status: NameStatus
     at: datetime
     moves_left: tuple[Move, ...]
     has_begun: bool
     is_in_flight: bool
+
+    @property
+    def actor_name(self) -> str:
+        """Who decided, as it is told in a sentence."""
+        return name_in_sentence(self.actor.name, self.name_status)
 
     @property
     def progress_text(self) -> str:
@@ -38,8 +47,8 @@ class PendingDecision:
         return f"It is half-way: {moves} left." if self.has_begun else f"Nothing has been moved yet: {moves} left."
 
 
-def list_pending_decisions(status: ModelStatus) -> tuple[PendingDecision, ...]:
-    """The open decisions of a model, oldest first."""
+def list_pending_decisions(status: ModelStatus, keys: TrustedKeys = NO_KEYS) -> tuple[PendingDecision, ...]:
+    """The open decisions of a model, oldest first. Without keys a name that is said to be verified is a claim."""
     model = status.snapshot.model
     bodies = [(entry, entry.body) for entry in status.state.open_intents if isinstance(entry.body, Decided)]
     return tuple(
@@ -50,6 +59,7 @@ def list_pending_decisions(status: ModelStatus) -> tuple[PendingDecision, ...]:
             version=body.version,
             to_stage=body.to,
             actor=body.by,
+            name_status=writer_status(status.state.book, entry, keys),
             at=parse_timestamp(body.recorded_at),
             moves_left=preview_intent(status.state, status.snapshot, entry.id),
             has_begun=_has_begun(status, body),

@@ -11,7 +11,7 @@ from lib.backends.backend import Backend
 from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.errors import NotFound
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor
-from lib.ledger.chain.book_findings import check_clock_skew, collect_findings
+from lib.ledger.chain.book_findings import check_clock_skew, collect_findings, condense_findings
 from lib.ledger.chain.entry_signatures import signature_findings
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, LedgerFinding
 from lib.ledger.state.book_lookup import BookLives, book_lives
@@ -142,7 +142,7 @@ def _verify_book(
     findings = [
         *collect_findings(book, (*snapshot.anchors(book_id), *anchors)),
         *carry_findings(book),
-        *signature_findings(book),
+        *condense_findings(tuple(signature_findings(book))),
         *check_clock_skew(book.entries),
     ]
     for run_id in loaded_book.deleted_run_ids:

@@ -35,7 +35,7 @@ def test_a_replaced_record_ends_verify_with_3_for_all_models_and_for_one(run, re
     expected = [(INDEX_EXPERIMENT, ["two indexes", "book of another index"]), ("wine", [])]
     assert whats(run("verify", code=3)[0]) == expected
     assert whats(run("verify", "wine", code=3)[0]) == expected
-    assert set(run("verify", code=3)[0]["models"][0]) == {"model", "entries", "head", "chain", "findings"}
+    assert set(run("verify", code=3)[0]["models"][0]) == {"model", "entries", "head", "chain", "signatures", "findings"}
     assert set(run("verify", code=3)[0]["models"][0]["findings"][0]) == {"place", "what", "means"}
     assert "chain intact" not in text_of("verify").split("wine:")[0]
 

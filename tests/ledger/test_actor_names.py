@@ -2,7 +2,8 @@
 
 import pytest
 
-from lib.ledger.chain.hash_chain import Entry, decode_volume
+from lib.ledger.chain.book_decoder import decode_volume
+from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.chain.signatures import NO_KEYS, KnownKey, TrustedKeys, trust_fingerprints
 from lib.ledger.entry.fields import Correction
 from lib.ledger.entry.types import Corrected, to_json

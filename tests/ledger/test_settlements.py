@@ -2,9 +2,9 @@
 
 import pytest
 
-from lib.ledger.chain.hash_chain import decode_volume
+from lib.ledger.chain.book_decoder import decode_volume
 from lib.ledger.chain.signatures import NO_KEYS, trust_fingerprints
-from lib.ledger.entry.schema_2_types import PolicySet, Settled
+from lib.ledger.entry.schema_2_types import PolicySet, Settlement
 from lib.ledger.entry.types import to_json
 from lib.ledger.state.replay import replay
 from lib.ledger.state.settlements import ReviewRule, review_rule, settled_positions
@@ -29,7 +29,7 @@ def make_book(*bodies_and_keys):
 
 
 def settle(*places):
-    return Settled(**COMMON_FIELDS, places=places, why="newer schema", reason=REASON)
+    return Settlement(**COMMON_FIELDS, places=places, why="newer schema", reason=REASON)
 
 
 def policy(*, require_review):

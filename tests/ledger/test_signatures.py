@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from lib.backends.mlflow_client import client
 from lib.errors import BadInput, LedgerBroken
+from lib.ledger.chain.book_decoder import decode_volume
+from lib.ledger.chain.book_findings import blocking_finding
 from lib.ledger.chain.entry_signatures import count_signatures, entry_fingerprint, signature_findings, signature_status
-from lib.ledger.chain.hash_chain import blocking_finding, decode_volume, encode_entry, hash_text, param_key
+from lib.ledger.chain.hash_chain import encode_entry, hash_text, param_key
 from lib.ledger.chain.signatures import (
     NO_KEYS,
     Signature,

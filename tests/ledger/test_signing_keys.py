@@ -185,8 +185,9 @@ def test_a_given_file_that_is_no_key_never_makes_podium_take_another(home, tmp_p
     assert not (home / "keys" / "signing.pem").exists()
 
 
-def test_no_error_holds_any_of_the_key_that_was_given(home):
-    secret = to_pem(KEY).decode().replace("PRIVATE KEY", "PUBLIC KEY")
+@pytest.mark.parametrize("ending", ["", "\udcff"], ids=["another label", "no UTF-8"])
+def test_no_error_holds_any_of_the_key_that_was_given(home, ending):
+    secret = to_pem(KEY).decode().replace("PRIVATE KEY", "PUBLIC KEY") + ending
     body = secret.splitlines()[1]
     for name in ("PODIUM_SIGNING_KEY", "PODIUM_SIGNING_KEY_FILE"):
         give_key(**{name: secret})

@@ -1,7 +1,7 @@
 """A body of each type of entry, for the tests of shapes, schema and page."""
 
 from lib.ledger.entry.fields import Correction, Evidence, Gate, Policy, Source, Waiver
-from lib.ledger.entry.schema_2_types import HeadRef, PolicySet, Settled
+from lib.ledger.entry.schema_2_types import HeadRef, PolicySet, Settlement
 from lib.ledger.entry.types import (
     Carry,
     Closing,
@@ -77,8 +77,8 @@ def make_second_schema_bodies(stamp):
     """A body of each type of schema 2."""
     head = HeadRef(book="0123456789abcdef", place=7, chain="ab" * 32)
     return [
-        Settled(**stamp, places=(5, 9), why="newer schema", reason=REASON),
-        Settled(**stamp, was=head, now=head, why="replaced book", reason=REASON),
+        Settlement(**stamp, places=(5, 9), why="newer schema", reason=REASON),
+        Settlement(**stamp, was=head, now=head, why="replaced book", reason=REASON),
         PolicySet(**stamp, name="strict", sha="ab" * 32, text="review: required", require_review=True, reason=REASON),
     ]
 

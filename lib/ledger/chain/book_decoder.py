@@ -152,6 +152,7 @@ def _repeated_id_finding(position: int) -> LedgerFinding:
 
 
 def _newer_schema_findings(entry: Entry, position: SignedPosition) -> list[LedgerFinding]:
+    """A newer Podium signs what it writes: an entry that no key signed, whosever it is, stops nothing."""
     if not is_newer_body(entry.body):
         return []
     is_signed = is_valid_signature(find_signature(entry.body), position, entry.unsigned_sha256)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Field, TypeAdapter, ValidationError
 
 from lib.ledger.entry.fields import Timestamp
-from lib.ledger.entry.schema_2_types import SCHEMA_2, PolicySet, Settled
+from lib.ledger.entry.schema_2_types import SCHEMA_2, PolicySet, Settlement
 from lib.ledger.entry.types import (
     SCHEMA_1,
     Body,
@@ -48,7 +48,7 @@ FirstSchemaBody = (
     | FollowedUp
     | Volume
 )
-SecondSchemaBody = Settled | PolicySet
+SecondSchemaBody = Settlement | PolicySet
 """Those of schema 2 that this Podium knows."""
 _BODIES_BY_SCHEMA: Mapping[int, TypeAdapter[Any]] = {
     SCHEMA_1: TypeAdapter(Annotated[FirstSchemaBody, Field(discriminator="type")]),

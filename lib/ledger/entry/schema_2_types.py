@@ -23,7 +23,7 @@ class HeadRef(LedgerValue):
     chain: str
 
 
-class Settled(Body):
+class Settlement(Body):
     """A person looked at what stopped the decisions and goes on: at `places`, or at the book `now` in place of the one that `was`.
 
     `why` is what was found there, in the words of `verify`.

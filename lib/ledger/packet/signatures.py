@@ -32,20 +32,20 @@ def exporters_keys(packet: Packet) -> TrustedKeys:
 
 def packet_keys(book: DecodedBook, positions: Collection[int], keys: TrustedKeys) -> tuple[PacketKey, ...]:
     """The keys that signed the entries at these positions, with what is known of them here."""
-    found = dict[str, PacketKey]()
+    keys_by_fingerprint = dict[str, PacketKey]()
     for entry in book.entries:
         if entry.position in positions and has_valid_signature(book, entry):
             signature, fingerprint = find_signature(entry.body), entry_fingerprint(entry)
             key = keys.find(fingerprint) or KnownKey(fingerprint, is_trusted=False)
             name = "the Podium that made this packet" if key.is_own else key.name
-            found[fingerprint] = PacketKey(
+            keys_by_fingerprint[fingerprint] = PacketKey(
                 fingerprint=fingerprint,
                 key=signature.key if signature else "",
                 name=name,
                 own=key.is_own,
                 trusted=key.is_trusted,
             )
-    return tuple(found.values())
+    return tuple(keys_by_fingerprint.values())
 
 
 def packet_signatures(book: DecodedBook, positions: Collection[int], keys: TrustedKeys) -> PacketSignatures:

@@ -8,7 +8,7 @@ from typing import Any
 from lib.ledger.chain.entry_signatures import signature_status_at
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.chain.signatures import SignatureStatus, TrustedKeys
-from lib.ledger.entry.schema_2_types import PolicySet, Settled
+from lib.ledger.entry.schema_2_types import PolicySet, Settlement
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import (
     Body,
@@ -145,7 +145,7 @@ def _summary(state: BookState, body: Body) -> str:
             return _OPENED_TEXTS[body.why]
         case Registered():
             return body.note or (f"From run {body.lineage.run_name}" if body.lineage.run_name else "A version came to be")
-        case Decided() | Requested() | FollowedUp() | Corrected() | Settled():
+        case Decided() | Requested() | FollowedUp() | Corrected() | Settlement():
             return body.reason.text
         case Observed():
             return _observed_summary(body)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lib.ledger.chain.entry_signatures import signature_status
 from lib.ledger.chain.hash_chain import DecodedBook
 from lib.ledger.chain.signatures import TrustedKeys
-from lib.ledger.entry.schema_2_types import PolicySet, Settled
+from lib.ledger.entry.schema_2_types import PolicySet, Settlement
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def settled_positions(book: DecodedBook, keys: TrustedKeys) -> Mapping[int, int]
     """Place that stopped the decisions → position of the entry that settles it for this Podium, the first one where several do."""
     settled = dict[int, int]()
     for entry in book.entries:
-        if isinstance(entry.body, Settled) and signature_status(book, entry, keys) == "trusted":
+        if isinstance(entry.body, Settlement) and signature_status(book, entry, keys) == "trusted":
             settled = dict.fromkeys(entry.body.places, entry.position) | settled
     return settled
 

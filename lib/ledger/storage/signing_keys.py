@@ -70,7 +70,7 @@ class Signer:
             return None
         key = key or read_key_file(self.home) or create_key(self)
         with suppress(NotWritable, Busy):  # a container may have nowhere to keep the public part, and signs all the same
-            record_public_key(self.home, OwnKey(_public_text(key), format_timestamp(self.clock())))
+            record_public_key(self.home, _public_part(key, self))
         return key
 
 
@@ -83,14 +83,14 @@ def create_signer(environment: Mapping[str, str], clock: Callable[[], datetime],
 def read_given_key() -> "Ed25519PrivateKey | None":
     """The key that the environment held, or the file it named; None when it named none. Raises NotWritable for one that is no key."""
     if path := given_value(KEY_FILE_VARIABLE):
-        data = _read_file(Path(path).expanduser(), KEY_FILE_VARIABLE, is_mounted=True)
+        data = _read_file(Path(path), KEY_FILE_VARIABLE, is_mounted=True)
         if data is None:
             raise _key_error(
                 f"{KEY_FILE_VARIABLE} names a file that is not there.", "Mount the secret, or leave the variable out."
             )
         return _parse_key(data, KEY_FILE_VARIABLE)
     text = given_value(KEY_VARIABLE).replace("\\n", "\n")
-    return _parse_key(text.encode(), KEY_VARIABLE) if text else None
+    return _parse_key(text.encode("utf-8", "surrogateescape"), KEY_VARIABLE) if text else None
 
 
 def read_key_file(home: Path) -> "Ed25519PrivateKey | None":
@@ -100,37 +100,27 @@ def read_key_file(home: Path) -> "Ed25519PrivateKey | None":
     return None if data is None else _parse_key(data, str(file))
 
 
-def create_key(signer: Signer, *, replaces: bool = False) -> "Ed25519PrivateKey":
-    """Make the key of a folder. Of several processes that try at once one makes it, and the others read it.
-
-    With `replaces` a new one takes the place of the present one, whose public part stays. Raises NotWritable, Busy.
-    """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+def create_key(signer: Signer) -> "Ed25519PrivateKey":
+    """Make the key of a folder. Of several processes that try at once one makes it, and the others read it. Raises NotWritable, Busy."""
     with _lock_folder(signer.home) as folder:
-        if not replaces and (present_key := read_key_file(signer.home)) is not None:
-            return present_key
-        key = Ed25519PrivateKey.generate()
-        _write_record(folder, OwnKey(_public_text(key), format_timestamp(signer.clock())))
-        _write_whole_file(folder / KEY_FILE, _to_pem(key))
-    return key
+        return read_key_file(signer.home) or _write_new_key(signer, folder)
 
 
 def rotate_key(signer: Signer) -> OwnKey:
     """Sign with a new key from now on. Earlier entries keep their signatures, and this Podium goes on trusting them.
 
-    Raises ActionRefused when the key was given by the environment, NotWritable.
+    Raises ActionRefused when the key was given by the environment, NotWritable, Busy.
     """
     if given_by := next((name for name in (KEY_FILE_VARIABLE, KEY_VARIABLE) if given_value(name)), ""):
         raise ActionRefused(
             f"The key of this Podium comes from {given_by}.",
             next="Put a new key into that secret; openssl genpkey -algorithm ed25519 makes one.",
         )
-    with suppress(NotWritable):  # one that cannot be used is replaced, too
-        if (present_key := read_key_file(signer.home)) is not None:
-            record_public_key(signer.home, OwnKey(_public_text(present_key), format_timestamp(signer.clock())))
-    key_text = _public_text(create_key(signer, replaces=True))
-    return next(key for key in read_own_keys(signer.home) if key.public_key == key_text)
+    with _lock_folder(signer.home) as folder:
+        with suppress(NotWritable):  # one that cannot be used is replaced, too
+            if (present_key := read_key_file(signer.home)) is not None:
+                _write_record(folder, _public_part(present_key, signer))
+        return _public_part(_write_new_key(signer, folder), signer)
 
 
 def record_public_key(home: Path, key: OwnKey) -> None:
@@ -200,10 +190,25 @@ def _parse_key(data: bytes, label: str) -> "Ed25519PrivateKey":
     return key
 
 
+def _write_new_key(signer: Signer, folder: Path) -> "Ed25519PrivateKey":
+    """Make a key: its public part is kept first, so that no signature is ever by a key that nobody knows. To be called under the lock."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    _write_record(folder, _public_part(key, signer))
+    _write_whole_file(folder / KEY_FILE, _to_pem(key))
+    return key
+
+
 def _to_pem(key: "Ed25519PrivateKey") -> bytes:
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _public_part(key: "Ed25519PrivateKey", signer: Signer) -> OwnKey:
+    """The public part of a key that is new now."""
+    return OwnKey(_public_text(key), format_timestamp(signer.clock()))
 
 
 def _public_text(key: "Ed25519PrivateKey") -> str:

@@ -51,6 +51,6 @@ def _decision_text(decision: PendingDecision) -> str:
     )
     return (
         f"**{escape(decision.model)}** {version_label(decision.version)} → {badge_markdown(STAGE_BADGES, decision.to_stage)} "
-        f"decided by {escape(decision.actor.name)} {format_age(decision.at, now())} (entry {decision.position}). "
+        f"decided by {escape(decision.actor_name)} {format_age(decision.at, now())} (entry {decision.position}). "
         f"{decision.progress_text} {advice}"
     )

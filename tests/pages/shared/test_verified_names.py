@@ -1,7 +1,9 @@
 """A tick stands beside a name only where a key that this Podium trusts says so; a planted decision claims to be somebody's."""
 
 import pytest
+from click.testing import CliRunner
 
+from lib.cli import podium
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
 from lib.ui.components.actor_name import actor_badge_markdown, actor_markdown
@@ -62,6 +64,16 @@ def test_the_answer_and_the_board_of_audit_say_who_is_meant_to_have_decided(app,
     assert f"put there by **{CLAIM}**" in page_text(page)
     assert list(page.dataframe[0].value["by"]) == [CLAIM]
     assert TICK not in " ".join(cells(app("models", store, model="wine")))
+
+
+def test_a_planted_decision_that_waits_to_be_finished_claims_to_be_hers(app, store):
+    """The place where it matters most: whoever presses Finish lends it their credentials."""
+    plant_decision(store, verdict="approve")
+    for page in (app("models", store, model="wine"), app("audit", store)):
+        (info,) = [info.value for info in page.info if "decided by" in info.value]
+        assert "decided by somebody who claims to be ana" in info
+    result = CliRunner().invoke(podium, ["recover"])
+    assert "decided by somebody who claims to be ana" in result.stdout, result.output
 
 
 def test_settings_shows_the_keys_and_whose_are_trusted(app, store, tmp_path):

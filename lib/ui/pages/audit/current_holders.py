@@ -147,7 +147,9 @@ def _holder_rows(registry: LoadedRegistry, snapshot: RegistrySnapshot, at: datet
         {
             "model": snapshot.model,
             "stage": [SLOTS[slot]],
-            **_holder_cells(snapshot, _find_holders(state, slot, at, keys), slot, at),
+            **_holder_cells(
+                snapshot, _find_holders(state, slot, at, keys) if snapshot.slot_states[slot].holders else (), slot, at
+            ),
         }
         | {"state": "moved outside" if slot in drifted_slots else "" if state else _missing_record_text(registry, snapshot.model)}
         for slot in slots

@@ -2,7 +2,7 @@
 
 from lib.ledger.entry.fields import Correction, Gate
 from lib.ledger.entry.schema import is_newer_body
-from lib.ledger.entry.schema_2_types import PolicySet, Settled
+from lib.ledger.entry.schema_2_types import PolicySet, Settlement
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import (
     Body,
@@ -64,7 +64,7 @@ def _other_facts(body: Body) -> dict[str, str]:
 def _second_schema_facts(body: Body) -> dict[str, str]:
     """The entries of schema 2, and those of which only a newer Podium knows what they carry."""
     match body:
-        case Settled():
+        case Settlement():
             heads = [f"place {head.place} of {short_hash(escape(head.book))}" for head in (body.was, body.now) if head]
             return {"Settles": escape(body.why), "Places": ", ".join(map(str, body.places)), "Books": " → ".join(heads)}
         case PolicySet():
