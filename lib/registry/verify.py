@@ -9,8 +9,8 @@ from lib.errors import LedgerBroken, NotFound
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor
 from lib.ledger.chain.book_findings import check_clock_skew, collect_findings
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, LedgerFinding
-from lib.ledger.state.book_lookup import BookLives, book_ids, book_lives
-from lib.ledger.state.index_findings import find_index_strays
+from lib.ledger.state.book_lookup import book_ids
+from lib.ledger.state.index_findings import find_index_strays, named_lives
 from lib.ledger.state.volumes import carry_findings
 from lib.ledger.storage.book_index import find_book_id, read_index_params
 from lib.registry.reader import (
@@ -76,7 +76,8 @@ def verify_all(backend: Backend, model_anchors: Sequence[ModelAnchor] = ()) -> t
         books, owners = read_sealed_books(backend), {snapshot.tagged_book_id: snapshot.model for snapshot in snapshots}
         indexed_ids, index_findings = frozenset(books), (LedgerFinding(0, "index changed", str(error)),)
     snapshot_by_model = {snapshot.model: snapshot for snapshot in snapshots}
-    pairs = sorted((owners.get(book_id) or book.model, book_id) for book_id, book in books.items())
+    told_books = {book_id: book for book_id, book in books.items() if book.state.book.head or book_id in owners}
+    pairs = sorted((owners.get(book_id) or book.model, book_id) for book_id, book in told_books.items())
     for model, book_id in pairs:
         snapshot = snapshot_by_model[model] if book_id in owners else RegistrySnapshot(model)
         verifications.append(_verify_book(model, book_id, books, snapshot))
@@ -116,10 +117,7 @@ def _verify_book(
 def _find_index_strays(
     index_params: Mapping[str, str], books: Mapping[str, LoadedBook], snapshots: Sequence[RegistrySnapshot]
 ) -> tuple[LedgerFinding, ...]:
-    lives_by_book = {
-        book_id: book_lives(book.state) if book.state.book.entries else BookLives(lives=frozenset([(book.model, "")]))
-        for book_id, book in books.items()
-    }
+    lives_by_book = {book_id: named_lives(book.state, book.model) for book_id, book in books.items()}
     return find_index_strays(index_params, lives_by_book, map(incarnation_of, snapshots))
 
 
