@@ -14,8 +14,7 @@ from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor
 from lib.ledger.chain.book_findings import check_clock_skew, collect_findings, condense_findings
 from lib.ledger.chain.entry_signatures import signature_findings
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, LedgerFinding
-from lib.ledger.state.book_lookup import BookLives, book_lives
-from lib.ledger.state.index_findings import find_index_strays
+from lib.ledger.state.index_findings import find_index_strays, named_lives
 from lib.ledger.state.inventory_findings import InventoryFinding, judge_inventory
 from lib.ledger.state.ledger_inventory import LedgerInventory
 from lib.ledger.state.volumes import carry_findings
@@ -156,10 +155,7 @@ def _verify_book(
 def _find_index_strays(
     index_params: Mapping[str, str], books: Mapping[str, LoadedBook], snapshots: Sequence[RegistrySnapshot]
 ) -> tuple[LedgerFinding, ...]:
-    lives_by_book = {
-        book_id: book_lives(book.state) if book.state.book.entries else BookLives(lives=frozenset([(book.model, "")]))
-        for book_id, book in books.items()
-    }
+    lives_by_book = {book_id: named_lives(book.state, book.model) for book_id, book in books.items()}
     return find_index_strays(index_params, lives_by_book, map(incarnation_of, snapshots))
 
 

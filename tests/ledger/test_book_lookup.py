@@ -1,6 +1,6 @@
 """Nothing that is added to the index or to a book takes a model's book away, for any set of additions; and what was added is named."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ from lib.ledger.state.book_lookup import (
     group_tagged_books,
     resolve_book_id,
 )
-from lib.ledger.state.index_findings import find_index_strays
+from lib.ledger.state.index_findings import find_index_strays, named_lives
 from tests.support.ledger_factories import make_book_state, make_intent, make_opened
 
 
@@ -29,17 +29,25 @@ class World:
 
     def find(self, incarnation, index=None, lives=None):
         tagged_books = group_tagged_books(self.models)
-        return resolve_book_id(index or self.index, incarnation, (lives or self.lives).get, lambda: tagged_books)
+        return resolve_book_id(index or self.index, incarnation, lives_reader(lives or self.lives), lambda: tagged_books)
 
 
-def make_lives(*lives):
-    """The lives of a book that was opened for these models, by name and creation time."""
-    return BookLives(lives[0][0] if lives else "", tuple(dict.fromkeys(time for _, time in lives)), frozenset(lives))
+def lives_reader(lives_by_book):
+    """Reads the lives of books that were opened for these models, by name and creation time."""
+    return {
+        book: BookLives(lives[0][0] if lives else "", tuple(dict.fromkeys(time for _, time in lives)))
+        for book, lives in lives_by_book.items()
+    }.get
+
+
+def find_strays(world, index, lives_by_book=None):
+    lives_by_book = world.lives if lives_by_book is None else lives_by_book
+    return find_index_strays(index, {book: frozenset(lives) for book, lives in lives_by_book.items()}, world.models)
 
 
 def add_recorded(world, name, has_tag):
     book, time = f"book-of-{name}", f"{name} 1"
-    world.lives[book] = make_lives((name, time))
+    world.lives[book] = [(name, time)]
     world.models.append(ModelIncarnation(name, time, book if has_tag else ""))
     world.index[world.models[-1].name_key] = book
 
@@ -47,7 +55,7 @@ def add_recorded(world, name, has_tag):
 def add_renamed(world, name, is_settled):
     """A renamed model, and a new one under its old name with a book of its own."""
     book, new_book, time = f"book-of-{name}", f"second-of-{name}", f"{name} 1"
-    world.lives |= {book: make_lives((name, time)), new_book: make_lives((name, f"{name} 2"))}
+    world.lives |= {book: [(name, time)], new_book: [(name, f"{name} 2")]}
     renamed, successor = (
         ModelIncarnation(f"{name}-old", time, book),
         ModelIncarnation(name, f"{name} 2", new_book if is_settled else ""),
@@ -60,14 +68,14 @@ def add_renamed(world, name, is_settled):
 def add_recreated(world, name, _):
     """A model that was made anew and that nobody has looked at since."""
     book = f"book-of-{name}"
-    world.lives[book] = make_lives((name, f"{name} 1"))
+    world.lives[book] = [(name, f"{name} 1")]
     world.models.append(ModelIncarnation(name, f"{name} 2"))
     world.index[world.models[-1].name_key] = book
 
 
 def add_deleted(world, name, _):
     book = f"book-of-{name}"
-    world.lives[book] = make_lives((name, f"{name} 1"))
+    world.lives[book] = [(name, f"{name} 1")]
     world.models.append(ModelIncarnation(name, None))
     world.index[world.models[-1].name_key] = book
 
@@ -90,16 +98,9 @@ def attacked_worlds(draw):
     """A world; its index and the lives of its books after somebody added to both, and made books of their own."""
     world = draw(worlds())
     known_lives = [(m.model, m.created_at) for m in world.models if m.created_at]
-    any_lives = st.sampled_from([*known_lives, *(life for lives in world.lives.values() for life in lives.lives), ("z", "z 1")])
-    added = {book: draw(st.lists(any_lives, max_size=2)) for book in world.lives}
-    lives = {
-        book: replace(
-            told, created_times=tuple(dict.fromkeys([*told.created_times, *(time for _, time in added[book])])),
-            lives=told.lives | set(added[book]),
-        )
-        for book, told in world.lives.items()
-    }  # fmt: skip
-    lives |= {f"forged-{n}": make_lives(*draw(st.lists(any_lives, max_size=2))) for n in range(2)}
+    any_lives = st.sampled_from([*known_lives, *(life for lives in world.lives.values() for life in lives), ("z", "z 1")])
+    lives = {book: [*told, *draw(st.lists(any_lives, max_size=2))] for book, told in world.lives.items()}
+    lives |= {f"forged-{n}": draw(st.lists(any_lives, max_size=2)) for n in range(2)}
     keys = [key for model in world.models for key in model.index_keys[:4]]
     names = st.one_of(st.sampled_from(keys), st.sampled_from(["book.x", "podium", ModelIncarnation("z", None).name_key]))
     values = st.sampled_from([*lives, "not-there", "../..", ""])
@@ -126,10 +127,10 @@ def test_no_addition_to_the_index_or_to_a_book_changes_whose_book_is_whose(attac
 @given(attacked_worlds())
 def test_what_podium_itself_names_is_no_finding_and_each_addition_that_explains_nothing_is(attacked_world):
     world, index, _ = attacked_world
-    assert find_index_strays(world.index, world.lives, world.models) == ()
+    assert find_strays(world, world.index) == ()
     strays = {name: value for name, value in index.items() if name not in world.index}
     unexplained = {n: v for n, v in strays.items() if n in ("podium", "book.x") or v in ("../..", "")}
-    findings = find_index_strays(world.index | unexplained, world.lives, world.models)
+    findings = find_strays(world, world.index | unexplained)
     is_run = unexplained.get("book.x") not in (None, "../..", "") and unexplained["book.x"] not in world.lives
     assert bool(findings) == bool(set(unexplained) - ({"book.x"} if is_run else set()))
     assert not any(finding.blocks_writing for finding in findings)
@@ -141,10 +142,10 @@ def test_a_book_named_under_the_name_of_another_model_and_a_second_book_of_one_l
     add_unrecorded(world, "b", False)
     beer = world.models[1]
     planted_index = world.index | {beer.name_key: "book-of-a", world.models[0].incarnation_key: "forged"}
-    lives = world.lives | {"forged": make_lives(("a", "a 1"))}
-    findings = find_index_strays(planted_index, lives, world.models)
+    lives = world.lives | {"forged": [("a", "a 1")]}
+    findings = find_strays(world, planted_index, lives)
     assert [finding.what for finding in findings] == ["stray name", "rival books"]
-    assert "book book-of-… of a under a name that this book never had" in findings[0].means
+    assert "book book-of-… under a name that this book never had" in findings[0].means
     assert world.find(world.models[0], planted_index, lives) == "book-of-a"
     assert world.find(beer, planted_index, lives) is None
 
@@ -153,10 +154,10 @@ def test_a_book_that_was_elected_and_has_no_entry_yet_is_no_finding():
     world = World()
     add_unrecorded(world, "a", False)
     (model,) = world.models
-    lives = {"empty": BookLives(lives=frozenset([("a", "")]))}
+    lives = {"empty": [("a", "")]}
     for key in model.index_keys:
-        assert find_index_strays(world.index | {key: "empty"}, lives, world.models) == ()
-    assert [f.what for f in find_index_strays({"book.x": "empty"}, lives, world.models)] == ["stray name"]
+        assert find_strays(world, world.index | {key: "empty"}, lives) == ()
+    assert [f.what for f in find_strays(world, {"book.x": "empty"}, lives)] == ["stray name"]
 
 
 def test_ten_thousand_names_become_a_few_findings():
@@ -181,5 +182,6 @@ def test_the_lives_of_a_book_are_those_it_was_opened_for_under_the_names_its_ent
     state = make_book_state(make_opened(created="2026-01-01T00:00:00.000Z"), renamed_intent, make_opened(created=None))
     lives = book_lives(state)
     assert (lives.first_model, lives.created_times) == ("m", ("2026-01-01T00:00:00.000Z",))
-    assert lives.lives == {("m", "2026-01-01T00:00:00.000Z"), ("n", "2026-01-01T00:00:00.000Z"), ("m", "")}
+    assert named_lives(state, "x") == {("m", "2026-01-01T00:00:00.000Z"), ("n", "2026-01-01T00:00:00.000Z"), ("m", "")}
     assert book_lives(make_book_state()) == BookLives()
+    assert named_lives(make_book_state(), "x") == {("x", "")}

@@ -163,7 +163,7 @@ def test_a_well_formed_entry_with_nonsense_in_it_cannot_break_reading(fresh_stor
 
 def test_whose_book_is_a_question_of_lives_not_of_names():
     def find_book(incarnation, created_at_by_book, existing_times, index):
-        lives = {book: BookLives("wine", (time,), frozenset([("wine", time)])) for book, time in created_at_by_book.items()}
+        lives = {book: BookLives("wine", (time,)) for book, time in created_at_by_book.items()}
         return resolve_book_id(index, incarnation, lives.get, lambda: dict.fromkeys(existing_times, ("",)))
 
     named = {ModelIncarnation("wine", "1").name_key: "b1"}

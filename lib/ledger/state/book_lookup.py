@@ -51,12 +51,10 @@ class ModelIncarnation:
 
 @dataclass(frozen=True)
 class BookLives:
-    """The lives a book tells: the model of its first entry (empty: no entry yet), the creation times of the models it was opened for,
-    in order, and each name with the creation time it was used for."""
+    """The lives a book tells: the model of its first entry (empty: no entry yet), and the creation times it was opened for, in order."""
 
     first_model: str = ""
     created_times: tuple[str, ...] = ()
-    lives: frozenset[tuple[str, str]] = frozenset()
 
 
 LivesReader = Callable[[str], BookLives | None]
@@ -78,14 +76,9 @@ def incarnation_keys(model: str, created_at: str) -> tuple[str, ...]:
 
 def book_lives(state: BookState) -> BookLives:
     """The lives that a book tells, by its entries."""
-    models, created_times, lives = list[str](), dict[str, None](), set[tuple[str, str]]()
-    created_at = ""
-    for entry in state.book.entries:
-        created_at = (entry.body.created or "") if isinstance(entry.body, Opened) else created_at
-        created_times |= {created_at: None} if created_at else {}
-        models += [entry.body.model] if entry.body.model and not models else []
-        lives |= {(entry.body.model, created_at)} if entry.body.model else set()
-    return BookLives("".join(models), tuple(created_times), frozenset(lives))
+    entries = state.book.entries
+    created_times = [entry.body.created for entry in entries if isinstance(entry.body, Opened) and entry.body.created]
+    return BookLives(next((entry.body.model for entry in entries if entry.body.model), ""), tuple(dict.fromkeys(created_times)))
 
 
 def resolve_book_id(

@@ -9,22 +9,34 @@ from collections.abc import Iterable, Mapping
 
 from lib.ledger.chain.book_findings import condense_findings, stray_parameter_findings
 from lib.ledger.chain.hash_chain import LedgerFinding
+from lib.ledger.entry.types import Opened
 from lib.ledger.state.book_lookup import (
     BOOK_PARAM_PREFIX,
     RUN_ID,
-    BookLives,
     ModelIncarnation,
     incarnation_keys,
     name_key,
 )
+from lib.ledger.state.replay import BookState
 from lib.text import clean_text, join_words
 
+NamedLives = frozenset[tuple[str, str]]
+"""The lives a book tells: each name it ever had with the creation time of the model that had it, empty where no entry says so."""
 SEAL_PARAM = "index"
 _MAX_NAMES_LISTED, _MAX_NAME_LENGTH = 3, 48
 
 
+def named_lives(state: BookState, name: str) -> NamedLives:
+    """The lives of a book by its entries; of one without entries the model `name` that it was begun for."""
+    lives, created_at = set[tuple[str, str]](), ""
+    for entry in state.book.entries:
+        created_at = (entry.body.created or "") if isinstance(entry.body, Opened) else created_at
+        lives.add((entry.body.model, created_at))
+    return frozenset(life for life in lives if life[0]) if lives else frozenset([(name, "")])
+
+
 def find_index_strays(
-    index_params: Mapping[str, str], lives_by_book: Mapping[str, BookLives], living_models: Iterable[ModelIncarnation]
+    index_params: Mapping[str, str], lives_by_book: Mapping[str, NamedLives], living_models: Iterable[ModelIncarnation]
 ) -> tuple[LedgerFinding, ...]:
     """What was added to the index that no record explains. `lives_by_book` holds the books that are there, by run id.
 
@@ -36,7 +48,7 @@ def find_index_strays(
         models_by_name[model.model].append(model)
         models_by_time[model.created_at or ""].append(model)
     explained_keys = {
-        book_id: _explained_keys(lives, models_by_time if lives.created_times else models_by_name)
+        book_id: _explained_keys(lives, models_by_time if any(time for _, time in lives) else models_by_name)
         for book_id, lives in lives_by_book.items()
     }
     findings, other_names = list[LedgerFinding](), list[str]()
@@ -46,18 +58,17 @@ def find_index_strays(
         elif not RUN_ID.fullmatch(value):
             findings.append(_stray_name("The index names what is no run as a book."))
         elif value in explained_keys and name not in explained_keys[value]:
-            owner = clean_text(lives_by_book[value].first_model)[:_MAX_NAME_LENGTH] or "no model yet"
-            findings.append(_stray_name(f"The index names book {value[:8]}… of {owner} under a name that this book never had."))
+            findings.append(_stray_name(f"The index names book {value[:8]}… under a name that this book never had."))
     return condense_findings((*findings, *stray_parameter_findings(other_names, "index"), *_rival_findings(lives_by_book)))
 
 
-def _explained_keys(lives: BookLives, models: Mapping[str, Iterable[ModelIncarnation]]) -> frozenset[str]:
+def _explained_keys(lives: NamedLives, models: Mapping[str, Iterable[ModelIncarnation]]) -> frozenset[str]:
     """The parameters of the index that may name a book: those of its lives, and of the living models that it tells of.
 
-    `models` are by creation time; for a book without entries by name, because it was begun for one of these.
+    `models` are by creation time; by name for a book that tells none, because it was begun for one of these.
     """
-    texts = lives.created_times or tuple(model for model, _ in lives.lives)
-    known_lives = lives.lives | {(model.model, str(model.created_at)) for text in texts for model in models.get(text, ())}
+    texts = {time for _, time in lives if time} or {name for name, _ in lives}
+    known_lives = lives | {(model.model, str(model.created_at)) for text in texts for model in models.get(text, ())}
     return frozenset(key for model, created_at in known_lives for key in (name_key(model), *incarnation_keys(model, created_at)))
 
 
@@ -65,11 +76,11 @@ def _stray_name(problem: str) -> LedgerFinding:
     return LedgerFinding(0, "stray name", f"{problem} Somebody added it; no record is read by it.")
 
 
-def _rival_findings(lives_by_book: Mapping[str, BookLives]) -> list[LedgerFinding]:
+def _rival_findings(lives_by_book: Mapping[str, NamedLives]) -> list[LedgerFinding]:
     """Lives that several books tell."""
     books_by_life = defaultdict[tuple[str, str], list[str]](list)
     for book_id, lives in sorted(lives_by_book.items()):
-        for model, created_at in lives.lives:
+        for model, created_at in lives:
             if created_at:
                 books_by_life[model, created_at].append(book_id)
     return [
