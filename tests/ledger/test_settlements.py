@@ -3,11 +3,12 @@
 import pytest
 
 from lib.ledger.chain.book_decoder import decode_volume
+from lib.ledger.chain.hash_chain import LedgerFinding
 from lib.ledger.chain.signatures import NO_KEYS, trust_fingerprints
-from lib.ledger.entry.schema_2_types import PolicySet, Settlement
+from lib.ledger.entry.schema_2_types import HeadRef, PolicySet, Settlement
 from lib.ledger.entry.types import to_json
 from lib.ledger.state.replay import replay
-from lib.ledger.state.settlements import ReviewRule, review_rule, settled_positions
+from lib.ledger.state.settlements import ReviewRule, Settlements, mark_settled, read_settlements, review_rule
 from tests.support.entry_signing import fingerprint_of, make_param, make_private_key
 from tests.support.ledger_entries import REASON
 from tests.support.ledger_factories import COMMON_FIELDS, make_opened
@@ -28,8 +29,8 @@ def make_book(*bodies_and_keys):
     return decode_volume(params, BOOK)
 
 
-def settle(*places):
-    return Settlement(**COMMON_FIELDS, places=places, why="newer schema", reason=REASON)
+def settle(*places, **fields):
+    return Settlement(**COMMON_FIELDS, places=places, **fields, why="newer schema", reason=REASON)
 
 
 def policy(*, require_review):
@@ -42,14 +43,32 @@ ON, OFF = policy(require_review=True), policy(require_review=False)
 @pytest.mark.parametrize("key", [FOREIGN, None, "FORGED"], ids=["another key", "no key", "a forged signature"])
 def test_what_somebody_else_settled_is_not_settled_here(key):
     book = make_book((make_opened(), OURS), (settle(1), key))
-    assert settled_positions(book, KEYS) == {}
-    assert settled_positions(book, trust_fingerprints([fingerprint_of(FOREIGN)])) == ({1: 2} if key == FOREIGN else {})
+    assert read_settlements(book, KEYS) == Settlements()
+    assert read_settlements(book, trust_fingerprints([fingerprint_of(FOREIGN)])).positions == ({1: 2} if key == FOREIGN else {})
 
 
 def test_what_was_settled_under_a_trusted_key_is_told_with_the_first_entry_that_did():
     book = make_book((make_opened(), OURS), (settle(1), FOREIGN), (settle(1, 7), OURS), (settle(1), OURS))
-    assert settled_positions(book, KEYS) == {1: 3, 7: 3}
-    assert settled_positions(book, NO_KEYS) == {}
+    assert read_settlements(book, KEYS).positions == {1: 3, 7: 3}
+    assert read_settlements(book, NO_KEYS) == Settlements()
+
+
+def test_runs_elsewhere_and_the_head_that_was_remembered_are_settled_by_their_ids():
+    was = HeadRef(book="b" * 32, place=9, chain="c" * 64)
+    book = make_book(
+        (make_opened(), OURS), (settle(runs=["d" * 32], was=was), OURS), (settle(was=was), FOREIGN), (settle(was=was), OURS)
+    )
+    settlements, ids = read_settlements(book, KEYS), {entry.position: entry.id for entry in book.entries}
+    assert settlements.run_ids == {"d" * 32: 2}
+    assert settlements.replacements == {"b" * 32: {ids[2], ids[4]}}
+    assert settlements.entry_ids == {ids[2], ids[4]}
+
+
+def test_a_finding_is_settled_by_the_run_it_is_about_else_by_its_place():
+    settlements = Settlements(positions={0: 5, 3: 6}, run_ids={"d": 7})
+    findings = [LedgerFinding(3, "void", ""), LedgerFinding(4, "void", ""), LedgerFinding(0, "stray parameter", "")]
+    about_runs = [LedgerFinding(0, "copy", "", subject="d"), LedgerFinding(0, "copy", "", subject="e")]
+    assert [finding.settled_by for finding in mark_settled([*findings, *about_runs], settlements)] == [6, 0, 5, 7, 0]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ class Entry:
 class LedgerFinding:
     """What does not fit in a book: where, what, and what it means. It `blocks_writing` when nothing may be written any more.
 
-    `subject` is the run or the tag it is about, where it is about one: by it a finding is the same again at the next reading.
+    `subject` is the run it is about, where it is about another one than the book: by it a finding is the same again at the next reading.
+    `settled_by` is the position of the entry in which a person settled it, 0 while none did.
     """
 
     position: int
@@ -41,6 +42,7 @@ class LedgerFinding:
     means: str
     blocks_writing: bool = False
     subject: str = ""
+    settled_by: int = 0
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,16 @@ class HeadRef(LedgerValue):
 
 
 class Settlement(Body):
-    """A person looked at what stopped the decisions and goes on: at `places`, or at the book `now` in place of the one that `was`.
+    """A person looked at what stopped the decisions and goes on: at `places` of this book, at `runs` elsewhere in the store that are no
+    part of the record, or at the book `now` in place of the one that `was` remembered.
 
-    `why` is what was found there, in the words of `verify`.
+    Place 0 stands for the parameters of the book that are no places. `why` is what was found, in the words of `verify`.
     """
 
     schema_: Literal[2] = Field(default=SCHEMA_2, alias="schema")
     type: Literal["SETTLED"] = "SETTLED"
     places: tuple[int, ...] = ()
+    runs: tuple[str, ...] = ()
     was: HeadRef | None = None
     now: HeadRef | None = None
     why: str

@@ -172,7 +172,7 @@ def _experiment_findings(inventory: LedgerInventory) -> list[InventoryFinding]:
             "tag without a record",
             f"Tag {INDEX_TAG} of {experiment.label} names run {clean_text(experiment.index_tag)[:40]} as the index, and no index here is "
             "that run: it was removed for good, or somebody wrote the tag by hand. If it is false, delete it.",
-            subject=f"{INDEX_TAG} {experiment.experiment_id} {experiment.index_tag}",
+            subject=experiment.index_tag,
         )
         for experiment in inventory.experiments
         if experiment.index_tag and experiment.index_tag not in known_ids
@@ -181,7 +181,7 @@ def _experiment_findings(inventory: LedgerInventory) -> list[InventoryFinding]:
 
 def _tag_findings(inventory: LedgerInventory) -> list[InventoryFinding]:
     return [
-        InventoryFinding(0, "tag without a record", _tag_text(inventory, tag), subject=tag.subject, model=tag.model)
+        InventoryFinding(0, "tag without a record", _tag_text(inventory, tag), subject=tag.book_id, model=tag.model)
         for tag in inventory.unexplained_tags
     ]
 

@@ -93,11 +93,6 @@ class LedgerTag:
         """As people find it: "tag podium.head of version 3"."""
         return f"tag {self.name} of {f'version {clean_text(self.version)[:20]}' if self.version else 'the model'}"
 
-    @property
-    def subject(self) -> str:
-        """The same for this tag with this value, and for no other."""
-        return f"{self.name} {self.model} {self.version} {self.value}"
-
 
 @dataclass(frozen=True)
 class LedgerInventory:

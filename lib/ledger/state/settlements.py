@@ -4,11 +4,11 @@ A signature changes nothing of what a book adds up to, so that two machines agre
 own person. And reviews that were once required stay so until somebody who is trusted here says otherwise.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from lib.ledger.chain.entry_signatures import signature_status
-from lib.ledger.chain.hash_chain import DecodedBook
+from lib.ledger.chain.hash_chain import DecodedBook, LedgerFinding
 from lib.ledger.chain.signatures import TrustedKeys
 from lib.ledger.entry.schema_2_types import PolicySet, Settlement
 
@@ -23,13 +23,51 @@ class ReviewRule:
     ignored_positions: tuple[int, ...] = ()
 
 
-def settled_positions(book: DecodedBook, keys: TrustedKeys) -> Mapping[int, int]:
-    """Place that stopped the decisions → position of the entry that settles it for this Podium, the first one where several do."""
-    settled = dict[int, int]()
+@dataclass(frozen=True)
+class Settlements:
+    """What the SETTLED entries under keys trusted here settle, each with the position of the first entry that does.
+
+    `positions` are places of the book, `run_ids` runs (or what a tag names as one) that are no part of the record. `replacements`:
+    run id of a book that was remembered → the ids of the entries which say that another head counts now.
+    """
+
+    positions: Mapping[int, int] = field(default_factory=dict)
+    run_ids: Mapping[str, int] = field(default_factory=dict)
+    replacements: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def entry_ids(self) -> frozenset[str]:
+        """The ids of the entries that replace a remembered head."""
+        return frozenset().union(*self.replacements.values())
+
+
+NOTHING_SETTLED = Settlements()
+
+
+def read_settlements(book: DecodedBook, keys: TrustedKeys) -> Settlements:
+    """What a book says is settled, as far as this Podium believes it."""
+    positions, run_ids, replacements = dict[int, int](), dict[str, int](), dict[str, frozenset[str]]()
     for entry in book.entries:
-        if isinstance(entry.body, Settlement) and signature_status(book, entry, keys) == "trusted":
-            settled = dict.fromkeys(entry.body.places, entry.position) | settled
-    return settled
+        if not isinstance(entry.body, Settlement) or signature_status(book, entry, keys) != "trusted":
+            continue
+        positions = dict.fromkeys(entry.body.places, entry.position) | positions
+        run_ids = dict.fromkeys(entry.body.runs, entry.position) | run_ids
+        if replaced := entry.body.was:
+            replacements[replaced.book] = replacements.get(replaced.book, frozenset()) | {entry.id}
+    return Settlements(positions, run_ids, replacements)
+
+
+def mark_settled(findings: Iterable[LedgerFinding], settlements: Settlements) -> tuple[LedgerFinding, ...]:
+    """The findings of a book, with the entry that settles each: by its subject where it has one, else by its place."""
+    return tuple(
+        replace(
+            finding,
+            settled_by=settlements.run_ids.get(finding.subject, 0)
+            if finding.subject
+            else settlements.positions.get(finding.position, 0),
+        )
+        for finding in findings
+    )
 
 
 def review_rule(book: DecodedBook, keys: TrustedKeys) -> ReviewRule:
