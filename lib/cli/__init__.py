@@ -6,7 +6,7 @@ else. Nothing heavy is imported before a command runs, so that `--help` and usag
 
 import click
 
-from lib.cli import demo, doctor, drift, keys, packet, recover, verify
+from lib.cli import demo, doctor, drift, keys, packet, recover, settle, verify
 from lib.cli import import_history as import_history
 from lib.cli import ledger_commands as ledger_commands
 from lib.cli import query_commands as query_commands
@@ -25,6 +25,7 @@ for _command in (
     *registry_commands.COMMANDS,
     *drift.COMMANDS,
     *recover.COMMANDS,
+    *settle.COMMANDS,
     *import_history.COMMANDS,
     *doctor.COMMANDS,
     *keys.COMMANDS,

@@ -60,6 +60,7 @@ COMMANDS = (drift,)
 def _read_findings(status: "ModelStatus", deleted_runs: "Mapping[str, str]") -> list[dict[str, Any]]:
     """What differs or was noticed; a finding is open while somebody has to decide, record or restore something."""
     from lib.ledger.entry.vocabulary import SLOTS
+    from lib.ledger.storage.key_trust import read_process_keys
     from lib.registry.drift import find_drifts
     from lib.registry.notices import collect_notices
 
@@ -83,7 +84,7 @@ def _read_findings(status: "ModelStatus", deleted_runs: "Mapping[str, str]") -> 
             "ways": [_resolution_to_json(resolution) for resolution in notice.resolutions],
             "open": notice.severity != "told" or not notice.position,
         }
-        for notice in collect_notices(status, deleted_runs)
+        for notice in collect_notices(status, deleted_runs, read_process_keys())
         if notice.what not in drift_texts
     ]
     return [*drifts, *notices]

@@ -15,7 +15,7 @@ from lib.text import format_count
 if TYPE_CHECKING:
     from lib.backends.backend import Backend
     from lib.ledger.chain.anchor_text import ModelAnchor
-    from lib.ledger.chain.hash_chain import Anchor
+    from lib.ledger.chain.hash_chain import Anchor, LedgerFinding
     from lib.ledger.chain.signatures import TrustedKeys
     from lib.registry.verify import BookVerification
 
@@ -41,7 +41,7 @@ def verify(context: CommandContext, model: str | None, anchors: tuple[str, ...],
     backend = context.open_backend()
     verifications = _verify_books(backend, model, parsed_anchors, noted_anchors)
     unreadable_text = describe_unreadable(backend)
-    has_findings = any(verification.findings for verification in verifications)
+    has_findings = any(verification.unsettled_findings for verification in verifications)
     keys = _read_keys()
     tags = _create_tags(options["repository"], verifications) if options["repository"] and not has_findings else {}
     lines = (
@@ -108,7 +108,10 @@ def _verification_to_json(verification: "BookVerification", tags: dict[str, str]
     from lib.ledger.chain.entry_signatures import count_signatures
 
     book = verification.book
-    findings = [{"place": finding.position, "what": finding.what, "means": finding.means} for finding in verification.findings]
+    findings = [
+        {"place": finding.position, "what": finding.what, "means": finding.means} | _settlement_to_json(finding)
+        for finding in verification.findings
+    ]
     document = {
         "model": verification.model,
         "entries": len(book.entries),
@@ -120,11 +123,18 @@ def _verification_to_json(verification: "BookVerification", tags: dict[str, str]
     return document | ({"tag": tags[verification.model]} if verification.model in tags else {})
 
 
+def _settlement_to_json(finding: "LedgerFinding") -> dict[str, Any]:
+    if not finding.settled_by:
+        return {}
+    return {"settled": finding.settled_by} | ({"settled_in": finding.settled_in} if finding.settled_in else {})
+
+
 def _verification_lines(verification: "BookVerification", keys: "TrustedKeys") -> list[str]:
     from lib.ledger.chain.entry_signatures import count_signatures
+    from lib.ledger.state.settlements import describe_settlement
 
     findings = [
-        f"  {f'place {finding.position}: ' if finding.position else ''}{finding.what}. {finding.means}"
+        f"  {f'place {finding.position}: ' if finding.position else ''}{finding.what}{describe_settlement(finding)}. {finding.means}"
         for finding in verification.findings
     ]
     part_count = verification.book.abandoned_part_count
@@ -132,7 +142,7 @@ def _verification_lines(verification: "BookVerification", keys: "TrustedKeys") -
     counts = f" ({count_signatures(verification.book, keys)})" if verification.book.entries else ""
     entries = f"{len(verification.book.entries)} entries{counts}"
     return [
-        f"{verification.model}: {entries}, {abandoned_parts}{'chain intact' if not findings else 'findings:'}",
+        f"{verification.model}: {entries}, {abandoned_parts}{'chain intact' if not verification.unsettled_findings else 'findings:'}",
         *findings,
     ]
 

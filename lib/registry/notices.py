@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from lib.ledger.chain.book_findings import condense_findings, list_findings
+from lib.ledger.chain.signatures import NO_KEYS, TrustedKeys
 from lib.ledger.entry.types import Observed, Opened
 from lib.ledger.entry.vocabulary import SLOTS, Slot
 from lib.ledger.state.replay import BookState
+from lib.ledger.state.settlements import mark_settled, read_settlements
 from lib.registry.drift import Drift, DriftResolution, find_drifts, unrecorded_changes
 from lib.registry.model_status import ModelStatus
 from lib.registry.snapshot import version_sort_key
@@ -38,10 +41,15 @@ class Notice:
     position: int = 0
 
 
-def collect_notices(status: ModelStatus, deleted_source_runs: Mapping[str, str]) -> tuple[Notice, ...]:
-    """All notices about a model, the gravest first. `deleted_source_runs`: version that holds a stage → the id of its deleted run."""
+def collect_notices(
+    status: ModelStatus, deleted_source_runs: Mapping[str, str], keys: TrustedKeys = NO_KEYS
+) -> tuple[Notice, ...]:
+    """All notices about a model, the gravest first. `deleted_source_runs`: version that holds a stage → the id of its deleted run.
+
+    What a person settled under one of these `keys` is none any more.
+    """
     notices = (
-        *_damage_notices(status),
+        *_damage_notices(status, keys),
         *_life_notices(status),
         *_deletion_notices(status),
         *(_drift_notice(status, drift) for drift in find_drifts(status)),
@@ -52,13 +60,15 @@ def collect_notices(status: ModelStatus, deleted_source_runs: Mapping[str, str])
     return tuple(sorted(notices, key=lambda notice: ("broken", "drift", "told").index(notice.severity)))
 
 
-def _damage_notices(status: ModelStatus) -> list[Notice]:
-    findings = status.state.findings(status.snapshot.anchors(status.book_id))
+def _damage_notices(status: ModelStatus, keys: TrustedKeys) -> list[Notice]:
+    book = status.state.book
+    marked_findings = mark_settled(list_findings(book, status.snapshot.anchors(status.book_id)), read_settlements(book, keys))
+    findings = condense_findings([finding for finding in marked_findings if not finding.settled_by])
     notices = [
         Notice(
             f"{f'Place {finding.position} of the' if finding.position else 'The'} book: {finding.what}",
             finding.means,
-            "Run verify, and compare with a noted head.",
+            "Run verify, and compare with a noted head. There it is settled, too.",
             "broken",
         )
         for finding in findings[:_MAX_NAMED_FINDINGS]

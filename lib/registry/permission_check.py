@@ -34,6 +34,12 @@ def require_move_permission(backend: Backend, model: str, moves: Iterable[Move])
     _require_permission(backend, Resource("registered_model", model, model), required_permission(moves))
 
 
+def require_settle_permission(backend: Backend, model: str) -> None:
+    """Raise MissingPermission when this sign-in may not settle what stops the decisions about a model: that takes MANAGE."""
+    require_ledger_permission(backend)
+    _require_permission(backend, Resource("registered_model", model, model), "MANAGE")
+
+
 def require_ledger_permission(backend: Backend) -> None:
     """Raise MissingPermission when this sign-in may not write to the existing ledger."""
     if read_capabilities(backend).user_name and (ledger := find_ledger_resource(backend)) is not None:

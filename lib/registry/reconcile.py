@@ -4,6 +4,7 @@ A look writes entries only. It never moves the registry, and leaves open decisio
 and `recover`.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,9 +16,11 @@ from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Opened
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state.replay import BookState, replay
+from lib.ledger.state.settlements import read_settlements
 from lib.ledger.storage.book import Writer, read_book
 from lib.ledger.storage.book_index import BookLocation, clear_deleted_mark, ensure_book, find_book_id, mark_book_deleted
 from lib.ledger.storage.inventory_reader import require_explained_inventory
+from lib.ledger.storage.key_trust import read_process_keys
 from lib.registry.change_recorder import append_missing_entries, append_restored, tag_model_book
 from lib.registry.model_status import ModelStatus, intents_in_flight
 from lib.registry.reader import incarnation_of, read_snapshot
@@ -62,7 +65,11 @@ def sync_model_status(writer: Writer, model: str) -> ModelStatus:
     Moves nothing and closes no open decision. Raises NotFound when there is no such model and never was, LedgerBroken when the record
     may not be written.
     """
-    location = _locate_book(writer, model)
+    return sync_book(writer, model, _locate_book(writer, model))
+
+
+def sync_book(writer: Writer, model: str, location: BookLocation) -> ModelStatus:
+    """The same with the book at this place. The model is tagged with it first."""
     for _ in range(_MAX_PASSES):
         at = format_timestamp(writer.clock())
         state = _read_book(writer, location.book_id, at)
@@ -97,18 +104,27 @@ def _locate_book(writer: Writer, model: str) -> BookLocation:
             raise _unknown_model(model)
         return BookLocation(book_id, frozenset({book_id}))
     location = ensure_book(writer.backend, incarnation_of(snapshot))
-    if snapshot.tagged_book_id and snapshot.tagged_book_id not in location.all_book_ids:
+    foreign_ids = {snapshot.tagged_book_id, *snapshot.head_book_ids} - location.all_book_ids - {""}
+    if not foreign_ids:
+        return location
+    known_ids = location.all_book_ids | set(_settled_subjects(writer, location.book_id))
+    if snapshot.tagged_book_id and snapshot.tagged_book_id not in known_ids:
         raise _unknown_book(f"{model} belongs to book {snapshot.tagged_book_id[:8]}…", f"delete its tag {BOOK_TAG}")
-    if numbers := snapshot.versions_of_other_books(location.all_book_ids):
+    if numbers := snapshot.versions_of_other_books(known_ids):
         raise _unknown_book(f"Version {numbers[0]} of {model} carries the head of another book", f"delete its tag {HEAD_TAG}")
     return location
+
+
+def _settled_subjects(writer: Writer, book_id: str) -> Collection[str]:
+    """What a person set aside in the book of a model."""
+    return read_settlements(read_book(writer.backend, book_id).book, read_process_keys()).subjects.keys()
 
 
 def _unknown_book(problem: str, fix: str) -> LedgerBroken:
     return LedgerBroken(
         f"{problem}, which the index of this ledger does not name.",
         means="Either it was copied from elsewhere, or the book was replaced here. Nothing is written, so that the record does not split.",
-        next=f"If it was copied, {fix}. If not, find out who changed the index.",
+        next=f"If it was copied, {fix}. If not, find out who changed the index; then settle it with a reason: settle, or Audit.",
     )
 
 

@@ -11,16 +11,18 @@ from lib.backends.backend import Backend
 from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.errors import NotFound
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor
-from lib.ledger.chain.book_findings import check_clock_skew, collect_findings, condense_findings
+from lib.ledger.chain.book_findings import check_clock_skew, condense_findings, list_findings
 from lib.ledger.chain.entry_signatures import signature_findings
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, LedgerFinding
 from lib.ledger.state.index_findings import find_index_strays, named_lives
 from lib.ledger.state.inventory_findings import InventoryFinding, judge_inventory
 from lib.ledger.state.ledger_inventory import LedgerInventory
+from lib.ledger.state.settlements import FindingType, mark_settled, mark_settled_elsewhere, read_settlements
 from lib.ledger.state.volumes import carry_findings
 from lib.ledger.storage.book_index import find_book_id, read_index_params
 from lib.ledger.storage.index_run import find_index_id
 from lib.ledger.storage.inventory_reader import read_inventory, read_ledger_tags, require_explained_inventory
+from lib.ledger.storage.key_trust import read_process_keys
 from lib.registry.ledger_search import IndexedBooks, ledger_tags, read_indexed_books
 from lib.registry.reader import LoadedBook, incarnation_of, match_books, read_all_snapshots, read_snapshot
 from lib.registry.snapshot import RegistrySnapshot
@@ -42,6 +44,11 @@ class BookVerification:
     known_names: frozenset[str] = frozenset()
 
     @property
+    def unsettled_findings(self) -> tuple[LedgerFinding, ...]:
+        """The findings that no person settled."""
+        return tuple(finding for finding in self.findings if not finding.settled_by)
+
+    @property
     def anchor_line(self) -> str:
         """The head as a line to note elsewhere; empty for a book without entries."""
         return format_anchor(self.model, self.book) if self.book.head else ""
@@ -58,7 +65,7 @@ def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = ()) -> Book
     if book_id is None:
         require_explained_inventory(backend)
     if book_id is None and snapshot.created_at is None:
-        raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
+        raise _unknown_model(model)
     if book_id is None:
         raise NotFound(f"{model} has no record yet.", next="A record begins with the first look that may write.")
     index_id, index_params = find_index_id(backend) or "", read_index_params(backend)
@@ -66,12 +73,35 @@ def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = ()) -> Book
     books = read_indexed_books(backend, inventory, [book_id])
     if book_id not in books.books:
         return _missing_book(model, book_id, books)
-    return _verify_book(model, (book_id, books.books[book_id]), snapshot, judge_inventory(inventory), anchors)
+    tag_findings = _mark_settled(judge_inventory(inventory), books)
+    return _verify_book(model, (book_id, books.books[book_id]), snapshot, tag_findings, anchors)
+
+
+def list_unsettled(backend: Backend, model: str) -> tuple[LedgerFinding, ...]:
+    """Whatever does not fit in the book of a model, in its tags, and in the ledger as a whole, each by itself, and nobody settled yet.
+
+    Writes nothing. Raises NotFound for a model that is not there and left no record, LedgerBroken when its book is deleted or not readable.
+    """
+    snapshot = read_snapshot(backend, model)
+    inventory = read_inventory(backend, read_ledger_tags(backend))
+    books = read_indexed_books(backend, inventory)
+    elsewhere: list[LedgerFinding] = [finding for finding in judge_inventory(inventory) if finding.model in ("", model)]
+    if not inventory.index_problem:
+        elsewhere += _find_index_strays(inventory.index_params, books.books, read_all_snapshots(backend))
+    elsewhere += [finding for book_id in books.missing_ids for finding in _missing_book(model, book_id, books).findings]
+    book_id = find_book_id(backend, incarnation_of(snapshot))
+    if book_id is None and snapshot.created_at is None:
+        raise _unknown_model(model)
+    own = _list_book_findings((book_id, books.books[book_id]), snapshot) if book_id and book_id in books.books else []
+    return tuple(finding for finding in (*own, *_mark_settled(elsewhere, books)) if not finding.settled_by)
 
 
 def verify_index(backend: Backend) -> tuple[BookVerification, ...]:
     """What of Podium no index explains and belongs to no model; nothing when all is well. Writes nothing."""
-    return _index_verifications(judge_inventory(read_inventory(backend, read_ledger_tags(backend))))
+    inventory = read_inventory(backend, read_ledger_tags(backend))
+    if findings := judge_inventory(inventory):
+        findings = _mark_settled(findings, read_indexed_books(backend, inventory))
+    return _index_verifications(findings)
 
 
 def verify_all(backend: Backend, model_anchors: Sequence[ModelAnchor] = ()) -> tuple[BookVerification, ...]:
@@ -82,10 +112,12 @@ def verify_all(backend: Backend, model_anchors: Sequence[ModelAnchor] = ()) -> t
     """
     snapshots = read_all_snapshots(backend)
     inventory = read_inventory(backend, ledger_tags(snapshots))
-    findings, books = judge_inventory(inventory), read_indexed_books(backend, inventory)
+    books = read_indexed_books(backend, inventory)
+    findings = _mark_settled(judge_inventory(inventory), books)
     owners = _book_owners(inventory, snapshots, books)
     snapshot_by_model, tag_findings = {snapshot.model: snapshot for snapshot in snapshots}, _group_by_model(findings)
     strays = () if inventory.index_problem else _find_index_strays(inventory.index_params, books.books, snapshots)
+    strays = _mark_settled(strays, books)
     missing_books = [(_tagged_owner(snapshots, book_id), book_id) for book_id in (*books.missing_ids, *books.refused_ids)]
     missing_books.sort(key=lambda owner_and_id: owner_and_id[0] == _UNNAMED_BOOK)
     if more_count := len(missing_books[_MAX_MISSING_BOOKS:]):
@@ -96,7 +128,9 @@ def verify_all(backend: Backend, model_anchors: Sequence[ModelAnchor] = ()) -> t
         snapshot = snapshot_by_model[model] if book_id in owners else RegistrySnapshot(model)
         model_findings = tag_findings.pop(model, []) if book_id in owners else ()
         verifications.append(_verify_book(model, (book_id, books.books[book_id]), snapshot, model_findings))
-    verifications += [_missing_book(model, book_id, books) for model, book_id in missing_books[:_MAX_MISSING_BOOKS]]
+    for model, book_id in missing_books[:_MAX_MISSING_BOOKS]:
+        missing_book = _missing_book(model, book_id, books)
+        verifications.append(replace(missing_book, findings=_mark_settled(missing_book.findings, books)))
     verifications += [
         BookVerification(model, _EMPTY_BOOK, tuple(model_findings), frozenset({model}))
         for model, model_findings in sorted(tag_findings.items())
@@ -125,7 +159,7 @@ def _index_verifications(
     findings: Iterable[InventoryFinding], strays: Iterable[LedgerFinding] = ()
 ) -> tuple[BookVerification, ...]:
     index_findings = (*(finding for finding in findings if not finding.model), *strays)
-    return (BookVerification(INDEX_EXPERIMENT, _EMPTY_BOOK, index_findings),) if index_findings else ()
+    return (BookVerification(INDEX_EXPERIMENT, _EMPTY_BOOK, condense_findings(index_findings)),) if index_findings else ()
 
 
 def _verify_book(
@@ -136,20 +170,32 @@ def _verify_book(
     anchors: Sequence[Anchor] = (),
 ) -> BookVerification:
     """`tag_findings` are about the tags of this model that lead to another book than this index knows."""
+    book = located_book[1].state.book
+    findings = _list_book_findings(located_book, snapshot)
+    findings += [replace(finding, what="replaced book") for finding in tag_findings]
+    findings += list_findings(replace(book, findings=()), anchors)  # what a person noted themselves is settled by nobody
+    names = frozenset({model, *(entry.body.model for entry in book.entries if entry.body.model)})
+    return BookVerification(model, book, condense_findings(findings), names)
+
+
+def _list_book_findings(located_book: tuple[str, LoadedBook], snapshot: RegistrySnapshot) -> list[LedgerFinding]:
+    """What does not fit in a book by itself and by the heads tagged on the versions of its model, each with the entry that settles it."""
     book_id, loaded_book = located_book
     book = loaded_book.state.book
     findings = [
-        *collect_findings(book, (*snapshot.anchors(book_id), *anchors)),
+        *list_findings(book, snapshot.anchors(book_id)),
         *carry_findings(book),
-        *condense_findings(tuple(signature_findings(book))),
+        *signature_findings(book),
         *check_clock_skew(book.entries),
     ]
     for run_id in loaded_book.deleted_run_ids:
         means = f"A run of this book was deleted. Restore run {run_id}, before MLflow's gc removes it."
         findings.append(LedgerFinding(0, "book deleted", means, subject=run_id))
-    findings += [replace(finding, what="replaced book") for finding in tag_findings]
-    names = frozenset({model, *(entry.body.model for entry in book.entries if entry.body.model)})
-    return BookVerification(model, book, tuple(findings), names)
+    return [*mark_settled(findings, read_settlements(book, read_process_keys()))]
+
+
+def _mark_settled(findings: Iterable[FindingType], books: IndexedBooks) -> tuple[FindingType, ...]:
+    return mark_settled_elsewhere(findings, (book.state.book for book in books.books.values()), read_process_keys())
 
 
 def _find_index_strays(
@@ -157,6 +203,10 @@ def _find_index_strays(
 ) -> tuple[LedgerFinding, ...]:
     lives_by_book = {book_id: named_lives(book.state, book.model) for book_id, book in books.items()}
     return find_index_strays(index_params, lives_by_book, map(incarnation_of, snapshots))
+
+
+def _unknown_model(model: str) -> NotFound:
+    return NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
 
 
 def _missing_book(model: str, book_id: str, books: IndexedBooks) -> BookVerification:
@@ -187,7 +237,7 @@ def _compare_anchors(
             results.append(BookVerification(model, _EMPTY_BOOK, (LedgerFinding(anchor.position, "book missing", means),)))
             continue
         matches.sort(key=lambda n: clean_text(results[n].model) != model)
-        findings = [collect_findings(replace(results[n].book, findings=()), [anchor]) for n in matches]
+        findings = [list_findings(replace(results[n].book, findings=()), [anchor]) for n in matches]
         if all(findings):
             results[matches[0]] = replace(results[matches[0]], findings=(*results[matches[0]].findings, *findings[0]))
     return tuple(results)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.ledger.chain.book_findings import MAX_FINDINGS_OF_A_KIND
+from lib.ledger.chain.book_findings import MAX_FINDINGS_OF_A_KIND, condense_findings
 from lib.ledger.state.book_lookup import (
     BookLives,
     ModelIncarnation,
@@ -162,7 +162,7 @@ def test_a_book_that_was_elected_and_has_no_entry_yet_is_no_finding():
 
 def test_ten_thousand_names_become_a_few_findings():
     index = {f"book.{n}": "../.." for n in range(10_000)} | {f"k{n}": "x" for n in range(10_000)}
-    findings = find_index_strays(index, {}, [])
+    findings = condense_findings(find_index_strays(index, {}, []))
     assert len(findings) == MAX_FINDINGS_OF_A_KIND + 2
     assert "9,990 more of these" in findings[-1].means
     assert book_ids(index) == frozenset()

@@ -56,16 +56,16 @@ def test_what_was_settled_under_a_trusted_key_is_told_with_the_first_entry_that_
 def test_runs_elsewhere_and_the_head_that_was_remembered_are_settled_by_their_ids():
     was = HeadRef(book="b" * 32, place=9, chain="c" * 64)
     book = make_book(
-        (make_opened(), OURS), (settle(runs=["d" * 32], was=was), OURS), (settle(was=was), FOREIGN), (settle(was=was), OURS)
+        (make_opened(), OURS), (settle(subjects=["d" * 32], was=was), OURS), (settle(was=was), FOREIGN), (settle(was=was), OURS)
     )
     settlements, ids = read_settlements(book, KEYS), {entry.position: entry.id for entry in book.entries}
-    assert settlements.run_ids == {"d" * 32: 2}
+    assert settlements.subjects == {"d" * 32: 2}
     assert settlements.replacements == {"b" * 32: {ids[2], ids[4]}}
     assert settlements.entry_ids == {ids[2], ids[4]}
 
 
 def test_a_finding_is_settled_by_the_run_it_is_about_else_by_its_place():
-    settlements = Settlements(positions={0: 5, 3: 6}, run_ids={"d": 7})
+    settlements = Settlements(positions={0: 5, 3: 6}, subjects={"d": 7})
     findings = [LedgerFinding(3, "void", ""), LedgerFinding(4, "void", ""), LedgerFinding(0, "stray parameter", "")]
     about_runs = [LedgerFinding(0, "copy", "", subject="d"), LedgerFinding(0, "copy", "", subject="e")]
     assert [finding.settled_by for finding in mark_settled([*findings, *about_runs], settlements)] == [6, 0, 5, 7, 0]

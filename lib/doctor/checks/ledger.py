@@ -24,7 +24,7 @@ def check_ledger(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Find
     rows = [
         (verdict.model, str(finding.position), finding.what, finding.means)
         for verdict in verdicts
-        for finding in verdict.findings
+        for finding in verdict.unsettled_findings
     ]
     if not rows:
         return LEDGER_CHECK.fine_findings(_summary_text(backend, verdicts))

@@ -20,17 +20,26 @@ _MAX_POSITIONS_LISTED, _MAX_NAMES_LISTED, _MAX_NAME_LENGTH = 5, 3, 40
 
 def collect_findings(book: DecodedBook, anchors: Iterable[Anchor]) -> tuple[LedgerFinding, ...]:
     """Every finding of a book, those against heads noted elsewhere included, few of each kind; empty when all is well."""
-    return condense_findings((*book.findings, *(finding for anchor in anchors if (finding := _anchor_finding(book, anchor)))))
+    return condense_findings(list_findings(book, anchors))
+
+
+def list_findings(book: DecodedBook, anchors: Iterable[Anchor]) -> tuple[LedgerFinding, ...]:
+    """The same, each by itself."""
+    return (*book.findings, *(finding for anchor in anchors if (finding := _anchor_finding(book, anchor))))
 
 
 def condense_findings(findings: Sequence[LedgerFinding]) -> tuple[LedgerFinding, ...]:
-    """The findings, where those of one kind that are too many end in one that says how many more there are, and where."""
+    """The findings, where those of one kind that are too many end in one that says how many more there are, and where.
+
+    What is settled and what is not are counted apart.
+    """
     if len(findings) <= MAX_FINDINGS_OF_A_KIND:
         return tuple(findings)
-    findings_by_kind, named_findings = defaultdict[str, list[LedgerFinding]](list), list[LedgerFinding]()
+    findings_by_kind, named_findings = defaultdict[tuple[str, bool], list[LedgerFinding]](list), list[LedgerFinding]()
     for finding in findings:
-        findings_by_kind[finding.what].append(finding)
-        if len(findings_by_kind[finding.what]) <= MAX_FINDINGS_OF_A_KIND:
+        same_kind = findings_by_kind[finding.what, bool(finding.settled_by)]
+        same_kind.append(finding)
+        if len(same_kind) <= MAX_FINDINGS_OF_A_KIND:
             named_findings.append(finding)
     further_findings = (same_kind[MAX_FINDINGS_OF_A_KIND:] for same_kind in findings_by_kind.values())
     return (*named_findings, *(_summary(further) for further in further_findings if further))
@@ -53,8 +62,8 @@ def check_clock_skew(entries: Sequence[Entry]) -> tuple[LedgerFinding, ...]:
 
 
 def blocking_finding(findings: Iterable[LedgerFinding]) -> LedgerFinding | None:
-    """The first finding that forbids writing; None when the book may be written."""
-    return next((finding for finding in findings if finding.blocks_writing), None)
+    """The first finding that forbids writing and that nobody settled; None when the book may be written."""
+    return next((finding for finding in findings if finding.blocks_writing and not finding.settled_by), None)
 
 
 def stray_parameter_findings(names: Collection[str], holder: str) -> list[LedgerFinding]:

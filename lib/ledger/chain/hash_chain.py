@@ -34,7 +34,8 @@ class LedgerFinding:
     """What does not fit in a book: where, what, and what it means. It `blocks_writing` when nothing may be written any more.
 
     `subject` is the run it is about, where it is about another one than the book: by it a finding is the same again at the next reading.
-    `settled_by` is the position of the entry in which a person settled it, 0 while none did.
+    `settled_by` is the position of the entry in which a person settled it, 0 while none did; `settled_in` the model whose book that is,
+    where it is another one.
     """
 
     position: int
@@ -43,6 +44,7 @@ class LedgerFinding:
     blocks_writing: bool = False
     subject: str = ""
     settled_by: int = 0
+    settled_in: str = ""
 
 
 @dataclass(frozen=True)

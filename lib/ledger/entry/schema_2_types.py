@@ -24,8 +24,8 @@ class HeadRef(LedgerValue):
 
 
 class Settlement(Body):
-    """A person looked at what stopped the decisions and goes on: at `places` of this book, at `runs` elsewhere in the store that are no
-    part of the record, or at the book `now` in place of the one that `was` remembered.
+    """A person looked at what stopped the decisions and goes on: at `places` of this book, at `subjects` elsewhere (runs, what a tag
+    names as one, names in the index) that are no part of the record, or at the book `now` in place of the one that `was` remembered.
 
     Place 0 stands for the parameters of the book that are no places. `why` is what was found, in the words of `verify`.
     """
@@ -33,7 +33,7 @@ class Settlement(Body):
     schema_: Literal[2] = Field(default=SCHEMA_2, alias="schema")
     type: Literal["SETTLED"] = "SETTLED"
     places: tuple[int, ...] = ()
-    runs: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
     was: HeadRef | None = None
     now: HeadRef | None = None
     why: str

@@ -6,8 +6,10 @@ they are named. What stands under the name of a model that no longer exists cann
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from lib.ledger.chain.book_findings import condense_findings, stray_parameter_findings
+from lib.backends.reserved_names import INDEX_EXPERIMENT
+from lib.ledger.chain.book_findings import stray_parameter_findings
 from lib.ledger.chain.hash_chain import LedgerFinding
 from lib.ledger.entry.types import Opened
 from lib.ledger.state.book_lookup import (
@@ -56,10 +58,12 @@ def find_index_strays(
         if not name.startswith(BOOK_PARAM_PREFIX):
             other_names += [name] if name != SEAL_PARAM else []
         elif not RUN_ID.fullmatch(value):
-            findings.append(_stray_name("The index names what is no run as a book."))
+            findings.append(_stray_name(name, "The index names what is no run as a book."))
         elif value in explained_keys and name not in explained_keys[value]:
-            findings.append(_stray_name(f"The index names book {value[:8]}… under a name that this book never had."))
-    return condense_findings((*findings, *stray_parameter_findings(other_names, "index"), *_rival_findings(lives_by_book)))
+            findings.append(_stray_name(name, f"The index names book {value[:8]}… under a name that this book never had."))
+    parameter_findings = stray_parameter_findings(other_names, "index")
+    findings += [replace(finding, subject=f"{INDEX_EXPERIMENT} parameters") for finding in parameter_findings]
+    return (*findings, *_rival_findings(lives_by_book))
 
 
 def _explained_keys(lives: NamedLives, models: Mapping[str, Iterable[ModelIncarnation]]) -> frozenset[str]:
@@ -72,8 +76,8 @@ def _explained_keys(lives: NamedLives, models: Mapping[str, Iterable[ModelIncarn
     return frozenset(key for model, created_at in known_lives for key in (name_key(model), *incarnation_keys(model, created_at)))
 
 
-def _stray_name(problem: str) -> LedgerFinding:
-    return LedgerFinding(0, "stray name", f"{problem} Somebody added it; no record is read by it.")
+def _stray_name(name: str, problem: str) -> LedgerFinding:
+    return LedgerFinding(0, "stray name", f"{problem} Somebody added it; no record is read by it.", subject=name)
 
 
 def _rival_findings(lives_by_book: Mapping[str, NamedLives]) -> list[LedgerFinding]:
@@ -90,6 +94,7 @@ def _rival_findings(lives_by_book: Mapping[str, NamedLives]) -> list[LedgerFindi
             f"{len(rivals)} books tell of {clean_text(model)[:_MAX_NAME_LENGTH]} as it was created on {clean_text(created_at)}: "
             f"{join_words([f'{book_id[:8]}…' for book_id in rivals[:_MAX_NAMES_LISTED]])}. The one that its tag names counts, else "
             "the one that the index named first; somebody wrote the other.",
+            subject=f"{model} {created_at}",
         )
         for (model, created_at), rivals in sorted(books_by_life.items())
         if len(rivals) > 1

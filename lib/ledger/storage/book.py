@@ -26,7 +26,7 @@ from lib.backends.permissions import explain_ledger_refusal
 from lib.backends.reserved_names import BOOK_MODEL_TAG, KIND_TAG
 from lib.errors import Busy, LedgerBroken
 from lib.ledger.chain.body_parts import END_OF_BODY
-from lib.ledger.chain.book_findings import blocking_finding
+from lib.ledger.chain.book_findings import blocking_finding, list_findings
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, chunk_length_for, encode_entry, hash_text, next_chain, param_key
 from lib.ledger.chain.signatures import SignedPosition, signed_body_text
 from lib.ledger.entry.timestamps import format_timestamp
@@ -34,8 +34,10 @@ from lib.ledger.entry.types import BackendRef, Body, canonical_json
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.state.book_lookup import RUN_ID
 from lib.ledger.state.replay import BookState, replay
+from lib.ledger.state.settlements import mark_settled, read_settlements
 from lib.ledger.state.volumes import VolumeParams, is_volume_full, make_volume_end, read_volumes
 from lib.ledger.storage import book_cache
+from lib.ledger.storage.key_trust import read_process_keys
 from lib.ledger.storage.signing_keys import Signer
 
 MAX_ATTEMPTS = 200
@@ -128,11 +130,13 @@ def _is_beside(backend: Backend, book_id: str, run_id: str) -> bool:
     return bool(book_run and run and book_run.info.experiment_id == run.info.experiment_id)
 
 
-def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[Anchor, ...] = ()) -> str | None:
+def append(
+    writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[Anchor, ...] = (), *, settles: bool = False
+) -> str | None:
     """Append the entry that `make_body(state)` returns and give its id; None when it returns none.
 
-    `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing or no position
-    could be had, NotWritable when this person may not write or the signing key cannot be used, Busy when the database stays locked.
+    `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing and this entry is not
+    the one that `settles` it, or when no position could be had, NotWritable when this person may not write or the signing key cannot be used, Busy when the database stays locked.
     """
     backend, attempted_chains = writer.backend, dict[str, str]()  # by id; who sees the parts of a body may use its id
     is_locked, has_ended_bodies = False, False
@@ -142,7 +146,8 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
             return written_ids[0]
         if is_locked:
             raise Busy("The database has been locked by another program for too long.", next="Wait a moment, then try again.")
-        _require_sound_book(state, anchors)
+        if not settles:
+            _require_sound_book(state, anchors)
         if (body := make_body(state)) is None:
             return None
         if state.book.open_part_keys and not has_ended_bodies:
@@ -215,9 +220,12 @@ def _roll_over(writer: Writer, book_id: str, state: BookState, cause: Body) -> s
 
 
 def _require_sound_book(state: BookState, anchors: tuple[Anchor, ...]) -> None:
-    if finding := blocking_finding(state.findings(anchors)):
+    findings = list_findings(state.book, anchors)
+    if blocking_finding(findings) is None:
+        return
+    if finding := blocking_finding(mark_settled(findings, read_settlements(state.book, read_process_keys()))):
         raise LedgerBroken(
             f"At place {finding.position} of the book: {finding.what}.",
             means=f"{finding.means} Nothing is written until this is settled.",
-            next="Compare with a backup or an exported record, and find out who changed the database.",
+            next="Compare with a backup or an exported record, and find out who did it. Then settle it with a reason: settle, or Audit.",
         )

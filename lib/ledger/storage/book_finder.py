@@ -1,6 +1,6 @@
 """Finds the book of a model: reads the books that the index, the tag and the heads name, and leaves the judgement to `book_lookup`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, read_pages
@@ -14,15 +14,19 @@ from lib.ledger.storage.book import read_book, read_deleted_book
 
 
 class BookFinder:
-    """Looks up the book of a model and reads each book on the way once; `states` holds those that can be read."""
+    """Looks up the book of a model and reads each book on the way once; `states` holds those that can be read.
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    `set_aside` are the ids of books that do not count.
+    """
+
+    def __init__(self, backend: Backend, set_aside: Collection[str] = ()) -> None:
+        self._backend, self._set_aside = backend, set_aside
         self.states = dict[str, BookState]()
 
     def find(self, index_params: Mapping[str, str], incarnation: ModelIncarnation) -> str | None:
         """The run id of the book of a model, or None when it has none yet."""
-        return resolve_book_id(index_params, incarnation, self._read_lives, self._read_tagged_books)
+        counting_params = {name: value for name, value in index_params.items() if value not in self._set_aside}
+        return resolve_book_id(counting_params, incarnation, self._read_lives, self._read_tagged_books)
 
     def _read_lives(self, book_id: str) -> BookLives | None:
         try:

@@ -4,6 +4,7 @@ A new index or book begins only where everything of Podium in the store is expla
 or hidden would split in two.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from mlflow.entities import Run
@@ -58,21 +59,24 @@ def find_book_state(backend: Backend, incarnation: ModelIncarnation) -> BookStat
     return None if book_id is None else finder.states.get(book_id) or read_book(backend, book_id)
 
 
-def ensure_book(backend: Backend, incarnation: ModelIncarnation) -> BookLocation:
+def ensure_book(backend: Backend, incarnation: ModelIncarnation, set_aside: Collection[str] | None = None) -> BookLocation:
     """The book of a model; makes ledger, index and book where they are missing.
 
-    Raises LedgerBroken when the index was tampered with, or when one would begin while something of Podium is unexplained;
-    NotWritable when this person may not write.
+    `set_aside` is given by who settles: the ids of books that are gone, and nothing unexplained holds up a new one. Raises LedgerBroken
+    when the index was tampered with, or when one would begin while something of Podium is unexplained; NotWritable when this person
+    may not write.
     """
     if (index_id := find_index_id(backend)) is None:
-        require_explained_inventory(backend)
+        if set_aside is None:
+            require_explained_inventory(backend)
         index_id = create_index(backend)
     run = read_index_run(backend, index_id)
     params = dict(run.data.params)
-    book_id = BookFinder(backend).find(params, incarnation)
+    book_id = BookFinder(backend, set_aside or ()).find(params, incarnation)
     if book_id is None:
-        require_explained_inventory(backend)
-        book_id = _elect_book(backend, run, incarnation)
+        if set_aside is None:
+            require_explained_inventory(backend)
+        book_id = _elect_book(backend, run, incarnation, set_aside or ())
     elif book_id not in map(params.get, incarnation.index_keys):  # a renamed model finds its book without its tag, too
         claim_param(backend, index_id, incarnation.incarnation_key, book_id)
     return BookLocation(book_id, book_ids(params) | {book_id}, _deletion_time(run, book_id))
@@ -118,7 +122,7 @@ def find_ledger_experiment_id(backend: Backend) -> str | None:
     return experiment.experiment_id if experiment else None
 
 
-def _elect_book(backend: Backend, index_run: Run, incarnation: ModelIncarnation) -> str:
+def _elect_book(backend: Backend, index_run: Run, incarnation: ModelIncarnation, set_aside: Collection[str]) -> str:
     """Elect a book under the first key of the index that is free: that of the name, else one of this very incarnation.
 
     Who comes second finds the book of the first. What stands under a key counts only if it can be the book of this model.
@@ -128,7 +132,7 @@ def _elect_book(backend: Backend, index_run: Run, incarnation: ModelIncarnation)
     tags = {KIND_TAG: "book", BOOK_MODEL_TAG: incarnation.model}
     ledger = ensure_experiment(backend, LEDGER_EXPERIMENT)
     candidate = create_ended_run(backend, ledger.experiment_id, f"book of {incarnation.model}"[:200], tags)
-    while (elected_id := BookFinder(backend).find(params, incarnation)) is None:
+    while (elected_id := BookFinder(backend, set_aside).find(params, incarnation)) is None:
         if (key := free_index_key(params, incarnation)) is None:
             problem = f"Wherever the index could name a book of {incarnation.model}, it names one of another model."
             raise tampering_error(problem, "Rename the model")

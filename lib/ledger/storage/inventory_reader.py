@@ -7,7 +7,8 @@ record writes in the opposite order, so nothing of theirs is seen without its ex
 
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -26,7 +27,9 @@ from lib.backends.reserved_names import (
     KIND_TAG,
     LEDGER_EXPERIMENT,
 )
-from lib.errors import LedgerBroken
+from lib.errors import LedgerBroken, NotFound, NotWritable
+from lib.ledger.chain.hash_chain import DecodedBook
+from lib.ledger.chain.signatures import NO_KEYS
 from lib.ledger.entry.timestamps import timestamp_from_millis
 from lib.ledger.state.book_lookup import book_ids
 from lib.ledger.state.inventory_findings import InventoryFinding, judge_inventory
@@ -39,11 +42,16 @@ from lib.ledger.state.ledger_inventory import (
     LedgerTag,
     RunLookup,
 )
+from lib.ledger.state.settlements import mark_settled_elsewhere
+from lib.ledger.storage.book import read_book
 from lib.ledger.storage.index_run import find_index_id, read_index_run
+from lib.ledger.storage.key_trust import read_process_keys
 
 _EXPERIMENTS_PER_SEARCH, _RUNS_PER_PAGE, _MODELS_PER_PAGE, _VERSIONS_PER_PAGE = 1000, 1000, 1000, 10_000
 _MAX_LOOKUPS = 20
 """Of runs that only tags name: anybody who may change a model can write any number of tags."""
+_MAX_SETTLING_BOOKS = 1000
+"""Of books that are asked what a person settled; anybody who may write can make the index name more."""
 _MAX_EXCLUDED = 1000
 """Runs that a search leaves out by name: MLflow reads no longer filter."""
 _SECOND_LOOK_SECONDS = 0.2
@@ -71,8 +79,20 @@ def read_ledger_tags(backend: Backend) -> tuple[LedgerTag, ...]:
 
 
 def find_unexplained(backend: Backend) -> tuple[InventoryFinding, ...]:
-    """What of Podium no index explains, without fetching the books that the index names. Writes nothing."""
-    return judge_inventory(_read_inventory(backend, read_ledger_tags(backend), partial(_search_unnamed_runs, backend)))
+    """What of Podium no index explains and nobody settled, without fetching the books that the index names. Writes nothing."""
+    inventory = _read_inventory(backend, read_ledger_tags(backend), partial(_search_unnamed_runs, backend))
+    findings, keys = judge_inventory(inventory), read_process_keys()
+    if not findings or keys == NO_KEYS:
+        return findings
+    books = _read_readable_books(backend, inventory.book_ids)
+    return tuple(finding for finding in mark_settled_elsewhere(findings, books, keys) if not finding.settled_by)
+
+
+def _read_readable_books(backend: Backend, book_ids: Iterable[str]) -> Iterator[DecodedBook]:
+    """The books that this account may read and that are whole."""
+    for book_id in sorted(book_ids)[:_MAX_SETTLING_BOOKS]:
+        with suppress(LedgerBroken, NotFound, NotWritable):
+            yield read_book(backend, book_id).book
 
 
 def require_explained_inventory(backend: Backend) -> None:
@@ -88,7 +108,7 @@ def require_explained_inventory(backend: Backend) -> None:
         raise LedgerBroken(
             f"This store holds a record that is not explained{count_text}: {findings[0].what}. {findings[0].means}",
             means="No new record begins before that is settled, so that the record does not split in two.",
-            next="Run verify, which names everything there is.",
+            next="Run verify, which names everything there is. What is no part of the record is settled with a reason: settle, or Audit.",
         )
 
 

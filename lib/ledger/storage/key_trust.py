@@ -1,5 +1,6 @@
 """Which keys this Podium knows: its own, present and earlier, and those that `backends.toml` names; and changing whom it trusts."""
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -45,6 +46,11 @@ def read_trusted_keys_or_none(environment: Mapping[str, str], project: Path = PR
         return read_trusted_keys(environment, project)
     except BadInput:
         return NO_KEYS
+
+
+def read_process_keys() -> TrustedKeys:
+    """The keys that are known to this process, by its own environment; none while `backends.toml` cannot be read."""
+    return read_trusted_keys_or_none(os.environ)
 
 
 def find_current_key(environment: Mapping[str, str], project: Path = PROJECT_FOLDER) -> KnownKey:

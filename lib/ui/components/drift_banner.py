@@ -15,7 +15,7 @@ from lib.registry.model_status import ModelStatus
 from lib.registry.model_survey import deleted_book_notice, find_deleted_source_runs, missing_book_notice
 from lib.registry.notices import Notice, collect_notices
 from lib.ui.app.page_links import page_link
-from lib.ui.app.session import current_backend, now
+from lib.ui.app.session import current_backend, now, trusted_keys
 from lib.ui.components.formatting import escape, format_count, format_time
 from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record, source_run
 
@@ -38,7 +38,7 @@ MAX_CHECKED_MODELS = 20
 
 def read_notices(backend: Backend, status: ModelStatus) -> tuple[Notice, ...]:
     """Everything there is to say about a model, deleted source runs included."""
-    return collect_notices(status, find_deleted_source_runs(backend, status.snapshot, source_run))
+    return collect_notices(status, find_deleted_source_runs(backend, status.snapshot, source_run), trusted_keys())
 
 
 def show_drift_summary(registry: LoadedRegistry) -> None:
@@ -48,7 +48,9 @@ def show_drift_summary(registry: LoadedRegistry) -> None:
     notices = [
         (model, notice)
         for number, (model, status) in statuses
-        for notice in (read_notices(backend, status) if number < MAX_CHECKED_MODELS else collect_notices(status, {}))
+        for notice in (
+            read_notices(backend, status) if number < MAX_CHECKED_MODELS else collect_notices(status, {}, trusted_keys())
+        )
     ]
     deleted_notices = [(model, deleted_book_notice(deleted_book)) for model, deleted_book in registry.deleted_books.items()]
     notices = (

@@ -12,15 +12,18 @@ from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.errors import BadInput, LedgerBroken, PodiumError
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor, parse_anchors
 from lib.ledger.chain.entry_signatures import SignatureCounts, count_signatures
+from lib.ledger.state.settlements import describe_settlement
 from lib.registry.ledger_search import describe_absence, describe_unreadable
 from lib.registry.verify import BookVerification, verify_all
-from lib.ui.app.session import trusted_keys
+from lib.ui.app.session import current_backend, trusted_keys
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import NBSP, escape, format_count
 from lib.ui.components.layout import card, page_header, show_table
-from lib.ui.queries.registry import LoadedRegistry
+from lib.ui.pages.audit.settle_dialog import open_settle_dialog, show_settle_dialog
+from lib.ui.queries.registry import LoadedRegistry, model_names
 
 VERIFY_REQUESTED_KEY, ANCHORS_KEY = "audit.verify.asked", "audit.verify.noted"
+_MAX_SETTLE_BUTTONS = 5
 LIMITS_TEXT = (
     "A chain shows what was changed since a head was noted elsewhere, and an edited entry or a broken order at any time. It is no "
     "signature: whoever can write to the database itself and knows this format could cut the end, or rewrite a book and every head "
@@ -101,7 +104,8 @@ def verify_button() -> None:
 
 
 def show_verdicts(backend: Backend) -> None:
-    """The result of a check that was asked for."""
+    """The result of a check that was asked for, with the ways to settle what it found."""
+    show_settle_dialog()
     anchors = st.session_state.pop(ANCHORS_KEY, ())
     if not st.session_state.pop(VERIFY_REQUESTED_KEY, False):
         return
@@ -114,9 +118,30 @@ def show_verdicts(backend: Backend) -> None:
         _show_result(result)
 
 
+def _show_settle_buttons(verdicts: tuple[BookVerification, ...]) -> None:
+    """A button for each model whose record waits to be settled; for what belongs to no model one of any model."""
+    models = [verdict.model for verdict in verdicts if verdict.unsettled_findings and verdict.model != INDEX_EXPERIMENT]
+    has_index_findings = any(verdict.unsettled_findings and verdict.model == INDEX_EXPERIMENT for verdict in verdicts)
+    if has_index_findings and not models:
+        models = [verdict.model for verdict in verdicts if verdict.model != INDEX_EXPERIMENT][:1] or [
+            *model_names(current_backend())
+        ][:1]
+    with st.container(horizontal=True, gap="small"):
+        for model in models[:_MAX_SETTLE_BUTTONS]:
+            st.button(
+                f"Settle {escape(model)}…",
+                key=f"audit.settle.{model}",
+                icon=":material/gavel:",
+                on_click=open_settle_dialog,
+                args=(model,),
+                help="Record that you looked at this, with a reason, and let decisions go on.",
+            )
+
+
 def _show_result(result: VerifyResult) -> None:
     entries = sum(len(verdict.book.entries) for verdict in result.verdicts)
     problems = [(verdict, finding) for verdict in result.verdicts for finding in verdict.findings]
+    is_settled = not any(verdict.unsettled_findings for verdict in result.verdicts)
     books = sum(verdict.model != INDEX_EXPERIMENT for verdict in result.verdicts)
     summary = (
         f"{format_count(entries, 'entry', 'entries')} in {format_count(books, 'book')}, checked in {result.seconds:.2f}{NBSP}s"
@@ -128,13 +153,19 @@ def _show_result(result: VerifyResult) -> None:
         summary += f", compared with {format_count(result.anchor_count, 'noted head')}"
     if result.absence_text:
         st.info(result.absence_text, icon=":material/search_off:")
-    elif not problems:
+    elif is_settled:
         st.success(f"Chain intact: {summary}.", icon=":material/check_circle:")
-    else:
-        with card("What does not fit", summary, key="audit.findings"):
+    if problems:
+        with card("What was settled" if is_settled else "What does not fit", summary, key="audit.findings"):
             rows = [
-                (escape(verdict.model), str(finding.position or ""), f"**{escape(finding.what)}**", escape(finding.means))
+                (
+                    escape(verdict.model),
+                    str(finding.position or ""),
+                    f"**{escape(finding.what)}**{escape(describe_settlement(finding))}",
+                    escape(finding.means),
+                )
                 for verdict, finding in problems
             ]
             show_table(rows, ["Book", "Place", "Finding", "What it means"])
+            _show_settle_buttons(result.verdicts)
     st.caption(f"{result.unreadable_text} {LIMITS_TEXT}".strip())

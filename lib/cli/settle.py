@@ -1,0 +1,58 @@
+"""The command settle: list what stops the decisions about a model; go on with a reason, recorded in its book."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lib.cli.context import EXIT_FINDINGS, CommandContext, command
+from lib.cli.registry_commands import DecisionOptions
+
+if TYPE_CHECKING:
+    from lib.ledger.chain.hash_chain import LedgerFinding
+
+
+@command("settle")
+@click.argument("model")
+@click.option("--reason", default="", help="Why it is right to go on, in at least 20 characters.")
+@click.option("--category", default="", help="better, needed, compliance, incident, housekeeping or other.")
+def settle(context: CommandContext, model: str, **reason_options: str) -> int:
+    """List what does not fit in the record of MODEL. With a reason: record that you looked at it, and go on."""
+    if any(reason_options.values()) and not all(reason_options.values()):
+        raise click.UsageError("Settling needs both --reason and --category.")
+    from lib.registry.verify import list_unsettled
+
+    if not any(reason_options.values()):
+        findings = list_unsettled(context.open_backend(), model)
+        lines = [*map(_finding_line, findings), *(["Nothing is settled yet: give --reason and --category."] if findings else [])]
+        context.print_result(
+            {"model": model, "findings": _findings_to_json(findings)}, lines or [f"Nothing stops the decisions about {model}."]
+        )
+        return EXIT_FINDINGS if findings else 0
+    from lib.registry.settle import settle as settle_findings
+
+    reason = DecisionOptions(**reason_options, expect_champion=None).checked_reason
+    writer = context.open_writer()
+    settled = settle_findings(writer, model, list_unsettled(writer.backend, model), reason)
+    document = {
+        "model": model,
+        "settled": _findings_to_json(settled.findings),
+        "entry": settled.entry_id,
+        "place": settled.position,
+    }
+    context.print_result(
+        document, [*map(_finding_line, settled.findings), f"{model}: settled in entry {settled.position}. Decisions go on."]
+    )
+    return 0
+
+
+COMMANDS = (settle,)
+
+
+def _findings_to_json(findings: "tuple[LedgerFinding, ...]") -> list[dict[str, Any]]:
+    return [{"place": finding.position, "what": finding.what, "means": finding.means} for finding in findings]
+
+
+def _finding_line(finding: "LedgerFinding") -> str:
+    from lib.text import clean_text
+
+    return f"  {f'place {finding.position}: ' if finding.position else ''}{finding.what}. {clean_text(finding.means)}"

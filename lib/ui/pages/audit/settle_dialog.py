@@ -1,0 +1,101 @@
+"""The dialog that settles what stops the decisions about a model: what was found, a reason, a name. It stays as it was opened."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from lib.errors import PodiumError
+from lib.ledger.chain.book_findings import condense_findings
+from lib.ledger.chain.hash_chain import LedgerFinding
+from lib.ledger.entry.vocabulary import REASON_CATEGORIES, make_reason
+from lib.registry.settle import settle
+from lib.registry.verify import list_unsettled
+from lib.ui.app.session import ask_user_name, current_backend, remember_user_name, writer
+from lib.ui.components import flash
+from lib.ui.components.error_box import show_error
+from lib.ui.components.formatting import escape
+from lib.ui.components.layout import show_table
+from lib.ui.queries.registry import clear_cache
+
+_DIALOG_KEY, _ERROR_KEY = "audit.settle.open", "audit.settle.error"
+_INCIDENT_INDEX = list(REASON_CATEGORIES).index("incident")
+
+
+@dataclass(frozen=True)
+class SettleDialogState:
+    """What the dialog asks, fixed when it was opened."""
+
+    model: str
+    findings: tuple[LedgerFinding, ...]
+
+
+def open_settle_dialog(model: str) -> None:
+    """Open the dialog at this run of the page: a callback. An error is shown in place of it."""
+    try:
+        st.session_state[_DIALOG_KEY] = SettleDialogState(model, list_unsettled(current_backend(), model))
+    except PodiumError as error:
+        st.session_state[_ERROR_KEY] = error
+
+
+def show_settle_dialog() -> None:
+    """Draw the dialog that was opened, if any."""
+    error, dialog_state = st.session_state.pop(_ERROR_KEY, None), st.session_state.get(_DIALOG_KEY)
+    if isinstance(error, PodiumError):
+        show_error(error)
+    if isinstance(dialog_state, SettleDialogState):
+        title = f"Settle the record of {escape(dialog_state.model)}?"
+        st.dialog(title, width="large", icon=":material/gavel:", on_dismiss=_close_dialog)(_show_form)(dialog_state)
+
+
+def _close_dialog() -> None:
+    st.session_state.pop(_DIALOG_KEY, None)
+
+
+def _show_form(dialog_state: SettleDialogState) -> None:
+    if not dialog_state.findings:
+        st.success(f"Nothing stops the decisions about {escape(dialog_state.model)} any more.", icon=":material/check_circle:")
+        return
+    st.markdown(
+        "You looked at this, and decisions go on. Nothing is mended or hidden: it stays listed, with the entry that says so."
+    )
+    show_table(
+        [(str(f.position or ""), f"**{escape(f.what)}**", escape(f.means)) for f in condense_findings(dialog_state.findings)],
+        ["Place", "Finding", "What it means"],
+    )
+    category = st.selectbox(
+        "Kind of reason",
+        list(REASON_CATEGORIES),
+        _INCIDENT_INDEX,
+        format_func=REASON_CATEGORIES.__getitem__,
+        key="audit.settle.category",
+    )
+    reason_text = st.text_area(
+        "Why it is right to go on, for a reader in two years",
+        key="audit.settle.reason",
+        height=92,
+        placeholder="Mallory tried what the record withstands; nothing that counts was changed, we compared it with the backup.",
+    )
+    name = ask_user_name()
+    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+        if st.button("Cancel", key="audit.settle.cancel"):
+            _close_dialog()
+            st.rerun()
+        if st.button("Settle it", key="audit.settle.confirm", type="primary", icon=":material/gavel:"):
+            _settle(dialog_state, category, reason_text, name)
+
+
+def _settle(dialog_state: SettleDialogState, category: str, reason_text: str, name: str) -> None:
+    """Check what was typed, settle, and leave the dialog; an error stays inside it."""
+    try:
+        reason = make_reason(category, reason_text)
+        with st.spinner("Recording what you settled…"):
+            settled = settle(writer(name), dialog_state.model, dialog_state.findings, reason)
+    except PodiumError as error:
+        clear_cache()
+        show_error(error)
+        return
+    remember_user_name(name)
+    flash.set_flash(flash.MODELS, f"{escape(settled.model)}: settled in entry {settled.position}. Decisions go on.")
+    _close_dialog()
+    clear_cache()
+    st.rerun()

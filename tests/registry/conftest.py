@@ -1,0 +1,23 @@
+"""What several tests of the registry use."""
+
+import pytest
+
+from lib.registry.promote import MoveRequest, move_version
+from tests.conftest import copy_store
+from tests.support.ledger_stores import REASON, make_registered_model, make_writer
+
+
+@pytest.fixture(scope="module")
+def recorded_database(tmp_path_factory, empty_database):
+    """A database with the record of one model, wine: v1, then v2 in Production. To be copied."""
+    backend = copy_store(empty_database, tmp_path_factory.mktemp("recorded"))
+    make_registered_model(backend)
+    for version in "12":
+        move_version(make_writer(backend), MoveRequest("wine", version, "Production", REASON))
+    return backend.path
+
+
+@pytest.fixture
+def recorded(recorded_database, tmp_path):
+    """A store of its own with that record."""
+    return copy_store(recorded_database, tmp_path / "store")
