@@ -6,7 +6,7 @@ is taken back, to the holder the ledger wants by then.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from mlflow.exceptions import MlflowException
@@ -22,12 +22,13 @@ from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.vocabulary import SLOTS, Reason, Slot
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer, read_book
+from lib.ledger.storage.key_trust import read_process_keys
 from lib.registry.change_recorder import append_closing, append_give_up, tag_version_head
 from lib.registry.model_status import ModelStatus
 from lib.registry.move_plan import Move, is_in_force, plan_moves, settled_or
 from lib.registry.permission_check import required_permission
 from lib.registry.reconcile import sync_model_status
-from lib.registry.recovery_plan import NOBODY, plan_give_up, plan_repair
+from lib.registry.recovery_plan import NOBODY, find_trusted_holders, plan_give_up, plan_repair
 from lib.registry.snapshot import RegistrySnapshot
 
 LATER_DECISION_WAIT = 10.0
@@ -80,7 +81,7 @@ def give_up(writer: Writer, status: ModelStatus, intent: Entry, reason: Reason) 
         moves = (
             plan_give_up(status.state, status.snapshot, intent)
             if is_open and status.snapshot.created_at
-            else plan_repair(status.state, status.snapshot, (), journal.moves, journal.seen_holders)
+            else _plan_repair(status, (), journal)
         )
         if moves:
             error = write_move(writer, status.snapshot.model, moves[0])
@@ -112,7 +113,7 @@ def _converge(writer: Writer, model: str, intent: Entry, journal: WriteJournal) 
         is_open = intent.id not in state.outcomes and snapshot.is_possible(intent)
         if is_open and find_overtaking_intent(state, snapshot, intent) and _wait(writer, status, journal):
             continue
-        moves = plan_repair(state, snapshot, (intent.id,), journal.moves, journal.seen_holders)
+        moves = _plan_repair(status, (intent.id,), journal)
         if not moves and is_open and is_in_force(state, intent, settled_or((intent.id,), state, snapshot)):
             moves = plan_moves(state, snapshot, (intent.id,))
         if not moves or not snapshot.created_at:
@@ -120,6 +121,15 @@ def _converge(writer: Writer, model: str, intent: Entry, journal: WriteJournal) 
         error = write_move(writer, model, moves[0])
         journal.moves.append(moves[0])
     raise error or _restless_error(model)
+
+
+def _plan_repair(status: ModelStatus, own_ids: Collection[str], journal: WriteJournal) -> tuple[Move, ...]:
+    """The writes that take back what this writer wrote too late, by what it saw itself and by whom this Podium trusts."""
+    if not journal.moves:
+        return ()
+    trusted_holders = find_trusted_holders(status.state, status.snapshot, own_ids, read_process_keys())
+    certain_holders = {slot: {*seen, *trusted_holders.get(slot, ())} for slot, seen in journal.seen_holders.items()}
+    return plan_repair(status.state, status.snapshot, own_ids, journal.moves, certain_holders)
 
 
 def _wait(writer: Writer, status: ModelStatus, journal: WriteJournal) -> bool:

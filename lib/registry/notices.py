@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lib.ledger.chain.book_findings import condense_findings, list_findings
+from lib.ledger.chain.entry_signatures import has_trusted_entry
 from lib.ledger.chain.signatures import NO_KEYS, TrustedKeys
 from lib.ledger.entry.types import Observed, Opened
 from lib.ledger.entry.vocabulary import SLOTS, Slot
 from lib.ledger.state.replay import BookState
-from lib.ledger.state.settlements import mark_settled, read_settlements
+from lib.ledger.state.settlements import has_trusted_closing, mark_settled, read_settlements
 from lib.registry.drift import Drift, DriftResolution, find_drifts, unrecorded_changes
 from lib.registry.model_status import ModelStatus
 from lib.registry.snapshot import version_sort_key
@@ -52,7 +53,7 @@ def collect_notices(
         *_damage_notices(status, keys),
         *_life_notices(status),
         *_deletion_notices(status),
-        *(_drift_notice(status, drift) for drift in find_drifts(status)),
+        *(_drift_notice(status, drift, keys) for drift in find_drifts(status)),
         *_unrecorded_notices(status),
         *_recorded_notices(status.state),
         *_source_run_notices(deleted_source_runs),
@@ -124,12 +125,17 @@ def _deletion_notice(status: ModelStatus, slot: Slot, version: str) -> Notice:
     )
 
 
-def _drift_notice(status: ModelStatus, drift: Drift) -> Notice:
+def _drift_notice(status: ModelStatus, drift: Drift, keys: TrustedKeys) -> Notice:
     observed, desired = version_list(drift.observed), version_list(drift.desired.holders)
+    book, intent_id = status.state.book, drift.desired.intent_id
+    is_doubtful = has_trusted_entry(book, keys) and not has_trusted_closing(book, intent_id, keys)
+    doubt = (
+        f" No key that is trusted here signed that {desired} belongs there: find out who wrote it first." if is_doubtful else ""
+    )
     return Notice(
         f"{SLOTS[drift.slot]} was moved outside",
         f"The registry shows {observed}, the ledger says {desired}. Somebody moved it outside Podium, and nobody gave a reason.",
-        "Let it stand with a reason, or put it back.",
+        f"Let it stand with a reason, or put it back.{doubt}",
         slot=drift.slot,
         resolutions=drift.resolutions,
         position=_drift_position(status.state, drift.slot),

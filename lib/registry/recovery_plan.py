@@ -4,9 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 from lib.ledger.chain.hash_chain import Entry
+from lib.ledger.chain.signatures import TrustedKeys
 from lib.ledger.entry.types import EMPTY_SLOT_STATES, Closing, Decided, Observed, Opened, SlotState
 from lib.ledger.entry.vocabulary import SLOTS, Slot, Stage, slot_of
 from lib.ledger.state.replay import BookState, DesiredHolder
+from lib.ledger.state.settlements import has_trusted_closing
 from lib.registry.move_plan import Move, make_stage_move, settled_or
 from lib.registry.snapshot import RegistrySnapshot, version_sort_key
 
@@ -38,11 +40,12 @@ def plan_repair(
     snapshot: RegistrySnapshot,
     own_ids: Collection[str],
     moves: Sequence[Move],
-    seen_holders: Mapping[Slot, Collection[str]],
+    certain_holders: Mapping[Slot, Collection[str]],
 ) -> tuple[Move, ...]:
     """The writes that take own `moves` back where they still show and the ledger wants another holder now.
 
-    A slot is set only to one of its `seen_holders` (`NOBODY` for none), so that a planted entry moves nothing.
+    A slot is set only to one of its `certain_holders` (`NOBODY` for none): those that this writer saw in it, and those that the ledger
+    wants by a closing under a trusted key. So a planted entry moves nothing.
     """
     counts = settled_or(own_ids, state, snapshot)
     goals = _goals(state.holders_decided_by(counts), state.observed_slots)
@@ -51,10 +54,22 @@ def plan_repair(
     certain = {
         slot: goal
         for slot, goal in goals.items()
-        if set(goal.holders or (NOBODY,)) <= set(seen_holders[slot]) and _exist(goal, snapshot)
+        if set(goal.holders or (NOBODY,)) <= set(certain_holders[slot]) and _exist(goal, snapshot)
     }
     repairs = [_repair(move, snapshot, goals, certain, exits) for move in reversed(moves)]
     return tuple(repair for repair in repairs if repair)
+
+
+def find_trusted_holders(
+    state: BookState, snapshot: RegistrySnapshot, own_ids: Collection[str], keys: TrustedKeys
+) -> dict[Slot, tuple[str, ...]]:
+    """Who belongs into each slot by a decision that was closed under a key trusted here; nothing for slots where nobody says so."""
+    desired = state.holders_decided_by(settled_or(own_ids, state, snapshot))
+    return {
+        slot: holder.holders or (NOBODY,)
+        for slot, holder in desired.items()
+        if holder.is_managed and has_trusted_closing(state.book, holder.intent_id, keys)
+    }
 
 
 def _repair(

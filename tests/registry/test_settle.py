@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
+from ulid import ULID
 
 from lib.backends.mlflow_client import client
 from lib.backends.reserved_names import BOOK_TAG, HEAD_TAG, INDEX_EXPERIMENT, INDEX_TAG, LEDGER_EXPERIMENT
 from lib.cli import podium
 from lib.errors import ActionRefused, LedgerBroken, NotFound, PodiumError
+from lib.ledger.chain.hash_chain import encode_entry, param_key
 from lib.ledger.entry.schema_2_types import Settlement
+from lib.ledger.entry.types import Volume, canonical_json
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.state.book_lookup import ModelIncarnation
 from lib.ledger.storage.book import Writer
@@ -22,6 +25,7 @@ from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.settle import describe_findings, settle
 from lib.registry.verify import list_unsettled, verify, verify_all
 from tests.support.entry_signing import make_param, make_private_key, make_text_param
+from tests.support.ledger_factories import COMMON_FIELDS, EMPTY_CARRY
 from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 from tests.support.ledger_tampering import plant_an_index, purge_run, rewrite_book
 
@@ -83,7 +87,19 @@ def forge_head_of_another_book(backend):
     client(backend).set_model_version_tag("wine", "1", HEAD_TAG, f"5 {'0' * 64} {'e' * 32}")
 
 
+def plant_volume_end(backend, next_run_id="d" * 32):
+    """The end of a volume that leads nowhere."""
+    book = read_book_state(backend, "wine").book
+    value, _ = encode_entry(str(ULID()), canonical_json(Volume(**COMMON_FIELDS, next=next_run_id, carry=EMPTY_CARRY)), book.tip)
+    log(backend, param_key(book.head + 1), value)
+
+
+def plant_volume_end_that_leads_back(backend):
+    plant_volume_end(backend, book_id_of(backend))
+
+
 ATTACKS = [plant_newer_entry, plant_chain, forge_head, forge_book_tag, forge_head_of_another_book]
+ATTACKS += [plant_volume_end, plant_volume_end_that_leads_back]
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

@@ -6,7 +6,7 @@ stood there before: they become findings, or are counted.
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from lib.ledger.chain.body_parts import POSITION_KEY, BodyReader, BodyText, StrayParams
 from lib.ledger.chain.book_findings import stray_parameter_findings
@@ -23,7 +23,7 @@ from lib.ledger.chain.hash_chain import (
 from lib.ledger.chain.signatures import SignedPosition, find_signature, hash_unsigned_text, is_valid_signature
 from lib.ledger.entry.schema import is_newer_body, parse_body
 from lib.ledger.entry.types import Body, Volume
-from lib.text import format_count
+from lib.text import clean_text, format_count
 
 BodyParser = Callable[[str, str], Body]
 """From the sha256 of a text and the text to the body; a text always gives the same one, so it may be remembered by its sha256."""
@@ -40,9 +40,15 @@ def parse_uncached(_sha256: str, text: str) -> Body:
 
 
 def decode_volume(
-    params: Mapping[str, str], run_id: str, book_so_far: DecodedBook | None = None, body_parser: BodyParser = parse_uncached
+    params: Mapping[str, str],
+    run_id: str,
+    book_so_far: DecodedBook | None = None,
+    missing_run_ids: Collection[str] = (),
+    body_parser: BodyParser = parse_uncached,
 ) -> DecodedBook:
     """Read a book from the parameters of its run, or go on with its next volume. Never raises: what does not fit becomes a finding.
+
+    A VOLUME ends the reading of its run, unless it names a run that is missing or one of the book's own: then the book goes on here.
 
     A value that does not continue the chain is absorbed as void, so that a stray parameter cannot stop the writing. It counts as
     a broken chain only where later entries go on from what the value claims, which a stray or a replayed entry cannot make true.
@@ -51,7 +57,7 @@ def decode_volume(
     book = book_so_far or DecodedBook((), (seed,), ())
     entries, chains, findings = list(book.entries), list(book.chains), list(book.findings)
     volume, tip, bodies, voids = VolumeRef(run_id, len(chains), seed), seed, BodyReader(params), _VoidValues(params, chains)
-    entry_ids = {entry.id for entry in entries}
+    entry_ids, next_run_id = {entry.id for entry in entries}, None
     while (value := params.get(param_key(len(chains)))) is not None:
         position, match = len(chains), _ENTRY_VALUE.match(value)
         if match and match[3] == next_chain(tip, match[2]):
@@ -69,8 +75,12 @@ def decode_volume(
             findings.append(voids.judge(position, tip, match))
             tip = next_chain(tip, hash_text(value))
         chains.append(tip)
-        if entries and entries[-1].position == position and isinstance(entries[-1].body, Volume):
-            break
+        if entries and entries[-1].position == position and isinstance(end := entries[-1].body, Volume):
+            finding = _volume_finding(position, end, {ref.run_id for ref in (*book.volumes, volume)}, missing_run_ids)
+            if finding is None:
+                next_run_id = end.next
+                break
+            findings.append(finding)
     strays = bodies.find_strays()
     findings += _findings_beyond_end(params, volume.first_position, len(chains))
     findings += _stray_findings(strays, entries[len(book.entries) :])
@@ -81,6 +91,7 @@ def decode_volume(
         (*book.volumes, volume),
         book.abandoned_part_count + strays.abandoned_part_count,
         bodies.open_part_keys,
+        next_run_id,
     )
 
 
@@ -159,6 +170,23 @@ def _newer_schema_findings(entry: Entry, position: SignedPosition) -> list[Ledge
     effect = "and writes nothing here" if is_signed else "and goes on, because no Podium signed it"
     means = f"A newer Podium knows this kind of entry; this one shows what it can read of it {effect}."
     return [LedgerFinding(entry.position, "newer schema", means, blocks_writing=is_signed)]
+
+
+def _volume_finding(
+    position: int, end: Volume, own_run_ids: Collection[str], missing_run_ids: Collection[str]
+) -> LedgerFinding | None:
+    """What is wrong with the end of a volume; None for one that leads on."""
+    if end.next in own_run_ids:
+        problem, means = "volume named twice", "which is one of its own volumes: somebody wrote this entry by hand."
+    elif end.next in missing_run_ids:
+        problem = "volume missing"
+        means = (
+            "which is not there. Either it was removed for good, and what it held is lost unless it was exported, or somebody wrote this "
+            "entry by hand."
+        )
+    else:
+        return None
+    return LedgerFinding(position, problem, f"The book goes on in run {clean_text(end.next)[:8]}…, {means}", blocks_writing=True)
 
 
 def _void_finding(position: int) -> LedgerFinding:

@@ -82,6 +82,11 @@ def count_signatures(book: DecodedBook, keys: TrustedKeys) -> SignatureCounts:
     return SignatureCounts(counts["trusted"], counts["unknown"], counts["none"] + counts["invalid"])
 
 
+def has_trusted_entry(book: DecodedBook, keys: TrustedKeys) -> bool:
+    """Is any entry of a book signed by a key that is trusted here?"""
+    return any(signature_status(book, entry, keys) == "trusted" for entry in book.entries)
+
+
 def signature_findings(book: DecodedBook) -> Iterator[LedgerFinding]:
     """Signatures that do not fit, and entries without one that follow a signed one. Neither stops the writing."""
     signed_at = 0

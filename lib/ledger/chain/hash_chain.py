@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 
 from lib.ledger.chain.body_parts import part_key
-from lib.ledger.entry.types import Body, Volume
+from lib.ledger.entry.types import Body
 
 CHUNK_LENGTH = 5_600
 """Characters of a body that fit behind the header in one parameter value of 6,000."""
@@ -69,7 +69,8 @@ class DecodedBook:
     """A book: its entries, the head (last position), the chain at each position, and what does not fit; then its volumes.
 
     `abandoned_part_count`: parts of bodies whose ids took no position, as a lost race leaves them. `open_part_keys`: the parameters
-    of the last volume that could still complete a body which does not fit its hash.
+    of the last volume that could still complete a body which does not fit its hash. `next_run_id` is the run that the book goes on in
+    beyond its head, None when it ends here.
     """
 
     entries: tuple[Entry, ...]
@@ -78,6 +79,7 @@ class DecodedBook:
     volumes: tuple[VolumeRef, ...] = ()
     abandoned_part_count: int = 0
     open_part_keys: tuple[str, ...] = ()
+    next_run_id: str | None = None
 
     @property
     def head(self) -> int:
@@ -91,14 +93,6 @@ class DecodedBook:
     def tip(self) -> str:
         """The chain that the next entry goes on from: that of the head, or that before a volume which is still empty."""
         return self.volumes[-1].chain_before if self._last_volume_is_empty else self.chain
-
-    @property
-    def next_run_id(self) -> str | None:
-        """The run that the book goes on in beyond its head; None when it ends here."""
-        if self._last_volume_is_empty or not self.entries:
-            return None
-        last_entry = self.entries[-1]
-        return last_entry.body.next if last_entry.position == self.head and isinstance(last_entry.body, Volume) else None
 
     @property
     def _last_volume_is_empty(self) -> bool:

@@ -1,4 +1,5 @@
-"""Two guards on writing that ask whose signature an entry carries: what a person settled, and whether reviews are required. Pure.
+"""Guards on writing that ask whose signature an entry carries: what a person settled, what a decision came to, whether reviews are
+required. Pure.
 
 A signature changes nothing of what a book adds up to, so that two machines agree. But nobody else settles for this Podium: it asks its
 own person. And reviews that were once required stay so until somebody who is trusted here says otherwise.
@@ -12,6 +13,7 @@ from lib.ledger.chain.entry_signatures import signature_status
 from lib.ledger.chain.hash_chain import DecodedBook, LedgerFinding
 from lib.ledger.chain.signatures import TrustedKeys
 from lib.ledger.entry.schema_2_types import PolicySet, Settlement
+from lib.ledger.entry.types import Closing
 from lib.text import clean_text
 
 
@@ -94,6 +96,13 @@ def describe_settlement(finding: LedgerFinding) -> str:
     if not finding.settled_by:
         return ""
     return f" (settled in entry {finding.settled_by}{f' of {clean_text(finding.settled_in)}' if finding.settled_in else ''})"
+
+
+def has_trusted_closing(book: DecodedBook, intent_id: str, keys: TrustedKeys) -> bool:
+    """Is the entry that closed a decision signed by a key that is trusted here?"""
+    closings = (entry for entry in book.entries if isinstance(entry.body, Closing) and entry.body.intent == intent_id)
+    closing = next(closings, None)
+    return closing is not None and signature_status(book, closing, keys) == "trusted"
 
 
 def review_rule(book: DecodedBook, keys: TrustedKeys) -> ReviewRule:

@@ -27,7 +27,7 @@ class VolumeParams:
 
 VolumeFetcher = Callable[[str], VolumeParams | None]
 """From a run id to its parameters; None when there is no such run."""
-VolumeDecoder = Callable[[Mapping[str, str], str, DecodedBook | None], DecodedBook]
+VolumeDecoder = Callable[[Mapping[str, str], str, DecodedBook | None, frozenset[str]], DecodedBook]
 """What `decode_volume` does, which may be cached."""
 
 
@@ -45,22 +45,37 @@ def read_volumes(
 ) -> BookVolumes | None:
     """Read a book through all its volumes, or only those after `finished_volumes`; None when its first run is not there.
 
-    Never raises by itself: a volume that is missing, or named twice, becomes a finding that blocks writing. Finished volumes are
-    read again when the volume after them is missing: the database may have been put back to an earlier day.
+    Never raises by itself: a volume that is missing, or named twice, becomes a finding that blocks writing, and the book goes on behind
+    it in the same run. Finished volumes are read again when the volume after them is missing: the database may have been put back to an
+    earlier day.
     """
-    book, deleted_run_ids, known_volumes = finished_volumes, list[str](), finished_volumes
-    run_id = finished_volumes.next_run_id if finished_volumes else book_id
+    if finished_volumes is None:
+        return _read_all_volumes(fetch, book_id, decoder)
+    book, run_id, deleted_run_ids = finished_volumes, finished_volumes.next_run_id, list[str]()
     while run_id is not None:
-        volume = None if book and run_id in {volume_ref.run_id for volume_ref in book.volumes} else fetch(run_id)
-        if volume is None and known_volumes:
-            return read_volumes(fetch, book_id, None, decoder)
-        if volume is None:
-            return BookVolumes(_with_broken_end(book, run_id), finished_volumes, tuple(deleted_run_ids)) if book else None
+        if (volume := fetch(run_id)) is None:
+            return _read_all_volumes(fetch, book_id, decoder)
         deleted_run_ids += [] if volume.is_active else [run_id]
-        book = decoder(volume.params, run_id, book)
+        book = decoder(volume.params, run_id, book, frozenset())
         run_id = book.next_run_id
         finished_volumes = book if run_id else finished_volumes
-    return BookVolumes(book, finished_volumes, tuple(deleted_run_ids)) if book else None
+    return BookVolumes(book, finished_volumes, tuple(deleted_run_ids))
+
+
+def _read_all_volumes(fetch: VolumeFetcher, book_id: str, decoder: VolumeDecoder) -> BookVolumes | None:
+    if (volume := fetch(book_id)) is None:
+        return None
+    deleted_run_ids = [] if volume.is_active else [book_id]
+    book_before, run_id, missing_ids = None, book_id, frozenset[str]()
+    book, finished_volumes = decoder(volume.params, run_id, None, missing_ids), None
+    while book.next_run_id is not None:
+        if (next_volume := fetch(book.next_run_id)) is None:
+            missing_ids |= {book.next_run_id}
+        else:
+            book_before, finished_volumes, run_id, volume = book, book, book.next_run_id, next_volume
+            deleted_run_ids += [] if volume.is_active else [run_id]
+        book = decoder(volume.params, run_id, book_before, missing_ids)
+    return BookVolumes(book, finished_volumes, tuple(deleted_run_ids))
 
 
 def is_volume_full(book: DecodedBook) -> bool:
@@ -106,16 +121,4 @@ def carry_findings(book: DecodedBook) -> tuple[LedgerFinding, ...]:
     return tuple(findings)
 
 
-def _with_broken_end(book: DecodedBook | None, run_id: str) -> DecodedBook:
-    assert book is not None
-    problem = "volume named twice" if run_id in {volume_ref.run_id for volume_ref in book.volumes} else "volume missing"
-    means = f"The book goes on in run {run_id[:8]}…, {_TWICE_MEANS if problem == 'volume named twice' else _MISSING_MEANS}"
-    return replace(book, findings=(*book.findings, LedgerFinding(book.head, problem, means, blocks_writing=True)))
-
-
 _CARRY = "What this volume carries on is not what its entries add up to. Nothing is decided by it; somebody wrote it by hand."
-_MISSING_MEANS = (
-    "which is not there. Either it was removed for good, and what it held is lost unless it was exported, or somebody wrote this entry "
-    "by hand."
-)
-_TWICE_MEANS = "which is one of its earlier volumes: somebody wrote this entry by hand."

@@ -36,6 +36,7 @@ class _CachedBook:
 class _CachedVolume:
     params: Mapping[str, str]
     book_so_far: DecodedBook | None
+    missing_run_ids: frozenset[str]
     book: DecodedBook
 
 
@@ -57,12 +58,19 @@ def parse_cached(sha256: str, text: str) -> Body:
     return body_and_size[0]
 
 
-def decode_volume_cached(params: Mapping[str, str], run_id: str, book_so_far: DecodedBook | None) -> DecodedBook:
+def decode_volume_cached(
+    params: Mapping[str, str], run_id: str, book_so_far: DecodedBook | None, missing_run_ids: frozenset[str]
+) -> DecodedBook:
     """A volume read as `decode_volume` does; one that is word for word what it was, after the same volumes, is not hashed again."""
     with _LOCK:
         volume = _VOLUMES.get(run_id)
-    if volume is None or volume.book_so_far != book_so_far or volume.params != params:
-        volume = _CachedVolume(dict(params), book_so_far, decode_volume(params, run_id, book_so_far, parse_cached))
+    if (
+        volume is None
+        or (volume.book_so_far, volume.missing_run_ids) != (book_so_far, missing_run_ids)
+        or volume.params != params
+    ):
+        book = decode_volume(params, run_id, book_so_far, missing_run_ids, parse_cached)
+        volume = _CachedVolume(dict(params), book_so_far, missing_run_ids, book)
         _store(_VOLUMES, run_id, volume)
     return volume.book
 

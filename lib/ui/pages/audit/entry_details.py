@@ -20,6 +20,7 @@ from lib.ledger.entry.vocabulary import REASON_CATEGORIES
 from lib.ui.components.badges import HEALTH_BADGES, STAGE_BADGES, badge_markdown, icon_markdown
 from lib.ui.components.formatting import escape, format_metric, format_time, short_hash
 
+_MAX_SUBJECTS = 5
 _GATE_ANSWERS = {"PASS": ("ok", "pass"), "FAIL": ("broken", "fail"), "INCONCLUSIVE": ("warning", "cannot tell")}
 
 
@@ -66,7 +67,13 @@ def _second_schema_facts(body: Body) -> dict[str, str]:
     match body:
         case Settlement():
             heads = [f"place {head.place} of {short_hash(escape(head.book))}" for head in (body.was, body.now) if head]
-            return {"Settles": escape(body.why), "Places": ", ".join(map(str, body.places)), "Books": " → ".join(heads)}
+            elsewhere = ", ".join(escape(short_hash(subject)) for subject in body.subjects[:_MAX_SUBJECTS])
+            return {
+                "Settles": escape(body.why),
+                "Places": ", ".join(map(str, body.places)),
+                "Elsewhere": elsewhere + ", …" * (len(body.subjects) > _MAX_SUBJECTS),
+                "Books": " → ".join(heads),
+            }
         case PolicySet():
             return {
                 "Policy": f"{escape(body.name)} :gray[sha256 {short_hash(escape(body.sha))}]",
