@@ -8,10 +8,10 @@ from lib.ledger.chain.signatures import NO_KEYS, trust_fingerprints
 from lib.ledger.entry.schema_2_types import HeadRef, PolicySet, Settlement
 from lib.ledger.entry.types import to_json
 from lib.ledger.state.replay import replay
-from lib.ledger.state.settlements import ReviewRule, Settlements, mark_settled, read_settlements, review_rule
+from lib.ledger.state.settlements import ReviewRule, Settlements, has_trusted_closing, mark_settled, read_settlements, review_rule
 from tests.support.entry_signing import fingerprint_of, make_param, make_private_key
 from tests.support.ledger_entries import REASON
-from tests.support.ledger_factories import COMMON_FIELDS, make_opened
+from tests.support.ledger_factories import COMMON_FIELDS, make_closing, make_opened
 
 BOOK, OURS, FOREIGN = "a" * 32, make_private_key("ours"), make_private_key("foreign")
 KEYS = trust_fingerprints([fingerprint_of(OURS)])
@@ -69,6 +69,14 @@ def test_a_finding_is_settled_by_the_run_it_is_about_else_by_its_place():
     findings = [LedgerFinding(3, "void", ""), LedgerFinding(4, "void", ""), LedgerFinding(0, "stray parameter", "")]
     about_runs = [LedgerFinding(0, "copy", "", subject="d"), LedgerFinding(0, "copy", "", subject="e")]
     assert [finding.settled_by for finding in mark_settled([*findings, *about_runs], settlements)] == [6, 0, 5, 7, 0]
+
+
+@pytest.mark.parametrize("key", [OURS, FOREIGN, None, "FORGED"], ids=["ours", "another key", "no key", "a forged signature"])
+def test_a_closing_is_trusted_only_under_a_key_that_is(key):
+    book = make_book((make_opened(), OURS), (make_closing(1), key), (make_closing(1), OURS))
+    assert has_trusted_closing(book, "e1", KEYS) == (key is OURS), "the first closing counts"
+    assert not has_trusted_closing(book, "e9", KEYS)
+    assert not has_trusted_closing(book, "e1", NO_KEYS)
 
 
 @pytest.mark.parametrize(

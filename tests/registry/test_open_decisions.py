@@ -23,6 +23,7 @@ from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.recover import preview_recovery, recover_decisions
 from lib.registry.roll_back import roll_back
+from tests.support.entry_signing import make_signer
 from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 from tests.support.registry_factories import check_at_rest, entry_types, leave_intent_open, move_request
 
@@ -64,9 +65,9 @@ def plant_decision(backend, version="3", stage="Production", age=timedelta(), **
     return append(mallory, book_id_of(backend), lambda _: Decided(**body))
 
 
-def plant_closing(backend, intent_id, version="3", outcome="APPLIED"):
-    """The same for a closing that says the decision was carried out."""
-    mallory = Writer(backend, Actor(name="ana", how="server"), lambda: datetime.now(UTC))
+def plant_closing(backend, intent_id, version="3", outcome="APPLIED", signer=None):
+    """The same for a closing that says the decision was carried out, signed if there is a signer."""
+    mallory = Writer(backend, Actor(name="ana", how="server"), lambda: datetime.now(UTC), signer)
     slot_states = read_snapshot(backend, "wine").slot_states
     fields = {**mallory.common_fields("wine"), "type": outcome, "intent": intent_id, "version": version, "now": slot_states}
     return append(mallory, book_id_of(backend), lambda _: Closing(**fields))
@@ -333,8 +334,11 @@ def test_a_write_that_comes_after_the_decision_was_closed_by_another_is_taken_ba
     assert production_of(promoted).holders == (("2",) if choice == "finish" else ("1",))
 
 
-def test_a_late_write_sets_no_slot_to_a_holder_that_only_a_planted_entry_names(promoted, monkeypatch):
-    """The decision is closed by a planted entry in the middle of a write, and another planted pair names v3."""
+@pytest.mark.parametrize("key", ["none", "a stranger's", "one trusted here"])
+def test_a_late_write_sets_a_slot_to_a_holder_it_never_saw_only_where_a_trusted_key_says_so(promoted, monkeypatch, tmp_path, key):
+    """The decision is closed by an entry of another in the middle of a write, and another pair of entries names v3."""
+    monkeypatch.setenv("PODIUM_HOME", str(tmp_path / "ours"))
+    signers = {"a stranger's": make_signer(tmp_path / "theirs"), "one trusted here": make_signer(tmp_path / "ours")}
     real, has_planted = client(promoted).set_registered_model_alias, []
 
     def plant_first(*args):
@@ -342,12 +346,15 @@ def test_a_late_write_sets_no_slot_to_a_holder_that_only_a_planted_entry_names(p
             has_planted.append(True)
             (intent,) = read_book_state(promoted, "wine").open_intents
             plant_closing(promoted, intent.id, "2", "FAILED")
-            plant_closing(promoted, plant_decision(promoted), "3")
+            plant_closing(promoted, plant_decision(promoted), "3", signer=signers.get(key))
         return real(*args)
 
     monkeypatch.setattr(client(promoted), "set_registered_model_alias", plant_first)
     assert move_version(make_writer(promoted, "ana"), move_request("2")).outcome == "failed"
     snapshot = read_snapshot(promoted, "wine")
+    if key == "one trusted here":
+        assert snapshot.aliases["production"] == "3", "the write is taken back to what the closing says"
+        return
     assert "3" not in snapshot.aliases.values()
     assert snapshot.versions["3"].stage == "None"
     assert find_drifts(sync_model_status(make_writer(promoted), "wine"))
