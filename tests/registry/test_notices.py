@@ -1,5 +1,6 @@
 """Changes made outside Podium, one by one on a real store: named, recorded with their window, and settled by a decision."""
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,12 +10,16 @@ from lib.backends.mlflow_client import client
 from lib.backends.reserved_names import INDEX_EXPERIMENT, INDEX_TAG
 from lib.errors import ActionRefused, LedgerBroken, NotFound
 from lib.ledger.entry.timestamps import parse_timestamp
+from lib.ledger.entry.types import Closing
 from lib.ledger.entry.vocabulary import RESTORED_NOTE, UNKNOWN_ACTOR
 from lib.ledger.queries.as_of import as_of
 from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state.book_lookup import ModelIncarnation
 from lib.ledger.state.holdings import recorded_holdings
+from lib.ledger.storage.book import append
 from lib.ledger.storage.book_index import DELETED_TAG_PREFIX, mark_book_deleted, read_index_params
+from lib.ledger.storage.key_trust import read_trusted_keys
+from lib.ledger.storage.signing_keys import create_signer
 from lib.registry.change_recorder import _LAST_EXPLAINED, append_restored
 from lib.registry.drift import DriftResolution
 from lib.registry.model_survey import DeletedBook, find_deleted_source_runs, record_changes, survey_models
@@ -354,3 +359,23 @@ def test_every_head_is_noted_on_some_version_even_when_the_decision_was_about_a_
     move_version(make_writer(fresh_store), move_request("1", "Archived", kind="adopt"))
     state = read_book_state(fresh_store, "wine")
     assert state.book.head in [anchor.position for anchor in read_snapshot(fresh_store, "wine").anchors(book_id_of(fresh_store))]
+
+
+def test_where_no_trusted_key_signed_who_belongs_there_the_drift_says_so(fresh_store, monkeypatch, tmp_path):
+    """Somebody plants a decision with its closing: the ledger wants v3 then, and putting it back would carry it out."""
+    monkeypatch.setenv("PODIUM_HOME", str(tmp_path / "podium"))
+    make_registered_model(fresh_store)
+    signer = create_signer(os.environ, lambda: datetime.now(UTC))
+    move_version(replace(make_writer(fresh_store), signer=signer), move_request("1"))
+    intent = read_book_state(fresh_store, "wine").intents[-1].body.model_copy(update={"sig": None, "version": "3"})
+    intent_id = append(make_writer(fresh_store), book_id_of(fresh_store), lambda _: intent)
+    common_fields = make_writer(fresh_store).common_fields("wine")
+    slot_states = read_snapshot(fresh_store, "wine").slot_states
+    closing = Closing(**common_fields, type="APPLIED", intent=intent_id, version="3", now=slot_states)
+    append(make_writer(fresh_store), book_id_of(fresh_store), lambda _: closing)
+    status = read_model_status(fresh_store, "wine", datetime.now(UTC))
+    keys = read_trusted_keys(os.environ)
+    (drift,) = [notice for notice in collect_notices(status, {}, keys) if notice.severity == "drift"]
+    assert "No key that is trusted here signed that v3 belongs there" in drift.next
+    (drift,) = [notice for notice in collect_notices(status, {}) if notice.severity == "drift"]
+    assert "No key" not in drift.next, "where nothing is signed at all there is nothing to doubt"
