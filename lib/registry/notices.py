@@ -69,7 +69,7 @@ def _damage_notices(status: ModelStatus, keys: TrustedKeys) -> list[Notice]:
         Notice(
             f"{f'Place {finding.position} of the' if finding.position else 'The'} book: {finding.what}",
             finding.means,
-            "Run verify, and compare with a noted head. There it is settled, too.",
+            "Verify it on Audit, compare it with a noted head, and settle it there.",
             "broken",
         )
         for finding in findings[:_MAX_NAMED_FINDINGS]

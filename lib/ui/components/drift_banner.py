@@ -77,7 +77,12 @@ def show_drift_summary(registry: LoadedRegistry) -> None:
             icon=f":material/{NOTICE_ICONS['broken' if is_broken else 'drift']}:",
         )
         with st.container(horizontal=True, gap="small"):
-            for model in [model for model in models if model in registry.statuses][:MAX_LISTED_MODELS]:
+            if is_broken:
+                page_link("Verify on the Audit page", "audit", icon="fingerprint")
+            drifted_models = {model for model, notice in notices if notice.severity == "drift"}
+            for model in [model for model in models if model in registry.statuses and model in drifted_models][
+                :MAX_LISTED_MODELS
+            ]:
                 page_link(f"Settle {escape(model)}", "models", icon="deployed_code", query={"model": model})
 
 
@@ -123,7 +128,7 @@ def _last_row(state: BookState) -> HistoryRow:
 
 
 def _notice_texts(notices: Sequence[Notice]) -> str:
-    return "; ".join(
-        f"{escape(notice.what)}. {escape(notice.next)}" if notice.severity == "broken" else escape(notice.what)
-        for notice in notices
-    )
+    broken_notices = [notice for notice in notices if notice.severity == "broken"]
+    advice = dict.fromkeys(notice.next for notice in broken_notices)
+    texts = [f"{'; '.join(escape(notice.what) for notice in broken_notices)}.", *map(escape, advice)] if broken_notices else []
+    return " ".join([*texts, "; ".join(escape(notice.what) for notice in notices if notice.severity != "broken")]).strip()

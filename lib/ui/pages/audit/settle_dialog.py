@@ -56,7 +56,8 @@ def _show_form(dialog_state: SettleDialogState) -> None:
         st.success(f"Nothing stops the decisions about {escape(dialog_state.model)} any more.", icon=":material/check_circle:")
         return
     st.markdown(
-        "You looked at this, and decisions go on. Nothing is mended or hidden: it stays listed, with the entry that says so."
+        "Settling records that you looked at these findings and that decisions may go on. Nothing is repaired or hidden: each stays listed, "
+        "with the entry that settled it."
     )
     show_table(
         [(str(f.position or ""), f"**{escape(f.what)}**", escape(f.means)) for f in condense_findings(dialog_state.findings)],
