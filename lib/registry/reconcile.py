@@ -14,11 +14,13 @@ from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Opened
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
+from lib.ledger.state.known_heads import KnownStore
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.storage.book import Writer, read_book
 from lib.ledger.storage.book_index import BookLocation, clear_deleted_mark, ensure_book, find_book_id, mark_book_deleted
 from lib.ledger.storage.inventory_reader import require_explained_inventory
 from lib.registry.change_recorder import append_missing_entries, append_restored, tag_model_book
+from lib.registry.head_watch import require_no_known_book, require_known_head
 from lib.registry.model_status import ModelStatus, intents_in_flight
 from lib.registry.reader import incarnation_of, read_snapshot
 from lib.registry.snapshot import RegistrySnapshot
@@ -60,12 +62,15 @@ def sync_model_status(writer: Writer, model: str) -> ModelStatus:
     """Compare ledger and registry of a model and record what nobody recorded, until the record explains what the registry shows.
 
     Moves nothing and closes no open decision. Raises NotFound when there is no such model and never was, LedgerBroken when the record
-    may not be written.
+    may not be written, or is not the one that this Podium saw before.
     """
-    location = _locate_book(writer, model)
-    for _ in range(_MAX_PASSES):
+    known = writer.memory.read(writer.backend) if writer.memory else None
+    location = _locate_book(writer, model, known)
+    for pass_number in range(_MAX_PASSES):
         at = format_timestamp(writer.clock())
         state = _read_book(writer, location.book_id, at)
+        if pass_number == 0:
+            require_known_head(writer, known, model, location, state)
         in_flight = intents_in_flight(writer.backend, state, writer.clock())
         status = ModelStatus(state, read_snapshot(writer.backend, model), location.book_id, at, in_flight)
         if status.snapshot.created_at and status.snapshot.tagged_book_id != location.book_id:
@@ -88,15 +93,20 @@ def _read_book(writer: Writer, book_id: str, at: str) -> BookState:
         raise
 
 
-def _locate_book(writer: Writer, model: str) -> BookLocation:
-    """The book of a model, created when it is missing. Raises LedgerBroken when model or versions are tagged with an unknown book."""
+def _locate_book(writer: Writer, model: str, known: KnownStore | None) -> BookLocation:
+    """The book of a model, created when it is missing. Raises LedgerBroken when model or versions are tagged with an unknown book, and
+    when the model had a book by what is `known`, and has none any more.
+    """
     snapshot = read_snapshot(writer.backend, model)
     if snapshot.created_at is None:
         book_id = find_book_id(writer.backend, incarnation_of(snapshot))
         if book_id is None:
+            require_no_known_book(writer, known, model, known.index_id if known else "")
             raise _unknown_model(model)
-        return BookLocation(book_id, frozenset({book_id}))
-    location = ensure_book(writer.backend, incarnation_of(snapshot))
+        return BookLocation(book_id, frozenset({book_id}), index_id=known.index_id if known else "")
+    location = ensure_book(
+        writer.backend, incarnation_of(snapshot), lambda index_id: require_no_known_book(writer, known, model, index_id)
+    )
     if snapshot.tagged_book_id and snapshot.tagged_book_id not in location.all_book_ids:
         raise _unknown_book(f"{model} belongs to book {snapshot.tagged_book_id[:8]}…", f"delete its tag {BOOK_TAG}")
     if numbers := snapshot.versions_of_other_books(location.all_book_ids):

@@ -29,13 +29,16 @@ from lib.ledger.chain.body_parts import END_OF_BODY
 from lib.ledger.chain.book_findings import blocking_finding
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, chunk_length_for, encode_entry, hash_text, next_chain, param_key
 from lib.ledger.chain.signatures import SignedPosition, signed_body_text
+from lib.ledger.entry.schema_2_types import Settlement
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Body, canonical_json
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.state.book_lookup import RUN_ID
+from lib.ledger.state.known_heads import KnownHead, alarm_error, judge_known_head, read_replacements
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.state.volumes import VolumeParams, is_volume_full, make_volume_end, read_volumes
 from lib.ledger.storage import book_cache
+from lib.ledger.storage.head_memory import HeadMemory
 from lib.ledger.storage.signing_keys import Signer
 
 MAX_ATTEMPTS = 200
@@ -49,12 +52,16 @@ _LOCKED = "TEMPORARILY_UNAVAILABLE"
 
 @dataclass(frozen=True)
 class Writer:
-    """Who writes, where, by which clock (UTC), and with which key; without a signer the entries stay unsigned."""
+    """Who writes, where, by which clock (UTC), and with which key; without a signer the entries stay unsigned.
+
+    `memory` holds what was read here before, against which a book is judged first; None for a store that nobody remembers.
+    """
 
     backend: Backend
     actor: Actor
     clock: Callable[[], datetime] = field(compare=False)
     signer: Signer | None = field(default=None, compare=False, repr=False)
+    memory: HeadMemory | None = field(default=None, compare=False, repr=False)
 
     def common_fields(self, model: str, actor: Actor | None = None) -> dict[str, Any]:
         """What every entry says besides its own matter."""
@@ -131,20 +138,23 @@ def _is_beside(backend: Backend, book_id: str, run_id: str) -> bool:
 def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[Anchor, ...] = ()) -> str | None:
     """Append the entry that `make_body(state)` returns and give its id; None when it returns none.
 
-    `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing or no position
-    could be had, NotWritable when this person may not write or the signing key cannot be used, Busy when the database stays locked.
+    `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing, the book does not go
+    on from the head remembered of it, or no position could be had, NotWritable when this person may not write or the signing key cannot be used, Busy when the database stays locked.
     """
     backend, attempted_chains = writer.backend, dict[str, str]()  # by id; who sees the parts of a body may use its id
     is_locked, has_ended_bodies = False, False
     for _ in range(MAX_ATTEMPTS):
+        known_head = writer.memory.read(backend).heads.get(book_id) if writer.memory else None  # before the book
         state = read_book(backend, book_id)
         if written_ids := [entry.id for entry in state.book.entries if attempted_chains.get(entry.id) == entry.chain]:
+            remember_head(writer, book_id, state, known_head.model if known_head else state.model_name)
             return written_ids[0]
         if is_locked:
             raise Busy("The database has been locked by another program for too long.", next="Wait a moment, then try again.")
         _require_sound_book(state, anchors)
         if (body := make_body(state)) is None:
             return None
+        _require_known_head(writer, known_head, state, body)
         if state.book.open_part_keys and not has_ended_bodies:
             _end_open_bodies(backend, state.book)
             has_ended_bodies = True  # before each place once: what is still open then is ended by the next append
@@ -212,6 +222,23 @@ def _roll_over(writer: Writer, book_id: str, state: BookState, cause: Body) -> s
     with suppress(MlflowException):  # only spares readers of many books the fetching of what they know already
         client(backend).set_tag(state.book.volumes[-1].run_id, KIND_TAG, FINISHED_VOLUME_KIND)
     return error_code
+
+
+def remember_head(writer: Writer, book_id: str, state: BookState, model: str, index_id: str = "") -> None:
+    """Remember the head of a book that was just read, where this writer has a memory that can be written."""
+    if writer.memory and state.book.head:
+        head = KnownHead(model, book_id, state.book.head, state.book.chain, format_timestamp(writer.clock()))
+        writer.memory.remember(
+            writer.backend, index_id, [(head, state.book)], read_replacements([state], writer.memory.read_keys)
+        )
+
+
+def _require_known_head(writer: Writer, known_head: KnownHead | None, state: BookState, body: Body) -> None:
+    """Raise LedgerBroken where a book does not go on from the head remembered of it. The entry that settles this very thing may come."""
+    if writer.memory is None or known_head is None or (isinstance(body, Settlement) and body.was):
+        return
+    if alarm := judge_known_head(known_head, state.book, read_replacements([state], writer.memory.read_keys)):
+        raise alarm_error(alarm)
 
 
 def _require_sound_book(state: BookState, anchors: tuple[Anchor, ...]) -> None:
