@@ -20,7 +20,7 @@ from lib.ledger.storage.book import Writer, read_book
 from lib.ledger.storage.book_index import BookLocation, clear_deleted_mark, ensure_book, find_book_id, mark_book_deleted
 from lib.ledger.storage.inventory_reader import require_explained_inventory
 from lib.registry.change_recorder import append_missing_entries, append_restored, tag_model_book
-from lib.registry.head_watch import require_no_known_book, require_known_head
+from lib.registry.head_watch import ModelReading, require_known_head, require_no_known_book
 from lib.registry.model_status import ModelStatus, intents_in_flight
 from lib.registry.reader import incarnation_of, read_snapshot
 from lib.registry.snapshot import RegistrySnapshot
@@ -70,7 +70,7 @@ def sync_model_status(writer: Writer, model: str) -> ModelStatus:
         at = format_timestamp(writer.clock())
         state = _read_book(writer, location.book_id, at)
         if pass_number == 0:
-            require_known_head(writer, known, model, location, state)
+            require_known_head(writer, known, ModelReading(model, location.book_id, state, location.index_id))
         in_flight = intents_in_flight(writer.backend, state, writer.clock())
         status = ModelStatus(state, read_snapshot(writer.backend, model), location.book_id, at, in_flight)
         if status.snapshot.created_at and status.snapshot.tagged_book_id != location.book_id:

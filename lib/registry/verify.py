@@ -1,4 +1,5 @@
-"""Verify the books: recompute everything from what the store holds now, and compare with anchors noted elsewhere.
+"""Verify the books: recompute everything from what the store holds now, and compare with anchors noted elsewhere and with what this
+Podium remembers.
 
 All of the store is searched: what of Podium no index explains is a finding, too, under the name of the index's experiment where it
 belongs to no model.
@@ -16,11 +17,13 @@ from lib.ledger.chain.entry_signatures import signature_findings
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, LedgerFinding
 from lib.ledger.state.index_findings import find_index_strays, named_lives
 from lib.ledger.state.inventory_findings import InventoryFinding, judge_inventory
+from lib.ledger.state.known_heads import HeadAlarm
 from lib.ledger.state.ledger_inventory import LedgerInventory
 from lib.ledger.state.volumes import carry_findings
 from lib.ledger.storage.book_index import find_book_id, read_index_params
 from lib.ledger.storage.index_run import find_index_id
 from lib.ledger.storage.inventory_reader import read_inventory, read_ledger_tags, require_explained_inventory
+from lib.registry.head_watch import HeadCheck, HeadWatch, ModelReading, StoreReading, check_reading, find_model_alarms
 from lib.registry.ledger_search import IndexedBooks, ledger_tags, read_indexed_books
 from lib.registry.reader import LoadedBook, incarnation_of, match_books, read_all_snapshots, read_snapshot
 from lib.registry.snapshot import RegistrySnapshot
@@ -34,12 +37,18 @@ _MAX_MISSING_BOOKS = 20
 
 @dataclass(frozen=True)
 class BookVerification:
-    """What was found in one book; `findings` is empty when all is well. `known_names` are all names its model ever had."""
+    """What was found in one book; `findings` is empty when all is well. `known_names` are all names its model ever had.
+
+    `is_first_seen`: this Podium remembered nothing of it. `is_remembered` is false where it cannot remember what it saw now.
+    """
 
     model: str
     book: DecodedBook
     findings: tuple[LedgerFinding, ...]
     known_names: frozenset[str] = frozenset()
+    book_id: str = ""
+    is_first_seen: bool = False
+    is_remembered: bool = True
 
     @property
     def anchor_line(self) -> str:
@@ -47,13 +56,17 @@ class BookVerification:
         return format_anchor(self.model, self.book) if self.book.head else ""
 
 
-def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = ()) -> BookVerification:
-    """Check the book of a model against itself, the heads tagged on its versions, and `anchors`. Writes nothing.
+def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = (), watch: HeadWatch | None = None) -> BookVerification:
+    """Check the book of a model against itself, the heads tagged on its versions, `anchors`, and what `watch` remembers. Writes nothing
+    to the store.
 
     Raises NotFound when the model has no book, LedgerBroken when the index that should name it was tampered with, or when there is a
     record that no index explains.
     """
-    snapshot = read_snapshot(backend, model)  # before the book: a head noted in between would seem to be ahead of it
+    known = watch.memory.read(backend) if watch else None
+    snapshot = read_snapshot(
+        backend, model
+    )  # before the book, as the memory: a head noted in between would seem to be ahead of it
     book_id = find_book_id(backend, incarnation_of(snapshot))
     if book_id is None:
         require_explained_inventory(backend)
@@ -66,7 +79,16 @@ def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = ()) -> Book
     books = read_indexed_books(backend, inventory, [book_id])
     if book_id not in books.books:
         return _missing_book(model, book_id, books)
-    return _verify_book(model, (book_id, books.books[book_id]), snapshot, judge_inventory(inventory), anchors)
+    verification = _verify_book(model, (book_id, books.books[book_id]), snapshot, judge_inventory(inventory), anchors)
+    if watch is None or known is None:
+        return verification
+    alarms = find_model_alarms(backend, watch, known, ModelReading(model, book_id, books.books[book_id].state, index_id))
+    return replace(
+        verification,
+        findings=(*verification.findings, *map(_alarm_finding, alarms)),
+        is_first_seen=book_id not in known.heads,
+        is_remembered=bool(alarms) or book_id in watch.memory.read(backend).heads,
+    )
 
 
 def verify_index(backend: Backend) -> tuple[BookVerification, ...]:
@@ -74,12 +96,16 @@ def verify_index(backend: Backend) -> tuple[BookVerification, ...]:
     return _index_verifications(judge_inventory(read_inventory(backend, read_ledger_tags(backend))))
 
 
-def verify_all(backend: Backend, model_anchors: Sequence[ModelAnchor] = ()) -> tuple[BookVerification, ...]:
-    """Check every book the index names, deleted ones and those of deleted models too, by name, and compare with `model_anchors`.
+def verify_all(
+    backend: Backend, model_anchors: Sequence[ModelAnchor] = (), watch: HeadWatch | None = None
+) -> tuple[BookVerification, ...]:
+    """Check every book the index names, deleted ones and those of deleted models too, by name, and compare with `model_anchors` and with
+    what `watch` remembers.
 
-    An anchor of a model that has no book here is a finding of its own, and so is whatever no index explains. Where the index was tampered
-    with, the books are found by the seals of the index runs.
+    An anchor or a remembered head of a model that has no book here is a finding of its own, and so is whatever no index explains. Where
+    the index was tampered with, the books are found by the seals of the index runs.
     """
+    known = watch.memory.read(backend) if watch else None
     snapshots = read_all_snapshots(backend)
     inventory = read_inventory(backend, ledger_tags(snapshots))
     findings, books = judge_inventory(inventory), read_indexed_books(backend, inventory)
@@ -101,6 +127,11 @@ def verify_all(backend: Backend, model_anchors: Sequence[ModelAnchor] = ()) -> t
         BookVerification(model, _EMPTY_BOOK, tuple(model_findings), frozenset({model}))
         for model, model_findings in sorted(tag_findings.items())
     ]
+    if watch and known is not None:
+        reading = StoreReading(
+            inventory.index_id, inventory.index_params, snapshots, books.books, owners, frozenset(inventory.book_ids)
+        )
+        verifications = _compare_memory(verifications, check_reading(backend, watch, known, reading))
     return _compare_anchors(verifications, model_anchors)
 
 
@@ -149,7 +180,7 @@ def _verify_book(
         findings.append(LedgerFinding(0, "book deleted", means, subject=run_id))
     findings += [replace(finding, what="replaced book") for finding in tag_findings]
     names = frozenset({model, *(entry.body.model for entry in book.entries if entry.body.model)})
-    return BookVerification(model, book, tuple(findings), names)
+    return BookVerification(model, book, tuple(findings), names, book_id)
 
 
 def _find_index_strays(
@@ -166,12 +197,35 @@ def _missing_book(model: str, book_id: str, books: IndexedBooks) -> BookVerifica
     else:
         what = "book missing"
         means = f"The index names run {book_id} as this book, and the store has it no more. Bring it back from a backup."
-    return BookVerification(model, _EMPTY_BOOK, (LedgerFinding(0, what, means, subject=book_id),), frozenset({model}))
+    return BookVerification(model, _EMPTY_BOOK, (LedgerFinding(0, what, means, subject=book_id),), frozenset({model}), book_id)
 
 
 def _tagged_owner(snapshots: Sequence[RegistrySnapshot], book_id: str) -> str:
     """The model that carries the run id of a book which is gone."""
     return next((snapshot.model for snapshot in snapshots if snapshot.tagged_book_id == book_id), _UNNAMED_BOOK)
+
+
+def _compare_memory(verifications: Sequence[BookVerification], check: HeadCheck) -> list[BookVerification]:
+    """Give each alarm to the book it is about, else to that of its model; the others stand by themselves."""
+    results = [
+        replace(verification, is_first_seen=verification.book_id in check.new_book_ids, is_remembered=check.is_remembered)
+        for verification in verifications
+    ]
+    for alarm in check.alarms:
+        name = alarm.known.model or INDEX_EXPERIMENT
+        matches = [n for n, v in enumerate(results) if alarm.known.book_id == v.book_id or name == v.model]
+        if not matches:
+            names = frozenset({name}) - {INDEX_EXPERIMENT}
+            results.append(BookVerification(name, _EMPTY_BOOK, (_alarm_finding(alarm),), names))
+            continue
+        number = min(matches, key=lambda n: results[n].book_id != alarm.known.book_id)
+        results[number] = replace(results[number], findings=(*results[number].findings, _alarm_finding(alarm)))
+    return results
+
+
+def _alarm_finding(alarm: HeadAlarm) -> LedgerFinding:
+    means = f"{alarm.means} No decision is made until a person has looked."
+    return LedgerFinding(alarm.known.position, alarm.what, means, blocks_writing=True, subject=alarm.known.book_id)
 
 
 def _compare_anchors(

@@ -18,7 +18,7 @@ from lib.ledger.state.known_heads import (
     merge_known_store,
 )
 from lib.ledger.state.replay import replay
-from tests.support.ledger_factories import CREATED_AT, RECREATED_AT, RECORDED_AT, make_opened
+from tests.support.ledger_factories import CREATED_AT, RECORDED_AT, RECREATED_AT, make_opened
 
 WORDS = st.lists(st.sampled_from("abc"), min_size=1, max_size=6)
 OLD, NEW = "e-old", "e-new"

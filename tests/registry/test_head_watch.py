@@ -16,7 +16,7 @@ from lib.ledger.state import volumes
 from lib.ledger.storage.book import append, read_book
 from lib.ledger.storage.index_run import find_index_id
 from lib.registry import head_watch
-from lib.registry.head_watch import check_heads, find_head_alarms
+from lib.registry.head_watch import HeadWatch, check_heads, find_head_alarms
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
@@ -61,9 +61,13 @@ def writer(recorded_database, tmp_path, monkeypatch):
     return writer
 
 
+def watch_of(writer):
+    return HeadWatch(writer.memory, writer.clock)
+
+
 def alarms(writer):
     clear_book_cache()
-    return [(a.known.model, a.what) for a in find_head_alarms(writer.backend, writer.memory, writer.clock)]
+    return [(a.known.model, a.what) for a in find_head_alarms(writer.backend, watch_of(writer))]
 
 
 def known_wine(writer):
@@ -410,9 +414,9 @@ def test_a_decision_whose_head_is_as_known_asks_the_server_nothing_more(writer, 
 
 def test_what_was_not_remembered_is_seen_for_the_first_time_once(writer, tmp_path):
     newcomer = make_remembering_writer(writer.backend, tmp_path / "another home")
-    check = check_heads(newcomer.backend, newcomer.memory, newcomer.clock)
+    check = check_heads(newcomer.backend, watch_of(newcomer))
     assert (check.new_book_ids, check.alarms, check.is_remembered) == ({known_wine(writer).book_id}, (), True)
-    assert check_heads(newcomer.backend, newcomer.memory, newcomer.clock).new_book_ids == frozenset()
+    assert check_heads(newcomer.backend, watch_of(newcomer)).new_book_ids == frozenset()
 
 
 def test_a_store_that_nobody_remembers_has_no_memory_and_no_alarm(writer):

@@ -88,6 +88,11 @@ class PresentBooks:
         return head_ref(living_model.book_id, state.book) if living_model and state else None
 
 
+def make_known_head(model: str, book_id: str, book: DecodedBook, at: str) -> KnownHead:
+    """The head of a book as it is remembered of a reading at this time."""
+    return KnownHead(model, book_id, book.head, book.chain, at)
+
+
 def head_ref(book_id: str, book: DecodedBook) -> HeadRef:
     """The head of a book as an entry names it."""
     return HeadRef(book=book_id, place=book.head, chain=book.chain)

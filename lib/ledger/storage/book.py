@@ -34,7 +34,7 @@ from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Body, canonical_json
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.state.book_lookup import RUN_ID
-from lib.ledger.state.known_heads import KnownHead, alarm_error, judge_known_head, read_replacements
+from lib.ledger.state.known_heads import KnownHead, alarm_error, judge_known_head, make_known_head, read_replacements
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.state.volumes import VolumeParams, is_volume_full, make_volume_end, read_volumes
 from lib.ledger.storage import book_cache
@@ -147,7 +147,10 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
         known_head = writer.memory.read(backend).heads.get(book_id) if writer.memory else None  # before the book
         state = read_book(backend, book_id)
         if written_ids := [entry.id for entry in state.book.entries if attempted_chains.get(entry.id) == entry.chain]:
-            remember_head(writer, book_id, state, known_head.model if known_head else state.model_name)
+            if writer.memory:
+                model = known_head.model if known_head else state.model_name
+                head = make_known_head(model, book_id, state.book, format_timestamp(writer.clock()))
+                writer.memory.remember_book(backend, head, state)
             return written_ids[0]
         if is_locked:
             raise Busy("The database has been locked by another program for too long.", next="Wait a moment, then try again.")
@@ -222,15 +225,6 @@ def _roll_over(writer: Writer, book_id: str, state: BookState, cause: Body) -> s
     with suppress(MlflowException):  # only spares readers of many books the fetching of what they know already
         client(backend).set_tag(state.book.volumes[-1].run_id, KIND_TAG, FINISHED_VOLUME_KIND)
     return error_code
-
-
-def remember_head(writer: Writer, book_id: str, state: BookState, model: str, index_id: str = "") -> None:
-    """Remember the head of a book that was just read, where this writer has a memory that can be written."""
-    if writer.memory and state.book.head:
-        head = KnownHead(model, book_id, state.book.head, state.book.chain, format_timestamp(writer.clock()))
-        writer.memory.remember(
-            writer.backend, index_id, [(head, state.book)], read_replacements([state], writer.memory.read_keys)
-        )
 
 
 def _require_known_head(writer: Writer, known_head: KnownHead | None, state: BookState, body: Body) -> None:

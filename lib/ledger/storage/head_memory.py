@@ -26,7 +26,8 @@ from lib.errors import Busy, LedgerBroken, NotWritable
 from lib.ledger.chain.hash_chain import DecodedBook
 from lib.ledger.chain.signatures import TrustedKeys
 from lib.ledger.entry.timestamps import format_timestamp
-from lib.ledger.state.known_heads import KnownHead, KnownStore, Replacements, merge_known_store
+from lib.ledger.state.known_heads import KnownHead, KnownStore, Replacements, merge_known_store, read_replacements
+from lib.ledger.state.replay import BookState
 from lib.ledger.storage.key_trust import read_trusted_keys_or_none
 
 MEMORY_FILE = "known-heads.json"
@@ -102,6 +103,12 @@ class HeadMemory:
         if _merge(store, index_id, read_heads, replacements) == store:
             return True
         return self._change(backend, lambda present: _merge(present, index_id, read_heads, replacements))
+
+    def remember_book(self, backend: Backend, head: KnownHead, state: BookState, index_id: str = "") -> bool:
+        """The same for one book, with what it says itself about heads that no longer count. A book without entries is not remembered."""
+        if not state.book.head:
+            return True
+        return self.remember(backend, index_id, [(head, state.book)], read_replacements([state], self.read_keys))
 
     def accept_store(self, backend: Backend, index_id: str, at: datetime, actor_name: str, reason: str) -> bool:
         """Begin anew for a store that is another one as a whole: its index is `index_id`, and what was known counts as an earlier store.
