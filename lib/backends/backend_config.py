@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lib.backends import dagshub
-from lib.backends.app_files import podium_home
+from lib.backends.app_files import lock_file, podium_home
 from lib.backends.backend import Backend, credentials_in, dagshub_backend, parse_backend, password_in
-from lib.backends.config_file import lock_config_file, parse_config_text, read_config_text, replace_config_text
+from lib.backends.config_file import parse_config_text, read_config_text, replace_config_text
 from lib.errors import ActionRefused, BadInput, NotFound, PodiumError
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -115,7 +115,7 @@ def parse_configured_backend(name: str, uri: str = "", repository: str = "", *, 
 
 def add_backend(file: Path, new_backend: ConfiguredBackend) -> None:
     """Write an entry at the end of the file. Raises ActionRefused when the name is taken or Podium is shared, NotWritable, Busy."""
-    with lock_config_file(file):
+    with lock_file(file):
         config = _require_changeable(file)
         if any(entry.name == new_backend.name for entry in config.backends):
             raise ActionRefused(
@@ -132,7 +132,7 @@ def add_backend(file: Path, new_backend: ConfiguredBackend) -> None:
 
 def remove_backend(file: Path, name: str) -> ConfiguredBackend:
     """Take an entry out and return it, so that it can be put back. Raises NotFound, ActionRefused when Podium is shared, NotWritable."""
-    with lock_config_file(file):
+    with lock_file(file):
         config = _require_changeable(file)
         removed_backend = next((entry for entry in config.backends if entry.name == name), None)
         if removed_backend is None:

@@ -1,18 +1,14 @@
-"""`backends.toml` as a file: read as text and TOML, changed by one process at a time, and written as a whole.
+"""`backends.toml` as a file: read as text and TOML, and written as a whole.
 
 What stands in it is left to `backend_config` and `key_config`, which change its text line by line, so that people's comments stay.
 """
 
 import secrets
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from lib.errors import BadInput, Busy, NotWritable
+from lib.errors import BadInput, NotWritable
 
 
 def read_config_text(file: Path) -> str:
@@ -43,22 +39,3 @@ def replace_config_text(file: Path, text: str) -> None:
         raise NotWritable(f"{file} cannot be written ({error.strerror}).", next="Check the rights of its folder.") from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def lock_config_file(file: Path) -> Iterator[None]:
-    """One change at a time, over all processes. Raises Busy, NotWritable."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=5)
-        lock.acquire()
-    except OSError as error:
-        if isinstance(error, Timeout):
-            raise Busy(f"{file.name} is being changed by another process.", next="Try again in a moment.") from error
-        raise NotWritable(
-            f"{file.parent} cannot be written ({error.strerror}).", next="Set PODIUM_HOME to another folder."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()

@@ -15,8 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lib.backends.app_files import lock_file
 from lib.backends.backend_config import read_config
-from lib.backends.config_file import lock_config_file, parse_config_text, read_config_text, replace_config_text
+from lib.backends.config_file import parse_config_text, read_config_text, replace_config_text
 from lib.errors import ActionRefused, BadInput
 from lib.text import clean_text
 
@@ -51,7 +52,7 @@ def write_configured_key(file: Path, key: ConfiguredKey) -> None:
         raise BadInput("A key needs a name.", next=f"Say whose it is, in up to {MAX_NAME_LENGTH} characters.")
     fields = {"name": name, **({} if key.is_trusted else {"trusted": False}), "since": key.since}
     line = f"{json.dumps(key.fingerprint)} = {_inline_table(fields)}\n"
-    with lock_config_file(file):
+    with lock_file(file):
         if read_config(file).is_shared:
             raise ActionRefused(
                 "This Podium is shared, so only its operator says which keys are trusted.",

@@ -65,11 +65,12 @@ class CommandContext:
         """Who writes, where, and by which clock: the verified name, else `--by`, else PODIUM_USER, else the login."""
         from lib.ledger.storage.actor import resolve_command_actor
         from lib.ledger.storage.book import Writer
+        from lib.ledger.storage.head_memory import create_head_memory
         from lib.ledger.storage.signing_keys import create_signer
 
         backend = self.open_backend()
         actor = resolve_command_actor(backend, self.user_name, os.environ.get("PODIUM_USER") or _login_name())
-        return Writer(backend, actor, clock, create_signer(os.environ, clock))
+        return Writer(backend, actor, clock, create_signer(os.environ, clock), create_head_memory(os.environ))
 
     def print_result(self, document: Any, lines: list[str]) -> None:
         """Print one JSON document, or the same for people."""

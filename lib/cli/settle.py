@@ -1,10 +1,11 @@
 """The command settle: list what stops the decisions about a model; go on with a reason, recorded in its book."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.context import EXIT_FINDINGS, CommandContext, command
+from lib.cli.context import EXIT_FINDINGS, CommandContext, clock, command
 from lib.cli.registry_commands import DecisionOptions
 
 if TYPE_CHECKING:
@@ -19,10 +20,14 @@ def settle(context: CommandContext, model: str, **reason_options: str) -> int:
     """List what does not fit in the record of MODEL. With a reason: record that you looked at it, and go on."""
     if any(reason_options.values()) and not all(reason_options.values()):
         raise click.UsageError("Settling needs both --reason and --category.")
-    from lib.registry.verify import list_unsettled
+    from lib.ledger.storage.head_memory import create_head_memory
+    from lib.registry.head_watch import HeadWatch
+    from lib.registry.unsettled import list_unsettled
+
+    watch = HeadWatch(create_head_memory(os.environ), clock)
 
     if not any(reason_options.values()):
-        findings = list_unsettled(context.open_backend(), model)
+        findings = list_unsettled(context.open_backend(), model, watch).all_findings
         lines = [*map(_finding_line, findings), *(["Nothing is settled yet: give --reason and --category."] if findings else [])]
         context.print_result(
             {"model": model, "findings": _findings_to_json(findings)}, lines or [f"Nothing stops the decisions about {model}."]
@@ -32,7 +37,7 @@ def settle(context: CommandContext, model: str, **reason_options: str) -> int:
 
     reason = DecisionOptions(**reason_options, expect_champion=None).checked_reason
     writer = context.open_writer()
-    settled = settle_findings(writer, model, list_unsettled(writer.backend, model), reason)
+    settled = settle_findings(writer, model, list_unsettled(writer.backend, model, watch), reason)
     document = {
         "model": model,
         "settled": _findings_to_json(settled.findings),

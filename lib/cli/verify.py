@@ -1,4 +1,6 @@
-"""The command verify: recompute the record and name what does not fit; compare with anchors, or note the heads elsewhere."""
+"""The command verify: recompute the record and name what does not fit; compare with anchors and with what this Podium remembers, or note
+the heads elsewhere.
+"""
 
 import os
 import re
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.context import EXIT_FINDINGS, CommandContext, command
+from lib.cli.context import EXIT_FINDINGS, CommandContext, clock, command
 from lib.errors import BadInput, NotFound
 from lib.text import format_count
 
@@ -54,6 +56,8 @@ def verify(context: CommandContext, model: str | None, anchors: tuple[str, ...],
     context.print_result({"models": documents}, lines or ([] if verifications else [describe_absence(backend)]))
     if unreadable_text:
         click.echo(f"podium: {unreadable_text}", err=True)
+    if not all(verification.is_remembered for verification in verifications):
+        click.echo("podium: PODIUM_HOME cannot be written, so nothing that was seen now is remembered.", err=True)
     if has_findings and options["repository"]:
         click.echo("podium: No tag was made, because something does not fit.", err=True)
     if has_findings and options["heads"] and not context.as_json:
@@ -69,22 +73,30 @@ def _verify_books(
 ) -> "tuple[BookVerification, ...]":
     from lib.errors import LedgerBroken
     from lib.ledger.chain.anchor_text import ModelAnchor
+    from lib.ledger.storage.head_memory import create_head_memory
+    from lib.registry.head_watch import HeadWatch
     from lib.registry.verify import verify as verify_book
     from lib.registry.verify import verify_all, verify_index
 
+    watch = HeadWatch(create_head_memory(os.environ), clock)
     if model is None:
-        return verify_all(backend, noted_anchors)
+        return verify_all(backend, noted_anchors, watch)
     model_anchors = [noted_anchor.anchor for noted_anchor in noted_anchors if noted_anchor.model in ("", model)]
     try:
-        return (*verify_index(backend), verify_book(backend, model, [*anchors, *model_anchors]))
+        return (*verify_index(backend), verify_book(backend, model, [*anchors, *model_anchors], watch))
     except LedgerBroken:  # no index can be trusted: that is a finding, and the books are found by their seals
-        verifications = verify_all(backend, [ModelAnchor(model, anchor) for anchor in (*anchors, *model_anchors)])
+        verifications = verify_all(backend, [ModelAnchor(model, anchor) for anchor in (*anchors, *model_anchors)], watch)
         return tuple(book for book in verifications if book.model == model or not book.known_names)
-    except NotFound:
-        if not (anchors or model_anchors):
-            raise
-        verifications = verify_all(backend, [ModelAnchor(model, anchor) for anchor in (*anchors, *model_anchors)])
-        return tuple(book for book in verifications if book.model == model)
+    except NotFound:  # a finding where a head of it was noted or is remembered
+        verifications = verify_all(backend, [ModelAnchor(model, anchor) for anchor in (*anchors, *model_anchors)], watch)
+        if books := tuple(book for book in verifications if book.model == model or _is_of_another_store(book)):
+            return books
+        raise
+
+
+def _is_of_another_store(verification: "BookVerification") -> bool:
+    """Does it say that nothing of what is remembered is in this store? Then nobody knows which models it should have."""
+    return any(finding.what == "another store" for finding in verification.findings)
 
 
 def _create_tags(folder: Path, verifications: "tuple[BookVerification, ...]") -> dict[str, str]:
@@ -120,6 +132,7 @@ def _verification_to_json(verification: "BookVerification", tags: dict[str, str]
         "signatures": asdict(count_signatures(book, keys)),
         "findings": findings,
     }
+    document |= {"first_seen": True} if verification.is_first_seen else {}
     return document | ({"tag": tags[verification.model]} if verification.model in tags else {})
 
 
@@ -141,8 +154,9 @@ def _verification_lines(verification: "BookVerification", keys: "TrustedKeys") -
     abandoned_parts = f"{format_count(part_count, 'part')} of entries that took no place, " if part_count else ""
     counts = f" ({count_signatures(verification.book, keys)})" if verification.book.entries else ""
     entries = f"{len(verification.book.entries)} entries{counts}"
+    first_seen = "seen here for the first time, " if verification.is_first_seen else ""
     return [
-        f"{verification.model}: {entries}, {abandoned_parts}{'chain intact' if not verification.unsettled_findings else 'findings:'}",
+        f"{verification.model}: {entries}, {first_seen}{abandoned_parts}{'chain intact' if not verification.unsettled_findings else 'findings:'}",
         *findings,
     ]
 

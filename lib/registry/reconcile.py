@@ -15,6 +15,7 @@ from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Opened
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
+from lib.ledger.state.known_heads import KnownStore
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.state.settlements import read_settlements
 from lib.ledger.storage.book import Writer, read_book
@@ -22,6 +23,7 @@ from lib.ledger.storage.book_index import BookLocation, clear_deleted_mark, ensu
 from lib.ledger.storage.inventory_reader import require_explained_inventory
 from lib.ledger.storage.key_trust import read_process_keys
 from lib.registry.change_recorder import append_missing_entries, append_restored, tag_model_book
+from lib.registry.head_watch import ModelReading, require_known_head, require_no_known_book
 from lib.registry.model_status import ModelStatus, intents_in_flight
 from lib.registry.reader import incarnation_of, read_snapshot
 from lib.registry.snapshot import RegistrySnapshot
@@ -63,16 +65,19 @@ def sync_model_status(writer: Writer, model: str) -> ModelStatus:
     """Compare ledger and registry of a model and record what nobody recorded, until the record explains what the registry shows.
 
     Moves nothing and closes no open decision. Raises NotFound when there is no such model and never was, LedgerBroken when the record
-    may not be written.
+    may not be written, or is not the one that this Podium saw before.
     """
-    return sync_book(writer, model, _locate_book(writer, model))
+    known = writer.memory.read(writer.backend) if writer.memory else None
+    return sync_book(writer, model, _locate_book(writer, model, known), known)
 
 
-def sync_book(writer: Writer, model: str, location: BookLocation) -> ModelStatus:
-    """The same with the book at this place. The model is tagged with it first."""
-    for _ in range(_MAX_PASSES):
+def sync_book(writer: Writer, model: str, location: BookLocation, known: KnownStore | None = None) -> ModelStatus:
+    """The same with the book at this place, held against what was `known` before. The model is tagged with it first."""
+    for pass_number in range(_MAX_PASSES):
         at = format_timestamp(writer.clock())
         state = _read_book(writer, location.book_id, at)
+        if pass_number == 0:
+            require_known_head(writer, known, ModelReading(model, location.book_id, state, location.index_id))
         in_flight = intents_in_flight(writer.backend, state, writer.clock())
         status = ModelStatus(state, read_snapshot(writer.backend, model), location.book_id, at, in_flight)
         if status.snapshot.created_at and status.snapshot.tagged_book_id != location.book_id:
@@ -95,15 +100,20 @@ def _read_book(writer: Writer, book_id: str, at: str) -> BookState:
         raise
 
 
-def _locate_book(writer: Writer, model: str) -> BookLocation:
-    """The book of a model, created when it is missing. Raises LedgerBroken when model or versions are tagged with an unknown book."""
+def _locate_book(writer: Writer, model: str, known: KnownStore | None) -> BookLocation:
+    """The book of a model, created when it is missing. Raises LedgerBroken when model or versions are tagged with an unknown book, and
+    when the model had a book by what is `known`, and has none any more.
+    """
     snapshot = read_snapshot(writer.backend, model)
     if snapshot.created_at is None:
         book_id = find_book_id(writer.backend, incarnation_of(snapshot))
         if book_id is None:
+            require_no_known_book(writer, known, model, known.index_id if known else "")
             raise _unknown_model(model)
-        return BookLocation(book_id, frozenset({book_id}))
-    location = ensure_book(writer.backend, incarnation_of(snapshot))
+        return BookLocation(book_id, frozenset({book_id}), index_id=known.index_id if known else "")
+    location = ensure_book(
+        writer.backend, incarnation_of(snapshot), lambda index_id: require_no_known_book(writer, known, model, index_id)
+    )
     foreign_ids = {snapshot.tagged_book_id, *snapshot.head_book_ids} - location.all_book_ids - {""}
     if not foreign_ids:
         return location

@@ -1,4 +1,5 @@
-"""Verify the books: recompute everything from what the store holds now, and compare with anchors noted elsewhere.
+"""Verify the books: recompute everything from what the store holds now, and compare with anchors noted elsewhere and with what this
+Podium remembers.
 
 All of the store is searched: what of Podium no index explains is a finding, too, under the name of the index's experiment where it
 belongs to no model.
@@ -16,6 +17,7 @@ from lib.ledger.chain.entry_signatures import signature_findings
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, LedgerFinding
 from lib.ledger.state.index_findings import find_index_strays, named_lives
 from lib.ledger.state.inventory_findings import InventoryFinding, judge_inventory
+from lib.ledger.state.known_heads import HeadAlarm
 from lib.ledger.state.ledger_inventory import LedgerInventory
 from lib.ledger.state.settlements import FindingType, mark_settled, mark_settled_elsewhere, read_settlements
 from lib.ledger.state.volumes import carry_findings
@@ -23,6 +25,7 @@ from lib.ledger.storage.book_index import find_book_id, read_index_params
 from lib.ledger.storage.index_run import find_index_id
 from lib.ledger.storage.inventory_reader import read_inventory, read_ledger_tags, require_explained_inventory
 from lib.ledger.storage.key_trust import read_process_keys
+from lib.registry.head_watch import HeadCheck, HeadWatch, ModelReading, StoreReading, check_reading, find_model_alarms
 from lib.registry.ledger_search import IndexedBooks, ledger_tags, read_indexed_books
 from lib.registry.reader import LoadedBook, incarnation_of, match_books, read_all_snapshots, read_snapshot
 from lib.registry.snapshot import RegistrySnapshot
@@ -36,12 +39,18 @@ _MAX_MISSING_BOOKS = 20
 
 @dataclass(frozen=True)
 class BookVerification:
-    """What was found in one book; `findings` is empty when all is well. `known_names` are all names its model ever had."""
+    """What was found in one book; `findings` is empty when all is well. `known_names` are all names its model ever had.
+
+    `is_first_seen`: this Podium remembered nothing of it. `is_remembered` is false where it cannot remember what it saw now.
+    """
 
     model: str
     book: DecodedBook
     findings: tuple[LedgerFinding, ...]
     known_names: frozenset[str] = frozenset()
+    book_id: str = ""
+    is_first_seen: bool = False
+    is_remembered: bool = True
 
     @property
     def unsettled_findings(self) -> tuple[LedgerFinding, ...]:
@@ -54,13 +63,17 @@ class BookVerification:
         return format_anchor(self.model, self.book) if self.book.head else ""
 
 
-def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = ()) -> BookVerification:
-    """Check the book of a model against itself, the heads tagged on its versions, and `anchors`. Writes nothing.
+def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = (), watch: HeadWatch | None = None) -> BookVerification:
+    """Check the book of a model against itself, the heads tagged on its versions, `anchors`, and what `watch` remembers. Writes nothing
+    to the store.
 
     Raises NotFound when the model has no book, LedgerBroken when the index that should name it was tampered with, or when there is a
     record that no index explains.
     """
-    snapshot = read_snapshot(backend, model)  # before the book: a head noted in between would seem to be ahead of it
+    known = watch.memory.read(backend) if watch else None
+    snapshot = read_snapshot(
+        backend, model
+    )  # before the book, as the memory: a head noted in between would seem to be ahead of it
     book_id = find_book_id(backend, incarnation_of(snapshot))
     if book_id is None:
         require_explained_inventory(backend)
@@ -72,52 +85,46 @@ def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = ()) -> Book
     inventory = LedgerInventory(tags=ledger_tags([snapshot]), index_id=index_id, index_params=index_params)
     books = read_indexed_books(backend, inventory, [book_id])
     if book_id not in books.books:
-        return _missing_book(model, book_id, books)
-    tag_findings = _mark_settled(judge_inventory(inventory), books)
-    return _verify_book(model, (book_id, books.books[book_id]), snapshot, tag_findings, anchors)
-
-
-def list_unsettled(backend: Backend, model: str) -> tuple[LedgerFinding, ...]:
-    """Whatever does not fit in the book of a model, in its tags, and in the ledger as a whole, each by itself, and nobody settled yet.
-
-    Writes nothing. Raises NotFound for a model that is not there and left no record, LedgerBroken when its book is deleted or not readable.
-    """
-    snapshot = read_snapshot(backend, model)
-    inventory = read_inventory(backend, read_ledger_tags(backend))
-    books = read_indexed_books(backend, inventory)
-    elsewhere: list[LedgerFinding] = [finding for finding in judge_inventory(inventory) if finding.model in ("", model)]
-    if not inventory.index_problem:
-        elsewhere += _find_index_strays(inventory.index_params, books.books, read_all_snapshots(backend))
-    elsewhere += [finding for book_id in books.missing_ids for finding in _missing_book(model, book_id, books).findings]
-    book_id = find_book_id(backend, incarnation_of(snapshot))
-    if book_id is None and snapshot.created_at is None:
-        raise _unknown_model(model)
-    own = _list_book_findings((book_id, books.books[book_id]), snapshot) if book_id and book_id in books.books else []
-    return tuple(finding for finding in (*own, *_mark_settled(elsewhere, books)) if not finding.settled_by)
+        return describe_missing_book(model, book_id, books)
+    tag_findings = mark_settled_in_books(judge_inventory(inventory), books)
+    verification = _verify_book(model, (book_id, books.books[book_id]), snapshot, tag_findings, anchors)
+    if watch is None or known is None:
+        return verification
+    alarms = find_model_alarms(backend, watch, known, ModelReading(model, book_id, books.books[book_id].state, index_id))
+    return replace(
+        verification,
+        findings=(*verification.findings, *map(_alarm_finding, alarms)),
+        is_first_seen=book_id not in known.heads,
+        is_remembered=bool(alarms) or book_id in watch.memory.read(backend).heads,
+    )
 
 
 def verify_index(backend: Backend) -> tuple[BookVerification, ...]:
     """What of Podium no index explains and belongs to no model; nothing when all is well. Writes nothing."""
     inventory = read_inventory(backend, read_ledger_tags(backend))
     if findings := judge_inventory(inventory):
-        findings = _mark_settled(findings, read_indexed_books(backend, inventory))
+        findings = mark_settled_in_books(findings, read_indexed_books(backend, inventory))
     return _index_verifications(findings)
 
 
-def verify_all(backend: Backend, model_anchors: Sequence[ModelAnchor] = ()) -> tuple[BookVerification, ...]:
-    """Check every book the index names, deleted ones and those of deleted models too, by name, and compare with `model_anchors`.
+def verify_all(
+    backend: Backend, model_anchors: Sequence[ModelAnchor] = (), watch: HeadWatch | None = None
+) -> tuple[BookVerification, ...]:
+    """Check every book the index names, deleted ones and those of deleted models too, by name, and compare with `model_anchors` and with
+    what `watch` remembers.
 
-    An anchor of a model that has no book here is a finding of its own, and so is whatever no index explains. Where the index was tampered
-    with, the books are found by the seals of the index runs.
+    An anchor or a remembered head of a model that has no book here is a finding of its own, and so is whatever no index explains. Where
+    the index was tampered with, the books are found by the seals of the index runs.
     """
+    known = watch.memory.read(backend) if watch else None
     snapshots = read_all_snapshots(backend)
     inventory = read_inventory(backend, ledger_tags(snapshots))
     books = read_indexed_books(backend, inventory)
-    findings = _mark_settled(judge_inventory(inventory), books)
+    findings = mark_settled_in_books(judge_inventory(inventory), books)
     owners = _book_owners(inventory, snapshots, books)
     snapshot_by_model, tag_findings = {snapshot.model: snapshot for snapshot in snapshots}, _group_by_model(findings)
-    strays = () if inventory.index_problem else _find_index_strays(inventory.index_params, books.books, snapshots)
-    strays = _mark_settled(strays, books)
+    strays = () if inventory.index_problem else find_stray_names(inventory.index_params, books.books, snapshots)
+    strays = mark_settled_in_books(strays, books)
     missing_books = [(_tagged_owner(snapshots, book_id), book_id) for book_id in (*books.missing_ids, *books.refused_ids)]
     missing_books.sort(key=lambda owner_and_id: owner_and_id[0] == _UNNAMED_BOOK)
     if more_count := len(missing_books[_MAX_MISSING_BOOKS:]):
@@ -129,12 +136,17 @@ def verify_all(backend: Backend, model_anchors: Sequence[ModelAnchor] = ()) -> t
         model_findings = tag_findings.pop(model, []) if book_id in owners else ()
         verifications.append(_verify_book(model, (book_id, books.books[book_id]), snapshot, model_findings))
     for model, book_id in missing_books[:_MAX_MISSING_BOOKS]:
-        missing_book = _missing_book(model, book_id, books)
-        verifications.append(replace(missing_book, findings=_mark_settled(missing_book.findings, books)))
+        missing_book = describe_missing_book(model, book_id, books)
+        verifications.append(replace(missing_book, findings=mark_settled_in_books(missing_book.findings, books)))
     verifications += [
         BookVerification(model, _EMPTY_BOOK, tuple(model_findings), frozenset({model}))
         for model, model_findings in sorted(tag_findings.items())
     ]
+    if watch and known is not None:
+        reading = StoreReading(
+            inventory.index_id, inventory.index_params, snapshots, books.books, owners, frozenset(inventory.book_ids)
+        )
+        verifications = _compare_memory(verifications, check_reading(backend, watch, known, reading))
     return _compare_anchors(verifications, model_anchors)
 
 
@@ -170,15 +182,15 @@ def _verify_book(
     anchors: Sequence[Anchor] = (),
 ) -> BookVerification:
     """`tag_findings` are about the tags of this model that lead to another book than this index knows."""
-    book = located_book[1].state.book
-    findings = _list_book_findings(located_book, snapshot)
+    book_id, book = located_book[0], located_book[1].state.book
+    findings = list_book_findings(located_book, snapshot)
     findings += [replace(finding, what="replaced book") for finding in tag_findings]
     findings += list_findings(replace(book, findings=()), anchors)  # what a person noted themselves is settled by nobody
     names = frozenset({model, *(entry.body.model for entry in book.entries if entry.body.model)})
-    return BookVerification(model, book, condense_findings(findings), names)
+    return BookVerification(model, book, condense_findings(findings), names, book_id)
 
 
-def _list_book_findings(located_book: tuple[str, LoadedBook], snapshot: RegistrySnapshot) -> list[LedgerFinding]:
+def list_book_findings(located_book: tuple[str, LoadedBook], snapshot: RegistrySnapshot) -> list[LedgerFinding]:
     """What does not fit in a book by itself and by the heads tagged on the versions of its model, each with the entry that settles it."""
     book_id, loaded_book = located_book
     book = loaded_book.state.book
@@ -194,11 +206,11 @@ def _list_book_findings(located_book: tuple[str, LoadedBook], snapshot: Registry
     return [*mark_settled(findings, read_settlements(book, read_process_keys()))]
 
 
-def _mark_settled(findings: Iterable[FindingType], books: IndexedBooks) -> tuple[FindingType, ...]:
+def mark_settled_in_books(findings: Iterable[FindingType], books: IndexedBooks) -> tuple[FindingType, ...]:
     return mark_settled_elsewhere(findings, (book.state.book for book in books.books.values()), read_process_keys())
 
 
-def _find_index_strays(
+def find_stray_names(
     index_params: Mapping[str, str], books: Mapping[str, LoadedBook], snapshots: Sequence[RegistrySnapshot]
 ) -> tuple[LedgerFinding, ...]:
     lives_by_book = {book_id: named_lives(book.state, book.model) for book_id, book in books.items()}
@@ -209,19 +221,42 @@ def _unknown_model(model: str) -> NotFound:
     return NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
 
 
-def _missing_book(model: str, book_id: str, books: IndexedBooks) -> BookVerification:
+def describe_missing_book(model: str, book_id: str, books: IndexedBooks) -> BookVerification:
     if book_id in books.refused_ids:
         what = "book not readable"
         means = f"The index names run {book_id} as this book. It is not there, or this account may not read it: nobody can judge it so."
     else:
         what = "book missing"
         means = f"The index names run {book_id} as this book, and the store has it no more. Bring it back from a backup."
-    return BookVerification(model, _EMPTY_BOOK, (LedgerFinding(0, what, means, subject=book_id),), frozenset({model}))
+    return BookVerification(model, _EMPTY_BOOK, (LedgerFinding(0, what, means, subject=book_id),), frozenset({model}), book_id)
 
 
 def _tagged_owner(snapshots: Sequence[RegistrySnapshot], book_id: str) -> str:
     """The model that carries the run id of a book which is gone."""
     return next((snapshot.model for snapshot in snapshots if snapshot.tagged_book_id == book_id), _UNNAMED_BOOK)
+
+
+def _compare_memory(verifications: Sequence[BookVerification], check: HeadCheck) -> list[BookVerification]:
+    """Give each alarm to the book it is about, else to that of its model; the others stand by themselves."""
+    results = [
+        replace(verification, is_first_seen=verification.book_id in check.new_book_ids, is_remembered=check.is_remembered)
+        for verification in verifications
+    ]
+    for alarm in check.alarms:
+        name = alarm.known.model or INDEX_EXPERIMENT
+        matches = [n for n, v in enumerate(results) if alarm.known.book_id == v.book_id or name == v.model]
+        if not matches:
+            names = frozenset({name}) - {INDEX_EXPERIMENT}
+            results.append(BookVerification(name, _EMPTY_BOOK, (_alarm_finding(alarm),), names))
+            continue
+        number = min(matches, key=lambda n: results[n].book_id != alarm.known.book_id)
+        results[number] = replace(results[number], findings=(*results[number].findings, _alarm_finding(alarm)))
+    return results
+
+
+def _alarm_finding(alarm: HeadAlarm) -> LedgerFinding:
+    means = f"{alarm.means} No decision is made until a person has looked."
+    return LedgerFinding(alarm.known.position, alarm.what, means, blocks_writing=True, subject=alarm.known.book_id)
 
 
 def _compare_anchors(

@@ -23,7 +23,8 @@ from lib.ledger.storage.signing_keys import create_signer
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.settle import describe_findings, settle
-from lib.registry.verify import list_unsettled, verify, verify_all
+from lib.registry.unsettled import Unsettled, list_unsettled
+from lib.registry.verify import verify, verify_all
 from tests.support.entry_signing import make_param, make_private_key, make_text_param
 from tests.support.ledger_factories import COMMON_FIELDS, EMPTY_CARRY
 from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
@@ -109,7 +110,7 @@ def test_what_stops_the_decisions_is_settled_with_a_reason_and_stays_listed(reco
     before = read_book_state(recorded, "wine").settled_holders()
     with pytest.raises(LedgerBroken, match="settle"):
         promote(recorded)
-    findings = list_unsettled(recorded, "wine")
+    findings = list_unsettled(recorded, "wine").all_findings
     assert findings
     settled = settle_all(recorded)
     assert settled.findings == findings
@@ -124,7 +125,7 @@ def test_what_stops_the_decisions_is_settled_with_a_reason_and_stays_listed(reco
     verification = verify(recorded, "wine")
     assert verification.unsettled_findings == ()
     assert {finding.settled_by for finding in verification.findings} <= {settled.position}
-    assert list_unsettled(recorded, "wine") == ()
+    assert list_unsettled(recorded, "wine") == Unsettled()
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -147,7 +148,7 @@ def test_what_is_planted_after_it_was_settled_stops_them_again(recorded):
     plant_newer_entry(recorded)
     with pytest.raises(LedgerBroken):
         promote(recorded)
-    (finding,) = list_unsettled(recorded, "wine")
+    (finding,) = list_unsettled(recorded, "wine").all_findings
     assert finding.position == settle_all(recorded).position - 1
     assert promote(recorded) == "applied"
 
@@ -240,7 +241,7 @@ def test_a_name_in_the_index_that_leads_nowhere_keeps_no_model_from_having_a_boo
     make_registered_model(recorded, "beer")
     with pytest.raises(PodiumError):
         promote(recorded, "1", "beer")
-    assert [finding.what for finding in list_unsettled(recorded, "beer")] == ["book missing"]
+    assert [finding.what for finding in list_unsettled(recorded, "beer").findings] == ["book missing"]
     settle_all(recorded, "beer")
     assert promote(recorded, "1", "beer") == "applied"
     assert [v.unsettled_findings for v in verify_all(recorded)] == [()] * len(verify_all(recorded))
@@ -286,7 +287,7 @@ def test_the_command_lists_settles_and_verify_shows_it(recorded, monkeypatch):
 
 def test_ten_thousand_findings_become_a_few_lines(recorded):
     plant_newer_entry(recorded)
-    (finding,) = list_unsettled(recorded, "wine")
+    (finding,) = list_unsettled(recorded, "wine").all_findings
     text = describe_findings([finding] * 10_000)
     assert len(text) < 3_000
     assert "more findings" in text

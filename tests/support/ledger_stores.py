@@ -1,5 +1,6 @@
 """Real stores for the tests of ledger and registry: models with small real files, made by plain MLflow calls."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +12,8 @@ from lib.ledger.entry.vocabulary import Actor, make_reason
 from lib.ledger.storage import book_cache
 from lib.ledger.storage.book import Writer
 from lib.ledger.storage.book_index import find_book_id
+from lib.ledger.storage.head_memory import create_head_memory
+from lib.ledger.storage.signing_keys import create_signer
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import incarnation_of, read_book_state, read_snapshot
 
@@ -20,6 +23,13 @@ MLMODEL = "flavors: {}\nmodel_size_bytes: 10\nsignature:\n  inputs: '[]'\nmodel_
 
 def make_writer(backend, name="ana"):
     return Writer(backend, Actor(name=name), lambda: datetime.now(UTC))
+
+
+def make_remembering_writer(backend, home, name="ana"):
+    """The writer of a Podium whose folder is this one: it signs, and remembers what it saw."""
+    environment = {"PODIUM_HOME": str(home)}
+    signer, memory = create_signer(environment, lambda: datetime.now(UTC)), create_head_memory(environment)
+    return replace(make_writer(backend, name), signer=signer, memory=memory)
 
 
 def clear_book_cache():

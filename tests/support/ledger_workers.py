@@ -11,10 +11,13 @@ from pathlib import Path
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.errors import PodiumError
+from lib.ledger.chain.hash_chain import DecodedBook, hash_text
 from lib.ledger.entry.types import EMPTY_SLOT_STATES, BackendRef, Opened
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state import volumes
+from lib.ledger.state.known_heads import KnownHead
 from lib.ledger.storage.book import append
+from lib.ledger.storage.head_memory import create_head_memory
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reconcile import sync_model_status
 from lib.registry.recover import recover_decisions
@@ -122,6 +125,21 @@ def load_signing_key(podium_home: str, start, answers) -> None:
     """Say which key a process would sign with that finds this folder as it is."""
     start.wait()
     answers.put(fingerprint_of(make_signer(Path(podium_home)).load_key()))
+
+
+def remember_growing_books(podium_home: str, book_id: str, start, answers) -> None:
+    """Remember forty heads of a book of one's own, and of one that all have, as they grow; say whether each could be written."""
+    store, memory = Backend("sqlite:////a/mlflow.db", "sqlite"), create_head_memory({"PODIUM_HOME": podium_home})
+    books = {name: DecodedBook((), tuple(hash_text(f"{name} {n}") for n in range(41)), ()) for name in (book_id, "d" * 32)}
+    start.wait()
+    results = [
+        memory.remember(
+            store, "", [(KnownHead("m", name, n, book.chains[n], "now"), replace(book, chains=book.chains[: n + 1]))], {}
+        )
+        for n in range(1, 41)
+        for name, book in books.items()
+    ]
+    answers.put(all(results))
 
 
 def append_and_die(backend: Backend, book_id: str, capacity: int, write_limit: int) -> None:

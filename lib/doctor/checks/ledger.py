@@ -3,6 +3,7 @@
 What is found is settled on the Models page or by the command line, with a reason; so there is no cure here.
 """
 
+import os
 from collections.abc import Sequence
 
 from lib.backends.backend import Backend
@@ -11,6 +12,8 @@ from lib.doctor.report import evidence_rows
 from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback
 from lib.errors import LedgerBroken
+from lib.ledger.storage.head_memory import create_head_memory
+from lib.registry.head_watch import HeadWatch
 from lib.registry.ledger_search import NO_RECORD_TEXT, describe_absence, describe_unreadable
 from lib.registry.model_survey import survey_models
 from lib.registry.notices import collect_notices
@@ -18,9 +21,9 @@ from lib.registry.verify import BookVerification, verify_all
 from lib.text import format_count
 
 
-def check_ledger(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
-    """Search the store for records, recompute every book, and compare it with the heads noted on versions."""
-    verdicts = verify_all(backend)
+def check_ledger(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
+    """Search the store for records, recompute every book, and compare it with the heads noted on versions and those remembered here."""
+    verdicts = verify_all(backend, watch=HeadWatch(create_head_memory(os.environ), clock))
     rows = [
         (verdict.model, str(finding.position), finding.what, finding.means)
         for verdict in verdicts

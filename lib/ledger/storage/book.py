@@ -33,10 +33,12 @@ from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Body, canonical_json
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.state.book_lookup import RUN_ID
+from lib.ledger.state.known_heads import KnownHead, alarm_error, judge_known_head, make_known_head, read_replacements
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.state.settlements import mark_settled, read_settlements
 from lib.ledger.state.volumes import VolumeParams, is_volume_full, make_volume_end, read_volumes
 from lib.ledger.storage import book_cache
+from lib.ledger.storage.head_memory import HeadMemory
 from lib.ledger.storage.key_trust import read_process_keys
 from lib.ledger.storage.signing_keys import Signer
 
@@ -51,12 +53,16 @@ _LOCKED = "TEMPORARILY_UNAVAILABLE"
 
 @dataclass(frozen=True)
 class Writer:
-    """Who writes, where, by which clock (UTC), and with which key; without a signer the entries stay unsigned."""
+    """Who writes, where, by which clock (UTC), and with which key; without a signer the entries stay unsigned.
+
+    `memory` holds what was read here before, against which a book is judged first; None for a store that nobody remembers.
+    """
 
     backend: Backend
     actor: Actor
     clock: Callable[[], datetime] = field(compare=False)
     signer: Signer | None = field(default=None, compare=False, repr=False)
+    memory: HeadMemory | None = field(default=None, compare=False, repr=False)
 
     def common_fields(self, model: str, actor: Actor | None = None) -> dict[str, Any]:
         """What every entry says besides its own matter."""
@@ -135,19 +141,22 @@ def append(
 ) -> str | None:
     """Append the entry that `make_body(state)` returns and give its id; None when it returns none.
 
-    `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing and this entry is not
-    the one that `settles` it, or when no position could be had, NotWritable when this person may not write or the signing key cannot be used, Busy when the database stays locked.
+    `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing or the book does not go
+    on from the head remembered of it, unless this entry `settles` that, or when no position could be had; NotWritable when this person may
+    not write or the signing key cannot be used, Busy when the database stays locked.
     """
     backend, attempted_chains = writer.backend, dict[str, str]()  # by id; who sees the parts of a body may use its id
     is_locked, has_ended_bodies = False, False
     for _ in range(MAX_ATTEMPTS):
+        known_head = writer.memory.read(backend).heads.get(book_id) if writer.memory else None  # before the book
         state = read_book(backend, book_id)
         if written_ids := [entry.id for entry in state.book.entries if attempted_chains.get(entry.id) == entry.chain]:
+            _remember_head(writer, known_head, state)
             return written_ids[0]
         if is_locked:
             raise Busy("The database has been locked by another program for too long.", next="Wait a moment, then try again.")
         if not settles:
-            _require_sound_book(state, anchors)
+            _require_sound_book(writer, known_head, state, anchors)
         if (body := make_body(state)) is None:
             return None
         if state.book.open_part_keys and not has_ended_bodies:
@@ -219,7 +228,18 @@ def _roll_over(writer: Writer, book_id: str, state: BookState, cause: Body) -> s
     return error_code
 
 
-def _require_sound_book(state: BookState, anchors: tuple[Anchor, ...]) -> None:
+def _remember_head(writer: Writer, known_head: KnownHead | None, state: BookState) -> None:
+    if writer.memory:
+        model, at = known_head.model if known_head else state.model_name, format_timestamp(writer.clock())
+        head = make_known_head(model, state.book.volumes[0].run_id, state.book, at)
+        writer.memory.remember_book(writer.backend, head, state)
+
+
+def _require_sound_book(writer: Writer, known_head: KnownHead | None, state: BookState, anchors: tuple[Anchor, ...]) -> None:
+    """Raise LedgerBroken where something in a book forbids writing and nobody settled it, or it does not go on from its remembered head."""
+    read_keys = writer.memory.read_keys if writer.memory else read_process_keys
+    if known_head and (alarm := judge_known_head(known_head, state.book, read_replacements([state], read_keys))):
+        raise alarm_error(alarm)
     findings = list_findings(state.book, anchors)
     if blocking_finding(findings) is None:
         return

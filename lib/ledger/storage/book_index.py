@@ -4,7 +4,7 @@ A new index or book begins only where everything of Podium in the store is expla
 or hidden would split in two.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from mlflow.entities import Run
@@ -37,7 +37,7 @@ DELETED_TAG_PREFIX = "podium.deleted."
 
 @dataclass(frozen=True)
 class BookLocation:
-    """The book of a model (its run id), and the run ids of all books the index names.
+    """The book of a model (its run id), the run ids of all books the index names, and the id of that index.
 
     `deleted_at` is when this book was found deleted, as a timestamp; empty when it was not since that was last recorded.
     """
@@ -45,6 +45,7 @@ class BookLocation:
     book_id: str
     all_book_ids: frozenset[str]
     deleted_at: str = ""
+    index_id: str = ""
 
 
 def find_book_id(backend: Backend, incarnation: ModelIncarnation) -> str | None:
@@ -59,16 +60,24 @@ def find_book_state(backend: Backend, incarnation: ModelIncarnation) -> BookStat
     return None if book_id is None else finder.states.get(book_id) or read_book(backend, book_id)
 
 
-def ensure_book(backend: Backend, incarnation: ModelIncarnation, set_aside: Collection[str] | None = None) -> BookLocation:
+def ensure_book(
+    backend: Backend,
+    incarnation: ModelIncarnation,
+    before_write: Callable[[str], None] = lambda _: None,
+    set_aside: Collection[str] | None = None,
+) -> BookLocation:
     """The book of a model; makes ledger, index and book where they are missing.
 
-    `set_aside` is given by who settles: the ids of books that are gone, and nothing unexplained holds up a new one. Raises LedgerBroken
-    when the index was tampered with, or when one would begin while something of Podium is unexplained; NotWritable when this person
-    may not write.
+    `before_write` is called before any of them is made or named, with the id of the index, empty for none; it raises where that may not be.
+    `set_aside` is given by who settles: the ids of books that are gone, and nothing unexplained holds up a new one.
+
+    Raises LedgerBroken when the index was tampered with, or when one would begin while something of Podium is unexplained;
+    NotWritable when this person may not write.
     """
     if (index_id := find_index_id(backend)) is None:
         if set_aside is None:
             require_explained_inventory(backend)
+        before_write("")
         index_id = create_index(backend)
     run = read_index_run(backend, index_id)
     params = dict(run.data.params)
@@ -76,10 +85,12 @@ def ensure_book(backend: Backend, incarnation: ModelIncarnation, set_aside: Coll
     if book_id is None:
         if set_aside is None:
             require_explained_inventory(backend)
+        before_write(index_id)
         book_id = _elect_book(backend, run, incarnation, set_aside or ())
     elif book_id not in map(params.get, incarnation.index_keys):  # a renamed model finds its book without its tag, too
+        before_write(index_id)
         claim_param(backend, index_id, incarnation.incarnation_key, book_id)
-    return BookLocation(book_id, book_ids(params) | {book_id}, _deletion_time(run, book_id))
+    return BookLocation(book_id, book_ids(params) | {book_id}, _deletion_time(run, book_id), index_id)
 
 
 def read_index_params(backend: Backend) -> dict[str, str]:

@@ -138,7 +138,8 @@ def _read_inventory(backend: Backend, tags: Sequence[LedgerTag], search: Callabl
         index_problem=index_problem,
     )
     with translate_errors("The search for the ledger"):
-        return replace(inventory, lookups=_look_up(backend, {tag.book_id for tag in inventory.unexplained_tags} - set(runs)))
+        tagged_ids = sorted({tag.book_id for tag in inventory.unexplained_tags if _RUN_ID.fullmatch(tag.book_id)} - set(runs))
+        return replace(inventory, lookups=look_up_runs(backend, tagged_ids[:_MAX_LOOKUPS]))
 
 
 def _search_all_runs(backend: Backend, experiment_ids: Sequence[str]) -> list[Run]:
@@ -182,10 +183,10 @@ def _search_runs(backend: Backend, filter_text: str, experiment_ids: Sequence[st
     return runs
 
 
-def _look_up(backend: Backend, run_ids: Iterable[str]) -> dict[str, RunLookup]:
-    """What is known of runs that only tags name."""
+def look_up_runs(backend: Backend, run_ids: Iterable[str]) -> dict[str, RunLookup]:
+    """What is known of runs by their ids. What is no id of a run is left out."""
     lookups = dict[str, RunLookup]()
-    for run_id in sorted(run_id for run_id in run_ids if _RUN_ID.fullmatch(run_id))[:_MAX_LOOKUPS]:
+    for run_id in sorted(run_id for run_id in run_ids if _RUN_ID.fullmatch(run_id)):
         try:
             client(backend).get_run(run_id)
             lookups[run_id] = "ordinary"

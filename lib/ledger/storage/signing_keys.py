@@ -10,7 +10,6 @@ it is NotWritable: what cannot be signed is not written.
 
 import json
 import os
-import secrets
 import stat
 import sys
 import threading
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from lib.backends.app_files import PROJECT_FOLDER, podium_home
+from lib.backends.app_files import PROJECT_FOLDER, podium_home, write_private_file
 from lib.backends.signing_secret import KEY_FILE_VARIABLE, KEY_VARIABLE, given_value
 from lib.errors import ActionRefused, Busy, NotWritable
 from lib.ledger.chain.signatures import encode_base64url, key_fingerprint
@@ -225,20 +224,11 @@ def _write_record(folder: Path, key: OwnKey) -> None:
 
 
 def _write_whole_file(file: Path, data: bytes) -> None:
-    """Write a file that only this login can read; it appears as a whole or not at all. To be called under the lock."""
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    """To be called under the lock."""
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as target:
-            target.write(data)
-            target.flush()
-            os.fsync(target.fileno())
-        temporary.replace(file)
+        write_private_file(file, data)
     except OSError as error:
         raise _key_error(f"{file.parent} cannot be written: {error.strerror}.", "Set PODIUM_HOME to another folder.") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

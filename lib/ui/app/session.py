@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lib.ledger.chain.signatures import TrustedKeys
     from lib.ledger.entry.vocabulary import Actor
     from lib.ledger.storage.book import Writer
+    from lib.ledger.storage.head_memory import HeadMemory
 
 USER_NAME_KEY = "session.person"
 MAX_NAME_LENGTH = 60
@@ -107,8 +108,15 @@ def trusted_keys() -> "TrustedKeys":
 
 
 def create_writer(backend: Backend, actor: "Actor") -> "Writer":
-    """Somebody who writes by the clock of the pages and with the key of this Podium."""
+    """Somebody who writes by the clock of the pages, with the key of this Podium, and remembers what it saw."""
     from lib.ledger.storage.book import Writer
     from lib.ledger.storage.signing_keys import create_signer
 
-    return Writer(backend, actor, now, create_signer(os.environ, now, PROJECT_ROOT))
+    return Writer(backend, actor, now, create_signer(os.environ, now, PROJECT_ROOT), head_memory())
+
+
+def head_memory() -> "HeadMemory":
+    """What this Podium remembers of the records it saw."""
+    from lib.ledger.storage.head_memory import create_head_memory
+
+    return create_head_memory(os.environ, PROJECT_ROOT)

@@ -1,8 +1,9 @@
-"""The script that every visit runs: browser tab, style, navigation, the gate, then the page."""
+"""The script that every visit runs: browser tab, style, navigation, the gate, then the page and what no page may hide."""
 
 import streamlit as st
 
 from lib.ui.app import backend_gate, navigation
+from lib.ui.app.alarm_place import alarms_above_page
 from lib.ui.app.backend_selection import sync_backend_with_url
 from lib.ui.app.page_links import STATIC_FOLDER
 from lib.ui.components.error_box import error_boundary
@@ -20,8 +21,8 @@ page = navigation.show_navigation()
 sync_backend_with_url()
 if page.url_path in UNGATED_PAGES:
     backend_gate.show_sidebar_status()
-    with error_boundary():
+    with alarms_above_page(), error_boundary():
         page.run()
 elif backend_gate.ensure_backend_ready():
-    with error_boundary():
+    with alarms_above_page(), error_boundary():
         page.run()

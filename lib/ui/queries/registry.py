@@ -10,8 +10,10 @@ from lib.backends.backend import Backend
 from lib.backends.capabilities import read_capabilities
 from lib.errors import NotFound, NotWritable
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
+from lib.ledger.state.known_heads import HeadAlarm
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.inventory_reader import find_unexplained
+from lib.registry.head_watch import HeadWatch, find_head_alarms
 from lib.registry.model_status import ModelStatus
 from lib.registry.model_survey import DeletedBook, record_changes, survey_models
 from lib.registry.permission_check import find_decision_blocker
@@ -21,7 +23,8 @@ from lib.registry.roll_back import rollback_target
 from lib.registry.snapshot import RegistrySnapshot
 from lib.runs.reading.run_reader import read_run
 from lib.runs.table.types import Run
-from lib.ui.app.session import create_writer, now
+from lib.ui.app.backend_gate import ping_backend
+from lib.ui.app.session import create_writer, head_memory, now
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,17 @@ def has_unexplained_record(backend: Backend) -> bool:
     return bool(find_unexplained(backend))
 
 
+@st.cache_data(ttl="1min", max_entries=64, show_spinner=False)
+def head_alarms(backend: Backend) -> tuple[HeadAlarm, ...]:
+    """The records that are not the ones this Podium saw before. Remembers those that are; reads all books, at most once a minute.
+
+    Of a backend that does not answer nothing is asked.
+    """
+    return () if ping_backend(backend).problem else find_head_alarms(backend, HeadWatch(head_memory(), now))
+
+
 def clear_cache() -> None:
     """Read models and records again: something was changed."""
-    for query in (model_names, load_model_status, cached_rollback_target, load_registry, has_unexplained_record):
+    queries = (model_names, load_model_status, cached_rollback_target, load_registry, has_unexplained_record, head_alarms)
+    for query in queries:
         query.clear()

@@ -6,11 +6,11 @@ import streamlit as st
 
 from lib.errors import PodiumError
 from lib.ledger.chain.book_findings import condense_findings
-from lib.ledger.chain.hash_chain import LedgerFinding
 from lib.ledger.entry.vocabulary import REASON_CATEGORIES, make_reason
+from lib.registry.head_watch import HeadWatch
 from lib.registry.settle import settle
-from lib.registry.verify import list_unsettled
-from lib.ui.app.session import ask_user_name, current_backend, remember_user_name, writer
+from lib.registry.unsettled import Unsettled, list_unsettled
+from lib.ui.app.session import ask_user_name, current_backend, head_memory, now, remember_user_name, writer
 from lib.ui.components import flash
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape
@@ -26,13 +26,15 @@ class SettleDialogState:
     """What the dialog asks, fixed when it was opened."""
 
     model: str
-    findings: tuple[LedgerFinding, ...]
+    unsettled: Unsettled
 
 
 def open_settle_dialog(model: str) -> None:
     """Open the dialog at this run of the page: a callback. An error is shown in place of it."""
     try:
-        st.session_state[_DIALOG_KEY] = SettleDialogState(model, list_unsettled(current_backend(), model))
+        st.session_state[_DIALOG_KEY] = SettleDialogState(
+            model, list_unsettled(current_backend(), model, HeadWatch(head_memory(), now))
+        )
     except PodiumError as error:
         st.session_state[_ERROR_KEY] = error
 
@@ -52,7 +54,7 @@ def _close_dialog() -> None:
 
 
 def _show_form(dialog_state: SettleDialogState) -> None:
-    if not dialog_state.findings:
+    if not dialog_state.unsettled.all_findings:
         st.success(f"Nothing stops the decisions about {escape(dialog_state.model)} any more.", icon=":material/check_circle:")
         return
     st.markdown(
@@ -60,7 +62,10 @@ def _show_form(dialog_state: SettleDialogState) -> None:
         "with the entry that settled it."
     )
     show_table(
-        [(str(f.position or ""), f"**{escape(f.what)}**", escape(f.means)) for f in condense_findings(dialog_state.findings)],
+        [
+            (str(f.position or ""), f"**{escape(f.what)}**", escape(f.means))
+            for f in condense_findings(dialog_state.unsettled.all_findings)
+        ],
         ["Place", "Finding", "What it means"],
     )
     category = st.selectbox(
@@ -90,7 +95,7 @@ def _settle(dialog_state: SettleDialogState, category: str, reason_text: str, na
     try:
         reason = make_reason(category, reason_text)
         with st.spinner("Recording what you settled…"):
-            settled = settle(writer(name), dialog_state.model, dialog_state.findings, reason)
+            settled = settle(writer(name), dialog_state.model, dialog_state.unsettled, reason)
     except PodiumError as error:
         clear_cache()
         show_error(error)

@@ -13,9 +13,10 @@ from lib.errors import BadInput, LedgerBroken, PodiumError
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor, parse_anchors
 from lib.ledger.chain.entry_signatures import SignatureCounts, count_signatures
 from lib.ledger.state.settlements import describe_settlement
+from lib.registry.head_watch import HeadWatch
 from lib.registry.ledger_search import describe_absence, describe_unreadable
 from lib.registry.verify import BookVerification, verify_all
-from lib.ui.app.session import current_backend, trusted_keys
+from lib.ui.app.session import current_backend, head_memory, now, trusted_keys
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import NBSP, escape, format_count
 from lib.ui.components.layout import card, page_header, show_table
@@ -112,7 +113,7 @@ def show_verdicts(backend: Backend) -> None:
     with error_boundary():
         with st.spinner("Reading and recomputing every book…"):
             start = time.perf_counter()
-            verdicts = verify_all(backend, anchors)
+            verdicts = verify_all(backend, anchors, HeadWatch(head_memory(), now))
             absence_text, unreadable_text = "" if verdicts else describe_absence(backend), describe_unreadable(backend)
             result = VerifyResult(verdicts, len(anchors), time.perf_counter() - start, absence_text, unreadable_text)
         _show_result(result)

@@ -1,0 +1,99 @@
+"""On every page: a record is not the one that was seen before. What differs, model by model, and the way to where it is settled.
+
+For a store that is another one as a whole a dialog asks once whether that is as it should be; the answer is kept in PODIUM_HOME.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from lib.backends.backend import Backend
+from lib.errors import BadInput, NotWritable, PodiumError
+from lib.ledger.entry.vocabulary import make_reason
+from lib.ledger.state.known_heads import HeadAlarm
+from lib.registry.head_watch import accept_present_store
+from lib.ui.app.page_links import page_link
+from lib.ui.app.session import ask_user_name, current_backend, head_memory, now, remember_user_name
+from lib.ui.components.error_box import error_boundary, show_error
+from lib.ui.components.formatting import escape, format_count
+from lib.ui.queries.registry import clear_cache, head_alarms
+
+TITLE = "A record is not the one seen before"
+MAX_LISTED_ALARMS = 5
+
+
+def show_head_alarms() -> None:
+    """Draw the box; nothing when all is as it was, and nothing where the backend does not answer, which the page says itself."""
+    try:
+        backend = current_backend()
+    except PodiumError:
+        return
+    with error_boundary():
+        head_memory().read(backend)  # one that cannot be read is an alarm, too
+        try:
+            alarms = head_alarms(backend)
+        except PodiumError:
+            return
+        if alarms:
+            _show_box(backend, alarms)
+
+
+def _show_box(backend: Backend, alarms: Sequence[HeadAlarm]) -> None:
+    with st.container(border=True, key="shell.alarms.box"):
+        st.error("\n".join(_alarm_lines(alarms)), title=TITLE, icon=":material/error:")
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            if any(alarm.what == "another store" for alarm in alarms):
+                if st.button("This is as it should be…", key="shell.alarms.accept"):
+                    st.dialog("Is this another store?", width="medium", icon=":material/database:")(_ask_for_acceptance)(backend)
+                page_link("Open Settings", "settings", icon="database")
+            models = list(dict.fromkeys(alarm.known.model for alarm in alarms if alarm.known.model))[:MAX_LISTED_ALARMS]
+            for model in models:
+                page_link(f"Settle {escape(model)}", "audit", icon="fingerprint", query={"model": model})
+
+
+def _alarm_lines(alarms: Sequence[HeadAlarm]) -> list[str]:
+    lines = [
+        f"- {f'**{escape(alarm.known.model)}**: ' if alarm.known.model else ''}{escape(alarm.what)}. {escape(alarm.means)}"
+        for alarm in alarms[:MAX_LISTED_ALARMS]
+    ]
+    more_count = len(alarms) - MAX_LISTED_ALARMS
+    more_lines = [f"- and {format_count(more_count, 'more record')}"] if more_count > 0 else []
+    return [*lines, *more_lines, "", "No decision about these is made until a person has looked."]
+
+
+def _ask_for_acceptance(backend: Backend) -> None:
+    st.markdown(
+        "Nothing of what Podium saw here before is in this store. If somebody replaced the database on purpose, say so: what was seen "
+        "before stays written down as an earlier store, and the records that are here now are seen for the first time. If nobody did, "
+        "look at the address of this backend, and bring the database back."
+    )
+    reason_text = st.text_area(
+        "Why, for a reader in two years",
+        key="shell.alarms.reason",
+        height=92,
+        placeholder="We began anew with an empty database.",
+    )
+    name = ask_user_name()
+    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+        if st.button("Cancel", key="shell.alarms.cancel"):
+            st.rerun()
+        if st.button("This is the store now", key="shell.alarms.confirm", type="primary", icon=":material/check:"):
+            _accept(backend, name, reason_text)
+
+
+def _accept(backend: Backend, name: str, reason_text: str) -> None:
+    """Check what was typed and keep the answer; an error stays inside the dialog."""
+    try:
+        reason = make_reason("other", reason_text)
+        if not name:
+            raise BadInput("Who says so?", next="Type your name.")
+        if not accept_present_store(backend, head_memory(), now(), (name, reason.text)):
+            raise NotWritable(
+                "PODIUM_HOME cannot be written, so the answer cannot be kept.", next="Check the rights of that folder."
+            )
+    except PodiumError as error:
+        show_error(error)
+        return
+    remember_user_name(name)
+    clear_cache()
+    st.rerun()

@@ -1,0 +1,137 @@
+"""A record that is not the one seen before, as people meet it: a box on every page, with the way to where it is settled."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from lib.backends.mlflow_client import client
+from lib.errors import Unreachable
+from lib.registry import head_watch
+from lib.registry.promote import MoveRequest, move_version
+from lib.ui.components.head_alarms import TITLE
+from lib.ui.queries import registry
+from lib.ui.queries.registry import clear_cache
+from tests.support.ledger_stores import REASON, book_id_of, clear_book_cache, make_registered_model, make_writer
+from tests.support.ledger_tampering import drop_the_tags, execute
+from tests.support.page_driver import click_button
+
+PAGES = ("overview", "launch", "compare", "models", "audit", "doctor", "settings")
+
+
+@pytest.fixture
+def recorded(app, fresh_store, monkeypatch):
+    """A store with one record, which this Podium has seen."""
+    monkeypatch.setattr(head_watch, "_SECOND_LOOK_SECONDS", 0.0)
+    clear_book_cache()
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    assert alarm_boxes(app("launch", fresh_store)) == []
+    return fresh_store
+
+
+def alarm_boxes(page):
+    return [box.value for box in page.error if box.proto.title == TITLE]
+
+
+def cut_last_entry(backend, model="wine"):
+    book_id = book_id_of(backend, model)
+    execute(
+        backend,
+        "delete from params where run_uuid = ? and key = (select max(key) from params where run_uuid = ?)",
+        book_id,
+        book_id,
+    )
+    drop_the_tags(client(backend), model)
+    client(backend).set_registered_model_tag(model, "podium.book", book_id)
+    clear_book_cache()
+    clear_cache()
+
+
+def exchange_store(backend, empty_database):
+    with closing(sqlite3.connect(empty_database)) as template, closing(sqlite3.connect(backend.path)) as database:
+        template.backup(database)
+    clear_book_cache()
+    clear_cache()
+
+
+def test_every_page_says_it_and_leads_to_where_it_is_settled(app, recorded):
+    cut_last_entry(recorded)
+    for name in PAGES:
+        page = app(name, recorded)
+        (text,) = alarm_boxes(page)
+        assert "wine" in text, name
+        assert "book is shorter" in text, name
+        assert any("Settle" in str(node.proto) for node in page.main if type(node).__name__ == "UnknownElement"), name
+
+
+def test_where_all_is_as_it_was_no_page_has_the_box_or_asks_again_within_a_minute(app, recorded, monkeypatch):
+    page = app("settings", recorded)
+    assert alarm_boxes(page) == []
+
+    def fail(*_):
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr(registry, "find_head_alarms", fail)
+    page.run()
+    assert not page.exception
+
+
+def test_of_many_records_five_are_named_and_the_others_counted(app, recorded):
+    names = [f"model-{n}" for n in range(6)]
+    for name in names:
+        make_registered_model(recorded, name, versions=1)
+        move_version(make_writer(recorded), MoveRequest(name, "1", "Production", REASON))
+    clear_cache()
+    app("settings", recorded)
+    for name in [*names, "wine"]:
+        cut_last_entry(recorded, name)
+    (text,) = alarm_boxes(app("settings", recorded))
+    assert text.count("\n- ") + 1 == 6
+    assert "and 2 more records" in text
+
+
+def test_a_name_with_markdown_is_shown_as_it_is(app, recorded):
+    name = "a *b* [c](http://evil.example) `d`"
+    make_registered_model(recorded, name, versions=1)
+    move_version(make_writer(recorded), MoveRequest(name, "1", "Production", REASON))
+    clear_cache()
+    app("settings", recorded)
+    cut_last_entry(recorded, name)
+    (text,) = alarm_boxes(app("settings", recorded))
+    assert "](http" not in text
+    assert "*b*" not in text
+
+
+def test_another_store_is_asked_about_once_with_a_name_and_a_reason(app, recorded, empty_database):
+    exchange_store(recorded, empty_database)
+    page = app("settings", recorded)
+    (text,) = alarm_boxes(page)
+    assert "another store" in text
+    click_button(page, "shell.alarms.accept")
+    page.text_area(key="shell.alarms.reason").input("too short")
+    page.text_input(key="session.name").input("ana")
+    click_button(page, "shell.alarms.confirm")
+    assert alarm_boxes(page)
+    page.text_area(key="shell.alarms.reason").input("We began anew with an empty database.")
+    click_button(page, "shell.alarms.confirm")
+    assert alarm_boxes(page) == []
+    assert alarm_boxes(app("overview", recorded)) == []
+
+
+def test_a_backend_that_does_not_answer_is_not_asked(app, recorded, monkeypatch):
+    def fail(*_):
+        raise Unreachable("No answer.")
+
+    monkeypatch.setattr(registry, "find_head_alarms", fail)
+    clear_cache()
+    page = app("settings", recorded)
+    assert alarm_boxes(page) == []
+    assert not page.exception
+
+
+def test_a_memory_that_cannot_be_read_is_said_on_every_page(app, recorded, tmp_path):
+    (tmp_path / "podium" / "known-heads.json").write_text("{")
+    clear_cache()
+    for name in ("settings", "launch"):
+        assert any("known-heads" in box.value for box in app(name, recorded).error)
