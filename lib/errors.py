@@ -5,6 +5,7 @@
     ├── NotFound                   an experiment, run, model, version or file does not exist
     ├── ActionRefused              a guard refused the action; nothing was written
     ├── LedgerBroken               the ledger cannot be trusted or written
+    │   └── RecordInDoubt          a record may not be the one that this Podium saw before
     └── BackendError               the store of runs and models has a problem
         ├── Unreachable            no answer, not MLflow, or no sign-in that the server accepts
         ├── SignInRejected         DagsHub does not accept the token
@@ -56,6 +57,10 @@ class LedgerBroken(PodiumError):
     """The ledger cannot be trusted or written: a broken chain, a replaced book, a head behind its anchor."""
 
     title = "The ledger needs attention"
+
+
+class RecordInDoubt(LedgerBroken):
+    """A record is not the one that this Podium saw before, or nobody can say whether it is. It can be read, and nothing is decided."""
 
 
 class BackendError(PodiumError):

@@ -73,7 +73,7 @@ class ModelReading:
 
 @dataclass(frozen=True)
 class HeadCheck:
-    """What came of comparing a store with the memory. `new_book_ids` were seen for the first time; `is_remembered`: what was read is kept."""
+    """What came of comparing a store with the memory. `new_book_ids` were seen for the first time; `is_remembered`: what was read could be remembered."""
 
     alarms: tuple[HeadAlarm, ...] = ()
     new_book_ids: frozenset[str] = frozenset()
@@ -83,7 +83,7 @@ class HeadCheck:
 def find_head_alarms(backend: Backend, watch: HeadWatch) -> tuple[HeadAlarm, ...]:
     """Every book that is not the one seen before. Remembers the heads that are as they should be; writes nothing to the store.
 
-    Raises LedgerBroken for an index or a memory that cannot be trusted.
+    Raises LedgerBroken for an index, RecordInDoubt for a memory that cannot be trusted.
     """
     return check_heads(backend, watch).alarms
 
@@ -154,7 +154,7 @@ def judge_reading(backend: Backend, watch: HeadWatch, known: KnownStore, reading
 
 
 def require_no_known_book(writer: Writer, known: KnownStore | None, model: str, index_id: str) -> None:
-    """Raise LedgerBroken where a model would get a book, or be said to have none, and it had another one by what is `known`."""
+    """Raise RecordInDoubt where a model would get a book, or be said to have none, and it had another one by what is `known`."""
     if known is None or writer.memory is None:
         return
     if _has_other_index(known, index_id) or any(head.model == model for head in known.heads.values()):
@@ -163,7 +163,7 @@ def require_no_known_book(writer: Writer, known: KnownStore | None, model: str, 
 
 
 def require_known_head(writer: Writer, known: KnownStore | None, reading: ModelReading) -> None:
-    """Raise LedgerBroken where the book of a model is not the one that was `known` before it was read; else remember its head."""
+    """Raise RecordInDoubt where the book of a model is not the one that was `known` before it was read; else remember its head."""
     if known is not None and writer.memory:
         for alarm in find_model_alarms(writer.backend, HeadWatch(writer.memory, writer.clock), known, reading):
             raise alarm_error(alarm)
@@ -195,7 +195,7 @@ def _confirm_alarms(backend: Backend, watch: HeadWatch, model: str, book_id: str
 
 
 def accept_present_store(backend: Backend, memory: HeadMemory, at: datetime, name_and_reason: tuple[str, str]) -> bool:
-    """Keep a person's answer that the store which is there now is the one to go on with. False where it cannot be kept."""
+    """Record a person's answer that the store which is there now is the one to go on with. False where it cannot be written."""
     return memory.accept_store(backend, find_index_id(backend) or "", at, *name_and_reason)
 
 
@@ -217,7 +217,7 @@ def _another_store_alarm(known: KnownStore) -> HeadAlarm:
     last_at = max(head.at for head in known.heads.values())
     means = (
         f"Until {last_at[:10]} this address held {len(known.heads)} records that are not here any more, and neither is their index. Either "
-        "another store stands at this address now, or its database was replaced."
+        "this address leads to another store now, or its database was replaced."
     )
     return HeadAlarm(KnownHead("", known.index_id, 0, "", last_at), "another store", means)
 

@@ -69,7 +69,7 @@ def test_a_head_that_a_person_replaced_is_kept_with_the_entry_that_says_so(memor
 
 def test_another_store_is_accepted_once_and_the_earlier_one_stays_written_down(memory):
     memory.remember(STORE, "i1", [make_head(3)], {})
-    assert memory.accept_store(STORE, "i2", datetime(2026, 11, 30, tzinfo=UTC), "ana", "We began anew with an empty database.")
+    assert memory.accept_store(STORE, "i2", datetime(2026, 11, 30, tzinfo=UTC), "ana", "We started over with an empty database.")
     assert memory.read(STORE) == KnownStore("i2", {})
     (earlier,) = document_of(memory)["backends"][STORE.uri]["earlier"]
     assert (earlier["index"], earlier["by"], earlier["heads"]["b" * 32]["place"]) == ("i1", "ana", 3)

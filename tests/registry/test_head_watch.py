@@ -103,7 +103,7 @@ def cut_book(backend, places, model="wine"):
 
 
 def rewrite_in_place(backend, replacement=("ana", "ben")):
-    """Every entry of the book of wine written anew in its own run, by SQL."""
+    """Every entry of the book of wine rewritten in its own run, by SQL."""
     mlflow, book_id = client(backend), book_id_of(backend)
     experiment_id = mlflow.get_experiment_by_name(LEDGER_EXPERIMENT).experiment_id
     from lib.ledger.chain.hash_chain import chain_seed, encode_entry
@@ -384,7 +384,7 @@ def test_a_rename_onto_the_name_of_a_deleted_model(writer):
 
 
 @pytest.mark.parametrize("is_looked_at_between", [True, False])
-def test_a_model_that_was_deleted_and_made_anew(writer, is_looked_at_between):
+def test_a_model_that_was_deleted_and_created_again(writer, is_looked_at_between):
     client(writer.backend).delete_registered_model("wine")
     if is_looked_at_between:
         sync_model_status(writer, "wine")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from lib.errors import LedgerBroken
+from lib.errors import RecordInDoubt
 from lib.ledger.chain.hash_chain import DecodedBook
 from lib.ledger.chain.signatures import NO_KEYS, TrustedKeys
 from lib.ledger.entry.schema_2_types import HeadRef, Settlement
@@ -109,7 +109,7 @@ def read_replacements(states: Iterable[BookState], read_keys: Callable[[], Trust
     return replacements
 
 
-def alarm_error(alarm: HeadAlarm) -> LedgerBroken:
+def alarm_error(alarm: HeadAlarm) -> RecordInDoubt:
     """The error of a decision about a model whose record is not the one seen before."""
     if alarm.what == "another store":
         next_step = "If this is as it should be, say so once, with a reason: the pages of Podium ask for it."
@@ -117,7 +117,7 @@ def alarm_error(alarm: HeadAlarm) -> LedgerBroken:
         next_step = (
             f"Compare with a backup. If this is as it should be: settle {clean_text(alarm.known.model) or 'MODEL'} --reason …"
         )
-    return LedgerBroken(
+    return RecordInDoubt(
         f"This record is not the one seen before: {alarm.what}. {alarm.means}",
         means="No decision is made until a person with the right has looked.",
         next=next_step,

@@ -7,7 +7,7 @@
         "earlier": [{"index": "‹run id›", "heads": {…}, "until": "…", "by": "ana", "reason": "…"}]}}}
 
 The memory only grows. It is changed under a lock, together with what other processes wrote meanwhile, and only when there is something
-new. Where its folder cannot be written nothing is remembered. A file that cannot be read is never overwritten: it is LedgerBroken, for
+new. Where its folder cannot be written nothing is remembered. A file that cannot be read is never overwritten: it is RecordInDoubt, for
 nobody can say then whether a record is the one seen before. What is compared with it is left to `state.known_heads`.
 """
 
@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lib.backends.app_files import PROJECT_FOLDER, lock_file, podium_home, write_private_file
 from lib.backends.backend import Backend
-from lib.errors import Busy, LedgerBroken, NotWritable
+from lib.errors import Busy, NotWritable, RecordInDoubt
 from lib.ledger.chain.hash_chain import DecodedBook
 from lib.ledger.chain.signatures import TrustedKeys
 from lib.ledger.entry.timestamps import format_timestamp
@@ -72,7 +72,7 @@ class _Document(_Record):
 
 
 _LAST_READ: dict[Path, tuple[_Signature, _Document]] = {}
-"""The file as this process read it last: it is parsed anew only when it was replaced."""
+"""The file as this process read it last: it is parsed again only when it was replaced."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class HeadMemory:
         return self.home / MEMORY_FILE
 
     def read(self, backend: Backend) -> KnownStore:
-        """What is remembered of a store; nothing where there is no memory yet. Raises LedgerBroken for a file that cannot be read."""
+        """What is remembered of a store; nothing where there is no memory yet. Raises RecordInDoubt for a file that cannot be read."""
         store = self._read_document().backends.get(backend.uri, _Store())
         return KnownStore(store.index, {book_id: _known_head(book_id, head) for book_id, head in store.heads.items()})
 
@@ -96,7 +96,7 @@ class HeadMemory:
     ) -> bool:
         """Remember these heads, each read with its book, as far as they go on from what is remembered by now.
 
-        An empty `index_id` leaves the remembered one. False where the memory cannot be written. Raises LedgerBroken as `read` does.
+        An empty `index_id` leaves the remembered one. False where the memory cannot be written. Raises RecordInDoubt as `read` does.
         """
         read_heads = tuple(heads)
         store = self._read_document().backends.get(backend.uri, _Store())
@@ -111,18 +111,18 @@ class HeadMemory:
         return self.remember(backend, index_id, [(head, state.book)], read_replacements([state], self.read_keys))
 
     def accept_store(self, backend: Backend, index_id: str, at: datetime, actor_name: str, reason: str) -> bool:
-        """Begin anew for a store that is another one as a whole: its index is `index_id`, and what was known counts as an earlier store.
+        """Start over for a store that is another one as a whole: its index is `index_id`, and what was known counts as an earlier store.
 
-        False where the memory cannot be written. Raises LedgerBroken as `read` does.
+        False where the memory cannot be written. Raises RecordInDoubt as `read` does.
         """
 
-        def begin_anew(store: _Store) -> _Store:
+        def start_over(store: _Store) -> _Store:
             earlier = _EarlierStore(
                 index=store.index, heads=store.heads, until=format_timestamp(at), by=actor_name, reason=reason
             )
             return store.model_copy(update={"index": index_id, "heads": {}, "earlier": (*store.earlier, earlier)})
 
-        return self._change(backend, begin_anew)
+        return self._change(backend, start_over)
 
     def _change(self, backend: Backend, change: Callable[[_Store], _Store]) -> bool:
         try:
@@ -146,7 +146,7 @@ class HeadMemory:
         except (FileNotFoundError, NotADirectoryError):
             return _Document()
         except (OSError, ValidationError) as error:
-            raise LedgerBroken(
+            raise RecordInDoubt(
                 f"What this Podium remembers of records cannot be read: {self.file} ({type(error).__name__}).",
                 means="So nobody can say whether a record is the one seen before, and no decision is made. The file was left as it is.",
                 next="Put it back from a backup, or correct it. If it is lost, move it away: then every record is seen for the first time.",

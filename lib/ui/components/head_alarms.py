@@ -1,6 +1,6 @@
 """On every page: a record is not the one that was seen before. What differs, model by model, and the way to where it is settled.
 
-For a store that is another one as a whole a dialog asks once whether that is as it should be; the answer is kept in PODIUM_HOME.
+For a store that is another one as a whole a dialog asks once whether that is as it should be; the answer goes into PODIUM_HOME.
 """
 
 from collections.abc import Sequence
@@ -16,39 +16,68 @@ from lib.ui.app.page_links import page_link
 from lib.ui.app.session import ask_user_name, current_backend, head_memory, now, remember_user_name
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import escape, format_count
-from lib.ui.queries.registry import clear_cache, head_alarms
+from lib.ui.queries.registry import clear_cache, head_alarms, last_head_alarms
 
-TITLE = "A record is not the one seen before"
+TITLE, DIALOG_KEY = "A record is not the one seen before", "shell.alarms.open"
 MAX_LISTED_ALARMS = 5
 
 
-def show_head_alarms() -> None:
-    """Draw the box; nothing when all is as it was, and nothing where the backend does not answer, which the page says itself."""
-    try:
-        backend = current_backend()
-    except PodiumError:
-        return
+def show_known_alarms() -> tuple[HeadAlarm, ...]:
+    """Draw the box with what is known, however old, and give it; nothing when all is as it was. What is not known yet is read first."""
+    backend = _find_backend()
+    if backend is None:
+        return ()
     with error_boundary():
         head_memory().read(backend)  # one that cannot be read is an alarm, too
-        try:
-            alarms = head_alarms(backend)
-        except PodiumError:
-            return
-        if alarms:
-            _show_box(backend, alarms)
+    known_alarms = last_head_alarms(backend)
+    alarms = known_alarms[0] if known_alarms else refresh_alarms()
+    if not alarms:
+        _close_dialog()
+        return alarms
+    _show_box(alarms)
+    if st.session_state.get(DIALOG_KEY):
+        show_dialog = st.dialog("Is this another store?", width="medium", icon=":material/database:", on_dismiss=_close_dialog)
+        show_dialog(_ask_for_acceptance)(backend)
+    return alarms
 
 
-def _show_box(backend: Backend, alarms: Sequence[HeadAlarm]) -> None:
+def refresh_alarms() -> tuple[HeadAlarm, ...]:
+    """Read again what is older than a minute, and give it; nothing where the backend does not answer, which the page says itself.
+
+    Draws nothing.
+    """
+    backend = _find_backend()
+    try:
+        alarms = head_alarms(backend) if backend else ()
+    except PodiumError:
+        return ()
+    if backend:
+        last_head_alarms(backend)[:] = [alarms]
+    return alarms
+
+
+def _find_backend() -> Backend | None:
+    try:
+        return current_backend()
+    except PodiumError:
+        return None
+
+
+def _show_box(alarms: Sequence[HeadAlarm]) -> None:
     with st.container(border=True, key="shell.alarms.box"):
         st.error("\n".join(_alarm_lines(alarms)), title=TITLE, icon=":material/error:")
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             if any(alarm.what == "another store" for alarm in alarms):
                 if st.button("This is as it should be…", key="shell.alarms.accept"):
-                    st.dialog("Is this another store?", width="medium", icon=":material/database:")(_ask_for_acceptance)(backend)
+                    st.session_state[DIALOG_KEY] = True
                 page_link("Open Settings", "settings", icon="database")
             models = list(dict.fromkeys(alarm.known.model for alarm in alarms if alarm.known.model))[:MAX_LISTED_ALARMS]
             for model in models:
-                page_link(f"Settle {escape(model)}", "audit", icon="fingerprint", query={"model": model})
+                page_link(f"Settle {escape(model)}", "audit", icon="fingerprint", query={"audit.model": model})
+
+
+def _close_dialog() -> None:
+    st.session_state.pop(DIALOG_KEY, None)
 
 
 def _alarm_lines(alarms: Sequence[HeadAlarm]) -> list[str]:
@@ -71,11 +100,12 @@ def _ask_for_acceptance(backend: Backend) -> None:
         "Why, for a reader in two years",
         key="shell.alarms.reason",
         height=92,
-        placeholder="We began anew with an empty database.",
+        placeholder="We started over with an empty database.",
     )
     name = ask_user_name()
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="shell.alarms.cancel"):
+            _close_dialog()
             st.rerun()
         if st.button("This is the store now", key="shell.alarms.confirm", type="primary", icon=":material/check:"):
             _accept(backend, name, reason_text)
@@ -89,11 +119,12 @@ def _accept(backend: Backend, name: str, reason_text: str) -> None:
             raise BadInput("Who says so?", next="Type your name.")
         if not accept_present_store(backend, head_memory(), now(), (name, reason.text)):
             raise NotWritable(
-                "PODIUM_HOME cannot be written, so the answer cannot be kept.", next="Check the rights of that folder."
+                "PODIUM_HOME cannot be written, so the answer cannot be saved.", next="Check the rights of that folder."
             )
     except PodiumError as error:
         show_error(error)
         return
     remember_user_name(name)
+    _close_dialog()
     clear_cache()
     st.rerun()

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.backends.capabilities import read_capabilities
-from lib.errors import NotFound, NotWritable
+from lib.errors import NotFound, NotWritable, RecordInDoubt
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state.known_heads import HeadAlarm
 from lib.ledger.state.replay import BookState
@@ -34,7 +34,7 @@ class LoadedModelStatus:
     status: ModelStatus
     read_at: datetime
     can_write: bool
-    write_error: NotWritable | None = None
+    write_error: NotWritable | RecordInDoubt | None = None
 
     @property
     def disabled_reason(self) -> str:
@@ -50,13 +50,12 @@ def model_names(backend: Backend) -> tuple[str, ...]:
 
 @st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
 def load_model_status(backend: Backend, model: str) -> LoadedModelStatus:
-    """Read a model's status. Writes: what nobody recorded yet is recorded, unless this backend may only be read."""
+    """Read a model's status. Writes: what nobody recorded yet is recorded, unless this backend may only be read, or the record is in doubt."""
+    write_error: NotWritable | RecordInDoubt | None
     try:
-        status, write_error = (
-            sync_model_status(create_writer(backend, PODIUM_ACTOR), model),
-            find_decision_blocker(backend, model),
-        )
-    except NotWritable as error:
+        status = sync_model_status(create_writer(backend, PODIUM_ACTOR), model)
+        write_error = find_decision_blocker(backend, model)
+    except (NotWritable, RecordInDoubt) as error:
         status, write_error = read_model_status(backend, model, now()), error
     return LoadedModelStatus(status, now(), can_write=write_error is None, write_error=write_error)
 
@@ -122,8 +121,14 @@ def head_alarms(backend: Backend) -> tuple[HeadAlarm, ...]:
     return () if ping_backend(backend).problem else find_head_alarms(backend, HeadWatch(head_memory(), now))
 
 
+@st.cache_resource(max_entries=64, show_spinner=False)
+def last_head_alarms(backend: Backend) -> list[tuple[HeadAlarm, ...]]:
+    """What `head_alarms` gave last, however long ago, for all sessions: one value, or none yet. To be filled by whoever asks."""
+    return []
+
+
 def clear_cache() -> None:
     """Read models and records again: something was changed."""
-    queries = (model_names, load_model_status, cached_rollback_target, load_registry, has_unexplained_record, head_alarms)
-    for query in queries:
+    queries = (model_names, load_model_status, cached_rollback_target, load_registry, has_unexplained_record)
+    for query in (*queries, head_alarms, last_head_alarms):
         query.clear()
