@@ -60,7 +60,9 @@ def test_every_page_says_it_and_leads_to_where_it_is_settled(app, recorded):
     for name in PAGES:
         page = app(name, recorded)
         assert ["book is shorter" in text and "wine" in text for text in alarm_boxes(page)] == [True], name
-        assert any(link.proto.label == "Settle wine" and "audit.model=wine" in str(link.proto) for link in page.get("page_link")), name
+        assert any(
+            link.proto.label == "Settle wine" and "audit.model=wine" in str(link.proto) for link in page.get("page_link")
+        ), name
 
 
 def test_where_all_is_as_it_was_no_page_has_the_box_or_asks_again_within_a_minute(app, recorded, monkeypatch):
