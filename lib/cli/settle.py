@@ -7,17 +7,22 @@ import click
 
 from lib.cli.context import EXIT_FINDINGS, CommandContext, clock, command
 from lib.cli.registry_commands import DecisionOptions
+from lib.errors import NotWritable
 
 if TYPE_CHECKING:
     from lib.ledger.chain.hash_chain import LedgerFinding
+    from lib.registry.head_watch import HeadWatch
 
 
 @command("settle")
-@click.argument("model")
+@click.argument("model", required=False)
 @click.option("--reason", default="", help="Why it is right to go on, in at least 20 characters.")
 @click.option("--category", default="", help="better, needed, compliance, incident, housekeeping or other.")
-def settle(context: CommandContext, model: str, **reason_options: str) -> int:
-    """List what does not fit in the record of MODEL. With a reason: record that you looked at it, and go on."""
+def settle(context: CommandContext, model: str | None, **reason_options: str) -> int:
+    """List what does not fit in the record of MODEL. With a reason: record that you looked at it, and go on.
+
+    Without MODEL: of a store that is another one as a whole, say that it is the one to go on with.
+    """
     if any(reason_options.values()) and not all(reason_options.values()):
         raise click.UsageError("Settling needs both --reason and --category.")
     from lib.ledger.storage.head_memory import create_head_memory
@@ -26,6 +31,8 @@ def settle(context: CommandContext, model: str, **reason_options: str) -> int:
 
     watch = HeadWatch(create_head_memory(os.environ), clock)
 
+    if model is None:
+        return _settle_store(context, watch, reason_options)
     if not any(reason_options.values()):
         findings = list_unsettled(context.open_backend(), model, watch).all_findings
         lines = [*map(_finding_line, findings), *(["Nothing is settled yet: give --reason and --category."] if findings else [])]
@@ -51,6 +58,30 @@ def settle(context: CommandContext, model: str, **reason_options: str) -> int:
 
 
 COMMANDS = (settle,)
+
+
+def _settle_store(context: CommandContext, watch: "HeadWatch", reason_options: dict[str, str]) -> int:
+    """Accept the store at this address in place of the one that was there before. The answer is kept in PODIUM_HOME."""
+    from lib.registry.head_watch import accept_present_store, find_head_alarms
+
+    writer = context.open_writer()
+    alarm = next((a for a in find_head_alarms(writer.backend, watch) if a.what == "another store"), None)
+    if alarm is None:
+        context.print_result(
+            {"findings": []}, ["This is the store that was here before. settle MODEL settles the record of a model."]
+        )
+        return 0
+    document = {"findings": [{"place": 0, "what": alarm.what, "means": alarm.means}]}
+    if not any(reason_options.values()):
+        context.print_result(
+            document, [f"{alarm.what}. {alarm.means}", "If this is as it should be: give --reason and --category."]
+        )
+        return EXIT_FINDINGS
+    reason = DecisionOptions(**reason_options, expect_champion=None).checked_reason
+    if not accept_present_store(writer.backend, watch.memory, clock(), (writer.actor.name, reason.text)):
+        raise NotWritable("PODIUM_HOME cannot be written, so the answer cannot be kept.", next="Check the rights of that folder.")
+    context.print_result({"settled": document["findings"]}, ["Podium goes on with the store that is here now."])
+    return 0
 
 
 def _findings_to_json(findings: "tuple[LedgerFinding, ...]") -> list[dict[str, Any]]:

@@ -112,7 +112,7 @@ def read_replacements(states: Iterable[BookState], read_keys: Callable[[], Trust
 def alarm_error(alarm: HeadAlarm) -> RecordInDoubt:
     """The error of a decision about a model whose record is not the one seen before."""
     if alarm.what == "another store":
-        next_step = "If this is as it should be, say so once, with a reason: the pages of Podium ask for it."
+        next_step = "If this is as it should be, say so once: settle --reason …, or on any page."
     else:
         next_step = (
             f"Compare with a backup. If this is as it should be: settle {clean_text(alarm.known.model) or 'MODEL'} --reason …"
