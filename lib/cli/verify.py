@@ -33,7 +33,11 @@ _ANCHOR_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--heads", is_flag=True, help="Print the heads as lines to be noted elsewhere.")
 @click.option("--tag", "repository", type=click.Path(path_type=Path), metavar="FOLDER", help="Note the heads as git tags there.")
 def verify(context: CommandContext, model: str | None, anchors: tuple[str, ...], **options: Any) -> int:
-    """Recompute the record of MODEL, or of all models, and name whatever does not fit."""
+    """Recompute the record of MODEL, or of all models, and name whatever does not fit.
+
+    It is compared with itself, with the heads this Podium saw before, and with those you give. What nobody saw or noted could be cut by
+    whoever writes to the database: docs/security.md lists what the record withstands.
+    """
     parsed_anchors = [_parse_anchor(text) for text in anchors]
     if parsed_anchors and not model:
         raise click.UsageError("--anchor needs a MODEL.")

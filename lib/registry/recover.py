@@ -55,8 +55,8 @@ def recover_decisions(
     closed_ids = set[str]()
     try:
         for intent in reversed(intents):  # an earlier one finds out what came of the later ones, and does not wait for them
-            recover_one = carry_out if choice == "finish" else give_up
-            status, is_closed_here = recover_one(writer, status, intent, reason)
+            close_decision = carry_out if choice == "finish" else give_up
+            status, is_closed_here = close_decision(writer, status, intent, reason)
             closed_ids |= {intent.id} if is_closed_here else set()
     except PodiumError as error:
         means = "It is not certain how far the registry was moved. What was not closed is still open."

@@ -26,9 +26,9 @@ from lib.ui.queries.registry import LoadedRegistry, model_names
 VERIFY_REQUESTED_KEY, ANCHORS_KEY = "audit.verify.asked", "audit.verify.noted"
 _MAX_SETTLE_BUTTONS = 5
 LIMITS_TEXT = (
-    "A chain shows what was changed since a head was noted elsewhere, and an edited entry or a broken order at any time. It is no "
-    "signature: whoever can write to the database itself and knows this format could cut the end, or rewrite a book and every head "
-    "noted in the same database, though not under a trusted key. Who wrote an entry is as sure as the name beside it says."
+    "An edited entry or a broken order shows at any time; a cut or rewritten end shows against a head that this Podium saw before, or that was "
+    "noted elsewhere. Whoever can write to the database could still cut what nobody saw or noted. Who wrote an entry is as sure as the name "
+    "beside it says. docs/security.md lists what the record withstands, with the tests."
 )
 
 
