@@ -47,7 +47,10 @@ def send_request(backend: Backend, method: str, path: str, **content: Mapping[st
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 
+    from lib.backends.deadline_adapter import install_adapter
+
     install_provider()
+    install_adapter()
     try:
         response = http_request(
             get_default_host_creds(client_uri(backend)),

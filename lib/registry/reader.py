@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from lib.backends.backend import Backend
 from lib.backends.capabilities import Capabilities, read_capabilities
 from lib.backends.mlflow_client import client, relaxed_gc
-from lib.backends.mlflow_errors import to_podium_error, translate_errors
+from lib.backends.mlflow_errors import translate_error, translate_errors
 from lib.backends.reserved_names import STAGE_TAG
 from lib.errors import Busy, NotFound
 from lib.ledger.entry.timestamps import timestamp_from_millis
@@ -188,7 +188,7 @@ def _read_model(backend: Backend, model: str) -> RegisteredModel | None:
     except MlflowException as error:
         if error.error_code == _MISSING:
             return None
-        raise to_podium_error(str(error.error_code), str(error), f"Model {model}") from error
+        raise translate_error(error, f"Model {model}") from error
 
 
 def _read_versions(backend: Backend, filter_text: str) -> list[ModelVersion]:

@@ -15,8 +15,7 @@ from typing import Any
 import httpx
 
 from lib.backends.backend import Backend
-from lib.backends.connectivity import HTTP_TIMEOUT_SECONDS
-from lib.backends.credentials import httpx_auth
+from lib.backends.connectivity import send_get
 from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import translate_errors
 from lib.doctor.artifacts.rules import Machine, PathStatus, RecordedLocation
@@ -214,7 +213,7 @@ def _serves_artifacts(backend: Backend) -> bool | None:
     if backend.kind != "server":
         return None
     try:
-        response = httpx.get(f"{backend.uri}{ARTIFACTS_API_PATH}?path=", timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
+        response = send_get(backend, f"{ARTIFACTS_API_PATH}?path=")
     except httpx.HTTPError:
         return None
     return (

@@ -1,13 +1,14 @@
 """Reading a book and appending to it. Logging a parameter is write-once in MLflow, so whoever logs position n first owns it.
 
 `append` is conditional: the entry is made from the state it will follow, and made again whenever the position was lost. Every guard
-stands in that function. After any error the book is read, because a lost position, a lost answer and a deleted run look alike.
+stands in that function. After any error the book is read, because a lost position, a lost answer and a deleted run look alike. A server
+that gives no answer is read and tried once more, for seconds only: if the second entry takes the position, the first can never come.
 """
 
 import secrets
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -18,11 +19,18 @@ from mlflow.exceptions import MlflowException
 from ulid import ULID
 
 from lib.backends.backend import Backend
+from lib.backends.call_deadline import FOLLOW_UP_SECONDS, limit_calls
 from lib.backends.capabilities import read_capabilities
 from lib.backends.mlflow_client import client, relaxed_gc
-from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error, translate_errors
+from lib.backends.mlflow_errors import (
+    PERMISSION_ERROR_CODES,
+    to_podium_error,
+    translate_error,
+    translate_errors,
+    unanswered_cause,
+)
 from lib.backends.permissions import explain_ledger_refusal
-from lib.errors import Busy, LedgerBroken
+from lib.errors import Busy, LedgerBroken, NoAnswer
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, blocking_finding, chunk_length_for, encode_entry, param_key
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Body, canonical_json
@@ -100,32 +108,59 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
     """Append the entry that `make_body(state)` returns and give its id; None when it returns none.
 
     `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing or no position
-    could be had, NotWritable when this person may not write, Busy when the database stays locked.
+    could be had, NotWritable when this person may not write, Busy when the database stays locked, NoAnswer when the server does not
+    answer and the book does not tell whether the entry is there.
     """
-    backend, attempt_ids = writer.backend, list[str]()
+    attempt_ids, unanswered = list[str](), list[NoAnswer]()
     is_locked = False
     for _ in range(MAX_ATTEMPTS):
-        state = read_book(backend, book_id)
-        if written_ids := [entry_id for entry_id in attempt_ids if entry_id in state.entry_ids]:
-            return written_ids[0]
-        if is_locked:
-            raise Busy("The database has been locked by another program for too long.", next="Wait a moment, then try again.")
-        _require_sound_book(state, anchors)
-        if (body := make_body(state)) is None:
-            return None
-        if is_volume_full(state.book):
-            is_locked = _roll_over(writer, book_id, state, body) == _LOCKED
-            continue
-        attempt_ids.append(str(ULID()))
-        is_locked = _try_to_log(writer, state.book, (attempt_ids[-1], canonical_json(body))) == _LOCKED
+        with limit_calls(FOLLOW_UP_SECONDS if unanswered else None), _explain_doubt(attempt_ids, unanswered):
+            state = read_book(writer.backend, book_id)
+            if written_ids := [entry_id for entry_id in attempt_ids if entry_id in state.entry_ids]:
+                return written_ids[0]
+            if is_locked:
+                raise Busy("The database has been locked by another program for too long.", next="Wait a moment, then try again.")
+            if len(unanswered) > 1:
+                raise unanswered[0]
+            _require_sound_book(state, anchors)
+            if (body := make_body(state)) is None:
+                return None
+            try:
+                if is_volume_full(state.book):
+                    is_locked = _roll_over(writer, book_id, state, body) == _LOCKED
+                    continue
+                attempt_ids.append(str(ULID()))
+                is_locked = _try_to_log(writer, state.book, (attempt_ids[-1], canonical_json(body))) == _LOCKED
+            except NoAnswer as error:
+                unanswered.append(error)
     raise LedgerBroken(
         f"No place could be taken in book {book_id[:8]}… after {MAX_ATTEMPTS} tries.",
         next="Try again when fewer people write at once.",
     )
 
 
+@contextmanager
+def _explain_doubt(attempt_ids: Sequence[str], unanswered: Sequence[NoAnswer]) -> Iterator[None]:
+    """Let a NoAnswer say whether the entry may be in the book: it is in doubt once it was sent without an answer."""
+    try:
+        yield
+    except NoAnswer as error:
+        if not unanswered:
+            raise
+        if not attempt_ids:
+            raise NoAnswer(unanswered[0].what, means="The entry was not recorded.", next=error.next) from error
+        raise NoAnswer(
+            unanswered[0].what,
+            means="The entry may or may not be recorded; nothing else was done, and no version was moved for it.",
+            next="Look at the history of this model first. If the entry is there it counts, and a decision is open until recover ends it.",
+        ) from error
+
+
 def _try_to_log(writer: Writer, book: DecodedBook, entry: tuple[str, str]) -> str:
-    """Try to take the next position; gives the error code, which says nothing about success: the caller reads."""
+    """Try to take the next position; gives the error code, which says nothing about success: the caller reads.
+
+    Raises NoAnswer when the server gave none, NotWritable when it refuses this person.
+    """
     backend = writer.backend
     value, chunks = encode_entry(*entry, book.tip, chunk_length_for(read_capabilities(backend).limits.param))
     run_id = book.volumes[-1].run_id
@@ -136,6 +171,8 @@ def _try_to_log(writer: Writer, book: DecodedBook, entry: tuple[str, str]) -> st
     except MlflowException as error:
         if error.error_code in PERMISSION_ERROR_CODES:
             raise explain_ledger_refusal(backend) from error
+        if unanswered_cause(error):
+            raise translate_error(error) from error
         time.sleep(secrets.randbelow(20) / 1000)
         return str(error.error_code)
     return ""

@@ -12,11 +12,12 @@ from mlflow.entities import Experiment, Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
+from lib.backends.call_deadline import FOLLOW_UP_SECONDS, limit_calls
 from lib.backends.mlflow_client import client
-from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error, translate_errors
+from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, translate_error, translate_errors, unanswered_cause
 from lib.backends.permissions import explain_ledger_refusal
 from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
-from lib.errors import Busy, LedgerBroken, NotFound
+from lib.errors import Busy, LedgerBroken, NotFound, explain_no_answer
 from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp, timestamp_from_millis
 from lib.ledger.state.book_lookup import ModelIncarnation, book_ids, resolve_book_id
 from lib.ledger.state.replay import BookState
@@ -57,6 +58,7 @@ def find_book_state(backend: Backend, incarnation: ModelIncarnation) -> BookStat
     return None if book_id is None else states.get(book_id) or read_book(backend, book_id)
 
 
+@explain_no_answer("Nothing was decided; the next look goes on with what of this record was begun.")
 def ensure_book(backend: Backend, incarnation: ModelIncarnation) -> BookLocation:
     """The book of a model; makes ledger, index and book where they are missing.
 
@@ -170,8 +172,9 @@ def _tag_ledger_experiment(backend: Backend, index_id: str) -> None:
     try:
         client(backend).set_experiment_tag(ledger.experiment_id, INDEX_TAG, index_id)
     except MlflowException as error:
-        if _ensure_experiment(backend, LEDGER_EXPERIMENT).tags.get(INDEX_TAG) != index_id:
-            raise to_podium_error(str(error.error_code), str(error), LEDGER_EXPERIMENT) from error
+        with limit_calls(FOLLOW_UP_SECONDS):
+            if _ensure_experiment(backend, LEDGER_EXPERIMENT).tags.get(INDEX_TAG) != index_id:
+                raise translate_error(error, LEDGER_EXPERIMENT) from error
 
 
 def _elect_book(backend: Backend, index_id: str, incarnation: ModelIncarnation, key: str) -> str:
@@ -236,20 +239,24 @@ def _deletion_time(index_run: Run, book_id: str) -> str:
 
 
 def _try_set_tag(backend: Backend, run_id: str, name: str, value: str) -> None:
-    """A note on the index that may be lost without harm."""
+    """A note on the index that may be lost without harm. Raises NoAnswer, because the next call would wait as long."""
     try:
         client(backend).set_tag(run_id, name, value)
-    except MlflowException:  # a reader, or several at once
-        return
+    except MlflowException as error:  # a reader, or several at once
+        if unanswered_cause(error):
+            raise translate_error(error) from error
 
 
 def _claim_param(backend: Backend, run_id: str, name: str, value: str) -> None:
-    """Write a write-once parameter, or lose to whoever was first: the caller reads what stands there."""
+    """Write a write-once parameter, or lose to whoever was first: the caller reads. Raises NoAnswer when nothing stands there then."""
     try:
         client(backend).log_param(run_id, name, value)
     except MlflowException as error:
         if error.error_code in PERMISSION_ERROR_CODES:
             raise explain_ledger_refusal(backend) from error
+        with limit_calls(FOLLOW_UP_SECONDS):
+            if unanswered_cause(error) and name not in _read_params(backend, run_id):
+                raise translate_error(error) from error
 
 
 def _create_ended_run(backend: Backend, experiment_id: str, name: str, tags: dict[str, str]) -> str:
@@ -260,7 +267,7 @@ def _create_ended_run(backend: Backend, experiment_id: str, name: str, tags: dic
     except MlflowException as error:
         if error.error_code in PERMISSION_ERROR_CODES:
             raise explain_ledger_refusal(backend) from error
-        raise to_podium_error(str(error.error_code), str(error), "The ledger") from error
+        raise translate_error(error, "The ledger") from error
     return run_id
 
 
@@ -268,8 +275,9 @@ def _find_experiment(backend: Backend, name: str) -> Experiment | None:
     with translate_errors(name):
         experiment = client(backend).get_experiment_by_name(name)
     if experiment is not None and experiment.lifecycle_stage != "active":
-        what = f"Experiment {name} was deleted, and with it the record."
-        raise LedgerBroken(what, next="Restore it in MLflow, then try again.")
+        raise LedgerBroken(
+            f"Experiment {name} was deleted, and with it the record.", next="Restore it in MLflow, then try again."
+        )
     return experiment
 
 
@@ -282,7 +290,7 @@ def _ensure_experiment(backend: Backend, name: str, tags: dict[str, str] | None 
         client(backend).create_experiment(name, artifact_location=artifact_location, tags=tags)
     except MlflowException as error:
         if error.error_code != _EXISTS:
-            raise to_podium_error(str(error.error_code), str(error), name) from error
+            raise translate_error(error, name) from error
     experiment = _find_experiment(backend, name)
     if experiment is None:
         raise LedgerBroken(f"Experiment {name} vanished while it was made.", next="Try again.")
