@@ -65,7 +65,7 @@ def _no_answer_error(cause: "RequestException") -> NoAnswer:
     endpoint_match, status_match = _ENDPOINT.search(path), _ERROR_STATUS.search(str(cause))
     call = f" to {endpoint_match[1]}" if endpoint_match else ""
     seconds = getattr(cause, "seconds", None)
-    what = f"The server gave no answer{call}{f' within {seconds:.3g} s' if seconds else ''}."
+    what = f"The server gave no answer{call}{f' within {round(seconds, None if seconds >= 10 else 1):g} s' if seconds else ''}."
     if status_match:
         what = f"The server kept answering{call} with error {status_match[1]}."
     is_reading = method in ("GET", "HEAD") or bool(_SEARCH_PATH.search(path))

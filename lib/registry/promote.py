@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from lib.errors import ActionRefused, BadInput, NotFound, PodiumError
+from lib.errors import ActionRefused, BadInput, NotFound, PodiumError, explain_no_answer
 from lib.ledger.entry.types import Body, Closing, Decided
 from lib.ledger.entry.vocabulary import NO_HOLDER, SLOTS, UNKNOWN_ACTOR, Reason, Slot, Stage, slot_of
 from lib.ledger.state.holdings import recorded_holdings
@@ -62,8 +62,7 @@ class MoveResult:
 def move_version(writer: Writer, request: MoveRequest) -> MoveResult:
     """Record the decision and carry it out; returns how it ended.
 
-    Raises NotFound for an unknown model or version, ActionRefused when the holder is not the expected one, when registry and ledger
-    disagree, or when the model was re-created meanwhile; then nothing was written.
+    Raises NotFound for an unknown model or version, ActionRefused when a guard refuses the decision; then nothing was written.
     """
     status = sync_model_status(writer, request.model)
     version = target_version(status.state, status.snapshot, request)
@@ -74,7 +73,8 @@ def move_version(writer: Writer, request: MoveRequest) -> MoveResult:
         append_registered(writer, status, version, UNKNOWN_ACTOR)
     require_move_permission(writer.backend, request.model, preview_moves(status, request, writer))
     anchors = status.snapshot.anchors(status.book_id)
-    intent_id = append(writer, status.book_id, _decision(writer, status, request), anchors) or ""
+    with explain_no_answer("No version was moved; a decision that is recorded stays open until recover ends it."):
+        intent_id = append(writer, status.book_id, _decision(writer, status, request), anchors) or ""
     try:
         state = close_intents(writer, status, (intent_id,)).state
     except PodiumError as error:

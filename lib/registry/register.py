@@ -157,7 +157,12 @@ def _create_model(backend: Backend, name: str, description: str) -> None:
 def _create_version(backend: Backend, name: str, candidate: ModelCandidate, description: str) -> str:
     try:
         version = client(backend).create_model_version(
-            name, candidate.source, run_id=candidate.run.run_id, description=description, model_id=candidate.model_id or None
+            name,
+            candidate.source,
+            run_id=candidate.run.run_id,
+            description=description,
+            await_creation_for=None,  # else MLflow asks for five minutes whether a server has finished copying
+            model_id=candidate.model_id or None,
         )
     except MlflowException as error:
         translated = translate_error(error, name)

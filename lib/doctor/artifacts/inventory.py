@@ -20,7 +20,7 @@ from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import translate_errors
 from lib.doctor.artifacts.rules import Machine, PathStatus, RecordedLocation
 from lib.doctor.types import ProgressCallback
-from lib.errors import PodiumError
+from lib.errors import NoAnswer, PodiumError
 from lib.runs.reading.sqlite_reader import query_rows
 
 PAGE_SIZE = 1000
@@ -131,6 +131,8 @@ def _read_model_locations(backend: Backend, experiment_ids: list[str]) -> list[R
             return [
                 RecordedLocation("model", model.model_id, str(model.experiment_id), model.artifact_location) for model in models
             ]
+    except NoAnswer:
+        raise
     except PodiumError:
         return []
 

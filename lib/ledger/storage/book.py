@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from ulid import ULID
 
 from lib.backends.backend import Backend
-from lib.backends.call_deadline import FOLLOW_UP_SECONDS, limit_calls
+from lib.backends.call_deadline import single_wait
 from lib.backends.capabilities import read_capabilities
 from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import (
@@ -104,6 +104,7 @@ def _fetch_active_volume(backend: Backend, book_id: str, run_id: str) -> VolumeP
     return volume
 
 
+@single_wait()
 def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[Anchor, ...] = ()) -> str | None:
     """Append the entry that `make_body(state)` returns and give its id; None when it returns none.
 
@@ -114,7 +115,7 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
     attempt_ids, unanswered = list[str](), list[NoAnswer]()
     is_locked = False
     for _ in range(MAX_ATTEMPTS):
-        with limit_calls(FOLLOW_UP_SECONDS if unanswered else None), _explain_doubt(attempt_ids, unanswered):
+        with _explain_doubt(attempt_ids, unanswered):
             state = read_book(writer.backend, book_id)
             if written_ids := [entry_id for entry_id in attempt_ids if entry_id in state.entry_ids]:
                 return written_ids[0]
@@ -151,8 +152,8 @@ def _explain_doubt(attempt_ids: Sequence[str], unanswered: Sequence[NoAnswer]) -
             raise NoAnswer(unanswered[0].what, means="The entry was not recorded.", next=error.next) from error
         raise NoAnswer(
             unanswered[0].what,
-            means="The entry may or may not be recorded; nothing else was done, and no version was moved for it.",
-            next="Look at the history of this model first. If the entry is there it counts, and a decision is open until recover ends it.",
+            means="The entry may or may not be recorded.",
+            next="Look at the history of this model before you do it again: if the entry is there, it counts.",
         ) from error
 
 

@@ -12,7 +12,7 @@ from mlflow.entities import Experiment, Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
-from lib.backends.call_deadline import FOLLOW_UP_SECONDS, limit_calls
+from lib.backends.call_deadline import single_wait
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, translate_error, translate_errors, unanswered_cause
 from lib.backends.permissions import explain_ledger_refusal
@@ -58,7 +58,8 @@ def find_book_state(backend: Backend, incarnation: ModelIncarnation) -> BookStat
     return None if book_id is None else states.get(book_id) or read_book(backend, book_id)
 
 
-@explain_no_answer("Nothing was decided; the next look goes on with what of this record was begun.")
+@single_wait()
+@explain_no_answer("Nothing was decided; what was begun of this record is completed by the next look.")
 def ensure_book(backend: Backend, incarnation: ModelIncarnation) -> BookLocation:
     """The book of a model; makes ledger, index and book where they are missing.
 
@@ -120,8 +121,7 @@ def marked_book_ids(backend: Backend) -> frozenset[str]:
 
 def find_ledger_experiment_id(backend: Backend) -> str | None:
     """The id of the ledger's experiment, or None when there is none yet."""
-    experiment = _find_experiment(backend, LEDGER_EXPERIMENT)
-    return experiment.experiment_id if experiment else None
+    return experiment.experiment_id if (experiment := _find_experiment(backend, LEDGER_EXPERIMENT)) else None
 
 
 def _find_index_id(backend: Backend) -> str | None:
@@ -172,9 +172,8 @@ def _tag_ledger_experiment(backend: Backend, index_id: str) -> None:
     try:
         client(backend).set_experiment_tag(ledger.experiment_id, INDEX_TAG, index_id)
     except MlflowException as error:
-        with limit_calls(FOLLOW_UP_SECONDS):
-            if _ensure_experiment(backend, LEDGER_EXPERIMENT).tags.get(INDEX_TAG) != index_id:
-                raise translate_error(error, LEDGER_EXPERIMENT) from error
+        if _ensure_experiment(backend, LEDGER_EXPERIMENT).tags.get(INDEX_TAG) != index_id:
+            raise translate_error(error, LEDGER_EXPERIMENT) from error
 
 
 def _elect_book(backend: Backend, index_id: str, incarnation: ModelIncarnation, key: str) -> str:
@@ -254,9 +253,8 @@ def _claim_param(backend: Backend, run_id: str, name: str, value: str) -> None:
     except MlflowException as error:
         if error.error_code in PERMISSION_ERROR_CODES:
             raise explain_ledger_refusal(backend) from error
-        with limit_calls(FOLLOW_UP_SECONDS):
-            if unanswered_cause(error) and name not in _read_params(backend, run_id):
-                raise translate_error(error) from error
+        if unanswered_cause(error) and name not in _read_params(backend, run_id):
+            raise translate_error(error) from error
 
 
 def _create_ended_run(backend: Backend, experiment_id: str, name: str, tags: dict[str, str]) -> str:

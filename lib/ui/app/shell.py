@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from lib.backends.call_deadline import single_wait
 from lib.ui.app import backend_gate, navigation
 from lib.ui.app.backend_selection import sync_backend_with_url
 from lib.ui.app.page_links import STATIC_FOLDER
@@ -18,10 +19,11 @@ st.logo(str(STATIC_FOLDER / "logo.svg"), icon_image=str(STATIC_FOLDER / "mark.sv
 
 page = navigation.show_navigation()
 sync_backend_with_url()
-if page.url_path in UNGATED_PAGES:
-    backend_gate.show_sidebar_status()
-    with error_boundary():
-        page.run()
-elif backend_gate.ensure_backend_ready():
-    with error_boundary():
-        page.run()
+with single_wait():
+    if page.url_path in UNGATED_PAGES:
+        backend_gate.show_sidebar_status()
+        with error_boundary():
+            page.run()
+    elif backend_gate.ensure_backend_ready():
+        with error_boundary():
+            page.run()
