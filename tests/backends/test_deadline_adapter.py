@@ -11,7 +11,8 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends import deadline_adapter
 from lib.backends.backend import Backend
-from lib.backends.deadline_adapter import install_adapter
+from lib.backends.call_deadline import PROGRESS_BYTES
+from lib.backends.deadline_adapter import CallTimeout, install_adapter
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
 from lib.backends.rest_request import send_request
@@ -35,6 +36,7 @@ def server(*talks):
 
     def talk(connection: socket.socket) -> None:
         connections.append(connection)
+        read_rest(connection)
         talks[min(len(connections), len(talks)) - 1](connection)
 
     with scripted_server(talk) as port:
@@ -42,6 +44,19 @@ def server(*talks):
     for connection in connections:
         with suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
+
+
+def read_rest(connection: socket.socket) -> None:
+    """The body of a request may come after its head."""
+    connection.settimeout(0.05)
+    with suppress(TimeoutError):
+        while connection.recv(65536):
+            pass
+    connection.settimeout(None)
+
+
+def respond(status: int, body: bytes = b"", extra: str = ""):
+    return http_response(status, "application/json", body, f"connection: close\r\n{extra}")
 
 
 def hang(_: socket.socket) -> None:
@@ -65,7 +80,7 @@ def dribble_body(connection: socket.socket) -> None:
         time.sleep(0.02)
 
 
-answer = http_response(200, "application/json", RUN)
+answer = respond(200, RUN)
 
 
 def read_run(backend):
@@ -129,17 +144,17 @@ def test_a_write_whose_answer_is_lost_is_sent_twice_at_most_and_what_makes_a_run
 
 
 def test_a_server_error_does_not_make_a_second_run_and_a_server_that_is_too_busy_made_none():
-    with server(http_response(500), answer) as (backend, connections), pytest.raises(NoAnswer, match="error 500"):
+    with server(respond(500), answer) as (backend, connections), pytest.raises(NoAnswer, match="error 500"):
         create_run(backend)
     assert len(connections) == 1
-    with server(http_response(503), answer) as (backend, connections):
+    with server(respond(503), answer) as (backend, connections):
         create_run(backend)
         assert len(connections) == 2
 
 
 def test_a_server_that_puts_off_beyond_the_deadline_is_told_at_once(monkeypatch):
     monkeypatch.setenv("PODIUM_CALL_SECONDS", "3600")
-    with server(http_response(429, extra="retry-after: 7200\r\n")) as (backend, _), pytest.raises(NoAnswer, match="error 429"):
+    with server(respond(429, extra="retry-after: 7200\r\n")) as (backend, _), pytest.raises(NoAnswer, match="error 429"):
         read_run(backend)
 
 
@@ -192,6 +207,45 @@ def test_an_mlflow_that_makes_its_sessions_elsewhere_is_named(monkeypatch):
 
 def test_an_error_that_the_server_answered_is_no_lost_answer():
     body = b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Max retries exceeded"}'
-    with server(http_response(404, "application/json", body)) as (backend, _), pytest.raises(MlflowException) as error:
+    with server(respond(404, body)) as (backend, _), pytest.raises(MlflowException) as error:
         client(backend).get_run("r")
     assert error.value.error_code == "RESOURCE_DOES_NOT_EXIST"
+
+
+def send_file(connection: socket.socket, pieces: int, seconds: float, size: int = PROGRESS_BYTES) -> None:
+    connection.sendall(b"HTTP/1.1 200 x\r\ncontent-length: %d\r\n\r\n" % (pieces * size))
+    for _ in range(pieces):
+        connection.sendall(b"x" * size)
+        time.sleep(seconds)
+
+
+def download(backend, folder):
+    """As MLflow's client downloads a file that a server keeps."""
+    from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
+
+    install_adapter()
+    repository = HttpArtifactRepository(f"{backend.uri}/api/2.0/mlflow-artifacts/artifacts/r")
+    repository._download_file("model.bin", str(folder / "model.bin"))
+    return (folder / "model.bin").stat().st_size
+
+
+def test_a_large_file_may_come_in_for_longer_than_a_call_may_take(tmp_path):
+    with server(lambda connection: send_file(connection, 6, 0.15)) as (backend, _):
+        assert download(backend, tmp_path) == 6 * PROGRESS_BYTES
+
+
+def test_a_file_that_dribbles_in_ends_at_the_deadline(tmp_path):
+    with server(lambda connection: send_file(connection, 1000, 0.02, 1)) as (backend, _), pytest.raises(CallTimeout):
+        download(backend, tmp_path)
+
+
+def test_a_file_that_takes_its_time_to_go_out_gets_more_time_than_a_question():
+    body = b"x" * 100_000
+
+    def read_slowly(connection: socket.socket) -> None:
+        time.sleep(0.8)
+        answer(connection)
+
+    with server(read_slowly) as (backend, _):
+        session = deadline_adapter.request_utils._get_request_session(0, 0, 0.0, frozenset(), True, True)
+        assert session.put(backend.uri, data=body, timeout=30).status_code == 200

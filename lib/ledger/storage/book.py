@@ -7,7 +7,7 @@ that gives no answer is read and tried once more, for seconds only: if the secon
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -112,17 +112,17 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
     could be had, NotWritable when this person may not write, Busy when the database stays locked, NoAnswer when the server does not
     answer and the book does not tell whether the entry is there.
     """
-    attempt_ids, unanswered = list[str](), list[NoAnswer]()
+    attempts = _Attempts()
     is_locked = False
     for _ in range(MAX_ATTEMPTS):
-        with _explain_doubt(attempt_ids, unanswered):
+        with attempts.explain_doubt():
             state = read_book(writer.backend, book_id)
-            if written_ids := [entry_id for entry_id in attempt_ids if entry_id in state.entry_ids]:
+            if written_ids := [entry_id for entry_id in attempts.ids if entry_id in state.entry_ids]:
                 return written_ids[0]
             if is_locked:
                 raise Busy("The database has been locked by another program for too long.", next="Wait a moment, then try again.")
-            if len(unanswered) > 1:
-                raise unanswered[0]
+            if len(attempts.unanswered) > 1:
+                raise attempts.unanswered[0]
             _require_sound_book(state, anchors)
             if (body := make_body(state)) is None:
                 return None
@@ -130,31 +130,39 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
                 if is_volume_full(state.book):
                     is_locked = _roll_over(writer, book_id, state, body) == _LOCKED
                     continue
-                attempt_ids.append(str(ULID()))
-                is_locked = _try_to_log(writer, state.book, (attempt_ids[-1], canonical_json(body))) == _LOCKED
+                attempts.ids.append(str(ULID()))
+                error_code = _try_to_log(writer, state.book, (attempts.ids[-1], canonical_json(body)))
+                is_locked, attempts.is_accepted = error_code == _LOCKED, not error_code
             except NoAnswer as error:
-                unanswered.append(error)
+                attempts.unanswered.append(error)
     raise LedgerBroken(
         f"No place could be taken in book {book_id[:8]}… after {MAX_ATTEMPTS} tries.",
         next="Try again when fewer people write at once.",
     )
 
 
-@contextmanager
-def _explain_doubt(attempt_ids: Sequence[str], unanswered: Sequence[NoAnswer]) -> Iterator[None]:
-    """Let a NoAnswer say whether the entry may be in the book: it is in doubt once it was sent without an answer."""
-    try:
-        yield
-    except NoAnswer as error:
-        if not unanswered:
+@dataclass
+class _Attempts:
+    """The attempts to append one entry: their ids, those without an answer, and whether the server accepted the last one."""
+
+    ids: list[str] = field(default_factory=list)
+    unanswered: list[NoAnswer] = field(default_factory=list)
+    is_accepted: bool = False
+
+    @contextmanager
+    def explain_doubt(self) -> Iterator[None]:
+        """Let a NoAnswer say whether the entry is in the book: that is in doubt once it was sent."""
+        try:
+            yield
+        except NoAnswer as error:
+            what, advice = (self.unanswered or [error])[0].what, "Look at the history of this model before you do it again."
+            if self.is_accepted:
+                raise NoAnswer(what, means="The entry was recorded, and could not be read again.", next=advice) from error
+            if self.ids:
+                raise NoAnswer(what, means="The entry may or may not be recorded.", next=advice) from error
+            if self.unanswered:
+                raise NoAnswer(what, means="The entry was not recorded.", next=error.next) from error
             raise
-        if not attempt_ids:
-            raise NoAnswer(unanswered[0].what, means="The entry was not recorded.", next=error.next) from error
-        raise NoAnswer(
-            unanswered[0].what,
-            means="The entry may or may not be recorded.",
-            next="Look at the history of this model before you do it again: if the entry is there, it counts.",
-        ) from error
 
 
 def _try_to_log(writer: Writer, book: DecodedBook, entry: tuple[str, str]) -> str:
