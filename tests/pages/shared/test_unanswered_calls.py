@@ -17,7 +17,9 @@ from tests.support.page_driver import confirm_move, find_button, page_text
 from tests.support.registry_factories import check_at_rest
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
-SILENCE = ("gave no answer", "did not answer", "stopped answering", "did not come in", "gives no answer")
+SILENCE = ("gave no answer", "not answer", "stopped answering", "did not come in", "gives no answer")
+OPTIONAL = {"GET /version", "GET server-info"}
+"""What a page can do without."""
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_a_decision_that_gets_no_answer_is_told_in_its_dialog_and_can_be_settled
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["hang", "drop", "dribble"])
+@pytest.mark.parametrize("kind", ["hang", "drop"])
 @pytest.mark.parametrize("name", [*(page.name for page in MENU_PAGES), "run"])
 def test_a_page_ends_whatever_fails_and_says_so(app, mlflow_server, proxy_of, model, name, kind, clear_pages):
     backend, proxy = proxy_of
@@ -95,11 +97,10 @@ def test_a_page_ends_whatever_fails_and_says_so(app, mlflow_server, proxy_of, mo
     healthy_page = app(name, backend, **query)
     assert not silence_in(healthy_page)
     endpoints = set(proxy.requests)
-    assert endpoints
+    assert endpoints - OPTIONAL
     for endpoint in sorted(endpoints):
         clear_pages()
         proxy.fail(kind, endpoint)
         page = app(name, backend, **query)
-        is_complete = page_text(page) == page_text(healthy_page)
-        assert silence_in(page) or is_complete or page.error, endpoint
-        assert proxy.requests.count(endpoint) < 30, endpoint
+        assert silence_in(page) or endpoint in OPTIONAL, endpoint
+        assert proxy.requests.count(endpoint) < 10, endpoint
