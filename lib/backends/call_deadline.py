@@ -88,9 +88,12 @@ def run_with_progress(action: Callable[[], ResultT], progress: Callable[[], int]
     return outcome.unwrap()
 
 
-def read_with_progress(pieces: Iterator[bytes], seconds: float) -> Iterator[bytes]:
-    """The pieces of a file as they come in. Raises DeadlineExceeded when too few bytes come in within these seconds."""
-    deadline, byte_count = time.monotonic() + seconds, 0
+def read_with_progress(pieces: Iterator[bytes], seconds: float, first_seconds: float | None = None) -> Iterator[bytes]:
+    """The pieces of a file as they come in. Raises DeadlineExceeded when too few bytes come in within these seconds.
+
+    `first_seconds` is how long the first bytes may take, where a part of the time has passed already.
+    """
+    deadline, byte_count = time.monotonic() + (seconds if first_seconds is None else first_seconds), 0
     while True:
         try:
             piece = run_with_deadline(lambda: next(pieces, None), deadline - time.monotonic())

@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Self
 
 import requests
@@ -110,7 +111,7 @@ class BoundedRetry(Retry):
 
 
 class DeadlineAdapter(_MlflowAdapter):  # type: ignore[misc, unused-ignore]
-    """MLflow's adapter with a deadline for each request as a whole, or of progress where a file comes in or goes out."""
+    """MLflow's adapter with a deadline for each request as a whole, or of progress where much comes in or goes out."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -126,37 +127,52 @@ class DeadlineAdapter(_MlflowAdapter):  # type: ignore[misc, unused-ignore]
         total = min(seconds, math.inf if self.max_retries.total else attempt_seconds)
         total += super_len(request.body) / _UPLOAD_BYTES_PER_SECOND if request.body else 0
         options["timeout"] = (min(CONNECT_SECONDS, attempt_seconds, total), min(attempt_seconds, total + 1))
-        is_stream = bool(options.get("stream"))
-        deadline = time.monotonic() + total
+        deadline, responses = time.monotonic() + total, list[requests.Response]()
 
         def exchange() -> requests.Response:
             _ATTEMPTS.deadline = deadline
-            response: requests.Response = super(DeadlineAdapter, self).send(request, *args, **options)
-            if not is_stream:
-                _ = response.content  # read here, where it has the deadline
-            return response
+            responses.append(super(DeadlineAdapter, self).send(request, *args, **options))
+            if not options.get("stream") and _is_short(responses[0]):
+                _ = responses[0].content  # read here, where it has the deadline
+            return responses[0]
 
         try:
             response = run_with_deadline(exchange, total)
         except DeadlineExceeded:
+            for response in responses:
+                _end_reading(response.raw)
             raise CallTimeout(total, request) from None
-        if is_stream:
-            response.raw = _ProgressStream(response.raw, request, seconds)
+        first_seconds = max(deadline - time.monotonic(), CONNECT_SECONDS)
+        response.raw = _ProgressStream(response.raw, request, (seconds, min(first_seconds, seconds)))
         return response
+
+
+def _end_reading(body: Any) -> None:
+    """Let the thread that still reads a body end now, and not with the last byte that a server dribbles."""
+    with suppress(ValueError, RuntimeError, OSError):  # it ended in this moment
+        body.shutdown()
+
+
+def _is_short(response: requests.Response) -> bool:
+    """Whether an answer says that it has at most the bytes that must come in within one deadline."""
+    length = response.headers.get("content-length", "")
+    return length.isdecimal() and int(length) <= PROGRESS_BYTES
 
 
 class _ProgressStream:
     """The body of an answer that is read piece by piece, with a deadline of progress; in all else the body itself."""
 
-    def __init__(self, body: Any, request: requests.PreparedRequest, seconds: float) -> None:
+    def __init__(self, body: Any, request: requests.PreparedRequest, seconds: tuple[float, float]) -> None:
+        """`seconds` are those of each deadline, and those of the first one."""
         self._body, self._request, self._seconds = body, request, seconds
 
-    def stream(self, amount: int | None, decode_content: bool | None = None) -> Iterator[bytes]:  # noqa: FBT001 - as urllib3 has it
-        """The body in pieces. Raises CallTimeout when too little of it comes in."""
-        pieces = self._body.stream(min(amount or PROGRESS_BYTES, PROGRESS_BYTES), decode_content=decode_content)
+    def stream(self, _: int | None, decode_content: bool | None = None) -> Iterator[bytes]:  # noqa: FBT001 - as urllib3 has it
+        """The body in pieces of the size that must come in. Raises CallTimeout when one does not."""
+        pieces = self._body.stream(PROGRESS_BYTES, decode_content=decode_content)
         try:
-            yield from read_with_progress(pieces, self._seconds)
+            yield from read_with_progress(pieces, *self._seconds)
         except DeadlineExceeded as error:
+            _end_reading(self._body)
             raise CallTimeout(error.seconds, self._request) from None
 
     def __getattr__(self, name: str) -> Any:

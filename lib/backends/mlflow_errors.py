@@ -97,8 +97,7 @@ def to_podium_error(code: str, message: str, subject: str = "") -> PodiumError:
         case "INVALID_PARAMETER_VALUE" | "BAD_REQUEST" | "RESOURCE_ALREADY_EXISTS":
             return BadInput(text)
         case _:
-            is_stalled = TIMEOUT_PHRASE in message  # of a failed download MLflow passes on nothing else
-            return _stalled_error(resource) if is_stalled else _unexpected_error(code, text)
+            return _stalled_error(resource) if _is_stalled_download(message) else _unexpected_error(code, text)
 
 
 def _database_error(message: str) -> PodiumError | None:
@@ -128,8 +127,13 @@ def _database_error(message: str) -> PodiumError | None:
     return None
 
 
+def _is_stalled_download(message: str) -> bool:
+    """Whether a file got no answer: of a failed download MLflow passes on the text of its cause alone."""
+    return "while downloading" in message and (TIMEOUT_PHRASE in message or "Max retries" in message)
+
+
 def _stalled_error(resource: str) -> NoAnswer:
-    return NoAnswer(f"{resource} did not come in before the deadline.", next="Check that the server runs, then try again.")
+    return NoAnswer(f"{resource} did not come in.", next="Check that the server runs, then try again.")
 
 
 def _unexpected_error(code: str, message: str) -> BackendError:

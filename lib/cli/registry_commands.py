@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lib.cli.context import CommandContext, command, option_callback, parse_stage_option
-from lib.errors import BadInput, PodiumError
+from lib.errors import BadInput, NoAnswer, PodiumError
 
 if TYPE_CHECKING:
     from lib.registry.promote import MoveResult
@@ -118,6 +118,8 @@ def recover(context: CommandContext, model: str | None) -> int:
             status, entry_ids = recover_model(writer, name)
         except PodiumError as error:
             errors.append(f"podium: {name}: {' '.join(str(error).split())}")
+            if isinstance(error, NoAnswer):
+                break  # each of the others could wait as long
             continue
         closed_decisions += [
             {"model": name, "entry": entry_id, "outcome": status.state.outcomes.get(entry_id, "FAILED").lower()}

@@ -75,7 +75,11 @@ def dribble_head(connection: socket.socket) -> None:
 
 def dribble_body(connection: socket.socket) -> None:
     connection.sendall(HEAD)
-    for _ in range(1000):
+    dribble_rest(connection)
+
+
+def dribble_rest(connection: socket.socket) -> None:
+    for _ in range(3000):
         connection.sendall(b" ")
         time.sleep(0.02)
 
@@ -234,9 +238,41 @@ def test_a_large_file_may_come_in_for_longer_than_a_call_may_take(tmp_path):
         assert download(backend, tmp_path) == 6 * PROGRESS_BYTES
 
 
+def test_a_long_answer_may_come_in_for_longer_than_a_call_may_take():
+    def send_slowly(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 x\r\ncontent-length: %d\r\n\r\n" % (6 * PROGRESS_BYTES))
+        for piece in (RUN.ljust(PROGRESS_BYTES), *[b" " * PROGRESS_BYTES] * 5):
+            connection.sendall(piece)
+            time.sleep(0.15)
+
+    with server(send_slowly) as (backend, _):
+        assert read_run(backend) == "r"
+
+
+def test_a_long_answer_that_dribbles_in_ends_at_the_deadline():
+    with server(lambda connection: send_file(connection, 300_000, 0.001, 1)) as (backend, _), pytest.raises(NoAnswer):
+        read_run(backend)
+
+
 def test_a_file_that_dribbles_in_ends_at_the_deadline(tmp_path):
     with server(lambda connection: send_file(connection, 1000, 0.02, 1)) as (backend, _), pytest.raises(CallTimeout):
         download(backend, tmp_path)
+
+
+@pytest.mark.parametrize("length", [90_000, 900_000])
+def test_the_thread_that_reads_a_dribbling_body_ends_with_its_call(length):
+    def dribble_length(connection: socket.socket) -> None:
+        connection.sendall(HEAD.replace(b"100000", b"%d" % length))
+        dribble_rest(connection)
+
+    threads = set(threading.enumerate())
+    with server(dribble_length) as (backend, _):
+        with pytest.raises(NoAnswer):
+            read_run(backend)
+        for thread in set(threading.enumerate()) - threads:
+            if thread.name == "call with a deadline":
+                thread.join(20)
+                assert not thread.is_alive()
 
 
 def test_a_file_that_takes_its_time_to_go_out_gets_more_time_than_a_question():

@@ -157,7 +157,7 @@ def test_a_promotion_ends_when_the_ledger_gives_no_answer_and_says_what_is_certa
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.splitlines() == [
         (
-            "podium: The server gave no answer to runs/log-parameter within 1 s. The entry may or may not be recorded. "
+            "podium: The server gave no answer to runs/log-parameter within 1 s. The entry DECIDED may or may not be recorded. "
             "No version was moved; a decision that is recorded stays open until recover ends it. "
             "Look at the history of this model before you do it again."
         )
@@ -286,7 +286,7 @@ def test_a_promotion_ends_whatever_fails_and_one_version_is_in_production(mlflow
         check_at_rest(mlflow_server, model)
     else:
         is_decided = count_decisions(mlflow_server, model) > decisions
-        assert is_decided == ("The decision is in the ledger" in note or "The entry was recorded" in note)
+        assert is_decided == ("The decision is in the ledger" in note or "The entry DECIDED was recorded" in note)
         assert is_decided or holders(mlflow_server, model) == champions
         assert is_decided or "Nothing was changed" in note or "may or may not" in note
     settle(mlflow_server, model)

@@ -126,6 +126,7 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
             _require_sound_book(state, anchors)
             if (body := make_body(state)) is None:
                 return None
+            attempts.entry = f"The entry {body.type}"
             try:
                 if is_volume_full(state.book):
                     is_locked = _roll_over(writer, book_id, state, body) == _LOCKED
@@ -145,6 +146,7 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
 class _Attempts:
     """The attempts to append one entry: their ids, those without an answer, and whether the server accepted the last one."""
 
+    entry: str = "The entry"
     ids: list[str] = field(default_factory=list)
     unanswered: list[NoAnswer] = field(default_factory=list)
     is_accepted: bool = False
@@ -157,11 +159,11 @@ class _Attempts:
         except NoAnswer as error:
             what, advice = (self.unanswered or [error])[0].what, "Look at the history of this model before you do it again."
             if self.is_accepted:
-                raise NoAnswer(what, means="The entry was recorded, and could not be read again.", next=advice) from error
+                raise NoAnswer(what, means=f"{self.entry} was recorded, and could not be read again.", next=advice) from error
             if self.ids:
-                raise NoAnswer(what, means="The entry may or may not be recorded.", next=advice) from error
+                raise NoAnswer(what, means=f"{self.entry} may or may not be recorded.", next=advice) from error
             if self.unanswered:
-                raise NoAnswer(what, means="The entry was not recorded.", next=error.next) from error
+                raise NoAnswer(what, means=f"{self.entry} was not recorded.", next=error.next) from error
             raise
 
 

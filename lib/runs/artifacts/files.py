@@ -276,9 +276,7 @@ def _translate_read_errors(subject: str) -> Iterator[None]:
         with translate_errors(subject):
             yield
     except DeadlineExceeded as error:
-        raise NoAnswer(
-            f"{subject} did not come in before the deadline.", next="Check that the store runs, then try again."
-        ) from error
+        raise NoAnswer(f"{subject} did not come in.", next="Check that the store runs, then try again.") from error
     except ImportError as error:
         raise BackendError(f"Reading these files needs a package that is not installed: {error.name}.") from error
     except _read_error_types() as error:
