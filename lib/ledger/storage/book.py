@@ -136,6 +136,7 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
                 is_locked, attempts.is_accepted = error_code == _LOCKED, not error_code
             except NoAnswer as error:
                 attempts.unanswered.append(error)
+                attempts.is_accepted = False
     raise LedgerBroken(
         f"No place could be taken in book {book_id[:8]}… after {MAX_ATTEMPTS} tries.",
         next="Try again when fewer people write at once.",
