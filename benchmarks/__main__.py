@@ -20,7 +20,7 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
-from benchmarks import histories, ledger, pages, peers, reading
+from benchmarks import histories, ledger, pages, peers, reading, strays
 from benchmarks.figures import Figure, figure_table
 from benchmarks.stores import fill_store
 from lib.backends.backend import Backend
@@ -35,7 +35,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 class Plan:
     """How much is measured: runs of a store for each kind of figure (none leaves the kind out), steps of a history, rounds.
 
-    `entries` are the sizes of the books of the ledger.
+    `entries` are the sizes of the books of the ledger, `strays` how many parameters somebody planted in one.
     """
 
     read: Sequence[int]
@@ -45,6 +45,7 @@ class Plan:
     client: int = 0
     served: Sequence[int] = ()
     entries: Sequence[int] = ()
+    strays: int = 0
 
 
 FULL_PLAN = Plan(
@@ -55,8 +56,9 @@ FULL_PLAN = Plan(
     client=1000,
     served=(1000, 5000),
     entries=(100, 2_000, 10_000),
+    strays=10_000,
 )
-QUICK_PLAN = Plan(read=(500, 1000), steps=200, reactions=(300,), rounds=1, entries=(100,))
+QUICK_PLAN = Plan(read=(500, 1000), steps=200, reactions=(300,), rounds=1, entries=(100,), strays=1_000)
 
 
 def main() -> None:
@@ -94,6 +96,8 @@ def measure(plan: Plan, folder: Path) -> Iterator[Figure]:
             yield histories.measure_backend(server, f"{plan.steps:,} steps, server", home, 1)
     if plan.entries:
         yield from ledger.measure_ledger(folder / "ledger", plan.entries, plan.rounds)
+    if plan.strays:
+        yield from strays.measure_strays(folder / "strays", plan.strays, plan.rounds)
     with pages.start_chromium() as browser:
         yield from pages.measure_reactions(browser, plan.reactions, folder / "reactions", plan.rounds)
         for count in plan.served:

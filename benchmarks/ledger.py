@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mlflow.entities import Param
 from ulid import ULID
@@ -20,12 +21,16 @@ from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.queries.time_query import parse_time_query
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer, append, read_book
+from lib.ledger.storage.signing_keys import create_signer
 from lib.registry.audit_queries import AsOfQuery, query_as_of, read_audit_log
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.verify import verify
 from tests.support.browser import serve_mlflow
 from tests.support.ledger_stores import clear_book_cache
 from tests.support.long_books import REASON, make_long_book
+
+_PODIUM_HOME = TemporaryDirectory(prefix="podium-benchmarks-")
+"""The folder of the key that signs what is measured."""
 
 MODEL = "wine"
 SHORT_ROUNDS_FACTOR = 5
@@ -136,7 +141,7 @@ def _versions_in_turn() -> Iterator[str]:
 
 
 def _writer(backend: Backend) -> Writer:
-    return Writer(backend, Actor(name="ana"), _now)
+    return Writer(backend, Actor(name="ana"), _now, create_signer({"PODIUM_HOME": _PODIUM_HOME.name}, _now))
 
 
 def _now() -> datetime:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from lib.errors import LedgerBroken
 from lib.registry.pending_decisions import list_pending_decisions
-from lib.ui.app.session import current_backend
+from lib.ui.app.session import current_backend, trusted_keys
 from lib.ui.components import flash
 from lib.ui.components.drift_banner import show_deleted_models, show_drift_summary
 from lib.ui.components.formatting import format_count
@@ -43,7 +43,8 @@ flash.show_flash(flash.CORRECTION)
 flash.show_flash(flash.MODELS)
 show_drift_summary(registry)
 show_deleted_models(registry)
-decisions = [decision for model, state in registry.states.items() for decision in list_pending_decisions(model, state)]
+keys = trusted_keys()
+decisions = [decision for status in registry.statuses.values() for decision in list_pending_decisions(status, keys)]
 show_pending(decisions, can_write=registry.can_write)
 show_as_of_query(registry)
 verify.show_verdicts(backend)

@@ -5,7 +5,7 @@ import streamlit as st
 from lib.errors import LedgerBroken, NotFound
 from lib.registry.pending_decisions import list_pending_decisions
 from lib.ui.app.page_links import switch_page
-from lib.ui.app.session import current_backend
+from lib.ui.app.session import current_backend, trusted_keys
 from lib.ui.components import flash
 from lib.ui.components.badges import chart_colors
 from lib.ui.components.formatting import escape
@@ -50,7 +50,7 @@ flash.show_flash(flash.MODELS)
 
 # Look
 drift.show_drift_banner(cached_status)
-show_pending(list_pending_decisions(model, cached_status.status.state), can_write=cached_status.can_write)
+show_pending(list_pending_decisions(cached_status.status, trusted_keys()), can_write=cached_status.can_write)
 cards.show_holdings_chart(cached_status, chart_colors())
 numbers = list(cached_status.status.snapshot.versions)
 left_column, right_column = st.columns([13, 7], gap="medium")

@@ -1,4 +1,4 @@
-"""Settings: the backends there are, which one this browser session uses, and as whom."""
+"""Settings: the backends there are, which one this browser session uses, and as whom; the keys that sign the record."""
 
 import streamlit as st
 
@@ -13,6 +13,7 @@ from lib.ui.pages.settings.backend_list import (
     show_backend_list,
     show_last_result,
 )
+from lib.ui.pages.settings.key_list import show_keys
 from lib.ui.pages.settings.sign_in import show_sign_in
 
 config = read_config_or_show_error()
@@ -27,6 +28,7 @@ left_column, right_column = st.columns([13, 7], gap="medium")
 with left_column:
     show_backend_list(config)
     show_backend_capabilities()
+    show_keys(is_shared=config.is_shared)
 with right_column:
     with error_boundary():
         show_sign_in()

@@ -1,11 +1,13 @@
 """Real stores and a running app for every test: an empty SQLite store, a page under AppTest, an MLflow server, a browser."""
 
+import atexit
 import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 import streamlit as st
@@ -15,7 +17,10 @@ from streamlit.testing.v1 import AppTest
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+os.environ.pop("CI", None)  # where it is set, Podium signs nothing
+os.environ["PODIUM_HOME"] = mkdtemp(prefix="podium-tests-")  # no test makes a key in the folder of the person who runs it
 
+from lib.backends import signing_secret
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.sqlite_store import ensure_database
 from lib.ui.app.page_links import SHELL_SCRIPT, page_path
@@ -24,6 +29,7 @@ from tests.support.auth_server import Signed, serve_with_users
 from tests.support.browser import Driver, Process, launch, serve_mlflow, serve_podium
 from tests.support.dagshub_server import DagsHub, reset_site, serve_dagshub
 
+atexit.register(shutil.rmtree, os.environ["PODIUM_HOME"], ignore_errors=True)
 TIMEOUT_SECONDS = 60
 CREDENTIAL_VARIABLES = (
     *("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
@@ -75,6 +81,12 @@ def copy_store(template: Path, folder: Path) -> Backend:
     with closing(sqlite3.connect(folder / "mlflow.db")) as db, db:
         db.execute("update experiments set artifact_location = ?", (str(folder / "mlruns" / "0"),))
     return sqlite_backend(folder / "mlflow.db")
+
+
+@pytest.fixture(autouse=True)
+def no_given_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No signing key that another test gave to this process."""
+    monkeypatch.setattr(signing_secret, "_HIDDEN_VALUES", {})
 
 
 @pytest.fixture

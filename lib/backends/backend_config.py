@@ -17,20 +17,16 @@ People's comments and order stay: an entry is added at the end, and taken out by
 
 import json
 import re
-import secrets
-import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-
 from lib.backends import dagshub
 from lib.backends.app_files import podium_home
 from lib.backends.backend import Backend, credentials_in, dagshub_backend, parse_backend, password_in
-from lib.errors import ActionRefused, BadInput, Busy, NotFound, NotWritable, PodiumError
+from lib.backends.config_file import lock_config_file, parse_config_text, read_config_text, replace_config_text
+from lib.errors import ActionRefused, BadInput, NotFound, PodiumError
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _RESERVED_NAMES = ("default",)
@@ -86,7 +82,7 @@ def read_config(file: Path) -> BackendConfig:
 
     Raises BadInput when the file as a whole cannot be read.
     """
-    document = _parse_document(_read_text(file), file)
+    document = parse_config_text(read_config_text(file), file)
     entries = document.get("backends", {})
     shared = document.get("shared", False)
     if not isinstance(entries, dict) or not isinstance(shared, bool):
@@ -119,36 +115,36 @@ def parse_configured_backend(name: str, uri: str = "", repository: str = "", *, 
 
 def add_backend(file: Path, new_backend: ConfiguredBackend) -> None:
     """Write an entry at the end of the file. Raises ActionRefused when the name is taken or Podium is shared, NotWritable, Busy."""
-    with _lock_for_change(file):
+    with lock_config_file(file):
         config = _require_changeable(file)
         if any(entry.name == new_backend.name for entry in config.backends):
             raise ActionRefused(
                 f"There is a backend called {new_backend.name} already.", next="Take another name, or remove that one first."
             )
-        text = _read_text(file)
+        text = read_config_text(file)
         body = {"kind": "dagshub", "repository": new_backend.repository} if new_backend.repository else {"uri": new_backend.uri}
         lines = [
             f"[backends.{new_backend.name}]",
             *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in body.items()),
         ]
-        _replace_file(file, f"{text.rstrip()}\n\n" * bool(text.strip()) + "\n".join(lines) + "\n")
+        replace_config_text(file, f"{text.rstrip()}\n\n" * bool(text.strip()) + "\n".join(lines) + "\n")
 
 
 def remove_backend(file: Path, name: str) -> ConfiguredBackend:
     """Take an entry out and return it, so that it can be put back. Raises NotFound, ActionRefused when Podium is shared, NotWritable."""
-    with _lock_for_change(file):
+    with lock_config_file(file):
         config = _require_changeable(file)
         removed_backend = next((entry for entry in config.backends if entry.name == name), None)
         if removed_backend is None:
             raise NotFound(f"There is no backend called {name[:60]}.", next="It may have been removed meanwhile.")
-        text = _remove_entry(_read_text(file), name)
-        expected_document = _parse_document(_read_text(file), file)
+        text = _remove_entry(read_config_text(file), name)
+        expected_document = parse_config_text(read_config_text(file), file)
         expected_document["backends"].pop(name)
-        if _parse_document(text, file).get("backends", {}) != expected_document["backends"]:
+        if parse_config_text(text, file).get("backends", {}) != expected_document["backends"]:
             raise ActionRefused(
                 f"{name} is written in a way that is left alone here.", next=f"Take it out of {file.name} by hand."
             )
-        _replace_file(file, text)
+        replace_config_text(file, text)
     return removed_backend
 
 
@@ -177,22 +173,6 @@ def _require_changeable(file: Path) -> BackendConfig:
     return config
 
 
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8") if file.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(
-            f"{file.name} cannot be read ({type(error).__name__}).", next="Check its rights and that it is UTF-8."
-        ) from error
-
-
-def _parse_document(text: str, file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{file.name} is not TOML ({error}).", next="Mend that line, or restore an earlier copy.") from error
-
-
 def _remove_entry(text: str, name: str) -> str:
     """The text without the lines from the header of this entry to the next header."""
     header = re.compile(rf"""\s*\[\s*backends\s*\.\s*["']?{re.escape(name)}["']?\s*\]""")
@@ -202,34 +182,3 @@ def _remove_entry(text: str, name: str) -> str:
         if not is_inside:
             lines.append(line)
     return "".join(lines)
-
-
-def _replace_file(file: Path, text: str) -> None:
-    """Write the complete file or nothing."""
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(file)
-    except OSError as error:
-        raise NotWritable(f"{file} cannot be written ({error.strerror}).", next="Check the rights of its folder.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _lock_for_change(file: Path) -> Iterator[None]:
-    """One change at a time, over all processes."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=5)
-        lock.acquire()
-    except OSError as error:
-        if isinstance(error, Timeout):
-            raise Busy(f"{file.name} is being changed by another process.", next="Try again in a moment.") from error
-        raise NotWritable(
-            f"{file.parent} cannot be written ({error.strerror}).", next="Set PODIUM_HOME to another folder."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()

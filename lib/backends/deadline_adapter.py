@@ -32,7 +32,7 @@ from lib.errors import BackendError
 
 CONNECT_SECONDS = 5.0
 _UPLOAD_BYTES_PER_SECOND = 20_000
-"""How slowly a request's own body may go out: a file gets more time than a question."""
+"""How slowly a request's own body may go out: a file gets a second more for each so many bytes, a question and an entry get none."""
 _CREATION_PATH = re.compile(r"/mlflow/((runs|model-versions)/create|logged-models)(\?|$)")
 """Requests that make one thing more when they are sent twice."""
 _ADAPTER_NAME = "TCPKeepAliveHTTPAdapter"
@@ -125,7 +125,7 @@ class DeadlineAdapter(_MlflowAdapter):  # type: ignore[misc, unused-ignore]
         seconds, timeout = call_seconds(), options.get("timeout")
         attempt_seconds = timeout if isinstance(timeout, int | float) else math.inf
         total = min(seconds, math.inf if self.max_retries.total else attempt_seconds)
-        total += super_len(request.body) / _UPLOAD_BYTES_PER_SECOND if request.body else 0
+        total += super_len(request.body) // _UPLOAD_BYTES_PER_SECOND if request.body else 0
         options["timeout"] = (min(CONNECT_SECONDS, attempt_seconds, total), min(attempt_seconds, total + 1))
         deadline, responses = time.monotonic() + total, list[requests.Response]()
 

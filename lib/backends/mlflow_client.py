@@ -8,11 +8,11 @@ import gc
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -76,6 +76,16 @@ def probe(backend: Backend) -> None:
     `dagshub` for a repository of DagsHub.
     """
     (dagshub.probe_repository if dagshub.repository_of(backend) else connectivity.probe_backend)(backend)
+
+
+def read_pages(search: Callable[[str | None], Any]) -> list[Any]:
+    """All pages of a search of MLflow, given the search for one page token."""
+    items, token = list[Any](), None
+    while True:
+        page = search(token)
+        items += page
+        if not (token := page.token):
+            return items
 
 
 @contextmanager

@@ -4,6 +4,7 @@ MLflow's basic auth gives whoever creates an experiment or a model every permiss
 Nothing is granted here: only an administrator, or whoever manages the resource, can do that.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,11 +12,14 @@ from lib.backends.backend import Backend
 from lib.backends.reserved_names import LEDGER_EXPERIMENT
 from lib.backends.rest_request import API_PATH, send_request
 from lib.errors import MissingPermission, NotWritable, PodiumError
+from lib.text import format_count
 
 Permission = Literal["READ", "USE", "EDIT", "MANAGE"]
 _PERMISSION_ORDER = ("DENY", "NO_PERMISSIONS", "READ", "USE", "EDIT", "MANAGE")
 _PERMISSION_PATH = "/api/3.0/mlflow/users/permissions/get"
 _OWN_PERMISSIONS_PATH = "/api/3.0/mlflow/users/current/permissions"
+_IMPOSSIBLE_EXPERIMENT = "999999999"
+_MAX_EXPERIMENTS_ASKED = 50
 _ASK_OWNER = "Ask its owner for the right to write (on DagsHub: push rights to the repository)."
 
 
@@ -35,6 +39,10 @@ class Resource:
         return f"experiment {self.name}{f' (number {self.id})' if self.id not in ('', self.name) else ''}"
 
 
+LEDGER_RESOURCE = Resource("experiment", "", LEDGER_EXPERIMENT)
+"""The experiment that holds the record, where its number is not known."""
+
+
 def read_user_name(backend: Backend) -> str:
     """The name the server knows this sign-in by; empty where it keeps no users."""
     response = send_request(backend, "GET", f"{API_PATH}/users/current")
@@ -47,7 +55,7 @@ def find_ledger_resource(backend: Backend) -> Resource | None:
     """The experiment that holds the record; None where there is none yet. Without its number where it may not even be read."""
     response = send_request(backend, "GET", f"{API_PATH}/experiments/get-by-name", params={"experiment_name": LEDGER_EXPERIMENT})
     if response.is_denied:
-        return Resource("experiment", "", LEDGER_EXPERIMENT)
+        return LEDGER_RESOURCE
     experiment = response.document.get("experiment")
     return (
         Resource("experiment", str(experiment["experiment_id"]), LEDGER_EXPERIMENT)
@@ -82,11 +90,15 @@ def find_missing_permission(
 
 
 def explain_refusal(backend: Backend, resource: Resource, required: Permission) -> NotWritable:
-    """Why a server refused a write to a resource, once it has refused."""
+    """Why a server refused to let somebody read or write a resource, once it has refused."""
     try:
         user_name = read_user_name(backend)
     except PodiumError:
         user_name = ""
+    if not user_name and required == "READ":
+        return NotWritable(
+            f"{backend.name} does not let this sign-in read {resource.label}.", next="Ask its owner for the right to read."
+        )
     if not user_name:
         return NotWritable(f"{backend.name} lets this sign-in read {resource.label}, not change it.", next=_ASK_OWNER)
     return _missing_permission_error(backend, user_name, resource, required)
@@ -98,7 +110,33 @@ def explain_ledger_refusal(backend: Backend) -> NotWritable:
         ledger = find_ledger_resource(backend)
     except PodiumError:
         ledger = None
-    return explain_refusal(backend, ledger or Resource("experiment", "", LEDGER_EXPERIMENT), "EDIT")
+    return explain_refusal(backend, ledger or LEDGER_RESOURCE, "EDIT")
+
+
+def describe_unreadable_experiments(backend: Backend, readable_ids: Collection[str]) -> str:
+    """How many experiments this account cannot read, in a sentence; empty where none is known of.
+
+    MLflow leaves them out of every list without a word. Its stores number experiments one after the other, so each number that is
+    missing between `readable_ids` is asked for: what is refused is there, unless the server refuses what is not there, too.
+    """
+    if backend.kind != "server" or not read_user_name(backend):
+        return ""
+    if _is_experiment_refused(backend, _IMPOSSIBLE_EXPERIMENT):
+        return "This account can read only the experiments that were granted to it: there may be others."
+    known_numbers = {int(id_) for id_ in readable_ids if id_.isdecimal() and len(id_) < len(_IMPOSSIBLE_EXPERIMENT)}
+    last_number = max(known_numbers, default=0)
+    gaps = [number for number in range(last_number, -1, -1) if number not in known_numbers]
+    refused = [number for number in gaps[:_MAX_EXPERIMENTS_ASKED] if _is_experiment_refused(backend, str(number))]
+    number = last_number + 1
+    while number - last_number <= _MAX_EXPERIMENTS_ASKED and _is_experiment_refused(backend, str(number)):
+        refused.append(number)
+        number += 1
+    at_least = "At least " * (len(gaps) > _MAX_EXPERIMENTS_ASKED or number - last_number > _MAX_EXPERIMENTS_ASKED)
+    return f"{at_least}{format_count(len(refused), 'experiment')} cannot be read with this account." if refused else ""
+
+
+def _is_experiment_refused(backend: Backend, experiment_id: str) -> bool:
+    return send_request(backend, "GET", f"{API_PATH}/experiments/get", params={"experiment_id": experiment_id}).is_denied
 
 
 def _grant_calls(backend: Backend, user_name: str, resource: Resource, required: Permission) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ else. Nothing heavy is imported before a command runs, so that `--help` and usag
 
 import click
 
-from lib.cli import demo, doctor, drift, packet, verify
+from lib.cli import demo, doctor, drift, keys, packet, recover, verify
 from lib.cli import import_history as import_history
 from lib.cli import ledger_commands as ledger_commands
 from lib.cli import query_commands as query_commands
@@ -24,7 +24,9 @@ for _command in (
     *_READING_COMMANDS,
     *registry_commands.COMMANDS,
     *drift.COMMANDS,
+    *recover.COMMANDS,
     *import_history.COMMANDS,
     *doctor.COMMANDS,
+    *keys.COMMANDS,
 ):
     podium.add_command(_command)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lib.backends import signing_secret
 from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend, backend_from_environment, credentials_in, parse_backend, password_in
 from lib.backends.call_deadline import single_wait
@@ -65,11 +66,11 @@ class CommandContext:
         """Who writes, where, and by which clock: the verified name, else `--by`, else PODIUM_USER, else the login."""
         from lib.ledger.storage.actor import resolve_command_actor
         from lib.ledger.storage.book import Writer
+        from lib.ledger.storage.signing_keys import create_signer
 
         backend = self.open_backend()
-        return Writer(
-            backend, resolve_command_actor(backend, self.user_name, os.environ.get("PODIUM_USER") or _login_name()), clock
-        )
+        actor = resolve_command_actor(backend, self.user_name, os.environ.get("PODIUM_USER") or _login_name())
+        return Writer(backend, actor, clock, create_signer(os.environ, clock))
 
     def print_result(self, document: Any, lines: list[str]) -> None:
         """Print one JSON document, or the same for people."""
@@ -88,6 +89,7 @@ def command(name: str, *, can_create: bool = False) -> Callable[[Callable[..., i
         @functools.wraps(function)
         def run(backend: str | None, as_json: bool, by: str, migrate: bool, **options: Any) -> None:  # noqa: FBT001 - click passes them so
             warnings.filterwarnings("ignore", category=FutureWarning)
+            signing_secret.take_from_environment(os.environ)
             sys.exit(_exit_code(lambda: function(CommandContext(backend, as_json, by, migrate, can_create), **options)))
 
         return click.command(name)(_add_common_options(run))

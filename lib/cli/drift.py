@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.context import EXIT_FINDINGS, CommandContext, command
+from lib.cli.context import EXIT_FINDINGS, CommandContext, clock, command
 from lib.cli.registry_commands import DecisionOptions
 from lib.text import version_list
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from lib.ledger.entry.vocabulary import Reason
     from lib.ledger.storage.book import Writer
-    from lib.registry.change_recorder import ModelStatus
     from lib.registry.drift import DriftResolution
+    from lib.registry.model_status import ModelStatus
     from lib.registry.promote import DecisionKind
 
 
@@ -36,16 +36,16 @@ def drift(context: CommandContext, model: str, kind: "DecisionKind | None", reas
 
     writer = context.open_writer() if kind else None
     backend = writer.backend if writer else context.open_backend()
-    status = read_model_status(backend, model)
+    status = read_model_status(backend, model, clock())
     deleted_runs = find_deleted_source_runs(backend, status.snapshot)
     findings = _read_findings(status, deleted_runs)
     if status.state.open_intents:
-        click.echo("podium: A decision is still being carried out; recover finishes what was left open.", err=True)
+        click.echo("podium: A decision is not finished; recover lists it, finishes it or gives it up.", err=True)
     if kind and checked_reason and writer:
         findings = _merge_findings(
             findings,
             _settle_drifts(writer, model, kind, checked_reason),
-            _read_findings(read_model_status(backend, model), deleted_runs),
+            _read_findings(read_model_status(backend, model, clock()), deleted_runs),
         )
     context.print_result(
         {"model": model, "findings": findings},

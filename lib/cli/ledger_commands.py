@@ -1,5 +1,7 @@
 """Read-only commands on the ledger: asof and log."""
 
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +19,10 @@ from lib.cli.context import (
 from lib.errors import NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lib.ledger.chain.hash_chain import Entry
+    from lib.ledger.chain.signatures import TrustedKeys
     from lib.registry.audit_queries import AsOfResult, AuditLogEntry
 
 
@@ -41,11 +46,14 @@ def asof(context: CommandContext, model: str | None, at: str, stage: str, zone: 
     when = parse_time_option(at, "--at", zone)
     from lib.ledger.entry.timestamps import format_timestamp
     from lib.ledger.entry.vocabulary import slot_of
-    from lib.ledger.queries.as_of import answer_to_json
+    from lib.ledger.queries.as_of import answer_to_json, verify_holders
+    from lib.ledger.storage.key_trust import read_trusted_keys
     from lib.registry.audit_queries import AsOfQuery, query_as_of, query_as_of_all
 
     backend, query = context.open_backend(), AsOfQuery(slot_of(stage) or "production", when, now)
     results = (query_as_of(backend, model, query),) if model else query_as_of_all(backend, query)
+    keys = read_trusted_keys(os.environ)
+    results = tuple(replace(result, answer=verify_holders(result.answer, result.book, keys)) for result in results)
     document = {
         "at": format_timestamp(when.at),
         "until": format_timestamp(when.until) if when.until else None,
@@ -57,7 +65,7 @@ def asof(context: CommandContext, model: str | None, at: str, stage: str, zone: 
     )
     for result in results:
         if result.finding_count:
-            click.echo(f"podium: Something in the book of {result.model} does not fit; verify says what.", err=True)
+            click.echo(f"podium: Something in the record of {result.model} does not fit; verify says what.", err=True)
 
 
 @command("log")
@@ -71,12 +79,16 @@ def log(context: CommandContext, type_: str | None, since: str | None, until: st
     since_query, until_query = (
         parse_time_option(text, name) if text else None for text, name in ((since, "--since"), (until, "--until"))
     )
-    from lib.ledger.queries.history import entry_to_json
     from lib.ledger.state.corrections import corrections_by_entry_id
+    from lib.ledger.storage.inventory_reader import require_explained_inventory
+    from lib.ledger.storage.key_trust import read_trusted_keys
     from lib.registry.audit_queries import read_audit_log
 
     model, limit = options["model"], options["limit"]
-    rows = read_audit_log(context.open_backend())
+    backend = context.open_backend()
+    rows = read_audit_log(backend)
+    if not rows or model not in (None, *(row.model for row in rows)):
+        require_explained_inventory(backend)
     if model and model not in {row.model for row in rows}:
         raise NotFound(f"There is no record of {model}.", means="", next="Check the name.")
     selected_rows = [
@@ -96,10 +108,9 @@ def log(context: CommandContext, type_: str | None, since: str | None, until: st
     for row in sorted(rows, key=lambda row: row.entry.position):
         books.setdefault(row.model, []).append(row.entry)
     corrections = {name: corrections_by_entry_id(books[name]) for name in {row.model for row in selected_rows}}
-    entries = [
-        {**entry_to_json(row.entry, corrections[row.model].get(row.entry.id, ())), "model": row.model} for row in selected_rows
-    ]
-    context.print_result({"entries": entries}, _entry_lines(selected_rows))
+    keys = read_trusted_keys(os.environ)
+    entries = [_entry_to_json(row, corrections[row.model].get(row.entry.id, ()), keys) for row in selected_rows]
+    context.print_result({"entries": entries}, _entry_lines(selected_rows, keys))
 
 
 COMMANDS = (asof, log)
@@ -112,21 +123,34 @@ def _answer_lines(result: "AsOfResult") -> list[str]:
     return lines + [f"  Unknown: {interval.explanation}." for interval in result.answer.unknown if interval.since]
 
 
-def _entry_lines(rows: "list[AuditLogEntry]") -> list[str]:
+def _entry_to_json(row: "AuditLogEntry", corrections: "Sequence[Entry]", keys: "TrustedKeys") -> dict[str, Any]:
+    from lib.ledger.chain.entry_signatures import signature_status
+    from lib.ledger.queries.history import entry_to_json
+
+    return {**entry_to_json(row.entry, corrections, signature_status(row.book, row.entry, keys)), "model": row.model}
+
+
+def _entry_lines(rows: "list[AuditLogEntry]", keys: "TrustedKeys") -> list[str]:
     from lib.ledger.entry.timestamps import format_timestamp
+    from lib.ledger.entry.types import Imported
+    from lib.ledger.queries.actor_names import displayed_name, writer_status
 
     lines = []
     for row in rows:
         body = row.entry.body
         version = f"v{body.version}" if body.version else "-"
         reason = body.reason.text if body.reason else body.note or ""
+        status = "imported" if isinstance(body, Imported) else writer_status(row.book, row.entry, keys)
+        person = displayed_name(_person_of(row), status)
         lines.append(
-            f"{format_timestamp(row.at)[:16]}Z  {body.type:<10}  {row.model} {version}  {_person_of(row)}{': ' if reason else ''}{reason}"
+            f"{format_timestamp(row.at)[:16]}Z  {body.type:<10}  {row.model} {version}  {person}{': ' if reason else ''}{reason}"
         )
     return lines or ["No entry fits."]
 
 
 def _person_of(row: "AuditLogEntry") -> str:
     """Who did it; for an imported entry, who did it then."""
+    from lib.ledger.entry.types import Imported
+
     body = row.entry.body
-    return getattr(body, "actor", body.by).name
+    return (body.actor if isinstance(body, Imported) else body.by).name

@@ -1,6 +1,8 @@
 """The commands packet export and packet verify: what a decision or an answer rests on, as one file, and whether that file is intact."""
 
+import os
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from lib.cli.context import (
     parse_zone_option,
     require_slot_stage,
 )
-from lib.errors import NotFound, NotWritable
+from lib.errors import BadInput, NotFound, NotWritable
 
 if TYPE_CHECKING:
     from lib.ledger.packet.document import Packet
@@ -60,17 +62,26 @@ def export(context: CommandContext, model: str, entry: str | None, at: str | Non
 
 @command("verify")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def verify(context: CommandContext, file: Path) -> int:
-    """Check a packet against itself, without a backend. Names whatever does not match."""
+@click.option("--trust", "fingerprints", multiple=True, metavar="FINGERPRINT", help="Judge the signatures by this key.")
+def verify(context: CommandContext, file: Path, fingerprints: tuple[str, ...]) -> int:
+    """Check a packet against itself, without a backend. Names whatever does not match.
+
+    With --trust it is also judged by the keys that are named, and by no other: whatever they do not vouch for is named.
+    """
+    from lib.ledger.chain.signatures import trust_fingerprints
     from lib.ledger.packet.verify import verify_packet
 
+    try:
+        keys = trust_fingerprints(fingerprints)
+    except BadInput as error:
+        raise click.BadParameter(str(error), param_hint="--trust") from error
     try:
         data = file.read_bytes()
     except OSError as error:
         raise NotFound(f"{file} cannot be read.", means="", next="Check the name.") from error
-    verification = verify_packet(data)
+    verification = verify_packet(data, keys)
     context.print_result(_verification_to_json(file, verification), _verification_lines(file, verification))
-    return EXIT_FINDINGS if verification.mismatches else 0
+    return EXIT_FINDINGS if verification.mismatches or verification.trust_problems else 0
 
 
 packet.add_command(export)
@@ -79,19 +90,22 @@ COMMANDS = (packet,)
 
 
 def _build_decision_packet(context: CommandContext, model: str, entry: str) -> "Packet":
+    from lib.ledger.storage.key_trust import read_trusted_keys
     from lib.registry.packet_builder import build_decision_packet
 
-    return build_decision_packet(context.open_writer(), model, entry)
+    return build_decision_packet(context.open_writer(), model, entry, read_trusted_keys(os.environ))
 
 
 def _build_as_of_packet(context: CommandContext, model: str, at: str, options: dict[str, Any]) -> "Packet":
     when, now = parse_time_option(at, "--at", options["zone"]), clock()
     require_slot_stage(options["stage"])
     from lib.ledger.entry.vocabulary import slot_of
+    from lib.ledger.storage.key_trust import read_trusted_keys
     from lib.registry.audit_queries import AsOfQuery
     from lib.registry.packet_builder import build_as_of_packet
 
-    return build_as_of_packet(context.open_writer(), model, AsOfQuery(slot_of(options["stage"]) or "production", when, now))
+    query = AsOfQuery(slot_of(options["stage"]) or "production", when, now)
+    return build_as_of_packet(context.open_writer(), model, query, read_trusted_keys(os.environ))
 
 
 def _write_packet(packet: "Packet", out: Path) -> dict[str, Any]:
@@ -109,10 +123,14 @@ def _write_packet(packet: "Packet", out: Path) -> dict[str, Any]:
 
 def _verification_to_json(file: Path, verification: "PacketVerification") -> dict[str, Any]:
     packet = verification.packet
-    summary = (
+    summary: dict[str, Any] = (
         {"model": packet.book.model, "said": packet.said, "head": packet.book.head, "chain": packet.book.chain} if packet else {}
     )
-    findings = [{"part": mismatch.section, "what": mismatch.what} for mismatch in verification.mismatches]
+    findings = [
+        {"part": problem.section, "what": problem.what} for problem in (*verification.mismatches, *verification.trust_problems)
+    ]
+    if packet and packet.packet > 1 and verification.signatures:
+        summary |= {"signatures": asdict(verification.signatures), "keys": [key.fingerprint for key in packet.keys]}
     return {"file": str(file), **summary, "sha256": verification.sha256 or None, "findings": findings}
 
 
@@ -120,10 +138,13 @@ def _verification_lines(file: Path, verification: "PacketVerification") -> list[
     if verification.mismatches:
         return [f"{file}: does not match", *(f"  {mismatch.section}: {mismatch.what}" for mismatch in verification.mismatches)]
     assert verification.packet
-    book = verification.packet.book
+    book, problems = verification.packet.book, verification.trust_problems
     return [
         f"{file}: matches itself, {len(verification.packet.entries)} entries, chain of {book.head} places.",
         f"  {verification.packet.said}.",
+        f"  Entries: {verification.signatures}.",
+        *(["  Not all that proves it is vouched for:"] if problems else []),
+        *(f"    {problem.section}: {problem.what}" for problem in problems),
         f"  sha256 of the packet: {verification.sha256}",
         f"  To compare with the book: podium verify {shlex.quote(book.model)} --anchor {book.head}:{book.chain}",
     ]

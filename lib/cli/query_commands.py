@@ -1,5 +1,6 @@
 """Read-only commands: models, runs, current, history."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -98,8 +99,11 @@ def current(context: CommandContext, model: str, stage: str) -> None:
 @click.argument("model")
 def history(context: CommandContext, model: str) -> None:
     """Tell who moved which version of MODEL, when and why (newest first; as JSON in the order of the book)."""
-    from lib.ledger.queries.history import entry_to_json, history_rows
+    from lib.ledger.chain.entry_signatures import signature_status
+    from lib.ledger.queries.history import entry_to_json, history_rows, verify_names
     from lib.ledger.state.corrections import corrections_by_entry_id
+    from lib.ledger.storage.inventory_reader import require_explained_inventory
+    from lib.ledger.storage.key_trust import read_trusted_keys
     from lib.registry.reader import read_book_state, read_snapshot
 
     backend = context.open_backend()
@@ -107,17 +111,18 @@ def history(context: CommandContext, model: str) -> None:
     if state is None:
         if read_snapshot(backend, model).created_at is None:
             raise NotFound(f"There is no registered model {model}.", next="Check the name.")
+        require_explained_inventory(backend)
         context.print_result({"model": model, "entries": []}, [f"{model} has no record yet."])
         return
-    entries = state.book.entries
+    book, keys = state.book, read_trusted_keys(os.environ)
     lines = [
-        f"{row.at:%Y-%m-%d %H:%M}Z  {row.badge:<10}  {_format_move(row)}  {row.actor_name}: {_format_summary(row)}"
-        for row in history_rows(state)
+        f"{row.at:%Y-%m-%d %H:%M}Z  {row.badge:<10}  {_format_move(row)}  {row.displayed_name}: {_format_summary(row)}"
+        for row in verify_names(history_rows(state), book, keys)
         if row.at
     ]
-    corrections = corrections_by_entry_id(entries)
-    document = {"model": model, "entries": [entry_to_json(entry, corrections.get(entry.id, ())) for entry in entries]}
-    context.print_result(document, lines)
+    corrections = corrections_by_entry_id(book.entries)
+    entries = [entry_to_json(entry, corrections.get(entry.id, ()), signature_status(book, entry, keys)) for entry in book.entries]
+    context.print_result({"model": model, "entries": entries}, lines)
 
 
 COMMANDS = (models, runs, current, history)

@@ -1,4 +1,4 @@
-"""Commands that change the registry and leave a record: register, promote, rollback, recover."""
+"""Commands that change the registry and leave a record: register, promote, rollback."""
 
 import functools
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lib.cli.context import CommandContext, command, option_callback, parse_stage_option
-from lib.errors import BadInput, NoAnswer, PodiumError
+from lib.errors import BadInput
 
 if TYPE_CHECKING:
     from lib.registry.promote import MoveResult
@@ -97,44 +97,13 @@ def promote(context: CommandContext, model: str, version: str, stage: str, decis
 def rollback(context: CommandContext, model: str, to_version: str | None, decision: DecisionOptions) -> int:
     """Put an earlier version of MODEL back into Production."""
     reason = decision.checked_reason
-    from lib.registry.promote import roll_back
+    from lib.registry.roll_back import roll_back
 
     target = _version_number(to_version) if to_version else None
     return _print_move(context, roll_back(context.open_writer(), model, reason, target, decision.expected_holders))
 
 
-@command("recover")
-@click.argument("model", required=False)
-def recover(context: CommandContext, model: str | None) -> int:
-    """Finish or give up decisions that were left open, of MODEL or of all models."""
-    from lib.registry.reader import read_all_snapshots
-    from lib.registry.reconcile import recover as recover_model
-
-    writer = context.open_writer()
-    names = [model] if model else [snapshot.model for snapshot in read_all_snapshots(writer.backend)]
-    closed_decisions, errors = [], list[str]()
-    for name in names:
-        try:
-            status, entry_ids = recover_model(writer, name)
-        except PodiumError as error:
-            errors.append(f"podium: {name}: {' '.join(str(error).split())}")
-            if isinstance(error, NoAnswer):
-                break  # each of the others could wait as long
-            continue
-        closed_decisions += [
-            {"model": name, "entry": entry_id, "outcome": status.state.outcomes.get(entry_id, "FAILED").lower()}
-            for entry_id in entry_ids
-        ]
-    lines = [f"{row['model']}: decision {row['entry']} {row['outcome']}." for row in closed_decisions] or [
-        "Nothing was left open."
-    ]
-    context.print_result({"closed": closed_decisions}, lines)
-    for error_line in errors:
-        click.echo(error_line, err=True)
-    return 1 if errors else 0
-
-
-COMMANDS = (register, promote, rollback, recover)
+COMMANDS = (register, promote, rollback)
 
 
 def _print_move(context: CommandContext, result: "MoveResult") -> int:
@@ -148,17 +117,22 @@ def _print_move(context: CommandContext, result: "MoveResult") -> int:
     }
     if result.entry_id:
         document |= {"entry": result.entry_id, "place": result.position}
+    if result.waiting_for:
+        document["waiting_for"] = result.waiting_for
     displaced = " and ".join(f"v{version}" for version in result.displaced_versions)
     messages = {
         "applied": f"v{result.version} of {result.model} is in {result.to_stage}{f', in place of {displaced}' if displaced else ''} (entry {result.position}).",
         "overtaken": f"Recorded as entry {result.position}, but a later decision came first.",
+        "waiting": f"v{result.version} of {result.model} is in {result.to_stage} (entry {result.position}), but a later decision is still open; recover finishes it or gives it up.",
         "unchanged": f"v{result.version} of {result.model} is in {result.to_stage} already.",
         "failed": f"Entry {result.position} could not be carried out: {result.failure_reason}",
     }
-    context.print_result(document, [messages[result.outcome]])
-    if result.outcome == "failed":
-        click.echo(f"podium: {messages['failed']}", err=True)
-    return 1 if result.outcome == "failed" else 0
+    key = "waiting" if result.waiting_for else result.outcome
+    context.print_result(document, [messages[key]])
+    if key in ("failed", "waiting"):
+        click.echo(f"podium: {messages[key]}", err=True)
+        return 1
+    return 0
 
 
 def _version_number(version: str) -> str:

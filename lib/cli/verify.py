@@ -1,6 +1,8 @@
 """The command verify: recompute the record and name what does not fit; compare with anchors, or note the heads elsewhere."""
 
+import os
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,10 +10,13 @@ import click
 
 from lib.cli.context import EXIT_FINDINGS, CommandContext, command
 from lib.errors import BadInput, NotFound
+from lib.text import format_count
 
 if TYPE_CHECKING:
+    from lib.backends.backend import Backend
     from lib.ledger.chain.anchor_text import ModelAnchor
     from lib.ledger.chain.hash_chain import Anchor
+    from lib.ledger.chain.signatures import TrustedKeys
     from lib.registry.verify import BookVerification
 
 _ANCHOR_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -31,18 +36,24 @@ def verify(context: CommandContext, model: str | None, anchors: tuple[str, ...],
     if parsed_anchors and not model:
         raise click.UsageError("--anchor needs a MODEL.")
     noted_anchors = _read_anchors(options["against"]) if options["against"] else ()
-    verifications = _verify_books(context, model, parsed_anchors, noted_anchors)
+    from lib.registry.ledger_search import describe_absence, describe_unreadable
+
+    backend = context.open_backend()
+    verifications = _verify_books(backend, model, parsed_anchors, noted_anchors)
+    unreadable_text = describe_unreadable(backend)
     has_findings = any(verification.findings for verification in verifications)
+    keys = _read_keys()
     tags = _create_tags(options["repository"], verifications) if options["repository"] and not has_findings else {}
     lines = (
         [verification.anchor_line for verification in verifications if verification.anchor_line]
         if options["heads"]
-        else [line for verification in verifications for line in _verification_lines(verification)]
+        else [line for verification in verifications for line in _verification_lines(verification, keys)]
     )
     lines += [f"{name}: noted as tag {tag}." for name, tag in tags.items()]
-    context.print_result(
-        {"models": [_verification_to_json(verification, tags) for verification in verifications]}, lines or ["No record yet."]
-    )
+    documents = [_verification_to_json(verification, tags, keys) for verification in verifications]
+    context.print_result({"models": documents}, lines or ([] if verifications else [describe_absence(backend)]))
+    if unreadable_text:
+        click.echo(f"podium: {unreadable_text}", err=True)
     if has_findings and options["repository"]:
         click.echo("podium: No tag was made, because something does not fit.", err=True)
     if has_findings and options["heads"] and not context.as_json:
@@ -54,20 +65,19 @@ COMMANDS = (verify,)
 
 
 def _verify_books(
-    context: CommandContext, model: str | None, anchors: "list[Anchor]", noted_anchors: "tuple[ModelAnchor, ...]"
+    backend: "Backend", model: str | None, anchors: "list[Anchor]", noted_anchors: "tuple[ModelAnchor, ...]"
 ) -> "tuple[BookVerification, ...]":
     from lib.errors import LedgerBroken
     from lib.ledger.chain.anchor_text import ModelAnchor
     from lib.registry.verify import verify as verify_book
-    from lib.registry.verify import verify_all
+    from lib.registry.verify import verify_all, verify_index
 
-    backend = context.open_backend()
     if model is None:
         return verify_all(backend, noted_anchors)
     model_anchors = [noted_anchor.anchor for noted_anchor in noted_anchors if noted_anchor.model in ("", model)]
     try:
-        return (verify_book(backend, model, [*anchors, *model_anchors]),)
-    except LedgerBroken:  # the index cannot be trusted: that is a finding, and the books are found by their seals
+        return (*verify_index(backend), verify_book(backend, model, [*anchors, *model_anchors]))
+    except LedgerBroken:  # no index can be trusted: that is a finding, and the books are found by their seals
         verifications = verify_all(backend, [ModelAnchor(model, anchor) for anchor in (*anchors, *model_anchors)])
         return tuple(book for book in verifications if book.model == model or not book.known_names)
     except NotFound:
@@ -88,7 +98,15 @@ def _create_tags(folder: Path, verifications: "tuple[BookVerification, ...]") ->
     }
 
 
-def _verification_to_json(verification: "BookVerification", tags: dict[str, str]) -> dict[str, Any]:
+def _read_keys() -> "TrustedKeys":
+    from lib.ledger.storage.key_trust import read_trusted_keys
+
+    return read_trusted_keys(os.environ)
+
+
+def _verification_to_json(verification: "BookVerification", tags: dict[str, str], keys: "TrustedKeys") -> dict[str, Any]:
+    from lib.ledger.chain.entry_signatures import count_signatures
+
     book = verification.book
     findings = [{"place": finding.position, "what": finding.what, "means": finding.means} for finding in verification.findings]
     document = {
@@ -96,18 +114,25 @@ def _verification_to_json(verification: "BookVerification", tags: dict[str, str]
         "entries": len(book.entries),
         "head": book.head,
         "chain": book.chain,
+        "signatures": asdict(count_signatures(book, keys)),
         "findings": findings,
     }
     return document | ({"tag": tags[verification.model]} if verification.model in tags else {})
 
 
-def _verification_lines(verification: "BookVerification") -> list[str]:
+def _verification_lines(verification: "BookVerification", keys: "TrustedKeys") -> list[str]:
+    from lib.ledger.chain.entry_signatures import count_signatures
+
     findings = [
         f"  {f'place {finding.position}: ' if finding.position else ''}{finding.what}. {finding.means}"
         for finding in verification.findings
     ]
+    part_count = verification.book.abandoned_part_count
+    abandoned_parts = f"{format_count(part_count, 'part')} of entries that took no place, " if part_count else ""
+    counts = f" ({count_signatures(verification.book, keys)})" if verification.book.entries else ""
+    entries = f"{len(verification.book.entries)} entries{counts}"
     return [
-        f"{verification.model}: {len(verification.book.entries)} entries, {'chain intact' if not findings else 'findings:'}",
+        f"{verification.model}: {entries}, {abandoned_parts}{'chain intact' if not findings else 'findings:'}",
         *findings,
     ]
 

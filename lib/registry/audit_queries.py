@@ -6,7 +6,7 @@ what was moved outside since the last entry.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,11 +16,14 @@ from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
 from lib.ledger.entry.types import BackendRef, Observed, Opened
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR, UNKNOWN_ACTOR, Slot
-from lib.ledger.queries.as_of import AsOfAnswer, as_of
+from lib.ledger.queries.as_of import OUT_OF_REACH, AsOfAnswer, UnknownInterval, as_of
 from lib.ledger.queries.time_query import TimeQuery
+from lib.ledger.state.book_lookup import name_key
 from lib.ledger.state.replay import BookState, replay
-from lib.ledger.storage.book_index import find_book_state
-from lib.registry.move_plan import is_explained
+from lib.ledger.storage.book_index import find_book_state, read_index_params
+from lib.ledger.storage.inventory_reader import find_unexplained
+from lib.registry.explanation import is_explained
+from lib.registry.model_status import intents_in_flight
 from lib.registry.reader import (
     LoadedBook,
     find_book_ids,
@@ -50,31 +53,35 @@ class AsOfQuery:
 @dataclass(frozen=True)
 class AsOfResult:
     """The answer for one model. `finding_count` is the number of findings in its book: if there are any, the answer may lack an entry.
+    Of a model without a record it is what no index explains: then nobody can say that there is none.
 
-    `unrecorded_entry` is what a sync would have to append first; it counted.
+    `unrecorded_entry` is what a sync would have to append first; it counted. `book` is what the answer was found in.
     """
 
     model: str
     answer: AsOfAnswer
     finding_count: int
+    book: DecodedBook
     unrecorded_entry: Entry | None = None
 
 
 @dataclass(frozen=True)
 class AuditLogEntry:
-    """An entry of the book of a model, at its time; the times of a book never run backwards along its positions."""
+    """An entry of the `book` of a model, at its time; the times of a book never run backwards along its positions."""
 
     model: str
     at: datetime
     entry: Entry
+    book: DecodedBook = field(compare=False, repr=False)
 
 
 def query_as_of(backend: Backend, model: str, query: AsOfQuery) -> AsOfResult:
     """Who held a slot of a model. Raises NotFound when there is no such model and never was, or when it has another name now."""
     snapshot = read_snapshot(backend, model)
     before = find_book_state(backend, incarnation_of(snapshot)) or _EMPTY_STATE
-    if snapshot.created_at and before.is_opened and _is_recorded((before,), snapshot):
-        return _as_of_result((before,), snapshot, query)
+    in_flight = intents_in_flight(backend, before, query.now)
+    if snapshot.created_at and before.is_opened and _is_recorded((before,), snapshot, in_flight):
+        return _as_of_result((before,), snapshot, query, in_flight)
     # read again, between two readings of the book: then no move in flight is taken for an outside move
     snapshot = read_snapshot(backend, model)
     if snapshot.created_at is None and (
@@ -83,20 +90,27 @@ def query_as_of(backend: Backend, model: str, query: AsOfQuery) -> AsOfResult:
         raise NotFound(f"{model} is now called {new_name}.", means="", next=f"Its record goes on under {new_name}.")
     if snapshot.created_at is None and not before.is_opened:
         raise NotFound(f"There is no registered model {model}.", means="", next="Check the name.")
-    state = before if _is_recorded((before,), snapshot) else read_book_state(backend, model) or _EMPTY_STATE
-    return _as_of_result((before, state), snapshot, query)
+    state = before if _is_recorded((before,), snapshot, in_flight) else read_book_state(backend, model) or _EMPTY_STATE
+    result = _as_of_result((before, state), snapshot, query, in_flight)
+    return result if state.book.entries else _with_unexplained(result, len(find_unexplained(backend)))
 
 
 def query_as_of_all(backend: Backend, query: AsOfQuery) -> tuple[AsOfResult, ...]:
     """The same for every model, deleted ones that left a record too, by name."""
     snapshots = {snapshot.model: snapshot for snapshot in read_all_snapshots(backend)}
     books = read_books_by_model(backend, tuple(snapshots.values()))
-    results = list[AsOfResult]()
+    results, is_complete = list[AsOfResult](), all(model in books for model in snapshots)
+    unexplained_count = 0 if is_complete else len(find_unexplained(backend))
     for model in sorted({*snapshots, *books}):
         state = books[model].state if model in books else _EMPTY_STATE
         snapshot = snapshots.get(model) or RegistrySnapshot(model)
-        is_certain = _is_recorded((state,), snapshot) or not books[model].is_active
-        results.append(_as_of_result((state,), snapshot, query) if is_certain else query_as_of(backend, model, query))
+        in_flight = intents_in_flight(backend, state, query.now)
+        result = _as_of_result((state,), snapshot, query, in_flight)
+        result = result if state.book.entries else _with_unexplained(result, unexplained_count)
+        if not _is_recorded((state,), snapshot, in_flight) and books[model].is_active:
+            with suppress(NotFound):  # renamed meanwhile, or a book that no model had
+                result = query_as_of(backend, model, query)
+        results.append(result)
     return tuple(results)
 
 
@@ -106,13 +120,15 @@ def read_books_by_model(backend: Backend, snapshots: tuple[RegistrySnapshot, ...
 
 
 def read_owned_books(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, tuple[str, LoadedBook]]:
-    """The same with the run id of each book."""
+    """The same with the run id of each book. Where several have one name, that which the index names by it has it; none is left out."""
     books = read_all_books(backend)
     owned_books = {model: (book_id, books[book_id]) for model, book_id in find_book_ids(backend, snapshots, books).items()}
     owned_ids = {book_id for book_id, _ in owned_books.values()}
-    for book_id, book in books.items():
-        if book_id not in owned_ids:
-            owned_books.setdefault(_last_name(book), (book_id, book))
+    names = {book_id: _last_name(book) for book_id, book in books.items() if book_id not in owned_ids and book.state.book.head}
+    index = read_index_params(backend) if len(set(names.values())) < len(names) else {}
+    for book_id, name in sorted(names.items(), key=lambda item: (index.get(name_key(item[1])) != item[0], item)):
+        label = f"{name} (book {book_id[:8]}…)" if name in owned_books else name
+        owned_books[label] = book_id, books[book_id]
     return owned_books
 
 
@@ -136,22 +152,32 @@ def _log_entries(model: str, state: BookState) -> list[AuditLogEntry]:
     for entry in state.book.entries:
         with suppress(ValueError):  # an entry without a readable time keeps its place in the order
             at = max(at, parse_timestamp(entry.body.recorded_at))
-        log.append(AuditLogEntry(model, at, entry))
+        log.append(AuditLogEntry(model, at, entry, state.book))
     return log
 
 
-def _as_of_result(states: Sequence[BookState], snapshot: RegistrySnapshot, query: AsOfQuery) -> AsOfResult:
+def _as_of_result(
+    states: Sequence[BookState], snapshot: RegistrySnapshot, query: AsOfQuery, in_flight: frozenset[str]
+) -> AsOfResult:
     state = states[-1]
-    unrecorded = None if _is_recorded(states, snapshot) else _unrecorded_entry(state, snapshot, query.now)
+    unrecorded = None if _is_recorded(states, snapshot, in_flight) else _unrecorded_entry(state, snapshot, query.now)
     entries, holdings = (*state.book.entries, *([unrecorded] if unrecorded else [])), None if unrecorded else state.holdings
     answer = as_of(entries, query.slot, query.when, holdings)
-    return AsOfResult(snapshot.model, answer, len(state.book.findings), unrecorded)
+    return AsOfResult(snapshot.model, answer, len(state.book.findings), state.book, unrecorded)
 
 
-def _is_recorded(states: Sequence[BookState], snapshot: RegistrySnapshot) -> bool:
+def _with_unexplained(result: AsOfResult, unexplained_count: int) -> AsOfResult:
+    """Without an entry nothing is known for certain while something of Podium is unexplained: the record may be out of reach."""
+    if not unexplained_count or result.unrecorded_entry:
+        return result
+    answer = replace(result.answer, unknown=(UnknownInterval(None, None, OUT_OF_REACH),))
+    return replace(result, answer=answer, finding_count=unexplained_count)
+
+
+def _is_recorded(states: Sequence[BookState], snapshot: RegistrySnapshot, in_flight: frozenset[str]) -> bool:
     """Does the record explain what the registry shows? Without a record there is nothing to explain."""
     state = states[-1]
-    return not state.is_opened or (state.model_created_at == snapshot.created_at and is_explained(states, snapshot))
+    return not state.is_opened or (state.model_created_at == snapshot.created_at and is_explained(states, snapshot, in_flight))
 
 
 def _unrecorded_entry(state: BookState, snapshot: RegistrySnapshot, now: datetime) -> Entry:

@@ -3,43 +3,31 @@
 Every entry is made from the book as it is when its position is taken, so nothing is recorded twice and nobody is accused falsely.
 """
 
-from dataclasses import dataclass
-from datetime import timedelta
-
 from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, translate_error
 from lib.backends.permissions import Resource, explain_refusal
+from lib.backends.reserved_names import BOOK_TAG, HEAD_TAG
 from lib.errors import NotFound
+from lib.ledger.chain.anchor_text import Head
 from lib.ledger.chain.hash_chain import Anchor, Entry
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import Body, Closing, Decided, Observed, Opened, Registered
-from lib.ledger.entry.vocabulary import PODIUM_ACTOR, RESTORED_NOTE, SLOTS, UNKNOWN_ACTOR, Actor
+from lib.ledger.entry.vocabulary import PODIUM_ACTOR, RESTORED_NOTE, SLOTS, UNKNOWN_ACTOR, Actor, Reason
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer, append
-from lib.ledger.storage.book_index import BOOK_TAG
+from lib.registry.explanation import is_explained
 from lib.registry.lineage import read_lineage
-from lib.registry.move_plan import is_explained
+from lib.registry.model_status import GRACE_PERIOD, ModelStatus
+from lib.registry.move_plan import is_in_force, settled_or
 from lib.registry.reader import find_renamed_model
-from lib.registry.snapshot import HEAD_TAG, Head, RegistrySnapshot, VersionSnapshot, version_sort_key
+from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, version_sort_key
 
-GRACE_PERIOD = timedelta(seconds=120)
-"""How long another writer's open intent, and a version that is being registered, are left alone."""
-
+GIVEN_UP = "It was given up before it was carried out."
 _LAST_EXPLAINED: dict[tuple[Backend, str], str] = {}
 """When this process last found a model exactly as recorded, as ledger text: a later outside move cannot be older than that."""
-
-
-@dataclass(frozen=True)
-class ModelStatus:
-    """Ledger and registry of one model at one moment. `book_id` is the run id of its book, `at` when reading began, as ledger text."""
-
-    state: BookState
-    snapshot: RegistrySnapshot
-    book_id: str
-    at: str = ""
 
 
 def append_missing_entries(writer: Writer, status: ModelStatus) -> bool:
@@ -54,9 +42,9 @@ def append_missing_entries(writer: Writer, status: ModelStatus) -> bool:
     if state.model_name not in ("", snapshot.model):
         return _append_renamed(writer, status)
     deleted_versions = state.known_versions - state.deleted_versions - set(snapshot.versions)
-    if deleted_versions or not is_explained([state], snapshot):
+    if deleted_versions or not is_explained([state], snapshot, status.in_flight):
         return _append_observed(writer, status, frozenset(deleted_versions))
-    if not state.open_intents:
+    if dict(state.observed_slots) == snapshot.slot_states:
         _LAST_EXPLAINED[writer.backend, snapshot.model] = status.at
     return False
 
@@ -75,18 +63,21 @@ def append_registered(writer: Writer, status: ModelStatus, version: VersionSnaps
     return append(writer, status.book_id, make, status.snapshot.anchors(status.book_id))
 
 
-def append_closing(writer: Writer, status: ModelStatus, intent: Entry) -> None:
-    """Record how an intent ended, unless the desired holders changed since the status was read."""
+def append_closing(writer: Writer, status: ModelStatus, intent: Entry, reason: Reason | None = None) -> str | None:
+    """Record how an intent ended; None when somebody else closed it, or the decisions changed since the status was read.
+
+    `reason` is that of a person who finishes the decision of another.
+    """
     snapshot, converged_state = status.snapshot, status.state
-    desired = converged_state.desired_holders(snapshot.is_possible)
-    is_possible, is_effective = snapshot.is_possible(intent), _is_effective(intent, converged_state, snapshot)
-    outcome = "FAILED" if not is_possible else "APPLIED" if is_effective else "OVERTAKEN"
+    outcome = _outcome(intent, converged_state, snapshot)
+    desired = converged_state.holders_decided_by(settled_or((intent.id,), converged_state, snapshot))
 
     def make(state: BookState) -> Body | None:
         if (
             intent.id in state.outcomes
             or state.model_created_at != converged_state.model_created_at
-            or state.desired_holders(snapshot.is_possible) != desired
+            or _outcome(intent, state, snapshot) != outcome
+            or state.holders_decided_by(settled_or((intent.id,), state, snapshot)) != desired
         ):
             return None
         return Closing(
@@ -94,13 +85,34 @@ def append_closing(writer: Writer, status: ModelStatus, intent: Entry) -> None:
             type=outcome,  # type: ignore[arg-type]
             intent=intent.id,
             version=intent.body.version,
+            reason=reason,
             now=snapshot.slot_states,
             displaced=_displaced_versions(intent, state, snapshot),
             effective_at=_effective_time(intent, snapshot) if outcome == "APPLIED" else None,
             why="The version was deleted or is another one now." if outcome == "FAILED" else None,
         )
 
-    append(writer, status.book_id, make, snapshot.anchors(status.book_id))
+    return append(writer, status.book_id, make, snapshot.anchors(status.book_id))
+
+
+def append_give_up(writer: Writer, status: ModelStatus, intent: Entry, reason: Reason) -> str | None:
+    """Record that a person gave an open decision up, and what the slots show now; None when somebody else closed it."""
+    snapshot = status.snapshot
+
+    def make(state: BookState) -> Body | None:
+        if intent.id in state.outcomes or state.model_created_at != status.state.model_created_at:
+            return None
+        return Closing(
+            **writer.common_fields(snapshot.model),
+            type="FAILED",
+            intent=intent.id,
+            version=intent.body.version,
+            reason=reason,
+            now=snapshot.slot_states,
+            why=GIVEN_UP,
+        )
+
+    return append(writer, status.book_id, make, snapshot.anchors(status.book_id))
 
 
 def tag_version_head(writer: Writer, status: ModelStatus, intent: Entry) -> None:
@@ -188,7 +200,7 @@ def _append_observed(writer: Writer, status: ModelStatus, deleted_versions: froz
 
     def make(state: BookState) -> Body | None:
         # this state was read after the registry, so a writer in flight is never accused
-        if not (deleted_versions - state.deleted_versions) and is_explained([previous_state, state], snapshot):
+        if not (deleted_versions - state.deleted_versions) and is_explained([previous_state, state], snapshot, status.in_flight):
             return None
         until = format_timestamp(writer.clock())
         last_explained = max(
@@ -264,11 +276,8 @@ def _effective_time(intent: Entry, snapshot: RegistrySnapshot) -> str | None:
     return version.updated_at if version and version.updated_at >= intent.body.recorded_at else None
 
 
-def _is_effective(intent: Entry, state: BookState, snapshot: RegistrySnapshot) -> bool:
-    """Does the ledger follow this intent? One that only empties a slot counts while no later intent is about its version."""
-    if intent.id in {holder.intent_id for holder in state.desired_holders(snapshot.is_possible).values()}:
-        return True
-    body = intent.body
-    later_bodies = [later.body for later in state.intents if later.position > intent.position and isinstance(later.body, Decided)]
-    is_overtaken = any(later_body.version == body.version for later_body in later_bodies)
-    return isinstance(body, Decided) and body.to in ("None", "Archived") and not is_overtaken
+def _outcome(intent: Entry, state: BookState, snapshot: RegistrySnapshot) -> str:
+    """How an intent ends: APPLIED while it decides where its version is, by all decisions, open ones included."""
+    if not snapshot.is_possible(intent):
+        return "FAILED"
+    return "APPLIED" if is_in_force(state, intent, lambda entry: state.is_effective(entry, snapshot.is_possible)) else "OVERTAKEN"

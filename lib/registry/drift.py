@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from lib.ledger.entry.vocabulary import SLOTS, Slot, Stage
 from lib.ledger.state.replay import DesiredHolder
-from lib.registry.change_recorder import ModelStatus
-from lib.registry.move_plan import is_explained
+from lib.registry.explanation import is_explained
+from lib.registry.model_status import ModelStatus
 from lib.registry.promote import DecisionKind
 from lib.registry.snapshot import version_sort_key
 
@@ -21,7 +21,7 @@ class DriftResolution:
 
 @dataclass(frozen=True)
 class Drift:
-    """A slot whose observed holders are not the desired one. `resolutions`: adopt what is observed, or revert it."""
+    """A slot whose observed holders are not the one that was decided. `resolutions`: adopt what is observed, or revert it."""
 
     slot: Slot
     desired: DesiredHolder
@@ -30,14 +30,14 @@ class Drift:
 
 
 def find_drifts(status: ModelStatus) -> tuple[Drift, ...]:
-    """Every disagreement with no open intent; none while the record is about another life of the model."""
+    """Every disagreement that no decision in flight explains; none while the record is about another life of the model."""
     if status.state.model_created_at != status.snapshot.created_at:
         return ()
-    return tuple(_drift(status, slot) for slot in status.state.drifted_slots(status.snapshot.slot_states))
+    return tuple(_drift(status, slot) for slot in status.drifted_slots)
 
 
 def _drift(status: ModelStatus, slot: Slot) -> Drift:
-    desired, observed = status.state.desired_holders()[slot], status.snapshot.slot_states[slot].holders
+    desired, observed = status.state.settled_holders()[slot], status.snapshot.slot_states[slot].holders
     adopt = _adopt_resolutions(status, slot, desired, observed)
     revert = _revert_resolutions(status, slot, desired, observed)
     return Drift(slot, desired, observed, (*adopt, *revert))
@@ -77,7 +77,7 @@ def is_fully_recorded(status: ModelStatus) -> bool:
     return (
         state.model_name in ("", snapshot.model)
         and state.known_versions - state.deleted_versions <= set(snapshot.versions)
-        and is_explained([state], snapshot)
+        and is_explained([state], snapshot, status.in_flight)
     )
 
 
@@ -92,10 +92,9 @@ def unrecorded_changes(status: ModelStatus) -> tuple[str, ...]:
     rename = [f"The model was renamed from {state.model_name} to {snapshot.model}"] if is_renamed else []
     deleted_versions = sorted(state.known_versions - state.deleted_versions - set(snapshot.versions), key=version_sort_key)
     changed_slots = [slot for slot in SLOTS if state.observed_slots[slot] != snapshot.slot_states[slot]]
-    drifted_slots = state.drifted_slots(snapshot.slot_states)
-    moves = [f"{SLOTS[slot]} was moved outside" for slot in changed_slots if slot not in drifted_slots]
+    moves = [f"{SLOTS[slot]} was moved outside" for slot in changed_slots if slot not in status.drifted_slots]
     return (
         *rename,
         *(f"v{version} was deleted" for version in deleted_versions),
-        *([] if is_explained([state], snapshot) else moves),
+        *([] if is_explained([state], snapshot, status.in_flight) else moves),
     )

@@ -12,7 +12,7 @@ from lib.ledger.imports.file_parser import ImportContext, deduplication_key, par
 from lib.ledger.state.holdings import record_start
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer, append
-from lib.registry.change_recorder import ModelStatus
+from lib.registry.model_status import ModelStatus
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 

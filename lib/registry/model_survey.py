@@ -6,6 +6,7 @@ A reader without write permission sees the same, unrecorded.
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from lib.backends.backend import Backend
 from lib.errors import LedgerBroken, NotFound
@@ -14,10 +15,9 @@ from lib.ledger.state.book_lookup import resolve_book_id
 from lib.ledger.storage.book import Writer, read_book
 from lib.ledger.storage.book_index import mark_book_deleted, marked_book_ids, read_index_params
 from lib.registry.audit_queries import read_owned_books
-from lib.registry.change_recorder import ModelStatus
 from lib.registry.drift import is_fully_recorded
+from lib.registry.model_status import ModelStatus, intents_in_flight
 from lib.registry.notices import Notice
-from lib.registry.pending_decisions import list_pending_decisions, time_until_first_due
 from lib.registry.reader import incarnation_of, read_all_snapshots
 from lib.registry.reconcile import sync_model_status
 from lib.registry.snapshot import RegistrySnapshot
@@ -47,13 +47,19 @@ class ModelSurvey:
     missing_books: Mapping[str, str] = field(default_factory=dict)
 
 
-def survey_models(backend: Backend) -> ModelSurvey:
+def survey_models(backend: Backend, now: datetime) -> ModelSurvey:
     """Read registry and ledger of every model. Writes nothing. Raises LedgerBroken when the index of the ledger was tampered with."""
     snapshots = read_all_snapshots(backend)
     snapshot_by_model = {snapshot.model: snapshot for snapshot in snapshots}
     owned_books = read_owned_books(backend, snapshots)
     statuses = {
-        model: ModelStatus(book.state, snapshot_by_model.get(model) or RegistrySnapshot(model), book_id)
+        model: ModelStatus(
+            book.state,
+            snapshot_by_model.get(model) or RegistrySnapshot(model),
+            book_id,
+            format_timestamp(now),
+            intents_in_flight(backend, book.state, now),
+        )
         for model, (book_id, book) in owned_books.items()
         if book.is_active
     }
@@ -68,7 +74,7 @@ def _find_missing_books(backend: Backend, snapshots: tuple[RegistrySnapshot, ...
     """Model → the run that the index names as its book, where the store no longer has such a run."""
     index, missing_books = read_index_params(backend), dict[str, str]()
     for snapshot in snapshots:
-        book_id = resolve_book_id(index, incarnation_of(snapshot), lambda _: None, lambda _: False)
+        book_id = resolve_book_id(index, incarnation_of(snapshot), lambda _: None, dict)
         try:
             if book_id:
                 read_book(backend, book_id)
@@ -88,20 +94,12 @@ def record_changes(writer: Writer, survey: ModelSurvey) -> bool:
         mark_book_deleted(writer.backend, deleted_book.book_id, format_timestamp(writer.clock()))
     restored_ids = marked_book_ids(writer.backend)
     models = [
-        model
-        for model, status in survey.statuses.items()
-        if not is_fully_recorded(status) or status.book_id in restored_ids or _has_overdue_decision(writer, status)
+        model for model, status in survey.statuses.items() if not is_fully_recorded(status) or status.book_id in restored_ids
     ]
     for model in models:
         with suppress(NotFound, LedgerBroken):  # renamed meanwhile, or not sound: the notice says so
             sync_model_status(writer, model)
     return bool(models)
-
-
-def _has_overdue_decision(writer: Writer, status: ModelStatus) -> bool:
-    """Was a decision left open for longer than the grace period? Then a sync finishes it."""
-    time_left = time_until_first_due(list_pending_decisions(status.snapshot.model, status.state), writer.clock())
-    return time_left is not None and not time_left
 
 
 def find_deleted_source_runs(

@@ -1,13 +1,16 @@
-"""From the desired holders and a registry snapshot to the moves that remain, and whether a snapshot is explained. Pure."""
+"""From decisions and a registry snapshot to the moves that remain. Pure.
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+Whoever carries a decision out counts it and what was settled before it; what others decided and nobody has settled moves nothing.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.types import Decided
 from lib.ledger.entry.vocabulary import SLOTS, Slot, Stage, slot_of
-from lib.ledger.state.replay import BookState, DesiredHolder
+from lib.ledger.state.replay import BookState, DesiredHolder, IntentPredicate
 from lib.registry.snapshot import RegistrySnapshot, version_sort_key
 
 PREVIEW_ID = "preview"
@@ -36,30 +39,58 @@ def plan_moves(state: BookState, snapshot: RegistrySnapshot, intent_ids: Collect
     deleted is left to people.
     """
     intents = [intent for intent in state.open_intents if intent.id in intent_ids and snapshot.is_possible(intent)]
-    desired, target_stages = state.desired_holders(snapshot.is_possible), _target_stages(state, snapshot, intents)
-    slots = _affected_slots(state, snapshot, intents)
-    keepers = {holder.holder for holder in desired.values() if holder.is_managed and holder.holder}
+    counts = _own_decisions(state, snapshot, intents)
+    target_stages = _target_stages(state, snapshot, intents, counts)
+    slots, desired = _affected_slots(state, snapshot, intents, counts)
+    keepers = {
+        holder.holder
+        for slot, holder in desired.items()
+        if holder.is_managed and holder.holder and _may_move(state, intents, slot, holder, holder.holder)
+    }
     moves = [
         move
         for slot, holder in desired.items()
         if slot in slots
         for move in _moves_for_slot(slot, holder, snapshot, target_stages, keepers)
+        if _may_move(state, intents, slot, holder, move.version)
     ]
     moves += [
-        _stage_move(snapshot, version, stage)
+        make_stage_move(snapshot, version, stage)
         for version, stage in target_stages.items()
         if version not in keepers
         and slot_of(snapshot.versions[version].stage) is None
         and snapshot.versions[version].stage != stage
     ]
-    return (*moves, *_alias_moves(state, snapshot, intents))
+    return (*moves, *_alias_moves(state, snapshot, intents, counts))
+
+
+def is_in_force(state: BookState, intent: Entry, counts: IntentPredicate) -> bool:
+    """Does an intent still decide where its version is, by all decisions that count? A later one may have moved it, or filled its slot."""
+    body, decisions = intent.body, [other for other in state.intents if counts(other)]
+    assert isinstance(body, Decided)
+    if target_slot := slot_of(body.to):
+        holder = state.holders_decided_by(counts)[target_slot]
+        deciding_bodies = [other.body for other in decisions if other.id == holder.intent_id and other.id != intent.id]
+        is_filled_again = any(isinstance(other_body, Decided) and other_body.to == body.to for other_body in deciding_bodies)
+        return body.version in holder.holders and not is_filled_again
+    return not any(other.position > intent.position and other.body.version == body.version for other in decisions)
+
+
+def settled_or(intent_ids: Collection[str], state: BookState, snapshot: RegistrySnapshot) -> IntentPredicate:
+    """Counts what was settled, and of the open decisions only these."""
+    return lambda entry: state.is_settled(entry) or (entry.id in intent_ids and state.is_effective(entry, snapshot.is_possible))
 
 
 def preview_intent(state: BookState, snapshot: RegistrySnapshot, intent_id: str) -> tuple[Move, ...]:
-    """Every move of one intent until none remains, found by applying each one to the snapshot and planning again."""
+    """Every move of one intent until none remains, in order."""
+    return preview_plan(lambda snapshot_then: plan_moves(state, snapshot_then, (intent_id,)), snapshot)
+
+
+def preview_plan(plan: Callable[[RegistrySnapshot], tuple[Move, ...]], snapshot: RegistrySnapshot) -> tuple[Move, ...]:
+    """Every move of a plan until none remains, found by applying each one to the snapshot and planning again."""
     preview: list[Move] = []
     for _ in range(100):
-        moves = plan_moves(state, snapshot, (intent_id,))
+        moves = plan(snapshot)
         if not moves:
             break
         preview.append(moves[0])
@@ -76,51 +107,57 @@ def apply_move(snapshot: RegistrySnapshot, move: Move) -> RegistrySnapshot:
     return replace(snapshot, aliases={**aliases, move.target: move.version} if move.verb == "alias" else aliases)
 
 
-def is_explained(states: Iterable[BookState], snapshot: RegistrySnapshot) -> bool:
-    """Is everything the slots show recorded, or the work of an intent in flight?
+def _own_decisions(state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry]) -> IntentPredicate:
+    """Counts these intents and what was settled before the last of them."""
+    ids, last_position = {intent.id for intent in intents}, max((intent.position for intent in intents), default=0)
+    counts = settled_or(ids, state, snapshot)
+    return lambda entry: entry.position <= last_position and counts(entry)
 
-    A writer whose intent is open may be carrying out any later intent too, even one closed meanwhile: all intents from the position
-    of the oldest open one on count. `states` are readings of the book before and after the registry was read.
+
+def _may_move(state: BookState, intents: Sequence[Entry], slot: Slot, holder: DesiredHolder, version: str) -> bool:
+    """Is it for these intents to move a version in a slot?
+
+    In the one they fill, yes. Else only their own versions where a later decision filled the slot or speaks of the version, and in a
+    slot that they only empty, not those that open decisions of others are moving into it.
     """
-    readings = tuple(states)
-    if any(dict(state.observed_slots) == snapshot.slot_states for state in readings):
+    stage, own_ids = SLOTS[slot], {intent.id for intent in intents}
+    if any(isinstance(intent.body, Decided) and intent.body.to == stage for intent in intents):
         return True
-    decisions = _decisions_in_flight(readings)
-    return bool(decisions) and all(_is_slot_explained(slot, readings, decisions, snapshot) for slot in SLOTS)
+    last_position = max((intent.position for intent in intents), default=0)
+    others = [(other, other.body) for other in state.intents if other.id not in own_ids]
+    later_bodies = [body for other, body in others if other.position > last_position and state.is_settled(other)]
+    if any(isinstance(body, Decided) and (body.to == stage or body.version == version) for body in later_bodies):
+        return version in {intent.body.version for intent in intents}
+    open_bodies = [body for other, body in others if other.id not in state.outcomes]
+    rivals = {body.version for body in open_bodies if isinstance(body, Decided) and body.to == stage}
+    return holder.holder is not None or version not in rivals
 
 
-def _decisions_in_flight(states: tuple[BookState, ...]) -> list[Decided]:
-    first = min((intent.position for intent in states[0].open_intents), default=states[0].book.head + 1)
-    bodies = [intent.body for state in states for intent in state.intents if intent.position >= first]
-    return [body for body in bodies if isinstance(body, Decided)]
+def _affected_slots(
+    state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry], counts: IntentPredicate
+) -> tuple[set[Slot], dict[Slot, DesiredHolder]]:
+    """The slots to bring in order, and who should hold them: those that intents named, and the managed ones that should hold a
+    version they move or push out. A slot that only a later decision speaks of is not theirs to fill."""
+    slots_by_intent, last_position = state.slots_by_intent(counts), max((intent.position for intent in intents), default=0)
+    named_slots = {slot for intent in intents for slot in slots_by_intent.get(intent.id, ())}
+    later = [other.body for other in state.intents if other.position > last_position and state.is_settled(other)]
+    desired = {
+        slot: holder
+        if slot in named_slots
+        or not any(slot in body.slots or body.version in holder.holders for body in later if isinstance(body, Decided))
+        else DesiredHolder()
+        for slot, holder in state.holders_decided_by(counts).items()
+    }
+    versions = {intent.body.version for intent in intents}
+    versions |= {version for slot in named_slots for version in snapshot.slot_states[slot].holders}
+    return named_slots | {slot for slot, h in desired.items() if h.is_managed and versions & set(h.holders)}, desired
 
 
-def _is_slot_explained(slot: Slot, states: tuple[BookState, ...], decisions: list[Decided], snapshot: RegistrySnapshot) -> bool:
-    """Are alias and stage among the versions that the states and the decisions in flight can put there?"""
-    candidates = {body.version for body in decisions if body.to == SLOTS[slot]}
-    candidates |= {v for state in states for v in (*state.desired_holders()[slot].holders, *state.observed_slots[slot].holders)}
-    # without aliases a stage is filled and emptied in two writes: in between it may hold two versions, which shows as no alias
-    is_between_writes = not snapshot.has_aliases and any(slot in body.slots or body.to == SLOTS[slot] for body in decisions)
-    may_be_empty = (
-        is_between_writes
-        or any(body.to != SLOTS[slot] and body.version in candidates for body in decisions)
-        or any(not state.desired_holders()[slot].holders or state.observed_slots[slot].alias is None for state in states)
-    )
-    slot_state = snapshot.slot_states[slot]
-    return (slot_state.alias in candidates or (slot_state.alias is None and may_be_empty)) and set(slot_state.stage) <= candidates
-
-
-def _affected_slots(state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry]) -> set[Slot]:
-    """The slots that intents named, and the managed ones that should hold a version they move or push out."""
-    slots_by_intent, desired = state.slots_by_intent(snapshot.is_possible), state.desired_holders(snapshot.is_possible)
-    slots = {slot for intent in intents for slot in slots_by_intent.get(intent.id, ())}
-    versions = {intent.body.version for intent in intents} | {v for slot in slots for v in snapshot.slot_states[slot].holders}
-    return slots | {slot for slot, holder in desired.items() if holder.is_managed and versions & set(holder.holders)}
-
-
-def _target_stages(state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry]) -> dict[str, Stage]:
+def _target_stages(
+    state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry], counts: IntentPredicate
+) -> dict[str, Stage]:
     """Version → the stage outside the slots it goes to by the last decision about it, for the versions of these intents."""
-    last_intents = {intent.body.version: intent for intent in state.intents if state.is_effective(intent, snapshot.is_possible)}
+    last_intents = {intent.body.version: intent for intent in state.intents if counts(intent)}
     stages = {}
     for version in {intent.body.version for intent in intents} & set(snapshot.versions):
         body = last_intents[version].body if version in last_intents and snapshot.is_possible(last_intents[version]) else None
@@ -136,26 +173,27 @@ def _moves_for_slot(
     if holder is not None and holder not in snapshot.versions:
         return []
     leavers = sorted((v for v in slot_state.stage if v not in desired.holders and v not in keepers), key=version_sort_key)
-    exits = {version: _stage_move(snapshot, version, target_stages.get(version, "Archived")) for version in leavers}
+    exits = {version: make_stage_move(snapshot, version, target_stages.get(version, "Archived")) for version in leavers}
     # a stage that is only implied by the alias would be lost with it
     moves = [move for version, move in exits.items() if not snapshot.versions[version].has_explicit_stage]
     if holder is not None and slot_state.alias != holder and snapshot.has_aliases:
         moves.append(Move("alias", slot, holder, slot_state.alias or ""))
     if holder is not None and (snapshot.versions[holder].stage != stage or not snapshot.versions[holder].has_explicit_stage):
-        moves.append(_stage_move(snapshot, holder, stage))
+        moves.append(make_stage_move(snapshot, holder, stage))
     moves += [move for version, move in exits.items() if snapshot.versions[version].has_explicit_stage]
     if snapshot.has_aliases and slot_state.alias is not None and slot_state.alias not in desired.holders and holder is None:
         moves.append(Move("unalias", slot, slot_state.alias))
     return moves
 
 
-def _stage_move(snapshot: RegistrySnapshot, version: str, stage: Stage) -> Move:
+def make_stage_move(snapshot: RegistrySnapshot, version: str, stage: Stage) -> Move:
+    """The write that puts a version into a stage; on a server without stages a tag says it."""
     return Move("stage", stage, version, snapshot.versions[version].stage, is_stage_tag=not snapshot.has_stages)
 
 
-def _alias_moves(state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry]) -> list[Move]:
+def _alias_moves(state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry], counts: IntentPredicate) -> list[Move]:
     """Moves for other aliases that an open, still effective intent takes along."""
-    effective_ids = {holder.intent_id for holder in state.desired_holders(snapshot.is_possible).values()}
+    effective_ids = {holder.intent_id for holder in state.holders_decided_by(counts).values()}
     bodies = [intent.body for intent in intents if intent.id in effective_ids]
     pairs = [(alias, body.version) for body in bodies if isinstance(body, Decided) for alias in body.aliases]
     remaining = [(alias, version) for alias, version in pairs if snapshot.has_aliases and snapshot.aliases.get(alias) != version]

@@ -10,8 +10,8 @@ from typing import Literal
 from lib.ledger.entry.types import Observed, Opened
 from lib.ledger.entry.vocabulary import SLOTS, Slot
 from lib.ledger.state.replay import BookState
-from lib.registry.change_recorder import ModelStatus
 from lib.registry.drift import Drift, DriftResolution, find_drifts, unrecorded_changes
+from lib.registry.model_status import ModelStatus
 from lib.registry.snapshot import version_sort_key
 from lib.text import version_list
 
@@ -56,7 +56,7 @@ def _damage_notices(status: ModelStatus) -> list[Notice]:
     findings = status.state.findings(status.snapshot.anchors(status.book_id))
     notices = [
         Notice(
-            f"Place {finding.position} of the book: {finding.what}",
+            f"{f'Place {finding.position} of the' if finding.position else 'The'} book: {finding.what}",
             finding.means,
             "Run verify, and compare with a noted head.",
             "broken",
@@ -93,10 +93,10 @@ def _deletion_notices(status: ModelStatus) -> list[Notice]:
     state, versions = status.state, status.snapshot.versions
     if state.model_created_at != status.snapshot.created_at:
         return []
-    desired = state.desired_holders_with_deleted()
+    desired = state.desired_holders_with_deleted(lambda _: False)
     return [
         _deletion_notice(status, slot, version)
-        for slot in state.slots_with_deleted_holder(versions)
+        for slot in state.slots_with_deleted_holder(versions, status.in_flight)
         for version in sorted(set(desired[slot].holders) - set(versions), key=version_sort_key)
     ]
 
@@ -132,8 +132,8 @@ def _unrecorded_notices(status: ModelStatus) -> list[Notice]:
         return []
     reported = {
         f"v{v} was deleted"
-        for slot in status.state.slots_with_deleted_holder(status.snapshot.versions)
-        for v in status.state.desired_holders_with_deleted()[slot].holders
+        for slot in status.state.slots_with_deleted_holder(status.snapshot.versions, status.in_flight)
+        for v in status.state.desired_holders_with_deleted(lambda _: False)[slot].holders
     }
     means = "It is not recorded yet."
     return [

@@ -16,6 +16,7 @@ from lib.backends.mlflow_client import relaxed_gc
 from lib.backends.mlflow_errors import translate_errors
 from lib.errors import NotFound
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
+from lib.ledger.chain.signatures import NO_KEYS, TrustedKeys
 from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
 from lib.ledger.entry.types import Closing, Decided, Imported, Registered, canonical_json, to_json
 from lib.ledger.entry.vocabulary import SLOTS
@@ -32,15 +33,18 @@ from lib.ledger.packet.document import (
     packet_volumes,
 )
 from lib.ledger.packet.selection import find_entry, proof_positions, related_positions
-from lib.ledger.queries.as_of import answer_to_json
+from lib.ledger.packet.signatures import packet_keys, packet_signatures
+from lib.ledger.queries.actor_names import name_in_sentence
+from lib.ledger.queries.as_of import answer_to_json, verify_holders
 from lib.ledger.queries.as_of_text import answer_sentence
-from lib.ledger.queries.history import history_rows
+from lib.ledger.queries.history import history_rows, verify_names
 from lib.ledger.queries.time_query import TimeQuery, format_local_time
 from lib.ledger.state.imported_holdings import all_holdings
 from lib.ledger.state.replay import replay
 from lib.ledger.state.volumes import VolumeParams, read_volumes
-from lib.ledger.storage.book import Writer, read_volume_params
+from lib.ledger.storage.book import Writer, read_named_params
 from lib.ledger.storage.book_index import find_book_id
+from lib.ledger.storage.inventory_reader import require_explained_inventory
 from lib.registry.audit_queries import AsOfQuery, query_as_of
 from lib.registry.reader import incarnation_of, read_snapshot
 from lib.registry.snapshot import RegistrySnapshot
@@ -49,46 +53,54 @@ from lib.registry.verify import verify
 
 @dataclass(frozen=True)
 class _Source:
-    """What a packet is built from: the registry, the parameters of the book's runs, the book in them, and what verify found."""
+    """What a packet is built from: the registry, the parameters of the book's runs, the book in them, what verify found, and the keys
+    that are known here.
+    """
 
     snapshot: RegistrySnapshot
     params_by_run: ParamsByRun
     book: DecodedBook
     findings: tuple[dict[str, Any], ...]
+    keys: TrustedKeys
 
 
-def build_decision_packet(writer: Writer, model: str, id_or_position: str) -> Packet:
-    """The packet of an entry, named by its id or position, with what led to it and what came of it. Raises NotFound for an unknown one."""
-    source = _read_source(writer.backend, model)
+def build_decision_packet(writer: Writer, model: str, id_or_position: str, keys: TrustedKeys = NO_KEYS) -> Packet:
+    """The packet of an entry, named by its id or position, with what led to it and what came of it. `keys` are those known here.
+
+    Raises NotFound for an unknown one.
+    """
+    source = _read_source(writer.backend, model, keys)
     entries = source.book.entries
     entry = find_entry(entries, id_or_position)
     subject = PacketSubject(kind=DECISION_KIND, model=model, entry=entry.id, place=entry.position)
     positions = related_positions(entries, entry)
     return _build_packet(
-        writer, source, subject, said=_entry_sentence(source.book, entry), shown=positions, included_positions=positions
+        writer, source, subject, said=_entry_sentence(source, entry), shown=positions, included_positions=positions
     )
 
 
-def build_as_of_packet(writer: Writer, model: str, query: AsOfQuery) -> Packet:
+def build_as_of_packet(writer: Writer, model: str, query: AsOfQuery, keys: TrustedKeys = NO_KEYS) -> Packet:
     """The packet of the answer who held a slot then. It carries the whole book, so that the answer can be derived again."""
     result = query_as_of(writer.backend, model, query)
-    source = _read_source(writer.backend, model)
+    source = _read_source(writer.backend, model, keys)
     entries = (*source.book.entries, *([result.unrecorded_entry] if result.unrecorded_entry else []))
     return _build_packet(
         writer,
         source,
         _as_of_subject(model, query),
         said=f"{model}, {_format_time_query(query.when)}: {answer_sentence(result.answer)}",
-        answer=answer_to_json(result.answer),
+        answer=answer_to_json(verify_holders(result.answer, source.book, keys)),
         unrecorded=canonical_json(result.unrecorded_entry.body) if result.unrecorded_entry else None,
         shown=proof_positions(entries, result.answer),
         included_positions=tuple(entry.position for entry in source.book.entries),
     )
 
 
-def _read_source(backend: Backend, model: str) -> _Source:
+def _read_source(backend: Backend, model: str, keys: TrustedKeys) -> _Source:
     snapshot = read_snapshot(backend, model)
     book_id = find_book_id(backend, incarnation_of(snapshot))
+    if book_id is None:
+        require_explained_inventory(backend)
     if book_id is None and snapshot.created_at is None:
         raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
     if book_id is None:
@@ -97,7 +109,7 @@ def _read_source(backend: Backend, model: str) -> _Source:
         {"place": finding.position, "what": finding.what, "means": finding.means} for finding in verify(backend, model).findings
     )
     params_by_run, book = _read_uncached_book(backend, book_id)
-    return _Source(snapshot, params_by_run, book, findings)
+    return _Source(snapshot, params_by_run, book, findings, keys)
 
 
 def _read_uncached_book(backend: Backend, book_id: str) -> tuple[ParamsByRun, DecodedBook]:
@@ -105,7 +117,7 @@ def _read_uncached_book(backend: Backend, book_id: str) -> tuple[ParamsByRun, De
     params_by_run = dict[str, Mapping[str, str]]()
 
     def fetch(run_id: str) -> VolumeParams | None:
-        volume = read_volume_params(backend, run_id)
+        volume = read_named_params(backend, run_id)
         if volume:
             params_by_run[run_id] = volume.params
         return volume
@@ -135,6 +147,8 @@ def _build_packet(
             chain=book.chain,
         ),
         entries=packet_entries(source.params_by_run, book, included_positions),
+        keys=packet_keys(book, frozenset(included_positions), source.keys),
+        signatures=packet_signatures(book, frozenset(included_positions), source.keys),
         evidence=tuple(evidence for entry in shown_entries if (evidence := _evidence(entry))),
         registry=_registry_json(source.snapshot, format_timestamp(writer.clock())),
         verify=source.findings,
@@ -162,16 +176,17 @@ def _format_time_query(when: TimeQuery) -> str:
     return f"{local.day} {local:%b %Y} ({when.zone})" if when.until else format_local_time(when.at, when.zone)
 
 
-def _entry_sentence(book: DecodedBook, entry: Entry) -> str:
+def _entry_sentence(source: _Source, entry: Entry) -> str:
     """An entry in one sentence: what was decided, by whom, when, and how it ended."""
-    row = next(row for row in history_rows(replay(book)) if row.position == entry.position)
-    body = entry.body
+    book, body = source.book, entry.body
+    (row,) = verify_names([row for row in history_rows(replay(book)) if row.position == entry.position], book, source.keys)
+    person = name_in_sentence(row.actor_name, row.name_status)
     at = f" on {format_local_time(row.at, 'UTC')}" if row.at else ""
     version = f" v{row.version}" if row.version else ""
     if not isinstance(body, Decided):
-        return f"Entry {entry.position} of {body.model or 'this model'},{version} {body.type}{at} by {row.actor_name}: {row.summary.rstrip('.')}"
+        return f"Entry {entry.position} of {body.model or 'this model'},{version} {body.type}{at} by {person}: {row.summary.rstrip('.')}"
     verdict = {"approve": "approved", "reject": "rejected", "changes": "sent back for changes"}[body.verdict]
-    return f"{body.model}{version}: {verdict} for {body.to} by {row.actor_name}{at}{_outcome_clause(book, entry)}"
+    return f"{body.model}{version}: {verdict} for {body.to} by {person}{at}{_outcome_clause(book, entry)}"
 
 
 def _outcome_clause(book: DecodedBook, entry: Entry) -> str:

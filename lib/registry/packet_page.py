@@ -15,11 +15,13 @@ from lib.errors import PodiumError
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
 from lib.ledger.entry.schema import parse_body
 from lib.ledger.entry.timestamps import parse_timestamp
-from lib.ledger.entry.types import Decided, Imported, SlotState, to_json
-from lib.ledger.entry.vocabulary import REASON_CATEGORIES, SLOTS
+from lib.ledger.entry.types import Decided, SlotState, to_json
+from lib.ledger.entry.vocabulary import REASON_CATEGORIES, SLOTS, Actor
 from lib.ledger.packet.document import Packet, PacketEntry, hashed_document
 from lib.ledger.packet.html_hashes import embed_document
-from lib.ledger.queries.history import HistoryRow, history_rows
+from lib.ledger.packet.signatures import exporters_keys, packet_book
+from lib.ledger.queries.actor_names import NAME_STATUS_TEXTS, actor_status, name_in_sentence
+from lib.ledger.queries.history import HistoryRow, history_rows, verify_names
 from lib.ledger.queries.time_query import format_local_time
 from lib.ledger.state.replay import replay
 from lib.text import (
@@ -51,6 +53,8 @@ _ENTRY_LABELS = {
     "CORRECTED": "Corrected",
     "FOLLOWED_UP": "Looked back on",
     "VOLUME": "Next volume",
+    "SETTLED": "Settled",
+    "POLICY": "Policy",
 }
 _INVISIBLE = re.compile(
     f"[{CONTROLS_IN_LINES}{C1_CONTROLS}\\u061c{ZERO_WIDTH}{LINE_SEPARATORS}{DIRECTION_OVERRIDES}\\u2060-\\u2065{BYTE_ORDER_MARK}]"
@@ -70,6 +74,7 @@ _FIELDS_SHOWN_ELSEWHERE = (
     "verdict",
     "expected",
     "lineage",
+    "sig",
 )
 _FIELD_LABELS = {
     "now": "Seen afterwards",
@@ -107,7 +112,8 @@ def _escape_invisible(text: str) -> str:
 def _template_values(packet: Packet, document: dict[str, Any]) -> dict[str, Any]:
     shown_entries = [entry for entry in packet.entries if entry.place in packet.shown]
     book_entries = [Entry(entry.place, entry.id, entry.chain, parse_body(entry.text)) for entry in packet.entries]
-    rows = {row.position: row for row in history_rows(replay(DecodedBook(tuple(book_entries), ("",), ())))}
+    history = history_rows(replay(DecodedBook(tuple(book_entries), ("",), ())))
+    rows = {row.position: row for row in verify_names(history, packet_book(packet), exporters_keys(packet))}
     entry_at = {entry.position: entry for entry in book_entries}
     subject, answer = packet.subject, packet.answer or {}
     return {
@@ -117,7 +123,7 @@ def _template_values(packet: Packet, document: dict[str, Any]) -> dict[str, Any]
         "made_at": format_local_time(parse_timestamp(packet.made.at), subject.zone),
         "why": _entry_values(rows[subject.place], entry_at[subject.place], shown_entries[0]) if subject.place else None,
         "entries": [_entry_values(rows[entry.place], entry_at[entry.place], entry) for entry in shown_entries],
-        "holders": [holder | _format_span(holder, subject.zone) for holder in answer.get("holders", [])],
+        "holders": [holder | _format_span(holder, subject.zone) | _holder_names(holder) for holder in answer.get("holders", [])],
         "unknown": [_format_span(span, subject.zone) | {"why": span["why"]} for span in answer.get("unknown", [])],
         "metrics": sorted({name for evidence in packet.evidence for name in evidence["lineage"].get("metrics", {})}),
         "read_at": format_local_time(parse_timestamp(packet.registry["read_at"]), "UTC"),
@@ -132,14 +138,8 @@ def _entry_values(row: HistoryRow, entry: Entry, packet_entry: PacketEntry) -> d
         "id": row.id,
         "word": _ENTRY_LABELS.get(row.badge, "Other"),
         "at": format_local_time(row.at, "UTC") if row.at else "no readable time",
-        "who": row.actor_name,
-        "how": "as imported"
-        if isinstance(entry.body, Imported)
-        else "verified"
-        if row.is_verified
-        else "typed, not verified"
-        if row.actor_name not in ("Podium", "unknown")
-        else "",
+        "who": row.displayed_name,
+        "how": NAME_STATUS_TEXTS[row.name_status],
         "version": f"v{row.version}" if row.version else "",
         "move": f"{row.from_stage} → {row.to_stage}" if row.to_stage else "",
         "why": row.summary,
@@ -156,7 +156,9 @@ def _entry_values(row: HistoryRow, entry: Entry, packet_entry: PacketEntry) -> d
 def _other_fields(body: dict[str, Any]) -> dict[str, Any]:
     """The other fields of a body under readable labels; what every entry shows anyway and what is empty is left out."""
     fields = {
-        name: _format_slot_states(value) if name in ("now", "was") and isinstance(value, dict) else value
+        name: _format_slot_states(value)
+        if name in ("now", "was") and isinstance(value, dict) and value.keys() <= SLOTS.keys()
+        else value
         for name, value in body.items()
     }
     return {
@@ -173,6 +175,13 @@ def _format_slot_states(slot_states: dict[str, Any]) -> str:
         slot_state = SlotState.model_validate(slot_states.get(slot, {}))
         parts.append(f"{stage}: {version_list(slot_state.holders)}")
     return ", ".join(parts)
+
+
+def _holder_names(holder: dict[str, Any]) -> dict[str, str]:
+    """Who decided, and how sure that is, as people read it."""
+    actor = Actor.model_validate(holder["by"])
+    status = actor_status(actor, holder.get("signature", "none"))
+    return {"who": name_in_sentence(actor.name, status), "how": NAME_STATUS_TEXTS[status]}
 
 
 def _format_span(span: dict[str, Any], zone: str) -> dict[str, str]:

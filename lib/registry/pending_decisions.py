@@ -1,45 +1,77 @@
-"""Decisions that are made and not finished: who decided what, and when a sync finishes them by itself. Pure."""
+"""Decisions that are recorded and not closed: who decided what, since when, and how far the registry was moved. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from lib.ledger.chain.signatures import NO_KEYS, TrustedKeys
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Decided
-from lib.ledger.state.replay import BookState
-from lib.registry.change_recorder import GRACE_PERIOD
+from lib.ledger.entry.vocabulary import Actor, slot_of
+from lib.ledger.queries.actor_names import NameStatus, name_in_sentence, writer_status
+from lib.registry.model_status import ModelStatus
+from lib.registry.move_plan import Move, preview_intent
+from lib.text import format_count
 
 
 @dataclass(frozen=True)
 class PendingDecision:
-    """An open decision about a version of a model. From `due_at` on, any sync with write permission finishes it."""
+    """An open decision about a version of a model. `moves_left` are the registry writes that it still needs, in order.
+
+    `name_status` tells how sure the name of the actor is, by the keys that were asked.
+    `is_in_flight`: young enough that its writer is probably still at work. `has_begun`: the registry shows some of it.
+    """
 
     model: str
     entry_id: str
     position: int
     version: str
     to_stage: str
-    actor_name: str
+    actor: Actor
+    name_status: NameStatus
     at: datetime
+    moves_left: tuple[Move, ...]
+    has_begun: bool
+    is_in_flight: bool
 
     @property
-    def due_at(self) -> datetime:
-        return self.at + GRACE_PERIOD
+    def actor_name(self) -> str:
+        """Who decided, as it is told in a sentence."""
+        return name_in_sentence(self.actor.name, self.name_status)
 
-    def time_left(self, now: datetime) -> timedelta:
-        """How long it is still left to its writer; nothing once it is due."""
-        return max(self.due_at - now, timedelta())
+    @property
+    def progress_text(self) -> str:
+        """How far it got, as a sentence."""
+        if not self.moves_left:
+            return "Everything is moved; only the closing entry is missing."
+        moves = format_count(len(self.moves_left), "move")
+        return f"It is half-way: {moves} left." if self.has_begun else f"Nothing has been moved yet: {moves} left."
 
 
-def list_pending_decisions(model: str, state: BookState) -> tuple[PendingDecision, ...]:
-    """The open decisions of a model, oldest first."""
-    bodies = [(entry, entry.body) for entry in state.open_intents if isinstance(entry.body, Decided)]
+def list_pending_decisions(status: ModelStatus, keys: TrustedKeys = NO_KEYS) -> tuple[PendingDecision, ...]:
+    """The open decisions of a model, oldest first. Without keys a name that is said to be verified is a claim."""
+    model = status.snapshot.model
+    bodies = [(entry, entry.body) for entry in status.state.open_intents if isinstance(entry.body, Decided)]
     return tuple(
-        PendingDecision(model, entry.id, entry.position, body.version, body.to, body.by.name, parse_timestamp(body.recorded_at))
+        PendingDecision(
+            model=model,
+            entry_id=entry.id,
+            position=entry.position,
+            version=body.version,
+            to_stage=body.to,
+            actor=body.by,
+            name_status=writer_status(status.state.book, entry, keys),
+            at=parse_timestamp(body.recorded_at),
+            moves_left=preview_intent(status.state, status.snapshot, entry.id),
+            has_begun=_has_begun(status, body),
+            is_in_flight=entry.id in status.in_flight,
+        )
         for entry, body in bodies
     )
 
 
-def time_until_first_due(decisions: Sequence[PendingDecision], now: datetime) -> timedelta | None:
-    """How long until the first of them is finished by a sync; None when none is open."""
-    return min((decision.time_left(now) for decision in decisions), default=None)
+def _has_begun(status: ModelStatus, body: Decided) -> bool:
+    """Does the registry show the version where the decision wants it, by its alias or its stage?"""
+    slot, version = slot_of(body.to), status.snapshot.versions.get(body.version)
+    if slot:
+        return body.version in status.snapshot.slot_states[slot].holders
+    return version is not None and version.stage == body.to != body.from_

@@ -1,30 +1,33 @@
-"""Promote, archive, roll back: record a decision in the ledger, then make the registry follow it.
+"""Promote, archive, adopt, revert: record a decision in the ledger, then make the registry follow it.
 
 Every guard runs inside the conditional append: known drift, the holder the person decided against, the identity of the model. A
 preview derives the moves from the same entry, so what a person confirms is what will happen.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lib.errors import ActionRefused, BadInput, NotFound, PodiumError, explain_no_answer
 from lib.ledger.entry.types import Body, Closing, Decided
 from lib.ledger.entry.vocabulary import NO_HOLDER, SLOTS, UNKNOWN_ACTOR, Reason, Slot, Stage, slot_of
-from lib.ledger.state.holdings import recorded_holdings
 from lib.ledger.state.replay import BookState, DesiredHolder, is_fulfilled
-from lib.ledger.storage.book import Writer, append
-from lib.registry.change_recorder import ModelStatus, append_registered
-from lib.registry.lineage import has_model_files
+from lib.ledger.storage.book import Writer, append, read_book
+from lib.registry.change_recorder import append_registered
+from lib.registry.convergence import carry_out, find_overtaking_intent
+from lib.registry.model_status import ModelStatus
 from lib.registry.move_plan import PREVIEW_ID, Move, add_preview_intent, preview_intent
 from lib.registry.permission_check import require_move_permission
-from lib.registry.reconcile import close_intents, sync_model_status
+from lib.registry.reconcile import sync_model_status
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, version_sort_key
 from lib.text import version_list
 
 DecisionKind = Literal["promote", "archive", "roll_back", "adopt", "revert"]
 MoveOutcome = Literal["applied", "overtaken", "failed", "unchanged"]
 _DRIFT_ADVICE = "Adopt what stands there with a reason, or put it back; then decide again."
+_HALF_MOVED_ADVICE = (
+    "A decision that was never finished may have done it: finish it or give it up, or settle the drift; then decide again."
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,10 @@ class MoveRequest:
 
 @dataclass(frozen=True)
 class MoveResult:
-    """How a request ended. `entry_id` and `position` are those of the decision; empty when nothing had to be done."""
+    """How a request ended. `entry_id` and `position` are those of the decision; empty when nothing had to be done.
+
+    `waiting_for` is the id of a later decision that is still open: the move was finished, and that decision may change it.
+    """
 
     model: str
     version: str
@@ -57,6 +63,7 @@ class MoveResult:
     position: int = 0
     displaced_versions: tuple[str, ...] = ()
     failure_reason: str = ""
+    waiting_for: str = ""
 
 
 def move_version(writer: Writer, request: MoveRequest) -> MoveResult:
@@ -68,18 +75,22 @@ def move_version(writer: Writer, request: MoveRequest) -> MoveResult:
     version = target_version(status.state, status.snapshot, request)
     if _is_already_done(status, request):
         return MoveResult(request.model, request.version, version.stage, request.to_stage, "unchanged")
-    _require_decidable(status.state, status.snapshot, request)
+    _require_decidable(status.state, status, request)
     if request.version not in status.state.registered_versions and request.version in status.snapshot.versions:
         append_registered(writer, status, version, UNKNOWN_ACTOR)
     require_move_permission(writer.backend, request.model, preview_moves(status, request, writer))
     anchors = status.snapshot.anchors(status.book_id)
-    with explain_no_answer("No version was moved; a decision that is recorded stays open until recover ends it."):
+    with explain_no_answer(
+        "No version was moved; a decision that is recorded stays open until recover finishes it or gives it up."
+    ):
         intent_id = append(writer, status.book_id, _decision(writer, status, request), anchors) or ""
     try:
-        state = close_intents(writer, status, (intent_id,)).state
+        status = replace(status, state=read_book(writer.backend, status.book_id))
+        intent = next(entry for entry in status.state.intents if entry.id == intent_id)
+        status, _ = carry_out(writer, status, intent)
     except PodiumError as error:
         raise _add_recovery_hint(error) from error
-    return _move_result(state, request, version, intent_id)
+    return _move_result(status, request, version, intent_id)
 
 
 def preview_moves(status: ModelStatus, request: MoveRequest, writer: Writer) -> tuple[Move, ...]:
@@ -99,35 +110,6 @@ def desired_holder(status: ModelStatus, request: MoveRequest) -> DesiredHolder:
     """Who holds the slot in question by the ledger: what the person decides against."""
     slot = _contested_slot(status.state, status.snapshot, request)
     return status.state.desired_holders(status.snapshot.is_possible)[slot] if slot else DesiredHolder()
-
-
-def rollback_target(writer: Writer, status: ModelStatus) -> str | None:
-    """The last *other* holder of Production that still exists with its model files; None when there is none."""
-    current_holders = status.snapshot.slot_states["production"].holders
-    candidates = dict.fromkeys(reversed(_production_history(status.state)))
-    existing = (number for number in candidates if number not in current_holders and number in status.snapshot.versions)
-    return next((number for number in existing if has_model_files(writer.backend, status.snapshot.model, number)), None)
-
-
-def roll_back(writer: Writer, model: str, reason: Reason, to_version: str | None, expected_holder: str | None) -> MoveResult:
-    """Put an earlier holder back into Production; by default the last other one that still exists with its model files.
-
-    Raises ActionRefused when there is none, or when `to_version` never was in Production or has lost its files.
-    """
-    status = sync_model_status(writer, model)
-    target = to_version or rollback_target(writer, status)
-    if target is None:
-        raise ActionRefused(f"No earlier version of {model} can go back to Production.", next="Promote another version instead.")
-    require_version(status.snapshot, target)
-    if target not in _production_history(status.state):
-        raise ActionRefused(
-            f"Version {target} of {model} never was in Production.", next="That would be a promotion: promote it instead."
-        )
-    if not has_model_files(writer.backend, model, target):
-        raise ActionRefused(
-            f"The model files of version {target} are gone.", next="Choose another version, or restore the files."
-        )
-    return move_version(writer, MoveRequest(model, target, "Production", reason, "roll_back", expected_holder))
 
 
 def target_version(state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> VersionSnapshot:
@@ -156,7 +138,7 @@ def _decision(writer: Writer, status: ModelStatus, request: MoveRequest) -> Call
     def make(state: BookState) -> Body:
         if state.model_created_at != status.snapshot.created_at:
             raise ActionRefused(f"{request.model} was made anew meanwhile.", next="Look again, then decide.")
-        _require_decidable(state, status.snapshot, request)
+        _require_decidable(state, status, request)
         return _decision_body(writer, state, status.snapshot, request)
 
     return make
@@ -182,15 +164,22 @@ def _decision_body(writer: Writer, state: BookState, snapshot: RegistrySnapshot,
     )
 
 
-def _require_decidable(state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> None:
-    """Raise ActionRefused when registry and ledger disagree, or the slot's holder is not the one the person decided against."""
-    drifted_slots = state.drifted_slots()
+def _require_decidable(state: BookState, status: ModelStatus, request: MoveRequest) -> None:
+    """Raise ActionRefused when registry and ledger disagree, or the slot's holder is not the one the person decided against.
+
+    `state` is the book as it is now, `status` what was read before.
+    """
+    snapshot, known_head = status.snapshot, status.state.book.head
+    in_flight = {*status.in_flight, *(intent.id for intent in state.open_intents if intent.position > known_head)}
+    drifted_slots = state.drifted_slots(in_flight=in_flight)
     if request.kind in ("adopt", "revert"):
         _require_drift(drifted_slots, state, snapshot, request)
     elif drifted_slots:
         stages = " and ".join(SLOTS[slot] for slot in drifted_slots)
+        is_half_moved = any(intent.id not in in_flight for intent in state.open_intents)
         raise ActionRefused(
-            f"{stages} of {request.model} was moved outside Podium, and nobody has said whether that stands.", next=_DRIFT_ADVICE
+            f"{stages} of {request.model} was moved outside Podium, and nobody has said whether that stands.",
+            next=_HALF_MOVED_ADVICE if is_half_moved else _DRIFT_ADVICE,
         )
     slot = _contested_slot(state, snapshot, request)
     holders = state.desired_holders(snapshot.is_possible)[slot].holders_text if slot else NO_HOLDER
@@ -222,7 +211,7 @@ def _accepts_observed(state: BookState, slot: Slot, request: MoveRequest) -> boo
 
 def _is_half_removed(state: BookState, slot: Slot, request: MoveRequest) -> bool:
     """Did the holder lose only its alias or only its stage, and does the request take it out altogether?"""
-    observed, desired = state.observed_slots[slot], state.desired_holders()[slot]
+    observed, desired = state.observed_slots[slot], state.settled_holders()[slot]
     return slot_of(request.to_stage) is None and observed.holders == desired.holders == (request.version,)
 
 
@@ -231,7 +220,7 @@ def _is_undecided(state: BookState, snapshot: RegistrySnapshot, request: MoveReq
     slot = slot_of(request.to_stage)
     if slot is None:
         return bool(_slots_lost_by_deletion(state, snapshot, request.version))
-    is_managed = state.desired_holders(snapshot.is_possible)[slot].is_managed
+    is_managed = state.settled_holders()[slot].is_managed
     recorded_holders, current_holders = state.observed_slots[slot].holders, snapshot.slot_states[slot].holders
     return not is_managed and recorded_holders == current_holders == (request.version,)
 
@@ -262,20 +251,16 @@ def _contested_slot(state: BookState, snapshot: RegistrySnapshot, request: MoveR
 
 def _slots_lost_by_deletion(state: BookState, snapshot: RegistrySnapshot, number: str) -> list[Slot]:
     """The slots that a deleted version holds by the ledger."""
-    desired = state.desired_holders_with_deleted()
+    desired = state.desired_holders_with_deleted(lambda _: False)
     return [slot for slot in state.slots_with_deleted_holder(snapshot.versions) if number in desired[slot].holders]
 
 
-def _production_history(state: BookState) -> list[str]:
-    """The versions that held Production by the record, oldest first, repeated for each time."""
-    holdings = recorded_holdings(state.current_life_entries)
-    return [holding.version for holding in holdings if holding.slot == "production" and holding.version]
-
-
-def _move_result(state: BookState, request: MoveRequest, version: VersionSnapshot, intent_id: str) -> MoveResult:
+def _move_result(status: ModelStatus, request: MoveRequest, version: VersionSnapshot, intent_id: str) -> MoveResult:
+    state, entries = status.state, status.state.book.entries
     outcome = {"APPLIED": "applied", "OVERTAKEN": "overtaken"}.get(state.outcomes.get(intent_id, ""), "failed")
-    entries = state.book.entries
     closings = [entry.body for entry in entries if isinstance(entry.body, Closing) and entry.body.intent == intent_id]
+    intent = next((entry for entry in entries if entry.id == intent_id), None)
+    later_intent = find_overtaking_intent(state, status.snapshot, intent) if intent and outcome == "overtaken" else None
     return MoveResult(
         model=request.model,
         version=request.version,
@@ -283,16 +268,18 @@ def _move_result(state: BookState, request: MoveRequest, version: VersionSnapsho
         to_stage=request.to_stage,
         outcome=outcome,  # type: ignore[arg-type]
         entry_id=intent_id,
-        position=next((entry.position for entry in entries if entry.id == intent_id), 0),
+        position=intent.position if intent else 0,
         displaced_versions=closings[0].displaced if closings else (),
         failure_reason=(closings[0].why or "") if closings else "The model was deleted or made anew.",
+        waiting_for=later_intent.id if later_intent else "",
     )
 
 
 def _add_recovery_hint(error: PodiumError) -> PodiumError:
     """The decision is written, and something failed before it was carried out: nothing is lost, and nothing is certain."""
     means = "The decision is in the ledger; how far it was carried out is not certain."
-    hint = f"{error.next} Then run recover, or look at the model again in two minutes.".strip()
+    advice = "Then look at the model again, or run recover: both show what is left to do, and finish it or give it up."
+    hint = f"{error.next} {advice}".strip()
     return type(error)(error.what, means=means, next=hint)
 
 

@@ -1,10 +1,8 @@
 """Reading registry and books through MLflow: one model at one moment, or all models in three calls."""
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -12,29 +10,24 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
 from lib.backends.capabilities import Capabilities, read_capabilities
-from lib.backends.mlflow_client import client, relaxed_gc
+from lib.backends.mlflow_client import client, read_pages, relaxed_gc
 from lib.backends.mlflow_errors import translate_error, translate_errors
-from lib.backends.reserved_names import STAGE_TAG
-from lib.errors import Busy, NotFound
+from lib.backends.reserved_names import BOOK_MODEL_TAG, BOOK_TAG, HEAD_TAG, KIND_TAG, STAGE_TAG
+from lib.errors import Busy
 from lib.ledger.entry.timestamps import timestamp_from_millis
 from lib.ledger.entry.vocabulary import SLOTS, STAGES
-from lib.ledger.state.book_lookup import ModelIncarnation, book_ids, resolve_book_id
-from lib.ledger.state.replay import BookState, replay
+from lib.ledger.state.book_lookup import ModelIncarnation, book_ids, book_lives, group_tagged_books, resolve_book_id
+from lib.ledger.state.replay import BookState
 from lib.ledger.state.volumes import BookVolumes, VolumeParams, read_volumes
 from lib.ledger.storage import book_cache
-from lib.ledger.storage.book import KIND_TAG, read_volume_params
-from lib.ledger.storage.book_index import (
-    BOOK_TAG,
-    find_book_state,
-    find_ledger_experiment_id,
-    read_index_params,
-    read_sealed_index_params,
-)
-from lib.registry.snapshot import HEAD_TAG, RegistrySnapshot, VersionSnapshot, version_sort_key
+from lib.ledger.storage.book import read_named_params
+from lib.ledger.storage.book_index import find_book_state, find_ledger_experiment_id, read_index_params
+from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, version_sort_key
 
 _MODELS_PER_PAGE, _VERSIONS_PER_PAGE, _RUNS_PER_PAGE = 1000, 10_000, 10_000
 _MAX_TORN_READS = 20
-_MODEL_NAME_TAG = "podium.model"
+_MAX_SINGLE_READS = 100
+"""So many runs of a ledger are read one by one; beyond that, all of it at once."""
 _OPEN_VOLUMES_FILTER = f"tags.`{KIND_TAG}` = 'book'"
 """Finished volumes are tagged otherwise. A tag that somebody changed costs a request, and hides nothing."""
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
@@ -75,7 +68,7 @@ def read_all_snapshots(backend: Backend) -> tuple[RegistrySnapshot, ...]:
     """All registered models with their versions, by name."""
     capabilities = read_capabilities(backend)
     with translate_errors("The registered models"), relaxed_gc():
-        models = _read_pages(
+        models = read_pages(
             lambda token: client(backend).search_registered_models(max_results=_MODELS_PER_PAGE, page_token=token)
         )
     versions = _read_versions(backend, "")
@@ -92,7 +85,7 @@ def read_book_state(backend: Backend, model: str) -> BookState | None:
 
 def incarnation_of(snapshot: RegistrySnapshot) -> ModelIncarnation:
     """A registered model as the index of the ledger identifies it."""
-    return ModelIncarnation(snapshot.model, snapshot.created_at, snapshot.tagged_book_id)
+    return ModelIncarnation(snapshot.model, snapshot.created_at, snapshot.tagged_book_id, snapshot.head_book_ids)
 
 
 def read_all_books(backend: Backend) -> dict[str, LoadedBook]:
@@ -106,41 +99,19 @@ def read_all_books(backend: Backend) -> dict[str, LoadedBook]:
     with translate_errors("The ledger"), relaxed_gc():
         runs = _read_runs(backend, experiment_id, _OPEN_VOLUMES_FILTER, ViewType.ACTIVE_ONLY)
         runs |= _read_runs(backend, experiment_id, "", ViewType.DELETED_ONLY)
+        finished_volumes = {book_id: book_cache.cached_finished_volumes(backend, book_id) for book_id in indexed_ids}
+        if len([book_id for book_id in indexed_ids if not finished_volumes[book_id] and book_id not in runs]) > _MAX_SINGLE_READS:
+            runs |= _read_runs(backend, experiment_id, "", ViewType.ACTIVE_ONLY)
         fetch = partial(_volume_params, backend, runs)
         volumes_by_book = {
-            book_id: read_volumes(
-                fetch, book_id, book_cache.cached_finished_volumes(backend, book_id), book_cache.decode_volume_cached
-            )
-            for book_id in sorted(indexed_ids)
+            book_id: read_volumes(fetch, book_id, finished_volumes[book_id], book_cache.decode_volume_cached)
+            for book_id in _readable_book_ids(indexed_ids, {*runs, *filter(finished_volumes.get, indexed_ids)})
         }
     return {
         book_id: _loaded_book(runs, volumes, book_cache.replay_cached(backend, book_id, volumes))
         for book_id, volumes in volumes_by_book.items()
         if volumes
     }
-
-
-def read_all_books_uncached(backend: Backend) -> dict[str, LoadedBook]:
-    """The same, all of it fetched, hashed and parsed anew, whatever was read before."""
-    experiment_id, indexed_ids = find_ledger_experiment_id(backend), book_ids(read_index_params(backend))
-    if experiment_id is None:
-        return {}
-    with translate_errors("The ledger"), relaxed_gc():
-        runs = _read_runs(backend, experiment_id, "", ViewType.ALL)
-        fetch = partial(_volume_params, backend, runs)
-        volumes_by_book = {book_id: read_volumes(fetch, book_id) for book_id in sorted(indexed_ids)}
-    return {book_id: _loaded_book(runs, volumes, replay(volumes.book)) for book_id, volumes in volumes_by_book.items() if volumes}
-
-
-def read_sealed_books(backend: Backend) -> dict[str, LoadedBook]:
-    """The same by the seals of the index runs alone, for a ledger whose index cannot be trusted. Books that are gone are left out."""
-    books = dict[str, LoadedBook]()
-    for book_id in sorted(book_ids(read_sealed_index_params(backend))):
-        with suppress(NotFound), translate_errors("The ledger"):
-            runs = {book_id: client(backend).get_run(book_id)}
-            volumes = read_volumes(partial(_volume_params, backend, runs), book_id)
-            books |= {book_id: _loaded_book(runs, volumes, replay(volumes.book))} if volumes else {}
-    return books
 
 
 def read_all_book_states(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, BookState]:
@@ -154,10 +125,17 @@ def find_book_ids(
     backend: Backend, snapshots: tuple[RegistrySnapshot, ...], loaded_books: Mapping[str, LoadedBook]
 ) -> dict[str, str]:
     """Model → the run id of its book, for all models that have one."""
-    index, existing_times = read_index_params(backend), {snapshot.created_at for snapshot in snapshots}
-    created_at_by_book = {book_id: book.state.model_created_at for book_id, book in loaded_books.items() if book.is_active}
+    return match_books(read_index_params(backend), snapshots, loaded_books)
+
+
+def match_books(
+    index: Mapping[str, str], snapshots: tuple[RegistrySnapshot, ...], loaded_books: Mapping[str, LoadedBook]
+) -> dict[str, str]:
+    """The same for an index that was read already."""
+    tagged_books = group_tagged_books(map(incarnation_of, snapshots))
+    lives_by_book = {book_id: book_lives(book.state) for book_id, book in loaded_books.items()}
     book_id_by_model = {
-        snapshot.model: resolve_book_id(index, incarnation_of(snapshot), created_at_by_book.get, existing_times.__contains__)
+        snapshot.model: resolve_book_id(index, incarnation_of(snapshot), lives_by_book.get, lambda: tagged_books)
         for snapshot in snapshots
     }
     return {model: book_id for model, book_id in book_id_by_model.items() if book_id is not None and book_id in loaded_books}
@@ -169,16 +147,22 @@ def find_renamed_model(backend: Backend, created: str) -> str | None:
     return models[0] if len(models) == 1 else None
 
 
+def _readable_book_ids(indexed_ids: Collection[str], known_ids: Collection[str]) -> list[str]:
+    """The books to read. Where the index names too many that are not known to stand in the ledger, somebody planted them."""
+    unknown_count = len([book_id for book_id in indexed_ids if book_id not in known_ids])
+    return sorted(book_id for book_id in indexed_ids if book_id in known_ids or unknown_count <= _MAX_SINGLE_READS)
+
+
 def _volume_params(backend: Backend, runs: Mapping[str, Run], run_id: str) -> VolumeParams | None:
     """One run of a book: from the runs already fetched, else from the store."""
     run = runs.get(run_id)
-    return VolumeParams(run.data.params, run.info.lifecycle_stage == "active") if run else read_volume_params(backend, run_id)
+    return VolumeParams(run.data.params, run.info.lifecycle_stage == "active") if run else read_named_params(backend, run_id)
 
 
 def _loaded_book(runs: Mapping[str, Run], volumes: BookVolumes, state: BookState) -> LoadedBook:
     deleted = {run_id for run_id, run in runs.items() if run.info.lifecycle_stage != "active"} | set(volumes.deleted_run_ids)
     run_ids = [volume.run_id for volume in volumes.book.volumes]
-    names = [runs[run_id].data.tags.get(_MODEL_NAME_TAG, "") for run_id in run_ids if run_id in runs]
+    names = [runs[run_id].data.tags.get(BOOK_MODEL_TAG, "") for run_id in run_ids if run_id in runs]
     return LoadedBook(state, tuple(run_id for run_id in run_ids if run_id in deleted), next(iter(names), ""))
 
 
@@ -193,26 +177,16 @@ def _read_model(backend: Backend, model: str) -> RegisteredModel | None:
 
 def _read_versions(backend: Backend, filter_text: str) -> list[ModelVersion]:
     with translate_errors("The versions"), relaxed_gc():
-        return _read_pages(
+        return read_pages(
             lambda token: client(backend).search_model_versions(filter_text, max_results=_VERSIONS_PER_PAGE, page_token=token)
         )
 
 
 def _read_runs(backend: Backend, experiment_id: str, filter_text: str, view: str) -> dict[str, Run]:
-    runs = _read_pages(
+    runs = read_pages(
         lambda token: client(backend).search_runs([experiment_id], filter_text, view, _RUNS_PER_PAGE, page_token=token)
     )
     return {run.info.run_id: run for run in runs}
-
-
-def _read_pages(search: Callable[[str | None], Any]) -> list[Any]:
-    """All pages of a search of MLflow, given the search for one page token."""
-    items, token = list[Any](), None
-    while True:
-        page = search(token)
-        items += page
-        if not (token := page.token):
-            return items
 
 
 def _name_filter(model: str) -> str:

@@ -1,66 +1,44 @@
-"""Reconciliation: how the registry is made to follow the ledger (the facts of the protocol: docs/decisions/0002).
+"""Reconciliation: comparing ledger and registry of a model, and recording what nobody recorded (docs/decisions/0002).
 
-A sync compares registry and ledger and records what nobody recorded. Convergence makes one move and compares again, until nothing
-differs. A writer closes only its own intents; what a dead writer left open is closed by `recover`, or by a sync after a grace period.
-With no intent open nothing is ever moved.
+A look writes entries only. It never moves the registry, and leaves open decisions to their writers and to people: see `convergence`
+and `recover`.
 """
 
-from collections.abc import Collection
 from dataclasses import replace
-
-from mlflow.exceptions import MlflowException
+from datetime import datetime
 
 from lib.backends.backend import Backend
-from lib.backends.capabilities import forget_capabilities
-from lib.backends.mlflow_client import client
-from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, is_unknown_endpoint, translate_error, unanswered_cause
-from lib.backends.permissions import Resource, explain_refusal
-from lib.backends.reserved_names import STAGE_TAG
-from lib.errors import BackendError, LedgerBroken, NotFound, PodiumError
+from lib.backends.reserved_names import BOOK_TAG, HEAD_TAG
+from lib.errors import LedgerBroken, NotFound
 from lib.ledger.chain.hash_chain import DecodedBook, Entry
-from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
+from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Opened
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.storage.book import Writer, read_book
-from lib.ledger.storage.book_index import BOOK_TAG, BookLocation, clear_deleted_mark, ensure_book, find_book_id, mark_book_deleted
-from lib.registry.change_recorder import (
-    GRACE_PERIOD,
-    ModelStatus,
-    append_closing,
-    append_missing_entries,
-    append_restored,
-    tag_model_book,
-    tag_version_head,
-)
-from lib.registry.move_plan import Move, plan_moves
-from lib.registry.permission_check import required_permission
+from lib.ledger.storage.book_index import BookLocation, clear_deleted_mark, ensure_book, find_book_id, mark_book_deleted
+from lib.ledger.storage.inventory_reader import require_explained_inventory
+from lib.registry.change_recorder import append_missing_entries, append_restored, tag_model_book
+from lib.registry.model_status import ModelStatus, intents_in_flight
 from lib.registry.reader import incarnation_of, read_snapshot
-from lib.registry.snapshot import HEAD_TAG, RegistrySnapshot
+from lib.registry.snapshot import RegistrySnapshot
 
 _MAX_PASSES = 100
-_RETRYABLE_CODES = ("RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INTERNAL_ERROR")
 
 
-def sync_model_status(writer: Writer, model: str) -> ModelStatus:
-    """Compare ledger and registry of a model, record what nobody recorded, and close what a dead writer left open long ago.
+def read_model_status(backend: Backend, model: str, now: datetime) -> ModelStatus:
+    """Ledger and registry of a model at this moment; writes nothing. A model without a book is shown as if its record began now.
 
-    Raises NotFound when there is no such model and never was, LedgerBroken when the record may not be written.
+    Raises LedgerBroken when it has no book and something of Podium is unexplained: its record may only be out of reach.
     """
-    status = _record_changes(writer, model)
-    deadline = writer.clock() - GRACE_PERIOD
-    stale = tuple(intent.id for intent in status.state.open_intents if parse_timestamp(intent.body.recorded_at) < deadline)
-    return close_intents(writer, status, stale) if stale else status
-
-
-def read_model_status(backend: Backend, model: str) -> ModelStatus:
-    """Ledger and registry of a model; writes nothing. A model without a book is shown as if its record began now."""
     snapshot = read_snapshot(backend, model)
     book_id = find_book_id(backend, incarnation_of(snapshot)) or ""
     if book_id:
-        return ModelStatus(read_book(backend, book_id), snapshot, book_id)
+        state = read_book(backend, book_id)
+        return ModelStatus(state, snapshot, book_id, format_timestamp(now), intents_in_flight(backend, state, now))
     if snapshot.created_at is None:
         raise _unknown_model(model)
+    require_explained_inventory(backend)
     return ModelStatus(_initial_state(backend, snapshot), snapshot, book_id)
 
 
@@ -78,33 +56,18 @@ def _initial_state(backend: Backend, snapshot: RegistrySnapshot) -> BookState:
     return replay(DecodedBook((Entry(1, "preview", "", body),), ("", ""), ()))
 
 
-def recover(writer: Writer, model: str) -> tuple[ModelStatus, tuple[str, ...]]:
-    """Finish or give up every open intent of a model at once. Returns the status afterwards and the ids that were closed."""
-    status = _record_changes(writer, model)
-    intent_ids = tuple(intent.id for intent in status.state.open_intents)
-    return (close_intents(writer, status, intent_ids) if intent_ids else status), intent_ids
+def sync_model_status(writer: Writer, model: str) -> ModelStatus:
+    """Compare ledger and registry of a model and record what nobody recorded, until the record explains what the registry shows.
 
-
-def close_intents(writer: Writer, status: ModelStatus, intent_ids: Collection[str]) -> ModelStatus:
-    """Converge, then close the open intents among `intent_ids`; converge again when another intent arrived meanwhile."""
-    status = replace(status, state=read_book(writer.backend, status.book_id))
-    while any(intent.id in intent_ids for intent in status.state.open_intents):
-        status = _converge(writer, status.snapshot.model, intent_ids)
-        intent = next((intent for intent in status.state.open_intents if intent.id in intent_ids), None)
-        if intent is not None:
-            append_closing(writer, status, intent)
-            status = replace(status, state=read_book(writer.backend, status.book_id))
-            tag_version_head(writer, status, intent)
-    return status
-
-
-def _record_changes(writer: Writer, model: str) -> ModelStatus:
-    """Read ledger and registry and append what is missing, until the record explains everything the registry shows."""
+    Moves nothing and closes no open decision. Raises NotFound when there is no such model and never was, LedgerBroken when the record
+    may not be written.
+    """
     location = _locate_book(writer, model)
     for _ in range(_MAX_PASSES):
         at = format_timestamp(writer.clock())
         state = _read_book(writer, location.book_id, at)
-        status = ModelStatus(state, read_snapshot(writer.backend, model), location.book_id, at)
+        in_flight = intents_in_flight(writer.backend, state, writer.clock())
+        status = ModelStatus(state, read_snapshot(writer.backend, model), location.book_id, at, in_flight)
         if status.snapshot.created_at and status.snapshot.tagged_book_id != location.book_id:
             tag_model_book(writer, model, location.book_id)
         if location.deleted_at:
@@ -151,46 +114,3 @@ def _unknown_book(problem: str, fix: str) -> LedgerBroken:
 
 def _unknown_model(model: str) -> NotFound:
     return NotFound(f"There is no registered model {model}.", next="Check the name; models are listed on the Models page.")
-
-
-def _converge(writer: Writer, model: str, intent_ids: Collection[str]) -> ModelStatus:
-    """Make one move for these intents and compare again, until no move is left."""
-    error: PodiumError | None = None
-    for _ in range(_MAX_PASSES):
-        status = _record_changes(writer, model)
-        moves = plan_moves(status.state, status.snapshot, intent_ids) if status.snapshot.created_at else ()
-        if not moves:
-            return status
-        error = _write_move(writer, model, moves[0])
-    raise error or BackendError(
-        f"The registry of {model} does not come to rest.", next="Find out who keeps moving it, then run recover."
-    )
-
-
-def _write_move(writer: Writer, model: str, move: Move) -> PodiumError | None:
-    """One registry write. An error that the next comparison may resolve (gone, or a lost race in the database) is only returned."""
-    registry = client(writer.backend)
-    try:
-        if move.verb == "alias":
-            registry.set_registered_model_alias(model, move.target, move.version)
-        elif move.verb == "unalias":
-            registry.delete_registered_model_alias(model, move.target)
-        elif move.is_stage_tag:
-            registry.set_model_version_tag(model, move.version, STAGE_TAG, move.target)
-        else:
-            registry.transition_model_version_stage(model, move.version, move.target)
-    except MlflowException as error:
-        return _translate_write_error(writer.backend, model, move, error)
-    return None
-
-
-def _translate_write_error(backend: Backend, model: str, move: Move, error: MlflowException) -> PodiumError:
-    """A failed write as our error: raised when it would fail again, returned when the next comparison may find another way."""
-    if error.error_code in PERMISSION_ERROR_CODES:
-        raise explain_refusal(backend, Resource("registered_model", model, model), required_permission((move,))) from error
-    translated = translate_error(error, model)
-    if is_unknown_endpoint(error):
-        forget_capabilities(backend)  # the server changed since it was probed: the next pass plans for what it can do now
-    elif error.error_code not in _RETRYABLE_CODES or unanswered_cause(error):
-        raise translated from error
-    return translated

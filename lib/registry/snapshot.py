@@ -3,11 +3,10 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from lib.ledger.chain.anchor_text import Head, parse_head
 from lib.ledger.chain.hash_chain import Anchor, Entry
 from lib.ledger.entry.types import Decided, Identity, SlotState
 from lib.ledger.entry.vocabulary import SLOTS, Slot
-
-HEAD_TAG = "podium.head"
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,12 @@ class RegistrySnapshot:
         """Versions that carry the head of a book which is not among the known ones."""
         return tuple(number for number, head in self._heads().items() if head.book_id and head.book_id not in known_books)
 
-    def _heads(self) -> dict[str, "Head"]:
+    @property
+    def head_book_ids(self) -> tuple[str, ...]:
+        """The books that the heads on the versions name."""
+        return tuple(dict.fromkeys(head.book_id for head in self._heads().values() if head.book_id))
+
+    def _heads(self) -> dict[str, Head]:
         return {version.number: head for version in self.versions.values() if (head := parse_head(version.head))}
 
     def is_possible(self, intent: Entry) -> bool:
@@ -92,22 +96,3 @@ class RegistrySnapshot:
 def version_sort_key(number: str) -> tuple[int, str]:
     """Sorts version numbers as numbers: 2 before 10."""
     return (int(number), "") if number.isdigit() else (0, number)
-
-
-@dataclass(frozen=True)
-class Head:
-    """The head tag of a version: the position, the chain there, and the run id of the book."""
-
-    anchor: Anchor
-    book_id: str
-
-    @property
-    def text(self) -> str:
-        """As the tag holds it."""
-        return f"{self.anchor.position} {self.anchor.chain} {self.book_id}"
-
-
-def parse_head(text: str) -> Head | None:
-    """The head in "17 5d9e… 7c1f…"; None when the text is not a head."""
-    position, chain, book_id = (*text.split(" "), "", "", "")[:3]
-    return Head(Anchor(int(position), chain), book_id) if position.isdecimal() and len(chain) == 64 else None

@@ -1,30 +1,35 @@
-"""Verify the books: recompute everything from what the store holds now, and compare with anchors noted elsewhere."""
+"""Verify the books: recompute everything from what the store holds now, and compare with anchors noted elsewhere.
 
-from collections.abc import Mapping, Sequence
+All of the store is searched: what of Podium no index explains is a finding, too, under the name of the index's experiment where it
+belongs to no model.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lib.backends.backend import Backend
 from lib.backends.reserved_names import INDEX_EXPERIMENT
-from lib.errors import LedgerBroken, NotFound
+from lib.errors import NotFound
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor
-from lib.ledger.chain.hash_chain import Anchor, DecodedBook, LedgerFinding, check_clock_skew, collect_findings
-from lib.ledger.state.book_lookup import book_ids
+from lib.ledger.chain.book_findings import check_clock_skew, collect_findings, condense_findings
+from lib.ledger.chain.entry_signatures import signature_findings
+from lib.ledger.chain.hash_chain import Anchor, DecodedBook, LedgerFinding
+from lib.ledger.state.index_findings import find_index_strays, named_lives
+from lib.ledger.state.inventory_findings import InventoryFinding, judge_inventory
+from lib.ledger.state.ledger_inventory import LedgerInventory
 from lib.ledger.state.volumes import carry_findings
 from lib.ledger.storage.book_index import find_book_id, read_index_params
-from lib.registry.reader import (
-    LoadedBook,
-    find_book_ids,
-    incarnation_of,
-    read_all_books_uncached,
-    read_all_snapshots,
-    read_sealed_books,
-    read_snapshot,
-)
+from lib.ledger.storage.index_run import find_index_id
+from lib.ledger.storage.inventory_reader import read_inventory, read_ledger_tags, require_explained_inventory
+from lib.registry.ledger_search import IndexedBooks, ledger_tags, read_indexed_books
+from lib.registry.reader import LoadedBook, incarnation_of, match_books, read_all_snapshots, read_snapshot
 from lib.registry.snapshot import RegistrySnapshot
 from lib.text import clean_text
 
 _EMPTY_BOOK = DecodedBook((), ("",), ())
 _UNNAMED_BOOK = "a book without a name"
+_MAX_MISSING_BOOKS = 20
+"""So many are named one by one; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -45,66 +50,123 @@ class BookVerification:
 def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = ()) -> BookVerification:
     """Check the book of a model against itself, the heads tagged on its versions, and `anchors`. Writes nothing.
 
-    Raises NotFound when the model has no book, LedgerBroken when the index that should name it was tampered with.
+    Raises NotFound when the model has no book, LedgerBroken when the index that should name it was tampered with, or when there is a
+    record that no index explains.
     """
     snapshot = read_snapshot(backend, model)  # before the book: a head noted in between would seem to be ahead of it
     book_id = find_book_id(backend, incarnation_of(snapshot))
+    if book_id is None:
+        require_explained_inventory(backend)
     if book_id is None and snapshot.created_at is None:
         raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
     if book_id is None:
         raise NotFound(f"{model} has no record yet.", next="A record begins with the first look that may write.")
-    books = read_all_books_uncached(backend)
-    return _verify_book(model, book_id, books, snapshot, anchors) if book_id in books else _missing_book(model, book_id)
+    index_id, index_params = find_index_id(backend) or "", read_index_params(backend)
+    inventory = LedgerInventory(tags=ledger_tags([snapshot]), index_id=index_id, index_params=index_params)
+    books = read_indexed_books(backend, inventory, [book_id])
+    if book_id not in books.books:
+        return _missing_book(model, book_id, books)
+    return _verify_book(model, (book_id, books.books[book_id]), snapshot, judge_inventory(inventory), anchors)
+
+
+def verify_index(backend: Backend) -> tuple[BookVerification, ...]:
+    """What of Podium no index explains and belongs to no model; nothing when all is well. Writes nothing."""
+    return _index_verifications(judge_inventory(read_inventory(backend, read_ledger_tags(backend))))
 
 
 def verify_all(backend: Backend, model_anchors: Sequence[ModelAnchor] = ()) -> tuple[BookVerification, ...]:
     """Check every book the index names, deleted ones and those of deleted models too, by name, and compare with `model_anchors`.
 
-    An anchor of a model that has no book here is a finding of its own, and so is an index that was tampered with: then the books are
-    found by the seals of the index runs.
+    An anchor of a model that has no book here is a finding of its own, and so is whatever no index explains. Where the index was tampered
+    with, the books are found by the seals of the index runs.
     """
-    snapshots, verifications = read_all_snapshots(backend), list[BookVerification]()
-    try:
-        indexed_ids, books = book_ids(read_index_params(backend)), read_all_books_uncached(backend)
-        owners = {book_id: model for model, book_id in find_book_ids(backend, snapshots, books).items()}
-    except LedgerBroken as error:
-        books, owners = read_sealed_books(backend), {snapshot.tagged_book_id: snapshot.model for snapshot in snapshots}
-        indexed_ids = frozenset(books)
-        verifications.append(BookVerification(INDEX_EXPERIMENT, _EMPTY_BOOK, (LedgerFinding(0, "index changed", str(error)),)))
-    snapshot_by_model = {snapshot.model: snapshot for snapshot in snapshots}
-    pairs = sorted((owners.get(book_id) or book.model, book_id) for book_id, book in books.items())
-    for model, book_id in pairs:
+    snapshots = read_all_snapshots(backend)
+    inventory = read_inventory(backend, ledger_tags(snapshots))
+    findings, books = judge_inventory(inventory), read_indexed_books(backend, inventory)
+    owners = _book_owners(inventory, snapshots, books)
+    snapshot_by_model, tag_findings = {snapshot.model: snapshot for snapshot in snapshots}, _group_by_model(findings)
+    strays = () if inventory.index_problem else _find_index_strays(inventory.index_params, books.books, snapshots)
+    missing_books = [(_tagged_owner(snapshots, book_id), book_id) for book_id in (*books.missing_ids, *books.refused_ids)]
+    missing_books.sort(key=lambda owner_and_id: owner_and_id[0] == _UNNAMED_BOOK)
+    if more_count := len(missing_books[_MAX_MISSING_BOOKS:]):
+        means = f"The index names {more_count:,} more runs as books, and the store has none of them: removed for good, or never there."
+        strays = (*strays, LedgerFinding(0, "book missing", means))
+    verifications = list(_index_verifications(findings, strays))
+    for model, book_id in sorted((owners.get(book_id) or book.model, book_id) for book_id, book in books.books.items()):
         snapshot = snapshot_by_model[model] if book_id in owners else RegistrySnapshot(model)
-        verifications.append(_verify_book(model, book_id, books, snapshot))
-    verifications += [_missing_book(_tagged_owner(snapshots, book_id), book_id) for book_id in sorted(indexed_ids - set(books))]
+        model_findings = tag_findings.pop(model, []) if book_id in owners else ()
+        verifications.append(_verify_book(model, (book_id, books.books[book_id]), snapshot, model_findings))
+    verifications += [_missing_book(model, book_id, books) for model, book_id in missing_books[:_MAX_MISSING_BOOKS]]
+    verifications += [
+        BookVerification(model, _EMPTY_BOOK, tuple(model_findings), frozenset({model}))
+        for model, model_findings in sorted(tag_findings.items())
+    ]
     return _compare_anchors(verifications, model_anchors)
 
 
+def _book_owners(inventory: LedgerInventory, snapshots: tuple[RegistrySnapshot, ...], books: IndexedBooks) -> dict[str, str]:
+    """Run id of a book → the registered model it belongs to; where the index cannot be trusted, by the tags of the models alone."""
+    if inventory.index_problem or not inventory.index_id:
+        tagged_models = {snapshot.tagged_book_id: snapshot.model for snapshot in snapshots}
+        return {book_id: model for book_id, model in tagged_models.items() if book_id in books.books}
+    return {book_id: model for model, book_id in match_books(inventory.index_params, snapshots, books.books).items()}
+
+
+def _group_by_model(findings: Iterable[InventoryFinding]) -> dict[str, list[InventoryFinding]]:
+    """The findings about the tags of registered models, by model."""
+    findings_by_model = dict[str, list[InventoryFinding]]()
+    for finding in findings:
+        if finding.model:
+            findings_by_model.setdefault(finding.model, []).append(finding)
+    return findings_by_model
+
+
+def _index_verifications(
+    findings: Iterable[InventoryFinding], strays: Iterable[LedgerFinding] = ()
+) -> tuple[BookVerification, ...]:
+    index_findings = (*(finding for finding in findings if not finding.model), *strays)
+    return (BookVerification(INDEX_EXPERIMENT, _EMPTY_BOOK, index_findings),) if index_findings else ()
+
+
 def _verify_book(
-    model: str, book_id: str, books: Mapping[str, LoadedBook], snapshot: RegistrySnapshot, anchors: Sequence[Anchor] = ()
+    model: str,
+    located_book: tuple[str, LoadedBook],
+    snapshot: RegistrySnapshot,
+    tag_findings: Iterable[InventoryFinding],
+    anchors: Sequence[Anchor] = (),
 ) -> BookVerification:
-    book = books[book_id].state.book
+    """`tag_findings` are about the tags of this model that lead to another book than this index knows."""
+    book_id, loaded_book = located_book
+    book = loaded_book.state.book
     findings = [
         *collect_findings(book, (*snapshot.anchors(book_id), *anchors)),
         *carry_findings(book),
+        *condense_findings(tuple(signature_findings(book))),
         *check_clock_skew(book.entries),
     ]
-    for run_id in books[book_id].deleted_run_ids:
+    for run_id in loaded_book.deleted_run_ids:
         means = f"A run of this book was deleted. Restore run {run_id}, before MLflow's gc removes it."
-        findings.append(LedgerFinding(0, "book deleted", means))
-    foreign_tags = set(snapshot.versions_of_other_books({*books, book_id}))
-    if snapshot.tagged_book_id and snapshot.tagged_book_id not in books:
-        foreign_tags.add(f"the model ({snapshot.tagged_book_id[:8]}…)")
-    if foreign_tags:
-        means = f"A book that this index does not name is noted on {', '.join(sorted(foreign_tags))}: copied from elsewhere, or replaced here."
-        findings.append(LedgerFinding(0, "replaced book", means))
+        findings.append(LedgerFinding(0, "book deleted", means, subject=run_id))
+    findings += [replace(finding, what="replaced book") for finding in tag_findings]
     names = frozenset({model, *(entry.body.model for entry in book.entries if entry.body.model)})
     return BookVerification(model, book, tuple(findings), names)
 
 
-def _missing_book(model: str, book_id: str) -> BookVerification:
-    means = f"The index names run {book_id} as this book, and the store has it no more. Bring it back from a backup."
-    return BookVerification(model, _EMPTY_BOOK, (LedgerFinding(0, "book missing", means),), frozenset({model}))
+def _find_index_strays(
+    index_params: Mapping[str, str], books: Mapping[str, LoadedBook], snapshots: Sequence[RegistrySnapshot]
+) -> tuple[LedgerFinding, ...]:
+    lives_by_book = {book_id: named_lives(book.state, book.model) for book_id, book in books.items()}
+    return find_index_strays(index_params, lives_by_book, map(incarnation_of, snapshots))
+
+
+def _missing_book(model: str, book_id: str, books: IndexedBooks) -> BookVerification:
+    if book_id in books.refused_ids:
+        what = "book not readable"
+        means = f"The index names run {book_id} as this book. It is not there, or this account may not read it: nobody can judge it so."
+    else:
+        what = "book missing"
+        means = f"The index names run {book_id} as this book, and the store has it no more. Bring it back from a backup."
+    return BookVerification(model, _EMPTY_BOOK, (LedgerFinding(0, what, means, subject=book_id),), frozenset({model}))
 
 
 def _tagged_owner(snapshots: Sequence[RegistrySnapshot], book_id: str) -> str:

@@ -1,5 +1,6 @@
 """Hypothesis tests between samples: Welch's test for two means, and Holm's correction when several are tested together. Pure."""
 
+import gc
 from collections.abc import Sequence
 
 from lib.statistics.samples import CONFIDENCE_LEVEL, SampleSummary
@@ -26,5 +27,9 @@ def reject_by_holm(p_values: Sequence[float]) -> list[bool]:
 
     if not p_values:
         return []
-    rejected, *_ = multipletests(p_values, alpha=1 - CONFIDENCE_LEVEL, method="holm")
+    gc.freeze()  # statsmodels collects garbage at every call, which takes a second where there are many objects to look at
+    try:
+        rejected, *_ = multipletests(p_values, alpha=1 - CONFIDENCE_LEVEL, method="holm")
+    finally:
+        gc.unfreeze()
     return [bool(value) for value in rejected]

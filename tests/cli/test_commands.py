@@ -8,8 +8,10 @@ import pytest
 
 from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.mlflow_client import client
+from lib.registry import convergence
 from lib.registry.reader import read_book_state, read_snapshot
 from tests.support.ledger_stores import book_id_of, make_registered_model, make_trained_run
+from tests.support.registry_factories import leave_intent_open
 
 WHY = ["--reason", "Five trees get seventeen of eighteen right.", "--category", "better"]
 
@@ -144,7 +146,64 @@ def test_the_runs_of_an_experiment_come_with_numbers_as_json_can_hold_them(run, 
 def test_recover_says_when_nothing_was_left_open(run, fresh_store):
     make_registered_model(fresh_store)
     document, _ = run("recover")
-    assert document == {"closed": []}
+    assert document == {"models": []}
+
+
+def test_recover_lists_what_is_open_and_moves_nothing(run, fresh_store):
+    make_registered_model(fresh_store)
+    intent_id = leave_intent_open(fresh_store)
+    document, _ = run("recover", code=3)
+    (intent,) = document["models"][0]["intents"]
+    assert (intent["id"], intent["outcome"], intent["place"], intent["version"], intent["to"]) == (
+        intent_id,
+        "open",
+        2,
+        "2",
+        "Production",
+    )
+    assert read_snapshot(fresh_store, "wine").aliases == {}
+    assert run("recover", "wine", code=3)[0] == document
+
+
+@pytest.mark.parametrize(
+    ("choice", "outcome", "aliases"), [("--finish", "applied", {"production": "2"}), ("--give-up", "failed", {})]
+)
+def test_recover_finishes_or_gives_up_with_a_reason(run, fresh_store, choice, outcome, aliases):
+    make_registered_model(fresh_store)
+    intent_id = leave_intent_open(fresh_store)
+    document, _ = run("recover", "wine", choice, "--intent", intent_id, *WHY)
+    assert [(intent["id"], intent["outcome"]) for intent in document["models"][0]["intents"]] == [(intent_id, outcome)]
+    assert read_snapshot(fresh_store, "wine").aliases == aliases
+    closing = read_book_state(fresh_store, "wine").book.entries[-1].body
+    assert (closing.by.name, closing.reason.text) == ("pipeline", WHY[1])
+    assert run("recover")[0] == {"models": []}
+
+
+def test_recover_needs_a_choice_with_its_reason_and_a_decision_that_is_open(run, fresh_store):
+    make_registered_model(fresh_store)
+    leave_intent_open(fresh_store)
+    run("recover", "--finish", code=2)
+    run("recover", *WHY, code=2)
+    _, error = run("recover", "--finish", "--intent", "nothing", *WHY, code=1)
+    assert "There is no open decision nothing" in error
+    assert read_snapshot(fresh_store, "wine").aliases == {}
+
+
+def test_a_promotion_that_a_later_open_decision_overtakes_exits_with_1_and_names_it(run, fresh_store, monkeypatch):
+    make_registered_model(fresh_store)
+    run("promote", "wine", "1", "--to", "production", *WHY)
+    monkeypatch.setattr(convergence, "LATER_DECISION_WAIT", 0.2)
+    real, later_ids = client(fresh_store).set_registered_model_alias, []
+
+    def decide_first(*args):
+        later_ids.extend([] if later_ids else [leave_intent_open(fresh_store, "3")])
+        return real(*args)
+
+    monkeypatch.setattr(client(fresh_store), "set_registered_model_alias", decide_first)
+    move, error = run("promote", "wine", "2", "--to", "production", *WHY, code=1)
+    assert (move["outcome"], [move["waiting_for"]]) == ("overtaken", later_ids)
+    assert "a later decision is still open" in error
+    assert read_snapshot(fresh_store, "wine").slot_states["production"].holders == ("2",)
 
 
 def test_the_demos_are_listed_with_their_parameters(run):

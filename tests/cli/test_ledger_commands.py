@@ -313,18 +313,22 @@ def test_a_drift_that_cannot_be_settled_that_way_stays_open(run, fresh_store):
     assert all(finding["open"] is False for finding in adoption["findings"])
 
 
-@pytest.mark.parametrize("kind", ["a newer schema", "no JSON"])
+@pytest.mark.parametrize("kind", ["a newer schema, signed", "a newer schema, not signed", "no JSON"])
 def test_a_book_with_an_entry_that_is_not_understood_is_read_as_far_as_it_is_known(run, fresh_store, tmp_path, kind):
     from lib.ledger.chain.hash_chain import encode_entry, param_key
+    from tests.support.entry_signing import make_private_key
     from tests.support.ledger_entries import make_newer_entry
 
     make_registered_model(fresh_store)
     run("promote", "wine", "1", "--to", "Production", *WHY)
     state = read_book_state(fresh_store, "wine")
     invalid_param = param_key(state.book.head + 1), encode_entry("01ARZ3NDEKTSV4RRFFQ69G5FAV", "no { JSON", state.book.chain)[0]
-    client(fresh_store).log_param(
-        book_id_of(fresh_store), *(make_newer_entry(state) if kind == "a newer schema" else invalid_param)
-    )
+    params = {
+        "a newer schema, signed": make_newer_entry(state, make_private_key("a newer Podium")),
+        "a newer schema, not signed": make_newer_entry(state),
+        "no JSON": invalid_param,
+    }
+    client(fresh_store).log_param(book_id_of(fresh_store), *params[kind])
     holders = run("asof", "wine", "--at", quiet_moment())[0]["answers"][0]["holders"]
     assert [holder["version"] for holder in holders] == ["1"]
     assert len(run("history", "wine")[0]["entries"]) == state.book.head + 1
@@ -334,6 +338,7 @@ def test_a_book_with_an_entry_that_is_not_understood_is_read_as_far_as_it_is_kno
         run("packet", "export", "wine", "--at", quiet_moment(), "--out", file)
         assert run("packet", "verify", file)[0]["findings"] == []
     run("packet", "export", "wine", "--entry", str(state.book.head + 1), "--out", str(tmp_path / "entry.html"))
-    document, error = run("promote", "wine", "2", "--to", "Production", *WHY, code=1 if kind == "a newer schema" else 0)
-    assert ("newer schema" in error) == (kind == "a newer schema")
+    is_refused = kind == "a newer schema, signed"
+    document, error = run("promote", "wine", "2", "--to", "Production", *WHY, code=1 if is_refused else 0)
+    assert ("newer schema" in error) == is_refused
     assert read_snapshot(fresh_store, "wine").aliases["production"] == ("1" if document is None else "2")

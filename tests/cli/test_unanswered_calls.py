@@ -18,11 +18,11 @@ from lib.registry import lineage
 from lib.registry.change_recorder import append_registered
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import incarnation_of, read_book_state, read_snapshot
-from lib.registry.reconcile import recover, sync_model_status
+from lib.registry.reconcile import sync_model_status
 from lib.ui.app.page_links import PROJECT_ROOT
 from tests.support.faulty_proxy import SLOW_SECONDS, serve_faulty_proxy
 from tests.support.ledger_stores import REASON, make_trained_run, make_writer
-from tests.support.registry_factories import check_at_rest, entry_types
+from tests.support.registry_factories import check_at_rest, entry_types, finish_open_decisions
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
 WHY = ["--reason", "Five trees get seventeen of eighteen right.", "--category", "better"]
@@ -118,7 +118,7 @@ def challenger(backend, model):
 
 def settle(backend, model):
     """What the messages advise: finish what was left open."""
-    recover(make_writer(backend), model)
+    finish_open_decisions(make_writer(backend), model)
 
 
 def holders(backend, model):
@@ -158,7 +158,7 @@ def test_a_promotion_ends_when_the_ledger_gives_no_answer_and_says_what_is_certa
     assert ended.stderr.splitlines() == [
         (
             "podium: The server gave no answer to runs/log-parameter within 1 s. The entry DECIDED may or may not be recorded. "
-            "No version was moved; a decision that is recorded stays open until recover ends it. "
+            "No version was moved; a decision that is recorded stays open until recover finishes it or gives it up. "
             "Look at the history of this model before you do it again."
         )
     ]

@@ -20,9 +20,10 @@ from lib.launch import catalogue, demo_jobs
 from lib.ledger.entry.vocabulary import NO_HOLDER
 from lib.ledger.queries.time_query import TimeQuery
 from lib.registry.audit_queries import AsOfQuery, query_as_of
-from lib.registry.promote import MoveRequest, move_version, roll_back
+from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.register import find_candidates, register
+from lib.registry.roll_back import roll_back
 from lib.registry.verify import verify
 from lib.runs.analysis.comparison import compare_runs
 from lib.runs.reading.run_reader import read_runs

@@ -30,8 +30,14 @@ from lib.jobs import job_queue
 from lib.jobs.job_folder import read_job, read_log_tail, read_progress
 from lib.jobs.job_runs import find_job_runs
 from lib.jobs.job_settings import read_job_settings
+from lib.ledger.entry.schema_2_types import PolicySet
+from lib.ledger.entry.vocabulary import Actor, make_reason
 from lib.ledger.state import volumes
+from lib.ledger.storage.book import Writer, append
+from lib.ledger.storage.book_index import find_book_id
+from lib.ledger.storage.signing_keys import create_signer
 from lib.registry.git_anchor import tag_name
+from lib.registry.reader import incarnation_of, read_snapshot
 from lib.runs.edit import saved_views
 from lib.runs.filters import facets
 from lib.runs.plots.axes import build_axis
@@ -102,13 +108,19 @@ def replay_command_line(line, *options):
     for answer in document.get("answers", ()) if isinstance(document, dict) else ():
         for gap in answer["unknown"]:
             gap["until"] = "now" if gap["until"] and gap["until"] > document["at"] else gap["until"]
+    for report in document.get("models", ()) if isinstance(document, dict) else ():
+        assert report.pop("signatures") == {
+            "trusted": 0,
+            "unknown": 0,
+            "none": report["entries"],
+        }  # what that commit did not count
     return {"line": line, "code": result.exit_code, "answer": document}
 
 
-def run_command(store, *arguments):
+def run_command(store, *arguments, code=0):
     """The document that a command prints, which must end well."""
     result = CliRunner().invoke(podium, [*arguments, "--json", "--backend", store.uri])
-    assert result.exit_code == 0, (result.output, result.exception)
+    assert result.exit_code == code, (result.output, result.exception)
     return json.loads(result.stdout)
 
 
@@ -167,9 +179,9 @@ def run_old_code(old_tree):
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
 
-    def run_program(*command):
+    def run_program(*command, code=0):
         process = subprocess.run(command, cwd=old_tree, env=env, capture_output=True, text=True, check=False)
-        assert process.returncode == 0, process.stdout + process.stderr
+        assert process.returncode == code, process.stdout + process.stderr
         return json.loads(process.stdout)
 
     return run_program
@@ -409,7 +421,11 @@ def test_a_head_that_is_noted_on_a_version_tells_that_the_end_of_a_book_was_cut_
     command = EXPECTED["cut"]
     with closing(sqlite3.connect(store.path)) as db, db:
         db.execute(command["sql"])
-    assert replay_command_line(command["line"], "--backend", store.uri) | {"sql": command["sql"]} == command
+    replayed = replay_command_line(command["line"], "--backend", store.uri) | {"sql": command["sql"]}
+    for answer in (replayed["answer"], command["answer"]):
+        for finding in answer["models"][0]["findings"]:
+            assert finding.pop("means"), "what it means is said in other words now"
+    assert replayed == command
     assert ledger_findings(command["answer"]) != []
 
 
@@ -459,7 +475,8 @@ def test_a_new_volume_follows_those_that_were_there(continued_store):
 
 def test_a_decision_that_was_left_open_is_carried_out(store):
     intent_id = expected_entries("wine")[-1]["id"]
-    assert run_command(store, "recover", "--by", "zoe")["closed"] == [{"model": "wine", "entry": intent_id, "outcome": "applied"}]
+    (model,) = run_command(store, "recover", "--finish", "--by", "zoe", *REASON)["models"]
+    assert [(intent["id"], intent["outcome"]) for intent in model["intents"]] == [(intent_id, "applied")]
     assert run_command(store, "current", "wine")["version"] == "2"
     assert ledger_findings(run_command(store, "verify")) == []
 
@@ -490,13 +507,36 @@ def test_a_run_that_was_logged_is_registered_as_a_further_version(store):
 def test_the_old_code_reads_and_verifies_what_todays_code_continued(continued_store, run_old_code):
     verification = run_old_code(*OLD_COMMAND, "verify", "--backend", continued_store.uri, "--json")
     assert ledger_findings(verification) == []
-    assert verification == run_command(continued_store, "verify")
+    todays_verification = run_command(continued_store, "verify")
+    counts = [report.pop("signatures") for report in todays_verification["models"]]
+    assert verification == todays_verification
+    assert sum(count["trusted"] for count in counts) > 20  # entries that commit reads with their signatures
+    assert sum(count["unknown"] for count in counts) == 0
+
+
+def test_the_old_code_reads_a_book_with_an_entry_of_schema_2_and_writes_nothing_into_it(continued_store, tmp_path, run_old_code):
+    """It knows schema 1, which everything else is written in, and leaves alone what it cannot judge."""
+    backend = sqlite_backend(Path(shutil.copy(continued_store.path, tmp_path)))
+    writer = Writer(backend, Actor(name="zoe"), lambda: datetime.now(UTC), create_signer(os.environ, lambda: datetime.now(UTC)))
+    book_id, fields = find_book_id(backend, incarnation_of(read_snapshot(backend, "churn"))), writer.common_fields("churn")
+    reason = make_reason("compliance", "The board asks for reviews from here on.")
+    policy = PolicySet(**fields, name="strict", sha="ab", text="review: required", require_review=True, reason=reason)
+    append(writer, book_id, lambda _: policy)
+    history = run_old_code(*OLD_COMMAND, "history", "churn", "--backend", backend.uri, "--json")
+    assert (history["entries"][-1]["type"], history["entries"][-1]["schema"]) == ("POLICY", 2)
+    assert [entry["schema"] for entry in history["entries"][:-1]] == [1] * (len(history["entries"]) - 1)
+    with pytest.raises(AssertionError, match="newer schema"):
+        run_old_code(*OLD_COMMAND, "promote", "churn", "2", "--to", "Production", *REASON, "--backend", backend.uri, "--json")
+    assert run_command(backend, "history", "churn")["entries"][-1]["type"] == "POLICY"
+    assert run_command(backend, "promote", "churn", "2", "--to", "Production", *REASON)["outcome"] == "applied"
 
 
 @pytest.mark.parametrize("name", ["today.json", "today.html"])
-def test_the_old_code_finds_a_packet_of_today_whole(continued_store, tmp_path, run_old_code, name):
+def test_the_old_code_says_of_a_packet_of_today_that_it_cannot_read_this_format(continued_store, tmp_path, run_old_code, name):
     run_command(continued_store, "packet", "export", "churn", "--entry", "3", "--out", str(tmp_path / name), "--by", "zoe")
-    assert run_old_code(*OLD_COMMAND, "packet", "verify", str(tmp_path / name), "--json")["findings"] == []
+    findings = run_old_code(*OLD_COMMAND, "packet", "verify", str(tmp_path / name), "--json", code=3)["findings"]
+    assert {"part": "packet", "what": "This is format 2; this Podium reads format 1."} in findings
+    assert {finding["part"] for finding in findings} <= {"packet", "keys", "signatures"}
 
 
 def test_the_old_code_reads_entries_views_backends_and_jobs_of_today_and_its_decision_is_read_today(
@@ -513,7 +553,11 @@ def test_the_old_code_reads_entries_views_backends_and_jobs_of_today_and_its_dec
         settings, job_queue.JobSpec("first-run", "Hello", tmp_path / "hello.py"), backend, datetime.now(UTC)
     )
     job = job_queue.wait(settings, job.id, 120)
-    log, paths = run_command(backend, "log"), (str(backend.path), experiment_id, str(backends_file), str(job.folder))
+    log = run_command(backend, "log")
+    assert {entry.pop("signature") for entry in log["entries"] if "sig" in entry} == {
+        "trusted"
+    }  # what that commit does not judge
+    paths = (str(backend.path), experiment_id, str(backends_file), str(job.folder))
     answers = run_old_code(sys.executable, "-c", OLD_LOOK, *paths, "promote", "churn", "2", "--to", "Production", *REASON)
     assert answers == {
         "log": log,
@@ -524,4 +568,5 @@ def test_the_old_code_reads_entries_views_backends_and_jobs_of_today_and_its_dec
     }
     assert [view.name, view.query, view.by] in answers["views"]
     assert run_command(backend, "current", "churn")["version"] == "2"
-    assert ledger_findings(run_command(backend, "verify")) == []
+    findings = ledger_findings(run_command(backend, "verify", code=3))
+    assert {(model, finding["what"]) for model, finding in findings} == {("churn", "unsigned after signed")}

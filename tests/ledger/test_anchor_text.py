@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from lib.errors import BadInput
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor, parse_anchor, parse_anchors
-from lib.ledger.chain.hash_chain import Anchor, DecodedBook, Entry, check_clock_skew
+from lib.ledger.chain.book_findings import check_clock_skew
+from lib.ledger.chain.hash_chain import Anchor, DecodedBook, Entry
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import UnknownBody
 

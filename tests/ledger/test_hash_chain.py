@@ -6,16 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ulid import ULID
 
-from lib.ledger.chain.hash_chain import (
-    Anchor,
-    blocking_finding,
-    chain_seed,
-    collect_findings,
-    decode_volume,
-    encode_entry,
-    next_chain,
-    param_key,
-)
+from lib.ledger.chain.book_decoder import decode_volume
+from lib.ledger.chain.book_findings import blocking_finding, collect_findings
+from lib.ledger.chain.hash_chain import Anchor, chain_seed, encode_entry, next_chain, param_key
 from lib.ledger.entry.schema import parse_body
 from lib.ledger.entry.types import UnknownBody, canonical_json, to_json, to_json_number
 
@@ -141,10 +134,11 @@ def test_a_stray_beyond_the_head_is_named_and_never_blocks():
     assert not blocking_finding(decode_volume(params, BOOK).findings)
 
 
-def test_an_entry_of_a_newer_schema_is_read_and_stops_the_writing():
-    book = decode_volume(make_params(['{"schema":2,"type":"OPENED","model":"m"}']), BOOK)
+def test_an_entry_of_a_newer_schema_is_read_and_stops_nothing_because_nobody_signed_it():
+    book = decode_volume(make_params(['{"schema":3,"type":"OPENED","model":"m"}']), BOOK)
     assert isinstance(book.entries[0].body, UnknownBody)
-    assert blocking_finding(book.findings)
+    assert [finding.what for finding in book.findings] == ["newer schema"]
+    assert not blocking_finding(book.findings)
 
 
 @settings(deadline=None)

@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 
 from lib.errors import LedgerBroken
 from lib.ledger.entry.fields import Correction
-from lib.ledger.entry.schema import entry_json_schema, parse_body
+from lib.ledger.entry.schema import entry_json_schema, is_newer_body, parse_body
 from lib.ledger.entry.types import UnknownBody, canonical_json, to_json
 from lib.ledger.entry.vocabulary import MIN_REASON_LENGTH, make_reason
 from lib.ledger.storage.book import append
@@ -17,6 +17,7 @@ from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.ui.app.page_links import PROJECT_ROOT
+from tests.support.entry_signing import make_private_key
 from tests.support.ledger_entries import make_body_of_each_type, make_newer_entry
 from tests.support.ledger_factories import COMMON_FIELDS
 from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
@@ -79,16 +80,18 @@ def test_entries_that_were_really_written_fit_the_published_schema(fresh_store):
         validator.validate(json.loads(canonical_json(entry.body)))
 
 
-def test_an_entry_of_a_newer_schema_is_read_as_far_as_it_is_known_and_nothing_is_written(fresh_store):
+def test_a_signed_entry_of_a_newer_schema_is_read_as_far_as_it_is_known_and_nothing_is_written(fresh_store):
     from lib.backends.mlflow_client import client
 
     make_registered_model(fresh_store)
     sync_model_status(make_writer(fresh_store), "wine")
-    client(fresh_store).log_param(book_id_of(fresh_store), *make_newer_entry(read_book_state(fresh_store, "wine")))
+    client(fresh_store).log_param(
+        book_id_of(fresh_store), *make_newer_entry(read_book_state(fresh_store, "wine"), make_private_key("a newer Podium"))
+    )
     entry = read_book_state(fresh_store, "wine").book.entries[-1]
     assert isinstance(entry.body, UnknownBody)
-    assert (entry.body.type, entry.body.by.name, entry.body.schema_) == ("PLEDGED", "zoe", 2)
-    assert entry.body.reason.text == "Something that schema 2 can say."
+    assert (entry.body.type, entry.body.by.name, entry.body.schema_) == ("PLEDGED", "zoe", 3)
+    assert entry.body.reason.text == "Something that schema 3 can say."
     head = read_book_state(fresh_store, "wine").book.head
     for write in (
         lambda: move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)),
@@ -129,6 +132,29 @@ def test_an_unknown_type_of_this_schema_is_shown_and_changes_nothing(fresh_store
         state_before.open_intents,
     )
     assert parse_body(canonical_json(state_after.book.entries[-1].body)).type == "SUNG"
+
+
+@pytest.mark.parametrize("body", BODIES, ids=body_id)
+def test_a_type_under_the_other_schema_is_not_understood_and_is_nothing_newer(body):
+    """Schema 2 is for its own types alone: a book that never needs one stays schema 1, for every reader."""
+    raw = to_json(body)
+    assert raw["schema"] == (2 if body.type in ("SETTLED", "POLICY") else 1)
+    other_body = parse_body(json.dumps(raw | {"schema": 3 - raw["schema"]}))
+    assert (type(other_body), other_body.type, is_newer_body(other_body)) == (UnknownBody, body.type, False)
+    assert is_newer_body(parse_body(json.dumps(raw | {"schema": 3})))
+
+
+@pytest.mark.parametrize("type_name", ["ALIASED", "RENAMED", "DELETED", "PLEDGED", "?"])
+def test_a_type_of_schema_2_that_is_not_known_here_is_a_newer_one(type_name):
+    raw = {"schema": 2, "type": type_name, "model": "wine"}
+    assert is_newer_body(parse_body(json.dumps(raw)))
+    assert not is_newer_body(parse_body(json.dumps(raw | {"schema": 1})))
+
+
+@pytest.mark.parametrize("schema", [None, "2", 2.5, [2], {"2": 2}, -1, 0, True, 10**30, 10**9])
+def test_no_schema_however_odd_makes_reading_fail(schema):
+    body = parse_body(json.dumps({"schema": schema, "type": "SETTLED", "model": "wine", "sig": {"key": [], "value": None}}))
+    assert (body.type, is_newer_body(body)) == ("SETTLED", schema == 10**9)
 
 
 @pytest.mark.parametrize("text", ["x" * 10_000, "", "x" * (MIN_REASON_LENGTH - 1), "\x00\u202e" * 40])

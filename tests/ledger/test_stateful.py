@@ -28,14 +28,18 @@ from lib.ledger.queries.as_of import as_of
 from lib.ledger.queries.time_query import parse_time_query
 from lib.ledger.state import volumes
 from lib.ledger.state.replay import is_fulfilled
-from lib.ledger.storage.book import read_book
+from lib.ledger.storage.book import append, read_book
 from lib.registry.drift import find_drifts
-from lib.registry.promote import MoveRequest, move_version, roll_back
+from lib.registry.model_status import intents_in_flight
+from lib.registry.promote import MoveRequest, _decision_body, move_version
 from lib.registry.reader import read_snapshot
-from lib.registry.reconcile import recover, sync_model_status
+from lib.registry.reconcile import read_model_status, sync_model_status
+from lib.registry.recover import recover_decisions
+from lib.registry.roll_back import roll_back
 from lib.registry.verify import verify
 from tests.conftest import copy_store
 from tests.support.ledger_stores import REASON, make_registered_model, make_writer
+from tests.support.registry_factories import finish_open_decisions
 
 REGISTRY_WRITES = ("set_registered_model_alias", "delete_registered_model_alias", "transition_model_version_stage")
 WRITES = (*REGISTRY_WRITES, "log_param", "create_run", "set_model_version_tag", "set_registered_model_tag", "set_tag")
@@ -123,6 +127,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def snapshot(self):
         return read_snapshot(self.backend, "wine")
 
+    @property
+    def drifted_slots(self):
+        """What the record says was moved outside, and no decision that is being carried out explains."""
+        return self.state.drifted_slots(in_flight=intents_in_flight(self.backend, self.state, utc_now()))
+
     def version(self, n):
         versions = sorted(self.snapshot.versions)
         return versions[n % len(versions)]
@@ -201,7 +210,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def roll_back_champion(self):
         self.sync()
-        drifted = self.state.drifted_slots()
+        drifted = self.drifted_slots
         try:
             result = roll_back(make_writer(self.backend), "wine", REASON, None, None)
             assert not drifted
@@ -232,14 +241,14 @@ class LedgerMachine(RuleBasedStateMachine):
         """Die at a step of a decision, before or after any of its writes; somebody finishes it at once, or later, or never."""
         self.sync()
         self.client_watch.writes_left, request = write_limit, MoveRequest("wine", self.version(n), to, REASON)
-        state_before = self.state
+        state_before, drifted_slots = self.state, self.drifted_slots
         self.is_uncertain = self.is_uncertain or bool(state_before.open_intents)
         try:
             move_version(make_writer(self.backend), request)
         except ProcessDied:
             COUNTS["died"] += 1
         except ActionRefused:
-            assert state_before.drifted_slots()
+            assert drifted_slots
         finally:
             self.client_watch.writes_left = None
         if not self.state.open_intents:
@@ -254,13 +263,43 @@ class LedgerMachine(RuleBasedStateMachine):
         """Recover what the dead left."""
         self.sync()
         state_before = self.state
-        _, closed = recover(make_writer(self.backend, "bo"), "wine")
+        _, closed = finish_open_decisions(make_writer(self.backend, "bo"), "wine")
         assert set(closed) == {intent.id for intent in state_before.open_intents}
         assert not self.state.open_intents
         if closed:
             COUNTS["recovered"] += len(closed)
             self.settle(lambda slot, holders, at: self.expected_after_recovery(closed[0], slot, holders, at))
         self.sync()
+        self.sample()
+
+    @rule(n=st.integers(0, 5))
+    def give_up_what_is_open(self, n):
+        """Somebody gives up one of the open decisions: its slots go back to what is wanted without it."""
+        self.sync()
+        open_intents = self.state.open_intents
+        if not open_intents:
+            return
+        intent, self.is_uncertain = open_intents[n % len(open_intents)], True
+        (closed,) = recover_decisions(make_writer(self.backend, "bo"), "wine", [intent.id], "give up", REASON)
+        assert closed.outcome == "FAILED"
+        assert [other.id for other in self.state.open_intents] == [other.id for other in open_intents if other is not intent]
+        COUNTS["given up"] += 1
+        self.settle()
+        self.sync()
+        self.sample()
+
+    @rule(n=VERSIONS, to=st.sampled_from(["Staging", "Production", "Archived"]))
+    def plant(self, n, to):
+        """Somebody who may only write the ledger decides in another's name: nobody carries it out."""
+        self.sync()
+        snapshot, status = self.snapshot, read_model_status(self.backend, "wine", utc_now())
+        request = MoveRequest("wine", self.version(n), to, REASON)
+        body = _decision_body(make_writer(self.backend, "mallory"), status.state, snapshot, request)
+        append(make_writer(self.backend, "mallory"), self.book_id, lambda _: body)
+        sync_model_status(make_writer(self.backend), "wine")
+        assert self.snapshot == snapshot
+        COUNTS["planted"] += 1
+        self.is_uncertain = True
         self.sample()
 
     @rule()
@@ -326,7 +365,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def carry_out(self, request):
         self.sync()
-        state_before, drifted_slots = self.state, self.state.drifted_slots()
+        state_before, drifted_slots = self.state, self.drifted_slots
         try:
             result = move_version(make_writer(self.backend), request)
             assert result.outcome in ("applied", "unchanged", "overtaken")

@@ -11,8 +11,8 @@ from ulid import ULID
 
 from lib.backends.mlflow_client import client
 from lib.errors import LedgerBroken
-from lib.ledger.chain.hash_chain import Anchor, chain_seed, decode_volume, encode_entry, param_key
-from lib.ledger.entry.types import Carry, Volume, canonical_json
+from lib.ledger.chain.hash_chain import Anchor, chain_seed, encode_entry, param_key
+from lib.ledger.entry.types import Volume, canonical_json
 from lib.ledger.queries.history import entry_to_json, history_rows
 from lib.ledger.queries.time_query import parse_time_query
 from lib.ledger.state import volumes
@@ -23,12 +23,14 @@ from lib.ledger.state.volumes import VolumeParams, carry_findings, read_volumes
 from lib.ledger.storage import book_cache
 from lib.ledger.storage.book import append, read_book
 from lib.ledger.storage.book_index import ensure_book
+from lib.ledger.storage.inventory_reader import read_inventory
 from lib.registry.audit_queries import AsOfQuery, query_as_of, read_audit_log
+from lib.registry.ledger_search import read_indexed_books
 from lib.registry.promote import MoveRequest, move_version
-from lib.registry.reader import read_all_books, read_all_books_uncached, read_book_state, read_snapshot
-from lib.registry.reconcile import recover, sync_model_status
+from lib.registry.reader import read_all_books, read_book_state, read_snapshot
+from lib.registry.reconcile import sync_model_status
 from lib.registry.verify import verify, verify_all
-from tests.support.ledger_factories import COMMON_FIELDS, make_opened, make_slot_states
+from tests.support.ledger_factories import COMMON_FIELDS, EMPTY_CARRY, make_opened, make_volumes
 from tests.support.ledger_stores import REASON, book_id_of, clear_book_cache, make_registered_model, make_writer, promote_in_turn
 from tests.support.ledger_workers import (
     append_and_die,
@@ -37,10 +39,9 @@ from tests.support.ledger_workers import (
     promote_often_in_small_volumes,
     run_together,
 )
-from tests.support.registry_factories import check_at_rest
+from tests.support.registry_factories import check_at_rest, finish_open_decisions
 
 SMALL_CAPACITY = 12
-EMPTY_CARRY = Carry(now=make_slot_states(), wanted={})
 
 
 @pytest.fixture(autouse=True)
@@ -71,24 +72,6 @@ def book_runs(backend):
     """The runs of the ledger that are no index, with their tags."""
     experiment_id = client(backend).get_experiment_by_name("podium-ledger").experiment_id
     return [run for run in client(backend).search_runs([experiment_id], "") if run.data.tags["podium.kind"] != "index"]
-
-
-def make_volumes(lengths, notes):
-    """The parameters of a book in memory whose volumes have these lengths, written as `append` does."""
-    volumes_by_run, book_so_far, notes_left = {}, None, list(notes)
-    for n, length in enumerate(lengths):
-        run_id, params = f"{n:032x}", {}
-        decoded_book = decode_volume(params, run_id, book_so_far)
-        for body in [
-            *notes_left[:length],
-            *([Volume(**COMMON_FIELDS, next=f"{n + 1:032x}", carry=EMPTY_CARRY)] if n + 1 < len(lengths) else []),
-        ]:
-            value, chunks = encode_entry(str(ULID()), canonical_json(body), decoded_book.tip)
-            params |= {param_key(decoded_book.head + 1): value, **chunks}
-            decoded_book = decode_volume(params, run_id, book_so_far)
-        notes_left, book_so_far = notes_left[length:], decoded_book
-        volumes_by_run[run_id] = VolumeParams(params)
-    return volumes_by_run, decoded_book
 
 
 LENGTHS = st.lists(st.integers(0, 5), min_size=1, max_size=4)
@@ -247,9 +230,10 @@ def test_verify_goes_through_all_volumes_and_takes_anchors_of_every_place(fresh_
 
 def test_every_book_is_the_same_with_and_without_what_is_remembered(fresh_store):
     make_two_volume_book(fresh_store)
-    assert read_all_books(fresh_store) == read_all_books_uncached(fresh_store)
+    uncached_books = read_indexed_books(fresh_store, read_inventory(fresh_store, ())).books
+    assert read_all_books(fresh_store) == uncached_books
     clear_book_cache()
-    assert read_all_books(fresh_store) == read_all_books_uncached(fresh_store)
+    assert read_all_books(fresh_store) == uncached_books
     first_run_id = book_id_of(fresh_store)
     client(fresh_store).set_tag(first_run_id, "podium.kind", "hidden")
     clear_book_cache()
@@ -355,7 +339,7 @@ def test_four_processes_at_the_end_of_a_volume_agree_on_the_next_and_lose_nothin
 def test_processes_promoting_across_the_ends_of_volumes_leave_one_production(fresh_store):
     make_registered_model(fresh_store, versions=3)
     run_together(promote_often_in_small_volumes, [(fresh_store, SMALL_CAPACITY, n, 5) for n in (1, 2, 3)])
-    recover(make_writer(fresh_store), "wine")
+    finish_open_decisions(make_writer(fresh_store), "wine")
     types = check_at_rest(fresh_store)
     assert types["VOLUME"] >= 1, "how many promotions found something to change differs from run to run"
     assert types["OBSERVED"] == 0

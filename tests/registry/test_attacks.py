@@ -14,15 +14,16 @@ from lib.errors import ActionRefused, BadInput, Busy, NotFound
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer
-from lib.registry.change_recorder import GRACE_PERIOD
 from lib.registry.drift import find_drifts
 from lib.registry.lineage import has_model_files, read_lineage
-from lib.registry.promote import displaced_versions, move_version, roll_back
+from lib.registry.model_status import GRACE_PERIOD
+from lib.registry.promote import displaced_versions, move_version
 from lib.registry.reader import read_book_state, read_snapshot
-from lib.registry.reconcile import recover, sync_model_status
+from lib.registry.reconcile import sync_model_status
 from lib.registry.register import register
+from lib.registry.roll_back import roll_back
 from tests.support.ledger_stores import REASON, make_registered_model, make_trained_run, make_writer
-from tests.support.registry_factories import entry_types, leave_intent_open, move_request
+from tests.support.registry_factories import entry_types, finish_open_decisions, leave_intent_open, move_request
 
 
 def move_outside(backend, version, stage="Production", alias="production"):
@@ -54,7 +55,7 @@ def test_finishing_a_dead_decision_never_undoes_a_drift_in_another_slot(fresh_st
     move_version(make_writer(fresh_store), move_request("1"))
     intent_id = leave_intent_open(fresh_store, "2", "Staging")
     move_outside(fresh_store, "3")
-    sync_model_status(later_writer(fresh_store), "wine")
+    finish_open_decisions(later_writer(fresh_store))
     assert read_book_state(fresh_store, "wine").outcomes[intent_id] == "APPLIED"
     snapshot = read_snapshot(fresh_store, "wine")
     assert (snapshot.aliases["production"], snapshot.aliases["staging"]) == ("3", "2")
@@ -161,7 +162,7 @@ def test_a_model_renamed_in_mid_move_is_told_truly_and_can_be_recovered(monkeypa
     monkeypatch.setattr(client(fresh_store), "set_registered_model_alias", rename_first)
     with pytest.raises(NotFound, match="The decision is in the ledger"):
         move_version(make_writer(fresh_store), move_request("2"))
-    recover(make_writer(fresh_store), "beer")
+    finish_open_decisions(make_writer(fresh_store), "beer")
     assert read_snapshot(fresh_store, "beer").slot_states["production"].holders == ("2",)
 
 
@@ -229,7 +230,7 @@ def test_displaced_is_told_even_when_the_dead_had_archived_already(fresh_store):
     leave_intent_open(fresh_store)
     move_outside(fresh_store, "2")
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
-    recover(make_writer(fresh_store, "bo"), "wine")
+    finish_open_decisions(make_writer(fresh_store, "bo"), "wine")
     assert read_book_state(fresh_store, "wine").book.entries[-1].body.displaced == ("1",)
 
 
@@ -284,7 +285,7 @@ def test_a_later_move_to_none_wins_over_an_earlier_archive(fresh_store):
     move_version(make_writer(fresh_store), move_request("1"))
     leave_intent_open(fresh_store, "1", "Archived")
     leave_intent_open(fresh_store, "1", "None")
-    recover(make_writer(fresh_store), "wine")
+    finish_open_decisions(make_writer(fresh_store), "wine")
     assert read_snapshot(fresh_store, "wine").versions["1"].stage == "None"
     assert set(read_book_state(fresh_store, "wine").outcomes.values()) == {"APPLIED", "OVERTAKEN"}
 

@@ -4,6 +4,7 @@ A real MLflow server stands behind a proxy that leaves them out (see tests/suppo
 """
 
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,15 +19,17 @@ from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state.replay import is_fulfilled
 from lib.registry.code_snippets import moves_snippet
 from lib.registry.drift import find_drifts
-from lib.registry.promote import MoveRequest, move_version, preview_moves, roll_back
+from lib.registry.promote import MoveRequest, move_version, preview_moves
 from lib.registry.reader import read_all_snapshots, read_book_state, read_snapshot
-from lib.registry.reconcile import read_model_status, recover, sync_model_status
+from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.register import find_candidates, register
+from lib.registry.roll_back import roll_back
 from lib.registry.verify import verify
 from lib.runs.reading.registered_versions import read_version_origins
 from tests.support.ledger_stores import MLMODEL, REASON, make_trained_run, make_writer
 from tests.support.ledger_workers import promote_often, run_together
 from tests.support.limited_server import narrowed
+from tests.support.registry_factories import finish_open_decisions
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
 LACKS = [("stages",), ("aliases",), ("stages", "aliases"), ("logged models", "stages")]
@@ -105,7 +108,11 @@ def test_without_stages_the_calls_that_are_shown_write_the_tag(mlflow_server):
         snippet = moves_snippet(
             backend.uri,
             model,
-            preview_moves(read_model_status(backend, model), MoveRequest(model, "1", "Production", REASON), make_writer(backend)),
+            preview_moves(
+                read_model_status(backend, model, datetime.now(UTC)),
+                MoveRequest(model, "1", "Production", REASON),
+                make_writer(backend),
+            ),
         )
         assert ALIAS in snippet
         assert f"set_model_version_tag('{model}', '1', '{STAGE_TAG}', 'Production')" in snippet
@@ -142,7 +149,7 @@ def test_a_server_that_loses_its_stages_while_podium_runs_is_noticed_and_the_pro
         request = MoveRequest(model, "2", "Production", REASON)
         moves = [
             (move.verb, move.target, move.version)
-            for move in preview_moves(read_model_status(backend, model), request, make_writer(backend))
+            for move in preview_moves(read_model_status(backend, model, datetime.now(UTC)), request, make_writer(backend))
         ]
         assert sorted(moves) == [("alias", "production", "2"), ("stage", "Archived", "1"), ("stage", "Production", "2")]
         assert move_version(make_writer(backend), request).outcome == "applied"
@@ -180,7 +187,7 @@ def test_two_processes_racing_three_times_leave_one_production(mlflow_server, mi
             for process_answers in run_together(promote_often, [(backend, n, 3) for n in (1, 2)])
             for answer in process_answers
         ]
-        recover(make_writer(backend), model)
+        finish_open_decisions(make_writer(backend), model)
         assert set(answers) <= {"applied", "overtaken", "unchanged"}
         entry_counts = check_at_rest(backend, model)
         assert entry_counts["OBSERVED"] == 0

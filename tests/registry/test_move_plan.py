@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.ledger.state.replay import is_fulfilled
-from lib.registry.change_recorder import ModelStatus
 from lib.registry.code_snippets import load_model_snippet, moves_snippet, register_snippet
 from lib.registry.drift import find_drifts
-from lib.registry.move_plan import PREVIEW_ID, Move, add_preview_intent, apply_move, is_explained, plan_moves, preview_intent
+from lib.registry.explanation import is_explained
+from lib.registry.model_status import ModelStatus
+from lib.registry.move_plan import PREVIEW_ID, Move, add_preview_intent, apply_move, plan_moves, preview_intent
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, parse_head, version_sort_key
 from tests.support.ledger_factories import (
     CREATED_AT,
@@ -92,6 +93,33 @@ def test_the_order_is_alias_then_stage_then_others_out_then_aliases_off():
     ]
 
 
+def test_whoever_empties_a_slot_leaves_alone_what_another_is_moving_into_it():
+    snapshot = registry_snapshot(["Production", "None", "None"], production="2")  # the other has moved the alias
+    state = make_book_state(
+        make_opened(make_slot_states(["1"])), make_intent("2"), make_intent("1", "Archived", "Production", slots=("production",))
+    )
+    assert plan_moves(state, snapshot, ("e3",)) == (Move("stage", "Archived", "1", "Production"),)
+    assert Move("unalias", "production", "2") in plan_moves(
+        make_book_state(make_opened(make_slot_states(["1"])), make_intent("1", "Archived", "Production", slots=("production",))),
+        snapshot,
+        ("e2",),
+    )
+
+
+def test_a_version_that_is_pushed_out_goes_where_it_was_wanted_unless_that_was_decided_otherwise_meanwhile():
+    """v1 belongs in Staging, stands in Production, and leaves it for v2; later somebody archives v1 for good."""
+    snapshot = registry_snapshot(["Production", "None", "None"], production="1")
+    shown = make_slot_states(["1"])
+    entries = [make_opened(shown), make_intent("1", "Staging"), make_closing(2, slot_states=shown), make_intent("2")]
+    later = [make_intent("1", "Archived", "Production"), make_closing(5, slot_states=shown)]
+    to_staging = Move("stage", "Staging", "1", "Production")
+    assert to_staging in preview_intent(make_book_state(*entries), snapshot, "e4")
+    moves = preview_intent(make_book_state(*entries, *later), snapshot, "e4")
+    assert to_staging not in moves
+    assert Move("stage", "Archived", "1", "Production") in moves
+    assert not any(move.target == "staging" for move in moves)
+
+
 def test_a_wanted_version_that_was_deleted_is_left_to_people():
     snapshot = registry_snapshot()
     state = make_book_state(make_opened(snapshot.slot_states), make_intent("9"), make_closing(2))
@@ -128,19 +156,21 @@ def test_every_step_of_a_move_in_flight_is_explained():
     state = state_with_intent(snapshot, "2", "Production")
     for move in preview_intent(state, snapshot, PREVIEW_ID):
         snapshot = apply_move(snapshot, move)
-        assert is_explained([state], snapshot), (move, snapshot)
+        assert is_explained([state], snapshot, intent_ids(state)), (move, snapshot)
+    assert not is_explained([state], snapshot)  # once the decision explains nothing any more
 
 
 def test_a_third_version_is_not_explained_by_a_move_in_flight():
     state = state_with_intent(registry_snapshot(["Production", "None", "None"], production="1"), "2", "Production")
-    assert not is_explained([state], registry_snapshot(["Production", "None", "None"], production="3"))
+    assert not is_explained([state], registry_snapshot(["Production", "None", "None"], production="3"), intent_ids(state))
 
 
-def test_a_later_intent_that_was_closed_meanwhile_still_explains_the_hand_of_an_earlier_writer():
-    state = make_book_state(
-        make_opened(), make_intent("1"), make_intent("2"), make_closing(3, slot_states=make_slot_states(["2"]))
-    )
-    assert is_explained([state], registry_snapshot(["None", "Production", "None"], production="1"))
+def test_a_decision_that_was_made_and_closed_between_two_readings_explains_what_the_registry_shows():
+    before = make_book_state(make_opened())
+    after = make_book_state(make_opened(), make_intent("2"), make_closing(2, slot_states=make_slot_states(["2"])))
+    half_moved = registry_snapshot(["None", "None", "None"], production="2")
+    assert is_explained([before, after], half_moved)
+    assert not is_explained([after], half_moved)
 
 
 def test_a_drift_offers_to_adopt_what_stands_there_and_to_put_back_what_is_wanted():

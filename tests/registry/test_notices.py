@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lib.backends.mlflow_client import client
-from lib.backends.reserved_names import INDEX_EXPERIMENT
+from lib.backends.reserved_names import INDEX_EXPERIMENT, INDEX_TAG
 from lib.errors import ActionRefused, LedgerBroken, NotFound
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.vocabulary import RESTORED_NOTE, UNKNOWN_ACTOR
@@ -14,7 +14,7 @@ from lib.ledger.queries.as_of import as_of
 from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state.book_lookup import ModelIncarnation
 from lib.ledger.state.holdings import recorded_holdings
-from lib.ledger.storage.book_index import DELETED_TAG_PREFIX, INDEX_TAG, mark_book_deleted, read_index_params
+from lib.ledger.storage.book_index import DELETED_TAG_PREFIX, mark_book_deleted, read_index_params
 from lib.registry.change_recorder import _LAST_EXPLAINED, append_restored
 from lib.registry.drift import DriftResolution
 from lib.registry.model_survey import DeletedBook, find_deleted_source_runs, record_changes, survey_models
@@ -69,7 +69,7 @@ def put_a_second_into_the_stage(mlflow):
 def test_an_alias_or_stage_moved_outside_is_recorded_once_and_can_be_adopted_or_put_back(fresh_store, change_outside, kind):
     change_outside(promoted_model(fresh_store))
     before = read_book_state(fresh_store, "wine").book.head
-    (unrecorded,) = collect_notices(read_model_status(fresh_store, "wine"), {})
+    (unrecorded,) = collect_notices(read_model_status(fresh_store, "wine", datetime.now(UTC)), {})
     assert (unrecorded.what, unrecorded.position) == ("Production was moved outside", 0)
     (notice,) = sync_notices(fresh_store)
     assert (notice.what, notice.position) == ("Production was moved outside", before + 1)
@@ -120,7 +120,7 @@ def test_a_reader_sees_a_deleted_champion_before_it_is_recorded(fresh_store):
     drop_the_alias(mlflow)
     mlflow.delete_model_version("wine", "1")
     before = read_book_state(fresh_store, "wine").book.head
-    notices = collect_notices(read_model_status(fresh_store, "wine"), {})
+    notices = collect_notices(read_model_status(fresh_store, "wine", datetime.now(UTC)), {})
     assert "v1 was deleted" in [notice.what for notice in notices]
     assert read_book_state(fresh_store, "wine").book.head == before
 
@@ -139,7 +139,7 @@ def test_a_renamed_model_is_recorded_as_renamed_and_nobody_loses_a_holding(fresh
     mlflow = promoted_model(fresh_store)
     holdings = recorded_holdings(read_book_state(fresh_store, "wine").book.entries)
     mlflow.rename_registered_model("wine", "beer")
-    assert [notice.what for notice in collect_notices(read_model_status(fresh_store, "beer"), {})] == [
+    assert [notice.what for notice in collect_notices(read_model_status(fresh_store, "beer", datetime.now(UTC)), {})] == [
         "The model was renamed from wine to beer"
     ]
     assert notice_titles(fresh_store, "beer") == [("The model was renamed from wine to beer", "told")]
@@ -155,7 +155,7 @@ def test_a_model_made_anew_is_told_until_the_first_decision_and_its_champion_can
     mlflow = promoted_model(fresh_store)
     mlflow.delete_registered_model("wine")
     make_registered_model(fresh_store, stages={"2": "Production"}, aliases={"production": "2"})
-    (unrecorded,) = collect_notices(read_model_status(fresh_store, "wine"), {})
+    (unrecorded,) = collect_notices(read_model_status(fresh_store, "wine", datetime.now(UTC)), {})
     assert (unrecorded.what, unrecorded.severity) == ("The model was made anew", "drift")
     (notice,) = sync_notices(fresh_store)
     assert (notice.what, notice.resolutions) == (
@@ -169,10 +169,10 @@ def test_a_model_made_anew_is_told_until_the_first_decision_and_its_champion_can
 
 def test_a_deleted_model_is_told_and_recorded_by_the_survey(fresh_store):
     promoted_model(fresh_store).delete_registered_model("wine")
-    survey = survey_models(fresh_store)
+    survey = survey_models(fresh_store, datetime.now(UTC))
     assert [(n.what, n.position) for n in collect_notices(survey.statuses["wine"], {})] == [("The model was deleted", 0)]
     assert record_changes(make_writer(fresh_store), survey)
-    survey = survey_models(fresh_store)
+    survey = survey_models(fresh_store, datetime.now(UTC))
     head = survey.statuses["wine"].state.book.head
     assert [(n.what, n.position) for n in collect_notices(survey.statuses["wine"], {})] == [("The model was deleted", head)]
     assert not record_changes(make_writer(fresh_store), survey)
@@ -183,18 +183,18 @@ def test_the_survey_writes_nothing_and_write_down_records_what_every_model_lacks
         make_registered_model(fresh_store, name)
         move_version(make_writer(fresh_store), MoveRequest(name, "1", "Production", REASON))
     client(fresh_store).set_registered_model_alias("wine", "production", "2")
-    heads = {model: status.state.book.head for model, status in survey_models(fresh_store).statuses.items()}
-    survey = survey_models(fresh_store)
+    heads = {model: status.state.book.head for model, status in survey_models(fresh_store, datetime.now(UTC)).statuses.items()}
+    survey = survey_models(fresh_store, datetime.now(UTC))
     assert {model: status.state.book.head for model, status in survey.statuses.items()} == heads
     assert record_changes(make_writer(fresh_store), survey)
-    after = {model: status.state.book.head for model, status in survey_models(fresh_store).statuses.items()}
+    after = {model: status.state.book.head for model, status in survey_models(fresh_store, datetime.now(UTC)).statuses.items()}
     assert after == {"wine": heads["wine"] + 1, "beer": heads["beer"]}
 
 
 def test_a_deleted_book_is_named_and_its_restoring_is_recorded_with_the_time_it_was_missed(fresh_store):
     mlflow, book = promoted_model(fresh_store), book_id_of(fresh_store)
     mlflow.delete_run(book)
-    survey = survey_models(fresh_store)
+    survey = survey_models(fresh_store, datetime.now(UTC))
     assert survey.deleted_books == {"wine": DeletedBook(book, (book,))}
     with pytest.raises(LedgerBroken, match=f"Restore run {book}"):
         sync_model_status(make_writer(fresh_store), "wine")
@@ -253,7 +253,7 @@ def test_a_restoring_is_recorded_though_whoever_recorded_the_last_one_died_befor
 def test_a_restoring_is_recorded_once_though_the_clock_of_whoever_missed_the_book_is_a_day_off(fresh_store, ahead):
     promoted_model(fresh_store)
     delete_and_restore_book(fresh_store, ahead)
-    status = read_model_status(fresh_store, "wine")
+    status = read_model_status(fresh_store, "wine", datetime.now(UTC))
     (deleted_at,) = (value for name, value in read_index_tags(fresh_store).items() if name.startswith(DELETED_TAG_PREFIX))
     for _ in range(2):  # two who looked at the same time
         append_restored(make_writer(fresh_store), status, deleted_at)
@@ -270,11 +270,11 @@ def read_index_tags(backend):
 def test_the_survey_of_all_models_has_a_restored_book_recorded_too(fresh_store):
     promoted_model(fresh_store)
     client(fresh_store).delete_run(book_id_of(fresh_store))
-    assert not record_changes(make_writer(fresh_store), survey_models(fresh_store))  # noted only
+    assert not record_changes(make_writer(fresh_store), survey_models(fresh_store, datetime.now(UTC)))  # noted only
     client(fresh_store).restore_run(read_index_params(fresh_store)[ModelIncarnation("wine", None).name_key])
-    assert record_changes(make_writer(fresh_store), survey_models(fresh_store))
+    assert record_changes(make_writer(fresh_store), survey_models(fresh_store, datetime.now(UTC)))
     assert [body.note for body in observed_bodies(fresh_store)] == [RESTORED_NOTE]
-    assert not record_changes(make_writer(fresh_store), survey_models(fresh_store))
+    assert not record_changes(make_writer(fresh_store), survey_models(fresh_store, datetime.now(UTC)))
 
 
 def test_a_late_note_of_a_book_that_is_back_says_nothing(fresh_store):

@@ -1,16 +1,23 @@
 """A team on a server with users: two who decide and one who reads, each in a process of their own."""
 
+import json
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
 import pytest
 
 from lib.backends.backend import Backend
 from lib.backends.capabilities import forget_capabilities, read_capabilities
 from lib.backends.mlflow_client import client
 from lib.errors import MissingPermission, NotWritable
+from lib.ledger.entry.timestamps import format_timestamp, timestamp_from_millis
 from lib.registry.drift import find_drifts
+from lib.registry.ledger_search import describe_unreadable
 from lib.registry.model_survey import record_changes, survey_models
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
+from lib.registry.recover import recover_decisions
 from lib.registry.register import register
 from tests.support.auth_server import ADMIN, acting, password, run_code, serve_with_users
 from tests.support.ledger_stores import REASON, make_trained_run, make_writer
@@ -57,13 +64,13 @@ def read_drifts(backend, model):
     try:
         status, may_write = sync_model_status(make_writer(backend), model), True
     except NotWritable:
-        status, may_write = read_model_status(backend, model), False
+        status, may_write = read_model_status(backend, model, datetime.now(UTC)), False
     return [(drift.slot, drift.observed) for drift in find_drifts(status)], may_write
 
 
 def record_survey(backend):
     try:
-        return record_changes(make_writer(backend), survey_models(backend))
+        return record_changes(make_writer(backend), survey_models(backend, datetime.now(UTC)))
     except NotWritable:
         return "may not"
 
@@ -138,6 +145,71 @@ def test_a_reader_sees_a_move_behind_our_back_and_nothing_is_recorded_until_some
     assert acting("rae", count_versions_and_entries, team, model) == (before[0], before[1] + 1)
 
 
+def plant_decision(backend, model, version):
+    """Write a well-chained decision in Ana's name by plain MLflow calls; gives its id."""
+    mlflow = client(backend)
+    ledger = mlflow.get_experiment_by_name("podium-ledger").experiment_id
+    (book,) = mlflow.search_runs([ledger], f"tags.`podium.model` = '{model}'")
+    head = max(int(name) for name in book.data.params if name.isdigit())
+    _, _, chain, text = book.data.params[f"{head:06d}"].split(" ", 3)
+    target = mlflow.get_model_version(model, version)
+    body = {
+        "schema": 1,
+        "type": "DECIDED",
+        "model": model,
+        "recorded_at": format_timestamp(datetime.now(UTC) - timedelta(seconds=125)),
+        "backend": json.loads(text)["backend"],
+        "by": {"name": "ana", "how": "server"},
+        "verdict": "approve",
+        "kind": "promote",
+        "version": version,
+        "from": "None",
+        "to": "Production",
+        "identity": {"created": timestamp_from_millis(target.creation_timestamp), "run_id": target.run_id},
+        "slots": ["production"],
+        "reason": {"category": "compliance", "text": "Signed off by the model risk committee."},
+    }
+    body_text, entry_id = json.dumps(body, sort_keys=True, separators=(",", ":")), "01M8ZZZZZZZZZZZZZZZZZZZZZ3"
+    body_sha = sha256(body_text.encode()).hexdigest()
+    value = f"{entry_id} {body_sha} {sha256((chain + body_sha).encode()).hexdigest()} {body_text}"
+    mlflow.log_param(book.info.run_id, f"{head + 1:06d}", value)
+    return entry_id
+
+
+def holders_and_open_decisions(backend, model):
+    state = read_book_state(backend, model)
+    return read_snapshot(backend, model).slot_states["production"].holders, [intent.id for intent in state.open_intents]
+
+
+def recover_as(backend, model, intent_id, choice, name):
+    return recover_decisions(make_writer(backend, name), model, [intent_id], choice, REASON)[0].outcome
+
+
+def test_a_decision_planted_by_who_may_only_write_the_ledger_is_carried_out_by_nobodys_credentials(app, team, monkeypatch):
+    """Ben may write the ledger and read the model. Ana's pages, her next promotion and her command move what she decides, and no more."""
+    model = "planted"
+    for n in (1, 2, 3):
+        acting("ana", register_as, team, acting("ana", train, team, f"forest-{n}-trees", "wine-ana"), model, "ana")
+    acting("ana", move_as, team, model, "1", "Production", "ana")
+    grant_code = acting("ben", read_capabilities, team).ledger_access.grant_code
+    if grant_code:  # no other test has given it yet
+        acting(ADMIN, run_code, grant_code)
+    planted_id = acting("ben", plant_decision, team, model, "3")
+    assert "model planted" in require_refusal("ben", recover_as, team, model, planted_id, "finish", "ben").what
+    assert "model planted" in require_refusal("ben", recover_as, team, model, planted_id, "give up", "ben").what
+
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ana")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password("ana"))
+    forget_capabilities(team)
+    for name in ("overview", "models", "audit"):
+        assert not app(name, team, model=model).exception
+    assert acting("rae", holders_and_open_decisions, team, model) == (("1",), [planted_id])
+    assert acting("ana", move_as, team, model, "2", "Production", "ana") == "applied"
+    assert acting("rae", holders_and_open_decisions, team, model) == (("2",), [planted_id])
+    assert acting("ana", recover_as, team, model, planted_id, "give up", "ana") == "FAILED"
+    assert acting("rae", holders_and_open_decisions, team, model) == (("2",), [])
+
+
 def test_a_reader_finds_the_deeds_greyed_out_with_what_to_ask_for(app, team, monkeypatch):
     model = "greyed"
     run_id = acting("ana", train, team, "forest-1-tree", "wine-ana")
@@ -178,5 +250,8 @@ def test_where_others_may_not_even_be_read_the_missing_right_is_named_without_it
         missing = require_refusal("ben", register_as, backend, second_run_id, "cider", "ben")
         assert "podium-ledger" in missing.what
         assert "get_experiment_by_name('podium-ledger')" in missing.grant_code
+        assert acting("rae", describe_unreadable, backend) == (
+            "This account can read only the experiments that were granted to it: there may be others."
+        )
     finally:
         server.stop()

@@ -1,5 +1,7 @@
 """Promotions on a real SQLite store: who holds what, what is recorded, and what is refused."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from lib.backends.mlflow_client import client
@@ -8,11 +10,12 @@ from lib.ledger.entry.types import Decided
 from lib.ledger.entry.vocabulary import make_reason, parse_stage
 from lib.ledger.queries.history import entry_to_json, history_rows
 from lib.ledger.state.holdings import recorded_holdings
-from lib.registry.promote import MoveRequest, desired_holder, move_version, preview_moves, roll_back, rollback_target
+from lib.registry.promote import MoveRequest, desired_holder, move_version, preview_moves
 from lib.registry.reader import read_all_book_states, read_all_snapshots, read_book_state, read_snapshot
-from lib.registry.reconcile import read_model_status, recover, sync_model_status
+from lib.registry.reconcile import read_model_status, sync_model_status
+from lib.registry.roll_back import roll_back, rollback_target
 from tests.support.ledger_stores import REASON, ledger_findings, make_registered_model, make_writer
-from tests.support.registry_factories import entry_types, move_request
+from tests.support.registry_factories import entry_types, finish_open_decisions, move_request
 
 
 def production_holder(backend, model="wine"):
@@ -101,7 +104,7 @@ def test_the_preview_is_exactly_what_happens(fresh_store):
     make_registered_model(fresh_store, aliases={"champion": "1"})
     move_version(make_writer(fresh_store), move_request("1"))
     move_version(make_writer(fresh_store), move_request("2", "Staging"))
-    status = read_model_status(fresh_store, "wine")
+    status = read_model_status(fresh_store, "wine", datetime.now(UTC))
     preview = [(m.verb, m.target, m.version) for m in preview_moves(status, move_request("2"), make_writer(fresh_store))]
     assert preview == [
         ("alias", "production", "2"),
@@ -136,7 +139,7 @@ def test_a_roll_back_goes_to_the_last_other_champion_that_is_whole(fresh_store):
         move_version(make_writer(fresh_store), move_request(version))
     client(fresh_store).delete_model_version("wine", "2")
     sync_model_status(make_writer(fresh_store), "wine")
-    assert rollback_target(make_writer(fresh_store), read_model_status(fresh_store, "wine")) == "1"
+    assert rollback_target(make_writer(fresh_store), read_model_status(fresh_store, "wine", datetime.now(UTC))) == "1"
     result = roll_back(make_writer(fresh_store), "wine", REASON, None, "3")
     assert (result.version, result.outcome) == ("1", "applied")
     assert production_holder(fresh_store) == "1"
@@ -206,7 +209,7 @@ def test_a_renamed_model_keeps_its_history(fresh_store):
 def test_reading_writes_nothing(fresh_store):
     make_registered_model(fresh_store, stages={"1": "Production"})
     before = fresh_store.path.read_bytes()
-    status = read_model_status(fresh_store, "wine")
+    status = read_model_status(fresh_store, "wine", datetime.now(UTC))
     preview_moves(status, move_request("2"), make_writer(fresh_store))
     read_all_book_states(fresh_store, read_all_snapshots(fresh_store))
     assert read_book_state(fresh_store, "wine") is None
@@ -229,7 +232,7 @@ def test_recover_finishes_what_is_open_and_moves_nothing_otherwise(fresh_store):
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), move_request("1"))
     client(fresh_store).set_registered_model_alias("wine", "production", "2")
-    _, closed = recover(make_writer(fresh_store), "wine")
+    _, closed = finish_open_decisions(make_writer(fresh_store), "wine")
     assert closed == ()
     assert read_snapshot(fresh_store, "wine").aliases["production"] == "2"
 

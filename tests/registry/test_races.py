@@ -7,9 +7,10 @@ from collections import Counter
 import pytest
 
 from lib.backends.mlflow_client import client
+from lib.registry.drift import find_drifts
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
-from lib.registry.reconcile import recover
+from lib.registry.reconcile import sync_model_status
 from tests.support.ledger_stores import REASON, make_registered_model, make_writer
 from tests.support.ledger_workers import (
     open_first_book,
@@ -17,9 +18,11 @@ from tests.support.ledger_workers import (
     promote_against,
     promote_and_die,
     promote_often_of,
+    recover_and_die,
+    recover_often,
     run_together,
 )
-from tests.support.registry_factories import check_at_rest
+from tests.support.registry_factories import check_at_rest, finish_open_decisions
 
 FIRST_WRITES, NEXT_WRITES = 17, 7
 
@@ -90,7 +93,7 @@ def kill_and_recover(backend, version, after):
     child = processes.Process(target=promote_and_die, args=(backend, version, after))
     child.start()
     child.join()
-    recover(make_writer(backend, "bo"), "wine")
+    finish_open_decisions(make_writer(backend, "bo"), "wine")
     check_at_rest(backend)
     assert move_version(make_writer(backend, "bo"), MoveRequest("wine", "3", "Production", REASON)).outcome in (
         "applied",
@@ -117,7 +120,7 @@ def kill_at_random(backend, rounds, model="wine"):
     """Kill three writers at random moments, recover and look, round after round; gives how many died and how many intents they left."""
     create_versions(backend, model, 4)
     generator, counts = random.Random(42), Counter()
-    for _ in range(rounds):
+    for number in range(rounds):
         start, answers = processes.Barrier(4), processes.Queue()
         children = [processes.Process(target=promote_often_of, args=(backend, model, n, 500, start, answers)) for n in (1, 2, 3)]
         for child in children:
@@ -132,10 +135,12 @@ def kill_at_random(backend, rounds, model="wine"):
             child.join()
             counts["kills"] += child.exitcode == -9
             time.sleep(generator.uniform(0, 0.1))
-        counts["left open"] += len(recover(make_writer(backend, "bo"), model)[1])
+        choice = "finish" if number % 2 else "give up"
+        counts[choice] += len(finish_open_decisions(make_writer(backend, "bo"), model, choice)[1])
         entry_counts = check_at_rest(backend, model)
         assert entry_counts["OBSERVED"] == 0
-        assert entry_counts["DECIDED"] == entry_counts["APPLIED"] + entry_counts["OVERTAKEN"]
+        assert entry_counts["DECIDED"] == entry_counts["APPLIED"] + entry_counts["OVERTAKEN"] + entry_counts["FAILED"]
+        assert entry_counts["FAILED"] == counts["give up"]
     assert move_version(make_writer(backend), MoveRequest(model, "4", "Production", REASON)).outcome == "applied"
     assert entry_counts["DECIDED"] >= rounds
     counts["entries"] = sum(entry_counts.values())
@@ -159,7 +164,8 @@ def test_three_writers_killed_at_random_moments_leave_a_record_that_recover_can_
 def test_two_hundred_kills_at_random_moments_leave_a_record_that_recover_can_finish(fresh_store, record_property):
     counts = kill_at_random(fresh_store, 67)
     assert counts["kills"] >= 200
-    assert counts["left open"] > 0
+    assert counts["finish"] > 0
+    assert counts["give up"] > 0
     record_property("kills", counts)
 
 
@@ -168,13 +174,51 @@ def test_writers_killed_on_a_server_leave_a_record_that_recover_can_finish(mlflo
     record_property("kills", kill_at_random(mlflow_server, 20, "killed"))
 
 
+@pytest.mark.parametrize("choice", ["finish", "give up"])
+@pytest.mark.parametrize("after", range(6))
+def test_death_at_every_step_of_finishing_or_giving_up_leaves_what_another_can_finish_or_give_up(fresh_store, choice, after):
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    child = processes.Process(target=promote_and_die, args=(fresh_store, "2", 3))  # the decision, the alias, the stage
+    child.start()
+    child.join()
+    (intent,) = read_book_state(fresh_store, "wine").open_intents
+    child = processes.Process(target=recover_and_die, args=(fresh_store, intent.id, choice, after))
+    child.start()
+    child.join()
+    finish_open_decisions(make_writer(fresh_store, "bo"), choice="give up" if choice == "finish" else "finish")
+    check_at_rest(fresh_store)
+    assert read_book_state(fresh_store, "wine").outcomes[intent.id] in ("APPLIED", "FAILED")
+
+
+@pytest.mark.slow
+def test_writers_whose_decisions_others_finish_and_give_up_meanwhile_leave_one_production(fresh_store, record_property):
+    """Every write may come late here: somebody else closes decisions all the time."""
+    create_versions(fresh_store, "wine", 3)
+    jobs = [(promote_often_of, (fresh_store, "wine", n, 25)) for n in (1, 2, 3)] + [(recover_often, (fresh_store, 30.0))] * 2
+    start, answers = processes.Barrier(len(jobs)), processes.Queue()
+    children = [processes.Process(target=target, args=(*arguments, start, answers)) for target, arguments in jobs]
+    for child in children:
+        child.start()
+    outcomes = Counter(outcome.split(":")[0] for _ in jobs for outcome in answers.get(timeout=600))
+    for child in children:
+        child.join()
+    finish_open_decisions(make_writer(fresh_store, "bo"))
+    record_property("outcomes", dict(outcomes))
+    print(dict(outcomes))
+    snapshot = read_snapshot(fresh_store, "wine")
+    assert len(snapshot.slot_states["production"].stage) <= 1
+    assert not find_drifts(sync_model_status(make_writer(fresh_store, "bo"), "wine"))
+    check_at_rest(fresh_store)
+
+
 def test_a_killed_promotion_is_finished_by_recover_in_the_name_of_the_one_who_decided(fresh_store):
     make_registered_model(fresh_store)
     child = processes.Process(target=promote_and_die, args=(fresh_store, "1", 13))
     child.start()
     child.join()
     assert [entry.body.type for entry in read_book_state(fresh_store, "wine").open_intents] == ["DECIDED"]
-    _, closed = recover(make_writer(fresh_store, "bo"), "wine")
+    _, closed = finish_open_decisions(make_writer(fresh_store, "bo"), "wine")
     assert len(closed) == 1
     entries = read_book_state(fresh_store, "wine").book.entries
     assert [(e.body.type, e.body.by.name) for e in entries[-2:]] == [("DECIDED", "ana"), ("APPLIED", "bo")]

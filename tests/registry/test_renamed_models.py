@@ -3,16 +3,16 @@
 import pytest
 
 from lib.backends.mlflow_client import client
+from lib.backends.reserved_names import HEAD_TAG
 from lib.errors import LedgerBroken, NotFound
 from lib.ledger.chain.hash_chain import param_key
-from lib.ledger.state.book_lookup import ModelIncarnation, resolve_book_id
+from lib.ledger.state.book_lookup import BookLives, ModelIncarnation, resolve_book_id
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_all_book_states, read_all_snapshots, read_book_state
-from lib.registry.reconcile import recover, sync_model_status
-from lib.registry.snapshot import HEAD_TAG
+from lib.registry.reconcile import sync_model_status
 from lib.registry.verify import verify, verify_all
 from tests.support.ledger_stores import REASON, book_id_of, ledger_findings, make_registered_model, make_writer
-from tests.support.registry_factories import leave_intent_open
+from tests.support.registry_factories import finish_open_decisions, leave_intent_open
 
 
 def move_request(model, version="1", stage="Production"):
@@ -106,7 +106,7 @@ def test_a_decision_left_open_is_closed_when_its_model_is_deleted(fresh_store):
     move_version(make_writer(fresh_store), move_request("wine"))
     intent = leave_intent_open(fresh_store)
     client(fresh_store).delete_registered_model("wine")
-    recover(make_writer(fresh_store), "wine")
+    finish_open_decisions(make_writer(fresh_store), "wine")
     bodies = [e.body for e in read_book_state(fresh_store, "wine").book.entries]
     assert [(body.type, getattr(body, "intent", "")) for body in bodies[-2:]] == [("FAILED", intent), ("OPENED", "")]
 
@@ -163,21 +163,18 @@ def test_a_well_formed_entry_with_nonsense_in_it_cannot_break_reading(fresh_stor
 
 def test_whose_book_is_a_question_of_lives_not_of_names():
     def find_book(incarnation, created_at_by_book, existing_times, index):
-        return resolve_book_id(index, incarnation, created_at_by_book.get, existing_times.__contains__)
+        lives = {book: BookLives("wine", (time,)) for book, time in created_at_by_book.items()}
+        return resolve_book_id(index, incarnation, lives.get, lambda: dict.fromkeys(existing_times, ("",)))
 
     named = {ModelIncarnation("wine", "1").name_key: "b1"}
+    with_second_book = named | {ModelIncarnation("wine", "2").incarnation_key: "b2"}
     assert find_book(ModelIncarnation("wine", "1"), {"b1": "1"}, {"1"}, named) == "b1"
     assert find_book(ModelIncarnation("wine", "2"), {"b1": "1"}, {"2"}, named) == "b1"
     assert find_book(ModelIncarnation("wine", "2"), {"b1": "1"}, {"1", "2"}, named) is None
     assert find_book(ModelIncarnation("old", "1", "b1"), {"b1": "1"}, {"1", "2"}, named) == "b1"
     assert find_book(ModelIncarnation("copy", "3", "b1"), {"b1": "1"}, {"1", "3"}, named) is None
-    assert (
-        find_book(
-            ModelIncarnation("wine", "2", "strange"),
-            {"b1": "1"},
-            {"2"},
-            named | {ModelIncarnation("wine", "2").incarnation_key: "b2"},
-        )
-        == "b2"
-    )
+    assert find_book(ModelIncarnation("wine", "2", "strange"), {"b1": "1", "b2": "2"}, {"1", "2"}, with_second_book) == "b2"
+    assert find_book(ModelIncarnation("wine", "2", "b2"), {"b1": "1", "b2": "2"}, {"2"}, with_second_book) == "b2"
+    assert find_book(ModelIncarnation("wine", "2", "", ("b2",)), {"b1": "1", "b2": "2"}, {"2"}, with_second_book) == "b2"
+    assert find_book(ModelIncarnation("wine", "2"), {"b1": "1", "b2": "2"}, {"2"}, with_second_book) == "b1", "b2 may be planted"
     assert find_book(ModelIncarnation("wine", None), {}, set(), named) == "b1"

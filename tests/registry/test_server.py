@@ -10,15 +10,16 @@ from lib.jobs.job_settings import read_job_settings
 from lib.launch import catalogue, demo_jobs
 from lib.ledger.entry.vocabulary import NO_HOLDER
 from lib.registry.code_snippets import load_model_snippet
-from lib.registry.promote import MoveRequest, move_version, roll_back
+from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
-from lib.registry.reconcile import recover
 from lib.registry.register import find_candidates, register
+from lib.registry.roll_back import roll_back
 from lib.registry.verify import verify
 from lib.ui.app.page_links import PROJECT_ROOT
 from lib.ui.app.session import now
 from tests.support.ledger_stores import REASON, make_trained_run, make_writer
 from tests.support.ledger_workers import promote_often_of, run_together
+from tests.support.registry_factories import finish_open_decisions
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
 
@@ -68,7 +69,7 @@ def test_processes_racing_on_a_server_leave_one_production(mlflow_server):
     for n in (1, 2, 3):
         registry.create_model_version(name, f"s3://nowhere/{n}")
     run_together(promote_often_of, [(mlflow_server, name, n, 3) for n in (1, 2, 3)])
-    recover(make_writer(mlflow_server), name)
+    finish_open_decisions(make_writer(mlflow_server), name)
     snapshot, state = read_snapshot(mlflow_server, name), read_book_state(mlflow_server, name)
     entry_types = [entry.body.type for entry in state.book.entries]
     assert len(snapshot.slot_states["production"].stage) == 1

@@ -1,5 +1,6 @@
 """Hypothesis tests: Welch's test and Holm's correction equal the formulas that they are taken from."""
 
+import gc
 import math
 
 import numpy as np
@@ -52,6 +53,17 @@ def test_holm_rejects_the_smallest_p_values_until_the_first_that_is_too_large(p_
 
 def test_holm_stops_where_the_false_discovery_rate_would_go_on():
     assert reject_by_holm([0.001, 0.02, 0.03, 0.04]) == [True, False, False, False]
+
+
+def test_a_correction_looks_for_no_garbage_in_what_is_there_already():
+    """statsmodels collects at every call; in a process with much in memory that took longer than the whole page."""
+    collections_before = gc.get_stats()[2]["collected"]
+    cycle = [None]
+    cycle[0] = cycle
+    del cycle
+    reject_by_holm([0.001, 0.2])
+    assert gc.get_freeze_count() == 0
+    assert gc.get_stats()[2]["collected"] == collections_before
 
 
 def test_nothing_tested_is_nothing_rejected():

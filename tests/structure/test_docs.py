@@ -2,14 +2,18 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 
 from lib.ledger.packet.document import (
     PacketBook,
     PacketEntry,
+    PacketKey,
     PacketOrigin,
     PacketPicture,
+    PacketSignatures,
     PacketSubject,
     PacketVolume,
     document_to_json,
@@ -19,9 +23,11 @@ from lib.ledger.queries.as_of_text import answer_text
 from lib.ledger.queries.time_query import parse_time_query
 from lib.registry.audit_queries import AsOfQuery, query_as_of
 from lib.registry.import_history import ImportFile, import_history
-from lib.registry.packet_builder import build_as_of_packet
+from lib.registry.packet_builder import build_as_of_packet, build_decision_packet
+from lib.registry.promote import MoveRequest, move_version
 from lib.ui.app.page_links import PROJECT_ROOT
-from tests.support.ledger_stores import make_registered_model, make_writer
+from tests.support.entry_signing import make_signer
+from tests.support.ledger_stores import REASON, make_registered_model, make_writer
 
 PAGE = (PROJECT_ROOT / "docs" / "packet.md").read_text(encoding="utf-8")
 FRAUD = PROJECT_ROOT / "docs" / "examples" / "fraud-history.csv"
@@ -53,6 +59,8 @@ def test_the_page_names_the_members_of_a_packet_and_no_others(answer_packet):
         "book": PacketBook,
         "volumes": PacketVolume,
         "entries": PacketEntry,
+        "keys": PacketKey,
+        "signatures": PacketSignatures,
         "pictures": PacketPicture,
     }
     for heading, model in models.items():
@@ -79,6 +87,21 @@ def test_the_code_on_the_page_checks_a_packet_without_podium(answer_packet, tmp_
     (tmp_path / "decision.json").write_text(json.dumps(document))
     with pytest.raises(AssertionError):
         exec(code, {})
+
+
+def test_the_code_on_the_page_checks_a_signature_without_podium(fresh_store, tmp_path, monkeypatch):
+    blocks = re.findall(r"```python[^\n]*\n(.*?)```", PAGE, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    make_registered_model(fresh_store)
+    signer = make_signer(tmp_path / "podium")
+    move_version(replace(make_writer(fresh_store), signer=signer), MoveRequest("wine", "1", "Production", REASON))
+    document = hashed_document(build_decision_packet(make_writer(fresh_store), "wine", "3"))
+    (tmp_path / "decision.json").write_text(document_to_json(document))
+    code = {}
+    exec("\n".join(blocks), code)
+    assert {code["check_signature"](document, entry) for entry in document["entries"]} == {document["keys"][0]["fingerprint"]}
+    with pytest.raises(InvalidSignature):
+        code["check_signature"](document, document["entries"][0] | {"place": 2})
 
 
 def test_the_commands_on_the_page_are_those_there_are():

@@ -1,11 +1,7 @@
 """A body of each type of entry, for the tests of shapes, schema and page."""
 
-import json
-
-from ulid import ULID
-
-from lib.ledger.chain.hash_chain import encode_entry, param_key
 from lib.ledger.entry.fields import Correction, Evidence, Gate, Policy, Source, Waiver
+from lib.ledger.entry.schema_2_types import HeadRef, PolicySet, Settlement
 from lib.ledger.entry.types import (
     Carry,
     Closing,
@@ -25,6 +21,7 @@ from lib.ledger.entry.types import (
     Withdrawn,
 )
 from lib.ledger.entry.vocabulary import Actor, make_reason
+from tests.support.entry_signing import make_param
 
 AT, LATER = "2022-02-07T09:00:00.000Z", "2099-01-01T00:00:00.000Z"
 REASON = make_reason("better", "Measured better on the same rows, twice.")
@@ -67,6 +64,7 @@ def make_body_of_each_type(stamp):
         *(Closing(**stamp, type=outcome, intent=DECISION, now=SLOT_STATES) for outcome in ("APPLIED", "OVERTAKEN", "FAILED")),
         Observed(**stamp, was=SLOT_STATES, now=SLOT_STATES, window=(AT, AT)),
         *make_unusual_bodies(stamp),
+        *make_second_schema_bodies(stamp),
         Volume(
             **stamp,
             next="0123456789abcdef",
@@ -75,9 +73,18 @@ def make_body_of_each_type(stamp):
     ]
 
 
-def make_newer_entry(state):
-    """Key and value of a next place, of a schema that this Podium does not know."""
-    fields = {"schema": 2, "type": "PLEDGED", "model": "wine", "recorded_at": LATER, "by": {"name": "zoe", "how": "declared"}}
-    text = json.dumps({**fields, "reason": {"category": "other", "text": "Something that schema 2 can say."}, "pledge": [1, 2]})
-    value, _ = encode_entry(str(ULID()), text, state.book.chain)
-    return param_key(state.book.head + 1), value
+def make_second_schema_bodies(stamp):
+    """A body of each type of schema 2."""
+    head = HeadRef(book="0123456789abcdef", place=7, chain="ab" * 32)
+    return [
+        Settlement(**stamp, places=(5, 9), why="newer schema", reason=REASON),
+        Settlement(**stamp, was=head, now=head, why="replaced book", reason=REASON),
+        PolicySet(**stamp, name="strict", sha="ab" * 32, text="review: required", require_review=True, reason=REASON),
+    ]
+
+
+def make_newer_entry(state, private_key=None):
+    """Key and value of a next place, of a schema that this Podium does not know; signed if there is a key."""
+    fields = {"schema": 3, "type": "PLEDGED", "model": "wine", "recorded_at": LATER, "by": {"name": "zoe", "how": "declared"}}
+    fields |= {"reason": {"category": "other", "text": "Something that schema 3 can say."}, "pledge": [1, 2]}
+    return make_param(state.book, fields, private_key)

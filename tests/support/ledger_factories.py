@@ -3,11 +3,25 @@
 from datetime import UTC, datetime
 
 from hypothesis import strategies as st
+from ulid import ULID
 
-from lib.ledger.chain.hash_chain import DecodedBook, Entry
-from lib.ledger.entry.types import BackendRef, Closing, Decided, Identity, Observed, Opened, SlotState
+from lib.ledger.chain.book_decoder import decode_volume
+from lib.ledger.chain.hash_chain import CHUNK_LENGTH, DecodedBook, Entry, encode_entry, param_key
+from lib.ledger.entry.types import (
+    BackendRef,
+    Carry,
+    Closing,
+    Decided,
+    Identity,
+    Observed,
+    Opened,
+    SlotState,
+    Volume,
+    canonical_json,
+)
 from lib.ledger.entry.vocabulary import Actor, Reason
 from lib.ledger.state.replay import replay
+from lib.ledger.state.volumes import VolumeParams
 
 RECORDED_AT = "2026-11-24T10:00:00.000Z"
 CREATED_AT, RECREATED_AT = "2026-01-01T00:00:00.000Z", "2026-02-01T00:00:00.000Z"
@@ -42,6 +56,26 @@ def make_opened(slot_states=None, created=CREATED_AT, why="first look"):
     )
 
 
+def make_volumes(lengths, bodies, chunk_length=CHUNK_LENGTH):
+    """Run id → parameters of a book in memory whose volumes have these lengths, written as `append` does; and the book.
+
+    `bodies` may come with their ids, as pairs.
+    """
+    entries = [body if isinstance(body, tuple) else (str(ULID()), body) for body in bodies]
+    volumes_by_run, book_so_far = {}, None
+    for n, length in enumerate(lengths):
+        run_id, params = f"{n:032x}", {}
+        decoded_book = decode_volume(params, run_id, book_so_far)
+        volume_end = Volume(**COMMON_FIELDS, next=f"{n + 1:032x}", carry=EMPTY_CARRY)
+        for entry_id, body in [*entries[:length], *([(str(ULID()), volume_end)] if n + 1 < len(lengths) else [])]:
+            value, chunks = encode_entry(entry_id, canonical_json(body), decoded_book.tip, chunk_length)
+            params |= {param_key(decoded_book.head + 1): value, **chunks}
+            decoded_book = decode_volume(params, run_id, book_so_far)
+        entries, book_so_far = entries[length:], decoded_book
+        volumes_by_run[run_id] = VolumeParams(params)
+    return volumes_by_run, decoded_book
+
+
 def make_intent(version, to="Production", from_="None", **fields):
     reason = Reason(category="better", text="x" * 20)
     fields = {"verdict": "approve", "kind": "promote"} | fields
@@ -68,6 +102,9 @@ def time_at(hour):
 
 def at_hour(body, hour, **fields):
     return body.model_copy(update={"recorded_at": timestamp_at(hour), **fields})
+
+
+EMPTY_CARRY = Carry(now=make_slot_states(), wanted={})
 
 
 def make_observed_between(slot_states, since, until):

@@ -4,6 +4,9 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
+from dataclasses import replace
+from pathlib import Path
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
@@ -14,6 +17,8 @@ from lib.ledger.state import volumes
 from lib.ledger.storage.book import append
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reconcile import sync_model_status
+from lib.registry.recover import recover_decisions
+from tests.support.entry_signing import fingerprint_of, make_signer
 from tests.support.ledger_stores import REASON, make_writer
 
 WRITES = (
@@ -65,6 +70,28 @@ def promote_and_die(backend: Backend, version: str, write_limit: int) -> None:
     sys.exit(0)
 
 
+def recover_and_die(backend: Backend, intent_id: str, choice, write_limit: int) -> None:
+    """Finish an open decision or give it up, and kill this process right after its nth write (0: before the first)."""
+    _die_after_writes(backend, write_limit)
+    recover_decisions(make_writer(backend, "cy"), "wine", (intent_id,), choice, REASON)
+    sys.exit(0)
+
+
+def recover_often(backend: Backend, seconds: float, start, answers) -> None:
+    """Finish and give up, in turn, whatever decision is found open, for so many seconds."""
+    start.wait()
+    outcomes, end = list[str](), time.monotonic() + seconds
+    while time.monotonic() < end:
+        status = sync_model_status(make_writer(backend, "meddler"), "wine")
+        for intent in status.state.open_intents[:1]:
+            choice = "finish" if len(outcomes) % 2 else "give up"
+            try:
+                outcomes += [recover_decisions(make_writer(backend, "cy"), "wine", (intent.id,), choice, REASON)[0].outcome]
+            except PodiumError as error:
+                outcomes.append(type(error).__name__)
+    answers.put(outcomes)
+
+
 def look_and_die(backend: Backend, write_limit: int) -> None:
     """Look at wine and kill this process right after its nth write (0: before the first)."""
     _die_after_writes(backend, write_limit)
@@ -82,6 +109,19 @@ def append_often_in_small_volumes(backend: Backend, book_id: str, capacity: int,
     volumes.VOLUME_CAPACITY = capacity
     start.wait()
     answers.put([append(make_writer(backend), book_id, lambda _, n=n: _note(f"{name} {n}")) for n in range(rounds)])
+
+
+def append_signed(backend: Backend, book_id: str, podium_home: str, start, answers) -> None:
+    """Append two entries, signed with the key of this folder."""
+    writer = replace(make_writer(backend), signer=make_signer(Path(podium_home)))
+    start.wait()
+    answers.put([append(writer, book_id, lambda _, n=n: _note(f"signed {n}")) for n in range(2)])
+
+
+def load_signing_key(podium_home: str, start, answers) -> None:
+    """Say which key a process would sign with that finds this folder as it is."""
+    start.wait()
+    answers.put(fingerprint_of(make_signer(Path(podium_home)).load_key()))
 
 
 def append_and_die(backend: Backend, book_id: str, capacity: int, write_limit: int) -> None:

@@ -38,7 +38,7 @@ def grow(backend, book_id, snapshot: RegistrySnapshot, entries):
     state, n = read_book(backend, book_id), 0
     while state.book.head < entries or n % 3:
         if volumes.is_volume_full(state.book):
-            ledger_book._roll_over(backend, book_id, state, state.book.entries[-1].body)
+            ledger_book._roll_over(make_writer(backend), book_id, state, state.book.entries[-1].body)
             state = read_book(backend, book_id)
         places_left = volumes.VOLUME_CAPACITY - (state.book.head - state.book.volumes[-1].first_position + 1)
         bodies = []

@@ -7,6 +7,7 @@ from lib.ledger.storage.book import append
 from lib.registry.promote import MoveRequest, _decision
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
+from lib.registry.recover import recover_decisions
 from tests.support.ledger_stores import REASON, ledger_findings, make_writer
 
 
@@ -19,6 +20,14 @@ def leave_intent_open(backend, version="2", stage="Production"):
     """Decide and vanish before the registry is touched; gives the id of the intent."""
     status = sync_model_status(make_writer(backend), "wine")
     return append(make_writer(backend), status.book_id, _decision(make_writer(backend), status, move_request(version, stage)))
+
+
+def finish_open_decisions(writer, model="wine", choice="finish"):
+    """Finish whatever was left open, or give it up; gives the status afterwards and the ids that were closed."""
+    status = sync_model_status(writer, model)
+    intent_ids = [intent.id for intent in status.state.open_intents]
+    closed = recover_decisions(writer, model, intent_ids, choice, REASON) if intent_ids else ()
+    return sync_model_status(writer, model), tuple(decision.intent_id for decision in closed)
 
 
 def entry_types(backend, model="wine"):

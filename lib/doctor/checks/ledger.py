@@ -3,45 +3,68 @@
 What is found is settled on the Models page or by the command line, with a reason; so there is no cure here.
 """
 
+from collections.abc import Sequence
+
 from lib.backends.backend import Backend
+from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.doctor.report import evidence_rows
 from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback
 from lib.errors import LedgerBroken
+from lib.registry.ledger_search import NO_RECORD_TEXT, describe_absence, describe_unreadable
 from lib.registry.model_survey import survey_models
 from lib.registry.notices import collect_notices
-from lib.registry.verify import verify_all
+from lib.registry.verify import BookVerification, verify_all
+from lib.text import format_count
 
 
 def check_ledger(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
-    """Recompute every book and compare it with the heads noted on versions."""
+    """Search the store for records, recompute every book, and compare it with the heads noted on versions."""
     verdicts = verify_all(backend)
-    entries = sum(len(verdict.book.entries) for verdict in verdicts)
     rows = [
         (verdict.model, str(finding.position), finding.what, finding.means)
         for verdict in verdicts
         for finding in verdict.findings
     ]
     if not rows:
-        return LEDGER_CHECK.fine_findings(f"{entries:,} entries" if verdicts else "none yet")
+        return LEDGER_CHECK.fine_findings(_summary_text(backend, verdicts))
+    models = {row[0] for row in rows} - {INDEX_EXPERIMENT}
+    if not models:
+        title, summary = "The ledger holds what no index explains", format_count(len(rows), "finding")
+        means = "A record may have been replaced, moved or copied. No new record begins before that is settled."
+    else:
+        title = "The record of a model is not whole" if len(models) == 1 else "The records of models are not whole"
+        summary = f"{len(models)} of {sum(verdict.model != INDEX_EXPERIMENT for verdict in verdicts)} books"
+        means = "What these books say cannot be trusted from there on, and Podium does not write to them."
     return (
         Finding(
             LEDGER_CHECK.id,
             "problem",
-            "The record of a model is not whole" if len({row[0] for row in rows}) == 1 else "The records of models are not whole",
-            f"{len({row[0] for row in rows})} of {len(verdicts)} books",
+            title,
+            summary,
             ("Model", "Place", "What", "What it means"),
             evidence_rows(rows),
-            "What these books say cannot be trusted from there on, and Podium does not write to them.",
+            means,
             "Look at it with verify on the Audit page, and compare with a head that was noted elsewhere.",
         ),
     )
 
 
-def check_drift(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
+def _summary_text(backend: Backend, verdicts: Sequence[BookVerification]) -> str:
+    """How much was checked, and what could not be."""
+    if not verdicts:
+        absence_text = describe_absence(backend)
+        return "none yet" if absence_text == NO_RECORD_TEXT else absence_text
+    unreadable_text = describe_unreadable(backend)
+    return (
+        f"{sum(len(verdict.book.entries) for verdict in verdicts):,} entries{f'. {unreadable_text}' if unreadable_text else ''}"
+    )
+
+
+def check_drift(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
     """Which models were moved behind the record's back."""
     try:
-        survey = survey_models(backend)
+        survey = survey_models(backend, clock())
     except LedgerBroken as error:
         return (Finding(DRIFT_CHECK.id, "skipped", DRIFT_CHECK.title, "not asked", means=error.what),)
     rows = [

@@ -1,6 +1,7 @@
-"""Heads noted elsewhere, as a line a person can copy into a mail or a file and bring back later. Pure.
+"""Heads noted elsewhere: as a line a person can copy into a mail or a file and bring back later, and as the tag of a version. Pure.
 
-A line is `17:5d9e… card-fraud`: the position, the chain up to there, and the name of the model.
+A line is `17:5d9e… card-fraud`: the position, the chain up to there, and the name of the model. A tag is `17 5d9e… 7c1f…`: the last is
+the run id of the book.
 """
 
 import re
@@ -10,6 +11,8 @@ from lib.errors import BadInput
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook
 from lib.text import clean_text
 
+_MAX_POSITION_DIGITS = 9
+"""Anybody who may change a model can write its tags, and Python refuses to read a number of thousands of digits."""
 _ANCHOR_LINE = re.compile(r"(\d{1,6}):([0-9a-f]{64})(?:\s+(\S.*))?", re.ASCII)
 
 
@@ -46,3 +49,23 @@ def parse_anchors(text: str) -> tuple[ModelAnchor, ...]:
         except BadInput as error:
             raise BadInput(f"Line {number}: {error.what}", next=error.next) from error
     return tuple(anchors)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head tag of a version: the position, the chain there, and the run id of the book."""
+
+    anchor: Anchor
+    book_id: str
+
+    @property
+    def text(self) -> str:
+        """As the tag holds it."""
+        return f"{self.anchor.position} {self.anchor.chain} {self.book_id}"
+
+
+def parse_head(text: str) -> Head | None:
+    """The head in "17 5d9e… 7c1f…"; None when the text is not a head."""
+    position, chain, book_id = (*text.split(" "), "", "", "")[:3]
+    is_position = position.isdecimal() and len(position) <= _MAX_POSITION_DIGITS
+    return Head(Anchor(int(position), chain), book_id) if is_position and len(chain) == 64 else None

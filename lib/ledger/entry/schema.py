@@ -7,13 +7,14 @@ trusted.
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from lib.ledger.entry.fields import Timestamp
+from lib.ledger.entry.schema_2_types import SCHEMA_2, PolicySet, Settlement
 from lib.ledger.entry.types import (
-    SCHEMA_VERSION,
+    SCHEMA_1,
     Body,
     Closing,
     Corrected,
@@ -33,7 +34,7 @@ from lib.ledger.entry.types import (
 from lib.ledger.entry.vocabulary import Actor, Reason
 
 _READABLE_FIELDS = ("type", "model", "recorded_at", "note", "version")
-KnownBody = Annotated[
+FirstSchemaBody = (
     Opened
     | Imported
     | Registered
@@ -45,17 +46,36 @@ KnownBody = Annotated[
     | Frozen
     | Corrected
     | FollowedUp
-    | Volume,
-    Field(discriminator="type"),
-]
-"""Every entry of this schema, by its type."""
-_KNOWN_BODY: TypeAdapter[Any] = TypeAdapter(KnownBody)
+    | Volume
+)
+SecondSchemaBody = Settlement | PolicySet
+"""Those of schema 2 that this Podium knows."""
+_BODIES_BY_SCHEMA: Mapping[int, TypeAdapter[Any]] = {
+    SCHEMA_1: TypeAdapter(Annotated[FirstSchemaBody, Field(discriminator="type")]),
+    SCHEMA_2: TypeAdapter(Annotated[SecondSchemaBody, Field(discriminator="type")]),
+}
+_KNOWN_BODY: TypeAdapter[Any] = TypeAdapter(Annotated[FirstSchemaBody | SecondSchemaBody, Field(discriminator="type")])
+_KNOWN_TYPES = frozenset(
+    type_name
+    for body_class in get_args(FirstSchemaBody | SecondSchemaBody)
+    for type_name in get_args(body_class.model_fields["type"].annotation)
+)
 _READABLE_PARTS: Mapping[str, TypeAdapter[Any]] = {
     "by": TypeAdapter(Actor),
     "reason": TypeAdapter(Reason),
     "identity": TypeAdapter(Identity),
     "effective_at": TypeAdapter(Timestamp),
 }
+_SIGNATURE_SCHEMA = {
+    "type": "object",
+    "description": "Who signed the entry: an Ed25519 public key, and the signature, both base64url without padding.",
+    "properties": {
+        "key": {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"},
+        "value": {"type": "string", "pattern": "^[A-Za-z0-9_-]{86}$"},
+    },
+    "required": ["key", "value"],
+}
+"""It is only published: whatever else stands in that place is read as it is, so that no signature changes what an entry says."""
 _MAX_EXACT_INTEGER = 2**53
 """From here on JSON knows no whole numbers, only doubles that have no decimals."""
 
@@ -74,10 +94,16 @@ def parse_body(text: str) -> Body:
         raw = None
     if not isinstance(raw, dict):
         return UnknownBody(type="?", note="not readable")
+    adapter = next((adapter for schema, adapter in _BODIES_BY_SCHEMA.items() if raw.get("schema") == schema), None)
     try:
-        return _KNOWN_BODY.validate_python(raw) if raw.get("schema") == SCHEMA_VERSION else _unknown_body(raw)
+        return adapter.validate_python(raw) if adapter else _unknown_body(raw)
     except ValidationError:
         return _unknown_body(raw)
+
+
+def is_newer_body(body: Body) -> bool:
+    """Is this an entry that a newer Podium knows and this one does not: of a later schema, or a further type of schema 2?"""
+    return body.schema_ > SCHEMA_2 or (body.schema_ == SCHEMA_2 and body.type not in _KNOWN_TYPES)
 
 
 def entry_json_schema() -> dict[str, Any]:
@@ -85,9 +111,10 @@ def entry_json_schema() -> dict[str, Any]:
     schema = _KNOWN_BODY.json_schema(by_alias=True)
     for definition in schema["$defs"].values():
         if "recorded_at" in definition["properties"]:
-            definition["properties"]["schema"] = {"const": SCHEMA_VERSION, "type": "integer"}
+            version = definition["properties"]["schema"].get("const", SCHEMA_1)
+            definition["properties"] |= {"schema": {"const": version, "type": "integer"}, "sig": _SIGNATURE_SCHEMA}
             definition["required"] = sorted({"schema", "type", *definition["required"]})
-    draft, title = "https://json-schema.org/draft/2020-12/schema", "A body of Podium's ledger, schema 1"
+    draft, title = "https://json-schema.org/draft/2020-12/schema", "A body of Podium's ledger, schemas 1 and 2"
     return {"$schema": draft, "title": title, **schema}
 
 
@@ -97,5 +124,6 @@ def _unknown_body(raw: dict[str, Any]) -> UnknownBody:
     for name, adapter in _READABLE_PARTS.items():
         with suppress(ValidationError):
             fields |= {name: adapter.validate_python(raw[name])} if name in raw else {}
+    fields |= {"sig": raw["sig"]} if "sig" in raw else {}
     schema = raw.get("schema")
     return UnknownBody(**{"type": "?", **fields, "schema": schema if isinstance(schema, int) else 0})

@@ -1,4 +1,4 @@
-"""The shapes of ledger entries, schema 1 (contract §2; published in docs/entries.schema.json). Pure.
+"""The shapes of ledger entries, schema 1 (contract §2; published in docs/entries.schema.json). Those of schema 2: `schema_2_types`. Pure.
 
 What Podium writes is checked on the way in. What it reads may come from anyone: `schema` finds out which of these it is.
 """
@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from lib.ledger.entry.fields import Correction, Evidence, Gate, LedgerValue, Number, Policy, Source, Timestamp, Waiver
 from lib.ledger.entry.vocabulary import SLOTS, Actor, Reason, Slot, Stage
 
-SCHEMA_VERSION = 1
+SCHEMA_1 = 1
 
 
 class BackendRef(LedgerValue):
@@ -68,7 +68,7 @@ class Lineage(LedgerValue):
 class Body(LedgerValue):
     """What every entry says."""
 
-    schema_: int = Field(default=SCHEMA_VERSION, alias="schema")
+    schema_: int = Field(default=SCHEMA_1, alias="schema")
     type: str
     model: str
     recorded_at: Timestamp

@@ -1,30 +1,40 @@
 """A packet: what one decision, or one answer about the past, rests on, as a document that stands without the backend. Pure.
 
-It carries entries as they were written, the hashes of the whole book up to its head, evidence, the registry at that moment and a
-picture, and a hash of each part. `verify` checks such a document against itself. The hashes show what was changed in a file;
-they are no signature: compare the head with the book, or the packet's own hash with one that was noted elsewhere.
+It carries entries as they were written, with their signatures, the hashes of the whole book up to its head, evidence, the registry at
+that moment and a picture, and a hash of each part. `verify` checks such a document against itself. The hashes show what was changed in a
+file; they are no signature: compare the head with the book, or the fingerprint of the keys with one that was noted elsewhere.
 """
 
 import hashlib
 import json
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import rfc8785
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib.errors import LedgerBroken
+from lib.ledger.chain.body_parts import read_body_text
 from lib.ledger.chain.hash_chain import DecodedBook, Entry, VolumeRef, hash_text, next_chain, param_key
 from lib.ledger.entry.vocabulary import Actor, Stage
 
-FormatVersion = Literal[1]
+FormatVersion = Literal[1, 2]
 SubjectKind = Literal["decision", "as of"]
-FORMAT_VERSION: FormatVersion = 1
+FORMAT_VERSION: FormatVersion = 2
 DECISION_KIND: SubjectKind = "decision"
 AS_OF_KIND: SubjectKind = "as of"
 ParamsByRun = Mapping[str, Mapping[str, str]]
 """Run id → its parameters, for every run that a book was decoded from."""
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A part of a packet that does not match, and what that means."""
+
+    section: str
+    what: str
 
 
 class _Part(BaseModel):
@@ -59,6 +69,24 @@ class PacketEntry(_Part):
     text: str
 
 
+class PacketKey(_Part):
+    """A key that signed entries of the packet. `name`, `own` and `trusted` are the word of whoever made the packet."""
+
+    fingerprint: str
+    key: str
+    name: str = ""
+    own: bool = False
+    trusted: bool = False
+
+
+class PacketSignatures(_Part):
+    """How many entries of the packet are signed by keys that whoever made it trusted, by others, or by none."""
+
+    trusted: int = 0
+    unknown: int = 0
+    none: int = 0
+
+
 class PacketSubject(_Part):
     """What the packet is about: an entry, or a stage at a time (`at`, `until` and `zone` as `asof` prints them)."""
 
@@ -90,7 +118,10 @@ class PacketOrigin(_Part):
 
 
 class Packet(_Part):
-    """A packet without its hashes. `shown` are the places that prove it; `unrecorded` is the body of what a look would write."""
+    """A packet without its hashes. `shown` are the places that prove it; `unrecorded` is the body of what a look would write.
+
+    Format 1 has neither `keys` nor `signatures`.
+    """
 
     packet: FormatVersion = FORMAT_VERSION
     subject: PacketSubject
@@ -101,6 +132,8 @@ class Packet(_Part):
     book: PacketBook
     entries: tuple[PacketEntry, ...]
     shown: tuple[int, ...]
+    keys: tuple[PacketKey, ...] = ()
+    signatures: PacketSignatures = PacketSignatures()
     unrecorded: str | None = None
     evidence: tuple[dict[str, Any], ...] = ()
     registry: dict[str, Any] = {}
@@ -109,6 +142,10 @@ class Packet(_Part):
 
 
 SECTIONS = tuple(Packet.model_fields)
+SECTIONS_BY_FORMAT: Mapping[int, tuple[str, ...]] = {
+    1: tuple(name for name in SECTIONS if name not in ("keys", "signatures")),
+    2: SECTIONS,
+}
 
 
 def packet_volumes(params_by_run: ParamsByRun, book: DecodedBook) -> tuple[PacketVolume, ...]:
@@ -180,7 +217,5 @@ def _body_sha(value: str, chain_step: tuple[str, str], position: int) -> str:
 
 def _packet_entry(params: Mapping[str, str], entry: Entry) -> PacketEntry:
     value = params[param_key(entry.position)]
-    text, n = value[27 + 64 + 1 + 64 + 1 :], 0
-    while (chunk := params.get(f"{entry.id}.{n:02d}")) is not None:
-        text, n = text + chunk, n + 1
+    text = read_body_text(params, entry.id, value[27:91], value[27 + 64 + 1 + 64 + 1 :]).text
     return PacketEntry(place=entry.position, id=entry.id, sha256=hash_text(text), chain=entry.chain, text=text)

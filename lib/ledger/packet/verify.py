@@ -1,7 +1,7 @@
 """Hold a packet against itself, offline: every hash, the chain up to the head, the answer, the page around it. Pure.
 
 Whatever does not match is named by the part it stands in. Nothing is asked of a backend, so a packet that was forged as a whole,
-hashes included, fits; its head can still be compared with the book.
+hashes included, fits. It is not signed by a key that somebody names; and its head can still be compared with the book.
 """
 
 import base64
@@ -16,47 +16,48 @@ from typing import Any
 import rfc8785
 from pydantic import ValidationError
 
+from lib.ledger.chain.entry_signatures import SignatureCounts, count_signatures
 from lib.ledger.chain.hash_chain import Entry, chain_seed, hash_text, next_chain
+from lib.ledger.chain.signatures import NO_KEYS, TrustedKeys
 from lib.ledger.entry.schema import parse_body
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.vocabulary import slot_of
 from lib.ledger.packet.document import (
     AS_OF_KIND,
-    FORMAT_VERSION,
     SECTIONS,
+    SECTIONS_BY_FORMAT,
+    Mismatch,
     Packet,
     document_to_json,
     hash_json,
     recompute_chains,
 )
 from lib.ledger.packet.html_hashes import DATA_SECTION, split_page
+from lib.ledger.packet.signatures import packet_book, signature_mismatches, trust_problems
 from lib.ledger.queries.as_of import answer_to_json, as_of
 from lib.ledger.queries.time_query import TimeQuery
 
 
 @dataclass(frozen=True)
-class Mismatch:
-    """A part of a packet that does not match, and what that means."""
-
-    section: str
-    what: str
-
-
-@dataclass(frozen=True)
 class PacketVerification:
-    """What was found; `packet` is None when the file is none that can be read. `sha256` is the packet's own hash, for comparing."""
+    """What was found; `packet` is None when the file is none that can be read. `sha256` is the packet's own hash, for comparing.
+
+    `signatures` counts those of the entries by the keys that were named. Where any was, `trust_problems` tells what they do not vouch for.
+    """
 
     packet: Packet | None
     sha256: str
     mismatches: tuple[Mismatch, ...]
+    trust_problems: tuple[Mismatch, ...] = ()
+    signatures: SignatureCounts | None = None
 
 
 class _UnreadablePacket(Exception):
     """Not the text of a packet."""
 
 
-def verify_packet(data: bytes) -> PacketVerification:
-    """Check the bytes of a packet, HTML or JSON. Never raises on foreign bytes."""
+def verify_packet(data: bytes, keys: TrustedKeys = NO_KEYS) -> PacketVerification:
+    """Check the bytes of a packet, HTML or JSON, and judge its signatures by these keys. Never raises on foreign bytes."""
     try:
         text = data.decode("utf-8").replace("\r\n", "\n")
         document, page_mismatches = _read_document(text)
@@ -65,19 +66,27 @@ def verify_packet(data: bytes) -> PacketVerification:
         return PacketVerification(None, "", (Mismatch("the file", f"This is no packet that can be read: {problem}."),))
     mismatches = [*page_mismatches, *_hash_mismatches(document)]
     try:
-        packet = Packet.model_validate({name: document[name] for name in SECTIONS if name in document})
+        packet = Packet.model_validate({name: document[name] for name in _sections(document) if name in document})
     except ValidationError as error:
         section = ".".join(map(str, error.errors()[0]["loc"]))
         return PacketVerification(
             None, "", (*mismatches, Mismatch(section or "the file", "This part does not have the shape of a packet."))
         )
+    book = packet_book(packet)
     mismatches += [
         *_chain_mismatches(packet),
         *_entry_mismatches(packet),
         *_picture_mismatches(packet),
         *_answer_mismatches(packet),
+        *(signature_mismatches(packet, book) if packet.packet > 1 else ()),
     ]
-    return PacketVerification(packet, str(document.get("sha256", "")), tuple(dict.fromkeys(mismatches)))
+    return PacketVerification(
+        packet,
+        str(document.get("sha256", "")),
+        tuple(dict.fromkeys(mismatches)),
+        tuple(trust_problems(packet, book, keys)) if keys.keys else (),
+        count_signatures(book, keys),
+    )
 
 
 def _read_document(text: str) -> tuple[dict[str, Any], list[Mismatch]]:
@@ -118,17 +127,23 @@ def _page_mismatches(noted_hashes: dict[str, Any], page_hashes: dict[str, str]) 
 def _hash_mismatches(document: dict[str, Any]) -> Iterator[Mismatch]:
     noted_hashes = document.get("hashes")
     noted_hashes = noted_hashes if isinstance(noted_hashes, dict) else {}
-    if document.get("packet") != FORMAT_VERSION:
-        yield Mismatch("packet", f"This is format {str(document.get('packet'))[:20]}; this Podium reads format {FORMAT_VERSION}.")
-    for name in dict.fromkeys([*SECTIONS, *noted_hashes, *document]):
+    sections, formats = _sections(document), " and ".join(map(str, SECTIONS_BY_FORMAT))
+    if document.get("packet") not in (*SECTIONS_BY_FORMAT,):
+        yield Mismatch("packet", f"This is format {str(document.get('packet'))[:20]}; this Podium reads formats {formats}.")
+    for name in dict.fromkeys([*sections, *noted_hashes, *document]):
         if name in ("hashes", "sha256"):
             continue
-        if name not in SECTIONS:
+        if name not in sections:
             yield Mismatch(name, "This part is none of a packet.")
         elif name not in document or _hash_or_empty(document[name]) != noted_hashes.get(name):
             yield Mismatch(name, "This part is not what was exported, or its hash was changed.")
     if _hash_or_empty(noted_hashes) != document.get("sha256"):
         yield Mismatch("sha256", "The hash over all parts does not match.")
+
+
+def _sections(document: dict[str, Any]) -> tuple[str, ...]:
+    """The parts that a document of its format has; those of the present one for a format that is not known."""
+    return next((sections for number, sections in SECTIONS_BY_FORMAT.items() if document.get("packet") == number), SECTIONS)
 
 
 def _hash_or_empty(part: Any) -> str:

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from lib.ledger.chain.hash_chain import Entry
+from lib.ledger.chain.entry_signatures import find_entry_at, signature_status
+from lib.ledger.chain.hash_chain import DecodedBook, Entry
+from lib.ledger.chain.signatures import SignatureStatus, TrustedKeys
 from lib.ledger.entry.fields import Number
 from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
 from lib.ledger.entry.types import Closing, Decided, Imported, Lineage, Opened, Registered, to_json
 from lib.ledger.entry.vocabulary import SLOTS, UNKNOWN_ACTOR, Actor, Reason, Slot
+from lib.ledger.queries.actor_names import NameStatus, actor_status, displayed_name
 from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state.corrections import corrected_entries, corrections_by_entry_id
 from lib.ledger.state.holdings import Holding, record_start
@@ -22,6 +25,7 @@ from lib.ledger.state.imported_holdings import ImportedEvidence, all_holdings, i
 
 BEFORE_RECORD = "before the record begins"
 NO_RECORD = "there is no record"
+OUT_OF_REACH = "no index leads to a record, and there is one here that nothing explains"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Holder:
     `actor` is the unknown actor and `reason` is None for what stood there when the record began, and for a move outside that
     nobody had adopted yet. Metrics, data and commit are those of its registration. `entry_positions` prove it. `import_body` is what was
     imported about the holding, where that is all that is known of its beginning. `note` describes the version.
+    `name_status` tells how sure the name of whoever decided, or imported, it is, and `signature` that of the entry at `actor_position`
+    that says so; as long as `verify_holders` asked no key, nothing is verified.
     """
 
     version: str
@@ -44,6 +50,14 @@ class Holder:
     git_commit: str = ""
     import_body: Imported | None = None
     note: str = ""
+    actor_position: int = 0
+    signature: SignatureStatus = "none"
+    name_status: NameStatus = "none"
+
+    @property
+    def displayed_name(self) -> str:
+        """Who decided, as people read it; of an imported holding, whom its file names."""
+        return self.actor.name if self.import_body else displayed_name(self.actor.name, self.name_status)
 
 
 @dataclass(frozen=True)
@@ -112,6 +126,8 @@ def _imported_holder(evidence: ImportedEvidence | None, holding: Holding) -> Hol
         git_commit=evidence.lineage.git_commit,
         import_body=evidence.import_body,
         note=evidence.note,
+        actor_position=holding.position,
+        name_status=actor_status(evidence.import_body.by),
     )
 
 
@@ -122,8 +138,24 @@ def _with_correction_positions(holder: Holder, entries: Sequence[Entry], correct
     return replace(holder, entry_positions=tuple(sorted({*holder.entry_positions, *correction_positions})))
 
 
+def verify_holders(answer: AsOfAnswer, book: DecodedBook, keys: TrustedKeys) -> AsOfAnswer:
+    """The same answer with what the signatures say of those who decided. A name that was corrected stays what the correction made it."""
+    holders = list[Holder]()
+    for holder in answer.holders:
+        entry = find_entry_at(book, holder.actor_position)
+        signature = signature_status(book, entry, keys) if entry else "none"
+        actor = holder.import_body.by if holder.import_body else holder.actor
+        is_as_written = entry is not None and entry.body.by == actor
+        status = actor_status(actor, signature) if is_as_written else holder.name_status
+        holders.append(replace(holder, signature=signature, name_status=status))
+    return replace(answer, holders=tuple(holders))
+
+
 def answer_to_json(answer: AsOfAnswer) -> dict[str, Any]:
-    """Stage, holders and unknown intervals as `asof` prints them; null stands for an open end and for what is not known."""
+    """Stage, holders and unknown intervals as `asof` prints them; null stands for an open end and for what is not known.
+
+    A name that is said to be verified comes with the signature of the entry that says so.
+    """
     return {
         "stage": SLOTS[answer.slot],
         "holders": [_holder_json(holder) for holder in answer.holders],
@@ -196,6 +228,8 @@ def _recorded_holder(life: _LifeEntries, holding: Holding, query: TimeQuery) -> 
         data=lineage.data,
         git_commit=lineage.git_commit,
         note=(registration.body.note if registration else None) or "",
+        actor_position=decision.position if decision else 0,
+        name_status=actor_status(decision_body.by) if decision_body else "none",
     )
 
 
@@ -225,6 +259,7 @@ def _holder_json(holder: Holder) -> dict[str, Any]:
         "data": dict(holder.data),
         "git_commit": holder.git_commit or None,
         "entries": list(holder.entry_positions),
+        **({"signature": holder.signature} if holder.name_status in ("verified", "claimed") else {}),
         **({"imported": _source_json(holder.import_body)} if holder.import_body else {}),
     }
 

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from lib.ledger.entry.fields import Number
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR, REASON_CATEGORIES, SLOTS, UNKNOWN_ACTOR
-from lib.ledger.queries.as_of import BEFORE_RECORD, NO_RECORD, AsOfAnswer, Holder, UnknownInterval
+from lib.ledger.queries.actor_names import name_in_sentence
+from lib.ledger.queries.as_of import BEFORE_RECORD, NO_RECORD, OUT_OF_REACH, AsOfAnswer, Holder, UnknownInterval
 from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_gap_or_fold
 
 MAX_HOLDERS_LISTED = 4
@@ -18,6 +19,10 @@ MAX_METRICS_LISTED = 4
 """How many metrics the sentences name; the entry has them all."""
 MAX_MOVES_LISTED = 8
 """How many moves of one day a sentence tells one by one."""
+_NAME_CAVEATS = {
+    "typed": "; the name was typed in and not verified",
+    "claimed": "; the name is a claim, because no key that is trusted here signed the decision",
+}
 
 
 def answer_sentence(answer: AsOfAnswer) -> str:
@@ -68,6 +73,11 @@ def _unknown_sentence(model: str, interval: UnknownInterval, answer: AsOfAnswer)
     zone, stage, day = answer.query.zone, SLOTS[answer.slot], format_time_query(answer.query)
     if interval.explanation == NO_RECORD:
         return f"There is no record of {model}, so nobody can say which version was in {stage} on {day}."
+    if interval.explanation == OUT_OF_REACH:
+        return (
+            f"Nobody can say which version of {model} was in {stage} on {day}: no index leads to its record, and there is one here that "
+            "nothing explains. Verify names what there is."
+        )
     if interval.explanation == BEFORE_RECORD:
         at = format_local_time(interval.until or answer.query.at, zone)
         return f"The record of {model} says nothing about {stage} before {at}, so it cannot say which version was there on {day}."
@@ -108,9 +118,17 @@ def _decision_sentence(holder: Holder) -> str:
     if holder.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR) or holder.reason is None:
         if holder.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR):
             return "Neither who put it there nor a reason is recorded."
-        return f"{holder.actor.name} put it there. No reason is recorded."
+        return f"{_actor_text(holder)} put it there. No reason is recorded."
     category = REASON_CATEGORIES.get(holder.reason.category, "Something else").lower()
-    return f"{holder.actor.name} decided this and gave the reason: “{holder.reason.text.rstrip()}” (kind of reason: {category})."
+    return (
+        f"{_actor_text(holder)} decided this and gave the reason: “{holder.reason.text.rstrip()}” (kind of reason: {category})."
+    )
+
+
+def _actor_text(holder: Holder) -> str:
+    """Who decided; of an imported holding, whom its file names."""
+    is_claim = holder.name_status == "claimed" and not holder.import_body
+    return f"Somebody who claims to be {holder.actor.name}" if is_claim else holder.actor.name
 
 
 def _evidence_sentences(holder: Holder) -> list[str]:
@@ -135,10 +153,9 @@ def _proof_sentences(holder: Holder, zone: str) -> str:
     ending = "y" if len(holder.entry_positions) == 1 else "ies"
     sentence = f"This rests on entr{ending} {positions} of the model's record in Podium"
     if holder.import_body is None:
-        is_verified = holder.actor.how != "declared" or holder.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR)
-        caveat = "" if is_verified else "; the name was typed in and not verified"
-        return f"{sentence}{caveat}."
+        return f"{sentence}{_NAME_CAVEATS.get(holder.name_status, '')}."
     source, importer = holder.import_body.source, holder.import_body.by.name
+    importer = name_in_sentence(importer, holder.name_status)
     at = format_local_time(parse_timestamp(holder.import_body.recorded_at), zone)
     return (
         f"{sentence}. They were not made at that time: {importer} imported them on {at} from the file {source.name} "
@@ -206,6 +223,8 @@ def _segment_name(content: Holder | UnknownInterval | None) -> str:
 def _unknown_clause(interval: UnknownInterval, query: TimeQuery) -> str:
     if interval.explanation == NO_RECORD:
         return "There is no record yet"
+    if interval.explanation == OUT_OF_REACH:
+        return "Unknown: no index leads to its record"
     if interval.since is None:
         return f"The record begins only on {format_local_time(interval.until or query.at, query.zone)}"
     local_ends = [at.astimezone(ZoneInfo(query.zone)) for at in (interval.since, interval.until) if at]

@@ -5,7 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from lib.ledger.chain.hash_chain import Entry
+from lib.ledger.chain.entry_signatures import signature_status_at
+from lib.ledger.chain.hash_chain import DecodedBook, Entry
+from lib.ledger.chain.signatures import SignatureStatus, TrustedKeys
+from lib.ledger.entry.schema_2_types import PolicySet, Settlement
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import (
     Body,
@@ -25,6 +28,7 @@ from lib.ledger.entry.types import (
     to_json,
 )
 from lib.ledger.entry.vocabulary import SLOTS
+from lib.ledger.queries.actor_names import NameStatus, displayed_name, name_status
 from lib.ledger.state.corrections import corrected_entries, corrections_by_entry_id
 from lib.ledger.state.replay import BookState
 from lib.text import version_list
@@ -37,7 +41,7 @@ _JSON_ORDER = ("place", "id", "type", "version", "from", "to", "by", "reason", "
 class HistoryRow:
     """One entry in a history. `badge` names its badge; `from_stage` and `to_stage` are empty where nothing was to move.
 
-    `actor_name` is the name as recorded; it `is_verified` when somebody vouches for it. `at` is None when no time can be read.
+    `actor_name` is the name as recorded, `name_status` how sure it is, as far as no key was asked. `at` is None when no time can be read.
     `correction_positions` are those of the corrections, `corrected_summary` is what is to be read in place of `summary`.
     """
 
@@ -47,12 +51,17 @@ class HistoryRow:
     version: str
     at: datetime | None
     actor_name: str
-    is_verified: bool
+    name_status: NameStatus
     summary: str
     from_stage: str = ""
     to_stage: str = ""
     correction_positions: tuple[int, ...] = ()
     corrected_summary: str = ""
+
+    @property
+    def displayed_name(self) -> str:
+        """The name as people read it."""
+        return displayed_name(self.actor_name, self.name_status)
 
 
 def history_rows(state: BookState, version: str = "") -> tuple[HistoryRow, ...]:
@@ -68,12 +77,26 @@ def history_rows(state: BookState, version: str = "") -> tuple[HistoryRow, ...]:
     return tuple(row for row in rows if row.position in positions)
 
 
-def entry_to_json(entry: Entry, corrections: Sequence[Entry] = ()) -> dict[str, Any]:
-    """An entry as `history` prints it: place, id and the body, absent fields absent; the ids of the corrections of it."""
+def verify_names(rows: Sequence[HistoryRow], book: DecodedBook, keys: TrustedKeys) -> tuple[HistoryRow, ...]:
+    """The same lines with what the signatures of their entries say of the names. For those lines only that are shown."""
+    return tuple(
+        replace(row, name_status="verified")
+        if row.name_status == "claimed" and signature_status_at(book, row.position, keys) == "trusted"
+        else row
+        for row in rows
+    )
+
+
+def entry_to_json(entry: Entry, corrections: Sequence[Entry] = (), signature: SignatureStatus = "none") -> dict[str, Any]:
+    """An entry as `history` prints it: place, id and the body, absent fields absent; the ids of the corrections of it; whose signature
+    it carries, if any.
+    """
     body = to_json(entry.body)
     fields = {**body, "place": entry.position, "id": entry.id}
     if corrections:
         fields["superseded_by"] = [correction.id for correction in corrections]
+    if signature != "none":
+        fields["signature"] = signature
     return {name: fields[name] for name in (*_JSON_ORDER, *sorted(fields)) if name in fields}
 
 
@@ -88,7 +111,7 @@ def _history_row(state: BookState, entry: Entry) -> HistoryRow:
         version=(moved_body.version if moved_body else body.version) or "",
         at=_time(body),
         actor_name=body.actor.name if isinstance(body, Imported) else body.by.name,
-        is_verified=body.by.how != "declared" and not isinstance(body, Imported),
+        name_status=name_status(body),
         summary=_summary(state, body),
         from_stage=from_ if isinstance(from_, str) else "",
         to_stage=to if isinstance(to, str) else "",
@@ -102,7 +125,7 @@ def _with_corrections(state: BookState, row: HistoryRow, corrections: Sequence[E
     corrected_row = _history_row(state, corrected)
     texts = (
         [corrected_row.summary]
-        + ([f"by {corrected_row.actor_name}"] if corrected_row.actor_name != row.actor_name else [])
+        + ([f"by {corrected_row.displayed_name}"] if corrected_row.actor_name != row.actor_name else [])
         + ([f"at {corrected_row.at:%Y-%m-%d %H:%M}Z"] if corrected_row.at and corrected_row.at != row.at else [])
     )
     return replace(row, correction_positions=positions, corrected_summary=", ".join(texts))
@@ -122,7 +145,7 @@ def _summary(state: BookState, body: Body) -> str:
             return _OPENED_TEXTS[body.why]
         case Registered():
             return body.note or (f"From run {body.lineage.run_name}" if body.lineage.run_name else "A version came to be")
-        case Decided() | Requested() | FollowedUp():
+        case Decided() | Requested() | FollowedUp() | Corrected() | Settlement():
             return body.reason.text
         case Observed():
             return _observed_summary(body)
@@ -142,8 +165,8 @@ def _rare_summary(body: Body) -> str:
             return body.reason.text if body.reason else "The request was taken back"
         case Frozen():
             return f"Run {body.run_id[:8]} committed as {body.git_commit[:8]}"
-        case Corrected():
-            return body.reason.text
+        case PolicySet():
+            return f"{body.name}, reviews {'required' if body.require_review else 'not required'}: {body.reason.text}"
         case Volume():
             return body.note or "The book goes on in another run"
         case _:
@@ -162,13 +185,15 @@ _IMPORTED_TEXTS = {
 
 
 def _closing_summary(state: BookState, body: Closing) -> str:
-    if body.type == "FAILED":
-        return body.why or "The version could not be moved"
-    if body.type == "OVERTAKEN":
-        return "A later decision came first"
-    displaced_text = ", ".join(f"v{version}" for version in body.displaced)
+    """How a decision ended; with the reason of whoever finished the decision of another, or gave it up."""
     intent = state.find_intent(body.intent)
-    return f"In place of {displaced_text}" if displaced_text else intent.reason.text if intent else ""
+    displaced_text = f"In place of {', '.join(f'v{version}' for version in body.displaced)}" if body.displaced else ""
+    outcome_text = {
+        "FAILED": body.why or "The version could not be moved",
+        "OVERTAKEN": "A later decision came first",
+        "APPLIED": displaced_text or (intent.reason.text if intent and not body.reason else ""),
+    }[body.type]
+    return f"{outcome_text.rstrip('.')}: {body.reason.text}".removeprefix(": ") if body.reason else outcome_text
 
 
 def _observed_summary(body: Observed) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
-from lib.ledger.chain.hash_chain import Anchor, DecodedBook, Entry, LedgerFinding, collect_findings
+from lib.ledger.chain.book_findings import collect_findings
+from lib.ledger.chain.hash_chain import Anchor, DecodedBook, Entry, LedgerFinding
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import EMPTY_SLOT_STATES, Body, Closing, Decided, Identity, Observed, Opened, Registered, SlotState
 from lib.ledger.entry.vocabulary import NO_HOLDER, RESTORED_NOTE, SLOTS, Slot, slot_of
@@ -17,7 +18,7 @@ from lib.ledger.state.holdings import Holding
 from lib.ledger.state.imported_holdings import all_holdings
 
 IntentPredicate = Callable[[Entry], bool]
-"""Tells of an open intent whether its version still exists and is the same one."""
+"""Tells of an open intent whether its version still exists and is the same one; or of any decision whether it counts."""
 
 
 @dataclass(frozen=True)
@@ -77,27 +78,38 @@ class BookState:
         return collect_findings(self.book, anchors)
 
     def desired_holders(self, is_possible: IntentPredicate = lambda _: True) -> dict[Slot, DesiredHolder]:
-        """Who should hold each slot. Failed and impossible intents and versions seen to be gone do not count."""
-        desired = self.desired_holders_with_deleted(is_possible)
+        """Who should hold each slot, open intents included. Failed and impossible ones and versions seen to be gone do not count."""
+        return self.holders_decided_by(lambda entry: self.is_effective(entry, is_possible))
+
+    def settled_holders(self) -> dict[Slot, DesiredHolder]:
+        """Who should hold each slot by the decisions that were carried out; what is still open wants nothing here."""
+        return self.holders_decided_by(self.is_settled)
+
+    def holders_decided_by(self, counts: IntentPredicate) -> dict[Slot, DesiredHolder]:
+        """Who should hold each slot by those approving decisions for which `counts` is true; versions seen to be gone hold nothing."""
         return {
             slot: replace(holder, holders=tuple(v for v in holder.holders if v not in self.deleted_versions))
-            for slot, holder in desired.items()
+            for slot, holder in self._replay(counts)[0].items()
         }
 
     def desired_holders_with_deleted(self, is_possible: IntentPredicate = lambda _: True) -> dict[Slot, DesiredHolder]:
-        """The same, with versions that are gone: what was decided last, and stands until somebody decides anew."""
-        return self._replay(is_possible)[0]
+        """As `desired_holders`, with versions that are gone: what was decided last, and counts until the next decision."""
+        return self._replay(lambda entry: self.is_effective(entry, is_possible))[0]
 
-    def slots_by_intent(self, is_possible: IntentPredicate = lambda _: True) -> dict[str, frozenset[Slot]]:
-        """Intent id → the slots it names, for all intents that count."""
-        return self._replay(is_possible)[1]
+    def slots_by_intent(self, counts: IntentPredicate) -> dict[str, frozenset[Slot]]:
+        """Intent id → the slots it names, for all approving decisions that count."""
+        return self._replay(counts)[1]
 
     def is_effective(self, entry: Entry, is_possible: IntentPredicate) -> bool:
         """Does an intent still wish for something? Not when it failed, nor when it is open and became impossible."""
         outcome = self.outcomes.get(entry.id)
         return outcome != "FAILED" and (outcome is not None or is_possible(entry))
 
-    def _replay(self, is_possible: IntentPredicate) -> tuple[dict[Slot, DesiredHolder], dict[str, frozenset[Slot]]]:
+    def is_settled(self, entry: Entry) -> bool:
+        """Was a decision carried out, or overtaken by a later one?"""
+        return self.outcomes.get(entry.id) in ("APPLIED", "OVERTAKEN")
+
+    def _replay(self, counts: IntentPredicate) -> tuple[dict[Slot, DesiredHolder], dict[str, frozenset[Slot]]]:
         desired, slots_by_intent = {slot: DesiredHolder() for slot in SLOTS}, dict[str, frozenset[Slot]]()
         for entry in self.current_life_entries:
             if (slot_states := _slot_states_of(entry.body)) is not None:
@@ -108,31 +120,38 @@ class BookState:
                     else DesiredHolder(holders[slot], observed_versions=slot_states[slot].holders)
                     for slot, holder in desired.items()
                 }
-            if _is_approval(entry.body) and self.is_effective(entry, is_possible):
+            if _is_approval(entry.body) and counts(entry):
                 desired = _desired_after(desired, entry)
                 slots_by_intent[entry.id] = frozenset(slot for slot, holder in desired.items() if holder.intent_id == entry.id)
         return desired, slots_by_intent
 
-    def drifted_slots(self, observed: Mapping[Slot, SlotState] | None = None) -> tuple[Slot, ...]:
-        """Managed slots that show something else than is wanted, while no intent is open."""
-        if self.open_intents:
-            return ()
-        slot_states = self.observed_slots if observed is None else observed
+    def drifted_slots(
+        self, observed: Mapping[Slot, SlotState] | None = None, in_flight: Collection[str] = ()
+    ) -> tuple[Slot, ...]:
+        """Managed slots that show something else than was decided, unless an intent `in_flight` can have put it there."""
+        slot_states, moving = self.observed_slots if observed is None else observed, self._slots_in_flight(in_flight)
+        bodies = [intent.body for intent in self.intents if intent.id in in_flight]
+        arriving = {slot: {b.version for b in bodies if isinstance(b, Decided) and b.to == SLOTS[slot]} for slot in SLOTS}
         return tuple(
             slot
-            for slot, desired in self.desired_holders().items()
-            if desired.is_managed and not is_fulfilled(desired, slot_states[slot])
+            for slot, desired in self.settled_holders().items()
+            if desired.is_managed
+            and not is_fulfilled(desired, slot_states[slot])
+            and not (slot in moving and {*slot_states[slot].holders} <= {*desired.holders, *arriving[slot]})
         )
 
-    def slots_with_deleted_holder(self, existing_versions: Collection[str]) -> tuple[Slot, ...]:
-        """Managed slots whose wanted version is not there any more, while nobody has decided anew."""
-        if self.open_intents:
-            return ()
+    def slots_with_deleted_holder(self, existing_versions: Collection[str], in_flight: Collection[str] = ()) -> tuple[Slot, ...]:
+        """Managed slots whose wanted version is gone, while nobody has decided about them since."""
+        moving = self._slots_in_flight(in_flight)
         return tuple(
             slot
-            for slot, desired in self.desired_holders_with_deleted().items()
-            if desired.is_managed and set(desired.holders) - set(existing_versions)
+            for slot, desired in self._replay(self.is_settled)[0].items()
+            if desired.is_managed and slot not in moving and set(desired.holders) - set(existing_versions)
         )
+
+    def _slots_in_flight(self, in_flight: Collection[str]) -> frozenset[Slot]:
+        slots_by_intent = self.slots_by_intent(lambda entry: self.is_settled(entry) or entry.id in in_flight)
+        return frozenset(slot for intent_id in in_flight for slot in slots_by_intent.get(intent_id, ()))
 
     def version_identity(self, version: str) -> Identity | None:
         """What made a version of the present life itself, by the last entry that says so; None when none does."""

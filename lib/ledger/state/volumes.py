@@ -7,7 +7,8 @@ decided by; `carry_findings` compares it with what the entries before it add up 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from lib.ledger.chain.hash_chain import DecodedBook, LedgerFinding, decode_volume
+from lib.ledger.chain.book_decoder import decode_volume
+from lib.ledger.chain.hash_chain import DecodedBook, LedgerFinding
 from lib.ledger.entry.types import Body, Carry, Volume
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state.replay import BookState, replay, replay_from
@@ -113,5 +114,8 @@ def _with_broken_end(book: DecodedBook | None, run_id: str) -> DecodedBook:
 
 
 _CARRY = "What this volume carries on is not what its entries add up to. Nothing is decided by it; somebody wrote it by hand."
-_MISSING_MEANS = "which is not there. It was removed for good, and what it held is lost unless it was exported."
+_MISSING_MEANS = (
+    "which is not there. Either it was removed for good, and what it held is lost unless it was exported, or somebody wrote this entry "
+    "by hand."
+)
 _TWICE_MEANS = "which is one of its earlier volumes: somebody wrote this entry by hand."

@@ -7,14 +7,15 @@ that gives no answer is read and tried once more, for seconds only: if the secon
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version as installed
 from typing import Any
 
+from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
 from ulid import ULID
 
@@ -30,29 +31,39 @@ from lib.backends.mlflow_errors import (
     unanswered_cause,
 )
 from lib.backends.permissions import explain_ledger_refusal
+from lib.backends.reserved_names import BOOK_MODEL_TAG, KIND_TAG
 from lib.errors import Busy, LedgerBroken, NoAnswer
-from lib.ledger.chain.hash_chain import Anchor, DecodedBook, blocking_finding, chunk_length_for, encode_entry, param_key
+from lib.ledger.chain.body_parts import END_OF_BODY
+from lib.ledger.chain.book_findings import blocking_finding
+from lib.ledger.chain.hash_chain import Anchor, DecodedBook, chunk_length_for, encode_entry, hash_text, next_chain, param_key
+from lib.ledger.chain.signatures import SignedPosition, signed_body_text
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Body, canonical_json
 from lib.ledger.entry.vocabulary import Actor
+from lib.ledger.state.book_lookup import RUN_ID
 from lib.ledger.state.replay import BookState, replay
 from lib.ledger.state.volumes import VolumeParams, is_volume_full, make_volume_end, read_volumes
 from lib.ledger.storage import book_cache
+from lib.ledger.storage.append_attempts import AppendAttempts
+from lib.ledger.storage.signing_keys import Signer
 
 MAX_ATTEMPTS = 200
+MAX_PARAMS_PER_CALL = 100
+"""MLflow takes so many parameters at once."""
 BodyFactory = Callable[[BookState], Body | None]
-KIND_TAG, FINISHED_VOLUME_KIND = "podium.kind", "volume"
+FINISHED_VOLUME_KIND = "volume"
 _NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
 _LOCKED = "TEMPORARILY_UNAVAILABLE"
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Who writes, where, and by which clock (UTC)."""
+    """Who writes, where, by which clock (UTC), and with which key; without a signer the entries stay unsigned."""
 
     backend: Backend
     actor: Actor
     clock: Callable[[], datetime] = field(compare=False)
+    signer: Signer | None = field(default=None, compare=False, repr=False)
 
     def common_fields(self, model: str, actor: Actor | None = None) -> dict[str, Any]:
         """What every entry says besides its own matter."""
@@ -80,28 +91,50 @@ def read_book(backend: Backend, book_id: str) -> BookState:
 def read_deleted_book(backend: Backend, book_id: str) -> BookState | None:
     """A book of which a run is deleted, added up as if none were; None when all of it is active, or it is not there."""
     with translate_errors("The book of this model"), relaxed_gc():
-        volumes = read_volumes(partial(read_volume_params, backend), book_id, None, book_cache.decode_volume_cached)
+        volumes = read_volumes(partial(read_named_params, backend), book_id, None, book_cache.decode_volume_cached)
     return replay(volumes.book) if volumes and volumes.deleted_run_ids else None
 
 
 def read_volume_params(backend: Backend, run_id: str) -> VolumeParams | None:
-    """One run of a book; None when it is not there."""
+    """One run of a book; None when it is not there, or when this is the id of no run."""
+    run = _find_run(backend, run_id)
+    return VolumeParams(run.data.params, run.info.lifecycle_stage == "active") if run else None
+
+
+def read_named_params(backend: Backend, run_id: str) -> VolumeParams | None:
+    """The same for a run that an entry or the index names, which anybody can do: None also when this person may not read it."""
     try:
-        run = client(backend).get_run(run_id)
+        return read_volume_params(backend, run_id)
+    except MlflowException as error:
+        if error.error_code in PERMISSION_ERROR_CODES:
+            return None
+        raise
+
+
+def _find_run(backend: Backend, run_id: str) -> Run | None:
+    if not RUN_ID.fullmatch(run_id):
+        return None
+    try:
+        return client(backend).get_run(run_id)
     except MlflowException as error:
         if error.error_code == _NOT_FOUND:
             return None
         raise
-    return VolumeParams(run.data.params, run.info.lifecycle_stage == "active")
 
 
 def _fetch_active_volume(backend: Backend, book_id: str, run_id: str) -> VolumeParams | None:
-    volume = read_volume_params(backend, run_id)
+    volume = read_volume_params(backend, run_id) if run_id == book_id else read_named_params(backend, run_id)
     if volume is None and run_id == book_id:
         raise to_podium_error(_NOT_FOUND, "", "The book of this model")
-    if volume and not volume.is_active:
+    if volume and not volume.is_active and _is_beside(backend, book_id, run_id):
         raise LedgerBroken("The book of this model was deleted.", next=f"Restore run {run_id} in MLflow, then try again.")
-    return volume
+    return volume if volume and volume.is_active else None
+
+
+def _is_beside(backend: Backend, book_id: str, run_id: str) -> bool:
+    """Does a volume stand in the experiment of its book? Somebody can name a run that only they can restore."""
+    book_run, run = _find_run(backend, book_id), _find_run(backend, run_id)
+    return bool(book_run and run and book_run.info.experiment_id == run.info.experiment_id)
 
 
 @single_wait()
@@ -109,63 +142,66 @@ def append(writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[
     """Append the entry that `make_body(state)` returns and give its id; None when it returns none.
 
     `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing or no position
-    could be had, NotWritable when this person may not write, Busy when the database stays locked, NoAnswer when the server does not
-    answer and the book does not tell whether the entry is there.
+    could be had, NotWritable when this person may not write or the signing key cannot be used, Busy when the database stays locked,
+    NoAnswer when the server does not answer and the book does not tell whether the entry is there.
     """
-    attempts = _Attempts()
-    is_locked = False
+    attempts, is_locked = AppendAttempts(), False
+    has_ended_bodies = False
     for _ in range(MAX_ATTEMPTS):
         with attempts.explain_doubt():
             state = read_book(writer.backend, book_id)
-            if written_ids := [entry_id for entry_id in attempts.ids if entry_id in state.entry_ids]:
-                return written_ids[0]
+            if written_id := attempts.find_written_id(state):
+                return written_id
             if is_locked:
                 raise Busy("The database has been locked by another program for too long.", next="Wait a moment, then try again.")
-            if len(attempts.unanswered) > 1:
-                raise attempts.unanswered[0]
+            attempts.require_answers()
             _require_sound_book(state, anchors)
             if (body := make_body(state)) is None:
                 return None
             attempts.entry = f"The entry {body.type}"
             try:
-                if is_volume_full(state.book):
-                    is_locked = _roll_over(writer, book_id, state, body) == _LOCKED
+                if state.book.open_part_keys and not has_ended_bodies:
+                    _end_open_bodies(writer.backend, state.book)
+                    has_ended_bodies = True  # before each place once: what is still open then is ended by the next append
                     continue
-                attempts.ids.append(str(ULID()))
-                error_code = _try_to_log(writer, state.book, (attempts.ids[-1], canonical_json(body)))
-                is_locked, attempts.is_accepted = error_code == _LOCKED, not error_code
+                has_ended_bodies = False
+                is_locked = _take_position(writer, (book_id, state), body, attempts) == _LOCKED
             except NoAnswer as error:
-                attempts.unanswered.append(error)
-                attempts.is_accepted = False
+                attempts.add_unanswered(error)
     raise LedgerBroken(
         f"No place could be taken in book {book_id[:8]}… after {MAX_ATTEMPTS} tries.",
         next="Try again when fewer people write at once.",
     )
 
 
-@dataclass
-class _Attempts:
-    """The attempts to append one entry: their ids, those without an answer, and whether the server accepted the last one."""
+def _take_position(writer: Writer, located_state: tuple[str, BookState], body: Body, attempts: AppendAttempts) -> str:
+    """Send an entry for the next position, or first let a full book go on in another run; gives the error code as `_try_to_log` does."""
+    book_id, state = located_state
+    if is_volume_full(state.book):
+        return _roll_over(writer, book_id, state, body)
+    entry_id = str(ULID())
+    text = _sign_body(writer, state.book, entry_id, body)
+    attempts.chains[entry_id] = next_chain(state.book.tip, hash_text(text))
+    error_code = _try_to_log(writer, state.book, (entry_id, text))
+    attempts.is_accepted = not error_code
+    return error_code
 
-    entry: str = "The entry"
-    ids: list[str] = field(default_factory=list)
-    unanswered: list[NoAnswer] = field(default_factory=list)
-    is_accepted: bool = False
 
-    @contextmanager
-    def explain_doubt(self) -> Iterator[None]:
-        """Let a NoAnswer say whether the entry is in the book: that is in doubt once it was sent."""
-        try:
-            yield
-        except NoAnswer as error:
-            what, advice = (self.unanswered or [error])[0].what, "Look at the history of this model before you do it again."
-            if self.is_accepted:
-                raise NoAnswer(what, means=f"{self.entry} was recorded, and could not be read again.", next=advice) from error
-            if self.ids:
-                raise NoAnswer(what, means=f"{self.entry} may or may not be recorded.", next=advice) from error
-            if self.unanswered:
-                raise NoAnswer(what, means=f"{self.entry} was not recorded.", next=error.next) from error
-            raise
+def _end_open_bodies(backend: Backend, book: DecodedBook) -> None:
+    """End bodies that do not fit their hash, the oldest first, so that nobody completes one when later entries stand behind it."""
+    params = [Param(key, END_OF_BODY) for key in book.open_part_keys[:MAX_PARAMS_PER_CALL]]
+    try:
+        client(backend).log_batch(book.volumes[-1].run_id, params=params)
+    except MlflowException as error:  # somebody else ended them, or who may not write learns it from the entry
+        if unanswered_cause(error):
+            raise translate_error(error) from error
+
+
+def _sign_body(writer: Writer, book: DecodedBook, entry_id: str, body: Body) -> str:
+    """The text of a body for the next position, signed where the writer has a key."""
+    signed_at = SignedPosition(book.volumes[0].run_id, book.volumes[-1].run_id, book.head + 1, entry_id, book.tip)
+    key = writer.signer.load_key() if writer.signer else None
+    return signed_body_text(body, signed_at, key) if key else canonical_json(body)
 
 
 def _try_to_log(writer: Writer, book: DecodedBook, entry: tuple[str, str]) -> str:
@@ -195,12 +231,14 @@ def _roll_over(writer: Writer, book_id: str, state: BookState, cause: Body) -> s
     backend = writer.backend
     with translate_errors("The next volume of this book"):
         first_run = client(backend).get_run(book_id)
-        tags = {KIND_TAG: "book", "podium.model": first_run.data.tags.get("podium.model", cause.model)}
+        tags = {KIND_TAG: "book", BOOK_MODEL_TAG: first_run.data.tags.get(BOOK_MODEL_TAG, cause.model)}
         number = len(state.book.volumes) + 1
         name = f"{first_run.info.run_name[:200]}, volume {number}"
         candidate = client(backend).create_run(first_run.info.experiment_id, run_name=name, tags=tags).info.run_id
         client(backend).set_terminated(candidate)
-    error_code = _try_to_log(writer, state.book, (str(ULID()), canonical_json(make_volume_end(state, cause, candidate))))
+    entry_id = str(ULID())
+    text = _sign_body(writer, state.book, entry_id, make_volume_end(state, cause, candidate))
+    error_code = _try_to_log(writer, state.book, (entry_id, text))
     if error_code:
         return error_code
     with suppress(MlflowException):  # only spares readers of many books the fetching of what they know already

@@ -13,7 +13,8 @@ from typing import Any
 from cachetools import LRUCache
 
 from lib.backends.backend import Backend
-from lib.ledger.chain.hash_chain import DecodedBook, decode_volume
+from lib.ledger.chain.book_decoder import decode_volume
+from lib.ledger.chain.hash_chain import DecodedBook
 from lib.ledger.entry.schema import parse_body
 from lib.ledger.entry.types import Body
 from lib.ledger.state.replay import BookState, replay, replay_from

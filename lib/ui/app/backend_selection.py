@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
-from lib.backends import backend_config, credentials, dagshub, dagshub_tokens
+from lib.backends import backend_config, credentials, dagshub, dagshub_tokens, signing_secret
 from lib.backends.backend import Backend, backend_from_environment, password_in
 from lib.backends.backend_config import BackendConfig, ConfiguredBackend
 from lib.backends.credentials import Credential
@@ -52,6 +52,7 @@ def default_backend() -> Backend:
     with suppress(PodiumError):  # a file that cannot be read is reported where it is needed
         credentials.hide_variables(os.environ, [configured_backend.uri for configured_backend in read_config().backends])
     dagshub_tokens.hide_token_variable(os.environ)
+    signing_secret.take_from_environment(os.environ)
     backend = credentials.take_from_environment(os.environ, backend_from_environment(os.environ, PROJECT_ROOT))
     configure_mlflow_client()
     return backend

@@ -12,6 +12,8 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 
+from lib.backends import signing_secret
+
 WARM_UP_DONE = threading.Event()
 _IMPORT_LOCK = threading.Lock()
 HEAVY_MODULES = ("pandas", "altair", "mlflow.tracking", "mlflow.store.db.utils")
@@ -20,7 +22,8 @@ DEFAULT_PORT = 8501
 
 @asynccontextmanager
 async def lifespan(_: object) -> AsyncIterator[dict[str, object]]:
-    """Start the warm-up, say where the app is, and open a browser where there is one."""
+    """Hide the signing key from all children, start the warm-up, say where the app is, and open a browser where there is one."""
+    signing_secret.take_from_environment(os.environ)
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     print(port_taken_message(st.get_option("server.port")), end="", flush=True)
     if can_open_browser(st.get_option("server.headless"), sys.platform, os.environ):

@@ -21,8 +21,11 @@ from lib.ui.app.backend_selection import (
     read_config,
     resolve_configured_backend,
 )
+from lib.ui.app.page_links import PROJECT_ROOT
 
 if TYPE_CHECKING:
+    from lib.ledger.chain.signatures import TrustedKeys
+    from lib.ledger.entry.vocabulary import Actor
     from lib.ledger.storage.book import Writer
 
 USER_NAME_KEY = "session.person"
@@ -91,7 +94,21 @@ def writer(typed_name: str = "") -> "Writer":
     """The typed name on this backend, on a shared server through its service account; Podium itself while nobody is named."""
     from lib.ledger.entry.vocabulary import PODIUM_ACTOR
     from lib.ledger.storage.actor import resolve_session_actor
-    from lib.ledger.storage.book import Writer
 
     backend = current_backend()
-    return Writer(backend, resolve_session_actor(backend, typed_name or user_name() or PODIUM_ACTOR.name), now)
+    return create_writer(backend, resolve_session_actor(backend, typed_name or user_name() or PODIUM_ACTOR.name))
+
+
+def trusted_keys() -> "TrustedKeys":
+    """The keys that this Podium trusts to say whose names were verified."""
+    from lib.ledger.storage.key_trust import read_trusted_keys_or_none
+
+    return read_trusted_keys_or_none(os.environ, PROJECT_ROOT)
+
+
+def create_writer(backend: Backend, actor: "Actor") -> "Writer":
+    """Somebody who writes by the clock of the pages and with the key of this Podium."""
+    from lib.ledger.storage.book import Writer
+    from lib.ledger.storage.signing_keys import create_signer
+
+    return Writer(backend, actor, now, create_signer(os.environ, now, PROJECT_ROOT))

@@ -53,6 +53,8 @@ ENTRY_BADGES: Mapping[str, Badge] = {
     "FOLLOWED_UP": ("green", "event_available", "Was right"),
     "wrong": ("red", "event_busy", "Was wrong"),
     "VOLUME": ("gray", "menu_book", "Next volume"),
+    "SETTLED": ("gray", "task_alt", "Settled"),
+    "POLICY": ("gray", "rule", "Policy"),
 }
 
 

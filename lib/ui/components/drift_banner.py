@@ -1,4 +1,7 @@
-"""What was done outside Podium, as one box for all models. The Models page shows a model's drift in full, with the ways to resolve it."""
+"""What was done outside Podium, as one box for all models. The Models page shows a model's drift in full, with the ways to resolve it.
+
+Where a store holds a record that no index explains, a box stands in place of "no entry yet": nobody can say then that there is none.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,15 +11,19 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.ledger.queries.history import HistoryRow, history_rows
 from lib.ledger.state.replay import BookState
-from lib.registry.change_recorder import ModelStatus
+from lib.registry.model_status import ModelStatus
 from lib.registry.model_survey import deleted_book_notice, find_deleted_source_runs, missing_book_notice
 from lib.registry.notices import Notice, collect_notices
 from lib.ui.app.page_links import page_link
 from lib.ui.app.session import current_backend, now
 from lib.ui.components.formatting import escape, format_count, format_time
-from lib.ui.queries.registry import LoadedRegistry, source_run
+from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record, source_run
 
 NOTICE_ICONS = {"broken": "error", "drift": "visibility", "told": "info"}
+UNEXPLAINED_TEXT = (
+    "There is a record in this store that no index leads to: it was renamed, replaced or copied. So nobody can say that there is none, "
+    "and no new one begins."
+)
 DELETED_TEXT = (
     "Its record stays, and answers for the time before. MLflow cannot restore a deleted model: if nobody meant it, bring the database "
     "back from a backup. A model that is registered anew under the same name goes on in the same book."
@@ -70,6 +77,15 @@ def show_drift_summary(registry: LoadedRegistry) -> None:
         with st.container(horizontal=True, gap="small"):
             for model in [model for model in models if model in registry.statuses][:MAX_LISTED_MODELS]:
                 page_link(f"Settle {escape(model)}", "models", icon="deployed_code", query={"model": model})
+
+
+def show_unexplained_record() -> bool:
+    """Say that there is such a record, with the way to the check; False where there is none. Searches the whole store, at most every two minutes."""
+    if not has_unexplained_record(current_backend()):
+        return False
+    st.error(UNEXPLAINED_TEXT, title="A record needs attention", icon=":material/error:")
+    page_link("Verify on the Audit page", "audit", icon="fingerprint")
+    return True
 
 
 def show_deleted_models(registry: LoadedRegistry) -> None:

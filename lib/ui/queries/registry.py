@@ -11,17 +11,17 @@ from lib.backends.capabilities import read_capabilities
 from lib.errors import NotFound, NotWritable
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state.replay import BookState
-from lib.ledger.storage.book import Writer
-from lib.registry.change_recorder import ModelStatus
+from lib.ledger.storage.inventory_reader import find_unexplained
+from lib.registry.model_status import ModelStatus
 from lib.registry.model_survey import DeletedBook, record_changes, survey_models
 from lib.registry.permission_check import find_decision_blocker
-from lib.registry.promote import rollback_target
 from lib.registry.reader import read_all_snapshots
 from lib.registry.reconcile import read_model_status, sync_model_status
+from lib.registry.roll_back import rollback_target
 from lib.registry.snapshot import RegistrySnapshot
 from lib.runs.reading.run_reader import read_run
 from lib.runs.table.types import Run
-from lib.ui.app.session import now
+from lib.ui.app.session import create_writer, now
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,12 @@ def model_names(backend: Backend) -> tuple[str, ...]:
 def load_model_status(backend: Backend, model: str) -> LoadedModelStatus:
     """Read a model's status. Writes: what nobody recorded yet is recorded, unless this backend may only be read."""
     try:
-        status, write_error = sync_model_status(Writer(backend, PODIUM_ACTOR, now), model), find_decision_blocker(backend, model)
+        status, write_error = (
+            sync_model_status(create_writer(backend, PODIUM_ACTOR), model),
+            find_decision_blocker(backend, model),
+        )
     except NotWritable as error:
-        status, write_error = read_model_status(backend, model), error
+        status, write_error = read_model_status(backend, model, now()), error
     return LoadedModelStatus(status, now(), can_write=write_error is None, write_error=write_error)
 
 
@@ -67,7 +70,7 @@ def source_run(backend: Backend, run_id: str) -> Run | None:
 @st.cache_data(ttl="60s", max_entries=64, show_spinner=False)
 def cached_rollback_target(backend: Backend, model: str, head: int) -> str | None:
     """The version a roll-back would go to; None when there is none."""
-    return rollback_target(Writer(backend, PODIUM_ACTOR, now), read_model_status(backend, model))
+    return rollback_target(create_writer(backend, PODIUM_ACTOR), read_model_status(backend, model, now()))
 
 
 @dataclass(frozen=True)
@@ -91,17 +94,23 @@ def load_registry(backend: Backend) -> LoadedRegistry:
 
     One value for all sessions, never to be changed: copying 10,000 entries takes seconds.
     """
-    survey, can_write = survey_models(backend), read_capabilities(backend).ledger_access.is_available is not False
+    survey, can_write = survey_models(backend, now()), read_capabilities(backend).ledger_access.is_available is not False
     try:
-        if record_changes(Writer(backend, PODIUM_ACTOR, now), survey):
-            survey = survey_models(backend)
+        if record_changes(create_writer(backend, PODIUM_ACTOR), survey):
+            survey = survey_models(backend, now())
     except NotWritable:
         can_write = False
     states = {model: status.state for model, status in survey.statuses.items()}
     return LoadedRegistry(survey.snapshots, states, survey.statuses, survey.deleted_books, survey.missing_books, can_write)
 
 
+@st.cache_data(ttl="2min", max_entries=16, show_spinner=False)
+def has_unexplained_record(backend: Backend) -> bool:
+    """Is there a record that no index explains? Then nobody may say of a model that it has no record yet. A search of the whole store."""
+    return bool(find_unexplained(backend))
+
+
 def clear_cache() -> None:
     """Read models and records again: something was changed."""
-    for query in (model_names, load_model_status, cached_rollback_target, load_registry):
+    for query in (model_names, load_model_status, cached_rollback_target, load_registry, has_unexplained_record):
         query.clear()

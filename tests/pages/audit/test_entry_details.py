@@ -116,14 +116,15 @@ def test_every_kind_of_entry_has_its_badge_and_its_line(app, fresh_store):
 
 
 def test_a_book_of_a_newer_schema_is_shown_as_far_as_it_is_known(app, fresh_store):
+    from tests.support.entry_signing import make_private_key
     from tests.support.ledger_entries import make_newer_entry
 
     make_registered_model(fresh_store, "wine")
     sync_model_status(make_writer(fresh_store), "wine")
-    key, value = make_newer_entry(read_book_state(fresh_store, "wine"))
+    key, value = make_newer_entry(read_book_state(fresh_store, "wine"), make_private_key("a newer Podium"))
     client(fresh_store).log_param(book_id_of(fresh_store, "wine"), key, value)
     page = app("audit", fresh_store)
-    assert page.dataframe[0].value["what"].iloc[0] == "Something that schema 2 can say."
+    assert page.dataframe[0].value["what"].iloc[0] == "Something that schema 3 can say."
     assert page.dataframe[0].value["who"].iloc[0] == "zoe"
     page.button(key="audit.correct").click().run()
     page.text_area(key="audit.correct.note.text").set_value("A note from the past.").run()

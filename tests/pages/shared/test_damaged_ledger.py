@@ -1,5 +1,7 @@
 """What people see when the record itself is unsound: a changed index, a deleted book, one that is gone for good, a deleted model."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from lib.backends.mlflow_client import client
@@ -89,7 +91,7 @@ def test_a_book_that_is_gone_for_good_is_told_everywhere_with_what_to_do(app, fr
     register_two_models(fresh_store)
     book = book_id_of(fresh_store, "wine")
     purge_run(fresh_store, book)
-    assert survey_models(fresh_store).missing_books == {"wine": book}
+    assert survey_models(fresh_store, datetime.now(UTC)).missing_books == {"wine": book}
     for name in ("audit", "overview"):
         page = app(name, fresh_store)
         assert "The book is gone" in page_text(page), name
@@ -122,7 +124,7 @@ def test_without_a_backup_a_renamed_model_begins_a_new_record_and_verify_goes_on
     }
     assert findings_by_model["beer"] == []
     assert "book missing" in [finding for findings in findings_by_model.values() for finding in findings]
-    assert survey_models(fresh_store).missing_books == {}
+    assert survey_models(fresh_store, datetime.now(UTC)).missing_books == {}
 
 
 def test_a_deleted_model_is_told_with_what_stays_and_its_record_is_a_click_away(app, fresh_store):
@@ -155,4 +157,4 @@ def test_a_model_without_a_record_yet_is_not_taken_for_one_whose_book_is_gone(fr
     register_two_models(fresh_store)
     make_registered_model(fresh_store, "new")
     assert [snapshot.model for snapshot in read_all_snapshots(fresh_store)] == ["beer", "new", "wine"]
-    assert survey_models(fresh_store).missing_books == {}
+    assert survey_models(fresh_store, datetime.now(UTC)).missing_books == {}

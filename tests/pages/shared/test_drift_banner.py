@@ -6,15 +6,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.backends.mlflow_client import client
+from lib.errors import NotWritable
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer, append
-from lib.registry.change_recorder import GRACE_PERIOD
-from lib.registry.pending_decisions import list_pending_decisions
+from lib.registry.model_status import GRACE_PERIOD
 from lib.registry.promote import MoveRequest, _decision, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
 from lib.registry.register import register
 from lib.ui.app.page_links import SHELL_SCRIPT, page_path
+from lib.ui.queries import registry
 from lib.ui.queries.registry import clear_cache
 from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_trained_run, make_writer
 from tests.support.page_driver import confirm_move, find_button
@@ -92,58 +93,94 @@ def test_a_renamed_model_a_deleted_book_and_a_deleted_run_are_told(app, fresh_st
             assert any("its book was deleted" in table.value.to_string() for table in page.table)
 
 
-def test_an_open_decision_is_shown_to_others_with_the_time_it_finishes_by_itself(app, fresh_store):
+def close_decision(page, intent_id, choice, name="bo"):
+    """Finish an open decision in its dialog, or give it up."""
+    page.button(key=f"unfinished.{choice}.{intent_id}").click().run()
+    page.text_area(key="unfinished.reason").set_value("Ana's machine went down; she meant it.")
+    if [field for field in page.text_input if field.key == "session.name"]:
+        page.text_input(key="session.name").set_value(name)
+    page.button(key="unfinished.confirm").click().run()
+
+
+def test_an_open_decision_is_shown_to_others_with_how_far_it_got(app, fresh_store):
     promote_first(fresh_store)
     leave_decision_open(fresh_store, seconds=20)
     for name in ("models", "audit"):
         text = page_text(app(name, fresh_store)).replace("\N{NO-BREAK SPACE}", " ")
         assert "decided by ana 2" in text
-        assert "not finished; finishing by itself in" in text
+        assert "Nothing has been moved yet: 3 moves left. Its writer is probably still at work." in text
     assert read_snapshot(fresh_store, "wine").aliases["production"] == "1"
 
 
 @pytest.mark.parametrize("name", ["models", "audit"])
-def test_whoever_sees_an_open_decision_can_finish_it_at_once(app, fresh_store, name):
+@pytest.mark.parametrize("choice", ["finish", "give_up"])
+def test_whoever_sees_an_open_decision_can_finish_it_or_give_it_up_with_a_reason(app, fresh_store, name, choice):
     promote_first(fresh_store)
     intent = leave_decision_open(fresh_store)
     page = app(name, fresh_store)
-    page.button(key="unfinished.finish.wine").click().run()
+    close_decision(page, intent, choice)
     assert not page.exception
-    assert "wine: moved" in page_text(page)
-    assert read_book_state(fresh_store, "wine").outcomes[intent] == "APPLIED"
-    assert read_snapshot(fresh_store, "wine").aliases["production"] == "2"
-    assert not any(button.key == "unfinished.finish.wine" for button in page.button)
+    assert ("wine: v2 is in Production" if choice == "finish" else "was given up") in page_text(page)
+    state, snapshot = read_book_state(fresh_store, "wine"), read_snapshot(fresh_store, "wine")
+    closing = state.book.entries[-1].body
+    assert (closing.by.name, closing.reason.text) == ("bo", "Ana's machine went down; she meant it.")
+    assert (closing.type, snapshot.aliases["production"]) == (("APPLIED", "2") if choice == "finish" else ("FAILED", "1"))
+    assert not any(str(button.key).startswith("unfinished.") for button in page.button)
 
 
-def test_two_browsers_that_finish_the_same_decision_close_it_once(app, fresh_store):
+def test_the_dialog_shows_every_move_before_anything_is_moved(app, fresh_store):
+    promote_first(fresh_store)
+    intent = leave_decision_open(fresh_store)
+    page = app("models", fresh_store)
+    page.button(key=f"unfinished.finish.{intent}").click().run()
+    (steps,) = [table.value for table in page.table if "Record how the decision ended" in table.value.to_string()]
+    assert list(steps.iloc[:, 1])[:1] == ["Alias `production`: v1 → **v2**"]
+    assert len(steps) == 4
+    assert read_snapshot(fresh_store, "wine").aliases["production"] == "1"
+    page.button(key="unfinished.confirm").click().run()
+    assert "The reason has 0 characters" in box_texts(page)
+    page.button(key="unfinished.cancel").click().run()
+    assert not any(button.key == "unfinished.confirm" for button in page.button)
+    assert [entry.id for entry in read_book_state(fresh_store, "wine").open_intents] == [intent]
+
+
+def test_two_browsers_that_finish_the_same_decision_close_it_once_and_the_second_is_told(app, fresh_store):
     promote_first(fresh_store)
     intent = leave_decision_open(fresh_store)
     first = app("models", fresh_store, model="wine")
     second = AppTest.from_file(str(SHELL_SCRIPT), default_timeout=60)
     second.switch_page(str(page_path("models")))
     second.run()
-    first.button(key="unfinished.finish.wine").click().run()
-    second.button(key="unfinished.finish.wine").click().run()
+    second.button(key=f"unfinished.finish.{intent}").click().run()
+    close_decision(first, intent, "finish")
+    second.text_area(key="unfinished.reason").set_value("Ana's machine went down; she meant it.")
+    second.text_input(key="session.name").set_value("cy")
+    second.button(key="unfinished.confirm").click().run()
     assert not first.exception
     assert not second.exception
+    assert "bo closed this decision first" in box_texts(second)
     state = read_book_state(fresh_store, "wine")
     assert [entry.body.type for entry in state.book.entries if getattr(entry.body, "intent", "") == intent] == ["APPLIED"]
     assert read_snapshot(fresh_store, "wine").slot_states["production"].holders == ("2",)
 
 
 @pytest.mark.parametrize("name", ["models", "audit", "overview"])
-def test_a_decision_older_than_the_grace_time_is_finished_by_the_look_of_any_page(app, fresh_store, name):
+def test_a_decision_of_any_age_is_carried_out_by_the_look_of_no_page(app, fresh_store, name):
     promote_first(fresh_store)
     intent = leave_decision_open(fresh_store, seconds=GRACE_PERIOD.total_seconds() + 5)
     page = app(name, fresh_store)
-    assert read_book_state(fresh_store, "wine").outcomes[intent] == "APPLIED"
-    assert not any(button.key == "unfinished.finish.wine" for button in page.button)
+    assert [entry.id for entry in read_book_state(fresh_store, "wine").open_intents] == [intent]
+    assert read_snapshot(fresh_store, "wine").aliases["production"] == "1"
+    if name == "overview":
+        assert any("a decision is not finished" in table.value.to_string() for table in page.table)
+    else:
+        assert "Nothing moves by itself: finish it, or give it up." in page_text(page)
 
 
-def test_what_is_pending_says_when_it_is_due(fresh_store):
+def test_a_reader_sees_an_open_decision_and_no_button(app, fresh_store, monkeypatch):
     promote_first(fresh_store)
     leave_decision_open(fresh_store)
-    (decision,) = list_pending_decisions("wine", read_book_state(fresh_store, "wine"))
-    assert (decision.version, decision.to_stage, decision.actor_name) == ("2", "Production", "ana")
-    assert decision.time_left(decision.at + timedelta(seconds=20)) == timedelta(seconds=100)
-    assert decision.time_left(decision.at + timedelta(days=1)) == timedelta()
+    monkeypatch.setattr(registry, "find_decision_blocker", lambda *_: NotWritable("You may only read here."))
+    page = app("models", fresh_store)
+    assert "decided by ana" in page_text(page)
+    assert not any(str(button.key).startswith("unfinished.") for button in page.button)

@@ -9,12 +9,11 @@ from lib.backends.mlflow_client import client
 from lib.registry import lineage
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
-from lib.registry.reconcile import recover
 from lib.ui.app.navigation import MENU_PAGES
 from tests.support.faulty_proxy import serve_faulty_proxy
 from tests.support.ledger_stores import REASON, make_trained_run, make_writer
 from tests.support.page_driver import confirm_move, find_button, page_text
-from tests.support.registry_factories import check_at_rest
+from tests.support.registry_factories import check_at_rest, finish_open_decisions
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
 SILENCE = ("gave no answer", "not answer", "stopped answering", "did not come in", "gives no answer")
@@ -81,7 +80,7 @@ def test_a_decision_that_gets_no_answer_is_told_in_its_dialog_and_can_be_settled
     assert not page.exception
     assert "The decision is in the ledger" in page_text(page)
     assert [entry.body.version for entry in read_book_state(mlflow_server, model).open_intents] == ["2"]
-    recover(make_writer(mlflow_server), model)
+    finish_open_decisions(make_writer(mlflow_server), model)
     assert read_snapshot(mlflow_server, model).slot_states["production"].holders == ("2",)
     check_at_rest(mlflow_server, model)
 

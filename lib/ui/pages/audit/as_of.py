@@ -13,20 +13,20 @@ from lib.errors import PodiumError
 from lib.ledger.charts.holdings_chart import bar_table, holdings_chart, make_clickable
 from lib.ledger.entry.types import Body, Decided, Imported
 from lib.ledger.entry.vocabulary import REASON_CATEGORIES, SLOTS, Slot
-from lib.ledger.queries.as_of import BEFORE_RECORD, AsOfAnswer, Holder, as_of
+from lib.ledger.queries.as_of import BEFORE_RECORD, AsOfAnswer, Holder, as_of, verify_holders
 from lib.ledger.queries.as_of_text import answer_sentence, answer_text
 from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_gap_or_fold, parse_time_query
 from lib.ledger.queries.version_metrics import main_metrics
 from lib.ledger.state.imported_holdings import all_holdings
 from lib.text import strip_invisible
-from lib.ui.app.session import now
+from lib.ui.app.session import current_backend, now, trusted_keys
 from lib.ui.components.badges import chart_colors
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import NBSP, escape, format_metric, version_label
 from lib.ui.components.layout import card
 from lib.ui.pages.audit.entry_table import open_entry
 from lib.ui.pages.audit.packet_button import answer_packet_button
-from lib.ui.queries.registry import LoadedRegistry
+from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record
 
 EARLIEST_DATE = date(2000, 1, 1)
 UTC_NAME = "UTC"
@@ -62,16 +62,17 @@ def show_as_of_query(registry: LoadedRegistry) -> None:
             show_error(error)
             return
         slot: Slot = "production" if stage == "Production" else "staging"
-        _show_answer(registry, model, as_of(registry.states[model].book.entries, slot, when, registry.states[model].holdings))
+        state = registry.states[model]
+        answer = as_of(state.book.entries, slot, when, state.holdings)
+        _show_answer(registry, model, verify_holders(answer, state.book, trusted_keys()))
 
 
 def _warn_unknown_model(models: list[str]) -> None:
     """A link may name a model that never had a record here: the answer must not seem to be about that one."""
     requested_model = st.query_params.get("audit.of")
     if requested_model and requested_model not in models:
-        st.warning(
-            f"There is no record of a model {escape(requested_model)}. Below is another one.", icon=":material/search_off:"
-        )
+        subject = "No index leads to a record" if has_unexplained_record(current_backend()) else "There is no record"
+        st.warning(f"{subject} of a model {escape(requested_model)}. Below is another one.", icon=":material/search_off:")
 
 
 @cache
@@ -197,7 +198,7 @@ def _holder_text(holder: Holder, zone: str) -> str:
     """Who put a version there, when, why, and what it had measured; the positions of the entries that prove it."""
     text = f"{version_label(holder.version)} since {format_local_time(holder.since, zone).replace(' ', NBSP)}"
     if holder.reason:
-        text += f", put there by **{escape(holder.actor.name)}**: *{escape(holder.reason.text)}* ({REASON_CATEGORIES.get(holder.reason.category, 'other').lower()})"
+        text += f", put there by **{escape(holder.displayed_name)}**: *{escape(holder.reason.text)}* ({REASON_CATEGORIES.get(holder.reason.category, 'other').lower()})"
     else:
         text += ", without a decision in the record"
     names = main_metrics(name for name, value in holder.metrics.items() if isinstance(value, float | int))

@@ -9,21 +9,23 @@ import pandas as pd
 import streamlit as st
 
 from lib.ledger.chain.hash_chain import Entry
+from lib.ledger.chain.signatures import TrustedKeys
 from lib.ledger.charts.holdings_chart import bar_table, holdings_chart, make_clickable
 from lib.ledger.charts.version_metric_chart import version_metric_chart
 from lib.ledger.entry.vocabulary import PODIUM_ACTOR, SLOTS, UNKNOWN_ACTOR, Slot
-from lib.ledger.queries.as_of import as_of
+from lib.ledger.queries.as_of import Holder, as_of, verify_holders
 from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.queries.version_metrics import VersionMetric, metric_names, version_metrics
 from lib.ledger.state.imported_holdings import all_holdings
+from lib.ledger.state.replay import BookState
 from lib.registry.snapshot import RegistrySnapshot
 from lib.runs.analysis.metric_direction import ARROWS, metric_direction
-from lib.ui.app.session import now
+from lib.ui.app.session import current_backend, now, trusted_keys
 from lib.ui.components.badges import STAGE_BADGES, badge_column_options, chart_colors
 from lib.ui.components.formatting import format_count
 from lib.ui.components.layout import card, show_empty_state
 from lib.ui.pages.audit.entry_table import open_entry
-from lib.ui.queries.registry import LoadedRegistry
+from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record
 
 MAX_LANES = 20
 """How many models the strip shows."""
@@ -37,7 +39,8 @@ def show_current_holders(registry: LoadedRegistry) -> None:
         if not models:
             show_empty_state("deployed_code", "No model yet", "A model appears when a version is registered.")
             return
-        rows = [row for snapshot in models for row in _holder_rows(registry, snapshot, now())]
+        keys = trusted_keys()
+        rows = [row for snapshot in models for row in _holder_rows(registry, snapshot, now(), keys)]
         recorded_models, key = frozenset(registry.states), "audit.board.table"
         st.dataframe(
             pd.DataFrame(rows),
@@ -134,35 +137,47 @@ def _note_text(models: Sequence[RegistrySnapshot]) -> str:
     return f"{format_count(len(models), 'model')}, {champion_count:,} in Production"
 
 
-def _holder_rows(registry: LoadedRegistry, snapshot: RegistrySnapshot, at: datetime) -> list[dict[str, Any]]:
+def _holder_rows(registry: LoadedRegistry, snapshot: RegistrySnapshot, at: datetime, keys: TrustedKeys) -> list[dict[str, Any]]:
     """A line for Production, held or not, and one for Staging where somebody stands there."""
     state = registry.states.get(snapshot.model)
-    entries = state.book.entries if state else ()
-    drifted_slots = state.drifted_slots(snapshot.slot_states) if state else ()
+    status = registry.statuses.get(snapshot.model)
+    drifted_slots = status.drifted_slots if status else ()
     slots = [slot for slot in SLOTS if slot == "production" or snapshot.slot_states[slot].holders]
     return [
-        {"model": snapshot.model, "stage": [SLOTS[slot]], **_holder_cells(snapshot, slot, entries, at)}
+        {
+            "model": snapshot.model,
+            "stage": [SLOTS[slot]],
+            **_holder_cells(
+                snapshot, _find_holders(state, slot, at, keys) if snapshot.slot_states[slot].holders else (), slot, at
+            ),
+        }
         | {"state": "moved outside" if slot in drifted_slots else "" if state else _missing_record_text(registry, snapshot.model)}
         for slot in slots
     ]
 
 
 def _missing_record_text(registry: LoadedRegistry, model: str) -> str:
-    return (
-        "book deleted" if model in registry.deleted_books else "book gone" if model in registry.missing_books else "no record yet"
-    )
+    if model in registry.deleted_books:
+        return "book deleted"
+    if model in registry.missing_books:
+        return "book gone"
+    return "record unclear" if has_unexplained_record(current_backend()) else "no record yet"
 
 
-def _holder_cells(snapshot: RegistrySnapshot, slot: Slot, entries: Sequence[Entry], at: datetime) -> dict[str, Any]:
+def _find_holders(state: BookState | None, slot: Slot, at: datetime, keys: TrustedKeys) -> tuple[Holder, ...]:
+    """Who holds a slot by the record."""
+    return verify_holders(as_of(state.book.entries, slot, TimeQuery(at)), state.book, keys).holders if state else ()
+
+
+def _holder_cells(snapshot: RegistrySnapshot, known_holders: Sequence[Holder], slot: Slot, at: datetime) -> dict[str, Any]:
     """Who holds a slot, and since when and by whom as far as the record says so."""
     holders = snapshot.slot_states[slot].holders
-    known_holders = as_of(entries, slot, TimeQuery(at)).holders if holders else ()
     holder = next((holder for holder in known_holders if (holder.version,) == holders), None)
     return {
         "version": " and ".join(f"v{number}" for number in holders) or "nobody",
         "since": holder.since if holder else None,
         "days": (at - holder.since).total_seconds() / 86_400 if holder else None,
-        "by": holder.actor.name if holder and holder.actor not in (PODIUM_ACTOR, UNKNOWN_ACTOR) else "",
+        "by": holder.displayed_name if holder and holder.actor not in (PODIUM_ACTOR, UNKNOWN_ACTOR) else "",
     }
 
 

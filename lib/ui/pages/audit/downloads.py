@@ -8,10 +8,13 @@ from functools import partial
 
 import streamlit as st
 
+from lib.ledger.chain.entry_signatures import signature_status
+from lib.ledger.chain.signatures import SignatureStatus, TrustedKeys
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import Imported
 from lib.ledger.queries.history import entry_to_json
 from lib.runs.export.table_files import BOM, escape_formula
+from lib.ui.app.session import trusted_keys
 from lib.ui.pages.audit.entry_rows import AuditRow
 
 CSV_COLUMNS = (
@@ -30,6 +33,7 @@ CSV_COLUMNS = (
     "superseded_by",
     "id",
     "chain",
+    "signature",
 )
 
 
@@ -51,8 +55,11 @@ def show_download_buttons(rows: Sequence[AuditRow]) -> None:
 
 def encode_json(rows: Sequence[AuditRow]) -> bytes:
     """The entries with their bodies, as `log --json` prints them."""
+    keys = trusted_keys()
     return json.dumps(
-        [{"model": row.model, **entry_to_json(row.entry, row.corrections)} for row in rows], ensure_ascii=False, indent=2
+        [{"model": row.model, **entry_to_json(row.entry, row.corrections, _signature(row, keys))} for row in rows],
+        ensure_ascii=False,
+        indent=2,
     ).encode()
 
 
@@ -61,8 +68,13 @@ def encode_csv(rows: Sequence[AuditRow]) -> bytes:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(CSV_COLUMNS)
-    writer.writerows([escape_formula(cell) for cell in _cells(row)] for row in rows)
+    keys = trusted_keys()
+    writer.writerows([escape_formula(cell) for cell in (*_cells(row), _signature(row, keys))] for row in rows)
     return (BOM + buffer.getvalue()).encode("utf-8", "replace")
+
+
+def _signature(row: AuditRow, keys: TrustedKeys) -> SignatureStatus:
+    return signature_status(row.book, row.entry, keys)
 
 
 def _cells(row: AuditRow) -> tuple[str, ...]:

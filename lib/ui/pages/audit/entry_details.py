@@ -1,9 +1,10 @@
 """What an entry carries beyond its sentence, as the facts of its card: imports, requests, gates, freezes, corrections."""
 
 from lib.ledger.entry.fields import Correction, Gate
+from lib.ledger.entry.schema import is_newer_body
+from lib.ledger.entry.schema_2_types import PolicySet, Settlement
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import (
-    SCHEMA_VERSION,
     Body,
     Corrected,
     Decided,
@@ -22,11 +23,11 @@ from lib.ui.components.formatting import escape, format_metric, format_time, sho
 _GATE_ANSWERS = {"PASS": ("ok", "pass"), "FAIL": ("broken", "fail"), "INCONCLUSIVE": ("warning", "cannot tell")}
 
 
-def entry_facts(body: Body) -> dict[str, str]:
-    """Name and value in Markdown; empty for entries whose card says everything already."""
+def entry_facts(body: Body, writer_name: str) -> dict[str, str]:
+    """Name and value in Markdown; empty for entries whose card says everything already. `writer_name` is the name as it is shown."""
     match body:
         case Imported():
-            facts = _import_facts(body)
+            facts = _import_facts(body, writer_name)
         case Requested():
             facts = _request_facts(body)
         case Decided():
@@ -57,7 +58,22 @@ def _other_facts(body: Body) -> dict[str, str]:
         case Volume():
             return {"Goes on in": short_hash(escape(body.next))}
         case _:
-            return {"Schema": f"{body.schema_}, newer than this Podium knows"} if body.schema_ > SCHEMA_VERSION else {}
+            return _second_schema_facts(body)
+
+
+def _second_schema_facts(body: Body) -> dict[str, str]:
+    """The entries of schema 2, and those of which only a newer Podium knows what they carry."""
+    match body:
+        case Settlement():
+            heads = [f"place {head.place} of {short_hash(escape(head.book))}" for head in (body.was, body.now) if head]
+            return {"Settles": escape(body.why), "Places": ", ".join(map(str, body.places)), "Books": " → ".join(heads)}
+        case PolicySet():
+            return {
+                "Policy": f"{escape(body.name)} :gray[sha256 {short_hash(escape(body.sha))}]",
+                "Reviews": "required" if body.require_review else "not required",
+            }
+        case _:
+            return {"Schema": f"{body.schema_}, of which this Podium does not know this entry"} if is_newer_body(body) else {}
 
 
 def correction_facts(correction: Correction) -> dict[str, str]:
@@ -74,7 +90,7 @@ def correction_facts(correction: Correction) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _import_facts(body: Imported) -> dict[str, str]:
+def _import_facts(body: Imported, importer: str) -> dict[str, str]:
     source = body.source
     return {
         "Reason": _category_label(body.reason.category) if body.reason else "",
@@ -82,7 +98,7 @@ def _import_facts(body: Imported) -> dict[str, str]:
         "Note": escape(body.note or "") if body.reason else "",
         "Known only as": " to ".join(format_time(parse_timestamp(at)) for at in body.window) if body.window else "",
         **(_lineage_facts(body.lineage) if body.lineage else {}),
-        "Imported by": f"{escape(body.by.name)} on {format_time(parse_timestamp(body.recorded_at))}",
+        "Imported by": f"{escape(importer)} on {format_time(parse_timestamp(body.recorded_at))}",
         "From": f"{escape(source.name)}{f', line {source.line}' if source.line else ''} :gray[sha256 {short_hash(source.sha256)}]",
     }
 

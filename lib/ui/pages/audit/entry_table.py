@@ -13,16 +13,20 @@ import streamlit as st
 
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.types import Closing, Decided, Observed, Registered
-from lib.ledger.entry.vocabulary import PODIUM_ACTOR, REASON_CATEGORIES, UNKNOWN_ACTOR
+from lib.ledger.entry.vocabulary import REASON_CATEGORIES
+from lib.ledger.queries.actor_names import displayed_name, writer_status
 from lib.ledger.queries.history import HistoryRow
 from lib.ui.app.page_links import page_link, switch_page
+from lib.ui.app.session import trusted_keys
+from lib.ui.components.actor_name import actor_badge_markdown
 from lib.ui.components.badges import ENTRY_BADGES, STAGE_BADGES, badge_column_options, badge_markdown
+from lib.ui.components.drift_banner import show_unexplained_record
 from lib.ui.components.formatting import escape, format_count, format_metric, format_time, short_hash, version_label
 from lib.ui.components.layout import card, show_card_header, show_empty_state, show_facts
 from lib.ui.pages.audit.correction_dialog import correction_button
 from lib.ui.pages.audit.downloads import show_download_buttons
 from lib.ui.pages.audit.entry_details import entry_facts
-from lib.ui.pages.audit.entry_rows import AuditRow, kind_label
+from lib.ui.pages.audit.entry_rows import AuditRow, kind_label, signature_note, verify_row
 from lib.ui.pages.audit.packet_button import entry_packet_button
 
 MAX_TABLE_ROWS = 2_000
@@ -32,7 +36,9 @@ OPENED_ENTRY_KEY, TABLE_GENERATION_KEY = "audit.opened", "audit.turn"
 
 
 def show_no_entries() -> None:
-    """In place of the table while no book has an entry: where the first one comes from."""
+    """In place of the table while no book has an entry: where the first one comes from, unless there is a record out of reach."""
+    if show_unexplained_record():
+        return
     with card(key="audit.empty"):
         show_empty_state("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
         with st.container(horizontal=True, horizontal_alignment="center"):
@@ -126,12 +132,13 @@ def _clear_opened_entry() -> None:
 
 def show_entry(row: AuditRow) -> None:
     """One entry in full: what it says, by whom, on what evidence, and its hashes at the end."""
-    body, history_row = row.entry.body, row.history_row
+    body, keys = row.entry.body, trusted_keys()
+    history_row = verify_row(row, keys)
     with st.container(border=True, key="audit.entry"):
         show_card_header(f"Entry {history_row.position}", format_time(history_row.at), (ENTRY_BADGES, history_row.badge))
         _show_summary(history_row)
         facts = {"Model": f"{escape(row.model)} {version_label(history_row.version) if history_row.version else ''}"}
-        facts["By"] = escape(history_row.actor_name) + _verification_badge(row)
+        facts["By"] = actor_badge_markdown(history_row.actor_name, history_row.name_status)
         if isinstance(body, Decided):
             facts["Reason"] = REASON_CATEGORIES.get(body.reason.category, escape(body.reason.category))
             facts["Move"] = f"{badge_markdown(STAGE_BADGES, body.from_)} → {badge_markdown(STAGE_BADGES, body.to)}"
@@ -142,13 +149,13 @@ def show_entry(row: AuditRow) -> None:
             facts |= _lineage_facts(body)
         if isinstance(body, Observed):
             facts["Moved between"] = " and ".join(format_time(parse_timestamp(at)) for at in body.window)
-        show_facts(facts | entry_facts(body))
+        show_facts(facts | entry_facts(body, displayed_name(body.by.name, writer_status(row.book, row.entry, keys))))
         if isinstance(body, Registered | Decided) and body.identity.run_id:
             page_link("Open the run it was made from", "run", icon="science", query={"run": body.identity.run_id})
         with st.container(horizontal=True, gap="small"):
             correction_button(row.model, row.entry, row.corrections)
             entry_packet_button(row.model, row.entry.id, history_row.position)
-        st.caption("Place, id, hash of the chain up to here")
+        st.caption(f"Place, id, hash of the chain up to here{signature_note(row, keys)}")
         st.code(
             f"{history_row.position:06d} {row.entry.id} {row.entry.chain[:8]}…{row.entry.chain[-4:]}",
             language=None,
@@ -180,21 +187,15 @@ def _lineage_facts(body: Registered) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _verification_badge(row: AuditRow) -> str:
-    """How sure the name is; Podium itself and an unknown hand need no such word."""
-    if row.entry.body.by in (PODIUM_ACTOR, UNKNOWN_ACTOR):
-        return ""
-    return f" :gray-badge[{'verified' if row.history_row.is_verified else 'typed, not verified'}]"
-
-
 def _entries_frame(rows: Sequence[AuditRow]) -> pd.DataFrame:
+    keys = trusted_keys()
     return pd.DataFrame(
         {
             "place": [row.history_row.position for row in rows],
             "at": [row.history_row.at for row in rows],
             "entry": [[kind_label(row)] for row in rows],
             "model": [f"{row.model} v{row.history_row.version}" if row.history_row.version else row.model for row in rows],
-            "who": [row.history_row.actor_name for row in rows],
+            "who": [verify_row(row, keys).displayed_name for row in rows],
             "what": [_summary_cell(row.history_row) for row in rows],
         }
     )

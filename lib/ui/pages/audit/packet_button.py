@@ -14,30 +14,30 @@ from lib.ledger.packet.document import Packet
 from lib.ledger.queries.time_query import TimeQuery
 from lib.registry.audit_queries import AsOfQuery
 from lib.runs.export.table_files import safe_file_name
-from lib.ui.app.session import now, writer
+from lib.ui.app.session import now, trusted_keys, writer
 from lib.ui.components.formatting import escape
 
 
 def entry_packet_button(model: str, entry_id: str, position: int) -> None:
     """The packet of one entry."""
-    packet_writer = writer()
+    packet_writer, keys = writer(), trusted_keys()
 
     def build_packet() -> Packet:
         from lib.registry.packet_builder import build_decision_packet
 
-        return build_decision_packet(packet_writer, model, entry_id)
+        return build_decision_packet(packet_writer, model, entry_id, keys)
 
     _packet_menu("entry", build_packet, f"{model}-entry-{position}", "This entry, what led to it and what came of it.")
 
 
 def answer_packet_button(model: str, slot: Slot, when: TimeQuery) -> None:
     """The packet of the answer who held a stage then."""
-    packet_writer, query = writer(), AsOfQuery(slot, when, now())
+    packet_writer, keys, query = writer(), trusted_keys(), AsOfQuery(slot, when, now())
 
     def build_packet() -> Packet:
         from lib.registry.packet_builder import build_as_of_packet
 
-        return build_as_of_packet(packet_writer, model, query)
+        return build_as_of_packet(packet_writer, model, query, keys)
 
     _packet_menu("asof", build_packet, f"{model}-{slot}-{when.at:%Y-%m-%d}", "This answer with the entries that prove it.")
 

@@ -3,7 +3,7 @@ does not fit. And the other half of it: the heads of today, to be noted elsewher
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import streamlit as st
 
@@ -11,7 +11,10 @@ from lib.backends.backend import Backend
 from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.errors import BadInput, LedgerBroken, PodiumError
 from lib.ledger.chain.anchor_text import ModelAnchor, format_anchor, parse_anchors
+from lib.ledger.chain.entry_signatures import SignatureCounts, count_signatures
+from lib.registry.ledger_search import describe_absence, describe_unreadable
 from lib.registry.verify import BookVerification, verify_all
+from lib.ui.app.session import trusted_keys
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import NBSP, escape, format_count
 from lib.ui.components.layout import card, page_header, show_table
@@ -21,17 +24,22 @@ VERIFY_REQUESTED_KEY, ANCHORS_KEY = "audit.verify.asked", "audit.verify.noted"
 LIMITS_TEXT = (
     "A chain shows what was changed since a head was noted elsewhere, and an edited entry or a broken order at any time. It is no "
     "signature: whoever can write to the database itself and knows this format could cut the end, or rewrite a book and every head "
-    "noted in the same database. Who wrote an entry is as sure as the name beside it says."
+    "noted in the same database, though not under a trusted key. Who wrote an entry is as sure as the name beside it says."
 )
 
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What a check found, with how many noted heads it compared, and how long it took in seconds."""
+    """What a check found, with how many noted heads it compared, and how long it took in seconds.
+
+    `absence_text` is what to say where there is no book, `unreadable_text` what could not be searched with this account.
+    """
 
     verdicts: tuple[BookVerification, ...]
     anchor_count: int
     seconds: float
+    absence_text: str
+    unreadable_text: str
 
 
 def anchors_button(registry: LoadedRegistry) -> None:
@@ -100,7 +108,9 @@ def show_verdicts(backend: Backend) -> None:
     with error_boundary():
         with st.spinner("Reading and recomputing every book…"):
             start = time.perf_counter()
-            result = VerifyResult(verify_all(backend, anchors), len(anchors), time.perf_counter() - start)
+            verdicts = verify_all(backend, anchors)
+            absence_text, unreadable_text = "" if verdicts else describe_absence(backend), describe_unreadable(backend)
+            result = VerifyResult(verdicts, len(anchors), time.perf_counter() - start, absence_text, unreadable_text)
         _show_result(result)
 
 
@@ -111,9 +121,14 @@ def _show_result(result: VerifyResult) -> None:
     summary = (
         f"{format_count(entries, 'entry', 'entries')} in {format_count(books, 'book')}, checked in {result.seconds:.2f}{NBSP}s"
     )
+    counts = [count_signatures(verdict.book, trusted_keys()) for verdict in result.verdicts]
+    total = SignatureCounts(*(sum(part) for part in zip(*map(astuple, counts), strict=True))) if counts else SignatureCounts()
+    summary += f", {total}" if entries else ""
     if result.anchor_count:
         summary += f", compared with {format_count(result.anchor_count, 'noted head')}"
-    if not problems:
+    if result.absence_text:
+        st.info(result.absence_text, icon=":material/search_off:")
+    elif not problems:
         st.success(f"Chain intact: {summary}.", icon=":material/check_circle:")
     else:
         with card("What does not fit", summary, key="audit.findings"):
@@ -122,4 +137,4 @@ def _show_result(result: VerifyResult) -> None:
                 for verdict, finding in problems
             ]
             show_table(rows, ["Book", "Place", "Finding", "What it means"])
-    st.caption(LIMITS_TEXT)
+    st.caption(f"{result.unreadable_text} {LIMITS_TEXT}".strip())

@@ -11,7 +11,7 @@ import streamlit as st
 from lib.errors import NoAnswer
 from lib.ledger.charts.holdings_chart import bar_table, holdings_chart
 from lib.ledger.entry.vocabulary import SLOTS
-from lib.ledger.queries.history import HistoryRow, history_rows
+from lib.ledger.queries.history import HistoryRow, history_rows, verify_names
 from lib.ledger.state.holdings import Holding, recorded_holdings
 from lib.ledger.state.imported_holdings import all_holdings
 from lib.registry.code_snippets import load_model_snippet
@@ -20,7 +20,8 @@ from lib.registry.promote import require_version
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot
 from lib.theme import ChartColors
 from lib.ui.app.page_links import page_link, switch_page
-from lib.ui.app.session import current_backend, now
+from lib.ui.app.session import current_backend, now, trusted_keys
+from lib.ui.components.actor_name import actor_markdown
 from lib.ui.components.badges import ENTRY_BADGES, STAGE_BADGES, badge_markdown, icon_markdown
 from lib.ui.components.formatting import (
     NBSP,
@@ -37,6 +38,9 @@ from lib.ui.components.write_access import disabled_kwargs, show_missing_permiss
 from lib.ui.pages.models import move_dialogs
 from lib.ui.pages.models.version_table import rank_names, read_source_runs
 from lib.ui.queries.registry import LoadedModelStatus, cached_rollback_target, source_run
+
+MAX_HISTORY_ROWS = 100
+"""How many entries the history shows."""
 
 
 def show_holdings_chart(cached_status: LoadedModelStatus, colors: ChartColors) -> None:
@@ -191,9 +195,10 @@ def show_history(cached_status: LoadedModelStatus, number: str) -> None:
             return
         headings = ["When (UTC)", "Entry", "Version", f"From{NBSP}→{NBSP}to", "Why", "By"]
         hidden_columns = {2} if selection == version_label(number) else set()
-        cells = [_history_cells(history_row) for history_row in rows[:100]]
+        shown_rows = verify_names(rows[:MAX_HISTORY_ROWS], state.book, trusted_keys())
+        cells = [_history_cells(history_row) for history_row in shown_rows]
         show_table([_without_columns(row, hidden_columns) for row in cells], _without_columns(headings, hidden_columns))
-        limit_note = f"Showing 100 of {len(rows):,} entries. " if len(rows) > 100 else ""
+        limit_note = f"Showing {MAX_HISTORY_ROWS} of {len(rows):,} entries. " if len(rows) > MAX_HISTORY_ROWS else ""
         st.caption(f"{limit_note}Names are as typed, not verified, unless they carry a tick.")
 
 
@@ -208,7 +213,6 @@ def _history_cells(row: HistoryRow) -> tuple[str, ...]:
         if row.to_stage and row.from_stage in STAGE_BADGES
         else ""
     )
-    actor = escape(row.actor_name) + (" :material/verified:" if row.is_verified else "")
     time = format_time(row.at).removesuffix("UTC").strip()
     return (
         f":gray[{time}]",
@@ -216,7 +220,7 @@ def _history_cells(row: HistoryRow) -> tuple[str, ...]:
         version_label(row.version) if row.version else "",
         stage,
         _summary_text(row),
-        actor,
+        actor_markdown(row.actor_name, row.name_status),
     )
 
 

@@ -10,7 +10,6 @@ import streamlit as st
 
 from lib.errors import BackendError, BadInput, PodiumError
 from lib.ledger.entry.vocabulary import REASON_CATEGORIES, Reason, Stage, make_reason
-from lib.registry.code_snippets import moves_snippet
 from lib.registry.move_plan import Move
 from lib.registry.promote import (
     DecisionKind,
@@ -24,10 +23,9 @@ from lib.registry.promote import (
 )
 from lib.ui.app.session import ask_user_name, current_backend, remember_user_name, writer
 from lib.ui.components import flash
-from lib.ui.components.badges import STAGE_BADGES, badge_markdown
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape, version_label
-from lib.ui.components.layout import show_table
+from lib.ui.components.move_preview import move_text, show_mlflow_calls, show_steps
 from lib.ui.queries.registry import LoadedModelStatus, clear_cache
 
 DIALOG_KEY = "models.open"
@@ -102,8 +100,7 @@ def show_move_dialog() -> None:
 
 
 def _show_form(dialog_state: MoveDialogState) -> None:
-    st.markdown("This is exactly what will happen, in this order:")
-    show_table([(str(n), text) for n, text in enumerate(_preview_texts(dialog_state), 1)])
+    show_steps(_preview_texts(dialog_state))
     moved_aliases = _ask_aliases(dialog_state)
     categories = list(REASON_CATEGORIES)
     default_index = categories.index(_DEFAULT_CATEGORIES.get(dialog_state.kind, "better"))
@@ -118,10 +115,8 @@ def _show_form(dialog_state: MoveDialogState) -> None:
     )
     name = ask_user_name()
     typed_version = _ask_version(dialog_state)
-    with st.expander("The MLflow calls that do the same", icon=":material/code:"):
-        alias_moves = [Move("alias", alias, dialog_state.version) for alias in moved_aliases]
-        st.code(moves_snippet(current_backend().uri, dialog_state.model, [*dialog_state.moves, *alias_moves]), language="python")
-        st.caption("They move the version, and leave no record of who did it and why.")
+    alias_moves = [Move("alias", alias, dialog_state.version) for alias in moved_aliases]
+    show_mlflow_calls(current_backend().uri, dialog_state.model, [*dialog_state.moves, *alias_moves])
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="models.cancel"):
             _close_move_dialog()
@@ -141,17 +136,9 @@ _REASON_EXAMPLES = {
 def _preview_texts(dialog_state: MoveDialogState) -> list[str]:
     return [
         f"Record your decision as entry {dialog_state.position} of the ledger",
-        *(_move_text(move) for move in dialog_state.moves),
+        *(move_text(move) for move in dialog_state.moves),
         "Read the registry back and record the outcome",
     ]
-
-
-def _move_text(move: Move) -> str:
-    if move.verb == "alias":
-        return f"Alias `{move.target}`: {version_label(move.previous) + ' → ' if move.previous else ''}**{version_label(move.version)}**"
-    if move.verb == "unalias":
-        return f"Alias `{move.target}` is taken off {version_label(move.version)}"
-    return f"{version_label(move.version)}: {badge_markdown(STAGE_BADGES, move.previous)} → {badge_markdown(STAGE_BADGES, move.target)}"
 
 
 def _ask_aliases(dialog_state: MoveDialogState) -> tuple[str, ...]:
@@ -213,6 +200,11 @@ def _result_message(result: MoveResult) -> tuple[Literal["success", "warning"], 
             )
         case "unchanged":
             return "success", f"{version_label(result.version)} is in {result.to_stage} already. Nothing was changed."
+        case "overtaken" if result.waiting_for:
+            return (
+                "warning",
+                f"Entry {result.position} recorded. {version_label(result.version)} is in {result.to_stage}, but a later decision is still open: finish it, or give it up.",
+            )
         case "overtaken":
             return "warning", f"Entry {result.position} recorded, but a later decision came first. Look at the history."
         case _:

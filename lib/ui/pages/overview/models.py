@@ -9,18 +9,20 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.ledger.charts.holdings_chart import bar_table, holdings_chart
-from lib.ledger.queries.history import HistoryRow, history_rows
+from lib.ledger.queries.history import HistoryRow, history_rows, verify_names
 from lib.ledger.state.holdings import Holding
 from lib.ledger.state.imported_holdings import all_holdings
+from lib.registry.model_status import ModelStatus
 from lib.registry.snapshot import RegistrySnapshot
 from lib.ui.app.page_links import page_link, switch_page
-from lib.ui.app.session import now
+from lib.ui.app.session import now, trusted_keys
+from lib.ui.components.actor_name import actor_markdown
 from lib.ui.components.badges import ENTRY_BADGES, HEALTH_BADGES, STAGE_BADGES, badge_markdown, chart_colors, icon_markdown
-from lib.ui.components.drift_banner import show_drift_summary
+from lib.ui.components.drift_banner import show_drift_summary, show_unexplained_record
 from lib.ui.components.formatting import escape, format_count, format_date, format_metric, format_time, version_label
 from lib.ui.components.layout import card, show_empty_state, show_table
 from lib.ui.pages.overview.first_steps import show_first_steps
-from lib.ui.queries.registry import LoadedRegistry, load_registry, source_run
+from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record, load_registry, source_run
 
 MAX_ROWS = 6
 """How many models and entries the cards show."""
@@ -48,11 +50,7 @@ def _summary_text(backend: Backend) -> str:
     """How many models are in Production, and how many were moved outside; empty before there is one."""
     registry = load_registry(backend)
     champion_count = sum(bool(snapshot.slot_states["production"].holders) for snapshot in registry.models)
-    drift_count = sum(
-        bool(state.drifted_slots(snapshot.slot_states))
-        for snapshot in registry.models
-        if (state := registry.states.get(snapshot.model))
-    )
+    drift_count = sum(bool(status.drifted_slots) for status in registry.statuses.values() if status.snapshot.created_at)
     drift_text = f" · {format_count(drift_count, 'model')} moved outside Podium" if drift_count else ""
     return f"{format_count(champion_count, 'model')} in Production{drift_text}" if champion_count else ""
 
@@ -88,8 +86,11 @@ def show_latest_entries(backend: Backend) -> None:
         "Latest entries", _count_note(sum(state.book.head for state in states.values()), "entries"), key="overview.entries"
     ):
         if newest_rows:
-            show_table([_entry_row(model, row) for model, row in newest_rows])
+            keys = trusted_keys()
+            show_table([_entry_row(model, *verify_names([row], states[model].book, keys)) for model, row in newest_rows])
             page_link("Open the audit", "audit", icon="history")
+            return
+        if show_unexplained_record():
             return
         show_empty_state("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
         with st.container(horizontal=True, horizontal_alignment="center"):
@@ -115,7 +116,7 @@ def _champion_row(backend: Backend, registry: LoadedRegistry, snapshot: Registry
         champions,
         format_date(since) or "before the record",
         _metric_text(backend, snapshot, holders),
-        _state_text(registry, snapshot),
+        _state_text(backend, registry, snapshot),
     )
 
 
@@ -129,27 +130,30 @@ def _metric_text(backend: Backend, snapshot: RegistrySnapshot, holders: tuple[st
     return f"{escape(metrics[0][0])} {format_metric(metrics[0][1])}" if metrics else ""
 
 
-def _state_text(registry: LoadedRegistry, snapshot: RegistrySnapshot) -> str:
+def _state_text(backend: Backend, registry: LoadedRegistry, snapshot: RegistrySnapshot) -> str:
     """Whether registry and ledger agree, in a word."""
-    state = registry.states.get(snapshot.model)
+    status = registry.statuses.get(snapshot.model)
     if snapshot.model in registry.deleted_books:
         return f"{icon_markdown(HEALTH_BADGES, 'broken')} its book was deleted"
     if snapshot.model in registry.missing_books:
         return f"{icon_markdown(HEALTH_BADGES, 'broken')} its book is gone"
-    if state is None:
-        return ":gray[no record yet]"
-    if state.open_intents:
-        return ":gray[a move is under way]"
-    drifted_slots = state.drifted_slots(snapshot.slot_states)
-    return (
-        f"{icon_markdown(HEALTH_BADGES, 'warning')} moved outside"
-        if drifted_slots
-        else f"{icon_markdown(HEALTH_BADGES, 'ok')} as decided"
-    )
+    if status is not None:
+        return _agreement_text(status)
+    is_unclear = has_unexplained_record(backend)
+    return f"{icon_markdown(HEALTH_BADGES, 'broken')} record unclear" if is_unclear else ":gray[no record yet]"
+
+
+def _agreement_text(status: ModelStatus) -> str:
+    """Whether the registry shows what was decided, for a model with a record."""
+    if status.drifted_slots:
+        return f"{icon_markdown(HEALTH_BADGES, 'warning')} moved outside"
+    if {intent.id for intent in status.state.open_intents} - status.in_flight:
+        return f"{icon_markdown(HEALTH_BADGES, 'warning')} a decision is not finished"
+    return ":gray[a move is under way]" if status.in_flight else f"{icon_markdown(HEALTH_BADGES, 'ok')} as decided"
 
 
 def _entry_row(model: str, row: HistoryRow) -> tuple[str, ...]:
     text = f"**{escape(model)}** {version_label(row.version) if row.version else ''} {f'to {escape(row.to_stage)}' if row.to_stage else ''}"
     return badge_markdown(
         ENTRY_BADGES, row.badge
-    ), f"{text}  \n:gray[{escape(row.actor_name)} · {format_time(row.at).removesuffix('UTC').strip()}]"
+    ), f"{text}  \n:gray[{actor_markdown(row.actor_name, row.name_status)} · {format_time(row.at).removesuffix('UTC').strip()}]"

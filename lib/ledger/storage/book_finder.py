@@ -1,0 +1,45 @@
+"""Finds the book of a model: reads the books that the index, the tag and the heads name, and leaves the judgement to `book_lookup`."""
+
+from collections.abc import Mapping
+
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import client, read_pages
+from lib.backends.mlflow_errors import translate_errors
+from lib.backends.reserved_names import BOOK_TAG
+from lib.errors import LedgerBroken, NotFound, NotWritable
+from lib.ledger.entry.timestamps import timestamp_from_millis
+from lib.ledger.state.book_lookup import BookLives, ModelIncarnation, book_lives, group_tagged_books, resolve_book_id
+from lib.ledger.state.replay import BookState
+from lib.ledger.storage.book import read_book, read_deleted_book
+
+
+class BookFinder:
+    """Looks up the book of a model and reads each book on the way once; `states` holds those that can be read."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.states = dict[str, BookState]()
+
+    def find(self, index_params: Mapping[str, str], incarnation: ModelIncarnation) -> str | None:
+        """The run id of the book of a model, or None when it has none yet."""
+        return resolve_book_id(index_params, incarnation, self._read_lives, self._read_tagged_books)
+
+    def _read_lives(self, book_id: str) -> BookLives | None:
+        try:
+            state = self.states.get(book_id) or read_book(self._backend, book_id)
+        except LedgerBroken:
+            deleted_state = read_deleted_book(self._backend, book_id)
+            return book_lives(deleted_state) if deleted_state else None
+        except (NotFound, NotWritable):  # gone, or not for this person to read
+            return None
+        self.states[book_id] = state
+        return book_lives(state)
+
+    def _read_tagged_books(self) -> dict[str, tuple[str, ...]]:
+        search = client(self._backend).search_registered_models
+        with translate_errors("The registered models"):
+            models = read_pages(lambda token: search(max_results=1000, page_token=token))
+        return group_tagged_books(
+            ModelIncarnation(m.name, timestamp_from_millis(m.creation_timestamp), (m.tags or {}).get(BOOK_TAG, ""))
+            for m in models
+        )

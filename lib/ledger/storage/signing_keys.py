@@ -1,0 +1,279 @@
+"""The signing key of this Podium: given by whoever runs it, or made at the first write and kept in Podium's own folder.
+
+    PODIUM_HOME/keys/signing.pem        the private key, 0600 in a folder of 0700
+    PODIUM_HOME/keys/‹sha256›.json      the public part of this key and of each earlier one, and since when
+
+The file is read for every signature, so that a rotation counts at once in all processes. Nobody reads a half-written one: it is written
+aside and appears under its name as a whole. The private key is in no repr, exception or entry. Everything that is wrong with
+it is NotWritable: what cannot be signed is not written.
+"""
+
+import json
+import os
+import secrets
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from lib.backends.app_files import PROJECT_FOLDER, podium_home
+from lib.backends.signing_secret import KEY_FILE_VARIABLE, KEY_VARIABLE, given_value
+from lib.errors import ActionRefused, Busy, NotWritable
+from lib.ledger.chain.signatures import encode_base64url, key_fingerprint
+from lib.ledger.entry.timestamps import format_timestamp
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+KEYS_FOLDER, KEY_FILE = "keys", "signing.pem"
+_MAX_FILE_BYTES = 16_384
+_LOCK_SECONDS = 10
+_UNSIGNED_NOTE_PRINTED = threading.Event()
+
+
+@dataclass(frozen=True)
+class OwnKey:
+    """The public part of a key of this Podium, as `sig` carries it. `since` is a timestamp, empty when nobody knows."""
+
+    public_key: str
+    since: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        return key_fingerprint(self.public_key)
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Signs what a process writes: with the key that was given to it, else with the one in its folder, which the first signature makes.
+
+    In CI without a given key it signs nothing: a key that is thrown away with its machine would vouch for nobody.
+    """
+
+    home: Path
+    is_ci: bool
+    clock: Callable[[], datetime] = field(compare=False, repr=False)
+
+    def load_key(self) -> "Ed25519PrivateKey | None":
+        """The private key to sign with; None where entries stay unsigned. Raises NotWritable for a key that cannot be used."""
+        key = read_given_key()
+        if key is None and self.is_ci:
+            _print_unsigned_note()
+            return None
+        key = key or read_key_file(self.home) or create_key(self)
+        with suppress(NotWritable, Busy):  # a container may have nowhere to keep the public part, and signs all the same
+            record_public_key(self.home, _public_part(key, self))
+        return key
+
+
+def create_signer(environment: Mapping[str, str], clock: Callable[[], datetime], project: Path = PROJECT_FOLDER) -> Signer:
+    """The signer of a process with this environment. Reads no key, and makes none."""
+    is_ci = environment.get("CI", "").strip().lower() not in ("", "0", "false")
+    return Signer(podium_home(environment, project), is_ci, clock)
+
+
+def read_given_key() -> "Ed25519PrivateKey | None":
+    """The key that the environment held, or the file it named; None when it named none. Raises NotWritable for one that is no key."""
+    if path := given_value(KEY_FILE_VARIABLE):
+        data = _read_file(Path(path), KEY_FILE_VARIABLE, is_mounted=True)
+        if data is None:
+            raise _key_error(
+                f"{KEY_FILE_VARIABLE} names a file that is not there.", "Mount the secret, or leave the variable out."
+            )
+        return _parse_key(data, KEY_FILE_VARIABLE)
+    text = given_value(KEY_VARIABLE).replace("\\n", "\n")
+    return _parse_key(text.encode("utf-8", "surrogateescape"), KEY_VARIABLE) if text else None
+
+
+def read_key_file(home: Path) -> "Ed25519PrivateKey | None":
+    """The key in Podium's own folder; None when none was made yet. Raises NotWritable for one that others can read, or is no key."""
+    file = home / KEYS_FOLDER / KEY_FILE
+    data = _read_file(file, str(file))
+    return None if data is None else _parse_key(data, str(file))
+
+
+def create_key(signer: Signer) -> "Ed25519PrivateKey":
+    """Make the key of a folder. Of several processes that try at once one makes it, and the others read it. Raises NotWritable, Busy."""
+    with _lock_folder(signer.home) as folder:
+        return read_key_file(signer.home) or _write_new_key(signer, folder)
+
+
+def rotate_key(signer: Signer) -> OwnKey:
+    """Sign with a new key from now on. Earlier entries keep their signatures, and this Podium goes on trusting them.
+
+    Raises ActionRefused when the key was given by the environment, NotWritable, Busy.
+    """
+    if given_by := next((name for name in (KEY_FILE_VARIABLE, KEY_VARIABLE) if given_value(name)), ""):
+        raise ActionRefused(
+            f"The key of this Podium comes from {given_by}.",
+            next="Put a new key into that secret; openssl genpkey -algorithm ed25519 makes one.",
+        )
+    with _lock_folder(signer.home) as folder:
+        with suppress(NotWritable):  # one that cannot be used is replaced, too
+            if (present_key := read_key_file(signer.home)) is not None:
+                _write_record(folder, _public_part(present_key, signer))
+        return _public_part(_write_new_key(signer, folder), signer)
+
+
+def record_public_key(home: Path, key: OwnKey) -> None:
+    """Keep the public part of a key, unless it is kept already. Raises NotWritable, Busy."""
+    if not _record_file(home / KEYS_FOLDER, key).exists():
+        with _lock_folder(home) as folder:
+            _write_record(folder, key)
+
+
+def read_own_keys(home: Path) -> tuple[OwnKey, ...]:
+    """The public parts of the keys this Podium ever had, the newest first. Files that hold none are passed over."""
+    keys = list[OwnKey]()
+    with suppress(OSError):
+        for file in sorted((home / KEYS_FOLDER).glob("*.json")):
+            with suppress(OSError, ValueError, AttributeError, RecursionError):
+                record = json.loads(file.read_bytes()[:_MAX_FILE_BYTES])
+                keys.append(OwnKey(str(record.get("key", "")), str(record.get("since", ""))))
+    return tuple(sorted((key for key in keys if key.fingerprint), key=lambda key: key.since, reverse=True))
+
+
+def read_current_key(home: Path) -> str:
+    """The public part of the key that this process would sign with now, as `sig` carries it; empty when it has none yet.
+
+    Raises NotWritable for a key that cannot be used.
+    """
+    key = read_given_key() or read_key_file(home)
+    return _public_text(key) if key else ""
+
+
+def _read_file(path: Path, label: str, *, is_mounted: bool = False) -> bytes | None:
+    """The bytes of a key file; None when it is not there. A mounted secret may be a link, and its rights are its operator's matter."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if is_mounted else getattr(os, "O_NOFOLLOW", 0))
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        hint = "Make it a file of its own, not a link." if not is_mounted and path.is_symlink() else "Check its rights."
+        raise _key_error(f"The signing key ({label}) cannot be read: {error.strerror}.", hint) from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_FILE_BYTES:
+            raise _key_error(f"The signing key ({label}) is no file of a key.", "Name the PEM file of an Ed25519 key.")
+        excess_rights = status.st_mode & (0o022 if is_mounted else 0o077)
+        if excess_rights and os.name != "nt":
+            right = "changed" if is_mounted else "read"
+            raise _key_error(f"The signing key ({label}) can be {right} by other logins of this machine.", f"chmod 600 {path}")
+        return os.read(descriptor, _MAX_FILE_BYTES)
+    finally:
+        os.close(descriptor)
+
+
+def _parse_key(data: bytes, label: str) -> "Ed25519PrivateKey":
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(data, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise _key_error(
+            f"The signing key ({label}) is no Ed25519 key in PEM without a password.",
+            "openssl genpkey -algorithm ed25519 makes one; keys rotate makes one in Podium's folder.",
+        )
+    return key
+
+
+def _write_new_key(signer: Signer, folder: Path) -> "Ed25519PrivateKey":
+    """Make a key: its public part is kept first, so that no signature is ever by a key that nobody knows. To be called under the lock."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    _write_record(folder, _public_part(key, signer))
+    _write_whole_file(folder / KEY_FILE, _to_pem(key))
+    return key
+
+
+def _to_pem(key: "Ed25519PrivateKey") -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _public_part(key: "Ed25519PrivateKey", signer: Signer) -> OwnKey:
+    """The public part of a key that is new now."""
+    return OwnKey(_public_text(key), format_timestamp(signer.clock()))
+
+
+def _public_text(key: "Ed25519PrivateKey") -> str:
+    return encode_base64url(key.public_key().public_bytes_raw())
+
+
+def _record_file(folder: Path, key: OwnKey) -> Path:
+    return folder / f"{sha256(key.public_key.encode()).hexdigest()[:32]}.json"
+
+
+def _write_record(folder: Path, key: OwnKey) -> None:
+    if not (file := _record_file(folder, key)).exists():
+        _write_whole_file(file, json.dumps({"key": key.public_key, "since": key.since}).encode())
+
+
+def _write_whole_file(file: Path, data: bytes) -> None:
+    """Write a file that only this login can read; it appears as a whole or not at all. To be called under the lock."""
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as target:
+            target.write(data)
+            target.flush()
+            os.fsync(target.fileno())
+        temporary.replace(file)
+    except OSError as error:
+        raise _key_error(f"{file.parent} cannot be written: {error.strerror}.", "Set PODIUM_HOME to another folder.") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _lock_folder(home: Path) -> Iterator[Path]:
+    """The folder of the keys, made if it is missing, for one process at a time. Raises NotWritable, Busy."""
+    folder = home / KEYS_FOLDER
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        is_safe = stat.S_ISDIR(status.st_mode) and (os.name == "nt" or not status.st_mode & 0o022)
+        lock = FileLock(folder / ".lock", timeout=_LOCK_SECONDS)
+        if is_safe:
+            lock.acquire()
+    except OSError as error:
+        if isinstance(error, Timeout):
+            raise Busy("Another process has been making a signing key for too long.", next="Try again.") from error
+        raise _key_error(
+            f"{folder} cannot be made: {error.strerror}.", f"Set PODIUM_HOME to another folder, or {KEY_FILE_VARIABLE}."
+        ) from error
+    if not is_safe:
+        raise _key_error(f"{folder} is no folder of this login alone.", "Make it one: chmod 700.")
+    try:
+        yield folder
+    finally:
+        lock.release()
+
+
+def _key_error(what: str, hint: str) -> NotWritable:
+    return NotWritable(what, means="Without its key Podium writes nothing into the record.", next=hint)
+
+
+def _print_unsigned_note() -> None:
+    """Say once per process that its entries are not signed."""
+    if not _UNSIGNED_NOTE_PRINTED.is_set():
+        _UNSIGNED_NOTE_PRINTED.set()
+        note = f"CI is set and no signing key is given, so these entries are not signed. {KEY_FILE_VARIABLE} names the file of a key."
+        print(f"podium: {note}", file=sys.stderr)

@@ -1,0 +1,47 @@
+"""Ledger and registry of one model at one moment, and which open decisions are still being carried out by their writers."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cachetools import LRUCache
+
+from lib.backends.backend import Backend
+from lib.ledger.entry.timestamps import parse_timestamp
+from lib.ledger.entry.vocabulary import Slot
+from lib.ledger.state.replay import BookState
+from lib.registry.snapshot import RegistrySnapshot
+
+GRACE_PERIOD = timedelta(seconds=120)
+"""How long an open decision explains what the registry shows, and how long a version that is being registered is left alone."""
+
+_FIRST_SEEN: LRUCache[tuple[Backend, str], datetime] = LRUCache(10_000)
+"""When this process first saw an open decision: its own time is a claim, and may lie in the future."""
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """Ledger and registry of one model at one moment. `book_id` is the run id of its book, `at` when reading began, as ledger text.
+
+    `in_flight` are the ids of the open decisions that are young enough to explain what the registry shows.
+    """
+
+    state: BookState
+    snapshot: RegistrySnapshot
+    book_id: str
+    at: str = ""
+    in_flight: frozenset[str] = frozenset()
+
+    @property
+    def drifted_slots(self) -> tuple[Slot, ...]:
+        """The slots that show something else than was decided, and that no decision in flight explains."""
+        return self.state.drifted_slots(self.snapshot.slot_states, self.in_flight)
+
+
+def intents_in_flight(backend: Backend, state: BookState, now: datetime) -> frozenset[str]:
+    """The open decisions that were recorded, and first seen by this process, at most `GRACE_PERIOD` ago."""
+    ids = set[str]()
+    for intent in state.open_intents:
+        first_seen = _FIRST_SEEN.setdefault((backend, intent.id), now)
+        if now - min(first_seen, parse_timestamp(intent.body.recorded_at)) <= GRACE_PERIOD:
+            ids.add(intent.id)
+    return frozenset(ids)

@@ -1,0 +1,92 @@
+"""Open decisions of others: a person finishes one or gives it up, with a reason, recorded as whoever carried it out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lib.errors import ActionRefused, NotFound, PodiumError
+from lib.ledger.chain.hash_chain import Entry
+from lib.ledger.entry.types import Closing
+from lib.ledger.entry.vocabulary import Reason
+from lib.ledger.storage.book import Writer
+from lib.registry.convergence import carry_out, give_up
+from lib.registry.model_status import ModelStatus
+from lib.registry.move_plan import Move, preview_intent, preview_plan
+from lib.registry.permission_check import require_ledger_permission, require_move_permission
+from lib.registry.reconcile import sync_model_status
+from lib.registry.recovery_plan import plan_give_up
+
+RecoveryChoice = Literal["finish", "give up"]
+
+
+@dataclass(frozen=True)
+class ClosedDecision:
+    """An open decision that a person closed: its id, its position, and how it ended (APPLIED, OVERTAKEN or FAILED)."""
+
+    model: str
+    intent_id: str
+    position: int
+    outcome: str
+
+
+def preview_recovery(status: ModelStatus, intent_id: str, choice: RecoveryChoice) -> tuple[Move, ...]:
+    """The registry writes that finishing or giving up an open decision would cause, in order. Raises NotFound when none is open."""
+    intent = _find_open_intent(status, intent_id)
+    if not status.snapshot.created_at:
+        return ()
+    if choice == "finish":
+        return preview_intent(status.state, status.snapshot, intent_id)
+    return preview_plan(lambda snapshot_then: plan_give_up(status.state, snapshot_then, intent), status.snapshot)
+
+
+def recover_decisions(
+    writer: Writer, model: str, intent_ids: Sequence[str], choice: RecoveryChoice, reason: Reason
+) -> tuple[ClosedDecision, ...]:
+    """Finish open decisions of a model, or give them up, the newest first. Returns how each ended, in the order of the book.
+
+    Raises NotFound when there is no such decision, ActionRefused when somebody else closed one first, MissingPermission when this
+    person may not write the record or change the model; then nothing was moved.
+    """
+    status = sync_model_status(writer, model)
+    intents = sorted((_find_open_intent(status, intent_id) for intent_id in intent_ids), key=lambda intent: intent.position)
+    moves = [move for intent in intents for move in preview_recovery(status, intent.id, choice)]
+    require_ledger_permission(writer.backend)
+    require_move_permission(writer.backend, model, moves)
+    closed_ids = set[str]()
+    try:
+        for intent in reversed(intents):  # an earlier one finds out what came of the later ones, and does not wait for them
+            recover_one = carry_out if choice == "finish" else give_up
+            status, is_closed_here = recover_one(writer, status, intent, reason)
+            closed_ids |= {intent.id} if is_closed_here else set()
+    except PodiumError as error:
+        means = "It is not certain how far the registry was moved. What was not closed is still open."
+        raise type(error)(error.what, means=means, next=f"{error.next} Then look at the model again.".strip()) from error
+    if not closed_ids:
+        raise _closed_by_another(status, intents[0].id)
+    return tuple(
+        ClosedDecision(model, intent.id, intent.position, status.state.outcomes.get(intent.id, "FAILED")) for intent in intents
+    )
+
+
+def _find_open_intent(status: ModelStatus, intent_id: str) -> Entry:
+    for intent in status.state.open_intents:
+        if intent.id == intent_id:
+            return intent
+    if intent_id in status.state.outcomes:
+        raise _closed_by_another(status, intent_id)
+    raise NotFound(
+        f"{status.snapshot.model} has no open decision {intent_id}.", next="Run recover without a choice to list them."
+    )
+
+
+def _closed_by_another(status: ModelStatus, intent_id: str) -> ActionRefused:
+    closings = [
+        entry for entry in status.state.book.entries if isinstance(entry.body, Closing) and entry.body.intent == intent_id
+    ]
+    if not closings:  # the model was deleted, or another one has its name now
+        return ActionRefused("The decision ended together with its model.", next="Look at the model again.")
+    closing = closings[0]
+    return ActionRefused(
+        f"{closing.body.by.name} closed this decision first: {closing.body.type} (entry {closing.position}).",
+        next="Look at the model again.",
+    )

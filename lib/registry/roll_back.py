@@ -1,0 +1,46 @@
+"""Roll back: an earlier holder of Production goes back there, when it still exists with its model files."""
+
+from lib.errors import ActionRefused
+from lib.ledger.entry.vocabulary import Reason
+from lib.ledger.state.holdings import recorded_holdings
+from lib.ledger.state.replay import BookState
+from lib.ledger.storage.book import Writer
+from lib.registry.lineage import has_model_files
+from lib.registry.model_status import ModelStatus
+from lib.registry.promote import MoveRequest, MoveResult, move_version, require_version
+from lib.registry.reconcile import sync_model_status
+
+
+def rollback_target(writer: Writer, status: ModelStatus) -> str | None:
+    """The last *other* holder of Production that still exists with its model files; None when there is none."""
+    current_holders = status.snapshot.slot_states["production"].holders
+    candidates = dict.fromkeys(reversed(_production_history(status.state)))
+    existing = (number for number in candidates if number not in current_holders and number in status.snapshot.versions)
+    return next((number for number in existing if has_model_files(writer.backend, status.snapshot.model, number)), None)
+
+
+def roll_back(writer: Writer, model: str, reason: Reason, to_version: str | None, expected_holder: str | None) -> MoveResult:
+    """Put an earlier holder back into Production; by default the last other one that still exists with its model files.
+
+    Raises ActionRefused when there is none, or when `to_version` never was in Production or has lost its files.
+    """
+    status = sync_model_status(writer, model)
+    target = to_version or rollback_target(writer, status)
+    if target is None:
+        raise ActionRefused(f"No earlier version of {model} can go back to Production.", next="Promote another version instead.")
+    require_version(status.snapshot, target)
+    if target not in _production_history(status.state):
+        raise ActionRefused(
+            f"Version {target} of {model} never was in Production.", next="That would be a promotion: promote it instead."
+        )
+    if not has_model_files(writer.backend, model, target):
+        raise ActionRefused(
+            f"The model files of version {target} are gone.", next="Choose another version, or restore the files."
+        )
+    return move_version(writer, MoveRequest(model, target, "Production", reason, "roll_back", expected_holder))
+
+
+def _production_history(state: BookState) -> list[str]:
+    """The versions that held Production by the record, oldest first, repeated for each time."""
+    holdings = recorded_holdings(state.current_life_entries)
+    return [holding.version for holding in holdings if holding.slot == "production" and holding.version]

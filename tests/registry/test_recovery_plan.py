@@ -1,0 +1,81 @@
+"""Carrying decisions out, taking writes back and giving up, on plain values: whatever was decided, it comes to rest."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib.ledger.state.replay import is_fulfilled
+from lib.registry.move_plan import apply_move, is_in_force, plan_moves, settled_or
+from lib.registry.recovery_plan import NOBODY, plan_give_up, plan_repair
+from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot
+from tests.support.ledger_factories import CREATED_AT, make_book_state, make_closing, make_intent, make_opened
+
+NUMBERS, STAGES = ("1", "2", "3"), ("None", "Staging", "Production", "Archived")
+DECISIONS = st.tuples(
+    st.sampled_from(NUMBERS),
+    st.sampled_from(STAGES),
+    st.sampled_from(STAGES),
+    st.sampled_from(["open", "mine", "APPLIED", "OVERTAKEN", "FAILED"]),
+    st.sampled_from([(), ("production",), ("staging",)]),
+)
+
+
+@st.composite
+def registries(draw):
+    versions = {n: VersionSnapshot(n, draw(st.sampled_from(STAGES)), created_at="x", updated_at="x") for n in NUMBERS}
+    names = [name for name in ("production", "staging") if draw(st.booleans())]
+    aliases = {name: draw(st.sampled_from(NUMBERS)) for name in names}
+    return RegistrySnapshot("m", created_at=CREATED_AT, aliases=aliases, versions=versions)
+
+
+def make_state(snapshot, decisions):
+    """A book with these decisions, some of them closed; gives it and the id of the last that is mine."""
+    bodies, own_ids = [make_opened(snapshot.slot_states)], list[str]()
+    for version, to, from_, end, slots in decisions:
+        bodies.append(make_intent(version, to, from_, slots=slots))
+        own_ids = [f"e{len(bodies)}"] if end == "mine" else own_ids
+        if end not in ("open", "mine"):
+            bodies.append(make_closing(len(bodies), end, slot_states=snapshot.slot_states))
+    return make_book_state(*bodies), own_ids
+
+
+def converge(state, snapshot, own_ids):
+    """What a writer does until nothing is left, with nobody else at work; gives the registry then, and every move."""
+    moves, seen_holders = [], {slot: set() for slot in snapshot.slot_states}
+    for _ in range(60):
+        for slot, slot_state in snapshot.slot_states.items():
+            seen_holders[slot] |= set(slot_state.holders or (NOBODY,))
+        counts = settled_or(own_ids, state, snapshot)
+        in_force = [intent.id for intent in state.open_intents if intent.id in own_ids and is_in_force(state, intent, counts)]
+        planned = plan_repair(state, snapshot, own_ids, moves, seen_holders) or plan_moves(state, snapshot, in_force)
+        if not planned:
+            return snapshot, moves
+        snapshot = apply_move(snapshot, planned[0])
+        moves.append(planned[0])
+    raise AssertionError(f"does not come to rest: {moves[-6:]}")
+
+
+@settings(max_examples=600, deadline=None)
+@given(registries(), st.lists(DECISIONS, max_size=5))
+def test_whatever_was_decided_and_settled_carrying_it_out_comes_to_rest(snapshot, decisions):
+    state, own_ids = make_state(snapshot, decisions)
+    after, _ = converge(state, snapshot, own_ids)
+    counts = settled_or(own_ids, state, after)
+    for intent in state.open_intents:
+        target = {"Production": "production", "Staging": "staging"}.get(intent.body.to)
+        if intent.id in own_ids and target and is_in_force(state, intent, counts):
+            assert is_fulfilled(state.holders_decided_by(counts)[target], after.slot_states[target])
+
+
+@settings(max_examples=300, deadline=None)
+@given(registries(), st.lists(DECISIONS, max_size=4), st.data())
+def test_giving_a_decision_up_comes_to_rest_whatever_else_is_open(snapshot, decisions, data):
+    state, _ = make_state(snapshot, decisions)
+    if not state.open_intents:
+        return
+    intent = data.draw(st.sampled_from(state.open_intents))
+    for _ in range(60):
+        moves = plan_give_up(state, snapshot, intent)
+        if not moves:
+            return
+        snapshot = apply_move(snapshot, moves[0])
+    raise AssertionError(f"does not come to rest: {moves}")
