@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from lib.backends.call_deadline import single_wait
 from lib.errors import ActionRefused, BadInput, NotFound, PodiumError, explain_no_answer
 from lib.ledger.entry.types import Body, Closing, Decided
 from lib.ledger.entry.vocabulary import NO_HOLDER, SLOTS, UNKNOWN_ACTOR, Reason, Slot, Stage, slot_of
@@ -66,6 +67,7 @@ class MoveResult:
     waiting_for: str = ""
 
 
+@single_wait()
 def move_version(writer: Writer, request: MoveRequest) -> MoveResult:
     """Record the decision and carry it out; returns how it ended.
 

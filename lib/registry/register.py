@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
+from lib.backends.call_deadline import single_wait
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_error, translate_errors
 from lib.errors import ActionRefused, BadInput, NoAnswer, NotWritable, PodiumError
@@ -65,6 +66,7 @@ def find_candidates(backend: Backend, run_id: str) -> tuple[ModelCandidate, ...]
     return candidates
 
 
+@single_wait()
 def register(writer: Writer, run_id: str, model: str, description: str = "") -> NewVersion:
     """Register the newest model of a run under `model`, created when it is missing, and record it.
 
