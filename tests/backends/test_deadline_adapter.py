@@ -25,7 +25,7 @@ HEAD = b"HTTP/1.1 200 x\r\ncontent-type: application/json\r\ncontent-length: 100
 
 @pytest.fixture(autouse=True)
 def short_calls(monkeypatch):
-    monkeypatch.setenv("PODIUM_CALL_SECONDS", "0.5")
+    monkeypatch.setenv("PODIUM_CALL_SECONDS", "0.4")
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
 
 
@@ -107,13 +107,13 @@ def test_a_call_ends_at_its_deadline_whatever_dribbles_in(talk):
     with server(talk) as (backend, _), pytest.raises(NoAnswer) as error:
         read_run(backend)
     assert str(error.value) == (
-        "The server gave no answer to runs/get within 0.5 s. Nothing was changed by this call. "
+        "The server gave no answer to runs/get within 0.4 s. Nothing was changed by this call. "
         "Check that the server runs, then try again."
     )
 
 
 def test_of_a_write_without_an_answer_nobody_claims_that_nothing_was_changed():
-    with server(hang) as (backend, _), pytest.raises(NoAnswer, match=r"runs/log-parameter within 0\.5 s") as error:
+    with server(hang) as (backend, _), pytest.raises(NoAnswer, match=r"runs/log-parameter within 0\.4 s") as error:
         log_param(backend)
     assert error.value.means == "Whether this call was carried out is not known."
 

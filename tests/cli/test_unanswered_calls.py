@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +16,7 @@ from lib.backends.call_deadline import call_seconds
 from lib.backends.mlflow_client import client
 from lib.cli import podium
 from lib.ledger.storage.book_index import find_book_id
+from lib.ledger.storage.signing_keys import create_signer
 from lib.registry import lineage
 from lib.registry.change_recorder import append_registered
 from lib.registry.promote import MoveRequest, move_version
@@ -26,6 +29,8 @@ from tests.support.registry_factories import check_at_rest, entry_types, finish_
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
 WHY = ["--reason", "Five trees get seventeen of eighteen right.", "--category", "better"]
+MODEL = "MODEL"
+"""Stands for the model of the test."""
 LOG_PARAMETER, MOVE_STAGE = "POST runs/log-parameter", "POST model-versions/transition-stage"
 READS = (
     "GET experiments/get-by-name",
@@ -58,16 +63,50 @@ REGISTER = (
     "GET mlflow-artifacts/FILE",
     "GET mlflow-artifacts/artifacts",
     "GET model-versions/get-download-uri",
+    "GET registered-models/search",
+    "POST experiments/search",
     "POST model-versions/create",
     "POST registered-models/create",
     "POST registered-models/set-tag",
     "POST runs/create",
+    "POST runs/search",
     "POST runs/update",
     LOG_PARAMETER,
 )
-"""What the first version of a model asks, where there is a ledger."""
-LOOK = (*READS, "GET experiments/search", "GET registered-models/search", "POST experiments/search", "POST runs/search")
-"""What current, history, verify, models and runs ask."""
+"""What the first version of a model asks, where there is a ledger: it begins a record, so the whole store is searched before."""
+LOOKS = {
+    "current": ["current", MODEL],
+    "history": ["history", MODEL],
+    "asof": ["asof", MODEL, "--at", "2024-01-01"],
+    "log": ["log"],
+    "drift": ["drift", MODEL],
+    "verify one": ["verify", MODEL],
+    "verify all": ["verify"],
+    "recover": ["recover", MODEL],
+    "recover all": ["recover"],
+    "models": ["models"],
+    "runs": ["runs", "wine"],
+}
+LOOK = (
+    *READS,
+    "GET experiments/search",
+    "GET registered-models/search",
+    "GET users/current",
+    "POST experiments/search",
+    "POST runs/search",
+)
+"""What the looks ask."""
+RECOVER = (
+    *READS,
+    "GET experiments/search",
+    "POST model-versions/set-tag",
+    "POST registered-models/alias",
+    LOG_PARAMETER,
+    MOVE_STAGE,
+)
+"""What finishing an open decision asks, or giving it up."""
+DONE_CODES = (0, 3)
+"""A look at all models may find what other tests left on the server."""
 KINDS = ("hang", "hang after", "drop", "drop after", "dribble")
 
 
@@ -86,7 +125,7 @@ def proxy_of(mlflow_server, clean_session, monkeypatch):
 @pytest.fixture(scope="module")
 def model(mlflow_server):
     """A model on the real server: three versions, all of it recorded. Each test leaves it at rest, with one version in Production."""
-    name, writer = f"unanswered-{ULID()}", make_writer(mlflow_server)
+    name, writer = f"unanswered-{ULID()}", signing_writer(mlflow_server)
     registry = client(mlflow_server)
     registry.create_registered_model(name)
     for n in (1, 2, 3):
@@ -102,7 +141,7 @@ def command(backend, *arguments):
     """Run a command on a backend; gives exit code, JSON document and the one line on stderr."""
     result = CliRunner().invoke(podium, [*arguments, "--backend", backend.uri, "--json"])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
-    if result.exit_code == 1:
+    if result.exit_code == 1 and arguments[0] != "recover":
         assert result.stdout == ""
     return result.exit_code, json.loads(result.stdout) if result.stdout else None, result.stderr.strip()
 
@@ -116,9 +155,19 @@ def challenger(backend, model):
     return next(number for number in read_snapshot(backend, model).versions if number not in holders(backend, model))
 
 
+def signing_writer(backend):
+    """Somebody who writes as the commands do: an unsigned entry among theirs would be a finding."""
+    return replace(make_writer(backend), signer=create_signer(os.environ, lambda: datetime.now(UTC)))
+
+
 def settle(backend, model):
     """What the messages advise: finish what was left open."""
-    finish_open_decisions(make_writer(backend), model)
+    finish_open_decisions(signing_writer(backend), model)
+
+
+def look_arguments(look, model):
+    """The command of a look, at this model."""
+    return [model if argument is MODEL else argument for argument in LOOKS[look]]
 
 
 def holders(backend, model):
@@ -129,13 +178,25 @@ def count_decisions(backend, model):
     return entry_types(backend, model).count("DECIDED")
 
 
+def leave_open(mlflow_server, proxy_of, model):
+    """A decision whose alias is moved and whose stage is not, because the answer was lost on the way; gives the version."""
+    backend, proxy = proxy_of
+    version = challenger(mlflow_server, model)
+    proxy.fail("drop", MOVE_STAGE)
+    assert promote(backend, model, version)[0] == 1
+    proxy.heal()
+    (intent,) = read_book_state(mlflow_server, model).open_intents
+    assert intent.body.version == version
+    return version
+
+
 def check_settled(backend, model):
     """Once somebody has settled it, one version is in Production, and a next decision is carried out."""
     settle(backend, model)
     assert len(holders(backend, model)) == 1
     check_at_rest(backend, model)
     version = challenger(backend, model)
-    assert move_version(make_writer(backend), MoveRequest(model, version, "Production", REASON)).outcome == "applied"
+    assert move_version(signing_writer(backend), MoveRequest(model, version, "Production", REASON)).outcome == "applied"
     assert holders(backend, model) == (version,)
     check_at_rest(backend, model)
 
@@ -248,13 +309,17 @@ def test_these_are_all_endpoints_that_the_commands_ask(mlflow_server, proxy_of, 
 
     def endpoints(*arguments):
         proxy.requests.clear()
-        assert command(backend, *arguments)[0] == 0
+        assert command(backend, *arguments)[0] in DONE_CODES
         return set(proxy.requests)
 
     assert endpoints("promote", model, challenger(mlflow_server, model), "--to", "Production", *WHY) == set(PROMOTE)
-    looks = [("current", model), ("history", model), ("verify", model), ("models",), ("runs", "wine")]
     run_id = make_trained_run(mlflow_server)
-    assert set().union(*(endpoints(*look) for look in looks)) == set(LOOK)
+    assert set().union(*(endpoints(*look_arguments(look, model)) for look in LOOKS)) == set(LOOK)
+    recovering = set()
+    for choice in ("--finish", "--give-up"):
+        leave_open(mlflow_server, proxy_of, model)
+        recovering |= endpoints("recover", model, choice, *WHY)
+    assert recovering == set(RECOVER)
     assert endpoints("register", run_id, "--model", f"{model}-new") - {"GET server-info"} == set(REGISTER)
     monkeypatch.setattr(capabilities, "_CACHE", {})
     assert endpoints("models") - {"GET experiments/search", "GET model-versions/search", MOVE_STAGE} == set(CAPABILITIES)
@@ -292,6 +357,65 @@ def test_a_promotion_ends_whatever_fails_and_one_version_is_in_production(mlflow
     settle(mlflow_server, model)
     assert len(holders(mlflow_server, model)) == 1
     check_at_rest(mlflow_server, model)
+
+
+RECOVERY_FAULTS = [
+    (kind, endpoint, 4 if endpoint in READS else 1)
+    for endpoint in RECOVER
+    for kind in (("hang", "drop after") if endpoint.startswith("POST") else ("hang",))
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("choice", ["--finish", "--give-up"])
+@pytest.mark.parametrize(("kind", "endpoint", "first"), RECOVERY_FAULTS)
+def test_recovering_ends_whatever_fails_and_can_be_done_again(mlflow_server, proxy_of, model, choice, kind, endpoint, first):
+    backend, proxy = proxy_of
+    champions = holders(mlflow_server, model)
+    version = leave_open(mlflow_server, proxy_of, model)
+    proxy.fail(kind, endpoint, first)
+    code, document, note = command(backend, "recover", model, choice, *WHY)
+    if code == 0:
+        assert [intent["outcome"] for intent in document["models"][0]["intents"]] in (["applied"], ["failed"])
+    else:
+        assert code == 1
+        assert "gives no answer" in note or "gave no answer" in note or "not answer" in note
+        assert "Nothing was changed" in note or "What was not closed is still open" in note
+        outcomes = [intent["outcome"] for intent in document["models"][0]["intents"]] if document else []
+        assert outcomes in ([], ["unknown"])
+    proxy.heal()
+    assert command(backend, "recover", model, choice, *WHY)[0] == 0
+    assert holders(mlflow_server, model) == ((version,) if choice == "--finish" else champions)
+    check_at_rest(mlflow_server, model)
+
+
+@pytest.mark.slow
+def test_recovering_that_gets_no_answer_says_what_it_does_not_know_and_asks_for_no_further_model(mlflow_server, proxy_of, model):
+    backend, proxy = proxy_of
+    leave_open(mlflow_server, proxy_of, model)
+    proxy.fail("hang", MOVE_STAGE)
+    code, document, note = command(backend, "recover", "--finish", *WHY)
+    assert code == 1
+    assert note.splitlines() == [
+        (
+            f"podium: {model}: The server gave no answer to model-versions/transition-stage within 1 s. "
+            "It is not certain how far the registry was moved. What was not closed is still open. "
+            "Look again before you repeat it. Then look at the model again."
+        )
+    ]
+    (row,) = [row for row in document["models"] if row["model"] == model]
+    assert [intent["outcome"] for intent in row["intents"]] == ["unknown"]
+    settle(mlflow_server, model)
+    check_at_rest(mlflow_server, model)
+
+
+def test_the_commands_of_keys_ask_no_server(proxy_of):
+    """The keys are files of this Podium: a server that gives no answer holds up none of them."""
+    backend, proxy = proxy_of
+    proxy.requests.clear()
+    for arguments in (("rotate",), ("list",), ("show",)):
+        assert command(backend, "keys", *arguments)[0] == 0
+    assert proxy.requests == []
 
 
 @pytest.mark.slow
@@ -339,14 +463,14 @@ def test_registering_ends_whatever_fails_and_makes_one_version_at_most(mlflow_se
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("look", ["current", "history", "verify", "models", "runs"])
+@pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("kind", ["hang", "dribble"])
 def test_a_look_ends_whatever_fails_and_shows_nothing_half(mlflow_server, proxy_of, model, look, kind):
     backend, proxy = proxy_of
     make_trained_run(mlflow_server)
-    arguments = [look, *({"runs": ["wine"], "models": []}.get(look, [model]))]
+    arguments = look_arguments(look, model)
     proxy.requests.clear()
-    assert command(backend, *arguments)[0] == 0
+    assert command(backend, *arguments)[0] in DONE_CODES
     endpoints = set(proxy.requests)
     assert len(endpoints) >= 3
     for endpoint in endpoints:

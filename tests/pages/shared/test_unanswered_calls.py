@@ -6,13 +6,14 @@ from ulid import ULID
 
 from lib.backends import capabilities
 from lib.backends.mlflow_client import client
+from lib.errors import NoAnswer
 from lib.registry import lineage
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.ui.app.navigation import MENU_PAGES
 from tests.support.faulty_proxy import serve_faulty_proxy
 from tests.support.ledger_stores import REASON, make_trained_run, make_writer
-from tests.support.page_driver import confirm_move, find_button, page_text
+from tests.support.page_driver import click_button, confirm_move, find_button, page_text
 from tests.support.registry_factories import check_at_rest, finish_open_decisions
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
@@ -71,6 +72,7 @@ def test_a_page_whose_model_does_not_come_in_shows_a_box_and_nothing_of_the_mode
     assert proxy.requests.count("GET model-versions/search") == 1
 
 
+@pytest.mark.slow
 def test_a_decision_that_gets_no_answer_is_told_in_its_dialog_and_can_be_settled(app, mlflow_server, proxy_of, model):
     backend, proxy = proxy_of
     page = app("models", backend, model=model, version="2")
@@ -82,6 +84,31 @@ def test_a_decision_that_gets_no_answer_is_told_in_its_dialog_and_can_be_settled
     assert [entry.body.version for entry in read_book_state(mlflow_server, model).open_intents] == ["2"]
     finish_open_decisions(make_writer(mlflow_server), model)
     assert read_snapshot(mlflow_server, model).slot_states["production"].holders == ("2",)
+    check_at_rest(mlflow_server, model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("label", ["Finish", "Give up"])
+def test_an_open_decision_that_cannot_be_settled_now_is_told_in_its_dialog(
+    app, mlflow_server, proxy_of, model, label, clear_pages
+):
+    backend, proxy = proxy_of
+    snapshot = read_snapshot(mlflow_server, model)
+    (version,) = set(snapshot.versions) - set(snapshot.slot_states["production"].holders)
+    proxy.fail("drop", "POST model-versions/transition-stage")
+    with pytest.raises(NoAnswer):
+        move_version(make_writer(backend), MoveRequest(model, version, "Production", REASON))
+    proxy.heal()
+    clear_pages()
+    page = app("models", backend, model=model)
+    find_button(page, f"{label}…").click().run()
+    page.text_area(key="unfinished.reason").set_value("Its writer was cut off; the team looked at it together.")
+    proxy.fail("hang", "POST registered-models/alias" if label == "Give up" else "POST model-versions/transition-stage")
+    click_button(page, "unfinished.confirm")
+    assert silence_in(page)
+    assert "What was not closed is still open" in page_text(page)
+    assert [entry.body.version for entry in read_book_state(mlflow_server, model).open_intents] == [version]
+    finish_open_decisions(make_writer(mlflow_server), model)
     check_at_rest(mlflow_server, model)
 
 
