@@ -13,13 +13,15 @@ from lib.registry.reader import read_book_state, read_snapshot
 from lib.ui.app.navigation import MENU_PAGES
 from tests.support.faulty_proxy import serve_faulty_proxy
 from tests.support.ledger_stores import REASON, make_trained_run, make_writer
-from tests.support.page_driver import click_button, confirm_move, find_button, page_text
+from tests.support.page_driver import browser_content, click_button, confirm_move, find_button, page_text
 from tests.support.registry_factories import check_at_rest, finish_open_decisions
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
-SILENCE = ("gave no answer", "not answer", "stopped answering", "did not come in", "gives no answer")
+SILENCE = ("gave no answer", "not answer", "stopped answering", "did not come in", "gives no answer", "could not be checked")
 OPTIONAL = {"GET /version", "GET server-info"}
 """What a page can do without."""
+PROBED_BY_DOCTOR = "GET mlflow-artifacts/artifacts"
+"""Asked by the Doctor whether the server hands files on; without an answer it judges no location by that."""
 
 
 @pytest.fixture
@@ -57,7 +59,8 @@ def clear_pages(monkeypatch):
 
 
 def silence_in(page):
-    text = page_text(page).replace("&#45;", "-").replace("&#46;", ".")
+    text = page_text(page).replace("&#45;", "-").replace("&#46;", ".")  # a dialog is in none of the page's blocks
+    text += browser_content(page)  # and what the Doctor could not check is one line of a table on the Overview
     return any(words in text for words in SILENCE)
 
 
@@ -128,5 +131,5 @@ def test_a_page_ends_whatever_fails_and_says_so(app, mlflow_server, proxy_of, mo
         clear_pages()
         proxy.fail(kind, endpoint)
         page = app(name, backend, **query)
-        assert silence_in(page) or endpoint in OPTIONAL, endpoint
+        assert silence_in(page) or endpoint in OPTIONAL or (name, endpoint) == ("doctor", PROBED_BY_DOCTOR), endpoint
         assert proxy.requests.count(endpoint) < 10, endpoint
