@@ -8,6 +8,7 @@
     │   └── RecordInDoubt          a record may not be the one that this Podium saw before
     └── BackendError               the store of runs and models has a problem
         ├── Unreachable            no answer, not MLflow, or no sign-in that the server accepts
+        │   └── NoAnswer           a call was sent and not answered: whether it was carried out may be unknown
         ├── SignInRejected         DagsHub does not accept the token
         ├── Busy                   the database is locked
         ├── NotWritable            a file, a folder or a database cannot be written
@@ -17,6 +18,9 @@
 A foreign exception is translated once, where it enters (MLflow's in `backends.mlflow_errors`). Pages and the command line show
 `PodiumError` and let everything else crash, because everything else is a bug.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class PodiumError(Exception):
@@ -73,6 +77,22 @@ class Unreachable(BackendError):
     """Nothing answers, what answers is not MLflow, or it wants another sign-in."""
 
     title = "The backend does not answer"
+
+
+class NoAnswer(Unreachable):
+    """A call was sent, and no answer came before its deadline or before the connection broke.
+
+    What only asked changed nothing; of what was to write, nobody knows whether it was carried out: `means` says so.
+    """
+
+
+@contextmanager
+def explain_no_answer(consequence: str, next: str = "") -> Iterator[None]:  # noqa: A002 - as in PodiumError
+    """Let a NoAnswer say, too, what it means for the whole action, which knows more than the call that failed."""
+    try:
+        yield
+    except NoAnswer as error:
+        raise NoAnswer(error.what, means=f"{error.means} {consequence}", next=next or error.next) from error
 
 
 class SignInRejected(BackendError):

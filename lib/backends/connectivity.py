@@ -3,19 +3,19 @@
 MLflow's own client would retry for four minutes. A local SQLite file is left to `sqlite_store`.
 """
 
-import queue
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
+from lib.backends import call_deadline
 from lib.backends.backend import Backend
+from lib.backends.call_deadline import DeadlineExceeded
 from lib.backends.credentials import client_uri, find_credential, httpx_auth
-from lib.errors import BackendError, NotFound, PodiumError, Unreachable
+from lib.errors import BackendError, NotFound, Unreachable
 
 HTTP_TIMEOUT_SECONDS = 2.0
 PROBE_DEADLINE_SECONDS = 4.0
@@ -38,23 +38,22 @@ def probe_backend(backend: Backend) -> None:
 
 
 def run_with_deadline(backend: Backend, action: Callable[[], ResultT], seconds: float = PROBE_DEADLINE_SECONDS) -> ResultT:
-    """Run an action in a thread of its own and wait for some seconds only. A thread that hangs ends with its socket."""
-    outcomes: queue.SimpleQueue[tuple[ResultT] | PodiumError] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            outcomes.put((action(),))
-        except PodiumError as error:
-            outcomes.put(error)
-
-    threading.Thread(target=run, name="probe", daemon=True).start()
+    """Run an action and wait for some seconds only. Raises Unreachable after them."""
     try:
-        outcome = outcomes.get(timeout=seconds)
-    except queue.Empty:
+        return call_deadline.run_with_deadline(action, seconds)
+    except DeadlineExceeded:
         raise unreachable_error(backend, f"did not answer within {seconds:g} s") from None
-    if isinstance(outcome, PodiumError):
-        raise outcome
-    return outcome[0]
+
+
+def send_get(backend: Backend, path: str) -> httpx.Response:
+    """Send one small GET to a server, signed in, and wait for seconds only. Raises httpx.HTTPError when there is no answer."""
+    auth = httpx_auth(backend)
+    try:
+        return call_deadline.run_with_deadline(
+            lambda: httpx.get(backend.uri + path, timeout=HTTP_TIMEOUT_SECONDS, auth=auth), PROBE_DEADLINE_SECONDS
+        )
+    except DeadlineExceeded as error:
+        raise httpx.ReadTimeout(str(error)) from None
 
 
 def _probe_server(backend: Backend) -> None:

@@ -18,8 +18,7 @@ import httpx
 
 from lib.backends import connectivity, dagshub
 from lib.backends.backend import Backend
-from lib.backends.connectivity import HTTP_TIMEOUT_SECONDS
-from lib.backends.credentials import client_uri, httpx_auth
+from lib.backends.credentials import client_uri
 from lib.backends.request_auth import install_provider, isolate_artifact_access
 
 if TYPE_CHECKING:
@@ -36,12 +35,15 @@ _READERS_LOCK = threading.Lock()
 def client(backend: Backend) -> "MlflowClient":
     """The MLflow client of a backend; the same one for the same backend, so never one for two principals. Makes no request by itself.
 
-    Raises BackendError when this MLflow cannot keep two people apart.
+    Raises BackendError when this MLflow cannot keep two people apart, or a call of it cannot be given a deadline.
     """
     from mlflow import MlflowClient
 
     if backend.kind == "server":
+        from lib.backends.deadline_adapter import install_adapter
+
         install_provider()
+        install_adapter()
     elif backend.kind == "file":
         os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"  # MLflow asks for this word before it opens its old format
     uri = client_uri(backend)
@@ -60,7 +62,7 @@ def read_server_version(backend: Backend) -> str:
     if backend.kind != "server":
         return installed_mlflow_version()
     try:
-        response = httpx.get(f"{backend.uri}/version", timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
+        response = connectivity.send_get(backend, "/version")
     except httpx.HTTPError:
         return ""
     text = response.text.strip()

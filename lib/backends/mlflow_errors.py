@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lib.errors import BackendError, BadInput, Busy, NotFound, NotWritable, PodiumError, Unreachable
+from lib.backends.call_deadline import TIMEOUT_PHRASE
+from lib.errors import BackendError, BadInput, Busy, NoAnswer, NotFound, NotWritable, PodiumError, Unreachable
 
 if TYPE_CHECKING:
     from mlflow.exceptions import MlflowException
+    from requests import RequestException
 
 PERMISSION_ERROR_CODES = ("PERMISSION_DENIED", "UNAUTHENTICATED")
 _UNKNOWN_ENDPOINT = re.compile(r"unsupported endpoint|'detail': 'Not Found'", re.IGNORECASE)
+_ENDPOINT = re.compile(r"/mlflow/([a-z-]+(?:/[a-z-]+)?)(?=[/?]|$)")
+_SEARCH_PATH = re.compile(r"/(search|get-history-bulk)(\?|$)")
+"""Calls that only ask, although they are sent as POST."""
+_ERROR_STATUS = re.compile(r"too many (\d{3}) error responses")
 _DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -24,13 +30,50 @@ def translate_errors(subject: str = "") -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        raise to_podium_error(str(error.error_code), str(error), subject) from error
+        raise translate_error(error, subject) from error
     except OSError as error:
         if error.errno in _DISK_FULL_ERRNOS:
             raise to_podium_error("", "no space left") from error
         if error.errno == errno.EROFS:
             raise NotWritable("The disk may only be read.", next="Write to another folder, or mount it for writing.") from error
         raise
+
+
+def translate_error(error: "MlflowException", subject: str = "") -> PodiumError:
+    """The PodiumError for an MLflow exception: a call without an answer by the kind of its cause, anything else by its code."""
+    cause = unanswered_cause(error)
+    return to_podium_error(str(error.error_code), str(error), subject) if cause is None else _no_answer_error(cause)
+
+
+def unanswered_cause(error: "MlflowException") -> "RequestException | None":
+    """Why the server did not answer the call behind an exception; None when it answered, or was not asked.
+
+    Then whatever the call was to write may have been written, and an error code says nothing.
+    """
+    from mlflow.exceptions import RestException
+    from requests import exceptions
+
+    cause = error.__cause__ or error.__context__  # MLflow names only a timeout as the cause
+    kinds = (exceptions.Timeout, exceptions.ConnectionError, exceptions.ChunkedEncodingError, exceptions.RetryError)
+    return cause if isinstance(cause, kinds) and not isinstance(error, RestException) else None
+
+
+def _no_answer_error(cause: "RequestException") -> NoAnswer:
+    """What a person is told about a call without an answer."""
+    method = getattr(cause.request, "method", None) or ""
+    path = getattr(cause.request, "path_url", "")
+    endpoint_match, status_match = _ENDPOINT.search(path), _ERROR_STATUS.search(str(cause))
+    call = f" to {endpoint_match[1]}" if endpoint_match else ""
+    seconds = getattr(cause, "seconds", None)
+    what = f"The server gave no answer{call}{f' within {round(seconds, None if seconds >= 10 else 1):g} s' if seconds else ''}."
+    if status_match:
+        what = f"The server kept answering{call} with error {status_match[1]}."
+    is_reading = method in ("GET", "HEAD") or bool(_SEARCH_PATH.search(path))
+    return NoAnswer(
+        what,
+        means="Nothing was changed by this call." if is_reading else "Whether this call was carried out is not known.",
+        next="Check that the server runs, then try again." if is_reading else "Look again before you repeat it.",
+    )
 
 
 def is_unknown_endpoint(error: "MlflowException") -> bool:
@@ -54,7 +97,7 @@ def to_podium_error(code: str, message: str, subject: str = "") -> PodiumError:
         case "INVALID_PARAMETER_VALUE" | "BAD_REQUEST" | "RESOURCE_ALREADY_EXISTS":
             return BadInput(text)
         case _:
-            return _unexpected_error(code, text)
+            return _stalled_error(resource) if _is_stalled_download(message) else _unexpected_error(code, text)
 
 
 def _database_error(message: str) -> PodiumError | None:
@@ -84,6 +127,15 @@ def _database_error(message: str) -> PodiumError | None:
     return None
 
 
+def _is_stalled_download(message: str) -> bool:
+    """Whether a file got no answer: of a failed download MLflow passes on the text of its cause alone."""
+    return "while downloading" in message and (TIMEOUT_PHRASE in message or "Max retries" in message)
+
+
+def _stalled_error(resource: str) -> NoAnswer:
+    return NoAnswer(f"{resource} did not come in.", next="Check that the server runs, then try again.")
+
+
 def _unexpected_error(code: str, message: str) -> BackendError:
     if code == "ENDPOINT_NOT_FOUND" or _UNKNOWN_ENDPOINT.search(message):
         return BackendError(
@@ -91,8 +143,12 @@ def _unexpected_error(code: str, message: str) -> BackendError:
             means="It is older than the MLflow here, or leaves this out. Nothing was changed.",
             next="Look at what this backend can do.",
         )
-    if "Max retries" in message or "Connection" in message:
-        return Unreachable("The server stopped answering.", next="Check that it runs, then try again.")
+    if "Max retries" in message or "Connection" in message or "timeout exception" in message:
+        return Unreachable(
+            "The server stopped answering.",
+            means="It is not certain whether anything was changed.",
+            next="Check that it runs, then look again before you retry.",
+        )
     return BackendError(
         f"MLflow reported: {message}",
         means="It is not certain whether anything was changed.",

@@ -10,7 +10,7 @@ from typing import Any
 from lib.backends.backend import Backend
 from lib.backends.credentials import client_uri
 from lib.backends.request_auth import install_provider
-from lib.errors import Unreachable
+from lib.errors import NoAnswer, Unreachable
 
 _REQUEST_TIMEOUT_SECONDS = 5.0
 API_PATH = "/api/2.0/mlflow"
@@ -42,12 +42,15 @@ class RestResponse:
 
 
 def send_request(backend: Backend, method: str, path: str, **content: Mapping[str, str]) -> RestResponse:
-    """Ask a server once; `content` is `params` or `json`. Raises Unreachable when it does not answer in time, or with a server error."""
+    """Ask a server once; `content` is `params` or `json`. Raises NoAnswer when it does not answer in time, Unreachable for a server error."""
     from mlflow.exceptions import MlflowException
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 
+    from lib.backends.deadline_adapter import install_adapter
+
     install_provider()
+    install_adapter()
     try:
         response = http_request(
             get_default_host_creds(client_uri(backend)),
@@ -60,7 +63,7 @@ def send_request(backend: Backend, method: str, path: str, **content: Mapping[st
             **content,
         )
     except MlflowException as error:
-        raise Unreachable(
+        raise NoAnswer(
             f"{backend.name} did not answer.", next="Check the address or start the server, then try again."
         ) from error
     if response.status_code >= 500 and response.status_code != 501 and not _parse_document(response):

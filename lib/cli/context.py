@@ -17,6 +17,7 @@ import click
 from lib.backends import signing_secret
 from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend, backend_from_environment, credentials_in, parse_backend, password_in
+from lib.backends.call_deadline import single_wait
 from lib.errors import BadInput, NeedsMigration, PodiumError
 
 if TYPE_CHECKING:
@@ -150,7 +151,8 @@ def format_main_metrics(metrics: Mapping[str, Any]) -> str:
 
 def _exit_code(run: Callable[[], int | None]) -> int:
     try:
-        return run() or 0
+        with single_wait():
+            return run() or 0
     except PodiumError as error:
         click.echo(f"podium: {' '.join(str(error).split())}", err=True)
         return 1

@@ -7,11 +7,14 @@ import click
 
 from lib.cli.context import EXIT_FINDINGS, CommandContext, clock, command
 from lib.cli.registry_commands import DecisionOptions
-from lib.errors import NotFound, PodiumError
+from lib.errors import NoAnswer, NotFound, PodiumError
 
 if TYPE_CHECKING:
     from lib.ledger.storage.book import Writer
     from lib.registry.pending_decisions import PendingDecision
+
+_UNKNOWN = "unknown"
+"""The outcome of a decision where the server gave no answer: it is closed, or still open."""
 
 
 @command("recover")
@@ -36,7 +39,8 @@ def recover(context: CommandContext, model: str | None, choice: str | None, inte
         context.print_result(_document(decisions, {}), lines)
         return EXIT_FINDINGS if decisions else 0
     outcomes, errors = _close_decisions(writer, decisions, choice, reason)
-    lines = [f"{d.model}: decision {d.entry_id} {outcomes[d.entry_id]}." for d in decisions if d.entry_id in outcomes]
+    closed = [decision for decision in decisions if outcomes.get(decision.entry_id, _UNKNOWN) != _UNKNOWN]
+    lines = [f"{decision.model}: decision {decision.entry_id} {outcomes[decision.entry_id]}." for decision in closed]
     context.print_result(_document(decisions, outcomes), lines or ([] if errors else ["Nothing is open."]))
     for error_line in errors:
         click.echo(error_line, err=True)
@@ -86,6 +90,9 @@ def _close_decisions(
             closed_decisions = recover_decisions(writer, model, ids, choice, reason)  # type: ignore[arg-type]
         except PodiumError as error:
             errors.append(f"podium: {model}: {' '.join(str(error).split())}")
+            if isinstance(error, NoAnswer):
+                outcomes |= dict.fromkeys(ids, _UNKNOWN)
+                break  # each of the others could wait as long
             continue
         outcomes |= {closed.intent_id: closed.outcome.lower() for closed in closed_decisions}
     return outcomes, errors

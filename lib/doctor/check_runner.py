@@ -24,7 +24,7 @@ from lib.doctor.checks import (
 from lib.doctor.checks.backend import CHECKS as BACKEND_CHECKS
 from lib.doctor.run_cache import clear_run_cache
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, Report
-from lib.errors import PodiumError
+from lib.errors import NoAnswer, PodiumError
 
 CHECKS: tuple[Check, ...] = (
     *BACKEND_CHECKS,
@@ -52,17 +52,21 @@ def no_progress(_: str) -> None:
 def run_checks(
     backend: Backend, clock: Clock, progress: ProgressCallback = no_progress, checks: Iterable[Check] | None = None
 ) -> Report:
-    """Ask a backend all questions, or only some. Changes nothing and raises nothing but bugs."""
+    """Ask a backend all questions, or only some; after a call that got no answer no more. Changes nothing and raises nothing but bugs."""
     clear_run_cache()
     at, start = clock(), time.perf_counter()
     findings, blocking_check = list[Finding](), ""
     for check in CHECKS if checks is None else checks:
         progress(check.question)
-        check_findings = (
-            _skipped_findings(check, blocking_check)
-            if blocking_check and not check.is_prerequisite
-            else _run_check(check, backend, clock, progress)
-        )
+        try:
+            check_findings = (
+                _skipped_findings(check, blocking_check)
+                if blocking_check and not check.is_prerequisite
+                else _run_check(check, backend, clock, progress)
+            )
+        except NoAnswer as error:  # each of the others could wait as long
+            check_findings = (_failed_finding(check, error.what, error.next),)
+            blocking_check = blocking_check or check.title
         findings += check_findings
         if check.is_prerequisite and any(finding.level == "problem" for finding in check_findings):
             blocking_check = blocking_check or check.title
@@ -73,6 +77,8 @@ def _run_check(check: Check, backend: Backend, clock: Clock, progress: ProgressC
     try:
         with translate_errors(check.title):
             return check.run(backend, clock, progress)
+    except NoAnswer:
+        raise
     except PodiumError as error:
         return (_failed_finding(check, error.what, error.next),)
     except OSError as error:

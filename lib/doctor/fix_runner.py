@@ -3,6 +3,7 @@
 A fix is previewed from the current state; applying it reads that state again and refuses when it has changed.
 """
 
+from lib.backends.call_deadline import single_wait
 from lib.doctor.fixes import (
     delete_secret_tags,
     deleted_items,
@@ -49,6 +50,7 @@ def preview_fix(context: FixContext, offer: FixOffer) -> FixPreview:
     return _require_fix(context, offer).preview(context, offer)
 
 
+@single_wait()
 def apply_fix(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
     """Apply a fix and verify it. Raises PodiumError when it did not work, ActionRefused for one that only a person can apply."""
     apply = _require_fix(context, offer).apply

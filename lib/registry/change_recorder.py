@@ -7,7 +7,7 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
-from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error
+from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, translate_error
 from lib.backends.permissions import Resource, explain_refusal
 from lib.backends.reserved_names import BOOK_TAG, HEAD_TAG
 from lib.errors import NotFound
@@ -136,7 +136,7 @@ def tag_model_book(writer: Writer, model: str, book_id: str) -> None:
         if error.error_code in PERMISSION_ERROR_CODES:
             raise explain_refusal(writer.backend, Resource("registered_model", model, model), "EDIT") from error
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST"):  # gone, or several wrote the same tag at once
-            raise to_podium_error(str(error.error_code), str(error), model) from error
+            raise translate_error(error, model) from error
 
 
 def _append_opened(writer: Writer, status: ModelStatus) -> bool:

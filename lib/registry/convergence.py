@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from lib.backends.backend import Backend
 from lib.backends.capabilities import forget_capabilities
 from lib.backends.mlflow_client import client
-from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, is_unknown_endpoint, to_podium_error
+from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, is_unknown_endpoint, translate_error, unanswered_cause
 from lib.backends.permissions import Resource, explain_refusal
 from lib.backends.reserved_names import STAGE_TAG
 from lib.errors import BackendError, PodiumError
@@ -164,10 +164,10 @@ def _translate_write_error(backend: Backend, model: str, move: Move, error: Mlfl
     """A failed write as our error: raised when it would fail again, returned when the next comparison may find another way."""
     if error.error_code in PERMISSION_ERROR_CODES:
         raise explain_refusal(backend, Resource("registered_model", model, model), required_permission((move,))) from error
-    translated = to_podium_error(str(error.error_code), str(error), model)
+    translated = translate_error(error, model)
     if is_unknown_endpoint(error):
         forget_capabilities(backend)  # the server changed since it was probed: the next pass plans for what it can do now
-    elif error.error_code not in _RETRYABLE_CODES:
+    elif error.error_code not in _RETRYABLE_CODES or unanswered_cause(error):
         raise translated from error
     return translated
 

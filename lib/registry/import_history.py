@@ -6,6 +6,7 @@ also after a crash in the middle.
 
 from dataclasses import dataclass
 
+from lib.backends.call_deadline import single_wait
 from lib.errors import PodiumError
 from lib.ledger.entry.types import Body, Imported
 from lib.ledger.imports.file_parser import ImportContext, deduplication_key, parse_import_file
@@ -37,6 +38,7 @@ class ImportResult:
     other_model_count: int
 
 
+@single_wait()
 def import_history(writer: Writer, model: str, file: ImportFile) -> ImportResult:
     """Add what a file says about the time before the record of a model.
 

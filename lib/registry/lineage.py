@@ -4,6 +4,8 @@ Nothing is unpickled: MLmodel and requirements are read as text, the other files
 """
 
 import hashlib
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +20,8 @@ from lib.backends.artifact_path_map import mapped_location
 from lib.backends.backend import Backend
 from lib.backends.credentials import client_uri
 from lib.backends.mlflow_client import client
-from lib.errors import NotFound, PodiumError
+from lib.backends.mlflow_errors import translate_error
+from lib.errors import NoAnswer, NotFound, PodiumError
 from lib.ledger.entry.types import Lineage, to_json_number
 from lib.registry.snapshot import VersionSnapshot
 from lib.runs.reading.run_reader import read_run
@@ -26,6 +29,11 @@ from lib.runs.table.types import COMMIT_TAG, DataInput, Run
 
 _MAX_HASHED_BYTES = 500_000_000
 """Bytes of a model up to which its files are fetched from a server to be hashed."""
+
+_RETRY_SECONDS = 60.0
+"""How long a server is not asked for files again after it gave no answer."""
+_NO_ANSWER = "the server gave no answer for the model's files"
+_UNANSWERED_AT: dict[Backend, float] = {}
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,8 @@ def _dataset_digests(inputs: Sequence[DataInput]) -> dict[str, str]:
 def _hash_model_files(backend: Backend, model: str, version: VersionSnapshot) -> _ModelFileHashes:
     from mlflow.artifacts import download_artifacts
 
+    if _was_unanswered(backend):
+        return _ModelFileHashes(missing=_NO_ANSWER)
     with TemporaryDirectory() as folder:
         try:
             location = mapped_location(backend, client(backend).get_model_version_download_uri(model, version.number))
@@ -102,7 +112,10 @@ def _hash_model_files(backend: Backend, model: str, version: VersionSnapshot) ->
                 download_artifacts(artifact_uri=location, dst_path=f"{folder}/model", tracking_uri=client_uri(backend))
             )
         except (MlflowException, OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-            return _ModelFileHashes(missing=f"the model's files cannot be read ({type(error).__name__})")
+            is_unanswered = isinstance(error, MlflowException) and _note_unanswered(backend, error)
+            return _ModelFileHashes(
+                missing=_NO_ANSWER if is_unanswered else f"the model's files cannot be read ({type(error).__name__})"
+            )
         return _combine_hashes(mlmodel, model_folder, "")
 
 
@@ -126,18 +139,36 @@ def _combine_hashes(mlmodel: dict[str, object], model_folder: Path | None, missi
 def has_model_files(backend: Backend, model: str, version: str) -> bool:
     """Can the model behind a version still be fetched? True when its MLmodel file is listed where the version points to.
 
-    A location that is not read from here (S3, another host) counts as complete: nothing is known against it.
+    A location that is not read from here (S3, another host) counts as complete: nothing is known against it. Raises NoAnswer when the
+    server gives none: that is nothing against the files either.
     """
     from mlflow.artifacts import list_artifacts
 
+    if _was_unanswered(backend):
+        raise NoAnswer("The server gave no answer for the files of a model a moment ago.", next="Try again in a minute.")
     try:
         location = mapped_location(backend, client(backend).get_model_version_download_uri(model, version))
         if unreadable_scheme(location, backend):
             return True
         files = list_artifacts(artifact_uri=location, tracking_uri=client_uri(backend))
         return any(Path(file.path).name == "MLmodel" for file in files)
-    except (MlflowException, OSError, ValueError, PodiumError):
+    except MlflowException as error:
+        if _note_unanswered(backend, error):
+            raise translate_error(error, "The model's files") from error
         return False
+    except (OSError, ValueError, PodiumError):
+        return False
+
+
+def _note_unanswered(backend: Backend, error: MlflowException) -> bool:
+    """Whether the server did not answer; then its files are left alone for a while, so that many versions cost one wait."""
+    if is_unanswered := isinstance(translate_error(error), NoAnswer):
+        _UNANSWERED_AT[backend] = time.monotonic()
+    return is_unanswered
+
+
+def _was_unanswered(backend: Backend) -> bool:
+    return time.monotonic() - _UNANSWERED_AT.get(backend, -math.inf) < _RETRY_SECONDS
 
 
 def _sha256(data: bytes) -> str:

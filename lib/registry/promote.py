@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lib.errors import ActionRefused, BadInput, NotFound, PodiumError
+from lib.backends.call_deadline import single_wait
+from lib.errors import ActionRefused, BadInput, NotFound, PodiumError, explain_no_answer
 from lib.ledger.entry.types import Body, Closing, Decided
 from lib.ledger.entry.vocabulary import NO_HOLDER, SLOTS, UNKNOWN_ACTOR, Reason, Slot, Stage, slot_of
 from lib.ledger.state.replay import BookState, DesiredHolder, is_fulfilled
@@ -66,11 +67,11 @@ class MoveResult:
     waiting_for: str = ""
 
 
+@single_wait()
 def move_version(writer: Writer, request: MoveRequest) -> MoveResult:
     """Record the decision and carry it out; returns how it ended.
 
-    Raises NotFound for an unknown model or version, ActionRefused when the holder is not the expected one, when registry and ledger
-    disagree, or when the model was re-created meanwhile; then nothing was written.
+    Raises NotFound for an unknown model or version, ActionRefused when a guard refuses the decision; then nothing was written.
     """
     status = sync_model_status(writer, request.model)
     version = target_version(status.state, status.snapshot, request)
@@ -81,7 +82,10 @@ def move_version(writer: Writer, request: MoveRequest) -> MoveResult:
         append_registered(writer, status, version, UNKNOWN_ACTOR)
     require_move_permission(writer.backend, request.model, preview_moves(status, request, writer))
     anchors = status.snapshot.anchors(status.book_id)
-    intent_id = append(writer, status.book_id, _decision(writer, status, request), anchors) or ""
+    with explain_no_answer(
+        "No version was moved; a decision that is recorded stays open until recover finishes it or gives it up."
+    ):
+        intent_id = append(writer, status.book_id, _decision(writer, status, request), anchors) or ""
     try:
         status = replace(status, state=read_book(writer.backend, status.book_id))
         intent = next(entry for entry in status.state.intents if entry.id == intent_id)
@@ -276,7 +280,8 @@ def _move_result(status: ModelStatus, request: MoveRequest, version: VersionSnap
 def _add_recovery_hint(error: PodiumError) -> PodiumError:
     """The decision is written, and something failed before it was carried out: nothing is lost, and nothing is certain."""
     means = "The decision is in the ledger; how far it was carried out is not certain."
-    hint = f"{error.next} Then look at the model again: it shows what is left to do, and offers to finish it or to give it up.".strip()
+    advice = "Then look at the model again, or run recover: both show what is left to do, and finish it or give it up."
+    hint = f"{error.next} {advice}".strip()
     return type(error)(error.what, means=means, next=hint)
 
 

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from lib.backends.backend import Backend
 from lib.backends.capabilities import Capabilities, read_capabilities
 from lib.backends.mlflow_client import client, read_pages, relaxed_gc
-from lib.backends.mlflow_errors import to_podium_error, translate_errors
+from lib.backends.mlflow_errors import translate_error, translate_errors
 from lib.backends.reserved_names import BOOK_MODEL_TAG, BOOK_TAG, HEAD_TAG, KIND_TAG, STAGE_TAG
 from lib.errors import Busy
 from lib.ledger.entry.timestamps import timestamp_from_millis
@@ -172,7 +172,7 @@ def _read_model(backend: Backend, model: str) -> RegisteredModel | None:
     except MlflowException as error:
         if error.error_code == _MISSING:
             return None
-        raise to_podium_error(str(error.error_code), str(error), f"Model {model}") from error
+        raise translate_error(error, f"Model {model}") from error
 
 
 def _read_versions(backend: Backend, filter_text: str) -> list[ModelVersion]:

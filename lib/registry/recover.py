@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lib.backends.call_deadline import single_wait
 from lib.errors import ActionRefused, NotFound, PodiumError
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.types import Closing
@@ -39,6 +40,7 @@ def preview_recovery(status: ModelStatus, intent_id: str, choice: RecoveryChoice
     return preview_plan(lambda snapshot_then: plan_give_up(status.state, snapshot_then, intent), status.snapshot)
 
 
+@single_wait()
 def recover_decisions(
     writer: Writer, model: str, intent_ids: Sequence[str], choice: RecoveryChoice, reason: Reason
 ) -> tuple[ClosedDecision, ...]:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
+from lib.backends.call_deadline import single_wait
 from lib.backends.mlflow_client import client
-from lib.backends.mlflow_errors import to_podium_error, translate_errors
-from lib.errors import ActionRefused, BadInput, NotWritable, PodiumError
+from lib.backends.mlflow_errors import translate_error, translate_errors
+from lib.errors import ActionRefused, BadInput, NoAnswer, NotWritable, PodiumError
 from lib.ledger.storage.book import Writer, read_book
 from lib.registry.change_recorder import append_registered
 from lib.registry.delete_run import RUNNING_STATUSES
@@ -65,6 +66,7 @@ def find_candidates(backend: Backend, run_id: str) -> tuple[ModelCandidate, ...]
     return candidates
 
 
+@single_wait()
 def register(writer: Writer, run_id: str, model: str, description: str = "") -> NewVersion:
     """Register the newest model of a run under `model`, created when it is missing, and record it.
 
@@ -80,7 +82,7 @@ def register(writer: Writer, run_id: str, model: str, description: str = "") -> 
     _create_model(writer.backend, name, default_model_description(candidate) or version_description)
     with _explain_leftovers(f"The model {name} is there, but without this version."):
         status = sync_model_status(writer, name)
-        number = _create_version(writer.backend, name, candidate, version_description)
+    number = _create_version(writer.backend, name, candidate, version_description)
     with _explain_leftovers(f"Version {number} of {name} is made; a later look will add its entry. Do not register it again."):
         status = replace(status, snapshot=read_snapshot(writer.backend, name))
         append_registered(writer, status, require_version(status.snapshot, number))
@@ -151,12 +153,23 @@ def _create_model(backend: Backend, name: str, description: str) -> None:
         client(backend).create_registered_model(name, description=description)
     except MlflowException as error:
         if error.error_code != _ALREADY_EXISTS:
-            raise to_podium_error(str(error.error_code), str(error), name) from error
+            raise translate_error(error, name) from error
 
 
 def _create_version(backend: Backend, name: str, candidate: ModelCandidate, description: str) -> str:
-    with translate_errors(name):
+    try:
         version = client(backend).create_model_version(
-            name, candidate.source, run_id=candidate.run.run_id, description=description, model_id=candidate.model_id or None
+            name,
+            candidate.source,
+            run_id=candidate.run.run_id,
+            description=description,
+            await_creation_for=None,  # else MLflow asks for five minutes whether a server has finished copying
+            model_id=candidate.model_id or None,
         )
+    except MlflowException as error:
+        translated = translate_error(error, name)
+        is_uncertain = isinstance(translated, NoAnswer)
+        means = f"The model {name} is there, {'and the version may be' if is_uncertain else 'but without this version'}."
+        advice = f"Look at the versions of {name} before you register it again; a later look adds the entry of one that is there."
+        raise type(translated)(translated.what, means=means, next=advice if is_uncertain else translated.next) from error
     return str(version.version)

@@ -18,7 +18,7 @@ from lib.doctor.check_runner import CHECKS, run_checks
 from lib.doctor.report import report_document, report_lines, report_markdown
 from lib.doctor.symptoms import SYMPTOMS, findings_for_symptom
 from lib.doctor.types import Check, Finding, FixResult
-from lib.errors import Busy
+from lib.errors import Busy, NoAnswer
 from tests.support.browser import free_port
 
 
@@ -64,6 +64,27 @@ def test_a_dead_server_is_told_within_seconds_and_stops_the_rest():
 
 def finding_in(report, check):
     return next(finding for finding in report.findings if finding.check_id == check)
+
+
+def test_a_server_that_gives_one_question_no_answer_is_asked_no_further(fresh_store):
+    asked_checks = list[str]()
+
+    def check(name, error=None):
+        def run(*_):
+            asked_checks.append(name)
+            if error:
+                raise error
+            return (Finding(name, "fine", name, ""),)
+
+        return Check(name, name, f"Is {name} well?", run)
+
+    silence = NoAnswer("The server gave no answer to runs/search within 20 s.", next="Check that it runs.")
+    checks = (check("runs", Busy("It is locked.")), check("models"), check("ledger", silence), check("drift"))
+    report = run_checks(fresh_store, clock, checks=checks)
+    assert asked_checks == ["runs", "models", "ledger"]
+    assert [finding.level for finding in report.findings] == ["problem", "fine", "problem", "skipped"]
+    assert finding_in(report, "ledger").means == "The server gave no answer to runs/search within 20 s."
+    assert finding_in(report, "drift").means == "It was not asked, because of: ledger."
 
 
 def test_a_locked_database_cannot_be_written_and_is_said_so(fresh_store):

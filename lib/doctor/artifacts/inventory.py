@@ -15,13 +15,12 @@ from typing import Any
 import httpx
 
 from lib.backends.backend import Backend
-from lib.backends.connectivity import HTTP_TIMEOUT_SECONDS
-from lib.backends.credentials import httpx_auth
+from lib.backends.connectivity import send_get
 from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import translate_errors
 from lib.doctor.artifacts.rules import Machine, PathStatus, RecordedLocation
 from lib.doctor.types import ProgressCallback
-from lib.errors import PodiumError
+from lib.errors import NoAnswer, PodiumError
 from lib.runs.reading.sqlite_reader import query_rows
 
 PAGE_SIZE = 1000
@@ -132,6 +131,8 @@ def _read_model_locations(backend: Backend, experiment_ids: list[str]) -> list[R
             return [
                 RecordedLocation("model", model.model_id, str(model.experiment_id), model.artifact_location) for model in models
             ]
+    except NoAnswer:
+        raise
     except PodiumError:
         return []
 
@@ -214,7 +215,7 @@ def _serves_artifacts(backend: Backend) -> bool | None:
     if backend.kind != "server":
         return None
     try:
-        response = httpx.get(f"{backend.uri}{ARTIFACTS_API_PATH}?path=", timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
+        response = send_get(backend, f"{ARTIFACTS_API_PATH}?path=")
     except httpx.HTTPError:
         return None
     return (

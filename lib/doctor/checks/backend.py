@@ -13,8 +13,7 @@ import httpx
 
 from lib.backends import sqlite_store
 from lib.backends.backend import Backend
-from lib.backends.connectivity import HTTP_TIMEOUT_SECONDS, PROBE_PATH
-from lib.backends.credentials import httpx_auth
+from lib.backends.connectivity import PROBE_PATH, send_get
 from lib.backends.mlflow_client import installed_mlflow_version, probe, read_server_version
 from lib.backends.quick_summary import can_write
 from lib.doctor import fix_ids
@@ -130,7 +129,7 @@ def check_clock(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Fi
         return (Finding(_CLOCK_CHECK.id, "skipped", _CLOCK_CHECK.title, "one clock only"),)
     time_before = clock()
     try:
-        response = httpx.get(backend.uri + PROBE_PATH, timeout=HTTP_TIMEOUT_SECONDS, auth=httpx_auth(backend))
+        response = send_get(backend, PROBE_PATH)
         server_time = parsedate_to_datetime(response.headers.get("date", "")).astimezone(UTC)
     except (httpx.HTTPError, ValueError):
         return (Finding(_CLOCK_CHECK.id, "skipped", _CLOCK_CHECK.title, "not told", means="The server's answers carry no date."),)

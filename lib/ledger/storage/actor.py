@@ -3,19 +3,18 @@
 import httpx
 
 from lib.backends.backend import Backend
-from lib.backends.connectivity import HTTP_TIMEOUT_SECONDS
-from lib.backends.credentials import find_credential, httpx_auth
+from lib.backends.connectivity import send_get
+from lib.backends.credentials import find_credential
 from lib.errors import ActionRefused
 from lib.ledger.entry.vocabulary import Actor, declared_actor
 
 
 def read_verified_name(backend: Backend) -> str | None:
     """The name a server knows this credential by (`users/current`); None when it has no sign-in or none was given."""
-    auth = httpx_auth(backend)
-    if backend.kind != "server" or auth is None:
+    if backend.kind != "server" or find_credential(backend) is None:
         return None
     try:
-        response = httpx.get(f"{backend.uri}/api/2.0/mlflow/users/current", auth=auth, timeout=HTTP_TIMEOUT_SECONDS)
+        response = send_get(backend, "/api/2.0/mlflow/users/current")
         name = response.json()["user"]["username"] if response.status_code == 200 else None
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return None

@@ -1,7 +1,8 @@
 """Reading a book and appending to it. Logging a parameter is write-once in MLflow, so whoever logs position n first owns it.
 
 `append` is conditional: the entry is made from the state it will follow, and made again whenever the position was lost. Every guard
-stands in that function. After any error the book is read, because a lost position, a lost answer and a deleted run look alike.
+stands in that function. After any error the book is read, because a lost position, a lost answer and a deleted run look alike. A server
+that gives no answer is read and tried once more, for seconds only: if the second entry takes the position, the first can never come.
 """
 
 import secrets
@@ -19,27 +20,32 @@ from mlflow.exceptions import MlflowException
 from ulid import ULID
 
 from lib.backends.backend import Backend
+from lib.backends.call_deadline import single_wait
 from lib.backends.capabilities import read_capabilities
 from lib.backends.mlflow_client import client, relaxed_gc
-from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error, translate_errors
+from lib.backends.mlflow_errors import (
+    PERMISSION_ERROR_CODES,
+    to_podium_error,
+    translate_error,
+    translate_errors,
+    unanswered_cause,
+)
 from lib.backends.permissions import explain_ledger_refusal
 from lib.backends.reserved_names import BOOK_MODEL_TAG, KIND_TAG
-from lib.errors import Busy, LedgerBroken
+from lib.errors import Busy, LedgerBroken, NoAnswer
 from lib.ledger.chain.body_parts import END_OF_BODY
-from lib.ledger.chain.book_findings import blocking_finding, list_findings
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, chunk_length_for, encode_entry, hash_text, next_chain, param_key
 from lib.ledger.chain.signatures import SignedPosition, signed_body_text
 from lib.ledger.entry.timestamps import format_timestamp
 from lib.ledger.entry.types import BackendRef, Body, canonical_json
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.state.book_lookup import RUN_ID
-from lib.ledger.state.known_heads import KnownHead, alarm_error, judge_known_head, make_known_head, read_replacements
 from lib.ledger.state.replay import BookState, replay
-from lib.ledger.state.settlements import mark_settled, read_settlements
 from lib.ledger.state.volumes import VolumeParams, is_volume_full, make_volume_end, read_volumes
 from lib.ledger.storage import book_cache
+from lib.ledger.storage.append_attempts import AppendAttempts
+from lib.ledger.storage.book_guard import BookGuard
 from lib.ledger.storage.head_memory import HeadMemory
-from lib.ledger.storage.key_trust import read_process_keys
 from lib.ledger.storage.signing_keys import Signer
 
 MAX_ATTEMPTS = 200
@@ -136,6 +142,7 @@ def _is_beside(backend: Backend, book_id: str, run_id: str) -> bool:
     return bool(book_run and run and book_run.info.experiment_id == run.info.experiment_id)
 
 
+@single_wait()
 def append(
     writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[Anchor, ...] = (), *, settles: bool = False
 ) -> str | None:
@@ -143,45 +150,61 @@ def append(
 
     `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing or the book does not go
     on from the head remembered of it, unless this entry `settles` that, or when no position could be had; NotWritable when this person may
-    not write or the signing key cannot be used, Busy when the database stays locked.
+    not write or the signing key cannot be used, Busy when the database stays locked, NoAnswer when the server does not answer and the book
+    does not tell whether the entry is there.
     """
-    backend, attempted_chains = writer.backend, dict[str, str]()  # by id; who sees the parts of a body may use its id
-    is_locked, has_ended_bodies = False, False
+    attempts, is_locked = AppendAttempts(), False
+    guard, has_ended_bodies = BookGuard(writer.backend, book_id, writer.memory, anchors, settles), False
     for _ in range(MAX_ATTEMPTS):
-        known_head = writer.memory.read(backend).heads.get(book_id) if writer.memory else None  # before the book
-        state = read_book(backend, book_id)
-        if written_ids := [entry.id for entry in state.book.entries if attempted_chains.get(entry.id) == entry.chain]:
-            _remember_head(writer, known_head, state)
-            return written_ids[0]
-        if is_locked:
-            raise Busy("The database has been locked by another program for too long.", next="Wait a moment, then try again.")
-        if not settles:
-            _require_sound_book(writer, known_head, state, anchors)
-        if (body := make_body(state)) is None:
-            return None
-        if state.book.open_part_keys and not has_ended_bodies:
-            _end_open_bodies(backend, state.book)
-            has_ended_bodies = True  # before each place once: what is still open then is ended by the next append
-            continue
-        has_ended_bodies = False
-        if is_volume_full(state.book):
-            is_locked = _roll_over(writer, book_id, state, body) == _LOCKED
-            continue
-        entry_id = str(ULID())
-        text = _sign_body(writer, state.book, entry_id, body)
-        attempted_chains[entry_id] = next_chain(state.book.tip, hash_text(text))
-        is_locked = _try_to_log(writer, state.book, (entry_id, text)) == _LOCKED
+        with attempts.explain_doubt():
+            guard.read_known_head()
+            state = read_book(writer.backend, book_id)
+            if written_id := attempts.find_written_id(state):
+                guard.remember_head(state, writer.clock())
+                return written_id
+            if is_locked:
+                raise Busy("The database has been locked by another program for too long.", next="Wait a moment, then try again.")
+            attempts.require_answers()
+            guard.require_sound_book(state)
+            if (body := make_body(state)) is None:
+                return None
+            attempts.entry = f"The entry {body.type}"
+            try:
+                if state.book.open_part_keys and not has_ended_bodies:
+                    _end_open_bodies(writer.backend, state.book)
+                    has_ended_bodies = True  # before each place once: what is still open then is ended by the next append
+                    continue
+                has_ended_bodies = False
+                is_locked = _take_position(writer, (book_id, state), body, attempts) == _LOCKED
+            except NoAnswer as error:
+                attempts.add_unanswered(error)
     raise LedgerBroken(
         f"No place could be taken in book {book_id[:8]}… after {MAX_ATTEMPTS} tries.",
         next="Try again when fewer people write at once.",
     )
 
 
+def _take_position(writer: Writer, located_state: tuple[str, BookState], body: Body, attempts: AppendAttempts) -> str:
+    """Send an entry for the next position, or first let a full book go on in another run; gives the error code as `_try_to_log` does."""
+    book_id, state = located_state
+    if is_volume_full(state.book):
+        return _roll_over(writer, book_id, state, body)
+    entry_id = str(ULID())
+    text = _sign_body(writer, state.book, entry_id, body)
+    attempts.chains[entry_id] = next_chain(state.book.tip, hash_text(text))
+    error_code = _try_to_log(writer, state.book, (entry_id, text))
+    attempts.is_accepted = not error_code
+    return error_code
+
+
 def _end_open_bodies(backend: Backend, book: DecodedBook) -> None:
     """End bodies that do not fit their hash, the oldest first, so that nobody completes one when later entries stand behind it."""
     params = [Param(key, END_OF_BODY) for key in book.open_part_keys[:MAX_PARAMS_PER_CALL]]
-    with suppress(MlflowException):
+    try:
         client(backend).log_batch(book.volumes[-1].run_id, params=params)
+    except MlflowException as error:  # somebody else ended them, or who may not write learns it from the entry
+        if unanswered_cause(error):
+            raise translate_error(error) from error
 
 
 def _sign_body(writer: Writer, book: DecodedBook, entry_id: str, body: Body) -> str:
@@ -192,7 +215,10 @@ def _sign_body(writer: Writer, book: DecodedBook, entry_id: str, body: Body) -> 
 
 
 def _try_to_log(writer: Writer, book: DecodedBook, entry: tuple[str, str]) -> str:
-    """Try to take the next position; gives the error code, which says nothing about success: the caller reads."""
+    """Try to take the next position; gives the error code, which says nothing about success: the caller reads.
+
+    Raises NoAnswer when the server gave none, NotWritable when it refuses this person.
+    """
     backend = writer.backend
     value, chunks = encode_entry(*entry, book.tip, chunk_length_for(read_capabilities(backend).limits.param))
     run_id = book.volumes[-1].run_id
@@ -203,6 +229,8 @@ def _try_to_log(writer: Writer, book: DecodedBook, entry: tuple[str, str]) -> st
     except MlflowException as error:
         if error.error_code in PERMISSION_ERROR_CODES:
             raise explain_ledger_refusal(backend) from error
+        if unanswered_cause(error):
+            raise translate_error(error) from error
         time.sleep(secrets.randbelow(20) / 1000)
         return str(error.error_code)
     return ""
@@ -226,26 +254,3 @@ def _roll_over(writer: Writer, book_id: str, state: BookState, cause: Body) -> s
     with suppress(MlflowException):  # only spares readers of many books the fetching of what they know already
         client(backend).set_tag(state.book.volumes[-1].run_id, KIND_TAG, FINISHED_VOLUME_KIND)
     return error_code
-
-
-def _remember_head(writer: Writer, known_head: KnownHead | None, state: BookState) -> None:
-    if writer.memory:
-        model, at = known_head.model if known_head else state.model_name, format_timestamp(writer.clock())
-        head = make_known_head(model, state.book.volumes[0].run_id, state.book, at)
-        writer.memory.remember_book(writer.backend, head, state)
-
-
-def _require_sound_book(writer: Writer, known_head: KnownHead | None, state: BookState, anchors: tuple[Anchor, ...]) -> None:
-    """Raise LedgerBroken where something in a book forbids writing and nobody settled it, or it does not go on from its remembered head."""
-    read_keys = writer.memory.read_keys if writer.memory else read_process_keys
-    if known_head and (alarm := judge_known_head(known_head, state.book, read_replacements([state], read_keys))):
-        raise alarm_error(alarm)
-    findings = list_findings(state.book, anchors)
-    if blocking_finding(findings) is None:
-        return
-    if finding := blocking_finding(mark_settled(findings, read_settlements(state.book, read_process_keys()))):
-        raise LedgerBroken(
-            f"At place {finding.position} of the book: {finding.what}.",
-            means=f"{finding.means} Nothing is written until this is settled.",
-            next="Compare with a backup or an exported record, and find out who did it. Then settle it with a reason: settle, or Audit.",
-        )

@@ -11,9 +11,11 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
+from lib.backends.call_deadline import single_wait
 from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_error, unanswered_cause
 from lib.backends.reserved_names import BOOK_MODEL_TAG, KIND_TAG, LEDGER_EXPERIMENT
-from lib.errors import Busy
+from lib.errors import Busy, explain_no_answer
 from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
 from lib.ledger.state.book_lookup import ModelIncarnation, book_ids, free_index_key
 from lib.ledger.state.replay import BookState
@@ -60,6 +62,8 @@ def find_book_state(backend: Backend, incarnation: ModelIncarnation) -> BookStat
     return None if book_id is None else finder.states.get(book_id) or read_book(backend, book_id)
 
 
+@single_wait()
+@explain_no_answer("Nothing was decided; what was begun of this record is completed by the next look.")
 def ensure_book(
     backend: Backend,
     incarnation: ModelIncarnation,
@@ -162,8 +166,9 @@ def _deletion_time(index_run: Run, book_id: str) -> str:
 
 
 def _try_set_tag(backend: Backend, run_id: str, name: str, value: str) -> None:
-    """A note on the index that may be lost without harm."""
+    """A note on the index that may be lost without harm. Raises NoAnswer, because the next call would wait as long."""
     try:
         client(backend).set_tag(run_id, name, value)
-    except MlflowException:  # a reader, or several at once
-        return
+    except MlflowException as error:  # a reader, or several at once
+        if unanswered_cause(error):
+            raise translate_error(error) from error

@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
-from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, to_podium_error, translate_errors
+from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, translate_error, translate_errors, unanswered_cause
 from lib.backends.permissions import LEDGER_RESOURCE, explain_ledger_refusal, explain_refusal, find_ledger_resource
 from lib.backends.reserved_names import INDEX_EXPERIMENT, INDEX_TAG, KIND_TAG, LEDGER_EXPERIMENT
 from lib.errors import LedgerBroken
@@ -85,16 +85,18 @@ def seal_index(backend: Backend, index_run: Run) -> None:
         client(backend).set_experiment_tag(ledger.experiment_id, INDEX_TAG, index_id)
     except MlflowException as error:
         if ensure_experiment(backend, LEDGER_EXPERIMENT).tags.get(INDEX_TAG) != index_id:
-            raise to_podium_error(str(error.error_code), str(error), LEDGER_EXPERIMENT) from error
+            raise translate_error(error, LEDGER_EXPERIMENT) from error
 
 
 def claim_param(backend: Backend, run_id: str, name: str, value: str) -> None:
-    """Write a write-once parameter, or lose to whoever was first: the caller reads what stands there."""
+    """Write a write-once parameter, or lose to whoever was first: the caller reads. Raises NoAnswer when nothing stands there then."""
     try:
         client(backend).log_param(run_id, name, value)
     except MlflowException as error:
         if error.error_code in PERMISSION_ERROR_CODES:
             raise explain_ledger_refusal(backend) from error
+        if unanswered_cause(error) and name not in read_index_run(backend, run_id).data.params:
+            raise translate_error(error) from error
 
 
 def create_ended_run(backend: Backend, experiment_id: str, name: str, tags: dict[str, str]) -> str:
@@ -105,7 +107,7 @@ def create_ended_run(backend: Backend, experiment_id: str, name: str, tags: dict
     except MlflowException as error:
         if error.error_code in PERMISSION_ERROR_CODES:
             raise explain_ledger_refusal(backend) from error
-        raise to_podium_error(str(error.error_code), str(error), "The ledger") from error
+        raise translate_error(error, "The ledger") from error
     return run_id
 
 
@@ -133,7 +135,7 @@ def ensure_experiment(backend: Backend, name: str, tags: dict[str, str] | None =
         client(backend).create_experiment(name, artifact_location=artifact_location, tags=tags)
     except MlflowException as error:
         if error.error_code != _EXISTS:
-            raise to_podium_error(str(error.error_code), str(error), name) from error
+            raise translate_error(error, name) from error
     experiment = find_experiment(backend, name)
     if experiment is None:
         raise LedgerBroken(f"Experiment {name} vanished while it was made.", next="Try again.")

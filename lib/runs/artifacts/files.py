@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -18,10 +18,11 @@ from urllib.parse import urlsplit
 from lib.backends.artifact_access import unreadable_scheme
 from lib.backends.artifact_path_map import mapped_location
 from lib.backends.backend import Backend
+from lib.backends.call_deadline import DeadlineExceeded, call_seconds, run_with_deadline, run_with_progress
 from lib.backends.credentials import client_uri
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
-from lib.errors import ActionRefused, BackendError, BadInput, NotFound
+from lib.errors import ActionRefused, BackendError, BadInput, NoAnswer, NotFound
 from lib.runs.artifacts import local_files, server_files
 from lib.runs.reading.run_reader import read_run
 from lib.text import CONTROLS
@@ -208,7 +209,8 @@ def _artifact_owner(location: ArtifactLocation) -> server_files.ArtifactOwner:
 
 def _list_through_mlflow(backend: Backend, location: ArtifactLocation, path: str) -> list[ArtifactEntry]:
     with _translate_read_errors(path or "The list of files"):
-        files = _artifact_repository(backend, location).list_artifacts(path or None)
+        repository = _artifact_repository(backend, location)
+        files = run_with_deadline(lambda: repository.list_artifacts(path or None), call_seconds())
     return [ArtifactEntry(file.path, bool(file.is_dir), None if file.is_dir else file.file_size) for file in files]
 
 
@@ -241,9 +243,25 @@ def _download_file(backend: Backend, location: ArtifactLocation, path: str, max_
         raise ActionRefused(
             f"{path} has a name that MLflow cannot ask its server for.", next="Fetch it from the server's own folder."
         )
-    with tempfile.TemporaryDirectory(prefix="podium-file-") as folder, _translate_read_errors(path):
-        saved_file = Path(_artifact_repository(backend, location).download_artifacts(path, folder))
+    with (
+        tempfile.TemporaryDirectory(prefix="podium-file-", ignore_cleanup_errors=True) as folder,
+        _translate_read_errors(path),
+    ):
+        repository = _artifact_repository(backend, location)
+        saved_file = Path(
+            run_with_progress(
+                lambda: repository.download_artifacts(path, folder), lambda: _folder_size(Path(folder)), call_seconds()
+            )
+        )
         return local_files.read_file(Path(folder), saved_file.resolve().relative_to(Path(folder).resolve()).as_posix(), max_bytes)
+
+
+def _folder_size(folder: Path) -> int:
+    size = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # a partial file that has just got its name
+            size += path.lstat().st_size
+    return size
 
 
 def _too_large_error(path: str, size: int, max_bytes: int) -> ActionRefused:
@@ -257,6 +275,8 @@ def _translate_read_errors(subject: str) -> Iterator[None]:
     try:
         with translate_errors(subject):
             yield
+    except DeadlineExceeded as error:
+        raise NoAnswer(f"{subject} did not come in.", next="Check that the store runs, then try again.") from error
     except ImportError as error:
         raise BackendError(f"Reading these files needs a package that is not installed: {error.name}.") from error
     except _read_error_types() as error:

@@ -6,15 +6,15 @@ with this backend's sign-in. `files` checks every path first.
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 
 from lib.backends.backend import Backend
+from lib.backends.call_deadline import DeadlineExceeded, call_seconds, read_with_progress, run_with_deadline
 from lib.backends.credentials import httpx_auth
-from lib.errors import BackendError, NotFound, Unreachable
+from lib.errors import BackendError, NoAnswer, NotFound
 
-TIMEOUT_SECONDS = 30.0
 _ID = re.compile(r"[\w-]{1,128}", re.ASCII)
 ArtifactOwner = tuple[str, str]
 """The word "run" or "model", and its id."""
@@ -29,7 +29,7 @@ def list_folder(backend: Backend, owner: ArtifactOwner, path: str) -> list[tuple
         else (f"/api/2.0/mlflow/logged-models/{id_}/artifacts/directories", {"artifact_directory_path": path})
     )
     with _stream_response(backend, route, {name: value for name, value in parameters.items() if value}) as response:
-        response.read()
+        run_with_deadline(response.read, call_seconds())
         try:
             files = response.json().get("files", [])
             return [(str(file["path"]), bool(file.get("is_dir")), _parse_size(file.get("file_size"))) for file in files]
@@ -50,7 +50,7 @@ def read_file(backend: Backend, owner: ArtifactOwner, path: str, max_bytes: int)
         size = _parse_size(response.headers.get("content-length")) or 0
         if size > max_bytes:
             return b"", size
-        for chunk in response.iter_bytes():
+        for chunk in read_with_progress(response.iter_bytes(), call_seconds()):
             data += chunk
             if len(data) > max_bytes:
                 return b"", len(data)
@@ -70,11 +70,13 @@ def _parse_size(value: object) -> int | None:
 
 @contextmanager
 def _stream_response(backend: Backend, route: str, parameters: Mapping[str, str]) -> Iterator[httpx.Response]:
-    """What the server answers, as a stream that ends with the block."""
+    """What the server answers, as a stream that ends with the block. Raises NoAnswer when it does not come in before its deadline."""
+    seconds, auth = call_seconds(), httpx_auth(backend)
     try:
-        with httpx.stream(
-            "GET", backend.uri + route, params=parameters, timeout=TIMEOUT_SECONDS, auth=httpx_auth(backend)
-        ) as response:
+        stream = httpx.stream("GET", backend.uri + route, params=parameters, timeout=seconds, auth=auth)
+        with ExitStack() as exit_stack:
+            response = run_with_deadline(stream.__enter__, seconds)
+            exit_stack.push(stream)
             if response.status_code in (400, 404, 500):  # MLflow answers 500 for a file that is not there
                 raise NotFound(
                     "This file or folder is not on the server.", next="It may have been removed, or lie on another machine."
@@ -82,5 +84,5 @@ def _stream_response(backend: Backend, route: str, parameters: Mapping[str, str]
             if response.status_code != 200:
                 raise BackendError(f"{backend.name} answered {response.status_code} when it was asked for a file.")
             yield response
-    except httpx.HTTPError as error:
-        raise Unreachable(f"{backend.name} stopped answering.", next="Check that it runs, then try again.") from error
+    except (httpx.HTTPError, DeadlineExceeded) as error:
+        raise NoAnswer(f"{backend.name} stopped answering.", next="Check that it runs, then try again.") from error

@@ -14,7 +14,7 @@ from ulid import ULID
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
-from lib.backends.mlflow_errors import to_podium_error, translate_errors
+from lib.backends.mlflow_errors import translate_error, translate_errors
 from lib.backends.reserved_names import LEDGER_EXPERIMENT
 from lib.errors import ActionRefused, BadInput, NotFound
 from lib.runs.reading.run_reader import HIDDEN_EXPERIMENTS, read_run, read_runs
@@ -173,7 +173,7 @@ def _tidy_name(name: str) -> str:
 def _name_error(error: MlflowException, name: str) -> Exception:
     if error.error_code == _ALREADY_EXISTS or "UNIQUE constraint" in str(error):
         return _taken_error(name, "active")
-    return to_podium_error(str(error.error_code), str(error), f"Experiment {name}")
+    return translate_error(error, f"Experiment {name}")
 
 
 def _taken_error(name: str, lifecycle: str) -> BadInput:

@@ -17,7 +17,7 @@ from ulid import ULID
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
-from lib.backends.mlflow_errors import to_podium_error, translate_errors
+from lib.backends.mlflow_errors import translate_error, translate_errors
 from lib.errors import BadInput, NotFound
 
 VIEW_TAG_PREFIX = "podium.view."
@@ -99,7 +99,7 @@ def delete(backend: Backend, view: SavedView) -> None:
         client(backend).delete_experiment_tag(view.experiment_id, view.key)
     except MlflowException as error:
         if error.error_code == "PERMISSION_DENIED":
-            raise to_podium_error(error.error_code, str(error), "This view") from error
+            raise translate_error(error, "This view") from error
         if view.key in _read_view_tags(backend, view.experiment_id):
             _set_tag(backend, view, json.dumps({"schema": 1, "deleted": True}))
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from lib.backends.call_deadline import single_wait
 from lib.ui.app import backend_gate, navigation
 from lib.ui.app.alarm_place import alarms_above_page
 from lib.ui.app.backend_selection import sync_backend_with_url
@@ -19,10 +20,11 @@ st.logo(str(STATIC_FOLDER / "logo.svg"), icon_image=str(STATIC_FOLDER / "mark.sv
 
 page = navigation.show_navigation()
 sync_backend_with_url()
-if page.url_path in UNGATED_PAGES:
-    backend_gate.show_sidebar_status()
-    with alarms_above_page(), error_boundary():
-        page.run()
-elif backend_gate.ensure_backend_ready():
-    with alarms_above_page(), error_boundary():
-        page.run()
+with single_wait():
+    if page.url_path in UNGATED_PAGES:
+        backend_gate.show_sidebar_status()
+        with alarms_above_page(), error_boundary():
+            page.run()
+    elif backend_gate.ensure_backend_ready():
+        with alarms_above_page(), error_boundary():
+            page.run()

@@ -7,6 +7,7 @@ import streamlit as st
 from lib.registry.pending_decisions import PendingDecision, list_pending_decisions
 from lib.ui.app.session import current_backend, now
 from lib.ui.components.badges import STAGE_BADGES, badge_markdown
+from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_age, version_label
 from lib.ui.components.recovery_dialog import DIALOG_KEY, open_recovery_dialog, show_recovery_dialog
 from lib.ui.queries.registry import load_model_status
@@ -28,11 +29,12 @@ def _show_decisions(decisions: tuple[PendingDecision, ...], can_write: bool) -> 
             st.info(_decision_text(decision), title="A decision is not finished", icon=":material/hourglass_top:")
             if can_write:
                 _show_buttons(decision)
-    models = dict.fromkeys(decision.model for decision in decisions)
-    statuses = [load_model_status(current_backend(), model).status for model in models]
-    open_ids = {pending.entry_id for status in statuses for pending in list_pending_decisions(status)}
-    if open_ids != {decision.entry_id for decision in decisions} and DIALOG_KEY not in st.session_state:
-        st.rerun()
+    with error_boundary():
+        models = dict.fromkeys(decision.model for decision in decisions)
+        statuses = [load_model_status(current_backend(), model).status for model in models]
+        open_ids = {pending.entry_id for status in statuses for pending in list_pending_decisions(status)}
+        if open_ids != {decision.entry_id for decision in decisions} and DIALOG_KEY not in st.session_state:
+            st.rerun()
 
 
 def _show_buttons(decision: PendingDecision) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from lib.errors import NoAnswer
 from lib.ledger.charts.holdings_chart import bar_table, holdings_chart
 from lib.ledger.entry.vocabulary import SLOTS
 from lib.ledger.queries.history import HistoryRow, history_rows, verify_names
@@ -258,5 +259,8 @@ def _rollback_text(cached_status: LoadedModelStatus) -> str:
     status = cached_status.status
     if not status.snapshot.slot_states["production"].holders:
         return ""
-    target = cached_rollback_target(current_backend(), status.snapshot.model, status.state.book.head)
+    try:
+        target = cached_rollback_target(current_backend(), status.snapshot.model, status.state.book.head)
+    except NoAnswer:
+        return "way back not known: the server gives no answer"
     return f"way back: {version_label(target)}" if target else "no way back yet"

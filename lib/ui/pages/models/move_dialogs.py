@@ -8,7 +8,7 @@ from typing import Literal
 
 import streamlit as st
 
-from lib.errors import BadInput, PodiumError
+from lib.errors import BackendError, BadInput, PodiumError
 from lib.ledger.entry.vocabulary import REASON_CATEGORIES, Reason, Stage, make_reason
 from lib.registry.move_plan import Move
 from lib.registry.promote import (
@@ -178,6 +178,8 @@ def _decide(dialog_state: MoveDialogState, answers: tuple[str, str, str, str], m
         with st.spinner("Recording the decision and moving the version…"):
             result = move_version(writer(name), request)
     except PodiumError as error:
+        if isinstance(error, BackendError):
+            clear_cache()  # part of it may be done
         show_error(error)
         return
     remember_user_name(name)

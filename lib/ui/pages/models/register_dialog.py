@@ -7,7 +7,7 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.backends.capabilities import read_capabilities
-from lib.errors import NotFound, PodiumError
+from lib.errors import BackendError, NotFound, PodiumError
 from lib.registry.code_snippets import register_snippet
 from lib.registry.register import ModelCandidate, default_description, find_candidates, register
 from lib.runs.reading.run_reader import read_experiments, read_runs
@@ -150,6 +150,8 @@ def _register(candidate: ModelCandidate, answers: tuple[str, str, str]) -> None:
         with st.spinner("Registering and recording where it comes from…"):
             registered_version = register(writer(person_name), candidate.run.run_id, name, description)
     except (PodiumError, NotFound) as error:
+        if isinstance(error, BackendError):
+            clear_cache()  # part of it may be done
         show_error(error)
         return
     remember_user_name(person_name)
