@@ -128,7 +128,7 @@ def _plan_repair(status: ModelStatus, own_ids: Collection[str], journal: WriteJo
     if not journal.moves:
         return ()
     trusted_holders = find_trusted_holders(status.state, status.snapshot, own_ids, read_process_keys())
-    certain_holders = {slot: {*seen, *trusted_holders.get(slot, ())} for slot, seen in journal.seen_holders.items()}
+    certain_holders = {slot: {*holders, *trusted_holders.get(slot, ())} for slot, holders in journal.seen_holders.items()}
     return plan_repair(status.state, status.snapshot, own_ids, journal.moves, certain_holders)
 
 

@@ -207,12 +207,14 @@ def list_book_findings(located_book: tuple[str, LoadedBook], snapshot: RegistryS
 
 
 def mark_settled_in_books(findings: Iterable[FindingType], books: IndexedBooks) -> tuple[FindingType, ...]:
+    """The findings about what belongs to no book, with the entry that settles each."""
     return mark_settled_elsewhere(findings, (book.state.book for book in books.books.values()), read_process_keys())
 
 
 def find_stray_names(
     index_params: Mapping[str, str], books: Mapping[str, LoadedBook], snapshots: Sequence[RegistrySnapshot]
 ) -> tuple[LedgerFinding, ...]:
+    """What the index names and should not, each by itself."""
     lives_by_book = {book_id: named_lives(book.state, book.model) for book_id, book in books.items()}
     return find_index_strays(index_params, lives_by_book, map(incarnation_of, snapshots))
 
@@ -222,6 +224,7 @@ def _unknown_model(model: str) -> NotFound:
 
 
 def describe_missing_book(model: str, book_id: str, books: IndexedBooks) -> BookVerification:
+    """The verification of a book that the index names and that cannot be read: it is gone, or refused to this account."""
     if book_id in books.refused_ids:
         what = "book not readable"
         means = f"The index names run {book_id} as this book. It is not there, or this account may not read it: nobody can judge it so."

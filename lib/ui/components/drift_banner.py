@@ -76,14 +76,17 @@ def show_drift_summary(registry: LoadedRegistry) -> None:
             title="A record needs attention" if is_broken else "Moved outside Podium",
             icon=f":material/{NOTICE_ICONS['broken' if is_broken else 'drift']}:",
         )
-        with st.container(horizontal=True, gap="small"):
-            if is_broken:
-                page_link("Verify on the Audit page", "audit", icon="fingerprint")
-            drifted_models = {model for model, notice in notices if notice.severity == "drift"}
-            for model in [model for model in models if model in registry.statuses and model in drifted_models][
-                :MAX_LISTED_MODELS
-            ]:
-                page_link(f"Settle {escape(model)}", "models", icon="deployed_code", query={"model": model})
+        _show_ways_on([model for model in models if model in registry.statuses], notices)
+
+
+def _show_ways_on(models: Sequence[str], notices: Sequence[tuple[str, Notice]]) -> None:
+    """A link to the check for what is damaged, and to each of these models that was moved outside."""
+    drifted_models = {model for model, notice in notices if notice.severity == "drift"}
+    with st.container(horizontal=True, gap="small"):
+        if any(notice.severity == "broken" for _, notice in notices):
+            page_link("Verify on the Audit page", "audit", icon="fingerprint")
+        for model in [model for model in models if model in drifted_models][:MAX_LISTED_MODELS]:
+            page_link(f"Settle {escape(model)}", "models", icon="deployed_code", query={"model": model})
 
 
 def show_unexplained_record() -> bool:
