@@ -60,7 +60,9 @@ def test_every_page_says_it_and_leads_to_where_it_is_settled(app, recorded):
     for name in PAGES:
         page = app(name, recorded)
         assert ["book is shorter" in text and "wine" in text for text in alarm_boxes(page)] == [True], name
-        assert any(link.proto.label == "Settle wine" and "audit.model=wine" in str(link.proto) for link in page.get("page_link")), name
+        assert any(
+            link.proto.label == "Settle wine" and "audit.model=wine" in str(link.proto) for link in page.get("page_link")
+        ), name
 
 
 def test_where_all_is_as_it_was_no_page_has_the_box_or_asks_again_within_a_minute(app, recorded, monkeypatch):
@@ -126,6 +128,33 @@ def test_a_backend_that_does_not_answer_is_not_asked(app, recorded, monkeypatch)
     page = app("settings", recorded)
     assert alarm_boxes(page) == []
     assert not page.exception
+
+
+def test_an_alarm_stays_while_the_backend_does_not_answer(app, recorded, monkeypatch):
+    cut_last_entry(recorded)
+    assert len(alarm_boxes(app("settings", recorded))) == 1
+
+    def fail(*_):
+        raise Unreachable("No answer.")
+
+    monkeypatch.setattr(registry, "find_head_alarms", fail)
+    registry.head_alarms.clear()
+    assert len(alarm_boxes(app("settings", recorded))) == 1
+
+
+def test_a_page_that_ends_early_has_the_box_too(app, recorded):
+    cut_last_entry(recorded)
+    page = app("compare", recorded)
+    assert "experiment" in str(page.main)
+    assert len(alarm_boxes(page)) == 1
+
+
+def test_a_model_in_doubt_can_be_read_and_not_decided_about(app, recorded):
+    cut_last_entry(recorded)
+    status = registry.load_model_status(recorded, "wine")
+    assert not status.can_write
+    assert "not the one seen before" in status.disabled_reason
+    assert status.status.state.book.head == 3
 
 
 def test_a_memory_that_cannot_be_read_is_said_on_every_page(app, recorded, tmp_path):
