@@ -21,6 +21,7 @@ from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.queries.time_query import parse_time_query
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer, append, read_book
+from lib.ledger.storage.head_memory import create_head_memory
 from lib.ledger.storage.signing_keys import create_signer
 from lib.registry.audit_queries import AsOfQuery, query_as_of, read_audit_log
 from lib.registry.promote import MoveRequest, move_version
@@ -141,7 +142,8 @@ def _versions_in_turn() -> Iterator[str]:
 
 
 def _writer(backend: Backend) -> Writer:
-    return Writer(backend, Actor(name="ana"), _now, create_signer({"PODIUM_HOME": _PODIUM_HOME.name}, _now))
+    environment = {"PODIUM_HOME": _PODIUM_HOME.name}
+    return Writer(backend, Actor(name="ana"), _now, create_signer(environment, _now), create_head_memory(environment))
 
 
 def _now() -> datetime:

@@ -4,6 +4,7 @@ For a store that is another one as a whole a dialog asks once whether that is as
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import streamlit as st
 
@@ -42,18 +43,14 @@ def show_known_alarms() -> tuple[HeadAlarm, ...]:
 
 
 def refresh_alarms() -> tuple[HeadAlarm, ...]:
-    """Read again what is older than a minute, and give it; nothing where the backend does not answer, which the page says itself.
-
-    Draws nothing.
-    """
+    """Read again what is older than a minute, and give it; what was known, where the backend does not answer. Draws nothing."""
     backend = _find_backend()
-    try:
-        alarms = head_alarms(backend) if backend else ()
-    except PodiumError:
+    if backend is None:
         return ()
-    if backend:
-        last_head_alarms(backend)[:] = [alarms]
-    return alarms
+    known_alarms = last_head_alarms(backend)
+    with suppress(PodiumError):  # the page says itself what does not answer
+        known_alarms[:] = [head_alarms(backend)]
+    return known_alarms[0] if known_alarms else ()
 
 
 def _find_backend() -> Backend | None:

@@ -130,6 +130,33 @@ def test_a_backend_that_does_not_answer_is_not_asked(app, recorded, monkeypatch)
     assert not page.exception
 
 
+def test_an_alarm_stays_while_the_backend_does_not_answer(app, recorded, monkeypatch):
+    cut_last_entry(recorded)
+    assert len(alarm_boxes(app("settings", recorded))) == 1
+
+    def fail(*_):
+        raise Unreachable("No answer.")
+
+    monkeypatch.setattr(registry, "find_head_alarms", fail)
+    registry.head_alarms.clear()
+    assert len(alarm_boxes(app("settings", recorded))) == 1
+
+
+def test_a_page_that_ends_early_has_the_box_too(app, recorded):
+    cut_last_entry(recorded)
+    page = app("compare", recorded)
+    assert "experiment" in str(page.main)
+    assert len(alarm_boxes(page)) == 1
+
+
+def test_a_model_in_doubt_can_be_read_and_not_decided_about(app, recorded):
+    cut_last_entry(recorded)
+    status = registry.load_model_status(recorded, "wine")
+    assert not status.can_write
+    assert "not the one seen before" in status.disabled_reason
+    assert status.status.state.book.head == 3
+
+
 def test_a_memory_that_cannot_be_read_is_said_on_every_page(app, recorded, tmp_path):
     (tmp_path / "podium" / "known-heads.json").write_text("{")
     clear_cache()
