@@ -12,6 +12,8 @@ PAGES_FOLDER = PROJECT_ROOT / "pages"
 SHELL_SCRIPT = PROJECT_ROOT / "lib" / "ui" / "app" / "shell.py"
 STATIC_FOLDER = SHELL_SCRIPT.with_name("static")
 """What Streamlit serves under /app/static: the folder has to lie beside the script that it runs."""
+VERIFY_PARAMETER = "verify"
+"""An address of Audit with it asks for a check at once."""
 
 
 def page_path(name: str) -> Path:

@@ -14,7 +14,7 @@ from lib.ledger.state.replay import BookState
 from lib.registry.model_status import ModelStatus
 from lib.registry.model_survey import deleted_book_notice, find_deleted_source_runs, missing_book_notice
 from lib.registry.notices import Notice, collect_notices
-from lib.ui.app.page_links import page_link
+from lib.ui.app.page_links import VERIFY_PARAMETER, page_link
 from lib.ui.app.session import current_backend, now, trusted_keys
 from lib.ui.components.formatting import escape, format_count, format_time
 from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record, source_run
@@ -84,7 +84,7 @@ def _show_ways_on(models: Sequence[str], notices: Sequence[tuple[str, Notice]]) 
     drifted_models = {model for model, notice in notices if notice.severity == "drift"}
     with st.container(horizontal=True, gap="small"):
         if any(notice.severity == "broken" for _, notice in notices):
-            page_link("Verify on the Audit page", "audit", icon="fingerprint")
+            page_link("Verify on the Audit page", "audit", icon="fingerprint", query={VERIFY_PARAMETER: "now"})
         for model in [model for model in models if model in drifted_models][:MAX_LISTED_MODELS]:
             page_link(f"Settle {escape(model)}", "models", icon="deployed_code", query={"model": model})
 
@@ -94,7 +94,7 @@ def show_unexplained_record() -> bool:
     if not has_unexplained_record(current_backend()):
         return False
     st.error(UNEXPLAINED_TEXT, title="A record needs attention", icon=":material/error:")
-    page_link("Verify on the Audit page", "audit", icon="fingerprint")
+    page_link("Verify on the Audit page", "audit", icon="fingerprint", query={VERIFY_PARAMETER: "now"})
     return True
 
 

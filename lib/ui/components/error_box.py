@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from lib.errors import BackendError, LedgerBroken, PodiumError
-from lib.ui.app.page_links import page_link
+from lib.ui.app.page_links import VERIFY_PARAMETER, page_link
 from lib.ui.components.formatting import escape
 
 
@@ -20,7 +20,7 @@ def show_error(error: PodiumError) -> None:
     parts = [escape(part) for part in (error.what, error.means, error.next) if part]
     st.error(" ".join(parts), title=error.title, icon=":material/error:")
     if isinstance(error, LedgerBroken):
-        page_link("Verify on the Audit page", "audit", icon="fingerprint")
+        page_link("Verify on the Audit page", "audit", icon="fingerprint", query={VERIFY_PARAMETER: "now"})
     if isinstance(error, BackendError):
         page_link("Open Doctor", "doctor", icon="stethoscope")
 

@@ -13,7 +13,7 @@ from lib.errors import BadInput, NotWritable, PodiumError
 from lib.ledger.entry.vocabulary import make_reason
 from lib.ledger.state.known_heads import HeadAlarm
 from lib.registry.head_watch import accept_present_store
-from lib.ui.app.page_links import page_link
+from lib.ui.app.page_links import VERIFY_PARAMETER, page_link
 from lib.ui.app.session import ask_user_name, current_backend, head_memory, now, remember_user_name
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import escape, format_count
@@ -70,7 +70,9 @@ def _show_box(alarms: Sequence[HeadAlarm]) -> None:
                 page_link("Open Settings", "settings", icon="database")
             models = list(dict.fromkeys(alarm.known.model for alarm in alarms if alarm.known.model))[:MAX_LISTED_ALARMS]
             for model in models:
-                page_link(f"Settle {escape(model)}", "audit", icon="fingerprint", query={"audit.model": model})
+                page_link(
+                    f"Settle {escape(model)}", "audit", icon="fingerprint", query={"audit.model": model, VERIFY_PARAMETER: "now"}
+                )
 
 
 def _close_dialog() -> None:

@@ -61,3 +61,11 @@ def test_the_dialog_is_left_without_a_trace(app, stopped):
     assert not [button for button in page.button if button.key == "audit.settle.confirm"]
     with pytest.raises(LedgerBroken):
         move_version(make_writer(stopped), MoveRequest("wine", "2", "Production", REASON))
+
+
+def test_a_link_to_the_check_asks_for_it_once(app, stopped):
+    page = app("audit", stopped, verify="now")
+    assert "newer schema" in table_text(page)
+    assert [button for button in page.button if button.key == "audit.settle.wine"]
+    page.run()
+    assert not [button for button in page.button if button.key == "audit.settle.wine"]

@@ -16,6 +16,7 @@ from lib.ledger.state.settlements import describe_settlement
 from lib.registry.head_watch import HeadWatch
 from lib.registry.ledger_search import describe_absence, describe_unreadable
 from lib.registry.verify import BookVerification, verify_all
+from lib.ui.app.page_links import VERIFY_PARAMETER
 from lib.ui.app.session import current_backend, head_memory, now, trusted_keys
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import NBSP, escape, format_count
@@ -107,8 +108,11 @@ def verify_button() -> None:
 def show_verdicts(backend: Backend) -> None:
     """The result of a check that was asked for, with the ways to settle what it found."""
     show_settle_dialog()
-    anchors = st.session_state.pop(ANCHORS_KEY, ())
-    if not st.session_state.pop(VERIFY_REQUESTED_KEY, False):
+    anchors, is_requested = st.session_state.pop(ANCHORS_KEY, ()), st.session_state.pop(VERIFY_REQUESTED_KEY, False)
+    if VERIFY_PARAMETER in st.query_params:  # a link asks once: the next click on the page does not verify again
+        del st.query_params[VERIFY_PARAMETER]
+        is_requested = True
+    if not is_requested:
         return
     with error_boundary():
         with st.spinner("Reading and recomputing every book…"):

@@ -7,7 +7,7 @@ from lib.errors import LedgerBroken, NotFound, PodiumError
 from lib.registry.drift import DriftResolution
 from lib.registry.model_survey import missing_book_notice
 from lib.registry.notices import Notice
-from lib.ui.app.page_links import page_link
+from lib.ui.app.page_links import VERIFY_PARAMETER, page_link
 from lib.ui.app.session import current_backend
 from lib.ui.components.drift_banner import NOTICE_ICONS, read_notices
 from lib.ui.components.error_box import show_error
@@ -35,7 +35,7 @@ def show_unreadable_model(backend: Backend, model: str, error: PodiumError) -> N
     else:
         show_error(error)
     if not isinstance(error, LedgerBroken):
-        page_link("Verify on the Audit page", "audit", icon="fingerprint")
+        page_link("Verify on the Audit page", "audit", icon="fingerprint", query={VERIFY_PARAMETER: "now"})
 
 
 def show_unknown_model(backend: Backend, requested_model: str, shown_model: str) -> None:
