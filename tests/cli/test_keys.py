@@ -100,7 +100,7 @@ def test_a_new_key_leaves_what_was_written_trusted_until_the_earlier_one_is_dist
 def test_verify_tells_people_how_many_entries_are_signed(run, fresh_store):
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
-    assert "4 entries (4 not signed), chain intact" in lines_of("verify", "wine")
+    assert "4 entries (4 not signed), seen here for the first time, chain intact" in lines_of("verify", "wine")
     run("promote", "wine", "2", "--to", "Production", *WHY)
     assert "signed by a trusted key, 4 not signed), chain intact" in lines_of("verify", "wine")
 

@@ -109,6 +109,7 @@ def replay_command_line(line, *options):
         for gap in answer["unknown"]:
             gap["until"] = "now" if gap["until"] and gap["until"] > document["at"] else gap["until"]
     for report in document.get("models", ()) if isinstance(document, dict) else ():
+        report.pop("first_seen", None)  # that commit remembered nothing
         assert report.pop("signatures") == {
             "trusted": 0,
             "unknown": 0,
@@ -431,6 +432,7 @@ def test_a_head_that_is_noted_on_a_version_tells_that_the_end_of_a_book_was_cut_
 
 def test_the_heads_that_were_noted_elsewhere_fit_the_books_that_went_on(continued_store):
     heads = (FOLDER / "heads.txt").read_text(encoding="utf-8")
+    run_command(continued_store, "verify")  # the first time is said once
     assert run_command(continued_store, "verify", "--against", str(FOLDER / "heads.txt")) == run_command(
         continued_store, "verify"
     )
@@ -507,6 +509,7 @@ def test_a_run_that_was_logged_is_registered_as_a_further_version(store):
 def test_the_old_code_reads_and_verifies_what_todays_code_continued(continued_store, run_old_code):
     verification = run_old_code(*OLD_COMMAND, "verify", "--backend", continued_store.uri, "--json")
     assert ledger_findings(verification) == []
+    run_command(continued_store, "verify")  # the first time is said once
     todays_verification = run_command(continued_store, "verify")
     counts = [report.pop("signatures") for report in todays_verification["models"]]
     assert verification == todays_verification
