@@ -120,4 +120,4 @@ def test_processes_that_remember_at_once_lose_nothing_of_each_other(memory):
     results = run_together(remember_growing_books, [(str(memory.home), name * 32) for name in "abc"])
     assert results == [True] * 3
     heads = memory.read(STORE).heads
-    assert {head.book_id[0]: head.position for head in heads.values()} == {"a": 40, "b": 40, "c": 40, "d": 40}
+    assert {head.book_id[0]: head.position for head in heads.values()} == {"a": 15, "b": 15, "c": 15, "d": 15}

@@ -9,7 +9,7 @@ import pytest
 
 from lib.backends.mlflow_client import client
 from lib.backends.reserved_names import BOOK_TAG, LEDGER_EXPERIMENT
-from lib.errors import LedgerBroken, MissingPermission, NotFound, PodiumError
+from lib.errors import LedgerBroken, MissingPermission, NotFound, PodiumError, RecordInDoubt
 from lib.ledger.chain.hash_chain import param_key
 from lib.ledger.entry.schema_2_types import HeadRef, Settlement
 from lib.ledger.state import volumes
@@ -270,6 +270,13 @@ def test_another_store_is_one_alarm_for_all_books_and_no_decision_until_somebody
     assert alarms(exchanged) == []
     assert promote(exchanged) == "applied"
     assert alarms(exchanged) == []
+
+
+def test_in_another_store_nothing_is_decided_about_a_model_that_nobody_knew(exchanged):
+    make_registered_model(exchanged.backend, "beer")
+    promote(make_writer(exchanged.backend), "1", "beer")
+    with pytest.raises(RecordInDoubt, match="another store"):
+        promote(exchanged, "2", "beer")
 
 
 def test_another_store_with_a_record_of_its_own_is_one_alarm_too(exchanged):

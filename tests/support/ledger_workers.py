@@ -128,15 +128,15 @@ def load_signing_key(podium_home: str, start, answers) -> None:
 
 
 def remember_growing_books(podium_home: str, book_id: str, start, answers) -> None:
-    """Remember forty heads of a book of one's own, and of one that all have, as they grow; say whether each could be written."""
+    """Remember fifteen heads of a book of one's own, and of one that all have, as they grow; say whether each could be written."""
     store, memory = Backend("sqlite:////a/mlflow.db", "sqlite"), create_head_memory({"PODIUM_HOME": podium_home})
-    books = {name: DecodedBook((), tuple(hash_text(f"{name} {n}") for n in range(41)), ()) for name in (book_id, "d" * 32)}
+    books = {name: DecodedBook((), tuple(hash_text(f"{name} {n}") for n in range(16)), ()) for name in (book_id, "d" * 32)}
     start.wait()
     results = [
         memory.remember(
             store, "", [(KnownHead("m", name, n, book.chains[n], "now"), replace(book, chains=book.chains[: n + 1]))], {}
         )
-        for n in range(1, 41)
+        for n in range(1, 16)
         for name, book in books.items()
     ]
     answers.put(all(results))
