@@ -97,6 +97,7 @@ def test_what_is_folded_away_keeps_up_with_a_view_that_was_opened_meanwhile(wind
     close_popover(driver)
     open_popover(driver, "Ranges")
     sliders = driver.page.get_by_test_id("stPopoverBody").get_by_role("slider")
+    expect(sliders).to_have_count(6)
     assert [slider.get_attribute("aria-valuetext") for slider in sliders.all()] == ["0.01", "1", "5", "15", "0.7000", "0.9000"]
     close_popover(driver)
     assert url_query(driver) == expected_query
