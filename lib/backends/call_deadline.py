@@ -48,6 +48,12 @@ def call_seconds(environment: Mapping[str, str] = os.environ) -> float:
     return min(seconds, FOLLOW_UP_SECONDS) if action and action.has_waited else seconds
 
 
+def has_waited_in_vain() -> bool:
+    """Did a call of this action get no answer already?"""
+    action = _ACTION.get()
+    return action is not None and action.has_waited
+
+
 @contextmanager
 def single_wait() -> Iterator[None]:
     """One action of a person: one call may wait its full time in vain, and each later one seconds only.

@@ -42,7 +42,7 @@ _VERDICTS = ("approve", "reject", "changes")
 MAX_FILE_BYTES = 10_000_000
 MAX_PROBLEMS_LISTED = 8
 """How many problems one message names."""
-_IGNORED_FIELDS = ("recorded_at", "by", "backend", "source", "was", "now")
+_IGNORED_FIELDS = ("recorded_at", "by", "backend", "source", "was", "now", "sig")
 
 
 @dataclass(frozen=True)

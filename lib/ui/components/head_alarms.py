@@ -9,6 +9,7 @@ from contextlib import suppress
 import streamlit as st
 
 from lib.backends.backend import Backend
+from lib.backends.call_deadline import has_waited_in_vain
 from lib.errors import BadInput, NotWritable, PodiumError
 from lib.ledger.entry.vocabulary import make_reason
 from lib.ledger.state.known_heads import HeadAlarm
@@ -43,13 +44,14 @@ def show_known_alarms() -> tuple[HeadAlarm, ...]:
 
 
 def refresh_alarms() -> tuple[HeadAlarm, ...]:
-    """Read again what is older than a minute, and give it; what was known, where the backend does not answer. Draws nothing."""
+    """Read again what is older than a minute, and give it; what was known, where the backend gives no answer. Draws nothing."""
     backend = _find_backend()
     if backend is None:
         return ()
     known_alarms = last_head_alarms(backend)
-    with suppress(PodiumError):  # the page says itself what does not answer
-        known_alarms[:] = [head_alarms(backend)]
+    if not has_waited_in_vain():
+        with suppress(PodiumError):  # the page says itself what does not answer
+            known_alarms[:] = [head_alarms(backend)]
     return known_alarms[0] if known_alarms else ()
 
 

@@ -72,7 +72,7 @@ def test_a_page_whose_model_does_not_come_in_shows_a_box_and_nothing_of_the_mode
     assert "Nothing was changed by this call" in page.error[0].value
     assert not page.table
     assert not page.dataframe
-    assert proxy.requests.count("GET model-versions/search") == 1
+    assert proxy.requests.count("GET model-versions/search") == 2, "for the place above the page, and for the page itself"
 
 
 @pytest.mark.slow
