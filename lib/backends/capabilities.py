@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lib.backends import dagshub
 from lib.backends.backend import Backend
+from lib.backends.database_errors import find_database_fault
 from lib.backends.mlflow_client import MLFLOW_VERSION_PATTERN, installed_mlflow_version
 from lib.backends.permissions import find_ledger_resource, find_missing_permission, read_user_name
 from lib.backends.rest_request import API_PATH, RestResponse, send_request
@@ -162,7 +163,7 @@ def _file_write_access(path: Path) -> Capability:
     try:
         take_write_lock(path, timeout_seconds=0.2)
     except sqlite3.OperationalError as error:
-        if "locked" not in str(error):
+        if find_database_fault(error) != "busy":
             return Capability(is_available=False, explanation=f"{path.name} cannot be written ({error}).", fallback=_READING_ONLY)
     return _AVAILABLE
 

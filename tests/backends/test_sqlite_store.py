@@ -11,15 +11,9 @@ from mlflow import MlflowClient
 
 from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend, sqlite_backend
-from lib.backends.sqlite_store import (
-    SchemaStatus,
-    backup,
-    ensure_database,
-    migrate,
-    read_schema_status,
-    require_database_file,
-    require_readable,
-)
+from lib.backends.sqlite_schema import SchemaStatus, read_schema_status
+from lib.backends.sqlite_store import ensure_database, require_database_file, require_readable
+from lib.backends.sqlite_upgrade import backup, migrate
 from lib.errors import ActionRefused, BackendError, Busy, NotFound, NotWritable
 
 
@@ -63,7 +57,7 @@ def test_a_half_made_file_of_a_killed_process_does_no_harm(tmp_path):
 
 
 def test_a_locked_file_is_busy(fresh_store, monkeypatch):
-    monkeypatch.setattr("lib.backends.sqlite_store.BUSY_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("lib.backends.sqlite_schema.BUSY_TIMEOUT_SECONDS", 0.1)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as other:
         other.execute("begin exclusive")
         with pytest.raises(Busy):

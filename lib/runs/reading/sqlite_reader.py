@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lib.backends.backend import Backend
+from lib.backends.database_errors import database_error, find_database_fault
 from lib.backends.mlflow_client import relaxed_gc
-from lib.errors import Busy
 from lib.runs.reading.registered_versions import VersionOrigin, versions_by_run
 from lib.runs.table.frames import RunColumns
 from lib.runs.table.types import CONTEXT_TAG, LIFECYCLES_BY_FILTER, RegisteredVersion, Search
@@ -89,8 +89,8 @@ def query_sqlite(backend: Backend, query: Callable[[sqlite3.Connection], Result]
         with relaxed_gc(), read_transaction(backend.path) as db:
             return query(db) if is_known_schema(db) else None
     except sqlite3.Error as error:
-        if "locked" in str(error):
-            raise Busy("The database is locked by another program.", next="Wait a moment, then try again.") from error
+        if find_database_fault(error) == "busy":
+            raise database_error("busy") from error
         return None
 
 
