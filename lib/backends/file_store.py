@@ -49,8 +49,8 @@ class _DamageLog:
 
     def note(self, folder: Path, error: BaseException) -> DamagedFolder:
         damaged = DamagedFolder(folder, _describe_damage(folder, error))
-        if (found := getattr(self.thread, "damaged", None)) is not None:
-            found[folder] = damaged
+        if (damaged_by_path := getattr(self.thread, "damaged", None)) is not None:
+            damaged_by_path[folder] = damaged
         return damaged
 
     def leaves_out(self, folder: str | Path) -> bool:
@@ -73,7 +73,11 @@ class _DamageLog:
 def damaged_folders(folder: Path | None = None) -> tuple[DamagedFolder, ...]:
     """What the last searches of a store left out, or of all stores that this process opened."""
     logs = [log for path, log in list(_STORES.items()) if folder is None or path == folder]
-    return tuple(sorted({damaged for log in logs for found in list(log.folders.values()) for damaged in found.values()}))
+    return tuple(
+        sorted(
+            {damaged for log in logs for damaged_by_path in list(log.folders.values()) for damaged in damaged_by_path.values()}
+        )
+    )
 
 
 def tolerate_damage(client: "MlflowClient", folder: Path) -> None:
@@ -140,13 +144,13 @@ def _repeat_without_damage(log: _DamageLog, store: Any, name: str) -> None:
 
     @functools.wraps(method)
     def search(*args: Any, **options: Any) -> Any:
-        with log.searching(name) as found:
+        with log.searching(name) as damaged_by_path:
             while True:
-                count = len(found)
+                count = len(damaged_by_path)
                 try:
                     return method(*args, **options)
                 except DamagedFolderError:
-                    if len(found) == count:
+                    if len(damaged_by_path) == count:
                         raise
 
     setattr(store, name, search)

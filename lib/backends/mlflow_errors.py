@@ -123,7 +123,8 @@ def to_podium_error(code: str, message: str, subject: str = "") -> PodiumError:
         return database_error(fault)
     match code:
         case "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND":
-            return NotFound(f"{resource} was not found.", next="It may have been deleted or renamed.")
+            means = f"MLflow reported: {text.rstrip('.')}. Nothing was changed." if text else "Nothing was changed."
+            return NotFound(f"{resource} was not found.", means=means, next="It may have been deleted or renamed.")
         case "TEMPORARILY_UNAVAILABLE":
             return Busy("The database is locked by another program.", next="Wait a moment, then try again.")
         case "PERMISSION_DENIED" | "UNAUTHENTICATED":

@@ -86,7 +86,7 @@ def find_interrupted_upgrade(path: Path) -> Path | None:
     try:
         document = json.loads(record.read_text(encoding="utf-8"))
         copy, target_revision = path.with_name(document["copy"]), document["target_revision"]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackendError(
@@ -132,8 +132,6 @@ def mlflow_revisions() -> tuple[str, set[str]]:
 def translate_sqlite_error(path: Path, error: sqlite3.Error) -> PodiumError:
     """The PodiumError for what SQLite says about a file. One in WAL mode needs a writable folder even to be read."""
     fault = find_database_fault(error)
-    if fault == "busy":
-        return Busy(f"{path.name} is locked by another program.", next="Close that program, then try again.")
     if fault in ("unopenable", "read_only"):
         if _is_in_wal_mode(path):
             return NotWritable(

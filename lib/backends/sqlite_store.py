@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 from lib.backends import sqlite_schema
-from lib.backends.backend import SQLITE_PREFIX, Backend
+from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.database_errors import database_error, find_database_fault
 from lib.backends.sqlite_schema import (
     lock_for_change,
@@ -138,7 +138,7 @@ def _create_tables(temporary: Path, backend: Backend) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        store = SqlAlchemyStore(SQLITE_PREFIX + str(temporary), str(backend.artifact_folder))
+        store = SqlAlchemyStore(sqlite_backend(temporary).uri, str(backend.artifact_folder))
     except (SQLAlchemyError, MlflowException, CommandError) as error:
         if (fault := find_database_fault(error)) is not None:
             raise database_error(fault, temporary.name) from error

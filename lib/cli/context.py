@@ -50,6 +50,7 @@ class CommandContext:
         Raises NotFound for a missing database, NeedsMigration for an older one unless `--migrate` was given.
         """
         from lib.backends.mlflow_client import probe
+        from lib.backends.registry_uri import find_registry_conflict
         from lib.backends.sqlite_store import ensure_database, require_database_file
         from lib.backends.sqlite_upgrade import migrate, restore_backup
 
@@ -67,6 +68,8 @@ class CommandContext:
                 raise
             click.echo(f"The database was copied to {migrate(backend, clock())} and then migrated.", err=True)
         probe(backend)
+        if conflict := find_registry_conflict(os.environ, backend):
+            click.echo(f"podium: {conflict}", err=True)
         return backend
 
     def open_writer(self) -> "Writer":

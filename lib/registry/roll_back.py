@@ -7,15 +7,22 @@ from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer
 from lib.registry.lineage import has_model_files
 from lib.registry.model_status import ModelStatus
-from lib.registry.promote import MoveRequest, MoveResult, move_version, require_version
+from lib.registry.promote import MoveRequest, MoveResult, move_version
+from lib.registry.reader import read_snapshot
 from lib.registry.reconcile import sync_model_status
+from lib.registry.snapshot import require_version
 
 
 def rollback_target(writer: Writer, status: ModelStatus) -> str | None:
     """The last *other* holder of Production that still exists with its model files; None when there is none."""
     current_holders = status.snapshot.slot_states["production"].holders
     candidates = dict.fromkeys(reversed(_production_history(status.state)))
-    existing = (number for number in candidates if number not in current_holders and number in status.snapshot.versions)
+    versions = status.snapshot.versions
+    existing = (
+        number
+        for number in candidates
+        if number not in current_holders and number in versions and versions[number].registration == "READY"
+    )
     return next((number for number in existing if has_model_files(writer.backend, status.snapshot.model, number)), None)
 
 
@@ -24,6 +31,8 @@ def roll_back(writer: Writer, model: str, reason: Reason, to_version: str | None
 
     Raises ActionRefused when there is none, or when `to_version` never was in Production or has lost its files.
     """
+    if to_version:
+        require_version(read_snapshot(writer.backend, model), to_version)
     status = sync_model_status(writer, model)
     target = to_version or rollback_target(writer, status)
     if target is None:

@@ -2,6 +2,7 @@
 such an upgrade broke off, the copy put back.
 """
 
+import shlex
 import shutil
 import sqlite3
 from contextlib import closing
@@ -48,7 +49,7 @@ def _preview(context: FixContext, _: FixOffer) -> FixPreview:
             "Runs, models and files stay as they are; they are counted before and after.",
             "The older MLflow cannot open this file any more. It can open the copy.",
         ),
-        (Snippet(f"mlflow db upgrade sqlite:///{path}", "bash"),),
+        (Snippet(f"mlflow db upgrade {shlex.quote(context.backend.uri)}", "bash"),),
         "Stop Podium, put the upgraded file aside, and give the copy its name.",
     )
 

@@ -59,10 +59,11 @@ _MODELS = """
     FROM chosen c
     CROSS JOIN inputs i ON i.source_type = 'RUN_OUTPUT' AND i.source_id = c.run_uuid AND i.destination_type = 'MODEL_OUTPUT'
     ORDER BY c.rowid, i.step DESC, i.destination_id"""
-_VERSIONS = """
-    SELECT name, version, current_stage, run_id, source FROM model_versions
-    WHERE current_stage <> 'Deleted_Internal'
+MODEL_VERSIONS = """
+    model_versions WHERE current_stage <> 'Deleted_Internal'
     AND name NOT IN (SELECT name FROM model_version_tags WHERE key = 'mlflow.prompt.is_prompt' AND value = 'true')"""
+"""The versions of models: the table holds those of prompts and deleted ones, too."""
+_VERSIONS = f"SELECT name, version, current_stage, run_id, source FROM {MODEL_VERSIONS}"  # noqa: S608 - text of our own
 
 Result = TypeVar("Result")
 

@@ -4,6 +4,7 @@ A missing local file is made, an older one waits for consent, a dead server is t
 every case. Nothing opens a database here before `lib.backends.sqlite_store` has looked at it read-only.
 """
 
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import streamlit as st
 from lib.backends import mlflow_client, sqlite_schema, sqlite_store, sqlite_upgrade
 from lib.backends.backend import Backend
 from lib.backends.credentials import find_credential
+from lib.backends.registry_uri import REGISTRY_ADVICE, find_registry_conflict
 from lib.errors import ActionRefused, NeedsMigration, PodiumError, SignInRequired, UpgradeInterrupted
 from lib.text import format_large_size
 from lib.ui.app.backend_selection import current_backend_name, default_backend, switch_backend
@@ -74,6 +76,13 @@ def ensure_backend_ready() -> bool:
         else:
             _show_backend_problem(backend, ping.problem)
     return False
+
+
+def show_registry_conflict() -> None:
+    """Say above every page that the environment names another registry than the one shown."""
+    with suppress(PodiumError):
+        if conflict := find_registry_conflict(os.environ, current_backend()):
+            st.warning(f"{escape(conflict)} {escape(REGISTRY_ADVICE)}", icon=":material/warning:")
 
 
 def _show_no_backend(error: PodiumError) -> None:

@@ -21,6 +21,7 @@ st.logo(str(STATIC_FOLDER / "logo.svg"), icon_image=str(STATIC_FOLDER / "mark.sv
 page = navigation.show_navigation()
 sync_backend_with_url()
 with single_wait():
+    backend_gate.show_registry_conflict()
     if page.url_path in UNGATED_PAGES:
         backend_gate.show_sidebar_status()
         with alarms_above_page(), error_boundary():
