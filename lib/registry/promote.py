@@ -17,7 +17,7 @@ from lib.ledger.state.replay import BookState, DesiredHolder, is_fulfilled
 from lib.ledger.storage.book import Writer, append, read_book
 from lib.registry.change_recorder import append_registered
 from lib.registry.convergence import carry_out, find_overtaking_intent
-from lib.registry.model_status import ModelStatus
+from lib.registry.model_status import ModelStatus, explain_recorded
 from lib.registry.move_plan import PREVIEW_ID, Move, add_preview_intent, preview_intent
 from lib.registry.permission_check import require_move_permission
 from lib.registry.reader import read_snapshot
@@ -77,11 +77,13 @@ def move_version(writer: Writer, request: MoveRequest) -> MoveResult:
     """
     _require_existing_version(writer.backend, request)
     status = sync_model_status(writer, request.model)
-    version = target_version(status.state, status.snapshot, request)
-    _require_ready(version, request)
+    with explain_recorded(status):
+        version = target_version(status.state, status.snapshot, request)
+        _require_ready(version, request)
     if _is_already_done(status, request):
         return MoveResult(request.model, request.version, version.stage, request.to_stage, "unchanged")
-    _require_decidable(status.state, status, request)
+    with explain_recorded(status):
+        _require_decidable(status.state, status, request)
     if request.version not in status.state.registered_versions and request.version in status.snapshot.versions:
         append_registered(writer, status, version, UNKNOWN_ACTOR)
     require_move_permission(writer.backend, request.model, preview_moves(status, request, writer))

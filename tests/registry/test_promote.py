@@ -268,6 +268,17 @@ def test_a_version_that_is_not_there_is_refused_before_a_record_begins(fresh_sto
     assert read_book_state(fresh_store, "wine") is None
 
 
+def test_a_refusal_after_a_record_began_does_not_say_that_nothing_was_changed(fresh_store):
+    make_registered_model(fresh_store)
+    against_another = move_request("1", expected_holder="3")
+    with pytest.raises(ActionRefused, match="No version was moved.*brought up to date") as refused:
+        move_version(make_writer(fresh_store), against_another)
+    assert refused.value.title == "Refused, and no version was moved"
+    with pytest.raises(ActionRefused, match="Nothing was changed"):
+        move_version(make_writer(fresh_store), against_another)
+    assert entry_types(fresh_store) == ["OPENED"]
+
+
 @pytest.mark.parametrize(("status", "reason"), [("FAILED_REGISTRATION", "failed"), ("PENDING_REGISTRATION", "still being")])
 def test_a_version_without_its_files_is_not_promoted_and_may_be_archived(fresh_store, status, reason):
     make_registered_model(fresh_store, versions=2)
