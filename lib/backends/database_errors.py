@@ -76,6 +76,11 @@ def find_fault_in_text(message: str) -> DatabaseFault | None:
     return _POSTGRESQL_CLASSES.get(error_class) or (_MYSQL_CODES.get(int(number[1])) if number else None)
 
 
+def is_driver_message(message: str) -> bool:
+    """Whether a text is that of an error of a database's driver."""
+    return _DRIVER_MESSAGE.search(message) is not None
+
+
 def database_error(fault: DatabaseFault, name: str = "") -> PodiumError:
     """What a person reads about a fault; `name` is that of the database's file, where it is known."""
     subject = name or "The database"

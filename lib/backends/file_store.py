@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from mlflow.exceptions import MissingConfigException, MlflowException
+from mlflow.store.model_registry.file_store import FileModelVersion
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -92,6 +93,7 @@ def tolerate_damage(client: "MlflowClient", folder: Path) -> None:
     _guard(log, tracking, "_get_run_from_info", run_folder)
     _guard(log, tracking, "_get_experiment", lambda experiment_id, *_: _experiment_folder(folder, experiment_id))
     _guard(log, registry, "_get_registered_model_from_path", Path)
+    registry._get_file_model_version_from_dir = functools.partial(_read_version, registry)  # noqa: SLF001
     _guard(log, registry, "_get_file_model_version_from_dir", Path)
     _filter_list(tracking, "_list_run_infos", lambda info: not log.leaves_out(run_folder(info)))
     _filter_list(registry, "_get_all_registered_model_paths", lambda path: not log.leaves_out(path))
@@ -121,6 +123,17 @@ def _guard(log: _DamageLog, store: Any, name: str, find_folder: Callable[..., Pa
             raise DamagedFolderError(log.note(find_folder(*args, **options), error)) from error
 
     setattr(store, name, read)
+
+
+def _read_version(registry: Any, folder: str) -> FileModelVersion:
+    """A version from its folder, without the metrics of its logged model.
+
+    MLflow asks for those through a client of its default store, and so makes a database in the current folder.
+    """
+    metadata = registry._read_yaml(folder, registry.META_DATA_FILE_NAME)  # noqa: SLF001
+    metadata["tags"] = registry._get_model_version_tags_from_dir(folder)  # noqa: SLF001
+    metadata["aliases"] = registry._get_model_version_aliases(folder)  # noqa: SLF001
+    return FileModelVersion.from_dictionary(metadata)
 
 
 def _filter_list(store: Any, name: str, is_wanted: Callable[[Any], bool]) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lib.backends.call_deadline import TIMEOUT_PHRASE
-from lib.backends.database_errors import database_error, find_database_fault, find_fault_in_text
+from lib.backends.database_errors import database_error, find_database_fault, find_fault_in_text, is_driver_message
 from lib.errors import BackendError, BadInput, Busy, DamagedEntry, NoAnswer, NotFound, NotWritable, PodiumError, Unreachable
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ _UNKNOWN_ENDPOINT = re.compile(r"unsupported endpoint|'detail': 'Not Found'", re
 _ENDPOINT = re.compile(r"/mlflow/([a-z-]+(?:/[a-z-]+)?)(?=[/?]|$)")
 _SEARCH_PATH = re.compile(r"/(search|get-history-bulk)(\?|$)")
 """Calls that only ask, although they are sent as POST."""
+_FAILED_REQUEST = re.compile(r"API request to \S+ failed with (timeout )?exception ")
+"""How MLflow's client begins when it got no answer, for an error that comes without its cause."""
 _ERROR_STATUS = re.compile(r"too many (\d{3}) error responses")
 
 
@@ -125,7 +127,7 @@ def to_podium_error(code: str, message: str, subject: str = "") -> PodiumError:
         case "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND":
             means = f"MLflow reported: {text.rstrip('.')}. Nothing was changed." if text else "Nothing was changed."
             return NotFound(f"{resource} was not found.", means=means, next="It may have been deleted or renamed.")
-        case "TEMPORARILY_UNAVAILABLE":
+        case "TEMPORARILY_UNAVAILABLE" if not is_driver_message(text):  # MLflow's code for whatever a driver calls operational
             return Busy("The database is locked by another program.", next="Wait a moment, then try again.")
         case "PERMISSION_DENIED" | "UNAUTHENTICATED":
             return NotWritable(f"The server does not allow this: {text}", next="Ask its administrator for the right to write.")
@@ -151,7 +153,7 @@ def _unexpected_error(code: str, message: str) -> BackendError:
             means="It is older than the MLflow here, or leaves this out. Nothing was changed.",
             next="Look at what this backend can do.",
         )
-    if "Max retries" in message or "Connection" in message or "timeout exception" in message:
+    if _FAILED_REQUEST.match(message):
         return Unreachable(
             "The server stopped answering.",
             means="It is not certain whether anything was changed.",

@@ -101,6 +101,14 @@ def test_a_sound_store_has_no_damage_and_a_mended_file_is_shown_again(store):
     assert damaged_folders(store.folder) == ()
 
 
+def test_reading_makes_no_database_in_the_current_folder(store, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert "second-model: 1 versions" in run_podium(store, "models").stdout
+    assert [*(tmp_path / "here").iterdir()] == []
+
+
 def test_a_damaged_run_asked_for_by_its_id_says_which_file(store):
     folder = damage(store, "run", b"")
     with pytest.raises(DamagedEntry, match=rf"{folder.name} cannot be read: meta.yaml is empty"), translate_errors("The run"):

@@ -271,7 +271,7 @@ def test_a_version_that_is_not_there_is_refused_before_a_record_begins(fresh_sto
 def test_a_refusal_after_a_record_began_does_not_say_that_nothing_was_changed(fresh_store):
     make_registered_model(fresh_store)
     against_another = move_request("1", expected_holder="3")
-    with pytest.raises(ActionRefused, match="No version was moved.*brought up to date") as refused:
+    with pytest.raises(ActionRefused, match=r"No version was moved.*brought up to date") as refused:
         move_version(make_writer(fresh_store), against_another)
     assert refused.value.title == "Refused, and no version was moved"
     with pytest.raises(ActionRefused, match="Nothing was changed"):
