@@ -6,9 +6,8 @@ deep link on a cold server run a page without its shell.
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import Route
 
-from lib.ui.app.lifespan import lifespan, readyz, redirect_to_front_page
+from lib.ui.app.lifespan import lifespan, own_routes
 from lib.ui.app.page_links import SHELL_SCRIPT
 from lib.ui.app.preload import PreloadMiddleware
 from lib.ui.app.security_headers import SecurityHeadersMiddleware
@@ -17,7 +16,7 @@ from lib.ui.components.error_box import show_crash_box
 app = st.App(
     SHELL_SCRIPT,
     lifespan=lifespan,
-    routes=[Route("/readyz", readyz), Route("/overview", redirect_to_front_page)],
+    routes=own_routes(str(st.get_option("server.baseUrlPath") or "")),
     middleware=[Middleware(SecurityHeadersMiddleware), Middleware(PreloadMiddleware)],
     on_script_error=show_crash_box,
 )

@@ -8,12 +8,15 @@
     │   └── RecordInDoubt          a record may not be the one that this Podium saw before
     └── BackendError               the store of runs and models has a problem
         ├── Unreachable            no answer, not MLflow, or no sign-in that the server accepts
+        │   ├── SignInRequired     it asks for a sign-in, and there is none
         │   └── NoAnswer           a call was sent and not answered: whether it was carried out may be unknown
         ├── SignInRejected         DagsHub does not accept the token
+        ├── DamagedEntry           a file of the store cannot be read; the rest can
         ├── Busy                   the database is locked
         ├── NotWritable            a file, a folder or a database cannot be written
         │   └── MissingPermission  the server grants this user too little
-        └── NeedsMigration         opening the database would change its schema
+        ├── NeedsMigration         opening the database would change its schema
+        └── UpgradeInterrupted     an upgrade of the database broke off, and its complete copy is there
 
 A foreign exception is translated once, where it enters (MLflow's in `backends.mlflow_errors`). Pages and the command line show
 `PodiumError` and let everything else crash, because everything else is a bug.
@@ -79,6 +82,10 @@ class Unreachable(BackendError):
     title = "The backend does not answer"
 
 
+class SignInRequired(Unreachable):
+    """The backend answers and asks for a sign-in; this person has not given one."""
+
+
 class NoAnswer(Unreachable):
     """A call was sent, and no answer came before its deadline or before the connection broke.
 
@@ -99,6 +106,12 @@ class SignInRejected(BackendError):
     """DagsHub answers and does not accept this person's token."""
 
     title = "The sign-in was not accepted"
+
+
+class DamagedEntry(BackendError):
+    """A file of an old file store is damaged. It is left out of every list, and named."""
+
+    title = "A file of the store is damaged"
 
 
 class Busy(BackendError):
@@ -127,3 +140,9 @@ class NeedsMigration(BackendError):
     """Opening this database would change its schema, and nobody has agreed to that."""
 
     title = "This database is older than MLflow here"
+
+
+class UpgradeInterrupted(BackendError):
+    """An upgrade of a database broke off, so that no MLflow can open it; the complete copy from before can be put back."""
+
+    title = "An upgrade broke off"

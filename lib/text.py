@@ -5,6 +5,7 @@ What a page needs on top (no-break spaces, Markdown) is in `ui.components.format
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 CONTROLS = r"\x00-\x1f\x7f"
 """ASCII control characters, tabs and line ends included."""
@@ -35,6 +36,11 @@ def clean_text(text: str) -> str:
 def format_count(number: int, singular: str, plural: str = "") -> str:
     """ "1 run", "24,000 runs"; the plural is the singular with an s unless it is given."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def format_day(at: date) -> str:
+    """A day for people: 16 Jan 2023. Not by %-d, which Windows does not know."""
+    return f"{at.day} {at:%b %Y}"
 
 
 def format_size(size: int) -> str:

@@ -28,6 +28,7 @@ from tests.support import install_browser
 from tests.support.auth_server import Signed, serve_with_users
 from tests.support.browser import Driver, Process, launch, serve_mlflow, serve_podium
 from tests.support.dagshub_server import DagsHub, reset_site, serve_dagshub
+from tests.support.older_database import REVISION_BEFORE_SECRETS, create_older_database
 
 atexit.register(shutil.rmtree, os.environ["PODIUM_HOME"], ignore_errors=True)
 TIMEOUT_SECONDS = 60
@@ -65,6 +66,17 @@ def empty_database(shared_folder: Path) -> Path:
     database = shared_folder / "template" / "mlflow.db"
     with FileLock(shared_folder / "template.lock"):
         ensure_database(sqlite_backend(database))
+    return database
+
+
+@pytest.fixture(scope="session")
+def older_database(shared_folder: Path) -> Path:
+    """A database as an MLflow some months older left it, made by MLflow's own migrations."""
+    database = shared_folder / "older" / "mlflow.db"
+    with FileLock(shared_folder / "older.lock"):
+        if not database.exists():
+            database.parent.mkdir()
+            create_older_database(database, REVISION_BEFORE_SECRETS)
     return database
 
 

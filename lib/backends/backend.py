@@ -1,19 +1,29 @@
-"""A backend as a frozen value, and which one an address or an environment names. Pure."""
+"""A backend as a frozen value, and which one an address or an environment names. Pure.
+
+Addresses of databases, SQLite's too, are read and written by SQLAlchemy's URL, because MLflow hands them to it; those of servers and folders
+by urllib. An address with an @ that does not end the sign-in is refused, because the two would find another host in it.
+"""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from lib.errors import BadInput
 
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
 BackendKind = Literal["sqlite", "server", "file", "database"]
 SQLITE_PREFIX = "sqlite:///"
 DATABASE_SCHEMES = ("postgresql", "mysql", "mssql")
+_SQLITE_OPTIONS = ("timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements")
+"""What SQLAlchemy passes on to Python's sqlite3; it would ignore any other."""
+_PASSWORD_HINT = "In a password, write %40 for @, %3A for :, %2F for / and %25 for %; or leave it out and sign in on Settings."
 _SECRET_OPTIONS = re.compile(r"(?i)(pass|pwd|secret|token|odbc_connect)")
 
 
@@ -23,17 +33,24 @@ class Backend:
 
     `uri` is both the tracking and the registry URI of the MLflow client. `kind` tells a local SQLite file, an HTTP server, a folder in
     MLflow's old file format, and another database. `principal` says as whom it is asked: the opaque name of a credential that this
-    process holds (`credentials`), empty for nobody. It belongs to the value, so no cache mixes what two people may see.
+    process holds (`credentials`), empty for nobody. It belongs to the value, so no cache mixes what two people may see. `options` are
+    those of a SQLite address, such as timeout=30; they reach MLflow and do not make it another store.
     """
 
     uri: str
     kind: BackendKind
     principal: str = field(default="", repr=False)
+    options: str = ""
 
     @property
     def path(self) -> Path | None:
         """The absolute path of the database file; None for everything but a local SQLite file."""
-        return Path(self.uri.removeprefix(SQLITE_PREFIX)) if self.kind == "sqlite" else None
+        return Path(unquote(self.uri.removeprefix(SQLITE_PREFIX))) if self.kind == "sqlite" else None
+
+    @property
+    def address(self) -> str:
+        """The URI with its options, as MLflow is to open it."""
+        return f"{self.uri}?{self.options}" if self.options else self.uri
 
     @property
     def artifact_folder(self) -> Path | None:
@@ -68,8 +85,11 @@ class Backend:
 
 
 def sqlite_backend(path: Path) -> Backend:
-    """The backend of a local SQLite file; a relative path is taken from the current folder."""
-    return Backend(SQLITE_PREFIX + str(path.absolute()), "sqlite")
+    """The backend of a local SQLite file; a relative path is taken from the current folder.
+
+    Only what SQLAlchemy would not read as itself is quoted, so that the URI of most files is their path.
+    """
+    return Backend(SQLITE_PREFIX + str(path.absolute()).replace("%", "%25").replace("?", "%3F"), "sqlite")
 
 
 def parse_backend(uri: str, folder: Path) -> Backend:
@@ -80,15 +100,18 @@ def parse_backend(uri: str, folder: Path) -> Backend:
     """
     text = uri.strip()
     if text.startswith(SQLITE_PREFIX) and len(text) > len(SQLITE_PREFIX):
-        return sqlite_backend(folder / unquote(text.removeprefix(SQLITE_PREFIX)))
+        return _parse_sqlite_address(text, folder)
     parts = _split_address(text)
     if parts.scheme in ("http", "https") and parts.hostname:
         host = parts.netloc.rpartition("@")[2]
         return Backend(urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", "")), "server")
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and len(parts.path) > 1:
+        if parts.query or parts.fragment:
+            raise BadInput(f"{text[:120]} is not the address of a folder.", next="Write %23 for # and %3F for ?.")
         return Backend(Path(url2pathname(parts.path)).absolute().as_uri(), "file")
     if parts.scheme.partition("+")[0] in DATABASE_SCHEMES and parts.hostname:
-        return Backend(urlunsplit(parts._replace(netloc=_without_password(parts.netloc))), "database")
+        url = _sqlalchemy_url(text).set(password=None)
+        return Backend(url.render_as_string(hide_password=False), "database")
     raise _unknown_backend_error(text, parts.scheme)
 
 
@@ -129,20 +152,22 @@ def backend_from_environment(environment: Mapping[str, str], project: Path) -> B
 
 
 def _split_address(text: str) -> SplitResult:
-    """The parts of an address. Raises BadInput for open brackets, a port that is no number, and a secret among the options."""
-    authority = text.partition("://")[2].partition("/")[0]
+    """The parts of an address. Raises BadInput for open brackets, a port that is no number, an @ that does not end the sign-in, and a
+    secret among the options."""
     try:
         parts = urlsplit(text)
         is_valid = parts.port is None or bool(parts.hostname)
     except ValueError:
         is_valid = False
     if not is_valid:
-        has_late_at_sign = "@" in text and "@" not in authority
         raise BadInput(
             f"{_without_sign_in(text)} is not an address: what stands after the colon is no port.",
-            next="In a password, write %40 for @, %3A for :, %2F for / and %25 for %; or leave it out and sign in on Settings."
-            if has_late_at_sign or "@" in authority
-            else "Write the port as a number, such as http://host:5000.",
+            next=_PASSWORD_HINT if "@" in text else "Write the port as a number, such as http://host:5000.",
+        )
+    if "://" in text and parts.scheme != "file" and text.count("@") > int("@" in parts.netloc):
+        raise BadInput(
+            f"{parts.scheme}://…{text.rpartition('@')[2].partition('/')[0][:60]} is not an address: an @ stands where none can be.",
+            next=_PASSWORD_HINT,
         )
     if parts.scheme.partition("+")[0] in DATABASE_SCHEMES and _SECRET_OPTIONS.search(parts.query):
         raise BadInput(
@@ -152,9 +177,42 @@ def _split_address(text: str) -> SplitResult:
     return parts
 
 
-def _without_password(netloc: str) -> str:
-    user, separator, host = netloc.rpartition("@")
-    return user.partition(":")[0] + separator + host
+def _parse_sqlite_address(text: str, folder: Path) -> Backend:
+    """The backend of sqlite:///path?options, as SQLAlchemy reads it. Raises BadInput for what is no file, and for a bad option."""
+    url = _sqlalchemy_url(text)
+    database = url.database or ""
+    if database == ":memory:" or database.startswith("file:"):
+        raise BadInput(
+            f"{text[:120]} is not a file that Podium can open.", next="Name the file itself: sqlite:///path/to/mlflow.db."
+        )
+    unknown = [name for name in url.query if name not in _SQLITE_OPTIONS]
+    try:
+        url.get_dialect()().create_connect_args(
+            url.set(query={name: url.query[name] for name in _SQLITE_OPTIONS if name in url.query})
+        )
+    except (ValueError, TypeError) as error:
+        raise BadInput(
+            f"The options of {text[:120]} cannot be used: {error}.", next="Write numbers as digits: ?timeout=30."
+        ) from error
+    if unknown:
+        raise BadInput(
+            f"SQLite has no option {unknown[0][:60]}.", next=f"It has {', '.join(_SQLITE_OPTIONS)}. In a path, write %3F for ?."
+        )
+    return replace(sqlite_backend(folder / database), options=text.partition("?")[2])
+
+
+def _sqlalchemy_url(text: str) -> "URL":
+    """An address as SQLAlchemy reads it. Raises BadInput."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(text)
+    except (ArgumentError, ValueError) as error:
+        raise BadInput(
+            f"{_without_sign_in(text)} is not the address of a database.",
+            next="Write it as scheme://user@host:5432/database.",
+        ) from error
 
 
 def _unknown_backend_error(text: str, scheme: str) -> BadInput:

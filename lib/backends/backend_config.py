@@ -161,7 +161,7 @@ def _parse_entry(name: str, entry: Any, folder: Path) -> ConfiguredBackend:
 
 def _stored_uri(uri: str, backend: Backend) -> str:
     """The address to be stored: a relative file is made absolute, a query that could hold a token is left out."""
-    return uri if backend.kind == "database" else backend.uri
+    return uri if backend.kind == "database" else backend.address
 
 
 def _require_changeable(file: Path) -> BackendConfig:

@@ -5,18 +5,20 @@ missing has the reason and what Podium does instead.
 """
 
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib.backends import dagshub
 from lib.backends.backend import Backend
+from lib.backends.database_errors import find_database_fault
+from lib.backends.length_limits import LengthLimits, length_limits
 from lib.backends.mlflow_client import MLFLOW_VERSION_PATTERN, installed_mlflow_version
 from lib.backends.permissions import find_ledger_resource, find_missing_permission, read_user_name
+from lib.backends.registry_uri import REGISTRY_ADVICE, find_registry_conflict
 from lib.backends.rest_request import API_PATH, RestResponse, send_request
 from lib.backends.sqlite_store import take_write_lock
 from lib.errors import PodiumError
@@ -47,15 +49,6 @@ class Capability:
     def summary(self) -> str:
         """Explanation and fallback as one text; empty when nothing is missing."""
         return " ".join(part for part in (self.explanation, self.fallback) if part)
-
-
-@dataclass(frozen=True)
-class LengthLimits:
-    """How many characters fit. `is_known`: the limits of a known version, else the smallest of any version."""
-
-    param: int
-    version_tag: int
-    is_known: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,6 +94,8 @@ def read_capabilities(backend: Backend) -> Capabilities:
 def refresh_capabilities(backend: Backend) -> Capabilities:
     """Ask again, whatever is cached. Raises Unreachable when a server does not answer."""
     capabilities = _read_server_capabilities(backend) if backend.kind == "server" else _read_store_capabilities(backend)
+    if conflict := find_registry_conflict(os.environ, backend):
+        capabilities = replace(capabilities, ledger_access=_refused_access(conflict))
     _CACHE[backend] = (time.monotonic(), capabilities)
     return capabilities
 
@@ -108,17 +103,6 @@ def refresh_capabilities(backend: Backend) -> Capabilities:
 def forget_capabilities(backend: Backend) -> None:
     """Forget the cached answer: the backend has just given another."""
     _CACHE.pop(backend, None)
-
-
-def length_limits(version: str) -> LengthLimits:
-    """The limits of an MLflow version such as "3.17.2"; the smallest of any version when it is unknown. Pure."""
-    release = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-    if not release:
-        return LengthLimits(param=500, version_tag=5_000, is_known=False)
-    return LengthLimits(
-        param=6_000 if release >= (2, 8) else 500 if release >= (1, 28) else 250,
-        version_tag=100_000 if release >= (3, 1) else 5_000,
-    )
 
 
 def _read_store_capabilities(backend: Backend) -> Capabilities:
@@ -153,18 +137,20 @@ def _file_write_access(path: Path) -> Capability:
         return (
             _AVAILABLE
             if os.access(path.parent, os.W_OK)
-            else Capability(is_available=False, explanation=f"The folder of {path.name} cannot be written.")
+            else _refused_access(f"The folder of {path.name} cannot be written.", "")
         )
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
-        return Capability(
-            is_available=False, explanation=f"{path.name} or its folder may only be read by this account.", fallback=_READING_ONLY
-        )
+        return _refused_access(f"{path.name} or its folder may only be read by this account.", _READING_ONLY)
     try:
         take_write_lock(path, timeout_seconds=0.2)
     except sqlite3.OperationalError as error:
-        if "locked" not in str(error):
-            return Capability(is_available=False, explanation=f"{path.name} cannot be written ({error}).", fallback=_READING_ONLY)
+        if find_database_fault(error) != "busy":
+            return _refused_access(f"{path.name} cannot be written ({error}).", _READING_ONLY)
     return _AVAILABLE
+
+
+def _refused_access(explanation: str, fallback: str = REGISTRY_ADVICE) -> Capability:
+    return Capability(is_available=False, explanation=explanation, fallback=fallback)
 
 
 _ASK_ADMINISTRATOR = "Ask an administrator, or whoever manages it, for that right."

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from lib.backends.capabilities import Capabilities, Capability, LengthLimits
+from lib.backends.capabilities import Capabilities, Capability
+from lib.backends.length_limits import LengthLimits
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,15 @@ from lib.backends import call_deadline
 from lib.backends.backend import Backend
 from lib.backends.call_deadline import DeadlineExceeded
 from lib.backends.credentials import client_uri, find_credential, httpx_auth
-from lib.errors import BackendError, NotFound, Unreachable
+from lib.errors import BackendError, NotFound, SignInRequired, Unreachable
 
 HTTP_TIMEOUT_SECONDS = 2.0
 PROBE_DEADLINE_SECONDS = 4.0
 """How long a probe takes at most: name look-ups and trickling answers know no limit of their own."""
 PROBE_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
 ResultT = TypeVar("ResultT")
+_SIGN_IN_CODES = ("28P01", "28000", 1044, 1045, 18456)
+"""How PostgreSQL, MySQL and SQL Server number a refused user or password."""
 _DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 """From a module that SQLAlchemy asks for to the package that brings it, where their names differ."""
 
@@ -123,7 +125,7 @@ def _require_mlflow_response(backend: Backend, response: httpx.Response, *, has_
 def _sign_in_error(backend: Backend, status: int, *, has_credential: bool) -> Unreachable:
     credential = find_credential(backend)
     if not has_credential:
-        return Unreachable(
+        return SignInRequired(
             f"{backend.name} asks for a sign-in ({status}).",
             next="Sign in on Settings; for the command line set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
         )
@@ -188,12 +190,16 @@ def _probe_database(backend: Backend) -> None:
             f"Nobody knows this driver for {family}.", next="Leave out what follows the + in its address."
         ) from error
     except (SQLAlchemyError, ArgumentError) as error:
-        raise _database_error(backend, str(error)) from None  # its text could carry the address with the password
+        raise _database_error(backend, error) from None  # its text could carry the address with the password
     _require_current_schema(backend, tables, rows[0][0] if rows else "")
 
 
-def _database_error(backend: Backend, message: str) -> Unreachable:
-    if "password" in message or "denied" in message or "authentication" in message.lower():
+def _database_error(backend: Backend, error: Exception) -> Unreachable:
+    """By the driver's code. libpq gives psycopg2 none for a refused connection, so there its sentence must do."""
+    cause = getattr(error, "orig", None) or error
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or next(iter(cause.args), None)
+    is_refused = code in _SIGN_IN_CODES or "authentication failed" in str(cause)
+    if is_refused:
         return Unreachable(
             f"{backend.name} does not accept the user or the password.",
             next="Check the variable that the address names, or sign in again.",
@@ -202,7 +208,7 @@ def _database_error(backend: Backend, message: str) -> Unreachable:
 
 
 def _require_current_schema(backend: Backend, tables: set[str], revision: str) -> None:
-    from lib.backends.sqlite_store import compare_schema, older_schema_error
+    from lib.backends.sqlite_schema import compare_schema, older_schema_error
 
     if "experiments" not in tables:
         raise BackendError(
@@ -211,6 +217,11 @@ def _require_current_schema(backend: Backend, tables: set[str], revision: str) -
     status = compare_schema(revision)
     if status.state == "older":
         raise older_schema_error(backend.name, status, "Its administrator makes a copy and runs mlflow db upgrade.")
+    if status.state == "foreign":
+        raise BackendError(
+            f"{backend.name} holds tables of MLflow and the migrations of another program (schema {revision}).",
+            next="Its administrator keeps each program's tables in a database of its own.",
+        )
     if status.state == "newer":
         raise BackendError(
             f"{backend.name} was made by a newer MLflow (schema {revision}).", next="Install that newer MLflow here."

@@ -15,7 +15,7 @@ from base64 import b64encode
 from collections.abc import Generator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Literal, NoReturn
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 from weakref import WeakValueDictionary
 
 import httpx
@@ -89,11 +89,12 @@ class Credential:
 
     def client_uri(self) -> str:
         """The URI to hand to MLflow: for a server one that names the principal, for a database the one with its password."""
-        parts = urlsplit(self.uri)
-        host = parts.netloc.rpartition("@")[2]
         if self.uri.startswith("http"):
-            return urlunsplit(parts._replace(netloc=f"{self.principal}@{host}"))
-        return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{quote(self.__secret, safe='')}@{host}"))
+            parts = urlsplit(self.uri)
+            return urlunsplit(parts._replace(netloc=f"{self.principal}@{parts.netloc.rpartition('@')[2]}"))
+        from sqlalchemy.engine import make_url
+
+        return make_url(self.uri).set(password=self.__secret).render_as_string(hide_password=False)
 
 
 class _CredentialAuth(httpx.Auth):
@@ -179,7 +180,7 @@ def httpx_token_auth(backend: Backend, api_url: str) -> httpx.Auth | None:
 def client_uri(backend: Backend) -> str:
     """The URI that MLflow is given for a backend. It is never shown or recorded; see `request_auth`."""
     credential = find_credential(backend)
-    return credential.client_uri() if credential else backend.uri
+    return credential.client_uri() if credential else backend.address
 
 
 def take_from_environment(environment: MutableMapping[str, str], backend: Backend) -> Backend:
@@ -191,7 +192,7 @@ def take_from_environment(environment: MutableMapping[str, str], backend: Backen
     for name in (USER_VARIABLE, PASSWORD_VARIABLE, TOKEN_VARIABLE):
         environment.pop(name, None)
     if environment.get("MLFLOW_TRACKING_URI", "").strip():
-        environment["MLFLOW_TRACKING_URI"] = backend.uri
+        environment["MLFLOW_TRACKING_URI"] = backend.address
     if user_and_secret:
         store_credential(create_credential(backend, *user_and_secret, "environment"))
     return attach_credential(backend)
@@ -211,7 +212,7 @@ def _read_user_and_secret(environment: Mapping[str, str], backend: Backend) -> t
     if backend.kind == "database":
         password = password_in(address)
         secret = expand_variables(password) if _VARIABLE.search(password) else unquote(password)
-        return (urlsplit(backend.uri).username or "", secret) if password else None
+        return (unquote(urlsplit(backend.uri).username or ""), secret) if password else None
     if backend.kind != "server":
         return None
     if environment.get(USER_VARIABLE) and environment.get(PASSWORD_VARIABLE):

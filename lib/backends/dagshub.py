@@ -17,7 +17,7 @@ import httpx
 from lib.backends import connectivity
 from lib.backends.backend import Backend
 from lib.backends.credentials import Credential, attach_user, find_credential, httpx_token_auth
-from lib.errors import BadInput, NotFound, NotWritable, PodiumError, SignInRejected, Unreachable
+from lib.errors import BadInput, NotFound, NotWritable, PodiumError, SignInRejected, SignInRequired, Unreachable
 
 _DEFAULT_HOST_URL = "https://dagshub.com"
 _HOST_VARIABLE = "DAGSHUB_CLIENT_HOST"
@@ -87,7 +87,7 @@ def probe_repository(backend: Backend) -> None:
     try:
         connectivity.probe_backend(backend)
     except Unreachable as error:
-        if find_credential(backend) is None and "asks for a sign-in" in error.what:
+        if find_credential(backend) is None and isinstance(error, SignInRequired):
             raise _no_token_error(backend) from None
         seconds_left = connectivity.PROBE_DEADLINE_SECONDS - (time.monotonic() - started_at)
         if recent_error := _recent_error(backend):
@@ -196,8 +196,8 @@ def _not_dagshub_error(backend: Backend) -> Unreachable:
     return connectivity.unreachable_error(backend, "answers, but not as DagsHub does")
 
 
-def _no_token_error(backend: Backend) -> Unreachable:
-    return Unreachable(
+def _no_token_error(backend: Backend) -> SignInRequired:
+    return SignInRequired(
         f"{repository_of(backend)} on {backend.name} asks for a sign-in: there is no token.",
         next="Give a DagsHub token on Settings, or set DAGSHUB_USER_TOKEN before Podium is started.",
     )

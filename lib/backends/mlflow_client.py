@@ -49,6 +49,10 @@ def client(backend: Backend) -> "MlflowClient":
     uri = client_uri(backend)
     mlflow_client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     isolate_artifact_access(mlflow_client, uri)
+    if backend.folder is not None:
+        from lib.backends.file_store import tolerate_damage
+
+        tolerate_damage(mlflow_client, backend.folder)
     return mlflow_client
 
 

@@ -1,13 +1,19 @@
-"""MLflow's errors as ours: an exception is translated once, where it enters, by its `error_code` and by what the database said."""
+"""MLflow's errors as ours: an exception is translated once, where it enters, by its class, its `error_code` and that of the database.
+
+Libraries below MLflow raise errors of their own through it, above all while a store is opened or upgraded; those are translated too.
+"""
 
 import errno
 import re
+import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lib.backends.call_deadline import TIMEOUT_PHRASE
-from lib.errors import BackendError, BadInput, Busy, NoAnswer, NotFound, NotWritable, PodiumError, Unreachable
+from lib.backends.database_errors import database_error, find_database_fault, find_fault_in_text, is_driver_message
+from lib.errors import BackendError, BadInput, Busy, DamagedEntry, NoAnswer, NotFound, NotWritable, PodiumError, Unreachable
 
 if TYPE_CHECKING:
     from mlflow.exceptions import MlflowException
@@ -18,31 +24,61 @@ _UNKNOWN_ENDPOINT = re.compile(r"unsupported endpoint|'detail': 'Not Found'", re
 _ENDPOINT = re.compile(r"/mlflow/([a-z-]+(?:/[a-z-]+)?)(?=[/?]|$)")
 _SEARCH_PATH = re.compile(r"/(search|get-history-bulk)(\?|$)")
 """Calls that only ask, although they are sent as POST."""
+_FAILED_REQUEST = re.compile(r"API request to \S+ failed with (timeout )?exception ")
+"""How MLflow's client begins when it got no answer, for an error that comes without its cause."""
 _ERROR_STATUS = re.compile(r"too many (\d{3}) error responses")
-_DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
 def translate_errors(subject: str = "") -> Iterator[None]:
-    """Turn an MLflow exception into a PodiumError, once, where it enters. `subject` names what was asked for."""
+    """Turn an error that MLflow or a library below it raises into a PodiumError, once, where it enters. `subject` names what was asked for."""
     from mlflow.exceptions import MlflowException
 
     try:
         yield
     except MlflowException as error:
         raise translate_error(error, subject) from error
+    except _database_library_errors() as error:
+        raise _database_library_error(error) from error
     except OSError as error:
-        if error.errno in _DISK_FULL_ERRNOS:
-            raise to_podium_error("", "no space left") from error
+        if (fault := find_database_fault(error)) is not None:
+            raise database_error(fault) from error
         if error.errno == errno.EROFS:
             raise NotWritable("The disk may only be read.", next="Write to another folder, or mount it for writing.") from error
         raise
 
 
 def translate_error(error: "MlflowException", subject: str = "") -> PodiumError:
-    """The PodiumError for an MLflow exception: a call without an answer by the kind of its cause, anything else by its code."""
-    cause = unanswered_cause(error)
-    return to_podium_error(str(error.error_code), str(error), subject) if cause is None else _no_answer_error(cause)
+    """The PodiumError for an MLflow exception: a call without an answer and a fault of the database by the kind of its cause, anything
+    else by its code."""
+    if (damaged_folder := getattr(error, "damaged", None)) is not None:
+        return DamagedEntry(
+            f"{damaged_folder.path} cannot be read: {damaged_folder.reason}.",
+            means="MLflow cannot show what it holds. Everything else is there.",
+            next="Restore its meta.yaml from a backup, or move the folder out of the store.",
+        )
+    if (cause := unanswered_cause(error)) is not None:
+        return _no_answer_error(cause)
+    if (fault := find_database_fault(error)) is not None:
+        return database_error(fault)
+    return to_podium_error(str(error.error_code), str(error), subject)
+
+
+def _database_library_errors() -> tuple[type[Exception], ...]:
+    """The errors of the libraries below MLflow that are loaded: one that is not cannot have raised anything."""
+    names = (("sqlalchemy.exc", "SQLAlchemyError"), ("alembic.util.exc", "CommandError"))
+    return (sqlite3.Error, *(getattr(sys.modules[module], name) for module, name in names if module in sys.modules))
+
+
+def _database_library_error(error: Exception) -> PodiumError:
+    """The PodiumError for what SQLAlchemy, alembic or SQLite raised itself, without SQL and without addresses."""
+    if (fault := find_database_fault(error)) is not None:
+        return database_error(fault)
+    return BackendError(
+        f"The database reported: {_clean_message(str(getattr(error, 'orig', None) or error))}",
+        means="It is not certain whether anything was changed.",
+        next="Look again before you retry.",
+    )
 
 
 def unanswered_cause(error: "MlflowException") -> "RequestException | None":
@@ -85,12 +121,13 @@ def is_unknown_endpoint(error: "MlflowException") -> bool:
 def to_podium_error(code: str, message: str, subject: str = "") -> PodiumError:
     """The PodiumError for an MLflow `error_code`. The message is shortened and loses any password. Pure."""
     text, resource = _clean_message(message), subject or "What was asked for"
-    if (database_error := _database_error(text)) is not None:
-        return database_error
+    if (fault := find_fault_in_text(message)) is not None:
+        return database_error(fault)
     match code:
         case "RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND":
-            return NotFound(f"{resource} was not found.", next="It may have been deleted or renamed.")
-        case "TEMPORARILY_UNAVAILABLE":
+            means = f"MLflow reported: {text.rstrip('.')}. Nothing was changed." if text else "Nothing was changed."
+            return NotFound(f"{resource} was not found.", means=means, next="It may have been deleted or renamed.")
+        case "TEMPORARILY_UNAVAILABLE" if not is_driver_message(text):  # MLflow's code for whatever a driver calls operational
             return Busy("The database is locked by another program.", next="Wait a moment, then try again.")
         case "PERMISSION_DENIED" | "UNAUTHENTICATED":
             return NotWritable(f"The server does not allow this: {text}", next="Ask its administrator for the right to write.")
@@ -98,33 +135,6 @@ def to_podium_error(code: str, message: str, subject: str = "") -> PodiumError:
             return BadInput(text)
         case _:
             return _stalled_error(resource) if _is_stalled_download(message) else _unexpected_error(code, text)
-
-
-def _database_error(message: str) -> PodiumError | None:
-    """What the database itself complained about, whatever code MLflow gave it: it calls a full disk temporary. Pure."""
-    lower_text = message.lower()
-    if "disk is full" in lower_text or "no space left" in lower_text:
-        return NotWritable(
-            "The disk is full.",
-            means="What was to be written just now is not there; what was there before is whole.",
-            next="Make room on the disk that holds the database and its files, then do it again.",
-        )
-    if "readonly database" in lower_text or "read-only" in lower_text:
-        return NotWritable("The database cannot be written.", next="Check the rights of the file and its folder.")
-    if "database is locked" in lower_text or "database table is locked" in lower_text:
-        return Busy(
-            "The database is locked by another program.",
-            next="Close the program that has it open, or wait until it is done, then try again.",
-        )
-    if "unable to open database file" in lower_text:
-        return NotWritable("The database file cannot be opened.", next="Check that the file, its folder and the disk are there.")
-    if "disk i/o error" in lower_text or "malformed" in lower_text or "not a database" in lower_text:
-        return BackendError(
-            "The database file is damaged, or its disk is.",
-            means="Reading and writing it may fail at any time.",
-            next="Stop every program that uses it, copy the file to another disk, and go back to a backup if it cannot be opened.",
-        )
-    return None
 
 
 def _is_stalled_download(message: str) -> bool:
@@ -143,7 +153,7 @@ def _unexpected_error(code: str, message: str) -> BackendError:
             means="It is older than the MLflow here, or leaves this out. Nothing was changed.",
             next="Look at what this backend can do.",
         )
-    if "Max retries" in message or "Connection" in message or "timeout exception" in message:
+    if _FAILED_REQUEST.match(message):
         return Unreachable(
             "The server stopped answering.",
             means="It is not certain whether anything was changed.",

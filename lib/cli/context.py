@@ -3,10 +3,12 @@
 import functools
 import getpass
 import json
+import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,12 +31,13 @@ EXIT_FINDINGS = 3
 
 @dataclass(frozen=True)
 class CommandContext:
-    """The common options as typed. `can_create` tells whether this command may make a missing database."""
+    """The common options as typed. `can_migrate` and `can_restore` are the consent to change an older database; `can_create` tells whether this command may make a missing database."""
 
     uri: str | None
     as_json: bool
     user_name: str
     can_migrate: bool
+    can_restore: bool = False
     can_create: bool = False
 
     def resolve_backend(self) -> Backend:
@@ -47,12 +50,17 @@ class CommandContext:
         Raises NotFound for a missing database, NeedsMigration for an older one unless `--migrate` was given.
         """
         from lib.backends.mlflow_client import probe
-        from lib.backends.sqlite_store import ensure_database, migrate, require_database_file
+        from lib.backends.registry_uri import find_registry_conflict
+        from lib.backends.sqlite_store import ensure_database, require_database_file
+        from lib.backends.sqlite_upgrade import migrate, restore_backup
 
         backend = self.resolve_backend()
         is_default = not self.uri and not os.environ.get("MLFLOW_TRACKING_URI", "").strip()
         if not (self.can_create or is_default):
             require_database_file(backend)
+        if self.can_restore:
+            copy, damaged = restore_backup(backend, clock())
+            click.echo(f"{copy.name} is back in place; the half-way file is now {damaged.name}.", err=True)
         try:
             ensure_database(backend)
         except NeedsMigration:
@@ -60,6 +68,8 @@ class CommandContext:
                 raise
             click.echo(f"The database was copied to {migrate(backend, clock())} and then migrated.", err=True)
         probe(backend)
+        if conflict := find_registry_conflict(os.environ, backend):
+            click.echo(f"podium: {conflict}", err=True)
         return backend
 
     def open_writer(self) -> "Writer":
@@ -88,10 +98,11 @@ def command(name: str, *, can_create: bool = False) -> Callable[[Callable[..., i
 
     def decorate(function: Callable[..., int | None]) -> click.Command:
         @functools.wraps(function)
-        def run(backend: str | None, as_json: bool, by: str, migrate: bool, **options: Any) -> None:  # noqa: FBT001 - click passes them so
-            warnings.filterwarnings("ignore", category=FutureWarning)
+        def run(backend: str | None, as_json: bool, by: str, migrate: bool, restore_backup: bool, **options: Any) -> None:  # noqa: FBT001 - click passes them so
             signing_secret.take_from_environment(os.environ)
-            sys.exit(_exit_code(lambda: function(CommandContext(backend, as_json, by, migrate, can_create), **options)))
+            sys.exit(
+                _exit_code(lambda: function(CommandContext(backend, as_json, by, migrate, restore_backup, can_create), **options))
+            )
 
         return click.command(name)(_add_common_options(run))
 
@@ -151,15 +162,46 @@ def format_main_metrics(metrics: Mapping[str, Any]) -> str:
 
 def _exit_code(run: Callable[[], int | None]) -> int:
     try:
-        with single_wait():
-            return run() or 0
+        with single_wait(), _silenced_libraries():
+            exit_code = run() or 0
     except PodiumError as error:
         click.echo(f"podium: {' '.join(str(error).split())}", err=True)
         return 1
+    _print_left_out_folders()
+    return exit_code
+
+
+def _print_left_out_folders() -> None:
+    """One note on stderr for each folder of a file store that the command could not read."""
+    if "lib.backends.file_store" not in sys.modules:  # it needs MLflow, and only a client of a file store imports it
+        return
+    from lib.backends.file_store import damaged_folders
+
+    for folder in damaged_folders():
+        click.echo(f"podium: left out {folder.path}: {folder.reason}.", err=True)
+
+
+@contextmanager
+def _silenced_libraries() -> Iterator[None]:
+    """Nothing on stderr but Podium's own line: MLflow and SQLAlchemy log the traceback of an error that they then raise.
+
+    What starts with a logging level of its own in MLFLOW_LOGGING_LEVEL, or with `python -W`, is left as it was asked for.
+    """
+    previous_level = logging.root.manager.disable
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        if not os.environ.get("MLFLOW_LOGGING_LEVEL"):
+            logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(previous_level)
 
 
 def _add_common_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in (
+        click.option("--restore-backup", is_flag=True, help="First put back the copy of an upgrade that broke off."),
         click.option("--migrate", is_flag=True, help="Let MLflow migrate an older database, after a copy was made."),
         click.option("--by", default="", help="Who does this; default: the name the server knows, PODIUM_USER, or your login."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),

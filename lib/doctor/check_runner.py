@@ -11,6 +11,7 @@ from lib.backends.mlflow_client import installed_mlflow_version
 from lib.backends.mlflow_errors import translate_errors
 from lib.doctor.checks import (
     artifact_locations,
+    damaged_files,
     deleted_items,
     git_commits,
     good_practice,
@@ -28,6 +29,7 @@ from lib.errors import NoAnswer, PodiumError
 
 CHECKS: tuple[Check, ...] = (
     *BACKEND_CHECKS,
+    *damaged_files.CHECKS,
     *artifact_locations.CHECKS,
     *ledger.CHECKS,
     *model_versions.CHECKS,

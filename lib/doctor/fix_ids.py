@@ -1,6 +1,7 @@
 """The ids of all fixes. Checks offer a fix by its id and never import it; reports and pages carry the ids, so they never change. Pure."""
 
 UPGRADE_DATABASE = "upgrade_database"
+RESTORE_BACKUP = "restore_backup"
 MIGRATE_FILE_STORE = "migrate_file_store"
 
 END_FAILED = "end_failed"

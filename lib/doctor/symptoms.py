@@ -35,7 +35,7 @@ SYMPTOMS = (
     Symptom(
         "lost_experiment",
         "An old experiment is not found",
-        ("deleted_experiments", "file_store", "names"),
+        ("deleted_experiments", "damaged_files", "file_store", "names"),
         "It was deleted, its name is spelled differently, or it is in a file store that nobody moved.",
         "A deleted experiment can be restored until it is removed for good.",
         ("compare", "Search the experiments"),

@@ -72,8 +72,8 @@ def script_environment(settings: JobSettings, backend: Backend, job_id: str) -> 
     inherited_variables = {name: settings.environment[name] for name in names if name in settings.environment}
     return {
         **inherited_variables,
-        "MLFLOW_TRACKING_URI": backend.uri,
-        "MLFLOW_REGISTRY_URI": backend.uri,
+        "MLFLOW_TRACKING_URI": backend.address,
+        "MLFLOW_REGISTRY_URI": backend.address,
         **(credential.environment_variables() if credential else {}),
         **({"MLFLOW_ALLOW_FILE_STORE": "true"} if backend.kind == "file" else {}),
         "MLFLOW_RUN_CONTEXT": json.dumps({JOB_TAG: job_id}),

@@ -23,7 +23,7 @@ from lib.ledger.state.replay import BookState, replay
 from lib.ledger.storage.book_index import find_book_state, read_index_params
 from lib.ledger.storage.inventory_reader import find_unexplained
 from lib.registry.explanation import is_explained
-from lib.registry.model_status import intents_in_flight
+from lib.registry.model_status import ModelStatus, intents_in_flight
 from lib.registry.reader import (
     LoadedBook,
     find_book_ids,
@@ -93,6 +93,11 @@ def query_as_of(backend: Backend, model: str, query: AsOfQuery) -> AsOfResult:
     state = before if _is_recorded((before,), snapshot, in_flight) else read_book_state(backend, model) or _EMPTY_STATE
     result = _as_of_result((before, state), snapshot, query, in_flight)
     return result if state.book.entries else _with_unexplained(result, len(find_unexplained(backend)))
+
+
+def answer_from_status(status: ModelStatus, query: AsOfQuery) -> AsOfResult:
+    """The same from a status that was read already: what the registry shows and nobody recorded counts, as it does for the others."""
+    return _as_of_result((status.state,), status.snapshot, query, status.in_flight)
 
 
 def query_as_of_all(backend: Backend, query: AsOfQuery) -> tuple[AsOfResult, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lib.backends.client_snippet import client_snippet
 from lib.backends.reserved_names import STAGE_TAG
 from lib.registry.move_plan import Move
 
@@ -13,23 +14,19 @@ def load_model_snippet(uri: str, model_uri: str) -> str:
 
 def moves_snippet(uri: str, model: str, moves: Sequence[Move]) -> str:
     """The registry writes of a move. They leave no record of who and why: that is what Podium adds."""
-    return "\n".join([*_client_lines(uri), *(_move_call(model, move) for move in moves)]) + "\n"
+    return client_snippet(uri, [_move_call(model, move) for move in moves])
 
 
 def register_snippet(uri: str, model: str, source: str, run_id: str, model_id: str = "") -> str:
     """The registry writes that create a version."""
     model_id_argument = f", model_id={model_id!r}" if model_id else ""
     call = f"client.create_model_version({model!r}, {source!r}, run_id={run_id!r}{model_id_argument})"
-    return "\n".join([*_client_lines(uri), f"client.create_registered_model({model!r})  # unless it is there", call]) + "\n"
+    return client_snippet(uri, [f"client.create_registered_model({model!r})  # unless it is there", call])
 
 
 def delete_run_snippet(run_id: str, uri: str) -> str:
     """The call that deletes a run softly."""
-    return f"from mlflow import MlflowClient\n\nclient = MlflowClient(tracking_uri={uri!r})\nclient.delete_run({run_id!r})\n"
-
-
-def _client_lines(uri: str) -> list[str]:
-    return ["from mlflow import MlflowClient", "", f"client = MlflowClient(tracking_uri={uri!r}, registry_uri={uri!r})"]
+    return client_snippet(uri, [f"client.delete_run({run_id!r})"])
 
 
 def _move_call(model: str, move: Move) -> str:

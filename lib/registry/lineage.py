@@ -7,7 +7,7 @@ import hashlib
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,9 +21,10 @@ from lib.backends.backend import Backend
 from lib.backends.credentials import client_uri
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_error
-from lib.errors import NoAnswer, NotFound, PodiumError
+from lib.errors import NoAnswer, NotFound, NotWritable, PodiumError
 from lib.ledger.entry.types import Lineage, to_json_number
 from lib.registry.snapshot import VersionSnapshot
+from lib.registry.version_sources import find_source_run_id
 from lib.runs.reading.run_reader import read_run
 from lib.runs.table.types import COMMIT_TAG, DataInput, Run
 
@@ -48,14 +49,15 @@ class _ModelFileHashes:
 
 def read_lineage(backend: Backend, model: str, version: VersionSnapshot) -> Lineage:
     """The lineage of a version. What is not available is left out, and `missing` says why."""
-    hashes = _hash_model_files(backend, model, version)
+    hashes, run, reason = _hash_model_files(backend, model, version), None, "the version names no run"
     try:
-        run = read_run(backend, version.run_id) if version.run_id else None
-    except NotFound:
-        run, hashes = None, replace(hashes, missing=hashes.missing or "the run is gone")
-    lineage = Lineage(
-        environment=hashes.environment, signature=hashes.signature, artifact=hashes.artifact, missing=hashes.missing
-    )
+        if run_id := find_source_run_id(backend, version):
+            reason = "the run is gone"
+            run = read_run(backend, run_id)
+    except (NotFound, NotWritable):
+        run = None
+    missing = hashes.missing if run else "; ".join(dict.fromkeys(filter(None, (hashes.missing, reason))))
+    lineage = Lineage(environment=hashes.environment, signature=hashes.signature, artifact=hashes.artifact, missing=missing)
     return lineage if run is None else lineage.model_copy(update=_run_fields(run))
 
 

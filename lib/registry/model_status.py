@@ -1,11 +1,14 @@
 """Ledger and registry of one model at one moment, and which open decisions are still being carried out by their writers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cachetools import LRUCache
 
 from lib.backends.backend import Backend
+from lib.errors import ActionRefused, BadInput, NotFound
 from lib.ledger.entry.timestamps import parse_timestamp
 from lib.ledger.entry.vocabulary import Slot
 from lib.ledger.state.replay import BookState
@@ -22,7 +25,8 @@ _FIRST_SEEN: LRUCache[tuple[Backend, str], datetime] = LRUCache(10_000)
 class ModelStatus:
     """Ledger and registry of one model at one moment. `book_id` is the run id of its book, `at` when reading began, as ledger text.
 
-    `in_flight` are the ids of the open decisions that are young enough to explain what the registry shows.
+    `in_flight` are the ids of the open decisions that are young enough to explain what the registry shows. `has_recorded`: reading it
+    appended what nobody had recorded.
     """
 
     state: BookState
@@ -30,11 +34,28 @@ class ModelStatus:
     book_id: str
     at: str = ""
     in_flight: frozenset[str] = frozenset()
+    has_recorded: bool = False
 
     @property
     def drifted_slots(self) -> tuple[Slot, ...]:
         """The slots that show something else than was decided, and that no decision in flight explains."""
         return self.state.drifted_slots(self.snapshot.slot_states, self.in_flight)
+
+
+@contextmanager
+def explain_recorded(status: ModelStatus) -> Iterator[None]:
+    """Let a refusal say that the look before it recorded something: then it is not true that nothing was changed."""
+    try:
+        yield
+    except (ActionRefused, BadInput, NotFound) as error:
+        if not status.has_recorded:
+            raise
+        means = (
+            f"No version was moved. The record of {status.snapshot.model} was brought up to date with what the registry shows."
+        )
+        explained = type(error)(error.what, means=means, next=error.next)
+        explained.title = "Refused, and no version was moved"
+        raise explained from error
 
 
 def intents_in_flight(backend: Backend, state: BookState, now: datetime) -> frozenset[str]:

@@ -49,6 +49,7 @@ from lib.registry.audit_queries import AsOfQuery, query_as_of
 from lib.registry.reader import incarnation_of, read_snapshot
 from lib.registry.snapshot import RegistrySnapshot
 from lib.registry.verify import verify
+from lib.text import format_day
 
 
 @dataclass(frozen=True)
@@ -255,8 +256,8 @@ def _render_holdings_chart(
     visible_mark = marked_at if marked_at and marked_at >= table.since.min() else None
     data = render_png(holdings_chart(table, LIGHT, list(SLOTS.values()), marked_at=visible_mark), LIGHT, FONT_FOLDER)
     description = "; ".join(
-        f"{SLOTS[holding.slot]}: {'v' + holding.version if holding.version else 'unknown'} from {holding.since:%-d %b %Y} "
-        f"to {f'{holding.until:%-d %b %Y}' if holding.until else 'now'}"
+        f"{SLOTS[holding.slot]}: {'v' + holding.version if holding.version else 'unknown'} from {format_day(holding.since)} "
+        f"to {format_day(holding.until) if holding.until else 'now'}"
         for holding in holdings[-12:]
     )
     return PacketPicture(

@@ -3,11 +3,13 @@
 A decision by somebody who may write the record, but not move the version, would wait there for somebody else to carry it out.
 """
 
+import os
 from collections.abc import Iterable
 
 from lib.backends.backend import Backend
 from lib.backends.capabilities import read_capabilities
 from lib.backends.permissions import Permission, Resource, find_ledger_resource, find_missing_permission
+from lib.backends.registry_uri import require_one_registry
 from lib.errors import MissingPermission, NotWritable
 from lib.registry.move_plan import Move
 
@@ -41,7 +43,8 @@ def require_settle_permission(backend: Backend, model: str) -> None:
 
 
 def require_ledger_permission(backend: Backend) -> None:
-    """Raise MissingPermission when this sign-in may not write to the existing ledger."""
+    """Raise MissingPermission when this sign-in may not write to the existing ledger, ActionRefused while another registry is meant."""
+    require_one_registry(os.environ, backend)
     if read_capabilities(backend).user_name and (ledger := find_ledger_resource(backend)) is not None:
         _require_permission(backend, ledger, "EDIT")
 

@@ -8,19 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from lib.backends.backend import Backend
 from lib.backends.call_deadline import single_wait
-from lib.errors import ActionRefused, BadInput, NotFound, PodiumError, explain_no_answer
+from lib.errors import ActionRefused, BadInput, PodiumError, explain_no_answer
 from lib.ledger.entry.types import Body, Closing, Decided
 from lib.ledger.entry.vocabulary import NO_HOLDER, SLOTS, UNKNOWN_ACTOR, Reason, Slot, Stage, slot_of
 from lib.ledger.state.replay import BookState, DesiredHolder, is_fulfilled
 from lib.ledger.storage.book import Writer, append, read_book
 from lib.registry.change_recorder import append_registered
 from lib.registry.convergence import carry_out, find_overtaking_intent
-from lib.registry.model_status import ModelStatus
+from lib.registry.model_status import ModelStatus, explain_recorded
 from lib.registry.move_plan import PREVIEW_ID, Move, add_preview_intent, preview_intent
 from lib.registry.permission_check import require_move_permission
+from lib.registry.reader import read_snapshot
 from lib.registry.reconcile import sync_model_status
-from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, version_sort_key
+from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, require_ready, require_version, version_sort_key
 from lib.text import version_list
 
 DecisionKind = Literal["promote", "archive", "roll_back", "adopt", "revert"]
@@ -73,11 +75,15 @@ def move_version(writer: Writer, request: MoveRequest) -> MoveResult:
 
     Raises NotFound for an unknown model or version, ActionRefused when a guard refuses the decision; then nothing was written.
     """
+    _require_existing_version(writer.backend, request)
     status = sync_model_status(writer, request.model)
-    version = target_version(status.state, status.snapshot, request)
+    with explain_recorded(status):
+        version = target_version(status.state, status.snapshot, request)
+        _require_ready(version, request)
     if _is_already_done(status, request):
         return MoveResult(request.model, request.version, version.stage, request.to_stage, "unchanged")
-    _require_decidable(status.state, status, request)
+    with explain_recorded(status):
+        _require_decidable(status.state, status, request)
     if request.version not in status.state.registered_versions and request.version in status.snapshot.versions:
         append_registered(writer, status, version, UNKNOWN_ACTOR)
     require_move_permission(writer.backend, request.model, preview_moves(status, request, writer))
@@ -124,14 +130,17 @@ def target_version(state: BookState, snapshot: RegistrySnapshot, request: MoveRe
     return require_version(snapshot, request.version)
 
 
-def require_version(snapshot: RegistrySnapshot, number: str) -> VersionSnapshot:
-    """A version of a model. Raises NotFound with the versions there are."""
-    if snapshot.created_at is None:
-        raise NotFound(f"There is no registered model {snapshot.model}.", next="Check the name.")
-    if number not in snapshot.versions:
-        numbers = ", ".join(snapshot.versions) or "none yet"
-        raise NotFound(f"{snapshot.model} has no version {number}.", next=f"Its versions are: {numbers}.")
-    return snapshot.versions[number]
+def _require_ready(version: VersionSnapshot, request: MoveRequest) -> None:
+    """Raise ActionRefused for a version without its files, unless it is to leave a slot or what is there is accepted."""
+    if slot_of(request.to_stage) is not None and request.kind != "adopt":
+        require_ready(request.model, version)
+
+
+def _require_existing_version(backend: Backend, request: MoveRequest) -> None:
+    """Raise NotFound before the look that may begin a record, so that a wrong number leaves nothing behind."""
+    snapshot = read_snapshot(backend, request.model)
+    if snapshot.created_at is not None and request.kind != "adopt":
+        require_version(snapshot, request.version)
 
 
 def _decision(writer: Writer, status: ModelStatus, request: MoveRequest) -> Callable[[BookState], Body | None]:
@@ -148,6 +157,7 @@ def _decision(writer: Writer, status: ModelStatus, request: MoveRequest) -> Call
 
 def _decision_body(writer: Writer, state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> Decided:
     version = target_version(state, snapshot, request)
+    _require_ready(version, request)
     if unknown_aliases := [alias for alias in request.aliases if alias not in snapshot.aliases or alias in SLOTS]:
         raise BadInput(f"{', '.join(unknown_aliases)} is no alias that could go along.", next="Look again, then decide.")
     common_fields = writer.common_fields(request.model) | {"from": version.stage}

@@ -236,4 +236,5 @@ def _version(version: ModelVersion) -> VersionSnapshot:
         source=version.source or "",
         model_id=version.model_id or "",
         head=(version.tags or {}).get(HEAD_TAG, ""),
+        registration=str(version.status or "READY"),
     )

@@ -87,7 +87,7 @@ def sync_book(writer: Writer, model: str, location: BookLocation, known: KnownSt
             clear_deleted_mark(writer.backend, location.book_id, location.deleted_at)
             location = replace(location, deleted_at="")
         elif not append_missing_entries(writer, status):
-            return status
+            return replace(status, has_recorded=pass_number > 0)
     raise LedgerBroken(f"The record of {model} does not come to rest.", next="Look again when fewer people move it at once.")
 
 

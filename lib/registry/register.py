@@ -20,9 +20,9 @@ from lib.ledger.storage.book import Writer, read_book
 from lib.registry.change_recorder import append_registered
 from lib.registry.delete_run import RUNNING_STATUSES
 from lib.registry.permission_check import require_ledger_permission, require_move_permission
-from lib.registry.promote import require_version
 from lib.registry.reader import read_snapshot
 from lib.registry.reconcile import sync_model_status
+from lib.registry.snapshot import require_version
 from lib.runs.artifacts.mlmodel import read_model_locations
 from lib.runs.reading.run_reader import read_run
 from lib.runs.table.types import Run
@@ -154,6 +154,18 @@ def _create_model(backend: Backend, name: str, description: str) -> None:
     except MlflowException as error:
         if error.error_code != _ALREADY_EXISTS:
             raise translate_error(error, name) from error
+        if _is_prompt(backend, name):
+            raise BadInput(
+                f"{name} is the name of a prompt in this registry.", next="Choose another name for the model."
+            ) from error
+
+
+def _is_prompt(backend: Backend, name: str) -> bool:
+    """Whether a prompt has this name: MLflow keeps models and prompts under the same names, and shows only the models."""
+    try:
+        return client(backend).get_prompt(name) is not None
+    except MlflowException:  # an older server knows no prompts
+        return False
 
 
 def _create_version(backend: Backend, name: str, candidate: ModelCandidate, description: str) -> str:

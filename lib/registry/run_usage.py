@@ -3,25 +3,17 @@
 In use means: it is in Production or Staging by the registry or by the record, or an alias points to it.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client
-from lib.backends.mlflow_errors import translate_errors
-from lib.errors import NotFound
 from lib.ledger.entry.vocabulary import SLOTS
 from lib.ledger.state.holdings import Holding, recorded_holdings
 from lib.ledger.state.replay import BookState
 from lib.registry.reader import read_all_book_states, read_all_snapshots
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot
+from lib.registry.version_sources import named_run_ids, source_model_ids, source_run_ids
 from lib.runs.table.types import Run
-
-_MODEL_IN_SOURCE = re.compile(r"(?:^models:/|/models/)(m-[^/]+)(?:/|$)")
-"""A logged model in the source of a version: its URI, or its folder."""
-_RUN_IN_SOURCE = re.compile(r"(?:^runs:/+([^/]+)|/([0-9a-f]{32})/artifacts)(?:/|$)")
-"""A run in the source of a version: its URI, or the folder of its artifacts."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +53,9 @@ def find_version_uses(run: Run, snapshots: Sequence[RegistrySnapshot], states: M
         _version_use(snapshot, version, states.get(snapshot.model), is_stored_in_run=_is_stored_in_run(version, run))
         for snapshot in snapshots
         for version in snapshot.versions.values()
-        if run.run_id in _named_run_ids(version) or _model_ids(version) & set(run.model_ids) or _is_stored_in_run(version, run)
+        if run.run_id in named_run_ids(version)
+        or source_model_ids(version) & set(run.model_ids)
+        or _is_stored_in_run(version, run)
     )
 
 
@@ -73,7 +67,7 @@ def find_runs_in_use(backend: Backend) -> dict[str, str]:
     for snapshot in snapshots:
         for version in snapshot.versions.values():
             use = _version_use(snapshot, version, states.get(snapshot.model), is_stored_in_run=False)
-            for run_id in sorted(_source_run_ids(backend, version)) if use.is_in_use else ():
+            for run_id in sorted(source_run_ids(backend, version)) if use.is_in_use else ():
                 labels_by_run.setdefault(run_id, []).append(use.label)
     return {run_id: ", ".join(labels) for run_id, labels in labels_by_run.items()}
 
@@ -90,28 +84,6 @@ def _version_use(
         holdings=tuple(holding for holding in holdings if holding.version == version.number),
         is_stored_in_run=is_stored_in_run,
     )
-
-
-def _source_run_ids(backend: Backend, version: VersionSnapshot) -> set[str]:
-    """The runs that a version names, and those that logged its model; a model that is gone has no run to protect."""
-    run_ids = set[str]()
-    for model_id in _model_ids(version):
-        try:
-            with translate_errors(f"Model {model_id}"):
-                run_ids.add(client(backend).get_logged_model(model_id).source_run_id or "")
-        except NotFound:
-            continue
-    return (_named_run_ids(version) | run_ids) - {""}
-
-
-def _named_run_ids(version: VersionSnapshot) -> set[str]:
-    match = _RUN_IN_SOURCE.search(version.source)
-    return {version.run_id, (match[1] or match[2]) if match else ""} - {""}
-
-
-def _model_ids(version: VersionSnapshot) -> set[str]:
-    match = _MODEL_IN_SOURCE.search(version.source)
-    return {version.model_id, match[1] if match else ""} - {""}
 
 
 def _is_stored_in_run(version: VersionSnapshot, run: Run) -> bool:

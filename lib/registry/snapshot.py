@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from lib.errors import ActionRefused, NotFound
 from lib.ledger.chain.anchor_text import Head, parse_head
 from lib.ledger.chain.hash_chain import Anchor, Entry
 from lib.ledger.entry.types import Decided, Identity, SlotState
@@ -13,6 +14,7 @@ from lib.ledger.entry.vocabulary import SLOTS, Slot
 class VersionSnapshot:
     """One version as the registry shows it. Times are the store's, as ledger text; `head` is the text of its head tag.
 
+    `registration` is MLflow's word for how far its files were taken over, such as READY.
     `has_explicit_stage`: its stage is stored as such. On a server without stages it may be implied by an alias alone.
     """
 
@@ -25,6 +27,7 @@ class VersionSnapshot:
     source: str = ""
     model_id: str = ""
     head: str = ""
+    registration: str = "READY"
     has_explicit_stage: bool = True
 
     @property
@@ -96,3 +99,26 @@ class RegistrySnapshot:
 def version_sort_key(number: str) -> tuple[int, str]:
     """Sorts version numbers as numbers: 2 before 10."""
     return (int(number), "") if number.isdigit() else (0, number)
+
+
+def require_version(snapshot: RegistrySnapshot, number: str) -> VersionSnapshot:
+    """A version of a model. Raises NotFound with the versions there are."""
+    if snapshot.created_at is None:
+        raise NotFound(f"There is no registered model {snapshot.model}.", next="Check the name.")
+    if number not in snapshot.versions:
+        numbers = ", ".join(snapshot.versions) or "none yet"
+        raise NotFound(f"{snapshot.model} has no version {number}.", next=f"Its versions are: {numbers}.")
+    return snapshot.versions[number]
+
+
+def require_ready(model: str, version: VersionSnapshot) -> None:
+    """Raise ActionRefused for a version whose files MLflow has not taken over: there is nothing that could be loaded."""
+    if version.registration == "READY":
+        return
+    is_pending = version.registration == "PENDING_REGISTRATION"
+    raise ActionRefused(
+        f"Version {version.number} of {model} is still being registered."
+        if is_pending
+        else f"The registration of version {version.number} of {model} failed ({version.registration}).",
+        next="Wait until its files are there, then try again." if is_pending else "Register the model again as a new version.",
+    )

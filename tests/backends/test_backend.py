@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.engine import make_url
 
 from lib.backends.backend import (
     Backend,
@@ -13,6 +16,7 @@ from lib.backends.backend import (
     password_in,
     sqlite_backend,
 )
+from lib.backends.credentials import client_uri, create_credential
 from lib.errors import BadInput
 
 PROJECT = Path("/projects/demo")
@@ -26,6 +30,9 @@ PROJECT = Path("/projects/demo")
         (" http://localhost:5000/ ", "http://localhost:5000"),
         ("https://anna:secret@example.org/team.mlflow", "https://example.org/team.mlflow"),
         ("https://example.org/a?token=secret#x", "https://example.org/a"),
+        ("sqlite:////data/100%25%3F.db", "sqlite:////data/100%25%3F.db"),
+        ("sqlite:////data/a#b.db", "sqlite:////data/a#b.db"),
+        ("mysql+pymysql://an%20na:se%40cret@host/db", "mysql+pymysql://an na@host/db"),
     ],
 )
 def test_an_address_names_a_backend_without_secrets(address, uri):
@@ -45,6 +52,19 @@ def test_an_address_names_a_backend_without_secrets(address, uri):
         "http//example.org",
         "http://anna:my/secret@h",
         "http://anna:secret@h:80x",
+        "http://anna:my@secret@h",
+        "http://anna:my@secret#@h",
+        "http://anna:12/secret@h",
+        "http://anna:12?secret@h",
+        "mysql+pymysql://anna:Se@secret#@host/db",
+        "mysql+pymysql://anna:Se@secret/x@host/db",
+        "postgresql://anna:12?secret@host/db",
+        "postgresql://host:port/db",
+        "sqlite:///a.db?timeout=soon",
+        "sqlite:///a.db?time=30",
+        "sqlite:///:memory:",
+        "sqlite:///file:a.db?mode=ro&uri=true",
+        "file:///data/ml#runs",
         "http://[h",
         "postgresql://u@h/db?password=secret",
         "file://elsewhere/mlruns",
@@ -55,6 +75,34 @@ def test_an_address_that_cannot_be_opened_is_refused_without_showing_a_password(
         parse_backend(address, PROJECT)
     assert "secret" not in str(refused.value)
     assert refused.value.next
+
+
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1).filter(lambda text: text.strip("./ ")))
+def test_sqlalchemy_opens_the_file_that_podium_opens(name):
+    backend = sqlite_backend(PROJECT / f"{name}.db")
+    assert Path(make_url(backend.uri).database) == backend.path == PROJECT / f"{name}.db"
+    assert parse_backend(backend.uri, Path("/elsewhere")) == backend
+
+
+def test_options_of_a_file_reach_mlflow_and_make_no_other_store():
+    backend = parse_backend("sqlite:///mlflow.db?timeout=30", PROJECT)
+    assert backend.path == PROJECT / "mlflow.db"
+    assert client_uri(backend) == backend.address == f"{sqlite_backend(PROJECT / 'mlflow.db').uri}?timeout=30"
+    assert backend.is_same_store(sqlite_backend(PROJECT / "mlflow.db"))
+
+
+@pytest.mark.parametrize("password", ["p@ss", "a/b#c?d", "100%", "${X}", "ü:"])
+def test_the_password_of_a_database_arrives_as_it_is(password):
+    backend = parse_backend("postgresql+psycopg2://an%40na@host:5432/db?sslmode=require", PROJECT)
+    credential = create_credential(backend, "an@na", password)
+    url = make_url(credential.client_uri())
+    assert (url.username, url.password, url.host, url.database, url.query) == (
+        "an@na",
+        password,
+        "host",
+        "db",
+        {"sslmode": "require"},
+    )
 
 
 def test_a_database_is_named_without_its_password():

@@ -5,8 +5,9 @@ import time
 import pytest
 
 from lib.backends.backend import Backend
-from lib.backends.capabilities import forget_capabilities, length_limits, read_capabilities, refresh_capabilities
+from lib.backends.capabilities import forget_capabilities, read_capabilities, refresh_capabilities
 from lib.backends.capability_report import capability_rows, connection_text
+from lib.backends.length_limits import length_limits
 from lib.backends.mlflow_client import client, installed_mlflow_version
 from lib.errors import Unreachable
 from lib.ledger.entry.vocabulary import make_reason

@@ -6,7 +6,9 @@ import time
 from contextlib import closing
 
 import pytest
+from alembic.util.exc import CommandError
 from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError
 
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import to_podium_error, translate_errors
@@ -70,6 +72,37 @@ def test_other_troubles_of_a_database_are_not_called_a_lock(message, error, text
     podium_error = to_podium_error("TEMPORARILY_UNAVAILABLE", message)
     assert type(podium_error) is error
     assert text in podium_error.what
+
+
+@pytest.mark.parametrize(
+    "message", ["Metric 'malformed' is malformed", "The run is not a database", "unable to open database file", "read-only"]
+)
+def test_a_word_in_a_message_is_no_cause(message):
+    assert message.rstrip(".") in str(to_podium_error("INTERNAL_ERROR", message))
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        ("(psycopg2.errors.DiskFull) could not extend file", NotWritable),
+        ("(psycopg.errors.ReadOnlySqlTransaction) cannot execute INSERT", NotWritable),
+        ('(pymysql.err.OperationalError) (1205, "Lock wait timeout exceeded")', Busy),
+    ],
+)
+def test_the_database_behind_a_server_is_judged_by_the_class_or_code_of_its_driver(message, error):
+    assert type(to_podium_error("INTERNAL_ERROR", message)) is error
+
+
+def test_what_sqlalchemy_and_alembic_raise_themselves_is_translated(fresh_store):
+    for foreign_error in (ArgumentError("no such address"), CommandError("Can't locate revision"), sqlite3.Error("odd")):
+        with pytest.raises(BackendError, match="The database reported"), translate_errors():
+            raise foreign_error
+
+
+def test_a_resource_that_is_missing_keeps_the_name_that_the_server_gave():
+    error = to_podium_error("RESOURCE_DOES_NOT_EXIST", "Workspace 'nope' not found", "The experiments")
+    assert "The experiments was not found." in str(error)
+    assert "Workspace 'nope' not found" in str(error)
 
 
 def test_a_full_disk_under_files_is_told_and_other_faults_stay_what_they_are():

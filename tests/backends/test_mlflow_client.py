@@ -30,10 +30,12 @@ def test_a_local_file_needs_no_probe_and_a_dead_address_is_unreachable(fresh_sto
         ("TEMPORARILY_UNAVAILABLE", "x", Busy),
         ("PERMISSION_DENIED", "x", NotWritable),
         ("INVALID_PARAMETER_VALUE", "x", BadInput),
-        ("INTERNAL_ERROR", "attempt to write a readonly database", NotWritable),
+        ("INTERNAL_ERROR", "(sqlite3.OperationalError) attempt to write a readonly database", NotWritable),
         ("INTERNAL_ERROR", "(sqlite3.OperationalError) database is locked", Busy),
-        ("INTERNAL_ERROR", "Max retries exceeded with url", Unreachable),
+        ("INTERNAL_ERROR", "API request to http://h failed with exception Max retries exceeded with url", Unreachable),
+        ("INTERNAL_ERROR", "Metric 'Connection' has too many values", BackendError),
         ("INTERNAL_ERROR", "something else", BackendError),
+        ("TEMPORARILY_UNAVAILABLE", "(sqlite3.OperationalError) no such table: model_versions", BackendError),
     ],
 )
 def test_each_error_of_mlflow_has_one_meaning(code, message, error):

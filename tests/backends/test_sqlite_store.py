@@ -1,26 +1,29 @@
 """The local file: made whole or not at all, by one of many, and never changed unasked."""
 
+import os
+import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend, sqlite_backend
-from lib.backends.sqlite_store import (
-    SchemaStatus,
-    backup,
-    ensure_database,
-    migrate,
-    read_schema_status,
-    require_database_file,
-    require_readable,
-)
+from lib.backends.mlflow_client import client
+from lib.backends.sqlite_schema import SchemaStatus, read_schema_status
+from lib.backends.sqlite_store import ensure_database, require_database_file, require_readable
+from lib.backends.sqlite_upgrade import backup, migrate
+from lib.cli import podium
 from lib.errors import ActionRefused, BackendError, Busy, NotFound, NotWritable
+from lib.runs.reading.run_reader import read_experiments
+from tests.support.ledger_stores import make_trained_run
 
 
 def test_a_missing_and_an_empty_file_are_told_apart_from_a_foreign_one(tmp_path):
@@ -63,7 +66,7 @@ def test_a_half_made_file_of_a_killed_process_does_no_harm(tmp_path):
 
 
 def test_a_locked_file_is_busy(fresh_store, monkeypatch):
-    monkeypatch.setattr("lib.backends.sqlite_store.BUSY_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("lib.backends.sqlite_schema.BUSY_TIMEOUT_SECONDS", 0.1)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as other:
         other.execute("begin exclusive")
         with pytest.raises(Busy):
@@ -108,3 +111,49 @@ def test_a_backup_is_whole_while_somebody_writes(fresh_store, tmp_path):
 def test_a_backup_that_has_no_room_is_told(fresh_store, tmp_path):
     with pytest.raises(NotWritable, match="could not be written"):
         backup(fresh_store.path, tmp_path / "no folder" / "copy.db")
+
+
+def test_migrations_of_another_program_in_the_same_file_are_not_called_a_newer_mlflow(fresh_store):
+    with closing(sqlite3.connect(fresh_store.path)) as connection, connection:
+        connection.execute("update alembic_version set version_num = 'v3.2.0.a'")
+    with pytest.raises(BackendError, match=r"migrations of another program \(schema v3.2.0.a\)"):
+        ensure_database(fresh_store)
+
+
+def test_a_file_in_wal_mode_in_a_folder_that_may_only_be_read_is_called_so(empty_database):
+    with TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        file = Path(shutil.copy(empty_database, folder / "mlflow.db"))
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("pragma journal_mode = wal")
+        file.chmod(0o444)
+        folder.chmod(0o555)
+        with as_somebody_else(), pytest.raises(NotWritable, match=r"WAL mode.*may only be read"):
+            read_schema_status(file)
+
+
+@contextmanager
+def as_somebody_else():
+    """Root may write everywhere, so this process looks as nobody for a moment."""
+    if is_root := os.geteuid() == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+def test_the_option_of_an_address_is_no_part_of_the_file_name(fresh_store):
+    make_trained_run(fresh_store)
+    result = CliRunner().invoke(podium, ["runs", "wine", "--backend", f"{fresh_store.uri}?timeout=30"])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "accuracy" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["100%25.db", "a?b.db", "a#b c.db"])
+def test_mlflow_opens_the_file_that_podium_made(tmp_path, empty_database, name):
+    backend = sqlite_backend(Path(shutil.copy(empty_database, tmp_path / name)))
+    client(backend).create_experiment("here")
+    assert {experiment.name for experiment in read_experiments(backend)} >= {"here"}
+    assert [path.name for path in tmp_path.iterdir()] == [name]

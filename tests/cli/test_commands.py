@@ -1,13 +1,18 @@
 """The command line as a pipeline uses it: one JSON document, exit codes, nothing heavy for help (contract §4)."""
 
+import logging
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
+from click.testing import CliRunner
 
 from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.mlflow_client import client
+from lib.cli import podium
 from lib.registry import convergence
 from lib.registry.reader import read_book_state, read_snapshot
 from tests.support.ledger_stores import book_id_of, make_registered_model, make_trained_run
@@ -236,3 +241,12 @@ def test_python_m_lib_is_the_program_podium():
         env={**os.environ, "PYTHONPATH": str(PROJECT_FOLDER)},
     )
     assert result.stdout.startswith("Usage: podium")
+
+
+def test_an_error_of_the_database_is_one_line_without_the_log_of_a_library(fresh_store):
+    with closing(sqlite3.connect(fresh_store.path)) as db, db:
+        db.execute("drop table model_versions")
+    result = CliRunner().invoke(podium, ["models", "--backend", fresh_store.uri])
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1), result.output
+    assert result.stderr.startswith("podium: ")
+    assert not logging.root.manager.disable

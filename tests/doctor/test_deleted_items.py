@@ -1,5 +1,9 @@
 """Deleted runs and experiments on real stores: restored, or removed for good by MLflow's own gc and nothing beside them."""
 
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -191,3 +195,44 @@ def test_an_unknown_name_is_told(context):
     ):
         with pytest.raises(BadInput):
             fix_runner.preview_fix(context, offer)
+
+
+def test_the_preview_of_a_removal_counts_the_children_of_every_run_that_stay(context):
+    mlflow_client, experiment_id = client(context.backend), make_experiment(context.backend, "search")
+    parents = [mlflow_client.create_run(experiment_id).info.run_id for _ in range(22)]
+
+    def make_child(parent):
+        return mlflow_client.create_run(experiment_id, tags={"mlflow.parentRunId": parent}).info.run_id
+
+    for parent in parents[-2:]:
+        make_child(parent)
+    with_child = [*parents, make_child(parents[0])]
+    assert assess_run_deletion(context.backend, with_child).orphan_count == 2
+
+
+@pytest.mark.parametrize("fix_id", ["restore_runs", "restore_experiment", "end_failed", "delete_secret_tags", "fresh_experiment"])
+def test_the_snippet_of_a_fix_runs_as_it_is_shown_and_does_the_same(context, fix_id, tmp_path):
+    run_id, store = make_trained_run(context.backend), client(context.backend)
+    experiment_id = read_run(context.backend, run_id).experiment_id
+    arguments = {"runs": run_id, "experiment": experiment_id}
+    if fix_id == "restore_runs":
+        store.delete_run(run_id)
+    elif fix_id == "restore_experiment":
+        store.delete_experiment(experiment_id)
+    elif fix_id == "end_failed":
+        store.update_run(run_id, "RUNNING")
+        context = replace(context, clock=lambda: now() + timedelta(days=2))
+    elif fix_id == "delete_secret_tags":
+        store.set_tag(run_id, "note", "sk-" + "a1B2" * 12)
+    snippet = fix_runner.preview_fix(context, offer_fix(fix_id, **arguments)).snippets[0]
+    assert snippet.language == "python"
+    subprocess.run([sys.executable, "-c", snippet.text], cwd=tmp_path, check=True, capture_output=True)
+    run = read_run(context.backend, run_id)
+    is_done = {
+        "restore_runs": run.lifecycle == "active",
+        "restore_experiment": store.get_experiment(experiment_id).lifecycle_stage == "active",
+        "end_failed": run.status == "FAILED",
+        "delete_secret_tags": "note" not in run.tags,
+        "fresh_experiment": len(store.search_experiments()) == 3,
+    }
+    assert is_done[fix_id]

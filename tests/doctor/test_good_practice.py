@@ -1,7 +1,9 @@
 """Stores made sick on purpose: each bad habit is found, each cured one is not, and a secret is never shown."""
 
 import json
+import sqlite3
 import subprocess
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -114,6 +116,23 @@ def test_a_silent_run_is_marked_and_one_that_still_logs_is_left_alone(context):
     assert (read_run(context.backend, stale_id).status, read_run(context.backend, active_id).status) == ("FAILED", "RUNNING")
     with pytest.raises(ActionRefused, match="any more"):
         fix_runner.apply_fix(later_context, finding.fix_offers[1], lambda _: None)
+
+
+def test_all_silent_runs_are_named_however_many_and_whatever_they_logged(fresh_store):
+    mlflow_client, experiment_id = client(fresh_store), make_experiment(fresh_store, "many")
+    later = now() + timedelta(days=2)
+    lively_id = mlflow_client.create_run(experiment_id).info.run_id
+    for number in range(8):
+        mlflow_client.log_metric(lively_id, f"metric_{number}", 1.0, timestamp=0)
+    mlflow_client.log_metric(lively_id, "zeta", 1.0, timestamp=int(later.timestamp() * 1000))
+    with closing(sqlite3.connect(fresh_store.path)) as db, db:
+        db.executemany(
+            "insert into runs (run_uuid, experiment_id, status, start_time, lifecycle_stage) values (?, ?, 'RUNNING', 1, 'active')",
+            [(f"{number:032x}", experiment_id) for number in range(205)],
+        )
+    stale_ids = {run.run_id for run in stale_runs.find_stale_runs(fresh_store, later)}
+    assert len(stale_ids) == 205
+    assert lively_id not in stale_ids
 
 
 def test_a_version_that_lost_its_run_its_files_or_both_is_named(context):

@@ -12,7 +12,8 @@ import pytest
 
 from lib.backends.backend import sqlite_backend
 from lib.backends.mlflow_client import client
-from lib.backends.sqlite_store import ensure_database, read_schema_status
+from lib.backends.sqlite_schema import read_schema_status
+from lib.backends.sqlite_store import ensure_database
 from lib.doctor import fix_runner
 from lib.doctor.check_runner import run_checks
 from lib.doctor.checks.backend import CHECKS

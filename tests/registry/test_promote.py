@@ -1,5 +1,7 @@
 """Promotions on a real SQLite store: who holds what, what is recorded, and what is refused."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -253,6 +255,40 @@ def test_an_unknown_model_or_version_is_named(fresh_store, model, version):
     make_registered_model(fresh_store)
     with pytest.raises(NotFound):
         move_version(make_writer(fresh_store), MoveRequest(model, version, "Production", REASON))
+
+
+@pytest.mark.parametrize("act", ["promote", "roll back"])
+def test_a_version_that_is_not_there_is_refused_before_a_record_begins(fresh_store, act):
+    make_registered_model(fresh_store, versions=1)
+    with pytest.raises(NotFound, match=r"no version 9.*Nothing was changed"):
+        if act == "promote":
+            move_version(make_writer(fresh_store), move_request("9"))
+        else:
+            roll_back(make_writer(fresh_store), "wine", REASON, "9", None)
+    assert read_book_state(fresh_store, "wine") is None
+
+
+def test_a_refusal_after_a_record_began_does_not_say_that_nothing_was_changed(fresh_store):
+    make_registered_model(fresh_store)
+    against_another = move_request("1", expected_holder="3")
+    with pytest.raises(ActionRefused, match=r"No version was moved.*brought up to date") as refused:
+        move_version(make_writer(fresh_store), against_another)
+    assert refused.value.title == "Refused, and no version was moved"
+    with pytest.raises(ActionRefused, match="Nothing was changed"):
+        move_version(make_writer(fresh_store), against_another)
+    assert entry_types(fresh_store) == ["OPENED"]
+
+
+@pytest.mark.parametrize(("status", "reason"), [("FAILED_REGISTRATION", "failed"), ("PENDING_REGISTRATION", "still being")])
+def test_a_version_without_its_files_is_not_promoted_and_may_be_archived(fresh_store, status, reason):
+    make_registered_model(fresh_store, versions=2)
+    with closing(sqlite3.connect(fresh_store.path)) as db, db:
+        db.execute("update model_versions set status = ? where version = 2", (status,))
+    with pytest.raises(ActionRefused, match=reason):
+        move_version(make_writer(fresh_store), move_request("2"))
+    assert "DECIDED" not in entry_types(fresh_store)
+    assert move_version(make_writer(fresh_store), move_request("2", "Archived")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), move_request("1")).outcome == "applied"
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,12 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, BadInput, NotFound
 from lib.registry.lineage import has_model_files, hash_folder
+from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.register import default_description, default_model_description, find_candidates, parse_model_name, register
-from tests.support.ledger_stores import make_registered_model, make_trained_run, make_writer
+from lib.registry.snapshot import VersionSnapshot
+from lib.registry.version_sources import named_run_ids, source_model_ids
+from tests.support.ledger_stores import REASON, make_registered_model, make_trained_run, make_writer
 
 
 def lineage_of(backend, model="wine", version="1"):
@@ -121,3 +124,48 @@ def test_descriptions_begin_with_what_is_known(fresh_store):
     (candidate,) = find_candidates(fresh_store, run_id)
     assert default_description(candidate) == "From run forest-5-trees: accuracy 0.9444."
     assert default_model_description(candidate) == "Wine classification"
+
+
+def register_as_the_page_of_mlflow_does(store, run_id, source=None):
+    """A version that names no run: only its source leads to the logged model."""
+    mlflow = client(store)
+    (model_id,) = [output.model_id for output in mlflow.get_run(run_id).outputs.model_outputs]
+    mlflow.create_registered_model("wine")
+    mlflow.create_model_version("wine", source or mlflow.get_logged_model(model_id).artifact_location)
+
+
+def test_the_lineage_of_a_version_without_a_run_is_found_by_its_logged_model(fresh_store):
+    run_id = make_trained_run(fresh_store)
+    register_as_the_page_of_mlflow_does(fresh_store, run_id)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    lineage = lineage_of(fresh_store)
+    assert (lineage.run_id, lineage.metrics, lineage.missing) == (run_id, {"accuracy": 0.9444}, "")
+
+
+def test_a_lineage_without_any_run_says_so(fresh_store):
+    register_as_the_page_of_mlflow_does(fresh_store, make_trained_run(fresh_store), "/nowhere/model")
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    assert lineage_of(fresh_store).missing.endswith("; the version names no run")
+
+
+@pytest.mark.parametrize(
+    ("source", "run_ids"),
+    [
+        ("models:/m-1", {"of m-1"}),
+        ("mlflow-artifacts:/2/models/m-1/artifacts", {"of m-1"}),
+        ("/data/mlruns/2/models/m-1/artifacts", {"of m-1"}),
+        (f"runs:/{'a' * 32}/model", {"a" * 32}),
+        (f"/data/mlruns/2/{'a' * 32}/artifacts/model", {"a" * 32}),
+        ("/data/elsewhere", set()),
+    ],
+)
+def test_every_form_of_source_leads_to_its_run(source, run_ids):
+    version = VersionSnapshot("1", "None", "", "", source=source)
+    assert named_run_ids(version) | {f"of {model_id}" for model_id in source_model_ids(version)} == run_ids
+
+
+def test_the_name_of_a_prompt_is_refused_and_nothing_of_it_is_changed(fresh_store):
+    client(fresh_store).register_prompt("answer", "Answer {{question}} briefly.")
+    with pytest.raises(BadInput, match="name of a prompt"):
+        register(make_writer(fresh_store), make_trained_run(fresh_store), "answer")
+    assert client(fresh_store).load_prompt("answer", version=1).template == "Answer {{question}} briefly."

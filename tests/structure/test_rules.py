@@ -173,6 +173,13 @@ def test_nobody_catches_every_exception(path):
     assert not [node.lineno for node in handlers if node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")]
 
 
+@pytest.mark.parametrize("path", OURS, ids=relative_path)
+def test_dates_are_written_as_every_platform_knows_them(path):
+    """`%-d` is of glibc: Python raises ValueError for it on Windows. In the formats of charts it is d3's own."""
+    python_formats = re.findall(r":%-|[^{}]:%[^}\"]*%-|strftime\([^)]*%-", path.read_text())
+    assert python_formats == []
+
+
 @pytest.mark.parametrize("path", DEMOS, ids=relative_path)
 def test_a_demo_is_a_plain_script_without_lib_and_streamlit(path):
     assert not {name.split(".")[0] for name in imported_names(path)} & {"lib", "streamlit", "app"}

@@ -10,15 +10,11 @@ from time import monotonic
 
 import pytest
 import streamlit as st
-from alembic import command
-from alembic.script import ScriptDirectory
-from filelock import FileLock
-from mlflow.store.db.utils import _get_alembic_config, create_sqlalchemy_engine
-from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 
-from lib.backends.backend import SQLITE_PREFIX, sqlite_backend
-from lib.backends.sqlite_store import read_schema_status
+from lib.backends.backend import sqlite_backend
+from lib.backends.sqlite_schema import read_schema_status
 from lib.ui.app.page_links import page_path
+from tests.support.older_database import block_upgrade
 
 
 def page_titles(page):
@@ -50,28 +46,6 @@ def serve_answer(status, kind, body):
     finally:
         server.shutdown()
         server.server_close()
-
-
-@pytest.fixture(scope="session")
-def older_database(shared_folder):
-    """A database as an MLflow some months older left it, made by MLflow's own migrations."""
-    database = shared_folder / "older" / "mlflow.db"
-    with FileLock(shared_folder / "older.lock"):
-        if not database.exists():
-            database.parent.mkdir()
-            create_older_database(database)
-    return database
-
-
-def create_older_database(file):
-    engine = create_sqlalchemy_engine(SQLITE_PREFIX + str(file))
-    config = _get_alembic_config(SQLITE_PREFIX + str(file))
-    steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
-    InitialBase.metadata.create_all(engine)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, steps[8])
-    engine.dispose()
 
 
 @pytest.fixture
@@ -117,6 +91,22 @@ def test_after_consent_the_copy_is_there_and_other_sessions_get_in(app, older_st
     )
     second.run()
     assert page_titles(second) == ["Compare"]
+
+
+def test_an_upgrade_that_breaks_off_names_the_copy_and_one_button_puts_it_back(app, older_store):
+    block_upgrade(older_store.path)
+    before = older_store.path.read_bytes()
+    page = app("compare", older_store)
+    page.button(key="gate.migrate").click().run()
+    assert "table secrets already exists" in "".join(error_texts(page)).replace("&#95;", "_")
+    page.run()
+    assert page_titles(page) == ["The upgrade of this database broke off"]
+    (copy,) = older_store.path.parent.glob("mlflow.db.*.backup")
+    assert copy.name in page.table[0].value.to_string().replace("&#46;", ".").replace("&#45;", "-")
+    page.button(key="gate.restore").click().run()
+    assert page_titles(page) == ["This database is older than the MLflow here"]
+    assert read_schema_status(older_store.path).revision == read_schema_status(copy).revision
+    assert len(older_store.path.read_bytes()) == len(before)
 
 
 def test_two_people_who_agree_at_once_make_one_copy(app, older_store):

@@ -5,8 +5,10 @@ import sys
 
 import pytest
 import streamlit as st
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
-from lib.ui.app.lifespan import can_open_browser, local_url, port_taken_message
+from lib.ui.app.lifespan import can_open_browser, local_url, own_routes, port_taken_message
 from lib.ui.app.page_links import PROJECT_ROOT
 
 
@@ -43,3 +45,11 @@ def test_a_taken_port_is_said_in_one_line():
 def test_the_address_is_the_one_that_a_browser_here_opens():
     assert local_url().startswith("http://")
     assert local_url().endswith(f":{st.get_option('server.port')}/")
+
+
+@pytest.mark.parametrize(("base_path", "prefixes"), [("", ("",)), ("team/podium/", ("", "/team/podium"))])
+def test_the_first_page_has_its_name_below_a_base_path_too(base_path, prefixes):
+    visitor = TestClient(Starlette(routes=own_routes(base_path)), follow_redirects=False)
+    for prefix in prefixes:
+        assert visitor.get(f"{prefix}/overview?backend=b").headers["location"] == "./?backend=b"
+        assert visitor.get(f"{prefix}/readyz").json()["status"] == "ok"

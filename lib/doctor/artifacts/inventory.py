@@ -21,14 +21,14 @@ from lib.backends.mlflow_errors import translate_errors
 from lib.doctor.artifacts.rules import Machine, PathStatus, RecordedLocation
 from lib.doctor.types import ProgressCallback
 from lib.errors import NoAnswer, PodiumError
-from lib.runs.reading.sqlite_reader import query_rows
+from lib.runs.reading.sqlite_reader import MODEL_VERSIONS, query_rows
 
 PAGE_SIZE = 1000
 MAX_RUNS = 20_000
 """Runs up to which a server is asked for where their files are."""
-_VERSION_QUERY = """
-    SELECT name || ' v' || version, run_id, coalesce(storage_location, source) FROM model_versions
-    WHERE current_stage <> 'Deleted_Internal' ORDER BY name, version"""
+_VERSION_QUERY = (
+    f"SELECT name || ' v' || version, run_id, coalesce(storage_location, source) FROM {MODEL_VERSIONS} ORDER BY name, version"  # noqa: S608 - text of our own
+)
 _QUERIES = (
     "SELECT experiment_id, name, artifact_location, lifecycle_stage FROM experiments",
     "SELECT run_uuid, experiment_id, artifact_uri, lifecycle_stage FROM runs",

@@ -16,8 +16,9 @@ from lib.backends.backend import Backend
 from lib.backends.connectivity import PROBE_PATH, send_get
 from lib.backends.mlflow_client import installed_mlflow_version, probe, read_server_version
 from lib.backends.quick_summary import can_write
+from lib.backends.sqlite_schema import SchemaStatus, read_schema_status
 from lib.doctor import fix_ids
-from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
+from lib.doctor.types import Check, Clock, Finding, FixOffer, ProgressCallback, offer_fix
 from lib.errors import PodiumError
 
 SLOW_SECONDS = 1.0
@@ -29,7 +30,10 @@ def check_schema(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Find
     """Is the database file there, and would MLflow change it by opening it? It is only looked at."""
     if backend.path is None:
         return (Finding(_SCHEMA_CHECK.id, "skipped", _SCHEMA_CHECK.title, "the server's own"),)
-    status = sqlite_store.read_schema_status(backend.path)
+    try:
+        status = read_schema_status(backend.path)
+    except PodiumError as error:
+        return (Finding(_SCHEMA_CHECK.id, "problem", error.what, "not readable", means=error.means, next=error.next),)
     if status.state == "current":
         return _SCHEMA_CHECK.fine_findings(f"MLflow {installed_mlflow_version()}")
     title, means, next_ = _SCHEMA_TEXTS[status.state]
@@ -40,15 +44,22 @@ def check_schema(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Find
             title.format(file=backend.path.name),
             status.state,
             ("", ""),
-            (
+            (("Complete copy", str(status.copy)),)
+            if status.copy
+            else (
                 ("Schema now", status.revision or "without a number"),
                 ("Schema of this MLflow", status.required_revision or "not looked up"),
             ),
             means,
             next_,
-            (offer_fix(fix_ids.UPGRADE_DATABASE, file=str(backend.path)),) if status.state == "older" else (),
+            _schema_fixes(backend.path, status),
         ),
     )
+
+
+def _schema_fixes(path: Path, status: SchemaStatus) -> tuple[FixOffer, ...]:
+    fix_id = {"older": fix_ids.UPGRADE_DATABASE, "interrupted": fix_ids.RESTORE_BACKUP}.get(status.state)
+    return (offer_fix(fix_id, file=str(path)),) if fix_id else ()
 
 
 _SCHEMA_TEXTS = {
@@ -56,6 +67,11 @@ _SCHEMA_TEXTS = {
         "{file} is older than the MLflow here",
         "Opening it would change its tables, and the older MLflow could not open it any more. Nothing has been opened.",
         "Let it be upgraded after a copy was made, or use the MLflow that it belongs to.",
+    ),
+    "interrupted": (
+        "The upgrade of {file} broke off",
+        "It is half-way between two schemas, and no MLflow can open it. The complete copy from before lies beside it.",
+        "Put the copy back. Then use the MLflow that it belongs to, or find out what stopped the upgrade before you try again.",
     ),
     "newer": (
         "{file} is newer than the MLflow here",

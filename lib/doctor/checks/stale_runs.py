@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client
+from lib.backends.mlflow_client import client, read_pages
 from lib.backends.mlflow_errors import translate_errors
 from lib.doctor import fix_ids
 from lib.doctor.report import evidence_rows, format_run_label
@@ -19,11 +20,12 @@ from lib.doctor.types import (
 from lib.runs.reading.run_reader import read_experiments
 from lib.runs.table.types import datetime_from_millis
 
+if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowRun
+
 STALE_AFTER = timedelta(hours=12)
 """How long a run may log nothing before it is taken for dead. A long epoch takes less."""
-MAX_RUNS = 1_000
-MAX_CANDIDATES = 200
-MAX_METRICS = 5
+PAGE_SIZE = 1_000
 _LIVE_STATUSES = ("RUNNING", "SCHEDULED")
 
 
@@ -44,43 +46,40 @@ class StaleRun:
 
 
 def find_stale_runs(backend: Backend, at: datetime) -> tuple[StaleRun, ...]:
-    """The runs that have been running without a sign of life for twelve hours, longest first; at most 200 are asked for one."""
+    """All runs that have been running without a sign of life for twelve hours, longest first."""
     experiment_names = {experiment.experiment_id: mask_secrets(experiment.name) for experiment in read_experiments(backend)}
-    if not experiment_names:
-        return ()
     started_before = round((at - STALE_AFTER).timestamp() * 1000)
-    mlflow_client, runs = client(backend), []
-    with translate_errors("The running runs"):
-        for status in _LIVE_STATUSES:
-            filter_ = f"attributes.status = '{status}' and attributes.start_time < {started_before}"
-            runs += mlflow_client.search_runs(
-                [*experiment_names], filter_, max_results=MAX_RUNS, order_by=["attributes.start_time ASC"]
-            )
+    runs = [
+        run
+        for status in (_LIVE_STATUSES if experiment_names else ())
+        for run in _read_runs_with_status(
+            backend, [*experiment_names], f"attributes.status = '{status}' and attributes.start_time < {started_before}"
+        )
+    ]
     stale_runs = []
-    for run in runs[:MAX_CANDIDATES]:
+    for run in runs:
         started = datetime_from_millis(run.info.start_time) or at
-        last_activity = max((started, *_read_activity_times(backend, run.info.run_id, sorted(run.data.metrics)[:MAX_METRICS])))
+        last_activity = max(started, _last_metric_time(run) or started)
         if at - last_activity >= STALE_AFTER:
-            stale_runs.append(
-                StaleRun(
-                    run.info.run_id,
-                    run.info.run_name or "",
-                    experiment_names[str(run.info.experiment_id)],
-                    started,
-                    last_activity,
-                )
-            )
+            experiment_name = experiment_names[str(run.info.experiment_id)]
+            stale_runs.append(StaleRun(run.info.run_id, run.info.run_name or "", experiment_name, started, last_activity))
     return tuple(stale_runs)
 
 
-def _read_activity_times(backend: Backend, run_id: str, metrics: list[str]) -> list[datetime]:
-    """When some of its metrics were logged last."""
-    times = list[datetime | None]()
-    with translate_errors(f"Run {run_id}"):
-        for key in metrics:
-            history = client(backend).get_metric_history(run_id, key)
-            times.append(datetime_from_millis(max((point.timestamp for point in history), default=None)))
-    return [time for time in times if time]
+def _read_runs_with_status(backend: Backend, experiment_ids: list[str], filter_text: str) -> "list[MlflowRun]":
+    order = ["attributes.start_time ASC"]
+    with translate_errors("The running runs"):
+        return read_pages(
+            lambda token: client(backend).search_runs(
+                experiment_ids, filter_text, max_results=PAGE_SIZE, order_by=order, page_token=token
+            )
+        )
+
+
+def _last_metric_time(run: "MlflowRun") -> datetime | None:
+    """When the run last logged a metric: a search brings the latest point of each, with its time."""
+    points = run.data._metric_objs  # noqa: SLF001 - the public `metrics` leave the times out
+    return datetime_from_millis(max((point.timestamp for point in points), default=None))
 
 
 def check_stale_runs(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:

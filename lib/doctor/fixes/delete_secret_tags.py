@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from lib.backends.client_snippet import client_snippet
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
 from lib.backends.sqlite_store import require_writable
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 def _preview(context: FixContext, _: FixOffer) -> FixPreview:
     table, tags = _find_secret_tags(context)
-    code = "\n".join(f"client.delete_tag({run_id!r}, {name!r})" for run_id, name in tags)
+    calls = [f"client.delete_tag({run_id!r}, {name!r})" for run_id, name in tags]
     return FixPreview(
         "Delete the tags that seem to hold a secret",
         (
             *(f"{run_label(table, run_id)} loses its tag {mask_secrets(name)}." for run_id, name in tags),
             "Copies of the database may still hold them: revoke the secret all the same.",
         ),
-        (Snippet(f"client = MlflowClient(tracking_uri={context.backend.uri!r})\n{mask_secrets(code)}"),),
+        (Snippet(client_snippet(context.backend.address, map(mask_secrets, calls))),),
     )
 
 

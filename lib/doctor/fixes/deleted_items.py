@@ -1,6 +1,7 @@
 """The fixes for what was deleted softly: bring runs and experiments back, or remove them for good."""
 
 from lib.backends.backend import Backend
+from lib.backends.client_snippet import client_snippet
 from lib.backends.sqlite_store import require_writable
 from lib.doctor import fix_ids
 from lib.doctor.checks.deleted_items import read_deleted_runs
@@ -29,11 +30,11 @@ from lib.text import format_count, format_large_size
 
 def _preview_restore_runs(context: FixContext, offer: FixOffer) -> FixPreview:
     selected_runs = _select_runs(context.backend, offer)
-    code = "\n".join(f"client.restore_run({run_id!r})" for run_id, _ in selected_runs)
+    calls = [f"client.restore_run({run_id!r})" for run_id, _ in selected_runs]
     return FixPreview(
         f"Restore {format_count(len(selected_runs), 'run')}",
         tuple(f"{label} is listed and compared again." for _, label in selected_runs),
-        (Snippet(f"client = MlflowClient(tracking_uri={context.backend.uri!r})\n{code}"),),
+        (Snippet(client_snippet(context.backend.address, calls)),),
         "Delete it again on its page.",
     )
 
@@ -57,11 +58,7 @@ def _preview_restore_experiment(context: FixContext, offer: FixOffer) -> FixPrev
             "The experiment is listed again.",
             f"All its {format_count(len(table), 'run')} come back, also those deleted one by one before.",
         ),
-        (
-            Snippet(
-                f"client = MlflowClient(tracking_uri={context.backend.uri!r})\nclient.restore_experiment({experiment.experiment_id!r})"
-            ),
-        ),
+        (Snippet(client_snippet(context.backend.address, [f"client.restore_experiment({experiment.experiment_id!r})"])),),
         "Delete it again in Compare; runs that were deleted one by one before must be deleted one by one again.",
     )
 

@@ -23,6 +23,7 @@ from lib.runs.artifacts.files import CLOUD_SCHEMES
 from lib.runs.artifacts.local_files import folder_of_uri
 from lib.runs.reading.related_runs import read_children, read_experiment_ref
 from lib.runs.reading.run_reader import read_run, read_runs
+from lib.runs.reading.sqlite_reader import query_rows
 from lib.runs.table.types import Run, RunTable, Search
 
 MAX_RUNS = 1_000
@@ -79,12 +80,11 @@ def assess_run_deletion(backend: Backend, run_ids: Sequence[str]) -> DeletionImp
         raise ActionRefused("This run belongs to the record, which nobody removes.")
     models = [model for run in runs for model in _read_models_of_run(backend, run)]
     active_run_ids = tuple(run.run_id for run in runs if run.lifecycle == "active")
-    orphan_count = sum(len(read_children(backend, run)) for run in runs[:20])
     return DeletionImpact(
         _files_of_runs(runs),
         tuple(models),
         active_run_ids=active_run_ids,
-        orphan_count=orphan_count,
+        orphan_count=_count_orphans(backend, runs),
         blockers=_find_blockers(backend, runs, models),
     )
 
@@ -114,8 +114,17 @@ def assess_experiment_deletion(backend: Backend, experiment_id: str) -> Deletion
         tuple(models),
         experiment_id,
         mask_secrets(experiment.name),
+        orphan_count=_count_orphans(backend, runs),
         blockers=(*blockers, *_find_blockers(backend, runs, models)),
     )
+
+
+def _count_orphans(backend: Backend, runs: Sequence[Run]) -> int:
+    """How many child runs stay behind without their parent: of all runs, deleted ones too, those that go themselves left out."""
+    run_ids = {run.run_id for run in runs}
+    rows = query_rows(backend, "SELECT run_uuid, value FROM tags WHERE key = 'mlflow.parentRunId'")
+    pairs = [(child.run_id, run.run_id) for run in runs for child in read_children(backend, run)] if rows is None else rows
+    return sum(child_id not in run_ids and parent_id in run_ids for child_id, parent_id in pairs)
 
 
 def _require_database_file(backend: Backend) -> None:

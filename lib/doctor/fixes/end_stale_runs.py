@@ -3,6 +3,7 @@
 from typing import Literal
 
 from lib.backends import sqlite_store
+from lib.backends.client_snippet import client_snippet
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
 from lib.doctor import fix_ids
@@ -18,13 +19,13 @@ _STATUS_TEXTS = {"FAILED": "failed", "KILLED": "stopped"}
 
 def _preview(context: FixContext, offer: FixOffer, status: TerminalStatus) -> FixPreview:
     selected_runs = _select_runs(context, offer)
-    code = "\n".join(f"client.set_terminated({run.run_id!r}, {status!r})" for run in selected_runs)
+    calls = [f"client.set_terminated({run.run_id!r}, {status!r})" for run in selected_runs]
     return FixPreview(
         f"Mark {'this run' if len(selected_runs) == 1 else f'these {len(selected_runs)} runs'} as {_STATUS_TEXTS[status]}",
         tuple(
             f"{run.label} in {run.experiment_name}: from running to {_STATUS_TEXTS[status]}, ended now." for run in selected_runs
         ),
-        (Snippet(f"client = MlflowClient(tracking_uri={context.backend.uri!r})\n{code}"),),
+        (Snippet(client_snippet(context.backend.address, calls)),),
         "A program that still writes to the run can go on; client.update_run(run_id, status='RUNNING') sets the state back.",
     )
 

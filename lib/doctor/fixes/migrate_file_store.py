@@ -5,6 +5,7 @@ of its runs lie there and the new database leads to them.
 """
 
 import os
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -82,7 +83,9 @@ def _preview(context: FixContext, offer: FixOffer) -> FixPreview:
         ),
         (
             Snippet(
-                f"MLFLOW_ALLOW_FILE_STORE=true mlflow migrate-filestore --source {source} --target sqlite:///{target}", "bash"
+                f"MLFLOW_ALLOW_FILE_STORE=true mlflow migrate-filestore --source {shlex.quote(str(source))}"
+                f" --target {shlex.quote(sqlite_backend(target).uri)}",
+                "bash",
             ),
         ),
         f"Delete {target.name}; the folder is as it was.",
@@ -121,7 +124,16 @@ def _migrate_store(context: FixContext, offer: FixOffer, progress: ProgressCallb
 
 
 def _run_migration(source: Path, target: Path) -> None:
-    command = [sys.executable, "-m", "mlflow", "migrate-filestore", "--source", str(source), "--target", f"sqlite:///{target}"]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "migrate-filestore",
+        "--source",
+        str(source),
+        "--target",
+        sqlite_backend(target).uri,
+    ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING_")}
     try:
         result = subprocess.run(  # noqa: S603 - MLflow's own command on folders that the person named

@@ -1,6 +1,7 @@
 """The first way out: a fresh experiment, with an artifact location that was tested. The old one stays as it is, readable."""
 
 from lib.backends.backend import Backend
+from lib.backends.client_snippet import client_snippet
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
 from lib.doctor import fix_ids
@@ -136,8 +137,7 @@ def _snippet_code(backend: Backend, names: list[str]) -> str:
     location_argument = (
         f", artifact_location={str(backend.artifact_folder / 'a-folder-of-its-own')!r}" if backend.artifact_folder else ""
     )
-    calls = "\n".join(f"client.create_experiment({name!r}{location_argument})" for name in names)
-    return f"from mlflow import MlflowClient\n\nclient = MlflowClient({backend.uri!r}, {backend.uri!r})\n{calls}\n"
+    return client_snippet(backend.address, [f"client.create_experiment({name!r}{location_argument})" for name in names])
 
 
 FIXES = (

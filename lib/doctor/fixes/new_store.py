@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lib.backends import sqlite_store
 from lib.backends.backend import Backend, sqlite_backend
+from lib.backends.client_snippet import client_snippet
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
 from lib.doctor import fix_ids
@@ -79,7 +80,7 @@ def _snippet_code(store: Backend, names: list[str]) -> str:
         f"client.create_experiment({name!r}, artifact_location={str(Path(str(store.artifact_folder), 'a-folder-of-its-own'))!r})"
         for name in names
     ]
-    return "\n".join(["from mlflow import MlflowClient", "", f"client = MlflowClient({store.uri!r}, {store.uri!r})", *lines])
+    return client_snippet(store.address, lines)
 
 
 FIXES = (

@@ -1,12 +1,17 @@
-"""The fix for a database of an older MLflow: a complete copy beside it, MLflow's own upgrade, then a count of what is there."""
+"""The fixes for a database of an older MLflow: a complete copy beside it, MLflow's own upgrade, then a count of what is there; and, where
+such an upgrade broke off, the copy put back.
+"""
 
+import shlex
 import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from lib.backends import sqlite_store
+from lib.backends import sqlite_upgrade
 from lib.backends.mlflow_client import installed_mlflow_version
+from lib.backends.sqlite_schema import open_readonly, read_schema_status
+from lib.backends.sqlite_store import require_writable
 from lib.doctor import fix_ids
 from lib.doctor.types import Fix, FixContext, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet
 from lib.errors import ActionRefused, BackendError, NotWritable
@@ -27,16 +32,14 @@ def require_free_space(path: Path, needed_bytes: int) -> None:
 
 def count_rows(path: Path, tables: tuple[str, ...] = COUNTED_TABLES) -> dict[str, int]:
     """How many rows some tables of a database file hold; it is opened read-only."""
-    with closing(
-        sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=sqlite_store.BUSY_TIMEOUT_SECONDS)
-    ) as db:
+    with closing(open_readonly(path)) as db:
         existing_tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
         return {name: db.execute(f'select count(*) from "{name}"').fetchone()[0] for name in tables if name in existing_tables}  # noqa: S608 - names of our own
 
 
 def _preview(context: FixContext, _: FixOffer) -> FixPreview:
     path = _require_older_database(context)
-    status, size = sqlite_store.read_schema_status(path), path.stat().st_size
+    status, size = read_schema_status(path), path.stat().st_size
     require_free_space(path.parent, size * 5 // 2)
     return FixPreview(
         f"Upgrade {path.name} to MLflow {installed_mlflow_version()}",
@@ -46,7 +49,7 @@ def _preview(context: FixContext, _: FixOffer) -> FixPreview:
             "Runs, models and files stay as they are; they are counted before and after.",
             "The older MLflow cannot open this file any more. It can open the copy.",
         ),
-        (Snippet(f"mlflow db upgrade sqlite:///{path}", "bash"),),
+        (Snippet(f"mlflow db upgrade {shlex.quote(context.backend.uri)}", "bash"),),
         "Stop Podium, put the upgraded file aside, and give the copy its name.",
     )
 
@@ -55,10 +58,10 @@ def _upgrade_database(context: FixContext, _: FixOffer, progress: ProgressCallba
     path = _require_older_database(context)
     counts_before, size = _read_row_counts(path), path.stat().st_size
     require_free_space(path.parent, size * 5 // 2)
-    sqlite_store.require_writable(context.backend)
+    require_writable(context.backend)
     progress(f"Copying {size / 1e6:,.1f} MB, then changing the tables.")
-    copy = sqlite_store.migrate(context.backend, context.clock())
-    state, counts_after = sqlite_store.read_schema_status(path).state, _read_row_counts(path)
+    copy = sqlite_upgrade.migrate(context.backend, context.clock())
+    state, counts_after = read_schema_status(path).state, _read_row_counts(path)
     reduced_tables = [name for name, number in counts_before.items() if counts_after.get(name, 0) < number]
     if state != "current" or reduced_tables:
         raise BackendError(
@@ -82,9 +85,44 @@ def _read_row_counts(path: Path) -> dict[str, int]:
 
 def _require_older_database(context: FixContext) -> Path:
     path = context.backend.path
-    if path is None or sqlite_store.read_schema_status(path).state != "older":
+    if path is None or read_schema_status(path).state != "older":
         raise ActionRefused("This database does not need an upgrade any more.", next="Check again.")
     return path
 
 
-FIXES = (Fix(fix_ids.UPGRADE_DATABASE, "Upgrade the database", "After a copy was made beside it.", _preview, _upgrade_database),)
+def _preview_restore(context: FixContext, _: FixOffer) -> FixPreview:
+    path, copy = _require_interrupted_upgrade(context)
+    require_free_space(path.parent, copy.stat().st_size)
+    counts = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in _read_row_counts(copy).items())
+    return FixPreview(
+        f"Put back {path.name} as it was before its upgrade",
+        (
+            f"{copy.name} takes the place of {path.name}: {counts}.",
+            f"The half-way file stays beside it: {path.name}.‹date and time›.half-way.",
+            "The database is then of the older MLflow again, and can be opened by it.",
+        ),
+        undo="Give the half-way file its name back.",
+    )
+
+
+def _restore_backup(context: FixContext, _: FixOffer, progress: ProgressCallback) -> FixResult:
+    path, copy = _require_interrupted_upgrade(context)
+    progress(f"Copying {copy.stat().st_size / 1e6:,.1f} MB.")
+    copy, half_way_file = sqlite_upgrade.restore_backup(context.backend, context.clock())
+    rows = tuple((name.replace("_", " ").capitalize(), f"{number:,}") for name, number in _read_row_counts(path).items())
+    return FixResult(f"{path.name} is as it was before", (("Half-way file", str(half_way_file)), ("Copy", str(copy)), *rows))
+
+
+def _require_interrupted_upgrade(context: FixContext) -> tuple[Path, Path]:
+    """The database and its complete copy."""
+    path = context.backend.path
+    status = read_schema_status(path) if path else None
+    if path is None or status is None or status.copy is None or not status.copy.exists():
+        raise ActionRefused("There is no upgrade that broke off, or its copy is gone.", next="Check again.")
+    return path, status.copy
+
+
+FIXES = (
+    Fix(fix_ids.UPGRADE_DATABASE, "Upgrade the database", "After a copy was made beside it.", _preview, _upgrade_database),
+    Fix(fix_ids.RESTORE_BACKUP, "Put the copy back", "The half-way file stays beside it.", _preview_restore, _restore_backup),
+)

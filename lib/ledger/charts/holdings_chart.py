@@ -12,6 +12,7 @@ import pandas as pd
 
 from lib.ledger.entry.vocabulary import SLOTS
 from lib.ledger.state.holdings import Holding
+from lib.text import format_day
 from lib.theme import ChartColors
 
 BAR_KINDS = ("now", "past", "staging", "unknown")
@@ -88,7 +89,7 @@ def holdings_chart(
 
 
 def _time_marker(at: datetime, colors: ChartColors) -> tuple[alt.Chart, alt.Chart]:
-    base = alt.Chart(pd.DataFrame({"at": [pd.Timestamp(at)], "said": [f"{at:%-d %b %Y}"]}))
+    base = alt.Chart(pd.DataFrame({"at": [pd.Timestamp(at)], "said": [format_day(at)]}))
     label = base.mark_text(
         color=colors["ink"], fontSize=12, fontWeight=600, align="left", dx=6, dy=-2, baseline="bottom", clip=False
     )

@@ -5,6 +5,7 @@ stands in that function. After any error the book is read, because a lost positi
 that gives no answer is read and tried once more, for seconds only: if the second entry takes the position, the first can never come.
 """
 
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from lib.backends.mlflow_errors import (
     unanswered_cause,
 )
 from lib.backends.permissions import explain_ledger_refusal
+from lib.backends.registry_uri import require_one_registry
 from lib.backends.reserved_names import BOOK_MODEL_TAG, KIND_TAG
 from lib.errors import Busy, LedgerBroken, NoAnswer
 from lib.ledger.chain.body_parts import END_OF_BODY
@@ -153,6 +155,7 @@ def append(
     not write or the signing key cannot be used, Busy when the database stays locked, NoAnswer when the server does not answer and the book
     does not tell whether the entry is there.
     """
+    require_one_registry(os.environ, writer.backend)
     attempts, is_locked = AppendAttempts(), False
     guard, has_ended_bodies = BookGuard(writer.backend, book_id, writer.memory, anchors, settles), False
     for _ in range(MAX_ATTEMPTS):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import IntegrityError
 from ulid import ULID
 
 from lib.backends.backend import Backend
@@ -171,7 +172,7 @@ def _tidy_name(name: str) -> str:
 
 
 def _name_error(error: MlflowException, name: str) -> Exception:
-    if error.error_code == _ALREADY_EXISTS or "UNIQUE constraint" in str(error):
+    if error.error_code == _ALREADY_EXISTS or isinstance(error.__cause__, IntegrityError):
         return _taken_error(name, "active")
     return translate_error(error, f"Experiment {name}")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lib.backends.backend import Backend
+from lib.backends.client_snippet import client_snippet
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
 from lib.errors import ActionRefused, BadInput
@@ -89,7 +90,7 @@ def code_snippet(change: Change, uri: str) -> str:
         "untag": f"client.delete_tag({change.run_id!r}, {change.key!r})",
         "restore": f"client.restore_run({change.run_id!r})",
     }
-    return f"from mlflow import MlflowClient\n\nclient = MlflowClient(tracking_uri={uri!r})\n{calls[change.action]}\n"
+    return client_snippet(uri, [calls[change.action]])
 
 
 def apply_change(backend: Backend, change: Change) -> None:

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from ulid import ULID
 
 from lib.backends.backend import Backend
+from lib.backends.client_snippet import client_snippet
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_error, translate_errors
 from lib.errors import BadInput, NotFound
@@ -109,7 +110,7 @@ def code_snippet(uri: str, view: SavedView, action: Literal["Save", "Rename", "D
     key = view.key or f"{VIEW_TAG_PREFIX}<id>"
     call = f"delete_experiment_tag({view.experiment_id!r}, {key!r})" if action == "Delete" else ""
     call = call or f"set_experiment_tag({view.experiment_id!r}, {key!r}, {_tag_value(view)!r})"
-    return f"from mlflow import MlflowClient\n\nclient = MlflowClient(tracking_uri={uri!r})\nclient.{call}\n"
+    return client_snippet(uri, [f"client.{call}"])
 
 
 def _read_view_tags(backend: Backend, experiment_id: str) -> Mapping[str, str]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lib.backends.backend import Backend
+from lib.backends.database_errors import database_error, find_database_fault
 from lib.backends.mlflow_client import relaxed_gc
-from lib.errors import Busy
 from lib.runs.reading.registered_versions import VersionOrigin, versions_by_run
 from lib.runs.table.frames import RunColumns
 from lib.runs.table.types import CONTEXT_TAG, LIFECYCLES_BY_FILTER, RegisteredVersion, Search
@@ -59,10 +59,11 @@ _MODELS = """
     FROM chosen c
     CROSS JOIN inputs i ON i.source_type = 'RUN_OUTPUT' AND i.source_id = c.run_uuid AND i.destination_type = 'MODEL_OUTPUT'
     ORDER BY c.rowid, i.step DESC, i.destination_id"""
-_VERSIONS = """
-    SELECT name, version, current_stage, run_id, source FROM model_versions
-    WHERE current_stage <> 'Deleted_Internal'
+MODEL_VERSIONS = """
+    model_versions WHERE current_stage <> 'Deleted_Internal'
     AND name NOT IN (SELECT name FROM model_version_tags WHERE key = 'mlflow.prompt.is_prompt' AND value = 'true')"""
+"""The versions of models: the table holds those of prompts and deleted ones, too."""
+_VERSIONS = f"SELECT name, version, current_stage, run_id, source FROM {MODEL_VERSIONS}"  # noqa: S608 - text of our own
 
 Result = TypeVar("Result")
 
@@ -89,8 +90,8 @@ def query_sqlite(backend: Backend, query: Callable[[sqlite3.Connection], Result]
         with relaxed_gc(), read_transaction(backend.path) as db:
             return query(db) if is_known_schema(db) else None
     except sqlite3.Error as error:
-        if "locked" in str(error):
-            raise Busy("The database is locked by another program.", next="Wait a moment, then try again.") from error
+        if find_database_fault(error) == "busy":
+            raise database_error("busy") from error
         return None
 
 

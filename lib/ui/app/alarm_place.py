@@ -1,4 +1,4 @@
-"""The place above a page where Podium says that a record is not the one seen before.
+"""The place above a page where Podium says that a record is not the one seen before, and the one below it that names what was left out.
 
 What is known is drawn before the page, because nothing can be drawn after `st.stop`; it is brought up to date after the page, so that the
 page does not wait. Only the first page of a process, and the first one after an action, wait for the reading.
@@ -6,9 +6,15 @@ page does not wait. Only the first page of a process, and the first one after an
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import StopException
+
+from lib.ui.app.session import current_backend
+from lib.ui.components.formatting import escape
+
+MAX_LEFT_OUT = 10
 
 
 @contextmanager
@@ -25,3 +31,24 @@ def alarms_above_page() -> Iterator[None]:
         raise
     if refresh_alarms() != alarms:
         st.rerun()
+
+
+@contextmanager
+def left_out_below_page() -> Iterator[None]:
+    """Draw a page, then name the folders of an old file store that could not be read for it."""
+    folder = current_backend().folder
+    try:
+        yield
+    finally:
+        if folder is not None:
+            _show_left_out(folder)
+
+
+def _show_left_out(folder: Path) -> None:
+    from lib.backends.file_store import damaged_folders
+
+    damaged = damaged_folders(folder)
+    if damaged:
+        lines = [f"* {escape(entry.path.relative_to(folder))}: {escape(entry.reason)}" for entry in damaged[:MAX_LEFT_OUT]]
+        more = f"\n\n{len(damaged) - MAX_LEFT_OUT:,} more: the Doctor lists all." if len(damaged) > MAX_LEFT_OUT else ""
+        st.warning("\n".join(lines) + more, title="Left out, because it cannot be read", icon=":material/warning:")

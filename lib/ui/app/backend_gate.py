@@ -4,6 +4,7 @@ A missing local file is made, an older one waits for consent, a dead server is t
 every case. Nothing opens a database here before `lib.backends.sqlite_store` has looked at it read-only.
 """
 
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from datetime import datetime
 
 import streamlit as st
 
-from lib.backends import mlflow_client, sqlite_store
+from lib.backends import mlflow_client, sqlite_schema, sqlite_store, sqlite_upgrade
 from lib.backends.backend import Backend
 from lib.backends.credentials import find_credential
-from lib.errors import ActionRefused, NeedsMigration, PodiumError
+from lib.backends.registry_uri import REGISTRY_ADVICE, find_registry_conflict
+from lib.errors import ActionRefused, NeedsMigration, PodiumError, SignInRequired, UpgradeInterrupted
 from lib.text import format_large_size
 from lib.ui.app.backend_selection import current_backend_name, default_backend, switch_backend
 from lib.ui.app.lifespan import warm_up
@@ -69,9 +71,18 @@ def ensure_backend_ready() -> bool:
             return True
         if isinstance(ping.problem, NeedsMigration) and backend.path:
             _ask_migration_consent(backend)
+        elif isinstance(ping.problem, UpgradeInterrupted):
+            _offer_backup(backend, ping.problem)
         else:
             _show_backend_problem(backend, ping.problem)
     return False
+
+
+def show_registry_conflict() -> None:
+    """Say above every page that the environment names another registry than the one shown."""
+    with suppress(PodiumError):
+        if conflict := find_registry_conflict(os.environ, current_backend()):
+            st.warning(f"{escape(conflict)} {escape(REGISTRY_ADVICE)}", icon=":material/warning:")
 
 
 def _show_no_backend(error: PodiumError) -> None:
@@ -124,7 +135,7 @@ def _show_sidebar_footer(backend: Backend, ping: PingResult) -> None:
 def _ping_text(ping: PingResult) -> str:
     if isinstance(ping.problem, NeedsMigration):
         return "Not opened yet"
-    if ping.problem and "asks for a sign-in" in ping.problem.what:
+    if isinstance(ping.problem, SignInRequired):
         return "Asks for a sign-in"
     return "Does not answer" if ping.problem else f"Answers in {_format_seconds(ping.seconds)}"
 
@@ -150,7 +161,7 @@ def _ask_migration_consent(backend: Backend) -> None:
     path = backend.path
     if path is None:
         return
-    schema_status = sqlite_store.read_schema_status(path)
+    schema_status = sqlite_schema.read_schema_status(path)
     st.title("This database is older than the MLflow here", anchor=False)
     st.caption("Podium has only looked at it. Nothing is opened and nothing is changed until you agree.")
     st.space("small")
@@ -176,10 +187,55 @@ def _migrate_database(backend: Backend) -> None:
     with error_boundary():
         try:
             with st.spinner("Copying, then changing the tables…"):
-                st.session_state["gate.copy"] = str(sqlite_store.migrate(backend, now()))
+                st.session_state["gate.copy"] = str(sqlite_upgrade.migrate(backend, now()))
         except ActionRefused:  # another session was quicker
             pass
+        finally:
+            ping_backend.clear()
+        st.rerun()
+
+
+def _offer_backup(backend: Backend, problem: UpgradeInterrupted) -> None:
+    """The card before a database whose upgrade broke off: where the complete copy is, and one button that puts it back."""
+    path = sqlite_schema.require_path(backend)
+    copy = sqlite_schema.find_interrupted_upgrade(path)
+    if copy is None:  # another session was quicker
         ping_backend.clear()
+        st.rerun()
+        return
+    st.title("The upgrade of this database broke off", anchor=False)
+    st.caption("No page opens it until the complete copy from before the upgrade is back in its place.")
+    st.space("small")
+    with st.container(width=720), card("Put the copy back", key="gate.interrupted"):
+        show_error(problem)
+        show_facts(
+            {
+                "Complete copy": f"{escape(copy)}, {_format_size(copy.stat().st_size)}"
+                if copy.exists()
+                else f"{escape(copy)}, not there",
+                "Half-way file": f"stays in {escape(path.parent)}, named {escape(path.name)}.‹date and time›.half-way",
+                "Afterwards": "the database is that of the older MLflow again, and Podium asks before it tries once more",
+            }
+        )
+        if st.button(
+            "Put the copy back",
+            type="primary",
+            icon=":material/settings_backup_restore:",
+            key="gate.restore",
+            disabled=not copy.exists(),
+        ):
+            _restore_backup(backend)
+
+
+def _restore_backup(backend: Backend) -> None:
+    with error_boundary():
+        try:
+            with st.spinner("Copying…"):
+                sqlite_upgrade.restore_backup(backend, now())
+        except ActionRefused:  # another session was quicker
+            pass
+        finally:
+            ping_backend.clear()
         st.rerun()
 
 

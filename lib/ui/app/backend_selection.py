@@ -8,6 +8,7 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
@@ -125,7 +126,7 @@ def resolve_configured_backend(configured_backend: ConfiguredBackend) -> Backend
     assert configured_backend.backend is not None
     secret = password_in(configured_backend.uri)
     if secret and not _typed_credential(configured_backend.backend):
-        user = configured_backend.uri.partition("://")[2].partition(":")[0]
+        user = unquote(urlsplit(configured_backend.uri).username or "")
         credentials.store_credential(
             credentials.create_credential(configured_backend.backend, user, credentials.expand_variables(secret), "environment")
         )

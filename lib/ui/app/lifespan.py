@@ -11,6 +11,7 @@ from importlib import import_module
 import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
+from starlette.routing import Route
 
 from lib.backends import signing_secret
 
@@ -39,6 +40,16 @@ async def readyz(_: Request) -> JSONResponse:
 async def redirect_to_front_page(request: Request) -> RedirectResponse:
     """The first page by its name: Streamlit knows it only as the bare address and would say that there is no such page."""
     return RedirectResponse("./" + (f"?{request.url.query}" if request.url.query else ""))
+
+
+def own_routes(base_path: str) -> list[Route]:
+    """Podium's own addresses, at the root and below `server.baseUrlPath`, where a proxy sends everything."""
+    prefixes = dict.fromkeys(("", f"/{base_path.strip('/')}" if base_path.strip("/") else ""))
+    return [
+        Route(f"{prefix}{path}", endpoint)
+        for prefix in prefixes
+        for path, endpoint in (("/readyz", readyz), ("/overview", redirect_to_front_page))
+    ]
 
 
 def warm_up() -> None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from lib.backends.call_deadline import single_wait
 from lib.ui.app import backend_gate, navigation
-from lib.ui.app.alarm_place import alarms_above_page
+from lib.ui.app.alarm_place import alarms_above_page, left_out_below_page
 from lib.ui.app.backend_selection import sync_backend_with_url
 from lib.ui.app.page_links import STATIC_FOLDER
 from lib.ui.components.error_box import error_boundary
@@ -21,10 +21,11 @@ st.logo(str(STATIC_FOLDER / "logo.svg"), icon_image=str(STATIC_FOLDER / "mark.sv
 page = navigation.show_navigation()
 sync_backend_with_url()
 with single_wait():
+    backend_gate.show_registry_conflict()
     if page.url_path in UNGATED_PAGES:
         backend_gate.show_sidebar_status()
         with alarms_above_page(), error_boundary():
             page.run()
     elif backend_gate.ensure_backend_ready():
-        with alarms_above_page(), error_boundary():
+        with alarms_above_page(), left_out_below_page(), error_boundary():
             page.run()

@@ -28,12 +28,15 @@ def version_label(number: str) -> str:
 
 def format_time(at: datetime | None) -> str:
     """A time in UTC: 16 Jan 2023, 09:00 UTC; an empty text for no time. Does not break across lines."""
-    return f"{at.astimezone(UTC):%-d %b %Y, %H:%M} UTC".replace(" ", NBSP) if at else ""
+    if at is None:
+        return ""
+    utc_time = at.astimezone(UTC)
+    return f"{plain_text.format_day(utc_time)}, {utc_time:%H:%M} UTC".replace(" ", NBSP)
 
 
 def format_date(at: datetime | None) -> str:
     """A day in UTC: 16 Jan 2023."""
-    return f"{at.astimezone(UTC):%-d %b %Y}".replace(" ", NBSP) if at else ""
+    return plain_text.format_day(at.astimezone(UTC)).replace(" ", NBSP) if at else ""
 
 
 def format_age(at: datetime, now: datetime) -> str:

@@ -7,8 +7,11 @@ import time
 from datetime import UTC, date, datetime
 
 import pytest
+from click.testing import CliRunner
 
 from lib.backends.mlflow_client import client
+from lib.cli import podium
+from lib.errors import NotWritable
 from lib.ledger.entry.vocabulary import make_reason
 from lib.ledger.packet.verify import verify_packet
 from lib.ledger.queries.time_query import TimeQuery
@@ -213,3 +216,28 @@ def test_the_day_that_was_asked_about_stays_in_the_address_after_a_click(window,
     driver.click("Verify")
     assert "audit.on=2023-04-14" in driver.page.url
     assert "audit.of=wine" in driver.page.url
+
+
+def test_a_reader_gets_the_same_answer_from_page_command_and_packet_about_a_move_that_nobody_recorded(
+    app, fresh_store, monkeypatch
+):
+    make_registered_model(fresh_store)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    client(fresh_store).transition_model_version_stage("wine", "2", "Production", archive_existing_versions=True)
+    client(fresh_store).set_registered_model_alias("wine", "production", "2")
+
+    def refuse(*_):
+        raise NotWritable("You may only read here.")
+
+    monkeypatch.setattr("lib.ui.queries.registry.record_changes", refuse)
+    monkeypatch.setattr("lib.ui.queries.registry.sync_model_status", refuse)
+    page = app("audit", fresh_store)
+    headline = (*page.header, *page.subheader)
+    result = CliRunner().invoke(podium, ["asof", "wine", "--at", f"{datetime.now(UTC):%Y-%m-%d}", "--backend", fresh_store.uri])
+    query = AsOfQuery("production", TimeQuery(datetime.now(UTC).replace(hour=0, minute=0)), datetime.now(UTC))
+    assert result.exit_code == 0, result.output
+    assert "moved outside Podium" in result.stdout
+    assert any("moved outside Podium" in code.value for code in page.code), [title.value for title in headline]
+    packet = json.dumps(build_as_of_packet(make_writer(fresh_store), "wine", query).model_dump(mode="json"))
+    assert "moved outside Podium" in packet
+    assert read_book_state(fresh_store, "wine").book.entries[-1].body.type == "APPLIED"

@@ -13,11 +13,12 @@ from lib.errors import PodiumError
 from lib.ledger.charts.holdings_chart import bar_table, holdings_chart, make_clickable
 from lib.ledger.entry.types import Body, Decided, Imported
 from lib.ledger.entry.vocabulary import REASON_CATEGORIES, SLOTS, Slot
-from lib.ledger.queries.as_of import BEFORE_RECORD, AsOfAnswer, Holder, as_of, verify_holders
+from lib.ledger.queries.as_of import BEFORE_RECORD, AsOfAnswer, Holder, verify_holders
 from lib.ledger.queries.as_of_text import answer_sentence, answer_text
 from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_gap_or_fold, parse_time_query
 from lib.ledger.queries.version_metrics import main_metrics
 from lib.ledger.state.imported_holdings import all_holdings
+from lib.registry.audit_queries import AsOfQuery, answer_from_status
 from lib.text import strip_invisible
 from lib.ui.app.session import current_backend, now, trusted_keys
 from lib.ui.components.badges import chart_colors
@@ -62,9 +63,8 @@ def show_as_of_query(registry: LoadedRegistry) -> None:
             show_error(error)
             return
         slot: Slot = "production" if stage == "Production" else "staging"
-        state = registry.states[model]
-        answer = as_of(state.book.entries, slot, when, state.holdings)
-        _show_answer(registry, model, verify_holders(answer, state.book, trusted_keys()))
+        result = answer_from_status(registry.statuses[model], AsOfQuery(slot, when, now()))
+        _show_answer(registry, model, verify_holders(result.answer, result.book, trusted_keys()))
 
 
 def _warn_unknown_model(models: list[str]) -> None:

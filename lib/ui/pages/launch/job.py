@@ -177,7 +177,7 @@ def _show_row(job: Job, *, is_selected: bool) -> None:
 
 def _short_time(at: datetime) -> str:
     """The hour today, else the day, in UTC."""
-    return f"{at:%H:%M}" if at.date() == now().date() else f"{at:%-d}{NBSP}{at:%b}"
+    return f"{at:%H:%M}" if at.date() == now().date() else f"{at.day}{NBSP}{at:%b}"
 
 
 def _select_job(job_id: str) -> None:

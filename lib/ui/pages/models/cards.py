@@ -16,8 +16,8 @@ from lib.ledger.state.holdings import Holding, recorded_holdings
 from lib.ledger.state.imported_holdings import all_holdings
 from lib.registry.code_snippets import load_model_snippet
 from lib.registry.drift import find_drifts
-from lib.registry.promote import require_version
-from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot
+from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, require_version
+from lib.text import format_day
 from lib.theme import ChartColors
 from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.app.session import current_backend, now, trusted_keys
@@ -56,7 +56,7 @@ def show_holdings_chart(cached_status: LoadedModelStatus, colors: ChartColors) -
 
 
 def _holdings_text(holdings: tuple[Holding, ...]) -> str:
-    parts = [f"v{h.version or ' unknown'} in {SLOTS[h.slot]} since {h.since:%-d %b %Y}" for h in holdings if h.until is None]
+    parts = [f"v{h.version or ' unknown'} in {SLOTS[h.slot]} since {format_day(h.since)}" for h in holdings if h.until is None]
     return f"{len(holdings)} holdings; now {', '.join(parts) or 'nobody'}"
 
 

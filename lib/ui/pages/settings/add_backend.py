@@ -1,8 +1,11 @@
 """Adding a backend on Settings: a kind, a name and an address, tested before anything is written."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from lib.backends import backend_config
+from lib.backends.backend import SQLITE_PREFIX, sqlite_backend
 from lib.backends.backend_config import ConfiguredBackend
 from lib.errors import PodiumError
 from lib.ui.app.backend_selection import config_path, resolve_configured_backend
@@ -67,10 +70,15 @@ def _test_and_add(kind: str, name: str, address: str) -> None:
 def _parse_form(kind: str, name: str, address: str) -> ConfiguredBackend:
     if kind == "dagshub":
         return backend_config.parse_configured_backend(name, repository=address or "-", folder=PROJECT_ROOT)
-    prefix = {"sqlite": "sqlite:///", "file": "file://"}.get(kind, "")
-    return backend_config.parse_configured_backend(
-        name, address if address.startswith(prefix) or not address else prefix + address, folder=PROJECT_ROOT
-    )
+    return backend_config.parse_configured_backend(name, _address_of_path(kind, address), folder=PROJECT_ROOT)
+
+
+def _address_of_path(kind: str, text: str) -> str:
+    """What was typed as an address: a path becomes one, so that no character of it is read as part of a URL."""
+    if not text or kind not in ("sqlite", "file") or text.startswith((SQLITE_PREFIX, "file:")):
+        return text
+    path = PROJECT_ROOT / Path(text).expanduser()
+    return sqlite_backend(path).uri if kind == "sqlite" else path.as_uri()
 
 
 def _show_untested_backend() -> None:

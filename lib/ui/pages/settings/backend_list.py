@@ -10,7 +10,7 @@ from lib.backends import backend_config, dagshub, mlflow_client, sqlite_store
 from lib.backends.backend import Backend
 from lib.backends.backend_config import BackendConfig, ConfiguredBackend
 from lib.backends.capabilities import read_capabilities
-from lib.errors import NeedsMigration, PodiumError
+from lib.errors import NeedsMigration, PodiumError, SignInRequired
 from lib.ui.app.backend_gate import ping_backend
 from lib.ui.app.backend_selection import (
     DEFAULT_NAME,
@@ -188,7 +188,7 @@ def check_backend(backend: Backend) -> BackendStatus:
     except NeedsMigration as error:
         return BackendStatus("warning", error)
     except PodiumError as error:
-        return BackendStatus("warning" if "asks for a sign-in" in error.what else "broken", error)
+        return BackendStatus("warning" if isinstance(error, SignInRequired) else "broken", error)
     return BackendStatus("ok")
 
 

@@ -1,0 +1,127 @@
+"""What a database complained about, by the class and the code of its error. Only a server's answer is judged by its text.
+
+A server passes on nothing but SQLAlchemy's text, which begins with the driver's class and, for SQLite, its fixed sentence for a code.
+"""
+
+import errno
+import re
+import sqlite3
+from typing import Literal
+
+from lib.errors import BackendError, Busy, NotWritable, PodiumError
+
+DatabaseFault = Literal["full", "read_only", "busy", "unopenable", "damaged", "not_a_database"]
+_SQLITE_FAULTS: dict[int, DatabaseFault] = {
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_READONLY: "read_only",
+    sqlite3.SQLITE_PERM: "read_only",
+    sqlite3.SQLITE_BUSY: "busy",
+    sqlite3.SQLITE_LOCKED: "busy",
+    sqlite3.SQLITE_CANTOPEN: "unopenable",
+    sqlite3.SQLITE_IOERR: "damaged",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_NOTADB: "not_a_database",
+}
+_SQLITE_SENTENCES: dict[str, DatabaseFault] = {  # sqlite3_errstr() of these codes
+    "database or disk is full": "full",
+    "attempt to write a readonly database": "read_only",
+    "access permission denied": "read_only",
+    "database is locked": "busy",
+    "database table is locked": "busy",
+    "unable to open database file": "unopenable",
+    "disk i/o error": "damaged",
+    "database disk image is malformed": "damaged",
+    "file is not a database": "not_a_database",
+}
+_SQL_STATES: dict[str, DatabaseFault] = {
+    "53100": "full",
+    "25006": "read_only",
+    "55P03": "busy",
+    "XX001": "damaged",
+    "XX002": "damaged",
+}
+_POSTGRESQL_CLASSES: dict[str, DatabaseFault] = {
+    "DiskFull": "full",
+    "ReadOnlySqlTransaction": "read_only",
+    "LockNotAvailable": "busy",
+    "DataCorrupted": "damaged",
+    "IndexCorrupted": "damaged",
+}
+_MYSQL_CODES: dict[object, DatabaseFault] = {1021: "full", 1114: "full", 1290: "read_only", 1836: "read_only", 1205: "busy"}
+_DRIVER_MESSAGE = re.compile(r"\((sqlite3|psycopg2?|pymysql|MySQLdb)(?:\.\w+)*\.(\w+)\) (.*)")
+_OS_FAULTS: dict[int, DatabaseFault] = {errno.ENOSPC: "full", errno.EDQUOT: "full"}
+
+
+def find_database_fault(error: BaseException) -> DatabaseFault | None:
+    """What the driver reported behind an exception, through its causes; None when no database complained."""
+    visited: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in visited:
+        visited.add(id(cause))
+        if (fault := _driver_fault(getattr(cause, "orig", None) or cause)) is not None:
+            return fault
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def find_fault_in_text(message: str) -> DatabaseFault | None:
+    """The same from the text that a server sends of its database's error."""
+    match = _DRIVER_MESSAGE.search(message)
+    if match is None:
+        return None
+    driver, error_class, text = match.groups()
+    if driver == "sqlite3":
+        return _SQLITE_SENTENCES.get(text.strip().lower())
+    number = re.match(r"\((\d+),", text)
+    return _POSTGRESQL_CLASSES.get(error_class) or (_MYSQL_CODES.get(int(number[1])) if number else None)
+
+
+def is_driver_message(message: str) -> bool:
+    """Whether a text is that of an error of a database's driver."""
+    return _DRIVER_MESSAGE.search(message) is not None
+
+
+def database_error(fault: DatabaseFault, name: str = "") -> PodiumError:
+    """What a person reads about a fault; `name` is that of the database's file, where it is known."""
+    subject = name or "The database"
+    match fault:
+        case "full":
+            return NotWritable(
+                "The disk is full.",
+                means="What was to be written just now is not there; what was there before is whole.",
+                next="Make room on the disk that holds the database and its files, then do it again.",
+            )
+        case "read_only":
+            return NotWritable(f"{subject} cannot be written.", next="Check the rights of the file and its folder.")
+        case "busy":
+            return Busy(
+                f"{subject} is locked by another program.",
+                next="Close the program that has it open, or wait until it is done, then try again.",
+            )
+        case "unopenable":
+            return NotWritable(
+                f"{name or 'The database file'} cannot be opened.", next="Check that the file, its folder and the disk are there."
+            )
+        case "damaged":
+            return BackendError(
+                f"{name or 'The database file'} is damaged, or its disk is.",
+                means="Reading and writing it may fail at any time.",
+                next="Stop every program that uses it, copy the file to another disk, and go back to a backup if it cannot be opened.",
+            )
+        case "not_a_database":
+            return BackendError(
+                f"{name or 'The file'} is not a SQLite database.", next="Choose another file in MLFLOW_TRACKING_URI."
+            )
+
+
+def _driver_fault(error: BaseException) -> DatabaseFault | None:
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", None)  # absent where Python's module itself raised it
+        return None if code is None else _SQLITE_FAULTS.get(code & 0xFF)
+    if isinstance(error, OSError):
+        return _OS_FAULTS.get(error.errno or 0)
+    sql_state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    if isinstance(sql_state, str):
+        return _SQL_STATES.get(sql_state)
+    is_mysql = type(error).__module__.partition(".")[0] in ("pymysql", "MySQLdb")
+    return _MYSQL_CODES.get(error.args[0]) if is_mysql and error.args else None
