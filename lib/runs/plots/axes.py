@@ -12,7 +12,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lib.runs.analysis.metric_direction import metric_title
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.number_format import (
     NO_VALUE,
@@ -187,7 +186,7 @@ def _axis_title(table: RunTable, name: str) -> str:
     if not name.startswith(METRIC_PREFIX):
         return name.removeprefix(PARAM_PREFIX)
     metric = name.removeprefix(METRIC_PREFIX)
-    title = metric_title(metric)
+    title = table.directions.title(metric)
     return f"{title} (metric)" if title in table.params else title
 
 

@@ -103,6 +103,7 @@ def build_script_spec(
         along=view.along,
         smooth=_parse_smoothing(view.smooth),
         baseline=view.base,
+        directions=result.all_runs.directions,
     )
     if view.plot == "Differences":
         return _add_compared_runs(spec, view, runs, result.all_runs)

@@ -22,6 +22,7 @@ from lib.runs.export.table_files import escape_formula
 from lib.runs.plots import groups
 from lib.runs.plots.box import MAX_POINTS
 from lib.runs.table.number_format import format_number, short_labels
+from lib.runs.table.run_table import column_direction
 from lib.runs.table.types import RunTable
 from lib.statistics.samples import SampleSummary
 from lib.ui.components.formatting import escape, format_count
@@ -57,7 +58,7 @@ def draw(context: PlotContext) -> None:
         )
         return
     grouping = group_runs(runs, group_by, metric)
-    rows = rank_groups(grouping.groups, metric)
+    rows = rank_groups(grouping.groups, column_direction(runs, metric))
     if any(row.summary.n > 1 for row in rows):
         _show_groups(context, metric, group_by, (grouping, rows))
     else:

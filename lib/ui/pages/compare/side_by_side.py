@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from lib.runs.analysis.comparison import ComparisonRow, compare_runs, count_equal_rows
-from lib.runs.analysis.metric_direction import metric_title
 from lib.runs.plots.style import LETTERS
 from lib.runs.table.run_table import subset, test_row_count, top_two_runs
 from lib.runs.table.types import RunTable
@@ -94,9 +93,7 @@ def _show_rows(rows: Sequence[ComparisonRow], letters: str) -> None:
 
 
 def _row_title(row: ComparisonRow) -> str:
-    return escape(
-        metric_title(row.name).replace(" ↑", f"{NBSP}↑").replace(" ↓", f"{NBSP}↓") if row.kind == "metric" else row.name
-    )
+    return escape(row.title.replace(" ↑", f"{NBSP}↑").replace(" ↓", f"{NBSP}↓") if row.kind == "metric" else row.name)
 
 
 def _change_text(row: ComparisonRow) -> str:

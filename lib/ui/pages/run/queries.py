@@ -8,7 +8,7 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.errors import PodiumError
 from lib.registry.run_usage import VersionUse, find_version_uses
-from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.analysis.metric_direction import Direction
 from lib.runs.artifacts import mlmodel
 from lib.runs.artifacts.files import ArtifactLocation
 from lib.runs.artifacts.mlmodel import ModelFile
@@ -51,9 +51,8 @@ class MetricHistory:
         return MetricHistory(tuple(self.steps[index] for index in ordered), tuple(self.values[index] for index in ordered))
 
 
-def best_value(metric: str, history: MetricHistory) -> float | None:
+def best_value(history: MetricHistory, direction: Direction) -> float | None:
     """The best value of a history by the metric's direction; None where neither way is better, or no value is real."""
-    direction = metric_direction(metric)
     if direction == "neither" or not history.real_values:
         return None
     return max(history.real_values) if direction == "more" else min(history.real_values)
