@@ -34,7 +34,7 @@ empty_states.show_missing_runs(requested_view, result)
 
 # Look
 if not len(result.all_runs):
-    empty_states.show_no_run(view)
+    empty_states.show_no_run(backend, view)
     st.stop()
 if not len(result.runs):
     empty_states.show_no_match(view)

@@ -77,13 +77,13 @@ def test_parameters_that_differ_come_apart_from_those_with_one_value():
     ]
 
 
-def test_scores_come_before_losses_and_the_one_that_most_runs_have_first():
+def test_scores_come_before_losses_and_unknown_metrics_before_counts():
     runs = make_run_table(
         make_run("a", metrics={"loss": 1, "auc": 1, "step": 1}),
         make_run("b", metrics={"cv": 0.5}),
         make_run("c", metrics={"cv": 0.6}),
     )
-    assert run_table.metric_columns(runs) == ["metrics.cv", "metrics.auc", "metrics.loss", "metrics.step"]
+    assert run_table.metric_columns(runs) == ["metrics.auc", "metrics.loss", "metrics.cv", "metrics.step"]
 
 
 def test_a_metric_of_the_training_rows_never_comes_first():

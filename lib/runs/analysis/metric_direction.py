@@ -5,7 +5,7 @@ are stored is known in `direction_tags`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -16,6 +16,7 @@ DirectionSource = Literal["session", "team", "MLflow", "Optuna", "name", ""]
 """The strongest first: said in this browser session, in our tag, in MLflow's tag, in Optuna's; known by the name; unknown."""
 MetricVerdict = Literal["better", "worse", "same", ""]
 ARROWS: Mapping[Direction, str] = {"more": "↑", "less": "↓", "neither": ""}
+HEADLINE_METRICS = ("accuracy", "auc")
 SYSTEM_PREFIX = "system/"
 """In front of what MLflow logs of the machine itself."""
 
@@ -109,6 +110,13 @@ def is_side_metric(metric: str) -> bool:
 def title_with_arrow(metric: str, direction: Direction) -> str:
     """The name with the arrow of its direction, if it has one."""
     return f"{metric} {ARROWS[direction]}".rstrip()
+
+
+def order_metric_names(metrics: Iterable[str]) -> list[str]:
+    """Names of metrics as a short list shows them: accuracy and AUC first, counts late, those of the machine last, else by name."""
+    return sorted(
+        metrics, key=lambda name: (name.startswith(SYSTEM_PREFIX), is_side_metric(name), name not in HEADLINE_METRICS, name)
+    )
 
 
 @dataclass(frozen=True)

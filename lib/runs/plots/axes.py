@@ -28,7 +28,7 @@ MAX_AXES = 10
 MAX_CATEGORIES = 12
 """Different texts up to which a text parameter is worth an axis."""
 MIN_LOG_DECADES = 1.5
-"""Powers of ten from which on an axis is logarithmic: 5 to 200 trees are, 0.07 to 1.4 s are not."""
+"""Powers of ten from which on an axis may be logarithmic: 5 to 200 trees may, 0.07 to 1.4 s may not."""
 MIN_LOG_VALUE, MAX_EXPONENT = 1e-300, 307.0
 """A browser's logarithm ends near these: what is smaller keeps an axis linear, and no end of an axis lies beyond."""
 MISSING_COORDINATE = -0.13
@@ -110,11 +110,7 @@ def choose_axes(table: RunTable, color_column: str = "") -> AxisSelection:
     params = varying_params(table)
     excluded_params = [name for name in params if _has_too_many_categories(column_values(table, name))]
     usable_params = [name for name in params if name not in excluded_params]
-    metrics = [
-        name
-        for name in reversed(metric_columns(table))
-        if name != color_column and _count_distinct(column_values(table, name)) > 1
-    ]
+    metrics = [name for name in metric_columns(table) if name != color_column and _count_distinct(column_values(table, name)) > 1]
     color_names = [color_column] if color_column and can_be_axis(column_values(table, color_column)) else []
     chosen_names = _take_params_and_metrics(usable_params, metrics, MAX_AXES - len(color_names))
     omitted_names = [name for name in usable_params + metrics if name not in chosen_names]
@@ -122,9 +118,9 @@ def choose_axes(table: RunTable, color_column: str = "") -> AxisSelection:
 
 
 def _take_params_and_metrics(params: list[str], metrics: list[str], max_count: int) -> list[str]:
-    """Parameters first, but at least three metrics keep their place."""
+    """Parameters first, but the first three metrics keep their place; the first metric comes last."""
     metric_count = max(min(3, len(metrics)), max_count - len(params))
-    return params[: max(0, max_count - metric_count)] + metrics[: min(metric_count, max_count)]
+    return params[: max(0, max_count - metric_count)] + metrics[: min(metric_count, max_count)][::-1]
 
 
 def can_be_axis(values: "pd.Series") -> bool:
@@ -146,13 +142,19 @@ def _has_too_many_categories(values: "pd.Series") -> bool:
 
 
 def needs_log_scale(values: Sequence[float]) -> bool:
-    """Are all finite values well above zero, and do they span more than `MIN_LOG_DECADES` powers of ten?"""
-    numbers = [value for value in values if is_finite_number(value)]
-    return (
-        len(numbers) > 1
-        and min(numbers) >= MIN_LOG_VALUE
-        and math.log10(max(numbers)) - math.log10(min(numbers)) > MIN_LOG_DECADES
-    )
+    """Are all finite values well above zero and more than `MIN_LOG_DECADES` powers of ten apart, and do their logarithms spread better?"""
+    numbers = sorted({float(value) for value in values if is_finite_number(value)})
+    if len(numbers) < 2 or numbers[0] < MIN_LOG_VALUE:
+        return False
+    logarithms = [math.log10(number) for number in numbers]
+    spans_decades = logarithms[-1] - logarithms[0] > MIN_LOG_DECADES
+    return spans_decades and _unevenness(logarithms) < _unevenness(numbers)
+
+
+def _unevenness(sorted_values: Sequence[float]) -> float:
+    """The largest distance of a value on its axis from where it would be if all were spread evenly, as a share of the axis."""
+    low, span, last = sorted_values[0], sorted_values[-1] - sorted_values[0], len(sorted_values) - 1
+    return max(abs((value - low) / span - index / last) for index, value in enumerate(sorted_values))
 
 
 def can_use_log_scale(values: Sequence[float]) -> bool:

@@ -70,3 +70,16 @@ def test_a_reader_sets_it_for_the_session_and_is_told_so(app, signed_server, mon
     assert "The best q ↓ is 0.2000, of trial 1" in chart_alt(page)
     assert "q is set for this browser session only" in " ".join(str(warning.value) for warning in page.warning)
     del ana, rae
+
+
+def test_the_machines_metrics_come_last_everywhere(app, fresh_store):
+    experiment = make_experiment(fresh_store, "machine")
+    for n in range(3):
+        log_run(
+            fresh_store, experiment, f"r{n}", params={"n": n}, metrics={f"system/{k}": n for k in "abcdefghijk"} | {"loss": n}
+        )
+    page = app("compare", fresh_store, experiment=experiment)
+    assert page.selectbox(key="compare.color").options[0] == "Colour: loss"
+    axis_titles = chart_alt(page).partition(" over ")[2]
+    assert axis_titles.index("loss") > axis_titles.index("system/c")
+    assert "system/k" not in axis_titles.partition(". ")[0]

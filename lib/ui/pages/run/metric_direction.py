@@ -4,7 +4,7 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.runs.analysis.direction_tags import OPTUNA_TAG, optuna_statements
-from lib.runs.analysis.metric_direction import MetricDirections
+from lib.runs.analysis.metric_direction import MetricDirections, order_metric_names
 from lib.runs.reading.related_runs import ExperimentRef
 from lib.runs.table.types import Run
 from lib.ui.components import flash
@@ -23,7 +23,7 @@ def show_direction_button(backend: Backend, run: Run, directions: MetricDirectio
     """The arrow of the picked metric; a click on it sets the direction of any metric of the experiment."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         scope = DirectionScope("run", backend, (run.experiment_id,), directions)
-        show_direction_popover(scope, sorted(run.metrics), metric, _on_change)
+        show_direction_popover(scope, order_metric_names(run.metrics), metric, _on_change)
         st.caption("Which way a metric is better holds for the whole experiment.")
 
 

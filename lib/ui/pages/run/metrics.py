@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.runs.analysis.metric_direction import SYSTEM_PREFIX, MetricDirections
+from lib.runs.analysis.metric_direction import MetricDirections, order_metric_names
 from lib.runs.reading.related_runs import ExperimentRef
 from lib.runs.table.number_format import format_number, is_finite_number
 from lib.runs.table.types import Run
@@ -28,7 +28,7 @@ MAX_VISIBLE_ROWS = 10
 
 def show_metrics(backend: Backend, run: Run, experiment_ref: ExperimentRef) -> None:
     """Every metric with its history, the usual ones first and those of the machine last; the picked one drawn below."""
-    names = sorted(run.metrics, key=lambda name: (name.startswith(SYSTEM_PREFIX), name != "accuracy", name))
+    names = order_metric_names(run.metrics)
     directions = run_directions(backend, run, experiment_ref)
     with card("Metrics", format_count(len(names), "metric") if names else "", key="run.metrics"):
         if not names:

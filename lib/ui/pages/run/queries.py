@@ -8,7 +8,7 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.errors import PodiumError
 from lib.registry.run_usage import VersionUse, find_version_uses
-from lib.runs.analysis.metric_direction import Direction
+from lib.runs.analysis.metric_direction import Direction, order_metric_names
 from lib.runs.artifacts import mlmodel
 from lib.runs.artifacts.files import ArtifactLocation
 from lib.runs.artifacts.mlmodel import ModelFile
@@ -103,7 +103,7 @@ def run_usage(backend: Backend, run: Run) -> tuple[VersionUse, ...]:
 
 def cached_histories(backend: Backend, run: Run) -> dict[str, MetricHistory]:
     """The histories of its first metrics by name; a run that got another value since is read again."""
-    names = tuple(sorted(run.metrics))[:MAX_HISTORIES]
+    names = tuple(order_metric_names(run.metrics)[:MAX_HISTORIES])
     return _cached_histories(backend, run.run_id, names, (run.status, tuple(str(run.metrics[name]) for name in names)))
 
 
