@@ -135,7 +135,7 @@ def test_the_history_of_a_version_says_what_replaced_it_and_shows_no_move_of_ano
     )
     (row,) = history_rows(state, "1")
     assert (row.badge, row.version, row.summary, row.to_stage) == ("DISPLACED", "1", "v2 took its place in Production", "")
-    assert [row.badge for row in history_rows(state, "2")] == ["APPLIED", "approve"]
+    assert [row.badge for row in history_rows(state, "2")] == ["approve"]
     assert [row.badge for row in history_rows(state, "3")] == []
 
 

@@ -103,8 +103,10 @@ def _direction_of_words(words: list[str], *, is_rate: bool) -> Direction:
 
 
 def is_side_metric(metric: str) -> bool:
-    """Is it of the machine, or a count such as an epoch? Such metrics come last in every list."""
-    return metric.startswith(SYSTEM_PREFIX) or bool(_COUNT_WORDS.intersection(word.lower() for word in _WORD.findall(metric)))
+    """Is it of the machine, a cost such as time, or a count such as an epoch? No run is judged by it unless somebody chooses it."""
+    words = {word.lower() for word in _WORD.findall(metric)}
+    is_error = any(word in _ERROR_WORDS or _COMPOUND_ERROR.fullmatch(word) for word in words)
+    return metric.startswith(SYSTEM_PREFIX) or (not is_error and not words.isdisjoint(_COST_WORDS | _COUNT_WORDS))
 
 
 def title_with_arrow(metric: str, direction: Direction) -> str:
@@ -113,7 +115,7 @@ def title_with_arrow(metric: str, direction: Direction) -> str:
 
 
 def order_metric_names(metrics: Iterable[str]) -> list[str]:
-    """Names of metrics as a short list shows them: accuracy and AUC first, counts late, those of the machine last, else by name."""
+    """Names of metrics as a short list shows them: accuracy and AUC first, costs and counts late, those of the machine last, else by name."""
     return sorted(
         metrics, key=lambda name: (name.startswith(SYSTEM_PREFIX), is_side_metric(name), name not in HEADLINE_METRICS, name)
     )

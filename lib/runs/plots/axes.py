@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from lib.runs.analysis.metric_direction import SYSTEM_PREFIX
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.number_format import (
     NO_VALUE,
@@ -106,15 +107,21 @@ class AxisSelection:
 
 
 def choose_axes(table: RunTable, color_column: str = "") -> AxisSelection:
-    """Parameters that differ, then metrics that differ; the one that colours comes last and never falls out."""
+    """Parameters that differ, then metrics that differ; the one that colours comes last and never falls out.
+
+    What MLflow measured of the machine gets no axis unless there is nothing else.
+    """
     params = varying_params(table)
-    excluded_params = [name for name in params if _has_too_many_categories(column_values(table, name))]
-    usable_params = [name for name in params if name not in excluded_params]
+    excluded_columns = [name for name in params if _has_too_many_categories(column_values(table, name))]
+    usable_params = [name for name in params if name not in excluded_columns]
     metrics = [name for name in metric_columns(table) if name != color_column and _count_distinct(column_values(table, name)) > 1]
+    if run_metrics := [name for name in metrics if not name.startswith(METRIC_PREFIX + SYSTEM_PREFIX)]:
+        excluded_columns += [name for name in metrics if name not in run_metrics]
+        metrics = run_metrics
     color_names = [color_column] if color_column and can_be_axis(column_values(table, color_column)) else []
     chosen_names = _take_params_and_metrics(usable_params, metrics, MAX_AXES - len(color_names))
     omitted_names = [name for name in usable_params + metrics if name not in chosen_names]
-    return AxisSelection((*chosen_names, *color_names), (*omitted_names, *excluded_params))
+    return AxisSelection((*chosen_names, *color_names), (*omitted_names, *excluded_columns))
 
 
 def _take_params_and_metrics(params: list[str], metrics: list[str], max_count: int) -> list[str]:

@@ -80,9 +80,9 @@ def with_directions(table: RunTable, statements: tuple[DirectionStatement, ...])
 
 
 def metric_columns(table: RunTable) -> list[str]:
-    """Columns of all metrics: scores before losses before unknown ones, the one that most runs have first.
+    """Columns of all metrics: scores before losses before unknown ones before costs and counts, the one that most runs have first.
 
-    Those of training come after the others, then counts, and those of the machine last.
+    Those of training come after the others, and those of the machine last.
     """
     return list(_metric_columns(table))
 
@@ -96,7 +96,7 @@ def _metric_columns(table: RunTable) -> tuple[str, ...]:
         key=lambda name: (
             name.startswith(SYSTEM_PREFIX),
             bool(_words_of_name(name) & _TRAINING_WORDS),
-            order[table.directions.of(name)] + is_side_metric(name),
+            3 if is_side_metric(name) else order[table.directions.of(name)],
             -counts[name],
             name,
         ),
@@ -255,7 +255,10 @@ def _model_holders(table: RunTable, *, models_unknown: bool) -> dict[str, str]:
 
 
 def top_two_runs(table: RunTable, metric: str) -> list[str]:
-    """The best run and the next one with another value, the best first; fewer when there are not so many."""
+    """The best run and the next one with another value, the best first; fewer when there are not so many.
+
+    Where nobody knows which way the metric is better, those with the highest values.
+    """
     descending = column_direction(table, metric) != "less"
     values = column_values(table, metric).loc[sort_runs(table, metric, descending=descending)]
     values = values[~np.isnan(finite_numbers(values))]

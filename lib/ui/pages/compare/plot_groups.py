@@ -180,7 +180,7 @@ def _finding_text(rows: Sequence[RankedGroup]) -> str:
 def _no_leader_text(rows: Sequence[RankedGroup]) -> str:
     if len(rows) < 2:
         return f"One group: {_summary_text(rows[0].summary)}."
-    return "Nobody can say which way this metric is better, so no group leads."
+    return "Nobody has said which way this metric is better, so no group leads. The arrow beside the colour sets it."
 
 
 def _summary_text(summary: SampleSummary) -> str:

@@ -148,7 +148,7 @@ def _pareto_run_ids(context: PlotContext, axes: AxisPair) -> tuple[str, ...] | N
 
 def _front_note(context: PlotContext, axes: AxisPair, front: Sequence[str] | None) -> str:
     if front is None:
-        return "A Pareto front needs two different metrics, each better one way."
+        return "A Pareto front needs two different metrics, each better one way. The arrow beside the colour sets which way."
     names = context.runs.identity.name
     run_labels = [
         f"{names[run_id] or run_id}" + (f" ({run_id[:8]})" if list(names).count(names[run_id]) > 1 else "")

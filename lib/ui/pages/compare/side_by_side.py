@@ -6,7 +6,7 @@ import streamlit as st
 
 from lib.runs.analysis.comparison import MAX_RUNS, ComparisonRow, compare_runs, count_equal_rows
 from lib.runs.plots.style import LETTERS
-from lib.runs.table.run_table import subset, test_row_count, top_two_runs
+from lib.runs.table.run_table import column_direction, subset, test_row_count, top_two_runs
 from lib.runs.table.types import RunTable
 from lib.ui.app.page_links import page_link
 from lib.ui.components.formatting import NBSP, escape, format_count
@@ -57,8 +57,12 @@ def _show_pick_hint(view: ViewState, all_runs: RunTable) -> None:
         best_run_ids = top_two_runs(all_runs, view.color) if view.color else []
         if len(best_run_ids) == 2:
             with st.container(horizontal_alignment="center"):
+                is_known = column_direction(all_runs, view.color) != "neither"
                 st.button(
-                    "Compare the best two", key="compare.best_two", on_click=update_url, kwargs={"pick": tuple(best_run_ids)}
+                    f"Compare the {'best' if is_known else 'highest'} two",
+                    key="compare.best_two",
+                    on_click=update_url,
+                    kwargs={"pick": tuple(best_run_ids)},
                 )
         st.space("small")
 

@@ -123,9 +123,8 @@ def show_toolbar(backend: Backend, view: ViewState, experiment_list: ExperimentL
         )
         _stat_selectbox(view)
         show_filter_panel(view, result)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.segmented_control("Plot", PLOT_NAMES, required=True, label_visibility="collapsed", **bind_widget("plot", view.plot))
-        st.space("stretch")
         _color_selectbox(view, result)
         metric_direction.show_direction_button(backend, view, result.all_runs)
     show_filter_chips(view)
@@ -205,7 +204,7 @@ def _color_selectbox(view: ViewState, result: SearchResult) -> None:
             format_func=lambda name: f"Colour: {column_label(name)}",
             icon=":material/palette:",
             label_visibility="collapsed",
-            width=200,
+            width="stretch",
             help=COLOR_HELP if has_several else None,
             **(bind_widget("color", selected_color) | {"on_change": _on_color_change, "args": ()}),
         )

@@ -146,6 +146,8 @@ def _state_text(backend: Backend, registry: LoadedRegistry, snapshot: RegistrySn
 
 def _agreement_text(status: ModelStatus) -> str:
     """Whether the registry shows what was decided, for a model with a record."""
+    if len(status.snapshot.slot_states["production"].holders) > 1:
+        return f"{icon_markdown(HEALTH_BADGES, 'warning')} nobody decided which"
     if status.drifted_slots:
         return f"{icon_markdown(HEALTH_BADGES, 'warning')} moved outside"
     if {intent.id for intent in status.state.open_intents} - status.in_flight:
