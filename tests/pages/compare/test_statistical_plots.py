@@ -110,7 +110,7 @@ def test_groups_take_the_seed_for_a_repeat_and_say_who_leads(app, fresh_store):
 def test_groups_by_default_leave_the_seed_out_and_say_so(app, fresh_store):
     experiment = make_experiment(fresh_store, "seeds")
     for n in range(6):
-        log_run(fresh_store, experiment, f"r{n}", params={"p": n % 2, "seed": n}, metrics={"m": n}, minute=n, model=False)
+        log_run(fresh_store, experiment, f"r{n}", params={"p": n % 2, "seed": n}, metrics={"accuracy": n}, minute=n, model=False)
     page = app("compare", fresh_store, experiment=experiment, plot="Groups")
     assert "Taken as repeats: seed." in plain_text(page)
     assert "Cannot tell] it from 1 other group." in plain_text(page)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.errors import BadInput, PodiumError
-from lib.runs.analysis.metric_direction import DirectionStatement, MetricDirections
+from lib.runs.analysis.metric_direction import DirectionStatement, MetricDirections, is_side_metric
 from lib.runs.analysis.run_tree import best_children, children_of
 from lib.runs.filters.evaluate import matching_run_ids
 from lib.runs.filters.explain import Clause, KnownNames, collect_known_names, unknown_name_messages
@@ -200,7 +200,11 @@ def _unknown_direction_notes(view: ViewState, table: RunTable) -> tuple[str, ...
     metric = _judging_metric(view, table) if view.children == "best" else ""
     if metric and column_direction(table, metric) == "neither":
         notes.append(f"All children are shown: nobody has said which way {metric.removeprefix(METRIC_PREFIX)} is better.")
-    unknown = [name.removeprefix(METRIC_PREFIX) for name in metric_columns(table) if column_direction(table, name) == "neither"]
+    unknown = [
+        metric
+        for name in metric_columns(table)
+        if column_direction(table, name) == "neither" and not is_side_metric(metric := name.removeprefix(METRIC_PREFIX))
+    ]
     if view.stat == "best" and unknown:
         more_text = f" and {len(unknown) - MAX_NAMED_METRICS} more" if len(unknown) > MAX_NAMED_METRICS else ""
         notes.append(
