@@ -6,7 +6,7 @@ import streamlit as st
 
 from lib.runs.table.run_table import subset
 from lib.ui.app.session import current_backend
-from lib.ui.pages.compare import empty_states, queries
+from lib.ui.pages.compare import empty_states, metric_direction, queries
 from lib.ui.pages.compare.plot_card import show_plot_card
 from lib.ui.pages.compare.side_by_side import show_differences
 from lib.ui.pages.compare.table import show_run_table, sorted_rows
@@ -20,7 +20,8 @@ with queries.keep_header_on_error():
     experiment_list = cached_experiments(backend)
     experiment_ids = tuple(experiment.experiment_id for experiment in experiment_list.select(requested_view.experiment))
     view = replace(requested_view, experiment=experiment_ids or (experiment_list.newest_id,) * bool(experiment_list.newest_id))
-    result = queries.search_runs(backend, view) if view.experiment else None
+    statements = metric_direction.direction_statements(backend, experiment_list, view.experiment)
+    result = queries.search_runs(backend, view, statements) if view.experiment else None
 if result is None:
     empty_states.show_no_experiment()
     st.stop()
@@ -28,12 +29,12 @@ update_url(experiment=view.experiment)
 view = resolve_view(view, result.all_runs)
 show_header(backend, view, experiment_list, result)
 empty_states.show_missing_experiments(requested_view, view, experiment_list)
-show_toolbar(view, experiment_list, result)
+show_toolbar(backend, view, experiment_list, result)
 empty_states.show_missing_runs(requested_view, result)
 
 # Look
 if not len(result.all_runs):
-    empty_states.show_no_run(view)
+    empty_states.show_no_run(backend, view)
     st.stop()
 if not len(result.runs):
     empty_states.show_no_match(view)

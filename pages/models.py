@@ -57,11 +57,12 @@ left_column, right_column = st.columns([13, 7], gap="medium")
 if numbers:
     requested_version = st.query_params.get("version", "")
     with left_column:
-        number = show_version_table(cached_status, requested_version if requested_version in numbers else numbers[0])
+        number = show_version_table(cached_status, cards.selected_version(cached_status, requested_version))
         st.query_params["version"] = number
         cards.show_history(cached_status, number)
     with right_column:
         cards.show_version(cached_status, number)
+        cards.show_description(cached_status)
 
 # Act
 register_dialog.show_register_dialog()

@@ -35,7 +35,7 @@ can_edit = run.lifecycle == "active" and not experiment_ref.is_ledger
 # Look
 left, right = st.columns([13, 7], gap="medium")
 with left:
-    metrics.show_metrics(backend, run)
+    metrics.show_metrics(backend, run, experiment_ref)
     parameters.show_parameters(run)
     parameters.show_inputs(run)
     logged_models.show_logged_models(backend, locations)

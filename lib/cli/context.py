@@ -93,18 +93,30 @@ def clock() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - the commands' one clock
 
 
-def command(name: str, *, can_create: bool = False) -> Callable[[Callable[..., int | None]], click.Command]:
-    """Make a command of a function that takes a `CommandContext` first: common options, errors as one line, exit code from its result."""
+def command(
+    name: str, *, can_create: bool = False, is_offline: bool = False
+) -> Callable[[Callable[..., int | None]], click.Command]:
+    """Make a command of a function that takes a `CommandContext` first: common options, errors as one line, exit code from its result.
+
+    An offline command asks no backend and acts for nobody: of the common options it has `--json` alone.
+    """
 
     def decorate(function: Callable[..., int | None]) -> click.Command:
         @functools.wraps(function)
-        def run(backend: str | None, as_json: bool, by: str, migrate: bool, restore_backup: bool, **options: Any) -> None:  # noqa: FBT001 - click passes them so
+        def run(
+            as_json: bool,  # noqa: FBT001 - click passes them so
+            backend: str | None = None,
+            by: str = "",
+            migrate: bool = False,  # noqa: FBT001, FBT002
+            restore_backup: bool = False,  # noqa: FBT001, FBT002
+            **options: Any,
+        ) -> None:
             signing_secret.take_from_environment(os.environ)
             sys.exit(
                 _exit_code(lambda: function(CommandContext(backend, as_json, by, migrate, restore_backup, can_create), **options))
             )
 
-        return click.command(name)(_add_common_options(run))
+        return click.command(name)((_add_json_option if is_offline else _add_common_options)(run))
 
     return decorate
 
@@ -199,12 +211,15 @@ def _silenced_libraries() -> Iterator[None]:
             logging.disable(previous_level)
 
 
+_add_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
 def _add_common_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--restore-backup", is_flag=True, help="First put back the copy of an upgrade that broke off."),
         click.option("--migrate", is_flag=True, help="Let MLflow migrate an older database, after a copy was made."),
         click.option("--by", default="", help="Who does this; default: the name the server knows, PODIUM_USER, or your login."),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+        _add_json_option,
         click.option(
             "--backend",
             metavar="URI|NAME",

@@ -60,7 +60,7 @@ def export(context: CommandContext, model: str, entry: str | None, at: str | Non
         click.echo(f"podium: Something in the book of {model} does not fit; the packet says what.", err=True)
 
 
-@command("verify")
+@command("verify", is_offline=True)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--trust", "fingerprints", multiple=True, metavar="FINGERPRINT", help="Judge the signatures by this key.")
 def verify(context: CommandContext, file: Path, fingerprints: tuple[str, ...]) -> int:

@@ -342,3 +342,12 @@ def test_a_book_with_an_entry_that_is_not_understood_is_read_as_far_as_it_is_kno
     document, error = run("promote", "wine", "2", "--to", "Production", *WHY, code=1 if is_refused else 0)
     assert ("newer schema" in error) == is_refused
     assert read_snapshot(fresh_store, "wine").aliases["production"] == ("1" if document is None else "2")
+
+
+@pytest.mark.parametrize("option", [("--backend", "sqlite:///x.db"), ("--migrate",), ("--by", "ana")])
+def test_verifying_a_packet_takes_no_option_of_a_backend(tmp_path, option):
+    result = CliRunner().invoke(podium, ["packet", "verify", str(tmp_path / "p.json"), *option])
+    assert (result.exit_code, "No such option" in result.stderr) == (2, True)
+    help_text = CliRunner().invoke(podium, ["packet", "verify", "--help"]).stdout
+    assert option[0] not in help_text
+    assert "--json" in help_text

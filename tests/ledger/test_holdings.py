@@ -70,6 +70,7 @@ def test_two_in_one_slot_are_unknown_with_the_reason():
     )
     assert holding.version is None
     assert holding.explanation == "v1 and v2 at once"
+    assert (holding.version, holding.holder_text) == (None, "v1 and v2")
 
 
 def test_the_decision_behind_a_holding_can_be_found():
@@ -126,13 +127,15 @@ def test_every_entry_has_a_line_that_says_who_and_why():
     ]
 
 
-def test_the_history_of_a_version_has_what_displaced_it_too():
+def test_the_history_of_a_version_says_what_replaced_it_and_shows_no_move_of_another():
     state = make_book_state(
         at_hour(make_opened(make_slot_states(["1"])), 1),
         at_hour(make_intent("2"), 2),
         at_hour(make_closing(2, slot_states=make_slot_states(["2"]), displaced=("1",)), 3),
     )
-    assert [row.badge for row in history_rows(state, "1")] == ["APPLIED"]
+    (row,) = history_rows(state, "1")
+    assert (row.badge, row.version, row.summary, row.to_stage) == ("DISPLACED", "1", "v2 took its place in Production", "")
+    assert [row.badge for row in history_rows(state, "2")] == ["approve"]
     assert [row.badge for row in history_rows(state, "3")] == []
 
 

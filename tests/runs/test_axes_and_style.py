@@ -78,6 +78,15 @@ def test_an_axis_over_decades_is_logarithmic_and_one_with_a_zero_is_not():
     assert not needs_log_scale([-1, 1000])
 
 
+def test_an_axis_is_logarithmic_only_where_that_spreads_the_values_better():
+    evenly_spread = [n / 100 for n in range(1, 101)]
+    assert not needs_log_scale(evenly_spread)
+    assert not needs_log_scale([1e-6, *evenly_spread])
+    assert needs_log_scale([10 ** (-n / 8) for n in range(40)])
+    assert needs_log_scale([0.0001, 0.001, 0.003, 0.01, 0.1])
+    assert not needs_log_scale([1, 1000])
+
+
 def test_tick_labels_do_not_touch_and_both_ends_stay():
     coordinates = [
         tick.coordinate

@@ -81,7 +81,7 @@ def test_a_brush_that_begins_below_the_axis_keeps_the_runs_without_a_value():
     missing_range = range_from_brush(axis, MISSING_COORDINATE - 0.02, MISSING_COORDINATE + 0.02)
     assert format_range(missing_range) == "metrics.m:.."
     assert inside_mask(missing_range, axis) == [False, True, True, True, False]
-    assert describe_range(missing_range, axis) == "m ↑ without a value"
+    assert describe_range(missing_range, axis) == "m without a value"
 
 
 def test_nonsense_in_a_link_is_left_out_and_the_last_range_of_a_column_counts():

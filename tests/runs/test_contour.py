@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.runs.analysis.metric_direction import direction_by_name
 from lib.runs.plots.contour import (
     GRID_SIZE,
     MAX_DISTINCT_POINTS,
@@ -118,7 +119,7 @@ def test_the_best_run_follows_the_direction_of_the_metric():
         *(make_run(f"r{n}", params={"x": n, "y": n * n}, metrics={"loss": n, "acc": n, "epoch": n}) for n in range(9))
     )
     best_run_ids = {
-        metric: best_run_id(compute_coordinates(table, AXES, f"metrics.{metric}"), f"metrics.{metric}")
+        metric: best_run_id(compute_coordinates(table, AXES, f"metrics.{metric}"), direction_by_name(metric))
         for metric in ("loss", "acc", "epoch")
     }
     assert best_run_ids == {"loss": "r0", "acc": "r8", "epoch": ""}

@@ -34,8 +34,8 @@ def make_group(name: str, *numbers: float) -> Group:
     return Group((name,), tuple(f"{name}{n}" for n in range(len(numbers))), numbers)
 
 
-def standings(*groups: Group, metric: str = "metrics.accuracy") -> dict[str, str]:
-    return {row.group.label: row.standing for row in rank_groups(groups, metric)}
+def standings(*groups: Group, direction: str = "more") -> dict[str, str]:
+    return {row.group.label: row.standing for row in rank_groups(groups, direction)}
 
 
 def test_levels_stand_in_natural_order_with_the_missing_last():
@@ -160,8 +160,8 @@ def test_a_group_far_below_the_leader_is_worse_and_one_that_overlaps_cannot_be_t
 
 def test_where_less_is_better_the_lowest_mean_leads():
     low, high = make_group("low", 0.10, 0.12, 0.11), make_group("high", 0.9, 0.91, 0.92)
-    assert [row.group.label for row in rank_groups([high, low], "metrics.log loss")] == ["low", "high"]
-    assert standings(high, low, metric="metrics.log loss") == {"low": "best", "high": "worse"}
+    assert [row.group.label for row in rank_groups([high, low], "less")] == ["low", "high"]
+    assert standings(high, low, direction="less") == {"low": "best", "high": "worse"}
 
 
 def test_a_single_run_never_leads_and_nothing_is_said_about_it():
@@ -177,13 +177,13 @@ def test_without_repeats_nobody_can_tell():
 
 
 def test_where_no_way_is_better_nobody_leads():
-    assert set(standings(make_group("a", 1, 2), make_group("b", 5, 6), metric="metrics.epochs").values()) == {""}
+    assert set(standings(make_group("a", 1, 2), make_group("b", 5, 6), direction="neither").values()) == {""}
 
 
 def test_the_verdict_is_welchs_test_with_holms_correction():
     generator = np.random.default_rng(7)
     groups = [make_group(f"g{n}", *generator.normal(-n / 3, 1, 8)) for n in range(6)]
-    rows = rank_groups(groups, "metrics.accuracy")
+    rows = rank_groups(groups, "more")
     leader = next(row for row in rows if row.standing == "best")
     others = sorted(
         (float(stats.ttest_ind(leader.group.numbers, row.group.numbers, equal_var=False).pvalue), row.standing)

@@ -14,7 +14,7 @@ from tests.support.run_factories import make_run, make_run_table
 
 
 def ranked_groups(table):
-    return rank_groups(group_runs(table, ["params.p"], "metrics.m").groups, "metrics.m")
+    return rank_groups(group_runs(table, ["params.p"], "metrics.m").groups, "more")
 
 
 def make_table(*numbers: tuple[str, float]):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.backends.mlflow_client import client
-from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.analysis.metric_direction import direction_by_name
 from lib.runs.reading import metric_extremes, run_reader
 from lib.runs.reading.metric_extremes import read_metric_stat
 from lib.runs.table.types import Search
@@ -44,8 +44,8 @@ def compute_stat(store, table, stat):
         for key in map(str, table.metrics):
             values = [point.value for point in client(store).get_metric_history(run_id, key)]
             numbers = [value for value in values if not math.isnan(value)]
-            is_minimum = stat == "min" or (stat == "best" and metric_direction(key) == "less")
-            if not (stat == "best" and metric_direction(key) == "neither"):
+            is_minimum = stat == "min" or (stat == "best" and direction_by_name(key) == "less")
+            if not (stat == "best" and direction_by_name(key) == "neither"):
                 expected.loc[run_id, key] = (min if is_minimum else max)(numbers, default=math.nan)
     return expected
 

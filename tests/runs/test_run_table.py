@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.runs.analysis.metric_direction import metric_direction, metric_title, metric_verdict
+from lib.runs.analysis.metric_direction import direction_by_name, verdict_of_change
 from lib.runs.table import run_table
 from lib.runs.table.number_format import format_change, format_number, format_param, short_labels
 from tests.support.run_factories import START, make_run, make_run_table
@@ -15,63 +15,11 @@ ACC, LOSS = "metrics.accuracy", "metrics.log loss"
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "loss",
-        "val_loss",
-        "logLoss",
-        "RMSE",
-        "test_mae",
-        "fit time",
-        "latency_ms",
-        "train/error",
-        "FPR",
-        "val_nll",
-        "neg_log_likelihood",
-        "false_positive_rate",
-        "ece",
-        "seconds_per_step",
-        "cost_per_hour",
-    ],
-)
-def test_losses_errors_and_times_are_better_when_smaller(name):
-    assert metric_direction(name) == "less"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "accuracy",
-        "f1",
-        "r2",
-        "AUC",
-        "glossary_score",
-        "neg_log_loss",
-        "neg_mean_squared_error",
-        "品質",
-        "images_per_sec",
-        "mb_per_s",
-        "steps_per_second",
-        "accuracy_per_epoch",
-    ],
-)
-def test_everything_else_is_better_when_larger_and_neg_turns_a_loss_round(name):
-    assert metric_direction(name) == "more"
-
-
-def test_counts_are_not_judged():
-    assert {metric_direction(name) for name in ("lr", "learning_rate", "num_params", "timestamp", "system/cpu_utilization")} == {
-        "neither"
-    }
-    assert (metric_direction("epoch"), metric_title("test_rows"), metric_verdict("n_rows", 3)) == ("neither", "test_rows", "")
-
-
-@pytest.mark.parametrize(
     ("name", "gap", "verdict"),
     [("accuracy", 0.1, "better"), ("accuracy", -0.1, "worse"), ("loss", -0.1, "better"), ("loss", 0.1, "worse"), ("loss", 0.0, "same"), ("loss", math.nan, "")],
 )  # fmt: skip
 def test_a_change_is_said_in_a_word(name, gap, verdict):
-    assert metric_verdict(name, gap) == verdict
+    assert verdict_of_change(gap, direction_by_name(name)) == verdict
 
 
 @pytest.mark.parametrize(
@@ -129,13 +77,13 @@ def test_parameters_that_differ_come_apart_from_those_with_one_value():
     ]
 
 
-def test_scores_come_before_losses_and_the_one_that_most_runs_have_first():
+def test_scores_come_before_losses_and_unknown_metrics_before_counts():
     runs = make_run_table(
         make_run("a", metrics={"loss": 1, "auc": 1, "step": 1}),
         make_run("b", metrics={"cv": 0.5}),
         make_run("c", metrics={"cv": 0.6}),
     )
-    assert run_table.metric_columns(runs) == ["metrics.cv", "metrics.auc", "metrics.loss", "metrics.step"]
+    assert run_table.metric_columns(runs) == ["metrics.auc", "metrics.loss", "metrics.cv", "metrics.step"]
 
 
 def test_a_metric_of_the_training_rows_never_comes_first():

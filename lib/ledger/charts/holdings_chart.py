@@ -28,7 +28,7 @@ def bar_table(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFr
     bars = [
         (
             lane,
-            f"v{h.version}" if h.version else "unknown",
+            h.holder_text,
             SLOTS[h.slot],
             h.since,
             h.until or max(until, h.since),

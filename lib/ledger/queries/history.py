@@ -37,6 +37,10 @@ _OPENED_TEXTS = {"first look": "The record begins", "re-created": "The model was
 _JSON_ORDER = ("place", "id", "type", "version", "from", "to", "by", "reason", "recorded_at", "effective_at")
 
 
+DISPLACED = "DISPLACED"
+"""The badge of a line about a version that lost its place to another one: no entry of its own."""
+
+
 @dataclass(frozen=True)
 class HistoryRow:
     """One entry in a history. `badge` names its badge; `from_stage` and `to_stage` are empty where nothing was to move.
@@ -65,7 +69,10 @@ class HistoryRow:
 
 
 def history_rows(state: BookState, version: str = "") -> tuple[HistoryRow, ...]:
-    """The lines of a book, newest first; with `version` only those that concern it."""
+    """The lines of a book, newest first; with `version` only those that concern it.
+
+    Where another version took its place, the line says so and is not that other version's move.
+    """
     corrections = corrections_by_entry_id(state.book.entries)
     corrected_by_id = {entry.id: entry for entry in corrected_entries(state.book.entries)} if corrections else {}
     rows = [_history_row(state, entry) for entry in reversed(state.book.entries)]
@@ -74,7 +81,14 @@ def history_rows(state: BookState, version: str = "") -> tuple[HistoryRow, ...]:
         for row in rows
     ]
     positions = {entry.position for entry in state.book.entries if not version or version in _concerned_versions(entry.body)}
-    return tuple(row for row in rows if row.position in positions)
+    displaced_positions = {
+        entry.position for entry in state.book.entries if isinstance(entry.body, Closing) and version in entry.body.displaced
+    }
+    return tuple(
+        _displaced_row(row, version) if row.position in displaced_positions and row.version != version else row
+        for row in rows
+        if row.position in positions
+    )
 
 
 def verify_names(rows: Sequence[HistoryRow], book: DecodedBook, keys: TrustedKeys) -> tuple[HistoryRow, ...]:
@@ -116,6 +130,12 @@ def _history_row(state: BookState, entry: Entry) -> HistoryRow:
         from_stage=from_ if isinstance(from_, str) else "",
         to_stage=to if isinstance(to, str) else "",
     )
+
+
+def _displaced_row(row: HistoryRow, version: str) -> HistoryRow:
+    """What the move of another version meant for this one."""
+    summary = f"v{row.version} took its place in {row.to_stage}" if row.version else "Another version took its place"
+    return replace(row, badge=DISPLACED, version=version, summary=summary, from_stage="", to_stage="")
 
 
 def _with_corrections(state: BookState, row: HistoryRow, corrections: Sequence[Entry], corrected: Entry | None) -> HistoryRow:

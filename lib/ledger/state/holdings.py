@@ -20,7 +20,8 @@ from lib.text import version_list
 class Holding:
     """A version in a slot, from `since` until `until` (None: still), by the entry at `position` until the one at `end_position`.
 
-    `version` is None while it is unknown who held the slot; `explanation` then says why. `decision_id` is the decision behind it,
+    `version` is None while it is unknown who held the slot; `explanation` then says why, and `contenders` are the versions that were there
+    at once, if it was several. `decision_id` is the decision behind it,
     empty for an outside move or the state before the record. `is_imported` marks what only an imported entry tells.
     """
 
@@ -33,6 +34,14 @@ class Holding:
     explanation: str = ""
     end_position: int = 0
     is_imported: bool = False
+    contenders: tuple[str, ...] = ()
+
+    @property
+    def holder_text(self) -> str:
+        """The version as people say it; the contenders where several were there at once, else unknown."""
+        return (
+            version_list((self.version,) if self.version else self.contenders) if self.version or self.contenders else "unknown"
+        )
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,7 @@ def _next_holding(
 def _slot_holding(slot: Slot, report: _HolderReport) -> Holding | None:
     holders, position = report.slot_states[slot].holders, report.entry.position
     if len(holders) > 1:
-        return Holding(slot, None, report.at, None, position, explanation=f"{version_list(holders)} at once")
+        return Holding(slot, None, report.at, None, position, explanation=f"{version_list(holders)} at once", contenders=holders)
     if not holders:
         return None
     return Holding(slot, holders[0], report.at, None, position, report.decision_ids.get((slot, holders[0]), ""))

@@ -13,7 +13,7 @@ from typing import Literal
 
 import pandas as pd
 
-from lib.runs.analysis.metric_direction import MetricVerdict, metric_direction, metric_verdict
+from lib.runs.analysis.metric_direction import Direction, MetricVerdict, title_with_arrow, verdict_of_change
 from lib.runs.export.table_files import escape_formula
 from lib.runs.table.number_format import (
     MINUS,
@@ -24,7 +24,7 @@ from lib.runs.table.number_format import (
     is_finite_number,
     short_labels,
 )
-from lib.runs.table.run_table import METRIC_PREFIX, column_values, metric_columns, sort_runs
+from lib.runs.table.run_table import METRIC_PREFIX, column_direction, column_values, metric_columns, sort_runs
 from lib.runs.table.types import COMMIT_TAG, RunTable
 
 RowKind = Literal["metric", "parameter", "data", "code", "environment", "tag"]
@@ -53,7 +53,8 @@ class ComparisonRow:
     """A metric, parameter, tag or the like of all runs, in their order.
 
     `values` are as people read them, `logged` as they were logged (empty where a run has none). `changes` are signed, each run less the
-    baseline, empty where one of the two is no number and for the baseline itself; `verdicts` say what a change of a metric means.
+    baseline, empty where one of the two is no number and for the baseline itself; `verdicts` say what a change of a metric means, which
+    depends on its `direction`.
     """
 
     kind: RowKind
@@ -63,6 +64,12 @@ class ComparisonRow:
     changes: tuple[str, ...]
     verdicts: tuple[MetricVerdict, ...]
     is_different: bool
+    direction: Direction = "neither"
+
+    @property
+    def title(self) -> str:
+        """The name, of a metric with its arrow."""
+        return title_with_arrow(self.name, self.direction)
 
 
 def choose_baseline(runs: RunTable, requested_run_id: str) -> str:
@@ -89,7 +96,7 @@ def runs_to_compare(all_runs: RunTable, filtered_runs: RunTable, selected_run_id
     known_ids = [run_id for run_id in selected_run_ids if run_id in all_runs.identity.index]
     if len(known_ids) > 1:
         return known_ids[:MAX_RUNS]
-    direction = metric_direction(color.removeprefix(METRIC_PREFIX))
+    direction = column_direction(filtered_runs, color)
     if color in metric_columns(filtered_runs) and direction != "neither":
         others = sort_runs(filtered_runs, color, descending=direction != "less")
     else:
@@ -102,7 +109,9 @@ def compare_runs(runs: RunTable, baseline: str, first_metric: str = "") -> list[
     baseline_index = runs.ids.index(baseline)
     names = sorted(metric_columns(runs), key=lambda name: name != first_metric)
     rows = [
-        _metric_row(name.removeprefix(METRIC_PREFIX), list(column_values(runs, name)), baseline_index)
+        _metric_row(
+            name.removeprefix(METRIC_PREFIX), list(column_values(runs, name)), baseline_index, column_direction(runs, name)
+        )
         for name in names
         if column_values(runs, name).notna().any()
     ]
@@ -147,7 +156,7 @@ def count_equal_rows(rows: Sequence[ComparisonRow]) -> int:
     return sum(row.kind in ("metric", "parameter") and not row.is_different for row in rows)
 
 
-def _metric_row(name: str, values: list[float], baseline_index: int) -> ComparisonRow:
+def _metric_row(name: str, values: list[float], baseline_index: int, direction: Direction) -> ComparisonRow:
     baseline_value = values[baseline_index]
     texts = tuple(NO_VALUE if value != value else format_number(value) for value in values)  # noqa: PLR0124 - NaN
     logged = tuple("" if value != value else repr(float(value)) for value in values)  # noqa: PLR0124 - NaN
@@ -162,9 +171,10 @@ def _metric_row(name: str, values: list[float], baseline_index: int) -> Comparis
         for value, difference in zip(values, differences, strict=True)
     )
     verdicts: tuple[MetricVerdict, ...] = tuple(
-        "" if difference is None else metric_verdict(name, difference) for difference in differences
+        "" if difference is None else verdict_of_change(difference, direction) for difference in differences
     )
-    return ComparisonRow("metric", name, texts, logged, changes, verdicts, pd.Series(values).nunique(dropna=False) > 1)
+    is_different = pd.Series(values).nunique(dropna=False) > 1
+    return ComparisonRow("metric", name, texts, logged, changes, verdicts, is_different, direction)
 
 
 def _param_row(runs: RunTable, name: str, baseline_index: int) -> ComparisonRow:

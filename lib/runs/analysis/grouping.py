@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.analysis.metric_direction import Direction
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.number_format import NO_VALUE, format_param, is_finite_number, natural_sort_key
-from lib.runs.table.run_table import METRIC_PREFIX, column_values, varying_params
+from lib.runs.table.run_table import column_values, varying_params
 from lib.runs.table.types import PARENT_TAG, RunTable
 from lib.statistics.hypothesis_tests import reject_by_holm, welch_p_value
 from lib.statistics.samples import SampleSummary, epsilon_squared, summarize
@@ -159,13 +159,12 @@ def _explained_share(table: RunTable, name: str, metric: str) -> float:
     return epsilon_squared([group.numbers for group in group_runs(table, [name], metric, range_levels).groups])
 
 
-def rank_groups(groups: Sequence[Group], metric: str) -> list[RankedGroup]:
+def rank_groups(groups: Sequence[Group], direction: Direction) -> list[RankedGroup]:
     """The groups by their mean, the better ones first. The best mean among groups with repeats leads.
 
     A group is worse than the leader when Welch's test says so at 5 % after Holm's correction for looking at all of them (Welch 1947,
     Holm 1979); else nobody can tell. Nobody can tell either from one run, or when repeats agree to the last digit in both groups.
     """
-    direction = metric_direction(metric.removeprefix(METRIC_PREFIX))
     rows = [RankedGroup(group, summarize(group.numbers)) for group in groups]
     rows.sort(key=lambda row: row.summary.mean, reverse=direction != "less")
     leader = next((row for row in rows if row.summary.n > 1), None)

@@ -1,110 +1,177 @@
-"""Which way a metric is better, judged by the words in its name. Pure.
+"""Which way a metric is better: what people, MLflow or Optuna say, else its name where that leaves no doubt. Pure.
 
-A guess that people can check: it is shown as an arrow beside the name wherever it is used.
+A metric that nobody speaks for and whose name says nothing has no direction: no arrow, no best run and no verdict. How the statements
+are stored is known in `direction_tags`.
 """
 
 import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 Direction = Literal["more", "less", "neither"]
+"""`neither`: neither way is better, or nobody knows which."""
+DirectionSource = Literal["session", "team", "MLflow", "Optuna", "name", ""]
+"""The strongest first: said in this browser session, in our tag, in MLflow's tag, in Optuna's; known by the name; unknown."""
 MetricVerdict = Literal["better", "worse", "same", ""]
-ARROWS = {"more": "↑", "less": "↓", "neither": ""}
-
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_NEGATIONS = frozenset({"neg", "negative", "inverse", "inv"})
-_ERROR_WORDS = {
-    "loss",
-    "logloss",
-    "error",
-    "errors",
-    "err",
-    "mae",
-    "mse",
-    "rmse",
-    "rmsle",
-    "mape",
-    "smape",
-    "wape",
-    "mase",
-    "medae",
-    "brier",
-    "deviance",
-}
-_COST_WORDS = {
-    "time",
-    "seconds",
-    "secs",
-    "sec",
-    "ms",
-    "millis",
-    "minutes",
-    "duration",
-    "latency",
-    "cost",
-    "memory",
-    "bytes",
-    "mb",
-}
-_OTHER_LESS_WORDS = {
-    "perplexity",
-    "entropy",
-    "crossentropy",
-    "distance",
-    "divergence",
-    "kl",
-    "wer",
-    "cer",
-    "fid",
-    "fpr",
-    "fnr",
-    "eer",
-    "aic",
-    "bic",
-    "nll",
-    "ppl",
-    "ece",
-    "regret",
-    "lpips",
-    "crps",
-    "false",
-}
-_LESS_WORDS = frozenset(_ERROR_WORDS | _COST_WORDS | _OTHER_LESS_WORDS)
-_COUNT_WORDS = {"epoch", "epochs", "step", "steps", "iteration", "iterations", "count", "rows", "samples", "n", "num", "number"}
-_NEITHER_WORDS = frozenset(_COUNT_WORDS | {"std", "sd", "var", "lr", "timestamp"})
-_TIME_UNITS = frozenset({"s", "sec", "secs", "second", "seconds", "ms", "minute", "min", "hour", "h"})
-_SYSTEM_PREFIX = "system/"
+ARROWS: Mapping[Direction, str] = {"more": "↑", "less": "↓", "neither": ""}
+HEADLINE_METRICS = ("accuracy", "auc")
+SYSTEM_PREFIX = "system/"
 """In front of what MLflow logs of the machine itself."""
 
+_WORD = re.compile(r"(?i:[flr][12])(?![A-Za-z0-9])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
-def metric_direction(metric: str) -> Direction:
-    """`less` for losses, errors and times, `neither` for counts and the machine's own, else `more`.
+
+def _word_set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_QUALIFIERS = _word_set(
+    "train training val valid validation test testing eval evaluation dev holdout heldout oof cv mean avg average median best"
+    " final last overall macro micro weighted samples epoch batch binary sparse categorical multi multiclass ovr ovo at top k score"
+)
+"""Words that say on which rows or how something was measured, and nothing about its direction."""
+_MORE_WORDS = _word_set(
+    "accuracy acc precision recall f1 fbeta auc aucpr auroc auprc roc pr ap map ndcg mrr r2 mcc kappa jaccard iou miou dice"
+    " sensitivity specificity tpr tnr ppv npv bleu rouge meteor ssim psnr gini silhouette throughput reward elbo"
+)
+_MORE_PHRASES = frozenset(
+    map(
+        _word_set,
+        (
+            "explained variance", "matthews corrcoef", "cohen kappa", "true positive rate", "true negative rate", "hit rate",
+            "win rate", "success rate", "exact match", "log likelihood", "loglikelihood", "r squared", "dice coefficient",
+            "concordance index", "c index", "episode reward",
+        ),
+    )
+)  # fmt: skip
+_ERROR_WORDS = _word_set(
+    "loss logloss error errors err merror mae mse rmse rmsle msle mape smape wape wmape mdape mase medae rmspe nrmse sse rss brier"
+    " deviance mphe hinge pinball logcosh nloglik perplexity crossentropy divergence kullback wer cer fid fvd fpr fnr fdr eer aic"
+    " bic nll ppl ece regret lpips crps false hausdorff wasserstein levenshtein chamfer mpjpe epe nme"
+)
+_COST_WORDS = _word_set("time seconds secs sec ms millis minutes duration latency cost memory bytes mb")
+_LESS_PHRASES = frozenset(map(_word_set, ("l1", "l2", "fp", "fn", "cross entropy", "edit distance", "euclidean distance")))
+_ROWS = "train|training|val|valid|validation|test|eval|dev|cv"
+_COMPOUND_ERROR = re.compile(
+    rf"(?:{_ROWS}|m|n|log|hinge|focal|huber|bce|ce|nll|triplet|kl|mse|reg|aux)+(?:loss|error|rmse|mse|mae)"
+)
+_COMPOUND_SCORE = re.compile(rf"(?:{_ROWS})+(?:acc|accuracy|auc|score)")
+_NEGATIONS = _word_set("neg negative inverse inv")
+_DOUBTS = _word_set(
+    "minus saved saving savings reduction reduced improvement improved gain to until between remaining survival free available scale weight"
+    " coef coefficient std sd var stderr lr learning ratio"
+)
+"""Words that may turn the meaning of the others round, or make a setting or a spread of it."""
+_COUNT_WORDS = _word_set("epoch epochs step steps iteration iterations count rows samples n num number lr timestamp")
+_TIME_UNITS = _word_set("s sec secs second seconds ms minute min hour h")
+
+
+def direction_by_name(metric: str) -> Direction:
+    """What the name says beyond doubt: `less` for losses, errors and costs, `more` for accuracies and their like, else `neither`.
 
     `neg_log_loss` is turned round, as scikit-learn does; what is done per second is better more, and of "per" only what stands before counts.
     """
-    all_words = [word.lower() for word in _WORD.findall(metric)]
-    main_words, unit_words = (
-        (all_words[: all_words.index("per")], all_words[all_words.index("per") + 1 :]) if "per" in all_words else (all_words, [])
-    )
-    words = set(main_words)
-    if metric.startswith(_SYSTEM_PREFIX) or {"learning", "rate"} <= words:
+    words = [word.lower() for word in _WORD.findall(metric)]
+    unit_words = words[words.index("per") + 1 :] if "per" in words else []
+    words = words[: words.index("per")] if "per" in words else words
+    if metric.startswith(SYSTEM_PREFIX) or not words or words[0] == "1" or _DOUBTS.intersection(words):
         return "neither"
-    if _TIME_UNITS & set(unit_words[:1]):
-        return "less" if words & (_ERROR_WORDS | _OTHER_LESS_WORDS | {"cost"}) else "more"
-    if "likelihood" in words and words & _NEGATIONS:
-        return "less"
-    if words & _LESS_WORDS:
-        return "more" if words & _NEGATIONS else "less"
-    return "neither" if words & _NEITHER_WORDS else "more"
+    if unit_words and words[-1] in _COUNT_WORDS and _TIME_UNITS.intersection(unit_words[:1]):
+        return "more"
+    if words[-1] in ("epoch", "epochs", "step", "steps", "iteration", "iterations"):
+        return "neither"
+    return _direction_of_words(words, is_rate=bool(_TIME_UNITS.intersection(unit_words[:1])))
 
 
-def metric_title(metric: str) -> str:
-    """The name with its arrow: "accuracy ↑", "log loss ↓"."""
-    return f"{metric} {ARROWS[metric_direction(metric)]}".rstrip()
+def _direction_of_words(words: list[str], *, is_rate: bool) -> Direction:
+    is_negated = bool(_NEGATIONS.intersection(words))
+    main_words = frozenset(word for word in words if not word.isdecimal()) - _NEGATIONS
+    telling_words = main_words - _QUALIFIERS
+    is_error = any(
+        word in _ERROR_WORDS or _COMPOUND_ERROR.fullmatch(word) for word in main_words
+    ) or not _LESS_PHRASES.isdisjoint((telling_words, main_words))
+    if is_rate and not is_error and "cost" not in main_words:
+        return "more"
+    if is_error or _COST_WORDS & main_words:
+        return "more" if is_negated else "less"
+    is_score = telling_words and all(word in _MORE_WORDS or _COMPOUND_SCORE.fullmatch(word) for word in telling_words)
+    if is_score or telling_words in _MORE_PHRASES or (not telling_words and "score" in main_words):
+        return "less" if is_negated else "more"
+    return "neither"
 
 
-def metric_verdict(metric: str, change: float) -> MetricVerdict:
+def is_side_metric(metric: str) -> bool:
+    """Is it of the machine, a cost such as time, or a count such as an epoch? No run is judged by it unless somebody chooses it."""
+    words = {word.lower() for word in _WORD.findall(metric)}
+    is_error = any(word in _ERROR_WORDS or _COMPOUND_ERROR.fullmatch(word) for word in words)
+    return metric.startswith(SYSTEM_PREFIX) or (not is_error and not words.isdisjoint(_COST_WORDS | _COUNT_WORDS))
+
+
+def title_with_arrow(metric: str, direction: Direction) -> str:
+    """The name with the arrow of its direction, if it has one."""
+    return f"{metric} {ARROWS[direction]}".rstrip()
+
+
+def order_metric_names(metrics: Iterable[str]) -> list[str]:
+    """Names of metrics as a short list shows them: accuracy and AUC first, costs and counts late, those of the machine last, else by name."""
+    return sorted(
+        metrics, key=lambda name: (name.startswith(SYSTEM_PREFIX), is_side_metric(name), name not in HEADLINE_METRICS, name)
+    )
+
+
+@dataclass(frozen=True)
+class DirectionStatement:
+    """Somebody says which way a metric is better."""
+
+    metric: str
+    direction: Direction
+    source: DirectionSource
+
+
+@dataclass(frozen=True)
+class MetricDirections:
+    """All that is said about the metrics of some runs, in any order. Of two statements the one with the stronger source counts.
+
+    Where two of one source contradict each other, as two experiments may, the metric has no direction.
+    """
+
+    statements: tuple[DirectionStatement, ...] = ()
+
+    def of(self, metric: str) -> Direction:
+        """Which way the metric is better."""
+        return self._strongest[metric].direction if metric in self._strongest else direction_by_name(metric)
+
+    def source_of(self, metric: str) -> DirectionSource:
+        """Who says so; empty where nobody does."""
+        return self._strongest[metric].source if metric in self._strongest else "name" if self.of(metric) != "neither" else ""
+
+    def title(self, metric: str) -> str:
+        """The name with its arrow: "accuracy ↑", "log loss ↓"; without one where the direction is unknown."""
+        return title_with_arrow(metric, self.of(metric))
+
+    def extended(self, statements: tuple[DirectionStatement, ...]) -> "MetricDirections":
+        """These and more."""
+        return MetricDirections(tuple(dict.fromkeys((*self.statements, *statements)))) if statements else self
+
+    @cached_property
+    def _strongest(self) -> Mapping[str, DirectionStatement]:
+        ranks: dict[DirectionSource, int] = {"session": 0, "team": 1, "MLflow": 2, "Optuna": 3}
+        strongest: dict[str, DirectionStatement] = {}
+        for statement in sorted(self.statements, key=lambda statement: ranks[statement.source]):
+            current = strongest.setdefault(statement.metric, statement)
+            if current.source == statement.source and current.direction != statement.direction:
+                strongest[statement.metric] = DirectionStatement(statement.metric, "neither", statement.source)
+        return strongest
+
+
+NO_STATEMENTS = MetricDirections()
+"""Nobody says anything: directions are known by names only."""
+
+
+def verdict_of_change(change: float, direction: Direction) -> MetricVerdict:
     """What a change of a metric means, in one word; an empty text where neither way is better or the change is no number."""
-    direction = metric_direction(metric)
     if change != change or direction == "neither":  # noqa: PLR0124 - NaN is the one value that differs from itself
         return ""
     if change == 0:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lib.runs.analysis.metric_direction import metric_direction
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.number_format import is_finite_number
-from lib.runs.table.run_table import METRIC_PREFIX, column_values, has_column
+from lib.runs.table.run_table import METRIC_PREFIX, column_direction, column_values, has_column
 from lib.runs.table.types import RunTable
 
 
@@ -65,7 +64,7 @@ def best_children(table: RunTable, metric: str) -> list[str]:
     The newest among equals, also where none has a value. A parent gives way to its children; a run without parent and children stays.
     All runs stay when these have no such metric, or when nobody can say which way it is better.
     """
-    direction = metric_direction(metric.removeprefix(METRIC_PREFIX))
+    direction = column_direction(table, metric)
     if direction == "neither" or not metric.startswith(METRIC_PREFIX) or not has_column(table, metric):
         return list(table.ids)
     parents = _parent_by_run(table)

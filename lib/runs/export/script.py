@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.analysis.metric_direction import NO_STATEMENTS, MetricDirections
 from lib.runs.export import script_templates
 from lib.runs.table.run_table import METRIC_PREFIX
 from lib.runs.table.types import MAX_RUNS, Search
@@ -39,7 +39,7 @@ class ScriptSpec:
     """What a script is made of. `uri` has no user and password; `conditions`, `since` and `until` narrow what the search gives.
 
     `selected_run_ids`: with `only_selected` nothing else is kept, whatever the filter says. `parent` leaves its children, `children` is
-    shown, hidden or best. `plot` is a picture of Compare by its name, with its columns; a name unknown here gives the table.
+    shown, hidden or best. `directions` say which way metrics are better. `plot` is a picture of Compare by its name, with its columns; a name unknown here gives the table.
     """
 
     uri: str
@@ -63,6 +63,7 @@ class ScriptSpec:
     along: str = ""
     smooth: float = 0.0
     baseline: str = ""
+    directions: MetricDirections = NO_STATEMENTS
 
 
 def build_script(spec: ScriptSpec) -> str:
@@ -131,7 +132,7 @@ def _column_constants(spec: ScriptSpec) -> dict[str, object]:
         "AXES": list(dict.fromkeys(spec.axes)),
         "LOG": list(spec.log),
         "COLOR": spec.color,
-        "LESS_IS_BETTER": metric_direction(spec.color.removeprefix(METRIC_PREFIX)) == "less",
+        "LESS_IS_BETTER": spec.directions.of(spec.color.removeprefix(METRIC_PREFIX)) == "less",
         "PICKED": list(spec.selected_run_ids),
         "BASE": spec.baseline,
         "ALONG": "relative" if "relative" in along else "time" if "time" in along or "wall" in along else "step",
@@ -185,7 +186,9 @@ def _child_narrowing(spec: ScriptSpec) -> _Narrowing:
 
 def _keeps_best_children(spec: ScriptSpec) -> bool:
     """Only the best child of each parent, by a metric of which one can say what is better."""
-    has_direction = spec.color.startswith(METRIC_PREFIX) and metric_direction(spec.color.removeprefix(METRIC_PREFIX)) != "neither"
+    has_direction = (
+        spec.color.startswith(METRIC_PREFIX) and spec.directions.of(spec.color.removeprefix(METRIC_PREFIX)) != "neither"
+    )
     return spec.children == "best" and has_direction
 
 
@@ -202,15 +205,15 @@ def _plotted_columns(spec: ScriptSpec) -> list[str]:
 
 def _extremes_narrowing(spec: ScriptSpec, columns: Sequence[str]) -> _Narrowing:
     """Another value than the last one, for these metrics. It is read before the first condition that judges by it."""
-    extremes = {name: _extreme_of(spec.stat, name) for name in dict.fromkeys(columns) if name.startswith(METRIC_PREFIX)}
+    extremes = {name: _extreme_of(spec, name) for name in dict.fromkeys(columns) if name.startswith(METRIC_PREFIX)}
     known_extremes = {name: extreme for name, extreme in extremes.items() if extreme}
     return {"EXTREMES": (known_extremes, script_templates.READ_EXTREMES)} if known_extremes else {}
 
 
-def _extreme_of(stat: str, name: str) -> str:
-    if stat == "best":
-        return {"less": "min", "more": "max"}.get(metric_direction(name.removeprefix(METRIC_PREFIX)), "")
-    return stat if stat in ("min", "max") else ""
+def _extreme_of(spec: ScriptSpec, name: str) -> str:
+    if spec.stat == "best":
+        return {"less": "min", "more": "max"}.get(spec.directions.of(name.removeprefix(METRIC_PREFIX)), "")
+    return spec.stat if spec.stat in ("min", "max") else ""
 
 
 def _is_range(condition: Condition) -> bool:

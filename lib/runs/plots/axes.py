@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lib.runs.analysis.metric_direction import metric_title
+from lib.runs.analysis.metric_direction import SYSTEM_PREFIX
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.number_format import (
     NO_VALUE,
@@ -29,7 +29,7 @@ MAX_AXES = 10
 MAX_CATEGORIES = 12
 """Different texts up to which a text parameter is worth an axis."""
 MIN_LOG_DECADES = 1.5
-"""Powers of ten from which on an axis is logarithmic: 5 to 200 trees are, 0.07 to 1.4 s are not."""
+"""Powers of ten from which on an axis may be logarithmic: 5 to 200 trees may, 0.07 to 1.4 s may not."""
 MIN_LOG_VALUE, MAX_EXPONENT = 1e-300, 307.0
 """A browser's logarithm ends near these: what is smaller keeps an axis linear, and no end of an axis lies beyond."""
 MISSING_COORDINATE = -0.13
@@ -107,25 +107,27 @@ class AxisSelection:
 
 
 def choose_axes(table: RunTable, color_column: str = "") -> AxisSelection:
-    """Parameters that differ, then metrics that differ; the one that colours comes last and never falls out."""
+    """Parameters that differ, then metrics that differ; the one that colours comes last and never falls out.
+
+    What MLflow measured of the machine gets no axis unless there is nothing else.
+    """
     params = varying_params(table)
-    excluded_params = [name for name in params if _has_too_many_categories(column_values(table, name))]
-    usable_params = [name for name in params if name not in excluded_params]
-    metrics = [
-        name
-        for name in reversed(metric_columns(table))
-        if name != color_column and _count_distinct(column_values(table, name)) > 1
-    ]
+    excluded_columns = [name for name in params if _has_too_many_categories(column_values(table, name))]
+    usable_params = [name for name in params if name not in excluded_columns]
+    metrics = [name for name in metric_columns(table) if name != color_column and _count_distinct(column_values(table, name)) > 1]
+    if run_metrics := [name for name in metrics if not name.startswith(METRIC_PREFIX + SYSTEM_PREFIX)]:
+        excluded_columns += [name for name in metrics if name not in run_metrics]
+        metrics = run_metrics
     color_names = [color_column] if color_column and can_be_axis(column_values(table, color_column)) else []
     chosen_names = _take_params_and_metrics(usable_params, metrics, MAX_AXES - len(color_names))
     omitted_names = [name for name in usable_params + metrics if name not in chosen_names]
-    return AxisSelection((*chosen_names, *color_names), (*omitted_names, *excluded_params))
+    return AxisSelection((*chosen_names, *color_names), (*omitted_names, *excluded_columns))
 
 
 def _take_params_and_metrics(params: list[str], metrics: list[str], max_count: int) -> list[str]:
-    """Parameters first, but at least three metrics keep their place."""
+    """Parameters first, but the first three metrics keep their place; the first metric comes last."""
     metric_count = max(min(3, len(metrics)), max_count - len(params))
-    return params[: max(0, max_count - metric_count)] + metrics[: min(metric_count, max_count)]
+    return params[: max(0, max_count - metric_count)] + metrics[: min(metric_count, max_count)][::-1]
 
 
 def can_be_axis(values: "pd.Series") -> bool:
@@ -147,13 +149,19 @@ def _has_too_many_categories(values: "pd.Series") -> bool:
 
 
 def needs_log_scale(values: Sequence[float]) -> bool:
-    """Are all finite values well above zero, and do they span more than `MIN_LOG_DECADES` powers of ten?"""
-    numbers = [value for value in values if is_finite_number(value)]
-    return (
-        len(numbers) > 1
-        and min(numbers) >= MIN_LOG_VALUE
-        and math.log10(max(numbers)) - math.log10(min(numbers)) > MIN_LOG_DECADES
-    )
+    """Are all finite values well above zero and more than `MIN_LOG_DECADES` powers of ten apart, and do their logarithms spread better?"""
+    numbers = sorted({float(value) for value in values if is_finite_number(value)})
+    if len(numbers) < 2 or numbers[0] < MIN_LOG_VALUE:
+        return False
+    logarithms = [math.log10(number) for number in numbers]
+    spans_decades = logarithms[-1] - logarithms[0] > MIN_LOG_DECADES
+    return spans_decades and _unevenness(logarithms) < _unevenness(numbers)
+
+
+def _unevenness(sorted_values: Sequence[float]) -> float:
+    """The largest distance of a value on its axis from where it would be if all were spread evenly, as a share of the axis."""
+    low, span, last = sorted_values[0], sorted_values[-1] - sorted_values[0], len(sorted_values) - 1
+    return max(abs((value - low) / span - index / last) for index, value in enumerate(sorted_values))
 
 
 def can_use_log_scale(values: Sequence[float]) -> bool:
@@ -187,7 +195,7 @@ def _axis_title(table: RunTable, name: str) -> str:
     if not name.startswith(METRIC_PREFIX):
         return name.removeprefix(PARAM_PREFIX)
     metric = name.removeprefix(METRIC_PREFIX)
-    title = metric_title(metric)
+    title = table.directions.title(metric)
     return f"{title} (metric)" if title in table.params else title
 
 

@@ -83,7 +83,7 @@ def box_plot(runs: RunTable, metric: str, groups: Sequence[Group], style: ChartS
     ]
     return combine_layers(
         [*layers, *letter_layers(points.transform_filter(IS_SELECTED_EXPR), encoding, colors)], colors
-    ).properties(title=y_title(metric, colors))
+    ).properties(title=y_title(metric, style))
 
 
 def add_click_selection(points: alt.Chart) -> alt.Chart:
@@ -152,8 +152,12 @@ def _point_data(runs: RunTable, metric: str, groups: Sequence[Group], style: Cha
 
 
 def _point_tooltips(metric: str, style: ChartStyle) -> list[alt.Tooltip]:
-    fields = [("group", "Group"), ("said", column_title(metric))]
-    fields += [("shaded", column_title(style.color_column))] if style.color_column and style.color_column != metric else []
+    fields = [("group", "Group"), ("said", column_title(metric, style.directions))]
+    fields += (
+        [("shaded", column_title(style.color_column, style.directions))]
+        if style.color_column and style.color_column != metric
+        else []
+    )
     return run_tooltips(style) + [alt.Tooltip(f"{key}:N", title=title) for key, title in fields]
 
 

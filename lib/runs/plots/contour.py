@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lib.runs.analysis.grouping import grouping_values
-from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.analysis.metric_direction import Direction
 from lib.runs.plots.axes import build_axis, needs_log_scale
 from lib.runs.plots.box import CROWDED_POINTS, MAX_POINTS, add_click_selection
 from lib.runs.plots.style import (
@@ -30,7 +30,7 @@ from lib.runs.plots.style import (
     y_title,
 )
 from lib.runs.table.number_format import finite_numbers, format_number, is_finite_number
-from lib.runs.table.run_table import METRIC_PREFIX, metric_columns, subset, varying_params
+from lib.runs.table.run_table import column_direction, metric_columns, subset, varying_params
 from lib.runs.table.types import RunTable
 
 MIN_RUNS = 8
@@ -143,9 +143,8 @@ def _average_duplicates(points: Floats, heights: Floats) -> tuple[Floats, Floats
     return distinct_points, np.bincount(indices.ravel(), weights=heights) / np.bincount(indices.ravel())
 
 
-def best_run_id(coordinates: RunCoordinates, metric: str) -> str:
+def best_run_id(coordinates: RunCoordinates, direction: Direction) -> str:
     """The run with the best value among these; an empty text when nobody can say which way is better."""
-    direction = metric_direction(metric.removeprefix(METRIC_PREFIX))
     if direction == "neither":
         return ""
     return coordinates.run_ids[int(coordinates.heights.argmin() if direction == "less" else coordinates.heights.argmax())]
@@ -157,7 +156,7 @@ def contour_plot(table: RunTable, axes: tuple[str, str], metric: str, style: Cha
     The ramp spans the surface, which is flatter than the runs where it averages them; so the runs are drawn without a colour.
     """
     coordinates, colors = compute_coordinates(table, axes, metric), style.colors
-    surface, best_run = interpolate_surface(coordinates), best_run_id(coordinates, metric)
+    surface, best_run = interpolate_surface(coordinates), best_run_id(coordinates, column_direction(table, metric))
     runs = sample_runs(subset(table, coordinates.run_ids), (*style.selected_run_ids, best_run), MAX_POINTS)
     surface_style = replace(
         style,
@@ -172,11 +171,11 @@ def contour_plot(table: RunTable, axes: tuple[str, str], metric: str, style: Cha
     tooltip_columns = dict(zip(_TOOLTIP_FIELDS, (*axes, metric), strict=True))
     data = data.assign(**{key: list(build_axis(runs, name).texts) for key, name in tooltip_columns.items()})
     encoding: dict[str, Any] = {
-        "x": _position_channel(alt.X, axes[0], coordinates, 0),
-        "y": _position_channel(alt.Y, axes[1], coordinates, 1),
+        "x": _position_channel(alt.X, column_title(axes[0], style.directions), coordinates, 0),
+        "y": _position_channel(alt.Y, None, coordinates, 1),
     }
     tooltips = run_tooltips(style)
-    tooltips += [alt.Tooltip(f"{key}:N", title=column_title(name)) for key, name in tooltip_columns.items()]
+    tooltips += [alt.Tooltip(f"{key}:N", title=column_title(name, style.directions)) for key, name in tooltip_columns.items()]
     points = alt.Chart(data)
     dots = points.mark_point(
         filled=True, size=34 if len(runs) <= CROWDED_POINTS else 14, opacity=1, stroke=colors["page"], strokeWidth=1
@@ -188,7 +187,7 @@ def contour_plot(table: RunTable, axes: tuple[str, str], metric: str, style: Cha
     layers += _best_run_layers(points, best_run, encoding, style) + letter_layers(
         points.transform_filter(IS_SELECTED_EXPR), encoding | {"tooltip": tooltips}, colors
     )
-    return combine_layers(layers, colors).properties(title=y_title(axes[1], colors))
+    return combine_layers(layers, colors).properties(title=y_title(axes[1], style))
 
 
 _TOOLTIP_FIELDS = ("across", "up", "height")
@@ -208,7 +207,7 @@ def _surface_layers(
     }
     heights = surface.unmasked_heights[rows, columns]
     cells = pd.DataFrame(edges | {"shade": heights, "said": [format_number(float(height)) for height in heights]})
-    tooltip = [alt.Tooltip("said:N", title=f"{column_title(style.color_column)} (interpolated)")]
+    tooltip = [alt.Tooltip("said:N", title=f"{column_title(style.color_column, style.directions)} (interpolated)")]
     rects = alt.Chart(cells).mark_rect(clip=True)
     cell_layer = rects.encode(**encoding, x2="x2:Q", y2="y2:Q", color=color_encoding(style, "legend"), tooltip=tooltip)
     lines = alt.Chart(_contour_lines(surface, coordinates)).mark_line(color=style.colors["page"], opacity=0.7, strokeWidth=1)
@@ -278,7 +277,7 @@ def _denormalize(shares: Floats, coordinates: RunCoordinates, side: int) -> Floa
     return 10**values if coordinates.log_axes[side] else values
 
 
-def _position_channel(channel: Any, name: str, coordinates: RunCoordinates, side: int) -> Any:
+def _position_channel(channel: Any, title: str | None, coordinates: RunCoordinates, side: int) -> Any:
     numbers = sorted({float(number) for number in _denormalize(coordinates.points[:, side], coordinates, side)})
     tick_values = _integer_ticks(numbers)
     tick_options: dict[str, Any] = {"values": tick_values, "format": ",d"} if tick_values else {"tickCount": 6}
@@ -286,7 +285,7 @@ def _position_channel(channel: Any, name: str, coordinates: RunCoordinates, side
     limits = [float(number) for number in _denormalize(np.array([-AXIS_MARGIN, 1 + AXIS_MARGIN]), coordinates, side)]
     scale = alt.Scale(type="log" if coordinates.log_axes[side] else "linear", domain=limits, nice=False, zero=False)
     field = "xy"[side]
-    return channel(f"{field}:Q", title=column_title(name) if side == 0 else None, axis=axis, scale=scale)
+    return channel(f"{field}:Q", title=title, axis=axis, scale=scale)
 
 
 def _integer_ticks(numbers: Sequence[float]) -> list[int]:

@@ -11,7 +11,6 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.runs.analysis.metric_direction import metric_direction
 from lib.runs.plots.axes import MIN_LOG_VALUE
 from lib.runs.plots.curve_points import CurvePoints, downsample_points, min_max_band
 from lib.runs.plots.style import (
@@ -26,7 +25,7 @@ from lib.runs.plots.style import (
     y_title,
 )
 from lib.runs.table.number_format import STORED_INFINITY, format_number
-from lib.runs.table.run_table import METRIC_PREFIX
+from lib.runs.table.run_table import column_direction
 from lib.runs.table.types import RunTable
 
 MAX_RUNS = 50
@@ -64,7 +63,7 @@ def curve_plot(
         *_hover_layers(curve_points, runs, encoding, metric, style),
         *_letter_layers(curve_points, lines, encoding, style),
     ]
-    return combine_layers(layers, colors).properties(title=y_title(metric, colors, limit=900))
+    return combine_layers(layers, colors).properties(title=y_title(metric, style, limit=900))
 
 
 def points_per_line(line_count: int) -> int:
@@ -75,8 +74,8 @@ def points_per_line(line_count: int) -> int:
 def describe_curves(curve_points: CurvePoints, table: RunTable, metric: str) -> str:
     """What the plot shows, in a sentence: how many lines, over what, and which run ends best."""
     last_values = curve_points.plotted_points.groupby("run_id", sort=False).raw.last()
-    text = f"{column_title(metric)} of {last_values.size} {'run' if last_values.size == 1 else 'runs'} over {curve_points.axis_title[:1].lower()}{curve_points.axis_title[1:]}"
-    direction = metric_direction(metric.removeprefix(METRIC_PREFIX))
+    text = f"{column_title(metric, table.directions)} of {last_values.size} {'run' if last_values.size == 1 else 'runs'} over {curve_points.axis_title[:1].lower()}{curve_points.axis_title[1:]}"
+    direction = column_direction(table, metric)
     if last_values.size < 2 or direction == "neither":
         return text
     best_run_id = str(last_values.idxmin() if direction == "less" else last_values.idxmax())
@@ -174,9 +173,9 @@ def _hover_layers(
     hover = alt.selection_point(name="hover", on="pointerover", clear="pointerout", nearest=True, empty=False)
     smoothed_tooltip = [alt.Tooltip("smooth:N", title="Smoothed")] if curve_points.options.smoothing else []
     tooltips = [*run_tooltips(style), alt.Tooltip("where:N", title=curve_points.axis_title.partition(" (")[0])]
-    tooltips += [alt.Tooltip("raw:N", title=column_title(metric)), *smoothed_tooltip]
+    tooltips += [alt.Tooltip("raw:N", title=column_title(metric, style.directions)), *smoothed_tooltip]
     if style.color_column and style.color_column != metric:
-        tooltips.append(alt.Tooltip("shaded:N", title=column_title(style.color_column)))
+        tooltips.append(alt.Tooltip("shaded:N", title=column_title(style.color_column, style.directions)))
     opacity = alt.when(hover).then(alt.value(1)).when("datum.alone").then(alt.value(0.9)).otherwise(alt.value(0))
     marks = alt.Chart(data).mark_point(filled=True, size=55, stroke=style.colors["page"], strokeWidth=0.8)
     hover_points = marks.encode(**encoding, color=color_encoding(style, "legend"), opacity=opacity, tooltip=tooltips)

@@ -54,7 +54,12 @@ def group_plot(runs: RunTable, metric: str, rows: Sequence[RankedGroup], style: 
     """The rows from top to bottom as they come. Runs are small points, means are squares, one run alone is a hollow one."""
     colors, data = style.colors, _group_data(rows)
     base, limits = alt.Chart(data), axis_limits(rows)
-    x = alt.X("mean:Q", title=column_title(metric), axis=_X_AXIS, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
+    x = alt.X(
+        "mean:Q",
+        title=column_title(metric, style.directions),
+        axis=_X_AXIS,
+        scale=alt.Scale(domain=list(limits), nice=False, zero=False),
+    )
     y = alt.Y("place:Q", **_group_axis(rows))
     bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2, color=colors["soft"], clip=True)
     means = base.mark_point(filled=True, size=80, opacity=1, stroke=colors["soft"], strokeWidth=1.8, shape="square")

@@ -8,8 +8,9 @@ import pandas as pd
 
 from lib.runs.analysis.param_importance import ParamImportance
 from lib.runs.plots.groups import EXTRA_HEIGHT, row_axis, row_text
-from lib.runs.plots.style import column_title, combine_layers
+from lib.runs.plots.style import combine_layers
 from lib.runs.table.number_format import MINUS, short_labels
+from lib.runs.table.run_table import PARAM_PREFIX
 from lib.theme import ChartColors
 
 MAX_ROWS, ROW_HEIGHT = 20, 27
@@ -60,7 +61,7 @@ def _bar_data(importances: Sequence[ParamImportance]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "place": range(len(importances)),
-            "name": [column_title(importance.name) for importance in importances],
+            "name": [importance.name.removeprefix(PARAM_PREFIX) for importance in importances],
             "mean": [importance.mean for importance in importances],
             "low": [importance.low for importance in importances],
             "high": [importance.high for importance in importances],
@@ -81,6 +82,6 @@ def _share_limits(importances: Sequence[ParamImportance]) -> list[float]:
 
 
 def _param_labels(importances: Sequence[ParamImportance]) -> list[str]:
-    names = [column_title(importance.name) for importance in importances]
+    names = [importance.name.removeprefix(PARAM_PREFIX) for importance in importances]
     short_names = short_labels(names, 36)
     return [short_names[name] for name in names]

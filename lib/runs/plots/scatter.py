@@ -72,7 +72,7 @@ def scatter_plot(
     )
     data = data.dropna(subset=["x", "y"])
     encoding = {
-        "x": alt.X("x:Q", **_axis_options(across), title=column_title(across.name)),
+        "x": alt.X("x:Q", **_axis_options(across), title=column_title(across.name, style.directions)),
         "y": alt.Y("y:Q", **_axis_options(up), title=None),
     }
     tooltip = {"tooltip": _point_tooltips(axes, style)}
@@ -83,7 +83,7 @@ def scatter_plot(
         _point_layer(base, style, encoding | tooltip, _selections(axes, overlay, colors)),
         *letter_layers(base.transform_filter(IS_SELECTED_EXPR), encoding | tooltip, colors, ring_size=170),
     ]
-    return combine_layers(layers, colors).properties(title=y_title(up.name, colors))
+    return combine_layers(layers, colors).properties(title=y_title(up.name, style))
 
 
 def plot_values(axis: Axis) -> list[float | None]:
@@ -145,9 +145,14 @@ def _trend_layers(trend: Trend, encoding: dict[str, Any], colors: ChartColors) -
 def _point_tooltips(axes: tuple[Axis, Axis], style: ChartStyle) -> list[alt.Tooltip]:
     color = style.color_column
     tooltips = run_tooltips(style)
-    tooltips += [alt.Tooltip(f"{key}:N", title=column_title(axis.name)) for key, axis in zip(("across", "up"), axes, strict=True)]
+    tooltips += [
+        alt.Tooltip(f"{key}:N", title=column_title(axis.name, style.directions))
+        for key, axis in zip(("across", "up"), axes, strict=True)
+    ]
     axis_names = [axis.name for axis in axes]
-    return tooltips + ([alt.Tooltip("shaded:N", title=column_title(color))] if color and color not in axis_names else [])
+    return tooltips + (
+        [alt.Tooltip("shaded:N", title=column_title(color, style.directions))] if color and color not in axis_names else []
+    )
 
 
 def _axis_options(axis: Axis) -> dict[str, Any]:

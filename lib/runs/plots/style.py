@@ -14,7 +14,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.runs.analysis.metric_direction import metric_direction, metric_title
+from lib.runs.analysis.metric_direction import NO_STATEMENTS, MetricDirections
 from lib.runs.plots.axes import build_axis
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.number_format import finite_numbers, short_labels
@@ -36,7 +36,7 @@ class ChartStyle:
     """How runs look in every plot: the metric column that colours ("" for none), its range over all runs, the selected runs, the colours.
 
     The range is that of the whole experiment, so that a run keeps its colour when a filter takes others away. `experiment_names` are
-    given where there are several experiments; with `color_by` "experiment" these colour instead of the metric.
+    given where there are several experiments; `directions` say which way metrics are better; with `color_by` "experiment" these colour instead of the metric.
     """
 
     colors: ChartColors
@@ -45,6 +45,7 @@ class ChartStyle:
     color_high: float | None = None
     selected_run_ids: tuple[str, ...] = ()
     experiment_names: tuple[str, ...] = ()
+    directions: MetricDirections = NO_STATEMENTS
     color_by: Literal["metric", "experiment"] = "metric"
 
     @property
@@ -56,7 +57,7 @@ class ChartStyle:
 def chart_style(all_runs: RunTable, color_column: str, selected_run_ids: Sequence[str], colors: ChartColors) -> ChartStyle:
     """The style that all plots of these runs share."""
     low, high = _finite_range(all_runs, color_column) if color_column else (None, None)
-    return ChartStyle(colors, color_column, low, high, tuple(selected_run_ids))
+    return ChartStyle(colors, color_column, low, high, tuple(selected_run_ids), directions=all_runs.directions)
 
 
 @memoize_by_table
@@ -92,16 +93,22 @@ def letter_layers(
     ]
 
 
-def column_title(name: str) -> str:
+def column_title(name: str, directions: MetricDirections) -> str:
     """A column as people read it: its name without the kind, a metric with its arrow."""
     metric = name.removeprefix(METRIC_PREFIX)
-    return metric_title(metric) if name.startswith(METRIC_PREFIX) else name.partition(".")[2] or name
+    return directions.title(metric) if name.startswith(METRIC_PREFIX) else name.partition(".")[2] or name
 
 
-def y_title(column_name: str, colors: ChartColors, limit: Any = alt.Undefined) -> alt.TitleParams:
+def y_title(column_name: str, style: ChartStyle, limit: Any = alt.Undefined) -> alt.TitleParams:
     """The title of the vertical axis, above the plot; `limit` is its greatest width in pixels."""
     return alt.TitleParams(
-        column_title(column_name), anchor="start", fontSize=11, fontWeight="normal", color=colors["soft"], offset=8, limit=limit
+        column_title(column_name, style.directions),
+        anchor="start",
+        fontSize=11,
+        fontWeight="normal",
+        color=style.colors["soft"],
+        offset=8,
+        limit=limit,
     )
 
 
@@ -144,9 +151,10 @@ def color_encoding(style: ChartStyle, legend: Literal["legend", "no legend"]) ->
         return _experiment_color(style, legend)
     if style.color_low is None or style.color_high is None or style.color_low == style.color_high:
         return alt.value(style.colors["ramp3"])
-    title = short_labels([column_title(style.color_column)], 20)[column_title(style.color_column)]
+    color_title = column_title(style.color_column, style.directions)
+    title = short_labels([color_title], 20)[color_title]
     ramp = [style.colors[f"ramp{number}"] for number in range(1, 6)]
-    color_range = ramp[::-1] if metric_direction(style.color_column.removeprefix(METRIC_PREFIX)) == "less" else ramp
+    color_range = ramp[::-1] if style.directions.of(style.color_column.removeprefix(METRIC_PREFIX)) == "less" else ramp
     scale = alt.Scale(domain=[style.color_low, style.color_high], range=color_range)
     by_value = alt.Color(
         "shade:Q",

@@ -1,6 +1,6 @@
 """Gives a table of runs another value of each metric than the last one: the best, the smallest or the largest of its history.
 
-MLflow keeps only the last value with a run. Which way is best is `metric_direction`'s guess; drawing and sorting are nobody's business here.
+MLflow keeps only the last value with a run. Which way is best is what the table says of its metrics; drawing and sorting are left to others.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,6 @@ import pandas as pd
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import translate_errors
-from lib.runs.analysis.metric_direction import metric_direction
 from lib.runs.reading.metric_history import THREAD_COUNT
 from lib.runs.reading.sqlite_reader import json_array, query_rows
 from lib.runs.table.types import RunTable
@@ -64,7 +63,7 @@ def _choose_extremes(table: RunTable, stat: Stat) -> dict[str, str]:
     names = [str(name) for name in table.metrics]
     if stat != "best":
         return dict.fromkeys(names, "least" if stat == "min" else "most")
-    directions = {name: metric_direction(name) for name in names}
+    directions = {name: table.directions.of(name) for name in names}
     return {name: "least" if direction == "less" else "most" for name, direction in directions.items() if direction != "neither"}
 
 

@@ -10,6 +10,8 @@ from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import translate_errors
 from lib.errors import NotFound
+from lib.runs.analysis.direction_tags import experiment_statements
+from lib.runs.analysis.metric_direction import DirectionStatement
 from lib.runs.reading.run_reader import HIDDEN_EXPERIMENTS, read_run
 from lib.runs.table.types import PARENT_TAG, Run
 
@@ -22,11 +24,15 @@ MAX_RELATED_RUNS = 500
 
 @dataclass(frozen=True)
 class ExperimentRef:
-    """The experiment of a run. `is_ledger` marks Podium's own, which no page may change."""
+    """The experiment of a run, and what its tags say about which way metrics are better.
+
+    `is_ledger` marks Podium's own, which no page may change.
+    """
 
     experiment_id: str
     name: str
     lifecycle: str
+    directions: tuple[DirectionStatement, ...] = ()
 
     @property
     def is_ledger(self) -> bool:
@@ -62,7 +68,8 @@ def read_experiment_ref(backend: Backend, experiment_id: str) -> ExperimentRef:
     """The experiment with this id, active or deleted."""
     with translate_errors(f"Experiment {experiment_id}"):
         experiment = client(backend).get_experiment(experiment_id)
-    return ExperimentRef(experiment_id, experiment.name, experiment.lifecycle_stage)
+    tags = {str(key): str(value) for key, value in (experiment.tags or {}).items()}
+    return ExperimentRef(experiment_id, experiment.name, experiment.lifecycle_stage, experiment_statements(tags))
 
 
 def read_related_runs(backend: Backend, run: Run) -> RelatedRuns:

@@ -15,6 +15,7 @@ from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import translate_errors
 from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
 from lib.errors import NotFound
+from lib.runs.analysis.direction_tags import experiment_statements
 from lib.runs.reading import sqlite_reader
 from lib.runs.reading.filter_parser import parse_filter
 from lib.runs.reading.registered_versions import read_version_origins, versions_by_run
@@ -151,6 +152,7 @@ def _experiment_from_entity(entity: "MlflowExperiment") -> Experiment:
         created=datetime_from_millis(entity.creation_time),
         updated=datetime_from_millis(entity.last_update_time),
         lifecycle=entity.lifecycle_stage,
+        directions=experiment_statements({str(key): str(value) for key, value in (entity.tags or {}).items()}),
     )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lib.runs.analysis.direction_tags import OPTUNA_TAG, optuna_statements
+from lib.runs.analysis.metric_direction import DirectionStatement, MetricDirections
 from lib.runs.table.types import (
     COMMIT_TAG,
     MODEL_HISTORY_TAG,
@@ -65,7 +67,19 @@ def build_run_table(search: Search, columns: RunColumns, read_at: datetime | Non
         inputs=pd.DataFrame(columns.inputs, columns=["run_id", "name", "digest", "context"], dtype="str"),
         total=columns.total,
         nans=columns.nans,
+        directions=MetricDirections(_optuna_statements(columns)),
     )
+
+
+def _optuna_statements(columns: RunColumns) -> tuple[DirectionStatement, ...]:
+    """What the runs of Optuna say; runs with the same tag and the same metrics count as one."""
+    tags = columns.tags.get(OPTUNA_TAG, ())
+    trials = {
+        (tag, tuple(name for name, values in columns.metrics.items() if values[row] is not None))
+        for row, tag in enumerate(tags)
+        if tag
+    }
+    return optuna_statements(sorted(trials))
 
 
 def columns_from_runs(runs: Sequence[Run]) -> RunColumns:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from cachetools import LRUCache
 
-from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.analysis.metric_direction import SYSTEM_PREFIX, Direction, DirectionStatement, is_side_metric
 from lib.runs.table.frames import convert_numeric
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.number_format import MAX_PLOTTABLE, finite_numbers, format_param
@@ -68,18 +68,38 @@ def has_column(table: RunTable, name: str) -> bool:
     )
 
 
+def column_direction(table: RunTable, name: str) -> Direction:
+    """Which way a column is better: as people or the runs say it for a metric, neither way for all else."""
+    return table.directions.of(name.removeprefix(METRIC_PREFIX)) if name.startswith(METRIC_PREFIX) else "neither"
+
+
+@memoize_by_table
+def with_directions(table: RunTable, statements: tuple[DirectionStatement, ...]) -> RunTable:
+    """The same runs, of whose metrics more is said. The same statements give the same table again, with all that is memoized for it."""
+    return replace(table, directions=table.directions.extended(statements))
+
+
 def metric_columns(table: RunTable) -> list[str]:
-    """Columns of all metrics: scores before losses before counts, the one that most runs have first, those of training last."""
+    """Columns of all metrics: scores before losses before unknown ones before costs and counts, the one that most runs have first.
+
+    Those of training come after the others, and those of the machine last.
+    """
     return list(_metric_columns(table))
 
 
 @memoize_by_table
 def _metric_columns(table: RunTable) -> tuple[str, ...]:
-    order = {"more": 0, "less": 1, "neither": 2}
+    order: dict[Direction, int] = {"more": 0, "less": 1, "neither": 2}
     counts = {str(name): int(count) for name, count in table.metrics.notna().sum().items()}
     names = sorted(
         counts,
-        key=lambda name: (bool(_words_of_name(name) & _TRAINING_WORDS), order[metric_direction(name)], -counts[name], name),
+        key=lambda name: (
+            name.startswith(SYSTEM_PREFIX),
+            bool(_words_of_name(name) & _TRAINING_WORDS),
+            3 if is_side_metric(name) else order[table.directions.of(name)],
+            -counts[name],
+            name,
+        ),
     )
     return tuple(METRIC_PREFIX + name for name in names)
 
@@ -211,7 +231,7 @@ def find_best_run(table: RunTable, metric: str, *, models_unknown: bool = False)
     None when there is no such run, or when nobody can say which way the metric is better. `models_unknown` is for a backend that
     knows no logged models: only its files show what a run saved, so every finished run counts.
     """
-    direction = metric_direction(metric.removeprefix(METRIC_PREFIX))
+    direction = column_direction(table, metric)
     holders = _model_holders(table, models_unknown=models_unknown)
     values = column_values(table, metric).loc[list(holders)]
     values = values[~np.isnan(finite_numbers(values))]
@@ -235,8 +255,11 @@ def _model_holders(table: RunTable, *, models_unknown: bool) -> dict[str, str]:
 
 
 def top_two_runs(table: RunTable, metric: str) -> list[str]:
-    """The best run and the next one with another value, the best first; fewer when there are not so many."""
-    descending = metric_direction(metric.removeprefix(METRIC_PREFIX)) != "less"
+    """The best run and the next one with another value, the best first; fewer when there are not so many.
+
+    Where nobody knows which way the metric is better, those with the highest values.
+    """
+    descending = column_direction(table, metric) != "less"
     values = column_values(table, metric).loc[sort_runs(table, metric, descending=descending)]
     values = values[~np.isnan(finite_numbers(values))]
     first, others = values.index[:1], values[values != values.iloc[0]].index if len(values) else values.index

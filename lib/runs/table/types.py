@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from lib.runs.analysis.metric_direction import NO_STATEMENTS, DirectionStatement, MetricDirections
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -107,13 +109,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A group of runs. Times in UTC; `updated` is when the experiment itself was changed, not its runs."""
+    """A group of runs. Times in UTC; `updated` is when the experiment itself was changed, not its runs.
+
+    `directions` is what its tags say about which way its metrics are better.
+    """
 
     experiment_id: str
     name: str
     created: datetime | None = None
     updated: datetime | None = None
     lifecycle: str = "active"
+    directions: tuple[DirectionStatement, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +132,7 @@ class RunTable:
     `nans` are the metrics (run id, name) that were logged as NaN: their cells look like those of a metric that a run lacks.
     `inputs` alone has one row per run and dataset: run_id, name, digest, context.
     `total` is how many runs the search matches on the backend, None when there are more than were read and nobody counted them. `read_at` is the caller's clock.
+    `directions` is what is said about which way the metrics are better: by the runs themselves, and by whoever compares them.
     A table equals only itself: what was computed from it is memoized under it.
     """
 
@@ -139,6 +146,7 @@ class RunTable:
     inputs: "pd.DataFrame"
     total: int | None = None
     nans: frozenset[tuple[str, str]] = frozenset()
+    directions: MetricDirections = NO_STATEMENTS
 
     @cached_property
     def ids(self) -> tuple[str, ...]:

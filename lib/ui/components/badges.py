@@ -45,6 +45,7 @@ ENTRY_BADGES: Mapping[str, Badge] = {
     "reject": ("red", "gavel", "Rejected"),
     "changes": ("orange", "gavel", "Changes asked"),
     "APPLIED": ("blue", "trophy", "Moved"),
+    "DISPLACED": ("gray", "move_down", "Replaced"),
     "OVERTAKEN": ("gray", "low_priority", "Overtaken"),
     "FAILED": ("red", "error", "Did not move"),
     "OBSERVED": ("orange", "visibility", "Seen outside"),

@@ -18,6 +18,7 @@ from lib.ui.app.page_links import VERIFY_PARAMETER, page_link
 from lib.ui.app.session import ask_user_name, current_backend, head_memory, now, remember_user_name
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import escape, format_count
+from lib.ui.components.reason_field import ask_reason, short_reason_kwargs
 from lib.ui.queries.registry import clear_cache, head_alarms, last_head_alarms
 
 TITLE, DIALOG_KEY = "A record is not the one seen before", "shell.alarms.open"
@@ -97,18 +98,21 @@ def _ask_for_acceptance(backend: Backend) -> None:
         "before stays written down as an earlier store, and the records that are here now are seen for the first time. If nobody did, "
         "look at the address of this backend, and bring the database back."
     )
-    reason_text = st.text_area(
-        "Why, for a reader in two years",
-        key="shell.alarms.reason",
-        height=92,
-        placeholder="We started over with an empty database.",
+    reason_text = ask_reason(
+        "Why, for a reader in two years", key="shell.alarms.reason", placeholder="We started over with an empty database."
     )
     name = ask_user_name()
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="shell.alarms.cancel"):
             _close_dialog()
             st.rerun()
-        if st.button("This is the store now", key="shell.alarms.confirm", type="primary", icon=":material/check:"):
+        if st.button(
+            "This is the store now",
+            key="shell.alarms.confirm",
+            type="primary",
+            icon=":material/check:",
+            **short_reason_kwargs(reason_text),
+        ):
             _accept(backend, name, reason_text)
 
 

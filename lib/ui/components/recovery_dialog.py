@@ -17,6 +17,7 @@ from lib.ui.components import flash
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape, version_label
 from lib.ui.components.move_preview import move_text, show_mlflow_calls, show_steps
+from lib.ui.components.reason_field import ask_reason, short_reason_kwargs
 from lib.ui.queries.registry import clear_cache, load_model_status
 
 DIALOG_KEY = "unfinished.open"
@@ -77,9 +78,7 @@ def _show_form(dialog_state: RecoveryDialogState) -> None:
     category = st.selectbox(
         "Kind of reason", list(REASON_CATEGORIES), 4, format_func=REASON_CATEGORIES.__getitem__, key="unfinished.category"
     )
-    reason_text = st.text_area(
-        "Why, for a reader in two years", key="unfinished.reason", height=92, placeholder=_REASON_EXAMPLES[choice]
-    )
+    reason_text = ask_reason("Why, for a reader in two years", key="unfinished.reason", placeholder=_REASON_EXAMPLES[choice])
     name = ask_user_name()
     if dialog_state.moves:
         show_mlflow_calls(current_backend().uri, model, dialog_state.moves)
@@ -87,7 +86,13 @@ def _show_form(dialog_state: RecoveryDialogState) -> None:
         if st.button("Cancel", key="unfinished.cancel"):
             _close_dialog()
             st.rerun()
-        if st.button(dialog_state.button_label, key="unfinished.confirm", type="primary", icon=":material/check:"):
+        if st.button(
+            dialog_state.button_label,
+            key="unfinished.confirm",
+            type="primary",
+            icon=":material/check:",
+            **short_reason_kwargs(reason_text),
+        ):
             _recover(dialog_state, category, reason_text, name)
 
 

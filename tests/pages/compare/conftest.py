@@ -27,14 +27,14 @@ def wine(fresh_store):
 def search(fresh_store):
     """A parent with a model and two children without: (experiment id, parent, children)."""
     experiment = make_experiment(fresh_store, "search")
-    parent = log_run(fresh_store, experiment, "grid", metrics={"best": 0.9})
+    parent = log_run(fresh_store, experiment, "grid", metrics={"best accuracy": 0.9})
     children = [
         log_run(
             fresh_store,
             experiment,
             f"trial-{n}",
             params={"n": n},
-            metrics={"cv": n / 10},
+            metrics={"cv accuracy": n / 10},
             parent=parent,
             model=False,
             minute=n,

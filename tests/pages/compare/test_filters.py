@@ -238,9 +238,9 @@ def test_a_parent_that_has_no_children_leaves_nothing_and_says_so(app, fresh_sto
 
 
 def test_the_best_child_stands_for_its_parent(app, fresh_store, search):
-    for color in ("metrics.cv", "", "nonsense"):
+    for color in ("metrics.cv accuracy", "", "nonsense"):
         page = app("compare", fresh_store, experiment=search[0], children="best", color=color)
-        assert run_names(page) == (["trial-2"] if color == "metrics.cv" else run_names(page))
+        assert run_names(page) == (["trial-2"] if color == "metrics.cv accuracy" else run_names(page))
         assert "grid" not in run_names(page)
         assert len(run_names(page)) == 1
 

@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from mlflow.entities import TraceInfo, TraceLocation, TraceState
 from streamlit.testing.v1 import AppTest
 
 from lib.backends.mlflow_client import client
 from tests.support.compare_page import EVIL, chart_spec, open_popover, page_text, query_values, run_names
+from tests.support.page_driver import click_button
 from tests.support.run_factories import log_run, make_experiment
 
 
@@ -298,3 +300,26 @@ def test_names_and_values_that_share_their_beginning_stay_apart_in_the_table(app
         assert len({cell[:length] for cell in cells}) == 2, "cut by the edge they would be one"
     labels = [column["label"] for column in json.loads(table.proto.columns).values() if "label" in column]
     assert len(labels) == len(set(labels)), labels
+
+
+def test_an_experiment_with_traces_only_says_so(app, fresh_store):
+    experiment = make_experiment(fresh_store, "chat")
+    trace = TraceInfo(
+        trace_id="tr-1",
+        trace_location=TraceLocation.from_experiment_id(experiment),
+        request_time=0,
+        state=TraceState.OK,
+        execution_duration=1,
+    )
+    client(fresh_store)._tracing_client.start_trace(trace)
+    page = app("compare", fresh_store, experiment=experiment)
+    assert "Traces, and no run" in page_text(page)
+    assert "Start a demo" not in [button.label for button in page.button]
+
+
+def test_more_than_four_picked_runs_lead_to_all_of_them(app, fresh_store):
+    experiment = make_experiment(fresh_store, "many")
+    ids = [log_run(fresh_store, experiment, f"r{n}", params={"n": n}, metrics={"accuracy": n / 10}) for n in range(6)]
+    page = click_button(app("compare", fresh_store, experiment=experiment, pick=ids), "compare.all_differences")
+    assert query_values(page, "plot") == ["Differences"]
+    assert any("What differs between 6 runs" in table.proto.alt for table in page.dataframe)

@@ -110,7 +110,7 @@ def test_groups_take_the_seed_for_a_repeat_and_say_who_leads(app, fresh_store):
 def test_groups_by_default_leave_the_seed_out_and_say_so(app, fresh_store):
     experiment = make_experiment(fresh_store, "seeds")
     for n in range(6):
-        log_run(fresh_store, experiment, f"r{n}", params={"p": n % 2, "seed": n}, metrics={"m": n}, minute=n, model=False)
+        log_run(fresh_store, experiment, f"r{n}", params={"p": n % 2, "seed": n}, metrics={"accuracy": n}, minute=n, model=False)
     page = app("compare", fresh_store, experiment=experiment, plot="Groups")
     assert "Taken as repeats: seed." in plain_text(page)
     assert "Cannot tell] it from 1 other group." in plain_text(page)
@@ -260,3 +260,20 @@ def test_a_box_plot_is_grouped_by_the_parent_only_when_the_reader_says_so(app, f
     assert "by depth:" in chart_alt(app("compare", fresh_store, experiment=experiment, plot="Box"))
     page = app("compare", fresh_store, experiment=experiment, plot="Box", by="tags.mlflow.parentRunId")
     assert "by tag mlflow.parentRunId:" in chart_alt(page)
+
+
+def test_groups_open_on_a_setting_that_repeats_runs_where_all_together_repeat_none(app, fresh_store):
+    experiment = make_experiment(fresh_store, "grid")
+    for depth in (2, 4):
+        for rate in (1, 2, 3):
+            log_run(
+                fresh_store,
+                experiment,
+                f"{depth} {rate}",
+                params={"depth": depth, "rate": rate},
+                metrics={"accuracy": depth / 10 + rate / 1000},
+            )
+    page = app("compare", fresh_store, experiment=experiment, plot="Groups")
+    assert "Cannot tell: no run is repeated" not in plain_text(page)
+    assert "has the best mean of repeated runs" in plain_text(page)
+    assert "runs count as repeats though these differ: rate" in plain_text(page)

@@ -36,8 +36,9 @@ def test_moving_to_production_needs_a_reason_and_the_version_typed(app, fresh_st
     find_button(page, "Move to Production").click().run()
     confirm_move(page, version="v2")
     assert "not the one to be moved" in page_text(page)
-    confirm_move(page, reason="short")
-    assert "characters" in page_text(page)
+    page.text_area(key="models.reason").set_value("short").run()
+    assert "15 more characters needed" in page_text(page).replace("\u00a0", " ")
+    assert page.button(key="models.confirm").disabled
     assert read_book_state(fresh_store, "wine").intents == ()
     confirm_move(page)
     assert not page.exception
@@ -156,3 +157,55 @@ def test_a_run_that_cannot_be_registered_is_refused_with_the_reason(app, fresh_s
     page = app("models", fresh_store, register=run_id)
     assert message in page_text(page)
     assert not any(element.key == "models.register.confirm" for element in page.button)
+
+
+def test_the_page_opens_on_the_holder_of_production_and_its_history_is_its_own(app, fresh_store):
+    make_registered_model(fresh_store)
+    for version in "12":
+        move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production", REASON))
+    page = app("models", fresh_store, model="wine")
+    assert page.query_params["version"] == "2"
+    page = app("models", fresh_store, model="wine", version="1")
+    rows = next(table.value for table in page.table if "Entry" in table.value)
+    replaced = rows[rows["Entry"].str.contains("Replaced")]
+    assert replaced["Why"].tolist() == ["v2 took its place in Production"]
+    assert not rows["Why"].str.contains("In place of").any()
+
+
+def test_two_versions_in_production_at_the_first_look_are_named(app, fresh_store):
+    make_registered_model(fresh_store, stages={"1": "Production", "3": "Production"})
+    page = app("models", fresh_store, model="wine")
+    assert "v1 and v3] have been in Production at once" in page_text(page)
+    assert "v1 and v3 in Production since" in page.get("vega_lite_chart")[0].proto.alt
+    assert "before the record" not in page_text(app("overview", fresh_store))
+
+
+def test_registering_preselects_only_what_the_run_suggests(app, fresh_store):
+    make_registered_model(fresh_store, "aardvark")
+    run_id = make_trained_run(fresh_store)
+    page = app("models", fresh_store, register=run_id)
+    model_choice = page.selectbox(key=f"models.register.model.{run_id}")
+    assert model_choice.value is None
+    assert page.button(key="models.register.confirm").disabled
+    model_choice.set_value("aardvark").run()
+    page.text_input(key="session.name").set_value("ana")
+    page.button(key="models.register.confirm").click().run()
+    assert not page.exception
+    other_id = make_trained_run(fresh_store, "forest-9-trees")
+    page = app("models", fresh_store, register=run_id)
+    assert "This run already is v4 of aardvark" in " ".join(str(table.value.to_numpy()) for table in page.table)
+    assert page.selectbox(key=f"models.register.model.{run_id}").value == "aardvark"
+    page = app("models", fresh_store, register=other_id)
+    assert page.selectbox(key=f"models.register.model.{other_id}").value == "aardvark", "the model of its experiment"
+
+
+def test_a_description_is_markdown_without_pictures_and_html(app, fresh_store):
+    make_registered_model(fresh_store)
+    client(fresh_store).update_registered_model("wine", "# Wine\n\nSorts **wine**. ![x](https://evil.example/p.png) <b>x</b>")
+    client(fresh_store).update_model_version("wine", "3", "- deep\n- [docs](https://docs.example/a)")
+    page = app("models", fresh_store, model="wine")
+    texts = [element.value for element in page.markdown]
+    assert any(text.startswith("**Wine**") and "**wine**" in text and "![" not in text and "<b>" not in text for text in texts)
+    assert any("- deep" in text and "(<https://docs.example/a>)" in text and "docs&#46;example" in text for text in texts)
+    assert not any("evil.example/p.png)" in text for text in texts)
+    assert page.caption[0].value.startswith("Wine ·")

@@ -20,6 +20,7 @@ from lib.ui.components import flash
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import show_facts, show_table
+from lib.ui.components.reason_field import ask_reason, short_reason_kwargs
 from lib.ui.components.write_access import record_button_kwargs
 from lib.ui.pages.audit.entry_details import correction_facts
 from lib.ui.queries.registry import clear_cache
@@ -88,10 +89,9 @@ def _show_form(dialog_state: CorrectionDialogState) -> None:
     category = st.selectbox(
         "Kind of reason", list(REASON_CATEGORIES), 4, format_func=REASON_CATEGORIES.__getitem__, key="audit.correct.category"
     )
-    reason_text = st.text_area(
+    reason_text = ask_reason(
         "Why it is corrected, for a reader in two years",
         key="audit.correct.why",
-        height=92,
         placeholder="The minutes of the board name 95%, not 59%: the figures were swapped.",
     )
     name = ask_user_name()
@@ -100,9 +100,8 @@ def _show_form(dialog_state: CorrectionDialogState) -> None:
             _close_dialog()
             st.rerun()
         label = f"Correct entry {dialog_state.position}"
-        is_confirmed = st.button(
-            label, key="audit.correct.confirm", type="primary", icon=":material/check:", disabled=correction is None
-        )
+        blocked = {"disabled": True} if correction is None else short_reason_kwargs(reason_text)
+        is_confirmed = st.button(label, key="audit.correct.confirm", type="primary", icon=":material/check:", **blocked)
     if is_confirmed and correction:
         _record_correction(dialog_state, correction, (category, reason_text, name))
 

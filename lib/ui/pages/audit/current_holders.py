@@ -19,7 +19,7 @@ from lib.ledger.queries.version_metrics import VersionMetric, metric_names, vers
 from lib.ledger.state.imported_holdings import all_holdings
 from lib.ledger.state.replay import BookState
 from lib.registry.snapshot import RegistrySnapshot
-from lib.runs.analysis.metric_direction import ARROWS, metric_direction
+from lib.runs.analysis.metric_direction import SYSTEM_PREFIX, direction_by_name, title_with_arrow
 from lib.ui.app.session import current_backend, now, trusted_keys
 from lib.ui.components.badges import STAGE_BADGES, badge_column_options, chart_colors
 from lib.ui.components.formatting import format_count
@@ -88,7 +88,7 @@ def show_version_metrics(registry: LoadedRegistry, model: str) -> None:
     """The version timeline of a model: one metric at each registration, and who held Production behind it."""
     state = registry.states.get(model)
     entries = state.book.entries if state else ()
-    names = metric_names(entries)
+    names = sorted(metric_names(entries), key=lambda name: name.startswith(SYSTEM_PREFIX))
     with card("What the versions measured", "times in UTC", key="audit.versions"):
         if not names:
             show_empty_state(
@@ -103,9 +103,9 @@ def show_version_metrics(registry: LoadedRegistry, model: str) -> None:
 
 def _show_metric_chart(model: str, metric: str, points: Sequence[VersionMetric], entries: Sequence[Entry]) -> None:
     holdings = [h for h in all_holdings(entries) if h.slot == "production"]
-    key, arrow = "audit.timeline", ARROWS[metric_direction(metric)]
+    key, title = "audit.timeline", title_with_arrow(metric, direction_by_name(metric))
     st.altair_chart(
-        version_metric_chart(points, holdings, chart_colors(), now(), f"{model}: {metric} {arrow}".strip()),
+        version_metric_chart(points, holdings, chart_colors(), now(), f"{model}: {title}"),
         key=key,
         alt=f"{metric} of {format_count(len(points), 'version')} of {model}: "
         + ", ".join(f"v{point.version} {point.value:.4f}" for point in points),

@@ -15,6 +15,7 @@ from lib.ui.components import flash
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import show_table
+from lib.ui.components.reason_field import ask_reason, short_reason_kwargs
 from lib.ui.queries.registry import clear_cache
 
 _DIALOG_KEY, _ERROR_KEY = "audit.settle.open", "audit.settle.error"
@@ -75,10 +76,9 @@ def _show_form(dialog_state: SettleDialogState) -> None:
         format_func=REASON_CATEGORIES.__getitem__,
         key="audit.settle.category",
     )
-    reason_text = st.text_area(
+    reason_text = ask_reason(
         "Why it is right to go on, for a reader in two years",
         key="audit.settle.reason",
-        height=92,
         placeholder="Mallory tried what the record withstands; nothing that counts was changed, we compared it with the backup.",
     )
     name = ask_user_name()
@@ -86,7 +86,9 @@ def _show_form(dialog_state: SettleDialogState) -> None:
         if st.button("Cancel", key="audit.settle.cancel"):
             _close_dialog()
             st.rerun()
-        if st.button("Settle it", key="audit.settle.confirm", type="primary", icon=":material/gavel:"):
+        if st.button(
+            "Settle it", key="audit.settle.confirm", type="primary", icon=":material/gavel:", **short_reason_kwargs(reason_text)
+        ):
             _settle(dialog_state, category, reason_text, name)
 
 

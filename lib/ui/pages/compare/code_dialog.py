@@ -103,6 +103,7 @@ def build_script_spec(
         along=view.along,
         smooth=_parse_smoothing(view.smooth),
         baseline=view.base,
+        directions=result.all_runs.directions,
     )
     if view.plot == "Differences":
         return _add_compared_runs(spec, view, runs, result.all_runs)
@@ -122,7 +123,7 @@ def _add_plot_columns(spec: ScriptSpec, view: ViewState, runs: RunTable, backend
         case "Box" if metric:
             return replace(spec, y=metric, by=(_mlflow_column_name(plot_box.group_column(view, runs, metric)),))
         case "Groups":
-            return replace(spec, y=metric, by=tuple(map(_mlflow_column_name, plot_groups.group_columns(view, runs))))
+            return replace(spec, y=metric, by=tuple(map(_mlflow_column_name, plot_groups.group_columns(view, runs, metric))))
         case "Curves" if metric_columns(runs):
             return _add_curve_runs(spec, view, runs, backend)
     return replace(spec, y=metric)

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.runs.analysis.metric_direction import metric_direction, metric_title
+from lib.runs.analysis.metric_direction import Direction, MetricDirections
 from lib.runs.reading.metric_history import read_sparklines
 from lib.runs.table.number_format import finite_numbers, short_labels
 from lib.runs.table.run_table import (
@@ -17,6 +17,7 @@ from lib.runs.table.run_table import (
     PARAM_PREFIX,
     PLAIN_COLUMNS,
     TAG_PREFIX,
+    column_direction,
     column_values,
     metric_columns,
     varying_params,
@@ -117,9 +118,11 @@ def _cached_sparklines(
     return read_sparklines(backend, run_ids, metric)
 
 
-def column_headings(names: Sequence[str]) -> dict[str, str]:
+def column_headings(names: Sequence[str], directions: MetricDirections) -> dict[str, str]:
     """A heading for each column: two with the same beginning stay two, and so do a metric and a parameter of one name."""
-    full = {name: metric_title(column_label(name)) if name.startswith(METRIC_PREFIX) else column_label(name) for name in names}
+    full = {
+        name: directions.title(column_label(name)) if name.startswith(METRIC_PREFIX) else column_label(name) for name in names
+    }
     repeated_titles = {title for title in full.values() if list(full.values()).count(title) > 1}
     titles = {name: column_label_with_kind(name) if title in repeated_titles else title for name, title in full.items()}
     short = short_labels(list(titles.values()), 26)
@@ -130,7 +133,9 @@ def column_config(view: ViewState, table: RunTable, name: str, title: str) -> An
     """The column's format and width under this heading."""
     values, pinned = column_values(table, name), name in view.pin
     if name.startswith(METRIC_PREFIX):
-        return _metric_column(name, values, title, pinned=pinned or name == view.color, bar=name == view.color)
+        return _metric_column(
+            values, title, pinned=pinned or name == view.color, bar=name == view.color and column_direction(table, name) == "more"
+        )
     if name == "started":
         return st.column_config.DatetimeColumn(
             "Started (UTC)", format="D MMM YYYY, HH:mm", timezone="UTC", width=140, pinned=pinned
@@ -148,10 +153,10 @@ def _plain_column(values: "pd.Series", title: str, *, pinned: bool) -> Any:
     return st.column_config.TextColumn(title, width=heading_width(title, text_width(values)), pinned=pinned)
 
 
-def _metric_column(name: str, values: "pd.Series[float]", title: str, *, pinned: bool, bar: bool) -> Any:
+def _metric_column(values: "pd.Series[float]", title: str, *, pinned: bool, bar: bool) -> Any:
     low, high = min_and_max(finite_numbers(values))
     number_format = "%.4f" if max(-low, high) <= 1 else "%.3f" if max(-low, high) < 100 else "%.1f"
-    if bar and high > low and metric_direction(column_label(name)) == "more":
+    if bar and high > low:
         floor = low - (high - low) / 4
         note = f"The bar runs from {floor:.4g} to {high:.4g}."
         return st.column_config.ProgressColumn(
@@ -160,9 +165,8 @@ def _metric_column(name: str, values: "pd.Series[float]", title: str, *, pinned:
     return st.column_config.NumberColumn(title, format=number_format, width=heading_width(title, 78), pinned=pinned)
 
 
-def best_rows(numbers: np.ndarray, name: str) -> list[int]:
+def best_rows(numbers: np.ndarray, direction: Direction) -> list[int]:
     """The rows with the best value of a metric, NaN being none; no row where neither way is better or all are the same."""
-    direction = metric_direction(name.removeprefix(METRIC_PREFIX))
     low, high = min_and_max(numbers)
     if direction == "neither" or low == high:
         return []

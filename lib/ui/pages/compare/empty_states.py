@@ -4,6 +4,9 @@ from typing import Literal
 
 import streamlit as st
 
+from lib.backends.backend import Backend
+from lib.errors import PodiumError
+from lib.runs.reading.traces import has_traces
 from lib.ui.app.page_links import switch_page
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import card, page_header, show_empty_state
@@ -22,16 +25,34 @@ def show_no_experiment() -> None:
         launch_button("Train the first forest")
 
 
-def show_no_run(view: ViewState) -> None:
-    """The experiment is there, but nothing ran in it, or nothing of it was deleted."""
+def show_no_run(backend: Backend, view: ViewState) -> None:
+    """The experiment is there, but nothing ran in it, or nothing of it was deleted, or it holds traces only."""
     if view.state == "deleted":
         with card():
             show_empty_state("delete", "No deleted run", "Nothing in this experiment was deleted.")
             _clear_button("Show the active runs", state="")
         return
+    if _holds_traces(backend, view.experiment):
+        with card():
+            show_empty_state(
+                "account_tree",
+                "Traces, and no run",
+                "This experiment holds traces only: MLflow's own page of the experiment shows them. Podium compares runs.",
+            )
+            st.space("small")
+        return
     with card():
         show_empty_state("play_circle", "No run yet", "Start a demo, or log a run from your own script, then read again.")
         launch_button("Start a demo")
+
+
+@st.cache_data(ttl="1min", max_entries=64, show_spinner=False)
+def _holds_traces(backend: Backend, experiment_ids: tuple[str, ...]) -> bool:
+    """False also where the backend cannot say."""
+    try:
+        return has_traces(backend, experiment_ids)
+    except PodiumError:
+        return False
 
 
 def show_no_match(view: ViewState) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from lib.runs.analysis.metric_direction import metric_title
+from lib.runs.analysis.metric_direction import MetricDirections
 from lib.runs.filters.facet_options import FacetOption, build_facet_options
 from lib.runs.filters.facets import AnyOfFacet, ContainsFacet, Facet, RangeFacet, can_have_range, format_facet, parse_facet
 from lib.runs.table.number_format import format_param, short_labels
@@ -30,7 +30,8 @@ def show_facet_widgets(view: ViewState, all_runs: RunTable) -> None:
     """A select box that adds a facet, and a widget for each that is there."""
     options_by_column = {option.column: option for option in build_facet_options(all_runs)}
     facets = parse_facets(view.facet)
-    labels = unique_labels(options_by_column, _column_title)
+    directions = all_runs.directions
+    labels = unique_labels(options_by_column, lambda column: _column_title(column, directions))
     st.selectbox(
         "Narrow by",
         [column for column in options_by_column if column not in {facet.column for facet in facets}],
@@ -43,7 +44,9 @@ def show_facet_widgets(view: ViewState, all_runs: RunTable) -> None:
     )
     for facet in facets:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False):
-            _show_facet_widget(facet, options_by_column.get(facet.column, FacetOption(facet.column)))
+            _show_facet_widget(
+                facet, options_by_column.get(facet.column, FacetOption(facet.column)), _column_title(facet.column, directions)
+            )
             st.button(
                 "Remove",
                 icon=":material/close:",
@@ -54,9 +57,9 @@ def show_facet_widgets(view: ViewState, all_runs: RunTable) -> None:
             )
 
 
-def _column_title(column: str) -> str:
+def _column_title(column: str, directions: MetricDirections) -> str:
     """A column as people read it; a metric with its arrow."""
-    return metric_title(column_label(column)) if column.startswith(METRIC_PREFIX) else column_label(column)
+    return directions.title(column_label(column)) if column.startswith(METRIC_PREFIX) else column_label(column)
 
 
 def show_filter_chips(view: ViewState) -> None:
@@ -130,21 +133,20 @@ def _widest_facet(option: FacetOption) -> Facet:
     )
 
 
-def _show_facet_widget(facet: Facet, option: FacetOption) -> None:
-    name = _column_title(facet.column)
+def _show_facet_widget(facet: Facet, option: FacetOption, name: str) -> None:
     if isinstance(facet, RangeFacet):
         st.number_input(f"{name} from", format="%g", placeholder=format_param(option.least), **_bind_facet_widget(facet, "least"))
         st.number_input(f"{name} to", format="%g", placeholder=format_param(option.most), **_bind_facet_widget(facet, "most"))
     elif isinstance(facet, AnyOfFacet):
-        _show_value_select(facet, option)
+        _show_value_select(facet, option, name)
     else:
         st.text_input(f"{name} has", **_bind_facet_widget(facet, "part"))
 
 
-def _show_value_select(facet: AnyOfFacet, option: FacetOption) -> None:
+def _show_value_select(facet: AnyOfFacet, option: FacetOption, name: str) -> None:
     counts: dict[str | None, int] = dict(option.values) | ({None: option.missing_count} if option.missing_count else {})
     st.multiselect(
-        f"{_column_title(facet.column)} is",
+        f"{name} is",
         [*counts, *(value for value in facet.values if value not in counts)],
         format_func=lambda value: f"{'not set' if value is None else value} ({format_count(counts.get(value, 0), 'run')})",
         **_bind_facet_widget(facet, "values"),

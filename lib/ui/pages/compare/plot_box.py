@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from lib.runs.analysis.grouping import PARENT_COLUMN, Group, Grouping, group_runs, groupable_columns, range_levels, rank_columns
-from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.analysis.metric_direction import Direction
 from lib.runs.plots import box, style
 from lib.runs.table.number_format import format_number
-from lib.runs.table.run_table import METRIC_PREFIX, subset
+from lib.runs.table.run_table import column_direction, subset
 from lib.runs.table.types import RunTable
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import show_empty_state
@@ -43,14 +43,14 @@ def draw(context: PlotContext) -> None:
             )
         return
     grouping = group_runs(runs, [group_by], metric, range_levels)
-    shown_groups = _sort_groups(box.limit_groups(grouping.groups, view.pick), metric, view)
+    shown_groups = _sort_groups(box.limit_groups(grouping.groups, view.pick), column_direction(runs, metric), view)
     shown_run_ids = {run_id for group in shown_groups for run_id in group.run_ids}
     grouped_runs = subset(runs, [run_id for run_id in runs.ids if run_id in shown_run_ids])
     drawn_runs = style.sample_runs(grouped_runs, view.pick, box.MAX_POINTS)
     drawn_charts.draw_chart(
         box.box_plot(drawn_runs, metric, shown_groups, context.style),
         **run_click_kwargs("box", view.pick),
-        alt=_chart_description(metric, group_by, shown_groups),
+        alt=_chart_description(style.column_title(metric, runs.directions), group_by, shown_groups),
     )
     show_plot_footer(
         view,
@@ -89,19 +89,19 @@ def _select_group_column(view: ViewState, runs: RunTable, metric: str) -> str:
     return column
 
 
-def _sort_groups(groups: list[Group], metric: str, view: ViewState) -> list[Group]:
+def _sort_groups(groups: list[Group], direction: Direction, view: ViewState) -> list[Group]:
     if MEDIAN not in view.by:
         return groups
-    falling = metric_direction(metric.removeprefix(METRIC_PREFIX)) != "less"
+    falling = direction != "less"
     return sorted(groups, key=lambda group: box.five_number_summary(group.numbers).median, reverse=falling)
 
 
-def _chart_description(metric: str, group_by: str, shown_groups: Sequence[Group]) -> str:
+def _chart_description(metric_title: str, group_by: str, shown_groups: Sequence[Group]) -> str:
     parts = [
         f"{group.label} has a median of {format_number(box.five_number_summary(group.numbers).median)}, n = {len(group.numbers)}"
         for group in shown_groups
     ]
-    return f"{style.column_title(metric)} by {column_label_with_tag(group_by)}: {'; '.join(parts)}"
+    return f"{metric_title} by {column_label_with_tag(group_by)}: {'; '.join(parts)}"
 
 
 def _omission_notes(grouping: Grouping, shown_groups: Sequence[Group]) -> list[str]:

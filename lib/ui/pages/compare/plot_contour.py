@@ -8,7 +8,7 @@ from lib.runs.analysis.grouping import rank_columns
 from lib.runs.plots import contour, style
 from lib.runs.plots.box import MAX_POINTS
 from lib.runs.plots.contour import MAX_DISTINCT_POINTS, RunCoordinates
-from lib.runs.table.run_table import PARAM_PREFIX
+from lib.runs.table.run_table import PARAM_PREFIX, column_direction
 from lib.runs.table.types import RunTable
 from lib.ui.components.formatting import format_count
 from lib.ui.components.layout import show_empty_state
@@ -82,8 +82,8 @@ def _usable_columns_text(names: Sequence[str]) -> str:
 
 
 def _chart_description(runs: RunTable, axes: tuple[str, str], metric: str, coordinates: RunCoordinates) -> str:
-    title = f"{style.column_title(metric)} over {style.column_title(axes[0])} and {style.column_title(axes[1])}, interpolated between {len(coordinates.run_ids)} runs"
-    best_id = contour.best_run_id(coordinates, metric)
+    title = f"{style.column_title(metric, runs.directions)} over {style.column_title(axes[0], runs.directions)} and {style.column_title(axes[1], runs.directions)}, interpolated between {len(coordinates.run_ids)} runs"
+    best_id = contour.best_run_id(coordinates, column_direction(runs, metric))
     return f"{title}; the best run is {runs.identity.name[best_id]}" if best_id else title
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.analysis.metric_direction import Direction
 from lib.runs.plots import style
 from lib.runs.plots.curve_points import (
     MAX_SMOOTHING,
@@ -20,7 +20,7 @@ from lib.runs.plots.curve_points import (
     points_to_csv,
 )
 from lib.runs.plots.curves import MAX_RUNS, curve_plot, describe_curves, points_per_line
-from lib.runs.table.run_table import METRIC_PREFIX, metric_columns, subset
+from lib.runs.table.run_table import METRIC_PREFIX, column_direction, metric_columns, subset
 from lib.runs.table.types import RunTable
 from lib.ui.app.session import current_backend
 from lib.ui.components.error_box import error_boundary
@@ -226,7 +226,13 @@ def _show_plot(context: PlotContext, drawn_runs: RunTable, curve_points: CurvePo
         key="compare.curves",
         alt=describe_curves(curve_points, runs_with_points, metric),
     )
-    show_plot_footer(view, [_cap_note(context.runs, drawn_runs, runs_with_points), *_notes(view, curve_points, metric)])
+    show_plot_footer(
+        view,
+        [
+            _cap_note(context.runs, drawn_runs, runs_with_points),
+            *_notes(view, curve_points, column_direction(context.runs, metric)),
+        ],
+    )
 
 
 def _cap_note(runs: RunTable, drawn_runs: RunTable, runs_with_points: RunTable) -> str:
@@ -249,7 +255,7 @@ def _band_note(curve_points: CurvePoints) -> str:
     )
 
 
-def _notes(view: ViewState, curve_points: CurvePoints, metric: str) -> Sequence[str]:
+def _notes(view: ViewState, curve_points: CurvePoints, direction: Direction) -> Sequence[str]:
     sizes = curve_points.plotted_points.groupby("run_id").size()
     max_points, points_shown = sizes.max(), points_per_line(len(sizes))
     return (
@@ -262,5 +268,5 @@ def _notes(view: ViewState, curve_points: CurvePoints, metric: str) -> Sequence[
         if curve_points.non_positive_count
         else "",
         f"Lines show {points_shown} of up to {max_points:,} points; the download has all." if max_points > points_shown else "",
-        DIRECTION_NOTES[metric_direction(metric.removeprefix(METRIC_PREFIX))],
+        DIRECTION_NOTES[direction],
     )

@@ -9,7 +9,6 @@ import streamlit as st
 
 from lib.runs.analysis import comparison
 from lib.runs.analysis.comparison import ComparisonRow
-from lib.runs.analysis.metric_direction import metric_title
 from lib.runs.plots.style import LETTERS
 from lib.runs.table.number_format import short_labels
 from lib.runs.table.run_table import subset
@@ -153,7 +152,7 @@ def _table_row(row: ComparisonRow) -> _TableRow:
         VERDICT_COLORS.get(verdict, "soft" if logged_value == row.logged[0] else "")
         for verdict, logged_value in zip(row.verdicts, row.logged, strict=True)
     ]
-    return _TableRow(metric_title(row.name) if row.kind == "metric" else row.name, row.kind, cells, ("", *roles[1:]))
+    return _TableRow(row.title, row.kind, cells, ("", *roles[1:]))
 
 
 def _cell_text(row: ComparisonRow, index: int, value: str) -> str:

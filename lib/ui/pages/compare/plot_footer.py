@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from lib.runs.analysis.metric_direction import metric_direction, metric_title
 from lib.runs.plots.style import LETTERS
 from lib.runs.table.number_format import format_number, is_finite_number
-from lib.runs.table.run_table import METRIC_PREFIX, column_values, has_column
+from lib.runs.table.run_table import METRIC_PREFIX, column_direction, column_values, has_column
 from lib.runs.table.types import RunTable
 from lib.ui.components.formatting import format_count
 from lib.ui.pages.compare.plot_context import PlotContext
@@ -37,7 +36,7 @@ def best_run_text(context: PlotContext) -> str:
     first, metric = best_run_ids[0], context.view.color
     best_value = format_number(column_values(context.runs, metric)[first])
     more_text = f" and {format_count(len(best_run_ids) - 1, 'other')}" if best_run_ids[1:] else ""
-    return f"The best {metric_title(metric.removeprefix(METRIC_PREFIX))} is {best_value}, of {context.runs.identity.name[first] or first}{more_text}."
+    return f"The best {context.runs.directions.title(metric.removeprefix(METRIC_PREFIX))} is {best_value}, of {context.runs.identity.name[first] or first}{more_text}."
 
 
 def has_best_run(context: PlotContext) -> bool:
@@ -48,7 +47,7 @@ def has_best_run(context: PlotContext) -> bool:
 def _best_run_ids(context: PlotContext) -> list[str]:
     """The runs with the best value of the metric that colours; none where neither way is better."""
     name = context.view.color
-    direction = metric_direction(name.removeprefix(METRIC_PREFIX))
+    direction = column_direction(context.runs, name)
     if not has_column(context.runs, name) or direction == "neither":
         return []
     finite_values = {run_id: value for run_id, value in column_values(context.runs, name).items() if is_finite_number(value)}

@@ -22,6 +22,7 @@ from lib.runs.export.table_files import escape_formula
 from lib.runs.plots import groups
 from lib.runs.plots.box import MAX_POINTS
 from lib.runs.table.number_format import format_number, short_labels
+from lib.runs.table.run_table import column_direction
 from lib.runs.table.types import RunTable
 from lib.statistics.samples import SampleSummary
 from lib.ui.components.formatting import escape, format_count
@@ -48,7 +49,7 @@ def draw(context: PlotContext) -> None:
     view, runs = context.view, context.runs
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         metric = show_metric_selector(view, runs, "Mean of")
-        group_by = _select_group_columns(view, runs) if metric else []
+        group_by = _select_group_columns(view, runs, metric) if metric else []
     if not metric:
         return
     if not group_by:
@@ -57,7 +58,7 @@ def draw(context: PlotContext) -> None:
         )
         return
     grouping = group_runs(runs, group_by, metric)
-    rows = rank_groups(grouping.groups, metric)
+    rows = rank_groups(grouping.groups, column_direction(runs, metric))
     if any(row.summary.n > 1 for row in rows):
         _show_groups(context, metric, group_by, (grouping, rows))
     else:
@@ -93,23 +94,41 @@ def _show_no_repeat(runs: RunTable, rows: Sequence[RankedGroup], group_by: Seque
             st.button(label, key="compare.groups.fewer", on_click=update_url, kwargs={"by": tuple(best_columns)})
 
 
-def group_columns(view: ViewState, runs: RunTable) -> list[str]:
+def group_columns(view: ViewState, runs: RunTable, metric: str) -> list[str]:
     """The columns that make the groups: those of the address, else the parameters that differ and are more than a seed.
 
-    Runs of two experiments are no repeats of each other, unless the reader says so.
+    Where these repeat no run, the one parameter that repeats some and explains most of the metric. Runs of two experiments are no
+    repeats of each other, unless the reader says so.
     """
     names = groupable_columns(runs)
+    if requested_columns := [name for name in view.by if name in names]:
+        return requested_columns
     experiment_columns = [name for name in names if name == EXPERIMENT_COLUMN]
-    return (
-        [name for name in view.by if name in names]
-        or [*experiment_columns, *varying_settings(runs)]
-        or [name for name in names if name != PARENT_COLUMN][:1]
-    )
+    settings = [*experiment_columns, *varying_settings(runs)]
+    if not settings:
+        return [name for name in names if name != PARENT_COLUMN][:1]
+    return settings if not metric or _has_repeats(runs, settings, metric) else _repeating_columns(runs, settings, metric)
 
 
-def _select_group_columns(view: ViewState, runs: RunTable) -> list[str]:
+def _has_repeats(runs: RunTable, column_names: Sequence[str], metric: str) -> bool:
+    return any(len(group.numbers) > 1 for group in group_runs(runs, column_names, metric).groups)
+
+
+def _repeating_columns(runs: RunTable, settings: list[str], metric: str) -> list[str]:
+    """The one setting by which runs are repeated, the one that explains most; with the experiment, where there are several.
+
+    All settings where none does.
+    """
+    experiment_columns = [name for name in settings if name == EXPERIMENT_COLUMN]
+    for name in rank_columns(runs, [name for name in settings if name != EXPERIMENT_COLUMN], metric):
+        if _has_repeats(runs, columns := [*experiment_columns, name], metric):
+            return columns
+    return settings
+
+
+def _select_group_columns(view: ViewState, runs: RunTable, metric: str) -> list[str]:
     """The columns that the address asks for, else the parameters that differ and are more than a seed."""
-    names, columns = groupable_columns(runs), group_columns(view, runs)
+    names, columns = groupable_columns(runs), group_columns(view, runs, metric)
     if not names:
         return []
     with lazy_popover(
@@ -131,8 +150,17 @@ def _select_group_columns(view: ViewState, runs: RunTable) -> list[str]:
 
 
 def _repeats_note(view: ViewState, group_by: Sequence[str], runs: RunTable) -> str:
+    if set(view.by) & set(group_by):
+        return ""
     repeats = [name for name in groupable_columns(runs) if is_repeat_column(name.partition(".")[2]) and name not in group_by]
-    return f"Taken as repeats: {column_list_text(repeats)}." if repeats and not set(view.by) & set(group_by) else ""
+    others = [name for name in varying_settings(runs) if name not in group_by]
+    notes = [f"Taken as repeats: {column_list_text(repeats)}."] if repeats else []
+    notes += (
+        [f"Each run has other settings, so runs count as repeats though these differ: {column_list_text(others)}."]
+        if others
+        else []
+    )
+    return " ".join(notes)
 
 
 def _finding_text(rows: Sequence[RankedGroup]) -> str:
@@ -152,7 +180,7 @@ def _finding_text(rows: Sequence[RankedGroup]) -> str:
 def _no_leader_text(rows: Sequence[RankedGroup]) -> str:
     if len(rows) < 2:
         return f"One group: {_summary_text(rows[0].summary)}."
-    return "Nobody can say which way this metric is better, so no group leads."
+    return "Nobody has said which way this metric is better, so no group leads. The arrow beside the colour sets it."
 
 
 def _summary_text(summary: SampleSummary) -> str:

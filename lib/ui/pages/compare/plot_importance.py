@@ -15,6 +15,7 @@ from lib.runs.analysis.param_importance import (
 )
 from lib.runs.plots import importance, style
 from lib.runs.plots.importance import MAX_ROWS, format_percent
+from lib.runs.table.run_table import PARAM_PREFIX
 from lib.runs.table.types import RunTable
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import show_empty_state
@@ -47,7 +48,7 @@ def draw(context: PlotContext) -> None:
         drawn_charts.draw_chart(
             importance.importance_plot(shown_params, context.style.colors),
             key="compare.importance",
-            alt=_chart_description(result, metric, shown_params),
+            alt=_chart_description(result, style.column_title(metric, runs.directions), shown_params),
         )
     show_plot_footer(view, _notes(result, runs, shown_params))
 
@@ -70,9 +71,9 @@ def _finding_text(result: ImportanceResult, metric: str) -> str:
     return f"The forest explains {format_percent(result.r_squared)} of the differences in {name} among runs it has not seen.{leaders_text}"
 
 
-def _chart_description(result: ImportanceResult, metric: str, shown_params: Sequence[ParamImportance]) -> str:
-    parts = "; ".join(f"{style.column_title(param.name)} {format_percent(param.mean)}" for param in shown_params[:5])
-    return f"Importance of parameters for {style.column_title(metric)}, explained {format_percent(result.r_squared)}: {parts}"
+def _chart_description(result: ImportanceResult, metric_title: str, shown_params: Sequence[ParamImportance]) -> str:
+    parts = "; ".join(f"{param.name.removeprefix(PARAM_PREFIX)} {format_percent(param.mean)}" for param in shown_params[:5])
+    return f"Importance of parameters for {metric_title}, explained {format_percent(result.r_squared)}: {parts}"
 
 
 def _notes(result: ImportanceResult, runs: RunTable, shown_params: Sequence[ParamImportance]) -> list[str]:

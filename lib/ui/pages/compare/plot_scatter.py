@@ -6,13 +6,13 @@ from typing import Any
 
 import streamlit as st
 
-from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.analysis.metric_direction import Direction
 from lib.runs.analysis.pareto import pareto_front
 from lib.runs.plots import scatter, style
 from lib.runs.plots.axes import Axis, build_axis
 from lib.runs.plots.axis_ranges import AxisRange, describe_range, range_from_box, runs_in_ranges
 from lib.runs.plots.trend import NoTrend, Trend, fit_trend
-from lib.runs.table.run_table import METRIC_PREFIX, varying_params
+from lib.runs.table.run_table import METRIC_PREFIX, column_direction, varying_params
 from lib.runs.table.types import RunTable
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import lazy_popover, show_empty_state
@@ -139,7 +139,7 @@ def _build_overlay(context: PlotContext, axes: AxisPair) -> _Overlay:
 
 def _pareto_run_ids(context: PlotContext, axes: AxisPair) -> tuple[str, ...] | None:
     names = [axis.name for axis in axes]
-    directions = metric_direction(names[0].removeprefix(METRIC_PREFIX)), metric_direction(names[1].removeprefix(METRIC_PREFIX))
+    directions = column_direction(context.runs, names[0]), column_direction(context.runs, names[1])
     if "neither" in directions or not all(name.startswith(METRIC_PREFIX) for name in names) or names[0] == names[1]:
         return None
     x_values, y_values = (scatter.plot_values(axis) for axis in axes)
@@ -148,7 +148,7 @@ def _pareto_run_ids(context: PlotContext, axes: AxisPair) -> tuple[str, ...] | N
 
 def _front_note(context: PlotContext, axes: AxisPair, front: Sequence[str] | None) -> str:
     if front is None:
-        return "A Pareto front needs two different metrics, each better one way."
+        return "A Pareto front needs two different metrics, each better one way. The arrow beside the colour sets which way."
     names = context.runs.identity.name
     run_labels = [
         f"{names[run_id] or run_id}" + (f" ({run_id[:8]})" if list(names).count(names[run_id]) > 1 else "")
@@ -187,7 +187,9 @@ def _show_plot(context: PlotContext, axes: AxisPair, overlay: _Overlay, drawn_ru
     drawn_rows = [rows[run_id] for run_id in drawn_runs.ids]
     drawn_axes, key = (axes[0].take_rows(drawn_rows), axes[1].take_rows(drawn_rows)), f"compare.scatter.{state.redraw_count}"
     let_pointer_through()
-    scatter_overlay = scatter.ScatterOverlay(state.spans, _front_line(axes, overlay, rows), overlay.trend)
+    scatter_overlay = scatter.ScatterOverlay(
+        state.spans, _front_line(axes, overlay, rows, column_direction(runs, axes[0].name)), overlay.trend
+    )
     event = drawn_charts.draw_chart(
         cached_chart(
             digest(
@@ -204,13 +206,11 @@ def _show_plot(context: PlotContext, axes: AxisPair, overlay: _Overlay, drawn_ru
     return tuple(run_id for run_id in ids if run_id in rows)
 
 
-def _front_line(axes: AxisPair, overlay: _Overlay, rows: Mapping[str, int]) -> scatter.Polyline | None:
+def _front_line(axes: AxisPair, overlay: _Overlay, rows: Mapping[str, int], x_direction: Direction) -> scatter.Polyline | None:
     if not overlay.front:
         return None
     x_values, y_values = (tuple(scatter.plot_values(axis)[rows[run_id]] or 0.0 for run_id in overlay.front) for axis in axes)
-    return scatter.Polyline(
-        x_values, y_values, "after" if metric_direction(axes[0].name.removeprefix(METRIC_PREFIX)) == "less" else "before"
-    )
+    return scatter.Polyline(x_values, y_values, "after" if x_direction == "less" else "before")
 
 
 def _decode_box(axes: AxisPair, previous: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, AxisRange | None]:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.errors import BadInput, PodiumError
+from lib.runs.analysis.metric_direction import DirectionStatement, MetricDirections, is_side_metric
 from lib.runs.analysis.run_tree import best_children, children_of
 from lib.runs.filters.evaluate import matching_run_ids
 from lib.runs.filters.explain import Clause, KnownNames, collect_known_names, unknown_name_messages
@@ -21,11 +22,13 @@ from lib.runs.table.run_table import (
     METRIC_PREFIX,
     PARAM_PREFIX,
     TAG_PREFIX,
+    column_direction,
     has_column,
     join_tables,
     metric_columns,
     subset,
     subset_for_search,
+    with_directions,
 )
 from lib.runs.table.types import MAX_RUNS, LifecycleFilter, RunTable, Search
 from lib.ui.components.formatting import format_count
@@ -39,6 +42,7 @@ DEFAULT_RUN_LIMITS = {"sqlite": 20_000, "server": 2_000, "file": 500, "database"
 
 MAX_OLDER_PICKS = 60
 """Picked runs that are looked for when they are older than what was read."""
+MAX_NAMED_METRICS = 5
 _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}", re.ASCII)
 
 
@@ -59,20 +63,21 @@ class SearchResult:
     notes: tuple[str, ...] = ()
 
 
-def search_runs(backend: Backend, view: ViewState) -> SearchResult:
+def search_runs(backend: Backend, view: ViewState, statements: tuple[DirectionStatement, ...] = ()) -> SearchResult:
     """All runs and those that the view leaves. A filter that cannot be read leaves all of them, and says what is wrong.
 
-    Where only the newest runs were read, older ones that the filter finds or that are picked are added to them.
+    Where only the newest runs were read, older ones that the filter finds or that are picked are added to them. `statements` are what
+    the experiments say about which way their metrics are better.
     """
     search = Search(view.experiment, state=SEARCH_STATES.get(view.state, "active"), limit=_run_limit(backend, view))
-    newest_runs = _read_runs(backend, search)
+    newest_runs = _add_directions(_read_runs(backend, search), statements)
     all_runs, stat_notes = _apply_stat(backend, newest_runs, view.stat)
     newest_count = 0 if newest_runs.is_complete else len(newest_runs)
     all_runs = all_runs if newest_runs.is_complete else _add_older_picks(backend, all_runs, view)
     known_names = collect_known_names(all_runs)
     try:
         clauses = parse_filter(view.filter, known_names)
-        matching = _apply_filter(backend, replace(search, filter=view.filter.strip()), newest_runs)
+        matching = _add_directions(_apply_filter(backend, replace(search, filter=view.filter.strip()), newest_runs), statements)
     except BadInput as problem:
         return SearchResult(
             all_runs, _apply_conditions(view, all_runs), known_names, newest_count, problem=problem, notes=stat_notes
@@ -85,10 +90,15 @@ def search_runs(backend: Backend, view: ViewState) -> SearchResult:
         *_last_value_notes(view, clauses),
         *_missing_column_notes(all_runs, view.facet),
         *stat_notes,
+        *_unknown_direction_notes(view, all_runs),
     )
     return SearchResult(
         all_runs, _apply_conditions(view, matching), known_names, newest_count, filter_matches=matching, notes=notes
     )
+
+
+def _add_directions(table: RunTable, statements: tuple[DirectionStatement, ...]) -> RunTable:
+    return with_directions(table, statements) if statements else table
 
 
 def _run_limit(backend: Backend, view: ViewState) -> int:
@@ -115,7 +125,7 @@ def _add_older_picks(backend: Backend, runs: RunTable, view: ViewState) -> RunTa
         return runs
     id_list = ", ".join(f"'{run_id}'" for run_id in older_picks)
     search = replace(runs.search, filter=f"attributes.run_id IN ({id_list})")
-    return join_tables(runs, _apply_stat(backend, _read_runs(backend, search), view.stat)[0])
+    return join_tables(runs, _apply_stat(backend, replace(_read_runs(backend, search), directions=runs.directions), view.stat)[0])
 
 
 def _missing_column_notes(table: RunTable, facets: Sequence[str]) -> tuple[str, ...]:
@@ -142,7 +152,7 @@ def _apply_stat(backend: Backend, table: RunTable, stat: str) -> tuple[RunTable,
     if stat not in get_args(Stat) or stat == "last":
         return table, ()
     with st.spinner("Reading histories…", show_time=True):
-        stat_table = _cached_metric_stat(backend, table.search, table.read_at, stat, table)
+        stat_table = _cached_metric_stat(backend, (table.search, table.read_at, table.directions), stat, table)
     if stat_table.read_count == stat_table.total_count:
         return stat_table.table, ()
     label = {"best": "best", "min": "smallest", "max": "largest"}[stat]
@@ -152,7 +162,7 @@ def _apply_stat(backend: Backend, table: RunTable, stat: str) -> tuple[RunTable,
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _cached_metric_stat(
-    backend: Backend, search: Search, read_at: datetime | None, stat: Any, _table: RunTable
+    backend: Backend, table_key: tuple[Search, datetime | None, MetricDirections], stat: Any, _table: RunTable
 ) -> MetricStatTable:
     return read_metric_stat(backend, _table, stat)
 
@@ -173,9 +183,34 @@ def _apply_conditions(view: ViewState, table: RunTable) -> RunTable:
         table = subset(table, run_ids_by_facets(table, facets))
     if view.parent:
         table = subset(table, children_of(table, view.parent))
-    if view.children == "best" and (metrics := metric_columns(table)):
-        table = subset(table, best_children(table, view.color if view.color in metrics else metrics[0]))
+    if view.children == "best" and (metric := _judging_metric(view, table)):
+        table = subset(table, best_children(table, metric))
     return table
+
+
+def _judging_metric(view: ViewState, table: RunTable) -> str:
+    """The metric by which a child is best: the one that colours, else the first; "" where there is none."""
+    metrics = metric_columns(table)
+    return view.color if view.color in metrics else next(iter(metrics), "")
+
+
+def _unknown_direction_notes(view: ViewState, table: RunTable) -> tuple[str, ...]:
+    """What could not be chosen because nobody said which way a metric is better."""
+    notes = []
+    metric = _judging_metric(view, table) if view.children == "best" else ""
+    if metric and column_direction(table, metric) == "neither":
+        notes.append(f"All children are shown: nobody has said which way {metric.removeprefix(METRIC_PREFIX)} is better.")
+    unknown = [
+        metric
+        for name in metric_columns(table)
+        if column_direction(table, name) == "neither" and not is_side_metric(metric := name.removeprefix(METRIC_PREFIX))
+    ]
+    if view.stat == "best" and unknown:
+        more_text = f" and {len(unknown) - MAX_NAMED_METRICS} more" if len(unknown) > MAX_NAMED_METRICS else ""
+        notes.append(
+            f"The last value is shown of {', '.join(unknown[:MAX_NAMED_METRICS])}{more_text}: it is not known which way these are better."
+        )
+    return tuple(notes)
 
 
 @contextmanager

@@ -114,11 +114,12 @@ def _build_table(context: PlotContext, selection: PlotSelection) -> tuple[pd.Dat
         column_config["home"] = st.column_config.TextColumn(
             "Experiment", width=heading_width("Experiment", text_width(selected_runs.identity.experiment))
         )
-    titles = short_labels([column_title(name) for name in selection.columns], 24)
+    full_titles = {name: column_title(name, context.style.directions) for name in selection.columns}
+    titles = short_labels(list(full_titles.values()), 24)
     for name in selection.columns:
         values = column_values(selected_runs, name)
         cells[name] = finite_numbers(values) if name.startswith(METRIC_PREFIX) else distinct_cell_texts(values, MAX_CELL_LENGTH)
-        column_config[name] = _column_config(name, values, titles[column_title(name)])
+        column_config[name] = _column_config(name, values, titles[full_titles[name]])
     return pd.DataFrame(cells), column_config
 
 

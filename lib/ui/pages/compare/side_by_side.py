@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from lib.runs.analysis.comparison import ComparisonRow, compare_runs, count_equal_rows
-from lib.runs.analysis.metric_direction import metric_title
+from lib.runs.analysis.comparison import MAX_RUNS, ComparisonRow, compare_runs, count_equal_rows
 from lib.runs.plots.style import LETTERS
-from lib.runs.table.run_table import subset, test_row_count, top_two_runs
+from lib.runs.table.run_table import column_direction, subset, test_row_count, top_two_runs
 from lib.runs.table.types import RunTable
 from lib.ui.app.page_links import page_link
 from lib.ui.components.formatting import NBSP, escape, format_count
@@ -58,8 +57,12 @@ def _show_pick_hint(view: ViewState, all_runs: RunTable) -> None:
         best_run_ids = top_two_runs(all_runs, view.color) if view.color else []
         if len(best_run_ids) == 2:
             with st.container(horizontal_alignment="center"):
+                is_known = column_direction(all_runs, view.color) != "neither"
                 st.button(
-                    "Compare the best two", key="compare.best_two", on_click=update_url, kwargs={"pick": tuple(best_run_ids)}
+                    f"Compare the {'best' if is_known else 'highest'} two",
+                    key="compare.best_two",
+                    on_click=update_url,
+                    kwargs={"pick": tuple(best_run_ids)},
                 )
         st.space("small")
 
@@ -94,9 +97,7 @@ def _show_rows(rows: Sequence[ComparisonRow], letters: str) -> None:
 
 
 def _row_title(row: ComparisonRow) -> str:
-    return escape(
-        metric_title(row.name).replace(" ↑", f"{NBSP}↑").replace(" ↓", f"{NBSP}↓") if row.kind == "metric" else row.name
-    )
+    return escape(row.title.replace(" ↑", f"{NBSP}↑").replace(" ↓", f"{NBSP}↓") if row.kind == "metric" else row.name)
 
 
 def _change_text(row: ComparisonRow) -> str:
@@ -116,12 +117,18 @@ def _show_footer(all_runs: RunTable, selected_run_ids: Sequence[str], listed_run
         notes.append(
             f"{format_count(same_count, 'metric or parameter', 'metrics and parameters')} {'is' if same_count == 1 else 'are'} the same."
         )
-    if len(selected_run_ids) > len(compared_run_ids):
-        notes.append(
-            f"{format_count(len(selected_run_ids) - len(compared_run_ids), 'more picked run')} not shown: four stand side by side."
-        )
     if row_count := test_row_count(subset(all_runs, compared_run_ids)):
         notes.append(f"One run each on {format_count(row_count, 'row')}: a difference of one row is no evidence yet.")
     if notes:
         st.caption(" ".join(notes))
-    st.button("Clear the picks", type="tertiary", key="compare.let_go", on_click=update_url, kwargs={"pick": (), "only": ""})
+    with st.container(horizontal=True, gap="small"):
+        if len(selected_run_ids) > len(compared_run_ids):
+            st.button(
+                f"All {len(selected_run_ids)} side by side",
+                key="compare.all_differences",
+                icon=":material/difference:",
+                help=f"Four fit here. Differences above shows up to {MAX_RUNS}.",
+                on_click=update_url,
+                kwargs={"plot": "Differences"},
+            )
+        st.button("Clear the picks", type="tertiary", key="compare.let_go", on_click=update_url, kwargs={"pick": (), "only": ""})

@@ -9,7 +9,7 @@ from pandas.io.formats.style import Styler
 
 from lib.backends.backend import Backend
 from lib.runs.analysis.run_tree import TreeRow, build_run_tree
-from lib.runs.table.run_table import METRIC_PREFIX, ConstantParam, constant_params, sort_runs, subset
+from lib.runs.table.run_table import METRIC_PREFIX, ConstantParam, column_direction, constant_params, sort_runs, subset
 from lib.runs.table.types import RunTable
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import card, lazy_popover
@@ -57,7 +57,7 @@ def show_run_table(
         if sparklines := sparkline_values(backend, view, table, run_ids):
             config |= _add_sparkline_column(cells, sparklines)
         alt = f"{len(run_ids)} runs, sorted by {column_label(view.sort)}. The arrows go through them, Shift and Space pick one"
-        styled_cells = _highlight_best(cells) if 1 < len(run_ids) <= MAX_HIGHLIGHTED_ROWS else cells
+        styled_cells = _highlight_best(cells, table) if 1 < len(run_ids) <= MAX_HIGHLIGHTED_ROWS else cells
         show_run_picker(view, PickerTable("table", tuple(run_ids), styled_cells, config, MAX_VISIBLE_ROWS, alt))
         _show_footer(table, omitted_count=len(rows) - len(drawn_rows))
 
@@ -120,7 +120,7 @@ def _build_table(
         "name": [CHILD_INDENT * row.depth + name for row, name in zip(rows, run_names(listed_runs), strict=True)]
     }
     config: dict[str, Any] = {"name": st.column_config.TextColumn("Run", width=150, pinned=True)}
-    titles = column_headings([name for name in visible_columns(view, table) if name != CURVE_COLUMN])
+    titles = column_headings([name for name in visible_columns(view, table) if name != CURVE_COLUMN], table.directions)
     for name, title in titles.items():
         cells[name] = cell_values(listed_runs, name, experiment_names)
         config[name] = column_config(view, listed_runs, name, title)
@@ -137,10 +137,12 @@ def _add_sparkline_column(frame: pd.DataFrame, sparklines: list[list[float]]) ->
     }
 
 
-def _highlight_best(cells: pd.DataFrame) -> Styler:
+def _highlight_best(cells: pd.DataFrame, table: RunTable) -> Styler:
     style = cells.style
     for name in cells:
-        if str(name).startswith(METRIC_PREFIX) and (rows := best_rows(cells[name].to_numpy(), str(name))):
+        if str(name).startswith(METRIC_PREFIX) and (
+            rows := best_rows(cells[name].to_numpy(), column_direction(table, str(name)))
+        ):
             style = style.set_properties(subset=(rows, [name]), **BEST_CELL_STYLE)
     return style
 

@@ -4,7 +4,6 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.backends.capabilities import read_capabilities
-from lib.runs.analysis.metric_direction import metric_title
 from lib.runs.table.run_table import METRIC_PREFIX, BestRun, find_best_run, metric_columns, points_per_row
 from lib.runs.table.types import RunTable
 from lib.ui.app.page_links import switch_page
@@ -12,7 +11,7 @@ from lib.ui.components import flash
 from lib.ui.components.formatting import escape, format_count, format_metric
 from lib.ui.components.layout import lazy_popover, page_header
 from lib.ui.components.write_access import record_button_kwargs
-from lib.ui.pages.compare import code_dialog, downloads, experiment_dialog, saved_views_menu
+from lib.ui.pages.compare import code_dialog, downloads, experiment_dialog, metric_direction, saved_views_menu
 from lib.ui.pages.compare.facet_widgets import show_filter_chips
 from lib.ui.pages.compare.filter_panel import show_filter_panel
 from lib.ui.pages.compare.queries import SearchResult
@@ -46,7 +45,7 @@ def show_header(backend: Backend, view: ViewState, experiment_list: ExperimentLi
         saved_views_menu.show_saved_views_menu(view, experiment_list)
         downloads.show_download_menu(view, experiment_list, result)
         code_dialog.code_button(view, experiment_list, result)
-        _register_button(backend, result.runs, view.color)
+        _register_button(backend, view, result.runs)
     flash.show_flash(flash.COMPARE)
     saved_views_menu.show_saved_view_dialog()
     experiment_dialog.show_experiment_dialog(view, experiment_list)
@@ -71,8 +70,15 @@ def _row_weight_text(table: RunTable, color: str) -> str:
     return f"{name} is measured on {rows}, so one row is {points:.1f} points"
 
 
-def _register_button(backend: Backend, table: RunTable, color: str) -> None:
-    """The page's one primary button: on to the models page with the best run that has a model."""
+def _register_button(backend: Backend, view: ViewState, table: RunTable) -> None:
+    """The page's one primary button: on to the models page with the best run that has a model.
+
+    Where nobody knows which run is best, it asks which way the metric is better.
+    """
+    color, button_kwargs = view.color, record_button_kwargs(backend)
+    if not button_kwargs and len(table) and metric_direction.is_unknown(view, table):
+        name = escape(color.removeprefix(METRIC_PREFIX))
+        button_kwargs = {"on_click": metric_direction.ask_direction, "help": f"Asks first which way {name} is better."}
     models_unknown = read_capabilities(backend).logged_models.is_available is False
     top_run = find_best_run(table, color, models_unknown=models_unknown) if color and len(table) else None
     help_text = (
@@ -83,7 +89,7 @@ def _register_button(backend: Backend, table: RunTable, color: str) -> None:
         icon=":material/add_box:",
         type="primary",
         key="compare.register",
-        **(record_button_kwargs(backend) or {"disabled": top_run is None, "help": help_text}),
+        **(button_kwargs or {"disabled": top_run is None, "help": help_text}),
     )
     if is_pressed and top_run:
         switch_page("models", register=top_run.run_id)
@@ -91,7 +97,7 @@ def _register_button(backend: Backend, table: RunTable, color: str) -> None:
 
 def _best_run_text(table: RunTable, color: str, top_run: BestRun) -> str:
     name = escape(table.identity.name[top_run.run_id])
-    value = f"{escape(metric_title(color.removeprefix(METRIC_PREFIX)))} {format_metric(top_run.value)}"
+    value = f"{escape(table.directions.title(color.removeprefix(METRIC_PREFIX)))} {format_metric(top_run.value)}"
     source_note = (
         ""
         if top_run.measured_run_id == top_run.run_id
@@ -101,7 +107,7 @@ def _best_run_text(table: RunTable, color: str, top_run: BestRun) -> str:
     return f"{name}: {value}{source_note}.{ties}"
 
 
-def show_toolbar(view: ViewState, experiment_list: ExperimentList, result: SearchResult) -> None:
+def show_toolbar(backend: Backend, view: ViewState, experiment_list: ExperimentList, result: SearchResult) -> None:
     """Which runs in the first line, which picture of them in the second; all of it carried by the address."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare.toolbar"):
         _experiment_selectbox(view, experiment_list)
@@ -117,10 +123,10 @@ def show_toolbar(view: ViewState, experiment_list: ExperimentList, result: Searc
         )
         _stat_selectbox(view)
         show_filter_panel(view, result)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.segmented_control("Plot", PLOT_NAMES, required=True, label_visibility="collapsed", **bind_widget("plot", view.plot))
-        st.space("stretch")
         _color_selectbox(view, result)
+        metric_direction.show_direction_button(backend, view, result.all_runs)
     show_filter_chips(view)
     show_truncation_notice(view, result)
     show_filter_messages(result)
@@ -198,7 +204,7 @@ def _color_selectbox(view: ViewState, result: SearchResult) -> None:
             format_func=lambda name: f"Colour: {column_label(name)}",
             icon=":material/palette:",
             label_visibility="collapsed",
-            width=200,
+            width="stretch",
             help=COLOR_HELP if has_several else None,
             **(bind_widget("color", selected_color) | {"on_change": _on_color_change, "args": ()}),
         )

@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from lib.runs.analysis.metric_direction import metric_direction
 from lib.runs.plots.axes import can_be_axis
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.run_table import (
@@ -20,6 +19,7 @@ from lib.runs.table.run_table import (
     PARAM_PREFIX,
     PLAIN_COLUMNS,
     TAG_PREFIX,
+    column_direction,
     column_values,
     has_column,
     metric_columns,
@@ -156,7 +156,7 @@ def resolve_view(view: ViewState, table: RunTable) -> ViewState:
     metrics = metric_columns(table)
     color = view.color if view.color in metrics else next(iter(metrics), "")
     sort = view.sort if has_column(table, view.sort) else color or PLAIN_COLUMNS[0]
-    is_falling = not (sort.startswith(METRIC_PREFIX) and metric_direction(sort.removeprefix(METRIC_PREFIX)) == "less")
+    is_falling = column_direction(table, sort) != "less"
     column_names = plottable_columns(table)
     x = view.x if view.x in column_names else next(iter(column_names), "")
     y_names = [name for name in (color, *column_names) if name in column_names and name != x]

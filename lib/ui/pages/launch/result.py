@@ -9,7 +9,7 @@ from lib.backends.backend import Backend
 from lib.backends.credentials import attach_credential
 from lib.jobs.job_folder import Job
 from lib.jobs.job_runs import RunSummary, find_job_runs
-from lib.ui.app.page_links import page_link
+from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.components.badges import RUN_STATUS_BADGES, badge_column_options
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count
@@ -29,9 +29,10 @@ def show_result(job: Job, backend: Backend) -> None:
             st.caption("It left no run on its backend.")
             return
         top_runs, trials = [run for run in runs if not run.parent_run_id], [run for run in runs if run.parent_run_id]
+        _show_next_step(top_runs, len(trials), job_backend, backend)
         _show_metrics(top_runs)
         _show_trials(trials)
-        _show_links(top_runs, len(trials), job_backend, backend)
+        _show_run_links(top_runs, job_backend, backend)
 
 
 @st.cache_data(ttl=30, show_spinner="Reading its runs…")
@@ -116,13 +117,19 @@ def _bar_minimum(low: float, high: float) -> float:
     return max(0.0, low - max(high - low, 0.01) / 2)
 
 
-def _show_links(top_runs: Sequence[RunSummary], trial_count: int, backend: Backend, session_backend: Backend) -> None:
+def _show_next_step(top_runs: Sequence[RunSummary], trial_count: int, backend: Backend, session_backend: Backend) -> None:
+    """The one thing to do after a job, as the primary button of the card."""
     if backend != session_backend:
         st.caption(f"These runs are on another backend: {escape(backend.name)}, {escape(backend.label)}.")
         return
-    for run in top_runs[:MAX_RUN_LINKS]:
-        page_link(f"Open {escape(run.name)}", "run", icon="science", query={"run": run.run_id})
     run_ids = [run.run_id for run in top_runs] if len(top_runs) > 1 else []
-    query: dict[str, str | list[str]] = {"experiment": top_runs[0].experiment_id} | ({"pick": run_ids} if run_ids else {})
     label = "Compare its runs" if trial_count or run_ids else "Compare it with the other runs of its experiment"
-    page_link(label, "compare", icon="compare_arrows", query=query)
+    if st.button(label, type="primary", icon=":material/compare_arrows:", key="launch.compare"):
+        query: dict[str, str | list[str]] = {"experiment": top_runs[0].experiment_id} | ({"pick": run_ids} if run_ids else {})
+        switch_page("compare", **query)
+
+
+def _show_run_links(top_runs: Sequence[RunSummary], backend: Backend, session_backend: Backend) -> None:
+    if backend == session_backend:
+        for run in top_runs[:MAX_RUN_LINKS]:
+            page_link(f"Open {escape(run.name)}", "run", icon="science", query={"run": run.run_id})

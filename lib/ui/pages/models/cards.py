@@ -34,6 +34,7 @@ from lib.ui.components.formatting import (
     version_label,
 )
 from lib.ui.components.layout import card, show_card_header, show_empty_state, show_facts, show_table
+from lib.ui.components.markdown_subset import first_line, safe_markdown
 from lib.ui.components.write_access import disabled_kwargs, show_missing_permission
 from lib.ui.pages.models import move_dialogs
 from lib.ui.pages.models.version_table import rank_names, read_source_runs
@@ -53,11 +54,24 @@ def show_holdings_chart(cached_status: LoadedModelStatus, colors: ChartColors) -
         lanes = list(SLOTS.values())
         bars = bar_table([(SLOTS[h.slot], h) for h in holdings], now())
         st.altair_chart(holdings_chart(bars, colors, lanes), key="models.strip.chart", alt=_holdings_text(holdings))
+        for holding in holdings:
+            if holding.contenders and holding.until is None:
+                st.caption(
+                    f":orange[:material/help: {holding.holder_text}] have been in {SLOTS[holding.slot]} at once since {format_time(holding.since)},"
+                    " and nobody decided which of them counts. The next move to that stage replaces them."
+                )
 
 
 def _holdings_text(holdings: tuple[Holding, ...]) -> str:
-    parts = [f"v{h.version or ' unknown'} in {SLOTS[h.slot]} since {format_day(h.since)}" for h in holdings if h.until is None]
+    parts = [f"{h.holder_text} in {SLOTS[h.slot]} since {format_day(h.since)}" for h in holdings if h.until is None]
     return f"{len(holdings)} holdings; now {', '.join(parts) or 'nobody'}"
+
+
+def selected_version(cached_status: LoadedModelStatus, requested_version: str) -> str:
+    """The version to show: the one that the address names, else the holder of Production, else the newest."""
+    snapshot = cached_status.status.snapshot
+    holders = [number for number in snapshot.slot_states["production"].holders if number in snapshot.versions]
+    return requested_version if requested_version in snapshot.versions else next(iter(holders), next(iter(snapshot.versions)))
 
 
 def show_version(cached_status: LoadedModelStatus, number: str) -> None:
@@ -66,6 +80,8 @@ def show_version(cached_status: LoadedModelStatus, number: str) -> None:
     version = require_version(snapshot, number)
     with st.container(border=True, key="models.version"):
         show_card_header(version_label(number), "", (STAGE_BADGES, version.stage))
+        if version.description:
+            st.markdown(safe_markdown(version.description))
         show_facts(_facts(cached_status, version))
         if source_run(current_backend(), version.run_id):
             page_link("Open its run", "run", icon="science", query={"run": version.run_id})
@@ -75,7 +91,7 @@ def show_version(cached_status: LoadedModelStatus, number: str) -> None:
 
 def _facts(cached_status: LoadedModelStatus, version: VersionSnapshot) -> dict[str, str]:
     run = source_run(current_backend(), version.run_id)
-    facts = {"About": escape(version.description)} if version.description else {}
+    facts: dict[str, str] = {}
     holdings = [
         h for h in all_holdings(cached_status.status.state.book.entries) if h.version == version.number and h.slot == "production"
     ]
@@ -246,13 +262,21 @@ def header_note(cached_status: LoadedModelStatus) -> str:
     """The line under the title: what the model is, how much is known of it, whether a roll-back would work, how old this is."""
     status = cached_status.status
     facts = [
-        escape(status.snapshot.description[:160]),
+        escape(first_line(status.snapshot.description)),
         format_count(len(status.snapshot.versions), "version"),
         format_count(status.state.book.head if status.book_id else 0, "ledger entry", "ledger entries"),
         _rollback_text(cached_status),
         f"read {format_recent_age(cached_status.read_at, now())}",
     ]
     return " · ".join(fact for fact in facts if fact)
+
+
+def show_description(cached_status: LoadedModelStatus) -> None:
+    """What people wrote about the model, where it is more than the line in the header."""
+    description = cached_status.status.snapshot.description.strip()
+    if description and description != first_line(description):
+        with card("About", key="models.about"):
+            st.markdown(safe_markdown(description))
 
 
 def _rollback_text(cached_status: LoadedModelStatus) -> str:

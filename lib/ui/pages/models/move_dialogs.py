@@ -26,6 +26,7 @@ from lib.ui.components import flash
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape, version_label
 from lib.ui.components.move_preview import move_text, show_mlflow_calls, show_steps
+from lib.ui.components.reason_field import ask_reason, short_reason_kwargs
 from lib.ui.queries.registry import LoadedModelStatus, clear_cache
 
 DIALOG_KEY = "models.open"
@@ -107,10 +108,9 @@ def _show_form(dialog_state: MoveDialogState) -> None:
     category = st.selectbox(
         "Kind of reason", categories, default_index, format_func=REASON_CATEGORIES.__getitem__, key="models.category"
     )
-    reason_text = st.text_area(
+    reason_text = ask_reason(
         "Why, for a reader in two years",
         key="models.reason",
-        height=92,
         placeholder=_REASON_EXAMPLES.get(dialog_state.kind, _REASON_EXAMPLE),
     )
     name = ask_user_name()
@@ -121,7 +121,13 @@ def _show_form(dialog_state: MoveDialogState) -> None:
         if st.button("Cancel", key="models.cancel"):
             _close_move_dialog()
             st.rerun()
-        if st.button(dialog_state.button_label, key="models.confirm", type="primary", icon=":material/check:"):
+        if st.button(
+            dialog_state.button_label,
+            key="models.confirm",
+            type="primary",
+            icon=":material/check:",
+            **short_reason_kwargs(reason_text),
+        ):
             _decide(dialog_state, (category, reason_text, name, typed_version), moved_aliases)
 
 

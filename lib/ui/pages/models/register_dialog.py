@@ -10,6 +10,7 @@ from lib.backends.capabilities import read_capabilities
 from lib.errors import BackendError, NotFound, PodiumError
 from lib.registry.code_snippets import register_snippet
 from lib.registry.register import ModelCandidate, default_description, find_candidates, register
+from lib.runs.analysis.metric_direction import order_metric_names
 from lib.runs.reading.run_reader import read_experiments, read_runs
 from lib.runs.table.types import Search
 from lib.ui.app.session import ask_user_name, current_backend, remember_user_name, writer
@@ -18,8 +19,11 @@ from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import escape, format_metric, version_label
 from lib.ui.components.layout import show_facts
 from lib.ui.queries.registry import clear_cache, model_names
+from lib.ui.queries.runs import cached_runs
 
 RUN_KEY = "models.register.run"
+MAX_RUNS_ASKED = 500
+"""Runs of an experiment that are asked for the model they were registered in."""
 NEW_MODEL, NEW_VERSION = "New model", "New version"
 
 
@@ -97,7 +101,7 @@ def _show_form(backend: Backend, candidate: ModelCandidate) -> None:
         required=True,
         key="models.register.as",
     )
-    name = _ask_model_name(kind, models, candidate)
+    name = _ask_model_name(backend, kind, models, candidate)
     description = st.text_area(
         "What is it?",
         default_description(candidate),
@@ -114,16 +118,31 @@ def _show_form(backend: Backend, candidate: ModelCandidate) -> None:
         if st.button("Cancel", key="models.register.cancel"):
             _close_register_dialog()
             st.rerun()
-        if st.button("Register", key="models.register.confirm", type="primary", icon=":material/add_box:"):
+        blocked = {"disabled": True, "help": "Choose a model first."} if kind == NEW_VERSION and not name else {}
+        if st.button("Register", key="models.register.confirm", type="primary", icon=":material/add_box:", **blocked):
             _register(candidate, (name, description, person_name))
 
 
-def _ask_model_name(kind: str, models: tuple[str, ...], candidate: ModelCandidate) -> str:
+def _ask_model_name(backend: Backend, kind: str, models: tuple[str, ...], candidate: ModelCandidate) -> str:
+    """The model to register in. Preselected is only what the run suggests: its own model, that of its experiment, or one of its name."""
     suggested_name = _suggested_name(candidate)
     if kind == NEW_VERSION:
-        index = models.index(suggested_name) if suggested_name in models else 0
-        return st.selectbox("Model", models, key="models.register.model", index=index)
+        own_models = [version.model for version in candidate.run.versions]
+        suggestion = next(
+            (model for model in (*own_models, *_models_of_experiment(backend, candidate), suggested_name) if model in models),
+            None,
+        )
+        index = models.index(suggestion) if suggestion else None
+        key = f"models.register.model.{candidate.run.run_id}"
+        return st.selectbox("Model", models, index, key=key, placeholder="Choose the model that gets a new version") or ""
     return st.text_input("Name of the model", suggested_name, key="models.register.name", max_chars=200)
+
+
+def _models_of_experiment(backend: Backend, candidate: ModelCandidate) -> list[str]:
+    """The model that versions were registered in from other runs of the experiment; none where it is not exactly one."""
+    runs = cached_runs(backend, Search((candidate.run.experiment_id,), limit=MAX_RUNS_ASKED), lambda _: None)
+    models = {version.model for versions in runs.identity.versions for version in versions}
+    return list(models) if len(models) == 1 else []
 
 
 def _suggested_name(candidate: ModelCandidate) -> str:
@@ -135,10 +154,12 @@ def _suggested_name(candidate: ModelCandidate) -> str:
 
 def _candidate_facts(candidate: ModelCandidate) -> dict[str, str]:
     run = candidate.run
-    metrics = " · ".join(f"{escape(name)} {format_metric(value)}" for name, value in sorted(run.metrics.items())[:4])
+    metrics = " · ".join(f"{escape(name)} {format_metric(run.metrics[name])}" for name in order_metric_names(run.metrics)[:4])
     params = " · ".join(f"{escape(name)} {escape(value)}" for name, value in sorted(run.params.items())[:4])
+    versions = ", ".join(f"{version_label(version.version)} of {escape(version.model)}" for version in run.versions)
     return {
         "Run": f"{escape(run.name)} :gray[{run.run_id[:8]}]",
+        **({"Registered": f"This run already is {versions}"} if versions else {}),
         "Measured": metrics or "nothing",
         "Parameters": params or "none",
     }

@@ -10,6 +10,7 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.registry.snapshot import RegistrySnapshot
+from lib.runs.analysis.metric_direction import HEADLINE_METRICS, SYSTEM_PREFIX
 from lib.runs.table.types import Run
 from lib.ui.app.session import current_backend
 from lib.ui.components.badges import STAGE_BADGES, badge_column_options
@@ -79,10 +80,22 @@ def read_source_runs(snapshot: RegistrySnapshot, backend: Backend) -> dict[str, 
 
 
 def rank_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names, the most informative first: accuracy and AUC, then what differs between the versions, then what most have."""
+    """Names, the most informative first: accuracy and AUC, then what differs between the versions, then what most have.
+
+    What MLflow measured of the machine comes last.
+    """
     counts = Counter(name for row in rows for name in row)
     varied_names = {name for name in counts if len({str(row.get(name)) for row in rows}) > 1}
-    return sorted(counts, key=lambda name: (name not in ("accuracy", "auc"), name not in varied_names, -counts[name], name))
+    return sorted(
+        counts,
+        key=lambda name: (
+            name.startswith(SYSTEM_PREFIX),
+            name not in HEADLINE_METRICS,
+            name not in varied_names,
+            -counts[name],
+            name,
+        ),
+    )
 
 
 def _column_config(metrics: list[str], params: list[str], aliases: list[str]) -> dict[str, Any]:

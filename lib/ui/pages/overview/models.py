@@ -14,6 +14,7 @@ from lib.ledger.state.holdings import Holding
 from lib.ledger.state.imported_holdings import all_holdings
 from lib.registry.model_status import ModelStatus
 from lib.registry.snapshot import RegistrySnapshot
+from lib.runs.analysis.metric_direction import order_metric_names
 from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.app.session import now, trusted_keys
 from lib.ui.components.actor_name import actor_markdown
@@ -109,7 +110,7 @@ def _production_holdings(registry: LoadedRegistry, snapshot: RegistrySnapshot) -
 
 def _champion_row(backend: Backend, registry: LoadedRegistry, snapshot: RegistrySnapshot) -> tuple[str, ...]:
     holders, holdings = snapshot.slot_states["production"].holders, _production_holdings(registry, snapshot)
-    since = next((h.since for h in holdings if h.until is None and h.version in holders), None)
+    since = next((h.since for h in holdings if h.until is None and (h.version in holders or h.contenders)), None)
     champions = " ".join(badge_markdown(STAGE_BADGES, "Production", version_label(number)) for number in holders)
     return (
         f"**{escape(snapshot.model)}**",
@@ -126,8 +127,8 @@ def _metric_text(backend: Backend, snapshot: RegistrySnapshot, holders: tuple[st
         if len(holders) == 1 and holders[0] in snapshot.versions
         else None
     )
-    metrics = sorted(run.metrics.items(), key=lambda metric: (metric[0] not in ("accuracy", "auc"), metric[0])) if run else []
-    return f"{escape(metrics[0][0])} {format_metric(metrics[0][1])}" if metrics else ""
+    names = order_metric_names(run.metrics) if run else []
+    return f"{escape(names[0])} {format_metric(run.metrics[names[0]])}" if run and names else ""
 
 
 def _state_text(backend: Backend, registry: LoadedRegistry, snapshot: RegistrySnapshot) -> str:
@@ -145,6 +146,8 @@ def _state_text(backend: Backend, registry: LoadedRegistry, snapshot: RegistrySn
 
 def _agreement_text(status: ModelStatus) -> str:
     """Whether the registry shows what was decided, for a model with a record."""
+    if len(status.snapshot.slot_states["production"].holders) > 1:
+        return f"{icon_markdown(HEALTH_BADGES, 'warning')} nobody decided which"
     if status.drifted_slots:
         return f"{icon_markdown(HEALTH_BADGES, 'warning')} moved outside"
     if {intent.id for intent in status.state.open_intents} - status.in_flight:

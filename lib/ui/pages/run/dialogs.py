@@ -98,7 +98,7 @@ def _note_form(state: _RunDialogState) -> None:
         height=180,
         max_chars=run_changes.MAX_VALUE_LENGTH,
     )
-    st.caption("Shown as it is typed. MLflow's own page shows the same note.")
+    st.caption("Markdown, as on MLflow's own page. Podium shows no pictures and no HTML of it.")
     _show_change_form("Keep the note", lambda: run_changes.note_change(state.run, text), lambda _: "The note is kept.")
 
 

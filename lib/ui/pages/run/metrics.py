@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.runs.analysis.metric_direction import metric_title
+from lib.runs.analysis.metric_direction import MetricDirections, order_metric_names
+from lib.runs.reading.related_runs import ExperimentRef
 from lib.runs.table.number_format import format_number, is_finite_number
 from lib.runs.table.types import Run
 from lib.theme import ChartColors
@@ -19,14 +20,16 @@ from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import card, show_empty_state
 from lib.ui.pages.run import queries
+from lib.ui.pages.run.metric_direction import run_directions, show_direction_button
 from lib.ui.pages.run.queries import CHART_POINTS, SPARKLINE_POINTS, MetricHistory, best_value
 
 MAX_VISIBLE_ROWS = 10
 
 
-def show_metrics(backend: Backend, run: Run) -> None:
-    """Every metric with its history, the usual ones first; the picked one drawn below."""
-    names = sorted(run.metrics, key=lambda name: (name != "accuracy", name))
+def show_metrics(backend: Backend, run: Run, experiment_ref: ExperimentRef) -> None:
+    """Every metric with its history, the usual ones first and those of the machine last; the picked one drawn below."""
+    names = order_metric_names(run.metrics)
+    directions = run_directions(backend, run, experiment_ref)
     with card("Metrics", format_count(len(names), "metric") if names else "", key="run.metrics"):
         if not names:
             show_empty_state("monitoring", "No metric yet", "A metric appears here as soon as the run logs one.")
@@ -37,17 +40,22 @@ def show_metrics(backend: Backend, run: Run) -> None:
             histories = queries.cached_histories(backend, run)
         names_with_history = [name for name in names if name in histories and len(histories[name].values) > 1]
         names = [*names_with_history, *(name for name in names if name not in names_with_history)]
-        selected_name = _show_history_table(run, names, histories) if names_with_history else _show_value_table(run, names)
+        selected_name = (
+            _show_history_table(run, names, histories, directions)
+            if names_with_history
+            else _show_value_table(run, names, directions)
+        )
+        show_direction_button(backend, run, directions, selected_name or names[0])
         if len(names) > len(histories):
             st.caption(f"Histories of {len(histories)} of {format_count(len(names), 'metric')} were read.")
         if selected_name in names_with_history:
-            _show_history_chart(run, selected_name, histories[selected_name])
+            _show_history_chart(run, selected_name, histories[selected_name], directions.title(selected_name))
 
 
-def _show_value_table(run: Run, names: list[str]) -> str:
+def _show_value_table(run: Run, names: list[str], directions: MetricDirections) -> str:
     """One value each: nothing to draw."""
     rows = pd.DataFrame(
-        {"metric": [metric_title(name) for name in names], "value": [format_number(run.metrics[name]) for name in names]}
+        {"metric": [directions.title(name) for name in names], "value": [format_number(run.metrics[name]) for name in names]}
     )
     st.dataframe(
         rows,
@@ -63,11 +71,11 @@ def _show_value_table(run: Run, names: list[str]) -> str:
     return ""
 
 
-def _show_history_table(run: Run, names: list[str], histories: Mapping[str, MetricHistory]) -> str:
+def _show_history_table(run: Run, names: list[str], histories: Mapping[str, MetricHistory], directions: MetricDirections) -> str:
     """The table to pick from; gives the name of the picked metric. Its key is a hash of the names: a row never stands for another."""
     key = "run.metric." + hashlib.sha256("\n".join([run.run_id, *names]).encode()).hexdigest()[:16]
     event: Any = st.dataframe(
-        pd.DataFrame([_history_row(run, name, histories.get(name)) for name in names]),
+        pd.DataFrame([_history_row(run, name, histories.get(name), directions) for name in names]),
         hide_index=True,
         key=key,
         height=_table_height(len(names)),
@@ -81,11 +89,11 @@ def _show_history_table(run: Run, names: list[str], histories: Mapping[str, Metr
     return names[rows[0]] if rows else names[0]
 
 
-def _history_row(run: Run, name: str, history: MetricHistory | None) -> dict[str, Any]:
+def _history_row(run: Run, name: str, history: MetricHistory | None, directions: MetricDirections) -> dict[str, Any]:
     numbers = history.real_values if history else ()
-    best = best_value(name, history) if history else None
+    best = best_value(history, directions.of(name)) if history else None
     return {
-        "metric": metric_title(name),
+        "metric": directions.title(name),
         "last": format_number(run.metrics[name]),
         "best": format_number(best),
         "low": format_number(min(numbers, default=None)),
@@ -112,14 +120,14 @@ def _table_height(rows: int) -> int | str:
     return "content" if rows <= MAX_VISIBLE_ROWS else 32 + 31 * MAX_VISIBLE_ROWS + 2
 
 
-def _show_history_chart(run: Run, name: str, history: MetricHistory) -> None:
+def _show_history_chart(run: Run, name: str, history: MetricHistory, title: str) -> None:
     downsampled = history.downsample(CHART_POINTS)
     frame = pd.DataFrame(
         {"step": downsampled.steps, "value": [value if is_finite_number(value) else None for value in downsampled.values]}
     )
     first, last = history.real_values[:1], history.real_values[-1:]
     st.altair_chart(
-        _history_chart(frame, metric_title(name), chart_colors()),
+        _history_chart(frame, title, chart_colors()),
         key="run.curve",
         alt=f"{name} from {format_number(first[0]) if first else 'nothing'} to {format_number(last[0]) if last else 'nothing'} "
         f"over {format_count(len(history.values), 'point')}",

@@ -1,4 +1,4 @@
-"""What people wrote on a run: its note and its tags. Both are shown as text and changed in a dialog."""
+"""What people wrote on a run: its note and its tags. Both are changed in a dialog."""
 
 from typing import Literal
 
@@ -6,10 +6,10 @@ import streamlit as st
 
 from lib.runs.edit.run_changes import NOTE_TAG, is_reserved_tag
 from lib.runs.table.types import Run
-from lib.text import strip_invisible
 from lib.ui.app.session import current_backend
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import card, show_table
+from lib.ui.components.markdown_subset import safe_markdown
 from lib.ui.components.write_access import write_button_kwargs
 from lib.ui.pages.run import dialogs
 
@@ -17,11 +17,11 @@ MAX_TEXT_LENGTH = 120
 
 
 def show_note(run: Run, *, can_edit: bool) -> None:
-    """The note, as it was typed."""
+    """The note as Markdown, without pictures and HTML."""
     note = run.tags.get(NOTE_TAG, "")
     with card("Note", key="run.note"):
         if note:
-            st.text("\n".join(strip_invisible(line) for line in note.splitlines()))
+            st.markdown(safe_markdown(note))
         else:
             st.caption("Nobody wrote one yet.")
         if can_edit:

@@ -8,7 +8,7 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.errors import PodiumError
 from lib.registry.run_usage import VersionUse, find_version_uses
-from lib.runs.analysis.metric_direction import metric_direction
+from lib.runs.analysis.metric_direction import Direction, order_metric_names
 from lib.runs.artifacts import mlmodel
 from lib.runs.artifacts.files import ArtifactLocation
 from lib.runs.artifacts.mlmodel import ModelFile
@@ -51,9 +51,8 @@ class MetricHistory:
         return MetricHistory(tuple(self.steps[index] for index in ordered), tuple(self.values[index] for index in ordered))
 
 
-def best_value(metric: str, history: MetricHistory) -> float | None:
+def best_value(history: MetricHistory, direction: Direction) -> float | None:
     """The best value of a history by the metric's direction; None where neither way is better, or no value is real."""
-    direction = metric_direction(metric)
     if direction == "neither" or not history.real_values:
         return None
     return max(history.real_values) if direction == "more" else min(history.real_values)
@@ -104,7 +103,7 @@ def run_usage(backend: Backend, run: Run) -> tuple[VersionUse, ...]:
 
 def cached_histories(backend: Backend, run: Run) -> dict[str, MetricHistory]:
     """The histories of its first metrics by name; a run that got another value since is read again."""
-    names = tuple(sorted(run.metrics))[:MAX_HISTORIES]
+    names = tuple(order_metric_names(run.metrics)[:MAX_HISTORIES])
     return _cached_histories(backend, run.run_id, names, (run.status, tuple(str(run.metrics[name]) for name in names)))
 
 

@@ -1,0 +1,34 @@
+"""Which way a metric is better, written for the team: one JSON tag of the experiment. How it is read is known in `direction_tags`."""
+
+from lib.backends.backend import Backend
+from lib.backends.mlflow_client import client
+from lib.backends.mlflow_errors import translate_errors
+from lib.errors import ActionRefused, BadInput
+from lib.runs.analysis.direction_tags import DIRECTIONS_TAG, MAX_TAG_LENGTH, team_directions, team_directions_text
+from lib.runs.analysis.metric_direction import Direction
+
+
+def set_direction(backend: Backend, experiment_id: str, metric: str, direction: Direction | None) -> None:
+    """Say which way a metric of an experiment is better; None takes back what the team said. Other metrics keep their direction.
+
+    The tag is read just before it is written: of two people who write in the same instant, the last one counts. Raises ActionRefused where
+    the tag has a shape that this Podium does not write, and BadInput where it would be too long.
+    """
+    with translate_errors(f"Experiment {experiment_id}"):
+        tags = client(backend).get_experiment(experiment_id).tags or {}
+    directions = team_directions({str(key): str(value) for key, value in tags.items()})
+    if directions is None:
+        raise ActionRefused(
+            f"The tag {DIRECTIONS_TAG} of this experiment is not one that this Podium writes.",
+            next="A newer Podium may have written it. Otherwise delete the tag in MLflow.",
+        )
+    text = team_directions_text(
+        {name: value for name, value in directions.items() if name != metric} | ({metric: direction} if direction else {})
+    )
+    if len(text) > MAX_TAG_LENGTH:
+        raise BadInput(
+            f"The directions of this experiment take {len(text):,} characters, and MLflow keeps {MAX_TAG_LENGTH:,} in a tag.",
+            next="Take back the direction of a metric that nobody compares.",
+        )
+    with translate_errors(f"Experiment {experiment_id}"):
+        client(backend).set_experiment_tag(experiment_id, DIRECTIONS_TAG, text)

@@ -1,0 +1,53 @@
+"""Which way the metrics of Compare are better: what its experiments say, and the arrow beside the colour that sets it."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from lib.backends.backend import Backend
+from lib.runs.analysis.metric_direction import DirectionStatement
+from lib.runs.table.run_table import METRIC_PREFIX, column_direction, metric_columns
+from lib.runs.table.types import RunTable
+from lib.ui.components import flash
+from lib.ui.components.metric_direction_popover import (
+    DirectionScope,
+    popover_key,
+    session_statements,
+    show_direction_popover,
+)
+from lib.ui.pages.compare.view_state import ViewState
+from lib.ui.queries.runs import ExperimentList, cached_experiments
+
+PAGE = "compare"
+
+
+def direction_statements(
+    backend: Backend, experiment_list: ExperimentList, experiment_ids: Sequence[str]
+) -> tuple[DirectionStatement, ...]:
+    """What the tags of these experiments say, and what was set in this browser session."""
+    of_experiments = (statement for experiment in experiment_list.select(experiment_ids) for statement in experiment.directions)
+    return (*of_experiments, *session_statements(backend, experiment_ids))
+
+
+def show_direction_button(backend: Backend, view: ViewState, all_runs: RunTable) -> None:
+    """The arrow of the metric that colours; a click on it sets the direction of any metric here."""
+    metrics = [name.removeprefix(METRIC_PREFIX) for name in metric_columns(all_runs)]
+    if view.color and metrics:
+        scope = DirectionScope(PAGE, backend, view.experiment, all_runs.directions)
+        show_direction_popover(scope, metrics, view.color.removeprefix(METRIC_PREFIX), _on_change)
+
+
+def _on_change(text: str) -> None:
+    cached_experiments.clear()
+    if text:
+        flash.set_flash(flash.COMPARE, text, "warning")
+
+
+def is_unknown(view: ViewState, table: RunTable) -> bool:
+    """Is there a metric that colours, and nobody knows which way it is better?"""
+    return bool(view.color) and column_direction(table, view.color) == "neither"
+
+
+def ask_direction() -> None:
+    """Open the choice of the direction. To be called in a callback."""
+    st.session_state[popover_key(PAGE)] = True
