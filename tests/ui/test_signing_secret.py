@@ -6,6 +6,7 @@ import shutil
 import stat
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -75,7 +76,8 @@ def test_the_app_takes_the_key_out_of_its_environment_when_it_starts(given_key, 
         async with lifespan.lifespan(None):
             assert not {KEY_VARIABLE, KEY_FILE_VARIABLE} & set(os.environ)
 
-    asyncio.run(start())
+    with ThreadPoolExecutor(1) as own_thread:  # in the main thread the browser tests' event loop may be running
+        own_thread.submit(asyncio.run, start()).result()
     assert fingerprint_of(make_signer(given_key / "home").load_key()) == fingerprint_of(KEY)
 
 
