@@ -11,6 +11,7 @@ from starlette.routing import Route
 from lib.ui.app.lifespan import lifespan, readyz, redirect_to_front_page
 from lib.ui.app.page_links import SHELL_SCRIPT
 from lib.ui.app.preload import PreloadMiddleware
+from lib.ui.app.request_guard import RequestGuardMiddleware
 from lib.ui.app.security_headers import SecurityHeadersMiddleware
 from lib.ui.components.error_box import show_crash_box
 
@@ -18,7 +19,7 @@ app = st.App(
     SHELL_SCRIPT,
     lifespan=lifespan,
     routes=[Route("/readyz", readyz), Route("/overview", redirect_to_front_page)],
-    middleware=[Middleware(SecurityHeadersMiddleware), Middleware(PreloadMiddleware)],
+    middleware=[Middleware(SecurityHeadersMiddleware), Middleware(RequestGuardMiddleware), Middleware(PreloadMiddleware)],
     on_script_error=show_crash_box,
 )
 

@@ -15,7 +15,11 @@ from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 from streamlit.testing.v1 import AppTest
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+from tests.support.own_files import clear_environment, guard_personal_files
+
+clear_environment(os.environ)
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])  # a relative one means nothing in another folder
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ.pop("CI", None)  # where it is set, Podium signs nothing
 os.environ["PODIUM_HOME"] = mkdtemp(prefix="podium-tests-")  # no test makes a key in the folder of the person who runs it
@@ -50,6 +54,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("signed_server"))
         elif "mlflow_server" in names:
             item.add_marker(pytest.mark.xdist_group("mlflow_server"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """An empty folder to run in. The project's has the stores of the person who runs the tests, and none of them is touched."""
+    guard_personal_files()
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("cwd"))
+    yield
+    os.chdir(before)
 
 
 @pytest.fixture(scope="session")

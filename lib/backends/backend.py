@@ -13,6 +13,8 @@ from lib.errors import BadInput
 
 BackendKind = Literal["sqlite", "server", "file", "database"]
 SQLITE_PREFIX = "sqlite:///"
+DEFAULT_DATABASE = "mlflow.db"
+"""The file in the project's folder that is used where nothing else is named."""
 DATABASE_SCHEMES = ("postgresql", "mysql", "mssql")
 _SECRET_OPTIONS = re.compile(r"(?i)(pass|pwd|secret|token|odbc_connect)")
 
@@ -125,7 +127,7 @@ def backend_from_environment(environment: Mapping[str, str], project: Path) -> B
     A relative SQLite path in the variable is taken from the current folder, as MLflow does.
     """
     uri = environment.get("MLFLOW_TRACKING_URI", "").strip()
-    return parse_backend(uri, Path.cwd()) if uri else sqlite_backend(project / "mlflow.db")
+    return parse_backend(uri, Path.cwd()) if uri else sqlite_backend(project / DEFAULT_DATABASE)
 
 
 def _split_address(text: str) -> SplitResult:

@@ -19,7 +19,7 @@ _ENDPOINT = re.compile(r"/mlflow/([a-z-]+(?:/[a-z-]+)?)(?=[/?]|$)")
 _SEARCH_PATH = re.compile(r"/(search|get-history-bulk)(\?|$)")
 """Calls that only ask, although they are sent as POST."""
 _ERROR_STATUS = re.compile(r"too many (\d{3}) error responses")
-_DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def translate_errors(subject: str = "") -> Iterator[None]:
     except MlflowException as error:
         raise translate_error(error, subject) from error
     except OSError as error:
-        if error.errno in _DISK_FULL_ERRNOS:
+        if error.errno in DISK_FULL_ERRNOS:
             raise to_podium_error("", "no space left") from error
         if error.errno == errno.EROFS:
             raise NotWritable("The disk may only be read.", next="Write to another folder, or mount it for writing.") from error
@@ -40,7 +40,12 @@ def translate_errors(subject: str = "") -> Iterator[None]:
 
 
 def translate_error(error: "MlflowException", subject: str = "") -> PodiumError:
-    """The PodiumError for an MLflow exception: a call without an answer by the kind of its cause, anything else by its code."""
+    """The PodiumError for an MLflow exception: a redirect and a call without an answer by the kind of its cause, the rest by its code."""
+    from lib.backends.http_redirects import RedirectRefused, redirect_error
+
+    direct_cause = error.__cause__ or error.__context__
+    if isinstance(direct_cause, RedirectRefused):
+        return redirect_error(direct_cause.location)
     cause = unanswered_cause(error)
     return to_podium_error(str(error.error_code), str(error), subject) if cause is None else _no_answer_error(cause)
 
@@ -97,7 +102,7 @@ def to_podium_error(code: str, message: str, subject: str = "") -> PodiumError:
         case "INVALID_PARAMETER_VALUE" | "BAD_REQUEST" | "RESOURCE_ALREADY_EXISTS":
             return BadInput(text)
         case _:
-            return _stalled_error(resource) if _is_stalled_download(message) else _unexpected_error(code, text)
+            return _failed_download_error(resource, message) or _unexpected_error(code, text)
 
 
 def _database_error(message: str) -> PodiumError | None:
@@ -127,13 +132,17 @@ def _database_error(message: str) -> PodiumError | None:
     return None
 
 
-def _is_stalled_download(message: str) -> bool:
-    """Whether a file got no answer: of a failed download MLflow passes on the text of its cause alone."""
-    return "while downloading" in message and (TIMEOUT_PHRASE in message or "Max retries" in message)
+def _failed_download_error(resource: str, message: str) -> PodiumError | None:
+    """For a file that got no answer or a redirect: of a failed download MLflow passes on the text of its cause alone."""
+    from lib.backends.http_redirects import REDIRECT_PHRASE, redirect_error
 
-
-def _stalled_error(resource: str) -> NoAnswer:
-    return NoAnswer(f"{resource} did not come in.", next="Check that the server runs, then try again.")
+    if "while downloading" not in message:
+        return None
+    if REDIRECT_PHRASE in message:
+        return redirect_error()
+    if TIMEOUT_PHRASE in message or "Max retries" in message:
+        return NoAnswer(f"{resource} did not come in.", next="Check that the server runs, then try again.")
+    return None
 
 
 def _unexpected_error(code: str, message: str) -> BackendError:

@@ -1,6 +1,7 @@
 """Stores made sick on purpose: each bad habit is found, each cured one is not, and a secret is never shown."""
 
 import json
+import shutil
 import subprocess
 from dataclasses import replace
 from datetime import timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.backends.backend import sqlite_backend
 from lib.backends.mlflow_client import client
 from lib.doctor import fix_runner
 from lib.doctor.check_runner import run_checks
@@ -213,6 +215,24 @@ def test_stores_beside_each_other_and_a_variable_elsewhere_are_told(fresh_store,
     finding = finding_of(fresh_store, other_stores.OTHER_STORES_CHECK)
     assert [row[1] for row in finding.evidence] == ["names http://tracking.example:5000", "a database of MLflow with 1 runs"]
     assert PASSWORD not in repr(finding)
+
+
+def test_podiums_own_default_database_is_a_second_place_only_for_a_store_beside_it(
+    fresh_store, empty_database, monkeypatch, tmp_path
+):
+    """Whoever tried Podium once has it; then a team's store lies elsewhere."""
+    from tests.conftest import copy_store
+
+    project = tmp_path / "podium"
+    default_store = copy_store(empty_database, project)
+    make_trained_run(default_store)
+    monkeypatch.setattr(other_stores, "PROJECT_FOLDER", project)
+    monkeypatch.chdir(project)
+    assert finding_of(fresh_store, other_stores.OTHER_STORES_CHECK).level == "fine"
+    neighbour = project / "team.db"
+    shutil.copy(empty_database, neighbour)
+    finding = finding_of(sqlite_backend(neighbour), other_stores.OTHER_STORES_CHECK)
+    assert [row[0] for row in finding.evidence] == [str(default_store.path)]
 
 
 def git(folder, *arguments):

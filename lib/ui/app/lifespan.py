@@ -5,7 +5,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 
 import streamlit as st
@@ -13,6 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 
 from lib.backends import signing_secret
+from lib.backends.home_protection import protect_home
+from lib.errors import NotWritable
+from lib.ui.app.page_links import PROJECT_ROOT
 
 WARM_UP_DONE = threading.Event()
 _IMPORT_LOCK = threading.Lock()
@@ -24,6 +27,8 @@ DEFAULT_PORT = 8501
 async def lifespan(_: object) -> AsyncIterator[dict[str, object]]:
     """Hide the signing key from all children, start the warm-up, say where the app is, and open a browser where there is one."""
     signing_secret.take_from_environment(os.environ)
+    with suppress(NotWritable):  # the pages say so where they need the folder
+        protect_home(os.environ, PROJECT_ROOT)
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     print(port_taken_message(st.get_option("server.port")), end="", flush=True)
     if can_open_browser(st.get_option("server.headless"), sys.platform, os.environ):
