@@ -78,6 +78,22 @@ def test_what_runs_do_not_tell_is_counted_by_what_is_missing(fresh_store):
     assert finding_of(fresh_store, run_metadata.RUN_METADATA_CHECK).level == "fine"
 
 
+def test_what_a_parent_tells_once_holds_for_its_children_but_not_what_only_each_can_tell(fresh_store):
+    experiment_id, mlflow_client = make_experiment(fresh_store, "Wine-Search"), client(fresh_store)
+    tags = {"author": "ana", "mlflow.source.name": "search.py", "dataset": "wine", "python": "3.11"}
+    parent_id = mlflow_client.create_run(experiment_id, run_name="search", tags=tags).info.run_id
+    child_id = mlflow_client.create_run(experiment_id, run_name="trial", tags={"mlflow.parentRunId": parent_id}).info.run_id
+    grandchild_id = mlflow_client.create_run(experiment_id, tags={"mlflow.parentRunId": child_id}).info.run_id
+    for run_id in (parent_id, child_id):
+        mlflow_client.log_param(run_id, "trees", 5)
+        mlflow_client.log_metric(run_id, "accuracy", 0.9)
+    for run_id in (parent_id, child_id, grandchild_id):
+        mlflow_client.set_terminated(run_id)
+    finding = finding_of(fresh_store, run_metadata.RUN_METADATA_CHECK)
+    assert finding.summary == "2 of 3 whole"
+    assert {row[0] for row in finding.evidence} == {"Parameters", "Metrics"}
+
+
 def test_a_champion_without_description_is_told_until_it_has_one(fresh_store):
     register(make_writer(fresh_store), make_trained_run(fresh_store), "wine")
     assert finding_of(fresh_store, good_practice.MODEL_DESCRIPTIONS_CHECK).summary == "none in Production"
@@ -132,6 +148,13 @@ def test_a_version_that_lost_its_run_its_files_or_both_is_named(context):
     assert {(row[0], row[2]) for row in finding.evidence} == {("wine v1", "the run, deleted"), ("wine v2", "the files")}
     fix_runner.apply_fix(context, finding.fix_offers[0], lambda _: None)
     assert {row[0] for row in finding_of(context.backend, model_versions.MODEL_VERSIONS_CHECK).evidence} == {"wine v2"}
+
+
+def test_a_version_whose_files_cannot_be_reached_does_not_count_as_whole(fresh_store):
+    register(make_writer(fresh_store), make_trained_run(fresh_store), "wine")
+    client(fresh_store).create_model_version("wine", "s3://bucket/model")
+    finding = finding_of(fresh_store, model_versions.MODEL_VERSIONS_CHECK)
+    assert (finding.level, finding.summary) == ("fine", "1 of 2; the files of 1 cannot be reached from here")
 
 
 def test_versions_are_looked_at_through_a_server_too(mlflow_server):

@@ -48,3 +48,10 @@ def test_of_the_environment_only_the_choice_of_a_browser_is_left():
 
 def test_a_program_that_a_test_starts_in_another_folder_finds_the_modules_of_the_project(tmp_path):
     subprocess.run([sys.executable, "-c", "import lib, tests"], cwd=tmp_path, check=True)
+
+
+def test_nothing_that_git_is_told_to_ignore_is_committed():
+    if not (PROJECT_FOLDER / ".git").exists():
+        pytest.skip("This is no checkout.")
+    command = ["git", "-C", str(PROJECT_FOLDER), "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == ""

@@ -1,5 +1,6 @@
 """What happens once per process: heavy imports off the request path, the readiness answer, the line that says where Podium is."""
 
+import gc
 import os
 import sys
 import threading
@@ -19,7 +20,7 @@ from lib.ui.app.page_links import PROJECT_ROOT
 
 WARM_UP_DONE = threading.Event()
 _IMPORT_LOCK = threading.Lock()
-HEAVY_MODULES = ("pandas", "altair", "mlflow.tracking", "mlflow.store.db.utils")
+HEAVY_MODULES = ("pandas", "altair", "mlflow.tracking", "mlflow.store.db.utils", "mlflow.artifacts")
 DEFAULT_PORT = 8501
 
 
@@ -49,6 +50,9 @@ async def redirect_to_front_page(request: Request) -> RedirectResponse:
 def warm_up() -> None:
     """Import what every page needs, once; whoever comes in the middle waits for the end.
 
+    The objects of the modules, some 300,000, are then taken out of every later garbage collection: they live as long as the process.
+    Streamlit's own collection after each run of a page is off (`runner.postScriptGC`). Python's goes on, and costs little now.
+
     Two threads that import parts of MLflow at the same time from different ends run into each other (Python raises a deadlock
     error), so the gate calls this too, before anything of MLflow is touched.
     """
@@ -57,6 +61,8 @@ def warm_up() -> None:
     with _IMPORT_LOCK:
         for name in HEAVY_MODULES:
             import_module(name)
+        gc.collect()
+        gc.freeze()
         WARM_UP_DONE.set()
 
 
