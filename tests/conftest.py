@@ -180,15 +180,21 @@ def signed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium or Chrome, started once. Fails without one, unless PODIUM_NO_BROWSER=1."""
+def browser_path() -> str:
+    """Where Chromium or Chrome is. Fails without one, unless PODIUM_NO_BROWSER=1."""
     if install_browser.is_opted_out():
         pytest.skip("PODIUM_NO_BROWSER=1")
     path = install_browser.find()
     if path is None:
         pytest.fail("No browser. `make test` sees to one; PODIUM_NO_BROWSER=1 leaves these tests out.")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def browser(browser_path: str) -> Iterator[Browser]:
+    """The browser, started once."""
     with sync_playwright() as playwright:
-        chromium = launch(playwright, path)
+        chromium = launch(playwright, browser_path)
         yield chromium
         chromium.close()
 
