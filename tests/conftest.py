@@ -27,7 +27,7 @@ os.environ["PODIUM_HOME"] = mkdtemp(prefix="podium-tests-")  # no test makes a k
 from lib.backends import signing_secret
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.sqlite_store import ensure_database
-from lib.ui.app.page_links import SHELL_SCRIPT, page_path
+from lib.ui.app.page_links import PROJECT_ROOT, SHELL_SCRIPT, page_path
 from tests.support import install_browser
 from tests.support.auth_server import Signed, serve_with_users
 from tests.support.browser import Driver, Process, launch, serve_mlflow, serve_podium
@@ -58,10 +58,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An empty folder to run in. The project's has the stores of the person who runs the tests, and none of them is touched."""
+    """A folder of their own to run in. The project's has the stores of the person who runs the tests, and none of them is touched."""
     guard_personal_files()
-    before = Path.cwd()
-    os.chdir(tmp_path_factory.mktemp("cwd"))
+    before, folder = Path.cwd(), tmp_path_factory.mktemp("cwd")
+    (folder / ".streamlit").mkdir()
+    shutil.copy(PROJECT_ROOT / ".streamlit" / "config.toml", folder / ".streamlit")  # Streamlit reads that of the present folder
+    os.chdir(folder)
     yield
     os.chdir(before)
 

@@ -18,6 +18,7 @@ from lib.doctor.types import CONFIRMATION_INPUT, FixContext, offer_fix
 from lib.errors import ActionRefused, BackendError, BadInput, NotFound, PodiumError
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
+from lib.runs.artifacts.local_files import folder_of_uri
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.session import now
 from tests.support.ledger_stores import REASON, book_id_of, make_trained_run, make_writer
@@ -167,8 +168,9 @@ def test_a_run_that_names_a_strange_folder_is_not_removed(context, tmp_path):
 
 
 def test_a_folder_that_is_a_link_to_that_of_another_run_is_not_removed(context, tmp_path):
-    victim_id, run_id = (log_run(context.backend, make_experiment(context.backend, "wine"), name, model=False) for name in "ab")
-    victim, folder = (artifact_folder(context.backend, id_).parent for id_ in (victim_id, run_id))
+    experiment_id = make_experiment(context.backend, "wine")
+    victim_id, run_id = (log_run(context.backend, experiment_id, name, model=False) for name in "ab")
+    victim, folder = (folder_of_uri(read_run(context.backend, id_).artifact_uri).parent for id_ in (victim_id, run_id))
     (victim / "artifacts").mkdir(parents=True, exist_ok=True)
     (victim / "artifacts" / "thesis.txt").write_text("years of work")
     shutil.rmtree(folder, ignore_errors=True)
@@ -196,6 +198,7 @@ def test_a_removal_that_stops_leaves_nothing_of_its_own(context):
     assert run_exists(context.backend, run_id)
 
 
+@pytest.mark.slow
 def test_what_a_killed_removal_left_goes_with_the_next_one_and_a_running_one_keeps_its_own(context):
     old_name, live_name = (f"{DECOY_PREFIX}{str(ULID.from_timestamp(ULID().timestamp - age)).lower()}" for age in (90_000, 60))
     for name in (old_name, live_name):

@@ -30,7 +30,7 @@ def test_other_files_of_the_project_are_read_by_tests():
     assert is_personal(str(PROJECT_FOLDER / ".podium" / "jobs" / "x").encode())
 
 
-def test_the_tests_run_in_an_empty_folder():
+def test_the_tests_run_in_a_folder_of_their_own():
     assert PROJECT_FOLDER not in (Path.cwd(), *Path.cwd().parents)
 
 

@@ -40,11 +40,8 @@ def check_model_versions(backend: Backend, clock: Clock, progress: ProgressCallb
     """Go through the registered versions, those in use first, and see whether all they need is there."""
     versions = [(snapshot.model, version) for snapshot in read_all_snapshots(backend) for version in snapshot.versions.values()]
     versions.sort(key=lambda pair: pair[1].stage not in ("Production", "Staging"))
-    runs = {
-        run_id: _find_run(backend, run_id)
-        for run_id in dict.fromkeys(version.run_id for _, version in versions[:MAX_VERSIONS])
-        if run_id
-    }
+    run_ids = dict.fromkeys(version.run_id for _, version in versions[:MAX_VERSIONS] if version.run_id)
+    runs = {run_id: _find_run(backend, run_id) for run_id in run_ids}
     missing_commits = _find_missing_commits(backend, clock, runs)
     missing_parts, unreached_count = list[MissingPart](), 0
     for index, (model, version) in enumerate(versions[:MAX_VERSIONS]):

@@ -182,7 +182,7 @@ def test_a_link_carries_all_kinds_and_they_count_together(app, fresh_store, wine
 
 
 @pytest.mark.parametrize(
-    "texts", [["params.trees=5", "params.trees=10"], ["params.trees:5..", "params.trees:5.0.."], ["name~a", "name~a%"]]
+    "texts", [["params.trees=5", "params.trees=10"], ["params.trees:5..", "params.trees:5.0.."], ["name~f", "name~o"]]
 )
 def test_a_link_with_several_conditions_on_one_column_shows_each_once(app, fresh_store, wine, texts):
     page = app("compare", fresh_store, experiment=wine[0], facet=texts)
