@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from lib.ui.app.lifespan import lifespan, own_routes
 from lib.ui.app.page_links import SHELL_SCRIPT
 from lib.ui.app.preload import PreloadMiddleware
+from lib.ui.app.request_guard import RequestGuardMiddleware
 from lib.ui.app.security_headers import SecurityHeadersMiddleware
 from lib.ui.components.error_box import show_crash_box
 
@@ -17,7 +18,7 @@ app = st.App(
     SHELL_SCRIPT,
     lifespan=lifespan,
     routes=own_routes(str(st.get_option("server.baseUrlPath") or "")),
-    middleware=[Middleware(SecurityHeadersMiddleware), Middleware(PreloadMiddleware)],
+    middleware=[Middleware(SecurityHeadersMiddleware), Middleware(RequestGuardMiddleware), Middleware(PreloadMiddleware)],
     on_script_error=show_crash_box,
 )
 

@@ -20,7 +20,7 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
-from benchmarks import histories, ledger, pages, peers, reading, strays
+from benchmarks import histories, ledger, pages, peers, reading, sessions, strays
 from benchmarks.figures import Figure, figure_table
 from benchmarks.stores import fill_store
 from lib.backends.backend import Backend
@@ -31,11 +31,16 @@ RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 
+SESSION_RUNS = 100
+"""Runs in the store that people click through."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How much is measured: runs of a store for each kind of figure (none leaves the kind out), steps of a history, rounds.
 
-    `entries` are the sizes of the books of the ledger, `strays` how many parameters somebody planted in one.
+    `entries` are the sizes of the books of the ledger, `strays` how many parameters somebody planted in one. `sessions` are how many
+    people click at once.
     """
 
     read: Sequence[int]
@@ -46,6 +51,7 @@ class Plan:
     served: Sequence[int] = ()
     entries: Sequence[int] = ()
     strays: int = 0
+    sessions: Sequence[int] = ()
 
 
 FULL_PLAN = Plan(
@@ -57,8 +63,9 @@ FULL_PLAN = Plan(
     served=(1000, 5000),
     entries=(100, 2_000, 10_000),
     strays=10_000,
+    sessions=(1, 5, 20),
 )
-QUICK_PLAN = Plan(read=(500, 1000), steps=200, reactions=(300,), rounds=1, entries=(100,), strays=1_000)
+QUICK_PLAN = Plan(read=(500, 1000), steps=200, reactions=(300,), rounds=1, entries=(100,), strays=1_000, sessions=(1,))
 
 
 def main() -> None:
@@ -98,6 +105,9 @@ def measure(plan: Plan, folder: Path) -> Iterator[Figure]:
         yield from ledger.measure_ledger(folder / "ledger", plan.entries, plan.rounds)
     if plan.strays:
         yield from strays.measure_strays(folder / "strays", plan.strays, plan.rounds)
+    if plan.sessions:
+        store = fill_store(folder / "sessions", SESSION_RUNS)
+        yield from sessions.measure_sessions(store, folder / "sessions-podium", plan.sessions, 2 * plan.rounds)
     with pages.start_chromium() as browser:
         yield from pages.measure_reactions(browser, plan.reactions, folder / "reactions", plan.rounds)
         for count in plan.served:
@@ -146,6 +156,8 @@ def render_page(figures: Sequence[Figure]) -> str:
         f"SQLite {facts['sqlite']}, {facts['cores']} cores.\n"
         "Each line compares within the same minutes; only the ratios say something. Stores hold 15 metrics, 15 parameters and 9 tags\n"
         "per run. Reading a local file is counted in processor seconds, everything else in seconds on the wall.\n\n"
+        "A click while others click is the median from the request to the end of the script run, over the WebSocket, each person looking\n"
+        "at a page for two seconds.\n\n"
         "Pages are measured in Chromium at 1440 × 900, in a new window each, the server being warm: from the address or the click until\n"
         "the marks of the plot and the rows of the table are on the screen and nothing moves any more. Podium reads the SQLite file;\n"
         "MLflow's server works on the same file, and its list is done with the first run name, its comparison with the axes of its plot.\n"

@@ -19,13 +19,25 @@ DIRECTION_OVERRIDES = r"\u202a-\u202e\u2066-\u2069"
 """They turn the text that follows around, so that it reads as something else."""
 BYTE_ORDER_MARK = r"\ufeff"
 
+LONE_SURROGATES = r"\ud800-\udfff"
+"""Halves of characters, which no encoding can write."""
+
 _UNSEEN = re.compile(f"[{CONTROLS}{ZERO_WIDTH}{DIRECTION_OVERRIDES}]")
 _UNTYPED = re.compile(f"[{CONTROLS}{C1_CONTROLS}{ZERO_WIDTH}{LINE_SEPARATORS}{DIRECTION_OVERRIDES}{BYTE_ORDER_MARK}]+")
+_UNPRINTABLE = re.compile(
+    f"[{CONTROLS}{C1_CONTROLS}{ZERO_WIDTH}{LINE_SEPARATORS}{DIRECTION_OVERRIDES}{BYTE_ORDER_MARK}{LONE_SURROGATES}]"
+)
+_SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def strip_invisible(text: object) -> str:
     """Text for one line of a screen: a space for each control character and for each mark that hides or turns what follows."""
     return _UNSEEN.sub(" ", str(text))
+
+
+def escape_unprintable(text: str) -> str:
+    r"""Text for one line of a terminal: control and invisible characters as escapes such as \n and \u001b. JSON stays JSON."""
+    return _UNPRINTABLE.sub(lambda match: _SHORT_ESCAPES.get(match[0]) or f"\\u{ord(match[0]):04x}", text)
 
 
 def clean_text(text: str) -> str:

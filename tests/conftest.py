@@ -15,7 +15,11 @@ from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 from streamlit.testing.v1 import AppTest
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+from tests.support.own_files import clear_environment, guard_personal_files
+
+clear_environment(os.environ)
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])  # a relative one means nothing in another folder
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ.pop("CI", None)  # where it is set, Podium signs nothing
 os.environ["PODIUM_HOME"] = mkdtemp(prefix="podium-tests-")  # no test makes a key in the folder of the person who runs it
@@ -23,7 +27,7 @@ os.environ["PODIUM_HOME"] = mkdtemp(prefix="podium-tests-")  # no test makes a k
 from lib.backends import signing_secret
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.sqlite_store import ensure_database
-from lib.ui.app.page_links import SHELL_SCRIPT, page_path
+from lib.ui.app.page_links import PROJECT_ROOT, SHELL_SCRIPT, page_path
 from tests.support import install_browser
 from tests.support.auth_server import Signed, serve_with_users
 from tests.support.browser import Driver, Process, launch, serve_mlflow, serve_podium
@@ -51,6 +55,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("signed_server"))
         elif "mlflow_server" in names:
             item.add_marker(pytest.mark.xdist_group("mlflow_server"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A folder of their own to run in. The project's has the stores of the person who runs the tests, and none of them is touched."""
+    guard_personal_files()
+    before, folder = Path.cwd(), tmp_path_factory.mktemp("cwd")
+    (folder / ".streamlit").mkdir()
+    shutil.copy(PROJECT_ROOT / ".streamlit" / "config.toml", folder / ".streamlit")  # Streamlit reads that of the present folder
+    os.chdir(folder)
+    yield
+    os.chdir(before)
 
 
 @pytest.fixture(scope="session")
@@ -178,15 +194,21 @@ def signed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium or Chrome, started once. Fails without one, unless PODIUM_NO_BROWSER=1."""
+def browser_path() -> str:
+    """Where Chromium or Chrome is. Fails without one, unless PODIUM_NO_BROWSER=1."""
     if install_browser.is_opted_out():
         pytest.skip("PODIUM_NO_BROWSER=1")
     path = install_browser.find()
     if path is None:
         pytest.fail("No browser. `make test` sees to one; PODIUM_NO_BROWSER=1 leaves these tests out.")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def browser(browser_path: str) -> Iterator[Browser]:
+    """The browser, started once."""
     with sync_playwright() as playwright:
-        chromium = launch(playwright, path)
+        chromium = launch(playwright, browser_path)
         yield chromium
         chromium.close()
 

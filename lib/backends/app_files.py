@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -17,17 +18,39 @@ PROJECT_FOLDER = Path(__file__).resolve().parents[2]
 
 
 def podium_home(environment: Mapping[str, str], project: Path = PROJECT_FOLDER) -> Path:
-    """Podium's own folder: `PODIUM_HOME`, else .podium in the project."""
-    home = environment.get("PODIUM_HOME", "").strip()
-    return Path(home).expanduser().absolute() if home else project / ".podium"
+    """Podium's own folder: `PODIUM_HOME`, else .podium in the project.
+
+    Raises NotWritable for a .podium of another login: what is in it could name any backend. `PODIUM_HOME` is a choice of this login.
+    """
+    if home := environment.get("PODIUM_HOME", "").strip():
+        return Path(home).expanduser().absolute()
+    folder = project / ".podium"
+    if _belongs_to_another_login(folder):
+        raise NotWritable(
+            f"{folder} belongs to another login of this machine, so it is not used.",
+            next="Set PODIUM_HOME to a folder of your own.",
+        )
+    return folder
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this login alone. One that is there stays as it is. Raises OSError."""
+    missing_folders = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing_folders):
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
+def open_private_log(file: Path) -> BinaryIO:
+    """Open a file that only this login can read, to add to its end; it is made if it is missing. Raises OSError."""
+    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
 @contextmanager
 def lock_file(file: Path) -> Iterator[None]:
     """One change of a file at a time, over all processes; its folder is made if it is missing. Raises Busy, NotWritable."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=5)
+        make_private_folder(file.parent)
+        lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=5, mode=0o600)
         lock.acquire()
     except OSError as error:
         if isinstance(error, Timeout):
@@ -58,3 +81,10 @@ def write_private_file(file: Path, data: bytes, *, is_durable: bool = True) -> N
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _belongs_to_another_login(folder: Path) -> bool:
+    try:
+        return os.name != "nt" and folder.lstat().st_uid != os.geteuid()
+    except OSError:
+        return False

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from lib.backends.app_files import podium_home
+from lib.backends.app_files import make_private_folder, podium_home, write_private_file
 from lib.backends.backend import Backend
 from lib.errors import NotWritable
 
@@ -64,11 +64,9 @@ def mapped_location(backend: Backend, location: str) -> str:
 
 
 def _write_mappings(folder: Path, mappings: tuple[PathMapping, ...]) -> None:
-    temporary = folder / f".mapped.{os.getpid()}.new"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps([asdict(mapping) for mapping in mappings], indent=2), encoding="utf-8")
-        temporary.replace(folder / "mapped.json")
+        make_private_folder(folder)
+        write_private_file(folder / "mapped.json", json.dumps([asdict(mapping) for mapping in mappings], indent=2).encode())
     except OSError as error:
         raise NotWritable(
             f"{folder} cannot be written ({error.strerror}).", next="Check the rights of Podium's folder."

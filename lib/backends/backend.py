@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BackendKind = Literal["sqlite", "server", "file", "database"]
 SQLITE_PREFIX = "sqlite:///"
+DEFAULT_DATABASE = "mlflow.db"
+"""The file in the project's folder that is used where nothing else is named."""
 DATABASE_SCHEMES = ("postgresql", "mysql", "mssql")
 _SQLITE_OPTIONS = ("timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements")
 """What SQLAlchemy passes on to Python's sqlite3; it would ignore any other."""
@@ -148,7 +150,7 @@ def backend_from_environment(environment: Mapping[str, str], project: Path) -> B
     A relative SQLite path in the variable is taken from the current folder, as MLflow does.
     """
     uri = environment.get("MLFLOW_TRACKING_URI", "").strip()
-    return parse_backend(uri, Path.cwd()) if uri else sqlite_backend(project / "mlflow.db")
+    return parse_backend(uri, Path.cwd()) if uri else sqlite_backend(project / DEFAULT_DATABASE)
 
 
 def _split_address(text: str) -> SplitResult:

@@ -3,11 +3,12 @@
 What stands in it is left to `backend_config` and `key_config`, which change its text line by line, so that people's comments stay.
 """
 
-import secrets
+import stat
 import tomllib
 from pathlib import Path
 from typing import Any
 
+from lib.backends.app_files import write_private_file
 from lib.errors import BadInput, NotWritable
 
 
@@ -30,12 +31,11 @@ def parse_config_text(text: str, file: Path) -> dict[str, Any]:
 
 
 def replace_config_text(file: Path, text: str) -> None:
-    """Write the complete file or nothing. Raises NotWritable."""
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    """Write the complete file or nothing; only this login can read it, unless its rights were others before. Raises NotWritable."""
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(file)
+        mode = stat.S_IMODE(file.stat().st_mode) if file.exists() else 0o600
+        write_private_file(file, text.encode())
+        if mode != 0o600:
+            file.chmod(mode)
     except OSError as error:
         raise NotWritable(f"{file} cannot be written ({error.strerror}).", next="Check the rights of its folder.") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -49,7 +49,7 @@ _POSTGRESQL_CLASSES: dict[str, DatabaseFault] = {
 }
 _MYSQL_CODES: dict[object, DatabaseFault] = {1021: "full", 1114: "full", 1290: "read_only", 1836: "read_only", 1205: "busy"}
 _DRIVER_MESSAGE = re.compile(r"\((sqlite3|psycopg2?|pymysql|MySQLdb)(?:\.\w+)*\.(\w+)\) (.*)")
-_OS_FAULTS: dict[int, DatabaseFault] = {errno.ENOSPC: "full", errno.EDQUOT: "full"}
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 
 
 def find_database_fault(error: BaseException) -> DatabaseFault | None:
@@ -119,7 +119,7 @@ def _driver_fault(error: BaseException) -> DatabaseFault | None:
         code = getattr(error, "sqlite_errorcode", None)  # absent where Python's module itself raised it
         return None if code is None else _SQLITE_FAULTS.get(code & 0xFF)
     if isinstance(error, OSError):
-        return _OS_FAULTS.get(error.errno or 0)
+        return "full" if error.errno in DISK_FULL_ERRNOS else None
     sql_state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     if isinstance(sql_state, str):
         return _SQL_STATES.get(sql_state)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from lib.backends.app_files import PROJECT_FOLDER
+from lib.backends.app_files import PROJECT_FOLDER, make_private_folder
 from lib.backends.backend import Backend
 from lib.errors import ActionRefused, BackendError, NotWritable
 
@@ -142,7 +142,7 @@ def _launch(database: Backend, destination: Path, home: Path, at: datetime) -> "
     port = find_free_port()
     folder = home / "servers"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         destination.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NotWritable(f"{error.filename} cannot be made.", next="Choose another folder.") from error

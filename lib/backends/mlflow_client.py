@@ -39,6 +39,7 @@ def client(backend: Backend) -> "MlflowClient":
     """
     from mlflow import MlflowClient
 
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # the address names whose sign-in it is asked with
     if backend.kind == "server":
         from lib.backends.deadline_adapter import install_adapter
 

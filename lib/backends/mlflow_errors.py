@@ -49,14 +49,19 @@ def translate_errors(subject: str = "") -> Iterator[None]:
 
 
 def translate_error(error: "MlflowException", subject: str = "") -> PodiumError:
-    """The PodiumError for an MLflow exception: a call without an answer and a fault of the database by the kind of its cause, anything
-    else by its code."""
+    """The PodiumError for an MLflow exception: a redirect, a call without an answer and a fault of the database by the kind of its
+    cause, anything else by its code."""
+    from lib.backends.http_redirects import RedirectRefused, redirect_error
+
     if (damaged_folder := getattr(error, "damaged", None)) is not None:
         return DamagedEntry(
             f"{damaged_folder.path} cannot be read: {damaged_folder.reason}.",
             means="MLflow cannot show what it holds. Everything else is there.",
             next="Restore its meta.yaml from a backup, or move the folder out of the store.",
         )
+    direct_cause = error.__cause__ or error.__context__
+    if isinstance(direct_cause, RedirectRefused):
+        return redirect_error(direct_cause.location)
     if (cause := unanswered_cause(error)) is not None:
         return _no_answer_error(cause)
     if (fault := find_database_fault(error)) is not None:
@@ -134,16 +139,20 @@ def to_podium_error(code: str, message: str, subject: str = "") -> PodiumError:
         case "INVALID_PARAMETER_VALUE" | "BAD_REQUEST" | "RESOURCE_ALREADY_EXISTS":
             return BadInput(text)
         case _:
-            return _stalled_error(resource) if _is_stalled_download(message) else _unexpected_error(code, text)
+            return _failed_download_error(resource, message) or _unexpected_error(code, text)
 
 
-def _is_stalled_download(message: str) -> bool:
-    """Whether a file got no answer: of a failed download MLflow passes on the text of its cause alone."""
-    return "while downloading" in message and (TIMEOUT_PHRASE in message or "Max retries" in message)
+def _failed_download_error(resource: str, message: str) -> PodiumError | None:
+    """For a file that got no answer or a redirect: of a failed download MLflow passes on the text of its cause alone."""
+    from lib.backends.http_redirects import REDIRECT_PHRASE, redirect_error
 
-
-def _stalled_error(resource: str) -> NoAnswer:
-    return NoAnswer(f"{resource} did not come in.", next="Check that the server runs, then try again.")
+    if "while downloading" not in message:
+        return None
+    if REDIRECT_PHRASE in message:
+        return redirect_error()
+    if TIMEOUT_PHRASE in message or "Max retries" in message:
+        return NoAnswer(f"{resource} did not come in.", next="Check that the server runs, then try again.")
+    return None
 
 
 def _unexpected_error(code: str, message: str) -> BackendError:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _PROVIDER_NAME = "podium-by-principal"
+_REDIRECTS_VARIABLE = "MLFLOW_ALLOW_HTTP_REDIRECTS"
 _IS_INSTALLED = threading.Event()
 _LOCK = threading.Lock()
 
@@ -34,7 +35,7 @@ def install_provider(environment: "os._Environ[str] | dict[str, str]" = os.envir
             _IS_INSTALLED.set()
         environment["MLFLOW_TRACKING_AUTH"] = _PROVIDER_NAME
         # A redirect would be signed by ~/.netrc, and it could lead anywhere.
-        environment.setdefault("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")
+        environment.setdefault(_REDIRECTS_VARIABLE, "false")
 
 
 def _register(previous_provider: str) -> None:
@@ -70,6 +71,10 @@ def _register(previous_provider: str) -> None:
 
 def _sign(request: Any) -> Any:
     """Put the credential that a request's address names into it, and its own address back."""
+    from lib.backends.http_redirects import refuse_redirect
+
+    if os.environ.get(_REDIRECTS_VARIABLE) == "false":
+        request.register_hook("response", refuse_redirect)  # MLflow takes one for an answer, and its body for the file
     parts = urlsplit(request.url)
     principal = parts.username or ""
     if principal.startswith(PRINCIPAL_PREFIX):

@@ -42,12 +42,14 @@ class RestResponse:
 
 
 def send_request(backend: Backend, method: str, path: str, **content: Mapping[str, str]) -> RestResponse:
-    """Ask a server once; `content` is `params` or `json`. Raises NoAnswer when it does not answer in time, Unreachable for a server error."""
+    """Ask a server once; `content` is `params` or `json`. Raises NoAnswer when it does not answer in time, Unreachable for a server error
+    and for a redirect."""
     from mlflow.exceptions import MlflowException
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 
     from lib.backends.deadline_adapter import install_adapter
+    from lib.backends.http_redirects import RedirectRefused, redirect_error
 
     install_provider()
     install_adapter()
@@ -63,6 +65,8 @@ def send_request(backend: Backend, method: str, path: str, **content: Mapping[st
             **content,
         )
     except MlflowException as error:
+        if isinstance(error.__context__, RedirectRefused):
+            raise redirect_error(error.__context__.location) from error
         raise NoAnswer(
             f"{backend.name} did not answer.", next="Check the address or start the server, then try again."
         ) from error

@@ -14,11 +14,12 @@ from pathlib import Path
 from types import FrameType
 
 from lib import processes
+from lib.backends.app_files import open_private_log
 
 
 def supervise(log_file: Path, command: list[str]) -> int:
     """Run a command until it ends or the pipe closes, with its output in `log_file`. Returns its exit code."""
-    with log_file.open("ab") as log:
+    with open_private_log(log_file) as log:
         child = subprocess.Popen(  # noqa: S603 - a list, no shell; only lib.backends.local_server names it
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )

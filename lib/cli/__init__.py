@@ -4,6 +4,8 @@ Exit 0 done · 1 refused or failed, one line on stderr · 2 usage · 3 findings.
 else. Nothing heavy is imported before a command runs, so that `--help` and usage errors answer at once.
 """
 
+from typing import Any
+
 import click
 
 from lib.cli import demo, doctor, drift, keys, packet, recover, settle, verify
@@ -11,9 +13,22 @@ from lib.cli import import_history as import_history
 from lib.cli import ledger_commands as ledger_commands
 from lib.cli import query_commands as query_commands
 from lib.cli import registry_commands as registry_commands
+from lib.text import escape_unprintable
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class PodiumGroup(click.Group):
+    """All commands. What was typed may come from a store, so a usage error repeats it as harmlessly as a command prints its answer."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = escape_unprintable(error.message)  # type: ignore[misc]  # final for click, which has no other place for it
+            raise
+
+
+@click.group(cls=PodiumGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def podium() -> None:
     """Compare MLflow runs, promote the winner, and be able to say why."""
 

@@ -2,7 +2,6 @@
 
 import functools
 import getpass
-import json
 import logging
 import os
 import sys
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -20,7 +19,9 @@ from lib.backends import signing_secret
 from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend, backend_from_environment, credentials_in, parse_backend, password_in
 from lib.backends.call_deadline import single_wait
-from lib.errors import BadInput, NeedsMigration, PodiumError
+from lib.backends.home_protection import protect_home
+from lib.cli.output import print_json, print_lines, print_note, reserve_stdout
+from lib.errors import BadInput, NeedsMigration, NotFound, PodiumError
 
 if TYPE_CHECKING:
     from lib.ledger.queries.time_query import TimeQuery
@@ -31,12 +32,17 @@ EXIT_FINDINGS = 3
 
 @dataclass(frozen=True)
 class CommandContext:
-    """The common options as typed. `can_migrate` and `can_restore` are the consent to change an older database; `can_create` tells whether this command may make a missing database."""
+    """The common options as typed, and where the answer goes.
+
+    `can_migrate` and `can_restore` are the consent to change an older database; `can_create` tells whether this command may make a
+    missing one.
+    """
 
     uri: str | None
     as_json: bool
     user_name: str
     can_migrate: bool
+    answer_stream: TextIO
     can_restore: bool = False
     can_create: bool = False
 
@@ -60,16 +66,16 @@ class CommandContext:
             require_database_file(backend)
         if self.can_restore:
             copy, damaged = restore_backup(backend, clock())
-            click.echo(f"{copy.name} is back in place; the half-way file is now {damaged.name}.", err=True)
+            print_note(f"{copy.name} is back in place; the half-way file is now {damaged.name}.")
         try:
             ensure_database(backend)
         except NeedsMigration:
             if not self.can_migrate:
                 raise
-            click.echo(f"The database was copied to {migrate(backend, clock())} and then migrated.", err=True)
+            print_note(f"The database was copied to {migrate(backend, clock())} and then migrated.")
         probe(backend)
         if conflict := find_registry_conflict(os.environ, backend):
-            click.echo(f"podium: {conflict}", err=True)
+            print_note(f"podium: {conflict}")
         return backend
 
     def open_writer(self) -> "Writer":
@@ -85,7 +91,10 @@ class CommandContext:
 
     def print_result(self, document: Any, lines: list[str]) -> None:
         """Print one JSON document, or the same for people."""
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2) if self.as_json else "\n".join(lines))
+        if self.as_json:
+            print_json(document, self.answer_stream)
+        else:
+            print_lines(lines, self.answer_stream)
 
 
 def clock() -> datetime:
@@ -112,9 +121,10 @@ def command(
             **options: Any,
         ) -> None:
             signing_secret.take_from_environment(os.environ)
-            sys.exit(
-                _exit_code(lambda: function(CommandContext(backend, as_json, by, migrate, restore_backup, can_create), **options))
-            )
+            with reserve_stdout() as stream:
+                context = CommandContext(backend, as_json, by, migrate, stream, restore_backup, can_create)
+                exit_code = _exit_code(lambda: function(context, **options))
+            sys.exit(exit_code)
 
         return click.command(name)((_add_json_option if is_offline else _add_common_options)(run))
 
@@ -163,6 +173,19 @@ def parse_time_option(text: str, option: str, zone: str = "UTC") -> "TimeQuery":
         raise click.BadParameter(f"{error.what} {error.next}".strip(), param_hint=option) from error
 
 
+def read_file_argument(file: Path, max_bytes: int) -> bytes:
+    """The bytes of a file that was named. Raises NotFound for one that cannot be read, BadInput for a larger one, before it is read."""
+    try:
+        with file.open("rb") as source:
+            data = source.read(max_bytes + 1) if os.fstat(source.fileno()).st_size <= max_bytes else b""
+            size = max(len(data), os.fstat(source.fileno()).st_size)
+    except OSError as error:
+        raise NotFound(f"{file} cannot be read: {error.strerror}.", next="Check the name.") from error
+    if size > max_bytes:
+        raise BadInput(f"{file} has more than {max_bytes:,} bytes, which is the most that is read here.", next="Check the name.")
+    return data
+
+
 def format_main_metrics(metrics: Mapping[str, Any]) -> str:
     """The first metrics of a run for people, accuracy before all others."""
     first = sorted(metrics.items(), key=lambda metric: metric[0] != "accuracy")[:3]
@@ -175,9 +198,10 @@ def format_main_metrics(metrics: Mapping[str, Any]) -> str:
 def _exit_code(run: Callable[[], int | None]) -> int:
     try:
         with single_wait(), _silenced_libraries():
+            protect_home(os.environ)
             exit_code = run() or 0
     except PodiumError as error:
-        click.echo(f"podium: {' '.join(str(error).split())}", err=True)
+        print_note(f"podium: {error}")
         return 1
     _print_left_out_folders()
     return exit_code
@@ -190,7 +214,7 @@ def _print_left_out_folders() -> None:
     from lib.backends.file_store import damaged_folders
 
     for folder in damaged_folders():
-        click.echo(f"podium: left out {folder.path}: {folder.reason}.", err=True)
+        print_note(f"podium: left out {folder.path}: {folder.reason}.")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import click
 
 from lib.backends.app_files import PROJECT_FOLDER
 from lib.cli.context import CommandContext, clock, command, format_main_metrics
+from lib.cli.output import print_note
 from lib.launch import catalogue
 
 
@@ -46,7 +47,7 @@ def run_demo(context: CommandContext, name: str, params: tuple[str, ...]) -> int
 
     backend, settings = context.open_backend(), read_job_settings(os.environ, PROJECT_FOLDER)
     job = demo_jobs.start_demo_job(settings, demo, values, backend, clock())
-    click.echo(f"Job {job.id} runs; its log is {job.folder / 'log.txt'}", err=True)
+    print_note(f"Job {job.id} runs; its log is {job.folder / 'log.txt'}")
     job = job_queue.wait(settings, job.id)
     runs = find_job_runs(backend, job.id)
     rows = [
@@ -62,7 +63,7 @@ def run_demo(context: CommandContext, name: str, params: tuple[str, ...]) -> int
     lines = [f"{run.run_id}  {run.name}  {format_main_metrics(dict(run.metrics))}" for run in runs]
     context.print_result({"demo": name, "status": job.state, "runs": rows}, lines or [f"The job ended as {job.state}."])
     if job.state != "finished":
-        click.echo(f"podium: The demo ended as {job.state}. The log says why: {job.folder / 'log.txt'}", err=True)
+        print_note(f"podium: The demo ended as {job.state}. The log says why: {job.folder / 'log.txt'}")
     return 0 if job.state == "finished" else 1
 
 

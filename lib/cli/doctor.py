@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lib.cli.context import EXIT_FINDINGS, CommandContext, clock, command
+from lib.cli.output import print_note
 
 if TYPE_CHECKING:
     from lib.backends.capabilities import Capabilities
@@ -34,7 +35,7 @@ def doctor(context: CommandContext, only: tuple[str, ...], **options: Any) -> in
     report = run_checks(backend, clock, progress, selected_checks)
     capabilities = None if only or report.blocking_check else read_capabilities(backend)
     lines = (
-        [report_markdown(report)]
+        report_markdown(report).split("\n")
         if options["markdown"]
         else [*report_lines(report), *_finding_lines(report), *_capability_lines(capabilities)]
     )
@@ -48,7 +49,7 @@ COMMANDS = (doctor,)
 
 def _print_progress(text: str) -> None:
     if sys.stderr.isatty():
-        click.echo(text, err=True)
+        print_note(text)
 
 
 def _capability_lines(capabilities: "Capabilities | None") -> list[str]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lib.cli.context import EXIT_FINDINGS, CommandContext, clock, command
+from lib.cli.output import print_note
 from lib.cli.registry_commands import DecisionOptions
 from lib.text import version_list
 
@@ -40,7 +41,7 @@ def drift(context: CommandContext, model: str, kind: "DecisionKind | None", reas
     deleted_runs = find_deleted_source_runs(backend, status.snapshot)
     findings = _read_findings(status, deleted_runs)
     if status.state.open_intents:
-        click.echo("podium: A decision is not finished; recover lists it, finishes it or gives it up.", err=True)
+        print_note("podium: A decision is not finished; recover lists it, finishes it or gives it up.")
     if kind and checked_reason and writer:
         findings = _merge_findings(
             findings,

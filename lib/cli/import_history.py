@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from lib.cli.context import CommandContext, command, option_callback, parse_zone_option
-from lib.errors import NotFound
+from lib.cli.context import CommandContext, command, option_callback, parse_zone_option, read_file_argument
 
 
 @command("import")
@@ -23,10 +22,9 @@ def import_(context: CommandContext, model: str, file: Path, zone: str) -> None:
 
     They speak only of the time before the record began, and are marked as imported wherever they are told.
     """
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise NotFound(f"{file} cannot be read: {error.strerror}.", next="Check the name.") from error
+    from lib.ledger.imports.file_parser import MAX_FILE_BYTES
+
+    data = read_file_argument(file, MAX_FILE_BYTES)
     from lib.registry.import_history import ImportFile, import_history
 
     result = import_history(context.open_writer(), model, ImportFile(file.name, data, zone))

@@ -16,6 +16,7 @@ from lib.cli.context import (
     parse_zone_option,
     require_slot_stage,
 )
+from lib.cli.output import print_note
 from lib.errors import NotFound
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def asof(context: CommandContext, model: str | None, at: str, stage: str, zone: 
     )
     for result in results:
         if result.finding_count:
-            click.echo(f"podium: Something in the record of {result.model} does not fit; verify says what.", err=True)
+            print_note(f"podium: Something in the record of {result.model} does not fit; verify says what.")
 
 
 @command("log")

@@ -17,13 +17,19 @@ from lib.cli.context import (
     parse_stage_option,
     parse_time_option,
     parse_zone_option,
+    read_file_argument,
     require_slot_stage,
 )
-from lib.errors import BadInput, NotFound, NotWritable
+from lib.cli.output import print_note
+from lib.errors import BadInput, NotWritable
 
 if TYPE_CHECKING:
     from lib.ledger.packet.document import Packet
     from lib.ledger.packet.verify import PacketVerification
+
+
+MAX_PACKET_BYTES = 50_000_000
+"""Bytes of a packet that are read: verifying one takes five times as much memory."""
 
 
 @click.group("packet")
@@ -57,7 +63,7 @@ def export(context: CommandContext, model: str, entry: str | None, at: str | Non
     summary |= {"head": packet.book.head, "chain": packet.book.chain, "findings": list(packet.verify)}
     context.print_result(summary, [packet.said + ".", f"Written to {out}; sha256 of the packet: {document['sha256']}"])
     if packet.verify:
-        click.echo(f"podium: Something in the book of {model} does not fit; the packet says what.", err=True)
+        print_note(f"podium: Something in the book of {model} does not fit; the packet says what.")
 
 
 @command("verify", is_offline=True)
@@ -75,11 +81,7 @@ def verify(context: CommandContext, file: Path, fingerprints: tuple[str, ...]) -
         keys = trust_fingerprints(fingerprints)
     except BadInput as error:
         raise click.BadParameter(str(error), param_hint="--trust") from error
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise NotFound(f"{file} cannot be read.", means="", next="Check the name.") from error
-    verification = verify_packet(data, keys)
+    verification = verify_packet(read_file_argument(file, MAX_PACKET_BYTES), keys)
     context.print_result(_verification_to_json(file, verification), _verification_lines(file, verification))
     return EXIT_FINDINGS if verification.mismatches or verification.trust_problems else 0
 

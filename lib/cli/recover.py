@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lib.cli.context import EXIT_FINDINGS, CommandContext, clock, command
+from lib.cli.output import print_note
 from lib.cli.registry_commands import DecisionOptions
 from lib.errors import NoAnswer, NotFound, PodiumError
 
@@ -43,7 +44,7 @@ def recover(context: CommandContext, model: str | None, choice: str | None, inte
     lines = [f"{decision.model}: decision {decision.entry_id} {outcomes[decision.entry_id]}." for decision in closed]
     context.print_result(_document(decisions, outcomes), lines or ([] if errors else ["Nothing is open."]))
     for error_line in errors:
-        click.echo(error_line, err=True)
+        print_note(error_line)
     return 1 if errors else 0
 
 

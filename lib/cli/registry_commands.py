@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lib.cli.context import CommandContext, command, option_callback, parse_stage_option
+from lib.cli.output import print_note
 from lib.errors import BadInput
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _print_move(context: CommandContext, result: "MoveResult") -> int:
     key = "waiting" if result.waiting_for else result.outcome
     context.print_result(document, [messages[key]])
     if key in ("failed", "waiting"):
-        click.echo(f"podium: {messages[key]}", err=True)
+        print_note(f"podium: {messages[key]}")
         return 1
     return 0
 

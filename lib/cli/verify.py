@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib.cli.context import EXIT_FINDINGS, CommandContext, clock, command
+from lib.cli.context import EXIT_FINDINGS, CommandContext, clock, command, read_file_argument
+from lib.cli.output import print_note
 from lib.errors import BadInput, NotFound
 from lib.text import format_count
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lib.ledger.chain.signatures import TrustedKeys
     from lib.registry.verify import BookVerification
 
+MAX_ANCHORS_BYTES = 10_000_000
 _ANCHOR_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -59,13 +61,13 @@ def verify(context: CommandContext, model: str | None, anchors: tuple[str, ...],
     documents = [_verification_to_json(verification, tags, keys) for verification in verifications]
     context.print_result({"models": documents}, lines or ([] if verifications else [describe_absence(backend)]))
     if unreadable_text:
-        click.echo(f"podium: {unreadable_text}", err=True)
+        print_note(f"podium: {unreadable_text}")
     if not all(verification.is_remembered for verification in verifications):
-        click.echo("podium: PODIUM_HOME cannot be written, so nothing that was seen now is remembered.", err=True)
+        print_note("podium: PODIUM_HOME cannot be written, so nothing that was seen now is remembered.")
     if has_findings and options["repository"]:
-        click.echo("podium: No tag was made, because something does not fit.", err=True)
+        print_note("podium: No tag was made, because something does not fit.")
     if has_findings and options["heads"] and not context.as_json:
-        click.echo("podium: Something does not fit; verify says what.", err=True)
+        print_note("podium: Something does not fit; verify says what.")
     return EXIT_FINDINGS if has_findings else 0
 
 
@@ -169,7 +171,7 @@ def _read_anchors(path: Path) -> "tuple[ModelAnchor, ...]":
     from lib.ledger.chain.anchor_text import parse_anchors
 
     try:
-        return parse_anchors(path.read_text(encoding="utf-8-sig"))
+        return parse_anchors(read_file_argument(path, MAX_ANCHORS_BYTES).decode("utf-8-sig"))
     except (BadInput, UnicodeDecodeError) as error:
         message = str(error) if isinstance(error, BadInput) else "The file is no text in UTF-8."
         raise click.BadParameter(message, param_hint="--against") from error

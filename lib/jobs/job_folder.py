@@ -10,7 +10,6 @@
 import json
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
+from lib.backends.app_files import write_private_file
 from lib.backends.backend import Backend
 from lib.errors import NotFound
 from lib.text import CONTROLS_IN_LINES
@@ -119,14 +119,12 @@ def write_status(folder: Path, **changes: object) -> None:
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Write a small JSON file so that nobody reads half of it."""
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    temporary.replace(path)
+    write_private_file(path, json.dumps(content, indent=1).encode(), is_durable=False)
 
 
 def alive_lock(folder: Path) -> FileLock:
     """The lock that a runner holds. Whoever gets it at once knows that no runner lives."""
-    return FileLock(folder / "alive.lock", is_singleton=False, thread_local=False)
+    return FileLock(folder / "alive.lock", mode=0o600, is_singleton=False, thread_local=False)
 
 
 def has_live_runner(folder: Path) -> bool:

@@ -4,6 +4,7 @@ A job outlives whoever started it. When its runner was killed, the next reader e
 """
 
 import contextlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,9 +17,10 @@ from filelock import Timeout
 from ulid import ULID
 
 from lib import processes
-from lib.backends.app_files import PROJECT_FOLDER
+from lib.backends.app_files import PROJECT_FOLDER, make_private_folder, open_private_log
 from lib.backends.backend import Backend
 from lib.backends.credentials import attach_credential
+from lib.backends.database_errors import DISK_FULL_ERRNOS
 from lib.errors import NotFound, NotWritable, PodiumError
 from lib.jobs import job_folder, job_settings
 from lib.jobs.job_folder import Job
@@ -45,13 +47,18 @@ def start_job(settings: JobSettings, spec: JobSpec, backend: Backend, at: dateti
     """Write the spec and start its runner, a process in a session of its own that nobody has to wait for."""
     folder = settings.jobs_folder / _next_id(settings, at)
     try:
-        folder.mkdir(parents=True)
+        make_private_folder(folder)
         job_folder.write_json(folder / "status.json", {"state": "queued"})
         job_folder.write_json(folder / "spec.json", _spec_to_json(settings, spec, backend, at))
         _start_runner(folder, script_environment(settings, backend, folder.name))
     except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        is_full = error.errno in DISK_FULL_ERRNOS
         raise NotWritable(
-            f"The job could not be started ({error}).", next="Check the rights of the folder, or set PODIUM_HOME."
+            "The job could not be started: the disk is full." if is_full else f"The job could not be started ({error}).",
+            next=f"Make room on the disk of {settings.jobs_folder}, then start it again."
+            if is_full
+            else "Check the rights of the folder, or set PODIUM_HOME.",
         ) from error
     return job_folder.read_job(folder)
 
@@ -81,7 +88,7 @@ def _spec_to_json(settings: JobSettings, spec: JobSpec, backend: Backend, at: da
 
 
 def _start_runner(folder: Path, environment: dict[str, str]) -> None:
-    with (folder / "keeper.txt").open("ab") as output:
+    with open_private_log(folder / "keeper.txt") as output:
         runner = subprocess.Popen(  # noqa: S603 - our own module, no shell
             [sys.executable, "-m", "lib.jobs.job_runner", str(folder)],
             cwd=PROJECT_FOLDER,
@@ -114,7 +121,7 @@ def cancel(settings: JobSettings, job_id: str) -> None:
     """Ask for a job to be stopped; its runner does it within seconds. Nothing happens to a job that has ended."""
     job = find_job(settings, job_id)
     if job.is_live:
-        (job.folder / "cancel").touch()
+        (job.folder / "cancel").touch(mode=0o600)
 
 
 def wait(settings: JobSettings, job_id: str, timeout_seconds: float = float("inf")) -> Job:

@@ -17,6 +17,7 @@ from types import FrameType
 from filelock import FileLock
 
 from lib import processes
+from lib.backends.app_files import open_private_log
 from lib.backends.credentials import read_from_environment
 from lib.errors import NotFound, PodiumError
 from lib.jobs import job_folder, job_settings
@@ -93,7 +94,7 @@ def _run_script(folder: Path) -> None:
 
 def _start_script(folder: Path) -> "subprocess.Popen[bytes]":
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-    with (folder / "log.txt").open("ab") as log:
+    with open_private_log(folder / "log.txt") as log:
         return subprocess.Popen(  # noqa: S603 - a list, no shell; only a JobSpec names a script
             [sys.executable, "-u", spec["script"], *spec["arguments"]],
             cwd=spec["cwd"],
@@ -137,7 +138,7 @@ def _terminate_runs(folder: Path) -> bool:
 
 
 def _append_to_log(folder: Path, text: str) -> None:
-    with (folder / "log.txt").open("ab") as log:
+    with open_private_log(folder / "log.txt") as log:
         log.write(f"\n— {text}\n".encode())
 
 
@@ -150,7 +151,7 @@ def _handle_signals(folder: Path) -> None:
     """Signals become the same file that a page writes, so there is one way to stop."""
 
     def request_stop(_number: int, _frame: FrameType | None) -> None:
-        (folder / "cancel").touch()
+        (folder / "cancel").touch(mode=0o600)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, request_stop)

@@ -5,6 +5,7 @@ Nothing is unpickled: MLmodel and requirements are read as text, the other files
 
 import hashlib
 import math
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,12 +26,14 @@ from lib.errors import NoAnswer, NotFound, NotWritable, PodiumError
 from lib.ledger.entry.types import Lineage, to_json_number
 from lib.registry.snapshot import VersionSnapshot
 from lib.registry.version_sources import find_source_run_id
+from lib.runs.artifacts.local_files import folder_of_uri, has_link_out, own_root
 from lib.runs.reading.run_reader import read_run
 from lib.runs.table.types import COMMIT_TAG, DataInput, Run
 
 _MAX_HASHED_BYTES = 500_000_000
 """Bytes of a model up to which its files are fetched from a server to be hashed."""
 
+_MODEL_OR_RUN_ID = re.compile(r"(m-)?[0-9a-f]{32}")
 _RETRY_SECONDS = 60.0
 """How long a server is not asked for files again after it gave no answer."""
 _NO_ANSWER = "the server gave no answer for the model's files"
@@ -100,8 +103,8 @@ def _hash_model_files(backend: Backend, model: str, version: VersionSnapshot) ->
     with TemporaryDirectory() as folder:
         try:
             location = mapped_location(backend, client(backend).get_model_version_download_uri(model, version.number))
-            if scheme := unreadable_scheme(location, backend):
-                return _ModelFileHashes(missing=f"the model's files are at a {scheme} address, which is not read from here")
+            if reason := _refusal_reason(backend, location):
+                return _ModelFileHashes(missing=reason)
             mlmodel_file = Path(
                 download_artifacts(artifact_uri=f"{location}/MLmodel", dst_path=folder, tracking_uri=client_uri(backend))
             )
@@ -119,6 +122,13 @@ def _hash_model_files(backend: Backend, model: str, version: VersionSnapshot) ->
                 missing=_NO_ANSWER if is_unanswered else f"the model's files cannot be read ({type(error).__name__})"
             )
         return _combine_hashes(mlmodel, model_folder, "")
+
+
+def _refusal_reason(backend: Backend, location: str) -> str:
+    """Why the files at a location are not read; empty when they may be."""
+    if scheme := unreadable_scheme(location, backend):
+        return f"the model's files are at a {scheme} address, which is not read from here"
+    return "a link leads out of the model's folder" if _has_link_out(backend, location) else ""
 
 
 def _claimed_size(mlmodel: dict[str, object]) -> float:
@@ -152,6 +162,8 @@ def has_model_files(backend: Backend, model: str, version: str) -> bool:
         location = mapped_location(backend, client(backend).get_model_version_download_uri(model, version))
         if unreadable_scheme(location, backend):
             return True
+        if _has_link_out(backend, location):
+            return False
         files = list_artifacts(artifact_uri=location, tracking_uri=client_uri(backend))
         return any(Path(file.path).name == "MLmodel" for file in files)
     except MlflowException as error:
@@ -160,6 +172,15 @@ def has_model_files(backend: Backend, model: str, version: str) -> bool:
         return False
     except (OSError, ValueError, PodiumError):
         return False
+
+
+def _has_link_out(backend: Backend, location: str) -> bool:
+    """Whether files of this machine would be read that are not the model's own."""
+    folder = folder_of_uri(location)
+    if backend.kind == "server" or folder is None:
+        return False
+    owner_id = next((part for part in folder.parts if _MODEL_OR_RUN_ID.fullmatch(part)), "")
+    return has_link_out(own_root(folder, owner_id))
 
 
 def _note_unanswered(backend: Backend, error: MlflowException) -> bool:

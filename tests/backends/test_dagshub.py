@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends import dagshub as dagshub_api
 from lib.backends import dagshub_tokens
+from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend
 from lib.backends.backend_config import parse_configured_backend
 from lib.backends.capabilities import refresh_capabilities
@@ -324,11 +325,16 @@ def test_the_command_line_signs_in_by_the_token_alone(dagshub, tmp_path):
     (tmp_path / "backends.toml").write_text(f'[backends.wine]\nkind = "dagshub"\nrepository = "{REPOSITORY}"\n')
     command = [sys.executable, "-m", "lib", "models", "--json", "--backend", "wine"]
     result = subprocess.run(
-        command, env={**environment, "DAGSHUB_USER_TOKEN": token("ana")}, capture_output=True, text=True, check=False
+        command,
+        cwd=PROJECT_FOLDER,
+        env={**environment, "DAGSHUB_USER_TOKEN": token("ana")},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     assert {line.user for line in dagshub.asked(f"/{REPOSITORY}.mlflow")} == {"ana"}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, cwd=PROJECT_FOLDER, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "asks for a sign-in" in result.stderr
     assert not dagshub.made()

@@ -9,12 +9,20 @@ from playwright.sync_api import expect
 from lib.ui.app.navigation import MENU_PAGES
 from lib.ui.app.page_links import PROJECT_ROOT
 from tests.conftest import copy_store
-from tests.support.browser import serve_mlflow, serve_podium
+from tests.support.browser import FLAGS, Driver, serve_mlflow, serve_podium
 
 HOSTILE = (
     "![x](http://evil.invalid/a.png) [c](javascript:alert(1)) <img src=http://evil.invalid/b onerror=alert(1)> "
     "<script>alert(1)</script> :red[fake] :green-badge[All gates pass] $x$ :material/check: http://evil.invalid www.evil.invalid"
 )
+WIDE_METRICS = [f"a metric with a long name {n}" for n in range(8)]
+"""As many as no table shows beside each other."""
+HIDDEN_PIXELS = """() => [...document.querySelectorAll('[data-testid=stDataFrame]')].map((table) => {
+  const rows = Number(table.querySelector('[role=grid]').getAttribute('aria-rowcount')) - 1;
+  return 32 + 31 * rows - table.querySelector('.dvn-scroller').clientHeight;
+})"""
+"""How many pixels of its rows each table of the page hides, where none has more rows than it shows."""
+BAR_PIXELS = "() => { const table = document.querySelector('.dvn-scroller'); return table.offsetHeight - table.clientHeight; }"
 ADDRESSES = [("/" if entry is MENU_PAGES[0] else f"/{entry.name}", entry.title) for entry in MENU_PAGES]
 
 
@@ -35,6 +43,8 @@ def hostile_backend(empty_database, tmp_path_factory):
         ).info.run_id
         client.log_param(run, ":material-check: www.evil.invalid", HOSTILE)
         client.log_metric(run, "accuracy", 0.5 + number / 10)
+        for name in WIDE_METRICS:
+            client.log_metric(run, name, number)
         client.set_terminated(run, status)
     name = HOSTILE.replace("/", "|").replace(":", ";")[:180]
     client.create_registered_model(name, tags={"t": HOSTILE}, description=HOSTILE)
@@ -72,6 +82,19 @@ def test_hostile_names_stay_text_on_every_page(window, podium, hostile_backend, 
     expect(main.locator("img[src*=evil], a[href*=evil], a[href^='javascript:'], .katex")).to_have_count(0)
     assert driver.page.get_by_test_id("stException").count() == 0
     assert main.get_by_text("All gates pass", exact=True).count() == 0
+
+
+def test_no_table_hides_its_last_row_where_scroll_bars_take_room(browser, browser_path, podium, hostile_backend):
+    """As in most browsers on Windows and Linux. Playwright hides all scroll bars unless it is told not to."""
+    options = {"executable_path": browser_path, "args": FLAGS, "ignore_default_args": ["--hide-scrollbars"]}
+    with browser.browser_type.launch(**options) as window_with_bars:
+        driver = Driver(window_with_bars.new_page(viewport={"width": 1280, "height": 900}), podium(hostile_backend).url)
+        for address in ("/", "/models", "/compare"):
+            driver.open(address)
+            driver.page.locator("[data-testid=stDataFrame] [role=grid]").first.wait_for(state="attached")
+            assert driver.page.evaluate(BAR_PIXELS) > 0, f"{address} is no test: its table has no scroll bar"
+            assert [pixels for pixels in driver.page.evaluate(HIDDEN_PIXELS) if pixels > 0] == [], address
+        assert driver.problems == []
 
 
 def test_fonts_and_logo_come_from_podium_itself(window, podium, empty_backend):

@@ -1,5 +1,6 @@
 """Deleted runs and experiments on real stores: restored, or removed for good by MLflow's own gc and nothing beside them."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,16 +8,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from mlflow.entities import ViewType
+from ulid import ULID
 
 from lib.backends.mlflow_client import client
 from lib.doctor import fix_runner
 from lib.doctor.check_runner import run_checks
-from lib.doctor.checks.deleted_items import CHECKS
+from lib.doctor.checks.deleted_items import CHECKS, DECOY_PREFIX
+from lib.doctor.fixes import mlflow_gc
 from lib.doctor.fixes.deletion_impact import assess_run_deletion
 from lib.doctor.types import CONFIRMATION_INPUT, FixContext, offer_fix
-from lib.errors import ActionRefused, BadInput, NotFound, PodiumError
+from lib.errors import ActionRefused, BackendError, BadInput, NotFound, PodiumError
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.register import register
+from lib.runs.artifacts.local_files import folder_of_uri
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.session import now
 from tests.support.ledger_stores import REASON, book_id_of, make_trained_run, make_writer
@@ -163,6 +168,49 @@ def test_a_run_that_names_a_strange_folder_is_not_removed(context, tmp_path):
     with pytest.raises(ActionRefused, match="not surely its own"):
         preview_and_apply(context, "remove_runs", runs=run_id)
     assert (precious / "thesis.txt").exists()
+
+
+def test_a_folder_that_is_a_link_to_that_of_another_run_is_not_removed(context, tmp_path):
+    experiment_id = make_experiment(context.backend, "wine")
+    victim_id, run_id = (log_run(context.backend, experiment_id, name, model=False) for name in "ab")
+    victim, folder = (folder_of_uri(read_run(context.backend, id_).artifact_uri).parent for id_ in (victim_id, run_id))
+    (victim / "artifacts").mkdir(parents=True, exist_ok=True)
+    (victim / "artifacts" / "thesis.txt").write_text("years of work")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.symlink_to(victim)
+    client(context.backend).delete_run(run_id)
+    with pytest.raises(ActionRefused, match="not surely its own"):
+        preview_and_apply(context, "remove_runs", runs=run_id)
+    assert (victim / "artifacts" / "thesis.txt").exists()
+
+
+def decoy_names(store):
+    experiments = client(store).search_experiments(ViewType.ALL)
+    return [experiment.name for experiment in experiments if experiment.name.startswith(DECOY_PREFIX)]
+
+
+def test_a_removal_that_stops_leaves_nothing_of_its_own(context):
+    """Here because a run was restored between the preview and the removal."""
+    run_id = log_run(context.backend, make_experiment(context.backend, "wine"), "restored", model=False)
+    client(context.backend).delete_run(run_id)
+    impact = assess_run_deletion(context.backend, [run_id])
+    client(context.backend).restore_run(run_id)
+    with pytest.raises(BackendError, match="MLflow stopped"):
+        mlflow_gc.delete_permanently(context.backend, replace(impact, active_run_ids=()))
+    assert decoy_names(context.backend) == []
+    assert run_exists(context.backend, run_id)
+
+
+@pytest.mark.slow
+def test_what_a_killed_removal_left_goes_with_the_next_one_and_a_running_one_keeps_its_own(context):
+    old_name, live_name = (f"{DECOY_PREFIX}{str(ULID.from_timestamp(ULID().timestamp - age)).lower()}" for age in (90_000, 60))
+    for name in (old_name, live_name):
+        client(context.backend).create_experiment(name)
+    run_id = log_run(context.backend, make_experiment(context.backend, "wine"), "removed", model=False)
+    client(context.backend).delete_run(run_id)
+    preview_and_apply(context, "remove_runs", runs=run_id)
+    assert decoy_names(context.backend) == [live_name]
+    assert not run_exists(context.backend, run_id)
 
 
 def test_the_record_is_never_removed(context):

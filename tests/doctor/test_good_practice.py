@@ -1,6 +1,7 @@
 """Stores made sick on purpose: each bad habit is found, each cured one is not, and a secret is never shown."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.backends.backend import sqlite_backend
 from lib.backends.mlflow_client import client
 from lib.doctor import fix_runner
 from lib.doctor.check_runner import run_checks
@@ -76,6 +78,22 @@ def test_what_runs_do_not_tell_is_counted_by_what_is_missing(fresh_store):
     for key, value in {"author": "ana", "mlflow.source.name": "train.py", "dataset": "wine", "python": "3.11"}.items():
         mlflow_client.set_tag(run_id, key, value)
     assert finding_of(fresh_store, run_metadata.RUN_METADATA_CHECK).level == "fine"
+
+
+def test_what_a_parent_tells_once_holds_for_its_children_but_not_what_only_each_can_tell(fresh_store):
+    experiment_id, mlflow_client = make_experiment(fresh_store, "Wine-Search"), client(fresh_store)
+    tags = {"author": "ana", "mlflow.source.name": "search.py", "dataset": "wine", "python": "3.11"}
+    parent_id = mlflow_client.create_run(experiment_id, run_name="search", tags=tags).info.run_id
+    child_id = mlflow_client.create_run(experiment_id, run_name="trial", tags={"mlflow.parentRunId": parent_id}).info.run_id
+    grandchild_id = mlflow_client.create_run(experiment_id, tags={"mlflow.parentRunId": child_id}).info.run_id
+    for run_id in (parent_id, child_id):
+        mlflow_client.log_param(run_id, "trees", 5)
+        mlflow_client.log_metric(run_id, "accuracy", 0.9)
+    for run_id in (parent_id, child_id, grandchild_id):
+        mlflow_client.set_terminated(run_id)
+    finding = finding_of(fresh_store, run_metadata.RUN_METADATA_CHECK)
+    assert finding.summary == "2 of 3 whole"
+    assert {row[0] for row in finding.evidence} == {"Parameters", "Metrics"}
 
 
 def test_a_champion_without_description_is_told_until_it_has_one(fresh_store):
@@ -149,6 +167,13 @@ def test_a_version_that_lost_its_run_its_files_or_both_is_named(context):
     assert {(row[0], row[2]) for row in finding.evidence} == {("wine v1", "the run, deleted"), ("wine v2", "the files")}
     fix_runner.apply_fix(context, finding.fix_offers[0], lambda _: None)
     assert {row[0] for row in finding_of(context.backend, model_versions.MODEL_VERSIONS_CHECK).evidence} == {"wine v2"}
+
+
+def test_a_version_whose_files_cannot_be_reached_does_not_count_as_whole(fresh_store):
+    register(make_writer(fresh_store), make_trained_run(fresh_store), "wine")
+    client(fresh_store).create_model_version("wine", "s3://bucket/model")
+    finding = finding_of(fresh_store, model_versions.MODEL_VERSIONS_CHECK)
+    assert (finding.level, finding.summary) == ("fine", "1 of 2; the files of 1 cannot be reached from here")
 
 
 def test_versions_are_looked_at_through_a_server_too(mlflow_server):
@@ -232,6 +257,24 @@ def test_stores_beside_each_other_and_a_variable_elsewhere_are_told(fresh_store,
     finding = finding_of(fresh_store, other_stores.OTHER_STORES_CHECK)
     assert [row[1] for row in finding.evidence] == ["names http://tracking.example:5000", "a database of MLflow with 1 runs"]
     assert PASSWORD not in repr(finding)
+
+
+def test_podiums_own_default_database_is_a_second_place_only_for_a_store_beside_it(
+    fresh_store, empty_database, monkeypatch, tmp_path
+):
+    """Whoever tried Podium once has it; then a team's store lies elsewhere."""
+    from tests.conftest import copy_store
+
+    project = tmp_path / "podium"
+    default_store = copy_store(empty_database, project)
+    make_trained_run(default_store)
+    monkeypatch.setattr(other_stores, "PROJECT_FOLDER", project)
+    monkeypatch.chdir(project)
+    assert finding_of(fresh_store, other_stores.OTHER_STORES_CHECK).level == "fine"
+    neighbour = project / "team.db"
+    shutil.copy(empty_database, neighbour)
+    finding = finding_of(sqlite_backend(neighbour), other_stores.OTHER_STORES_CHECK)
+    assert [row[0] for row in finding.evidence] == [str(default_store.path)]
 
 
 def git(folder, *arguments):

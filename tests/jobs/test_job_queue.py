@@ -1,5 +1,6 @@
 """Jobs that outlive their starter: the queue, the stop, the kills. Tiny scripts stand in for the demos, real processes for all else."""
 
+import errno
 import json
 import os
 import signal
@@ -283,6 +284,19 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_starts(fresh_st
     settings = JobSettings(tmp_path / "taken" / "jobs", 1, dict(os.environ))
     with pytest.raises(NotWritable, match="could not be started"):
         job_queue.start_job(settings, job_queue.JobSpec("first-run", "x", Path("x.py")), fresh_store, now())
+
+
+@pytest.mark.parametrize(("number", "advice"), [(errno.ENOSPC, "Make room on the disk"), (errno.EACCES, "Check the rights")])
+def test_a_launch_that_fails_half_way_leaves_no_folder_and_advises_what_helps(
+    settings: JobSettings, fresh_store: Backend, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(job_queue.subprocess, "Popen", fail)  # a full disk cannot be made here
+    with pytest.raises(NotWritable, match=advice):
+        job_queue.start_job(settings, job_queue.JobSpec("first-run", "x", Path("x.py")), fresh_store, now())
+    assert list(settings.jobs_folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["", "..", "../../etc", "01JZ", "x" * 26, "01ARZ3NDEKTSV4RRFFQ69G5FAV' or '1'='1"])

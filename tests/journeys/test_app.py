@@ -16,7 +16,7 @@ from lib.ui.app import preload, security_headers
 
 @pytest.fixture(scope="module")
 def client():
-    with TestClient(entry.app) as http_client:
+    with TestClient(entry.app, base_url="http://localhost:8501") as http_client:
         yield http_client
 
 
@@ -74,14 +74,62 @@ def test_the_fonts_that_the_theme_names_are_there(client, name):
     assert client.get(f"/app/static/fonts/{name}").status_code == 200
 
 
-def test_a_page_elsewhere_cannot_talk_to_podium_under_its_own_name(client):
-    def talk(host):
-        return client.websocket_connect("/_stcore/stream", headers={"host": host, "origin": f"http://{host}"})
+OWN_HOST = "localhost:8501"
 
-    with talk("localhost:8501"):
+
+@pytest.mark.parametrize("host", ["evil.invalid:8501", "localhost.evil.invalid", "x@localhost", ""])
+@pytest.mark.parametrize(
+    "path", ["/", "/readyz", "/_stcore/health", "/_stcore/host-config", "/media/x.png", "/app/static/mark.svg"]
+)
+def test_podium_answers_under_no_other_name(client, path, host):
+    answer = client.get(path, headers={"host": host})
+    assert answer.status_code == 403
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+def test_the_metrics_of_the_process_are_for_nobody(client):
+    for path in ("/_stcore/metrics", "/_stcore/metrics/", "/base/_stcore/metrics"):
+        assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "is_let_in"),
+    [
+        (OWN_HOST, f"http://{OWN_HOST}", True),
+        (OWN_HOST, f"https://{OWN_HOST}", True),
+        (OWN_HOST, "http://localhost:9999", False),
+        (OWN_HOST, "http://127.0.0.1:8501", False),
+        (OWN_HOST, "null", False),
+        (OWN_HOST, "http://[x", False),
+        (OWN_HOST, None, False),
+        ("evil.invalid:8501", "http://evil.invalid:8501", False),
+    ],
+)
+def test_a_websocket_is_opened_by_podiums_own_pages_only(client, host, origin, is_let_in):
+    headers = {"host": host} | ({"origin": origin} if origin else {})
+    try:
+        with client.websocket_connect("/_stcore/stream", headers=headers):
+            was_let_in = True
+    except WebSocketDisconnect:
+        was_let_in = False
+    assert was_let_in is is_let_in
+
+
+def test_an_origin_that_the_operator_listed_may_open_a_websocket(client, monkeypatch):
+    monkeypatch.setattr("streamlit.web.server.server_util.allowlisted_origins", lambda: {"https://podium.example.com"})
+    with client.websocket_connect("/_stcore/stream", headers={"host": OWN_HOST, "origin": "https://podium.example.com"}):
         pass
-    with pytest.raises(WebSocketDisconnect), talk("evil.invalid:8501"):
-        pass
+
+
+def test_a_page_of_another_port_may_not_read_an_answer(client):
+    headers = client.get("/_stcore/host-config", headers={"origin": "http://localhost:9999"}).headers
+    assert "access-control-allow-origin" not in headers
+
+
+def test_the_policy_lets_no_script_connect_or_frame_another_host():
+    policy = security_headers.content_security_policy([])
+    assert "connect-src 'self';" in policy
+    assert "frame-src 'self';" in policy
 
 
 def test_the_first_page_has_a_name_too_and_keeps_the_query(client):

@@ -8,7 +8,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, BadInput, NotFound
-from lib.registry.lineage import has_model_files, hash_folder
+from lib.registry.lineage import has_model_files, hash_folder, read_lineage
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.register import default_description, default_model_description, find_candidates, parse_model_name, register
@@ -71,6 +71,18 @@ def test_a_version_whose_files_are_gone_is_not_whole_and_its_lineage_says_so(fre
     assert has_model_files(fresh_store, "wine", "1")
     client(fresh_store).create_model_version("wine", "/nowhere/model")
     assert not has_model_files(fresh_store, "wine", "2")
+
+
+def test_a_link_out_of_a_models_folder_is_not_hashed_into_its_lineage(fresh_store, tmp_path):
+    """Otherwise the record would hold a hash of any file that Podium's login can read."""
+    make_registered_model(fresh_store, versions=2)
+    (tmp_path / "secret").write_text("s3cret")
+    folder = fresh_store.artifact_folder / "plain-1"
+    (folder / "key").symlink_to(tmp_path / "secret")
+    assert not has_model_files(fresh_store, "wine", "1")
+    snapshot = read_snapshot(fresh_store, "wine")
+    assert "a link leads out" in read_lineage(fresh_store, "wine", snapshot.versions["1"]).missing
+    assert read_lineage(fresh_store, "wine", snapshot.versions["2"]).artifact
 
 
 def test_storage_that_needs_credentials_of_its_own_is_not_read_and_counts_as_whole(fresh_store):

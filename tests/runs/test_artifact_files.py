@@ -119,6 +119,32 @@ def test_a_link_that_leads_out_is_listed_but_not_followed(fresh_store, run_locat
     assert [entry.path for entry in files.walk_tree(fresh_store, location).entries] == ["out", "in.txt", "inner", "key", "round"]
 
 
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_link_in_the_place_of_a_runs_folder_is_refused_like_one_inside(fresh_store, run_location, tmp_path, depth):
+    """The folder `artifacts` itself, or that of the run above it; a link above both is how people move a store to another disk."""
+    location, folder = run_location
+    secret = tmp_path / "secret" / ("" if depth == 0 else "artifacts")
+    secret.mkdir(parents=True)
+    (secret / "key").write_text("s3cret")
+    folder.rmdir()
+    if depth == 1:
+        folder.parent.rmdir()
+    (folder, folder.parent)[depth].symlink_to(tmp_path / "secret")
+    with pytest.raises(ActionRefused, match="leads out"):
+        files.fetch_file(fresh_store, location, "key")
+    with pytest.raises(ActionRefused, match="leads out"):
+        files.list_folder(fresh_store, location)
+
+
+def test_a_store_that_was_moved_to_another_disk_is_read_through_the_link(fresh_store, run_location, tmp_path):
+    location, folder = run_location
+    (folder / "notes.txt").write_text("fine")
+    experiment = folder.parents[1]
+    experiment.rename(tmp_path / "large disk")
+    experiment.symlink_to(tmp_path / "large disk")
+    assert files.fetch_file(fresh_store, location, "notes.txt").data == b"fine"
+
+
 def test_a_folder_that_holds_itself_ends(fresh_store, run_location):
     location, folder = run_location
     (folder / "again").symlink_to(folder)

@@ -9,7 +9,9 @@ from benchmarks.__main__ import Plan, figures_to_json, measure, render_page
 from benchmarks.figures import Figure, figure_table, measure_quickest
 from tests.support.install_browser import is_opted_out
 
-TINY = Plan(read=(20, 200), steps=5, reactions=(20, 40), rounds=1, client=20, served=(120,), entries=(20, 40), strays=150)
+TINY = Plan(
+    read=(20, 200), steps=5, reactions=(20, 40), rounds=1, client=20, served=(120,), entries=(20, 40), strays=150, sessions=(2,)
+)
 
 
 @pytest.mark.slow
@@ -39,6 +41,8 @@ def test_every_benchmark_runs_through_with_tiny_stores(tmp_path, clean_session):
         "current, 150 strays at the next places",
         "promote, 150 strays beyond the end",
         "the first promote, 150 strays at the next places",
+        "a click while 2 people click",
+        "a reload, the memory after",
     )
     assert [kind for kind in kinds if kind not in measurements] == []
     assert all(figure.podium > 0 for figure in figures)

@@ -125,6 +125,18 @@ def serve_mlflow(folder: Path, port: int = 0, database: Path | None = None) -> P
     return process
 
 
+def watch_requests(page: Page, base: str) -> list[str]:
+    """Collect what goes wrong on a page of another program: errors in it, and answers of its server with a status of 500 or more.
+
+    Requests to other hosts are stopped.
+    """
+    problems = list[str]()
+    page.route(lambda url: not url.startswith((base, "data:", "blob:")), lambda route: route.abort())
+    page.on("pageerror", lambda error: problems.append(f"error in the page: {error}"))
+    page.on("response", lambda answer: problems.append(f"{answer.status} {answer.url}") if answer.status >= 500 else None)
+    return problems
+
+
 @dataclass
 class Driver:
     """One browser window on Podium. Collects what must not happen: a request to another host, an error in the page, a dialog."""

@@ -18,9 +18,9 @@ import httpx
 
 from lib.backends.backend import Backend
 
-FaultKind = Literal["hang", "hang after", "drop", "drop after", "dribble", "slow", "late"]
+FaultKind = Literal["hang", "hang after", "drop", "drop after", "dribble", "slow", "late", "redirect"]
 """What becomes of a request: it is swallowed, or carried out and never answered; the connection is closed instead of an answer, before it
-is carried out or afterwards; it is answered one byte at a time, for ever; it is answered late, but well; or it is carried out when the
+is carried out or afterwards; it is answered one byte at a time, for ever; it is answered late, but well; or with a redirect to another host; or it is carried out when the
 test releases it, long after whoever sent it has gone."""
 _HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length", "server", "date", "host"}
 SLOW_SECONDS = 0.3
@@ -94,8 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         fault = self.proxy.find_fault(endpoint_of(self.command, self.path))
         kind = fault.kind if fault else ""
-        if kind in ("hang", "drop"):
-            return self._give_no_answer(kind)
+        if kind in ("hang", "drop", "redirect"):
+            return self._redirect() if kind == "redirect" else self._give_no_answer(kind)
         if kind == "slow":
             time.sleep(SLOW_SECONDS)
         if kind == "late":
@@ -121,6 +121,12 @@ class _Handler(BaseHTTPRequestHandler):
         if kind.startswith("hang"):
             self.proxy.is_closing.wait(120)
         self.close_connection = True
+
+    def _redirect(self) -> None:
+        self.send_response(302)
+        self.send_header("location", "http://elsewhere.example/file")
+        self.send_header("content-length", "0")
+        self.end_headers()
 
     def _send(self, content: bytes) -> None:
         if self.command != "HEAD":

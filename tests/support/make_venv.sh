@@ -1,4 +1,5 @@
-# Makes the virtual environment: with uv where there is one, else with Python's own venv.
+# Makes the virtual environment: with uv where there is one, else with Python's own venv. pip is in it either way: MLflow names its
+# version in every model and warns without it.
 # Usage: make_venv.sh PYTHON FOLDER [UV]
 python=$1
 folder=$2
@@ -6,7 +7,7 @@ uv=$3
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
     if [ -n "$uv" ]; then
-        exec "$uv" venv --quiet --clear --python '>=3.11' "$folder"
+        exec "$uv" venv --quiet --clear --seed --python '>=3.11' "$folder"
     fi
     found=$(command -v "$python" >/dev/null && "$python" --version 2>&1 || echo missing)
     echo "Podium needs Python 3.11 or newer; '$python' is $found." >&2
@@ -14,7 +15,7 @@ uv=$3
     exit 1
 }
 if [ -n "$uv" ]; then
-    exec "$uv" venv --quiet --clear --python "$python" "$folder"
+    exec "$uv" venv --quiet --clear --seed --python "$python" "$folder"
 fi
 
 rm -rf "$folder"

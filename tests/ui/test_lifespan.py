@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 
 import pytest
 import streamlit as st
@@ -16,10 +17,17 @@ def test_a_visitor_in_the_middle_of_the_warm_up_waits_for_it_instead_of_running_
     code = (
         "import threading\nfrom lib.ui.app.lifespan import WARM_UP_DONE, warm_up\n"
         "threading.Thread(target=warm_up).start()\nwarm_up()\nassert WARM_UP_DONE.is_set()\n"
+        "import gc\nassert gc.get_freeze_count() > 100_000\n"
         "import mlflow.store.db.utils\n"
     )
     process = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
+
+
+def test_no_collection_of_garbage_keeps_the_browser_waiting_after_each_click():
+    options = tomllib.loads((PROJECT_ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert options["runner"]["postScriptGC"] is False
+    assert "runner.postScriptGC" in st.config.get_config_options()
 
 
 @pytest.mark.parametrize(

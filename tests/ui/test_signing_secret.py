@@ -110,8 +110,7 @@ def test_a_server_of_podiums_own_and_its_supervisor_inherit_no_key(given_key, mo
     assert_no_secret(read_inherited(given_key))
 
 
-def test_mlflows_own_commands_inherit_no_key(started_app, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
+def test_mlflows_own_commands_inherit_no_key(started_app):
     assert mlflow_gc._run_gc(["tests.support.print_environment"]) == ""
     assert_no_secret(read_inherited(started_app))
     (started_app / "environment.json").unlink()

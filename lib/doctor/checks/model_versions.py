@@ -40,25 +40,26 @@ def check_model_versions(backend: Backend, clock: Clock, progress: ProgressCallb
     """Go through the registered versions, those in use first, and see whether all they need is there."""
     versions = [(snapshot.model, version) for snapshot in read_all_snapshots(backend) for version in snapshot.versions.values()]
     versions.sort(key=lambda pair: pair[1].stage not in ("Production", "Staging"))
-    runs = {
-        run_id: _find_run(backend, run_id)
-        for run_id in dict.fromkeys(version.run_id for _, version in versions[:MAX_VERSIONS])
-        if run_id
-    }
+    run_ids = dict.fromkeys(version.run_id for _, version in versions[:MAX_VERSIONS] if version.run_id)
+    runs = {run_id: _find_run(backend, run_id) for run_id in run_ids}
     missing_commits = _find_missing_commits(backend, clock, runs)
-    missing_parts = list[MissingPart]()
+    missing_parts, unreached_count = list[MissingPart](), 0
     for index, (model, version) in enumerate(versions[:MAX_VERSIONS]):
         if index % 20 == 0:
             progress(f"Is version {index + 1} of {len(versions):,} whole?")
-        missing_parts += _find_missing_parts(
-            backend, f"{model} v{version.number}", version, runs.get(version.run_id), missing_commits
-        )
+        name, run = f"{model} v{version.number}", runs.get(version.run_id)
+        missing_parts += _find_missing_parts(name, version, run, missing_commits)
+        files = _look_for_files(backend, name, version)
+        missing_parts += [MissingPart(name, version.stage, "the files", files.problem)] if files.problem else []
+        unreached_count += not files.is_reached
     incomplete_versions = {part.version for part in missing_parts}
-    scope = f"{min(len(versions), MAX_VERSIONS):,}" + (
-        f", the first of {len(versions):,}" if len(versions) > MAX_VERSIONS else ""
-    )
+    checked_count = min(len(versions), MAX_VERSIONS)
+    scope = f"{checked_count:,}" + (f", the first of {len(versions):,}" if len(versions) > MAX_VERSIONS else "")
+    unreached = f"; the files of {unreached_count:,} cannot be reached from here" if unreached_count else ""
     if not missing_parts:
-        return MODEL_VERSIONS_CHECK.fine_findings(f"{scope} of {scope}" if versions else "none registered")
+        return MODEL_VERSIONS_CHECK.fine_findings(
+            f"{checked_count - unreached_count:,} of {scope}{unreached}" if versions else "none registered"
+        )
     is_in_use = any(part.stage in ("Production", "Staging") for part in missing_parts if "files" in part.what)
     return (
         Finding(
@@ -67,7 +68,7 @@ def check_model_versions(backend: Backend, clock: Clock, progress: ProgressCallb
             f"{next(iter(incomplete_versions))} has lost something"
             if len(incomplete_versions) == 1
             else f"{len(incomplete_versions)} versions have lost something",
-            f"{len(incomplete_versions)} of {scope} not whole",
+            f"{len(incomplete_versions)} of {scope} not whole{unreached}",
             ("Version", "Stage", "Missing", "What follows"),
             evidence_rows([(part.version, part.stage, part.what, part.means) for part in missing_parts]),
             "Such a version cannot be explained or rolled back to as one would expect.",
@@ -82,9 +83,7 @@ def _fix_offers(missing_parts: list[MissingPart]) -> tuple[FixOffer, ...]:
     return (offer_fix(fix_ids.RESTORE_RUNS, runs=" ".join(run_ids)),) if run_ids else ()
 
 
-def _find_missing_parts(
-    backend: Backend, name: str, version: VersionSnapshot, run: Run | None, missing_commits: set[str]
-) -> Iterator[MissingPart]:
+def _find_missing_parts(name: str, version: VersionSnapshot, run: Run | None, missing_commits: set[str]) -> Iterator[MissingPart]:
     if version.run_id and run is None:
         yield MissingPart(name, version.stage, "the run", "Its parameters, metrics and data are not on this backend any more.")
     elif run and run.lifecycle == "deleted":
@@ -93,33 +92,40 @@ def _find_missing_parts(
         yield MissingPart(
             name, version.stage, f"commit {commit[:10]}", "The repository here does not have it any more: it cannot be repeated."
         )
-    if reason := _missing_files_reason(backend, name, version):
-        yield MissingPart(name, version.stage, "the files", reason)
 
 
-def _missing_files_reason(backend: Backend, name: str, version: VersionSnapshot) -> str:
-    """Why the model's files cannot be loaded; empty when they are there, or lie where nobody looks from here."""
+@dataclass(frozen=True)
+class _ModelFiles:
+    """Whether somebody could look at a version's files from here, and why they cannot be loaded; empty when they can."""
+
+    problem: str = ""
+    is_reached: bool = True
+
+
+def _look_for_files(backend: Backend, name: str, version: VersionSnapshot) -> _ModelFiles:
     model = name.rpartition(" v")[0]
     try:
         with translate_errors(name):
             location = str(client(backend).get_model_version_download_uri(model, version.number))
-        return _missing_mlmodel_reason(backend, location, version)
+        return _look_for_mlmodel(backend, location, version)
     except NotFound:
-        return "Where they were is not known any more."
+        return _ModelFiles("Where they were is not known any more.")
     except Unreachable:
         raise
     except PodiumError as error:
-        return error.what[:200]
+        return _ModelFiles(error.what[:200])
 
 
-def _missing_mlmodel_reason(backend: Backend, location: str, version: VersionSnapshot) -> str:
+def _look_for_mlmodel(backend: Backend, location: str, version: VersionSnapshot) -> _ModelFiles:
     folder = folder_of_uri(location)
     if folder is not None and backend.path is not None:
-        return "" if (folder / MLMODEL_FILE).is_file() else "There is no MLmodel file at its place, so it cannot be loaded."
-    if folder is not None or unreadable_scheme(location, backend):
-        return ""  # the server's own folder, or a cloud: the check of locations speaks of these
-    names = {entry.name for entry in list_folder(backend, ArtifactLocation(location, model_id=version.model_id))}
-    return "" if MLMODEL_FILE in names else "There is no MLmodel file at its place, so it cannot be loaded."
+        is_there = (folder / MLMODEL_FILE).is_file()
+    elif folder is not None or unreadable_scheme(location, backend):
+        return _ModelFiles(is_reached=False)  # the server's own folder, or a cloud: the check of locations speaks of these
+    else:
+        names = {entry.name for entry in list_folder(backend, ArtifactLocation(location, model_id=version.model_id))}
+        is_there = MLMODEL_FILE in names
+    return _ModelFiles("" if is_there else "There is no MLmodel file at its place, so it cannot be loaded.")
 
 
 def _find_run(backend: Backend, run_id: str) -> Run | None:

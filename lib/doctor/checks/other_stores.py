@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from lib.backends.backend import Backend, parse_backend
+from lib.backends.app_files import PROJECT_FOLDER
+from lib.backends.backend import DEFAULT_DATABASE, Backend, parse_backend
 from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, Rows
 from lib.errors import BadInput
@@ -50,12 +51,18 @@ def _find_foreign_variables(backend: Backend, environment: Mapping[str, str]) ->
 
 
 def _find_other_stores(backend: Backend) -> Iterator[tuple[str, ...]]:
-    """Other databases of MLflow with runs in them, and file stores."""
+    """Other databases of MLflow with runs in them, and file stores.
+
+    The database that Podium makes beside itself counts only for a store in the same folder: it is there wherever Podium was tried first.
+    """
     if backend.path is None:
         return
+    default_database = PROJECT_FOLDER / DEFAULT_DATABASE
     for folder in dict.fromkeys((backend.path.parent.resolve(), Path.cwd())):
         files = [path for pattern in ("*.db", "*.sqlite", "*.sqlite3") for path in folder.glob(pattern)]
         for path in sorted(files)[:MAX_FILES]:
+            if path.resolve() == default_database and folder != backend.path.parent.resolve():
+                continue
             if path.resolve() != backend.path.resolve() and (run_count := _count_runs(path)):
                 yield str(path), f"a database of MLflow with {run_count:,} runs"
         file_run_count = sum(1 for _ in (folder / "mlruns").glob("*/*/meta.yaml"))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _UNKNOWN_USERS = ("", "unknown")
 _AUTHOR_PREFIXES = ("author", "owner", "user", "created_by")
 _DATA_PREFIXES = ("data", "mlflow.data", "train_", "training_data", "test_data")
+_INHERITED_ITEMS = ("Data", "Environment", "Source", "Author")
+_MAX_GENERATIONS = 3
 _ENVIRONMENT_PREFIXES = (
     "environment",
     "env_",
@@ -54,10 +56,10 @@ def check_run_metadata(backend: Backend, clock: Clock, _: ProgressCallback) -> t
 
 
 def _metadata_presence(table: "RunTable") -> dict[str, "pd.Series[bool]"]:
-    """What each run tells, as one truth per run."""
+    """What each run tells, as one truth per run. What the parent of a search logged once holds for its children too."""
     identity = table.identity
     logged_data = identity.index.to_series().isin(table.inputs["run_id"])
-    return {
+    presence = {
         "Parameters": table.texts.notna().any(axis=1),
         "Metrics": table.metrics.notna().any(axis=1),
         "Data": logged_data | _has_column(table.texts, _DATA_PREFIXES) | _has_column(table.tags, _DATA_PREFIXES),
@@ -67,6 +69,14 @@ def _metadata_presence(table: "RunTable") -> dict[str, "pd.Series[bool]"]:
         "Source": ~identity["source"].fillna("").isin(("",)),
         "Author": ~identity["user"].fillna("").str.lower().isin(_UNKNOWN_USERS) | _has_column(table.tags, _AUTHOR_PREFIXES),
     }
+    return presence | {item: _inherit(presence[item], identity["parent"]) for item in _INHERITED_ITEMS}
+
+
+def _inherit(has_item: "pd.Series[bool]", parents: "pd.Series[str]") -> "pd.Series[bool]":
+    """True for a run that has it, or one above it has. Parents that are not among these runs have nothing."""
+    for _ in range(_MAX_GENERATIONS):
+        has_item = has_item | parents.map(has_item).fillna(value=False).astype(bool)
+    return has_item
 
 
 def _has_column(frame: "pd.DataFrame", prefixes: tuple[str, ...]) -> "pd.Series[bool]":

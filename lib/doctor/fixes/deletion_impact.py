@@ -20,7 +20,7 @@ from lib.registry.reader import read_all_book_states, read_all_snapshots
 from lib.registry.run_usage import find_version_uses
 from lib.registry.snapshot import RegistrySnapshot
 from lib.runs.artifacts.files import CLOUD_SCHEMES
-from lib.runs.artifacts.local_files import folder_of_uri
+from lib.runs.artifacts.local_files import folder_of_uri, own_root
 from lib.runs.reading.related_runs import read_children, read_experiment_ref
 from lib.runs.reading.run_reader import read_run, read_runs
 from lib.runs.reading.sqlite_reader import query_rows
@@ -238,5 +238,13 @@ def _versions_using(run: Run, snapshots: Sequence[RegistrySnapshot], book_states
 
 
 def _is_own(files: FilesToDelete) -> bool:
-    """Does the location contain the id of the run or model, as all that MLflow makes do? An empty one holds nothing to lose."""
-    return files.size == 0 or not files.location or files.id in files.location.replace("\\", "/").split("/")
+    """Does the location contain the id of the run or model, as all that MLflow makes do, and no link from there on?
+
+    An empty one holds nothing to lose.
+    """
+    if files.size == 0 or not files.location:
+        return True
+    folder = folder_of_uri(files.location)
+    root = own_root(folder, files.id) if folder else None
+    is_linked = root is not None and root.resolve() != root
+    return not is_linked and files.id in files.location.replace("\\", "/").split("/")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ulid import ULID
@@ -18,7 +19,7 @@ from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
 from lib.doctor.checks.deleted_items import DECOY_PREFIX
 from lib.doctor.fixes.deletion_impact import DeletionImpact
-from lib.errors import BackendError, NotFound
+from lib.errors import BackendError, NotFound, PodiumError
 
 TIMEOUT_SECONDS = 3600
 MAX_IDS_PER_CALL = 500
@@ -53,11 +54,13 @@ def delete_permanently(backend: Backend, impact: DeletionImpact) -> tuple[str, .
     for model in impact.models:
         with translate_errors(f"Model {model.name}"):
             client(backend).delete_logged_model(model.id)
+    _remove_decoys(backend, _find_abandoned_decoys(backend))
     failure = ""
     for runs, models, experiments in _batches(impact):
         decoy = _make_decoy(backend)
         command = gc_command(backend.uri, runs or [decoy.run_id], [*experiments, decoy.experiment_id], models or [decoy.model_id])
         if failure := _run_gc(command):
+            _remove_decoys(backend, [decoy.experiment_id])
             break
     remaining_runs = [run.name for run in impact.runs if _run_exists(backend, run.id)]
     if failure or remaining_runs:
@@ -79,16 +82,43 @@ def _batches(impact: DeletionImpact) -> Iterator[tuple[list[str], list[str], lis
         yield runs[window], models[window], experiment_ids
 
 
+def _find_abandoned_decoys(backend: Backend) -> list[str]:
+    """The experiments of earlier removals that did not end: too old to belong to one that still runs."""
+    from mlflow.entities import ViewType
+
+    oldest_live = ULID.from_timestamp(ULID().timestamp - 2 * TIMEOUT_SECONDS)
+    with translate_errors("The list of experiments"):
+        experiments = client(backend).search_experiments(ViewType.ALL, filter_string=f"name LIKE '{DECOY_PREFIX}%'")
+    return [
+        experiment.experiment_id
+        for experiment in experiments
+        if experiment.name.removeprefix(DECOY_PREFIX).upper() < str(oldest_live)
+    ]
+
+
+def _remove_decoys(backend: Backend, experiment_ids: Sequence[str]) -> None:
+    """Let gc take decoys that an earlier call left. What it leaves again is taken by a later removal."""
+    if not experiment_ids:
+        return
+    for experiment_id in experiment_ids:
+        with suppress(PodiumError), translate_errors():
+            client(backend).delete_experiment(experiment_id)  # it is deleted already, unless it was being made
+    decoy = _make_decoy(backend)
+    _run_gc(gc_command(backend.uri, [decoy.run_id], [*experiment_ids, decoy.experiment_id], [decoy.model_id]))
+
+
 def _make_decoy(backend: Backend) -> _Decoy:
     """Make what gc may take instead of everything. Its folder is never made."""
     mlflow_client, name = client(backend), f"{DECOY_PREFIX}{str(ULID()).lower()}"
     with translate_errors("Preparing the removal"):
         experiment_id = str(mlflow_client.create_experiment(name, artifact_location=f"{backend.artifact_folder}/{name}"))
-        run_id = mlflow_client.create_run(experiment_id).info.run_id
-        model_id = mlflow_client.create_logged_model(experiment_id, name="decoy").model_id
-        mlflow_client.delete_logged_model(model_id)
-        mlflow_client.delete_run(run_id)
-        mlflow_client.delete_experiment(experiment_id)
+        try:
+            run_id = mlflow_client.create_run(experiment_id).info.run_id
+            model_id = mlflow_client.create_logged_model(experiment_id, name="decoy").model_id
+            mlflow_client.delete_logged_model(model_id)
+            mlflow_client.delete_run(run_id)
+        finally:
+            mlflow_client.delete_experiment(experiment_id)  # hidden also where it could not be finished
     return _Decoy(experiment_id, run_id, model_id)
 
 

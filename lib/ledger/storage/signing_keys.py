@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from lib.backends.app_files import PROJECT_FOLDER, podium_home, write_private_file
+from lib.backends.app_files import PROJECT_FOLDER, make_private_folder, podium_home, write_private_file
 from lib.backends.signing_secret import KEY_FILE_VARIABLE, KEY_VARIABLE, given_value
 from lib.errors import ActionRefused, Busy, NotWritable
 from lib.ledger.chain.signatures import encode_base64url, key_fingerprint
@@ -236,11 +236,11 @@ def _lock_folder(home: Path) -> Iterator[Path]:
     """The folder of the keys, made if it is missing, for one process at a time. Raises NotWritable, Busy."""
     folder = home / KEYS_FOLDER
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        make_private_folder(home)
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
         is_safe = stat.S_ISDIR(status.st_mode) and (os.name == "nt" or not status.st_mode & 0o022)
-        lock = FileLock(folder / ".lock", timeout=_LOCK_SECONDS)
+        lock = FileLock(folder / ".lock", timeout=_LOCK_SECONDS, mode=0o600)
         if is_safe:
             lock.acquire()
     except OSError as error:

@@ -200,7 +200,7 @@ def _access_route(backend: Backend, location: ArtifactLocation) -> Literal["here
 def _local_folder(location: ArtifactLocation) -> Path:
     folder = local_files.folder_of_uri(location.uri)
     assert folder is not None
-    return folder
+    return local_files.own_root(folder, location.model_id or location.run_id)
 
 
 def _artifact_owner(location: ArtifactLocation) -> server_files.ArtifactOwner:
@@ -253,7 +253,8 @@ def _download_file(backend: Backend, location: ArtifactLocation, path: str, max_
                 lambda: repository.download_artifacts(path, folder), lambda: _folder_size(Path(folder)), call_seconds()
             )
         )
-        return local_files.read_file(Path(folder), saved_file.resolve().relative_to(Path(folder).resolve()).as_posix(), max_bytes)
+        root = Path(folder).resolve()
+        return local_files.read_file(root, saved_file.resolve().relative_to(root).as_posix(), max_bytes)
 
 
 def _folder_size(folder: Path) -> int:

@@ -24,6 +24,28 @@ def folder_of_uri(uri: str) -> Path | None:
     return Path(uri).absolute() if uri and (not parts.scheme or is_drive) else None
 
 
+def own_root(folder: Path, owner_id: str) -> Path:
+    """A folder of files with the links above what belongs to its run or model resolved, and none from there on.
+
+    MLflow made that part, so a link in it was put there by somebody else: `list_folder` and `read_file` refuse it like one inside.
+    """
+    parts = folder.parts
+    depth = parts.index(owner_id) if owner_id in parts else len(parts) - 1
+    try:
+        return Path(*parts[:depth]).resolve() / Path(*parts[depth:])
+    except (OSError, RuntimeError, ValueError):  # a circle, or a name that no folder can have: reported when it is opened
+        return folder
+
+
+def has_link_out(root: Path) -> bool:
+    """Whether a folder, as `own_root` gives it, or anything in it is a link that leads out of it."""
+    try:
+        paths = [root, *(path for path in root.rglob("*") if path.is_symlink())]
+        return any(not path.resolve().is_relative_to(root) for path in paths)
+    except (OSError, RuntimeError, ValueError):
+        return True
+
+
 def list_folder(root: Path, path: str) -> list[tuple[str, bool, int | None]]:
     """Name, whether it is a folder, and size of what lies in a folder; nothing when no file was ever logged.
 
@@ -71,13 +93,15 @@ def _folder_entry(item: Path) -> tuple[str, bool, int | None]:
 
 def _resolve_inside(root: Path, path: str) -> Path:
     try:
-        resolved_root, resolved_path = root.resolve(), (root / path).resolve()
+        resolved_path = (root / path).resolve()
     except (OSError, RuntimeError) as error:  # links that lead round in a circle
         raise BackendError(f"{path or 'The folder of files'} leads round in a circle.") from error
     except ValueError as error:  # a zero character in the name of the folder
         raise BackendError("The folder of files has a name that no folder can have.") from error
-    if not resolved_path.is_relative_to(resolved_root):
-        raise ActionRefused(f"{path} leads out of the folder of this run.", next="Only files inside it are shown.")
+    if not resolved_path.is_relative_to(root):
+        raise ActionRefused(
+            f"{path or 'The folder of files'} leads out of the folder of this run.", next="Only files inside it are shown."
+        )
     return resolved_path
 
 

@@ -81,6 +81,10 @@ def _stream_response(backend: Backend, route: str, parameters: Mapping[str, str]
                 raise NotFound(
                     "This file or folder is not on the server.", next="It may have been removed, or lie on another machine."
                 )
+            if response.is_redirect:
+                from lib.backends.http_redirects import redirect_error
+
+                raise redirect_error(response.headers.get("location", ""))
             if response.status_code != 200:
                 raise BackendError(f"{backend.name} answered {response.status_code} when it was asked for a file.")
             yield response

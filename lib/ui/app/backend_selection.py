@@ -60,9 +60,8 @@ def default_backend() -> Backend:
 
 
 def configure_mlflow_client() -> None:
-    """Let MLflow's client retry once, not seven times, and print no addresses. Jobs do not inherit this; what is set already stays."""
+    """Let MLflow's client retry once, not seven times. Jobs do not inherit this; what is set already stays."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
 def current_backend_name() -> str:

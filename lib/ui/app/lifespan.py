@@ -1,11 +1,12 @@
 """What happens once per process: heavy imports off the request path, the readiness answer, the line that says where Podium is."""
 
+import gc
 import os
 import sys
 import threading
 import webbrowser
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 
 import streamlit as st
@@ -14,10 +15,13 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
 from lib.backends import signing_secret
+from lib.backends.home_protection import protect_home
+from lib.errors import NotWritable
+from lib.ui.app.page_links import PROJECT_ROOT
 
 WARM_UP_DONE = threading.Event()
 _IMPORT_LOCK = threading.Lock()
-HEAVY_MODULES = ("pandas", "altair", "mlflow.tracking", "mlflow.store.db.utils")
+HEAVY_MODULES = ("pandas", "altair", "mlflow.tracking", "mlflow.store.db.utils", "mlflow.artifacts")
 DEFAULT_PORT = 8501
 
 
@@ -25,6 +29,8 @@ DEFAULT_PORT = 8501
 async def lifespan(_: object) -> AsyncIterator[dict[str, object]]:
     """Hide the signing key from all children, start the warm-up, say where the app is, and open a browser where there is one."""
     signing_secret.take_from_environment(os.environ)
+    with suppress(NotWritable):  # the pages say so where they need the folder
+        protect_home(os.environ, PROJECT_ROOT)
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     print(port_taken_message(st.get_option("server.port")), end="", flush=True)
     if can_open_browser(st.get_option("server.headless"), sys.platform, os.environ):
@@ -55,6 +61,9 @@ def own_routes(base_path: str) -> list[Route]:
 def warm_up() -> None:
     """Import what every page needs, once; whoever comes in the middle waits for the end.
 
+    The objects of the modules, some 300,000, are then taken out of every later garbage collection: they live as long as the process.
+    Streamlit's own collection after each run of a page is off (`runner.postScriptGC`). Python's goes on, and costs little now.
+
     Two threads that import parts of MLflow at the same time from different ends run into each other (Python raises a deadlock
     error), so the gate calls this too, before anything of MLflow is touched.
     """
@@ -63,6 +72,8 @@ def warm_up() -> None:
     with _IMPORT_LOCK:
         for name in HEAVY_MODULES:
             import_module(name)
+        gc.collect()
+        gc.freeze()
         WARM_UP_DONE.set()
 
 

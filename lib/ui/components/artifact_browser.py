@@ -17,7 +17,7 @@ from lib.runs.artifacts.files import MAX_DOWNLOAD_BYTES, MAX_PREVIEW_BYTES, Arti
 from lib.runs.artifacts.previews import Preview
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import NBSP, escape, format_count
-from lib.ui.components.layout import show_empty_state
+from lib.ui.components.layout import show_empty_state, table_height
 from lib.ui.queries.artifacts import cached_preview, cached_tree
 
 MAX_VISIBLE_ROWS = 12
@@ -54,7 +54,7 @@ def show_preview(file_preview: Preview, name: str) -> None:
         st.dataframe(
             file_preview.rows,
             hide_index=True,
-            height=min(TEXT_HEIGHT, 32 + 31 * max(1, len(file_preview.rows)) + 2),
+            height=min(TEXT_HEIGHT, table_height(len(file_preview.rows))),
             alt=f"{name}: {file_preview.description}",
         )
     elif file_preview.kind == "text":
@@ -95,7 +95,7 @@ def _select_entry(tree: ArtifactTree, root: str, key: str) -> ArtifactEntry:
     event = st.dataframe(
         frame,
         hide_index=True,
-        height=32 + 31 * min(len(frame), MAX_VISIBLE_ROWS) + 2,
+        height=table_height(len(frame), MAX_VISIBLE_ROWS),
         column_config={"name": st.column_config.TextColumn("File"), "size": st.column_config.TextColumn("Size", width=80)},
         on_select="rerun",
         selection_mode="single-row",

@@ -13,6 +13,7 @@ import streamlit as st
 from lib.ui.components.badges import HEALTH_BADGES, Badge, icon_markdown, show_badge
 
 Height = int | Literal["content", "stretch"]
+_HEADING_PIXELS, _ROW_PIXELS, _SCROLL_BAR_PIXELS = 32, 31, 10
 BadgeRef = tuple[Mapping[str, Badge], str]
 
 
@@ -70,6 +71,14 @@ def show_empty_state(icon: str, title: str, text: str) -> None:
     st.space("small")
     st.markdown(f":gray[:material/{icon}:] **{title}**", text_alignment="center")
     st.caption(text, text_alignment="center")
+
+
+def table_height(row_count: int, max_rows: int = 1000) -> int:
+    """Pixels of a table that shows these rows, at most `max_rows` without scrolling, and has room for a scroll bar below them.
+
+    Where scroll bars take room, Streamlit's own height for the content is too small: the bar lies over the last row.
+    """
+    return _HEADING_PIXELS + _ROW_PIXELS * min(max(row_count, 1), max_rows) + _SCROLL_BAR_PIXELS + 2
 
 
 @contextmanager

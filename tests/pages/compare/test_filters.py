@@ -8,9 +8,9 @@ import streamlit as st
 from mlflow.entities import Metric
 
 from lib.backends.mlflow_client import client
-from lib.runs.filters.facets import AnyOfFacet, ContainsFacet, RangeFacet
+from lib.runs.filters.facets import AnyOfFacet, ContainsFacet, RangeFacet, format_facet
 from lib.ui.pages.compare import queries
-from lib.ui.pages.compare.facet_widgets import _facet_key
+from lib.ui.pages.compare.facet_widgets import facet_keys, parse_facets
 from lib.ui.queries import runs
 from tests.support.compare_page import EVIL, chart_spec, open_popover, page_text, query_values, run_names
 from tests.support.run_factories import NOON, log_run, make_experiment
@@ -39,7 +39,7 @@ def experiments_multiselect(page):
 
 
 def facet_widget(page, kind: str, facet, part: str):
-    return getattr(open_popover(page, "refine"), kind)(key=_facet_key(facet, part))
+    return getattr(open_popover(page, "refine"), kind)(key=f"{facet_keys([facet])[facet]}.{part}")
 
 
 def refine_label(page) -> str:
@@ -147,7 +147,7 @@ def test_a_range_is_added_changed_and_taken_away_by_its_chip(app, fresh_store, w
     assert sorted(run_names(page)) == ["forest-15", "forest-5"]
     facet_widget(page, "number_input", facet, "most").set_value(0.92).run()
     assert "leaves nothing" in page_text(page)  # both are at 0.944
-    page.button(key=_facet_key(facet, "chip")).click().run()
+    page.button(key=f"{facet_keys([facet])[facet]}.chip").click().run()
     assert query_values(page, "facet") == []
     assert len(run_names(page)) == 3
 
@@ -160,7 +160,7 @@ def test_values_are_added_changed_and_removed(app, fresh_store, wine):
     facet_widget(page, "multiselect", facet, "values").set_value(["5"]).run()
     assert query_values(page, "facet") == ["params.trees=5"]
     assert run_names(page) == ["forest-5"]
-    assert page.button(key=_facet_key(facet, "chip")).label == "trees is 5"
+    assert page.button(key=f"{facet_keys([facet])[facet]}.chip").label == "trees is 5"
     facet_widget(page, "button", facet, "gone").click().run()
     assert len(run_names(page)) == 3
 
@@ -179,6 +179,19 @@ def test_a_link_carries_all_kinds_and_they_count_together(app, fresh_store, wine
     assert sorted(run_names(page)) == ["forest-15", "forest-5"]
     assert query_values(page, "facet") == facets
     assert refine_label(page) == "Refine: 3"
+
+
+@pytest.mark.parametrize(
+    "texts", [["params.trees=5", "params.trees=10"], ["params.trees:5..", "params.trees:5.0.."], ["name~f", "name~o"]]
+)
+def test_a_link_with_several_conditions_on_one_column_shows_each_once(app, fresh_store, wine, texts):
+    page = app("compare", fresh_store, experiment=wine[0], facet=texts)
+    facets = parse_facets(texts)
+    chips = [page.button(key=f"{key}.chip") for key in facet_keys(facets).values()]
+    assert len(chips) == len(facets)
+    chips[0].click().run()
+    assert not page.exception
+    assert query_values(page, "facet") == [format_facet(facet) for facet in facets[1:]]
 
 
 def test_a_column_with_a_hostile_name_is_a_facet_like_any_other(app, fresh_store):

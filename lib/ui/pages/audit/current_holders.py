@@ -23,7 +23,7 @@ from lib.runs.analysis.metric_direction import SYSTEM_PREFIX, direction_by_name,
 from lib.ui.app.session import current_backend, now, trusted_keys
 from lib.ui.components.badges import STAGE_BADGES, badge_column_options, chart_colors
 from lib.ui.components.formatting import format_count
-from lib.ui.components.layout import card, show_empty_state
+from lib.ui.components.layout import card, show_empty_state, table_height
 from lib.ui.pages.audit.entry_table import open_entry
 from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record
 
@@ -50,7 +50,7 @@ def show_current_holders(registry: LoadedRegistry) -> None:
             selection_mode="single-row",
             column_config=_column_config(),
             placeholder="",
-            height="content" if len(rows) <= 14 else 32 + 31 * 14 + 2,
+            height=table_height(len(rows), max_rows=14),
             alt=f"Holders of {len(models)} models by stage",
         )
         st.caption("Tick a line to ask about its model above.")

@@ -22,7 +22,7 @@ from lib.ui.components.actor_name import actor_badge_markdown
 from lib.ui.components.badges import ENTRY_BADGES, STAGE_BADGES, badge_column_options, badge_markdown
 from lib.ui.components.drift_banner import show_unexplained_record
 from lib.ui.components.formatting import escape, format_count, format_metric, format_time, short_hash, version_label
-from lib.ui.components.layout import card, show_card_header, show_empty_state, show_facts
+from lib.ui.components.layout import card, show_card_header, show_empty_state, show_facts, table_height
 from lib.ui.pages.audit.correction_dialog import correction_button
 from lib.ui.pages.audit.downloads import show_download_buttons
 from lib.ui.pages.audit.entry_details import entry_facts
@@ -114,7 +114,7 @@ def _select_row(rows: Sequence[AuditRow], entry_id: str) -> AuditRow:
         _entries_frame(rows),
         hide_index=True,
         key="audit.table." + hashlib.sha256(identity.encode()).hexdigest()[:12],
-        height="content" if len(rows) <= 14 else 32 + 31 * 14 + 2,
+        height=table_height(len(rows), max_rows=14),
         on_select=_clear_opened_entry,
         selection_mode="single-row-required",
         selection_default={"selection": {"rows": [index]}},

@@ -1,6 +1,7 @@
 """The facets of Compare: conditions without grammar, each a widget in the popover and a chip below the toolbar."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,8 +23,8 @@ ADD_KEY = "compare.narrow"
 
 
 def parse_facets(texts: Sequence[str]) -> list[Facet]:
-    """The facets of an address; what is none is left out."""
-    return [facet for text in texts if (facet := parse_facet(text)) is not None]
+    """The facets of an address, each once; what is none is left out."""
+    return list(dict.fromkeys(facet for text in texts if (facet := parse_facet(text)) is not None))
 
 
 def show_facet_widgets(view: ViewState, all_runs: RunTable) -> None:
@@ -42,16 +43,19 @@ def show_facet_widgets(view: ViewState, all_runs: RunTable) -> None:
         on_change=_add_facet,
         args=(options_by_column,),
     )
-    for facet in facets:
+    for facet, key in facet_keys(facets).items():
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False):
             _show_facet_widget(
-                facet, options_by_column.get(facet.column, FacetOption(facet.column)), _column_title(facet.column, directions)
+                facet,
+                key,
+                options_by_column.get(facet.column, FacetOption(facet.column)),
+                _column_title(facet.column, directions),
             )
             st.button(
                 "Remove",
                 icon=":material/close:",
                 type="tertiary",
-                key=_facet_key(facet, "gone"),
+                key=f"{key}.gone",
                 on_click=_remove_facet,
                 args=(facet,),
             )
@@ -68,11 +72,11 @@ def show_filter_chips(view: ViewState) -> None:
     if not facets:
         return
     with st.container(horizontal=True, gap="xsmall"):
-        for facet in facets:
+        for facet, key in facet_keys(facets).items():
             st.button(
                 escape(describe_facet(facet)),
                 icon=":material/close:",
-                key=_facet_key(facet, "chip"),
+                key=f"{key}.chip",
                 on_click=_remove_facet,
                 args=(facet,),
                 help="Take this condition away",
@@ -103,12 +107,12 @@ def describe_facet(facet: Facet) -> str:
 
 def _remove_facet(facet: Facet) -> None:
     """Take a facet out of the address."""
-    update_url(facet=tuple(text for text in view_from_url().facet if text != format_facet(facet)))
+    update_url(facet=tuple(text for text in view_from_url().facet if parse_facet(text) != facet))
 
 
 def _replace_facet(old: Facet, new: Facet) -> None:
     """Put another facet in the place of one."""
-    update_url(facet=tuple(format_facet(new) if text == format_facet(old) else text for text in view_from_url().facet))
+    update_url(facet=tuple(format_facet(new) if parse_facet(text) == old else text for text in view_from_url().facet))
 
 
 def _add_facet(options_by_column: dict[str, FacetOption]) -> None:
@@ -133,29 +137,33 @@ def _widest_facet(option: FacetOption) -> Facet:
     )
 
 
-def _show_facet_widget(facet: Facet, option: FacetOption, name: str) -> None:
+def _show_facet_widget(facet: Facet, key: str, option: FacetOption, name: str) -> None:
     if isinstance(facet, RangeFacet):
-        st.number_input(f"{name} from", format="%g", placeholder=format_param(option.least), **_bind_facet_widget(facet, "least"))
-        st.number_input(f"{name} to", format="%g", placeholder=format_param(option.most), **_bind_facet_widget(facet, "most"))
+        st.number_input(
+            f"{name} from", format="%g", placeholder=format_param(option.least), **_bind_facet_widget(facet, key, "least")
+        )
+        st.number_input(
+            f"{name} to", format="%g", placeholder=format_param(option.most), **_bind_facet_widget(facet, key, "most")
+        )
     elif isinstance(facet, AnyOfFacet):
-        _show_value_select(facet, option, name)
+        _show_value_select(facet, key, option, name)
     else:
-        st.text_input(f"{name} has", **_bind_facet_widget(facet, "part"))
+        st.text_input(f"{name} has", **_bind_facet_widget(facet, key, "part"))
 
 
-def _show_value_select(facet: AnyOfFacet, option: FacetOption, name: str) -> None:
+def _show_value_select(facet: AnyOfFacet, key: str, option: FacetOption, name: str) -> None:
     counts: dict[str | None, int] = dict(option.values) | ({None: option.missing_count} if option.missing_count else {})
     st.multiselect(
         f"{name} is",
         [*counts, *(value for value in facet.values if value not in counts)],
         format_func=lambda value: f"{'not set' if value is None else value} ({format_count(counts.get(value, 0), 'run')})",
-        **_bind_facet_widget(facet, "values"),
+        **_bind_facet_widget(facet, key, "values"),
     )
 
 
-def _bind_facet_widget(facet: Facet, name: str) -> dict[str, Any]:
+def _bind_facet_widget(facet: Facet, facet_key: str, name: str) -> dict[str, Any]:
     """Key and callback of a widget that shows one part of a facet and writes the facet anew when a person moves it."""
-    key, value = _facet_key(facet, name), getattr(facet, name)
+    key, value = f"{facet_key}.{name}", getattr(facet, name)
     widget_value = list(value) if isinstance(value, tuple) else value
     if st.session_state.get(key, ...) != widget_value:
         st.session_state[key] = widget_value
@@ -168,6 +176,15 @@ def _on_facet_change(facet: Facet, name: str, key: str) -> None:
     _replace_facet(facet, replace(facet, **changes))
 
 
-def _facet_key(facet: Facet, name: str) -> str:
-    """By the column and the kind of condition, never by its place in the list."""
-    return f"compare.facet.{name}.{hashlib.sha256(f'{type(facet).__name__} {facet.column}'.encode()).hexdigest()[:12]}"
+def facet_keys(facets: Sequence[Facet]) -> dict[Facet, str]:
+    """What the keys of each facet's widgets begin with: its column and kind, and a number where a link has several of the same.
+
+    Never its place in the list or its value, so that a widget stays the same while a person moves it and others come and go.
+    """
+    counts, keys = Counter[str](), dict[Facet, str]()
+    for facet in facets:
+        name = f"{type(facet).__name__} {facet.column}"
+        counts[name] += 1
+        text = name if counts[name] == 1 else f"{name} {counts[name]}"
+        keys[facet] = f"compare.facet.{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return keys

@@ -15,7 +15,7 @@ from lib.runs.table.run_table import subset
 from lib.runs.table.types import RunTable
 from lib.ui.components.badges import chart_colors
 from lib.ui.components.formatting import NBSP, escape, format_count
-from lib.ui.components.layout import show_empty_state
+from lib.ui.components.layout import show_empty_state, table_height
 from lib.ui.pages.compare.plot_context import PlotContext
 from lib.ui.pages.compare.plot_footer import has_best_run
 from lib.ui.pages.compare.view_state import ViewState, bind_widget, flag_toggle, has_flag
@@ -138,7 +138,7 @@ def _show_table(view: ViewState, table: _DifferenceTable) -> None:
         frame.style.apply(lambda _: styles, axis=None),
         hide_index=True,
         column_config=column_config,
-        height=32 + 31 * min(len(frame), MAX_VISIBLE_ROWS) + 2,
+        height=table_height(len(frame), MAX_VISIBLE_ROWS),
         key="compare.differences",
         alt=f"What differs between {len(table.runs)} runs, compared with {table.headings[0]}: {len(table.rows)} rows",
     )

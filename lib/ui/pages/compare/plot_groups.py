@@ -26,7 +26,7 @@ from lib.runs.table.run_table import column_direction
 from lib.runs.table.types import RunTable
 from lib.statistics.samples import SampleSummary
 from lib.ui.components.formatting import escape, format_count
-from lib.ui.components.layout import lazy_popover, show_empty_state
+from lib.ui.components.layout import lazy_popover, show_empty_state, table_height
 from lib.ui.pages.compare import drawn_charts
 from lib.ui.pages.compare.plot_context import PlotContext
 from lib.ui.pages.compare.plot_controls import (
@@ -238,11 +238,10 @@ def _show_group_table(rows: Sequence[RankedGroup], group_by: Sequence[str]) -> N
         "n": st.column_config.NumberColumn("Runs", width=60),
         "standing": st.column_config.TextColumn("Against the best", width=130),
     }
-    height: Any = "content" if len(rows) <= MAX_VISIBLE_ROWS else 32 + 31 * MAX_VISIBLE_ROWS + 2
     st.dataframe(
         display_table,
         hide_index=True,
-        height=height,
+        height=table_height(len(rows), MAX_VISIBLE_ROWS),
         column_config=config,
         placeholder="",
         alt=f"{len(rows)} groups by their mean",

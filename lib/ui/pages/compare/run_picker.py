@@ -11,6 +11,7 @@ from pandas.io.formats.style import Styler
 
 from lib.runs.table.number_format import short_labels
 from lib.runs.table.types import RunTable
+from lib.ui.components.layout import table_height
 from lib.ui.pages.compare.view_state import ViewState, update_url, view_from_url
 
 MAX_RUN_NAME_LENGTH = 18
@@ -42,7 +43,7 @@ def show_run_picker(view: ViewState, table: PickerTable) -> None:
         table.cells,
         key=key,
         hide_index=True,
-        height="content" if len(table.run_ids) <= table.visible_rows else 32 + 31 * table.visible_rows + 2,
+        height=table_height(len(table.run_ids), table.visible_rows),
         on_select=lambda: on_row_selection(key, table.run_ids, selected_rows),
         selection_mode="multi-row",
         selection_default={"selection": {"rows": selected_rows}},

@@ -13,6 +13,7 @@ from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.components.badges import RUN_STATUS_BADGES, badge_column_options
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count
+from lib.ui.components.layout import table_height
 
 FIRST_METRICS = ("accuracy", "precision", "recall", "f1", "auc")
 TRIAL_METRIC = "mean_cv_accuracy"
@@ -57,7 +58,7 @@ def _show_metrics(runs: Sequence[RunSummary]) -> None:
         table,
         hide_index=True,
         key="launch.metrics",
-        height="content",
+        height=table_height(len(table)),
         alt="The runs of this job and their metrics",
         column_config={
             "run": st.column_config.TextColumn("Run", width=104),
@@ -84,7 +85,7 @@ def _show_trials(runs: Sequence[RunSummary]) -> None:
         _trial_table(sorted_runs, varied_params),
         hide_index=True,
         key="launch.trials",
-        height=32 + 31 * min(len(runs), ROWS_WITHOUT_SCROLLING) + 2,
+        height=table_height(len(runs), ROWS_WITHOUT_SCROLLING),
         alt="The trials of the search, best first",
         column_config=_trial_columns(varied_params, low, high),
     )

@@ -14,7 +14,7 @@ from lib.runs.analysis.metric_direction import HEADLINE_METRICS, SYSTEM_PREFIX
 from lib.runs.table.types import Run
 from lib.ui.app.session import current_backend
 from lib.ui.components.badges import STAGE_BADGES, badge_column_options
-from lib.ui.components.layout import card
+from lib.ui.components.layout import card, table_height
 from lib.ui.queries.registry import LoadedModelStatus, source_run
 
 MAX_VERSIONS_WITH_RUNS = 50
@@ -38,7 +38,7 @@ def show_version_table(cached_status: LoadedModelStatus, selected_version: str) 
             frame,
             hide_index=True,
             key=key,
-            height="content" if len(numbers) <= 8 else 32 + 31 * 8 + 2,
+            height=table_height(len(numbers), max_rows=8),
             on_select="rerun",
             selection_mode="single-row-required",
             selection_default={"selection": {"rows": [row]}},

@@ -20,7 +20,7 @@ from lib.ui.app.session import now
 from lib.ui.components.badges import HEALTH_BY_LEVEL, RUN_STATUS_BADGES, badge_column_options
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_duration, format_recent_age
-from lib.ui.components.layout import card, show_checks, show_empty_state
+from lib.ui.components.layout import card, show_checks, show_empty_state, table_height
 
 ROW_HEIGHT = 34
 
@@ -37,7 +37,7 @@ def show_recent_runs(runs: Sequence[LatestRun]) -> None:
             _runs_frame(runs),
             hide_index=True,
             key="overview.runs",
-            height="content",
+            height=table_height(len(runs)),
             alt=f"The {len(runs)} latest runs, newest first",
             column_config={
                 "run": st.column_config.TextColumn("Run", width=108),

@@ -18,7 +18,7 @@ from lib.ui.app.page_links import page_link
 from lib.ui.components.badges import chart_colors
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count
-from lib.ui.components.layout import card, show_empty_state
+from lib.ui.components.layout import card, show_empty_state, table_height
 from lib.ui.pages.run import queries
 from lib.ui.pages.run.metric_direction import run_directions, show_direction_button
 from lib.ui.pages.run.queries import CHART_POINTS, SPARKLINE_POINTS, MetricHistory, best_value
@@ -61,7 +61,7 @@ def _show_value_table(run: Run, names: list[str], directions: MetricDirections) 
         rows,
         hide_index=True,
         key="run.values",
-        height=_table_height(len(names)),
+        height=table_height(len(names), MAX_VISIBLE_ROWS),
         column_config={
             "metric": st.column_config.TextColumn("Metric", width=390),
             "value": st.column_config.TextColumn("Value", width=140, alignment="right"),
@@ -78,7 +78,7 @@ def _show_history_table(run: Run, names: list[str], histories: Mapping[str, Metr
         pd.DataFrame([_history_row(run, name, histories.get(name), directions) for name in names]),
         hide_index=True,
         key=key,
-        height=_table_height(len(names)),
+        height=table_height(len(names), MAX_VISIBLE_ROWS),
         on_select="rerun",
         selection_mode="single-row-required",
         selection_default={"selection": {"rows": [0]}},
@@ -114,10 +114,6 @@ def _column_config() -> dict[str, Any]:
         "points": column.NumberColumn("Points", width=62),
         "history": column.LineChartColumn("History", width=124, color="blue"),
     }
-
-
-def _table_height(rows: int) -> int | str:
-    return "content" if rows <= MAX_VISIBLE_ROWS else 32 + 31 * MAX_VISIBLE_ROWS + 2
 
 
 def _show_history_chart(run: Run, name: str, history: MetricHistory, title: str) -> None:

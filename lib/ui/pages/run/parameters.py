@@ -5,7 +5,7 @@ import streamlit as st
 
 from lib.runs.table.types import Run
 from lib.ui.components.formatting import escape, format_count, short_hash
-from lib.ui.components.layout import card, show_empty_state, show_table
+from lib.ui.components.layout import card, show_empty_state, show_table, table_height
 
 MAX_VISIBLE_ROWS = 12
 
@@ -22,7 +22,7 @@ def show_parameters(run: Run) -> None:
             pd.DataFrame({"name": names, "value": [run.params[name] for name in names]}),
             hide_index=True,
             key="run.parameters",
-            height="content" if len(names) <= MAX_VISIBLE_ROWS else 32 + 31 * MAX_VISIBLE_ROWS + 2,
+            height=table_height(len(names), MAX_VISIBLE_ROWS),
             column_config={
                 "name": st.column_config.TextColumn("Parameter", width=200),
                 "value": st.column_config.TextColumn("Value", width=340),
