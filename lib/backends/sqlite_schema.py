@@ -158,12 +158,14 @@ def open_readonly(path: Path) -> sqlite3.Connection:
 
 
 def require_path(backend: Backend) -> Path:
+    """The file of a local database. Raises BackendError for any other backend."""
     if backend.path is None:
         raise BackendError(f"{backend.name} is not a local database.")
     return backend.path
 
 
 def not_writable_error(path: Path, error: Exception) -> NotWritable:
+    """What a person reads about a file that cannot be opened for writing."""
     return NotWritable(
         f"{path} cannot be opened for writing ({error}).",
         next="Check the rights of the folder, or set MLFLOW_TRACKING_URI elsewhere.",

@@ -1,15 +1,16 @@
 """The plain MLflow calls that do the same as an action of Podium, to copy and to learn from. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from lib.backends.client_snippet import client_snippet
+from lib.backends.client_snippet import client_snippet, file_store_lines
 from lib.backends.reserved_names import STAGE_TAG
 from lib.registry.move_plan import Move
 
 
 def load_model_snippet(uri: str, model_uri: str) -> str:
     """How to load a model: `model_uri` is models:/name@alias or models:/name/version."""
-    return f"import mlflow\n\nmlflow.set_tracking_uri({uri!r})\nmodel = mlflow.pyfunc.load_model({model_uri!r})\n"
+    calls = [f"mlflow.set_tracking_uri({uri!r})", f"model = mlflow.pyfunc.load_model({model_uri!r})"]
+    return "\n".join([*file_store_lines(uri), "import mlflow", "", *calls]) + "\n"
 
 
 def moves_snippet(uri: str, model: str, moves: Sequence[Move]) -> str:
@@ -17,11 +18,11 @@ def moves_snippet(uri: str, model: str, moves: Sequence[Move]) -> str:
     return client_snippet(uri, [_move_call(model, move) for move in moves])
 
 
-def register_snippet(uri: str, model: str, source: str, run_id: str, model_id: str = "") -> str:
-    """The registry writes that create a version."""
-    model_id_argument = f", model_id={model_id!r}" if model_id else ""
-    call = f"client.create_model_version({model!r}, {source!r}, run_id={run_id!r}{model_id_argument})"
-    return client_snippet(uri, [f"client.create_registered_model({model!r})  # unless it is there", call])
+def register_snippet(uri: str, model: str, source: str, origin: Mapping[str, str], *, is_new_model: bool) -> str:
+    """The registry writes that create a version. `origin` is what it comes from, by the name of the argument: run_id, model_id."""
+    arguments = ", ".join([f"{model!r}, {source!r}", *(f"{name}={value!r}" for name, value in origin.items() if value)])
+    creation = [f"client.create_registered_model({model!r})"] if is_new_model else []
+    return client_snippet(uri, [*creation, f"client.create_model_version({arguments})"])
 
 
 def delete_run_snippet(run_id: str, uri: str) -> str:

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from mlflow import MlflowClient
 
 from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, NotFound
@@ -137,7 +136,7 @@ def test_an_unknown_run_is_not_found(fresh_store):
 
 def test_the_call_that_is_shown_does_the_same(fresh_store):
     run_id = make_trained_run(fresh_store)
-    exec(delete_run_snippet(run_id, fresh_store.uri), {"MlflowClient": MlflowClient})
+    exec(delete_run_snippet(run_id, fresh_store.uri), {})
     assert lifecycle(fresh_store, run_id) == "deleted"
 
 

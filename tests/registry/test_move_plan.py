@@ -230,7 +230,7 @@ def test_the_calls_that_are_shown_are_plain_python_whatever_the_names_hold():
             hostile,
             [Move("alias", "production", "1"), Move("unalias", "staging", "1"), Move("stage", "Archived", "2")],
         ),
-        register_snippet("sqlite:///x", hostile, "/place", "run", "m-1"),
+        register_snippet("sqlite:///x", hostile, "/place", {"run_id": "run", "model_id": "m-1"}, is_new_model=True),
     ]
     import ast
 

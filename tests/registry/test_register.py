@@ -8,6 +8,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, BadInput, NotFound
+from lib.registry.code_snippets import register_snippet
 from lib.registry.lineage import has_model_files, hash_folder, read_lineage
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
@@ -89,6 +90,15 @@ def test_storage_that_needs_credentials_of_its_own_is_not_read_and_counts_as_who
     client(fresh_store).create_registered_model("wine")
     client(fresh_store).create_model_version("wine", "s3://bucket/model")
     assert has_model_files(fresh_store, "wine", "1")
+
+
+def test_the_calls_that_are_shown_register_a_new_model_and_a_version_of_one_that_exists(fresh_store):
+    (candidate,) = find_candidates(fresh_store, make_trained_run(fresh_store))
+    origin = {"run_id": candidate.run.run_id, "model_id": candidate.model_id}
+    for is_new_model in (True, False):
+        exec(register_snippet(fresh_store.uri, "wine", candidate.source, origin, is_new_model=is_new_model), {})
+    versions = read_snapshot(fresh_store, "wine").versions
+    assert [versions[number].run_id for number in ("1", "2")] == [candidate.run.run_id] * 2
 
 
 def test_a_run_is_refused_with_the_reason_when_it_cannot_be_registered(fresh_store):

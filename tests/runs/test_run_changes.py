@@ -1,7 +1,6 @@
 """Changing a run: renaming, tags, the note, restoring; and refusing what nobody should change."""
 
 import pytest
-from mlflow import MlflowClient
 
 from lib.backends.mlflow_client import client
 from lib.backends.reserved_names import LEDGER_EXPERIMENT
@@ -128,7 +127,7 @@ def test_names_that_mlflow_takes_are_taken(fresh_store, run_id, key):
 
 def test_the_call_that_is_shown_does_the_same(fresh_store, run_id):
     change = tag_change(read_run(fresh_store, run_id), "purpose", NASTY)
-    exec(code_snippet(change, fresh_store.uri), {"MlflowClient": MlflowClient})
+    exec(code_snippet(change, fresh_store.uri), {})
     assert read_run(fresh_store, run_id).tags["purpose"] == NASTY
 
 

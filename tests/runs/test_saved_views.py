@@ -17,6 +17,7 @@ from lib.runs.edit.saved_views import (
     VIEW_TAG_PREFIX,
     SavedView,
     SavedViews,
+    code_snippet,
     delete,
     read_saved_views,
     rename,
@@ -65,6 +66,17 @@ def test_a_renamed_view_keeps_who_when_and_its_key(fresh_store, wine):
     view = save(fresh_store, make_view(wine))
     rename(fresh_store, view, "other")
     assert read_saved_views(fresh_store, wine).views == (replace(view, name="other"),)
+
+
+def test_the_calls_that_are_shown_save_rename_and_delete_a_view(fresh_store, wine):
+    view = make_view(wine)
+    exec(code_snippet(fresh_store.uri, view, "Save"), {})
+    (saved_view,) = read_saved_views(fresh_store, wine).views
+    assert saved_view == replace(view, key=saved_view.key)
+    exec(code_snippet(fresh_store.uri, replace(saved_view, name="other"), "Rename"), {})
+    assert read_saved_views(fresh_store, wine).views == (replace(saved_view, name="other"),)
+    exec(code_snippet(fresh_store.uri, saved_view, "Delete"), {})
+    assert read_saved_views(fresh_store, wine) == SavedViews()
 
 
 def test_a_deleted_view_is_gone_and_deleting_it_twice_is_no_error(fresh_store, wine):

@@ -106,11 +106,12 @@ def delete(backend: Backend, view: SavedView) -> None:
 
 
 def code_snippet(uri: str, view: SavedView, action: Literal["Save", "Rename", "Delete"]) -> str:
-    """The plain MLflow call that does the same, to be copied. A new view gets its own id in the key when it is saved."""
-    key = view.key or f"{VIEW_TAG_PREFIX}<id>"
-    call = f"delete_experiment_tag({view.experiment_id!r}, {key!r})" if action == "Delete" else ""
-    call = call or f"set_experiment_tag({view.experiment_id!r}, {key!r}, {_tag_value(view)!r})"
-    return client_snippet(uri, [f"client.{call}"])
+    """The plain MLflow call that does the same, to be copied. It gives a new view an id of its own, as Podium does."""
+    if action == "Delete":
+        return client_snippet(uri, [f"client.delete_experiment_tag({view.experiment_id!r}, {view.key!r})"])
+    key = repr(view.key) if view.key else f"{VIEW_TAG_PREFIX!r} + uuid4().hex"
+    call = f"client.set_experiment_tag({view.experiment_id!r}, {key}, {_tag_value(view)!r})"
+    return client_snippet(uri, [call], imports=[] if view.key else ["from uuid import uuid4", ""])
 
 
 def _read_view_tags(backend: Backend, experiment_id: str) -> Mapping[str, str]:

@@ -111,9 +111,8 @@ def _show_form(backend: Backend, candidate: ModelCandidate) -> None:
     )
     person_name = ask_user_name()
     with st.expander("The MLflow calls that do the same", icon=":material/code:"):
-        st.code(
-            register_snippet(backend.uri, name, candidate.source, candidate.run.run_id, candidate.model_id), language="python"
-        )
+        origin = {"run_id": candidate.run.run_id, "model_id": candidate.model_id}
+        st.code(register_snippet(backend.uri, name, candidate.source, origin, is_new_model=name not in models), language="python")
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="models.register.cancel"):
             _close_register_dialog()
