@@ -112,7 +112,8 @@ def parse_backend(uri: str, folder: Path) -> Backend:
             raise BadInput(f"{text[:120]} is not the address of a folder.", next="Write %23 for # and %3F for ?.")
         return Backend(Path(url2pathname(parts.path)).absolute().as_uri(), "file")
     if parts.scheme.partition("+")[0] in DATABASE_SCHEMES and parts.hostname:
-        url = _sqlalchemy_url(text).set(password=None)
+        url = _sqlalchemy_url(text)  # URL.set() cannot take a password away
+        url = url.create(url.drivername, url.username, None, url.host, url.port, url.database, url.query)
         return Backend(url.render_as_string(hide_password=False), "database")
     raise _unknown_backend_error(text, parts.scheme)
 

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
 
+from lib.backends import file_store
 from lib.backends.backend import Backend
 from lib.backends.file_store import damaged_folders
 from lib.backends.mlflow_client import client
@@ -34,7 +35,8 @@ def sound_store(tmp_path_factory):
 
 
 @pytest.fixture
-def store(sound_store, tmp_path):
+def store(sound_store, tmp_path, monkeypatch):
+    monkeypatch.setattr(file_store, "_STORES", {})  # else every later command of this process would name what is damaged here
     shutil.copytree(sound_store, tmp_path / "mlruns")
     return Backend((tmp_path / "mlruns").as_uri(), "file")
 
@@ -94,7 +96,7 @@ def test_a_sound_store_has_no_damage_and_a_mended_file_is_shown_again(store):
     metadata = damage(store, "run", b"") / "meta.yaml"
     (finding,) = damaged_files.check_damaged_files(store, now, print)
     assert finding.level == "problem"
-    other = next(path for path in store.folder.glob("*/*/meta.yaml") if path.stat().st_size and path != metadata)
+    other = next(path for path in metadata.parent.parent.glob("*/meta.yaml") if path.stat().st_size)
     metadata.write_text(other.read_text().replace(other.parent.name, metadata.parent.name))
     (finding,) = damaged_files.check_damaged_files(store, now, print)
     assert finding.level == "fine"

@@ -24,6 +24,7 @@ from lib.registry.register import register
 from lib.runs.artifacts.local_files import folder_of_uri
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.session import now
+from tests.support.doctor_stores import KEY
 from tests.support.ledger_stores import REASON, book_id_of, make_trained_run, make_writer
 from tests.support.run_factories import log_run, make_experiment
 
@@ -271,7 +272,7 @@ def test_the_snippet_of_a_fix_runs_as_it_is_shown_and_does_the_same(context, fix
         store.update_run(run_id, "RUNNING")
         context = replace(context, clock=lambda: now() + timedelta(days=2))
     elif fix_id == "delete_secret_tags":
-        store.set_tag(run_id, "note", "sk-" + "a1B2" * 12)
+        store.set_tag(run_id, "note", KEY)
     snippet = fix_runner.preview_fix(context, offer_fix(fix_id, **arguments)).snippets[0]
     assert snippet.language == "python"
     subprocess.run([sys.executable, "-c", snippet.text], cwd=tmp_path, check=True, capture_output=True)

@@ -145,7 +145,8 @@ def test_all_silent_runs_are_named_however_many_and_whatever_they_logged(fresh_s
     mlflow_client.log_metric(lively_id, "zeta", 1.0, timestamp=int(later.timestamp() * 1000))
     with closing(sqlite3.connect(fresh_store.path)) as db, db:
         db.executemany(
-            "insert into runs (run_uuid, experiment_id, status, start_time, lifecycle_stage) values (?, ?, 'RUNNING', 1, 'active')",
+            "insert into runs (run_uuid, experiment_id, status, start_time, lifecycle_stage, user_id)"
+            " values (?, ?, 'RUNNING', 1, 'active', 'ana')",
             [(f"{number:032x}", experiment_id) for number in range(205)],
         )
     stale_ids = {run.run_id for run in stale_runs.find_stale_runs(fresh_store, later)}

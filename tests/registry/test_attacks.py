@@ -122,7 +122,7 @@ def test_credentials_are_never_sent_to_a_host_that_a_version_names(fresh_store, 
     has_model_files(fresh_store, "wine", "1")
     server.shutdown()
     assert received_headers == []
-    assert lineage.missing == "the model's files are at a http address, which is not read from here"
+    assert lineage.missing == "the model's files are at a http address, which is not read from here; the version names no run"
 
 
 @pytest.mark.parametrize(
@@ -304,4 +304,7 @@ def test_a_model_logged_through_a_server_is_not_called_broken_on_the_bare_databa
     client(fresh_store).create_model_version("wine", "mlflow-artifacts:/0/models/m-1/artifacts")
     assert has_model_files(fresh_store, "wine", "1")
     lineage = read_lineage(fresh_store, "wine", read_snapshot(fresh_store, "wine").versions["1"])
-    assert lineage.missing == "the model's files are at a mlflow-artifacts address, which is not read from here"
+    assert (
+        lineage.missing
+        == "the model's files are at a mlflow-artifacts address, which is not read from here; the version names no run"
+    )

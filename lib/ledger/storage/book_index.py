@@ -4,6 +4,7 @@ A new index or book begins only where everything of Podium in the store is expla
 or hidden would split in two.
 """
 
+import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from lib.backends.backend import Backend
 from lib.backends.call_deadline import single_wait
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_error, unanswered_cause
+from lib.backends.registry_uri import require_one_registry
 from lib.backends.reserved_names import BOOK_MODEL_TAG, KIND_TAG, LEDGER_EXPERIMENT
 from lib.errors import Busy, explain_no_answer
 from lib.ledger.entry.timestamps import format_timestamp, parse_timestamp
@@ -76,8 +78,9 @@ def ensure_book(
     `set_aside` is given by who settles: the ids of books that are gone, and nothing unexplained holds up a new one.
 
     Raises LedgerBroken when the index was tampered with, or when one would begin while something of Podium is unexplained;
-    NotWritable when this person may not write.
+    NotWritable when this person may not write; ActionRefused while the environment names another registry than this backend's own.
     """
+    require_one_registry(os.environ, backend)
     if (index_id := find_index_id(backend)) is None:
         if set_aside is None:
             require_explained_inventory(backend)

@@ -23,13 +23,14 @@ def alarms_above_page() -> Iterator[None]:
     from lib.ui.components.head_alarms import refresh_alarms, show_known_alarms  # they need MLflow, which the gate has waited for
 
     with st.container(key="shell.alarms", gap="small"):
-        alarms = show_known_alarms()
+        result, is_fresh = show_known_alarms()
     try:
         yield
     except StopException:
-        refresh_alarms()
+        if not is_fresh:
+            refresh_alarms()
         raise
-    if refresh_alarms() != alarms:
+    if not is_fresh and refresh_alarms() != result:
         st.rerun()
 
 

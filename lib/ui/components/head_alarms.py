@@ -4,7 +4,6 @@ For a store that is another one as a whole a dialog asks once whether that is as
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 import streamlit as st
 
@@ -19,41 +18,54 @@ from lib.ui.app.session import ask_user_name, current_backend, head_memory, now,
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.reason_field import ask_reason, short_reason_kwargs
-from lib.ui.queries.registry import clear_cache, head_alarms, last_head_alarms
+from lib.ui.queries.registry import HeadCheckResult, clear_cache, head_alarms, last_head_check
 
 TITLE, DIALOG_KEY = "A record is not the one seen before", "shell.alarms.open"
+NOT_COMPARED = "The records could not be compared with what was seen here before"
 MAX_LISTED_ALARMS = 5
 
 
-def show_known_alarms() -> tuple[HeadAlarm, ...]:
-    """Draw the box with what is known, however old, and give it; nothing when all is as it was. What is not known yet is read first."""
+def show_known_alarms() -> tuple[HeadCheckResult, bool]:
+    """Draw the box with what is known, however old; nothing when all is as it was. What is not known yet is read first.
+
+    Gives what was drawn, and whether it was read just now.
+    """
     backend = _find_backend()
     if backend is None:
-        return ()
+        return HeadCheckResult(), True
     with error_boundary():
         head_memory().read(backend)  # one that cannot be read is an alarm, too
-    known_alarms = last_head_alarms(backend)
-    alarms = known_alarms[0] if known_alarms else refresh_alarms()
-    if not alarms:
+    last_check = last_head_check(backend)
+    is_fresh = not last_check
+    result = refresh_alarms() if is_fresh else last_check[0]
+    if result.failure:
+        st.caption(f":material/history: {NOT_COMPARED}. {escape(result.failure)}")
+    if not result.alarms:
         _close_dialog()
-        return alarms
-    _show_box(alarms)
+        return result, is_fresh
+    _show_box(result.alarms)
     if st.session_state.get(DIALOG_KEY):
         show_dialog = st.dialog("Is this another store?", width="medium", icon=":material/database:", on_dismiss=_close_dialog)
         show_dialog(_ask_for_acceptance)(backend)
-    return alarms
+    return result, is_fresh
 
 
-def refresh_alarms() -> tuple[HeadAlarm, ...]:
-    """Read again what is older than a minute, and give it; what was known, where the backend gives no answer. Draws nothing."""
+def refresh_alarms() -> HeadCheckResult:
+    """Compare again what was compared more than a minute ago, and give the result. Draws nothing.
+
+    Where the records cannot be read, what was known stays, with the reason. Nothing is asked again after a call that gave no answer.
+    """
     backend = _find_backend()
     if backend is None:
-        return ()
-    known_alarms = last_head_alarms(backend)
-    if not has_waited_in_vain():
-        with suppress(PodiumError):  # the page says itself what does not answer
-            known_alarms[:] = [head_alarms(backend)]
-    return known_alarms[0] if known_alarms else ()
+        return HeadCheckResult()
+    last_check = last_head_check(backend)
+    if not (last_check and has_waited_in_vain()):
+        try:
+            result = HeadCheckResult(head_alarms(backend))
+        except PodiumError as error:
+            result = HeadCheckResult(last_check[0].alarms if last_check else (), error.what)
+        last_check[:] = [result]
+    return last_check[0]
 
 
 def _find_backend() -> Backend | None:

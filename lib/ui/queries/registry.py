@@ -112,6 +112,14 @@ def has_unexplained_record(backend: Backend) -> bool:
     return bool(find_unexplained(backend))
 
 
+@dataclass(frozen=True)
+class HeadCheckResult:
+    """The alarms known last, and why the latest comparison gave none; empty where it came to its end."""
+
+    alarms: tuple[HeadAlarm, ...] = ()
+    failure: str = ""
+
+
 @st.cache_data(ttl="1min", max_entries=64, show_spinner=False)
 def head_alarms(backend: Backend) -> tuple[HeadAlarm, ...]:
     """The records that are not the ones this Podium saw before. Remembers those that are; reads all books, at most once a minute.
@@ -122,13 +130,13 @@ def head_alarms(backend: Backend) -> tuple[HeadAlarm, ...]:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def last_head_alarms(backend: Backend) -> list[tuple[HeadAlarm, ...]]:
-    """What `head_alarms` gave last, however long ago, for all sessions: one value, or none yet. To be filled by whoever asks."""
+def last_head_check(backend: Backend) -> list[HeadCheckResult]:
+    """What came of the last comparison, however long ago, for all sessions: one value, or none yet. To be filled by whoever asks."""
     return []
 
 
 def clear_cache() -> None:
     """Read models and records again: something was changed."""
     queries = (model_names, load_model_status, cached_rollback_target, load_registry, has_unexplained_record)
-    for query in (*queries, head_alarms, last_head_alarms):
+    for query in (*queries, head_alarms, last_head_check):
         query.clear()

@@ -9,7 +9,7 @@ from lib.backends.mlflow_client import client
 from lib.errors import Unreachable
 from lib.registry import head_watch
 from lib.registry.promote import MoveRequest, move_version
-from lib.ui.components.head_alarms import TITLE
+from lib.ui.components.head_alarms import NOT_COMPARED, TITLE
 from lib.ui.queries import registry
 from lib.ui.queries.registry import clear_cache
 from tests.support.ledger_stores import REASON, book_id_of, clear_book_cache, make_registered_model, make_writer
@@ -46,6 +46,10 @@ def cut_last_entry(backend, model="wine"):
     client(backend).set_registered_model_tag(model, "podium.book", book_id)
     clear_book_cache()
     clear_cache()
+
+
+def not_compared_notes(page):
+    return [caption.value for caption in page.caption if NOT_COMPARED in caption.value]
 
 
 def exchange_store(backend, empty_database):
@@ -110,24 +114,29 @@ def test_another_store_is_asked_about_once_with_a_name_and_a_reason(app, recorde
     assert "another store" in text
     click_button(page, "shell.alarms.accept")
     page.text_area(key="shell.alarms.reason").input("too short")
-    page.text_input(key="session.name").input("ana")
-    click_button(page, "shell.alarms.confirm")
-    assert alarm_boxes(page)
+    page.text_input(key="session.name").input("ana").run()
+    assert page.button(key="shell.alarms.confirm").disabled
     page.text_area(key="shell.alarms.reason").input("We started over with an empty database.")
     click_button(page, "shell.alarms.confirm")
     assert alarm_boxes(page) == []
     assert alarm_boxes(app("overview", recorded)) == []
 
 
-def test_a_backend_that_does_not_answer_is_not_asked(app, recorded, monkeypatch):
+def test_where_the_records_cannot_be_read_every_page_says_that_they_were_not_compared(app, recorded, monkeypatch):
     def fail(*_):
         raise Unreachable("No answer.")
 
-    monkeypatch.setattr(registry, "find_head_alarms", fail)
-    clear_cache()
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "find_head_alarms", fail)
+        clear_cache()
+        for name in PAGES:
+            page = app(name, recorded)
+            assert alarm_boxes(page) == []
+            assert not page.exception
+            (note,) = not_compared_notes(page)
+            assert "No answer" in note
     page = app("settings", recorded)
-    assert alarm_boxes(page) == []
-    assert not page.exception
+    assert not_compared_notes(page) == []
 
 
 def test_an_alarm_stays_while_the_backend_does_not_answer(app, recorded, monkeypatch):
@@ -139,7 +148,9 @@ def test_an_alarm_stays_while_the_backend_does_not_answer(app, recorded, monkeyp
 
     monkeypatch.setattr(registry, "find_head_alarms", fail)
     registry.head_alarms.clear()
-    assert len(alarm_boxes(app("settings", recorded))) == 1
+    page = app("settings", recorded)
+    assert len(alarm_boxes(page)) == 1
+    assert len(not_compared_notes(page)) == 1
 
 
 def test_a_page_that_ends_early_has_the_box_too(app, recorded):

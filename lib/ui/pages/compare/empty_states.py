@@ -5,7 +5,7 @@ from typing import Literal
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.errors import PodiumError
+from lib.errors import NoAnswer, PodiumError
 from lib.runs.reading.traces import has_traces
 from lib.ui.app.page_links import switch_page
 from lib.ui.components.formatting import escape
@@ -48,9 +48,11 @@ def show_no_run(backend: Backend, view: ViewState) -> None:
 
 @st.cache_data(ttl="1min", max_entries=64, show_spinner=False)
 def _holds_traces(backend: Backend, experiment_ids: tuple[str, ...]) -> bool:
-    """False also where the backend cannot say."""
+    """False also on a backend that knows no traces. Raises NoAnswer."""
     try:
         return has_traces(backend, experiment_ids)
+    except NoAnswer:
+        raise
     except PodiumError:
         return False
 
