@@ -151,6 +151,8 @@ def _evidence_sentences(holder: Holder) -> list[str]:
 def _proof_sentences(holder: Holder, zone: str) -> str:
     positions = _join_with_and([str(position) for position in holder.entry_positions])
     ending = "y" if len(holder.entry_positions) == 1 else "ies"
+    if not holder.entry_positions:
+        return "No entry of the model's record in Podium tells of it."
     sentence = f"This rests on entr{ending} {positions} of the model's record in Podium"
     if holder.import_body is None:
         return f"{sentence}{_NAME_CAVEATS.get(holder.name_status, '')}."

@@ -114,10 +114,10 @@ def choose_axes(table: RunTable, color_column: str = "") -> AxisSelection:
     params = varying_params(table)
     excluded_columns = [name for name in params if _has_too_many_categories(column_values(table, name))]
     usable_params = [name for name in params if name not in excluded_columns]
-    metrics = [name for name in metric_columns(table) if name != color_column and _count_distinct(column_values(table, name)) > 1]
-    if run_metrics := [name for name in metrics if not name.startswith(METRIC_PREFIX + SYSTEM_PREFIX)]:
-        excluded_columns += [name for name in metrics if name not in run_metrics]
-        metrics = run_metrics
+    varying_metrics = [name for name in metric_columns(table) if _count_distinct(column_values(table, name)) > 1]
+    run_metrics = [name for name in varying_metrics if not name.startswith(METRIC_PREFIX + SYSTEM_PREFIX)]
+    metrics = [name for name in run_metrics or varying_metrics if name != color_column]
+    excluded_columns += [name for name in varying_metrics if name not in (*metrics, color_column)]
     color_names = [color_column] if color_column and can_be_axis(column_values(table, color_column)) else []
     chosen_names = _take_params_and_metrics(usable_params, metrics, MAX_AXES - len(color_names))
     omitted_names = [name for name in usable_params + metrics if name not in chosen_names]

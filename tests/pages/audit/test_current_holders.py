@@ -14,7 +14,7 @@ from lib.cli import podium
 from lib.errors import NotWritable
 from lib.ledger.entry.vocabulary import make_reason
 from lib.ledger.packet.verify import verify_packet
-from lib.ledger.queries.time_query import TimeQuery
+from lib.ledger.queries.time_query import TimeQuery, parse_time_query
 from lib.registry.audit_queries import AsOfQuery
 from lib.registry.packet_builder import build_as_of_packet, build_decision_packet
 from lib.registry.promote import MoveRequest, move_version
@@ -234,10 +234,15 @@ def test_a_reader_gets_the_same_answer_from_page_command_and_packet_about_a_move
     page = app("audit", fresh_store)
     headline = (*page.header, *page.subheader)
     result = CliRunner().invoke(podium, ["asof", "wine", "--at", f"{datetime.now(UTC):%Y-%m-%d}", "--backend", fresh_store.uri])
-    query = AsOfQuery("production", TimeQuery(datetime.now(UTC).replace(hour=0, minute=0)), datetime.now(UTC))
+    query = AsOfQuery(
+        "production", parse_time_query(f"{datetime.now(UTC):%Y-%m-%d}", datetime.now(UTC), "UTC"), datetime.now(UTC)
+    )
     assert result.exit_code == 0, result.output
     assert "moved outside Podium" in result.stdout
-    assert any("moved outside Podium" in code.value for code in page.code), [title.value for title in headline]
+    (text,) = [code.value for code in page.code if "Production of wine was held in turn" in code.value]
+    assert "then unknown until" in text
+    assert "then unknown until" in str([title.value for title in headline])
+    assert text.partition("then unknown until")[0] in result.stdout
     packet = json.dumps(build_as_of_packet(make_writer(fresh_store), "wine", query).model_dump(mode="json"))
-    assert "moved outside Podium" in packet
+    assert "then unknown until" in packet
     assert read_book_state(fresh_store, "wine").book.entries[-1].body.type == "APPLIED"

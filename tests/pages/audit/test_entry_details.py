@@ -74,8 +74,8 @@ def test_a_correction_is_previewed_recorded_and_shown_beside_what_is_struck_thro
     assert "Seventeen of eighteen" in table_facts(page)[":gray[Reason now]"]
     page.text_area(key="audit.correct.why").set_value("too short").run()
     page.text_input(key="session.name").set_value("ben").run()
-    page.button(key="audit.correct.confirm").click().run()
-    assert "The reason has 9 characters" in page_text(page).replace("&#46;", ".")
+    assert page.button(key="audit.correct.confirm").disabled
+    assert "11 more characters needed" in page_text(page).replace("\u00a0", " ")
     page.text_area(key="audit.correct.why").set_value(CORRECTION_REASON).run()
     page.button(key="audit.correct.confirm").click().run()
     assert not page.exception

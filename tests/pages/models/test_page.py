@@ -40,6 +40,7 @@ def test_moving_to_production_needs_a_reason_and_the_version_typed(app, fresh_st
     assert "15 more characters needed" in page_text(page).replace("\u00a0", " ")
     assert page.button(key="models.confirm").disabled
     assert read_book_state(fresh_store, "wine").intents == ()
+    page.text_area(key="models.reason").set_value(REASON.text).run()
     confirm_move(page)
     assert not page.exception
     assert "v1 is in Production" in page_text(page)

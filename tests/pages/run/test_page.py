@@ -69,7 +69,7 @@ def test_a_run_is_shown_whole(app, fresh_store, run_id):
     text = table_text(page)
     for part in ("accuracy ↑", "0.9444", "wine", "testing", "8b3ea1f1", "train&#46;py", "ana", "c5a0e12f90aa"):
         assert part in text, part
-    assert "Looked *fine*" in [element.value for element in page.text]
+    assert "Looked *fine*" in [element.value for element in page.markdown]
     assert run_id in [element.value for element in page.code]
     assert "Compare with its siblings" in button_labels(page)
 
@@ -143,7 +143,7 @@ def test_thinning_keeps_ends_and_extremes():
     assert {9.0, -1.0} <= set(short_history.values)
     assert len(short_history.values) <= 50
     assert MetricHistory((), ()).downsample(50) == MetricHistory((), ())
-    assert [best_value(name, history) for name in ("accuracy", "loss", "epochs")] == [9.0, -1.0, None]
+    assert [best_value(history, direction) for direction in ("more", "less", "neither")] == [9.0, -1.0, None]
 
 
 def test_more_metrics_than_are_read_are_shown_and_it_says_so(app, fresh_store, experiment, monkeypatch):

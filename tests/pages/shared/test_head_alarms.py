@@ -116,7 +116,7 @@ def test_another_store_is_asked_about_once_with_a_name_and_a_reason(app, recorde
     page.text_area(key="shell.alarms.reason").input("too short")
     page.text_input(key="session.name").input("ana").run()
     assert page.button(key="shell.alarms.confirm").disabled
-    page.text_area(key="shell.alarms.reason").input("We started over with an empty database.")
+    page.text_area(key="shell.alarms.reason").input("We started over with an empty database.").run()
     click_button(page, "shell.alarms.confirm")
     assert alarm_boxes(page) == []
     assert alarm_boxes(app("overview", recorded)) == []

@@ -132,4 +132,4 @@ def test_a_page_ends_whatever_fails_and_says_so(app, mlflow_server, proxy_of, mo
         proxy.fail(kind, endpoint)
         page = app(name, backend, **query)
         assert silence_in(page) or endpoint in OPTIONAL or (name, endpoint) == ("doctor", PROBED_BY_DOCTOR), endpoint
-        assert proxy.requests.count(endpoint) < 10, endpoint
+        assert proxy.requests.count(endpoint) < 12, endpoint  # each part of a page asks once, and once more
