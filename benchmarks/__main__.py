@@ -152,7 +152,7 @@ def render_page(figures: Sequence[Figure]) -> str:
     facts = describe_machine()
     return (
         "# Benchmarks\n\n"
-        f"Measured by `make bench` on {time.strftime('%-d %B %Y', time.gmtime())} with Python {facts['python']}, MLflow {facts['mlflow']}, "
+        f"Measured by `make bench` on {time.gmtime().tm_mday} {time.strftime('%B %Y', time.gmtime())} with Python {facts['python']}, MLflow {facts['mlflow']}, "
         f"SQLite {facts['sqlite']}, {facts['cores']} cores.\n"
         "Each line compares within the same minutes; only the ratios say something. Stores hold 15 metrics, 15 parameters and 9 tags\n"
         "per run. Reading a local file is counted in processor seconds, everything else in seconds on the wall.\n\n"

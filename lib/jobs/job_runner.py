@@ -48,7 +48,7 @@ def _wait_for_turn(folder: Path) -> None:
     limit = int(json.loads((folder / "spec.json").read_text(encoding="utf-8"))["limit"])
     while True:
         _raise_if_cancelled(folder)
-        with FileLock(folder.parent / "turn.lock"):
+        with FileLock(folder.parent / "turn.lock", mode=0o600):
             if _count_jobs_ahead(folder) < limit:
                 job_folder.write_status(folder, state="running", started=_now())
                 return
