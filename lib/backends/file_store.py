@@ -55,7 +55,7 @@ class _DamageLog:
         return damaged
 
     def leaves_out(self, folder: str | Path) -> bool:
-        return Path(folder) in getattr(self.thread, "damaged", ())
+        return Path(folder) in (getattr(self.thread, "damaged", None) or ())
 
     @contextmanager
     def searching(self, kind: str) -> Iterator[dict[Path, DamagedFolder]]:

@@ -226,7 +226,7 @@ def test_anywhere_along_its_line_the_pointer_reads_out_a_run(window, podium, fre
     (wine, _), _ = two_experiments
     driver = window(podium(fresh_store)).open(f"/compare?experiment={wine}")
     areas = driver.page.locator(".st-key-compare-chart svg.marks g.mark-area path")
-    expect(areas).to_have_count(4)
+    expect(areas).to_have_count(4, timeout=20_000)
     point_script = """path => {
       const spot = path.getPointAtLength(path.getTotalLength() * 0.08), to = path.getScreenCTM();
       return [spot.x * to.a + to.e, spot.y * to.d + to.f];
