@@ -139,7 +139,7 @@ def _follow_hash(page: Page, address: str) -> None:
 
 
 def _show_selected_only(page: Page) -> None:
-    page.get_by_text("Only the picked runs").click()
+    page.get_by_text("Picked runs only").click()
 
 
 def _tick_all(page: Page, first: str) -> None:

@@ -88,7 +88,7 @@ def test_what_is_folded_away_keeps_up_with_a_view_that_was_opened_meanwhile(wind
     close_popover(driver)
     body = open_popover(driver, "Columns")
     assert [text.split(" ")[0] for text in selected_options(body, "Columns")] == ["trees", "status"]
-    assert selected_options(body, "Stay at the left") == ["status (fact)"]
+    assert selected_options(body, "Pin on the left") == ["status (fact)"]
     close_popover(driver)
     assert sorted(selected_options(open_popover(driver, "More"), "Experiments")) == ["cancer", "wine"]
     close_popover(driver)

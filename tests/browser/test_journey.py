@@ -60,7 +60,7 @@ def test_from_an_empty_store_to_a_promoted_model_with_a_record_and_back(window, 
         driver.settle()
         expect(page.get_by_text("18 held-out rows").first).to_be_visible()
 
-        driver.click("Register the best")
+        driver.click("Register best run")
         expect(page).to_have_url(re.compile("/models"))
         confirm_registration(driver, "wine-forest", is_new=True)
         expect(page.get_by_test_id("stAlert").first).to_contain_text("Entry 2 recorded")

@@ -88,7 +88,7 @@ def test_whole_files_and_unchanged_lines_are_a_switch_away_and_stay_in_the_link(
 
 def test_the_same_file_is_shown_once(app, fresh_store, forests):
     page = open_plot(app, fresh_store, forests[0], "Artifacts", path="same.txt", pick=forests[1])
-    assert "The same in A, B and C, byte for byte." in page_text(page)
+    assert "Identical in A, B and C, byte for byte." in page_text(page)
     assert [code.value for code in page.code].count("always") == 1
 
 
@@ -103,7 +103,7 @@ def test_files_of_models_are_compared_by_the_models_name(app, fresh_store, fores
 def test_a_file_that_only_one_has_is_listed_and_a_wrong_path_is_told(app, fresh_store, forests):
     page = open_plot(app, fresh_store, forests[0], "Artifacts", path="../../mlflow.db", pick=forests[1])
     assert any("only&#46;txt" in str(table.value.values) for table in page.table)
-    assert "is not a file that two of these runs have" in page_text(page)
+    assert "No two of these runs have the file" in page_text(page)
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -112,9 +112,9 @@ def test_artifacts_and_differences_say_what_they_need(app, fresh_store, number):
     for n in range(number + 1):
         log_run(fresh_store, experiment, f"r{n}", model=False)
     page = open_plot(app, fresh_store, experiment, "Artifacts")
-    assert ("Pick two runs" if not number else "No file in common") in page_text(page)
+    assert ("Pick two runs" if not number else "No common file") in page_text(page)
     page = open_plot(app, fresh_store, experiment, "Differences")
-    assert ("Two runs are needed" if not number else "Nothing differs") in page_text(page)
+    assert ("Two runs are needed" if not number else "The picked runs do not differ") in page_text(page)
 
 
 def test_files_that_cannot_be_reached_are_told_for_that_run_only(app, fresh_store, forests):

@@ -46,7 +46,7 @@ def test_each_option_goes_into_the_address_and_comes_back(app, fresh_store, nets
         ["metrics.loss"],
         ["band"],
     ]
-    assert "The faint lines are as logged." in page_text(page)
+    assert "Faint lines: values as logged." in page_text(page)
     second_page = open_curves(app, fresh_store, nets[0], along="relative", smooth="0.60", log="metrics.loss", mark="band")
     assert second_page.slider(key="compare.smooth").value == 0.6
     kinds = [layer["mark"]["type"] for layer in chart_spec(second_page)["layer"]]
@@ -66,8 +66,8 @@ def test_an_odd_address_falls_back_quietly(app, fresh_store, nets, odd):
 
 def test_a_metric_logged_once_says_so_and_leads_to_one_with_a_history(app, fresh_store, nets):
     page = open_curves(app, fresh_store, nets[0], y="metrics.accuracy")
-    assert "Each run logged this metric once: nothing to draw as a curve" in page_text(page)
-    assert "With a history: loss." in page_text(page)
+    assert "No curve: each run logged this metric only once" in page_text(page)
+    assert "Metrics with a history: loss." in page_text(page)
     page.button(key="compare.curve_other").click().run()
     assert query_values(page, "y") == ["metrics.loss"]
     assert len(page.get("vega_lite_chart")) == 1
@@ -77,8 +77,8 @@ def test_no_metric_with_a_history_says_what_is_needed(app, fresh_store):
     experiment, bare = (make_experiment(fresh_store, name) for name in ("once", "bare"))
     log_points(fresh_store, [("accuracy", 0.5, 0, 0)], experiment)
     log_points(fresh_store, [], bare)
-    assert "Log it with a step" in page_text(open_curves(app, fresh_store, experiment))
-    assert "No metric to draw" in page_text(open_curves(app, fresh_store, bare))
+    assert "Log it once per step" in page_text(open_curves(app, fresh_store, experiment))
+    assert "No metric to plot" in page_text(open_curves(app, fresh_store, bare))
 
 
 def test_one_run_alone_has_a_curve(app, fresh_store):
@@ -86,14 +86,14 @@ def test_one_run_alone_has_a_curve(app, fresh_store):
     log_points(fresh_store, [("loss", 1.0, 0, 0), ("loss", math.nan, 1, 1), ("loss", 0.5, 2, 2)], experiment)
     page = open_curves(app, fresh_store, experiment)
     assert chart_alt(page) == "loss ↓ of 1 run over step"
-    assert "1\u00a0value is NaN or infinite: lines break there." in page_text(page)
+    assert "1\u00a0value is NaN or infinite and shown as a gap." in page_text(page)
 
 
 def test_values_that_have_no_place_are_told(app, fresh_store):
     experiment, negative = (make_experiment(fresh_store, name) for name in ("lost", "zero"))
     log_points(fresh_store, [("loss", math.nan, step, 0) for step in range(3)], experiment)
     log_points(fresh_store, [("gain", -1.0, step, 0) for step in range(3)], negative)
-    assert "All are NaN or infinite." in page_text(open_curves(app, fresh_store, experiment))
+    assert "All values are NaN or infinite." in page_text(open_curves(app, fresh_store, experiment))
     page = open_curves(app, fresh_store, negative, log="metrics.gain")
     assert "A log axis needs values above zero." in page_text(page)
     page.toggle(key="compare.curve_log").set_value(False).run()
@@ -119,7 +119,7 @@ def test_more_than_fifty_runs_are_capped_and_the_picked_stay(app, fresh_store):
     experiment = make_experiment(fresh_store, "many")
     ids = [log_points(fresh_store, [("loss", 1.0, 0, 0), ("loss", 0.5, 1, 1)], experiment) for _ in range(53)]
     page = open_curves(app, fresh_store, experiment, pick=[ids[0], ids[1]])
-    assert "Showing 50 of 53\u00a0runs: the picked and the first of the table that have this metric." in page_text(page)
+    assert "Showing 50 of 53\u00a0runs: picked runs, then the first in the table with this metric." in page_text(page)
     assert any(layer["mark"]["type"] == "text" for layer in chart_spec(page)["layer"])
 
 

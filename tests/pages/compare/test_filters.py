@@ -146,7 +146,7 @@ def test_a_range_is_added_changed_and_taken_away_by_its_chip(app, fresh_store, w
     assert query_values(page, "facet") == ["metrics.accuracy:0.9.."]
     assert sorted(run_names(page)) == ["forest-15", "forest-5"]
     facet_widget(page, "number_input", facet, "most").set_value(0.92).run()
-    assert "leaves nothing" in page_text(page)  # both are at 0.944
+    assert "No run matches the conditions under Refine" in page_text(page)  # both are at 0.944
     page.button(key=f"{facet_keys([facet])[facet]}.chip").click().run()
     assert query_values(page, "facet") == []
     assert len(run_names(page)) == 3
@@ -224,7 +224,7 @@ def test_a_facet_on_a_column_that_is_not_there_is_named_and_can_be_taken_away(ap
 
 def test_a_filter_and_conditions_that_leave_nothing_are_both_named_and_cleared(app, fresh_store, wine):
     page = app("compare", fresh_store, experiment=wine[0], filter="metrics.accuracy > 0.9", facet="params.trees=1")
-    assert "together with what is set under Refine leaves nothing" in page_text(page)
+    assert "and the conditions under Refine." in page_text(page)
     page.button(key="compare.clear").click().run()
     assert len(run_names(page)) == 3
     assert not {"filter", "facet"} & set(page.query_params)
@@ -244,7 +244,7 @@ def test_only_the_children_of_a_parent_are_chosen_and_let_go(app, fresh_store, s
 
 def test_a_parent_that_has_no_children_leaves_nothing_and_says_so(app, fresh_store, wine):
     page = app("compare", fresh_store, experiment=wine[0], parent=wine[1][0])
-    assert "What is set under Refine leaves nothing" in page_text(page)
+    assert "No run matches the conditions under Refine" in page_text(page)
     assert open_popover(page, "refine").selectbox(key="compare.parent").value == wine[1][0]
     page.button(key="compare.clear").click().run()
     assert len(run_names(page)) == 3
@@ -274,7 +274,7 @@ def test_the_value_of_a_metric_is_chosen_for_table_chart_and_deed(app, fresh_sto
     assert ('"domain": [0.7, 0.9]' in json.dumps(chart_spec(page))) == (stat != "min")
     page = app("compare", fresh_store, experiment=nets[0], stat=stat)
     best = (
-        "net-2: accuracy ↑ 0.1000. 2 other runs measured the same; this is the newest."
+        "net-2: accuracy ↑ 0.1000. 2 other runs reached the same value; this is the newest."
         if stat == "min"
         else "net-0: accuracy ↑ 0.9000."
     )
@@ -331,7 +331,7 @@ def test_a_filter_then_searches_in_the_backend_and_what_it_finds_is_whole(app, f
     assert query_values(page, "pick") == ids[:2]
     assert "not in this experiment" not in page_text(page)
     page = app("compare", fresh_store, experiment=experiment, filter="metrics.accuracy < 0.2")
-    assert "Showing the newest 2 that it finds; there are more." in unescaped_text(page)
+    assert "Showing the newest 2 matching runs; there are more." in unescaped_text(page)
     assert "2 of 12 runs" in unescaped_text(page)
 
 

@@ -39,7 +39,7 @@ def choose_direction(page, direction):
 
 def test_an_unknown_metric_has_no_arrow_and_no_best_run_and_registering_asks(app, fresh_store, search_by_value):
     page = app("compare", fresh_store, experiment=search_by_value[0], children="best")
-    assert "All children are shown: nobody has said which way q is better" in page_text(page)
+    assert "All children are shown because the direction of q is not set" in page_text(page)
     assert "The best q" not in chart_alt(page)
     page = click_button(page, "compare.register")
     assert page.session_state["compare.drawer.direction"]
@@ -81,4 +81,4 @@ def test_the_machines_metrics_come_last_everywhere(app, fresh_store):
     page = app("compare", fresh_store, experiment=experiment)
     assert page.selectbox(key="compare.color").options[0] == "Colour: loss"
     assert "system/" not in chart_alt(page).partition(". ")[0]
-    assert "Without an axis: system/a" in page_text(page).replace("&#47;", "/")
+    assert "Not shown: system/a" in page_text(page).replace("&#47;", "/")

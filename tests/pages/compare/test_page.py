@@ -35,7 +35,7 @@ def test_without_an_address_the_experiment_where_something_ran_last_is_shown_and
 
 def test_constants_are_folded_into_one_line_and_are_no_columns(app, fresh_store, wine):
     page = app("compare", fresh_store, experiment=wine[0])
-    assert "The same in all: seed 42 · test&#95;rows 18." in page_text(page)
+    assert "Same in all runs: seed 42 · test&#95;rows 18." in page_text(page)
     assert [column for column in page.dataframe[0].value if column.startswith("params.")] == ["params.trees"]
 
 
@@ -49,7 +49,7 @@ def test_picked_runs_of_a_link_stand_side_by_side_in_the_order_of_the_link(app, 
         ["15", "1"],
     ]
     assert ":green[better]" in str(rows)
-    assert "One run each on 18 rows: a difference of one row is no evidence yet." in page_text(page).replace("\u00a0", " ")
+    assert "One run each on 18 rows: a difference of one row is not evidence." in page_text(page).replace("\u00a0", " ")
 
 
 def test_the_best_two_are_one_click_away_and_the_click_goes_into_the_address(app, fresh_store, wine):
@@ -129,7 +129,7 @@ def test_a_scatter_draws_the_two_chosen_columns(app, fresh_store, wine):
 
 def test_an_unknown_experiment_is_named_and_the_newest_shown(app, fresh_store, wine):
     page = app("compare", fresh_store, experiment="4711", pick=["deadbeef"])
-    assert "Experiment 4711 is not on this backend" in page_text(page)
+    assert "Experiment 4711 does not exist on this backend" in page_text(page)
     assert "not in this experiment: deadbeef" in page_text(page)
     assert len(run_names(page)) == 3
 
@@ -150,15 +150,15 @@ def test_an_experiment_without_runs_points_to_launch(app, fresh_store):
 def test_a_backend_without_experiments_points_to_launch(app, fresh_store):
     client(fresh_store).delete_experiment("0")
     page = app("compare", fresh_store)
-    assert "No experiment yet" in page_text(page)
-    assert page.button(key="compare.launch").label == "Train the first forest"
+    assert "No experiments yet" in page_text(page)
+    assert page.button(key="compare.launch").label == "Launch a demo"
 
 
 def test_one_run_alone_has_nothing_to_be_compared_with(app, fresh_store):
     experiment = make_experiment(fresh_store, "single")
     log_run(fresh_store, experiment, "only", metrics={"accuracy": 0.9})
     page = app("compare", fresh_store, experiment=experiment)
-    assert "One run has nothing to compare with" in page_text(page)
+    assert "Only one run to show" in page_text(page)
     assert "Pick two runs" not in page_text(page)
     assert page.button(key="compare.launch").label == "Start a demo"
 
@@ -182,7 +182,7 @@ def test_the_best_run_goes_to_the_models_page(app, fresh_store, wine):
 def test_the_best_of_a_search_is_the_parent_that_keeps_the_model(app, fresh_store, search):
     button = app("compare", fresh_store, experiment=search[0]).button(key="compare.register")
     assert button.help.replace("&#45;", "-").startswith("grid:")
-    assert "measured by trial-2" in button.help.replace("&#45;", "-")
+    assert "measured in trial-2" in button.help.replace("&#45;", "-")
 
 
 def test_hostile_names_stay_text(app, fresh_store):
@@ -313,7 +313,7 @@ def test_an_experiment_with_traces_only_says_so(app, fresh_store):
     )
     client(fresh_store)._tracing_client.start_trace(trace)
     page = app("compare", fresh_store, experiment=experiment)
-    assert "Traces, and no run" in page_text(page)
+    assert "Traces only, no runs" in page_text(page)
     assert "Start a demo" not in [button.label for button in page.button]
 
 
@@ -322,4 +322,4 @@ def test_more_than_four_picked_runs_lead_to_all_of_them(app, fresh_store):
     ids = [log_run(fresh_store, experiment, f"r{n}", params={"n": n}, metrics={"accuracy": n / 10}) for n in range(6)]
     page = click_button(app("compare", fresh_store, experiment=experiment, pick=ids), "compare.all_differences")
     assert query_values(page, "plot") == ["Differences"]
-    assert any("What differs between 6 runs" in table.proto.alt for table in page.dataframe)
+    assert any("Differences between 6 runs" in table.proto.alt for table in page.dataframe)

@@ -91,9 +91,9 @@ def test_between_two_texts_no_run_is_in_the_range_and_the_page_says_so_and_offer
 
 def test_of_five_picked_runs_the_page_says_that_four_carry_a_mark(app, fresh_store, forests):
     page = app("compare", fresh_store, experiment=forests[0], pick=forests[1])
-    assert "The first four of 5 picked runs carry a letter." in page_text(page).replace("\u00a0", " ")
+    assert "The first four of 5 picked runs have a letter." in page_text(page).replace("\u00a0", " ")
     page = app("compare", fresh_store, experiment=forests[0], pick=forests[1][:4])
-    assert "carry a letter" not in page_text(page)
+    assert "have a letter" not in page_text(page)
 
 
 def test_a_slider_keeps_a_range_in_the_address_and_its_whole_width_lets_go(app, fresh_store, forests):
@@ -147,15 +147,16 @@ def test_the_front_is_named_drawn_and_picked(app, fresh_store, forests):
 def test_a_trend_says_where_it_goes_what_it_is_and_what_it_needs(app, fresh_store, forests):
     page = app("compare", fresh_store, experiment=forests[0], mark=["trend", "odd"], plot="Scatter", x="params.trees")
     text = page_text(page).replace("\u00a0", " ")
-    assert "Trend: accuracy rises with trees. Straight line through 5 runs with the 95% interval of its mean" in html.unescape(
-        text
+    assert (
+        "Trend: accuracy rises with trees. Straight line through 5 runs with the 95% confidence interval of the mean"
+        in html.unescape(text)
     )
     assert "fitted to the logarithm of trees" in text
     assert "Trend: accuracy rises" in page.get("vega_lite_chart")[0].proto.alt
     page = app(
         "compare", fresh_store, experiment=forests[0], mark="trend", plot="Scatter", x="params.depth", filter="params.depth = '3'"
     )
-    assert "A trend needs" in page_text(page) or "Nothing to draw" in page_text(page)
+    assert "A trend needs" in page_text(page) or "Nothing to plot" in page_text(page)
 
 
 def test_a_box_of_the_address_lists_its_runs(app, fresh_store, forests):

@@ -30,7 +30,7 @@ def open_menu(page: AppTest) -> AppTest:
 
 def test_a_view_is_saved_for_the_team_with_the_typed_name(app, fresh_store, wine):
     page = open_menu(app("compare", fresh_store, experiment=wine[0], plot="Scatter", pick=wine[1][:2]))
-    assert "No view is saved yet" in page_text(page)
+    assert "No saved views yet" in page_text(page)
     page.button(key="compare.views.save").click().run()
     page.text_input(key="compare.views.name").set_value("my forests").run()
     page.text_input(key="session.name").set_value("Ana").run()
@@ -64,7 +64,7 @@ def test_a_hostile_view_is_only_text_and_opens_as_nothing(app, fresh_store, wine
     client(fresh_store).set_experiment_tag(wine[0], "podium.view.x", "no json")
     page = open_menu(app("compare", fresh_store, experiment=wine[0]))
     assert "![x](http" not in page_text(page)
-    assert "1 tag of the experiment looks like a view, but cannot be read" in page_text(page).replace("\u00a0", " ")
+    assert "1 tag of the experiment looks like a saved view but cannot be read" in page_text(page).replace("\u00a0", " ")
     page.button(key=f"compare.views.{saved_view.key}.open").click().run()
     assert not page.exception
 
@@ -170,7 +170,7 @@ def test_a_renamed_experiment_keeps_the_view(app, fresh_store, wine):
 
 def test_an_experiment_is_deleted_and_restored(app, fresh_store, wine):
     page = open_experiment_dialog(app("compare", fresh_store, experiment=wine[0]), "Delete")
-    assert "is hidden with 3 runs" in str(page.table[-1].value.values).replace("\u00a0", " ").replace("\\xa0", " ")
+    assert "and its 3 runs are hidden" in str(page.table[-1].value.values).replace("\u00a0", " ").replace("\\xa0", " ")
     page.button(key="compare.experiments.confirm").click().run()
     assert [experiment.name for experiment in read_experiments(fresh_store)] == ["Default"]
     assert query_values(page, "experiment") == ["0"]

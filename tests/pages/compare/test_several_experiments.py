@@ -72,9 +72,9 @@ def test_alone_an_experiment_is_offered_no_colour_by_experiment(app, fresh_store
 def test_equal_runs_of_two_experiments_are_no_repeats_of_each_other(app, fresh_store, twins):
     (wine, beer), _ = twins
     page = app("compare", fresh_store, experiment=[wine, beer], plot="Groups")
-    assert "no run is repeated" in page_text(page)
+    assert "no repeated runs" in page_text(page)
     page = app("compare", fresh_store, experiment=[wine, beer], plot="Groups", by=["params.trees"])
-    assert "no run is repeated" not in page_text(page)
+    assert "no repeated runs" not in page_text(page)
     page = app("compare", fresh_store, experiment=[wine, beer], plot="Groups", by=["experiment"])
     assert len(set(page.dataframe[0].value["experiment"])) == 2
     assert "wine" in set(page.dataframe[0].value["experiment"])

@@ -36,7 +36,7 @@ def test_a_box_plot_has_a_box_for_each_group_and_says_n(app, fresh_store):
     page = app("compare", fresh_store, experiment=make_repeats(fresh_store)[0], plot="Box", by="params.depth")
     assert json.dumps(chart_spec(page)).count("n = 3") >= 3
     assert "accuracy ↑ by depth: 2 has a median of 0.6020, n = 3; 4 has" in chart_alt(page)
-    assert "With fewer than five runs, look at the points" in plain_text(page)
+    assert "In groups with fewer than five runs, look at the points" in plain_text(page)
 
 
 def test_a_box_plot_of_a_tag_in_the_order_of_the_median_is_in_the_address(app, fresh_store):
@@ -54,7 +54,7 @@ def test_a_box_plot_of_a_tag_in_the_order_of_the_median_is_in_the_address(app, f
 def test_a_box_plot_cuts_a_number_with_many_values_into_ranges_and_says_so(app, fresh_store):
     experiment_and_ids = make_repeats(fresh_store, depths=range(2, 20), seeds=range(1))
     page = app("compare", fresh_store, experiment=experiment_and_ids[0], plot="Box", by="params.depth")
-    assert "depth has too many values for a group each: each group is a range" in plain_text(page)
+    assert "depth has too many values; runs are binned into ranges" in plain_text(page)
     assert "2 to 5 has a median" in chart_alt(page)
 
 
@@ -63,21 +63,21 @@ def test_a_box_plot_with_many_groups_says_which_are_left_out(app, fresh_store):
     for n in range(15):
         log_run(fresh_store, experiment, f"r{n}", params={"p": f"p{n}"}, metrics={"m": n}, minute=n, model=False)
     page = app("compare", fresh_store, experiment=experiment, plot="Box")
-    assert "Showing 12 of 15 groups, the largest and those of picked runs: 3 runs not drawn." in plain_text(page)
+    assert "Showing 12 of 15 groups, the largest and those of picked runs; 3 runs not shown." in plain_text(page)
 
 
 def test_a_contour_says_that_it_is_interpolated_and_names_the_best(app, fresh_store):
     page = app(
         "compare", fresh_store, experiment=make_repeats(fresh_store)[0], plot="Contour", x="params.depth", y="params.trees"
     )
-    assert "Interpolated between 9 runs: between the points the surface is a guess." in plain_text(page)
+    assert "Interpolated from 9 runs; between the points the surface is an estimate." in plain_text(page)
     assert chart_alt(page) == "accuracy ↑ over depth and trees, interpolated between 9 runs; the best run is d8-s2"
 
 
 def test_a_contour_without_enough_runs_says_how_many_it_takes(app, fresh_store):
     page = app("compare", fresh_store, experiment=make_repeats(fresh_store, depths=(2, 4))[0], plot="Contour")
     assert "It takes at least 8 runs with a number in all three; here are 6." in plain_text(page)
-    assert "Columns that would do" not in plain_text(page)
+    assert "Usable columns" not in plain_text(page)
 
 
 def test_a_contour_of_columns_that_move_together_is_refused_and_says_what_would_do(app, fresh_store):
@@ -94,13 +94,15 @@ def test_a_contour_of_columns_that_move_together_is_refused_and_says_what_would_
         )
     page = app("compare", fresh_store, experiment=experiment, plot="Contour", x="params.a", y="params.b")
     assert "All runs lie on one line" in plain_text(page)
-    assert "Columns that would do: c." in plain_text(page)
+    assert "Usable columns: c." in plain_text(page)
 
 
 def test_groups_take_the_seed_for_a_repeat_and_say_who_leads(app, fresh_store):
     experiment_and_ids = make_repeats(fresh_store)
     page = app("compare", fresh_store, experiment=experiment_and_ids[0], plot="Groups", by="params.depth")
-    assert "**8** has the best mean of repeated runs: 0.9020 (0.8970 to 0.9070, n = 3). 2 groups are worse." in plain_text(page)
+    assert "**8** has the best mean among repeated runs: 0.9020 (0.8970 to 0.9070, n = 3). 2 groups are worse." in plain_text(
+        page
+    )
     table = page.dataframe[0].value
     assert table["params.depth"].tolist() == ["8", "4", "2"]
     assert table.n.tolist() == [3, 3, 3]
@@ -112,13 +114,13 @@ def test_groups_by_default_leave_the_seed_out_and_say_so(app, fresh_store):
     for n in range(6):
         log_run(fresh_store, experiment, f"r{n}", params={"p": n % 2, "seed": n}, metrics={"accuracy": n}, minute=n, model=False)
     page = app("compare", fresh_store, experiment=experiment, plot="Groups")
-    assert "Taken as repeats: seed." in plain_text(page)
+    assert "Treated as repeats: seed." in plain_text(page)
     assert "Cannot tell] it from 1 other group." in plain_text(page)
 
 
 def test_groups_without_a_repeat_say_so_and_offer_the_column_that_tells_most(app, fresh_store):
     page = app("compare", fresh_store, experiment=make_repeats(fresh_store)[0], plot="Groups", by=["params.depth", "params.seed"])
-    assert "Cannot tell: no run is repeated" in plain_text(page)
+    assert "Cannot tell: no repeated runs" in plain_text(page)
     page.button(key="compare.groups.fewer").click().run()
     assert query_values(page, "by") == ["params.depth"]
     assert "has the best mean" in plain_text(page)
@@ -142,7 +144,7 @@ def test_the_csv_of_the_groups_holds_no_formula_and_keeps_negative_numbers():
 def test_importance_names_what_the_metric_depends_on(app, fresh_store):
     experiment_and_ids = make_repeats(fresh_store, depths=range(2, 12), seeds=range(3))
     page = app("compare", fresh_store, experiment=experiment_and_ids[0], plot="Importance")
-    assert "of the differences in accuracy among runs it has not seen." in plain_text(page)
+    assert "of the variation in accuracy on unseen runs." in plain_text(page)
     assert "**depth**" in plain_text(page)
     assert chart_alt(page).startswith("Importance of parameters for accuracy ↑, explained")
 
@@ -211,8 +213,8 @@ def test_picked_runs_alone_are_drawn_or_it_is_said_what_is_lacking(app, fresh_st
     assert (
         page.get("vega_lite_chart")
         or "It takes" in plain_text(page)
-        or "A contour takes" in plain_text(page)
-        or "no run is repeated" in plain_text(page)
+        or "A contour needs" in plain_text(page)
+        or "no repeated runs" in plain_text(page)
     )
 
 
@@ -221,7 +223,7 @@ def test_one_run_has_nothing_to_compare_with(app, fresh_store, plot):
     experiment = make_experiment(fresh_store, "one")
     log_run(fresh_store, experiment, "only", params={"p": 1}, metrics={"m": 1})
     page = app("compare", fresh_store, experiment=experiment, plot=plot)
-    assert "One run has nothing to compare with" in plain_text(page)
+    assert "Only one run to show" in plain_text(page)
 
 
 def test_a_change_of_plot_keeps_what_was_chosen_where_it_means_something(app, fresh_store):
@@ -274,6 +276,6 @@ def test_groups_open_on_a_setting_that_repeats_runs_where_all_together_repeat_no
                 metrics={"accuracy": depth / 10 + rate / 1000},
             )
     page = app("compare", fresh_store, experiment=experiment, plot="Groups")
-    assert "Cannot tell: no run is repeated" not in plain_text(page)
-    assert "has the best mean of repeated runs" in plain_text(page)
+    assert "Cannot tell: no repeated runs" not in plain_text(page)
+    assert "has the best mean among repeated runs" in plain_text(page)
     assert "runs count as repeats though these differ: rate" in plain_text(page)

@@ -22,7 +22,7 @@ def test_more_lines_than_fit_are_a_sample_over_all_runs_with_the_picked_and_the_
     experiment = make_runs(fresh_store, 360)
     first = client(fresh_store).search_runs([experiment], "attributes.run_name = 'run-0'")[0].info.run_id
     page = app("compare", fresh_store, experiment=experiment, pick=[first])
-    assert "Showing a sample of 300 of 360\u00a0runs; picked ones are always in it." in page_text(page)
+    assert "Showing a sample of 300 of 360\u00a0runs; picked runs are always included." in page_text(page)
     assert chart_alt(page).startswith("Parallel coordinates of 300 of 360 runs over")
     drawn_names = {row["run"] for rows in chart_spec(page).get("datasets", {}).values() for row in rows if "run" in row}
     if drawn_names:  # some versions of Streamlit send the data apart
@@ -36,7 +36,7 @@ def test_a_scatter_without_a_point_says_what_it_takes(app, fresh_store):
     for n in range(6):
         log_run(fresh_store, experiment, f"r{n}", metrics={"a" if n % 2 else "b": float(n)}, model=False)
     page = app("compare", fresh_store, experiment=experiment, plot="Scatter", x="metrics.a", y="metrics.b")
-    assert "**No point to draw**" in page_text(page)
+    assert "**No points to draw**" in page_text(page)
     assert not page.get("vega_lite_chart")
 
 
@@ -66,14 +66,14 @@ def test_the_first_runs_are_not_called_the_best(app, fresh_store, plot):
 
 def test_conditions_that_leave_nothing_can_be_taken_away(app, fresh_store):
     page = app("compare", fresh_store, experiment=make_runs(fresh_store, 12), facet=["metrics.accuracy:5..9"])
-    assert "What is set under Refine leaves nothing." in page_text(page)
+    assert "No run matches the conditions under Refine." in page_text(page)
     page.button(key="compare.clear").click().run()
     assert query_values(page, "facet") == []
     assert "No run matches" not in page_text(page)
 
 
 def test_the_page_says_that_a_filter_judges_the_last_value(app, fresh_store):
-    note = "The filter judges the last value of a metric"
+    note = "The filter uses the last value of a metric"
     parameters = {"experiment": make_runs(fresh_store, 12), "filter": "metrics.accuracy > 0.5"}
     assert note in page_text(app("compare", fresh_store, stat="best", **parameters))
     assert note not in page_text(app("compare", fresh_store, **parameters))

@@ -1,4 +1,4 @@
-"""Which axes a plot of Compare has, in which order, logarithmic or not, and the sliders that do by keyboard what a brush does by hand."""
+"""The axes of a Compare plot: selection, order, log scale, and range sliders as the keyboard alternative to a brush."""
 
 from collections.abc import Iterable, Sequence
 
@@ -23,11 +23,11 @@ from lib.ui.pages.compare.view_state import (
 )
 
 LINEAR_PREFIX = "-"
-"""In front of a column in `log` of the address: not logarithmic, though it spans decades."""
+"""Prefix of a column in the URL's `log` parameter: keep the axis linear although its values span decades."""
 
 
 def selected_axes(view: ViewState, runs: RunTable) -> AxisSelection:
-    """The axes that the address names and these runs can fill, in its order; without any, those that differ."""
+    """Return the axes from the URL that these runs can fill, in URL order; otherwise the columns that differ."""
     drawable_names = [name for name in view.axes if has_column(runs, name) and can_be_axis(column_values(runs, name))]
     if not drawable_names:
         return choose_axes(runs, view.color)
@@ -35,19 +35,19 @@ def selected_axes(view: ViewState, runs: RunTable) -> AxisSelection:
 
 
 def short_column_labels(names: Iterable[str], max_length: int = 26) -> dict[str, str]:
-    """Columns as options are read: without their kind unless two would then read the same, long ones cut so that none do."""
+    """Return an option label per column: without its kind unless that is ambiguous, shortened so that all labels stay distinct."""
     full = unique_labels(names)
     short = short_labels(list(full.values()), max_length)
     return {name: short[text] for name, text in full.items()}
 
 
 def axis_scale(view: ViewState, name: str) -> AxisScale:
-    """How the address wants an axis; automatic when it does not say."""
+    """Return the scale that the URL requests for an axis; automatic by default."""
     return "log" if name in view.log else "linear" if LINEAR_PREFIX + name in view.log else "automatic"
 
 
 def show_axis_selector(view: ViewState, runs: RunTable, axes: Sequence[Axis]) -> None:
-    """The axes in the reader's order, and which of them are logarithmic."""
+    """Let the reader choose the axes, their order and their scales."""
     names = tuple(axis.name for axis in axes)
     options = short_column_labels(dict.fromkeys([*names, *plottable_columns(runs)]))
     with lazy_popover("compare.drawer.axes", "Axes", icon=":material/tune:", width="content") as is_open:
@@ -58,7 +58,7 @@ def show_axis_selector(view: ViewState, runs: RunTable, axes: Sequence[Axis]) ->
             list(options),
             format_func=options.__getitem__,
             max_selections=MAX_AXES,
-            help="Take one away and add it again to move it to the end. With none, the axes are those that differ.",
+            help="Remove an axis and add it again to move it to the end. Leave empty to use the columns that differ.",
             **bind_widget("axes", list(names)),
         )
         show_scale_selector(axes)
@@ -67,7 +67,7 @@ def show_axis_selector(view: ViewState, runs: RunTable, axes: Sequence[Axis]) ->
 
 
 def show_scale_selector(axes: Sequence[Axis]) -> None:
-    """Which of the axes of numbers above zero are logarithmic."""
+    """Let the reader make axes with positive numbers logarithmic."""
     scalable_axes = [
         axis
         for axis in axes
@@ -80,13 +80,13 @@ def show_scale_selector(axes: Sequence[Axis]) -> None:
 
 
 def _write_scales(selected_names: Sequence[str], names: Sequence[str]) -> None:
-    """Each axis that was offered is then said to be one or the other; the rest of the address stays."""
+    """Write an explicit scale for each offered axis into the URL; other columns keep theirs."""
     others = [text for text in view_from_url().log if text.removeprefix(LINEAR_PREFIX) not in names]
     update_url(log=(*others, *(name if name in selected_names else LINEAR_PREFIX + name for name in names)))
 
 
 def show_range_sliders(axes: Sequence[Axis]) -> None:
-    """A slider per axis. Its stops are the values that are there."""
+    """Show a range slider per axis. Its stops are the values that occur."""
     ranges_by_column = {axis_range.column: axis_range for axis_range in ranges_from_url(axes)}
     with lazy_popover(
         "compare.drawer.ranges",
@@ -96,7 +96,7 @@ def show_range_sliders(axes: Sequence[Axis]) -> None:
     ) as is_open:
         if not is_open:
             return
-        st.caption("Each slider does what a brush on its axis does.")
+        st.caption("Each slider sets the same range as a brush on its axis.")
         titles = short_column_labels(axis.name for axis in axes)
         for axis in axes:
             if len(stops := slider_stops(axis)) > 1:
@@ -105,10 +105,10 @@ def show_range_sliders(axes: Sequence[Axis]) -> None:
 
 
 def _range_slider(axis: Axis, title: str, stop_labels: Sequence[str], ends: tuple[str, str], axes: Sequence[Axis]) -> None:
-    """A slider over the values of an axis.
+    """Draw a slider over the values of an axis.
 
-    Its ends are its default, which counts when the popover opens: a slider that session_state alone calls a range is none once it is
-    gone. The key tells the values apart, since a slider keeps its ends by their place among them.
+    The ends are passed as the default, because Streamlit forgets that a slider is a range if only session_state says so and the popover
+    was closed. The key depends on the stops, because a slider stores its ends by position.
     """
     key = f"compare.range.{digest(axis.name, stop_labels)}"
     st.select_slider(escape(title), stop_labels, ends, key=key, on_change=_on_slider_change, args=(key, axis, axes), width=320)

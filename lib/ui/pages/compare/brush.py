@@ -1,7 +1,7 @@
-"""Keeps the ranges in the address and the brushes in a plot the same. What is drawn and listed by them is the plots' business.
+"""Keep the ranges in the URL and the brushes in a plot in sync. What they select is up to the plots.
 
-A plot is redrawn only when the ranges were changed by something else than its own brushes. Otherwise its text stays the same to
-the letter, so that the browser keeps the plot and a hand that is still dragging.
+A plot is redrawn only when something other than its own brushes changed the ranges. Otherwise its spec stays byte-identical, so the
+browser keeps the plot and an ongoing drag.
 """
 
 import hashlib
@@ -18,17 +18,17 @@ from lib.runs.plots.axes import Axis
 from lib.runs.plots.axis_ranges import AxisRange, brush_span, format_range, inside_mask, parse_ranges
 from lib.ui.pages.compare.view_state import update_url, view_from_url
 
-# An active brush would catch the pointer: no reading out of the points below it, no brush on a neighbouring axis.
+# An active brush would catch the pointer and block tooltips below it and brushes on neighbouring axes.
 BRUSH_CSS = "<style>.st-key-compare-chart g[class*='_brush'] > path{pointer-events:none}</style>"
 ChartSelection = Mapping[str, Any]
-"""What Streamlit reports of a chart: the name of a selection → what it holds."""
+"""A chart selection as reported by Streamlit: selection name → content."""
 BrushDecoder = Callable[[ChartSelection, ChartSelection], dict[str, AxisRange | None]]
-"""From the previous and the current selection of a chart: the columns whose range changed, with the new range or None."""
+"""Maps the previous and current chart selection to the columns whose range changed, each with its new range or None."""
 
 
 @dataclass(frozen=True)
 class BrushState:
-    """A plot as it was last redrawn: a digest of its axes, how often, its first brushes, the ranges it wrote last, its last selection."""
+    """State of the last redraw: axes digest, redraw count, initial brushes, ranges last written to the URL, last selection."""
 
     axes_digest: str
     redraw_count: int
@@ -38,12 +38,12 @@ class BrushState:
 
 
 def ranges_from_url(axes: Sequence[Axis]) -> tuple[AxisRange, ...]:
-    """The ranges in the address that are on these axes."""
+    """Return the ranges in the URL that apply to these axes."""
     return parse_ranges(view_from_url().range, axes)
 
 
 def ranges_as_facets(axes: Sequence[Axis]) -> tuple[str, ...]:
-    """The ranges in the address as facets, which narrow the runs of the whole page. A range that reaches below its axis has no facet."""
+    """Return the URL ranges as facets, which filter the runs of the page. A range that extends below its axis has no facet."""
     axes_by_name = {axis.name: axis for axis in axes}
     range_facets = [_range_to_facet(axis_range, axes_by_name[axis_range.column]) for axis_range in ranges_from_url(axes)]
     return tuple(facets.format_facet(facet) for facet in range_facets if facet)
@@ -63,7 +63,7 @@ def _range_to_facet(axis_range: AxisRange, axis: Axis) -> facets.Facet | None:
 
 
 def update_ranges(changes: Mapping[str, AxisRange | None], axes: Sequence[Axis]) -> None:
-    """Write changed ranges into the address. Those of columns that are not on these axes stay as they are."""
+    """Write changed ranges to the URL. Ranges of columns that are not on these axes stay as they are."""
     ranges = {axis_range.column: axis_range for axis_range in ranges_from_url(axes)} | dict(changes)
     others = [text for text in view_from_url().range if not parse_ranges([text], axes)]
     range_texts = [format_range(axis_range) for axis_range in ranges.values() if axis_range]
@@ -71,7 +71,7 @@ def update_ranges(changes: Mapping[str, AxisRange | None], axes: Sequence[Axis])
 
 
 def brush_state(plot: str, axes: Sequence[Axis]) -> BrushState:
-    """How to draw a plot: as it is, or redrawn when its axes changed or a range came from elsewhere."""
+    """Return how to draw a plot: unchanged, or redrawn if its axes changed or a range was set elsewhere."""
     state_key, ranges = f"compare.brushes.{plot}", ranges_from_url(axes)
     axes_digest = digest([(axis.name, axis.low, axis.high, axis.is_log, axis.categories) for axis in axes])
     previous: BrushState | None = st.session_state.get(state_key)
@@ -84,7 +84,7 @@ def brush_state(plot: str, axes: Sequence[Axis]) -> BrushState:
 
 
 def on_brush_change(plot: str, key: str, axes: Sequence[Axis], decode: BrushDecoder) -> None:
-    """A brush was drawn or let go: write what it keeps into the address. Called by Streamlit before the page runs."""
+    """Write the range of a changed or cleared brush to the URL. Called by Streamlit before the page runs."""
     state_key = f"compare.brushes.{plot}"
     previous: BrushState = st.session_state[state_key]
     selection_text = json.dumps(st.session_state[key]["selection"])
@@ -95,22 +95,22 @@ def on_brush_change(plot: str, key: str, axes: Sequence[Axis], decode: BrushDeco
 
 
 def request_redraw(plot: str) -> None:
-    """Have a plot redrawn, without what was clicked in it."""
+    """Force a redraw of a plot, which also clears its click selection."""
     state_key = f"compare.brushes.{plot}"
     st.session_state[state_key] = replace(st.session_state[state_key], axes_digest="")
 
 
 def let_pointer_through() -> None:
-    """Let the pointer through a brush to what lies below."""
+    """Let pointer events pass through a brush to the marks below."""
     st.html(BRUSH_CSS)
 
 
 def digest(*values: object) -> str:
-    """A short text for what a picture is made of."""
+    """Return a short hash of the values a chart is built from."""
     return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
 
 
 @st.cache_data(max_entries=16, ttl=600, show_spinner=False)
 def cached_chart(cache_key: str, _build: Callable[[], alt.LayerChart]) -> alt.LayerChart:
-    """A chart, built once for what it is made of: Altair takes most of a second to check one with many layers."""
+    """Return a chart, built once per cache key: Altair takes most of a second to validate one with many layers."""
     return _build()

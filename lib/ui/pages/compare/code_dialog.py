@@ -1,4 +1,4 @@
-"""The code that makes what Compare shows: a dialog with a script that runs without Podium, to be read, copied and kept."""
+"""The dialog with a script that reproduces the Compare view without Podium."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,8 +28,8 @@ from lib.ui.queries.runs import ExperimentList
 
 
 def code_button(view: ViewState, experiment_list: ExperimentList, result: SearchResult) -> None:
-    """The button in the header that opens the dialog."""
-    if st.button("Code", icon=":material/code:", key="compare.code", help="The code that makes this view"):
+    """Show the header button that opens the dialog."""
+    if st.button("Code", icon=":material/code:", key="compare.code", help="Show the code that reproduces this view"):
         file_stem = "-".join(experiment.name for experiment in experiment_list.select(view.experiment)[:3])
         conditions, omitted_conditions = script_conditions(view)
         _code_dialog(
@@ -39,17 +39,19 @@ def code_button(view: ViewState, experiment_list: ExperimentList, result: Search
         )
 
 
-@st.dialog("The code that makes this", width="large", icon=":material/code:")
+@st.dialog("Code for this view", width="large", icon=":material/code:")
 def _code_dialog(code: str, name: str, omitted_conditions: Sequence[str]) -> None:
     if omitted_conditions:
         st.warning(
-            f"Not in the script, because MLflow's table of runs has no such column: {', '.join(map(escape, omitted_conditions))}.",
+            f"Not in the script, because MLflow's run table has no such column: {', '.join(map(escape, omitted_conditions))}.",
             icon=":material/info:",
         )
-    st.caption("Plain MLflow, pandas and Altair. It reads the runs anew, narrows them as this page does, and draws them plainly.")
+    st.caption(
+        "Plain MLflow, pandas and Altair: reads the runs again, applies the same filters and draws a plain version of the chart."
+    )
     st.code(code, language="python", height=460)
     st.download_button(
-        "Download the script",
+        "Download script",
         code,
         name,
         "text/x-python",
@@ -60,7 +62,7 @@ def _code_dialog(code: str, name: str, omitted_conditions: Sequence[str]) -> Non
 
 
 def script_conditions(view: ViewState) -> tuple[list[Condition], list[str]]:
-    """The facets of the view as conditions of a script, and in words those that it cannot have."""
+    """Return the facets of the view as script conditions, and descriptions of those that a script cannot express."""
     facets = parse_facets(view.facet)
     supported_facets = [facet for facet in facets if facet.column not in ("dataset", "version")]
     return [_condition(facet) for facet in supported_facets], [
@@ -80,7 +82,7 @@ def _condition(facet: Facet) -> Condition:
 def build_script_spec(
     view: ViewState, result: SearchResult, backend: Backend, conditions: Sequence[Condition] = ()
 ) -> ScriptSpec:
-    """What the page shows, as the spec of a script: gaps of the address are filled as the plots fill them."""
+    """Return the script spec of the view, with the same defaults that the plots use for missing URL parameters."""
     matching_runs = (
         subset(result.runs, [row.run_id for row in sorted_rows(view, result.runs)]) if len(result.runs) else result.runs
     )
@@ -111,7 +113,7 @@ def build_script_spec(
 
 
 def _add_plot_columns(spec: ScriptSpec, view: ViewState, runs: RunTable, backend: Backend) -> ScriptSpec:
-    """With the columns that the plot draws of these runs."""
+    """Add the columns that the plot draws for these runs."""
     column_names, metric = plottable_columns(runs), resolve_metric(view, runs)
     match view.plot:
         case "Scatter" if column_names:
@@ -130,12 +132,12 @@ def _add_plot_columns(spec: ScriptSpec, view: ViewState, runs: RunTable, backend
 
 
 def _mlflow_column_name(name: str) -> str:
-    """What MLflow's own table calls a column."""
+    """Return a column's name in MLflow's own run table."""
     return "experiment_id" if name == EXPERIMENT_COLUMN else name
 
 
 def _add_curve_runs(spec: ScriptSpec, view: ViewState, runs: RunTable, backend: Backend) -> ScriptSpec:
-    """All runs are drawn where they are few; else those that the plot chose are named."""
+    """Add the drawn run ids, unless the plot draws all runs."""
     metric, ids = plot_curves.curve_metric_and_run_ids(backend, runs, view)
     if len(ids) == len(runs) and not spec.only_selected:
         return replace(spec, y=metric, selected_run_ids=())
@@ -143,7 +145,7 @@ def _add_curve_runs(spec: ScriptSpec, view: ViewState, runs: RunTable, backend: 
 
 
 def _add_compared_runs(spec: ScriptSpec, view: ViewState, runs: RunTable, all_runs: RunTable) -> ScriptSpec:
-    """The compared runs are named, and so is the one they are compared with."""
+    """Add the ids of the compared runs and the baseline."""
     ids = comparison.runs_to_compare(all_runs, runs, view.pick, view.color)
     if not ids:
         return spec

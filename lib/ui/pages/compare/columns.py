@@ -1,4 +1,4 @@
-"""The columns of Compare's table: which ones, in which order, how each one looks, and which cells are the best of their metric."""
+"""The columns of Compare's table: selection, order, formatting, and the best cells per metric."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -29,25 +29,25 @@ from lib.ui.pages.compare.run_picker import MAX_CELL_LENGTH, distinct_cell_texts
 from lib.ui.pages.compare.view_state import ViewState, column_label
 
 IDENTITY_COLUMNS = ("started", "seconds", "status", "user", "experiment", "versions", "source", "git_commit")
-"""Columns of the identity that a reader may choose; the name always stands first."""
+"""Identity columns that a reader can choose; the name always comes first."""
 CURVE_COLUMN = "curve"
 MAX_SPARKLINE_ROWS = 500
-"""Rows up to which curves are drawn in the table: each is up to thirty numbers to be sent."""
+"""Maximum rows with sparklines: each one sends up to thirty numbers to the browser."""
 FINISHED = "FINISHED"
 MAX_COLUMNS = 60
 MAX_HIGHLIGHTED_ROWS = 500
-"""Rows up to which the best cells are marked: a style for each of more would cost more than it tells."""
+"""Maximum rows for which the best cells are highlighted: beyond that the styles cost more than they are worth."""
 
 
 def visible_columns(view: ViewState, table: RunTable) -> list[str]:
-    """The columns in their order: those of the address that are there, else those worth showing."""
+    """Return the columns in order: the existing ones from the URL, otherwise the defaults."""
     known = set(available_columns(table))
     selected_columns = [name for name in view.columns if name in known]
     return (selected_columns or _default_columns(view, table))[:MAX_COLUMNS]
 
 
 def available_columns(table: RunTable) -> list[str]:
-    """Every column there is: metrics, parameters that differ and those that do not, facts, tags that are not MLflow's own."""
+    """Return all columns: metrics, differing and constant parameters, identity columns, and tags other than MLflow's own."""
     params = [PARAM_PREFIX + str(name) for name in table.params]
     tags = [TAG_PREFIX + str(name) for name in table.tags if not str(name).startswith("mlflow.")]
     differing = varying_params(table)
@@ -62,19 +62,19 @@ def available_columns(table: RunTable) -> list[str]:
 
 
 def sortable_columns(table: RunTable) -> list[str]:
-    """What the rows can be sorted by."""
+    """Return the columns that rows can be sorted by."""
     return [*metric_columns(table), *varying_params(table), *PLAIN_COLUMNS]
 
 
 def column_label_with_kind(name: str) -> str:
-    """A column as a list of all columns names it: what it is called, and whether it is a metric, a parameter or a tag."""
+    """Return a column's label with its kind: metric, parameter, tag or fact."""
     kinds = {METRIC_PREFIX: "metric", PARAM_PREFIX: "parameter", TAG_PREFIX: "tag"}
     kind = next((label for prefix, label in kinds.items() if name.startswith(prefix)), "fact")
     return f"{column_label(name)} ({kind})"
 
 
 def _default_columns(view: ViewState, table: RunTable) -> list[str]:
-    """The metric that colours, differing parameters, the other metrics, times; status, experiment and versions if they tell something."""
+    """Return the colour metric, differing parameters, other metrics, times, and status, experiment and versions if informative."""
     special = [
         ("status", bool((table.identity.status != FINISHED).any())),
         ("experiment", table.identity.experiment.nunique() > 1),
@@ -86,7 +86,7 @@ def _default_columns(view: ViewState, table: RunTable) -> list[str]:
 
 
 def cell_values(table: RunTable, name: str, experiment_names: Mapping[str, str]) -> Any:
-    """The cells of a column, an array or a list. `experiment_names` are by id."""
+    """Return the cells of a column as an array or list. `experiment_names` maps ids to names."""
     values = column_values(table, name)
     if name.startswith(METRIC_PREFIX):
         return finite_numbers(values)
@@ -100,9 +100,9 @@ def cell_values(table: RunTable, name: str, experiment_names: Mapping[str, str])
 
 
 def sparkline_values(backend: Backend, view: ViewState, table: RunTable, run_ids: Sequence[str]) -> list[list[float]] | None:
-    """A few values of the metric that colours, per run; None when no run logged it more than once, or for a table that is too long.
+    """Return a few values of the colour metric per run; None if no run logged it more than once or the table is too long.
 
-    A server is asked only when the reader chose the column, and then for the first fifty runs: each curve costs it a request.
+    A server is queried only if the reader chose the column, and only for the first fifty runs: each curve costs a request.
     """
     is_visible = CURVE_COLUMN in view.columns or (backend.path is not None and not view.columns)
     if not is_visible or not view.color or len(run_ids) > MAX_SPARKLINE_ROWS:
@@ -119,7 +119,7 @@ def _cached_sparklines(
 
 
 def column_headings(names: Sequence[str], directions: MetricDirections) -> dict[str, str]:
-    """A heading for each column: two with the same beginning stay two, and so do a metric and a parameter of one name."""
+    """Return a distinct heading per column, even for names with a common prefix or a metric and a parameter of the same name."""
     full = {
         name: directions.title(column_label(name)) if name.startswith(METRIC_PREFIX) else column_label(name) for name in names
     }
@@ -130,7 +130,7 @@ def column_headings(names: Sequence[str], directions: MetricDirections) -> dict[
 
 
 def column_config(view: ViewState, table: RunTable, name: str, title: str) -> Any:
-    """The column's format and width under this heading."""
+    """Return the column's format and width under this heading."""
     values, pinned = column_values(table, name), name in view.pin
     if name.startswith(METRIC_PREFIX):
         return _metric_column(
@@ -141,7 +141,7 @@ def column_config(view: ViewState, table: RunTable, name: str, title: str) -> An
             "Started (UTC)", format="D MMM YYYY, HH:mm", timezone="UTC", width=140, pinned=pinned
         )
     if name == "seconds":
-        return st.column_config.NumberColumn("Took", format="%.1f s", width=70, pinned=pinned)
+        return st.column_config.NumberColumn("Duration", format="%.1f s", width=70, pinned=pinned)
     if name == "status":
         return st.column_config.MultiselectColumn("Status", width=110, pinned=pinned, **badge_column_options(RUN_STATUS_BADGES))
     return _plain_column(values, title, pinned=pinned)
@@ -166,7 +166,7 @@ def _metric_column(values: "pd.Series[float]", title: str, *, pinned: bool, bar:
 
 
 def best_rows(numbers: np.ndarray, direction: Direction) -> list[int]:
-    """The rows with the best value of a metric, NaN being none; no row where neither way is better or all are the same."""
+    """Return the rows with the best value of a metric, ignoring NaN; empty if no direction is known or all values are equal."""
     low, high = min_and_max(numbers)
     if direction == "neither" or low == high:
         return []
@@ -174,6 +174,6 @@ def best_rows(numbers: np.ndarray, direction: Direction) -> list[int]:
 
 
 def min_and_max(numbers: np.ndarray) -> tuple[float, float]:
-    """The smallest and the largest number, NaN left out; both are 0 where there is none."""
+    """Return the smallest and largest number, ignoring NaN; both are 0 if there are none."""
     real_numbers = numbers[~np.isnan(numbers)]
     return (float(real_numbers.min()), float(real_numbers.max())) if len(real_numbers) else (0.0, 0.0)

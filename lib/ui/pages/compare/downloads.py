@@ -1,7 +1,7 @@
-"""The downloads of Compare in one menu: the table as CSV and JSON, the chart as PNG and SVG.
+"""The download menu of Compare: the table as CSV and JSON, the chart as PNG and SVG.
 
-Each file is made when it is clicked, on a thread of its own, so nothing of the page may be asked for there: what a file needs is
-fixed while the page is drawn. The chart is looked up in the drawn charts at the click, because the menu is drawn before it.
+Each file is built on click, in a separate thread without access to the page, so its inputs are captured while the page is drawn.
+Only the chart is looked up on click, because the menu is drawn before it.
 """
 
 from collections.abc import Callable
@@ -24,16 +24,16 @@ NO_CHART = "This view has no chart."
 
 
 def show_download_menu(view: ViewState, experiment_list: ExperimentList, result: SearchResult) -> None:
-    """The button in the header. Begins a new record of the charts that this run of the page draws."""
+    """Show the header button. Also resets the record of the charts that this run of the page draws."""
     charts, colours, table = drawn_charts.reset_drawn_charts(), chart_colors(), result.runs
     ids = [row.run_id for row in sorted_rows(view, table)] if len(table) else []
     file_stem = "-".join(experiment.name for experiment in experiment_list.select(view.experiment)[:3])
     with st.popover("Download", icon=":material/download:"):
-        st.caption(f"The table: {format_count(len(ids), 'run')} in this order, with all columns. Times in UTC.")
+        st.caption(f"Table: {format_count(len(ids), 'run')} in this order, with all columns. Times are in UTC.")
         with st.container(horizontal=True, gap="small"):
             _download_button("CSV", lambda: as_csv(table, ids), safe_file_name(file_stem, "csv"), "text/csv")
             _download_button("JSON", lambda: as_json(table, ids), safe_file_name(file_stem, "json"), "application/json")
-        st.caption("The chart, in the colours of this page. A brush is not part of it.")
+        st.caption("Chart in the colours of this page, without brushes.")
         chart_file_stem = f"{file_stem}-{view.plot}"
         with st.container(horizontal=True, gap="small"):
             _download_button("PNG", lambda: as_png(charts, colours), safe_file_name(chart_file_stem, "png"), "image/png")
@@ -41,14 +41,14 @@ def show_download_menu(view: ViewState, experiment_list: ExperimentList, result:
 
 
 def as_png(charts: DrawnCharts, colours: ChartColors) -> bytes:
-    """The main chart as PNG; a view without one says so in the picture."""
+    """Return the main chart as PNG; a placeholder image if the view has none."""
     from lib.runs.export.chart_image import render_png
 
     return render_png(charts.main_chart or _placeholder_chart(colours), colours, FONT_FOLDER)
 
 
 def as_svg(charts: DrawnCharts, colours: ChartColors) -> str:
-    """The main chart as SVG; a view without one says so in the picture."""
+    """Return the main chart as SVG; a placeholder image if the view has none."""
     from lib.runs.export.chart_image import render_svg
 
     return render_svg(charts.main_chart or _placeholder_chart(colours), colours, FONT_FOLDER)

@@ -1,8 +1,8 @@
-"""The one place where Compare puts a chart on the page, and where the download finds it again.
+"""Draw Compare's charts and record them for the download menu.
 
 Every plot calls `draw_chart` instead of `st.altair_chart`, with the same key and `alt`: `draw_chart(chart, "compare.scatter",
-"Accuracy against…")`, or `event = draw_chart(chart, key, alt, on_select="rerun")["selection"]`. The first chart of a run is the one that
-is downloaded. A page calls `reset_drawn_charts` before it draws, so a chart of the last run is never handed out.
+"Accuracy against…")`, or `event = draw_chart(chart, key, alt, on_select="rerun")["selection"]`. The first chart of a page run is the one
+that is downloaded. A page calls `reset_drawn_charts` before drawing, so a chart of the previous run is never served.
 """
 
 from dataclasses import dataclass, field
@@ -16,27 +16,27 @@ DRAWN_CHARTS_KEY = "compare.sheet"
 
 @dataclass
 class DrawnCharts:
-    """What was drawn in this run of the page: key → chart, in the order of drawing.
+    """The charts drawn in this run of the page: key → chart, in drawing order.
 
-    It changes while the page is drawn. A download made in the header holds on to it and looks into it when it is clicked.
+    Filled while the page is drawn. A download button in the header keeps a reference and reads it on click.
     """
 
     charts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def main_chart(self) -> Any | None:
-        """The first chart that was drawn; None for a view without one."""
+        """The first chart drawn; None for a view without one."""
         return next(iter(self.charts.values()), None)
 
 
 def reset_drawn_charts() -> DrawnCharts:
-    """An empty record for the charts of this run."""
+    """Start an empty record for the charts of this page run."""
     charts = st.session_state[DRAWN_CHARTS_KEY] = DrawnCharts()
     return charts
 
 
 def draw_chart(chart: Any, key: str, alt: str, **selection: Any) -> Any:
-    """Draw an Altair chart over the width of its card and remember it. Gives what `st.altair_chart` gives: the selection."""
+    """Draw an Altair chart across its card and record it. Returns the selection, like `st.altair_chart`."""
     drawn_charts = st.session_state.get(DRAWN_CHARTS_KEY)
     if isinstance(drawn_charts, DrawnCharts):
         drawn_charts.charts[key] = chart
@@ -44,13 +44,13 @@ def draw_chart(chart: Any, key: str, alt: str, **selection: Any) -> Any:
 
 
 class _UnvalidatedChart(alt.LayerChart):
-    """A chart that is drawn as it was built: Altair holds one against its whole grammar each time, half of what a click costs.
+    """A chart that skips Altair's schema validation on each draw, which takes half the time of a click.
 
-    The tests of every plot do that.
+    The tests validate every plot instead.
     """
 
     def to_dict(self, validate: bool = True, **kwargs: Any) -> dict[str, Any]:  # noqa: FBT001, FBT002 - Altair's own
-        """The chart as Vega-Lite, unchecked."""
+        """Return the chart as Vega-Lite without validation."""
         return super().to_dict(validate=False, **kwargs)
 
 

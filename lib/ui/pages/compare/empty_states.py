@@ -1,4 +1,4 @@
-"""What Compare shows when there is nothing to compare: why, and the next step as a button."""
+"""Empty states of Compare: why there is nothing to show, and a button for the next step."""
 
 from typing import Literal
 
@@ -17,38 +17,38 @@ from lib.ui.queries.runs import ExperimentList
 
 
 def show_no_experiment() -> None:
-    """The backend has no experiment yet."""
-    with page_header("Compare", "No experiment yet"):
+    """Show that the backend has no experiment yet."""
+    with page_header("Compare", "No experiments yet"):
         pass
     with card():
-        show_empty_state("science", "No experiment yet", "An experiment is made by the first run that asks for it.")
-        launch_button("Train the first forest")
+        show_empty_state("science", "No experiments yet", "Your first run creates an experiment.")
+        launch_button("Launch a demo")
 
 
 def show_no_run(backend: Backend, view: ViewState) -> None:
-    """The experiment is there, but nothing ran in it, or nothing of it was deleted, or it holds traces only."""
+    """Show why the experiment has no run to list: none logged, none deleted, or traces only."""
     if view.state == "deleted":
         with card():
-            show_empty_state("delete", "No deleted run", "Nothing in this experiment was deleted.")
-            _clear_button("Show the active runs", state="")
+            show_empty_state("delete", "No deleted runs", "No run in this experiment was deleted.")
+            _clear_button("Show active runs", state="")
         return
     if _holds_traces(backend, view.experiment):
         with card():
             show_empty_state(
                 "account_tree",
-                "Traces, and no run",
-                "This experiment holds traces only: MLflow's own page of the experiment shows them. Podium compares runs.",
+                "Traces only, no runs",
+                "This experiment contains only traces. Podium compares runs; view traces in the MLflow UI.",
             )
             st.space("small")
         return
     with card():
-        show_empty_state("play_circle", "No run yet", "Start a demo, or log a run from your own script, then read again.")
+        show_empty_state("play_circle", "No runs yet", "Start a demo, or log a run from your own script and refresh.")
         launch_button("Start a demo")
 
 
 @st.cache_data(ttl="1min", max_entries=64, show_spinner=False)
 def _holds_traces(backend: Backend, experiment_ids: tuple[str, ...]) -> bool:
-    """False also on a backend that knows no traces. Raises NoAnswer."""
+    """Return whether the experiments contain traces; False if the backend does not support traces. Raises NoAnswer."""
     try:
         return has_traces(backend, experiment_ids)
     except NoAnswer:
@@ -58,17 +58,17 @@ def _holds_traces(backend: Backend, experiment_ids: tuple[str, ...]) -> bool:
 
 
 def show_no_match(view: ViewState) -> None:
-    """The filter, or what stands under Refine, leaves no run."""
-    reasons = [f"The filter {escape(view.filter)}"] * bool(view.filter) + ["what is set under Refine"] * bool(
+    """Show that the filter, or the conditions under Refine, match no run."""
+    reasons = [f"the filter {escape(view.filter)}"] * bool(view.filter) + ["the conditions under Refine"] * bool(
         count_conditions(view)
     )
-    subject = " together with ".join(reasons)
+    subject = " and ".join(reasons)
     with card():
-        show_empty_state("search_off", "No run matches", f"{subject[:1].upper()}{subject[1:]} leaves nothing.")
+        show_empty_state("search_off", "No matching runs", f"No run matches {subject}.")
         if count_conditions(view):
             _clear_button("Clear all conditions", filter="", facet=(), since="", until="", parent="", children="")
         else:
-            _clear_button("Clear the filter", filter="")
+            _clear_button("Clear filter", filter="")
 
 
 def _clear_button(label: str, **changes: object) -> None:
@@ -78,7 +78,7 @@ def _clear_button(label: str, **changes: object) -> None:
 
 
 def launch_button(label: str, kind: Literal["primary", "secondary"] = "primary") -> None:
-    """The button that leads to where runs come from."""
+    """Show the button that opens the Launch page."""
     with st.container(horizontal_alignment="center"):
         if st.button(label, type=kind, icon=":material/play_arrow:", key="compare.launch"):
             switch_page("launch")
@@ -86,22 +86,22 @@ def launch_button(label: str, kind: Literal["primary", "secondary"] = "primary")
 
 
 def show_missing_experiments(requested_view: ViewState, view: ViewState, experiment_list: ExperimentList) -> None:
-    """Name what a link asked for and this backend does not have."""
+    """List the experiments in the link that this backend does not have."""
     experiments = experiment_list.select(view.experiment)
     missing = [experiment_id for experiment_id in requested_view.experiment if experiment_id not in view.experiment]
     if missing and experiments:
         names = ", ".join(escape(experiment.name) for experiment in experiments)
         st.info(
-            f"Experiment {', '.join(map(escape, missing))} is not on this backend, or was deleted. Showing {names}"
+            f"Experiment {', '.join(map(escape, missing))} does not exist on this backend or was deleted. Showing {names}"
             f"{'' if set(requested_view.experiment) & set(view.experiment) else ' instead'}.",
             icon=":material/info:",
         )
 
 
 def show_missing_runs(requested_view: ViewState, result: SearchResult) -> None:
-    """Name the picked runs that are not in this experiment."""
+    """List the picked runs that are not in this experiment."""
     missing = [run_id for run_id in requested_view.pick if run_id not in result.all_runs.identity.index]
     if missing:
         names = ", ".join(escape(run_id[:12]) for run_id in missing[:5])
         more_text = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        st.markdown(f":small[:orange[:material/info: Picked in this link, but not in this experiment: {names}{more_text}.]]")
+        st.markdown(f":small[:orange[:material/info: Picked in the link but not in this experiment: {names}{more_text}.]]")

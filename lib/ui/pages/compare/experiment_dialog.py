@@ -1,4 +1,4 @@
-"""Experiments from Compare: one dialog to create, rename, delete (softly) and restore them."""
+"""Compare's experiment dialog: create, rename, soft-delete and restore experiments."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,12 +21,12 @@ from lib.ui.queries.runs import ExperimentList, clear_run_caches
 
 DIALOG_KEY, HELD_VERSIONS_KEY = "compare.experiments.open", "compare.experiments.seen"
 POPOVER_KEY = "compare.drawer.more"
-"""The popover of the toolbar that holds the button."""
+"""The toolbar popover that contains the button."""
 CREATE, RENAME, DELETE, RESTORE = ACTIONS = ("Create", "Rename", "Delete", "Restore")
 
 
 def experiments_button() -> None:
-    """The button that opens the dialog; it may stand beside the picker."""
+    """Show the button that opens the dialog."""
     st.button(
         "Experiments",
         icon=":material/science:",
@@ -38,7 +38,7 @@ def experiments_button() -> None:
 
 
 def show_experiment_dialog(view: ViewState, experiment_list: ExperimentList) -> None:
-    """Draw the dialog when it was opened."""
+    """Draw the dialog if it is open."""
     if DIALOG_KEY in st.session_state:
         dialog = st.dialog("Experiments", width="medium", icon=":material/science:", on_dismiss=_close_dialog)
         dialog(_dialog_body)(
@@ -47,7 +47,7 @@ def show_experiment_dialog(view: ViewState, experiment_list: ExperimentList) -> 
 
 
 def _open_dialog() -> None:
-    """The popover that the button stands in closes with it: it would lie over the dialog."""
+    """Open the dialog and close the button's popover, which would otherwise cover it."""
     st.session_state[POPOVER_KEY] = False
     st.session_state[DIALOG_KEY] = True
 
@@ -58,7 +58,7 @@ def _close_dialog() -> None:
 
 def _dialog_body(current_experiments: Sequence[Experiment], all_experiments: Sequence[Experiment]) -> None:
     action = st.segmented_control(
-        "What", ACTIONS, default=CREATE, required=True, label_visibility="collapsed", key="compare.experiments.deed"
+        "Action", ACTIONS, default=CREATE, required=True, label_visibility="collapsed", key="compare.experiments.deed"
     )
     with error_boundary():
         if action == CREATE:
@@ -88,8 +88,8 @@ def _create_form() -> None:
     name = st.text_input(
         "Name", key="compare.experiments.new", max_chars=experiment_changes.MAX_NAME_LENGTH, placeholder="card-fraud"
     )
-    location_note = " Its artifacts lie beside the database." if current_backend().path else ""
-    _show_steps(f"An empty experiment is made.{location_note} Nothing else changes.")
+    location_note = " Its artifacts are stored next to the database." if current_backend().path else ""
+    _show_steps(f"An empty experiment is created.{location_note} Nothing else changes.")
     if _confirm_buttons(CREATE):
         try:
             experiment_id = experiment_changes.create(current_backend(), name)
@@ -107,8 +107,8 @@ def _rename_form(experiment: Experiment) -> None:
         max_chars=experiment_changes.MAX_NAME_LENGTH,
     )
     _show_steps(
-        "The name changes, for everyone. Runs, id and links stay.",
-        "A script that names the experiment makes a new one under the old name.",
+        "The name changes for everyone. Runs, id and links stay the same.",
+        "A script that still uses the old name creates a new experiment.",
     )
     if _confirm_buttons(RENAME):
         try:
@@ -125,8 +125,8 @@ def _delete_form(experiment: Experiment) -> None:
         contents = experiment_changes.read_experiment_contents(current_backend(), experiment.experiment_id, runs_in_use)
     run_count_text = f"{'' if contents.is_exact else 'more than '}{format_count(contents.run_count, 'run')}"
     _show_steps(
-        f"{escape(experiment.name)} is hidden with {run_count_text}. Metrics and files stay, and Restore brings them back.",
-        "Its name stays taken. Scripts that log into it by its name fail until it is restored.",
+        f"{escape(experiment.name)} and its {run_count_text} are hidden. Metrics and files are kept, and Restore brings them back.",
+        "The name stays reserved. Scripts that log to it by name fail until it is restored.",
     )
     confirmed_versions = _confirm_held_versions(experiment, contents)
     if _confirm_buttons(DELETE):
@@ -135,13 +135,13 @@ def _delete_form(experiment: Experiment) -> None:
         except PodiumError as error:
             show_error(error)
             return
-        _finish(f"Deleted {escape(experiment.name)} with {run_count_text}. Restore brings it back.", "")
+        _finish(f"Deleted {escape(experiment.name)} and its {run_count_text}. Restore brings them back.", "")
 
 
 def _confirm_held_versions(experiment: Experiment, contents: ExperimentContents) -> tuple[str, ...]:
-    """The held versions that the person wants to leave without their run, by typing the experiment's name.
+    """Return the held versions whose source runs may be hidden, once the experiment's name was typed as confirmation.
 
-    What became held since the dialog was drawn last was not seen, so nobody insisted on it.
+    Versions that became held after the dialog was last drawn have not been seen, so they do not count as confirmed.
     """
     previous, st.session_state[HELD_VERSIONS_KEY] = (
         st.session_state.get(HELD_VERSIONS_KEY),
@@ -150,12 +150,12 @@ def _confirm_held_versions(experiment: Experiment, contents: ExperimentContents)
     if not contents.held_versions:
         return ()
     st.warning(
-        f"Runs of it are the source of {escape(', '.join(contents.held_versions))}. These versions stay and can be loaded, but where they come from "
-        "is hidden.",
+        f"Its runs are the source of {escape(', '.join(contents.held_versions))}. These versions stay and still load, but their "
+        "source runs are hidden.",
         icon=":material/warning:",
     )
     typed_name = st.text_input(
-        "Type the experiment's name to delete it all the same", key=f"compare.experiments.typed.{experiment.experiment_id}"
+        "Type the experiment's name to delete it anyway", key=f"compare.experiments.typed.{experiment.experiment_id}"
     )
     return contents.held_versions if typed_name == experiment.name and previous == st.session_state[HELD_VERSIONS_KEY] else ()
 
@@ -165,7 +165,7 @@ def _restore_form() -> None:
         experiment.experiment_id: experiment for experiment in experiment_changes.read_deleted_experiments(current_backend())
     }
     if not deleted_experiments:
-        st.caption("No experiment is deleted.")
+        st.caption("No deleted experiments.")
         return
     selected_id = st.selectbox(
         "Deleted experiment",
@@ -174,8 +174,8 @@ def _restore_form() -> None:
         key="compare.experiments.gone",
     )
     _show_steps(
-        f"{escape(deleted_experiments[selected_id].name)} is shown again with all its runs.",
-        "Runs that were deleted one by one before come back too: MLflow does not tell them apart.",
+        f"{escape(deleted_experiments[selected_id].name)} and all its runs are visible again.",
+        "Runs that were deleted individually come back too: MLflow does not distinguish them.",
     )
     if _confirm_buttons(RESTORE):
         try:
@@ -192,7 +192,7 @@ def _show_steps(*steps: str) -> None:
 
 
 def _confirm_buttons(action: str) -> bool:
-    """Cancel, then the name of the action. True when it was pressed."""
+    """Show Cancel and the action's button. Returns True when the action was confirmed."""
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="compare.experiments.cancel"):
             _close_dialog()
@@ -201,7 +201,7 @@ def _confirm_buttons(action: str) -> bool:
 
 
 def _finish(text: str, go_to: str) -> None:
-    """Say what was done and show the experiment; "" leaves one that is gone. Names of the old one mean nothing in a new one."""
+    """Show the result and go to the experiment ("" for none). Resets the view, whose names belong to the previous experiment."""
     clear_run_caches()
     _close_dialog()
     flash.set_flash(flash.COMPARE, text)

@@ -1,4 +1,4 @@
-"""The facets of Compare: conditions without grammar, each a widget in the popover and a chip below the toolbar."""
+"""Compare's facets: conditions set by widgets, each shown in the popover and as a chip below the toolbar."""
 
 import hashlib
 from collections import Counter
@@ -18,27 +18,27 @@ from lib.ui.components.formatting import escape, format_count
 from lib.ui.pages.compare.view_state import ViewState, column_label, unique_labels, update_url, view_from_url
 
 MAX_LISTED_VALUES = 12
-"""Different values up to which numbers of a parameter are ticked one by one instead of by a range."""
+"""Maximum distinct numbers of a parameter that are offered as single values; beyond that, a range."""
 ADD_KEY = "compare.narrow"
 
 
 def parse_facets(texts: Sequence[str]) -> list[Facet]:
-    """The facets of an address, each once; what is none is left out."""
+    """Return the distinct facets in the URL, skipping invalid ones."""
     return list(dict.fromkeys(facet for text in texts if (facet := parse_facet(text)) is not None))
 
 
 def show_facet_widgets(view: ViewState, all_runs: RunTable) -> None:
-    """A select box that adds a facet, and a widget for each that is there."""
+    """Show a select box that adds a facet, and a widget per existing facet."""
     options_by_column = {option.column: option for option in build_facet_options(all_runs)}
     facets = parse_facets(view.facet)
     directions = all_runs.directions
     labels = unique_labels(options_by_column, lambda column: _column_title(column, directions))
     st.selectbox(
-        "Narrow by",
+        "Filter by",
         [column for column in options_by_column if column not in {facet.column for facet in facets}],
         index=None,
         format_func=labels.__getitem__,
-        placeholder="A metric, parameter, tag or fact",
+        placeholder="Metric, parameter, tag or fact",
         key=ADD_KEY,
         on_change=_add_facet,
         args=(options_by_column,),
@@ -62,12 +62,12 @@ def show_facet_widgets(view: ViewState, all_runs: RunTable) -> None:
 
 
 def _column_title(column: str, directions: MetricDirections) -> str:
-    """A column as people read it; a metric with its arrow."""
+    """Return the display name of a column, with a direction arrow for a metric."""
     return directions.title(column_label(column)) if column.startswith(METRIC_PREFIX) else column_label(column)
 
 
 def show_filter_chips(view: ViewState) -> None:
-    """Every facet as a button that takes it away."""
+    """Show every facet as a button that removes it."""
     facets = parse_facets(view.facet)
     if not facets:
         return
@@ -79,15 +79,15 @@ def show_filter_chips(view: ViewState) -> None:
                 key=f"{key}.chip",
                 on_click=_remove_facet,
                 args=(facet,),
-                help="Take this condition away",
+                help="Remove this condition",
             )
 
 
 def describe_facet(facet: Facet) -> str:
-    """A facet in words: "accuracy 0.9 to 1", "max_features is sqrt or not set", "name has forest"."""
+    """Describe a facet: "accuracy 0.9 to 1", "max_features is sqrt or not set", "name contains forest"."""
     name = column_label(facet.column)
     if isinstance(facet, ContainsFacet):
-        return f"{name} has {facet.part[:40] or 'a value'}"
+        return f"{name} contains {facet.part[:40]}" if facet.part else f"{name} has a value"
     if isinstance(facet, AnyOfFacet):
         short = short_labels([value for value in facet.values if value is not None], 30)
         values = ["not set" if value is None else short[value] for value in facet.values]
@@ -106,12 +106,12 @@ def describe_facet(facet: Facet) -> str:
 
 
 def _remove_facet(facet: Facet) -> None:
-    """Take a facet out of the address."""
+    """Remove a facet from the URL."""
     update_url(facet=tuple(text for text in view_from_url().facet if parse_facet(text) != facet))
 
 
 def _replace_facet(old: Facet, new: Facet) -> None:
-    """Put another facet in the place of one."""
+    """Replace a facet in the URL."""
     update_url(facet=tuple(format_facet(new) if parse_facet(text) == old else text for text in view_from_url().facet))
 
 
@@ -123,7 +123,7 @@ def _add_facet(options_by_column: dict[str, FacetOption]) -> None:
 
 
 def _widest_facet(option: FacetOption) -> Facet:
-    """The widest facet of a column: it leaves every run that has a value."""
+    """Return the widest facet of a column: it keeps every run that has a value."""
     if (
         can_have_range(option.column)
         and option.least is not None
@@ -148,7 +148,7 @@ def _show_facet_widget(facet: Facet, key: str, option: FacetOption, name: str) -
     elif isinstance(facet, AnyOfFacet):
         _show_value_select(facet, key, option, name)
     else:
-        st.text_input(f"{name} has", **_bind_facet_widget(facet, key, "part"))
+        st.text_input(f"{name} contains", **_bind_facet_widget(facet, key, "part"))
 
 
 def _show_value_select(facet: AnyOfFacet, key: str, option: FacetOption, name: str) -> None:
@@ -162,7 +162,7 @@ def _show_value_select(facet: AnyOfFacet, key: str, option: FacetOption, name: s
 
 
 def _bind_facet_widget(facet: Facet, facet_key: str, name: str) -> dict[str, Any]:
-    """Key and callback of a widget that shows one part of a facet and writes the facet anew when a person moves it."""
+    """Return key and callback of a widget that edits one field of a facet."""
     key, value = f"{facet_key}.{name}", getattr(facet, name)
     widget_value = list(value) if isinstance(value, tuple) else value
     if st.session_state.get(key, ...) != widget_value:
@@ -177,9 +177,9 @@ def _on_facet_change(facet: Facet, name: str, key: str) -> None:
 
 
 def facet_keys(facets: Sequence[Facet]) -> dict[Facet, str]:
-    """What the keys of each facet's widgets begin with: its column and kind, and a number where a link has several of the same.
+    """Return the widget key prefix of each facet: a hash of its column and kind, plus a number for repeated ones.
 
-    Never its place in the list or its value, so that a widget stays the same while a person moves it and others come and go.
+    Independent of position and value, so that a widget keeps its state while it is edited and others come and go.
     """
     counts, keys = Counter[str](), dict[Facet, str]()
     for facet in facets:

@@ -1,4 +1,4 @@
-"""What narrows the runs of Compare without any grammar: state, time, families and facets, all of it carried by the address."""
+"""Compare's Refine panel: filter runs by state, time, parent and facets without writing a filter. All state is in the URL."""
 
 from datetime import date
 
@@ -18,11 +18,11 @@ CHILDREN_LABELS = {"shown": "All runs", "hidden": "Parents only", "best": "Best 
 
 
 def show_filter_panel(view: ViewState, result: SearchResult) -> None:
-    """The popover beside the filter; its label says how much is set."""
+    """Show the popover next to the filter; its label counts the active conditions."""
     condition_count = count_conditions(view)
     label = f"Refine: {condition_count}" if condition_count else "Refine"
     with lazy_popover(
-        "compare.drawer.refine", label, icon=":material/tune:", help="Narrow the runs without writing a filter"
+        "compare.drawer.refine", label, icon=":material/tune:", help="Filter runs without writing a filter"
     ) as is_open:
         if is_open:
             _show_filter_widgets(view, result)
@@ -43,7 +43,7 @@ def _show_filter_widgets(view: ViewState, result: SearchResult) -> None:
 
 
 def count_conditions(view: ViewState) -> int:
-    """How many things narrow the runs beside the filter."""
+    """Return the number of active conditions besides the filter."""
     conditions = (
         _parse_day(view.since),
         _parse_day(view.until),
@@ -55,15 +55,15 @@ def count_conditions(view: ViewState) -> int:
 
 
 def _show_condition_select(result: SearchResult) -> None:
-    """Conditions with the names and values of these runs, to be added to the filter."""
+    """Offer filter conditions built from the names and values of these runs."""
     st.selectbox(
         "Add to the filter",
         result.filter_names.conditions,
         index=None,
-        placeholder="Type to find a name",
+        placeholder="Type to search names",
         key=ADD_KEY,
         on_change=_add_condition,
-        help="Each one is made of a name and a value that these runs have. Change the value in the filter.",
+        help="Each condition uses a name and a value found in these runs. Edit the value in the filter.",
     )
 
 
@@ -96,7 +96,7 @@ def _parse_day(text: str) -> date | None:
 
 
 def _show_family_widgets(view: ViewState, all_runs: RunTable) -> None:
-    """Parents and children, where there are any."""
+    """Show the parent and child options if there are any."""
     families = family_sizes(all_runs)
     if not families and not view.parent:
         return
@@ -117,7 +117,7 @@ def _show_family_widgets(view: ViewState, all_runs: RunTable) -> None:
     }
     options = unique_labels(parent_ids, lambda parent_id: texts[parent_id])
     st.selectbox(
-        "Only the children of",
+        "Only children of",
         ["", *parent_ids],
         format_func=lambda parent_id: (
             (texts[parent_id] if options[parent_id] != parent_id else f"{texts[parent_id]} {parent_id[:8]}")

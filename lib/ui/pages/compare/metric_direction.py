@@ -1,4 +1,4 @@
-"""Which way the metrics of Compare are better: what its experiments say, and the arrow beside the colour that sets it."""
+"""Metric directions in Compare: those set on its experiments, and the arrow button next to the colour metric."""
 
 from collections.abc import Sequence
 
@@ -24,13 +24,13 @@ PAGE = "compare"
 def direction_statements(
     backend: Backend, experiment_list: ExperimentList, experiment_ids: Sequence[str]
 ) -> tuple[DirectionStatement, ...]:
-    """What the tags of these experiments say, and what was set in this browser session."""
+    """Return the directions from the tags of these experiments and from this browser session."""
     of_experiments = (statement for experiment in experiment_list.select(experiment_ids) for statement in experiment.directions)
     return (*of_experiments, *session_statements(backend, experiment_ids))
 
 
 def show_direction_button(backend: Backend, view: ViewState, all_runs: RunTable) -> None:
-    """The arrow of the metric that colours; a click on it sets the direction of any metric here."""
+    """Show the arrow of the colour metric; it opens a popover that sets the direction of any metric."""
     metrics = [name.removeprefix(METRIC_PREFIX) for name in metric_columns(all_runs)]
     if view.color and metrics:
         scope = DirectionScope(PAGE, backend, view.experiment, all_runs.directions)
@@ -44,10 +44,10 @@ def _on_change(text: str) -> None:
 
 
 def is_unknown(view: ViewState, table: RunTable) -> bool:
-    """Is there a metric that colours, and nobody knows which way it is better?"""
+    """Return whether the colour metric has no known direction."""
     return bool(view.color) and column_direction(table, view.color) == "neither"
 
 
 def ask_direction() -> None:
-    """Open the choice of the direction. To be called in a callback."""
+    """Open the direction popover. Call from a callback."""
     st.session_state[popover_key(PAGE)] = True

@@ -1,4 +1,4 @@
-"""Compare's artifacts: the same file of two to four runs side by side. Pictures beside each other, text and JSON as differences."""
+"""Compare's Artifacts plot: the same file of two to four runs, images side by side, text and JSON as diffs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ from lib.ui.pages.compare.view_state import ViewState, bind_widget, flag_toggle,
 from lib.ui.queries.artifacts import CACHE_SECONDS, MODEL_PREFIX, FilePreview, RunFile, cached_files, cached_preview
 
 MAX_LISTED_FILES = 40
-"""Files that only some runs have, up to which they are listed."""
+"""Maximum listed files that only some runs have."""
 MAX_UNFOLDED_LINES = 120
-"""Lines of a difference up to which it is shown whole."""
+"""Maximum lines of a diff that are shown unfolded."""
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 
 
 @dataclass(frozen=True)
 class _Side:
-    """One of the runs: its letter, its name, its files by key. With `has_more`, there are more files than are listed."""
+    """One run: its letter, name and files by key. `has_more` means that the file list is truncated."""
 
     letter: str
     name: str
@@ -40,21 +40,21 @@ class _Side:
 
 
 def draw(context: PlotContext) -> None:
-    """The chosen file of the picked runs, or of the best two."""
+    """Draw the chosen file of the picked runs, or of the best two."""
     run_ids = _run_ids_to_compare(context)
     if len(run_ids) < 2:
         show_empty_state(
             "folder_copy",
             "Pick two runs",
-            "Tick two to four runs in the table: files with the same path stand here side by side.",
+            "Select two to four runs in the table to compare files with the same path.",
         )
         return
     sides = _load_sides(current_backend(), subset(context.all_runs, run_ids))
     shared_keys = _shared_keys(sides)
     if len(sides) > 1 and not shared_keys:
         has_files = any(side.files for side in sides)
-        text = "These runs have no file of the same path." if has_files else "None of these runs logged a file or a model."
-        show_empty_state("folder_off", "No file in common", text)
+        text = "These runs have no file with the same path." if has_files else "None of these runs logged a file or a model."
+        show_empty_state("folder_off", "No common file", text)
     elif len(sides) > 1:
         bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
         with bar:
@@ -77,7 +77,7 @@ def _run_ids_to_compare(context: PlotContext) -> list[str]:
 
 
 def _load_sides(backend: Backend, runs: RunTable) -> list[_Side]:
-    """The runs whose files can be listed; for the others the reason is shown."""
+    """Return the runs whose files can be listed; shows the reason for the others."""
     sides = []
     for letter, (run_id, name) in zip(LETTERS, runs.identity.name.items(), strict=False):
         try:
@@ -91,7 +91,7 @@ def _load_sides(backend: Backend, runs: RunTable) -> list[_Side]:
 
 
 def _shared_keys(sides: Sequence[_Side]) -> list[str]:
-    """Keys that at least two runs have: those of all runs first, pictures before the rest."""
+    """Return keys that at least two runs share: those in all runs first, images before other files."""
     counts: dict[str, int] = {}
     for side in sides:
         for key in side.files:
@@ -114,12 +114,12 @@ def _select_file(view: ViewState, sides: Sequence[_Side], shared_keys: Sequence[
         **bind_widget("path", key),
     )
     if view.path and view.path != key:
-        st.markdown(f":small[:orange[:material/info: {escape(view.path[:200])} is not a file that two of these runs have.]]")
+        st.markdown(f":small[:orange[:material/info: No two of these runs have the file {escape(view.path[:200])}.]]")
     return key
 
 
 def _file_label(key: str) -> str:
-    """A key as people read it: the path, and for a model's file the model's name behind it."""
+    """Return the label of a file key: its path, followed by the model name for a model's file."""
     name, _, path = key.removeprefix(MODEL_PREFIX).partition("/")
     return f"{path} · model {name}" if key.startswith(MODEL_PREFIX) else key
 
@@ -130,7 +130,7 @@ def _letters_note(sides: Sequence[_Side], key: str) -> str:
 
 
 def _load_previews(sides: Sequence[_Side], key: str) -> list[tuple[_Side, FilePreview]]:
-    """The files of those runs where they can be fetched; for the others the reason is shown."""
+    """Return the files that can be fetched; shows the reason for the others."""
     previews = []
     for side in sides:
         try:
@@ -142,7 +142,7 @@ def _load_previews(sides: Sequence[_Side], key: str) -> list[tuple[_Side, FilePr
 
 
 def _show_comparison(view: ViewState, previews: Sequence[tuple[_Side, FilePreview]], key: str, bar: Any) -> None:
-    """Pictures and tables stand beside each other; text is told by its differences, unless whole files are asked for."""
+    """Show images and tables side by side; text as diffs, unless full files are requested."""
     if len({file_preview.digest for _, file_preview in previews}) == 1:
         _show_identical(previews)
         return
@@ -150,9 +150,9 @@ def _show_comparison(view: ViewState, previews: Sequence[tuple[_Side, FilePrevie
     has_lines = kinds <= {"text", "table"}
     if has_lines:
         with bar:
-            flag_toggle(view, "beside", "Whole files side by side")
+            flag_toggle(view, "beside", "Full files side by side")
             if not has_flag(view, "beside"):
-                flag_toggle(view, "whole", "Unchanged lines too")
+                flag_toggle(view, "whole", "Show unchanged lines")
     if kinds != {"text"} or has_flag(view, "beside"):
         _show_side_by_side(previews, key)
     if has_lines and not has_flag(view, "beside"):
@@ -164,9 +164,9 @@ def _show_identical(previews: Sequence[tuple[_Side, FilePreview]]) -> None:
     letters = [side.letter for side, _ in previews]
     file_preview = previews[0][1]
     st.markdown(
-        f":gray[:material/equal:] The same in {', '.join(letters[:-1])} and {letters[-1]}, byte for byte. :gray[{escape(file_preview.preview.description)}]"
+        f":gray[:material/equal:] Identical in {', '.join(letters[:-1])} and {letters[-1]}, byte for byte. :gray[{escape(file_preview.preview.description)}]"
     )
-    show_preview(file_preview.preview, "the same in all")
+    show_preview(file_preview.preview, "identical in all")
 
 
 def _show_side_by_side(previews: Sequence[tuple[_Side, FilePreview]], key: str) -> None:
@@ -208,27 +208,27 @@ def _cached_diff(first: str, second: str, *, all_lines: bool) -> Diff:
 
 
 def _same_lines_text(first: FilePreview, second: FilePreview) -> str:
-    """The bytes differ all the same: in what was cut off, in how lines end, or in how JSON was written."""
+    """Explain why the bytes differ although the shown content is equal: truncated part, line endings or JSON formatting."""
     is_truncated = any("Showing the first" in note for file_preview in (first, second) for note in file_preview.preview.notes)
     return (
-        "What is shown is the same; they differ further on."
+        "The shown part is identical; the files differ after it."
         if is_truncated
-        else "The same values; they differ in blanks or line ends only."
+        else "Identical content; only whitespace or line endings differ."
     )
 
 
 def _show_lines(view: ViewState, difference: Diff, pair: str) -> None:
-    """A long difference is folded until it is asked for."""
+    """Show a diff, folded if it is long."""
     name = f"unfold-{pair}"
     is_long = len(difference.lines) > MAX_UNFOLDED_LINES
     lines = difference.lines if has_flag(view, name) else difference.lines[:MAX_UNFOLDED_LINES]
     st.code("\n".join(lines), language="diff", wrap_lines=True)
     if is_long:
-        flag_toggle(view, name, f"All {len(difference.lines):,} lines of this difference")
+        flag_toggle(view, name, f"Show all {len(difference.lines):,} lines of this diff")
 
 
 def _show_files_not_in_all(sides: Sequence[_Side]) -> None:
-    """Which files only some of the runs have."""
+    """Show the files that only some of the runs have."""
     letters_by_key: dict[str, list[str]] = {}
     for side in sides:
         for key in side.files:
@@ -240,7 +240,7 @@ def _show_files_not_in_all(sides: Sequence[_Side]) -> None:
     ]
     if not rows or len(sides) < 2:
         return
-    with st.popover(f"{format_count(len(rows), 'file')} not in all", type="tertiary", icon=":material/rule:"):
+    with st.popover(f"{format_count(len(rows), 'file')} not in all runs", type="tertiary", icon=":material/rule:"):
         show_table(rows[:MAX_LISTED_FILES], ("File", "In"))
         if len(rows) > MAX_LISTED_FILES:
             st.caption(f"Showing {MAX_LISTED_FILES} of {len(rows):,}.")
@@ -250,10 +250,10 @@ def _show_notes(context: PlotContext, sides: Sequence[_Side]) -> None:
     view, notes = context.view, []
     if len(view.pick) < 2:
         which_runs = f"{'the picked run and ' if view.pick else ''}the {'best' if has_best_run(context) else 'first'}{'' if view.pick else ' two'}"
-        notes.append(f"Showing {which_runs}. Pick two to four runs in the table to choose others.")
+        notes.append(f"Showing {which_runs}. Select two to four runs in the table to compare others.")
     if len(view.pick) > len(LETTERS):
         notes.append(f"Showing {len(LETTERS)} of {len(view.pick)} picked runs.")
     if truncated_letters := [side.letter for side in sides if side.has_more]:
-        notes.append(f"{' and '.join(truncated_letters)} logged more files than are listed here.")
+        notes.append(f"{' and '.join(truncated_letters)} logged more files than listed here.")
     if notes:
         st.caption(" ".join(notes))

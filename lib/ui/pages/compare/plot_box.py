@@ -1,4 +1,4 @@
-"""Compare's box plot: the metric, the parameter or tag that makes the groups, their order, and what the plot leaves out."""
+"""Compare's Box plot: the metric, the grouping parameter or tag, the group order, and notes on omitted runs."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,7 @@ ORDER_LABELS = {"": "Natural order", MEDIAN: "By median"}
 
 
 def draw(context: PlotContext) -> None:
-    """A box per group, a point per run."""
+    """Draw a box per group and a point per run."""
     view, runs = context.view, context.runs
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         metric = show_metric_selector(view, runs, "Up")
@@ -39,7 +39,7 @@ def draw(context: PlotContext) -> None:
             show_empty_state(
                 "candlestick_chart",
                 "No groups to show",
-                "A box plot takes a parameter or a tag with at least two different values.",
+                "A box plot needs a parameter or tag with at least two different values.",
             )
         return
     grouping = group_runs(runs, [group_by], metric, range_levels)
@@ -59,13 +59,13 @@ def draw(context: PlotContext) -> None:
             _sample_note(drawn_runs, grouped_runs),
             *_reading_notes(grouping, group_by),
             PICK_HINT,
-            "↑ more is better, ↓ less is better.",
+            "↑ higher is better, ↓ lower is better.",
         ],
     )
 
 
 def group_column(view: ViewState, runs: RunTable, metric: str) -> str:
-    """The column that makes the groups: that of the address, else the one that tells most; "" when there is none."""
+    """Return the grouping column: the one from the URL, otherwise the most informative; "" if there is none."""
     names = groupable_columns(runs)
     ranked_columns = rank_columns(runs, [name for name in names if name != PARENT_COLUMN], metric)
     return next((name for name in view.by if name in names), "") or next(iter(ranked_columns), "")
@@ -109,11 +109,11 @@ def _omission_notes(grouping: Grouping, shown_groups: Sequence[Group]) -> list[s
     if len(shown_groups) < len(grouping.groups):
         runs = sum(len(group.numbers) for group in grouping.groups) - sum(len(group.numbers) for group in shown_groups)
         notes.append(
-            f"Showing {len(shown_groups)} of {len(grouping.groups):,} groups, the largest and those of picked runs: {format_count(runs, 'run')} not drawn."
+            f"Showing {len(shown_groups)} of {len(grouping.groups):,} groups, the largest and those of picked runs; {format_count(runs, 'run')} not shown."
         )
     if grouping.unmeasured_count:
         notes.append(
-            f"{format_count(grouping.unmeasured_count, 'run')} without a number in this metric {'is' if grouping.unmeasured_count == 1 else 'are'} not drawn."
+            f"{format_count(grouping.unmeasured_count, 'run')} without a number in this metric {'is' if grouping.unmeasured_count == 1 else 'are'} not shown."
         )
     return notes
 
@@ -121,18 +121,16 @@ def _omission_notes(grouping: Grouping, shown_groups: Sequence[Group]) -> list[s
 def _sample_note(drawn_runs: RunTable, grouped_runs: RunTable) -> str:
     if len(drawn_runs) == len(grouped_runs):
         return ""
-    return f"Showing a sample of {len(drawn_runs):,} of {format_count(len(grouped_runs), 'run')} as points; the boxes are of all of them."
+    return f"Showing a sample of {len(drawn_runs):,} of {format_count(len(grouped_runs), 'run')} as points; the boxes use all of them."
 
 
 def _reading_notes(grouping: Grouping, group_by: str) -> list[str]:
     notes = (
-        [
-            f"{escape(column_label_with_tag(group_by))} has too many values for a group each: each group is a range with about as many runs."
-        ]
+        [f"{escape(column_label_with_tag(group_by))} has too many values; runs are binned into ranges of similar size."]
         if grouping.range_columns
         else []
     )
     small_group_count = sum(len(group.numbers) < 5 for group in grouping.groups)
-    return [*notes, "Box: the middle half of the runs; whiskers: the last run within 1.5 boxes."] + (
-        ["With fewer than five runs, look at the points, not at the box."] if small_group_count else []
+    return [*notes, "Box: middle half of the runs. Whiskers: last run within 1.5 times the box height."] + (
+        ["In groups with fewer than five runs, look at the points, not the box."] if small_group_count else []
     )

@@ -1,4 +1,4 @@
-"""The chart card of Compare: one plot of the runs, chosen by its name in the address."""
+"""The chart card of Compare: draws the plot named in the URL."""
 
 from collections.abc import Callable, Mapping
 
@@ -22,7 +22,7 @@ from lib.ui.pages.compare.plot_context import PlotContext, build_plot_context
 from lib.ui.pages.compare.view_state import ViewState, plottable_columns, update_url
 
 PlotFunction = Callable[[PlotContext], None]
-"""Draws a plot with its controls and its footer."""
+"""Draws a plot with its controls and footer."""
 PLOT_FUNCTIONS: Mapping[str, PlotFunction] = {
     "Parallel": plot_parallel.draw,
     "Scatter": plot_scatter.draw,
@@ -35,11 +35,11 @@ PLOT_FUNCTIONS: Mapping[str, PlotFunction] = {
     "Artifacts": plot_artifacts.draw,
 }
 PLOTS_OF_ONE_RUN = ("Curves", "Differences", "Artifacts")
-"""Plots that have something to show of one run, or of runs that end alike."""
+"""Plots that work for a single run or for runs with identical final values."""
 
 
 def show_plot_card(view: ViewState, listed_runs: RunTable, all_runs: RunTable, experiment_names: Mapping[str, str]) -> None:
-    """The plot that the address asks for. `experiment_names` are by id."""
+    """Draw the plot that the URL requests. `experiment_names` maps ids to names."""
     context = build_plot_context(view, listed_runs, all_runs, experiment_names)
     with card(key="compare-chart"):
         if view.plot not in PLOTS_OF_ONE_RUN and not plottable_columns(context.runs):
@@ -50,13 +50,11 @@ def show_plot_card(view: ViewState, listed_runs: RunTable, all_runs: RunTable, e
 
 def _show_nothing_to_draw(view: ViewState, table: RunTable) -> None:
     if view.only:
-        show_empty_state(
-            "scatter_plot", "Nothing differs between the picked runs", "They have the same parameters and the same metrics."
-        )
+        show_empty_state("scatter_plot", "The picked runs do not differ", "They have the same parameters and metrics.")
         with st.container(horizontal_alignment="center"):
             st.button("Draw all runs", key="compare.draw_all", on_click=update_url, kwargs={"only": ""})
     elif len(table) == 1:
-        show_empty_state("scatter_plot", "One run has nothing to compare with", "Train a second one with other parameters.")
+        show_empty_state("scatter_plot", "Only one run to show", "Log a second run with other parameters to compare.")
         launch_button("Start a demo", "secondary")
     else:
-        show_empty_state("scatter_plot", "Nothing to draw yet", "These runs have no parameter or metric that differs.")
+        show_empty_state("scatter_plot", "Nothing to plot yet", "No parameter or metric differs between these runs.")

@@ -1,4 +1,4 @@
-"""What every plot of Compare is given: the view, the runs to draw, all runs, and how runs look everywhere."""
+"""The input of every Compare plot: the view, the runs to draw, all runs, and the shared run style."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from lib.ui.pages.compare.view_state import COLOR_BY_EXPERIMENT, ViewState, has_
 
 @dataclass(frozen=True)
 class PlotContext:
-    """`runs` are those that the filter leaves, or the picked ones; `all_runs` are all that were read."""
+    """`runs` are the matching or the picked runs; `all_runs` are all runs that were read."""
 
     view: ViewState
     runs: RunTable
@@ -23,16 +23,16 @@ class PlotContext:
 
 
 def runs_to_draw(view: ViewState, listed_runs: RunTable, all_runs: RunTable) -> RunTable:
-    """The runs to draw: those in the table, or the picked ones, which a filter may hide there."""
+    """Return the runs to draw: those in the table, or the picked ones even if the filter hides them."""
     return subset(all_runs, view.pick) if view.only and view.pick else listed_runs
 
 
 def build_plot_context(
     view: ViewState, listed_runs: RunTable, all_runs: RunTable, experiment_names: Mapping[str, str]
 ) -> PlotContext:
-    """The context of a view: the runs in the table, or the picked ones, which a filter may hide there.
+    """Build the context of a view with the runs in the table, or the picked ones even if the filter hides them.
 
-    Of several experiments each is called by its name, so that equal runs of two of them stay two; `experiment_names` are by id.
+    With several experiments, runs carry the experiment name so that equal names stay distinct. `experiment_names` maps ids to names.
     """
     runs, style = runs_to_draw(view, listed_runs, all_runs), chart_style(all_runs, view.color, view.pick, chart_colors())
     if len(view.experiment) < 2:

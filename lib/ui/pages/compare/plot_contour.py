@@ -1,4 +1,4 @@
-"""Compare's contour: its two axes and its metric to choose, what it needs when it cannot be drawn, and what it guesses."""
+"""Compare's Contour plot: two axes and a metric, requirements if it cannot be drawn, and notes on interpolation."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ EMPTY_TITLE = "No surface to draw"
 
 
 def draw(context: PlotContext) -> None:
-    """A metric over two columns with numbers."""
+    """Draw a metric as a surface over two numeric columns."""
     view, runs = context.view, context.runs
     names, metrics = contour.axis_columns(runs), measurable_metrics(runs)
     if len(names) < 2 or not metrics:
@@ -30,7 +30,7 @@ def draw(context: PlotContext) -> None:
         show_empty_state(
             "landscape",
             EMPTY_TITLE,
-            f"A contour takes two columns with {requirement} each and a metric. {_usable_columns_text(names)}",
+            f"A contour needs two columns with {requirement} each and a metric. {_usable_columns_text(names)}",
         )
         return
     axes, metric = _select_axes(runs, names, view.z or view.color)
@@ -49,9 +49,10 @@ def draw(context: PlotContext) -> None:
 
 
 def resolve_axes(runs: RunTable, names: Sequence[str], preferred_metric: str) -> tuple[tuple[str, str], str]:
-    """The axes that the address asks for, else the two that tell most; not those a scatter would take, where a metric goes up.
+    """Return the two axes and the surface metric.
 
-    And the metric that makes the surface: the one wanted, where it can be measured.
+    The axes are those from the URL, otherwise the most informative columns, parameters first. A y axis equal to the surface metric, as a
+    scatter would have it, is ignored. The metric is the requested one if a run has a number in it.
     """
     view, metrics = view_from_url(), measurable_metrics(runs)
     metric = preferred_metric if preferred_metric in metrics else metrics[0]
@@ -66,19 +67,19 @@ def _select_axes(runs: RunTable, names: Sequence[str], preferred_metric: str) ->
     (x, y), metric = resolve_axes(runs, names, preferred_metric)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         column_selectbox("Surface", measurable_metrics(runs), bind_widget("z", metric))
-        column_selectbox("Up", names, bind_widget("y", y))
-        column_selectbox("Across", names, bind_widget("x", x))
+        column_selectbox("Y axis", names, bind_widget("y", y))
+        column_selectbox("X axis", names, bind_widget("x", x))
     return (x, y), metric
 
 
 def _usable_columns(runs: RunTable, names: Sequence[str], x: str, metric: str) -> list[str]:
-    """The columns that would make a surface with the one across."""
+    """Return the columns that form a surface together with the horizontal one."""
     pairs = [(x, name) for name in names if name not in (x, metric)]
     return [pair[1] for pair in pairs if not contour.surface_problem(contour.compute_coordinates(runs, pair, metric), pair)]
 
 
 def _usable_columns_text(names: Sequence[str]) -> str:
-    return f"Columns that would do: {column_list_text(names)}." if names else ""
+    return f"Usable columns: {column_list_text(names)}." if names else ""
 
 
 def _chart_description(runs: RunTable, axes: tuple[str, str], metric: str, coordinates: RunCoordinates) -> str:
@@ -89,15 +90,17 @@ def _chart_description(runs: RunTable, axes: tuple[str, str], metric: str, coord
 
 def _notes(coordinates: RunCoordinates, runs: RunTable) -> list[str]:
     drawn_count, distinct_count = len(coordinates.run_ids), len(coordinates.run_ids) - coordinates.duplicate_count
-    notes = [f"Interpolated between {format_count(drawn_count, 'run')}: between the points the surface is a guess."]
+    notes = [f"Interpolated from {format_count(drawn_count, 'run')}; between the points the surface is an estimate."]
     if drawn_count < len(runs):
-        notes.append(f"Showing {drawn_count:,} of {format_count(len(runs), 'run')}; the rest have no number in one of the three.")
+        notes.append(
+            f"Showing {drawn_count:,} of {format_count(len(runs), 'run')}; the others lack a number in one of the three columns."
+        )
     if drawn_count > MAX_POINTS:
-        notes.append(f"Showing a sample of {MAX_POINTS:,} as points; the surface is of all of them.")
+        notes.append(f"Showing a sample of {MAX_POINTS:,} as points; the surface uses all of them.")
     if coordinates.duplicate_count and distinct_count <= MAX_DISTINCT_POINTS:
         notes.append(
-            f"{format_count(drawn_count, 'run')} stand on {format_count(distinct_count, 'place')}: where several stand on one, the surface takes their average."
+            f"{format_count(drawn_count, 'run')} at {format_count(distinct_count, 'distinct point')}; runs at the same point are averaged."
         )
     if distinct_count > MAX_DISTINCT_POINTS:
-        notes.append(f"They stand on {distinct_count:,} places: those that nearly touch are averaged.")
+        notes.append(f"{distinct_count:,} distinct points; near-identical ones are averaged.")
     return [*notes, PICK_HINT]

@@ -1,4 +1,4 @@
-"""What the statistical plots of Compare share: the metric they judge, and a choice that the address carries under another plot's name."""
+"""Controls shared by Compare's statistical plots: metric and column selectors, run clicks, and column labels."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,34 +16,34 @@ from lib.ui.components.formatting import escape
 from lib.ui.components.layout import show_empty_state
 from lib.ui.pages.compare.view_state import ViewState, bind_widget, column_label, unique_labels, update_url, view_from_url
 
-PICK_HINT = "Click a run to pick it, once more to let it go."
+PICK_HINT = "Click a run to select it; click again to deselect."
 
 
 def measurable_metrics(runs: RunTable) -> list[str]:
-    """The metrics of which at least one of these runs has a number."""
+    """Return the metrics in which at least one of these runs has a number."""
     return [name for name in metric_columns(runs) if not np.isnan(finite_numbers(column_values(runs, name))).all()]
 
 
 def resolve_metric(view: ViewState, runs: RunTable) -> str:
-    """The metric that `y` in the address names, else the one that colours, else the first; "" when there is none."""
+    """Return the metric from the URL parameter `y`, otherwise the colour metric, otherwise the first; "" if there is none."""
     names = measurable_metrics(runs)
     return next((name for name in (view.y, view.color, *names) if name in names), "")
 
 
 def show_metric_selector(view: ViewState, runs: RunTable, label: str) -> str:
-    """The metric that `y` in the address names, else the one that colours, to be changed by a select box. "" when there is none."""
+    """Show a select box for the metric and return the current one (see `resolve_metric`); "" if there is none."""
     metric = resolve_metric(view, runs)
     if metric:
         column_selectbox(label, measurable_metrics(runs), bind_widget("y", metric))
     else:
         show_empty_state(
-            "query_stats", "No metric to show", "None of these runs has a number in a metric. Log one, or change the filter."
+            "query_stats", "No metric to show", "None of these runs has a numeric metric. Log one, or change the filter."
         )
     return metric
 
 
 def column_selectbox(label: str, names: Sequence[str], widget_kwargs: dict[str, Any]) -> None:
-    """A select box for a column, with the word for what it does in the option; two long names never look alike."""
+    """Show a select box for a column; its purpose is part of each option, and long names are shortened to distinct labels."""
     full = unique_labels(names, column_label_with_tag)
     short = short_labels(list(full.values()), 23)
     st.selectbox(
@@ -57,9 +57,9 @@ def column_selectbox(label: str, names: Sequence[str], widget_kwargs: dict[str, 
 
 
 def run_click_kwargs(name: str, selected_run_ids: Sequence[str]) -> dict[str, Any]:
-    """Key and callback of a chart of which a click on a run picks it, and a click on a picked run lets it go.
+    """Return key and callback of a chart in which a click on a run picks or unpicks it.
 
-    The picks are part of the key: a chart that kept its selection would not notice a second click on the same run.
+    The picks are part of the key, because a chart that keeps its selection does not report a second click on the same run.
     """
     key = f"compare.{name}." + hashlib.sha256("\n".join(selected_run_ids).encode()).hexdigest()[:16]
     return {"key": key, "selection_mode": POINT_SELECTION, "on_select": lambda: _on_run_click(key)}
@@ -77,11 +77,11 @@ def _on_run_click(key: str) -> None:
 
 
 def column_label_with_tag(name: str) -> str:
-    """A column without its kind; a tag keeps the word, since a parameter may have the same name."""
+    """Return a column's label without its kind, except for a tag, since a parameter may have the same name."""
     return f"tag {name.removeprefix(TAG_PREFIX)}" if name.startswith(TAG_PREFIX) else column_label(name)
 
 
 def column_list_text(names: Sequence[str], max_names: int = 6) -> str:
-    """Columns in a sentence, as Markdown; the first few and how many more."""
+    """Return columns as a Markdown list in a sentence: the first few and the number of others."""
     more_text = f" and {len(names) - max_names} more" if len(names) > max_names else ""
     return ", ".join(escape(column_label_with_tag(name)) for name in names[:max_names]) + more_text

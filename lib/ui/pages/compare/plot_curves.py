@@ -1,4 +1,4 @@
-"""Compare's curves: which metric, along what and how smooth, the reading of its histories, and what the plot leaves out."""
+"""Compare's Curves plot: the metric, the x axis, smoothing, reading of histories, and notes on omitted data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,13 +34,13 @@ from lib.ui.queries.runs import cached_history_lengths, cached_points
 
 BAND = "band"
 SMOOTH_KEY, LOG_KEY, BAND_KEY = "compare.smooth", "compare.curve_log", "compare.curve_band"
-DIRECTION_NOTES = {"more": "↑ more is better.", "less": "↓ less is better.", "neither": ""}
-ALONG_LABELS = {"step": "Step", "wall": "Clock", "relative": "Since start"}
+DIRECTION_NOTES = {"more": "↑ higher is better.", "less": "↓ lower is better.", "neither": ""}
+ALONG_LABELS = {"step": "Step", "wall": "Clock time", "relative": "Since start"}
 
 
 @dataclass(frozen=True)
 class _MetricChoice:
-    """The metric to draw (a column), all that can be chosen, and those known to have a history."""
+    """The metric to draw (a column), all metrics on offer, and those known to have a history."""
 
     metric: str
     metric_names: tuple[str, ...]
@@ -48,9 +48,9 @@ class _MetricChoice:
 
 
 def draw(context: PlotContext) -> None:
-    """A line per run: the history of one metric."""
+    """Draw the history of one metric as a line per run."""
     if not metric_columns(context.runs):
-        show_empty_state("show_chart", "No metric to draw", "A curve needs a metric that a run logged step by step.")
+        show_empty_state("show_chart", "No metric to plot", "A curve needs a metric that a run logged over several steps.")
         return
     with error_boundary():
         backend = current_backend()
@@ -73,19 +73,19 @@ def draw(context: PlotContext) -> None:
 
 
 def _history_stamp(runs: RunTable, metric: str) -> str:
-    """Changes when a history may have grown: with each reading while a run is running, else with a last value."""
+    """Return a cache stamp that changes when a history may have grown: on each read while a run is active, else with the last values."""
     has_running_run = (~runs.identity.ended.notna()).any()
     return repr((runs.read_at if has_running_run else None, runs.metrics[metric.removeprefix(METRIC_PREFIX)].tolist()))
 
 
 def curve_metric_and_run_ids(backend: Backend, runs: RunTable, view: ViewState) -> tuple[str, tuple[str, ...]]:
-    """The metric that is drawn, and the runs whose histories are read for it; of runs that have a metric."""
+    """Return the drawn metric and the ids of the runs whose histories are read. The runs must have at least one metric."""
     metric = _resolve_metric_choice(backend, runs, view).metric
     return metric, _select_runs(runs, view.pick, metric).ids
 
 
 def _resolve_metric_choice(backend: Backend, runs: RunTable, view: ViewState) -> _MetricChoice:
-    """The metric of the address; without one that which colours, if it has a history, else the first that has."""
+    """Return the metric from the URL, otherwise the colour metric if it has a history, otherwise the first with a history."""
     names = tuple(metric_columns(runs))
     sampled_runs = style.sample_runs(runs, view.pick, MAX_RUNS)
     ranked_run_ids = sorted(sampled_runs.ids, key=dict(sampled_runs.metrics.notna().sum(axis=1)).__getitem__, reverse=True)
@@ -103,7 +103,7 @@ def _resolve_metric_choice(backend: Backend, runs: RunTable, view: ViewState) ->
 
 
 def _select_runs(runs: RunTable, selected_run_ids: Sequence[str], metric: str) -> RunTable:
-    """At most fifty runs in the table's order: the picked, then the first that end with a value, then those that may have ended as NaN."""
+    """Return at most fifty runs in table order: picked runs first, then runs with a last value, then those that may have ended as NaN."""
     ended = runs.metrics[metric.removeprefix(METRIC_PREFIX)].notna()
     ordered_run_ids = sorted(runs.ids, key=lambda run_id: (run_id not in set(selected_run_ids), not ended[run_id]))
     drawn_run_ids = set(ordered_run_ids[:MAX_RUNS])
@@ -147,7 +147,7 @@ def _show_curve_options(view: ViewState, metric: str) -> CurveOptions:
     _set_widget_value(LOG_KEY, is_log)
     st.toggle("Log", key=LOG_KEY, on_change=_on_log_change, args=(metric,))
     _set_widget_value(BAND_KEY, BAND in view.mark)
-    st.toggle("Band", key=BAND_KEY, on_change=_on_band_change, help="From the lowest to the highest of the drawn runs.")
+    st.toggle("Band", key=BAND_KEY, on_change=_on_band_change, help="Shade the range between the lowest and highest line.")
     return CurveOptions(along, smooth, "log" if is_log else "linear")
 
 
@@ -190,20 +190,20 @@ def _points_download_button(points: pd.DataFrame, drawn_runs: RunTable, metric: 
         type="tertiary",
         key="compare.curve_points",
         on_click="ignore",
-        help=f"All {format_count(len(points), 'point')} of {escape(column_label(metric))} as they were logged, as a CSV file.",
+        help=f"All {format_count(len(points), 'point')} of {escape(column_label(metric))} as logged, as CSV.",
     )
 
 
 def _searched_runs_text(runs: RunTable, drawn_runs: RunTable) -> str:
-    return f"Looked at {len(drawn_runs):,} of {format_count(len(runs), 'run')}. " if len(drawn_runs) < len(runs) else ""
+    return f"Checked {len(drawn_runs):,} of {format_count(len(runs), 'run')}. " if len(drawn_runs) < len(runs) else ""
 
 
 def _show_no_history(choice: _MetricChoice, searched_runs_text: str) -> None:
-    """A metric without a history, and the way to one that has."""
+    """Show that the metric has no history, and offer one that has."""
     others = [name for name in choice.names_with_history if name != choice.metric]
     listed_names = ", ".join(escape(column_label(name)) for name in others[:6])
-    hint = f"With a history: {listed_names}." if others else "Log it with a step, epoch by epoch, to see a curve here."
-    show_empty_state("show_chart", "Each run logged this metric once: nothing to draw as a curve", searched_runs_text + hint)
+    hint = f"Metrics with a history: {listed_names}." if others else "Log it once per step or epoch to see a curve here."
+    show_empty_state("show_chart", "No curve: each run logged this metric only once", searched_runs_text + hint)
     if others:
         with st.container(horizontal_alignment="center"):
             st.button(
@@ -216,8 +216,8 @@ def _show_plot(context: PlotContext, drawn_runs: RunTable, curve_points: CurvePo
     if not len(curve_points.plotted_points):
         show_empty_state(
             "show_chart",
-            "No value can be placed",
-            "All are NaN or infinite." if not curve_points.non_positive_count else "A log axis needs values above zero.",
+            "No value to plot",
+            "All values are NaN or infinite." if not curve_points.non_positive_count else "A log axis needs values above zero.",
         )
         return
     runs_with_points = subset(drawn_runs, [run_id for run_id in drawn_runs.ids if run_id in set(curve_points.points.run_id)])
@@ -236,37 +236,35 @@ def _show_plot(context: PlotContext, drawn_runs: RunTable, curve_points: CurvePo
 
 
 def _cap_note(runs: RunTable, drawn_runs: RunTable, runs_with_points: RunTable) -> str:
-    """How many runs are drawn of how many, and why not the others; nothing to say when all are."""
+    """Return how many runs are drawn and why others are not; empty if all are drawn."""
     if len(runs_with_points) == len(runs):
         return ""
     reason = (
         "the others did not log this metric"
         if len(drawn_runs) == len(runs)
-        else "the picked and the first of the table that have this metric"
+        else "picked runs, then the first in the table with this metric"
     )
     return f"Showing {len(runs_with_points):,} of {format_count(len(runs), 'run')}: {reason}."
 
 
 def _band_note(curve_points: CurvePoints) -> str:
-    return (
-        "The band runs from the lowest to the highest line."
-        if len(min_max_band(curve_points))
-        else "No band: no two lines lie over each other here."
-    )
+    return "Band: lowest to highest line." if len(min_max_band(curve_points)) else "No band: no two lines overlap on the x axis."
 
 
 def _notes(view: ViewState, curve_points: CurvePoints, direction: Direction) -> Sequence[str]:
     sizes = curve_points.plotted_points.groupby("run_id").size()
     max_points, points_shown = sizes.max(), points_per_line(len(sizes))
     return (
-        "The faint lines are as logged." if curve_points.options.smoothing else "",
+        "Faint lines: values as logged." if curve_points.options.smoothing else "",
         _band_note(curve_points) if BAND in view.mark else "",
-        f"{format_count(curve_points.non_finite_count, 'value is', 'values are')} NaN or infinite: lines break there."
+        f"{format_count(curve_points.non_finite_count, 'value is', 'values are')} NaN or infinite and shown as a gap."
         if curve_points.non_finite_count
         else "",
-        f"{format_count(curve_points.non_positive_count, 'value is', 'values are')} not above zero: no place on a log axis."
+        f"{format_count(curve_points.non_positive_count, 'value is', 'values are')} not above zero and cannot be shown on a log axis."
         if curve_points.non_positive_count
         else "",
-        f"Lines show {points_shown} of up to {max_points:,} points; the download has all." if max_points > points_shown else "",
+        f"Lines show {points_shown} of up to {max_points:,} points; the download contains all."
+        if max_points > points_shown
+        else "",
         DIRECTION_NOTES[direction],
     )

@@ -1,4 +1,4 @@
-"""Compare's differences: all picked runs against a baseline, thing by thing, in one table. Only what differs, until all is asked for."""
+"""Compare's Differences table: picked runs against a baseline, item by item. Shows only differing rows unless all are requested."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ from lib.ui.pages.compare.view_state import ViewState, bind_widget, flag_toggle,
 MAX_ROWS = 500
 MAX_VISIBLE_ROWS = 14
 MAX_TEXT_LENGTH = 36
-"""Letters of a name or a value; longer ones are cut in the middle, and two never get the same text."""
+"""Maximum characters of a name or value; longer ones are shortened in the middle to distinct texts."""
 SUMMARY_LABEL = "All metrics"
 VERDICT_COLORS = {"better": "green", "worse": "red", "same": "soft"}
 
 
 @dataclass(frozen=True)
 class _DifferenceTable:
-    """What is drawn: the runs with the baseline first, how each is headed, and the rows."""
+    """The table content: runs with the baseline first, their headings, and the rows."""
 
     runs: RunTable
     headings: tuple[str, ...]
@@ -38,21 +38,19 @@ class _DifferenceTable:
 
     @property
     def titles(self) -> tuple[str, ...]:
-        """The headings, the first one marked as the baseline."""
+        """Return the headings, the first one marked as the baseline."""
         return (f"{self.headings[0]} · baseline", *self.headings[1:])
 
 
 _StyledTable = tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]
-"""The cells, the colour role of each, and the configuration of the columns."""
+"""Cells, colour role of each cell, and column configuration."""
 
 
 def draw(context: PlotContext) -> None:
-    """The runs against the baseline."""
+    """Draw the runs against the baseline."""
     run_ids = comparison.runs_to_compare(context.all_runs, context.runs, context.view.pick, context.view.color)
     if len(run_ids) < 2:
-        show_empty_state(
-            "difference", "Two runs are needed", "One run alone differs from nothing. Take the filter off or train a second one."
-        )
+        show_empty_state("difference", "Two runs are needed", "Only one run to show. Clear the filter or log another run.")
         return
     runs = subset(context.all_runs, run_ids)
     baseline = comparison.choose_baseline(runs, context.view.base)
@@ -64,12 +62,12 @@ def draw(context: PlotContext) -> None:
     if rows:
         _show_table(context.view, table)
     else:
-        show_empty_state("equal", "Nothing differs", "These runs have the same metrics, parameters, data, code and tags.")
+        show_empty_state("equal", "No differences", "These runs have the same metrics, parameters, data, code and tags.")
     _show_notes(context, table, all_rows)
 
 
 def _run_headings(runs: RunTable, view: ViewState) -> tuple[str, ...]:
-    """Letter and name of each run; two of one name stay two."""
+    """Return letter and name of each run; repeated names get the start of the run id."""
     names = [_run_name(runs, run_id) for run_id in runs.ids]
     repeated_names = {name for name in names if names.count(name) > 1}
     full = [f"{name} {run_id[:8]}" if name in repeated_names else name for name, run_id in zip(names, runs.ids, strict=True)]
@@ -93,8 +91,8 @@ def _show_options(context: PlotContext, run_ids: Sequence[str], table: _Differen
             width=330,
             **bind_widget("base", table.runs.ids[0]),
         )
-        flag_toggle(context.view, "all", "What is the same too")
-        flag_toggle(context.view, "transposed", "A row per run")
+        flag_toggle(context.view, "all", "Show equal rows")
+        flag_toggle(context.view, "transposed", "One row per run")
         st.space("stretch")
         st.download_button(
             "Download CSV",
@@ -117,7 +115,7 @@ def _production_note(runs: RunTable, run_id: str) -> str:
 
 @dataclass(frozen=True)
 class _TableRow:
-    """One row as it is drawn: a text and a colour role for each run."""
+    """A displayed row: a text and a colour role per run."""
 
     title: str
     kind: str
@@ -140,12 +138,12 @@ def _show_table(view: ViewState, table: _DifferenceTable) -> None:
         column_config=column_config,
         height=table_height(len(frame), MAX_VISIBLE_ROWS),
         key="compare.differences",
-        alt=f"What differs between {len(table.runs)} runs, compared with {table.headings[0]}: {len(table.rows)} rows",
+        alt=f"Differences between {len(table.runs)} runs, compared with {table.headings[0]}: {len(table.rows)} rows",
     )
 
 
 def _table_row(row: ComparisonRow) -> _TableRow:
-    """What is as in the baseline is drawn softer."""
+    """Build a displayed row; cells equal to the baseline are muted."""
     labels = short_labels(row.values, MAX_TEXT_LENGTH)
     cells = tuple(_cell_text(row, index, labels[value]) for index, value in enumerate(row.values))
     roles = [
@@ -156,13 +154,13 @@ def _table_row(row: ComparisonRow) -> _TableRow:
 
 
 def _cell_text(row: ComparisonRow, index: int, value: str) -> str:
-    """The value; of a metric its signed change from the baseline, and the word for it."""
+    """Return the value; for a metric also its signed change from the baseline and the verdict."""
     change = row.changes[index] if row.kind == "metric" else ""
     return NBSP.join(part for part in (value, f"({change})" if change else "", row.verdicts[index]) if part)
 
 
 def _rows_by_item(rows: Sequence[_TableRow], table: _DifferenceTable) -> _StyledTable:
-    """A row per thing, a column per run, the baseline first."""
+    """Build a table with a row per item and a column per run, baseline first."""
     labels, kinds = short_labels([row.title for row in rows], MAX_TEXT_LENGTH), [row.kind for row in rows]
     titles = [labels[row.title] for row in rows]
     cells: dict[str, Sequence[str]] = {"name": titles, "kind": kinds}
@@ -181,7 +179,7 @@ def _rows_by_item(rows: Sequence[_TableRow], table: _DifferenceTable) -> _Styled
 
 
 def _rows_by_run(rows: Sequence[_TableRow], table: _DifferenceTable) -> _StyledTable:
-    """A row per run, the baseline on top, a column per thing."""
+    """Build a table with a row per run, baseline on top, and a column per item."""
     cells: dict[str, Sequence[str]] = {"run": table.titles}
     roles: dict[str, Sequence[str]] = {"run": [""] * len(table.runs)}
     column_config: dict[str, Any] = {
@@ -197,22 +195,24 @@ def _rows_by_run(rows: Sequence[_TableRow], table: _DifferenceTable) -> _StyledT
 
 
 def _column_width(texts: Sequence[str], min_width: int, max_width: int) -> int:
-    """Pixels that hold these texts, within bounds."""
+    """Return the column width in pixels for these texts, within bounds."""
     return max(min_width, min(max_width, 7 * max(map(len, texts), default=0) + 24))
 
 
 def _show_notes(context: PlotContext, table: _DifferenceTable, all_rows: Sequence[ComparisonRow]) -> None:
     same_count = sum(not row.is_different for row in all_rows)
     baseline = escape(table.headings[0]) + _production_note(table.runs, table.runs.ids[0])
-    notes = [f"Each run is compared with {baseline}. ↑ more is better, ↓ less is better."]
+    notes = [f"Each run is compared with {baseline}. ↑ higher is better, ↓ lower is better."]
     if same_count and len(table.rows) < len(all_rows):
-        notes.append(f"{format_count(same_count, 'thing is', 'things are')} the same in all {len(table.runs)}.")
+        notes.append(f"{format_count(same_count, 'row is', 'rows are')} equal in all {len(table.runs)} runs and hidden.")
     if len(table.rows) > MAX_ROWS:
-        notes.append(f"Showing {MAX_ROWS} of {format_count(len(table.rows), 'row')}; the download has all.")
+        notes.append(f"Showing {MAX_ROWS} of {format_count(len(table.rows), 'row')}; the download contains all.")
     if len(context.view.pick) < 2 and len(context.runs) > len(table.runs):
         count, label = len(table.runs), "best" if has_best_run(context) else "first"
-        runs_text = f"the picked one and the {label} {count - 1}" if context.view.pick else f"the {label} {count}"
-        notes.append(f"Showing {runs_text} of {format_count(len(context.runs), 'run')}: pick runs in the table to choose others.")
+        runs_text = f"the picked run and the {label} {count - 1}" if context.view.pick else f"the {label} {count}"
+        notes.append(
+            f"Showing {runs_text} of {format_count(len(context.runs), 'run')}. Select runs in the table to compare others."
+        )
     if len(context.view.pick) > len(table.runs):
         notes.append(f"Showing {len(table.runs)} of {len(context.view.pick)} picked runs.")
     st.caption(" ".join(notes))

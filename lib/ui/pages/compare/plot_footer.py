@@ -1,4 +1,4 @@
-"""The line below every plot of Compare: what it leaves out, how to read it, and whether only the picked runs are drawn."""
+"""The footer of every Compare plot: omitted data, how to read the plot, and the toggle for picked runs only."""
 
 import streamlit as st
 
@@ -12,40 +12,40 @@ from lib.ui.pages.compare.view_state import ViewState, bind_widget, update_url
 
 
 def sample_note(drawn_runs: RunTable, runs: RunTable) -> str:
-    """How many of the runs are drawn, and that these are a sample; nothing to say when all are."""
+    """Return how many runs the drawn sample contains; empty if all runs are drawn."""
     if len(drawn_runs) == len(runs):
         return ""
-    return f"Showing a sample of {len(drawn_runs):,} of {format_count(len(runs), 'run')}; picked ones are always in it."
+    return f"Showing a sample of {len(drawn_runs):,} of {format_count(len(runs), 'run')}; picked runs are always included."
 
 
 def run_count_text(drawn_runs: RunTable, runs: RunTable) -> str:
-    """The same for an `alt`: "300 of 5,000 runs"."""
+    """Return the run count for an `alt` text: "300 of 5,000 runs"."""
     prefix = f"{len(drawn_runs):,} of " if len(drawn_runs) < len(runs) else ""
     return f"{prefix}{len(runs):,} run{'' if len(runs) == 1 else 's'}"
 
 
 def always_drawn_run_ids(context: PlotContext) -> tuple[str, ...]:
-    """The runs that no sample may leave out: the picked ones and the best by the metric that colours."""
+    """Return the runs that every sample must contain: the picked runs and the best by the colour metric."""
     return (*context.view.pick, *_best_run_ids(context)[:1])
 
 
 def best_run_text(context: PlotContext) -> str:
-    """Which of these runs is best by the metric that colours, in one plain sentence; nothing without such a run."""
+    """Return a sentence on the best run by the colour metric; empty if there is none."""
     if not (best_run_ids := _best_run_ids(context)):
         return ""
     first, metric = best_run_ids[0], context.view.color
     best_value = format_number(column_values(context.runs, metric)[first])
     more_text = f" and {format_count(len(best_run_ids) - 1, 'other')}" if best_run_ids[1:] else ""
-    return f"The best {context.runs.directions.title(metric.removeprefix(METRIC_PREFIX))} is {best_value}, of {context.runs.identity.name[first] or first}{more_text}."
+    return f"The best {context.runs.directions.title(metric.removeprefix(METRIC_PREFIX))} is {best_value}, reached by {context.runs.identity.name[first] or first}{more_text}."
 
 
 def has_best_run(context: PlotContext) -> bool:
-    """Has a run a number in the metric that colours, and is that better one way? Else there are first runs, but no best ones."""
+    """Return whether a best run exists: some run has a number in the colour metric, and its direction is known."""
     return bool(_best_run_ids(context))
 
 
 def _best_run_ids(context: PlotContext) -> list[str]:
-    """The runs with the best value of the metric that colours; none where neither way is better."""
+    """Return the runs with the best value of the colour metric; empty if its direction is unknown."""
     name = context.view.color
     direction = column_direction(context.runs, name)
     if not has_column(context.runs, name) or direction == "neither":
@@ -56,15 +56,13 @@ def _best_run_ids(context: PlotContext) -> list[str]:
 
 
 def show_plot_footer(view: ViewState, notes: list[str]) -> None:
-    """The notes in one line, empty ones left out, and which of many picked runs can be told by a letter."""
+    """Show the non-empty notes in one line, and the toggle for picked runs only."""
     if len(view.pick) > len(LETTERS):
-        notes = [*notes, f"The first four of {format_count(len(view.pick), 'picked run')} carry a letter."]
+        notes = [*notes, f"The first four of {format_count(len(view.pick), 'picked run')} have a letter."]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(" ".join(note for note in notes if note), width="stretch")
         if len(view.pick) > 1:
-            st.toggle(
-                "Only the picked runs", **(bind_widget("only", bool(view.only)) | {"on_change": _on_only_change, "args": ()})
-            )
+            st.toggle("Picked runs only", **(bind_widget("only", bool(view.only)) | {"on_change": _on_only_change, "args": ()}))
 
 
 def _on_only_change() -> None:

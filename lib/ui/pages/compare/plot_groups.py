@@ -1,4 +1,4 @@
-"""Compare's groups of repeated runs: what makes a group, which one leads and how sure that is, error bars, and the table."""
+"""Compare's Groups plot: grouping of repeated runs, the leading group and its certainty, error bars, and the table."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -41,11 +41,11 @@ from lib.ui.pages.compare.view_state import ViewState, bind_widget, unique_label
 
 MAX_VISIBLE_ROWS = 8
 MAX_TEXT_LENGTH = 24
-"""Letters of a cell; a longer text is cut in the middle, and two never read the same."""
+"""Maximum characters of a cell; longer texts are shortened in the middle to distinct texts."""
 
 
 def draw(context: PlotContext) -> None:
-    """A row per group: its runs, their mean and the interval of the mean; below it the same as a table."""
+    """Draw a row per group with its runs, mean and confidence interval, followed by the same data as a table."""
     view, runs = context.view, context.runs
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         metric = show_metric_selector(view, runs, "Mean of")
@@ -54,7 +54,7 @@ def draw(context: PlotContext) -> None:
         return
     if not group_by:
         show_empty_state(
-            "stacked_bar_chart", "No groups to show", "Groups take a parameter or a tag with at least two different values."
+            "stacked_bar_chart", "No groups to show", "Groups need a parameter or tag with at least two different values."
         )
         return
     grouping = group_runs(runs, group_by, metric)
@@ -67,7 +67,7 @@ def draw(context: PlotContext) -> None:
 
 
 def _show_groups(context: PlotContext, metric: str, group_by: Sequence[str], ranking: tuple[Grouping, list[RankedGroup]]) -> None:
-    """Which group leads, and the picture."""
+    """Show the leading group and the chart."""
     grouping, rows = ranking
     shown_rows = _rows_to_draw(rows, context.view.pick)
     st.markdown(_finding_text(rows))
@@ -82,9 +82,9 @@ def _show_groups(context: PlotContext, metric: str, group_by: Sequence[str], ran
 
 
 def _show_no_repeat(runs: RunTable, rows: Sequence[RankedGroup], group_by: Sequence[str], metric: str) -> None:
-    """No group has two runs: say so, and offer the parameter that tells most."""
-    text = f"{format_count(len(rows), 'group')} of one run: no spread, no interval. Group by fewer columns, or repeat runs with another seed."
-    show_empty_state("help", "Cannot tell: no run is repeated", text)
+    """Show that no group has two runs, and offer the most informative parameter."""
+    text = f"{format_count(len(rows), 'group')} of one run each, so no spread or interval. Group by fewer columns, or repeat runs with another seed."
+    show_empty_state("help", "Cannot tell: no repeated runs", text)
     best_columns = rank_columns(
         runs, [name for name in groupable_columns(runs) if not is_repeat_column(name.partition(".")[2])], metric
     )[:1]
@@ -95,10 +95,10 @@ def _show_no_repeat(runs: RunTable, rows: Sequence[RankedGroup], group_by: Seque
 
 
 def group_columns(view: ViewState, runs: RunTable, metric: str) -> list[str]:
-    """The columns that make the groups: those of the address, else the parameters that differ and are more than a seed.
+    """Return the grouping columns: those from the URL, otherwise the differing parameters except seeds.
 
-    Where these repeat no run, the one parameter that repeats some and explains most of the metric. Runs of two experiments are no
-    repeats of each other, unless the reader says so.
+    If these give no repeated runs, the one parameter that does and explains most of the metric. Runs of different experiments are not
+    repeats of each other unless the reader says so.
     """
     names = groupable_columns(runs)
     if requested_columns := [name for name in view.by if name in names]:
@@ -115,9 +115,9 @@ def _has_repeats(runs: RunTable, column_names: Sequence[str], metric: str) -> bo
 
 
 def _repeating_columns(runs: RunTable, settings: list[str], metric: str) -> list[str]:
-    """The one setting by which runs are repeated, the one that explains most; with the experiment, where there are several.
+    """Return the setting that yields repeated runs and explains most, plus the experiment if there are several.
 
-    All settings where none does.
+    Returns all settings if none yields repeated runs.
     """
     experiment_columns = [name for name in settings if name == EXPERIMENT_COLUMN]
     for name in rank_columns(runs, [name for name in settings if name != EXPERIMENT_COLUMN], metric):
@@ -127,7 +127,7 @@ def _repeating_columns(runs: RunTable, settings: list[str], metric: str) -> list
 
 
 def _select_group_columns(view: ViewState, runs: RunTable, metric: str) -> list[str]:
-    """The columns that the address asks for, else the parameters that differ and are more than a seed."""
+    """Return the grouping columns from the URL, otherwise the differing parameters except seeds."""
     names, columns = groupable_columns(runs), group_columns(view, runs, metric)
     if not names:
         return []
@@ -144,7 +144,7 @@ def _select_group_columns(view: ViewState, runs: RunTable, metric: str) -> list[
             **bind_widget("by", columns),
         )
         st.caption(
-            "Runs with the same values in all of these columns are one group. Without a choice: every parameter but the seed, and the experiment where there are several."
+            "Runs with the same values in all of these columns are one group. Default: every parameter except the seed, plus the experiment if there are several."
         )
     return columns
 
@@ -154,9 +154,9 @@ def _repeats_note(view: ViewState, group_by: Sequence[str], runs: RunTable) -> s
         return ""
     repeats = [name for name in groupable_columns(runs) if is_repeat_column(name.partition(".")[2]) and name not in group_by]
     others = [name for name in varying_settings(runs) if name not in group_by]
-    notes = [f"Taken as repeats: {column_list_text(repeats)}."] if repeats else []
+    notes = [f"Treated as repeats: {column_list_text(repeats)}."] if repeats else []
     notes += (
-        [f"Each run has other settings, so runs count as repeats though these differ: {column_list_text(others)}."]
+        [f"No two runs share all settings, so runs count as repeats although these differ: {column_list_text(others)}."]
         if others
         else []
     )
@@ -164,14 +164,16 @@ def _repeats_note(view: ViewState, group_by: Sequence[str], runs: RunTable) -> s
 
 
 def _finding_text(rows: Sequence[RankedGroup]) -> str:
-    """Who leads, and from whom it cannot be told apart, as Markdown."""
+    """Return a Markdown summary of the leading group and of groups that cannot be distinguished from it."""
     leader = next((row for row in rows if row.standing == "best"), None)
     if leader is None:
         return _no_leader_text(rows)
     unclear_count, worse_count = (sum(row.standing == standing for row in rows) for standing in ("cannot tell", "worse"))
-    parts = [f"**{escape(leader.group.label.strip())}** has the best mean of repeated runs: {_summary_text(leader.summary)}."]
+    parts = [f"**{escape(leader.group.label.strip())}** has the best mean among repeated runs: {_summary_text(leader.summary)}."]
     parts += (
-        [f":orange[:material/help: Cannot tell] it from {format_count(unclear_count, 'other group')}."] if unclear_count else []
+        [f":orange[:material/help: Cannot tell] it apart from {format_count(unclear_count, 'other group')}."]
+        if unclear_count
+        else []
     )
     parts += [f"{format_count(worse_count, 'group')} {'is' if worse_count == 1 else 'are'} worse."] if worse_count else []
     return " ".join(parts)
@@ -180,7 +182,7 @@ def _finding_text(rows: Sequence[RankedGroup]) -> str:
 def _no_leader_text(rows: Sequence[RankedGroup]) -> str:
     if len(rows) < 2:
         return f"One group: {_summary_text(rows[0].summary)}."
-    return "Nobody has said which way this metric is better, so no group leads. The arrow beside the colour sets it."
+    return "The direction of this metric is not set, so no group leads. Set it with the arrow next to the colour."
 
 
 def _summary_text(summary: SampleSummary) -> str:
@@ -193,7 +195,7 @@ def _plain_finding(rows: Sequence[RankedGroup]) -> str:
 
 
 def _rows_to_draw(rows: Sequence[RankedGroup], selected_run_ids: Sequence[str]) -> list[RankedGroup]:
-    """At most `MAX_ROWS` rows in their order: the leader and those with a picked run, then from the top."""
+    """Return at most `MAX_ROWS` rows in order: the leader and groups with a picked run first, then from the top."""
     selected_ids = set(selected_run_ids)
     first_indices = [
         index for index, row in enumerate(rows) if row.standing == "best" or not selected_ids.isdisjoint(row.group.run_ids)
@@ -209,16 +211,18 @@ def _notes(grouping: Grouping, rows: Sequence[RankedGroup], shown_rows: Sequence
     point_count = sum(row.summary.n for row in shown_rows)
     has_leader = any(row.standing == "best" for row in rows)
     return [
-        f"Showing {len(shown_rows)} of {len(rows):,} groups; the table has all." if len(shown_rows) < len(rows) else "",
+        f"Showing {len(shown_rows)} of {len(rows):,} groups; the table lists all." if len(shown_rows) < len(rows) else "",
         f"A sample of {MAX_POINTS:,} of {format_count(point_count, 'run')} as points." if point_count > MAX_POINTS else "",
-        f"{format_count(grouping.unmeasured_count, 'run')} without a number in this metric left out."
+        f"{format_count(grouping.unmeasured_count, 'run')} without a number in this metric not shown."
         if grouping.unmeasured_count
         else "",
         repeats_note,
         "Line: 95% interval of the mean (Student's t)." if single_count < len(rows) else "",
-        "Lines that leave the picture are cut at its edge." if groups.has_clipped_interval(shown_rows) else "",
-        f"{format_count(single_count, 'group')} of one run: no interval." if single_count and has_leader else "",
-        "Worse: Welch's test against the best at 5%, corrected for the number of groups." if has_leader and len(rows) > 1 else "",
+        "Intervals are clipped at the chart's edge." if groups.has_clipped_interval(shown_rows) else "",
+        f"{format_count(single_count, 'group')} of one run without an interval." if single_count and has_leader else "",
+        "Worse: Welch's test against the best at the 5% level, corrected for the number of groups."
+        if has_leader and len(rows) > 1
+        else "",
         PICK_HINT,
     ]
 
@@ -236,7 +240,7 @@ def _show_group_table(rows: Sequence[RankedGroup], group_by: Sequence[str]) -> N
     }
     config |= {
         "n": st.column_config.NumberColumn("Runs", width=60),
-        "standing": st.column_config.TextColumn("Against the best", width=130),
+        "standing": st.column_config.TextColumn("Compared with best", width=130),
     }
     st.dataframe(
         display_table,
@@ -247,7 +251,7 @@ def _show_group_table(rows: Sequence[RankedGroup], group_by: Sequence[str]) -> N
         alt=f"{len(rows)} groups by their mean",
     )
     st.download_button(
-        "Groups as CSV",
+        "Download groups as CSV",
         as_csv(table),
         "groups.csv",
         "text/csv",
@@ -266,7 +270,7 @@ def _group_statistics(row: RankedGroup) -> dict[str, Any]:
 
 
 def as_csv(frame: pd.DataFrame) -> str:
-    """A table as CSV in which no spreadsheet takes a text for a formula: such a text begins with an apostrophe. Numbers stay numbers."""
+    """Return the table as CSV, with an apostrophe before texts that a spreadsheet would run as formulas. Numbers stay numbers."""
     return (
         frame.map(lambda cell: escape_formula(cell) if isinstance(cell, str) else cell)
         .rename(columns=escape_formula)

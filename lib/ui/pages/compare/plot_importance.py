@@ -1,4 +1,4 @@
-"""Compare's importance of parameters for a metric: how much the parameters explain at all, then each of them."""
+"""Compare's Importance plot: how much of a metric the parameters explain, in total and individually."""
 
 from collections.abc import Sequence
 
@@ -27,12 +27,12 @@ from lib.ui.pages.compare.plot_footer import show_plot_footer
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _cached_importances(key: str, metric: str, _runs: RunTable) -> ImportanceResult:
-    """Kept by what the runs hold, not by when they were read: the same runs need no second forest."""
+    """Compute the importance, cached by run content rather than read time: unchanged runs need no second forest."""
     return compute_importances(_runs, metric)
 
 
 def draw(context: PlotContext) -> None:
-    """What the metric depends on, as far as a forest can tell from these runs."""
+    """Draw what the metric depends on, estimated by a random forest from these runs."""
     view, runs = context.view, context.runs
     metric = show_metric_selector(view, runs, "Explain")
     if not metric:
@@ -40,7 +40,7 @@ def draw(context: PlotContext) -> None:
     if problem := missing_requirement(runs, metric):
         show_empty_state("bar_chart", "No importance to show", problem)
         return
-    with st.spinner("Growing forests…", show_time=True):
+    with st.spinner("Training random forests…", show_time=True):
         result = _cached_importances(input_hash(runs, metric), metric, runs)
     shown_params = result.params[:MAX_ROWS]
     st.markdown(_finding_text(result, metric))
@@ -56,10 +56,16 @@ def draw(context: PlotContext) -> None:
 def _finding_text(result: ImportanceResult, metric: str) -> str:
     name = escape(column_label_with_tag(metric))
     if result.r_squared < MIN_R_SQUARED:
-        return f":orange[:material/help: Cannot tell] what {name} depends on: these parameters explain next to nothing of its differences."
+        return (
+            f":orange[:material/help: Cannot tell] what {name} depends on: these parameters explain almost none of its variation."
+        )
     clear_params = [param for param in result.params if param.is_clear]
     leaders_text = (
-        "" if not clear_params else " Most of it comes from" if clear_params[0].mean * 2 > result.r_squared else " First comes"
+        ""
+        if not clear_params
+        else " Most of it comes from"
+        if clear_params[0].mean * 2 > result.r_squared
+        else " The largest share comes from"
     )
     leaders_text += (
         " **"
@@ -68,7 +74,9 @@ def _finding_text(result: ImportanceResult, metric: str) -> str:
         if clear_params
         else ""
     )
-    return f"The forest explains {format_percent(result.r_squared)} of the differences in {name} among runs it has not seen.{leaders_text}"
+    return (
+        f"The random forest explains {format_percent(result.r_squared)} of the variation in {name} on unseen runs.{leaders_text}"
+    )
 
 
 def _chart_description(result: ImportanceResult, metric_title: str, shown_params: Sequence[ParamImportance]) -> str:
@@ -83,17 +91,19 @@ def _notes(result: ImportanceResult, runs: RunTable, shown_params: Sequence[Para
         if result.sampled_count < result.measured_count
         else ""
     ]
-    notes.append(f"{format_count(unmeasured_count, 'run')} without a number in this metric left out." if unmeasured_count else "")
+    notes.append(
+        f"{format_count(unmeasured_count, 'run')} without a number in this metric not shown." if unmeasured_count else ""
+    )
     if result.r_squared < MIN_R_SQUARED:
         return [
             *notes,
-            f"A forest that learned two thirds of the runs foretells the rest no better than {format_percent(MIN_R_SQUARED)}.",
+            f"A random forest trained on two thirds of the runs explains less than {format_percent(MIN_R_SQUARED)} of the rest.",
         ]
     more_text = (
         f"Showing the first {len(shown_params)} of {format_count(len(result.params), 'parameter')}."
         if len(shown_params) < len(result.params)
         else ""
     )
-    legend = f"Line: lowest and highest of {ROUNDS} rounds; cannot tell: no more than chance alone gives."
-    caution = "Parameters that move together share their importance, and what goes along with a metric need not be its cause."
+    legend = f"Line: lowest to highest of {ROUNDS} rounds. Cannot tell: no more than expected by chance."
+    caution = "Correlated parameters share their importance, and correlation with a metric does not mean causation."
     return [*notes, more_text, legend, caution]

@@ -1,4 +1,4 @@
-"""Compare's parallel coordinates: the axes to choose, the ranges to keep, the plot, and what lies in the ranges."""
+"""Compare's Parallel plot: parallel coordinates with selectable axes and ranges, and the runs inside the ranges."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,12 +27,12 @@ from lib.ui.pages.compare.plot_footer import always_drawn_run_ids, best_run_text
 from lib.ui.pages.compare.selection_panel import PlotSelection, show_plot_selection
 from lib.ui.pages.compare.view_state import column_label
 
-HINT = "Drag along an axis to keep a range, double-click it to let go. ↑ more is better, ↓ less is better."
+HINT = "Drag along an axis to select a range; double-click to clear it. ↑ higher is better, ↓ lower is better."
 PLOT = "parallel"
 
 
 def draw(context: PlotContext) -> None:
-    """The runs over the parameters and metrics that differ, or over the axes that the reader chose."""
+    """Draw the runs over the differing parameters and metrics, or over the chosen axes."""
     view, runs = context.view, context.runs
     axis_selection = selected_axes(view, runs)
     axes = [build_axis(runs, name, axis_scale(view, name)) for name in axis_selection.names]
@@ -64,7 +64,7 @@ def _show_plot(context: PlotContext, drawn_runs: RunTable, axes: Sequence[Axis])
 
 
 def _decode_brushes(axes: Sequence[Axis], previous: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, AxisRange | None]:
-    """The axes whose brush changed, with the range that it keeps now."""
+    """Return the axes whose brush changed, with the new range."""
     changes: dict[str, AxisRange | None] = {}
     for number, axis in enumerate(axes):
         name = parallel.brush_name(number)
@@ -78,7 +78,7 @@ def _omitted_axes_note(omitted_names: Sequence[str]) -> str:
     if not omitted_names:
         return ""
     more_text = f" and {len(omitted_names) - 6} more" if len(omitted_names) > 6 else ""
-    return f"Without an axis: {', '.join(escape(column_label(name)) for name in omitted_names[:6])}{more_text}."
+    return f"Not shown: {', '.join(escape(column_label(name)) for name in omitted_names[:6])}{more_text}."
 
 
 def _show_selection(context: PlotContext, axes: Sequence[Axis]) -> None:

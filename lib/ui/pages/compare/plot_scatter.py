@@ -1,4 +1,4 @@
-"""Compare's scatter: its two columns to choose, what is drawn over the points, and the runs in a box or under a click."""
+"""Compare's Scatter plot: two columns, overlays, and the runs selected by box or click."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ AxisPair = tuple[Axis, Axis]
 
 @dataclass(frozen=True)
 class _Overlay:
-    """The runs on the front and the trend, each None when it is not wanted, and what is to be said of them, as plain text."""
+    """The runs on the Pareto front and the trend, each None if not requested, and plain-text notes on them."""
 
     front: tuple[str, ...] | None
     trend: Trend | None
@@ -51,7 +51,7 @@ class _Overlay:
 
 
 def draw(context: PlotContext) -> None:
-    """A point per run at the two chosen columns."""
+    """Draw a point per run over the two chosen columns."""
     view, runs = context.view, context.runs
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         x, y = _select_columns(view, plottable_columns(runs))
@@ -63,14 +63,12 @@ def draw(context: PlotContext) -> None:
         _overlay_pills(view, overlay)
     unplotted_count = scatter.count_unplotted(axes)
     if unplotted_count == len(runs):
-        show_empty_state(
-            "scatter_plot", "No point to draw", "A point takes a run with a value in both columns; here is none. Choose another."
-        )
+        show_empty_state("scatter_plot", "No points to draw", "No run has a value on both axes. Choose other columns.")
         return
     drawn_runs = style.sample_runs(runs, (*always_drawn_run_ids(context), *(overlay.front or ())), scatter.MAX_POINTS)
     clicked_run_ids = _show_plot(context, axes, overlay, drawn_runs)
     missing_note = (
-        f"{format_count(unplotted_count, 'run')} without both values {'is' if unplotted_count == 1 else 'are'} not drawn."
+        f"{format_count(unplotted_count, 'run')} without both values {'is' if unplotted_count == 1 else 'are'} not shown."
         if unplotted_count
         else ""
     )
@@ -80,7 +78,7 @@ def draw(context: PlotContext) -> None:
             sample_note(drawn_runs, runs),
             *map(escape, overlay.notes),
             missing_note,
-            "Drag a box or click a point. ↑ more is better, ↓ less is better.",
+            "Drag a box or click a point. ↑ higher is better, ↓ lower is better.",
         ],
     )
     _show_selection(context, axes, clicked_run_ids)
@@ -89,7 +87,7 @@ def draw(context: PlotContext) -> None:
 def _select_columns(view: ViewState, column_names: Sequence[str]) -> tuple[str, str]:
     x, y = (name if name in column_names else column_names[0] for name in (view.x, view.y))
     options = short_column_labels(column_names)
-    for field, title, value in (("y", "Up", y), ("x", "Across", x)):
+    for field, title, value in (("y", "Y axis", y), ("x", "X axis", x)):
         st.selectbox(
             title,
             column_names,
@@ -107,7 +105,7 @@ def _overlay_pills(view: ViewState, overlay: _Overlay) -> None:
         "args": (),
     }
     st.pills(
-        "Over the points",
+        "Overlays",
         list(OVERLAY_LABELS),
         format_func=OVERLAY_LABELS.__getitem__,
         selection_mode="multi",
@@ -125,7 +123,7 @@ def _on_overlay_change() -> None:
 
 
 def _build_overlay(context: PlotContext, axes: AxisPair) -> _Overlay:
-    """What the address wants over the points, of all runs and not only of those that are drawn."""
+    """Build the overlays that the URL requests, from all runs rather than only the drawn ones."""
     notes: list[str] = []
     trend, front = None, None
     if "pareto" in context.view.mark:
@@ -148,7 +146,7 @@ def _pareto_run_ids(context: PlotContext, axes: AxisPair) -> tuple[str, ...] | N
 
 def _front_note(context: PlotContext, axes: AxisPair, front: Sequence[str] | None) -> str:
     if front is None:
-        return "A Pareto front needs two different metrics, each better one way. The arrow beside the colour sets which way."
+        return "A Pareto front needs two different metrics with known directions. Set them with the arrow next to the colour."
     names = context.runs.identity.name
     run_labels = [
         f"{names[run_id] or run_id}" + (f" ({run_id[:8]})" if list(names).count(names[run_id]) > 1 else "")
@@ -177,11 +175,11 @@ def _trend_note(axes: AxisPair, trend: Trend | NoTrend) -> str:
     }
     log_labels = " and ".join(name for name, axis in zip((x_label, y_label), axes, strict=True) if axis.is_log)
     log_note = f", fitted to the logarithm of {log_labels}" if log_labels else ""
-    return f"Trend: {direction_texts[trend.direction]}. Straight line through {format_count(trend.n, 'run')} with the 95% interval of its mean{log_note}."
+    return f"Trend: {direction_texts[trend.direction]}. Straight line through {format_count(trend.n, 'run')} with the 95% confidence interval of the mean{log_note}."
 
 
 def _show_plot(context: PlotContext, axes: AxisPair, overlay: _Overlay, drawn_runs: RunTable) -> tuple[str, ...]:
-    """The chart. Returns the runs that were clicked."""
+    """Draw the chart. Returns the clicked runs."""
     runs, state = context.runs, brush_state(PLOT, axes)
     rows = {run_id: row for row, run_id in enumerate(runs.ids)}
     drawn_rows = [rows[run_id] for run_id in drawn_runs.ids]
@@ -214,7 +212,7 @@ def _front_line(axes: AxisPair, overlay: _Overlay, rows: Mapping[str, int], x_di
 
 
 def _decode_box(axes: AxisPair, previous: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, AxisRange | None]:
-    """Both columns, when the box changed; without a box, no range."""
+    """Return the new range of both columns if the box changed; None for a cleared box."""
     if current.get(scatter.BOX_SELECTION) == previous.get(scatter.BOX_SELECTION):
         return {}
     box = current.get(scatter.BOX_SELECTION) or {}

@@ -1,4 +1,4 @@
-"""Compare's search: all runs of the view's experiments, and those that its filter, facets and families leave."""
+"""Compare's search: reads the runs of the view's experiments and applies its filter, facets and parent conditions."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,20 +38,19 @@ from lib.ui.queries.runs import cached_runs
 
 SEARCH_STATES: Mapping[str, LifecycleFilter] = {"active": "active", "deleted": "deleted", "all": "all"}
 DEFAULT_RUN_LIMITS = {"sqlite": 20_000, "server": 2_000, "file": 500, "database": 5_000}
-"""How many runs are read at first: a server needs seconds for a thousand."""
+"""Runs read initially per kind of backend: a server takes seconds for a thousand."""
 
 MAX_OLDER_PICKS = 60
-"""Picked runs that are looked for when they are older than what was read."""
+"""Maximum picked runs that are looked up separately because they are older than the runs read."""
 MAX_NAMED_METRICS = 5
 _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a view leaves of all runs. With a `problem` the filter was not applied; `notes` name what no run has.
+    """The result of a view's search. With a `problem` the filter was not applied; `notes` list names that no run has.
 
-    `newest_count` is how many of the newest runs were read where there are more, else 0; `filter_matches` are the runs that the
-    filter leaves.
+    `newest_count` is the number of newest runs read if there are more, else 0; `filter_matches` are the runs that match the filter.
     """
 
     all_runs: RunTable
@@ -64,10 +63,10 @@ class SearchResult:
 
 
 def search_runs(backend: Backend, view: ViewState, statements: tuple[DirectionStatement, ...] = ()) -> SearchResult:
-    """All runs and those that the view leaves. A filter that cannot be read leaves all of them, and says what is wrong.
+    """Return all runs and those that match the view. An invalid filter is not applied and reported as `problem`.
 
-    Where only the newest runs were read, older ones that the filter finds or that are picked are added to them. `statements` are what
-    the experiments say about which way their metrics are better.
+    If only the newest runs were read, older ones that match the filter or are picked are added. `statements` are the metric directions
+    set on the experiments.
     """
     search = Search(view.experiment, state=SEARCH_STATES.get(view.state, "active"), limit=_run_limit(backend, view))
     newest_runs = _add_directions(_read_runs(backend, search), statements)
@@ -102,14 +101,14 @@ def _add_directions(table: RunTable, statements: tuple[DirectionStatement, ...])
 
 
 def _run_limit(backend: Backend, view: ViewState) -> int:
-    """How many of the newest runs are read: what the address asks for, else what is quick on this kind of backend."""
+    """Return the number of newest runs to read: from the URL, otherwise the default for this kind of backend."""
     requested_limit = int(view.limit) if view.limit.isdecimal() else 0
     return min(requested_limit, MAX_RUNS) or DEFAULT_RUN_LIMITS[backend.kind]
 
 
 def _read_runs(backend: Backend, search: Search) -> RunTable:
-    """The runs that a search matches; the progress is shown while a server is read."""
-    # The placeholder is there also when nothing is read: one that comes and goes shifts what follows, and the browser redraws it.
+    """Return the runs that match a search, showing progress while reading from a server."""
+    # Always create the placeholder: if it came and went, the elements below would shift and be redrawn.
     placeholder = st.empty()
     table = cached_runs(backend, search, lambda count: placeholder.caption(f"Reading… {format_count(count, 'run')} so far"))
     placeholder.empty()
@@ -117,7 +116,7 @@ def _read_runs(backend: Backend, search: Search) -> RunTable:
 
 
 def _add_older_picks(backend: Backend, runs: RunTable, view: ViewState) -> RunTable:
-    """The same runs, and the picked ones that are older than they are."""
+    """Add picked runs that are older than the runs read."""
     older_picks = [
         run_id for run_id in view.pick[:MAX_OLDER_PICKS] if run_id not in runs.identity.index and _RUN_ID.fullmatch(run_id)
     ]
@@ -129,11 +128,11 @@ def _add_older_picks(backend: Backend, runs: RunTable, view: ViewState) -> RunTa
 
 
 def _missing_column_notes(table: RunTable, facets: Sequence[str]) -> tuple[str, ...]:
-    """A sentence for each condition on a metric, parameter or tag that no run here has."""
+    """Return a sentence per condition on a metric, parameter or tag that no run here has."""
     columns = dict.fromkeys(facet.column for text in facets if (facet := parse_facet(text)) is not None)
     kinds = {METRIC_PREFIX: "metric", PARAM_PREFIX: "parameter", TAG_PREFIX: "tag"}
     return tuple(
-        f"No run here has a {kind} called {column.removeprefix(prefix)}, which a condition asks for."
+        f"A condition uses {kind} {column.removeprefix(prefix)}, which no run here {'has' if kind == 'tag' else 'logged'}."
         for column in columns
         for prefix, kind in kinds.items()
         if column.startswith(prefix) and not has_column(table, column)
@@ -141,22 +140,24 @@ def _missing_column_notes(table: RunTable, facets: Sequence[str]) -> tuple[str, 
 
 
 def _last_value_notes(view: ViewState, clauses: Sequence[Clause]) -> tuple[str, ...]:
-    """A filter means the last value of a metric, in MLflow as here, whichever value is shown."""
+    """Note that a filter uses a metric's last value, as in MLflow, even if another value is shown."""
     if view.stat not in ("best", "min", "max") or all(clause.kind != "metric" for clause in clauses):
         return ()
-    return ("The filter judges the last value of a metric. Conditions under Refine judge the value that is shown.",)
+    return ("The filter uses the last value of a metric. Conditions under Refine use the value shown.",)
 
 
 def _apply_stat(backend: Backend, table: RunTable, stat: str) -> tuple[RunTable, tuple[str, ...]]:
-    """The table with the best, smallest or largest value of each metric, and a note when not all could be read."""
+    """Return the table with the best, smallest or largest value of each metric, and a note if not all were read."""
     if stat not in get_args(Stat) or stat == "last":
         return table, ()
     with st.spinner("Reading histories…", show_time=True):
         stat_table = _cached_metric_stat(backend, (table.search, table.read_at, table.directions), stat, table)
     if stat_table.read_count == stat_table.total_count:
         return stat_table.table, ()
-    label = {"best": "best", "min": "smallest", "max": "largest"}[stat]
-    note = f"The {label} values of the newest {stat_table.read_count:,} of {stat_table.total_count:,} runs were read, each for a request to the server"
+    label = {"best": "Best", "min": "Smallest", "max": "Largest"}[stat]
+    note = (
+        f"{label} values shown for the newest {stat_table.read_count:,} of {stat_table.total_count:,} runs (one request per run)"
+    )
     return stat_table.table, (f"{note}. The other runs show no value.",)
 
 
@@ -168,7 +169,7 @@ def _cached_metric_stat(
 
 
 def _apply_filter(backend: Backend, search: Search, runs: RunTable) -> RunTable:
-    """What a filter leaves: judged on the table where all runs of a local file are in it, by the backend everywhere else."""
+    """Apply a filter: on the table if it holds all runs of a local file, otherwise through the backend."""
     if not search.filter:
         return runs
     ids = matching_run_ids(parse_filter(search.filter), runs) if backend.path and runs.is_complete else None
@@ -176,7 +177,7 @@ def _apply_filter(backend: Backend, search: Search, runs: RunTable) -> RunTable:
 
 
 def _apply_conditions(view: ViewState, table: RunTable) -> RunTable:
-    """What the conditions without grammar leave: days, facets and families."""
+    """Apply the conditions from the Refine panel: dates, facets and parents."""
     if view.since or view.until:
         table = subset(table, run_ids_by_start(table, view.since, view.until))
     if facets := [facet for text in view.facet if (facet := parse_facet(text)) is not None]:
@@ -189,17 +190,17 @@ def _apply_conditions(view: ViewState, table: RunTable) -> RunTable:
 
 
 def _judging_metric(view: ViewState, table: RunTable) -> str:
-    """The metric by which a child is best: the one that colours, else the first; "" where there is none."""
+    """Return the metric that decides the best child: the colour metric, otherwise the first; "" if there is none."""
     metrics = metric_columns(table)
     return view.color if view.color in metrics else next(iter(metrics), "")
 
 
 def _unknown_direction_notes(view: ViewState, table: RunTable) -> tuple[str, ...]:
-    """What could not be chosen because nobody said which way a metric is better."""
+    """Return notes on best values that could not be chosen because the metric's direction is unknown."""
     notes = []
     metric = _judging_metric(view, table) if view.children == "best" else ""
     if metric and column_direction(table, metric) == "neither":
-        notes.append(f"All children are shown: nobody has said which way {metric.removeprefix(METRIC_PREFIX)} is better.")
+        notes.append(f"All children are shown because the direction of {metric.removeprefix(METRIC_PREFIX)} is not set.")
     unknown = [
         metric
         for name in metric_columns(table)
@@ -208,14 +209,14 @@ def _unknown_direction_notes(view: ViewState, table: RunTable) -> tuple[str, ...
     if view.stat == "best" and unknown:
         more_text = f" and {len(unknown) - MAX_NAMED_METRICS} more" if len(unknown) > MAX_NAMED_METRICS else ""
         notes.append(
-            f"The last value is shown of {', '.join(unknown[:MAX_NAMED_METRICS])}{more_text}: it is not known which way these are better."
+            f"Showing the last value of {', '.join(unknown[:MAX_NAMED_METRICS])}{more_text}, because the direction of these metrics is not set."
         )
     return tuple(notes)
 
 
 @contextmanager
 def keep_header_on_error() -> Iterator[None]:
-    """Keep the page's title when a read inside fails; the frame shows the error below it."""
+    """Keep the page title if a read inside fails; the app frame shows the error below it."""
     try:
         with st.spinner("Reading runs…", show_time=True):
             yield

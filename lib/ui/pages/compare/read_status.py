@@ -1,4 +1,4 @@
-"""What Compare says about what it read: how old it is, how many runs of how many, and what is wrong with the filter."""
+"""Compare's read status: age of the data, truncation, and problems with the filter."""
 
 import pandas as pd
 import streamlit as st
@@ -16,22 +16,22 @@ from lib.ui.queries.runs import clear_run_caches
 
 REFRESH_INTERVAL = "15s"
 LIMIT_FACTOR = 5
-"""How many times as many runs the next reading takes."""
+"""Factor by which "Read the newest …" raises the limit."""
 
 
 @st.fragment(run_every=REFRESH_INTERVAL)
 def refresh_button(backend: Backend, all_runs: RunTable) -> None:
-    """The age, the number of new runs, and the button that takes them in. Redrawn every few seconds without the rest of the page."""
+    """Show the age of the data and the number of new runs on a refresh button. Redraws itself every few seconds."""
     with error_boundary():
         new_count = _count_new_runs(backend, all_runs)
         label = f"Read {format_age(all_runs.read_at or now(), now())}{f' · **{new_count:,} new**' if new_count else ''}"
-        if st.button(label, icon=":material/refresh:", type="tertiary", key="compare.again", help="Read again"):
+        if st.button(label, icon=":material/refresh:", type="tertiary", key="compare.again", help="Refresh"):
             clear_run_caches()
             st.rerun()
 
 
 def _count_new_runs(backend: Backend, all_runs: RunTable) -> int:
-    """Runs that started after the newest one of the table. None for deleted runs: they did not start just now."""
+    """Return the number of runs started after the newest one in the table; 0 for deleted runs, which have not just started."""
     if all_runs.search.state == "deleted":
         return 0
     newest = all_runs.identity.started.max() if len(all_runs) else EPOCH
@@ -39,7 +39,7 @@ def _count_new_runs(backend: Backend, all_runs: RunTable) -> int:
 
 
 def show_truncation_notice(view: ViewState, result: SearchResult) -> None:
-    """How many runs were read, and the button that reads more; nothing where all were read."""
+    """Show how many runs were read and a button to read more; nothing if all were read."""
     if not result.newest_count:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -51,24 +51,22 @@ def show_truncation_notice(view: ViewState, result: SearchResult) -> None:
 
 
 def _truncation_text(view: ViewState, result: SearchResult) -> str:
-    """How many runs are shown of how many, and which of them the filter searched."""
+    """Return how many runs are shown and which of them the filter searched."""
     matching, newest = result.filter_matches, result.newest_count
     all_text = f"all {format_count(result.all_runs.total, 'run')}" if result.all_runs.total else "all runs"
     if not view.filter.strip() or matching is None:
         total_text = f"of {format_count(result.all_runs.total, 'run')}" if result.all_runs.total else "runs; there are more"
-        text = f"Showing the newest {newest:,} {total_text}. A filter searches all of them."
+        text = f"Showing the newest {newest:,} {total_text}. Filters search all of them."
     elif matching.is_complete:
         text = f"The filter searched {all_text}, not only the newest {newest:,}."
     else:
-        total_text = (
-            f"of {format_count(matching.total, 'run')} that it finds" if matching.total else "that it finds; there are more"
-        )
+        total_text = f"of {format_count(matching.total, 'matching run')}" if matching.total else "matching runs; there are more"
         text = f"The filter searched {all_text}. Showing the newest {len(matching):,} {total_text}."
-    return text + (" What is set under Refine narrows these." if count_conditions(view) else "")
+    return text + (" Conditions under Refine apply to these runs only." if count_conditions(view) else "")
 
 
 def show_filter_messages(result: SearchResult) -> None:
-    """What is wrong with the filter, or which of its names no run has. Calm: a half-typed filter is no failure."""
+    """Show problems with the filter and unknown names as notes: a half-typed filter is not an error."""
     if result.problem:
         parts = " ".join(escape(part) for part in (result.problem.what, result.problem.means, result.problem.next))
         st.markdown(f":small[:orange[:material/info: {parts}]]")

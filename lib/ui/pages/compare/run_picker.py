@@ -1,4 +1,4 @@
-"""A table of runs with a tick box per row, for all of Compare: rows stand for run ids, a tick picks a run and taking it away lets it go."""
+"""Compare's run tables with a checkbox per row: rows map to run ids, and checking a row picks its run."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -15,14 +15,14 @@ from lib.ui.components.layout import table_height
 from lib.ui.pages.compare.view_state import ViewState, update_url, view_from_url
 
 MAX_RUN_NAME_LENGTH = 18
-"""Letters that the column of names holds before its edge cuts them."""
+"""Characters that fit into the name column."""
 MAX_CELL_LENGTH = 24
-"""The same for a column of other texts."""
+"""Characters that fit into other text columns."""
 
 
 @dataclass(frozen=True)
 class PickerTable:
-    """What is drawn: the run of each row, the cells, how the columns look, how many rows are visible at once; `options` of `st.dataframe`."""
+    """Content of the table: run id per row, cells, column configuration, visible rows, and `options` of `st.dataframe`."""
 
     name: str
     run_ids: tuple[str, ...]
@@ -34,7 +34,7 @@ class PickerTable:
 
 
 def show_run_picker(view: ViewState, table: PickerTable) -> None:
-    """The table. Its key is a hash of the ids, so that a row never stands for another run than the one that was clicked."""
+    """Draw the table. Its key is a hash of the ids, so a click can never be attributed to another run."""
     key, selected_run_ids = _picker_key(table.name, table.run_ids), set(view.pick)
     selected_rows = [row for row, run_id in enumerate(table.run_ids) if run_id in selected_run_ids]
     if key in st.session_state and sorted(st.session_state[key]["selection"]["rows"]) != selected_rows:
@@ -55,14 +55,14 @@ def show_run_picker(view: ViewState, table: PickerTable) -> None:
 
 
 def _picker_key(name: str, run_ids: Sequence[str]) -> str:
-    """Under which key a table of these runs stands."""
+    """Return the widget key of a table of these runs."""
     return f"compare.{name}." + hashlib.sha256("\n".join(run_ids).encode()).hexdigest()[:16]
 
 
 def on_row_selection(key: str, run_ids: Sequence[str], drawn_rows: Sequence[int]) -> None:
-    """Rows to ids, at once. Picks keep their order; those that are no rows here stay picked.
+    """Write the selected rows as picks to the URL. Picks keep their order; picks without a row here stay.
 
-    Streamlit also calls this when the browser only repeats what was drawn (`drawn_rows`), in a rerun that another widget asked for.
+    Streamlit also calls this when the browser merely echoes the drawn selection (`drawn_rows`) in a rerun by another widget.
     """
     selected_rows = st.session_state[key]["selection"]["rows"]
     if sorted(selected_rows) == list(drawn_rows):
@@ -77,14 +77,14 @@ def on_row_selection(key: str, run_ids: Sequence[str], drawn_rows: Sequence[int]
 
 
 def run_names(table: RunTable) -> list[str]:
-    """The name of each run as its cell shows it; the id of a run without one."""
+    """Return the displayed name of each run; the id if it has none."""
     return distinct_cell_texts((name or run_id for run_id, name in table.identity.name.items()), MAX_RUN_NAME_LENGTH)
 
 
 def distinct_cell_texts(texts: Iterable[Any], max_length: int) -> list[Any]:
-    """Texts for cells that hold so many letters: as they are, but cut in the middle where the cell's edge would make two the same.
+    """Return cell texts that stay distinct within `max_length`: shortened in the middle only where truncation would make two equal.
 
-    The whole text stands in the difference card and in every download.
+    The full text appears in the Differences table and in every download.
     """
     cell_values = list(texts)
     long_texts = {value for value in cell_values if isinstance(value, str) and len(value) > max_length}
@@ -95,11 +95,11 @@ def distinct_cell_texts(texts: Iterable[Any], max_length: int) -> list[Any]:
 
 
 def heading_width(title: str, min_width: int) -> int:
-    """Pixels that hold a heading, between a least width and 200."""
+    """Return the column width in pixels for a heading, between a minimum and 200."""
     return min(200, max(min_width, 7 * len(title) + 22))
 
 
 def text_width(values: "pd.Series") -> int:
-    """Pixels for the longest of these texts, as far as a cell shows it."""
+    """Return the column width in pixels for the longest of these texts, capped at the cell length."""
     longest = max((len(str(value)) for value in values.dropna().unique()), default=0)
     return max(84, 8 * min(longest, MAX_CELL_LENGTH) + 16)

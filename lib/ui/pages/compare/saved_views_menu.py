@@ -1,4 +1,4 @@
-"""The views of Compare that the team keeps: a menu with names, who and when; dialogs to save, rename and delete one."""
+"""Compare's saved views: a menu with name, author and time, and dialogs to save, rename and delete a view."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,14 +27,14 @@ SavedViewAction = Literal["Save", "Rename", "Delete"]
 
 @dataclass(frozen=True)
 class _DialogState:
-    """What a dialog asks, fixed when it was opened: the action, and the view that it is about."""
+    """The dialog's state, fixed on opening: the action and its view."""
 
     action: SavedViewAction
     saved_view: SavedView
 
     @property
     def title(self) -> str:
-        """The question with the object in it."""
+        """Return the dialog title."""
         return "Save this view?" if self.action == "Save" else f"{self.action} the view {escape(self.saved_view.name)}?"
 
 
@@ -44,9 +44,9 @@ def _cached_saved_views(backend: Backend, experiment_id: str) -> SavedViews:
 
 
 def show_saved_views_menu(view: ViewState, experiment_list: ExperimentList) -> None:
-    """The button in the header: the views kept with these experiments, "Save this view", and the link to it.
+    """Show the header menu: saved views of these experiments, "Save this view", and a link to it.
 
-    The views are read when it is opened: whoever never opens it waits for nothing.
+    The views are read only when the menu is opened.
     """
     with st.popover("Views", icon=":material/bookmarks:", key=MENU_KEY, on_change="rerun") as popover:
         if not popover.open:
@@ -62,12 +62,12 @@ def show_saved_views_menu(view: ViewState, experiment_list: ExperimentList) -> N
             icon=":material/bookmark_add:",
             **write_button_kwargs(current_backend(), view.experiment[0]),
         )
-        st.caption("Or send the link: it carries the whole view – experiment, filter, picks, plot and order.")
+        st.caption("Or share the link: it contains the complete view: experiment, filter, picks, plot and order.")
         st.code(share_link(st.context.url or "") + backend_query_suffix(), language=None, wrap_lines=True)
 
 
 def _menu_button(label: str, key: str, action: Callable[..., None], argument: object, **button_kwargs: Any) -> None:
-    """A button of the menu, which closes with it: an open menu would lie over a dialog."""
+    """Show a menu button that also closes the menu, which would otherwise cover the dialog."""
     st.button(label, key=f"compare.views.{key}", on_click=_close_menu_and_call, args=(action, argument), **button_kwargs)
 
 
@@ -77,7 +77,7 @@ def _close_menu_and_call(action: Callable[..., None], argument: object) -> None:
 
 
 def show_saved_view_dialog() -> None:
-    """Draw the dialog that was opened, if any."""
+    """Draw the open dialog, if any."""
     state = st.session_state.get(DIALOG_KEY)
     if isinstance(state, _DialogState):
         st.dialog(state.title, width="medium", icon=":material/bookmark:", on_dismiss=_close_dialog)(_dialog_body)(state)
@@ -91,15 +91,15 @@ def _show_saved_views(view: ViewState, experiment_list: ExperimentList) -> None:
     for saved_view in saved_views_list:
         _show_saved_view(saved_view, names.get(saved_view.experiment_id, "") if len(view.experiment) > 1 else "")
     if not saved_views_list:
-        st.caption("No view is saved yet. A saved view is there for everyone who uses this backend.")
+        st.caption("No saved views yet. Saved views are shared with everyone who uses this backend.")
     if skipped_count:
         st.caption(
-            f"{format_count(skipped_count, 'tag')} of the experiment {'looks' if skipped_count == 1 else 'look'} like a view, but cannot be read."
+            f"{format_count(skipped_count, 'tag')} of the experiment {'looks' if skipped_count == 1 else 'look'} like a saved view but cannot be read."
         )
 
 
 def _show_saved_view(saved_view: SavedView, experiment_name: str) -> None:
-    """A view: its name and its facts at the left, what can be done with it at the right."""
+    """Show a saved view: name and facts on the left, actions on the right."""
     facts = [f"by {escape(saved_view.by)}, typed" if saved_view.by else "", format_time(saved_view.at), escape(experiment_name)]
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
         with st.container(gap=None, width=300):
@@ -127,7 +127,7 @@ def _icon_button_kwargs(icon: str, help_text: str) -> dict[str, str]:
 
 
 def _open_saved_view(saved_view: SavedView) -> None:
-    """Put a kept view into the address. Names that Compare does not know are left out: a tag may come from anyone."""
+    """Write a saved view to the URL, without unknown parameters: a tag may come from anyone."""
     try:
         parameters = parse_qs(saved_view.query, max_num_fields=1_000)
     except ValueError:
@@ -154,7 +154,7 @@ def _dialog_body(state: _DialogState) -> None:
     changed_view = replace(saved_view, name=name, by=by)
     st.markdown("This is exactly what will happen:")
     show_table([("1", _effect_text(state))])
-    with st.expander("The MLflow call that does the same", icon=":material/code:"):
+    with st.expander("Equivalent MLflow call", icon=":material/code:"):
         st.code(saved_views.code_snippet(current_backend().uri, changed_view, action), language="python")
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="compare.views.cancel"):
@@ -165,12 +165,12 @@ def _dialog_body(state: _DialogState) -> None:
 
 
 def _effect_text(state: _DialogState) -> str:
-    location = "a tag of the experiment, where everyone who uses this backend finds it"
+    location = "a tag on the experiment, visible to everyone who uses this backend"
     if state.action == "Save":
-        return f"The view is written into {location}, with your name and the time."
+        return f"The view is saved in {location}, with your name and the time."
     if state.action == "Rename":
-        return f"The name changes in {location}. Who saved it and when stays."
-    return f"The view is taken out of {location}. No run changes, and links that were sent still work."
+        return f"The name changes in {location}. Author and time stay the same."
+    return f"The view is removed from {location}. No run changes, and shared links still work."
 
 
 def _carry_out(state: _DialogState, changed_view: SavedView) -> None:

@@ -1,4 +1,4 @@
-"""The runs that a selection in a plot holds: how many, a compact table to pick from, all of them picked at once, and the way back."""
+"""The runs selected in a plot: their number, a compact table to pick from, and buttons to pick all or clear the selection."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ MAX_PICKS_AT_ONCE = 50
 
 @dataclass(frozen=True)
 class PlotSelection:
-    """What is selected: the runs, in words where ("in the ranges") and by what ("trees 5 to 15"), which columns to show, the way back.
+    """The selection: runs, where ("in the ranges"), by what ("trees 5 to 15"), table columns, and how to clear it.
 
-    `facets` are the same ranges as facets of the address.
+    `facets` are the same ranges as URL facets.
     """
 
     run_ids: tuple[str, ...]
@@ -43,7 +43,7 @@ class PlotSelection:
 
 
 def show_plot_selection(context: PlotContext, selection: PlotSelection) -> None:
-    """The selected runs under their plot."""
+    """Show the selected runs below their plot."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
             f"**{len(selection.run_ids):,} of {format_count(len(context.runs), 'run')} {selection.where_text}**", width="content"
@@ -80,10 +80,10 @@ def _show_actions(selection: PlotSelection) -> None:
             key="compare.keep_only",
             on_click=_add_facets,
             args=(selection,),
-            help="Narrow the whole page to these ranges: they become conditions that you can take away one by one.",
+            help="Filter the page by these ranges. They become conditions that you can remove one by one.",
         )
     st.button(
-        "Let go", type="tertiary", key="compare.let_go_of_range", on_click=selection.clear, help="Clear what is selected here"
+        "Clear selection", type="tertiary", key="compare.let_go_of_range", on_click=selection.clear, help="Clear this selection"
     )
 
 
@@ -105,7 +105,7 @@ def _show_selected_runs(context: PlotContext, selection: PlotSelection) -> None:
 
 
 def _build_table(context: PlotContext, selection: PlotSelection) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The cells by column name, which no two columns share, and how each is headed and written."""
+    """Return the cells by unique column name, and the column configuration."""
     selected_runs = subset(context.all_runs, selection.run_ids)
     cells: dict[str, Any] = {"run": run_names(selected_runs)}
     column_config: dict[str, Any] = {"run": st.column_config.TextColumn("Run", width=150, pinned=True)}

@@ -1,4 +1,4 @@
-"""Picked runs side by side: only what differs, with a signed change and a word for two of them."""
+"""Picked runs side by side: only differing rows, with signed change and verdict for a pair."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,9 +21,9 @@ VERDICT_COLORS = {"better": "green", "worse": "red", "same": "gray"}
 def show_differences(
     view: ViewState, all_runs: RunTable, listed_run_ids: Sequence[str], experiment_names: Mapping[str, str]
 ) -> None:
-    """Two to four picked runs against each other; with fewer, the next step.
+    """Show two to four picked runs side by side; with fewer, the next step.
 
-    `listed_run_ids` are the runs in the table; `experiment_names` are by id.
+    `listed_run_ids` are the runs in the table; `experiment_names` maps ids to names.
     """
     compared_run_ids = view.pick[: len(LETTERS)]
     if len(compared_run_ids) < 2:
@@ -31,7 +31,7 @@ def show_differences(
         return
     letters = LETTERS[: len(compared_run_ids)]
     title = f"{', '.join(letters[:-1])} and {letters[-1]}"
-    with card(title, "only what differs"):
+    with card(title, "differences only"):
         _show_run_links(all_runs, compared_run_ids, experiment_names if len(view.experiment) > 1 else {})
         rows = [
             row
@@ -43,7 +43,7 @@ def show_differences(
 
 
 def _show_pick_hint(view: ViewState, all_runs: RunTable) -> None:
-    """What to do next, and the way to the one run that is picked."""
+    """Show the next step, and a link to the picked run if there is one."""
     if len(all_runs) < 2 and not view.pick:
         return
     with card("Side by side", "one picked" if view.pick else "nothing picked"):
@@ -53,7 +53,7 @@ def _show_pick_hint(view: ViewState, all_runs: RunTable) -> None:
             )
         if len(all_runs) < 2:
             return
-        show_empty_state("compare_arrows", "Pick two runs", "Tick them in the table: what differs between them stands here.")
+        show_empty_state("compare_arrows", "Pick two runs", "Select them in the table to see their differences here.")
         best_run_ids = top_two_runs(all_runs, view.color) if view.color else []
         if len(best_run_ids) == 2:
             with st.container(horizontal_alignment="center"):
@@ -68,7 +68,7 @@ def _show_pick_hint(view: ViewState, all_runs: RunTable) -> None:
 
 
 def _show_run_links(all_runs: RunTable, compared_run_ids: Sequence[str], experiment_names: Mapping[str, str]) -> None:
-    """A chip per run that leads to its page; two of one name, and runs of several experiments, are told apart."""
+    """Show a linked chip per run; repeated names get an id, runs of several experiments the experiment name."""
     names, experiments = (all_runs.identity[column].loc[list(compared_run_ids)] for column in ("name", "experiment"))
     with st.container(gap=None):
         for letter, symbol, run_id in zip(LETTERS, LINE_SYMBOLS, compared_run_ids, strict=False):
@@ -83,7 +83,7 @@ def _show_run_links(all_runs: RunTable, compared_run_ids: Sequence[str], experim
 def _show_rows(rows: Sequence[ComparisonRow], letters: str) -> None:
     different_rows = [row for row in rows if row.is_different]
     if not different_rows:
-        st.caption("Nothing differs: the same metrics, parameters, data and code.")
+        st.caption("No differences: same metrics, parameters, data and code.")
         return
     is_pair = len(letters) == 2
     headings = [" ", *letters, *(["A − B"] if is_pair else [])]
@@ -101,7 +101,7 @@ def _row_title(row: ComparisonRow) -> str:
 
 
 def _change_text(row: ComparisonRow) -> str:
-    """How far A is from B."""
+    """Return the change from B to A with its verdict."""
     verdict_text = f" :{VERDICT_COLORS[row.verdicts[0]]}[{row.verdicts[0]}]" if row.verdicts[0] else ""
     return escape(row.changes[0]) + verdict_text
 
@@ -115,10 +115,10 @@ def _show_footer(all_runs: RunTable, selected_run_ids: Sequence[str], listed_run
         notes.append(f"Not in the table: {', '.join(hidden_letters)}.")
     if same_count:
         notes.append(
-            f"{format_count(same_count, 'metric or parameter', 'metrics and parameters')} {'is' if same_count == 1 else 'are'} the same."
+            f"{format_count(same_count, 'metric or parameter', 'metrics and parameters')} {'is' if same_count == 1 else 'are'} equal and hidden."
         )
     if row_count := test_row_count(subset(all_runs, compared_run_ids)):
-        notes.append(f"One run each on {format_count(row_count, 'row')}: a difference of one row is no evidence yet.")
+        notes.append(f"One run each on {format_count(row_count, 'row')}: a difference of one row is not evidence.")
     if notes:
         st.caption(" ".join(notes))
     with st.container(horizontal=True, gap="small"):
@@ -127,8 +127,8 @@ def _show_footer(all_runs: RunTable, selected_run_ids: Sequence[str], listed_run
                 f"All {len(selected_run_ids)} side by side",
                 key="compare.all_differences",
                 icon=":material/difference:",
-                help=f"Four fit here. Differences above shows up to {MAX_RUNS}.",
+                help=f"Up to four runs fit here. The Differences plot above shows up to {MAX_RUNS}.",
                 on_click=update_url,
                 kwargs={"plot": "Differences"},
             )
-        st.button("Clear the picks", type="tertiary", key="compare.let_go", on_click=update_url, kwargs={"pick": (), "only": ""})
+        st.button("Clear picks", type="tertiary", key="compare.let_go", on_click=update_url, kwargs={"pick": (), "only": ""})

@@ -1,4 +1,4 @@
-"""The runs of Compare as a table: rows stand for run ids, picks go into the address by id, children stand below their parents."""
+"""Compare's run table: rows map to run ids, picks are stored in the URL by id, children follow their parents."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,12 +33,12 @@ MAX_VISIBLE_ROWS = 10
 MAX_CONSTANTS = 6
 BEST_CELL_STYLE = {"font-weight": "700", "background-color": "rgba(31, 95, 191, 0.12)"}
 MAX_DRAWN_ROWS = 5000
-"""Rows that the browser takes at once; more are said, not drawn."""
+"""Maximum rows sent to the browser; the number of omitted rows is shown."""
 CHILD_INDENT = "\N{NO-BREAK SPACE}" * 2 + "└ "
 
 
 def sorted_rows(view: ViewState, table: RunTable) -> list[TreeRow]:
-    """The rows in the order that the address asks for; without the children when they are folded away."""
+    """Return the rows in the order from the URL; without children if they are hidden."""
     rows = build_run_tree(table, sort_runs(table, view.sort, descending=view.order == "falling"))
     return [row for row in rows if not row.depth or view.children != "hidden"]
 
@@ -46,7 +46,7 @@ def sorted_rows(view: ViewState, table: RunTable) -> list[TreeRow]:
 def show_run_table(
     backend: Backend, view: ViewState, table: RunTable, rows: Sequence[TreeRow], experiment_names: Mapping[str, str]
 ) -> None:
-    """The card with the table, and the parameters that are the same everywhere in one line below it. `experiment_names` are by id."""
+    """Show the card with the table and a line with the constant parameters. `experiment_names` maps ids to names."""
     selected_run_ids = [row.run_id for row in rows if row.run_id in view.pick]
     title = format_count(len(rows), "run") + (f", {len(selected_run_ids)} picked" if selected_run_ids else "")
     drawn_rows = rows[:MAX_DRAWN_ROWS]
@@ -56,7 +56,9 @@ def show_run_table(
         cells, config = _build_table(view, table, drawn_rows, experiment_names)
         if sparklines := sparkline_values(backend, view, table, run_ids):
             config |= _add_sparkline_column(cells, sparklines)
-        alt = f"{len(run_ids)} runs, sorted by {column_label(view.sort)}. The arrows go through them, Shift and Space pick one"
+        alt = (
+            f"{len(run_ids)} runs, sorted by {column_label(view.sort)}. Arrow keys move through the rows, Shift+Space picks a run"
+        )
         styled_cells = _highlight_best(cells, table) if 1 < len(run_ids) <= MAX_HIGHLIGHTED_ROWS else cells
         show_run_picker(view, PickerTable("table", tuple(run_ids), styled_cells, config, MAX_VISIBLE_ROWS, alt))
         _show_footer(table, omitted_count=len(rows) - len(drawn_rows))
@@ -78,30 +80,30 @@ def _show_heading(view: ViewState, table: RunTable, title: str) -> None:
             "Highest" if falling else "Lowest",
             icon=f":material/{'arrow_downward' if falling else 'arrow_upward'}:",
             key="compare.turn",
-            help=f"{'Highest' if falling else 'Lowest'} first. Click to turn the order round.",
+            help=f"{'Highest' if falling else 'Lowest'} first. Click to reverse.",
             on_click=update_url,
             kwargs={"order": "rising" if falling else "falling", "sort": view.sort},
         )
         _show_column_select(view, table)
-        st.space("stretch")  # the table's own toolbar appears over the right end of this line
+        st.space("stretch")  # the table's own toolbar overlaps the right end of this line
 
 
 def _show_column_select(view: ViewState, table: RunTable) -> None:
-    """Which columns, in which order, and which of them stay at the left while the others move."""
+    """Let the reader choose columns, their order, and which ones are pinned on the left."""
     with lazy_popover("compare.drawer.columns", "Columns", icon=":material/view_column:") as is_open:
         if not is_open:
             return
         column_names = visible_columns(view, table)
         options = {"options": available_columns(table), "format_func": column_label_with_kind}
-        st.multiselect("Columns, in this order", placeholder="The usual ones", **options, **bind_widget("columns", column_names))
+        st.multiselect("Columns, in this order", placeholder="Default columns", **options, **bind_widget("columns", column_names))
         st.multiselect(
-            "Stay at the left",
+            "Pin on the left",
             column_names,
             format_func=column_label_with_kind,
             **bind_widget("pin", [name for name in view.pin if name in column_names]),
         )
         st.button(
-            "The usual columns",
+            "Reset to default columns",
             type="tertiary",
             key="compare.usual",
             disabled=not view.columns,
@@ -113,7 +115,7 @@ def _show_column_select(view: ViewState, table: RunTable) -> None:
 def _build_table(
     view: ViewState, table: RunTable, rows: Sequence[TreeRow], experiment_names: Mapping[str, str]
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The cells and the configuration of every column; the best cells of each metric are bold on a tint, up to 500 rows."""
+    """Return the cells and configuration of every column; highlights the best cells of each metric, up to 500 rows."""
     run_ids = [row.run_id for row in rows]
     listed_runs = subset(table, run_ids)
     cells: dict[str, Any] = {
@@ -130,11 +132,9 @@ def _build_table(
 
 
 def _add_sparkline_column(frame: pd.DataFrame, sparklines: list[list[float]]) -> dict[str, Any]:
-    """Put the small curves behind the first two columns, and give their configuration."""
+    """Insert the sparklines after the first two columns. Returns their configuration."""
     frame.insert(min(2, frame.shape[1]), CURVE_COLUMN, sparklines)
-    return {
-        CURVE_COLUMN: st.column_config.LineChartColumn("Curve", width=90, help="How the metric that colours went over its steps.")
-    }
+    return {CURVE_COLUMN: st.column_config.LineChartColumn("Curve", width=90, help="The colour metric over its steps.")}
 
 
 def _highlight_best(cells: pd.DataFrame, table: RunTable) -> Styler:
@@ -148,7 +148,7 @@ def _highlight_best(cells: pd.DataFrame, table: RunTable) -> Styler:
 
 
 def _show_footer(table: RunTable, *, omitted_count: int) -> None:
-    """What is not drawn, and the parameters with one value in one line; the whole list a click away when it is long."""
+    """Show the number of omitted rows and the constant parameters in one line; a long list continues in a popover."""
     omission_note = (
         f"Showing the first {MAX_DRAWN_ROWS:,} of {format_count(MAX_DRAWN_ROWS + omitted_count, 'run')} in this order."
         if omitted_count
@@ -167,5 +167,5 @@ def _show_footer(table: RunTable, *, omitted_count: int) -> None:
 def _constants_text(params: Sequence[ConstantParam]) -> str:
     complete = [f"{escape(param.name)} {escape(param.value[:60])}" for param in params if not param.missing_count]
     partial = [f"{escape(param.name)} {escape(param.value[:60])}" for param in params if param.missing_count]
-    parts = [("The same in all: ", complete), ("The same in all that have it: ", partial)]
+    parts = [("Same in all runs: ", complete), ("Same in all runs that have it: ", partial)]
     return " ".join(f"{label}{' · '.join(texts)}." for label, texts in parts if texts)

@@ -1,4 +1,4 @@
-"""The top of Compare: the header with its facts and actions, and the toolbar with experiments, filter, values and colours."""
+"""The top of Compare: header with facts and actions, toolbar with experiments, filter, metric values and colours."""
 
 import streamlit as st
 
@@ -31,12 +31,12 @@ from lib.ui.pages.compare.view_state import (
 from lib.ui.queries.runs import ExperimentList
 
 SEVERAL_EXPERIMENTS = "several"
-COLOR_HELP = "By experiment: the first six that are compared have a colour each, the runs of the others are gray."
+COLOR_HELP = "By experiment: the first six experiments each get a colour; runs of the others are gray."
 STAT_LABELS = {"last": "last", "best": "best", "min": "smallest", "max": "largest"}
 
 
 def show_header(backend: Backend, view: ViewState, experiment_list: ExperimentList, result: SearchResult) -> None:
-    """Title, facts, and the actions at the right."""
+    """Show title, facts, and the actions on the right."""
     names = ", ".join(escape(experiment.name) for experiment in experiment_list.select(view.experiment))
     facts = [names, _run_count_text(result), _row_weight_text(result.runs, view.color)]
     with page_header("Compare", " · ".join(fact for fact in facts if fact)):
@@ -71,21 +71,24 @@ def _row_weight_text(table: RunTable, color: str) -> str:
 
 
 def _register_button(backend: Backend, view: ViewState, table: RunTable) -> None:
-    """The page's one primary button: on to the models page with the best run that has a model.
+    """Show the page's primary button: open the Models page with the best run that has a model.
 
-    Where nobody knows which run is best, it asks which way the metric is better.
+    If the metric's direction is unknown, ask for it first.
     """
     color, button_kwargs = view.color, record_button_kwargs(backend)
     if not button_kwargs and len(table) and metric_direction.is_unknown(view, table):
         name = escape(color.removeprefix(METRIC_PREFIX))
-        button_kwargs = {"on_click": metric_direction.ask_direction, "help": f"Asks first which way {name} is better."}
+        button_kwargs = {
+            "on_click": metric_direction.ask_direction,
+            "help": f"First asks whether higher or lower {name} is better.",
+        }
     models_unknown = read_capabilities(backend).logged_models.is_available is False
     top_run = find_best_run(table, color, models_unknown=models_unknown) if color and len(table) else None
     help_text = (
-        _best_run_text(table, color, top_run) if top_run else "No finished run here has a model and a metric to judge it by."
+        _best_run_text(table, color, top_run) if top_run else "No finished run here has both a model and the colour metric."
     )
     is_pressed = st.button(
-        "Register the best",
+        "Register best run",
         icon=":material/add_box:",
         type="primary",
         key="compare.register",
@@ -101,14 +104,18 @@ def _best_run_text(table: RunTable, color: str, top_run: BestRun) -> str:
     source_note = (
         ""
         if top_run.measured_run_id == top_run.run_id
-        else f", measured by {escape(table.identity.name[top_run.measured_run_id])}"
+        else f", measured in {escape(table.identity.name[top_run.measured_run_id])}"
     )
-    ties = f" {format_count(top_run.tie_count, 'other run')} measured the same; this is the newest." if top_run.tie_count else ""
+    ties = (
+        f" {format_count(top_run.tie_count, 'other run')} reached the same value; this is the newest."
+        if top_run.tie_count
+        else ""
+    )
     return f"{name}: {value}{source_note}.{ties}"
 
 
 def show_toolbar(backend: Backend, view: ViewState, experiment_list: ExperimentList, result: SearchResult) -> None:
-    """Which runs in the first line, which picture of them in the second; all of it carried by the address."""
+    """Show the run selection in the first line and the plot selection in the second. All state is in the URL."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare.toolbar"):
         _experiment_selectbox(view, experiment_list)
         _experiments_popover(view, experiment_list)
@@ -133,7 +140,7 @@ def show_toolbar(backend: Backend, view: ViewState, experiment_list: ExperimentL
 
 
 def _experiment_selectbox(view: ViewState, experiment_list: ExperimentList) -> None:
-    """One experiment to go to; when several are compared, they stand on top as one choice."""
+    """Show the experiment select box; several compared experiments appear as one option at the top."""
     names = experiment_list.names_by_id
     several_option = [SEVERAL_EXPERIMENTS] if len(view.experiment) > 1 else []
     st.selectbox(
@@ -173,7 +180,7 @@ def _experiments_popover(view: ViewState, experiment_list: ExperimentList) -> No
 
 
 def _on_experiments_change(key: str) -> None:
-    """Compare these experiments; the last one cannot be taken away."""
+    """Compare these experiments; the last one cannot be removed."""
     if st.session_state[key]:
         update_url(experiment=tuple(st.session_state[key]))
 
@@ -185,13 +192,13 @@ def _stat_selectbox(view: ViewState) -> None:
         format_func=lambda stat: f"Value: {STAT_LABELS[stat]}",
         label_visibility="collapsed",
         width=140,
-        help="Of a metric that was logged several times: the last value, the best, the smallest or the largest.",
+        help="Which value of a metric logged several times to show: last, best, smallest or largest.",
         **bind_widget("stat", view.stat),
     )
 
 
 def _color_selectbox(view: ViewState, result: SearchResult) -> None:
-    """By a metric; of several experiments also by experiment, which leaves the metric to the table."""
+    """Show the colour select box: by metric or, with several experiments, by experiment; the table keeps the metric."""
     metrics = metric_columns(result.all_runs)
     has_several = len(view.experiment) > 1
     if metrics or has_several:

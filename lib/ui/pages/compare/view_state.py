@@ -1,7 +1,7 @@
-"""What the address of Compare says, and how widgets follow it. The address is the only state: a link carries the whole view.
+"""Compare's view state in the URL, and its binding to widgets. The URL is the only state: a link contains the complete view.
 
-Streamlit can bind a widget to the address itself, but then the address carries the text on the option ("Colour: accuracy"), under
-a name that no other page may use. Here a widget is set from the address before it is drawn, and writes back when a person moves it.
+Streamlit can bind a widget to the URL itself, but then the URL contains the option's label ("Colour: accuracy") under a name that no
+other page may use. Here a widget is set from the URL before it is drawn, and writes back when it is changed.
 """
 
 from collections import Counter
@@ -30,17 +30,17 @@ from lib.runs.table.types import RunTable
 LAST_VIEW_KEY = "compare.last"
 PLOT_NAMES = ("Parallel", "Scatter", "Box", "Contour", "Curves", "Groups", "Importance", "Differences", "Artifacts")
 COLOR_BY_EXPERIMENT = "experiment"
-"""A switch in `mark`: runs of several experiments are coloured by experiment, not by a metric."""
+"""A flag in `mark`: runs of several experiments are coloured by experiment instead of a metric."""
 STATS = ("last", "best", "min", "max")
 
 
 @dataclass(frozen=True)
 class ViewState:
-    """The address, name for name. Columns are named as in a filter; `pick` holds run ids in the order they were picked.
+    """The URL parameters. Columns are named as in a filter; `pick` holds run ids in the order they were picked.
 
-    Which runs: `experiment` ids, `filter` (MLflow's grammar), `facet` conditions, `since` and `until`, `state`, `children` (shown,
-    hidden, best) and `parent` (only its children), `limit` of a reading. Which value of a metric: `stat`. Which picture: `plot` with
-    its options. `base` is the run that the others are compared with. The table: `sort`, `order`, `columns` and `pin`.
+    Runs: `experiment` ids, `filter` (MLflow's syntax), `facet` conditions, `since` and `until`, `state`, `children` (shown, hidden,
+    best), `parent` (only its children), and the read `limit`. Metric value: `stat`. Chart: `plot` with its options; `base` is the
+    baseline run. Table: `sort`, `order`, `columns` and `pin`.
     """
 
     experiment: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ REPEATED_PARAMETERS = tuple(field.name for field in fields(ViewState) if field.d
 
 
 def view_from_url() -> ViewState:
-    """The view in the address; when it says nothing, the one that this browser session left."""
+    """Return the view in the URL; if it is empty, the last view of this browser session."""
     if not any(name in st.query_params for name in QUERY_PARAMETERS) and LAST_VIEW_KEY in st.session_state:
         _write_query_parameters(st.session_state[LAST_VIEW_KEY])
     values: dict[str, Any] = {name: st.query_params.get(name, "") for name in QUERY_PARAMETERS if name not in REPEATED_PARAMETERS}
@@ -89,7 +89,7 @@ def view_from_url() -> ViewState:
 
 
 def update_url(**changes: Any) -> None:
-    """Write changes into the address. To be called in a callback, or with what was fallen back to."""
+    """Write changes to the URL. Call from a callback, or to store a fallback."""
     view = replace(view_from_url(), **changes)
     st.session_state[LAST_VIEW_KEY] = view
     _write_query_parameters(view)
@@ -104,7 +104,7 @@ def _write_query_parameters(view: ViewState) -> None:
 
 
 def bind_widget(name: str, value: Any) -> dict[str, Any]:
-    """Key and callback of a widget that follows one name of the address; `value` is what it shows now."""
+    """Return key and callback of a widget bound to a URL parameter; `value` is its current value."""
     key = f"compare.{name}"
     if st.session_state.get(key) != value:
         st.session_state[key] = value
@@ -117,19 +117,19 @@ def _on_widget_change(name: str, key: str) -> None:
 
 
 def bind_callback(key: str, value: Any, on_change: Callable[[Any], None]) -> dict[str, Any]:
-    """Key and callback of a widget that shows `value` and hands what a person chose to `on_change`."""
+    """Return key and callback of a widget that shows `value` and passes a new choice to `on_change`."""
     if st.session_state.get(key) != value:
         st.session_state[key] = value
     return {"key": key, "on_change": lambda: on_change(st.session_state[key])}
 
 
 def has_flag(view: ViewState, flag: str) -> bool:
-    """Is this switch of the view on? Switches are words in `mark`, such as "all" or "transposed"."""
+    """Return whether a flag of the view is set. Flags are words in `mark`, such as "all" or "transposed"."""
     return flag in view.mark
 
 
 def flag_toggle(view: ViewState, flag: str, label: str) -> None:
-    """A switch that follows the address. `label` is ours, never foreign text."""
+    """Show a toggle bound to a flag in the URL. `label` must be our own text, never foreign text."""
     key = f"compare.mark.{flag}"
     if st.session_state.get(key) != has_flag(view, flag):
         st.session_state[key] = has_flag(view, flag)
@@ -142,7 +142,7 @@ def _on_flag_change(flag: str, key: str) -> None:
 
 
 def change_experiment(experiment_ids: Sequence[str]) -> None:
-    """Go to the chosen one of the experiments: names and picks of the old one mean nothing there, the kind of plot stays."""
+    """Switch to the chosen experiment. Names and picks of the previous one are dropped; the plot type stays."""
     experiment_id = st.session_state["compare.experiment"]
     if experiment_id not in experiment_ids:
         return
@@ -152,7 +152,7 @@ def change_experiment(experiment_ids: Sequence[str]) -> None:
 
 
 def resolve_view(view: ViewState, table: RunTable) -> ViewState:
-    """The view with every gap filled and every unknown name replaced by what fits these runs. Does not touch the address."""
+    """Return the view with defaults for missing and unknown values, based on these runs. Does not change the URL."""
     metrics = metric_columns(table)
     color = view.color if view.color in metrics else next(iter(metrics), "")
     sort = view.sort if has_column(table, view.sort) else color or PLAIN_COLUMNS[0]
@@ -175,7 +175,7 @@ def resolve_view(view: ViewState, table: RunTable) -> ViewState:
 
 
 def plottable_columns(table: RunTable) -> list[str]:
-    """Columns that a scatter can use: parameters that differ, then metrics that differ."""
+    """Return the columns that a scatter can use: differing parameters, then differing metrics."""
     return list(_plottable_columns(table))
 
 
@@ -186,16 +186,16 @@ def _plottable_columns(table: RunTable) -> tuple[str, ...]:
 
 
 def column_label(name: str) -> str:
-    """A column's name without its kind, for a select box, whose options show no markup."""
+    """Return a column's name without its kind, as plain text for select boxes."""
     if name.startswith((METRIC_PREFIX, PARAM_PREFIX, TAG_PREFIX)):
         return name.partition(".")[2]
-    return {"seconds": "time taken", "git_commit": "git commit", "versions": "registered as"}.get(name, name)
+    return {"seconds": "duration", "git_commit": "git commit", "versions": "registered as"}.get(name, name)
 
 
 def unique_labels(names: Iterable[str], label_of: Callable[[str], str] = column_label) -> dict[str, str]:
-    """What each column is called in a list of options; its whole name where two would read the same.
+    """Return a unique option label per column; its full name where labels would be equal.
 
-    A select box knows its options by what is written on them: of two that read the same it takes the wrong one.
+    A select box identifies options by their label: with two equal labels it selects the wrong one.
     """
     texts = {name: label_of(name) for name in names}
     counts = Counter(texts.values())
@@ -203,6 +203,6 @@ def unique_labels(names: Iterable[str], label_of: Callable[[str], str] = column_
 
 
 def share_link(page_url: str) -> str:
-    """The address of this view, whole."""
+    """Return the complete URL of this view."""
     view = {name: value for name, value in asdict(view_from_url()).items() if value}
     return f"{page_url.partition('?')[0]}?{urlencode(view, doseq=True)}"
